@@ -1,0 +1,81 @@
+# Everything a developer or an operator types. `make` lists it.
+# PYTHON chooses the interpreter that .venv is made from; TESTS narrows `make test` (a path, or -k expression).
+PYTHON ?= python3
+TESTS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := services gateway deploy tests bench protos/contracts.py
+RUNTIME := $(VENV)/.runtime-installed
+DEVELOPMENT := $(VENV)/.development-installed
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo token test check lint types protos protos-check imports docs-check bench lock clean
+
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
+
+run: $(RUNTIME) ## Set up and serve the whole suite on http://localhost:8080 (Ctrl-C stops it)
+	@$(BIN)/python -m deploy.local run
+
+demo: $(RUNTIME) ## Start the suite, speak one sentence to files, stop
+	@$(BIN)/python -m deploy.local demo
+
+token: $(RUNTIME) ## Print a bearer token for the local suite (make -s token)
+	@$(BIN)/python -m deploy.local token
+
+test: $(DEVELOPMENT) ## Run the tests (TESTS=path or TESTS="-k word" narrows)
+	$(BIN)/python -m pytest $(TESTS)
+
+check: lint types protos-check imports docs-check ## Lint, types, contracts, import rules, documents
+
+lint: $(DEVELOPMENT)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+
+types: $(DEVELOPMENT)
+	$(BIN)/mypy
+
+imports: $(DEVELOPMENT)
+	$(BIN)/lint-imports
+
+protos: $(DEVELOPMENT) ## Write the stubs in protos/gen anew from the .proto files
+	$(BIN)/python protos/contracts.py generate
+
+protos-check: $(DEVELOPMENT)
+	$(BIN)/python protos/contracts.py lint
+	$(BIN)/python protos/contracts.py drift
+	$(BIN)/python protos/contracts.py breaking
+
+docs-check: $(DEVELOPMENT)
+	$(BIN)/python -m deploy.local.reference --check
+
+bench: $(DEVELOPMENT) ## Measure added latency and CPU against a direct call (needs gcc and libnghttp2-dev)
+	$(BIN)/python -m bench
+
+lock: ## Resolve requirements.lock and requirements-dev.lock anew from pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-emit-index-url --no-emit-find-links --extra embedded --output-file requirements.lock pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-emit-index-url --no-emit-find-links --extra embedded --extra dev --constraint requirements.lock \
+		--output-file requirements-dev.lock pyproject.toml
+
+clean: ## Remove everything that make made
+	rm -rf $(VENV) .run .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The import roots go into a .pth file, so that python -m, pytest, mypy and editors all agree without PYTHONPATH.
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "media-suite.pth").write_text("$(CURDIR)\n$(CURDIR)/protos/gen\n")'
+	@touch $@
+
+$(RUNTIME): requirements.lock | $(VENV)/.made
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	@touch $@
+
+$(DEVELOPMENT): requirements-dev.lock | $(RUNTIME)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-dev.lock
+	@touch $@

@@ -1,0 +1,113 @@
+"""A key pair for development: made at first use, its public half for the edge, its private half to issue tokens with."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import time
+import uuid
+from pathlib import Path
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from jwt.algorithms import ECAlgorithm
+
+ALGORITHM = "ES256"
+ISSUER = "media-suite"
+AUDIENCE = "media-suite"
+DEFAULT_LIFETIME_SECONDS = 12 * 3600.0
+_PRIVATE_KEY = "identity.pem"
+_PUBLIC_KEYS = "jwks.json"
+_OWNER_ONLY = 0o600
+
+
+def ensure_identity(folder: Path) -> Path:
+    """Makes the key pair in `folder` unless it is there.
+
+    Args:
+        folder: Where the two files live; made, for its owner only, if need be.
+
+    Returns:
+        The JWKS file, for MEDIA_JWT_JWKS_FILE.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not (folder / _PRIVATE_KEY).exists():
+        key = ec.generate_private_key(ec.SECP256R1())
+        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        _write_once(folder / _PRIVATE_KEY, pem)
+    # Written from the private key each time, so that the two can not part.
+    public = _private_key(folder).public_key()
+    document = {
+        "keys": [{**ECAlgorithm.to_jwk(public, as_dict=True), "alg": ALGORITHM, "use": "sig", "kid": _key_id(folder)}]
+    }
+    _replace(folder / _PUBLIC_KEYS, json.dumps(document, indent=2).encode() + b"\n")
+    return folder / _PUBLIC_KEYS
+
+
+def issue_token(
+    folder: Path,
+    subject: str,
+    lifetime_seconds: float = DEFAULT_LIFETIME_SECONDS,
+    *,
+    issuer: str = ISSUER,
+    audience: str = AUDIENCE,
+) -> str:
+    """Returns a bearer token signed by the key pair in `folder`.
+
+    Args:
+        folder: Where the key pair lives; made if it is not there.
+        subject: Who the token speaks for.
+        lifetime_seconds: How long it is good for; one in the past is negative.
+        issuer: Who issues it.
+        audience: Whom it is for.
+    """
+    ensure_identity(folder)
+    now = time.time()
+    claims = {
+        "iss": issuer,
+        "aud": audience,
+        "sub": subject,
+        "iat": int(min(now, now + lifetime_seconds)),
+        "exp": int(now + lifetime_seconds),
+        "jti": uuid.uuid4().hex,
+    }
+    return jwt.encode(claims, _private_key(folder), ALGORITHM, headers={"kid": _key_id(folder)})
+
+
+def _private_key(folder: Path) -> ec.EllipticCurvePrivateKey:
+    key = ECAlgorithm(ECAlgorithm.SHA256).prepare_key((folder / _PRIVATE_KEY).read_bytes())
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise TypeError(f"{folder / _PRIVATE_KEY} is no private key; delete it, and the next start makes a new pair")
+    return key
+
+
+def _key_id(folder: Path) -> str:
+    """Returns the key's thumbprint, so that a new pair never passes for the old one."""
+    members = ECAlgorithm.to_jwk(_private_key(folder).public_key(), as_dict=True)
+    canonical = json.dumps({name: members[name] for name in ("crv", "kty", "x", "y")}, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def _write_once(path: Path, content: bytes) -> None:
+    """Writes `path` whole unless another process did so first; whoever loses the race uses the winner's."""
+    draft = _draft(path, content)
+    try:
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        draft.unlink()
+
+
+def _replace(path: Path, content: bytes) -> None:
+    _draft(path, content).replace(path)
+
+
+def _draft(path: Path, content: bytes) -> Path:
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+    return draft

@@ -1,0 +1,1 @@
+"""HTTP in front of the services: JSON and audio for whoever does not speak gRPC."""

@@ -1,0 +1,51 @@
+"""Puts the gateway together: middleware, routes, documents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import grpc
+from aiohttp import web
+from google.protobuf.descriptor import ServiceDescriptor
+from media.tts.v1 import tts_pb2
+
+from gateway.errors import failures
+from gateway.openapi import build_document
+from gateway.openapi.speech import HAND_WRITTEN
+from gateway.routes.docs import docs_routes
+from gateway.routes.health import Health
+from gateway.routes.rpc import rpc_routes
+from gateway.routes.speech import SpeechRoutes
+from services.common.version import VERSION
+
+SERVICES: tuple[ServiceDescriptor, ...] = (tts_pb2.DESCRIPTOR.services_by_name["TextToSpeechService"],)
+
+
+@dataclass(frozen=True, slots=True)
+class Upstreams:
+    """The channels to the services, one each."""
+
+    tts: grpc.aio.Channel
+
+    def by_service(self) -> dict[str, grpc.aio.Channel]:
+        """Returns the channel of each service by the service's full name."""
+        return {SERVICES[0].full_name: self.tts}
+
+
+def build_app(upstreams: Upstreams, health: Health, *, max_body_bytes: int, call_seconds: float) -> web.Application:
+    """Returns the application; whoever runs it must enable handler cancellation.
+
+    Args:
+        upstreams: Channels to the services.
+        health: What GET /health says.
+        max_body_bytes: Largest request body.
+        call_seconds: Deadline of the calls that a request makes.
+    """
+    app = web.Application(middlewares=[failures], client_max_size=max_body_bytes)
+    app.router.add_get("/health", health.answer)
+    app.router.add_routes(SpeechRoutes(upstreams.tts, call_seconds).routes())
+    channels = upstreams.by_service()
+    for service in SERVICES:
+        app.router.add_routes(rpc_routes(channels[service.full_name], service, call_seconds))
+    app.router.add_routes(docs_routes(build_document(HAND_WRITTEN, SERVICES, version=VERSION)))
+    return app

@@ -1,0 +1,92 @@
+"""Answers gRPC reflection and health for all services in one place, so that one port shows the whole suite."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2
+from grpc_health.v1._async import HealthServicer
+from grpc_reflection.v1alpha import reflection, reflection_pb2
+from grpc_reflection.v1alpha._async import ReflectionServicer
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
+
+_CHECK_SECONDS = 2.0
+_WATCH_SECONDS = 1.0
+_REFLECTION_V1 = "grpc.reflection.v1.ServerReflection"
+
+Context = grpc.aio.ServicerContext[Any, Any]
+ServingStatus = int  # the enum's own type exists for type checkers only
+Check = grpc.aio.UnaryUnaryMultiCallable[health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse]
+
+
+class DirectoryHealth(HealthServicer):
+    """Answers for each service what that service says of itself, and for the empty name what all say together."""
+
+    def __init__(self, channels: Mapping[str, grpc.aio.Channel]) -> None:
+        super().__init__()
+        self._checks = {name: _check(channel) for name, channel in channels.items()}
+
+    async def Check(self, request: health_pb2.HealthCheckRequest, context: Context) -> health_pb2.HealthCheckResponse:
+        """Answers once."""
+        if request.service in self._checks:
+            return health_pb2.HealthCheckResponse(status=await self._status(request.service))
+        if not request.service:
+            return health_pb2.HealthCheckResponse(status=await self._together())
+        return await super().Check(request, context)
+
+    async def Watch(self, request: health_pb2.HealthCheckRequest, context: Context) -> None:
+        """Answers whenever the status changes."""
+        known = not request.service or request.service in self._checks
+        told: int | None = None
+        while True:
+            now = await self._now(request.service) if known else UNKNOWN
+            if now != told:
+                await context.write(health_pb2.HealthCheckResponse(status=now))
+                told = now
+            await asyncio.sleep(_WATCH_SECONDS)
+
+    async def _now(self, service: str) -> ServingStatus:
+        return await (self._status(service) if service else self._together())
+
+    async def _status(self, service: str) -> ServingStatus:
+        try:
+            reply = await self._checks[service](health_pb2.HealthCheckRequest(service=service), timeout=_CHECK_SECONDS)
+        except grpc.aio.AioRpcError:
+            return NOT_SERVING
+        return reply.status
+
+    async def _together(self) -> ServingStatus:
+        statuses = await asyncio.gather(*(self._status(service) for service in self._checks))
+        return SERVING if all(status == SERVING for status in statuses) else NOT_SERVING
+
+
+def _check(channel: grpc.aio.Channel) -> Check:
+    return channel.unary_unary(
+        "/grpc.health.v1.Health/Check",
+        request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+        response_deserializer=health_pb2.HealthCheckResponse.FromString,
+    )
+
+
+def add_reflection(server: grpc.aio.Server, services: Sequence[str]) -> None:
+    """Makes `server` describe `services`, in the current and in the older version of the protocol.
+
+    The two differ in name only, and the library has just the older one.
+    """
+    names = (*services, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
+    servicer = ReflectionServicer(service_names=names)
+    reflection.enable_server_reflection(names, server)
+    info = grpc.stream_stream_rpc_method_handler(
+        servicer.ServerReflectionInfo,
+        request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
+        response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
+    )
+    server.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler(_REFLECTION_V1, {"ServerReflectionInfo": info}),)
+    )

@@ -1,0 +1,122 @@
+"""Who is calling: bearer tokens, API keys, and the one header that tells the services about it."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from gateway.envoy.credentials import ApiKey, read_jwks
+from gateway.envoy.settings import Address, EdgeSettings
+from gateway.envoy.shape import Config, extension, seconds, typed
+from services.common.settings import ConfigurationError
+
+PRINCIPAL_HEADER = "x-media-principal"
+API_KEY_HEADER = "x-api-key"
+CREDENTIAL_HEADERS = ("authorization", API_KEY_HEADER)
+JWKS_CLUSTER = "jwks"
+JWT_FILTER = "envoy.filters.http.jwt_authn"
+API_KEY_FILTER = "envoy.filters.http.api_key_auth"
+
+CLOCK_SKEW_SECONDS = 10
+_JWKS_FETCH_SECONDS = 5.0
+_JWKS_CACHE_SECONDS = 300.0
+_PROVIDER = "media"
+_JWT = "envoy.extensions.filters.http.jwt_authn.v3"
+_API_KEY = "envoy.extensions.filters.http.api_key_auth.v3"
+# What a proxy says about a caller is believed only from proxies, and x-envoy- headers change timeouts and retries.
+_UNTRUSTED_PREFIXES = ("x-media-", "x-envoy-")
+_UNTRUSTED_HEADERS = ("x-forwarded-client-cert", "x-forwarded-host", "x-real-ip", "forwarded")
+# A principal becomes a header, a log field and a rate-limit key, so it must be a word that fits all three.
+_PRINCIPAL = "[!-~]+"
+
+
+def identity_stripping(settings: EdgeSettings) -> Config:
+    """Returns what removes a client's own identity headers before a route or a filter sees them."""
+    names = _UNTRUSTED_HEADERS if settings.trusted_hops else (*_UNTRUSTED_HEADERS, "x-forwarded-for")
+    return extension(
+        "envoy.http.early_header_mutation.header_mutation",
+        "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
+        mutations=[
+            *({"remove_on_match": {"key_matcher": {"prefix": prefix}}} for prefix in _UNTRUSTED_PREFIXES),
+            *({"remove": name} for name in names),
+        ],
+    )
+
+
+def jwt_filter(settings: EdgeSettings) -> Config:
+    """Returns the filter that asks every request for a bearer token, unless its route says otherwise.
+
+    The one rule covers all paths, so that a route that says nothing is closed.
+    """
+    provider = {
+        "issuer": settings.jwt_issuer,
+        "audiences": [settings.jwt_audience],
+        "subjects": {"safe_regex": {"regex": _PRINCIPAL}},
+        "require_expiration": True,
+        "clock_skew_seconds": CLOCK_SKEW_SECONDS,
+        "from_headers": [{"name": "authorization", "value_prefix": "Bearer "}],
+        "forward": False,
+        "claim_to_headers": [{"header_name": PRINCIPAL_HEADER, "claim_name": "sub"}],
+        "jwt_cache_config": {"jwt_cache_size": 1000},
+        **_key_source(settings),
+    }
+    rule = {"match": {"prefix": "/"}, "requires": {"provider_name": _PROVIDER}}
+    return extension(JWT_FILTER, f"{_JWT}.JwtAuthentication", providers={_PROVIDER: provider}, rules=[rule])
+
+
+def api_key_filter(keys: Sequence[ApiKey]) -> Config:
+    """Returns the filter that knows API keys; it works only on routes that turn it on."""
+    return {
+        "disabled": True,
+        **extension(
+            API_KEY_FILTER,
+            f"{_API_KEY}.ApiKeyAuth",
+            credentials=[{"key": key.key, "client": key.client} for key in keys],
+            key_sources=[{"header": API_KEY_HEADER}],
+            forwarding={"header": PRINCIPAL_HEADER, "hide_credentials": True},
+        ),
+    }
+
+
+def public_route() -> Config:
+    """Returns the filter settings of a route that asks for no credential."""
+    return {JWT_FILTER: typed(f"{_JWT}.PerRouteConfig", disabled=True)}
+
+
+def api_key_route() -> Config:
+    """Returns the filter settings of a route that asks for an API key in place of a token."""
+    return {**public_route(), API_KEY_FILTER: typed(f"{_API_KEY}.ApiKeyAuthPerRoute")}
+
+
+def jwks_address(settings: EdgeSettings) -> Address | None:
+    """Returns where public keys are fetched from; nowhere when they come from a file."""
+    if settings.jwt_jwks_uri is None:
+        return None
+    parts = urlsplit(settings.jwt_jwks_uri)
+    return Address(parts.hostname or "", parts.port or 443)
+
+
+def ca_file(settings: EdgeSettings) -> Path:
+    """Returns the CA bundle for the JWKS URL.
+
+    Raises:
+        ConfigurationError: There is none.
+    """
+    found = settings.ca_file or ssl.get_default_verify_paths().cafile
+    if found is None or not Path(found).is_file():
+        raise ConfigurationError(
+            "MEDIA_CA_FILE: there is no CA bundle to check the certificate of MEDIA_JWT_JWKS_URI with;"
+            " install the system's (ca-certificates) or name a PEM file."
+        )
+    return Path(found)
+
+
+def _key_source(settings: EdgeSettings) -> Config:
+    if settings.jwt_jwks_file is not None:
+        return {"local_jwks": {"inline_string": read_jwks(settings.jwt_jwks_file)}}
+    http_uri = {"uri": settings.jwt_jwks_uri, "cluster": JWKS_CLUSTER, "timeout": seconds(_JWKS_FETCH_SECONDS)}
+    # Fetched at start and ahead of expiry, so that no caller waits for it.
+    remote = {"http_uri": http_uri, "cache_duration": seconds(_JWKS_CACHE_SECONDS), "async_fetch": {}}
+    return {"remote_jwks": remote}

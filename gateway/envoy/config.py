@@ -1,0 +1,49 @@
+"""Puts the whole configuration of Envoy together."""
+
+from __future__ import annotations
+
+import json
+
+from gateway.envoy import limits
+from gateway.envoy.clusters import clusters
+from gateway.envoy.credentials import read_api_keys
+from gateway.envoy.listener import listener
+from gateway.envoy.settings import Address, EdgeSettings
+from gateway.envoy.shape import Config, socket
+
+LOOPBACK = "127.0.0.1"
+_LOG_FIELDS = {"timestamp": "%Y-%m-%dT%T.%eZ", "service": "edge", "level": "%l", "component": "%n", "event": "%j"}
+
+
+def render(settings: EdgeSettings) -> Config:
+    """Returns Envoy's configuration.
+
+    Raises:
+        ConfigurationError: A file that the settings name can not be used.
+    """
+    keys = read_api_keys(settings.api_keys_file)
+    config: Config = {
+        "node": {"id": "edge", "cluster": "media"},
+        # The page can stop Envoy and show its configuration, keys included: never beyond this machine.
+        "admin": {"address": socket(Address(LOOPBACK, settings.admin_port)), "ignore_global_conn_limit": True},
+        "static_resources": {"listeners": [listener(settings, keys)], "clusters": clusters(settings)},
+        "overload_manager": limits.overload_manager(settings),
+        "layered_runtime": {"layers": [{"name": "static", "static_layer": _runtime()}]},
+    }
+    if settings.log_format == "json":
+        config["application_log_config"] = {"log_format": {"json_format": _LOG_FIELDS}}
+    return config
+
+
+def to_json(config: Config) -> str:
+    """Returns the configuration as the text that Envoy reads."""
+    return json.dumps(config, indent=2) + "\n"
+
+
+def _runtime() -> Config:
+    """Returns what keeps clients that open streams only to reset them from starving the others."""
+    return {
+        "http.max_requests_per_io_cycle": 1,
+        "overload.premature_reset_total_stream_count": 500,
+        "overload.premature_reset_min_stream_lifetime_seconds": 1,
+    }

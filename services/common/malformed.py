@@ -1,0 +1,63 @@
+"""Requests that are not valid protobuf: kept instead of dropped, so that the caller learns which field is at fault."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from google.protobuf import empty_pb2, unknown_fields
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import DecodeError, Message
+
+from services.common.errors import MediaError, Reason, invalid
+
+_LENGTH_DELIMITED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """Bytes that should have been a message."""
+
+    content: bytes
+    descriptor: Descriptor | None
+
+    def error(self) -> MediaError:
+        """Returns the error that names the first string field that is not UTF-8, if that is what is wrong."""
+        if self.descriptor is not None and (field := _first_broken_string(self.content, self.descriptor)):
+            return invalid(field, "must be valid UTF-8")
+        return MediaError(Reason.VALIDATION_ERROR, "The request is not a valid protobuf message of this method.")
+
+
+def tolerant(deserialize: Callable[[bytes], Message] | None) -> Callable[[bytes], Message | Malformed] | None:
+    """Returns `deserialize` that hands out Malformed where it would have failed.
+
+    Left to itself the library answers INTERNAL without saying why, and no interceptor ever sees the call.
+    """
+    if deserialize is None:
+        return None
+    descriptor = getattr(getattr(deserialize, "__self__", None), "DESCRIPTOR", None)
+
+    def parse(content: bytes) -> Message | Malformed:
+        try:
+            return deserialize(content)
+        except (DecodeError, UnicodeDecodeError):
+            return Malformed(content, descriptor)
+
+    return parse
+
+
+def _first_broken_string(content: bytes, descriptor: Descriptor) -> str | None:
+    try:
+        raw = unknown_fields.UnknownFieldSet(empty_pb2.Empty.FromString(content))
+    except DecodeError:
+        return None
+    for index in range(len(raw)):
+        item = raw[index]
+        field = descriptor.fields_by_number.get(item.field_number)
+        if field is None or field.type != FieldDescriptor.TYPE_STRING or item.wire_type != _LENGTH_DELIMITED:
+            continue
+        try:
+            item.data.decode()
+        except UnicodeDecodeError:
+            return str(field.name)
+    return None

@@ -1,0 +1,78 @@
+"""The one reader of the environment: each process declares what it needs, and a wrong value names its variable."""
+
+from __future__ import annotations
+
+import sys
+from typing import Literal, NoReturn, TypeVar
+
+from pydantic import AliasChoices, Field, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+EXIT_CONFIGURATION = 78
+"""Exit code of a process that can not start as configured (sysexits.h, EX_CONFIG)."""
+
+S = TypeVar("S", bound="Settings")
+
+
+class Settings(BaseSettings):
+    """Settings of a process; each field names its variable as `validation_alias` and explains itself.
+
+    Variables come from the environment, then from a file `.env` in the working directory. An empty variable counts as
+    not set.
+    """
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
+    )
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", validation_alias="MEDIA_LOG_LEVEL", description="Least severe level that is logged."
+    )
+    log_format: Literal["json", "console"] = Field(
+        "json", validation_alias="MEDIA_LOG_FORMAT", description="`json` for machines, `console` for people."
+    )
+
+
+class ConfigurationError(Exception):
+    """The process can not start as configured; the text names the variable and the remedy."""
+
+
+def load(kind: type[S]) -> S:
+    """Reads the settings of `kind` from the environment.
+
+    Raises:
+        ConfigurationError: A variable has a value that it can not have.
+    """
+    try:
+        return kind()
+    except ValidationError as error:
+        lines = [_explain(kind, item["loc"][0] if item["loc"] else "", item["msg"]) for item in error.errors()]
+        raise ConfigurationError("\n".join(lines)) from None
+
+
+def variables(kind: type[Settings]) -> dict[str, FieldInfo]:
+    """Returns every field of `kind` by the variable that sets it."""
+    return {_variable_names(name, info)[0]: info for name, info in kind.model_fields.items()}
+
+
+def refuse_to_start(error: ConfigurationError) -> NoReturn:
+    """Prints what is wrong with the configuration and ends the process."""
+    sys.stderr.write(f"{error}\n")
+    sys.exit(EXIT_CONFIGURATION)
+
+
+def _explain(kind: type[Settings], location: int | str, message: str) -> str:
+    for name, info in kind.model_fields.items():
+        names = _variable_names(name, info)
+        if location in {*names, name}:
+            default = "" if info.is_required() else f" Default: {info.get_default(call_default_factory=True)!s}."
+            return f"{names[0]}: {message}. {info.description}{default} See docs/configuration.md."
+    return f"{kind.__name__}: {message}. See docs/configuration.md."
+
+
+def _variable_names(name: str, info: FieldInfo) -> list[str]:
+    alias = info.validation_alias
+    if isinstance(alias, AliasChoices):
+        return [str(choice) for choice in alias.choices]
+    return [str(alias)] if alias else [name.upper()]

@@ -1,0 +1,27 @@
+"""Applies the rules that the contracts carry (buf.validate) and turns violations into one error naming every field."""
+
+from __future__ import annotations
+
+import protovalidate
+from google.protobuf.message import Message
+
+from services.common.errors import FieldViolation, MediaError, Reason
+
+
+def validate(message: Message) -> None:
+    """Raises VALIDATION_ERROR naming every field of `message` that breaks a rule of its contract."""
+    found = protovalidate.collect_violations(message)
+    if not found:
+        return
+    violations = [FieldViolation(_path(item.proto), item.proto.message) for item in found]
+    summary = "; ".join(f"{item.field}: {item.description}" for item in violations)
+    raise MediaError(Reason.VALIDATION_ERROR, summary, violations=violations)
+
+
+def _path(violation: protovalidate.ViolationPb) -> str:
+    path = ""
+    for element in violation.field.elements if violation.field else ():
+        path += f".{element.field_name}"
+        if element.subscript is not None:
+            path += f"[{element.subscript.value}]"
+    return path.lstrip(".") or "request"

@@ -1,0 +1,41 @@
+"""Timing of spoken characters, in the normalized form that the contract carries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """Says when each character is heard, in seconds from the start of the whole audio.
+
+    The three tuples have the same length; times are never negative and never decrease.
+    """
+
+    characters: tuple[str, ...] = ()
+    """The characters, in order; an entry may hold more than one code point."""
+    starts_seconds: tuple[float, ...] = ()
+    """When each entry begins to sound."""
+    ends_seconds: tuple[float, ...] = ()
+    """When each entry has been heard; never before its start."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where the lists differ in length."""
+        if not len(self.characters) == len(self.starts_seconds) == len(self.ends_seconds):
+            raise ValueError("characters, starts and ends must have the same length")
+
+    def __len__(self) -> int:
+        return len(self.characters)
+
+    def __add__(self, later: Alignment) -> Alignment:
+        """Returns this alignment followed by `later`."""
+        return Alignment(
+            self.characters + later.characters,
+            self.starts_seconds + later.starts_seconds,
+            self.ends_seconds + later.ends_seconds,
+        )
+
+    @property
+    def text(self) -> str:
+        """The characters as one string."""
+        return "".join(self.characters)

@@ -1,0 +1,194 @@
+"""Measures how long audio is from its samples, while it streams by in pieces of any size."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import Protocol
+
+from services.tts.formats import Family, OutputFormat
+
+
+class DurationMeter(Protocol):
+    """Counts the samples of audio that is fed to it."""
+
+    def feed(self, audio: bytes) -> None:
+        """Takes the next bytes; borders may fall anywhere."""
+
+    @property
+    def seconds(self) -> float:
+        """Length of what was fed so far."""
+
+
+def duration_meter(output_format: OutputFormat) -> DurationMeter:
+    """Returns a fresh meter for audio in this format."""
+    return _METERS[output_format.family](output_format)
+
+
+class _Raw:
+    """Headerless audio with a fixed number of bytes a sample."""
+
+    def __init__(self, sample_rate_hz: int, bytes_per_sample: int) -> None:
+        self._bytes_per_second = sample_rate_hz * bytes_per_sample
+        self._bytes = 0
+
+    def feed(self, audio: bytes) -> None:
+        self._bytes += len(audio)
+
+    @property
+    def seconds(self) -> float:
+        return self._bytes / self._bytes_per_second
+
+
+class _Walker:
+    """Base of meters that step from header to header and skip what lies between."""
+
+    header_bytes: int
+
+    def __init__(self) -> None:
+        self._pending = b""
+        self._skip = 0
+
+    def feed(self, audio: bytes) -> None:
+        if self._skip >= len(audio):
+            self._skip -= len(audio)
+            return
+        data = self._pending + audio[self._skip :]
+        position = self._skip = 0
+        while len(data) - position >= self.header_bytes:
+            step = self.step(data, position)
+            if step == 0:
+                break
+            position += step
+        self._skip = max(0, position - len(data))
+        self._pending = data[position:]
+
+    def step(self, data: bytes, position: int) -> int:
+        """Reads the header at `position` and returns the distance to the next; 0 if more bytes are needed."""
+        raise AssertionError("every walker has its own step")
+
+
+_MPEG_BIT_RATES_KBPS = {
+    3: (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),  # MPEG 1, layer III
+    2: (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),  # MPEG 2, layer III
+    0: (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),  # MPEG 2.5, layer III
+}
+_MPEG_SAMPLE_RATES_HZ = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
+_SYNC_WORD = 0x7FF
+_MPEG_1 = 3
+_LAYER_3 = 1
+_FREE_OR_BAD_RATE = (0, 15)
+_BAD_SAMPLE_RATE = 3
+_INFO_TAGS = (b"Xing", b"Info")
+_INFO_TAG_WITHIN_BYTES = 40
+
+
+class _Mp3(_Walker):
+    """Counts MPEG layer III frames (ISO 11172-3 and 13818-3); leading tags and the info frame are no sound."""
+
+    header_bytes = 10
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seconds = 0.0
+        self._first = True
+
+    @property
+    def seconds(self) -> float:
+        return self._seconds
+
+    def step(self, data: bytes, position: int) -> int:
+        if data.startswith(b"ID3", position):
+            size = data[position + 6 : position + 10]
+            return 10 + (size[0] << 21 | size[1] << 14 | size[2] << 7 | size[3])
+        head = int.from_bytes(data[position : position + 4])
+        version, layer = head >> 19 & 3, head >> 17 & 3
+        rate_index, sample_rate_index, padding = head >> 12 & 15, head >> 10 & 3, head >> 9 & 1
+        usable = (
+            head >> 21 == _SYNC_WORD
+            and version in _MPEG_BIT_RATES_KBPS
+            and layer == _LAYER_3
+            and rate_index not in _FREE_OR_BAD_RATE
+            and sample_rate_index != _BAD_SAMPLE_RATE
+        )
+        if not usable:
+            following = data.find(b"\xff", position + 1)
+            return (following if following > 0 else len(data)) - position
+        if self._first and len(data) - position < _INFO_TAG_WITHIN_BYTES:
+            return 0
+        samples = 1152 if version == _MPEG_1 else 576
+        sample_rate_hz = _MPEG_SAMPLE_RATES_HZ[version][sample_rate_index]
+        bit_rate = _MPEG_BIT_RATES_KBPS[version][rate_index] * 1000
+        start = data[position : position + _INFO_TAG_WITHIN_BYTES]
+        if not (self._first and any(tag in start for tag in _INFO_TAGS)):
+            self._seconds += samples / sample_rate_hz
+        self._first = False
+        return samples // 8 * bit_rate // sample_rate_hz + padding
+
+
+class _Wav:
+    """Counts the bytes of the data chunk of a RIFF file."""
+
+    _LONGEST_HEADER_BYTES = 64 * 1024
+
+    def __init__(self, sample_rate_hz: int) -> None:
+        self._samples = _Raw(sample_rate_hz, bytes_per_sample=2)
+        self._header: bytes | None = b""
+
+    def feed(self, audio: bytes) -> None:
+        if self._header is None:
+            self._samples.feed(audio)
+            return
+        self._header += audio
+        found = self._header.find(b"data", 12)
+        if found >= 0 and len(self._header) >= found + 8:
+            self._samples.feed(self._header[found + 8 :])
+            self._header = None
+        elif len(self._header) > self._LONGEST_HEADER_BYTES:
+            self._header = None
+
+    @property
+    def seconds(self) -> float:
+        return self._samples.seconds
+
+
+class _OggOpus(_Walker):
+    """Reads the sample position of the last Ogg page (RFC 3533); Opus always counts at 48 kHz (RFC 7845)."""
+
+    header_bytes = 27
+    _SEGMENT_COUNT_AT = 26
+    _NO_PACKET_ENDS_HERE = -1
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._position_samples = 0
+        self._pre_skip_samples = 0
+
+    @property
+    def seconds(self) -> float:
+        return max(0, self._position_samples - self._pre_skip_samples) / 48000
+
+    def step(self, data: bytes, position: int) -> int:
+        if not data.startswith(b"OggS", position):
+            following = data.find(b"OggS", position + 1)
+            return (following if following > 0 else max(position + 1, len(data) - 3)) - position
+        segments = data[position + self._SEGMENT_COUNT_AT]
+        body = position + self.header_bytes + segments
+        if len(data) < body + 12:
+            return 0
+        (granule,) = struct.unpack_from("<q", data, position + 6)
+        if data.startswith(b"OpusHead", body):
+            (self._pre_skip_samples,) = struct.unpack_from("<H", data, body + 10)
+        if granule != self._NO_PACKET_ENDS_HERE:
+            self._position_samples = max(self._position_samples, granule)
+        return self.header_bytes + segments + sum(data[position + self.header_bytes : body])
+
+
+_METERS: dict[Family, Callable[[OutputFormat], DurationMeter]] = {
+    "mp3": lambda _: _Mp3(),
+    "pcm": lambda item: _Raw(item.sample_rate_hz, bytes_per_sample=2),
+    "wav": lambda item: _Wav(item.sample_rate_hz),
+    "opus": lambda _: _OggOpus(),
+    "ulaw": lambda item: _Raw(item.sample_rate_hz, bytes_per_sample=1),
+    "alaw": lambda item: _Raw(item.sample_rate_hz, bytes_per_sample=1),
+}

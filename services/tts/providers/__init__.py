@@ -1,0 +1,1 @@
+"""The engines that speak, one file or package each, behind one interface."""

@@ -1,0 +1,98 @@
+"""Turns accepted answers into chunks of audio."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator
+
+import aiohttp
+
+from services.common.errors import MediaError, Reason
+from services.tts.providers.elevenlabs.payload import RecordReader
+from services.tts.providers.elevenlabs.records import Lines, Records, Whole
+from services.tts.providers.elevenlabs.request import Endpoint
+from services.tts.providers.elevenlabs.transport import Body
+from services.tts.providers.interface import AudioChunk
+
+_RECORDS: dict[Endpoint, type[Lines]] = {
+    Endpoint.WHOLE_WITH_TIMESTAMPS: Whole,
+    Endpoint.STREAM_WITH_TIMESTAMPS: Lines,
+}
+_JSON_SUBTYPES = ("json", "ndjson", "jsonl")
+
+
+def chunks_of(response: aiohttp.ClientResponse, endpoint: Endpoint) -> AsyncIterator[AudioChunk]:
+    """Returns the audio of an accepted answer.
+
+    Raises:
+        MediaError: GENERATION_FAILED, the answer is not of a kind that carries audio.
+    """
+    records = _RECORDS.get(endpoint)
+    _refuse_other_content(response, may_be_json=records is not None)
+    body = Body(response)
+    return PlainAudio(body) if records is None else TimedAudio(body, records())
+
+
+# Iterators rather than generators: one that is dropped half-way holds nothing that must be closed.
+class PlainAudio(AsyncIterator[AudioChunk]):
+    """Bare audio: every read of the network is one chunk."""
+
+    def __init__(self, body: Body) -> None:
+        self._body = body
+        self._delivered = False
+
+    async def __anext__(self) -> AudioChunk:
+        if piece := await self._body.read():
+            self._delivered = True
+            return AudioChunk(piece)
+        if not self._delivered:
+            raise _no_audio()
+        raise StopAsyncIteration
+
+
+class TimedAudio(AsyncIterator[AudioChunk]):
+    """Audio with timing: every JSON record is one chunk."""
+
+    def __init__(self, body: Body, records: Records) -> None:
+        self._body = body
+        self._records = records
+        self._reader = RecordReader()
+        self._ready: deque[bytes] = deque()
+        self._delivered = False
+        self._ended = False
+
+    async def __anext__(self) -> AudioChunk:
+        while (record := await self._next_record()) is not None:
+            chunk = self._reader.read(record)
+            self._delivered = self._delivered or bool(chunk.audio)
+            if chunk.audio or chunk.alignment is not None:
+                return chunk
+        if not self._delivered:
+            raise _no_audio()
+        raise StopAsyncIteration
+
+    async def _next_record(self) -> bytes | None:
+        while not self._ready and not self._ended:
+            piece = await self._body.read()
+            self._ended = not piece
+            self._ready.extend(self._records.feed(piece) if piece else self._records.end())
+        return self._ready.popleft() if self._ready else None
+
+
+def _refuse_other_content(response: aiohttp.ClientResponse, *, may_be_json: bool) -> None:
+    main, _, subtype = response.content_type.partition("/")
+    usable = main == "audio" or subtype in ("octet-stream", "ogg") or (may_be_json and _is_json(subtype))
+    if not usable or response.headers.get("content-encoding", "identity") != "identity":
+        raise MediaError(
+            Reason.GENERATION_FAILED, "ElevenLabs answered with something that is not audio; check ELEVENLABS_BASE_URL."
+        )
+
+
+def _is_json(subtype: str) -> bool:
+    return subtype.removeprefix("x-") in _JSON_SUBTYPES
+
+
+def _no_audio() -> MediaError:
+    return MediaError(
+        Reason.GENERATION_FAILED, "ElevenLabs accepted the text but delivered no audio; try another text."
+    )

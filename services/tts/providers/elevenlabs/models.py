@@ -1,0 +1,38 @@
+"""What the models of ElevenLabs can do and can not."""
+
+from __future__ import annotations
+
+from services.tts.formats import FORMATS
+from services.tts.providers.interface import Capabilities, SpeechSpec
+
+DEFAULT_MODEL_ID = "eleven_multilingual_v2"
+
+CAPABILITIES = Capabilities(
+    families=frozenset(item.family for item in FORMATS.values()),
+    default_model_id=DEFAULT_MODEL_ID,
+    max_text_characters={
+        "eleven_v4": 10_000,
+        "eleven_v3": 5_000,
+        "eleven_multilingual_v2": 10_000,
+        "eleven_flash_v2_5": 40_000,
+        "eleven_turbo_v2_5": 40_000,
+        "eleven_flash_v2": 30_000,
+        "eleven_turbo_v2": 30_000,
+    },
+)
+
+# eleven_v3 answers these with an error; eleven_multilingual_v2 takes no language and finds it out by itself.
+_UNSUPPORTED_FIELDS: dict[str, tuple[str, ...]] = {
+    "eleven_v3": ("previous_text", "next_text", "previous_request_ids", "next_request_ids"),
+    "eleven_multilingual_v2": ("language_code",),
+}
+
+# The API drops the text where it is also given the requests that spoke it.
+_SUPERSEDED_BY = {"previous_text": "previous_request_ids", "next_text": "next_request_ids"}
+
+
+def ignored_fields(spec: SpeechSpec) -> tuple[str, ...]:
+    """Returns the fields set in `spec` that its model can not honour; they are not sent."""
+    unsupported = _UNSUPPORTED_FIELDS.get(spec.model_id or DEFAULT_MODEL_ID, ())
+    superseded = [text for text, request_ids in _SUPERSEDED_BY.items() if getattr(spec, request_ids)]
+    return tuple(name for name in dict.fromkeys((*unsupported, *superseded)) if getattr(spec, name))

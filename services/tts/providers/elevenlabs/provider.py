@@ -1,0 +1,87 @@
+"""The ElevenLabs engine: one connection pool, used by every call of the process."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+
+from services.common.errors import MediaError, Reason
+from services.tts.providers.elevenlabs.account import AccountVoices
+from services.tts.providers.elevenlabs.audio import chunks_of
+from services.tts.providers.elevenlabs.catalog import VoiceCatalog
+from services.tts.providers.elevenlabs.models import CAPABILITIES, ignored_fields
+from services.tts.providers.elevenlabs.request import endpoint_for, speech_request
+from services.tts.providers.elevenlabs.settings import PROVIDER, ElevenLabsSettings
+from services.tts.providers.elevenlabs.transport import Transport, open_transport
+from services.tts.providers.interface import SpeechProvider, SpeechSpec, SpeechStream, Voice
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_UNITS = re.compile(r"[0-9]{1,18}")
+
+
+class ElevenLabsProvider(SpeechProvider):
+    """Speaks through the ElevenLabs API.
+
+    Args:
+        transport: The way to the API.
+        settings: The key and how the API is asked.
+        clock: Returns seconds on a clock that never goes back.
+    """
+
+    name = PROVIDER
+    capabilities = CAPABILITIES
+
+    def __init__(
+        self, transport: Transport, settings: ElevenLabsSettings, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._transport = transport
+        self._settings = settings
+        self._catalog = VoiceCatalog(AccountVoices(transport, settings), settings, clock)
+
+    @asynccontextmanager
+    async def synthesize(self, spec: SpeechSpec, *, with_alignment: bool) -> AsyncIterator[SpeechStream]:
+        """Has `spec` spoken; leaving the context before the audio's end closes the connection to the API.
+
+        Raises:
+            MediaError: API_KEY_MISSING without a call, or what the API's refusal or the network's failure means.
+        """
+        if not self._settings.api_key:
+            raise MediaError(
+                Reason.API_KEY_MISSING,
+                "No ElevenLabs key is configured; set ELEVENLABS_API_KEY or use another provider.",
+            )
+        endpoint = endpoint_for(spec, with_alignment=with_alignment)
+        async with self._transport.accepted(speech_request(spec, endpoint, self._settings)) as response:
+            yield SpeechStream(
+                chunks=chunks_of(response, endpoint),
+                request_id=_matching(_REQUEST_ID, response.headers, "request-id"),
+                cost_units=_cost_units(response.headers),
+                ignored_fields=ignored_fields(spec),
+            )
+
+    def resolve(self, voice: str) -> Voice | None:
+        """Returns the voice of this name (in any case) or id, or None; any well-formed id counts as a voice."""
+        return self._catalog.resolve(voice)
+
+    async def list_voices(self) -> list[Voice]:
+        """Returns the named table, then the account's voices; never fails, the latter may be old or missing."""
+        return await self._catalog.list_voices()
+
+
+@asynccontextmanager
+async def open_elevenlabs(settings: ElevenLabsSettings) -> AsyncIterator[ElevenLabsProvider]:
+    """Opens the provider; leaving the context closes its connections."""
+    async with open_transport(settings) as transport:
+        yield ElevenLabsProvider(transport, settings)
+
+
+def _cost_units(headers: Mapping[str, str]) -> int | None:
+    told = _matching(_UNITS, headers, "character-cost")
+    return int(told) if told else None
+
+
+def _matching(pattern: re.Pattern[str], headers: Mapping[str, str], name: str) -> str:
+    value = headers.get(name, "").strip()
+    return value if pattern.fullmatch(value) else ""

@@ -1,0 +1,99 @@
+"""Writes the requests that ElevenLabs is sent; nothing here does I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import Enum
+from urllib.parse import quote
+
+from services.tts.providers.elevenlabs.models import ignored_fields
+from services.tts.providers.elevenlabs.settings import ElevenLabsSettings
+from services.tts.providers.interface import SpeechSpec
+
+VOICES_PER_PAGE = 100
+
+
+class Endpoint(Enum):
+    """The four ways to ask for speech; the value ends the path."""
+
+    WHOLE = ""
+    """Audio in one piece."""
+    STREAM = "/stream"
+    """Audio while it is made."""
+    WHOLE_WITH_TIMESTAMPS = "/with-timestamps"
+    """One JSON object with audio and timing."""
+    STREAM_WITH_TIMESTAMPS = "/stream/with-timestamps"
+    """JSON objects, one a line, while the audio is made."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderRequest:
+    """One HTTP request, without the host it goes to."""
+
+    method: str
+    """GET or POST."""
+    path: str
+    """Percent-encoded path below the base URL."""
+    query: tuple[tuple[str, str], ...]
+    """Query parameters, not yet encoded."""
+    headers: Mapping[str, str] = field(repr=False)
+    """Headers that mean something to the API, the key among them."""
+    json: Mapping[str, object] | None = field(default=None, repr=False)
+    """The body, or None."""
+
+
+def endpoint_for(spec: SpeechSpec, *, with_alignment: bool) -> Endpoint:
+    """Returns the endpoint that delivers earliest; WAV has its length in front and exists only in one piece."""
+    if spec.output_format.family == "wav":
+        return Endpoint.WHOLE_WITH_TIMESTAMPS if with_alignment else Endpoint.WHOLE
+    return Endpoint.STREAM_WITH_TIMESTAMPS if with_alignment else Endpoint.STREAM
+
+
+def speech_request(spec: SpeechSpec, endpoint: Endpoint, settings: ElevenLabsSettings) -> ProviderRequest:
+    """Returns the request that has `spec` spoken; whatever is not set is left out."""
+    return ProviderRequest(
+        method="POST",
+        path=f"/v1/text-to-speech/{quote(spec.voice.voice_id, safe='')}{endpoint.value}",
+        query=_speech_query(spec, settings),
+        headers={"xi-api-key": settings.api_key, "content-type": "application/json"},
+        json=_speech_body(spec),
+    )
+
+
+def voices_request(settings: ElevenLabsSettings, next_page_token: str = "") -> ProviderRequest:
+    """Returns the request for one page of the account's voices; the first page has no token."""
+    token = (("next_page_token", next_page_token),) if next_page_token else ()
+    return ProviderRequest(
+        method="GET",
+        path="/v2/voices",
+        query=(("page_size", str(VOICES_PER_PAGE)), *token),
+        headers={"xi-api-key": settings.api_key},
+    )
+
+
+def _speech_query(spec: SpeechSpec, settings: ElevenLabsSettings) -> tuple[tuple[str, str], ...]:
+    wanted = {
+        "enable_logging": None if settings.enable_logging is None else str(settings.enable_logging).lower(),
+        "optimize_streaming_latency": settings.optimize_streaming_latency,
+        "output_format": spec.output_format.name,
+    }
+    return tuple((name, str(value)) for name, value in wanted.items() if value is not None)
+
+
+def _speech_body(spec: SpeechSpec) -> dict[str, object]:
+    ignored = ignored_fields(spec)
+    wanted: dict[str, object] = {
+        "text": spec.text,
+        "model_id": spec.model_id,
+        # The API knows languages, not regions: pt-BR is pt there.
+        "language_code": spec.language_code.partition("-")[0],
+        "voice_settings": {name: value for name, value in asdict(spec.settings).items() if value is not None},
+        "seed": spec.seed,
+        "previous_text": spec.previous_text,
+        "next_text": spec.next_text,
+        "previous_request_ids": list(spec.previous_request_ids),
+        "next_request_ids": list(spec.next_request_ids),
+        "apply_text_normalization": spec.apply_text_normalization,
+    }
+    return {name: value for name, value in wanted.items() if value not in (None, "", [], {}) and name not in ignored}

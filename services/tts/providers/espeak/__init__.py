@@ -1,0 +1,1 @@
+"""The embedded speech engine: espeak-ng in a process of its own, spoken to over a socket."""

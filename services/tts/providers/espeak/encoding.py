@@ -1,0 +1,136 @@
+"""Turns the engine's PCM into the formats that callers ask for, piece by piece."""
+
+from __future__ import annotations
+
+import struct
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+from services.tts.formats import OutputFormat
+
+if TYPE_CHECKING:
+    import numpy as np
+    import soxr
+
+SOURCE_RATE_HZ = 22_050
+FAMILIES = frozenset({"mp3", "pcm", "wav"})
+
+# What an MP3 decoder plays before the first sample: LAME's delay of 576 samples and the decoder's own 529.
+_MP3_LEAD_IN_SAMPLES = 1105
+# Of 0 (best) to 9: nearer to 2 is slower and not heard at a voice of 11 kHz bandwidth.
+_MP3_QUALITY = 5
+
+
+class Encoder(ABC):
+    """Takes mono 16-bit PCM at `SOURCE_RATE_HZ` and gives the bytes of one audio file or stream."""
+
+    lead_in_seconds: float = 0.0
+    """How much later than in the PCM a player is heard to say everything."""
+
+    @abstractmethod
+    def encode(self, pcm: bytes) -> bytes:
+        """Returns what can be said of the audio so far; may be empty. `pcm` holds whole samples."""
+
+    @abstractmethod
+    def finish(self) -> bytes:
+        """Returns the rest; called once, after all PCM."""
+
+
+class Mp3Encoder(Encoder):
+    """MPEG audio of constant bit rate, without a tag frame."""
+
+    def __init__(self, sample_rate_hz: int, bit_rate_kbps: int) -> None:
+        import lameenc  # noqa: PLC0415 - only the engine's process needs the optional package
+
+        self._lame = lameenc.Encoder()
+        self._lame.silence()
+        self._lame.set_channels(1)
+        self._lame.set_in_sample_rate(SOURCE_RATE_HZ)
+        self._lame.set_out_sample_rate(sample_rate_hz)
+        self._lame.set_bit_rate(bit_rate_kbps)
+        self._lame.set_quality(_MP3_QUALITY)
+        self.lead_in_seconds = _MP3_LEAD_IN_SAMPLES / sample_rate_hz
+
+    def encode(self, pcm: bytes) -> bytes:
+        """Returns the frames that are complete."""
+        return bytes(self._lame.encode(pcm))
+
+    def finish(self) -> bytes:
+        """Returns the last frames, padded with silence."""
+        return bytes(self._lame.flush())
+
+
+class PcmEncoder(Encoder):
+    """Bare samples at the wanted rate."""
+
+    def __init__(self, sample_rate_hz: int) -> None:
+        self._resampler = None if sample_rate_hz == SOURCE_RATE_HZ else _Resampler(sample_rate_hz)
+
+    def encode(self, pcm: bytes) -> bytes:
+        """Returns the samples that are certain; a resampler holds a few back."""
+        return self._resampler.convert(pcm) if self._resampler else pcm
+
+    def finish(self) -> bytes:
+        """Returns the samples that were held back."""
+        return self._resampler.convert(b"", last=True) if self._resampler else b""
+
+
+class WavEncoder(Encoder):
+    """A whole WAV file: its header tells the length, so that nothing comes before the end."""
+
+    def __init__(self, sample_rate_hz: int) -> None:
+        self._sample_rate_hz = sample_rate_hz
+        self._samples = PcmEncoder(sample_rate_hz)
+        self._data = bytearray()
+
+    def encode(self, pcm: bytes) -> bytes:
+        """Keeps the samples."""
+        self._data += self._samples.encode(pcm)
+        return b""
+
+    def finish(self) -> bytes:
+        """Returns the file."""
+        self._data += self._samples.finish()
+        return wav_header(self._sample_rate_hz, len(self._data)) + self._data
+
+
+class _Resampler:
+    """Brings PCM to another rate without a seam between its pieces."""
+
+    def __init__(self, sample_rate_hz: int) -> None:
+        import numpy as np  # noqa: PLC0415 - only the engine's process needs the optional package
+        import soxr  # noqa: PLC0415 - as above
+
+        self._dtype: type[np.int16] = np.int16
+        self._from_bytes = np.frombuffer
+        self._stream: soxr.ResampleStream = soxr.ResampleStream(SOURCE_RATE_HZ, sample_rate_hz, 1, dtype="int16")
+
+    def convert(self, pcm: bytes, *, last: bool = False) -> bytes:
+        return self._stream.resample_chunk(self._from_bytes(pcm, dtype=self._dtype), last=last).tobytes()
+
+
+def encoder_for(output_format: OutputFormat) -> Encoder:
+    """Returns a fresh encoder.
+
+    Raises:
+        ValueError: The format's family is not in `FAMILIES`.
+    """
+    rate_hz = output_format.sample_rate_hz
+    match output_format.family, output_format.bit_rate_kbps:
+        case "mp3", int(bit_rate_kbps):
+            return Mp3Encoder(rate_hz, bit_rate_kbps)
+        case "pcm", _:
+            return PcmEncoder(rate_hz)
+        case "wav", _:
+            return WavEncoder(rate_hz)
+    raise ValueError(output_format.name)
+
+
+def wav_header(sample_rate_hz: int, data_bytes: int) -> bytes:
+    """Returns the 44 bytes before `data_bytes` of mono 16-bit PCM."""
+    return struct.pack(
+        "<4sI4s4sIHHIIHH4sI",
+        *(b"RIFF", 36 + data_bytes, b"WAVE"),
+        *(b"fmt ", 16, 1, 1, sample_rate_hz, sample_rate_hz * 2, 2, 16),
+        *(b"data", data_bytes),
+    )

@@ -1,0 +1,219 @@
+"""The engine's process: loads espeak-ng once, then forks a child for each connection, which speaks one request.
+
+A child that crashes takes one request with it, and each starts from the same state, so that the same request gives the
+same bytes. espeak-ng is GPL-3: nothing but this process loads it, and others reach it over the socket only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import os
+import resource
+import selectors
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+# numpy's threads would not survive the fork, and nothing here multiplies matrices.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+
+from services.tts.formats import FORMATS
+from services.tts.providers.espeak.encoding import encoder_for
+from services.tts.providers.espeak.library import SpeechLibrary
+from services.tts.providers.espeak.speaker import Speaker
+from services.tts.providers.espeak.wire import FailedFrame, Frame, SpeakRequest, encode_frame, receive_request
+
+READY = b"ready\n"
+"""What the process prints when it accepts connections."""
+
+_BACKLOG = 1024
+# A listener who does not read shall stop the child after seconds of audio, not minutes.
+_SEND_BUFFER_BYTES = 65_536
+# Long enough for any request of ours to arrive, which are written whole before anyone waits.
+_REQUEST_TIMEOUT_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What children may use."""
+
+    children: int
+    cpu_seconds: int
+    memory_bytes: int
+
+
+class Engine:
+    """Accepts connections on a listening socket and forks a child for each, until it is told to stop.
+
+    Args:
+        listener: Where callers connect; more of them than `limits.children` wait in its backlog.
+        limits: What children may use.
+        stop_with_stdin: Whether the end of standard input, hence of the process that holds it, ends this one.
+    """
+
+    def __init__(self, listener: socket.socket, limits: Limits, *, stop_with_stdin: bool) -> None:
+        self._listener = listener
+        self._limits = limits
+        self._stopping = False
+        self._children: set[int] = set()
+        self._signals, self._signals_in = socket.socketpair()
+        # poll() holds no descriptor that a child would share with its parent.
+        self._selector = selectors.PollSelector()
+        self._library = SpeechLibrary()
+        listener.setblocking(False)  # noqa: FBT003 - the signature of the standard library
+        for end in (self._signals, self._signals_in):
+            end.setblocking(False)  # noqa: FBT003 - as above
+        self._selector.register(listener, selectors.EVENT_READ, self._accept)
+        self._selector.register(self._signals, selectors.EVENT_READ, self._on_signal)
+        if stop_with_stdin:
+            self._selector.register(sys.stdin.fileno(), selectors.EVENT_READ, self._on_stdin)
+
+    def serve(self) -> None:
+        """Runs until SIGTERM or, where asked for, the end of standard input; leaves no child behind."""
+        signal.set_wakeup_fd(self._signals_in.fileno())
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGTERM, self._on_stop)
+        try:
+            while not self._stopping:
+                for key, _ in self._selector.select():
+                    key.data()
+        finally:
+            for child in self._children:
+                os.kill(child, signal.SIGKILL)
+            for child in self._children:
+                os.waitpid(child, 0)
+
+    def warm_up(self) -> None:
+        """Speaks a few words for nobody, so that children find dictionary, encoders and resampler in memory."""
+        for name in ("mp3_44100_128", "pcm_16000"):
+            request = SpeakRequest("Ready.", "en-us", "f3", 175, name, with_alignment=True)
+            Speaker(request, lambda _: None, lambda: True).run(self._library)
+        encoder_for(FORMATS["wav_22050"]).finish()
+        # What exists by now is never collected, so that a child's collector does not copy the parent's pages.
+        gc.collect()
+        gc.freeze()
+
+    def _accept(self) -> None:
+        try:
+            connection, _ = self._listener.accept()
+        except (BlockingIOError, ConnectionError):
+            return
+        with connection:
+            child = os.fork()
+            if child == 0:
+                os._exit(self._run_child(connection))
+        self._children.add(child)
+        if len(self._children) >= self._limits.children:
+            self._selector.unregister(self._listener)
+
+    def _run_child(self, connection: socket.socket) -> int:
+        """Serves one connection in the child and returns its exit status; must not raise."""
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            self._listener.close()
+            _limit_this_process(self._limits)
+            speak_for(connection, self._library)
+        except OSError:
+            # The caller left, which is how callers cancel.
+            return 1
+        except BaseException as error:  # noqa: BLE001 - nothing may run on into the parent's code
+            with suppress(OSError):
+                connection.sendall(encode_frame(FailedFrame(type(error).__name__)))
+            return 1
+        return 0
+
+    def _on_signal(self) -> None:
+        with suppress(BlockingIOError):
+            self._signals.recv(4096)
+        was_full = len(self._children) >= self._limits.children
+        for child in tuple(self._children):
+            if os.waitpid(child, os.WNOHANG) != (0, 0):
+                self._children.discard(child)
+        if was_full and len(self._children) < self._limits.children:
+            self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
+
+    def _on_stdin(self) -> None:
+        self._stopping = not os.read(sys.stdin.fileno(), 4096)
+
+    def _on_stop(self, *_: object) -> None:
+        self._stopping = True
+
+
+def speak_for(connection: socket.socket, library: SpeechLibrary) -> None:
+    """Reads the request of one connection and answers it.
+
+    Raises:
+        OSError: The caller left.
+    """
+    connection.settimeout(_REQUEST_TIMEOUT_SECONDS)
+    request = receive_request(connection)
+    if request is None:
+        return
+    connection.settimeout(None)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
+
+    def send(frame: Frame) -> None:
+        connection.sendall(encode_frame(frame))
+
+    Speaker(request, send, lambda: _is_open(connection)).run(library)
+
+
+def _is_open(connection: socket.socket) -> bool:
+    """Tells whether the caller is there; it sends nothing after its request, so that anything to read is its end."""
+    try:
+        return bool(connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+    except BlockingIOError:
+        return True
+
+
+def _limit_this_process(limits: Limits) -> None:
+    # macOS refuses some of these; the limits are a second net below the length limit of texts.
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_seconds, limits.cpu_seconds + 1))
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def listen(path: Path) -> socket.socket:
+    """Returns a socket that listens at `path`, readable and writable by this user only."""
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(path))
+    path.chmod(0o600)
+    listener.listen(_BACKLOG)
+    return listener
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the process."""
+    parser = argparse.ArgumentParser(prog="python -m services.tts.providers.espeak.engine", description=__doc__)
+    parser.add_argument("--socket", type=Path, required=True, help="path of the Unix socket to listen at")
+    parser.add_argument(
+        "--max-children", type=int, default=128, help="requests spoken at once; others wait (%(default)s)"
+    )
+    parser.add_argument("--cpu-seconds", type=int, default=60, help="CPU time that one request may take (%(default)s)")
+    parser.add_argument("--memory-mib", type=int, default=1024, help="address space of one request (%(default)s)")
+    parser.add_argument("--stop-with-stdin", action="store_true", help="exit when standard input ends")
+    options = parser.parse_args(arguments)
+    if options.stop_with_stdin:
+        # Ctrl-C reaches the whole process group; who started us decides when speech that is under way may end.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    limits = Limits(options.max_children, options.cpu_seconds, options.memory_mib * 1024 * 1024)
+    with listen(options.socket) as listener:
+        engine = Engine(listener, limits, stop_with_stdin=options.stop_with_stdin)
+        engine.warm_up()
+        os.write(sys.stdout.fileno(), READY)
+        engine.serve()
+
+
+if __name__ == "__main__":
+    main()

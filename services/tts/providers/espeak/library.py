@@ -1,0 +1,140 @@
+"""Binds libespeak-ng; loaded once per process and used by one thread, for the library can do no more."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+import espeakng_loader
+
+from services.tts.providers.espeak.encoding import SOURCE_RATE_HZ
+
+_SYNCHRONOUS = 2
+_DO_NOT_EXIT = 0x8000
+_RATE = 1
+_UTF8 = 1
+_BUFFER_MILLISECONDS = 100
+_CONTINUE, _STOP = 0, 1
+
+# A NUL would end the text; 0x01 starts a command to the engine; none of these is ever spoken.
+_UNSPOKEN = {code: " " for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\t\n\r"}
+
+
+class EngineError(Exception):
+    """The library refused what it was told."""
+
+
+class MarkKind(Enum):
+    """What a mark in the speech is about; the values are the library's."""
+
+    WORD = 1
+    CLAUSE_END = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Says where in the text the speech is at a moment."""
+
+    kind: MarkKind
+    position: int
+    """In code points from 0: of a word's first character, or of the first after a clause. May lie beyond the text."""
+    sample: int
+
+
+Sink = Callable[[bytes, list[Mark]], bool]
+"""Takes the next PCM and its marks; tells whether to go on."""
+
+
+class _Event(ctypes.Structure):
+    _fields_ = (
+        ("type", ctypes.c_int),
+        ("unique_identifier", ctypes.c_uint),
+        ("text_position", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("audio_position", ctypes.c_int),
+        ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p),
+        ("id", ctypes.c_char * 8),
+    )
+
+
+_Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.POINTER(_Event))
+_MARK_KINDS = {kind.value: kind for kind in MarkKind}
+
+
+class SpeechLibrary:
+    """The one instance of the library that a process may have.
+
+    Raises:
+        EngineError: The library did not start, or speaks at another rate than it always did.
+    """
+
+    def __init__(self) -> None:
+        self._lib = ctypes.CDLL(espeakng_loader.get_library_path())
+        self._lib.espeak_Initialize.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_int]
+        self._lib.espeak_SetVoiceByName.argtypes = [ctypes.c_char_p]
+        self._lib.espeak_SetParameter.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int]
+        self._lib.espeak_Synth.argtypes = [
+            *(ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint, ctypes.c_int),
+            *(ctypes.c_uint, ctypes.c_uint, ctypes.c_void_p, ctypes.c_void_p),
+        ]
+        data = espeakng_loader.get_data_path().encode()
+        if self._lib.espeak_Initialize(_SYNCHRONOUS, _BUFFER_MILLISECONDS, data, _DO_NOT_EXIT) != SOURCE_RATE_HZ:
+            raise EngineError("espeak-ng did not start at 22,050 Hz")
+        self._sink: Sink | None = None
+        self._failure: BaseException | None = None
+        # The library keeps a bare pointer to it: Python must not free it.
+        self._callback = _Callback(self._on_audio)
+        self._lib.espeak_SetSynthCallback(self._callback)
+
+    def speak(self, text: str, identifier: str, words_per_minute: int, sink: Sink) -> None:
+        """Speaks `text` into `sink`, at most 100 ms at a time, until all is said or the sink has enough.
+
+        Args:
+            text: Any text; what can not be spoken becomes a pause.
+            identifier: The library's name of a voice. Never a caller's words: the library would open them as a path.
+            words_per_minute: Tempo, 80 to 450.
+            sink: Where the speech goes; what it raises is raised here.
+
+        Raises:
+            EngineError: The library refused voice, tempo or text.
+        """
+        self._require(self._lib.espeak_SetVoiceByName(identifier.encode()))
+        self._require(self._lib.espeak_SetParameter(_RATE, words_per_minute, 0))
+        self._sink, self._failure = sink, None
+        encoded = text.translate(_UNSPOKEN).encode("utf-8", "replace") + b"\0"
+        status = self._lib.espeak_Synth(encoded, len(encoded), 0, 1, 0, _UTF8, None, None)
+        self._sink = None
+        if self._failure is not None:
+            raise self._failure
+        self._require(status)
+
+    def _on_audio(self, samples: int | None, count: int, events: ctypes._Pointer[_Event]) -> int:
+        """Called by C, which knows no exceptions."""
+        try:
+            if self._sink is None:
+                return _STOP
+            pcm = ctypes.string_at(samples, count * 2) if samples and count > 0 else b""
+            return _CONTINUE if self._sink(pcm, _marks(events)) else _STOP
+        except BaseException as error:  # noqa: BLE001 - kept for speak(), which raises it
+            self._failure = error
+            return _STOP
+
+    @staticmethod
+    def _require(status: int) -> None:
+        if status != 0:
+            raise EngineError(f"espeak-ng answered {status}")
+
+
+def _marks(events: ctypes._Pointer[_Event]) -> list[Mark]:
+    marks = []
+    index = 0
+    while (event := events[index]).type != 0:
+        if kind := _MARK_KINDS.get(event.type):
+            # The library counts words from 1 and tells the end of a clause as the count of characters before it.
+            position = event.text_position - 1 if kind is MarkKind.WORD else event.text_position
+            marks.append(Mark(kind, position, event.sample))
+        index += 1
+    return marks

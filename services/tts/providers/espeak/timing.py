@@ -1,0 +1,131 @@
+"""Turns what the engine says about words into the time of every character; knows neither engine nor sound format."""
+
+from __future__ import annotations
+
+import re
+from array import array
+from bisect import bisect_right
+from dataclasses import dataclass
+from itertools import pairwise
+
+# Chinese and Japanese are written without spaces, so that each character is a token of its own.
+_UNSPACED = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_TOKEN = re.compile(rf"[{_UNSPACED}]|[^\s{_UNSPACED}]+")
+
+_LETTER_WEIGHT = 1.0
+_DIGIT_WEIGHT = 2.5  # "7" is read as a word
+_OTHER_WEIGHT = 0.25
+
+_LOUD = 250  # of 32,768; what is softer counts as silence
+_BLOCK_SAMPLES = 110  # 5 ms at the engine's rate
+
+Span = tuple[float, float]
+
+
+def token_starts(text: str) -> list[int]:
+    """Returns where the tokens of `text` begin: runs without white space, and each character of unspaced scripts."""
+    return [match.start() for match in _TOKEN.finditer(text)]
+
+
+def spread(characters: str, start: float, end: float) -> list[Span]:
+    """Returns how `characters` share the time from `start` to `end`, by the time that such a character tends to take."""
+    end = max(start, end)
+    weights = [_weight(character) for character in characters]
+    scale = (end - start) / (sum(weights) or 1.0)
+    borders = [start]
+    passed = 0.0
+    for weight in weights:
+        passed += weight
+        borders.append(min(end, start + passed * scale))
+    borders[-1] = end
+    return list(pairwise(borders))
+
+
+def last_loud_sample(pcm: bytes) -> int | None:
+    """Returns how many samples of 16-bit `pcm` lie before the end of its last audible 5 ms, or None if all is silent."""
+    samples = array("h", pcm)
+    end = len(samples)
+    while end > 0:
+        block = samples[max(0, end - _BLOCK_SAMPLES) : end]
+        if max(block) > _LOUD or min(block) < -_LOUD:
+            return end
+        end -= _BLOCK_SAMPLES
+    return None
+
+
+@dataclass(slots=True)
+class _Run:
+    """The characters whose time is not known yet, from the first of them on."""
+
+    first: int = 0
+    start: float = 0.0
+    heard: bool = False
+    """Whether a word event has fixed the start; the start of a clause moves to its first word."""
+
+
+class CharacterClock:
+    """Times the characters of one text while it is being spoken.
+
+    Positions are code points from 0, times are samples. Each call returns the spans of the next characters, as many as
+    are certain by then; `finish` returns the rest. All spans together are one for each character, without overlap.
+
+    Args:
+        text: The text as it was given to the engine.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._tokens = token_starts(text)
+        self._run = _Run()
+
+    def word(self, position: int, sample: int) -> list[Span]:
+        """A word at `position` begins to sound."""
+        first = self._token_at(position)
+        if first is None or first < self._run.first or (first == self._run.first and self._run.heard):
+            # Numbers and merged words make several events inside one token: the first counts.
+            return []
+        start = max(self._run.start, float(sample))
+        spans = spread(self._text[self._run.first : first], self._run.start, start)
+        self._run = _Run(first, start, heard=True)
+        return spans
+
+    def clause_end(self, position: int, sample: int, speech_end: int) -> list[Span]:
+        """The clause before `position` is over; its pause lasts from `speech_end` to `sample`."""
+        if not self._run.first < position < len(self._text):
+            # The text's last clause stays open: only `finish` knows how much silence follows it.
+            return []
+        spans = self._close(position, float(speech_end), float(sample))
+        self._run = _Run(position, max(self._run.start, float(sample)))
+        return spans
+
+    def finish(self, total_samples: int, speech_end: int) -> list[Span]:
+        """The audio is complete; the last character ends with it."""
+        spans = self._close(len(self._text), float(speech_end), float(total_samples))
+        if spans:
+            spans[-1] = (spans[-1][0], max(spans[-1][0], float(total_samples)))
+        self._run = _Run(len(self._text), float(total_samples))
+        return spans
+
+    def _close(self, position: int, speech_end: float, end: float) -> list[Span]:
+        """Spreads the open run up to `position`; white space at its end takes the pause."""
+        run = self._text[self._run.first : position]
+        spoken = run.rstrip()
+        start = self._run.start
+        end = max(start, end)
+        speech_end = min(max(start, speech_end), end)
+        return spread(spoken, start, speech_end) + spread(run[len(spoken) :], speech_end, end)
+
+    def _token_at(self, position: int) -> int | None:
+        """Returns where the token at `position` begins; between two tokens, where the next does."""
+        if not 0 <= position < len(self._text):
+            return None
+        index = bisect_right(self._tokens, position)
+        if self._text[position].isspace():
+            return self._tokens[index] if index < len(self._tokens) else None
+        return self._tokens[index - 1] if index else None
+
+
+def _weight(character: str) -> float:
+    if character.isalpha():
+        return _LETTER_WEIGHT
+    return _DIGIT_WEIGHT if character.isdigit() else _OTHER_WEIGHT

@@ -1,0 +1,156 @@
+"""What the service and the engine's process say to each other: one JSON request in, frames of speech out.
+
+Everything on the socket is a frame: one byte for its kind, four for the length of what follows, big-endian.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import struct
+from array import array
+from dataclasses import asdict, dataclass
+
+_HEADER = struct.Struct(">cI")
+_COUNT = struct.Struct(">I")
+_SAMPLES = struct.Struct(">Q")
+
+MAX_AUDIO_BYTES = 65_536
+"""Most audio that one frame carries."""
+_MAX_REQUEST_BYTES = 8 * 1024 * 1024
+_MAX_FRAME_BYTES = 64 * 1024 * 1024
+
+_REQUEST, _AUDIO, _DONE, _FAILED = b"R", b"A", b"D", b"F"
+
+
+class WireError(Exception):
+    """The other side sent something that is not a frame of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakRequest:
+    """What to speak, in terms that the engine's process checks against its own tables."""
+
+    text: str
+    language: str
+    """A tag of `languages.LANGUAGES`."""
+    variant: str
+    """A name of `voices.VARIANTS`."""
+    words_per_minute: int
+    output_format: str
+    """A name of `formats.FORMATS`."""
+    with_alignment: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFrame:
+    """A piece of encoded audio with the times of the next characters."""
+
+    audio: bytes
+    starts_seconds: array[float]
+    ends_seconds: array[float]
+
+
+@dataclass(frozen=True, slots=True)
+class DoneFrame:
+    """The end of a whole utterance."""
+
+    samples: int
+    """Length of the utterance at the engine's own rate, 22,050 Hz."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailedFrame:
+    """The end of an utterance that could not be spoken."""
+
+    code: str
+    """`silent` where nothing in the text can be spoken, else the type of the exception."""
+
+
+Frame = AudioFrame | DoneFrame | FailedFrame
+
+
+def encode_request(request: SpeakRequest) -> bytes:
+    """Returns the request as one frame."""
+    return _frame(_REQUEST, json.dumps(asdict(request)).encode())
+
+
+def encode_frame(frame: Frame) -> bytes:
+    """Returns an answer as one frame."""
+    match frame:
+        case AudioFrame(audio, starts, ends):
+            return _frame(_AUDIO, _COUNT.pack(len(starts)) + starts.tobytes() + ends.tobytes() + audio)
+        case DoneFrame(samples):
+            return _frame(_DONE, _SAMPLES.pack(samples))
+        case FailedFrame(code):
+            return _frame(_FAILED, code.encode())
+
+
+def receive_request(connection: socket.socket) -> SpeakRequest | None:
+    """Waits for the request on a blocking socket; None if the caller left before it was complete.
+
+    Raises:
+        WireError: Something else arrived.
+    """
+    head = _receive_exactly(connection, _HEADER.size)
+    if head is None:
+        return None
+    kind, length = _HEADER.unpack(head)
+    if kind != _REQUEST or length > _MAX_REQUEST_BYTES:
+        raise WireError("not a request")
+    body = _receive_exactly(connection, length)
+    return None if body is None else SpeakRequest(**json.loads(body))
+
+
+async def read_frame(reader: asyncio.StreamReader) -> Frame:
+    """Waits for the next answer.
+
+    Raises:
+        WireError: Something else arrived.
+        asyncio.IncompleteReadError: The engine's process hung up.
+        OSError: The connection broke.
+    """
+    kind, length = _HEADER.unpack(await reader.readexactly(_HEADER.size))
+    if length > _MAX_FRAME_BYTES:
+        raise WireError("not an answer")
+    return _decode(kind, await reader.readexactly(length))
+
+
+def _decode(kind: bytes, payload: bytes) -> Frame:
+    try:
+        if kind == _AUDIO:
+            return _decode_audio(payload)
+        if kind == _DONE:
+            return DoneFrame(*_SAMPLES.unpack(payload))
+        if kind == _FAILED:
+            return FailedFrame(payload.decode())
+    except (struct.error, ValueError) as error:
+        raise WireError("not an answer") from error
+    raise WireError("not an answer")
+
+
+def _decode_audio(payload: bytes) -> AudioFrame:
+    (count,) = _COUNT.unpack_from(payload)
+    starts, ends = array("d"), array("d")
+    middle = _COUNT.size + count * starts.itemsize
+    end = middle + count * ends.itemsize
+    if end > len(payload):
+        raise WireError("not an answer")
+    starts.frombytes(payload[_COUNT.size : middle])
+    ends.frombytes(payload[middle:end])
+    return AudioFrame(payload[end:], starts, ends)
+
+
+def _frame(kind: bytes, payload: bytes) -> bytes:
+    return _HEADER.pack(kind, len(payload)) + payload
+
+
+def _receive_exactly(connection: socket.socket, count: int) -> bytes | None:
+    received = bytearray()
+    while len(received) < count:
+        piece = connection.recv(min(count - len(received), 65_536))
+        if not piece:
+            return None
+        received += piece
+    return bytes(received)

@@ -1,0 +1,179 @@
+"""The gRPC face of the text-to-speech service: messages in, domain calls, messages out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
+
+import grpc
+from media.common.v1 import alignment_pb2, cache_pb2
+from media.tts.v1 import tts_pb2, tts_pb2_grpc
+
+from services.common.errors import MediaError, Reason, invalid
+from services.tts.alignment import Alignment
+from services.tts.paging import page
+from services.tts.providers.interface import AudioChunk, SpeechProvider, Voice, VoiceSettings
+from services.tts.synthesis import Done, Header, SpeechEvent, SpeechWish, Synthesizer
+
+SERVICE_NAME = tts_pb2.DESCRIPTOR.services_by_name["TextToSpeechService"].full_name
+
+Request = tts_pb2.SynthesizeRequest | tts_pb2.SynthesizeStreamRequest
+Context = grpc.aio.ServicerContext[object, object]
+
+_VOICE_TYPES = {
+    "custom": tts_pb2.VOICE_TYPE_CUSTOM,
+    "standard": tts_pb2.VOICE_TYPE_STANDARD,
+    "account": tts_pb2.VOICE_TYPE_ACCOUNT,
+    "embedded": tts_pb2.VOICE_TYPE_EMBEDDED,
+}
+
+
+class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
+    """Answers media.tts.v1.TextToSpeechService."""
+
+    def __init__(
+        self, synthesizer: Synthesizer, providers: Mapping[str, SpeechProvider], *, max_unary_bytes: int
+    ) -> None:
+        self._synthesizer = synthesizer
+        self._providers = providers
+        self._max_unary_bytes = max_unary_bytes
+
+    async def Synthesize(self, request: tts_pb2.SynthesizeRequest, context: Context) -> tts_pb2.SynthesizeResponse:
+        """Collects the whole stream and returns it in one message."""
+        response = tts_pb2.SynthesizeResponse()
+        audio: list[bytes] = []
+        collected_bytes = 0
+        async with aclosing(self._events(request)) as events:
+            async for event in events:
+                match event:
+                    case Header():
+                        response.header.CopyFrom(_header(event))
+                    case AudioChunk():
+                        audio.append(event.audio)
+                        collected_bytes += len(event.audio)
+                        self._refuse_too_large(collected_bytes)
+                        if event.alignment is not None:
+                            _extend(response.alignment, event.alignment)
+                    case Done():
+                        response.done.CopyFrom(_done(event))
+        response.audio = b"".join(audio)
+        return response
+
+    async def SynthesizeStream(
+        self, request: tts_pb2.SynthesizeStreamRequest, context: Context
+    ) -> AsyncIterator[tts_pb2.SynthesizeStreamResponse]:
+        """Sends each event as it comes, one message per provider read."""
+        async with aclosing(self._events(request)) as events:
+            async for event in events:
+                yield _response(event)
+
+    async def ListVoices(self, request: tts_pb2.ListVoicesRequest, context: Context) -> tts_pb2.ListVoicesResponse:
+        """Lists what every provider offers, provider by provider."""
+        chosen = [self._synthesizer.provider(request.provider)] if request.provider else self._providers.values()
+        voices = [voice for provider in chosen for voice in await provider.list_voices()]
+        shown, next_page_token = page(voices, request.page_size, request.page_token, request.provider)
+        return tts_pb2.ListVoicesResponse(voices=[_voice(voice) for voice in shown], next_page_token=next_page_token)
+
+    async def GetVoice(self, request: tts_pb2.GetVoiceRequest, context: Context) -> tts_pb2.GetVoiceResponse:
+        """Finds a voice the way Synthesize would."""
+        provider = self._synthesizer.provider(request.provider)
+        voice = provider.resolve(request.voice)
+        if voice is None:
+            raise invalid("voice", f"must be the name or id of a voice of {provider.name}", Reason.VOICE_NOT_FOUND)
+        return tts_pb2.GetVoiceResponse(voice=_voice(voice))
+
+    def _events(self, request: Request) -> AsyncGenerator[SpeechEvent, None]:
+        return self._synthesizer.stream(self._synthesizer.plan(_wish(request)))
+
+    def _refuse_too_large(self, audio_bytes: int) -> None:
+        if audio_bytes > self._max_unary_bytes:
+            raise MediaError(
+                Reason.OUTPUT_TOO_LARGE,
+                f"The audio exceeds {self._max_unary_bytes} bytes; use SynthesizeStream or a smaller output_format.",
+            )
+
+
+def _wish(request: Request) -> SpeechWish:
+    def given(field: str) -> bool:
+        return request.HasField(field)
+
+    return SpeechWish(
+        text=request.text,
+        voice=request.voice,
+        provider=request.provider,
+        model_id=request.model_id,
+        output_format=request.output_format,
+        language_code=request.language_code,
+        settings=VoiceSettings(
+            stability=request.stability if given("stability") else None,
+            similarity_boost=request.similarity_boost if given("similarity_boost") else None,
+            style=request.style if given("style") else None,
+            speed=request.speed if given("speed") else None,
+            use_speaker_boost=request.use_speaker_boost if given("use_speaker_boost") else None,
+        ),
+        seed=request.seed if given("seed") else None,
+        previous_text=request.previous_text,
+        next_text=request.next_text,
+        previous_request_ids=tuple(request.previous_request_ids),
+        next_request_ids=tuple(request.next_request_ids),
+        apply_text_normalization=request.apply_text_normalization,
+        include_alignment=request.include_alignment,
+    )
+
+
+def _response(event: SpeechEvent) -> tts_pb2.SynthesizeStreamResponse:
+    match event:
+        case AudioChunk():
+            chunk = tts_pb2.SpeechChunk(audio=event.audio)
+            if event.alignment is not None:
+                _extend(chunk.alignment, event.alignment)
+            return tts_pb2.SynthesizeStreamResponse(chunk=chunk)
+        case Header():
+            return tts_pb2.SynthesizeStreamResponse(header=_header(event))
+        case Done():
+            return tts_pb2.SynthesizeStreamResponse(done=_done(event))
+
+
+def _header(event: Header) -> tts_pb2.SpeechHeader:
+    spec = event.spec
+    return tts_pb2.SpeechHeader(
+        content_type=spec.output_format.content_type,
+        output_format=spec.output_format.name,
+        sample_rate_hz=spec.output_format.sample_rate_hz,
+        voice_id=spec.voice.voice_id,
+        voice_name=spec.voice.name,
+        provider=event.provider,
+        model_id=spec.model_id,
+        cache_status=cache_pb2.CACHE_STATUS_BYPASS,
+        provider_request_id=event.provider_request_id,
+        ignored_fields=event.ignored_fields,
+    )
+
+
+def _done(event: Done) -> tts_pb2.SpeechDone:
+    return tts_pb2.SpeechDone(
+        characters=event.characters,
+        audio_bytes=event.audio_bytes,
+        duration_seconds=event.duration_seconds,
+        sha256=event.sha256,
+        provider_cost_units=event.cost_units,
+    )
+
+
+def _extend(message: alignment_pb2.Alignment, alignment: Alignment) -> None:
+    message.characters.extend(alignment.characters)
+    message.character_start_times_seconds.extend(alignment.starts_seconds)
+    message.character_end_times_seconds.extend(alignment.ends_seconds)
+    message.SetInParent()
+
+
+def _voice(voice: Voice) -> tts_pb2.Voice:
+    return tts_pb2.Voice(
+        voice_id=voice.voice_id,
+        name=voice.name,
+        provider=voice.provider,
+        type=_VOICE_TYPES[voice.type],
+        language_codes=voice.language_codes,
+        labels=voice.labels,
+        preview_url=voice.preview_url,
+    )

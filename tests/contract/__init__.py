@@ -1,0 +1,1 @@
+"""Tests of the contracts: the rules on the wire, the tooling, the package of stubs."""

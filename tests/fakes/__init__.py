@@ -1,0 +1,1 @@
+"""Stand-ins for what the suite talks to."""

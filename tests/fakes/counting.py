@@ -1,0 +1,41 @@
+"""Counts what is going on, so that a test can wait for it to begin or to end instead of sleeping."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class LiveCount:
+    """Counts the blocks that are being executed inside `with count.one():`."""
+
+    def __init__(self) -> None:
+        self.now = 0
+        self.total = 0
+        self._changed = asyncio.Event()
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """Counts the block for as long as it runs, however it ends."""
+        self.total += 1
+        self._change(1)
+        try:
+            yield
+        finally:
+            self._change(-1)
+
+    async def becomes(self, wanted: int, within_seconds: float = 5) -> None:
+        """Returns once `wanted` blocks are running.
+
+        Raises:
+            TimeoutError: That did not happen in time.
+        """
+        async with asyncio.timeout(within_seconds):
+            while self.now != wanted:
+                await self._changed.wait()
+
+    def _change(self, by: int) -> None:
+        self.now += by
+        self._changed.set()
+        self._changed = asyncio.Event()

@@ -1,0 +1,119 @@
+"""A small gRPC service with one method of each kind, run by the suite's own server on a free port."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+from google.protobuf import wrappers_pb2
+from media.tts.v1 import tts_pb2
+
+from services.common.channel import open_channel
+from services.common.guard import Limits
+from services.common.server import Register, RunningServer, ServerOptions, running_server
+
+SERVICE = "test.v1.ProbeService"
+UNARY, SERVER_STREAM, CLIENT_STREAM, BIDIRECTIONAL = KINDS = (
+    "unary_unary",
+    "unary_stream",
+    "stream_unary",
+    "stream_stream",
+)
+
+Context = grpc.aio.ServicerContext[Any, Any]
+# A request with a validation rule (voice is 1 to 100 code points), and an answer that can be of any size.
+Request = tts_pb2.GetVoiceRequest
+Response = wrappers_pb2.BytesValue
+Body = Callable[[Request, Context], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A running server and a channel to it."""
+
+    server: RunningServer
+    channel: grpc.aio.Channel
+    target: str
+
+
+@asynccontextmanager
+async def served(register: Register, **options: Any) -> AsyncIterator[Served]:
+    """Runs a server on a free port with a channel to it; `options` are those of ServerOptions."""
+    chosen = ServerOptions(**{"host": "127.0.0.1", "port": 0, "port_variable": "TEST_PORT", **options})
+    async with running_server(register, chosen) as server:
+        target = f"127.0.0.1:{server.port}"
+        async with open_channel(target) as channel:
+            yield Served(server, channel, target)
+
+
+def probe(handlers: Mapping[str, Callable[..., Any]]) -> Register:
+    """Returns what registers the probe service with these handlers, by kind."""
+
+    def register(server: grpc.aio.Server) -> Sequence[str]:
+        made = {kind: _method_handler(kind, handler) for kind, handler in handlers.items()}
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, made),))
+        return [SERVICE]
+
+    return register
+
+
+def probe_of_all_kinds(body: Body) -> Register:
+    """Returns what registers the probe service, where `body` answers each request of each kind."""
+
+    async def unary(request: Request, context: Context) -> Response:
+        return await body(request, context)
+
+    async def server_stream(request: Request, context: Context) -> AsyncIterator[Response]:
+        yield await body(request, context)
+
+    async def client_stream(requests: AsyncIterator[Request], context: Context) -> Response:
+        answers = [await body(request, context) async for request in requests]
+        return answers[-1] if answers else Response()
+
+    async def bidirectional(requests: AsyncIterator[Request], context: Context) -> AsyncIterator[Response]:
+        async for request in requests:
+            yield await body(request, context)
+
+    return probe(dict(zip(KINDS, (unary, server_stream, client_stream, bidirectional), strict=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """How the probe service is called."""
+
+    requests: Sequence[Request | bytes] = (Request(voice="Aria"),)
+    timeout_seconds: float | None = 30
+    metadata: Sequence[tuple[str, str]] = field(default=())
+
+    def start(self, channel: grpc.aio.Channel, kind: str) -> Any:
+        """Starts a call of this kind; returns the library's call object."""
+        method = getattr(channel, kind)(
+            f"/{SERVICE}/{kind}", request_serializer=_serialized, response_deserializer=Response.FromString
+        )
+        argument: object = self.requests[0] if kind.startswith("unary") else _each(self.requests)
+        return method(argument, timeout=self.timeout_seconds, metadata=tuple(self.metadata))
+
+    async def run(self, channel: grpc.aio.Channel, kind: str) -> list[bytes]:
+        """Makes a call of this kind; returns what was answered."""
+        call = self.start(channel, kind)
+        if kind.endswith("stream"):
+            return [response.value async for response in call]
+        return [(await call).value]
+
+
+def _method_handler(kind: str, handler: Callable[..., Any]) -> grpc.RpcMethodHandler[Any, Any]:
+    make: Callable[..., grpc.RpcMethodHandler[Any, Any]] = getattr(grpc, f"{kind}_rpc_method_handler")
+    return make(
+        handler, request_deserializer=Request.FromString, response_serializer=wrappers_pb2.BytesValue.SerializeToString
+    )
+
+
+def _serialized(request: Request | bytes) -> bytes:
+    return request if isinstance(request, bytes) else request.SerializeToString()
+
+
+def _each(requests: Iterable[Request | bytes]) -> Iterable[Request | bytes]:
+    yield from requests

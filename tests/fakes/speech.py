@@ -1,0 +1,89 @@
+"""A speech engine that follows a script: what it accepts, delivers, waits for and fails with."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from services.tts.providers.interface import AudioChunk, Capabilities, SpeechProvider, SpeechSpec, SpeechStream, Voice
+from tests.fakes.counting import LiveCount
+
+Step = AudioChunk | asyncio.Event | BaseException
+"""What the engine does next: deliver a chunk, wait for an event, or raise."""
+
+ALL_FAMILIES = frozenset({"mp3", "pcm", "wav", "opus", "ulaw", "alaw"})
+
+
+def voice(name: str = "Aria", provider: str = "espeak") -> Voice:
+    """Returns a voice whose id is its name in lower case with `-id` behind."""
+    return Voice(f"{name.lower()}-id", name, provider, "embedded", ("en",))
+
+
+class FakeSpeechProvider(SpeechProvider):
+    """Speaks a script.
+
+    Args:
+        steps: What happens for each call, in order.
+        endless: Whether the last step repeats for ever.
+        refusal: Raised instead of accepting.
+        accepts_when: Accepts only once this is set.
+    """
+
+    def __init__(  # noqa: PLR0913 - each is one independent part of the script
+        self,
+        *steps: Step,
+        name: str = "espeak",
+        voices: Sequence[Voice] | None = None,
+        capabilities: Capabilities = Capabilities(ALL_FAMILIES),  # noqa: B008 - frozen
+        endless: bool = False,
+        refusal: BaseException | None = None,
+        accepts_when: asyncio.Event | None = None,
+        cost_units: int | None = None,
+        ignored_fields: tuple[str, ...] = (),
+    ) -> None:
+        self.name = name
+        self.capabilities = capabilities
+        self.live = LiveCount()
+        self.specs: list[tuple[SpeechSpec, bool]] = []
+        self.delivered = 0
+        self._steps = steps
+        self._voices = list(voices if voices is not None else [voice(provider=name)])
+        self._endless = endless
+        self._refusal = refusal
+        self._accepts_when = accepts_when
+        self._cost_units = cost_units
+        self._ignored_fields = ignored_fields
+
+    @asynccontextmanager
+    async def synthesize(self, spec: SpeechSpec, *, with_alignment: bool) -> AsyncIterator[SpeechStream]:
+        """Follows the script; `live` counts contexts that are open."""
+        self.specs.append((spec, with_alignment))
+        with self.live.one():
+            if self._accepts_when is not None:
+                await self._accepts_when.wait()
+            if self._refusal is not None:
+                raise self._refusal
+            yield SpeechStream(self._chunks(), "provider-request-1", self._cost_units, self._ignored_fields)
+
+    async def _chunks(self) -> AsyncIterator[AudioChunk]:
+        for step in self._steps:
+            match step:
+                case AudioChunk():
+                    self.delivered += 1
+                    yield step
+                case asyncio.Event():
+                    await step.wait()
+                case _:
+                    raise step
+        while self._endless and isinstance(last := self._steps[-1], AudioChunk):
+            self.delivered += 1
+            yield last
+
+    def resolve(self, voice: str) -> Voice | None:
+        """Finds one of its voices by name, in any case, or id."""
+        return next((item for item in self._voices if voice.lower() in (item.name.lower(), item.voice_id)), None)
+
+    async def list_voices(self) -> list[Voice]:
+        """Returns its voices."""
+        return list(self._voices)

@@ -1,0 +1,1 @@
+"""Unit tests of the ElevenLabs engine, against a fake server on the loopback."""
