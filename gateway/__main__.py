@@ -3,39 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 
 import grpc
-from aiohttp import web
 
 from gateway.app import Upstreams, build_app
 from gateway.directory import DirectoryHealth, add_reflection
 from gateway.routes.health import Health
+from gateway.serving import RunningHttp, running_http
 from gateway.settings import GatewaySettings
 from services.common.channel import open_channel
-from services.common.log import logger
 from services.common.runtime import run
 from services.common.server import RunningServer, ServerOptions, running_server, stop_signal
-from services.common.settings import ConfigurationError
-
-log = logger(__name__)
 
 
 async def main(settings: GatewaySettings) -> None:
     """Serves HTTP, and gRPC reflection and health, until asked to stop; then drains both."""
+    health = Health()
     async with open_channel(settings.tts_address) as tts:
         upstreams = Upstreams(tts=tts)
-        health = Health()
-        async with _directory(settings, upstreams) as directory, _http(settings, upstreams, health) as runner:
+        app = build_app(upstreams, health, max_body_bytes=settings.max_body_bytes, call_seconds=settings.call_seconds)
+        serving = running_http(app, settings.host, settings.port, grace_seconds=settings.drain_grace_seconds)
+        async with directory(settings, upstreams) as running_directory, serving as http:
             await stop_signal()
             health.drain()
             async with asyncio.TaskGroup() as draining:
-                draining.create_task(directory.drain())
-                draining.create_task(_drain_http(settings, runner))
+                draining.create_task(running_directory.drain())
+                draining.create_task(_drain_http(http, settings.drain_notice_seconds))
 
 
-def _directory(settings: GatewaySettings, upstreams: Upstreams) -> AbstractAsyncContextManager[RunningServer]:
+def directory(settings: GatewaySettings, upstreams: Upstreams) -> AbstractAsyncContextManager[RunningServer]:
+    """Returns the server of reflection and health for all services, not yet started."""
     channels = upstreams.by_service()
 
     def register(server: grpc.aio.Server) -> list[str]:
@@ -52,35 +50,9 @@ def _directory(settings: GatewaySettings, upstreams: Upstreams) -> AbstractAsync
     return running_server(register, options, health=DirectoryHealth(channels))
 
 
-@asynccontextmanager
-async def _http(settings: GatewaySettings, upstreams: Upstreams, health: Health) -> AsyncIterator[web.AppRunner]:
-    app = build_app(upstreams, health, max_body_bytes=settings.max_body_bytes, call_seconds=settings.call_seconds)
-    # Without handler_cancellation nobody notices that a client left while the provider is silent.
-    runner = web.AppRunner(
-        app, handler_cancellation=True, access_log=None, shutdown_timeout=settings.drain_grace_seconds
-    )
-    await runner.setup()
-    try:
-        await _listen(settings, runner)
-        yield runner
-    finally:
-        await runner.cleanup()
-
-
-async def _listen(settings: GatewaySettings, runner: web.AppRunner) -> None:
-    try:
-        await web.TCPSite(runner, settings.host, settings.port, backlog=1024).start()
-    except OSError:
-        raise ConfigurationError(
-            f"GATEWAY_PORT: can not listen on {settings.host}:{settings.port}: the port is taken or not permitted. "
-            "Stop what uses it, or set GATEWAY_PORT to a free port."
-        ) from None
-    log.info("serving", host=settings.host, port=settings.port)
-
-
-async def _drain_http(settings: GatewaySettings, runner: web.AppRunner) -> None:
-    await asyncio.sleep(settings.drain_notice_seconds)
-    await runner.cleanup()
+async def _drain_http(http: RunningHttp, notice_seconds: float) -> None:
+    await asyncio.sleep(notice_seconds)
+    await http.drain()
 
 
 if __name__ == "__main__":

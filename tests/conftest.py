@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import logging
 from collections.abc import Callable, Iterator
@@ -16,11 +18,24 @@ LogLines = Callable[[], list[dict[str, Any]]]
 
 
 @pytest.fixture
-def log_lines(capsys: pytest.CaptureFixture[str]) -> Iterator[LogLines]:
-    """Configures logging as a process does, at DEBUG, and returns a reader of the lines logged since the last reading."""
+def log_lines() -> Iterator[LogLines]:
+    """Configures logging as a process does, at DEBUG; returns a reader of the lines logged since the last reading."""
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
-    configure("test", "DEBUG")
-    yield lambda: [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    root.handlers, root.level = handlers, level
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        configure("test", "DEBUG")
+    (adopted,) = root.handlers
+    # pytest keeps handlers of its own at the root and expects to find them there again.
+    root.handlers = [*handlers, adopted]
+
+    def read() -> list[dict[str, Any]]:
+        lines = output.getvalue().splitlines()
+        output.seek(0)
+        output.truncate()
+        return [json.loads(line) for line in lines]
+
+    yield read
+    root.handlers = [handler for handler in root.handlers if not isinstance(handler, type(adopted))]
+    root.setLevel(level)
     structlog.reset_defaults()

@@ -1,4 +1,4 @@
-"""A key pair for development: made at first use, its public half for the edge, its private half to issue tokens with."""
+"""A key pair for development, made at first use: the edge reads the public half, the private half signs tokens."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from jwt.algorithms import ECAlgorithm
 
 ALGORITHM = "ES256"
@@ -32,6 +32,9 @@ def ensure_identity(folder: Path) -> Path:
 
     Returns:
         The JWKS file, for MEDIA_JWT_JWKS_FILE.
+
+    Raises:
+        ValueError: What stands in the place of the private key is none.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not (folder / _PRIVATE_KEY).exists():
@@ -63,6 +66,9 @@ def issue_token(
         lifetime_seconds: How long it is good for; one in the past is negative.
         issuer: Who issues it.
         audience: Whom it is for.
+
+    Raises:
+        ValueError: What stands in the place of the private key is none.
     """
     ensure_identity(folder)
     now = time.time()
@@ -78,9 +84,13 @@ def issue_token(
 
 
 def _private_key(folder: Path) -> ec.EllipticCurvePrivateKey:
-    key = ECAlgorithm(ECAlgorithm.SHA256).prepare_key((folder / _PRIVATE_KEY).read_bytes())
+    path = folder / _PRIVATE_KEY
+    try:
+        key = load_pem_private_key(path.read_bytes(), password=None)
+    except ValueError:
+        key = None
     if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise TypeError(f"{folder / _PRIVATE_KEY} is no private key; delete it, and the next start makes a new pair")
+        raise ValueError(f"{path} is no private key; delete it, and the next start makes a new pair")  # noqa: TRY004 - the file is wrong, not an argument's type
     return key
 
 

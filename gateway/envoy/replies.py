@@ -48,7 +48,7 @@ REPLIES: tuple[Reply, ...] = (
     Reply(
         401,
         Reason.UNAUTHENTICATED,
-        "The token is not valid here: it must be signed by a known key, name the expected issuer, and carry sub and exp.",
+        "The token is not valid here: it needs a known signing key, the expected issuer, sub and exp.",
     ),
     Reply(
         403,

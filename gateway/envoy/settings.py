@@ -8,6 +8,7 @@ from typing import Annotated, Self
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, model_validator
+from pydantic_settings import NoDecode
 
 from services.common.settings import Settings
 
@@ -45,7 +46,8 @@ class Address:
         return f"{host}:{self.port}"
 
 
-HostAndPort = Annotated[Address, BeforeValidator(Address.parse)]
+# Left to itself pydantic-settings expects a dataclass to be written as JSON.
+HostAndPort = Annotated[Address, NoDecode, BeforeValidator(Address.parse)]
 
 
 class EdgeSettings(Settings):

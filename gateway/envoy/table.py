@@ -7,7 +7,6 @@ from enum import Enum
 
 from google.api import annotations_pb2
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
-from grpc_health.v1 import health_pb2
 from media.tts.v1 import tts_pb2
 
 
@@ -35,6 +34,7 @@ class Kind(Enum):
 
 
 _READ = ("GET", "HEAD")
+_RPC_KINDS = frozenset({Kind.RPC, Kind.RPC_STREAM, Kind.RPC_WATCH})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,36 +53,19 @@ class Route:
     """Whether sending the request twice does nothing twice, so that a failed connection may be tried once more."""
 
 
-def rpc_routes(
-    service: ServiceDescriptor, upstream: Upstream, watches: frozenset[str] = frozenset()
-) -> tuple[Route, ...]:
-    """Returns one row per method of a gRPC service, so that a new method needs no edit here.
-
-    Args:
-        service: The service's descriptor.
-        upstream: Who answers it.
-        watches: Methods that may be silent for as long as they live.
-    """
-    return tuple(_rpc_route(method, upstream, method.name in watches) for method in service.methods)
+def rpc_routes(service: ServiceDescriptor, upstream: Upstream) -> tuple[Route, ...]:
+    """Returns one row per method of a gRPC service, so that a new method needs no edit here."""
+    return tuple(_rpc_route(service, method, upstream) for method in service.methods)
 
 
-def _rpc_route(method: MethodDescriptor, upstream: Upstream, watch: bool) -> Route:
-    streams = method.server_streaming or method.client_streaming
-    kind = Kind.RPC_WATCH if watch else Kind.RPC_STREAM if streams else Kind.RPC
-    return Route(f"/{method.containing_service.full_name}/{method.name}", upstream, kind, safe=_reads_only(method))
+def _rpc_route(service: ServiceDescriptor, method: MethodDescriptor, upstream: Upstream) -> Route:
+    kind = Kind.RPC_STREAM if method.server_streaming or method.client_streaming else Kind.RPC
+    # What is a GET over HTTP changes nothing.
+    safe = bool(method.GetOptions().Extensions[annotations_pb2.http].get)
+    return Route(f"/{service.full_name}/{method.name}", upstream, kind, safe=safe)
 
 
-def _reads_only(method: MethodDescriptor) -> bool:
-    options = method.GetOptions()
-    mapped_to_get = bool(options.Extensions[annotations_pb2.http].get)
-    return mapped_to_get or method.containing_service.full_name == _HEALTH.full_name
-
-
-_HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"]
-_SPEECH = tts_pb2.DESCRIPTOR.services_by_name["TextToSpeechService"]
-
-RPC_SERVICES: tuple[ServiceDescriptor, ...] = (_HEALTH, _SPEECH)
-"""The services whose methods are counted one by one."""
+SPEECH = tts_pb2.DESCRIPTOR.services_by_name["TextToSpeechService"]
 
 TABLE: tuple[Route, ...] = (
     Route("/health", Upstream.GATEWAY, Kind.HTTP, _READ, public=True, safe=True),
@@ -93,8 +76,20 @@ TABLE: tuple[Route, ...] = (
     Route("/api/speech/timestamps", Upstream.GATEWAY, Kind.HTTP_STREAM),
     Route("/api/*", Upstream.GATEWAY, Kind.HTTP, _READ, safe=True),
     Route("/api/*", Upstream.GATEWAY, Kind.HTTP),
-    *rpc_routes(_HEALTH, Upstream.GATEWAY_GRPC, watches=frozenset({"Watch"})),
+    Route("/grpc.health.v1.Health/Check", Upstream.GATEWAY_GRPC, Kind.RPC, safe=True),
+    Route("/grpc.health.v1.Health/List", Upstream.GATEWAY_GRPC, Kind.RPC, safe=True),
+    Route("/grpc.health.v1.Health/Watch", Upstream.GATEWAY_GRPC, Kind.RPC_WATCH),
     Route("/grpc.reflection.*", Upstream.GATEWAY_GRPC, Kind.RPC_WATCH),
-    *rpc_routes(_SPEECH, Upstream.TTS),
+    *rpc_routes(SPEECH, Upstream.TTS),
 )
 """All rows; whatever fits none is answered 404 by the edge itself."""
+
+
+def rpc_methods() -> dict[str, list[str]]:
+    """Returns the methods of the table by the full name of their service."""
+    found: dict[str, list[str]] = {}
+    for row in TABLE:
+        if row.kind in _RPC_KINDS and not row.path.endswith("*"):
+            service, method = row.path.removeprefix("/").split("/")
+            found.setdefault(service, []).append(method)
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import grpc
 from google.protobuf import any_pb2, duration_pb2
+from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
@@ -45,10 +46,13 @@ def from_rpc_error(error: grpc.aio.AioRpcError) -> MediaError:
     info = error_details_pb2.ErrorInfo()
     bad_request = error_details_pb2.BadRequest()
     retry = error_details_pb2.RetryInfo()
-    for detail in _details(error):
-        for kind in (info, bad_request, retry):
-            if detail.Is(kind.DESCRIPTOR):
-                detail.Unpack(kind)
+    try:
+        for detail in _details(error):
+            for kind in (info, bad_request, retry):
+                if detail.Is(kind.DESCRIPTOR):
+                    detail.Unpack(kind)
+    except DecodeError:
+        info.Clear()
     if info.domain != DOMAIN or info.reason not in Reason.__members__:
         return MediaError(_REASON_OF_CODE.get(error.code(), Reason.INTERNAL))
     metadata = {key: value for key, value in info.metadata.items() if key != "request_id"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import aiohttp
 
@@ -14,7 +14,7 @@ from services.tts.providers.elevenlabs.request import Endpoint
 from services.tts.providers.elevenlabs.transport import Body
 from services.tts.providers.interface import AudioChunk
 
-_RECORDS: dict[Endpoint, type[Lines]] = {
+_RECORDS: dict[Endpoint, Callable[[], Records]] = {
     Endpoint.WHOLE_WITH_TIMESTAMPS: Whole,
     Endpoint.STREAM_WITH_TIMESTAMPS: Lines,
 }

@@ -51,7 +51,9 @@ _NO_SUCH_VOICE = _Meaning(
     Reason.VOICE_NOT_FOUND, "ElevenLabs has no such voice for this account; GET /api/voices lists them.", "voice"
 )
 _WRONG_VALUE = _Meaning(Reason.VALIDATION_ERROR, "ElevenLabs refuses a value of the request; change it.")
-_DOWN = _Meaning(Reason.PROVIDER_UNAVAILABLE, "ElevenLabs is down or unreachable; retry later.")
+_DOWN = _Meaning(
+    Reason.PROVIDER_UNAVAILABLE, "ElevenLabs is down or unreachable; retry later, or check ELEVENLABS_BASE_URL."
+)
 _REFUSED = _Meaning(
     Reason.GENERATION_FAILED,
     "ElevenLabs refused the request without a reason that is known; change it, or check ELEVENLABS_BASE_URL.",

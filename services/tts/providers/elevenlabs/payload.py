@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import base64
+import binascii
 import math
 
 import orjson
@@ -35,7 +35,7 @@ class RecordReader:
             members = orjson.loads(record)
             if not isinstance(members, dict) or not any(name in members for name in _MEMBERS):
                 raise _malformed()
-            audio = base64.b64decode(members.get("audio_base64") or "", validate=True)
+            audio = binascii.a2b_base64(members.get("audio_base64") or "", strict_mode=True)
             timing = members.get("alignment")
             return AudioChunk(audio, None if timing is None else self._alignment(timing))
         except (TypeError, ValueError):

@@ -21,50 +21,72 @@ class Records(Protocol):
 
 
 class Lines:
-    """Records that end with a newline; empty lines are no records, and the last one needs no newline.
+    """Records that end with a newline; blank lines are no records, and the last one needs no newline.
 
     Args:
-        max_bytes: Longest line; a longer one is GENERATION_FAILED.
+        max_bytes: Longest line; a longer one raises MediaError, GENERATION_FAILED.
     """
 
     def __init__(self, max_bytes: int = MAX_RECORD_BYTES) -> None:
-        self._max_bytes = max_bytes
-        self._pending: list[bytes] = []
-        self._pending_bytes = 0
+        self._begun = _Begun(max_bytes)
 
     def feed(self, piece: bytes) -> list[bytes]:
         """Takes the next bytes and returns the lines that they complete, without line ends."""
         first, newline, rest = piece.partition(b"\n")
-        self._keep(first)
+        self._begun.add(first)
         if not newline:
             return []
         *whole, last = rest.split(b"\n")
-        lines = [*self.end(), *_not_blank(whole)]
-        self._keep(last)
+        lines = _not_blank([self._begun.take(), *whole])
+        self._begun.add(last)
         return lines
 
     def end(self) -> list[bytes]:
         """Returns the line that had no newline, if any."""
-        line = b"".join(self._pending)
-        self._pending.clear()
-        self._pending_bytes = 0
-        return _not_blank([line])
-
-    def _keep(self, part: bytes) -> None:
-        # Joined only when the line is whole: appending to one buffer would copy a long line once per read.
-        self._pending.append(part)
-        self._pending_bytes += len(part)
-        if self._pending_bytes > self._max_bytes:
-            raise MediaError(Reason.GENERATION_FAILED, "The provider sent a record of a size that can not be right.")
+        return _not_blank([self._begun.take()])
 
 
-class Whole(Lines):
-    """One record that is the whole body, whatever line ends it holds."""
+class Whole:
+    """One record that is the whole body, whatever line ends it holds.
+
+    Args:
+        max_bytes: Longest body; a longer one raises MediaError, GENERATION_FAILED.
+    """
+
+    def __init__(self, max_bytes: int = MAX_RECORD_BYTES) -> None:
+        self._begun = _Begun(max_bytes)
 
     def feed(self, piece: bytes) -> list[bytes]:
         """Takes the next bytes; there is no record before the end."""
-        self._keep(piece)
+        self._begun.add(piece)
         return []
+
+    def end(self) -> list[bytes]:
+        """Returns the body, unless it is blank."""
+        return _not_blank([self._begun.take()])
+
+
+class _Begun:
+    """A record that is not whole yet, joined only once: to append would copy a long one at every read."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._parts: list[bytes] = []
+        self._bytes = 0
+
+    def add(self, part: bytes) -> None:
+        self._parts.append(part)
+        self._bytes += len(part)
+        if self._bytes > self._max_bytes:
+            raise MediaError(
+                Reason.GENERATION_FAILED, "ElevenLabs sent a record of a size that can not be right; try again."
+            )
+
+    def take(self) -> bytes:
+        record = b"".join(self._parts)
+        self._parts.clear()
+        self._bytes = 0
+        return record
 
 
 def _not_blank(lines: list[bytes]) -> list[bytes]:

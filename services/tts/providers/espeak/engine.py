@@ -65,9 +65,9 @@ class Engine:
         # poll() holds no descriptor that a child would share with its parent.
         self._selector = selectors.PollSelector()
         self._library = SpeechLibrary()
-        listener.setblocking(False)  # noqa: FBT003 - the signature of the standard library
+        listener.setblocking(False)
         for end in (self._signals, self._signals_in):
-            end.setblocking(False)  # noqa: FBT003 - as above
+            end.setblocking(False)
         self._selector.register(listener, selectors.EVENT_READ, self._accept)
         self._selector.register(self._signals, selectors.EVENT_READ, self._on_signal)
         if stop_with_stdin:
@@ -104,7 +104,11 @@ class Engine:
         except (BlockingIOError, ConnectionError):
             return
         with connection:
-            child = os.fork()
+            try:
+                child = os.fork()
+            except OSError:
+                # The machine has no process to spare; the caller sees the connection end, the next may fare better.
+                return
             if child == 0:
                 os._exit(self._run_child(connection))
         self._children.add(child)
@@ -118,6 +122,7 @@ class Engine:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             self._listener.close()
+            _let_go_of_pipes()
             _limit_this_process(self._limits)
             speak_for(connection, self._library)
         except OSError:
@@ -171,6 +176,14 @@ def _is_open(connection: socket.socket) -> bool:
         return bool(connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
     except BlockingIOError:
         return True
+
+
+def _let_go_of_pipes() -> None:
+    """Detaches the child from the pipes to the service, which shall tell only whether the engine itself is there."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (sys.stdin.fileno(), sys.stdout.fileno()):
+        os.dup2(null, descriptor)
+    os.close(null)
 
 
 def _limit_this_process(limits: Limits) -> None:

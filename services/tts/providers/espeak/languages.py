@@ -23,7 +23,7 @@ class Language:
         return (primary,) if primary == self.tag else (primary, self.tag)
 
 
-# Without those that the wheel lists but has no dictionary for (Faroese, Karakalpak), and the engine's own test language.
+# Without those that the wheel lists but has no dictionary for (Faroese, Karakalpak), and the engine's test language.
 _ROWS = (
     Language("af", "gmw/af", "Afrikaans"),
     Language("am", "sem/am", "Amharic"),

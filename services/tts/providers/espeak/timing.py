@@ -28,7 +28,7 @@ def token_starts(text: str) -> list[int]:
 
 
 def spread(characters: str, start: float, end: float) -> list[Span]:
-    """Returns how `characters` share the time from `start` to `end`, by the time that such a character tends to take."""
+    """Returns how `characters` share the time from `start` to `end`, by how long such a character tends to take."""
     end = max(start, end)
     weights = [_weight(character) for character in characters]
     scale = (end - start) / (sum(weights) or 1.0)
@@ -42,7 +42,7 @@ def spread(characters: str, start: float, end: float) -> list[Span]:
 
 
 def last_loud_sample(pcm: bytes) -> int | None:
-    """Returns how many samples of 16-bit `pcm` lie before the end of its last audible 5 ms, or None if all is silent."""
+    """Returns how many samples of 16-bit `pcm` lie before the end of its last audible 5 ms, or None if silent."""
     samples = array("h", pcm)
     end = len(samples)
     while end > 0:

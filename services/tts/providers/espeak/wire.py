@@ -5,12 +5,16 @@ Everything on the socket is a frame: one byte for its kind, four for the length 
 
 from __future__ import annotations
 
-import asyncio
 import json
 import socket
 import struct
 from array import array
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    # The engine's process has no use for it.
+    import asyncio
 
 _HEADER = struct.Struct(">cI")
 _COUNT = struct.Struct(">I")

@@ -1,0 +1,40 @@
+# One image for every process of the suite; the command says which: python -m services.tts, python -m gateway,
+# python -m gateway.envoy run. Each of them explains itself with --help.
+
+FROM python:3.13-slim AS build
+
+COPY requirements.lock /build/
+# Without pip inside, what runs can not install anything. Wheels only: nothing of a package is executed here.
+RUN python -m venv --without-pip /opt/venv \
+    && python -m pip --python /opt/venv/bin/python install --no-cache-dir --disable-pip-version-check \
+        --only-binary :all: --no-compile --require-hashes --requirement /build/requirements.lock
+
+COPY services /app/services
+COPY gateway /app/gateway
+COPY protos/gen /app/protos/gen
+# Compiled here because the image is run read-only; unchecked, because its sources never change.
+RUN python -m compileall -q --invalidation-mode unchecked-hash /opt/venv/lib /app
+
+
+FROM python:3.13-slim
+
+LABEL org.opencontainers.image.title="media-suite" \
+    org.opencontainers.image.description="Speech, pictures and short films from paid and embedded engines, behind gRPC and HTTP." \
+    org.opencontainers.image.version="0.1.0"
+
+# A fixed number, so that volumes and Kubernetes' runAsNonRoot can name it.
+RUN useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin media
+
+COPY --from=build /opt/venv /opt/venv
+COPY --from=build /app /app
+
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONPATH=/app:/app/protos/gen \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1
+
+WORKDIR /app
+USER 10001:10001
+# Edge; gateway over HTTP and gRPC; speech.
+EXPOSE 8080 8081 8082 50051
+STOPSIGNAL SIGTERM

@@ -1,0 +1,1 @@
+"""Measures what the suite adds to a direct call of the provider: latency, CPU and memory."""

@@ -1,0 +1,108 @@
+"""Measures the suite against a direct call: `python -m bench --help`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+import orjson
+
+from bench import table
+from bench.bars import bars
+from bench.failures import BenchError
+from bench.load import run_load
+from bench.rest import Rest, weigh
+from bench.rounds import Probe, Run, measure
+from bench.scenarios import SCENARIOS, Scenario, direct, full
+from bench.suite import Provider, running_provider, running_suite
+from bench.summary import Row, summarize
+from bench.tools import Tools, compiled
+
+REST = "rest"
+_WARM_UP_SECONDS = 0.5
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command and returns its exit code."""
+    options = _parser().parse_args(arguments)
+    names = options.scenario or [*(scenario.name for scenario in SCENARIOS), REST]
+    chosen = [scenario for scenario in SCENARIOS if scenario.name in names]
+    try:
+        tools = compiled()
+        with tempfile.TemporaryDirectory(prefix="bench-") as folder, running_provider(tools.provider) as provider:
+            rest = weigh(Path(folder), provider.url) if REST in names else None
+            runs = _measure(tools, provider, chosen, options, Path(folder)) if chosen else []
+    except BenchError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    rows = summarize(runs, baseline="direct")
+    _print(rows, rest)
+    if options.json:
+        options.json.write_bytes(_document(runs, rows, rest))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    known = "\n".join(f"  {scenario.name:<8} {scenario.purpose}" for scenario in SCENARIOS)
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description=__doc__,
+        epilog=f"scenarios:\n{known}\n  {REST:<8} memory of the idle suite and time to ready\n\n"
+        "docs/performance.md says what each figure means.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    names = [*(scenario.name for scenario in SCENARIOS), REST]
+    parser.add_argument("--scenario", action="append", choices=names, help="only this one; may be repeated")
+    parser.add_argument("--rounds", type=_positive, default=3, metavar="N", help="how often (3)")
+    parser.add_argument("--seconds", type=float, default=2.0, metavar="S", help="length of one run (2)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything that was measured to FILE")
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return number
+
+
+def _measure(
+    tools: Tools, provider: Provider, chosen: Sequence[Scenario], options: argparse.Namespace, folder: Path
+) -> list[Run]:
+    with running_suite(folder, provider) as suite:
+        targets = [direct(provider.url), full(suite.url, suite.token)]
+        load = partial(run_load, tools.load)
+        for scenario in chosen:
+            load(targets[1], scenario, _WARM_UP_SECONDS)
+        runs: list[Run] = []
+        for run in measure(chosen, targets, Probe(suite.pids, provider.pid), load, options.rounds, options.seconds):
+            runs.append(run)
+            sys.stderr.write(f"{run.scenario:<8}{run.target:<8}{run.load.requests_per_second:>10,.1f} ok/s\n")
+        return runs
+
+
+def _print(rows: Sequence[Row], rest: Rest | None) -> None:
+    parts = [table.figures(rows)] if rows else []
+    if rest is not None:
+        parts.append(table.weights(rest))
+    parts.append(table.standing(bars(rows, rest)))
+    print("\n\n".join(parts))
+
+
+def _document(runs: Sequence[Run], rows: Sequence[Row], rest: Rest | None) -> bytes:
+    document = {
+        "rows": [asdict(row) for row in rows],
+        "rest": None if rest is None else asdict(rest),
+        "bars": [asdict(bar) for bar in bars(rows, rest)],
+        "runs": [asdict(run) for run in runs],
+    }
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

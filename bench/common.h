@@ -1,0 +1,50 @@
+/* What the fake provider and the load generator share: a clock, failing, and the audio that one sends and one expects. */
+#ifndef BENCH_COMMON_H
+#define BENCH_COMMON_H
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+/* One frame of MPEG 1 layer III at 128 kbit/s and 44.1 kHz, the suite's default format. */
+enum { FRAME_BYTES = 417, FRAME_HEADER_BYTES = 4 };
+
+static inline void die(const char *what)
+{
+    perror(what);
+    exit(1);
+}
+
+static inline int64_t now_ns(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+static inline struct timespec duration_of_ns(int64_t ns)
+{
+    return (struct timespec){.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
+}
+
+/* Returns `bytes` of frames and one frame more, so that a read may begin at any place within a frame.
+ *
+ * A frame's length divides no usual chunk size: a chunk that is lost, doubled or moved shifts what follows it, and a
+ * comparison finds that without knowing more than the position in the stream.
+ */
+static inline unsigned char *make_audio(size_t bytes)
+{
+    static const unsigned char header[FRAME_HEADER_BYTES] = {0xff, 0xfb, 0x90, 0x00};
+    unsigned char *audio = malloc(bytes + FRAME_BYTES);
+    if (!audio)
+        die("malloc");
+    for (size_t i = 0; i < bytes + FRAME_BYTES; i++) {
+        size_t place = i % FRAME_BYTES;
+        /* 0xff would read as the start of a frame; letters might read as the tag of an info frame. */
+        audio[i] = place < FRAME_HEADER_BYTES ? header[place] : (unsigned char)(0x80 + place % 0x70);
+    }
+    return audio;
+}
+
+#endif

@@ -1,0 +1,86 @@
+"""Reads from /proc what processes have used, and what the rest of the machine does meanwhile."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+_PROC = Path("/proc")
+_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+# /proc/PID/stat after the command in brackets: user and system time, then those of children that have ended.
+_CPU_FIELDS = slice(11, 15)
+# The line `cpu` of /proc/stat: user, nice, system, idle, iowait, irq, softirq, steal; guests count as user already.
+_BUSY_FIELDS = (0, 1, 2, 5, 6, 7)
+_SAMPLE_SECONDS = 0.2
+
+
+def cpu_seconds(pid: int) -> float:
+    """Returns what a process and its descendants have used so far, in steps of 10 ms."""
+    stats = _read(_PROC / str(process) / "stat" for process in descendants(pid))
+    return sum(cpu_ticks(text) for text in stats) / _TICKS_PER_SECOND
+
+
+def own_pss_bytes(pid: int) -> int:
+    """Returns the memory of one process; of a page that n processes share it counts the nth part."""
+    return sum(pss_of(text) for text in _read([_PROC / str(pid) / "smaps_rollup"]))
+
+
+def busy_seconds() -> float:
+    """Returns what all cores together have worked since the machine started."""
+    return busy_ticks((_PROC / "stat").read_text()) / _TICKS_PER_SECOND
+
+
+def descendants(pid: int) -> Iterator[int]:
+    """Yields a process and all that come of it; none of those that end meanwhile."""
+    yield pid
+    for children in _read(_PROC.glob(f"{pid}/task/*/children")):
+        for child in children.split():
+            yield from descendants(int(child))
+
+
+def command_of(pid: int) -> list[str]:
+    """Returns the command line of a process; empty if it has ended."""
+    return [part for text in _read([_PROC / str(pid) / "cmdline"]) for part in text.split("\0") if part]
+
+
+def wait_until_quiet(cores: float, timeout_seconds: float) -> None:
+    """Returns when the machine uses fewer than `cores`, or when the time is over."""
+    deadline = time.monotonic() + timeout_seconds
+    while time.monotonic() < deadline:
+        before = busy_seconds()
+        time.sleep(_SAMPLE_SECONDS)
+        if (busy_seconds() - before) / _SAMPLE_SECONDS < cores:
+            return
+
+
+def cpu_ticks(stat: str) -> int:
+    """Returns the CPU time that /proc/PID/stat tells, that of children that have ended included."""
+    # The command may hold brackets and spaces itself.
+    after_command = stat.rpartition(")")[2].split()
+    return sum(int(value) for value in after_command[_CPU_FIELDS])
+
+
+def pss_of(smaps_rollup: str) -> int:
+    """Returns the bytes that /proc/PID/smaps_rollup tells as Pss."""
+    for line in smaps_rollup.splitlines():
+        name, _, value = line.partition(":")
+        if name == "Pss":
+            return int(value.split()[0]) * 1024
+    return 0
+
+
+def busy_ticks(stat: str) -> int:
+    """Returns the time that /proc/stat tells as worked, of all cores together."""
+    values = [int(value) for value in stat.partition("\n")[0].split()[1:]]
+    return sum(values[index] for index in _BUSY_FIELDS)
+
+
+def _read(paths: Iterable[Path]) -> Iterator[str]:
+    for path in paths:
+        try:
+            yield path.read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            # It has ended meanwhile.
+            continue

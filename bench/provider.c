@@ -1,0 +1,298 @@
+/* A stand-in for the ElevenLabs API that costs next to nothing: one thread, loopback only.
+ *
+ * usage: provider [PORT]    without PORT a free one is taken; the first line of output names it
+ *
+ * POST /v1/text-to-speech/{voice}..., where the voice says what the answer is:
+ *   s-CHUNKS-BYTES-FIRST-GAP    chunked: so many chunks of BYTES each, the first after FIRST ms, the others GAP ms apart
+ *   u-BYTES-DELAY               with Content-Length, after DELAY ms
+ * Numbers take leading zeros, because a voice id has at least 16 characters.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common.h"
+
+enum {
+    REQUEST_BYTES = 16 * 1024,
+    MAX_CHUNK_BYTES = 1024 * 1024,
+    MAX_CHUNKS = 100000,
+    EVENTS = 256,
+    MS = 1000000,
+    /* Wake-ups are this far apart at least: sixty streams would otherwise wake us sixty times for what once can do. */
+    TICK_NS = 200000,
+};
+
+struct answer {
+    bool active;
+    bool begun;
+    bool chunked;
+    int chunks_left;
+    size_t chunk_bytes;
+    size_t position;
+    int64_t due_ns;
+    int64_t gap_ns;
+};
+
+struct connection {
+    int fd;
+    bool waits_to_write;
+    struct answer answer;
+    char request[REQUEST_BYTES];
+    size_t request_bytes;
+    char *out;
+    size_t out_bytes, out_sent, out_capacity;
+    struct connection *previous, *next;
+};
+
+static int poller;
+static unsigned char *audio;
+static struct connection *connections;
+
+static void watch(struct connection *c, int operation)
+{
+    struct epoll_event event = {.events = EPOLLIN | (c->waits_to_write ? EPOLLOUT : 0), .data.ptr = c};
+    epoll_ctl(poller, operation, c->fd, &event);
+}
+
+static void drop(struct connection *c)
+{
+    if (c->previous)
+        c->previous->next = c->next;
+    else
+        connections = c->next;
+    if (c->next)
+        c->next->previous = c->previous;
+    close(c->fd);
+    free(c->out);
+    free(c);
+}
+
+static void put(struct connection *c, const void *data, size_t bytes)
+{
+    if (c->out_sent == c->out_bytes)
+        c->out_sent = c->out_bytes = 0;
+    if (c->out_bytes + bytes > c->out_capacity) {
+        c->out_capacity = 2 * (c->out_bytes + bytes);
+        c->out = realloc(c->out, c->out_capacity);
+        if (!c->out)
+            die("realloc");
+    }
+    memcpy(c->out + c->out_bytes, data, bytes);
+    c->out_bytes += bytes;
+}
+
+/* Sends what is ready; false if the other side is gone. */
+static bool flush(struct connection *c)
+{
+    while (c->out_sent < c->out_bytes) {
+        ssize_t sent = send(c->fd, c->out + c->out_sent, c->out_bytes - c->out_sent, MSG_NOSIGNAL);
+        if (sent < 0 && errno != EAGAIN)
+            return false;
+        if (sent < 0)
+            break;
+        c->out_sent += (size_t)sent;
+    }
+    bool waits = c->out_sent < c->out_bytes;
+    if (waits != c->waits_to_write) {
+        c->waits_to_write = waits;
+        watch(c, EPOLL_CTL_MOD);
+    }
+    return true;
+}
+
+static void put_head(struct connection *c)
+{
+    const struct answer *a = &c->answer;
+    char length[64] = "transfer-encoding: chunked", head[256];
+    if (!a->chunked)
+        snprintf(length, sizeof length, "content-length: %zu", a->chunk_bytes);
+    int bytes = snprintf(head, sizeof head,
+                         "HTTP/1.1 200 OK\r\ncontent-type: audio/mpeg\r\nrequest-id: bench\r\ncharacter-cost: 1\r\n%s\r\n\r\n",
+                         length);
+    put(c, head, (size_t)bytes);
+}
+
+static void put_chunk(struct connection *c)
+{
+    struct answer *a = &c->answer;
+    char size[16];
+    if (a->chunked)
+        put(c, size, (size_t)snprintf(size, sizeof size, "%zx\r\n", a->chunk_bytes));
+    put(c, audio + a->position % FRAME_BYTES, a->chunk_bytes);
+    a->position += a->chunk_bytes;
+    if (a->chunked)
+        put(c, "\r\n", 2);
+    if (--a->chunks_left == 0) {
+        if (a->chunked)
+            put(c, "0\r\n\r\n", 5);
+        a->active = false;
+    }
+}
+
+/* Sends every chunk that is due. Like the real API it sends the head together with the first of them. */
+static bool advance(struct connection *c, int64_t now)
+{
+    struct answer *a = &c->answer;
+    while (a->active && a->due_ns <= now) {
+        if (!a->begun)
+            put_head(c);
+        a->begun = true;
+        put_chunk(c);
+        a->due_ns += a->gap_ns;
+    }
+    return flush(c);
+}
+
+static bool read_voice(const char *voice, struct answer *a, int64_t now)
+{
+    int chunks = 1, bytes, first_ms, gap_ms = 0;
+    if (sscanf(voice, "s-%d-%d-%d-%d", &chunks, &bytes, &first_ms, &gap_ms) == 4)
+        a->chunked = true;
+    else if (sscanf(voice, "u-%d-%d", &bytes, &first_ms) == 2)
+        a->chunked = false;
+    else
+        return false;
+    if (chunks < 1 || chunks > MAX_CHUNKS || bytes < 1 || bytes > MAX_CHUNK_BYTES || first_ms < 0 || gap_ms < 0)
+        return false;
+    a->chunks_left = chunks;
+    a->chunk_bytes = (size_t)bytes;
+    a->position = 0;
+    a->due_ns = now + (int64_t)first_ms * MS;
+    a->gap_ns = (int64_t)gap_ms * MS;
+    a->begun = false;
+    a->active = true;
+    return true;
+}
+
+static void begin_answer(struct connection *c)
+{
+    static const char route[] = "POST /v1/text-to-speech/";
+    static const char refusal[] = "HTTP/1.1 404 Not Found\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
+    bool speech = !strncmp(c->request, route, sizeof route - 1);
+    if (!speech || !read_voice(c->request + sizeof route - 1, &c->answer, now_ns()))
+        put(c, refusal, sizeof refusal - 1);
+}
+
+/* Returns the length of the first request in the buffer, head and body, or 0 as long as it is not all there. */
+static size_t whole_request(const struct connection *c)
+{
+    const char *end = strstr(c->request, "\r\n\r\n");
+    if (!end)
+        return 0;
+    size_t body_bytes = 0;
+    for (const char *line = strstr(c->request, "\r\n"); line < end; line = strstr(line + 2, "\r\n"))
+        if (!strncasecmp(line + 2, "content-length:", 15))
+            body_bytes = strtoul(line + 17, NULL, 10);
+    size_t bytes = (size_t)(end + 4 - c->request) + body_bytes;
+    return bytes <= c->request_bytes ? bytes : 0;
+}
+
+static bool answer_requests(struct connection *c)
+{
+    size_t bytes;
+    while (!c->answer.active && (bytes = whole_request(c))) {
+        begin_answer(c);
+        c->request_bytes -= bytes;
+        memmove(c->request, c->request + bytes, c->request_bytes + 1);
+        if (!advance(c, now_ns()))
+            return false;
+    }
+    return true;
+}
+
+static bool receive(struct connection *c)
+{
+    size_t room = REQUEST_BYTES - 1 - c->request_bytes;
+    ssize_t bytes = recv(c->fd, c->request + c->request_bytes, room, 0);
+    if (bytes < 0)
+        return errno == EAGAIN;
+    /* No room is a request that we do not take, and recv says 0 to it as it does to the end. */
+    if (bytes == 0)
+        return false;
+    c->request_bytes += (size_t)bytes;
+    c->request[c->request_bytes] = 0;
+    return answer_requests(c);
+}
+
+static void accept_all(int listener)
+{
+    int fd, one = 1;
+    while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+        struct connection *c = calloc(1, sizeof *c);
+        if (!c)
+            die("calloc");
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+        c->fd = fd;
+        c->next = connections;
+        if (connections)
+            connections->previous = c;
+        connections = c;
+        watch(c, EPOLL_CTL_ADD);
+    }
+}
+
+/* Moves every answer on and returns when the next chunk is due, or -1 if none is. */
+static int64_t tick(void)
+{
+    int64_t now = now_ns(), next_due = -1;
+    for (struct connection *c = connections, *next; c; c = next) {
+        next = c->next;
+        if (c->answer.active && c->answer.due_ns <= now && !(advance(c, now) && answer_requests(c)))
+            drop(c);
+        else if (c->answer.active && (next_due < 0 || c->answer.due_ns < next_due))
+            next_due = c->answer.due_ns;
+    }
+    return next_due >= 0 && next_due < now + TICK_NS ? now + TICK_NS : next_due;
+}
+
+static int listen_on(int port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    socklen_t length = sizeof address;
+    int one = 1, listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (bind(listener, (struct sockaddr *)&address, length) || listen(listener, SOMAXCONN))
+        die("listen");
+    getsockname(listener, (struct sockaddr *)&address, &length);
+    printf("%d\n", ntohs(address.sin_port));
+    fflush(stdout);
+    return listener;
+}
+
+static void serve(int listener)
+{
+    struct epoll_event events[EVENTS], accepting = {.events = EPOLLIN, .data.ptr = NULL};
+    epoll_ctl(poller, EPOLL_CTL_ADD, listener, &accepting);
+    for (int64_t due = -1;; due = tick()) {
+        int64_t wait = due - now_ns();
+        struct timespec timeout = duration_of_ns(wait > 0 ? wait : 0);
+        int count = epoll_pwait2(poller, events, EVENTS, due < 0 ? NULL : &timeout, NULL);
+        for (int i = 0; i < count; i++) {
+            struct connection *c = events[i].data.ptr;
+            if (!c)
+                accept_all(listener);
+            else if (!(flush(c) && (!(events[i].events & ~(uint32_t)EPOLLOUT) || receive(c))))
+                drop(c);
+        }
+    }
+}
+
+int main(int count, char **arguments)
+{
+    /* Whoever started us may be killed; a provider that outlives its benchmark would hold its port for good. */
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    audio = make_audio(MAX_CHUNK_BYTES);
+    poller = epoll_create1(EPOLL_CLOEXEC);
+    serve(listen_on(count > 1 ? atoi(arguments[1]) : 0));
+}

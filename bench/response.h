@@ -1,0 +1,44 @@
+/* Reads an HTTP/1.1 response from pieces of any size. */
+#ifndef BENCH_RESPONSE_H
+#define BENCH_RESPONSE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { RESPONSE_HEAD_BYTES = 8192 };
+
+enum response_state {
+    RESPONSE_HEAD,
+    RESPONSE_BODY,
+    RESPONSE_CHUNK_SIZE,
+    RESPONSE_CHUNK,
+    RESPONSE_CHUNK_END,
+    RESPONSE_TRAILER,
+    RESPONSE_DONE,
+    RESPONSE_BROKEN,
+};
+
+struct response {
+    enum response_state state;
+    int status;
+    /* Whether the server will close the connection after this response. */
+    bool closes;
+    bool until_close;
+    size_t left;
+    size_t line_bytes;
+    size_t head_bytes;
+    char head[RESPONSE_HEAD_BYTES];
+};
+
+typedef void body_handler(void *context, const char *body, size_t bytes);
+
+void response_begin(struct response *response);
+
+/* Takes the next bytes, hands the body's on, and returns the state; what follows RESPONSE_DONE breaks it. */
+enum response_state response_feed(struct response *response, const char *data, size_t bytes, body_handler *body,
+                                  void *context);
+
+/* Takes the end of the connection: it completes only a body that has no other end. */
+enum response_state response_end(struct response *response);
+
+#endif

@@ -1,0 +1,82 @@
+"""Measures every scenario against every target in turn, round by round, so that a drift of the machine meets all."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from bench import machine
+from bench.load import LoadResult
+from bench.scenarios import Scenario, Target
+
+QUIET_CORES = 0.3
+"""Up to this much work of others a run counts as undisturbed."""
+_PATIENCE_SECONDS = 1.0
+
+Load = Callable[[Target, Scenario, float], LoadResult]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run: a scenario against a target."""
+
+    scenario: str
+    target: str
+    load: LoadResult
+    cpu_ms: Mapping[str, float]
+    """CPU time per good answer, in milliseconds, by process."""
+    foreign_cores: float
+    """How many cores worked for something else meanwhile."""
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing else disturbed the run."""
+        return self.foreign_cores <= QUIET_CORES
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Whose CPU time is read around every run."""
+
+    hops: Mapping[str, int]
+    """Processes of the suite by name."""
+    provider: int
+    """Process of the fake provider."""
+
+
+def measure(
+    scenarios: Sequence[Scenario], targets: Sequence[Target], probe: Probe, load: Load, rounds: int, seconds: float
+) -> Iterator[Run]:
+    """Yields one run per round, scenario and target; the order of targets alternates.
+
+    Args:
+        scenarios: What is asked.
+        targets: Who is asked.
+        probe: Whose CPU time counts.
+        load: Puts a target under a load for a number of seconds.
+        rounds: How often.
+        seconds: How long each time.
+    """
+    for number in range(rounds):
+        ordered = targets if number % 2 == 0 else targets[::-1]
+        for scenario in scenarios:
+            for target in ordered:
+                machine.wait_until_quiet(QUIET_CORES, _PATIENCE_SECONDS)
+                yield _run(scenario, target, probe, load, seconds)
+
+
+def _run(scenario: Scenario, target: Target, probe: Probe, load: Load, seconds: float) -> Run:
+    watched = {**probe.hops, "provider": probe.provider}
+    before = {name: machine.cpu_seconds(pid) for name, pid in watched.items()}
+    began, busy_before = time.monotonic(), machine.busy_seconds()
+    result = load(target, scenario, seconds)
+    busy, took = machine.busy_seconds() - busy_before, time.monotonic() - began
+    used = {name: machine.cpu_seconds(pid) - before[name] for name, pid in watched.items()}
+    return Run(
+        scenario=scenario.name,
+        target=target.name,
+        load=result,
+        cpu_ms={name: 1000 * value / max(1, result.ok) for name, value in used.items()},
+        foreign_cores=max(0.0, busy - sum(used.values()) - result.cpu_seconds) / took,
+    )

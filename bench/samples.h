@@ -1,0 +1,17 @@
+/* Keeps measured values and tells how they are distributed. */
+#ifndef BENCH_SAMPLES_H
+#define BENCH_SAMPLES_H
+
+#include <stddef.h>
+
+struct samples {
+    double *values;
+    size_t count, capacity;
+};
+
+void samples_add(struct samples *samples, double value);
+
+/* Prints `"name": {"p50": …, "p90": …, "p99": …, "max": …}` in nearest ranks; null where there are no samples. */
+void samples_print(struct samples *samples, const char *name);
+
+#endif

@@ -1,0 +1,146 @@
+"""Starts what is measured, in a folder that vanishes: the fake provider, and the suite as `make run` has it."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from bench.failures import BenchError
+from deploy.local import watchdog
+from deploy.local.identity import ensure_identity, issue_token
+from deploy.local.ports import EDGE, choose_free
+from deploy.local.processes import SUITE, Process, ports_of, processes
+
+_READY_SECONDS = 30.0
+_POLL_SECONDS = 0.02
+_STOP_SECONDS = 5.0
+_UNLIMITED = "1000000"
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """The running fake provider."""
+
+    pid: int
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """The running suite."""
+
+    url: str
+    """Of the edge."""
+    token: str
+    """Lets a user in."""
+    pids: Mapping[str, int]
+    """Each process by its name, in the order of a request's way."""
+
+
+def overrides(provider_url: str) -> dict[str, str]:
+    """Returns the variables that point the suite at the fake provider and lift the limits that a load would meet."""
+    return {
+        "ELEVENLABS_API_KEY": "bench",
+        "ELEVENLABS_BASE_URL": provider_url,
+        "TTS_DEFAULT_PROVIDER": "elevenlabs",
+        "MEDIA_RATE_LIMIT_PER_SECOND": _UNLIMITED,
+        "MEDIA_RATE_LIMIT_TOTAL_PER_SECOND": _UNLIMITED,
+        "MEDIA_LOG_LEVEL": "INFO",
+    }
+
+
+@contextmanager
+def running_provider(program: Path) -> Iterator[Provider]:
+    """Runs the fake provider until the context is left."""
+    with subprocess.Popen([program], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            port = process.stdout.readline().strip() if process.stdout else ""
+            if not port:
+                raise BenchError("The fake provider does not start.")
+            yield Provider(process.pid, f"http://127.0.0.1:{port}")
+        finally:
+            process.kill()
+
+
+@contextmanager
+def running_suite(folder: Path, provider: Provider) -> Iterator[Suite]:
+    """Runs the suite until the context is left; keys and logs go to `folder`.
+
+    Raises:
+        BenchError: A process ends or does not become ready; the text has its last lines.
+    """
+    chosen = choose_free(ports_of(SUITE))
+    rows = processes(SUITE, chosen, jwks_file=ensure_identity(folder), log_format="json")
+    with _guard() as guard, ExitStack() as stack:
+        pids = {row.name: stack.enter_context(_running(row, folder, provider.url, guard)) for row in rows}
+        token = issue_token(folder, "bench")
+        yield Suite(f"http://127.0.0.1:{chosen[EDGE.variable]}", token, dict(reversed(pids.items())))
+
+
+@contextmanager
+def _guard() -> Iterator[IO[bytes]]:
+    """Yields the pipe to a process that ends the suite should we be killed."""
+    command = [sys.executable, "-I", "-S", watchdog.__file__, str(_STOP_SECONDS)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as process:
+        if process.stdin is None:
+            raise RuntimeError("a process that was started with a pipe has none")
+        # Leaving the context closes the pipe, which ends the process.
+        yield process.stdin
+
+
+@contextmanager
+def _running(row: Process, folder: Path, provider_url: str, guard: IO[bytes]) -> Iterator[int]:
+    log = folder / f"{row.name}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            row.argv,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**row.environment, **overrides(provider_url)},
+            # Away from any .env of the user's.
+            cwd=folder,
+            start_new_session=True,
+        )
+    try:
+        _tell(guard, b"+%d\n" % process.pid)
+        _wait_until_ready(row, process, log)
+        yield process.pid
+    finally:
+        stop(process)
+        _tell(guard, b"-%d\n" % process.pid)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Ends a process in order, or at once if that takes too long."""
+    process.terminate()
+    try:
+        process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _tell(guard: IO[bytes], line: bytes) -> None:
+    guard.write(line)
+    guard.flush()
+
+
+def _wait_until_ready(row: Process, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + _READY_SECONDS
+    while not asyncio.run(_ask(row)):
+        if process.poll() is not None or time.monotonic() > deadline:
+            tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+            raise BenchError(f"{row.name} does not start. Its last lines:\n{tail}")
+        time.sleep(_POLL_SECONDS)
+
+
+async def _ask(row: Process) -> bool:
+    return await row.ready()

@@ -1,0 +1,135 @@
+"""Reduces runs to figures: medians over the rounds, and what the suite adds to a direct call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from bench.load import LoadResult
+from bench.rounds import Run
+
+_NOT_HOPS = ("provider",)
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What the suite adds to a direct call, over the rounds."""
+
+    p50_ms: float
+    """Median of the rounds' added medians."""
+    p99_ms: float
+    lowest_p50_ms: float
+    highest_p50_ms: float
+    share_of_direct: float
+    """Requests per second as a share of those of a direct call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A scenario against a target, over all its rounds."""
+
+    scenario: str
+    target: str
+    requests_per_second: float
+    first_p50_ms: float
+    first_p99_ms: float
+    late_percent: float
+    """Chunks that came more than 50 ms after the provider's schedule."""
+    starved_percent: float
+    """Chunks that came after a listener needed them."""
+    cpu_ms: Mapping[str, float]
+    """CPU time per good answer by hop; empty where no hop is asked."""
+    added: Added | None
+    """None at the direct call itself."""
+    ok: int
+    errors: int
+    last_error: str
+    rounds: int
+    quiet_rounds: int
+    """Rounds that nothing else disturbed; if there are any, the figures are theirs alone."""
+
+    @property
+    def cpu_total_ms(self) -> float:
+        """CPU time per good answer, all hops together."""
+        return sum(self.cpu_ms.values())
+
+
+def summarize(runs: Sequence[Run], baseline: str) -> list[Row]:
+    """Returns one row per scenario and target, in the order of their first runs.
+
+    Args:
+        runs: What was measured, round by round.
+        baseline: Name of the target that the others are compared with.
+    """
+    grouped: dict[tuple[str, str], list[Run]] = {}
+    for run in runs:
+        grouped.setdefault((run.scenario, run.target), []).append(run)
+    return [
+        _row(own, grouped.get((scenario, baseline), []), is_baseline=target == baseline)
+        for (scenario, target), own in sorted(grouped.items(), key=lambda item: _place(runs, item[0]))
+    ]
+
+
+def _place(runs: Sequence[Run], key: tuple[str, str]) -> int:
+    return next(index for index, run in enumerate(runs) if (run.scenario, run.target) == key)
+
+
+def _row(own: Sequence[Run], baseline: Sequence[Run], *, is_baseline: bool) -> Row:
+    quiet = [run for run in own if run.quiet]
+    counted = [run for run in quiet or own if run.load.ok]
+    of_baseline = [run for run in baseline if run.quiet] or baseline
+    return Row(
+        scenario=own[0].scenario,
+        target=own[0].target,
+        requests_per_second=_median(counted, lambda run: run.load.requests_per_second),
+        first_p50_ms=_median(counted, first_p50_ms),
+        first_p99_ms=_median(counted, first_p99_ms),
+        late_percent=_median(counted, lambda run: _percent(run.load.late_chunks, run.load)),
+        starved_percent=_median(counted, lambda run: _percent(run.load.starved_chunks, run.load)),
+        cpu_ms={} if is_baseline else _cpu_ms(counted),
+        added=None if is_baseline else _added(counted, [run for run in of_baseline if run.load.ok]),
+        ok=sum(run.load.ok for run in own),
+        errors=sum(run.load.errors for run in own),
+        last_error=next((run.load.last_error for run in reversed(own) if run.load.last_error), ""),
+        rounds=len(own),
+        quiet_rounds=len(quiet),
+    )
+
+
+def first_p50_ms(run: Run) -> float:
+    """Returns the median time to the first audio."""
+    return run.load.first_byte_ms.p50 if run.load.first_byte_ms else float("nan")
+
+
+def first_p99_ms(run: Run) -> float:
+    """Returns the time to the first audio that one in a hundred exceeds."""
+    return run.load.first_byte_ms.p99 if run.load.first_byte_ms else float("nan")
+
+
+def _added(own: Sequence[Run], baseline: Sequence[Run]) -> Added | None:
+    if not (own and baseline):
+        return None
+    direct_p50_ms, direct_p99_ms = _median(baseline, first_p50_ms), _median(baseline, first_p99_ms)
+    added_ms = [first_p50_ms(run) - direct_p50_ms for run in own]
+    per_second = _median(own, lambda run: run.load.requests_per_second)
+    return Added(
+        p50_ms=median(added_ms),
+        p99_ms=_median(own, first_p99_ms) - direct_p99_ms,
+        lowest_p50_ms=min(added_ms),
+        highest_p50_ms=max(added_ms),
+        share_of_direct=per_second / _median(baseline, lambda run: run.load.requests_per_second),
+    )
+
+
+def _cpu_ms(runs: Sequence[Run]) -> dict[str, float]:
+    hops = [name for name in (runs[0].cpu_ms if runs else ()) if name not in _NOT_HOPS]
+    return {hop: median(run.cpu_ms[hop] for run in runs) for hop in hops}
+
+
+def _median(runs: Sequence[Run], figure: Callable[[Run], float]) -> float:
+    return median(figure(run) for run in runs) if runs else float("nan")
+
+
+def _percent(chunks: int, load: LoadResult) -> float:
+    return 100 * chunks / load.chunks if load.chunks else 0.0

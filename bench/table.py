@@ -1,0 +1,73 @@
+"""Sets figures as text, in columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.bars import MIB, Bar
+from bench.rest import Rest
+from bench.summary import Row
+
+_HEAD = ("scenario", "target", "ok/s", "first p50", "added", "(range)", "p99", "added", "late", "starved")
+_TAIL = ("of direct", "CPU ms", "by hop", "errors", "quiet")
+
+
+def figures(rows: Sequence[Row]) -> str:
+    """Returns one line per scenario and target; times are in milliseconds, CPU per answer."""
+    return columns([(*_HEAD, *_TAIL), *(_cells(row) for row in rows)])
+
+
+def standing(bars: Sequence[Bar]) -> str:
+    """Returns one line per bar: the figure, its bound, and whether it is reached."""
+    lines = [("bar", "measured", "bound", "")]
+    for bar in bars:
+        verdict = "reached" if bar.reached else "not reached"
+        lines.append((bar.name, f"{bar.value:,.2f} {bar.unit}", f"{bar.side} {bar.bound:,g} {bar.unit}", verdict))
+    return columns(lines)
+
+
+def weights(rest: Rest) -> str:
+    """Returns the memory of each process at rest, and of all."""
+    lines = [("at rest", "PSS MB")]
+    lines += [(name, f"{size / MIB:.1f}") for name, size in rest.pss_bytes.items()]
+    return columns([*lines, ("all", f"{rest.total_bytes / MIB:.1f}")])
+
+
+def columns(lines: Sequence[Sequence[str]]) -> str:
+    """Returns `lines` with their cells one below the other, words to the left and numbers to the right."""
+    widths = [max(len(line[index]) for line in lines) for index in range(len(lines[0]))]
+    body = lines[1:]
+    numeric = [all(_is_number(line[index]) for line in body) for index in range(len(widths))]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(line, widths, numeric, strict=True)
+        ).rstrip()
+        for line in lines
+    )
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    added = row.added
+    by_hop = " ".join(f"{hop} {value:.2f}" for hop, value in row.cpu_ms.items())
+    return (
+        row.scenario,
+        row.target,
+        f"{row.requests_per_second:,.1f}",
+        f"{row.first_p50_ms:.2f}",
+        f"+{added.p50_ms:.2f}" if added else "",
+        f"{added.lowest_p50_ms:.2f}..{added.highest_p50_ms:.2f}" if added else "",
+        f"{row.first_p99_ms:.2f}",
+        f"+{added.p99_ms:.2f}" if added else "",
+        f"{row.late_percent:.2f} %",
+        f"{row.starved_percent:.2f} %",
+        f"{added.share_of_direct:.3f}" if added else "",
+        f"{row.cpu_total_ms:.2f}" if row.cpu_ms else "",
+        by_hop,
+        f"{row.errors} ({row.last_error})" if row.errors else "0",
+        f"{row.quiet_rounds}/{row.rounds}",
+    )
+
+
+def _is_number(cell: str) -> bool:
+    return not cell or cell.lstrip("+-")[:1].isdigit()

@@ -1,0 +1,102 @@
+"""Runs the suite locally, has it speak a sentence, or prints a token for it."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from deploy.local.demo import Wish, demonstrate
+from deploy.local.folder import prepare
+from deploy.local.identity import issue_token
+from deploy.local.settings import LocalSettings
+from deploy.local.speech_client import SpeechFailed
+from deploy.local.suite import run_suite
+from deploy.local.supervisor import SuiteFailed
+from services.common.settings import ConfigurationError, load, refuse_to_start
+
+_SENTENCE = "Hello! This sentence was spoken by the media suite, and you could hear it while it was still being made."
+_VARIABLES = """\
+environment variables (all of them: docs/configuration.md):
+  MEDIA_PORT         port of the edge, 8080 by default; the inner ports move along with it
+  MEDIA_RUN_DIR      folder of keys, lock and logs; .run in the repository root by default
+  ELEVENLABS_API_KEY set, ElevenLabs speaks by default; unset, the embedded engine
+"""
+_STOPPED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.command(load(LocalSettings), options))
+    except ConfigurationError as error:
+        refuse_to_start(error)
+    except (SuiteFailed, SpeechFailed) as error:
+        sys.stderr.write(f"\n{error}\n")
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _with_variables(argparse.ArgumentParser(prog="python -m deploy.local", description=__doc__))
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    text = "Runs the whole suite at this terminal until Ctrl-C; a second Ctrl-C does not wait."
+    run = _with_variables(commands.add_parser("run", help="run the whole suite until Ctrl-C", description=text))
+    run.set_defaults(command=_run)
+
+    text = "Starts the suite on free ports, has one sentence spoken to an MP3 and its alignment, and stops."
+    demo = _with_variables(commands.add_parser("demo", help="have one sentence spoken to files", description=text))
+    demo.add_argument("--text", default=_SENTENCE, help="what to say (default: a sentence about itself)")
+    demo.add_argument("--voice", default="", help="name or id of the voice (default: the suite's)")
+    demo.add_argument("--output", type=Path, metavar="DIR", help="folder for the files (default: .run/demo)")
+    demo.set_defaults(command=_demo)
+
+    text = "Prints a bearer token that the local suite accepts, running or not, and nothing else."
+    token = _with_variables(commands.add_parser("token", help="print a bearer token", description=text))
+    token.add_argument("--subject", default="developer", help="who the token speaks for (default: developer)")
+    token.add_argument("--hours", type=_positive, default=12.0, help="how long it is good for (default: 12)")
+    token.set_defaults(command=_token)
+    return parser
+
+
+def _with_variables(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    parser.epilog = _VARIABLES
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    return parser
+
+
+def _run(settings: LocalSettings, _: argparse.Namespace) -> int:
+    asyncio.run(run_suite(settings))
+    return 0
+
+
+def _demo(settings: LocalSettings, options: argparse.Namespace) -> int:
+    wish = Wish(options.text, options.voice, options.output)
+    return 0 if asyncio.run(demonstrate(settings, wish)) else _STOPPED
+
+
+def _token(settings: LocalSettings, options: argparse.Namespace) -> int:
+    print(
+        issue_token(
+            prepare(settings.run_dir),
+            options.subject,
+            options.hours * 3600,
+            issuer=settings.jwt_issuer,
+            audience=settings.jwt_audience,
+        )
+    )
+    return 0
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError("must be greater than 0")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

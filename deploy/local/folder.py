@@ -1,0 +1,55 @@
+"""The folder of the local suite's state, and the lock that keeps two suites out of it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from services.common.settings import ConfigurationError
+
+_OWNER_ONLY = 0o700
+
+
+def prepare(folder: Path) -> Path:
+    """Makes `folder`, for its owner only, and returns its absolute path.
+
+    Raises:
+        ConfigurationError: It can not be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=_OWNER_ONLY)
+    except OSError as error:
+        raise ConfigurationError(
+            f"MEDIA_RUN_DIR: can not use {folder} ({os.strerror(error.errno or 0)}). Set it to a folder of your own."
+        ) from None
+    return folder.resolve()
+
+
+@contextmanager
+def locked(folder: Path, name: str, holder: str) -> Iterator[None]:
+    """Holds the lock `name` of `folder`; the system frees it however this process ends.
+
+    Args:
+        folder: The folder, which must exist.
+        name: Name of the lock file.
+        holder: What the next one is told about us, such as a process id and an address.
+
+    Raises:
+        ConfigurationError: Another process holds it.
+    """
+    with (folder / name).open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise ConfigurationError(
+                f"This already runs from {folder}: {file.read().strip() or 'it is just starting'}.\n"
+                "Stop it there (Ctrl-C), or start another beside it: MEDIA_PORT=8090 MEDIA_RUN_DIR=.run/8090 make run"
+            ) from None
+        file.truncate(0)
+        file.write(holder)
+        file.flush()
+        yield

@@ -1,0 +1,120 @@
+"""Where the lines of the child processes go: to the terminal with a prefix, or each to its own file."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Protocol, TextIO
+
+_COLORS = (36, 33, 35, 32, 34, 96, 93, 95)
+_MAX_LINE_BYTES = 16 * 1024
+# A child's line must not move the cursor or recolour the terminal.
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+SUITE_NAME = "suite"
+"""Prefix of what the supervisor itself says."""
+
+
+class Output(Protocol):
+    """Takes what processes say, line by line."""
+
+    def line(self, name: str, text: str) -> None:
+        """Takes a line of the process `name`."""
+
+    def note(self, text: str) -> None:
+        """Takes a line of the supervisor itself."""
+
+
+class Terminal:
+    """Writes every line behind its process's name, padded.
+
+    Args:
+        stream: Where to write.
+        names: Names of the processes.
+        color: Whether prefixes are coloured.
+        gone: Called once if nobody reads any more; what is said after that is dropped.
+    """
+
+    def __init__(self, stream: TextIO, names: Iterable[str], *, color: bool, gone: Callable[[], None]) -> None:
+        self._stream = stream
+        every = [SUITE_NAME, *names]
+        self._prefixes = dict(zip(every, _prefixes(every, color), strict=True))
+        self._gone = gone
+
+    def line(self, name: str, text: str) -> None:
+        """Writes a line of the process `name`."""
+        self.plain(f"{self._prefixes[name]} {text}")
+
+    def note(self, text: str) -> None:
+        """Writes a line of the supervisor itself."""
+        self.line(SUITE_NAME, text)
+
+    def plain(self, text: str) -> None:
+        """Writes `text` without a prefix."""
+        try:
+            self._stream.write(f"{text}\n")
+            self._stream.flush()
+        except OSError:
+            self._drop_everything()
+            self._gone()
+
+    def _drop_everything(self) -> None:
+        # What is still buffered would otherwise fail once more when the interpreter ends.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self._stream.fileno())
+        os.close(nowhere)
+
+
+class Files:
+    """Writes every process's lines to `folder`/<name>.log, anew with each start of the suite."""
+
+    def __init__(self, folder: Path, names: Iterable[str]) -> None:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._files = {name: (folder / f"{name}.log").open("w", encoding="utf-8") for name in [SUITE_NAME, *names]}
+
+    def line(self, name: str, text: str) -> None:
+        """Writes a line of the process `name`."""
+        self._files[name].write(f"{text}\n")
+
+    def note(self, text: str) -> None:
+        """Writes a line of the supervisor itself."""
+        self.line(SUITE_NAME, text)
+
+    def close(self) -> None:
+        """Closes the files."""
+        for file in self._files.values():
+            file.close()
+
+
+class Lines:
+    """Cuts a stream of bytes into readable lines; a line without end is cut at 16 KiB."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, block: bytes) -> Iterator[str]:
+        """Yields the lines that `block` completes."""
+        *whole, self._rest = (self._rest + block).split(b"\n")
+        yield from map(_readable, whole)
+        while len(self._rest) >= _MAX_LINE_BYTES:
+            head, self._rest = self._rest[:_MAX_LINE_BYTES], self._rest[_MAX_LINE_BYTES:]
+            yield _readable(head)
+
+    def end(self) -> Iterator[str]:
+        """Yields what came after the last line end."""
+        if self._rest:
+            yield _readable(self._rest)
+        self._rest = b""
+
+
+def _prefixes(names: list[str], color: bool) -> Iterator[str]:
+    width = max(map(len, names))
+    for index, name in enumerate(names):
+        prefix = f"{name:<{width}} |"
+        yield f"\x1b[{_COLORS[index % len(_COLORS)]}m{prefix}\x1b[0m" if color else prefix
+
+
+def _readable(line: bytes) -> str:
+    return _CONTROL.sub("", line.decode("utf-8", errors="replace"))

@@ -1,0 +1,142 @@
+"""Which ports the local suite takes, and who holds one that is taken.
+
+MEDIA_PORT alone moves the whole suite: every port whose own variable is not set moves by as much as MEDIA_PORT is away
+from 8080, so that two suites on one machine differ in one variable. With MEDIA_PORT=8090 the TTS service, otherwise on
+50051, is on 50061. A port is never chosen at random: addresses stay the same from one start to the next, and a port
+that is taken is an error that says which variable moves it.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import Field, create_model
+
+from services.common.settings import ConfigurationError, Settings, load
+
+LOOPBACK = "127.0.0.1"
+_LOWEST, _HIGHEST = 1024, 65535
+_LISTENING = "0A"
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A port of a process."""
+
+    variable: str
+    """Variable that moves it."""
+    default: int
+    """Where it is as long as neither `variable` nor MEDIA_PORT is set."""
+    purpose: str
+    """What is spoken on it."""
+
+
+EDGE = Port("MEDIA_PORT", 8080, "HTTP, gRPC and gRPC-Web; the only public port")
+
+Chosen = Mapping[str, int]
+"""Ports by their variables."""
+
+
+def choose(ports: Sequence[Port]) -> Chosen:
+    """Returns where each of `ports` is, as the environment has it.
+
+    Raises:
+        ConfigurationError: A variable holds no port, or two variables hold the same one.
+    """
+    explicit = load(_settings_of(ports)).model_dump()
+    shift = (explicit[EDGE.variable] or EDGE.default) - EDGE.default
+    chosen = {port.variable: explicit[port.variable] or _shifted(port.default, shift) for port in ports}
+    _require_distinct(chosen)
+    return chosen
+
+
+def choose_free(ports: Sequence[Port]) -> Chosen:
+    """Returns a free port for each of `ports`, whatever the environment says."""
+    with ExitStack() as held:
+        # All are held until the last is found, or the system might name one twice.
+        sockets = [held.enter_context(socket.create_server((LOOPBACK, 0))) for _ in ports]
+        return {port.variable: taken.getsockname()[1] for port, taken in zip(ports, sockets, strict=True)}
+
+
+def require_free(chosen: Chosen) -> None:
+    """Checks that nobody listens on any of the ports.
+
+    Raises:
+        ConfigurationError: Some are taken; the text names each with its holder and its variable.
+    """
+    problems = [problem for variable, port in chosen.items() if (problem := _problem(variable, port))]
+    if problems:
+        remedy = "Stop what uses it, or set the variable to a free port. MEDIA_PORT alone moves the whole suite."
+        raise ConfigurationError("\n".join([*problems, remedy]))
+
+
+def holder(port: int) -> str:
+    """Returns who listens on `port`, such as `envoy (process 4711)`; empty where that can not be told."""
+    inodes = set(_listening_inodes(port))
+    for descriptor in Path("/proc").glob("[0-9]*/fd/*") if inodes else ():
+        try:
+            if str(descriptor.readlink()) in inodes:
+                process = descriptor.parents[1]
+                return f"{(process / 'comm').read_text().strip()} (process {process.name})"
+        except OSError:
+            # It ended meanwhile, or belongs to somebody else.
+            continue
+    return ""
+
+
+def _settings_of(ports: Sequence[Port]) -> type[Settings]:
+    """Returns a settings class with one field for each port, so that a new process needs no second place."""
+    fields = {
+        port.variable: (
+            int | None,
+            Field(None, ge=1, le=_HIGHEST, validation_alias=port.variable, description=f"{port.purpose}."),
+        )
+        for port in ports
+    }
+    # The stubs of create_model can not express fields that are only known when it runs.
+    return create_model("PortSettings", __base__=Settings, **fields)  # type: ignore[call-overload, no-any-return]  # see above
+
+
+def _shifted(port: int, shift: int) -> int:
+    """Returns `port + shift`, wrapped around into the ports that need no privilege."""
+    if not shift:
+        return port
+    return _LOWEST + (port + shift - _LOWEST) % (_HIGHEST - _LOWEST + 1)
+
+
+def _require_distinct(chosen: Chosen) -> None:
+    owners: dict[int, str] = {}
+    for variable, port in chosen.items():
+        if port in owners:
+            raise ConfigurationError(f"{owners[port]} and {variable} are both {port}; set one of them to another port.")
+        owners[port] = variable
+
+
+def _problem(variable: str, port: int) -> str:
+    try:
+        # Sets SO_REUSEADDR: connections of an earlier run that linger in TIME_WAIT do not count.
+        socket.create_server((LOOPBACK, port)).close()
+    except PermissionError:
+        return f"{variable}: port {port} needs a privilege that this user lacks."
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        by = holder(port)
+        return f"{variable}: port {port} is taken" + (f" by {by}." if by else ".")
+    return ""
+
+
+def _listening_inodes(port: int) -> Iterator[str]:
+    """Yields what /proc calls the sockets that listen on `port`; nothing where there is no /proc."""
+    for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
+        if not table.exists():
+            continue
+        for line in table.read_text().splitlines()[1:]:
+            columns = line.split()
+            if columns[3] == _LISTENING and int(columns[1].rpartition(":")[2], 16) == port:
+                yield f"socket:[{columns[9]}]"

@@ -1,0 +1,134 @@
+"""The table of what runs in the local suite; a further process is a further row."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from deploy.local.ports import EDGE, Chosen, Port
+from deploy.local.readiness import Check, check_for
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One process of the suite; `{VARIABLE}` in a text stands for the port of that variable."""
+
+    name: str
+    """What people call it; prefix of its log lines."""
+    purpose: str
+    """What it does, in a few words."""
+    module: tuple[str, ...]
+    """What follows `python -m`."""
+    ports: tuple[Port, ...]
+    """The ports it listens on; the first is shown as its address."""
+    ready: str
+    """Address that answers well once it serves: grpc://host:port/service or http://host:port/path."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables that every process of the suite gets on behalf of this one, such as its address."""
+    habits: Mapping[str, str] = field(default_factory=dict)
+    """Variables that are set unless the user set them."""
+    after: tuple[str, ...] = ()
+    """Names of processes that must be ready before this one starts."""
+
+
+SUITE: tuple[Row, ...] = (
+    Row(
+        name="tts",
+        purpose="text to speech, gRPC",
+        module=("services.tts",),
+        ports=(Port("TTS_PORT", 50051, "gRPC of the TTS service"),),
+        ready="grpc://127.0.0.1:{TTS_PORT}/media.tts.v1.TextToSpeechService",
+        environment={"TTS_ADDRESS": "127.0.0.1:{TTS_PORT}"},
+        habits={"TTS_DRAIN_NOTICE_SECONDS": "0.2", "TTS_DRAIN_GRACE_SECONDS": "2"},
+    ),
+    Row(
+        name="gateway",
+        purpose="HTTP in front of the services",
+        module=("gateway",),
+        ports=(
+            Port("GATEWAY_PORT", 8081, "HTTP of the gateway"),
+            Port("GATEWAY_GRPC_PORT", 8082, "gRPC reflection and health of all services"),
+        ),
+        ready="http://127.0.0.1:{GATEWAY_PORT}/health",
+        environment={
+            "GATEWAY_ADDRESS": "127.0.0.1:{GATEWAY_PORT}",
+            "GATEWAY_GRPC_ADDRESS": "127.0.0.1:{GATEWAY_GRPC_PORT}",
+        },
+        habits={"GATEWAY_DRAIN_NOTICE_SECONDS": "0.2", "GATEWAY_DRAIN_GRACE_SECONDS": "1"},
+    ),
+    # Last to start, so that its first health checks find everybody well, and first to stop.
+    Row(
+        name="envoy",
+        purpose="the edge: the only public port; checks tokens",
+        module=("gateway.envoy", "run"),
+        ports=(EDGE, Port("MEDIA_ADMIN_PORT", 9901, "Envoy's admin page")),
+        ready="http://127.0.0.1:{MEDIA_PORT}/health",
+        after=("tts", "gateway"),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A row of the table, ready to be started."""
+
+    name: str
+    argv: tuple[str, ...]
+    """The command."""
+    environment: Mapping[str, str]
+    """Its whole environment."""
+    ready: Check
+    """Says whether it serves."""
+    after: tuple[str, ...] = ()
+    """Names of processes that must be ready before this one starts."""
+
+
+def ports_of(rows: Sequence[Row]) -> list[Port]:
+    """Returns every port of `rows`."""
+    return [port for row in rows for port in row.ports]
+
+
+def processes(rows: Sequence[Row], chosen: Chosen, *, jwks_file: Path, log_format: str) -> list[Process]:
+    """Returns `rows` as commands, each with its environment and its check.
+
+    Args:
+        rows: What runs.
+        chosen: The port of each variable.
+        jwks_file: Public keys that the edge checks tokens with.
+        log_format: How the processes log, `console` or `json`.
+    """
+    environment = _environment(rows, chosen) | {
+        "MEDIA_JWT_JWKS_FILE": str(jwks_file),
+        "MEDIA_JWT_JWKS_URI": "",
+        "MEDIA_LOG_FORMAT": log_format,
+        # Their output is a pipe here, which Python would fill before it shows a line.
+        "PYTHONUNBUFFERED": "1",
+    }
+    return [
+        Process(
+            name=row.name,
+            argv=(sys.executable, "-m", *row.module),
+            environment=environment,
+            ready=check_for(row.ready.format_map(chosen)),
+            after=row.after,
+        )
+        for row in rows
+    ]
+
+
+def _environment(rows: Sequence[Row], chosen: Chosen) -> dict[str, str]:
+    """Returns the user's own environment with the suite's ports and addresses.
+
+    One environment for all: whoever is told an address is told the same.
+    """
+    environment: dict[str, str] = {}
+    for row in rows:
+        environment |= row.habits
+    environment |= {name: value for name, value in os.environ.items() if value}
+    environment |= {variable: str(port) for variable, port in chosen.items()}
+    for row in rows:
+        environment |= {name: text.format_map(chosen) for name, text in row.environment.items()}
+    return environment

@@ -1,0 +1,93 @@
+"""`python -m deploy.local run`: the whole suite at a terminal, until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from deploy.local.folder import locked, prepare
+from deploy.local.identity import ensure_identity
+from deploy.local.output import Terminal
+from deploy.local.ports import EDGE, Chosen, choose, require_free
+from deploy.local.processes import SUITE, Row, ports_of, processes
+from deploy.local.settings import ROOT, LocalSettings
+from deploy.local.stopping import stoppable
+from deploy.local.supervisor import Options, running
+from services.common.settings import load
+from services.tts.settings import ProviderName, TtsSettings
+
+_LOCK = "lock"
+_PROVIDERS: dict[ProviderName, str] = {
+    "espeak": "espeak (embedded, free; set ELEVENLABS_API_KEY for elevenlabs)",
+    "elevenlabs": "elevenlabs (paid, by ELEVENLABS_API_KEY; `provider: espeak` is embedded and free)",
+}
+
+
+async def run_suite(settings: LocalSettings) -> None:
+    """Runs the suite until it is asked to stop.
+
+    Raises:
+        ConfigurationError: A setting is wrong, a port is taken, or the suite runs already.
+        SuiteFailed: A process can not run.
+    """
+    began = time.monotonic()
+    folder = prepare(settings.run_dir)
+    provider = load(TtsSettings).provider_by_default
+    chosen = choose(ports_of(SUITE))
+    with locked(folder, _LOCK, f"process {os.getpid()}, http://localhost:{chosen[EDGE.variable]}"):
+        require_free(chosen)
+        suite = processes(SUITE, chosen, jwks_file=ensure_identity(folder), log_format=settings.log_format)
+        with stoppable() as stop:
+            terminal = Terminal(
+                sys.stdout,
+                [process.name for process in suite],
+                color=sys.stdout.isatty() and not settings.no_color,
+                gone=stop.ask,
+            )
+            terminal.note(f"starting {', '.join(process.name for process in suite)}")
+            async with running(suite, terminal, stop, Options(ready_seconds=settings.ready_seconds)):
+                terminal.plain(welcome(SUITE, chosen, folder, provider, time.monotonic() - began))
+                await asyncio.Event().wait()
+        terminal.note("stopped")
+
+
+def welcome(rows: Sequence[Row], chosen: Chosen, folder: Path, provider: ProviderName, seconds: float) -> str:
+    """Returns what a person needs to know once the suite is ready.
+
+    Args:
+        rows: What runs.
+        chosen: The port of each variable.
+        folder: Where the state is.
+        provider: Who speaks by default.
+        seconds: How long the start took.
+    """
+    edge = f"localhost:{chosen[EDGE.variable]}"
+    token = "make -s token" if folder == ROOT / ".run" else f"make -s token MEDIA_RUN_DIR={shlex.quote(str(folder))}"
+    running_lines = [
+        f"  {row.name:<9} {'localhost' if EDGE in row.ports else '127.0.0.1'}:{chosen[row.ports[0].variable]:<7}"
+        f" {row.purpose}"
+        for row in reversed(rows)
+    ]
+    return f"""
+The media suite is ready after {seconds:.1f} s: http://{edge}
+
+{chr(10).join(running_lines)}
+  speech    {_PROVIDERS[provider]}
+  state     {folder}
+
+Try, in another terminal in this folder:
+
+  curl -fN http://{edge}/api/speech/stream -H "Authorization: Bearer $({token})" \\
+    -H 'Content-Type: application/json' -d '{{"text": "Hello! You hear me while I am made."}}' -o hello.mp3
+
+  grpcurl -plaintext -H "Authorization: Bearer $({token})" {edge} list
+
+  http://{edge}/docs in a browser
+
+Ctrl-C stops everything.
+"""

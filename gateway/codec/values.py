@@ -1,0 +1,173 @@
+"""Readers of single JSON values: each returns the value a protobuf field takes, or records what would be right."""
+
+from __future__ import annotations
+
+import binascii
+import math
+import re
+from collections.abc import Callable, Mapping
+
+from google.protobuf import json_format
+from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
+from google.protobuf.message import Message
+
+from gateway.codec.faults import Faults
+
+Reader = Callable[[object, str, Faults], object]
+"""Takes a value, its path and the faults found so far; returns None where it recorded a fault."""
+
+_FLOAT_MAX = (2 - 2**-23) * 2.0**127
+# Beyond this a JSON number with a fraction or exponent no longer says which whole number was meant.
+_EXACT_FLOAT_MAX = 2.0**53
+_DIGITS = re.compile(r"0|-?[1-9][0-9]{0,19}")
+_URL_SAFE = str.maketrans("-_", "+/")
+
+_WELL_KNOWN_FORMS: Mapping[str, str] = {
+    "google.protobuf.Timestamp": "must be a time such as 2027-01-31T12:00:00Z",
+    "google.protobuf.Duration": "must be a length of time in seconds such as 1.5s",
+    "google.protobuf.FieldMask": "must be field names separated by commas",
+    "google.protobuf.Struct": "must be an object",
+    "google.protobuf.ListValue": "must be a list",
+    "google.protobuf.Empty": "must be an empty object",
+    "google.protobuf.Any": "must be an object whose @type names a known message",
+}
+
+
+def read_text(value: object, path: str, faults: Faults) -> object:
+    """Reads a string field."""
+    if type(value) is not str:
+        return faults.add(path, "must be a string")
+    if value.isascii():
+        return value
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return faults.add(path, "must be valid Unicode text; it holds half of a surrogate pair")
+    return value
+
+
+def read_boolean(value: object, path: str, faults: Faults) -> object:
+    """Reads a bool field."""
+    return value if type(value) is bool else faults.add(path, "must be true or false")
+
+
+def read_bytes(value: object, path: str, faults: Faults) -> object:
+    """Reads a bytes field from base64, standard or URL-safe, padded or not."""
+    if type(value) is not str:
+        return faults.add(path, "must be a string in base64")
+    text = value.translate(_URL_SAFE) if "-" in value or "_" in value else value
+    text += "=" * (-len(text) % 4)
+    try:
+        return binascii.a2b_base64(text, strict_mode=True)
+    except ValueError:
+        return faults.add(path, "must be valid base64")
+
+
+def whole_number(low: int, high: int, *, accept_digits: bool) -> Reader:
+    """Returns a reader of integers from `low` to `high`; `accept_digits` also takes them as strings."""
+    wanted = f"must be a whole number from {low} to {high}"
+
+    def read(value: object, path: str, faults: Faults) -> object:
+        whole = value if type(value) is int else _whole(value, accept_digits=accept_digits)
+        return whole if whole is not None and low <= whole <= high else faults.add(path, wanted)
+
+    return read
+
+
+def number(largest: float) -> Reader:
+    """Returns a reader of finite numbers up to `largest` on either side of zero."""
+
+    def read(value: object, path: str, faults: Faults) -> object:
+        if type(value) is not float and type(value) is not int:
+            return faults.add(path, "must be a number")
+        try:
+            result = float(value)
+        except OverflowError:
+            result = math.inf
+        return result if abs(result) <= largest else faults.add(path, "must be a finite number within range")
+
+    return read
+
+
+def one_of(kind: EnumDescriptor) -> Reader:
+    """Returns a reader of the value names of `kind`."""
+    numbers = {value.name: value.number for value in kind.values}
+    wanted = f"must be one of {', '.join(numbers)}"
+
+    def read(value: object, path: str, faults: Faults) -> object:
+        found = numbers.get(value) if type(value) is str else None
+        return faults.add(path, wanted) if found is None else found
+
+    return read
+
+
+def well_known(kind: type[Message]) -> Reader:
+    """Returns a reader of a google.protobuf type, whose JSON form only protobuf's own library knows."""
+    wanted = _WELL_KNOWN_FORMS.get(kind.DESCRIPTOR.full_name, "must be a plain JSON value of the field's type")
+
+    def read(value: object, path: str, faults: Faults) -> object:
+        try:
+            return json_format.ParseDict(value, kind())  # type: ignore[arg-type]  # takes any JSON value for these types
+        except (json_format.ParseError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+            return faults.add(path, wanted)
+
+    return read
+
+
+def map_key(field: FieldDescriptor) -> Reader:
+    """Returns a reader of the keys of a map: strings that hold what the key field `field` takes."""
+    if field.type == FieldDescriptor.TYPE_STRING:
+        return read_text
+    if field.type == FieldDescriptor.TYPE_BOOL:
+        return _read_boolean_key
+    low, high = _RANGES[field.type]
+    return whole_number(low, high, accept_digits=True)
+
+
+def scalar(field: FieldDescriptor) -> Reader:
+    """Returns the reader of a field that is no message; of one item where it is repeated."""
+    if field.enum_type is not None:
+        return one_of(field.enum_type)
+    if field.type in _RANGES:
+        low, high = _RANGES[field.type]
+        return whole_number(low, high, accept_digits=high > 2**32)
+    return _PLAIN[field.type]
+
+
+def _whole(value: object, *, accept_digits: bool) -> int | None:
+    if type(value) is float and value.is_integer() and abs(value) <= _EXACT_FLOAT_MAX:
+        return int(value)
+    if accept_digits and type(value) is str and _DIGITS.fullmatch(value):
+        return int(value)
+    return None
+
+
+def _read_boolean_key(value: object, path: str, faults: Faults) -> object:
+    if value in ("true", "false"):
+        return value == "true"
+    return faults.add(path, "must have the keys true and false")
+
+
+_INT32 = (-(2**31), 2**31 - 1)
+_INT64 = (-(2**63), 2**63 - 1)
+_UINT32 = (0, 2**32 - 1)
+_UINT64 = (0, 2**64 - 1)
+_RANGES: Mapping[int, tuple[int, int]] = {
+    FieldDescriptor.TYPE_INT32: _INT32,
+    FieldDescriptor.TYPE_SINT32: _INT32,
+    FieldDescriptor.TYPE_SFIXED32: _INT32,
+    FieldDescriptor.TYPE_INT64: _INT64,
+    FieldDescriptor.TYPE_SINT64: _INT64,
+    FieldDescriptor.TYPE_SFIXED64: _INT64,
+    FieldDescriptor.TYPE_UINT32: _UINT32,
+    FieldDescriptor.TYPE_FIXED32: _UINT32,
+    FieldDescriptor.TYPE_UINT64: _UINT64,
+    FieldDescriptor.TYPE_FIXED64: _UINT64,
+}
+_PLAIN: Mapping[int, Reader] = {
+    FieldDescriptor.TYPE_STRING: read_text,
+    FieldDescriptor.TYPE_BOOL: read_boolean,
+    FieldDescriptor.TYPE_BYTES: read_bytes,
+    FieldDescriptor.TYPE_FLOAT: number(_FLOAT_MAX),
+    FieldDescriptor.TYPE_DOUBLE: number(1.7976931348623157e308),
+}

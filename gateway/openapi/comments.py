@@ -1,0 +1,96 @@
+"""Looks up what the contracts' comments say about messages, fields, enums and RPCs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from importlib import resources
+
+from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto, FileDescriptorSet
+
+# Numbers of the repeated fields in descriptor.proto, of which source locations are made.
+_FILE_MESSAGES, _FILE_ENUMS, _FILE_SERVICES = 4, 5, 6
+_MESSAGE_FIELDS, _MESSAGE_NESTED, _MESSAGE_ENUMS, _MESSAGE_ONEOFS = 2, 3, 4, 8
+_ENUM_VALUES, _SERVICE_METHODS = 2, 2
+
+_PRESENCE = re.compile(r"^(Required|Optional)\.\s+")
+_QUOTED = re.compile(r"`([a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*)`")
+
+_Place = tuple[int, ...]
+
+
+def comment(full_name: str) -> str:
+    """Returns the comment of the element `full_name`, with field names as JSON spells them; empty if it has none.
+
+    An enum value is found under its enum's name, such as `media.tts.v1.VoiceType.VOICE_TYPE_CUSTOM`.
+    """
+    return _comments().get(full_name, "")
+
+
+def split(text: str) -> tuple[str, str]:
+    """Returns the first sentence of a comment without its full stop, and the rest."""
+    first, _, rest = text.partition("\n\n")
+    return first.removesuffix("."), rest
+
+
+@cache
+def _comments() -> dict[str, str]:
+    descriptors = FileDescriptorSet.FromString(resources.files("media").joinpath("descriptors.pb").read_bytes())
+    found: dict[str, str] = {}
+    spellings: dict[str, str] = {}
+    for file in descriptors.file:
+        texts = {tuple(place.path): place.leading_comments for place in file.source_code_info.location}
+        if not texts:
+            continue
+        for name, place, spelling in _elements(file):
+            found[name] = _paragraphs(texts.get(place, ""))
+            if spelling:
+                spellings[name.rpartition(".")[2]] = spelling
+    return {name: _as_json(text, spellings) for name, text in found.items()}
+
+
+def _elements(file: FileDescriptorProto) -> Iterator[tuple[str, _Place, str]]:
+    """Yields full name and place of everything that bears a comment, and a field's JSON name."""
+    for index, message in enumerate(file.message_type):
+        yield from _message_elements(message, f"{file.package}.{message.name}", (_FILE_MESSAGES, index))
+    for index, enum in enumerate(file.enum_type):
+        name, place = f"{file.package}.{enum.name}", (_FILE_ENUMS, index)
+        yield name, place, ""
+        for number, value in enumerate(enum.value):
+            yield f"{name}.{value.name}", (*place, _ENUM_VALUES, number), ""
+    for index, service in enumerate(file.service):
+        name, place = f"{file.package}.{service.name}", (_FILE_SERVICES, index)
+        yield name, place, ""
+        for number, method in enumerate(service.method):
+            yield f"{name}.{method.name}", (*place, _SERVICE_METHODS, number), ""
+
+
+def _message_elements(message: DescriptorProto, name: str, place: _Place) -> Iterator[tuple[str, _Place, str]]:
+    yield name, place, ""
+    for index, field in enumerate(message.field):
+        yield f"{name}.{field.name}", (*place, _MESSAGE_FIELDS, index), field.json_name
+    for index, oneof in enumerate(message.oneof_decl):
+        yield f"{name}.{oneof.name}", (*place, _MESSAGE_ONEOFS, index), ""
+    for index, nested in enumerate(message.nested_type):
+        yield from _message_elements(nested, f"{name}.{nested.name}", (*place, _MESSAGE_NESTED, index))
+    for index, enum in enumerate(message.enum_type):
+        enum_name, enum_place = f"{name}.{enum.name}", (*place, _MESSAGE_ENUMS, index)
+        yield enum_name, enum_place, ""
+        for number, value in enumerate(enum.value):
+            yield f"{enum_name}.{value.name}", (*enum_place, _ENUM_VALUES, number), ""
+
+
+def _paragraphs(text: str) -> str:
+    """Returns a comment with its lines joined, paragraph by paragraph."""
+    # The schema says what is required, so the comment need not.
+    paragraphs = (" ".join(paragraph.split()) for paragraph in re.split(r"\n\s*\n", text))
+    return _PRESENCE.sub("", "\n\n".join(paragraph for paragraph in paragraphs if paragraph))
+
+
+def _as_json(text: str, spellings: dict[str, str]) -> str:
+    def spelled(match: re.Match[str]) -> str:
+        parts = match[1].split(".")
+        return f"`{'.'.join(spellings.get(part, part) for part in parts)}`"
+
+    return _QUOTED.sub(spelled, text)

@@ -1,0 +1,129 @@
+"""Turns buf.validate rules into JSON Schema keywords, and those that have none into sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from buf.validate import validate_pb2
+from google.protobuf.descriptor import DescriptorBase, EnumDescriptor, FieldDescriptor
+from google.protobuf.message import Message
+
+_KEYWORDS: Mapping[str, tuple[str, ...]] = {
+    "const": ("const",),
+    "gt": ("exclusiveMinimum",),
+    "gte": ("minimum",),
+    "lt": ("exclusiveMaximum",),
+    "lte": ("maximum",),
+    "len": ("minLength", "maxLength"),
+    "min_len": ("minLength",),
+    "max_len": ("maxLength",),
+    "pattern": ("pattern",),
+    "min_items": ("minItems",),
+    "max_items": ("maxItems",),
+    "unique": ("uniqueItems",),
+    "min_pairs": ("minProperties",),
+    "max_pairs": ("maxProperties",),
+    "in": ("enum",),
+    "example": ("examples",),
+}
+_FORMATS: Mapping[str, str] = {
+    "email": "email",
+    "hostname": "hostname",
+    "ipv4": "ipv4",
+    "ipv6": "ipv6",
+    "uri": "uri",
+    "uri_ref": "uri-reference",
+    "uuid": "uuid",
+}
+# JSON can not say otherwise, or the codec refuses it for every field alike.
+_IMPLIED = frozenset({"finite", "strict", "defined_only"})
+# The schema of these is a string that encodes the value, so keywords would constrain the wrong thing.
+_ENCODED = frozenset({"bytes", "duration", "timestamp", "field_mask", "any"})
+
+
+def option(element: DescriptorBase, extension: Any) -> Any:
+    """Returns the value of a custom option of an element; its default where it is not set."""
+    return element.GetOptions().Extensions[extension]
+
+
+def rules_of(field: FieldDescriptor) -> validate_pb2.FieldRules:
+    """Returns the rules of `field`; empty ones where it has none or they are switched off."""
+    rules: validate_pb2.FieldRules = option(field, validate_pb2.field)
+    return validate_pb2.FieldRules() if rules.ignore == validate_pb2.IGNORE_ALWAYS else rules
+
+
+def constrain(schema: dict[str, object], rules: validate_pb2.FieldRules, enum: EnumDescriptor | None) -> list[str]:
+    """Adds to `schema` what `rules` demand.
+
+    Args:
+        schema: The schema of the field's value; changed in place, its `items` and the like included.
+        rules: The rules of the field or of its items.
+        enum: The type of the value, or of its items, if it is an enum.
+
+    Returns:
+        What no keyword can say, as sentences for the description.
+    """
+    notes = cel_notes(rules)
+    kind = rules.WhichOneof("type")
+    if kind is None:
+        return notes
+    for rule, value in getattr(rules, kind).ListFields():
+        if kind in _ENCODED or not _apply(schema, rule.name, value, enum, notes):
+            notes.append(_sentence(f"{rule.name.replace('_', ' ')}: {_plain(value)}"))
+    return notes
+
+
+def cel_notes(rules: validate_pb2.FieldRules | validate_pb2.MessageRules) -> list[str]:
+    """Returns the rules written as expressions, in the words of their messages."""
+    written = [rule.message or f"must fulfil `{rule.expression}`" for rule in rules.cel]
+    bare = [f"must fulfil `{expression}`" for expression in rules.cel_expression]
+    return [_sentence(text) for text in (*written, *bare)]
+
+
+def _apply(schema: dict[str, object], name: str, value: object, enum: EnumDescriptor | None, notes: list[str]) -> bool:
+    """Adds one rule to `schema` and says whether that was possible."""
+    if isinstance(value, validate_pb2.FieldRules):
+        notes.extend(_nested(schema, name, value, enum))
+    elif name in _KEYWORDS:
+        schema.update(dict.fromkeys(_KEYWORDS[name], _json(value, enum)))
+    elif name in _FORMATS:
+        schema["format"] = _FORMATS[name]
+    elif name == "not_in":
+        schema["not"] = {"enum": _json(value, enum)}
+    else:
+        return name in _IMPLIED
+    return True
+
+
+def _nested(
+    schema: dict[str, object], name: str, rules: validate_pb2.FieldRules, enum: EnumDescriptor | None
+) -> list[str]:
+    place = {"items": "items", "keys": "propertyNames", "values": "additionalProperties"}[name]
+    inner = schema.setdefault(place, {"type": "string"})
+    if not isinstance(inner, dict):
+        raise TypeError(f"the schema has no place for rules of {name}")
+    notes = constrain(inner, rules, None if name == "keys" else enum)
+    return [f"{'Each of the ' + name if name != 'items' else 'Each item'}: {note}" for note in notes]
+
+
+def _json(value: object, enum: EnumDescriptor | None) -> object:
+    """Returns a rule's value as it stands in a schema."""
+    if isinstance(value, (str, bool)):
+        return value
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else value
+    if isinstance(value, int):
+        return enum.values_by_number[value].name if enum is not None else value
+    return [_json(item, enum) for item in value]  # type: ignore[attr-defined]  # the rest are protobuf's lists
+
+
+def _plain(value: object) -> str:
+    """Returns a rule's value in words."""
+    if isinstance(value, Message):
+        return ", ".join(f"{field.name} {item}" for field, item in value.ListFields()) or "0"
+    return str(value)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].removesuffix('.')}."

@@ -1,0 +1,119 @@
+"""Puts the OpenAPI 3.1 document together."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from google.protobuf.descriptor import Descriptor, ServiceDescriptor
+
+from gateway.openapi.comments import comment
+from gateway.openapi.failures import ERROR, error_responses, error_schema
+from gateway.openapi.operations import hand_written_operation, rpc_operation, tag_of
+from gateway.openapi.rules import http_rules
+from gateway.openapi.schemas import Schemas
+from gateway.openapi.table import HandWritten
+
+_Json = dict[str, object]
+
+_DESCRIPTION = """\
+Speech from paid and embedded engines over HTTP and JSON. The same services answer native gRPC on the same port.
+
+**Credentials.** Every operation that does not say otherwise needs `Authorization: Bearer <token>` or an API key in
+`x-api-key`. On this page, *Authorize* takes either.
+
+**JSON.** Field names are camelCase in answers; requests may use camelCase or snake_case. A field that is not known,
+or of a wrong type, is an error that names it; null is the same as absent. Integers are JSON numbers, up to 64 bits.
+
+**Errors** have one shape, `Error`, and a `code` to decide by. Answers that are sent while they are made begin with
+status 200; if one then fails, the connection closes before the final chunk, and what has arrived is not the whole.
+"""
+_SECURITY_SCHEMES: _Json = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "A signed token; in a local suite `make -s token` prints one.",
+    },
+    "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "A key that the operator gave."},
+}
+_REQUEST_ID_HEADER: _Json = {
+    "description": "Id of the request: the caller's own `X-Request-Id` if it sent a usable one. Quote it to support.",
+    "schema": {"type": "string"},
+}
+
+
+def build_document(routes: Sequence[HandWritten], services: Sequence[ServiceDescriptor], version: str) -> _Json:
+    """Returns the OpenAPI 3.1 document of the hand-written `routes` and the annotated RPCs of `services`.
+
+    Args:
+        routes: The hand-written routes, in the order they are listed.
+        services: The services whose RPCs have HTTP routes.
+        version: The version of the suite.
+
+    Raises:
+        ValueError: Two routes share a path and method or a name, or an annotation can not be served.
+    """
+    schemas = Schemas(_sent(routes, services))
+    paths: dict[str, _Json] = {}
+    for path, method, operation in _operations(routes, services, schemas):
+        if method in paths.setdefault(path, {}):
+            raise ValueError(f"two routes answer {method.upper()} {path}")
+        paths[path][method] = operation
+    _check_names(paths)
+    return {
+        "openapi": "3.1.1",
+        "info": {"title": "Media suite", "version": version, "description": _DESCRIPTION},
+        "servers": [{"url": "/"}],
+        "security": [{"bearer": []}, {"apiKey": []}],
+        "tags": _tags(routes, services),
+        "paths": paths,
+        "components": {
+            "schemas": {ERROR: error_schema(), **dict(sorted(schemas.components.items()))},
+            "responses": error_responses(),
+            "headers": {"RequestId": _REQUEST_ID_HEADER},
+            "securitySchemes": _SECURITY_SCHEMES,
+        },
+    }
+
+
+def _sent(routes: Sequence[HandWritten], services: Sequence[ServiceDescriptor]) -> Iterator[Descriptor]:
+    for route in routes:
+        if route.request is not None:
+            yield route.request.DESCRIPTOR  # type: ignore[misc]  # protobuf's native class, a Descriptor in all but name
+    for service in services:
+        for rule in http_rules(service):
+            yield rule.rpc.input_type
+
+
+def _operations(
+    routes: Sequence[HandWritten], services: Sequence[ServiceDescriptor], schemas: Schemas
+) -> Iterator[tuple[str, str, _Json]]:
+    for route in routes:
+        yield route.path, route.method.lower(), hand_written_operation(route, schemas)
+    for service in services:
+        for _, rules in groupby(http_rules(service), key=lambda rule: rule.rpc.full_name):
+            for number, rule in enumerate(rules, start=1):
+                yield rule.path, rule.method.lower(), rpc_operation(rule, number, schemas)
+
+
+def _tags(routes: Sequence[HandWritten], services: Sequence[ServiceDescriptor]) -> list[_Json]:
+    described: dict[str, _Json] = {
+        tag_of(service): {"name": tag_of(service), "description": comment(service.full_name)} for service in services
+    }
+    for route in routes:
+        for tag in route.tags:
+            described.setdefault(tag, {"name": tag})
+    return list(described.values())
+
+
+def _check_names(paths: dict[str, _Json]) -> None:
+    names = Counter(
+        operation["operationId"]
+        for item in paths.values()
+        for operation in item.values()
+        if isinstance(operation, dict)
+    )
+    if twice := sorted(str(name) for name, count in names.items() if count > 1):
+        raise ValueError(f"two routes are called {twice[0]}")

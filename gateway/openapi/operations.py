@@ -1,0 +1,157 @@
+"""Describes single routes: those of RPCs from their contracts, those written by hand from the table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, ServiceDescriptor
+
+from gateway.openapi.comments import comment, split
+from gateway.openapi.failures import REQUEST_ID, REQUEST_ID_HEADER, references
+from gateway.openapi.rules import HttpRule
+from gateway.openapi.schemas import Schemas, is_object, is_required
+from gateway.openapi.table import Content, HandWritten, Response
+
+_Json = dict[str, object]
+_JSON = "application/json"
+_WORDS = re.compile(r"[A-Z][a-z0-9]*")
+_SUCCESS: _Json = {
+    "type": "object",
+    "properties": {"success": {"const": True}},
+    "required": ["success"],
+}
+
+
+def tag_of(service: ServiceDescriptor) -> str:
+    """Returns the group that a service's routes are listed in, such as `Text to speech`."""
+    words: list[str] = _WORDS.findall(service.name.removesuffix("Service"))
+    return " ".join(words).capitalize()
+
+
+def rpc_operation(rule: HttpRule, number: int, schemas: Schemas) -> _Json:
+    """Returns the description of a route that leads to an RPC.
+
+    Args:
+        rule: The route.
+        number: Which of the RPC's routes it is, from 1.
+        schemas: Where schemas are collected.
+
+    Raises:
+        ValueError: The rule would put an object into the query string.
+    """
+    summary, description = split(comment(rule.rpc.full_name))
+    name = rule.rpc.name[:1].lower() + rule.rpc.name[1:] + (str(number) if number > 1 else "")
+    request = rule.rpc.input_type
+    in_body = _in_body(rule)
+    operation: _Json = {
+        "operationId": name,
+        "tags": [tag_of(rule.rpc.containing_service)],
+        "summary": summary,
+        "description": description,
+        "parameters": [
+            *(_parameter(request.fields_by_name[field], "path", schemas) for field in rule.path_fields),
+            *(_query_parameter(rule, field, schemas) for field in _in_query(rule, in_body)),
+        ],
+        "responses": {
+            "200": {
+                "description": split(comment(rule.rpc.output_type.full_name))[0] + ".",
+                "headers": {REQUEST_ID: REQUEST_ID_HEADER},
+                "content": {_JSON: {"schema": {"allOf": [_SUCCESS, schemas.reference(rule.rpc.output_type)]}}},
+            },
+            **references(takes_body=bool(rule.body), public=False),
+        },
+    }
+    if rule.body == "*":
+        operation["requestBody"] = _body(_request_schema(request, rule.path_fields, name, schemas))
+    elif rule.body:
+        operation["requestBody"] = _body(schemas.field(request.fields_by_name[rule.body]))
+    return _without_empty(operation)
+
+
+def hand_written_operation(route: HandWritten, schemas: Schemas) -> _Json:
+    """Returns the description of a hand-written route."""
+    operation: _Json = {
+        "operationId": route.operation_id,
+        "tags": list(route.tags),
+        "summary": route.summary,
+        "description": route.description,
+        "responses": {
+            **{str(response.status): _response(response, schemas) for response in route.responses},
+            **({} if route.public else references(takes_body=route.request is not None, public=False)),
+        },
+    }
+    if route.request is not None:
+        schema = _request_schema(_descriptor_of(route), route.request_omits, route.operation_id, schemas)
+        examples: _Json = {title: {"value": dict(body)} for title, body in route.examples.items()}
+        operation["requestBody"] = _body(schema, examples)
+    if route.public:
+        operation["security"] = []
+    return _without_empty(operation, keep=("security",))
+
+
+def _descriptor_of(route: HandWritten) -> Descriptor:
+    if route.request is None:
+        raise ValueError(f"{route.operation_id} takes no body")
+    return route.request.DESCRIPTOR  # type: ignore[return-value]  # protobuf's native class, a Descriptor in all but name
+
+
+def _in_body(rule: HttpRule) -> set[str]:
+    every = set(rule.rpc.input_type.fields_by_name)
+    return every - set(rule.path_fields) if rule.body == "*" else {rule.body} & every
+
+
+def _in_query(rule: HttpRule, in_body: set[str]) -> Iterable[FieldDescriptor]:
+    elsewhere = in_body | set(rule.path_fields)
+    return [field for field in rule.rpc.input_type.fields if field.name not in elsewhere]
+
+
+def _query_parameter(rule: HttpRule, field: FieldDescriptor, schemas: Schemas) -> _Json:
+    if is_object(field):
+        raise ValueError(f"{field.full_name} is an object, so {rule.method} {rule.path} needs a body for it")
+    return _parameter(field, "query", schemas)
+
+
+def _parameter(field: FieldDescriptor, place: str, schemas: Schemas) -> _Json:
+    schema = schemas.field(field)
+    parameter: _Json = {
+        "name": field.name if place == "path" else field.json_name,
+        "in": place,
+        "required": place == "path" or is_required(field),
+        "description": schema.pop("description", ""),
+        "schema": schema,
+    }
+    return _without_empty(parameter, keep=("schema", "required"))
+
+
+def _request_schema(kind: Descriptor, omit: Iterable[str], operation_id: str, schemas: Schemas) -> _Json:
+    omitted = tuple(omit)
+    if not omitted:
+        return schemas.reference(kind)
+    return schemas.reduced(kind, omitted, f"{operation_id[:1].upper()}{operation_id[1:]}Body")
+
+
+def _body(schema: _Json, examples: _Json | None = None) -> _Json:
+    media = _without_empty({"schema": schema, "examples": examples or {}})
+    return {"required": True, "content": {_JSON: media}}
+
+
+def _response(response: Response, schemas: Schemas) -> _Json:
+    headers: _Json = {
+        header.name: {"description": header.description, "schema": dict(header.schema)} for header in response.headers
+    }
+    content = {item.media_type: _media(item, schemas) for item in response.content}
+    described: _Json = {
+        "description": response.description,
+        "headers": {REQUEST_ID: REQUEST_ID_HEADER, **headers},
+        "content": content,
+    }
+    return _without_empty(described)
+
+
+def _media(content: Content, schemas: Schemas) -> _Json:
+    return {} if content.schema is None else {"schema": schemas.resolve(content.schema)}
+
+
+def _without_empty(node: _Json, keep: Iterable[str] = ()) -> _Json:
+    return {key: value for key, value in node.items() if key in keep or value not in ("", [], {})}

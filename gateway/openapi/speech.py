@@ -1,0 +1,194 @@
+"""The hand-written routes as the document describes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from media.tts.v1 import tts_pb2
+
+from gateway.openapi.table import Content, HandWritten, Header, Response
+
+_SPEECH_TAG = ("Text to speech",)
+_SUITE_TAG = ("Suite",)
+_INTEGER = {"type": "integer", "minimum": 0}
+
+_EXAMPLES: Mapping[str, Mapping[str, object]] = {
+    "A sentence": {"text": "Hello! This is the media suite speaking."},
+    "The embedded engine": {
+        "text": "No key is needed for this voice.",
+        "provider": "espeak",
+        "outputFormat": "wav_22050",
+    },
+    "With delivery": {
+        "text": "Slowly now, and steadily.",
+        "voice": "Aria",
+        "stability": 0.8,
+        "speed": 0.9,
+        "outputFormat": "mp3_44100_64",
+    },
+}
+
+_SPEECH_HEADERS = (
+    Header("X-Media-Provider", "Who made the audio."),
+    Header("X-Media-Voice-Id", "Id of the voice that speaks."),
+    Header("X-Media-Voice-Name", "Name of the voice that speaks, percent-encoded UTF-8."),
+    Header("X-Media-Sample-Rate-Hz", "Samples per second of the audio.", _INTEGER),
+    Header(
+        "X-Media-Cache",
+        "Whether the audio was made for this call.",
+        {"type": "string", "enum": ["miss", "hit", "joined", "bypass", "unspecified"]},
+    ),
+    Header(
+        "X-Media-Ignored-Fields",
+        "Request fields that were set and that the provider can not honour, separated by commas; absent if none.",
+    ),
+)
+
+_ALIGNMENT = {
+    "type": "object",
+    "description": "When each character is heard; the three lists have the same length.",
+    "properties": {
+        "characters": {"type": "array", "items": {"type": "string"}, "description": "The characters, in order."},
+        "character_start_times_seconds": {
+            "type": "array",
+            "items": {"type": "number", "minimum": 0},
+            "description": "When each begins to sound, in seconds from the start of the whole audio.",
+        },
+        "character_end_times_seconds": {
+            "type": "array",
+            "items": {"type": "number", "minimum": 0},
+            "description": "When each has been heard, in seconds from the start of the whole audio.",
+        },
+    },
+    "required": ["characters", "character_start_times_seconds", "character_end_times_seconds"],
+}
+
+
+def _only(name: str, schema: object, description: str) -> dict[str, object]:
+    return {
+        "type": "object",
+        "description": description,
+        "properties": {name: schema},
+        "required": [name],
+        "additionalProperties": False,
+    }
+
+
+_TIMESTAMP_LINE = {
+    "description": "One line of the answer.",
+    "oneOf": [
+        _only("header", tts_pb2.SpeechHeader, "The first line: what the audio is."),
+        {
+            "type": "object",
+            "description": "A piece of the audio with the timing of the characters it completes.",
+            "properties": {
+                "audioBase64": {
+                    "type": "string",
+                    "contentEncoding": "base64",
+                    "description": "The next bytes of the audio; may be empty where only timing arrived.",
+                },
+                "alignment": _ALIGNMENT,
+            },
+            "required": ["audioBase64"],
+            "additionalProperties": False,
+        },
+        _only("done", tts_pb2.SpeechDone, "The last line of a whole answer."),
+        {"$ref": "#/components/schemas/Error"},
+    ],
+}
+
+HAND_WRITTEN: tuple[HandWritten, ...] = (
+    HandWritten(
+        method="POST",
+        path="/api/speech",
+        operation_id="speak",
+        tags=_SPEECH_TAG,
+        summary="Synthesizes speech and returns it whole",
+        description="Nothing is sent unless the whole audio was made, so `Content-Length` is always there.",
+        request=tts_pb2.SynthesizeRequest,
+        request_omits=("include_alignment",),
+        examples=_EXAMPLES,
+        responses=(
+            Response(
+                "The audio, in `outputFormat`.",
+                (Content("audio/*"),),
+                (
+                    Header("Content-Length", "Bytes of audio.", _INTEGER),
+                    Header("X-Media-Duration-Seconds", "Length of the audio in seconds.", {"type": "number"}),
+                    Header("Repr-Digest", "SHA-256 of the audio as RFC 9530 writes it."),
+                    *_SPEECH_HEADERS,
+                ),
+            ),
+        ),
+    ),
+    HandWritten(
+        method="POST",
+        path="/api/speech/stream",
+        operation_id="streamSpeech",
+        tags=_SPEECH_TAG,
+        summary="Synthesizes speech and streams it while it is made",
+        description=(
+            "The audio comes in chunks as soon as the provider has made them. A stream that fails on the way ends"
+            " without the final chunk: clients that check chunked encoding report an error."
+        ),
+        request=tts_pb2.SynthesizeStreamRequest,
+        request_omits=("include_alignment",),
+        examples=_EXAMPLES,
+        responses=(Response("The audio, in `outputFormat`, chunked.", (Content("audio/*"),), _SPEECH_HEADERS),),
+    ),
+    HandWritten(
+        method="POST",
+        path="/api/speech/timestamps",
+        operation_id="streamSpeechWithTimestamps",
+        tags=_SPEECH_TAG,
+        summary="Synthesizes speech and streams it with the timing of each character",
+        description=(
+            "The answer is newline-delimited JSON: a line with `header`, lines with `audioBase64` and, where known by"
+            " then, `alignment`, and last a line with `done`. If it fails on the way, the last line is an `Error`"
+            " instead, and the final chunk is missing. Alignment has the names that players of ElevenLabs timings read."
+        ),
+        request=tts_pb2.SynthesizeStreamRequest,
+        request_omits=("include_alignment",),
+        examples=_EXAMPLES,
+        responses=(
+            Response("Lines of JSON, chunked.", (Content("application/x-ndjson", _TIMESTAMP_LINE),), _SPEECH_HEADERS),
+        ),
+    ),
+    HandWritten(
+        method="GET",
+        path="/health",
+        operation_id="getHealth",
+        tags=_SUITE_TAG,
+        summary="Says whether requests are taken",
+        description="For balancers and supervisors.",
+        public=True,
+        responses=(
+            Response("Requests are taken.", (Content("application/json", _only("ok", {"const": True}, "Healthy.")),)),
+            Response(
+                "The gateway is stopping; send requests elsewhere.",
+                (Content("application/json", _only("ok", {"const": False}, "Draining.")),),
+                status=503,
+            ),
+        ),
+    ),
+    HandWritten(
+        method="GET",
+        path="/openapi.json",
+        operation_id="getOpenApi",
+        tags=_SUITE_TAG,
+        summary="Returns this document",
+        description="",
+        public=True,
+        responses=(Response("The OpenAPI 3.1 document.", (Content("application/json", {"type": "object"}),)),),
+    ),
+    HandWritten(
+        method="GET",
+        path="/docs",
+        operation_id="getDocs",
+        tags=_SUITE_TAG,
+        summary="Shows this document as a page to read and try",
+        description="",
+        public=True,
+        responses=(Response("The page.", (Content("text/html"),)),),
+    ),
+)

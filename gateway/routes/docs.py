@@ -1,0 +1,117 @@
+"""GET /openapi.json and /docs: the OpenAPI document, and a page to read it and try it, all of it served from here."""
+
+from __future__ import annotations
+
+import hashlib
+import mimetypes
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import distribution
+from pathlib import Path
+from string import Template
+
+import orjson
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+_PAGE = Path(__file__).resolve().parents[1] / "docs_page"
+_OWN = ("start.js", "page.css")
+# The wheel is a carrier of files only: importing it would build its own pages, at 20 MB of memory.
+_WHEEL = "offapi"
+_FROM_WHEEL = ("swagger_bundle.js", "swagger_style.css")
+
+_REVALIDATE = "public, no-cache"
+_FOREVER = "public, max-age=31536000, immutable"
+_CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "media-src 'self' blob:",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+_PAGE_HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": _CONTENT_SECURITY_POLICY,
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+}
+_SAFE_TYPE: Mapping[str, str] = {"X-Content-Type-Options": "nosniff"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Asset:
+    """A file of the page; its address changes with its content, so it may be kept forever."""
+
+    file: Path
+    digest: str
+
+    @property
+    def path(self) -> str:
+        return f"/docs/assets/{self.digest}/{self.file.name}"
+
+
+def docs_routes(document: Mapping[str, object]) -> list[web.RouteDef]:
+    """Returns the routes of the OpenAPI `document` and of the page that shows it.
+
+    Raises:
+        FileNotFoundError: The wheel that brings Swagger UI is incomplete.
+    """
+    assets = [_asset(file) for file in _files()]
+    page = Template((_PAGE / "index.html").read_text(encoding="utf-8")).substitute(
+        {asset.file.name.replace(".", "_"): asset.path for asset in assets}
+    )
+    return [
+        web.get("/openapi.json", _fixed(orjson.dumps(document), "application/json", {})),
+        web.get("/docs", _fixed(page.encode(), "text/html", _PAGE_HEADERS)),
+        *(web.get(asset.path, _file(asset)) for asset in assets),
+    ]
+
+
+def _files() -> list[Path]:
+    wheel = distribution(_WHEEL)
+    return [
+        *(Path(str(wheel.locate_file(f"{_WHEEL}/{name}"))) for name in _FROM_WHEEL),
+        *(_PAGE / name for name in _OWN),
+    ]
+
+
+def _asset(file: Path) -> _Asset:
+    return _Asset(file, hashlib.sha256(file.read_bytes()).hexdigest()[:16])
+
+
+def _fixed(body: bytes, content_type: str, extra: Mapping[str, str]) -> Handler:
+    """Returns a handler that answers with `body`, or says that the caller has it already."""
+    etag = hashlib.sha256(body).hexdigest()[:32]
+    headers = {"Cache-Control": _REVALIDATE, **_SAFE_TYPE, **extra}
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        known = _is_known(request, etag)
+        response = (
+            web.Response(status=304, headers=headers)
+            if known
+            else web.Response(body=body, content_type=content_type, charset="utf-8", headers=headers)
+        )
+        response.etag = etag
+        return response
+
+    return answer
+
+
+def _file(asset: _Asset) -> Handler:
+    """Returns a handler that answers with a file, its ETag included, without holding it in memory."""
+    content_type = f"{mimetypes.types_map[asset.file.suffix]}; charset=utf-8"
+    headers = {"Cache-Control": _FOREVER, "Content-Type": content_type, **_SAFE_TYPE}
+
+    async def answer(_request: web.Request) -> web.StreamResponse:
+        return web.FileResponse(asset.file, headers=headers)
+
+    return answer
+
+
+def _is_known(request: web.Request, etag: str) -> bool:
+    return any(item.value in (etag, "*") for item in request.if_none_match or ())

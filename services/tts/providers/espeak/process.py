@@ -1,0 +1,173 @@
+"""Starts the engine's process, connects to it, starts it anew if it died, and stops it."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+import tempfile
+from asyncio.subprocess import PIPE, Process
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from services.common.errors import MediaError, Reason
+from services.common.log import logger
+
+log = logger(__name__)
+
+_MODULE = "services.tts.providers.espeak.engine"
+_PACKAGES = ("espeakng_loader", "lameenc", "soxr")
+_READY = b"ready\n"
+# A listener who does not read stops the engine after seconds of audio, not minutes.
+_READ_LIMIT_BYTES = 32_768
+_STOP_TIMEOUT_SECONDS = 2.0
+# One to find that the engine is gone, one to reach its successor.
+_CONNECT_ATTEMPTS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class EspeakSettings:
+    """What the embedded engine may use."""
+
+    max_children: int = 128
+    """Requests spoken at once; others wait for their turn."""
+    cpu_limit_seconds: int = 60
+    """CPU time that one request may take."""
+    memory_limit_mib: int = 1024
+    """Address space that one request may take."""
+    start_timeout_seconds: float = 10.0
+    """How long the process may take until it accepts requests."""
+
+
+def is_installed() -> bool:
+    """Tells whether the packages of the extra `embedded` are there."""
+    return all(find_spec(name) is not None for name in _PACKAGES)
+
+
+class EngineProcess:
+    """The engine's process, at most one at a time.
+
+    Args:
+        settings: What it may use.
+        executable: The Python that runs it.
+    """
+
+    def __init__(self, settings: EspeakSettings, executable: str = sys.executable) -> None:
+        self._settings = settings
+        self._executable = executable
+        self._lock = asyncio.Lock()
+        self._folder: Path | None = None
+        self._address: str | None = None
+        self._process: Process | None = None
+        self._starts = 0
+        self._closed = False
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the engine; None before its start."""
+        return self._process.pid if self._process else None
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Returns a connection that takes one request; starts the process where there is none.
+
+        Raises:
+            MediaError: PROVIDER_UNAVAILABLE, where the engine is not installed, does not start or was closed.
+        """
+        for _ in range(_CONNECT_ATTEMPTS):
+            address = self._address
+            if address is not None:
+                try:
+                    return await asyncio.open_unix_connection(address, limit=_READ_LIMIT_BYTES)
+                except (FileNotFoundError, ConnectionError):
+                    log.warning("the embedded speech engine is gone", engine_pid=self.pid)
+            await self._replace(address)
+        raise MediaError(Reason.PROVIDER_UNAVAILABLE, "The embedded speech engine does not stay up; see its log.")
+
+    async def answers(self) -> bool:
+        """Tells whether the process accepts connections."""
+        if self._address is None:
+            return False
+        try:
+            _, writer = await asyncio.open_unix_connection(self._address)
+        except OSError:
+            return False
+        writer.transport.abort()
+        return True
+
+    async def close(self) -> None:
+        """Stops the process and everything it is doing."""
+        async with self._lock:
+            self._closed = True
+            await self._stop()
+            if self._folder is not None:
+                shutil.rmtree(self._folder, ignore_errors=True)
+                self._folder = None
+
+    async def _replace(self, address: str | None) -> None:
+        """Starts the process anew, unless the one at `address` has been replaced already."""
+        async with self._lock:
+            if self._address != address:
+                return
+            if self._closed:
+                raise MediaError(Reason.PROVIDER_UNAVAILABLE, "The embedded speech engine is shut down.")
+            if not is_installed():
+                raise MediaError(
+                    Reason.PROVIDER_UNAVAILABLE,
+                    "The embedded speech engine is not installed; "
+                    "install the extra `embedded` or use another provider.",
+                )
+            await self._stop()
+            await self._start()
+
+    async def _start(self) -> None:
+        if self._folder is None:
+            # Socket paths are limited to about 100 bytes, hence the short name.
+            self._folder = Path(tempfile.mkdtemp(prefix="espeak-"))
+        self._starts += 1
+        # Each process has an address of its own: a dying one must not be mistaken for its successor.
+        address = str(self._folder / f"{self._starts}.sock")
+        settings = self._settings
+        self._process = await asyncio.create_subprocess_exec(
+            *(self._executable, "-m", _MODULE, "--socket", address, "--stop-with-stdin"),
+            *("--max-children", str(settings.max_children)),
+            *("--cpu-seconds", str(settings.cpu_limit_seconds)),
+            *("--memory-mib", str(settings.memory_limit_mib)),
+            stdin=PIPE,
+            stdout=PIPE,
+        )
+        started = False
+        try:
+            started = await self._is_ready(self._process)
+        finally:
+            if not started:
+                await self._stop()
+        if not started:
+            log.error("the embedded speech engine did not start")
+            raise MediaError(Reason.PROVIDER_UNAVAILABLE, "The embedded speech engine did not start; see its log.")
+        self._address = address
+        log.info("the embedded speech engine is ready", engine_pid=self._process.pid, starts=self._starts)
+
+    async def _is_ready(self, process: Process) -> bool:
+        assert process.stdout is not None  # noqa: S101 - told so to mypy: it was opened as a pipe
+        try:
+            async with asyncio.timeout(self._settings.start_timeout_seconds):
+                return await process.stdout.readline() == _READY
+        except TimeoutError:
+            return False
+
+    async def _stop(self) -> None:
+        process, self._process, self._address = self._process, None, None
+        if process is None:
+            return
+        if process.stdin is not None:
+            process.stdin.close()
+        try:
+            async with asyncio.timeout(_STOP_TIMEOUT_SECONDS):
+                await process.wait()
+        except TimeoutError:
+            log.warning("the embedded speech engine did not stop when told to", engine_pid=process.pid)
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()

@@ -1,0 +1,204 @@
+"""The embedded engine as a speech provider."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from services.common.errors import MediaError, Reason, invalid
+from services.common.log import logger
+from services.tts.alignment import Alignment
+from services.tts.providers.espeak import voices
+from services.tts.providers.espeak.encoding import FAMILIES
+from services.tts.providers.espeak.process import EngineProcess, EspeakSettings
+from services.tts.providers.espeak.wire import (
+    AudioFrame,
+    DoneFrame,
+    FailedFrame,
+    Frame,
+    SpeakRequest,
+    WireError,
+    encode_request,
+    read_frame,
+)
+from services.tts.providers.interface import AudioChunk, Capabilities, SpeechProvider, SpeechSpec, SpeechStream, Voice
+
+log = logger(__name__)
+
+_WORDS_PER_MINUTE = 175
+"""Tempo of the engine's voices at speed 1."""
+
+_MESSAGES = {
+    "silent": "Nothing in the text can be spoken by this voice; change the text, the voice or the language.",
+}
+_CRASHED = "The embedded speech engine failed on this request; try again, or use another provider."
+
+
+class EspeakProvider(SpeechProvider):
+    """Speaks with espeak-ng, without network, key or cost; `open_espeak` makes one.
+
+    Args:
+        engine: The process that speaks.
+    """
+
+    name = voices.PROVIDER
+    capabilities = Capabilities(families=FAMILIES)
+
+    def __init__(self, engine: EngineProcess) -> None:
+        self._engine = engine
+
+    @asynccontextmanager
+    async def synthesize(self, spec: SpeechSpec, *, with_alignment: bool) -> AsyncIterator[SpeechStream]:
+        """Returns a context in which `spec` is spoken; leaving it ends the engine's work within milliseconds.
+
+        Raises:
+            MediaError: VALIDATION_ERROR for a language or format that the engine lacks, VOICE_NOT_FOUND,
+                GENERATION_FAILED where the text gives no audio or the engine fails on it, PROVIDER_UNAVAILABLE
+                where there is no engine.
+        """
+        request = _request_for(spec, with_alignment=with_alignment)
+        connection: _Connection | None = None
+        try:
+            connection = _Connection(await self._engine.connect())
+            first = await connection.ask(request)
+            if first is None and not await self._engine.answers():
+                # The process is gone, and nothing was delivered: its successor gets the request.
+                connection.close()
+                connection = _Connection(await self._engine.connect())
+                first = await connection.ask(request)
+            yield SpeechStream(
+                chunks=_Chunks(connection, _audio_of(first), spec.text),
+                cost_units=0,
+                ignored_fields=ignored_fields(spec),
+            )
+        finally:
+            if connection is not None:
+                connection.close()
+
+    def resolve(self, voice: str) -> Voice | None:
+        """Returns the voice of this name (in any case) or id, its ElevenLabs id included, or None."""
+        return voices.resolve(voice)
+
+    async def list_voices(self) -> list[Voice]:
+        """Returns the named voices, then one for each language."""
+        return list(voices.VOICES)
+
+    async def close(self) -> None:
+        """Stops the engine's process and everything it is doing."""
+        await self._engine.close()
+
+
+@asynccontextmanager
+async def open_espeak(settings: EspeakSettings | None = None) -> AsyncIterator[EspeakProvider]:
+    """Opens the provider and warms it up; closing it stops its process.
+
+    An engine that is not installed or does not start costs a warning here, and each request its error.
+    """
+    engine = EngineProcess(settings or EspeakSettings())
+    try:
+        try:
+            _, writer = await engine.connect()
+            writer.transport.abort()
+        except MediaError as error:
+            log.warning("there is no embedded speech for now", reason=error.reason.name, remedy=error.message)
+        yield EspeakProvider(engine)
+    finally:
+        await engine.close()
+
+
+def ignored_fields(spec: SpeechSpec) -> tuple[str, ...]:
+    """Returns the names of the fields that the caller set and this engine can not honour."""
+    settings = spec.settings
+    values: dict[str, object] = {
+        "model_id": spec.model_id or None,
+        "stability": settings.stability,
+        "similarity_boost": settings.similarity_boost,
+        "style": settings.style,
+        "use_speaker_boost": settings.use_speaker_boost,
+        "seed": spec.seed,
+        "previous_text": spec.previous_text or None,
+        "next_text": spec.next_text or None,
+        "previous_request_ids": spec.previous_request_ids or None,
+        "next_request_ids": spec.next_request_ids or None,
+        "apply_text_normalization": spec.apply_text_normalization or None,
+    }
+    return tuple(name for name, value in values.items() if value is not None)
+
+
+class _Connection:
+    """One request's way to the engine; closing it ends the child that speaks."""
+
+    def __init__(self, streams: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> None:
+        self._reader, self._writer = streams
+
+    async def ask(self, request: SpeakRequest) -> Frame | None:
+        """Sends the request and returns the first answer, or None where the other side hung up before it."""
+        try:
+            self._writer.write(encode_request(request))
+            await self._writer.drain()
+        except OSError:
+            return None
+        return await self.read()
+
+    async def read(self) -> Frame | None:
+        """Returns the next answer, or None where the other side hung up before it was whole."""
+        try:
+            return await read_frame(self._reader)
+        except (asyncio.IncompleteReadError, OSError, WireError):
+            return None
+
+    def close(self) -> None:
+        """Hangs up at once, whatever is still to be read."""
+        self._writer.transport.abort()
+
+
+class _Chunks(AsyncIterator[AudioChunk]):
+    """The audio of one request."""
+
+    def __init__(self, connection: _Connection, first: AudioFrame, text: str) -> None:
+        self._connection = connection
+        self._next: AudioFrame | None = first
+        self._text = text
+        self._timed = 0
+
+    async def __anext__(self) -> AudioChunk:
+        frame: Frame | None = self._next
+        self._next = None
+        if frame is None:
+            frame = await self._connection.read()
+        if isinstance(frame, DoneFrame):
+            raise StopAsyncIteration
+        return self._chunk(_audio_of(frame))
+
+    def _chunk(self, frame: AudioFrame) -> AudioChunk:
+        count = len(frame.starts_seconds)
+        if not count:
+            return AudioChunk(frame.audio)
+        characters = tuple(self._text[self._timed : self._timed + count])
+        self._timed += count
+        return AudioChunk(frame.audio, Alignment(characters, tuple(frame.starts_seconds), tuple(frame.ends_seconds)))
+
+
+def _audio_of(frame: Frame | None) -> AudioFrame:
+    """Returns a frame that carries audio; raises GENERATION_FAILED for anything else."""
+    if isinstance(frame, AudioFrame):
+        return frame
+    code = frame.code if isinstance(frame, FailedFrame) else "ended"
+    log.warning("the embedded speech engine failed on a request", code=code)
+    raise MediaError(Reason.GENERATION_FAILED, _MESSAGES.get(code, _CRASHED))
+
+
+def _request_for(spec: SpeechSpec, *, with_alignment: bool) -> SpeakRequest:
+    if spec.output_format.family not in FAMILIES:
+        raise invalid("output_format", "must be of a family that the embedded engine speaks: mp3, pcm or wav")
+    timbre = voices.timbre_for(spec.voice, spec.language_code)
+    speed = 1.0 if spec.settings.speed is None else spec.settings.speed
+    return SpeakRequest(
+        text=spec.text,
+        language=timbre.language,
+        variant=timbre.variant,
+        words_per_minute=round(_WORDS_PER_MINUTE * speed),
+        output_format=spec.output_format.name,
+        with_alignment=with_alignment,
+    )

@@ -1,0 +1,128 @@
+"""Tiny child processes for the supervisor, and the home they report to for as long as they live."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+from deploy.local.processes import Process
+
+DEADLINE_SECONDS = 20.0
+_PREAMBLE = """\
+import os, signal, socket, subprocess, sys
+def report(name):
+    home = socket.create_connection(("127.0.0.1", {port}))
+    home.sendall(b"%s %d\\n" % (name.encode(), os.getpid()))
+    return home
+"""
+WAITS = "home = report({name!r})\nwhile True: signal.pause()\n"
+"""Reports and waits for a signal."""
+IGNORES_SIGTERM = "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + WAITS
+"""Reports and ends by nothing but SIGKILL."""
+DIES = "print('no such luck', flush=True)\nhome = report({name!r})\nsys.exit(3)\n"
+"""Reports, says so, and ends with exit code 3."""
+SPEAKS = "print('to stdout', flush=True)\nprint('to stderr', file=sys.stderr, flush=True)\n" + WAITS
+"""Writes a line to either stream, reports and waits."""
+HAS_A_CHILD = (
+    "if os.fork() == 0:\n    signal.signal(signal.SIGTERM, signal.SIG_IGN)\n    name = {name!r} + '-child'\n"
+    "else:\n    name = {name!r}\nhome = report(name)\nwhile True: signal.pause()\n"
+)
+"""Reports and waits, and so does its child `<name>-child`, which ignores SIGTERM."""
+
+
+@dataclass(eq=False, slots=True)
+class Guest:
+    """A process that has reported."""
+
+    name: str
+    pid: int
+    gone: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when it has ended, however it did."""
+
+
+class Home:
+    """Where children report; a connection ends with the process that made it."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.guests: list[Guest] = []
+        self.departures: list[str] = []
+        """Names of those that have ended, in that order."""
+        self._arrived = asyncio.Condition()
+
+    async def guest(self, name: str, number: int = 1) -> Guest:
+        """Returns the `number`-th process that reported as `name`, waiting for it if need be."""
+        async with asyncio.timeout(DEADLINE_SECONDS), self._arrived:
+            await self._arrived.wait_for(lambda: len(self._named(name)) >= number)
+        return self._named(name)[number - 1]
+
+    async def left(self, guest: Guest) -> None:
+        """Waits until `guest` has ended."""
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            await guest.gone.wait()
+
+    async def empty(self) -> None:
+        """Waits until all that ever reported have ended."""
+        for guest in self.guests:
+            await self.left(guest)
+
+    def process(self, name: str, script: str = WAITS, *, after: tuple[str, ...] = ()) -> Process:
+        """Returns a row for the supervisor; the process is ready once it has reported."""
+        code = (_PREAMBLE + script).format(port=self.port, name=name)
+        known = len(self._named(name))
+
+        async def ready() -> bool:
+            async with self._arrived:
+                await self._arrived.wait_for(lambda: len(self._named(name)) > known)
+            return True
+
+        command = (sys.executable, "-I", "-S", "-c", code)
+        return Process(name=name, argv=command, environment=dict(os.environ), ready=ready, after=after)
+
+    async def receive(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Keeps the book of one process."""
+        try:
+            name, pid = (await reader.readline()).decode().split()
+            guest = Guest(name, int(pid))
+            async with self._arrived:
+                self.guests.append(guest)
+                self._arrived.notify_all()
+            # A killed process may reset its connection.
+            with suppress(ConnectionError):
+                await reader.read()
+            self.departures.append(name)
+            guest.gone.set()
+        finally:
+            writer.close()
+
+    def _named(self, name: str) -> list[Guest]:
+        return [guest for guest in self.guests if guest.name == name]
+
+
+@asynccontextmanager
+async def open_home() -> AsyncIterator[Home]:
+    """Opens a home on a free port."""
+    home = Home()
+    async with await asyncio.start_server(home.receive, "127.0.0.1", 0) as server:
+        home.port = server.sockets[0].getsockname()[1]
+        yield home
+
+
+class Notebook:
+    """An output that remembers."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, str]] = []
+        self.notes: list[str] = []
+
+    def line(self, name: str, text: str) -> None:
+        """Remembers a line of a process."""
+        self.lines.append((name, text))
+
+    def note(self, text: str) -> None:
+        """Remembers a line of the supervisor."""
+        self.notes.append(text)

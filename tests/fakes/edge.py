@@ -1,0 +1,138 @@
+"""Runs the real Envoy in front of whatever a test gives it, with tokens to get in."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from deploy.local.identity import ensure_identity
+from gateway.envoy import binary
+from gateway.envoy.config import LOOPBACK, render, to_json
+from gateway.envoy.settings import Address, EdgeSettings
+
+READY_SECONDS = 20.0
+STOP_SECONDS = 5.0
+_POLL_SECONDS = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A running Envoy."""
+
+    settings: EdgeSettings
+    log: Path
+    """What it writes to standard output: the access log."""
+
+    @property
+    def target(self) -> str:
+        """The public port for a gRPC channel."""
+        return f"{LOOPBACK}:{self.settings.port}"
+
+    @property
+    def url(self) -> str:
+        """The public port for an HTTP client, without a slash at its end."""
+        return f"http://{self.target}"
+
+    @property
+    def admin_url(self) -> str:
+        """The admin page, without a slash at its end."""
+        return f"http://{LOOPBACK}:{self.settings.admin_port}"
+
+
+def free_ports(count: int) -> list[int]:
+    """Returns ports that nobody listened on a moment ago, all different."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for candidate in sockets:
+            candidate.bind((LOOPBACK, 0))
+        return [int(candidate.getsockname()[1]) for candidate in sockets]
+
+
+def edge_settings(folder: Path, **changes: Any) -> EdgeSettings:
+    """Returns settings for one test: free ports, a key pair in `folder`, upstreams that nobody answers for."""
+    ports = free_ports(5)
+    chosen: dict[str, Any] = {
+        "port": ports[0],
+        "admin_port": ports[1],
+        "gateway_address": Address(LOOPBACK, ports[2]),
+        "gateway_grpc_address": Address(LOOPBACK, ports[3]),
+        "tts_address": Address(LOOPBACK, ports[4]),
+        "threads": 1,
+        "log_level": "WARNING",
+        "log_format": "json",
+        **changes,
+    }
+    if "jwt_jwks_uri" not in changes:
+        chosen.setdefault("jwt_jwks_file", ensure_identity(folder))
+    return EdgeSettings(_env_file=None, **chosen)
+
+
+@asynccontextmanager
+async def running_envoy(settings: EdgeSettings, log: Path) -> AsyncIterator[Edge]:
+    """Runs Envoy until the block ends.
+
+    Args:
+        settings: Its settings.
+        log: File for its access log.
+
+    Raises:
+        RuntimeError: It ended by itself, or was not ready in time.
+    """
+    descriptor = binary.private_file(to_json(render(settings)))
+    try:
+        with log.open("ab") as output:
+            process = await asyncio.create_subprocess_exec(
+                *binary.command(settings, descriptor), pass_fds=[descriptor], stdout=output, stderr=output
+            )
+    finally:
+        os.close(descriptor)
+    edge = Edge(settings, log)
+    try:
+        await _ready(edge, process)
+        yield edge
+    finally:
+        await _stopped(process)
+
+
+async def _ready(edge: Edge, process: asyncio.subprocess.Process) -> None:
+    try:
+        async with asyncio.timeout(READY_SECONDS), aiohttp.ClientSession() as session:
+            while not await _is_ready(session, edge):
+                # Between two questions, wait for the one thing that makes further ones pointless.
+                if await _ended(process, _POLL_SECONDS):
+                    raise RuntimeError(f"Envoy ended with {process.returncode}: {edge.log.read_text()[-2000:]}")
+    except TimeoutError:
+        raise RuntimeError(f"Envoy is not ready after {READY_SECONDS:g} s: {edge.log.read_text()[-2000:]}") from None
+
+
+async def _is_ready(session: aiohttp.ClientSession, edge: Edge) -> bool:
+    try:
+        async with session.get(f"{edge.admin_url}/ready") as answer:
+            return answer.status == 200
+    except aiohttp.ClientConnectionError:
+        return False
+
+
+async def _ended(process: asyncio.subprocess.Process, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            await process.wait()
+    except TimeoutError:
+        return False
+    return True
+
+
+async def _stopped(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.terminate()
+        if not await _ended(process, STOP_SECONDS):
+            process.kill()
+            await process.wait()

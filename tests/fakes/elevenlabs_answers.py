@@ -1,0 +1,103 @@
+"""How the fake ElevenLabs server can be told to answer: well, badly, late, or not to the end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+class Gate:
+    """Holds the server before a step until the test lets it go on.
+
+    Args:
+        permits: Steps that pass without being held.
+    """
+
+    def __init__(self, permits: int = 0) -> None:
+        self._permits = asyncio.Semaphore(permits)
+        self._held = asyncio.Event()
+
+    def release(self, steps: int = 1) -> None:
+        """Lets the server take so many more steps."""
+        for _ in range(steps):
+            self._permits.release()
+
+    async def step(self) -> None:
+        """Waits for a permit; called by the server."""
+        if self._permits.locked():
+            self._held.set()
+        await self._permits.acquire()
+
+    async def held(self, within_seconds: float = 5) -> None:
+        """Waits until the server has been held at least once."""
+        async with asyncio.timeout(within_seconds):
+            await self._held.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How one request is answered; as it stands, well."""
+
+    status: int = 200
+    """HTTP status; anything but 200 sends `body`."""
+    body: bytes = b""
+    """The body of an error."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Further headers."""
+    content_type: str = ""
+    """Media type instead of the proper one."""
+    audio: bytes | None = None
+    """Audio instead of that of the text; b"" for a body without a byte."""
+    lines: tuple[bytes, ...] | None = None
+    """The pieces of the body, exactly, instead of everything else."""
+    pieces: int = 4
+    """In how many pieces (or lines) the audio is written."""
+    clock_restarts: bool = False
+    """Whether the times of each line begin at zero again."""
+    cut_after_pieces: int | None = None
+    """The connection is closed within the piece after these."""
+    head_gate: Gate | None = None
+    """Holds the status line back."""
+    gate: Gate | None = None
+    """Holds each piece back."""
+    pace_seconds: float = 0.0
+    """Time between two pieces, for measurements."""
+
+
+def refused(status: int, code: str, *, param: str = "", headers: Mapping[str, str] | None = None) -> Answer:
+    """Returns an error in the API's present shape."""
+    detail = {
+        "type": "some_error",
+        "code": code,
+        "message": "SECRET provider words",
+        "status": code,
+        "request_id": "r-1",
+    }
+    return _error(status, {"detail": detail | ({"param": param} if param else {})}, headers)
+
+
+def refused_legacy(status: int, code: str, *, headers: Mapping[str, str] | None = None) -> Answer:
+    """Returns an error in the API's legacy shape."""
+    return _error(status, {"detail": {"status": code, "message": "SECRET provider words"}}, headers)
+
+
+def refused_fields(*places: tuple[str, ...]) -> Answer:
+    """Returns the API's answer to a body or query of the wrong form."""
+    items = [{"loc": place, "msg": "SECRET provider words", "type": "value_error"} for place in places]
+    return _error(422, {"detail": items})
+
+
+def refused_in_words(status: int, words: str = "SECRET provider words") -> Answer:
+    """Returns an error whose detail is bare text."""
+    return _error(status, {"detail": words})
+
+
+def refused_in_html(status: int) -> Answer:
+    """Returns an error as a proxy on the way would send it."""
+    return Answer(status, b"<html>SECRET bad gateway</html>", content_type="text/html")
+
+
+def _error(status: int, body: object, headers: Mapping[str, str] | None = None) -> Answer:
+    return Answer(status, json.dumps(body).encode(), headers or {}, "application/json")

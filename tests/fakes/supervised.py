@@ -1,0 +1,27 @@
+"""A supervisor in a process of its own, for tests that kill it: `python -m tests.fakes.supervised HOME_PORT`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from deploy.local.stopping import stoppable
+from deploy.local.supervisor import Options, running
+from tests.fakes.children import HAS_A_CHILD, IGNORES_SIGTERM, Home, Notebook
+
+OPTIONS = Options(stop_seconds=0.2)
+
+
+async def main(port: int) -> None:
+    """Runs two processes, one with a child, all but one deaf to SIGTERM, until stopped."""
+    home = Home()
+    home.port = port
+    suite = [home.process("deaf", IGNORES_SIGTERM), home.process("parent", HAS_A_CHILD)]
+    with stoppable() as stop:
+        # They report to the test, so that this supervisor never sees them ready; it waits until it is stopped.
+        async with running(suite, Notebook(), stop, OPTIONS):
+            pass
+
+
+if __name__ == "__main__":
+    asyncio.run(main(int(sys.argv[1])))

@@ -1,0 +1,59 @@
+"""A bare TCP server, for peers that do not speak HTTP as they should."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+
+@dataclass
+class TcpPeer:
+    """A server that waits for the head of a request and says its piece."""
+
+    reply: bytes
+    """What is said."""
+    stays: bool
+    """Whether it then waits for the client to hang up, rather than to hang up itself."""
+    port: int = 0
+    """Where it listens on the loopback."""
+    heads: list[bytes] = field(default_factory=list)
+    """The heads of the requests, in order."""
+    _conversations: set[asyncio.Task[None]] = field(default_factory=set)
+
+    async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serves one connection."""
+        if (task := asyncio.current_task()) is not None:
+            self._conversations.add(task)
+        try:
+            self.heads.append(await reader.readuntil(b"\r\n\r\n"))
+            writer.write(self.reply)
+            if self.stays:
+                await reader.read()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            # The client went first, which is its right.
+            return
+        finally:
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+
+    async def all_ended(self, within_seconds: float = 5) -> None:
+        """Waits until every connection is closed."""
+        async with asyncio.timeout(within_seconds):
+            await asyncio.gather(*self._conversations)
+
+
+@asynccontextmanager
+async def tcp_peer(reply: bytes = b"", *, stays: bool = False) -> AsyncIterator[TcpPeer]:
+    """Serves on a free port of the loopback; when left, waits for the clients to have gone."""
+    peer = TcpPeer(reply, stays)
+    server = await asyncio.start_server(peer.converse, "127.0.0.1", 0)
+    peer.port = server.sockets[0].getsockname()[1]
+    try:
+        yield peer
+    finally:
+        server.close()
+        await peer.all_ended()
+        await server.wait_closed()

@@ -1,0 +1,147 @@
+"""What stands behind the edge in its own tests: services that tell what reached them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+from aiohttp import web
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health
+from media.tts.v1 import tts_pb2, tts_pb2_grpc
+
+from gateway.envoy.settings import Address
+
+LOOPBACK = "127.0.0.1"
+SPEECH = tts_pb2.DESCRIPTOR.services_by_name["TextToSpeechService"].full_name
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class Speech(tts_pb2_grpc.TextToSpeechServiceServicer):
+    """Remembers the metadata of each call; synthesis ends when it is told to."""
+
+    def __init__(self) -> None:
+        self.calls: list[dict[str, str]] = []
+        self.proceed = asyncio.Event()
+
+    async def GetVoice(self, request: tts_pb2.GetVoiceRequest, context: Context) -> tts_pb2.GetVoiceResponse:  # noqa: N802 - the contract's name
+        self._remember(context)
+        return tts_pb2.GetVoiceResponse()
+
+    async def SynthesizeStream(  # noqa: N802 - the contract's name
+        self, request: tts_pb2.SynthesizeStreamRequest, context: Context
+    ) -> AsyncIterator[tts_pb2.SynthesizeStreamResponse]:
+        self._remember(context)
+        yield tts_pb2.SynthesizeStreamResponse()
+        await self.proceed.wait()
+        yield tts_pb2.SynthesizeStreamResponse()
+
+    async def Synthesize(self, request: tts_pb2.SynthesizeRequest, context: Context) -> tts_pb2.SynthesizeResponse:  # noqa: N802 - the contract's name
+        self._remember(context)
+        await self.proceed.wait()
+        return tts_pb2.SynthesizeResponse()
+
+    async def ListVoices(self, request: tts_pb2.ListVoicesRequest, context: Context) -> tts_pb2.ListVoicesResponse:  # noqa: N802 - the contract's name
+        self._remember(context)
+        return tts_pb2.ListVoicesResponse()
+
+    def _remember(self, context: Context) -> None:
+        self.calls.append({str(key): str(value) for key, value in context.invocation_metadata() or ()})
+
+
+@dataclass
+class Upstreams:
+    """Everything behind one edge."""
+
+    gateway_address: Address
+    gateway_grpc_address: Address
+    tts_address: Address
+    speech: Speech
+    speech_health: health.HealthServicer
+    common_health: health.HealthServicer
+    proceed: asyncio.Event = field(default_factory=asyncio.Event)
+    """Lets speech over HTTP end."""
+
+    def addresses(self) -> dict[str, Address]:
+        """The settings of the edge that lead here."""
+        return {
+            "gateway_address": self.gateway_address,
+            "gateway_grpc_address": self.gateway_grpc_address,
+            "tts_address": self.tts_address,
+        }
+
+
+@asynccontextmanager
+async def upstreams() -> AsyncIterator[Upstreams]:
+    """Runs a gateway that echoes requests, a health service, and a speech service, each on a free port."""
+    async with AsyncExitStack() as stack:
+        proceed = asyncio.Event()
+        speech, speech_health, common_health = Speech(), health.HealthServicer(), health.HealthServicer()
+        await speech_health.set(SPEECH, health_pb2.HealthCheckResponse.SERVING)
+        http_port = await stack.enter_async_context(_gateway(proceed))
+        common_port = await stack.enter_async_context(_grpc_server(common_health))
+        speech_port = await stack.enter_async_context(_grpc_server(speech_health, speech))
+        yield Upstreams(
+            Address(LOOPBACK, http_port),
+            Address(LOOPBACK, common_port),
+            Address(LOOPBACK, speech_port),
+            speech,
+            speech_health,
+            common_health,
+            proceed,
+        )
+
+
+@asynccontextmanager
+async def _gateway(proceed: asyncio.Event) -> AsyncIterator[int]:
+    async def echo(request: web.Request) -> web.Response:
+        body = await request.read()
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        seen = {"method": request.method, "path": request.path, "headers": headers, "body_bytes": len(body)}
+        return web.Response(text=json.dumps(seen), content_type="application/json")
+
+    async def stream(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b"first")
+        await proceed.wait()
+        await response.write(b"last")
+        return response
+
+    app = web.Application(client_max_size=64 * 1024 * 1024)
+
+    async def whole(request: web.Request) -> web.Response:
+        await request.read()
+        await proceed.wait()
+        return web.Response(body=b"whole")
+
+    app.router.add_post("/api/speech/stream", stream)
+    app.router.add_post("/api/speech", whole)
+    app.router.add_route("*", "/{path:.*}", echo)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, LOOPBACK, 0)
+        await site.start()
+        yield int(runner.addresses[0][1])
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def _grpc_server(health_servicer: health.HealthServicer, speech: Speech | None = None) -> AsyncIterator[int]:
+    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
+    if speech is not None:
+        tts_pb2_grpc.add_TextToSpeechServiceServicer_to_server(speech, server)
+    port = server.add_insecure_port(f"{LOOPBACK}:0")
+    await server.start()
+    try:
+        yield port
+    finally:
+        await server.stop(grace=0)

@@ -1,0 +1,88 @@
+"""One running edge with services behind it, callers in front of it, and their tokens."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import grpc
+from media.tts.v1 import tts_pb2_grpc
+
+from deploy.local.identity import issue_token
+from tests.fakes.edge import Edge, edge_settings, running_envoy
+from tests.fakes.upstream import Upstreams, upstreams
+
+API_KEY = "0123456789abcdef"
+CLIENT = "robot"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back over HTTP."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+
+    @property
+    def code(self) -> str:
+        """The code of an error, once its shape has been checked."""
+        assert self.headers["content-type"] == "application/json"
+        assert self.body.keys() == {"success", "error"}
+        assert self.body["success"] is False
+        assert self.body["error"].keys() == {"code", "message", "details", "requestId"}
+        assert self.body["error"]["details"] == []
+        return str(self.body["error"]["code"])
+
+    @property
+    def message(self) -> str:
+        """The message of an error."""
+        return str(self.body["error"]["message"])
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """Everything a test of the running edge needs."""
+
+    edge: Edge
+    behind: Upstreams
+    session: aiohttp.ClientSession
+    channel: grpc.aio.Channel
+    folder: Path
+
+    def bearer(self, subject: str = "alice", lifetime_seconds: float = 60, **claims: str) -> dict[str, str]:
+        """The header of a token."""
+        return {"authorization": f"Bearer {issue_token(self.folder, subject, lifetime_seconds, **claims)}"}
+
+    def speech(self) -> tts_pb2_grpc.TextToSpeechServiceAsyncStub:
+        """A stub of the speech service, through the edge."""
+        stub: tts_pb2_grpc.TextToSpeechServiceAsyncStub = tts_pb2_grpc.TextToSpeechServiceStub(self.channel)
+        return stub
+
+    async def ask(self, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes = b"") -> Answer:
+        """Sends one request and reads the JSON of its answer; an empty body is None."""
+        async with self.session.request(
+            method, f"{self.edge.url}{path}", headers=headers, data=io.BytesIO(body) if body else None
+        ) as answer:
+            content = await answer.read()
+            parsed = await answer.json() if content else None
+            return Answer(answer.status, answer.headers, parsed)
+
+
+@asynccontextmanager
+async def running_lab(folder: Path, **changes: Any) -> AsyncIterator[Lab]:
+    """Runs an edge with these settings in front of fake services."""
+    (folder / "keys").write_text(f"{CLIENT}:{API_KEY}\n")
+    async with upstreams() as behind:
+        settings = edge_settings(folder, api_keys_file=folder / "keys", **{**behind.addresses(), **changes})
+        async with (
+            running_envoy(settings, folder / "edge.log") as edge,
+            aiohttp.ClientSession() as session,
+            grpc.aio.insecure_channel(edge.target) as channel,
+        ):
+            yield Lab(edge, behind, session, channel, folder)

@@ -1,0 +1,117 @@
+"""Tests of what the edge answers over gRPC and gRPC-Web."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2
+from media.tts.v1 import tts_pb2
+
+from tests.integration.edge.lab import Lab
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+VOICE = tts_pb2.GetVoiceRequest(voice="Aria")
+SPOKEN = tts_pb2.SynthesizeStreamRequest(text="Hello.")
+
+
+@pytest.mark.parametrize(
+    ("lifetime_seconds", "words"), [(None, "carries no token"), (-60, "has expired")], ids=["no token", "expired"]
+)
+async def test_a_refused_caller_reads_a_status_and_a_sentence(
+    lab: Lab, lifetime_seconds: float | None, words: str
+) -> None:
+    metadata = [] if lifetime_seconds is None else [*lab.bearer("a", lifetime_seconds).items()]
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await lab.speech().GetVoice(VOICE, metadata=metadata, timeout=5)
+    assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+    assert words in (caught.value.details() or "")
+    assert "{" not in (caught.value.details() or "")
+    assert "x-request-id" in dict(caught.value.trailing_metadata() or ())
+
+
+async def test_another_audience_is_permission_denied(lab: Lab) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await lab.speech().GetVoice(VOICE, metadata=[*lab.bearer(audience="other").items()], timeout=5)
+    assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
+
+
+async def test_an_unknown_method_is_unimplemented(lab: Lab) -> None:
+    call: grpc.aio.UnaryUnaryMultiCallable[Any, Any] = lab.channel.unary_unary("/media.tts.v1.TextToSpeechService/Sing")
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call(b"", metadata=[*lab.bearer().items()], timeout=5)
+    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+async def _health(lab: Lab, headers: dict[str, str]) -> health_pb2.HealthCheckResponse:
+    check = lab.channel.unary_unary(
+        "/grpc.health.v1.Health/Check",
+        request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+        response_deserializer=health_pb2.HealthCheckResponse.FromString,
+    )
+    answer: health_pb2.HealthCheckResponse = await check(
+        health_pb2.HealthCheckRequest(), metadata=[*headers.items()], timeout=5
+    )
+    return answer
+
+
+async def test_health_of_the_suite_is_answered(lab: Lab) -> None:
+    answer = await _health(lab, lab.bearer())
+    assert answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+async def test_health_needs_a_token_too(lab: Lab) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await _health(lab, {})
+    assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+async def test_a_stream_arrives_while_it_is_made(lab: Lab) -> None:
+    call: grpc.aio.UnaryStreamCall[Any, Any] = lab.speech().SynthesizeStream(
+        SPOKEN, metadata=[*lab.bearer().items()], timeout=10
+    )
+    try:
+        assert await call.read() == tts_pb2.SynthesizeStreamResponse()
+        lab.behind.speech.proceed.set()
+        assert await call.read() == tts_pb2.SynthesizeStreamResponse()
+        assert await call.read() is grpc.aio.EOF
+        assert await call.code() is grpc.StatusCode.OK
+    finally:
+        lab.behind.speech.proceed.clear()
+        call.cancel()
+
+
+async def test_browsers_speak_grpc_web(lab: Lab) -> None:
+    frame = b"\x00" + len(VOICE.SerializeToString()).to_bytes(4, "big") + VOICE.SerializeToString()
+    headers = lab.bearer("alice") | {"content-type": "application/grpc-web+proto", "x-grpc-web": "1"}
+    url = f"{lab.edge.url}/media.tts.v1.TextToSpeechService/GetVoice"
+    async with lab.session.post(url, headers=headers, data=frame) as answer:
+        body = await answer.read()
+    assert answer.status == 200
+    assert b"grpc-status:0" in body
+    assert lab.behind.speech.calls[-1]["x-media-principal"] == "alice"
+
+
+async def test_a_service_that_drains_gets_no_more_calls(lab: Lab) -> None:
+    service = "media.tts.v1.TextToSpeechService"
+    metadata = [*lab.bearer().items()]
+    await lab.behind.speech_health.set(service, health_pb2.HealthCheckResponse.NOT_SERVING)
+    try:
+        async with asyncio.timeout(5):
+            error = await _first_refusal(lab, metadata)
+        assert error.code() is grpc.StatusCode.UNAVAILABLE
+        assert error.details() == "A part of the suite is starting, stopping or gone; retry."
+        assert (await lab.ask("GET", "/api/voices", lab.bearer())).status == 200
+    finally:
+        await lab.behind.speech_health.set(service, health_pb2.HealthCheckResponse.SERVING)
+
+
+async def _first_refusal(lab: Lab, metadata: list[tuple[str, str]]) -> grpc.aio.AioRpcError:
+    while True:
+        try:
+            await lab.speech().GetVoice(VOICE, metadata=metadata, timeout=5)
+        except grpc.aio.AioRpcError as error:
+            return error

@@ -1,0 +1,145 @@
+"""Tests of the edge at its limits: each with an edge of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2
+from media.tts.v1 import tts_pb2
+
+from deploy.local.identity import issue_token
+from gateway.envoy.settings import Address
+from tests.fakes.edge import READY_SECONDS, edge_settings, free_ports, running_envoy
+from tests.fakes.upstream import LOOPBACK, upstreams
+from tests.integration.edge.lab import API_KEY, Lab, running_lab
+
+
+async def _statuses(lab: Lab, path: str, headers: dict[str, str], count: int) -> Counter[int]:
+    return Counter([(await lab.ask("GET", path, headers)).status for _ in range(count)])
+
+
+async def test_a_caller_that_asks_too_often_is_told_so_and_others_are_not(tmp_path: Path) -> None:
+    async with running_lab(tmp_path, rate_limit_per_second=1) as lab:
+        alice = lab.bearer("alice")
+        assert (await _statuses(lab, "/api/voices", alice, 6))[429] >= 3
+        refused = await lab.ask("GET", "/api/voices", alice)
+        assert (refused.status, refused.code) == (429, "RATE_LIMITED")
+        assert refused.headers["retry-after"] == "1"
+        assert refused.headers["x-ratelimit-limit"].startswith("2")
+        for other in (lab.bearer("bob"), {"x-api-key": API_KEY}):
+            assert (await lab.ask("GET", "/api/voices", other)).status == 200
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await lab.speech().GetVoice(tts_pb2.GetVoiceRequest(voice="Aria"), metadata=[*alice.items()], timeout=5)
+        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_who_is_unknown_is_counted_by_address(tmp_path: Path) -> None:
+    async with running_lab(tmp_path, rate_limit_per_second=1) as lab:
+        assert (await _statuses(lab, "/health", {}, 6))[429] >= 3
+        assert (await lab.ask("GET", "/api/voices", lab.bearer("alice"))).status == 200
+
+
+async def test_all_callers_together_are_limited(tmp_path: Path) -> None:
+    async with running_lab(tmp_path, rate_limit_total_per_second=1) as lab:
+        statuses = [(await lab.ask("GET", "/api/voices", lab.bearer(f"caller-{n}"))).status for n in range(6)]
+        assert statuses.count(429) >= 3
+
+
+async def test_who_is_refused_takes_nothing_from_the_others(tmp_path: Path) -> None:
+    async with running_lab(tmp_path, rate_limit_total_per_second=1) as lab:
+        assert await _statuses(lab, "/api/voices", {}, 10) == {401: 10}
+        assert await _statuses(lab, "/nowhere", {}, 10) == {404: 10}
+        assert (await lab.ask("GET", "/api/voices", lab.bearer())).status == 200
+
+
+async def test_an_answer_that_takes_too_long_is_a_deadline(tmp_path: Path) -> None:
+    async with running_lab(tmp_path, unary_timeout_seconds=0.2) as lab:
+        answer = await lab.ask("POST", "/api/speech", lab.bearer(), b"{}")
+        assert (answer.status, answer.code) == (504, "DEADLINE_EXCEEDED")
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await lab.speech().Synthesize(
+                tts_pb2.SynthesizeRequest(text="Hello."), metadata=[*lab.bearer().items()], timeout=10
+            )
+        assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+async def test_a_silent_stream_is_cut_and_not_ended(tmp_path: Path) -> None:
+    async with running_lab(tmp_path, stream_idle_timeout_seconds=0.2) as lab:
+        url = f"{lab.edge.url}/api/speech/stream"
+        async with lab.session.post(url, headers=lab.bearer(), data=b"{}") as answer:
+            with pytest.raises(aiohttp.ClientPayloadError):
+                await answer.read()
+
+
+async def test_one_service_that_is_gone_leaves_the_others(tmp_path: Path) -> None:
+    gone = Address(LOOPBACK, free_ports(1)[0])
+    async with running_lab(tmp_path, gateway_address=gone) as lab:
+        answer = await lab.ask("GET", "/api/voices", lab.bearer())
+        assert (answer.status, answer.code) == (503, "UNAVAILABLE")
+        assert answer.headers["retry-after"] == "1"
+        await lab.speech().GetVoice(tts_pb2.GetVoiceRequest(voice="Aria"), metadata=[*lab.bearer().items()], timeout=5)
+
+
+async def test_what_tells_that_the_suite_is_unwell_stays_reachable(tmp_path: Path) -> None:
+    async with upstreams() as behind:
+        await behind.common_health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
+        settings = edge_settings(tmp_path, **behind.addresses())
+        async with (
+            running_envoy(settings, tmp_path / "edge.log") as edge,
+            grpc.aio.insecure_channel(edge.target) as channel,
+        ):
+            check: grpc.aio.UnaryUnaryMultiCallable[Any, Any] = channel.unary_unary("/grpc.health.v1.Health/Check")
+            token = issue_token(tmp_path, "operator")
+            answer = await check(b"", metadata=[("authorization", f"Bearer {token}")], timeout=5)
+            status = health_pb2.HealthCheckResponse.FromString(answer).status
+            assert status == health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+async def test_only_listed_origins_may_call(tmp_path: Path) -> None:
+    async with running_lab(tmp_path, allowed_origin="https://a.example, https://b.example") as lab:
+        asked = {"access-control-request-method": "POST"}
+        known = await lab.ask("OPTIONS", "/api/speech", {"origin": "https://b.example", **asked})
+        unknown = await lab.ask("OPTIONS", "/api/speech", {"origin": "https://c.example", **asked})
+        assert known.headers["access-control-allow-origin"] == "https://b.example"
+        assert "access-control-allow-origin" not in unknown.headers
+
+
+async def test_a_second_edge_on_the_same_port_does_not_start(tmp_path: Path) -> None:
+    async with running_lab(tmp_path) as lab:
+        settings = edge_settings(tmp_path, port=lab.edge.settings.port)
+        with pytest.raises(RuntimeError, match=r"Address .*in use"):
+            async with running_envoy(settings, tmp_path / "second.log"):
+                pass
+
+
+async def test_the_command_becomes_envoy(tmp_path: Path) -> None:
+    settings = edge_settings(tmp_path)
+    environment = {
+        **os.environ,
+        "MEDIA_JWT_JWKS_FILE": str(settings.jwt_jwks_file),
+        "MEDIA_PORT": str(settings.port),
+        "MEDIA_ADMIN_PORT": str(settings.admin_port),
+        "GATEWAY_ADDRESS": str(settings.gateway_address),
+    }
+    command = [sys.executable, "-m", "gateway.envoy"]
+    process = await asyncio.create_subprocess_exec(*command, "run", env=environment)
+    try:
+        async with asyncio.timeout(READY_SECONDS):
+            while await (await asyncio.create_subprocess_exec(*command, "ready", env=environment)).wait():
+                assert process.returncode is None
+        assert "--config-path" in _command_line(process.pid)
+    finally:
+        process.terminate()
+        assert await process.wait() == 0
+
+
+def _command_line(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text()

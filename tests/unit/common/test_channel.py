@@ -1,0 +1,165 @@
+"""How services call each other: abandoned streams end, retries are few, and no service runs far ahead of its reader."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import grpc
+import pytest
+
+from services.common.channel import call_metadata, open_stream
+from services.common.errors import MediaError, Reason
+from services.common.log import bound_request_id
+from tests.fakes.counting import LiveCount
+from tests.fakes.grpc_server import SERVER_STREAM, UNARY, Call, Context, Request, Response, probe, served
+
+
+class Endless:
+    """Streams chunks for ever, as fast as they are taken."""
+
+    def __init__(self, chunk_bytes: int = 16) -> None:
+        self.live = LiveCount()
+        self.made_bytes = 0
+        self.megabyte_made = asyncio.Event()
+        self._chunk = Response(value=bytes(chunk_bytes))
+
+    async def stream(self, request: Request, context: Context) -> AsyncIterator[Response]:
+        with self.live.one():
+            while True:
+                yield self._chunk
+                self.made_bytes += len(self._chunk.value)
+                if self.made_bytes >= 1_000_000:
+                    self.megabyte_made.set()
+
+
+async def test_breaking_out_of_a_stream_ends_it_at_the_service() -> None:
+    endless = Endless()
+    async with served(probe({SERVER_STREAM: endless.stream})) as probed:
+        async with open_stream(Call().start(probed.channel, SERVER_STREAM)) as stream:
+            async for _ in stream:
+                break
+            assert endless.live.now == 1
+        await endless.live.becomes(0)
+
+
+async def test_an_exception_between_two_reads_ends_the_stream_at_the_service() -> None:
+    endless = Endless()
+    async with served(probe({SERVER_STREAM: endless.stream})) as probed:
+        with pytest.raises(ZeroDivisionError):
+            async with open_stream(Call().start(probed.channel, SERVER_STREAM)) as stream:
+                async for _ in stream:
+                    raise ZeroDivisionError
+        await endless.live.becomes(0)
+
+
+async def test_cancelling_a_task_between_two_reads_ends_the_stream_at_the_service() -> None:
+    endless = Endless()
+    busy_elsewhere = asyncio.Event()
+
+    async def read_one_then_write_for_ever(stream: grpc.aio.UnaryStreamCall[Request, Response]) -> None:
+        async with open_stream(stream):
+            async for _ in stream:
+                busy_elsewhere.set()
+                await asyncio.Event().wait()
+
+    async with served(probe({SERVER_STREAM: endless.stream})) as probed:
+        task = asyncio.create_task(read_one_then_write_for_ever(Call().start(probed.channel, SERVER_STREAM)))
+        await busy_elsewhere.wait()
+        task.cancel()
+        await endless.live.becomes(0)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+async def test_a_stream_that_is_read_to_its_end_stays_ok() -> None:
+    async def stream(request: Request, context: Context) -> AsyncIterator[Response]:
+        yield Response(value=b"all")
+
+    async with served(probe({SERVER_STREAM: stream})) as probed:
+        call = Call().start(probed.channel, SERVER_STREAM)
+        async with open_stream(call) as opened:
+            assert [response.value async for response in opened] == [b"all"]
+        assert await call.code() is grpc.StatusCode.OK
+
+
+async def test_a_service_does_not_run_a_megabyte_ahead_of_a_reader_who_stopped() -> None:
+    endless = Endless(chunk_bytes=4096)
+    async with served(probe({SERVER_STREAM: endless.stream})) as probed:
+        async with open_stream(Call().start(probed.channel, SERVER_STREAM)) as stream:
+            await stream.read()
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(endless.megabyte_made.wait(), 0.5)
+            assert 0 < endless.made_bytes < 512 * 1024
+        await endless.live.becomes(0)
+
+
+class Unsteady:
+    """Is unavailable a number of times, then answers."""
+
+    def __init__(self, failures: int, reason: Reason = Reason.UNAVAILABLE) -> None:
+        self.calls = 0
+        self._failures = failures
+        self._reason = reason
+
+    async def unary(self, request: Request, context: Context) -> Response:
+        self._begin()
+        return Response(value=b"answer")
+
+    async def stream(self, request: Request, context: Context) -> AsyncIterator[Response]:
+        self._begin()
+        yield Response(value=b"answer")
+
+    async def fails_late(self, request: Request, context: Context) -> AsyncIterator[Response]:
+        yield Response(value=b"answer")
+        self._begin()
+
+    def _begin(self) -> None:
+        self.calls += 1
+        if self.calls <= self._failures:
+            raise MediaError(self._reason)
+
+
+@pytest.mark.parametrize("kind", [UNARY, SERVER_STREAM])
+async def test_a_service_that_was_unavailable_is_asked_once_more(kind: str) -> None:
+    unsteady = Unsteady(failures=1)
+    async with served(probe({UNARY: unsteady.unary, SERVER_STREAM: unsteady.stream})) as probed:
+        assert await Call().run(probed.channel, kind) == [b"answer"]
+    assert unsteady.calls == 2
+
+
+async def test_a_service_that_stays_unavailable_is_asked_twice_and_no_more() -> None:
+    unsteady = Unsteady(failures=9)
+    async with served(probe({UNARY: unsteady.unary})) as probed:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await Call().run(probed.channel, UNARY)
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert unsteady.calls == 2
+
+
+async def test_a_stream_that_has_begun_is_never_asked_for_again() -> None:
+    unsteady = Unsteady(failures=1)
+    async with served(probe({SERVER_STREAM: unsteady.fails_late})) as probed:
+        call = Call().start(probed.channel, SERVER_STREAM)
+        assert (await call.read()).value == b"answer"
+        with pytest.raises(grpc.aio.AioRpcError):
+            await call.read()
+    assert unsteady.calls == 1
+
+
+@pytest.mark.parametrize(
+    "reason", [reason for reason in Reason if reason.row.grpc_code != "UNAVAILABLE"], ids=lambda reason: reason.name
+)
+async def test_no_other_failure_is_tried_again(reason: Reason) -> None:
+    unsteady = Unsteady(failures=1, reason=reason)
+    async with served(probe({UNARY: unsteady.unary})) as probed:
+        with pytest.raises(grpc.aio.AioRpcError):
+            await Call().run(probed.channel, UNARY)
+    assert unsteady.calls == 1
+
+
+def test_a_call_carries_the_request_it_belongs_to_and_who_asked() -> None:
+    with bound_request_id("req-1"):
+        assert call_metadata("alice") == (("x-request-id", "req-1"), ("x-media-principal", "alice"))
+        assert call_metadata() == (("x-request-id", "req-1"),)
+    assert call_metadata() == ()

@@ -1,0 +1,169 @@
+"""What a caller and the log learn of a handler that fails: enough to act on, and no secret."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import grpc
+import pytest
+
+from services.common.errors import MediaError, Reason
+from services.common.status import from_rpc_error
+from tests.conftest import LogLines
+from tests.fakes.grpc_server import (
+    BIDIRECTIONAL,
+    KINDS,
+    SERVER_STREAM,
+    UNARY,
+    Body,
+    Call,
+    Context,
+    Request,
+    Response,
+    probe,
+    probe_of_all_kinds,
+    served,
+)
+
+of_each_kind = pytest.mark.parametrize("kind", KINDS)
+SECRET = "sk-live-4711"
+
+
+def raises(error: BaseException) -> Body:
+    async def body(request: Request, context: Context) -> Response:
+        raise error
+
+    return body
+
+
+async def failure_of(body: Body, kind: str) -> grpc.aio.AioRpcError:
+    async with served(probe_of_all_kinds(body)) as probed:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await Call().run(probed.channel, kind)
+    return caught.value
+
+
+@of_each_kind
+async def test_a_secret_in_an_exception_reaches_neither_the_caller_nor_the_log(kind: str, log_lines: LogLines) -> None:
+    failure = await failure_of(raises(RuntimeError(f"secret {SECRET}")), kind)
+    assert failure.code() is grpc.StatusCode.INTERNAL
+    assert SECRET not in str(failure)
+    assert SECRET not in repr(failure.trailing_metadata())
+    lines = log_lines()
+    assert SECRET not in json.dumps(lines)
+    (logged,) = [line for line in lines if line["event"] == "a handler failed"]
+    assert logged["error_type"] == "RuntimeError"
+    assert logged["method"].endswith(kind)
+    assert logged["frames"][-1].endswith(" body")
+
+
+@of_each_kind
+async def test_an_expected_failure_keeps_reason_message_and_code(kind: str) -> None:
+    failure = await failure_of(raises(MediaError(Reason.VOICE_NOT_FOUND, "No voice of this name.")), kind)
+    assert failure.code() is grpc.StatusCode.NOT_FOUND
+    meant = from_rpc_error(failure)
+    assert (meant.reason, meant.message) == (Reason.VOICE_NOT_FOUND, "No voice of this name.")
+
+
+@of_each_kind
+async def test_a_timeout_inside_a_handler_is_a_deadline_that_passed(kind: str) -> None:
+    failure = await failure_of(raises(TimeoutError(SECRET)), kind)
+    assert from_rpc_error(failure).reason is Reason.DEADLINE_EXCEEDED
+    assert SECRET not in str(failure)
+
+
+@of_each_kind
+async def test_the_failure_of_a_service_behind_is_passed_on_with_its_reason(kind: str) -> None:
+    behind = await failure_of(raises(MediaError(Reason.PROVIDER_BUSY, retry_after_seconds=7)), UNARY)
+    meant = from_rpc_error(await failure_of(raises(behind), kind))
+    assert (meant.reason, meant.retry_after_seconds) == (Reason.PROVIDER_BUSY, 7)
+
+
+@of_each_kind
+async def test_a_handler_that_aborts_itself_keeps_its_status(kind: str) -> None:
+    async def body(request: Request, context: Context) -> Response:
+        await context.abort(grpc.StatusCode.ALREADY_EXISTS, "as the handler says")
+        return Response()
+
+    failure = await failure_of(body, kind)
+    assert (failure.code(), failure.details()) == (grpc.StatusCode.ALREADY_EXISTS, "as the handler says")
+
+
+async def yields(request: Request, context: Context) -> AsyncIterator[Response]:
+    yield Response(value=b"first")
+    yield Response(value=b"second")
+    raise RuntimeError(SECRET)
+
+
+async def writes(request: Request, context: Context) -> None:
+    await context.write(Response(value=b"first"))
+    await context.write(Response(value=b"second"))
+    raise RuntimeError(SECRET)
+
+
+class Servicer:
+    """Has handlers as methods, as generated servicers do."""
+
+    async def yields(self, request: Request, context: Context) -> AsyncIterator[Response]:
+        async for response in yields(request, context):
+            yield response
+
+    async def writes(self, request: Request, context: Context) -> None:
+        await writes(request, context)
+
+
+@pytest.mark.parametrize("handler", [yields, writes, Servicer().yields, Servicer().writes])
+@pytest.mark.parametrize("kind", [SERVER_STREAM, BIDIRECTIONAL])
+async def test_both_styles_of_stream_deliver_what_they_made_before_they_failed(
+    kind: str, handler: Callable[..., Any], log_lines: LogLines
+) -> None:
+    async with served(probe({kind: handler})) as probed:
+        call = Call().start(probed.channel, kind)
+        assert [(await call.read()).value, (await call.read()).value] == [b"first", b"second"]
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call.read()
+    assert caught.value.code() is grpc.StatusCode.INTERNAL
+    assert SECRET not in str(caught.value)
+    assert SECRET not in json.dumps(log_lines())
+
+
+@pytest.mark.parametrize("kind", [SERVER_STREAM, BIDIRECTIONAL])
+async def test_a_stream_that_ends_whole_ends_with_ok(kind: str, log_lines: LogLines) -> None:
+    async def handler(request: Request, context: Context) -> AsyncIterator[Response]:
+        yield Response(value=b"all")
+
+    async with served(probe({kind: handler})) as probed:
+        assert await Call().run(probed.channel, kind) == [b"all"]
+    assert [line["outcome"] for line in log_lines() if line["event"] == "rpc"] == ["OK"]
+
+
+@of_each_kind
+async def test_a_method_that_does_not_exist_is_unimplemented(kind: str) -> None:
+    async with served(probe({})) as probed:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await Call().run(probed.channel, kind)
+    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+@pytest.mark.parametrize("library", ["asyncio", "grpc._cython.cygrpc", "grpc.aio._server", "aiohttp.server"])
+def test_what_a_library_says_of_an_exception_is_logged_without_its_words(library: str, log_lines: LogLines) -> None:
+    try:
+        raise RuntimeError(SECRET)
+    except RuntimeError as error:
+        logging.getLogger(library).error("failed with %s", error, exc_info=error)
+    (line,) = log_lines()
+    assert (line["library"], line["error_type"], line["level"]) == (library, "RuntimeError", "error")
+    assert SECRET not in json.dumps(line)
+
+
+async def test_a_task_that_nobody_awaited_is_logged_without_its_words(log_lines: LogLines) -> None:
+    asyncio.get_running_loop().call_exception_handler(
+        {"message": f"Task exception was never retrieved: {SECRET}", "exception": RuntimeError(SECRET)}
+    )
+    (line,) = log_lines()
+    assert (line["library"], line["error_type"]) == ("asyncio", "RuntimeError")
+    assert SECRET not in json.dumps(line)

@@ -1,0 +1,164 @@
+"""What happens at the limit of calls: refusals say when to come back, and health and reflection still answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from services.common.errors import MediaError, Reason
+from services.common.guard import Limits
+from services.common.status import from_rpc_error
+from tests.fakes.counting import LiveCount
+from tests.fakes.grpc_server import (
+    KINDS,
+    SERVER_STREAM,
+    SERVICE,
+    UNARY,
+    Call,
+    Context,
+    Request,
+    Response,
+    Served,
+    probe,
+    probe_of_all_kinds,
+    served,
+)
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+
+
+class Gate:
+    """A handler that waits until it is let go on, or is told to fail."""
+
+    def __init__(self) -> None:
+        self.live = LiveCount()
+        self.opened = asyncio.Event()
+        self.failure: Exception | None = None
+
+    async def body(self, request: Request, context: Context) -> Response:
+        with self.live.one():
+            await self.opened.wait()
+            if self.failure is not None:
+                raise self.failure
+            return Response(value=b"done")
+
+
+@asynccontextmanager
+async def saturated(kind: str = UNARY, calls: int = 2) -> AsyncIterator[tuple[Served, Gate, list[asyncio.Task[Any]]]]:
+    """Runs a server whose every slot is taken by a call of this kind that waits at the gate."""
+    gate = Gate()
+    register = probe_of_all_kinds(gate.body)
+    async with served(register, limits=Limits(concurrent_rpcs=calls), reflection=True) as probed:
+        tasks = [asyncio.create_task(Call().run(probed.channel, kind)) for _ in range(calls)]
+        await gate.live.becomes(calls)
+        yield probed, gate, tasks
+        gate.opened.set()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@contextmanager
+def refused_as_overloaded() -> Iterator[None]:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        yield
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    meant = from_rpc_error(caught.value)
+    assert meant.reason is Reason.OVERLOADED
+    assert meant.retry_after_seconds == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_call_beyond_the_limit_is_refused_with_a_time_to_come_back(kind: str) -> None:
+    async with saturated(kind) as (probed, gate, tasks):
+        assert probed.server.guard.running == 2
+        with refused_as_overloaded():
+            await Call().run(probed.channel, kind)
+        assert gate.live.total == 2
+        gate.opened.set()
+        assert await asyncio.gather(*tasks) == [[b"done"], [b"done"]]
+        assert await Call().run(probed.channel, kind) == [b"done"]
+        assert probed.server.guard.running == 0
+
+
+async def test_health_answers_while_every_slot_is_taken() -> None:
+    async with saturated() as (probed, _, _):
+        health = health_pb2_grpc.HealthStub(probed.channel)
+        checked = await health.Check(health_pb2.HealthCheckRequest(service=SERVICE), timeout=5)
+        assert checked.status == SERVING
+        watch = health.Watch(health_pb2.HealthCheckRequest(service=SERVICE), timeout=5)
+        assert (await watch.read()).status == SERVING
+        watch.cancel()
+
+
+async def test_watching_health_takes_no_slot() -> None:
+    async with served(probe_of_all_kinds(Gate().body), limits=Limits(concurrent_rpcs=1)) as probed:
+        health = health_pb2_grpc.HealthStub(probed.channel)
+        watch = health.Watch(health_pb2.HealthCheckRequest(), timeout=5)
+        assert (await watch.read()).status == SERVING
+        assert probed.server.guard.running == 0
+        watch.cancel()
+
+
+async def test_reflection_answers_while_every_slot_is_taken() -> None:
+    async with saturated() as (probed, _, _):
+        call = reflection_pb2_grpc.ServerReflectionStub(probed.channel).ServerReflectionInfo(
+            iter([reflection_pb2.ServerReflectionRequest(list_services="")]), timeout=5
+        )
+        answer = await call.read()
+        assert SERVICE in [item.name for item in answer.list_services_response.service]
+        call.cancel()
+
+
+@pytest.mark.parametrize("failure", [MediaError(Reason.CONTENT_BLOCKED), RuntimeError("unexpected")])
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_failed_call_frees_its_slot(kind: str, failure: Exception) -> None:
+    async with saturated(kind, calls=1) as (probed, gate, tasks):
+        gate.failure = failure
+        gate.opened.set()
+        with pytest.raises(grpc.aio.AioRpcError):
+            await tasks[0]
+        gate.failure = None
+        assert await Call().run(probed.channel, kind) == [b"done"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_cancelled_call_frees_its_slot(kind: str) -> None:
+    async with saturated(kind, calls=1) as (probed, gate, tasks):
+        tasks[0].cancel()
+        await gate.live.becomes(0)
+        gate.opened.set()
+        assert await Call().run(probed.channel, kind) == [b"done"]
+
+
+async def test_a_call_past_its_deadline_frees_its_slot() -> None:
+    gate = Gate()
+    limits = Limits(concurrent_rpcs=1, deadline_seconds=0.1)
+    async with served(probe_of_all_kinds(gate.body), limits=limits) as probed:
+        with pytest.raises(grpc.aio.AioRpcError):
+            await Call().run(probed.channel, UNARY)
+        gate.opened.set()
+        assert await Call().run(probed.channel, UNARY) == [b"done"]
+
+
+async def test_a_stream_holds_its_slot_until_its_last_message() -> None:
+    going_on = asyncio.Event()
+
+    async def handler(request: Request, context: Context) -> AsyncIterator[Response]:
+        yield Response(value=b"first")
+        await going_on.wait()
+        yield Response(value=b"last")
+
+    async with served(probe({SERVER_STREAM: handler}), limits=Limits(concurrent_rpcs=1)) as probed:
+        call = Call().start(probed.channel, SERVER_STREAM)
+        assert (await call.read()).value == b"first"
+        with refused_as_overloaded():
+            await Call().run(probed.channel, SERVER_STREAM)
+        going_on.set()
+        assert (await call.read()).value == b"last"
+        assert await call.code() is grpc.StatusCode.OK

@@ -1,0 +1,153 @@
+"""What is checked of every request before a handler sees it, and the id that goes with it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2, status_pb2
+
+from services.common.errors import MediaError, Reason
+from services.common.log import logger, request_id
+from services.common.status import from_rpc_error
+from tests.conftest import LogLines
+from tests.fakes.grpc_server import (
+    BIDIRECTIONAL,
+    CLIENT_STREAM,
+    KINDS,
+    UNARY,
+    Call,
+    Context,
+    Request,
+    Response,
+    probe_of_all_kinds,
+    served,
+)
+
+of_each_kind = pytest.mark.parametrize("kind", KINDS)
+of_each_client_stream = pytest.mark.parametrize("kind", [CLIENT_STREAM, BIDIRECTIONAL])
+
+GOOD = Request(voice="Aria")
+NOT_UTF8 = b"\x0a\x03a\xffb"
+NOT_PROTOBUF = b"\xff\xff\xff"
+
+
+class Seen:
+    """Keeps what the handler was given."""
+
+    def __init__(self) -> None:
+        self.voices: list[str] = []
+
+    async def body(self, request: Request, context: Context) -> Response:
+        self.voices.append(request.voice)
+        return Response(value=request.voice.encode())
+
+
+async def refusal(kind: str, *requests: Request | bytes) -> tuple[grpc.StatusCode, MediaError, list[str]]:
+    """Makes a call that must fail; returns its code, its meaning, and what the handler saw."""
+    seen = Seen()
+    async with served(probe_of_all_kinds(seen.body)) as probed:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await Call(requests).run(probed.channel, kind)
+    return caught.value.code(), from_rpc_error(caught.value), seen.voices
+
+
+@of_each_kind
+async def test_a_request_that_breaks_a_rule_is_refused_by_field_before_the_handler(kind: str) -> None:
+    code, meant, seen = await refusal(kind, Request(voice="", provider="nobody"))
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+    assert meant.reason is Reason.VALIDATION_ERROR
+    assert [item.field for item in meant.violations] == ["voice", "provider"]
+    assert all(item.description for item in meant.violations)
+    assert seen == []
+
+
+@of_each_kind
+async def test_a_string_that_is_not_utf8_is_refused_by_field(kind: str) -> None:
+    code, meant, seen = await refusal(kind, NOT_UTF8)
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+    assert [(item.field, item.description) for item in meant.violations] == [("voice", "must be valid UTF-8")]
+    assert seen == []
+
+
+@of_each_kind
+async def test_bytes_that_are_no_message_are_refused(kind: str) -> None:
+    code, meant, seen = await refusal(kind, NOT_PROTOBUF)
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+    assert meant.reason is Reason.VALIDATION_ERROR
+    assert "not a valid protobuf message" in meant.message
+    assert seen == []
+
+
+@of_each_client_stream
+@pytest.mark.parametrize("bad", [Request(), NOT_UTF8, NOT_PROTOBUF])
+async def test_each_message_of_a_client_stream_is_checked(kind: str, bad: Request | bytes) -> None:
+    code, meant, seen = await refusal(kind, GOOD, GOOD, bad, GOOD)
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+    assert meant.reason is Reason.VALIDATION_ERROR
+    assert seen == ["Aria", "Aria"]
+
+
+@of_each_client_stream
+async def test_a_client_stream_without_messages_reaches_the_handler(kind: str) -> None:
+    async with served(probe_of_all_kinds(Seen().body)) as probed:
+        assert b"".join(await Call(()).run(probed.channel, kind)) == b""
+
+
+async def request_id_of_call(kind: str, metadata: list[tuple[str, str]]) -> tuple[str, str]:
+    """Makes a call that fails; returns the request id that the handler saw and the one in the ErrorInfo."""
+    seen: list[str] = []
+
+    async def body(request: Request, context: Context) -> Response:
+        seen.append(request_id.get())
+        logger("test").info("inside")
+        raise MediaError(Reason.CONTENT_BLOCKED)
+
+    async with served(probe_of_all_kinds(body)) as probed:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await Call(metadata=metadata).run(probed.channel, kind)
+    return seen[0], error_info(caught.value).metadata["request_id"]
+
+
+def error_info(error: grpc.aio.AioRpcError) -> error_details_pb2.ErrorInfo:
+    trailers = dict(error.trailing_metadata())
+    content = trailers["grpc-status-details-bin"]
+    assert isinstance(content, bytes)
+    info = error_details_pb2.ErrorInfo()
+    assert status_pb2.Status.FromString(content).details[0].Unpack(info)
+    return info
+
+
+@of_each_kind
+@pytest.mark.parametrize("given", ["req-1", "A" * 64, "0.a_B-c"])
+async def test_a_well_formed_request_id_is_kept_in_log_and_error(kind: str, given: str, log_lines: LogLines) -> None:
+    assert await request_id_of_call(kind, [("x-request-id", given)]) == (given, given)
+    lines = [line for line in log_lines() if line["event"] in ("inside", "rpc")]
+    assert [(line["event"], line["request_id"]) for line in lines] == [("inside", given), ("rpc", given)]
+
+
+@pytest.mark.parametrize("given", [None, "", "a" * 65, "with space", "new%0aline", 'quote"', "../../etc"])
+async def test_a_missing_or_odd_request_id_is_replaced(given: str | None) -> None:
+    seen, told = await request_id_of_call(UNARY, [] if given is None else [("x-request-id", given)])
+    assert seen == told
+    assert re.fullmatch("[0-9a-f]{32}", seen)
+
+
+async def test_calls_at_once_keep_their_own_request_ids() -> None:
+    barrier = asyncio.Barrier(3)
+
+    async def body(request: Request, context: Context) -> Response:
+        await barrier.wait()
+        return Response(value=request_id.get().encode())
+
+    async with served(probe_of_all_kinds(body)) as probed:
+        given = ["one", "two", "three"]
+        calls = [Call(metadata=[("x-request-id", item)]).run(probed.channel, UNARY) for item in given]
+        assert await asyncio.gather(*calls) == [[item.encode()] for item in given]
+
+
+async def test_outside_a_call_no_request_id_is_logged(log_lines: LogLines) -> None:
+    logger("test").info("outside")
+    assert "request_id" not in log_lines()[0]

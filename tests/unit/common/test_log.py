@@ -1,0 +1,90 @@
+"""Logs: one JSON object a line, filtered by level, with everything that varies as a field."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+from datetime import datetime
+
+import pytest
+
+from services.common.log import LogFormat, bound_request_id, configure, logger, request_id, where
+from tests.conftest import LogLines
+
+
+def test_a_line_says_when_who_what_and_for_which_request(log_lines: LogLines) -> None:
+    with bound_request_id("req-1"):
+        logger("services.probe").info("something happened", count=3)
+    (line,) = log_lines()
+    assert datetime.fromisoformat(line.pop("timestamp")).utcoffset() is not None
+    assert line == {
+        "event": "something happened",
+        "level": "info",
+        "component": "services.probe",
+        "service": "test",
+        "request_id": "req-1",
+        "count": 3,
+    }
+
+
+def test_a_request_id_ends_with_its_block() -> None:
+    with bound_request_id("outer"):
+        with bound_request_id("inner"):
+            assert request_id.get() == "inner"
+        assert request_id.get() == "outer"
+    assert request_id.get() == ""
+
+
+@pytest.mark.usefixtures("log_lines")
+@pytest.mark.parametrize(
+    ("level", "expected"),
+    [("DEBUG", ["debug", "info", "warning", "error"]), ("WARNING", ["warning", "error"]), ("error", ["error"])],
+)
+def test_less_severe_lines_are_left_out(level: str, expected: list[str]) -> None:
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        configure("test", level)
+    for name in ("debug", "info", "warning", "error"):
+        getattr(logger("probe"), name)("said")
+    assert [json.loads(line)["level"] for line in output.getvalue().splitlines()] == expected
+
+
+@pytest.mark.usefixtures("log_lines")
+@pytest.mark.parametrize(("log_format", "start"), [("json", "{"), ("console", "2")])
+def test_people_get_words_and_machines_get_json(log_format: LogFormat, start: str) -> None:
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        configure("test", "INFO", log_format)
+    logger("probe").info("said", port=1)
+    assert output.getvalue().startswith(start)
+    assert "said" in output.getvalue()
+    assert output.getvalue().count("\n") == 1
+
+
+def test_a_value_of_any_type_can_be_logged(log_lines: LogLines) -> None:
+    logger("probe").info("said", error_type=ValueError, items=("a", 1), nothing=None, text="line\nbreak")
+    (line,) = log_lines()
+    assert line["items"] == ["a", 1]
+    assert line["text"] == "line\nbreak"
+
+
+def test_libraries_are_heard_from_warnings_up(log_lines: LogLines) -> None:
+    logging.getLogger("somelib").info("chat")
+    logging.getLogger("somelib").warning("careful: %s", "secret")
+    (line,) = log_lines()
+    assert (line["library"], line["level"], line["event"]) == ("somelib", "warning", "a library reported a problem")
+    assert line["at"].startswith("test_log:")
+    assert "secret" not in json.dumps(line)
+
+
+def test_frames_tell_where_and_not_what() -> None:
+    def innermost() -> None:
+        raise ValueError("secret")
+
+    with pytest.raises(ValueError, match="secret") as caught:
+        innermost()
+    frames = where(caught.value)
+    assert frames[-1].endswith(" innermost")
+    assert "secret" not in " ".join(frames)

@@ -1,0 +1,1 @@
+"""Tests of what surrounds the code: the local suite, the image and the containers."""

@@ -1,0 +1,119 @@
+"""Tests of the command line: token, help, and how a start that can not be ends."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import jwt
+import pytest
+
+from deploy.local.__main__ import main
+from deploy.local.folder import locked, prepare
+from deploy.local.ports import choose_free
+from deploy.local.processes import SUITE, ports_of
+from deploy.local.settings import ROOT
+from deploy.local.suite import welcome
+from services.common.settings import EXIT_CONFIGURATION
+
+
+@pytest.fixture(autouse=True)
+def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MEDIA_RUN_DIR", str(tmp_path / "run"))
+    for variable, port in choose_free(ports_of(SUITE)).items():
+        monkeypatch.setenv(variable, str(port))
+    return tmp_path / "run"
+
+
+def claims(token: str) -> dict[str, object]:
+    return dict(jwt.decode(token, options={"verify_signature": False}))
+
+
+def test_token_prints_a_token_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["token", "--subject", "alice", "--hours", "2"]) == 0
+    printed = capsys.readouterr()
+    found = claims(printed.out.removesuffix("\n"))
+    assert found["sub"] == "alice"
+    assert (found["iss"], found["aud"]) == ("media-suite", "media-suite")
+    assert printed.err == ""
+
+
+def test_a_token_is_for_the_issuer_and_audience_that_the_edge_is_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEDIA_JWT_ISSUER", "me")
+    monkeypatch.setenv("MEDIA_JWT_AUDIENCE", "you")
+    assert main(["token"]) == 0
+    found = claims(capsys.readouterr().out.strip())
+    assert (found["iss"], found["aud"]) == ("me", "you")
+
+
+@pytest.mark.parametrize("hours", ["0", "-1", "nan", "inf", "many"])
+def test_a_token_without_a_life_is_refused(hours: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["token", "--hours", hours])
+    assert end.value.code == 2
+    assert "--hours" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [[], ["run"], ["demo"], ["token"]])
+def test_help_names_the_variables(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main([*command, "--help"])
+    assert end.value.code == 0
+    assert "MEDIA_PORT" in capsys.readouterr().out
+
+
+def test_run_names_a_taken_port_before_it_starts_anything(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        monkeypatch.setenv("GATEWAY_PORT", str(port))
+        with pytest.raises(SystemExit) as end:
+            main(["run"])
+    assert end.value.code == EXIT_CONFIGURATION
+    printed = capfd.readouterr()
+    assert f"GATEWAY_PORT: port {port} is taken" in printed.err
+    assert printed.out == ""
+
+
+def test_a_second_run_in_one_folder_is_told_of_the_first(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = locked(prepare(folder), "lock", f"process {os.getpid()}, http://localhost:8080")
+    with first, pytest.raises(SystemExit) as end:
+        main(["run"])
+    assert end.value.code == EXIT_CONFIGURATION
+    assert f"process {os.getpid()}, http://localhost:8080" in capsys.readouterr().err
+
+
+def test_a_wrong_setting_of_a_process_is_told_before_anything_starts(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TTS_STALL_SECONDS", "soon")
+    with pytest.raises(SystemExit):
+        main(["run"])
+    assert "TTS_STALL_SECONDS" in capsys.readouterr().err
+
+
+def test_the_welcome_names_every_process_its_port_and_three_things_to_try() -> None:
+    chosen = {port.variable: port.default for port in ports_of(SUITE)}
+    text = welcome(SUITE, chosen, ROOT / ".run", "espeak", 2.13)
+    for row in SUITE:
+        assert f"  {row.name} " in text
+        assert str(chosen[row.ports[0].variable]) in text
+    for part in (
+        "after 2.1 s",
+        "http://localhost:8080/docs",
+        "grpcurl -plaintext",
+        "hello.mp3",
+        "espeak",
+        "$(make -s token)",
+    ):
+        assert part in text
+
+
+def test_the_welcome_asks_for_tokens_of_the_folder_in_use() -> None:
+    chosen = {port.variable: port.default for port in ports_of(SUITE)}
+    assert "$(make -s token MEDIA_RUN_DIR='/my run')" in welcome(SUITE, chosen, Path("/my run"), "elevenlabs", 1)

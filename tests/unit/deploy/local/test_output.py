@@ -1,0 +1,88 @@
+"""Tests of the lines at the terminal and in files."""
+
+from __future__ import annotations
+
+import io
+import os
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deploy.local.output import Files, Lines, Terminal
+
+
+def nobody() -> None:
+    pytest.fail("somebody reads")
+
+
+def test_prefixes_have_one_width() -> None:
+    stream = io.StringIO()
+    terminal = Terminal(stream, ["tts", "gateway"], color=False, gone=nobody)
+    terminal.line("tts", "ready")
+    terminal.line("gateway", "ready")
+    terminal.note("all is well")
+    assert stream.getvalue() == "tts     | ready\ngateway | ready\nsuite   | all is well\n"
+
+
+def test_colours_are_around_the_prefix_only_and_differ() -> None:
+    stream = io.StringIO()
+    terminal = Terminal(stream, ["tts", "gateway"], color=True, gone=nobody)
+    terminal.line("tts", "ready")
+    terminal.line("gateway", "ready")
+    first, second = stream.getvalue().splitlines()
+    assert first.startswith("\x1b[")
+    assert first.endswith("tts     |\x1b[0m ready")
+    assert first.split("m")[0] != second.split("m")[0]
+
+
+def test_a_reader_who_left_is_reported_and_later_lines_are_dropped(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    gone: list[bool] = []
+    with os.fdopen(writing, "w") as stream:
+        terminal = Terminal(stream, ["tts"], color=False, gone=lambda: gone.append(True))
+        terminal.line("tts", "one")
+        os.close(reading)
+        terminal.line("tts", "two")
+        terminal.line("tts", "three")
+    assert gone == [True]
+
+
+def test_each_process_has_its_own_file_written_anew(tmp_path: Path) -> None:
+    for text in ("first run", "second run"):
+        with closing(Files(tmp_path / "logs", ["tts"])) as files:
+            files.line("tts", text)
+            files.note("note")
+    assert (tmp_path / "logs" / "tts.log").read_text() == "second run\n"
+    assert (tmp_path / "logs" / "suite.log").read_text() == "note\n"
+
+
+@given(st.lists(st.text(alphabet="aé€😀 ", max_size=20), max_size=8), st.data())
+def test_lines_do_not_depend_on_how_the_bytes_are_cut(lines: list[str], data: st.DataObject) -> None:
+    content = "\n".join(lines).encode()
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(content)), max_size=5)))
+    blocks = [content[start:end] for start, end in zip([0, *cuts], [*cuts, len(content)], strict=True)]
+    cutter = Lines()
+    found = [line for block in blocks for line in cutter.feed(block)] + list(cutter.end())
+    assert found == (lines if not lines or lines[-1] else lines[:-1])
+
+
+def test_a_line_without_end_is_cut() -> None:
+    found = list(Lines().feed(b"x" * 40_000))
+    assert [len(line) for line in found] == [16 * 1024, 16 * 1024]
+
+
+@pytest.mark.parametrize(
+    ("raw", "shown"),
+    [
+        (b"\x1b[31mred\x1b[0m\n", "red"),
+        (b"\x1b[2J\x1b[Hcleared\n", "cleared"),
+        (b"with\ttab\r\n", "with\ttab"),
+        (b"bell\x07\n", "bell"),
+        (b"bad \xff byte\n", "bad \ufffd byte"),
+    ],
+)
+def test_a_line_can_not_steer_the_terminal(raw: bytes, shown: str) -> None:
+    assert list(Lines().feed(raw)) == [shown]

@@ -1,0 +1,92 @@
+"""Tests of which ports the suite takes, and of what it says about one that is taken."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deploy.local import ports
+from deploy.local.ports import EDGE, Port, choose, choose_free, require_free
+from deploy.local.processes import SUITE, ports_of
+from services.common.settings import ConfigurationError
+
+ALL = ports_of(SUITE)
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for port in ALL:
+        monkeypatch.delenv(port.variable, raising=False)
+
+
+def test_without_variables_every_port_is_the_documented_one() -> None:
+    assert choose(ALL) == {port.variable: port.default for port in ALL}
+
+
+def test_media_port_moves_every_port_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEDIA_PORT", "8090")
+    assert choose(ALL) == {port.variable: port.default + 10 for port in ALL}
+
+
+def test_a_port_of_its_own_does_not_move(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEDIA_PORT", "8090")
+    monkeypatch.setenv("TTS_PORT", "7000")
+    assert choose(ALL)["TTS_PORT"] == 7000
+
+
+@given(st.integers(1, 65535))
+def test_wherever_the_edge_is_ports_are_distinct_and_need_no_privilege(edge: int) -> None:
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("MEDIA_PORT", str(edge))
+        inner = [port for port in ALL if port is not EDGE]
+        moved = [ports._shifted(port.default, edge - EDGE.default) for port in inner]
+    assert len(set(moved)) == len(inner)
+    assert all(1024 <= port <= 65535 for port in moved)
+
+
+def test_two_variables_with_one_port_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWAY_PORT", "8080")
+    with pytest.raises(ConfigurationError, match="GATEWAY_PORT and MEDIA_PORT are both 8080"):
+        choose(ALL)
+
+
+@pytest.mark.parametrize("value", ["0", "65536", "http", "-1", "80.5"])
+def test_what_is_no_port_is_refused_by_its_variable(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TTS_PORT", value)
+    with pytest.raises(ConfigurationError, match="TTS_PORT: "):
+        choose(ALL)
+
+
+def test_free_ports_are_distinct_and_free() -> None:
+    chosen = choose_free(ALL)
+    assert len(set(chosen.values())) == len(ALL)
+    require_free(chosen)
+
+
+def test_every_taken_port_is_named_with_its_variable() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("0.0.0.0", 0)) as two:
+        taken = {"ONE_PORT": one.getsockname()[1], "TWO_PORT": two.getsockname()[1]}
+        with pytest.raises(ConfigurationError) as failure:
+            require_free(taken)
+    for variable, port in taken.items():
+        assert f"{variable}: port {port} is taken" in str(failure.value)
+
+
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
+def test_the_holder_of_a_port_is_named_where_the_system_tells(family: socket.AddressFamily) -> None:
+    address = "127.0.0.1" if family is socket.AF_INET else "::1"
+    with socket.create_server((address, 0), family=family) as server:
+        told = ports.holder(server.getsockname()[1])
+    expected = f"(process {os.getpid()})" if sys.platform == "linux" else ""
+    assert told.endswith(expected)
+
+
+def test_nobody_holds_a_free_port() -> None:
+    assert ports.holder(choose_free([Port("ANY_PORT", 1, "")])["ANY_PORT"]) == ""

@@ -1,0 +1,68 @@
+"""Tests of the table of what runs."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from deploy.local.ports import EDGE
+from deploy.local.processes import SUITE, Process, Row, ports_of, processes
+from gateway.envoy.settings import EdgeSettings
+from gateway.settings import GatewaySettings
+from services.common.settings import Settings, variables
+from services.tts.settings import TtsSettings
+
+CHOSEN = {port.variable: 20_000 + index for index, port in enumerate(ports_of(SUITE))}
+KNOWN = {name for kind in (EdgeSettings, GatewaySettings, TtsSettings, Settings) for name in variables(kind)}
+
+
+def suite() -> list[Process]:
+    return processes(SUITE, CHOSEN, jwks_file=Path("/keys/jwks.json"), log_format="console")
+
+
+@pytest.mark.parametrize("row", SUITE, ids=lambda row: row.name)
+def test_a_row_can_be_started(row: Row) -> None:
+    assert find_spec(f"{row.module[0]}.__main__") is not None
+    assert set(row.after) <= {earlier.name for earlier in SUITE[: SUITE.index(row)]}
+    assert all(
+        variable in KNOWN for variable in (*row.environment, *row.habits, *(port.variable for port in row.ports))
+    )
+
+
+def test_default_ports_are_those_of_the_services() -> None:
+    defaults = {
+        name: info for kind in (EdgeSettings, GatewaySettings, TtsSettings) for name, info in variables(kind).items()
+    }
+    for port in ports_of(SUITE):
+        assert port.default == defaults[port.variable].default
+
+
+def test_the_edge_is_first_to_stop() -> None:
+    assert EDGE in SUITE[-1].ports
+
+
+def test_everybody_is_told_the_same_ports_and_addresses() -> None:
+    for process in suite():
+        assert process.environment["TTS_PORT"] == str(CHOSEN["TTS_PORT"])
+        assert process.environment["TTS_ADDRESS"] == f"127.0.0.1:{CHOSEN['TTS_PORT']}"
+        assert process.environment["GATEWAY_ADDRESS"] == f"127.0.0.1:{CHOSEN['GATEWAY_PORT']}"
+        assert process.environment["MEDIA_JWT_JWKS_FILE"] == "/keys/jwks.json"
+        assert process.environment["MEDIA_LOG_FORMAT"] == "console"
+
+
+def test_drains_are_short_unless_the_user_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TTS_DRAIN_GRACE_SECONDS", "9")
+    monkeypatch.setenv("TTS_DRAIN_NOTICE_SECONDS", "")
+    environment = suite()[0].environment
+    assert environment["TTS_DRAIN_GRACE_SECONDS"] == "9"
+    assert environment["TTS_DRAIN_NOTICE_SECONDS"] == "0.2"
+
+
+def test_an_address_of_the_environment_does_not_lead_out_of_the_suite(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TTS_ADDRESS", "elsewhere:1")
+    monkeypatch.setenv("MEDIA_JWT_JWKS_URI", "https://elsewhere/keys")
+    environment = suite()[0].environment
+    assert environment["TTS_ADDRESS"] == f"127.0.0.1:{CHOSEN['TTS_PORT']}"
+    assert environment["MEDIA_JWT_JWKS_URI"] == ""

@@ -1,0 +1,52 @@
+"""Tests of the questions whether a process serves."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import grpc
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from deploy.local.ports import Port, choose_free
+from deploy.local.readiness import check_for
+from services.common.server import ServerOptions, running_server
+
+NAME = "media.tts.v1.TextToSpeechService"
+
+
+@asynccontextmanager
+async def a_page(status: int) -> AsyncIterator[str]:
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(status=status)
+
+    app = web.Application()
+    app.router.add_get("/health", answer)
+    async with TestServer(app) as server:
+        yield str(server.make_url("/health"))
+
+
+def free_port() -> int:
+    return choose_free([Port("ANY_PORT", 1, "")])["ANY_PORT"]
+
+
+@pytest.mark.parametrize(("status", "ready"), [(200, True), (503, False), (404, False)])
+async def test_a_page_that_answers_200_is_ready(status: int, ready: bool) -> None:
+    async with a_page(status) as url:
+        assert await check_for(url)() is ready
+
+
+async def test_a_server_that_reports_serving_is_ready() -> None:
+    def register(_: grpc.aio.Server) -> list[str]:
+        return [NAME]
+
+    async with running_server(register, ServerOptions("127.0.0.1", 0, "TTS_PORT")) as server:
+        assert await check_for(f"grpc://127.0.0.1:{server.port}/{NAME}")()
+        assert not await check_for(f"grpc://127.0.0.1:{server.port}/media.other.v1.OtherService")()
+
+
+@pytest.mark.parametrize("scheme", ["grpc", "http"])
+async def test_where_nobody_listens_nothing_is_ready(scheme: str) -> None:
+    assert not await check_for(f"{scheme}://127.0.0.1:{free_port()}/health")()

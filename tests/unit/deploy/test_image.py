@@ -1,0 +1,103 @@
+"""The image as the Dockerfile builds it: what goes in, who runs in it, what stays out."""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+from gateway.envoy.settings import EdgeSettings
+from gateway.settings import GatewaySettings
+from services.common.version import VERSION
+from services.tts.settings import TtsSettings
+
+ROOT = Path(__file__).parents[3]
+DOCKERFILE = re.sub(r"\\\n\s*", "", (ROOT / "Dockerfile").read_text())
+IGNORED = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
+
+
+def arguments(instruction: str) -> list[str]:
+    """Returns the arguments of every such instruction, in order."""
+    return re.findall(rf"^{instruction} (.+)$", DOCKERFILE, flags=re.MULTILINE)
+
+
+def copied_from_here() -> list[str]:
+    return [line.split()[0] for line in arguments("COPY") if not line.startswith("--from=")]
+
+
+def is_sent_to_the_builder(path: str) -> bool:
+    """Tells what .dockerignore says of `path`: the last line that fits it or a folder above it decides."""
+    names = [path, *(str(folder) for folder in Path(path).parents if folder != Path())]
+    sent = True
+    for line in IGNORED:
+        pattern = line.removeprefix("!").removeprefix("**/")
+        candidates = [part for name in names for part in (name, Path(name).name)] if "**/" in line else names
+        if any(fnmatch(name, pattern) for name in candidates):
+            sent = line.startswith("!")
+    return sent
+
+
+def test_every_stage_is_of_the_same_small_python() -> None:
+    assert {line.split()[0] for line in arguments("FROM")} == {"python:3.13-slim"}
+
+
+def test_the_last_user_is_a_number_other_than_root() -> None:
+    user = arguments("USER")[-1]
+    assert re.fullmatch(r"[1-9]\d+:[1-9]\d+", user)
+    assert f"--uid {user.split(':')[0]} " in DOCKERFILE
+
+
+def test_packages_are_installed_with_hashes_and_without_building() -> None:
+    (install,) = [line for line in arguments("RUN") if " install " in line]
+    assert "--require-hashes" in install
+    assert "--only-binary :all:" in install
+    assert "apt-get" not in DOCKERFILE
+
+
+@pytest.mark.parametrize("source", copied_from_here())
+def test_everything_that_is_copied_exists_and_reaches_the_builder(source: str) -> None:
+    assert (ROOT / source).exists()
+    assert is_sent_to_the_builder(source)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ".run/identity.pem",
+        ".venv/bin/python",
+        ".env",
+        ".git/config",
+        "services/__pycache__/x.pyc",
+        "gateway/envoy/__pycache__/x.pyc",
+        "tests/conftest.py",
+        "README.md",
+    ],
+)
+def test_what_the_image_does_not_need_never_reaches_the_builder(path: str) -> None:
+    assert not is_sent_to_the_builder(path)
+
+
+def test_the_import_roots_are_those_of_a_checkout() -> None:
+    (environment,) = arguments("ENV")
+    assert "PYTHONPATH=/app:/app/protos/gen" in environment
+    assert "PYTHONDONTWRITEBYTECODE=1" in environment
+
+
+def test_the_ports_are_those_of_the_settings() -> None:
+    numbers = [
+        EdgeSettings.model_fields["port"],
+        GatewaySettings.model_fields["port"],
+        GatewaySettings.model_fields["grpc_port"],
+        TtsSettings.model_fields["port"],
+    ]
+    assert arguments("EXPOSE")[0].split() == [str(number.default) for number in numbers]
+
+
+def test_the_image_is_labelled_with_the_version_of_the_code() -> None:
+    assert f'org.opencontainers.image.version="{VERSION}"' in DOCKERFILE
+
+
+def test_a_stop_is_the_signal_that_starts_a_drain() -> None:
+    assert arguments("STOPSIGNAL") == ["SIGTERM"]

@@ -1,0 +1,150 @@
+"""Tests of the table of paths and of the routes made from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from media.tts.v1 import tts_pb2
+
+from gateway.envoy.auth import API_KEY_FILTER, JWT_FILTER
+from gateway.envoy.limits import BUFFER_FILTER
+from gateway.envoy.routes import route_configuration
+from gateway.envoy.table import SPEECH, TABLE, Kind, Route, Upstream, rpc_methods
+from tests.fakes.edge import edge_settings
+
+SPEECH_PATH = f"/{SPEECH.full_name}"
+LONG_LIVED = (Kind.HTTP_STREAM, Kind.RPC_STREAM, Kind.RPC_WATCH)
+PUBLIC = {"/health", "/openapi.json", "/docs", "/docs/*"}
+
+
+@pytest.fixture(scope="module")
+def routes(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    settings = edge_settings(tmp_path_factory.mktemp("edge"))
+    return _routes(route_configuration(settings, with_api_keys=False))
+
+
+@pytest.fixture(scope="module")
+def routes_with_api_keys(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    settings = edge_settings(tmp_path_factory.mktemp("edge"))
+    return _routes(route_configuration(settings, with_api_keys=True))
+
+
+def _routes(configuration: dict[str, Any]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = configuration["virtual_hosts"][0]["routes"]
+    return found
+
+
+def _asks_for_no_token(route: dict[str, Any]) -> bool:
+    return bool(route["typed_per_filter_config"].get(JWT_FILTER, {}).get("disabled"))
+
+
+def _is_twin(route: dict[str, Any]) -> bool:
+    return {"name": "x-api-key", "present_match": True} in route["match"].get("headers", [])
+
+
+def test_only_the_public_paths_ask_for_no_credential(routes: list[dict[str, Any]]) -> None:
+    assert {row.path for row in TABLE if row.public} == PUBLIC
+    assert {route["name"] for route in routes if _asks_for_no_token(route)} == {*PUBLIC, "nothing"}
+
+
+def test_public_paths_can_only_be_read() -> None:
+    assert {row.methods for row in TABLE if row.public} == {("GET", "HEAD")}
+
+
+def test_whatever_is_not_in_the_table_is_answered_by_the_edge(routes: list[dict[str, Any]]) -> None:
+    assert routes[-1]["match"] == {"prefix": "/"}
+    assert routes[-1]["direct_response"] == {"status": 404}
+
+
+def test_each_closed_route_has_a_twin_for_api_keys_before_it(routes_with_api_keys: list[dict[str, Any]]) -> None:
+    closed = [row.path for row in TABLE if not row.public]
+    twins = [number for number, route in enumerate(routes_with_api_keys) if _is_twin(route)]
+    assert [routes_with_api_keys[number]["name"] for number in twins] == closed
+    assert [routes_with_api_keys[number + 1]["name"] for number in twins] == closed
+    for number in twins:
+        twin, base = routes_with_api_keys[number : number + 2]
+        assert API_KEY_FILTER in twin["typed_per_filter_config"]
+        assert not _asks_for_no_token(base)
+        assert twin["route"] == base["route"]
+
+
+def test_whoever_asks_for_no_token_asks_for_a_key_or_is_public(routes_with_api_keys: list[dict[str, Any]]) -> None:
+    for route in routes_with_api_keys:
+        if _asks_for_no_token(route) and route["name"] not in {*PUBLIC, "nothing"}:
+            assert _is_twin(route)
+            assert API_KEY_FILTER in route["typed_per_filter_config"]
+
+
+def test_without_api_keys_there_are_no_twins(routes: list[dict[str, Any]]) -> None:
+    assert not any(_is_twin(route) for route in routes)
+
+
+def test_every_method_of_the_speech_service_has_a_row() -> None:
+    service = tts_pb2.DESCRIPTOR.services_by_name["TextToSpeechService"]
+    rows = {row.path: row for row in TABLE if row.upstream is Upstream.TTS}
+    assert set(rows) == {f"{SPEECH_PATH}/{method.name}" for method in service.methods}
+    assert rpc_methods()[SPEECH.full_name] == [method.name for method in service.methods]
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "safe"),
+    [
+        (f"{SPEECH_PATH}/Synthesize", Kind.RPC, False),
+        (f"{SPEECH_PATH}/SynthesizeStream", Kind.RPC_STREAM, False),
+        (f"{SPEECH_PATH}/ListVoices", Kind.RPC, True),
+        (f"{SPEECH_PATH}/GetVoice", Kind.RPC, True),
+        ("/grpc.health.v1.Health/Check", Kind.RPC, True),
+        ("/grpc.health.v1.Health/Watch", Kind.RPC_WATCH, False),
+        ("/grpc.reflection.*", Kind.RPC_WATCH, False),
+        ("/api/speech/stream", Kind.HTTP_STREAM, False),
+        ("/api/speech/timestamps", Kind.HTTP_STREAM, False),
+    ],
+)
+def test_a_path_is_of_its_kind(path: str, kind: Kind, safe: bool) -> None:
+    row = next(row for row in TABLE if row.path == path)
+    assert (row.kind, row.safe) == (kind, safe)
+
+
+@pytest.mark.parametrize("row", [row for row in TABLE if row.kind in LONG_LIVED], ids=lambda row: row.path)
+def test_streams_are_not_cut_by_a_timeout_of_the_whole(routes: list[dict[str, Any]], row: Route) -> None:
+    action = next(route["route"] for route in routes if route["name"] == row.path)
+    assert action["timeout"] == "0s"
+    assert action["max_stream_duration"]["max_stream_duration"] == "3600s"
+    assert action["idle_timeout"] == ("0s" if row.kind is Kind.RPC_WATCH else "60s")
+
+
+@pytest.mark.parametrize("row", [row for row in TABLE if "." in row.path and row.upstream is not Upstream.GATEWAY])
+def test_the_deadline_of_an_rpc_is_honoured(routes: list[dict[str, Any]], row: Route) -> None:
+    action = next(route["route"] for route in routes if route["name"] == row.path)
+    longest = "300s" if row.kind is Kind.RPC else "3600s"
+    assert action["max_stream_duration"] == {"max_stream_duration": longest, "grpc_timeout_header_max": longest}
+
+
+def test_a_whole_answer_may_take_long_but_not_for_ever(routes: list[dict[str, Any]]) -> None:
+    bounds = {(r["route"]["timeout"], r["route"]["idle_timeout"]) for r in routes if r["name"] in {"/api/*", "/health"}}
+    assert bounds == {("300s", "305s")}
+
+
+def test_only_safe_requests_are_tried_again_and_once(routes: list[dict[str, Any]]) -> None:
+    for row, route in zip(TABLE, routes, strict=False):
+        policy = route["route"].get("retry_policy")
+        assert bool(policy) == row.safe
+        if policy:
+            assert policy["retry_on"] == "connect-failure,refused-stream,unavailable"
+            assert policy["num_retries"] == 1
+
+
+def test_posts_to_the_gateway_are_never_tried_again() -> None:
+    assert all(row.methods == ("GET", "HEAD") for row in TABLE if row.safe and row.upstream is Upstream.GATEWAY)
+
+
+def test_bodies_are_bounded_over_http_and_flow_over_grpc(routes: list[dict[str, Any]]) -> None:
+    for row, route in zip(TABLE, routes, strict=False):
+        assert (BUFFER_FILTER in route["typed_per_filter_config"]) == (row.upstream is Upstream.GATEWAY)
+
+
+def test_no_credential_reaches_a_service(tmp_path: Path) -> None:
+    configuration = route_configuration(edge_settings(tmp_path), with_api_keys=True)
+    assert configuration["request_headers_to_remove"] == ["authorization", "x-api-key"]

@@ -1,0 +1,22 @@
+"""A fake server, and the engine pointed at it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from services.tts.providers.elevenlabs import ElevenLabsProvider, ElevenLabsSettings, open_elevenlabs
+from tests.fakes.elevenlabs import API_KEY, FakeElevenLabs, fake_elevenlabs
+
+
+@pytest.fixture
+async def fake() -> AsyncIterator[FakeElevenLabs]:
+    async with fake_elevenlabs() as server:
+        yield server
+
+
+@pytest.fixture
+async def provider(fake: FakeElevenLabs) -> AsyncIterator[ElevenLabsProvider]:
+    async with open_elevenlabs(ElevenLabsSettings(API_KEY, fake.base_url)) as opened:
+        yield opened

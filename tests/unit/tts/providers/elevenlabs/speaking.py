@@ -1,0 +1,25 @@
+"""What the tests of the engine say, and how they listen."""
+
+from __future__ import annotations
+
+from services.tts.formats import FORMATS
+from services.tts.providers.interface import AudioChunk, SpeechProvider, SpeechSpec, Voice
+
+VOICE = Voice("21m00Tcm4TlvDq8ikWAM", "Rachel", "elevenlabs", "account")
+TEXT = "Hello there, this is a test."
+
+
+def spec_of(output_format: str = "mp3_44100_128", text: str = TEXT) -> SpeechSpec:
+    """Returns a request that sets no more than it must."""
+    return SpeechSpec(text=text, voice=VOICE, output_format=FORMATS[output_format])
+
+
+async def heard(provider: SpeechProvider, spec: SpeechSpec, *, with_alignment: bool = False) -> list[AudioChunk]:
+    """Returns everything that the engine says."""
+    async with provider.synthesize(spec, with_alignment=with_alignment) as stream:
+        return [chunk async for chunk in stream.chunks]
+
+
+def joined(chunks: list[AudioChunk]) -> bytes:
+    """Returns the audio of all chunks."""
+    return b"".join(chunk.audio for chunk in chunks)

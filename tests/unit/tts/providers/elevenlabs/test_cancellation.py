@@ -1,0 +1,98 @@
+"""Whoever stops listening stops the provider, even while it is silent."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import pytest
+
+from services.tts.providers.elevenlabs import ElevenLabsProvider, ElevenLabsSettings, open_elevenlabs
+from tests.fakes.elevenlabs import API_KEY, FakeElevenLabs
+from tests.fakes.elevenlabs_answers import Answer, Gate
+from tests.unit.tts.providers.elevenlabs.speaking import heard, spec_of
+
+WITHIN_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Silence:
+    """Where in its answer the provider falls silent."""
+
+    answer: Answer
+    gate: Gate
+
+
+def before_the_status_line() -> Silence:
+    gate = Gate()
+    return Silence(Answer(head_gate=gate), gate)
+
+
+def before_the_first_byte() -> Silence:
+    gate = Gate()
+    return Silence(Answer(gate=gate), gate)
+
+
+def between_two_pieces() -> Silence:
+    gate = Gate(2)
+    return Silence(Answer(gate=gate), gate)
+
+
+@pytest.mark.parametrize("with_alignment", [False, True])
+@pytest.mark.parametrize("silence", [before_the_status_line, before_the_first_byte, between_two_pieces])
+async def test_cancelling_closes_the_connection_of_a_silent_provider(
+    fake: FakeElevenLabs, provider: ElevenLabsProvider, silence: type[Silence], with_alignment: bool
+) -> None:
+    held = silence()  # type: ignore[call-arg]  # a function that returns a Silence
+    fake.answers.append(held.answer)
+    task = asyncio.create_task(heard(provider, spec_of(), with_alignment=with_alignment))
+    await held.gate.held()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await fake.all_closed(WITHIN_SECONDS)
+    assert fake.abandoned == 1
+
+
+@pytest.mark.parametrize("with_alignment", [False, True])
+async def test_leaving_half_way_closes_the_connection(
+    fake: FakeElevenLabs, provider: ElevenLabsProvider, with_alignment: bool
+) -> None:
+    fake.answers.append(Answer(gate=Gate(1)))
+    async with provider.synthesize(spec_of(), with_alignment=with_alignment) as stream:
+        assert (await anext(stream.chunks)).audio
+    await fake.all_closed(WITHIN_SECONDS)
+    assert fake.abandoned == 1
+
+
+async def test_leaving_without_listening_closes_the_connection(
+    fake: FakeElevenLabs, provider: ElevenLabsProvider
+) -> None:
+    fake.answers.append(Answer(gate=Gate()))
+    async with provider.synthesize(spec_of(), with_alignment=False):
+        assert fake.open_streams == 1
+    await fake.all_closed(WITHIN_SECONDS)
+    assert fake.abandoned == 1
+
+
+async def test_one_that_leaves_does_not_disturb_another(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
+    gate = Gate()
+    fake.answers += [Answer(gate=gate), Answer(gate=Gate())]
+    staying = asyncio.create_task(heard(provider, spec_of()))
+    await gate.held()
+    async with provider.synthesize(spec_of(), with_alignment=False):
+        assert fake.open_streams == 2
+    await fake.until(lambda: fake.open_streams == 1, WITHIN_SECONDS)
+    gate.release(10)
+    assert await staying
+
+
+async def test_closing_the_engine_ends_what_is_under_way(fake: FakeElevenLabs) -> None:
+    gate = Gate()
+    fake.answers.append(Answer(gate=gate))
+    async with open_elevenlabs(ElevenLabsSettings(API_KEY, fake.base_url)) as provider:
+        task = asyncio.create_task(heard(provider, spec_of()))
+        await gate.held()
+    await fake.all_closed(WITHIN_SECONDS)
+    task.cancel()
+    await asyncio.wait([task])

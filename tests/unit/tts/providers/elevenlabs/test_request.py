@@ -1,0 +1,135 @@
+"""Our requests against those of the official client, recorded."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.tts.formats import DEFAULT_FORMAT, FORMATS
+from services.tts.providers.elevenlabs.request import (
+    Endpoint,
+    ProviderRequest,
+    endpoint_for,
+    speech_request,
+    voices_request,
+)
+from services.tts.providers.elevenlabs.settings import ElevenLabsSettings
+from services.tts.providers.interface import SpeechSpec, Voice, VoiceSettings
+from tests.unit.tts.providers.elevenlabs.speaking import VOICE, spec_of
+
+GOLDEN = Path(__file__).parents[4] / "golden" / "elevenlabs"
+
+PLAIN = ElevenLabsSettings("EL_KEY")
+TUNED = replace(PLAIN, enable_logging=True, optimize_streaming_latency=0)
+
+MINIMAL = SpeechSpec(text="Hi", voice=VOICE, output_format=DEFAULT_FORMAT)
+STITCHED = replace(MINIMAL, previous_request_ids=("a", "b"), next_request_ids=("c",))
+FULL = replace(
+    MINIMAL,
+    model_id="eleven_flash_v2_5",
+    language_code="en",
+    settings=VoiceSettings(stability=0.5, similarity_boost=0.75, style=0.0, speed=1.1, use_speaker_boost=True),
+    seed=7,
+    previous_text="before",
+    next_text="after",
+    apply_text_normalization="auto",
+)
+
+CASES = {
+    "tts.convert.full": (FULL, Endpoint.WHOLE, TUNED),
+    "tts.convert.minimal": (MINIMAL, Endpoint.WHOLE, PLAIN),
+    "tts.request_stitching": (STITCHED, Endpoint.WHOLE, PLAIN),
+    "tts.stream": (replace(FULL, output_format=FORMATS["pcm_24000"]), Endpoint.STREAM, TUNED),
+    "tts.stream_with_timestamps": (FULL, Endpoint.STREAM_WITH_TIMESTAMPS, TUNED),
+    "tts.with_timestamps": (FULL, Endpoint.WHOLE_WITH_TIMESTAMPS, TUNED),
+}
+
+
+def golden(name: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((GOLDEN / f"{name}.json").read_text())
+    return content
+
+
+def sorted_query(pairs: list[list[str]] | tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
+    query = [(name, value) for name, value in pairs]
+    # We always say which format we expect; not to say it means this one.
+    if "output_format" not in dict(query):
+        query.append(("output_format", DEFAULT_FORMAT.name))
+    return sorted(query)
+
+
+def compared(request: ProviderRequest) -> dict[str, Any]:
+    return {
+        "method": request.method,
+        "path": request.path,
+        "query": sorted_query(request.query),
+        "body": request.json,
+        "semantic_headers": request.headers,
+    }
+
+
+def test_every_recorded_speech_request_is_compared() -> None:
+    assert {path.stem for path in GOLDEN.glob("tts.*.json")} == set(CASES)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_speech_request_equals_the_official_clients(name: str) -> None:
+    spec, endpoint, settings = CASES[name]
+    recorded = golden(name)
+    assert compared(speech_request(spec, endpoint, settings)) == recorded | {"query": sorted_query(recorded["query"])}
+
+
+def test_a_voices_request_uses_what_the_official_client_uses() -> None:
+    recorded = golden("voices.search_v2")
+    request = voices_request(PLAIN, "TOK")
+    assert (request.method, request.path, request.json) == (recorded["method"], recorded["path"], recorded["body"])
+    assert request.headers == recorded["semantic_headers"]
+    assert dict(request.query)["next_page_token"] == dict(recorded["query"])["next_page_token"]
+    assert set(dict(request.query)) <= set(dict(recorded["query"]))
+
+
+def test_the_first_page_of_voices_has_no_token() -> None:
+    assert voices_request(PLAIN).query == (("page_size", "100"),)
+
+
+@pytest.mark.parametrize("output_format", FORMATS)
+@pytest.mark.parametrize("with_alignment", [False, True])
+def test_only_wav_is_asked_for_in_one_piece(output_format: str, with_alignment: bool) -> None:
+    endpoint = endpoint_for(spec_of(output_format), with_alignment=with_alignment)
+    assert endpoint.value.endswith("/with-timestamps") == with_alignment
+    assert endpoint.value.startswith("/stream") == (not output_format.startswith("wav"))
+
+
+def test_false_and_zero_are_sent() -> None:
+    settings = VoiceSettings(style=0.0, use_speaker_boost=False)
+    request = speech_request(replace(MINIMAL, settings=settings, seed=0), Endpoint.STREAM, PLAIN)
+    assert request.json == {"text": "Hi", "seed": 0, "voice_settings": {"style": 0.0, "use_speaker_boost": False}}
+
+
+def test_zero_retention_is_asked_for_in_the_query() -> None:
+    request = speech_request(MINIMAL, Endpoint.STREAM, replace(PLAIN, enable_logging=False))
+    assert ("enable_logging", "false") in request.query
+
+
+def test_a_region_is_not_sent() -> None:
+    spec = replace(MINIMAL, model_id="eleven_flash_v2_5", language_code="pt-BR")
+    assert (speech_request(spec, Endpoint.STREAM, PLAIN).json or {})["language_code"] == "pt"
+
+
+def test_a_voice_id_can_not_leave_its_place_in_the_path() -> None:
+    spec = replace(MINIMAL, voice=Voice("../voices?x=#", "odd", "elevenlabs", "account"))
+    assert speech_request(spec, Endpoint.STREAM, PLAIN).path == "/v1/text-to-speech/..%2Fvoices%3Fx%3D%23/stream"
+
+
+def test_neither_key_nor_text_shows_in_a_representation() -> None:
+    shown = repr(speech_request(replace(MINIMAL, text="private"), Endpoint.STREAM, PLAIN)) + repr(PLAIN)
+    assert "EL_KEY" not in shown
+    assert "private" not in shown
+
+
+def test_a_key_is_trimmed() -> None:
+    assert ElevenLabsSettings(" key\n").api_key == "key"

@@ -1,0 +1,219 @@
+"""The voices that can be asked for: the named table, the account's own, and any id."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from services.tts.providers.elevenlabs import ElevenLabsProvider, ElevenLabsSettings, open_elevenlabs
+from services.tts.providers.elevenlabs.settings import PROVIDER
+from services.tts.providers.elevenlabs.transport import open_transport
+from services.tts.voices import NAMED_VOICES
+from tests.fakes.elevenlabs import API_KEY, FakeElevenLabs
+from tests.fakes.elevenlabs_answers import Answer, Gate, refused, refused_in_html, refused_legacy
+
+TABLE_IDS = [item.voice_id for item in NAMED_VOICES]
+
+
+class Clock:
+    """A clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.now_seconds = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_seconds
+
+
+@asynccontextmanager
+async def open_with(fake: FakeElevenLabs, clock: Clock, key: str = API_KEY) -> AsyncIterator[ElevenLabsProvider]:
+    settings = ElevenLabsSettings(key, fake.base_url, voices_timeout_seconds=0.3)
+    async with open_transport(settings) as transport:
+        yield ElevenLabsProvider(transport, settings, clock)
+
+
+def account_voice(number: int, **members: Any) -> dict[str, Any]:
+    return {"voice_id": f"account{number:013}", "name": f"Mine {number}", "category": "cloned"} | members
+
+
+async def ids_of_account(provider: ElevenLabsProvider) -> list[str]:
+    ids = [voice.voice_id for voice in await provider.list_voices()]
+    assert ids[: len(TABLE_IDS)] == TABLE_IDS
+    return ids[len(TABLE_IDS) :]
+
+
+@pytest.mark.parametrize("item", NAMED_VOICES, ids=lambda item: str(item.name))
+@pytest.mark.parametrize("spelled", [str, str.lower, str.upper])
+def test_named_voices_are_found_in_any_case_and_by_id(
+    provider: ElevenLabsProvider, item: Any, spelled: type[str]
+) -> None:
+    found = provider.resolve(spelled(item.name))
+    assert found is not None
+    assert found == provider.resolve(item.voice_id)
+    assert (found.voice_id, found.name, found.type, found.provider) == (item.voice_id, item.name, item.type, PROVIDER)
+    assert found.language_codes == (item.language_code,)
+
+
+def test_an_unknown_id_is_taken_as_it_is(provider: ElevenLabsProvider) -> None:
+    found = provider.resolve("21m00Tcm4TlvDq8ikWAM")
+    assert found is not None
+    assert (found.voice_id, found.name, found.type) == ("21m00Tcm4TlvDq8ikWAM", "21m00Tcm4TlvDq8ikWAM", "account")
+
+
+@pytest.mark.parametrize(
+    "voice", ["", "nobody", "../../etc/passwd/..", "short", "x" * 65, "21m00Tcm4TlvDq8ikWAM\n", "ünïcödé-ünïcödé-id"]
+)
+def test_what_is_neither_name_nor_id_is_no_voice(
+    fake: FakeElevenLabs, provider: ElevenLabsProvider, voice: str
+) -> None:
+    assert provider.resolve(voice) is None
+    assert fake.requests == []
+
+
+async def test_the_accounts_voices_follow_the_table(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
+    fake.account_voices = [
+        account_voice(
+            1,
+            labels={"accent": "irish", "age": None},
+            preview_url="https://example.test/1.mp3",
+            verified_languages=[{"language": "en"}, {"language": "pt"}, {"language": "en"}],
+        )
+    ]
+    assert provider.resolve("mine 1") is None
+    voice = (await provider.list_voices())[-1]
+    assert (voice.name, voice.type, voice.language_codes) == ("Mine 1", "account", ("en", "pt"))
+    assert (voice.labels, voice.preview_url) == ({"accent": "irish"}, "https://example.test/1.mp3")
+    assert provider.resolve("MINE 1") == provider.resolve(voice.voice_id) == voice
+
+
+async def test_all_pages_are_read(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
+    fake.account_voices = [account_voice(number) for number in range(250)]
+    fake.first_page_extra = 7
+    assert await ids_of_account(provider) == [voice["voice_id"] for voice in fake.account_voices]
+    assert [dict(request.query) for request in fake.requests] == [
+        {"page_size": "100"},
+        {"page_size": "100", "next_page_token": "107"},
+        {"page_size": "100", "next_page_token": "207"},
+    ]
+
+
+async def test_pages_that_lead_round_in_circles_end(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
+    fake.account_voices = [account_voice(number) for number in range(150)]
+    fake.repeat_token = True
+    assert len(await ids_of_account(provider)) == 150
+    assert len(fake.requests) == 2
+
+
+async def test_no_id_and_no_name_is_listed_twice(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
+    fake.account_voices = [
+        account_voice(1, voice_id=TABLE_IDS[0], name="Aria by another name"),
+        account_voice(2, name="ARIA"),
+        account_voice(3, name="Twin"),
+        account_voice(4, name="twin"),
+        account_voice(3),
+    ]
+    voices = await provider.list_voices()
+    assert [voice.name for voice in voices[len(TABLE_IDS) :]] == [
+        "ARIA (account0000000000002)",
+        "Twin",
+        "twin (account0000000000004)",
+    ]
+    aria = provider.resolve("aria")
+    assert aria is not None
+    assert aria.voice_id == TABLE_IDS[0]
+
+
+async def test_what_is_not_a_voice_is_not_listed(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
+    fake.account_voices = [
+        {},
+        account_voice(1, voice_id="../../etc"),
+        account_voice(2, voice_id=7),
+        account_voice(3, name=None, labels=[], verified_languages="en", preview_url="javascript:alert(1)"),
+    ]
+    voice = (await provider.list_voices())[-1]
+    assert len(await provider.list_voices()) == len(TABLE_IDS) + 1
+    assert (voice.name, voice.labels, voice.language_codes, voice.preview_url) == (voice.voice_id, {}, (), "")
+
+
+async def test_a_listing_is_kept_until_it_is_old(fake: FakeElevenLabs) -> None:
+    clock = Clock()
+    async with open_with(fake, clock) as provider:
+        assert await ids_of_account(provider) == []
+        fake.account_voices = [account_voice(1)]
+        clock.now_seconds += 299
+        assert await ids_of_account(provider) == []
+        clock.now_seconds += 1
+        assert len(await ids_of_account(provider)) == 1
+    assert len(fake.requests) == 2
+
+
+async def test_listings_at_once_ask_once(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
+    gate = Gate()
+    fake.account_voices = [account_voice(1)]
+    fake.voices_answer = Answer(head_gate=gate)
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(ids_of_account(provider)) for _ in range(5)]
+        await gate.held()
+        tasks[0].cancel()
+        gate.release(5)
+    assert [len(task.result()) for task in tasks[1:]] == [1] * 4
+    assert len(fake.requests) == 2, "one for the caller that left, one for all others"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        refused(500, "internal_error"),
+        refused_in_html(502),
+        refused(401, "invalid_api_key"),
+        refused(429, "system_busy"),
+        Answer(lines=(b"<html>",)),
+        Answer(lines=(b"[]",)),
+        Answer(lines=(b'{"voices": null}',)),
+        Answer(head_gate=Gate()),
+    ],
+)
+async def test_a_listing_that_fails_serves_the_old_one(fake: FakeElevenLabs, answer: Answer) -> None:
+    clock = Clock()
+    async with open_with(fake, clock) as provider:
+        with capture_logs() as logs:
+            fake.voices_answer = answer
+            assert await ids_of_account(provider) == []
+            fake.voices_answer, fake.account_voices = Answer(), [account_voice(1)]
+            assert await ids_of_account(provider) == [], "not asked again at once"
+            clock.now_seconds += 15
+            assert len(await ids_of_account(provider)) == 1
+            fake.voices_answer = answer
+            clock.now_seconds += 300
+            assert len(await ids_of_account(provider)) == 1
+    warnings = [entry for entry in logs if entry["event"] == "account voices could not be listed"]
+    assert len(warnings) == 2
+    assert "SECRET" not in str(logs)
+    assert API_KEY not in str(logs)
+
+
+@pytest.mark.parametrize(("key", "asked"), [(API_KEY, 2), ("", 0)])
+async def test_a_key_that_may_not_list_leaves_the_table_and_is_told_once(
+    fake: FakeElevenLabs, key: str, asked: int
+) -> None:
+    clock = Clock()
+    fake.voices_answer = refused_legacy(401, "missing_permissions")
+    async with open_with(fake, clock, key) as provider:
+        with capture_logs() as logs:
+            for _ in range(2):
+                assert await ids_of_account(provider) == []
+                assert await ids_of_account(provider) == []
+                clock.now_seconds += 300
+    assert len(fake.requests) == asked
+    assert [entry["log_level"] for entry in logs] == ["info"]
+
+
+async def test_a_listing_without_end_is_given_up(fake: FakeElevenLabs) -> None:
+    fake.account_voices = [account_voice(number) for number in range(12_000)]
+    async with open_elevenlabs(ElevenLabsSettings(API_KEY, fake.base_url)) as provider:
+        assert len(await ids_of_account(provider)) == 10_000

@@ -1,0 +1,134 @@
+"""Which names and ids the embedded engine answers to, and with what."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from services.common.errors import MediaError, Reason
+from services.tts.providers.espeak.languages import LANGUAGES, find_language
+from services.tts.providers.espeak.voices import VOICES, Timbre, identifier_of, resolve, timbre_for
+from services.tts.providers.interface import Voice
+from services.tts.voices import NAMED_VOICES, NamedVoice
+
+HOSTILE = [
+    "../../etc/passwd",
+    "en+/etc/passwd",
+    "espeak-en-us-f3/..",
+    "gmw/en-US",
+    "en+f3",
+    "",
+    " ",
+    "espeak-",
+    "Aria\0",
+]
+
+
+def voice(name: str) -> Voice:
+    found = resolve(name)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("named", NAMED_VOICES, ids=lambda named: named.name)
+def test_a_named_voice_is_known_by_name_in_any_case_and_by_its_elevenlabs_id(named: NamedVoice) -> None:
+    found = voice(named.name)
+
+    assert resolve(named.name.upper()) is found
+    assert resolve(named.name.lower()) is found
+    assert resolve(named.voice_id) is found
+    assert resolve(found.voice_id) is found
+    assert found.name == named.name
+
+
+@pytest.mark.parametrize("named", NAMED_VOICES, ids=lambda named: named.name)
+def test_a_named_voice_says_honestly_who_speaks(named: NamedVoice) -> None:
+    found = voice(named.voice_id)
+
+    assert (found.provider, found.type) == ("espeak", "embedded")
+    assert found.voice_id.startswith("espeak-")
+    assert found.labels["gender"] == named.gender
+    assert found.labels["variant"][0] == "m" or named.gender == "female"
+    assert named.language_code in found.language_codes
+
+
+def test_every_voice_has_a_name_an_id_and_a_sound_of_its_own() -> None:
+    assert len({found.voice_id for found in VOICES}) == len(VOICES)
+    assert len({found.name.casefold() for found in VOICES}) == len(VOICES)
+    assert len({identifier_of(timbre_for(found, "")) for found in VOICES}) == len(VOICES)
+
+
+def test_every_voice_can_be_named_in_a_request() -> None:
+    # Only an ASCII shadow of the contract's rule, which tests of the contract hold to the letter.
+    allowed = re.compile(r"^\w[\w ._+&'(),-]{0,99}$")
+    assert [found for found in VOICES if not allowed.match(found.name) or not allowed.match(found.voice_id)] == []
+
+
+def test_there_is_a_voice_for_each_language() -> None:
+    german = voice("espeak German")
+
+    assert german is resolve("espeak-de")
+    assert german.language_codes == ("de",)
+    assert timbre_for(german, "") == Timbre("de", "")
+    assert len(LANGUAGES) == 138
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_what_is_not_on_the_list_is_nobody(name: str) -> None:
+    assert resolve(name) is None
+
+
+@pytest.mark.parametrize("name", HOSTILE[:5])
+def test_no_path_becomes_a_name_of_the_engine(name: str) -> None:
+    with pytest.raises(KeyError):
+        identifier_of(Timbre(name, ""))
+    with pytest.raises(KeyError):
+        identifier_of(Timbre("en-us", name))
+
+
+def test_a_voice_that_somebody_made_up_is_refused() -> None:
+    made_up = Voice("../../etc/passwd", "x", "espeak", "embedded")
+
+    with pytest.raises(MediaError) as caught:
+        timbre_for(made_up, "")
+
+    assert caught.value.reason is Reason.VOICE_NOT_FOUND
+    assert [item.field for item in caught.value.violations] == ["voice"]
+
+
+@pytest.mark.parametrize(
+    ("code", "language"),
+    [
+        ("de", "de"),
+        ("de-AT", "de"),
+        ("pt-BR", "pt-br"),
+        ("pt", "pt"),
+        ("fr-FR", "fr"),
+        ("zh", "cmn"),
+        ("zh-Hant-TW", "cmn"),
+        ("no", "nb"),
+    ],
+)
+def test_a_language_code_picks_the_language_and_keeps_the_speaker(code: str, language: str) -> None:
+    assert timbre_for(voice("Aria"), code) == Timbre(language, "f3")
+
+
+@pytest.mark.parametrize("code", ["en", "EN", "en-US"])
+def test_a_voice_that_speaks_the_language_keeps_its_accent(code: str) -> None:
+    assert timbre_for(voice("Aria"), code) == Timbre("en-us", "f3")
+
+
+@pytest.mark.parametrize("code", ["xx", "fo", "../de", "de/../../x"])
+def test_a_language_that_nobody_reads_is_named_as_the_fault(code: str) -> None:
+    with pytest.raises(MediaError) as caught:
+        timbre_for(voice("Aria"), code)
+
+    assert caught.value.reason is Reason.VALIDATION_ERROR
+    assert [item.field for item in caught.value.violations] == ["language_code"]
+
+
+def test_tags_are_found_by_any_of_their_names() -> None:
+    assert find_language("EN_gb") is LANGUAGES["en-gb"]
+    assert find_language("en") is LANGUAGES["en-gb"]
+    assert find_language("") is None
