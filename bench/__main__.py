@@ -12,12 +12,12 @@ from pathlib import Path
 
 import orjson
 
-from bench import table
+from bench import machine, table
 from bench.bars import bars
 from bench.failures import BenchError
 from bench.load import run_load
 from bench.rest import Rest, weigh
-from bench.rounds import Probe, Run, measure
+from bench.rounds import QUIET_CORES, Probe, Run, measure
 from bench.scenarios import SCENARIOS, Scenario, direct, full
 from bench.suite import Provider, running_provider, running_suite
 from bench.summary import Row, summarize
@@ -25,6 +25,7 @@ from bench.tools import Tools, compiled
 
 REST = "rest"
 _WARM_UP_SECONDS = 0.5
+_PATIENCE_SECONDS = 1.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -74,13 +75,15 @@ def _positive(text: str) -> int:
 def _measure(
     tools: Tools, provider: Provider, chosen: Sequence[Scenario], options: argparse.Namespace, folder: Path
 ) -> list[Run]:
+    settle = partial(machine.wait_until_quiet, QUIET_CORES, _PATIENCE_SECONDS)
     with running_suite(folder, provider) as suite:
         targets = [direct(provider.url), full(suite.url, suite.token)]
         load = partial(run_load, tools.load)
         for scenario in chosen:
             load(targets[1], scenario, _WARM_UP_SECONDS)
         runs: list[Run] = []
-        for run in measure(chosen, targets, Probe(suite.pids, provider.pid), load, options.rounds, options.seconds):
+        probe = Probe(suite.pids, provider.pid)
+        for run in measure(chosen, targets, probe, load, rounds=options.rounds, seconds=options.seconds, settle=settle):
             runs.append(run)
             sys.stderr.write(f"{run.scenario:<8}{run.target:<8}{run.load.requests_per_second:>10,.1f} ok/s\n")
         return runs

@@ -12,7 +12,6 @@ from bench.scenarios import Scenario, Target
 
 QUIET_CORES = 0.3
 """Up to this much work of others a run counts as undisturbed."""
-_PATIENCE_SECONDS = 1.0
 
 Load = Callable[[Target, Scenario, float], LoadResult]
 
@@ -46,7 +45,14 @@ class Probe:
 
 
 def measure(
-    scenarios: Sequence[Scenario], targets: Sequence[Target], probe: Probe, load: Load, rounds: int, seconds: float
+    scenarios: Sequence[Scenario],
+    targets: Sequence[Target],
+    probe: Probe,
+    load: Load,
+    *,
+    rounds: int,
+    seconds: float,
+    settle: Callable[[], None],
 ) -> Iterator[Run]:
     """Yields one run per round, scenario and target; the order of targets alternates.
 
@@ -57,12 +63,13 @@ def measure(
         load: Puts a target under a load for a number of seconds.
         rounds: How often.
         seconds: How long each time.
+        settle: Called before each run; returns when the machine is as quiet as it gets.
     """
     for number in range(rounds):
         ordered = targets if number % 2 == 0 else targets[::-1]
         for scenario in scenarios:
             for target in ordered:
-                machine.wait_until_quiet(QUIET_CORES, _PATIENCE_SECONDS)
+                settle()
                 yield _run(scenario, target, probe, load, seconds)
 
 

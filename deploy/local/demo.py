@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from deploy.local.folder import locked, prepare
 from deploy.local.identity import ensure_identity, issue_token
 from deploy.local.output import Files
 from deploy.local.ports import EDGE, LOOPBACK, choose_free
-from deploy.local.processes import SUITE, ports_of, processes
+from deploy.local.processes import SUITE, Row, ports_of, processes
 from deploy.local.settings import LocalSettings
 from deploy.local.speech_client import fetch_timing, save_speech
 from deploy.local.stopping import stoppable
@@ -36,8 +37,13 @@ class Wish:
     """Folder for the two files; None for `demo` in the folder of the suite's state."""
 
 
-async def demonstrate(settings: LocalSettings, wish: Wish) -> bool:
+async def demonstrate(settings: LocalSettings, wish: Wish, rows: Sequence[Row] = SUITE) -> bool:
     """Makes speech.mp3 and alignment.json on ports of its own, beside a suite that may be running.
+
+    Args:
+        settings: Where the state is, and how patient to be.
+        wish: What to make.
+        rows: What runs meanwhile.
 
     Returns:
         Whether it came to its end; False if it was asked to stop before.
@@ -49,10 +55,10 @@ async def demonstrate(settings: LocalSettings, wish: Wish) -> bool:
     """
     folder = prepare(settings.run_dir)
     target = prepare(wish.output or folder / "demo")
-    chosen = choose_free(ports_of(SUITE))
+    chosen = choose_free(ports_of(rows))
     logs = folder / "logs"
     with locked(folder, _LOCK, f"process {os.getpid()}"), stoppable() as stop:
-        suite = processes(SUITE, chosen, jwks_file=ensure_identity(folder), log_format=settings.log_format)
+        suite = processes(rows, chosen, jwks_file=ensure_identity(folder), log_format=settings.log_format)
         print(f"Starting the suite; its logs are in {logs}")
         with closing(Files(logs, [process.name for process in suite])) as output:
             async with running(suite, output, stop, Options(ready_seconds=settings.ready_seconds)):

@@ -71,7 +71,7 @@ def require_free(chosen: Chosen) -> None:
     """
     problems = [problem for variable, port in chosen.items() if (problem := _problem(variable, port))]
     if problems:
-        remedy = "Stop what uses it, or set the variable to a free port. MEDIA_PORT alone moves the whole suite."
+        remedy = "Stop what uses it, or set the variable to a free port; MEDIA_PORT alone moves the whole suite."
         raise ConfigurationError("\n".join([*problems, remedy]))
 
 

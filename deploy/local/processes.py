@@ -20,8 +20,8 @@ class Row:
     """What people call it; prefix of its log lines."""
     purpose: str
     """What it does, in a few words."""
-    module: tuple[str, ...]
-    """What follows `python -m`."""
+    command: tuple[str, ...]
+    """What is run; a leading `python` is the interpreter that runs the supervisor."""
     ports: tuple[Port, ...]
     """The ports it listens on; the first is shown as its address."""
     ready: str
@@ -38,7 +38,7 @@ SUITE: tuple[Row, ...] = (
     Row(
         name="tts",
         purpose="text to speech, gRPC",
-        module=("services.tts",),
+        command=("python", "-m", "services.tts"),
         ports=(Port("TTS_PORT", 50051, "gRPC of the TTS service"),),
         ready="grpc://127.0.0.1:{TTS_PORT}/media.tts.v1.TextToSpeechService",
         environment={"TTS_ADDRESS": "127.0.0.1:{TTS_PORT}"},
@@ -47,7 +47,7 @@ SUITE: tuple[Row, ...] = (
     Row(
         name="gateway",
         purpose="HTTP in front of the services",
-        module=("gateway",),
+        command=("python", "-m", "gateway"),
         ports=(
             Port("GATEWAY_PORT", 8081, "HTTP of the gateway"),
             Port("GATEWAY_GRPC_PORT", 8082, "gRPC reflection and health of all services"),
@@ -63,7 +63,7 @@ SUITE: tuple[Row, ...] = (
     Row(
         name="envoy",
         purpose="the edge: the only public port; checks tokens",
-        module=("gateway.envoy", "run"),
+        command=("python", "-m", "gateway.envoy", "run"),
         ports=(EDGE, Port("MEDIA_ADMIN_PORT", 9901, "Envoy's admin page")),
         ready="http://127.0.0.1:{MEDIA_PORT}/health",
         after=("tts", "gateway"),
@@ -110,13 +110,18 @@ def processes(rows: Sequence[Row], chosen: Chosen, *, jwks_file: Path, log_forma
     return [
         Process(
             name=row.name,
-            argv=(sys.executable, "-m", *row.module),
+            argv=_argv(row, chosen),
             environment=environment,
             ready=check_for(row.ready.format_map(chosen)),
             after=row.after,
         )
         for row in rows
     ]
+
+
+def _argv(row: Row, chosen: Chosen) -> tuple[str, ...]:
+    program, *arguments = (text.format_map(chosen) for text in row.command)
+    return (sys.executable if program == "python" else program, *arguments)
 
 
 def _environment(rows: Sequence[Row], chosen: Chosen) -> dict[str, str]:

@@ -59,7 +59,7 @@ def configuration() -> str:
         _variables_table(common),
     ]
     for title, kind in _PROCESSES:
-        own = {name: info for name, info in variables(kind).items() if name not in common or info != common[name]}
+        own = {name: info for name, info in variables(kind).items() if not _same(info, common.get(name))}
         sections += [f"## {title}", _variables_table(own)]
     sections += [_PORTS_TEXT, _table(("Variable", "Default", "Port"), _port_rows())]
     return "\n\n".join(sections) + "\n"
@@ -103,6 +103,10 @@ _PORTS_TEXT = f"""\
 `{EDGE.variable}` alone moves the whole suite: every port whose own variable is not set moves by as much as \
 `{EDGE.variable}` is away from {EDGE.default}, so that two suites on one machine differ in `{EDGE.variable}` and \
 `MEDIA_RUN_DIR` only. A port that is taken ends the start with a text that names it, its holder and its variable."""
+
+
+def _same(info: FieldInfo, common: FieldInfo | None) -> bool:
+    return common is not None and (info.default, info.description) == (common.default, common.description)
 
 
 def _port_rows() -> Iterator[tuple[object, ...]]:

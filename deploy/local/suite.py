@@ -28,8 +28,12 @@ _PROVIDERS: dict[ProviderName, str] = {
 }
 
 
-async def run_suite(settings: LocalSettings) -> None:
+async def run_suite(settings: LocalSettings, rows: Sequence[Row] = SUITE) -> None:
     """Runs the suite until it is asked to stop.
+
+    Args:
+        settings: Where its state is, and how patient to be.
+        rows: What runs.
 
     Raises:
         ConfigurationError: A setting is wrong, a port is taken, or the suite runs already.
@@ -38,10 +42,10 @@ async def run_suite(settings: LocalSettings) -> None:
     began = time.monotonic()
     folder = prepare(settings.run_dir)
     provider = load(TtsSettings).provider_by_default
-    chosen = choose(ports_of(SUITE))
+    chosen = choose(ports_of(rows))
     with locked(folder, _LOCK, f"process {os.getpid()}, http://localhost:{chosen[EDGE.variable]}"):
         require_free(chosen)
-        suite = processes(SUITE, chosen, jwks_file=ensure_identity(folder), log_format=settings.log_format)
+        suite = processes(rows, chosen, jwks_file=ensure_identity(folder), log_format=settings.log_format)
         with stoppable() as stop:
             terminal = Terminal(
                 sys.stdout,
@@ -51,7 +55,7 @@ async def run_suite(settings: LocalSettings) -> None:
             )
             terminal.note(f"starting {', '.join(process.name for process in suite)}")
             async with running(suite, terminal, stop, Options(ready_seconds=settings.ready_seconds)):
-                terminal.plain(welcome(SUITE, chosen, folder, provider, time.monotonic() - began))
+                terminal.plain(welcome(rows, chosen, folder, provider, time.monotonic() - began))
                 await asyncio.Event().wait()
         terminal.note("stopped")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from http import HTTPStatus
 
 from services.common.errors import Reason
 
@@ -11,16 +10,14 @@ ERROR = "Error"
 REQUEST_ID = "X-Request-Id"
 REQUEST_ID_HEADER = {"$ref": "#/components/headers/RequestId"}
 
-_NEEDS_BODY = frozenset({HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE})
-_NEEDS_CREDENTIAL = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
-# Answers of paths, not of operations.
-_ELSEWHERE = frozenset({HTTPStatus.METHOD_NOT_ALLOWED})
+_NEEDS_BODY = frozenset({413, 415})
+_NEEDS_CREDENTIAL = frozenset({401, 403})
+# The first is an answer of paths, not of operations; the second reaches nobody, since the caller went away.
+_ELSEWHERE = frozenset({405, 499})
 
-# A caller that went away reads no answer, and its status is none of the registered ones.
-_REASONS: dict[HTTPStatus, list[Reason]] = {
+_REASONS: dict[int, list[Reason]] = {
     status: [reason for reason in Reason if reason.row.http_status == status]
-    for status in HTTPStatus
-    if any(reason.row.http_status == status for reason in Reason)
+    for status in sorted({reason.row.http_status for reason in Reason} - _ELSEWHERE)
 }
 
 
@@ -65,20 +62,20 @@ def error_responses() -> dict[str, object]:
 def references(*, takes_body: bool, public: bool) -> dict[str, object]:
     """Returns the error answers of one operation, by status."""
     return {
-        str(int(status)): {"$ref": f"#/components/responses/{_name(status)}"}
+        str(status): {"$ref": f"#/components/responses/{_name(status)}"}
         for status in _statuses(takes_body=takes_body, public=public)
     }
 
 
-def _statuses(*, takes_body: bool, public: bool) -> Iterator[HTTPStatus]:
+def _statuses(*, takes_body: bool, public: bool) -> Iterator[int]:
     for status in _REASONS:
         missing = (status in _NEEDS_BODY and not takes_body) or (status in _NEEDS_CREDENTIAL and public)
-        if status not in _ELSEWHERE and not missing:
+        if not missing:
             yield status
 
 
-def _name(status: HTTPStatus) -> str:
-    return status.phrase.title().replace(" ", "").replace("-", "")
+def _name(status: int) -> str:
+    return f"Error{status}"
 
 
 def _response(reasons: list[Reason]) -> dict[str, object]:

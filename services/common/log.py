@@ -14,6 +14,7 @@ import orjson
 import structlog
 
 LogFormat = Literal["json", "console"]
+Event = MutableMapping[str, Any]
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 """Id of the request that the current task works for; empty outside one."""
@@ -28,17 +29,11 @@ def logger(name: str) -> structlog.stdlib.BoundLogger:
 def configure(service: str, level: str = "INFO", log_format: LogFormat = "json") -> None:
     """Sends this process's logs to standard output; called once, at start."""
     threshold = logging.getLevelNamesMapping()[level.upper()]
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer(serializer=lambda event, **_: orjson.dumps(event, default=str).decode())
-        if log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=False, pad_event_to=40)
-    )
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            lambda _logger, _method, event: _with_context(event, service),
-            renderer,
+            _with_request_id,
+            *(_for_machines(service) if log_format == "json" else _for_people()),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         logger_factory=structlog.PrintLoggerFactory(sys.stdout),
@@ -63,8 +58,31 @@ def where(error: BaseException) -> list[str]:
     return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
 
 
-def _with_context(event: MutableMapping[str, Any], service: str) -> MutableMapping[str, Any]:
-    event["service"] = service
+def _for_machines(service: str) -> list[structlog.typing.Processor]:
+    def with_service(_logger: object, _method: str, event: Event) -> Event:
+        event["service"] = service
+        return event
+
+    return [
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        with_service,
+        structlog.processors.JSONRenderer(serializer=lambda event, **_: orjson.dumps(event, default=str).decode()),
+    ]
+
+
+def _for_people() -> list[structlog.typing.Processor]:
+    def without_component(_logger: object, _method: str, event: Event) -> Event:
+        event.pop("component", None)
+        return event
+
+    return [
+        structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
+        without_component,
+        structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0, pad_level=False),
+    ]
+
+
+def _with_request_id(_logger: object, _method: str, event: Event) -> Event:
     if value := request_id.get():
         event["request_id"] = value
     return event

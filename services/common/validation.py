@@ -7,7 +7,6 @@ from google.protobuf.message import Message
 
 from services.common.errors import FieldViolation, MediaError, Reason
 
-
 # An error travels in HTTP/2 headers, of which a caller takes 8 KiB; beyond that it would see another error.
 _MOST_VIOLATIONS = 25
 

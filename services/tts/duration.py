@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable
 from typing import Protocol
@@ -81,6 +82,7 @@ _FREE_OR_BAD_RATE = (0, 15)
 _BAD_SAMPLE_RATE = 3
 _INFO_TAGS = (b"Xing", b"Info")
 _INFO_TAG_WITHIN_BYTES = 40
+_TAG_OR_FRAME = re.compile(rb"[I\xff]")
 
 
 class _Mp3(_Walker):
@@ -98,8 +100,8 @@ class _Mp3(_Walker):
         return self._seconds
 
     def step(self, data: bytes, position: int) -> int:
-        if data.startswith(b"ID3", position):
-            size = data[position + 6 : position + 10]
+        size = data[position + 6 : position + 10]
+        if data.startswith(b"ID3", position) and size.isascii():
             return 10 + (size[0] << 21 | size[1] << 14 | size[2] << 7 | size[3])
         head = int.from_bytes(data[position : position + 4])
         version, layer = head >> 19 & 3, head >> 17 & 3
@@ -112,8 +114,8 @@ class _Mp3(_Walker):
             and sample_rate_index != _BAD_SAMPLE_RATE
         )
         if not usable:
-            following = data.find(b"\xff", position + 1)
-            return (following if following > 0 else len(data)) - position
+            following = _TAG_OR_FRAME.search(data, position + 1)
+            return (following.start() if following else len(data)) - position
         if self._first and len(data) - position < _INFO_TAG_WITHIN_BYTES:
             return 0
         samples = 1152 if version == _MPEG_1 else 576
@@ -140,11 +142,10 @@ class _Wav:
             self._samples.feed(audio)
             return
         self._header += audio
-        found = self._header.find(b"data", 12)
-        if found >= 0 and len(self._header) >= found + 8:
-            self._samples.feed(self._header[found + 8 :])
-            self._header = None
-        elif len(self._header) > self._LONGEST_HEADER_BYTES:
+        found = self._header.find(b"data", 12, self._LONGEST_HEADER_BYTES)
+        start = found + 8 if found >= 0 else self._LONGEST_HEADER_BYTES
+        if len(self._header) >= start:
+            self._samples.feed(self._header[start:])
             self._header = None
 
     @property
@@ -158,6 +159,7 @@ class _OggOpus(_Walker):
     header_bytes = 27
     _SEGMENT_COUNT_AT = 26
     _NO_PACKET_ENDS_HERE = -1
+    _OPUS_HEAD_BYTES = 19
 
     def __init__(self) -> None:
         super().__init__()
@@ -174,14 +176,15 @@ class _OggOpus(_Walker):
             return (following if following > 0 else max(position + 1, len(data) - 3)) - position
         segments = data[position + self._SEGMENT_COUNT_AT]
         body = position + self.header_bytes + segments
-        if len(data) < body + 12:
+        body_bytes = sum(data[position + self.header_bytes : body])
+        if len(data) < body + min(body_bytes, self._OPUS_HEAD_BYTES):
             return 0
         (granule,) = struct.unpack_from("<q", data, position + 6)
         if data.startswith(b"OpusHead", body):
             (self._pre_skip_samples,) = struct.unpack_from("<H", data, body + 10)
         if granule != self._NO_PACKET_ENDS_HERE:
             self._position_samples = max(self._position_samples, granule)
-        return self.header_bytes + segments + sum(data[position + self.header_bytes : body])
+        return self.header_bytes + segments + body_bytes
 
 
 _METERS: dict[Family, Callable[[OutputFormat], DurationMeter]] = {

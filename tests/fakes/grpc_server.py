@@ -9,10 +9,11 @@ from typing import Any
 
 import grpc
 from google.protobuf import wrappers_pb2
+from grpc_health.v1 import health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from media.tts.v1 import tts_pb2
 
 from services.common.channel import open_channel
-from services.common.guard import Limits
 from services.common.server import Register, RunningServer, ServerOptions, running_server
 
 SERVICE = "test.v1.ProbeService"
@@ -102,6 +103,20 @@ class Call:
         if kind.endswith("stream"):
             return [response.value async for response in call]
         return [(await call).value]
+
+
+def health_stub(channel: grpc.aio.Channel) -> Any:
+    """Returns a stub of the health service, whose published types know none of its methods."""
+    return health_pb2_grpc.HealthStub(channel)
+
+
+async def reflected_services(channel: grpc.aio.Channel) -> list[str]:
+    """Returns the names of the services that reflection tells of."""
+    stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)  # type: ignore[arg-type]  # typed for blocking calls
+    call = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]), timeout=5)
+    answer = await call.read()
+    call.cancel()
+    return [item.name for item in answer.list_services_response.service]
 
 
 def _method_handler(kind: str, handler: Callable[..., Any]) -> grpc.RpcMethodHandler[Any, Any]:

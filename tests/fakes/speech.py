@@ -30,7 +30,7 @@ class FakeSpeechProvider(SpeechProvider):
         accepts_when: Accepts only once this is set.
     """
 
-    def __init__(  # noqa: PLR0913 - each is one independent part of the script
+    def __init__(
         self,
         *steps: Step,
         name: str = "espeak",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 from services.tts.alignment import Alignment
@@ -46,8 +46,13 @@ class VoiceSettings:
 
     def or_else(self, defaults: VoiceSettings) -> VoiceSettings:
         """Returns these settings, with `defaults` where they leave one open."""
-        given = {name: value for name, value in asdict(self).items() if value is not None}
-        return replace(defaults, **given)
+        return VoiceSettings(
+            self.stability if self.stability is not None else defaults.stability,
+            self.similarity_boost if self.similarity_boost is not None else defaults.similarity_boost,
+            self.style if self.style is not None else defaults.style,
+            self.speed if self.speed is not None else defaults.speed,
+            self.use_speaker_boost if self.use_speaker_boost is not None else defaults.use_speaker_boost,
+        )
 
 
 @dataclass(frozen=True, slots=True)

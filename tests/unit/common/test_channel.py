@@ -45,11 +45,15 @@ async def test_breaking_out_of_a_stream_ends_it_at_the_service() -> None:
 
 async def test_an_exception_between_two_reads_ends_the_stream_at_the_service() -> None:
     endless = Endless()
+
+    async def fail_after_one(stream: grpc.aio.UnaryStreamCall[Request, Response]) -> None:
+        async with open_stream(stream):
+            async for _ in stream:
+                raise ZeroDivisionError
+
     async with served(probe({SERVER_STREAM: endless.stream})) as probed:
         with pytest.raises(ZeroDivisionError):
-            async with open_stream(Call().start(probed.channel, SERVER_STREAM)) as stream:
-                async for _ in stream:
-                    raise ZeroDivisionError
+            await fail_after_one(Call().start(probed.channel, SERVER_STREAM))
         await endless.live.becomes(0)
 
 

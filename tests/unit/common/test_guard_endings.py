@@ -191,4 +191,3 @@ async def test_the_servers_own_limit_ends_a_handler_that_is_blocked_by_a_slow_re
         await writer.live.becomes(0)
         assert not writer.second_sent.is_set()
         call.cancel()
-

@@ -87,7 +87,6 @@ async def test_the_failure_of_a_service_behind_is_passed_on_with_its_reason(kind
 async def test_a_handler_that_aborts_itself_keeps_its_status(kind: str) -> None:
     async def body(request: Request, context: Context) -> Response:
         await context.abort(grpc.StatusCode.ALREADY_EXISTS, "as the handler says")
-        return Response()
 
     failure = await failure_of(body, kind)
     assert (failure.code(), failure.details()) == (grpc.StatusCode.ALREADY_EXISTS, "as the handler says")
@@ -151,10 +150,8 @@ async def test_a_method_that_does_not_exist_is_unimplemented(kind: str) -> None:
 
 @pytest.mark.parametrize("library", ["asyncio", "grpc._cython.cygrpc", "grpc.aio._server", "aiohttp.server"])
 def test_what_a_library_says_of_an_exception_is_logged_without_its_words(library: str, log_lines: LogLines) -> None:
-    try:
-        raise RuntimeError(SECRET)
-    except RuntimeError as error:
-        logging.getLogger(library).error("failed with %s", error, exc_info=error)
+    error = RuntimeError(SECRET)
+    logging.getLogger(library).error("failed with %s", error, exc_info=error)
     (line,) = log_lines()
     assert (line["library"], line["error_type"], line["level"]) == (library, "RuntimeError", "error")
     assert SECRET not in json.dumps(line)

@@ -9,8 +9,7 @@ from typing import Any
 
 import grpc
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from grpc_health.v1 import health_pb2
 
 from services.common.errors import MediaError, Reason
 from services.common.guard import Limits
@@ -26,8 +25,10 @@ from tests.fakes.grpc_server import (
     Request,
     Response,
     Served,
+    health_stub,
     probe,
     probe_of_all_kinds,
+    reflected_services,
     served,
 )
 
@@ -88,7 +89,7 @@ async def test_a_call_beyond_the_limit_is_refused_with_a_time_to_come_back(kind:
 
 async def test_health_answers_while_every_slot_is_taken() -> None:
     async with saturated() as (probed, _, _):
-        health = health_pb2_grpc.HealthStub(probed.channel)
+        health = health_stub(probed.channel)
         checked = await health.Check(health_pb2.HealthCheckRequest(service=SERVICE), timeout=5)
         assert checked.status == SERVING
         watch = health.Watch(health_pb2.HealthCheckRequest(service=SERVICE), timeout=5)
@@ -98,7 +99,7 @@ async def test_health_answers_while_every_slot_is_taken() -> None:
 
 async def test_watching_health_takes_no_slot() -> None:
     async with served(probe_of_all_kinds(Gate().body), limits=Limits(concurrent_rpcs=1)) as probed:
-        health = health_pb2_grpc.HealthStub(probed.channel)
+        health = health_stub(probed.channel)
         watch = health.Watch(health_pb2.HealthCheckRequest(), timeout=5)
         assert (await watch.read()).status == SERVING
         assert probed.server.guard.running == 0
@@ -107,12 +108,7 @@ async def test_watching_health_takes_no_slot() -> None:
 
 async def test_reflection_answers_while_every_slot_is_taken() -> None:
     async with saturated() as (probed, _, _):
-        call = reflection_pb2_grpc.ServerReflectionStub(probed.channel).ServerReflectionInfo(
-            iter([reflection_pb2.ServerReflectionRequest(list_services="")]), timeout=5
-        )
-        answer = await call.read()
-        assert SERVICE in [item.name for item in answer.list_services_response.service]
-        call.cancel()
+        assert SERVICE in await reflected_services(probed.channel)
 
 
 @pytest.mark.parametrize("failure", [MediaError(Reason.CONTENT_BLOCKED), RuntimeError("unexpected")])

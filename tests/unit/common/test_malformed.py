@@ -78,7 +78,10 @@ def test_good_messages_pass_untouched(text: str) -> None:
 
 
 def test_a_deserializer_that_nobody_knows_is_told_apart_no_further() -> None:
-    deserialize = tolerant(lambda content: wrappers_pb2.StringValue.FromString(content))
+    def without_descriptor(content: bytes) -> wrappers_pb2.StringValue:
+        return wrappers_pb2.StringValue.FromString(content)
+
+    deserialize = tolerant(without_descriptor)
     assert deserialize is not None
     broken = deserialize(b"\x0a\x01\xff")
     assert isinstance(broken, Malformed)

@@ -10,8 +10,7 @@ from collections.abc import AsyncIterator
 
 import grpc
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from grpc_health.v1 import health_pb2
 
 from services.common.channel import open_channel
 from services.common.errors import Reason
@@ -28,8 +27,9 @@ from tests.fakes.grpc_server import (
     Context,
     Request,
     Response,
-    Served,
+    health_stub,
     probe,
+    reflected_services,
     served,
 )
 
@@ -61,10 +61,10 @@ class Watch:
     """Follows what a server says of its health."""
 
     def __init__(self, channel: grpc.aio.Channel, service: str = SERVICE) -> None:
-        stub = health_pb2_grpc.HealthStub(channel)
+        stub = health_stub(channel)
         self._call = stub.Watch(health_pb2.HealthCheckRequest(service=service), timeout=10, wait_for_ready=True)
 
-    async def becomes(self, wanted: health_pb2.HealthCheckResponse.ServingStatus.ValueType) -> None:
+    async def becomes(self, wanted: int) -> None:
         while (await self._call.read()).status != wanted:
             pass
 
@@ -115,7 +115,7 @@ async def test_a_host_that_is_not_ours_is_named_with_the_variable() -> None:
 
 async def test_health_is_told_for_each_service_and_for_the_whole() -> None:
     async with served(Speaker().register) as running:
-        health = health_pb2_grpc.HealthStub(running.channel)
+        health = health_stub(running.channel)
         for service in (SERVICE, ""):
             assert (await health.Check(health_pb2.HealthCheckRequest(service=service))).status == SERVING
         with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -123,24 +123,15 @@ async def test_health_is_told_for_each_service_and_for_the_whole() -> None:
         assert caught.value.code() is grpc.StatusCode.NOT_FOUND
 
 
-async def reflected(running: Served) -> list[str]:
-    call = reflection_pb2_grpc.ServerReflectionStub(running.channel).ServerReflectionInfo(
-        iter([reflection_pb2.ServerReflectionRequest(list_services="")]), timeout=5
-    )
-    answer = await call.read()
-    call.cancel()
-    return [item.name for item in answer.list_services_response.service]
-
-
 async def test_reflection_lists_the_services_and_health() -> None:
     async with served(Speaker().register, reflection=True) as running:
-        assert {SERVICE, "grpc.health.v1.Health"} <= set(await reflected(running))
+        assert {SERVICE, "grpc.health.v1.Health"} <= set(await reflected_services(running.channel))
 
 
 async def test_reflection_is_off_unless_asked_for() -> None:
     async with served(Speaker().register) as running:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await reflected(running)
+            await reflected_services(running.channel)
         assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 

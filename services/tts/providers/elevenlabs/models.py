@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from services.tts.formats import FORMATS
-from services.tts.providers.interface import Capabilities, SpeechSpec
+from services.tts.providers.interface import Capabilities, SpeechSpec, VoiceSettings
 
 DEFAULT_MODEL_ID = "eleven_multilingual_v2"
 
 CAPABILITIES = Capabilities(
     families=frozenset(item.family for item in FORMATS.values()),
     default_model_id=DEFAULT_MODEL_ID,
+    default_settings=VoiceSettings(stability=0.5, similarity_boost=0.75, style=0.0, speed=1.0, use_speaker_boost=True),
     max_text_characters={
         "eleven_v4": 10_000,
         "eleven_v3": 5_000,

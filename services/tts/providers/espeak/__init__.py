@@ -1,1 +1,21 @@
 """The embedded speech engine: espeak-ng in a process of its own, spoken to over a socket."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from services.tts.providers.espeak.process import EspeakSettings
+    from services.tts.providers.espeak.provider import EspeakProvider, open_espeak
+
+__all__ = ["EspeakProvider", "EspeakSettings", "open_espeak"]
+
+_HOMES = {"EspeakProvider": "provider", "EspeakSettings": "process", "open_espeak": "provider"}
+
+
+def __getattr__(name: str) -> object:
+    """Loads the service's side when it is asked for: the engine's process imports this package too, and must not."""
+    if name not in _HOMES:
+        raise AttributeError(name)
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -100,9 +100,6 @@ class EngineProcess:
         async with self._lock:
             self._closed = True
             await self._stop()
-            if self._folder is not None:
-                shutil.rmtree(self._folder, ignore_errors=True)
-                self._folder = None
 
     async def _replace(self, address: str | None) -> None:
         """Starts the process anew, unless the one at `address` has been replaced already."""
@@ -121,12 +118,11 @@ class EngineProcess:
             await self._start()
 
     async def _start(self) -> None:
-        if self._folder is None:
-            # Socket paths are limited to about 100 bytes, hence the short name.
-            self._folder = Path(tempfile.mkdtemp(prefix="espeak-"))
+        # Each process has a folder of its own: a dying one must not be mistaken for its successor, and what cleans the
+        # machine's temporary folder may have taken the last. Socket paths are limited to about 100 bytes.
+        self._folder = Path(tempfile.mkdtemp(prefix="espeak-"))
         self._starts += 1
-        # Each process has an address of its own: a dying one must not be mistaken for its successor.
-        address = str(self._folder / f"{self._starts}.sock")
+        address = str(self._folder / "engine.sock")
         settings = self._settings
         self._process = await asyncio.create_subprocess_exec(
             *(self._executable, "-m", _MODULE, "--socket", address, "--stop-with-stdin"),
@@ -158,6 +154,9 @@ class EngineProcess:
 
     async def _stop(self) -> None:
         process, self._process, self._address = self._process, None, None
+        folder, self._folder = self._folder, None
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
         if process is None:
             return
         if process.stdin is not None:

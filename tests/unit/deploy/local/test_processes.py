@@ -24,7 +24,8 @@ def suite() -> list[Process]:
 
 @pytest.mark.parametrize("row", SUITE, ids=lambda row: row.name)
 def test_a_row_can_be_started(row: Row) -> None:
-    assert find_spec(f"{row.module[0]}.__main__") is not None
+    assert row.command[:2] == ("python", "-m")
+    assert find_spec(f"{row.command[2]}.__main__") is not None
     assert set(row.after) <= {earlier.name for earlier in SUITE[: SUITE.index(row)]}
     assert all(
         variable in KNOWN for variable in (*row.environment, *row.habits, *(port.variable for port in row.ports))
@@ -50,6 +51,12 @@ def test_everybody_is_told_the_same_ports_and_addresses() -> None:
         assert process.environment["GATEWAY_ADDRESS"] == f"127.0.0.1:{CHOSEN['GATEWAY_PORT']}"
         assert process.environment["MEDIA_JWT_JWKS_FILE"] == "/keys/jwks.json"
         assert process.environment["MEDIA_LOG_FORMAT"] == "console"
+
+
+def test_a_row_may_run_any_program_with_its_ports() -> None:
+    row = Row("other", "a program", ("other-server", "--port={OTHER_PORT}"), (), "http://127.0.0.1:{OTHER_PORT}/")
+    (process,) = processes([row], {"OTHER_PORT": 7}, jwks_file=Path("/keys/jwks.json"), log_format="json")
+    assert process.argv == ("other-server", "--port=7")
 
 
 def test_drains_are_short_unless_the_user_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:

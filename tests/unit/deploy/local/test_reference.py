@@ -36,6 +36,12 @@ def test_aliases_and_kinds_of_defaults_are_shown() -> None:
     assert "| `TTS_PORT` | `50051` |" in text
 
 
+def test_what_all_processes_read_is_listed_once() -> None:
+    text = reference.configuration()
+    assert text.count("| `MEDIA_LOG_LEVEL` |") == 1
+    assert "| `MEDIA_LOG_FORMAT` | `console` |" in text
+
+
 def test_documents_are_independent_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     before = reference.configuration()
     monkeypatch.setenv("TTS_PORT", "1")

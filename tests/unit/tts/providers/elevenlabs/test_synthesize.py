@@ -158,12 +158,13 @@ async def test_the_base_url_may_have_a_path(path: str) -> None:
     assert peer.heads[0].startswith(f"POST {path.rstrip('/')}/v1/text-to-speech/".encode())
 
 
-async def test_an_odd_voice_id_stays_in_its_place_on_the_wire() -> None:
-    spec = replace(spec_of(), voice=replace(VOICE, voice_id="a/../b?c"))
+@pytest.mark.parametrize(("voice_id", "sent"), [("a/../b?c", b"a%2F..%2Fb%3Fc"), ("..", b"..")])
+async def test_an_odd_voice_id_stays_in_its_place_on_the_wire(voice_id: str, sent: bytes) -> None:
+    spec = replace(spec_of(), voice=replace(VOICE, voice_id=voice_id))
     async with (
         tcp_peer() as peer,
         open_elevenlabs(ElevenLabsSettings(API_KEY, f"http://127.0.0.1:{peer.port}")) as provider,
     ):
         with pytest.raises(MediaError):
             await heard(provider, spec)
-    assert peer.heads[0].startswith(b"POST /v1/text-to-speech/a%2F..%2Fb%3Fc/stream?output_format=")
+    assert peer.heads[0].startswith(b"POST /v1/text-to-speech/" + sent + b"/stream?output_format=")

@@ -122,6 +122,13 @@ async def test_a_killed_engine_is_replaced_once_for_all_callers() -> None:
         assert await engine.answers()
 
 
+async def test_a_socket_that_was_swept_away_is_made_anew() -> None:
+    async with running() as (provider, engine):
+        folder_of(pid_of(engine)).joinpath("engine.sock").unlink()
+
+        assert (await speak(provider, spec())).audio
+
+
 async def test_a_request_that_waits_for_its_turn_outlives_the_engine() -> None:
     async with running(EspeakSettings(max_children=1)) as (provider, engine), AsyncExitStack() as stack:
         stream, _ = await started(stack, provider, engine)
@@ -151,7 +158,7 @@ async def test_closing_ends_the_engine_and_its_children_and_removes_the_socket()
         async with running() as (provider, engine):
             _, child = await started(stack, provider, engine)
             pid = pid_of(engine)
-            (folder,) = {Path(word).parent for word in command_of(pid) if word.endswith(".sock")}
+            folder = folder_of(pid)
             assert folder.stat().st_mode & 0o777 == 0o700
 
         await gone(child)
@@ -162,8 +169,9 @@ async def test_closing_ends_the_engine_and_its_children_and_removes_the_socket()
         assert caught.value.reason is Reason.PROVIDER_UNAVAILABLE
 
 
-def command_of(pid: int) -> list[str]:
-    return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+def folder_of(pid: int) -> Path:
+    command = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    return Path(command[command.index("--socket") + 1]).parent
 
 
 async def test_the_engine_ends_with_the_process_that_started_it(tmp_path: Path) -> None:

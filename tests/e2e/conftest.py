@@ -1,0 +1,118 @@
+"""The whole suite, as `make run` starts it, on ports of its own; started once for all tests."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from deploy.local.identity import issue_token
+from deploy.local.ports import EDGE, choose_free
+from deploy.local.processes import SUITE, ports_of
+
+ROOT = Path(__file__).parents[2]
+READY_SECONDS = 45.0
+STOP_SECONDS = 10.0
+LAST_LINE = "Ctrl-C stops everything."
+_OURS = re.compile(r"(MEDIA|TTS|GATEWAY|ELEVENLABS|ELEVEN|ENVOY|ALLOWED)_")
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """A running suite."""
+
+    port: int
+    """Its public port."""
+    run_dir: Path
+    """Where its keys are."""
+    environment: Mapping[str, str]
+    """The environment it was started with."""
+    welcome: str
+    """What it said until it was ready."""
+
+    @property
+    def url(self) -> str:
+        """Base address for HTTP."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def target(self) -> str:
+        """Address for gRPC."""
+        return f"127.0.0.1:{self.port}"
+
+    def token(self, subject: str = "tests", lifetime_seconds: float = 3600) -> str:
+        """Returns a bearer token."""
+        return issue_token(self.run_dir, subject, lifetime_seconds)
+
+
+class _Reader:
+    """Collects what a process says, so that it never waits for us."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._lines: list[str] = []
+        self._ready = threading.Event()
+        self._process = process
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def welcome(self) -> str:
+        """Returns what was said until the suite was ready."""
+        assert self._ready.wait(READY_SECONDS), self.everything()
+        assert self._process.poll() is None, self.everything()
+        return self.everything()
+
+    def everything(self) -> str:
+        """Returns what was said up to now."""
+        return "".join(self._lines)
+
+    def join(self) -> None:
+        """Waits for the last line."""
+        self._thread.join(STOP_SECONDS)
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._lines.append(line)
+            if line.strip() == LAST_LINE:
+                self._ready.set()
+        self._ready.set()
+
+
+@pytest.fixture(scope="session")
+def suite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Suite]:
+    """Runs the suite with the embedded engine, whatever the environment of the tests has set."""
+    run_dir = tmp_path_factory.mktemp("suite")
+    chosen = choose_free(ports_of(SUITE))
+    environment = {name: value for name, value in os.environ.items() if not _OURS.match(name)}
+    environment |= {variable: str(port) for variable, port in chosen.items()}
+    environment |= {"MEDIA_RUN_DIR": str(run_dir), "PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "deploy.local", "run"],
+        cwd=ROOT,
+        env=environment,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    reader = _Reader(process)
+    try:
+        yield Suite(chosen[EDGE.variable], run_dir, environment, reader.welcome())
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(STOP_SECONDS)
+        finally:
+            process.kill()
+            process.wait()
+            reader.join()
+            if process.stdout is not None:
+                process.stdout.close()

@@ -1,0 +1,35 @@
+"""Makes message types out of .proto text, for what the suite's own contracts do not use (yet)."""
+
+from __future__ import annotations
+
+import tempfile
+from importlib import resources
+from pathlib import Path
+
+import grpc_tools
+import grpc_tools.protoc
+from google.protobuf import descriptor_pb2, descriptor_pool
+from google.protobuf.descriptor import FileDescriptor
+
+# Holds our own contracts and what they import: google.api, buf.validate.
+_KNOWN = str(resources.files("media").joinpath("descriptors.pb"))
+_WELL_KNOWN = Path(grpc_tools.__file__).parent / "_proto"
+
+
+def compiled(name: str, source: str) -> FileDescriptor:
+    """Returns the descriptor of `source`, a .proto file called `name`, from protobuf's default pool.
+
+    Raises:
+        ValueError: The text is no valid .proto file.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        (root / name).write_text(source, encoding="utf-8")
+        image = root / "image.binpb"
+        arguments = [f"--descriptor_set_in={_KNOWN}", f"-I{root}", f"-I{_WELL_KNOWN}", f"--descriptor_set_out={image}"]
+        if grpc_tools.protoc.main(["protoc", *arguments, name]) != 0:
+            raise ValueError(f"{name} can not be compiled")
+        files = descriptor_pb2.FileDescriptorSet.FromString(image.read_bytes()).file
+    pool = descriptor_pool.Default()
+    pool.AddSerializedFile(files[0].SerializeToString())
+    return pool.FindFileByName(name)

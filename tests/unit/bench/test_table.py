@@ -1,0 +1,39 @@
+"""Figures as text."""
+
+from __future__ import annotations
+
+import re
+
+from bench import table
+from bench.bars import MIB, Bar
+from bench.rest import Rest
+from bench.summary import summarize
+from tests.unit.bench.runs import load_result, run
+
+
+def test_words_stand_to_the_left_and_numbers_to_the_right() -> None:
+    assert table.columns([("name", "ms"), ("envoy", "1.50"), ("tts", "10.25")]) == (
+        "name      ms\nenvoy   1.50\ntts    10.25"
+    )
+
+
+def test_a_row_shows_what_the_suite_adds_and_what_each_hop_costs() -> None:
+    runs = [run("direct", load_result(first_ms=20.0)), run("full", load_result(first_ms=22.0))]
+    full = table.figures(summarize(runs, "direct")).splitlines()[-1]
+    assert "+2.00" in full
+    assert "envoy 1.00 gateway 2.00 tts 3.00" in full
+
+
+def test_errors_are_told_with_the_last_reason() -> None:
+    assert "3 (cut)" in table.figures(summarize([run("full", load_result(ok=0))], "direct"))
+
+
+def test_a_bar_says_whether_it_is_reached() -> None:
+    bar = Bar("added to first audio", "ms", 2.5, "at most", 2.75)
+    cells = re.split(" {2,}", table.standing([bar]).splitlines()[-1])
+    assert cells == ["added to first audio", "2.75 ms", "at most 2.5 ms", "not reached"]
+
+
+def test_weights_end_with_their_sum() -> None:
+    lines = table.weights(Rest(2.0, {"envoy": 60 * MIB, "gateway": 50 * MIB})).splitlines()
+    assert lines[-1].split() == ["all", "110.0"]

@@ -1,0 +1,30 @@
+"""The merge check: a script that any machine can run, made of targets that exist."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+SCRIPT = ROOT / ".ci" / "run"
+
+
+def test_the_script_can_be_run_and_is_well_formed() -> None:
+    assert os.access(SCRIPT, os.X_OK)
+    assert SCRIPT.read_text().startswith("#!/usr/bin/env bash\n")
+    subprocess.run(["bash", "-n", SCRIPT], check=True)
+
+
+def test_the_script_stops_at_the_first_failure() -> None:
+    assert "set -euo pipefail" in SCRIPT.read_text()
+
+
+def test_the_script_ends_with_the_checks_and_then_the_tests() -> None:
+    assert SCRIPT.read_text().rstrip().splitlines()[-2:] == ["make check", "make test"]
+
+
+def test_every_target_of_the_script_is_in_the_makefile() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    assert set(re.findall(r"^make ([a-z-]+)", SCRIPT.read_text(), flags=re.MULTILINE)) <= targets

@@ -1,0 +1,171 @@
+"""The documents name only what is there: links, files, targets, modules, variables, reasons and routes."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2
+from pydantic import AliasChoices
+
+from deploy.local.processes import SUITE, ports_of
+from deploy.local.settings import LocalSettings
+from gateway.app import SERVICES
+from gateway.envoy.settings import EdgeSettings
+from gateway.envoy.table import TABLE
+from gateway.openapi import build_document
+from gateway.openapi.speech import HAND_WRITTEN
+from gateway.settings import GatewaySettings
+from services.common.errors import Reason
+from services.common.settings import Settings, variables
+from services.tts.settings import TtsSettings
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+RECORDS = sorted((ROOT / "docs" / "adr").glob("*.md"))
+KINDS: tuple[type[Settings], ...] = (EdgeSettings, GatewaySettings, TtsSettings, LocalSettings)
+FOLDERS = "services|gateway|deploy|protos|tests|docs|bench|\\.ci"
+OURS = "MEDIA|TTS|GATEWAY|ELEVENLABS"
+
+in_every_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+
+
+def known_variables() -> set[str]:
+    aliases = [info.validation_alias for kind in KINDS for info in variables(kind).values()]
+    further = {str(name) for alias in aliases if isinstance(alias, AliasChoices) for name in alias.choices}
+    return {name for kind in KINDS for name in variables(kind)} | {port.variable for port in ports_of(SUITE)} | further
+
+
+def known_words() -> set[str]:
+    statuses = health_pb2.HealthCheckResponse.ServingStatus.keys()
+    return known_variables() | set(Reason.__members__) | {code.name for code in grpc.StatusCode} | set(statuses)
+
+
+def served_paths() -> set[str]:
+    paths = build_document(HAND_WRITTEN, SERVICES, version="0")["paths"]
+    assert isinstance(paths, dict)
+    return set(paths) | {"/docs", "/openapi.json"}
+
+
+def links(text: str) -> Iterator[tuple[str, str]]:
+    """Yields file and anchor of every relative link."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if "://" not in target:
+            file, _, anchor = target.partition("#")
+            yield file, anchor
+
+
+def anchors(text: str) -> set[str]:
+    """Returns the anchors of a document's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def spans(text: str) -> list[str]:
+    """Returns what stands between single backticks outside fenced blocks."""
+    return re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
+
+
+def table(text: str, head: str) -> list[list[str]]:
+    """Returns the rows of the one table whose first column is headed `head`."""
+    (found,) = re.findall(rf"^\| {re.escape(head)} \|.*\n\|[-|: ]+\|\n((?:\|.*\n)+)", text, flags=re.MULTILINE)
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in found.splitlines()]
+
+
+@in_every_document
+def test_every_relative_link_leads_somewhere(document: Path) -> None:
+    for file, anchor in links(document.read_text()):
+        target = document.parent / file if file else document
+        assert target.exists(), file
+        assert not anchor or anchor in anchors(target.read_text()), f"{file}#{anchor}"
+
+
+@in_every_document
+def test_every_file_that_is_named_exists(document: Path) -> None:
+    for span in spans(document.read_text()):
+        if re.fullmatch(rf"(?:{FOLDERS})/[\w./-]+", span):
+            assert (ROOT / span).exists(), span
+
+
+@in_every_document
+def test_every_target_that_is_named_is_in_the_makefile(document: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    named = re.findall(r"(?:`|\$ |\$\()make (?:-s )?([a-z-]+)", document.read_text())
+    assert set(named) <= targets
+
+
+@in_every_document
+def test_every_module_that_is_named_can_be_run(document: Path) -> None:
+    for module in re.findall(r"python -m ((?:services|gateway|deploy|bench)[\w.]*)", document.read_text()):
+        spec = importlib.util.find_spec(module)
+        assert spec is not None, module
+        if spec.submodule_search_locations is not None:
+            assert importlib.util.find_spec(f"{module}.__main__") is not None, module
+
+
+@in_every_document
+def test_every_variable_of_ours_is_read_by_somebody(document: Path) -> None:
+    named = set(re.findall(rf"(?<![\w.])((?:{OURS})_[A-Z0-9_]+)(?![\w.])", document.read_text()))
+    assert named <= known_words()
+
+
+@in_every_document
+def test_every_reason_and_status_that_is_named_exists(document: Path) -> None:
+    capitals = {span for span in spans(document.read_text()) if re.fullmatch(r"[A-Z]+(?:_[A-Z0-9]+)+", span)}
+    assert capitals <= known_words()
+
+
+@in_every_document
+def test_every_route_that_is_named_is_served(document: Path) -> None:
+    named = re.findall(
+        r"(?:`|localhost:8080)(?:GET |POST )?(/(?:api|health|docs|openapi)[\w./{}]*)", document.read_text()
+    )
+    assert set(named) <= served_paths()
+
+
+def test_the_readme_lists_every_route_once() -> None:
+    rows = [(cells[0].strip("`").partition(" ")) for cells in table((ROOT / "README.md").read_text(), "HTTP")]
+    listed = [path for _, _, path in rows]
+    assert sorted(listed) == sorted(served_paths())
+
+
+def test_the_readme_lists_every_rpc_once() -> None:
+    listed = [cells[0].strip("`") for cells in table((ROOT / "README.md").read_text(), "RPC")]
+    assert sorted(listed) == sorted(
+        f"{service.name}.{method.name}" for service in SERVICES for method in service.methods
+    )
+
+
+def test_the_readme_tells_which_routes_are_public() -> None:
+    public = {row.path for row in TABLE if row.public and not row.path.endswith("*")}
+    rows = table((ROOT / "README.md").read_text(), "HTTP")
+    assert {cells[0].strip("`").partition(" ")[2] for cells in rows if "no token" in cells[1]} == public
+
+
+def test_the_defaults_in_the_readme_are_those_of_the_code() -> None:
+    known = {name: info for kind in KINDS for name, info in variables(kind).items()}
+    for name, default, _ in table((ROOT / "README.md").read_text(), "variable"):
+        value = known[name.strip("`")].get_default(call_default_factory=True)
+        secret = getattr(value, "get_secret_value", lambda value=value: value)()
+        assert default.strip("`") == ("" if secret is None else f"{secret}"), name
+
+
+def test_decisions_are_numbered_without_gaps() -> None:
+    numbers = [int(record.name[:4]) for record in RECORDS]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda path: path.stem)
+def test_every_decision_says_why_and_how_we_would_notice_that_it_is_wrong(record: Path) -> None:
+    text = record.read_text()
+    assert text.startswith(f"# {record.name[:4]}: ")
+    assert re.findall(r"^## (.+)$", text, flags=re.MULTILINE) == [
+        "Context",
+        "Decision",
+        "Consequences",
+        "How we would notice that it is wrong",
+    ]

@@ -1,0 +1,54 @@
+"""The table of audio formats is the contract's."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from buf.validate import validate_pb2
+from media.tts.v1 import tts_pb2
+
+from services.tts.formats import DEFAULT_FORMAT, FORMATS, OutputFormat
+
+
+@pytest.mark.parametrize("message", ["SynthesizeRequest", "SynthesizeStreamRequest"])
+def test_the_contract_and_the_service_offer_the_same_formats(message: str) -> None:
+    field = tts_pb2.DESCRIPTOR.message_types_by_name[message].fields_by_name["output_format"]
+    extension: Any = validate_pb2.field
+    rules: Any = field.GetOptions().Extensions[extension]
+    assert list(FORMATS) == list(getattr(rules.string, "in"))
+
+
+def test_the_contract_documents_the_default() -> None:
+    assert DEFAULT_FORMAT.name == "mp3_44100_128"
+
+
+@pytest.mark.parametrize("item", FORMATS.values(), ids=FORMATS)
+def test_a_format_is_what_its_name_says(item: OutputFormat) -> None:
+    family, rate, *bit_rate = item.name.split("_")
+    assert (family, int(rate), [int(value) for value in bit_rate]) == (
+        item.family,
+        item.sample_rate_hz,
+        [item.bit_rate_kbps] if item.bit_rate_kbps else [],
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "content_type", "suffix"),
+    [
+        ("mp3_44100_128", "audio/mpeg", ".mp3"),
+        ("pcm_24000", "audio/pcm;rate=24000;channels=1", ".pcm"),
+        ("wav_24000", "audio/wav", ".wav"),
+        ("opus_48000_64", "audio/ogg", ".ogg"),
+        ("ulaw_8000", "audio/basic", ".au"),
+        ("alaw_8000", "audio/x-alaw-basic", ".alaw"),
+    ],
+)
+def test_a_format_knows_its_media_type_and_file_suffix(name: str, content_type: str, suffix: str) -> None:
+    assert (FORMATS[name].content_type, FORMATS[name].file_suffix) == (content_type, suffix)
+
+
+def test_every_media_type_is_well_formed() -> None:
+    for item in FORMATS.values():
+        assert re.fullmatch(r"audio/[a-z-]+(;[a-z]+=[0-9]+)*", item.content_type)

@@ -1,0 +1,292 @@
+"""The gRPC face of the text-to-speech service, through a real server and a real channel."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import pytest
+from media.common.v1 import cache_pb2
+from media.tts.v1 import tts_pb2, tts_pb2_grpc
+
+from services.common.channel import open_stream
+from services.common.errors import MediaError, Reason
+from services.common.status import from_rpc_error
+from services.tts.alignment import Alignment
+from services.tts.providers.interface import AudioChunk, Capabilities, Voice, VoiceSettings
+from services.tts.service import SERVICE_NAME, TextToSpeechServicer
+from services.tts.synthesis import SynthesisOptions, Synthesizer
+from tests.fakes.grpc_server import served
+from tests.fakes.speech import FakeSpeechProvider, voice
+
+FIRST = AudioChunk(bytes(16_000), Alignment(("H",), (0.0,), (0.25,)))
+SECOND = AudioChunk(b"\x01" * 8000, Alignment(("i", "!"), (0.25, 0.5), (0.5, 1.0)))
+DIGEST = hashlib.sha256(FIRST.audio + SECOND.audio).hexdigest()
+STREAM = tts_pb2.SynthesizeStreamRequest(text="Hi!", output_format="pcm_8000")
+WHOLE = tts_pb2.SynthesizeRequest(text="Hi!", output_format="pcm_8000")
+
+
+@asynccontextmanager
+async def stub_for(
+    *providers: FakeSpeechProvider, stall_seconds: float = 5, max_unary_bytes: int = 1_000_000
+) -> AsyncIterator[tts_pb2_grpc.TextToSpeechServiceAsyncStub]:
+    """Runs the service with these providers, the first being the default; returns a stub for it."""
+    by_name = {provider.name: provider for provider in providers}
+    options = SynthesisOptions(providers[0].name, stall_seconds)
+    servicer = TextToSpeechServicer(Synthesizer(by_name, options), by_name, max_unary_bytes=max_unary_bytes)
+
+    def register(server: grpc.aio.Server) -> list[str]:
+        tts_pb2_grpc.add_TextToSpeechServiceServicer_to_server(servicer, server)
+        return [SERVICE_NAME]
+
+    async with served(register) as running:
+        yield tts_pb2_grpc.TextToSpeechServiceStub(running.channel)
+
+
+async def events_of(
+    stub: tts_pb2_grpc.TextToSpeechServiceAsyncStub, request: tts_pb2.SynthesizeStreamRequest = STREAM
+) -> list[tts_pb2.SynthesizeStreamResponse]:
+    async with open_stream(stub.SynthesizeStream(request)) as stream:
+        return [event async for event in stream]
+
+
+async def test_a_stream_is_header_chunks_done() -> None:
+    provider = FakeSpeechProvider(FIRST, SECOND, cost_units=3, ignored_fields=("seed", "style"))
+    async with stub_for(provider) as stub:
+        events = await events_of(stub)
+    assert [event.WhichOneof("event") for event in events] == ["header", "chunk", "chunk", "done"]
+    assert events[0].header == tts_pb2.SpeechHeader(
+        content_type="audio/pcm;rate=8000;channels=1",
+        output_format="pcm_8000",
+        sample_rate_hz=8000,
+        voice_id="aria-id",
+        voice_name="Aria",
+        provider="espeak",
+        cache_status=cache_pb2.CACHE_STATUS_BYPASS,
+        provider_request_id="provider-request-1",
+        ignored_fields=["seed", "style"],
+    )
+    assert [event.chunk.audio for event in events[1:-1]] == [FIRST.audio, SECOND.audio]
+    assert list(events[2].chunk.alignment.characters) == ["i", "!"]
+    assert events[-1].done == tts_pb2.SpeechDone(
+        characters=3, audio_bytes=24_000, duration_seconds=1.5, sha256=DIGEST, provider_cost_units=3
+    )
+
+
+async def test_a_whole_answer_holds_what_the_stream_would() -> None:
+    async with stub_for(FakeSpeechProvider(FIRST, SECOND, cost_units=3)) as stub:
+        response = await stub.Synthesize(WHOLE)
+        events = await events_of(stub)
+    assert response.audio == FIRST.audio + SECOND.audio
+    assert response.header == events[0].header
+    assert response.done == events[-1].done
+    assert "".join(response.alignment.characters) == "Hi!"
+    assert list(response.alignment.character_start_times_seconds) == [0.0, 0.25, 0.5]
+    assert list(response.alignment.character_end_times_seconds) == [0.25, 0.5, 1.0]
+
+
+async def test_a_cost_that_is_not_told_is_absent_and_one_of_nothing_is_not() -> None:
+    async with stub_for(FakeSpeechProvider(FIRST)) as stub:
+        assert not (await stub.Synthesize(WHOLE)).done.HasField("provider_cost_units")
+    async with stub_for(FakeSpeechProvider(FIRST, cost_units=0)) as stub:
+        assert (await stub.Synthesize(WHOLE)).done.HasField("provider_cost_units")
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+async def test_a_provider_learns_whether_timing_is_wanted(wanted: bool) -> None:
+    provider = FakeSpeechProvider(AudioChunk(b"\x00\x00"))
+    async with stub_for(provider) as stub:
+        await events_of(stub, tts_pb2.SynthesizeStreamRequest(text="Hi", include_alignment=wanted))
+        response = await stub.Synthesize(tts_pb2.SynthesizeRequest(text="Hi", include_alignment=wanted))
+    assert [with_alignment for _, with_alignment in provider.specs] == [wanted, wanted]
+    assert not response.HasField("alignment")
+
+
+async def test_settings_that_are_zero_are_given_and_those_left_out_are_not() -> None:
+    provider = FakeSpeechProvider(FIRST)
+    given: dict[str, Any] = {"stability": 0.0, "similarity_boost": 0.0, "style": 0.0, "speed": 0.7}
+    async with stub_for(provider) as stub:
+        await stub.Synthesize(tts_pb2.SynthesizeRequest(text="Hi", use_speaker_boost=False, seed=0, **given))
+        await stub.Synthesize(tts_pb2.SynthesizeRequest(text="Hi"))
+    (full, _), (bare, _) = provider.specs
+    assert full.settings == VoiceSettings(0.0, 0.0, 0.0, 0.7, use_speaker_boost=False)
+    assert full.seed == 0
+    assert (bare.settings, bare.seed) == (VoiceSettings(), None)
+
+
+async def test_every_other_field_reaches_the_provider() -> None:
+    provider = FakeSpeechProvider(FIRST)
+    fields: dict[str, Any] = {
+        "model_id": "model-1",
+        "language_code": "pt-BR",
+        "previous_text": "before",
+        "next_text": "after",
+        "apply_text_normalization": "off",
+    }
+    async with stub_for(provider) as stub:
+        await stub.Synthesize(
+            tts_pb2.SynthesizeRequest(text="Hi", previous_request_ids=["p1", "p2"], next_request_ids=["n1"], **fields)
+        )
+    spec, _ = provider.specs[0]
+    assert {name: getattr(spec, name) for name in fields} == fields
+    assert (spec.previous_request_ids, spec.next_request_ids) == (("p1", "p2"), ("n1",))
+
+
+async def both_fail(
+    provider: FakeSpeechProvider, fields: dict[str, str] | None = None, stall_seconds: float = 5
+) -> MediaError:
+    """Asks for speech both ways, which must fail alike; returns how."""
+    wanted: dict[str, Any] = {"text": "Hi!", "output_format": "pcm_8000", **(fields or {})}
+    async with stub_for(provider, stall_seconds=stall_seconds) as stub:
+        with pytest.raises(grpc.aio.AioRpcError) as whole:
+            await stub.Synthesize(tts_pb2.SynthesizeRequest(**wanted))
+        with pytest.raises(grpc.aio.AioRpcError) as stream:
+            await events_of(stub, tts_pb2.SynthesizeStreamRequest(**wanted))
+    first, second = from_rpc_error(whole.value), from_rpc_error(stream.value)
+    assert (first.reason, first.message, first.violations) == (second.reason, second.message, second.violations)
+    assert provider.live.now == 0
+    return first
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason", "field"),
+    [
+        ({"voice": "Nobody"}, Reason.VOICE_NOT_FOUND, "voice"),
+        ({"voice": "../../etc"}, Reason.VALIDATION_ERROR, "voice"),
+        ({"provider": "elevenlabs"}, Reason.VALIDATION_ERROR, "provider"),
+        ({"output_format": "opus_48000_64"}, Reason.VALIDATION_ERROR, "output_format"),
+        ({"text": "a" * 10_001}, Reason.TEXT_TOO_LONG, "text"),
+        ({"text": " \u200b"}, Reason.VALIDATION_ERROR, "text"),
+    ],
+)
+async def test_a_wrong_wish_is_refused_by_field_and_no_provider_is_asked(
+    fields: dict[str, str], reason: Reason, field: str
+) -> None:
+    provider = FakeSpeechProvider(FIRST, capabilities=Capabilities(frozenset({"mp3", "pcm"})))
+    error = await both_fail(provider, fields)
+    assert error.reason is reason
+    assert [item.field for item in error.violations] == [field]
+    assert provider.live.total == 0
+
+
+async def test_a_provider_without_audio_has_failed() -> None:
+    assert (await both_fail(FakeSpeechProvider())).reason is Reason.GENERATION_FAILED
+
+
+async def test_a_provider_that_refuses_is_passed_on() -> None:
+    refusal = MediaError(Reason.PROVIDER_QUOTA_EXCEEDED, "No credit left.")
+    assert (await both_fail(FakeSpeechProvider(refusal=refusal))).message == "No credit left."
+
+
+async def test_a_provider_that_fails_on_the_way_fails_the_call() -> None:
+    provider = FakeSpeechProvider(FIRST, MediaError(Reason.GENERATION_FAILED, "Cut on the way."))
+    assert (await both_fail(provider)).message == "Cut on the way."
+
+
+async def test_a_provider_that_stalls_is_given_up() -> None:
+    provider = FakeSpeechProvider(FIRST, asyncio.Event())
+    assert (await both_fail(provider, stall_seconds=0.05)).reason is Reason.PROVIDER_TIMEOUT
+
+
+async def test_an_answer_that_fits_no_message_is_refused_while_it_grows_but_can_be_streamed() -> None:
+    provider = FakeSpeechProvider(FIRST, SECOND)
+    async with stub_for(provider, max_unary_bytes=23_999) as stub:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.Synthesize(WHOLE)
+        assert from_rpc_error(caught.value).reason is Reason.OUTPUT_TOO_LARGE
+        assert provider.live.now == 0
+        assert (await events_of(stub))[-1].done.audio_bytes == 24_000
+    async with stub_for(provider, max_unary_bytes=24_000) as stub:
+        assert len((await stub.Synthesize(WHOLE)).audio) == 24_000
+
+
+async def test_a_caller_who_leaves_ends_a_provider_that_has_not_accepted() -> None:
+    provider = FakeSpeechProvider(FIRST, accepts_when=asyncio.Event())
+    async with stub_for(provider) as stub:
+        call = stub.SynthesizeStream(STREAM)
+        await provider.live.becomes(1)
+        call.cancel()
+        await provider.live.becomes(0)
+
+
+async def test_a_caller_who_leaves_ends_a_provider_that_is_silent() -> None:
+    provider = FakeSpeechProvider(asyncio.Event())
+    async with stub_for(provider) as stub:
+        async with open_stream(stub.SynthesizeStream(STREAM)) as stream:
+            async for _ in stream:
+                break
+            assert provider.live.now == 1
+        await provider.live.becomes(0)
+        whole = stub.Synthesize(WHOLE)
+        await provider.live.becomes(1)
+        whole.cancel()
+        await provider.live.becomes(0)
+
+
+async def test_a_caller_who_leaves_ends_a_provider_that_speaks_faster_than_is_read() -> None:
+    provider = FakeSpeechProvider(AudioChunk(bytes(65536)), endless=True)
+    async with stub_for(provider) as stub:
+        async with open_stream(stub.SynthesizeStream(STREAM)) as stream:
+            async for event in stream:
+                if event.WhichOneof("event") == "chunk":
+                    break
+            assert provider.live.now == 1
+        await provider.live.becomes(0)
+    assert provider.delivered < 16
+
+
+def voices(provider: str, *names: str) -> list[Voice]:
+    return [voice(name, provider) for name in names]
+
+
+async def test_voices_are_listed_provider_by_provider_page_by_page() -> None:
+    first = FakeSpeechProvider(name="elevenlabs", voices=voices("elevenlabs", "Aria", "Bella", "Clyde"))
+    second = FakeSpeechProvider(voices=voices("espeak", "Dora", "Emil"))
+    async with stub_for(first, second) as stub:
+        names, token = [], ""
+        for _ in range(3):
+            answer = await stub.ListVoices(tts_pb2.ListVoicesRequest(page_size=2, page_token=token))
+            names += [item.name for item in answer.voices]
+            token = answer.next_page_token
+        assert (names, token) == (["Aria", "Bella", "Clyde", "Dora", "Emil"], "")
+        only = await stub.ListVoices(tts_pb2.ListVoicesRequest(provider="espeak"))
+        assert [item.name for item in only.voices] == ["Dora", "Emil"]
+        token = (await stub.ListVoices(tts_pb2.ListVoicesRequest(page_size=1))).next_page_token
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.ListVoices(tts_pb2.ListVoicesRequest(page_token=token, provider="espeak"))
+        assert from_rpc_error(caught.value).violations[0].field == "page_token"
+
+
+async def test_a_voice_is_found_by_name_in_any_case_or_id_and_shown_whole() -> None:
+    shown = Voice("x1", "Aria", "espeak", "custom", ("en", "pt"), {"accent": "soft"}, "https://example.org/a.mp3")
+    async with stub_for(FakeSpeechProvider(voices=[shown])) as stub:
+        for asked in ("Aria", "ARIA", "x1"):
+            answer = await stub.GetVoice(tts_pb2.GetVoiceRequest(voice=asked))
+            assert answer.voice == tts_pb2.Voice(
+                voice_id="x1",
+                name="Aria",
+                provider="espeak",
+                type=tts_pb2.VOICE_TYPE_CUSTOM,
+                language_codes=["en", "pt"],
+                labels={"accent": "soft"},
+                preview_url="https://example.org/a.mp3",
+            )
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason"),
+    [
+        (tts_pb2.GetVoiceRequest(voice="Nobody"), Reason.VOICE_NOT_FOUND),
+        (tts_pb2.GetVoiceRequest(voice="../../etc"), Reason.VOICE_NOT_FOUND),
+        (tts_pb2.GetVoiceRequest(voice="Aria", provider="elevenlabs"), Reason.VALIDATION_ERROR),
+    ],
+)
+async def test_a_voice_that_is_not_there_is_not_found(asked: tts_pb2.GetVoiceRequest, reason: Reason) -> None:
+    async with stub_for(FakeSpeechProvider()) as stub:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.GetVoice(asked)
+    assert from_rpc_error(caught.value).reason is reason
