@@ -50,7 +50,7 @@ class _Plan:
     def __init__(self, kind: type[Message]) -> None:
         fields = cast("Sequence[FieldDescriptor]", kind.DESCRIPTOR.fields)
         self._kind = kind
-        self._names: Mapping[str, str] = {field.json_name: field.name for field in fields}
+        self._names: Mapping[str, str] = {field.name: field.json_name for field in fields}
         self._fields: dict[str, tuple[str, Reader]] = {}
         for field in fields:
             self._fields[field.name] = self._fields[field.json_name] = (field.name, _reader(field))

@@ -41,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
 
     for name, command, text in (
         ("validate", _validate, "let Envoy check the configuration"),
-        ("run", _run, "become Envoy with the configuration"),
+        ("run", _run, "run Envoy with the configuration; SIGTERM drains it"),
         ("ready", _ready, "exit with 0 if the running Envoy serves, else with 1"),
     ):
         commands.add_parser(name, help=text).set_defaults(command=command)

@@ -1,4 +1,4 @@
-"""Finds the Envoy executable, checks a configuration with it, and becomes it."""
+"""Finds the Envoy executable, checks a configuration with it, and runs it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import NoReturn
 
 import envoy
 
+from gateway.envoy import parent
 from gateway.envoy.config import render, to_json
 from gateway.envoy.settings import EdgeSettings
 from services.common.settings import ConfigurationError
@@ -57,15 +58,33 @@ def validate(settings: EdgeSettings) -> None:
 
 
 def run(settings: EdgeSettings) -> NoReturn:
-    """Replaces this process by Envoy.
+    """Replaces this process by the small parent of Envoy, which drains it at a stop.
 
     Raises:
         ConfigurationError: Something that the settings name can not be used.
     """
     descriptor = private_file(to_json(render(settings)))
     os.set_inheritable(descriptor, True)
-    words = command(settings, descriptor)
+    words = supervised(settings, descriptor)
     os.execv(words[0], words)  # noqa: S606 - the command is ours, and no shell reads it
+
+
+def supervised(settings: EdgeSettings, descriptor: int) -> list[str]:
+    """Returns the command of Envoy's parent; see `command` for Envoy's own."""
+    return [
+        sys.executable,
+        # Isolated and without site packages it stays small, and finds none of our modules in place of Python's.
+        "-I",
+        "-S",
+        parent.__file__,
+        str(settings.admin_port),
+        str(settings.drain_notice_seconds),
+        str(settings.drain_grace_seconds),
+        settings.log_format,
+        settings.log_level,
+        str(descriptor),
+        *command(settings, descriptor),
+    ]
 
 
 def command(settings: EdgeSettings, descriptor: int) -> list[str]:

@@ -41,6 +41,7 @@ def http_filters(settings: EdgeSettings, keys: Sequence[ApiKey]) -> list[Config]
     return [
         cors.cors_filter(),
         extension("envoy.filters.http.grpc_web", "envoy.extensions.filters.http.grpc_web.v3.GrpcWeb"),
+        _own_health(),
         auth.jwt_filter(settings),
         *([auth.api_key_filter(keys)] if keys else []),
         limits.rate_limit_filter(settings),
@@ -108,6 +109,17 @@ def _how_long(settings: EdgeSettings) -> Config:
         "request_headers_timeout": seconds(_REQUEST_HEADERS_SECONDS),
         "stream_idle_timeout": seconds(settings.stream_idle_timeout_seconds),
     }
+
+
+def _own_health() -> Config:
+    """Returns what answers for the gateway that the suite is not well, once the edge itself is to stop."""
+    path = {"name": ":path", "string_match": {"safe_regex": {"regex": r"/health(\?.*)?"}}}
+    return extension(
+        "envoy.filters.http.health_check",
+        "envoy.extensions.filters.http.health_check.v3.HealthCheck",
+        pass_through_mode=True,
+        headers=[path],
+    )
 
 
 def _method_statistics() -> Config:

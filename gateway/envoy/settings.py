@@ -162,6 +162,20 @@ class EdgeSettings(Settings):
     max_stream_seconds: float = Field(
         3600, gt=0, le=604800, validation_alias="MEDIA_MAX_STREAM_SECONDS", description="Longest life of a stream."
     )
+    drain_notice_seconds: float = Field(
+        1.0,
+        ge=0,
+        le=3600,
+        validation_alias="MEDIA_EDGE_DRAIN_NOTICE_SECONDS",
+        description="How long /health says 503, while all requests are still taken, before a stop.",
+    )
+    drain_grace_seconds: float = Field(
+        20.0,
+        ge=0,
+        le=86400,
+        validation_alias="MEDIA_EDGE_DRAIN_GRACE_SECONDS",
+        description="How long requests in flight may go on at a stop, once no new connection is taken.",
+    )
 
     allowed_origin: str = Field(
         "*",

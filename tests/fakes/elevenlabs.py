@@ -16,8 +16,8 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from services.tts.formats import FORMATS
-from tests.fakes.audio import SECONDS_PER_CHARACTER, speech
 from tests.fakes.elevenlabs_answers import Answer, refused, refused_fields
+from tests.fakes.provider_audio import SECONDS_PER_CHARACTER, speech
 
 API_KEY = "fake-elevenlabs-key"
 CONTEXT_FIELDS = ("previous_text", "next_text", "previous_request_ids", "next_request_ids")

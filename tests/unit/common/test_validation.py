@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 from media.tts.v1 import tts_pb2
 
 from services.common.errors import MediaError, Reason
+from services.common.status import to_status
 from services.common.validation import validate
 
 SPEECH = [tts_pb2.SynthesizeRequest, tts_pb2.SynthesizeStreamRequest]
@@ -156,5 +157,32 @@ def test_requests_about_voices_within_the_rules_pass(message: Message) -> None:
     validate(message)
 
 
-def test_a_request_that_is_wrong_a_thousand_times_gets_an_answer_that_fits_a_header() -> None:
+def test_no_more_than_25_violations_are_told() -> None:
     assert len(fields_refused(tts_pb2.SynthesizeRequest(text="Hello", previous_request_ids=[""] * 1000))) == 25
+
+
+WRONG_EVERYWHERE = tts_pb2.SynthesizeRequest(
+    voice="/" * 101,
+    provider="-",
+    model_id="/",
+    output_format="-",
+    language_code="-",
+    stability=9,
+    similarity_boost=9,
+    style=9,
+    speed=9,
+    previous_text="x" * 5001,
+    next_text="x" * 5001,
+    previous_request_ids=[""] * 1000,
+    next_request_ids=[""] * 1000,
+    apply_text_normalization="-",
+)
+
+
+def test_an_answer_to_a_request_that_is_wrong_everywhere_fits_the_headers_that_a_caller_takes() -> None:
+    with pytest.raises(MediaError) as caught:
+        validate(WRONG_EVERYWHERE)
+    assert {"text", "output_format"} <= {item.field for item in caught.value.violations}
+    status = to_status(caught.value, "a" * 64)
+    ((_, details),) = status.trailing_metadata or ()
+    assert len(status.details) + len(details) < 7500

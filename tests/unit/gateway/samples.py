@@ -67,16 +67,15 @@ _FILE = compiled(
 EVERYTHING: type[Message] = GetMessageClass(_FILE.message_types_by_name["Everything"])
 KNOWN: type[Message] = GetMessageClass(_FILE.message_types_by_name["Known"])
 
-_INTEGERS = {
+_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
+_SCALARS: dict[int, st.SearchStrategy[Any]] = {
     FieldDescriptor.CPPTYPE_INT32: st.integers(-(2**31), 2**31 - 1),
     FieldDescriptor.CPPTYPE_INT64: st.integers(-(2**63), 2**63 - 1),
     FieldDescriptor.CPPTYPE_UINT32: st.integers(0, 2**32 - 1),
     FieldDescriptor.CPPTYPE_UINT64: st.integers(0, 2**64 - 1),
-}
-_OTHERS: dict[int, st.SearchStrategy[Any]] = {
     FieldDescriptor.CPPTYPE_BOOL: st.booleans(),
     FieldDescriptor.CPPTYPE_DOUBLE: st.floats(allow_nan=False, allow_infinity=False),
-    FieldDescriptor.CPPTYPE_FLOAT: st.floats(allow_nan=False, allow_infinity=False, width=32),
+    FieldDescriptor.CPPTYPE_FLOAT: st.integers(-(2**20), 2**20).map(lambda number: number / 8),
 }
 
 
@@ -85,24 +84,22 @@ def make(kind: type[Message], **fields: Any) -> Message:
     return kind(**fields)
 
 
-def messages(kind: type[Message], depth: int = 2) -> st.SearchStrategy[Message]:
-    """Returns a strategy of messages of `kind` that any service may send, nested at most `depth` levels."""
-    fields: dict[str, st.SearchStrategy[Any]] = {}
-    for field in kind.DESCRIPTOR.fields:
-        if depth or _holds_no_message(field):
-            fields[field.name] = _values(field, depth)
+@st.composite
+def messages(draw: st.DrawFn, kind: type[Message], depth: int = 2) -> Message:
+    """Draws a message of `kind` that a service may send, nested at most `depth` levels."""
     members = {field.name for oneof in kind.DESCRIPTOR.oneofs if len(oneof.fields) > 1 for field in oneof.fields}
-    free = st.fixed_dictionaries({}, optional={name: value for name, value in fields.items() if name not in members})
-    choices = [st.fixed_dictionaries({name: fields[name]}) for name in sorted(members & fields.keys())]
-    chosen = st.one_of(st.just({}), *choices)
-    return st.builds(lambda left, right: kind(**left, **right), free, chosen)
+    fields = {field.name: field for field in kind.DESCRIPTOR.fields if depth or _message_in(field) is None}
+    chosen = draw(st.sets(st.sampled_from(sorted(fields.keys() - members)), max_size=8)) if fields else set()
+    if members and draw(st.booleans()):
+        chosen.add(draw(st.sampled_from(sorted(members & fields.keys()))))
+    return kind(**{name: draw(_values(fields[name], depth)) for name in sorted(chosen)})
 
 
-def _holds_no_message(field: Any) -> bool:
-    if field.message_type is None:
-        return True
+def _message_in(field: Any) -> Any:
     entry = field.message_type
-    return bool(entry.GetOptions().map_entry and entry.fields_by_name["value"].message_type is None)
+    if entry is not None and entry.GetOptions().map_entry:
+        return entry.fields_by_name["value"].message_type
+    return entry
 
 
 def _values(field: Any, depth: int) -> st.SearchStrategy[Any]:
@@ -111,7 +108,7 @@ def _values(field: Any, depth: int) -> st.SearchStrategy[Any]:
     if field.message_type is not None and field.message_type.GetOptions().map_entry:
         entry = field.message_type.fields_by_name
         return st.dictionaries(_single(entry["key"], depth), _single(entry["value"], depth), max_size=2)
-    return st.lists(_single(field, depth), max_size=3)
+    return st.lists(_single(field, depth), max_size=2)
 
 
 def _single(field: Any, depth: int) -> st.SearchStrategy[Any]:
@@ -121,6 +118,4 @@ def _single(field: Any, depth: int) -> st.SearchStrategy[Any]:
         return st.sampled_from([value.number for value in field.enum_type.values])
     if field.type == FieldDescriptor.TYPE_BYTES:
         return st.binary(max_size=20)
-    if field.cpp_type in _INTEGERS:
-        return _INTEGERS[field.cpp_type]
-    return _OTHERS.get(field.cpp_type, st.text(st.characters(exclude_categories=["Cs"]), max_size=20))
+    return _SCALARS.get(field.cpp_type, _TEXT)

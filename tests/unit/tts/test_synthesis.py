@@ -7,7 +7,6 @@ import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
-from typing import cast
 
 import pytest
 
@@ -33,7 +32,7 @@ def speak(
     provider: FakeSpeechProvider, wish: SpeechWish = WISH, stall_seconds: float = 5
 ) -> AsyncGenerator[SpeechEvent, None]:
     maker = synthesizer(provider, stall_seconds=stall_seconds)
-    return cast("AsyncGenerator[SpeechEvent, None]", maker.stream(maker.plan(wish)))
+    return maker.stream(maker.plan(wish))
 
 
 async def test_a_stream_is_header_then_chunks_then_done() -> None:

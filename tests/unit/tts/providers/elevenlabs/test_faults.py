@@ -13,7 +13,6 @@ from services.common.errors import MediaError, Reason
 from services.tts.providers.elevenlabs import ElevenLabsProvider, ElevenLabsSettings, open_elevenlabs
 from services.tts.providers.elevenlabs.transport import MAX_ERROR_BODY_BYTES
 from services.tts.providers.interface import AudioChunk
-from tests.fakes.audio import speech
 from tests.fakes.elevenlabs import API_KEY, FakeElevenLabs, cut, line
 from tests.fakes.elevenlabs_answers import (
     Answer,
@@ -24,6 +23,7 @@ from tests.fakes.elevenlabs_answers import (
     refused_in_words,
     refused_legacy,
 )
+from tests.fakes.provider_audio import speech
 from tests.fakes.tcp import tcp_peer
 from tests.unit.tts.providers.elevenlabs.speaking import TEXT, heard, joined, spec_of
 

@@ -13,9 +13,9 @@ from services.tts.duration import duration_meter
 from services.tts.formats import FORMATS
 from services.tts.providers.elevenlabs import ElevenLabsProvider, ElevenLabsSettings, open_elevenlabs
 from services.tts.providers.interface import AudioChunk
-from tests.fakes.audio import SECONDS_PER_CHARACTER, speech
 from tests.fakes.elevenlabs import API_KEY, FakeElevenLabs, cut, line
 from tests.fakes.elevenlabs_answers import Answer, Gate
+from tests.fakes.provider_audio import SECONDS_PER_CHARACTER, speech
 from tests.fakes.tcp import tcp_peer
 from tests.unit.tts.providers.elevenlabs.speaking import TEXT, VOICE, heard, joined, spec_of
 
