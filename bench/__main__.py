@@ -25,7 +25,7 @@ from bench.tools import Tools, compiled
 
 REST = "rest"
 _WARM_UP_SECONDS = 0.5
-_PATIENCE_SECONDS = 1.0
+_INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BenchError as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    except KeyboardInterrupt:
+        return _INTERRUPTED
     rows = summarize(runs, baseline="direct")
     _print(rows, rest)
     if options.json:
@@ -61,6 +63,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--scenario", action="append", choices=names, help="only this one; may be repeated")
     parser.add_argument("--rounds", type=_positive, default=3, metavar="N", help="how often (3)")
     parser.add_argument("--seconds", type=float, default=2.0, metavar="S", help="length of one run (2)")
+    parser.add_argument(
+        "--patience", type=float, default=1.0, metavar="S", help="longest wait for a quiet machine before a run (1)"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything that was measured to FILE")
     return parser
 
@@ -75,7 +80,7 @@ def _positive(text: str) -> int:
 def _measure(
     tools: Tools, provider: Provider, chosen: Sequence[Scenario], options: argparse.Namespace, folder: Path
 ) -> list[Run]:
-    settle = partial(machine.wait_until_quiet, QUIET_CORES, _PATIENCE_SECONDS)
+    settle = partial(machine.wait_until_quiet, QUIET_CORES, options.patience)
     with running_suite(folder, provider) as suite:
         targets = [direct(provider.url), full(suite.url, suite.token)]
         load = partial(run_load, tools.load)
@@ -94,6 +99,8 @@ def _print(rows: Sequence[Row], rest: Rest | None) -> None:
     if rest is not None:
         parts.append(table.weights(rest))
     parts.append(table.standing(bars(rows, rest)))
+    if disturbed := [f"{row.scenario}/{row.target}" for row in rows if not row.quiet_rounds]:
+        parts.append(f"Others kept the machine busy in every round of {', '.join(disturbed)}: take those for too high.")
     print("\n\n".join(parts))
 
 

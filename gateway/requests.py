@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, TypeVar
 
 import orjson
@@ -10,7 +11,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from gateway.codec import decode
-from services.common.errors import MediaError, Reason
+from services.common.errors import MediaError, Reason, invalid
 
 M = TypeVar("M", bound=Message)
 
@@ -24,6 +25,7 @@ _INTEGERS = {
     FieldDescriptor.CPPTYPE_UINT64,
 }
 _FLOATS = {FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT}
+_INTEGER = re.compile(r"-?[0-9]{1,20}")
 _BOOLEANS = {"true": True, "false": False}
 
 
@@ -63,14 +65,17 @@ def parameters(request: web.Request, descriptor: Descriptor) -> dict[str, Any]:
     for name in request.query:
         field = descriptor.fields_by_name.get(name) or descriptor.fields_by_camelcase_name.get(name)
         values = [_typed(value, field) for value in request.query.getall(name)]
-        given[name] = values if field is not None and field.is_repeated else values[-1]
+        repeated = field is not None and field.is_repeated
+        if name in request.match_info or (len(values) > 1 and not repeated):
+            raise invalid(name, "must be given once")
+        given[name] = values if repeated else values[0]
     return {**given, **request.match_info}
 
 
 def _typed(value: str, field: FieldDescriptor | None) -> object:
     """Returns `value` as the field's type where it reads as one; else as it is, for the codec to refuse by name."""
     try:
-        if field is not None and field.cpp_type in _INTEGERS:
+        if field is not None and field.cpp_type in _INTEGERS and _INTEGER.fullmatch(value):
             return int(value)
         if field is not None and field.cpp_type in _FLOATS:
             return float(value)

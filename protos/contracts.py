@@ -35,7 +35,11 @@ def main() -> int:
     commands.add_parser("drift", help="fail if protos/gen is not what the .proto files give")
     commands.add_parser("lint", help="check style and comments with buf (STANDARD and COMMENTS)")
     breaking = commands.add_parser("breaking", help="fail if a change breaks the contracts of another revision")
-    breaking.add_argument("--against", default="main", help="git revision to compare with (default: main)")
+    breaking.add_argument(
+        "--against",
+        metavar="REVISION",
+        help="git revision to compare with (default: main; on main also the one before)",
+    )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         match arguments.command:
@@ -47,7 +51,8 @@ def main() -> int:
             case "lint":
                 return lint(Path(scratch))
             case _:
-                return breaking_against(arguments.against, Path(scratch))
+                revisions = [arguments.against] if arguments.against else published()
+                return max(breaking_against(revision, Path(scratch)) for revision in revisions)
 
 
 def sources(root: Path) -> list[str]:
@@ -149,22 +154,38 @@ def lint(scratch: Path) -> int:
 
 def breaking_against(revision: str, scratch: Path) -> int:
     """Fails if the contracts here break a client that was built from `revision`."""
-    archive = subprocess.run(  # noqa: S603 - a revision is an argument of its own, not a command line
-        ["git", "archive", revision, "protos"],  # noqa: S607 - git comes from the PATH, like make
-        cwd=PROTOS.parent,
-        capture_output=True,
-        check=False,
-    )
+    if git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}").returncode != 0:
+        unborn = git("rev-parse", "--verify", "--quiet", "HEAD").returncode != 0
+        print("Nothing is committed yet: nothing can break." if unborn else f"There is no revision {revision}.")  # noqa: T201 - a check talks to a person
+        return int(not unborn)
+    archive = git("archive", revision, "protos")
     if archive.returncode != 0:
         print(f"No contracts in {revision} yet: nothing can break.")  # noqa: T201 - a check talks to a person
         return 0
+    before, now, old = scratch / revision, scratch / "now.binpb", scratch / "before.binpb"
     with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as contents:
-        contents.extractall(scratch / "before", filter="data")
-    now, before = scratch / "now.binpb", scratch / "before.binpb"
+        contents.extractall(before, filter="data")
     return (
         build_image(PROTOS, now)
-        or build_image(scratch / "before" / "protos", before)
-        or buf("breaking", str(now), "--against", str(before), "--path", "media")
+        or build_image(before / "protos", old)
+        or buf("breaking", str(now), "--against", str(old), "--path", "media")
+    )
+
+
+def published() -> list[str]:
+    """Returns the revisions that clients may have been built from: main, and on main itself also what it was before."""
+    on_main = git("rev-parse", "--verify", "--quiet", "main").stdout == git("rev-parse", "HEAD").stdout
+    has_parent = git("rev-parse", "--verify", "--quiet", "main~1").returncode == 0
+    return ["main", "main~1"] if on_main and has_parent else ["main"]
+
+
+def git(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+    """Runs git in the checkout and returns how it went."""
+    return subprocess.run(  # noqa: S603 - arguments are words, no shell reads them
+        ["git", *arguments],  # noqa: S607 - git comes from the PATH, like make
+        cwd=PROTOS.parent,
+        capture_output=True,
+        check=False,
     )
 
 

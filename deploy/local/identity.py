@@ -22,6 +22,8 @@ DEFAULT_LIFETIME_SECONDS = 12 * 3600.0
 _PRIVATE_KEY = "identity.pem"
 _PUBLIC_KEYS = "jwks.json"
 _OWNER_ONLY = 0o600
+# Public keys are for everybody, such as the user that the edge runs as in a container.
+_ANYBODY_READS = 0o644
 
 
 def ensure_identity(folder: Path) -> Path:
@@ -103,7 +105,7 @@ def _key_id(folder: Path) -> str:
 
 def _write_once(path: Path, content: bytes) -> None:
     """Writes `path` whole unless another process did so first; whoever loses the race uses the winner's."""
-    draft = _draft(path, content)
+    draft = _draft(path, content, _OWNER_ONLY)
     try:
         with contextlib.suppress(FileExistsError):
             os.link(draft, path)
@@ -112,12 +114,12 @@ def _write_once(path: Path, content: bytes) -> None:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    _draft(path, content).replace(path)
+    _draft(path, content, _ANYBODY_READS).replace(path)
 
 
-def _draft(path: Path, content: bytes) -> Path:
+def _draft(path: Path, content: bytes, mode: int) -> Path:
     draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
     return draft

@@ -66,6 +66,8 @@ SUITE: tuple[Row, ...] = (
         command=("python", "-m", "gateway.envoy", "run"),
         ports=(EDGE, Port("MEDIA_ADMIN_PORT", 9901, "Envoy's admin page")),
         ready="http://127.0.0.1:{MEDIA_PORT}/health",
+        # No balancer in front of it needs a notice.
+        habits={"MEDIA_EDGE_DRAIN_NOTICE_SECONDS": "0", "MEDIA_EDGE_DRAIN_GRACE_SECONDS": "2"},
         after=("tts", "gateway"),
     ),
 )

@@ -98,14 +98,13 @@ class Envoy:
     """The child process, and the signals that tell of it and of us."""
 
     def __init__(self, command: list[str]) -> None:
-        self._pid = _start(command)
-        self._status: int | None = None
-        # Made after the child, which would otherwise report its own signals here until it has become Envoy.
         self._inbox, self._outbox = socket.socketpair()
         self._outbox.setblocking(False)
         signal.set_wakeup_fd(self._outbox.fileno(), warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
             signal.signal(number, lambda *_: None)
+        self._status: int | None = None
+        self._pid = _start(command)
 
     def ended(self) -> bool:
         """Says whether it has ended."""
@@ -180,6 +179,8 @@ def _start(command: list[str]) -> int:
     if pid:
         return pid
     try:
+        # Signals to the child are not signals to us.
+        signal.set_wakeup_fd(-1)
         _tie_to(parent)
         os.execv(command[0], command)  # noqa: S606 - the command is ours, and no shell reads it
     except OSError as error:

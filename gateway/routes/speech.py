@@ -115,6 +115,8 @@ async def _until_done(
     async for event in events:
         if event.HasField("done"):
             yield event.done
+            # Read on to the status: a call that is left before it counts as cancelled at the service.
+            await anext(events, None)
             return
         yield event.chunk
     raise _cut()

@@ -12,7 +12,8 @@ from services.common.errors import DOMAIN, FieldViolation, MediaError, Reason
 
 # Errors that something other than our services produced: the channel, Envoy, the gRPC library.
 _REASON_OF_CODE = {
-    grpc.StatusCode.CANCELLED: Reason.CANCELLED,
+    # Whoever cancels a call of its own never sees this code: it comes from a server that stops as the call arrives.
+    grpc.StatusCode.CANCELLED: Reason.UNAVAILABLE,
     grpc.StatusCode.DEADLINE_EXCEEDED: Reason.DEADLINE_EXCEEDED,
     grpc.StatusCode.INVALID_ARGUMENT: Reason.VALIDATION_ERROR,
     grpc.StatusCode.NOT_FOUND: Reason.NOT_FOUND,

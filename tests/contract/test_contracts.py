@@ -96,6 +96,20 @@ def test_where_no_contracts_were_committed_nothing_can_break(workspace: Workspac
     assert "nothing can break" in done.stdout
 
 
+def test_an_unknown_revision_is_an_error(workspace: Workspace) -> None:
+    workspace.commit()
+    done = workspace.contracts("breaking", "--against", "mian")
+    assert done.returncode != 0
+    assert "mian" in done.stdout
+
+
+def test_a_break_that_main_already_holds_is_still_seen(workspace: Workspace) -> None:
+    workspace.commit()
+    workspace.edit(TTS, "  string content_type = 1;\n", "")
+    workspace.commit()
+    assert workspace.contracts("breaking").returncode != 0
+
+
 def test_help_lists_the_commands(workspace: Workspace) -> None:
     told = workspace.contracts("--help").stdout
     for command in ("generate", "drift", "lint", "breaking"):

@@ -15,7 +15,7 @@ from tests.e2e.conftest import ROOT, Suite
 
 README = (ROOT / "README.md").read_text()
 COMMAND_SECONDS = 30
-OPTIONAL = {"grpcurl"}
+OPTIONAL = {"curl", "grpcurl"}
 """Programs that a machine need not have; what needs them is left out there."""
 PLACEHOLDERS = (
     (r"\b[0-9a-f]{32}\b|\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "ID"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,18 +86,41 @@ async def running_envoy(settings: EdgeSettings, log: Path) -> AsyncIterator[Edge
     Raises:
         RuntimeError: It ended by itself, or was not ready in time.
     """
+    async with _running(binary.command, settings, log) as (edge, _):
+        yield edge
+
+
+@asynccontextmanager
+async def running_parent(settings: EdgeSettings, log: Path) -> AsyncIterator[tuple[Edge, asyncio.subprocess.Process]]:
+    """Runs Envoy below the parent that drains it, as `python -m gateway.envoy run` does, until the block ends.
+
+    Args:
+        settings: Their settings.
+        log: File for what both write.
+
+    Raises:
+        RuntimeError: They ended by themselves, or were not ready in time.
+    """
+    async with _running(binary.supervised, settings, log) as (edge, process):
+        yield edge, process
+
+
+@asynccontextmanager
+async def _running(
+    command: Callable[[EdgeSettings, int], list[str]], settings: EdgeSettings, log: Path
+) -> AsyncIterator[tuple[Edge, asyncio.subprocess.Process]]:
     descriptor = binary.private_file(to_json(render(settings)))
     try:
         with log.open("ab") as output:
             process = await asyncio.create_subprocess_exec(
-                *binary.command(settings, descriptor), pass_fds=[descriptor], stdout=output, stderr=output
+                *command(settings, descriptor), pass_fds=[descriptor], stdout=output, stderr=output
             )
     finally:
         os.close(descriptor)
     edge = Edge(settings, log)
     try:
         await _ready(edge, process)
-        yield edge
+        yield edge, process
     finally:
         await _stopped(process)
 

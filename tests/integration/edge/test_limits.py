@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -17,7 +14,7 @@ from media.tts.v1 import tts_pb2
 
 from deploy.local.identity import issue_token
 from gateway.envoy.settings import Address
-from tests.fakes.edge import READY_SECONDS, edge_settings, free_ports, running_envoy
+from tests.fakes.edge import edge_settings, free_ports, running_envoy
 from tests.fakes.upstream import LOOPBACK, upstreams
 from tests.integration.edge.lab import API_KEY, Lab, running_lab
 
@@ -118,28 +115,3 @@ async def test_a_second_edge_on_the_same_port_does_not_start(tmp_path: Path) -> 
         with pytest.raises(RuntimeError, match=r"Address .*in use"):
             async with running_envoy(settings, tmp_path / "second.log"):
                 pass
-
-
-async def test_the_command_becomes_envoy(tmp_path: Path) -> None:
-    settings = edge_settings(tmp_path)
-    environment = {
-        **os.environ,
-        "MEDIA_JWT_JWKS_FILE": str(settings.jwt_jwks_file),
-        "MEDIA_PORT": str(settings.port),
-        "MEDIA_ADMIN_PORT": str(settings.admin_port),
-        "GATEWAY_ADDRESS": str(settings.gateway_address),
-    }
-    command = [sys.executable, "-m", "gateway.envoy"]
-    process = await asyncio.create_subprocess_exec(*command, "run", env=environment)
-    try:
-        async with asyncio.timeout(READY_SECONDS):
-            while await (await asyncio.create_subprocess_exec(*command, "ready", env=environment)).wait():
-                assert process.returncode is None
-        assert "--config-path" in _command_line(process.pid)
-    finally:
-        process.terminate()
-        assert await process.wait() == 0
-
-
-def _command_line(pid: int) -> str:
-    return Path(f"/proc/{pid}/cmdline").read_text()

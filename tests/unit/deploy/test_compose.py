@@ -131,7 +131,7 @@ def test_nats_is_asked_on_its_monitoring_port() -> None:
     assert health_command("nats")[-1] == f"http://127.0.0.1:{port}/healthz"
 
 
-@pytest.mark.parametrize("name", ["gateway", "tts"])
+@pytest.mark.parametrize("name", sorted(READS))
 def test_a_drain_is_over_before_the_process_is_killed(name: str, settings_of: SettingsOf[Any]) -> None:
     settings = settings_of(name, READS[name])
     drain_seconds = settings.drain_notice_seconds + settings.drain_grace_seconds

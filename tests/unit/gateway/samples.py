@@ -89,9 +89,10 @@ def messages(draw: st.DrawFn, kind: type[Message], depth: int = 2) -> Message:
     """Draws a message of `kind` that a service may send, nested at most `depth` levels."""
     members = {field.name for oneof in kind.DESCRIPTOR.oneofs if len(oneof.fields) > 1 for field in oneof.fields}
     fields = {field.name: field for field in kind.DESCRIPTOR.fields if depth or _message_in(field) is None}
-    chosen = draw(st.sets(st.sampled_from(sorted(fields.keys() - members)), max_size=8)) if fields else set()
-    if members and draw(st.booleans()):
-        chosen.add(draw(st.sampled_from(sorted(members & fields.keys()))))
+    free = sorted(fields.keys() - members)
+    chosen: set[str] = draw(st.sets(st.sampled_from(free), max_size=8)) if free else set()
+    if choices := sorted(members & fields.keys()):
+        chosen |= draw(st.sets(st.sampled_from(choices), max_size=1))
     return kind(**{name: draw(_values(fields[name], depth)) for name in sorted(chosen)})
 
 

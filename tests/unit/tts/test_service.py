@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing
 from typing import Any
 
 import grpc
@@ -18,33 +17,14 @@ from services.common.errors import MediaError, Reason
 from services.common.status import from_rpc_error
 from services.tts.alignment import Alignment
 from services.tts.providers.interface import AudioChunk, Capabilities, Voice, VoiceSettings
-from services.tts.service import SERVICE_NAME, TextToSpeechServicer
-from services.tts.synthesis import SynthesisOptions, Synthesizer
-from tests.fakes.grpc_server import served
 from tests.fakes.speech import FakeSpeechProvider, voice
+from tests.fakes.speech_service import servicer_of, stub_for
 
 FIRST = AudioChunk(bytes(16_000), Alignment(("H",), (0.0,), (0.25,)))
 SECOND = AudioChunk(b"\x01" * 8000, Alignment(("i", "!"), (0.25, 0.5), (0.5, 1.0)))
 DIGEST = hashlib.sha256(FIRST.audio + SECOND.audio).hexdigest()
 STREAM = tts_pb2.SynthesizeStreamRequest(text="Hi!", output_format="pcm_8000")
 WHOLE = tts_pb2.SynthesizeRequest(text="Hi!", output_format="pcm_8000")
-
-
-@asynccontextmanager
-async def stub_for(
-    *providers: FakeSpeechProvider, stall_seconds: float = 5, max_unary_bytes: int = 1_000_000
-) -> AsyncIterator[tts_pb2_grpc.TextToSpeechServiceAsyncStub]:
-    """Runs the service with these providers, the first being the default; returns a stub for it."""
-    by_name = {provider.name: provider for provider in providers}
-    options = SynthesisOptions(providers[0].name, stall_seconds)
-    servicer = TextToSpeechServicer(Synthesizer(by_name, options), by_name, max_unary_bytes=max_unary_bytes)
-
-    def register(server: grpc.aio.Server) -> list[str]:
-        tts_pb2_grpc.add_TextToSpeechServiceServicer_to_server(servicer, server)
-        return [SERVICE_NAME]
-
-    async with served(register) as running:
-        yield tts_pb2_grpc.TextToSpeechServiceStub(running.channel)
 
 
 async def events_of(
@@ -237,6 +217,16 @@ async def test_a_caller_who_leaves_ends_a_provider_that_speaks_faster_than_is_re
             assert provider.live.now == 1
         await provider.live.becomes(0)
     assert provider.delivered < 16
+
+
+async def test_closing_a_stream_ends_the_providers_work_before_it_returns() -> None:
+    provider = FakeSpeechProvider(FIRST, endless=True)
+    context: Any = None
+    events: Any = servicer_of(provider).SynthesizeStream(STREAM, context)
+    async with aclosing(events):
+        await anext(events)
+        assert provider.live.now == 1
+    assert provider.live.now == 0
 
 
 def voices(provider: str, *names: str) -> list[Voice]:

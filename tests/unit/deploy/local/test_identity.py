@@ -40,10 +40,12 @@ def test_two_folders_have_different_keys(tmp_path: Path) -> None:
         _claims(tmp_path / "a", issue_token(tmp_path / "b", "alice"))
 
 
-def test_only_the_owner_can_read_the_files(tmp_path: Path) -> None:
-    ensure_identity(tmp_path / "run")
-    assert (tmp_path / "run").stat().st_mode & 0o777 == 0o700
-    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "run").iterdir()} == {0o600}
+def test_only_the_owner_can_read_the_private_key(tmp_path: Path) -> None:
+    public = ensure_identity(tmp_path / "run")
+    private = next(path for path in public.parent.iterdir() if path != public)
+    assert public.parent.stat().st_mode & 0o777 == 0o700
+    assert private.stat().st_mode & 0o777 == 0o600
+    assert public.stat().st_mode & 0o777 == 0o644
 
 
 def test_the_public_file_has_no_private_half(tmp_path: Path) -> None:

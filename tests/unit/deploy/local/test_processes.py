@@ -9,6 +9,7 @@ import pytest
 
 from deploy.local.ports import EDGE
 from deploy.local.processes import SUITE, Process, Row, ports_of, processes
+from deploy.local.supervisor import Options
 from gateway.envoy.settings import EdgeSettings
 from gateway.settings import GatewaySettings
 from services.common.settings import Settings, variables
@@ -65,6 +66,12 @@ def test_drains_are_short_unless_the_user_says_otherwise(monkeypatch: pytest.Mon
     environment = suite()[0].environment
     assert environment["TTS_DRAIN_GRACE_SECONDS"] == "9"
     assert environment["TTS_DRAIN_NOTICE_SECONDS"] == "0.2"
+
+
+def test_the_drain_of_the_edge_fits_the_patience_of_the_supervisor() -> None:
+    environment = suite()[-1].environment
+    seconds = [float(environment[f"MEDIA_EDGE_DRAIN_{name}_SECONDS"]) for name in ("NOTICE", "GRACE")]
+    assert sum(seconds) < Options().stop_seconds
 
 
 def test_an_address_of_the_environment_does_not_lead_out_of_the_suite(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -114,6 +114,7 @@ def test_a_request_passes_the_filters_in_this_order(config: dict[str, Any]) -> N
     assert names == [
         "cors",
         "grpc_web",
+        "health_check",
         "jwt_authn",
         "api_key_auth",
         "local_ratelimit",

@@ -1,0 +1,265 @@
+"""Tests of the OpenAPI document of the suite."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+import pytest
+from buf.validate import validate_pb2
+from media.tts.v1 import tts_pb2
+
+from gateway.codec import decode
+from gateway.openapi import HandWritten, Response, build_document, http_rules
+from gateway.openapi.constraints import rules_of
+from gateway.openapi.speech import HAND_WRITTEN
+from services.common.errors import Reason
+from services.common.validation import validate
+from tests.fakes.contracts import compiled
+
+SERVICE = tts_pb2.DESCRIPTOR.services_by_name["TextToSpeechService"]
+Json = dict[str, Any]
+_CALLER_GONE = 499
+
+_THINGS = compiled(
+    "things.proto",
+    """
+    syntax = "proto3";
+    package things.v1;
+    import "google/api/annotations.proto";
+    message Thing { string name = 1; }
+    message PutRequest { string name = 1; Thing thing = 2; bool check_only = 3; }
+    message PutResponse { Thing thing = 1; }
+    message ListRequest { Thing like = 1; }
+    message ListResponse {}
+    service ThingService {
+      rpc Put(PutRequest) returns (PutResponse) {
+        option (google.api.http) = {
+          put: "/things/{name}" body: "thing"
+          additional_bindings { post: "/things/{name}:put" body: "*" }
+        };
+      }
+    }
+    service BadService {
+      rpc List(ListRequest) returns (ListResponse) { option (google.api.http) = {get: "/things"}; }
+    }
+    """,
+)
+
+
+@pytest.fixture(scope="module")
+def document() -> Json:
+    built = build_document(HAND_WRITTEN, [SERVICE], "1.2.3")
+    parsed: Json = orjson.loads(orjson.dumps(built))
+    return parsed
+
+
+def operations(document: Json) -> Iterator[tuple[str, str, Json]]:
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            yield path, method, operation
+
+
+def nodes(node: object) -> Iterator[Json]:
+    if isinstance(node, dict):
+        yield node
+        for value in node.values():
+            yield from nodes(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from nodes(value)
+
+
+def at(document: Json, pointer: str) -> Any:
+    found: Any = document
+    for part in pointer.removeprefix("#/").split("/"):
+        found = found[part]
+    return found
+
+
+def body_schema(document: Json, path: str) -> Json:
+    schema = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    found: Json = at(document, schema["$ref"])
+    return found
+
+
+def test_the_document_says_which_version_it_describes(document: Json) -> None:
+    assert document["openapi"].startswith("3.1.")
+    assert document["info"]["version"] == "1.2.3"
+
+
+def test_every_reference_leads_somewhere(document: Json) -> None:
+    references = [node["$ref"] for node in nodes(document) if "$ref" in node]
+    assert references
+    for reference in references:
+        assert isinstance(at(document, reference), dict)
+
+
+def test_every_schema_and_response_is_referred_to(document: Json) -> None:
+    references = {node["$ref"] for node in nodes(document) if "$ref" in node}
+    for group in ("schemas", "responses"):
+        for name in document["components"][group]:
+            assert f"#/components/{group}/{name}" in references
+
+
+def test_component_names_are_allowed_ones(document: Json) -> None:
+    for group in document["components"].values():
+        for name in group:
+            assert re.fullmatch(r"[A-Za-z0-9._-]+", name)
+
+
+def test_every_annotated_rpc_and_every_row_of_the_table_is_there(document: Json) -> None:
+    wanted = {(rule.path, rule.method.lower()) for rule in http_rules(SERVICE)}
+    wanted |= {(route.path, route.method.lower()) for route in HAND_WRITTEN}
+    assert {(path, method) for path, method, _ in operations(document)} == wanted
+
+
+def test_operation_names_are_unique(document: Json) -> None:
+    names = [operation["operationId"] for _, _, operation in operations(document)]
+    assert len(names) == len(set(names))
+
+
+def test_path_variables_are_parameters(document: Json) -> None:
+    for path, _, operation in operations(document):
+        declared = {item["name"] for item in operation.get("parameters", []) if item["in"] == "path"}
+        assert declared == set(re.findall(r"\{(\w+)\}", path))
+
+
+def test_every_operation_and_field_is_described(document: Json) -> None:
+    for path, _, operation in operations(document):
+        assert operation["summary"], path
+        for parameter in operation.get("parameters", []):
+            assert parameter["description"], path
+    for name, schema in document["components"]["schemas"].items():
+        for field, value in schema.get("properties", {}).items():
+            assert value.get("description") or name == "Error", f"{name}.{field}"
+
+
+def test_every_reason_is_there_with_its_status_and_meaning(document: Json) -> None:
+    codes = document["components"]["schemas"]["Error"]["properties"]["error"]["properties"]["code"]
+    assert codes["enum"] == [reason.name for reason in Reason]
+    for reason in Reason:
+        assert reason.row.meaning in codes["description"]
+        if reason.row.http_status in {_CALLER_GONE, 405}:
+            continue
+        response = document["components"]["responses"][f"Error{reason.row.http_status}"]
+        example = response["content"]["application/json"]["examples"][reason.name]["value"]
+        assert example["error"]["code"] == reason.name
+
+
+def test_reasons_to_come_back_later_say_when(document: Json) -> None:
+    assert "Retry-After" in document["components"]["responses"]["Error429"]["headers"]
+
+
+@pytest.mark.parametrize("path", ["/api/speech", "/api/speech/stream", "/api/speech/timestamps"])
+def test_every_rule_of_the_request_is_in_the_body_schema(document: Json, path: str) -> None:
+    properties = body_schema(document, path)["properties"]
+    words = {name: constraints(schema) for name, schema in properties.items()}
+    fields: Any = tts_pb2.SynthesizeRequest.DESCRIPTOR.fields
+    wanted = [(field.json_name, value) for field in fields for value in rule_values(rules_of(field))]
+    assert len(wanted) > 50
+    for name, value in wanted:
+        assert value in words[name] or str(value).lower() in properties[name]["description"].lower()
+
+
+def rule_values(rules: Any) -> Iterator[Any]:
+    """Yields every value and every message that the rules hold."""
+    yield from (rule.message for rule in rules.cel)
+    kind = rules.WhichOneof("type")
+    for _, value in getattr(rules, kind).ListFields() if kind else ():
+        if isinstance(value, validate_pb2.FieldRules):
+            yield from rule_values(value)
+        else:
+            yield from [value] if isinstance(value, (int, float, str)) else value
+
+
+def constraints(schema: Json) -> list[Any]:
+    """Returns every value in a schema, however deep."""
+    found: list[Any] = []
+    for node in nodes(schema):
+        for value in node.values():
+            found += value if isinstance(value, list) else [value]
+    return found
+
+
+@pytest.mark.parametrize("path", ["/api/speech", "/api/speech/stream", "/api/speech/timestamps"])
+def test_timing_can_not_be_asked_for_by_field(document: Json, path: str) -> None:
+    schema = body_schema(document, path)
+    assert "includeAlignment" not in schema["properties"]
+    assert schema["required"] == ["text"]
+    assert schema["additionalProperties"] is False
+
+
+@pytest.mark.parametrize("route", [route for route in HAND_WRITTEN if route.request], ids=lambda route: route.path)
+def test_example_bodies_are_valid_requests(route: HandWritten) -> None:
+    assert route.request is not None
+    assert route.examples
+    for body in route.examples.values():
+        validate(decode(route.request, dict(body)))
+
+
+def test_success_bodies_of_rpcs_say_so(document: Json) -> None:
+    schema = document["paths"]["/api/voices"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    mark, fields = schema["allOf"]
+    assert mark["properties"] == {"success": {"const": True}}
+    assert fields == {"$ref": "#/components/schemas/media.tts.v1.ListVoicesResponse"}
+
+
+def test_query_parameters_carry_their_rules(document: Json) -> None:
+    parameters = {item["name"]: item for item in document["paths"]["/api/voices"]["get"]["parameters"]}
+    assert list(parameters) == ["pageSize", "pageToken", "provider"]
+    assert parameters["pageSize"]["schema"] == {"type": "integer", "format": "int32", "minimum": 0, "maximum": 100}
+    assert parameters["provider"]["schema"]["enum"] == ["elevenlabs", "espeak"]
+
+
+def test_only_public_routes_ask_for_no_credential(document: Json) -> None:
+    assert document["security"] == [{"bearer": []}, {"apiKey": []}]
+    public = {path for path, _, operation in operations(document) if operation.get("security") == []}
+    assert public == {"/health", "/openapi.json", "/docs"}
+    assert document["components"]["securitySchemes"]["apiKey"]["name"] == "x-api-key"
+
+
+def test_answers_to_what_an_operation_can_not_do_wrong_are_left_out(document: Json) -> None:
+    speech = document["paths"]["/api/speech"]["post"]["responses"]
+    voices = document["paths"]["/api/voices"]["get"]["responses"]
+    assert {"400", "401", "413", "415", "429"} <= speech.keys()
+    assert not {"413", "415", "405", "499"} & voices.keys()
+    assert document["paths"]["/health"]["get"]["responses"].keys() == {"200", "503"}
+
+
+def test_a_line_of_timestamps_is_one_of_four(document: Json) -> None:
+    content = document["paths"]["/api/speech/timestamps"]["post"]["responses"]["200"]["content"]
+    lines = content["application/x-ndjson"]["schema"]["oneOf"]
+    assert [line.get("required", line.get("$ref")) for line in lines] == [
+        ["header"],
+        ["audioBase64"],
+        ["done"],
+        "#/components/schemas/Error",
+    ]
+
+
+def test_a_route_may_take_a_field_as_body_or_all_that_the_path_leaves() -> None:
+    built: Json = orjson.loads(orjson.dumps(build_document([], [_THINGS.services_by_name["ThingService"]], "1")))
+    put, post = built["paths"]["/things/{name}"]["put"], built["paths"]["/things/{name}:put"]["post"]
+    assert put["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith("things.v1.Thing")
+    assert [item["name"] for item in put["parameters"]] == ["name", "checkOnly"]
+    assert [item["name"] for item in post["parameters"]] == ["name"]
+    assert set(built["components"]["schemas"]["Put2Body"]["properties"]) == {"thing", "checkOnly"}
+
+
+def test_an_object_in_the_query_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"things\.v1\.ListRequest\.like is an object"):
+        build_document([], [_THINGS.services_by_name["BadService"]], "1")
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "problem"),
+    [("/one", "other", "two routes answer GET /one"), ("/other", "one", "two routes are called one")],
+)
+def test_routes_must_not_share_a_path_or_a_name(path: str, name: str, problem: str) -> None:
+    first = HandWritten("GET", "/one", "One", "", (Response("Done."),), ("Tag",), "one")
+    second = HandWritten("GET", path, "Other", "", (Response("Done."),), ("Tag",), name)
+    with pytest.raises(ValueError, match=problem):
+        build_document([first, second], [], "1")

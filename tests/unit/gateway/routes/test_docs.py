@@ -1,0 +1,100 @@
+"""Tests of the OpenAPI document and its page over HTTP."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp import ClientSession
+from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.web import Application, Request
+
+from gateway.routes.docs import docs_routes
+
+DOCUMENT = {"openapi": "3.1.1", "info": {"title": "ünïcode", "version": "1"}, "paths": {}}
+Client = TestClient[Request, Application]
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[Client]:
+    app = Application()
+    app.add_routes(docs_routes(DOCUMENT))
+    async with TestClient(TestServer(app)) as started:
+        yield started
+
+
+async def assets(client: Client) -> list[str]:
+    page = await (await client.get("/docs")).text()
+    return re.findall(r'(?:src|href)="(/docs/assets/[^"]+)"', page)
+
+
+async def test_the_document_is_served_as_it_is(client: Client) -> None:
+    answer = await client.get("/openapi.json")
+    assert answer.status == 200
+    assert answer.content_type == "application/json"
+    assert await answer.json() == DOCUMENT
+
+
+@pytest.mark.parametrize("path", ["/openapi.json", "/docs"])
+async def test_who_has_it_already_is_not_sent_it_again(client: Client, path: str) -> None:
+    first = await client.get(path)
+    assert first.headers["Cache-Control"] == "public, no-cache"
+    again = await client.get(path, headers={"If-None-Match": first.headers["ETag"]})
+    assert again.status == 304
+    assert await again.read() == b""
+    assert again.headers["ETag"] == first.headers["ETag"]
+    other = await client.get(path, headers={"If-None-Match": '"other"'})
+    assert other.status == 200
+
+
+async def test_another_document_has_another_etag(client: Client) -> None:
+    app = Application()
+    app.add_routes(docs_routes({**DOCUMENT, "paths": {"/new": {}}}))
+    async with TestClient(TestServer(app)) as other:
+        theirs = (await other.get("/openapi.json")).headers["ETag"]
+    assert theirs != (await client.get("/openapi.json")).headers["ETag"]
+
+
+async def test_head_answers_without_a_body(client: Client) -> None:
+    answer = await client.head("/openapi.json")
+    assert answer.status == 200
+    assert int(answer.headers["Content-Length"]) > 0
+
+
+async def test_every_asset_of_the_page_is_there_and_kept_forever(client: Client) -> None:
+    paths = await assets(client)
+    assert {path.rpartition("/")[2] for path in paths} == {
+        "swagger_bundle.js",
+        "swagger_style.css",
+        "start.js",
+        "page.css",
+    }
+    for path in paths:
+        answer = await client.get(path)
+        assert answer.status == 200
+        assert "immutable" in answer.headers["Cache-Control"]
+        assert answer.content_type == ("text/javascript" if path.endswith(".js") else "text/css")
+        assert await answer.read()
+        again = await client.get(path, headers={"If-None-Match": answer.headers["ETag"]})
+        assert again.status == 304
+
+
+async def test_the_page_runs_nothing_inline_and_loads_nothing_from_elsewhere(client: Client) -> None:
+    answer = await client.get("/docs")
+    page = await answer.text()
+    assert re.findall(r"<script(?![^>]*\bsrc=)|<style|\bon\w+=|\bstyle=", page) == []
+    assert re.findall(r'(?:src|href)="(?!/|data:)', page) == []
+    policy = dict(part.split(" ", 1) for part in answer.headers["Content-Security-Policy"].split("; "))
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
+    assert "unsafe" not in answer.headers["Content-Security-Policy"]
+
+
+async def test_nothing_beside_the_assets_is_served(client: Client) -> None:
+    asset = (await assets(client))[0]
+    url = client.make_url("/")
+    async with ClientSession() as session:
+        for path in (f"{asset}/../../../app.py", f"{asset}x", "/docs/assets/0/swagger_bundle.js"):
+            async with session.get(f"{url.origin()}{path}") as answer:
+                assert answer.status == 404
