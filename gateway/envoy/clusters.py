@@ -87,8 +87,6 @@ def _reached_by_name(name: str, address: Address) -> Config:
         "name": name,
         "type": "STRICT_DNS",
         "dns_lookup_family": "V4_PREFERRED",
-        # A name appears when its container does: look again soon.
-        "dns_refresh_rate": seconds(2),
         "connect_timeout": seconds(_CONNECT_TIMEOUT_SECONDS),
         "per_connection_buffer_limit_bytes": limits.BUFFER_LIMIT_BYTES,
         "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},

@@ -9,8 +9,8 @@ import grpc
 from media.common.v1 import alignment_pb2, cache_pb2
 from media.tts.v1 import tts_pb2, tts_pb2_grpc
 
+from services.common.alignment import Alignment
 from services.common.errors import MediaError, Reason, invalid
-from services.tts.alignment import Alignment
 from services.tts.paging import page
 from services.tts.providers.interface import AudioChunk, SpeechProvider, Voice, VoiceSettings
 from services.tts.synthesis import Done, Header, SpeechEvent, SpeechWish, Synthesizer

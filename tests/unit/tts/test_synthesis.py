@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import pytest
 
+from services.common.alignment import Alignment
 from services.common.errors import MediaError, Reason
-from services.tts.alignment import Alignment
 from services.tts.providers.interface import AudioChunk, Capabilities, VoiceSettings
 from services.tts.synthesis import Done, Header, SpeechEvent, SpeechWish, SynthesisOptions, Synthesizer
 from tests.fakes.speech import ALL_FAMILIES, FakeSpeechProvider, voice

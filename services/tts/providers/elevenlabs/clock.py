@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from services.tts.alignment import Alignment
+from services.common.alignment import Alignment
 
 # Speech begins sooner than this after the start of its audio, and rounding errors are smaller.
 _LEAD_IN_SECONDS = 0.5

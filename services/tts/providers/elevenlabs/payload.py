@@ -7,8 +7,8 @@ import math
 
 import orjson
 
+from services.common.alignment import Alignment
 from services.common.errors import MediaError, Reason
-from services.tts.alignment import Alignment
 from services.tts.providers.elevenlabs.clock import StreamClock
 from services.tts.providers.interface import AudioChunk
 

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from services.common.alignment import Alignment
 from services.common.errors import MediaError, Reason, invalid
 from services.common.log import logger
-from services.tts.alignment import Alignment
 from services.tts.providers.espeak import voices
 from services.tts.providers.espeak.encoding import FAMILIES
 from services.tts.providers.espeak.process import EngineProcess, EspeakSettings

@@ -26,7 +26,7 @@ VOICE_TYPE_ACCOUNT: VoiceType
 VOICE_TYPE_EMBEDDED: VoiceType
 
 class SynthesizeRequest(_message.Message):
-    __slots__ = ("text", "voice", "provider", "model_id", "output_format", "language_code", "stability", "similarity_boost", "style", "speed", "use_speaker_boost", "seed", "previous_text", "next_text", "previous_request_ids", "next_request_ids", "apply_text_normalization", "include_alignment")
+    __slots__ = ("text", "voice", "provider", "model_id", "output_format", "language_code", "stability", "similarity_boost", "style", "speed", "use_speaker_boost", "seed", "previous_text", "next_text", "previous_request_ids", "next_request_ids", "apply_text_normalization", "include_alignment", "use_cache")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     VOICE_FIELD_NUMBER: _ClassVar[int]
     PROVIDER_FIELD_NUMBER: _ClassVar[int]
@@ -45,6 +45,7 @@ class SynthesizeRequest(_message.Message):
     NEXT_REQUEST_IDS_FIELD_NUMBER: _ClassVar[int]
     APPLY_TEXT_NORMALIZATION_FIELD_NUMBER: _ClassVar[int]
     INCLUDE_ALIGNMENT_FIELD_NUMBER: _ClassVar[int]
+    USE_CACHE_FIELD_NUMBER: _ClassVar[int]
     text: str
     voice: str
     provider: str
@@ -63,7 +64,8 @@ class SynthesizeRequest(_message.Message):
     next_request_ids: _containers.RepeatedScalarFieldContainer[str]
     apply_text_normalization: str
     include_alignment: bool
-    def __init__(self, text: _Optional[str] = ..., voice: _Optional[str] = ..., provider: _Optional[str] = ..., model_id: _Optional[str] = ..., output_format: _Optional[str] = ..., language_code: _Optional[str] = ..., stability: _Optional[float] = ..., similarity_boost: _Optional[float] = ..., style: _Optional[float] = ..., speed: _Optional[float] = ..., use_speaker_boost: _Optional[bool] = ..., seed: _Optional[int] = ..., previous_text: _Optional[str] = ..., next_text: _Optional[str] = ..., previous_request_ids: _Optional[_Iterable[str]] = ..., next_request_ids: _Optional[_Iterable[str]] = ..., apply_text_normalization: _Optional[str] = ..., include_alignment: _Optional[bool] = ...) -> None: ...
+    use_cache: bool
+    def __init__(self, text: _Optional[str] = ..., voice: _Optional[str] = ..., provider: _Optional[str] = ..., model_id: _Optional[str] = ..., output_format: _Optional[str] = ..., language_code: _Optional[str] = ..., stability: _Optional[float] = ..., similarity_boost: _Optional[float] = ..., style: _Optional[float] = ..., speed: _Optional[float] = ..., use_speaker_boost: _Optional[bool] = ..., seed: _Optional[int] = ..., previous_text: _Optional[str] = ..., next_text: _Optional[str] = ..., previous_request_ids: _Optional[_Iterable[str]] = ..., next_request_ids: _Optional[_Iterable[str]] = ..., apply_text_normalization: _Optional[str] = ..., include_alignment: _Optional[bool] = ..., use_cache: _Optional[bool] = ...) -> None: ...
 
 class SynthesizeResponse(_message.Message):
     __slots__ = ("header", "audio", "alignment", "done")
@@ -78,7 +80,7 @@ class SynthesizeResponse(_message.Message):
     def __init__(self, header: _Optional[_Union[SpeechHeader, _Mapping]] = ..., audio: _Optional[bytes] = ..., alignment: _Optional[_Union[_alignment_pb2.Alignment, _Mapping]] = ..., done: _Optional[_Union[SpeechDone, _Mapping]] = ...) -> None: ...
 
 class SynthesizeStreamRequest(_message.Message):
-    __slots__ = ("text", "voice", "provider", "model_id", "output_format", "language_code", "stability", "similarity_boost", "style", "speed", "use_speaker_boost", "seed", "previous_text", "next_text", "previous_request_ids", "next_request_ids", "apply_text_normalization", "include_alignment")
+    __slots__ = ("text", "voice", "provider", "model_id", "output_format", "language_code", "stability", "similarity_boost", "style", "speed", "use_speaker_boost", "seed", "previous_text", "next_text", "previous_request_ids", "next_request_ids", "apply_text_normalization", "include_alignment", "use_cache")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     VOICE_FIELD_NUMBER: _ClassVar[int]
     PROVIDER_FIELD_NUMBER: _ClassVar[int]
@@ -97,6 +99,7 @@ class SynthesizeStreamRequest(_message.Message):
     NEXT_REQUEST_IDS_FIELD_NUMBER: _ClassVar[int]
     APPLY_TEXT_NORMALIZATION_FIELD_NUMBER: _ClassVar[int]
     INCLUDE_ALIGNMENT_FIELD_NUMBER: _ClassVar[int]
+    USE_CACHE_FIELD_NUMBER: _ClassVar[int]
     text: str
     voice: str
     provider: str
@@ -115,7 +118,8 @@ class SynthesizeStreamRequest(_message.Message):
     next_request_ids: _containers.RepeatedScalarFieldContainer[str]
     apply_text_normalization: str
     include_alignment: bool
-    def __init__(self, text: _Optional[str] = ..., voice: _Optional[str] = ..., provider: _Optional[str] = ..., model_id: _Optional[str] = ..., output_format: _Optional[str] = ..., language_code: _Optional[str] = ..., stability: _Optional[float] = ..., similarity_boost: _Optional[float] = ..., style: _Optional[float] = ..., speed: _Optional[float] = ..., use_speaker_boost: _Optional[bool] = ..., seed: _Optional[int] = ..., previous_text: _Optional[str] = ..., next_text: _Optional[str] = ..., previous_request_ids: _Optional[_Iterable[str]] = ..., next_request_ids: _Optional[_Iterable[str]] = ..., apply_text_normalization: _Optional[str] = ..., include_alignment: _Optional[bool] = ...) -> None: ...
+    use_cache: bool
+    def __init__(self, text: _Optional[str] = ..., voice: _Optional[str] = ..., provider: _Optional[str] = ..., model_id: _Optional[str] = ..., output_format: _Optional[str] = ..., language_code: _Optional[str] = ..., stability: _Optional[float] = ..., similarity_boost: _Optional[float] = ..., style: _Optional[float] = ..., speed: _Optional[float] = ..., use_speaker_boost: _Optional[bool] = ..., seed: _Optional[int] = ..., previous_text: _Optional[str] = ..., next_text: _Optional[str] = ..., previous_request_ids: _Optional[_Iterable[str]] = ..., next_request_ids: _Optional[_Iterable[str]] = ..., apply_text_normalization: _Optional[str] = ..., include_alignment: _Optional[bool] = ..., use_cache: _Optional[bool] = ...) -> None: ...
 
 class SynthesizeStreamResponse(_message.Message):
     __slots__ = ("header", "chunk", "done")
@@ -128,7 +132,7 @@ class SynthesizeStreamResponse(_message.Message):
     def __init__(self, header: _Optional[_Union[SpeechHeader, _Mapping]] = ..., chunk: _Optional[_Union[SpeechChunk, _Mapping]] = ..., done: _Optional[_Union[SpeechDone, _Mapping]] = ...) -> None: ...
 
 class SpeechHeader(_message.Message):
-    __slots__ = ("content_type", "output_format", "sample_rate_hz", "voice_id", "voice_name", "provider", "model_id", "cache_status", "provider_request_id", "ignored_fields")
+    __slots__ = ("content_type", "output_format", "sample_rate_hz", "voice_id", "voice_name", "provider", "model_id", "cache_status", "provider_request_id", "ignored_fields", "queued_seconds")
     CONTENT_TYPE_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_FORMAT_FIELD_NUMBER: _ClassVar[int]
     SAMPLE_RATE_HZ_FIELD_NUMBER: _ClassVar[int]
@@ -139,6 +143,7 @@ class SpeechHeader(_message.Message):
     CACHE_STATUS_FIELD_NUMBER: _ClassVar[int]
     PROVIDER_REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     IGNORED_FIELDS_FIELD_NUMBER: _ClassVar[int]
+    QUEUED_SECONDS_FIELD_NUMBER: _ClassVar[int]
     content_type: str
     output_format: str
     sample_rate_hz: int
@@ -149,7 +154,8 @@ class SpeechHeader(_message.Message):
     cache_status: _cache_pb2.CacheStatus
     provider_request_id: str
     ignored_fields: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, content_type: _Optional[str] = ..., output_format: _Optional[str] = ..., sample_rate_hz: _Optional[int] = ..., voice_id: _Optional[str] = ..., voice_name: _Optional[str] = ..., provider: _Optional[str] = ..., model_id: _Optional[str] = ..., cache_status: _Optional[_Union[_cache_pb2.CacheStatus, str]] = ..., provider_request_id: _Optional[str] = ..., ignored_fields: _Optional[_Iterable[str]] = ...) -> None: ...
+    queued_seconds: float
+    def __init__(self, content_type: _Optional[str] = ..., output_format: _Optional[str] = ..., sample_rate_hz: _Optional[int] = ..., voice_id: _Optional[str] = ..., voice_name: _Optional[str] = ..., provider: _Optional[str] = ..., model_id: _Optional[str] = ..., cache_status: _Optional[_Union[_cache_pb2.CacheStatus, str]] = ..., provider_request_id: _Optional[str] = ..., ignored_fields: _Optional[_Iterable[str]] = ..., queued_seconds: _Optional[float] = ...) -> None: ...
 
 class SpeechChunk(_message.Message):
     __slots__ = ("audio", "alignment")
@@ -160,18 +166,34 @@ class SpeechChunk(_message.Message):
     def __init__(self, audio: _Optional[bytes] = ..., alignment: _Optional[_Union[_alignment_pb2.Alignment, _Mapping]] = ...) -> None: ...
 
 class SpeechDone(_message.Message):
-    __slots__ = ("characters", "audio_bytes", "duration_seconds", "sha256", "provider_cost_units")
+    __slots__ = ("characters", "audio_bytes", "duration_seconds", "sha256", "provider_cost_units", "seams", "cached_characters")
     CHARACTERS_FIELD_NUMBER: _ClassVar[int]
     AUDIO_BYTES_FIELD_NUMBER: _ClassVar[int]
     DURATION_SECONDS_FIELD_NUMBER: _ClassVar[int]
     SHA256_FIELD_NUMBER: _ClassVar[int]
     PROVIDER_COST_UNITS_FIELD_NUMBER: _ClassVar[int]
+    SEAMS_FIELD_NUMBER: _ClassVar[int]
+    CACHED_CHARACTERS_FIELD_NUMBER: _ClassVar[int]
     characters: int
     audio_bytes: int
     duration_seconds: float
     sha256: str
     provider_cost_units: int
-    def __init__(self, characters: _Optional[int] = ..., audio_bytes: _Optional[int] = ..., duration_seconds: _Optional[float] = ..., sha256: _Optional[str] = ..., provider_cost_units: _Optional[int] = ...) -> None: ...
+    seams: _containers.RepeatedCompositeFieldContainer[SpeechSeam]
+    cached_characters: int
+    def __init__(self, characters: _Optional[int] = ..., audio_bytes: _Optional[int] = ..., duration_seconds: _Optional[float] = ..., sha256: _Optional[str] = ..., provider_cost_units: _Optional[int] = ..., seams: _Optional[_Iterable[_Union[SpeechSeam, _Mapping]]] = ..., cached_characters: _Optional[int] = ...) -> None: ...
+
+class SpeechSeam(_message.Message):
+    __slots__ = ("text_offset", "at_seconds", "provider", "reason")
+    TEXT_OFFSET_FIELD_NUMBER: _ClassVar[int]
+    AT_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    text_offset: int
+    at_seconds: float
+    provider: str
+    reason: str
+    def __init__(self, text_offset: _Optional[int] = ..., at_seconds: _Optional[float] = ..., provider: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class ListVoicesRequest(_message.Message):
     __slots__ = ("page_size", "page_token", "provider")

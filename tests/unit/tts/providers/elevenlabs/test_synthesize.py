@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from services.common.alignment import Alignment
 from services.common.errors import MediaError, Reason
-from services.tts.alignment import Alignment
 from services.tts.duration import duration_meter
 from services.tts.formats import FORMATS
 from services.tts.providers.elevenlabs import ElevenLabsProvider, ElevenLabsSettings, open_elevenlabs

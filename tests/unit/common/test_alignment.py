@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.tts.alignment import Alignment
+from services.common.alignment import Alignment
 
 FIRST = Alignment(("H", "i"), (0.0, 0.1), (0.1, 0.2))
 SECOND = Alignment(("!",), (0.2,), (0.4,))
