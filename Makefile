@@ -49,7 +49,7 @@ protos-check: $(DEVELOPMENT)
 docs-check: $(DEVELOPMENT)
 	$(BIN)/python -m deploy.local.reference --check
 
-bench: $(DEVELOPMENT) ## Measure added latency and CPU against a direct call (needs gcc and libnghttp2-dev)
+bench: $(DEVELOPMENT) ## Measure added latency and CPU against a direct call (needs gcc)
 	$(BIN)/python -m bench
 
 lock: ## Resolve requirements.lock and requirements-dev.lock anew from pyproject.toml

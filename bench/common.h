@@ -1,4 +1,4 @@
-/* What the fake provider and the load generator share: a clock, failing, and the audio that one sends and one expects. */
+/* What the fake provider and the load generator share: a clock, failing, and the audio they agree on. */
 #ifndef BENCH_COMMON_H
 #define BENCH_COMMON_H
 

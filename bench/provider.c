@@ -3,7 +3,7 @@
  * usage: provider [PORT]    without PORT a free one is taken; the first line of output names it
  *
  * POST /v1/text-to-speech/{voice}..., where the voice says what the answer is:
- *   s-CHUNKS-BYTES-FIRST-GAP    chunked: so many chunks of BYTES each, the first after FIRST ms, the others GAP ms apart
+ *   s-CHUNKS-BYTES-FIRST-GAP    chunked: so many chunks of BYTES each, the first after FIRST ms, then one every GAP ms
  *   u-BYTES-DELAY               with Content-Length, after DELAY ms
  * Numbers take leading zeros, because a voice id has at least 16 characters.
  */
@@ -117,7 +117,8 @@ static void put_head(struct connection *c)
     if (!a->chunked)
         snprintf(length, sizeof length, "content-length: %zu", a->chunk_bytes);
     int bytes = snprintf(head, sizeof head,
-                         "HTTP/1.1 200 OK\r\ncontent-type: audio/mpeg\r\nrequest-id: bench\r\ncharacter-cost: 1\r\n%s\r\n\r\n",
+                         "HTTP/1.1 200 OK\r\ncontent-type: audio/mpeg\r\nrequest-id: bench\r\n"
+                         "character-cost: 1\r\n%s\r\n\r\n",
                          length);
     put(c, head, (size_t)bytes);
 }
@@ -177,7 +178,7 @@ static bool read_voice(const char *voice, struct answer *a, int64_t now)
 static void begin_answer(struct connection *c)
 {
     static const char route[] = "POST /v1/text-to-speech/";
-    static const char refusal[] = "HTTP/1.1 404 Not Found\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
+    static const char refusal[] = "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n";
     bool speech = !strncmp(c->request, route, sizeof route - 1);
     if (!speech || !read_voice(c->request + sizeof route - 1, &c->answer, now_ns()))
         put(c, refusal, sizeof refusal - 1);

@@ -20,6 +20,9 @@ class DurationMeter(Protocol):
     def seconds(self) -> float:
         """Length of what was fed so far."""
 
+    def padding(self) -> bytes:
+        """Returns the zeros that complete a sample or frame which was cut, so that other audio can follow."""
+
 
 def duration_meter(output_format: OutputFormat) -> DurationMeter:
     """Returns a fresh meter for audio in this format."""
@@ -31,6 +34,7 @@ class _Raw:
 
     def __init__(self, sample_rate_hz: int, bytes_per_sample: int) -> None:
         self._bytes_per_second = sample_rate_hz * bytes_per_sample
+        self._bytes_per_sample = bytes_per_sample
         self._bytes = 0
 
     def feed(self, audio: bytes) -> None:
@@ -39,6 +43,9 @@ class _Raw:
     @property
     def seconds(self) -> float:
         return self._bytes / self._bytes_per_second
+
+    def padding(self) -> bytes:
+        return bytes(-self._bytes % self._bytes_per_sample)
 
 
 class _Walker:
@@ -64,6 +71,9 @@ class _Walker:
         self._skip = max(0, position - len(data))
         self._pending = data[position:]
 
+    def padding(self) -> bytes:
+        return bytes(self._skip)
+
     def step(self, data: bytes, position: int) -> int:
         """Reads the header at `position` and returns the distance to the next; 0 if more bytes are needed."""
         raise AssertionError("every walker has its own step")
@@ -78,6 +88,8 @@ _MPEG_SAMPLE_RATES_HZ = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: 
 _SYNC_WORD = 0x7FF
 _MPEG_1 = 3
 _LAYER_3 = 1
+# The part of a header that decides how long its frame is and lasts.
+_TELLING_BYTES = 3
 _FREE_OR_BAD_RATE = (0, 15)
 _BAD_SAMPLE_RATE = 3
 _INFO_TAGS = (b"Xing", b"Info")
@@ -94,12 +106,21 @@ class _Mp3(_Walker):
         super().__init__()
         self._seconds = 0.0
         self._first = True
+        self._known: dict[bytes, tuple[float, int]] = {}
 
     @property
     def seconds(self) -> float:
         return self._seconds
 
     def step(self, data: bytes, position: int) -> int:
+        # An encoder uses a handful of headers; taking each frame's apart anew would cost more than all else in a chunk.
+        following, last = position, len(data) - self.header_bytes
+        while following <= last and (frame := self._known.get(data[following : following + _TELLING_BYTES])):
+            self._seconds += frame[0]
+            following += frame[1]
+        return following - position or self._read(data, position)
+
+    def _read(self, data: bytes, position: int) -> int:
         size = data[position + 6 : position + 10]
         if data.startswith(b"ID3", position) and size.isascii():
             return 10 + (size[0] << 21 | size[1] << 14 | size[2] << 7 | size[3])
@@ -125,7 +146,9 @@ class _Mp3(_Walker):
         if not (self._first and any(tag in start for tag in _INFO_TAGS)):
             self._seconds += samples / sample_rate_hz
         self._first = False
-        return samples // 8 * bit_rate // sample_rate_hz + padding
+        frame_bytes = samples // 8 * bit_rate // sample_rate_hz + padding
+        self._known[data[position : position + _TELLING_BYTES]] = samples / sample_rate_hz, frame_bytes
+        return frame_bytes
 
 
 class _Wav:
@@ -147,6 +170,9 @@ class _Wav:
         if len(self._header) >= start:
             self._samples.feed(self._header[start:])
             self._header = None
+
+    def padding(self) -> bytes:
+        return b""
 
     @property
     def seconds(self) -> float:

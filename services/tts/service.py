@@ -124,10 +124,12 @@ def _wish(request: Request) -> SpeechWish:
 def _response(event: SpeechEvent) -> tts_pb2.SynthesizeStreamResponse:
     match event:
         case AudioChunk():
-            chunk = tts_pb2.SpeechChunk(audio=event.audio)
+            # Filled in place: a chunk that is handed over as an argument is copied.
+            response = tts_pb2.SynthesizeStreamResponse(chunk={})
+            response.chunk.audio = event.audio
             if event.alignment is not None:
-                _extend(chunk.alignment, event.alignment)
-            return tts_pb2.SynthesizeStreamResponse(chunk=chunk)
+                _extend(response.chunk.alignment, event.alignment)
+            return response
         case Header():
             return tts_pb2.SynthesizeStreamResponse(header=_header(event))
         case Done():

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import Enum
 from urllib.parse import quote
 
 from services.tts.providers.elevenlabs.models import ignored_fields
 from services.tts.providers.elevenlabs.settings import ElevenLabsSettings
-from services.tts.providers.interface import SpeechSpec
+from services.tts.providers.interface import SpeechSpec, VoiceSettings
 
 VOICES_PER_PAGE = 100
+
+_SETTINGS = tuple(item.name for item in fields(VoiceSettings))
 
 
 class Endpoint(Enum):
@@ -88,7 +90,7 @@ def _speech_body(spec: SpeechSpec) -> dict[str, object]:
         "model_id": spec.model_id,
         # The API knows languages, not regions: pt-BR is pt there.
         "language_code": spec.language_code.partition("-")[0],
-        "voice_settings": {name: value for name, value in asdict(spec.settings).items() if value is not None},
+        "voice_settings": {name: value for name in _SETTINGS if (value := getattr(spec.settings, name)) is not None},
         "seed": spec.seed,
         "previous_text": spec.previous_text,
         "next_text": spec.next_text,

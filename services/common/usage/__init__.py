@@ -1,0 +1,23 @@
+"""What callers used, paid and saved: one record per call, kept beside the cache and summed by day."""
+
+from __future__ import annotations
+
+from services.common.usage.open import open_usage
+from services.common.usage.record import CacheStatus, UsageRecord
+from services.common.usage.recorder import RecorderOptions, RecorderStats, UsageRecorder
+from services.common.usage.store import UsageStore, UsageStoreError
+from services.common.usage.totals import DayTotals, Totals, total_of
+
+__all__ = [
+    "CacheStatus",
+    "DayTotals",
+    "RecorderOptions",
+    "RecorderStats",
+    "Totals",
+    "UsageRecord",
+    "UsageRecorder",
+    "UsageStore",
+    "UsageStoreError",
+    "open_usage",
+    "total_of",
+]

@@ -1,0 +1,88 @@
+"""What happens while speech is made, in the order in which it happens: header, chunks of audio, done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from services.tts.providers.interface import AudioChunk, SpeechProvider, SpeechSpec
+
+CacheStatus = Literal["miss", "hit", "joined", "bypass"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A wish made definite: who will speak, and what exactly."""
+
+    provider: SpeechProvider
+    spec: SpeechSpec
+    with_alignment: bool
+    """Whether timing is wanted."""
+    shared: bool = True
+    """Whether a stored or a running production of the same may answer, and this one be stored."""
+    resumable: bool = False
+    """Whether a failure on the way may be mended by another call that begins with the sentence it cut."""
+    fallbacks: tuple[Plan, ...] = ()
+    """Who else may speak if this provider can not, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The provider has accepted: what the audio will be."""
+
+    spec: SpeechSpec
+    provider: str
+    provider_request_id: str = ""
+    ignored_fields: tuple[str, ...] = ()
+    cache_status: CacheStatus = "bypass"
+    queued_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Seam:
+    """Where one provider call ended early and another went on."""
+
+    text_offset: int
+    """Code points of the text before the sentence that the new call begins with."""
+    at_seconds: float
+    """When the new call's audio begins."""
+    provider: str
+    """Who goes on."""
+    reason: str
+    """Why the call before ended, as a name of services.common.errors.Reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The provider has said all: what the audio was."""
+
+    characters: int
+    audio_bytes: int
+    duration_seconds: float
+    sha256: str
+    cost_units: int | None
+    seams: tuple[Seam, ...] = ()
+    cached_characters: int = 0
+
+
+SpeechEvent = Header | AudioChunk | Done
+
+
+def size_bytes(event: SpeechEvent) -> int:
+    """Returns roughly how much memory an event takes."""
+    match event:
+        case AudioChunk():
+            return len(event.audio) + 100 * len(event.alignment or ())
+        case _:
+            return 500
+
+
+def answered(event: SpeechEvent, status: CacheStatus) -> SpeechEvent:
+    """Returns an event of somebody else's production as it is told to a caller who paid nothing for it."""
+    match event:
+        case Header():
+            return replace(event, cache_status=status, queued_seconds=0.0)
+        case Done():
+            return replace(event, cost_units=0, cached_characters=event.characters if status == "hit" else 0)
+        case _:
+            return event
