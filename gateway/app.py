@@ -8,6 +8,7 @@ import grpc
 from aiohttp import web
 from google.protobuf.descriptor import ServiceDescriptor
 from media.tts.v1 import tts_pb2
+from media.usage.v1 import usage_pb2
 
 from gateway.errors import failures
 from gateway.openapi import build_document
@@ -18,7 +19,10 @@ from gateway.routes.rpc import rpc_routes
 from gateway.routes.speech import SpeechRoutes
 from services.common.version import VERSION
 
-SERVICES: tuple[ServiceDescriptor, ...] = (tts_pb2.DESCRIPTOR.services_by_name["TextToSpeechService"],)
+SPEECH: ServiceDescriptor = tts_pb2.DESCRIPTOR.services_by_name["TextToSpeechService"]
+USAGE: ServiceDescriptor = usage_pb2.DESCRIPTOR.services_by_name["UsageService"]
+
+SERVICES: tuple[ServiceDescriptor, ...] = (SPEECH, USAGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,7 @@ class Upstreams:
 
     def by_service(self) -> dict[str, grpc.aio.Channel]:
         """Returns the channel of each service by the service's full name."""
-        return {SERVICES[0].full_name: self.tts}
+        return {SPEECH.full_name: self.tts, USAGE.full_name: self.tts}
 
 
 def build_app(upstreams: Upstreams, health: Health, *, max_body_bytes: int, call_seconds: float) -> web.Application:

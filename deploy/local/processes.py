@@ -39,10 +39,17 @@ SUITE: tuple[Row, ...] = (
         name="tts",
         purpose="text to speech, gRPC",
         command=("python", "-m", "services.tts"),
-        ports=(Port("TTS_PORT", 50051, "gRPC of the TTS service"),),
+        ports=(
+            Port("TTS_PORT", 50051, "gRPC of the TTS service"),
+            Port("TTS_METRICS_PORT", 9464, "Prometheus metrics of the TTS service"),
+        ),
         ready="grpc://127.0.0.1:{TTS_PORT}/media.tts.v1.TextToSpeechService",
         environment={"TTS_ADDRESS": "127.0.0.1:{TTS_PORT}"},
-        habits={"TTS_DRAIN_NOTICE_SECONDS": "0.2", "TTS_DRAIN_GRACE_SECONDS": "2"},
+        habits={
+            "TTS_CACHING_ENABLED": "true",
+            "TTS_DRAIN_NOTICE_SECONDS": "0.2",
+            "TTS_DRAIN_GRACE_SECONDS": "2",
+        },
     ),
     Row(
         name="gateway",
@@ -105,6 +112,7 @@ def processes(rows: Sequence[Row], chosen: Chosen, *, jwks_file: Path, log_forma
     environment = _environment(rows, chosen) | {
         "MEDIA_JWT_JWKS_FILE": str(jwks_file),
         "MEDIA_JWT_JWKS_URI": "",
+        "MEDIA_STATE_DIR": str(jwks_file.parent / "state"),
         "MEDIA_LOG_FORMAT": log_format,
         # Their output is a pipe here, which Python would fill before it shows a line.
         "PYTHONUNBUFFERED": "1",

@@ -8,6 +8,7 @@ from enum import Enum
 from google.api import annotations_pb2
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from media.tts.v1 import tts_pb2
+from media.usage.v1 import usage_pb2
 
 
 class Upstream(Enum):
@@ -66,6 +67,7 @@ def _rpc_route(service: ServiceDescriptor, method: MethodDescriptor, upstream: U
 
 
 SPEECH = tts_pb2.DESCRIPTOR.services_by_name["TextToSpeechService"]
+USAGE = usage_pb2.DESCRIPTOR.services_by_name["UsageService"]
 
 TABLE: tuple[Route, ...] = (
     Route("/health", Upstream.GATEWAY, Kind.HTTP, _READ, public=True, safe=True),
@@ -81,6 +83,7 @@ TABLE: tuple[Route, ...] = (
     Route("/grpc.health.v1.Health/Watch", Upstream.GATEWAY_GRPC, Kind.RPC_WATCH),
     Route("/grpc.reflection.*", Upstream.GATEWAY_GRPC, Kind.RPC_WATCH),
     *rpc_routes(SPEECH, Upstream.TTS),
+    *rpc_routes(USAGE, Upstream.TTS),
 )
 """All rows; whatever fits none is answered 404 by the edge itself."""
 

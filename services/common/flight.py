@@ -55,6 +55,9 @@ class Flights(Generic[T]):
     def __len__(self) -> int:
         return len(self._flying)
 
+    def __contains__(self, key: object) -> bool:
+        return key in self._flying
+
     @contextmanager
     def seat(self, key: str, source: Source[T]) -> Iterator[Seat[T]]:
         """Takes part in the flight `key`; begins it from `source` if there is none.

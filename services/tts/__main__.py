@@ -1,4 +1,4 @@
-"""Serves media.tts.v1.TextToSpeechService: `python -m services.tts --help`."""
+"""Serves text to speech: `python -m services.tts --help`."""
 
 from __future__ import annotations
 
@@ -7,36 +7,63 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import grpc
 from media.tts.v1 import tts_pb2_grpc
+from media.usage.v1 import usage_pb2_grpc
+from prometheus_client import CollectorRegistry
 
+from services.common.cache import TieredCache, TieredOptions, open_store
 from services.common.guard import Limits
+from services.common.metrics import served_metrics
 from services.common.runtime import run
-from services.common.server import ServerOptions, serve
+from services.common.server import Register, ServerOptions, serve
+from services.common.usage import UsageRecorder, open_usage
+from services.tts.accounting import Accounting
+from services.tts.assembly import SpeechOptions, assemble
+from services.tts.care.retry import RetryPolicy
+from services.tts.metrics import SpeechMetrics
+from services.tts.planning import PlanningOptions
 from services.tts.providers.elevenlabs import ElevenLabsSettings, open_elevenlabs
 from services.tts.providers.espeak import open_espeak
 from services.tts.providers.interface import SpeechProvider
 from services.tts.service import SERVICE_NAME, TextToSpeechServicer
 from services.tts.settings import TtsSettings
-from services.tts.synthesis import SynthesisOptions, Synthesizer
+from services.tts.speech_cache import COLLECTION, KeptSpeech, SpeechCodec
+from services.tts.usage import USAGE_SERVICE_NAME, UsageServicer
+
+_STATE_FILE = "media.sqlite3"
 
 
 async def main(settings: TtsSettings) -> None:
-    """Opens the providers and serves until asked to stop."""
-    async with _providers(settings) as providers:
-        synthesizer = Synthesizer(
-            providers,
-            SynthesisOptions(
-                default_provider=settings.provider_by_default,
-                stall_seconds=settings.stall_seconds,
-                max_text_characters=settings.max_text_characters,
-            ),
+    """Opens providers and stores and serves until asked to stop."""
+    registry = CollectorRegistry()
+    metrics = SpeechMetrics(registry)
+    async with AsyncExitStack() as stack:
+        stack.enter_context(served_metrics(registry, settings.host, settings.metrics_port, "TTS_METRICS_PORT"))
+        providers = await stack.enter_async_context(_providers(settings))
+        usage = await stack.enter_async_context(
+            open_usage(settings.mongodb_uri.get_secret_value(), settings.state_dir / _STATE_FILE)
         )
-        servicer = TextToSpeechServicer(synthesizer, providers, max_unary_bytes=settings.max_unary_bytes)
+        cache = await stack.enter_async_context(_cache(settings)) if settings.caching_enabled else None
+        if cache is not None:
+            metrics.watch_cache(lambda: cache.stats)
+        speech = assemble(providers, _speech_options(settings), cache)
+        await stack.enter_async_context(speech.flights)
+        servicer = TextToSpeechServicer(
+            speech.planner,
+            speech.synthesizer,
+            providers,
+            Accounting(usage, metrics),
+            max_unary_bytes=settings.max_unary_bytes,
+        )
+        await serve(_registering(servicer, usage), _server_options(settings))
 
-        def register(server: grpc.aio.Server) -> list[str]:
-            tts_pb2_grpc.add_TextToSpeechServiceServicer_to_server(servicer, server)
-            return [SERVICE_NAME]
 
-        await serve(register, _server_options(settings))
+def _registering(servicer: TextToSpeechServicer, usage: UsageRecorder) -> Register:
+    def register(server: grpc.aio.Server) -> list[str]:
+        tts_pb2_grpc.add_TextToSpeechServiceServicer_to_server(servicer, server)
+        usage_pb2_grpc.add_UsageServiceServicer_to_server(UsageServicer(usage), server)
+        return [SERVICE_NAME, USAGE_SERVICE_NAME]
+
+    return register
 
 
 @asynccontextmanager
@@ -48,12 +75,33 @@ async def _providers(settings: TtsSettings) -> AsyncIterator[Mapping[str, Speech
         enable_logging=settings.elevenlabs_enable_logging,
         optimize_streaming_latency=settings.elevenlabs_optimize_streaming_latency,
     )
-    async with AsyncExitStack() as stack:
-        opened: list[SpeechProvider] = [
-            await stack.enter_async_context(open_elevenlabs(elevenlabs)),
-            await stack.enter_async_context(open_espeak()),
-        ]
-        yield {provider.name: provider for provider in opened}
+    async with open_elevenlabs(elevenlabs) as paid, open_espeak() as embedded:
+        yield {paid.name: paid, embedded.name: embedded}
+
+
+@asynccontextmanager
+async def _cache(settings: TtsSettings) -> AsyncIterator[TieredCache[KeptSpeech]]:
+    uri, file = settings.mongodb_uri.get_secret_value(), settings.state_dir / _STATE_FILE
+    options = TieredOptions(ttl_seconds=settings.cache_ttl_seconds, memory_bytes=settings.cache_memory_bytes)
+    async with open_store(uri, file, COLLECTION) as store, TieredCache(store, SpeechCodec(), options) as cache:
+        yield cache
+
+
+def _speech_options(settings: TtsSettings) -> SpeechOptions:
+    limit = settings.elevenlabs_max_concurrent_calls
+    return SpeechOptions(
+        PlanningOptions(
+            settings.provider_by_default,
+            settings.fallback_order,
+            max_text_characters=settings.max_text_characters,
+            resume=settings.resume_streams,
+        ),
+        stall_seconds=settings.stall_seconds,
+        patience_seconds=settings.patience_seconds,
+        retry=RetryPolicy(max_attempts=settings.max_attempts),
+        concurrency={} if limit is None else {"elevenlabs": limit},
+        reuse_sentences=settings.reuse_sentences,
+    )
 
 
 def _server_options(settings: TtsSettings) -> ServerOptions:

@@ -63,6 +63,8 @@ class Done:
     cost_units: int | None
     seams: tuple[Seam, ...] = ()
     cached_characters: int = 0
+    saved_cost_units: int = 0
+    """What the part that nobody had to pay for cost when it was paid for."""
 
 
 SpeechEvent = Header | AudioChunk | Done
@@ -83,6 +85,8 @@ def answered(event: SpeechEvent, status: CacheStatus) -> SpeechEvent:
         case Header():
             return replace(event, cache_status=status, queued_seconds=0.0)
         case Done():
-            return replace(event, cost_units=0, cached_characters=event.characters if status == "hit" else 0)
+            cached_characters = event.characters if status == "hit" else 0
+            saved_cost_units = event.saved_cost_units + (event.cost_units or 0)
+            return replace(event, cost_units=0, cached_characters=cached_characters, saved_cost_units=saved_cost_units)
         case _:
             return event

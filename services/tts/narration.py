@@ -14,16 +14,38 @@ from services.common.errors import MediaError, Reason
 from services.common.log import logger
 from services.common.timing.rebase import shifted
 from services.common.timing.sentences import Span, split_sentences
-from services.tts.care.opening import Opened
-from services.tts.duration import DurationMeter, duration_meter
+from services.tts.duration import duration_meter
 from services.tts.events import Done, Header, Plan, Seam, SpeechEvent
 from services.tts.providers.interface import AudioChunk
 from services.tts.wav import wav_of_all
 
 log = logger(__name__)
 
-OpenCall = Callable[[Sequence[Plan]], AbstractAsyncContextManager[Opened]]
-"""Begins one provider call for the first of the plans that can be had; entering it waits for the first audio."""
+
+@dataclass(slots=True)
+class Piece:
+    """A part of the text that is being spoken."""
+
+    plan: Plan
+    """Who speaks it."""
+    chunks: AsyncIterator[AudioChunk]
+    """Its audio, from the beginning."""
+    request_id: str = ""
+    """The provider's id of the request; may be empty."""
+    ignored_fields: tuple[str, ...] = ()
+    """Fields of the request that the provider can not honour."""
+    queued_seconds: float = 0.0
+    """How long it waited for its turn at the provider."""
+    cost_units: int | None = None
+    """What the provider charges; known at the end at the latest."""
+    cached_characters: int = 0
+    """How many code points of it nobody had to speak again; known at the end at the latest."""
+    saved_cost_units: int = 0
+    """What those cost when they were paid for; known at the end at the latest."""
+
+
+OpenPiece = Callable[[Sequence[Plan]], AbstractAsyncContextManager[Piece]]
+"""Has a part of the text spoken by the first of the plans that can be had; entering it waits for the first audio."""
 
 _CONTEXT_CHARACTERS = 1000
 """How much of the text around a piece is told to the model, for intonation."""
@@ -47,20 +69,21 @@ class Narration:
     Args:
         plan: What is spoken, by whom, and who may stand in.
         pieces: Which parts of the text are spoken by a call of their own; together they are the text.
-        open_call: Begins a provider call.
+        open_piece: Has a piece spoken.
         options: How failures are treated.
     """
 
-    def __init__(self, plan: Plan, pieces: Sequence[Span], open_call: OpenCall, options: NarrationOptions) -> None:
+    def __init__(self, plan: Plan, pieces: Sequence[Span], open_piece: OpenPiece, options: NarrationOptions) -> None:
         self._plan = plan
         self._pieces = deque(pieces)
-        self._open_call = open_call
+        self._open_piece = open_piece
         self._options = options
         self._digest = hashlib.sha256()
         self._audio_bytes = 0
         self._clock_seconds = 0.0
         self._cost_units: int | None = None
         self._cached_characters = 0
+        self._saved_cost_units = 0
         self._seams: list[Seam] = []
         self._broken: tuple[int, str] | None = None
         self._header: Header | None = None
@@ -78,7 +101,7 @@ class Narration:
         while self._pieces:
             piece = self._pieces.popleft()
             plans = [self._for_piece(plan, piece) for plan in (self._plan, *self._plan.fallbacks)]
-            async with self._open_call(plans) as opened:
+            async with self._open_piece(plans) as opened:
                 for event in self._begun(opened):
                     yield event
                 meter = duration_meter(opened.plan.spec.output_format)
@@ -95,7 +118,7 @@ class Narration:
                     if filler := self._counted(meter.padding()):
                         yield AudioChunk(filler)
                 self._clock_seconds += meter.seconds
-                self._settle(opened, piece)
+                self._settle(opened)
         if self._held_wav:
             yield AudioChunk(self._counted(wav_of_all(self._held_wav)))
         yield self._done()
@@ -109,7 +132,7 @@ class Narration:
         spec = replace(plan.spec, text=text[piece.start : piece.end], previous_text=before, next_text=after)
         return replace(plan, spec=spec)
 
-    def _begun(self, opened: Opened) -> list[SpeechEvent]:
+    def _begun(self, opened: Piece) -> list[SpeechEvent]:
         provider = opened.plan.provider.name
         if self._broken is not None:
             offset, reason = self._broken
@@ -117,17 +140,16 @@ class Narration:
             self._broken = None
         if self._header is not None:
             return []
-        stream = opened.stream
         self._header = Header(
             replace(opened.plan.spec, text=self._plan.spec.text),
             provider,
-            stream.request_id,
-            stream.ignored_fields,
+            opened.request_id,
+            opened.ignored_fields,
             queued_seconds=opened.queued_seconds,
         )
         return [self._header]
 
-    async def _chunks(self, opened: Opened) -> AsyncIterator[AudioChunk]:
+    async def _chunks(self, opened: Piece) -> AsyncIterator[AudioChunk]:
         chunks = aiter(opened.chunks)
         while (chunk := await _next(chunks, self._options.stall_seconds)) is not None:
             yield chunk
@@ -152,7 +174,7 @@ class Narration:
         Returns False where nothing can be mended: then the failure is the caller's to know.
         """
         borders = [item.end for item in split_sentences(self._plan.spec.text[piece.start : piece.end])]
-        splittable = len(borders) > 1 and not self._joins_wav
+        splittable = (len(borders) > 1 or piece.start > 0) and self._plan.spec.output_format.family != "wav"
         if not (self._plan.resumable and splittable and len(self._seams) < self._options.max_resumes):
             return False
         offset = piece.start + max((border for border in borders if border <= heard_characters), default=0)
@@ -162,11 +184,11 @@ class Narration:
             self._pieces.appendleft(Span(offset, piece.end))
         return True
 
-    def _settle(self, opened: Opened, piece: Span) -> None:
-        if opened.stream.cost_units is not None:
-            self._cost_units = (self._cost_units or 0) + opened.stream.cost_units
-        if opened.cached:
-            self._cached_characters += piece.end - piece.start
+    def _settle(self, opened: Piece) -> None:
+        if opened.cost_units is not None:
+            self._cost_units = (self._cost_units or 0) + opened.cost_units
+        self._cached_characters += opened.cached_characters
+        self._saved_cost_units += opened.saved_cost_units
         if self._joins_wav:
             self._held_wav.append(bytes(self._wav))
             self._wav.clear()
@@ -184,6 +206,7 @@ class Narration:
             cost_units=self._cost_units,
             seams=tuple(self._seams),
             cached_characters=self._cached_characters,
+            saved_cost_units=self._saved_cost_units,
         )
 
 

@@ -10,10 +10,14 @@ from media.common.v1 import alignment_pb2, cache_pb2
 from media.tts.v1 import tts_pb2, tts_pb2_grpc
 
 from services.common.alignment import Alignment
-from services.common.errors import MediaError, Reason, invalid
+from services.common.caller import principal_of
+from services.common.errors import MediaError, Reason
+from services.tts.accounting import Accounting
+from services.tts.events import CacheStatus, Done, Header, SpeechEvent
 from services.tts.paging import page
+from services.tts.planning import Planner, SpeechWish
 from services.tts.providers.interface import AudioChunk, SpeechProvider, Voice, VoiceSettings
-from services.tts.synthesis import Done, Header, SpeechEvent, SpeechWish, Synthesizer
+from services.tts.synthesis import Synthesizer
 
 SERVICE_NAME = tts_pb2.DESCRIPTOR.services_by_name["TextToSpeechService"].full_name
 
@@ -26,14 +30,28 @@ _VOICE_TYPES = {
     "account": tts_pb2.VOICE_TYPE_ACCOUNT,
     "embedded": tts_pb2.VOICE_TYPE_EMBEDDED,
 }
+_CACHE_STATUSES: dict[CacheStatus, cache_pb2.CacheStatus] = {
+    "miss": cache_pb2.CACHE_STATUS_MISS,
+    "hit": cache_pb2.CACHE_STATUS_HIT,
+    "joined": cache_pb2.CACHE_STATUS_JOINED,
+    "bypass": cache_pb2.CACHE_STATUS_BYPASS,
+}
 
 
 class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
     """Answers media.tts.v1.TextToSpeechService."""
 
     def __init__(
-        self, synthesizer: Synthesizer, providers: Mapping[str, SpeechProvider], *, max_unary_bytes: int
+        self,
+        planner: Planner,
+        synthesizer: Synthesizer,
+        providers: Mapping[str, SpeechProvider],
+        accounting: Accounting,
+        *,
+        max_unary_bytes: int,
     ) -> None:
+        self._accounting = accounting
+        self._planner = planner
         self._synthesizer = synthesizer
         self._providers = providers
         self._max_unary_bytes = max_unary_bytes
@@ -43,7 +61,7 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
         response = tts_pb2.SynthesizeResponse()
         audio: list[bytes] = []
         collected_bytes = 0
-        async with aclosing(self._events(request)) as events:
+        async with aclosing(self._events(request, context, streamed=False)) as events:
             async for event in events:
                 match event:
                     case Header():
@@ -63,27 +81,25 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
         self, request: tts_pb2.SynthesizeStreamRequest, context: Context
     ) -> AsyncIterator[tts_pb2.SynthesizeStreamResponse]:
         """Sends each event as it comes, one message per provider read."""
-        async with aclosing(self._events(request)) as events:
+        async with aclosing(self._events(request, context, streamed=True)) as events:
             async for event in events:
                 yield _response(event)
 
     async def ListVoices(self, request: tts_pb2.ListVoicesRequest, context: Context) -> tts_pb2.ListVoicesResponse:
         """Lists what every provider offers, provider by provider."""
-        chosen = [self._synthesizer.provider(request.provider)] if request.provider else self._providers.values()
+        chosen = [self._planner.provider(request.provider)] if request.provider else self._providers.values()
         voices = [voice for provider in chosen for voice in await provider.list_voices()]
         shown, next_page_token = page(voices, request.page_size, request.page_token, request.provider)
         return tts_pb2.ListVoicesResponse(voices=[_voice(voice) for voice in shown], next_page_token=next_page_token)
 
     async def GetVoice(self, request: tts_pb2.GetVoiceRequest, context: Context) -> tts_pb2.GetVoiceResponse:
         """Finds a voice the way Synthesize would."""
-        provider = self._synthesizer.provider(request.provider)
-        voice = provider.resolve(request.voice)
-        if voice is None:
-            raise invalid("voice", f"must be the name or id of a voice of {provider.name}", Reason.VOICE_NOT_FOUND)
-        return tts_pb2.GetVoiceResponse(voice=_voice(voice))
+        provider = self._planner.provider(request.provider)
+        return tts_pb2.GetVoiceResponse(voice=_voice(self._planner.voice(request.voice, provider)))
 
-    def _events(self, request: Request) -> AsyncGenerator[SpeechEvent, None]:
-        return self._synthesizer.stream(self._synthesizer.plan(_wish(request)))
+    def _events(self, request: Request, context: Context, *, streamed: bool) -> AsyncGenerator[SpeechEvent, None]:
+        plan = self._planner.plan(_wish(request, streamed=streamed))
+        return self._accounting.watched(self._synthesizer.stream(plan), principal_of(context), request.text)
 
     def _refuse_too_large(self, audio_bytes: int) -> None:
         if audio_bytes > self._max_unary_bytes:
@@ -93,7 +109,7 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
             )
 
 
-def _wish(request: Request) -> SpeechWish:
+def _wish(request: Request, *, streamed: bool) -> SpeechWish:
     def given(field: str) -> bool:
         return request.HasField(field)
 
@@ -118,6 +134,8 @@ def _wish(request: Request) -> SpeechWish:
         next_request_ids=tuple(request.next_request_ids),
         apply_text_normalization=request.apply_text_normalization,
         include_alignment=request.include_alignment,
+        use_cache=request.use_cache if given("use_cache") else True,
+        streamed=streamed,
     )
 
 
@@ -146,9 +164,10 @@ def _header(event: Header) -> tts_pb2.SpeechHeader:
         voice_name=spec.voice.name,
         provider=event.provider,
         model_id=spec.model_id,
-        cache_status=cache_pb2.CACHE_STATUS_BYPASS,
+        cache_status=_CACHE_STATUSES[event.cache_status],
         provider_request_id=event.provider_request_id,
         ignored_fields=event.ignored_fields,
+        queued_seconds=event.queued_seconds,
     )
 
 
@@ -159,6 +178,13 @@ def _done(event: Done) -> tts_pb2.SpeechDone:
         duration_seconds=event.duration_seconds,
         sha256=event.sha256,
         provider_cost_units=event.cost_units,
+        seams=[
+            tts_pb2.SpeechSeam(
+                text_offset=seam.text_offset, at_seconds=seam.at_seconds, provider=seam.provider, reason=seam.reason
+            )
+            for seam in event.seams
+        ],
+        cached_characters=event.cached_characters,
     )
 
 

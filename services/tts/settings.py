@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import AliasChoices, Field, SecretStr
@@ -86,6 +87,79 @@ class TtsSettings(Settings):
         validation_alias="ELEVENLABS_OPTIMIZE_STREAMING_LATENCY",
         description="ElevenLabs' deprecated latency level. Unset: not sent.",
     )
+
+    elevenlabs_max_concurrent_calls: int | None = Field(
+        None,
+        ge=1,
+        validation_alias="ELEVENLABS_MAX_CONCURRENT_CALLS",
+        description="Most calls to ElevenLabs at once. Unset: as many as the account's plan says it allows.",
+    )
+    fallback_providers: str = Field(
+        "",
+        pattern="^((elevenlabs|espeak)(,(elevenlabs|espeak))*)?$",
+        validation_alias="TTS_FALLBACK_PROVIDERS",
+        description="Who stands in for a provider that can not speak, in order, such as `espeak`. Unset: nobody.",
+    )
+    patience_seconds: float = Field(
+        30.0,
+        gt=0,
+        validation_alias="TTS_PATIENCE_SECONDS",
+        description="Longest wait for a provider's turn and between attempts.",
+    )
+    max_attempts: int = Field(
+        3,
+        ge=1,
+        le=10,
+        validation_alias="TTS_MAX_ATTEMPTS",
+        description="How often a provider is asked while it has accepted nothing.",
+    )
+    resume_streams: bool = Field(
+        True,
+        validation_alias="TTS_RESUME_STREAMS",
+        description="Whether a stream that breaks goes on with another call, from the sentence that was cut.",
+    )
+    caching_enabled: bool = Field(
+        False,
+        validation_alias="TTS_CACHING_ENABLED",
+        description="Whether whole utterances are kept for identical requests.",
+    )
+    cache_ttl_seconds: float = Field(
+        86_400, gt=0, validation_alias="TTS_CACHE_TTL_SECONDS", description="How long an utterance is kept."
+    )
+    cache_memory_bytes: int = Field(
+        64 * 1024 * 1024,
+        ge=0,
+        validation_alias="TTS_CACHE_MEMORY_BYTES",
+        description="Memory for utterances that were asked for lately.",
+    )
+    reuse_sentences: bool = Field(
+        False,
+        validation_alias="TTS_REUSE_SENTENCES",
+        description="Whether every sentence is kept by itself; see docs/caching.md for what that costs.",
+    )
+    mongodb_uri: SecretStr = Field(
+        SecretStr(""),
+        validation_alias="MONGODB_URI",
+        description="MongoDB that keeps results and usage, with the database in its path. Unset: a file.",
+    )
+    state_dir: Path = Field(
+        Path(".run/state"),
+        validation_alias="MEDIA_STATE_DIR",
+        description="Folder of the file that keeps results and usage where there is no MongoDB.",
+    )
+
+    metrics_port: int = Field(
+        0,
+        ge=0,
+        le=65535,
+        validation_alias="TTS_METRICS_PORT",
+        description="Port where the TTS service shows Prometheus metrics. 0: nowhere.",
+    )
+
+    @property
+    def fallback_order(self) -> tuple[str, ...]:
+        """Who stands in for a provider that can not speak, in order."""
+        return tuple(name for name in self.fallback_providers.split(",") if name)
 
     @property
     def provider_by_default(self) -> ProviderName:

@@ -1,4 +1,4 @@
-"""Speech as it is kept: the key that tells identical requests, the document of the store, and the replay as a stream."""
+"""Speech as it is kept: the key of identical requests, the document of the store, and the replay as a stream."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ COLLECTION = Collection(name="TTSCache", data_field="audioData")
 
 _KEY_VERSION = 1
 """Raised whenever the same request may sound different from what older versions stored."""
+_DOCUMENT_FIELDS = ("contentType", "voiceId", "voiceName", "textLength", "parameters")
 _REPLAY_BYTES = 64 * 1024
 _BYTES_PER_CHARACTER = 120
 """What the timing of one character takes in memory, roughly."""
@@ -35,11 +36,6 @@ class KeptSpeech:
     ignored_fields: tuple[str, ...]
     document: dict[str, Any]
     """What the store shows a person who looks into it."""
-
-    @property
-    def size_bytes(self) -> int:
-        """How much memory it takes, roughly."""
-        return len(self.audio) + _BYTES_PER_CHARACTER * len(self.alignment) + 1000
 
 
 def cache_key(plan: Plan) -> str:
@@ -109,53 +105,52 @@ class Recording:
             "voiceId": spec.voice.voice_id,
             "voiceName": spec.voice.name,
             "textLength": len(spec.text),
-            "provider": header.provider,
-            "parameters": _parameters(spec),
+            "parameters": {"provider": header.provider, **_parameters(spec)},
         }
         return KeptSpeech(b"".join(self._audio), _joined(self._timing), done, header.ignored_fields, document)
 
 
-def to_entry(key: str, kept: KeptSpeech, created_at: datetime, expires_at: datetime) -> Entry:
-    """Returns the document of the store: the seed's fields, then what a replay needs."""
-    done = kept.done
-    fields = {
-        **kept.document,
-        "audioUrl": None,
-        "sha256": done.sha256,
-        "durationSeconds": done.duration_seconds,
-        "costUnits": done.cost_units,
-        "ignoredFields": list(kept.ignored_fields),
-        "alignment": {
-            "characters": list(kept.alignment.characters),
-            "character_start_times_seconds": list(kept.alignment.starts_seconds),
-            "character_end_times_seconds": list(kept.alignment.ends_seconds),
-        },
-    }
-    return Entry(key, fields, kept.audio, created_at, expires_at)
+class SpeechCodec:
+    """Turns utterances into documents of the store and back."""
 
+    def encode(self, key: str, kept: KeptSpeech, created_at: datetime, expires_at: datetime) -> Entry:
+        """Returns the document: the seed's fields, then what a replay needs."""
+        fields = {
+            **kept.document,
+            "audioSha256": kept.done.sha256,
+            "durationSeconds": kept.done.duration_seconds,
+            "costUnits": kept.done.cost_units,
+            "ignoredFields": list(kept.ignored_fields),
+            "alignment": {
+                "characters": list(kept.alignment.characters),
+                "character_start_times_seconds": list(kept.alignment.starts_seconds),
+                "character_end_times_seconds": list(kept.alignment.ends_seconds),
+            },
+        }
+        return Entry(key, fields, kept.audio, created_at, expires_at)
 
-def from_entry(entry: Entry) -> KeptSpeech:
-    """Returns what `to_entry` was given.
+    def decode(self, entry: Entry) -> KeptSpeech:
+        """Returns what `encode` was given; raises if the document is not one of ours."""
+        fields = entry.fields
+        timing = fields["alignment"]
+        alignment = Alignment(
+            tuple(timing["characters"]),
+            tuple(timing["character_start_times_seconds"]),
+            tuple(timing["character_end_times_seconds"]),
+        )
+        done = Done(
+            characters=fields["textLength"],
+            audio_bytes=len(entry.data),
+            duration_seconds=fields["durationSeconds"],
+            sha256=fields["audioSha256"],
+            cost_units=fields["costUnits"],
+        )
+        document = {name: fields[name] for name in _DOCUMENT_FIELDS}
+        return KeptSpeech(entry.data, alignment, done, tuple(fields["ignoredFields"]), document)
 
-    Raises:
-        ValueError, KeyError, TypeError: The document is not one of ours.
-    """
-    fields = entry.fields
-    timing = fields["alignment"]
-    alignment = Alignment(
-        tuple(timing["characters"]),
-        tuple(timing["character_start_times_seconds"]),
-        tuple(timing["character_end_times_seconds"]),
-    )
-    done = Done(
-        characters=fields["textLength"],
-        audio_bytes=len(entry.data),
-        duration_seconds=fields["durationSeconds"],
-        sha256=fields["sha256"],
-        cost_units=fields["costUnits"],
-    )
-    document = {name: fields[name] for name in ("contentType", "voiceId", "voiceName", "textLength", "parameters")}
-    return KeptSpeech(entry.data, alignment, done, tuple(fields["ignoredFields"]), document)
+    def size_bytes(self, kept: KeptSpeech) -> int:
+        """Returns how much memory an utterance takes, roughly."""
+        return len(kept.audio) + _BYTES_PER_CHARACTER * len(kept.alignment) + 1000
 
 
 def _parameters(spec: SpeechSpec) -> dict[str, Any]:

@@ -1,184 +1,156 @@
-"""From a wish to speech: chooses provider, voice and format, runs the provider, and vouches for the end."""
+"""Speech for many: from the cache, from a production that is going on, or from a new one that others may join."""
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, replace
 
-from services.common.errors import MediaError, Reason, invalid
-from services.tts.duration import duration_meter
-from services.tts.formats import DEFAULT_FORMAT, FORMATS, OutputFormat
-from services.tts.providers.interface import AudioChunk, SpeechProvider, SpeechSpec, VoiceSettings
-
-DEFAULT_VOICE = "Aria"
-
-
-@dataclass(frozen=True, slots=True)
-class SpeechWish:
-    """What a caller asked for; empty and None mean: as the service decides."""
-
-    text: str
-    voice: str = ""
-    provider: str = ""
-    model_id: str = ""
-    output_format: str = ""
-    language_code: str = ""
-    settings: VoiceSettings = VoiceSettings()
-    seed: int | None = None
-    previous_text: str = ""
-    next_text: str = ""
-    previous_request_ids: tuple[str, ...] = ()
-    next_request_ids: tuple[str, ...] = ()
-    apply_text_normalization: str = ""
-    include_alignment: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A wish made definite: who will speak, and what exactly."""
-
-    provider: SpeechProvider
-    spec: SpeechSpec
-    with_alignment: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """The provider has accepted: what the audio will be."""
-
-    spec: SpeechSpec
-    provider: str
-    provider_request_id: str
-    ignored_fields: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """The provider has said all: what the audio was."""
-
-    characters: int
-    audio_bytes: int
-    duration_seconds: float
-    sha256: str
-    cost_units: int | None
-
-
-SpeechEvent = Header | AudioChunk | Done
+from services.common.cache import TieredCache
+from services.common.flight import Flights
+from services.common.timing.sentences import Span, split_for_limit, split_sentences
+from services.tts.care.opening import Care, opened
+from services.tts.events import Done, Header, Plan, SpeechEvent, answered
+from services.tts.narration import Narration, NarrationOptions, Piece
+from services.tts.planning import longest_call
+from services.tts.providers.interface import AudioChunk
+from services.tts.speech_cache import KeptSpeech, Recording, cache_key, replay
 
 
 @dataclass(frozen=True, slots=True)
 class SynthesisOptions:
-    """How the service decides where a wish leaves it open."""
+    """How speech is made and shared."""
 
-    default_provider: str
-    """Who speaks where the caller names nobody."""
-    stall_seconds: float = 10.0
-    """Longest silence of a provider between two chunks."""
-    max_text_characters: int = 100_000
-    """Longest text of any request, whatever its model would take."""
+    narration: NarrationOptions = NarrationOptions()
+    """How failures on the way are treated."""
+    patience_seconds: float = 30.0
+    """Longest wait for a provider's turn and between attempts, over all providers."""
+    reuse_sentences: bool = False
+    """Whether every sentence of a text is kept, and looked for, by itself."""
 
 
 class Synthesizer:
-    """Makes speech through the providers it is given."""
+    """Makes speech, once for all who want the same at the same time, and keeps it for those who come later.
 
-    def __init__(self, providers: Mapping[str, SpeechProvider], options: SynthesisOptions) -> None:
-        self._providers = providers
+    Args:
+        care: How providers are treated.
+        cache: Where whole utterances are kept; None for nowhere.
+        flights: The productions that are going on.
+        options: How speech is made and shared.
+    """
+
+    def __init__(
+        self,
+        care: Care,
+        cache: TieredCache[KeptSpeech] | None,
+        flights: Flights[SpeechEvent],
+        options: SynthesisOptions = SynthesisOptions(),
+    ) -> None:
+        self._care = care
+        self._cache = cache
+        self._flights = flights
         self._options = options
 
-    def provider(self, name: str) -> SpeechProvider:
-        """Returns the provider of this name, or the default one for an empty name.
-
-        Raises:
-            MediaError: VALIDATION_ERROR, no provider has this name.
-        """
-        found = self._providers.get(name or self._options.default_provider)
-        if found is None:
-            raise invalid("provider", f"must be one of {', '.join(self._providers)}")
-        return found
-
-    def plan(self, wish: SpeechWish) -> Plan:
-        """Makes a wish definite, without asking anybody.
-
-        Raises:
-            MediaError: VOICE_NOT_FOUND, TEXT_TOO_LONG, or VALIDATION_ERROR naming the field.
-        """
-        provider = self.provider(wish.provider)
-        voice = provider.resolve(wish.voice or DEFAULT_VOICE)
-        if voice is None:
-            raise invalid(
-                "voice",
-                f"must be the name or id of a voice of {provider.name}; GET /api/voices lists them",
-                Reason.VOICE_NOT_FOUND,
-            )
-        spec = SpeechSpec(
-            text=wish.text,
-            voice=voice,
-            output_format=_output_format(wish, provider),
-            settings=wish.settings.or_else(provider.capabilities.default_settings),
-            model_id=wish.model_id or provider.capabilities.default_model_id,
-            language_code=wish.language_code,
-            seed=wish.seed,
-            previous_text=wish.previous_text,
-            next_text=wish.next_text,
-            previous_request_ids=wish.previous_request_ids,
-            next_request_ids=wish.next_request_ids,
-            apply_text_normalization=wish.apply_text_normalization,
-        )
-        self._refuse_too_long(spec, provider)
-        return Plan(provider, spec, wish.include_alignment)
-
     async def stream(self, plan: Plan) -> AsyncGenerator[SpeechEvent, None]:
-        """Yields the header once the provider has accepted, then its audio, then `Done`.
+        """Yields the header once there is audio, then the audio, then `Done`.
 
-        Whoever iterates closes the iterator; that ends the provider's work at once.
+        Whoever iterates closes the iterator. A provider's work ends when the last one does who listens to it.
 
         Raises:
             MediaError: The provider refused, failed, stalled, was cut, or delivered no audio.
         """
-        meter = duration_meter(plan.spec.output_format)
-        digest = hashlib.sha256()
-        audio_bytes = 0
-        async with plan.provider.synthesize(plan.spec, with_alignment=plan.with_alignment) as speech:
-            yield Header(plan.spec, plan.provider.name, speech.request_id, speech.ignored_fields)
-            chunks = aiter(speech.chunks)
-            while (chunk := await self._next(chunks)) is not None:
-                meter.feed(chunk.audio)
-                digest.update(chunk.audio)
-                audio_bytes += len(chunk.audio)
-                yield chunk
-        if audio_bytes == 0:
-            raise MediaError(Reason.GENERATION_FAILED, "The provider accepted the text but delivered no audio.")
-        yield Done(len(plan.spec.text), audio_bytes, meter.seconds, digest.hexdigest(), speech.cost_units)
+        source = self._shared(plan) if plan.shared else self._narration(plan).events()
+        async with aclosing(source) as events:
+            async for event in events:
+                if (told := _for_caller(event, plan)) is not None:
+                    yield told
 
-    async def _next(self, chunks: AsyncIterator[AudioChunk]) -> AudioChunk | None:
-        try:
-            async with asyncio.timeout(self._options.stall_seconds) as stall:
-                return await anext(chunks, None)
-        except TimeoutError:
-            if not stall.expired():
-                raise
-            raise MediaError(
-                Reason.PROVIDER_TIMEOUT,
-                f"The provider sent nothing for {self._options.stall_seconds:g} seconds; retry, or use another one.",
-            ) from None
+    async def _shared(self, plan: Plan) -> AsyncGenerator[SpeechEvent, None]:
+        key = cache_key(plan)
+        if (kept := await self._kept(key)) is not None:
+            for event in replay(kept, plan):
+                yield event
+            return
+        with self._flights.seat(key, lambda: self._production(key, plan)) as seat:
+            async for event in seat.items():
+                yield answered(event, "joined") if seat.joined else event
 
-    def _refuse_too_long(self, spec: SpeechSpec, provider: SpeechProvider) -> None:
-        capabilities = provider.capabilities
-        of_model = capabilities.max_text_characters.get(spec.model_id, capabilities.default_max_text_characters)
-        limit = min(of_model, self._options.max_text_characters)
-        if len(spec.text) > limit:
-            who = spec.model_id or provider.name
-            raise invalid(
-                "text", f"must be at most {limit} characters for {who}, has {len(spec.text)}", Reason.TEXT_TOO_LONG
+    async def _kept(self, key: str) -> KeptSpeech | None:
+        if self._cache is None or key in self._flights:
+            return None
+        # The second look is for a production that ended during the first: it would be paid again.
+        return await self._cache.get(key) or self._cache.peek(key)
+
+    async def _production(self, key: str, plan: Plan) -> AsyncGenerator[SpeechEvent, None]:
+        """Makes the speech for all who want it, with timing in case one of them does, and keeps it if it is whole."""
+        recording = Recording(plan)
+        async with aclosing(self._narration(_with_timing(plan)).events()) as events:
+            async for event in events:
+                told = replace(event, cache_status="miss") if isinstance(event, Header) else event
+                recording.feed(told)
+                if isinstance(told, Done) and self._cache is not None and (kept := recording.kept()) is not None:
+                    # Before anybody is told the end: whoever asks from then on must find it.
+                    self._cache.put(key, kept)
+                yield told
+
+    def _narration(self, plan: Plan) -> Narration:
+        text, limit = plan.spec.text, longest_call(plan)
+        if self._options.reuse_sentences and plan.shared and len(sentences := split_sentences(text)) > 1:
+            return Narration(plan, sentences, self._open_sentence, self._options.narration)
+        pieces = split_for_limit(text, limit) if len(text) > limit else (Span(0, len(text)),)
+        return Narration(plan, pieces, self._open_call, self._options.narration)
+
+    @asynccontextmanager
+    async def _open_call(self, plans: Sequence[Plan]) -> AsyncIterator[Piece]:
+        """Has a piece spoken by a call of its own."""
+        async with opened(plans, self._care, patience_seconds=self._options.patience_seconds) as call:
+            stream = call.stream
+            yield Piece(
+                call.plan,
+                call.chunks,
+                stream.request_id,
+                stream.ignored_fields,
+                call.queued_seconds,
+                stream.cost_units,
             )
 
+    @asynccontextmanager
+    async def _open_sentence(self, plans: Sequence[Plan]) -> AsyncIterator[Piece]:
+        """Has a sentence spoken like a request of its own, so that it is found, shared and kept as one."""
+        plan, *others = (_standing_alone(one) for one in plans)
+        async with aclosing(self._shared(replace(plan, fallbacks=tuple(others)))) as events:
+            header = await anext(events)
+            assert isinstance(header, Header)  # noqa: S101 - told so to mypy: every stream of ours begins with one
+            yield _piece_of(plan, header, events)
 
-def _output_format(wish: SpeechWish, provider: SpeechProvider) -> OutputFormat:
-    output_format = FORMATS.get(wish.output_format) if wish.output_format else DEFAULT_FORMAT
-    families = provider.capabilities.families
-    if output_format is None or output_format.family not in families:
-        offered = ", ".join(name for name, item in FORMATS.items() if item.family in families)
-        raise invalid("output_format", f"must be one that {provider.name} offers: {offered}")
-    return output_format
+
+def _piece_of(plan: Plan, header: Header, events: AsyncIterator[SpeechEvent]) -> Piece:
+    async def chunks() -> AsyncIterator[AudioChunk]:
+        async for event in events:
+            match event:
+                case AudioChunk():
+                    yield event
+                case Done():
+                    piece.cost_units = event.cost_units
+                    piece.cached_characters = event.cached_characters
+                    piece.saved_cost_units = event.saved_cost_units
+
+    piece = Piece(plan, chunks(), header.provider_request_id, header.ignored_fields, header.queued_seconds)
+    return piece
+
+
+def _standing_alone(plan: Plan) -> Plan:
+    """Returns the plan of a sentence that sounds the same whatever stands around it."""
+    return replace(plan, spec=replace(plan.spec, previous_text="", next_text=""), resumable=False)
+
+
+def _with_timing(plan: Plan) -> Plan:
+    fallbacks = tuple(_with_timing(other) for other in plan.fallbacks)
+    return replace(plan, with_alignment=True, fallbacks=fallbacks)
+
+
+def _for_caller(event: SpeechEvent, plan: Plan) -> SpeechEvent | None:
+    """Returns the event without the timing that only others wanted; None if nothing is left of it."""
+    if plan.with_alignment or not isinstance(event, AudioChunk) or event.alignment is None:
+        return event
+    return AudioChunk(event.audio) if event.audio else None

@@ -47,6 +47,12 @@ class FakeElevenLabs:
         """Requests for speech, refused ones included."""
         self.open_streams = 0
         """Requests for speech that are being answered."""
+        self.most_open_streams = 0
+        """The most requests for speech that were being answered at once, refused ones left out."""
+        self.concurrency_limit = 20
+        """How many requests for speech the account may have at once, as told in every answer."""
+        self.refuses_above_limit = False
+        """Whether a request beyond that is refused."""
         self.abandoned = 0
         """Requests for speech whose connection the client closed before the end."""
         self.connections: set[int] = set()
@@ -91,6 +97,9 @@ class FakeElevenLabs:
         self.open_streams += 1
         self._changed.set()
         try:
+            if self.refuses_above_limit and self.open_streams > self.concurrency_limit:
+                return _error_response(refused(429, "concurrent_limit_exceeded"))
+            self.most_open_streams = max(self.most_open_streams, self.open_streams)
             return await self._respond(request, body, _complaint(request, body) or self._answer_for(request))
         except (asyncio.CancelledError, ConnectionError):
             self.abandoned += 1
@@ -127,7 +136,7 @@ class FakeElevenLabs:
                     "request-id": f"request-{self.calls}",
                     "character-cost": str(len(body["text"])),
                     "current-concurrent-requests": str(self.open_streams),
-                    "maximum-concurrent-requests": "20",
+                    "maximum-concurrent-requests": str(self.concurrency_limit),
                 }
                 | dict(answer.headers)
             )

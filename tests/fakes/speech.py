@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -27,6 +28,7 @@ class FakeSpeechProvider(SpeechProvider):
         steps: What happens for each call, in order.
         endless: Whether the last step repeats for ever.
         refusal: Raised instead of accepting.
+        refusals: Raised by the first calls instead of accepting, in order.
         accepts_when: Accepts only once this is set.
     """
 
@@ -41,6 +43,8 @@ class FakeSpeechProvider(SpeechProvider):
         accepts_when: asyncio.Event | None = None,
         cost_units: int | None = None,
         ignored_fields: tuple[str, ...] = (),
+        refusals: Sequence[BaseException] = (),
+        max_concurrent_requests: int | None = None,
     ) -> None:
         self.name = name
         self.capabilities = capabilities
@@ -54,6 +58,8 @@ class FakeSpeechProvider(SpeechProvider):
         self._accepts_when = accepts_when
         self._cost_units = cost_units
         self._ignored_fields = ignored_fields
+        self._refusals = deque(refusals)
+        self._max_concurrent_requests = max_concurrent_requests
 
     @asynccontextmanager
     async def synthesize(self, spec: SpeechSpec, *, with_alignment: bool) -> AsyncIterator[SpeechStream]:
@@ -64,7 +70,15 @@ class FakeSpeechProvider(SpeechProvider):
                 await self._accepts_when.wait()
             if self._refusal is not None:
                 raise self._refusal
-            yield SpeechStream(self._chunks(), "provider-request-1", self._cost_units, self._ignored_fields)
+            if self._refusals:
+                raise self._refusals.popleft()
+            yield SpeechStream(
+                self._chunks(),
+                "provider-request-1",
+                self._cost_units,
+                self._ignored_fields,
+                self._max_concurrent_requests,
+            )
 
     async def _chunks(self) -> AsyncIterator[AudioChunk]:
         for step in self._steps:

@@ -7,20 +7,51 @@ from contextlib import asynccontextmanager
 
 import grpc
 from media.tts.v1 import tts_pb2_grpc
+from prometheus_client import CollectorRegistry
 
+from services.common.cache import TieredCache
+from services.common.usage import UsageRecorder
+from services.tts.accounting import Accounting
+from services.tts.assembly import SpeechOptions, assemble
+from services.tts.care.retry import RetryPolicy
+from services.tts.metrics import SpeechMetrics
+from services.tts.planning import PlanningOptions
 from services.tts.providers.interface import SpeechProvider
 from services.tts.service import SERVICE_NAME, TextToSpeechServicer
-from services.tts.synthesis import SynthesisOptions, Synthesizer
-from tests.fakes.grpc_server import served
+from services.tts.speech_cache import KeptSpeech
+from tests.fakes.grpc_server import Served, served
+
+ASKED_ONCE = RetryPolicy(max_attempts=1)
 
 
 def servicer_of(
-    *providers: SpeechProvider, stall_seconds: float = 5, max_unary_bytes: int = 1_000_000
+    *providers: SpeechProvider,
+    stall_seconds: float = 5,
+    max_unary_bytes: int = 1_000_000,
+    cache: TieredCache[KeptSpeech] | None = None,
+    usage: UsageRecorder | None = None,
 ) -> TextToSpeechServicer:
-    """Returns the service with these providers, the first being the default."""
+    """Returns the service with these providers, the first being the default; none is asked twice."""
     by_name = {provider.name: provider for provider in providers}
-    options = SynthesisOptions(providers[0].name, stall_seconds)
-    return TextToSpeechServicer(Synthesizer(by_name, options), by_name, max_unary_bytes=max_unary_bytes)
+    planning = PlanningOptions(providers[0].name, max_text_characters=10_000)
+    options = SpeechOptions(planning, stall_seconds=stall_seconds, retry=ASKED_ONCE)
+    speech = assemble(by_name, options, cache)
+    accounting = Accounting(usage, SpeechMetrics(CollectorRegistry()))
+    return TextToSpeechServicer(
+        speech.planner, speech.synthesizer, by_name, accounting, max_unary_bytes=max_unary_bytes
+    )
+
+
+@asynccontextmanager
+async def served_by(servicer: TextToSpeechServicer) -> AsyncIterator[Served]:
+    """Runs the service on a free port."""
+
+    def register(server: grpc.aio.Server) -> list[str]:
+        tts_pb2_grpc.add_TextToSpeechServiceServicer_to_server(servicer, server)
+        return [SERVICE_NAME]
+
+    async with served(register) as running:
+        yield running
 
 
 @asynccontextmanager
@@ -29,10 +60,5 @@ async def stub_for(
 ) -> AsyncIterator[tts_pb2_grpc.TextToSpeechServiceAsyncStub]:
     """Runs the service with these providers; returns a stub for it."""
     servicer = servicer_of(*providers, stall_seconds=stall_seconds, max_unary_bytes=max_unary_bytes)
-
-    def register(server: grpc.aio.Server) -> list[str]:
-        tts_pb2_grpc.add_TextToSpeechServiceServicer_to_server(servicer, server)
-        return [SERVICE_NAME]
-
-    async with served(register) as running:
+    async with served_by(servicer) as running:
         yield tts_pb2_grpc.TextToSpeechServiceStub(running.channel)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.common.usage.open import open_usage
-from services.common.usage.record import CacheStatus, UsageRecord
+from services.common.usage.record import CacheStatus, UsageRecord, utc_today
 from services.common.usage.recorder import RecorderOptions, RecorderStats, UsageRecorder
 from services.common.usage.store import UsageStore, UsageStoreError
 from services.common.usage.totals import DayTotals, Totals, total_of
@@ -20,4 +20,5 @@ __all__ = [
     "UsageStoreError",
     "open_usage",
     "total_of",
+    "utc_today",
 ]

@@ -13,6 +13,11 @@ WHOLE = "OK"
 """Outcome of a call that delivered a whole result."""
 
 
+def utc_today() -> date:
+    """Returns the day that calls count for now."""
+    return datetime.now(UTC).date()
+
+
 def _new_id() -> str:
     return secrets.token_hex(16)
 

@@ -2,49 +2,52 @@
 
 from __future__ import annotations
 
-import asyncio
-import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, date
-from functools import partial
 from pathlib import Path
 
-import aiosqlite
 import orjson
 
+from services.common.cache.interface import StoreError
+from services.common.cache.sqlite_file import Schema, SqliteFile
 from services.common.usage.record import UsageRecord
 from services.common.usage.store import UsageStore, UsageStoreError
 from services.common.usage.totals import DayTotals, Group, by_day
 
-_BUSY_SECONDS = 5.0
 _PURGED_AT_ONCE = 1000
-_ROWS_FETCHED_AT_ONCE = 64
 
 # The rows of one principal and day lie side by side, so a question reads one stretch of the file.
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS usage_records (
-  record_id TEXT NOT NULL,
-  at TEXT NOT NULL,
-  day TEXT NOT NULL,
-  principal TEXT NOT NULL,
-  service TEXT NOT NULL,
-  characters INTEGER NOT NULL,
-  cost_units INTEGER,
-  cache_status TEXT NOT NULL,
-  saved_cost_units INTEGER NOT NULL,
-  cached_characters INTEGER NOT NULL,
-  latency_seconds REAL NOT NULL,
-  first_audio_seconds REAL,
-  outcome TEXT NOT NULL,
-  PRIMARY KEY (principal, day, record_id)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS usage_records_by_day ON usage_records (day);
-"""
+_SCHEMA = Schema(
+    "usage",
+    (
+        (
+            """
+            CREATE TABLE usage_records (
+                record_id TEXT NOT NULL,
+                at TEXT NOT NULL,
+                day TEXT NOT NULL,
+                principal TEXT NOT NULL,
+                service TEXT NOT NULL,
+                characters INTEGER NOT NULL,
+                cost_units INTEGER,
+                cache_status TEXT NOT NULL,
+                saved_cost_units INTEGER NOT NULL,
+                cached_characters INTEGER NOT NULL,
+                latency_seconds REAL NOT NULL,
+                first_audio_seconds REAL,
+                outcome TEXT NOT NULL,
+                PRIMARY KEY (principal, day, record_id)
+            ) WITHOUT ROWID
+            """,
+            "CREATE INDEX usage_records_by_day ON usage_records (day)",
+        ),
+    ),
+)
 
 # One statement is whole or absent by itself, so that no cancelled caller leaves a transaction open.
 _ADD = """
-INSERT OR IGNORE INTO usage_records (
+INSERT INTO usage_records (
   record_id, at, day, principal, service, characters, cost_units, cache_status, saved_cost_units, cached_characters,
   latency_seconds, first_audio_seconds, outcome
 )
@@ -54,6 +57,8 @@ SELECT
   json_extract(value, '$[8]'), json_extract(value, '$[9]'), json_extract(value, '$[10]'),
   json_extract(value, '$[11]'), json_extract(value, '$[12]')
 FROM json_each(?)
+WHERE true
+ON CONFLICT (principal, day, record_id) DO NOTHING
 """
 
 _DAYS = """
@@ -74,83 +79,48 @@ RETURNING 1
 
 
 class SqliteUsageStore(UsageStore):
-    """Keeps usage records in the SQLite file at `path`, which is made if it is not there."""
+    """Keeps usage records in a table of `file`."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._opening: asyncio.Task[aiosqlite.Connection] | None = None
-        self._turn = asyncio.Lock()
+    def __init__(self, file: SqliteFile) -> None:
+        self._file = file
 
     async def add_many(self, records: Sequence[UsageRecord]) -> None:
         """Keeps all `records` or, on an error, none."""
-        await self._run(_ADD, (orjson.dumps([_row(record) for record in records]).decode(),))
+        rows = orjson.dumps([_row(record) for record in records]).decode()
+        with _usage_errors():
+            await self._file.write(_ADD, (rows,))
 
     async def days(self, principal: str, start: date, end: date) -> list[DayTotals]:
         """Sums the records of `principal` by day."""
-        rows = await self._run(_DAYS, (principal, start.isoformat(), end.isoformat()))
+        with _usage_errors():
+            rows = await self._file.read(_DAYS, (principal, start.isoformat(), end.isoformat()))
         return by_day(Group(date.fromisoformat(day), *sums) for day, *sums in rows)
 
     async def purge_before(self, day: date) -> int:
         """Removes old records step by step."""
         removed = 0
-        while step := len(await self._run(_PURGE, (day.isoformat(), _PURGED_AT_ONCE))):
-            removed += step
+        with _usage_errors():
+            while rows := await self._file.write(_PURGE, (day.isoformat(), _PURGED_AT_ONCE)):
+                removed += len(rows)
         return removed
 
-    async def close(self) -> None:
-        """Closes the file once what runs on it has ended."""
-        async with self._turn:
-            await self._let_go()
 
-    async def _run(self, statement: str, parameters: tuple[object, ...]) -> list[sqlite3.Row]:
-        async with self._turn:
-            try:
-                connection = await self._connection()
-                return list(await connection.execute_fetchall(statement, parameters))
-            except (sqlite3.Error, OSError) as error:
-                # The file may have been moved, replaced or mended: the next attempt looks anew.
-                await self._let_go()
-                raise UsageStoreError(type(error).__name__) from error
-
-    async def _connection(self) -> aiosqlite.Connection:
-        if self._opening is None:
-            self._opening = asyncio.create_task(_connect(self._path))
-        # Whoever is cancelled here leaves the connection to the next caller, or to close().
-        return await asyncio.shield(self._opening)
-
-    async def _let_go(self) -> None:
-        opening, self._opening = self._opening, None
-        if opening is None:
-            return
-        try:
-            await (await opening).close()
-        except (sqlite3.Error, OSError):
-            return
-
-
-async def _connect(path: Path) -> aiosqlite.Connection:
-    return await aiosqlite.Connection(partial(_open, path), _ROWS_FETCHED_AT_ONCE)
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    """Opens the file; runs in the connection's thread, where it may block."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch(mode=0o600)
-    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
-    with _closed_on_error(connection):
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.executescript(_SCHEMA)
-    return connection
+@asynccontextmanager
+async def open_sqlite_usage(path: Path) -> AsyncIterator[SqliteUsageStore]:
+    """Yields the store in the file at `path`, which is opened when first used, and closes it at the end."""
+    file = SqliteFile(path, _SCHEMA)
+    try:
+        yield SqliteUsageStore(file)
+    finally:
+        await file.close()
 
 
 @contextmanager
-def _closed_on_error(connection: sqlite3.Connection) -> Iterator[None]:
+def _usage_errors() -> Iterator[None]:
     try:
         yield
-    except BaseException:
-        connection.close()
-        raise
+    except StoreError as error:
+        raise UsageStoreError(str(error)) from error
 
 
 def _row(record: UsageRecord) -> tuple[object, ...]:

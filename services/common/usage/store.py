@@ -15,7 +15,7 @@ class UsageStoreError(Exception):
 
 
 class UsageStore(ABC):
-    """Keeps usage records and sums them. Opens itself when it is first used, and anew after a failure."""
+    """Keeps usage records and sums them; connects to what keeps them when it is first used."""
 
     @abstractmethod
     async def add_many(self, records: Sequence[UsageRecord]) -> None:
@@ -42,7 +42,3 @@ class UsageStore(ABC):
         Raises:
             UsageStoreError: Some may be left.
         """
-
-    @abstractmethod
-    async def close(self) -> None:
-        """Lets go of file or connections; never raises."""

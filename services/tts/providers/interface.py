@@ -13,6 +13,11 @@ from services.tts.formats import OutputFormat
 
 VoiceType = Literal["custom", "standard", "account", "embedded"]
 
+LIMIT_KEY = "provider_limit"
+"""Key in the metadata of a MediaError, PROVIDER_BUSY, for which of its limits an engine is at, where it tells."""
+CONCURRENCY = "concurrency"
+"""Value of LIMIT_KEY: too many calls at once, whatever their rate."""
+
 
 @dataclass(frozen=True, slots=True)
 class Voice:
@@ -107,6 +112,8 @@ class SpeechStream:
     """What the provider charges, in its own units; None if not told."""
     ignored_fields: tuple[str, ...] = ()
     """Fields of the request that this provider can not honour."""
+    max_concurrent_requests: int | None = None
+    """How many calls the provider takes at once for this key, 1 to 10000; None if not told."""
 
 
 @dataclass(frozen=True, slots=True)

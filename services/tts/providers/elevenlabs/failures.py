@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -12,6 +12,7 @@ import orjson
 
 from services.common.errors import FieldViolation, MediaError, Reason
 from services.tts.providers.elevenlabs.settings import PROVIDER
+from services.tts.providers.interface import CONCURRENCY, LIMIT_KEY
 
 DEFAULT_RETRY_AFTER_SECONDS = 1.0
 MAX_RETRY_AFTER_SECONDS = 300.0
@@ -30,6 +31,8 @@ class _Meaning:
     message: str = ""
     field: str = ""
     """Field of our request that is at fault, where the answer names none."""
+    limit: str = ""
+    """Which limit the account is at, where the answer tells."""
 
 
 _REJECTED_KEY = _Meaning(
@@ -47,6 +50,7 @@ _NO_CREDIT = _Meaning(
     Reason.PROVIDER_QUOTA_EXCEEDED, "The ElevenLabs account has no credit left; top it up, or use another provider."
 )
 _BUSY = _Meaning(Reason.PROVIDER_BUSY, "ElevenLabs is at its limit of calls for this account; retry after the delay.")
+_TOO_MANY_AT_ONCE = replace(_BUSY, limit=CONCURRENCY)
 _NO_SUCH_VOICE = _Meaning(
     Reason.VOICE_NOT_FOUND, "ElevenLabs has no such voice for this account; GET /api/voices lists them.", "voice"
 )
@@ -74,8 +78,8 @@ _MEANINGS: dict[str | int, _Meaning] = {
     "model_not_found": _Meaning(Reason.VALIDATION_ERROR, "ElevenLabs has no such model; change model_id.", "model_id"),
     "invalid_voice_settings": _WRONG_VALUE,
     "invalid_parameters": _WRONG_VALUE,
-    "too_many_concurrent_requests": _BUSY,
-    "concurrent_limit_exceeded": _BUSY,
+    "too_many_concurrent_requests": _TOO_MANY_AT_ONCE,
+    "concurrent_limit_exceeded": _TOO_MANY_AT_ONCE,
     "system_busy": _BUSY,
     "rate_limit_exceeded": _BUSY,
     401: _REJECTED_KEY,
@@ -134,7 +138,9 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes) -> MediaError:
         message,
         violations=[FieldViolation(name, "is refused by ElevenLabs") for name in fields],
         retry_after_seconds=_retry_after_seconds(meaning.reason, headers),
-        metadata={"provider": PROVIDER, "provider_status": str(status)} | ({"provider_code": code} if code else {}),
+        metadata={"provider": PROVIDER, "provider_status": str(status)}
+        | ({"provider_code": code} if code else {})
+        | ({LIMIT_KEY: meaning.limit} if meaning.limit else {}),
     )
 
 

@@ -19,6 +19,9 @@ from services.tts.providers.interface import SpeechProvider, SpeechSpec, SpeechS
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _UNITS = re.compile(r"[0-9]{1,18}")
+_CALLS = re.compile(r"[0-9]{1,5}")
+
+MAX_CONCURRENT_REQUESTS = 10_000
 
 
 class ElevenLabsProvider(SpeechProvider):
@@ -59,6 +62,7 @@ class ElevenLabsProvider(SpeechProvider):
                 request_id=_matching(_REQUEST_ID, response.headers, "request-id"),
                 cost_units=_cost_units(response.headers),
                 ignored_fields=ignored_fields(spec),
+                max_concurrent_requests=_max_concurrent_requests(response.headers),
             )
 
     def resolve(self, voice: str) -> Voice | None:
@@ -80,6 +84,11 @@ async def open_elevenlabs(settings: ElevenLabsSettings) -> AsyncIterator[ElevenL
 def _cost_units(headers: Mapping[str, str]) -> int | None:
     told = _matching(_UNITS, headers, "character-cost")
     return int(told) if told else None
+
+
+def _max_concurrent_requests(headers: Mapping[str, str]) -> int | None:
+    told = int(_matching(_CALLS, headers, "maximum-concurrent-requests") or 0)
+    return told if 1 <= told <= MAX_CONCURRENT_REQUESTS else None
 
 
 def _matching(pattern: re.Pattern[str], headers: Mapping[str, str], name: str) -> str:

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from media.tts.v1 import tts_pb2
 
+from gateway.app import SERVICES
 from gateway.envoy.auth import API_KEY_FILTER, JWT_FILTER
 from gateway.envoy.limits import BUFFER_FILTER
 from gateway.envoy.routes import route_configuration
-from gateway.envoy.table import SPEECH, TABLE, Kind, Route, Upstream, rpc_methods
+from gateway.envoy.table import SPEECH, TABLE, USAGE, Kind, Route, Upstream, rpc_methods
 from tests.fakes.edge import edge_settings
 
 SPEECH_PATH = f"/{SPEECH.full_name}"
@@ -81,11 +81,11 @@ def test_without_api_keys_there_are_no_twins(routes: list[dict[str, Any]]) -> No
     assert not any(_is_twin(route) for route in routes)
 
 
-def test_every_method_of_the_speech_service_has_a_row() -> None:
-    service = tts_pb2.DESCRIPTOR.services_by_name["TextToSpeechService"]
-    rows = {row.path: row for row in TABLE if row.upstream is Upstream.TTS}
-    assert set(rows) == {f"{SPEECH_PATH}/{method.name}" for method in service.methods}
-    assert rpc_methods()[SPEECH.full_name] == [method.name for method in service.methods]
+def test_every_method_of_the_services_has_a_row() -> None:
+    rows = {row.path for row in TABLE if row.upstream is Upstream.TTS}
+    assert rows == {f"/{service.full_name}/{method.name}" for service in SERVICES for method in service.methods}
+    for service in SERVICES:
+        assert rpc_methods()[service.full_name] == [method.name for method in service.methods]
 
 
 @pytest.mark.parametrize(
@@ -95,6 +95,7 @@ def test_every_method_of_the_speech_service_has_a_row() -> None:
         (f"{SPEECH_PATH}/SynthesizeStream", Kind.RPC_STREAM, False),
         (f"{SPEECH_PATH}/ListVoices", Kind.RPC, True),
         (f"{SPEECH_PATH}/GetVoice", Kind.RPC, True),
+        (f"/{USAGE.full_name}/GetUsage", Kind.RPC, True),
         ("/grpc.health.v1.Health/Check", Kind.RPC, True),
         ("/grpc.health.v1.Health/Watch", Kind.RPC_WATCH, False),
         ("/grpc.reflection.*", Kind.RPC_WATCH, False),

@@ -11,6 +11,7 @@ import pytest
 from buf.validate import validate_pb2
 from media.tts.v1 import tts_pb2
 
+from gateway.app import SERVICES
 from gateway.codec import decode
 from gateway.openapi import HandWritten, Response, build_document, http_rules
 from gateway.openapi.constraints import rules_of
@@ -19,7 +20,6 @@ from services.common.errors import Reason
 from services.common.validation import validate
 from tests.fakes.contracts import compiled
 
-SERVICE = tts_pb2.DESCRIPTOR.services_by_name["TextToSpeechService"]
 Json = dict[str, Any]
 _CALLER_GONE = 499
 
@@ -51,7 +51,7 @@ _THINGS = compiled(
 
 @pytest.fixture(scope="module")
 def document() -> Json:
-    built = build_document(HAND_WRITTEN, [SERVICE], "1.2.3")
+    built = build_document(HAND_WRITTEN, SERVICES, "1.2.3")
     parsed: Json = orjson.loads(orjson.dumps(built))
     return parsed
 
@@ -111,7 +111,7 @@ def test_component_names_are_allowed_ones(document: Json) -> None:
 
 
 def test_every_annotated_rpc_and_every_row_of_the_table_is_there(document: Json) -> None:
-    wanted = {(rule.path, rule.method.lower()) for rule in http_rules(SERVICE)}
+    wanted = {(rule.path, rule.method.lower()) for service in SERVICES for rule in http_rules(service)}
     wanted |= {(route.path, route.method.lower()) for route in HAND_WRITTEN}
     assert {(path, method) for path, method, _ in operations(document)} == wanted
 
@@ -212,6 +212,14 @@ def test_query_parameters_carry_their_rules(document: Json) -> None:
     assert list(parameters) == ["pageSize", "pageToken", "provider"]
     assert parameters["pageSize"]["schema"] == {"type": "integer", "format": "int32", "minimum": 0, "maximum": 100}
     assert parameters["provider"]["schema"]["enum"] == ["elevenlabs", "espeak"]
+
+
+def test_callers_may_ask_for_days_of_usage(document: Json) -> None:
+    operation = document["paths"]["/api/usage"]["get"]
+    assert [item["name"] for item in operation["parameters"]] == ["startDate", "endDate"]
+    assert not any(item["required"] for item in operation["parameters"])
+    schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
+    assert schema["allOf"][1] == {"$ref": "#/components/schemas/media.usage.v1.GetUsageResponse"}
 
 
 def test_only_public_routes_ask_for_no_credential(document: Json) -> None:

@@ -13,6 +13,7 @@ from multidict import CIMultiDict
 
 from services.common.errors import MediaError, Reason
 from services.tts.providers.elevenlabs.failures import MAX_RETRY_AFTER_SECONDS, refusal
+from services.tts.providers.interface import CONCURRENCY, LIMIT_KEY
 from tests.fakes.elevenlabs_answers import (
     Answer,
     refused,
@@ -125,6 +126,12 @@ def test_nothing_of_the_answer_is_relayed(answer: Answer) -> None:
 def test_a_known_word_is_told_for_machines() -> None:
     expected = {"provider": "elevenlabs", "provider_status": "401", "provider_code": "quota_exceeded"}
     assert meant(refused_legacy(401, "quota_exceeded")).metadata == expected
+
+
+@pytest.mark.parametrize("word", ["too_many_concurrent_requests", "concurrent_limit_exceeded"])
+def test_too_many_calls_at_once_are_told_apart_from_too_many_in_a_time(word: str) -> None:
+    assert meant(refused(429, word)).metadata[LIMIT_KEY] == CONCURRENCY
+    assert LIMIT_KEY not in meant(refused(429, "rate_limit_exceeded")).metadata
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,22 @@
+"""The result cache: memory over a store that processes share."""
+
+from __future__ import annotations
+
+from services.common.cache.clock import SteadyClock
+from services.common.cache.interface import Collection, Entry, Store, StoreError
+from services.common.cache.open import open_store
+from services.common.cache.stats import CacheStats
+from services.common.cache.tiered import Codec, TieredCache, TieredOptions
+
+__all__ = [
+    "CacheStats",
+    "Codec",
+    "Collection",
+    "Entry",
+    "SteadyClock",
+    "Store",
+    "StoreError",
+    "TieredCache",
+    "TieredOptions",
+    "open_store",
+]

@@ -1,0 +1,239 @@
+"""The shared result store: a MongoDB collection. The one module that knows the driver."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from bson import Binary
+from bson.errors import BSONError
+from motor.motor_asyncio import AsyncIOMotorClient
+from pymongo.errors import ConfigurationError as BadUriError
+from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
+
+from services.common.cache.clock import SteadyClock
+from services.common.cache.interface import (
+    Collection,
+    CorruptEntryError,
+    Entry,
+    Store,
+    StoreError,
+    digest,
+    log_left_out,
+    verify,
+)
+from services.common.log import logger
+from services.common.settings import ConfigurationError
+
+if TYPE_CHECKING:
+    from motor.motor_asyncio import AsyncIOMotorDatabase
+    from pymongo import AsyncMongoClient
+    from pymongo.asynchronous.database import AsyncDatabase
+
+    Client = AsyncIOMotorClient[dict[str, Any]] | AsyncMongoClient[dict[str, Any]]
+    Database = AsyncIOMotorDatabase[dict[str, Any]] | AsyncDatabase[dict[str, Any]]
+
+log = logger(__name__)
+
+ClientFactory = Callable[..., Any]
+"""Makes the driver's client: `AsyncIOMotorClient` or pymongo's `AsyncMongoClient`, whose methods used here agree."""
+
+DIGEST_FIELD = "dataSha256"
+"""What a document calls the digest of its bytes."""
+
+DEFAULT_DATABASE = "media"
+"""Database where the connection string names none."""
+
+_OPTIONS: Mapping[str, Any] = {
+    "appname": "media-suite",
+    "connectTimeoutMS": 1000,
+    "maxPoolSize": 16,
+    "serverSelectionTimeoutMS": 1000,
+    "socketTimeoutMS": 3000,
+    "waitQueueTimeoutMS": 1000,
+}
+_INDEXES: tuple[tuple[str, Mapping[str, Any]], ...] = (
+    ("cacheKey", {"unique": True}),
+    ("expiresAt", {"expireAfterSeconds": 0}),
+)
+_NOT_EXPRESSIBLE = (BSONError, OverflowError, UnicodeError, TypeError)
+
+
+class MongoStore(Store):
+    """Entries of one collection as documents.
+
+    Args:
+        database: Where the collection is.
+        collection: What is kept.
+        now: Tells what is expired.
+    """
+
+    def __init__(self, database: Database, collection: Collection, now: Callable[[], datetime]) -> None:
+        super().__init__(collection)
+        self._documents = database[collection.name]
+        self._now = now
+        self._indexing = asyncio.Lock()
+        self._indexed = False
+        self._own_names = {
+            "_id",
+            "cacheKey",
+            collection.data_field,
+            collection.url_field,
+            DIGEST_FIELD,
+            "createdAt",
+            "expiresAt",
+        }
+
+    async def _read(self, key: str) -> Entry | None:
+        try:
+            document = await self._documents.find_one({"cacheKey": key})
+        except PyMongoError as error:
+            raise StoreError(type(error).__name__) from error
+        except BSONError:
+            raise CorruptEntryError("the document can not be read") from None
+        if document is None:
+            return None
+        fields = {name: value for name, value in document.items() if name not in self._own_names}
+        data = await verify(document.get(self.collection.data_field), document.get(DIGEST_FIELD))
+        return Entry(key, fields, data, _time(document, "createdAt"), _time(document, "expiresAt"))
+
+    async def put(self, entry: Entry) -> None:
+        """Stores `entry`; where another process stored its own in the same moment, that one stays.
+
+        Raises:
+            StoreError: The server can not be written.
+        """
+        if len(entry.data) > self.collection.max_entry_bytes:
+            log_left_out(entry, self.collection, "size")
+            return
+        document = await self._document(entry)
+        try:
+            await self._ensure_indexes()
+            await self._documents.replace_one({"cacheKey": entry.cache_key}, document, upsert=True)
+        except DuplicateKeyError:
+            log.debug("another process stored the same key first", collection=self.collection.name)
+        except PyMongoError as error:
+            raise StoreError(type(error).__name__) from error
+        except _NOT_EXPRESSIBLE as error:
+            log_left_out(entry, self.collection, type(error).__name__)
+
+    async def delete(self, key: str) -> None:
+        """Deletes the document of `key`, if there is one.
+
+        Raises:
+            StoreError: The server can not be written.
+        """
+        try:
+            await self._documents.delete_one({"cacheKey": key})
+        except PyMongoError as error:
+            raise StoreError(type(error).__name__) from error
+
+    async def purge_expired(self) -> int:
+        """Deletes every document past its expiry, for servers that have no TTL index.
+
+        Raises:
+            StoreError: The server can not be written.
+        """
+        try:
+            await self._ensure_indexes()
+            return int((await self._documents.delete_many({"expiresAt": {"$lte": self._now()}})).deleted_count)
+        except PyMongoError as error:
+            raise StoreError(type(error).__name__) from error
+
+    async def close(self) -> None:
+        """Does nothing: the client is closed by whoever opened it, and may serve other collections."""
+
+    async def _document(self, entry: Entry) -> dict[str, Any]:
+        return {
+            "cacheKey": entry.cache_key,
+            self.collection.data_field: Binary(entry.data),
+            self.collection.url_field: None,
+            **entry.fields,
+            DIGEST_FIELD: await digest(entry.data),
+            "createdAt": entry.created_at,
+            "expiresAt": entry.expires_at,
+        }
+
+    async def _ensure_indexes(self) -> None:
+        async with self._indexing:
+            if self._indexed:
+                return
+            for field, options in _INDEXES:
+                await self._ensure_index(field, options)
+            self._indexed = True
+
+    async def _ensure_index(self, field: str, options: Mapping[str, Any]) -> None:
+        try:
+            await self._documents.create_index(field, **options)
+        except OperationFailure as error:
+            # Compatible servers refuse TTL indexes; nothing depends on them but disk space between two purges.
+            log.warning(
+                "the server refuses an index; the store works without it",
+                collection=self.collection.name,
+                index=field,
+                code=error.code,
+            )
+
+
+@asynccontextmanager
+async def open_mongo_database(uri: str, client_factory: ClientFactory = AsyncIOMotorClient) -> AsyncIterator[Database]:
+    """Yields the database that `uri` names, or `media`, without connecting yet; closes the client at the end.
+
+    Args:
+        uri: Connection string. Timeouts that it gives win over ours, which are short.
+        client_factory: Makes the driver's client.
+
+    Raises:
+        ConfigurationError: `uri` is no connection string.
+    """
+    given = uri.lower()
+    options = {name: value for name, value in _OPTIONS.items() if f"{name.lower()}=" not in given}
+    try:
+        client: Client = client_factory(uri, tz_aware=True, **options)
+        database = client.get_default_database(DEFAULT_DATABASE)
+    except (BadUriError, ValueError):
+        raise ConfigurationError(
+            "MONGODB_URI: must be a connection string, mongodb://HOST:PORT/DATABASE or mongodb+srv://HOST/DATABASE. "
+            "See docs/configuration.md."
+        ) from None
+    try:
+        yield database
+    finally:
+        # Motor closes at once; pymongo's own client has to be awaited.
+        closing = client.close()
+        if inspect.isawaitable(closing):
+            await closing
+
+
+@asynccontextmanager
+async def open_mongo_store(
+    uri: str,
+    collection: Collection,
+    client_factory: ClientFactory = AsyncIOMotorClient,
+    *,
+    now: Callable[[], datetime] | None = None,
+) -> AsyncIterator[MongoStore]:
+    """Yields the store in a collection of the database that `uri` names; connects when first used.
+
+    Args:
+        uri: Connection string.
+        collection: What is kept.
+        client_factory: Makes the driver's client.
+        now: Tells what is expired.
+
+    Raises:
+        ConfigurationError: `uri` is no connection string.
+    """
+    async with open_mongo_database(uri, client_factory) as database:
+        yield MongoStore(database, collection, now or SteadyClock().now)
+
+
+def _time(document: Mapping[str, Any], name: str) -> datetime:
+    value = document.get(name)
+    if not isinstance(value, datetime):
+        raise CorruptEntryError("a time is missing")
+    return value

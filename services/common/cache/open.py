@@ -1,0 +1,30 @@
+"""Chooses the result store: MongoDB where a connection string is given, else one SQLite file."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+from services.common.cache.interface import Collection, Store
+from services.common.cache.sqlite import DEFAULT_MAX_BYTES, open_sqlite_store
+
+
+def open_store(
+    mongodb_uri: str, sqlite_path: Path, collection: Collection, *, sqlite_max_bytes: int = DEFAULT_MAX_BYTES
+) -> AbstractAsyncContextManager[Store]:
+    """Returns the context in which the store is there; nothing is connected or opened before it is first used.
+
+    Args:
+        mongodb_uri: Connection string; empty for the SQLite file.
+        sqlite_path: The file; several collections and processes may share it.
+        collection: What is kept.
+        sqlite_max_bytes: Most that the collection may take in the file. A MongoDB server bounds itself.
+
+    Raises:
+        ConfigurationError: On entering, `mongodb_uri` is no connection string.
+    """
+    if not mongodb_uri:
+        return open_sqlite_store(sqlite_path, collection, max_bytes=sqlite_max_bytes)
+    from services.common.cache.mongo import open_mongo_store  # noqa: PLC0415 - costs 30 MB and is often not needed
+
+    return open_mongo_store(mongodb_uri, collection)

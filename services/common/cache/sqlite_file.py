@@ -1,0 +1,177 @@
+"""One SQLite file that several components and processes share: opened when first used, migrated, private."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+
+from services.common.cache.interface import StoreError
+
+Row = Sequence[Any]
+
+_VERSIONS = "CREATE TABLE IF NOT EXISTS schema_versions (component TEXT PRIMARY KEY, version INTEGER NOT NULL)"
+_VERSION = "SELECT version FROM schema_versions WHERE component = ?"
+_HAS_VERSIONS = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'schema_versions'"
+_SET_VERSION = "INSERT OR REPLACE INTO schema_versions (component, version) VALUES (?, ?)"
+_RETRY_SECONDS = 0.02
+_LONGEST_LOG_BYTES = 64 * 1024 * 1024
+_creating = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """The tables of one component, as the steps that lead to them."""
+
+    component: str
+    """Name under which the file notes how far it is."""
+    steps: tuple[tuple[str, ...], ...]
+    """Statements of each step; a new version of the schema is one more step, and no step ever changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Connections:
+    reader: aiosqlite.Connection
+    writer: aiosqlite.Connection
+    stack: AsyncExitStack
+
+
+class SqliteFile:
+    """A connection for reading and one for writing, so that a read never waits behind a write.
+
+    Every statement is a transaction of its own, so that a caller who gives up leaves none open.
+
+    Args:
+        path: The file; it and its folder are made for this user alone where they do not exist.
+        schema: What the file has to hold.
+        busy_seconds: How long to wait for another process's write to end.
+    """
+
+    def __init__(self, path: Path, schema: Schema, *, busy_seconds: float = 5.0) -> None:
+        self._path = path
+        self._schema = schema
+        self._busy_seconds = busy_seconds
+        self._opening: asyncio.Task[_Connections] | None = None
+        self._closed = False
+
+    async def read(self, statement: str, parameters: Iterable[Any] = ()) -> list[Row]:
+        """Returns the rows of a query.
+
+        Raises:
+            StoreError: The file can not be read.
+        """
+        async with self._connections() as connections:
+            return list(await connections.reader.execute_fetchall(statement, parameters))
+
+    async def write(self, statement: str, parameters: Iterable[Any] = ()) -> list[Row]:
+        """Runs a statement that changes something and returns the rows of its RETURNING clause.
+
+        Raises:
+            StoreError: The file can not be written: it is full, read-only, damaged or locked for too long.
+        """
+        async with self._connections() as connections:
+            return list(await connections.writer.execute_fetchall(statement, parameters))
+
+    async def close(self) -> None:
+        """Finishes what is running and closes the file."""
+        self._closed = True
+        opening, self._opening = self._opening, None
+        if opening is None:
+            return
+        await asyncio.wait({opening})
+        if opening.exception() is None:
+            await opening.result().stack.aclose()
+
+    @asynccontextmanager
+    async def _connections(self) -> AsyncIterator[_Connections]:
+        if self._closed:
+            raise StoreError("closed")
+        if self._opening is None:
+            self._opening = asyncio.create_task(self._open(), name="opening a SQLite file")
+            self._opening.add_done_callback(self._forget_failure)
+        try:
+            # A caller who gives up must not interrupt the opening: the half-open connection would leak.
+            yield await asyncio.shield(self._opening)
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(_cause(error)) from error
+        except ValueError as error:
+            if not self._closed:
+                raise
+            raise StoreError("closed") from error
+
+    def _forget_failure(self, opening: asyncio.Task[_Connections]) -> None:
+        if opening.exception() is not None and self._opening is opening:
+            self._opening = None
+
+    async def _open(self) -> _Connections:
+        await asyncio.to_thread(_create_private, self._path)
+        async with AsyncExitStack() as stack:
+            writer = await stack.enter_async_context(self._connect())
+            await self._enable_log(writer)
+            await self._migrate(writer)
+            reader = await stack.enter_async_context(self._connect())
+            await reader.execute_fetchall("PRAGMA query_only = ON")
+            return _Connections(reader, writer, stack.pop_all())
+
+    def _connect(self) -> aiosqlite.Connection:
+        return aiosqlite.connect(self._path, timeout=self._busy_seconds, isolation_level=None)
+
+    async def _enable_log(self, writer: aiosqlite.Connection) -> None:
+        """Switches to the write-ahead log, for which SQLite does not wait where another process just does the same."""
+        give_up_at = time.monotonic() + self._busy_seconds
+        while True:
+            try:
+                await writer.execute_fetchall("PRAGMA journal_mode = WAL")
+                break
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= give_up_at:
+                    raise
+            await asyncio.sleep(_RETRY_SECONDS)
+        # NORMAL loses the last entries when the power fails, never the file; a killed process loses nothing.
+        await writer.execute_fetchall("PRAGMA synchronous = NORMAL")
+        await writer.execute_fetchall(f"PRAGMA journal_size_limit = {_LONGEST_LOG_BYTES}")
+
+    async def _migrate(self, writer: aiosqlite.Connection) -> None:
+        # Asked for first without a lock, so that a file that is only readable can be read.
+        if await self._version(writer) == len(self._schema.steps):
+            return
+        await writer.execute_fetchall("BEGIN IMMEDIATE")
+        version = await self._version(writer)
+        if version > len(self._schema.steps):
+            raise StoreError("written by a newer version")
+        for step in self._schema.steps[version:]:
+            for statement in step:
+                await writer.execute_fetchall(statement)
+        await writer.execute_fetchall(_VERSIONS)
+        await writer.execute_fetchall(_SET_VERSION, (self._schema.component, len(self._schema.steps)))
+        await writer.execute_fetchall("COMMIT")
+
+    async def _version(self, writer: aiosqlite.Connection) -> int:
+        if not list(await writer.execute_fetchall(_HAS_VERSIONS)):
+            return 0
+        rows = list(await writer.execute_fetchall(_VERSION, (self._schema.component,)))
+        return int(rows[0][0]) if rows else 0
+
+
+def _create_private(path: Path) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Closing a descriptor of a file drops all locks this process has on it, those of an open database included. So
+    # only a file that nobody can have open yet is touched here, and not by two threads at once.
+    with _creating:
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        except FileExistsError:
+            return
+
+
+def _cause(error: Exception) -> str:
+    return getattr(error, "sqlite_errorname", None) or type(error).__name__

@@ -1,0 +1,236 @@
+"""The cache that services use: memory over a store, which may be slow, full or down without anybody waiting for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Generic, Protocol, Self, TypeVar
+
+from services.common.cache.circuit import Circuit, CircuitOptions
+from services.common.cache.clock import SteadyClock
+from services.common.cache.interface import Entry, Store, StoreError
+from services.common.cache.lookups import SLOW, Lookups
+from services.common.cache.memory import MemoryCache
+from services.common.cache.stats import CacheStats, Counts
+from services.common.cache.throttle import Throttle
+from services.common.cache.writes import Write, WriteQueue
+from services.common.log import logger
+
+log = logger(__name__)
+
+T = TypeVar("T")
+
+_LOG_INTERVAL_SECONDS = 60
+
+
+class Codec(Protocol[T]):
+    """How values become entries and back."""
+
+    def encode(self, key: str, value: T, created_at: datetime, expires_at: datetime) -> Entry:
+        """Returns the entry; called behind the caller's back, so values must not change once they are cached."""
+
+    def decode(self, entry: Entry) -> T:
+        """Returns the value; an entry for which this raises, whatever it raises, is dropped as corrupt."""
+
+    def size_bytes(self, value: T) -> int:
+        """Returns how much memory a value takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class TieredOptions:
+    """How much the cache holds, how long, and how long it waits for its store."""
+
+    ttl_seconds: float = 86_400
+    """How long a value may be served where `put` does not say."""
+    memory_bytes: int = 64 * 1024 * 1024
+    """Most that values in memory take."""
+    read_timeout_seconds: float = 0.05
+    """Longest that a caller waits for the store."""
+    write_timeout_seconds: float = 5.0
+    """Longest that one write or purge may take."""
+    max_running_reads: int = 256
+    """Most reads that the store is asked for at once."""
+    queue_bytes: int = 64 * 1024 * 1024
+    """Most that values on their way to the store take."""
+    drain_seconds: float = 2.0
+    """How long closing waits for values on their way to the store."""
+    purge_interval_seconds: float = 600.0
+    """How often expired entries are deleted; the first time is at the start."""
+    circuit: CircuitOptions = field(default_factory=CircuitOptions)
+    """When the store is left alone; reads and writes are judged apart, since a full store still answers."""
+
+
+class TieredCache(Generic[T]):
+    """Values by key, in memory and in a store that other processes share; an async context manager.
+
+    Neither `get` nor `put` ever raises because of the store. Outside its context only the memory is used.
+
+    Args:
+        store: Where values outlive the process; None for memory alone. Closed by whoever opened it.
+        codec: How values become entries and back.
+        options: How much is held, and how long is waited.
+        clock: Says what is expired.
+    """
+
+    def __init__(
+        self,
+        store: Store | None,
+        codec: Codec[T],
+        options: TieredOptions = TieredOptions(),
+        clock: SteadyClock | None = None,
+    ) -> None:
+        self._store = store
+        self._codec = codec
+        self._options = options
+        self._clock = clock or SteadyClock()
+        self._memory: MemoryCache[T] = MemoryCache(options.memory_bytes, codec.size_bytes, self._clock)
+        self._counts: Counts = Counts()
+        self._log_turns = Throttle(_LOG_INTERVAL_SECONDS, self._clock.monotonic)
+        self._write_circuit = Circuit(options.circuit, self._clock.monotonic)
+        self._writes = WriteQueue(options.queue_bytes)
+        self._lookups: Lookups[T] = Lookups(
+            self._read,
+            Circuit(options.circuit, self._clock.monotonic),
+            self._counts,
+            lambda cause: self._failed("read", cause),
+            timeout_seconds=options.read_timeout_seconds,
+            max_running=options.max_running_reads,
+        )
+        self._running = AsyncExitStack()
+        self._is_open = False
+
+    async def __aenter__(self) -> Self:
+        if self._store is not None:
+            group = await self._running.enter_async_context(asyncio.TaskGroup())
+            for work in (self._writes.run(), self._purge_now_and_then(self._store)):
+                self._running.callback(group.create_task(work).cancel)
+            self._is_open = True
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._is_open = False
+        async with self._running:
+            await self._lookups.close()
+            if lost := await self._writes.drain(self._options.drain_seconds):
+                self._counts["dropped_writes"] += lost
+                log.warning("results did not reach the store before the end", entries=lost)
+
+    @property
+    def stats(self) -> CacheStats:
+        """What the cache has done so far."""
+        counts = self._counts.copy()
+        counts["corrupt"] += self._store.corrupt_entries if self._store is not None else 0
+        return CacheStats(**{str(name): count for name, count in counts.items()})
+
+    async def get(self, key: str) -> T | None:
+        """Returns the value of `key` if it is known and may still be served.
+
+        Never raises because of the store, and never takes longer than `read_timeout_seconds`.
+        """
+        value = self._memory.get(key)
+        if value is not None:
+            self._counts["hits_memory"] += 1
+            return value
+        if self._is_open:
+            value = await self._lookups.get(key)
+        if value is None:
+            # It may have been put while the store was asked.
+            value = self._memory.get(key)
+        self._counts["misses" if value is None else "hits_store"] += 1
+        return value
+
+    def peek(self, key: str) -> T | None:
+        """Returns the value of `key` if it is in memory, at once; this counts as nothing."""
+        return self._memory.get(key)
+
+    def put(self, key: str, value: T, ttl_seconds: float | None = None) -> None:
+        """Keeps `value` in memory at once, and brings it to the store when that has time.
+
+        Args:
+            key: SHA-256 of all that decides what the value is, in hexadecimal.
+            value: Never changed again by anybody.
+            ttl_seconds: How long it may be served; 0 or less keeps nothing. None: as the options say.
+        """
+        lifetime_seconds = self._options.ttl_seconds if ttl_seconds is None else ttl_seconds
+        self._memory.put(key, value, lifetime_seconds)
+        if self._store is None or not self._is_open or lifetime_seconds <= 0:
+            return
+        store = self._store
+        created_at = self._clock.now()
+        expires_at = created_at + timedelta(seconds=lifetime_seconds)
+
+        async def write() -> None:
+            await store.put(self._codec.encode(key, value, created_at, expires_at))
+
+        self._offer("write", key, self._codec.size_bytes(value), write)
+
+    def discard(self, key: str) -> None:
+        """Forgets the value of `key`, here at once and in the store when that has time."""
+        self._memory.discard(key)
+        if self._store is not None and self._is_open:
+            store = self._store
+            self._offer("delete", key, len(key), lambda: store.delete(key))
+
+    async def _read(self, key: str) -> T | None:
+        entry = await self._store.get(key) if self._store is not None else None
+        if entry is None or (seconds_left := self._clock.seconds_left(entry)) <= 0:
+            return None
+        newer = self._memory.get(key)
+        if newer is not None:
+            return newer
+        try:
+            value = self._codec.decode(entry)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with an entry, it is not served
+            self._counts["corrupt"] += 1
+            log.warning("a corrupt entry was dropped", what=type(error).__name__, cache_key=key)
+            self.discard(key)
+            return None
+        self._memory.put(key, value, seconds_left)
+        return value
+
+    def _offer(self, doing: str, key: str, size_bytes: int, work: Callable[[], Awaitable[None]]) -> None:
+        if not self._writes.offer(Write(key, size_bytes, lambda: self._attempt(doing, work))):
+            self._counts["dropped_writes"] += 1
+            self._log_failure(doing, "queue full")
+
+    async def _attempt(self, doing: str, work: Callable[[], Awaitable[object]]) -> None:
+        """Does something to the store unless it has just failed; never raises."""
+        if not self._write_circuit.allows():
+            self._counts["skipped_open_circuit"] += 1
+            return
+        try:
+            async with asyncio.timeout(self._options.write_timeout_seconds):
+                await work()
+        except StoreError as error:
+            cause = error.cause
+        except TimeoutError:
+            cause = SLOW
+        except Exception as error:  # noqa: BLE001 - whatever a driver does, the cache goes on
+            cause = type(error).__name__
+        else:
+            self._write_circuit.succeeded()
+            return
+        self._write_circuit.failed()
+        self._failed(doing, cause)
+
+    async def _purge_now_and_then(self, store: Store) -> None:
+        while True:
+            await self._attempt("purge", store.purge_expired)
+            await asyncio.sleep(self._options.purge_interval_seconds)
+
+    def _failed(self, doing: str, cause: str) -> None:
+        self._counts["errors"] += 1
+        self._log_failure(doing, cause)
+
+    def _log_failure(self, doing: str, cause: str) -> None:
+        held_back = self._log_turns.turn()
+        if held_back is not None:
+            log.warning(
+                "the result store fails; results are served uncached", doing=doing, cause=cause, held_back=held_back
+            )

@@ -1,0 +1,1 @@
+"""What follows from the timing of characters: words, sentences, captions and other forms; pure functions."""

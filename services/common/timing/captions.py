@@ -1,0 +1,42 @@
+"""Writes the captions of an alignment as WebVTT and as SubRip (SRT)."""
+
+from __future__ import annotations
+
+import re
+
+from services.common.alignment import Alignment
+from services.common.timing.cues import Cue, cues
+
+_WEBVTT_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+# SubRip has no escapes. An invisible character keeps players from taking text for an arrow, a tag or an override.
+_WORD_JOINER = "\u2060"
+_SUBRIP_MARKUP = re.compile(r"(?<=--)(?=>)|(?<=<)(?=[A-Za-z/])|(?<=\{)(?=\\)")
+
+
+def to_webvtt(alignment: Alignment) -> str:
+    """Returns the captions of `alignment` as a WebVTT file; without any text it has the header only."""
+    blocks = ["WEBVTT\n"]
+    for cue in cues(alignment):
+        text = "\n".join(line.translate(_WEBVTT_ESCAPES) for line in cue.lines)
+        blocks.append(f"{_times(cue, '.')}\n{text}\n")
+    return "\n".join(blocks)
+
+
+def to_srt(alignment: Alignment) -> str:
+    """Returns the captions of `alignment` as an SRT file, to be stored in UTF-8; without any text it is empty."""
+    blocks = []
+    for number, cue in enumerate(cues(alignment), start=1):
+        text = "\n".join(_SUBRIP_MARKUP.sub(_WORD_JOINER, line) for line in cue.lines)
+        blocks.append(f"{number}\n{_times(cue, ',')}\n{text}\n")
+    return "\n".join(blocks)
+
+
+def _times(cue: Cue, decimal_mark: str) -> str:
+    return f"{_time(cue.start_milliseconds, decimal_mark)} --> {_time(cue.end_milliseconds, decimal_mark)}"
+
+
+def _time(milliseconds: int, decimal_mark: str) -> str:
+    seconds, milliseconds = divmod(milliseconds, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02}:{minutes:02}:{seconds:02}{decimal_mark}{milliseconds:03}"

@@ -1,0 +1,160 @@
+"""Usage records in MongoDB, for a suite on several machines."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, date
+from typing import Any
+
+from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError
+
+from services.common.cache.mongo import open_mongo_database
+from services.common.log import logger
+from services.common.usage.record import UsageRecord
+from services.common.usage.store import UsageStore, UsageStoreError
+from services.common.usage.totals import DayTotals, Group, by_day
+
+log = logger(__name__)
+
+COLLECTION = "Usage"
+
+_DAY_SECONDS = 24 * 60 * 60
+_DUPLICATE_KEY = 11000
+
+# The quantities of a group, each with what is summed for it.
+_SUMS: Mapping[str, object] = {
+    "calls": 1,
+    "characters": "$characters",
+    "cost_units": "$costUnits",
+    "cached_characters": "$cachedCharacters",
+    "saved_cost_units": "$savedCostUnits",
+}
+
+# Motor's database or PyMongo's own asynchronous one: what is used of them is alike, but their types share nothing.
+Database = Any
+
+
+class MongoUsageStore(UsageStore):
+    """Keeps usage records as documents of one collection.
+
+    Args:
+        database: Where the collection is.
+        retention_days: After how many days the server itself may remove a record, if it can.
+    """
+
+    def __init__(self, database: Database, retention_days: int) -> None:
+        self._documents = database[COLLECTION]
+        self._expire_after_seconds = retention_days * _DAY_SECONDS
+        self._indexing = asyncio.Lock()
+        self._indexed = False
+
+    async def add_many(self, records: Sequence[UsageRecord]) -> None:
+        """Keeps the records; after an error some may be there, and adding them again is safe."""
+        with _usage_errors():
+            await self._ensure_indexes()
+            try:
+                await self._documents.insert_many([_document(record) for record in records], ordered=False)
+            except BulkWriteError as error:
+                if not _only_duplicates(error):
+                    raise
+
+    async def days(self, principal: str, start: date, end: date) -> list[DayTotals]:
+        """Sums the records of `principal` by day, on the server."""
+        match = {"principal": principal, "day": {"$gte": start.isoformat(), "$lte": end.isoformat()}}
+        found: dict[tuple[str, str, str], dict[str, int]] = {}
+        with _usage_errors():
+            for name, summand in _SUMS.items():
+                async for key, value in self._sums(match, summand):
+                    found.setdefault(key, dict.fromkeys(_SUMS, 0))[name] = value
+        return by_day(
+            Group(date.fromisoformat(day), cache_status, outcome, **sums)
+            for (day, cache_status, outcome), sums in found.items()
+        )
+
+    async def purge_before(self, day: date) -> int:
+        """Removes old records, also where the server does so by itself."""
+        with _usage_errors():
+            result = await self._documents.delete_many({"day": {"$lt": day.isoformat()}})
+        return int(result.deleted_count)
+
+    async def _sums(
+        self, match: Mapping[str, object], summand: object
+    ) -> AsyncIterator[tuple[tuple[str, str, str], int]]:
+        # One sum per question: servers that speak MongoDB's protocol may fill in the first of several and leave the
+        # others at 0 (FerretDB issue 4616), which nobody would see.
+        key = {"day": "$day", "cacheStatus": "$cacheStatus", "outcome": "$outcome"}
+        cursor = self._documents.aggregate([{"$match": match}, {"$group": {"_id": key, "sum": {"$sum": summand}}}])
+        if inspect.isawaitable(cursor):
+            cursor = await cursor
+        async for row in cursor:
+            group = row["_id"]
+            yield (group["day"], group["cacheStatus"], group["outcome"]), row["sum"]
+
+    async def _ensure_indexes(self) -> None:
+        async with self._indexing:
+            if self._indexed:
+                return
+            await self._documents.create_index([("principal", 1), ("day", 1)])
+            await self._documents.create_index([("day", 1)])
+            await self._ask_for_expiry()
+            self._indexed = True
+
+    async def _ask_for_expiry(self) -> None:
+        try:
+            await self._documents.create_index([("at", 1)], expireAfterSeconds=self._expire_after_seconds)
+        except OperationFailure as error:
+            log.info("the server does not expire usage records; they are purged from here", server_code=error.code)
+
+
+@asynccontextmanager
+async def open_mongo_usage(
+    uri: str, retention_days: int, client_factory: Callable[..., Any] | None = None
+) -> AsyncIterator[MongoUsageStore]:
+    """Yields the store in the database that `uri` names; connects when first used.
+
+    Args:
+        uri: Connection string.
+        retention_days: After how many days the server itself may remove a record, if it can.
+        client_factory: Makes the driver's client; by default as for the cache.
+
+    Raises:
+        ConfigurationError: `uri` is no connection string.
+    """
+    chosen = {"client_factory": client_factory} if client_factory else {}
+    async with open_mongo_database(uri, **chosen) as database:
+        yield MongoUsageStore(database, retention_days)
+
+
+@contextmanager
+def _usage_errors() -> Iterator[None]:
+    try:
+        yield
+    except PyMongoError as error:
+        raise UsageStoreError(type(error).__name__) from error
+
+
+def _only_duplicates(error: BulkWriteError) -> bool:
+    details = error.details or {}
+    codes = {item["code"] for item in details.get("writeErrors", [])}
+    return codes == {_DUPLICATE_KEY} and not details.get("writeConcernErrors")
+
+
+def _document(record: UsageRecord) -> dict[str, object]:
+    return {
+        "_id": record.record_id,
+        "at": record.at.astimezone(UTC),
+        "day": record.day.isoformat(),
+        "principal": record.principal,
+        "service": record.service,
+        "characters": record.characters,
+        "costUnits": record.cost_units,
+        "cacheStatus": record.cache_status,
+        "savedCostUnits": record.saved_cost_units,
+        "cachedCharacters": record.cached_characters,
+        "latencySeconds": record.latency_seconds,
+        "firstAudioSeconds": record.first_audio_seconds,
+        "outcome": record.outcome,
+    }

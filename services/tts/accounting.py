@@ -1,0 +1,93 @@
+"""Writes down what each call took, whichever way it ends: for the caller's usage and for the operator's metrics."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from datetime import UTC, datetime
+
+from services.common.errors import MediaError, Reason
+from services.common.usage import CacheStatus, UsageRecord, UsageRecorder
+from services.tts.events import Done, Header, SpeechEvent
+from services.tts.metrics import SpeechMetrics
+from services.tts.providers.interface import AudioChunk
+
+
+class Accounting:
+    """Watches calls go by.
+
+    Args:
+        usage: Where records go; None for nowhere.
+        metrics: What is counted for the operator.
+        clock: Seconds that never go back.
+    """
+
+    def __init__(
+        self,
+        usage: UsageRecorder | None,
+        metrics: SpeechMetrics,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._usage = usage
+        self._metrics = metrics
+        self._clock = clock
+
+    async def watched(
+        self, events: AsyncGenerator[SpeechEvent, None], principal: str, text: str
+    ) -> AsyncGenerator[SpeechEvent, None]:
+        """Yields `events` and records the call of `principal` when it ends."""
+        began = self._clock()
+        outcome = Reason.CANCELLED.name
+        header: Header | None = None
+        done: Done | None = None
+        first_audio_seconds: float | None = None
+        try:
+            async with aclosing(events):
+                async for event in events:
+                    match event:
+                        case Header():
+                            header = event
+                        case AudioChunk() if first_audio_seconds is None and event.audio:
+                            first_audio_seconds = self._clock() - began
+                        case Done():
+                            # The last message is as good as delivered: who leaves now has everything.
+                            done, outcome = event, "OK"
+                    yield event
+        except MediaError as error:
+            outcome = error.reason.name
+            raise
+        except Exception:
+            outcome = Reason.INTERNAL.name
+            raise
+        finally:
+            status: CacheStatus = header.cache_status if header is not None else "bypass"
+            seconds = self._clock() - began
+            self._metrics.call_ended(header.provider if header else "", status, outcome, first_audio_seconds)
+            if self._usage is not None:
+                self._usage.record(_record(principal, len(text), status, done, seconds, first_audio_seconds, outcome))
+
+
+def _record(
+    principal: str,
+    characters: int,
+    status: CacheStatus,
+    done: Done | None,
+    seconds: float,
+    first_audio_seconds: float | None,
+    outcome: str,
+) -> UsageRecord:
+    shared = status in ("hit", "joined")
+    cached = 0 if done is None else characters if shared else done.cached_characters
+    return UsageRecord(
+        at=datetime.now(UTC),
+        principal=principal,
+        characters=characters,
+        cost_units=done.cost_units if done is not None else None,
+        cache_status=status,
+        saved_cost_units=done.saved_cost_units if done is not None else 0,
+        cached_characters=cached,
+        latency_seconds=seconds,
+        first_audio_seconds=first_audio_seconds,
+        outcome=outcome,
+    )

@@ -1,0 +1,65 @@
+"""Puts the making of speech together: planner, provider care, flights, cache."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from services.common.cache import TieredCache
+from services.common.flight import Flights
+from services.tts.care.gate import Gate
+from services.tts.care.opening import Care
+from services.tts.care.retry import Retries, RetryPolicy
+from services.tts.events import SpeechEvent, size_bytes
+from services.tts.narration import NarrationOptions
+from services.tts.planning import Planner, PlanningOptions
+from services.tts.providers.interface import SpeechProvider
+from services.tts.speech_cache import KeptSpeech
+from services.tts.synthesis import SynthesisOptions, Synthesizer
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechOptions:
+    """How speech is planned, made, shared and kept."""
+
+    planning: PlanningOptions
+    """How wishes are made definite."""
+    stall_seconds: float = 10.0
+    """Longest silence of a provider."""
+    patience_seconds: float = 30.0
+    """Longest wait for a provider's turn and between attempts."""
+    retry: RetryPolicy = RetryPolicy()
+    """When a provider is asked again."""
+    concurrency: Mapping[str, int] = field(default_factory=dict)
+    """Most calls at once by provider; one that is not named has no limit until it tells its own."""
+    max_queue: int = 1000
+    """Most calls that wait for a turn, by provider."""
+    reuse_sentences: bool = False
+    """Whether sentences are kept and looked for by themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """What the service needs to speak."""
+
+    planner: Planner
+    synthesizer: Synthesizer
+    flights: Flights[SpeechEvent]
+
+
+def assemble(
+    providers: Mapping[str, SpeechProvider], options: SpeechOptions, cache: TieredCache[KeptSpeech] | None = None
+) -> Speech:
+    """Returns the parts, wired; whoever runs them enters `flights` for as long."""
+    care = Care(
+        gates={name: Gate(name, options.concurrency.get(name), options.max_queue) for name in providers},
+        retries=Retries(options.retry),
+        stall_seconds=options.stall_seconds,
+    )
+    flights: Flights[SpeechEvent] = Flights(size_bytes)
+    synthesis = SynthesisOptions(
+        NarrationOptions(stall_seconds=options.stall_seconds),
+        patience_seconds=options.patience_seconds,
+        reuse_sentences=options.reuse_sentences,
+    )
+    return Speech(Planner(providers, options.planning), Synthesizer(care, cache, flights, synthesis), flights)

@@ -1,0 +1,58 @@
+"""What the operator's dashboards count of speech."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import CounterMetricFamily
+
+from services.common.cache import CacheStats
+
+_FIRST_AUDIO_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+class SpeechMetrics:
+    """Counters of the speech service.
+
+    Args:
+        registry: Where they are found by whoever asks for them.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+        self._calls = Counter(
+            "media_speech_calls",
+            "Calls that ended, by provider, by where the result came from (miss, hit, joined, bypass) and by outcome.",
+            ("provider", "cache", "outcome"),
+            registry=registry,
+        )
+        self._first_audio = Histogram(
+            "media_speech_first_audio_seconds",
+            "From request to first audio.",
+            ("cache",),
+            buckets=_FIRST_AUDIO_SECONDS,
+            registry=registry,
+        )
+
+    def call_ended(self, provider: str, cache: str, outcome: str, first_audio_seconds: float | None) -> None:
+        """Counts one call."""
+        self._calls.labels(provider, cache, outcome).inc()
+        if first_audio_seconds is not None:
+            self._first_audio.labels(cache).observe(first_audio_seconds)
+
+    def watch_cache(self, stats: Callable[[], CacheStats]) -> None:
+        """Shows what the cache has done, whenever somebody asks."""
+        self._registry.register(_CacheCollector(stats))
+
+
+class _CacheCollector:
+    def __init__(self, stats: Callable[[], CacheStats]) -> None:
+        self._stats = stats
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        family = CounterMetricFamily("media_speech_cache", "What the result cache did.", labels=("event",))
+        for name, value in asdict(self._stats()).items():
+            family.add_metric((name,), value)
+        yield family

@@ -1,0 +1,150 @@
+"""From a wish to a plan: which provider, which voice, which format, and who may stand in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from services.common.errors import MediaError, Reason, invalid
+from services.tts.events import Plan
+from services.tts.formats import DEFAULT_FORMAT, FORMATS, OutputFormat
+from services.tts.providers.interface import SpeechProvider, SpeechSpec, Voice, VoiceSettings
+
+DEFAULT_VOICE = "Aria"
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechWish:
+    """What a caller asked for; empty and None mean: as the service decides."""
+
+    text: str
+    voice: str = ""
+    provider: str = ""
+    model_id: str = ""
+    output_format: str = ""
+    language_code: str = ""
+    settings: VoiceSettings = VoiceSettings()
+    seed: int | None = None
+    previous_text: str = ""
+    next_text: str = ""
+    previous_request_ids: tuple[str, ...] = ()
+    next_request_ids: tuple[str, ...] = ()
+    apply_text_normalization: str = ""
+    include_alignment: bool = False
+    use_cache: bool = True
+    streamed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PlanningOptions:
+    """How a wish is made definite where it leaves something open."""
+
+    default_provider: str
+    """Who speaks where the caller names nobody."""
+    fallback_providers: tuple[str, ...] = ()
+    """Who may stand in for a provider that can not speak, in order; empty for nobody."""
+    max_text_characters: int = 100_000
+    """Longest text of a request."""
+    resume: bool = True
+    """Whether a stream that broke is mended."""
+
+
+class Planner:
+    """Makes wishes definite, without asking anybody."""
+
+    def __init__(self, providers: Mapping[str, SpeechProvider], options: PlanningOptions) -> None:
+        self._providers = providers
+        self._options = options
+
+    def provider(self, name: str) -> SpeechProvider:
+        """Returns the provider of this name, or the default one for an empty name.
+
+        Raises:
+            MediaError: VALIDATION_ERROR, no provider has this name.
+        """
+        found = self._providers.get(name or self._options.default_provider)
+        if found is None:
+            raise invalid("provider", f"must be one of {', '.join(self._providers)}")
+        return found
+
+    def voice(self, name: str, provider: SpeechProvider) -> Voice:
+        """Returns the voice of this name or id.
+
+        Raises:
+            MediaError: VOICE_NOT_FOUND, the provider has no such voice.
+        """
+        found = provider.resolve(name)
+        if found is None:
+            description = f"must be the name or id of a voice of {provider.name}; GET /api/voices lists them"
+            raise invalid("voice", description, Reason.VOICE_NOT_FOUND)
+        return found
+
+    def plan(self, wish: SpeechWish) -> Plan:
+        """Returns who will speak, and what exactly.
+
+        Raises:
+            MediaError: VOICE_NOT_FOUND, TEXT_TOO_LONG, or VALIDATION_ERROR naming the field.
+        """
+        if len(wish.text) > self._options.max_text_characters:
+            limit = self._options.max_text_characters
+            raise invalid("text", f"must be at most {limit} characters, has {len(wish.text)}", Reason.TEXT_TOO_LONG)
+        provider = self.provider(wish.provider)
+        voice = self.voice(wish.voice or DEFAULT_VOICE, provider)
+        return self._plan(wish, provider, voice, self._fallbacks(wish, provider, voice))
+
+    def _fallbacks(self, wish: SpeechWish, provider: SpeechProvider, voice: Voice) -> tuple[Plan, ...]:
+        """Returns plans of whoever has a voice of the same name and the same format."""
+        found = []
+        for name in self._options.fallback_providers:
+            other = self._providers.get(name)
+            if other is None or other is provider or (stand_in := other.resolve(voice.name)) is None:
+                continue
+            try:
+                found.append(self._plan(wish, other, stand_in, ()))
+            except MediaError:
+                continue
+        return tuple(found)
+
+    def _plan(self, wish: SpeechWish, provider: SpeechProvider, voice: Voice, fallbacks: tuple[Plan, ...]) -> Plan:
+        capabilities = provider.capabilities
+        spec = SpeechSpec(
+            text=wish.text,
+            voice=voice,
+            output_format=_output_format(wish, provider),
+            settings=wish.settings.or_else(capabilities.default_settings),
+            model_id=wish.model_id or capabilities.default_model_id,
+            language_code=wish.language_code,
+            seed=wish.seed,
+            previous_text=wish.previous_text,
+            next_text=wish.next_text,
+            previous_request_ids=wish.previous_request_ids,
+            next_request_ids=wish.next_request_ids,
+            apply_text_normalization=wish.apply_text_normalization,
+        )
+        return Plan(
+            provider,
+            spec,
+            with_alignment=wish.include_alignment,
+            shared=wish.use_cache,
+            resumable=wish.streamed and self._options.resume,
+            fallbacks=fallbacks,
+        )
+
+
+def longest_call(plan: Plan) -> int:
+    """Returns how many code points one call of the plan's providers takes at most."""
+    return min(_longest_text(one) for one in (plan, *plan.fallbacks))
+
+
+def _longest_text(plan: Plan) -> int:
+    capabilities = plan.provider.capabilities
+    return capabilities.max_text_characters.get(plan.spec.model_id, capabilities.default_max_text_characters)
+
+
+def _output_format(wish: SpeechWish, provider: SpeechProvider) -> OutputFormat:
+    output_format = FORMATS.get(wish.output_format) if wish.output_format else DEFAULT_FORMAT
+    families = provider.capabilities.families
+    if output_format is None or output_format.family not in families:
+        offered = ", ".join(name for name, item in FORMATS.items() if item.family in families)
+        raise invalid("output_format", f"must be one that {provider.name} offers: {offered}")
+    return output_format

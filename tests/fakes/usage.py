@@ -1,0 +1,126 @@
+"""Usage without a database: a store that keeps records in memory and fails when it is told to, and records to keep."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime
+from typing import Any
+
+import grpc
+from media.usage.v1 import usage_pb2_grpc
+
+from services.common.usage import DayTotals, UsageRecord, UsageRecorder, UsageStore, UsageStoreError
+from services.common.usage.totals import Group, by_day
+from services.tts.usage import USAGE_SERVICE_NAME, UsageServicer
+from tests.fakes.grpc_server import Served, served
+
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+TODAY = NOON.date()
+
+
+def usage_record(**fields: Any) -> UsageRecord:
+    """Returns the record of a call; what is not given is that of a plain one."""
+    plain: dict[str, Any] = {
+        "at": NOON,
+        "principal": "alice",
+        "characters": 10,
+        "cache_status": "miss",
+        "latency_seconds": 0.5,
+    }
+    return UsageRecord(**(plain | fields))
+
+
+class FakeUsageStore(UsageStore):
+    """Keeps records in a dict; every number in it can be had by adding them up by hand."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, UsageRecord] = {}
+        self.batches: list[int] = []
+        self.purged_before: list[date] = []
+        self.failure: Exception | None = None
+        """Raised by everything while it is set."""
+        self.proceed = asyncio.Event()
+        """Writes wait for it."""
+        self.proceed.set()
+        self._changed = asyncio.Condition()
+
+    async def add_many(self, records: Sequence[UsageRecord]) -> None:
+        """Keeps the records, or fails."""
+        await self._note(len(records))
+        await self.proceed.wait()
+        self._fail()
+        self.kept.update({record.record_id: record for record in records if record.record_id not in self.kept})
+        await self._note()
+
+    async def days(self, principal: str, start: date, end: date) -> list[DayTotals]:
+        """Adds up the records one by one."""
+        self._fail()
+        return by_day(
+            _alone(item) for item in self.kept.values() if item.principal == principal and start <= item.day <= end
+        )
+
+    async def purge_before(self, day: date) -> int:
+        """Forgets what is older."""
+        self.purged_before.append(day)
+        await self._note()
+        self._fail()
+        old = [item.record_id for item in self.kept.values() if item.day < day]
+        for record_id in old:
+            del self.kept[record_id]
+        return len(old)
+
+    async def keeps(self, records: int, within_seconds: float = 5) -> None:
+        """Returns once so many records are kept."""
+        async with asyncio.timeout(within_seconds), self._changed:
+            await self._changed.wait_for(lambda: len(self.kept) >= records)
+
+    async def attempted(self, writes: int, within_seconds: float = 5) -> None:
+        """Returns once so many writes have begun."""
+        async with asyncio.timeout(within_seconds), self._changed:
+            await self._changed.wait_for(lambda: len(self.batches) >= writes)
+
+    async def purged(self, times: int, within_seconds: float = 5) -> None:
+        """Returns once old records were looked for so often."""
+        async with asyncio.timeout(within_seconds), self._changed:
+            await self._changed.wait_for(lambda: len(self.purged_before) >= times)
+
+    async def _note(self, *batch: int) -> None:
+        async with self._changed:
+            self.batches += batch
+            self._changed.notify_all()
+
+    def _fail(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+
+
+def down() -> UsageStoreError:
+    """Returns what a store raises that can not be reached."""
+    return UsageStoreError("ServerSelectionTimeoutError")
+
+
+@asynccontextmanager
+async def usage_service(recorder: UsageRecorder, today: date = TODAY) -> AsyncIterator[Served]:
+    """Serves media.usage.v1.UsageService over what `recorder` records, on a free port."""
+
+    def register(server: grpc.aio.Server) -> list[str]:
+        usage_pb2_grpc.add_UsageServiceServicer_to_server(UsageServicer(recorder, lambda: today), server)
+        return [USAGE_SERVICE_NAME]
+
+    async with served(register) as running:
+        yield running
+
+
+def _alone(record: UsageRecord) -> Group:
+    return Group(
+        record.day,
+        record.cache_status,
+        record.outcome,
+        1,
+        record.characters,
+        record.cost_units or 0,
+        record.cached_characters,
+        record.saved_cost_units,
+    )

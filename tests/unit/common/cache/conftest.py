@@ -1,0 +1,45 @@
+"""What tests of the result cache share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.common.cache.interface import Entry
+from tests.fakes.clocks import START_SECONDS, Clocks
+from tests.unit.common.cache.backends import KINDS, Backend, MongoBackend
+
+NOON = datetime.fromtimestamp(START_SECONDS, UTC)
+FIELDS = {
+    "contentType": "audio/mpeg",
+    "voiceId": "9BWtsMINqrJLrRacOk9x",
+    "voiceName": "Aria",
+    "textLength": 11,
+    "parameters": {"speed": 1.05, "seed": None, "speakerBoost": True},
+    "sha256": "of the audio, by whoever made it",
+    "alignment": {"characters": ["H", "\u00e9", "\U0001f600", ""], "starts": [0.0, 0.1, 1 / 3, 0.30000000000000004]},
+}
+
+
+def entry_of(key: str = "a" * 64, data: bytes = b"\x00sound\xff" * 9, ttl_seconds: float = 60, **fields: Any) -> Entry:
+    """Returns an entry that was made at the start of the test's clocks."""
+    return Entry(key, fields or FIELDS, data, NOON, NOON + timedelta(seconds=ttl_seconds))
+
+
+@pytest.fixture
+def clocks() -> Clocks:
+    """The clocks of the machine."""
+    return Clocks()
+
+
+@pytest.fixture(params=list(KINDS))
+def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
+    """A place of each kind, empty."""
+    made = KINDS[request.param](tmp_path)
+    yield made
+    if isinstance(made, MongoBackend):
+        made.drop()

@@ -1,0 +1,59 @@
+"""The stores that all keep the same contract; those of MongoDB where `MEDIA_TEST_MONGO_URI` names a server."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from motor.motor_asyncio import AsyncIOMotorClient
+from pymongo import AsyncMongoClient
+
+from services.common.usage.mongo import open_mongo_usage
+from services.common.usage.sqlite import open_sqlite_usage
+from services.common.usage.store import UsageStore
+
+MONGO_URI = os.environ.get("MEDIA_TEST_MONGO_URI", "")
+RETENTION_DAYS = 400
+
+Open = Callable[[Path, str], AbstractAsyncContextManager[UsageStore]]
+
+
+def own_database(uri: str) -> str:
+    """Returns `uri` with a database that nobody else uses."""
+    return urlsplit(uri)._replace(path=f"/usage_{secrets.token_hex(8)}").geturl()
+
+
+def _sqlite(folder: Path, _uri: str) -> AbstractAsyncContextManager[UsageStore]:
+    return open_sqlite_usage(folder / "media.sqlite")
+
+
+def _mongo(client_factory: Callable[..., Any]) -> Open:
+    return lambda _folder, uri: open_mongo_usage(uri, RETENTION_DAYS, client_factory)
+
+
+_STORES: dict[str, Open] = {"sqlite": _sqlite}
+if MONGO_URI:
+    _STORES |= {"motor": _mongo(AsyncIOMotorClient), "pymongo": _mongo(AsyncMongoClient)}
+
+
+@pytest.fixture
+async def mongo_uri() -> AsyncIterator[str]:
+    """A database of the test's own; empty without a server."""
+    uri = own_database(MONGO_URI) if MONGO_URI else ""
+    yield uri
+    if uri:
+        async with AsyncMongoClient[dict[str, object]](uri) as client:
+            await client.drop_database(client.get_default_database())
+
+
+@pytest.fixture(params=list(_STORES))
+async def store(request: pytest.FixtureRequest, tmp_path: Path, mongo_uri: str) -> AsyncIterator[UsageStore]:
+    """A store of each kind, empty."""
+    async with _STORES[request.param](tmp_path, mongo_uri) as opened:
+        yield opened

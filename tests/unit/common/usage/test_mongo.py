@@ -1,0 +1,104 @@
+"""Usage in MongoDB: what is asked of the server, and a server that is not there."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from motor.motor_asyncio import AsyncIOMotorClient
+from pymongo import AsyncMongoClient
+from pymongo.monitoring import CommandListener
+
+from services.common.settings import ConfigurationError
+from services.common.usage.mongo import COLLECTION, open_mongo_usage
+from services.common.usage.store import UsageStoreError
+from tests.fakes.usage import NOON, TODAY, usage_record
+from tests.unit.common.usage.conftest import MONGO_URI, RETENTION_DAYS
+
+in_both_drivers = pytest.mark.parametrize("client", [AsyncIOMotorClient, AsyncMongoClient], ids=["motor", "pymongo"])
+
+
+def impatient(client: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns a factory of clients that soon give up looking for a server."""
+
+    def make(uri: str, **options: Any) -> Any:
+        return client(uri, **(options | {"serverSelectionTimeoutMS": 50}))
+
+    return make
+
+
+@in_both_drivers
+async def test_a_server_that_is_not_there_is_an_error(client: Callable[..., Any]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        uri = f"mongodb://127.0.0.1:{taken.getsockname()[1]}/"
+        async with open_mongo_usage(uri, RETENTION_DAYS, impatient(client)) as store:
+            with pytest.raises(UsageStoreError):
+                await store.add_many([usage_record()])
+            with pytest.raises(UsageStoreError):
+                await store.days("alice", TODAY, TODAY)
+            with pytest.raises(UsageStoreError):
+                await store.purge_before(TODAY)
+
+
+async def test_what_is_no_connection_string_names_its_variable() -> None:
+    with pytest.raises(ConfigurationError, match="MONGODB_URI"):
+        async with open_mongo_usage("postgres://localhost", RETENTION_DAYS):
+            pass
+
+
+class Heard(CommandListener):
+    """Keeps the commands that are sent."""
+
+    def __init__(self) -> None:
+        self.commands: list[dict[str, Any]] = []
+
+    def started(self, event: Any) -> None:
+        self.commands.append(dict(event.command))
+
+    def succeeded(self, event: Any) -> None:
+        pass
+
+    def failed(self, event: Any) -> None:
+        pass
+
+
+if MONGO_URI:
+
+    @in_both_drivers
+    async def test_indexes_and_expiry_are_asked_for_once(client: Callable[..., Any], mongo_uri: str) -> None:
+        heard = Heard()
+
+        def listened(uri: str, **options: Any) -> Any:
+            return client(uri, event_listeners=[heard], **options)
+
+        async with open_mongo_usage(mongo_uri, RETENTION_DAYS, listened) as store:
+            for _ in range(2):
+                await store.add_many([usage_record()])
+        asked = [index for command in heard.commands for index in command.get("indexes", [])]
+        assert [dict(index["key"]) for index in asked] == [{"principal": 1, "day": 1}, {"day": 1}, {"at": 1}]
+        assert asked[-1]["expireAfterSeconds"] == RETENTION_DAYS * 24 * 60 * 60
+
+    async def test_a_document_holds_the_whole_record_and_nothing_else(mongo_uri: str) -> None:
+        record = usage_record(cost_units=5, first_audio_seconds=0.25)
+        async with open_mongo_usage(mongo_uri, RETENTION_DAYS) as store:
+            await store.add_many([record])
+        async with AsyncMongoClient[dict[str, Any]](mongo_uri, tz_aware=True) as client:
+            found = await client.get_default_database()[COLLECTION].find_one({})
+        assert found == {
+            "_id": record.record_id,
+            "at": NOON,
+            "day": "2026-01-31",
+            "principal": "alice",
+            "service": "tts",
+            "characters": 10,
+            "costUnits": 5,
+            "cacheStatus": "miss",
+            "savedCostUnits": 0,
+            "cachedCharacters": 0,
+            "latencySeconds": 0.5,
+            "firstAudioSeconds": 0.25,
+            "outcome": "OK",
+        }

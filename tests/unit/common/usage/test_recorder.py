@@ -1,0 +1,219 @@
+"""The recorder: no call waits or fails for it, nothing is lost below its bound, and nothing is kept above it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.common.usage import RecorderOptions, RecorderStats, UsageRecorder
+from tests.conftest import LogLines
+from tests.fakes.usage import TODAY, FakeUsageStore, down, usage_record
+
+SOON = 0.001
+NEVER = 3600.0
+
+
+@asynccontextmanager
+async def recording(store: FakeUsageStore, **options: Any) -> AsyncIterator[UsageRecorder]:
+    chosen = RecorderOptions(**({"interval_seconds": SOON, "close_seconds": 5} | options))
+    async with UsageRecorder(store, chosen, today=lambda: TODAY) as recorder:
+        yield recorder
+
+
+async def test_a_record_is_written_in_the_background() -> None:
+    store, record = FakeUsageStore(), usage_record()
+    async with recording(store) as recorder:
+        recorder.record(record)
+        await store.keeps(1)
+    assert list(store.kept.values()) == [record]
+
+
+async def test_records_are_written_together() -> None:
+    store = FakeUsageStore()
+    async with recording(store, interval_seconds=NEVER, batch_records=3) as recorder:
+        for _ in range(6):
+            recorder.record(usage_record())
+        await store.keeps(6)
+    assert store.batches == [3, 3]
+
+
+async def test_what_waits_is_written_at_close() -> None:
+    store = FakeUsageStore()
+    async with recording(store, interval_seconds=NEVER, batch_records=2) as recorder:
+        recorder.record(usage_record())
+    assert len(store.kept) == 1
+    assert recorder.stats == RecorderStats(written=1, lost=0, waiting=0, failed_writes=0)
+
+
+async def test_what_waits_is_written_when_the_process_fails() -> None:
+    store = FakeUsageStore()
+
+    async def failing_process() -> None:
+        async with recording(store, interval_seconds=NEVER) as recorder:
+            recorder.record(usage_record())
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await failing_process()
+    assert len(store.kept) == 1
+
+
+async def test_a_flush_writes_at_once_and_says_so() -> None:
+    store = FakeUsageStore()
+    async with recording(store, interval_seconds=NEVER) as recorder:
+        recorder.record(usage_record())
+        assert await recorder.flush()
+        assert len(store.kept) == 1
+
+
+async def test_a_flush_that_is_given_up_loses_nothing_and_writes_nothing_twice() -> None:
+    store = FakeUsageStore()
+    store.proceed.clear()
+    async with recording(store, interval_seconds=NEVER) as recorder:
+        recorder.record(usage_record())
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0):
+                await recorder.flush()
+        assert recorder.stats.waiting == 1
+        store.proceed.set()
+        assert await recorder.flush()
+    assert recorder.stats == RecorderStats(written=1, lost=0, waiting=0, failed_writes=0)
+
+
+async def test_a_store_that_comes_back_gets_everything() -> None:
+    store = FakeUsageStore()
+    store.failure = down()
+    async with recording(store, longest_pause_seconds=SOON) as recorder:
+        for _ in range(5):
+            recorder.record(usage_record())
+        await store.attempted(3)
+        assert recorder.stats.waiting == 5
+        store.failure = None
+        await store.keeps(5)
+    assert (recorder.stats.written, recorder.stats.lost) == (5, 0)
+    assert recorder.stats.failed_writes >= 2
+
+
+async def test_a_store_that_hangs_is_given_up_and_tried_again() -> None:
+    store = FakeUsageStore()
+    store.proceed.clear()
+    async with recording(store, write_seconds=SOON, longest_pause_seconds=SOON) as recorder:
+        recorder.record(usage_record())
+        await store.attempted(2)
+        store.proceed.set()
+        await store.keeps(1)
+    assert recorder.stats.written == 1
+
+
+async def test_a_store_that_is_down_to_the_end_costs_records_but_no_error(log_lines: LogLines) -> None:
+    store = FakeUsageStore()
+    store.failure = down()
+    async with recording(store) as recorder:
+        for _ in range(3):
+            recorder.record(usage_record())
+    assert (recorder.stats.lost, recorder.stats.waiting) == (3, 0)
+    assert {"event": "usage records are lost: they could not be written before the end", "lost": 3}.items() <= (
+        log_lines()[-1].items()
+    )
+
+
+async def test_a_store_that_hangs_does_not_keep_the_process() -> None:
+    store = FakeUsageStore()
+    store.proceed.clear()
+    async with recording(store, close_seconds=SOON) as recorder:
+        recorder.record(usage_record())
+    assert recorder.stats.lost == 1
+
+
+async def test_what_no_store_can_take_does_not_keep_the_rest_waiting(log_lines: LogLines) -> None:
+    store = FakeUsageStore()
+    store.failure = OverflowError("a text that quotes what was said")
+    async with recording(store, interval_seconds=NEVER) as recorder:
+        recorder.record(usage_record())
+        assert await recorder.flush()
+        store.failure = None
+        recorder.record(usage_record())
+        assert await recorder.flush()
+    assert (recorder.stats.written, recorder.stats.lost) == (1, 1)
+    (line,) = [line for line in log_lines() if line["event"] == "usage records were refused"]
+    assert line["error_type"] == "OverflowError"
+    assert "quotes" not in str(line)
+
+
+async def test_beyond_the_bound_records_are_lost_counted_and_logged_once_a_minute(log_lines: LogLines) -> None:
+    seconds = [0.0]
+    recorder = UsageRecorder(FakeUsageStore(), RecorderOptions(most_waiting=2), clock=lambda: seconds[0])
+    for now in (0.0, 1.0, 2.0, 3.0, 60.0, 61.0):
+        seconds[0] = now
+        recorder.record(usage_record())
+    assert recorder.stats == RecorderStats(written=0, lost=4, waiting=2, failed_writes=0)
+    assert [line["lost_so_far"] for line in log_lines()] == [1]
+    seconds[0] = 62.5
+    recorder.record(usage_record())
+    assert [line["lost_so_far"] for line in log_lines()] == [5]
+
+
+async def test_a_store_that_is_down_is_logged_once_a_minute(log_lines: LogLines) -> None:
+    store = FakeUsageStore()
+    store.failure = down()
+    seconds = [0.0]
+    recorder = UsageRecorder(store, clock=lambda: seconds[0])
+    recorder.record(usage_record())
+    for now in (0.0, 1.0, 59.0, 60.0):
+        seconds[0] = now
+        assert not await recorder.flush()
+    lines = log_lines()
+    assert [line["event"] for line in lines] == ["usage records can not be written now and wait"] * 2
+    assert lines[0]["cause"] == "ServerSelectionTimeoutError"
+
+
+@settings(deadline=None)
+@given(
+    steps=st.lists(st.sampled_from(["record", "flush", "fail", "heal"]), max_size=40),
+    most_waiting=st.integers(1, 8),
+    batch_records=st.integers(1, 5),
+)
+async def test_every_record_is_kept_waits_or_was_refused_for_room(
+    steps: list[str], most_waiting: int, batch_records: int
+) -> None:
+    store = FakeUsageStore()
+    options = RecorderOptions(most_waiting=most_waiting, batch_records=batch_records)
+    recorder = UsageRecorder(store, options)
+    taken = 0
+    for step in steps:
+        before = recorder.stats
+        match step:
+            case "record":
+                recorder.record(usage_record())
+                room = before.waiting < most_waiting
+                taken += room
+                assert recorder.stats.lost == before.lost + (not room)
+            case "flush":
+                whole = await recorder.flush()
+                assert whole == (recorder.stats.waiting == 0)
+            case "fail":
+                store.failure = down()
+            case _:
+                store.failure = None
+        assert recorder.stats.waiting <= most_waiting
+        assert taken == len(store.kept) + recorder.stats.waiting
+        assert recorder.stats.written == len(store.kept)
+    assert all(size <= batch_records for size in store.batches)
+
+
+async def test_old_records_are_removed_from_time_to_time_also_after_a_failure(log_lines: LogLines) -> None:
+    store = FakeUsageStore()
+    store.failure = down()
+    async with recording(store, purge_every_seconds=SOON, retention_days=10):
+        await store.purged(2)
+        store.failure = None
+        await store.purged(4)
+    assert set(store.purged_before) == {TODAY - timedelta(days=10)}
+    assert log_lines()[0]["event"] == "old usage records could not be removed"

@@ -1,0 +1,112 @@
+"""Usage in an SQLite file: shared with others, whole or absent, and back after trouble."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from services.common.usage.sqlite import SqliteUsageStore, open_sqlite_usage
+from services.common.usage.store import UsageStoreError
+from tests.fakes.usage import TODAY, usage_record
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "media.sqlite"
+
+
+@pytest.fixture
+async def sqlite(path: Path) -> AsyncIterator[SqliteUsageStore]:
+    async with open_sqlite_usage(path) as opened:
+        yield opened
+
+
+def spoil(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_bytes(b"no database" * 100)
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+def change(path: Path, statement: str) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(statement)
+
+
+async def calls_of(store: SqliteUsageStore, principal: str = "alice") -> int:
+    return sum(item.totals.calls for item in await store.days(principal, TODAY, TODAY))
+
+
+async def test_records_outlive_the_store(path: Path) -> None:
+    for already_there in range(3):
+        async with open_sqlite_usage(path) as store:
+            assert await calls_of(store) == already_there
+            await store.add_many([usage_record()])
+
+
+async def test_two_stores_share_a_file(sqlite: SqliteUsageStore, path: Path) -> None:
+    async with open_sqlite_usage(path) as other:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(20):
+                group.create_task(sqlite.add_many([usage_record()]))
+                group.create_task(other.add_many([usage_record()]))
+        assert await calls_of(sqlite) == await calls_of(other) == 40
+
+
+async def test_a_file_that_is_no_database_is_an_error_until_it_is_one(sqlite: SqliteUsageStore, path: Path) -> None:
+    spoil(path)
+    for _ in range(2):
+        with pytest.raises(UsageStoreError):
+            await sqlite.add_many([usage_record()])
+    remove(path)
+    await sqlite.add_many([usage_record()])
+    assert await calls_of(sqlite) == 1
+
+
+async def test_a_folder_that_can_not_be_made_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file")
+    async with open_sqlite_usage(tmp_path / "data" / "media.sqlite") as sqlite:
+        with pytest.raises(UsageStoreError):
+            await sqlite.days("alice", TODAY, TODAY)
+
+
+async def test_a_batch_that_fails_half_way_is_absent_and_may_be_repeated(sqlite: SqliteUsageStore, path: Path) -> None:
+    await sqlite.add_many([usage_record()])
+    change(
+        path,
+        "CREATE TRIGGER full BEFORE INSERT ON usage_records WHEN NEW.characters = 13 "
+        "BEGIN SELECT RAISE(FAIL, 'database or disk is full'); END",
+    )
+    batch = [usage_record(), usage_record(characters=13), usage_record()]
+    with pytest.raises(UsageStoreError):
+        await sqlite.add_many(batch)
+    change(path, "DROP TRIGGER full")
+    await sqlite.add_many(batch)
+    assert await calls_of(sqlite) == 4
+
+
+async def test_a_record_that_lacks_something_is_an_error_and_not_left_out(sqlite: SqliteUsageStore) -> None:
+    with pytest.raises(UsageStoreError):
+        await sqlite.add_many([usage_record(characters=None)])
+
+
+async def test_a_cancelled_writer_leaves_a_store_that_works(sqlite: SqliteUsageStore) -> None:
+    writers = [asyncio.create_task(sqlite.add_many([usage_record()])) for _ in range(3)]
+    await asyncio.sleep(0)
+    for writer in writers:
+        writer.cancel()
+    await asyncio.gather(*writers, return_exceptions=True)
+    await sqlite.add_many([usage_record(principal="bob")])
+    assert await calls_of(sqlite, "bob") == 1
+
+
+async def test_a_great_many_old_records_go_step_by_step(sqlite: SqliteUsageStore) -> None:
+    await sqlite.add_many([usage_record() for _ in range(2500)])
+    assert await sqlite.purge_before(TODAY.replace(year=2027)) == 2500

@@ -1,0 +1,65 @@
+"""Sums of usage: the total is the sum of the days, however the records are grouped."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import get_args
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.common.usage import CacheStatus, DayTotals, Totals, total_of
+from services.common.usage.totals import Group, by_day
+
+FIRST = date(2026, 1, 1)
+amounts = st.integers(0, 10**9)
+groups = st.lists(
+    st.builds(
+        Group,
+        day=st.integers(0, 6).map(lambda days: FIRST + timedelta(days=days)),
+        cache_status=st.sampled_from(get_args(CacheStatus)),
+        outcome=st.sampled_from(["OK", "CANCELLED", "PROVIDER_TIMEOUT"]),
+        calls=amounts,
+        characters=amounts,
+        cost_units=amounts,
+        cached_characters=amounts,
+        saved_cost_units=amounts,
+    ),
+    max_size=40,
+)
+
+
+@given(groups)
+def test_the_total_is_the_sum_of_the_days(found: list[Group]) -> None:
+    days = by_day(found)
+    assert total_of(days) == sum((group.totals() for group in found), Totals())
+    assert [item.day for item in days] == sorted({group.day for group in found}, reverse=True)
+
+
+@given(groups, groups)
+def test_days_add_up_in_any_order_and_grouping(some: list[Group], others: list[Group]) -> None:
+    assert by_day([*some, *others]) == by_day([*others, *some])
+    assert total_of(by_day(some)) + total_of(by_day(others)) == total_of(by_day([*some, *others]))
+
+
+@given(groups)
+def test_every_call_is_whole_or_not_and_every_cost_is_counted(found: list[Group]) -> None:
+    total = total_of(by_day(found))
+    assert total.calls + total.unfinished_calls == sum(group.calls for group in found)
+    assert total.provider_cost_units == sum(group.cost_units for group in found)
+    assert total.cache_hits + total.joined_calls <= total.calls
+
+
+@given(groups)
+def test_only_whole_results_have_characters_and_savings(found: list[Group]) -> None:
+    whole = [group for group in found if group.outcome == "OK"]
+    total = total_of(by_day(found))
+    assert total.characters == sum(group.characters for group in whole)
+    assert total.saved_characters == sum(group.cached_characters for group in whole)
+    assert total.saved_cost_units == sum(group.saved_cost_units for group in whole)
+
+
+def test_no_days_are_no_usage() -> None:
+    assert by_day([]) == []
+    assert total_of([]) == Totals()
+    assert total_of([DayTotals(FIRST, Totals(calls=1))]) == Totals(calls=1)

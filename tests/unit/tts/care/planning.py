@@ -1,0 +1,36 @@
+"""Plans and care for the tests of opening."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from services.tts.care.gate import Gate
+from services.tts.care.opening import Care
+from services.tts.care.retry import Retries, RetryPolicy
+from services.tts.events import Plan
+from services.tts.formats import FORMATS
+from services.tts.providers.interface import SpeechProvider, SpeechSpec, Voice
+from tests.fakes.virtual_time import PassingTime
+
+TEXT = "Hello there."
+
+
+def plan_of(provider: SpeechProvider, *, with_alignment: bool = False) -> Plan:
+    """Returns a plan to say TEXT with a voice that the provider does not doubt."""
+    voice = Voice("21m00Tcm4TlvDq8ikWAM", "Rachel", provider.name, "account")
+    return Plan(provider, SpeechSpec(TEXT, voice, FORMATS["mp3_44100_128"]), with_alignment)
+
+
+def care_for(
+    *providers: SpeechProvider,
+    limit: int | None = None,
+    passing: PassingTime | None = None,
+    policy: RetryPolicy = RetryPolicy(),
+    stall_seconds: float = 5.0,
+    clock: Callable[[], float] = time.monotonic,
+) -> Care:
+    """Returns care whose delays take no time, with a gate for each of the providers."""
+    passing = passing or PassingTime()
+    gates = {provider.name: Gate(provider.name, limit, clock=clock) for provider in providers}
+    return Care(gates, Retries(policy, passing.sleep), stall_seconds, passing)

@@ -1,0 +1,155 @@
+"""The care of a real engine: how often its API is asked, and how many calls it gets at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from services.common.errors import MediaError, Reason
+from services.tts.care.opening import Care, opened
+from services.tts.providers.elevenlabs import ElevenLabsProvider, ElevenLabsSettings, open_elevenlabs
+from tests.fakes.elevenlabs import API_KEY, FakeElevenLabs, fake_elevenlabs
+from tests.fakes.elevenlabs_answers import Answer, Gate, refused, refused_legacy
+from tests.fakes.provider_audio import speech
+from tests.fakes.tcp import tcp_peer
+from tests.fakes.virtual_time import PassingTime
+from tests.unit.tts.care.planning import TEXT, care_for, plan_of
+
+
+@pytest.fixture
+async def fake() -> AsyncIterator[FakeElevenLabs]:
+    async with fake_elevenlabs() as server:
+        yield server
+
+
+@asynccontextmanager
+async def provider_at(base_url: str) -> AsyncIterator[ElevenLabsProvider]:
+    async with open_elevenlabs(ElevenLabsSettings(API_KEY, base_url)) as provider:
+        yield provider
+
+
+async def heard(provider: ElevenLabsProvider, care: Care, patience_seconds: float = 30) -> bytes:
+    plan = plan_of(provider)
+    async with opened([plan], care, patience_seconds=patience_seconds) as found:
+        audio = b"".join([chunk.audio async for chunk in found.chunks])
+    assert audio == speech(TEXT, plan.spec.output_format)
+    return audio
+
+
+ANSWERED = {
+    "busy, with a delay": ([refused(429, "rate_limit_exceeded", headers={"Retry-After": "3"})], 2),
+    "down twice": ([Answer(503), Answer(503)], 3),
+}
+
+
+@pytest.mark.parametrize("case", ANSWERED)
+async def test_what_is_safe_is_asked_again(fake: FakeElevenLabs, case: str) -> None:
+    answers, calls = ANSWERED[case]
+    fake.answers += answers
+    passing = PassingTime()
+    async with provider_at(fake.base_url) as provider:
+        await heard(provider, care_for(provider, passing=passing))
+    assert (fake.calls, len(passing.slept_seconds)) == (calls, calls - 1)
+    assert case != "busy, with a delay" or 3 <= passing.slept_seconds[0] <= 3.25
+
+
+REFUSED = {
+    "no credit": (refused_legacy(401, "quota_exceeded"), Reason.PROVIDER_QUOTA_EXCEEDED),
+    "wrong key": (refused(401, "invalid_api_key"), Reason.PROVIDER_REJECTED_KEY),
+    "no audio": (Answer(audio=b""), Reason.GENERATION_FAILED),
+    "cut before the first byte": (Answer(cut_after_pieces=0, audio=b"ID"), Reason.GENERATION_FAILED),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+async def test_anything_else_is_asked_once(fake: FakeElevenLabs, case: str) -> None:
+    answer, reason = REFUSED[case]
+    fake.answers.append(answer)
+    async with provider_at(fake.base_url) as provider:
+        with pytest.raises(MediaError) as failure:
+            await heard(provider, care_for(provider))
+    assert (failure.value.reason, fake.calls) == (reason, 1)
+
+
+async def test_a_refused_connection_is_tried_again() -> None:
+    async with tcp_peer() as peer:
+        free_port = peer.port
+    passing = PassingTime()
+    async with provider_at(f"http://127.0.0.1:{free_port}") as provider:
+        with pytest.raises(MediaError) as failure:
+            await heard(provider, care_for(provider, passing=passing))
+    assert failure.value.reason is Reason.PROVIDER_UNAVAILABLE
+    assert failure.value.metadata["attempts"] == " ".join(["elevenlabs:PROVIDER_UNAVAILABLE"] * 3)
+    assert len(passing.slept_seconds) == 2
+
+
+async def test_what_the_account_may_have_at_once_is_never_exceeded(fake: FakeElevenLabs) -> None:
+    fake.concurrency_limit = 5
+    fake.refuses_above_limit = True
+    async with provider_at(fake.base_url) as provider:
+        care = care_for(provider)
+        await heard(provider, care)
+        fake.answers += [Answer(gate=(held := Gate()))] * 20
+        async with asyncio.TaskGroup() as group:
+            for _ in range(20):
+                group.create_task(heard(provider, care))
+            await fake.until(lambda: fake.open_streams == 5)
+            held.release(steps=80)
+    assert care.gates["elevenlabs"].limit == 5
+    assert (fake.calls, fake.most_open_streams) == (21, 5)
+
+
+async def test_an_unknown_limit_is_found_by_being_refused(fake: FakeElevenLabs) -> None:
+    fake.concurrency_limit = 3
+    fake.refuses_above_limit = True
+    async with provider_at(fake.base_url) as provider:
+        care = care_for(provider)
+        fake.answers += [Answer(gate=(held := Gate()))] * 12
+        async with asyncio.TaskGroup() as group:
+            for _ in range(12):
+                group.create_task(heard(provider, care))
+            await fake.until(lambda: fake.calls >= 12)
+            held.release(steps=48)
+    assert fake.most_open_streams == 3
+    assert (care.gates["elevenlabs"].in_flight, care.gates["elevenlabs"].queued) == (0, 0)
+
+
+async def test_leaving_early_closes_the_connection_and_frees_the_turn(fake: FakeElevenLabs) -> None:
+    held = Gate(permits=1)
+    fake.answers.append(Answer(gate=held))
+    async with provider_at(fake.base_url) as provider:
+        care = care_for(provider, limit=1)
+        async with opened([plan_of(provider)], care, patience_seconds=0):
+            await held.held()
+        assert care.gates["elevenlabs"].in_flight == 0
+        await fake.all_closed()
+    assert fake.abandoned == 1
+
+
+def reply(name: str, value: str) -> bytes:
+    return f"HTTP/1.1 200 OK\r\nContent-Type: audio/mpeg\r\nContent-Length: 2\r\n{name}: {value}\r\n\r\nID".encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "limit"),
+    [
+        ("maximum-concurrent-requests", "15", 15),
+        ("Maximum-Concurrent-Requests", "10000", 10_000),
+        ("MAXIMUM-CONCURRENT-REQUESTS", " 1 ", 1),
+        ("maximum-concurrent-requests", "0", None),
+        ("maximum-concurrent-requests", "10001", None),
+        ("maximum-concurrent-requests", "-4", None),
+        ("maximum-concurrent-requests", "many", None),
+        ("maximum-concurrent-requests", "9" * 400, None),
+        ("x-other", "15", None),
+    ],
+)
+async def test_the_limit_is_read_from_the_header_in_any_case(name: str, value: str, limit: int | None) -> None:
+    async with tcp_peer(reply(name, value)) as peer, provider_at(f"http://127.0.0.1:{peer.port}") as provider:
+        care = care_for(provider)
+        async with opened([plan_of(provider)], care, patience_seconds=0) as found:
+            assert found.stream.max_concurrent_requests == limit
+        assert care.gates["elevenlabs"].limit == limit
