@@ -13,6 +13,7 @@ from media.usage.v1 import usage_pb2
 from gateway.errors import failures
 from gateway.openapi import build_document
 from gateway.openapi.speech import HAND_WRITTEN
+from gateway.routes.captions import CaptionRoutes
 from gateway.routes.docs import docs_routes
 from gateway.routes.health import Health
 from gateway.routes.rpc import rpc_routes
@@ -48,6 +49,7 @@ def build_app(upstreams: Upstreams, health: Health, *, max_body_bytes: int, call
     app = web.Application(middlewares=[failures], client_max_size=max_body_bytes)
     app.router.add_get("/health", health.answer)
     app.router.add_routes(SpeechRoutes(upstreams.tts, call_seconds).routes())
+    app.router.add_routes(CaptionRoutes(upstreams.tts, call_seconds).routes())
     channels = upstreams.by_service()
     for service in SERVICES:
         app.router.add_routes(rpc_routes(channels[service.full_name], service, call_seconds))

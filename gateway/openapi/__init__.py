@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from gateway.openapi.document import build_document
 from gateway.openapi.rules import HttpRule, http_rules
-from gateway.openapi.table import Content, HandWritten, Header, Response
+from gateway.openapi.table import Content, HandWritten, Header, Query, Response
 
-__all__ = ["Content", "HandWritten", "Header", "HttpRule", "Response", "build_document", "http_rules"]
+__all__ = ["Content", "HandWritten", "Header", "HttpRule", "Query", "Response", "build_document", "http_rules"]

@@ -11,7 +11,7 @@ from gateway.openapi.comments import comment, split
 from gateway.openapi.failures import REQUEST_ID, REQUEST_ID_HEADER, references
 from gateway.openapi.rules import HttpRule
 from gateway.openapi.schemas import Schemas, is_object, is_required
-from gateway.openapi.table import Content, HandWritten, Response
+from gateway.openapi.table import Content, HandWritten, Query, Response
 
 _Json = dict[str, object]
 _JSON = "application/json"
@@ -76,6 +76,7 @@ def hand_written_operation(route: HandWritten, schemas: Schemas) -> _Json:
         "tags": list(route.tags),
         "summary": route.summary,
         "description": route.description,
+        "parameters": [_optional_parameter(parameter) for parameter in route.query],
         "responses": {
             **{str(response.status): _response(response, schemas) for response in route.responses},
             **({} if route.public else references(takes_body=route.request is not None, public=False)),
@@ -122,6 +123,16 @@ def _parameter(field: FieldDescriptor, place: str, schemas: Schemas) -> _Json:
         "schema": schema,
     }
     return _without_empty(parameter, keep=("schema", "required"))
+
+
+def _optional_parameter(parameter: Query) -> _Json:
+    return {
+        "name": parameter.name,
+        "in": "query",
+        "required": False,
+        "description": parameter.description,
+        "schema": dict(parameter.schema),
+    }
 
 
 def _request_schema(kind: Descriptor, omit: Iterable[str], operation_id: str, schemas: Schemas) -> _Json:

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 from media.tts.v1 import tts_pb2
 
-from gateway.openapi.table import Content, HandWritten, Header, Response
+from gateway.openapi.table import Content, HandWritten, Header, Query, Response
+from gateway.openapi.timing import INTEGER, TIMESTAMP_LINE, only
 
 _SPEECH_TAG = ("Text to speech",)
 _SUITE_TAG = ("Suite",)
-_INTEGER = {"type": "integer", "minimum": 0}
 
 _EXAMPLES: Mapping[str, Mapping[str, object]] = {
     "A sentence": {"text": "Hello! This is the media suite speaking."},
@@ -28,11 +28,12 @@ _EXAMPLES: Mapping[str, Mapping[str, object]] = {
     },
 }
 
+_DURATION = Header("X-Media-Duration-Seconds", "Length of the audio in seconds.", {"type": "number"})
 _SPEECH_HEADERS = (
     Header("X-Media-Provider", "Who made the audio."),
     Header("X-Media-Voice-Id", "Id of the voice that speaks."),
     Header("X-Media-Voice-Name", "Name of the voice that speaks, percent-encoded UTF-8."),
-    Header("X-Media-Sample-Rate-Hz", "Samples per second of the audio.", _INTEGER),
+    Header("X-Media-Sample-Rate-Hz", "Samples per second of the audio.", INTEGER),
     Header(
         "X-Media-Cache",
         "Whether the audio was made for this call.",
@@ -43,59 +44,6 @@ _SPEECH_HEADERS = (
         "Request fields that were set and that the provider can not honour, separated by commas; absent if none.",
     ),
 )
-
-_ALIGNMENT = {
-    "type": "object",
-    "description": "When each character is heard; the three lists have the same length.",
-    "properties": {
-        "characters": {"type": "array", "items": {"type": "string"}, "description": "The characters, in order."},
-        "character_start_times_seconds": {
-            "type": "array",
-            "items": {"type": "number", "minimum": 0},
-            "description": "When each begins to sound, in seconds from the start of the whole audio.",
-        },
-        "character_end_times_seconds": {
-            "type": "array",
-            "items": {"type": "number", "minimum": 0},
-            "description": "When each has been heard, in seconds from the start of the whole audio.",
-        },
-    },
-    "required": ["characters", "character_start_times_seconds", "character_end_times_seconds"],
-}
-
-
-def _only(name: str, schema: object, description: str) -> dict[str, object]:
-    return {
-        "type": "object",
-        "description": description,
-        "properties": {name: schema},
-        "required": [name],
-        "additionalProperties": False,
-    }
-
-
-_TIMESTAMP_LINE = {
-    "description": "One line of the answer.",
-    "oneOf": [
-        _only("header", tts_pb2.SpeechHeader, "The first line: what the audio is."),
-        {
-            "type": "object",
-            "description": "A piece of the audio with the timing of the characters it completes.",
-            "properties": {
-                "audioBase64": {
-                    "type": "string",
-                    "contentEncoding": "base64",
-                    "description": "The next bytes of the audio; may be empty where only timing arrived.",
-                },
-                "alignment": _ALIGNMENT,
-            },
-            "required": ["audioBase64"],
-            "additionalProperties": False,
-        },
-        _only("done", tts_pb2.SpeechDone, "The last line of a whole answer."),
-        {"$ref": "#/components/schemas/Error"},
-    ],
-}
 
 HAND_WRITTEN: tuple[HandWritten, ...] = (
     HandWritten(
@@ -113,8 +61,8 @@ HAND_WRITTEN: tuple[HandWritten, ...] = (
                 "The audio, in `outputFormat`.",
                 (Content("audio/*"),),
                 (
-                    Header("Content-Length", "Bytes of audio.", _INTEGER),
-                    Header("X-Media-Duration-Seconds", "Length of the audio in seconds.", {"type": "number"}),
+                    Header("Content-Length", "Bytes of audio.", INTEGER),
+                    _DURATION,
                     Header("Repr-Digest", "SHA-256 of the audio as RFC 9530 writes it."),
                     *_SPEECH_HEADERS,
                 ),
@@ -144,14 +92,43 @@ HAND_WRITTEN: tuple[HandWritten, ...] = (
         summary="Synthesizes speech and streams it with the timing of each character",
         description=(
             "The answer is newline-delimited JSON: a line with `header`, lines with `audioBase64` and, where known by"
-            " then, `alignment`, and last a line with `done`. If it fails on the way, the last line is an `Error`"
-            " instead, and the final chunk is missing. Alignment has the names that players of ElevenLabs timings read."
+            " then, `alignment`, and last a line with `done`, which has the times of words and sentences. If it fails"
+            " on the way, the last line is an `Error` instead, and the final chunk is missing. Alignment has the names"
+            " that players of ElevenLabs timings read."
         ),
         request=tts_pb2.SynthesizeStreamRequest,
         request_omits=("include_alignment",),
         examples=_EXAMPLES,
         responses=(
-            Response("Lines of JSON, chunked.", (Content("application/x-ndjson", _TIMESTAMP_LINE),), _SPEECH_HEADERS),
+            Response("Lines of JSON, chunked.", (Content("application/x-ndjson", TIMESTAMP_LINE),), _SPEECH_HEADERS),
+        ),
+    ),
+    HandWritten(
+        method="POST",
+        path="/api/speech/captions",
+        operation_id="captionSpeech",
+        tags=_SPEECH_TAG,
+        summary="Synthesizes speech and returns its captions",
+        description=(
+            "The captions fit the audio that the same body gets from `/api/speech`: two lines at most of 42 characters,"
+            " half as many of double width, for 7 seconds at most. Where caching is on, one of the two is paid for."
+        ),
+        request=tts_pb2.SynthesizeRequest,
+        request_omits=("include_alignment",),
+        query=(
+            Query(
+                "format",
+                "Kind of the file. Default: as the `Accept` header prefers, else vtt.",
+                {"type": "string", "enum": ["vtt", "srt"]},
+            ),
+        ),
+        examples=_EXAMPLES,
+        responses=(
+            Response(
+                "The captions, in UTF-8.",
+                (Content("text/vtt", {"type": "string"}), Content("application/x-subrip", {"type": "string"})),
+                (_DURATION, *_SPEECH_HEADERS),
+            ),
         ),
     ),
     HandWritten(
@@ -163,10 +140,10 @@ HAND_WRITTEN: tuple[HandWritten, ...] = (
         description="For balancers and supervisors.",
         public=True,
         responses=(
-            Response("Requests are taken.", (Content("application/json", _only("ok", {"const": True}, "Healthy.")),)),
+            Response("Requests are taken.", (Content("application/json", only("ok", {"const": True}, "Healthy.")),)),
             Response(
                 "The gateway is stopping; send requests elsewhere.",
-                (Content("application/json", _only("ok", {"const": False}, "Draining.")),),
+                (Content("application/json", only("ok", {"const": False}, "Draining.")),),
                 status=503,
             ),
         ),

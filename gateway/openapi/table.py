@@ -34,6 +34,18 @@ class Header:
 
 
 @dataclass(frozen=True, slots=True)
+class Query:
+    """A parameter in the query string of a request, which callers may leave out."""
+
+    name: str
+    """The name as written in the query."""
+    description: str
+    """What it decides, and what happens without it."""
+    schema: Schema
+    """What its value looks like."""
+
+
+@dataclass(frozen=True, slots=True)
 class Response:
     """One way in which a route answers, other than with an error of the table."""
 
@@ -69,6 +81,8 @@ class HandWritten:
     """What the JSON body holds; None if there is none."""
     request_omits: tuple[str, ...] = ()
     """Fields of `request`, in snake_case, that this route does not take."""
+    query: tuple[Query, ...] = ()
+    """Parameters in the query string."""
     examples: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     """Request bodies to begin with, by title; the first is filled in on the page."""
     public: bool = False

@@ -5,17 +5,17 @@ from __future__ import annotations
 import base64
 from collections.abc import AsyncIterator, Sequence
 from typing import TypeVar
-from urllib.parse import quote
 
 import grpc
 import orjson
 from aiohttp import web
-from media.common.v1 import alignment_pb2, cache_pb2
+from media.common.v1 import alignment_pb2
 from media.tts.v1 import tts_pb2, tts_pb2_grpc
 
 from gateway.codec import encode
 from gateway.errors import STARTED, body_of
 from gateway.requests import message_body, principal_of
+from gateway.routes.speech_parts import HeardTiming, audio_headers, derived, highlights, whole_audio_headers
 from services.common.channel import call_metadata, open_stream
 from services.common.errors import MediaError, Reason, invalid
 from services.common.log import request_id
@@ -47,10 +47,8 @@ class SpeechRoutes:
         reply = await self._stub.Synthesize(
             message, timeout=self._call_seconds, metadata=call_metadata(principal_of(request))
         )
-        headers = _headers(reply.header)
-        headers["X-Media-Duration-Seconds"] = f"{reply.done.duration_seconds:.3f}"
         digest = base64.b64encode(bytes.fromhex(reply.done.sha256)).decode()
-        headers["Repr-Digest"] = f"sha-256=:{digest}:"
+        headers = {**whole_audio_headers(reply), "Repr-Digest": f"sha-256=:{digest}:"}
         return web.Response(body=reply.audio, headers=headers)
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
@@ -60,7 +58,7 @@ class SpeechRoutes:
         async with open_stream(self._call(request, message)) as call:
             events = aiter(call)
             header, first = await _beginning(events)
-            response = await _started(request, _headers(header))
+            response = await _started(request, audio_headers(header))
             await response.write(first.audio)
             async for event in _until_done(events):
                 if isinstance(event, tts_pb2.SpeechChunk):
@@ -69,7 +67,7 @@ class SpeechRoutes:
         return response
 
     async def timestamps(self, request: web.Request) -> web.StreamResponse:
-        """Answers with one JSON object a line: header, pieces of audio with their timing, then `done`.
+        """Answers with one JSON object a line: header, pieces of audio with their timing, then `done` with the words.
 
         A failure on the way is the last line, and the answer ends without the final chunk.
         """
@@ -78,11 +76,18 @@ class SpeechRoutes:
         async with open_stream(self._call(request, message)) as call:
             events = aiter(call)
             header, first = await _beginning(events)
-            response = await _started(request, {**_headers(header), "Content-Type": NDJSON})
+            response = await _started(request, {**audio_headers(header), "Content-Type": NDJSON})
             await response.write(_line({"header": encode(header)}) + _line(_piece(first)))
             try:
+                timing = HeardTiming()
+                timing.add(first.alignment)
                 async for event in _until_done(events):
-                    await response.write(_line(_piece_or_done(event)))
+                    if isinstance(event, tts_pb2.SpeechChunk):
+                        timing.add(event.alignment)
+                        await response.write(_line(_piece(event)))
+                    else:
+                        found = await derived(highlights, timing.alignment())
+                        await response.write(_line({"done": {**encode(event), **found}}))
             except (MediaError, grpc.aio.AioRpcError) as error:
                 await response.write(_line(body_of(error if isinstance(error, MediaError) else from_rpc_error(error))))
                 raise
@@ -139,31 +144,11 @@ async def _started(request: web.Request, headers: dict[str, str]) -> web.StreamR
     return response
 
 
-def _headers(header: tts_pb2.SpeechHeader) -> dict[str, str]:
-    cache_status = cache_pb2.CacheStatus.Name(header.cache_status).removeprefix("CACHE_STATUS_")
-    headers = {
-        "Content-Type": header.content_type,
-        "Cache-Control": "no-store",
-        "X-Media-Provider": header.provider,
-        "X-Media-Voice-Id": header.voice_id,
-        "X-Media-Voice-Name": quote(header.voice_name, safe=" "),
-        "X-Media-Sample-Rate-Hz": str(header.sample_rate_hz),
-        "X-Media-Cache": cache_status.lower(),
-    }
-    if header.ignored_fields:
-        headers["X-Media-Ignored-Fields"] = ", ".join(header.ignored_fields)
-    return headers
-
-
 def _piece(chunk: tts_pb2.SpeechChunk) -> dict[str, object]:
     piece: dict[str, object] = {"audioBase64": base64.b64encode(chunk.audio).decode()}
     if chunk.HasField("alignment"):
         piece["alignment"] = _alignment(chunk.alignment)
     return piece
-
-
-def _piece_or_done(event: tts_pb2.SpeechChunk | tts_pb2.SpeechDone) -> dict[str, object]:
-    return _piece(event) if isinstance(event, tts_pb2.SpeechChunk) else {"done": encode(event)}
 
 
 def _alignment(alignment: alignment_pb2.Alignment) -> dict[str, object]:

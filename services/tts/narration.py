@@ -36,6 +36,8 @@ class Piece:
     """Fields of the request that the provider can not honour."""
     queued_seconds: float = 0.0
     """How long it waited for its turn at the provider."""
+    stands_in_because: str = ""
+    """Why somebody else could not speak it, as a reason's name; empty if nobody was asked in vain."""
     cost_units: int | None = None
     """What the provider charges; known at the end at the latest."""
     cached_characters: int = 0
@@ -86,6 +88,7 @@ class Narration:
         self._saved_cost_units = 0
         self._seams: list[Seam] = []
         self._broken: tuple[int, str] | None = None
+        self._speaking = ""
         self._header: Header | None = None
         # A file has one header, which says how long the whole is: pieces are joined when all are there.
         self._joins_wav = plan.spec.output_format.family == "wav" and len(pieces) > 1
@@ -102,7 +105,7 @@ class Narration:
             piece = self._pieces.popleft()
             plans = [self._for_piece(plan, piece) for plan in (self._plan, *self._plan.fallbacks)]
             async with self._open_piece(plans) as opened:
-                for event in self._begun(opened):
+                for event in self._begun(opened, piece):
                     yield event
                 meter = duration_meter(opened.plan.spec.output_format)
                 heard = _Heard()
@@ -132,8 +135,12 @@ class Narration:
         spec = replace(plan.spec, text=text[piece.start : piece.end], previous_text=before, next_text=after)
         return replace(plan, spec=spec)
 
-    def _begun(self, opened: Piece) -> list[SpeechEvent]:
-        provider = opened.plan.provider.name
+    def _begun(self, opened: Piece, piece: Span) -> list[SpeechEvent]:
+        provider, before = opened.plan.provider.name, self._speaking
+        self._speaking = provider
+        if self._broken is None and before not in ("", provider):
+            # Somebody else goes on at the border of two pieces.
+            self._broken = (piece.start, opened.stands_in_because)
         if self._broken is not None:
             offset, reason = self._broken
             self._seams.append(Seam(offset, self._clock_seconds, provider, reason))

@@ -149,7 +149,7 @@ class TtsSettings(Settings):
     )
 
     metrics_port: int = Field(
-        0,
+        9464,
         ge=0,
         le=65535,
         validation_alias="TTS_METRICS_PORT",

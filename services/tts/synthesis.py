@@ -111,6 +111,7 @@ class Synthesizer:
                 stream.request_id,
                 stream.ignored_fields,
                 call.queued_seconds,
+                call.attempts[-1].reason.name if call.attempts else "",
                 stream.cost_units,
             )
 

@@ -11,7 +11,7 @@ from tests.fakes.speech import FakeSpeechProvider
 from tests.integration.gateway.conftest import MAX_BODY_BYTES, Gateway
 
 CHUNK = AudioChunk(b"\x01" * 1000)
-PATHS = ("/api/speech", "/api/speech/stream", "/api/speech/timestamps")
+PATHS = ("/api/speech", "/api/speech/stream", "/api/speech/timestamps", "/api/speech/captions")
 JSON = {"Content-Type": "application/json"}
 
 WRONG_FIELDS: list[tuple[dict[str, Any], str, str]] = [

@@ -18,7 +18,7 @@ CHUNK = AudioChunk(b"\x01" * 1000)
 BIG_CHUNK = AudioChunk(b"\x01" * 65536)
 REQUEST = {"text": "Hi!", "outputFormat": "pcm_16000"}
 STREAMS = ("/api/speech/stream", "/api/speech/timestamps")
-ALL = ("/api/speech", *STREAMS)
+ALL = ("/api/speech", "/api/speech/captions", *STREAMS)
 
 
 @pytest.mark.parametrize("path", ALL)

@@ -7,13 +7,13 @@ import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import AsyncMongoClient
 
+from services.common.cache.mongo import ClientFactory
 from services.common.usage.mongo import open_mongo_usage
 from services.common.usage.sqlite import open_sqlite_usage
 from services.common.usage.store import UsageStore
@@ -33,7 +33,7 @@ def _sqlite(folder: Path, _uri: str) -> AbstractAsyncContextManager[UsageStore]:
     return open_sqlite_usage(folder / "media.sqlite")
 
 
-def _mongo(client_factory: Callable[..., Any]) -> Open:
+def _mongo(client_factory: ClientFactory) -> Open:
     return lambda _folder, uri: open_mongo_usage(uri, RETENTION_DAYS, client_factory)
 
 

@@ -128,6 +128,13 @@ def test_a_whole_answer_may_take_long_but_not_for_ever(routes: list[dict[str, An
     assert bounds == {("300s", "305s")}
 
 
+@pytest.mark.parametrize("path", ["/api/speech", "/api/speech/captions"])
+def test_what_answers_as_a_whole_has_no_row_of_its_own(path: str) -> None:
+    fits = (row for row in TABLE if row.path == path or (row.path.endswith("*") and path.startswith(row.path[:-1])))
+    first = next(row for row in fits if not row.methods or "POST" in row.methods)
+    assert (first.path, first.kind, first.safe) == ("/api/*", Kind.HTTP, False)
+
+
 def test_only_safe_requests_are_tried_again_and_once(routes: list[dict[str, Any]]) -> None:
     for row, route in zip(TABLE, routes, strict=False):
         policy = route["route"].get("retry_policy")

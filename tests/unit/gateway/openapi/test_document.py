@@ -16,11 +16,13 @@ from gateway.codec import decode
 from gateway.openapi import HandWritten, Response, build_document, http_rules
 from gateway.openapi.constraints import rules_of
 from gateway.openapi.speech import HAND_WRITTEN
+from gateway.routes.captions import FORMATS
 from services.common.errors import Reason
 from services.common.validation import validate
 from tests.fakes.contracts import compiled
 
 Json = dict[str, Any]
+SPEECH_PATHS = ("/api/speech", "/api/speech/stream", "/api/speech/timestamps", "/api/speech/captions")
 _CALLER_GONE = 499
 
 _THINGS = compiled(
@@ -153,7 +155,7 @@ def test_reasons_to_come_back_later_say_when(document: Json) -> None:
     assert "Retry-After" in document["components"]["responses"]["Error429"]["headers"]
 
 
-@pytest.mark.parametrize("path", ["/api/speech", "/api/speech/stream", "/api/speech/timestamps"])
+@pytest.mark.parametrize("path", SPEECH_PATHS)
 def test_every_rule_of_the_request_is_in_the_body_schema(document: Json, path: str) -> None:
     properties = body_schema(document, path)["properties"]
     words = {name: constraints(schema) for name, schema in properties.items()}
@@ -184,7 +186,7 @@ def constraints(schema: Json) -> list[Any]:
     return found
 
 
-@pytest.mark.parametrize("path", ["/api/speech", "/api/speech/stream", "/api/speech/timestamps"])
+@pytest.mark.parametrize("path", SPEECH_PATHS)
 def test_timing_can_not_be_asked_for_by_field(document: Json, path: str) -> None:
     schema = body_schema(document, path)
     assert "includeAlignment" not in schema["properties"]
@@ -246,6 +248,26 @@ def test_a_line_of_timestamps_is_one_of_four(document: Json) -> None:
         ["done"],
         "#/components/schemas/Error",
     ]
+
+
+def test_done_carries_the_times_of_words_and_sentences(document: Json) -> None:
+    content = document["paths"]["/api/speech/timestamps"]["post"]["responses"]["200"]["content"]
+    done = content["application/x-ndjson"]["schema"]["oneOf"][2]["properties"]["done"]
+    of_the_contract, of_the_route = done["allOf"]
+    assert of_the_contract == {"$ref": "#/components/schemas/media.tts.v1.SpeechDone"}
+    assert of_the_route["required"] == ["words", "sentences"]
+    for name in of_the_route["required"]:
+        item = of_the_route["properties"][name]["items"]
+        assert item["required"] == list(item["properties"])
+
+
+def test_captions_come_in_the_formats_that_the_route_knows(document: Json) -> None:
+    operation = document["paths"]["/api/speech/captions"]["post"]
+    (parameter,) = operation["parameters"]
+    assert (parameter["name"], parameter["in"], parameter["required"]) == ("format", "query", False)
+    assert parameter["schema"]["enum"] == list(FORMATS)
+    media_types = [item.content_type.partition(";")[0] for item in FORMATS.values()]
+    assert list(operation["responses"]["200"]["content"]) == media_types
 
 
 def test_a_route_may_take_a_field_as_body_or_all_that_the_path_leaves() -> None:

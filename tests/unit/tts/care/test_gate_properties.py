@@ -34,6 +34,8 @@ class GateMachine(RuleBasedStateMachine):
         super().__init__()
         self.loop = VirtualLoop()
         self.gate = Gate("provider", None, MAX_QUEUE, clock=self.loop.time)
+        # Without a limit nobody queues, and nothing is put to the test.
+        self.gate.learn(2)
         self.waiting: list[Caller] = []
         self.inside: list[Caller] = []
         self.faults: list[str] = []
@@ -82,15 +84,25 @@ class GateMachine(RuleBasedStateMachine):
         self.settle()
         caller.has_queued = caller in self.waiting
 
-    @precondition(lambda self: self.inside)
-    @rule(data=st.data(), ticks=st.integers(0, 4))
-    def end_and_cancel(self, data: st.DataObject, ticks: int) -> None:
-        data.draw(st.sampled_from(self.inside)).let_go.set()
-        victims = data.draw(st.lists(st.sampled_from([*self.waiting, *self.inside]), max_size=3, unique=True))
-        self.loop.run_until_complete(self._ticks(ticks))
+    async def _end_and_cancel(self, leaving: Caller, victims: list[Caller], ticks: int) -> None:
+        leaving.let_go.set()
+        await self._ticks(ticks)
         for victim in victims:
             assert victim.task is not None
             victim.task.cancel()
+
+    @precondition(lambda self: self.inside)
+    @rule(data=st.data(), ticks=st.integers(0, 3))
+    def end_and_cancel(self, data: st.DataObject, ticks: int) -> None:
+        leaving = data.draw(st.sampled_from(self.inside))
+        victims = data.draw(st.lists(st.sampled_from([*self.waiting, *self.inside]), max_size=3, unique=True))
+        self.loop.run_until_complete(self._end_and_cancel(leaving, victims, ticks))
+        self.settle()
+
+    @precondition(lambda self: self.inside and self.waiting)
+    @rule(ticks=st.integers(0, 3))
+    def end_and_cancel_whoever_is_next(self, ticks: int) -> None:
+        self.loop.run_until_complete(self._end_and_cancel(self.inside[0], self.waiting[:1], ticks))
         self.settle()
 
     @precondition(lambda self: self.waiting)
@@ -125,9 +137,14 @@ class GateMachine(RuleBasedStateMachine):
         assert (self.gate.in_flight, self.gate.queued) == (len(self.inside), len(self.waiting))
 
     @invariant()
+    def there_is_always_a_way_in(self) -> None:
+        assert self.gate.limit is not None
+        assert self.gate.limit >= 1
+
+    @invariant()
     def nobody_waits_while_there_is_room(self) -> None:
-        limit = self.gate.limit
-        assert not self.waiting or (limit is not None and self.gate.in_flight >= limit)
+        assert self.gate.limit is not None
+        assert not self.waiting or self.gate.in_flight >= self.gate.limit
 
     @invariant()
     def nobody_is_served_before_those_who_wait(self) -> None:
@@ -147,4 +164,4 @@ class GateMachine(RuleBasedStateMachine):
 
 
 TestGate = GateMachine.TestCase
-TestGate.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestGate.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)

@@ -1,0 +1,96 @@
+"""POST /api/speech/captions: what would be spoken, as a caption file in time with the audio."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import grpc
+from aiohttp import web
+from media.tts.v1 import tts_pb2, tts_pb2_grpc
+
+from gateway.codec.faults import shown
+from gateway.requests import message_body, principal_of
+from gateway.routes.speech_parts import HeardTiming, derived, whole_audio_headers
+from services.common.alignment import Alignment
+from services.common.channel import call_metadata
+from services.common.errors import MediaError, Reason, invalid
+from services.common.timing.captions import to_srt, to_webvtt
+
+_PARAMETER = "format"
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionFormat:
+    """A kind of caption file."""
+
+    content_type: str
+    """Value of the Content-Type header."""
+    media_types: frozenset[str]
+    """Media types of an Accept header that ask for it."""
+    write: Callable[[Alignment], str]
+    """Makes the file."""
+
+
+FORMATS: Mapping[str, CaptionFormat] = {
+    "vtt": CaptionFormat("text/vtt; charset=utf-8", frozenset({"text/vtt", "text/*"}), to_webvtt),
+    "srt": CaptionFormat(
+        "application/x-subrip", frozenset({"application/x-subrip", "application/srt", "text/srt"}), to_srt
+    ),
+}
+"""The formats by name; the first is the default."""
+
+
+class CaptionRoutes:
+    """Answers /api/speech/captions through the TTS service."""
+
+    def __init__(self, channel: grpc.aio.Channel, call_seconds: float) -> None:
+        self._stub: tts_pb2_grpc.TextToSpeechServiceAsyncStub = tts_pb2_grpc.TextToSpeechServiceStub(channel)
+        self._call_seconds = call_seconds
+
+    def routes(self) -> Sequence[web.RouteDef]:
+        """Returns the routes."""
+        return [web.post("/api/speech/captions", self.captions)]
+
+    async def captions(self, request: web.Request) -> web.Response:
+        """Answers with the captions of the audio that the same body gets from /api/speech."""
+        caption_format = _format_of(request)
+        message = await message_body(request, tts_pb2.SynthesizeRequest)
+        message.include_alignment = True
+        reply = await self._stub.Synthesize(
+            message, timeout=self._call_seconds, metadata=call_metadata(principal_of(request))
+        )
+        if not reply.alignment.characters:
+            raise MediaError(
+                Reason.GENERATION_FAILED, "The provider spoke but gave no timing; retry, or use another provider."
+            )
+        timing = HeardTiming()
+        timing.add(reply.alignment)
+        file = await derived(caption_format.write, timing.alignment())
+        headers = {**whole_audio_headers(reply), "Content-Type": caption_format.content_type}
+        return web.Response(body=file.encode(), headers=headers)
+
+
+def _format_of(request: web.Request) -> CaptionFormat:
+    """Returns the format that the query names, else the one that the Accept header prefers, else the default."""
+    if unknown := sorted(request.query.keys() - {_PARAMETER}):
+        raise invalid(shown(unknown[0]), f"is no parameter of this path; {_PARAMETER} is")
+    named = request.query.getall(_PARAMETER, [])
+    if len(named) > 1:
+        raise invalid(_PARAMETER, "must be given once")
+    if named:
+        found = FORMATS.get(named[0])
+        if found is None:
+            raise invalid(_PARAMETER, f"must be one of {', '.join(FORMATS)}")
+        return found
+    # max() takes the first of equals, so the order of the table decides where the caller does not.
+    weights = dict(_accepted(request.headers.getall("Accept", [])))
+    return max(FORMATS.values(), key=lambda item: max(weights.get(kind, 0.0) for kind in item.media_types))
+
+
+def _accepted(headers: Sequence[str]) -> Iterator[tuple[str, float]]:
+    """Yields each media type of the Accept headers with its weight; one that can not be read counts as 0."""
+    for item in ",".join(headers).split(","):
+        kind, *parameters = (part.strip().lower() for part in item.split(";"))
+        quality = next((part[2:] for part in parameters if part.startswith("q=")), "1")
+        yield kind, float(quality) if quality.replace(".", "", 1).isdecimal() else 0.0

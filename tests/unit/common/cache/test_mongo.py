@@ -1,0 +1,164 @@
+"""The MongoDB store: the document, the indexes, and a server that is not there, refuses, or is somebody else."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+from pymongo.monitoring import CommandListener
+
+from services.common.cache.interface import Collection, StoreError
+from services.common.cache.mongo import ClientFactory, open_mongo_database, open_mongo_store
+from services.common.settings import ConfigurationError
+from tests.conftest import LogLines
+from tests.fakes.clocks import Clocks
+from tests.unit.common.cache.backends import DRIVERS, MONGO_URI, MongoBackend
+from tests.unit.common.cache.conftest import FIELDS, NOON, entry_of
+
+SPEECH = Collection()
+
+in_both_drivers = pytest.mark.parametrize("driver", DRIVERS.values(), ids=list(DRIVERS))
+
+
+@in_both_drivers
+async def test_a_server_that_is_not_there_is_an_error(driver: ClientFactory) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        uri = f"mongodb://127.0.0.1:{taken.getsockname()[1]}/?serverSelectionTimeoutMS=50"
+        async with open_mongo_store(uri, SPEECH, driver) as store:
+            for attempt in (store.get("a"), store.put(entry_of()), store.delete("a"), store.purge_expired()):
+                with pytest.raises(StoreError, match="ServerSelectionTimeoutError"):
+                    await attempt
+
+
+@in_both_drivers
+async def test_what_is_no_connection_string_names_the_variable_and_no_password(driver: ClientFactory) -> None:
+    for uri in ("mongodb://", "mongodb://user:p@ss:word@host/"):
+        with pytest.raises(ConfigurationError, match="^MONGODB_URI: ") as raised:
+            async with open_mongo_store(uri, SPEECH, driver):
+                raise AssertionError("it was accepted")
+        assert "word" not in str(raised.value)
+
+
+async def test_timeouts_are_short_unless_the_connection_string_says_otherwise() -> None:
+    made: list[dict[str, Any]] = []
+
+    def factory(uri: str, **options: Any) -> Any:
+        made.append(options)
+        return DRIVERS["motor"](uri, **options)
+
+    for uri in ("mongodb://127.0.0.1:1/", "mongodb://127.0.0.1:1/?SocketTimeoutMS=9000"):
+        async with open_mongo_database(uri, factory) as database:
+            assert database.name == "media"
+    assert made[0]["serverSelectionTimeoutMS"] <= 1000
+    assert set(made[0]) - set(made[1]) == {"socketTimeoutMS"}
+
+
+class Heard(CommandListener):
+    """Keeps the commands that are sent."""
+
+    def __init__(self) -> None:
+        self.commands: list[dict[str, Any]] = []
+
+    def started(self, event: Any) -> None:
+        self.commands.append(dict(event.command))
+
+    def succeeded(self, event: Any) -> None:
+        pass
+
+    def failed(self, event: Any) -> None:
+        pass
+
+    @property
+    def indexes(self) -> list[dict[str, Any]]:
+        """The indexes that were asked for."""
+        return [dict(index) for command in self.commands for index in command.get("indexes", [])]
+
+
+if MONGO_URI:
+
+    @pytest.fixture(params=DRIVERS.values(), ids=list(DRIVERS))
+    def backend(request: pytest.FixtureRequest) -> Iterator[MongoBackend]:
+        made = MongoBackend(request.param)
+        yield made
+        made.drop()
+
+    def stored(backend: MongoBackend) -> dict[str, Any]:
+        with MongoClient[dict[str, Any]](backend.uri, tz_aware=True) as client:
+            (document,) = client.get_default_database()["TTSCache"].find()
+            return document
+
+    async def test_a_document_has_the_fields_that_were_agreed(backend: MongoBackend) -> None:
+        async with open_mongo_store(backend.uri, SPEECH, backend.client_factory) as store:
+            await store.put(entry_of())
+        document = stored(backend)
+        assert document.pop("_id") is not None
+        assert bytes(document.pop("audioData")) == entry_of().data
+        assert len(document.pop("dataSha256")) == 64
+        assert document == {
+            "cacheKey": "a" * 64,
+            "audioUrl": None,
+            **FIELDS,
+            "createdAt": NOON,
+            "expiresAt": NOON + timedelta(seconds=60),
+        }
+
+    @pytest.mark.parametrize("first", ["put", "purge"])
+    async def test_both_indexes_are_asked_for_once(backend: MongoBackend, log_lines: LogLines, first: str) -> None:
+        heard = Heard()
+
+        def listened(uri: str, **options: Any) -> Any:
+            return backend.client_factory(uri, event_listeners=[heard], **options)
+
+        async with open_mongo_store(backend.uri, SPEECH, listened) as store:
+            await (store.put(entry_of()) if first == "put" else store.purge_expired())
+            await asyncio.gather(*(store.put(entry_of(str(number))) for number in range(5)))
+            await store.purge_expired()
+        assert [dict(index["key"]) for index in heard.indexes] == [{"cacheKey": 1}, {"expiresAt": 1}]
+        assert heard.indexes[0]["unique"] is True
+        assert heard.indexes[1]["expireAfterSeconds"] == 0
+        refused = [line for line in log_lines() if line["event"].startswith("the server refuses an index")]
+        assert len(refused) <= 1
+
+    async def test_an_index_that_is_refused_costs_a_log_line(backend: MongoBackend, log_lines: LogLines) -> None:
+        with MongoClient[dict[str, Any]](backend.uri) as client:
+            client.get_default_database()["TTSCache"].insert_many([{"cacheKey": "twice"}, {"cacheKey": "twice"}])
+        async with open_mongo_store(backend.uri, SPEECH, backend.client_factory) as store:
+            for _ in range(2):
+                await store.put(entry_of())
+            assert await store.get("a" * 64) == entry_of()
+        refused = [line["index"] for line in log_lines() if line["event"].startswith("the server refuses an index")]
+        assert refused.count("cacheKey") == 1
+
+    async def test_what_no_document_can_hold_is_left_out_without_an_error(
+        backend: MongoBackend, log_lines: LogLines
+    ) -> None:
+        generous = Collection(max_entry_bytes=32 * 1024 * 1024)
+        async with open_mongo_store(backend.uri, generous, backend.client_factory) as store:
+            await store.put(entry_of("large", bytes(17_000_000)))
+            await store.put(entry_of("number", n=2**64))
+            await store.put(entry_of("surrogate", text="\ud800"))
+            await store.put(entry_of("object", thing=object()))
+            assert [await store.get(key) for key in ("large", "number", "surrogate", "object")] == [None] * 4
+        assert sum(line["event"] == "a result is not stored" for line in log_lines()) == 4
+
+    @pytest.mark.parametrize(
+        "changes",
+        [{"audioData": "text"}, {"audioData": None}, {"dataSha256": 7}, {"expiresAt": None}, {"createdAt": "noon"}],
+        ids=lambda changes: next(iter(changes)),
+    )
+    async def test_a_document_that_nobody_wrote_so_is_dropped(
+        backend: MongoBackend, clocks: Clocks, changes: dict[str, object]
+    ) -> None:
+        async with open_mongo_store(backend.uri, SPEECH, backend.client_factory, now=clocks.steady().now) as store:
+            await store.put(entry_of())
+            backend.set(SPEECH, "a" * 64, changes)
+            assert await store.get("a" * 64) is None
+            assert store.corrupt_entries == 1
+            await store.put(entry_of())
+            assert await store.get("a" * 64) == entry_of()
