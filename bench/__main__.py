@@ -18,13 +18,16 @@ from bench.failures import BenchError
 from bench.load import run_load
 from bench.rest import Rest, weigh
 from bench.rounds import QUIET_CORES, Probe, Run, measure
-from bench.scenarios import SCENARIOS, Scenario, direct, full
-from bench.suite import Provider, running_provider, running_suite
+from bench.scenarios import BASELINE, SCENARIOS, Scenario, direct, whole_suite
+from bench.suite import Provider, running_provider
+from bench.suites import running_suites
 from bench.summary import Row, summarize
 from bench.tools import Tools, compiled
 
 REST = "rest"
 _WARM_UP_SECONDS = 0.5
+# Long enough to ask for every text, even one after the other.
+_FILL_SECONDS = 2.0
 _INTERRUPTED = 130
 
 
@@ -43,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return _INTERRUPTED
-    rows = summarize(runs, baseline="direct")
+    rows = summarize(runs, baseline=BASELINE)
     _print(rows, rest)
     if options.json:
         options.json.write_bytes(_document(runs, rows, rest))
@@ -51,11 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    known = "\n".join(f"  {scenario.name:<8} {scenario.purpose}" for scenario in SCENARIOS)
+    known = "\n".join(f"  {scenario.name:<16} {scenario.purpose}" for scenario in SCENARIOS)
     parser = argparse.ArgumentParser(
         prog="python -m bench",
         description=__doc__,
-        epilog=f"scenarios:\n{known}\n  {REST:<8} memory of the idle suite and time to ready\n\n"
+        epilog=f"scenarios:\n{known}\n  {REST:<16} memory of the idle suite and time to ready\n\n"
         "docs/performance.md says what each figure means.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -81,16 +84,17 @@ def _measure(
     tools: Tools, provider: Provider, chosen: Sequence[Scenario], options: argparse.Namespace, folder: Path
 ) -> list[Run]:
     settle = partial(machine.wait_until_quiet, QUIET_CORES, options.patience)
-    with running_suite(folder, provider) as suite:
-        targets = [direct(provider.url), full(suite.url, suite.token)]
-        load = partial(run_load, tools.load)
+    load = partial(run_load, tools.load)
+    with running_suites(folder, provider, chosen) as suites:
+        targets = [direct(provider.url), *(whole_suite(name, suite.url, suite.token) for name, suite in suites.items())]
         for scenario in chosen:
-            load(targets[1], scenario, _WARM_UP_SECONDS)
+            for target in (target for target in targets if target.name in scenario.suites):
+                load(target, scenario, _WARM_UP_SECONDS if not scenario.texts else _FILL_SECONDS)
         runs: list[Run] = []
-        probe = Probe(suite.pids, provider.pid)
+        probe = Probe({name: suite.pids for name, suite in suites.items()}, provider.pid, provider.calls)
         for run in measure(chosen, targets, probe, load, rounds=options.rounds, seconds=options.seconds, settle=settle):
             runs.append(run)
-            sys.stderr.write(f"{run.scenario:<8}{run.target:<8}{run.load.requests_per_second:>10,.1f} ok/s\n")
+            sys.stderr.write(f"{run.scenario:<17}{run.target:<8}{run.load.requests_per_second:>10,.1f} ok/s\n")
         return runs
 
 

@@ -20,7 +20,7 @@
 #include "response.h"
 #include "samples.h"
 
-enum { READ_BYTES = 256 * 1024, REQUEST_BYTES = 64 * 1024, EVENTS = 256, HTTP_OK = 200 };
+enum { READ_BYTES = 256 * 1024, REQUEST_BYTES = 64 * 1024, EVENTS = 256, HTTP_OK = 200, NUMBER_DIGITS = 10 };
 static const double NS_PER_MS = 1e6, NS_PER_SECOND = 1e9;
 static const int64_t GRACE_NS = 10000000000, IDLE_NS = 100000000, AFTER_ERROR_NS = 10000000;
 
@@ -29,6 +29,7 @@ struct user {
     bool asking, gone;
     int64_t asks_ns, asked_ns, first_ns;
     size_t heard_bytes, heard_chunks;
+    unsigned long asked_before;
     bool wrong;
     struct response response;
 };
@@ -104,15 +105,18 @@ static void dial(struct user *u)
     epoll_ctl(poller, EPOLL_CTL_ADD, u->fd, &event);
 }
 
-/* Gives every request a text of its own: of equal ones a suite may make one. */
-static void number_request(void)
+/* Gives the request its text: equal ones may be made once, so who asks for what is part of what is measured. */
+static void number_request(struct user *u)
 {
-    static unsigned number;
-    char digits[9];
+    static unsigned long asked;
+    unsigned long number = options.together ? u->asked_before++ : asked++;
+    char digits[NUMBER_DIGITS + 1];
     if (!request_number)
         return;
-    snprintf(digits, sizeof digits, "%08u", number++ % 100000000);
-    memcpy(request_number, digits, 8);
+    if (options.texts)
+        number %= options.texts;
+    snprintf(digits, sizeof digits, "%0*lu", NUMBER_DIGITS, (options.first_text + number) % 10000000000);
+    memcpy(request_number, digits, NUMBER_DIGITS);
 }
 
 static void ask(struct user *u)
@@ -132,7 +136,7 @@ static void ask(struct user *u)
     u->heard_bytes = u->heard_chunks = 0;
     u->wrong = false;
     u->asking = true;
-    number_request();
+    number_request(u);
     if (send(u->fd, request, request_bytes, MSG_NOSIGNAL) != (ssize_t)request_bytes)
         fail(u, "can not send");
 }
@@ -234,7 +238,7 @@ static void write_request(void)
     if (bytes < 0 || (size_t)bytes >= sizeof request)
         options_refuse("the request is too long");
     request_bytes = (size_t)bytes;
-    request_number = strstr(request, "########");
+    request_number = strstr(request, "##########");
 }
 
 int main(int count, char **arguments)

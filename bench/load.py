@@ -6,6 +6,7 @@ import json
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from bench.scenarios import Scenario, Schedule, Target
 
 # The generator itself ends ten seconds after its time is over.
 _SLACK_SECONDS = 15.0
+# No run asks for more texts than that, so none meets a text of another.
+_TEXTS_OF_A_RUN = count(start=0, step=1_000_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,9 @@ def _arguments(target: Target, scenario: Scenario, seconds: float) -> list[str]:
         "ramp-ms": scenario.ramp_ms,
         "body": scenario.body,
         "body-bytes": scenario.answer.audio_bytes,
+        "texts": scenario.texts,
+        "first-text": 0 if scenario.texts else next(_TEXTS_OF_A_RUN),
+        "together": int(scenario.together),
     }
     if scenario.paced and isinstance(scenario.answer, Schedule):
         options |= {

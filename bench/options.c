@@ -38,6 +38,9 @@ static void read_option(int option, const char *value)
     case 'r': options.ramp_ms = atof(value); break;
     case 'h': add_header(value); break;
     case 'b': options.body = value; break;
+    case 't': options.first_text = strtoul(value, NULL, 10); break;
+    case 'm': options.texts = strtoul(value, NULL, 10); break;
+    case 'a': options.together = atoi(value); break;
     case 'n': options.body_bytes = strtoul(value, NULL, 10); break;
     case 'c': options.chunk_bytes = strtoul(value, NULL, 10); break;
     case 'f': options.first_ms = atof(value); break;
@@ -54,7 +57,8 @@ void options_read(int count, char **arguments)
         {"users", 1, NULL, 'u'},       {"seconds", 1, NULL, 's'},  {"ramp-ms", 1, NULL, 'r'},
         {"header", 1, NULL, 'h'},      {"body", 1, NULL, 'b'},     {"body-bytes", 1, NULL, 'n'},
         {"chunk-bytes", 1, NULL, 'c'}, {"first-ms", 1, NULL, 'f'}, {"gap-ms", 1, NULL, 'g'},
-        {"late-ms", 1, NULL, 'l'},     {"play-ms", 1, NULL, 'p'},  {NULL, 0, NULL, 0},
+        {"late-ms", 1, NULL, 'l'},     {"play-ms", 1, NULL, 'p'},  {"first-text", 1, NULL, 't'},
+        {"texts", 1, NULL, 'm'},       {"together", 1, NULL, 'a'}, {NULL, 0, NULL, 0},
     };
     int option;
     while ((option = getopt_long(count, arguments, "", known, NULL)) >= 0)

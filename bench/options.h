@@ -13,8 +13,14 @@ struct options {
     double ramp_ms;
     /* --header 'name: value', as often as need be. */
     char headers[8192];
-    /* --body: JSON; ######## in it becomes the number of the request. */
+    /* --body: JSON; ########## in it becomes the number of the text. */
     const char *body;
+    /* --first-text: number of the first text; every request takes the next. */
+    unsigned long first_text;
+    /* --texts: after how many texts the first comes again; 0: never. */
+    unsigned long texts;
+    /* --together: 1: what one user asks first, second, third, the others ask first, second, third. */
+    int together;
     /* --body-bytes: length of the audio that every answer must have. */
     size_t body_bytes;
     /* --chunk-bytes, --first-ms, --gap-ms: the provider's schedule, to which lateness is measured; 0 bytes: none. */

@@ -5,7 +5,10 @@
  * POST /v1/text-to-speech/{voice}..., where the voice says what the answer is:
  *   s-CHUNKS-BYTES-FIRST-GAP    chunked: so many chunks of BYTES each, the first after FIRST ms, then one every GAP ms
  *   u-BYTES-DELAY               with Content-Length, after DELAY ms
- * Numbers take leading zeros, because a voice id has at least 16 characters.
+ * Numbers take leading zeros, because a voice id has at least 16 characters. A path that ends in /with-timestamps is
+ * answered on the same schedule with records of JSON, one a chunk and a line.
+ *
+ * GET /calls tells how often speech was asked for.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -20,27 +23,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "answer.h"
 #include "common.h"
 
 enum {
     REQUEST_BYTES = 16 * 1024,
-    MAX_CHUNK_BYTES = 1024 * 1024,
-    MAX_CHUNKS = 100000,
     EVENTS = 256,
-    MS = 1000000,
     /* Wake-ups are this far apart at least: sixty streams would otherwise wake us sixty times for what once can do. */
     TICK_NS = 200000,
-};
-
-struct answer {
-    bool active;
-    bool begun;
-    bool chunked;
-    int chunks_left;
-    size_t chunk_bytes;
-    size_t position;
-    int64_t due_ns;
-    int64_t gap_ns;
 };
 
 struct connection {
@@ -55,7 +45,7 @@ struct connection {
 };
 
 static int poller;
-static unsigned char *audio;
+static long calls;
 static struct connection *connections;
 
 static void watch(struct connection *c, int operation)
@@ -110,34 +100,17 @@ static bool flush(struct connection *c)
     return true;
 }
 
-static void put_head(struct connection *c)
+static void put_chunk(struct connection *c, const char *piece, size_t bytes)
 {
-    const struct answer *a = &c->answer;
-    char length[64] = "transfer-encoding: chunked", head[256];
-    if (!a->chunked)
-        snprintf(length, sizeof length, "content-length: %zu", a->chunk_bytes);
-    int bytes = snprintf(head, sizeof head,
-                         "HTTP/1.1 200 OK\r\ncontent-type: audio/mpeg\r\nrequest-id: bench\r\n"
-                         "character-cost: 1\r\n%s\r\n\r\n",
-                         length);
-    put(c, head, (size_t)bytes);
-}
-
-static void put_chunk(struct connection *c)
-{
-    struct answer *a = &c->answer;
     char size[16];
-    if (a->chunked)
-        put(c, size, (size_t)snprintf(size, sizeof size, "%zx\r\n", a->chunk_bytes));
-    put(c, audio + a->position % FRAME_BYTES, a->chunk_bytes);
-    a->position += a->chunk_bytes;
-    if (a->chunked)
+    bool chunked = c->answer.chunked;
+    if (chunked)
+        put(c, size, (size_t)snprintf(size, sizeof size, "%zx\r\n", bytes));
+    put(c, piece, bytes);
+    if (chunked)
         put(c, "\r\n", 2);
-    if (--a->chunks_left == 0) {
-        if (a->chunked)
-            put(c, "0\r\n\r\n", 5);
-        a->active = false;
-    }
+    if (chunked && !c->answer.active)
+        put(c, "0\r\n\r\n", 5);
 }
 
 /* Sends every chunk that is due. Like the real API it sends the head together with the first of them. */
@@ -145,42 +118,32 @@ static bool advance(struct connection *c, int64_t now)
 {
     struct answer *a = &c->answer;
     while (a->active && a->due_ns <= now) {
+        const char *piece;
+        char head[256];
+        size_t bytes = answer_piece(a, &piece);
         if (!a->begun)
-            put_head(c);
+            put(c, head, answer_head(a, bytes, head, sizeof head));
         a->begun = true;
-        put_chunk(c);
-        a->due_ns += a->gap_ns;
+        put_chunk(c, piece, bytes);
     }
     return flush(c);
 }
 
-static bool read_voice(const char *voice, struct answer *a, int64_t now)
+static void tell_calls(struct connection *c)
 {
-    int chunks = 1, bytes, first_ms, gap_ms = 0;
-    if (sscanf(voice, "s-%d-%d-%d-%d", &chunks, &bytes, &first_ms, &gap_ms) == 4)
-        a->chunked = true;
-    else if (sscanf(voice, "u-%d-%d", &bytes, &first_ms) == 2)
-        a->chunked = false;
-    else
-        return false;
-    if (chunks < 1 || chunks > MAX_CHUNKS || bytes < 1 || bytes > MAX_CHUNK_BYTES || first_ms < 0 || gap_ms < 0)
-        return false;
-    a->chunks_left = chunks;
-    a->chunk_bytes = (size_t)bytes;
-    a->position = 0;
-    a->due_ns = now + (int64_t)first_ms * MS;
-    a->gap_ns = (int64_t)gap_ms * MS;
-    a->begun = false;
-    a->active = true;
-    return true;
+    char reply[96];
+    int bytes = snprintf(reply, sizeof reply, "HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\n%20ld", calls);
+    put(c, reply, (size_t)bytes);
 }
 
 static void begin_answer(struct connection *c)
 {
-    static const char route[] = "POST /v1/text-to-speech/";
-    static const char refusal[] = "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n";
-    bool speech = !strncmp(c->request, route, sizeof route - 1);
-    if (!speech || !read_voice(c->request + sizeof route - 1, &c->answer, now_ns()))
+    static const char count[] = "GET /calls ", refusal[] = "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n";
+    if (answer_begin(&c->answer, c->request, now_ns()))
+        calls++;
+    else if (!strncmp(c->request, count, sizeof count - 1))
+        tell_calls(c);
+    else
         put(c, refusal, sizeof refusal - 1);
 }
 
@@ -293,7 +256,7 @@ int main(int count, char **arguments)
 {
     /* Whoever started us may be killed; a provider that outlives its benchmark would hold its port for good. */
     prctl(PR_SET_PDEATHSIG, SIGTERM);
-    audio = make_audio(MAX_CHUNK_BYTES);
+    answers_prepare();
     poller = epoll_create1(EPOLL_CLOEXEC);
     serve(listen_on(count > 1 ? atoi(arguments[1]) : 0));
 }

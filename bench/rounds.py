@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bench import machine
 from bench.load import LoadResult
-from bench.scenarios import Scenario, Target
+from bench.scenarios import BASELINE, Scenario, Target
 
 QUIET_CORES = 0.3
 """Up to this much work of others a run counts as undisturbed."""
@@ -25,6 +25,8 @@ class Run:
     load: LoadResult
     cpu_ms: Mapping[str, float]
     """CPU time per good answer, in milliseconds, by process."""
+    calls: int
+    """How often the provider was asked."""
     foreign_cores: float
     """How many cores worked for something else meanwhile."""
 
@@ -36,12 +38,14 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Whose CPU time is read around every run."""
+    """What is read around every run."""
 
-    hops: Mapping[str, int]
-    """Processes of the suite by name."""
+    hops: Mapping[str, Mapping[str, int]]
+    """Processes by name of every suite, by the target's name."""
     provider: int
     """Process of the fake provider."""
+    calls: Callable[[], int]
+    """Tells how often the provider was asked so far."""
 
 
 def measure(
@@ -69,12 +73,15 @@ def measure(
         ordered = targets if number % 2 == 0 else targets[::-1]
         for scenario in scenarios:
             for target in ordered:
+                if target.name not in (BASELINE, *scenario.suites):
+                    continue
                 settle()
                 yield _run(scenario, target, probe, load, seconds)
 
 
 def _run(scenario: Scenario, target: Target, probe: Probe, load: Load, seconds: float) -> Run:
-    watched = {**probe.hops, "provider": probe.provider}
+    watched = {**probe.hops.get(target.name, {}), "provider": probe.provider}
+    calls_before = probe.calls()
     before = {name: machine.cpu_seconds(pid) for name, pid in watched.items()}
     began, busy_before = time.monotonic(), machine.busy_seconds()
     result = load(target, scenario, seconds)
@@ -85,5 +92,6 @@ def _run(scenario: Scenario, target: Target, probe: Probe, load: Load, seconds: 
         target=target.name,
         load=result,
         cpu_ms={name: 1000 * value / max(1, result.ok) for name, value in used.items()},
+        calls=probe.calls() - calls_before,
         foreign_cores=max(0.0, busy - sum(used.values()) - result.cpu_seconds) / took,
     )

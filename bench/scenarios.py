@@ -1,4 +1,4 @@
-"""What is measured: how many users ask for what, and how the fake provider answers them."""
+"""What is measured: who asks whom for what, and how the fake provider answers."""
 
 from __future__ import annotations
 
@@ -9,8 +9,13 @@ from dataclasses import dataclass, field
 BYTES_PER_SECOND = 16_000
 """Of the suite's default format, MP3 at 128 kbit/s."""
 
-# The load generator puts a number for the sharps: equal texts might be spoken once for all.
-_TEXT = "This is sentence ######## of a measurement."
+# The load generator puts the number of a text for the sharps.
+_TEXT = "This is sentence ########## of a measurement."
+
+BASELINE = "direct"
+FULL = "full"
+SQLITE = "sqlite"
+MONGODB = "mongodb"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,12 @@ class Scenario:
     answer: Schedule | Whole
     path: str
     """Route of the suite."""
+    texts: int = 0
+    """How many texts take turns, all asked for before it counts; 0: every request has a text of its own."""
+    together: bool = False
+    """Whether all users ask for the same text at the same time, and then for the next."""
+    suites: tuple[str, ...] = (FULL,)
+    """Which suites are asked, beside the provider itself."""
 
     @property
     def body(self) -> str:
@@ -83,16 +94,25 @@ class Scenario:
     @property
     def ramp_ms(self) -> int:
         """Time over which the users arrive, so that their chunks do not fall together for good."""
-        return self.answer.duration_ms if isinstance(self.answer, Schedule) and self.users > 1 else 0
+        apart = isinstance(self.answer, Schedule) and self.users > 1 and not self.together
+        return self.answer.duration_ms if apart and isinstance(self.answer, Schedule) else 0
 
 
 _STREAM = "/api/speech/stream"
+_WHOLE = "/api/speech"
+_CLIP = Whole(48 * 1024)
+_STORES = (SQLITE, MONGODB)
 
 SCENARIOS: tuple[Scenario, ...] = (
     Scenario("ttfb", "first audio for one user, of a provider that takes 20 ms", 1, Schedule(4, 4096, 20, 5), _STREAM),
     Scenario("paced", "60 streams at once, as people listen to them", 60, Schedule(60, 4096, 75, 20), _STREAM),
     Scenario("fast", "240 KiB streams for 4 users, as fast as they go", 4, Schedule(60, 4096), _STREAM),
-    Scenario("unary", "whole answers of 48 KiB for 8 users", 8, Whole(48 * 1024), "/api/speech"),
+    Scenario("unary", "whole answers of 48 KiB for 8 users", 8, _CLIP, _WHOLE),
+    Scenario("joined", "60 users who ask for the same at once", 60, Schedule(60, 4096, 75, 20), _STREAM, together=True),
+    Scenario("hit_memory", "48 KiB that the suite has in memory, for 8 users", 8, _CLIP, _WHOLE, texts=1),
+    Scenario("hit_memory_first", "first audio of them for one user", 1, _CLIP, _STREAM, texts=1),
+    Scenario("hit_store", "48 KiB that only the store has, for 8 users", 8, _CLIP, _WHOLE, texts=200, suites=_STORES),
+    Scenario("hit_store_first", "first audio of them for one user", 1, _CLIP, _STREAM, texts=200, suites=_STORES),
 )
 
 
@@ -113,9 +133,9 @@ class Target:
 
 def direct(base_url: str) -> Target:
     """Returns the fake provider as a target."""
-    return Target("direct", base_url, path="/v1/text-to-speech/{voice}/stream")
+    return Target(BASELINE, base_url, path="/v1/text-to-speech/{voice}/stream")
 
 
-def full(base_url: str, token: str) -> Target:
-    """Returns the whole suite as a target: Envoy, gateway, TTS service."""
-    return Target("full", base_url, {"authorization": f"Bearer {token}"})
+def whole_suite(name: str, base_url: str, token: str) -> Target:
+    """Returns a whole suite as a target: Envoy, gateway, TTS service."""
+    return Target(name, base_url, {"authorization": f"Bearer {token}"})

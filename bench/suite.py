@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from deploy.local.processes import SUITE, Process, ports_of, processes
 _READY_SECONDS = 30.0
 _POLL_SECONDS = 0.02
 _STOP_SECONDS = 5.0
+_ANSWER_SECONDS = 5.0
 _UNLIMITED = "1000000"
 
 
@@ -30,6 +32,11 @@ class Provider:
 
     pid: int
     url: str
+
+    def calls(self) -> int:
+        """Returns how often speech was asked for so far."""
+        with urllib.request.urlopen(f"{self.url}/calls", timeout=_ANSWER_SECONDS) as answer:  # noqa: S310 - always http
+            return int(answer.read())
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +77,22 @@ def running_provider(program: Path) -> Iterator[Provider]:
 
 
 @contextmanager
-def running_suite(folder: Path, provider: Provider) -> Iterator[Suite]:
-    """Runs the suite until the context is left; keys and logs go to `folder`.
+def running_suite(folder: Path, provider: Provider, variables: Mapping[str, str]) -> Iterator[Suite]:
+    """Runs the suite until the context is left.
+
+    Args:
+        folder: Where its keys, its logs and what it keeps go.
+        provider: Whom it asks.
+        variables: How it differs from what `make run` starts.
 
     Raises:
         BenchError: A process ends or does not become ready; the text has its last lines.
     """
     chosen = choose_free(ports_of(SUITE))
     rows = processes(SUITE, chosen, jwks_file=ensure_identity(folder), log_format="json")
+    changed = {**overrides(provider.url), **variables}
     with _guard() as guard, ExitStack() as stack:
-        pids = {row.name: stack.enter_context(_running(row, folder, provider.url, guard)) for row in rows}
+        pids = {row.name: stack.enter_context(_running(row, folder, changed, guard)) for row in rows}
         token = issue_token(folder, "bench")
         yield Suite(f"http://127.0.0.1:{chosen[EDGE.variable]}", token, dict(reversed(pids.items())))
 
@@ -96,7 +109,7 @@ def _guard() -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def _running(row: Process, folder: Path, provider_url: str, guard: IO[bytes]) -> Iterator[int]:
+def _running(row: Process, folder: Path, changed: Mapping[str, str], guard: IO[bytes]) -> Iterator[int]:
     log = folder / f"{row.name}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -104,7 +117,7 @@ def _running(row: Process, folder: Path, provider_url: str, guard: IO[bytes]) ->
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**row.environment, **overrides(provider_url)},
+            env={**row.environment, **changed},
             # Away from any .env of the user's.
             cwd=folder,
             start_new_session=True,

@@ -38,6 +38,8 @@ class Row:
     """Chunks that came more than 50 ms after the provider's schedule."""
     starved_percent: float
     """Chunks that came after a listener needed them."""
+    calls_per_answer: float
+    """How often the provider was asked for one good answer."""
     cpu_ms: Mapping[str, float]
     """CPU time per good answer by hop; empty where no hop is asked."""
     added: Added | None
@@ -87,6 +89,7 @@ def _row(own: Sequence[Run], baseline: Sequence[Run], *, is_baseline: bool) -> R
         first_p99_ms=_median(counted, first_p99_ms),
         late_percent=_median(counted, lambda run: _percent(run.load.late_chunks, run.load)),
         starved_percent=_median(counted, lambda run: _percent(run.load.starved_chunks, run.load)),
+        calls_per_answer=_median(counted, lambda run: run.calls / max(1, run.load.ok)),
         cpu_ms={} if is_baseline else _cpu_ms(counted),
         added=None if is_baseline else _added(counted, [run for run in of_baseline if run.load.ok]),
         ok=sum(run.load.ok for run in own),

@@ -9,7 +9,7 @@ from bench.rest import Rest
 from bench.summary import Row
 
 _HEAD = ("scenario", "target", "ok/s", "first p50", "added", "(range)", "p99", "added", "late", "starved")
-_TAIL = ("of direct", "CPU ms", "by hop", "errors", "quiet")
+_TAIL = ("of direct", "calls", "CPU ms", "by hop", "errors", "quiet")
 
 
 def figures(rows: Sequence[Row]) -> str:
@@ -22,7 +22,14 @@ def standing(bars: Sequence[Bar]) -> str:
     lines = [("bar", "measured", "bound", "")]
     for bar in bars:
         verdict = "reached" if bar.reached else "not reached"
-        lines.append((bar.name, f"{bar.value:,.2f} {bar.unit}", f"{bar.side} {bar.bound:,g} {bar.unit}", verdict))
+        lines.append(
+            (
+                bar.name,
+                f"{bar.value:,.3g} {bar.unit}".rstrip(),
+                f"{bar.side} {bar.bound:,g} {bar.unit}".rstrip(),
+                verdict,
+            )
+        )
     return columns(lines)
 
 
@@ -62,6 +69,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         f"{row.late_percent:.2f} %",
         f"{row.starved_percent:.2f} %",
         f"{added.share_of_direct:.3f}" if added else "",
+        f"{row.calls_per_answer:.3f}",
         f"{row.cpu_total_ms:.2f}" if row.cpu_ms else "",
         by_hop,
         f"{row.errors} ({row.last_error})" if row.errors else "0",

@@ -33,7 +33,7 @@ def compiled() -> Tools:
         BenchError: There is no gcc, or it does not accept the sources.
     """
     return Tools(
-        provider=_program("provider", "provider.c"),
+        provider=_program("provider", "provider.c", "answer.c", "records.c"),
         load=_program("load", "load.c", "options.c", "response.c", "samples.c"),
     )
 

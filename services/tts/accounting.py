@@ -83,7 +83,7 @@ def _record(
         at=datetime.now(UTC),
         principal=principal,
         characters=characters,
-        cost_units=done.cost_units if done is not None else None,
+        cost_units=done.cost_units if done is not None and not shared else None,
         cache_status=status,
         saved_cost_units=done.saved_cost_units if done is not None else 0,
         cached_characters=cached,

@@ -66,9 +66,11 @@ def _span(request: usage_pb2.GetUsageRequest, today: date) -> tuple[date, date]:
     end = _parsed("end_date", request.end_date) if request.end_date else today
     start = _parsed("start_date", request.start_date) if request.start_date else _default_start(end)
     if start > end:
-        raise invalid("start_date", "must not be after end_date, which is today by default")
+        raise invalid("start_date", "must not be after the last day, which is today by default")
     if (end - start).days > MOST_DAYS_BETWEEN:
-        raise invalid("end_date", f"must be at most {MOST_DAYS_BETWEEN} days after start_date; today by default")
+        raise invalid(
+            "end_date", f"must be at most {MOST_DAYS_BETWEEN} days after the first day; it is today by default"
+        )
     return start, end
 
 

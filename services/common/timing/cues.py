@@ -74,18 +74,13 @@ def cues(alignment: Alignment) -> tuple[Cue, ...]:
 
 def _sentences(timeline: Timeline) -> Iterator[_Group]:
     """Yields the pieces of each sentence."""
-    ends = iter([span.end for span in split_sentences(timeline.text)])
-    end = next(ends, 0)
-    pieces: list[_Piece] = []
     last = 0
-    for token in tokens(timeline.text):
-        if token.start >= end:
-            yield pieces
-            pieces = []
-            end = next(span_end for span_end in ends if span_end > token.start)
-        pieces += _pieces(timeline, token, spaced=token.start > last)
-        last = token.end
-    yield pieces
+    for sentence in split_sentences(timeline.text):
+        pieces: list[_Piece] = []
+        for token in tokens(timeline.text, sentence):
+            pieces += _pieces(timeline, token, spaced=token.start > last)
+            last = token.end
+        yield pieces
 
 
 def _pieces(timeline: Timeline, token: Span, *, spaced: bool) -> Iterator[_Piece]:

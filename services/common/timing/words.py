@@ -77,7 +77,9 @@ def words(alignment: Alignment) -> tuple[TimedSpan, ...]:
     Chinese and Japanese, each character is a word.
     """
     timeline = Timeline(alignment)
-    return tuple(timeline.timed(span) for span in tokens(timeline.text) if is_word(span.of(timeline.text)))
+    text = timeline.text
+    found = (token for sentence in split_sentences(text) for token in tokens(text, sentence))
+    return tuple(timeline.timed(token) for token in found if is_word(token.of(text)))
 
 
 def sentences(alignment: Alignment) -> tuple[TimedSpan, ...]:
@@ -87,10 +89,10 @@ def sentences(alignment: Alignment) -> tuple[TimedSpan, ...]:
     return tuple(timeline.timed(span) for span in trimmed if len(span))
 
 
-def tokens(text: str) -> Iterator[Span]:
-    """Yields everything between white space, with each character of unspaced scripts by itself."""
-    pattern = _MIXED_RUN if _UNSPACED.search(text) else _RUN
-    for match in pattern.finditer(text):
+def tokens(text: str, part: Span) -> Iterator[Span]:
+    """Yields everything between white space in `part`, with each character of unspaced scripts by itself."""
+    pattern = _MIXED_RUN if _UNSPACED.search(text, part.start, part.end) else _RUN
+    for match in pattern.finditer(text, part.start, part.end):
         yield Span(*match.span())
 
 

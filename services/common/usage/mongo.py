@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, date
 from typing import Any
 
 from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError
 
-from services.common.cache.mongo import open_mongo_database
+from services.common.cache.mongo import ClientFactory, open_mongo_database
 from services.common.log import logger
 from services.common.usage.record import UsageRecord
 from services.common.usage.store import UsageStore, UsageStoreError
@@ -111,7 +111,7 @@ class MongoUsageStore(UsageStore):
 
 @asynccontextmanager
 async def open_mongo_usage(
-    uri: str, retention_days: int, client_factory: Callable[..., Any] | None = None
+    uri: str, retention_days: int, client_factory: ClientFactory | None = None
 ) -> AsyncIterator[MongoUsageStore]:
     """Yields the store in the database that `uri` names; connects when first used.
 

@@ -14,6 +14,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 from services.common.errors import MediaError, Reason
 from services.common.log import logger
 from services.tts.care.gate import NoTurnError
+from services.tts.providers.interface import MAY_BE_CHARGED_KEY
 
 log = logger(__name__)
 
@@ -116,7 +117,9 @@ class Retries:
 
 
 def _is_safe(error: BaseException) -> bool:
-    return isinstance(error, MediaError) and error.reason in _SAFE and not isinstance(error, NoTurnError)
+    if not isinstance(error, MediaError) or isinstance(error, NoTurnError):
+        return False
+    return error.reason in _SAFE and MAY_BE_CHARGED_KEY not in error.metadata
 
 
 def _failure(state: RetryCallState) -> MediaError:

@@ -31,5 +31,6 @@ def run(target: str, load: LoadResult, *, scenario: str = "paced", foreign_cores
         target=target,
         load=load,
         cpu_ms={"envoy": 1.0, "gateway": 2.0, "tts": 3.0, "provider": 50.0},
+        calls=load.ok,
         foreign_cores=foreign_cores,
     )

@@ -16,6 +16,7 @@ from services.common.log import logger
 from services.tts.providers.elevenlabs.failures import refusal
 from services.tts.providers.elevenlabs.request import ProviderRequest
 from services.tts.providers.elevenlabs.settings import PROVIDER, ElevenLabsSettings
+from services.tts.providers.interface import MAY_BE_CHARGED_KEY
 
 MAX_ERROR_BODY_BYTES = 64 * 1024
 
@@ -57,6 +58,9 @@ class Body:
             if len(collected) > max_bytes:
                 raise MediaError(Reason.GENERATION_FAILED, "ElevenLabs sent an answer of a size that can not be right.")
         return bytes(collected)
+
+
+_BEFORE_SENDING = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
 
 
 class Transport:
@@ -155,8 +159,14 @@ async def _error_body(response: aiohttp.ClientResponse) -> bytes:
 
 def _unreachable(error: Exception) -> MediaError:
     log.warning("provider can not be reached", provider=PROVIDER, error_type=type(error).__name__)
+    if isinstance(error, _BEFORE_SENDING):
+        return MediaError(
+            Reason.PROVIDER_UNAVAILABLE,
+            "ElevenLabs can not be reached; retry later, or check ELEVENLABS_BASE_URL.",
+            metadata={"provider": PROVIDER},
+        )
     return MediaError(
         Reason.PROVIDER_UNAVAILABLE,
-        "ElevenLabs can not be reached; retry later, or check ELEVENLABS_BASE_URL.",
-        metadata={"provider": PROVIDER},
+        "ElevenLabs ended the connection before it answered, and may have charged for the request; retry if need be.",
+        metadata={"provider": PROVIDER, MAY_BE_CHARGED_KEY: "true"},
     )

@@ -56,6 +56,15 @@ async def test_what_is_safe_is_asked_again(fake: FakeElevenLabs, case: str) -> N
     assert case != "busy, with a delay" or 3 <= passing.slept_seconds[0] <= 3.25
 
 
+async def test_a_connection_lost_after_the_request_is_not_tried_again() -> None:
+    passing = PassingTime()
+    async with tcp_peer() as peer, provider_at(f"http://127.0.0.1:{peer.port}") as provider:
+        with pytest.raises(MediaError) as failure:
+            await heard(provider, care_for(provider, passing=passing))
+    assert failure.value.reason is Reason.PROVIDER_UNAVAILABLE
+    assert (len(peer.heads), passing.slept_seconds) == (1, [])
+
+
 REFUSED = {
     "no credit": (refused_legacy(401, "quota_exceeded"), Reason.PROVIDER_QUOTA_EXCEEDED),
     "wrong key": (refused(401, "invalid_api_key"), Reason.PROVIDER_REJECTED_KEY),

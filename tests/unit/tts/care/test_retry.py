@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from services.common.errors import MediaError, Reason
 from services.tts.care.gate import NoTurnError
 from services.tts.care.retry import Patience, Retries, RetryPolicy
+from services.tts.providers.interface import MAY_BE_CHARGED_KEY
 from tests.conftest import LogLines
 from tests.fakes.virtual_time import PassingTime
 
@@ -50,6 +51,14 @@ async def test_what_is_safe_is_asked_again(reason: Reason) -> None:
     provider, time = Provider(MediaError(reason), MediaError(reason)), PassingTime()
     assert await run(provider, time) == "speech"
     assert (provider.calls, time.slept_seconds) == (3, [0.5, 1.0])
+
+
+async def test_what_the_provider_had_already_is_not_asked_again() -> None:
+    lost = MediaError(Reason.PROVIDER_UNAVAILABLE, metadata={MAY_BE_CHARGED_KEY: "true"})
+    provider, time = Provider(lost), PassingTime()
+    with pytest.raises(MediaError):
+        await run(provider, time)
+    assert provider.calls == 1
 
 
 @pytest.mark.parametrize("reason", [reason for reason in Reason if reason not in SAFE], ids=lambda reason: reason.name)

@@ -1,0 +1,35 @@
+/* What the fake provider answers: audio on a schedule, bare or in records with timing. */
+#ifndef BENCH_ANSWER_H
+#define BENCH_ANSWER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { MAX_PIECE_BYTES = 1024 * 1024 };
+
+struct answer {
+    bool active;
+    bool begun;
+    bool chunked;
+    bool timed;
+    int pieces_left;
+    size_t piece_bytes;
+    size_t position;
+    int64_t due_ns;
+    int64_t gap_ns;
+};
+
+/* Prepares what all answers are copied from; called once. */
+void answers_prepare(void);
+
+/* Begins the answer to a request for speech; false if the request is for something else. */
+bool answer_begin(struct answer *a, const char *request, int64_t now);
+
+/* Takes the next piece, which stays where it is until the next call; returns its length. */
+size_t answer_piece(struct answer *a, const char **piece);
+
+/* Writes the head of an answer whose first piece is so long; returns its length. */
+size_t answer_head(const struct answer *a, size_t piece_bytes, char *head, size_t room);
+
+#endif

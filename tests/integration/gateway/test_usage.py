@@ -1,0 +1,121 @@
+"""GET /api/usage, from HTTP to an SQLite file and back."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from gateway.app import Upstreams, build_app
+from gateway.routes.health import Health
+from gateway.serving import running_http
+from services.common.usage import RecorderOptions, UsageRecorder, open_usage
+from tests.fakes.usage import NOON, usage_record, usage_service
+
+NOTHING = {
+    "calls": 0,
+    "unfinishedCalls": 0,
+    "characters": 0,
+    "providerCostUnits": 0,
+    "cacheHits": 0,
+    "joinedCalls": 0,
+    "savedCharacters": 0,
+    "savedCostUnits": 0,
+}
+
+
+@pytest.fixture
+async def recorder(tmp_path: Path) -> AsyncIterator[UsageRecorder]:
+    # Kept for long: the records of these tests are of a day that is long over.
+    async with open_usage("", tmp_path / "media.sqlite", RecorderOptions(retention_days=100_000)) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def http(recorder: UsageRecorder) -> AsyncIterator[aiohttp.ClientSession]:
+    async with usage_service(recorder) as service:
+        app = build_app(Upstreams(tts=service.channel), Health(), max_body_bytes=1024, call_seconds=30)
+        async with (
+            running_http(app, "127.0.0.1", 0, grace_seconds=1) as running,
+            aiohttp.ClientSession(f"http://127.0.0.1:{running.port}") as session,
+        ):
+            yield session
+
+
+async def usage(http: aiohttp.ClientSession, principal: str, /, **span: str) -> tuple[int, Any]:
+    """Asks as the edge would for this principal; returns status and body."""
+    async with http.get("/api/usage", params=span, headers={"X-Media-Principal": principal}) as answer:
+        return answer.status, await answer.json()
+
+
+async def test_days_and_totals_are_told_as_json_numbers(http: aiohttp.ClientSession, recorder: UsageRecorder) -> None:
+    recorder.record(usage_record(characters=2**53 + 1, cost_units=3))
+    recorder.record(usage_record(cache_status="hit", cached_characters=10, saved_cost_units=4))
+    totals = NOTHING | {
+        "calls": 2,
+        "characters": 2**53 + 11,
+        "providerCostUnits": 3,
+        "cacheHits": 1,
+        "savedCharacters": 10,
+        "savedCostUnits": 4,
+    }
+    expected = {"success": True, "days": [{"date": "2026-01-31", "totals": totals}], "totals": totals}
+    assert await usage(http, "alice") == (200, expected)
+
+
+async def test_alice_never_sees_bob(http: aiohttp.ClientSession, recorder: UsageRecorder) -> None:
+    for _ in range(3):
+        recorder.record(usage_record(principal="bob"))
+    assert await usage(http, "alice") == (200, {"success": True, "days": [], "totals": NOTHING})
+    recorder.record(usage_record(principal="alice"))
+    for principal, calls in (("alice", 1), ("bob", 3), ("", 0), ("ALICE", 0)):
+        assert (await usage(http, principal))[1]["totals"]["calls"] == calls
+
+
+async def test_a_caller_can_not_ask_for_somebody_else(http: aiohttp.ClientSession, recorder: UsageRecorder) -> None:
+    recorder.record(usage_record(principal="bob"))
+    for name in ("principal", "user"):
+        status, body = await usage(http, "alice", **{name: "bob"})
+        assert (status, body["error"]["code"]) == (400, "VALIDATION_ERROR")
+        assert body["error"]["details"][0]["field"] == name
+
+
+@pytest.mark.parametrize("names", [("startDate", "endDate"), ("start_date", "end_date")])
+async def test_a_span_may_be_asked_for(
+    http: aiohttp.ClientSession, recorder: UsageRecorder, names: tuple[str, str]
+) -> None:
+    for age in range(4):
+        recorder.record(usage_record(at=NOON - timedelta(days=age)))
+    status, body = await usage(http, "alice", **dict(zip(names, ("2026-01-29", "2026-01-30"), strict=True)))
+    assert status == 200
+    assert [day["date"] for day in body["days"]] == ["2026-01-30", "2026-01-29"]
+    assert body["totals"]["calls"] == 2
+
+
+@pytest.mark.parametrize(
+    ("span", "field"),
+    [
+        ({"startDate": "2026-02-30"}, "startDate"),
+        ({"endDate": "tomorrow"}, "endDate"),
+        ({"startDate": "2024-01-01"}, "endDate"),
+        ({"startDate": "2026-01-02", "endDate": "2026-01-01"}, "startDate"),
+        ({"days": "3"}, "days"),
+    ],
+)
+async def test_what_is_wrong_with_a_span_is_named(
+    http: aiohttp.ClientSession, span: dict[str, str], field: str
+) -> None:
+    status, body = await usage(http, "alice", **span)
+    assert (status, body["success"], body["error"]["code"]) == (400, False, "VALIDATION_ERROR")
+    assert [item["field"] for item in body["error"]["details"]] == [field]
+
+
+async def test_it_can_only_be_read(http: aiohttp.ClientSession) -> None:
+    async with http.post("/api/usage", json={}) as answer:
+        assert answer.status == 405
+    async with http.head("/api/usage") as answer:
+        assert answer.status == 200
