@@ -30,6 +30,7 @@ class WriteQueue:
         self._max_bytes = max_bytes
         self._waiting: OrderedDict[str, Write] = OrderedDict()
         self._bytes = 0
+        self._performing = 0
         self._filled = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -57,18 +58,20 @@ class WriteQueue:
             await self._filled.wait()
             while self._waiting:
                 _, write = self._waiting.popitem(last=False)
+                self._performing = 1
                 try:
                     await write.perform()
                 finally:
+                    self._performing = 0
                     self._bytes -= write.size_bytes
             self._filled.clear()
             self._idle.set()
 
     async def drain(self, seconds: float) -> int:
-        """Waits until everything is performed, for `seconds` at most; returns how many writes were not begun."""
+        """Waits until everything is performed, for `seconds` at most; returns how many writes are left."""
         try:
             async with asyncio.timeout(seconds):
                 await self._idle.wait()
         except TimeoutError:
-            return len(self._waiting)
+            return len(self._waiting) + self._performing
         return 0

@@ -53,7 +53,7 @@ async def test_an_empty_queue_is_drained_at_once() -> None:
     assert await WriteQueue(100).drain(0) == 0
 
 
-async def test_draining_says_what_was_not_begun() -> None:
+async def test_draining_says_what_is_left() -> None:
     queue, journal = WriteQueue(100), Journal()
     for key in "abc":
         queue.offer(journal.write(key, 10))

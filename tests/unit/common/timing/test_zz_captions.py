@@ -1,0 +1,182 @@
+"""Captions that can be read, in files that players can read."""
+
+from __future__ import annotations
+
+import unicodedata
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+
+from services.common.alignment import Alignment
+from services.common.timing.captions import to_srt, to_webvtt
+from services.common.timing.cues import MAX_CUE_MILLISECONDS, MAX_LINE_CHARACTERS, Cue, cues
+from services.common.timing.words import is_word, words
+from tests.unit.common.timing.samples import alignments, evenly
+from tests.unit.common.timing.subtitles import read_srt, read_webvtt
+
+
+def lines(text: str, seconds_each: float = 0.0625) -> list[tuple[str, ...]]:
+    return [cue.lines for cue in cues(evenly(text, seconds_each))]
+
+
+def shown(text: str) -> str:
+    """Returns what of `text` is shown, without white space, which may become a line's end."""
+    return "".join(char for char in text if unicodedata.category(char) != "Cc" and not char.isspace())
+
+
+def test_a_sentence_is_one_caption_where_it_fits() -> None:
+    assert cues(evenly("A sentence. Another one.", 0.125)) == (
+        Cue(0, 1375, ("A sentence.",)),
+        Cue(1500, 3000, ("Another one.",)),
+    )
+
+
+def test_two_lines_are_about_as_long_and_broken_at_a_clause() -> None:
+    assert lines("When it rains in the morning, we stay at home and read a good book.") == [
+        ("When it rains in the morning,", "we stay at home and read a good book."),
+    ]
+
+
+def test_a_long_sentence_is_divided_at_a_clause() -> None:
+    text = (
+        "The harbour was quiet when the first of the boats came in from the sea, heavy with fish, and nobody"
+        " was there to see it."
+    )
+    assert lines(text) == [
+        ("The harbour was quiet when the first", "of the boats came in from the sea,"),
+        ("heavy with fish,", "and nobody was there to see it."),
+    ]
+
+
+def test_short_sentences_share_a_caption() -> None:
+    assert lines("No. Yes. Well, perhaps.") == [("No. Yes. Well, perhaps.",)]
+
+
+def test_a_caption_is_gone_after_seven_seconds() -> None:
+    assert all(cue.end_milliseconds - cue.start_milliseconds <= 7000 for cue in cues(evenly("so slow " * 9, 0.5)))
+    assert lines("slow " * 4, 0.5) == [("slow slow slow",), ("slow",)]
+
+
+def test_a_caption_stays_for_a_second() -> None:
+    assert cues(evenly("Hi.")) == (Cue(0, 1000, ("Hi.",)),)
+
+
+def test_a_caption_makes_room_for_the_next() -> None:
+    long = "x" * 42
+    alignment = Alignment((f"{long}. ", f"{long} {long}."), (0.0, 0.3), (0.2, 3.0))
+    first, second = cues(alignment)
+    assert (first.end_milliseconds, second.start_milliseconds) == (300, 300)
+
+
+def test_a_word_longer_than_a_line_is_divided() -> None:
+    assert lines("y" * 100) == [("y" * 42, "y" * 42), ("y" * 16,)]
+
+
+def test_wide_characters_take_the_room_of_two() -> None:
+    assert lines("好" * 50) == [("好" * 21, "好" * 21), ("好" * 8,)]
+
+
+def test_punctuation_alone_is_no_caption() -> None:
+    assert cues(evenly("... — !")) == ()
+
+
+def test_text_from_right_to_left_is_left_as_it_is() -> None:
+    assert lines("שלום, עולם (כן).") == [("שלום, עולם (כן).",)]
+
+
+def test_line_ends_and_white_space_of_the_text_become_spaces() -> None:
+    assert lines("One\ntwo \u2028 three\tfour") == [("One two three four",)]
+
+
+@pytest.mark.parametrize("text", ["", " \n "])
+def test_without_text_the_files_are_valid_and_empty(text: str) -> None:
+    assert to_webvtt(evenly(text)) == "WEBVTT\n"
+    assert to_srt(evenly(text)) == ""
+
+
+def test_a_webvtt_file_is_written_out() -> None:
+    text = "Fish & chips <b>now</b> --> there. A second caption of some length follows it."
+    assert to_webvtt(evenly(text, 0.1)) == (
+        "WEBVTT\n"
+        "\n"
+        "00:00:00.000 --> 00:00:03.400\n"
+        "Fish &amp; chips &lt;b&gt;now&lt;/b&gt; --&gt; there.\n"
+        "\n"
+        "00:00:03.500 --> 00:00:07.800\n"
+        "A second caption of\n"
+        "some length follows it.\n"
+    )
+
+
+def test_an_srt_file_is_written_out() -> None:
+    assert to_srt(evenly("Fish & chips. <i>Later</i> --> {\\an8} 1 < 2.", 0.1)) == (
+        "1\n"
+        "00:00:00,000 --> 00:00:01,300\n"
+        "Fish & chips.\n"
+        "\n"
+        "2\n"
+        "00:00:01,400 --> 00:00:04,400\n"
+        "<\u2060i>Later<\u2060/i> --\u2060> {\u2060\\an8} 1 < 2.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "written"),
+    [(0.0004, "00:00:00.000"), (59.9996, "00:01:00.000"), (3599.9999, "01:00:00.000"), (360_000.5, "100:00:00.500")],
+)
+def test_times_are_rounded_to_milliseconds(seconds: float, written: str) -> None:
+    assert f"{written} --> " in to_webvtt(Alignment(("Hi",), (seconds,), (seconds + 2,)))
+
+
+@settings(deadline=None, max_examples=1500)
+@given(alignments())
+def test_captions_follow_each_other_and_fit_the_screen(alignment: Alignment) -> None:
+    found = cues(alignment)
+    for cue in found:
+        assert 0 <= cue.start_milliseconds < cue.end_milliseconds <= cue.start_milliseconds + MAX_CUE_MILLISECONDS
+        assert 1 <= len(cue.lines) <= 2
+        assert all(0 < len(line) <= MAX_LINE_CHARACTERS for line in cue.lines)
+    assert all(first.end_milliseconds <= second.start_milliseconds for first, second in pairwise(found))
+
+
+@settings(deadline=None, max_examples=1500)
+@given(alignments())
+def test_every_word_is_in_the_captions_in_order(alignment: Alignment) -> None:
+    whole = shown("".join(line for cue in cues(alignment) for line in cue.lines))
+    position = 0
+    for word in words(alignment):
+        position = whole.index(shown(word.text), position) + len(shown(word.text))
+    assert bool(words(alignment)) == bool(cues(alignment))
+
+
+@settings(deadline=None, max_examples=1500)
+@given(alignments())
+def test_a_caption_appears_with_its_first_word(alignment: Alignment) -> None:
+    starts = {round(time * 1000) for time in [*alignment.starts_seconds, *alignment.ends_seconds]}
+    single = all(len(entry) <= 1 for entry in alignment.characters)
+    ends = {cue.end_milliseconds for cue in cues(alignment)}
+    for cue in cues(alignment):
+        assert not single or cue.start_milliseconds in starts | ends
+
+
+@settings(deadline=None, max_examples=1500)
+@given(alignments())
+def test_players_read_both_files_as_the_same_captions(alignment: Alignment) -> None:
+    expected = [(cue.start_milliseconds, cue.end_milliseconds) for cue in cues(alignment)]
+    for file in (read_webvtt(to_webvtt(alignment)), read_srt(to_srt(alignment))):
+        assert [(item.start_milliseconds, item.end_milliseconds) for item in file] == expected
+    assert [item.lines for item in read_webvtt(to_webvtt(alignment))] == [cue.lines for cue in cues(alignment)]
+
+
+def test_captions_of_many_words_at_one_moment_still_follow_each_other() -> None:
+    text = "word " * 60
+    found = cues(Alignment(tuple(text), (5.0,) * len(text), (5.0,) * len(text)))
+    assert [cue.start_milliseconds for cue in found] == sorted({cue.start_milliseconds for cue in found})
+    assert sum(len(line.split()) for cue in found for line in cue.lines) == 60
+
+
+@pytest.mark.parametrize("word", ["%", "€", "&", "😀"])
+def test_symbols_are_words_and_shown(word: str) -> None:
+    assert is_word(word)
+    assert lines(word) == [(word,)]
