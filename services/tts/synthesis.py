@@ -97,7 +97,7 @@ class Synthesizer:
         text, limit = plan.spec.text, longest_call(plan)
         if self._options.reuse_sentences and plan.shared and len(sentences := split_sentences(text)) > 1:
             return Narration(plan, sentences, self._open_sentence, self._options.narration)
-        pieces = split_for_limit(text, limit) if len(text) > limit else (Span(0, len(text)),)
+        pieces = _spoken(text, split_for_limit(text, limit)) if len(text) > limit else (Span(0, len(text)),)
         return Narration(plan, pieces, self._open_call, self._options.narration)
 
     @asynccontextmanager
@@ -138,6 +138,12 @@ def _piece_of(plan: Plan, header: Header, events: AsyncIterator[SpeechEvent]) ->
 
     piece = Piece(plan, chunks(), header.provider_request_id, header.ignored_fields, header.queued_seconds)
     return piece
+
+
+def _spoken(text: str, pieces: Sequence[Span]) -> Sequence[Span]:
+    """Returns the pieces that hold something to say: white space by itself is nothing to pay for."""
+    spoken = [piece for piece in pieces if any(map(str.isalnum, text[piece.start : piece.end]))]
+    return spoken or pieces[:1]
 
 
 def _standing_alone(plan: Plan) -> Plan:

@@ -54,6 +54,8 @@ class _Piece:
     width: int
     spaced: bool
     """Whether white space comes before it."""
+    is_heard: bool
+    """Whether it belongs to a word, and not to punctuation that stands alone."""
     ends_clause: bool
     start_milliseconds: int
     end_milliseconds: int
@@ -69,7 +71,7 @@ def cues(alignment: Alignment) -> tuple[Cue, ...]:
     it, even beyond the last word.
     """
     groups = _joined([group for sentence in _sentences(Timeline(alignment)) for group in _divided(sentence)])
-    return tuple(_placed([group for group in groups if any(is_word(piece.text) for piece in group)]))
+    return tuple(_placed([group for group in groups if any(piece.is_heard for piece in group)]))
 
 
 def _sentences(timeline: Timeline) -> Iterator[_Group]:
@@ -85,6 +87,7 @@ def _sentences(timeline: Timeline) -> Iterator[_Group]:
 
 def _pieces(timeline: Timeline, token: Span, *, spaced: bool) -> Iterator[_Piece]:
     """Yields `token`, in parts if it does not fit a line."""
+    is_heard = is_word(token.of(timeline.text))
     for part in _parts(timeline.text, token):
         timed = timeline.timed(part)
         # Control characters can not be shown, and no file format takes them.
@@ -93,6 +96,7 @@ def _pieces(timeline: Timeline, token: Span, *, spaced: bool) -> Iterator[_Piece
                 text=shown,
                 width=_width(shown),
                 spaced=spaced and part.start == token.start,
+                is_heard=is_heard,
                 ends_clause=part.end == token.end and _CLAUSE_END.search(shown) is not None,
                 start_milliseconds=round(timed.start_seconds * 1000),
                 end_milliseconds=round(timed.end_seconds * 1000),

@@ -63,7 +63,7 @@ def test_a_caption_stays_for_a_second() -> None:
 
 
 def test_a_caption_makes_room_for_the_next() -> None:
-    long = "x" * 42
+    long = "x" * 41
     alignment = Alignment((f"{long}. ", f"{long} {long}."), (0.0, 0.3), (0.2, 3.0))
     first, second = cues(alignment)
     assert (first.end_milliseconds, second.start_milliseconds) == (300, 300)
@@ -71,6 +71,11 @@ def test_a_caption_makes_room_for_the_next() -> None:
 
 def test_a_word_longer_than_a_line_is_divided() -> None:
     assert lines("y" * 100) == [("y" * 42, "y" * 42), ("y" * 16,)]
+
+
+def test_a_part_of_a_word_that_is_punctuation_only_is_shown_with_the_rest() -> None:
+    text = "." * 90 + "a"
+    assert "".join(line for cue in lines(text) for line in cue) == text
 
 
 def test_wide_characters_take_the_room_of_two() -> None:
