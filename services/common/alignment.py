@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +41,13 @@ class Alignment:
     def text(self) -> str:
         """The characters as one string."""
         return "".join(self.characters)
+
+
+def joined(pieces: Iterable[Alignment]) -> Alignment:
+    """Returns `pieces`, which are on one clock and in order, as one."""
+    found = list(pieces)
+    return Alignment(
+        tuple(chain.from_iterable(piece.characters for piece in found)),
+        tuple(chain.from_iterable(piece.starts_seconds for piece in found)),
+        tuple(chain.from_iterable(piece.ends_seconds for piece in found)),
+    )

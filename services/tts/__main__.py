@@ -20,6 +20,7 @@ from services.tts.accounting import Accounting
 from services.tts.assembly import SpeechOptions, assemble
 from services.tts.care.retry import RetryPolicy
 from services.tts.metrics import SpeechMetrics
+from services.tts.pacing import Pacing
 from services.tts.planning import PlanningOptions
 from services.tts.providers.elevenlabs import ElevenLabsSettings, open_elevenlabs
 from services.tts.providers.espeak import open_espeak
@@ -100,6 +101,7 @@ def _speech_options(settings: TtsSettings) -> SpeechOptions:
         patience_seconds=settings.patience_seconds,
         retry=RetryPolicy(max_attempts=settings.max_attempts),
         concurrency={} if limit is None else {"elevenlabs": limit},
+        pacing=Pacing() if settings.pacing_enabled else None,
         reuse_sentences=settings.reuse_sentences,
     )
 

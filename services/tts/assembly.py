@@ -12,6 +12,7 @@ from services.tts.care.opening import Care
 from services.tts.care.retry import Retries, RetryPolicy
 from services.tts.events import SpeechEvent, size_bytes
 from services.tts.narration import NarrationOptions
+from services.tts.pacing import Pacing
 from services.tts.planning import Planner, PlanningOptions
 from services.tts.providers.interface import SpeechProvider
 from services.tts.speech_cache import KeptSpeech
@@ -34,6 +35,8 @@ class SpeechOptions:
     """Most calls at once by provider; one that is not named has no limit until it tells its own."""
     max_queue: int = 1000
     """Most calls that wait for a turn, by provider."""
+    pacing: Pacing | None = Pacing()
+    """When audio that is heard while it is made may gather; None for never."""
     reuse_sentences: bool = False
     """Whether sentences are kept and looked for by themselves."""
 
@@ -58,7 +61,7 @@ def assemble(
     )
     flights: Flights[SpeechEvent] = Flights(size_bytes)
     synthesis = SynthesisOptions(
-        NarrationOptions(stall_seconds=options.stall_seconds),
+        NarrationOptions(stall_seconds=options.stall_seconds, pacing=options.pacing),
         patience_seconds=options.patience_seconds,
         reuse_sentences=options.reuse_sentences,
     )

@@ -22,6 +22,8 @@ class Plan:
     """Whether a stored or a running production of the same may answer, and this one be stored."""
     resumable: bool = False
     """Whether a failure on the way may be mended by another call that begins with the sentence it cut."""
+    streamed: bool = False
+    """Whether it is heard while it is made."""
     fallbacks: tuple[Plan, ...] = ()
     """Who else may speak if this provider can not, in order."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 
@@ -16,6 +16,7 @@ from services.common.timing.rebase import shifted
 from services.common.timing.sentences import Span, split_sentences
 from services.tts.duration import duration_meter
 from services.tts.events import Done, Header, Plan, Seam, SpeechEvent
+from services.tts.pacing import Listener, Pacing
 from services.tts.providers.interface import AudioChunk
 from services.tts.wav import wav_of_all
 
@@ -44,6 +45,8 @@ class Piece:
     """How many code points of it nobody had to speak again; known at the end at the latest."""
     saved_cost_units: int = 0
     """What those cost when they were paid for; known at the end at the latest."""
+    rest: Callable[[float], Awaitable[None]] | None = None
+    """Takes no audio for so many seconds, so that more gathers; None where nothing would."""
 
 
 OpenPiece = Callable[[Sequence[Plan]], AbstractAsyncContextManager[Piece]]
@@ -63,6 +66,8 @@ class NarrationOptions:
     """Longest silence of a provider between two chunks."""
     max_resumes: int = 2
     """How many failures on the way are mended in one utterance."""
+    pacing: Pacing | None = Pacing()
+    """When audio that is heard while it is made may gather; None for never."""
 
 
 class Narration:
@@ -80,6 +85,7 @@ class Narration:
         self._pieces = deque(pieces)
         self._open_piece = open_piece
         self._options = options
+        self._listener = Listener(options.pacing if plan.streamed else None)
         self._digest = hashlib.sha256()
         self._audio_bytes = 0
         self._clock_seconds = 0.0
@@ -115,6 +121,7 @@ class Narration:
                         heard.feed(chunk.alignment)
                         if told := self._told(chunk):
                             yield told
+                        await self._rest(opened, chunk, meter.seconds)
                 except MediaError as failure:
                     if not self._mend(piece, heard.characters_until(meter.seconds), failure):
                         raise
@@ -160,6 +167,12 @@ class Narration:
         chunks = aiter(opened.chunks)
         while (chunk := await _next(chunks, self._options.stall_seconds)) is not None:
             yield chunk
+
+    async def _rest(self, opened: Piece, chunk: AudioChunk, piece_seconds: float) -> None:
+        """Lets audio gather at the provider's if the listener has enough to hear meanwhile."""
+        seconds = self._listener.rest_seconds(len(chunk.audio), self._clock_seconds + piece_seconds)
+        if seconds and opened.rest is not None:
+            await opened.rest(seconds)
 
     def _told(self, chunk: AudioChunk) -> AudioChunk | None:
         """Returns the chunk on the clock of the whole utterance; None if nothing of it can be told yet."""

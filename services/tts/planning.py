@@ -127,6 +127,7 @@ class Planner:
             with_alignment=wish.include_alignment,
             shared=wish.use_cache,
             resumable=wish.streamed and self._options.resume,
+            streamed=wish.streamed,
             fallbacks=fallbacks,
         )
 

@@ -118,6 +118,11 @@ class TtsSettings(Settings):
         validation_alias="TTS_RESUME_STREAMS",
         description="Whether a stream that breaks goes on with another call, from the sentence that was cut.",
     )
+    pacing_enabled: bool = Field(
+        True,
+        validation_alias="TTS_PACING_ENABLED",
+        description="Whether audio of a stream gathers for 250 ms while its listener has more than 500 ms to hear.",
+    )
     caching_enabled: bool = Field(
         False,
         validation_alias="TTS_CACHING_ENABLED",

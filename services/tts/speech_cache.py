@@ -5,22 +5,23 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
 import orjson
 
-from services.common.alignment import Alignment
+from services.common.alignment import Alignment, joined
 from services.common.cache import Collection, Entry
 from services.tts.events import Done, Header, Plan, SpeechEvent, answered
-from services.tts.providers.interface import AudioChunk, SpeechSpec
+from services.tts.providers.interface import AudioChunk, SpeechSpec, VoiceSettings
 
 COLLECTION = Collection(name="TTSCache", data_field="audioData")
 
 _KEY_VERSION = 1
 """Raised whenever the same request may sound different from what older versions stored."""
 _DOCUMENT_FIELDS = ("contentType", "voiceId", "voiceName", "textLength", "parameters")
+_SETTINGS = tuple(item.name for item in fields(VoiceSettings))
 _REPLAY_BYTES = 64 * 1024
 _BYTES_PER_CHARACTER = 120
 """What the timing of one character takes in memory, roughly."""
@@ -107,7 +108,7 @@ class Recording:
             "textLength": len(spec.text),
             "parameters": {"provider": header.provider, **_parameters(spec)},
         }
-        return KeptSpeech(b"".join(self._audio), _joined(self._timing), done, header.ignored_fields, document)
+        return KeptSpeech(b"".join(self._audio), joined(self._timing), done, header.ignored_fields, document)
 
 
 class SpeechCodec:
@@ -154,7 +155,7 @@ class SpeechCodec:
 
 
 def _parameters(spec: SpeechSpec) -> dict[str, Any]:
-    settings = {name: value for name, value in asdict(spec.settings).items() if value is not None}
+    settings = {name: value for name in _SETTINGS if (value := getattr(spec.settings, name)) is not None}
     return {
         "voice": spec.voice.name,
         "modelId": spec.model_id,
@@ -164,11 +165,3 @@ def _parameters(spec: SpeechSpec) -> dict[str, Any]:
         "textNormalization": spec.apply_text_normalization,
         **settings,
     }
-
-
-def _joined(pieces: list[Alignment]) -> Alignment:
-    return Alignment(
-        tuple(item for piece in pieces for item in piece.characters),
-        tuple(item for piece in pieces for item in piece.starts_seconds),
-        tuple(item for piece in pieces for item in piece.ends_seconds),
-    )

@@ -113,6 +113,7 @@ class Synthesizer:
                 call.queued_seconds,
                 call.attempts[-1].reason.name if call.attempts else "",
                 stream.cost_units,
+                rest=stream.rest,
             )
 
     @asynccontextmanager

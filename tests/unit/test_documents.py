@@ -37,7 +37,9 @@ in_every_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda pa
 def known_variables() -> set[str]:
     aliases = [info.validation_alias for kind in KINDS for info in variables(kind).values()]
     further = {str(name) for alias in aliases if isinstance(alias, AliasChoices) for name in alias.choices}
-    return {name for kind in KINDS for name in variables(kind)} | {port.variable for port in ports_of(SUITE)} | further
+    of_tests = set(re.findall(r"MEDIA_TEST_\w+", (ROOT / ".ci" / "run").read_text()))
+    ports = {port.variable for port in ports_of(SUITE)}
+    return {name for kind in KINDS for name in variables(kind)} | ports | further | of_tests
 
 
 def known_words() -> set[str]:

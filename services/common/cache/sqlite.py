@@ -72,6 +72,8 @@ DELETE FROM cache_entries WHERE rowid IN (
 )
 """
 _KEPT_BY_EVICTION = 0.9
+# To add up all sizes takes long in a full file; what this process may store between two looks is little of the whole.
+_MAKES_ROOM_EVERY = 0.01
 
 
 class SqliteStore(Store):
@@ -80,7 +82,7 @@ class SqliteStore(Store):
     Args:
         file: The file, with `SCHEMA`.
         collection: What is kept.
-        max_bytes: Most that the collection may take; the oldest entries make room.
+        max_bytes: Most that the collection may take, give or take a hundredth; the oldest entries make room.
         now: Tells what is expired.
     """
 
@@ -89,6 +91,7 @@ class SqliteStore(Store):
         self._file = file
         self._max_bytes = max_bytes
         self._now = now
+        self._unchecked_bytes = max_bytes
 
     async def _read(self, key: str) -> Entry | None:
         rows = await self._file.read(_GET, (self.collection.name, key))
@@ -117,7 +120,10 @@ class SqliteStore(Store):
         await self._file.write(
             _PUT, (self.collection.name, entry.cache_key, fields, sha256, size_bytes, *times, entry.data)
         )
-        await self._make_room()
+        self._unchecked_bytes += size_bytes
+        if self._unchecked_bytes >= self._max_bytes * _MAKES_ROOM_EVERY:
+            self._unchecked_bytes = 0
+            await self._make_room()
 
     async def delete(self, key: str) -> None:
         """Deletes the entry of `key`, if there is one.
@@ -164,7 +170,7 @@ async def open_sqlite_store(
     Args:
         path: The file; several collections and processes may share it.
         collection: What is kept.
-        max_bytes: Most that the collection may take; the oldest entries make room.
+        max_bytes: Most that the collection may take, give or take a hundredth; the oldest entries make room.
         busy_seconds: How long to wait for another process's write to end.
         now: Tells what is expired.
     """

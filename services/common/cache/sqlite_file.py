@@ -88,7 +88,7 @@ class SqliteFile:
         if opening is None:
             return
         await asyncio.wait({opening})
-        if opening.exception() is None:
+        if not _failed(opening):
             await opening.result().stack.aclose()
 
     @asynccontextmanager
@@ -109,7 +109,7 @@ class SqliteFile:
             raise StoreError("closed") from error
 
     def _forget_failure(self, opening: asyncio.Task[_Connections]) -> None:
-        if opening.exception() is not None and self._opening is opening:
+        if _failed(opening) and self._opening is opening:
             self._opening = None
 
     async def _open(self) -> _Connections:
@@ -171,6 +171,10 @@ def _create_private(path: Path) -> None:
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         except FileExistsError:
             return
+
+
+def _failed(task: asyncio.Task[_Connections]) -> bool:
+    return task.cancelled() or task.exception() is not None
 
 
 def _cause(error: Exception) -> str:

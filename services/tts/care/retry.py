@@ -85,6 +85,21 @@ class Retries:
             MediaError: The last call failed; another one is not safe, not worth it or too late.
         """
 
+        try:
+            return await ask()
+        except MediaError as error:
+            if not _is_safe(error):
+                raise
+            failed: MediaError | None = error
+
+        async def attempted() -> T:
+            """Tells the first failure where the first attempt is expected: most calls need nothing of all this."""
+            nonlocal failed
+            if failed is None:
+                return await ask()
+            first, failed = failed, None
+            raise first
+
         def gives_up(state: RetryCallState) -> bool:
             return state.attempt_number >= self._policy.max_attempts or state.upcoming_sleep > patience.left_seconds
 
@@ -106,7 +121,7 @@ class Retries:
             reraise=True,
         ):
             with attempt:
-                return await ask()
+                return await attempted()
         raise AssertionError("the loop ends by returning or raising")
 
     def _delay_seconds(self, state: RetryCallState) -> float:

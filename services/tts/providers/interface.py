@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Literal
@@ -116,6 +116,8 @@ class SpeechStream:
     """Fields of the request that this provider can not honour."""
     max_concurrent_requests: int | None = None
     """How many calls the provider takes at once for this key, 1 to 10000; None if not told."""
+    rest: Callable[[float], Awaitable[None]] | None = None
+    """Takes nothing from the provider for so many seconds, so that more gathers; None where nothing would."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import AsyncIterator, Callable
 
 import aiohttp
 
+from services.common.alignment import joined
 from services.common.errors import MediaError, Reason
 from services.tts.providers.elevenlabs.payload import RecordReader
 from services.tts.providers.elevenlabs.records import Lines, Records, Whole
@@ -21,15 +21,14 @@ _RECORDS: dict[Endpoint, Callable[[], Records]] = {
 _JSON_SUBTYPES = ("json", "ndjson", "jsonl")
 
 
-def chunks_of(response: aiohttp.ClientResponse, endpoint: Endpoint) -> AsyncIterator[AudioChunk]:
-    """Returns the audio of an accepted answer.
+def chunks_of(response: aiohttp.ClientResponse, body: Body, endpoint: Endpoint) -> AsyncIterator[AudioChunk]:
+    """Returns the audio of an accepted answer, read from its `body`.
 
     Raises:
         MediaError: GENERATION_FAILED, the answer is not of a kind that carries audio.
     """
     records = _RECORDS.get(endpoint)
     _refuse_other_content(response, may_be_json=records is not None)
-    body = Body(response)
     return PlainAudio(body) if records is None else TimedAudio(body, records())
 
 
@@ -51,32 +50,41 @@ class PlainAudio(AsyncIterator[AudioChunk]):
 
 
 class TimedAudio(AsyncIterator[AudioChunk]):
-    """Audio with timing: every JSON record is one chunk."""
+    """Audio with timing: all JSON records that one read of the network completes are one chunk."""
 
     def __init__(self, body: Body, records: Records) -> None:
         self._body = body
         self._records = records
         self._reader = RecordReader()
-        self._ready: deque[bytes] = deque()
+        self._failure: MediaError | None = None
         self._delivered = False
         self._ended = False
 
     async def __anext__(self) -> AudioChunk:
-        while (record := await self._next_record()) is not None:
-            chunk = self._reader.read(record)
-            self._delivered = self._delivered or bool(chunk.audio)
+        while not self._ended and self._failure is None:
+            piece = await self._body.read()
+            self._ended = not piece
+            chunk = self._merged(self._records.feed(piece) if piece else self._records.end())
             if chunk.audio or chunk.alignment is not None:
+                self._delivered = self._delivered or bool(chunk.audio)
                 return chunk
+        if self._failure is not None:
+            raise self._failure
         if not self._delivered:
             raise _no_audio()
         raise StopAsyncIteration
 
-    async def _next_record(self) -> bytes | None:
-        while not self._ready and not self._ended:
-            piece = await self._body.read()
-            self._ended = not piece
-            self._ready.extend(self._records.feed(piece) if piece else self._records.end())
-        return self._ready.popleft() if self._ready else None
+    def _merged(self, records: list[bytes]) -> AudioChunk:
+        """Returns what the records hold; of those before a malformed one nothing is lost."""
+        chunks: list[AudioChunk] = []
+        try:
+            chunks.extend(map(self._reader.read, records))
+        except MediaError as failure:
+            self._failure = failure
+        if len(chunks) == 1:
+            return chunks[0]
+        timing = [chunk.alignment for chunk in chunks if chunk.alignment is not None]
+        return AudioChunk(b"".join([chunk.audio for chunk in chunks]), joined(timing) if timing else None)
 
 
 def _refuse_other_content(response: aiohttp.ClientResponse, *, may_be_json: bool) -> None:

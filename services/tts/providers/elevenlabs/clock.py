@@ -42,11 +42,13 @@ class StreamClock:
             self._offset_seconds = self._last_end_seconds - skipped
         placed_starts: list[float] = []
         placed_ends: list[float] = []
+        offset, last_start, last_end = self._offset_seconds, self._last_start_seconds, self._last_end_seconds
         for start, end in zip(starts, ends, strict=True):
-            self._last_start_seconds = max(self._last_start_seconds, start + self._offset_seconds)
-            self._last_end_seconds = max(self._last_end_seconds, self._last_start_seconds, end + self._offset_seconds)
-            placed_starts.append(self._last_start_seconds)
-            placed_ends.append(self._last_end_seconds)
+            last_start = max(last_start, start + offset)
+            last_end = max(last_end, last_start, end + offset)
+            placed_starts.append(last_start)
+            placed_ends.append(last_end)
+        self._last_start_seconds, self._last_end_seconds = last_start, last_end
         if starts:
             self._chunk_start_seconds, self._chunk_end_seconds = starts[0], max(ends)
         return Alignment(tuple(characters), tuple(placed_starts), tuple(placed_ends))

@@ -14,7 +14,7 @@ from services.tts.providers.elevenlabs.catalog import VoiceCatalog
 from services.tts.providers.elevenlabs.models import CAPABILITIES, ignored_fields
 from services.tts.providers.elevenlabs.request import endpoint_for, speech_request
 from services.tts.providers.elevenlabs.settings import PROVIDER, ElevenLabsSettings
-from services.tts.providers.elevenlabs.transport import Transport, open_transport
+from services.tts.providers.elevenlabs.transport import Body, Transport, open_transport
 from services.tts.providers.interface import SpeechProvider, SpeechSpec, SpeechStream, Voice
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -57,12 +57,14 @@ class ElevenLabsProvider(SpeechProvider):
             )
         endpoint = endpoint_for(spec, with_alignment=with_alignment)
         async with self._transport.accepted(speech_request(spec, endpoint, self._settings)) as response:
+            body = Body(response)
             yield SpeechStream(
-                chunks=chunks_of(response, endpoint),
+                chunks=chunks_of(response, body, endpoint),
                 request_id=_matching(_REQUEST_ID, response.headers, "request-id"),
                 cost_units=_cost_units(response.headers),
                 ignored_fields=ignored_fields(spec),
                 max_concurrent_requests=_max_concurrent_requests(response.headers),
+                rest=body.rest,
             )
 
     def resolve(self, voice: str) -> Voice | None:

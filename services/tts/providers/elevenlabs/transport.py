@@ -46,6 +46,18 @@ class Body:
                 Reason.GENERATION_FAILED, "ElevenLabs ended the answer before it was complete; try again."
             ) from None
 
+    async def rest(self, seconds: float) -> None:
+        """Leaves what arrives in the kernel for `seconds`; returns at once if the answer is all here."""
+        connection = self._response.connection
+        protocol = None if connection is None else connection.protocol
+        if protocol is None:
+            return
+        protocol.pause_reading()
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            protocol.resume_reading()
+
     async def read_all(self, max_bytes: int) -> bytes:
         """Returns the whole body.
 

@@ -12,6 +12,7 @@ import pytest
 from services.common.cache.interface import Entry
 from tests.fakes.clocks import START_SECONDS, Clocks
 from tests.unit.common.cache.backends import KINDS, Backend, MongoBackend
+from tests.unit.common.cache.rig import Rig
 
 NOON = datetime.fromtimestamp(START_SECONDS, UTC)
 FIELDS = {
@@ -43,3 +44,9 @@ def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]
     yield made
     if isinstance(made, MongoBackend):
         made.drop()
+
+
+@pytest.fixture
+def rig(clocks: Clocks) -> Rig:
+    """A cache with its store, and the clocks of the machine."""
+    return Rig(clocks)
