@@ -11,7 +11,7 @@ import pytest
 from bench import machine
 from bench.load import Percentiles, parse
 from bench.rest import program_of
-from bench.scenarios import SCENARIOS, Scenario, Schedule, direct, full
+from bench.scenarios import FULL, SCENARIOS, Scenario, Schedule, direct, whole_suite
 
 _VOICE_ID = re.compile(r"[A-Za-z0-9_-]{16,64}")
 
@@ -99,6 +99,6 @@ def test_the_provider_is_asked_by_its_own_path_and_without_a_token() -> None:
 
 
 def test_a_token_is_shown_to_nobody() -> None:
-    target = full("http://127.0.0.1:1", "secret")
+    target = whole_suite(FULL, "http://127.0.0.1:1", "secret")
     assert target.headers == {"authorization": "Bearer secret"}
     assert "secret" not in repr(target)

@@ -23,7 +23,7 @@ def test_targets_change_places_from_round_to_round() -> None:
         measure(
             SCENARIOS[:1],
             targets,
-            Probe({}, os.getpid()),
+            Probe({"direct": {}, "full": {}}, os.getpid(), lambda: 0),
             load,
             rounds=3,
             seconds=1.0,
@@ -39,7 +39,7 @@ def test_cpu_time_is_told_per_good_answer_and_per_process() -> None:
     def load(target: Target, scenario: Scenario, seconds: float) -> LoadResult:
         return load_result(ok=10)
 
-    probe = Probe({"tts": os.getpid()}, os.getpid())
+    probe = Probe({"full": {"tts": os.getpid()}}, os.getpid(), lambda: 0)
     (run,) = measure(
         SCENARIOS[:1], [Target("full", "http://127.0.0.1:1")], probe, load, rounds=1, seconds=1.0, settle=_at_once
     )
