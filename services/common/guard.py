@@ -30,6 +30,7 @@ T = TypeVar("T")
 # Health must answer while everything else is refused, and reflection is for people looking into just that.
 EXEMPT = ("/grpc.health.v1.Health/", "/grpc.reflection.")
 REQUEST_ID = "x-request-id"
+_OWN_DEADLINE_SLACK_SECONDS = 1.0
 _REQUEST_ID_SHAPE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -169,7 +170,8 @@ class Guard(grpc.aio.ServerInterceptor):
     def _seconds_left(self, context: Context) -> float:
         remaining = cast("float | None", context.time_remaining())  # the stubs forget that there may be no deadline
         limit = self._limits.deadline_seconds
-        return limit if remaining is None else min(limit, remaining)
+        # The library itself ends a call at its caller's deadline; a status of ours would come too late to be sent.
+        return limit if remaining is None else min(limit, remaining + _OWN_DEADLINE_SLACK_SECONDS)
 
 
 async def _send(behaviour: Callable[..., Any], request: object, context: Context) -> None:

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from services.common.cache import TieredCache
 from services.common.usage import UsageRecorder
 from services.tts.accounting import Accounting
-from services.tts.assembly import SpeechOptions, assemble
+from services.tts.assembly import Speech, SpeechOptions, assemble
 from services.tts.care.retry import RetryPolicy
 from services.tts.metrics import SpeechMetrics
 from services.tts.planning import PlanningOptions
@@ -24,6 +24,23 @@ from tests.fakes.grpc_server import Served, served
 ASKED_ONCE = RetryPolicy(max_attempts=1)
 
 
+def speech_of(
+    *providers: SpeechProvider,
+    stall_seconds: float = 5,
+    fallbacks: tuple[str, ...] = (),
+    resume: bool = True,
+    reuse_sentences: bool = False,
+    cache: TieredCache[KeptSpeech] | None = None,
+) -> Speech:
+    """Returns what makes speech with these providers, the first being the default; none is asked twice or rested."""
+    by_name = {provider.name: provider for provider in providers}
+    planning = PlanningOptions(providers[0].name, fallbacks, max_text_characters=10_000, resume=resume)
+    options = SpeechOptions(
+        planning, stall_seconds=stall_seconds, retry=ASKED_ONCE, pacing=None, reuse_sentences=reuse_sentences
+    )
+    return assemble(by_name, options, cache)
+
+
 def servicer_of(
     *providers: SpeechProvider,
     stall_seconds: float = 5,
@@ -32,11 +49,9 @@ def servicer_of(
     usage: UsageRecorder | None = None,
 ) -> TextToSpeechServicer:
     """Returns the service with these providers, the first being the default; none is asked twice."""
-    by_name = {provider.name: provider for provider in providers}
-    planning = PlanningOptions(providers[0].name, max_text_characters=10_000)
-    options = SpeechOptions(planning, stall_seconds=stall_seconds, retry=ASKED_ONCE)
-    speech = assemble(by_name, options, cache)
+    speech = speech_of(*providers, stall_seconds=stall_seconds, cache=cache)
     accounting = Accounting(usage, SpeechMetrics(CollectorRegistry()))
+    by_name = {provider.name: provider for provider in providers}
     return TextToSpeechServicer(
         speech.planner, speech.synthesizer, by_name, accounting, max_unary_bytes=max_unary_bytes
     )

@@ -1,0 +1,137 @@
+"""From a wish to a plan: what is chosen, what is refused, and who may stand in."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from services.common.errors import MediaError, Reason
+from services.tts.planning import Planner, PlanningOptions, SpeechWish, longest_call
+from services.tts.providers.interface import Capabilities, VoiceSettings
+from tests.fakes.speech import ALL_FAMILIES, FakeSpeechProvider, voice
+
+WISH = SpeechWish("Hello", output_format="pcm_8000")
+
+
+def planner(*providers: FakeSpeechProvider, fallbacks: tuple[str, ...] = (), resume: bool = True) -> Planner:
+    options = PlanningOptions(providers[0].name, fallbacks, max_text_characters=100, resume=resume)
+    return Planner({provider.name: provider for provider in providers}, options)
+
+
+def test_what_a_wish_leaves_open_is_decided() -> None:
+    provider = FakeSpeechProvider(capabilities=Capabilities(ALL_FAMILIES, default_model_id="model-1"))
+    spec = planner(provider).plan(SpeechWish("Hello")).spec
+    assert (spec.voice.name, spec.output_format.name, spec.model_id) == ("Aria", "mp3_44100_128", "model-1")
+
+
+def test_what_a_wish_says_is_kept() -> None:
+    settings = VoiceSettings(0.1, 0.2, 0.3, 0.9, use_speaker_boost=False)
+    wish = SpeechWish(
+        "Hello",
+        voice="bella-ID".lower(),
+        provider="second",
+        model_id="model-2",
+        output_format="wav_8000",
+        language_code="pt",
+        settings=settings,
+        seed=0,
+        previous_text="before",
+        next_text="after",
+        previous_request_ids=("p",),
+        next_request_ids=("n",),
+        apply_text_normalization="off",
+        include_alignment=True,
+    )
+    second = FakeSpeechProvider(name="second", voices=[voice("Bella", "second")])
+    plan = planner(FakeSpeechProvider(), second).plan(wish)
+    assert (plan.provider, plan.with_alignment) == (second, True)
+    spec = plan.spec
+    assert (spec.voice.name, spec.output_format.name, spec.settings) == ("Bella", "wav_8000", settings)
+    for field in ("model_id", "language_code", "seed", "previous_text", "next_text", "previous_request_ids"):
+        assert getattr(spec, field) == getattr(wish, field)
+    assert (spec.next_request_ids, spec.apply_text_normalization) == (("n",), "off")
+
+
+def test_settings_that_a_wish_leaves_open_are_the_providers() -> None:
+    defaults = VoiceSettings(0.5, 0.75, 0.0, 1.0, use_speaker_boost=True)
+    provider = FakeSpeechProvider(capabilities=Capabilities(ALL_FAMILIES, default_settings=defaults))
+    wish = replace(WISH, settings=VoiceSettings(stability=0.0, use_speaker_boost=False))
+    chosen = planner(provider).plan(wish).spec.settings
+    assert chosen == VoiceSettings(0.0, 0.75, 0.0, 1.0, use_speaker_boost=False)
+
+
+def refused(wish: SpeechWish, provider: FakeSpeechProvider) -> MediaError:
+    with pytest.raises(MediaError) as caught:
+        planner(provider).plan(wish)
+    assert provider.live.total == 0
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("wish", "reason", "field"),
+    [
+        (SpeechWish("Hello", voice="Nobody"), Reason.VOICE_NOT_FOUND, "voice"),
+        (SpeechWish("Hello", provider="elevenlabs"), Reason.VALIDATION_ERROR, "provider"),
+        (SpeechWish("Hello", output_format="opus_48000_64"), Reason.VALIDATION_ERROR, "output_format"),
+        (SpeechWish("Hello", output_format="mp3"), Reason.VALIDATION_ERROR, "output_format"),
+        (SpeechWish("a" * 101), Reason.TEXT_TOO_LONG, "text"),
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_what_can_not_be_done_is_refused_by_field_without_asking_the_provider(
+    wish: SpeechWish, reason: Reason, field: str
+) -> None:
+    error = refused(wish, FakeSpeechProvider(capabilities=Capabilities(frozenset({"mp3", "pcm"}))))
+    assert error.reason is reason
+    assert [item.field for item in error.violations] == [field]
+
+
+def test_a_format_that_is_not_offered_is_answered_with_those_that_are() -> None:
+    error = refused(
+        SpeechWish("Hello", output_format="opus_48000_64"),
+        FakeSpeechProvider(capabilities=Capabilities(frozenset({"ulaw", "alaw"}))),
+    )
+    assert "espeak offers: ulaw_8000, alaw_8000" in error.message
+
+
+LIMITS = Capabilities(
+    ALL_FAMILIES,
+    default_model_id="large",
+    max_text_characters={"large": 30, "small": 10, "huge": 1000},
+    default_max_text_characters=20,
+)
+
+
+@pytest.mark.parametrize(("model", "limit"), [("", 30), ("large", 30), ("small", 10), ("unlisted", 20), ("huge", 1000)])
+def test_the_longest_call_is_the_models(model: str, limit: int) -> None:
+    provider = FakeSpeechProvider(capabilities=LIMITS)
+    assert longest_call(planner(provider).plan(replace(WISH, model_id=model))) == limit
+
+
+def test_the_longest_call_fits_whoever_may_stand_in() -> None:
+    first = FakeSpeechProvider(name="elevenlabs", capabilities=LIMITS)
+    second = FakeSpeechProvider(capabilities=replace(LIMITS, default_model_id="small"))
+    assert longest_call(planner(first, second, fallbacks=("espeak",)).plan(WISH)) == 10
+
+
+def test_who_stands_in_has_a_voice_of_the_same_name_and_the_format() -> None:
+    first = FakeSpeechProvider(name="elevenlabs")
+    second = FakeSpeechProvider(name="espeak")
+    other_voices = FakeSpeechProvider(name="third", voices=[voice("Bella", "third")])
+    other_formats = FakeSpeechProvider(name="fourth", capabilities=Capabilities(frozenset({"mp3"})))
+    chosen = planner(first, other_voices, other_formats, second, fallbacks=("third", "fourth", "elevenlabs", "espeak"))
+    plan = chosen.plan(replace(WISH, provider="elevenlabs"))
+    assert [one.provider for one in plan.fallbacks] == [second]
+
+
+@pytest.mark.parametrize(
+    ("streamed", "resume", "resumable"), [(True, True, True), (True, False, False), (False, True, False)]
+)
+def test_only_streams_are_mended_and_only_if_configured(streamed: bool, resume: bool, resumable: bool) -> None:
+    plan = planner(FakeSpeechProvider(), resume=resume).plan(replace(WISH, streamed=streamed))
+    assert plan.resumable is resumable
+
+
+def test_a_text_that_is_too_long_is_not_quoted() -> None:
+    assert "secret" not in refused(SpeechWish("secret" * 50), FakeSpeechProvider()).message
