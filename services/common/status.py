@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import grpc
 from google.protobuf import any_pb2, duration_pb2
 from google.protobuf.message import DecodeError
@@ -10,6 +12,8 @@ from grpc_status import rpc_status
 
 from services.common.errors import DOMAIN, FieldViolation, MediaError, Reason
 
+# A channel retries UNAVAILABLE by itself where a call has not begun. Ours has: the service has done its own retries.
+_NO_RETRY = ("grpc-retry-pushback-ms", "-1")
 # Errors that something other than our services produced: the channel, Envoy, the gRPC library.
 _REASON_OF_CODE = {
     # Whoever cancels a call of its own never sees this code: it comes from a server that stops as the call arrives.
@@ -36,7 +40,10 @@ def to_status(error: MediaError, request_id: str) -> grpc.Status:
         delay.FromNanoseconds(int(error.retry_after_seconds * 1e9))
         packed.append(_packed(error_details_pb2.RetryInfo(retry_delay=delay)))
     code = grpc.StatusCode[error.reason.row.grpc_code]
-    return rpc_status.to_status(status_pb2.Status(code=code.value[0], message=error.message, details=packed))
+    # A named tuple, which its published type does not tell.
+    status: Any = rpc_status.to_status(status_pb2.Status(code=code.value[0], message=error.message, details=packed))
+    final: grpc.Status = status._replace(trailing_metadata=(*status.trailing_metadata, _NO_RETRY))
+    return final
 
 
 def from_rpc_error(error: grpc.aio.AioRpcError) -> MediaError:

@@ -84,7 +84,6 @@ class Retries:
         Raises:
             MediaError: The last call failed; another one is not safe, not worth it or too late.
         """
-
         try:
             return await ask()
         except MediaError as error:

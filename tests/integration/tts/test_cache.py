@@ -1,0 +1,119 @@
+"""What is kept answers every kind of caller, over restarts too, and a store in trouble stops nobody."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from media.common.v1 import cache_pb2
+
+from services.common.cache import Entry, Store, TieredCache, TieredOptions, open_store
+from services.tts.speech_cache import COLLECTION, KeptSpeech, SpeechCodec
+from tests.fakes.elevenlabs import FakeElevenLabs
+from tests.integration.tts.conftest import SHAPES, Speaking, ask
+
+TEXT = "Whoever asks again gets the same."
+HIT, MISS, BYPASS = cache_pb2.CACHE_STATUS_HIT, cache_pb2.CACHE_STATUS_MISS, cache_pb2.CACHE_STATUS_BYPASS
+
+
+@asynccontextmanager
+async def cache_in(file: Path) -> AsyncIterator[TieredCache[KeptSpeech]]:
+    async with open_store("", file, COLLECTION) as store, TieredCache(store, SpeechCodec()) as cache:
+        yield cache
+
+
+@pytest.mark.parametrize("first", SHAPES)
+async def test_a_hit_answers_every_shape_even_after_a_restart(
+    fake: FakeElevenLabs, speaking: Speaking, tmp_path: Path, first: str
+) -> None:
+    async with cache_in(tmp_path / "kept") as cache, speaking(cache=cache) as stub:
+        made = await ask(stub, first, TEXT)
+        heard = [await ask(stub, shape, TEXT) for shape in SHAPES]
+    async with cache_in(tmp_path / "kept") as cache, speaking(cache=cache) as stub:
+        heard += [await ask(stub, shape, TEXT) for shape in SHAPES]
+    assert fake.calls == 1
+    assert made.header.cache_status == MISS
+    assert {one.header.cache_status for one in heard} == {HIT}
+    assert {one.audio for one in heard} == {made.audio}
+    timings = {one.timing for one in (made, *heard) if one.timing}
+    assert ["".join(character for character, _, _ in timing) for timing in timings] == [TEXT]
+    assert [one.done.provider_cost_units for one in heard if one.done is not None] == [0] * 6
+
+
+async def test_services_that_share_a_store_share_results(
+    fake: FakeElevenLabs, speaking: Speaking, tmp_path: Path
+) -> None:
+    async with cache_in(tmp_path / "kept") as cache, speaking(cache=cache) as stub:
+        await ask(stub, "unary", TEXT)
+        # Leaving writes what is still on its way.
+    async with cache_in(tmp_path / "kept") as one, cache_in(tmp_path / "kept") as other:
+        for cache in (one, other):
+            async with speaking(cache=cache) as stub:
+                assert (await ask(stub, "stream", TEXT)).header.cache_status == HIT
+    assert fake.calls == 1
+
+
+async def test_a_caller_may_refuse_the_cache(fake: FakeElevenLabs, speaking: Speaking, tmp_path: Path) -> None:
+    async with cache_in(tmp_path / "kept") as cache, speaking(cache=cache) as stub:
+        assert (await ask(stub, "unary", TEXT, use_cache=False)).header.cache_status == BYPASS
+        assert (await ask(stub, "unary", TEXT)).header.cache_status == MISS
+        assert (await ask(stub, "stream", TEXT, use_cache=False)).header.cache_status == BYPASS
+    assert fake.calls == 3
+
+
+async def test_what_the_store_has_spoiled_is_made_anew(
+    fake: FakeElevenLabs, speaking: Speaking, tmp_path: Path
+) -> None:
+    file = tmp_path / "kept"
+    async with cache_in(file) as cache, speaking(cache=cache) as stub:
+        made = await ask(stub, "unary", TEXT)
+    with sqlite3.connect(file) as database:
+        assert database.execute("UPDATE cache_entries SET data = substr(data, 1, 100)").rowcount == 1
+    database.close()
+    async with cache_in(file) as cache, speaking(cache=cache) as stub:
+        again = await ask(stub, "unary", TEXT)
+        assert cache.stats.corrupt == 1
+    assert (again.header.cache_status, again.audio, fake.calls) == (MISS, made.audio, 2)
+
+
+class NeverAnswers(Store):
+    """A store that is there, and silent."""
+
+    async def _read(self, key: str) -> Entry | None:
+        await asyncio.Event().wait()
+        return None
+
+    async def put(self, entry: Entry) -> None:
+        await asyncio.Event().wait()
+
+    async def delete(self, key: str) -> None:
+        await asyncio.Event().wait()
+
+    async def purge_expired(self) -> int:
+        await asyncio.Event().wait()
+        return 0
+
+    async def close(self) -> None:
+        return
+
+
+async def test_a_store_that_never_answers_stops_nobody(fake: FakeElevenLabs, speaking: Speaking) -> None:
+    options = TieredOptions(memory_bytes=0, read_timeout_seconds=0.01, drain_seconds=0.01)
+    async with TieredCache(NeverAnswers(COLLECTION), SpeechCodec(), options) as cache, speaking(cache=cache) as stub:
+        for shape in SHAPES:
+            assert (await ask(stub, shape, TEXT)).done is not None
+        assert cache.stats.misses == len(SHAPES)
+    assert fake.calls == len(SHAPES)
+
+
+async def test_what_is_expired_is_not_served(fake: FakeElevenLabs, speaking: Speaking, tmp_path: Path) -> None:
+    async with open_store("", tmp_path / "kept", COLLECTION) as store:
+        options = TieredOptions(ttl_seconds=0)
+        async with TieredCache(store, SpeechCodec(), options) as cache, speaking(cache=cache) as stub:
+            for _ in range(2):
+                assert (await ask(stub, "unary", TEXT)).header.cache_status == MISS
+    assert fake.calls == 2

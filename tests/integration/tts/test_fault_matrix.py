@@ -1,0 +1,80 @@
+"""Every way in which the provider fails, before and after its first byte, as every kind of caller sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import grpc
+import pytest
+
+from services.common.errors import Reason
+from services.common.status import from_rpc_error
+from tests.fakes.elevenlabs import FakeElevenLabs
+from tests.fakes.elevenlabs_answers import Answer, Gate, refused, refused_fields, refused_in_html, refused_legacy
+from tests.integration.tts.conftest import SHAPES, Speaking, ask
+
+# A single sentence: nothing of it can be mended by another call.
+TEXT = "What will become of this"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A way to fail, and what the caller is told."""
+
+    answer: Answer
+    reason: Reason
+    silent_after_pieces: int | None = None
+
+
+BEFORE_THE_FIRST_BYTE = {
+    "429 concurrent (legacy)": Fault(refused_legacy(429, "too_many_concurrent_requests"), Reason.PROVIDER_BUSY),
+    "429 concurrent": Fault(refused(429, "concurrent_limit_exceeded"), Reason.PROVIDER_BUSY),
+    "429 rate": Fault(refused(429, "rate_limit_exceeded"), Reason.PROVIDER_BUSY),
+    "500": Fault(refused(500, "internal_error"), Reason.PROVIDER_UNAVAILABLE),
+    "502 in html": Fault(refused_in_html(502), Reason.PROVIDER_UNAVAILABLE),
+    "503 empty": Fault(Answer(503), Reason.PROVIDER_UNAVAILABLE),
+    "quota as 401": Fault(refused_legacy(401, "quota_exceeded"), Reason.PROVIDER_QUOTA_EXCEEDED),
+    "bad key": Fault(refused(401, "invalid_api_key"), Reason.PROVIDER_REJECTED_KEY),
+    "voice": Fault(refused(404, "voice_not_found"), Reason.VOICE_NOT_FOUND),
+    "422": Fault(refused_fields(("body", "seed")), Reason.VALIDATION_ERROR),
+    "empty 200": Fault(Answer(audio=b""), Reason.GENERATION_FAILED),
+    "wrong content type": Fault(Answer(content_type="text/html"), Reason.GENERATION_FAILED),
+    "cut": Fault(Answer(cut_after_pieces=0), Reason.GENERATION_FAILED),
+    "stall": Fault(Answer(), Reason.PROVIDER_TIMEOUT, silent_after_pieces=0),
+}
+AFTER_THE_FIRST_BYTE = {
+    "cut": Fault(Answer(cut_after_pieces=2), Reason.GENERATION_FAILED),
+    "stall": Fault(Answer(), Reason.PROVIDER_TIMEOUT, silent_after_pieces=1),
+}
+MATRIX = [
+    pytest.param(fault, shape, id=f"{name} {when} first byte, {shape}")
+    for when, faults in (("before", BEFORE_THE_FIRST_BYTE), ("after", AFTER_THE_FIRST_BYTE))
+    for name, fault in faults.items()
+    for shape in SHAPES
+]
+
+
+@pytest.mark.parametrize(("fault", "shape"), MATRIX)
+async def test_a_failure_is_told_as_what_it_is_and_nothing_is_kept(
+    fake: FakeElevenLabs, speaking: Speaking, fault: Fault, shape: str
+) -> None:
+    gate = None if fault.silent_after_pieces is None else Gate(fault.silent_after_pieces)
+    fake.answers.append(replace(fault.answer, gate=gate))
+    async with speaking(stall_seconds=0.3) as stub:
+        with pytest.raises(grpc.aio.AioRpcError) as failure:
+            await ask(stub, shape, TEXT)
+        error = from_rpc_error(failure.value)
+        assert error.reason is fault.reason
+        assert fake.calls == 1
+        await fake.all_closed()
+        heard = await ask(stub, shape, TEXT)
+    assert fake.calls == 2
+    assert heard.done is not None
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+async def test_a_provider_that_is_not_there_is_unavailable(speaking: Speaking, shape: str) -> None:
+    async with speaking("http://127.0.0.1:1") as stub:
+        with pytest.raises(grpc.aio.AioRpcError) as failure:
+            await ask(stub, shape, TEXT)
+    assert from_rpc_error(failure.value).reason is Reason.PROVIDER_UNAVAILABLE
