@@ -1,0 +1,111 @@
+"""What is written down of each call, whichever way it ends."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import cast
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from services.common.cache import CacheStats
+from services.common.errors import MediaError, Reason
+from services.common.usage import UsageRecord, UsageRecorder
+from services.tts.accounting import Accounting
+from services.tts.events import CacheStatus, Done, Header, SpeechEvent
+from services.tts.formats import FORMATS
+from services.tts.metrics import SpeechMetrics
+from services.tts.providers.interface import AudioChunk, SpeechSpec
+from tests.fakes.speech import voice
+
+TEXT = "Hello"
+SPEC = SpeechSpec(TEXT, voice(), FORMATS["pcm_8000"])
+CHUNK = AudioChunk(b"\x00\x00")
+
+
+class Ledger:
+    """Takes records like the recorder, and keeps them where a test can see them."""
+
+    def __init__(self) -> None:
+        self.records: list[UsageRecord] = []
+
+    def record(self, record: UsageRecord) -> None:
+        self.records.append(record)
+
+
+async def call(status: CacheStatus, *rest: SpeechEvent | Exception) -> AsyncIterator[SpeechEvent]:
+    yield Header(SPEC, "espeak", cache_status=status)
+    for step in rest:
+        if isinstance(step, Exception):
+            raise step
+        yield step
+
+
+def done(cost_units: int | None = 5, saved_cost_units: int = 0, cached_characters: int = 0) -> Done:
+    return Done(5, 2, 1.0, "", cost_units, cached_characters=cached_characters, saved_cost_units=saved_cost_units)
+
+
+async def account(
+    events: AsyncIterator[SpeechEvent], leaves_after: int | None = None
+) -> tuple[UsageRecord, CollectorRegistry]:
+    ledger, registry = Ledger(), CollectorRegistry()
+    accounting = Accounting(cast("UsageRecorder", ledger), SpeechMetrics(registry))
+    generator = cast("AsyncGenerator[SpeechEvent, None]", events)
+    seen = 0
+    async with aclosing(accounting.watched(generator, "alice", TEXT)) as watched:
+        try:
+            async for _ in watched:
+                seen += 1
+                if seen == leaves_after:
+                    break
+        except (MediaError, RuntimeError):
+            pass
+    (record,) = ledger.records
+    return record, registry
+
+
+@pytest.mark.parametrize(
+    ("status", "end", "cost", "saved", "cached"),
+    [
+        ("miss", done(), 5, 0, 0),
+        ("bypass", done(), 5, 0, 0),
+        ("miss", done(3, 2, 2), 3, 2, 2),
+        ("hit", done(0, 5, 5), None, 5, 5),
+        ("joined", done(0, 5), None, 5, 5),
+    ],
+)
+async def test_a_whole_call_is_written_down_with_what_it_cost_and_saved(
+    status: CacheStatus, end: Done, cost: int | None, saved: int, cached: int
+) -> None:
+    record, registry = await account(call(status, CHUNK, end))
+    assert (record.principal, record.outcome, record.characters) == ("alice", "OK", 5)
+    assert (record.cost_units, record.saved_cost_units, record.cached_characters) == (cost, saved, cached)
+    assert record.first_audio_seconds is not None
+    labels = {"provider": "espeak", "cache": status, "outcome": "OK"}
+    assert registry.get_sample_value("media_speech_calls_total", labels) == 1
+
+
+@pytest.mark.parametrize(
+    ("failure", "outcome"),
+    [(MediaError(Reason.PROVIDER_BUSY), "PROVIDER_BUSY"), (RuntimeError("secret"), "INTERNAL")],
+)
+async def test_a_failed_call_is_written_down_by_its_reason(failure: Exception, outcome: str) -> None:
+    record, _ = await account(call("miss", CHUNK, failure))
+    assert (record.outcome, record.cost_units) == (outcome, None)
+
+
+async def test_a_call_that_was_left_is_written_down_as_left() -> None:
+    record, _ = await account(call("miss", CHUNK, CHUNK, done()), leaves_after=2)
+    assert record.outcome == "CANCELLED"
+
+
+async def test_whoever_leaves_with_the_last_message_has_everything() -> None:
+    record, _ = await account(call("miss", CHUNK, done()), leaves_after=3)
+    assert record.outcome == "OK"
+
+
+def test_what_the_cache_did_is_shown_when_asked_for() -> None:
+    registry = CollectorRegistry()
+    SpeechMetrics(registry).watch_cache(lambda: CacheStats(hits_memory=3))
+    assert registry.get_sample_value("media_speech_cache_total", {"event": "hits_memory"}) == 3
