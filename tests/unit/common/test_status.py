@@ -32,7 +32,9 @@ def received(status: grpc.Status) -> grpc.aio.AioRpcError:
 
 
 def details_of(status: grpc.Status) -> status_pb2.Status:
-    ((_, content),) = status.trailing_metadata or ()
+    trailers = dict(status.trailing_metadata or ())
+    content = trailers["grpc-status-details-bin"]
+    assert trailers["grpc-retry-pushback-ms"] == "-1"
     assert isinstance(content, bytes)
     return status_pb2.Status.FromString(content)
 

@@ -55,6 +55,16 @@ class Speaker(FakeSpeechProvider):
         return [spec.text for spec, _ in self.specs]
 
 
+class Refusing(Speaker):
+    """Never accepts."""
+
+    @asynccontextmanager
+    async def synthesize(self, spec: SpeechSpec, *, with_alignment: bool) -> AsyncIterator[SpeechStream]:
+        self.specs.append((spec, with_alignment))
+        raise MediaError(Reason.PROVIDER_UNAVAILABLE)
+        yield  # makes it a generator
+
+
 async def told(
     *speakers: Speaker, wish: SpeechWish = WISH, resume: bool = True, fallbacks: tuple[str, ...] = ()
 ) -> tuple[Header, list[AudioChunk], Done]:
@@ -139,6 +149,18 @@ async def test_a_stand_in_goes_on_and_is_named() -> None:
     assert second.texts == ["Three four! Five six? Seven."]
 
 
+async def test_a_stand_in_from_the_beginning_is_named_in_the_header_and_is_no_seam() -> None:
+    header, _, done = await told(Refusing(name="elevenlabs"), Speaker(), fallbacks=("espeak",))
+    assert (header.provider, done.seams) == ("espeak", ())
+
+
+async def test_as_many_failures_as_allowed_are_mended() -> None:
+    speaker = Speaker(breaks={1: 12, 2: 14})
+    _, _, done = await told(speaker)
+    assert speaker.texts == [TEXT, TEXT[9:], TEXT[21:]]
+    assert [seam.text_offset for seam in done.seams] == [9, 21]
+
+
 @pytest.mark.parametrize(
     ("wish", "resume", "breaks"),
     [
@@ -173,6 +195,17 @@ async def test_sentences_by_themselves_are_paid_for_once() -> None:
     timing = timing_of([event for event in heard if isinstance(event, AudioChunk)])
     assert timing.text == changed
     assert timing.ends_seconds[-1] == done.duration_seconds == len(changed) * SECONDS_PER_CHARACTER
+
+
+async def test_sentences_by_a_stand_in_name_it_and_are_not_kept_as_the_first_ones() -> None:
+    first, second = Refusing(name="elevenlabs"), Speaker()
+    async with TieredCache(None, SpeechCodec()) as cache:
+        speech = speech_of(first, second, fallbacks=("espeak",), reuse_sentences=True, cache=cache)
+        for _ in range(2):
+            header, *_, done = [event async for event in speech.synthesizer.stream(speech.planner.plan(WISH))]
+            assert isinstance(header, Header)
+            assert isinstance(done, Done)
+            assert (header.provider, header.cache_status, done.seams) == ("espeak", "miss", ())
 
 
 async def test_a_reader_who_leaves_in_the_second_piece_ends_it() -> None:
