@@ -119,11 +119,12 @@ class Synthesizer:
     @asynccontextmanager
     async def _open_sentence(self, plans: Sequence[Plan]) -> AsyncIterator[Piece]:
         """Has a sentence spoken like a request of its own, so that it is found, shared and kept as one."""
-        plan, *others = (_standing_alone(one) for one in plans)
-        async with aclosing(self._shared(replace(plan, fallbacks=tuple(others)))) as events:
+        first, *others = alone = [_standing_alone(one) for one in plans]
+        async with aclosing(self._shared(replace(first, fallbacks=tuple(others)))) as events:
             header = await anext(events)
             assert isinstance(header, Header)  # noqa: S101 - told so to mypy: every stream of ours begins with one
-            yield _piece_of(plan, header, events)
+            spoken_by = next(one for one in alone if one.provider.name == header.provider)
+            yield _piece_of(spoken_by, header, events)
 
 
 def _piece_of(plan: Plan, header: Header, events: AsyncIterator[SpeechEvent]) -> Piece:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import grpc
 from media.tts.v1 import tts_pb2_grpc
@@ -43,13 +44,12 @@ def speech_of(
 
 def servicer_of(
     *providers: SpeechProvider,
-    stall_seconds: float = 5,
     max_unary_bytes: int = 1_000_000,
-    cache: TieredCache[KeptSpeech] | None = None,
     usage: UsageRecorder | None = None,
+    **options: Any,
 ) -> TextToSpeechServicer:
-    """Returns the service with these providers, the first being the default; none is asked twice."""
-    speech = speech_of(*providers, stall_seconds=stall_seconds, cache=cache)
+    """Returns the service with these providers and the options of `speech_of`."""
+    speech = speech_of(*providers, **options)
     accounting = Accounting(usage, SpeechMetrics(CollectorRegistry()))
     by_name = {provider.name: provider for provider in providers}
     return TextToSpeechServicer(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from media.tts.v1 import tts_pb2, tts_pb2_grpc
 
 from services.common.channel import open_stream
 from services.tts.providers.elevenlabs import ElevenLabsSettings, open_elevenlabs
+from services.tts.providers.interface import SpeechProvider
 from tests.fakes.elevenlabs import API_KEY, FakeElevenLabs, fake_elevenlabs
 from tests.fakes.speech_service import served_by, servicer_of
 
@@ -39,13 +40,20 @@ async def fake() -> AsyncIterator[FakeElevenLabs]:
 
 @pytest.fixture
 def speaking(fake: FakeElevenLabs) -> Speaking:
-    """What starts the service in front of the fake; takes what `servicer_of` takes, and another base URL."""
+    """What starts the service in front of the fake; takes what `servicer_of` takes, and whatever is named here."""
 
     @asynccontextmanager
-    async def start(base_url: str = "", **options: Any) -> AsyncIterator[tts_pb2_grpc.TextToSpeechServiceAsyncStub]:
+    async def start(
+        base_url: str = "", longest_call: int | None = None, stand_ins: Sequence[SpeechProvider] = (), **options: Any
+    ) -> AsyncIterator[tts_pb2_grpc.TextToSpeechServiceAsyncStub]:
         settings = ElevenLabsSettings(API_KEY, base_url or fake.base_url)
-        async with open_elevenlabs(settings) as provider, served_by(servicer_of(provider, **options)) as running:
-            yield tts_pb2_grpc.TextToSpeechServiceStub(running.channel)
+        async with open_elevenlabs(settings) as provider:
+            if longest_call is not None:
+                provider.capabilities = replace(
+                    provider.capabilities, max_text_characters={}, default_max_text_characters=longest_call
+                )
+            async with served_by(servicer_of(provider, *stand_ins, **options)) as running:
+                yield tts_pb2_grpc.TextToSpeechServiceStub(running.channel)
 
     return start
 

@@ -61,8 +61,11 @@ class Refusing(Speaker):
     @asynccontextmanager
     async def synthesize(self, spec: SpeechSpec, *, with_alignment: bool) -> AsyncIterator[SpeechStream]:
         self.specs.append((spec, with_alignment))
+        self._refuse()
+        yield SpeechStream(self._spoken(spec, None))
+
+    def _refuse(self) -> None:
         raise MediaError(Reason.PROVIDER_UNAVAILABLE)
-        yield  # makes it a generator
 
 
 async def told(

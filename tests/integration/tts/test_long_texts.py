@@ -1,0 +1,99 @@
+"""Texts beyond what one call takes: several calls, one stream, one clock, one digest."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from services.tts.duration import duration_meter
+from services.tts.formats import FORMATS
+from services.tts.wav import wav_of_all
+from tests.fakes.elevenlabs import FakeElevenLabs
+from tests.fakes.provider_audio import speech
+from tests.integration.tts.conftest import SHAPES, Speaking, ask
+
+PIECES = ("The first sentence is here. The second one too. ", "A third follows! ", "And is this the fourth? It is.")
+TEXT = "".join(PIECES)
+LIMIT = 50
+
+
+def sent(fake: FakeElevenLabs, field: str) -> list[str]:
+    return [request.json.get(field, "") for request in fake.requests]
+
+
+def seconds_of(text: str, output_format: str) -> float:
+    meter = duration_meter(FORMATS[output_format])
+    meter.feed(speech(text, FORMATS[output_format]))
+    return meter.seconds
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("output_format", ["mp3_44100_64", "pcm_16000", "ulaw_8000"])
+async def test_the_pieces_are_one_stream_on_one_clock(
+    fake: FakeElevenLabs, speaking: Speaking, shape: str, output_format: str
+) -> None:
+    async with speaking(longest_call=LIMIT) as stub:
+        heard = await ask(stub, shape, TEXT, output_format=output_format)
+    assert sent(fake, "text") == list(PIECES)
+    assert heard.done is not None
+    assert heard.audio == b"".join(speech(piece, FORMATS[output_format]) for piece in PIECES)
+    assert heard.done.sha256 == hashlib.sha256(heard.audio).hexdigest()
+    assert (heard.done.audio_bytes, heard.done.characters) == (len(heard.audio), len(TEXT))
+    assert heard.done.duration_seconds == pytest.approx(sum(seconds_of(piece, output_format) for piece in PIECES))
+    assert heard.done.provider_cost_units == len(TEXT)
+    assert not heard.done.seams
+
+
+async def test_the_timing_spells_the_text_and_never_goes_back(fake: FakeElevenLabs, speaking: Speaking) -> None:
+    async with speaking(longest_call=LIMIT) as stub:
+        heard = await ask(stub, "timestamps", TEXT)
+    assert "".join(character for character, _, _ in heard.timing) == TEXT
+    starts, ends = ([entry[at] for entry in heard.timing] for at in (1, 2))
+    assert starts == sorted(starts)
+    assert ends == sorted(ends)
+    second = len(PIECES[0])
+    assert starts[second] == pytest.approx(seconds_of(PIECES[0], "mp3_44100_128"))
+
+
+async def test_each_call_is_told_what_stands_around_its_piece(fake: FakeElevenLabs, speaking: Speaking) -> None:
+    async with speaking(longest_call=LIMIT) as stub:
+        await ask(stub, "stream", TEXT, previous_text="Before it all.", next_text="After it all.")
+    assert sent(fake, "previous_text") == ["Before it all.", PIECES[0], PIECES[0] + PIECES[1]]
+    assert sent(fake, "next_text") == [PIECES[1] + PIECES[2], PIECES[2], "After it all."]
+
+
+async def test_neighbouring_requests_are_those_of_the_first_and_last_piece_only(
+    fake: FakeElevenLabs, speaking: Speaking
+) -> None:
+    async with speaking(longest_call=LIMIT) as stub:
+        await ask(stub, "stream", TEXT, previous_request_ids=["before"], next_request_ids=["after"])
+    assert [request.json.get("previous_request_ids") for request in fake.requests] == [["before"], None, None]
+    assert [request.json.get("next_request_ids") for request in fake.requests] == [None, None, ["after"]]
+    assert sent(fake, "previous_text")[1:] == [PIECES[0], PIECES[0] + PIECES[1]]
+
+
+async def test_a_model_that_takes_no_context_gets_none_and_nobody_is_told_of_fields_that_were_not_set(
+    fake: FakeElevenLabs, speaking: Speaking
+) -> None:
+    async with speaking(longest_call=LIMIT) as stub:
+        heard = await ask(stub, "unary", TEXT, model_id="eleven_v3")
+    assert sent(fake, "previous_text") == sent(fake, "next_text") == ["", "", ""]
+    assert list(heard.header.ignored_fields) == []
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+async def test_wav_files_become_one_file(fake: FakeElevenLabs, speaking: Speaking, shape: str) -> None:
+    async with speaking(longest_call=LIMIT) as stub:
+        heard = await ask(stub, shape, TEXT, output_format="wav_16000")
+    assert fake.calls == len(PIECES)
+    assert heard.audio == wav_of_all([speech(piece, FORMATS["wav_16000"]) for piece in PIECES])
+    assert heard.done is not None
+    assert heard.done.sha256 == hashlib.sha256(heard.audio).hexdigest()
+    assert heard.done.duration_seconds == pytest.approx((len(heard.audio) - 44) / 32_000)
+
+
+async def test_a_text_of_the_longest_call_is_one_call(fake: FakeElevenLabs, speaking: Speaking) -> None:
+    async with speaking(longest_call=len(TEXT)) as stub:
+        heard = await ask(stub, "unary", TEXT)
+    assert sent(fake, "text") == [TEXT]
