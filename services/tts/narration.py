@@ -52,6 +52,7 @@ class Piece:
 OpenPiece = Callable[[Sequence[Plan]], AbstractAsyncContextManager[Piece]]
 """Has a part of the text spoken by the first of the plans that can be had; entering it waits for the first audio."""
 
+_CONTEXT = ("previous_text", "next_text")
 _CONTEXT_CHARACTERS = 1000
 """How much of the text around a piece is told to the model, for intonation."""
 _ROUNDING_SECONDS = 0.05
@@ -139,7 +140,15 @@ class Narration:
         text = self._plan.spec.text
         before = text[max(0, piece.start - _CONTEXT_CHARACTERS) : piece.start] or plan.spec.previous_text
         after = text[piece.end : piece.end + _CONTEXT_CHARACTERS] or plan.spec.next_text
-        spec = replace(plan.spec, text=text[piece.start : piece.end], previous_text=before, next_text=after)
+        spec = replace(
+            plan.spec,
+            text=text[piece.start : piece.end],
+            previous_text=before,
+            next_text=after,
+            # The caller's neighbours stand before the first piece and after the last one.
+            previous_request_ids=plan.spec.previous_request_ids if piece.start == 0 else (),
+            next_request_ids=plan.spec.next_request_ids if piece.end == len(text) else (),
+        )
         return replace(plan, spec=spec)
 
     def _begun(self, opened: Piece, piece: Span) -> list[SpeechEvent]:
@@ -158,7 +167,8 @@ class Narration:
             replace(opened.plan.spec, text=self._plan.spec.text),
             provider,
             opened.request_id,
-            opened.ignored_fields,
+            # Context that is ours between pieces was never the caller's to lose.
+            tuple(name for name in opened.ignored_fields if name not in _CONTEXT or getattr(self._plan.spec, name)),
             queued_seconds=opened.queued_seconds,
         )
         return [self._header]

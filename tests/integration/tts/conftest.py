@@ -77,6 +77,11 @@ async def ask(
             if listening is not None and not messages:
                 listening.release()
             messages.append(message)
+    return heard_in(messages)
+
+
+def heard_in(messages: Sequence[tts_pb2.SynthesizeStreamResponse]) -> Heard:
+    """Returns what the messages of a stream say; `done` is None where it is missing."""
     chunks = [message.chunk for message in messages if message.HasField("chunk")]
     done = messages[-1].done if messages[-1].HasField("done") else None
     return Heard(b"".join(chunk.audio for chunk in chunks), _timing(chunks), messages[0].header, done)

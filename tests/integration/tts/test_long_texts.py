@@ -13,7 +13,11 @@ from tests.fakes.elevenlabs import FakeElevenLabs
 from tests.fakes.provider_audio import speech
 from tests.integration.tts.conftest import SHAPES, Speaking, ask
 
-PIECES = ("The first sentence is here. The second one too. ", "A third follows! ", "And is this the fourth? It is.")
+PIECES = (
+    "The first sentence is here. The second one too. ",
+    "A third follows, which is longer! ",
+    "And is this the fourth? It is.",
+)
 TEXT = "".join(PIECES)
 LIMIT = 50
 
@@ -95,5 +99,5 @@ async def test_wav_files_become_one_file(fake: FakeElevenLabs, speaking: Speakin
 
 async def test_a_text_of_the_longest_call_is_one_call(fake: FakeElevenLabs, speaking: Speaking) -> None:
     async with speaking(longest_call=len(TEXT)) as stub:
-        heard = await ask(stub, "unary", TEXT)
+        await ask(stub, "unary", TEXT)
     assert sent(fake, "text") == [TEXT]
