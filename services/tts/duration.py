@@ -90,6 +90,7 @@ _MPEG_1 = 3
 _LAYER_3 = 1
 # The part of a header that decides how long its frame is and lasts.
 _TELLING_BYTES = 3
+_HEADER_BYTES = 4
 _FREE_OR_BAD_RATE = (0, 15)
 _BAD_SAMPLE_RATE = 3
 _INFO_TAGS = (b"Xing", b"Info")
@@ -106,7 +107,17 @@ class _Mp3(_Walker):
         super().__init__()
         self._seconds = 0.0
         self._first = True
-        self._known: dict[bytes, tuple[float, int]] = {}
+        self._known: dict[bytes, tuple[float, int, bytes]] = {}
+
+    def padding(self) -> bytes:
+        cut = self._pending
+        if not cut:
+            return super().padding()
+        # Within a header: a decoder that took half of it for a whole one would lose the frame that follows.
+        cut_head = cut[:_HEADER_BYTES]
+        frames = (head.ljust(frame_bytes, b"\x00") for _, frame_bytes, head in self._known.values())
+        frame = next((frame for frame in frames if frame.startswith(cut_head)), cut)
+        return frame[len(cut) :]
 
     @property
     def seconds(self) -> float:
@@ -147,7 +158,8 @@ class _Mp3(_Walker):
             self._seconds += samples / sample_rate_hz
         self._first = False
         frame_bytes = samples // 8 * bit_rate // sample_rate_hz + padding
-        self._known[data[position : position + _TELLING_BYTES]] = samples / sample_rate_hz, frame_bytes
+        header = data[position : position + _HEADER_BYTES]
+        self._known[header[:_TELLING_BYTES]] = samples / sample_rate_hz, frame_bytes, header
         return frame_bytes
 
 

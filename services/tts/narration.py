@@ -90,6 +90,8 @@ class Narration:
         self._digest = hashlib.sha256()
         self._audio_bytes = 0
         self._clock_seconds = 0.0
+        self._timing_from_seconds = 0.0
+        self._timed_until_seconds = 0.0
         self._cost_units: int | None = None
         self._cached_characters = 0
         self._saved_cost_units = 0
@@ -127,6 +129,7 @@ class Narration:
                     if not self._mend(piece, heard.characters_until(meter.seconds), failure):
                         raise
                     if filler := self._counted(meter.padding()):
+                        meter.feed(filler)
                         yield AudioChunk(filler)
                 self._clock_seconds += meter.seconds
                 self._settle(opened)
@@ -152,6 +155,7 @@ class Narration:
         return replace(plan, spec=spec)
 
     def _begun(self, opened: Piece, piece: Span) -> list[SpeechEvent]:
+        self._timing_from_seconds = self._timed_until_seconds
         provider, before = opened.plan.provider.name, self._speaking
         self._speaking = provider
         if self._broken is None and before not in ("", provider):
@@ -190,8 +194,14 @@ class Narration:
         if self._joins_wav:
             self._wav += audio
             audio = b""
-        alignment = shifted(chunk.alignment, self._clock_seconds) if chunk.alignment is not None else None
+        alignment = self._placed(chunk.alignment) if chunk.alignment else None
         return AudioChunk(self._counted(audio), alignment) if audio or alignment else None
+
+    def _placed(self, alignment: Alignment) -> Alignment:
+        """Returns timing on the clock of the whole utterance; what a broken call told ahead can not be taken back."""
+        placed = _not_before(shifted(alignment, self._clock_seconds), self._timing_from_seconds)
+        self._timed_until_seconds = placed.ends_seconds[-1]
+        return placed
 
     def _counted(self, audio: bytes) -> bytes:
         self._digest.update(audio)
@@ -204,7 +214,8 @@ class Narration:
         Returns False where nothing can be mended: then the failure is the caller's to know.
         """
         borders = [item.end for item in split_sentences(self._plan.spec.text[piece.start : piece.end])]
-        splittable = (len(borders) > 1 or piece.start > 0) and self._plan.spec.output_format.family != "wav"
+        several = len(borders) > 1 or len(piece) < len(self._plan.spec.text)
+        splittable = several and self._plan.spec.output_format.family != "wav"
         if not (self._plan.resumable and splittable and len(self._seams) < self._options.max_resumes):
             return False
         offset = piece.start + max((border for border in borders if border <= heard_characters), default=0)
@@ -253,6 +264,16 @@ class _Heard:
     def characters_until(self, seconds: float) -> int:
         """Returns how many code points were heard whole by then."""
         return sum(length for length, end in self._told if end <= seconds + _ROUNDING_SECONDS)
+
+
+def _not_before(alignment: Alignment, seconds: float) -> Alignment:
+    if alignment.starts_seconds[0] >= seconds:
+        return alignment
+    return Alignment(
+        alignment.characters,
+        tuple(max(seconds, start) for start in alignment.starts_seconds),
+        tuple(max(seconds, end) for end in alignment.ends_seconds),
+    )
 
 
 async def _next(chunks: AsyncIterator[AudioChunk], stall_seconds: float) -> AudioChunk | None:

@@ -59,7 +59,7 @@ class Synthesizer:
         Raises:
             MediaError: The provider refused, failed, stalled, was cut, or delivered no audio.
         """
-        source = self._shared(plan) if plan.shared else self._narration(plan).events()
+        source = self._shared(plan) if plan.shared else self._narration(_with_what_mending_needs(plan)).events()
         async with aclosing(source) as events:
             async for event in events:
                 if (told := _for_caller(event, plan)) is not None:
@@ -150,7 +150,13 @@ def _spoken(text: str, pieces: Sequence[Span]) -> Sequence[Span]:
 
 def _standing_alone(plan: Plan) -> Plan:
     """Returns the plan of a sentence that sounds the same whatever stands around it."""
-    return replace(plan, spec=replace(plan.spec, previous_text="", next_text=""), resumable=False)
+    alone = replace(plan.spec, previous_text="", next_text="", previous_request_ids=(), next_request_ids=())
+    return replace(plan, spec=alone, resumable=False)
+
+
+def _with_what_mending_needs(plan: Plan) -> Plan:
+    """Returns the plan with timing where a failure may be mended: it says which sentences were heard."""
+    return _with_timing(plan) if plan.resumable and len(split_sentences(plan.spec.text)) > 1 else plan
 
 
 def _with_timing(plan: Plan) -> Plan:

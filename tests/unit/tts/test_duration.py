@@ -175,3 +175,30 @@ def test_a_wav_file_with_a_header_without_end_is_counted_the_same_however_it_is_
 ) -> None:
     audio = b"RIFF\x00\x00\x00\x00WAVE" + b"x" * before + b"data\x00\x00\x00\x00" + bytes(2400)
     assert seconds(WAV, *cut(audio, places)) == pytest.approx(seconds(WAV, audio))
+
+
+@pytest.mark.parametrize("name", ["pcm_16000", "ulaw_8000", "wav_24000"])
+@pytest.mark.parametrize("cut_bytes", range(4))
+def test_raw_audio_is_completed_to_whole_samples(name: str, cut_bytes: int) -> None:
+    meter = duration_meter(FORMATS[name])
+    meter.feed(bytes(100 + cut_bytes))
+    filler = {"pcm_16000": cut_bytes % 2}.get(name, 0)
+    assert meter.padding() == bytes(filler)
+
+
+@pytest.mark.parametrize("frame", FRAMES, ids=str)
+def test_an_mp3_that_was_cut_is_completed_to_whole_frames_wherever_the_cut_is(frame: MpegFrame) -> None:
+    whole, following = frame.bytes() * 3, frame.bytes() * 2
+    for cut_bytes in range(1, frame.frame_bytes):
+        meter = duration_meter(MP3)
+        meter.feed(whole + frame.bytes()[:cut_bytes])
+        filler = meter.padding()
+        assert frame.bytes()[:cut_bytes] + filler == frame.bytes()
+        assert seconds(MP3, whole + frame.bytes()[:cut_bytes] + filler + following) == pytest.approx(frame.seconds * 6)
+
+
+@pytest.mark.parametrize("audio", [b"", b"garb", b"\xff", b"garbage that is no frame at all"])
+def test_what_is_no_frame_is_completed_by_nothing(audio: bytes) -> None:
+    meter = duration_meter(MP3)
+    meter.feed(audio)
+    assert meter.padding() == b""
