@@ -36,6 +36,12 @@ class Reason(Enum):
         False,
         "The result does not fit one message; use the streaming call or a smaller format.",
     )
+    URL_FORBIDDEN = Row(
+        "INVALID_ARGUMENT", 400, False, "The URL may not be fetched: only public http and https addresses are."
+    )
+    URL_UNREACHABLE = Row(
+        "FAILED_PRECONDITION", 422, False, "The URL did not deliver: unknown host, refused, an error, or too slow."
+    )
     UNAUTHENTICATED = Row("UNAUTHENTICATED", 401, False, "The token or API key is missing, expired or not ours.")
     PROVIDER_QUOTA_EXCEEDED = Row(
         "FAILED_PRECONDITION", 402, False, "The provider account has no credit left; top it up or use another provider."
@@ -44,11 +50,20 @@ class Reason(Enum):
     NOT_FOUND = Row("NOT_FOUND", 404, False, "There is nothing at this path.")
     VOICE_NOT_FOUND = Row("NOT_FOUND", 404, False, "No such voice; GET /api/voices lists them.")
     METHOD_NOT_ALLOWED = Row("UNIMPLEMENTED", 405, False, "The path exists for another HTTP method; see Allow.")
+    ALREADY_EXISTS = Row(
+        "ALREADY_EXISTS", 409, False, "There is something under this key already; choose another, or allow overwriting."
+    )
     PAYLOAD_TOO_LARGE = Row("INVALID_ARGUMENT", 413, False, "The request body exceeds the limit of this path.")
     UNSUPPORTED_MEDIA_TYPE = Row(
         "INVALID_ARGUMENT", 415, False, "The request body must be sent as application/json in UTF-8."
     )
     CONTENT_BLOCKED = Row("FAILED_PRECONDITION", 422, False, "The provider's safety rules refuse this content.")
+    MEDIA_INVALID = Row(
+        "INVALID_ARGUMENT",
+        422,
+        False,
+        "The file is not what it should be: unreadable, cut, too large or of a wrong type.",
+    )
     OVERLOADED = Row("RESOURCE_EXHAUSTED", 429, True, "The service is at its limit of calls; retry after the delay.")
     RATE_LIMITED = Row("RESOURCE_EXHAUSTED", 429, True, "This caller sends too many requests; retry after the delay.")
     PROVIDER_BUSY = Row(
@@ -63,6 +78,12 @@ class Reason(Enum):
     )
     GENERATION_FAILED = Row(
         "INTERNAL", 500, False, "The provider failed or delivered nothing usable; nothing of it was stored."
+    )
+    STORAGE_FAILED = Row(
+        "INTERNAL",
+        500,
+        True,
+        "The object store could not be written or read; nothing is half-stored. `make doctor` tells.",
     )
     INTERNAL = Row("INTERNAL", 500, False, "The suite itself failed; report the request id.")
     UNAVAILABLE = Row("UNAVAILABLE", 503, True, "A part of the suite is starting, stopping or gone; retry.")

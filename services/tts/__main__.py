@@ -11,6 +11,7 @@ from media.usage.v1 import usage_pb2_grpc
 from prometheus_client import CollectorRegistry
 
 from services.common.cache import TieredCache, TieredOptions, open_store
+from services.common.care.retry import RetryPolicy
 from services.common.guard import Limits
 from services.common.metrics import served_metrics
 from services.common.runtime import run
@@ -18,7 +19,6 @@ from services.common.server import Register, ServerOptions, serve
 from services.common.usage import UsageRecorder, open_usage
 from services.tts.accounting import Accounting
 from services.tts.assembly import SpeechOptions, assemble
-from services.tts.care.retry import RetryPolicy
 from services.tts.metrics import SpeechMetrics
 from services.tts.pacing import Pacing
 from services.tts.planning import PlanningOptions

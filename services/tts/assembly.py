@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from services.common.cache import TieredCache
+from services.common.care.gate import Gate
+from services.common.care.retry import Retries, RetryPolicy
 from services.common.flight import Flights
-from services.tts.care.gate import Gate
-from services.tts.care.opening import Care
-from services.tts.care.retry import Retries, RetryPolicy
 from services.tts.events import SpeechEvent, size_bytes
 from services.tts.narration import NarrationOptions
+from services.tts.opening import Care
 from services.tts.pacing import Pacing
 from services.tts.planning import Planner, PlanningOptions
 from services.tts.providers.interface import SpeechProvider

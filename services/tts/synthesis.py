@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from services.common.cache import TieredCache
 from services.common.flight import Flights
 from services.common.timing.sentences import Span, split_for_limit, split_sentences
-from services.tts.care.opening import Care, opened
 from services.tts.events import Done, Header, Plan, SpeechEvent, answered
 from services.tts.narration import Narration, NarrationOptions, Piece
+from services.tts.opening import Care, opened
 from services.tts.planning import longest_call
 from services.tts.providers.interface import AudioChunk
 from services.tts.speech_cache import KeptSpeech, Recording, cache_key, replay

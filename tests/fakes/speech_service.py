@@ -11,10 +11,10 @@ from media.tts.v1 import tts_pb2_grpc
 from prometheus_client import CollectorRegistry
 
 from services.common.cache import TieredCache
+from services.common.care.retry import RetryPolicy
 from services.common.usage import UsageRecorder
 from services.tts.accounting import Accounting
 from services.tts.assembly import Speech, SpeechOptions, assemble
-from services.tts.care.retry import RetryPolicy
 from services.tts.metrics import SpeechMetrics
 from services.tts.planning import PlanningOptions
 from services.tts.providers.interface import SpeechProvider

@@ -13,13 +13,6 @@ from services.tts.formats import OutputFormat
 
 VoiceType = Literal["custom", "standard", "account", "embedded"]
 
-LIMIT_KEY = "provider_limit"
-"""Key in the metadata of a MediaError, PROVIDER_BUSY, for which of its limits an engine is at, where it tells."""
-CONCURRENCY = "concurrency"
-"""Value of LIMIT_KEY: too many calls at once, whatever their rate."""
-MAY_BE_CHARGED_KEY = "may_be_charged"
-"""Key in the metadata of a MediaError that came when the engine had the request already: asking again may pay twice."""
-
 
 @dataclass(frozen=True, slots=True)
 class Voice:

@@ -10,9 +10,9 @@ from email.utils import parsedate_to_datetime
 
 import orjson
 
+from services.common.care.facts import CONCURRENCY, LIMIT_KEY
 from services.common.errors import FieldViolation, MediaError, Reason
 from services.tts.providers.elevenlabs.settings import PROVIDER
-from services.tts.providers.interface import CONCURRENCY, LIMIT_KEY
 
 DEFAULT_RETRY_AFTER_SECONDS = 1.0
 MAX_RETRY_AFTER_SECONDS = 300.0

@@ -11,12 +11,12 @@ import orjson
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
+from services.common.care.facts import MAY_BE_CHARGED_KEY
 from services.common.errors import MediaError, Reason
 from services.common.log import logger
 from services.tts.providers.elevenlabs.failures import refusal
 from services.tts.providers.elevenlabs.request import ProviderRequest
 from services.tts.providers.elevenlabs.settings import PROVIDER, ElevenLabsSettings
-from services.tts.providers.interface import MAY_BE_CHARGED_KEY
 
 MAX_ERROR_BODY_BYTES = 64 * 1024
 

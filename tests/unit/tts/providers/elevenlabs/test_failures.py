@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
+from services.common.care.facts import CONCURRENCY, LIMIT_KEY
 from services.common.errors import MediaError, Reason
 from services.tts.providers.elevenlabs.failures import MAX_RETRY_AFTER_SECONDS, refusal
-from services.tts.providers.interface import CONCURRENCY, LIMIT_KEY
 from tests.fakes.elevenlabs_answers import (
     Answer,
     refused,

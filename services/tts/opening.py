@@ -9,12 +9,13 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
+from services.common.care.calling import teaching
+from services.common.care.gate import Gate
+from services.common.care.retry import Patience, Retries
 from services.common.errors import MediaError, Reason
 from services.common.log import logger
-from services.tts.care.gate import Gate
-from services.tts.care.retry import Patience, Retries
 from services.tts.events import Plan
-from services.tts.providers.interface import CONCURRENCY, LIMIT_KEY, AudioChunk, SpeechStream
+from services.tts.providers.interface import AudioChunk, SpeechStream
 
 log = logger(__name__)
 
@@ -150,7 +151,7 @@ class _Search:
             with self._noting_failure(provider.name):
                 turn = await held.enter_async_context(gate.turn(self._patience.left_seconds))
                 self._queued_seconds += turn.waited_seconds
-                with _teaching(gate):
+                with teaching(gate):
                     speech = provider.synthesize(plan.spec, with_alignment=plan.with_alignment)
                     stream = await held.enter_async_context(speech)
             if stream.max_concurrent_requests is not None:
@@ -205,17 +206,6 @@ class _Search:
             metadata={**error.metadata, "attempts": attempts},
         )
         return explained.with_traceback(error.__traceback__)
-
-
-@contextmanager
-def _teaching(gate: Gate) -> Iterator[None]:
-    """Tells the gate if the provider refuses because of how many calls are under way."""
-    try:
-        yield
-    except MediaError as error:
-        if error.metadata.get(LIMIT_KEY) == CONCURRENCY:
-            gate.refused()
-        raise
 
 
 class _Replayed(AsyncIterator[AudioChunk]):

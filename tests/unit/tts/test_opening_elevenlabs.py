@@ -9,14 +9,14 @@ from contextlib import asynccontextmanager
 import pytest
 
 from services.common.errors import MediaError, Reason
-from services.tts.care.opening import Care, opened
+from services.tts.opening import Care, opened
 from services.tts.providers.elevenlabs import ElevenLabsProvider, ElevenLabsSettings, open_elevenlabs
 from tests.fakes.elevenlabs import API_KEY, FakeElevenLabs, fake_elevenlabs
 from tests.fakes.elevenlabs_answers import Answer, Gate, refused, refused_legacy
 from tests.fakes.provider_audio import speech
 from tests.fakes.tcp import tcp_peer
 from tests.fakes.virtual_time import PassingTime
-from tests.unit.tts.care.planning import TEXT, care_for, plan_of
+from tests.unit.tts.candidates import TEXT, care_for, plan_of
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.common.care.facts import MAY_BE_CHARGED_KEY
+from services.common.care.gate import NoTurnError
+from services.common.care.retry import Patience, Retries, RetryPolicy
 from services.common.errors import MediaError, Reason
-from services.tts.care.gate import NoTurnError
-from services.tts.care.retry import Patience, Retries, RetryPolicy
-from services.tts.providers.interface import MAY_BE_CHARGED_KEY
 from tests.conftest import LogLines
 from tests.fakes.virtual_time import PassingTime
 

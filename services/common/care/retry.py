@@ -11,10 +11,10 @@ from typing import TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
+from services.common.care.facts import MAY_BE_CHARGED_KEY
+from services.common.care.gate import NoTurnError
 from services.common.errors import MediaError, Reason
 from services.common.log import logger
-from services.tts.care.gate import NoTurnError
-from services.tts.providers.interface import MAY_BE_CHARGED_KEY
 
 log = logger(__name__)
 

@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from services.tts.care.gate import Gate, NoTurnError
+from services.common.care.gate import Gate, NoTurnError
 from tests.fakes.virtual_time import VirtualLoop
 
 MAX_QUEUE = 4

@@ -7,15 +7,16 @@ import asyncio
 import pytest
 
 from services.common.alignment import Alignment
+from services.common.care.facts import CONCURRENCY, LIMIT_KEY
+from services.common.care.gate import Gate
+from services.common.care.retry import Retries, RetryPolicy
 from services.common.errors import FieldViolation, MediaError, Reason
-from services.tts.care.gate import Gate
-from services.tts.care.opening import Care, Failure, Opened, opened
-from services.tts.care.retry import Retries, RetryPolicy
-from services.tts.providers.interface import CONCURRENCY, LIMIT_KEY, AudioChunk
+from services.tts.opening import Care, Failure, Opened, opened
+from services.tts.providers.interface import AudioChunk
 from tests.conftest import LogLines
 from tests.fakes.speech import FakeSpeechProvider
 from tests.fakes.virtual_time import in_virtual_time
-from tests.unit.tts.care.planning import care_for, plan_of
+from tests.unit.tts.candidates import care_for, plan_of
 
 FIRST, SECOND = AudioChunk(b"first"), AudioChunk(b"second")
 TIMING = AudioChunk(b"", Alignment(("H",), (0.0,), (0.1,)))

@@ -8,14 +8,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
-from services.common.errors import MediaError, Reason
-from services.tts.care.gate import (
+from services.common.care.gate import (
     MAX_RETRY_AFTER_SECONDS,
     MIN_RETRY_AFTER_SECONDS,
     RECOVERY_SECONDS,
     Gate,
     NoTurnError,
 )
+from services.common.errors import MediaError, Reason
 from tests.conftest import LogLines
 from tests.fakes.virtual_time import PassingTime, in_virtual_time
 

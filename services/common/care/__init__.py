@@ -1,0 +1,1 @@
+"""How providers are treated, whatever they make: turns, retries, and what their failures tell."""
