@@ -1,0 +1,1 @@
+"""Who draws: one package per provider behind one interface."""

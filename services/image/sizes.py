@@ -1,0 +1,62 @@
+"""Sizes that have names, and the limits of those that have none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+MAX_PIXELS = 20_000_000
+"""Most pixels of any picture, made, given or uploaded."""
+MAX_SIDE_PIXELS = 14_142
+"""Longest side of a picture that is asked for."""
+CUSTOM = "custom"
+"""Name under which a size has no preset: the request says it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Width and height in pixels, both greater than 0."""
+
+    width: int
+    height: int
+
+    @property
+    def pixels(self) -> int:
+        """How many pixels there are."""
+        return self.width * self.height
+
+    def within(self, longest_side: int) -> Size:
+        """Returns this size, or the largest of its shape whose sides are at most `longest_side`."""
+        longest = max(self.width, self.height)
+        if longest <= longest_side:
+            return self
+        return Size(max(1, self.width * longest_side // longest), max(1, self.height * longest_side // longest))
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A size that has a name."""
+
+    size: Size
+    """The size."""
+    description: str
+    """What it is for."""
+
+
+PRESETS: Mapping[str, Preset] = {
+    "square_hd": Preset(Size(1024, 1024), "Square HD"),
+    "square": Preset(Size(512, 512), "Square"),
+    "portrait_4_3": Preset(Size(768, 1024), "Portrait 4:3"),
+    "portrait_16_9": Preset(Size(576, 1024), "Portrait 16:9"),
+    "landscape_4_3": Preset(Size(1024, 768), "Landscape 4:3"),
+    "landscape_16_9": Preset(Size(1024, 576), "Landscape 16:9"),
+    "thumbnail": Preset(Size(256, 256), "Small thumbnails"),
+    "card": Preset(Size(512, 512), "Card displays"),
+    "standard": Preset(Size(1024, 1024), "Standard"),
+    "banner": Preset(Size(1920, 1080), "Hero and banner images"),
+    "wide_card": Preset(Size(1280, 720), "Wide format"),
+    "portrait": Preset(Size(768, 1024), "Portrait orientation"),
+}
+"""Every preset, by the name that requests use."""
+DEFAULT_PRESET = "landscape_4_3"
+CUSTOM_DESCRIPTION = "Any size: width and height of the request"
