@@ -69,6 +69,16 @@ class OpenObject:
 
 
 @dataclass(frozen=True, slots=True)
+class ObjectUrl:
+    """An address at which whoever has it can read an object."""
+
+    url: str
+    """The address."""
+    expires_at: datetime | None = None
+    """When it ends, in UTC; None if it lasts."""
+
+
+@dataclass(frozen=True, slots=True)
 class ObjectPage:
     """Some of the objects under a prefix, in the order of their keys."""
 
@@ -123,8 +133,8 @@ class ObjectStore(ABC):
         """
 
     @abstractmethod
-    async def url(self, key: str, *, lifetime_seconds: float | None = None) -> str:
-        """Returns an address at which whoever has it can read the object; does not look whether it is there.
+    async def url(self, key: str, *, lifetime_seconds: float | None = None) -> ObjectUrl:
+        """Returns an address of the object; does not look whether it is there.
 
         Args:
             key: Which object.

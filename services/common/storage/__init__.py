@@ -1,0 +1,33 @@
+"""The object store: whole objects under keys, in a folder, S3, DigitalOcean Spaces or Supabase."""
+
+from __future__ import annotations
+
+from services.common.storage.interface import (
+    IMMUTABLE,
+    OWNER,
+    ByteRange,
+    ObjectInfo,
+    ObjectPage,
+    ObjectSpec,
+    ObjectStore,
+    ObjectUrl,
+    OpenObject,
+    read_all,
+)
+from services.common.storage.open import open_object_store
+from services.common.storage.settings import StorageSettings
+
+__all__ = [
+    "IMMUTABLE",
+    "OWNER",
+    "ByteRange",
+    "ObjectInfo",
+    "ObjectPage",
+    "ObjectSpec",
+    "ObjectStore",
+    "ObjectUrl",
+    "OpenObject",
+    "StorageSettings",
+    "open_object_store",
+    "read_all",
+]

@@ -1,0 +1,222 @@
+"""Objects in S3 and in whatever speaks like it, DigitalOcean Spaces among them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
+
+import obstore
+from obstore.exceptions import (
+    AlreadyExistsError,
+    BaseError,
+    NotFoundError,
+    PermissionDeniedError,
+    UnauthenticatedError,
+)
+from obstore.store import S3Store as Client
+
+from services.common.errors import MediaError, Reason, invalid
+from services.common.log import logger
+from services.common.storage.interface import (
+    ByteRange,
+    ObjectInfo,
+    ObjectPage,
+    ObjectSpec,
+    ObjectStore,
+    ObjectUrl,
+    OpenObject,
+)
+from services.common.storage.keys import check_key
+
+log = logger(__name__)
+
+_CHUNK_BYTES = 1024 * 1024
+_RESERVED = {"Content-Type", "Cache-Control"}
+
+
+@dataclass(frozen=True, slots=True)
+class S3Options:
+    """Where the bucket is, and how it is reached."""
+
+    name: str
+    """s3 or spaces."""
+    bucket: str
+    region: str
+    endpoint: str
+    """Empty for Amazon's own."""
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    public_url: str = ""
+    """Where everybody may read the bucket; empty: links are signed."""
+    virtual_hosted: bool = False
+    """Whether the endpoint has the bucket in its host name."""
+    url_lifetime_seconds: float = 86_400
+    """How long signed links work unless somebody says otherwise."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Names of the variables for `bucket` and `credentials`, for messages."""
+
+
+class S3Store(ObjectStore):
+    """Keeps objects in one bucket."""
+
+    def __init__(self, options: S3Options) -> None:
+        self.name = options.name
+        self._options = options
+        config: dict[str, object] = {
+            "bucket": options.bucket,
+            "region": options.region,
+            "virtual_hosted_style_request": options.virtual_hosted,
+        }
+        if options.access_key_id:
+            config |= {
+                "access_key_id": options.access_key_id,
+                "secret_access_key": options.secret_access_key,
+            }
+        if options.endpoint:
+            config["endpoint"] = options.endpoint
+        self._client = Client(
+            config=config,  # type: ignore[arg-type]  # a TypedDict of the same names
+            client_options={"allow_http": options.endpoint.startswith("http://"), "timeout": "60s"},
+            retry_config={"max_retries": 2, "retry_timeout": timedelta(seconds=10)},
+        )
+
+    async def put(
+        self, key: str, data: bytes | AsyncIterator[bytes], spec: ObjectSpec, *, overwrite: bool = False
+    ) -> ObjectInfo:
+        """Stores an object; what comes in pieces goes up in parts, and appears when the last one is there."""
+        check_key(key)
+        attributes = {
+            "Content-Type": spec.content_type,
+            "Cache-Control": spec.cache_control,
+            **spec.metadata,
+        }
+        if not overwrite and not isinstance(data, bytes):
+            # Parts that are put together can not be told to find the place free.
+            await self._require_free(key)
+        with self._explained():
+            await obstore.put_async(
+                self._client,
+                key,
+                data,
+                attributes=attributes,
+                mode="overwrite" if overwrite or not isinstance(data, bytes) else "create",
+                use_multipart=not isinstance(data, bytes),
+            )
+        return await self.head(key)
+
+    @asynccontextmanager
+    async def open(self, key: str, byte_range: ByteRange | None = None) -> AsyncIterator[OpenObject]:
+        """Opens an object."""
+        check_key(key)
+        with self._explained():
+            found = await obstore.get_async(
+                self._client,
+                key,
+                options={"range": (byte_range.start, byte_range.end)} if byte_range else None,
+            )
+            info = _info(found.meta, found.attributes)
+        yield OpenObject(info, self._chunks(found))
+
+    async def head(self, key: str) -> ObjectInfo:
+        """Asks for what is known about an object."""
+        check_key(key)
+        with self._explained():
+            found = await obstore.get_async(self._client, key, options={"head": True})
+        return _info(found.meta, found.attributes)
+
+    async def url(self, key: str, *, lifetime_seconds: float | None = None) -> ObjectUrl:
+        """Returns the public address, or a signed one; asks nobody."""
+        check_key(key)
+        if self._options.public_url:
+            return ObjectUrl(f"{self._options.public_url}/{quote(key, safe='/')}")
+        lifetime = timedelta(seconds=lifetime_seconds or self._options.url_lifetime_seconds)
+        with self._explained():
+            signed = await obstore.sign_async(self._client, "GET", key, lifetime)
+        return ObjectUrl(signed, datetime.now(UTC) + lifetime)
+
+    async def delete(self, key: str) -> bool:
+        """Deletes an object; S3 does not tell whether there was one."""
+        check_key(key)
+        with self._explained():
+            try:
+                await obstore.delete_async(self._client, key)
+            except FileNotFoundError:
+                return False
+        return True
+
+    async def list(self, prefix: str, *, page_size: int = 100, page_token: str = "") -> ObjectPage:
+        """Lists objects after the last one of the page before."""
+        if prefix:
+            check_key(prefix.removesuffix("/"), "prefix")
+        if page_token and not page_token.startswith(prefix):
+            raise invalid("page_token", "must be the next_page_token of the page before")
+        found: list[ObjectInfo] = []
+        with self._explained():
+            stream = obstore.list(
+                self._client, prefix or None, offset=page_token or None, chunk_size=min(page_size + 1, 1000)
+            )
+            async for chunk in stream:
+                found.extend(_info(meta, {}) for meta in chunk)
+                if len(found) > page_size:
+                    break
+        page = tuple(found[:page_size])
+        return ObjectPage(page, page[-1].key if len(found) > page_size else "")
+
+    async def _require_free(self, key: str) -> None:
+        try:
+            await self.head(key)
+        except MediaError as error:
+            if error.reason is Reason.NOT_FOUND:
+                return
+            raise
+        raise MediaError(Reason.ALREADY_EXISTS)
+
+    async def _chunks(self, found: obstore.GetResult) -> AsyncIterator[bytes]:
+        with self._explained():
+            async for chunk in found.stream(min_chunk_size=_CHUNK_BYTES // 4):
+                view = memoryview(chunk)
+                for start in range(0, len(view), _CHUNK_BYTES):
+                    yield bytes(view[start : start + _CHUNK_BYTES])
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Says in our words what the bucket can not do."""
+        bucket = self._options.variables.get("bucket", "the bucket")
+        credentials = self._options.variables.get("credentials", "the credentials")
+        try:
+            yield
+        except (NotFoundError, FileNotFoundError) as error:
+            if "NoSuchBucket" in str(error):
+                raise _failed(f"The bucket of {bucket} does not exist; make it, or name another.") from None
+            raise MediaError(Reason.NOT_FOUND, "There is no object of this key.") from None
+        except AlreadyExistsError:
+            raise MediaError(Reason.ALREADY_EXISTS) from None
+        except (PermissionDeniedError, UnauthenticatedError, PermissionError):
+            raise _failed(f"The store refuses {credentials}; check them and their rights on the bucket.") from None
+        except (BaseError, OSError, ValueError) as error:
+            log.warning("the object store failed", store=self.name, error_type=type(error).__name__)
+            text = str(error)
+            if any(code in text for code in ("InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied")):
+                raise _failed(f"The store refuses {credentials}; check them and their rights on the bucket.") from None
+            if "NoSuchBucket" in text:
+                raise _failed(f"The bucket of {bucket} does not exist; make it, or name another.") from None
+            raise _failed("The object store can not be reached or fails; `make doctor` tells more.") from None
+
+
+def _failed(message: str) -> MediaError:
+    return MediaError(Reason.STORAGE_FAILED, message)
+
+
+def _info(meta: obstore.ObjectMeta, attributes: Mapping[str, str]) -> ObjectInfo:
+    return ObjectInfo(
+        key=meta["path"],
+        size_bytes=meta["size"],
+        content_type=attributes.get("Content-Type", "application/octet-stream"),
+        etag=(meta["e_tag"] or "").strip('"'),
+        modified_at=meta["last_modified"],
+        metadata={name: value for name, value in attributes.items() if name not in _RESERVED},
+        cache_control=attributes.get("Cache-Control", ""),
+    )

@@ -1,0 +1,132 @@
+"""What every process that keeps or serves objects reads from the environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+
+from services.common.settings import Settings
+
+StoreName = Literal["local", "s3", "spaces", "supabase"]
+_URL = "^https?://[^/?#]+(/[^?#]*)?$"
+_OPTIONAL_URL = f"^$|{_URL}"
+
+MAX_LIFETIME_SECONDS = 604_800
+"""Longest life of a signed link, a week; S3 has no longer one."""
+
+
+class StorageSettings(Settings):
+    """Settings of the object store; all processes of a suite have the same."""
+
+    storage: StoreName | None = Field(
+        None,
+        validation_alias="MEDIA_STORAGE",
+        description="Where media are kept. Unset: supabase, spaces or s3, the first that is configured, else local.",
+    )
+    storage_dir: Path = Field(
+        Path(".run/state/objects"),
+        validation_alias="MEDIA_STORAGE_DIR",
+        description="Folder of the local object store; services and gateway share it.",
+    )
+    public_url: str = Field(
+        "http://localhost:8080",
+        pattern=_URL,
+        validation_alias="MEDIA_PUBLIC_URL",
+        description="Where the suite is reached from outside; links to local objects begin with it.",
+    )
+    url_signing_key: SecretStr = Field(
+        SecretStr(""),
+        validation_alias="MEDIA_URL_SIGNING_KEY",
+        description="Secret that signs links to local objects. Unset: one that is made in the folder.",
+    )
+    url_lifetime_seconds: float = Field(
+        86_400,
+        ge=60,
+        le=MAX_LIFETIME_SECONDS,
+        validation_alias="MEDIA_URL_LIFETIME_SECONDS",
+        description="How long links to objects work, where they do not last.",
+    )
+
+    s3_bucket: str = Field("", validation_alias="S3_BUCKET", description="Bucket in S3.")
+    s3_region: str = Field("us-east-1", validation_alias="S3_REGION", description="Region of the bucket.")
+    s3_endpoint: str = Field(
+        "",
+        pattern=_OPTIONAL_URL,
+        validation_alias="S3_ENDPOINT",
+        description="Where a server that speaks S3 is. Unset: Amazon.",
+    )
+    s3_access_key_id: SecretStr = Field(
+        SecretStr(""), validation_alias="S3_ACCESS_KEY_ID", description="Key of the account."
+    )
+    s3_secret_access_key: SecretStr = Field(
+        SecretStr(""), validation_alias="S3_SECRET_ACCESS_KEY", description="Its secret."
+    )
+    s3_public_url: str = Field(
+        "",
+        pattern=_OPTIONAL_URL,
+        validation_alias="S3_PUBLIC_URL",
+        description="Where everybody may read the bucket, such as a CDN. Unset: signed links.",
+    )
+    s3_virtual_hosted: bool = Field(
+        False,
+        validation_alias="S3_VIRTUAL_HOSTED",
+        description="Whether S3_ENDPOINT has the bucket in its host name.",
+    )
+
+    spaces_key: SecretStr = Field(
+        SecretStr(""), validation_alias="DIGITALOCEAN_SPACES_KEY", description="Key of the Spaces account."
+    )
+    spaces_secret: SecretStr = Field(
+        SecretStr(""), validation_alias="DIGITALOCEAN_SPACES_SECRET", description="Its secret."
+    )
+    spaces_region: str = Field(
+        "nyc3",
+        pattern="^[a-z0-9]+$",
+        validation_alias="DIGITALOCEAN_SPACES_REGION",
+        description="Region of the Space.",
+    )
+    spaces_bucket: str = Field("", validation_alias="DIGITALOCEAN_SPACES_BUCKET", description="Name of the Space.")
+    spaces_cdn: str = Field(
+        "",
+        pattern=_OPTIONAL_URL,
+        validation_alias="DIGITALOCEAN_SPACES_CDN",
+        description="Where everybody may read the Space. Unset: signed links.",
+    )
+
+    supabase_url: str = Field(
+        "", pattern=_OPTIONAL_URL, validation_alias="SUPABASE_URL", description="Where the Supabase project is."
+    )
+    supabase_service_role: SecretStr = Field(
+        SecretStr(""), validation_alias="SUPABASE_SERVICE_ROLE", description="Its service role key."
+    )
+    supabase_bucket: str = Field("pets", validation_alias="SUPABASE_BUCKET", description="Bucket in Supabase.")
+    supabase_bucket_public: bool = Field(
+        True,
+        validation_alias="SUPABASE_BUCKET_PUBLIC",
+        description="Whether everybody may read the bucket. If not, links are signed.",
+    )
+    supabase_public_url: str = Field(
+        "",
+        pattern=_OPTIONAL_URL,
+        validation_alias="SUPABASE_PUBLIC_URL",
+        description="Where readers find Supabase, where that is elsewhere than for us. Unset: SUPABASE_URL.",
+    )
+
+    @property
+    def store_name(self) -> StoreName:
+        """Which store is used."""
+        if self.storage is not None:
+            return self.storage
+        return next(iter(self.configured_stores), "local")
+
+    @property
+    def configured_stores(self) -> tuple[StoreName, ...]:
+        """Stores beside the folder that have at least what is said of them first, in the order of preference."""
+        found: dict[StoreName, bool] = {
+            "supabase": bool(self.supabase_url and self.supabase_service_role.get_secret_value()),
+            "spaces": bool(self.spaces_key.get_secret_value()),
+            "s3": bool(self.s3_bucket),
+        }
+        return tuple(name for name, configured in found.items() if configured)

@@ -1,0 +1,276 @@
+"""Objects in a bucket of Supabase Storage."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import aiohttp
+import orjson
+
+from services.common.errors import MediaError, invalid
+from services.common.log import logger
+from services.common.storage.interface import (
+    ByteRange,
+    ObjectInfo,
+    ObjectPage,
+    ObjectSpec,
+    ObjectStore,
+    ObjectUrl,
+    OpenObject,
+)
+from services.common.storage.keys import check_key
+from services.common.storage.supabase_errors import failure_of_answer, failure_of_client, unreachable
+
+if TYPE_CHECKING:
+    from storage3 import AsyncBucketProxy, AsyncStorageClient
+
+log = logger(__name__)
+
+_TIMEOUT_SECONDS = 60
+_CHUNK_BYTES = 256 * 1024
+# Beyond this the client's own handling of bytes stalls the loop for longer than 5 ms; it streams files instead.
+_IN_MEMORY_BYTES = 1024 * 1024
+_FOLDER_PAGE = 100
+_MAX_AGE = re.compile(r"max-age=([0-9]+)")
+_OK, _PARTIAL = 200, 206
+
+
+@dataclass(frozen=True, slots=True)
+class SupabaseOptions:
+    """Where the bucket is, and how it is reached."""
+
+    url: str
+    """Where the project is, for us."""
+    service_role: str = field(repr=False)
+    """Its service role key."""
+    bucket: str = "pets"
+    public: bool = True
+    """Whether everybody may read the bucket; if not, links are signed."""
+    public_url: str = ""
+    """Where readers find the project; empty: as we do."""
+    url_lifetime_seconds: float = 86_400
+    """How long signed links work unless somebody says otherwise."""
+
+
+class SupabaseStore(ObjectStore):
+    """Keeps objects in one bucket; connects when first used."""
+
+    name = "supabase"
+
+    def __init__(self, options: SupabaseOptions) -> None:
+        self._options = options
+        self._base = f"{options.url.rstrip('/')}/storage/v1"
+        self._public_base = f"{(options.public_url or options.url).rstrip('/')}/storage/v1"
+        self._headers = {"apikey": options.service_role, "Authorization": f"Bearer {options.service_role}"}
+        self._connecting = asyncio.Lock()
+        self._client: AsyncStorageClient | None = None
+        self._session: aiohttp.ClientSession | None = None
+
+    async def put(
+        self, key: str, data: bytes | AsyncIterator[bytes], spec: ObjectSpec, *, overwrite: bool = False
+    ) -> ObjectInfo:
+        """Uploads an object; what is large or comes in pieces goes by way of a temporary file."""
+        check_key(key)
+        max_age = _MAX_AGE.search(spec.cache_control)
+        options: Any = {
+            "content-type": spec.content_type,
+            # The server makes max-age of it.
+            "cache-control": max_age[1] if max_age else "0",
+            "upsert": "true" if overwrite else "false",
+            "metadata": dict(spec.metadata),
+        }
+        bucket = await self._bucket()
+        with self._explained():
+            if isinstance(data, bytes) and len(data) <= _IN_MEMORY_BYTES:
+                await bucket.upload(key, data, options)
+            else:
+                async with _spooled(data) as file:
+                    await bucket.upload(key, file, options)
+        return await self.head(key)
+
+    @asynccontextmanager
+    async def open(self, key: str, byte_range: ByteRange | None = None) -> AsyncIterator[OpenObject]:
+        """Reads an object while it arrives, which the client does not do."""
+        info = await self.head(key)
+        headers = dict(self._headers)
+        if byte_range is not None:
+            headers["Range"] = f"bytes={byte_range.start}-{byte_range.end - 1}"
+        url = f"{self._base}/object/authenticated/{self._options.bucket}/{quote(key, safe='/')}"
+        session = await self._http()
+        with self._explained():
+            async with session.get(url, headers=headers) as answer:
+                if answer.status not in (_OK, _PARTIAL):
+                    raise failure_of_answer(await _json(answer))
+                yield OpenObject(info, self._chunks(answer))
+
+    async def head(self, key: str) -> ObjectInfo:
+        """Asks for what is known about an object."""
+        check_key(key)
+        bucket = await self._bucket()
+        with self._explained():
+            found = await bucket.info(key)
+        return ObjectInfo(
+            key=key,
+            size_bytes=int(found.get("size") or 0),
+            content_type=str(found.get("content_type") or "application/octet-stream"),
+            etag=str(found.get("etag") or "").strip('"'),
+            modified_at=_time(found.get("last_modified") or found.get("created_at")),
+            metadata={name: str(value) for name, value in (found.get("metadata") or {}).items()},
+            cache_control=str(found.get("cache_control") or ""),
+        )
+
+    async def url(self, key: str, *, lifetime_seconds: float | None = None) -> ObjectUrl:
+        """Returns the public address, or has one signed."""
+        check_key(key)
+        if self._options.public:
+            return ObjectUrl(f"{self._public_base}/object/public/{self._options.bucket}/{quote(key, safe='/')}")
+        lifetime_seconds = int(lifetime_seconds or self._options.url_lifetime_seconds)
+        bucket = await self._bucket()
+        with self._explained():
+            signed = str((await bucket.create_signed_url(key, int(lifetime_seconds)))["signedURL"])
+        # It begins with the address that we use, which readers may not reach.
+        return ObjectUrl(
+            f"{self._public_base}{signed.removeprefix(self._base)}",
+            datetime.now(UTC) + timedelta(seconds=lifetime_seconds),
+        )
+
+    async def delete(self, key: str) -> bool:
+        """Deletes an object; the answer lists what was there."""
+        check_key(key)
+        bucket = await self._bucket()
+        with self._explained():
+            return bool(await bucket.remove([key]))
+
+    async def list(self, prefix: str, *, page_size: int = 100, page_token: str = "") -> ObjectPage:
+        """Walks the folders in the order of keys: the server lists one at a time."""
+        if prefix:
+            check_key(prefix.removesuffix("/"), "prefix")
+        if page_token and not page_token.startswith(prefix):
+            raise invalid("page_token", "must be the next_page_token of the page before")
+        bucket = await self._bucket()
+        found: list[ObjectInfo] = []
+        with self._explained():
+            async for info in _walk(bucket, prefix, page_token):
+                if len(found) == page_size:
+                    return ObjectPage(tuple(found), found[-1].key)
+                found.append(info)
+        return ObjectPage(tuple(found))
+
+    async def close(self) -> None:
+        """Closes connections."""
+        if self._session is not None:
+            await self._session.close()
+        if self._client is not None:
+            await self._client.session.aclose()
+
+    async def _bucket(self) -> AsyncBucketProxy:
+        async with self._connecting:
+            if self._client is None:
+                self._client = await asyncio.to_thread(_client, self._base, self._headers)
+        return self._client.from_(self._options.bucket)
+
+    async def _http(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            timeout = aiohttp.ClientTimeout(total=None, connect=10, sock_read=_TIMEOUT_SECONDS)
+            self._session = aiohttp.ClientSession(timeout=timeout)
+        return self._session
+
+    async def _chunks(self, answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+        with self._explained():
+            async for chunk in answer.content.iter_chunked(_CHUNK_BYTES):
+                yield chunk
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Says in our words what the bucket can not do."""
+        try:
+            yield
+        except MediaError:
+            raise
+        except (aiohttp.ClientError, OSError) as error:
+            raise unreachable(error) from None
+        # The client raises its own errors and those of its HTTP library, none of which is imported before it is used.
+        except Exception as error:  # noqa: BLE001 - see above
+            raise failure_of_client(error) from None
+
+
+def _client(base: str, headers: Mapping[str, str]) -> AsyncStorageClient:
+    """Returns the storage client of `supabase`, imported now: half a second that only those pay who keep media here."""
+    # Its whole client would bring four more, for databases and accounts, and set up this one in a way it deprecates.
+    from httpx import AsyncClient  # noqa: PLC0415 - see above
+    from storage3 import AsyncStorageClient  # noqa: PLC0415 - see above
+
+    http = AsyncClient(timeout=_TIMEOUT_SECONDS, follow_redirects=False)
+    return AsyncStorageClient(f"{base}/", dict(headers), http_client=http)
+
+
+@asynccontextmanager
+async def _spooled(data: bytes | AsyncIterator[bytes]) -> AsyncIterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="media-upload-") as folder:
+        path = Path(folder, "object")
+        if isinstance(data, bytes):
+            await asyncio.to_thread(path.write_bytes, data)
+        else:
+            with await asyncio.to_thread(path.open, "wb") as file:
+                async for piece in data:
+                    await asyncio.to_thread(file.write, piece)
+        yield path
+
+
+async def _walk(bucket: AsyncBucketProxy, folder: str, after: str) -> AsyncIterator[ObjectInfo]:
+    for key, entry in sorted([item async for item in _entries(bucket, folder)], key=lambda item: item[0]):
+        if entry is None:
+            if key > after or after.startswith(key):
+                async for info in _walk(bucket, key, after):
+                    yield info
+        elif key > after:
+            yield entry
+
+
+async def _entries(bucket: AsyncBucketProxy, folder: str) -> AsyncIterator[tuple[str, ObjectInfo | None]]:
+    offset = 0
+    while True:
+        options: Any = {"limit": _FOLDER_PAGE, "offset": offset, "sortBy": {"column": "name", "order": "asc"}}
+        page = await bucket.list(folder.removesuffix("/"), options)
+        for item in page:
+            key = f"{folder}{item['name']}"
+            yield (key, _listed(key, item)) if item.get("id") else (f"{key}/", None)
+        offset += len(page)
+        if len(page) < _FOLDER_PAGE:
+            return
+
+
+def _listed(key: str, item: Mapping[str, Any]) -> ObjectInfo:
+    known = item.get("metadata") or {}
+    return ObjectInfo(
+        key=key,
+        size_bytes=int(known.get("size") or 0),
+        content_type=str(known.get("mimetype") or "application/octet-stream"),
+        etag=str(known.get("eTag") or "").strip('"'),
+        modified_at=_time(known.get("lastModified") or item.get("updated_at")),
+    )
+
+
+def _time(text: object) -> datetime:
+    try:
+        found = datetime.fromisoformat(str(text))
+    except ValueError:
+        return datetime.fromtimestamp(0, UTC)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+async def _json(answer: aiohttp.ClientResponse) -> Mapping[str, Any]:
+    try:
+        body = orjson.loads(await answer.content.read(64 * 1024))
+    except orjson.JSONDecodeError:
+        body = None
+    return body if isinstance(body, dict) else {"statusCode": str(answer.status)}

@@ -1,0 +1,67 @@
+"""What Supabase Storage says went wrong, in our words. Its HTTP status is 400 for nearly everything: the body tells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from services.common.errors import MediaError, Reason
+from services.common.log import logger
+
+log = logger(__name__)
+
+_BUCKET = "The bucket of SUPABASE_BUCKET does not exist; make it, or name another."
+_KEY = "Supabase refuses SUPABASE_SERVICE_ROLE; check the key and its rights on the bucket."
+_TABLE: Mapping[str, tuple[Reason, str]] = {
+    "NoSuchBucket": (Reason.STORAGE_FAILED, _BUCKET),
+    "Bucket not found": (Reason.STORAGE_FAILED, _BUCKET),
+    "NoSuchKey": (Reason.NOT_FOUND, "There is no object of this key."),
+    "not_found": (Reason.NOT_FOUND, "There is no object of this key."),
+    "KeyAlreadyExists": (Reason.ALREADY_EXISTS, ""),
+    "Duplicate": (Reason.ALREADY_EXISTS, ""),
+    "EntityTooLarge": (Reason.PAYLOAD_TOO_LARGE, "The object exceeds the size that the bucket allows."),
+    "Payload too large": (Reason.PAYLOAD_TOO_LARGE, "The object exceeds the size that the bucket allows."),
+    "InvalidMimeType": (Reason.STORAGE_FAILED, "The bucket of SUPABASE_BUCKET does not allow this media type."),
+    "invalid_mime_type": (Reason.STORAGE_FAILED, "The bucket of SUPABASE_BUCKET does not allow this media type."),
+    "InvalidJWT": (Reason.STORAGE_FAILED, _KEY),
+    "AccessDenied": (Reason.STORAGE_FAILED, _KEY),
+    "Unauthorized": (Reason.STORAGE_FAILED, _KEY),
+}
+_BY_STATUS: Mapping[str, tuple[Reason, str]] = {
+    "401": (Reason.STORAGE_FAILED, _KEY),
+    "403": (Reason.STORAGE_FAILED, _KEY),
+    "404": _TABLE["NoSuchKey"],
+    "409": _TABLE["Duplicate"],
+    "413": _TABLE["EntityTooLarge"],
+    "415": _TABLE["InvalidMimeType"],
+}
+_OTHER = "Supabase can not be reached or fails; `make doctor` tells more."
+
+
+def failure_of_answer(body: Mapping[str, Any]) -> MediaError:
+    """Returns the error for the body of a refusal."""
+    return _failure(str(body.get("code", "")), str(body.get("error", "")), str(body.get("statusCode", "")))
+
+
+def failure_of_client(error: Exception) -> MediaError:
+    """Returns the error for what the client raised, without its text."""
+    code, status = getattr(error, "code", ""), getattr(error, "status", "")
+    if not code and not status:
+        return unreachable(error)
+    # The client calls `code` what the server calls `error`, and the bucket's absence has no other sign.
+    about_bucket = getattr(error, "message", "") == "Bucket not found"
+    return _failure("Bucket not found" if about_bucket else str(code), "", str(status))
+
+
+def unreachable(error: Exception) -> MediaError:
+    """Returns the error for a connection that failed."""
+    log.warning("the object store failed", store="supabase", error_type=type(error).__name__)
+    return MediaError(Reason.STORAGE_FAILED, _OTHER)
+
+
+def _failure(code: str, error: str, status: str) -> MediaError:
+    found = _TABLE.get(code) or _TABLE.get(error) or _BY_STATUS.get(status)
+    if found is None:
+        log.warning("the object store failed", store="supabase", code=code[:40], status=status[:3])
+    reason, message = found or (Reason.STORAGE_FAILED, _OTHER)
+    return MediaError(reason, message)

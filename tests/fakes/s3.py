@@ -1,0 +1,53 @@
+"""A server that speaks S3, in a process of its own."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import OK, HTTPConnection
+
+ACCESS_KEY, SECRET_KEY = "testing", "testing-secret"
+_STARTS_WITHIN_SECONDS = 30
+
+
+@contextmanager
+def running_s3() -> Iterator[str]:
+    """Yields the address of an empty server."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        _wait_for(port, process)
+        yield url
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def make_bucket(url: str, name: str) -> None:
+    """Makes a bucket."""
+    connection = HTTPConnection(url.removeprefix("http://"), timeout=10)
+    connection.request("PUT", f"/{name}")
+    assert connection.getresponse().status == OK
+    connection.close()
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + _STARTS_WITHIN_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            # Connections are refused until it listens, so this takes turns with its start without a delay of ours.
+            continue
+        return
+    raise AssertionError("the server did not start")

@@ -1,0 +1,206 @@
+"""A stand-in for Supabase Storage on the loopback: one bucket, and refusals as the real one words them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from aiohttp import web
+
+SERVICE_ROLE = "sb_secret_TESTKEY"
+BUCKET = "media"
+
+
+@dataclass
+class StoredObject:
+    """What the bucket holds under a name."""
+
+    data: bytes
+    content_type: str
+    cache_control: str
+    metadata: Mapping[str, str]
+    stored_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
+
+    @property
+    def etag(self) -> str:
+        """As the server writes it."""
+        return f'"{hashlib.md5(self.data, usedforsecurity=False).hexdigest()}"'
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRequest:
+    """What the server was sent."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    json: Any = None
+    parts: tuple[tuple[str, str], ...] = ()
+    """Name and text of each part of a form; the file's text is its content type."""
+
+
+class FakeSupabase:
+    """The state of the server, and the means to tell it how to behave."""
+
+    def __init__(self) -> None:
+        self.base_url = ""
+        self.objects: dict[str, StoredObject] = {}
+        """The bucket."""
+        self.requests: list[RecordedRequest] = []
+        """Everything that was asked, in order."""
+        self.refusal: tuple[str, str, str, str] | None = None
+        """statusCode, error, message and code with which everything is refused while it is set."""
+        self.broken = False
+        """Whether answers are nothing of Supabase's."""
+
+    def app(self) -> web.Application:
+        """Returns the server."""
+        app = web.Application(client_max_size=64 * 1024 * 1024, middlewares=[self._front])
+        prefix = "/storage/v1/object"
+        app.router.add_get(prefix + "/info/{bucket}/{name:.+}", self._info)
+        app.router.add_get(prefix + "/authenticated/{bucket}/{name:.+}", self._download)
+        app.router.add_get(prefix + "/public/{bucket}/{name:.+}", self._download)
+        app.router.add_post(prefix + "/sign/{bucket}/{name:.+}", self._sign)
+        app.router.add_post(prefix + "/list/{bucket}", self._list)
+        app.router.add_post(prefix + "/{bucket}/{name:.+}", self._upload)
+        app.router.add_delete(prefix + "/{bucket}", self._remove)
+        return app
+
+    @web.middleware
+    async def _front(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        if self.broken:
+            return web.Response(status=502, text="<html>bad gateway</html>")
+        if self.refusal is not None:
+            await request.read()
+            return _refused(*self.refusal)
+        public = "/object/public/" in request.path
+        if not public and request.headers.get("apikey") != SERVICE_ROLE:
+            return _refused("403", "Unauthorized", "invalid signature", "AccessDenied")
+        if request.match_info.get("bucket") != BUCKET:
+            await request.read()
+            return _refused("404", "Bucket not found", "Bucket not found", "NoSuchBucket")
+        answer: web.StreamResponse = await handler(request)
+        return answer
+
+    async def _upload(self, request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        form: dict[str, Any] = {}
+        parts: list[tuple[str, str]] = []
+        async for part in await request.multipart():
+            assert part is not None
+            if part.name == "file":  # type: ignore[union-attr]  # forms hold no multiparts
+                content_type = part.headers.get("Content-Type", "")
+                form["file"] = bytes(await part.read())  # type: ignore[union-attr]  # as above
+                parts.append(("file", content_type))
+            else:
+                text = await part.text()  # type: ignore[union-attr]  # as above
+                form[str(part.name)] = text  # type: ignore[union-attr]  # as above
+                parts.append((str(part.name), text))  # type: ignore[union-attr]  # as above
+        self._record(request, parts=tuple(parts))
+        if name in self.objects and request.headers.get("x-upsert") != "true":
+            return _refused("409", "Duplicate", "The resource already exists", "KeyAlreadyExists")
+        self.objects[name] = StoredObject(
+            form["file"],
+            dict(parts)["file"],
+            f"max-age={form['cacheControl']}",
+            json.loads(form.get("metadata", "{}")),
+        )
+        return web.json_response({"Id": "1", "Key": f"{BUCKET}/{name}"})
+
+    async def _info(self, request: web.Request) -> web.Response:
+        self._record(request)
+        found = self.objects.get(request.match_info["name"])
+        if found is None:
+            return _missing()
+        return web.json_response(
+            {
+                "id": "1",
+                "name": request.match_info["name"],
+                "size": len(found.data),
+                "content_type": found.content_type,
+                "cache_control": found.cache_control,
+                "etag": found.etag,
+                "metadata": found.metadata,
+                "last_modified": found.stored_at,
+                "created_at": found.stored_at,
+            }
+        )
+
+    async def _download(self, request: web.Request) -> web.Response:
+        self._record(request)
+        found = self.objects.get(request.match_info["name"])
+        if found is None:
+            return _missing()
+        wanted = request.http_range
+        if wanted.start is None:
+            return web.Response(body=found.data, content_type=found.content_type)
+        return web.Response(status=206, body=found.data[wanted], content_type=found.content_type)
+
+    async def _sign(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        self._record(request, body)
+        token = f"{request.match_info['name']}-{body['expiresIn']}"
+        return web.json_response({"signedURL": f"/object/sign/{BUCKET}/{request.match_info['name']}?token={token}"})
+
+    async def _remove(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        self._record(request, body)
+        gone = [name for name in body["prefixes"] if self.objects.pop(name, None)]
+        return web.json_response([{"name": name} for name in gone])
+
+    async def _list(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        self._record(request, body)
+        folder = f"{body['prefix']}/" if body["prefix"] else ""
+        inside = {name.removeprefix(folder): item for name, item in self.objects.items() if name.startswith(folder)}
+        entries: dict[str, dict[str, Any]] = {}
+        for name, item in inside.items():
+            first, slash, _ = name.partition("/")
+            entries[first] = (
+                {"name": first, "id": None, "metadata": None}
+                if slash
+                else {
+                    "name": first,
+                    "id": "1",
+                    "updated_at": item.stored_at,
+                    "metadata": {
+                        "size": len(item.data),
+                        "mimetype": item.content_type,
+                        "eTag": item.etag,
+                        "lastModified": item.stored_at,
+                    },
+                }
+            )
+        ordered = [entries[name] for name in sorted(entries)]
+        return web.json_response(ordered[body["offset"] : body["offset"] + body["limit"]])
+
+    def _record(self, request: web.Request, body: Any = None, parts: tuple[tuple[str, str], ...] = ()) -> None:
+        self.requests.append(RecordedRequest(request.method, request.raw_path, dict(request.headers), body, parts))
+
+
+@asynccontextmanager
+async def running_supabase() -> AsyncIterator[FakeSupabase]:
+    """Yields a server on a port of its own."""
+    fake = FakeSupabase()
+    runner = web.AppRunner(fake.app(), access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        fake.base_url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        yield fake
+    finally:
+        await runner.cleanup()
+
+
+def _missing() -> web.Response:
+    return _refused("404", "not_found", "Object not found", "NoSuchKey")
+
+
+def _refused(status: str, error: str, message: str, code: str) -> web.Response:
+    """Returns a refusal: its HTTP status is 400, whatever the true one."""
+    return web.json_response({"statusCode": status, "error": error, "message": message, "code": code}, status=400)

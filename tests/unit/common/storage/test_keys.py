@@ -1,0 +1,110 @@
+"""Keys: which are taken, whose they are, and that none of them leads out of the store."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from services.common.errors import MediaError, Reason
+from services.common.storage import ObjectInfo
+from services.common.storage.keys import (
+    MAX_KEY_BYTES,
+    belongs_to,
+    check_key,
+    check_own_key,
+    content_key,
+    new_key,
+    own_prefix,
+)
+
+NOVEMBER = datetime(2026, 11, 21, tzinfo=UTC)
+
+
+def info(key: str, **metadata: str) -> ObjectInfo:
+    return ObjectInfo(key, 1, "image/png", "etag", NOVEMBER, metadata)
+
+
+def refusal(key: str, principal: str = "alice") -> MediaError:
+    with pytest.raises(MediaError) as caught:
+        check_own_key(key, principal, "object_key")
+    return caught.value
+
+
+@given(st.text(alphabet="aZ9._~=+@-/\\%\0\nä ", max_size=40))
+@example("../x")
+@example("a/./b")
+def test_no_key_leads_out_of_the_folder(key: str) -> None:
+    try:
+        check_key(key)
+    except MediaError:
+        return
+    folder = Path("/store")
+    inside = folder / key
+    assert inside.resolve().is_relative_to(folder)
+    assert str(inside.resolve()) == f"/store/{key}"
+
+
+@pytest.mark.parametrize("key", ["a", "a/b.png", "users/~internal/x", "A-1_2~3=4+5@6.7", "x" * 200, "a/" * 511 + "ab"])
+def test_hierarchical_keys_of_plain_letters_are_taken(key: str) -> None:
+    assert check_key(key) == key
+
+
+@pytest.mark.parametrize(
+    "key", ["", "/", "/a", "a/", "a//b", ".", "..", "a/..", ".hidden", "a/.b", "x" * 201, "a/" * 512 + "ab", "a?b", "é"]
+)
+def test_others_are_refused_by_name(key: str) -> None:
+    with pytest.raises(MediaError) as caught:
+        check_key(key, "image_key")
+    assert [item.field for item in caught.value.violations] == ["image_key"]
+
+
+@given(st.text(max_size=80), st.text(max_size=80))
+@example("", "~internal")
+@example("a/b", "a")
+@example("..", ".")
+def test_two_principals_never_share_a_prefix(first: str, second: str) -> None:
+    mine, theirs = own_prefix(first), own_prefix(second)
+    assert check_key(f"{mine}x") == f"{mine}x"
+    if first != second:
+        assert not mine.startswith(theirs)
+        assert not theirs.startswith(mine)
+
+
+def test_a_plain_principal_stands_as_it_is() -> None:
+    assert own_prefix("alice@example.com") == "users/alice@example.com/"
+    assert own_prefix("") == "users/~internal/"
+    assert re.fullmatch(r"users/~[0-9a-f]{32}/", own_prefix("auth0|123"))
+
+
+def test_a_key_of_ones_own_is_under_ones_own_prefix() -> None:
+    assert check_own_key("users/alice/goals/first.png", "alice", "object_key") == "users/alice/goals/first.png"
+    others = refusal("users/bob/first.png")
+    assert others.reason is Reason.PERMISSION_DENIED
+    assert "users/alice/" in others.message
+    assert refusal("users/alice2/first.png").reason is Reason.PERMISSION_DENIED
+    assert refusal("goals/first.png").reason is Reason.VALIDATION_ERROR
+    assert refusal("users/alice/../bob/x").reason is Reason.VALIDATION_ERROR
+
+
+def test_new_keys_tell_the_month_and_are_never_the_same() -> None:
+    keys = {new_key("images", "webp", NOVEMBER) for _ in range(100)}
+    assert len(keys) == 100
+    assert all(re.fullmatch(r"images/2026/11/[0-9a-f-]{36}\.webp", check_key(key)) for key in keys)
+
+
+def test_equal_bytes_of_one_owner_have_one_key() -> None:
+    assert content_key("alice", "ab" + "0" * 62, "png") == f"users/alice/sha256/ab/{'0' * 62}.png"
+
+
+def test_an_object_is_its_owners_by_key_or_by_what_was_said() -> None:
+    assert belongs_to(info("users/alice/x"), "alice")
+    assert belongs_to(info("images/x", owner="alice"), "alice")
+    assert not belongs_to(info("images/x", owner="alice"), "bob")
+    assert not belongs_to(info("images/x"), "")
+    assert belongs_to(info("images/x", owner=""), "")
+    assert len(f"users/{'x' * 64}/") < MAX_KEY_BYTES

@@ -1,0 +1,104 @@
+"""Objects in a folder: whole or not at all, whatever else lies there."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from services.common.errors import MediaError, Reason
+from services.common.storage import ObjectSpec, ObjectStore, open_object_store
+from tests.unit.common.storage.conftest import PUBLIC_URL, local_settings
+
+SPEC = ObjectSpec("image/png", {"owner": "alice"})
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[ObjectStore]:
+    async with open_object_store(local_settings(tmp_path)) as opened:
+        yield opened
+
+
+def files(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+async def test_while_an_object_comes_nobody_sees_it(store: ObjectStore, tmp_path: Path) -> None:
+    seen: list[int] = []
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield b"first half, "
+        seen.append(len((await store.list("")).objects))
+        with pytest.raises(MediaError):
+            await store.head("a/b")
+        yield b"second half"
+
+    await store.put("a/b", slow(), SPEC)
+    assert seen == [0]
+    assert files(tmp_path) == {"objects/a/b", "signing.key"}
+
+
+async def test_a_writer_that_fails_leaves_no_file(store: ObjectStore, tmp_path: Path) -> None:
+    async def broken() -> AsyncIterator[bytes]:
+        yield b"half"
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await store.put("a/b", broken(), SPEC)
+    assert files(tmp_path) == {"signing.key"}
+
+
+async def test_what_is_none_of_ours_is_not_there(store: ObjectStore, tmp_path: Path) -> None:
+    await store.put("a/real", b"x", SPEC)
+    secret = tmp_path / "secret"
+    secret.write_text("secret")
+    folder = tmp_path / "objects" / "a"
+    (folder / "link").symlink_to(secret)
+    (folder / "cut").write_bytes(b"")
+    (folder / "foreign").write_bytes(b"no object, but longer than the mark at the end of one")
+    (tmp_path / "objects" / "linked").symlink_to(folder)
+    for key in ("a/link", "a/cut", "a/foreign", "a"):
+        with pytest.raises(MediaError) as caught:
+            await store.head(key)
+        assert caught.value.reason is Reason.NOT_FOUND
+    assert [item.key for item in (await store.list("")).objects] == ["a/real"]
+
+
+async def test_files_are_nobody_elses(store: ObjectStore, tmp_path: Path) -> None:
+    await store.put("a/b", b"x", SPEC)
+    assert (tmp_path / "objects" / "a" / "b").stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_key_is_an_object_or_a_folder(store: ObjectStore) -> None:
+    await store.put("a/b", b"x", SPEC)
+    for key in ("a", "a/b/c"):
+        for overwrite in (False, True):
+            with pytest.raises(MediaError) as caught:
+                await store.put(key, b"x", SPEC, overwrite=overwrite)
+            assert caught.value.reason is Reason.ALREADY_EXISTS
+
+
+async def test_folders_go_with_their_last_object(store: ObjectStore, tmp_path: Path) -> None:
+    await store.put("a/b/one", b"x", SPEC)
+    await store.put("a/two", b"x", SPEC)
+    await store.delete("a/b/one")
+    assert {path.name for path in (tmp_path / "objects" / "a").iterdir()} == {"two"}
+    assert await store.delete("a/b/one") is False
+    assert await store.delete("a") is False
+    await store.delete("a/two")
+    assert not any((tmp_path / "objects").iterdir())
+
+
+async def test_a_link_leads_to_the_suite_and_ends(store: ObjectStore) -> None:
+    link = await store.url("a/b", lifetime_seconds=60)
+    assert link.url.startswith(f"{PUBLIC_URL}/media/a/b?expires=")
+    assert link.expires_at is not None
+
+
+async def test_a_folder_that_can_not_be_written_is_told(store: ObjectStore, tmp_path: Path) -> None:
+    (tmp_path / "unfinished").write_text("a file in the place of the folder")
+    with pytest.raises(MediaError) as caught:
+        await store.put("a/b", b"x", SPEC)
+    assert caught.value.reason is Reason.STORAGE_FAILED
+    assert "MEDIA_STORAGE_DIR" in caught.value.message

@@ -1,0 +1,73 @@
+"""What is S3's own: links, public addresses, and what an operator has to mend."""
+
+from __future__ import annotations
+
+import aiohttp
+import pytest
+
+from services.common.errors import MediaError, Reason
+from services.common.settings import ConfigurationError
+from services.common.storage import ObjectSpec, StorageSettings, open_object_store
+from tests.unit.common.storage.conftest import s3_settings
+
+SPEC = ObjectSpec("image/png", {"owner": "alice"}, "public, max-age=60")
+
+
+async def test_a_signed_link_reads_the_object_with_its_headers(s3_url: str) -> None:
+    async with open_object_store(s3_settings(s3_url)) as store, aiohttp.ClientSession() as session:
+        await store.put("a/b.png", b"picture", SPEC)
+        link = await store.url("a/b.png", lifetime_seconds=60)
+        assert link.expires_at is not None
+        async with session.get(link.url) as answer:
+            assert (answer.status, answer.content_type, await answer.read()) == (200, "image/png", b"picture")
+            assert answer.headers["Cache-Control"] == "public, max-age=60"
+
+
+async def test_a_public_bucket_gives_lasting_addresses(s3_url: str) -> None:
+    settings = s3_settings(s3_url).model_copy(update={"s3_public_url": "https://cdn.example.com/"})
+    async with open_object_store(settings) as store:
+        link = await store.url("a/b=c.png")
+    assert (link.url, link.expires_at) == ("https://cdn.example.com/a/b%3Dc.png", None)
+
+
+async def test_a_bucket_that_is_not_there_is_named(s3_url: str) -> None:
+    async with open_object_store(s3_settings(s3_url, bucket="no-such-bucket")) as store:
+        for work in (store.put("a", b"x", SPEC), store.list("")):
+            with pytest.raises(MediaError) as caught:
+                await work
+            assert caught.value.reason is Reason.STORAGE_FAILED
+            assert "S3_BUCKET" in caught.value.message
+
+
+async def test_a_server_that_is_not_there_is_told() -> None:
+    settings = s3_settings("http://127.0.0.1:9", bucket="any")
+    async with open_object_store(settings) as store:
+        with pytest.raises(MediaError) as caught:
+            await store.put("a", b"x", SPEC)
+    assert caught.value.reason is Reason.STORAGE_FAILED
+    assert "make doctor" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("settings", "missing"),
+    [
+        (StorageSettings(storage="s3"), ["S3_BUCKET"]),
+        (StorageSettings(storage="spaces"), ["DIGITALOCEAN_SPACES_SECRET", "DIGITALOCEAN_SPACES_BUCKET"]),
+        (StorageSettings(storage="supabase"), ["SUPABASE_URL", "SUPABASE_SERVICE_ROLE"]),
+    ],
+)
+async def test_a_store_that_is_half_configured_is_refused_by_its_variables(
+    settings: StorageSettings, missing: list[str]
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        async with open_object_store(settings):
+            raise AssertionError("it must not open")
+    assert all(variable in str(caught.value) for variable in missing)
+
+
+async def test_spaces_are_reached_in_their_region() -> None:
+    settings = StorageSettings(spaces_key="key", spaces_secret="secret", spaces_region="fra1", spaces_bucket="pictures")
+    assert settings.store_name == "spaces"
+    async with open_object_store(settings) as store:
+        link = await store.url("a/b.png")
+    assert link.url.startswith("https://fra1.digitaloceanspaces.com/pictures/a/b.png?")

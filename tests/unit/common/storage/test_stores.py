@@ -1,0 +1,148 @@
+"""What every object store does, whichever it is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from services.common.errors import MediaError, Reason
+from services.common.storage import ByteRange, ObjectSpec, ObjectStore, read_all
+
+SPEC = ObjectSpec("image/webp", {"owner": "alice", "note": "a text"}, "public, max-age=31536000, immutable")
+KEY = "images/2026/11/one.webp"
+
+
+async def reason_of(work: Coroutine[Any, Any, object]) -> Reason:
+    with pytest.raises(MediaError) as caught:
+        await work
+    return caught.value.reason
+
+
+async def content(store: ObjectStore, key: str, byte_range: ByteRange | None = None) -> bytes:
+    async with store.open(key, byte_range) as found:
+        return b"".join([chunk async for chunk in found.chunks])
+
+
+async def in_pieces(*pieces: bytes) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece
+
+
+async def test_what_was_stored_is_read_and_described(store: ObjectStore) -> None:
+    before = datetime.now(UTC) - timedelta(seconds=2)
+    stored = await store.put(KEY, b"picture", SPEC)
+    assert (stored.key, stored.size_bytes, stored.content_type) == (KEY, 7, "image/webp")
+    assert dict(stored.metadata) == dict(SPEC.metadata)
+    assert "max-age=31536000" in stored.cache_control
+    assert stored.etag
+    assert '"' not in stored.etag
+    assert before <= stored.modified_at <= datetime.now(UTC) + timedelta(seconds=2)
+    assert await store.head(KEY) == stored
+    assert await read_all(store, KEY, max_bytes=7) == (b"picture", stored)
+
+
+async def test_pieces_are_put_together(store: ObjectStore) -> None:
+    pieces = [bytes([number]) * 700_000 for number in range(4)]
+    stored = await store.put(KEY, in_pieces(*pieces, b"end"), SPEC)
+    assert stored.size_bytes == 2_800_003
+    assert dict(stored.metadata) == dict(SPEC.metadata)
+    assert await content(store, KEY) == b"".join(pieces) + b"end"
+    assert await store.put("a/empty", b"", SPEC) == await store.head("a/empty")
+
+
+@pytest.mark.parametrize(("start", "end"), [(0, 1), (2, 5), (6, 7), (0, 7)])
+async def test_a_range_is_read_alone(store: ObjectStore, start: int, end: int) -> None:
+    await store.put(KEY, b"picture", SPEC)
+    async with store.open(KEY, ByteRange(start, end)) as found:
+        assert found.info.size_bytes == 7
+        assert b"".join([chunk async for chunk in found.chunks]) == b"picture"[start:end]
+
+
+async def test_what_is_there_stays_unless_it_may_be_replaced(store: ObjectStore) -> None:
+    first = await store.put(KEY, b"first", SPEC)
+    assert await reason_of(store.put(KEY, b"second", SPEC)) is Reason.ALREADY_EXISTS
+    assert await reason_of(store.put(KEY, in_pieces(b"second"), SPEC)) is Reason.ALREADY_EXISTS
+    assert await content(store, KEY) == b"first"
+    second = await store.put(KEY, b"second", SPEC, overwrite=True)
+    assert second.etag != first.etag
+    assert await content(store, KEY) == b"second"
+
+
+async def test_of_two_who_want_the_same_place_one_is_refused(store: ObjectStore) -> None:
+    outcomes = await asyncio.gather(
+        *(store.put(KEY, f"number {number}".encode(), SPEC) for number in range(4)), return_exceptions=True
+    )
+    refused = [outcome for outcome in outcomes if isinstance(outcome, MediaError)]
+    assert [error.reason for error in refused] == [Reason.ALREADY_EXISTS] * 3
+    assert (await content(store, KEY)).startswith(b"number ")
+
+
+async def test_pieces_that_end_in_a_failure_leave_nothing(store: ObjectStore) -> None:
+    async def broken() -> AsyncIterator[bytes]:
+        yield bytes(6 * 1024 * 1024)
+        raise MediaError(Reason.CANCELLED)
+
+    assert await reason_of(store.put(KEY, broken(), SPEC)) in (Reason.CANCELLED, Reason.STORAGE_FAILED)
+    assert await reason_of(store.head(KEY)) is Reason.NOT_FOUND
+    assert (await store.list("")).objects == ()
+
+
+async def test_what_is_not_there_is_not_found(store: ObjectStore) -> None:
+    await store.put("images/here", b"x", SPEC)
+    for key in ("images/gone", "images", "images/here/below"):
+        assert await reason_of(store.head(key)) is Reason.NOT_FOUND
+        assert await reason_of(content(store, key)) is Reason.NOT_FOUND
+
+
+async def test_deleted_is_gone(store: ObjectStore) -> None:
+    await store.put(KEY, b"x", SPEC)
+    assert await store.delete(KEY) is True
+    assert await reason_of(store.head(KEY)) is Reason.NOT_FOUND
+    await store.delete(KEY)
+    await store.put(KEY, b"again", SPEC)
+    assert await content(store, KEY) == b"again"
+
+
+async def test_lists_are_paged_in_the_order_of_keys(store: ObjectStore) -> None:
+    keys = ["a", "b/1", "b/2/x", "b/2/y", "b/3", "b-c/1", "b.c", "c/1"]
+    for key in keys:
+        await store.put(key, key.encode(), SPEC)
+
+    async def pages(prefix: str, page_size: int) -> list[list[str]]:
+        found, token = [], ""
+        while True:
+            page = await store.list(prefix, page_size=page_size, page_token=token)
+            found.append([item.key for item in page.objects])
+            token = page.next_page_token
+            if not token:
+                return found
+
+    assert await pages("", 100) == [sorted(keys)]
+    assert await pages("b/", 3) == [["b/1", "b/2/x", "b/2/y"], ["b/3"]]
+    assert await pages("", 3) == [sorted(keys)[:3], sorted(keys)[3:6], sorted(keys)[6:]]
+    assert await pages("b/2/", 1) == [["b/2/x"], ["b/2/y"]]
+    assert await pages("nobody/", 5) == [[]]
+    (item,) = (await store.list("c/")).objects
+    assert (item.size_bytes, item.etag != "") == (3, True)
+
+
+async def test_a_token_of_another_prefix_is_refused(store: ObjectStore) -> None:
+    assert await reason_of(store.list("b/", page_token="c/1")) is Reason.VALIDATION_ERROR
+
+
+@pytest.mark.parametrize("key", ["", "/absolute", "a//b", "a/../b", "..", "a/", "a\\b", "a%2f", "x" * 2048, "a\n", "ä"])
+async def test_what_is_no_key_is_refused_everywhere(store: ObjectStore, key: str) -> None:
+    assert await reason_of(store.put(key, b"x", SPEC)) is Reason.VALIDATION_ERROR
+    assert await reason_of(store.head(key)) is Reason.VALIDATION_ERROR
+    assert await reason_of(content(store, key)) is Reason.VALIDATION_ERROR
+    assert await reason_of(store.url(key)) is Reason.VALIDATION_ERROR
+    assert await reason_of(store.delete(key)) is Reason.VALIDATION_ERROR
+
+
+async def test_too_much_is_not_read_at_all(store: ObjectStore) -> None:
+    await store.put(KEY, bytes(100), SPEC)
+    assert await reason_of(read_all(store, KEY, max_bytes=99)) is Reason.PAYLOAD_TOO_LARGE
