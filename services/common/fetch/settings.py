@@ -1,0 +1,32 @@
+"""What every process that fetches callers' URLs reads from the environment."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from services.common.fetch.addresses import Allowed
+from services.common.fetch.fetcher import FetchOptions
+from services.common.settings import Settings
+
+
+class FetchSettings(Settings):
+    """Settings of the guard around callers' URLs."""
+
+    fetch_allow: str = Field(
+        "",
+        pattern=r"^([A-Za-z0-9.:_/\[\]-]+(,[A-Za-z0-9.:_/\[\]-]+)*)?$",
+        validation_alias="MEDIA_FETCH_ALLOW",
+        description="Private places that callers' URLs may name: host, host:port or network, such as 10.1.0.0/16.",
+    )
+    fetch_timeout_seconds: float = Field(
+        20.0,
+        gt=0,
+        validation_alias="MEDIA_FETCH_TIMEOUT_SECONDS",
+        description="Longest that fetching a caller's URL may take.",
+    )
+
+    @property
+    def fetch_options(self) -> FetchOptions:
+        """How the guard works."""
+        entries = [entry for entry in self.fetch_allow.split(",") if entry]
+        return FetchOptions(Allowed.parse(entries), self.fetch_timeout_seconds)

@@ -1,0 +1,63 @@
+"""A web server of a stranger, on the loopback, that serves what a test puts there."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+Page = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class WebHost:
+    """Its pages, and what was asked of it."""
+
+    def __init__(self) -> None:
+        self.pages: dict[str, Page] = {}
+        """What answers at which path."""
+        self.requests: list[tuple[str, str]] = []
+        """Method and path with query of everything that was asked."""
+        self.port = 0
+
+    def url(self, path: str, host: str = "127.0.0.1") -> str:
+        """Returns the address of a page."""
+        return f"http://{host}:{self.port}{path}"
+
+    def file(self, path: str, data: bytes, content_type: str = "image/png") -> None:
+        """Serves a file."""
+
+        async def answer(_: web.Request) -> web.Response:
+            return web.Response(body=data, content_type=content_type)
+
+        self.pages[path] = answer
+
+    def redirect(self, path: str, location: str) -> None:
+        """Serves a redirect."""
+
+        async def answer(_: web.Request) -> web.Response:
+            return web.Response(status=302, headers={"Location": location})
+
+        self.pages[path] = answer
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """Answers a request."""
+        self.requests.append((request.method, request.raw_path))
+        page = self.pages.get(request.path)
+        return await page(request) if page else web.Response(status=404, text="nothing here")
+
+
+@asynccontextmanager
+async def running_web_host() -> AsyncIterator[WebHost]:
+    """Yields a server on a port of its own."""
+    host = WebHost()
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", host.answer)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0, handler_cancellation=True)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        host.port = runner.addresses[0][1]
+        yield host
+    finally:
+        await runner.cleanup()
