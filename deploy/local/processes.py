@@ -29,7 +29,7 @@ class Row:
     environment: Mapping[str, str] = field(default_factory=dict)
     """Variables that every process of the suite gets on behalf of this one, such as its address."""
     habits: Mapping[str, str] = field(default_factory=dict)
-    """Variables that are set unless the user set them."""
+    """Variables that every process gets on behalf of this one unless the user set them."""
     after: tuple[str, ...] = ()
     """Names of processes that must be ready before this one starts."""
 
@@ -49,6 +49,22 @@ SUITE: tuple[Row, ...] = (
             "TTS_CACHING_ENABLED": "true",
             "TTS_DRAIN_NOTICE_SECONDS": "0.2",
             "TTS_DRAIN_GRACE_SECONDS": "2",
+        },
+    ),
+    Row(
+        name="image",
+        purpose="pictures, gRPC",
+        command=("python", "-m", "services.image"),
+        ports=(
+            Port("IMAGE_PORT", 50052, "gRPC of the image service"),
+            Port("IMAGE_METRICS_PORT", 9465, "Prometheus metrics of the image service"),
+        ),
+        ready="grpc://127.0.0.1:{IMAGE_PORT}/media.image.v1.ImageService",
+        environment={"IMAGE_ADDRESS": "127.0.0.1:{IMAGE_PORT}"},
+        habits={
+            "IMAGE_CACHING_ENABLED": "true",
+            "IMAGE_DRAIN_NOTICE_SECONDS": "0.2",
+            "IMAGE_DRAIN_GRACE_SECONDS": "2",
         },
     ),
     Row(
@@ -74,8 +90,12 @@ SUITE: tuple[Row, ...] = (
         ports=(EDGE, Port("MEDIA_ADMIN_PORT", 9901, "Envoy's admin page")),
         ready="http://127.0.0.1:{MEDIA_PORT}/health",
         # No balancer in front of it needs a notice.
-        habits={"MEDIA_EDGE_DRAIN_NOTICE_SECONDS": "0", "MEDIA_EDGE_DRAIN_GRACE_SECONDS": "2"},
-        after=("tts", "gateway"),
+        habits={
+            "MEDIA_EDGE_DRAIN_NOTICE_SECONDS": "0",
+            "MEDIA_EDGE_DRAIN_GRACE_SECONDS": "2",
+            "MEDIA_PUBLIC_URL": "http://localhost:{MEDIA_PORT}",
+        },
+        after=("tts", "image", "gateway"),
     ),
 )
 
@@ -109,10 +129,11 @@ def processes(rows: Sequence[Row], chosen: Chosen, *, jwks_file: Path, log_forma
         jwks_file: Public keys that the edge checks tokens with.
         log_format: How the processes log, `console` or `json`.
     """
-    environment = _environment(rows, chosen) | {
+    state = jwks_file.parent / "state"
+    environment = _environment(rows, chosen, {"MEDIA_STORAGE_DIR": str(state / "objects")}) | {
         "MEDIA_JWT_JWKS_FILE": str(jwks_file),
         "MEDIA_JWT_JWKS_URI": "",
-        "MEDIA_STATE_DIR": str(jwks_file.parent / "state"),
+        "MEDIA_STATE_DIR": str(state),
         "MEDIA_LOG_FORMAT": log_format,
         # Their output is a pipe here, which Python would fill before it shows a line.
         "PYTHONUNBUFFERED": "1",
@@ -134,14 +155,14 @@ def _argv(row: Row, chosen: Chosen) -> tuple[str, ...]:
     return (sys.executable if program == "python" else program, *arguments)
 
 
-def _environment(rows: Sequence[Row], chosen: Chosen) -> dict[str, str]:
+def _environment(rows: Sequence[Row], chosen: Chosen, habits: Mapping[str, str]) -> dict[str, str]:
     """Returns the user's own environment with the suite's ports and addresses.
 
     One environment for all: whoever is told an address is told the same.
     """
-    environment: dict[str, str] = {}
+    environment = dict(habits)
     for row in rows:
-        environment |= row.habits
+        environment |= {name: text.format_map(chosen) for name, text in row.habits.items()}
     environment |= {name: value for name, value in os.environ.items() if value}
     environment |= {variable: str(port) for variable, port in chosen.items()}
     for row in rows:

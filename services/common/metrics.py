@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 
 from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.core import CounterMetricFamily
 
+from services.common.cache import CacheStats
 from services.common.settings import ConfigurationError
 
 
@@ -38,3 +41,23 @@ def served_metrics(registry: CollectorRegistry, host: str, port: int, variable: 
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+class CacheCollector:
+    """Shows what a result cache has done, whenever somebody asks.
+
+    Args:
+        name: What the metric is called.
+        stats: Tells what the cache has done.
+    """
+
+    def __init__(self, name: str, stats: Callable[[], CacheStats]) -> None:
+        self._name = name
+        self._stats = stats
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """Yields one counter, labelled by what happened."""
+        family = CounterMetricFamily(self._name, "What the result cache did.", labels=("event",))
+        for event, value in asdict(self._stats()).items():
+            family.add_metric((event,), value)
+        yield family

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
-from prometheus_client.core import CounterMetricFamily
 
 from services.common.cache import CacheStats
+from services.common.metrics import CacheCollector
 
 _FIRST_AUDIO_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
@@ -44,15 +43,4 @@ class SpeechMetrics:
 
     def watch_cache(self, stats: Callable[[], CacheStats]) -> None:
         """Shows what the cache has done, whenever somebody asks."""
-        self._registry.register(_CacheCollector(stats))
-
-
-class _CacheCollector:
-    def __init__(self, stats: Callable[[], CacheStats]) -> None:
-        self._stats = stats
-
-    def collect(self) -> Iterator[CounterMetricFamily]:
-        family = CounterMetricFamily("media_speech_cache", "What the result cache did.", labels=("event",))
-        for name, value in asdict(self._stats()).items():
-            family.add_metric((name,), value)
-        yield family
+        self._registry.register(CacheCollector("media_speech_cache", stats))

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 from services.common.care.calling import teaching
+from services.common.care.facts import FALLS_BACK
 from services.common.care.gate import Gate
 from services.common.care.retry import Patience, Retries
 from services.common.errors import MediaError, Reason
@@ -18,19 +19,6 @@ from services.tts.events import Plan
 from services.tts.providers.interface import AudioChunk, SpeechStream
 
 log = logger(__name__)
-
-# What another provider may do better; the rest is the caller's own to change.
-_FALLS_BACK = frozenset(
-    {
-        Reason.API_KEY_MISSING,
-        Reason.GENERATION_FAILED,
-        Reason.PROVIDER_BUSY,
-        Reason.PROVIDER_QUOTA_EXCEEDED,
-        Reason.PROVIDER_REJECTED_KEY,
-        Reason.PROVIDER_TIMEOUT,
-        Reason.PROVIDER_UNAVAILABLE,
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +104,7 @@ class _Search:
                 return await self._speaking(plan)
             except MediaError as error:
                 errors.append(error)
-                if error.reason not in _FALLS_BACK:
+                if error.reason not in FALLS_BACK:
                     break
                 log.warning(
                     "a provider could not be had",

@@ -43,17 +43,17 @@ class UsageServicer(usage_pb2_grpc.UsageServiceServicer):
     ) -> usage_pb2.GetUsageResponse:
         """Sums what the caller used on each of the days asked for."""
         start, end = _span(request, self._today())
-        days = await self._days(principal_of(context), start, end)
+        days = await self._days(principal_of(context), start, end, request.service)
         return usage_pb2.GetUsageResponse(days=[_day(item) for item in days], totals=_totals(total_of(days)))
 
-    async def _days(self, principal: str, start: date, end: date) -> list[DayTotals]:
+    async def _days(self, principal: str, start: date, end: date, service: str) -> list[DayTotals]:
         # So that callers find the calls they have just made, unless the store takes too long for that.
         with suppress(TimeoutError):
             async with asyncio.timeout(_FLUSH_SECONDS):
                 await self._recorder.flush()
         try:
             async with asyncio.timeout(_READ_SECONDS):
-                return await self._recorder.store.days(principal, start, end)
+                return await self._recorder.store.days(principal, start, end, service)
         except (UsageStoreError, TimeoutError):
             raise MediaError(
                 Reason.UNAVAILABLE,

@@ -54,11 +54,13 @@ class FakeUsageStore(UsageStore):
         self.kept.update({record.record_id: record for record in records if record.record_id not in self.kept})
         await self._note()
 
-    async def days(self, principal: str, start: date, end: date) -> list[DayTotals]:
+    async def days(self, principal: str, start: date, end: date, service: str = "") -> list[DayTotals]:
         """Adds up the records one by one."""
         self._fail()
         return by_day(
-            _alone(item) for item in self.kept.values() if item.principal == principal and start <= item.day <= end
+            _alone(item)
+            for item in self.kept.values()
+            if item.principal == principal and start <= item.day <= end and service in ("", item.service)
         )
 
     async def purge_before(self, day: date) -> int:

@@ -82,7 +82,6 @@ class MongoStore(Store):
             "_id",
             "cacheKey",
             collection.data_field,
-            collection.url_field,
             DIGEST_FIELD,
             "createdAt",
             "expiresAt",
@@ -98,6 +97,8 @@ class MongoStore(Store):
         if document is None:
             return None
         fields = {name: value for name, value in document.items() if name not in self._own_names}
+        if fields.get(self.collection.url_field) is None:
+            fields.pop(self.collection.url_field, None)
         data = await verify(document.get(self.collection.data_field), document.get(DIGEST_FIELD))
         return Entry(key, fields, data, _time(document, "createdAt"), _time(document, "expiresAt"))
 

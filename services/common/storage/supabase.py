@@ -31,7 +31,8 @@ from services.common.storage.keys import check_key
 from services.common.storage.supabase_errors import failure_of_answer, failure_of_client, unreachable
 
 if TYPE_CHECKING:
-    from storage3 import AsyncBucketProxy, AsyncStorageClient
+    from storage3 import AsyncStorageClient
+    from storage3._async.file_api import AsyncBucketProxy
 
 log = logger(__name__)
 

@@ -61,9 +61,14 @@ class MongoUsageStore(UsageStore):
                 if not _only_duplicates(error):
                     raise
 
-    async def days(self, principal: str, start: date, end: date) -> list[DayTotals]:
+    async def days(self, principal: str, start: date, end: date, service: str = "") -> list[DayTotals]:
         """Sums the records of `principal` by day, on the server."""
-        match = {"principal": principal, "day": {"$gte": start.isoformat(), "$lte": end.isoformat()}}
+        match: dict[str, object] = {
+            "principal": principal,
+            "day": {"$gte": start.isoformat(), "$lte": end.isoformat()},
+        }
+        if service:
+            match["service"] = service
         found: dict[tuple[str, str, str], dict[str, int]] = {}
         with _usage_errors():
             for name, summand in _SUMS.items():

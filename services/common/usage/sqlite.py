@@ -66,7 +66,7 @@ SELECT
   day, cache_status, outcome, COUNT(*), SUM(characters), COALESCE(SUM(cost_units), 0), SUM(cached_characters),
   SUM(saved_cost_units)
 FROM usage_records
-WHERE principal = ? AND day BETWEEN ? AND ?
+WHERE principal = ? AND day BETWEEN ? AND ? AND ? IN ('', service)
 GROUP BY day, cache_status, outcome
 """
 
@@ -90,10 +90,10 @@ class SqliteUsageStore(UsageStore):
         with _usage_errors():
             await self._file.write(_ADD, (rows,))
 
-    async def days(self, principal: str, start: date, end: date) -> list[DayTotals]:
+    async def days(self, principal: str, start: date, end: date, service: str = "") -> list[DayTotals]:
         """Sums the records of `principal` by day."""
         with _usage_errors():
-            rows = await self._file.read(_DAYS, (principal, start.isoformat(), end.isoformat()))
+            rows = await self._file.read(_DAYS, (principal, start.isoformat(), end.isoformat(), service))
         return by_day(Group(date.fromisoformat(day), *sums) for day, *sums in rows)
 
     async def purge_before(self, day: date) -> int:

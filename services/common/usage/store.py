@@ -26,10 +26,10 @@ class UsageStore(ABC):
         """
 
     @abstractmethod
-    async def days(self, principal: str, start: date, end: date) -> list[DayTotals]:
+    async def days(self, principal: str, start: date, end: date, service: str = "") -> list[DayTotals]:
         """Returns the totals of `principal` for each day with a call from `start` to `end`, both included.
 
-        Days are in UTC, newest first.
+        Days are in UTC, newest first. Calls of one `service` only are counted if it is named.
 
         Raises:
             UsageStoreError: The store could not be read.

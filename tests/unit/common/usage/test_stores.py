@@ -94,6 +94,15 @@ async def test_nobody_sees_the_calls_of_others(store: UsageStore) -> None:
         assert found.totals == Totals(calls=1, characters=number)
 
 
+async def test_the_calls_of_one_service_can_be_asked_for(store: UsageStore) -> None:
+    await store.add_many([usage_record(service=name, characters=size) for name, size in (("tts", 1), ("image", 2))])
+    sums = {}
+    for service in ("", "tts", "image"):
+        (found,) = await store.days("alice", *EVER, service)
+        sums[service] = found.totals.characters
+    assert sums == {"": 3, "tts": 1, "image": 2}
+
+
 async def test_adding_again_what_is_there_changes_nothing(store: UsageStore) -> None:
     first, second, third = (usage_record(characters=size) for size in (1, 2, 4))
     await store.add_many([first, second])

@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1amedia/usage/v1/usage.proto\x12\x0emedia.usage.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\"\xbc\x02\n\x0fGetUsageRequest\x12\x95\x01\n\nstart_date\x18\x01 \x01(\tB\x80\x01\xbaH}\xba\x01w\n\x0estart_date.day\x12 must be a day such as 2026-01-31\x1a\x43this.matches(\'^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$\')\xd8\x01\x01\x12\x90\x01\n\x08\x65nd_date\x18\x02 \x01(\tB~\xbaH{\xba\x01u\n\x0c\x65nd_date.day\x12 must be a day such as 2026-01-31\x1a\x43this.matches(\'^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$\')\xd8\x01\x01\"g\n\x10GetUsageResponse\x12&\n\x04\x64\x61ys\x18\x01 \x03(\x0b\x32\x18.media.usage.v1.UsageDay\x12+\n\x06totals\x18\x02 \x01(\x0b\x32\x1b.media.usage.v1.UsageTotals\"E\n\x08UsageDay\x12\x0c\n\x04\x64\x61te\x18\x01 \x01(\t\x12+\n\x06totals\x18\x02 \x01(\x0b\x32\x1b.media.usage.v1.UsageTotals\"\xc5\x01\n\x0bUsageTotals\x12\r\n\x05\x63\x61lls\x18\x01 \x01(\x03\x12\x18\n\x10unfinished_calls\x18\x02 \x01(\x03\x12\x12\n\ncharacters\x18\x03 \x01(\x03\x12\x1b\n\x13provider_cost_units\x18\x04 \x01(\x03\x12\x12\n\ncache_hits\x18\x05 \x01(\x03\x12\x14\n\x0cjoined_calls\x18\x06 \x01(\x03\x12\x18\n\x10saved_characters\x18\x07 \x01(\x03\x12\x18\n\x10saved_cost_units\x18\x08 \x01(\x03\x32q\n\x0cUsageService\x12\x61\n\x08GetUsage\x12\x1f.media.usage.v1.GetUsageRequest\x1a .media.usage.v1.GetUsageResponse\"\x12\x82\xd3\xe4\x93\x02\x0c\x12\n/api/usageb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1amedia/usage/v1/usage.proto\x12\x0emedia.usage.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\"\xe3\x02\n\x0fGetUsageRequest\x12\x95\x01\n\nstart_date\x18\x01 \x01(\tB\x80\x01\xbaH}\xba\x01w\n\x0estart_date.day\x12 must be a day such as 2026-01-31\x1a\x43this.matches(\'^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$\')\xd8\x01\x01\x12\x90\x01\n\x08\x65nd_date\x18\x02 \x01(\tB~\xbaH{\xba\x01u\n\x0c\x65nd_date.day\x12 must be a day such as 2026-01-31\x1a\x43this.matches(\'^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$\')\xd8\x01\x01\x12%\n\x07service\x18\x03 \x01(\tB\x14\xbaH\x11r\x0cR\x03ttsR\x05image\xd8\x01\x01\"g\n\x10GetUsageResponse\x12&\n\x04\x64\x61ys\x18\x01 \x03(\x0b\x32\x18.media.usage.v1.UsageDay\x12+\n\x06totals\x18\x02 \x01(\x0b\x32\x1b.media.usage.v1.UsageTotals\"E\n\x08UsageDay\x12\x0c\n\x04\x64\x61te\x18\x01 \x01(\t\x12+\n\x06totals\x18\x02 \x01(\x0b\x32\x1b.media.usage.v1.UsageTotals\"\xc5\x01\n\x0bUsageTotals\x12\r\n\x05\x63\x61lls\x18\x01 \x01(\x03\x12\x18\n\x10unfinished_calls\x18\x02 \x01(\x03\x12\x12\n\ncharacters\x18\x03 \x01(\x03\x12\x1b\n\x13provider_cost_units\x18\x04 \x01(\x03\x12\x12\n\ncache_hits\x18\x05 \x01(\x03\x12\x14\n\x0cjoined_calls\x18\x06 \x01(\x03\x12\x18\n\x10saved_characters\x18\x07 \x01(\x03\x12\x18\n\x10saved_cost_units\x18\x08 \x01(\x03\x32q\n\x0cUsageService\x12\x61\n\x08GetUsage\x12\x1f.media.usage.v1.GetUsageRequest\x1a .media.usage.v1.GetUsageResponse\"\x12\x82\xd3\xe4\x93\x02\x0c\x12\n/api/usageb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,16 +37,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETUSAGEREQUEST'].fields_by_name['start_date']._serialized_options = b'\272H}\272\001w\n\016start_date.day\022 must be a day such as 2026-01-31\032Cthis.matches(\'^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$\')\330\001\001'
   _globals['_GETUSAGEREQUEST'].fields_by_name['end_date']._loaded_options = None
   _globals['_GETUSAGEREQUEST'].fields_by_name['end_date']._serialized_options = b'\272H{\272\001u\n\014end_date.day\022 must be a day such as 2026-01-31\032Cthis.matches(\'^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$\')\330\001\001'
+  _globals['_GETUSAGEREQUEST'].fields_by_name['service']._loaded_options = None
+  _globals['_GETUSAGEREQUEST'].fields_by_name['service']._serialized_options = b'\272H\021r\014R\003ttsR\005image\330\001\001'
   _globals['_USAGESERVICE'].methods_by_name['GetUsage']._loaded_options = None
   _globals['_USAGESERVICE'].methods_by_name['GetUsage']._serialized_options = b'\202\323\344\223\002\014\022\n/api/usage'
   _globals['_GETUSAGEREQUEST']._serialized_start=106
-  _globals['_GETUSAGEREQUEST']._serialized_end=422
-  _globals['_GETUSAGERESPONSE']._serialized_start=424
-  _globals['_GETUSAGERESPONSE']._serialized_end=527
-  _globals['_USAGEDAY']._serialized_start=529
-  _globals['_USAGEDAY']._serialized_end=598
-  _globals['_USAGETOTALS']._serialized_start=601
-  _globals['_USAGETOTALS']._serialized_end=798
-  _globals['_USAGESERVICE']._serialized_start=800
-  _globals['_USAGESERVICE']._serialized_end=913
+  _globals['_GETUSAGEREQUEST']._serialized_end=461
+  _globals['_GETUSAGERESPONSE']._serialized_start=463
+  _globals['_GETUSAGERESPONSE']._serialized_end=566
+  _globals['_USAGEDAY']._serialized_start=568
+  _globals['_USAGEDAY']._serialized_end=637
+  _globals['_USAGETOTALS']._serialized_start=640
+  _globals['_USAGETOTALS']._serialized_end=837
+  _globals['_USAGESERVICE']._serialized_start=839
+  _globals['_USAGESERVICE']._serialized_end=952
 # @@protoc_insertion_point(module_scope)

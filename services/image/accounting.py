@@ -1,0 +1,92 @@
+"""Writes down what each call took, whichever way it ends: for the caller's usage and for the operator's metrics."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from services.common.errors import MediaError, Reason
+from services.common.usage import UsageRecord, UsageRecorder
+from services.image.metrics import ImageMetrics
+from services.image.originals import Original
+
+SERVICE = "image"
+
+
+class Account:
+    """What becomes known of a call while it goes on."""
+
+    def __init__(self) -> None:
+        self.original: Original | None = None
+
+    def drawn(self, original: Original) -> None:
+        """Takes note of what was drawn or found."""
+        self.original = original
+
+
+class Accounting:
+    """Watches calls go by.
+
+    Args:
+        usage: Where records go; None for nowhere.
+        metrics: What is counted for the operator.
+        clock: Seconds that never go back.
+    """
+
+    def __init__(
+        self, usage: UsageRecorder | None, metrics: ImageMetrics, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._usage = usage
+        self._metrics = metrics
+        self._clock = clock
+
+    @contextmanager
+    def watched(self, method: str, principal: str, characters: int) -> Iterator[Account]:
+        """Records the call that is made within the context when it ends.
+
+        Args:
+            method: Name of the RPC.
+            principal: Who calls.
+            characters: Code points of the prompt.
+        """
+        began = self._clock()
+        outcome = Reason.CANCELLED.name
+        account = Account()
+        try:
+            yield account
+            outcome = "OK"
+        except MediaError as error:
+            outcome = error.reason.name
+            raise
+        except Exception:
+            outcome = Reason.INTERNAL.name
+            raise
+        finally:
+            self._ended(method, principal, characters, account.original, outcome, self._clock() - began)
+
+    def _ended(
+        self, method: str, principal: str, characters: int, original: Original | None, outcome: str, seconds: float
+    ) -> None:
+        status = original.cache_status if original is not None else "bypass"
+        provider = original.candidate.provider.name if original is not None else ""
+        cost = original.cost_units if original is not None else None
+        shared = status in ("hit", "joined")
+        self._metrics.call_ended(method, provider, status, outcome, seconds)
+        if self._usage is None:
+            return
+        self._usage.record(
+            UsageRecord(
+                at=datetime.now(UTC),
+                principal=principal,
+                service=SERVICE,
+                characters=characters,
+                cost_units=None if shared else cost,
+                cache_status=status,
+                saved_cost_units=(cost or 0) if shared else 0,
+                cached_characters=characters if shared else 0,
+                latency_seconds=seconds,
+                outcome=outcome,
+            )
+        )

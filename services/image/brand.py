@@ -1,0 +1,21 @@
+"""The brand of the operator, for pictures that are to look like it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from services.image.prompting import PromptWish
+
+
+@dataclass(frozen=True, slots=True)
+class Brand:
+    """Colours and style."""
+
+    colors: tuple[str, ...] = ()
+    """Colours as #RRGGBB, most important first."""
+    style: str = ""
+    """Style in a few words."""
+
+    def applied_to(self, wish: PromptWish) -> PromptWish:
+        """Returns `wish` with this brand where it names none of its own."""
+        return replace(wish, brand_colors=wish.brand_colors or self.colors, brand_style=wish.brand_style or self.style)

@@ -1,0 +1,199 @@
+"""From a wish to a plan: who draws what, in which size and form, and who may stand in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from services.common.errors import invalid
+from services.image.brand import Brand
+from services.image.prompting import FinalPrompt, compose
+from services.image.providers.interface import ImageProvider, ImageSpec, Mode, Model, SourceImage
+from services.image.rendition import Encoding, Fit, VariantSpec
+from services.image.sizes import CUSTOM, DEFAULT_PRESET, MAX_PIXELS, MAX_SIDE_PIXELS, PRESETS, Size
+from services.image.wish import ImageWish, OutputWish, Quality
+
+DEFAULT_FORMAT = "webp"
+DEFAULT_QUALITY: Quality = "medium"
+DEFAULT_GUIDANCE_SCALE = 3.5
+DEFAULT_STRENGTH = 0.75
+
+
+@dataclass(frozen=True, slots=True)
+class PlanningOptions:
+    """How wishes are made definite."""
+
+    default_provider: str
+    """Who draws where the caller names nobody."""
+    fallback_providers: tuple[str, ...] = ()
+    """Who stands in for a provider that can not draw, in order."""
+    brand: Brand = Brand()
+    """What `use_brand` applies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One who may draw, and what exactly is asked of him."""
+
+    provider: ImageProvider
+    model: Model
+    spec: ImageSpec
+    ignored_fields: tuple[str, ...]
+    """Fields of the request that the model knows nothing of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """In which form a picture is delivered."""
+
+    encoding: Encoding
+    fit: Fit
+    variants: tuple[VariantSpec, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that is decided before anybody is paid."""
+
+    candidates: tuple[Candidate, ...]
+    """Who may draw, in order of preference; at least one."""
+    prompt: FinalPrompt
+    """What is drawn."""
+    size: Size
+    """Size of the delivered picture."""
+    form: Form
+    """Its form."""
+    shared: bool
+    """Whether it may come from the cache, and go there."""
+
+
+class Planner:
+    """Makes wishes definite.
+
+    Args:
+        providers: Everybody who draws, by name.
+        options: What applies where a wish leaves things open.
+    """
+
+    def __init__(self, providers: Mapping[str, ImageProvider], options: PlanningOptions) -> None:
+        self._providers = providers
+        self._options = options
+
+    def plan(self, wish: ImageWish, source: SourceImage | None = None) -> Plan:
+        """Returns who will draw, and what exactly.
+
+        Args:
+            wish: What the caller wants.
+            source: The picture to transform; given exactly for Mode.TRANSFORM.
+
+        Raises:
+            MediaError: VALIDATION_ERROR naming the field.
+        """
+        provider = self._provider(wish)
+        brand = self._options.brand if wish.use_brand else Brand()
+        prompt = compose(brand.applied_to(wish.prompt))
+        size = _size(wish, source)
+        names = dict.fromkeys((provider.name, *self._options.fallback_providers))
+        candidates = tuple(
+            _candidate(self._providers[name], wish, prompt.text, size, source)
+            for name in names
+            if name in self._providers and wish.mode in self._providers[name].models
+        )
+        return Plan(candidates, prompt, size, form_of(wish.output, wish.quality), wish.use_cache)
+
+    def _provider(self, wish: ImageWish) -> ImageProvider:
+        found = self._providers.get(wish.provider or self._options.default_provider)
+        if found is None or wish.mode not in found.models:
+            able = [name for name, provider in self._providers.items() if wish.mode in provider.models]
+            raise invalid("provider", f"must be one of {', '.join(able)}")
+        return found
+
+
+def form_of(output: OutputWish, quality: Quality | None) -> Form:
+    """Returns the form that `output` asks for.
+
+    Raises:
+        MediaError: VALIDATION_ERROR naming the field.
+    """
+    name = output.format or DEFAULT_FORMAT
+    if output.encoder_quality is not None and name == "png":
+        raise invalid("output.encoder_quality", "must be absent for png, which loses nothing: see compression_level")
+    if output.compression_level is not None and name != "png":
+        raise invalid("output.compression_level", f"must be absent for {name}: see encoder_quality")
+    encoding = Encoding(name, quality or DEFAULT_QUALITY, output.encoder_quality, output.compression_level)
+    return Form(encoding, output.fit, _variants(output))
+
+
+def _variants(output: OutputWish) -> tuple[VariantSpec, ...]:
+    found: dict[str, VariantSpec] = {}
+    for at, wish in enumerate(output.variants):
+        if wish.name in found:
+            raise invalid(f"output.variants[{at}].name", "must be unique in the request")
+        preset = PRESETS.get(wish.name)
+        size = wish.size or (preset.size if preset else None)
+        if size is None:
+            named = ", ".join(PRESETS)
+            raise invalid(f"output.variants[{at}]", f"must have width and height, or a name with a preset: {named}")
+        found[wish.name] = VariantSpec(wish.name, size)
+    return tuple(found.values())
+
+
+def _size(wish: ImageWish, source: SourceImage | None) -> Size:
+    if wish.image_size == CUSTOM or wish.custom_size is not None:
+        size = wish.custom_size
+        if size is None or max(size.width, size.height) > MAX_SIDE_PIXELS or size.pixels > MAX_PIXELS:
+            raise invalid("width", f"must be at most {MAX_SIDE_PIXELS}, and width times height at most {MAX_PIXELS}")
+        return size
+    if not wish.image_size and source is not None:
+        return source.size
+    preset = PRESETS.get(wish.image_size or DEFAULT_PRESET)
+    if preset is None:
+        raise invalid("image_size", f"must be one of {', '.join([*PRESETS, CUSTOM])}")
+    return preset.size
+
+
+def _candidate(
+    provider: ImageProvider, wish: ImageWish, prompt: str, size: Size, source: SourceImage | None
+) -> Candidate:
+    model = provider.models[wish.mode]
+    asked = size.within(model.max_side_pixels)
+    steps = _steps(wish, model)
+    guidance = DEFAULT_GUIDANCE_SCALE if wish.guidance_scale is None else wish.guidance_scale
+    strength = DEFAULT_STRENGTH if wish.strength is None else wish.strength
+    spec = ImageSpec(
+        mode=wish.mode,
+        prompt=prompt,
+        size=asked,
+        preset=wish.image_size or DEFAULT_PRESET if asked == size and source is None else "",
+        negative_prompt=wish.negative_prompt if model.takes_negative_prompt else "",
+        steps=steps,
+        guidance_scale=guidance if model.takes_guidance else None,
+        seed=wish.seed if model.takes_seed else None,
+        safety_checker=wish.safety_checker is not False or not model.takes_safety_checker,
+        source=source,
+        strength=strength if model.takes_strength and wish.mode is Mode.TRANSFORM else None,
+    )
+    if spec.preset == CUSTOM:
+        spec = replace(spec, preset="")
+    return Candidate(provider, model, spec, _ignored(wish, model))
+
+
+def _steps(wish: ImageWish, model: Model) -> int | None:
+    if model.default_steps is None:
+        return None
+    if wish.steps is not None:
+        return wish.steps
+    return model.steps_by_quality.get(wish.quality or "", model.default_steps)
+
+
+def _ignored(wish: ImageWish, model: Model) -> tuple[str, ...]:
+    """Returns the fields that the request gives and the model can not honour."""
+    given_and_taken = {
+        "negative_prompt": (bool(wish.negative_prompt), model.takes_negative_prompt),
+        "num_inference_steps": (wish.steps is not None, model.default_steps is not None),
+        "guidance_scale": (wish.guidance_scale is not None, model.takes_guidance),
+        "seed": (wish.seed is not None, model.takes_seed),
+        "enable_safety_checker": (wish.safety_checker is not None, model.takes_safety_checker),
+        "strength": (wish.strength is not None, model.takes_strength),
+    }
+    return tuple(name for name, (given, taken) in given_and_taken.items() if given and not taken)

@@ -1,0 +1,206 @@
+"""The prompt layer: from what a caller wants to say to the words that are drawn. Pure functions over tables."""
+
+from __future__ import annotations
+
+import colorsys
+import string
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from services.common.errors import invalid
+
+VERSION = "1"
+"""Raised whenever the same wish would give other words."""
+MAX_PROMPT_CHARACTERS = 5000
+
+THEMES: Mapping[str, str] = {
+    "realistic": "photorealistic, natural light, fine detail",
+    "professional": "clean corporate look, balanced composition, business setting",
+    "illustration": "hand-drawn illustration, clear outlines, flat shading",
+    "abstract": "abstract composition of shapes and ideas rather than things",
+    "minimalist": "minimalist, few elements, generous empty space",
+    "futuristic": "futuristic, sleek modern technology, luminous accents",
+    "infographic": "infographic style, data made visible in simple charts and icons",
+    "vintage": "vintage look, faded colors, film grain of an older time",
+}
+"""What each theme adds."""
+
+ART_STYLES: Mapping[str, str] = {
+    "anime": "anime art with expressive line work",
+    "art deco": "art deco geometry with gilded lines",
+    "charcoal": "charcoal drawing on rough paper",
+    "comic": "comic book art with bold ink and halftone dots",
+    "cubism": "cubist painting of broken planes",
+    "digital art": "polished digital art",
+    "impressionism": "impressionist painting with visible brush strokes",
+    "isometric": "isometric 3D rendering",
+    "low poly": "low poly 3D rendering",
+    "oil painting": "oil painting on canvas with rich texture",
+    "pencil sketch": "pencil sketch with cross-hatching",
+    "pixel art": "pixel art with a limited palette",
+    "pop art": "pop art with flat saturated colors",
+    "stained glass": "stained glass with dark leading",
+    "surrealism": "surrealist painting, dreamlike and precise",
+    "ukiyo-e": "ukiyo-e woodblock print",
+    "watercolor": "watercolor with soft washes and paper texture",
+}
+"""Art styles whose words are known to work; any other is taken as it is."""
+
+FINANCE = (
+    "suited to a financial application: trustworthy, optimistic, a sense of growth and stability, no numbers or logos"
+)
+"""What `enhance_for_finance` adds."""
+
+TEMPLATES: Mapping[str, str] = {
+    "headline": "An editorial picture that tells this news at a glance, without any words in it: $subject",
+    "goal": "A person who reaches this goal: $subject. The moment: $moment",
+    "portfolio": "A picture of an investment portfolio that stands for $subject, with a mood of $mood",
+}
+"""Prompts with named fields; the request's own prompt is `subject`."""
+
+_COLOR_NAMES: tuple[tuple[float, str], ...] = (
+    (0.045, "red"),
+    (0.11, "orange"),
+    (0.18, "yellow"),
+    (0.44, "green"),
+    (0.54, "cyan"),
+    (0.72, "blue"),
+    (0.82, "purple"),
+    (0.95, "pink"),
+    (1.01, "red"),
+)
+"""Names of hues up to a place on the colour circle."""
+_DARK, _LIGHT, _GRAY = 0.12, 0.9, 0.12
+
+
+@dataclass(frozen=True, slots=True)
+class PromptWish:
+    """What a caller wants to say; empty leaves out."""
+
+    prompt: str
+    """What to draw, or the field `subject` of a template."""
+    theme: str = ""
+    """A name of THEMES."""
+    art_styles: tuple[str, ...] = ()
+    """Names of ART_STYLES or other words, most important first."""
+    brand_colors: tuple[str, ...] = ()
+    """Colours as #RRGGBB, most important first."""
+    brand_style: str = ""
+    """Style of the brand in a few words."""
+    enhance_for_finance: bool = False
+    """Whether FINANCE is added."""
+    style_guidelines: tuple[str, ...] = ()
+    """Rules for the look."""
+    max_length: int = MAX_PROMPT_CHARACTERS
+    """Longest final prompt in code points, 1 or more."""
+    template: str = ""
+    """A name of TEMPLATES."""
+    template_fields: Mapping[str, str] = field(default_factory=dict)
+    """Its fields beside `subject`."""
+
+
+@dataclass(frozen=True, slots=True)
+class FinalPrompt:
+    """What is drawn, and how it came about."""
+
+    text: str
+    """The words; at most `max_length` code points."""
+    style: str
+    """Names of the theme and the art styles that were applied, joined by commas."""
+    version: str
+    """VERSION when it was made."""
+    shortened: bool
+    """Whether words were left out to keep to the longest prompt."""
+
+
+def compose(wish: PromptWish) -> FinalPrompt:
+    """Returns the words for `wish`: its own first, then what is added, in a fixed order.
+
+    What does not fit is left out from the end: whole additions first, and the caller's own words last.
+
+    Raises:
+        MediaError: VALIDATION_ERROR, a theme, a template or a field of one is not known, or is missing.
+    """
+    subject = _subject(wish)
+    text = _shortened(subject, wish.max_length)
+    shortened = text != subject
+    for addition in _additions(wish):
+        longer = f"{text.rstrip(' .,;')}. {addition}"
+        if shortened or len(longer) > wish.max_length:
+            shortened = True
+            break
+        text = longer
+    style = ", ".join(name for name in (wish.theme, *wish.art_styles) if name)
+    return FinalPrompt(text, style, VERSION, shortened)
+
+
+def _subject(wish: PromptWish) -> str:
+    words = " ".join(wish.prompt.split())
+    if not wish.template:
+        if wish.template_fields:
+            raise invalid("style.template_fields", "must come with a template")
+        return words
+    template = TEMPLATES.get(wish.template)
+    if template is None:
+        raise invalid("style.template", f"must be one of {', '.join(TEMPLATES)}")
+    wanted = set(fields_of(wish.template)) - {"subject"}
+    given = set(wish.template_fields)
+    if wanted != given:
+        named = ", ".join(sorted(wanted)) or "none"
+        raise invalid("style.template_fields", f"must be exactly the fields of {wish.template}: {named}")
+    values = {name: " ".join(value.split()) for name, value in wish.template_fields.items()}
+    return string.Template(template).substitute(values, subject=words)
+
+
+def fields_of(template: str) -> Sequence[str]:
+    """Returns the names of the fields of a template, `subject` included, in their order."""
+    return string.Template(TEMPLATES[template]).get_identifiers()
+
+
+def _additions(wish: PromptWish) -> list[str]:
+    """Returns what is added, most important first."""
+    if wish.theme and wish.theme not in THEMES:
+        raise invalid("style.theme", f"must be one of {', '.join(THEMES)}")
+    found = [
+        f"Style: {THEMES[wish.theme]}" if wish.theme else "",
+        _art(wish.art_styles),
+        f"Brand style: {wish.brand_style}" if wish.brand_style else "",
+        f"Colors: {_listed([_named(color) for color in wish.brand_colors])} prevail" if wish.brand_colors else "",
+        FINANCE if wish.enhance_for_finance else "",
+        *(" ".join(guideline.split()) for guideline in wish.style_guidelines),
+    ]
+    return [addition for addition in found if addition]
+
+
+def _art(styles: Sequence[str]) -> str:
+    if not styles:
+        return ""
+    words = [ART_STYLES.get(style.lower(), style) for style in styles]
+    return f"Art style: {words[0]}" if len(words) == 1 else f"Art style: a blend of {_listed(words)}"
+
+
+def _listed(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _named(color: str) -> str:
+    """Returns `#0066CC` as `blue (#0066CC)`: models know words better than numbers."""
+    red, green, blue = (int(color[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    hue, lightness, saturation = colorsys.rgb_to_hls(red, green, blue)
+    if lightness < _DARK:
+        name = "black"
+    elif lightness > _LIGHT:
+        name = "white"
+    elif saturation < _GRAY:
+        name = "gray"
+    else:
+        name = next(name for upto, name in _COLOR_NAMES if hue < upto)
+    return f"{name} ({color.upper()})"
+
+
+def _shortened(text: str, longest: int) -> str:
+    """Returns `text`, or as many of its words as fit; of one word that does not fit, its beginning."""
+    if len(text) <= longest:
+        return text
+    head, space, _ = text[: longest + 1].rpartition(" ")
+    return head.rstrip(" ,;:-") if space and head.strip() else text[:longest]

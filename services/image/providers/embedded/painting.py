@@ -1,0 +1,149 @@
+"""Paints a picture from a prompt's digest: a flowing ground, a few shapes, grain, a caption and a label."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from io import BytesIO
+
+import numpy
+from numpy.typing import NDArray
+from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
+
+from services.image.sizes import Size
+
+LABEL = "embedded engine"
+"""What every one of its pictures says."""
+
+_FIELD_PIXELS = 24
+_SHAPES = 9
+_GRAIN = 5.0
+_COLOR = re.compile(r"#([0-9A-Fa-f]{6})")
+_CAPTION_LETTERS = 60
+_NOT_DRAWN = re.compile(r"[^\x20-\x7e]+")
+_MOODS: tuple[tuple[tuple[str, ...], tuple[float, float]], ...] = (
+    (("sunset", "vintage", "autumn", "warm", "oil painting"), (0.0, 0.13)),
+    (("forest", "garden", "nature", "growth", "spring"), (0.22, 0.42)),
+    (("sea", "ocean", "sky", "professional", "ice", "water"), (0.5, 0.66)),
+    (("night", "futuristic", "space", "dream", "luminous"), (0.62, 0.85)),
+)
+"""Words that decide the hues, as places on the colour circle."""
+
+Pixels = NDArray[numpy.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is painted."""
+
+    prompt: str
+    size: Size
+    seed: int
+    """0 to 2**64 - 1: the same order gives the same bytes."""
+    source: bytes = b""
+    """A picture to begin with; empty for none."""
+    strength: float = 1.0
+    """How much of `source` is changed, 0 to 1."""
+
+
+def paint(order: Order) -> bytes:
+    """Returns the picture as a PNG."""
+    digest = hashlib.sha256(f"{order.prompt}\n{order.seed}".encode()).digest()
+    random = numpy.random.Generator(numpy.random.PCG64(int.from_bytes(digest[:16], "big")))
+    image = _grained(_shaped(_ground(order, random), order, random), random)
+    if order.source:
+        image = _blended(image, order)
+    _captioned(image, order)
+    file = BytesIO()
+    image.save(file, "PNG", compress_level=1)
+    return file.getvalue()
+
+
+def _ground(order: Order, random: numpy.random.Generator) -> Image.Image:
+    """Returns a smooth field of a ramp of five colours."""
+    width = _FIELD_PIXELS
+    height = max(2, round(width * order.size.height / order.size.width))
+    across, down = numpy.meshgrid(numpy.linspace(0, 1, width), numpy.linspace(0, 1, min(height, 40 * width)))
+    field: Pixels = numpy.zeros_like(across, dtype=numpy.float32)
+    for _ in range(4):
+        angle, speed, shift = random.uniform(0, 2 * numpy.pi), random.uniform(1, 5), random.uniform(0, 2 * numpy.pi)
+        field += numpy.sin(speed * (across * numpy.cos(angle) + down * numpy.sin(angle)) + shift).astype(numpy.float32)
+    field = (field - field.min()) / max(1e-6, float(field.max() - field.min()))
+    ramp = _ramp(order.prompt, random)
+    place = field * (len(ramp) - 1)
+    low = numpy.clip(place.astype(int), 0, len(ramp) - 2)
+    part = (place - low)[..., None]
+    colors = ramp[low] * (1 - part) + ramp[low + 1] * part
+    small = Image.fromarray(colors.astype(numpy.uint8))
+    return small.resize((order.size.width, order.size.height), Image.Resampling.BICUBIC)
+
+
+def _ramp(prompt: str, random: numpy.random.Generator) -> Pixels:
+    """Returns five colours, from dark to light: those that the prompt names, or hues of its mood."""
+    named = [bytes.fromhex(found) for found in _COLOR.findall(prompt)][:3]
+    lightness = numpy.linspace(0.18, 0.86, 5)
+    if named:
+        base = numpy.array([list(named[at % len(named)]) for at in range(5)], dtype=numpy.float32)
+        shade = (lightness[:, None] / 0.52).astype(numpy.float32)
+        return numpy.array(numpy.clip(base * shade, 0, 255), dtype=numpy.float32)
+    lower = prompt.lower()
+    low, high = next((hues for words, hues in _MOODS if any(word in lower for word in words)), (0.0, 1.0))
+    start = random.uniform(low, high)
+    hues = [(start + random.uniform(-0.06, 0.06)) % 1 for _ in range(5)]
+    pixels = [
+        Image.new("HSV", (1, 1), (int(hue * 255), int(random.uniform(90, 190)), int(light * 255))).convert("RGB")
+        for hue, light in zip(hues, lightness, strict=True)
+    ]
+    return numpy.array([pixel.getpixel((0, 0)) for pixel in pixels], dtype=numpy.float32)
+
+
+def _shaped(image: Image.Image, order: Order, random: numpy.random.Generator) -> Image.Image:
+    """Lays translucent discs and polygons over the ground."""
+    width, height = image.size
+    # Drawn small and blurred on the way up: soft edges for a fraction of the time.
+    layer = Image.new("RGBA", (max(2, width // 2), max(2, height // 2)), (0, 0, 0, 0))
+    draw = ImageDraw.Draw(layer)
+    ramp = _ramp(order.prompt, random)
+    for _ in range(_SHAPES):
+        red, green, blue = (int(value) for value in ramp[random.integers(0, len(ramp))])
+        color = (red, green, blue, int(random.uniform(30, 110)))
+        x, y = random.uniform(0, layer.width), random.uniform(0, layer.height)
+        radius = random.uniform(0.05, 0.3) * min(layer.size)
+        if random.random() < 0.6:  # noqa: PLR2004 - a little more discs than polygons
+            draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=color)
+        else:
+            draw.regular_polygon(
+                (x, y, max(1.0, radius)), int(random.integers(3, 7)), int(random.integers(0, 90)), color
+            )
+    layer = layer.filter(ImageFilter.GaussianBlur(1.5)).resize((width, height), Image.Resampling.BILINEAR)
+    image.paste(layer, (0, 0), layer)
+    return image
+
+
+def _grained(image: Image.Image, random: numpy.random.Generator) -> Image.Image:
+    grain = random.normal(0, _GRAIN, (image.height, image.width, 1)).astype(numpy.float32)
+    pixels = numpy.asarray(image, dtype=numpy.float32) + grain
+    return Image.fromarray(numpy.clip(pixels, 0, 255).astype(numpy.uint8))
+
+
+def _blended(image: Image.Image, order: Order) -> Image.Image:
+    """Returns the source, changed as far as the strength says."""
+    with Image.open(BytesIO(order.source)) as opened:
+        source = opened.convert("RGB").resize(image.size, Image.Resampling.LANCZOS)
+    changed = Image.blend(ImageChops.soft_light(source, image), image, max(0.0, order.strength - 0.5))
+    return Image.blend(source, changed, min(1.0, 2 * order.strength))
+
+
+def _captioned(image: Image.Image, order: Order) -> None:
+    """Writes the prompt's first words and the label on a band at the foot, over one that a source may have."""
+    draw = ImageDraw.Draw(image, "RGBA")
+    points = max(8, min(image.size) // 32)
+    font = ImageFont.load_default(points)
+    words = " ".join(_NOT_DRAWN.sub(" ", order.prompt).split())
+    lines = [words[:_CAPTION_LETTERS] + ("..." if len(words) > _CAPTION_LETTERS else ""), LABEL]
+    margin, step = points // 2, round(points * 1.4)
+    top = max(0, image.height - 2 * step - margin)
+    draw.rectangle((0, top, image.width, image.height), fill=(0, 0, 0, 235 if order.source else 110))
+    for number, line in enumerate(lines):
+        draw.text((margin, top + margin // 2 + number * step), line, font=font, fill=(255, 255, 255, 230))

@@ -1,0 +1,8 @@
+"""FLUX by fal.ai: the queue for careful pictures, the synchronous address for fast ones."""
+
+from __future__ import annotations
+
+from services.image.providers.fal.provider import FalProvider, open_fal
+from services.image.providers.fal.settings import FalSettings
+
+__all__ = ["FalProvider", "FalSettings", "open_fal"]

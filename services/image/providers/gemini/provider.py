@@ -1,0 +1,90 @@
+"""The provider gemini: one request, one picture."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+import aiohttp
+import orjson
+
+from services.common.errors import Reason
+from services.common.log import logger
+from services.image.providers.gemini.answer import failure, picture_in, refusal
+from services.image.providers.gemini.request import body_of, folded
+from services.image.providers.gemini.settings import PROVIDER, GeminiSettings
+from services.image.providers.interface import DrawnImage, ImageProvider, ImageSpec, Mode, Model
+
+log = logger(__name__)
+
+_CONNECT_SECONDS = 10.0
+_MAX_SIDE_PIXELS = 4096
+_OK = 200
+
+
+class GeminiProvider(ImageProvider):
+    """Draws with a Gemini model, which takes a prompt, a shape and a seed, and nothing else.
+
+    Args:
+        session: Connections to the API.
+        settings: Key, model and patience.
+    """
+
+    name = PROVIDER
+
+    def __init__(self, session: aiohttp.ClientSession, settings: GeminiSettings) -> None:
+        self._session = session
+        self._settings = settings
+        model = Model(settings.model_id, _MAX_SIDE_PIXELS, takes_safety_checker=True)
+        self.models: Mapping[Mode, Model] = dict.fromkeys(Mode, model)
+
+    async def draw(self, spec: ImageSpec) -> DrawnImage:
+        """Draws; leaving the connection is all that can be done to cancel."""
+        settings = self._settings
+        if not settings.api_key:
+            raise failure(Reason.API_KEY_MISSING)
+        try:
+            async with asyncio.timeout(settings.timeout_seconds) as limit:
+                content = await self._asked(spec)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise failure(Reason.PROVIDER_TIMEOUT, begun=True) from None
+        # Megabytes of base64: longer than the loop may stand still.
+        picture = await asyncio.to_thread(picture_in, content)
+        seed = None if spec.seed is None else folded(spec.seed)
+        return DrawnImage(picture.data, picture.content_type, seed, request_id=picture.response_id)
+
+    async def _asked(self, spec: ImageSpec) -> bytes:
+        settings = self._settings
+        url = f"{settings.base_url}/{settings.api_version}/models/{settings.model_id}:generateContent"
+        body = await asyncio.to_thread(lambda: orjson.dumps(body_of(spec, settings.model_id)))
+        headers = {"x-goog-api-key": settings.api_key, "Content-Type": "application/json"}
+        try:
+            async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as response:
+                content = bytearray()
+                async for chunk in response.content.iter_any():
+                    content += chunk
+                    if len(content) > settings.max_answer_bytes:
+                        raise failure(Reason.GENERATION_FAILED, begun=True)
+                if response.status != _OK:
+                    raise refusal(response.status, bytes(content))
+                return bytes(content)
+        except aiohttp.ClientConnectorError as error:
+            log.warning("gemini can not be reached", error_type=type(error).__name__)
+            raise failure(Reason.PROVIDER_UNAVAILABLE) from None
+        except (aiohttp.ClientError, OSError) as error:
+            if isinstance(error, TimeoutError):
+                raise
+            # The request may have arrived: who asks again may pay twice.
+            log.warning("gemini ended the connection", error_type=type(error).__name__)
+            raise failure(Reason.PROVIDER_UNAVAILABLE, begun=True) from None
+
+
+@asynccontextmanager
+async def open_gemini(settings: GeminiSettings) -> AsyncIterator[GeminiProvider]:
+    """Yields the provider and closes its connections afterwards."""
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS)
+    async with aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()) as session:
+        yield GeminiProvider(session, settings)

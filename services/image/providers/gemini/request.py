@@ -1,0 +1,87 @@
+"""What Gemini is asked for: shape and resolution from the models' own tables (ai.google.dev model pages)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pybase64
+
+from services.image.providers.interface import ImageSpec, Mode
+from services.image.sizes import Size
+
+_TEN = ("1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9")
+_FOURTEEN = (*_TEN, "1:4", "4:1", "1:8", "8:1")
+_SEED_RANGE = 2**31
+_CATEGORIES = (
+    "HARM_CATEGORY_HARASSMENT",
+    "HARM_CATEGORY_HATE_SPEECH",
+    "HARM_CATEGORY_SEXUALLY_EXPLICIT",
+    "HARM_CATEGORY_DANGEROUS_CONTENT",
+)
+# Roughly the longer side in pixels of what each resolution gives.
+_RESOLUTIONS = (("1K", 1376), ("2K", 2752), ("4K", 5504))
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What a model can be asked for."""
+
+    ratios: tuple[str, ...]
+    """Shapes, as width:height."""
+    resolutions: tuple[str, ...]
+    """Resolutions; empty where none may be asked for."""
+
+
+TRAITS: Mapping[str, Traits] = {
+    "gemini-nano-banana-2.1": Traits(_FOURTEEN, ("1K", "2K", "4K")),
+    "gemini-3-pro-image": Traits(_TEN, ("1K", "2K", "4K")),
+    "gemini-3.1-flash-image": Traits(_FOURTEEN, ("1K", "2K", "4K")),
+    "gemini-3.1-flash-lite-image": Traits(_TEN, ("1K",)),
+    "gemini-2.5-flash-image": Traits(_TEN, ()),
+}
+"""Models that are known; any other is asked for a shape only."""
+_UNKNOWN = Traits(_TEN, ())
+
+
+def body_of(spec: ImageSpec, model_id: str) -> dict[str, Any]:
+    """Returns the body of generateContent."""
+    traits = TRAITS.get(model_id, _UNKNOWN)
+    parts: list[dict[str, Any]] = [{"text": spec.prompt}]
+    if spec.source is not None:
+        data = pybase64.b64encode(spec.source.data).decode()
+        parts.append({"inlineData": {"data": data, "mime_type": spec.source.content_type}})
+    image = {"aspectRatio": _nearest(spec.size, traits.ratios)}
+    if traits.resolutions:
+        image["imageSize"] = "1K" if spec.mode is Mode.FAST else _resolution(spec.size, traits.resolutions)
+    generation: dict[str, Any] = {"responseModalities": ["IMAGE"], "imageConfig": image}
+    if spec.seed is not None:
+        generation["seed"] = folded(spec.seed)
+    body: dict[str, Any] = {"contents": [{"parts": parts, "role": "user"}], "generationConfig": generation}
+    if not spec.safety_checker:
+        body["safetySettings"] = [{"category": name, "threshold": "BLOCK_ONLY_HIGH"} for name in _CATEGORIES]
+    return body
+
+
+def folded(seed: int) -> int:
+    """Returns `seed` within the 31 bits that the API takes; small seeds stay as they are."""
+    return seed % _SEED_RANGE
+
+
+def _nearest(size: Size, ratios: tuple[str, ...]) -> str:
+    wanted = math.log(size.width / size.height)
+
+    def distance(ratio: str) -> float:
+        width, height = map(int, ratio.split(":"))
+        return abs(math.log(width / height) - wanted)
+
+    return min(ratios, key=distance)
+
+
+def _resolution(size: Size, offered: tuple[str, ...]) -> str:
+    """Returns the least resolution that `size` can be taken from, or the highest there is."""
+    longest = max(size.width, size.height)
+    enough = [name for name, pixels in _RESOLUTIONS if name in offered and pixels >= longest]
+    return enough[0] if enough else offered[-1]

@@ -1,0 +1,29 @@
+"""From a file to a rendition: the whole way, in one go."""
+
+from __future__ import annotations
+
+from services.image.rendition.encode import encoded
+from services.image.rendition.fit import fitted
+from services.image.rendition.inspect import opened
+from services.image.rendition.preview import preview
+from services.image.rendition.spec import Rendition, RenditionSpec
+from services.image.rendition.upright import upright
+from services.image.sizes import Size
+
+
+def render(data: bytes, spec: RenditionSpec) -> Rendition:
+    """Returns the picture in `data` as `spec` wants it.
+
+    Raises:
+        MediaError: MEDIA_INVALID, `data` is no whole picture of a known kind, or too large.
+    """
+    with opened(data) as source:
+        image = upright(source)
+    own = Size(*image.size)
+    shown, how = fitted(image, spec.size or own, spec.fit)
+    # Copies are made of the whole picture, not of one that was cut to another shape.
+    copies = tuple(
+        (variant.name, encoded(fitted(image, variant.size, spec.fit)[0], spec.encoding, spec.notes))
+        for variant in spec.variants
+    )
+    return Rendition(encoded(shown, spec.encoding, spec.notes), copies, preview(shown), own, how)

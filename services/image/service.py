@@ -1,0 +1,134 @@
+"""The gRPC face of the image service: messages in, domain calls, messages out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from functools import partial
+
+import grpc
+from media.image.v1 import image_pb2, image_pb2_grpc
+
+from services.common.caller import principal_of
+from services.common.errors import MediaError, invalid
+from services.image.accounting import Accounting
+from services.image.batch import as_ready
+from services.image.reading import Request, given_of, output_of, wish_of
+from services.image.shelf import Shelf
+from services.image.studio import Studio
+from services.image.uploads import received
+from services.image.writing import kept, made, sizes
+
+SERVICE_NAME = image_pb2.DESCRIPTOR.services_by_name["ImageService"].full_name
+DEFAULT_PARALLELISM = 4
+
+Context = grpc.aio.ServicerContext[object, object]
+
+
+class ImageServicer(image_pb2_grpc.ImageServiceServicer):
+    """Answers media.image.v1.ImageService.
+
+    Args:
+        studio: Makes pictures.
+        shelf: Where they are.
+        accounting: Writes down what calls took.
+        max_uploads: Most uploads that are held in memory at once; more wait.
+    """
+
+    def __init__(self, studio: Studio, shelf: Shelf, accounting: Accounting, *, max_uploads: int) -> None:
+        self._studio = studio
+        self._shelf = shelf
+        self._accounting = accounting
+        self._uploads = asyncio.Semaphore(max_uploads)
+
+    async def GenerateImage(
+        self, request: image_pb2.GenerateImageRequest, context: Context
+    ) -> image_pb2.GenerateImageResponse:
+        """Makes a picture with care."""
+        image = await self._made(request, "GenerateImage", principal_of(context))
+        return image_pb2.GenerateImageResponse(image=image)
+
+    async def GenerateImageFast(
+        self, request: image_pb2.GenerateImageFastRequest, context: Context
+    ) -> image_pb2.GenerateImageFastResponse:
+        """Makes a picture in few steps."""
+        image = await self._made(request, "GenerateImageFast", principal_of(context))
+        return image_pb2.GenerateImageFastResponse(image=image)
+
+    async def TransformImage(
+        self, request: image_pb2.TransformImageRequest, context: Context
+    ) -> image_pb2.TransformImageResponse:
+        """Makes a picture from another one."""
+        image = await self._made(request, "TransformImage", principal_of(context))
+        return image_pb2.TransformImageResponse(image=image)
+
+    async def BatchGenerateImages(
+        self, request: image_pb2.BatchGenerateImagesRequest, context: Context
+    ) -> AsyncIterator[image_pb2.BatchGenerateImagesResponse]:
+        """Sends each picture as it is ready."""
+        principal = principal_of(context)
+        work = [partial(self._made, _one(item), "BatchGenerateImages", principal) for item in request.items]
+        async with aclosing(as_ready(work, request.parallelism or DEFAULT_PARALLELISM)) as ready:
+            async for index, outcome in ready:
+                if isinstance(outcome, MediaError):
+                    yield image_pb2.BatchGenerateImagesResponse(index=index, failure=_failure(outcome))
+                else:
+                    yield image_pb2.BatchGenerateImagesResponse(index=index, image=outcome)
+
+    async def ListImageSizes(
+        self, request: image_pb2.ListImageSizesRequest, context: Context
+    ) -> image_pb2.ListImageSizesResponse:
+        """Lists the sizes that have names."""
+        return image_pb2.ListImageSizesResponse(sizes=sizes())
+
+    async def UploadImage(
+        self, requests: AsyncIterator[image_pb2.UploadImageRequest], context: Context
+    ) -> image_pb2.UploadImageResponse:
+        """Takes a file in pieces and keeps it."""
+        principal = principal_of(context)
+        spec = await _spec(requests)
+        with self._accounting.watched("UploadImage", principal, 0):
+            async with self._uploads:
+                receive: Callable[[], Awaitable[bytes]] = partial(
+                    received, _pieces(requests), size_bytes=spec.size_bytes, sha256=spec.sha256
+                )
+                shelved, likeness = await self._studio.keep(receive, output_of(spec.output), principal)
+        return image_pb2.UploadImageResponse(image=kept(shelved, likeness))
+
+    async def DeleteImage(
+        self, request: image_pb2.DeleteImageRequest, context: Context
+    ) -> image_pb2.DeleteImageResponse:
+        """Deletes a picture of the caller's own."""
+        gone = await self._shelf.delete(request.key, principal_of(context))
+        return image_pb2.DeleteImageResponse(deleted_keys=gone)
+
+    async def _made(self, request: Request, method: str, principal: str) -> image_pb2.Image:
+        with self._accounting.watched(method, principal, len(request.prompt)) as account:
+            picture = await self._studio.make(wish_of(request), principal, given_of(request), account.drawn)
+        return made(picture)
+
+
+def _one(item: image_pb2.BatchImage) -> Request:
+    which = item.WhichOneof("request")
+    assert which is not None  # noqa: S101 - told so to mypy: the contract requires it
+    request: Request = getattr(item, which)
+    return request
+
+
+def _failure(error: MediaError) -> image_pb2.ImageFailure:
+    return image_pb2.ImageFailure(reason=error.reason.name, message=error.message, retryable=error.retryable)
+
+
+async def _spec(requests: AsyncIterator[image_pb2.UploadImageRequest]) -> image_pb2.UploadSpec:
+    first = await anext(aiter(requests), None)
+    if first is None or first.WhichOneof("part") != "spec":
+        raise invalid("spec", "must be the first message of an upload")
+    return first.spec
+
+
+async def _pieces(requests: AsyncIterator[image_pb2.UploadImageRequest]) -> AsyncIterator[bytes]:
+    async for request in requests:
+        if request.WhichOneof("part") != "chunk":
+            raise invalid("spec", "must be given once, first")
+        yield request.chunk

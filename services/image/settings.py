@@ -1,0 +1,193 @@
+"""What the image service reads from the environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+
+from services.common.fetch.settings import FetchSettings
+from services.common.storage.settings import StorageSettings
+
+ProviderName = Literal["fal", "gemini", "embedded"]
+_COLOR = "^(#[0-9A-Fa-f]{6})?$"
+
+
+class ImageSettings(StorageSettings, FetchSettings):
+    """Settings of the image service."""
+
+    host: str = Field("127.0.0.1", validation_alias="IMAGE_HOST", description="Address the image service listens on.")
+    port: int = Field(
+        50052, ge=0, le=65535, validation_alias="IMAGE_PORT", description="Port of the image service (gRPC)."
+    )
+    reflection: bool = Field(
+        False, validation_alias="IMAGE_REFLECTION", description="Whether the image port itself answers reflection."
+    )
+    max_concurrent_rpcs: int = Field(
+        200, ge=1, validation_alias="IMAGE_MAX_CONCURRENT_RPCS", description="Calls served at once; more are refused."
+    )
+    max_call_seconds: float = Field(
+        600, gt=0, validation_alias="IMAGE_MAX_CALL_SECONDS", description="Longest that one call may take."
+    )
+    drain_notice_seconds: float = Field(
+        1.0,
+        ge=0,
+        validation_alias="IMAGE_DRAIN_NOTICE_SECONDS",
+        description="How long NOT_SERVING is shown before a stop.",
+    )
+    drain_grace_seconds: float = Field(
+        20.0,
+        ge=0,
+        validation_alias="IMAGE_DRAIN_GRACE_SECONDS",
+        description="How long calls in flight may go on at a stop.",
+    )
+    metrics_port: int = Field(
+        9465,
+        ge=0,
+        le=65535,
+        validation_alias="IMAGE_METRICS_PORT",
+        description="Port where the image service shows Prometheus metrics. 0: nowhere.",
+    )
+    default_provider: ProviderName | None = Field(
+        None,
+        validation_alias="IMAGE_DEFAULT_PROVIDER",
+        description="Who draws where the caller names nobody. Unset: fal or gemini, if it has a key, else embedded.",
+    )
+    fallback_providers: str = Field(
+        "",
+        pattern="^((fal|gemini|embedded)(,(fal|gemini|embedded))*)?$",
+        validation_alias="IMAGE_FALLBACK_PROVIDERS",
+        description="Who stands in for a provider that can not draw, in order, such as `embedded`. Unset: nobody.",
+    )
+    patience_seconds: float = Field(
+        60.0,
+        gt=0,
+        validation_alias="IMAGE_PATIENCE_SECONDS",
+        description="Longest wait for a provider's turn and between attempts.",
+    )
+    max_attempts: int = Field(
+        3,
+        ge=1,
+        le=10,
+        validation_alias="IMAGE_MAX_ATTEMPTS",
+        description="How often a provider is asked while it has accepted nothing.",
+    )
+    provider_timeout_seconds: float = Field(
+        300.0,
+        gt=0,
+        validation_alias="IMAGE_PROVIDER_TIMEOUT_SECONDS",
+        description="Longest that a provider may take for one picture.",
+    )
+    workers: int = Field(
+        2, ge=1, le=64, validation_alias="IMAGE_WORKERS", description="Processes that decode and encode pictures."
+    )
+    worker_timeout_seconds: float = Field(
+        30.0,
+        gt=0,
+        validation_alias="IMAGE_WORKER_TIMEOUT_SECONDS",
+        description="Longest that decoding or encoding one picture may take.",
+    )
+    max_uploads: int = Field(
+        16, ge=1, validation_alias="IMAGE_MAX_UPLOADS", description="Uploads taken at once; more wait for their turn."
+    )
+
+    fal_key: SecretStr = Field(SecretStr(""), validation_alias="FAL_KEY", description="Key of the fal.ai account.")
+    fal_queue_base_url: str = Field(
+        "https://queue.fal.run",
+        pattern="^https?://",
+        validation_alias="FAL_QUEUE_BASE_URL",
+        description="Where fal's queue is.",
+    )
+    fal_sync_base_url: str = Field(
+        "https://fal.run",
+        pattern="^https?://",
+        validation_alias="FAL_SYNC_BASE_URL",
+        description="Where fal answers at once, for fast pictures.",
+    )
+    fal_max_concurrent_calls: int | None = Field(
+        None,
+        ge=1,
+        validation_alias="FAL_MAX_CONCURRENT_CALLS",
+        description="Most calls to fal at once. Unset: as many as come, fewer after a refusal.",
+    )
+    gemini_api_key: SecretStr = Field(
+        SecretStr(""), validation_alias="GEMINI_API_KEY", description="Key of the Gemini API."
+    )
+    gemini_base_url: str = Field(
+        "https://generativelanguage.googleapis.com",
+        pattern="^https?://",
+        validation_alias="GEMINI_BASE_URL",
+        description="Where the Gemini API is.",
+    )
+    gemini_model_id: str = Field(
+        "gemini-3-pro-image",
+        pattern="^[a-z0-9][a-z0-9.-]{0,63}$",
+        validation_alias="GEMINI_IMAGE_MODEL",
+        description="Gemini model that draws.",
+    )
+    gemini_max_concurrent_calls: int | None = Field(
+        None,
+        ge=1,
+        validation_alias="GEMINI_MAX_CONCURRENT_CALLS",
+        description="Most calls to Gemini at once. Unset: as many as come, fewer after a refusal.",
+    )
+
+    brand_primary_color: str = Field(
+        "", pattern=_COLOR, validation_alias="BRAND_PRIMARY_COLOR", description="Brand's first colour, such as #0066CC."
+    )
+    brand_secondary_color: str = Field(
+        "", pattern=_COLOR, validation_alias="BRAND_SECONDARY_COLOR", description="Brand's second colour."
+    )
+    brand_style: str = Field(
+        "", max_length=60, validation_alias="BRAND_STYLE", description="Brand's style, such as `professional`."
+    )
+
+    caching_enabled: bool = Field(
+        False,
+        validation_alias="IMAGE_CACHING_ENABLED",
+        description="Whether pictures are kept for identical requests.",
+    )
+    cache_ttl_seconds: float = Field(
+        86_400, gt=0, validation_alias="IMAGE_CACHE_TTL_SECONDS", description="How long a picture is kept."
+    )
+    cache_memory_bytes: int = Field(
+        32 * 1024 * 1024,
+        ge=0,
+        validation_alias="IMAGE_CACHE_MEMORY_BYTES",
+        description="Memory for pictures that were asked for lately.",
+    )
+    store_binary: bool = Field(
+        False,
+        validation_alias="IMAGE_STORE_BINARY",
+        description="Whether the cache keeps the bytes of pictures that the provider keeps under a URL for a while.",
+    )
+    mongodb_uri: SecretStr = Field(
+        SecretStr(""),
+        validation_alias="MONGODB_URI",
+        description="MongoDB that keeps results and usage, with the database in its path. Unset: a file.",
+    )
+    state_dir: Path = Field(
+        Path(".run/state"),
+        validation_alias="MEDIA_STATE_DIR",
+        description="Folder of the file that keeps results and usage where there is no MongoDB.",
+    )
+
+    @property
+    def fallback_order(self) -> tuple[str, ...]:
+        """Who stands in for a provider that can not draw, in order."""
+        return tuple(name for name in self.fallback_providers.split(",") if name)
+
+    @property
+    def provider_by_default(self) -> ProviderName:
+        """Who draws where the caller names nobody."""
+        if self.default_provider is not None:
+            return self.default_provider
+        if self.fal_key.get_secret_value():
+            return "fal"
+        return "gemini" if self.gemini_api_key.get_secret_value() else "embedded"
+
+    @property
+    def brand_colors(self) -> tuple[str, ...]:
+        """The brand's colours, most important first."""
+        return tuple(color for color in (self.brand_primary_color, self.brand_secondary_color) if color)

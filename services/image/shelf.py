@@ -1,0 +1,177 @@
+"""Where finished pictures go: keys, what is said beside them, addresses, and deletion."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from services.common.errors import MediaError, Reason, invalid
+from services.common.log import logger
+from services.common.storage import OWNER, ObjectSpec, ObjectStore
+from services.common.storage.keys import belongs_to, check_key, check_own_key, content_key, new_key
+from services.image.rendition import Rendered, Rendition
+from services.image.sizes import Size
+from services.image.wish import OutputWish
+
+log = logger(__name__)
+
+FOLDER = "images"
+VARIANTS = "variants"
+"""Name of the metadata entry that lists the keys of a picture's copies."""
+EXTENSIONS: Mapping[str, str] = {"png": "png", "jpeg": "jpg", "webp": "webp", "avif": "avif"}
+"""Extension of keys by format."""
+_ALSO_ACCEPTED = {"jpeg": ("jpg", "jpeg")}
+_MAX_METADATA_BYTES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Shelved:
+    """A picture, or a copy of one, in the object store."""
+
+    key: str
+    url: str
+    expires_at: datetime | None
+    """When `url` ends; None if it lasts."""
+    size: Size
+    size_bytes: int
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShelvedPicture:
+    """A picture with its copies in the object store."""
+
+    main: Shelved
+    sha256: str
+    variants: tuple[tuple[str, Shelved], ...]
+
+
+class Shelf:
+    """Keeps pictures for their owners.
+
+    Args:
+        store: Where they are.
+    """
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+
+    async def check(self, output: OutputWish, principal: str, extension_of: str) -> None:
+        """Refuses a place that can not be taken, before anybody is paid.
+
+        Args:
+            output: Where the caller wants the picture.
+            principal: Who calls.
+            extension_of: Format of the picture.
+
+        Raises:
+            MediaError: VALIDATION_ERROR, PERMISSION_DENIED or ALREADY_EXISTS, naming the field.
+        """
+        if sum(len(name) + len(value.encode()) for name, value in output.metadata.items()) > _MAX_METADATA_BYTES:
+            raise invalid("output.metadata", f"must have at most {_MAX_METADATA_BYTES} bytes in all")
+        if taken := sorted({OWNER, VARIANTS} & output.metadata.keys()):
+            raise invalid("output.metadata", f"must not contain {taken[0]}, which the service writes itself")
+        if not output.object_key:
+            if output.overwrite:
+                raise invalid("output.overwrite", "must come with object_key")
+            return
+        if output.content_addressed:
+            raise invalid("output.content_addressed", "must not come with object_key")
+        key = check_own_key(output.object_key, principal, "output.object_key")
+        accepted = _ALSO_ACCEPTED.get(extension_of, (EXTENSIONS[extension_of],))
+        if key.rpartition(".")[2] not in accepted:
+            raise invalid("output.object_key", f"must end in .{accepted[0]}, as the format does")
+        if not output.overwrite and await self._exists(key):
+            raise invalid(
+                "output.object_key", "is taken: choose another, or set overwrite to true", Reason.ALREADY_EXISTS
+            )
+
+    async def put(
+        self, rendition: Rendition, output: OutputWish, principal: str, said: Mapping[str, str]
+    ) -> ShelvedPicture:
+        """Stores a picture with its copies: all of it or nothing.
+
+        Args:
+            rendition: The picture.
+            output: Where the caller wants it, checked before.
+            principal: Who calls.
+            said: What the service writes beside it.
+
+        Raises:
+            MediaError: ALREADY_EXISTS, STORAGE_FAILED.
+        """
+        sha256 = await asyncio.to_thread(lambda: hashlib.sha256(rendition.main.data).hexdigest())
+        extension = EXTENSIONS[rendition.main.content_type.removeprefix("image/")]
+        key = _key(output, principal, sha256, extension)
+        stem = key.rpartition(".")[0]
+        copies = [(name, f"{stem}.{name}.{extension}", rendered) for name, rendered in rendition.variants]
+        metadata = {**output.metadata, **said, OWNER: principal}
+        if copies:
+            metadata[VARIANTS] = ",".join(name for name, _, _ in copies)
+        stored: list[str] = []
+        # Copies first: a picture that is there has all of its copies.
+        places = [*((place, rendered, {OWNER: principal}) for _, place, rendered in copies)]
+        places.append((key, rendition.main, metadata))
+        overwrite = output.overwrite or output.content_addressed
+        try:
+            for place, rendered, beside in places:
+                spec = ObjectSpec(rendered.content_type, beside)
+                await self._store.put(place, rendered.data, spec, overwrite=overwrite)
+                stored.append(place)
+        except BaseException:
+            if not overwrite:
+                await asyncio.shield(self._withdrawn(stored))
+            raise
+        main = await self._shelved(key, rendition.main)
+        variants = [(name, await self._shelved(place, rendered)) for name, place, rendered in copies]
+        return ShelvedPicture(main, sha256, tuple(variants))
+
+    async def delete(self, key: str, principal: str) -> list[str]:
+        """Deletes a picture of the caller's own, with its copies, and returns the keys that are gone.
+
+        Raises:
+            MediaError: VALIDATION_ERROR, PERMISSION_DENIED under another's prefix, NOT_FOUND, STORAGE_FAILED.
+        """
+        check_key(key)
+        if key.startswith("users/"):
+            check_own_key(key, principal, "key")
+        missing = MediaError(Reason.NOT_FOUND, "There is no picture of yours under this key.")
+        info = await self._store.head(key)
+        if not belongs_to(info, principal) or not info.content_type.startswith("image/"):
+            raise missing
+        stem, _, extension = key.rpartition(".")
+        names = [name for name in info.metadata.get(VARIANTS, "").split(",") if name]
+        # The picture goes last: as long as it is there, its copies can be found.
+        places = [*(f"{stem}.{name}.{extension}" for name in names), key]
+        return [place for place in places if await self._store.delete(place)]
+
+    async def _exists(self, key: str) -> bool:
+        try:
+            await self._store.head(key)
+        except MediaError as error:
+            if error.reason is Reason.NOT_FOUND:
+                return False
+            raise
+        return True
+
+    async def _shelved(self, key: str, rendered: Rendered) -> Shelved:
+        address = await self._store.url(key)
+        return Shelved(key, address.url, address.expires_at, rendered.size, len(rendered.data), rendered.content_type)
+
+    async def _withdrawn(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            try:
+                await self._store.delete(key)
+            except MediaError as error:
+                log.warning("a copy without its picture stays behind", key=key, reason=error.reason.name)
+
+
+def _key(output: OutputWish, principal: str, sha256: str, extension: str) -> str:
+    if output.object_key:
+        return output.object_key
+    if output.content_addressed:
+        return content_key(principal, sha256, extension)
+    return new_key(FOLDER, extension)

@@ -1,0 +1,42 @@
+"""Takes a picture that a caller brings along, piece by piece, and refuses it if it was cut."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+
+from services.common.errors import MediaError, Reason, invalid
+
+MAX_UPLOAD_BYTES = 20 * 1024 * 1024
+
+
+async def received(pieces: AsyncIterator[bytes], *, size_bytes: int, sha256: str) -> bytes:
+    """Returns the file.
+
+    Args:
+        pieces: The file as it comes.
+        size_bytes: Its length as the caller says; 0 if he does not.
+        sha256: Its digest in hexadecimal, in any case; empty if he does not say.
+
+    Raises:
+        MediaError: PAYLOAD_TOO_LARGE; MEDIA_INVALID, it is empty, or not what was announced.
+    """
+    read = bytearray()
+    async for piece in pieces:
+        read += piece
+        if len(read) > MAX_UPLOAD_BYTES:
+            raise MediaError(Reason.PAYLOAD_TOO_LARGE, f"A picture must have at most {MAX_UPLOAD_BYTES} bytes.")
+    if not read:
+        raise invalid("chunk", "must bring at least one byte of the file", Reason.MEDIA_INVALID)
+    if size_bytes and len(read) != size_bytes:
+        raise invalid(
+            "size_bytes",
+            f"announces {size_bytes} bytes, but {len(read)} came: send the file whole",
+            Reason.MEDIA_INVALID,
+        )
+    data = bytes(read)
+    digest = await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
+    if sha256 and digest != sha256.lower():
+        raise invalid("sha256", "is not the digest of the bytes that came: send the file again", Reason.MEDIA_INVALID)
+    return data

@@ -1,0 +1,156 @@
+"""Processes that open and encode pictures, so that no file can stall the event loop or take the service down.
+
+Pebble keeps the pool: it ends a worker that takes too long or whose caller has gone, and replaces one that crashed,
+which the standard library's pool does not. Started by spawn: a fork of a process with gRPC's threads may hang.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import resource
+import threading
+import warnings
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from multiprocessing.connection import wait
+from typing import ParamSpec, TypeVar
+
+from pebble import ProcessExpired, ProcessPool
+
+from services.common.errors import FieldViolation, MediaError, Reason
+from services.common.log import logger
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+MAX_WORKER_BYTES = 3 * 1024 * 1024 * 1024
+"""Address space of a worker: a picture of 20 million pixels takes less than a fifth of it, at its most."""
+_RETRY_SECONDS = 1.0
+
+log = logger(__name__)
+
+
+class Workers:
+    """A pool of processes; nothing of it runs before the first call.
+
+    Args:
+        pool: The processes.
+        max_waiting: Most calls that are taken on at once, those at work included.
+        timeout_seconds: Longest that one call may work; its worker is ended then.
+    """
+
+    def __init__(self, pool: ProcessPool, max_waiting: int, timeout_seconds: float) -> None:
+        self._pool = pool
+        self._max_waiting = max_waiting
+        self._timeout_seconds = timeout_seconds
+        self._taken = 0
+
+    @property
+    def queued(self) -> int:
+        """How many calls are taken on, those at work included."""
+        return self._taken
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Returns what `function` returns in a worker; a cancelled caller ends the work.
+
+        Args:
+            function: A function of a module, that a worker can import.
+            *args: Its arguments; they are copied, as is the result.
+            **kwargs: More of them.
+
+        Raises:
+            MediaError: What `function` raised; OVERLOADED; MEDIA_INVALID, it crashed or took too long.
+        """
+        if self._taken >= self._max_waiting:
+            raise MediaError(
+                Reason.OVERLOADED, "Too many pictures wait to be encoded; retry.", retry_after_seconds=_RETRY_SECONDS
+            )
+        self._taken += 1
+        try:
+            future = self._pool.schedule(_told, args=[function, args, kwargs], timeout=self._timeout_seconds)
+            try:
+                outcome: T | _Failure = await asyncio.wrap_future(future)
+            finally:
+                # Ends the worker of a caller who has gone; does nothing to work that is done.
+                future.cancel()  # type: ignore[no-untyped-call]  # pebble leaves this one out
+        except TimeoutError:
+            log.warning("a picture took too long", work=function.__name__, seconds=self._timeout_seconds)
+            raise MediaError(
+                Reason.MEDIA_INVALID, f"The picture can not be processed within {self._timeout_seconds:g} seconds."
+            ) from None
+        except ProcessExpired as error:
+            log.error("a worker crashed", work=function.__name__, exit_code=error.exitcode)
+            raise MediaError(
+                Reason.MEDIA_INVALID, "The picture can not be processed; save it anew with another program."
+            ) from None
+        finally:
+            self._taken -= 1
+        if isinstance(outcome, _Failure):
+            raise outcome.error()
+        return outcome
+
+
+@asynccontextmanager
+async def open_workers(count: int, *, max_queue: int, timeout_seconds: float) -> AsyncIterator[Workers]:
+    """Yields the pool and ends its processes afterwards.
+
+    Args:
+        count: Most processes.
+        max_queue: Most calls that wait beyond those that are worked on.
+        timeout_seconds: Longest that one call may work.
+    """
+    pool = ProcessPool(
+        max_workers=count, context=multiprocessing.get_context("spawn"), initializer=_prepare, initargs=[]
+    )
+    try:
+        yield Workers(pool, count + max_queue, timeout_seconds)
+    finally:
+        await asyncio.to_thread(_end, pool)
+
+
+def _end(pool: ProcessPool) -> None:
+    pool.stop()  # type: ignore[no-untyped-call]  # pebble leaves this one out
+    pool.join()
+
+
+class _Failure:
+    """A MediaError on its way out of a worker: exceptions with keyword arguments do not survive being copied."""
+
+    def __init__(self, error: MediaError) -> None:
+        self._reason = error.reason.name
+        self._message = error.message
+        self._violations = [(item.field, item.description) for item in error.violations]
+
+    def error(self) -> MediaError:
+        return MediaError(
+            Reason[self._reason],
+            self._message,
+            violations=[FieldViolation(field, description) for field, description in self._violations],
+        )
+
+
+def _told(function: Callable[..., T], args: tuple[object, ...], kwargs: dict[str, object]) -> T | _Failure:
+    try:
+        return function(*args, **kwargs)
+    except MediaError as error:
+        return _Failure(error)
+    except MemoryError:
+        return _Failure(MediaError(Reason.MEDIA_INVALID, "The picture takes more memory than one picture may have."))
+
+
+def _prepare() -> None:
+    """Makes a fresh process fit to open strangers' files."""
+    resource.setrlimit(resource.RLIMIT_AS, (MAX_WORKER_BYTES, MAX_WORKER_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    warnings.simplefilter("ignore")
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Ends this process as soon as the service is gone, however it went."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)

@@ -1,0 +1,98 @@
+"""From finished pictures to the contract's messages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from media.common.v1 import cache_pb2
+from media.image.v1 import image_pb2
+
+from services.common.log import request_id
+from services.image.originals import CacheStatus
+from services.image.shelf import Shelved, ShelvedPicture
+from services.image.sizes import CUSTOM, CUSTOM_DESCRIPTION, PRESETS
+from services.image.studio import Likeness, Picture
+
+_CACHE_STATUSES: Mapping[CacheStatus, cache_pb2.CacheStatus] = {
+    "miss": cache_pb2.CACHE_STATUS_MISS,
+    "hit": cache_pb2.CACHE_STATUS_HIT,
+    "joined": cache_pb2.CACHE_STATUS_JOINED,
+    "bypass": cache_pb2.CACHE_STATUS_BYPASS,
+}
+
+
+def made(picture: Picture) -> image_pb2.Image:
+    """Returns the message of a picture that was made."""
+    original, prompt = picture.original, picture.prompt
+    candidate = original.candidate
+    image = kept(picture.shelved, picture.likeness)
+    image.provider = candidate.provider.name
+    image.model = candidate.model.name
+    image.prompt = prompt.text
+    image.prompt_metadata.CopyFrom(
+        image_pb2.PromptMetadata(
+            style=prompt.style,
+            timestamp=_timestamp(picture.made_at),
+            version=prompt.version,
+            shortened=prompt.shortened,
+        )
+    )
+    image.from_cache = original.cache_status == "hit"
+    image.cache_status = _CACHE_STATUSES[original.cache_status]
+    image.provider_request_id = original.request_id
+    image.ignored_fields.extend(candidate.ignored_fields)
+    image.queued_seconds = original.queued_seconds
+    if original.seed is not None:
+        image.seed = original.seed
+    return image
+
+
+def kept(shelved: ShelvedPicture, likeness: Likeness) -> image_pb2.Image:
+    """Returns the message of a picture that is stored, with what is true of every one."""
+    main = shelved.main
+    return image_pb2.Image(
+        image_url=main.url,
+        url_expire_time=None if main.expires_at is None else _timestamp(main.expires_at),
+        width=main.size.width,
+        height=main.size.height,
+        request_id=request_id.get(),
+        key=main.key,
+        content_type=main.content_type,
+        size_bytes=main.size_bytes,
+        sha256=shelved.sha256,
+        preview=likeness.preview,
+        variants=[_variant(name, variant) for name, variant in shelved.variants],
+        provider_dimensions=image_pb2.ImageDimensions(
+            width=likeness.source_size.width, height=likeness.source_size.height
+        ),
+        fitted=likeness.fitted,
+        cache_status=cache_pb2.CACHE_STATUS_BYPASS,
+    )
+
+
+def sizes() -> dict[str, image_pb2.ImageSize]:
+    """Returns every size that has a name, and `custom`."""
+    named = {
+        name: image_pb2.ImageSize(width=preset.size.width, height=preset.size.height, description=preset.description)
+        for name, preset in PRESETS.items()
+    }
+    return {**named, CUSTOM: image_pb2.ImageSize(description=CUSTOM_DESCRIPTION)}
+
+
+def _variant(name: str, shelved: Shelved) -> image_pb2.ImageVariant:
+    return image_pb2.ImageVariant(
+        name=name,
+        image_url=shelved.url,
+        key=shelved.key,
+        width=shelved.size.width,
+        height=shelved.size.height,
+        size_bytes=shelved.size_bytes,
+    )
+
+
+def _timestamp(time: datetime) -> Timestamp:
+    timestamp = Timestamp()
+    timestamp.FromDatetime(time)
+    return timestamp

@@ -1,0 +1,154 @@
+"""From a wish to a plan: sizes, forms, who draws, and what the model knows nothing of."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.common.errors import MediaError, Reason
+from services.image.brand import Brand
+from services.image.planning import Planner, PlanningOptions
+from services.image.prompting import PromptWish
+from services.image.providers.interface import Mode, SourceImage
+from services.image.sizes import MAX_PIXELS, MAX_SIDE_PIXELS, PRESETS, Size
+from services.image.wish import ImageWish, OutputWish, VariantWish
+from tests.fakes.drawing import PLAIN, FakeImageProvider
+
+FAL, GEMINI = FakeImageProvider("fal"), FakeImageProvider("gemini", PLAIN)
+PLANNER = Planner({"fal": FAL, "gemini": GEMINI}, PlanningOptions("fal"))
+WISH = ImageWish(Mode.STANDARD, PromptWish("a cat"))
+SOURCE = SourceImage(b"file", "image/png", Size(300, 200), "ab" * 32)
+
+
+def refusal(wish: ImageWish, planner: Planner = PLANNER) -> MediaError:
+    with pytest.raises(MediaError) as caught:
+        planner.plan(wish)
+    assert caught.value.reason is Reason.VALIDATION_ERROR
+    return caught.value
+
+
+def field_refused(wish: ImageWish) -> str:
+    (violation,) = refusal(wish).violations
+    return violation.field
+
+
+def test_a_plain_wish_takes_the_seeds_defaults() -> None:
+    plan = PLANNER.plan(WISH)
+    (candidate,) = plan.candidates
+    assert candidate.provider is FAL
+    assert (candidate.spec.size, candidate.spec.preset, plan.size) == (
+        Size(1024, 768),
+        "landscape_4_3",
+        Size(1024, 768),
+    )
+    assert (candidate.spec.steps, candidate.spec.guidance_scale, candidate.spec.safety_checker) == (28, 3.5, True)
+    assert (candidate.spec.seed, candidate.spec.strength, candidate.ignored_fields) == (None, None, ())
+    assert (plan.form.encoding.format, plan.form.fit, plan.form.variants, plan.shared) == ("webp", "cover", (), True)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_is_delivered_exactly_and_drawn_within_the_models_reach(name: str) -> None:
+    plan = PLANNER.plan(replace(WISH, image_size=name))
+    asked = plan.candidates[0].spec.size
+    assert plan.size == PRESETS[name].size
+    assert max(asked.width, asked.height) <= 1024
+    assert plan.candidates[0].spec.preset == (name if asked == plan.size else "")
+
+
+@given(st.integers(64, MAX_SIDE_PIXELS), st.integers(64, MAX_SIDE_PIXELS))
+def test_a_size_of_ones_own_is_delivered_exactly_or_refused(width: int, height: int) -> None:
+    wish = replace(WISH, image_size="custom", custom_size=Size(width, height))
+    if width * height > MAX_PIXELS:
+        assert field_refused(wish) == "width"
+        return
+    plan = PLANNER.plan(wish)
+    asked = plan.candidates[0].spec.size
+    assert plan.size == Size(width, height)
+    assert 1 <= min(asked.width, asked.height) <= max(asked.width, asked.height) <= 1024
+    assert plan.candidates[0].spec.preset == ""
+
+
+@pytest.mark.parametrize("size", [Size(14_143, 64), Size(64, 14_143), Size(14_142, 14_142)])
+def test_what_is_too_large_is_refused_by_name(size: Size) -> None:
+    assert field_refused(replace(WISH, image_size="custom", custom_size=size)) == "width"
+
+
+def test_a_transformed_picture_keeps_its_size_unless_another_is_asked_for() -> None:
+    wish = replace(WISH, mode=Mode.TRANSFORM)
+    assert PLANNER.plan(wish, SOURCE).size == Size(300, 200)
+    assert PLANNER.plan(replace(wish, image_size="card"), SOURCE).size == Size(512, 512)
+    assert PLANNER.plan(wish, SOURCE).candidates[0].spec.strength == 0.75
+    assert PLANNER.plan(replace(wish, strength=0.0), SOURCE).candidates[0].spec.strength == 0.0
+
+
+def test_quality_decides_steps_where_they_are_left_open() -> None:
+    def steps(wish: ImageWish) -> int | None:
+        return PLANNER.plan(wish).candidates[0].spec.steps
+
+    assert [steps(replace(WISH, quality=quality)) for quality in ("low", "medium", "high")] == [16, 28, 40]
+    assert steps(replace(WISH, quality="high", steps=3)) == 3
+
+
+def test_what_the_model_knows_nothing_of_is_not_sent_and_told() -> None:
+    wish = replace(
+        WISH, provider="gemini", negative_prompt="dogs", steps=9, guidance_scale=7.0, safety_checker=False, seed=5
+    )
+    (candidate,) = PLANNER.plan(wish).candidates
+    spec = candidate.spec
+    assert (spec.negative_prompt, spec.steps, spec.guidance_scale, spec.safety_checker) == ("", None, None, True)
+    assert spec.seed == 5
+    assert set(candidate.ignored_fields) == {
+        "negative_prompt",
+        "num_inference_steps",
+        "guidance_scale",
+        "enable_safety_checker",
+    }
+
+
+def test_only_what_was_given_is_told_as_ignored() -> None:
+    assert PLANNER.plan(replace(WISH, provider="gemini")).candidates[0].ignored_fields == ()
+
+
+def test_stand_ins_come_in_order_and_never_the_first_again() -> None:
+    planner = Planner({"fal": FAL, "gemini": GEMINI}, PlanningOptions("fal", ("fal", "gemini", "nobody")))
+    assert [candidate.provider.name for candidate in planner.plan(WISH).candidates] == ["fal", "gemini"]
+    plan = planner.plan(replace(WISH, provider="gemini"))
+    assert [candidate.provider.name for candidate in plan.candidates] == ["gemini", "fal"]
+
+
+@pytest.mark.parametrize(
+    ("wish", "field"),
+    [
+        (replace(WISH, provider="dalle"), "provider"),
+        (replace(WISH, image_size="huge"), "image_size"),
+        (replace(WISH, output=OutputWish("png", encoder_quality=80)), "output.encoder_quality"),
+        (replace(WISH, output=OutputWish("jpeg", compression_level=3)), "output.compression_level"),
+        (replace(WISH, output=OutputWish(variants=(VariantWish("tiny"),))), "output.variants[0]"),
+        (
+            replace(WISH, output=OutputWish(variants=(VariantWish("card"), VariantWish("card")))),
+            "output.variants[1].name",
+        ),
+    ],
+)
+def test_bad_input_is_refused_by_name(wish: ImageWish, field: str) -> None:
+    assert field_refused(wish) == field
+
+
+def test_variants_take_the_size_of_their_preset_or_their_own() -> None:
+    output = OutputWish(variants=(VariantWish("thumbnail"), VariantWish("tiny", Size(40, 30))))
+    variants = PLANNER.plan(replace(WISH, output=output)).form.variants
+    assert [(variant.name, variant.size) for variant in variants] == [
+        ("thumbnail", Size(256, 256)),
+        ("tiny", Size(40, 30)),
+    ]
+
+
+def test_the_brand_is_applied_where_asked_and_never_over_the_requests_own() -> None:
+    planner = Planner({"fal": FAL}, PlanningOptions("fal", brand=Brand(("#0066CC",), "professional")))
+    assert "#0066CC" not in planner.plan(WISH).prompt.text
+    assert "#0066CC" in planner.plan(replace(WISH, use_brand=True)).prompt.text
+    own = replace(WISH, use_brand=True, prompt=PromptWish("a cat", brand_colors=("#FF0000",)))
+    assert "#0066CC" not in planner.plan(own).prompt.text
