@@ -7,22 +7,35 @@ from contextlib import AbstractAsyncContextManager
 
 import grpc
 
-from gateway.app import Upstreams, build_app
+from gateway.app import Reach, Upstreams, build_app
 from gateway.directory import DirectoryHealth, add_reflection
 from gateway.routes.health import Health
 from gateway.serving import RunningHttp, running_http
 from gateway.settings import GatewaySettings
 from services.common.channel import open_channel
+from services.common.fetch import open_fetcher
 from services.common.runtime import run
 from services.common.server import RunningServer, ServerOptions, running_server, stop_signal
+from services.common.storage import open_object_store
 
 
 async def main(settings: GatewaySettings) -> None:
     """Serves HTTP, and gRPC reflection and health, until asked to stop; then drains both."""
     health = Health()
-    async with open_channel(settings.tts_address) as tts:
-        upstreams = Upstreams(tts=tts)
-        app = build_app(upstreams, health, max_body_bytes=settings.max_body_bytes, call_seconds=settings.call_seconds)
+    async with (
+        open_channel(settings.tts_address) as tts,
+        open_channel(settings.image_address) as image,
+        open_object_store(settings) as store,
+        open_fetcher(settings.fetch_options) as fetcher,
+    ):
+        upstreams = Upstreams(tts=tts, image=image)
+        app = build_app(
+            upstreams,
+            Reach(store, fetcher),
+            health,
+            max_body_bytes=settings.max_body_bytes,
+            call_seconds=settings.call_seconds,
+        )
         serving = running_http(app, settings.host, settings.port, grace_seconds=settings.drain_grace_seconds)
         async with directory(settings, upstreams) as running_directory, serving as http:
             await stop_signal()

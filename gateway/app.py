@@ -7,23 +7,30 @@ from dataclasses import dataclass
 import grpc
 from aiohttp import web
 from google.protobuf.descriptor import ServiceDescriptor
+from media.image.v1 import image_pb2
 from media.tts.v1 import tts_pb2
 from media.usage.v1 import usage_pb2
 
 from gateway.errors import failures
 from gateway.openapi import build_document
-from gateway.openapi.speech import HAND_WRITTEN
+from gateway.openapi.hand_written import HAND_WRITTEN
 from gateway.routes.captions import CaptionRoutes
+from gateway.routes.debug import DebugRoutes
 from gateway.routes.docs import docs_routes
 from gateway.routes.health import Health
+from gateway.routes.images import ImageRoutes
+from gateway.routes.media import MediaRoutes
 from gateway.routes.rpc import rpc_routes
 from gateway.routes.speech import SpeechRoutes
+from services.common.fetch import Fetcher
+from services.common.storage import ObjectStore
 from services.common.version import VERSION
 
 SPEECH: ServiceDescriptor = tts_pb2.DESCRIPTOR.services_by_name["TextToSpeechService"]
+IMAGE: ServiceDescriptor = image_pb2.DESCRIPTOR.services_by_name["ImageService"]
 USAGE: ServiceDescriptor = usage_pb2.DESCRIPTOR.services_by_name["UsageService"]
 
-SERVICES: tuple[ServiceDescriptor, ...] = (SPEECH, USAGE)
+SERVICES: tuple[ServiceDescriptor, ...] = (SPEECH, IMAGE, USAGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +38,31 @@ class Upstreams:
     """The channels to the services, one each."""
 
     tts: grpc.aio.Channel
+    image: grpc.aio.Channel
 
     def by_service(self) -> dict[str, grpc.aio.Channel]:
         """Returns the channel of each service by the service's full name."""
-        return {SPEECH.full_name: self.tts, USAGE.full_name: self.tts}
+        return {SPEECH.full_name: self.tts, IMAGE.full_name: self.image, USAGE.full_name: self.tts}
 
 
-def build_app(upstreams: Upstreams, health: Health, *, max_body_bytes: int, call_seconds: float) -> web.Application:
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What the gateway itself reaches beside the services."""
+
+    store: ObjectStore
+    """Where media are."""
+    fetcher: Fetcher
+    """Looks at callers' URLs."""
+
+
+def build_app(
+    upstreams: Upstreams, reach: Reach, health: Health, *, max_body_bytes: int, call_seconds: float
+) -> web.Application:
     """Returns the application; whoever runs it must enable handler cancellation.
 
     Args:
         upstreams: Channels to the services.
+        reach: What is reached beside them.
         health: What GET /health says.
         max_body_bytes: Largest request body.
         call_seconds: Deadline of the calls that a request makes.
@@ -50,6 +71,9 @@ def build_app(upstreams: Upstreams, health: Health, *, max_body_bytes: int, call
     app.router.add_get("/health", health.answer)
     app.router.add_routes(SpeechRoutes(upstreams.tts, call_seconds).routes())
     app.router.add_routes(CaptionRoutes(upstreams.tts, call_seconds).routes())
+    app.router.add_routes(ImageRoutes(upstreams.image, call_seconds).routes())
+    app.router.add_routes(MediaRoutes(reach.store).routes())
+    app.router.add_routes(DebugRoutes(reach.fetcher).routes())
     channels = upstreams.by_service()
     for service in SERVICES:
         app.router.add_routes(rpc_routes(channels[service.full_name], service, call_seconds))

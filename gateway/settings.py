@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from services.common.settings import Settings
+from services.common.fetch import FetchSettings
+from services.common.storage import StorageSettings
 
 
-class GatewaySettings(Settings):
+class GatewaySettings(StorageSettings, FetchSettings):
     """Settings of the HTTP gateway."""
 
     host: str = Field("127.0.0.1", validation_alias="GATEWAY_HOST", description="Address the gateway listens on.")
@@ -21,6 +22,9 @@ class GatewaySettings(Settings):
     )
     tts_address: str = Field(
         "127.0.0.1:50051", validation_alias="TTS_ADDRESS", description="Where the TTS service is: host:port."
+    )
+    image_address: str = Field(
+        "127.0.0.1:50052", validation_alias="IMAGE_ADDRESS", description="Where the image service is: host:port."
     )
     max_body_bytes: int = Field(
         1024 * 1024, ge=1024, validation_alias="MEDIA_MAX_BODY_BYTES", description="Largest JSON body of a request."

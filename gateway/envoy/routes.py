@@ -58,6 +58,8 @@ def _match(row: Route) -> Config:
     if row.methods:
         one_of = {"safe_regex": {"regex": "|".join(row.methods)}}
         match["headers"] = [{"name": ":method", "string_match": one_of}]
+    if row.query:
+        match["query_parameters"] = [{"name": row.query, "present_match": True}]
     return match
 
 
@@ -73,6 +75,7 @@ def _time_bounds(kind: Kind, settings: EdgeSettings) -> Config:
             **quiet,
             "max_stream_duration": {"max_stream_duration": seconds(life)},
         },
+        Kind.HTTP_UPLOAD: {"timeout": seconds(unary), **whole},
         Kind.RPC: {"timeout": _UNBOUNDED, **whole, "max_stream_duration": _deadline(unary)},
         Kind.RPC_STREAM: {"timeout": _UNBOUNDED, **quiet, "max_stream_duration": _deadline(life)},
         Kind.RPC_WATCH: {"timeout": _UNBOUNDED, "idle_timeout": _UNBOUNDED, "max_stream_duration": _deadline(life)},

@@ -77,6 +77,9 @@ class EdgeSettings(Settings):
     tts_address: HostAndPort = Field(
         Address("127.0.0.1", 50051), validation_alias="TTS_ADDRESS", description="gRPC listener of the speech service."
     )
+    image_address: HostAndPort = Field(
+        Address("127.0.0.1", 50052), validation_alias="IMAGE_ADDRESS", description="gRPC listener of the image service."
+    )
 
     jwt_issuer: str = Field(
         "media-suite", min_length=1, validation_alias="MEDIA_JWT_ISSUER", description="Issuer (`iss`) of bearer tokens."

@@ -7,6 +7,7 @@ from enum import Enum
 
 from google.api import annotations_pb2
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from media.image.v1 import image_pb2
 from media.tts.v1 import tts_pb2
 from media.usage.v1 import usage_pb2
 
@@ -17,6 +18,7 @@ class Upstream(Enum):
     GATEWAY = "gateway"
     GATEWAY_GRPC = "gateway-grpc"
     TTS = "tts"
+    IMAGE = "image"
 
 
 class Kind(Enum):
@@ -26,6 +28,8 @@ class Kind(Enum):
     """One HTTP answer: bounded in time as a whole, the request body in bytes."""
     HTTP_STREAM = "http-stream"
     """An HTTP answer sent while it is made: bounded in silence and life, the request body in bytes."""
+    HTTP_UPLOAD = "http-upload"
+    """One HTTP answer to a file: bounded in time as a whole, the body in bytes by the gateway while it passes."""
     RPC = "rpc"
     """A unary RPC: bounded by the caller's deadline and our own."""
     RPC_STREAM = "rpc-stream"
@@ -50,6 +54,8 @@ class Route:
     """HTTP methods that fit; empty: all."""
     public: bool = False
     """Whether no credential is asked for."""
+    query: str = ""
+    """Name of a query parameter that the request must have; empty: any request fits."""
     safe: bool = False
     """Whether sending the request twice does nothing twice, so that a failed connection may be tried once more."""
 
@@ -67,6 +73,7 @@ def _rpc_route(service: ServiceDescriptor, method: MethodDescriptor, upstream: U
 
 
 SPEECH = tts_pb2.DESCRIPTOR.services_by_name["TextToSpeechService"]
+IMAGE = image_pb2.DESCRIPTOR.services_by_name["ImageService"]
 USAGE = usage_pb2.DESCRIPTOR.services_by_name["UsageService"]
 
 TABLE: tuple[Route, ...] = (
@@ -76,6 +83,14 @@ TABLE: tuple[Route, ...] = (
     Route("/docs/*", Upstream.GATEWAY, Kind.HTTP, _READ, public=True, safe=True),
     Route("/api/speech/stream", Upstream.GATEWAY, Kind.HTTP_STREAM),
     Route("/api/speech/timestamps", Upstream.GATEWAY, Kind.HTTP_STREAM),
+    Route("/api/image/batch", Upstream.GATEWAY, Kind.HTTP_STREAM),
+    Route("/api/image/upload", Upstream.GATEWAY, Kind.HTTP_UPLOAD),
+    Route("/api/image/generate/transform", Upstream.GATEWAY, Kind.HTTP_UPLOAD),
+    Route("/api/image/sizes", Upstream.GATEWAY, Kind.HTTP, _READ, public=True, safe=True),
+    # A signed link is a credential of its own.
+    Route("/media/*", Upstream.GATEWAY, Kind.HTTP_STREAM, _READ, public=True, query="signature", safe=True),
+    Route("/media/*", Upstream.GATEWAY, Kind.HTTP_STREAM, _READ, safe=True),
+    Route("/debug/head", Upstream.GATEWAY, Kind.HTTP),
     Route("/api/*", Upstream.GATEWAY, Kind.HTTP, _READ, safe=True),
     Route("/api/*", Upstream.GATEWAY, Kind.HTTP),
     Route("/grpc.health.v1.Health/Check", Upstream.GATEWAY_GRPC, Kind.RPC, safe=True),
@@ -83,6 +98,7 @@ TABLE: tuple[Route, ...] = (
     Route("/grpc.health.v1.Health/Watch", Upstream.GATEWAY_GRPC, Kind.RPC_WATCH),
     Route("/grpc.reflection.*", Upstream.GATEWAY_GRPC, Kind.RPC_WATCH),
     *rpc_routes(SPEECH, Upstream.TTS),
+    *rpc_routes(IMAGE, Upstream.IMAGE),
     *rpc_routes(USAGE, Upstream.TTS),
 )
 """All rows; whatever fits none is answered 404 by the edge itself."""

@@ -55,18 +55,20 @@ def rpc_operation(rule: HttpRule, number: int, schemas: Schemas) -> _Json:
         ],
         "responses": {
             "200": {
-                "description": split(comment(rule.rpc.output_type.full_name))[0] + ".",
+                "description": split(comment(rule.answer.full_name))[0] + ".",
                 "headers": {REQUEST_ID: REQUEST_ID_HEADER},
-                "content": {_JSON: {"schema": {"allOf": [_SUCCESS, schemas.reference(rule.rpc.output_type)]}}},
+                "content": {_JSON: {"schema": {"allOf": [_SUCCESS, schemas.reference(rule.answer)]}}},
             },
-            **references(takes_body=bool(rule.body), public=False),
+            **references(takes_body=bool(rule.body), public=rule.public),
         },
     }
+    if rule.public:
+        operation["security"] = []
     if rule.body == "*":
         operation["requestBody"] = _body(_request_schema(request, rule.path_fields, name, schemas))
     elif rule.body:
         operation["requestBody"] = _body(schemas.field(request.fields_by_name[rule.body]))
-    return _without_empty(operation)
+    return _without_empty(operation, keep=("security",))
 
 
 def hand_written_operation(route: HandWritten, schemas: Schemas) -> _Json:
@@ -76,16 +78,24 @@ def hand_written_operation(route: HandWritten, schemas: Schemas) -> _Json:
         "tags": list(route.tags),
         "summary": route.summary,
         "description": route.description,
-        "parameters": [_optional_parameter(parameter) for parameter in route.query],
+        "parameters": [
+            *(_written_parameter(parameter, "path") for parameter in route.in_path),
+            *(_written_parameter(parameter, "query") for parameter in route.query),
+        ],
         "responses": {
             **{str(response.status): _response(response, schemas) for response in route.responses},
-            **({} if route.public else references(takes_body=route.request is not None, public=False)),
+            **({} if route.public else references(takes_body=route.takes_body, public=False)),
         },
     }
     if route.request is not None:
         schema = _request_schema(_descriptor_of(route), route.request_omits, route.operation_id, schemas)
         examples: _Json = {title: {"value": dict(body)} for title, body in route.examples.items()}
         operation["requestBody"] = _body(schema, examples)
+    elif route.json_body is not None:
+        operation["requestBody"] = _body(dict(route.json_body))
+    elif route.files:
+        binary: _Json = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in route.files}
+        operation["requestBody"] = {"required": True, "content": binary}
     if route.public:
         operation["security"] = []
     return _without_empty(operation, keep=("security",))
@@ -125,11 +135,11 @@ def _parameter(field: FieldDescriptor, place: str, schemas: Schemas) -> _Json:
     return _without_empty(parameter, keep=("schema", "required"))
 
 
-def _optional_parameter(parameter: Query) -> _Json:
+def _written_parameter(parameter: Query, place: str) -> _Json:
     return {
         "name": parameter.name,
-        "in": "query",
-        "required": False,
+        "in": place,
+        "required": place == "path",
         "description": parameter.description,
         "schema": dict(parameter.schema),
     }

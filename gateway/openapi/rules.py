@@ -7,10 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from google.api import annotations_pb2, http_pb2
-from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor import Descriptor, MethodDescriptor, ServiceDescriptor
 
 _VARIABLE = re.compile(r"\{([^{}]*)\}")
 _FIELD = re.compile(r"[a-z][a-z0-9_]*")
+_DEEP = re.compile(r"\{([a-z][a-z0-9_]*)=\*\*\}")
+
+PUBLIC_RPCS = frozenset({"media.image.v1.ImageService.ListImageSizes"})
+"""RPCs whose routes ask for no credential."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +24,27 @@ class HttpRule:
     method: str
     """GET, PUT, POST, DELETE, PATCH, or a custom one in capitals."""
     path: str
-    """The path, with request fields as `{field_name}`, each a whole segment."""
+    """The path, with request fields as `{field_name}`, each a whole segment, or several if it is in `deep_fields`."""
     body: str
     """`*` if the body holds all fields that the path does not; the name of the one it holds; empty if there is none."""
     rpc: MethodDescriptor
     """The RPC that answers."""
+    deep_fields: tuple[str, ...] = ()
+    """Fields in the path whose values may hold slashes."""
+    response_body: str = ""
+    """Field of the response whose fields are the answer; empty for the response itself."""
+
+    @property
+    def public(self) -> bool:
+        """Whether it answers without a credential."""
+        return self.rpc.full_name in PUBLIC_RPCS
+
+    @property
+    def answer(self) -> Descriptor:
+        """What the answer holds, beside `success`."""
+        whole: Descriptor = self.rpc.output_type
+        part = whole.fields_by_name[self.response_body].message_type if self.response_body else None
+        return part or whole
 
     @property
     def path_fields(self) -> tuple[str, ...]:
@@ -47,9 +67,10 @@ def _rules(rpc: MethodDescriptor) -> Iterator[HttpRule]:
         return
     annotation = options.Extensions[annotations_pb2.http]
     for binding in (annotation, *annotation.additional_bindings):
-        method, path = _pattern(binding)
-        rule = HttpRule(method, path, binding.body, rpc)
-        _check(rule, binding)
+        method, written = _pattern(binding)
+        path = _DEEP.sub(r"{\1}", written)
+        rule = HttpRule(method, path, binding.body, rpc, tuple(_DEEP.findall(written)), binding.response_body)
+        _check(rule)
         yield rule
 
 
@@ -62,11 +83,11 @@ def _pattern(binding: http_pb2.HttpRule) -> tuple[str, str]:
     return which.upper(), getattr(binding, which)
 
 
-def _check(rule: HttpRule, binding: http_pb2.HttpRule) -> None:
+def _check(rule: HttpRule) -> None:
     known = set(rule.rpc.input_type.fields_by_name)
     problems = {
         "has no path": not rule.path.startswith("/"),
-        "names a response_body, which is not supported": bool(binding.response_body),
+        "names a response_body that is no message of the response": not _is_message(rule),
         "belongs to a streaming RPC; such routes are written by hand": (
             rule.rpc.client_streaming or rule.rpc.server_streaming
         ),
@@ -76,3 +97,10 @@ def _check(rule: HttpRule, binding: http_pb2.HttpRule) -> None:
     for problem, found in problems.items():
         if found:
             raise ValueError(f"google.api.http of {rule.rpc.full_name} {problem}")
+
+
+def _is_message(rule: HttpRule) -> bool:
+    if not rule.response_body:
+        return True
+    field = rule.rpc.output_type.fields_by_name.get(rule.response_body)
+    return field is not None and field.message_type is not None and not field.is_repeated

@@ -1,4 +1,4 @@
-"""The hand-written routes as the document describes them."""
+"""The hand-written routes for speech as the document describes them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from media.tts.v1 import tts_pb2
 
 from gateway.openapi.table import Content, HandWritten, Header, Query, Response
-from gateway.openapi.timing import INTEGER, TIMESTAMP_LINE, only
+from gateway.openapi.timing import INTEGER, TIMESTAMP_LINE
 
 _SPEECH_TAG = ("Text to speech",)
-_SUITE_TAG = ("Suite",)
 
 _EXAMPLES: Mapping[str, Mapping[str, object]] = {
     "A sentence": {"text": "Hello! This is the media suite speaking."},
@@ -45,7 +44,7 @@ _SPEECH_HEADERS = (
     ),
 )
 
-HAND_WRITTEN: tuple[HandWritten, ...] = (
+SPEECH_ROUTES: tuple[HandWritten, ...] = (
     HandWritten(
         method="POST",
         path="/api/speech",
@@ -130,42 +129,5 @@ HAND_WRITTEN: tuple[HandWritten, ...] = (
                 (_DURATION, *_SPEECH_HEADERS),
             ),
         ),
-    ),
-    HandWritten(
-        method="GET",
-        path="/health",
-        operation_id="getHealth",
-        tags=_SUITE_TAG,
-        summary="Says whether requests are taken",
-        description="For balancers and supervisors.",
-        public=True,
-        responses=(
-            Response("Requests are taken.", (Content("application/json", only("ok", {"const": True}, "Healthy.")),)),
-            Response(
-                "The gateway is stopping; send requests elsewhere.",
-                (Content("application/json", only("ok", {"const": False}, "Draining.")),),
-                status=503,
-            ),
-        ),
-    ),
-    HandWritten(
-        method="GET",
-        path="/openapi.json",
-        operation_id="getOpenApi",
-        tags=_SUITE_TAG,
-        summary="Returns this document",
-        description="",
-        public=True,
-        responses=(Response("The OpenAPI 3.1 document.", (Content("application/json", {"type": "object"}),)),),
-    ),
-    HandWritten(
-        method="GET",
-        path="/docs",
-        operation_id="getDocs",
-        tags=_SUITE_TAG,
-        summary="Shows this document as a page to read and try",
-        description="",
-        public=True,
-        responses=(Response("The page.", (Content("text/html"),)),),
     ),
 )

@@ -35,7 +35,7 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A parameter in the query string of a request, which callers may leave out."""
+    """A parameter in the query string, which callers may leave out, or a variable of the path."""
 
     name: str
     """The name as written in the query."""
@@ -66,7 +66,7 @@ class HandWritten:
     method: str
     """The HTTP method in capitals."""
     path: str
-    """The path, without variables."""
+    """The path, with the variables of `in_path` in braces."""
     summary: str
     """What it does, in one line."""
     description: str
@@ -81,9 +81,20 @@ class HandWritten:
     """What the JSON body holds; None if there is none."""
     request_omits: tuple[str, ...] = ()
     """Fields of `request`, in snake_case, that this route does not take."""
+    json_body: Schema | None = None
+    """What the JSON body holds where no message says it."""
+    files: tuple[str, ...] = ()
+    """Media types of a body that is a file in place of JSON."""
+    in_path: tuple[Query, ...] = ()
+    """Variables of the path."""
     query: tuple[Query, ...] = ()
     """Parameters in the query string."""
     examples: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     """Request bodies to begin with, by title; the first is filled in on the page."""
     public: bool = False
     """Whether it answers without a credential."""
+
+    @property
+    def takes_body(self) -> bool:
+        """Whether a request has a body."""
+        return self.request is not None or self.json_body is not None or bool(self.files)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import grpc
 import orjson
@@ -20,13 +20,16 @@ from services.common.errors import MediaError, Reason, invalid
 
 WHOLE_BODY = "*"
 
+LARGE_BODIES: Mapping[str, int] = {"media.image.v1.ImageService.TransformImage": 28 * 1024 * 1024}
+"""Largest JSON bodies of RPCs that take files in them, in bytes: 20 MiB in base64, and some room."""
+
 
 def rpc_routes(channel: grpc.aio.Channel, service: ServiceDescriptor, call_seconds: float) -> Sequence[web.RouteDef]:
     """Returns a route for every annotated RPC of `service`, answered over `channel`."""
     return [
-        web.route(rule.method, rule.path, _handler(channel, rule, call_seconds), allow_head=True)
+        web.route(rule.method, _pattern(rule), _handler(channel, rule, call_seconds), allow_head=True)
         if rule.method == "GET"
-        else web.route(rule.method, rule.path, _handler(channel, rule, call_seconds))
+        else web.route(rule.method, _pattern(rule), _handler(channel, rule, call_seconds))
         for rule in http_rules(service)
     ]
 
@@ -38,9 +41,18 @@ def _handler(channel: grpc.aio.Channel, rule: HttpRule, call_seconds: float) -> 
     async def answer(request: web.Request) -> web.Response:
         message = decode(request_kind, await _fields(request, rule))
         reply = await call(message, timeout=call_seconds, metadata=call_metadata(principal_of(request)))
-        return web.Response(body=orjson.dumps({"success": True, **encode(reply)}), content_type="application/json")
+        answered = getattr(reply, rule.response_body) if rule.response_body else reply
+        return web.Response(body=orjson.dumps({"success": True, **encode(answered)}), content_type="application/json")
 
     return answer
+
+
+def _pattern(rule: HttpRule) -> str:
+    """Returns the path as the router takes it."""
+    path = rule.path
+    for field in rule.deep_fields:
+        path = path.replace(f"{{{field}}}", f"{{{field}:.+}}")
+    return path
 
 
 def _unary_call(channel: grpc.aio.Channel, rpc: MethodDescriptor) -> grpc.aio.UnaryUnaryMultiCallable[Message, Message]:
@@ -56,7 +68,7 @@ async def _fields(request: web.Request, rule: HttpRule) -> dict[str, object]:
     fields = parameters(request, rule.rpc.input_type)
     if not rule.body:
         return fields
-    body = await json_body(request)
+    body = await json_body(_with_room(request, rule))
     if rule.body != WHOLE_BODY:
         return {**fields, rule.body: body}
     if not isinstance(body, dict):
@@ -64,3 +76,9 @@ async def _fields(request: web.Request, rule: HttpRule) -> dict[str, object]:
     if twice := sorted(fields.keys() & body.keys()):
         raise invalid(twice[0], "must be given once: in the path, the query or the body")
     return {**fields, **body}
+
+
+def _with_room(request: web.Request, rule: HttpRule) -> web.Request:
+    """Returns `request` with the bound on its body that the RPC has."""
+    room = LARGE_BODIES.get(rule.rpc.full_name)
+    return request if room is None else request.clone(client_max_size=room)

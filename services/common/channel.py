@@ -11,8 +11,7 @@ import grpc
 
 from services.common.log import request_id
 
-Request = TypeVar("Request")
-Response = TypeVar("Response")
+Call = TypeVar("Call", bound=grpc.aio.Call)
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 
@@ -61,10 +60,8 @@ def call_metadata(principal: str = "") -> tuple[tuple[str, str], ...]:
 
 
 @asynccontextmanager
-async def open_stream(
-    call: grpc.aio.UnaryStreamCall[Request, Response],
-) -> AsyncIterator[grpc.aio.UnaryStreamCall[Request, Response]]:
-    """Holds a stream for as long as it is read; every client stream is opened through this.
+async def open_stream(call: Call) -> AsyncIterator[Call]:
+    """Holds a stream, up or down, for as long as it is used; every client stream is opened through this.
 
     A call that is merely dropped goes on at the service for good (grpc issue 43462), so leaving always cancels. On a
     finished call that does nothing.

@@ -17,7 +17,7 @@ from services.image.rendition import Rendition, RenditionSpec, inspect, render
 from services.image.shelf import Shelf, ShelvedPicture
 from services.image.sizes import Size
 from services.image.sources import Sources
-from services.image.wish import ImageWish, OutputWish
+from services.image.wish import ImageWish, OutputWish, Quality
 from services.image.workers import Workers
 
 
@@ -122,7 +122,9 @@ class Studio:
         named = inspected.content_type.removeprefix("image/")
         if not output.format:
             await self._shelf.check(output, principal, named)
-        form = form_of(replace(output, format=output.format or named), "high")
+        # Of a PNG no effort changes a pixel.
+        grade: Quality = "medium" if named == "png" else "high"
+        form = form_of(replace(output, format=output.format or named), grade)
         rendition = await self._workers.run(render, data, _spec(form, None, {}))
         shelved = await self._shelf.put(rendition, output, principal, {})
         return shelved, _likeness(rendition)

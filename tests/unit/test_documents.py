@@ -18,7 +18,7 @@ from gateway.app import SERVICES
 from gateway.envoy.settings import EdgeSettings
 from gateway.envoy.table import TABLE
 from gateway.openapi import build_document
-from gateway.openapi.speech import HAND_WRITTEN
+from gateway.openapi.hand_written import HAND_WRITTEN
 from gateway.settings import GatewaySettings
 from services.common.errors import Reason
 from services.common.settings import Settings, variables

@@ -28,7 +28,7 @@ class Collection:
     data_field: str = "audioData"
     """What a document calls the bytes."""
     url_field: str = "audioUrl"
-    """What a document calls the address of bytes that are kept elsewhere: one of the entry's fields, null without it."""
+    """What a document calls the address of bytes that are kept elsewhere: a field of the entry, null without it."""
     max_entry_bytes: int = 15 * 1024 * 1024
     """Longest data that is stored. A MongoDB document ends at 16 MiB, and the fields need room too."""
 

@@ -8,9 +8,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import aiohttp
 import pytest
 
-from gateway.app import Upstreams, build_app
 from gateway.routes.health import Health
-from gateway.serving import running_http
+from tests.fakes.gateway import gateway_before
 from tests.fakes.speech import FakeSpeechProvider
 from tests.fakes.speech_service import served_by, servicer_of
 
@@ -20,21 +19,19 @@ Gateway = Callable[..., AbstractAsyncContextManager[aiohttp.ClientSession]]
 
 
 @asynccontextmanager
-async def gateway_before(
+async def gateway_before_engines(
     *engines: FakeSpeechProvider, stall_seconds: float = 10, health: Health | None = None
 ) -> AsyncIterator[aiohttp.ClientSession]:
     """Yields a session whose base URL is a gateway in front of these engines; the first is the default."""
     servicer = servicer_of(*engines, stall_seconds=stall_seconds)
-    async with served_by(servicer) as tts:
-        app = build_app(Upstreams(tts=tts.channel), health or Health(), max_body_bytes=MAX_BODY_BYTES, call_seconds=30)
-        async with (
-            running_http(app, "127.0.0.1", 0, grace_seconds=1) as http,
-            aiohttp.ClientSession(f"http://127.0.0.1:{http.port}") as session,
-        ):
-            yield session
+    async with (
+        served_by(servicer) as tts,
+        gateway_before(tts=tts.channel, health=health, max_body_bytes=MAX_BODY_BYTES) as session,
+    ):
+        yield session
 
 
 @pytest.fixture
 def gateway() -> Gateway:
     """What starts a gateway in front of scripted engines."""
-    return gateway_before
+    return gateway_before_engines

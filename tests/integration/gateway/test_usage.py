@@ -10,10 +10,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gateway.app import Upstreams, build_app
-from gateway.routes.health import Health
-from gateway.serving import running_http
 from services.common.usage import RecorderOptions, UsageRecorder, open_usage
+from tests.fakes.gateway import gateway_before
 from tests.fakes.usage import NOON, usage_record, usage_service
 
 NOTHING = {
@@ -37,13 +35,8 @@ async def recorder(tmp_path: Path) -> AsyncIterator[UsageRecorder]:
 
 @pytest.fixture
 async def http(recorder: UsageRecorder) -> AsyncIterator[aiohttp.ClientSession]:
-    async with usage_service(recorder) as service:
-        app = build_app(Upstreams(tts=service.channel), Health(), max_body_bytes=1024, call_seconds=30)
-        async with (
-            running_http(app, "127.0.0.1", 0, grace_seconds=1) as running,
-            aiohttp.ClientSession(f"http://127.0.0.1:{running.port}") as session,
-        ):
-            yield session
+    async with usage_service(recorder) as service, gateway_before(tts=service.channel) as session:
+        yield session
 
 
 async def usage(http: aiohttp.ClientSession, principal: str, /, **span: str) -> tuple[int, Any]:

@@ -79,7 +79,8 @@ async def test_a_failure_is_told_and_stops_no_other() -> None:
 
     async with aclosing(as_ready([refused, made, refused, made], 2)) as ready:
         found = dict([item async for item in ready])
-    reasons = [found[number].reason if isinstance(found[number], MediaError) else found[number] for number in range(4)]
+    outcomes = [found[number] for number in range(4)]
+    reasons = [outcome.reason if isinstance(outcome, MediaError) else outcome for outcome in outcomes]
     assert reasons == [Reason.CONTENT_BLOCKED, "made", Reason.CONTENT_BLOCKED, "made"]
 
 

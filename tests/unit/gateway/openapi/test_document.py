@@ -15,7 +15,7 @@ from gateway.app import SERVICES
 from gateway.codec import decode
 from gateway.openapi import HandWritten, Response, build_document, http_rules
 from gateway.openapi.constraints import rules_of
-from gateway.openapi.speech import HAND_WRITTEN
+from gateway.openapi.hand_written import HAND_WRITTEN
 from gateway.routes.captions import FORMATS
 from services.common.errors import Reason
 from services.common.validation import validate

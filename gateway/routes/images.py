@@ -1,0 +1,141 @@
+"""The image routes that HTTP needs more for: files that come up, and batches that go down as they are ready."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+
+import grpc
+import orjson
+from aiohttp import BodyPartReader, web
+from media.image.v1 import image_pb2, image_pb2_grpc
+
+from gateway.codec import decode, encode
+from gateway.errors import STARTED, body_of
+from gateway.requests import message_body, principal_of
+from services.common.channel import call_metadata, open_stream
+from services.common.errors import MediaError, Reason, invalid
+from services.common.log import request_id
+from services.common.status import from_rpc_error
+
+NDJSON = "application/x-ndjson"
+MAX_UPLOAD_BYTES = 20 * 1024 * 1024
+MAX_BATCH_BYTES = 32 * 1024 * 1024
+_PIECE_BYTES = 256 * 1024
+_FORM = "multipart/form-data"
+_TEXTS, _FLAGS = ("format", "objectKey"), ("overwrite", "contentAddressed")
+_BOOLEANS = {"true": True, "false": False}
+
+
+class ImageRoutes:
+    """Answers /api/image/upload and /api/image/batch through the image service."""
+
+    def __init__(self, channel: grpc.aio.Channel, call_seconds: float) -> None:
+        self._stub: image_pb2_grpc.ImageServiceAsyncStub = image_pb2_grpc.ImageServiceStub(channel)
+        self._call_seconds = call_seconds
+
+    def routes(self) -> Sequence[web.RouteDef]:
+        """Returns the routes."""
+        return [web.post("/api/image/upload", self.upload), web.post("/api/image/batch", self.batch)]
+
+    async def upload(self, request: web.Request) -> web.Response:
+        """Passes a file on while it comes; one that ends early is cancelled at the service."""
+        spec = image_pb2.UploadSpec(output=_output(request))
+        if request.content_type != _FORM and request.content_length is not None:
+            spec.size_bytes = _checked(request.content_length)
+        call = self._stub.UploadImage(timeout=self._call_seconds, metadata=call_metadata(principal_of(request)))
+        # A stream of ours that is left before its end is cancelled, and the service keeps nothing.
+        async with open_stream(call):
+            await call.write(image_pb2.UploadImageRequest(spec=spec))
+            try:
+                async for piece in _pieces(request):
+                    await call.write(image_pb2.UploadImageRequest(chunk=piece))
+                await call.done_writing()
+            except (grpc.aio.UsageError, grpc.aio.AioRpcError, grpc.RpcError):
+                # The service has refused it meanwhile, and says why below.
+                pass
+            reply = await call
+        return web.Response(
+            body=orjson.dumps({"success": True, **encode(reply.image)}), content_type="application/json"
+        )
+
+    async def batch(self, request: web.Request) -> web.StreamResponse:
+        """Answers with one JSON object a line, each as it is ready; a cut answer ends without the final chunk."""
+        message = await message_body(
+            request.clone(client_max_size=MAX_BATCH_BYTES), image_pb2.BatchGenerateImagesRequest
+        )
+        counts = {"images": 0, "failures": 0}
+        call = self._stub.BatchGenerateImages(
+            message, timeout=self._call_seconds, metadata=call_metadata(principal_of(request))
+        )
+        async with open_stream(call):
+            events = aiter(call)
+            first = await anext(events, None)
+            response = web.StreamResponse(headers={"Content-Type": NDJSON, "X-Request-Id": request_id.get()})
+            response.enable_chunked_encoding()
+            request[STARTED] = response
+            await response.prepare(request)
+            try:
+                async for event in _joined(first, events):
+                    counts["images" if event.HasField("image") else "failures"] += 1
+                    await response.write(_line({"index": event.index, **encode(event)}))
+                _check_whole(counts, message)
+                await response.write(_line({"done": counts}))
+            except (MediaError, grpc.aio.AioRpcError) as error:
+                await response.write(_line(body_of(error if isinstance(error, MediaError) else from_rpc_error(error))))
+                raise
+            await response.write_eof()
+        return response
+
+
+def _output(request: web.Request) -> image_pb2.ImageOutput:
+    """Returns what the query says of form and place."""
+    fields: dict[str, object] = {}
+    for name in request.query:
+        values = request.query.getall(name)
+        if name not in (*_TEXTS, *_FLAGS):
+            raise invalid(name, f"is not a parameter of this route, which takes {', '.join((*_TEXTS, *_FLAGS))}")
+        if len(values) > 1:
+            raise invalid(name, "must be given once")
+        if name in _FLAGS and values[0] not in _BOOLEANS:
+            raise invalid(name, "must be true or false")
+        fields[name] = _BOOLEANS[values[0]] if name in _FLAGS else values[0]
+    return decode(image_pb2.ImageOutput, fields)
+
+
+def _checked(length: int) -> int:
+    if length > MAX_UPLOAD_BYTES:
+        raise MediaError(Reason.PAYLOAD_TOO_LARGE, f"A picture must have at most {MAX_UPLOAD_BYTES} bytes.")
+    return length
+
+
+async def _pieces(request: web.Request) -> AsyncIterator[bytes]:
+    """Yields the file as it comes, never more of it than a piece."""
+    if request.content_type != _FORM:
+        async for piece in request.content.iter_chunked(_PIECE_BYTES):
+            yield piece
+        return
+    async for part in await request.multipart():
+        if isinstance(part, BodyPartReader) and part.name == "file":
+            while piece := await part.read_chunk(_PIECE_BYTES):
+                yield bytes(piece)
+            return
+    raise invalid("file", "must be a part of the form, with the picture in it")
+
+
+def _check_whole(counts: dict[str, int], message: image_pb2.BatchGenerateImagesRequest) -> None:
+    if sum(counts.values()) != len(message.items):
+        raise MediaError(Reason.GENERATION_FAILED, "The image service ended the batch before its end.")
+
+
+async def _joined(
+    first: image_pb2.BatchGenerateImagesResponse | None,
+    rest: AsyncIterator[image_pb2.BatchGenerateImagesResponse],
+) -> AsyncIterator[image_pb2.BatchGenerateImagesResponse]:
+    if first is not None:
+        yield first
+    async for event in rest:
+        yield event
+
+
+def _line(content: dict[str, object]) -> bytes:
+    return orjson.dumps(content, option=orjson.OPT_APPEND_NEWLINE)
