@@ -9,7 +9,7 @@ RUNTIME := $(VENV)/.runtime-installed
 DEVELOPMENT := $(VENV)/.development-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo token test check lint types protos protos-check imports docs-check bench lock clean
+.PHONY: help run demo doctor token test check lint types protos protos-check imports docs-check bench lock clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -19,6 +19,9 @@ run: $(RUNTIME) ## Set up and serve the whole suite on http://localhost:8080 (Ct
 
 demo: $(RUNTIME) ## Start the suite, speak one sentence to files, stop
 	@$(BIN)/python -m deploy.local demo
+
+doctor: $(RUNTIME) ## Say what is configured, reachable and wrong, and what to do about it
+	@$(BIN)/python -m deploy.local doctor
 
 token: $(RUNTIME) ## Print a bearer token for the local suite (make -s token)
 	@$(BIN)/python -m deploy.local token

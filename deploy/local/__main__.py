@@ -1,4 +1,4 @@
-"""Runs the suite locally, has it speak a sentence, or prints a token for it."""
+"""Runs the suite locally, has it speak a sentence, examines its configuration, or prints a token for it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from deploy.local.demo import Wish, demonstrate
+from deploy.local.doctor import as_json, examine, report
 from deploy.local.folder import prepare
 from deploy.local.identity import issue_token
 from deploy.local.settings import LocalSettings
 from deploy.local.speech_client import SpeechFailed
 from deploy.local.suite import run_suite
 from deploy.local.supervisor import SuiteFailed
+from services.common.findings import Level
 from services.common.settings import ConfigurationError, load, refuse_to_start
 
 _SENTENCE = "Hello! This sentence was spoken by the media suite, and you could hear it while it was still being made."
@@ -54,6 +56,11 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--output", type=Path, metavar="DIR", help="folder for the files (default: .run/demo)")
     demo.set_defaults(command=_demo)
 
+    text = "Says what is configured, whether it can be reached and written, what contradicts itself, and what to do."
+    doctor = _with_variables(commands.add_parser("doctor", help="look at the configuration", description=text))
+    doctor.add_argument("--json", action="store_true", help="print the findings as JSON")
+    doctor.set_defaults(command=_doctor)
+
     text = "Prints a bearer token that the local suite accepts, running or not, and nothing else."
     token = _with_variables(commands.add_parser("token", help="print a bearer token", description=text))
     token.add_argument("--subject", default="developer", help="who the token speaks for (default: developer)")
@@ -76,6 +83,12 @@ def _run(settings: LocalSettings, _: argparse.Namespace) -> int:
 def _demo(settings: LocalSettings, options: argparse.Namespace) -> int:
     wish = Wish(options.text, options.voice, options.output)
     return 0 if asyncio.run(demonstrate(settings, wish)) else _STOPPED
+
+
+def _doctor(_: LocalSettings, options: argparse.Namespace) -> int:
+    findings = asyncio.run(examine())
+    print(as_json(findings) if options.json else report(findings))
+    return int(any(finding.level is Level.PROBLEM for finding in findings))
 
 
 def _token(settings: LocalSettings, options: argparse.Namespace) -> int:

@@ -42,6 +42,7 @@ _SPEECH_HEADERS = (
         "X-Media-Ignored-Fields",
         "Request fields that were set and that the provider can not honour, separated by commas; absent if none.",
     ),
+    Header("X-Media-Id", "Id of the stored audio, once the answer has ended whole; absent without `store`."),
 )
 
 SPEECH_ROUTES: tuple[HandWritten, ...] = (
@@ -63,6 +64,8 @@ SPEECH_ROUTES: tuple[HandWritten, ...] = (
                     Header("Content-Length", "Bytes of audio.", INTEGER),
                     _DURATION,
                     Header("Repr-Digest", "SHA-256 of the audio as RFC 9530 writes it."),
+                    Header("X-Media-Key", "Key of the stored audio; absent without `store`."),
+                    Header("X-Media-Url", "Address of the stored audio; absent without `store`."),
                     *_SPEECH_HEADERS,
                 ),
             ),
@@ -113,7 +116,7 @@ SPEECH_ROUTES: tuple[HandWritten, ...] = (
             " half as many of double width, for 7 seconds at most. Where caching is on, one of the two is paid for."
         ),
         request=tts_pb2.SynthesizeRequest,
-        request_omits=("include_alignment",),
+        request_omits=("include_alignment", "store"),
         query=(
             Query(
                 "format",

@@ -56,6 +56,10 @@ class CaptionRoutes:
         """Answers with the captions of the audio that the same body gets from /api/speech."""
         caption_format = _format_of(request)
         message = await message_body(request, tts_pb2.SynthesizeRequest)
+        if message.store:
+            raise invalid(
+                "store", "must be absent here: POST /api/speech stores, and costs nothing more where it is cached"
+            )
         message.include_alignment = True
         reply = await self._stub.Synthesize(
             message, timeout=self._call_seconds, metadata=call_metadata(principal_of(request))

@@ -31,6 +31,8 @@ def audio_headers(header: tts_pb2.SpeechHeader) -> dict[str, str]:
         "X-Media-Sample-Rate-Hz": str(header.sample_rate_hz),
         "X-Media-Cache": cache_status.lower(),
     }
+    if header.stored_audio_id:
+        headers["X-Media-Id"] = header.stored_audio_id
     if header.ignored_fields:
         headers["X-Media-Ignored-Fields"] = ", ".join(header.ignored_fields)
     return headers
@@ -38,10 +40,14 @@ def audio_headers(header: tts_pb2.SpeechHeader) -> dict[str, str]:
 
 def whole_audio_headers(reply: tts_pb2.SynthesizeResponse) -> dict[str, str]:
     """Returns the headers of `audio_headers` and the length of the audio."""
-    return {
+    headers = {
         **audio_headers(reply.header),
         "X-Media-Duration-Seconds": f"{reply.done.duration_seconds:.3f}",
     }
+    if reply.done.HasField("stored_audio"):
+        headers["X-Media-Key"] = reply.done.stored_audio.key
+        headers["X-Media-Url"] = reply.done.stored_audio.url
+    return headers
 
 
 class HeardTiming:

@@ -15,6 +15,7 @@ from services.common.care.gate import Gate
 from services.common.care.retry import Retries, RetryPolicy
 from services.common.errors import MediaError
 from services.common.fetch import Fetcher, open_fetcher
+from services.common.findings import log_findings
 from services.common.guard import Limits
 from services.common.log import logger
 from services.common.metrics import served_metrics
@@ -25,6 +26,7 @@ from services.image.accounting import Accounting
 from services.image.brand import Brand
 from services.image.cache_objects import CacheObjects
 from services.image.drawing import Care
+from services.image.findings import findings
 from services.image.image_cache import COLLECTION, ImageCodec, KeptImage
 from services.image.metrics import ImageMetrics
 from services.image.originals import Originals
@@ -49,6 +51,7 @@ log = logger(__name__)
 
 async def main(settings: ImageSettings) -> None:
     """Serves until asked to stop."""
+    log_findings(findings(settings))
     registry = CollectorRegistry()
     metrics = ImageMetrics(registry)
     async with AsyncExitStack() as stack:

@@ -12,13 +12,17 @@ from prometheus_client import CollectorRegistry
 
 from services.common.cache import TieredCache, TieredOptions, open_store
 from services.common.care.retry import RetryPolicy
+from services.common.findings import log_findings
 from services.common.guard import Limits
 from services.common.metrics import served_metrics
 from services.common.runtime import run
 from services.common.server import Register, ServerOptions, serve
+from services.common.storage import open_object_store
 from services.common.usage import UsageRecorder, open_usage
 from services.tts.accounting import Accounting
 from services.tts.assembly import SpeechOptions, assemble
+from services.tts.audio_shelf import AudioShelf
+from services.tts.findings import findings
 from services.tts.metrics import SpeechMetrics
 from services.tts.pacing import Pacing
 from services.tts.planning import PlanningOptions
@@ -35,6 +39,7 @@ _STATE_FILE = "media.sqlite3"
 
 async def main(settings: TtsSettings) -> None:
     """Opens providers and stores and serves until asked to stop."""
+    log_findings(findings(settings))
     registry = CollectorRegistry()
     metrics = SpeechMetrics(registry)
     async with AsyncExitStack() as stack:
@@ -46,6 +51,7 @@ async def main(settings: TtsSettings) -> None:
         cache = await stack.enter_async_context(_cache(settings)) if settings.caching_enabled else None
         if cache is not None:
             metrics.watch_cache(lambda: cache.stats)
+        store = await stack.enter_async_context(open_object_store(settings))
         speech = assemble(providers, _speech_options(settings), cache)
         await stack.enter_async_context(speech.flights)
         servicer = TextToSpeechServicer(
@@ -54,6 +60,7 @@ async def main(settings: TtsSettings) -> None:
             providers,
             Accounting(usage, metrics),
             max_unary_bytes=settings.max_unary_bytes,
+            shelf=AudioShelf(store),
         )
         await serve(_registering(servicer, usage), _server_options(settings))
 

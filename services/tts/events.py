@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from services.tts.providers.interface import AudioChunk, SpeechProvider, SpeechSpec
+
+if TYPE_CHECKING:
+    from services.tts.audio_shelf import StoredAudio
 
 CacheStatus = Literal["miss", "hit", "joined", "bypass"]
 
@@ -38,6 +41,8 @@ class Header:
     ignored_fields: tuple[str, ...] = ()
     cache_status: CacheStatus = "bypass"
     queued_seconds: float = 0.0
+    stored_audio_id: str = ""
+    """Id under which the audio will be stored; empty if it is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,8 @@ class Done:
     cached_characters: int = 0
     saved_cost_units: int = 0
     """What the part that nobody had to pay for cost when it was paid for."""
+    stored: StoredAudio | None = None
+    """Where the audio is stored, if it is."""
 
 
 SpeechEvent = Header | AudioChunk | Done

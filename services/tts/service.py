@@ -13,10 +13,13 @@ from services.common.alignment import Alignment
 from services.common.caller import principal_of
 from services.common.errors import MediaError, Reason
 from services.tts.accounting import Accounting
+from services.tts.audio_shelf import AudioShelf
 from services.tts.events import CacheStatus, Done, Header, SpeechEvent
 from services.tts.paging import page
 from services.tts.planning import Planner, SpeechWish
 from services.tts.providers.interface import AudioChunk, SpeechProvider, Voice, VoiceSettings
+from services.tts.stored_message import stored_audio
+from services.tts.storing import Storing
 from services.tts.synthesis import Synthesizer
 
 SERVICE_NAME = tts_pb2.DESCRIPTOR.services_by_name["TextToSpeechService"].full_name
@@ -49,7 +52,10 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
         accounting: Accounting,
         *,
         max_unary_bytes: int,
+        shelf: AudioShelf,
     ) -> None:
+        self._shelf = shelf
+        self._storing = Storing(shelf, max_unary_bytes)
         self._accounting = accounting
         self._planner = planner
         self._synthesizer = synthesizer
@@ -73,7 +79,7 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
                         if event.alignment is not None:
                             _extend(response.alignment, event.alignment)
                     case Done():
-                        response.done.CopyFrom(_done(event))
+                        response.done.CopyFrom(await self._told(event))
         response.audio = b"".join(audio)
         return response
 
@@ -83,7 +89,10 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
         """Sends each event as it comes, one message per provider read."""
         async with aclosing(self._events(request, context, streamed=True)) as events:
             async for event in events:
-                yield _response(event)
+                if isinstance(event, Done):
+                    yield tts_pb2.SynthesizeStreamResponse(done=await self._told(event))
+                else:
+                    yield _response(event)
 
     async def ListVoices(self, request: tts_pb2.ListVoicesRequest, context: Context) -> tts_pb2.ListVoicesResponse:
         """Lists what every provider offers, provider by provider."""
@@ -97,9 +106,36 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
         provider = self._planner.provider(request.provider)
         return tts_pb2.GetVoiceResponse(voice=_voice(self._planner.voice(request.voice, provider)))
 
+    async def GetStoredAudio(
+        self, request: tts_pb2.GetStoredAudioRequest, context: Context
+    ) -> tts_pb2.GetStoredAudioResponse:
+        """Finds stored audio of the caller's own, and makes it a fresh address."""
+        stored = await self._shelf.find(request.id, principal_of(context))
+        return tts_pb2.GetStoredAudioResponse(
+            stored_audio=stored_audio(stored, await self._shelf.url(stored), with_alignment=True)
+        )
+
+    async def DeleteStoredAudio(
+        self, request: tts_pb2.DeleteStoredAudioRequest, context: Context
+    ) -> tts_pb2.DeleteStoredAudioResponse:
+        """Deletes stored audio of the caller's own."""
+        await self._shelf.delete(request.id, principal_of(context))
+        return tts_pb2.DeleteStoredAudioResponse()
+
     def _events(self, request: Request, context: Context, *, streamed: bool) -> AsyncGenerator[SpeechEvent, None]:
         plan = self._planner.plan(_wish(request, streamed=streamed))
-        return self._accounting.watched(self._synthesizer.stream(plan), principal_of(context), request.text)
+        principal = principal_of(context)
+        # What was paid is recorded even if it can not be stored.
+        events = self._accounting.watched(self._synthesizer.stream(plan), principal, request.text)
+        if not request.store:
+            return events
+        return self._storing.passing(events, principal, tell_alignment=request.include_alignment)
+
+    async def _told(self, done: Done) -> tts_pb2.SpeechDone:
+        message = _done(done)
+        if done.stored is not None:
+            message.stored_audio.CopyFrom(stored_audio(done.stored, await self._shelf.url(done.stored)))
+        return message
 
     def _refuse_too_large(self, audio_bytes: int) -> None:
         if audio_bytes > self._max_unary_bytes:
@@ -133,13 +169,14 @@ def _wish(request: Request, *, streamed: bool) -> SpeechWish:
         previous_request_ids=tuple(request.previous_request_ids),
         next_request_ids=tuple(request.next_request_ids),
         apply_text_normalization=request.apply_text_normalization,
-        include_alignment=request.include_alignment,
+        # Stored audio has its timing, whether or not the caller wants to be told.
+        include_alignment=request.include_alignment or request.store,
         use_cache=request.use_cache if given("use_cache") else True,
         streamed=streamed,
     )
 
 
-def _response(event: SpeechEvent) -> tts_pb2.SynthesizeStreamResponse:
+def _response(event: Header | AudioChunk) -> tts_pb2.SynthesizeStreamResponse:
     match event:
         case AudioChunk():
             # Filled in place: a chunk that is handed over as an argument is copied.
@@ -150,8 +187,6 @@ def _response(event: SpeechEvent) -> tts_pb2.SynthesizeStreamResponse:
             return response
         case Header():
             return tts_pb2.SynthesizeStreamResponse(header=_header(event))
-        case Done():
-            return tts_pb2.SynthesizeStreamResponse(done=_done(event))
 
 
 def _header(event: Header) -> tts_pb2.SpeechHeader:
@@ -168,6 +203,7 @@ def _header(event: Header) -> tts_pb2.SpeechHeader:
         provider_request_id=event.provider_request_id,
         ignored_fields=event.ignored_fields,
         queued_seconds=event.queued_seconds,
+        stored_audio_id=event.stored_audio_id,
     )
 
 

@@ -7,12 +7,12 @@ from typing import Literal
 
 from pydantic import AliasChoices, Field, SecretStr
 
-from services.common.settings import Settings
+from services.common.storage import StorageSettings
 
 ProviderName = Literal["elevenlabs", "espeak"]
 
 
-class TtsSettings(Settings):
+class TtsSettings(StorageSettings):
     """Settings of the text-to-speech service."""
 
     host: str = Field("127.0.0.1", validation_alias="TTS_HOST", description="Address the TTS service listens on.")

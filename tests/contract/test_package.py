@@ -61,6 +61,16 @@ class Speaker(tts_pb2_grpc.TextToSpeechServiceServicer):
     ) -> tts_pb2.GetVoiceResponse:
         return tts_pb2.GetVoiceResponse(voice=tts_pb2.Voice(name="Aria"))
 
+    async def GetStoredAudio(  # noqa: N802 - named by the contract
+        self, request: tts_pb2.GetStoredAudioRequest, context: object
+    ) -> tts_pb2.GetStoredAudioResponse:
+        return tts_pb2.GetStoredAudioResponse()
+
+    async def DeleteStoredAudio(  # noqa: N802 - named by the contract
+        self, request: tts_pb2.DeleteStoredAudioRequest, context: object
+    ) -> tts_pb2.DeleteStoredAudioResponse:
+        return tts_pb2.DeleteStoredAudioResponse()
+
     async def SynthesizeStream(  # noqa: N802 - named by the contract
         self, request: tts_pb2.SynthesizeStreamRequest, context: object
     ) -> AsyncIterator[tts_pb2.SynthesizeStreamResponse]:

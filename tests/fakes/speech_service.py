@@ -12,15 +12,18 @@ from prometheus_client import CollectorRegistry
 
 from services.common.cache import TieredCache
 from services.common.care.retry import RetryPolicy
+from services.common.storage import ObjectStore
 from services.common.usage import UsageRecorder
 from services.tts.accounting import Accounting
 from services.tts.assembly import Speech, SpeechOptions, assemble
+from services.tts.audio_shelf import AudioShelf
 from services.tts.metrics import SpeechMetrics
 from services.tts.planning import PlanningOptions
 from services.tts.providers.interface import SpeechProvider
 from services.tts.service import SERVICE_NAME, TextToSpeechServicer
 from services.tts.speech_cache import KeptSpeech
 from tests.fakes.grpc_server import Served, served
+from tests.fakes.object_store import FakeObjectStore
 
 ASKED_ONCE = RetryPolicy(max_attempts=1)
 
@@ -46,6 +49,7 @@ def servicer_of(
     *providers: SpeechProvider,
     max_unary_bytes: int = 1_000_000,
     usage: UsageRecorder | None = None,
+    store: ObjectStore | None = None,
     **options: Any,
 ) -> TextToSpeechServicer:
     """Returns the service with these providers and the options of `speech_of`."""
@@ -53,7 +57,12 @@ def servicer_of(
     accounting = Accounting(usage, SpeechMetrics(CollectorRegistry()))
     by_name = {provider.name: provider for provider in providers}
     return TextToSpeechServicer(
-        speech.planner, speech.synthesizer, by_name, accounting, max_unary_bytes=max_unary_bytes
+        speech.planner,
+        speech.synthesizer,
+        by_name,
+        accounting,
+        max_unary_bytes=max_unary_bytes,
+        shelf=AudioShelf(store or FakeObjectStore()),
     )
 
 

@@ -50,6 +50,16 @@ class Speech(tts_pb2_grpc.TextToSpeechServiceServicer):
         self._remember(context)
         return tts_pb2.ListVoicesResponse()
 
+    async def GetStoredAudio(  # noqa: N802 - the contract's name
+        self, request: tts_pb2.GetStoredAudioRequest, context: Context
+    ) -> tts_pb2.GetStoredAudioResponse:
+        return tts_pb2.GetStoredAudioResponse()
+
+    async def DeleteStoredAudio(  # noqa: N802 - the contract's name
+        self, request: tts_pb2.DeleteStoredAudioRequest, context: Context
+    ) -> tts_pb2.DeleteStoredAudioResponse:
+        return tts_pb2.DeleteStoredAudioResponse()
+
     def _remember(self, context: Context) -> None:
         self.calls.append({str(key): str(value) for key, value in context.invocation_metadata() or ()})
 

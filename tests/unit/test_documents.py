@@ -22,14 +22,15 @@ from gateway.openapi.hand_written import HAND_WRITTEN
 from gateway.settings import GatewaySettings
 from services.common.errors import Reason
 from services.common.settings import Settings, variables
+from services.image.settings import ImageSettings
 from services.tts.settings import TtsSettings
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 RECORDS = sorted((ROOT / "docs" / "adr").glob("*.md"))
-KINDS: tuple[type[Settings], ...] = (EdgeSettings, GatewaySettings, TtsSettings, LocalSettings)
+KINDS: tuple[type[Settings], ...] = (EdgeSettings, GatewaySettings, TtsSettings, ImageSettings, LocalSettings)
 FOLDERS = "services|gateway|deploy|protos|tests|docs|bench|\\.ci"
-OURS = "MEDIA|TTS|GATEWAY|ELEVENLABS"
+OURS = "MEDIA|TTS|IMAGE|GATEWAY|ELEVENLABS|FAL|GEMINI|SUPABASE|DIGITALOCEAN|S3|BRAND"
 
 in_every_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 
@@ -124,7 +125,8 @@ def test_every_reason_and_status_that_is_named_exists(document: Path) -> None:
 @in_every_document
 def test_every_route_that_is_named_is_served(document: Path) -> None:
     named = re.findall(
-        r"(?:`|localhost:8080)(?:GET |POST )?(/(?:api|health|docs|openapi)[\w./{}]*)", document.read_text()
+        r"(?:`|localhost:8080)(?:GET |POST |DELETE )?(/(?:api|health|docs|openapi|media|debug)[\w./{}]*)",
+        document.read_text(),
     )
     assert set(named) <= served_paths()
 

@@ -96,6 +96,18 @@ def content_key(principal: str, sha256: str, extension: str) -> str:
     return f"{own_prefix(principal)}sha256/{sha256[:2]}/{sha256[2:]}.{extension}"
 
 
+def record_key(kind: str, principal: str, record_id: str) -> str:
+    """Returns the key of a record of `principal`'s own, such as records/audio/alice/<id>.json.
+
+    Args:
+        kind: What is recorded.
+        principal: Whose it is.
+        record_id: Its id, fit to be a segment of a key.
+    """
+    owner = own_prefix(principal).removeprefix(f"{USERS}/")
+    return f"records/{kind}/{owner}{record_id}.json"
+
+
 def belongs_to(info: ObjectInfo, principal: str) -> bool:
     """Tells whether an object is `principal`'s own, by its key or by what was said when it was stored."""
     return info.key.startswith(own_prefix(principal)) or info.metadata.get(OWNER) == principal

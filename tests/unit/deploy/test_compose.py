@@ -18,13 +18,21 @@ from gateway.envoy.table import TABLE
 from gateway.settings import GatewaySettings
 from services.common.settings import Settings, load, variables
 from services.common.version import VERSION
+from services.image.service import SERVICE_NAME as IMAGE_SERVICE_NAME
+from services.image.settings import ImageSettings
 from services.tts.service import SERVICE_NAME
 from services.tts.settings import TtsSettings
 
 ROOT = Path(__file__).parents[3]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-READS: dict[str, type[Settings]] = {"envoy": EdgeSettings, "gateway": GatewaySettings, "tts": TtsSettings}
+READS: dict[str, type[Settings]] = {
+    "envoy": EdgeSettings,
+    "gateway": GatewaySettings,
+    "tts": TtsSettings,
+    "image": ImageSettings,
+}
+STORING = ("gateway", "tts", "image")
 FOREIGN = {"mongo", "nats"}
 BYTES = {"m": 1024**2, "g": 1024**3}
 
@@ -49,7 +57,7 @@ def settings_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SettingsOf[A
 
 def outside_unset(text: str) -> str:
     """Returns what compose makes of `text` where no variable is set."""
-    return re.sub(r"\$\{[A-Z_]+:-([^}]*)\}", r"\1", text)
+    return re.sub(r"\$\{[A-Z0-9_]+:-([^}]*)\}", r"\1", text)
 
 
 def seconds(duration: str) -> float:
@@ -86,7 +94,9 @@ def test_everybody_is_looked_for_where_he_listens(settings_of: SettingsOf[Any]) 
     assert str(edge.gateway_address) == f"gateway:{gateway.port}"
     assert str(edge.gateway_grpc_address) == f"gateway:{gateway.grpc_port}"
     assert str(edge.tts_address) == gateway.tts_address == f"tts:{tts.port}"
-    assert gateway.host == tts.host == "0.0.0.0"
+    image: ImageSettings = settings_of("image", ImageSettings)
+    assert str(edge.image_address) == gateway.image_address == f"image:{image.port}"
+    assert gateway.host == tts.host == image.host == "0.0.0.0"
 
 
 @pytest.mark.parametrize("name", sorted(READS))
@@ -120,6 +130,8 @@ def test_health_is_asked_where_the_process_listens(settings_of: SettingsOf[Any])
     gateway: GatewaySettings = settings_of("gateway", GatewaySettings)
     tts: TtsSettings = settings_of("tts", TtsSettings)
     assert health_command("tts")[3:] == [f"grpc://127.0.0.1:{tts.port}/{SERVICE_NAME}"]
+    image: ImageSettings = settings_of("image", ImageSettings)
+    assert health_command("image")[3:] == [f"grpc://127.0.0.1:{image.port}/{IMAGE_SERVICE_NAME}"]
     assert health_command("gateway")[3:] == [f"http://127.0.0.1:{gateway.port}/health"]
     assert "/health" in {row.path for row in TABLE if row.public}
     assert health_command("envoy")[2:] == ["gateway.envoy", "ready"]
@@ -179,12 +191,23 @@ def test_nothing_depends_on_the_stores_yet() -> None:
 
 
 def test_everybody_waits_for_the_health_of_those_he_calls() -> None:
-    assert SERVICES["envoy"]["depends_on"].keys() == {"gateway", "tts"}
-    assert SERVICES["gateway"]["depends_on"].keys() == {"tts"}
+    assert SERVICES["envoy"]["depends_on"].keys() == {"gateway", "tts", "image"}
+    assert SERVICES["gateway"]["depends_on"].keys() == {"tts", "image"}
     conditions = {
         wanted["condition"] for service in SERVICES.values() for wanted in service.get("depends_on", {}).values()
     }
     assert conditions == {"service_healthy"}
+
+
+def test_everybody_who_stores_or_serves_media_sees_the_same_folder(settings_of: SettingsOf[Any]) -> None:
+    stores = {name: settings_of(name, READS[name]) for name in STORING}
+    assert {settings.store_name for settings in stores.values()} == {"local"}
+    (folder,) = {settings.storage_dir for settings in stores.values()}
+    for name in STORING:
+        (mount,) = SERVICES[name]["volumes"]
+        volume, _, target = mount.partition(":")
+        assert volume == "media-objects"
+        assert folder.is_relative_to(target)
 
 
 def test_every_volume_and_network_that_is_used_is_declared() -> None:

@@ -11,6 +11,7 @@ import pytest
 from gateway.envoy.settings import EdgeSettings
 from gateway.settings import GatewaySettings
 from services.common.version import VERSION
+from services.image.settings import ImageSettings
 from services.tts.settings import TtsSettings
 
 ROOT = Path(__file__).parents[3]
@@ -50,7 +51,7 @@ def test_the_last_user_is_a_number_other_than_root() -> None:
 
 
 def test_packages_are_installed_with_hashes_and_without_building() -> None:
-    (install,) = [line for line in arguments("RUN") if " install " in line]
+    (install,) = [line for line in arguments("RUN") if " pip " in line]
     assert "--require-hashes" in install
     assert "--only-binary :all:" in install
     assert "apt-get" not in DOCKERFILE
@@ -91,6 +92,7 @@ def test_the_ports_are_those_of_the_settings() -> None:
         GatewaySettings.model_fields["port"],
         GatewaySettings.model_fields["grpc_port"],
         TtsSettings.model_fields["port"],
+        ImageSettings.model_fields["port"],
     ]
     assert arguments("EXPOSE")[0].split() == [str(number.default) for number in numbers]
 

@@ -8,6 +8,7 @@ from google.protobuf import duration_pb2, field_mask_pb2, struct_pb2, timestamp_
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
+from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import strategies as st
 
 from tests.fakes.contracts import compiled
@@ -67,6 +68,8 @@ _FILE = compiled(
 EVERYTHING: type[Message] = GetMessageClass(_FILE.message_types_by_name["Everything"])
 KNOWN: type[Message] = GetMessageClass(_FILE.message_types_by_name["Known"])
 
+# What years of four digits hold: more has no form in JSON.
+_TIMES = st.builds(Timestamp, seconds=st.integers(-62_135_596_800, 253_402_300_799), nanos=st.integers(0, 999_999_999))
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
 _SCALARS: dict[int, st.SearchStrategy[Any]] = {
     FieldDescriptor.CPPTYPE_INT32: st.integers(-(2**31), 2**31 - 1),
@@ -113,6 +116,8 @@ def _values(field: Any, depth: int) -> st.SearchStrategy[Any]:
 
 
 def _single(field: Any, depth: int) -> st.SearchStrategy[Any]:
+    if field.message_type is not None and field.message_type.full_name == "google.protobuf.Timestamp":
+        return _TIMES
     if field.message_type is not None:
         return messages(GetMessageClass(field.message_type), depth - 1)
     if field.enum_type is not None:

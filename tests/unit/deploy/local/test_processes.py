@@ -13,10 +13,12 @@ from deploy.local.supervisor import Options
 from gateway.envoy.settings import EdgeSettings
 from gateway.settings import GatewaySettings
 from services.common.settings import Settings, variables
+from services.image.settings import ImageSettings
 from services.tts.settings import TtsSettings
 
+KINDS = (EdgeSettings, GatewaySettings, TtsSettings, ImageSettings)
 CHOSEN = {port.variable: 20_000 + index for index, port in enumerate(ports_of(SUITE))}
-KNOWN = {name for kind in (EdgeSettings, GatewaySettings, TtsSettings, Settings) for name in variables(kind)}
+KNOWN = {name for kind in (*KINDS, Settings) for name in variables(kind)}
 
 
 def suite() -> list[Process]:
@@ -34,9 +36,7 @@ def test_a_row_can_be_started(row: Row) -> None:
 
 
 def test_default_ports_are_those_of_the_services() -> None:
-    defaults = {
-        name: info for kind in (EdgeSettings, GatewaySettings, TtsSettings) for name, info in variables(kind).items()
-    }
+    defaults = {name: info for kind in KINDS for name, info in variables(kind).items()}
     for port in ports_of(SUITE):
         assert port.default == defaults[port.variable].default
 

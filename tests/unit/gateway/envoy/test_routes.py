@@ -11,12 +11,12 @@ from gateway.app import SERVICES
 from gateway.envoy.auth import API_KEY_FILTER, JWT_FILTER
 from gateway.envoy.limits import BUFFER_FILTER
 from gateway.envoy.routes import route_configuration
-from gateway.envoy.table import SPEECH, TABLE, USAGE, Kind, Route, Upstream, rpc_methods
+from gateway.envoy.table import IMAGE, SPEECH, TABLE, USAGE, Kind, Route, Upstream, rpc_methods
 from tests.fakes.edge import edge_settings
 
 SPEECH_PATH = f"/{SPEECH.full_name}"
 LONG_LIVED = (Kind.HTTP_STREAM, Kind.RPC_STREAM, Kind.RPC_WATCH)
-PUBLIC = {"/health", "/openapi.json", "/docs", "/docs/*"}
+PUBLIC = {"/health", "/openapi.json", "/docs", "/docs/*", "/api/image/sizes", "/media/*"}
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +47,14 @@ def _is_twin(route: dict[str, Any]) -> bool:
 def test_only_the_public_paths_ask_for_no_credential(routes: list[dict[str, Any]]) -> None:
     assert {row.path for row in TABLE if row.public} == PUBLIC
     assert {route["name"] for route in routes if _asks_for_no_token(route)} == {*PUBLIC, "nothing"}
+
+
+def test_media_ask_for_no_credential_where_the_link_is_signed(routes: list[dict[str, Any]]) -> None:
+    signed, owned = (route for route in routes if route["name"] == "/media/*")
+    assert signed["match"]["query_parameters"] == [{"name": "signature", "present_match": True}]
+    assert _asks_for_no_token(signed)
+    assert "query_parameters" not in owned["match"]
+    assert not _asks_for_no_token(owned)
 
 
 def test_public_paths_can_only_be_read() -> None:
@@ -82,7 +90,7 @@ def test_without_api_keys_there_are_no_twins(routes: list[dict[str, Any]]) -> No
 
 
 def test_every_method_of_the_services_has_a_row() -> None:
-    rows = {row.path for row in TABLE if row.upstream is Upstream.TTS}
+    rows = {row.path for row in TABLE if row.upstream in (Upstream.TTS, Upstream.IMAGE)}
     assert rows == {f"/{service.full_name}/{method.name}" for service in SERVICES for method in service.methods}
     for service in SERVICES:
         assert rpc_methods()[service.full_name] == [method.name for method in service.methods]
@@ -101,6 +109,14 @@ def test_every_method_of_the_services_has_a_row() -> None:
         ("/grpc.reflection.*", Kind.RPC_WATCH, False),
         ("/api/speech/stream", Kind.HTTP_STREAM, False),
         ("/api/speech/timestamps", Kind.HTTP_STREAM, False),
+        ("/api/image/batch", Kind.HTTP_STREAM, False),
+        ("/api/image/upload", Kind.HTTP_UPLOAD, False),
+        ("/api/image/generate/transform", Kind.HTTP_UPLOAD, False),
+        ("/api/image/sizes", Kind.HTTP, True),
+        ("/media/*", Kind.HTTP_STREAM, True),
+        (f"/{IMAGE.full_name}/GenerateImage", Kind.RPC, False),
+        (f"/{IMAGE.full_name}/UploadImage", Kind.RPC_STREAM, False),
+        (f"/{IMAGE.full_name}/BatchGenerateImages", Kind.RPC_STREAM, False),
     ],
 )
 def test_a_path_is_of_its_kind(path: str, kind: Kind, safe: bool) -> None:
@@ -150,7 +166,9 @@ def test_posts_to_the_gateway_are_never_tried_again() -> None:
 
 def test_bodies_are_bounded_over_http_and_flow_over_grpc(routes: list[dict[str, Any]]) -> None:
     for row, route in zip(TABLE, routes, strict=False):
-        assert (BUFFER_FILTER in route["typed_per_filter_config"]) == (row.upstream is Upstream.GATEWAY)
+        # Files flow through to the gateway, which bounds them while they pass.
+        held = row.upstream is Upstream.GATEWAY and row.kind is not Kind.HTTP_UPLOAD
+        assert (BUFFER_FILTER in route["typed_per_filter_config"]) == held
 
 
 def test_no_credential_reaches_a_service(tmp_path: Path) -> None:

@@ -218,7 +218,7 @@ def test_query_parameters_carry_their_rules(document: Json) -> None:
 
 def test_callers_may_ask_for_days_of_usage(document: Json) -> None:
     operation = document["paths"]["/api/usage"]["get"]
-    assert [item["name"] for item in operation["parameters"]] == ["startDate", "endDate"]
+    assert [item["name"] for item in operation["parameters"]] == ["startDate", "endDate", "service"]
     assert not any(item["required"] for item in operation["parameters"])
     schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
     assert schema["allOf"][1] == {"$ref": "#/components/schemas/media.usage.v1.GetUsageResponse"}
@@ -227,7 +227,7 @@ def test_callers_may_ask_for_days_of_usage(document: Json) -> None:
 def test_only_public_routes_ask_for_no_credential(document: Json) -> None:
     assert document["security"] == [{"bearer": []}, {"apiKey": []}]
     public = {path for path, _, operation in operations(document) if operation.get("security") == []}
-    assert public == {"/health", "/openapi.json", "/docs"}
+    assert public == {"/health", "/openapi.json", "/docs", "/api/image/sizes"}
     assert document["components"]["securitySchemes"]["apiKey"]["name"] == "x-api-key"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from google.protobuf.descriptor import ServiceDescriptor
+from media.image.v1 import image_pb2
 from media.tts.v1 import tts_pb2
 
 from gateway.openapi import http_rules
@@ -40,7 +41,7 @@ _ROUTES = compiled(
       rpc Get(Request) returns (Response) { option (google.api.http) = {get: "/{name=things/*}"}; }
     }
     service Partial {
-      rpc Get(Request) returns (Response) { option (google.api.http) = {get: "/things" response_body: "name"}; }
+      rpc Get(Request) returns (Response) { option (google.api.http) = {get: "/things" response_body: "kind"}; }
     }
     service Nowhere {
       rpc Get(Request) returns (Response) { option (google.api.http) = {body: "*"}; }
@@ -58,7 +59,17 @@ def test_every_annotated_rpc_of_the_speech_service_has_its_route() -> None:
     assert [(rule.method, rule.path, rule.body, rule.rpc.name) for rule in rules] == [
         ("GET", "/api/voices", "", "ListVoices"),
         ("GET", "/api/voices/{voice}", "", "GetVoice"),
+        ("GET", "/api/audio/{id}", "", "GetStoredAudio"),
+        ("DELETE", "/api/audio/{id}", "", "DeleteStoredAudio"),
     ]
+
+
+def test_a_route_may_lead_through_several_segments_and_answer_with_a_part() -> None:
+    rules = {rule.rpc.name: rule for rule in http_rules(image_pb2.DESCRIPTOR.services_by_name["ImageService"])}
+    delete, generate, sizes = rules["DeleteImage"], rules["GenerateImage"], rules["ListImageSizes"]
+    assert (delete.path, delete.path_fields, delete.deep_fields) == ("/api/image/{key}", ("key",), ("key",))
+    assert (generate.response_body, generate.answer.name) == ("image", "Image")
+    assert (sizes.answer.name, sizes.public, generate.public) == ("ListImageSizesResponse", True, False)
 
 
 def test_additional_bindings_are_routes_of_their_own() -> None:
@@ -85,7 +96,7 @@ def test_an_rpc_without_annotation_has_no_route() -> None:
         ("Streaming", "belongs to a streaming RPC"),
         ("Unknown", "names a field that the request does not have"),
         ("Pattern", "has a variable that is more than a field's name"),
-        ("Partial", "names a response_body"),
+        ("Partial", "names a response_body that is no message"),
         ("Nowhere", "has no path"),
     ],
 )

@@ -1,6 +1,9 @@
+import datetime
+
 from buf.validate import validate_pb2 as _validate_pb2
 from google.api import annotations_pb2 as _annotations_pb2
 from google.api import field_behavior_pb2 as _field_behavior_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from media.common.v1 import alignment_pb2 as _alignment_pb2
 from media.common.v1 import cache_pb2 as _cache_pb2
 from google.protobuf.internal import containers as _containers
@@ -26,7 +29,7 @@ VOICE_TYPE_ACCOUNT: VoiceType
 VOICE_TYPE_EMBEDDED: VoiceType
 
 class SynthesizeRequest(_message.Message):
-    __slots__ = ("text", "voice", "provider", "model_id", "output_format", "language_code", "stability", "similarity_boost", "style", "speed", "use_speaker_boost", "seed", "previous_text", "next_text", "previous_request_ids", "next_request_ids", "apply_text_normalization", "include_alignment", "use_cache")
+    __slots__ = ("text", "voice", "provider", "model_id", "output_format", "language_code", "stability", "similarity_boost", "style", "speed", "use_speaker_boost", "seed", "previous_text", "next_text", "previous_request_ids", "next_request_ids", "apply_text_normalization", "include_alignment", "use_cache", "store")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     VOICE_FIELD_NUMBER: _ClassVar[int]
     PROVIDER_FIELD_NUMBER: _ClassVar[int]
@@ -46,6 +49,7 @@ class SynthesizeRequest(_message.Message):
     APPLY_TEXT_NORMALIZATION_FIELD_NUMBER: _ClassVar[int]
     INCLUDE_ALIGNMENT_FIELD_NUMBER: _ClassVar[int]
     USE_CACHE_FIELD_NUMBER: _ClassVar[int]
+    STORE_FIELD_NUMBER: _ClassVar[int]
     text: str
     voice: str
     provider: str
@@ -65,7 +69,8 @@ class SynthesizeRequest(_message.Message):
     apply_text_normalization: str
     include_alignment: bool
     use_cache: bool
-    def __init__(self, text: _Optional[str] = ..., voice: _Optional[str] = ..., provider: _Optional[str] = ..., model_id: _Optional[str] = ..., output_format: _Optional[str] = ..., language_code: _Optional[str] = ..., stability: _Optional[float] = ..., similarity_boost: _Optional[float] = ..., style: _Optional[float] = ..., speed: _Optional[float] = ..., use_speaker_boost: _Optional[bool] = ..., seed: _Optional[int] = ..., previous_text: _Optional[str] = ..., next_text: _Optional[str] = ..., previous_request_ids: _Optional[_Iterable[str]] = ..., next_request_ids: _Optional[_Iterable[str]] = ..., apply_text_normalization: _Optional[str] = ..., include_alignment: _Optional[bool] = ..., use_cache: _Optional[bool] = ...) -> None: ...
+    store: bool
+    def __init__(self, text: _Optional[str] = ..., voice: _Optional[str] = ..., provider: _Optional[str] = ..., model_id: _Optional[str] = ..., output_format: _Optional[str] = ..., language_code: _Optional[str] = ..., stability: _Optional[float] = ..., similarity_boost: _Optional[float] = ..., style: _Optional[float] = ..., speed: _Optional[float] = ..., use_speaker_boost: _Optional[bool] = ..., seed: _Optional[int] = ..., previous_text: _Optional[str] = ..., next_text: _Optional[str] = ..., previous_request_ids: _Optional[_Iterable[str]] = ..., next_request_ids: _Optional[_Iterable[str]] = ..., apply_text_normalization: _Optional[str] = ..., include_alignment: _Optional[bool] = ..., use_cache: _Optional[bool] = ..., store: _Optional[bool] = ...) -> None: ...
 
 class SynthesizeResponse(_message.Message):
     __slots__ = ("header", "audio", "alignment", "done")
@@ -80,7 +85,7 @@ class SynthesizeResponse(_message.Message):
     def __init__(self, header: _Optional[_Union[SpeechHeader, _Mapping]] = ..., audio: _Optional[bytes] = ..., alignment: _Optional[_Union[_alignment_pb2.Alignment, _Mapping]] = ..., done: _Optional[_Union[SpeechDone, _Mapping]] = ...) -> None: ...
 
 class SynthesizeStreamRequest(_message.Message):
-    __slots__ = ("text", "voice", "provider", "model_id", "output_format", "language_code", "stability", "similarity_boost", "style", "speed", "use_speaker_boost", "seed", "previous_text", "next_text", "previous_request_ids", "next_request_ids", "apply_text_normalization", "include_alignment", "use_cache")
+    __slots__ = ("text", "voice", "provider", "model_id", "output_format", "language_code", "stability", "similarity_boost", "style", "speed", "use_speaker_boost", "seed", "previous_text", "next_text", "previous_request_ids", "next_request_ids", "apply_text_normalization", "include_alignment", "use_cache", "store")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     VOICE_FIELD_NUMBER: _ClassVar[int]
     PROVIDER_FIELD_NUMBER: _ClassVar[int]
@@ -100,6 +105,7 @@ class SynthesizeStreamRequest(_message.Message):
     APPLY_TEXT_NORMALIZATION_FIELD_NUMBER: _ClassVar[int]
     INCLUDE_ALIGNMENT_FIELD_NUMBER: _ClassVar[int]
     USE_CACHE_FIELD_NUMBER: _ClassVar[int]
+    STORE_FIELD_NUMBER: _ClassVar[int]
     text: str
     voice: str
     provider: str
@@ -119,7 +125,8 @@ class SynthesizeStreamRequest(_message.Message):
     apply_text_normalization: str
     include_alignment: bool
     use_cache: bool
-    def __init__(self, text: _Optional[str] = ..., voice: _Optional[str] = ..., provider: _Optional[str] = ..., model_id: _Optional[str] = ..., output_format: _Optional[str] = ..., language_code: _Optional[str] = ..., stability: _Optional[float] = ..., similarity_boost: _Optional[float] = ..., style: _Optional[float] = ..., speed: _Optional[float] = ..., use_speaker_boost: _Optional[bool] = ..., seed: _Optional[int] = ..., previous_text: _Optional[str] = ..., next_text: _Optional[str] = ..., previous_request_ids: _Optional[_Iterable[str]] = ..., next_request_ids: _Optional[_Iterable[str]] = ..., apply_text_normalization: _Optional[str] = ..., include_alignment: _Optional[bool] = ..., use_cache: _Optional[bool] = ...) -> None: ...
+    store: bool
+    def __init__(self, text: _Optional[str] = ..., voice: _Optional[str] = ..., provider: _Optional[str] = ..., model_id: _Optional[str] = ..., output_format: _Optional[str] = ..., language_code: _Optional[str] = ..., stability: _Optional[float] = ..., similarity_boost: _Optional[float] = ..., style: _Optional[float] = ..., speed: _Optional[float] = ..., use_speaker_boost: _Optional[bool] = ..., seed: _Optional[int] = ..., previous_text: _Optional[str] = ..., next_text: _Optional[str] = ..., previous_request_ids: _Optional[_Iterable[str]] = ..., next_request_ids: _Optional[_Iterable[str]] = ..., apply_text_normalization: _Optional[str] = ..., include_alignment: _Optional[bool] = ..., use_cache: _Optional[bool] = ..., store: _Optional[bool] = ...) -> None: ...
 
 class SynthesizeStreamResponse(_message.Message):
     __slots__ = ("header", "chunk", "done")
@@ -132,7 +139,7 @@ class SynthesizeStreamResponse(_message.Message):
     def __init__(self, header: _Optional[_Union[SpeechHeader, _Mapping]] = ..., chunk: _Optional[_Union[SpeechChunk, _Mapping]] = ..., done: _Optional[_Union[SpeechDone, _Mapping]] = ...) -> None: ...
 
 class SpeechHeader(_message.Message):
-    __slots__ = ("content_type", "output_format", "sample_rate_hz", "voice_id", "voice_name", "provider", "model_id", "cache_status", "provider_request_id", "ignored_fields", "queued_seconds")
+    __slots__ = ("content_type", "output_format", "sample_rate_hz", "voice_id", "voice_name", "provider", "model_id", "cache_status", "provider_request_id", "ignored_fields", "queued_seconds", "stored_audio_id")
     CONTENT_TYPE_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_FORMAT_FIELD_NUMBER: _ClassVar[int]
     SAMPLE_RATE_HZ_FIELD_NUMBER: _ClassVar[int]
@@ -144,6 +151,7 @@ class SpeechHeader(_message.Message):
     PROVIDER_REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     IGNORED_FIELDS_FIELD_NUMBER: _ClassVar[int]
     QUEUED_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    STORED_AUDIO_ID_FIELD_NUMBER: _ClassVar[int]
     content_type: str
     output_format: str
     sample_rate_hz: int
@@ -155,7 +163,8 @@ class SpeechHeader(_message.Message):
     provider_request_id: str
     ignored_fields: _containers.RepeatedScalarFieldContainer[str]
     queued_seconds: float
-    def __init__(self, content_type: _Optional[str] = ..., output_format: _Optional[str] = ..., sample_rate_hz: _Optional[int] = ..., voice_id: _Optional[str] = ..., voice_name: _Optional[str] = ..., provider: _Optional[str] = ..., model_id: _Optional[str] = ..., cache_status: _Optional[_Union[_cache_pb2.CacheStatus, str]] = ..., provider_request_id: _Optional[str] = ..., ignored_fields: _Optional[_Iterable[str]] = ..., queued_seconds: _Optional[float] = ...) -> None: ...
+    stored_audio_id: str
+    def __init__(self, content_type: _Optional[str] = ..., output_format: _Optional[str] = ..., sample_rate_hz: _Optional[int] = ..., voice_id: _Optional[str] = ..., voice_name: _Optional[str] = ..., provider: _Optional[str] = ..., model_id: _Optional[str] = ..., cache_status: _Optional[_Union[_cache_pb2.CacheStatus, str]] = ..., provider_request_id: _Optional[str] = ..., ignored_fields: _Optional[_Iterable[str]] = ..., queued_seconds: _Optional[float] = ..., stored_audio_id: _Optional[str] = ...) -> None: ...
 
 class SpeechChunk(_message.Message):
     __slots__ = ("audio", "alignment")
@@ -166,7 +175,7 @@ class SpeechChunk(_message.Message):
     def __init__(self, audio: _Optional[bytes] = ..., alignment: _Optional[_Union[_alignment_pb2.Alignment, _Mapping]] = ...) -> None: ...
 
 class SpeechDone(_message.Message):
-    __slots__ = ("characters", "audio_bytes", "duration_seconds", "sha256", "provider_cost_units", "seams", "cached_characters")
+    __slots__ = ("characters", "audio_bytes", "duration_seconds", "sha256", "provider_cost_units", "seams", "cached_characters", "stored_audio")
     CHARACTERS_FIELD_NUMBER: _ClassVar[int]
     AUDIO_BYTES_FIELD_NUMBER: _ClassVar[int]
     DURATION_SECONDS_FIELD_NUMBER: _ClassVar[int]
@@ -174,6 +183,7 @@ class SpeechDone(_message.Message):
     PROVIDER_COST_UNITS_FIELD_NUMBER: _ClassVar[int]
     SEAMS_FIELD_NUMBER: _ClassVar[int]
     CACHED_CHARACTERS_FIELD_NUMBER: _ClassVar[int]
+    STORED_AUDIO_FIELD_NUMBER: _ClassVar[int]
     characters: int
     audio_bytes: int
     duration_seconds: float
@@ -181,7 +191,8 @@ class SpeechDone(_message.Message):
     provider_cost_units: int
     seams: _containers.RepeatedCompositeFieldContainer[SpeechSeam]
     cached_characters: int
-    def __init__(self, characters: _Optional[int] = ..., audio_bytes: _Optional[int] = ..., duration_seconds: _Optional[float] = ..., sha256: _Optional[str] = ..., provider_cost_units: _Optional[int] = ..., seams: _Optional[_Iterable[_Union[SpeechSeam, _Mapping]]] = ..., cached_characters: _Optional[int] = ...) -> None: ...
+    stored_audio: StoredAudio
+    def __init__(self, characters: _Optional[int] = ..., audio_bytes: _Optional[int] = ..., duration_seconds: _Optional[float] = ..., sha256: _Optional[str] = ..., provider_cost_units: _Optional[int] = ..., seams: _Optional[_Iterable[_Union[SpeechSeam, _Mapping]]] = ..., cached_characters: _Optional[int] = ..., stored_audio: _Optional[_Union[StoredAudio, _Mapping]] = ...) -> None: ...
 
 class SpeechSeam(_message.Message):
     __slots__ = ("text_offset", "at_seconds", "provider", "reason")
@@ -251,3 +262,65 @@ class Voice(_message.Message):
     labels: _containers.ScalarMap[str, str]
     preview_url: str
     def __init__(self, voice_id: _Optional[str] = ..., name: _Optional[str] = ..., provider: _Optional[str] = ..., type: _Optional[_Union[VoiceType, str]] = ..., language_codes: _Optional[_Iterable[str]] = ..., labels: _Optional[_Mapping[str, str]] = ..., preview_url: _Optional[str] = ...) -> None: ...
+
+class StoredAudio(_message.Message):
+    __slots__ = ("id", "key", "url", "url_expire_time", "content_type", "size_bytes", "duration_seconds", "sha256", "alignment", "metadata")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    URL_FIELD_NUMBER: _ClassVar[int]
+    URL_EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    DURATION_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    ALIGNMENT_FIELD_NUMBER: _ClassVar[int]
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    key: str
+    url: str
+    url_expire_time: _timestamp_pb2.Timestamp
+    content_type: str
+    size_bytes: int
+    duration_seconds: float
+    sha256: str
+    alignment: _alignment_pb2.Alignment
+    metadata: StoredAudioMetadata
+    def __init__(self, id: _Optional[str] = ..., key: _Optional[str] = ..., url: _Optional[str] = ..., url_expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., content_type: _Optional[str] = ..., size_bytes: _Optional[int] = ..., duration_seconds: _Optional[float] = ..., sha256: _Optional[str] = ..., alignment: _Optional[_Union[_alignment_pb2.Alignment, _Mapping]] = ..., metadata: _Optional[_Union[StoredAudioMetadata, _Mapping]] = ...) -> None: ...
+
+class StoredAudioMetadata(_message.Message):
+    __slots__ = ("model_id", "voice_id", "voice_name", "provider", "output_format", "timestamp")
+    MODEL_ID_FIELD_NUMBER: _ClassVar[int]
+    VOICE_ID_FIELD_NUMBER: _ClassVar[int]
+    VOICE_NAME_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_FORMAT_FIELD_NUMBER: _ClassVar[int]
+    TIMESTAMP_FIELD_NUMBER: _ClassVar[int]
+    model_id: str
+    voice_id: str
+    voice_name: str
+    provider: str
+    output_format: str
+    timestamp: _timestamp_pb2.Timestamp
+    def __init__(self, model_id: _Optional[str] = ..., voice_id: _Optional[str] = ..., voice_name: _Optional[str] = ..., provider: _Optional[str] = ..., output_format: _Optional[str] = ..., timestamp: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class GetStoredAudioRequest(_message.Message):
+    __slots__ = ("id",)
+    ID_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    def __init__(self, id: _Optional[str] = ...) -> None: ...
+
+class GetStoredAudioResponse(_message.Message):
+    __slots__ = ("stored_audio",)
+    STORED_AUDIO_FIELD_NUMBER: _ClassVar[int]
+    stored_audio: StoredAudio
+    def __init__(self, stored_audio: _Optional[_Union[StoredAudio, _Mapping]] = ...) -> None: ...
+
+class DeleteStoredAudioRequest(_message.Message):
+    __slots__ = ("id",)
+    ID_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    def __init__(self, id: _Optional[str] = ...) -> None: ...
+
+class DeleteStoredAudioResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...

@@ -57,6 +57,16 @@ class TextToSpeechServiceStub:
                 request_serializer=media_dot_tts_dot_v1_dot_tts__pb2.GetVoiceRequest.SerializeToString,
                 response_deserializer=media_dot_tts_dot_v1_dot_tts__pb2.GetVoiceResponse.FromString,
                 _registered_method=True)
+        self.GetStoredAudio = channel.unary_unary(
+                '/media.tts.v1.TextToSpeechService/GetStoredAudio',
+                request_serializer=media_dot_tts_dot_v1_dot_tts__pb2.GetStoredAudioRequest.SerializeToString,
+                response_deserializer=media_dot_tts_dot_v1_dot_tts__pb2.GetStoredAudioResponse.FromString,
+                _registered_method=True)
+        self.DeleteStoredAudio = channel.unary_unary(
+                '/media.tts.v1.TextToSpeechService/DeleteStoredAudio',
+                request_serializer=media_dot_tts_dot_v1_dot_tts__pb2.DeleteStoredAudioRequest.SerializeToString,
+                response_deserializer=media_dot_tts_dot_v1_dot_tts__pb2.DeleteStoredAudioResponse.FromString,
+                _registered_method=True)
 
 
 class TextToSpeechServiceServicer:
@@ -99,6 +109,20 @@ class TextToSpeechServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetStoredAudio(self, request, context):
+        """Returns what is known of audio that the caller has had stored, with its timing and a fresh address.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteStoredAudio(self, request, context):
+        """Deletes audio that the caller has had stored, and what is known of it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TextToSpeechServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -121,6 +145,16 @@ def add_TextToSpeechServiceServicer_to_server(servicer, server):
                     servicer.GetVoice,
                     request_deserializer=media_dot_tts_dot_v1_dot_tts__pb2.GetVoiceRequest.FromString,
                     response_serializer=media_dot_tts_dot_v1_dot_tts__pb2.GetVoiceResponse.SerializeToString,
+            ),
+            'GetStoredAudio': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetStoredAudio,
+                    request_deserializer=media_dot_tts_dot_v1_dot_tts__pb2.GetStoredAudioRequest.FromString,
+                    response_serializer=media_dot_tts_dot_v1_dot_tts__pb2.GetStoredAudioResponse.SerializeToString,
+            ),
+            'DeleteStoredAudio': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteStoredAudio,
+                    request_deserializer=media_dot_tts_dot_v1_dot_tts__pb2.DeleteStoredAudioRequest.FromString,
+                    response_serializer=media_dot_tts_dot_v1_dot_tts__pb2.DeleteStoredAudioResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -234,6 +268,60 @@ class TextToSpeechService:
             '/media.tts.v1.TextToSpeechService/GetVoice',
             media_dot_tts_dot_v1_dot_tts__pb2.GetVoiceRequest.SerializeToString,
             media_dot_tts_dot_v1_dot_tts__pb2.GetVoiceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetStoredAudio(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/media.tts.v1.TextToSpeechService/GetStoredAudio',
+            media_dot_tts_dot_v1_dot_tts__pb2.GetStoredAudioRequest.SerializeToString,
+            media_dot_tts_dot_v1_dot_tts__pb2.GetStoredAudioResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteStoredAudio(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/media.tts.v1.TextToSpeechService/DeleteStoredAudio',
+            media_dot_tts_dot_v1_dot_tts__pb2.DeleteStoredAudioRequest.SerializeToString,
+            media_dot_tts_dot_v1_dot_tts__pb2.DeleteStoredAudioResponse.FromString,
             options,
             channel_credentials,
             insecure,

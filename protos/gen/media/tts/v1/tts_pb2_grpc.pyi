@@ -52,6 +52,10 @@ class TextToSpeechServiceStub:
     """Lists the voices that can be asked for: the named table, the embedded engine's and the provider account's own."""
     GetVoice: _grpc.UnaryUnaryMultiCallable[_tts_pb2.GetVoiceRequest, _tts_pb2.GetVoiceResponse]
     """Returns one voice by name or id."""
+    GetStoredAudio: _grpc.UnaryUnaryMultiCallable[_tts_pb2.GetStoredAudioRequest, _tts_pb2.GetStoredAudioResponse]
+    """Returns what is known of audio that the caller has had stored, with its timing and a fresh address."""
+    DeleteStoredAudio: _grpc.UnaryUnaryMultiCallable[_tts_pb2.DeleteStoredAudioRequest, _tts_pb2.DeleteStoredAudioResponse]
+    """Deletes audio that the caller has had stored, and what is known of it."""
 
 @_typing.type_check_only
 class TextToSpeechServiceAsyncStub(TextToSpeechServiceStub):
@@ -77,6 +81,10 @@ class TextToSpeechServiceAsyncStub(TextToSpeechServiceStub):
     """Lists the voices that can be asked for: the named table, the embedded engine's and the provider account's own."""
     GetVoice: _aio.UnaryUnaryMultiCallable[_tts_pb2.GetVoiceRequest, _tts_pb2.GetVoiceResponse]  # type: ignore[assignment]
     """Returns one voice by name or id."""
+    GetStoredAudio: _aio.UnaryUnaryMultiCallable[_tts_pb2.GetStoredAudioRequest, _tts_pb2.GetStoredAudioResponse]  # type: ignore[assignment]
+    """Returns what is known of audio that the caller has had stored, with its timing and a fresh address."""
+    DeleteStoredAudio: _aio.UnaryUnaryMultiCallable[_tts_pb2.DeleteStoredAudioRequest, _tts_pb2.DeleteStoredAudioResponse]  # type: ignore[assignment]
+    """Deletes audio that the caller has had stored, and what is known of it."""
 
 class TextToSpeechServiceServicer(metaclass=_abc_1.ABCMeta):
     """Speaks text with a named voice, through a paid provider or the embedded engine.
@@ -123,5 +131,21 @@ class TextToSpeechServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_tts_pb2.GetVoiceResponse, _abc.Awaitable[_tts_pb2.GetVoiceResponse]]:
         """Returns one voice by name or id."""
+
+    @_abc_1.abstractmethod
+    def GetStoredAudio(
+        self,
+        request: _tts_pb2.GetStoredAudioRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tts_pb2.GetStoredAudioResponse, _abc.Awaitable[_tts_pb2.GetStoredAudioResponse]]:
+        """Returns what is known of audio that the caller has had stored, with its timing and a fresh address."""
+
+    @_abc_1.abstractmethod
+    def DeleteStoredAudio(
+        self,
+        request: _tts_pb2.DeleteStoredAudioRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tts_pb2.DeleteStoredAudioResponse, _abc.Awaitable[_tts_pb2.DeleteStoredAudioResponse]]:
+        """Deletes audio that the caller has had stored, and what is known of it."""
 
 def add_TextToSpeechServiceServicer_to_server(servicer: TextToSpeechServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,187 @@
+"""Looks at the configuration and asks everybody it names whether he is there: for people who set the suite up."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import aiohttp
+import orjson
+from aiohttp import ClientTimeout
+from yarl import URL
+
+from deploy.local.ports import EDGE, choose
+from deploy.local.processes import SUITE, ports_of
+from gateway.settings import GatewaySettings
+from services.common.errors import MediaError
+from services.common.findings import Finding, Level, ok, problem, warning
+from services.common.settings import ConfigurationError, load
+from services.common.storage import ObjectSpec, open_object_store
+from services.common.storage.settings import StorageSettings
+from services.image import findings as image_findings
+from services.image.settings import ImageSettings
+from services.tts import findings as tts_findings
+from services.tts.settings import TtsSettings
+
+CHECK_SECONDS = 5.0
+"""Longest that one question may take."""
+_UNKNOWN_KEY = frozenset({401, 403})
+_PROBE = b"a probe of make doctor"
+
+Check = Callable[[], Awaitable[Finding]]
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where a paid provider is asked something that costs nothing."""
+
+    name: str
+    url: str
+    headers: Mapping[str, str]
+    variable: str
+    """Variable with its key."""
+    tells_key: bool = True
+    """Whether the answer tells whether the key is good."""
+
+
+async def examine() -> list[Finding]:
+    """Returns everything that was found, in the order in which it was looked for."""
+    found: list[Finding] = []
+    try:
+        tts, image, gateway = load(TtsSettings), load(ImageSettings), load(GatewaySettings)
+    except ConfigurationError as error:
+        return [problem("configuration", line, "mend the variable") for line in str(error).splitlines()]
+    found += [
+        *tts_findings.findings(tts),
+        *image_findings.findings(image),
+        *edge_findings(gateway, choose(ports_of(SUITE))[EDGE.variable]),
+    ]
+    async with aiohttp.ClientSession(timeout=ClientTimeout(total=CHECK_SECONDS)) as session:
+        checks: list[Check] = [
+            *(lambda door=door: knock(session, door) for door in doors(tts, image)),
+            lambda: try_store(image),
+            lambda: try_mongo(image.mongodb_uri.get_secret_value()),
+        ]
+        async with asyncio.TaskGroup() as asking:
+            asked = [asking.create_task(_bounded(check)) for check in checks]
+    return [*found, *(task.result() for task in asked)]
+
+
+def edge_findings(gateway: GatewaySettings, port: int) -> Sequence[Finding]:
+    """Returns whether links to stored media lead to the suite.
+
+    Args:
+        gateway: Settings of who serves them.
+        port: The public port.
+    """
+    address = URL(gateway.public_url)
+    if gateway.store_name != "local":
+        return [ok("links", f"come from {gateway.store_name}")]
+    # Unset, the local suite sets it by its port.
+    set_by_user = "public_url" in gateway.model_fields_set
+    if set_by_user and address.host in ("localhost", "127.0.0.1") and address.port != port:
+        return [
+            warning(
+                "links",
+                f"MEDIA_PUBLIC_URL is {gateway.public_url}, but the suite is on port {port}",
+                f"set MEDIA_PUBLIC_URL=http://localhost:{port}, or unset it",
+            )
+        ]
+    return [ok("links", f"begin with {gateway.public_url if set_by_user else f'http://localhost:{port}'}")]
+
+
+def doors(tts: TtsSettings, image: ImageSettings) -> list[Door]:
+    """Returns where those providers are asked that have a key."""
+    eleven, gemini, fal = (
+        key.get_secret_value() for key in (tts.elevenlabs_api_key, image.gemini_api_key, image.fal_key)
+    )
+    every = [
+        (
+            eleven,
+            Door("elevenlabs", f"{tts.elevenlabs_base_url}/v1/models", {"xi-api-key": eleven}, "ELEVENLABS_API_KEY"),
+        ),
+        (gemini, Door("gemini", f"{image.gemini_base_url}/v1/models", {"x-goog-api-key": gemini}, "GEMINI_API_KEY")),
+        # Nothing of fal's that costs nothing tells whether a key is good.
+        (fal, Door("fal", f"{image.fal_queue_base_url}/", {}, "FAL_KEY", tells_key=False)),
+    ]
+    return [door for key, door in every if key]
+
+
+async def knock(session: aiohttp.ClientSession, door: Door) -> Finding:
+    """Asks a provider something that costs nothing."""
+    try:
+        async with session.get(door.url, headers=door.headers, allow_redirects=False) as answer:
+            if door.tells_key and answer.status in _UNKNOWN_KEY:
+                return problem(door.name, f"refuses {door.variable}", f"replace {door.variable} or widen its rights")
+            if door.tells_key and not answer.ok:
+                return warning(door.name, f"answers {answer.status}", "look at the provider's status page")
+    except (aiohttp.ClientError, OSError, TimeoutError):
+        return problem(door.name, "can not be reached", "check the network, a proxy, and the base URL's variable")
+    return ok(
+        door.name, "is there and knows the key" if door.tells_key else "is there; its key can not be tried for free"
+    )
+
+
+async def try_store(settings: StorageSettings) -> Finding:
+    """Stores, reads and deletes an object."""
+    key = f"doctor/{secrets.token_hex(8)}.txt"
+    subject = f"object store {settings.store_name}"
+    try:
+        async with open_object_store(settings) as store:
+            await store.put(key, _PROBE, ObjectSpec("text/plain", cache_control="no-store"))
+            async with store.open(key) as found:
+                read = b"".join([chunk async for chunk in found.chunks])
+            await store.delete(key)
+    except (MediaError, ConfigurationError) as error:
+        return problem(subject, str(error), "see docs/configuration.md")
+    if read != _PROBE:
+        return problem(subject, "returns something else than was stored", "look at what stands in front of it")
+    return ok(subject, "can be written, read and deleted from")
+
+
+async def try_mongo(uri: str) -> Finding:
+    """Asks the database whether it is there."""
+    if not uri:
+        return ok("results and usage", "are kept in a file")
+    from pymongo.errors import PyMongoError  # noqa: PLC0415 - as services.common.cache: only where it is used
+
+    from services.common.cache.mongo import open_mongo_database  # noqa: PLC0415 - as above
+
+    try:
+        async with open_mongo_database(uri) as database:
+            await database.command("ping")
+    except (PyMongoError, ConfigurationError):
+        return problem("MongoDB", "can not be reached", "check MONGODB_URI; without it results are made anew each time")
+    return ok("MongoDB", "is there")
+
+
+def report(findings: Sequence[Finding]) -> str:
+    """Returns the findings for people to read, and what they come to."""
+    width = max((len(finding.subject) for finding in findings), default=0)
+    lines = []
+    for finding in findings:
+        lines.append(f"{finding.level.value:<8} {finding.subject:<{width}}  {finding.message}")
+        if finding.remedy:
+            lines.append(f"{'':<8} {'':<{width}}  -> {finding.remedy}")
+    problems = sum(finding.level is Level.PROBLEM for finding in findings)
+    warnings = sum(finding.level is Level.WARNING for finding in findings)
+    return "\n".join([*lines, "", f"{problems} problems, {warnings} warnings"])
+
+
+def as_json(findings: Sequence[Finding]) -> str:
+    """Returns the findings for programs to read."""
+    rows = [
+        {"level": item.level.value, "subject": item.subject, "message": item.message, "remedy": item.remedy}
+        for item in findings
+    ]
+    return orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode()
+
+
+async def _bounded(check: Check) -> Finding:
+    try:
+        async with asyncio.timeout(2 * CHECK_SECONDS):
+            return await check()
+    except TimeoutError:
+        return problem("a check", "took too long", "try again; look at what is named above")

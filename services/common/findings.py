@@ -1,0 +1,57 @@
+"""What is found when a configuration is looked at: for `make doctor`, and for the log at each start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from services.common.log import logger
+
+log = logger(__name__)
+
+
+class Level(Enum):
+    """How much a finding matters."""
+
+    OK = "ok"
+    """All is well."""
+    WARNING = "warning"
+    """It works, but probably not as meant."""
+    PROBLEM = "problem"
+    """Something that was asked for can not work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was found. Holds no secret."""
+
+    level: Level
+    subject: str
+    """What was looked at, in a few words."""
+    message: str
+    """What was found."""
+    remedy: str = ""
+    """What to do about it; empty where all is well."""
+
+
+def ok(subject: str, message: str) -> Finding:
+    """Returns a finding that all is well."""
+    return Finding(Level.OK, subject, message)
+
+
+def warning(subject: str, message: str, remedy: str) -> Finding:
+    """Returns a finding that something is probably not as meant."""
+    return Finding(Level.WARNING, subject, message, remedy)
+
+
+def problem(subject: str, message: str, remedy: str) -> Finding:
+    """Returns a finding that something can not work."""
+    return Finding(Level.PROBLEM, subject, message, remedy)
+
+
+def log_findings(findings: Iterable[Finding]) -> None:
+    """Logs what is not well, at the start of a process."""
+    for finding in findings:
+        if finding.level is not Level.OK:
+            log.warning("configuration", subject=finding.subject, found=finding.message, remedy=finding.remedy)
