@@ -104,9 +104,10 @@ class FalProvider(ImageProvider):
     async def _completed(self, status_url: str) -> None:
         """Waits until fal has ended with the picture, well or not."""
         delay = self._settings.first_poll_seconds
+        mark = "&" if "?" in status_url else "?"
         while True:
             await self._sleep(delay)
-            status = (await self._asked(status_url)).body.get("status")
+            status = (await self._asked(f"{status_url}{mark}logs=false")).body.get("status")
             if status == "COMPLETED":
                 return
             if status not in ("IN_QUEUE", "IN_PROGRESS"):

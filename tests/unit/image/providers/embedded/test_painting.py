@@ -1,0 +1,91 @@
+"""The embedded painter: the same picture for the same order, labelled, and in exactly the size asked for."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from io import BytesIO
+
+import numpy
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from services.image.providers.embedded import EmbeddedProvider
+from services.image.providers.embedded.painting import Order, paint
+from services.image.providers.interface import ImageSpec, Mode, SourceImage
+from services.image.sizes import Size
+from services.image.workers import Workers, open_workers
+from tests.fakes.drawing import picture
+
+ORDER = Order("A lighthouse at dusk", Size(256, 192), 7)
+
+
+def pixels(data: bytes) -> numpy.ndarray:
+    with Image.open(BytesIO(data)) as image:
+        return numpy.asarray(image.convert("RGB"), dtype=numpy.int16)
+
+
+def test_the_same_order_gives_the_same_bytes() -> None:
+    assert paint(ORDER) == paint(ORDER)
+    assert paint(ORDER) != paint(replace(ORDER, seed=8))
+    assert paint(ORDER) != paint(replace(ORDER, prompt="A lighthouse at dawn"))
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.text(max_size=80), st.integers(16, 200), st.integers(16, 200), st.integers(0, 2**64 - 1))
+def test_every_order_can_be_painted(prompt: str, width: int, height: int, seed: int) -> None:
+    painted = pixels(paint(Order(prompt, Size(width, height), seed)))
+    assert painted.shape == (height, width, 3)
+    assert painted.std() > 1
+
+
+def test_a_colour_that_the_prompt_names_prevails() -> None:
+    red, green, blue = pixels(paint(replace(ORDER, prompt="growth in blue (#0000FF)"))).mean(axis=(0, 1))
+    assert blue > 2 * max(red, green)
+
+
+def test_every_picture_says_what_made_it() -> None:
+    painted = pixels(paint(replace(ORDER, size=Size(512, 384))))
+    foot = painted[-40:, :200]
+    # White letters on a dark band.
+    assert foot.max() > 200
+    assert foot.mean() < painted[: 384 - 60].mean() + 60
+    assert (foot.min(axis=2) > 200).sum() > 50
+
+
+def test_a_source_is_changed_as_much_as_asked() -> None:
+    source = picture(Size(256, 192), "white")
+    changes = [
+        float(numpy.abs(pixels(paint(replace(ORDER, source=source, strength=strength)))[:120] - 255).mean())
+        for strength in (0.0, 0.4, 0.75, 1.0)
+    ]
+    assert changes[0] < 2
+    assert changes == sorted(changes)
+    assert changes[-1] > 30
+
+
+@pytest.fixture
+async def workers() -> AsyncIterator[Workers]:
+    async with open_workers(1, max_queue=8, timeout_seconds=20) as opened:
+        yield opened
+
+
+async def test_the_seed_is_told_and_gives_the_picture_again(workers: Workers) -> None:
+    provider = EmbeddedProvider(workers)
+    spec = ImageSpec(Mode.STANDARD, "a cat", Size(64, 48))
+    drawn = await provider.draw(spec)
+    assert drawn.seed is not None
+    assert (await provider.draw(replace(spec, seed=drawn.seed))).data == drawn.data
+    assert (await provider.draw(replace(spec, seed=2**64 - 1))).seed == 2**64 - 1
+    assert (drawn.content_type, drawn.url, drawn.cost_units) == ("image/png", "", None)
+
+
+async def test_a_picture_is_painted_over_a_source(workers: Workers) -> None:
+    source = SourceImage(picture(Size(64, 48), "red"), "image/png", Size(64, 48), "00")
+    spec = ImageSpec(Mode.TRANSFORM, "a cat", Size(64, 48), source=source, strength=0.0)
+    drawn = await EmbeddedProvider(workers).draw(spec)
+    red, green, blue = pixels(drawn.data)[:20].mean(axis=(0, 1))
+    assert red > 240
+    assert max(green, blue) < 30

@@ -1,0 +1,281 @@
+"""FLUX by fal: the requests of its own client, every failure it has, and nothing paid twice."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.common.care.facts import CONCURRENCY, LIMIT_KEY, MAY_BE_CHARGED_KEY
+from services.common.errors import MediaError, Reason
+from services.image.providers.fal import FalProvider, FalSettings
+from services.image.providers.fal.transport import Transport, open_session
+from services.image.providers.interface import ImageSpec, Mode, SourceImage
+from services.image.sizes import Size
+from tests.fakes.fal import API_KEY, HUGE_SEED, FakeDownloads, FakeFal, Run, running_fal
+
+GOLDEN = Path(__file__).parents[4] / "golden" / "fal"
+CAT = ImageSpec(Mode.STANDARD, "a cat", Size(1024, 768), "landscape_4_3", steps=28, guidance_scale=3.5, seed=7)
+FAST = ImageSpec(Mode.FAST, "a cat", Size(512, 512), "square", steps=4, guidance_scale=3.5)
+FROM_CAT = ImageSpec(
+    Mode.TRANSFORM,
+    "a cat",
+    Size(64, 48),
+    steps=40,
+    source=SourceImage(b"\0\0\0", "image/png", Size(64, 48), "00"),
+    strength=0.95,
+)
+
+
+def golden(name: str) -> Any:
+    return json.loads((GOLDEN / f"{name}.json").read_text())
+
+
+@pytest.fixture
+async def fal() -> AsyncIterator[FakeFal]:
+    async with running_fal() as fake:
+        yield fake
+
+
+@pytest.fixture
+def downloads() -> FakeDownloads:
+    return FakeDownloads()
+
+
+async def at_once(_: float) -> None:
+    await asyncio.sleep(0)
+
+
+Sleep = Callable[[float], Awaitable[None]]
+
+
+@asynccontextmanager
+async def provider_of(
+    fal: FakeFal, downloads: FakeDownloads, sleep: Sleep = at_once, **changes: Any
+) -> AsyncIterator[FalProvider]:
+    settings = FalSettings(API_KEY, fal.base_url, f"{fal.base_url}/sync", timeout_seconds=10)
+    settings = replace(settings, **changes)
+    async with open_session() as session:
+        yield FalProvider(Transport(session, settings), settings, downloads, sleep)
+
+
+@pytest.fixture
+async def provider(fal: FakeFal, downloads: FakeDownloads) -> AsyncIterator[FalProvider]:
+    async with provider_of(fal, downloads) as opened:
+        yield opened
+
+
+async def failure(provider: FalProvider, spec: ImageSpec = CAT) -> MediaError:
+    with pytest.raises(MediaError) as caught:
+        await provider.draw(spec)
+    return caught.value
+
+
+def assert_golden(fal: FakeFal, number: int, name: str, *, body: bool = True) -> None:
+    sent, expected = fal.requests[number], golden(name)
+    assert sent.method == expected["method"]
+    assert {key: sent.headers[key] for key in expected["semantic_headers"]} == expected["semantic_headers"]
+    assert [list(pair) for pair in sent.query] == expected["query"]
+    if body:
+        assert (sent.path, sent.body) == (expected["path"], expected["body"])
+
+
+async def test_a_careful_picture_goes_through_the_queue(
+    fal: FakeFal, provider: FalProvider, downloads: FakeDownloads
+) -> None:
+    fal.runs.append(Run(polls=3, headers={"X-Fal-Billable-Units": "0.79"}))
+    drawn = await provider.draw(CAT)
+    assert_golden(fal, 0, "queue.submit")
+    assert_golden(fal, 1, "queue.status", body=False)
+    assert_golden(fal, -1, "queue.result", body=False)
+    assert [request.path.rpartition("/")[2] for request in fal.requests[1:]] == ["status"] * 3 + ["request-1"]
+    assert (drawn.data, drawn.content_type, drawn.seed) == (downloads.data, "image/png", HUGE_SEED)
+    assert (drawn.url, drawn.request_id, drawn.cost_units) == (f"{fal.base_url}/files/a.png", "request-1", 1)
+
+
+async def test_a_fast_picture_is_made_at_once_and_sends_the_models_own_fields(
+    fal: FakeFal, provider: FalProvider
+) -> None:
+    drawn = await provider.draw(FAST)
+    (sent,) = fal.requests
+    expected = golden("sync.run")
+    assert (sent.method, sent.path) == (expected["method"], expected["path"])
+    assert sent.body["prompt"] == expected["body"]["prompt"]
+    assert sent.headers["authorization"] == expected["semantic_headers"]["authorization"]
+    assert sent.body.keys() == golden("queue.submit")["body"].keys() - {"seed"}
+    assert drawn.request_id == "sync-1"
+
+
+async def test_a_picture_is_transformed_from_a_data_uri_without_a_size(fal: FakeFal, provider: FalProvider) -> None:
+    await provider.draw(FROM_CAT)
+    sent, expected = fal.requests[0], golden("queue.submit_image_to_image")
+    assert sent.path == expected["path"]
+    assert {name: sent.body[name] for name in expected["body"]} == expected["body"]
+    assert "image_size" not in sent.body
+
+
+async def test_the_least_strength_is_what_fal_takes(fal: FakeFal, provider: FalProvider) -> None:
+    await provider.draw(replace(FROM_CAT, strength=0.0))
+    assert fal.requests[0].body["strength"] == 0.01
+
+
+async def test_a_size_without_a_name_is_sent_in_pixels(fal: FakeFal, provider: FalProvider) -> None:
+    await provider.draw(replace(CAT, size=Size(640, 360), preset=""))
+    assert fal.requests[0].body["image_size"] == {"width": 640, "height": 360}
+    await provider.draw(replace(CAT, size=Size(512, 512), preset="card"))
+    assert fal.requests[3].body["image_size"] == {"width": 512, "height": 512}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reason", "charged"),
+    [
+        (401, {"detail": "Cannot access application"}, Reason.PROVIDER_REJECTED_KEY, False),
+        (403, {"detail": "User is locked. Reason: Exhausted balance."}, Reason.PROVIDER_QUOTA_EXCEEDED, False),
+        (402, {"detail": "pay"}, Reason.PROVIDER_QUOTA_EXCEEDED, False),
+        (404, {"detail": "Application not found"}, Reason.GENERATION_FAILED, False),
+        (422, {"detail": [{"loc": ["body", "prompt"], "type": "missing"}]}, Reason.VALIDATION_ERROR, False),
+        (422, {"detail": [{"type": "content_policy_violation"}]}, Reason.CONTENT_BLOCKED, False),
+        (429, {"detail": "too many"}, Reason.PROVIDER_BUSY, False),
+        (500, {"detail": "x", "error_type": "internal_error"}, Reason.GENERATION_FAILED, False),
+        (502, None, Reason.PROVIDER_UNAVAILABLE, False),
+        (503, {"detail": "x", "error_type": "runner_scheduling_failure"}, Reason.PROVIDER_UNAVAILABLE, False),
+        (504, {"detail": "x", "error_type": "request_timeout"}, Reason.PROVIDER_TIMEOUT, False),
+        (418, "tea", Reason.GENERATION_FAILED, False),
+    ],
+)
+@pytest.mark.parametrize("spec", [CAT, FAST], ids=["queue", "sync"])
+async def test_a_refusal_is_told_in_our_words(
+    fal: FakeFal, provider: FalProvider, spec: ImageSpec, status: int, body: Any, reason: Reason, charged: bool
+) -> None:
+    fal.submissions.append((status, body))
+    error = await failure(provider, spec)
+    assert error.reason is reason
+    assert (MAY_BE_CHARGED_KEY in error.metadata) == charged
+    assert "locked" not in error.message
+    assert fal.paid == 0
+    if reason is Reason.PROVIDER_BUSY:
+        assert error.metadata[LIMIT_KEY] == CONCURRENCY
+
+
+@pytest.mark.parametrize(
+    ("run", "reason"),
+    [
+        (Run(error="content_policy_violation", status=422, body={"detail": []}), Reason.VALIDATION_ERROR),
+        (Run(status=422, body={"detail": [{"type": "content_policy_violation"}]}), Reason.CONTENT_BLOCKED),
+        (Run(status=500, body={"detail": "x", "error_type": "runner_server_error"}), Reason.GENERATION_FAILED),
+        (Run(body={"images": [{"url": "x"}], "has_nsfw_concepts": [True]}), Reason.CONTENT_BLOCKED),
+        (Run(body={"images": []}), Reason.GENERATION_FAILED),
+        (Run(body={}), Reason.GENERATION_FAILED),
+        (Run(body=["odd"]), Reason.GENERATION_FAILED),
+        (Run(body={"images": [{"url": "data:image/png;base64,!!"}]}), Reason.GENERATION_FAILED),
+    ],
+)
+async def test_completed_is_not_success(fal: FakeFal, provider: FalProvider, run: Run, reason: Reason) -> None:
+    fal.runs.append(run)
+    error = await failure(provider)
+    assert error.reason is reason
+    assert (MAY_BE_CHARGED_KEY in error.metadata) == (reason is not Reason.VALIDATION_ERROR)
+
+
+async def test_a_picture_in_the_answer_itself_is_taken(fal: FakeFal, provider: FalProvider) -> None:
+    fal.runs.append(Run(body={"images": [{"url": "data:image/png;base64,AAAA"}], "seed": 5}))
+    drawn = await provider.draw(CAT)
+    assert (drawn.data, drawn.url, drawn.seed, drawn.cost_units) == (b"\0\0\0", "", 5, None)
+
+
+async def test_a_status_that_can_not_be_had_is_asked_for_again(fal: FakeFal, provider: FalProvider) -> None:
+    fal.broken_polls = 2
+    await provider.draw(CAT)
+    assert fal.paid == 1
+    fal.broken_polls = 3
+    error = await failure(provider)
+    assert error.reason is Reason.PROVIDER_UNAVAILABLE
+    assert MAY_BE_CHARGED_KEY in error.metadata
+
+
+async def test_who_leaves_cancels_in_the_queue(fal: FakeFal, provider: FalProvider) -> None:
+    fal.runs.append(Run(hangs=True))
+    task = asyncio.create_task(provider.draw(CAT))
+    await fal.until(lambda: len(fal.requests) > 3)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert fal.cancelled == ["request-1"]
+    sent, expected = fal.requests[-1], golden("queue.cancel")
+    assert sent.method == expected["method"]
+
+
+async def test_who_leaves_a_fast_picture_leaves_the_connection(fal: FakeFal, provider: FalProvider) -> None:
+    fal.runs.append(Run(hangs=True))
+    task = asyncio.create_task(provider.draw(FAST))
+    await fal.until(lambda: fal.paid == 1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await fal.until(lambda: fal.abandoned == 1)
+
+
+async def test_a_picture_that_never_ends_is_cancelled_in_time(fal: FakeFal, downloads: FakeDownloads) -> None:
+    fal.runs.append(Run(hangs=True))
+    async with provider_of(fal, downloads, timeout_seconds=0.2) as provider:
+        error = await failure(provider)
+    assert error.reason is Reason.PROVIDER_TIMEOUT
+    assert MAY_BE_CHARGED_KEY in error.metadata
+    assert fal.cancelled == ["request-1"]
+
+
+async def test_questions_come_less_often_with_time(fal: FakeFal, downloads: FakeDownloads) -> None:
+    delays: list[float] = []
+
+    async def note(seconds: float) -> None:
+        delays.append(seconds)
+
+    fal.runs.append(Run(polls=9))
+    async with provider_of(fal, downloads, note) as provider:
+        await provider.draw(CAT)
+    assert delays == sorted(delays)
+    assert (delays[0], delays[-1]) == (0.3, 2.0)
+
+
+async def test_the_key_goes_to_nobody_but_fal(fal: FakeFal, provider: FalProvider) -> None:
+    fal.own_urls = {"status_url": "http://elsewhere.example/status"}
+    error = await failure(provider)
+    assert error.reason is Reason.GENERATION_FAILED
+    assert len(fal.requests) == 1
+
+
+async def test_a_paid_picture_is_fetched_again_before_it_is_given_up(
+    fal: FakeFal, provider: FalProvider, downloads: FakeDownloads
+) -> None:
+    downloads.failures.append(Reason.URL_UNREACHABLE)
+    assert (await provider.draw(CAT)).data == downloads.data
+    downloads.failures += [Reason.URL_UNREACHABLE] * 2
+    error = await failure(provider)
+    assert error.reason is Reason.GENERATION_FAILED
+    assert MAY_BE_CHARGED_KEY in error.metadata
+
+
+async def test_a_picture_that_fal_has_deleted_is_none(provider: FalProvider, downloads: FakeDownloads) -> None:
+    assert await provider.download("https://v3.fal.media/files/a.png") == downloads.data
+    downloads.failures.append(Reason.URL_UNREACHABLE)
+    assert await provider.download("https://v3.fal.media/files/a.png") is None
+
+
+async def test_without_a_key_nobody_is_asked(fal: FakeFal, downloads: FakeDownloads) -> None:
+    async with provider_of(fal, downloads, api_key="") as provider:
+        error = await failure(provider)
+    assert (error.reason, "FAL_KEY" in error.message) == (Reason.API_KEY_MISSING, True)
+    assert fal.requests == []
+
+
+async def test_a_server_that_is_not_there_may_be_asked_again(fal: FakeFal, downloads: FakeDownloads) -> None:
+    async with provider_of(fal, downloads, queue_base_url="http://127.0.0.1:9") as provider:
+        error = await failure(provider)
+    assert error.reason is Reason.PROVIDER_UNAVAILABLE
+    assert MAY_BE_CHARGED_KEY not in error.metadata

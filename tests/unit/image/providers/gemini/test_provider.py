@@ -1,0 +1,201 @@
+"""Gemini: the requests of its own client, the last picture that is no draft, and refusals in every shape."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.common.care.facts import MAY_BE_CHARGED_KEY
+from services.common.errors import MediaError, Reason
+from services.image.providers.gemini import GeminiProvider, GeminiSettings, open_gemini
+from services.image.providers.gemini.request import TRAITS, body_of
+from services.image.providers.interface import ImageSpec, Mode, SourceImage
+from services.image.sizes import PRESETS, Size
+from tests.fakes.drawing import picture
+from tests.fakes.gemini import API_KEY, FakeGemini, answer, part, running_gemini
+
+GOLDEN = Path(__file__).parents[4] / "golden" / "gemini"
+CAT = ImageSpec(Mode.STANDARD, "a cat", Size(1920, 1080), seed=7)
+MODEL = "gemini-3.1-flash-image"
+
+
+def golden(name: str) -> Any:
+    return json.loads((GOLDEN / f"{name}.json").read_text())
+
+
+@pytest.fixture
+async def gemini() -> AsyncIterator[FakeGemini]:
+    async with running_gemini() as fake:
+        yield fake
+
+
+@pytest.fixture
+async def provider(gemini: FakeGemini) -> AsyncIterator[GeminiProvider]:
+    async with open_gemini(GeminiSettings(API_KEY, gemini.base_url, MODEL, timeout_seconds=5)) as opened:
+        yield opened
+
+
+async def failure(provider: GeminiProvider) -> MediaError:
+    with pytest.raises(MediaError) as caught:
+        await provider.draw(CAT)
+    return caught.value
+
+
+async def test_a_picture_is_asked_for_as_its_client_does(gemini: FakeGemini, provider: GeminiProvider) -> None:
+    drawn = await provider.draw(CAT)
+    (sent,) = gemini.requests
+    expected = golden("image")
+    assert (sent.method, sent.path, sent.query) == (expected["method"], expected["path"], expected["query"])
+    assert {name: sent.headers[name] for name in expected["semantic_headers"]} == expected["semantic_headers"]
+    # The captured request relaxed one filter; with the checker on, ours are left as they are.
+    body = {name: value for name, value in expected["body"].items() if name != "safetySettings"}
+    assert sent.body == body
+    assert (drawn.data, drawn.content_type, drawn.seed) == (picture(), "image/png", 7)
+    assert (drawn.request_id, drawn.url) == ("response-1", "")
+
+
+async def test_a_picture_is_changed_as_its_client_asks(gemini: FakeGemini, provider: GeminiProvider) -> None:
+    expected = golden("image_edit")["body"]["contents"]
+    inline = expected[0]["parts"][1]["inlineData"]
+    source = SourceImage(base64.b64decode(inline["data"]), inline["mime_type"], Size(1, 1), "00")
+    await provider.draw(ImageSpec(Mode.TRANSFORM, "make it blue", Size(1, 1), source=source))
+    assert gemini.requests[0].body["contents"] == expected
+
+
+@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("model", TRAITS)
+def test_shape_and_resolution_are_those_that_the_model_has(name: str, model: str) -> None:
+    size = PRESETS[name].size
+    image = body_of(replace(CAT, size=size), model)["generationConfig"]["imageConfig"]
+    width, height = map(int, image["aspectRatio"].split(":"))
+    assert image["aspectRatio"] in TRAITS[model].ratios
+    assert width / height == pytest.approx(size.width / size.height, rel=0.02)
+    assert image.get("imageSize", "") in (*TRAITS[model].resolutions, "")
+    assert ("imageSize" in image) == bool(TRAITS[model].resolutions)
+
+
+def test_a_fast_picture_is_a_small_one_and_a_large_one_is_large() -> None:
+    def resolution(spec: ImageSpec) -> str:
+        return str(body_of(spec, MODEL)["generationConfig"]["imageConfig"]["imageSize"])
+
+    assert resolution(replace(CAT, mode=Mode.FAST)) == "1K"
+    assert resolution(replace(CAT, size=Size(512, 512))) == "1K"
+    assert resolution(replace(CAT, size=Size(4096, 4096))) == "4K"
+
+
+@given(st.integers(0, 2**64 - 1))
+def test_every_seed_fits_the_api(seed: int) -> None:
+    sent = body_of(replace(CAT, seed=seed), MODEL)["generationConfig"]["seed"]
+    assert 0 <= sent < 2**31
+    assert seed >= 2**31 or sent == seed
+
+
+def test_filters_are_relaxed_only_where_asked() -> None:
+    assert "safetySettings" not in body_of(CAT, MODEL)
+    relaxed = body_of(replace(CAT, safety_checker=False), MODEL)["safetySettings"]
+    assert golden("image")["body"]["safetySettings"][0] in relaxed
+
+
+async def test_drafts_are_passed_over(gemini: FakeGemini, provider: GeminiProvider) -> None:
+    last = picture(Size(9, 9))
+    parts = part(b"draft", thought=True), {"text": "words"}, part(b"first"), part(last, "image/jpeg")
+    gemini.answers.append((200, answer(*parts, part(b"afterthought", thought=True))))
+    drawn = await provider.draw(CAT)
+    assert (drawn.data, drawn.content_type) == (last, "image/jpeg")
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ({"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}}, Reason.CONTENT_BLOCKED),
+        (answer(finish="IMAGE_SAFETY"), Reason.CONTENT_BLOCKED),
+        (answer(finish="SAFETY"), Reason.CONTENT_BLOCKED),
+        (answer({"text": "I can not draw that."}), Reason.CONTENT_BLOCKED),
+        (answer(finish="NO_IMAGE"), Reason.GENERATION_FAILED),
+        (answer({"text": "..."}, finish="MAX_TOKENS"), Reason.GENERATION_FAILED),
+        ({}, Reason.GENERATION_FAILED),
+        ([], Reason.GENERATION_FAILED),
+        ("odd", Reason.GENERATION_FAILED),
+        ({"candidates": ["odd"]}, Reason.GENERATION_FAILED),
+        (answer({"inlineData": {"data": "!!"}}), Reason.GENERATION_FAILED),
+    ],
+)
+async def test_an_answer_without_a_picture_is_told_as_what_it_is(
+    gemini: FakeGemini, provider: GeminiProvider, body: Any, reason: Reason
+) -> None:
+    gemini.answers.append((200, body))
+    error = await failure(provider)
+    assert error.reason is reason
+    assert "can not draw" not in error.message
+
+
+def refused(status: str, *details: Any) -> Any:
+    return {"error": {"code": 1, "message": "a secret", "status": status, "details": list(details)}}
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+@pytest.mark.parametrize(
+    ("code", "body", "reason", "delay"),
+    [
+        (400, refused("INVALID_ARGUMENT"), Reason.VALIDATION_ERROR, None),
+        (400, refused("INVALID_ARGUMENT", {"reason": "API_KEY_INVALID"}), Reason.PROVIDER_REJECTED_KEY, None),
+        (403, refused("PERMISSION_DENIED"), Reason.PROVIDER_REJECTED_KEY, None),
+        (404, refused("NOT_FOUND"), Reason.GENERATION_FAILED, None),
+        (429, refused("RESOURCE_EXHAUSTED", {"x": 1}, {"retryDelay": "34s"}), Reason.PROVIDER_BUSY, 34.0),
+        (500, refused("INTERNAL"), Reason.GENERATION_FAILED, None),
+        (503, refused("UNAVAILABLE"), Reason.PROVIDER_UNAVAILABLE, None),
+        (504, refused("DEADLINE_EXCEEDED"), Reason.PROVIDER_TIMEOUT, None),
+        (503, {}, Reason.PROVIDER_UNAVAILABLE, None),
+    ],
+)
+async def test_a_refusal_is_told_in_our_words(
+    gemini: FakeGemini,
+    provider: GeminiProvider,
+    code: int,
+    body: Any,
+    reason: Reason,
+    delay: float | None,
+    wrapped: bool,
+) -> None:
+    gemini.answers.append((code, [body] if wrapped else body))
+    error = await failure(provider)
+    assert (error.reason, error.retry_after_seconds) == (reason, delay)
+    assert "secret" not in error.message
+    assert MAY_BE_CHARGED_KEY not in error.metadata
+
+
+async def test_a_connection_that_is_lost_may_have_been_paid_for(gemini: FakeGemini, provider: GeminiProvider) -> None:
+    gemini.drops = True
+    error = await failure(provider)
+    assert error.reason is Reason.PROVIDER_UNAVAILABLE
+    assert MAY_BE_CHARGED_KEY in error.metadata
+
+
+async def test_an_answer_that_never_comes_ends_in_time(gemini: FakeGemini) -> None:
+    gemini.hangs = True
+    async with open_gemini(GeminiSettings(API_KEY, gemini.base_url, MODEL, timeout_seconds=0.1)) as provider:
+        error = await failure(provider)
+    assert error.reason is Reason.PROVIDER_TIMEOUT
+    assert MAY_BE_CHARGED_KEY in error.metadata
+
+
+async def test_without_a_key_nobody_is_asked(gemini: FakeGemini) -> None:
+    async with open_gemini(GeminiSettings("", gemini.base_url)) as provider:
+        error = await failure(provider)
+    assert (error.reason, "GEMINI_API_KEY" in error.message) == (Reason.API_KEY_MISSING, True)
+    assert gemini.requests == []
+
+
+async def test_a_server_that_is_not_there_may_be_asked_again() -> None:
+    async with open_gemini(GeminiSettings(API_KEY, "http://127.0.0.1:9")) as provider:
+        error = await failure(provider)
+    assert error.reason is Reason.PROVIDER_UNAVAILABLE
+    assert MAY_BE_CHARGED_KEY not in error.metadata

@@ -1,0 +1,179 @@
+"""From a file to a rendition: exact sizes, every format, and nothing but the picture in the file."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import ExifTags, Image, ImageCms
+
+from services.image.rendition import Encoding, Fit, RenditionSpec, VariantSpec, render
+from services.image.rendition.preview import MAX_LETTERS
+from services.image.sizes import Size
+from tests.fakes.drawing import picture
+
+FORMATS = ["png", "jpeg", "webp", "avif"]
+PNG = Encoding("png", "low")
+
+
+def opened(data: bytes) -> Image.Image:
+    image = Image.open(BytesIO(data))
+    image.load()
+    return image
+
+
+def saved(image: Image.Image, name: str = "PNG", **options: object) -> bytes:
+    file = BytesIO()
+    image.save(file, name, **options)
+    return file.getvalue()
+
+
+def color_at(image: Image.Image, x: int, y: int) -> tuple[int, ...]:
+    found = image.convert("RGB").getpixel((x, y))
+    assert isinstance(found, tuple)
+    return tuple(int(value) for value in found)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("grade", ["low", "medium", "high"])
+def test_every_format_and_grade_gives_a_file_of_its_kind(name: str, grade: str) -> None:
+    made = render(picture(Size(60, 40)), RenditionSpec(Size(30, 20), Encoding(name, grade)))
+    image = opened(made.main.data)
+    assert (image.format, image.size) == (name.upper(), (30, 20))
+    assert (made.main.content_type, made.main.size) == (f"image/{name}", Size(30, 20))
+
+
+@pytest.mark.parametrize("fit", ["cover", "contain", "stretch"])
+@settings(deadline=None, max_examples=25)
+@given(
+    st.tuples(st.integers(1, 90), st.integers(1, 90)).filter(lambda size: max(size) <= 100 * min(size)),
+    st.tuples(st.integers(1, 120), st.integers(1, 120)),
+)
+def test_the_size_is_exactly_the_one_asked_for(fit: Fit, own: tuple[int, int], wanted: tuple[int, int]) -> None:
+    made = render(picture(Size(*own)), RenditionSpec(Size(*wanted), PNG, fit))
+    assert opened(made.main.data).size == wanted
+    assert made.main.size == Size(*wanted)
+    assert made.source_size == Size(*own)
+    assert (made.fitted == "none") == (own == wanted)
+
+
+def halves() -> bytes:
+    """Returns a wide picture, red on the left and blue on the right."""
+    image = Image.new("RGB", (200, 100), "red")
+    image.paste("blue", (100, 0, 200, 100))
+    return saved(image)
+
+
+@pytest.mark.parametrize(("fit", "how"), [("cover", "cropped"), ("contain", "padded"), ("stretch", "stretched")])
+def test_another_shape_is_cut_padded_or_pulled_as_asked(fit: Fit, how: str) -> None:
+    made = render(halves(), RenditionSpec(Size(100, 100), PNG, fit))
+    assert made.fitted == how
+    image = opened(made.main.data)
+    assert color_at(image, 10, 50) == (255, 0, 0)
+    assert color_at(image, 90, 50) == (0, 0, 255)
+    corner = color_at(image, 2, 2)
+    # Shown whole, it stands on the mean of its colours.
+    assert (corner == (255, 0, 0)) == (fit != "contain")
+
+
+def test_the_same_shape_is_only_resized() -> None:
+    assert render(halves(), RenditionSpec(Size(100, 50), PNG)).fitted == "resized"
+    assert render(halves(), RenditionSpec(None, PNG)).fitted == "none"
+
+
+def test_copies_are_made_of_the_whole_picture() -> None:
+    spec = RenditionSpec(
+        Size(50, 50), PNG, variants=(VariantSpec("wide", Size(40, 20)), VariantSpec("tiny", Size(8, 8)))
+    )
+    made = render(halves(), spec)
+    assert [(name, copy.size) for name, copy in made.variants] == [("wide", Size(40, 20)), ("tiny", Size(8, 8))]
+    wide = opened(made.variants[0][1].data)
+    assert color_at(wide, 1, 10) == (255, 0, 0)
+    assert color_at(wide, 38, 10) == (0, 0, 255)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_file_holds_notes_and_nothing_that_came_with_it(name: str) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Make] = "Secret Camera"
+    exif.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitude] = (52.0, 31.0, 0.0)
+    source = saved(Image.new("RGB", (40, 30), "red"), "JPEG", exif=exif, comment=b"secret words")
+    notes = {"Software": "media-suite, fal", "Seed": "18446744073709551615"}
+    data = render(source, RenditionSpec(None, Encoding(name), notes=notes)).main.data
+    assert b"Secret" not in data
+    assert b"secret" not in data
+    image = opened(data)
+    if name == "png":
+        assert {key: image.info[key] for key in notes} == notes
+    else:
+        assert (
+            image.getexif()[ExifTags.Base.ImageDescription] == "Software: media-suite, fal; Seed: 18446744073709551615"
+        )
+        assert ExifTags.Base.Make not in image.getexif()
+        assert not image.getexif().get_ifd(ExifTags.IFD.GPSInfo)
+
+
+def test_a_picture_that_lies_on_its_side_is_turned() -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    made = render(saved(Image.new("RGB", (40, 20), "red"), "JPEG", exif=exif), RenditionSpec(None, PNG))
+    assert made.main.size == made.source_size == Size(20, 40)
+
+
+def test_transparency_stays_where_the_format_has_it_and_is_white_where_not() -> None:
+    clear = saved(Image.new("RGBA", (20, 20), (255, 0, 0, 0)))
+    for name in ("png", "webp", "avif"):
+        image = opened(render(clear, RenditionSpec(None, Encoding(name))).main.data)
+        assert image.convert("RGBA").getpixel((5, 5))[3] == 0  # type: ignore[index]  # four values
+    image = opened(render(clear, RenditionSpec(None, Encoding("jpeg"))).main.data)
+    assert min(color_at(image, 5, 5)) > 250
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "I;16", "CMYK"])
+def test_every_kind_of_pixels_becomes_colours(mode: str) -> None:
+    image = Image.new("L", (20, 20), 128)
+    if mode == "I;16":
+        source = saved(Image.new("I;16", (20, 20), 128 * 257))
+    elif mode == "CMYK":
+        source = saved(Image.new("RGB", (20, 20), (128, 128, 128)).convert("CMYK"), "JPEG", quality=95)
+    else:
+        source = saved(image.convert(mode))
+    made = opened(render(source, RenditionSpec(None, PNG)).main.data)
+    assert made.mode in ("RGB", "RGBA")
+    gray = color_at(made, 10, 10)
+    assert mode == "1" or all(abs(value - 128) < 12 for value in gray)
+
+
+def test_colours_of_another_profile_become_ours() -> None:
+    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    source = saved(Image.new("RGB", (20, 20), (10, 200, 30)), "PNG", icc_profile=lab)
+    made = opened(render(source, RenditionSpec(None, PNG)).main.data)
+    assert "icc_profile" not in made.info
+    assert all(abs(a - b) <= 2 for a, b in zip(color_at(made, 5, 5), (10, 200, 30), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("smaller", "larger"),
+    [
+        (Encoding("jpeg", quality=5), Encoding("jpeg", quality=95)),
+        (Encoding("webp", quality=5), Encoding("webp", quality=95)),
+        (Encoding("avif", quality=5), Encoding("avif", quality=95)),
+        (Encoding("png", compression_level=9), Encoding("png", compression_level=0)),
+    ],
+    ids=lambda encoding: encoding.format,
+)
+def test_the_encoders_settings_can_be_chosen(smaller: Encoding, larger: Encoding) -> None:
+    blurred = Image.effect_noise((40, 40), 60).convert("RGB").resize((300, 300))
+    sizes = [len(render(saved(blurred), RenditionSpec(None, encoding)).main.data) for encoding in (smaller, larger)]
+    assert sizes[0] < sizes[1]
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(1, 400), st.integers(1, 400))
+def test_a_preview_is_short_and_a_picture(width: int, height: int) -> None:
+    noise = Image.effect_noise((max(width, height // 100 + 1), max(height, width // 100 + 1)), 90).convert("RGB")
+    made = render(saved(noise), RenditionSpec(None, PNG))
+    assert made.preview.startswith("data:image/webp;base64,")
+    assert len(made.preview) <= MAX_LETTERS

@@ -1,0 +1,131 @@
+"""Processes that open pictures: their failures are told, and none of them outlives its use."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from services.common.errors import MediaError, Reason, invalid
+from services.image.rendition import inspect
+from services.image.sizes import Size
+from services.image.workers import Workers, open_workers
+from tests.fakes.drawing import picture
+
+
+@pytest.fixture
+async def workers() -> AsyncIterator[Workers]:
+    async with open_workers(1, max_queue=3, timeout_seconds=20) as opened:
+        yield opened
+
+
+def refuses() -> None:
+    raise invalid("output.format", "must be right")
+
+
+def hogs() -> int:
+    return len(bytearray(4 * 1024**3))
+
+
+def waits_for(file: str) -> int:
+    Path(file).touch()
+    while True:
+        time.sleep(0.01)
+
+
+def pid_of(_: int) -> int:
+    return os.getpid()
+
+
+def imported() -> bool:
+    return "grpc" in sys.modules
+
+
+def children() -> list[int]:
+    """Returns the processes that this one has started and that still run."""
+    return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
+
+
+async def reason_of(workers: Workers, *work: object) -> Reason:
+    with pytest.raises(MediaError) as caught:
+        await workers.run(*work)  # type: ignore[arg-type]  # a function and its arguments
+    return caught.value.reason
+
+
+async def test_work_is_done_in_another_process(workers: Workers) -> None:
+    assert (await workers.run(inspect, picture())).size == Size(8, 6)
+    first = await workers.run(pid_of, 1)
+    assert first != os.getpid()
+    assert await workers.run(pid_of, 2) == first
+    assert await workers.run(imported) is False
+
+
+async def test_a_refusal_arrives_as_it_was_raised(workers: Workers) -> None:
+    with pytest.raises(MediaError) as caught:
+        await workers.run(refuses)
+    assert caught.value.reason is Reason.VALIDATION_ERROR
+    assert [item.field for item in caught.value.violations] == ["output.format"]
+
+
+async def test_a_crash_fails_one_request_and_the_next_is_served(workers: Workers) -> None:
+    assert await reason_of(workers, os.abort) is Reason.MEDIA_INVALID
+    assert (await workers.run(inspect, picture())).size == Size(8, 6)
+
+
+async def test_a_picture_may_not_take_all_memory(workers: Workers) -> None:
+    assert await reason_of(workers, hogs) is Reason.MEDIA_INVALID
+
+
+async def test_what_takes_too_long_is_ended(tmp_path: Path) -> None:
+    async with open_workers(1, max_queue=3, timeout_seconds=1) as workers:
+        assert await reason_of(workers, waits_for, str(tmp_path / "begun")) is Reason.MEDIA_INVALID
+        assert (await workers.run(inspect, picture())).size == Size(8, 6)
+
+
+async def test_who_leaves_ends_the_work(workers: Workers, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    task = asyncio.create_task(workers.run(waits_for, str(begun)))
+    async with asyncio.timeout(20):
+        while not begun.exists():
+            await workers_turn()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    async with asyncio.timeout(20):
+        assert (await workers.run(inspect, picture())).size == Size(8, 6)
+
+
+async def workers_turn() -> None:
+    """Lets the pool's threads and processes go on."""
+    await asyncio.to_thread(os.sched_yield)
+
+
+async def test_more_than_can_wait_are_refused_at_once(workers: Workers, tmp_path: Path) -> None:
+    tasks = [asyncio.create_task(workers.run(waits_for, str(tmp_path / str(number)))) for number in range(4)]
+    await asyncio.sleep(0)
+    assert workers.queued == 4
+    assert await reason_of(workers, pid_of, 1) is Reason.OVERLOADED
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert workers.queued == 0
+
+
+async def test_no_process_outlives_the_pool() -> None:
+    async with open_workers(2, max_queue=3, timeout_seconds=20) as workers:
+        pids = {await workers.run(pid_of, number) for number in range(2)}
+    assert not pids & set(children())
+
+
+async def test_a_pool_that_is_not_used_starts_nothing() -> None:
+    async with open_workers(2, max_queue=3, timeout_seconds=20) as workers:
+        assert workers.queued == 0
+        before = set(children())
+        await workers.run(pid_of, 1)
+        assert len(set(children()) - before) >= 1
+    assert set(children()) <= before
