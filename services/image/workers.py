@@ -101,16 +101,22 @@ async def open_workers(count: int, *, max_queue: int, timeout_seconds: float) ->
         max_queue: Most calls that wait beyond those that are worked on.
         timeout_seconds: Longest that one call may work.
     """
-    pool = ProcessPool(
-        max_workers=count, context=multiprocessing.get_context("spawn"), initializer=_prepare, initargs=[]
-    )
+    pool = new_pool(count)
     try:
         yield Workers(pool, count + max_queue, timeout_seconds)
     finally:
-        await asyncio.to_thread(_end, pool)
+        await asyncio.to_thread(end_pool, pool)
 
 
-def _end(pool: ProcessPool) -> None:
+def new_pool(count: int) -> ProcessPool:
+    """Returns processes, not yet started, that belong to no event loop; `end_pool` ends them."""
+    return ProcessPool(
+        max_workers=count, context=multiprocessing.get_context("spawn"), initializer=_prepare, initargs=[]
+    )
+
+
+def end_pool(pool: ProcessPool) -> None:
+    """Ends the processes, whatever they are doing."""
     pool.stop()  # type: ignore[no-untyped-call]  # pebble leaves this one out
     pool.join()
 

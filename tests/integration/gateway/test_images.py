@@ -1,0 +1,200 @@
+"""Pictures over HTTP: the seed's fields, files that come up, lines that go down."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncIterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import grpc
+import orjson
+import pytest
+from media.image.v1 import image_pb2_grpc
+from PIL import Image
+from prometheus_client import CollectorRegistry
+
+from services.common.errors import MediaError, Reason
+from services.common.fetch import open_fetcher
+from services.common.storage import StorageSettings, open_object_store
+from services.image.accounting import Accounting
+from services.image.metrics import ImageMetrics
+from services.image.process import assembled
+from services.image.service import SERVICE_NAME
+from services.image.settings import ImageSettings
+from services.image.sizes import PRESETS, Size
+from services.image.workers import Workers
+from tests.fakes.drawing import FakeImageProvider, picture
+from tests.fakes.gateway import gateway_before
+from tests.fakes.grpc_server import served
+from tests.integration.image.conftest import workers
+
+__all__ = ["workers"]
+
+ALICE = {"X-Media-Principal": "alice"}
+CAT = picture(Size(300, 200), "red")
+HUGE_SEED = 2**64 - 1
+
+
+@pytest.fixture
+def provider() -> FakeImageProvider:
+    return FakeImageProvider()
+
+
+@pytest.fixture
+async def http(provider: FakeImageProvider, workers: Workers, tmp_path: Path) -> AsyncIterator[aiohttp.ClientSession]:
+    storage = StorageSettings(storage="local", storage_dir=tmp_path, public_url="http://suite.example")
+    settings = ImageSettings(_env_file=None, default_provider="fal")
+    accounting = Accounting(None, ImageMetrics(CollectorRegistry()))
+    async with (
+        open_object_store(storage) as store,
+        open_fetcher() as fetcher,
+        assembled(settings, {"fal": provider}, store, fetcher, workers, None, accounting) as servicer,
+    ):
+
+        def register(server: grpc.aio.Server) -> list[str]:
+            image_pb2_grpc.add_ImageServiceServicer_to_server(servicer, server)
+            return [SERVICE_NAME]
+
+        async with (
+            served(register) as image,
+            gateway_before(image=image.channel, storage=storage, max_body_bytes=16 * 1024) as session,
+        ):
+            yield session
+
+
+async def asked(
+    http: aiohttp.ClientSession, path: str, body: Any, method: str = "POST", headers: dict[str, str] = ALICE
+) -> tuple[int, Any]:
+    async with http.request(method, path, json=body, headers=headers) as answer:
+        return answer.status, orjson.loads(await answer.read())
+
+
+async def test_a_picture_has_the_fields_of_its_kind(http: aiohttp.ClientSession) -> None:
+    status, body = await asked(
+        http, "/api/image/generate", {"prompt": "a cat", "image_size": "square", "seed": HUGE_SEED}
+    )
+    assert (status, body["success"]) == (200, True)
+    assert (body["width"], body["height"], body["seed"], body["prompt"]) == (512, 512, HUGE_SEED, "a cat")
+    assert (body["model"], body["fromCache"], bool(body["requestId"])) == ("flux-dev", False, True)
+    assert body["imageUrl"].startswith("http://suite.example/media/images/")
+
+
+@pytest.mark.parametrize("path", ["/api/image/generate", "/api/image/generate-fast"])
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "prompt"),
+        ({"prompt": "a cat", "imageSize": "huge"}, "imageSize"),
+        ({"prompt": "a cat", "numInferenceSteps": 0}, "numInferenceSteps"),
+        ({"prompt": "a cat", "colour": "red"}, "colour"),
+        ({"prompt": "a cat", "seed": 2**64}, "seed"),
+    ],
+)
+async def test_what_is_wrong_is_named(http: aiohttp.ClientSession, path: str, body: Any, field: str) -> None:
+    status, answer = await asked(http, path, body)
+    assert (status, answer["success"], answer["error"]["code"]) == (400, False, "VALIDATION_ERROR")
+    assert [detail["field"] for detail in answer["error"]["details"]] == [field]
+
+
+async def test_the_sizes_are_told_by_name(http: aiohttp.ClientSession) -> None:
+    status, body = await asked(http, "/api/image/sizes", None, "GET")
+    assert status == 200
+    assert body["sizes"]["square_hd"] == {"width": 1024, "height": 1024, "description": "Square HD"}
+    assert body["sizes"].keys() == {*PRESETS, "custom"}
+
+
+async def test_a_body_with_a_picture_in_it_may_be_large_and_no_other(http: aiohttp.ClientSession) -> None:
+    uri = f"data:image/png;base64,{base64.b64encode(CAT + bytes(100_000)).decode()}"
+    status, body = await asked(http, "/api/image/generate/transform", {"prompt": "in fog", "imageUrl": uri})
+    assert (status, body["model"], body["width"]) == (200, "flux-dev-i2i", 300)
+    status, body = await asked(http, "/api/image/generate", {"prompt": "a" * 20_000})
+    assert (status, body["error"]["code"]) == (413, "PAYLOAD_TOO_LARGE")
+
+
+async def test_a_file_is_taken_raw_or_as_a_form(http: aiohttp.ClientSession) -> None:
+    async with http.post("/api/image/upload?format=webp", data=CAT, headers=ALICE) as answer:
+        raw = await answer.json()
+    assert (answer.status, raw["contentType"], raw["width"]) == (200, "image/webp", 300)
+    form = aiohttp.FormData()
+    form.add_field("note", "first")
+    form.add_field("file", BytesIO(CAT), filename="cat.gif", content_type="image/gif")
+    async with http.post("/api/image/upload?objectKey=users/alice/cat.png", data=form, headers=ALICE) as answer:
+        assert (answer.status, (await answer.json())["key"]) == (200, "users/alice/cat.png")
+
+
+async def chunks(*parts: bytes) -> AsyncIterator[bytes]:
+    for part in parts:
+        yield part
+
+
+@pytest.mark.parametrize(
+    ("query", "data", "status", "code"),
+    [
+        ("", b"<svg xmlns='http://www.w3.org/2000/svg'/>", 422, "MEDIA_INVALID"),
+        ("", CAT[:300], 422, "MEDIA_INVALID"),
+        ("", b"", 422, "MEDIA_INVALID"),
+        ("", bytes(20 * 1024 * 1024 + 1), 413, "PAYLOAD_TOO_LARGE"),
+        ("?format=gif", CAT, 400, "VALIDATION_ERROR"),
+        ("?colour=red", CAT, 400, "VALIDATION_ERROR"),
+        ("?overwrite=yes", CAT, 400, "VALIDATION_ERROR"),
+        ("?format=png&format=png", CAT, 400, "VALIDATION_ERROR"),
+        ("?objectKey=users/bob/x.png", CAT, 403, "PERMISSION_DENIED"),
+    ],
+)
+async def test_an_upload_that_is_wrong_is_told(
+    http: aiohttp.ClientSession, query: str, data: bytes, status: int, code: str
+) -> None:
+    async with http.post(f"/api/image/upload{query}", data=BytesIO(data), headers=ALICE) as answer:
+        body = await answer.json()
+    assert (answer.status, body["error"]["code"]) == (status, code)
+
+
+async def test_an_upload_without_a_length_is_bounded_while_it_comes(http: aiohttp.ClientSession) -> None:
+    async with http.post("/api/image/upload", data=chunks(*[bytes(1024 * 1024)] * 22), headers=ALICE) as answer:
+        assert (answer.status, (await answer.json())["error"]["code"]) == (413, "PAYLOAD_TOO_LARGE")
+    async with http.post("/api/image/upload", data=chunks(CAT[:100], CAT[100:]), headers=ALICE) as answer:
+        assert answer.status == 200
+
+
+async def test_a_form_without_a_file_is_refused(http: aiohttp.ClientSession) -> None:
+    form = aiohttp.FormData()
+    form.add_field("picture", BytesIO(CAT), filename="cat.png")
+    async with http.post("/api/image/upload", data=form, headers=ALICE) as answer:
+        body = await answer.json()
+    assert (answer.status, body["error"]["details"][0]["field"]) == (400, "file")
+
+
+async def test_a_picture_is_deleted_by_its_key(http: aiohttp.ClientSession) -> None:
+    _, made = await asked(http, "/api/image/generate", {"prompt": "a cat"})
+    path = f"/api/image/{made['key']}"
+    assert (await asked(http, path, None, "DELETE", {"X-Media-Principal": "bob"}))[0] == 404
+    assert await asked(http, path, None, "DELETE") == (200, {"success": True, "deletedKeys": [made["key"]]})
+    assert (await asked(http, path, None, "DELETE"))[0] == 404
+
+
+async def test_a_batch_is_told_line_by_line(http: aiohttp.ClientSession, provider: FakeImageProvider) -> None:
+    provider.outcomes.append(MediaError(Reason.CONTENT_BLOCKED))
+    items = [{"generate": {"prompt": "a"}}, {"generateFast": {"prompt": "b", "imageSize": "card"}}]
+    async with http.post("/api/image/batch", json={"items": items, "parallelism": 1}, headers=ALICE) as answer:
+        lines = [orjson.loads(line) async for line in answer.content]
+        assert answer.content_type == "application/x-ndjson"
+    assert lines[0] == {"index": 0, "failure": lines[0]["failure"]}
+    assert lines[0]["failure"]["reason"] == "CONTENT_BLOCKED"
+    assert (lines[1]["index"], lines[1]["image"]["prompt"]) == (1, "b")
+    assert lines[2] == {"done": {"images": 1, "failures": 1}}
+
+
+async def test_a_batch_with_bad_input_is_an_error_with_a_status(http: aiohttp.ClientSession) -> None:
+    status, body = await asked(http, "/api/image/batch", {"items": [{"generate": {"prompt": ""}}]})
+    assert (status, body["error"]["details"][0]["field"]) == (400, "items[0].generate.prompt")
+
+
+async def test_a_picture_can_be_opened_at_its_address(http: aiohttp.ClientSession) -> None:
+    _, made = await asked(http, "/api/image/generate", {"prompt": "a cat", "output": {"format": "png"}})
+    link = made["imageUrl"].removeprefix("http://suite.example")
+    async with http.get(link) as answer:
+        with Image.open(BytesIO(await answer.read())) as image:
+            assert (answer.status, image.size) == (200, (1024, 768))

@@ -1,0 +1,1 @@
+"""The image service, whole, behind gRPC; only providers and strangers' servers are fakes."""

@@ -1,0 +1,150 @@
+"""Starts the image service as its process does, around providers that a test directs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from media.image.v1 import image_pb2, image_pb2_grpc
+from prometheus_client import CollectorRegistry
+
+from services.common.cache import TieredCache, TieredOptions, open_store
+from services.common.channel import call_metadata
+from services.common.errors import MediaError
+from services.common.fetch import FetchOptions, open_fetcher
+from services.common.fetch.addresses import Allowed
+from services.common.status import from_rpc_error
+from services.common.storage import ObjectStore
+from services.common.usage import UsageRecord, UsageRecorder
+from services.image.accounting import Accounting
+from services.image.image_cache import COLLECTION, ImageCodec
+from services.image.metrics import ImageMetrics
+from services.image.process import assembled
+from services.image.providers.interface import ImageProvider
+from services.image.service import SERVICE_NAME
+from services.image.settings import ImageSettings
+from services.image.workers import Workers, end_pool, new_pool
+from tests.fakes.drawing import FakeImageProvider
+from tests.fakes.grpc_server import served
+from tests.fakes.object_store import FakeObjectStore
+from tests.fakes.usage import FakeUsageStore
+
+
+class ImageSuite:
+    """The service, and callers."""
+
+    def __init__(self, channel: grpc.aio.Channel, usage: FakeUsageStore, recorder: UsageRecorder) -> None:
+        self.stub: image_pb2_grpc.ImageServiceAsyncStub = image_pb2_grpc.ImageServiceStub(channel)
+        self._usage = usage
+        self._recorder = recorder
+
+    async def generate(self, principal: str = "alice", **fields: Any) -> image_pb2.Image:
+        """Has a picture made."""
+        request = image_pb2.GenerateImageRequest(**{"prompt": "a cat", "image_size": "card", **fields})
+        return (await self.stub.GenerateImage(request, metadata=call_metadata(principal))).image
+
+    async def transform(self, principal: str = "alice", **fields: Any) -> image_pb2.Image:
+        """Has a picture changed."""
+        request = image_pb2.TransformImageRequest(**{"prompt": "in fog", **fields})
+        return (await self.stub.TransformImage(request, metadata=call_metadata(principal))).image
+
+    async def upload(self, *pieces: bytes, principal: str = "alice", **spec: Any) -> image_pb2.Image:
+        """Brings a file along."""
+        messages = [
+            image_pb2.UploadImageRequest(spec=image_pb2.UploadSpec(**spec)),
+            *(image_pb2.UploadImageRequest(chunk=piece) for piece in pieces),
+        ]
+        return (await self.stub.UploadImage(iter(messages), metadata=call_metadata(principal))).image
+
+    async def delete(self, key: str, principal: str = "alice") -> list[str]:
+        """Deletes a picture."""
+        request = image_pb2.DeleteImageRequest(key=key)
+        return list((await self.stub.DeleteImage(request, metadata=call_metadata(principal))).deleted_keys)
+
+    async def records(self, count: int) -> list[UsageRecord]:
+        """Returns what was recorded, once it is so many calls, in the order in which they ended."""
+        await self._recorder.flush()
+        await self._usage.keeps(count)
+        return sorted(self._usage.kept.values(), key=lambda record: record.at)
+
+
+async def failure(call: Any) -> MediaError:
+    """Returns what a call fails with."""
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    return from_rpc_error(caught.value)
+
+
+@pytest.fixture(scope="session")
+def workers() -> Iterator[Workers]:
+    """Processes that open pictures, for all tests: they take a while to start, and keep nothing."""
+    pool = new_pool(2)
+    yield Workers(pool, 200, 20)
+    end_pool(pool)
+
+
+@pytest.fixture
+def provider() -> FakeImageProvider:
+    """Who draws by default."""
+    return FakeImageProvider()
+
+
+@pytest.fixture
+def store() -> FakeObjectStore:
+    """Where pictures are."""
+    return FakeObjectStore()
+
+
+@pytest.fixture
+async def suite(
+    provider: FakeImageProvider, store: FakeObjectStore, workers: Workers, tmp_path: Path
+) -> AsyncIterator[ImageSuite]:
+    """The service with one provider and a cache in a file."""
+    async with running({"fal": provider}, store, workers, tmp_path) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def running(
+    providers: Mapping[str, ImageProvider],
+    store: ObjectStore,
+    workers: Workers,
+    folder: Path,
+    fetch_allow: str = "",
+    **changes: Any,
+) -> AsyncIterator[ImageSuite]:
+    """Runs the service; the first provider is the default."""
+    settings = ImageSettings(
+        _env_file=None,
+        **{
+            "default_provider": next(iter(providers)),
+            "caching_enabled": True,
+            "state_dir": folder,
+            **changes,
+        },
+    )
+    usage = FakeUsageStore()
+    async with AsyncExitStack() as stack:
+        recorder = await stack.enter_async_context(UsageRecorder(usage))
+        accounting = Accounting(recorder, ImageMetrics(CollectorRegistry()))
+        cache = None
+        if settings.caching_enabled:
+            entries = await stack.enter_async_context(open_store("", folder / "media.sqlite3", COLLECTION))
+            options = TieredOptions(ttl_seconds=3600, read_timeout_seconds=5)
+            cache = await stack.enter_async_context(TieredCache(entries, ImageCodec(), options))
+        allowed = Allowed.parse(entry for entry in fetch_allow.split(",") if entry)
+        fetcher = await stack.enter_async_context(open_fetcher(FetchOptions(allowed, 5)))
+        servicer = await stack.enter_async_context(
+            assembled(settings, providers, store, fetcher, workers, cache, accounting)
+        )
+
+        def register(server: grpc.aio.Server) -> list[str]:
+            image_pb2_grpc.add_ImageServiceServicer_to_server(servicer, server)
+            return [SERVICE_NAME]
+
+        service = await stack.enter_async_context(served(register))
+        yield ImageSuite(service.channel, usage, recorder)

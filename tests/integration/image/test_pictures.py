@@ -1,0 +1,219 @@
+"""From a request to an object of the caller's own."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from media.common.v1 import cache_pb2
+from media.image.v1 import image_pb2
+from PIL import Image
+
+from services.common.care.facts import MAY_BE_CHARGED_KEY
+from services.common.errors import MediaError, Reason
+from services.image.providers.interface import DrawnImage, Mode
+from services.image.sizes import PRESETS, Size
+from services.image.workers import Workers
+from tests.fakes.drawing import PLAIN, FakeImageProvider, picture
+from tests.fakes.object_store import EXPIRES, FakeObjectStore
+from tests.integration.image.conftest import ImageSuite, failure, running
+
+Output, Style, Variant = image_pb2.ImageOutput, image_pb2.PromptStyle, image_pb2.ImageVariantSpec
+
+
+def stored(store: FakeObjectStore, key: str) -> Image.Image:
+    with Image.open(BytesIO(store.objects[key][1])) as image:
+        image.load()
+        return image
+
+
+async def test_a_picture_is_made_stored_and_told(
+    suite: ImageSuite, provider: FakeImageProvider, store: FakeObjectStore
+) -> None:
+    image = await suite.generate(negative_prompt="dogs", style=Style(theme=image_pb2.IMAGE_THEME_VINTAGE))
+    assert (image.width, image.height, image.seed, image.model, image.provider) == (512, 512, 7, "flux-dev", "fal")
+    assert image.prompt.startswith("a cat. Style: vintage")
+    assert image.prompt_metadata.style == "vintage"
+    assert list(image.ignored_fields) == ["negative_prompt"]
+    assert (image.from_cache, image.cache_status) == (False, cache_pb2.CACHE_STATUS_MISS)
+    assert image.provider_request_id == "request-1"
+    assert image.request_id
+    assert image.image_url == f"https://store.example/{image.key}"
+    assert image.url_expire_time.ToDatetime(UTC) == EXPIRES
+    assert (image.content_type, image.size_bytes) == ("image/webp", len(store.objects[image.key][1]))
+    info = store.objects[image.key][0]
+    assert dict(info.metadata) == {"owner": "alice", "provider": "fal", "model": "flux-dev", "seed": "7"}
+    assert stored(store, image.key).size == (512, 512)
+    assert provider.specs[0].prompt == image.prompt
+
+
+@pytest.mark.parametrize("name", PRESETS)
+async def test_every_preset_is_delivered_in_exactly_its_size(suite: ImageSuite, name: str) -> None:
+    image = await suite.generate(image_size=name)
+    assert (image.width, image.height) == (PRESETS[name].size.width, PRESETS[name].size.height)
+
+
+async def test_what_the_provider_returns_in_another_shape_is_brought_to_size(
+    suite: ImageSuite, provider: FakeImageProvider, store: FakeObjectStore
+) -> None:
+    provider.outcomes.append(DrawnImage(picture(Size(100, 50)), "image/png"))
+    image = await suite.generate(output=Output(format="png", fit=image_pb2.IMAGE_FIT_CONTAIN))
+    assert image.fitted == "padded"
+    assert (image.provider_dimensions.width, image.provider_dimensions.height) == (100, 50)
+    assert not image.HasField("seed")
+    assert stored(store, image.key).size == (512, 512)
+
+
+async def test_copies_are_stored_beside_and_deleted_with_the_picture(suite: ImageSuite, store: FakeObjectStore) -> None:
+    variants = [Variant(name="thumbnail"), Variant(name="tiny", width=40, height=20)]
+    image = await suite.generate(output=Output(variants=variants, metadata={"goal_id": "7"}))
+    assert [(one.name, one.width, one.height) for one in image.variants] == [("thumbnail", 256, 256), ("tiny", 40, 20)]
+    assert store.objects[image.key][0].metadata["goal_id"] == "7"
+    keys = {image.key, *(one.key for one in image.variants)}
+    assert keys <= set(store.keys)
+    assert set(await suite.delete(image.key)) == keys
+    assert not keys & set(store.keys)
+
+
+async def test_a_key_of_ones_own_is_taken_once_unless_it_may_be_replaced(
+    suite: ImageSuite, provider: FakeImageProvider
+) -> None:
+    output = Output(object_key="users/alice/goals/first.png", format="png")
+    assert (await suite.generate(output=output)).key == "users/alice/goals/first.png"
+    error = await failure(suite.generate(prompt="another", output=output))
+    assert error.reason is Reason.ALREADY_EXISTS
+    assert len(provider.specs) == 1
+    again = Output(object_key="users/alice/goals/first.png", format="png", overwrite=True)
+    assert (await suite.generate(prompt="another", output=again)).key == "users/alice/goals/first.png"
+
+
+async def test_equal_pictures_of_a_caller_may_be_kept_once(suite: ImageSuite, store: FakeObjectStore) -> None:
+    keys = {(await suite.generate(output=Output(content_addressed=True))).key for _ in range(2)}
+    (key,) = keys
+    assert key.startswith("users/alice/sha256/")
+    other = await suite.generate("bob", output=Output(content_addressed=True))
+    assert other.key.startswith("users/bob/sha256/")
+    assert len([one for one in store.keys if "sha256" in one]) == 2
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason", "field"),
+    [
+        ({"prompt": ""}, Reason.VALIDATION_ERROR, "prompt"),
+        ({"prompt": " \u200b"}, Reason.VALIDATION_ERROR, "prompt"),
+        ({"prompt": "x" * 5001}, Reason.VALIDATION_ERROR, "prompt"),
+        ({"image_size": "huge"}, Reason.VALIDATION_ERROR, "image_size"),
+        ({"image_size": "custom"}, Reason.VALIDATION_ERROR, ""),
+        ({"width": 100, "height": 100}, Reason.VALIDATION_ERROR, ""),
+        ({"image_size": "custom", "width": 14143, "height": 64}, Reason.VALIDATION_ERROR, "width"),
+        ({"image_size": "custom", "width": 10000, "height": 10000}, Reason.VALIDATION_ERROR, ""),
+        ({"num_inference_steps": 51}, Reason.VALIDATION_ERROR, "num_inference_steps"),
+        ({"guidance_scale": 20.1}, Reason.VALIDATION_ERROR, "guidance_scale"),
+        ({"provider": "dalle"}, Reason.VALIDATION_ERROR, "provider"),
+        ({"provider": "gemini"}, Reason.VALIDATION_ERROR, "provider"),
+        ({"style": Style(brand_colors=["blue"])}, Reason.VALIDATION_ERROR, "style.brand_colors[0]"),
+        ({"style": Style(template="novel")}, Reason.VALIDATION_ERROR, "style.template"),
+        ({"output": Output(format="gif")}, Reason.VALIDATION_ERROR, "output.format"),
+        ({"output": Output(encoder_quality=0)}, Reason.VALIDATION_ERROR, "output.encoder_quality"),
+        ({"output": Output(object_key="../x.webp")}, Reason.VALIDATION_ERROR, "output.object_key"),
+        ({"output": Output(object_key="/x.webp")}, Reason.VALIDATION_ERROR, "output.object_key"),
+        ({"output": Output(object_key="users/alice/" + "x" * 2000)}, Reason.VALIDATION_ERROR, "output.object_key"),
+        ({"output": Output(object_key="users/bob/x.webp")}, Reason.PERMISSION_DENIED, "output.object_key"),
+        ({"output": Output(object_key="users/alice/x.png")}, Reason.VALIDATION_ERROR, "output.object_key"),
+        ({"output": Output(overwrite=True)}, Reason.VALIDATION_ERROR, "output.overwrite"),
+        ({"output": Output(metadata={"owner": "bob"})}, Reason.VALIDATION_ERROR, "output.metadata"),
+        ({"output": Output(variants=[Variant(name="odd")])}, Reason.VALIDATION_ERROR, "output.variants[0]"),
+    ],
+)
+async def test_bad_input_is_refused_by_name_before_anybody_is_paid(
+    suite: ImageSuite, provider: FakeImageProvider, store: FakeObjectStore, fields: Any, reason: Reason, field: str
+) -> None:
+    error = await failure(suite.generate(**fields))
+    assert error.reason is reason
+    if field:
+        assert [item.field for item in error.violations] == [field]
+    assert (provider.specs, store.keys) == ([], [])
+
+
+@pytest.mark.parametrize("steps", [0, 13])
+async def test_a_fast_picture_takes_one_to_twelve_steps(suite: ImageSuite, steps: int) -> None:
+    request = image_pb2.GenerateImageFastRequest(prompt="a cat", num_inference_steps=steps)
+    error = await failure(suite.stub.GenerateImageFast(request))
+    assert [item.field for item in error.violations] == ["num_inference_steps"]
+    request.num_inference_steps = 12
+    assert (await suite.stub.GenerateImageFast(request)).image.width == 1024
+
+
+@pytest.mark.parametrize("puts", [0, 1, 2])
+async def test_a_store_that_fails_is_told_and_nothing_is_half_stored(
+    suite: ImageSuite, store: FakeObjectStore, puts: int
+) -> None:
+    store.puts_until_failure = puts
+    variants = [Variant(name="thumbnail"), Variant(name="card")]
+    error = await failure(suite.generate(output=Output(variants=variants)))
+    assert error.reason is Reason.STORAGE_FAILED
+    assert store.keys == []
+    (record,) = await suite.records(1)
+    assert (record.outcome, record.cost_units, record.service) == ("STORAGE_FAILED", 3, "image")
+
+
+async def test_what_is_no_picture_is_the_providers_failure(
+    suite: ImageSuite, provider: FakeImageProvider, store: FakeObjectStore
+) -> None:
+    provider.outcomes.append(DrawnImage(b"<html>", "image/png"))
+    error = await failure(suite.generate())
+    assert error.reason is Reason.GENERATION_FAILED
+    assert MAY_BE_CHARGED_KEY in error.metadata
+    assert store.keys == []
+
+
+async def test_who_stands_in_is_told_and_what_he_draws_is_not_kept_for_the_first(
+    provider: FakeImageProvider, store: FakeObjectStore, workers: Workers, tmp_path: Path
+) -> None:
+    other = FakeImageProvider("embedded", PLAIN)
+    provider.outcomes.append(MediaError(Reason.PROVIDER_QUOTA_EXCEEDED))
+    async with running(
+        {"fal": provider, "embedded": other}, store, workers, tmp_path, fallback_providers="embedded"
+    ) as suite:
+        assert (await suite.generate(guidance_scale=5)).provider == "embedded"
+        second = await suite.generate(guidance_scale=5)
+    assert (second.provider, second.from_cache) == ("fal", False)
+
+
+async def test_content_that_is_refused_is_refused_by_nobody_else(
+    provider: FakeImageProvider, store: FakeObjectStore, workers: Workers, tmp_path: Path
+) -> None:
+    other = FakeImageProvider("embedded", PLAIN)
+    provider.outcomes.append(MediaError(Reason.CONTENT_BLOCKED))
+    async with running(
+        {"fal": provider, "embedded": other}, store, workers, tmp_path, fallback_providers="embedded"
+    ) as suite:
+        assert (await failure(suite.generate())).reason is Reason.CONTENT_BLOCKED
+    assert other.specs == []
+
+
+async def test_a_provider_that_is_busy_is_asked_again(suite: ImageSuite, provider: FakeImageProvider) -> None:
+    provider.outcomes.append(MediaError(Reason.PROVIDER_BUSY))
+    assert (await suite.generate()).provider == "fal"
+    assert len(provider.specs) == 2
+
+
+async def test_what_may_have_been_paid_is_not_asked_again(suite: ImageSuite, provider: FakeImageProvider) -> None:
+    provider.outcomes.append(MediaError(Reason.PROVIDER_UNAVAILABLE, metadata={MAY_BE_CHARGED_KEY: "true"}))
+    assert (await failure(suite.generate())).reason is Reason.PROVIDER_UNAVAILABLE
+    assert len(provider.specs) == 1
+
+
+async def test_the_sizes_are_told_by_name(suite: ImageSuite) -> None:
+    sizes = (await suite.stub.ListImageSizes(image_pb2.ListImageSizesRequest())).sizes
+    assert set(sizes) == {*PRESETS, "custom"}
+    assert (sizes["landscape_16_9"].width, sizes["landscape_16_9"].height) == (1024, 576)
+
+
+async def test_the_mode_reaches_the_provider(suite: ImageSuite, provider: FakeImageProvider) -> None:
+    await suite.generate()
+    await suite.stub.GenerateImageFast(image_pb2.GenerateImageFastRequest(prompt="a cat"))
+    assert [spec.mode for spec in provider.specs] == [Mode.STANDARD, Mode.FAST]

@@ -1,0 +1,122 @@
+"""The doctor: what is configured, who answers, and what to do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from deploy.local.__main__ import main
+from deploy.local.doctor import as_json, edge_findings, examine, report
+from gateway.settings import GatewaySettings
+from services.common.findings import Finding, Level, ok, problem, warning
+from tests.fakes.web_host import WebHost, running_web_host
+
+KEYS = (
+    "ELEVENLABS_API_KEY",
+    "ELEVEN_API_KEY",
+    "FAL_KEY",
+    "GEMINI_API_KEY",
+    "MONGODB_URI",
+    "MEDIA_STORAGE",
+    "MEDIA_PUBLIC_URL",
+    "MEDIA_PORT",
+)
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    """A configuration in which nothing is set but the folder."""
+    for name in KEYS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MEDIA_STORAGE_DIR", str(tmp_path / "objects"))
+    return monkeypatch
+
+
+@pytest.fixture
+async def host() -> AsyncIterator[WebHost]:
+    async with running_web_host() as opened:
+        yield opened
+
+
+async def found(level: Level) -> dict[str, str]:
+    return {finding.subject: finding.message for finding in await examine() if finding.level is level}
+
+
+async def test_without_anything_set_all_is_well(tmp_path: Path) -> None:
+    assert await found(Level.PROBLEM) == await found(Level.WARNING) == {}
+    well = await found(Level.OK)
+    assert well["object store local"] == "can be written, read and deleted from"
+    assert not list((tmp_path / "objects").rglob("*.txt"))
+
+
+async def test_a_key_that_is_refused_and_one_that_is_known_are_told(
+    environment: pytest.MonkeyPatch, host: WebHost
+) -> None:
+    host.file("/v1/models", b"[]", "application/json")
+    for name in ("ELEVENLABS", "GEMINI"):
+        environment.setenv(f"{name}_API_KEY", "secret-key")
+        environment.setenv(f"{name}_BASE_URL", host.url("").rstrip("/"))
+    environment.setenv("FAL_KEY", "secret-key")
+    environment.setenv("FAL_QUEUE_BASE_URL", host.url(""))
+    well = await found(Level.OK)
+    assert well["elevenlabs"] == well["gemini"] == "is there and knows the key"
+    assert "can not be tried for free" in well["fal"]
+
+    async def refuses(_: web.Request) -> web.Response:
+        return web.Response(status=401, text="secret words")
+
+    host.pages["/v1/models"] = refuses
+    problems = await found(Level.PROBLEM)
+    assert problems == {"elevenlabs": "refuses ELEVENLABS_API_KEY", "gemini": "refuses GEMINI_API_KEY"}
+    assert "secret" not in report(await examine())
+
+
+async def test_who_is_not_there_is_told(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("GEMINI_API_KEY", "k")
+    environment.setenv("GEMINI_BASE_URL", "http://127.0.0.1:9")
+    environment.setenv("MONGODB_URI", "mongodb://127.0.0.1:9/media?serverSelectionTimeoutMS=100")
+    environment.setenv("MEDIA_STORAGE", "s3")
+    environment.setenv("S3_BUCKET", "b")
+    environment.setenv("S3_ENDPOINT", "http://127.0.0.1:9")
+    problems = await found(Level.PROBLEM)
+    assert {"gemini", "MongoDB", "object store s3"} == set(problems)
+
+
+async def test_a_variable_that_can_not_be_is_the_only_thing_that_is_told(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("MEDIA_STORAGE", "ftp")
+    problems = await examine()
+    assert {finding.level for finding in problems} == {Level.PROBLEM}
+    assert all("MEDIA_STORAGE" in finding.message for finding in problems)
+
+
+@pytest.mark.parametrize(
+    ("url", "level"),
+    [("http://localhost:8080", Level.OK), ("http://localhost:9090", Level.WARNING), ("https://media.io", Level.OK)],
+)
+def test_links_that_lead_nowhere_are_told(url: str, level: Level) -> None:
+    settings = GatewaySettings(_env_file=None, public_url=url)
+    assert [finding.level for finding in edge_findings(settings, 8080)] == [level]
+
+
+FINDINGS = [ok("speech", "espeak speaks"), warning("links", "odd", "mend it"), problem("store", "gone", "make it")]
+
+
+def test_the_report_tells_remedies_and_what_it_comes_to() -> None:
+    text = report(FINDINGS)
+    assert "-> mend it" in text
+    assert text.endswith("1 problems, 1 warnings")
+    rows = json.loads(as_json(FINDINGS))
+    assert [Finding(Level(row.pop("level")), **row) for row in rows] == FINDINGS
+
+
+def test_problems_are_an_exit_code(environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor"]) == 0
+    assert "0 problems" in capsys.readouterr().out
+    environment.setenv("IMAGE_DEFAULT_PROVIDER", "fal")
+    assert main(["doctor", "--json"]) == 1
+    assert any(row["level"] == "problem" for row in json.loads(capsys.readouterr().out))

@@ -1,0 +1,62 @@
+"""POST /debug/head: what the guard says of a URL."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.fakes.gateway import gateway_before
+from tests.fakes.web_host import WebHost, running_web_host
+
+
+@pytest.fixture
+async def host() -> AsyncIterator[WebHost]:
+    async with running_web_host() as opened:
+        opened.file("/cat.png", b"12345")
+        opened.redirect("/away", "/cat.png?token=secret")
+        yield opened
+
+
+@pytest.fixture
+async def http(host: WebHost) -> AsyncIterator[aiohttp.ClientSession]:
+    async with gateway_before(fetch_allow=[f"127.0.0.1:{host.port}"]) as session:
+        yield session
+
+
+async def seen(http: aiohttp.ClientSession, body: Any) -> tuple[int, Any]:
+    async with http.post("/debug/head", json=body) as answer:
+        return answer.status, await answer.json()
+
+
+async def test_status_type_and_length_are_told(http: aiohttp.ClientSession, host: WebHost) -> None:
+    told = {"success": True, "status": 200, "contentType": "image/png", "sizeBytes": 5, "url": host.url("/cat.png")}
+    assert await seen(http, {"url": host.url("/cat.png?token=secret")}) == (200, told)
+    assert await seen(http, {"url": host.url("/away")}) == (200, told)
+
+
+async def test_a_status_that_is_no_success_is_told_too(http: aiohttp.ClientSession, host: WebHost) -> None:
+    status, body = await seen(http, {"url": host.url("/gone")})
+    assert (status, body["status"]) == (200, 404)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({"url": "http://169.254.169.254/"}, 400, "URL_FORBIDDEN"),
+        ({"url": "http://localhost/"}, 400, "URL_FORBIDDEN"),
+        ({"url": "nothing"}, 400, "VALIDATION_ERROR"),
+        ({"url": ""}, 400, "VALIDATION_ERROR"),
+        ({"url": 5}, 400, "VALIDATION_ERROR"),
+        ({}, 400, "VALIDATION_ERROR"),
+        ([], 400, "VALIDATION_ERROR"),
+        ({"url": "http://example.com/", "depth": 1}, 400, "VALIDATION_ERROR"),
+    ],
+)
+async def test_what_can_not_be_asked_for_is_refused(
+    http: aiohttp.ClientSession, body: Any, status: int, code: str
+) -> None:
+    answered, told = await seen(http, body)
+    assert (answered, told["error"]["code"]) == (status, code)

@@ -1,0 +1,92 @@
+"""What the image service reads, and what of it contradicts itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from services.common.findings import Level
+from services.common.settings import ConfigurationError, load
+from services.image.findings import findings
+from services.image.settings import ImageSettings
+
+
+def settings(**fields: Any) -> ImageSettings:
+    return ImageSettings(_env_file=None, **fields)
+
+
+def found(level: Level, **fields: Any) -> list[str]:
+    return [finding.message for finding in findings(settings(**fields)) if finding.level is level]
+
+
+@pytest.mark.parametrize(
+    ("fields", "default"),
+    [
+        ({}, "embedded"),
+        ({"gemini_api_key": "g"}, "gemini"),
+        ({"gemini_api_key": "g", "fal_key": "f"}, "fal"),
+        ({"fal_key": "f", "default_provider": "embedded"}, "embedded"),
+    ],
+)
+def test_the_first_provider_with_a_key_draws(fields: Any, default: str) -> None:
+    assert settings(**fields).provider_by_default == default
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("BRAND_PRIMARY_COLOR", "blue"),
+        ("IMAGE_DEFAULT_PROVIDER", "dalle"),
+        ("IMAGE_FALLBACK_PROVIDERS", "embedded,dalle"),
+        ("MEDIA_STORAGE", "ftp"),
+        ("MEDIA_URL_LIFETIME_SECONDS", "700000"),
+        ("GEMINI_IMAGE_MODEL", "../x"),
+        ("FAL_QUEUE_BASE_URL", "queue.fal.run"),
+        ("MEDIA_FETCH_ALLOW", "a b"),
+        ("IMAGE_WORKERS", "0"),
+    ],
+)
+def test_a_wrong_value_names_its_variable(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigurationError, match=variable):
+        load(ImageSettings)
+
+
+def test_without_anything_all_is_well() -> None:
+    assert found(Level.PROBLEM) == found(Level.WARNING) == []
+    assert "embedded draws by default" in found(Level.OK)
+
+
+@pytest.mark.parametrize(
+    ("fields", "level", "said"),
+    [
+        ({"default_provider": "fal"}, Level.PROBLEM, "fal draws by default and has no key"),
+        ({"storage": "supabase"}, Level.PROBLEM, "SUPABASE_URL"),
+        ({"storage": "spaces", "spaces_key": "k"}, Level.PROBLEM, "DIGITALOCEAN_SPACES_SECRET"),
+        ({"fallback_providers": "gemini"}, Level.WARNING, "gemini stands in for others"),
+        ({"fallback_providers": "embedded"}, Level.WARNING, "embedded stands in for itself"),
+        ({"gemini_api_key": "g", "gemini_model_id": "gemini-9"}, Level.WARNING, "gemini-9"),
+        ({"brand_secondary_color": "#00AA66"}, Level.WARNING, "second colour"),
+        ({"store_binary": True}, Level.WARNING, "nothing is cached"),
+        ({"supabase_url": "https://x.supabase.co"}, Level.WARNING, "SUPABASE_SERVICE_ROLE"),
+        ({"s3_bucket": "b", "s3_access_key_id": "k"}, Level.WARNING, "S3_SECRET_ACCESS_KEY"),
+        ({"spaces_secret": "s"}, Level.WARNING, "Spaces has a secret and no key"),
+        (
+            {"s3_bucket": "b", "supabase_url": "https://x.supabase.co", "supabase_service_role": "r"},
+            Level.WARNING,
+            "supabase, s3 are all configured",
+        ),
+    ],
+)
+def test_what_contradicts_itself_is_found(fields: Any, level: Level, said: str) -> None:
+    assert any(said in message for message in found(level, **fields))
+
+
+def test_every_finding_that_is_not_well_says_what_to_do_and_none_holds_a_secret() -> None:
+    configured = settings(
+        default_provider="gemini", fal_key="secret", spaces_key="secret", supabase_service_role="secret"
+    )
+    for finding in findings(configured):
+        assert finding.level is Level.OK or finding.remedy
+        assert "secret" not in f"{finding.message} {finding.remedy}".replace("SECRET", "")
