@@ -82,7 +82,7 @@ class Reason(Enum):
     STORAGE_FAILED = Row(
         "INTERNAL",
         500,
-        True,
+        False,
         "The object store could not be written or read; nothing is half-stored. `make doctor` tells.",
     )
     INTERNAL = Row("INTERNAL", 500, False, "The suite itself failed; report the request id.")

@@ -28,6 +28,8 @@ T = TypeVar("T")
 MAX_WORKER_BYTES = 3 * 1024 * 1024 * 1024
 """Address space of a worker: a picture of 20 million pixels takes less than a fifth of it, at its most."""
 _RETRY_SECONDS = 1.0
+_NICENESS = 10
+"""Workers give way to the event loop where there are fewer cores than busy processes."""
 
 log = logger(__name__)
 
@@ -150,6 +152,7 @@ def _prepare() -> None:
     """Makes a fresh process fit to open strangers' files."""
     resource.setrlimit(resource.RLIMIT_AS, (MAX_WORKER_BYTES, MAX_WORKER_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.nice(_NICENESS)
     warnings.simplefilter("ignore")
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -22,7 +22,9 @@ ROOT = Path(__file__).parents[2]
 READY_SECONDS = 45.0
 STOP_SECONDS = 10.0
 LAST_LINE = "Ctrl-C stops everything."
-_OURS = re.compile(r"(MEDIA|TTS|GATEWAY|ELEVENLABS|ELEVEN|ENVOY|ALLOWED)_")
+_OURS = re.compile(
+    r"(MEDIA|TTS|IMAGE|GATEWAY|ELEVENLABS|ELEVEN|FAL|GEMINI|SUPABASE|S3|DIGITALOCEAN|BRAND|MONGODB|ENVOY|ALLOWED)_"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,9 @@ def known_variables() -> set[str]:
 
 def known_words() -> set[str]:
     statuses = health_pb2.HealthCheckResponse.ServingStatus.keys()
-    return known_variables() | set(Reason.__members__) | {code.name for code in grpc.StatusCode} | set(statuses)
+    kinds = [kind for service in SERVICES for kind in service.file.enum_types_by_name.values()]
+    enums = {name for kind in kinds for name in kind.values_by_name}
+    return enums | known_variables() | set(Reason.__members__) | {code.name for code in grpc.StatusCode} | set(statuses)
 
 
 def served_paths() -> set[str]:

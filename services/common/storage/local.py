@@ -13,13 +13,15 @@ import os
 import secrets
 import stat
 import struct
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO, Generic, TypeVar
 
 import orjson
 
@@ -75,7 +77,7 @@ class LocalStore(ObjectStore):
         path = self._path(key)
         unfinished = self._unfinished / secrets.token_hex(16)
         digest = hashlib.sha256()
-        file = await _in_thread(_begin, unfinished)
+        file = await _Held(partial(_begin, unfinished), partial(_drop, unfinished=unfinished)).opened()
         try:
             async for piece in _pieces(data):
                 await _in_thread(_append, file, digest.update, piece)
@@ -88,17 +90,17 @@ class LocalStore(ObjectStore):
             await _in_thread(_finish, file, orjson.dumps(known))
             await _in_thread(_place, unfinished, path, overwrite)
         finally:
-            await asyncio.shield(_in_thread(_drop, file, unfinished))
+            # Not in a thread: a loop that shuts down would not begin it.
+            _drop(file, unfinished)
         return await self.head(key)
 
     @asynccontextmanager
     async def open(self, key: str, byte_range: ByteRange | None = None) -> AsyncIterator[OpenObject]:
         """Opens the file of an object."""
-        file, info = await _in_thread(_opened, self._path(key), key)
-        try:
+        file, info = await _Held(partial(_opened, self._path(key), key), lambda opened: opened[0].close()).opened()
+        # Not in a thread, as in put.
+        with file:
             yield OpenObject(info, _chunks(file, byte_range or ByteRange(0, info.size_bytes)))
-        finally:
-            await asyncio.shield(_in_thread(file.close))
 
     async def head(self, key: str) -> ObjectInfo:
         """Reads the end of the file of an object."""
@@ -137,6 +139,35 @@ async def _in_thread(work: Callable[..., T], *args: object) -> T:
             Reason.STORAGE_FAILED,
             "The local object store can not be used: check space and rights of MEDIA_STORAGE_DIR.",
         ) from None
+
+
+class _Held(Generic[T]):
+    """What a thread opens for a caller who may be cancelled meanwhile: it is let go then, whoever comes last."""
+
+    def __init__(self, opening: Callable[[], T], let_go: Callable[[T], object]) -> None:
+        self._opening, self._let_go = opening, let_go
+        self._lock = threading.Lock()
+        self._wanted = True
+        self._opened: T | None = None
+
+    async def opened(self) -> T:
+        try:
+            return await _in_thread(self._open)
+        except asyncio.CancelledError:
+            with self._lock:
+                self._wanted = False
+                if self._opened is not None:
+                    self._let_go(self._opened)
+            raise
+
+    def _open(self) -> T:
+        found = self._opening()
+        with self._lock:
+            if self._wanted:
+                self._opened = found
+            else:
+                self._let_go(found)
+        return found
 
 
 async def _pieces(data: bytes | AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -59,7 +59,7 @@ ACCEPTED: list[tuple[str, Any]] = [
     *((field, "é" * 5000) for field in ("previous_text", "next_text")),
     *((field, ["a" * 128, "b", "c"]) for field in ("previous_request_ids", "next_request_ids")),
     *(("apply_text_normalization", value) for value in ("", "auto", "on", "off")),
-    *((field, value) for field in ("include_alignment", "use_cache") for value in (True, False)),
+    *((field, value) for field in ("include_alignment", "use_cache", "store") for value in (True, False)),
 ]
 
 
@@ -100,7 +100,7 @@ def test_a_value_within_the_rules_passes(kind: type[Message], field: str, value:
 @of_each_speech_request
 def test_every_field_with_a_rule_is_in_these_tables(kind: type[Message]) -> None:
     tried = {"text"} | {field for field, _ in REFUSED}
-    without_rule = {"use_speaker_boost", "seed", "include_alignment", "use_cache"}
+    without_rule = {"use_speaker_boost", "seed", "include_alignment", "use_cache", "store"}
     assert tried | without_rule == set(kind.DESCRIPTOR.fields_by_name)
     assert tried | without_rule == {"text"} | {field for field, _ in ACCEPTED}
 

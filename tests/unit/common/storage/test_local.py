@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 from services.common.errors import MediaError, Reason
-from services.common.storage import ObjectSpec, ObjectStore, open_object_store
+from services.common.storage import ObjectInfo, ObjectSpec, ObjectStore, open_object_store
 from tests.unit.common.storage.conftest import PUBLIC_URL, local_settings
 
 SPEC = ObjectSpec("image/png", {"owner": "alice"})
@@ -102,3 +106,32 @@ async def test_a_folder_that_can_not_be_written_is_told(store: ObjectStore, tmp_
         await store.put("a/b", b"x", SPEC)
     assert caught.value.reason is Reason.STORAGE_FAILED
     assert "MEDIA_STORAGE_DIR" in caught.value.message
+
+
+async def test_a_reader_who_leaves_while_a_file_is_opened_leaves_it_closed(
+    store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store.put("a/b", b"x", SPEC)
+    begun, go_on = threading.Event(), threading.Event()
+    opened: list[BinaryIO] = []
+
+    def slow(path: Path, key: str) -> tuple[BinaryIO, ObjectInfo]:
+        begun.set()
+        assert go_on.wait(5)
+        file = path.open("rb")
+        opened.append(file)
+        return file, ObjectInfo(key, 1, "image/png", "etag", datetime.now(UTC))
+
+    async def read() -> None:
+        async with store.open("a/b"):
+            pytest.fail("was opened for somebody who has gone")
+
+    monkeypatch.setattr("services.common.storage.local._opened", slow)
+    reader = asyncio.ensure_future(read())
+    await asyncio.to_thread(begun.wait, 5)
+    reader.cancel()
+    await asyncio.wait([reader])
+    assert reader.cancelled()
+    go_on.set()
+    await asyncio.get_running_loop().shutdown_default_executor()
+    assert [file.closed for file in opened] == [True]
