@@ -7,9 +7,10 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from deploy.local.engines import engines
 from deploy.local.folder import locked, prepare
 from deploy.local.identity import ensure_identity
 from deploy.local.output import Terminal
@@ -18,14 +19,8 @@ from deploy.local.processes import SUITE, Row, ports_of, processes
 from deploy.local.settings import ROOT, LocalSettings
 from deploy.local.stopping import stoppable
 from deploy.local.supervisor import Options, running
-from services.common.settings import load
-from services.tts.settings import ProviderName, TtsSettings
 
 _LOCK = "lock"
-_PROVIDERS: dict[ProviderName, str] = {
-    "espeak": "espeak (embedded, free; set ELEVENLABS_API_KEY for elevenlabs)",
-    "elevenlabs": "elevenlabs (paid, by ELEVENLABS_API_KEY; `provider: espeak` is embedded and free)",
-}
 
 
 async def run_suite(settings: LocalSettings, rows: Sequence[Row] = SUITE) -> None:
@@ -41,7 +36,7 @@ async def run_suite(settings: LocalSettings, rows: Sequence[Row] = SUITE) -> Non
     """
     began = time.monotonic()
     folder = prepare(settings.run_dir)
-    provider = load(TtsSettings).provider_by_default
+    makers = engines()
     chosen = choose(ports_of(rows))
     with locked(folder, _LOCK, f"process {os.getpid()}, http://localhost:{chosen[EDGE.variable]}"):
         require_free(chosen)
@@ -55,19 +50,19 @@ async def run_suite(settings: LocalSettings, rows: Sequence[Row] = SUITE) -> Non
             )
             terminal.note(f"starting {', '.join(process.name for process in suite)}")
             async with running(suite, terminal, stop, Options(ready_seconds=settings.ready_seconds)):
-                terminal.plain(welcome(rows, chosen, folder, provider, time.monotonic() - began))
+                terminal.plain(welcome(rows, chosen, folder, makers, time.monotonic() - began))
                 await asyncio.Event().wait()
         terminal.note("stopped")
 
 
-def welcome(rows: Sequence[Row], chosen: Chosen, folder: Path, provider: ProviderName, seconds: float) -> str:
+def welcome(rows: Sequence[Row], chosen: Chosen, folder: Path, makers: Mapping[str, str], seconds: float) -> str:
     """Returns what a person needs to know once the suite is ready.
 
     Args:
         rows: What runs.
         chosen: The port of each variable.
         folder: Where the state is.
-        provider: Who speaks by default.
+        makers: Who makes what by default, by medium.
         seconds: How long the start took.
     """
     edge = f"localhost:{chosen[EDGE.variable]}"
@@ -81,7 +76,7 @@ def welcome(rows: Sequence[Row], chosen: Chosen, folder: Path, provider: Provide
 The media suite is ready after {seconds:.1f} s: http://{edge}
 
 {chr(10).join(running_lines)}
-  speech    {_PROVIDERS[provider]}
+{chr(10).join(f"  {medium:<9} {maker}" for medium, maker in makers.items())}
   state     {folder}
 
 Try, in another terminal in this folder:

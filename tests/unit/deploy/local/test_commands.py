@@ -99,7 +99,7 @@ def test_a_wrong_setting_of_a_process_is_told_before_anything_starts(
 
 def test_the_welcome_names_every_process_its_port_and_three_things_to_try() -> None:
     chosen = {port.variable: port.default for port in ports_of(SUITE)}
-    text = welcome(SUITE, chosen, ROOT / ".run", "espeak", 2.13)
+    text = welcome(SUITE, chosen, ROOT / ".run", {"speech": "espeak (free)", "pictures": "fal (paid)"}, 2.13)
     for row in SUITE:
         assert f"  {row.name} " in text
         assert str(chosen[row.ports[0].variable]) in text
@@ -108,7 +108,8 @@ def test_the_welcome_names_every_process_its_port_and_three_things_to_try() -> N
         "http://localhost:8080/docs",
         "grpcurl -plaintext",
         "hello.mp3",
-        "espeak",
+        "  speech    espeak (free)\n",
+        "  pictures  fal (paid)\n",
         "$(make -s token)",
     ):
         assert part in text
@@ -116,4 +117,4 @@ def test_the_welcome_names_every_process_its_port_and_three_things_to_try() -> N
 
 def test_the_welcome_asks_for_tokens_of_the_folder_in_use() -> None:
     chosen = {port.variable: port.default for port in ports_of(SUITE)}
-    assert "$(make -s token MEDIA_RUN_DIR='/my run')" in welcome(SUITE, chosen, Path("/my run"), "elevenlabs", 1)
+    assert "$(make -s token MEDIA_RUN_DIR='/my run')" in welcome(SUITE, chosen, Path("/my run"), {}, 1)

@@ -1,0 +1,29 @@
+"""Says who makes what by default: the lines of the welcome that tell whether anything costs money."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from services.common.settings import load
+from services.image.settings import ImageSettings
+from services.tts.settings import TtsSettings
+
+_ENGINES: Mapping[str, str] = {
+    "espeak": "espeak (embedded, free; set ELEVENLABS_API_KEY for elevenlabs)",
+    "elevenlabs": "elevenlabs (paid, by ELEVENLABS_API_KEY; `provider: espeak` is embedded and free)",
+    "embedded": "embedded (free; set FAL_KEY for fal, GEMINI_API_KEY for gemini)",
+    "fal": "fal (paid, by FAL_KEY; `provider: embedded` is free)",
+    "gemini": "gemini (paid, by GEMINI_API_KEY; `provider: embedded` is free)",
+}
+
+
+def engines() -> Mapping[str, str]:
+    """Returns by medium who makes it where the caller names nobody.
+
+    Raises:
+        ConfigurationError: A setting is wrong.
+    """
+    return {
+        "speech": _ENGINES[load(TtsSettings).provider_by_default],
+        "pictures": _ENGINES[load(ImageSettings).provider_by_default],
+    }

@@ -1,0 +1,29 @@
+"""Who makes what, as the start tells it."""
+
+from __future__ import annotations
+
+import pytest
+
+from deploy.local.engines import engines
+
+
+def test_without_a_key_everything_is_free() -> None:
+    assert all("free" in line and "paid" not in line for line in engines().values())
+
+
+@pytest.mark.parametrize(
+    ("variable", "medium", "name"),
+    [
+        ("ELEVENLABS_API_KEY", "speech", "elevenlabs"),
+        ("FAL_KEY", "pictures", "fal"),
+        ("GEMINI_API_KEY", "pictures", "gemini"),
+    ],
+)
+def test_a_key_makes_its_medium_cost_money(
+    monkeypatch: pytest.MonkeyPatch, variable: str, medium: str, name: str
+) -> None:
+    monkeypatch.setenv(variable, "a-key-of-a-provider")
+    line = engines()[medium]
+    assert line.startswith(f"{name} (paid")
+    assert variable in line
+    assert "a-key-of-a-provider" not in line
