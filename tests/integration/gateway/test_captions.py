@@ -139,3 +139,13 @@ async def test_a_long_text_has_its_words(gateway: Gateway) -> None:
     done = orjson.loads(lines[-1])["done"]
     assert (len(done["words"]), len(done["sentences"])) == (380 * 5, 380)
     assert sum(len(line.split()) for cue in captions for line in cue.lines) == 380 * 5
+
+
+async def test_captions_store_nothing_and_say_what_does(gateway: Gateway) -> None:
+    engine = FakeSpeechProvider(FIRST, SECOND)
+    async with gateway(engine) as http, http.post(PATH, json={**REQUEST, "store": True}) as answer:
+        assert answer.status == 400
+        (detail,) = (await answer.json())["error"]["details"]
+    assert detail["field"] == "store"
+    assert "POST /api/speech" in detail["description"]
+    assert not engine.specs

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -77,6 +78,16 @@ async def test_what_exceeds_the_limit_is_left_out_without_an_error(store: Store)
     await store.put(entry_of("does not", b"x" * (SPEECH.max_entry_bytes + 1)))
     assert await store.get("fits") is not None
     assert await store.get("does not") is None
+
+
+@pytest.mark.parametrize("fields", [{"width": 512}, {"width": 512, "imageUrl": "https://pictures.example/1"}])
+async def test_the_address_of_what_is_kept_elsewhere_is_a_field_like_others(
+    backend: Backend, clocks: Clocks, fields: dict[str, Any]
+) -> None:
+    async with backend.open(PICTURES, clocks.steady().now) as pictures:
+        await pictures.put(entry_of(**fields))
+        assert (found := await pictures.get("a" * 64)) is not None
+    assert found.fields == fields
 
 
 async def test_collections_share_a_place_and_no_entries(backend: Backend, clocks: Clocks) -> None:
