@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from statistics import median
 
 from bench.table import columns
+from services.common.pictures import Size
+from services.common.workers import Workers, open_workers
 from services.image.providers.embedded.painting import Order, paint
 from services.image.rendition.encode import SETTINGS
 from services.image.rendition.render import render
 from services.image.rendition.spec import Encoding, Rendition, RenditionSpec
-from services.image.sizes import Size
-from services.image.workers import Workers, open_workers
 
 _PROMPT = "A lighthouse at dusk, with a storm behind it"
 _SIZE = Size(1024, 768)

@@ -10,8 +10,8 @@ from typing import Any
 import orjson
 
 from services.common.cache import Collection, Entry
+from services.common.pictures import Size
 from services.image.planning import Candidate
-from services.image.sizes import Size
 
 COLLECTION = Collection(name="ImageCache", data_field="imageData", url_field="imageUrl")
 

@@ -10,13 +10,13 @@ from services.common.care.facts import MAY_BE_CHARGED_KEY
 from services.common.errors import MediaError, Reason
 from services.common.flight import Flights
 from services.common.log import logger
+from services.common.pictures import Inspected, inspect
+from services.common.workers import Workers
 from services.image.cache_objects import CacheObjects
 from services.image.drawing import Care, drawn
 from services.image.image_cache import KeptImage, cache_key, parameters
 from services.image.planning import Candidate, Plan
 from services.image.providers.interface import ImageProvider
-from services.image.rendition import Inspected, inspect
-from services.image.workers import Workers
 
 log = logger(__name__)
 

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from services.common.errors import invalid
+from services.common.pictures import MAX_PIXELS, Size
 from services.image.brand import Brand
 from services.image.prompting import FinalPrompt, compose
 from services.image.providers.interface import ImageProvider, ImageSpec, Mode, Model, SourceImage
 from services.image.rendition import Encoding, Fit, VariantSpec
-from services.image.sizes import CUSTOM, DEFAULT_PRESET, MAX_PIXELS, MAX_SIDE_PIXELS, PRESETS, Size
+from services.image.sizes import CUSTOM, DEFAULT_PRESET, MAX_SIDE_PIXELS, PRESETS
 from services.image.wish import ImageWish, OutputWish, Quality
 
 DEFAULT_FORMAT = "webp"

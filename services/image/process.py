@@ -16,12 +16,14 @@ from services.common.care.retry import Retries, RetryPolicy
 from services.common.errors import MediaError
 from services.common.fetch import Fetcher, open_fetcher
 from services.common.findings import log_findings
+from services.common.given import GivenFiles
 from services.common.guard import Limits
 from services.common.log import logger
 from services.common.metrics import served_metrics
 from services.common.server import ServerOptions, serve
 from services.common.storage import ObjectStore, open_object_store
 from services.common.usage import open_usage
+from services.common.workers import Workers, open_workers
 from services.image.accounting import Accounting
 from services.image.brand import Brand
 from services.image.cache_objects import CacheObjects
@@ -40,7 +42,6 @@ from services.image.settings import ImageSettings
 from services.image.shelf import Shelf
 from services.image.sources import Sources
 from services.image.studio import Studio
-from services.image.workers import Workers, open_workers
 
 _STATE_FILE = "media.sqlite3"
 _SWEEP_SECONDS = 3600.0
@@ -108,7 +109,7 @@ async def assembled(
         ),
     )
     shelf = Shelf(store)
-    studio = Studio(planner, originals, Sources(fetcher, store, workers), workers, shelf)
+    studio = Studio(planner, originals, Sources(GivenFiles(fetcher, store), workers), workers, shelf)
     upkeep = asyncio.create_task(_upkeep(objects), name="upkeep of kept pictures")
     try:
         async with originals.flights, studio.flights:

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from media.image.v1 import image_pb2
 
+from services.common.pictures import Size
 from services.image.prompting import PromptWish
 from services.image.providers.interface import Mode
 from services.image.rendition import Fit
-from services.image.sizes import Size
 from services.image.studio import Given
 from services.image.wish import ImageWish, OutputWish, Quality, VariantWish
 

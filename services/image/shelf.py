@@ -10,10 +10,10 @@ from datetime import datetime
 
 from services.common.errors import MediaError, Reason, invalid
 from services.common.log import logger
+from services.common.pictures import Size
 from services.common.storage import OWNER, ObjectSpec, ObjectStore
 from services.common.storage.keys import belongs_to, check_key, check_own_key, content_key, new_key
 from services.image.rendition import Rendered, Rendition
-from services.image.sizes import Size
 from services.image.wish import OutputWish
 
 log = logger(__name__)

@@ -5,32 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-MAX_PIXELS = 20_000_000
-"""Most pixels of any picture, made, given or uploaded."""
+from services.common.pictures import Size
+
 MAX_SIDE_PIXELS = 14_142
 """Longest side of a picture that is asked for."""
 CUSTOM = "custom"
 """Name under which a size has no preset: the request says it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """Width and height in pixels, both greater than 0."""
-
-    width: int
-    height: int
-
-    @property
-    def pixels(self) -> int:
-        """How many pixels there are."""
-        return self.width * self.height
-
-    def within(self, longest_side: int) -> Size:
-        """Returns this size, or the largest of its shape whose sides are at most `longest_side`."""
-        longest = max(self.width, self.height)
-        if longest <= longest_side:
-            return self
-        return Size(max(1, self.width * longest_side // longest), max(1, self.height * longest_side // longest))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,17 +8,17 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from services.common.flight import Flights
+from services.common.pictures import Size, inspect
+from services.common.workers import Workers
 from services.image.image_cache import cache_key
 from services.image.originals import Original, Originals
 from services.image.planning import Form, Plan, Planner, form_of
 from services.image.prompting import FinalPrompt
 from services.image.providers.interface import Mode
-from services.image.rendition import Rendition, RenditionSpec, inspect, render
+from services.image.rendition import Rendition, RenditionSpec, render
 from services.image.shelf import Shelf, ShelvedPicture
-from services.image.sizes import Size
 from services.image.sources import Sources
 from services.image.wish import ImageWish, OutputWish, Quality
-from services.image.workers import Workers
 
 
 @dataclass(frozen=True, slots=True)

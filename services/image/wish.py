@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from services.common.pictures import Size
 from services.image.prompting import PromptWish
 from services.image.providers.interface import Mode
 from services.image.rendition import Fit
-from services.image.sizes import Size
 
 Quality = Literal["low", "medium", "high"]
 

@@ -10,8 +10,8 @@ from io import BytesIO
 from PIL import Image
 
 from services.common.errors import MediaError
+from services.common.pictures import Size
 from services.image.providers.interface import DrawnImage, ImageProvider, ImageSpec, Mode, Model
-from services.image.sizes import Size
 
 PAID = Model(
     "flux-dev",

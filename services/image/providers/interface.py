@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from services.image.sizes import Size
+from services.common.pictures import Size
 
 
 class Mode(Enum):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from services.image.rendition.inspect import Inspected, inspect
 from services.image.rendition.normalize import Normalized, normalize
 from services.image.rendition.render import render
 from services.image.rendition.spec import (
@@ -19,13 +18,11 @@ __all__ = [
     "Encoding",
     "Fit",
     "Fitted",
-    "Inspected",
     "Normalized",
     "Rendered",
     "Rendition",
     "RenditionSpec",
     "VariantSpec",
-    "inspect",
     "normalize",
     "render",
 ]

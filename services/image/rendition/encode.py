@@ -9,8 +9,8 @@ from typing import Any
 from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
+from services.common.pictures import Size
 from services.image.rendition.spec import Encoding, Rendered
-from services.image.sizes import Size
 
 # What the time and bytes of each are: `python -m bench.pictures`.
 SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {

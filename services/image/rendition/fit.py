@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from PIL import Image, ImageOps
 
+from services.common.pictures import Size
 from services.image.rendition.spec import Fit, Fitted
-from services.image.sizes import Size
 
 _FILTER = Image.Resampling.LANCZOS
 # Shapes that differ by less than this are the same shape, rounded.

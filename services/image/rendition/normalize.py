@@ -6,11 +6,9 @@ from dataclasses import dataclass
 
 from PIL import Image
 
+from services.common.pictures import Size, opened, upright
 from services.image.rendition.encode import encoded
-from services.image.rendition.inspect import opened
 from services.image.rendition.spec import Encoding
-from services.image.rendition.upright import upright
-from services.image.sizes import Size
 
 # Fine enough that no provider sees a difference, and a fifth of a PNG of a photograph.
 _PHOTOGRAPH = Encoding("jpeg", quality=92)

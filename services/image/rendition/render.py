@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from services.common.pictures import Size, opened, upright
 from services.image.rendition.encode import encoded
 from services.image.rendition.fit import fitted
-from services.image.rendition.inspect import opened
 from services.image.rendition.preview import preview
 from services.image.rendition.spec import Rendition, RenditionSpec
-from services.image.rendition.upright import upright
-from services.image.sizes import Size
 
 
 def render(data: bytes, spec: RenditionSpec) -> Rendition:

@@ -18,14 +18,15 @@ from prometheus_client import CollectorRegistry
 
 from services.common.errors import MediaError, Reason
 from services.common.fetch import open_fetcher
+from services.common.pictures import Size
 from services.common.storage import StorageSettings, open_object_store
+from services.common.workers import Workers
 from services.image.accounting import Accounting
 from services.image.metrics import ImageMetrics
 from services.image.process import assembled
 from services.image.service import SERVICE_NAME
 from services.image.settings import ImageSettings
-from services.image.sizes import PRESETS, Size
-from services.image.workers import Workers
+from services.image.sizes import PRESETS
 from tests.fakes.drawing import FakeImageProvider, picture
 from tests.fakes.gateway import gateway_before
 from tests.fakes.grpc_server import served

@@ -20,6 +20,7 @@ from services.common.fetch.addresses import Allowed
 from services.common.status import from_rpc_error
 from services.common.storage import ObjectStore
 from services.common.usage import UsageRecord, UsageRecorder
+from services.common.workers import Workers, end_pool, new_pool
 from services.image.accounting import Accounting
 from services.image.image_cache import COLLECTION, ImageCodec
 from services.image.metrics import ImageMetrics
@@ -27,7 +28,6 @@ from services.image.process import assembled
 from services.image.providers.interface import ImageProvider
 from services.image.service import SERVICE_NAME
 from services.image.settings import ImageSettings
-from services.image.workers import Workers, end_pool, new_pool
 from tests.fakes.drawing import FakeImageProvider
 from tests.fakes.grpc_server import served
 from tests.fakes.object_store import FakeObjectStore

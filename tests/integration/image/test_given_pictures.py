@@ -16,11 +16,11 @@ from PIL import Image
 
 from services.common.channel import call_metadata
 from services.common.errors import Reason
+from services.common.pictures import Size
 from services.common.status import from_rpc_error
 from services.common.storage import ObjectSpec
+from services.common.workers import Workers
 from services.image.providers.interface import Mode
-from services.image.sizes import Size
-from services.image.workers import Workers
 from tests.fakes.drawing import FakeImageProvider, picture
 from tests.fakes.object_store import FakeObjectStore
 from tests.fakes.web_host import WebHost, running_web_host

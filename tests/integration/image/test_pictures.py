@@ -14,9 +14,10 @@ from PIL import Image
 
 from services.common.care.facts import MAY_BE_CHARGED_KEY
 from services.common.errors import MediaError, Reason
+from services.common.pictures import Size
+from services.common.workers import Workers
 from services.image.providers.interface import DrawnImage, Mode
-from services.image.sizes import PRESETS, Size
-from services.image.workers import Workers
+from services.image.sizes import PRESETS
 from tests.fakes.drawing import PLAIN, FakeImageProvider, picture
 from tests.fakes.object_store import EXPIRES, FakeObjectStore
 from tests.integration.image.conftest import ImageSuite, failure, running

@@ -14,9 +14,9 @@ from PIL import Image
 
 from services.common.channel import open_stream
 from services.common.errors import MediaError, Reason
+from services.common.workers import Workers
 from services.image.originals import INLINE_BYTES
 from services.image.providers.interface import DrawnImage
-from services.image.workers import Workers
 from tests.fakes.drawing import FakeImageProvider, picture
 from tests.fakes.object_store import FakeObjectStore
 from tests.integration.image.conftest import ImageSuite, failure, running

@@ -6,9 +6,9 @@ import asyncio
 import time
 
 from bench.pictures import Crowd, Encoded, Ticks, crowd_lines, encoded_table, timed
+from services.common.pictures import Size
 from services.image.providers.embedded.painting import Order, paint
 from services.image.rendition.spec import Encoding, RenditionSpec
-from services.image.sizes import Size
 
 
 def test_a_rendition_comes_with_the_time_that_it_took() -> None:

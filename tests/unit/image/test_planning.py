@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.common.errors import MediaError, Reason
+from services.common.pictures import MAX_PIXELS, Size
 from services.image.brand import Brand
 from services.image.planning import Planner, PlanningOptions
 from services.image.prompting import PromptWish
 from services.image.providers.interface import Mode, SourceImage
-from services.image.sizes import MAX_PIXELS, MAX_SIDE_PIXELS, PRESETS, Size
+from services.image.sizes import MAX_SIDE_PIXELS, PRESETS
 from services.image.wish import ImageWish, OutputWish, VariantWish
 from tests.fakes.drawing import PLAIN, FakeImageProvider
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
+from services.common.workers import Workers
 from services.image.providers.embedded.painting import Order, paint
 from services.image.providers.interface import DrawnImage, ImageProvider, ImageSpec, Mode, Model
-from services.image.workers import Workers
 
 PROVIDER = "embedded"
 _MAX_SIDE_PIXELS = 2048

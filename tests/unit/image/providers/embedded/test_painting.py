@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from services.common.pictures import Size
+from services.common.workers import Workers, open_workers
 from services.image.providers.embedded import EmbeddedProvider
 from services.image.providers.embedded.painting import Order, paint
 from services.image.providers.interface import ImageSpec, Mode, SourceImage
-from services.image.sizes import Size
-from services.image.workers import Workers, open_workers
 from tests.fakes.drawing import picture
 
 ORDER = Order("A lighthouse at dusk", Size(256, 192), 7)

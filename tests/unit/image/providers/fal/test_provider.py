@@ -14,10 +14,10 @@ import pytest
 
 from services.common.care.facts import CONCURRENCY, LIMIT_KEY, MAY_BE_CHARGED_KEY
 from services.common.errors import MediaError, Reason
+from services.common.pictures import Size
 from services.image.providers.fal import FalProvider, FalSettings
 from services.image.providers.fal.transport import Transport, open_session
 from services.image.providers.interface import ImageSpec, Mode, SourceImage
-from services.image.sizes import Size
 from tests.fakes.fal import API_KEY, HUGE_SEED, FakeDownloads, FakeFal, Run, running_fal
 
 GOLDEN = Path(__file__).parents[4] / "golden" / "fal"

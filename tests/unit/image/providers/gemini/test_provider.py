@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from services.common.care.facts import MAY_BE_CHARGED_KEY
 from services.common.errors import MediaError, Reason
+from services.common.pictures import Size
 from services.image.providers.gemini import GeminiProvider, GeminiSettings, open_gemini
 from services.image.providers.gemini.request import TRAITS, body_of
 from services.image.providers.interface import ImageSpec, Mode, SourceImage
-from services.image.sizes import PRESETS, Size
+from services.image.sizes import PRESETS
 from tests.fakes.drawing import picture
 from tests.fakes.gemini import API_KEY, FakeGemini, answer, part, running_gemini
 

@@ -1,4 +1,4 @@
-"""Processes that open pictures: their failures are told, and none of them outlives its use."""
+"""Processes that open files of strangers: their failures are told, and none of them outlives its use."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 
 from services.common.errors import MediaError, Reason, invalid
-from services.image.rendition import inspect
-from services.image.sizes import Size
-from services.image.workers import Workers, open_workers
+from services.common.pictures import Size, inspect
+from services.common.workers import Workers, open_workers
 from tests.fakes.drawing import picture
 
 
@@ -77,7 +76,7 @@ async def test_a_crash_fails_one_request_and_the_next_is_served(workers: Workers
     assert (await workers.run(inspect, picture())).size == Size(8, 6)
 
 
-async def test_a_picture_may_not_take_all_memory(workers: Workers) -> None:
+async def test_a_file_may_not_take_all_memory(workers: Workers) -> None:
     assert await reason_of(workers, hogs) is Reason.MEDIA_INVALID
 
 

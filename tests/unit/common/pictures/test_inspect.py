@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from services.common.errors import MediaError, Reason
-from services.image.rendition import inspect, normalize
-from services.image.sizes import Size
+from services.common.pictures import Size, inspect
+from services.image.rendition import normalize
 from tests.fakes.drawing import picture
 
 WHOLE = {name: picture(Size(64, 48), format_name=name) for name in ("PNG", "JPEG", "WEBP", "AVIF")}

@@ -1,4 +1,4 @@
-"""Processes that open and encode pictures, so that no file can stall the event loop or take the service down.
+"""Processes that open strangers' files, so that none can stall the event loop or take the service down.
 
 Pebble keeps the pool: it ends a worker that takes too long or whose caller has gone, and replaces one that crashed,
 which the standard library's pool does not. Started by spawn: a fork of a process with gRPC's threads may hang.
@@ -67,7 +67,7 @@ class Workers:
         """
         if self._taken >= self._max_waiting:
             raise MediaError(
-                Reason.OVERLOADED, "Too many pictures wait to be encoded; retry.", retry_after_seconds=_RETRY_SECONDS
+                Reason.OVERLOADED, "Too many files wait to be worked on; retry.", retry_after_seconds=_RETRY_SECONDS
             )
         self._taken += 1
         try:
@@ -78,14 +78,14 @@ class Workers:
                 # Ends the worker of a caller who has gone; does nothing to work that is done.
                 future.cancel()  # type: ignore[no-untyped-call]  # pebble leaves this one out
         except TimeoutError:
-            log.warning("a picture took too long", work=function.__name__, seconds=self._timeout_seconds)
+            log.warning("a file took too long", work=function.__name__, seconds=self._timeout_seconds)
             raise MediaError(
-                Reason.MEDIA_INVALID, f"The picture can not be processed within {self._timeout_seconds:g} seconds."
+                Reason.MEDIA_INVALID, f"The file can not be processed within {self._timeout_seconds:g} seconds."
             ) from None
         except ProcessExpired as error:
             log.error("a worker crashed", work=function.__name__, exit_code=error.exitcode)
             raise MediaError(
-                Reason.MEDIA_INVALID, "The picture can not be processed; save it anew with another program."
+                Reason.MEDIA_INVALID, "The file can not be processed; save it anew with another program."
             ) from None
         finally:
             self._taken -= 1
@@ -145,7 +145,7 @@ def _told(function: Callable[..., T], args: tuple[object, ...], kwargs: dict[str
     except MediaError as error:
         return _Failure(error)
     except MemoryError:
-        return _Failure(MediaError(Reason.MEDIA_INVALID, "The picture takes more memory than one picture may have."))
+        return _Failure(MediaError(Reason.MEDIA_INVALID, "The file takes more memory than one file may have."))
 
 
 def _prepare() -> None:

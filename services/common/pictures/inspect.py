@@ -11,7 +11,7 @@ from io import BytesIO
 from PIL import Image
 
 from services.common.errors import MediaError, Reason
-from services.image.sizes import MAX_PIXELS, Size
+from services.common.pictures.size import MAX_PIXELS, Size
 
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF")
 """What is opened; everything else is refused, whatever its name says."""

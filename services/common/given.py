@@ -1,0 +1,99 @@
+"""Files that a caller gives: by URL, as a data URI, or by the key of an object of his own."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+import pybase64
+
+from services.common.errors import MediaError, Reason, invalid
+from services.common.fetch import Fetched, Streamed
+from services.common.storage import ObjectInfo, ObjectStore, read_all
+from services.common.storage.keys import belongs_to, check_key, check_own_key
+
+_DECODED_IN_PLACE_LETTERS = 256 * 1024
+
+
+class Downloads(Protocol):
+    """Fetches what a caller's URL names, if that may be fetched."""
+
+    async def fetch(self, url: str, *, field: str, max_bytes: int) -> Fetched:
+        """Returns the file; raises MediaError that names `field`."""
+
+    def stream(self, url: str, *, field: str, max_bytes: int) -> AbstractAsyncContextManager[Streamed]:
+        """Returns the context in which the file is read; raises MediaError that names `field`."""
+
+
+@dataclass(frozen=True, slots=True)
+class GivenFiles:
+    """Reads what callers give."""
+
+    downloads: Downloads
+    """Fetches URLs."""
+    store: ObjectStore
+    """Where keys lead."""
+
+    async def read(self, url: str, key: str, principal: str, *, max_bytes: int) -> bytes:
+        """Returns the picture that a request names in image_url or image_key.
+
+        Args:
+            url: An http or https URL or a data URI; empty where `key` is given.
+            key: Key of an object of the caller's own; empty where `url` is given.
+            principal: Who calls.
+            max_bytes: Longest file.
+
+        Raises:
+            MediaError: VALIDATION_ERROR, URL_FORBIDDEN, URL_UNREACHABLE, PAYLOAD_TOO_LARGE, NOT_FOUND,
+                PERMISSION_DENIED or STORAGE_FAILED, naming the field.
+        """
+        if key:
+            await self.owned(key, principal, "image_key")
+            return (await read_all(self.store, key, max_bytes=max_bytes))[0]
+        if url[:5].lower() == "data:":
+            return await _inline(url, max_bytes)
+        return (await self.downloads.fetch(url, field="image_url", max_bytes=max_bytes)).data
+
+    async def owned(self, key: str, principal: str, field: str) -> ObjectInfo:
+        """Returns what is known of an object of `principal`'s own.
+
+        Args:
+            key: Its key.
+            principal: Who calls.
+            field: Name of the request field that holds it.
+
+        Raises:
+            MediaError: VALIDATION_ERROR, PERMISSION_DENIED, NOT_FOUND or STORAGE_FAILED, naming `field`.
+        """
+        check_key(key, field)
+        if key.startswith("users/"):
+            check_own_key(key, principal, field)
+        try:
+            info = await self.store.head(key)
+        except MediaError as error:
+            if error.reason is Reason.NOT_FOUND:
+                raise _not_yours(field) from None
+            raise
+        if not belongs_to(info, principal):
+            raise _not_yours(field)
+        return info
+
+
+def _not_yours(field: str) -> MediaError:
+    return invalid(field, "must be the key of an object of yours", Reason.NOT_FOUND)
+
+
+async def _inline(uri: str, max_bytes: int) -> bytes:
+    head, comma, body = uri.partition(",")
+    if not comma or not head.lower().endswith(";base64"):
+        raise invalid("image_url", "must be data:image/png;base64,... (or jpeg, webp, avif) if it is a data URI")
+    if len(body) * 3 // 4 > max_bytes:
+        raise MediaError(Reason.PAYLOAD_TOO_LARGE, f"image_url: the picture must have at most {max_bytes} bytes")
+    try:
+        if len(body) <= _DECODED_IN_PLACE_LETTERS:
+            return pybase64.b64decode(body, validate=True)
+        return await asyncio.to_thread(pybase64.b64decode, body, None, True)
+    except ValueError:
+        raise invalid("image_url", "must be valid base64 after the comma of a data URI") from None

@@ -1,0 +1,28 @@
+"""Width and height, and how large a picture may be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MAX_PIXELS = 20_000_000
+"""Most pixels of any picture, made, given or uploaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Width and height in pixels, both greater than 0."""
+
+    width: int
+    height: int
+
+    @property
+    def pixels(self) -> int:
+        """How many pixels there are."""
+        return self.width * self.height
+
+    def within(self, longest_side: int) -> Size:
+        """Returns this size, or the largest of its shape whose sides are at most `longest_side`."""
+        longest = max(self.width, self.height)
+        if longest <= longest_side:
+            return self
+        return Size(max(1, self.width * longest_side // longest), max(1, self.height * longest_side // longest))

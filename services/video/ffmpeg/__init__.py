@@ -1,0 +1,10 @@
+"""The one way to ffmpeg: which program, with which arguments, within which bounds."""
+
+from __future__ import annotations
+
+from services.video.ffmpeg.binary import ffmpeg_binary
+from services.video.ffmpeg.command import Command
+from services.video.ffmpeg.runner import FfmpegRunner, Limits, Watch
+from services.video.ffmpeg.slots import Slots
+
+__all__ = ["Command", "FfmpegRunner", "Limits", "Slots", "Watch", "ffmpeg_binary"]

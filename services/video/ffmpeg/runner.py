@@ -1,0 +1,173 @@
+"""Runs ffmpeg: in its turn, within bounds, with progress, and never beyond its caller's interest."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import signal
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.common.errors import MediaError, Reason
+from services.common.log import logger
+from services.video.ffmpeg.command import Command
+from services.video.ffmpeg.progress import Meter
+from services.video.ffmpeg.slots import Slots
+
+log = logger(__name__)
+
+_CHUNK_BYTES = 64 * 1024
+_QUIET = ("-hide_banner", "-nostdin", "-loglevel", "error", "-nostats")
+_PROGRESS = ("-progress", "pipe:2", "-stats_period", "0.2")
+
+Sink = Callable[[bytes], Awaitable[None]]
+"""Takes what ffmpeg writes to its standard output; ffmpeg waits while it waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one run may take."""
+
+    wall_seconds: float
+    """Longest that it may last, a slow reader's time included."""
+    cpu_seconds: int
+    """Most processor time."""
+    output_bytes: int
+    """Longest file that it may write."""
+    # Measured: static builds of ffmpeg break below 1 GiB of address space, and want 2 for 1080p.
+    address_space_bytes: int = 4 * 1024**3
+    """Most address space."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Who wants to know how far a run is."""
+
+    queued: Callable[[int], None]
+    """Called with the place in line."""
+    running: Callable[[float], None]
+    """Called with the percentage, 0 to 100, never backwards."""
+
+
+class FfmpegRunner:
+    """Runs commands.
+
+    Args:
+        binary: The program.
+        slots: Bounds how many run at once.
+        limits: Bounds each of them.
+    """
+
+    def __init__(self, binary: Path, slots: Slots, limits: Limits) -> None:
+        self._binary = binary
+        self._slots = slots
+        self._limits = limits
+
+    async def run(self, command: Command, folder: Path, watch: Watch, sink: Sink | None = None) -> None:
+        """Runs `command` to its end; whoever is cancelled ends it with everything it started.
+
+        Args:
+            command: What is run.
+            folder: Where it runs, and its only home.
+            watch: Who is told.
+            sink: Who reads its standard output, if it writes there.
+
+        Raises:
+            MediaError: OVERLOADED; MEDIA_INVALID, ffmpeg can not make it of these files, or not in time;
+                OUTPUT_TOO_LARGE; GENERATION_FAILED, ffmpeg was ended by somebody else.
+        """
+        async with self._slots.taken(watch.queued):
+            watch.running(0.0)
+            meter = Meter(command.seconds)
+            try:
+                async with asyncio.timeout(self._limits.wall_seconds) as limit:
+                    code = await self._ended(command, folder, meter, watch, sink)
+            except TimeoutError:
+                if not limit.expired():
+                    raise
+                log.warning("ffmpeg took too long", seconds=self._limits.wall_seconds, percent=meter.percent)
+                raise _too_slow(self._limits.wall_seconds) from None
+            if code != 0:
+                log.warning("ffmpeg failed", exit_code=code, complaints=meter.complaints)
+                raise self._failure(code)
+
+    async def _ended(self, command: Command, folder: Path, meter: Meter, watch: Watch, sink: Sink | None) -> int:
+        """Returns the exit code."""
+        process = await asyncio.create_subprocess_exec(
+            str(self._binary),
+            *_QUIET,
+            *_PROGRESS,
+            *command.arguments,
+            cwd=folder,
+            # Nothing of our own environment: it holds keys.
+            env={"PATH": os.defpath, "HOME": str(folder), "LANG": "C.UTF-8"},
+            stdin=DEVNULL,
+            stdout=PIPE if sink else DEVNULL,
+            stderr=PIPE,
+            start_new_session=True,
+        )
+        try:
+            self._bound(process.pid)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(_heard(process, meter, watch))
+                if sink:
+                    group.create_task(_passed_on(process, sink))
+            return await process.wait()
+        finally:
+            await _put_down(process)
+
+    def _bound(self, pid: int) -> None:
+        limits = {
+            # At the first bound it is told, a little later it is ended.
+            resource.RLIMIT_CPU: (self._limits.cpu_seconds, self._limits.cpu_seconds + 5),
+            resource.RLIMIT_FSIZE: (self._limits.output_bytes, self._limits.output_bytes),
+            resource.RLIMIT_AS: (self._limits.address_space_bytes, self._limits.address_space_bytes),
+            resource.RLIMIT_CORE: (0, 0),
+        }
+        # From outside: what runs between fork and exec would run with threads of ours half-copied.
+        with suppress(ProcessLookupError):
+            for kind, value in limits.items():
+                resource.prlimit(pid, kind, value)
+
+    def _failure(self, code: int) -> MediaError:
+        if code == -signal.SIGXFSZ:
+            return MediaError(
+                Reason.OUTPUT_TOO_LARGE,
+                f"The film would have more than {self._limits.output_bytes} bytes; make it shorter.",
+            )
+        if code == -signal.SIGXCPU:
+            return _too_slow(self._limits.cpu_seconds)
+        if code < 0:
+            return MediaError(Reason.GENERATION_FAILED, "ffmpeg was ended while it worked; try again.")
+        return MediaError(
+            Reason.MEDIA_INVALID, "ffmpeg can not make a film of these files; save them anew, as MP4 and MP3."
+        )
+
+
+def _too_slow(seconds: float) -> MediaError:
+    return MediaError(Reason.MEDIA_INVALID, f"The film can not be made within {seconds:g} seconds; make it shorter.")
+
+
+async def _heard(process: Process, meter: Meter, watch: Watch) -> None:
+    assert process.stderr is not None  # noqa: S101 - told so to mypy: it is a pipe
+    while data := await process.stderr.read(_CHUNK_BYTES):
+        if meter.feed(data):
+            watch.running(meter.percent)
+
+
+async def _passed_on(process: Process, sink: Sink) -> None:
+    assert process.stdout is not None  # noqa: S101 - told so to mypy: it is a pipe
+    while data := await process.stdout.read(_CHUNK_BYTES):
+        await sink(data)
+
+
+async def _put_down(process: Process) -> None:
+    """Ends the process with all that it started, and waits until it is gone."""
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await asyncio.shield(process.wait())
