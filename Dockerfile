@@ -1,5 +1,5 @@
 # One image for every process of the suite; the command says which: python -m services.tts, python -m services.image,
-# python -m gateway, python -m gateway.envoy run. Each of them explains itself with --help.
+# python -m services.video, python -m gateway, python -m gateway.envoy run. Each of them explains itself with --help.
 
 FROM python:3.13-slim AS build
 
@@ -25,7 +25,7 @@ LABEL org.opencontainers.image.title="media-suite" \
 # A fixed number, so that volumes and Kubernetes' runAsNonRoot can name it.
 # A volume that is mounted here for the first time takes over the owner.
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin media \
-    && install -d -o 10001 -g 10001 -m 0750 /var/lib/media
+    && install -d -o 10001 -g 10001 -m 0750 /var/lib/media /var/tmp/media
 
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app
@@ -37,6 +37,6 @@ ENV PATH=/opt/venv/bin:$PATH \
 
 WORKDIR /app
 USER 10001:10001
-# Edge; gateway over HTTP and gRPC; speech; pictures.
-EXPOSE 8080 8081 8082 50051 50052
+# Edge; gateway over HTTP and gRPC; speech; pictures; films.
+EXPOSE 8080 8081 8082 50051 50052 50053
 STOPSIGNAL SIGTERM

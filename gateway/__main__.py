@@ -25,10 +25,11 @@ async def main(settings: GatewaySettings) -> None:
     async with (
         open_channel(settings.tts_address) as tts,
         open_channel(settings.image_address) as image,
+        open_channel(settings.video_address) as video,
         open_object_store(settings) as store,
         open_fetcher(settings.fetch_options) as fetcher,
     ):
-        upstreams = Upstreams(tts=tts, image=image)
+        upstreams = Upstreams(tts=tts, image=image, video=video)
         app = build_app(
             upstreams,
             Reach(store, fetcher),

@@ -10,6 +10,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from media.image.v1 import image_pb2
 from media.tts.v1 import tts_pb2
 from media.usage.v1 import usage_pb2
+from media.video.v1 import video_pb2
 
 from gateway.errors import failures
 from gateway.openapi import build_document
@@ -22,15 +23,17 @@ from gateway.routes.images import ImageRoutes
 from gateway.routes.media import MediaRoutes
 from gateway.routes.rpc import rpc_routes
 from gateway.routes.speech import SpeechRoutes
+from gateway.routes.videos import VideoRoutes
 from services.common.fetch import Fetcher
 from services.common.storage import ObjectStore
 from services.common.version import VERSION
 
 SPEECH: ServiceDescriptor = tts_pb2.DESCRIPTOR.services_by_name["TextToSpeechService"]
 IMAGE: ServiceDescriptor = image_pb2.DESCRIPTOR.services_by_name["ImageService"]
+VIDEO: ServiceDescriptor = video_pb2.DESCRIPTOR.services_by_name["VideoService"]
 USAGE: ServiceDescriptor = usage_pb2.DESCRIPTOR.services_by_name["UsageService"]
 
-SERVICES: tuple[ServiceDescriptor, ...] = (SPEECH, IMAGE, USAGE)
+SERVICES: tuple[ServiceDescriptor, ...] = (SPEECH, IMAGE, VIDEO, USAGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +42,16 @@ class Upstreams:
 
     tts: grpc.aio.Channel
     image: grpc.aio.Channel
+    video: grpc.aio.Channel
 
     def by_service(self) -> dict[str, grpc.aio.Channel]:
         """Returns the channel of each service by the service's full name."""
-        return {SPEECH.full_name: self.tts, IMAGE.full_name: self.image, USAGE.full_name: self.tts}
+        return {
+            SPEECH.full_name: self.tts,
+            IMAGE.full_name: self.image,
+            VIDEO.full_name: self.video,
+            USAGE.full_name: self.tts,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +81,7 @@ def build_app(
     app.router.add_routes(SpeechRoutes(upstreams.tts, call_seconds).routes())
     app.router.add_routes(CaptionRoutes(upstreams.tts, call_seconds).routes())
     app.router.add_routes(ImageRoutes(upstreams.image, call_seconds).routes())
+    app.router.add_routes(VideoRoutes(upstreams.video, call_seconds).routes())
     app.router.add_routes(MediaRoutes(reach.store).routes())
     app.router.add_routes(DebugRoutes(reach.fetcher).routes())
     channels = upstreams.by_service()

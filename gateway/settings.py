@@ -26,6 +26,9 @@ class GatewaySettings(StorageSettings, FetchSettings):
     image_address: str = Field(
         "127.0.0.1:50052", validation_alias="IMAGE_ADDRESS", description="Where the image service is: host:port."
     )
+    video_address: str = Field(
+        "127.0.0.1:50053", validation_alias="VIDEO_ADDRESS", description="Where the video service is: host:port."
+    )
     max_body_bytes: int = Field(
         1024 * 1024, ge=1024, validation_alias="MEDIA_MAX_BODY_BYTES", description="Largest JSON body of a request."
     )

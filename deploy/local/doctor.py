@@ -24,6 +24,8 @@ from services.image import findings as image_findings
 from services.image.settings import ImageSettings
 from services.tts import findings as tts_findings
 from services.tts.settings import TtsSettings
+from services.video import findings as video_findings
+from services.video.settings import VideoSettings
 
 CHECK_SECONDS = 5.0
 """Longest that one question may take."""
@@ -50,17 +52,19 @@ async def examine() -> list[Finding]:
     """Returns everything that was found, in the order in which it was looked for."""
     found: list[Finding] = []
     try:
-        tts, image, gateway = load(TtsSettings), load(ImageSettings), load(GatewaySettings)
+        tts, image, video = load(TtsSettings), load(ImageSettings), load(VideoSettings)
+        gateway = load(GatewaySettings)
     except ConfigurationError as error:
         return [problem("configuration", line, "mend the variable") for line in str(error).splitlines()]
     found += [
         *tts_findings.findings(tts),
         *image_findings.findings(image),
+        *video_findings.findings(video),
         *edge_findings(gateway, choose(ports_of(SUITE))[EDGE.variable]),
     ]
     async with aiohttp.ClientSession(timeout=ClientTimeout(total=CHECK_SECONDS)) as session:
         checks: list[Check] = [
-            *(lambda door=door: knock(session, door) for door in doors(tts, image)),
+            *(lambda door=door: knock(session, door) for door in doors(tts, image, video)),
             lambda: try_store(image),
             lambda: try_mongo(image.mongodb_uri.get_secret_value()),
         ]
@@ -92,17 +96,20 @@ def edge_findings(gateway: GatewaySettings, port: int) -> Sequence[Finding]:
     return [ok("links", f"begin with {gateway.public_url if set_by_user else f'http://localhost:{port}'}")]
 
 
-def doors(tts: TtsSettings, image: ImageSettings) -> list[Door]:
+def doors(tts: TtsSettings, image: ImageSettings, video: VideoSettings) -> list[Door]:
     """Returns where those providers are asked that have a key."""
     eleven, gemini, fal = (
         key.get_secret_value() for key in (tts.elevenlabs_api_key, image.gemini_api_key, image.fal_key)
     )
+    replicate = video.replicate_api_token.get_secret_value()
+    bearer = {"Authorization": f"Bearer {replicate}"}
     every = [
         (
             eleven,
             Door("elevenlabs", f"{tts.elevenlabs_base_url}/v1/models", {"xi-api-key": eleven}, "ELEVENLABS_API_KEY"),
         ),
         (gemini, Door("gemini", f"{image.gemini_base_url}/v1/models", {"x-goog-api-key": gemini}, "GEMINI_API_KEY")),
+        (replicate, Door("replicate", f"{video.replicate_base_url}/account", bearer, "REPLICATE_API_TOKEN")),
         # Nothing of fal's that costs nothing tells whether a key is good.
         (fal, Door("fal", f"{image.fal_queue_base_url}/", {}, "FAL_KEY", tells_key=False)),
     ]

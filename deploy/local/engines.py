@@ -7,13 +7,22 @@ from collections.abc import Mapping
 from services.common.settings import load
 from services.image.settings import ImageSettings
 from services.tts.settings import TtsSettings
+from services.video.settings import VideoSettings
 
-_ENGINES: Mapping[str, str] = {
-    "espeak": "espeak (embedded, free; set ELEVENLABS_API_KEY for elevenlabs)",
-    "elevenlabs": "elevenlabs (paid, by ELEVENLABS_API_KEY; `provider: espeak` is embedded and free)",
-    "embedded": "embedded (free; set FAL_KEY for fal, GEMINI_API_KEY for gemini)",
-    "fal": "fal (paid, by FAL_KEY; `provider: embedded` is free)",
-    "gemini": "gemini (paid, by GEMINI_API_KEY; `provider: embedded` is free)",
+_ENGINES: Mapping[str, Mapping[str, str]] = {
+    "speech": {
+        "espeak": "espeak (embedded, free; set ELEVENLABS_API_KEY for elevenlabs)",
+        "elevenlabs": "elevenlabs (paid, by ELEVENLABS_API_KEY; `provider: espeak` is embedded and free)",
+    },
+    "pictures": {
+        "embedded": "embedded (free; set FAL_KEY for fal, GEMINI_API_KEY for gemini)",
+        "fal": "fal (paid, by FAL_KEY; `provider: embedded` is free)",
+        "gemini": "gemini (paid, by GEMINI_API_KEY; `provider: embedded` is free)",
+    },
+    "films": {
+        "embedded": "embedded (free; set REPLICATE_API_TOKEN for replicate)",
+        "replicate": "replicate (paid, by REPLICATE_API_TOKEN; `provider: embedded` is free)",
+    },
 }
 
 
@@ -23,7 +32,9 @@ def engines() -> Mapping[str, str]:
     Raises:
         ConfigurationError: A setting is wrong.
     """
-    return {
-        "speech": _ENGINES[load(TtsSettings).provider_by_default],
-        "pictures": _ENGINES[load(ImageSettings).provider_by_default],
+    defaults = {
+        "speech": load(TtsSettings).provider_by_default,
+        "pictures": load(ImageSettings).provider_by_default,
+        "films": load(VideoSettings).provider_by_default,
     }
+    return {medium: _ENGINES[medium][maker] for medium, maker in defaults.items()}

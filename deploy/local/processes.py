@@ -68,6 +68,18 @@ SUITE: tuple[Row, ...] = (
         },
     ),
     Row(
+        name="video",
+        purpose="films, gRPC",
+        command=("python", "-m", "services.video"),
+        ports=(
+            Port("VIDEO_PORT", 50053, "gRPC of the video service"),
+            Port("VIDEO_METRICS_PORT", 9466, "Prometheus metrics of the video service"),
+        ),
+        ready="grpc://127.0.0.1:{VIDEO_PORT}/media.video.v1.VideoService",
+        environment={"VIDEO_ADDRESS": "127.0.0.1:{VIDEO_PORT}"},
+        habits={"VIDEO_DRAIN_NOTICE_SECONDS": "0.2", "VIDEO_DRAIN_GRACE_SECONDS": "2"},
+    ),
+    Row(
         name="gateway",
         purpose="HTTP in front of the services",
         command=("python", "-m", "gateway"),
@@ -95,7 +107,7 @@ SUITE: tuple[Row, ...] = (
             "MEDIA_EDGE_DRAIN_GRACE_SECONDS": "2",
             "MEDIA_PUBLIC_URL": "http://localhost:{MEDIA_PORT}",
         },
-        after=("tts", "image", "gateway"),
+        after=("tts", "image", "video", "gateway"),
     ),
 )
 

@@ -21,12 +21,14 @@ from services.common.errors import Reason
 from services.common.settings import Settings, variables
 from services.image.settings import ImageSettings
 from services.tts.settings import TtsSettings
+from services.video.settings import VideoSettings
 
 _PROCESSES: tuple[tuple[str, type[Settings]], ...] = (
     ("Edge (`python -m gateway.envoy`)", EdgeSettings),
     ("Gateway (`python -m gateway`)", GatewaySettings),
     ("Text to speech (`python -m services.tts`)", TtsSettings),
     ("Pictures (`python -m services.image`)", ImageSettings),
+    ("Films (`python -m services.video`)", VideoSettings),
     ("Local suite (`make run`, `make demo`, `make token`)", LocalSettings),
 )
 _NOTICE = "<!-- Written by `python -m deploy.local.reference`; `make check` fails where it differs from the code. -->"

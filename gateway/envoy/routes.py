@@ -68,13 +68,11 @@ def _time_bounds(kind: Kind, settings: EdgeSettings) -> Config:
     unary, life = settings.unary_timeout_seconds, settings.max_stream_seconds
     whole = {"idle_timeout": seconds(unary + _SLACK_SECONDS)}
     quiet = {"idle_timeout": seconds(settings.stream_idle_timeout_seconds)}
+    streamed = {"timeout": _UNBOUNDED, **quiet, "max_stream_duration": {"max_stream_duration": seconds(life)}}
     bounds: dict[Kind, Config] = {
         Kind.HTTP: {"timeout": seconds(unary), **whole},
-        Kind.HTTP_STREAM: {
-            "timeout": _UNBOUNDED,
-            **quiet,
-            "max_stream_duration": {"max_stream_duration": seconds(life)},
-        },
+        Kind.HTTP_STREAM: streamed,
+        Kind.HTTP_UPLOAD_STREAM: streamed,
         Kind.HTTP_UPLOAD: {"timeout": seconds(unary), **whole},
         Kind.RPC: {"timeout": _UNBOUNDED, **whole, "max_stream_duration": _deadline(unary)},
         Kind.RPC_STREAM: {"timeout": _UNBOUNDED, **quiet, "max_stream_duration": _deadline(life)},

@@ -80,6 +80,9 @@ class EdgeSettings(Settings):
     image_address: HostAndPort = Field(
         Address("127.0.0.1", 50052), validation_alias="IMAGE_ADDRESS", description="gRPC listener of the image service."
     )
+    video_address: HostAndPort = Field(
+        Address("127.0.0.1", 50053), validation_alias="VIDEO_ADDRESS", description="gRPC listener of the video service."
+    )
 
     jwt_issuer: str = Field(
         "media-suite", min_length=1, validation_alias="MEDIA_JWT_ISSUER", description="Issuer (`iss`) of bearer tokens."

@@ -10,6 +10,7 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from media.image.v1 import image_pb2
 from media.tts.v1 import tts_pb2
 from media.usage.v1 import usage_pb2
+from media.video.v1 import video_pb2
 
 
 class Upstream(Enum):
@@ -19,6 +20,7 @@ class Upstream(Enum):
     GATEWAY_GRPC = "gateway-grpc"
     TTS = "tts"
     IMAGE = "image"
+    VIDEO = "video"
 
 
 class Kind(Enum):
@@ -30,6 +32,8 @@ class Kind(Enum):
     """An HTTP answer sent while it is made: bounded in silence and life, the request body in bytes."""
     HTTP_UPLOAD = "http-upload"
     """One HTTP answer to a file: bounded in time as a whole, the body in bytes by the gateway while it passes."""
+    HTTP_UPLOAD_STREAM = "http-upload-stream"
+    """As HTTP_STREAM, but the gateway bounds the body, in which files may come."""
     RPC = "rpc"
     """A unary RPC: bounded by the caller's deadline and our own."""
     RPC_STREAM = "rpc-stream"
@@ -74,6 +78,7 @@ def _rpc_route(service: ServiceDescriptor, method: MethodDescriptor, upstream: U
 
 SPEECH = tts_pb2.DESCRIPTOR.services_by_name["TextToSpeechService"]
 IMAGE = image_pb2.DESCRIPTOR.services_by_name["ImageService"]
+VIDEO = video_pb2.DESCRIPTOR.services_by_name["VideoService"]
 USAGE = usage_pb2.DESCRIPTOR.services_by_name["UsageService"]
 
 TABLE: tuple[Route, ...] = (
@@ -86,6 +91,13 @@ TABLE: tuple[Route, ...] = (
     Route("/api/image/batch", Upstream.GATEWAY, Kind.HTTP_STREAM),
     Route("/api/image/upload", Upstream.GATEWAY, Kind.HTTP_UPLOAD),
     Route("/api/image/generate/transform", Upstream.GATEWAY, Kind.HTTP_UPLOAD),
+    Route("/api/video/generate", Upstream.GATEWAY, Kind.HTTP_UPLOAD_STREAM),
+    Route("/api/video/resume", Upstream.GATEWAY, Kind.HTTP_STREAM),
+    Route("/api/video/mux", Upstream.GATEWAY, Kind.HTTP_UPLOAD_STREAM),
+    Route("/api/video/mux/stream", Upstream.GATEWAY, Kind.HTTP_UPLOAD_STREAM),
+    Route("/api/video/probe", Upstream.GATEWAY, Kind.HTTP_UPLOAD),
+    # A signature in its headers is its credential; the video service looks at it.
+    Route("/webhooks/replicate", Upstream.GATEWAY, Kind.HTTP, ("POST",), public=True),
     Route("/api/image/sizes", Upstream.GATEWAY, Kind.HTTP, _READ, public=True, safe=True),
     # A signed link is a credential of its own.
     Route("/media/*", Upstream.GATEWAY, Kind.HTTP_STREAM, _READ, public=True, query="signature", safe=True),
@@ -99,6 +111,7 @@ TABLE: tuple[Route, ...] = (
     Route("/grpc.reflection.*", Upstream.GATEWAY_GRPC, Kind.RPC_WATCH),
     *rpc_routes(SPEECH, Upstream.TTS),
     *rpc_routes(IMAGE, Upstream.IMAGE),
+    *rpc_routes(VIDEO, Upstream.VIDEO),
     *rpc_routes(USAGE, Upstream.TTS),
 )
 """All rows; whatever fits none is answered 404 by the edge itself."""

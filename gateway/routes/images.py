@@ -10,14 +10,11 @@ from aiohttp import BodyPartReader, web
 from media.image.v1 import image_pb2, image_pb2_grpc
 
 from gateway.codec import decode, encode
-from gateway.errors import STARTED, body_of
+from gateway.lines import Lines, answer_lines
 from gateway.requests import message_body, principal_of
 from services.common.channel import call_metadata, open_stream
 from services.common.errors import MediaError, Reason, invalid
-from services.common.log import request_id
-from services.common.status import from_rpc_error
 
-NDJSON = "application/x-ndjson"
 MAX_UPLOAD_BYTES = 20 * 1024 * 1024
 MAX_BATCH_BYTES = 32 * 1024 * 1024
 _PIECE_BYTES = 256 * 1024
@@ -63,28 +60,24 @@ class ImageRoutes:
         message = await message_body(
             request.clone(client_max_size=MAX_BATCH_BYTES), image_pb2.BatchGenerateImagesRequest
         )
-        counts = {"images": 0, "failures": 0}
         call = self._stub.BatchGenerateImages(
             message, timeout=self._call_seconds, metadata=call_metadata(principal_of(request))
         )
-        async with open_stream(call):
-            events = aiter(call)
-            first = await anext(events, None)
-            response = web.StreamResponse(headers={"Content-Type": NDJSON, "X-Request-Id": request_id.get()})
-            response.enable_chunked_encoding()
-            request[STARTED] = response
-            await response.prepare(request)
-            try:
-                async for event in _joined(first, events):
-                    counts["images" if event.HasField("image") else "failures"] += 1
-                    await response.write(_line({"index": event.index, **encode(event)}))
-                _check_whole(counts, message)
-                await response.write(_line({"done": counts}))
-            except (MediaError, grpc.aio.AioRpcError) as error:
-                await response.write(_line(body_of(error if isinstance(error, MediaError) else from_rpc_error(error))))
-                raise
-            await response.write_eof()
-        return response
+        return await answer_lines(request, _as_ready(call, len(message.items)))
+
+
+async def _as_ready(
+    call: grpc.aio.UnaryStreamCall[image_pb2.BatchGenerateImagesRequest, image_pb2.BatchGenerateImagesResponse],
+    wanted: int,
+) -> Lines:
+    counts = {"images": 0, "failures": 0}
+    async with open_stream(call):
+        async for event in call:
+            counts["images" if event.HasField("image") else "failures"] += 1
+            yield {"index": event.index, **encode(event)}
+    if sum(counts.values()) != wanted:
+        raise MediaError(Reason.GENERATION_FAILED, "The image service ended the batch before its end.")
+    yield {"done": counts}
 
 
 def _output(request: web.Request) -> image_pb2.ImageOutput:
@@ -120,22 +113,3 @@ async def _pieces(request: web.Request) -> AsyncIterator[bytes]:
                 yield bytes(piece)
             return
     raise invalid("file", "must be a part of the form, with the picture in it")
-
-
-def _check_whole(counts: dict[str, int], message: image_pb2.BatchGenerateImagesRequest) -> None:
-    if sum(counts.values()) != len(message.items):
-        raise MediaError(Reason.GENERATION_FAILED, "The image service ended the batch before its end.")
-
-
-async def _joined(
-    first: image_pb2.BatchGenerateImagesResponse | None,
-    rest: AsyncIterator[image_pb2.BatchGenerateImagesResponse],
-) -> AsyncIterator[image_pb2.BatchGenerateImagesResponse]:
-    if first is not None:
-        yield first
-    async for event in rest:
-        yield event
-
-
-def _line(content: dict[str, object]) -> bytes:
-    return orjson.dumps(content, option=orjson.OPT_APPEND_NEWLINE)

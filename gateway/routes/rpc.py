@@ -20,7 +20,10 @@ from services.common.errors import MediaError, Reason, invalid
 
 WHOLE_BODY = "*"
 
-LARGE_BODIES: Mapping[str, int] = {"media.image.v1.ImageService.TransformImage": 28 * 1024 * 1024}
+LARGE_BODIES: Mapping[str, int] = {
+    "media.image.v1.ImageService.TransformImage": 28 * 1024 * 1024,
+    "media.video.v1.VideoService.ProbeMedia": 28 * 1024 * 1024,
+}
 """Largest JSON bodies of RPCs that take files in them, in bytes: 20 MiB in base64, and some room."""
 
 

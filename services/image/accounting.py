@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from services.common.errors import MediaError, Reason
+from services.common.outcome import outcome_told
 from services.common.usage import UsageRecord, UsageRecorder
 from services.image.metrics import ImageMetrics
 from services.image.originals import Original
@@ -51,20 +51,13 @@ class Accounting:
             principal: Who calls.
             characters: Code points of the prompt.
         """
-        began = self._clock()
-        outcome = Reason.CANCELLED.name
         account = Account()
-        try:
+
+        def ended(outcome: str, seconds: float) -> None:
+            self._ended(method, principal, characters, account.original, outcome, seconds)
+
+        with outcome_told(ended, self._clock):
             yield account
-            outcome = "OK"
-        except MediaError as error:
-            outcome = error.reason.name
-            raise
-        except Exception:
-            outcome = Reason.INTERNAL.name
-            raise
-        finally:
-            self._ended(method, principal, characters, account.original, outcome, self._clock() - began)
 
     def _ended(
         self, method: str, principal: str, characters: int, original: Original | None, outcome: str, seconds: float

@@ -58,7 +58,7 @@ def free_ports(count: int) -> list[int]:
 
 def edge_settings(folder: Path, **changes: Any) -> EdgeSettings:
     """Returns settings for one test: free ports, a key pair in `folder`, upstreams that nobody answers for."""
-    ports = free_ports(6)
+    ports = free_ports(7)
     chosen: dict[str, Any] = {
         "port": ports[0],
         "admin_port": ports[1],
@@ -66,6 +66,7 @@ def edge_settings(folder: Path, **changes: Any) -> EdgeSettings:
         "gateway_grpc_address": Address(LOOPBACK, ports[3]),
         "tts_address": Address(LOOPBACK, ports[4]),
         "image_address": Address(LOOPBACK, ports[5]),
+        "video_address": Address(LOOPBACK, ports[6]),
         "threads": 1,
         "log_level": "WARNING",
         "log_format": "json",

@@ -12,10 +12,10 @@ import pybase64
 from services.common.errors import MediaError, Reason
 from services.common.fetch import Fetched
 from services.common.log import logger
-from services.image.providers.fal.failures import failure
+from services.common.providers import Answer, Peer, Transport, open_session
+from services.image.providers.fal.failures import failure, refusal
 from services.image.providers.fal.request import MODELS, body_of
 from services.image.providers.fal.settings import PROVIDER, FalSettings
-from services.image.providers.fal.transport import Answer, Transport, open_session
 from services.image.providers.interface import DrawnImage, ImageProvider, ImageSpec, Mode
 
 log = logger(__name__)
@@ -165,11 +165,23 @@ class FalProvider(ImageProvider):
         raise failure(Reason.GENERATION_FAILED, begun=True)
 
 
+def peer(settings: FalSettings) -> Peer:
+    """Returns fal, as the transport needs to know it."""
+    return Peer(
+        name=PROVIDER,
+        authorization=f"Key {settings.api_key}",
+        base_urls=(settings.queue_base_url, settings.sync_base_url),
+        host_suffix=".fal.run",
+        failure=failure,
+        refusal=refusal,
+    )
+
+
 @asynccontextmanager
 async def open_fal(settings: FalSettings, downloads: Downloads) -> AsyncIterator[FalProvider]:
     """Yields the provider and closes its connections afterwards."""
     async with open_session() as session:
-        yield FalProvider(Transport(session, settings), settings, downloads)
+        yield FalProvider(Transport(session, peer(settings)), settings, downloads)
 
 
 def _inline(uri: str) -> bytes:

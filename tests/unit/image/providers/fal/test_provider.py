@@ -15,8 +15,9 @@ import pytest
 from services.common.care.facts import CONCURRENCY, LIMIT_KEY, MAY_BE_CHARGED_KEY
 from services.common.errors import MediaError, Reason
 from services.common.pictures import Size
+from services.common.providers import Transport, open_session
 from services.image.providers.fal import FalProvider, FalSettings
-from services.image.providers.fal.transport import Transport, open_session
+from services.image.providers.fal.provider import peer
 from services.image.providers.interface import ImageSpec, Mode, SourceImage
 from tests.fakes.fal import API_KEY, HUGE_SEED, FakeDownloads, FakeFal, Run, running_fal
 
@@ -62,7 +63,7 @@ async def provider_of(
     settings = FalSettings(API_KEY, fal.base_url, f"{fal.base_url}/sync", timeout_seconds=10)
     settings = replace(settings, **changes)
     async with open_session() as session:
-        yield FalProvider(Transport(session, settings), settings, downloads, sleep)
+        yield FalProvider(Transport(session, peer(settings)), settings, downloads, sleep)
 
 
 @pytest.fixture

@@ -1,0 +1,137 @@
+"""The film routes that HTTP needs more for: progress as it goes on, films while they are made, and webhooks."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import TypeVar
+
+import grpc
+from aiohttp import web
+from google.protobuf.message import Message
+from media.video.v1 import video_pb2, video_pb2_grpc
+
+from gateway.codec import encode
+from gateway.errors import STARTED
+from gateway.lines import Lines, answer_lines
+from gateway.requests import message_body, principal_of
+from services.common.channel import call_metadata, open_stream
+from services.common.errors import MediaError, Reason
+from services.common.log import request_id
+
+MAX_BODY_BYTES = 56 * 1024 * 1024
+"""Largest JSON body of a request that may hold files: two of 20 MiB in base64, and some room."""
+_RESULT = "video"
+
+Request = TypeVar("Request", bound=Message)
+Event = TypeVar("Event", bound=Message)
+
+
+class VideoRoutes:
+    """Answers /api/video/generate, /resume, /mux and /mux/stream, and takes webhooks, through the video service."""
+
+    def __init__(self, channel: grpc.aio.Channel, call_seconds: float) -> None:
+        self._stub: video_pb2_grpc.VideoServiceAsyncStub = video_pb2_grpc.VideoServiceStub(channel)
+        self._call_seconds = call_seconds
+
+    def routes(self) -> Sequence[web.RouteDef]:
+        """Returns the routes."""
+        return [
+            web.post("/api/video/generate", self.generate),
+            web.post("/api/video/resume", self.resume),
+            web.post("/api/video/mux", self.mux),
+            web.post("/api/video/mux/stream", self.mux_stream),
+            web.post("/webhooks/replicate", self.webhook),
+        ]
+
+    async def generate(self, request: web.Request) -> web.StreamResponse:
+        """Makes a film: lines of progress, then the film. Its length is bounded by the service and the edge."""
+        message = await message_body(_with_room(request), video_pb2.GenerateVideoRequest)
+        call = self._stub.GenerateVideo(message, metadata=call_metadata(principal_of(request)))
+        return await answer_lines(request, _told(call))
+
+    async def resume(self, request: web.Request) -> web.StreamResponse:
+        """Goes on listening to a film."""
+        message = await message_body(request, video_pb2.ResumeVideoRequest)
+        call = self._stub.ResumeVideo(message, metadata=call_metadata(principal_of(request)))
+        return await answer_lines(request, _told(call))
+
+    async def mux(self, request: web.Request) -> web.StreamResponse:
+        """Lays speech over a film: lines of progress, then the film."""
+        return await answer_lines(request, _told(self._mux(request, await self._mux_wish(request))))
+
+    async def mux_stream(self, request: web.Request) -> web.StreamResponse:
+        """Lays speech over a film and sends it while it is made."""
+        message = await self._mux_wish(request)
+        message.stream_media = True
+        call = self._mux(request, message)
+        async with open_stream(call):
+            chunks = _chunks(call)
+            first = await anext(chunks, b"")
+            response = web.StreamResponse(headers={"Content-Type": "video/mp4", "X-Request-Id": request_id.get()})
+            response.enable_chunked_encoding()
+            request[STARTED] = response
+            await response.prepare(request)
+            await response.write(first)
+            async for chunk in chunks:
+                await response.write(chunk)
+            await response.write_eof()
+        return response
+
+    async def webhook(self, request: web.Request) -> web.Response:
+        """Passes on what Replicate tells; the service looks at its signature."""
+        reply = await self._stub.ReceiveWebhook(
+            video_pb2.ReceiveWebhookRequest(
+                provider="replicate",
+                webhook_id=request.headers.get("webhook-id", ""),
+                webhook_timestamp=request.headers.get("webhook-timestamp", ""),
+                webhook_signature=request.headers.get("webhook-signature", ""),
+                body=await request.read(),
+            ),
+            timeout=self._call_seconds,
+            metadata=call_metadata(""),
+        )
+        return web.json_response({"success": True, "awaited": reply.awaited})
+
+    async def _mux_wish(self, request: web.Request) -> video_pb2.MuxVideoRequest:
+        message = await message_body(_with_room(request), video_pb2.MuxVideoRequest)
+        if message.stream_media:
+            raise MediaError(
+                Reason.VALIDATION_ERROR, "streamMedia: must be absent over HTTP; POST /api/video/mux/stream streams."
+            )
+        return message
+
+    def _mux(
+        self, request: web.Request, message: video_pb2.MuxVideoRequest
+    ) -> grpc.aio.UnaryStreamCall[video_pb2.MuxVideoRequest, video_pb2.MuxVideoResponse]:
+        return self._stub.MuxVideo(message, timeout=self._call_seconds, metadata=call_metadata(principal_of(request)))
+
+
+def _with_room(request: web.Request) -> web.Request:
+    return request.clone(client_max_size=MAX_BODY_BYTES)
+
+
+async def _told(call: grpc.aio.UnaryStreamCall[Request, Event]) -> Lines:
+    """Yields what is told; a stream without a film at its end was cut."""
+    is_whole = False
+    async with open_stream(call):
+        async for event in call:
+            is_whole = event.HasField(_RESULT)
+            yield encode(event)
+    if not is_whole:
+        raise _cut()
+
+
+async def _chunks(
+    call: grpc.aio.UnaryStreamCall[video_pb2.MuxVideoRequest, video_pb2.MuxVideoResponse],
+) -> AsyncIterator[bytes]:
+    is_whole = False
+    async for event in call:
+        is_whole = event.HasField(_RESULT)
+        if event.media_chunk:
+            yield event.media_chunk
+    if not is_whole:
+        raise _cut()
+
+
+def _cut() -> MediaError:
+    return MediaError(Reason.GENERATION_FAILED, "The video service ended before the film was complete; try again.")

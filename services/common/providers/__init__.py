@@ -1,0 +1,7 @@
+"""What services share that speak JSON with paid providers."""
+
+from __future__ import annotations
+
+from services.common.providers.transport import Answer, Peer, Transport, open_session
+
+__all__ = ["Answer", "Peer", "Transport", "open_session"]

@@ -1,0 +1,154 @@
+"""Sends JSON to a paid provider, and says in our words what went wrong on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import aiohttp
+import orjson
+from yarl import URL
+
+from services.common.errors import MediaError, Reason
+from services.common.log import logger
+
+log = logger(__name__)
+
+_MAX_ANSWER_BYTES = 4 * 1024 * 1024
+_CONNECT_SECONDS = 10.0
+_OK = range(200, 300)
+
+
+class Failure(Protocol):
+    """Makes the error for something that a provider did not do."""
+
+    def __call__(self, reason: Reason, *, begun: bool = False) -> MediaError:
+        """Returns the error; `begun` says whether the provider may have begun to work, and to charge."""
+
+
+class Refusal(Protocol):
+    """Makes the error for an answer that is no success."""
+
+    def __call__(self, status: int, headers: Mapping[str, str], body: object, *, begun: bool) -> MediaError:
+        """Returns the error for an answer with this status, these headers and this JSON; anything at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A provider, as the transport needs to know it."""
+
+    name: str
+    """Its name, for the log."""
+    authorization: str = field(repr=False)
+    """Value of the header Authorization."""
+    base_urls: tuple[str, ...]
+    """Where it is; the key goes there."""
+    host_suffix: str
+    """End of the hosts that are its own: the key goes there, too, over https. Begins with a dot."""
+    failure: Failure
+    """Its errors by reason."""
+    refusal: Refusal
+    """Its errors by answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a provider answered, well."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Mapping[str, Any]
+
+
+class Transport:
+    """Speaks with one provider.
+
+    Args:
+        session: Its connections.
+        peer: Who it is.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession, peer: Peer) -> None:
+        self._session = session
+        self._peer = peer
+        self._origins = {URL(base).origin() for base in peer.base_urls}
+
+    async def ask(
+        self,
+        method: str,
+        url: str,
+        body: Mapping[str, Any] | aiohttp.MultipartWriter | None = None,
+        *,
+        begun: bool,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Returns what the provider answers.
+
+        Args:
+            method: HTTP method.
+            url: Ours, or one that the provider returned, which is used as it is.
+            body: JSON to send, or a form.
+            begun: Whether the provider has accepted the work before: what fails now may have been charged.
+            headers: Further headers.
+
+        Raises:
+            MediaError: The provider refused, failed, or could not be reached.
+        """
+        target = URL(url, encoded=True)
+        self._check_host(target)
+        sent = False
+        try:
+            async with self._session.request(
+                method,
+                target,
+                data=body if body is None or isinstance(body, aiohttp.MultipartWriter) else orjson.dumps(body),
+                headers=self._headers(body) | dict(headers or {}),
+                allow_redirects=False,
+            ) as response:
+                sent = True
+                content = await response.content.read(_MAX_ANSWER_BYTES + 1)
+                while len(content) <= _MAX_ANSWER_BYTES and (more := await response.content.readany()):
+                    content += more
+                found = _json(content)
+                if response.status not in _OK:
+                    raise self._peer.refusal(response.status, response.headers, found, begun=begun)
+                if not isinstance(found, dict):
+                    raise self._peer.failure(Reason.GENERATION_FAILED, begun=True)
+                return Answer(response.status, response.headers, found)
+        except aiohttp.ClientConnectorError as error:
+            log.warning("a provider can not be reached", provider=self._peer.name, error_type=type(error).__name__)
+            raise self._peer.failure(Reason.PROVIDER_UNAVAILABLE, begun=begun) from None
+        except (aiohttp.ClientError, OSError) as error:
+            # The request may have arrived: who asks again may pay twice.
+            log.warning(
+                "a provider ended the connection",
+                provider=self._peer.name,
+                error_type=type(error).__name__,
+                answered=sent,
+            )
+            raise self._peer.failure(Reason.PROVIDER_UNAVAILABLE, begun=begun or method == "POST") from None
+
+    def _headers(self, body: object) -> dict[str, str]:
+        key = {"Authorization": self._peer.authorization}
+        return {**key, "Content-Type": "application/json"} if isinstance(body, Mapping) else key
+
+    def _check_host(self, target: URL) -> None:
+        """Sees to it that the key goes to nobody but the provider."""
+        own = target.scheme == "https" and (target.host or "").endswith(self._peer.host_suffix)
+        if not own and target.origin() not in self._origins:
+            log.error("a provider names an address that is not its own", provider=self._peer.name)
+            raise self._peer.failure(Reason.GENERATION_FAILED, begun=True)
+
+
+def open_session() -> aiohttp.ClientSession:
+    """Returns connections to one provider."""
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS)
+    return aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar())
+
+
+def _json(content: bytes) -> object:
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return None

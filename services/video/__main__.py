@@ -1,0 +1,11 @@
+"""Serves films: `python -m services.video --help`.
+
+The workers' processes import this module too (multiprocessing looks for the main one), and nothing of the service then.
+"""
+
+if __name__ == "__main__":
+    from services.common.runtime import run
+    from services.video.process import main
+    from services.video.settings import VideoSettings
+
+    run("services.video", "Serves films over gRPC.", VideoSettings, main)

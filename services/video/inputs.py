@@ -1,0 +1,140 @@
+"""Brings what a caller gives into a folder, and looks into it before anything works on it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.common.errors import MediaError, Reason, invalid
+from services.common.given import GivenFiles
+from services.common.workers import Workers
+from services.video.ffmpeg.arguments import Input
+from services.video.kinds import HEAD_BYTES, KNOWN, Kind, kind_of
+from services.video.probe import MediaFile, probe
+
+MAX_SPEECH_BYTES = int(9.5 * 1024 * 1024)
+"""Longest file of speech."""
+_WRITE_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a file is: exactly one of the three."""
+
+    key: str = ""
+    """Key of an object of the caller's own."""
+    url: str = ""
+    """A public address."""
+    data: bytes = b""
+    """The file itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """A file that is there and was looked into."""
+
+    input: Input
+    """How ffmpeg is told of it."""
+    media: MediaFile
+    """What it is made of."""
+
+
+class Inputs:
+    """Brings files.
+
+    Args:
+        files: Where URLs and keys lead.
+        workers: Where files are looked into.
+        max_bytes: Longest file.
+        max_seconds: Longest film or speech.
+    """
+
+    def __init__(self, files: GivenFiles, workers: Workers, max_bytes: int, max_seconds: float) -> None:
+        self._files = files
+        self._workers = workers
+        self._max_bytes = max_bytes
+        self._max_seconds = max_seconds
+
+    async def bring(
+        self, source: Source, folder: Path, name: str, principal: str, *, max_bytes: int | None = None
+    ) -> Brought:
+        """Puts a file into `folder` and returns what it is.
+
+        Args:
+            source: Where it is.
+            folder: Where it goes.
+            name: Name of the request field that holds it, and of the file.
+            principal: Who calls.
+            max_bytes: Longest file, where it is less than usual.
+
+        Raises:
+            MediaError: Of the source, as `GivenFiles` raises; PAYLOAD_TOO_LARGE; MEDIA_INVALID, it is of no known kind.
+        """
+        most = min(max_bytes or self._max_bytes, self._max_bytes)
+        async with self._pieces(source, name, principal, most) as pieces:
+            path, kind = await _written(pieces, folder, name, most)
+        return Brought(Input(path.name, kind.demuxer), await self.look(path, kind, name))
+
+    async def look(self, path: Path, kind: Kind, field: str) -> MediaFile:
+        """Returns what a file is made of.
+
+        Raises:
+            MediaError: MEDIA_INVALID, naming `field`.
+        """
+        return await self._workers.run(probe, str(path), kind.demuxer, kind.name, self._max_seconds, field)
+
+    @asynccontextmanager
+    async def _pieces(
+        self, source: Source, name: str, principal: str, max_bytes: int
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        if source.key:
+            field = f"{name}.key"
+            info = await self._files.owned(source.key, principal, field)
+            if info.size_bytes > max_bytes:
+                raise _too_large(field, max_bytes)
+            async with self._files.store.open(source.key) as found:
+                yield found.chunks
+        elif source.url:
+            async with self._files.downloads.stream(source.url, field=f"{name}.url", max_bytes=max_bytes) as streamed:
+                yield streamed.chunks
+        else:
+            yield _one(source.data)
+
+
+async def _one(data: bytes) -> AsyncIterator[bytes]:
+    yield data
+
+
+async def _written(pieces: AsyncIterator[bytes], folder: Path, name: str, max_bytes: int) -> tuple[Path, Kind]:
+    """Writes a file as it comes; what its first bytes do not tell is not read any further."""
+    buffer, written = bytearray(), 0
+    kind: Kind | None = None
+    path = folder / name
+    with path.open("xb", buffering=0) as file:
+        async for piece in pieces:
+            buffer += piece
+            written += len(piece)
+            if written > max_bytes:
+                raise _too_large(name, max_bytes)
+            if kind is None and len(buffer) >= HEAD_BYTES:
+                kind = _known(bytes(buffer[:HEAD_BYTES]), name)
+            if len(buffer) >= _WRITE_BYTES:
+                await asyncio.to_thread(file.write, bytes(buffer))
+                buffer.clear()
+        kind = kind or _known(bytes(buffer), name)
+        await asyncio.to_thread(file.write, bytes(buffer))
+    return path.rename(folder / f"{name}.{kind.extension}"), kind
+
+
+def _known(head: bytes, name: str) -> Kind:
+    kind = kind_of(head)
+    if kind is None:
+        raise invalid(name, f"must be a file of {KNOWN}", Reason.MEDIA_INVALID)
+    return kind
+
+
+def _too_large(field: str, max_bytes: int) -> MediaError:
+    return invalid(field, f"must have at most {max_bytes} bytes", Reason.PAYLOAD_TOO_LARGE)

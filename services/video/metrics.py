@@ -1,0 +1,48 @@
+"""What the operator's dashboards count of films."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from services.common.outcome import OK
+
+_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320, 640, 1280)
+
+
+class VideoMetrics:
+    """Counters of the video service.
+
+    Args:
+        registry: Where they are found by whoever asks for them.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+        self._calls = Counter(
+            "media_video_calls",
+            "Calls that ended, by method, by provider and by outcome.",
+            ("method", "provider", "outcome"),
+            registry=registry,
+        )
+        self._seconds = Histogram(
+            "media_video_seconds",
+            "From request to stored film.",
+            ("method", "provider"),
+            buckets=_SECONDS,
+            registry=registry,
+        )
+
+    def call_ended(self, method: str, provider: str, outcome: str, seconds: float) -> None:
+        """Counts one call."""
+        self._calls.labels(method, provider, outcome).inc()
+        if outcome == OK:
+            self._seconds.labels(method, provider).observe(seconds)
+
+    def watch(self, waiting: Callable[[], int], at_work: Callable[[], int]) -> None:
+        """Shows, whenever somebody asks, how many wait for ffmpeg and how many films are being made."""
+        line = Gauge("media_video_ffmpeg_waiting", "Films that wait for a place for ffmpeg.", registry=self._registry)
+        line.set_function(waiting)
+        films = Gauge("media_video_productions", "Films that are being made.", registry=self._registry)
+        films.set_function(at_work)

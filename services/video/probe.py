@@ -1,0 +1,146 @@
+"""Looks into a media file: its streams, and their lengths counted from packets. Runs in a worker.
+
+PyAV reads the same formats as ffmpeg, in milliseconds and with all fields; ffmpeg's wheel has no ffprobe.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+from av.codec.context import CodecContext
+from av.stream import Stream
+
+from services.common.errors import MediaError, Reason, invalid
+
+_PICTURE, _SOUND = "video", "audio"
+_MAX_PACKETS = 2_000_000
+_PADDING_SECONDS = 0.1
+_TOO_LONG = "lasts {0:,.0f} seconds, must last at most {1:,.0f}"
+_ALONE = {"protocol_whitelist": "file"}
+
+
+@dataclass(frozen=True, slots=True)
+class StreamInfo:
+    """One stream of a file."""
+
+    kind: str
+    """video, audio, subtitle or data."""
+    codec: str
+    """ffmpeg's name of the codec."""
+    duration_seconds: float
+    """Counted from its packets."""
+    width: int = 0
+    height: int = 0
+    frame_rate: float = 0.0
+    """Frames a second."""
+    sample_rate_hz: int = 0
+    channels: int = 0
+    packets: int = 0
+    """How many there are: none in a stream that is only announced."""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaFile:
+    """A file that was looked into."""
+
+    container: str
+    """Name of its kind."""
+    size_bytes: int
+    streams: tuple[StreamInfo, ...]
+
+    @property
+    def duration_seconds(self) -> float:
+        """Length of the longest stream."""
+        return max((stream.duration_seconds for stream in self.streams), default=0.0)
+
+    @property
+    def video(self) -> StreamInfo | None:
+        """The first moving picture, if there is one."""
+        return self._first(_PICTURE)
+
+    @property
+    def audio(self) -> StreamInfo | None:
+        """The first sound, if there is one."""
+        return self._first(_SOUND)
+
+    def _first(self, kind: str) -> StreamInfo | None:
+        return next((stream for stream in self.streams if stream.kind == kind and stream.packets), None)
+
+
+def probe(path: str, demuxer: str, container: str, max_seconds: float, field: str) -> MediaFile:
+    """Returns what the file at `path` is made of.
+
+    Args:
+        path: Where it is.
+        demuxer: ffmpeg's name of its format, told from its first bytes.
+        container: Our name of its format.
+        max_seconds: Longest file.
+        field: Name of the request field that holds it.
+
+    Raises:
+        MediaError: MEDIA_INVALID, it can not be read, has no stream with anything in it, or is too long.
+    """
+    try:
+        # What a broken file makes the libraries say is of no use to anybody.
+        av.logging.set_level(None)
+        with av.open(path, format=demuxer, options=_ALONE) as opened:
+            if opened.duration and opened.duration / av.time_base > max_seconds:
+                raise _refused(field, _TOO_LONG.format(opened.duration / av.time_base, max_seconds))
+            streams = list(opened.streams)
+            spans = _spans(opened, streams, max_seconds, field)
+            infos = tuple(_info(stream, *spans[stream.index]) for stream in streams)
+    except (av.FFmpegError, ValueError, EOFError):
+        raise _refused(field, "must be whole, and what its first bytes say") from None
+    found = MediaFile(container, Path(path).stat().st_size, infos)
+    if not any(stream.packets and stream.kind in (_PICTURE, _SOUND) for stream in infos):
+        raise _refused(field, "must hold a picture that moves, or sound")
+    return found
+
+
+def _spans(
+    opened: av.container.InputContainer, streams: list[Stream], max_seconds: float, field: str
+) -> dict[int, tuple[float, int]]:
+    """Returns length in seconds and number of packets by stream; nothing is decoded."""
+    first = dict.fromkeys(range(len(streams)), float("inf"))
+    last = dict.fromkeys(range(len(streams)), 0.0)
+    counts = dict.fromkeys(range(len(streams)), 0)
+    for number, packet in enumerate(opened.demux()):
+        if number > _MAX_PACKETS:
+            raise _refused(field, f"must have at most {_MAX_PACKETS:,} packets")
+        if packet.pts is None or packet.time_base is None:
+            continue
+        index, start = packet.stream.index, float(packet.pts * packet.time_base)
+        first[index] = min(first[index], start)
+        last[index] = max(last[index], start + float((packet.duration or 0) * packet.time_base))
+        counts[index] += 1
+        if last[index] > max_seconds:
+            raise _refused(field, _TOO_LONG.format(last[index], max_seconds))
+    return {index: (max(0.0, last[index] - first[index]) if counts[index] else 0.0, counts[index]) for index in counts}
+
+
+def _info(stream: Stream, counted_seconds: float, packets: int) -> StreamInfo:
+    seconds = _length(stream, counted_seconds)
+    # Tells nothing of a stream whose codec nobody knows, whatever its type says.
+    context: CodecContext | None = stream.codec_context
+    codec = context.codec.canonical_name if context is not None else ""
+    if isinstance(stream, av.VideoStream):
+        rate = float(stream.average_rate or stream.guessed_rate or 0)
+        return StreamInfo(_PICTURE, codec, seconds, stream.width, stream.height, rate, packets=packets)
+    if isinstance(stream, av.AudioStream):
+        rate_hz, channels = stream.sample_rate or 0, stream.channels or 0
+        return StreamInfo(_SOUND, codec, seconds, sample_rate_hz=rate_hz, channels=channels, packets=packets)
+    return StreamInfo("subtitle" if stream.type == "subtitle" else "data", codec, seconds, packets=packets)
+
+
+def _length(stream: Stream, counted_seconds: float) -> float:
+    """Returns what the header says where the packets agree: it knows of an encoder's padding, and may also be a lie."""
+    if stream.duration is None or stream.time_base is None:
+        return counted_seconds
+    said = float(stream.duration * stream.time_base)
+    return said if abs(said - counted_seconds) <= _PADDING_SECONDS else counted_seconds
+
+
+def _refused(field: str, description: str) -> MediaError:
+    return invalid(field, description, Reason.MEDIA_INVALID)

@@ -1,0 +1,79 @@
+"""The provider embedded: a camera that moves over the still; needs no key and no network."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+
+from services.common.errors import MediaError, Reason, invalid
+from services.common.workers import Workers
+from services.video.ffmpeg import FfmpegRunner, Watch
+from services.video.ffmpeg.arguments import FILM, LABEL, STILL, moving_still
+from services.video.motion import motion_of
+from services.video.providers.interface import FilmSpec, FilmWish, Tell, VideoProvider
+from services.video.still import scene
+from services.video.telling import Progress, State
+
+PROVIDER = "embedded"
+MODEL = "embedded"
+_ALMOST = 98.0
+
+
+class EmbeddedProvider(VideoProvider):
+    """Moves a camera over the still, and says on the picture who made the film.
+
+    What it has begun lives in this process alone: it costs nothing to begin again.
+
+    Args:
+        workers: Where pictures are opened.
+        runner: Runs ffmpeg.
+    """
+
+    name = PROVIDER
+    max_still_bytes = 8 * 1024 * 1024
+
+    def __init__(self, workers: Workers, runner: FfmpegRunner) -> None:
+        self._workers = workers
+        self._runner = runner
+        self._begun: dict[str, FilmSpec] = {}
+
+    def model_for(self, wish: FilmWish) -> str:
+        """Returns the one model that there is."""
+        if wish.model:
+            raise invalid("model", "must be absent where the provider is embedded, which has one model only")
+        if wish.model_input:
+            raise invalid("model_input", "must be absent where the provider is embedded, which has no further inputs")
+        return MODEL
+
+    async def begin(self, spec: FilmSpec) -> str:
+        """Takes note of the wish."""
+        prediction_id = str(uuid.uuid4())
+        self._begun[prediction_id] = spec
+        return prediction_id
+
+    async def bring(self, prediction_id: str, folder: Path, tell: Tell) -> Path:
+        """Makes the film."""
+        spec = self._begun.pop(prediction_id, None)
+        if spec is None:
+            raise MediaError(
+                Reason.GENERATION_FAILED,
+                "Nobody makes this film any more; ask for it again, which costs nothing.",
+                metadata={"provider": PROVIDER},
+            )
+        return await self._made(spec, folder, tell)
+
+    async def cancel(self, prediction_id: str) -> bool:
+        """Forgets the wish; who makes the film already is cancelled as a task."""
+        return self._begun.pop(prediction_id, None) is not None
+
+    async def _made(self, spec: FilmSpec, folder: Path, tell: Tell) -> Path:
+        shown = await self._workers.run(scene, spec.still, int(spec.wish.shorter_side.removesuffix("p")))
+        (folder / STILL).write_bytes(shown.picture)
+        (folder / LABEL).write_bytes(shown.label)
+        watch = Watch(
+            queued=lambda place: tell(Progress(State.QUEUED, queue_position=place)),
+            running=lambda percent: tell(Progress(State.RUNNING, min(_ALMOST, percent))),
+        )
+        command = moving_still(motion_of(spec.wish.prompt), float(spec.wish.length_seconds))
+        await self._runner.run(command, folder, watch)
+        return folder / FILM

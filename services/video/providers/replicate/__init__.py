@@ -1,0 +1,9 @@
+"""Models on Replicate: minimax/hailuo-02, and any other by name or version."""
+
+from __future__ import annotations
+
+from services.video.providers.replicate.provider import ReplicateProvider, open_replicate
+from services.video.providers.replicate.settings import ReplicateSettings
+from services.video.providers.replicate.webhooks import Webhook
+
+__all__ = ["ReplicateProvider", "ReplicateSettings", "Webhook", "open_replicate"]

@@ -1,0 +1,255 @@
+"""The provider replicate: begins predictions, waits for them, and brings films home before they vanish."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import quote
+
+import aiohttp
+import pybase64
+
+from services.common.care.facts import MAY_BE_CHARGED_KEY
+from services.common.errors import MediaError, Reason
+from services.common.given import Downloads
+from services.common.log import logger
+from services.common.providers import Answer, Peer, Transport, open_session
+from services.video.providers.interface import FilmSpec, FilmWish, Tell, VideoProvider
+from services.video.providers.replicate.failures import failure, of_failed, refusal
+from services.video.providers.replicate.prediction import (
+    ENDED_BADLY,
+    Prediction,
+    created_at,
+    estimated,
+    prediction_of,
+)
+from services.video.providers.replicate.request import body_of, is_of, model_for, path_of
+from services.video.providers.replicate.settings import PROVIDER, ReplicateSettings
+from services.video.providers.replicate.webhooks import Webhook, prediction_in
+from services.video.telling import Progress, State
+
+log = logger(__name__)
+
+_INLINE_BYTES = 190 * 1024
+"""Longest still that is sent as a data URI: 256 kB as base64 are the most that Replicate recommends."""
+_ASKED_AGAIN = 8
+"""How often in a row a question may fail: it costs nothing to ask again, and the film is paid for."""
+_DOWNLOADS = 3
+_ALMOST = 97.0
+_OUTPUT = "output.mp4"
+
+Pause = Callable[[asyncio.Event, float], Awaitable[None]]
+"""Waits until the event is set, or so many seconds."""
+
+
+async def pause(news: asyncio.Event, seconds: float) -> None:
+    """Waits until something is told, or `seconds`."""
+    try:
+        async with asyncio.timeout(seconds):
+            await news.wait()
+    except TimeoutError:
+        return
+
+
+class ReplicateProvider(VideoProvider):
+    """Makes films with models on Replicate.
+
+    Args:
+        transport: Speaks with Replicate.
+        settings: Token, model and patience.
+        downloads: Fetches finished films.
+        wait: Waits between two questions.
+    """
+
+    name = PROVIDER
+    max_still_bytes = 8 * 1024 * 1024
+
+    def __init__(
+        self, transport: Transport, settings: ReplicateSettings, downloads: Downloads, wait: Pause = pause
+    ) -> None:
+        self._transport = transport
+        self._settings = settings
+        self._downloads = downloads
+        self._wait = wait
+        self._news: dict[str, asyncio.Event] = {}
+        self._secret = settings.webhook_secret
+
+    def model_for(self, wish: FilmWish) -> str:
+        """Returns the model."""
+        if not self._settings.api_token:
+            raise failure(Reason.API_KEY_MISSING)
+        return model_for(wish, self._settings)
+
+    async def begin(self, spec: FilmSpec) -> str:
+        """Creates the prediction."""
+        body = body_of(spec, spec.still_url or await self._still(spec.still), self._settings)
+        seconds = self._settings.wait_seconds
+        answer = await self._ask(
+            "POST", path_of(spec.model), body, begun=False, headers={"Prefer": f"wait={seconds}"} if seconds else None
+        )
+        found = prediction_of(answer.body)
+        if not found.prediction_id:
+            raise failure(Reason.GENERATION_FAILED, begun=True)
+        log.info("a prediction was created", prediction_id=found.prediction_id, model=spec.model)
+        return found.prediction_id
+
+    async def bring(self, prediction_id: str, folder: Path, tell: Tell) -> Path:
+        """Waits for the prediction and fetches its output."""
+        try:
+            async with asyncio.timeout(self._settings.timeout_seconds) as limit:
+                for attempt in range(1, _DOWNLOADS + 1):
+                    done = await self._done(prediction_id, tell)
+                    tell(Progress(State.STORING, _ALMOST))
+                    try:
+                        return await self._fetched(done.output_url, folder)
+                    except MediaError as error:
+                        log.warning("a film can not be fetched", reason=error.reason.name, attempt=attempt)
+                raise failure(Reason.GENERATION_FAILED, begun=True)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise failure(Reason.PROVIDER_TIMEOUT, begun=True) from None
+
+    async def find(self, spec: FilmSpec, since: datetime) -> str | None:
+        """Looks among the latest predictions for one with the same inputs."""
+        answer = await self._ask("GET", "/predictions", begun=False)
+        results = answer.body.get("results")
+        for body in results if isinstance(results, list) else []:
+            if not isinstance(body, dict) or not is_of(body.get("input"), spec):
+                continue
+            begun, found = created_at(body), prediction_of(body)
+            if begun is not None and begun >= since and found.prediction_id and found.status not in ENDED_BADLY:
+                return found.prediction_id
+        return None
+
+    async def cancel(self, prediction_id: str) -> bool:
+        """Cancels the prediction."""
+        answer = await self._ask("POST", f"/predictions/{quote(prediction_id, safe='')}/cancel", begun=True)
+        self._wake(prediction_id)
+        return not prediction_of(answer.body).is_done
+
+    async def heard(self, webhook: Webhook) -> bool:
+        """Wakes whoever waits for the film that a webhook tells of, and tells whether anybody did.
+
+        What it says is not believed beyond that: Replicate is asked, so that old and repeated ones do no harm.
+
+        Raises:
+            MediaError: PERMISSION_DENIED, it is not signed by Replicate; or the secret can not be had.
+        """
+        if not self._secret:
+            answer = await self._ask("GET", "/webhooks/default/secret", begun=False)
+            self._secret = str(answer.body.get("key", ""))
+        return self._wake(prediction_in(webhook, self._secret, time.time()))
+
+    def _wake(self, prediction_id: str) -> bool:
+        news = self._news.get(prediction_id)
+        if news is not None:
+            news.set()
+        return news is not None
+
+    async def _done(self, prediction_id: str, tell: Tell) -> Prediction:
+        """Waits until there is a film."""
+        news = self._news.setdefault(prediction_id, asyncio.Event())
+        delay, working_since = self._settings.first_poll_seconds, time.monotonic()
+        try:
+            while True:
+                # Before the question: what is told while it is on its way must not be missed.
+                news.clear()
+                found = prediction_of((await self._asked(prediction_id)).body)
+                if found.is_done and found.output_url:
+                    return found
+                if found.is_done or found.status in ENDED_BADLY:
+                    log.warning("a prediction failed", prediction_id=prediction_id, status=found.status)
+                    raise of_failed(found.status, found.error)
+                if found.is_queued:
+                    working_since = time.monotonic()
+                tell(_progress(found, time.monotonic() - working_since))
+                await self._wait(news, delay)
+                delay = min(delay * 1.5, self._settings.longest_poll_seconds)
+        finally:
+            self._news.pop(prediction_id, None)
+
+    async def _asked(self, prediction_id: str) -> Answer:
+        path, delay = f"/predictions/{quote(prediction_id, safe='')}", self._settings.first_poll_seconds
+        for _ in range(_ASKED_AGAIN - 1):
+            try:
+                return await self._ask("GET", path, begun=True)
+            except MediaError as error:
+                if error.reason not in (Reason.PROVIDER_UNAVAILABLE, Reason.PROVIDER_BUSY, Reason.PROVIDER_TIMEOUT):
+                    raise
+                await self._wait(asyncio.Event(), error.retry_after_seconds or delay)
+                delay = min(delay * 2, 2 * self._settings.longest_poll_seconds)
+        return await self._ask("GET", path, begun=True)
+
+    async def _fetched(self, url: str, folder: Path) -> Path:
+        path = folder / _OUTPUT
+        async with self._downloads.stream(url, field="output", max_bytes=self._settings.max_film_bytes) as streamed:
+            with path.open("wb", buffering=0) as file:
+                async for chunk in streamed.chunks:
+                    await asyncio.to_thread(file.write, chunk)
+        return path
+
+    async def _still(self, data: bytes) -> str:
+        """Returns an address of the still that Replicate can read."""
+        if len(data) <= _INLINE_BYTES:
+            return f"data:image/jpeg;base64,{pybase64.b64encode(data).decode()}"
+        form = aiohttp.MultipartWriter("form-data")
+        note = form.append("{}")
+        note.set_content_disposition("form-data", name="metadata")
+        note.headers.popall(aiohttp.hdrs.CONTENT_TYPE)
+        part = form.append(data, {aiohttp.hdrs.CONTENT_TYPE: "image/jpeg"})
+        part.set_content_disposition("form-data", name="content", filename="still.jpg")
+        urls = (await self._ask("POST", "/files", form, begun=False)).body.get("urls")
+        address = urls.get("get") if isinstance(urls, dict) else None
+        if not isinstance(address, str):
+            raise failure(Reason.GENERATION_FAILED)
+        return address
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, object] | aiohttp.MultipartWriter | None = None,
+        *,
+        begun: bool,
+        headers: dict[str, str] | None = None,
+    ) -> Answer:
+        url = f"{self._settings.base_url.rstrip('/')}{path}"
+        try:
+            return await self._transport.ask(method, url, body, begun=begun, headers=headers)
+        except MediaError as error:
+            if path == "/files":
+                # A picture that was brought costs nothing.
+                error.metadata = {name: value for name, value in error.metadata.items() if name != MAY_BE_CHARGED_KEY}
+            raise
+
+
+@asynccontextmanager
+async def open_replicate(settings: ReplicateSettings, downloads: Downloads) -> AsyncIterator[ReplicateProvider]:
+    """Yields the provider and closes its connections afterwards."""
+    async with open_session() as session:
+        yield ReplicateProvider(Transport(session, peer(settings)), settings, downloads)
+
+
+def peer(settings: ReplicateSettings) -> Peer:
+    """Returns Replicate, as the transport needs to know it."""
+    return Peer(
+        name=PROVIDER,
+        authorization=f"Bearer {settings.api_token}",
+        base_urls=(settings.base_url,),
+        host_suffix=".replicate.com",
+        failure=failure,
+        refusal=refusal,
+    )
+
+
+def _progress(found: Prediction, working_seconds: float) -> Progress:
+    if found.is_queued:
+        return Progress(State.QUEUED)
+    if found.percent is not None:
+        return Progress(State.RUNNING, min(_ALMOST, found.percent))
+    return Progress(State.RUNNING, min(_ALMOST, estimated(working_seconds, 6)), estimated=True)

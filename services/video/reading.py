@@ -1,0 +1,92 @@
+"""From the contract's messages to wishes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict
+from media.video.v1 import video_pb2
+
+from services.common.alignment import Alignment
+from services.common.errors import invalid
+from services.video.films import Place
+from services.video.inputs import Source
+from services.video.lengths import Policy
+from services.video.making import FilmOrder
+from services.video.muxing import DEFAULT_DELAY_MS, CaptionWish, MuxWish
+from services.video.providers.interface import FilmWish
+
+_POLICIES: Mapping[video_pb2.LengthPolicy, Policy] = {
+    video_pb2.LENGTH_POLICY_UNSPECIFIED: Policy.FREEZE,
+    video_pb2.LENGTH_POLICY_SHORTEST: Policy.SHORTEST,
+    video_pb2.LENGTH_POLICY_FREEZE: Policy.FREEZE,
+    video_pb2.LENGTH_POLICY_LOOP: Policy.LOOP,
+}
+
+
+def order_of(request: video_pb2.GenerateVideoRequest) -> FilmOrder:
+    """Returns the film that `request` asks for."""
+    return FilmOrder(
+        wish=FilmWish(
+            prompt=request.prompt,
+            seconds=request.seconds,
+            resolution=request.resolution,
+            model=request.model,
+            prompt_optimizer=request.prompt_optimizer if request.HasField("prompt_optimizer") else True,
+            model_input=_whole_numbers(MessageToDict(request.model_input)),
+            image_input_name=request.image_input_name,
+        ),
+        image_url=request.image_url,
+        image_key=request.image_key,
+        provider=request.provider,
+        place=Place(request.object_key, request.overwrite),
+        detach=request.detach,
+        request_id=request.request_id,
+    )
+
+
+def mux_of(request: video_pb2.MuxVideoRequest) -> MuxWish:
+    """Returns what `request` wants laid together.
+
+    Raises:
+        MediaError: VALIDATION_ERROR, the lists of the captions differ in length.
+    """
+    delay_ms = request.audio_delay_ms if request.HasField("audio_delay_ms") else DEFAULT_DELAY_MS
+    return MuxWish(
+        video=source_of(request.video),
+        audio=source_of(request.audio),
+        audio_delay_ms=delay_ms,
+        policy=_POLICIES[request.length_policy],
+        captions=_captions(request.captions) if request.HasField("captions") else None,
+        stream_media=request.stream_media,
+        place=Place(request.object_key, request.overwrite),
+    )
+
+
+def source_of(source: video_pb2.MediaSource) -> Source:
+    """Returns where a file is."""
+    return Source(source.key, source.url, source.data)
+
+
+def _captions(captions: video_pb2.Captions) -> CaptionWish:
+    given = captions.alignment
+    try:
+        alignment = Alignment(
+            tuple(given.characters),
+            tuple(given.character_start_times_seconds),
+            tuple(given.character_end_times_seconds),
+        )
+    except ValueError as error:
+        raise invalid("captions.alignment", str(error)) from None
+    burned = captions.mode == video_pb2.CAPTION_MODE_BURNED
+    return CaptionWish(alignment, burned, captions.language or "und")
+
+
+def _whole_numbers(value: Any) -> Any:
+    """Returns JSON with 6 in place of 6.0: a Struct knows floating-point numbers only, and models refuse them."""
+    if isinstance(value, dict):
+        return {name: _whole_numbers(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_whole_numbers(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -1,0 +1,182 @@
+"""What is written down of films: by id, so that none is lost with a process; by request, so that none is paid twice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from services.common.errors import MediaError, Reason, invalid
+from services.common.log import logger
+from services.common.storage import OWNER, ObjectSpec, ObjectStore, read_all
+from services.common.storage.keys import record_key
+from services.video.films import Film, Place
+from services.video.probe import MediaFile, StreamInfo
+
+log = logger(__name__)
+
+_FILMS, _REQUESTS = "videos", "video-requests"
+_TYPE, _PRIVATE = "application/json", "private, no-store"
+_MAX_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A film that was begun."""
+
+    prediction_id: str
+    """The id by which its provider knows it."""
+    provider: str
+    model: str
+    prompt: str
+    seconds: int
+    """Length that was asked for."""
+    resolution: str
+    place: Place
+    """Where it is wanted."""
+    film: Film | None = None
+    """The film, once it is stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A request that its caller has named."""
+
+    fingerprint: str
+    """SHA-256 of what it asks for: the same name for another request is a mistake."""
+    at: datetime
+    """When it came, in UTC."""
+    prediction_id: str = ""
+    """What it led to; empty until that is known."""
+
+
+class Records:
+    """Writes and reads them.
+
+    Args:
+        store: Where they are.
+    """
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+
+    async def write(self, record: Record, principal: str) -> None:
+        """Writes a film's record, in place of an earlier one.
+
+        Raises:
+            MediaError: STORAGE_FAILED.
+        """
+        await self._put(record_key(_FILMS, principal, record.prediction_id), _of_record(record), principal)
+
+    async def find(self, prediction_id: str, principal: str) -> Record:
+        """Returns the record of a film of `principal`'s own.
+
+        Raises:
+            MediaError: NOT_FOUND, STORAGE_FAILED.
+        """
+        found = await self._get(record_key(_FILMS, principal, prediction_id))
+        if found is None:
+            raise invalid("prediction_id", "must be the id of a film of yours", Reason.NOT_FOUND)
+        return _record(found)
+
+    async def intend(self, request_id: str, principal: str, intent: Intent) -> Intent | None:
+        """Writes an intent and returns None; or returns the one that is there already.
+
+        Raises:
+            MediaError: STORAGE_FAILED.
+        """
+        key = record_key(_REQUESTS, principal, request_id)
+        try:
+            await self._put(key, _of_intent(intent), principal, overwrite=False)
+        except MediaError as error:
+            if error.reason is not Reason.ALREADY_EXISTS:
+                raise
+            found = await self._get(key)
+            if found is not None:
+                return _intent(found)
+            # It went away in between.
+            return await self.intend(request_id, principal, intent)
+        return None
+
+    async def bind(self, request_id: str, principal: str, intent: Intent, prediction_id: str) -> None:
+        """Writes down what an intent led to.
+
+        Raises:
+            MediaError: STORAGE_FAILED.
+        """
+        bound = replace(intent, prediction_id=prediction_id)
+        await self._put(record_key(_REQUESTS, principal, request_id), _of_intent(bound), principal)
+
+    async def withdraw(self, request_id: str, principal: str) -> None:
+        """Forgets an intent that led to nothing, so that the request may be made again."""
+        try:
+            await self._store.delete(record_key(_REQUESTS, principal, request_id))
+        except MediaError as error:
+            log.warning("an intent stays behind", reason=error.reason.name)
+
+    async def _put(self, key: str, content: dict[str, Any], principal: str, *, overwrite: bool = True) -> None:
+        spec = ObjectSpec(_TYPE, {OWNER: principal}, _PRIVATE)
+        await self._store.put(key, orjson.dumps(content), spec, overwrite=overwrite)
+
+    async def _get(self, key: str) -> dict[str, Any] | None:
+        try:
+            data, _ = await read_all(self._store, key, max_bytes=_MAX_BYTES)
+        except MediaError as error:
+            if error.reason is Reason.NOT_FOUND:
+                return None
+            raise
+        found: dict[str, Any] = orjson.loads(data)
+        return found
+
+
+def _of_intent(intent: Intent) -> dict[str, Any]:
+    return {
+        "fingerprint": intent.fingerprint,
+        "at": intent.at.astimezone(UTC).isoformat(),
+        "predictionId": intent.prediction_id,
+    }
+
+
+def _intent(content: dict[str, Any]) -> Intent:
+    return Intent(content["fingerprint"], datetime.fromisoformat(content["at"]), content["predictionId"])
+
+
+def _of_record(record: Record) -> dict[str, Any]:
+    return {
+        "predictionId": record.prediction_id,
+        "provider": record.provider,
+        "model": record.model,
+        "prompt": record.prompt,
+        "seconds": record.seconds,
+        "resolution": record.resolution,
+        "objectKey": record.place.object_key,
+        "overwrite": record.place.overwrite,
+        "film": None if record.film is None else _of_film(record.film),
+    }
+
+
+def _record(content: dict[str, Any]) -> Record:
+    return Record(
+        prediction_id=content["predictionId"],
+        provider=content["provider"],
+        model=content["model"],
+        prompt=content["prompt"],
+        seconds=content["seconds"],
+        resolution=content["resolution"],
+        place=Place(content["objectKey"], content["overwrite"]),
+        film=None if content["film"] is None else _film(content["film"]),
+    )
+
+
+def _of_film(film: Film) -> dict[str, Any]:
+    streams = [{name: getattr(stream, name) for name in StreamInfo.__slots__} for stream in film.media.streams]
+    media = {"container": film.media.container, "sizeBytes": film.media.size_bytes, "streams": streams}
+    return {"key": film.key, "sha256": film.sha256, "media": media}
+
+
+def _film(content: dict[str, Any]) -> Film:
+    media = content["media"]
+    streams = tuple(StreamInfo(**stream) for stream in media["streams"])
+    return Film(content["key"], content["sha256"], MediaFile(media["container"], media["sizeBytes"], streams))

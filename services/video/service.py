@@ -1,0 +1,138 @@
+"""The gRPC face of the video service: messages in, domain calls, messages out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from functools import partial
+
+import grpc
+from media.video.v1 import video_pb2, video_pb2_grpc
+
+from services.common.caller import principal_of
+from services.common.errors import MediaError, Reason
+from services.video.accounting import Accounting
+from services.video.films import FilmShelf
+from services.video.inputs import Inputs
+from services.video.muxing import Muxer
+from services.video.providers.replicate import ReplicateProvider, Webhook
+from services.video.reading import mux_of, order_of, source_of
+from services.video.records import Record
+from services.video.studio import Studio
+from services.video.telling import Ended, Progress
+from services.video.telling import told as told_by
+from services.video.workspace import Workspaces
+from services.video.writing import generated, info_of, muxed, progress_of, told
+
+SERVICE_NAME = video_pb2.DESCRIPTOR.services_by_name["VideoService"].full_name
+
+Context = grpc.aio.ServicerContext[object, object]
+
+
+class VideoServicer(video_pb2_grpc.VideoServiceServicer):
+    """Answers media.video.v1.VideoService.
+
+    Args:
+        studio: Makes films.
+        muxer: Lays speech over them.
+        inputs: Brings files and looks into them.
+        workspaces: Where files are looked into.
+        shelf: Keeps films.
+        replicate: Is told of webhooks.
+        accounting: Writes down what calls took.
+    """
+
+    def __init__(
+        self,
+        studio: Studio,
+        muxer: Muxer,
+        inputs: Inputs,
+        workspaces: Workspaces,
+        shelf: FilmShelf,
+        replicate: ReplicateProvider,
+        accounting: Accounting,
+    ) -> None:
+        self._studio = studio
+        self._muxer = muxer
+        self._inputs = inputs
+        self._workspaces = workspaces
+        self._shelf = shelf
+        self._replicate = replicate
+        self._accounting = accounting
+
+    async def GenerateVideo(
+        self, request: video_pb2.GenerateVideoRequest, context: Context
+    ) -> AsyncIterator[video_pb2.GenerateVideoResponse]:
+        """Makes a still move."""
+        principal = principal_of(context)
+        with self._accounting.watched("GenerateVideo", principal, len(request.prompt)) as account:
+            async with aclosing(self._studio.generate(order_of(request), principal)) as items:
+                async for item in items:
+                    if isinstance(item, Ended):
+                        yield video_pb2.GenerateVideoResponse(video=await self._generated(item.result))
+                    else:
+                        account.provider = item.provider
+                        yield video_pb2.GenerateVideoResponse(progress=told(item))
+
+    async def ResumeVideo(
+        self, request: video_pb2.ResumeVideoRequest, context: Context
+    ) -> AsyncIterator[video_pb2.ResumeVideoResponse]:
+        """Goes on listening to a film."""
+        principal = principal_of(context)
+        with self._accounting.watched("ResumeVideo", principal) as account:
+            found = self._studio.resume(request.prediction_id, principal, detach=request.detach)
+            async with aclosing(found) as items:
+                async for item in items:
+                    if isinstance(item, Ended):
+                        yield video_pb2.ResumeVideoResponse(video=await self._generated(item.result))
+                    else:
+                        account.provider = item.provider
+                        yield video_pb2.ResumeVideoResponse(progress=told(item))
+
+    async def CancelVideo(
+        self, request: video_pb2.CancelVideoRequest, context: Context
+    ) -> video_pb2.CancelVideoResponse:
+        """Ends the work on a film."""
+        ended = await self._studio.cancel(request.prediction_id, principal_of(context))
+        return video_pb2.CancelVideoResponse(cancelled=ended)
+
+    async def MuxVideo(
+        self, request: video_pb2.MuxVideoRequest, context: Context
+    ) -> AsyncIterator[video_pb2.MuxVideoResponse]:
+        """Lays speech over a film."""
+        principal, wish = principal_of(context), mux_of(request)
+        with self._accounting.watched("MuxVideo", principal):
+            async with aclosing(told_by(partial(self._muxer.mux, wish, principal))) as items:
+                async for item in items:
+                    if isinstance(item, Progress):
+                        yield video_pb2.MuxVideoResponse(progress=progress_of(item))
+                    elif isinstance(item, bytes):
+                        yield video_pb2.MuxVideoResponse(media_chunk=item)
+                    else:
+                        url = await self._shelf.url(item.result.film)
+                        yield video_pb2.MuxVideoResponse(video=muxed(item.result, wish, url))
+
+    async def ProbeMedia(self, request: video_pb2.ProbeMediaRequest, context: Context) -> video_pb2.ProbeMediaResponse:
+        """Looks into a file."""
+        principal = principal_of(context)
+        with self._accounting.watched("ProbeMedia", principal), self._workspaces.folder() as folder:
+            brought = await self._inputs.bring(source_of(request.media), folder, "media", principal)
+        return video_pb2.ProbeMediaResponse(info=info_of(brought.media))
+
+    async def DeleteVideo(
+        self, request: video_pb2.DeleteVideoRequest, context: Context
+    ) -> video_pb2.DeleteVideoResponse:
+        """Deletes a film of the caller's own."""
+        return video_pb2.DeleteVideoResponse(deleted_keys=await self._shelf.delete(request.key, principal_of(context)))
+
+    async def ReceiveWebhook(
+        self, request: video_pb2.ReceiveWebhookRequest, context: Context
+    ) -> video_pb2.ReceiveWebhookResponse:
+        """Wakes whoever waits for a film."""
+        webhook = Webhook(request.webhook_id, request.webhook_timestamp, request.webhook_signature, request.body)
+        return video_pb2.ReceiveWebhookResponse(awaited=await self._replicate.heard(webhook))
+
+    async def _generated(self, record: Record) -> video_pb2.GeneratedVideo:
+        if record.film is None:
+            raise MediaError(Reason.INTERNAL)
+        return generated(record, record.film, await self._shelf.url(record.film))

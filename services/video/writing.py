@@ -1,0 +1,127 @@
+"""From films to the contract's messages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from media.video.v1 import video_pb2
+
+from services.video.films import CONTENT_TYPE, Film, FilmUrl
+from services.video.lengths import Policy
+from services.video.muxing import Muxed, MuxWish
+from services.video.probe import MediaFile, StreamInfo
+from services.video.production import Told
+from services.video.records import Record
+from services.video.telling import Progress, State
+
+_STATES: Mapping[State, video_pb2.VideoState] = {
+    State.QUEUED: video_pb2.VIDEO_STATE_QUEUED,
+    State.RUNNING: video_pb2.VIDEO_STATE_RUNNING,
+    State.STORING: video_pb2.VIDEO_STATE_STORING,
+}
+_POLICIES: Mapping[Policy, video_pb2.LengthPolicy] = {
+    Policy.SHORTEST: video_pb2.LENGTH_POLICY_SHORTEST,
+    Policy.FREEZE: video_pb2.LENGTH_POLICY_FREEZE,
+    Policy.LOOP: video_pb2.LENGTH_POLICY_LOOP,
+}
+_DIGITS = 3
+
+
+def progress_of(progress: Progress) -> video_pb2.VideoProgress:
+    """Returns the message of how far a film is."""
+    return video_pb2.VideoProgress(
+        state=_STATES[progress.state],
+        percent=round(progress.percent, 1),
+        estimated=progress.estimated,
+        queue_position=progress.queue_position,
+    )
+
+
+def told(item: Told) -> video_pb2.VideoProgress:
+    """Returns the message of how far a film is that a provider makes."""
+    message = progress_of(item.progress)
+    message.prediction_id, message.provider, message.model = item.prediction_id, item.provider, item.model
+    return message
+
+
+def generated(record: Record, film: Film, url: FilmUrl) -> video_pb2.GeneratedVideo:
+    """Returns the message of a film that a provider made."""
+    return video_pb2.GeneratedVideo(
+        film=film_of(film, url),
+        provider=record.provider,
+        model=record.model,
+        prediction_id=record.prediction_id,
+        seconds=record.seconds,
+        resolution=record.resolution,
+        prompt=record.prompt,
+    )
+
+
+def muxed(found: Muxed, wish: MuxWish, url: FilmUrl) -> video_pb2.MuxedVideo:
+    """Returns the message of a film with speech."""
+    planned = found.lengths
+    return video_pb2.MuxedVideo(
+        film=film_of(found.film, url),
+        speech_seconds=_rounded(found.speech_seconds),
+        video_seconds=_rounded(found.video_seconds),
+        audio_delay_ms=wish.audio_delay_ms,
+        length_policy=_POLICIES[wish.policy],
+        cut_speech_seconds=_rounded(planned.cut_speech_seconds),
+        cut_video_seconds=_rounded(planned.cut_video_seconds),
+        frozen_seconds=_rounded(planned.freeze_seconds),
+        looped_seconds=_rounded(planned.looped_seconds),
+        video_copied=found.video_copied,
+    )
+
+
+def film_of(film: Film, url: FilmUrl) -> video_pb2.Film:
+    """Returns the message of a stored film."""
+    picture = film.media.video
+    return video_pb2.Film(
+        key=film.key,
+        url=url.url,
+        url_expire_time=None if url.expires_at is None else _timestamp(url.expires_at),
+        content_type=CONTENT_TYPE,
+        size_bytes=film.media.size_bytes,
+        sha256=film.sha256,
+        duration_seconds=_rounded(film.media.duration_seconds),
+        width=picture.width if picture else 0,
+        height=picture.height if picture else 0,
+        frame_rate=_rounded(picture.frame_rate) if picture else 0.0,
+        streams=[_stream(stream) for stream in film.media.streams],
+    )
+
+
+def info_of(media: MediaFile) -> video_pb2.MediaInfo:
+    """Returns the message of what a file is made of."""
+    return video_pb2.MediaInfo(
+        container=media.container,
+        duration_seconds=_rounded(media.duration_seconds),
+        size_bytes=media.size_bytes,
+        streams=[_stream(stream) for stream in media.streams],
+    )
+
+
+def _stream(stream: StreamInfo) -> video_pb2.MediaStream:
+    return video_pb2.MediaStream(
+        kind=stream.kind,
+        codec=stream.codec,
+        duration_seconds=_rounded(stream.duration_seconds),
+        width=stream.width,
+        height=stream.height,
+        frame_rate=_rounded(stream.frame_rate),
+        sample_rate_hz=stream.sample_rate_hz,
+        channels=stream.channels,
+    )
+
+
+def _rounded(number: float) -> float:
+    return round(number, _DIGITS)
+
+
+def _timestamp(moment: datetime) -> Timestamp:
+    stamp = Timestamp()
+    stamp.FromDatetime(moment)
+    return stamp
