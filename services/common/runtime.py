@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 from collections.abc import Callable, Coroutine
 from typing import TypeVar
 
@@ -31,8 +30,6 @@ def run(service: str, description: str, kind: type[S], main: Callable[[S], Corou
         epilog=_variables_help(kind),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     ).parse_args()
-    # gRPC prepares for forks that go on with Python; ours run other programs at once, and it only complains.
-    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
     try:
         settings = load(kind)
         configure(service, settings.log_level, settings.log_format)

@@ -24,13 +24,21 @@ from services.common.errors import Reason
 from services.common.settings import Settings, variables
 from services.image.settings import ImageSettings
 from services.tts.settings import TtsSettings
+from services.video.settings import VideoSettings
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 RECORDS = sorted((ROOT / "docs" / "adr").glob("*.md"))
-KINDS: tuple[type[Settings], ...] = (EdgeSettings, GatewaySettings, TtsSettings, ImageSettings, LocalSettings)
+KINDS: tuple[type[Settings], ...] = (
+    EdgeSettings,
+    GatewaySettings,
+    TtsSettings,
+    ImageSettings,
+    VideoSettings,
+    LocalSettings,
+)
 FOLDERS = "services|gateway|deploy|protos|tests|docs|bench|\\.ci"
-OURS = "MEDIA|TTS|IMAGE|GATEWAY|ELEVENLABS|FAL|GEMINI|SUPABASE|DIGITALOCEAN|S3|BRAND"
+OURS = "MEDIA|TTS|IMAGE|VIDEO|REPLICATE|FFMPEG|GATEWAY|ELEVENLABS|FAL|GEMINI|SUPABASE|DIGITALOCEAN|S3|BRAND"
 
 in_every_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 

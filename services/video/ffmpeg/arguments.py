@@ -32,8 +32,9 @@ _ENCODED = {"c:v": "libx264", "preset": "veryfast", "crf": 20, "pix_fmt": "yuv42
 _COPIED = {"c:v": "copy"}
 _BARE = {"map_metadata": -1, "map_chapters": -1, "fflags": "+bitexact"}
 _WHOLE = {"f": "mp4", "movflags": "+faststart"}
-# A fragment every half second, whatever the distance of key frames: a player can begin with the first.
-_FRAGMENTED = {"f": "mp4", "movflags": "+frag_keyframe+empty_moov+default_base_moof", "frag_duration": 500_000}
+# A fragment every half second, whatever the distance of key frames: a player can begin with the first. The head comes
+# with it, and not before, because only then it is known how many samples the sound's encoder has put in front.
+_FRAGMENTED = {"f": "mp4", "movflags": "+frag_keyframe+delay_moov+default_base_moof", "frag_duration": 500_000}
 _CAPTION_STYLE = "FontName=Aileron,FontSize=18,Outline=1,Shadow=0,MarginV=24"
 
 

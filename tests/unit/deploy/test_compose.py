@@ -22,6 +22,8 @@ from services.image.service import SERVICE_NAME as IMAGE_SERVICE_NAME
 from services.image.settings import ImageSettings
 from services.tts.service import SERVICE_NAME
 from services.tts.settings import TtsSettings
+from services.video.service import SERVICE_NAME as VIDEO_SERVICE_NAME
+from services.video.settings import VideoSettings
 
 ROOT = Path(__file__).parents[3]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -31,8 +33,9 @@ READS: dict[str, type[Settings]] = {
     "gateway": GatewaySettings,
     "tts": TtsSettings,
     "image": ImageSettings,
+    "video": VideoSettings,
 }
-STORING = ("gateway", "tts", "image")
+STORING = ("gateway", "tts", "image", "video")
 FOREIGN = {"mongo", "nats"}
 BYTES = {"m": 1024**2, "g": 1024**3}
 
@@ -96,7 +99,9 @@ def test_everybody_is_looked_for_where_he_listens(settings_of: SettingsOf[Any]) 
     assert str(edge.tts_address) == gateway.tts_address == f"tts:{tts.port}"
     image: ImageSettings = settings_of("image", ImageSettings)
     assert str(edge.image_address) == gateway.image_address == f"image:{image.port}"
-    assert gateway.host == tts.host == image.host == "0.0.0.0"
+    video: VideoSettings = settings_of("video", VideoSettings)
+    assert str(edge.video_address) == gateway.video_address == f"video:{video.port}"
+    assert gateway.host == tts.host == image.host == video.host == "0.0.0.0"
 
 
 @pytest.mark.parametrize("name", sorted(READS))
@@ -132,6 +137,8 @@ def test_health_is_asked_where_the_process_listens(settings_of: SettingsOf[Any])
     assert health_command("tts")[3:] == [f"grpc://127.0.0.1:{tts.port}/{SERVICE_NAME}"]
     image: ImageSettings = settings_of("image", ImageSettings)
     assert health_command("image")[3:] == [f"grpc://127.0.0.1:{image.port}/{IMAGE_SERVICE_NAME}"]
+    video: VideoSettings = settings_of("video", VideoSettings)
+    assert health_command("video")[3:] == [f"grpc://127.0.0.1:{video.port}/{VIDEO_SERVICE_NAME}"]
     assert health_command("gateway")[3:] == [f"http://127.0.0.1:{gateway.port}/health"]
     assert "/health" in {row.path for row in TABLE if row.public}
     assert health_command("envoy")[2:] == ["gateway.envoy", "ready"]
@@ -191,8 +198,8 @@ def test_nothing_depends_on_the_stores_yet() -> None:
 
 
 def test_everybody_waits_for_the_health_of_those_he_calls() -> None:
-    assert SERVICES["envoy"]["depends_on"].keys() == {"gateway", "tts", "image"}
-    assert SERVICES["gateway"]["depends_on"].keys() == {"tts", "image"}
+    assert SERVICES["envoy"]["depends_on"].keys() == {"gateway", "tts", "image", "video"}
+    assert SERVICES["gateway"]["depends_on"].keys() == {"tts", "image", "video"}
     conditions = {
         wanted["condition"] for service in SERVICES.values() for wanted in service.get("depends_on", {}).values()
     }
@@ -204,10 +211,15 @@ def test_everybody_who_stores_or_serves_media_sees_the_same_folder(settings_of: 
     assert {settings.store_name for settings in stores.values()} == {"local"}
     (folder,) = {settings.storage_dir for settings in stores.values()}
     for name in STORING:
-        (mount,) = SERVICES[name]["volumes"]
-        volume, _, target = mount.partition(":")
-        assert volume == "media-objects"
-        assert folder.is_relative_to(target)
+        mounts = dict(mount.split(":") for mount in SERVICES[name]["volumes"])
+        assert folder.is_relative_to(mounts["media-objects"])
+
+
+def test_films_in_the_making_have_a_volume_and_not_memory(settings_of: SettingsOf[Any]) -> None:
+    video: VideoSettings = settings_of("video", VideoSettings)
+    mounts = dict(mount.split(":") for mount in SERVICES["video"]["volumes"])
+    assert str(video.temp_dir) == mounts["video-work"]
+    assert mounts["video-work"] in (ROOT / "Dockerfile").read_text()
 
 
 def test_every_volume_and_network_that_is_used_is_declared() -> None:

@@ -13,6 +13,7 @@ from gateway.settings import GatewaySettings
 from services.common.version import VERSION
 from services.image.settings import ImageSettings
 from services.tts.settings import TtsSettings
+from services.video.settings import VideoSettings
 
 ROOT = Path(__file__).parents[3]
 DOCKERFILE = re.sub(r"\\\n\s*", "", (ROOT / "Dockerfile").read_text())
@@ -93,6 +94,7 @@ def test_the_ports_are_those_of_the_settings() -> None:
         GatewaySettings.model_fields["grpc_port"],
         TtsSettings.model_fields["port"],
         ImageSettings.model_fields["port"],
+        VideoSettings.model_fields["port"],
     ]
     assert arguments("EXPOSE")[0].split() == [str(number.default) for number in numbers]
 

@@ -15,8 +15,9 @@ from gateway.settings import GatewaySettings
 from services.common.settings import Settings, variables
 from services.image.settings import ImageSettings
 from services.tts.settings import TtsSettings
+from services.video.settings import VideoSettings
 
-KINDS = (EdgeSettings, GatewaySettings, TtsSettings, ImageSettings)
+KINDS = (EdgeSettings, GatewaySettings, TtsSettings, ImageSettings, VideoSettings)
 CHOSEN = {port.variable: 20_000 + index for index, port in enumerate(ports_of(SUITE))}
 KNOWN = {name for kind in (*KINDS, Settings) for name in variables(kind)}
 

@@ -11,12 +11,12 @@ from gateway.app import SERVICES
 from gateway.envoy.auth import API_KEY_FILTER, JWT_FILTER
 from gateway.envoy.limits import BUFFER_FILTER
 from gateway.envoy.routes import route_configuration
-from gateway.envoy.table import IMAGE, SPEECH, TABLE, USAGE, Kind, Route, Upstream, rpc_methods
+from gateway.envoy.table import IMAGE, SPEECH, TABLE, USAGE, VIDEO, Kind, Route, Upstream, rpc_methods
 from tests.fakes.edge import edge_settings
 
 SPEECH_PATH = f"/{SPEECH.full_name}"
 LONG_LIVED = (Kind.HTTP_STREAM, Kind.RPC_STREAM, Kind.RPC_WATCH)
-PUBLIC = {"/health", "/openapi.json", "/docs", "/docs/*", "/api/image/sizes", "/media/*"}
+PUBLIC = {"/health", "/openapi.json", "/docs", "/docs/*", "/api/image/sizes", "/media/*", "/webhooks/replicate"}
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +57,10 @@ def test_media_ask_for_no_credential_where_the_link_is_signed(routes: list[dict[
     assert not _asks_for_no_token(owned)
 
 
-def test_public_paths_can_only_be_read() -> None:
-    assert {row.methods for row in TABLE if row.public} == {("GET", "HEAD")}
+def test_public_paths_can_only_be_read_but_for_what_is_signed() -> None:
+    webhook = "/webhooks/replicate"
+    assert {row.methods for row in TABLE if row.public and row.path != webhook} == {("GET", "HEAD")}
+    assert [(row.methods, row.safe) for row in TABLE if row.path == webhook] == [(("POST",), False)]
 
 
 def test_whatever_is_not_in_the_table_is_answered_by_the_edge(routes: list[dict[str, Any]]) -> None:
@@ -90,7 +92,7 @@ def test_without_api_keys_there_are_no_twins(routes: list[dict[str, Any]]) -> No
 
 
 def test_every_method_of_the_services_has_a_row() -> None:
-    rows = {row.path for row in TABLE if row.upstream in (Upstream.TTS, Upstream.IMAGE)}
+    rows = {row.path for row in TABLE if row.upstream in (Upstream.TTS, Upstream.IMAGE, Upstream.VIDEO)}
     assert rows == {f"/{service.full_name}/{method.name}" for service in SERVICES for method in service.methods}
     for service in SERVICES:
         assert rpc_methods()[service.full_name] == [method.name for method in service.methods]
@@ -112,6 +114,13 @@ def test_every_method_of_the_services_has_a_row() -> None:
         ("/api/image/batch", Kind.HTTP_STREAM, False),
         ("/api/image/upload", Kind.HTTP_UPLOAD, False),
         ("/api/image/generate/transform", Kind.HTTP_UPLOAD, False),
+        (f"/{VIDEO.full_name}/GenerateVideo", Kind.RPC_STREAM, False),
+        (f"/{VIDEO.full_name}/ProbeMedia", Kind.RPC, False),
+        ("/api/video/generate", Kind.HTTP_UPLOAD_STREAM, False),
+        ("/api/video/mux/stream", Kind.HTTP_UPLOAD_STREAM, False),
+        ("/api/video/resume", Kind.HTTP_STREAM, False),
+        ("/api/video/probe", Kind.HTTP_UPLOAD, False),
+        ("/webhooks/replicate", Kind.HTTP, False),
         ("/api/image/sizes", Kind.HTTP, True),
         ("/media/*", Kind.HTTP_STREAM, True),
         (f"/{IMAGE.full_name}/GenerateImage", Kind.RPC, False),
@@ -167,7 +176,7 @@ def test_posts_to_the_gateway_are_never_tried_again() -> None:
 def test_bodies_are_bounded_over_http_and_flow_over_grpc(routes: list[dict[str, Any]]) -> None:
     for row, route in zip(TABLE, routes, strict=False):
         # Files flow through to the gateway, which bounds them while they pass.
-        held = row.upstream is Upstream.GATEWAY and row.kind is not Kind.HTTP_UPLOAD
+        held = row.upstream is Upstream.GATEWAY and row.kind not in (Kind.HTTP_UPLOAD, Kind.HTTP_UPLOAD_STREAM)
         assert (BUFFER_FILTER in route["typed_per_filter_config"]) == held
 
 

@@ -227,7 +227,7 @@ def test_callers_may_ask_for_days_of_usage(document: Json) -> None:
 def test_only_public_routes_ask_for_no_credential(document: Json) -> None:
     assert document["security"] == [{"bearer": []}, {"apiKey": []}]
     public = {path for path, _, operation in operations(document) if operation.get("security") == []}
-    assert public == {"/health", "/openapi.json", "/docs", "/api/image/sizes"}
+    assert public == {"/health", "/openapi.json", "/docs", "/api/image/sizes", "/webhooks/replicate"}
     assert document["components"]["securitySchemes"]["apiKey"]["name"] == "x-api-key"
 
 

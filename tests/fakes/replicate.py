@@ -1,0 +1,330 @@
+"""A stand-in for Replicate on the loopback: predictions, files, the secret of webhooks, and the films themselves."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from aiohttp import BodyPartReader, web
+
+API_TOKEN = "r8_TOKEN"
+WEBHOOK_SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"
+FILM = b"\0\0\0\x18ftypmp42\0\0\0\0isommp42" + bytes(range(256)) * 400
+
+_KEYS = frozenset({"input", "version", "webhook", "webhook_events_filter", "stream"})
+_ENDED = frozenset({"succeeded", "failed", "canceled", "aborted"})
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedPart:
+    """A part of a form that the server was sent."""
+
+    headers: Mapping[str, str]
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRequest:
+    """What the server was sent."""
+
+    method: str
+    path: str
+    query: list[tuple[str, str]]
+    headers: Mapping[str, str]
+    body: Any = None
+    """The JSON; None if there was none."""
+    parts: tuple[RecordedPart, ...] = ()
+    """The form."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An answer that is no success."""
+
+    status: int = 500
+    body: Any = None
+    """Its JSON; None for a page of some proxy."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    hangs: bool = False
+    """Whether there is no answer at all."""
+    cuts: bool = False
+    """Whether the connection ends instead."""
+    works: bool = False
+    """Whether what was asked is done all the same, before this answer."""
+
+
+def problem(status: int, detail: str, **more: Any) -> Failure:
+    """Returns a refusal as Replicate words it."""
+    return Failure(status, {"title": "Refused", "detail": detail, "status": status, **more})
+
+
+def refused_fields(*names: str) -> Failure:
+    """Returns a refusal that names inputs."""
+    fields = [{"type": "invalid", "field": name, "description": "is wrong"} for name in names]
+    return problem(422, "Input validation failed", invalid_fields=fields)
+
+
+UNAUTHENTICATED = problem(401, "You did not pass a valid authentication token")
+NO_CREDIT = problem(402, "You have insufficient credit to run this model.")
+NOT_FOUND = problem(404, "The requested resource could not be found.")
+BAD_VERSION = problem(422, "Invalid version or not permitted")
+THROTTLED_BY_HEADER = Failure(429, {"detail": "Request was throttled."}, {"Retry-After": "7"})
+THROTTLED_BY_BODY = Failure(429, {"detail": "Request was throttled.", "status": 429, "retry_after": 11})
+THROTTLED_BY_TEXT = Failure(
+    429, {"detail": "Request was throttled. You have $4.20 left. Your rate limit resets in ~30s."}
+)
+BROKEN = problem(500, "Internal server error")
+DOWN = Failure(503)
+HANGS = Failure(hangs=True)
+CUT = Failure(cuts=True)
+CUT_AFTER_WORK = Failure(cuts=True, works=True)
+
+
+@dataclass
+class Run:
+    """How one prediction goes."""
+
+    statuses: tuple[str, ...] = ("succeeded",)
+    """What each question is answered, in order; the last one stays."""
+    first: str = "starting"
+    """What the answer to its creation tells."""
+    shape: Callable[[str], Any] = lambda url: url
+    """Makes the output of the film's address."""
+    logs: str = ""
+    error: str | None = None
+
+
+@dataclass
+class Prediction:
+    """A prediction that was created."""
+
+    prediction_id: str
+    run: Run
+    model: str
+    """Name of the model, or the version."""
+    inputs: Mapping[str, Any]
+    created_at: datetime
+    status: str
+    polls: int = 0
+
+
+class FakeReplicate:
+    """The state of the server, and the means to tell it how to behave."""
+
+    def __init__(self) -> None:
+        self.origin = ""
+        self.requests: list[RecordedRequest] = []
+        """Everything that the API was asked, in order."""
+        self.downloads: list[RecordedRequest] = []
+        """Everything that the host of films was asked."""
+        self.failures: defaultdict[str, deque[Failure]] = defaultdict(deque)
+        """How the next requests fail, by what is asked: create, get, cancel, list, files, secret, output."""
+        self.runs: deque[Run] = deque()
+        """How the next predictions go; beyond them, well."""
+        self.predictions: dict[str, Prediction] = {}
+        """Predictions that were created, each of which is charged; the oldest first."""
+        self.cancelled: list[str] = []
+        """Ids of predictions whose cancellation was asked for."""
+        self.abandoned = 0
+        """Requests whose caller left."""
+        self.film = FILM
+        self.file_answer: Any = None
+        """What takes the place of the answer to an upload."""
+        self.secret_answer: Any = {"key": WEBHOOK_SECRET}
+        self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self._changed = asyncio.Condition()
+
+    @property
+    def base_url(self) -> str:
+        """Where the API is."""
+        return f"{self.origin}/v1"
+
+    @property
+    def created(self) -> int:
+        """Predictions that were created."""
+        return len(self.predictions)
+
+    def app(self) -> web.Application:
+        """Returns the server."""
+        app = web.Application(client_max_size=64 * 1024 * 1024)
+        routes: list[tuple[str, str, str, Callable[[web.Request], Awaitable[web.Response]]]] = [
+            ("GET", "/v1/predictions", "list", self._list),
+            ("POST", "/v1/predictions", "create", self._create),
+            ("POST", "/v1/models/{owner}/{name}/predictions", "create", self._create),
+            ("GET", "/v1/predictions/{id}", "get", self._get),
+            ("POST", "/v1/predictions/{id}/cancel", "cancel", self._cancel),
+            ("POST", "/v1/files", "files", self._files),
+            ("GET", "/v1/webhooks/default/secret", "secret", self._secret),
+            ("GET", "/output/{id}.mp4", "output", self._output),
+        ]
+        for method, path, name, answer in routes:
+            app.router.add_route(method, path, self._failing(name, answer))
+        return app
+
+    def move(self, prediction_id: str, status: str) -> None:
+        """Brings a prediction to a status, whatever its run says."""
+        self.predictions[prediction_id].run.statuses = (status,)
+
+    def told(self, prediction_id: str) -> dict[str, Any]:
+        """Returns what is told of a prediction."""
+        found = self.predictions[prediction_id]
+        is_done = found.status == "succeeded"
+        here = f"{self.base_url}/predictions/{prediction_id}"
+        return {
+            "id": prediction_id,
+            "model": found.model,
+            "version": "hidden",
+            "input": found.inputs,
+            "logs": found.run.logs,
+            "output": found.run.shape(f"{self.origin}/output/{prediction_id}.mp4") if is_done else None,
+            "data_removed": False,
+            "error": found.run.error if found.status in _ENDED else None,
+            "source": "api",
+            "status": found.status,
+            "created_at": found.created_at.isoformat().replace("+00:00", "Z"),
+            "urls": {"get": here, "cancel": f"{here}/cancel"},
+        }
+
+    def webhook(
+        self, prediction_id: str, at_seconds: float, secret: str = WEBHOOK_SECRET
+    ) -> tuple[dict[str, str], bytes]:
+        """Returns headers and body of what is posted when a prediction ends, signed."""
+        body, sent_at = json.dumps(self.told(prediction_id)).encode(), str(int(at_seconds))
+        return {
+            "webhook-id": f"msg_{prediction_id}",
+            "webhook-timestamp": sent_at,
+            "webhook-signature": f"v1,{signature(secret, f'msg_{prediction_id}', sent_at, body)}",
+        }, body
+
+    async def until(self, condition: Callable[[], bool], within_seconds: float = 5) -> None:
+        """Waits until `condition` holds; it is looked at whenever something is asked."""
+        async with asyncio.timeout(within_seconds), self._changed:
+            await self._changed.wait_for(condition)
+
+    def _failing(
+        self, name: str, answer: Callable[[web.Request], Awaitable[web.Response]]
+    ) -> Callable[[web.Request], Awaitable[web.Response]]:
+        """Returns the handler that records what is asked, fails as told, and answers otherwise."""
+
+        async def handle(request: web.Request) -> web.Response:
+            recorded = await _recorded(request)
+            (self.downloads if name == "output" else self.requests).append(recorded)
+            await self._notify()
+            if name != "output" and recorded.headers.get("authorization") != f"Bearer {API_TOKEN}":
+                return _response(UNAUTHENTICATED)
+            if not self.failures[name]:
+                return await answer(request)
+            failure = self.failures[name].popleft()
+            if failure.works:
+                await answer(request)
+            if failure.hangs:
+                await self._hang()
+            if failure.cuts and request.transport is not None:
+                request.transport.abort()
+            return _response(failure)
+
+        return handle
+
+    async def _create(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        if body.keys() - _KEYS or ("version" in body) == ("name" in request.match_info):
+            return _response(problem(422, "Additional or missing properties"))
+        prediction_id = f"p{self.created + 1}"
+        run = self.runs.popleft() if self.runs else Run()
+        model = body.get("version") or "{owner}/{name}".format(**request.match_info)
+        self.predictions[prediction_id] = Prediction(prediction_id, run, model, body["input"], self.now(), run.first)
+        await self._notify()
+        waited_in_vain = "Prefer" in request.headers and run.first not in _ENDED
+        return web.json_response(self.told(prediction_id), status=202 if waited_in_vain else 201)
+
+    async def _get(self, request: web.Request) -> web.Response:
+        found = self.predictions.get(request.match_info["id"])
+        if found is None:
+            return _response(NOT_FOUND)
+        found.status = found.run.statuses[min(found.polls, len(found.run.statuses) - 1)]
+        found.polls += 1
+        return web.json_response(self.told(found.prediction_id))
+
+    async def _cancel(self, request: web.Request) -> web.Response:
+        found = self.predictions.get(request.match_info["id"])
+        if found is None:
+            return _response(NOT_FOUND)
+        self.cancelled.append(found.prediction_id)
+        if found.status not in _ENDED:
+            found.status = "canceled"
+            self.move(found.prediction_id, "canceled")
+        await self._notify()
+        return web.json_response(self.told(found.prediction_id))
+
+    async def _list(self, _: web.Request) -> web.Response:
+        results = [self.told(prediction_id) for prediction_id in reversed(self.predictions)]
+        return web.json_response({"next": None, "previous": None, "results": results})
+
+    async def _files(self, _: web.Request) -> web.Response:
+        usual = {"id": "file-1", "urls": {"get": f"{self.base_url}/files/file-1"}}
+        return web.json_response(usual if self.file_answer is None else self.file_answer, status=201)
+
+    async def _secret(self, _: web.Request) -> web.Response:
+        return web.json_response(self.secret_answer)
+
+    async def _output(self, _: web.Request) -> web.Response:
+        return web.Response(body=self.film, content_type="video/mp4")
+
+    async def _hang(self) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.abandoned += 1
+            await self._notify()
+
+    async def _notify(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+
+def signature(secret: str, webhook_id: str, sent_at: str, body: bytes) -> str:
+    """Returns the signature of a webhook in base64, without its version."""
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    return base64.b64encode(hmac.digest(key, f"{webhook_id}.{sent_at}.".encode() + body, hashlib.sha256)).decode()
+
+
+async def _recorded(request: web.Request) -> RecordedRequest:
+    parts: list[RecordedPart] = []
+    body: Any = None
+    if request.content_type.startswith("multipart/"):
+        async for part in await request.multipart():
+            assert isinstance(part, BodyPartReader)
+            parts.append(RecordedPart(dict(part.headers), bytes(await part.read())))
+    elif text := await request.text():
+        body = json.loads(text)
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    return RecordedRequest(request.method, request.path, list(request.query.items()), headers, body, tuple(parts))
+
+
+def _response(failure: Failure) -> web.Response:
+    if failure.body is None:
+        return web.Response(status=failure.status, text="<html>nginx</html>", headers=failure.headers)
+    return web.json_response(failure.body, status=failure.status, headers=failure.headers)
+
+
+@asynccontextmanager
+async def running_replicate() -> AsyncIterator[FakeReplicate]:
+    """Yields a server on a port of its own."""
+    fake = FakeReplicate()
+    runner = web.AppRunner(fake.app(), access_log=None, handler_cancellation=True, shutdown_timeout=0)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        fake.origin = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        yield fake
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,1 @@
+"""Tests of services.video as a process runs it."""

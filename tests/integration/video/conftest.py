@@ -1,0 +1,161 @@
+"""Starts the video service as its process does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from media.video.v1 import video_pb2, video_pb2_grpc
+from prometheus_client import CollectorRegistry
+
+from services.common.channel import call_metadata, open_stream
+from services.common.errors import MediaError
+from services.common.fetch import FetchOptions, open_fetcher
+from services.common.fetch.addresses import Allowed
+from services.common.status import from_rpc_error
+from services.common.usage import UsageRecorder
+from services.common.workers import Workers, end_pool, new_pool
+from services.video.metrics import VideoMetrics
+from services.video.process import Parts, assembled, replicate_settings
+from services.video.providers.replicate import open_replicate
+from services.video.service import SERVICE_NAME
+from services.video.settings import VideoSettings
+from tests.fakes.grpc_server import served
+from tests.fakes.media import film
+from tests.fakes.object_store import FakeObjectStore
+from tests.fakes.usage import FakeUsageStore
+
+Progress = video_pb2.VideoProgress
+
+
+class VideoSuite:
+    """The service, and callers."""
+
+    def __init__(self, channel: grpc.aio.Channel, store: FakeObjectStore, work: Path) -> None:
+        self.stub: video_pb2_grpc.VideoServiceAsyncStub = video_pb2_grpc.VideoServiceStub(channel)
+        self.store = store
+        self.work = work
+        """Where files lie while they are worked on."""
+        self.progress: list[Progress] = []
+        """What the last call told."""
+        self.chunks: list[bytes] = []
+        """Media that the last call told."""
+
+    @property
+    def leftovers(self) -> list[Path]:
+        """Files that are left of work that has ended."""
+        return [path for path in self.work.rglob("*") if path.is_file()]
+
+    async def mux(
+        self, video: bytes | video_pb2.MediaSource, audio: bytes, principal: str = "alice", **fields: Any
+    ) -> video_pb2.MuxedVideo:
+        """Has speech laid over a film."""
+        source = video_pb2.MediaSource(data=video) if isinstance(video, bytes) else video
+        request = video_pb2.MuxVideoRequest(video=source, audio=video_pb2.MediaSource(data=audio), **fields)
+        found: video_pb2.MuxedVideo = await self._last(self.stub.MuxVideo(request, metadata=call_metadata(principal)))
+        return found
+
+    async def generate(self, principal: str = "alice", **fields: Any) -> video_pb2.GeneratedVideo:
+        """Has a film made."""
+        request = video_pb2.GenerateVideoRequest(**{"prompt": "zoom in", **fields})
+        call = self.stub.GenerateVideo(request, metadata=call_metadata(principal))
+        found: video_pb2.GeneratedVideo = await self._last(call)
+        return found
+
+    async def resume(self, prediction_id: str, principal: str = "alice") -> video_pb2.GeneratedVideo:
+        """Goes on listening to a film."""
+        request = video_pb2.ResumeVideoRequest(prediction_id=prediction_id)
+        call = self.stub.ResumeVideo(request, metadata=call_metadata(principal))
+        found: video_pb2.GeneratedVideo = await self._last(call)
+        return found
+
+    async def probe(self, data: bytes) -> video_pb2.MediaInfo:
+        """Has a file looked into."""
+        request = video_pb2.ProbeMediaRequest(media=video_pb2.MediaSource(data=data))
+        return (await self.stub.ProbeMedia(request, metadata=call_metadata("alice"))).info
+
+    def file(self, key: str, folder: Path) -> Path:
+        """Returns a stored film as a file."""
+        path = folder / key.rpartition("/")[2]
+        path.write_bytes(self.store.objects[key][1])
+        return path
+
+    async def _last(self, call: Any) -> Any:
+        self.progress, self.chunks = [], []
+        async with open_stream(call):
+            async for event in call:
+                which = event.WhichOneof("event")
+                if which == "progress":
+                    self.progress.append(event.progress)
+                elif which == "media_chunk":
+                    self.chunks.append(event.media_chunk)
+                else:
+                    return event.video
+        raise AssertionError("a stream ended without a film")
+
+
+async def failure(call: Any) -> MediaError:
+    """Returns what a call fails with."""
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    return from_rpc_error(caught.value)
+
+
+async def until(condition: Callable[[], bool], within_seconds: float = 10) -> None:
+    """Waits until `condition` holds."""
+    async with asyncio.timeout(within_seconds):
+        while not condition():  # noqa: ASYNC110 - what other processes do raises no event here
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture(scope="session")
+def workers() -> Iterator[Workers]:
+    """Processes that look into files, for all tests: they take a while to start, and keep nothing."""
+    pool = new_pool(1)
+    yield Workers(pool, 200, 20)
+    end_pool(pool)
+
+
+@pytest.fixture(scope="session")
+def two_seconds(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A film of 2 s with 24 frames a second."""
+    return film(tmp_path_factory.mktemp("films")).read_bytes()
+
+
+@asynccontextmanager
+async def running(workers: Workers, work: Path, store: FakeObjectStore, **changes: Any) -> AsyncIterator[VideoSuite]:
+    """Runs the service.
+
+    Args:
+        workers: Where files are looked into.
+        work: Folder for work in progress.
+        store: Where objects are.
+        **changes: Settings that differ, by the name of their field.
+    """
+    settings = VideoSettings(_env_file=None, **{"temp_dir": work, "fetch_allow": "127.0.0.1", **changes})
+    async with AsyncExitStack() as stack:
+        allowed = Allowed.parse([settings.fetch_allow] if settings.fetch_allow else [])
+        fetcher = await stack.enter_async_context(open_fetcher(FetchOptions(allowed, 5)))
+        replicate = await stack.enter_async_context(open_replicate(replicate_settings(settings), fetcher))
+        usage = await stack.enter_async_context(UsageRecorder(FakeUsageStore()))
+        parts = Parts(store, fetcher, workers, replicate, VideoMetrics(CollectorRegistry()), usage)
+        servicer = await stack.enter_async_context(assembled(settings, parts))
+
+        def register(server: grpc.aio.Server) -> list[str]:
+            video_pb2_grpc.add_VideoServiceServicer_to_server(servicer, server)
+            return [SERVICE_NAME]
+
+        channel = (await stack.enter_async_context(served(register))).channel
+        yield VideoSuite(channel, store, work)
+
+
+@pytest.fixture
+async def suite(workers: Workers, tmp_path: Path) -> AsyncIterator[VideoSuite]:
+    """The service with the embedded engine alone."""
+    async with running(workers, tmp_path / "work", FakeObjectStore()) as started:
+        yield started

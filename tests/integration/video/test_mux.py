@@ -1,0 +1,189 @@
+"""Speech over a film: lengths, delays, captions and streams, as tools of other people see them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from media.common.v1 import alignment_pb2
+from media.video.v1 import video_pb2
+
+from services.common.errors import Reason
+from tests.fakes.media import FFPROBE, as_mp3, clicks, ffprobe, film, speech
+from tests.integration.video.conftest import VideoSuite, failure
+
+SHORTEST, FREEZE, LOOP = (
+    video_pb2.LENGTH_POLICY_SHORTEST,
+    video_pb2.LENGTH_POLICY_FREEZE,
+    video_pb2.LENGTH_POLICY_LOOP,
+)
+FRAME = 1 / 24
+CUES = alignment_pb2.Alignment(
+    characters=list("Hi you."),
+    character_start_times_seconds=[0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6],
+    character_end_times_seconds=[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7],
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A film of two seconds, and what becomes of it."""
+
+    policy: video_pb2.LengthPolicy
+    speech_seconds: float
+    film_seconds: float
+    copied: bool = True
+    told: Mapping[str, float] = field(default_factory=dict)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        Case(FREEZE, 1.0, 2.0),
+        Case(FREEZE, 1.5, 2.0),
+        Case(FREEZE, 3.0, 3.5, copied=False, told={"frozen_seconds": 1.5}),
+        Case(LOOP, 1.0, 2.0),
+        Case(LOOP, 5.0, 5.5, told={"looped_seconds": 3.5}),
+        Case(SHORTEST, 1.0, 1.5, told={"cut_video_seconds": 0.5}),
+        Case(SHORTEST, 3.0, 2.0, told={"cut_speech_seconds": 1.5}),
+    ],
+    ids=lambda case: f"{video_pb2.LengthPolicy.Name(case.policy)} {case.speech_seconds} s",
+)
+async def test_lengths_are_as_computed_and_told(
+    suite: VideoSuite, two_seconds: bytes, tmp_path: Path, case: Case
+) -> None:
+    made = await suite.mux(two_seconds, speech(case.speech_seconds), length_policy=case.policy)
+    path = suite.file(made.film.key, tmp_path)
+    if FFPROBE is not None:
+        probed = ffprobe(path)
+        assert (probed.stream("video")["codec_name"], probed.stream("audio")["codec_name"]) == ("h264", "aac")
+        assert probed.seconds("video") == pytest.approx(case.film_seconds, abs=FRAME)
+        assert probed.seconds("audio") == pytest.approx(case.film_seconds, abs=FRAME)
+    assert made.film.duration_seconds == pytest.approx(case.film_seconds, abs=FRAME)
+    assert made.video_copied is case.copied
+    assert (made.speech_seconds, made.video_seconds) == (case.speech_seconds, 2.0)
+    for name in ("cut_speech_seconds", "cut_video_seconds", "frozen_seconds", "looped_seconds"):
+        assert getattr(made, name) == pytest.approx(case.told.get(name, 0.0), abs=FRAME), name
+    assert made.film.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert made.film.size_bytes == path.stat().st_size
+    assert suite.leftovers == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "delay"), [({}, 0.5), ({"audio_delay_ms": 0}, 0.0), ({"audio_delay_ms": 1250}, 1.25)]
+)
+@pytest.mark.parametrize("seconds", [0.5, 4.0], ids=["shorter than the film", "longer than the film"])
+async def test_speech_is_heard_after_its_delay_to_ten_milliseconds(
+    suite: VideoSuite, two_seconds: bytes, tmp_path: Path, fields: dict[str, Any], delay: float, seconds: float
+) -> None:
+    made = await suite.mux(two_seconds, speech(seconds, click_seconds=0.1), **fields)
+    (click,) = clicks(suite.file(made.film.key, tmp_path))
+    assert click == pytest.approx(delay + 0.1, abs=0.010)
+
+
+@pytest.mark.parametrize("policy", [FREEZE, LOOP])
+async def test_the_end_of_long_speech_is_not_cut(
+    suite: VideoSuite, two_seconds: bytes, tmp_path: Path, policy: video_pb2.LengthPolicy
+) -> None:
+    made = await suite.mux(two_seconds, speech(4.0, click_seconds=3.98), length_policy=policy)
+    (click,) = clicks(suite.file(made.film.key, tmp_path))
+    assert click == pytest.approx(4.48, abs=0.010)
+
+
+async def test_mp3_is_taken_as_speech(suite: VideoSuite, two_seconds: bytes, tmp_path: Path) -> None:
+    made = await suite.mux(two_seconds, as_mp3(speech(1.0, 0.25), tmp_path))
+    (click,) = clicks(suite.file(made.film.key, tmp_path))
+    assert click == pytest.approx(0.75, abs=0.010)
+
+
+async def test_what_an_mp4_does_not_hold_is_encoded_anew(suite: VideoSuite, tmp_path: Path) -> None:
+    webm = film(tmp_path, 1.0, size="161x121", codec="libvpx").read_bytes()
+    made = await suite.mux(webm, speech(0.25))
+    assert [stream.codec for stream in made.film.streams] == ["h264", "aac"]
+    assert (made.film.width, made.film.height) == (160, 120)
+    assert made.video_copied is False
+
+
+async def test_captions_are_a_track_of_their_language(suite: VideoSuite, two_seconds: bytes, tmp_path: Path) -> None:
+    captions = video_pb2.Captions(alignment=CUES, language="eng")
+    made = await suite.mux(two_seconds, speech(1.0), captions=captions)
+    assert [stream.codec for stream in made.film.streams] == ["h264", "aac", "mov_text"]
+    assert made.video_copied is True
+    if FFPROBE is not None:
+        assert ffprobe(suite.file(made.film.key, tmp_path)).stream("subtitle")["tags"]["language"] == "eng"
+
+
+async def test_burned_captions_change_the_picture(suite: VideoSuite, two_seconds: bytes) -> None:
+    captions = video_pb2.Captions(alignment=CUES, mode=video_pb2.CAPTION_MODE_BURNED)
+    plain = await suite.mux(two_seconds, speech(3.0))
+    burned = await suite.mux(two_seconds, speech(3.0), captions=captions)
+    assert [stream.codec for stream in burned.film.streams] == ["h264", "aac"]
+    assert burned.video_copied is False
+    assert burned.film.sha256 != plain.film.sha256
+
+
+async def test_a_film_is_told_in_fragments_while_it_is_made(
+    suite: VideoSuite, two_seconds: bytes, tmp_path: Path
+) -> None:
+    made = await suite.mux(two_seconds, speech(3.0), stream_media=True)
+    told = b"".join(suite.chunks)
+    assert told[4:8] == b"ftyp"
+    assert told.count(b"moof") > 2
+    path = tmp_path / "told.mp4"
+    path.write_bytes(told)
+    (click,) = clicks(path)
+    assert click == pytest.approx(0.5, abs=0.010)
+    whole = suite.file(made.film.key, tmp_path).read_bytes()
+    assert b"moof" not in whole
+    assert whole.index(b"moov") < whole.index(b"mdat")
+
+
+async def test_progress_goes_forward_to_the_end(suite: VideoSuite, two_seconds: bytes) -> None:
+    await suite.mux(two_seconds, speech(3.0))
+    percents = [progress.percent for progress in suite.progress]
+    assert percents == sorted(percents)
+    assert percents[-1] == 99.0
+    assert suite.progress[-1].state == video_pb2.VIDEO_STATE_STORING
+    assert {progress.prediction_id for progress in suite.progress} == {""}
+
+
+async def test_nothing_of_what_stood_beside_the_streams_is_kept(
+    suite: VideoSuite, two_seconds: bytes, tmp_path: Path
+) -> None:
+    made = await suite.mux(two_seconds, speech(1.0))
+    whole = suite.file(made.film.key, tmp_path).read_bytes()
+    assert b"Lavf" not in whole
+
+
+async def test_a_film_goes_where_its_owner_wants_it(suite: VideoSuite, two_seconds: bytes) -> None:
+    made = await suite.mux(two_seconds, speech(1.0), object_key="users/alice/cat.mp4")
+    assert made.film.key == "users/alice/cat.mp4"
+    again = await failure(suite.mux(two_seconds, speech(1.0), object_key="users/alice/cat.mp4"))
+    assert again.reason is Reason.ALREADY_EXISTS
+    await suite.mux(two_seconds, speech(1.0), object_key="users/alice/cat.mp4", overwrite=True)
+    foreign = await failure(suite.mux(two_seconds, speech(1.0), object_key="users/bob/cat.mp4"))
+    assert foreign.reason is Reason.PERMISSION_DENIED
+
+
+async def test_inputs_come_by_key_of_ones_own(suite: VideoSuite, two_seconds: bytes) -> None:
+    made = await suite.mux(two_seconds, speech(1.0))
+    own = video_pb2.MediaSource(key=made.film.key)
+    again = await suite.mux(own, speech(1.0))
+    assert again.video_seconds == 2.0
+    foreign = await failure(suite.mux(own, speech(1.0), "mallory"))
+    assert foreign.reason is Reason.NOT_FOUND
+    assert [item.field for item in foreign.violations] == ["video.key"]
+
+
+async def test_a_film_is_deleted_by_its_owner(suite: VideoSuite, two_seconds: bytes) -> None:
+    made = await suite.mux(two_seconds, speech(1.0))
+    request = video_pb2.DeleteVideoRequest(key=made.film.key)
+    foreign = await failure(suite.stub.DeleteVideo(request, metadata=(("x-media-principal", "mallory"),)))
+    assert foreign.reason is Reason.NOT_FOUND
+    reply = await suite.stub.DeleteVideo(request, metadata=(("x-media-principal", "alice"),))
+    assert list(reply.deleted_keys) == [made.film.key]
+    assert made.film.key not in suite.store.objects

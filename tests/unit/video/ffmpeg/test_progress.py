@@ -1,0 +1,147 @@
+"""What ffmpeg says, in whatever pieces: percent of the film, and its last complaints."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.video.ffmpeg.progress import Meter
+
+BLOCK = b"""frame=25
+fps=24.9
+stream_0_0_q=28.0
+bitrate= 123.4kbits/s
+total_size=48
+out_time_us=%d
+out_time_ms=%d
+out_time=00:00:01.000000
+dup_frames=0
+drop_frames=0
+speed=1.02x
+progress=continue
+"""
+ENDED = b"progress=end\n"
+LINES = st.one_of(
+    st.integers(0, 12_000_000).map(lambda microseconds: b"out_time_us=%d" % microseconds),
+    st.sampled_from((b"out_time_us=N/A", b"out_time_us=-5", b"progress=continue", b"progress=end", b"", b"=", b"a=b")),
+    st.binary(max_size=40),
+)
+SPOKEN = st.lists(LINES, max_size=12).map(b"\n".join)
+
+
+def block(seconds: float) -> bytes:
+    microseconds = round(seconds * 1_000_000)
+    return BLOCK % (microseconds, microseconds)
+
+
+def in_pieces(data: bytes, cuts: list[int]) -> list[bytes]:
+    borders = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
+    return [data[start:end] for start, end in pairwise(borders)]
+
+
+def fed(*pieces: bytes, seconds: float = 10.0) -> Meter:
+    meter = Meter(seconds)
+    for piece in pieces:
+        meter.feed(piece)
+    return meter
+
+
+def test_nothing_said_is_nothing_done() -> None:
+    assert fed().percent == 0.0
+    assert fed(b"").complaints == []
+
+
+def test_blocks_become_percent_and_the_end_is_all_of_it() -> None:
+    meter = Meter(10.0)
+    assert meter.feed(block(2.5))
+    assert meter.percent == 25.0
+    assert meter.feed(block(5))
+    assert meter.percent == 50.0
+    assert meter.feed(ENDED)
+    assert meter.percent == 100.0
+    assert meter.complaints == []
+
+
+def test_only_what_grows_is_told() -> None:
+    meter = Meter(10.0)
+    assert meter.feed(block(5))
+    assert not meter.feed(block(5))
+    assert not meter.feed(block(4))
+    assert not meter.feed(b"out_time_us=6")
+    assert meter.feed(b"000000\n")
+    assert meter.percent == 60.0
+
+
+def test_before_its_end_a_film_is_almost_done() -> None:
+    assert fed(block(10)).percent == 99.0
+    assert fed(block(1000)).percent == 99.0
+
+
+@pytest.mark.parametrize("value", [b"N/A", b"", b"-1", b"1.5", b"1e6", b"0x10", b"\xb2", b"1 0"])
+def test_what_is_no_time_is_passed_over(value: bytes) -> None:
+    meter = fed(b"out_time_us=" + value + b"\n")
+    assert (meter.percent, meter.complaints) == (0.0, [])
+
+
+def test_lines_may_end_as_on_another_system() -> None:
+    assert fed(b"out_time_us=5000000\r\nprogress=continue\r\n").percent == 50.0
+
+
+def test_a_film_without_length_is_no_division_by_zero() -> None:
+    assert fed(block(1), seconds=0.0).percent == 99.0
+
+
+@given(SPOKEN, st.lists(st.integers(0, 1000), max_size=8))
+def test_in_whatever_pieces_it_comes_it_says_the_same(spoken: bytes, cuts: list[int]) -> None:
+    whole, pieces = fed(spoken), fed(*in_pieces(spoken, cuts))
+    assert pieces.percent == whole.percent
+    assert pieces.complaints == whole.complaints
+
+
+@given(st.lists(st.one_of(SPOKEN, SPOKEN.map(lambda spoken: spoken + b"\n")), max_size=6))
+def test_it_never_goes_back_and_never_beyond_all(pieces: list[bytes]) -> None:
+    meter = Meter(10.0)
+    before = 0.0
+    for piece in pieces:
+        grew = meter.feed(piece)
+        assert grew == (meter.percent > before)
+        assert before <= meter.percent <= 100.0
+        before = meter.percent
+
+
+def test_the_last_complaints_are_kept_between_the_blocks() -> None:
+    said = [b"complaint %d\n" % number + block(number) for number in range(6)]
+    assert fed(*said).complaints == [f"complaint {number}" for number in range(2, 6)]
+
+
+def test_statistics_are_no_complaints_but_sentences_with_equals_signs_are() -> None:
+    assert fed(b"fps=25\nstream_0_0_psnr_all=42\nlsize=N/A\n").complaints == []
+    assert fed(b"Error: x=5\nOption Q=2 is gone\n").complaints == ["Error: x=5", "Option Q=2 is gone"]
+
+
+def test_complaints_are_printable_and_short() -> None:
+    (said,) = fed(b"\x1b[31mred\x00 \xff " + b"y" * 1000 + b"\n").complaints
+    assert said.startswith("?[31mred? ")
+    assert said.isprintable()
+    assert len(said) <= 400
+
+
+def test_a_line_without_an_end_does_not_grow_for_ever() -> None:
+    meter = fed(*(b"x" * 64 * 1024 for _ in range(100)))
+    assert meter.complaints == []
+    meter.feed(b"\n" + block(5))
+    assert [len(said) for said in meter.complaints] == [400]
+    assert meter.percent == 50.0
+
+
+def test_an_overlong_line_hides_nothing_of_the_next() -> None:
+    assert fed(b"x" * 10_000 + b"out_time_us=9000000\nout_time_us=3000000\n").percent == 30.0
+
+
+@pytest.mark.xfail(strict=True, reason="a time of more than 308 digits raises OverflowError, of 4300 ValueError")
+@pytest.mark.parametrize("digits", [309, 5000])
+def test_a_time_beyond_all_bounds_is_almost_done_or_passed_over(digits: int) -> None:
+    assert fed(b"out_time_us=" + b"9" * digits + b"\n").percent in (0.0, 99.0)

@@ -1,0 +1,109 @@
+"""Reading what Replicate tells of a film, whatever shape it has."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from services.video.providers.replicate.prediction import created_at, estimated, prediction_of
+
+FILM = "https://replicate.delivery/x.mp4"
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        FILM,
+        [FILM],
+        [FILM, "https://replicate.delivery/second.mp4"],
+        ["a line of text", FILM],
+        {"video": FILM},
+        {"seed": 7, "videos": [{"url": FILM}]},
+        [None, 3, [], {}, [FILM]],
+    ],
+)
+def test_the_film_is_found_in_every_shape(output: Any) -> None:
+    assert prediction_of({"output": output}).output_url == FILM
+
+
+@pytest.mark.parametrize(
+    "output", [None, "", "x.mp4", "file:///etc/passwd", "data:video/mp4;base64,AA", [], {}, 7, True]
+)
+def test_what_holds_no_address_holds_no_film(output: Any) -> None:
+    assert prediction_of({"output": output}).output_url == ""
+
+
+@pytest.mark.parametrize(
+    ("status", "is_done", "is_queued"),
+    [
+        ("starting", False, True),
+        ("processing", False, False),
+        ("succeeded", True, False),
+        ("failed", False, False),
+        ("aborted", False, False),
+        ("something new", False, False),
+    ],
+)
+def test_only_success_is_the_end_of_the_work(status: str, is_done: bool, is_queued: bool) -> None:
+    found = prediction_of({"status": status})
+    assert (found.status, found.is_done, found.is_queued) == (status, is_done, is_queued)
+
+
+@pytest.mark.parametrize("given", [None, 7, "", "../etc", "a b", "-a", "x" * 101, "p1\n", {"id": "p1"}])
+def test_an_id_that_can_not_be_used_is_none(given: Any) -> None:
+    assert prediction_of({"id": given}).prediction_id == ""
+
+
+@pytest.mark.parametrize("given", ["p1", "rrr4z55ocneqzikepnug6xezpe", "a_b-C", "x" * 100])
+def test_an_id_is_kept_as_it_is(given: str) -> None:
+    assert prediction_of({"id": given}).prediction_id == given
+
+
+@pytest.mark.parametrize(
+    ("logs", "percent"),
+    [
+        ("", None),
+        (None, None),
+        (["50%"], None),
+        ("Running predict()...", None),
+        ("  0%|          | 0/50\n 42%|####2     | 21/50", 42.0),
+        ("12.5% done", 12.0),
+        ("100%", 100.0),
+        ("999%", 100.0),
+        ("90%" + " " * 3000, None),
+        ("90%" + " " * 3000 + "95%", 95.0),
+    ],
+)
+def test_progress_is_read_from_the_end_of_the_logs(logs: Any, percent: float | None) -> None:
+    assert prediction_of({"logs": logs}).percent == percent
+
+
+def test_an_answer_that_tells_nothing_is_read_all_the_same() -> None:
+    found = prediction_of({})
+    assert (found.prediction_id, found.status, found.output_url, found.percent) == ("", "", "", None)
+    assert (found.error, found.is_done, found.is_queued) == (None, False, False)
+    assert prediction_of({"status": 7}).status == ""
+
+
+def test_a_guess_grows_and_never_says_that_all_is_done() -> None:
+    guesses = [estimated(seconds, 6) for seconds in (0, 10, 60, 120, 600, 100_000)]
+    assert guesses[0] == 0
+    assert guesses == sorted(guesses)
+    assert guesses[-1] <= 95.0
+
+
+def test_a_longer_film_is_guessed_to_take_longer() -> None:
+    assert estimated(60, 10) < estimated(60, 6) == estimated(60, 1)
+
+
+def test_when_a_film_was_begun_is_read_with_its_zone() -> None:
+    expected = datetime(2026, 11, 21, 8, 0, 0, 123000, tzinfo=UTC)
+    assert created_at({"created_at": "2026-11-21T08:00:00.123Z"}) == expected
+    assert created_at({"created_at": "2026-11-21T09:00:00.123000+01:00"}) == expected
+
+
+@pytest.mark.parametrize("given", [None, 1_800_000_000, "", "yesterday", "2026-11-21T08:00:00", "2026-11-21"])
+def test_a_time_that_is_none_or_of_no_zone_is_not_believed(given: Any) -> None:
+    assert created_at({"created_at": given}) is None

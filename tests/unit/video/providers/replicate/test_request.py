@@ -1,0 +1,148 @@
+"""What Replicate's models are asked for: combinations that no model makes are refused before they are paid."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from services.common.errors import MediaError, Reason
+from services.video.providers.interface import FilmSpec, FilmWish
+from services.video.providers.replicate.request import body_of, is_of, model_for, path_of
+from services.video.providers.replicate.settings import DEFAULT_MODEL, ReplicateSettings
+
+SETTINGS = ReplicateSettings("r8_TOKEN")
+VERSION = "c43b610efe40d08a28d2c07cb3515dab1cd3324dfc7418f3304a092571071d22"
+OTHER = "someone/model"
+STILL = "https://x/y.png"
+
+
+def spec_of(model: str = DEFAULT_MODEL, **wish: Any) -> FilmSpec:
+    return FilmSpec(FilmWish("a cat", **wish), model, b"jpeg")
+
+
+def inputs_of(spec: FilmSpec) -> Any:
+    return body_of(spec, STILL, SETTINGS)["input"]
+
+
+def test_who_names_no_model_gets_the_usual_one() -> None:
+    assert model_for(FilmWish("a cat"), SETTINGS) == DEFAULT_MODEL
+    assert model_for(FilmWish("a cat"), ReplicateSettings("r8_TOKEN", default_model=OTHER)) == OTHER
+
+
+@pytest.mark.parametrize("model", [OTHER, f"{OTHER}:{VERSION}", VERSION])
+def test_any_model_may_be_named_where_no_list_says_otherwise(model: str) -> None:
+    assert model_for(FilmWish("a cat", seconds=60, resolution="1080p", model=model), SETTINGS) == model
+
+
+def test_only_models_of_the_list_may_be_named() -> None:
+    settings = ReplicateSettings("r8_TOKEN", allowed_models=(OTHER, DEFAULT_MODEL))
+    assert model_for(FilmWish("a cat", model=OTHER), settings) == OTHER
+    with pytest.raises(MediaError) as caught:
+        model_for(FilmWish("a cat", model="an/other"), settings)
+    assert [item.field for item in caught.value.violations] == ["model"]
+    assert f"{OTHER}, {DEFAULT_MODEL}" in caught.value.message
+
+
+def test_the_usual_model_needs_no_place_in_the_list() -> None:
+    assert model_for(FilmWish("a cat"), ReplicateSettings("r8_TOKEN", allowed_models=(OTHER,))) == DEFAULT_MODEL
+
+
+@pytest.mark.parametrize(
+    ("seconds", "resolution"), [(0, ""), (6, "512p"), (6, "768p"), (10, ""), (10, "768p"), (6, "1080p"), (0, "1080p")]
+)
+def test_what_the_model_makes_is_agreed_to(seconds: int, resolution: str) -> None:
+    assert model_for(FilmWish("a cat", seconds=seconds, resolution=resolution), SETTINGS) == DEFAULT_MODEL
+
+
+@pytest.mark.parametrize(
+    ("wish", "field"),
+    [
+        (FilmWish("a cat", seconds=10, resolution="1080p"), "seconds"),
+        (FilmWish("a cat", seconds=10, resolution="512p"), "seconds"),
+        (FilmWish("a cat", seconds=7), "seconds"),
+        (FilmWish("a cat", resolution="2160p"), "resolution"),
+        (FilmWish("a cat", model_input={"seed": 1}), "model_input"),
+        (FilmWish("a cat", image_input_name="image"), "image_input_name"),
+    ],
+)
+def test_what_the_model_does_not_make_is_refused_by_the_name_of_its_field(wish: FilmWish, field: str) -> None:
+    with pytest.raises(MediaError) as caught:
+        model_for(wish, SETTINGS)
+    assert caught.value.reason is Reason.VALIDATION_ERROR
+    assert [item.field for item in caught.value.violations] == [field]
+    assert DEFAULT_MODEL in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("model", "path", "version"),
+    [
+        (DEFAULT_MODEL, "/models/minimax/hailuo-02/predictions", None),
+        (VERSION, "/predictions", VERSION),
+        (f"{OTHER}:{VERSION}", "/predictions", VERSION),
+        (f"{'o' * 30}/{'m' * 33}", f"/models/{'o' * 30}/{'m' * 33}/predictions", None),
+    ],
+)
+def test_a_version_is_asked_for_elsewhere_than_a_model(model: str, path: str, version: str | None) -> None:
+    assert path_of(model) == path
+    assert body_of(spec_of(model), STILL, SETTINGS).get("version") == version
+
+
+def test_a_known_model_is_sent_all_of_its_inputs() -> None:
+    # Its own defaults exclude each other, and change.
+    assert inputs_of(spec_of()) == {
+        "prompt": "a cat",
+        "duration": 6,
+        "resolution": "768p",
+        "prompt_optimizer": True,
+        "first_frame_image": STILL,
+    }
+    sent = inputs_of(spec_of(seconds=10, resolution="768p", prompt_optimizer=False))
+    assert (sent["duration"], sent["resolution"], sent["prompt_optimizer"]) == (10, "768p", False)
+
+
+def test_an_unknown_model_is_sent_nothing_that_nobody_gave() -> None:
+    assert inputs_of(spec_of(OTHER)) == {"prompt": "a cat", "first_frame_image": STILL}
+
+
+def test_an_unknown_model_is_sent_what_was_given_under_its_own_names() -> None:
+    wish = {"seconds": 8, "resolution": "1080p", "model_input": {"seed": 7}, "image_input_name": "image"}
+    expected = {"prompt": "a cat", "duration": 8, "resolution": "1080p", "seed": 7, "image": STILL}
+    assert inputs_of(spec_of(OTHER, **wish)) == expected
+    assert inputs_of(spec_of(OTHER, model_input={"image": "no", "duration": 5}, image_input_name="image")) == {
+        "prompt": "a cat",
+        "duration": 5,
+        "image": STILL,
+    }
+
+
+def test_webhooks_are_asked_for_where_there_is_an_address_and_of_the_end_only() -> None:
+    assert body_of(spec_of(), STILL, SETTINGS).keys() == {"input"}
+    body = body_of(spec_of(), STILL, ReplicateSettings("r8_TOKEN", webhook_url="https://me.example/hook"))
+    assert (body["webhook"], body["webhook_events_filter"]) == ("https://me.example/hook", ["completed"])
+
+
+def test_a_prediction_is_known_by_its_inputs_whatever_its_still() -> None:
+    spec = spec_of(seconds=10)
+    assert is_of(inputs_of(spec), spec)
+    assert is_of(inputs_of(spec) | {"first_frame_image": "data:image/jpeg;base64,AAAA", "added": 1}, spec)
+    other = spec_of(OTHER, image_input_name="image")
+    assert is_of({"prompt": "a cat", "image": "x"}, other)
+
+
+@pytest.mark.parametrize(
+    "inputs", [{"prompt": "a dog"}, {"duration": 6}, {"resolution": "512p"}, {"prompt_optimizer": False}]
+)
+def test_a_prediction_with_another_input_is_another(inputs: dict[str, Any]) -> None:
+    spec = spec_of(seconds=10)
+    assert not is_of(inputs_of(spec) | inputs, spec)
+
+
+@pytest.mark.parametrize("inputs", [None, {}, [], "a cat", 1])
+def test_inputs_that_were_removed_are_of_nobody(inputs: object) -> None:
+    assert not is_of(inputs, spec_of())
+
+
+def test_neither_token_nor_secret_nor_still_is_printed() -> None:
+    printed = repr(ReplicateSettings("r8_TOKEN", webhook_secret="whsec_x")) + repr(spec_of())
+    assert not any(word in printed for word in ("r8_TOKEN", "whsec_x", "jpeg"))

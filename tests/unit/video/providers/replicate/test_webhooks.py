@@ -1,0 +1,122 @@
+"""Webhooks: whoever does not hold the secret is not believed, nor who repeats an old one."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.common.errors import MediaError, Reason
+from services.video.providers.replicate import Webhook
+from services.video.providers.replicate.webhooks import prediction_in
+from tests.fakes.replicate import signature
+
+VECTOR = json.loads(
+    (Path(__file__).parents[4] / "golden" / "replicate" / "webhook.verification_vector.json").read_text()
+)
+SECRET: str = VECTOR["secret"]
+SENT_AT = float(VECTOR["headers"]["webhook-timestamp"])
+GIVEN = Webhook(
+    VECTOR["headers"]["webhook-id"],
+    VECTOR["headers"]["webhook-timestamp"],
+    VECTOR["headers"]["webhook-signature"],
+    VECTOR["body"].encode(),
+)
+WRONG, RIGHT = GIVEN.signature.split()
+
+
+def signed(body: bytes, **changes: Any) -> Webhook:
+    webhook = replace(GIVEN, body=body, **changes)
+    text = signature(SECRET, webhook.webhook_id, webhook.timestamp, body)
+    return replace(webhook, signature=f"v1,{text}")
+
+
+def denied(webhook: Webhook, now_seconds: float = SENT_AT, secret: str = SECRET) -> MediaError:
+    with pytest.raises(MediaError) as caught:
+        prediction_in(webhook, secret, now_seconds)
+    assert caught.value.reason is Reason.PERMISSION_DENIED
+    return caught.value
+
+
+def test_the_vector_of_the_official_client_is_believed() -> None:
+    assert VECTOR["valid"]
+    assert prediction_in(GIVEN, SECRET, SENT_AT) == "p1"
+
+
+def test_the_fake_signs_as_replicate_does() -> None:
+    assert signed(GIVEN.body).signature == RIGHT
+
+
+@pytest.mark.parametrize("given", [f"{WRONG} {RIGHT}", f"{RIGHT} {WRONG}", f"v2,x {RIGHT}", f"  {RIGHT}  junk"])
+def test_one_signature_of_several_is_enough(given: str) -> None:
+    assert prediction_in(replace(GIVEN, signature=given), SECRET, SENT_AT) == "p1"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "",
+        "v1,",
+        WRONG,
+        f"{WRONG} {WRONG}",
+        RIGHT.removeprefix("v1,"),
+        RIGHT.replace("v1,", "v2,"),
+        RIGHT.replace("v1,", "v1a,"),
+        RIGHT[:-1],
+        RIGHT.lower(),
+        "v1,\u00e4\u00f6",
+    ],
+)
+def test_a_wrong_signature_is_denied(given: str) -> None:
+    assert "not signed" in denied(replace(GIVEN, signature=given)).message
+
+
+@pytest.mark.parametrize(
+    "webhook",
+    [
+        replace(GIVEN, webhook_id="msg_other"),
+        replace(GIVEN, timestamp="1614265331"),
+        replace(GIVEN, body=GIVEN.body + b" "),
+        replace(GIVEN, body=GIVEN.body.replace(b"p1", b"p2")),
+        replace(GIVEN, body=b""),
+    ],
+)
+def test_what_was_changed_on_the_way_is_denied(webhook: Webhook) -> None:
+    denied(webhook)
+
+
+def test_a_signature_of_another_secret_is_denied() -> None:
+    denied(GIVEN, secret="whsec_" + "QUJD" * 8)
+
+
+@pytest.mark.parametrize("seconds", [-300, -1, 0, 1, 300])
+def test_clocks_may_differ_by_some_minutes(seconds: float) -> None:
+    assert prediction_in(GIVEN, SECRET, SENT_AT + seconds) == "p1"
+
+
+@pytest.mark.parametrize("seconds", [-100_000, -301, 301, 100_000])
+def test_a_webhook_of_another_time_is_denied(seconds: float) -> None:
+    assert "too old" in denied(GIVEN, SENT_AT + seconds).message
+
+
+@pytest.mark.parametrize("timestamp", ["", "now", "-1614265330", "1614265330.5", " 1614265330", "\u00b2"])
+def test_a_webhook_without_a_time_is_denied_although_it_is_signed(timestamp: str) -> None:
+    assert "when it was sent" in denied(signed(GIVEN.body, timestamp=timestamp)).message
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"p1"', b"null", b"{}", b'{"id": 7}', b'{"id": null}', b"\xff"])
+def test_a_signed_webhook_that_names_no_film_names_none(body: bytes) -> None:
+    assert prediction_in(signed(body), SECRET, SENT_AT) == ""
+
+
+def test_a_secret_without_its_prefix_is_the_same_secret() -> None:
+    assert prediction_in(GIVEN, SECRET.removeprefix("whsec_"), SENT_AT) == "p1"
+
+
+def test_neither_secret_nor_signature_is_passed_on() -> None:
+    message = denied(replace(GIVEN, signature=WRONG)).message
+    assert SECRET not in message
+    assert RIGHT not in message

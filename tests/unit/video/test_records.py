@@ -1,0 +1,165 @@
+"""Records of films and intents: read as they were written, by nobody but their owner, and the first one wins."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.common.errors import MediaError, Reason
+from services.common.storage import ObjectInfo, ObjectSpec
+from services.video.films import Film, Place
+from services.video.probe import MediaFile, StreamInfo
+from services.video.records import Intent, Record, Records
+from tests.fakes.object_store import FakeObjectStore
+
+STREAMS = (
+    StreamInfo("video", "h264", 6.041667, 1364, 768, 24_000 / 1001, packets=145),
+    StreamInfo("audio", "aac", 5.9, sample_rate_hz=44_100, channels=2, packets=254),
+    StreamInfo("subtitle", "mov_text", 5.0, packets=3),
+)
+FILM = Film("videos/2026/11/one.mp4", "ab" * 32, MediaFile("mp4", 123_456, STREAMS))
+RECORD = Record("p-1", "replicate", "minimax/hailuo-02", "a cat", 6, "768p", Place("users/alice/cat.mp4", True))
+AT = datetime(2026, 11, 5, 12, 30, 15, 250_000, tzinfo=UTC)
+INTENT = Intent("ab" * 32, AT)
+PLACES = st.builds(Place, st.text(), st.booleans())
+RECORDS = st.builds(
+    Record,
+    prediction_id=st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}", fullmatch=True),
+    provider=st.text(),
+    model=st.text(),
+    prompt=st.text(),
+    seconds=st.integers(0, 60),
+    resolution=st.text(),
+    place=PLACES,
+    film=st.sampled_from((None, FILM, Film("videos/x.mp4", "", MediaFile("mp4", 0, ())))),
+)
+
+
+class VanishingStore(FakeObjectStore):
+    """A store where whatever is in the way of the first writer goes away before he can read it."""
+
+    async def put(self, key: str, data: object, spec: ObjectSpec, *, overwrite: bool = False) -> ObjectInfo:
+        """Stores an object, or refuses and lets the one in the way go."""
+        assert isinstance(data, bytes)
+        try:
+            return await super().put(key, data, spec, overwrite=overwrite)
+        except MediaError:
+            await self.delete(key)
+            raise
+
+
+@pytest.fixture
+def store() -> FakeObjectStore:
+    return FakeObjectStore()
+
+
+@pytest.fixture
+def records(store: FakeObjectStore) -> Records:
+    return Records(store)
+
+
+async def reason_of_finding(records: Records, prediction_id: str, principal: str) -> Reason:
+    with pytest.raises(MediaError) as caught:
+        await records.find(prediction_id, principal)
+    return caught.value.reason
+
+
+@given(RECORDS, st.sampled_from(("alice", "", "someone with/a long name")))
+async def test_a_record_is_found_as_it_was_written(record: Record, principal: str) -> None:
+    records = Records(FakeObjectStore())
+    await records.write(record, principal)
+    assert await records.find(record.prediction_id, principal) == record
+
+
+async def test_a_record_takes_the_place_of_an_earlier_one(records: Records, store: FakeObjectStore) -> None:
+    await records.write(RECORD, "alice")
+    await records.write(replace(RECORD, film=FILM), "alice")
+    assert (await records.find("p-1", "alice")).film == FILM
+    assert store.keys == ["records/videos/alice/p-1.json"]
+
+
+async def test_a_record_is_private_and_keeps_a_key_and_no_address(records: Records, store: FakeObjectStore) -> None:
+    await records.write(replace(RECORD, film=FILM), "alice")
+    info, content = store.objects["records/videos/alice/p-1.json"]
+    assert (info.content_type, info.metadata, info.cache_control) == (
+        "application/json",
+        {"owner": "alice"},
+        "private, no-store",
+    )
+    assert orjson.loads(content)["film"]["key"] == FILM.key
+    assert b"http" not in content
+
+
+async def test_nobody_else_finds_it(records: Records) -> None:
+    await records.write(RECORD, "alice")
+    assert await reason_of_finding(records, "p-1", "bob") is Reason.NOT_FOUND
+    assert await reason_of_finding(records, "p-1", "") is Reason.NOT_FOUND
+    assert await reason_of_finding(records, "p-2", "alice") is Reason.NOT_FOUND
+
+
+async def test_a_store_that_can_not_be_read_is_told(records: Records, store: FakeObjectStore) -> None:
+    await records.write(RECORD, "alice")
+    store.unreadable = True
+    assert await reason_of_finding(records, "p-1", "alice") is Reason.STORAGE_FAILED
+
+
+async def test_the_first_intent_wins_and_the_second_gets_it(records: Records) -> None:
+    assert await records.intend("order-1", "alice", INTENT) is None
+    second = Intent("cd" * 32, AT + timedelta(seconds=5))
+    assert await records.intend("order-1", "alice", second) == INTENT
+    assert await records.intend("order-1", "alice", second) == INTENT
+
+
+async def test_the_same_name_is_anothers_to_another(records: Records) -> None:
+    assert await records.intend("order-1", "alice", INTENT) is None
+    assert await records.intend("order-1", "bob", INTENT) is None
+    assert await records.intend("order-2", "alice", INTENT) is None
+
+
+async def test_what_an_intent_led_to_is_told_to_the_second(records: Records) -> None:
+    await records.intend("order-1", "alice", INTENT)
+    await records.bind("order-1", "alice", INTENT, "p-1")
+    assert await records.intend("order-1", "alice", INTENT) == replace(INTENT, prediction_id="p-1")
+
+
+async def test_an_intent_that_led_to_nothing_may_be_had_again(records: Records, store: FakeObjectStore) -> None:
+    await records.intend("order-1", "alice", INTENT)
+    await records.withdraw("order-1", "alice")
+    await records.withdraw("order-1", "alice")
+    assert store.keys == []
+    assert await records.intend("order-1", "alice", INTENT) is None
+
+
+async def test_an_intent_that_goes_away_before_it_is_read_is_written_anew() -> None:
+    store = VanishingStore()
+    records = Records(store)
+    await records.intend("order-1", "alice", Intent("cd" * 32, AT))
+    assert await records.intend("order-1", "alice", INTENT) is None
+    assert orjson.loads(store.objects["records/video-requests/alice/order-1.json"][1])["fingerprint"] == "ab" * 32
+
+
+async def test_moments_are_kept_in_utc(records: Records) -> None:
+    await records.intend("order-1", "alice", Intent("", AT.astimezone(timezone(timedelta(hours=5, minutes=30)))))
+    found = await records.intend("order-1", "alice", INTENT)
+    assert found is not None
+    assert (found.at, found.at.tzinfo) == (AT, UTC)
+
+
+async def test_a_store_that_fails_keeps_no_intent_and_is_told(records: Records, store: FakeObjectStore) -> None:
+    store.puts_until_failure = 0
+    with pytest.raises(MediaError) as caught:
+        await records.intend("order-1", "alice", INTENT)
+    assert caught.value.reason is Reason.STORAGE_FAILED
+    store.puts_until_failure = None
+    assert await records.intend("order-1", "alice", INTENT) is None
+
+
+async def test_records_and_intents_of_one_name_are_not_in_each_others_way(records: Records) -> None:
+    await records.write(replace(RECORD, prediction_id="same"), "alice")
+    assert await records.intend("same", "alice", INTENT) is None
+    assert (await records.find("same", "alice")).provider == "replicate"
