@@ -33,6 +33,8 @@ HEAD_BYTES = 16
 
 _BEGINNINGS: Sequence[tuple[int, bytes, Kind]] = (
     (4, b"ftyp", MP4),
+    # QuickTime files from before there was a mark.
+    *((4, mark, MP4) for mark in (b"moov", b"mdat", b"wide", b"free", b"skip")),
     (0, b"\x1aE\xdf\xa3", _WEBM),
     (0, b"ID3", MP3),
     (0, b"OggS", _OGG),

@@ -83,6 +83,9 @@ def _shortest(given: Given, speech_ends: float) -> Lengths:
     film_seconds = min(given.video_seconds, speech_ends)
     cut_video = given.video_seconds - film_seconds
     if cut_video <= _SAME_SECONDS:
-        return Lengths(given.video_seconds, cut_speech_seconds=max(0.0, speech_ends - given.video_seconds))
+        return Lengths(
+            given.video_seconds,
+            cut_speech_seconds=min(given.speech_seconds, max(0.0, speech_ends - given.video_seconds)),
+        )
     frames = max(1, round(film_seconds * given.frame_rate))
     return Lengths(film_seconds, cut_video_seconds=cut_video, video_frames=frames)

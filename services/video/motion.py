@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -65,7 +66,8 @@ def motion_of(prompt: str) -> Motion:
     """Returns the motion that the prompt speaks of; one that depends on its letters alone if it speaks of none."""
     words = prompt.lower()
     for phrases, motion in _BY_WORDS:
-        if any(phrase in words for phrase in phrases):
+        # At the beginning of a word: a butterfly does not tilt the camera.
+        if re.search(rf"\b(?:{'|'.join(phrases)})", words):
             return motion
     digest = hashlib.sha256(prompt.encode()).digest()
     return _BY_WORDS[digest[0] % len(_BY_WORDS)][1]

@@ -17,6 +17,7 @@ from services.video.making import FilmOrder
 from services.video.muxing import DEFAULT_DELAY_MS, CaptionWish, MuxWish
 from services.video.providers.interface import FilmWish
 
+_EXACT = 2**53
 _POLICIES: Mapping[video_pb2.LengthPolicy, Policy] = {
     video_pb2.LENGTH_POLICY_UNSPECIFIED: Policy.FREEZE,
     video_pb2.LENGTH_POLICY_SHORTEST: Policy.SHORTEST,
@@ -34,7 +35,7 @@ def order_of(request: video_pb2.GenerateVideoRequest) -> FilmOrder:
             resolution=request.resolution,
             model=request.model,
             prompt_optimizer=request.prompt_optimizer if request.HasField("prompt_optimizer") else True,
-            model_input=_whole_numbers(MessageToDict(request.model_input)),
+            model_input=_model_input(request),
             image_input_name=request.image_input_name,
         ),
         image_url=request.image_url,
@@ -44,6 +45,14 @@ def order_of(request: video_pb2.GenerateVideoRequest) -> FilmOrder:
         detach=request.detach,
         request_id=request.request_id,
     )
+
+
+def _model_input(request: video_pb2.GenerateVideoRequest) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = _whole_numbers(MessageToDict(request.model_input))
+    except ValueError:
+        raise invalid("model_input", "must hold finite numbers only") from None
+    return found
 
 
 def mux_of(request: video_pb2.MuxVideoRequest) -> MuxWish:
@@ -89,4 +98,5 @@ def _whole_numbers(value: Any) -> Any:
         return {name: _whole_numbers(item) for name, item in value.items()}
     if isinstance(value, list):
         return [_whole_numbers(item) for item in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    exact = isinstance(value, float) and value.is_integer() and abs(value) <= _EXACT
+    return int(value) if exact else value

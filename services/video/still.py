@@ -24,7 +24,7 @@ class Still:
     data: bytes
     """A JPEG of it without anything beside the pixels, upright, on white where it was transparent."""
     size: Size
-    """Its size."""
+    """Size of the picture that was given; the JPEG's sides may be shorter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +53,14 @@ def looked_into(data: bytes, field: str, max_bytes: int) -> Still:
     """
     image = _plain(data, field)
     size = Size(*image.size)
-    while True:
+    while max(image.size) > 1:
         for quality in _JPEG_QUALITIES:
             file = io.BytesIO()
             image.save(file, "JPEG", quality=quality)
             if file.tell() <= max_bytes:
                 return Still(file.getvalue(), size)
         image = image.resize((max(1, image.width // 2), max(1, image.height // 2)), Image.Resampling.LANCZOS)
+    raise invalid(field, f"must fit into {max_bytes} bytes")
 
 
 def scene(data: bytes, short_side: int) -> Scene:
@@ -98,7 +99,7 @@ def _plain(data: bytes, field: str) -> Image.Image:
 
 
 def _label(size: Size) -> Image.Image:
-    font = ImageFont.load_default(max(14, size.height // 40))
+    font = ImageFont.load_default(max(14, min(size.width, size.height) // 32))
     left, top, right, bottom = font.getbbox(_LABEL)
     pad = 6
     label = Image.new("RGBA", (int(right - left) + 2 * pad, int(bottom - top) + 2 * pad), (0, 0, 0, 120))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 _PREFIX = "media-video-"
@@ -28,11 +29,13 @@ class Workspaces:
         """Makes the process's folder; removes it afterwards, and before that what processes that died have left."""
         self._parent.mkdir(parents=True, exist_ok=True)
         for left in self._parent.glob(f"{_PREFIX}*"):
-            if not _is_alive(left.name.removeprefix(_PREFIX).partition("-")[0]):
-                shutil.rmtree(left, ignore_errors=True)
-        self._root = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=self._parent))
+            with _claimed(left) as is_ours:
+                if is_ours:
+                    shutil.rmtree(left, ignore_errors=True)
+        self._root = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._parent))
         try:
-            yield self
+            with _claimed(self._root):
+                yield self
         finally:
             shutil.rmtree(self._root, ignore_errors=True)
             self._root = None
@@ -48,13 +51,23 @@ class Workspaces:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _is_alive(pid: str) -> bool:
-    if not pid.isdigit():
-        return False
-    with suppress(ProcessLookupError):
-        try:
-            os.kill(int(pid), 0)
-        except PermissionError:
-            return True
-        return True
-    return False
+@contextmanager
+def _claimed(folder: Path) -> Iterator[bool]:
+    """Holds a lock on a folder and tells whether it was to be had.
+
+    The system lets go of it when its holder ends, however it ends: process ids are used again, and those of another
+    container mean nothing here.
+    """
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        yield False
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        yield False
+    else:
+        yield True
+    finally:
+        os.close(descriptor)

@@ -126,8 +126,7 @@ class Fetcher:
                 try:
                     if not any_status and answer.status not in _OK:
                         raise _unreachable(field, f"must be readable for everybody; it answers {answer.status}")
-                    with _explained(field):
-                        yield answer
+                    yield answer
                 finally:
                     answer.close()
         except TimeoutError:

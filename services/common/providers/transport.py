@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -82,6 +83,7 @@ class Transport:
         *,
         begun: bool,
         headers: Mapping[str, str] | None = None,
+        timeout_seconds: float | None = None,
     ) -> Answer:
         """Returns what the provider answers.
 
@@ -91,10 +93,28 @@ class Transport:
             body: JSON to send, or a form.
             begun: Whether the provider has accepted the work before: what fails now may have been charged.
             headers: Further headers.
+            timeout_seconds: Longest that the answer may take; None where somebody else sees to it.
 
         Raises:
-            MediaError: The provider refused, failed, or could not be reached.
+            MediaError: The provider refused, failed, could not be reached, or took too long.
         """
+        try:
+            async with asyncio.timeout(timeout_seconds) as limit:
+                return await self._asked(method, url, body, begun, headers or {})
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            log.warning("a provider does not answer", provider=self._peer.name)
+            raise self._peer.failure(Reason.PROVIDER_TIMEOUT, begun=begun or method == "POST") from None
+
+    async def _asked(
+        self,
+        method: str,
+        url: str,
+        body: Mapping[str, Any] | aiohttp.MultipartWriter | None,
+        begun: bool,
+        headers: Mapping[str, str],
+    ) -> Answer:
         target = URL(url, encoded=True)
         self._check_host(target)
         sent = False
@@ -103,7 +123,9 @@ class Transport:
                 method,
                 target,
                 data=body if body is None or isinstance(body, aiohttp.MultipartWriter) else orjson.dumps(body),
-                headers=self._headers(body) | dict(headers or {}),
+                headers=self._headers(body) | dict(headers),
+                # Of a request without a body it says that it has one of unknown kind.
+                skip_auto_headers=() if body is not None else ("Content-Type",),
                 allow_redirects=False,
             ) as response:
                 sent = True
@@ -114,7 +136,9 @@ class Transport:
                 if response.status not in _OK:
                     raise self._peer.refusal(response.status, response.headers, found, begun=begun)
                 if not isinstance(found, dict):
-                    raise self._peer.failure(Reason.GENERATION_FAILED, begun=True)
+                    # Some proxy's page. What was only asked may be asked again.
+                    reason = Reason.PROVIDER_UNAVAILABLE if method == "GET" else Reason.GENERATION_FAILED
+                    raise self._peer.failure(reason, begun=True)
                 return Answer(response.status, response.headers, found)
         except aiohttp.ClientConnectorError as error:
             log.warning("a provider can not be reached", provider=self._peer.name, error_type=type(error).__name__)

@@ -7,6 +7,7 @@ from collections import deque
 _TAIL_LINES = 4
 _LINE_BYTES = 400
 _ALMOST = 99.0
+_MAX_DIGITS = 18
 
 
 class Meter:
@@ -42,7 +43,7 @@ class Meter:
         key, equals, value = line.partition(b"=")
         if equals and key == b"out_time_us":
             # "N/A" before the first frame.
-            if value.isdigit():
+            if value.isdigit() and len(value) <= _MAX_DIGITS:
                 self.percent = max(self.percent, min(_ALMOST, 100 * int(value) / self._whole_us))
         elif equals and key == b"progress":
             if value == b"end":

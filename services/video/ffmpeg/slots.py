@@ -63,18 +63,20 @@ class Slots:
             if turn.done() and not turn.cancelled():
                 # The place had been given to somebody who leaves at this moment.
                 self._give()
-            else:
+            elif (turn, tell) in self._line:
                 self._line.remove((turn, tell))
                 self._moved()
             raise
 
     def _give(self) -> None:
-        if not self._line:
-            self._free += 1
-            return
-        turn, _ = self._line.popleft()
-        turn.set_result(None)
-        self._moved()
+        while self._line:
+            turn, _ = self._line.popleft()
+            # One who leaves in this very moment may not have left the line yet.
+            if not turn.done():
+                turn.set_result(None)
+                self._moved()
+                return
+        self._free += 1
 
     def _moved(self) -> None:
         for place, (_, tell) in enumerate(self._line, 1):

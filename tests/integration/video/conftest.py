@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,8 @@ class VideoSuite:
         return path
 
     async def _last(self, call: Any) -> Any:
-        self.progress, self.chunks = [], []
+        self.progress.clear()
+        self.chunks.clear()
         async with open_stream(call):
             async for event in call:
                 which = event.WhichOneof("event")
@@ -141,7 +143,8 @@ async def running(workers: Workers, work: Path, store: FakeObjectStore, **change
     async with AsyncExitStack() as stack:
         allowed = Allowed.parse([settings.fetch_allow] if settings.fetch_allow else [])
         fetcher = await stack.enter_async_context(open_fetcher(FetchOptions(allowed, 5)))
-        replicate = await stack.enter_async_context(open_replicate(replicate_settings(settings), fetcher))
+        polling = replace(replicate_settings(settings), first_poll_seconds=0.01, longest_poll_seconds=0.02)
+        replicate = await stack.enter_async_context(open_replicate(polling, fetcher))
         usage = await stack.enter_async_context(UsageRecorder(FakeUsageStore()))
         parts = Parts(store, fetcher, workers, replicate, VideoMetrics(CollectorRegistry()), usage)
         servicer = await stack.enter_async_context(assembled(settings, parts))

@@ -38,6 +38,10 @@ _BY_STATUS: Mapping[int, Reason] = {
     503: Reason.PROVIDER_UNAVAILABLE,
     504: Reason.PROVIDER_TIMEOUT,
 }
+_REFUSED_UNSEEN = frozenset({400, 401, 402, 403, 404, 422, 429, 503})
+"""What says that nothing was begun. Anything else may come from behind the place where films are charged."""
+_SERVER_ERROR = 500
+_MAX_DELAY_SECONDS = 3600.0
 _FIELDS: Mapping[str, str] = {
     "prompt": "prompt",
     "first_frame_image": "image_url",
@@ -75,13 +79,15 @@ def refusal(status: int, headers: Mapping[str, str], body: object, *, begun: boo
         begun: Whether the film had been begun before.
     """
     reason = _BY_STATUS.get(status, Reason.GENERATION_FAILED)
+    if begun and status >= _SERVER_ERROR:
+        # The film does not care that a question about it failed.
+        reason = Reason.PROVIDER_UNAVAILABLE
     log.warning("replicate refused", status=status, reason=reason.name)
     if reason is Reason.VALIDATION_ERROR:
-        # Of a film that was begun, 404 and the like mean that Replicate no longer knows it.
-        return failure(Reason.GENERATION_FAILED, begun=True) if begun else _named(status, body)
-    # A status that nobody has heard of may come from behind the place where films are charged.
-    unknown = status not in _BY_STATUS
-    return failure(reason, begun=begun or unknown, retry_after_seconds=_retry_after(headers, body))
+        return _forgotten() if begun else _named(status, body)
+    return failure(
+        reason, begun=begun or status not in _REFUSED_UNSEEN, retry_after_seconds=_retry_after(headers, body)
+    )
 
 
 def of_failed(status: str, error: object) -> MediaError:
@@ -100,6 +106,14 @@ def of_failed(status: str, error: object) -> MediaError:
     if _BLOCKED.search(text):
         return failure(Reason.CONTENT_BLOCKED, begun=True)
     return failure(Reason.PROVIDER_TIMEOUT if _TOO_SLOW.search(text) else Reason.GENERATION_FAILED, begun=True)
+
+
+def _forgotten() -> MediaError:
+    return MediaError(
+        Reason.GENERATION_FAILED,
+        "replicate no longer knows this film; ask for it anew.",
+        metadata={"provider": PROVIDER, MAY_BE_CHARGED_KEY: "true"},
+    )
 
 
 def _named(status: int, body: object) -> MediaError:
@@ -128,12 +142,12 @@ def _named(status: int, body: object) -> MediaError:
 def _retry_after(headers: Mapping[str, str], body: object) -> float | None:
     text = headers.get("Retry-After", "")
     if text.isascii() and text.isdigit():
-        return float(text)
+        return min(_MAX_DELAY_SECONDS, float(text[:9]))
     if not isinstance(body, dict):
         return None
     seconds = body.get("retry_after")
-    if isinstance(seconds, int | float) and 0 <= seconds < 3600:  # noqa: PLR2004 - an hour: more is no delay
-        return float(seconds)
+    if isinstance(seconds, int | float) and seconds >= 0:
+        return float(min(_MAX_DELAY_SECONDS, seconds))
     detail = body.get("detail")
     found = _RESET.search(detail) if isinstance(detail, str) else None
-    return float(found.group(1)) if found else None
+    return min(_MAX_DELAY_SECONDS, float(found.group(1)[:9])) if found else None

@@ -17,6 +17,7 @@ _PERCENT = re.compile(r"(\d{1,3})(?:\.\d+)?%")
 _LOG_LETTERS = 2000
 _TYPICAL_SECONDS = 60.0
 _ALMOST = 95.0
+_OUTPUT_DEPTH = 4
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
 
@@ -58,10 +59,9 @@ def prediction_of(body: Mapping[str, Any]) -> Prediction:
     )
 
 
-def estimated(seconds: float, length_seconds: int) -> float:
-    """Returns the percentage that is usual after `seconds` of work on a film of `length_seconds`; never complete."""
-    typical = _TYPICAL_SECONDS * max(1.0, length_seconds / 6)
-    return _ALMOST * (1 - math.exp(-seconds / typical))
+def estimated(seconds: float) -> float:
+    """Returns the percentage that is usual after `seconds` of work; never complete."""
+    return _ALMOST * (1 - math.exp(-seconds / _TYPICAL_SECONDS))
 
 
 def created_at(body: Mapping[str, Any]) -> datetime | None:
@@ -74,12 +74,14 @@ def created_at(body: Mapping[str, Any]) -> datetime | None:
     return found if found is not None and found.tzinfo else None
 
 
-def _url_in(output: object) -> str:
+def _url_in(output: object, depth: int = _OUTPUT_DEPTH) -> str:
     """Returns the first address in an output, which each model shapes as it likes."""
+    if not depth:
+        return ""
     if isinstance(output, str):
         return output if output.startswith(("https://", "http://")) else ""
     items = output.values() if isinstance(output, dict) else output if isinstance(output, list) else ()
-    return next((url for item in items if (url := _url_in(item))), "")
+    return next((url for item in items if (url := _url_in(item, depth - 1))), "")
 
 
 def _percent_in(logs: object) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -13,7 +14,6 @@ from urllib.parse import quote
 import aiohttp
 import pybase64
 
-from services.common.care.facts import MAY_BE_CHARGED_KEY
 from services.common.errors import MediaError, Reason
 from services.common.given import Downloads
 from services.common.log import logger
@@ -29,7 +29,7 @@ from services.video.providers.replicate.prediction import (
 )
 from services.video.providers.replicate.request import body_of, is_of, model_for, path_of
 from services.video.providers.replicate.settings import PROVIDER, ReplicateSettings
-from services.video.providers.replicate.webhooks import Webhook, prediction_in
+from services.video.providers.replicate.webhooks import Webhook, key_in, prediction_in
 from services.video.telling import Progress, State
 
 log = logger(__name__)
@@ -41,6 +41,9 @@ _ASKED_AGAIN = 8
 _DOWNLOADS = 3
 _ALMOST = 97.0
 _OUTPUT = "output.mp4"
+_LATEST = "/predictions"
+_FILES, _SECRET = "/files", "/webhooks/default/secret"
+_ENDED_BY_ITSELF = frozenset({"succeeded", "failed", "aborted"})
 
 Pause = Callable[[asyncio.Event, float], Awaitable[None]]
 """Waits until the event is set, or so many seconds."""
@@ -75,8 +78,9 @@ class ReplicateProvider(VideoProvider):
         self._settings = settings
         self._downloads = downloads
         self._wait = wait
-        self._news: dict[str, asyncio.Event] = {}
+        self._news: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
         self._secret = settings.webhook_secret
+        self._asking = asyncio.Lock()
 
     def model_for(self, wish: FilmWish) -> str:
         """Returns the model."""
@@ -86,7 +90,9 @@ class ReplicateProvider(VideoProvider):
 
     async def begin(self, spec: FilmSpec) -> str:
         """Creates the prediction."""
-        body = body_of(spec, spec.still_url or await self._still(spec.still), self._settings)
+        if not self._settings.api_token:
+            raise failure(Reason.API_KEY_MISSING)
+        body = body_of(spec, _address(spec) or await self._uploaded(spec.still), self._settings)
         seconds = self._settings.wait_seconds
         answer = await self._ask(
             "POST", path_of(spec.model), body, begun=False, headers={"Prefer": f"wait={seconds}"} if seconds else None
@@ -108,6 +114,8 @@ class ReplicateProvider(VideoProvider):
                         return await self._fetched(done.output_url, folder)
                     except MediaError as error:
                         log.warning("a film can not be fetched", reason=error.reason.name, attempt=attempt)
+                        # It may be a moment late.
+                        await self._wait(asyncio.Event(), attempt * self._settings.longest_poll_seconds)
                 raise failure(Reason.GENERATION_FAILED, begun=True)
         except TimeoutError:
             if not limit.expired():
@@ -116,10 +124,10 @@ class ReplicateProvider(VideoProvider):
 
     async def find(self, spec: FilmSpec, since: datetime) -> str | None:
         """Looks among the latest predictions for one with the same inputs."""
-        answer = await self._ask("GET", "/predictions", begun=False)
+        answer = await self._ask("GET", _LATEST, begun=False)
         results = answer.body.get("results")
         for body in results if isinstance(results, list) else []:
-            if not isinstance(body, dict) or not is_of(body.get("input"), spec):
+            if not isinstance(body, dict) or not is_of(body, spec, _address(spec)):
                 continue
             begun, found = created_at(body), prediction_of(body)
             if begun is not None and begun >= since and found.prediction_id and found.status not in ENDED_BADLY:
@@ -130,7 +138,7 @@ class ReplicateProvider(VideoProvider):
         """Cancels the prediction."""
         answer = await self._ask("POST", f"/predictions/{quote(prediction_id, safe='')}/cancel", begun=True)
         self._wake(prediction_id)
-        return not prediction_of(answer.body).is_done
+        return prediction_of(answer.body).status not in _ENDED_BY_ITSELF
 
     async def heard(self, webhook: Webhook) -> bool:
         """Wakes whoever waits for the film that a webhook tells of, and tells whether anybody did.
@@ -140,20 +148,25 @@ class ReplicateProvider(VideoProvider):
         Raises:
             MediaError: PERMISSION_DENIED, it is not signed by Replicate; or the secret can not be had.
         """
-        if not self._secret:
-            answer = await self._ask("GET", "/webhooks/default/secret", begun=False)
-            self._secret = str(answer.body.get("key", ""))
+        if not self._settings.webhook_url and not self._secret:
+            raise MediaError(Reason.PERMISSION_DENIED, "Nobody was asked for webhooks here.")
+        async with self._asking:
+            if not self._secret:
+                answer = await self._ask("GET", _SECRET, begun=False)
+                secret = answer.body.get("key")
+                self._secret = secret if isinstance(secret, str) and key_in(secret) else ""
         return self._wake(prediction_in(webhook, self._secret, time.time()))
 
     def _wake(self, prediction_id: str) -> bool:
-        news = self._news.get(prediction_id)
-        if news is not None:
+        waiting = self._news.get(prediction_id, set())
+        for news in waiting:
             news.set()
-        return news is not None
+        return bool(waiting)
 
     async def _done(self, prediction_id: str, tell: Tell) -> Prediction:
         """Waits until there is a film."""
-        news = self._news.setdefault(prediction_id, asyncio.Event())
+        news = asyncio.Event()
+        self._news[prediction_id].add(news)
         delay, working_since = self._settings.first_poll_seconds, time.monotonic()
         try:
             while True:
@@ -171,7 +184,9 @@ class ReplicateProvider(VideoProvider):
                 await self._wait(news, delay)
                 delay = min(delay * 1.5, self._settings.longest_poll_seconds)
         finally:
-            self._news.pop(prediction_id, None)
+            self._news[prediction_id].discard(news)
+            if not self._news[prediction_id]:
+                del self._news[prediction_id]
 
     async def _asked(self, prediction_id: str) -> Answer:
         path, delay = f"/predictions/{quote(prediction_id, safe='')}", self._settings.first_poll_seconds
@@ -193,17 +208,15 @@ class ReplicateProvider(VideoProvider):
                     await asyncio.to_thread(file.write, chunk)
         return path
 
-    async def _still(self, data: bytes) -> str:
-        """Returns an address of the still that Replicate can read."""
-        if len(data) <= _INLINE_BYTES:
-            return f"data:image/jpeg;base64,{pybase64.b64encode(data).decode()}"
+    async def _uploaded(self, data: bytes) -> str:
+        """Returns an address of a still that is brought to Replicate."""
         form = aiohttp.MultipartWriter("form-data")
         note = form.append("{}")
         note.set_content_disposition("form-data", name="metadata")
         note.headers.popall(aiohttp.hdrs.CONTENT_TYPE)
         part = form.append(data, {aiohttp.hdrs.CONTENT_TYPE: "image/jpeg"})
         part.set_content_disposition("form-data", name="content", filename="still.jpg")
-        urls = (await self._ask("POST", "/files", form, begun=False)).body.get("urls")
+        urls = (await self._ask("POST", _FILES, form, begun=False)).body.get("urls")
         address = urls.get("get") if isinstance(urls, dict) else None
         if not isinstance(address, str):
             raise failure(Reason.GENERATION_FAILED)
@@ -219,12 +232,14 @@ class ReplicateProvider(VideoProvider):
         headers: dict[str, str] | None = None,
     ) -> Answer:
         url = f"{self._settings.base_url.rstrip('/')}{path}"
+        seconds = self._settings.answer_seconds + self._settings.wait_seconds
         try:
-            return await self._transport.ask(method, url, body, begun=begun, headers=headers)
+            return await self._transport.ask(method, url, body, begun=begun, headers=headers, timeout_seconds=seconds)
         except MediaError as error:
-            if path == "/files":
-                # A picture that was brought costs nothing.
-                error.metadata = {name: value for name, value in error.metadata.items() if name != MAY_BE_CHARGED_KEY}
+            if path in (_FILES, _SECRET) or (method, path) == ("GET", _LATEST):
+                # Nothing was charged, and no field of the caller's was looked at.
+                plain = Reason.GENERATION_FAILED if error.reason is Reason.VALIDATION_ERROR else error.reason
+                raise failure(plain, retry_after_seconds=error.retry_after_seconds) from None
             raise
 
 
@@ -247,9 +262,16 @@ def peer(settings: ReplicateSettings) -> Peer:
     )
 
 
+def _address(spec: FilmSpec) -> str:
+    """Returns where the still is without anything being done for it; empty where it must be brought to Replicate."""
+    if spec.still_url or len(spec.still) > _INLINE_BYTES:
+        return spec.still_url
+    return f"data:image/jpeg;base64,{pybase64.b64encode(spec.still).decode()}"
+
+
 def _progress(found: Prediction, working_seconds: float) -> Progress:
     if found.is_queued:
         return Progress(State.QUEUED)
     if found.percent is not None:
         return Progress(State.RUNNING, min(_ALMOST, found.percent))
-    return Progress(State.RUNNING, min(_ALMOST, estimated(working_seconds, 6)), estimated=True)
+    return Progress(State.RUNNING, min(_ALMOST, estimated(working_seconds)), estimated=True)

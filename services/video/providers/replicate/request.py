@@ -75,13 +75,21 @@ def body_of(spec: FilmSpec, still: str, settings: ReplicateSettings) -> dict[str
     return body
 
 
-def is_of(inputs: object, spec: FilmSpec) -> bool:
-    """Tells whether `inputs`, as Replicate repeats them, are those of `spec`, the still left aside."""
-    wanted = _inputs(spec, "")
-    image = spec.wish.image_input_name or _IMAGE_INPUT
-    return isinstance(inputs, dict) and all(
-        inputs.get(name) == value for name, value in wanted.items() if name != image
-    )
+def is_of(told: Mapping[str, Any], spec: FilmSpec, still: str) -> bool:
+    """Tells whether a prediction was asked for by `spec`.
+
+    Args:
+        told: What Replicate tells of the prediction.
+        spec: What is asked for.
+        still: Address or data URI of the still; empty where it has another one each time, and is left aside.
+    """
+    version = _version_in(spec.model)
+    if told.get("version" if version else "model") != (version or spec.model):
+        return False
+    wanted, inputs = _inputs(spec, still), told.get("input")
+    if not still:
+        del wanted[_image_input(spec)]
+    return isinstance(inputs, dict) and all(inputs.get(name) == value for name, value in wanted.items())
 
 
 def _inputs(spec: FilmSpec, still: str) -> dict[str, Any]:
@@ -100,8 +108,13 @@ def _inputs(spec: FilmSpec, still: str) -> dict[str, Any]:
         "prompt": wish.prompt,
         **{name: value for name, value in given.items() if value is not None},
         **wish.model_input,
-        wish.image_input_name or _IMAGE_INPUT: still,
+        _image_input(spec): still,
     }
+
+
+def _image_input(spec: FilmSpec) -> str:
+    known = MODELS.get(spec.model)
+    return known.image_input if known else spec.wish.image_input_name or _IMAGE_INPUT
 
 
 def _version_in(model: str) -> str:

@@ -26,6 +26,8 @@ class ReplicateSettings:
     nobody knows the id."""
     timeout_seconds: float = 1800.0
     """Longest that one film may take."""
+    answer_seconds: float = 30.0
+    """Longest that Replicate may take for one answer, beyond the seconds that it was asked to wait."""
     first_poll_seconds: float = 0.5
     """From the first answer to the first question."""
     longest_poll_seconds: float = 5.0

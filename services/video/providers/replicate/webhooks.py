@@ -14,6 +14,7 @@ from services.common.errors import MediaError, Reason
 _TOLERANCE_SECONDS = 300
 _PREFIX = "whsec_"
 _VERSION = "v1,"
+_LEAST_KEY_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,9 @@ def prediction_in(webhook: Webhook, secret: str, now_seconds: float) -> str:
     Raises:
         MediaError: PERMISSION_DENIED, it is not signed so, or is too old to be believed.
     """
-    key = base64.b64decode(secret.removeprefix(_PREFIX))
+    key = key_in(secret)
+    if key is None:
+        raise _denied("The secret of this account is not known, so that no webhook can be believed.")
     signed = f"{webhook.webhook_id}.{webhook.timestamp}.".encode() + webhook.body
     expected = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest())
     given = [item.removeprefix(_VERSION).encode() for item in webhook.signature.split() if item.startswith(_VERSION)]
@@ -55,6 +58,17 @@ def prediction_in(webhook: Webhook, secret: str, now_seconds: float) -> str:
         return ""
     prediction_id = found.get("id") if isinstance(found, dict) else None
     return prediction_id if isinstance(prediction_id, str) else ""
+
+
+def key_in(secret: object) -> bytes | None:
+    """Returns the key in a secret such as whsec_MDEy...; None if there is none that keeps a secret."""
+    if not isinstance(secret, str) or not secret.startswith(_PREFIX):
+        return None
+    try:
+        key = base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
+    except ValueError:
+        return None
+    return key if len(key) >= _LEAST_KEY_BYTES else None
 
 
 def _denied(message: str) -> MediaError:
