@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -94,11 +94,11 @@ class FilmShelf:
         Raises:
             MediaError: ALREADY_EXISTS, STORAGE_FAILED.
         """
-        sha256 = await asyncio.to_thread(_digest, path)
+        digest = hashlib.sha256()
         key = place.object_key or new_key(FOLDER, _EXTENSION)
         spec = ObjectSpec(CONTENT_TYPE, {**said, OWNER: principal})
-        await self._store.put(key, _pieces(path), spec, overwrite=place.overwrite)
-        return Film(key, sha256, media)
+        await self._store.put(key, _pieces(path, digest.update), spec, overwrite=place.overwrite)
+        return Film(key, digest.hexdigest(), media)
 
     async def url(self, film: Film) -> FilmUrl:
         """Returns where `film` can be seen now."""
@@ -126,12 +126,14 @@ class FilmShelf:
         return True
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+async def _pieces(path: Path, feed: Callable[[bytes], None]) -> AsyncIterator[bytes]:
+    """Yields a file, and feeds the digest with it on the way."""
 
+    def read() -> bytes:
+        piece = file.read(_CHUNK_BYTES)
+        feed(piece)
+        return piece
 
-async def _pieces(path: Path) -> AsyncIterator[bytes]:
-    with path.open("rb") as file:
-        while piece := await asyncio.to_thread(file.read, _CHUNK_BYTES):
+    with path.open("rb", buffering=0) as file:
+        while piece := await asyncio.to_thread(read):
             yield piece

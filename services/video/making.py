@@ -116,7 +116,7 @@ class FilmMaker:
             return await self.continued(film, provider, record)
         try:
             spec = await self._spec(order, provider, film)
-            found = None if known is None else await provider.find(spec, known.at - _CLOCKS_DIFFER)
+            found = None if known is None else await self._lost(provider, spec, known)
         except (MediaError, asyncio.CancelledError):
             if known is None:
                 await _to_its_end(self._withdrawn(order, film.principal))
@@ -175,6 +175,12 @@ class FilmMaker:
                 retry_after_seconds=_RETRY_SECONDS,
             )
         return known
+
+    async def _lost(self, provider: VideoProvider, spec: FilmSpec, known: Intent) -> str | None:
+        """Returns the id of a film that an earlier call began without living to write it down."""
+        found = await provider.find(spec, known.at - _CLOCKS_DIFFER)
+        log.warning("a film was begun by a call that did not come back", found=found is not None)
+        return found
 
     async def _spec(self, order: FilmOrder, provider: VideoProvider, film: Production) -> FilmSpec:
         data = await self.files.read(order.image_url, order.image_key, film.principal, max_bytes=MAX_STILL_BYTES)

@@ -20,6 +20,8 @@ API_TOKEN = "r8_TOKEN"
 WEBHOOK_SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"
 FILM = b"\0\0\0\x18ftypmp42\0\0\0\0isommp42" + bytes(range(256)) * 400
 
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
 _KEYS = frozenset({"input", "version", "webhook", "webhook_events_filter", "stream"})
 _ENDED = frozenset({"succeeded", "failed", "canceled", "aborted"})
 
@@ -137,6 +139,8 @@ class FakeReplicate:
         self.abandoned = 0
         """Requests whose caller left."""
         self.film = FILM
+        self.cut_films = 0
+        """How many of the next downloads end in the middle."""
         self.file_answer: Any = None
         """What takes the place of the answer to an upload."""
         self.secret_answer: Any = {"key": WEBHOOK_SECRET}
@@ -156,7 +160,7 @@ class FakeReplicate:
     def app(self) -> web.Application:
         """Returns the server."""
         app = web.Application(client_max_size=64 * 1024 * 1024)
-        routes: list[tuple[str, str, str, Callable[[web.Request], Awaitable[web.Response]]]] = [
+        routes: list[tuple[str, str, str, Answer]] = [
             ("GET", "/v1/predictions", "list", self._list),
             ("POST", "/v1/predictions", "create", self._create),
             ("POST", "/v1/models/{owner}/{name}/predictions", "create", self._create),
@@ -181,8 +185,8 @@ class FakeReplicate:
         here = f"{self.base_url}/predictions/{prediction_id}"
         return {
             "id": prediction_id,
-            "model": found.model,
-            "version": "hidden",
+            "model": found.model if "/" in found.model else "owner/name",
+            "version": "hidden" if "/" in found.model else found.model,
             "input": found.inputs,
             "logs": found.run.logs,
             "output": found.run.shape(f"{self.origin}/output/{prediction_id}.mp4") if is_done else None,
@@ -210,12 +214,10 @@ class FakeReplicate:
         async with asyncio.timeout(within_seconds), self._changed:
             await self._changed.wait_for(condition)
 
-    def _failing(
-        self, name: str, answer: Callable[[web.Request], Awaitable[web.Response]]
-    ) -> Callable[[web.Request], Awaitable[web.Response]]:
+    def _failing(self, name: str, answer: Answer) -> Answer:
         """Returns the handler that records what is asked, fails as told, and answers otherwise."""
 
-        async def handle(request: web.Request) -> web.Response:
+        async def handle(request: web.Request) -> web.StreamResponse:
             recorded = await _recorded(request)
             (self.downloads if name == "output" else self.requests).append(recorded)
             await self._notify()
@@ -276,8 +278,16 @@ class FakeReplicate:
     async def _secret(self, _: web.Request) -> web.Response:
         return web.json_response(self.secret_answer)
 
-    async def _output(self, _: web.Request) -> web.Response:
-        return web.Response(body=self.film, content_type="video/mp4")
+    async def _output(self, request: web.Request) -> web.StreamResponse:
+        if not self.cut_films:
+            return web.Response(body=self.film, content_type="video/mp4")
+        self.cut_films -= 1
+        half = web.StreamResponse(headers={"Content-Type": "video/mp4", "Content-Length": str(len(self.film))})
+        await half.prepare(request)
+        await half.write(self.film[: len(self.film) // 2])
+        if request.transport is not None:
+            request.transport.close()
+        return half
 
     async def _hang(self) -> None:
         try:

@@ -39,6 +39,7 @@ class VideoSuite:
 
     def __init__(self, channel: grpc.aio.Channel, store: FakeObjectStore, work: Path) -> None:
         self.stub: video_pb2_grpc.VideoServiceAsyncStub = video_pb2_grpc.VideoServiceStub(channel)
+        self.channel = channel
         self.store = store
         self.work = work
         """Where files lie while they are worked on."""

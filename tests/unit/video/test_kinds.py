@@ -15,6 +15,12 @@ from services.video.kinds import HEAD_BYTES, KNOWN, kind_of
         (b"\x00\x00\x00\x20ftypisom\x00\x00\x02\x00", "mp4", "mov", "mp4"),
         (b"\x00\x00\x00\x14ftypqt  \x00\x00\x00\x00", "mp4", "mov", "mp4"),
         (b"\x00\x00\x00\x1cftypM4A \x00\x00\x00\x00", "mp4", "mov", "mp4"),
+        # From before there was a mark.
+        (b"\x00\x00\x0c\x5amoov\x00\x00\x00\x6cmvhd", "mp4", "mov", "mp4"),
+        (b"\x00\x0f\x42\x40mdat\x00\x00\x01\xb3\x14\x00", "mp4", "mov", "mp4"),
+        (b"\x00\x00\x00\x08wide\x00\x0f\x42\x40mdat", "mp4", "mov", "mp4"),
+        (b"\x00\x00\x00\x10free\x00\x00\x00\x00\x00\x00\x00\x00", "mp4", "mov", "mp4"),
+        (b"\x00\x00\x00\x10skip\x00\x00\x00\x00\x00\x00\x00\x00", "mp4", "mov", "mp4"),
         (b"\x1aE\xdf\xa3\x9fB\x86\x81\x01B\xf7\x81\x01B\xf2\x81", "webm", "matroska", "webm"),
         (b"ID3\x04\x00\x00\x00\x00\x00\x23TSSE\x00\x00", "mp3", "mp3", "mp3"),
         (b"\xff\xfb\x90\x64", "mp3", "mp3", "mp3"),
@@ -66,16 +72,23 @@ def test_every_kind_is_told_by_its_first_bytes(head: bytes, name: str, demuxer: 
         b"PK\x03\x04",
         b" ID3",
         b"ftyp",
+        b"moov",
+        b"mdat\x00\x00\x00\x00",
+        b"\x00\x00\x00\x14pict\x00\x00\x00\x00",
+        b"\x00\x00\x00\x14MOOV\x00\x00\x00\x00",
     ],
 )
 def test_everything_else_is_none(head: bytes) -> None:
     assert kind_of(head) is None
 
 
+MARKS = ("ftyp", "moov", "mdat", "wide", "free", "skip")
+
+
 @given(st.text(st.characters(codec="ascii"), max_size=HEAD_BYTES))
 def test_text_is_a_file_only_where_it_says_so(text: str) -> None:
     kind = kind_of(text.encode())
-    assert kind is None or text[4:8] == "ftyp" or text.startswith(("ID3", "OggS", "fLaC", "RIFF", "RF64"))
+    assert kind is None or text[4:8] in MARKS or text.startswith(("ID3", "OggS", "fLaC", "RIFF", "RF64"))
 
 
 @given(st.binary(max_size=2 * HEAD_BYTES))

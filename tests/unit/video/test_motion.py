@@ -67,6 +67,27 @@ def test_words_of_direction_move_that_way(prompt: str, start: tuple[float, float
     assert motion.start.zoom == motion.end.zoom > 1.0
 
 
+@pytest.mark.parametrize(
+    ("word", "within"),
+    [
+        ("fly", "butterfly"),
+        ("rise", "enterprise"),
+        ("run", "prune"),
+        ("fall", "waterfall"),
+        ("say", "essay"),
+        ("pan right", "japan right"),
+    ],
+)
+def test_a_word_within_another_does_not_move_the_camera(word: str, within: str) -> None:
+    same = {motion_of(f"{within} {number}") == motion_of(f"{word} {number}") for number in range(40)}
+    assert same == {True, False}
+
+
+@pytest.mark.parametrize(("prompt", "like"), [("flying", "fly"), ("he walks", "walk"), ('"run!"', "run")])
+def test_a_word_may_have_an_ending_and_marks_around_it(prompt: str, like: str) -> None:
+    assert motion_of(prompt) == motion_of(like)
+
+
 @given(PROMPTS)
 def test_the_same_prompt_moves_the_same_way_and_every_one_moves(prompt: str) -> None:
     motion = motion_of(prompt)

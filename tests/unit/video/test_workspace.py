@@ -1,10 +1,12 @@
-"""Folders for work in progress: private, gone with the work, and never another living process's."""
+"""Folders for work in progress: private, gone with the work, and never one that somebody holds."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,21 +14,38 @@ import pytest
 from services.video.workspace import Workspaces
 
 PREFIX = "media-video-"
-NO_START = "ValueError or OverflowError of int() and os.kill()"
+HOLDS = """\
+import fcntl, os, sys
+fcntl.flock(os.open(sys.argv[1], os.O_RDONLY), fcntl.LOCK_EX)
+print("held", flush=True)
+sys.stdin.read()
+"""
+"""Holds a folder until its standard input ends."""
+TELLS_WHAT_IT_HOLDS = """\
+import os
+for number in os.listdir("/proc/self/fd"):
+    if os.path.lexists(f"/proc/self/fd/{number}"):
+        print(os.readlink(f"/proc/self/fd/{number}"))
+"""
 
 
-def left_by(pid: int | str, parent: Path) -> Path:
-    folder = parent / f"{PREFIX}{pid}-abc" / "work"
-    folder.mkdir(parents=True)
-    (folder / "film.mp4").write_bytes(b"left")
-    return folder.parent
+def left(parent: Path, name: str = "abc") -> Path:
+    """Returns a folder that somebody has left behind, with a film in it."""
+    folder = parent / f"{PREFIX}{name}"
+    (folder / "work").mkdir(parents=True)
+    (folder / "work" / "film.mp4").write_bytes(b"left")
+    return folder
 
 
-def dead_pid() -> int:
-    """Returns the id of a process that has just ended."""
-    with subprocess.Popen([sys.executable, "-c", ""]) as process:
-        process.wait()
-    return process.pid
+@contextmanager
+def holder(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Yields another process that holds `folder`."""
+    command = [sys.executable, "-I", "-S", "-c", HOLDS, str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"held\n"
+        yield process
+        process.kill()
 
 
 def names(folder: Path) -> set[str]:
@@ -37,6 +56,7 @@ def test_a_folder_is_empty_and_private_and_gone_afterwards(tmp_path: Path) -> No
     with Workspaces(tmp_path).opened() as workspaces:
         with workspaces.folder() as folder:
             assert names(folder) == set()
+            assert folder.parent.name.startswith(PREFIX)
             assert folder.stat().st_mode & 0o777 == 0o700
             assert folder.parent.stat().st_mode & 0o777 == 0o700
             (folder / "fonts").mkdir()
@@ -78,40 +98,98 @@ def test_the_place_is_made_where_it_is_absent(tmp_path: Path) -> None:
         assert parent in folder.parents
 
 
-def test_what_dead_processes_have_left_is_removed(tmp_path: Path) -> None:
-    left = left_by(dead_pid(), tmp_path)
-    unnamed = left_by("nobody", tmp_path)
+def test_a_folder_that_nobody_holds_is_removed(tmp_path: Path) -> None:
+    folders = [left(tmp_path), left(tmp_path, "1-abc"), left(tmp_path, f"{os.getpid()}-abc")]
     with Workspaces(tmp_path).opened():
-        assert not left.exists()
-        assert not unnamed.exists()
+        assert [folder.exists() for folder in folders] == [False] * 3
 
 
-def test_what_living_processes_use_and_what_is_none_of_ours_is_kept(tmp_path: Path) -> None:
-    others = [left_by(os.getppid(), tmp_path), left_by(1, tmp_path), tmp_path / "media-image-1-abc"]
-    others[-1].mkdir()
-    with Workspaces(tmp_path).opened() as first:
-        with Workspaces(tmp_path).opened(), first.folder() as folder:
+def test_a_folder_that_another_process_holds_is_kept_and_removed_once_it_has_died(tmp_path: Path) -> None:
+    folder = left(tmp_path)
+    with holder(folder) as process:
+        with Workspaces(tmp_path).opened():
+            assert (folder / "work" / "film.mp4").read_bytes() == b"left"
+        assert names(tmp_path) == {folder.name}
+        process.kill()
+        process.wait()
+        with Workspaces(tmp_path).opened():
+            assert not folder.exists()
+
+
+def test_a_folder_that_the_same_process_holds_is_kept(tmp_path: Path) -> None:
+    with Workspaces(tmp_path).opened() as first, first.folder() as folder:
+        with Workspaces(tmp_path).opened() as second, second.folder() as other:
+            assert other.parent != folder.parent
             assert folder.exists()
-        with first.folder() as folder:
-            assert folder.exists()
-    assert names(tmp_path) == {path.name for path in others}
-    assert (others[0] / "work" / "film.mp4").read_bytes() == b"left"
+        assert folder.exists()
+        assert names(tmp_path) == {folder.parent.name}
+    assert names(tmp_path) == set()
 
 
-def test_a_link_in_the_place_of_a_folder_is_not_followed(tmp_path: Path) -> None:
+def test_what_another_process_would_find_is_held_as_long_as_it_is_used(tmp_path: Path) -> None:
+    script = "import sys\nfrom pathlib import Path\nfrom services.video.workspace import Workspaces\n"
+    script += "with Workspaces(Path(sys.argv[1])).opened(): pass\n"
+    with Workspaces(tmp_path).opened() as workspaces, workspaces.folder() as folder:
+        subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, timeout=30)
+        assert folder.exists()
+
+
+def test_what_is_none_of_ours_is_kept(tmp_path: Path) -> None:
+    for name in ("media-image-abc", "video-abc", ".media-video-abc"):
+        (tmp_path / name).mkdir()
+    before = names(tmp_path)
+    with Workspaces(tmp_path).opened():
+        pass
+    assert names(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", ["", "²", "9" * 20, "-1", "a b", "\n", "*", "~", "\udcff"])
+def test_a_folder_of_any_name_does_not_keep_the_service_from_starting(tmp_path: Path, name: str) -> None:
+    folder = left(tmp_path, name)
+    with Workspaces(tmp_path).opened() as workspaces, workspaces.folder() as own:
+        assert own.exists()
+        assert not folder.exists()
+
+
+def test_what_is_no_folder_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / f"{PREFIX}file").write_bytes(b"precious")
+    os.mkfifo(tmp_path / f"{PREFIX}pipe")
+    before = names(tmp_path)
+    with Workspaces(tmp_path).opened() as workspaces, workspaces.folder() as folder:
+        assert folder.exists()
+    assert names(tmp_path) == before
+
+
+def test_links_in_the_place_of_a_folder_are_left_alone(tmp_path: Path) -> None:
+    elsewhere, parent = tmp_path / "elsewhere", tmp_path / "parent"
+    for folder in (elsewhere, parent):
+        folder.mkdir()
+    (elsewhere / "precious").write_text("precious")
+    (parent / f"{PREFIX}link").symlink_to(elsewhere)
+    (parent / f"{PREFIX}nowhere").symlink_to(tmp_path / "absent")
+    before = names(parent)
+    with Workspaces(parent).opened():
+        pass
+    assert names(parent) == before
+    assert names(elsewhere) == {"precious"}
+
+
+def test_links_within_what_was_left_are_not_followed(tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "precious").write_text("precious")
     parent = tmp_path / "parent"
-    parent.mkdir()
-    (parent / f"{PREFIX}{dead_pid()}-abc").symlink_to(elsewhere)
+    folder = left(parent)
+    (folder / "link").symlink_to(elsewhere)
     with Workspaces(parent).opened():
-        assert names(elsewhere) == {"precious"}
+        assert not folder.exists()
+    assert names(elsewhere) == {"precious"}
 
 
-@pytest.mark.xfail(strict=True, reason=NO_START)
-@pytest.mark.parametrize("pid", ["²", "9" * 20])
-def test_a_folder_that_names_no_process_does_not_keep_the_service_from_starting(tmp_path: Path, pid: str) -> None:
-    left_by(pid, tmp_path)
-    with Workspaces(tmp_path).opened() as workspaces, workspaces.folder() as folder:
-        assert folder.exists()
+def test_the_lock_is_not_handed_on_to_what_the_service_starts(tmp_path: Path) -> None:
+    with Workspaces(tmp_path).opened():
+        (folder,) = tmp_path.iterdir()
+        command = [sys.executable, "-I", "-S", "-c", TELLS_WHAT_IT_HOLDS]
+        told = subprocess.run(command, check=True, capture_output=True, text=True, timeout=30, close_fds=False).stdout
+    assert "/" in told
+    assert str(folder) not in told

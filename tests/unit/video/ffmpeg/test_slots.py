@@ -165,7 +165,6 @@ async def test_a_place_given_to_one_who_leaves_is_free_where_nobody_waits() -> N
         assert third.places == []
 
 
-@pytest.mark.xfail(strict=True, reason="a place is given to a cancelled future: InvalidStateError, and it is lost")
 async def test_a_place_is_not_lost_where_its_holder_and_the_next_are_cancelled_together() -> None:
     async with crew_of(1) as crew:
         first, second = await crew.come(2)
@@ -179,7 +178,6 @@ async def test_a_place_is_not_lost_where_its_holder_and_the_next_are_cancelled_t
         assert crew.at_work == [first, third]
 
 
-@pytest.mark.xfail(strict=True, reason="a place is given to a cancelled future: InvalidStateError, and it is lost")
 async def test_a_place_given_back_as_the_next_leaves_goes_to_the_one_behind() -> None:
     async with crew_of(1) as crew:
         async with AsyncExitStack() as held:

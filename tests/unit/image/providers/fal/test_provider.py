@@ -173,7 +173,6 @@ async def test_a_refusal_is_told_in_our_words(
         (Run(body={"images": [{"url": "x"}], "has_nsfw_concepts": [True]}), Reason.CONTENT_BLOCKED),
         (Run(body={"images": []}), Reason.GENERATION_FAILED),
         (Run(body={}), Reason.GENERATION_FAILED),
-        (Run(body=["odd"]), Reason.GENERATION_FAILED),
         (Run(body={"images": [{"url": "data:image/png;base64,!!"}]}), Reason.GENERATION_FAILED),
     ],
 )
@@ -198,6 +197,16 @@ async def test_a_status_that_can_not_be_had_is_asked_for_again(fal: FakeFal, pro
     error = await failure(provider)
     assert error.reason is Reason.PROVIDER_UNAVAILABLE
     assert MAY_BE_CHARGED_KEY in error.metadata
+
+
+async def test_a_page_in_the_place_of_a_picture_is_asked_again(fal: FakeFal, provider: FalProvider) -> None:
+    # Some proxy's, which the picture does not care about.
+    fal.runs.append(Run(body=["odd"]))
+    error = await failure(provider)
+    assert error.reason is Reason.PROVIDER_UNAVAILABLE
+    assert MAY_BE_CHARGED_KEY in error.metadata
+    assert [request.path.rpartition("/")[2] for request in fal.requests].count("request-1") == 3
+    assert fal.paid == 1
 
 
 async def test_who_leaves_cancels_in_the_queue(fal: FakeFal, provider: FalProvider) -> None:

@@ -11,6 +11,7 @@ from multidict import CIMultiDict
 from services.common.care.facts import MAY_BE_CHARGED_KEY
 from services.common.errors import MediaError, Reason
 from services.video.providers.replicate.failures import failure, of_failed, refusal
+from tests.conftest import LogLines
 from tests.fakes.replicate import (
     BAD_VERSION,
     BROKEN,
@@ -25,7 +26,6 @@ from tests.fakes.replicate import (
     problem,
     refused_fields,
 )
-from tests.conftest import LogLines
 
 SECRET = "the prompt of somebody, $4.20 left"
 
@@ -64,7 +64,9 @@ def test_a_refusal_has_a_reason(answer: Failure, reason: Reason) -> None:
     assert error.metadata["provider"] == "replicate"
 
 
-@pytest.mark.parametrize("answer", [problem(400, "bad"), UNAUTHENTICATED, NO_CREDIT, NOT_FOUND, THROTTLED_BY_BODY])
+@pytest.mark.parametrize(
+    "answer", [problem(400, "bad"), UNAUTHENTICATED, NO_CREDIT, NOT_FOUND, BAD_VERSION, THROTTLED_BY_BODY, DOWN]
+)
 def test_what_is_refused_before_it_begins_costs_nothing(answer: Failure) -> None:
     assert not is_charged(refused(answer))
 
@@ -73,6 +75,26 @@ def test_what_is_refused_before_it_begins_costs_nothing(answer: Failure) -> None
 def test_a_status_that_says_nothing_may_come_after_the_film_was_begun(answer: Failure) -> None:
     error = refused(answer)
     assert (error.reason, is_charged(error)) == (Reason.GENERATION_FAILED, True)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (BROKEN, Reason.GENERATION_FAILED),
+        (Failure(502), Reason.PROVIDER_UNAVAILABLE),
+        (Failure(504), Reason.PROVIDER_TIMEOUT),
+        (problem(408, "slow"), Reason.PROVIDER_TIMEOUT),
+    ],
+)
+def test_an_answer_from_behind_the_till_may_be_charged(answer: Failure, reason: Reason) -> None:
+    error = refused(answer)
+    assert (error.reason, is_charged(error)) == (reason, True)
+
+
+@pytest.mark.parametrize("answer", [BROKEN, Failure(502), DOWN, Failure(504), Failure(520), Failure(599)])
+def test_a_film_does_not_care_that_a_question_about_it_failed(answer: Failure) -> None:
+    error = refused(answer, begun=True)
+    assert (error.reason, is_charged(error)) == (Reason.PROVIDER_UNAVAILABLE, True)
 
 
 @pytest.mark.parametrize("answer", [UNAUTHENTICATED, NO_CREDIT, THROTTLED_BY_HEADER, DOWN, Failure(504), BROKEN])
@@ -84,6 +106,7 @@ def test_what_is_refused_after_the_film_was_begun_may_be_charged(answer: Failure
 def test_a_film_that_replicate_no_longer_knows_is_no_mistake_of_the_caller(answer: Failure) -> None:
     error = refused(answer, begun=True)
     assert (error.reason, is_charged(error), error.violations) == (Reason.GENERATION_FAILED, True, ())
+    assert "no longer knows this film" in error.message
 
 
 @pytest.mark.parametrize(
@@ -133,7 +156,14 @@ def test_an_answer_of_any_shape_is_a_refusal_without_fields(body: Any) -> None:
         ({}, {"retry_after": 1.5, "detail": "resets in ~30s"}, 1.5),
         ({}, {"retry_after": "soon", "detail": "resets in ~30s"}, 30),
         ({}, {"retry_after": -1, "detail": "later"}, None),
-        ({}, {"retry_after": 86_400}, None),
+        ({}, {"retry_after": 86_400}, 3600),
+        ({}, {"retry_after": 1e300}, 3600),
+        ({}, {"detail": "resets in ~86400s"}, 3600),
+        ({}, {"detail": f"resets in ~{'9' * 5000}s"}, 3600),
+        ({"Retry-After": "86400"}, None, 3600),
+        ({"Retry-After": "9" * 5000}, None, 3600),
+        ({"Retry-After": "3600"}, None, 3600),
+        ({"Retry-After": "-1"}, None, None),
         ({"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}, {"retry_after": 2}, 2),
         ({"Retry-After": "\u00b2"}, None, None),
         ({}, None, None),

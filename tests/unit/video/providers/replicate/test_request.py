@@ -122,12 +122,47 @@ def test_webhooks_are_asked_for_where_there_is_an_address_and_of_the_end_only() 
     assert (body["webhook"], body["webhook_events_filter"]) == ("https://me.example/hook", ["completed"])
 
 
-def test_a_prediction_is_known_by_its_inputs_whatever_its_still() -> None:
-    spec = spec_of(seconds=10)
-    assert is_of(inputs_of(spec), spec)
-    assert is_of(inputs_of(spec) | {"first_frame_image": "data:image/jpeg;base64,AAAA", "added": 1}, spec)
-    other = spec_of(OTHER, image_input_name="image")
-    assert is_of({"prompt": "a cat", "image": "x"}, other)
+def told_of(spec: FilmSpec, still: str = STILL, **changes: Any) -> dict[str, Any]:
+    """Returns what Replicate tells of a prediction by `spec`, some of its inputs changed."""
+    owner, _, version = spec.model.rpartition(":")
+    model = {"model": owner or OTHER, "version": version} if len(version) == 64 else {"model": spec.model}
+    return {"version": "hidden", **model, "input": body_of(spec, still, SETTINGS)["input"] | changes}
+
+
+@pytest.mark.parametrize("model", [DEFAULT_MODEL, OTHER, f"{OTHER}:{VERSION}", VERSION])
+def test_a_prediction_is_known_by_its_model_inputs_and_still(model: str) -> None:
+    spec = spec_of(model, seconds=10)
+    assert is_of(told_of(spec), spec, STILL)
+    # A model may have defaults of its own.
+    assert is_of(told_of(spec, added=1), spec, STILL)
+
+
+def test_a_prediction_with_another_still_is_another() -> None:
+    for spec in (spec_of(), spec_of(OTHER), spec_of(OTHER, image_input_name="image")):
+        assert not is_of(told_of(spec, "https://x/another.png"), spec, STILL)
+        assert not is_of(told_of(spec, "data:image/jpeg;base64,AAAA"), spec, "data:image/jpeg;base64,AAAB")
+
+
+def test_a_still_that_is_elsewhere_each_time_is_left_aside() -> None:
+    for spec in (spec_of(), spec_of(OTHER), spec_of(OTHER, image_input_name="image")):
+        assert is_of(told_of(spec, "https://api.replicate.com/v1/files/file-1"), spec, "")
+        assert not is_of(told_of(spec, prompt="a dog"), spec, "")
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        (DEFAULT_MODEL, {"model": OTHER}),
+        (DEFAULT_MODEL, {"model": None}),
+        (OTHER, {"model": f"{OTHER}-2"}),
+        (VERSION, {"version": VERSION[::-1]}),
+        (f"{OTHER}:{VERSION}", {"version": "hidden"}),
+        (f"{OTHER}:{VERSION}", {"version": [VERSION]}),
+    ],
+)
+def test_a_prediction_of_another_model_or_version_is_another(model: str, told: dict[str, Any]) -> None:
+    spec = spec_of(model)
+    assert not is_of(told_of(spec) | told, spec, STILL)
 
 
 @pytest.mark.parametrize(
@@ -135,12 +170,12 @@ def test_a_prediction_is_known_by_its_inputs_whatever_its_still() -> None:
 )
 def test_a_prediction_with_another_input_is_another(inputs: dict[str, Any]) -> None:
     spec = spec_of(seconds=10)
-    assert not is_of(inputs_of(spec) | inputs, spec)
+    assert not is_of(told_of(spec, **inputs), spec, STILL)
 
 
 @pytest.mark.parametrize("inputs", [None, {}, [], "a cat", 1])
 def test_inputs_that_were_removed_are_of_nobody(inputs: object) -> None:
-    assert not is_of(inputs, spec_of())
+    assert not is_of(told_of(spec_of()) | {"input": inputs}, spec_of(), STILL)
 
 
 def test_neither_token_nor_secret_nor_still_is_printed() -> None:

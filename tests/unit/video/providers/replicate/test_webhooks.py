@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 
 from services.common.errors import MediaError, Reason
 from services.video.providers.replicate import Webhook
-from services.video.providers.replicate.webhooks import prediction_in
+from services.video.providers.replicate.webhooks import key_in, prediction_in
 from tests.fakes.replicate import signature
 
 VECTOR = json.loads(
@@ -112,8 +114,38 @@ def test_a_signed_webhook_that_names_no_film_names_none(body: bytes) -> None:
     assert prediction_in(signed(body), SECRET, SENT_AT) == ""
 
 
-def test_a_secret_without_its_prefix_is_the_same_secret() -> None:
-    assert prediction_in(GIVEN, SECRET.removeprefix("whsec_"), SENT_AT) == "p1"
+def test_the_key_is_what_follows_the_prefix() -> None:
+    assert key_in(SECRET) == b"0123456789abcdef01234567"
+    assert key_in(f"whsec_{base64.b64encode(bytes(16)).decode()}") == bytes(16)
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "",
+        "whsec_",
+        SECRET.removeprefix("whsec_"),
+        SECRET.upper(),
+        f" {SECRET}",
+        f"{SECRET}\n",
+        f"{SECRET}!",
+        SECRET[:-1],
+        "whsec_" + "QUJD" * 5,
+        "whsec_\u00e4\u00f6" + "QUJD" * 8,
+        "\ud800",
+    ],
+)
+def test_without_a_secret_that_keeps_one_nothing_is_believed(secret: str) -> None:
+    assert key_in(secret) is None
+    # Not even what is signed with nothing at all.
+    empty = base64.b64encode(hmac.digest(b"", f"{GIVEN.webhook_id}.{GIVEN.timestamp}.".encode() + GIVEN.body, "sha256"))
+    for webhook in (GIVEN, replace(GIVEN, signature=f"v1,{empty.decode()}")):
+        assert "not known" in denied(webhook, secret=secret).message
+
+
+@pytest.mark.parametrize("secret", [None, 7, ["whsec_"], {"key": SECRET}, SECRET.encode()])
+def test_what_is_no_text_is_no_secret(secret: object) -> None:
+    assert key_in(secret) is None
 
 
 def test_neither_secret_nor_signature_is_passed_on() -> None:

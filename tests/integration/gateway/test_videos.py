@@ -1,0 +1,173 @@
+"""Films over HTTP: lines of progress, films while they are made, files in JSON, and webhooks."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import orjson
+import pytest
+
+from services.common.pictures import Size
+from services.common.storage import ObjectSpec
+from services.common.workers import Workers
+from tests.fakes.drawing import picture
+from tests.fakes.gateway import gateway_before
+from tests.fakes.media import speech
+from tests.fakes.object_store import FakeObjectStore
+from tests.fakes.replicate import API_TOKEN, WEBHOOK_SECRET, FakeReplicate, Run, running_replicate
+from tests.integration.video.conftest import VideoSuite, running, two_seconds, workers
+
+__all__ = ["two_seconds", "workers"]
+
+ALICE = {"X-Media-Principal": "alice"}
+
+
+@pytest.fixture
+async def replicate(two_seconds: bytes) -> AsyncIterator[FakeReplicate]:
+    async with running_replicate() as fake:
+        fake.film = two_seconds
+        yield fake
+
+
+@pytest.fixture
+async def suite(workers: Workers, tmp_path: Path, replicate: FakeReplicate) -> AsyncIterator[VideoSuite]:
+    store = FakeObjectStore()
+    await store.put("images/cat.png", picture(Size(320, 200)), ObjectSpec("image/png", {"owner": "alice"}))
+    async with running(
+        workers,
+        tmp_path / "work",
+        store,
+        default_provider="embedded",
+        replicate_api_token=API_TOKEN,
+        replicate_base_url=replicate.base_url,
+        replicate_webhook_secret=WEBHOOK_SECRET,
+    ) as started:
+        yield started
+
+
+@pytest.fixture
+async def http(suite: VideoSuite) -> AsyncIterator[aiohttp.ClientSession]:
+    async with gateway_before(video=suite.channel) as session:
+        yield session
+
+
+def in_base64(data: bytes) -> dict[str, str]:
+    return {"data": base64.b64encode(data).decode()}
+
+
+async def lines_of(answer: aiohttp.ClientResponse) -> list[dict[str, Any]]:
+    assert answer.content_type == "application/x-ndjson"
+    return [orjson.loads(line) async for line in answer.content]
+
+
+async def error_of(answer: aiohttp.ClientResponse) -> dict[str, Any]:
+    error: dict[str, Any] = (await answer.json())["error"]
+    return error
+
+
+async def test_a_film_comes_as_lines_of_progress_and_last_the_film(http: aiohttp.ClientSession) -> None:
+    body = {"prompt": "zoom in", "imageKey": "images/cat.png", "seconds": 1, "resolution": "512p"}
+    async with http.post("/api/video/generate", json=body, headers=ALICE) as answer:
+        assert answer.status == 200
+        *progress, last = await lines_of(answer)
+    assert [set(line) for line in progress] == [{"progress"}] * len(progress)
+    assert {line["progress"]["predictionId"] for line in progress} == {last["video"]["predictionId"]}
+    assert last["video"]["film"]["contentType"] == "video/mp4"
+    body = {"predictionId": last["video"]["predictionId"]}
+    async with http.post("/api/video/resume", json=body, headers=ALICE) as answer:
+        assert (await lines_of(answer))[-1]["video"]["film"]["key"] == last["video"]["film"]["key"]
+    async with http.delete(f"/api/video/{last['video']['film']['key']}", headers=ALICE) as answer:
+        assert await answer.json() == {"success": True, "deletedKeys": [last["video"]["film"]["key"]]}
+
+
+async def test_speech_and_film_come_in_base64(http: aiohttp.ClientSession, two_seconds: bytes) -> None:
+    body = {"video": in_base64(two_seconds), "audio": in_base64(speech(3.0)), "lengthPolicy": "LENGTH_POLICY_LOOP"}
+    async with http.post("/api/video/mux", json=body, headers=ALICE) as answer:
+        video = (await lines_of(answer))[-1]["video"]
+    assert (video["loopedSeconds"], video["audioDelayMs"], video["videoCopied"]) == (1.5, 500, True)
+
+
+async def test_a_film_is_streamed_while_it_is_made(http: aiohttp.ClientSession, two_seconds: bytes) -> None:
+    body = {"video": in_base64(two_seconds), "audio": in_base64(speech(1.0))}
+    async with http.post("/api/video/mux/stream", json=body, headers=ALICE) as answer:
+        assert (answer.status, answer.content_type, answer.content_length) == (200, "video/mp4", None)
+        film = await answer.read()
+    assert film[4:8] == b"ftyp"
+    assert b"moof" in film
+
+
+async def test_a_file_is_told_apart(http: aiohttp.ClientSession, two_seconds: bytes) -> None:
+    async with http.post("/api/video/probe", json={"media": in_base64(two_seconds)}, headers=ALICE) as answer:
+        told = await answer.json()
+    assert (told["success"], told["container"], told["durationSeconds"]) == (True, "mp4", 2.0)
+    assert [(stream["kind"], stream["codec"], stream["width"]) for stream in told["streams"]] == [
+        ("video", "h264", 320)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/api/video/generate", {"prompt": "", "imageKey": "images/cat.png"}, "prompt"),
+        ("/api/video/generate", {"prompt": "x", "imageKey": "images/cat.png", "seconds": 61}, "seconds"),
+        ("/api/video/generate", {"prompt": "x", "imageKey": "images/cat.png", "colour": 1}, "colour"),
+        ("/api/video/generate", {"prompt": "x", "imageUrl": "http://169.254.169.254/"}, "imageUrl"),
+        ("/api/video/mux", {"video": {"data": "AAAA"}}, "audio"),
+        ("/api/video/mux", {"video": in_base64(b"#EXTM3U\n" * 9), "audio": in_base64(speech(0.1))}, "video"),
+        ("/api/video/mux/stream", {"video": in_base64(b"<svg/>" * 9), "audio": in_base64(speech(0.1))}, "video"),
+        ("/api/video/probe", {"media": {"url": "file:///etc/passwd"}}, "media.url"),
+        ("/api/video/resume", {"predictionId": "nobody-knows-it"}, "predictionId"),
+        ("/api/video/cancel", {"predictionId": "../../x"}, "predictionId"),
+    ],
+)
+async def test_an_early_refusal_is_a_plain_error(
+    http: aiohttp.ClientSession, path: str, body: dict[str, Any], field: str
+) -> None:
+    async with http.post(path, json=body, headers=ALICE) as answer:
+        assert 400 <= answer.status < 500
+        assert field in [detail["field"] for detail in (await error_of(answer))["details"]]
+
+
+async def test_streaming_has_a_route_of_its_own(http: aiohttp.ClientSession) -> None:
+    body = {"video": {"key": "a"}, "audio": {"key": "b"}, "streamMedia": True}
+    async with http.post("/api/video/mux", json=body, headers=ALICE) as answer:
+        assert answer.status == 400
+        assert "/api/video/mux/stream" in (await error_of(answer))["message"]
+
+
+async def test_a_late_failure_is_the_last_line_and_cuts_the_answer(
+    http: aiohttp.ClientSession, replicate: FakeReplicate
+) -> None:
+    replicate.runs.append(Run(statuses=("processing", "failed"), error="NSFW content detected: the prompt was X"))
+    body = {"prompt": "x", "imageKey": "images/cat.png", "provider": "replicate"}
+    received, is_cut = b"", False
+    async with http.post("/api/video/generate", json=body, headers=ALICE) as answer:
+        try:
+            async for chunk in answer.content.iter_any():
+                received += chunk
+        except aiohttp.ClientPayloadError:
+            is_cut = True
+    assert is_cut
+    last = orjson.loads(received.splitlines()[-1])
+    assert last["error"]["code"] == "CONTENT_BLOCKED"
+    assert b"the prompt was" not in received
+
+
+async def test_a_signed_webhook_is_taken_and_a_foreign_one_is_not(
+    http: aiohttp.ClientSession, replicate: FakeReplicate
+) -> None:
+    body = {"prompt": "x", "imageKey": "images/cat.png", "provider": "replicate"}
+    async with http.post("/api/video/generate", json=body, headers=ALICE) as answer:
+        await lines_of(answer)
+    headers, data = replicate.webhook("p1", time.time())
+    async with http.post("/webhooks/replicate", data=data, headers=headers) as answer:
+        assert await answer.json() == {"success": True, "awaited": False}
+    async with http.post("/webhooks/replicate", data=data + b" ", headers=headers) as answer:
+        assert answer.status == 403
+    async with http.post("/webhooks/replicate", data=data) as answer:
+        assert answer.status == 400

@@ -1,0 +1,95 @@
+"""The provider replicate with a server of its own, and what tests ask of both."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.common.care.facts import MAY_BE_CHARGED_KEY
+from services.common.errors import MediaError
+from services.common.fetch import FetchOptions, open_fetcher
+from services.common.fetch.addresses import Allowed
+from services.common.providers import Transport, open_session
+from services.video.providers.interface import FilmSpec, FilmWish
+from services.video.providers.replicate import ReplicateProvider, ReplicateSettings
+from services.video.providers.replicate.provider import Pause, peer
+from services.video.providers.replicate.settings import DEFAULT_MODEL
+from services.video.telling import Progress
+from tests.fakes.replicate import API_TOKEN, FakeReplicate
+
+GOLDEN = Path(__file__).parents[4] / "golden" / "replicate"
+VERSION = "c43b610efe40d08a28d2c07cb3515dab1cd3324dfc7418f3304a092571071d22"
+JPEG = b"\xff\xd8\xff\xe0 no real picture"
+CAT = FilmSpec(FilmWish("a cat"), DEFAULT_MODEL, JPEG, "https://x/y.png")
+OWN_CAT = replace(CAT, still_url="")
+BIG_CAT = replace(OWN_CAT, still=JPEG + bytes(200 * 1024))
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+async def at_once(_: asyncio.Event, __: float) -> None:
+    await asyncio.sleep(0)
+
+
+class Delays:
+    """Waits that do not take any time, written down."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    async def __call__(self, news: asyncio.Event, seconds: float) -> None:
+        self.seconds.append(seconds)
+
+
+def settings_of(replicate: FakeReplicate, **changes: Any) -> ReplicateSettings:
+    return replace(ReplicateSettings(API_TOKEN, replicate.base_url, wait_seconds=0, timeout_seconds=10), **changes)
+
+
+@asynccontextmanager
+async def provider_of(
+    replicate: FakeReplicate, wait: Pause = at_once, **changes: Any
+) -> AsyncIterator[ReplicateProvider]:
+    settings = settings_of(replicate, **changes)
+    allowed = FetchOptions(Allowed.parse(["127.0.0.0/8"]), 5)
+    async with open_session() as session, open_fetcher(allowed) as downloads:
+        yield ReplicateProvider(Transport(session, peer(settings)), settings, downloads, wait)
+
+
+def ignored(_: Progress) -> None:
+    return
+
+
+async def brought(provider: ReplicateProvider, folder: Path, spec: FilmSpec = CAT) -> bytes:
+    return (await provider.bring(await provider.begin(spec), folder, ignored)).read_bytes()
+
+
+async def failure(provider: ReplicateProvider, folder: Path, spec: FilmSpec = CAT) -> MediaError:
+    with pytest.raises(MediaError) as caught:
+        await brought(provider, folder, spec)
+    return caught.value
+
+
+def is_charged(error: MediaError) -> bool:
+    return MAY_BE_CHARGED_KEY in error.metadata
+
+
+def golden(name: str) -> Any:
+    return json.loads((GOLDEN / f"{name}.json").read_text())
+
+
+def assert_golden(replicate: FakeReplicate, number: int, name: str, **changes: Any) -> None:
+    sent, expected = replicate.requests[number], golden(name)
+    body = expected["body"]
+    headers = {**expected["semantic_headers"], **changes.pop("headers", {})}
+    assert (sent.method, sent.path) == (expected["method"], expected["path"])
+    assert [list(pair) for pair in sent.query] == expected["query"]
+    assert sent.body == (body and {**body, **changes})
+    assert {key: sent.headers.get(key) for key in headers} == headers
+    assert ("prefer" in sent.headers) == ("prefer" in headers)

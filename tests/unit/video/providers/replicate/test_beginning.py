@@ -1,0 +1,201 @@
+"""Films by Replicate are begun and cancelled with the requests of its own client, and never begun twice."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.common.errors import MediaError, Reason
+from services.common.fetch import open_fetcher
+from services.video.providers.interface import FilmWish
+from services.video.providers.replicate import ReplicateProvider, open_replicate
+from services.video.providers.replicate.settings import DEFAULT_MODEL
+from tests.fakes.replicate import (
+    BROKEN,
+    CUT,
+    CUT_AFTER_WORK,
+    DOWN,
+    FILM,
+    HANGS,
+    NO_CREDIT,
+    NOT_FOUND,
+    THROTTLED_BY_BODY,
+    THROTTLED_BY_HEADER,
+    UNAUTHENTICATED,
+    Failure,
+    FakeReplicate,
+    Run,
+    problem,
+    refused_fields,
+)
+from tests.fakes.web_host import running_web_host
+from tests.unit.video.providers.replicate.rig import (
+    BIG_CAT,
+    CAT,
+    JPEG,
+    OWN_CAT,
+    VERSION,
+    assert_golden,
+    brought,
+    failure,
+    golden,
+    is_charged,
+    provider_of,
+    settings_of,
+)
+
+
+async def test_a_prediction_of_a_model_is_created_as_the_official_client_does(replicate: FakeReplicate) -> None:
+    async with provider_of(replicate, webhook_url="https://me.example/hook") as provider:
+        await provider.begin(CAT)
+    # Of the beginning nobody needs to hear: it is known from the answer.
+    assert_golden(replicate, 0, "models.predictions.create", webhook_events_filter=["completed"])
+
+
+async def test_the_first_answer_may_be_held_back_for_the_film(replicate: FakeReplicate, tmp_path: Path) -> None:
+    replicate.runs.append(Run(first="succeeded"))
+    async with provider_of(replicate, wait_seconds=5) as provider:
+        assert await brought(provider, tmp_path) == FILM
+    assert_golden(replicate, 0, "models.predictions.create_wait5")
+
+
+async def test_a_version_is_created_as_the_official_client_does(replicate: FakeReplicate) -> None:
+    wish = FilmWish("a cat", seconds=6, resolution="768p", model_input={"prompt_optimizer": True})
+    async with provider_of(replicate, wait_seconds=1) as provider:
+        await provider.begin(replace(CAT, wish=wish, model=f"minimax/hailuo-02:{VERSION}"))
+    assert_golden(replicate, 0, "predictions.create_version", headers={"prefer": "wait=1"})
+
+
+async def test_a_small_still_is_sent_as_a_data_uri(replicate: FakeReplicate, provider: ReplicateProvider) -> None:
+    await provider.begin(OWN_CAT)
+    (sent,) = replicate.requests
+    head, _, data = sent.body["input"]["first_frame_image"].partition(",")
+    assert (head, base64.b64decode(data)) == ("data:image/jpeg;base64", JPEG)
+
+
+async def test_a_large_still_is_brought_as_a_file_first(replicate: FakeReplicate, provider: ReplicateProvider) -> None:
+    await provider.begin(BIG_CAT)
+    upload, creation = replicate.requests
+    expected = golden("files.create")
+    assert (upload.method, upload.path) == (expected["method"], expected["path"])
+    assert upload.headers["authorization"] == expected["semantic_headers"]["authorization"]
+    assert upload.headers["content-type"].startswith("multipart/form-data; boundary=")
+    still = {"Content-Type": "image/jpeg", "Content-Disposition": 'form-data; name="content"; filename="still.jpg"'}
+    headers = [part["headers"] for part in expected["body"]["multipart"]]
+    assert [part.headers.keys() for part in upload.parts] == [part.keys() for part in headers]
+    assert [part.headers for part in upload.parts] == [headers[0], still]
+    assert [part.data for part in upload.parts] == [b"{}", BIG_CAT.still]
+    assert creation.body["input"]["first_frame_image"] == f"{replicate.base_url}/files/file-1"
+
+
+@pytest.mark.parametrize("answer", [{}, {"urls": None}, {"urls": {"get": 7}}])
+async def test_a_still_without_an_address_begins_nothing(
+    replicate: FakeReplicate, provider: ReplicateProvider, tmp_path: Path, answer: Any
+) -> None:
+    replicate.file_answer = answer
+    error = await failure(provider, tmp_path, BIG_CAT)
+    assert (error.reason, is_charged(error)) == (Reason.GENERATION_FAILED, False)
+    assert replicate.created == 0
+
+
+@pytest.mark.parametrize(
+    "answer", [CUT, BROKEN, DOWN, Failure(502), Failure(504), Failure(200), HANGS, THROTTLED_BY_BODY, NOT_FOUND]
+)
+async def test_a_still_that_can_not_be_brought_costs_nothing(
+    replicate: FakeReplicate, tmp_path: Path, answer: Failure
+) -> None:
+    replicate.failures["files"].append(answer)
+    async with provider_of(replicate, answer_seconds=0.2) as provider:
+        error = await failure(provider, tmp_path, BIG_CAT)
+    # No field of the caller's was looked at.
+    assert (error.violations, is_charged(error)) == ((), False)
+    assert replicate.created == 0
+
+
+async def test_an_address_of_the_still_is_passed_on_and_not_visited(
+    replicate: FakeReplicate, provider: ReplicateProvider
+) -> None:
+    async with running_web_host() as other:
+        await provider.begin(replace(BIG_CAT, still_url=other.url("/cat.jpg")))
+        assert other.requests == []
+    (sent,) = replicate.requests
+    assert sent.body["input"]["first_frame_image"] == other.url("/cat.jpg")
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason", "charged"),
+    [
+        (UNAUTHENTICATED, Reason.PROVIDER_REJECTED_KEY, False),
+        (NO_CREDIT, Reason.PROVIDER_QUOTA_EXCEEDED, False),
+        (NOT_FOUND, Reason.VALIDATION_ERROR, False),
+        (refused_fields("input.first_frame_image"), Reason.VALIDATION_ERROR, False),
+        (THROTTLED_BY_HEADER, Reason.PROVIDER_BUSY, False),
+        (THROTTLED_BY_BODY, Reason.PROVIDER_BUSY, False),
+        (DOWN, Reason.PROVIDER_UNAVAILABLE, False),
+        # These may come from behind the place where films are charged.
+        (BROKEN, Reason.GENERATION_FAILED, True),
+        (Failure(502), Reason.PROVIDER_UNAVAILABLE, True),
+        (Failure(504), Reason.PROVIDER_TIMEOUT, True),
+        (problem(408, "slow"), Reason.PROVIDER_TIMEOUT, True),
+        (CUT, Reason.PROVIDER_UNAVAILABLE, True),
+        (CUT_AFTER_WORK, Reason.PROVIDER_UNAVAILABLE, True),
+        (Failure(201, ["odd"]), Reason.GENERATION_FAILED, True),
+        (Failure(201), Reason.GENERATION_FAILED, True),
+        (Failure(201, {"status": "starting"}), Reason.GENERATION_FAILED, True),
+        (Failure(201, {"id": "../x"}), Reason.GENERATION_FAILED, True),
+    ],
+)
+async def test_a_creation_that_fails_is_told_in_our_words_and_not_repeated(
+    replicate: FakeReplicate,
+    provider: ReplicateProvider,
+    tmp_path: Path,
+    answer: Failure,
+    reason: Reason,
+    charged: bool,
+) -> None:
+    replicate.failures["create"].append(answer)
+    error = await failure(provider, tmp_path)
+    assert (error.reason, is_charged(error)) == (reason, charged)
+    assert len(replicate.requests) == 1
+
+
+async def test_a_creation_that_is_never_answered_may_be_charged(replicate: FakeReplicate, tmp_path: Path) -> None:
+    replicate.failures["create"].append(HANGS)
+    async with provider_of(replicate, answer_seconds=0.2) as provider:
+        error = await failure(provider, tmp_path)
+    assert (error.reason, is_charged(error)) == (Reason.PROVIDER_TIMEOUT, True)
+    await replicate.until(lambda: replicate.abandoned == 1)
+    assert len(replicate.requests) == 1
+
+
+async def test_a_server_that_is_not_there_may_be_asked_again(replicate: FakeReplicate, tmp_path: Path) -> None:
+    async with provider_of(replicate, base_url="http://127.0.0.1:9/v1") as provider:
+        error = await failure(provider, tmp_path)
+    assert (error.reason, is_charged(error)) == (Reason.PROVIDER_UNAVAILABLE, False)
+
+
+async def test_without_a_token_nothing_is_agreed_to(replicate: FakeReplicate) -> None:
+    settings = settings_of(replicate, api_token="")
+    async with open_fetcher() as downloads, open_replicate(settings, downloads) as provider:
+        with pytest.raises(MediaError) as caught:
+            provider.model_for(FilmWish("a cat"))
+    assert caught.value.reason is Reason.API_KEY_MISSING
+    assert "REPLICATE_API_TOKEN" in caught.value.message
+    assert replicate.requests == []
+
+
+async def test_without_a_token_nothing_is_begun(replicate: FakeReplicate) -> None:
+    async with provider_of(replicate, api_token="") as provider:
+        for spec in (CAT, BIG_CAT):
+            with pytest.raises(MediaError) as caught:
+                await provider.begin(spec)
+            assert (caught.value.reason, is_charged(caught.value)) == (Reason.API_KEY_MISSING, False)
+    assert replicate.requests == []
+
+
+async def test_with_a_token_the_model_is_agreed_to(provider: ReplicateProvider) -> None:
+    assert provider.model_for(FilmWish("a cat")) == DEFAULT_MODEL

@@ -1,0 +1,200 @@
+"""Waiting for films by Replicate: patience with what is paid, and an end to it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from services.common.errors import MediaError, Reason
+from services.video.providers.replicate import ReplicateProvider
+from services.video.providers.replicate.provider import pause
+from services.video.telling import Progress, State
+from tests.fakes.replicate import (
+    BROKEN,
+    CUT,
+    DOWN,
+    FILM,
+    HANGS,
+    NOT_FOUND,
+    THROTTLED_BY_BODY,
+    THROTTLED_BY_HEADER,
+    THROTTLED_BY_TEXT,
+    UNAUTHENTICATED,
+    Failure,
+    FakeReplicate,
+    Run,
+    problem,
+)
+from tests.unit.video.providers.replicate.rig import (
+    CAT,
+    Delays,
+    assert_golden,
+    brought,
+    failure,
+    ignored,
+    is_charged,
+    provider_of,
+)
+
+
+async def test_a_film_is_begun_asked_for_and_brought(
+    replicate: FakeReplicate, provider: ReplicateProvider, tmp_path: Path
+) -> None:
+    replicate.runs.append(Run(("starting", "processing", "succeeded")))
+    assert await provider.begin(CAT) == "p1"
+    path = await provider.bring("p1", tmp_path, ignored)
+    assert (path.parent, path.read_bytes()) == (tmp_path, FILM)
+    assert_golden(replicate, 1, "predictions.get")
+    assert [request.method for request in replicate.requests] == ["POST", "GET", "GET", "GET"]
+    assert replicate.created == 1
+
+
+async def test_questions_come_less_often_with_time(replicate: FakeReplicate, tmp_path: Path) -> None:
+    replicate.runs.append(Run((*["processing"] * 12, "succeeded")))
+    delays = Delays()
+    async with provider_of(replicate, delays) as provider:
+        await brought(provider, tmp_path)
+    assert delays.seconds == sorted(delays.seconds)
+    assert (len(delays.seconds), delays.seconds[0], delays.seconds[-1]) == (12, 0.5, 5.0)
+
+
+async def test_a_film_that_is_there_is_not_waited_for(replicate: FakeReplicate, tmp_path: Path) -> None:
+    delays = Delays()
+    async with provider_of(replicate, delays) as provider:
+        await brought(provider, tmp_path)
+    assert delays.seconds == []
+
+
+async def test_progress_is_told_on_the_way(
+    replicate: FakeReplicate, provider: ReplicateProvider, tmp_path: Path
+) -> None:
+    told: list[Progress] = []
+    replicate.runs.append(Run(("starting", "processing", "succeeded")))
+    await provider.bring(await provider.begin(CAT), tmp_path, told.append)
+    assert [progress.state for progress in told] == [State.QUEUED, State.RUNNING, State.STORING]
+    assert [progress.estimated for progress in told] == [False, True, False]
+    replicate.runs.append(Run(("processing", "succeeded"), logs=" 42%|####2 | 21/50"))
+    told.clear()
+    await provider.bring(await provider.begin(CAT), tmp_path, told.append)
+    assert told == [Progress(State.RUNNING, 42.0), Progress(State.STORING, 97.0)]
+
+
+@pytest.mark.parametrize(
+    ("answers", "delays"),
+    [
+        ([DOWN], [0.5]),
+        ([DOWN, Failure(502), Failure(504), DOWN, DOWN, DOWN], [0.5, 1.0, 2.0, 4.0, 8.0, 10.0]),
+        ([BROKEN, Failure(500), Failure(520)], [0.5, 1.0, 2.0]),
+        # A page of some proxy, a list of nobody's.
+        ([Failure(200), Failure(200, ["odd"])], [0.5, 1.0]),
+        ([problem(408, "slow")], [0.5]),
+        ([THROTTLED_BY_HEADER, THROTTLED_BY_BODY, THROTTLED_BY_TEXT], [7, 11, 30]),
+        ([Failure(429, {}, {"Retry-After": "86400"})], [3600]),
+        ([Failure(503, {}, {"Retry-After": "3"})], [3]),
+    ],
+)
+async def test_a_question_that_fails_is_asked_again(
+    replicate: FakeReplicate, tmp_path: Path, answers: list[Failure], delays: list[float]
+) -> None:
+    replicate.failures["get"] += answers
+    waited = Delays()
+    async with provider_of(replicate, waited) as provider:
+        assert await brought(provider, tmp_path) == FILM
+    assert waited.seconds == delays
+    assert replicate.created == 1
+
+
+async def test_a_question_whose_connection_is_cut_is_asked_again(
+    replicate: FakeReplicate, provider: ReplicateProvider, tmp_path: Path
+) -> None:
+    replicate.failures["get"] += [CUT, CUT, CUT]
+    assert await brought(provider, tmp_path) == FILM
+
+
+async def test_a_question_that_is_never_answered_is_asked_again(replicate: FakeReplicate, tmp_path: Path) -> None:
+    replicate.failures["get"] += [HANGS, HANGS]
+    async with provider_of(replicate, answer_seconds=0.2) as provider:
+        assert await brought(provider, tmp_path) == FILM
+    await replicate.until(lambda: replicate.abandoned == 2)
+    assert replicate.created == 1
+
+
+async def test_a_question_is_not_asked_for_ever(
+    replicate: FakeReplicate, provider: ReplicateProvider, tmp_path: Path
+) -> None:
+    replicate.failures["get"] += [DOWN] * 8
+    error = await failure(provider, tmp_path)
+    assert (error.reason, is_charged(error)) == (Reason.PROVIDER_UNAVAILABLE, True)
+    assert len(replicate.requests) == 9
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (UNAUTHENTICATED, Reason.PROVIDER_REJECTED_KEY),
+        (NOT_FOUND, Reason.GENERATION_FAILED),
+    ],
+)
+async def test_a_question_that_is_refused_is_not_asked_again(
+    replicate: FakeReplicate, provider: ReplicateProvider, tmp_path: Path, answer: Failure, reason: Reason
+) -> None:
+    replicate.failures["get"].append(answer)
+    error = await failure(provider, tmp_path)
+    assert (error.reason, is_charged(error)) == (reason, True)
+    assert len(replicate.requests) == 2
+
+
+async def test_a_film_that_replicate_has_forgotten_is_said_to_be(
+    replicate: FakeReplicate, provider: ReplicateProvider, tmp_path: Path
+) -> None:
+    with pytest.raises(MediaError) as caught:
+        await provider.bring("p7", tmp_path, ignored)
+    error = caught.value
+    assert (error.reason, error.violations, is_charged(error)) == (Reason.GENERATION_FAILED, (), True)
+    assert "no longer knows this film" in error.message
+    assert len(replicate.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("run", "reason", "charged"),
+    [
+        (Run(("starting", "aborted")), Reason.PROVIDER_TIMEOUT, False),
+        (Run(("processing", "canceled")), Reason.CANCELLED, True),
+        (Run(("processing", "failed"), error="E9 CUDA out of memory"), Reason.GENERATION_FAILED, True),
+        (Run(("processing", "failed"), error="flagged as sensitive (E005)"), Reason.CONTENT_BLOCKED, True),
+        (Run(("failed",)), Reason.GENERATION_FAILED, True),
+        (Run(shape=lambda _: None), Reason.GENERATION_FAILED, True),
+        (Run(shape=lambda _: []), Reason.GENERATION_FAILED, True),
+        (Run(shape=lambda _: "file:///etc/passwd"), Reason.GENERATION_FAILED, True),
+    ],
+)
+async def test_a_film_that_ends_badly_is_told_in_our_words(
+    replicate: FakeReplicate, provider: ReplicateProvider, tmp_path: Path, run: Run, reason: Reason, charged: bool
+) -> None:
+    replicate.runs.append(run)
+    error = await failure(provider, tmp_path)
+    assert (error.reason, is_charged(error)) == (reason, charged)
+    assert "CUDA" not in error.message
+    assert replicate.downloads == []
+
+
+@pytest.mark.parametrize("run", [Run(("processing",)), Run(("starting",))])
+async def test_a_film_that_never_ends_is_given_up_in_time(replicate: FakeReplicate, tmp_path: Path, run: Run) -> None:
+    replicate.runs.append(run)
+    async with provider_of(replicate, pause, timeout_seconds=0.2, first_poll_seconds=60) as provider:
+        error = await failure(provider, tmp_path)
+    assert (error.reason, is_charged(error)) == (Reason.PROVIDER_TIMEOUT, True)
+
+
+async def test_who_leaves_leaves_the_prediction_as_it_is(
+    replicate: FakeReplicate, provider: ReplicateProvider, tmp_path: Path
+) -> None:
+    replicate.runs.append(Run(("processing",)))
+    task = asyncio.create_task(brought(provider, tmp_path))
+    await replicate.until(lambda: len(replicate.requests) > 3)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert replicate.cancelled == []

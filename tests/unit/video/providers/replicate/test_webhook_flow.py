@@ -1,0 +1,202 @@
+"""Webhooks of Replicate wake whoever waits, are not believed beyond that, and not at all without a secret."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.common.errors import MediaError, Reason
+from services.video.providers.replicate import ReplicateProvider, Webhook
+from services.video.providers.replicate.provider import pause
+from tests.fakes.replicate import DOWN, FILM, HANGS, NOT_FOUND, WEBHOOK_SECRET, FakeReplicate, Run
+from tests.unit.video.providers.replicate.rig import CAT, assert_golden, brought, ignored, is_charged, provider_of
+
+HOOK = "https://me.example/hook"
+
+
+def webhook_of(replicate: FakeReplicate, prediction_id: str, secret: str = WEBHOOK_SECRET, late: int = 0) -> Webhook:
+    headers, body = replicate.webhook(prediction_id, time.time() - late, secret)
+    return Webhook(headers["webhook-id"], headers["webhook-timestamp"], headers["webhook-signature"], body)
+
+
+@asynccontextmanager
+async def listening(replicate: FakeReplicate) -> AsyncIterator[ReplicateProvider]:
+    """Yields a provider that asks seldom, because it is told."""
+    async with provider_of(replicate, pause, first_poll_seconds=50, timeout_seconds=60, webhook_url=HOOK) as provider:
+        yield provider
+
+
+@pytest.fixture
+async def listener(replicate: FakeReplicate) -> AsyncIterator[ReplicateProvider]:
+    async with provider_of(replicate, webhook_url=HOOK) as opened:
+        yield opened
+
+
+async def denied(provider: ReplicateProvider, webhook: Webhook) -> None:
+    with pytest.raises(MediaError) as caught:
+        await provider.heard(webhook)
+    assert caught.value.reason is Reason.PERMISSION_DENIED
+
+
+async def test_a_webhook_ends_the_waiting_at_once(replicate: FakeReplicate, tmp_path: Path) -> None:
+    replicate.runs.append(Run(("processing",)))
+    async with listening(replicate) as provider, asyncio.timeout(9):
+        task = asyncio.create_task(brought(provider, tmp_path))
+        await replicate.until(lambda: len(replicate.requests) == 2)
+        replicate.move("p1", "succeeded")
+        assert await provider.heard(webhook_of(replicate, "p1"))
+        assert await task == FILM
+
+
+async def test_a_webhook_is_not_believed_but_replicate_is_asked(replicate: FakeReplicate, tmp_path: Path) -> None:
+    replicate.runs.append(Run(("processing",)))
+    async with listening(replicate) as provider, asyncio.timeout(9):
+        task = asyncio.create_task(brought(provider, tmp_path))
+        await replicate.until(lambda: len(replicate.requests) == 2)
+        assert await provider.heard(webhook_of(replicate, "p1"))
+        await replicate.until(lambda: replicate.predictions["p1"].polls == 2)
+        assert not task.done()
+        replicate.move("p1", "failed")
+        assert await provider.heard(webhook_of(replicate, "p1"))
+        with pytest.raises(MediaError) as caught:
+            await task
+    assert caught.value.reason is Reason.GENERATION_FAILED
+
+
+async def test_a_webhook_of_a_film_that_nobody_waits_for_wakes_nobody(
+    replicate: FakeReplicate, listener: ReplicateProvider, tmp_path: Path
+) -> None:
+    await brought(listener, tmp_path)
+    assert not await listener.heard(webhook_of(replicate, "p1"))
+
+
+async def test_the_secret_of_webhooks_is_asked_for_once(replicate: FakeReplicate, listener: ReplicateProvider) -> None:
+    await listener.begin(CAT)
+    for _ in range(3):
+        await listener.heard(webhook_of(replicate, "p1"))
+    assert_golden(replicate, 1, "webhooks.default.secret")
+    assert len(replicate.requests) == 2
+
+
+async def test_a_secret_that_is_configured_is_not_asked_for(replicate: FakeReplicate) -> None:
+    async with provider_of(replicate, webhook_secret=WEBHOOK_SECRET) as provider:
+        await provider.begin(CAT)
+        await provider.heard(webhook_of(replicate, "p1"))
+    assert len(replicate.requests) == 1
+
+
+@pytest.mark.parametrize(("secret", "late"), [("whsec_" + "QUJD" * 8, 0), (WEBHOOK_SECRET, 301)])
+async def test_a_webhook_that_is_forged_or_old_is_denied(
+    replicate: FakeReplicate, listener: ReplicateProvider, secret: str, late: int
+) -> None:
+    await listener.begin(CAT)
+    await denied(listener, webhook_of(replicate, "p1", secret, late))
+
+
+async def test_a_secret_that_can_not_be_had_is_asked_for_again(
+    replicate: FakeReplicate, listener: ReplicateProvider
+) -> None:
+    await listener.begin(CAT)
+    replicate.failures["secret"].append(DOWN)
+    with pytest.raises(MediaError) as caught:
+        await listener.heard(webhook_of(replicate, "p1"))
+    assert caught.value.reason is Reason.PROVIDER_UNAVAILABLE
+    assert not await listener.heard(webhook_of(replicate, "p1"))
+
+
+async def test_a_question_for_the_secret_that_is_never_answered_is_given_up_in_time(replicate: FakeReplicate) -> None:
+    replicate.failures["secret"].append(HANGS)
+    async with provider_of(replicate, webhook_url=HOOK, answer_seconds=0.2) as provider:
+        await provider.begin(CAT)
+        with pytest.raises(MediaError) as caught:
+            await provider.heard(webhook_of(replicate, "p1"))
+        assert (caught.value.reason, is_charged(caught.value)) == (Reason.PROVIDER_TIMEOUT, False)
+        assert not await provider.heard(webhook_of(replicate, "p1"))
+
+
+async def test_a_secret_that_is_nowhere_is_no_mistake_of_the_caller(
+    replicate: FakeReplicate, listener: ReplicateProvider
+) -> None:
+    await listener.begin(CAT)
+    replicate.failures["secret"].append(NOT_FOUND)
+    with pytest.raises(MediaError) as caught:
+        await listener.heard(webhook_of(replicate, "p1"))
+    assert (caught.value.reason, caught.value.violations) == (Reason.GENERATION_FAILED, ())
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        {"key": None},
+        {"key": 7},
+        {"key": ""},
+        {"key": "whsec_"},
+        {"key": "whsec_QUJD"},
+        {"key": "whsec_!"},
+        {"key": WEBHOOK_SECRET.removeprefix("whsec_")},
+    ],
+)
+async def test_a_secret_that_keeps_none_is_not_believed_and_not_kept(
+    replicate: FakeReplicate, listener: ReplicateProvider, answer: Any
+) -> None:
+    await listener.begin(CAT)
+    replicate.secret_answer = answer
+    for secret in ("whsec_", WEBHOOK_SECRET):
+        await denied(listener, webhook_of(replicate, "p1", secret))
+    replicate.secret_answer = {"key": WEBHOOK_SECRET}
+    assert not await listener.heard(webhook_of(replicate, "p1"))
+    assert [request.path for request in replicate.requests[1:]] == ["/v1/webhooks/default/secret"] * 3
+
+
+@pytest.mark.parametrize("configured", ["whsec_", "whsec_QUJD", WEBHOOK_SECRET.removeprefix("whsec_")])
+async def test_a_configured_secret_that_keeps_none_is_not_believed(replicate: FakeReplicate, configured: str) -> None:
+    async with provider_of(replicate, webhook_secret=configured) as provider:
+        await provider.begin(CAT)
+        for secret in ("whsec_", WEBHOOK_SECRET):
+            await denied(provider, webhook_of(replicate, "p1", secret))
+    assert len(replicate.requests) == 1
+
+
+async def test_where_nobody_asked_for_webhooks_none_is_believed_and_nobody_is_asked(
+    replicate: FakeReplicate, provider: ReplicateProvider
+) -> None:
+    await provider.begin(CAT)
+    await denied(provider, webhook_of(replicate, "p1"))
+    assert len(replicate.requests) == 1
+
+
+async def test_who_hear_at_the_same_time_ask_for_the_secret_once(
+    replicate: FakeReplicate, listener: ReplicateProvider
+) -> None:
+    await listener.begin(CAT)
+    heard = await asyncio.gather(*(listener.heard(webhook_of(replicate, "p1")) for _ in range(5)))
+    assert heard == [False] * 5
+    assert len(replicate.requests) == 2
+
+
+@pytest.mark.parametrize("one_leaves", [False, True])
+async def test_all_who_wait_for_a_film_are_woken(replicate: FakeReplicate, tmp_path: Path, one_leaves: bool) -> None:
+    replicate.runs.append(Run(("processing",)))
+    folders = [tmp_path / name for name in "abc"]
+    for folder in folders:
+        folder.mkdir()
+    async with listening(replicate) as provider, asyncio.timeout(9):
+        prediction_id = await provider.begin(CAT)
+        tasks = [asyncio.create_task(provider.bring(prediction_id, folder, ignored)) for folder in folders]
+        await replicate.until(lambda: replicate.predictions[prediction_id].polls == 3)
+        if one_leaves:
+            leaver = tasks.pop()
+            leaver.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await leaver
+        replicate.move(prediction_id, "succeeded")
+        assert await provider.heard(webhook_of(replicate, prediction_id))
+        assert [path.read_bytes() for path in await asyncio.gather(*tasks)] == [FILM] * len(tasks)
+        assert not await provider.heard(webhook_of(replicate, prediction_id))

@@ -1,0 +1,206 @@
+"""From the contract's messages to wishes: what was left open, what was given, and what does not fit together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from media.video.v1 import video_pb2
+
+from services.common.alignment import Alignment
+from services.common.errors import MediaError, Reason
+from services.video.films import Place
+from services.video.inputs import Source
+from services.video.lengths import Policy
+from services.video.making import FilmOrder
+from services.video.muxing import CaptionWish, MuxWish
+from services.video.providers.interface import FilmWish
+from services.video.reading import mux_of, order_of, source_of
+
+BASE = video_pb2.GenerateVideoRequest(prompt="a cat", image_url="https://example.com/cat.png")
+ORDER = order_of(BASE)
+CHARACTERS, STARTS, ENDS = ("H", "i"), (0.0, 0.1), (0.1, 0.25)
+
+
+def with_input(**given: Any) -> video_pb2.GenerateVideoRequest:
+    request = video_pb2.GenerateVideoRequest(prompt="a cat")
+    request.model_input.update(given)
+    return request
+
+
+def captions(
+    mode: video_pb2.CaptionMode = video_pb2.CAPTION_MODE_UNSPECIFIED, language: str = "", ends: Any = ENDS
+) -> video_pb2.MuxVideoRequest:
+    request = video_pb2.MuxVideoRequest(captions=video_pb2.Captions(mode=mode, language=language))
+    alignment = request.captions.alignment
+    alignment.characters.extend(CHARACTERS)
+    alignment.character_start_times_seconds.extend(STARTS)
+    alignment.character_end_times_seconds.extend(ends)
+    return request
+
+
+def test_what_is_left_open_takes_its_defaults() -> None:
+    assert FilmOrder(FilmWish("a cat"), image_url="https://example.com/cat.png") == ORDER
+    assert (ORDER.wish.length_seconds, ORDER.wish.shorter_side, ORDER.wish.prompt_optimizer) == (6, "768p", True)
+
+
+def test_what_is_given_is_taken() -> None:
+    request = video_pb2.GenerateVideoRequest(
+        prompt="a cat",
+        image_key="users/alice/cat.png",
+        seconds=10,
+        resolution="512p",
+        provider="replicate",
+        model="owner/name",
+        prompt_optimizer=False,
+        image_input_name="image",
+        detach=True,
+        request_id="order-1",
+        object_key="users/alice/cat.mp4",
+        overwrite=True,
+    )
+    assert order_of(request) == FilmOrder(
+        wish=FilmWish("a cat", 10, "512p", "owner/name", False, image_input_name="image"),
+        image_key="users/alice/cat.png",
+        provider="replicate",
+        place=Place("users/alice/cat.mp4", True),
+        detach=True,
+        request_id="order-1",
+    )
+
+
+def test_whole_numbers_of_a_models_inputs_stay_whole() -> None:
+    given = {
+        "duration": 6,
+        "minus": -3,
+        "zero": 0,
+        "scale": 7.5,
+        "large": 2**53,
+        "name": "6.0",
+        "yes": True,
+        "nothing": None,
+        "list": [1, 2.5, {"deep": 4}],
+        "object": {"fps": 24, "empty": {}},
+    }
+    found = order_of(with_input(**given)).wish.model_input
+    assert found == given
+    deep: Any = found
+    whole = (deep["duration"], deep["minus"], deep["zero"], deep["large"], deep["list"][0], deep["object"]["fps"])
+    assert {type(number) for number in (*whole, deep["list"][2]["deep"])} == {int}
+    assert type(deep["scale"]) is float
+    assert deep["yes"] is True
+
+
+def test_without_inputs_of_its_own_a_model_gets_none() -> None:
+    assert order_of(with_input()).wish.model_input == {}
+
+
+def test_the_fingerprint_tells_films_apart_and_not_how_they_are_listened_to() -> None:
+    changed = [
+        replace(ORDER, wish=replace(ORDER.wish, prompt="a dog")),
+        replace(ORDER, wish=replace(ORDER.wish, seconds=10)),
+        replace(ORDER, wish=replace(ORDER.wish, resolution="512p")),
+        replace(ORDER, wish=replace(ORDER.wish, model="owner/name")),
+        replace(ORDER, wish=replace(ORDER.wish, prompt_optimizer=False)),
+        replace(ORDER, wish=replace(ORDER.wish, model_input={"seed": 1})),
+        replace(ORDER, wish=replace(ORDER.wish, image_input_name="image")),
+        replace(ORDER, image_url="https://example.com/dog.png"),
+        replace(ORDER, image_key="users/alice/cat.png"),
+        replace(ORDER, provider="embedded"),
+        replace(ORDER, place=Place("users/alice/cat.mp4")),
+    ]
+    assert len({order.fingerprint for order in (ORDER, *changed)}) == len(changed) + 1
+    assert replace(ORDER, detach=True, request_id="order-1").fingerprint == ORDER.fingerprint
+
+
+def test_the_fingerprint_does_not_depend_on_the_order_of_inputs() -> None:
+    one, other = with_input(a=1, b={"c": 2, "d": 3}), with_input(b={"d": 3, "c": 2}, a=1)
+    assert order_of(one).fingerprint == order_of(other).fingerprint
+
+
+@pytest.mark.parametrize("number", [1e20, -1e20, 1e300])
+def test_the_largest_numbers_have_a_fingerprint(number: float) -> None:
+    order = order_of(with_input(seed=number))
+    assert order.fingerprint
+    assert order.wish.model_input == {"seed": number}
+
+
+@pytest.mark.parametrize("number", [float("inf"), float("-inf"), float("nan")])
+def test_what_is_no_number_is_refused_by_name(number: float) -> None:
+    with pytest.raises(MediaError) as caught:
+        order_of(with_input(seed=number))
+    assert caught.value.reason is Reason.VALIDATION_ERROR
+    assert [item.field for item in caught.value.violations] == ["model_input"]
+
+
+def test_a_mux_takes_its_defaults() -> None:
+    request = video_pb2.MuxVideoRequest(
+        video=video_pb2.MediaSource(key="users/alice/cat.mp4"), audio=video_pb2.MediaSource(url="https://example.com/a")
+    )
+    assert mux_of(request) == MuxWish(
+        Source(key="users/alice/cat.mp4"),
+        Source(url="https://example.com/a"),
+        audio_delay_ms=500,
+        policy=Policy.FREEZE,
+        captions=None,
+        stream_media=False,
+        place=Place(),
+    )
+
+
+def test_a_mux_takes_what_is_given() -> None:
+    request = video_pb2.MuxVideoRequest(
+        audio_delay_ms=1200, stream_media=True, object_key="users/alice/cat.mp4", overwrite=True
+    )
+    wish = mux_of(request)
+    assert (wish.audio_delay_ms, wish.stream_media, wish.place) == (1200, True, Place("users/alice/cat.mp4", True))
+
+
+def test_no_silence_is_not_the_usual_silence() -> None:
+    assert mux_of(video_pb2.MuxVideoRequest(audio_delay_ms=0)).audio_delay_ms == 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "policy"),
+    [
+        (video_pb2.LENGTH_POLICY_UNSPECIFIED, Policy.FREEZE),
+        (video_pb2.LENGTH_POLICY_SHORTEST, Policy.SHORTEST),
+        (video_pb2.LENGTH_POLICY_FREEZE, Policy.FREEZE),
+        (video_pb2.LENGTH_POLICY_LOOP, Policy.LOOP),
+    ],
+)
+def test_every_policy_is_known(asked: video_pb2.LengthPolicy, policy: Policy) -> None:
+    assert mux_of(video_pb2.MuxVideoRequest(length_policy=asked)).policy is policy
+
+
+def test_the_contract_has_no_policy_that_is_not_known() -> None:
+    for name in video_pb2.LengthPolicy.keys():  # noqa: SIM118 - no dict
+        assert mux_of(video_pb2.MuxVideoRequest(length_policy=name)).policy in Policy
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        (video_pb2.MediaSource(key="a/b"), Source(key="a/b")),
+        (video_pb2.MediaSource(url="https://example.com/a"), Source(url="https://example.com/a")),
+        (video_pb2.MediaSource(data=b"file"), Source(data=b"file")),
+    ],
+)
+def test_a_source_is_one_of_three(source: video_pb2.MediaSource, expected: Source) -> None:
+    assert source_of(source) == expected
+
+
+def test_captions_take_their_defaults_and_what_is_given() -> None:
+    alignment = Alignment(CHARACTERS, STARTS, ENDS)
+    assert mux_of(captions()).captions == CaptionWish(alignment, burned=False, language="und")
+    burned = captions(video_pb2.CAPTION_MODE_BURNED, "deu")
+    assert mux_of(burned).captions == CaptionWish(alignment, burned=True, language="deu")
+
+
+@pytest.mark.parametrize("ends", [(), (0.1,), (0.1, 0.2, 0.3)])
+def test_captions_whose_lists_differ_in_length_are_refused_by_name(ends: tuple[float, ...]) -> None:
+    with pytest.raises(MediaError) as caught:
+        mux_of(captions(ends=ends))
+    assert caught.value.reason is Reason.VALIDATION_ERROR
+    assert [item.field for item in caught.value.violations] == ["captions.alignment"]
