@@ -50,7 +50,9 @@ class GivenFiles:
                 PERMISSION_DENIED or STORAGE_FAILED, naming the field.
         """
         if key:
-            await self.owned(key, principal, "image_key")
+            info = await self.owned(key, principal, "image_key")
+            if info.size_bytes > max_bytes:
+                raise invalid("image_key", f"must have at most {max_bytes} bytes", Reason.PAYLOAD_TOO_LARGE)
             return (await read_all(self.store, key, max_bytes=max_bytes))[0]
         if url[:5].lower() == "data:":
             return await _inline(url, max_bytes)
@@ -89,8 +91,8 @@ async def _inline(uri: str, max_bytes: int) -> bytes:
     head, comma, body = uri.partition(",")
     if not comma or not head.lower().endswith(";base64"):
         raise invalid("image_url", "must be data:image/png;base64,... (or jpeg, webp, avif) if it is a data URI")
-    if len(body) * 3 // 4 > max_bytes:
-        raise MediaError(Reason.PAYLOAD_TOO_LARGE, f"image_url: the picture must have at most {max_bytes} bytes")
+    if len(body.rstrip("=")) * 3 // 4 > max_bytes:
+        raise invalid("image_url", f"must have at most {max_bytes} bytes", Reason.PAYLOAD_TOO_LARGE)
     try:
         if len(body) <= _DECODED_IN_PLACE_LETTERS:
             return pybase64.b64decode(body, validate=True)

@@ -18,6 +18,8 @@ _PICTURE, _SOUND = "video", "audio"
 _MAX_PACKETS = 2_000_000
 _PADDING_SECONDS = 0.1
 _TOO_LONG = "lasts {0:,.0f} seconds, must last at most {1:,.0f}"
+_CUT_SECONDS, _CUT_SHARE = 0.12, 0.005
+"""How much may be missing before a file was cut: lengths in headers are rounded."""
 _ALONE = {"protocol_whitelist": "file"}
 
 
@@ -90,7 +92,7 @@ def probe(path: str, demuxer: str, container: str, max_seconds: float, field: st
                 raise _refused(field, _TOO_LONG.format(opened.duration / av.time_base, max_seconds))
             streams = list(opened.streams)
             spans = _spans(opened, streams, max_seconds, field)
-            infos = tuple(_info(stream, *spans[stream.index]) for stream in streams)
+            infos = tuple(_info(stream, *spans[stream.index], field) for stream in streams)
     except (av.FFmpegError, ValueError, EOFError):
         raise _refused(field, "must be whole, and what its first bytes say") from None
     found = MediaFile(container, Path(path).stat().st_size, infos)
@@ -120,8 +122,8 @@ def _spans(
     return {index: (max(0.0, last[index] - first[index]) if counts[index] else 0.0, counts[index]) for index in counts}
 
 
-def _info(stream: Stream, counted_seconds: float, packets: int) -> StreamInfo:
-    seconds = _length(stream, counted_seconds)
+def _info(stream: Stream, counted_seconds: float, packets: int, field: str) -> StreamInfo:
+    seconds = _length(stream, counted_seconds, field)
     # Tells nothing of a stream whose codec nobody knows, whatever its type says.
     context: CodecContext | None = stream.codec_context
     codec = context.codec.canonical_name if context is not None else ""
@@ -134,11 +136,13 @@ def _info(stream: Stream, counted_seconds: float, packets: int) -> StreamInfo:
     return StreamInfo("subtitle" if stream.type == "subtitle" else "data", codec, seconds, packets=packets)
 
 
-def _length(stream: Stream, counted_seconds: float) -> float:
+def _length(stream: Stream, counted_seconds: float, field: str) -> float:
     """Returns what the header says where the packets agree: it knows of an encoder's padding, and may also be a lie."""
     if stream.duration is None or stream.time_base is None:
         return counted_seconds
     said = float(stream.duration * stream.time_base)
+    if counted_seconds and said > counted_seconds + max(_CUT_SECONDS, _CUT_SHARE * said):
+        raise _refused(field, f"must be whole: it was cut after {counted_seconds:.1f} of {said:.1f} seconds")
     return said if abs(said - counted_seconds) <= _PADDING_SECONDS else counted_seconds
 
 

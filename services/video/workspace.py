@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 _PREFIX = "media-video-"
@@ -32,13 +32,20 @@ class Workspaces:
             with _claimed(left) as is_ours:
                 if is_ours:
                     shutil.rmtree(left, ignore_errors=True)
-        self._root = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._parent))
-        try:
-            with _claimed(self._root):
+        with ExitStack() as stack:
+            self._root = self._made(stack)
+            try:
                 yield self
-        finally:
-            shutil.rmtree(self._root, ignore_errors=True)
-            self._root = None
+            finally:
+                shutil.rmtree(self._root, ignore_errors=True)
+                self._root = None
+
+    def _made(self, stack: ExitStack) -> Path:
+        """Returns a new folder whose lock is held; one that somebody who tidies up claims first is left to him."""
+        while True:
+            root = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._parent))
+            if stack.enter_context(_claimed(root)) and root.exists():
+                return root
 
     @contextmanager
     def folder(self) -> Iterator[Path]:

@@ -115,8 +115,7 @@ class Transport:
         begun: bool,
         headers: Mapping[str, str],
     ) -> Answer:
-        target = URL(url, encoded=True)
-        self._check_host(target)
+        target = self._own(url)
         sent = False
         try:
             async with self._session.request(
@@ -140,7 +139,7 @@ class Transport:
                     reason = Reason.PROVIDER_UNAVAILABLE if method == "GET" else Reason.GENERATION_FAILED
                     raise self._peer.failure(reason, begun=True)
                 return Answer(response.status, response.headers, found)
-        except aiohttp.ClientConnectorError as error:
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             log.warning("a provider can not be reached", provider=self._peer.name, error_type=type(error).__name__)
             raise self._peer.failure(Reason.PROVIDER_UNAVAILABLE, begun=begun) from None
         except (aiohttp.ClientError, OSError) as error:
@@ -157,12 +156,17 @@ class Transport:
         key = {"Authorization": self._peer.authorization}
         return {**key, "Content-Type": "application/json"} if isinstance(body, Mapping) else key
 
-    def _check_host(self, target: URL) -> None:
-        """Sees to it that the key goes to nobody but the provider."""
-        own = target.scheme == "https" and (target.host or "").endswith(self._peer.host_suffix)
-        if not own and target.origin() not in self._origins:
-            log.error("a provider names an address that is not its own", provider=self._peer.name)
-            raise self._peer.failure(Reason.GENERATION_FAILED, begun=True)
+    def _own(self, url: str) -> URL:
+        """Returns `url` if it is the provider's: the key goes to nobody else."""
+        try:
+            target = URL(url, encoded=True)
+            own = target.scheme == "https" and (target.host or "").endswith(self._peer.host_suffix)
+            if target.user is None and (own or target.origin() in self._origins):
+                return target
+        except ValueError:
+            pass
+        log.error("a provider names an address that is not its own", provider=self._peer.name)
+        raise self._peer.failure(Reason.GENERATION_FAILED, begun=True)
 
 
 def open_session() -> aiohttp.ClientSession:

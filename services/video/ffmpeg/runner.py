@@ -21,6 +21,8 @@ from services.video.ffmpeg.slots import Slots
 log = logger(__name__)
 
 _CHUNK_BYTES = 64 * 1024
+_INTERRUPTED = 255
+_DRAIN_SECONDS = 1.0
 _QUIET = ("-hide_banner", "-nostdin", "-loglevel", "error", "-nostats")
 _PROGRESS = ("-progress", "pipe:2", "-stats_period", "0.2")
 
@@ -97,7 +99,31 @@ class FfmpegRunner:
 
     async def _ended(self, command: Command, folder: Path, meter: Meter, watch: Watch, sink: Sink | None) -> int:
         """Returns the exit code."""
-        process = await asyncio.create_subprocess_exec(
+        spawning = asyncio.ensure_future(self._spawned(command, folder, with_output=sink is not None))
+        try:
+            process = await asyncio.shield(spawning)
+        except asyncio.CancelledError:
+            # Who leaves while it starts would otherwise leave it behind.
+            await _put_down(await spawning)
+            raise
+        try:
+            self._bound(process.pid)
+            readers = [asyncio.ensure_future(_heard(process, meter, watch))]
+            if sink:
+                readers.append(asyncio.ensure_future(_passed_on(process, sink)))
+            try:
+                # As a group would, but what a sink raises comes out as it is.
+                await asyncio.gather(*readers)
+            finally:
+                for reader in readers:
+                    reader.cancel()
+                await asyncio.gather(*readers, return_exceptions=True)
+            return await process.wait()
+        finally:
+            await _put_down(process)
+
+    async def _spawned(self, command: Command, folder: Path, *, with_output: bool) -> Process:
+        return await asyncio.create_subprocess_exec(
             str(self._binary),
             *_QUIET,
             *_PROGRESS,
@@ -106,19 +132,10 @@ class FfmpegRunner:
             # Nothing of our own environment: it holds keys.
             env={"PATH": os.defpath, "HOME": str(folder), "LANG": "C.UTF-8"},
             stdin=DEVNULL,
-            stdout=PIPE if sink else DEVNULL,
+            stdout=PIPE if with_output else DEVNULL,
             stderr=PIPE,
             start_new_session=True,
         )
-        try:
-            self._bound(process.pid)
-            async with asyncio.TaskGroup() as group:
-                group.create_task(_heard(process, meter, watch))
-                if sink:
-                    group.create_task(_passed_on(process, sink))
-            return await process.wait()
-        finally:
-            await _put_down(process)
 
     def _bound(self, pid: int) -> None:
         limits = {
@@ -139,7 +156,8 @@ class FfmpegRunner:
                 Reason.OUTPUT_TOO_LARGE,
                 f"The film would have more than {self._limits.output_bytes} bytes; make it shorter.",
             )
-        if code == -signal.SIGXCPU:
+        # ffmpeg hears the signal, ends its work as if it had been interrupted, and says so by this code.
+        if code in (-signal.SIGXCPU, _INTERRUPTED):
             return _too_slow(self._limits.cpu_seconds)
         if code < 0:
             return MediaError(Reason.GENERATION_FAILED, "ffmpeg was ended while it worked; try again.")
@@ -167,7 +185,17 @@ async def _passed_on(process: Process, sink: Sink) -> None:
 
 async def _put_down(process: Process) -> None:
     """Ends the process with all that it started, and waits until it is gone."""
-    if process.returncode is None:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await asyncio.shield(process.wait())
+    with suppress(ProcessLookupError, PermissionError):
+        # Also where it has ended itself: what it started may be left, and holds its group's number.
+        os.killpg(process.pid, signal.SIGKILL)
+    await asyncio.shield(_gone(process))
+
+
+async def _gone(process: Process) -> None:
+    await process.wait()
+    # What nobody read is in the way of closing the pipes.
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_DRAIN_SECONDS):
+            for stream in (process.stdout, process.stderr):
+                while stream is not None and await stream.read(_CHUNK_BYTES):
+                    pass

@@ -114,8 +114,10 @@ class ReplicateProvider(VideoProvider):
                         return await self._fetched(done.output_url, folder)
                     except MediaError as error:
                         log.warning("a film can not be fetched", reason=error.reason.name, attempt=attempt)
-                        # It may be a moment late.
-                        await self._wait(asyncio.Event(), attempt * self._settings.longest_poll_seconds)
+                        if error.reason is not Reason.URL_UNREACHABLE or attempt == _DOWNLOADS:
+                            break
+                    # It may be a moment late.
+                    await self._wait(asyncio.Event(), attempt * self._settings.longest_poll_seconds)
                 raise failure(Reason.GENERATION_FAILED, begun=True)
         except TimeoutError:
             if not limit.expired():

@@ -47,6 +47,16 @@ async def test_between_two_attempts_to_fetch_a_film_there_is_a_pause(replicate: 
     assert delays.seconds == [5.0, 10.0]
 
 
+async def test_behind_the_last_attempt_to_fetch_a_film_there_is_no_pause(
+    replicate: FakeReplicate, tmp_path: Path
+) -> None:
+    delays = Delays()
+    replicate.failures["output"] += [Failure(404)] * 3
+    async with provider_of(replicate, delays) as provider:
+        assert (await failure(provider, tmp_path)).reason is Reason.GENERATION_FAILED
+    assert delays.seconds == [5.0, 10.0]
+
+
 async def test_a_film_that_is_cut_on_its_way_is_fetched_from_its_beginning(
     replicate: FakeReplicate, provider: ReplicateProvider, tmp_path: Path
 ) -> None:

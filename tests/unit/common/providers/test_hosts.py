@@ -1,0 +1,107 @@
+"""The key of a provider goes to the provider, and to nobody else."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from services.common.errors import Reason
+from services.common.providers import Transport, open_session
+from tests.conftest import LogLines
+from tests.fakes.web_host import running_web_host
+from tests.unit.common.providers.rig import RefusedError, failed, peer_at
+
+
+class Nowhere(AbstractResolver):
+    """Knows no name, and remembers which it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def resolve(self, host: str, port: int = 0, family: Any = 0) -> list[ResolveResult]:
+        """Finds nothing."""
+        self.asked.append(host)
+        raise OSError
+
+    async def close(self) -> None:
+        """Holds nothing."""
+
+
+@asynccontextmanager
+async def leading_nowhere() -> AsyncIterator[tuple[Nowhere, Transport]]:
+    resolver = Nowhere()
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(resolver=resolver)) as session:
+        yield resolver, Transport(session, peer_at("https://api.example/v1", "http://127.0.0.1:9/sync"))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://evil.example/",
+        "http://api.example/v1",
+        "https://api.example:8443/v1",
+        "https://api.example.evil.example/v1",
+        "https://evil.example/api.example",
+        "https://api.example@evil.example/v1",
+        "https://evil.example#.provider.example",
+        "https://evil.example?.provider.example",
+        "https://evil.example/.provider.example",
+        "http://queue.provider.example/",
+        "ftp://queue.provider.example/",
+        "https://evilprovider.example/",
+        "https://queue.provider.example.evil.example/",
+        "http://127.0.0.1/sync",
+        "http://127.0.0.1:99/sync",
+        "https://127.0.0.1:9/sync",
+    ],
+)
+async def test_the_key_goes_to_nobody_else(url: str, log_lines: LogLines) -> None:
+    async with leading_nowhere() as (resolver, transport):
+        assert await failed(transport.ask("GET", url, begun=True)) == (Reason.GENERATION_FAILED, True)
+    assert resolver.asked == []
+    (line,) = log_lines()
+    assert (line["level"], line["provider"]) == ("error", "fake")
+    assert "KEY" not in str(line)
+    assert "evil" not in str(line)
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://api.example/other", "api.example"),
+        ("https://queue.provider.example/x", "queue.provider.example"),
+        ("https://a.b.provider.example:8443/x", "a.b.provider.example"),
+    ],
+)
+async def test_the_key_goes_to_all_hosts_of_the_provider(url: str, host: str) -> None:
+    async with leading_nowhere() as (resolver, transport):
+        assert await failed(transport.ask("GET", url, begun=True)) == (Reason.PROVIDER_UNAVAILABLE, True)
+    assert resolver.asked == [host]
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "/v1/things", "//api.example/v1", "mailto:x", "https://[api", "https://u:p@queue.provider.example/x"],
+)
+async def test_what_is_no_address_of_the_provider_is_not_asked(url: str) -> None:
+    async with leading_nowhere() as (resolver, transport):
+        assert await failed(transport.ask("GET", url, begun=True)) == (Reason.GENERATION_FAILED, True)
+    assert resolver.asked == []
+
+
+async def test_the_key_does_not_follow_a_redirect() -> None:
+    async with running_web_host() as host, running_web_host() as other, open_session() as session:
+        host.redirect("/v1/things", other.url("/elsewhere"))
+        with pytest.raises(RefusedError) as caught:
+            await Transport(session, peer_at(host.url("/v1"))).ask("GET", host.url("/v1/things"), begun=True)
+        assert other.requests == []
+    assert caught.value.told == (302, None, True)
+
+
+def test_the_key_is_not_printed() -> None:
+    assert "KEY" not in repr(peer_at("https://api.example/v1"))

@@ -1,0 +1,205 @@
+"""JSON with a paid provider: what is sent, how long one waits, and whether anything may be charged."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from services.common.errors import Reason
+from services.common.providers import Transport, open_session
+from tests.fakes.tcp import tcp_peer
+from tests.fakes.web_host import WebHost, running_web_host
+from tests.unit.common.providers.rig import KEY, RefusedError, failed, peer_at
+
+CUT_HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"
+
+
+@dataclass
+class Provider:
+    """A provider, the transport to it, and what it was sent."""
+
+    host: WebHost
+    transport: Transport
+    requests: list[web.BaseRequest] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when a page that hangs is asked for."""
+    abandoned: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the caller of a page that hangs leaves."""
+
+    @property
+    def url(self) -> str:
+        """An address of its API."""
+        return self.host.url("/v1/things")
+
+    def answers(self, response: Callable[[], web.Response]) -> None:
+        """Sets what is answered."""
+
+        async def answer(request: web.Request) -> web.Response:
+            self.requests.append(request)
+            self.bodies.append(await request.read())
+            return response()
+
+        self.host.pages["/v1/things"] = answer
+
+    def hangs(self, begins: bytes = b"") -> None:
+        """Never answers, or begins to and does not go on."""
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            self.asked.set()
+            response = web.StreamResponse()
+            if begins:
+                await response.prepare(request)
+                await response.write(begins)
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.abandoned.set()
+            return response
+
+        self.host.pages["/v1/things"] = answer
+
+
+@pytest.fixture
+async def provider() -> AsyncIterator[Provider]:
+    async with running_web_host() as host, open_session() as session:
+        made = Provider(host, Transport(session, peer_at(host.url("/v1"))))
+        made.answers(lambda: web.json_response({"id": "p1"}, status=201, headers={"X-Cost": "3"}))
+        yield made
+
+
+async def test_json_is_sent_with_the_key_and_json_is_returned(provider: Provider) -> None:
+    answer = await provider.transport.ask(
+        "POST", provider.url, {"prompt": "ä"}, begun=False, headers={"Prefer": "wait"}
+    )
+    assert (answer.status, answer.headers["x-cost"], answer.body) == (201, "3", {"id": "p1"})
+    ((sent,), (body,)) = provider.requests, provider.bodies
+    assert (sent.method, body) == ("POST", '{"prompt":"ä"}'.encode())
+    assert sent.headers["Authorization"] == KEY
+    assert (sent.headers["Content-Type"], sent.headers["Prefer"]) == ("application/json", "wait")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
+async def test_without_a_body_nothing_is_said_of_its_kind(provider: Provider, method: str) -> None:
+    await provider.transport.ask(method, provider.url, begun=True)
+    (sent,) = provider.requests
+    assert (sent.method, sent.headers["Authorization"], provider.bodies) == (method, KEY, [b""])
+    assert "Content-Type" not in sent.headers
+
+
+async def test_a_form_says_itself_of_what_kind_it_is(provider: Provider) -> None:
+    form = aiohttp.MultipartWriter("form-data")
+    form.append(b"picture").set_content_disposition("form-data", name="content")
+    await provider.transport.ask("POST", provider.url, form, begun=False)
+    assert provider.requests[0].headers["Content-Type"].startswith("multipart/form-data; boundary=")
+    assert b"picture" in provider.bodies[0]
+
+
+async def test_an_address_of_the_providers_is_used_as_it_is(provider: Provider) -> None:
+    await provider.transport.ask("GET", f"{provider.url}?sig=a%2Fb+c", begun=True)
+    assert provider.host.requests == [("GET", "/v1/things?sig=a%2Fb+c")]
+
+
+@pytest.mark.parametrize("begun", [False, True])
+@pytest.mark.parametrize(
+    ("status", "text", "told"),
+    [(404, '{"detail": "no"}', {"detail": "no"}), (500, "<html>", None), (418, "[1]", [1]), (302, "", None)],
+)
+async def test_what_is_no_success_is_the_peers_to_explain(
+    provider: Provider, status: int, text: str, told: object, begun: bool
+) -> None:
+    provider.answers(lambda: web.Response(status=status, text=text, headers={"Retry-After": "7"}))
+    with pytest.raises(RefusedError) as caught:
+        await provider.transport.ask("POST", provider.url, {}, begun=begun)
+    assert caught.value.told == (status, told, begun)
+    assert caught.value.headers["retry-after"] == "7"
+
+
+@pytest.mark.parametrize(
+    ("method", "reason"),
+    [
+        # What was only asked may be asked again.
+        ("GET", Reason.PROVIDER_UNAVAILABLE),
+        ("POST", Reason.GENERATION_FAILED),
+        ("PUT", Reason.GENERATION_FAILED),
+    ],
+)
+@pytest.mark.parametrize("text", ["", "<html>", "[]", "7", "null", '"text"', '{"cut":', "[" * 100_000, "x" * 5_000_000])
+async def test_a_success_that_is_no_object_is_none(provider: Provider, method: str, text: str, reason: Reason) -> None:
+    provider.answers(lambda: web.Response(text=text))
+    assert await failed(provider.transport.ask(method, provider.url, begun=False)) == (reason, True)
+
+
+async def test_an_answer_without_an_end_is_not_read_for_ever(provider: Provider) -> None:
+    async def endless(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        while True:
+            await response.write(bytes(64 * 1024))
+
+    provider.host.pages["/v1/things"] = endless
+    async with asyncio.timeout(10):
+        told = await failed(provider.transport.ask("GET", provider.url, begun=True))
+    assert told == (Reason.PROVIDER_UNAVAILABLE, True)
+
+
+@pytest.mark.parametrize(
+    ("method", "begun", "may_be_charged"), [("GET", False, False), ("GET", True, True), ("POST", False, True)]
+)
+@pytest.mark.parametrize("reply", [b"", b"HTTP/1.1 200", CUT_HEAD, b"no HTTP at all\r\n\r\n"])
+async def test_a_connection_that_is_cut_may_have_been_charged_where_work_was_asked_for(
+    method: str, begun: bool, may_be_charged: bool, reply: bytes
+) -> None:
+    async with tcp_peer(reply) as server, open_session() as session:
+        url = f"http://127.0.0.1:{server.port}"
+        asked = Transport(session, peer_at(url)).ask(method, f"{url}/things", begun=begun)
+        assert await failed(asked) == (Reason.PROVIDER_UNAVAILABLE, may_be_charged)
+
+
+@pytest.mark.parametrize("begun", [False, True])
+async def test_where_nobody_is_nothing_was_charged(begun: bool) -> None:
+    async with open_session() as session:
+        asked = Transport(session, peer_at("http://127.0.0.1:9")).ask("POST", "http://127.0.0.1:9/", {}, begun=begun)
+        assert await failed(asked) == (Reason.PROVIDER_UNAVAILABLE, begun)
+
+
+@pytest.mark.parametrize(
+    ("method", "begun", "may_be_charged"), [("GET", False, False), ("GET", True, True), ("POST", False, True)]
+)
+@pytest.mark.parametrize("begins", [b"", b'{"id": '])
+async def test_an_answer_that_takes_too_long_is_given_up(
+    provider: Provider, method: str, begun: bool, may_be_charged: bool, begins: bytes
+) -> None:
+    provider.hangs(begins)
+    asked = provider.transport.ask(method, provider.url, begun=begun, timeout_seconds=0.2)
+    assert await failed(asked) == (Reason.PROVIDER_TIMEOUT, may_be_charged)
+    async with asyncio.timeout(5):
+        await provider.abandoned.wait()
+
+
+async def test_an_answer_in_time_is_taken(provider: Provider) -> None:
+    assert (await provider.transport.ask("GET", provider.url, begun=True, timeout_seconds=30)).body == {"id": "p1"}
+
+
+@pytest.mark.parametrize("timeout_seconds", [None, 60])
+async def test_a_caller_whose_own_time_is_over_hears_that(provider: Provider, timeout_seconds: float | None) -> None:
+    provider.hangs()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await provider.transport.ask("GET", provider.url, begun=True, timeout_seconds=timeout_seconds)
+
+
+async def test_who_leaves_leaves_the_connection(provider: Provider) -> None:
+    provider.hangs()
+    task = asyncio.create_task(provider.transport.ask("GET", provider.url, begun=True, timeout_seconds=60))
+    async with asyncio.timeout(5):
+        await provider.asked.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await provider.abandoned.wait()

@@ -1,0 +1,91 @@
+"""A place where shell scripts run in the place of ffmpeg, and somebody who watches them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+from pathlib import Path
+
+import pytest
+
+from services.common.errors import MediaError
+from services.video.ffmpeg import Command, FfmpegRunner, Limits, Slots, Watch
+from services.video.ffmpeg.runner import Sink
+
+COMMAND = Command(("-i", "a film.mp4", "-t", "10", "film.mp4"), 10.0)
+LIMITS = Limits(wall_seconds=20, cpu_seconds=20, output_bytes=1_000_000)
+HANGS = """\
+exec 3>alive
+sleep 1000 &
+echo out_time_us=1000000 >&2
+wait
+"""
+"""Has a child, says that it works, and does not end. Both hold the pipe `alive`."""
+
+
+class Seen:
+    """Somebody who watches."""
+
+    def __init__(self) -> None:
+        self.places: list[int] = []
+        self.percents: list[float] = []
+        self.moved = asyncio.Event()
+        """Set when a place or more than nothing is told."""
+
+    @property
+    def watch(self) -> Watch:
+        """How it is told."""
+        return Watch(self._queued, self._running)
+
+    def _queued(self, place: int) -> None:
+        self.places.append(place)
+        self.moved.set()
+
+    def _running(self, percent: float) -> None:
+        self.percents.append(percent)
+        if percent:
+            self.moved.set()
+
+
+class Kitchen:
+    """A folder in which a script runs in the place of ffmpeg.
+
+    Args:
+        parent: Where it is.
+    """
+
+    def __init__(self, parent: Path) -> None:
+        self.folder = parent / "work"
+        self.folder.mkdir()
+        self.slots = Slots(1, 1)
+        self._parent = parent
+        self._runs = 0
+        os.mkfifo(self.folder / "alive")
+        self.alive = os.open(self.folder / "alive", os.O_RDONLY | os.O_NONBLOCK)
+
+    async def run(
+        self, script: str, seen: Seen | None = None, sink: Sink | None = None, limits: Limits = LIMITS
+    ) -> None:
+        """Runs a script."""
+        self._runs += 1
+        binary = self._parent / f"ffmpeg-{self._runs}"
+        binary.write_text(f"#!/bin/sh\n{script}")
+        binary.chmod(0o755)
+        runner = FfmpegRunner(binary, self.slots, limits)
+        await runner.run(COMMAND, self.folder, (seen or Seen()).watch, sink)
+
+    async def failure(self, script: str, limits: Limits = LIMITS) -> MediaError:
+        """Returns what running a script raises."""
+        with pytest.raises(MediaError) as caught:
+            await self.run(script, limits=limits)
+        return caught.value
+
+    def text(self, name: str) -> str:
+        """Returns what a script wrote."""
+        return (self.folder / name).read_text()
+
+    async def all_ended(self) -> bool:
+        """Waits until nobody holds the pipe `alive` any more."""
+        ended, _, _ = await asyncio.to_thread(select.select, [self.alive], [], [], 10)
+        return bool(ended) and os.read(self.alive, 1) == b""

@@ -1,0 +1,193 @@
+"""The arguments of ffmpeg: every input kept to its own file, every length given, nothing of the caller's passed on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import pytest
+
+from services.video.ffmpeg import Command
+from services.video.ffmpeg.arguments import CAPTIONS, FILM, FRAGMENTS, Input, Mux, moving_still, mux, remux
+from services.video.motion import motion_of
+
+PLAIN = Mux(Input("video.mp4", "mov"), Input("audio.mp3", "mp3"), 6.0, 500)
+ENCODED = replace(PLAIN, copy_video=False)
+BURNED = replace(ENCODED, burn_captions=True)
+COMMANDS = [
+    mux(PLAIN),
+    mux(replace(PLAIN, fragmented=True)),
+    mux(replace(PLAIN, caption_language="deu")),
+    mux(replace(PLAIN, loops=2, video_frames=144)),
+    mux(replace(PLAIN, video=Input("video.webm", "matroska"), audio=Input("audio.ogg", "ogg"))),
+    mux(ENCODED),
+    mux(replace(ENCODED, freeze_seconds=1.5)),
+    mux(BURNED),
+    mux(replace(BURNED, fragmented=True, freeze_seconds=1.5, audio_delay_ms=0)),
+    remux(Input("fragments.mp4", "mov"), 6.0),
+    moving_still(motion_of("zoom in"), 6.0),
+    moving_still(motion_of("pan left"), 0.01),
+]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A command taken apart."""
+
+    inputs: list[tuple[str, dict[str, str]]]
+    """Names and options of the inputs."""
+    options: dict[str, str]
+    """Options of the output."""
+    maps: list[str]
+    target: str
+
+
+def asked(command: Command) -> Asked:
+    *words, target, overwrite = command.arguments
+    assert overwrite == "-y"
+    assert len(words) % 2 == 0
+    inputs: list[tuple[str, dict[str, str]]] = []
+    options: dict[str, str] = {}
+    maps: list[str] = []
+    for name, value in zip(words[::2], words[1::2], strict=True):
+        assert name.startswith("-")
+        if name == "-i":
+            inputs.append((value, options))
+            options = {}
+        elif name == "-map":
+            maps.append(value)
+        else:
+            assert name not in options
+            options[name] = value
+    return Asked(inputs, options, maps, target)
+
+
+def graph(command: Command) -> str:
+    return asked(command).options.get("-filter_complex", "")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_input_is_of_a_named_format_and_kept_to_its_own_file(command: Command) -> None:
+    inputs = asked(command).inputs
+    assert inputs
+    for name, options in inputs:
+        assert "/" not in name
+        assert ":" not in name
+        assert options["-protocol_whitelist"] == "file"
+        formats = options["-format_whitelist"].split(",")
+        assert options["-f"] in formats
+        # What leads to other files or addresses.
+        assert not {"hls", "concat", "dash", "lavfi", "image2", "sdp", "rtsp", "tedcaptions", "imf"} & set(formats)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_result_has_a_length_and_never_ends_with_the_shortest(command: Command) -> None:
+    found = asked(command)
+    assert "-shortest" not in command.arguments
+    assert float(found.options["-t"]) == pytest.approx(command.seconds, abs=1e-6)
+    assert all("-t" not in options for _, options in found.inputs)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_nothing_of_a_file_is_passed_on_but_its_pictures_and_its_sound(command: Command) -> None:
+    options = asked(command).options
+    assert (options["-map_metadata"], options["-map_chapters"]) == ("-1", "-1")
+    assert asked(command).maps
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_result_is_an_mp4_in_the_folder_or_a_stream_of_fragments(command: Command) -> None:
+    found = asked(command)
+    assert found.options["-f"] == "mp4"
+    assert found.target in (FILM, FRAGMENTS)
+    assert ("faststart" in found.options["-movflags"]) == (found.target == FILM)
+
+
+def test_a_plain_mux_copies_the_picture_and_encodes_the_sound() -> None:
+    found = asked(mux(PLAIN))
+    assert [(name, options["-f"]) for name, options in found.inputs] == [("video.mp4", "mov"), ("audio.mp3", "mp3")]
+    assert (found.options["-c:v"], found.options["-c:a"], found.options["-t"]) == ("copy", "aac", "6.000000")
+    assert found.maps[0] == "0:v:0"
+    assert len(found.maps) == 2
+    assert not found.options.keys() & {"-frames:v", "-c:s", "-crf", "-pix_fmt"}
+
+
+def test_the_speech_begins_after_its_delay_and_is_followed_by_silence() -> None:
+    assert "[1:a:0]adelay=500:all=1" in graph(mux(PLAIN))
+    assert "apad" in graph(mux(PLAIN))
+    assert "[1:a:0]adelay=0:all=1" in graph(mux(replace(PLAIN, audio_delay_ms=0)))
+
+
+def test_a_picture_that_is_not_copied_is_encoded_with_even_sides() -> None:
+    found = asked(mux(ENCODED))
+    assert (found.options["-c:v"], found.options["-pix_fmt"]) == ("libx264", "yuv420p")
+    assert "scale=" in graph(mux(ENCODED))
+    assert "scale=" not in graph(mux(PLAIN))
+    assert found.maps[0] != "0:v:0"
+
+
+def test_the_last_frame_stands_still_only_where_that_is_wished() -> None:
+    frozen = graph(mux(replace(ENCODED, freeze_seconds=1.5)))
+    assert "tpad=" in frozen
+    assert "stop_duration=1.500000" in frozen
+    assert "stop_mode=clone" in frozen
+    assert "tpad" not in graph(mux(ENCODED))
+
+
+def test_a_film_is_repeated_by_its_input_and_ends_with_its_frames() -> None:
+    found = asked(mux(replace(PLAIN, loops=2, video_frames=144)))
+    assert [options.get("-stream_loop") for _, options in found.inputs] == ["2", None]
+    assert found.options["-frames:v"] == "144"
+    assert all("-stream_loop" not in options for _, options in asked(mux(PLAIN)).inputs)
+
+
+def test_captions_of_their_own_are_a_third_stream_with_a_language() -> None:
+    found = asked(mux(replace(PLAIN, caption_language="deu")))
+    assert [(name, options["-f"]) for name, options in found.inputs][2:] == [(CAPTIONS, "srt")]
+    assert found.maps[2] == "2:s:0"
+    assert (found.options["-c:s"], found.options["-metadata:s:s:0"]) == ("mov_text", "language=deu")
+    assert found.options["-c:v"] == "copy"
+    assert "subtitles" not in graph(mux(replace(PLAIN, caption_language="deu")))
+
+
+def test_captions_that_are_burned_are_part_of_the_picture_and_no_stream() -> None:
+    found = asked(mux(BURNED))
+    assert f"subtitles={CAPTIONS}:fontsdir=fonts" in graph(mux(BURNED))
+    assert (len(found.inputs), len(found.maps), found.options["-c:v"]) == (2, 2, "libx264")
+    assert "-c:s" not in found.options
+
+
+def test_captions_are_burned_also_on_the_frame_that_stands_still() -> None:
+    found = graph(mux(replace(BURNED, freeze_seconds=1.0)))
+    assert found.index("tpad") < found.index("subtitles") < found.index("scale")
+
+
+def test_fragments_go_to_the_standard_output_and_can_be_played_from_the_first() -> None:
+    found = asked(mux(replace(PLAIN, fragmented=True)))
+    assert found.target == "pipe:1"
+    assert {"frag_keyframe", "delay_moov", "default_base_moof"} <= set(found.options["-movflags"].split("+"))
+    assert found.options["-frag_duration"] == "500000"
+
+
+def test_fragments_become_a_whole_film_by_copying_every_stream() -> None:
+    found = asked(remux(Input("fragments.mp4", "mov"), 6.0))
+    assert (found.options["-c"], found.maps, found.target) == ("copy", ["0:v", "0:a", "0:s?"], FILM)
+    assert "-filter_complex" not in found.options
+
+
+@pytest.mark.parametrize(("seconds", "length"), [(6.0, "6.000000"), (6.01, "6.000000"), (0.01, "0.083333")])
+def test_a_moving_still_has_whole_frames_two_at_least(seconds: float, length: str) -> None:
+    command = moving_still(motion_of("zoom in"), seconds)
+    assert asked(command).options["-t"] == length
+    assert command.seconds == pytest.approx(float(length), abs=1e-6)
+
+
+def test_a_moving_still_shows_its_label_and_has_no_sound() -> None:
+    command = moving_still(motion_of("zoom in"), 6.0)
+    found = asked(command)
+    assert [(name, options["-f"]) for name, options in found.inputs] == [
+        ("still.png", "png_pipe"),
+        ("label.png", "png_pipe"),
+    ]
+    assert "overlay=" in graph(command)
+    assert (len(found.maps), found.options["-r"], found.options["-c:v"]) == (1, "24", "libx264")
+    assert "-c:a" not in found.options

@@ -1,0 +1,198 @@
+"""Looking into media files: what ffmpeg made, what is too long, and what is broken or of another kind."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from services.common.errors import MediaError, Reason
+from services.video.ffmpeg import ffmpeg_binary
+from services.video.kinds import HEAD_BYTES, kind_of
+from services.video.probe import MediaFile, probe
+from tests.fakes.media import RATE_HZ, as_mp3, film, speech
+
+MOST = 600.0
+
+
+def looked_into(path: Path, max_seconds: float = MOST, field: str = "video") -> MediaFile:
+    """Returns what is in a file, its kind told as the service does."""
+    kind = kind_of(path.read_bytes()[:HEAD_BYTES])
+    assert kind is not None
+    return probe(str(path), kind.demuxer, kind.name, max_seconds, field)
+
+
+def refused(path: Path, demuxer: str = "mov", max_seconds: float = MOST, field: str = "video") -> MediaError:
+    with pytest.raises(MediaError) as caught:
+        probe(str(path), demuxer, "mp4", max_seconds, field)
+    error = caught.value
+    assert (error.reason, [item.field for item in error.violations]) == (Reason.MEDIA_INVALID, [field])
+    assert str(path) not in error.message
+    return error
+
+
+def file_of(folder: Path, data: bytes, name: str = "file") -> Path:
+    path = folder / name
+    path.write_bytes(data)
+    return path
+
+
+def made(folder: Path, name: str, *arguments: str) -> Path:
+    """Returns a file that ffmpeg makes."""
+    path = folder / name
+    command = [str(ffmpeg_binary("")), "-v", "error", "-nostdin", "-y", *arguments, str(path)]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("codec", "container", "told"),
+    [("libx264", "mp4", "h264"), ("mpeg4", "mp4", "mpeg4"), ("libvpx-vp9", "webm", "vp9")],
+)
+def test_a_film_is_told_with_its_picture(tmp_path: Path, codec: str, container: str, told: str) -> None:
+    path = film(tmp_path, 2.0, rate=25, size="160x120", codec=codec)
+    found = looked_into(path)
+    assert (found.container, found.size_bytes, len(found.streams)) == (container, path.stat().st_size, 1)
+    assert found.video is not None
+    assert (found.video.kind, found.video.codec, found.video.packets) == ("video", told, 50)
+    assert (found.video.width, found.video.height, found.video.frame_rate) == (160, 120, 25.0)
+    assert found.video.duration_seconds == pytest.approx(2.0, abs=0.01)
+    assert found.duration_seconds == found.video.duration_seconds
+    assert found.audio is None
+
+
+@pytest.mark.parametrize("seconds", [0.1, 1.0, 2.5])
+def test_speech_is_told_with_its_sound(tmp_path: Path, seconds: float) -> None:
+    found = looked_into(file_of(tmp_path, speech(seconds)))
+    assert found.audio is not None
+    assert (found.container, found.audio.kind, found.audio.codec) == ("wav", "audio", "pcm_s16le")
+    assert (found.audio.sample_rate_hz, found.audio.channels) == (RATE_HZ, 1)
+    assert found.audio.duration_seconds == pytest.approx(seconds, abs=0.001)
+    assert found.video is None
+
+
+def test_speech_as_mp3_is_as_long_as_its_encoder_says(tmp_path: Path) -> None:
+    found = looked_into(file_of(tmp_path, as_mp3(speech(2.0), tmp_path)))
+    assert found.audio is not None
+    assert (found.container, found.audio.codec) == ("mp3", "mp3")
+    assert found.audio.duration_seconds == pytest.approx(2.0, abs=0.06)
+
+
+@pytest.mark.parametrize(
+    ("name", "container", "arguments"),
+    [
+        ("a.ogg", "ogg", ("-c:a", "libvorbis")),
+        ("a.flac", "flac", ()),
+        ("a.aac", "aac", ("-f", "adts")),
+        ("a.m4a", "mp4", ("-c:a", "aac")),
+    ],
+)
+def test_speech_of_every_kind_is_looked_into(
+    tmp_path: Path, name: str, container: str, arguments: tuple[str, ...]
+) -> None:
+    given = file_of(tmp_path, speech(2.0), "speech.wav")
+    found = looked_into(made(tmp_path, name, "-i", str(given), *arguments))
+    assert found.audio is not None
+    assert found.container == container
+    assert found.audio.duration_seconds == pytest.approx(2.0, abs=0.1)
+
+
+def test_a_film_with_speech_has_both_and_is_as_long_as_the_longer(tmp_path: Path) -> None:
+    pictures, sound = film(tmp_path, 1.0), file_of(tmp_path, speech(3.0), "speech.wav")
+    found = looked_into(made(tmp_path, "both.mp4", "-i", str(pictures), "-i", str(sound), "-c:v", "copy"))
+    assert found.video is not None
+    assert found.audio is not None
+    assert found.video.duration_seconds == pytest.approx(1.0, abs=0.05)
+    assert found.audio.duration_seconds == pytest.approx(3.0, abs=0.05)
+    assert found.duration_seconds == found.audio.duration_seconds
+
+
+def test_fragments_are_as_long_as_their_packets(tmp_path: Path) -> None:
+    flags = ("-c", "copy", "-movflags", "+frag_keyframe+empty_moov+default_base_moof")
+    found = looked_into(made(tmp_path, "fragments.mp4", "-i", str(film(tmp_path, 2.0)), *flags))
+    assert found.duration_seconds == pytest.approx(2.0, abs=0.05)
+
+
+def test_what_is_too_long_is_refused_by_its_field(tmp_path: Path) -> None:
+    path = film(tmp_path, 3.0)
+    assert looked_into(path, 3.1).duration_seconds == pytest.approx(3.0, abs=0.05)
+    assert "must last at most 2" in refused(path, max_seconds=2.0).message
+    sound = file_of(tmp_path, speech(3.0))
+    assert "must last at most 2" in refused(sound, "wav", max_seconds=2.0, field="audio").message
+
+
+def test_a_length_that_only_the_packets_tell_is_bounded_too(tmp_path: Path) -> None:
+    arguments = ("-i", str(film(tmp_path, 3.0, codec="libvpx-vp9")), "-c", "copy", "-f", "webm", "-live", "1")
+    path = made(tmp_path, "live.webm", *arguments)
+    assert "must last at most 2" in refused(path, "matroska", max_seconds=2.0).message
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.3, 0.9])
+def test_a_film_that_was_cut_is_refused(tmp_path: Path, share: float) -> None:
+    data = film(tmp_path).read_bytes()
+    refused(file_of(tmp_path, data[: int(len(data) * share)]))
+
+
+@pytest.mark.parametrize("share", [0.3, 0.9])
+def test_a_film_that_was_cut_behind_its_head_is_refused(tmp_path: Path, share: float) -> None:
+    # The head says how long it was.
+    arguments = ("-i", str(film(tmp_path)), "-c", "copy", "-movflags", "+faststart")
+    data = made(tmp_path, "head-first.mp4", *arguments).read_bytes()
+    refused(file_of(tmp_path, data[: int(len(data) * share)]))
+
+
+def test_speech_that_was_cut_is_as_long_as_what_is_left(tmp_path: Path) -> None:
+    found = looked_into(file_of(tmp_path, speech(2.0)[: 44 + RATE_HZ * 2]))
+    assert found.duration_seconds == pytest.approx(1.0, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x00",
+        b"no film at all",
+        bytes(100_000),
+        b"\xff" * 100_000,
+        b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00isommp42" + bytes(1000),
+        b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n",
+        b"ffconcat version 1.0\nfile '/etc/passwd'\n",
+    ],
+)
+@pytest.mark.parametrize("demuxer", ["mov", "matroska", "mp3", "wav", "ogg", "flac", "aac"])
+def test_what_is_no_such_file_is_refused(tmp_path: Path, data: bytes, demuxer: str) -> None:
+    refused(file_of(tmp_path, data), demuxer)
+
+
+def test_a_file_of_another_kind_than_its_beginning_is_refused(tmp_path: Path) -> None:
+    refused(film(tmp_path), "matroska")
+    refused(file_of(tmp_path, speech(1.0)), "mov")
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    refused(tmp_path / "absent.mp4")
+
+
+def test_words_alone_are_no_film(tmp_path: Path) -> None:
+    words = file_of(tmp_path, b"1\n00:00:00,000 --> 00:00:01,000\nhello\n", "words.srt")
+    path = made(tmp_path, "words.mp4", "-i", str(words), "-c:s", "mov_text")
+    assert "must hold a picture that moves, or sound" in refused(path).message
+
+
+def test_words_beside_a_film_are_told_as_such(tmp_path: Path) -> None:
+    words = file_of(tmp_path, b"1\n00:00:00,000 --> 00:00:01,000\nhello\n", "words.srt")
+    arguments = ("-i", str(film(tmp_path)), "-i", str(words), "-c:v", "copy", "-c:s", "mov_text")
+    found = looked_into(made(tmp_path, "both.mp4", *arguments))
+    assert [stream.kind for stream in found.streams] == ["video", "subtitle"]
+    assert found.audio is None
+
+
+def test_a_stream_that_is_only_announced_is_none(tmp_path: Path) -> None:
+    sound = file_of(tmp_path, speech(1.0), "speech.wav")
+    flags = ("-c:v", "copy", "-c:a", "aac", "-movflags", "+frag_keyframe+empty_moov+default_base_moof")
+    inputs = ("-i", str(film(tmp_path)), "-i", str(sound), "-af", "atrim=end_sample=0")
+    found = looked_into(made(tmp_path, "announced.mp4", *inputs, *flags))
+    assert [(stream.kind, stream.packets) for stream in found.streams] == [("video", 48), ("audio", 0)]
+    assert found.video is not None
+    assert found.audio is None
