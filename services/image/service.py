@@ -87,8 +87,8 @@ class ImageServicer(image_pb2_grpc.ImageServiceServicer):
     ) -> image_pb2.UploadImageResponse:
         """Takes a file in pieces and keeps it."""
         principal = principal_of(context)
-        spec = await _spec(requests)
         with self._accounting.watched("UploadImage", principal, 0):
+            spec = await _spec(requests)
             async with self._uploads:
                 receive: Callable[[], Awaitable[bytes]] = partial(
                     received, _pieces(requests), size_bytes=spec.size_bytes, sha256=spec.sha256

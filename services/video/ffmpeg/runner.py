@@ -188,7 +188,15 @@ async def _put_down(process: Process) -> None:
     with suppress(ProcessLookupError, PermissionError):
         # Also where it has ended itself: what it started may be left, and holds its group's number.
         os.killpg(process.pid, signal.SIGKILL)
-    await asyncio.shield(_gone(process))
+    gone, is_cancelled = asyncio.ensure_future(_gone(process)), False
+    while not gone.done():
+        try:
+            await asyncio.shield(gone)
+        except asyncio.CancelledError:
+            # It takes no time, and what is not waited for now would be left to nobody.
+            is_cancelled = True
+    if is_cancelled:
+        raise asyncio.CancelledError
 
 
 async def _gone(process: Process) -> None:
