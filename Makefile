@@ -59,9 +59,9 @@ lock: ## Resolve requirements.lock and requirements-dev.lock anew from pyproject
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-		--no-emit-index-url --no-emit-find-links --extra embedded --output-file requirements.lock pyproject.toml
+		--no-emit-index-url --no-emit-find-links --extra embedded --extra nats --output-file requirements.lock pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-		--no-emit-index-url --no-emit-find-links --extra embedded --extra dev --constraint requirements.lock \
+		--no-emit-index-url --no-emit-find-links --extra embedded --extra nats --extra dev --constraint requirements.lock \
 		--output-file requirements-dev.lock pyproject.toml
 
 clean: ## Remove everything that make made

@@ -26,10 +26,11 @@ async def main(settings: GatewaySettings) -> None:
         open_channel(settings.tts_address) as tts,
         open_channel(settings.image_address) as image,
         open_channel(settings.video_address) as video,
+        open_channel(settings.jobs_address) as jobs,
         open_object_store(settings) as store,
         open_fetcher(settings.fetch_options) as fetcher,
     ):
-        upstreams = Upstreams(tts=tts, image=image, video=video)
+        upstreams = Upstreams(tts=tts, image=image, video=video, jobs=jobs)
         app = build_app(
             upstreams,
             Reach(store, fetcher),

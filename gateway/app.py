@@ -8,6 +8,7 @@ import grpc
 from aiohttp import web
 from google.protobuf.descriptor import ServiceDescriptor
 from media.image.v1 import image_pb2
+from media.jobs.v1 import jobs_pb2
 from media.tts.v1 import tts_pb2
 from media.usage.v1 import usage_pb2
 from media.video.v1 import video_pb2
@@ -20,6 +21,7 @@ from gateway.routes.debug import DebugRoutes
 from gateway.routes.docs import docs_routes
 from gateway.routes.health import Health
 from gateway.routes.images import ImageRoutes
+from gateway.routes.jobs import JobRoutes
 from gateway.routes.media import MediaRoutes
 from gateway.routes.rpc import rpc_routes
 from gateway.routes.speech import SpeechRoutes
@@ -31,9 +33,10 @@ from services.common.version import VERSION
 SPEECH: ServiceDescriptor = tts_pb2.DESCRIPTOR.services_by_name["TextToSpeechService"]
 IMAGE: ServiceDescriptor = image_pb2.DESCRIPTOR.services_by_name["ImageService"]
 VIDEO: ServiceDescriptor = video_pb2.DESCRIPTOR.services_by_name["VideoService"]
+JOBS: ServiceDescriptor = jobs_pb2.DESCRIPTOR.services_by_name["JobService"]
 USAGE: ServiceDescriptor = usage_pb2.DESCRIPTOR.services_by_name["UsageService"]
 
-SERVICES: tuple[ServiceDescriptor, ...] = (SPEECH, IMAGE, VIDEO, USAGE)
+SERVICES: tuple[ServiceDescriptor, ...] = (SPEECH, IMAGE, VIDEO, JOBS, USAGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ class Upstreams:
     tts: grpc.aio.Channel
     image: grpc.aio.Channel
     video: grpc.aio.Channel
+    jobs: grpc.aio.Channel
 
     def by_service(self) -> dict[str, grpc.aio.Channel]:
         """Returns the channel of each service by the service's full name."""
@@ -50,6 +54,7 @@ class Upstreams:
             SPEECH.full_name: self.tts,
             IMAGE.full_name: self.image,
             VIDEO.full_name: self.video,
+            JOBS.full_name: self.jobs,
             USAGE.full_name: self.tts,
         }
 
@@ -82,6 +87,7 @@ def build_app(
     app.router.add_routes(CaptionRoutes(upstreams.tts, call_seconds).routes())
     app.router.add_routes(ImageRoutes(upstreams.image, call_seconds).routes())
     app.router.add_routes(VideoRoutes(upstreams.video, call_seconds).routes())
+    app.router.add_routes(JobRoutes(upstreams.jobs, call_seconds).routes())
     app.router.add_routes(MediaRoutes(reach.store).routes())
     app.router.add_routes(DebugRoutes(reach.fetcher).routes())
     channels = upstreams.by_service()

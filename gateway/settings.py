@@ -29,6 +29,9 @@ class GatewaySettings(StorageSettings, FetchSettings):
     video_address: str = Field(
         "127.0.0.1:50053", validation_alias="VIDEO_ADDRESS", description="Where the video service is: host:port."
     )
+    jobs_address: str = Field(
+        "127.0.0.1:50054", validation_alias="JOBS_ADDRESS", description="Where the service of jobs is: host:port."
+    )
     max_body_bytes: int = Field(
         1024 * 1024, ge=1024, validation_alias="MEDIA_MAX_BODY_BYTES", description="Largest JSON body of a request."
     )

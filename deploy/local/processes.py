@@ -36,6 +36,18 @@ class Row:
 
 SUITE: tuple[Row, ...] = (
     Row(
+        name="nats",
+        purpose="keeps jobs, on disk",
+        command=("python", "-m", "deploy.nats"),
+        ports=(
+            Port("NATS_PORT", 4222, "NATS of the local suite"),
+            Port("NATS_MONITOR_PORT", 8222, "monitoring page of the local NATS"),
+        ),
+        ready="http://127.0.0.1:{NATS_MONITOR_PORT}/healthz",
+        # Who sets it has a cluster of his own.
+        habits={"NATS_URL": "nats://127.0.0.1:{NATS_PORT}"},
+    ),
+    Row(
         name="tts",
         purpose="text to speech, gRPC",
         command=("python", "-m", "services.tts"),
@@ -80,6 +92,24 @@ SUITE: tuple[Row, ...] = (
         habits={"VIDEO_DRAIN_NOTICE_SECONDS": "0.2", "VIDEO_DRAIN_GRACE_SECONDS": "2"},
     ),
     Row(
+        name="jobs",
+        purpose="jobs, gRPC",
+        command=("python", "-m", "services.jobs"),
+        ports=(Port("JOBS_PORT", 50054, "gRPC of the service of jobs"),),
+        ready="grpc://127.0.0.1:{JOBS_PORT}/media.jobs.v1.JobService",
+        environment={"JOBS_ADDRESS": "127.0.0.1:{JOBS_PORT}"},
+        habits={"JOBS_DRAIN_NOTICE_SECONDS": "0.2", "JOBS_DRAIN_GRACE_SECONDS": "1"},
+        after=("nats",),
+    ),
+    Row(
+        name="worker",
+        purpose="works on jobs",
+        command=("python", "-m", "services.jobs.work"),
+        ports=(Port("WORKER_PORT", 50055, "health of the worker"),),
+        ready="grpc://127.0.0.1:{WORKER_PORT}/services.jobs.work",
+        after=("nats",),
+    ),
+    Row(
         name="gateway",
         purpose="HTTP in front of the services",
         command=("python", "-m", "gateway"),
@@ -107,7 +137,7 @@ SUITE: tuple[Row, ...] = (
             "MEDIA_EDGE_DRAIN_GRACE_SECONDS": "2",
             "MEDIA_PUBLIC_URL": "http://localhost:{MEDIA_PORT}",
         },
-        after=("tts", "image", "video", "gateway"),
+        after=("tts", "image", "video", "jobs", "worker", "gateway"),
     ),
 )
 

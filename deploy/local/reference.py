@@ -15,11 +15,13 @@ from pydantic_core import PydanticUndefined
 from deploy.local.ports import EDGE
 from deploy.local.processes import SUITE, ports_of
 from deploy.local.settings import ROOT, LocalSettings
+from deploy.nats.settings import NatsSettings
 from gateway.envoy.settings import EdgeSettings
 from gateway.settings import GatewaySettings
 from services.common.errors import Reason
 from services.common.settings import Settings, variables
 from services.image.settings import ImageSettings
+from services.jobs.settings import JobsSettings, WorkerSettings
 from services.tts.settings import TtsSettings
 from services.video.settings import VideoSettings
 
@@ -29,6 +31,9 @@ _PROCESSES: tuple[tuple[str, type[Settings]], ...] = (
     ("Text to speech (`python -m services.tts`)", TtsSettings),
     ("Pictures (`python -m services.image`)", ImageSettings),
     ("Films (`python -m services.video`)", VideoSettings),
+    ("Jobs (`python -m services.jobs`)", JobsSettings),
+    ("Workers (`python -m services.jobs.work`)", WorkerSettings),
+    ("Local NATS (`python -m deploy.nats`)", NatsSettings),
     ("Local suite (`make run`, `make demo`, `make token`)", LocalSettings),
 )
 _NOTICE = "<!-- Written by `python -m deploy.local.reference`; `make check` fails where it differs from the code. -->"

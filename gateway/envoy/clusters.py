@@ -5,7 +5,7 @@ from __future__ import annotations
 from gateway.envoy import auth, limits
 from gateway.envoy.settings import Address, EdgeSettings
 from gateway.envoy.shape import Config, extension, seconds, socket, typed
-from gateway.envoy.table import IMAGE, SPEECH, VIDEO, Upstream
+from gateway.envoy.table import IMAGE, JOBS, SPEECH, VIDEO, Upstream
 
 HEALTH_INTERVAL_SECONDS = 0.5
 _HEALTH_TIMEOUT_SECONDS = 2.0
@@ -36,6 +36,7 @@ def clusters(settings: EdgeSettings) -> list[Config]:
         _cluster(Upstream.TTS, settings.tts_address, settings, _http2(), _says_serving(SPEECH.full_name)),
         _cluster(Upstream.IMAGE, settings.image_address, settings, _http2(), _says_serving(IMAGE.full_name)),
         _cluster(Upstream.VIDEO, settings.video_address, settings, _http2(), _says_serving(VIDEO.full_name)),
+        _cluster(Upstream.JOBS, settings.jobs_address, settings, _http2(), _says_serving(JOBS.full_name)),
     ]
     if keys := auth.jwks_address(settings):
         found.append(_jwks_cluster(keys, settings))

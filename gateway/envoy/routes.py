@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from gateway.envoy import auth, limits
@@ -13,7 +14,7 @@ from gateway.envoy.table import TABLE, Kind, Route
 # A bound on silence may not fire before the bound on the whole, whose answer says more.
 _SLACK_SECONDS = 5.0
 _UNBOUNDED = "0s"
-_BODY_BOUNDED = frozenset({Kind.HTTP, Kind.HTTP_STREAM})
+_BODY_BOUNDED = frozenset({Kind.HTTP, Kind.HTTP_STREAM, Kind.HTTP_WAIT})
 
 
 def route_configuration(settings: EdgeSettings, with_api_keys: bool) -> Config:
@@ -54,13 +55,21 @@ def _route(row: Route, settings: EdgeSettings, credentials: Config) -> Config:
 
 
 def _match(row: Route) -> Config:
-    match: Config = {"prefix": row.path.removesuffix("*")} if row.path.endswith("*") else {"path": row.path}
+    match = _path_match(row.path)
     if row.methods:
         one_of = {"safe_regex": {"regex": "|".join(row.methods)}}
         match["headers"] = [{"name": ":method", "string_match": one_of}]
     if row.query:
         match["query_parameters"] = [{"name": row.query, "present_match": True}]
     return match
+
+
+def _path_match(path: str) -> Config:
+    if path.endswith("*"):
+        return {"prefix": path.removesuffix("*")}
+    if "{" in path:
+        return {"safe_regex": {"regex": re.sub(r"{\w+}", "[^/]+", path)}}
+    return {"path": path}
 
 
 def _time_bounds(kind: Kind, settings: EdgeSettings) -> Config:
@@ -73,6 +82,7 @@ def _time_bounds(kind: Kind, settings: EdgeSettings) -> Config:
         Kind.HTTP: {"timeout": seconds(unary), **whole},
         Kind.HTTP_STREAM: streamed,
         Kind.HTTP_UPLOAD_STREAM: streamed,
+        Kind.HTTP_WAIT: {"timeout": seconds(life), "idle_timeout": seconds(life + _SLACK_SECONDS)},
         Kind.HTTP_UPLOAD: {"timeout": seconds(unary), **whole},
         Kind.RPC: {"timeout": _UNBOUNDED, **whole, "max_stream_duration": _deadline(unary)},
         Kind.RPC_STREAM: {"timeout": _UNBOUNDED, **quiet, "max_stream_duration": _deadline(life)},

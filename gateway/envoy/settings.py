@@ -83,6 +83,11 @@ class EdgeSettings(Settings):
     video_address: HostAndPort = Field(
         Address("127.0.0.1", 50053), validation_alias="VIDEO_ADDRESS", description="gRPC listener of the video service."
     )
+    jobs_address: HostAndPort = Field(
+        Address("127.0.0.1", 50054),
+        validation_alias="JOBS_ADDRESS",
+        description="gRPC listener of the service of jobs.",
+    )
 
     jwt_issuer: str = Field(
         "media-suite", min_length=1, validation_alias="MEDIA_JWT_ISSUER", description="Issuer (`iss`) of bearer tokens."

@@ -8,6 +8,7 @@ from enum import Enum
 from google.api import annotations_pb2
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from media.image.v1 import image_pb2
+from media.jobs.v1 import jobs_pb2
 from media.tts.v1 import tts_pb2
 from media.usage.v1 import usage_pb2
 from media.video.v1 import video_pb2
@@ -21,6 +22,7 @@ class Upstream(Enum):
     TTS = "tts"
     IMAGE = "image"
     VIDEO = "video"
+    JOBS = "jobs"
 
 
 class Kind(Enum):
@@ -34,6 +36,8 @@ class Kind(Enum):
     """One HTTP answer to a file: bounded in time as a whole, the body in bytes by the gateway while it passes."""
     HTTP_UPLOAD_STREAM = "http-upload-stream"
     """As HTTP_STREAM, but the gateway bounds the body, in which files may come."""
+    HTTP_WAIT = "http-wait"
+    """One HTTP answer that takes as long as a film: bounded in life, the request body in bytes."""
     RPC = "rpc"
     """A unary RPC: bounded by the caller's deadline and our own."""
     RPC_STREAM = "rpc-stream"
@@ -51,7 +55,7 @@ class Route:
     """One row: the first that fits a request decides."""
 
     path: str
-    """An exact path, or a prefix when it ends in `*`."""
+    """An exact path, a prefix when it ends in `*`, or one with segments that may be anything, such as `{id}`."""
     upstream: Upstream
     kind: Kind
     methods: tuple[str, ...] = ()
@@ -79,6 +83,7 @@ def _rpc_route(service: ServiceDescriptor, method: MethodDescriptor, upstream: U
 SPEECH = tts_pb2.DESCRIPTOR.services_by_name["TextToSpeechService"]
 IMAGE = image_pb2.DESCRIPTOR.services_by_name["ImageService"]
 VIDEO = video_pb2.DESCRIPTOR.services_by_name["VideoService"]
+JOBS = jobs_pb2.DESCRIPTOR.services_by_name["JobService"]
 USAGE = usage_pb2.DESCRIPTOR.services_by_name["UsageService"]
 
 TABLE: tuple[Route, ...] = (
@@ -96,6 +101,9 @@ TABLE: tuple[Route, ...] = (
     Route("/api/video/mux", Upstream.GATEWAY, Kind.HTTP_UPLOAD_STREAM),
     Route("/api/video/mux/stream", Upstream.GATEWAY, Kind.HTTP_UPLOAD_STREAM),
     Route("/api/video/probe", Upstream.GATEWAY, Kind.HTTP_UPLOAD),
+    Route("/api/jobs/{id}/events", Upstream.GATEWAY, Kind.HTTP_STREAM, _READ, safe=True),
+    Route("/jobs_prompt_only", Upstream.GATEWAY, Kind.HTTP_WAIT),
+    Route("/jobs_prompt_tts", Upstream.GATEWAY, Kind.HTTP_WAIT),
     # A signature in its headers is its credential; the video service looks at it.
     Route("/webhooks/replicate", Upstream.GATEWAY, Kind.HTTP, ("POST",), public=True),
     Route("/api/image/sizes", Upstream.GATEWAY, Kind.HTTP, _READ, public=True, safe=True),
@@ -112,6 +120,7 @@ TABLE: tuple[Route, ...] = (
     *rpc_routes(SPEECH, Upstream.TTS),
     *rpc_routes(IMAGE, Upstream.IMAGE),
     *rpc_routes(VIDEO, Upstream.VIDEO),
+    *rpc_routes(JOBS, Upstream.JOBS),
     *rpc_routes(USAGE, Upstream.TTS),
 )
 """All rows; whatever fits none is answered 404 by the edge itself."""

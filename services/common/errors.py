@@ -49,6 +49,7 @@ class Reason(Enum):
     PERMISSION_DENIED = Row("PERMISSION_DENIED", 403, False, "The caller is known but may not do this.")
     NOT_FOUND = Row("NOT_FOUND", 404, False, "There is nothing at this path.")
     VOICE_NOT_FOUND = Row("NOT_FOUND", 404, False, "No such voice; GET /api/voices lists them.")
+    JOB_NOT_FOUND = Row("NOT_FOUND", 404, False, "No such job of yours; GET /api/jobs lists them.")
     METHOD_NOT_ALLOWED = Row("UNIMPLEMENTED", 405, False, "The path exists for another HTTP method; see Allow.")
     ALREADY_EXISTS = Row(
         "ALREADY_EXISTS", 409, False, "There is something under this key already; choose another, or allow overwriting."
@@ -66,6 +67,9 @@ class Reason(Enum):
     )
     OVERLOADED = Row("RESOURCE_EXHAUSTED", 429, True, "The service is at its limit of calls; retry after the delay.")
     RATE_LIMITED = Row("RESOURCE_EXHAUSTED", 429, True, "This caller sends too many requests; retry after the delay.")
+    QUOTA_EXCEEDED = Row(
+        "RESOURCE_EXHAUSTED", 429, True, "This caller has as many unfinished jobs as he may have; wait for one to end."
+    )
     PROVIDER_BUSY = Row(
         "RESOURCE_EXHAUSTED", 429, True, "The provider is at its limit of calls; retry after the delay."
     )

@@ -38,8 +38,6 @@ T = TypeVar("T")
 
 MAX_STILL_BYTES = 20 * 1024 * 1024
 """Longest picture that a film is made of."""
-_BEGINNING = timedelta(seconds=90)
-"""How long a request that its caller has named may be on its way to the provider."""
 _CLOCKS_DIFFER = timedelta(seconds=60)
 _RETRY_SECONDS = 5.0
 _ALMOST = 99.0
@@ -98,6 +96,8 @@ class FilmMaker:
     shelf: FilmShelf
     records: Records
     workspaces: Workspaces
+    beginning: timedelta = timedelta(seconds=90)
+    """How long a request that its caller has named may be on its way to the provider."""
     urls_are_public: bool = True
     """Whether a provider can read what the service can: not where callers' URLs may lead to private places."""
 
@@ -111,12 +111,13 @@ class FilmMaker:
         intent = Intent(order.fingerprint, datetime.now(UTC))
         known = await self._earlier(order, film.principal, intent)
         if known is not None and known.prediction_id:
-            film.begun(known.prediction_id)
             record = await self.records.find(known.prediction_id, film.principal)
-            return await self.continued(film, provider, record)
+            if record.film is not None or provider.outlives_process:
+                film.begun(known.prediction_id)
+                return await self.continued(film, provider, record)
         try:
             spec = await self._spec(order, provider, film)
-            found = None if known is None else await self._lost(provider, spec, known)
+            found = await self._lost(provider, spec, known) if known is not None else None
         except (MediaError, asyncio.CancelledError):
             if known is None:
                 await _to_its_end(self._withdrawn(order, film.principal))
@@ -168,7 +169,7 @@ class FilmMaker:
         if known is None:
             return None
         self.check_same(known.fingerprint, order)
-        if not known.prediction_id and intent.at - known.at < _BEGINNING:
+        if not known.prediction_id and intent.at - known.at < self.beginning:
             raise MediaError(
                 Reason.UNAVAILABLE,
                 "This request is being begun by another call; ask again in a moment.",
@@ -178,6 +179,8 @@ class FilmMaker:
 
     async def _lost(self, provider: VideoProvider, spec: FilmSpec, known: Intent) -> str | None:
         """Returns the id of a film that an earlier call began without living to write it down."""
+        if not provider.outlives_process:
+            return None
         found = await provider.find(spec, known.at - _CLOCKS_DIFFER)
         log.warning("a film was begun by a call that did not come back", found=found is not None)
         return found

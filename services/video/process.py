@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import grpc
 from media.video.v1 import video_pb2_grpc
@@ -114,6 +115,7 @@ async def assembled(settings: VideoSettings, parts: Parts) -> AsyncIterator[Vide
             shelf,
             Records(parts.store),
             workspaces,
+            timedelta(seconds=settings.begin_seconds),
             urls_are_public=not settings.fetch_allow,
         )
         studio = Studio(maker, providers, settings.provider_by_default, settings.max_productions)

@@ -100,6 +100,15 @@ class Records:
             return await self.intend(request_id, principal, intent)
         return None
 
+    async def intent(self, request_id: str, principal: str) -> Intent | None:
+        """Returns the intent that a request has left, if there is one.
+
+        Raises:
+            MediaError: STORAGE_FAILED.
+        """
+        found = await self._get(record_key(_REQUESTS, principal, request_id))
+        return None if found is None else _intent(found)
+
     async def bind(self, request_id: str, principal: str, intent: Intent, prediction_id: str) -> None:
         """Writes down what an intent led to.
 

@@ -11,11 +11,12 @@ from media.video.v1 import video_pb2, video_pb2_grpc
 
 from services.common.caller import principal_of
 from services.common.errors import MediaError, Reason
+from services.common.webhooks import Webhook
 from services.video.accounting import Accounting
 from services.video.films import FilmShelf
 from services.video.inputs import Inputs
 from services.video.muxing import Muxer
-from services.video.providers.replicate import ReplicateProvider, Webhook
+from services.video.providers.replicate import ReplicateProvider
 from services.video.reading import mux_of, order_of, source_of
 from services.video.records import Record
 from services.video.studio import Studio
@@ -93,7 +94,11 @@ class VideoServicer(video_pb2_grpc.VideoServiceServicer):
         self, request: video_pb2.CancelVideoRequest, context: Context
     ) -> video_pb2.CancelVideoResponse:
         """Ends the work on a film."""
-        ended = await self._studio.cancel(request.prediction_id, principal_of(context))
+        principal = principal_of(context)
+        if request.request_id:
+            ended = await self._studio.cancel_request(request.request_id, principal)
+        else:
+            ended = await self._studio.cancel(request.prediction_id, principal)
         return video_pb2.CancelVideoResponse(cancelled=ended)
 
     async def MuxVideo(

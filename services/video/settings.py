@@ -68,6 +68,12 @@ class VideoSettings(StorageSettings, FetchSettings):
         validation_alias="VIDEO_MAX_ATTEMPTS",
         description="How often a provider is asked while it has accepted nothing.",
     )
+    begin_seconds: float = Field(
+        90.0,
+        ge=0,
+        validation_alias="VIDEO_BEGIN_SECONDS",
+        description="How long a named request may be on its way before another looks for it at the provider.",
+    )
     max_productions: int = Field(
         100, ge=1, validation_alias="VIDEO_MAX_PRODUCTIONS", description="Films made at once; more are refused."
     )

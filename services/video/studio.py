@@ -91,6 +91,22 @@ class Studio:
         record = await self._maker.records.find(prediction_id, principal)
         return record.film is None and await self._providers[record.provider].cancel(prediction_id)
 
+    async def cancel_request(self, request_id: str, principal: str) -> bool:
+        """Ends the work on a film that a request of this name began, and tells whether there was any.
+
+        Raises:
+            MediaError: The provider can not be asked.
+        """
+        for found in self._productions.values():
+            if (found.principal, found.request_id) == (principal, request_id):
+                # Whatever it is at: it tells the provider, once it knows the id.
+                found.give_up()
+                return True
+        intent = await self._maker.records.intent(request_id, principal)
+        if intent is None or not intent.prediction_id:
+            return False
+        return await self.cancel(intent.prediction_id, principal)
+
     async def close(self) -> None:
         """Stops listening to providers; what they make goes on there, and is found by resume."""
         tasks = list(self._productions)

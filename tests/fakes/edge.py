@@ -58,7 +58,7 @@ def free_ports(count: int) -> list[int]:
 
 def edge_settings(folder: Path, **changes: Any) -> EdgeSettings:
     """Returns settings for one test: free ports, a key pair in `folder`, upstreams that nobody answers for."""
-    ports = free_ports(7)
+    ports = free_ports(8)
     chosen: dict[str, Any] = {
         "port": ports[0],
         "admin_port": ports[1],
@@ -67,6 +67,7 @@ def edge_settings(folder: Path, **changes: Any) -> EdgeSettings:
         "tts_address": Address(LOOPBACK, ports[4]),
         "image_address": Address(LOOPBACK, ports[5]),
         "video_address": Address(LOOPBACK, ports[6]),
+        "jobs_address": Address(LOOPBACK, ports[7]),
         "threads": 1,
         "log_level": "WARNING",
         "log_format": "json",

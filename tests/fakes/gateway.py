@@ -27,6 +27,7 @@ async def gateway_before(
     tts: grpc.aio.Channel | None = None,
     image: grpc.aio.Channel | None = None,
     video: grpc.aio.Channel | None = None,
+    jobs: grpc.aio.Channel | None = None,
     storage: StorageSettings | None = None,
     fetch_allow: Sequence[str] = (),
     health: Health | None = None,
@@ -38,6 +39,7 @@ async def gateway_before(
         tts: The speech service; none if not given.
         image: The image service; none if not given.
         video: The video service; none if not given.
+        jobs: The service of jobs; none if not given.
         storage: The object store; an empty folder if not given.
         fetch_allow: Private places that /debug/head may look at.
         health: What GET /health says.
@@ -51,7 +53,7 @@ async def gateway_before(
         store = await stack.enter_async_context(open_object_store(storage))
         fetcher = await stack.enter_async_context(open_fetcher(FetchOptions(Allowed.parse(fetch_allow), 5)))
         app = build_app(
-            Upstreams(tts=tts or nowhere, image=image or nowhere, video=video or nowhere),
+            Upstreams(tts=tts or nowhere, image=image or nowhere, video=video or nowhere, jobs=jobs or nowhere),
             Reach(store, fetcher),
             health or Health(),
             max_body_bytes=max_body_bytes,

@@ -115,6 +115,32 @@ class Fetcher:
         async with self._answer("GET", url, field, any_status=True) as answer:
             return _head(answer)
 
+    async def post(self, url: str, *, field: str, data: bytes, headers: Mapping[str, str]) -> int:
+        """Sends `data` to `url` and returns the status of the answer; no redirect is followed.
+
+        Args:
+            url: What a caller gave.
+            field: Name of the request field that holds it.
+            data: The body.
+            headers: Its headers.
+
+        Raises:
+            MediaError: VALIDATION_ERROR, URL_FORBIDDEN or URL_UNREACHABLE, naming `field`.
+        """
+        try:
+            async with asyncio.timeout(self._options.timeout_seconds) as limit:
+                with _explained(field):
+                    target = target_of(url, field, self._options.allowed)
+                    answer = await self._session.post(
+                        target.url, data=data, headers=dict(headers), allow_redirects=False
+                    )
+                    answer.close()
+                    return answer.status
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise _unreachable(field, f"must answer within {self._options.timeout_seconds:g} seconds") from None
+
     @asynccontextmanager
     async def _answer(
         self, method: str, text: str, field: str, *, any_status: bool = False

@@ -31,6 +31,7 @@ class EmbeddedProvider(VideoProvider):
 
     name = PROVIDER
     max_still_bytes = 8 * 1024 * 1024
+    outlives_process = False
 
     def __init__(self, workers: Workers, runner: FfmpegRunner) -> None:
         self._workers = workers

@@ -72,6 +72,8 @@ class VideoProvider(ABC):
     """Name in requests and results."""
     max_still_bytes: int
     """Longest file that it takes as a still."""
+    outlives_process: bool = True
+    """Whether what it has begun goes on without this process; if not, it costs nothing to begin again."""
 
     @abstractmethod
     def model_for(self, wish: FilmWish) -> str:

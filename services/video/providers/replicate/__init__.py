@@ -4,6 +4,5 @@ from __future__ import annotations
 
 from services.video.providers.replicate.provider import ReplicateProvider, open_replicate
 from services.video.providers.replicate.settings import ReplicateSettings
-from services.video.providers.replicate.webhooks import Webhook
 
-__all__ = ["ReplicateProvider", "ReplicateSettings", "Webhook", "open_replicate"]
+__all__ = ["ReplicateProvider", "ReplicateSettings", "open_replicate"]

@@ -18,6 +18,7 @@ from services.common.errors import MediaError, Reason
 from services.common.given import Downloads
 from services.common.log import logger
 from services.common.providers import Answer, Peer, Transport, open_session
+from services.common.webhooks import Webhook, key_in
 from services.video.providers.interface import FilmSpec, FilmWish, Tell, VideoProvider
 from services.video.providers.replicate.failures import failure, of_failed, refusal
 from services.video.providers.replicate.prediction import (
@@ -29,7 +30,7 @@ from services.video.providers.replicate.prediction import (
 )
 from services.video.providers.replicate.request import body_of, is_of, model_for, path_of
 from services.video.providers.replicate.settings import PROVIDER, ReplicateSettings
-from services.video.providers.replicate.webhooks import Webhook, key_in, prediction_in
+from services.video.providers.replicate.webhooks import prediction_in
 from services.video.telling import Progress, State
 
 log = logger(__name__)

@@ -207,10 +207,12 @@ class ResumeVideoResponse(_message.Message):
     def __init__(self, progress: _Optional[_Union[VideoProgress, _Mapping]] = ..., video: _Optional[_Union[GeneratedVideo, _Mapping]] = ...) -> None: ...
 
 class CancelVideoRequest(_message.Message):
-    __slots__ = ("prediction_id",)
+    __slots__ = ("prediction_id", "request_id")
     PREDICTION_ID_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     prediction_id: str
-    def __init__(self, prediction_id: _Optional[str] = ...) -> None: ...
+    request_id: str
+    def __init__(self, prediction_id: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class CancelVideoResponse(_message.Message):
     __slots__ = ("cancelled",)

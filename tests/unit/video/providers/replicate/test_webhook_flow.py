@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from services.common.errors import MediaError, Reason
-from services.video.providers.replicate import ReplicateProvider, Webhook
+from services.common.webhooks import Webhook
+from services.video.providers.replicate import ReplicateProvider
 from services.video.providers.replicate.provider import pause
 from tests.fakes.replicate import DOWN, FILM, HANGS, NOT_FOUND, WEBHOOK_SECRET, FakeReplicate, Run
 from tests.unit.video.providers.replicate.rig import CAT, assert_golden, brought, ignored, is_charged, provider_of

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from services.common.errors import MediaError, Reason
-from services.video.providers.replicate import Webhook
-from services.video.providers.replicate.webhooks import key_in, prediction_in
+from services.common.webhooks import Webhook, key_in
+from services.video.providers.replicate.webhooks import prediction_in
 from tests.fakes.replicate import signature
 
 VECTOR = json.loads(

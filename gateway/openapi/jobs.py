@@ -1,0 +1,88 @@
+"""The hand-written routes for jobs as the document describes them."""
+
+from __future__ import annotations
+
+from gateway.openapi.table import Content, HandWritten, Header, Query, Response
+
+_JOBS_TAG = ("Jobs",)
+_TEXT = {"type": "string"}
+_FILM = {
+    "image_url": {"type": "string", "description": "Public address of the picture."},
+    "prompt": {"type": "string", "description": "What is to happen."},
+    "seconds": {"type": "integer", "minimum": 1, "maximum": 60, "default": 6},
+    "resolution": {"type": "string", "enum": ["512p", "768p", "1080p"], "default": "768p"},
+    "model": {"type": ["string", "null"], "description": "Model of the provider."},
+}
+_SPOKEN = {
+    "text": {"type": "string", "description": "What is said, at most TTS_MAX_CHARS code points."},
+    "voice_id": {"type": "string", "description": "Name or id of the voice."},
+}
+_WAITS = (
+    "Runs as a job and waits for its end; a caller who gives up does not stop it. With `Prefer: respond-async` the"
+    " answer comes at once, as 202 with `Location`. The same `Idempotency-Key` again is the same job."
+)
+_ACCEPTED = Response(
+    "It is a job now.",
+    (Content("application/json", {"type": "object", "properties": {"job_id": _TEXT, "status_url": _TEXT}}),),
+    headers=(Header("Location", "Where the job is."),),
+    status=202,
+)
+
+JOB_ROUTES: tuple[HandWritten, ...] = (
+    HandWritten(
+        method="GET",
+        path="/api/jobs/{id}/events",
+        operation_id="watchJob",
+        tags=_JOBS_TAG,
+        summary="Tells every change of a job as it happens",
+        description=(
+            "Server-sent events: `job` with the job as it is now, and last `end`. Each has an `id`; who comes back with"
+            " `Last-Event-ID`, to any replica, gets what came later. A comment is sent when nothing else is."
+        ),
+        in_path=(Query("id", "Id of the job.", _TEXT),),
+        responses=(Response("Events, chunked.", (Content("text/event-stream"),)),),
+    ),
+    HandWritten(
+        method="POST",
+        path="/jobs_prompt_only",
+        operation_id="promptOnly",
+        tags=_JOBS_TAG,
+        summary="Makes a film of a picture and waits for it",
+        description=_WAITS,
+        json_body={"type": "object", "required": ["image_url", "prompt"], "properties": _FILM},
+        responses=(
+            Response(
+                "The film.", (Content("application/json", {"type": "object", "properties": {"video_url": _TEXT}}),)
+            ),
+            _ACCEPTED,
+        ),
+    ),
+    HandWritten(
+        method="POST",
+        path="/jobs_prompt_tts",
+        operation_id="promptTts",
+        tags=_JOBS_TAG,
+        summary="Makes a film of a picture that speaks, and waits for it",
+        description=_WAITS,
+        json_body={
+            "type": "object",
+            "required": ["image_url", "prompt", "text", "voice_id"],
+            "properties": {**_FILM, **_SPOKEN},
+        },
+        responses=(
+            Response(
+                "Speech, film, and both together.",
+                (
+                    Content(
+                        "application/json",
+                        {
+                            "type": "object",
+                            "properties": {"audio_url": _TEXT, "video_url": _TEXT, "final_url": _TEXT},
+                        },
+                    ),
+                ),
+            ),
+            _ACCEPTED,
+        ),
+    ),
+)

@@ -1,0 +1,100 @@
+"""Signs and verifies webhooks by the scheme of standard-webhooks: base64 of HMAC-SHA256 over id, timestamp and body."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from services.common.errors import MediaError, Reason
+
+PREFIX = "whsec_"
+"""What secrets begin with."""
+TOLERANCE_SECONDS = 300
+"""How far a timestamp may be from the clock of whoever looks at it."""
+_VERSION = "v1,"
+_KEY_BYTES = 32
+_LEAST_KEY_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """A webhook as it came."""
+
+    webhook_id: str
+    timestamp: str
+    """Seconds since 1970."""
+    signature: str
+    """Signatures with spaces between them."""
+    body: bytes
+
+
+def new_secret() -> str:
+    """Returns a secret that nobody has."""
+    return PREFIX + base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode()
+
+
+def key_in(secret: object) -> bytes | None:
+    """Returns the key in a secret such as whsec_MDEy...; None if there is none that keeps a secret."""
+    if not isinstance(secret, str) or not secret.startswith(PREFIX):
+        return None
+    try:
+        key = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
+    except ValueError:
+        return None
+    return key if len(key) >= _LEAST_KEY_BYTES else None
+
+
+def headers(webhook_id: str, sent_at_seconds: int, body: bytes, signed_with: list[str]) -> Mapping[str, str]:
+    """Returns the headers of a webhook that is sent.
+
+    Args:
+        webhook_id: Its id, the same in every attempt.
+        sent_at_seconds: The time, since 1970.
+        body: Its body.
+        signed_with: Secrets, the newest first: while one is replaced by another, both sign.
+    """
+    keys = [key for key in map(key_in, signed_with) if key is not None]
+    return {
+        "webhook-id": webhook_id,
+        "webhook-timestamp": str(sent_at_seconds),
+        "webhook-signature": " ".join(
+            _VERSION + _signature(key, webhook_id, str(sent_at_seconds), body).decode() for key in keys
+        ),
+    }
+
+
+def verify(webhook: Webhook, secret: str, now_seconds: float) -> None:
+    """Sees to it that a webhook was signed with a secret, and lately.
+
+    Args:
+        webhook: The webhook.
+        secret: What it must be signed with.
+        now_seconds: The time, since 1970.
+
+    Raises:
+        MediaError: PERMISSION_DENIED.
+    """
+    key = key_in(secret)
+    if key is None:
+        raise _denied("The secret of this account is not known, so that no webhook can be believed.")
+    expected = _signature(key, webhook.webhook_id, webhook.timestamp, webhook.body)
+    given = [item.removeprefix(_VERSION).encode() for item in webhook.signature.split() if item.startswith(_VERSION)]
+    if not any(hmac.compare_digest(expected, item) for item in given):
+        raise _denied("The webhook is not signed with the secret of this account.")
+    if not webhook.timestamp.isascii() or not webhook.timestamp.isdigit():
+        raise _denied("The webhook does not tell when it was sent.")
+    if abs(now_seconds - int(webhook.timestamp)) > TOLERANCE_SECONDS:
+        raise _denied("The webhook is too old, or this machine's clock is wrong.")
+
+
+def _signature(key: bytes, webhook_id: str, timestamp: str, body: bytes) -> bytes:
+    signed = f"{webhook_id}.{timestamp}.".encode() + body
+    return base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest())
+
+
+def _denied(message: str) -> MediaError:
+    return MediaError(Reason.PERMISSION_DENIED, message)

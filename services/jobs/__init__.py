@@ -1,0 +1,1 @@
+"""Durable jobs: accepted by one write, worked on by any worker, ended once."""

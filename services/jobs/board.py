@@ -1,0 +1,287 @@
+"""Accepts, finds, lists, ends and watches jobs. It keeps nothing itself: any replica can answer for any job."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import nats.errors
+import orjson
+from nats.js.errors import APIError, KeyNotFoundError, KeyWrongLastSequenceError
+
+from services.common.errors import MediaError, Reason, invalid
+from services.jobs.ids import new_job_id, owner_token, request_token
+from services.jobs.lease import Lease
+from services.jobs.record import Record, Status, now
+from services.jobs.streams import QUEUE, QUOTA_ERROR, RUN, STATE, TOLD, Streams
+
+_SILENCE_SECONDS = 1.0
+"""How long a watcher hears nothing before the record is read again: a lost notice can only delay."""
+_RETRY_SECONDS = 2.0
+_READ_AT_ONCE = 32
+DELIVERIES = "deliveries"
+"""Name of the step of a webhook's job that holds what was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A record as it was read."""
+
+    record: Record
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A job that somebody asks for."""
+
+    kind: str
+    spec: Mapping[str, Any]
+    webhook_url: str = ""
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which jobs are listed."""
+
+    kind: str = ""
+    """Only this kind; empty for all."""
+    status: Status | None = None
+    """Only this status; None for all."""
+
+
+class Board:
+    """Where jobs are pinned.
+
+    Args:
+        streams: Where they live.
+    """
+
+    def __init__(self, streams: Streams) -> None:
+        self._streams = streams
+
+    async def submit(self, wish: Wish, principal: str) -> Known:
+        """Accepts a job, or returns the one that an earlier request of the same name has made.
+
+        Raises:
+            MediaError: QUOTA_EXCEEDED; ALREADY_EXISTS, the name was used for something else; UNAVAILABLE.
+        """
+        with _answered():
+            job_id = await self._id_for(wish, principal)
+            record = Record(
+                job_id=job_id,
+                principal=principal,
+                kind=wish.kind,
+                spec=wish.spec,
+                created_at=now(),
+                updated_at=now(),
+                webhook_url=wish.webhook_url,
+                request_id=wish.request_id,
+            )
+            known = await self._read(self.key(principal, job_id)) if wish.request_id else None
+            return known or await self._published(record)
+
+    async def open(self, record: Record) -> Lease:
+        """Returns the right to advance a job, of whose record there may be nothing but the message yet."""
+        key = self.key(record.principal, record.job_id)
+        with suppress(KeyWrongLastSequenceError):
+            await self._streams.state.create(key, record.encode())
+        known = await self._read(key)
+        if known is None:
+            raise nats.errors.Error("a record that was just written is not there")
+        return Lease(self._streams, key, known.record, known.revision)
+
+    async def get(self, job_id: str, principal: str) -> Known:
+        """Returns a job of `principal`'s own.
+
+        Raises:
+            MediaError: JOB_NOT_FOUND, UNAVAILABLE.
+        """
+        with _answered():
+            known = await self._read(self.key(principal, job_id))
+        if known is None or known.record.principal != principal or known.record.kind == "webhook":
+            raise invalid("id", "must be the id of a job of yours", Reason.JOB_NOT_FOUND)
+        return known
+
+    async def deliveries(self, job_id: str, principal: str) -> list[Mapping[str, Any]]:
+        """Returns what was sent to the webhook of a job of `principal`'s own.
+
+        Raises:
+            MediaError: JOB_NOT_FOUND, UNAVAILABLE.
+        """
+        known = await self.get(job_id, principal)
+        with _answered():
+            try:
+                name = request_token(webhook_request_id(known.record.job_id))
+                entry = await self._streams.requests.get(f"{owner_token(principal)}.{name}")
+            except KeyNotFoundError:
+                return []
+            found = await self._read(self.key(principal, str(orjson.loads(entry.value or b'[""]')[0])))
+        return [] if found is None else list(found.record.steps.get(DELIVERIES, {}).get("sent", ()))
+
+    async def page(
+        self, principal: str, selection: Selection, page_size: int, page_token: str
+    ) -> tuple[list[Known], str]:
+        """Returns jobs of `principal`'s own, newest first, and what asks for the ones behind them.
+
+        Raises:
+            MediaError: VALIDATION_ERROR, UNAVAILABLE.
+        """
+        if page_token and not (len(page_token) == len(new_job_id()) and page_token.isalnum()):
+            raise invalid("page_token", "must be the next_page_token of the page before")
+        with _answered():
+            ids = [found for found in await self._ids(principal) if not page_token or found < page_token]
+            chosen: list[Known] = []
+            for start in range(0, len(ids), _READ_AT_ONCE):
+                some = ids[start : start + _READ_AT_ONCE]
+                read = await asyncio.gather(*(self._read(self.key(principal, found)) for found in some))
+                for known in read:
+                    if known is None or known.record.principal != principal or not _fits(known.record, selection):
+                        continue
+                    if len(chosen) == page_size:
+                        return chosen, chosen[-1].record.job_id
+                    chosen.append(known)
+        return chosen, ""
+
+    async def cancel(self, job_id: str, principal: str) -> Known:
+        """Asks for the end of a job; one that has ended stays as it is.
+
+        Raises:
+            MediaError: JOB_NOT_FOUND, UNAVAILABLE.
+        """
+        known = await self.get(job_id, principal)
+        if not known.record.status.is_final:
+            with _answered():
+                await self._streams.cancels.put(self.key(principal, job_id), b"1")
+        return known
+
+    async def is_cancelled(self, key: str) -> bool:
+        """Tells whether somebody asked for the end of a job."""
+        try:
+            return bool((await self._streams.cancels.get(key)).value)
+        except KeyNotFoundError:
+            return False
+
+    async def watch(self, job_id: str, principal: str, after_revision: int = 0) -> AsyncIterator[Known]:
+        """Yields a job whenever it has changed, until it has ended.
+
+        Args:
+            job_id: Which one.
+            principal: Whose it is.
+            after_revision: The change that the caller knows; only later ones are yielded.
+
+        Raises:
+            MediaError: JOB_NOT_FOUND, UNAVAILABLE at the beginning; later, whoever is silent comes back.
+        """
+        key = self.key(principal, job_id)
+        # A plain subscription to what the bucket repeats: nothing has to be rebuilt when the server comes back.
+        told = await self._streams.client.subscribe(f"{TOLD}.{STATE}.{key}")
+        try:
+            known: Known | None = await self.get(job_id, principal)
+            seen = after_revision
+            while True:
+                if known is not None and known.revision > seen:
+                    seen = known.revision
+                    yield known
+                if known is not None and known.record.status.is_final:
+                    return
+                with suppress(nats.errors.TimeoutError):
+                    await told.next_msg(timeout=_SILENCE_SECONDS)
+                known = None
+                with suppress(nats.errors.Error):
+                    known = await self._read(key)
+        finally:
+            with suppress(nats.errors.Error):
+                await told.unsubscribe()
+
+    @staticmethod
+    def key(principal: str, job_id: str) -> str:
+        """Returns the key of a job's record."""
+        return f"{owner_token(principal)}.{job_id}"
+
+    async def _id_for(self, wish: Wish, principal: str) -> str:
+        """Returns a new id, or the one that an earlier request of the same name has got."""
+        job_id = new_job_id()
+        if not wish.request_id:
+            return job_id
+        fingerprint = [wish.kind, orjson.dumps(wish.spec, option=orjson.OPT_SORT_KEYS).decode(), wish.webhook_url]
+        content = orjson.dumps([job_id, *fingerprint])
+        key = f"{owner_token(principal)}.{request_token(wish.request_id)}"
+        with suppress(KeyWrongLastSequenceError):
+            await self._streams.requests.create(key, content)
+            return job_id
+        found, *known = orjson.loads((await self._streams.requests.get(key)).value or b"[0]")
+        if known != fingerprint:
+            raise invalid("request_id", "was used for another job; choose another", Reason.ALREADY_EXISTS)
+        return str(found)
+
+    async def _published(self, record: Record) -> Known:
+        """Puts a job into the queue. The message carries all of it: this one acknowledged write is the acceptance."""
+        subject = f"{RUN}.{record.kind}.{owner_token(record.principal)}"
+        try:
+            await self._streams.jetstream.publish(
+                subject, record.encode(), headers={"Nats-Msg-Id": self.key(record.principal, record.job_id)}
+            )
+        except APIError as error:
+            if error.err_code != QUOTA_ERROR:
+                raise
+            raise await self._full(record) from None
+        lease = await self.open(record)
+        return Known(lease.record, lease.revision)
+
+    async def _full(self, record: Record) -> MediaError:
+        subject = f"{RUN}.{record.kind}.{owner_token(record.principal)}"
+        used = 0
+        with suppress(nats.errors.Error, APIError):
+            info = await self._streams.jetstream.stream_info(QUEUE, subjects_filter=subject)
+            used = (info.state.subjects or {}).get(subject, 0)
+        return MediaError(
+            Reason.QUOTA_EXCEEDED,
+            f"{used} of your jobs of the kind {record.kind} have not ended, as many as you may have; wait for one.",
+            metadata={"in_use": str(used)},
+            retry_after_seconds=_RETRY_SECONDS,
+        )
+
+    async def _ids(self, principal: str) -> list[str]:
+        """Returns the ids of all of an owner's jobs, newest first.
+
+        The server names the subjects: complete even while workers write, which a watch of the bucket is not.
+        """
+        prefix = f"$KV.{STATE}.{owner_token(principal)}."
+        info = await self._streams.jetstream.stream_info(f"KV_{STATE}", subjects_filter=f"{prefix}*")
+        return sorted((subject.removeprefix(prefix) for subject in info.state.subjects or {}), reverse=True)
+
+    async def _read(self, key: str) -> Known | None:
+        try:
+            entry = await self._streams.state.get(key)
+        except KeyNotFoundError:
+            return None
+        if not entry.value:
+            return None
+        return Known(Record.decode(entry.value), entry.revision or 0)
+
+
+def webhook_request_id(job_id: str) -> str:
+    """Returns the name under which the job that tells the webhook of a job is asked for."""
+    return f"webhook-{job_id}"
+
+
+def _fits(record: Record, selection: Selection) -> bool:
+    if record.kind == "webhook" or (selection.kind and record.kind != selection.kind):
+        return False
+    return selection.status is None or record.status is selection.status
+
+
+@contextmanager
+def _answered() -> Iterator[None]:
+    """Turns silence of the server into an error that may be retried."""
+    try:
+        yield
+    except (nats.errors.Error, TimeoutError):
+        raise MediaError(
+            Reason.UNAVAILABLE, "The store of jobs does not answer; retry.", retry_after_seconds=_RETRY_SECONDS
+        ) from None

@@ -1,0 +1,77 @@
+"""The right to advance one job: every write is compare-and-set, so that who was superseded can not write or spend."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from nats.js.errors import KeyWrongLastSequenceError
+
+from services.jobs.record import Record, now
+from services.jobs.streams import Streams
+
+Result = Mapping[str, Any]
+"""What a step leaves, as JSON."""
+
+
+class LeaseLostError(Exception):
+    """Another worker has advanced this job: stop without a trace."""
+
+
+class Lease:
+    """A job, as this worker knows it.
+
+    Args:
+        streams: Where its record is.
+        key: The record's key.
+        record: The record.
+        revision: Number of its last change.
+    """
+
+    def __init__(self, streams: Streams, key: str, record: Record, revision: int) -> None:
+        self._streams = streams
+        self.key = key
+        self.record = record
+        self.revision = revision
+
+    async def write(self, record: Record) -> None:
+        """Writes the next record.
+
+        Raises:
+            LeaseLostError: Somebody else has written meanwhile.
+            nats.errors.Error: The server does not answer; what it holds is not known then.
+        """
+        changed = replace(record, updated_at=now())
+        try:
+            self.revision = await self._streams.state.update(self.key, changed.encode(), last=self.revision)
+        except KeyWrongLastSequenceError:
+            raise LeaseLostError from None
+        self.record = changed
+
+    async def reach(self, stage: str, percent: float) -> None:
+        """Tells how far the job is; a percentage never goes back, and small changes are not worth a write."""
+        percent = max(self.record.percent, min(99.0, percent))
+        if stage != self.record.stage or percent >= self.record.percent + 1:
+            await self.write(replace(self.record, stage=stage, percent=percent))
+
+    async def step(self, name: str, run: Callable[[], Awaitable[Result]], *, paid: bool = False) -> Result:
+        """Returns what `run` leaves, from the record if it was done before.
+
+        Args:
+            name: Name of the step, unique in the job.
+            run: Does it. A paid one must lead to the same call if it is run again: its request carries the job's id.
+            paid: Whether it costs money: that it is about to be done is written down before.
+        """
+        if name in self.record.steps:
+            found: Result = self.record.steps[name]
+            return found
+        if paid and name not in self.record.intents:
+            await self.write(replace(self.record, intents=(*self.record.intents, name)))
+        result = dict(await run())
+        await self.note(name, result)
+        return result
+
+    async def note(self, name: str, result: Result) -> None:
+        """Writes down what a step has left."""
+        await self.write(replace(self.record, steps={**self.record.steps, name: dict(result)}))

@@ -1,0 +1,216 @@
+"""The steps that pipelines are made of; each leaves what a medium is, as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from media.common.v1 import alignment_pb2
+from media.image.v1 import image_pb2
+from media.jobs.v1 import jobs_pb2
+from media.tts.v1 import tts_pb2
+from media.video.v1 import video_pb2
+
+from services.common.errors import MediaError, Reason
+from services.common.storage.keys import own_prefix
+from services.jobs.lease import Lease, Result
+from services.jobs.record import Record
+from services.jobs.services import Services, answered, in_the_name_of, told
+
+VIDEO, AUDIO, FINAL, IMAGE = "video", "audio", "final", "image"
+"""Names of steps, which are those of the result."""
+_FREEZE = video_pb2.LENGTH_POLICY_FREEZE
+_CAPTIONS = {
+    jobs_pb2.JOB_CAPTIONS_TRACK: video_pb2.CAPTION_MODE_TRACK,
+    jobs_pb2.JOB_CAPTIONS_BURNED: video_pb2.CAPTION_MODE_BURNED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Which part of a job's percent a step is."""
+
+    low: float
+    high: float
+
+    def at(self, percent: float) -> float:
+        """Returns the job's percentage where the step's own is `percent`."""
+        return self.low + (self.high - self.low) * percent / 100
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Does steps."""
+
+    services: Services
+    speech_format: str
+    """Format of speech, such as mp3_44100_64."""
+    call_seconds: float
+    """Longest that a call may take that is no film."""
+
+    async def film(self, lease: Lease, spec: jobs_pb2.FilmSpec, span: Span) -> Result:
+        """Makes the film of a picture. The request carries the job's id: made again, it is the same film."""
+
+        async def run() -> Result:
+            record = lease.record
+            request = video_pb2.GenerateVideoRequest(
+                prompt=spec.prompt,
+                image_url=spec.image_url,
+                image_key=spec.image_key,
+                seconds=spec.seconds,
+                resolution=spec.resolution,
+                model=spec.model,
+                provider=spec.provider,
+                # What goes on without us is found again by its name.
+                detach=True,
+                request_id=film_request_id(record),
+            )
+            metadata = in_the_name_of(record.principal)
+            async for event in told(self.services.films.GenerateVideo(request, metadata=metadata)):
+                if event.HasField("video"):
+                    made = event.video
+                    return _film(made.film, made.provider, made.model)
+                await lease.reach(VIDEO, span.at(event.progress.percent))
+            raise _cut("film")
+
+        await lease.reach(VIDEO, span.low)
+        return await lease.step(VIDEO, run, paid=True)
+
+    async def narration(self, lease: Lease, spec: jobs_pb2.NarrationSpec, span: Span) -> Result:
+        """Speaks a text and stores it with its timing. Made again, it comes from the speech service's cache."""
+
+        async def run() -> Result:
+            request = tts_pb2.SynthesizeStreamRequest(
+                text=spec.text,
+                voice=spec.voice,
+                provider=spec.provider,
+                model_id=spec.model_id,
+                output_format=self.speech_format,
+                include_alignment=True,
+                store=True,
+            )
+            metadata = in_the_name_of(lease.record.principal)
+            call = self.services.speech.SynthesizeStream(request, metadata=metadata, timeout=self.call_seconds)
+            async for event in told(call):
+                if event.HasField("done"):
+                    return _speech(event.done.stored_audio)
+            raise _cut("speech")
+
+        await lease.reach(AUDIO, span.low)
+        return await lease.step(AUDIO, run, paid=True)
+
+    async def picture(self, lease: Lease, spec: jobs_pb2.HeadlineSpec, span: Span) -> Result:
+        """Draws a headline, and keeps the final prompt beside. Made again, it comes from the image service's cache."""
+
+        async def run() -> Result:
+            record = lease.record
+            request = image_pb2.GenerateImageRequest(
+                prompt=spec.headline,
+                image_size=spec.image_size or "landscape_16_9",
+                provider=spec.image_provider,
+                style=image_pb2.PromptStyle(
+                    template="headline",
+                    art_styles=[spec.art_style] if spec.art_style else [],
+                    style_guidelines=spec.style_guidelines,
+                    max_length=spec.max_length,
+                ),
+                output=image_pb2.ImageOutput(object_key=_key(record, "image.webp"), overwrite=True),
+            )
+            metadata = in_the_name_of(record.principal)
+            call = self.services.pictures.GenerateImage(request, metadata=metadata, timeout=self.call_seconds)
+            image = (await answered(call)).image
+            return {
+                **_medium(image.key, image.content_type, image.provider, image.model),
+                "width": image.width,
+                "height": image.height,
+                "prompt": image.prompt,
+            }
+
+        await lease.reach(IMAGE, span.low)
+        return await lease.step(IMAGE, run, paid=True)
+
+    async def mux(
+        self,
+        lease: Lease,
+        span: Span,
+        *,
+        audio_delay_ms: int,
+        captions: jobs_pb2.JobCaptions,
+    ) -> Result:
+        """Lays the speech over the film. Made again, it takes the place of the one before."""
+
+        async def run() -> Result:
+            record = lease.record
+            audio = record.steps[AUDIO]
+            request = video_pb2.MuxVideoRequest(
+                video=video_pb2.MediaSource(key=record.steps[VIDEO]["key"]),
+                audio=video_pb2.MediaSource(key=audio["key"]),
+                audio_delay_ms=audio_delay_ms,
+                length_policy=_FREEZE,
+                object_key=_key(record, "final.mp4"),
+                overwrite=True,
+            )
+            if mode := _CAPTIONS.get(captions):
+                alignment = await self.alignment(record)
+                request.captions.CopyFrom(video_pb2.Captions(alignment=alignment, mode=mode))
+            metadata = in_the_name_of(record.principal)
+            call = self.services.films.MuxVideo(request, metadata=metadata, timeout=self.call_seconds)
+            async for event in told(call):
+                if event.HasField("video"):
+                    return _film(event.video.film, "", "")
+                await lease.reach("mux", span.at(event.progress.percent))
+            raise _cut("film")
+
+        await lease.reach("mux", span.low)
+        return await lease.step(FINAL, run)
+
+    async def alignment(self, record: Record) -> alignment_pb2.Alignment:
+        """Returns when each character of a job's speech is heard."""
+        request = tts_pb2.GetStoredAudioRequest(id=record.steps[AUDIO]["storedAudioId"])
+        call = self.services.speech.GetStoredAudio(
+            request, metadata=in_the_name_of(record.principal), timeout=self.call_seconds
+        )
+        return (await answered(call)).stored_audio.alignment
+
+    async def called_off(self, record: Record) -> None:
+        """Tells the provider of a film that it is not wanted any more."""
+        if VIDEO not in record.intents or VIDEO in record.steps:
+            return
+        request = video_pb2.CancelVideoRequest(request_id=film_request_id(record))
+        metadata = in_the_name_of(record.principal)
+        await answered(self.services.films.CancelVideo(request, metadata=metadata, timeout=self.call_seconds))
+
+
+def film_request_id(record: Record) -> str:
+    """Returns the name under which a job asks for its film."""
+    return f"job-{record.job_id}"
+
+
+def _key(record: Record, name: str) -> str:
+    """Returns the key of something that a job makes, the same each time."""
+    return f"{own_prefix(record.principal)}jobs/{record.job_id}/{name}"
+
+
+def _medium(key: str, content_type: str, provider: str, model: str) -> dict[str, object]:
+    return {"key": key, "contentType": content_type, "provider": provider, "model": model}
+
+
+def _film(film: video_pb2.Film, provider: str, model: str) -> Result:
+    return {
+        **_medium(film.key, film.content_type, provider, model),
+        "durationSeconds": film.duration_seconds,
+        "width": film.width,
+        "height": film.height,
+    }
+
+
+def _speech(stored: tts_pb2.StoredAudio) -> Result:
+    metadata = stored.metadata
+    return {
+        **_medium(stored.key, stored.content_type, metadata.provider, metadata.model_id),
+        "durationSeconds": stored.duration_seconds,
+        "storedAudioId": stored.id,
+    }
+
+
+def _cut(what: str) -> MediaError:
+    return MediaError(Reason.UNAVAILABLE, f"A service ended before the {what} was complete.")

@@ -1,0 +1,85 @@
+"""The kinds of jobs: each a short function over the steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from google.protobuf.json_format import ParseDict
+from media.jobs.v1 import jobs_pb2
+
+from services.jobs.lease import Lease, Result
+from services.jobs.pipelines.steps import IMAGE, Span, Steps
+from services.jobs.worker import Pipeline, Work
+
+DEFAULT_DELAY_MS = 500
+DEFAULT_MOTION = "A slow move closer to the picture"
+
+
+def work(steps: Steps, fleet: int) -> Mapping[str, Work]:
+    """Returns what each kind that callers may ask for is done by.
+
+    Args:
+        steps: Does the steps.
+        fleet: Most jobs of one kind that all workers together do at once.
+    """
+    pipelines: Mapping[str, Pipeline] = {
+        "animate": lambda lease: animate(lease, steps),
+        "talking_video": lambda lease: talking_video(lease, steps),
+        "headline": lambda lease: headline(lease, steps),
+        "story": lambda lease: story(lease, steps),
+    }
+    return {kind: Work(pipeline, steps.called_off, fleet) for kind, pipeline in pipelines.items()}
+
+
+async def animate(lease: Lease, steps: Steps) -> Result:
+    """A film of a picture."""
+    spec = ParseDict(dict(lease.record.spec), jobs_pb2.AnimateSpec())
+    await steps.film(lease, spec.film, Span(1, 99))
+    return {}
+
+
+async def talking_video(lease: Lease, steps: Steps) -> Result:
+    """A film of a picture, with speech over it."""
+    spec = ParseDict(dict(lease.record.spec), jobs_pb2.TalkingVideoSpec())
+    await steps.narration(lease, spec.narration, Span(1, 15))
+    await steps.film(lease, spec.film, Span(15, 85))
+    delay_ms = spec.audio_delay_ms if spec.HasField("audio_delay_ms") else DEFAULT_DELAY_MS
+    await steps.mux(lease, Span(85, 99), audio_delay_ms=delay_ms, captions=spec.captions)
+    return {}
+
+
+async def headline(lease: Lease, steps: Steps) -> Result:
+    """A picture and narration of a headline."""
+    spec = ParseDict(dict(lease.record.spec), jobs_pb2.HeadlineSpec())
+    await _told(lease, steps, spec, Span(1, 55), Span(55, 90))
+    await lease.reach("storage", 95)
+    # Both are stored by those who made them: what is asked for here is whether the timing is there, too.
+    await steps.alignment(lease.record)
+    return {}
+
+
+async def story(lease: Lease, steps: Steps) -> Result:
+    """A film of a headline's picture, with narration and captions."""
+    spec = ParseDict(dict(lease.record.spec), jobs_pb2.StorySpec())
+    await _told(lease, steps, spec.headline, Span(1, 15), Span(15, 25))
+    film = jobs_pb2.FilmSpec(
+        image_key=lease.record.steps[IMAGE]["key"],
+        prompt=spec.motion or DEFAULT_MOTION,
+        seconds=spec.seconds,
+        resolution=spec.resolution,
+        provider=spec.video_provider,
+    )
+    await steps.film(lease, film, Span(25, 88))
+    captions = spec.captions or jobs_pb2.JOB_CAPTIONS_TRACK
+    await steps.mux(lease, Span(88, 99), audio_delay_ms=DEFAULT_DELAY_MS, captions=captions)
+    return {}
+
+
+async def _told(lease: Lease, steps: Steps, spec: jobs_pb2.HeadlineSpec, drawn: Span, spoken: Span) -> None:
+    """Draws and speaks a headline."""
+    await lease.reach("prompt", drawn.low)
+    await steps.picture(lease, spec, drawn)
+    narration = jobs_pb2.NarrationSpec()
+    narration.CopyFrom(spec.narration)
+    narration.text = narration.text or spec.headline
+    await steps.narration(lease, narration, spoken)

@@ -1,0 +1,144 @@
+"""What is known of a job: the one document that workers advance and everybody reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Any
+
+import orjson
+
+
+class Status(Enum):
+    """Where a job stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it stays so."""
+        return self in (Status.SUCCEEDED, Status.FAILED, Status.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What ended an attempt, or the job."""
+
+    reason: str
+    """Name of a reason of the error table."""
+    message: str
+    stage: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One time that a worker took the job."""
+
+    number: int
+    began_at: str
+    """ISO 8601, in UTC."""
+    ended_at: str = ""
+    """Empty while it goes on, or where its worker was lost."""
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A job. Immutable: a lease writes the next one."""
+
+    job_id: str
+    """32 hexadecimal digits, in the order of creation."""
+    principal: str
+    """Whose it is."""
+    kind: str
+    """animate, talking_video, headline, story or webhook."""
+    spec: Mapping[str, Any]
+    """What is asked for: the contract's message as JSON."""
+    created_at: str
+    """ISO 8601, in UTC."""
+    updated_at: str = ""
+    status: Status = Status.QUEUED
+    stage: str = ""
+    percent: float = 0.0
+    attempt: int = 0
+    attempts: tuple[Attempt, ...] = ()
+    steps: Mapping[str, Any] = field(default_factory=dict)
+    """Results of the steps that are done, by name: the checkpoint."""
+    intents: tuple[str, ...] = ()
+    """Paid calls that were begun, written before each of them."""
+    failure: Failure | None = None
+    worker: str = ""
+    """Who holds it."""
+    webhook_url: str = ""
+    request_id: str = ""
+
+    def encode(self) -> bytes:
+        """Returns the record as JSON."""
+        return orjson.dumps(self, default=_plain)
+
+    @classmethod
+    def decode(cls, data: bytes) -> Record:
+        """Returns the record in `data`."""
+        content = orjson.loads(data)
+        attempts = tuple(Attempt(**{**item, "failure": _failure(item["failure"])}) for item in content.pop("attempts"))
+        return cls(
+            **{
+                **content,
+                "status": Status(content["status"]),
+                "attempts": attempts,
+                "intents": tuple(content["intents"]),
+                "failure": _failure(content["failure"]),
+            }
+        )
+
+    def begun(self, worker: str) -> Record:
+        """Returns the record of a job that `worker` takes."""
+        number = self.attempt + 1
+        return replace(
+            self,
+            status=Status.RUNNING,
+            attempt=number,
+            attempts=(*self.attempts, Attempt(number, now()))[-_KEPT_ATTEMPTS:],
+            worker=worker,
+            failure=None,
+        )
+
+    def ended(self, status: Status, failure: Failure | None = None) -> Record:
+        """Returns the record of a job whose attempt ends, and with it perhaps the job."""
+        attempts = self.attempts
+        if attempts and not attempts[-1].ended_at:
+            attempts = (*attempts[:-1], replace(attempts[-1], ended_at=now(), failure=failure))
+        done = status is Status.SUCCEEDED
+        return replace(
+            self,
+            status=status,
+            attempts=attempts,
+            worker="",
+            failure=failure,
+            percent=100.0 if done else self.percent,
+            stage="" if done else self.stage,
+        )
+
+
+_KEPT_ATTEMPTS = 20
+
+
+def now() -> str:
+    """Returns the time as records tell it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(type(value).__name__)
+
+
+def _failure(content: Mapping[str, Any] | None) -> Failure | None:
+    return None if content is None else Failure(**content)

@@ -1,0 +1,122 @@
+"""The gRPC face of jobs: messages in, the board, messages out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import grpc
+from media.jobs.v1 import jobs_pb2, jobs_pb2_grpc
+from media.tts.v1 import tts_pb2
+
+from services.common.caller import principal_of
+from services.common.errors import MediaError
+from services.common.log import logger
+from services.common.storage import ObjectStore
+from services.jobs.board import Board, Known
+from services.jobs.reading import selection_of, wish_of
+from services.jobs.services import Services, answered, in_the_name_of
+from services.jobs.webhooks.secrets import Secrets
+from services.jobs.writing import delivery_of, job_of
+
+log = logger(__name__)
+
+SERVICE_NAME = jobs_pb2.DESCRIPTOR.services_by_name["JobService"].full_name
+DEFAULT_PAGE_SIZE = 20
+_ALIGNMENT_SECONDS = 10.0
+
+Context = grpc.aio.ServicerContext[object, object]
+
+
+class JobServicer(jobs_pb2_grpc.JobServiceServicer):
+    """Answers media.jobs.v1.JobService.
+
+    Args:
+        board: Where jobs are.
+        store: Where what they made is.
+        services: Knows when each character of a job's speech is heard.
+        secrets: What webhooks are signed with.
+        max_characters: Longest text that a job speaks.
+    """
+
+    def __init__(
+        self, board: Board, store: ObjectStore, services: Services, secrets: Secrets, max_characters: int
+    ) -> None:
+        self._board = board
+        self._store = store
+        self._services = services
+        self._secrets = secrets
+        self._max_characters = max_characters
+
+    async def CreateJob(self, request: jobs_pb2.CreateJobRequest, context: Context) -> jobs_pb2.CreateJobResponse:
+        """Accepts a job."""
+        return jobs_pb2.CreateJobResponse(job=await self._created(request, principal_of(context)))
+
+    async def BatchCreateJobs(
+        self, request: jobs_pb2.BatchCreateJobsRequest, context: Context
+    ) -> jobs_pb2.BatchCreateJobsResponse:
+        """Accepts several jobs, in their order."""
+        outcomes = []
+        for one in request.requests:
+            try:
+                outcomes.append(jobs_pb2.JobOutcome(job=await self._created(one, principal_of(context))))
+            except MediaError as error:
+                refused = jobs_pb2.JobError(reason=error.reason.name, message=error.message)
+                outcomes.append(jobs_pb2.JobOutcome(error=refused))
+        return jobs_pb2.BatchCreateJobsResponse(outcomes=outcomes)
+
+    async def GetJob(self, request: jobs_pb2.GetJobRequest, context: Context) -> jobs_pb2.GetJobResponse:
+        """Tells what is known of a job, with the timing of its speech."""
+        principal = principal_of(context)
+        job = await self._told(await self._board.get(request.id, principal))
+        if job.result.stored_audio_id:
+            await self._align(job, principal)
+        return jobs_pb2.GetJobResponse(job=job)
+
+    async def ListJobs(self, request: jobs_pb2.ListJobsRequest, context: Context) -> jobs_pb2.ListJobsResponse:
+        """Lists the caller's jobs."""
+        size = request.page_size or DEFAULT_PAGE_SIZE
+        found, token = await self._board.page(principal_of(context), selection_of(request), size, request.page_token)
+        return jobs_pb2.ListJobsResponse(jobs=[await self._told(known) for known in found], next_page_token=token)
+
+    async def CancelJob(self, request: jobs_pb2.CancelJobRequest, context: Context) -> jobs_pb2.CancelJobResponse:
+        """Asks for the end of a job."""
+        known = await self._board.cancel(request.id, principal_of(context))
+        return jobs_pb2.CancelJobResponse(job=await self._told(known))
+
+    async def WatchJob(
+        self, request: jobs_pb2.WatchJobRequest, context: Context
+    ) -> AsyncIterator[jobs_pb2.WatchJobResponse]:
+        """Tells every change of a job."""
+        principal = principal_of(context)
+        async for known in self._board.watch(request.id, principal, request.after_revision):
+            yield jobs_pb2.WatchJobResponse(job=await self._told(known))
+
+    async def ListWebhookDeliveries(
+        self, request: jobs_pb2.ListWebhookDeliveriesRequest, context: Context
+    ) -> jobs_pb2.ListWebhookDeliveriesResponse:
+        """Lists what was sent to a job's webhook."""
+        sent = await self._board.deliveries(request.id, principal_of(context))
+        return jobs_pb2.ListWebhookDeliveriesResponse(deliveries=[delivery_of(item) for item in sent])
+
+    async def RotateWebhookSecret(
+        self, request: jobs_pb2.RotateWebhookSecretRequest, context: Context
+    ) -> jobs_pb2.RotateWebhookSecretResponse:
+        """Makes a new secret."""
+        return jobs_pb2.RotateWebhookSecretResponse(secret=await self._secrets.rotate(principal_of(context)))
+
+    async def _created(self, request: jobs_pb2.CreateJobRequest, principal: str) -> jobs_pb2.Job:
+        return await self._told(await self._board.submit(wish_of(request, self._max_characters), principal))
+
+    async def _told(self, known: Known) -> jobs_pb2.Job:
+        return await job_of(known, self._store)
+
+    async def _align(self, job: jobs_pb2.Job, principal: str) -> None:
+        """Adds the timing of the speech, if the speech service knows it."""
+        request = tts_pb2.GetStoredAudioRequest(id=job.result.stored_audio_id)
+        call = self._services.speech.GetStoredAudio(
+            request, metadata=in_the_name_of(principal), timeout=_ALIGNMENT_SECONDS
+        )
+        try:
+            job.result.alignment.CopyFrom((await answered(call)).stored_audio.alignment)
+        except MediaError as error:
+            log.warning("the timing of a job's speech can not be had", reason=error.reason.name)

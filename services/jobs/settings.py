@@ -1,0 +1,117 @@
+"""What the two processes of jobs read from the environment."""
+
+from __future__ import annotations
+
+import socket
+
+from pydantic import Field
+
+from services.common.fetch.settings import FetchSettings
+from services.common.storage.settings import StorageSettings
+
+
+class QueueSettings(StorageSettings, FetchSettings):
+    """Settings that the service of jobs and its workers share."""
+
+    nats_url: str = Field(
+        "nats://127.0.0.1:4222",
+        min_length=1,
+        validation_alias="NATS_URL",
+        description="NATS servers with JetStream that keep jobs, with commas between them.",
+    )
+    nats_credentials: str = Field(
+        "", validation_alias="NATS_CREDENTIALS", description="File with the credentials for NATS. Unset: none."
+    )
+    replicas: int = Field(
+        1, ge=1, le=5, validation_alias="JOBS_REPLICAS", description="Copies of every job: 3 in a cluster of NATS."
+    )
+    quota: int = Field(
+        50,
+        ge=1,
+        le=100_000,
+        validation_alias="JOBS_QUOTA",
+        description="Most unfinished jobs of one kind that one caller may have.",
+    )
+    retention_days: float = Field(
+        30.0, gt=0, validation_alias="JOBS_RETENTION_DAYS", description="How long a job is known."
+    )
+    speech_format: str = Field(
+        "mp3_44100_64", validation_alias="TTS_OUTPUT_FORMAT", description="Format of the speech that jobs make."
+    )
+    max_characters: int = Field(
+        600, ge=1, validation_alias="TTS_MAX_CHARS", description="Longest text that a job speaks, in code points."
+    )
+
+    @property
+    def nats_servers(self) -> tuple[str, ...]:
+        """Addresses of the servers."""
+        return tuple(server.strip() for server in self.nats_url.split(",") if server.strip())
+
+
+class JobsSettings(QueueSettings):
+    """Settings of the service of jobs."""
+
+    host: str = Field("127.0.0.1", validation_alias="JOBS_HOST", description="Address the service of jobs listens on.")
+    port: int = Field(
+        50054, ge=0, le=65535, validation_alias="JOBS_PORT", description="Port of the service of jobs (gRPC)."
+    )
+    tts_address: str = Field(
+        "127.0.0.1:50051", validation_alias="TTS_ADDRESS", description="Where the TTS service is: host:port."
+    )
+    reflection: bool = Field(
+        False, validation_alias="JOBS_REFLECTION", description="Whether the jobs port itself answers reflection."
+    )
+    max_concurrent_rpcs: int = Field(
+        2000, ge=1, validation_alias="JOBS_MAX_CONCURRENT_RPCS", description="Calls served at once; more are refused."
+    )
+    max_call_seconds: float = Field(
+        3600, gt=0, validation_alias="JOBS_MAX_CALL_SECONDS", description="Longest that one call may take."
+    )
+    drain_notice_seconds: float = Field(
+        1.0,
+        ge=0,
+        validation_alias="JOBS_DRAIN_NOTICE_SECONDS",
+        description="How long NOT_SERVING is shown before a stop.",
+    )
+    drain_grace_seconds: float = Field(
+        5.0,
+        ge=0,
+        validation_alias="JOBS_DRAIN_GRACE_SECONDS",
+        description="How long calls in flight may go on at a stop.",
+    )
+
+
+class WorkerSettings(QueueSettings):
+    """Settings of a worker."""
+
+    name: str = Field(
+        default_factory=socket.gethostname,
+        validation_alias="WORKER_NAME",
+        description="What records call this worker; a number is added. Unset: the name of the machine.",
+    )
+    tts_address: str = Field(
+        "127.0.0.1:50051", validation_alias="TTS_ADDRESS", description="Where the TTS service is: host:port."
+    )
+    image_address: str = Field(
+        "127.0.0.1:50052", validation_alias="IMAGE_ADDRESS", description="Where the image service is: host:port."
+    )
+    video_address: str = Field(
+        "127.0.0.1:50053", validation_alias="VIDEO_ADDRESS", description="Where the video service is: host:port."
+    )
+    slots: int = Field(8, ge=1, validation_alias="WORKER_SLOTS", description="Jobs that one worker does at once.")
+    fleet: int = Field(
+        100, ge=1, validation_alias="JOBS_FLEET", description="Jobs of one kind that all workers together do at once."
+    )
+    lease_seconds: float = Field(
+        30.0,
+        ge=0.5,
+        validation_alias="JOBS_LEASE_SECONDS",
+        description="How long a job is a worker's without a sign of life; then another takes it.",
+    )
+    call_seconds: float = Field(
+        600.0, gt=0, validation_alias="WORKER_CALL_SECONDS", description="Longest call of a job that makes no film."
+    )
+    host: str = Field("127.0.0.1", validation_alias="WORKER_HOST", description="Address of the worker's health page.")
+    port: int = Field(
+        50055, ge=0, le=65535, validation_alias="WORKER_PORT", description="Port of the worker's health (gRPC)."
+    )

@@ -1,0 +1,135 @@
+"""The streams and buckets that jobs live in, and the connection to them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import nats
+from nats.aio.client import Client
+from nats.errors import NoServersError
+from nats.js import JetStreamContext, api
+from nats.js.kv import KeyValue
+
+from services.common.log import logger
+from services.common.settings import ConfigurationError
+
+log = logger(__name__)
+
+QUEUE = "JOBS"
+"""The work queue: one message per unfinished job."""
+RUN = "jobs.run"
+"""Subjects of the queue: jobs.run.<kind>.<owner>."""
+TOLD = "jobs.told"
+"""Subjects under which the server repeats changes of records and wishes to end: jobs.told.<bucket>.<key>."""
+KINDS = ("animate", "talking_video", "headline", "story", "webhook")
+"""What workers do."""
+STATE, CANCELS, REQUESTS, SECRETS = "job-state", "job-cancel", "job-request", "job-secret"
+"""Buckets: records, wishes to end, names of requests, secrets of webhooks."""
+QUOTA_ERROR = 10077
+"""What the server answers where an owner has as many unfinished jobs of a kind as he may have."""
+_DUPLICATES_SECONDS = 600
+_TIMEOUT_SECONDS = 3.0
+_RECONNECT_SECONDS = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class StreamOptions:
+    """How the streams are made."""
+
+    servers: tuple[str, ...]
+    """Addresses of the servers."""
+    credentials: str = ""
+    """File with credentials; empty for none."""
+    replicas: int = 1
+    """Copies of everything: 1, or 3 in a cluster."""
+    quota: int = 50
+    """Most unfinished jobs of one kind of one owner."""
+    retention_seconds: float = 30 * 86_400
+    """How long a job is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """An open connection, and what is in it."""
+
+    client: Client
+    jetstream: JetStreamContext
+    state: KeyValue
+    cancels: KeyValue
+    requests: KeyValue
+    secrets: KeyValue
+
+
+@asynccontextmanager
+async def open_streams(options: StreamOptions, name: str) -> AsyncIterator[Streams]:
+    """Yields the connection; it comes back by itself whenever the server does.
+
+    Args:
+        options: Where and how.
+        name: What the server calls us.
+
+    Raises:
+        ConfigurationError: There is no server.
+    """
+    try:
+        client = await nats.connect(
+            servers=list(options.servers),
+            name=name,
+            user_credentials=options.credentials or None,
+            allow_reconnect=True,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=_RECONNECT_SECONDS,
+            error_cb=_told,
+        )
+    except (NoServersError, OSError, TimeoutError):
+        raise ConfigurationError(
+            f"NATS_URL must lead to a server; {','.join(options.servers)} does not answer"
+        ) from None
+    try:
+        yield await _made(client, options)
+    finally:
+        await client.close()
+
+
+async def _made(client: Client, options: StreamOptions) -> Streams:
+    jetstream = client.jetstream(timeout=_TIMEOUT_SECONDS)
+    await jetstream.add_stream(
+        api.StreamConfig(
+            name=QUEUE,
+            subjects=[f"{RUN}.*.*"],
+            retention=api.RetentionPolicy.WORK_QUEUE,
+            # The server itself keeps to the quota: no reader of a count can be late.
+            discard=api.DiscardPolicy.NEW,
+            discard_new_per_subject=True,
+            max_msgs_per_subject=options.quota,
+            duplicate_window=_DUPLICATES_SECONDS,
+            num_replicas=options.replicas,
+        )
+    )
+
+    async def bucket(name: str, *, told: bool = False) -> KeyValue:
+        republish = api.RePublish(f"$KV.{name}.>", f"{TOLD}.{name}.>") if told else None
+        # Not direct: what one has written oneself must be read, from whichever replica.
+        return await jetstream.create_key_value(
+            bucket=name,
+            ttl=options.retention_seconds,
+            replicas=options.replicas,
+            direct=False,
+            republish=republish,
+        )
+
+    return Streams(
+        client,
+        jetstream,
+        state=await bucket(STATE, told=True),
+        cancels=await bucket(CANCELS, told=True),
+        requests=await bucket(REQUESTS),
+        secrets=await bucket(SECRETS),
+    )
+
+
+async def _told(error: Exception) -> None:
+    """Logs what goes wrong with the connection; never its texts, which hold addresses and names."""
+    log.warning("the connection to NATS", error_type=type(error).__name__)

@@ -1,0 +1,72 @@
+"""The job that tells a webhook: one signed POST an attempt, and what became of each."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+import orjson
+
+from services.common.errors import MediaError, Reason
+from services.common.webhooks import headers
+from services.jobs.board import DELIVERIES, Board
+from services.jobs.lease import Lease, Result
+from services.jobs.record import Record, now
+from services.jobs.webhooks.secrets import Secrets
+from services.jobs.worker import Work
+
+_TAKEN = range(200, 300)
+_GONE = 410
+_KEPT = 30
+FAILURES = 15
+"""How often a webhook is told before it is given up: about nine hours."""
+LONGEST_DELAY_SECONDS = 7200.0
+
+
+class Posts(Protocol):
+    """Sends to callers' addresses, if they may be sent to."""
+
+    async def post(self, url: str, *, field: str, data: bytes, headers: dict[str, str]) -> int:
+        """Returns the status of the answer; raises MediaError that names `field`."""
+
+
+def webhook_work(board: Board, secrets: Secrets, posts: Posts, fleet: int) -> Work:
+    """Returns what jobs of the kind webhook are done by."""
+
+    async def tell(lease: Lease) -> Result:
+        record = lease.record
+        job = (await board.get(record.spec["jobId"], record.principal)).record
+        body = orjson.dumps(_told(job))
+        signed = headers(job.job_id, int(time.time()), body, await secrets.of(record.principal))
+        status, error = 0, ""
+        try:
+            status = await posts.post(
+                record.spec["url"],
+                field="webhook_url",
+                data=body,
+                headers={**signed, "Content-Type": "application/json"},
+            )
+        except MediaError as failure:
+            error = failure.reason.name
+        sent = [*record.steps.get(DELIVERIES, {}).get("sent", ()), {"at": now(), "status": status, "error": error}]
+        await lease.note(DELIVERIES, {"sent": sent[-_KEPT:]})
+        if status in _TAKEN:
+            return {}
+        if status == _GONE or error in (Reason.URL_FORBIDDEN.name, Reason.VALIDATION_ERROR.name):
+            raise MediaError(Reason.VALIDATION_ERROR, "The webhook is not wanted there, or may not be sent.")
+        raise MediaError(Reason.UNAVAILABLE, "The webhook was not taken.")
+
+    return Work(tell, fleet=fleet, failures=FAILURES, longest_delay_seconds=LONGEST_DELAY_SECONDS)
+
+
+def _told(job: Record) -> dict[str, object]:
+    """Returns the body: what happened, and to which job; what it made is asked for with the owner's own token."""
+    data: dict[str, object] = {
+        "id": job.job_id,
+        "kind": job.kind,
+        "status": job.status.value,
+        "requestId": job.request_id,
+    }
+    if job.failure is not None:
+        data["error"] = {"reason": job.failure.reason, "message": job.failure.message, "stage": job.failure.stage}
+    return {"type": f"job.{job.status.value}", "timestamp": job.updated_at, "data": data}

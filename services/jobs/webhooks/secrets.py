@@ -1,0 +1,52 @@
+"""The secrets that webhooks are signed with: one per owner, and for a day after a change the one before."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+
+import orjson
+from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
+
+from services.common.webhooks import new_secret
+from services.jobs.ids import owner_token
+from services.jobs.streams import Streams
+
+_OVERLAP_SECONDS = 86_400.0
+
+
+class Secrets:
+    """Keeps them.
+
+    Args:
+        streams: Where they are.
+    """
+
+    def __init__(self, streams: Streams) -> None:
+        self._bucket = streams.secrets
+
+    async def of(self, principal: str) -> list[str]:
+        """Returns the secrets of an owner, the newest first; makes the first one where there is none."""
+        key = owner_token(principal)
+        with suppress(KeyNotFoundError):
+            return _valid((await self._bucket.get(key)).value)
+        with suppress(KeyWrongLastSequenceError):
+            await self._bucket.create(key, _written([(new_secret(), 0.0)]))
+        return _valid((await self._bucket.get(key)).value)
+
+    async def rotate(self, principal: str) -> str:
+        """Returns a new secret; the one before signs along for a day."""
+        made, ends = new_secret(), time.time() + _OVERLAP_SECONDS
+        before = [(secret, ends) for secret in (await self.of(principal))[:1]]
+        await self._bucket.put(owner_token(principal), _written([(made, 0.0), *before]))
+        return made
+
+
+def _written(secrets: list[tuple[str, float]]) -> bytes:
+    return orjson.dumps(secrets)
+
+
+def _valid(content: bytes | None) -> list[str]:
+    """Returns the secrets that have not ended; 0 stands for no end."""
+    found = orjson.loads(content or b"[]")
+    return [secret for secret, ends in found if not ends or ends > time.time()]

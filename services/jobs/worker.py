@@ -1,0 +1,263 @@
+"""Takes jobs from the queue: pulls, keeps the lease alive, runs, and settles, so that each job ends once."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+import nats.errors
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext, api
+
+from services.common.errors import MediaError, Reason
+from services.common.log import logger, request_id
+from services.jobs.board import Board, Wish, webhook_request_id
+from services.jobs.lease import Lease, LeaseLostError, Result
+from services.jobs.record import Failure, Record, Status
+from services.jobs.streams import CANCELS, QUEUE, RUN, TOLD, Streams
+
+log = logger(__name__)
+
+Pipeline = Callable[[Lease], Awaitable[Result]]
+"""Does a job from where its record says it is, and returns what it made."""
+
+RESULT = "result"
+"""Name of the step that holds what a job made."""
+_FETCH_SECONDS = 2.0
+"""Longest that one pull is open: one that is open when the server dies is never answered."""
+_HAND_BACK_SECONDS = 0.5
+"""Delay of a job that a stopping worker gives back: without one it could come to the same worker again."""
+_FIRST_DELAY_SECONDS = 1.0
+_MAX_PICKUPS = 40
+"""How often a job may be taken at all: one that takes its workers down with it ends here."""
+_AGAIN = frozenset(
+    {
+        Reason.UNAVAILABLE,
+        Reason.OVERLOADED,
+        Reason.RATE_LIMITED,
+        Reason.DEADLINE_EXCEEDED,
+        Reason.STORAGE_FAILED,
+        Reason.PROVIDER_UNAVAILABLE,
+        Reason.PROVIDER_BUSY,
+        Reason.INTERNAL,
+    }
+)
+"""What another attempt may mend; films are not paid for again by it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a kind of job is done by."""
+
+    pipeline: Pipeline
+    """Does it."""
+    called_off: Callable[[Record], Awaitable[None]] | None = None
+    """Tells providers that a job is not wanted any more."""
+    fleet: int = 100
+    """Most jobs of the kind that all workers together do at once."""
+    failures: int = 8
+    """How many attempts may fail before the job does."""
+    longest_delay_seconds: float = 60.0
+    """Longest time between two attempts."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions:
+    """How a worker works."""
+
+    name: str
+    """What records call it."""
+    slots: int = 8
+    """Most jobs at once in this process."""
+    lease_seconds: float = 30.0
+    """How long a job is ours without a sign of life."""
+
+
+class Worker:
+    """One process of the fleet.
+
+    Args:
+        streams: Where jobs live.
+        board: Accepts webhooks, which are jobs, too.
+        work: What each kind is done by.
+        options: How it works.
+    """
+
+    def __init__(self, streams: Streams, board: Board, work: Mapping[str, Work], options: WorkerOptions) -> None:
+        self._streams = streams
+        self._board = board
+        self._work = work
+        self._options = options
+        self._running: dict[str, asyncio.Task[Result]] = {}
+        self._free = asyncio.Semaphore(options.slots)
+
+    @property
+    def at_work(self) -> int:
+        """How many jobs are done at the moment."""
+        return len(self._running)
+
+    async def run(self) -> None:
+        """Works until it is cancelled; what it has not done then is given back."""
+        wishes = await self._streams.client.subscribe(f"{TOLD}.{CANCELS}.>", cb=self._told)
+        try:
+            async with asyncio.TaskGroup() as kinds:
+                for kind in self._work:
+                    kinds.create_task(self._pull(kind))
+        finally:
+            with suppress(nats.errors.Error):
+                await wishes.unsubscribe()
+
+    async def _pull(self, kind: str) -> None:
+        """Takes jobs of one kind, one at a time, whenever there is a place."""
+        pulled: JetStreamContext.PullSubscription | None = None
+        async with asyncio.TaskGroup() as jobs:
+            while True:
+                await self._free.acquire()
+                message: Msg | None = None
+                try:
+                    pulled = pulled or await self._consumer(kind)
+                    message = (await pulled.fetch(1, timeout=_FETCH_SECONDS))[0]
+                except nats.errors.TimeoutError:
+                    pass
+                except nats.errors.Error as error:
+                    log.warning("jobs can not be taken", kind=kind, error_type=type(error).__name__)
+                    await asyncio.sleep(_HAND_BACK_SECONDS)
+                finally:
+                    if message is None:
+                        self._free.release()
+                if message is not None:
+                    jobs.create_task(self._guarded(message))
+
+    async def _consumer(self, kind: str) -> JetStreamContext.PullSubscription:
+        return await self._streams.jetstream.pull_subscribe(
+            f"{RUN}.{kind}.*",
+            durable=f"worker-{kind}",
+            stream=QUEUE,
+            config=api.ConsumerConfig(
+                ack_policy=api.AckPolicy.EXPLICIT,
+                ack_wait=self._options.lease_seconds,
+                # The record counts attempts: a message that was delivered too often would stay in the queue for ever.
+                max_deliver=-1,
+                max_ack_pending=self._work[kind].fleet,
+            ),
+        )
+
+    async def _guarded(self, message: Msg) -> None:
+        record = Record.decode(message.data)
+        key = self._board.key(record.principal, record.job_id)
+        request_id.set(record.job_id)
+        alive = asyncio.create_task(self._stay_alive(message, key))
+        try:
+            await self._settle(message, record)
+        except LeaseLostError:
+            log.warning("another worker has this job", job=record.job_id)
+        except Exception as error:  # noqa: BLE001 - whatever it is, this worker goes on, and the lease runs out
+            log.warning("a job is left to be taken again", job=record.job_id, error_type=type(error).__name__)
+        finally:
+            alive.cancel()
+            self._running.pop(key, None)
+            self._free.release()
+
+    async def _stay_alive(self, message: Msg, key: str) -> None:
+        """Keeps the lease, and looks whether the job is still wanted: a wish to end may have gone unheard."""
+        while True:
+            with suppress(nats.errors.Error):
+                await message.in_progress()
+                if key in self._running and await self._board.is_cancelled(key):
+                    self._running[key].cancel()
+            await asyncio.sleep(self._options.lease_seconds / 3)
+
+    async def _told(self, message: Msg) -> None:
+        task = self._running.get(message.subject.removeprefix(f"{TOLD}.{CANCELS}."))
+        if task is not None:
+            task.cancel()
+
+    async def _settle(self, message: Msg, record: Record) -> None:
+        lease = await self._board.open(record)
+        work = self._work[record.kind]
+        if lease.record.status.is_final:
+            await self._finished(lease, message)
+            return
+        if await self._board.is_cancelled(lease.key):
+            await self._called_off(lease, message, work)
+            return
+        if lease.record.attempt >= _MAX_PICKUPS:
+            lost = Failure(Reason.GENERATION_FAILED.name, "Its workers were lost again and again.", lease.record.stage)
+            await self._end(lease, message, Status.FAILED, lost)
+            return
+        await lease.write(lease.record.begun(self._options.name))
+        self._running[lease.key] = task = asyncio.ensure_future(work.pipeline(lease))
+        try:
+            result = await task
+        except asyncio.CancelledError:
+            await self._cancelled(lease, message, work)
+        except (LeaseLostError, nats.errors.Error):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the job must end or be done again
+            await self._failed(lease, message, work, error)
+        else:
+            await lease.note(RESULT, result)
+            await self._end(lease, message, Status.SUCCEEDED)
+
+    async def _cancelled(self, lease: Lease, message: Msg, work: Work) -> None:
+        current = asyncio.current_task()
+        if current is not None and current.cancelling():
+            # This process stops: the job is another's, soon, but not this worker's own open pull's.
+            with suppress(nats.errors.Error):
+                await message.nak(delay=_HAND_BACK_SECONDS)
+                await self._streams.client.flush()
+            raise asyncio.CancelledError
+        # A write may have been cut short: what is true is in the record.
+        again = await self._board.open(lease.record)
+        if again.record.worker == self._options.name and not again.record.status.is_final:
+            await self._called_off(again, message, work)
+
+    async def _called_off(self, lease: Lease, message: Msg, work: Work) -> None:
+        if work.called_off is not None:
+            await work.called_off(lease.record)
+        await self._end(lease, message, Status.CANCELLED)
+
+    async def _failed(self, lease: Lease, message: Msg, work: Work, error: Exception) -> None:
+        failure = _failure(error, lease.record.stage)
+        log.warning(
+            "an attempt failed",
+            job=lease.record.job_id,
+            kind=lease.record.kind,
+            attempt=lease.record.attempt,
+            reason=failure.reason,
+            error_type=type(error).__name__,
+        )
+        failed = 1 + sum(attempt.failure is not None for attempt in lease.record.attempts)
+        if Reason[failure.reason] not in _AGAIN or failed >= work.failures:
+            await self._end(lease, message, Status.FAILED, failure)
+            return
+        await lease.write(lease.record.ended(Status.QUEUED, failure))
+        longest = min(work.longest_delay_seconds, _FIRST_DELAY_SECONDS * 2 ** (failed - 1))
+        delay = longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load
+        asked = error.retry_after_seconds if isinstance(error, MediaError) else None
+        await message.nak(delay=max(delay, asked or 0.0))
+
+    async def _end(self, lease: Lease, message: Msg, status: Status, failure: Failure | None = None) -> None:
+        await lease.write(lease.record.ended(status, failure))
+        log.info("a job ended", job=lease.record.job_id, kind=lease.record.kind, status=status.value)
+        await self._finished(lease, message)
+
+    async def _finished(self, lease: Lease, message: Msg) -> None:
+        """Tells the webhook, and only then lets go of the message: who dies in between does both again."""
+        record = lease.record
+        if record.webhook_url:
+            spec = {"jobId": record.job_id, "url": record.webhook_url}
+            # Refused, it leaves the message where it is: the job is taken again, and does this again.
+            await self._board.submit(
+                Wish("webhook", spec, request_id=webhook_request_id(record.job_id)), record.principal
+            )
+        await message.ack_sync()
+
+
+def _failure(error: Exception, stage: str) -> Failure:
+    if isinstance(error, MediaError):
+        return Failure(error.reason.name, error.message, stage)
+    return Failure(Reason.INTERNAL.name, "The suite itself failed; report the id of the job.", stage)

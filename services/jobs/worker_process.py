@@ -1,0 +1,56 @@
+"""A worker: opens the streams and the channels to the services, and works until asked to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+
+from services.common.channel import open_channel
+from services.common.fetch import open_fetcher
+from services.common.log import logger
+from services.common.server import ServerOptions, running_server, stop_signal
+from services.jobs.board import Board
+from services.jobs.pipelines.steps import Steps
+from services.jobs.pipelines.table import work
+from services.jobs.process import stream_options
+from services.jobs.services import Services
+from services.jobs.settings import WorkerSettings
+from services.jobs.streams import open_streams
+from services.jobs.webhooks.delivery import webhook_work
+from services.jobs.webhooks.secrets import Secrets
+from services.jobs.worker import Work, Worker, WorkerOptions
+
+log = logger(__name__)
+
+HEALTH_NAME = "services.jobs.work"
+"""Under which its health is asked for; it has no RPC of its own."""
+
+
+async def main(settings: WorkerSettings) -> None:
+    """Works until asked to stop; jobs in its hands are given back."""
+    async with AsyncExitStack() as stack:
+        streams = await stack.enter_async_context(open_streams(stream_options(settings), "services.jobs.worker"))
+        channels = [
+            await stack.enter_async_context(open_channel(address))
+            for address in (settings.tts_address, settings.image_address, settings.video_address)
+        ]
+        fetcher = await stack.enter_async_context(open_fetcher(settings.fetch_options))
+        board = Board(streams)
+        steps = Steps(Services.over(*channels), settings.speech_format, settings.call_seconds)
+        kinds: Mapping[str, Work] = {
+            **work(steps, settings.fleet),
+            "webhook": webhook_work(board, Secrets(streams), fetcher, settings.fleet),
+        }
+        options = WorkerOptions(f"{settings.name}-{os.getpid()}", settings.slots, settings.lease_seconds)
+        worker = Worker(streams, board, kinds, options)
+        health = ServerOptions(settings.host, settings.port, "WORKER_PORT", notice_seconds=0, grace_seconds=1)
+        await stack.enter_async_context(running_server(lambda _: [HEALTH_NAME], health))
+        working = asyncio.create_task(worker.run(), name="worker")
+        stopping = asyncio.create_task(stop_signal(), name="stop signal")
+        await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
+        log.info("stopping", jobs=worker.at_work)
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+        stopping.cancel()

@@ -1,0 +1,88 @@
+"""From records to the contract's messages. Keys are in records; addresses are made when somebody asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from media.jobs.v1 import jobs_pb2
+
+from services.common.storage import ObjectStore
+from services.jobs.board import Known
+from services.jobs.pipelines.steps import AUDIO, FINAL, IMAGE, VIDEO
+from services.jobs.reading import KINDS, STATUSES
+from services.jobs.record import Attempt, Failure
+
+_MEDIA = (VIDEO, AUDIO, FINAL, IMAGE)
+
+
+async def job_of(known: Known, store: ObjectStore) -> jobs_pb2.Job:
+    """Returns the message of a job."""
+    record = known.record
+    job = jobs_pb2.Job(
+        id=record.job_id,
+        kind=KINDS[record.kind],
+        status=STATUSES[record.status],
+        stage=record.stage,
+        percent=round(record.percent, 1),
+        attempt=record.attempt,
+        attempts=[_attempt(attempt) for attempt in record.attempts],
+        steps_done=list(record.steps),
+        webhook_url=record.webhook_url,
+        request_id=record.request_id,
+        create_time=_timestamp(record.created_at),
+        update_time=_timestamp(record.updated_at or record.created_at),
+        revision=known.revision,
+    )
+    if record.failure is not None and record.status.is_final:
+        job.error.CopyFrom(error_of(record.failure))
+    for name in _MEDIA:
+        if name in record.steps:
+            getattr(job.result, name).CopyFrom(await _media(record.steps[name], store))
+    job.result.prompt = record.steps.get(IMAGE, {}).get("prompt", "")
+    job.result.stored_audio_id = record.steps.get(AUDIO, {}).get("storedAudioId", "")
+    return job
+
+
+def error_of(failure: Failure) -> jobs_pb2.JobError:
+    """Returns the message of what ended a job."""
+    return jobs_pb2.JobError(reason=failure.reason, message=failure.message, stage=failure.stage)
+
+
+def delivery_of(sent: Mapping[str, Any]) -> jobs_pb2.WebhookDelivery:
+    """Returns the message of one attempt to tell a webhook."""
+    return jobs_pb2.WebhookDelivery(send_time=_timestamp(sent["at"]), status=sent["status"], error=sent["error"])
+
+
+async def _media(medium: Mapping[str, Any], store: ObjectStore) -> jobs_pb2.JobMedia:
+    address = await store.url(medium["key"])
+    media = jobs_pb2.JobMedia(
+        key=medium["key"],
+        url=address.url,
+        content_type=medium["contentType"],
+        duration_seconds=medium.get("durationSeconds", 0.0),
+        width=medium.get("width", 0),
+        height=medium.get("height", 0),
+        provider=medium["provider"],
+        model=medium["model"],
+    )
+    if address.expires_at is not None:
+        media.url_expire_time.FromDatetime(address.expires_at)
+    return media
+
+
+def _attempt(attempt: Attempt) -> jobs_pb2.JobAttempt:
+    message = jobs_pb2.JobAttempt(number=attempt.number, start_time=_timestamp(attempt.began_at))
+    if attempt.ended_at:
+        message.end_time.CopyFrom(_timestamp(attempt.ended_at))
+    if attempt.failure is not None:
+        message.error.CopyFrom(error_of(attempt.failure))
+    return message
+
+
+def _timestamp(text: str) -> Timestamp:
+    stamp = Timestamp()
+    stamp.FromDatetime(datetime.fromisoformat(text))
+    return stamp
