@@ -56,6 +56,8 @@ class GivenFiles:
             return (await read_all(self.store, key, max_bytes=max_bytes))[0]
         if url[:5].lower() == "data:":
             return await _inline(url, max_bytes)
+        if (own := self.store.key_behind(url)) is not None:
+            return (await read_all(self.store, own, max_bytes=max_bytes))[0]
         return (await self.downloads.fetch(url, field="image_url", max_bytes=max_bytes)).data
 
     async def owned(self, key: str, principal: str, field: str) -> ObjectInfo:

@@ -97,6 +97,10 @@ class Inputs:
                 raise _too_large(field, max_bytes)
             async with self._files.store.open(source.key) as found:
                 yield found.chunks
+        elif source.url and (own := self._files.store.key_behind(source.url)) is not None:
+            # A link of our own is a credential: it leads to the object, and not through the network.
+            async with self._files.store.open(own) as found:
+                yield found.chunks
         elif source.url:
             async with self._files.downloads.stream(source.url, field=f"{name}.url", max_bytes=max_bytes) as streamed:
                 yield streamed.chunks

@@ -142,6 +142,10 @@ class ObjectStore(ABC):
                 are public gives their lasting address whatever is asked.
         """
 
+    def key_behind(self, url: str) -> str | None:
+        """Returns the key of the object that a link of this store's own leads to, if it is one and still works."""
+        return None
+
     @abstractmethod
     async def delete(self, key: str) -> bool:
         """Deletes an object and returns whether there was one, as far as the store tells (S3 says yes always)."""

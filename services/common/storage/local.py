@@ -113,6 +113,10 @@ class LocalStore(ObjectStore):
         path = self.signer.path(check_key(key), expires_at)
         return ObjectUrl(f"{self._public_url}{path}", datetime.fromtimestamp(expires_at, UTC))
 
+    def key_behind(self, url: str) -> str | None:
+        """Returns the key in a signed link that leads to the gateway."""
+        return self.signer.key_in(url, self._public_url, time.time())
+
     async def delete(self, key: str) -> bool:
         """Deletes the file of an object, and folders that it leaves empty."""
         return await _in_thread(_delete, self._path(key), self._objects)

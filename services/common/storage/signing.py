@@ -7,7 +7,7 @@ import hmac
 import os
 import secrets
 from pathlib import Path
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qs, quote, unquote, urlencode
 
 from services.common.errors import MediaError, Reason
 
@@ -33,6 +33,25 @@ class Signer:
         """Returns path and query of a link to `key` that ends at `expires_at`, in seconds since 1970."""
         query = urlencode({EXPIRES: expires_at, SIGNATURE: self._signature(key, expires_at)})
         return f"/media/{quote(key, safe='/')}?{query}"
+
+    def key_in(self, url: str, public_url: str, now: float) -> str | None:
+        """Returns the key in a link that `path` gave, if it still works; None for any other address.
+
+        Args:
+            url: Any text.
+            public_url: Where the suite is reached from outside.
+            now: Seconds since 1970.
+        """
+        prefix = f"{public_url}/media/"
+        if not url.startswith(prefix):
+            return None
+        path, _, query = url.removeprefix(prefix).partition("?")
+        given = parse_qs(query)
+        try:
+            self.check(unquote(path), given[EXPIRES][0], given[SIGNATURE][0], now)
+        except (KeyError, MediaError):
+            return None
+        return unquote(path)
 
     def check(self, key: str, expires: str, signature: str, now: float) -> None:
         """Accepts what `path` gave, until it ends.

@@ -58,3 +58,13 @@ def test_processes_that_start_at_once_agree_on_one_secret(tmp_path: Path) -> Non
     assert file.stat().st_mode & 0o077 == 0
     assert [path.name for path in file.parent.iterdir()] == ["signing.key"]
     assert len(shared_secret(file)) == 32
+
+
+def test_a_link_of_ones_own_is_known_by_its_signature() -> None:
+    signer = Signer(b"k" * 32)
+    link = f"http://suite.example{signer.path('images/a b.png', 2000)}"
+    assert signer.key_in(link, "http://suite.example", 1999) == "images/a b.png"
+    assert signer.key_in(link, "http://suite.example", 2001) is None
+    assert signer.key_in(link, "http://other.example", 1999) is None
+    assert signer.key_in(link.replace("a%20b", "b"), "http://suite.example", 1999) is None
+    assert signer.key_in(link.partition("?")[0], "http://suite.example", 1999) is None
