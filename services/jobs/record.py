@@ -75,6 +75,8 @@ class Record:
     failure: Failure | None = None
     worker: str = ""
     """Who holds it."""
+    delivery: int = 0
+    """Number of the delivery by which he got it."""
     webhook_url: str = ""
     request_id: str = ""
 
@@ -97,8 +99,8 @@ class Record:
             }
         )
 
-    def begun(self, worker: str) -> Record:
-        """Returns the record of a job that `worker` takes."""
+    def begun(self, worker: str, delivery: int) -> Record:
+        """Returns the record of a job that `worker` takes, by a delivery of this number."""
         number = self.attempt + 1
         return replace(
             self,
@@ -106,6 +108,7 @@ class Record:
             attempt=number,
             attempts=(*self.attempts, Attempt(number, now()))[-_KEPT_ATTEMPTS:],
             worker=worker,
+            delivery=delivery,
             failure=None,
         )
 

@@ -188,7 +188,11 @@ class Worker:
             lost = Failure(Reason.GENERATION_FAILED.name, "Its workers were lost again and again.", lease.record.stage)
             await self._end(lease, message, Status.FAILED, lost)
             return
-        await lease.write(lease.record.begun(self._options.name))
+        delivery = message.metadata.num_delivered
+        if lease.record.status is Status.RUNNING and delivery < lease.record.delivery:
+            # It came while this process stood still, and has been given to somebody else since.
+            raise LeaseLostError
+        await lease.write(lease.record.begun(self._options.name, delivery))
         self._running[lease.key] = task = asyncio.ensure_future(work.pipeline(lease))
         try:
             result = await task

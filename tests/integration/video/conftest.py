@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -107,13 +106,6 @@ async def failure(call: Any) -> MediaError:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call
     return from_rpc_error(caught.value)
-
-
-async def until(condition: Callable[[], bool], within_seconds: float = 10) -> None:
-    """Waits until `condition` holds."""
-    async with asyncio.timeout(within_seconds):
-        while not condition():  # noqa: ASYNC110 - what other processes do raises no event here
-            await asyncio.sleep(0.01)
 
 
 @pytest.fixture(scope="session")

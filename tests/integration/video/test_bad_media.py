@@ -18,8 +18,9 @@ from services.common.errors import Reason
 from services.common.workers import Workers
 from tests.fakes.media import film, speech
 from tests.fakes.object_store import FakeObjectStore
+from tests.fakes.waiting import until
 from tests.fakes.web_host import WebHost, running_web_host
-from tests.integration.video.conftest import VideoSuite, failure, running, until
+from tests.integration.video.conftest import VideoSuite, failure, running
 
 HLS = b"#EXTM3U\n#EXT-X-VERSION:3\n#EXTINF:10,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n"
 SVG = b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>'

@@ -21,7 +21,8 @@ from tests.fakes.drawing import picture
 from tests.fakes.media import FFPROBE, ffprobe
 from tests.fakes.object_store import FakeObjectStore
 from tests.fakes.replicate import API_TOKEN, BROKEN, DOWN, FakeReplicate, Run, running_replicate
-from tests.integration.video.conftest import VideoSuite, failure, running, until
+from tests.fakes.waiting import until
+from tests.integration.video.conftest import VideoSuite, failure, running
 
 STILL = picture(Size(640, 400))
 

@@ -1,0 +1,108 @@
+"""A fleet for each test, before a provider that counts what it is paid for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.common.errors import MediaError
+from services.common.pictures import Size
+from services.common.storage import ObjectSpec, StorageSettings, open_object_store
+from services.jobs.board import Board, Known, Wish
+from services.jobs.record import Record
+from services.jobs.streams import StreamOptions, open_streams
+from tests.fakes.drawing import picture
+from tests.fakes.media import film
+from tests.fakes.replicate import API_TOKEN, FakeReplicate, Run, running_replicate
+from tests.faults.fleet import Fleet
+
+ALICE = "alice"
+PICTURE = "images/cat.png"
+
+
+class Jobs:
+    """The board, and words for what tests do with it."""
+
+    def __init__(self, board: Board) -> None:
+        self.board = board
+
+    async def talking(self, **fields: Any) -> str:
+        """Asks for a film that speaks."""
+        film_spec = {"imageKey": PICTURE, "prompt": "zoom in", "resolution": "512p", "provider": "replicate"}
+        spec = {"film": film_spec, "narration": {"text": "Hello from a cat.", "provider": "espeak"}}
+        return (await self.board.submit(Wish("talking_video", spec, **fields), ALICE)).record.job_id
+
+    async def animate(self, **fields: Any) -> str:
+        """Asks for a film."""
+        film_spec = {"imageKey": PICTURE, "prompt": "zoom in", "resolution": "512p", "provider": "replicate"}
+        return (await self.board.submit(Wish("animate", {"film": film_spec}, **fields), ALICE)).record.job_id
+
+    async def known(self, job_id: str) -> Record:
+        """Returns what is known of a job, however long the server of jobs takes to answer."""
+        async with asyncio.timeout(30):
+            while True:
+                try:
+                    return (await self.board.get(job_id, ALICE)).record
+                except MediaError:
+                    await asyncio.sleep(0.1)
+
+    async def until(self, job_id: str, condition: Callable[[Record], bool], within_seconds: float = 45) -> Record:
+        """Waits until `condition` holds for a job."""
+        async with asyncio.timeout(within_seconds):
+            while not condition(record := await self.known(job_id)):  # noqa: ASYNC110 - read as a caller reads it
+                await asyncio.sleep(0.05)
+        return record
+
+    async def ended(self, job_id: str) -> Record:
+        """Waits until a job has ended."""
+        return await self.until(job_id, lambda record: record.status.is_final)
+
+    async def changes(self, job_id: str) -> list[Known]:
+        """Returns every change of a job that a watcher is told."""
+        return [known async for known in self.board.watch(job_id, ALICE)]
+
+
+@pytest.fixture
+async def replicate(tmp_path: Path) -> AsyncIterator[FakeReplicate]:
+    async with running_replicate() as fake:
+        fake.film = film(tmp_path, 1.0, size="160x120").read_bytes()
+        yield fake
+
+
+@pytest.fixture
+async def fleet(tmp_path: Path, replicate: FakeReplicate) -> AsyncIterator[Fleet]:
+    """All services and one worker, with a picture of Alice's in the store."""
+    storage = StorageSettings(storage="local", storage_dir=tmp_path / "objects")
+    async with open_object_store(storage) as store:
+        await store.put(PICTURE, picture(Size(160, 120)), ObjectSpec("image/png", {"owner": ALICE}))
+    made = Fleet(
+        tmp_path,
+        {
+            "REPLICATE_API_TOKEN": API_TOKEN,
+            "REPLICATE_BASE_URL": replicate.base_url,
+            "REPLICATE_TIMEOUT_SECONDS": "20",
+            "MEDIA_FETCH_ALLOW": "127.0.0.1",
+        },
+    )
+    try:
+        await made.start("nats")
+        await made.start("tts", "video", "worker")
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture
+async def jobs(fleet: Fleet) -> AsyncIterator[Jobs]:
+    """The jobs of the fleet."""
+    async with open_streams(StreamOptions((fleet.nats_url,)), "test") as streams:
+        yield Jobs(Board(streams))
+
+
+def working() -> Run:
+    """Returns how a film goes that is not done until the test says so."""
+    return Run(statuses=("processing",))

@@ -1,0 +1,159 @@
+"""Real processes of the suite, that a test may kill, stop, pause and start again."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from deploy.local.readiness import check_for
+from tests.fakes.edge import free_ports
+
+ROOT = Path(__file__).parents[2]
+_READY_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One process of the suite."""
+
+    module: str
+    """What is run with -m."""
+    ready: str
+    """Address that answers well once it serves; `{VARIABLE}` stands for a port."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """What it alone is told."""
+
+
+PARTS: Mapping[str, Part] = {
+    "nats": Part("deploy.nats", "http://127.0.0.1:{NATS_MONITOR_PORT}/healthz"),
+    "tts": Part("services.tts", "grpc://127.0.0.1:{TTS_PORT}/media.tts.v1.TextToSpeechService"),
+    "image": Part("services.image", "grpc://127.0.0.1:{IMAGE_PORT}/media.image.v1.ImageService"),
+    "video": Part("services.video", "grpc://127.0.0.1:{VIDEO_PORT}/media.video.v1.VideoService"),
+    "jobs": Part("services.jobs", "grpc://127.0.0.1:{JOBS_PORT}/media.jobs.v1.JobService"),
+    "worker": Part("services.jobs.work", "grpc://127.0.0.1:{WORKER_PORT}/services.jobs.work"),
+    "worker2": Part("services.jobs.work", "grpc://127.0.0.1:{WORKER2_PORT}/services.jobs.work"),
+}
+_VARIABLES = (
+    *("NATS_PORT", "NATS_MONITOR_PORT", "TTS_PORT", "IMAGE_PORT", "VIDEO_PORT", "JOBS_PORT"),
+    *("WORKER_PORT", "WORKER2_PORT"),
+)
+_ADDRESSES = {"TTS_ADDRESS": "TTS_PORT", "IMAGE_ADDRESS": "IMAGE_PORT", "VIDEO_ADDRESS": "VIDEO_PORT"}
+
+
+class Fleet:
+    """Processes by name.
+
+    Args:
+        folder: Their state and their logs.
+        environment: What all of them are told beside ports and folders.
+    """
+
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        self.folder = folder
+        self.ports = dict(zip(_VARIABLES, free_ports(len(_VARIABLES)), strict=True))
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        ports = {name: str(port) for name, port in self.ports.items()}
+        addresses = {name: f"127.0.0.1:{self.ports[port]}" for name, port in _ADDRESSES.items()}
+        self._environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "protos" / "gen"))),
+            "HOME": str(folder),
+            "MEDIA_STATE_DIR": str(folder / "state"),
+            "MEDIA_STORAGE_DIR": str(folder / "objects"),
+            "VIDEO_TEMP_DIR": str(folder / "work"),
+            "NATS_URL": self.nats_url,
+            "TTS_METRICS_PORT": "0",
+            "IMAGE_METRICS_PORT": "0",
+            "VIDEO_METRICS_PORT": "0",
+            "TTS_CACHING_ENABLED": "true",
+            "JOBS_LEASE_SECONDS": "1.5",
+            "VIDEO_BEGIN_SECONDS": "1",
+            "MEDIA_LOG_LEVEL": "INFO",
+            **ports,
+            **addresses,
+            **environment,
+        }
+
+    @property
+    def nats_url(self) -> str:
+        """Where the server of jobs is."""
+        return f"nats://127.0.0.1:{self.ports['NATS_PORT']}"
+
+    @property
+    def jobs_address(self) -> str:
+        """Where the service of jobs is."""
+        return f"127.0.0.1:{self.ports['JOBS_PORT']}"
+
+    async def start(self, *names: str) -> None:
+        """Starts processes and waits until they serve."""
+        for name in names:
+            self._spawn(name)
+        async with asyncio.timeout(_READY_SECONDS), asyncio.TaskGroup() as waiting:
+            for name in names:
+                waiting.create_task(self._ready(name))
+
+    def kill(self, name: str) -> None:
+        """Ends a process as a crash does, and waits until it is gone."""
+        process = self._running.pop(name)
+        process.kill()
+        process.wait()
+
+    async def stop(self, name: str) -> None:
+        """Asks a process to end and waits until it has."""
+        process = self._running.pop(name)
+        process.terminate()
+        await asyncio.to_thread(process.wait, 20)
+
+    def pause(self, name: str) -> None:
+        """Stops a process where it is."""
+        self._running[name].send_signal(signal.SIGSTOP)
+
+    def resume(self, name: str) -> None:
+        """Lets a paused process go on."""
+        self._running[name].send_signal(signal.SIGCONT)
+
+    async def restart(self, *names: str) -> None:
+        """Kills processes and starts them again."""
+        for name in names:
+            self.kill(name)
+        await self.start(*names)
+
+    def log(self, name: str) -> str:
+        """Returns what a process has said."""
+        return (self.folder / f"{name}.log").read_text()
+
+    def close(self) -> None:
+        """Ends all of them."""
+        for process in self._running.values():
+            with suppress(ProcessLookupError):
+                process.send_signal(signal.SIGCONT)
+                process.kill()
+            process.wait()
+        self._running.clear()
+
+    def _spawn(self, name: str) -> None:
+        part = PARTS[name]
+        environment = {**self._environment, **part.environment}
+        if name == "worker2":
+            environment["WORKER_PORT"] = environment["WORKER2_PORT"]
+        with (self.folder / f"{name}.log").open("ab") as log:
+            command: Sequence[str] = (sys.executable, "-m", part.module)
+            self._running[name] = subprocess.Popen(
+                command, cwd=self.folder, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+            )
+
+    async def _ready(self, name: str) -> None:
+        url = PARTS[name].ready.format_map(self.ports)
+        serves = check_for(url)
+        while not await serves():
+            process = self._running.get(name)
+            if process is None or process.poll() is not None:
+                raise RuntimeError(f"{name} ended: {self.log(name)[-2000:]}")
+            await asyncio.sleep(0.05)

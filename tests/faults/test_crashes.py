@@ -1,0 +1,199 @@
+"""Whatever is killed, paused or out of order: the job ends, once, and its film is paid for once."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from services.jobs.record import Record, Status
+from tests.fakes.replicate import DOWN, Failure, FakeReplicate
+from tests.fakes.waiting import until
+from tests.faults.conftest import Jobs, working
+from tests.faults.fleet import Fleet
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def is_filming(record: Record) -> bool:
+    return record.stage == "video"
+
+
+async def begun(replicate: FakeReplicate) -> None:
+    await replicate.until(lambda: replicate.created == 1, within_seconds=30)
+
+
+async def test_a_film_that_speaks_is_made(fleet: Fleet, jobs: Jobs, replicate: FakeReplicate) -> None:
+    job_id = await jobs.talking()
+    record = await jobs.ended(job_id)
+    assert (record.status, record.attempt, record.percent) == (Status.SUCCEEDED, 1, 100.0)
+    assert {"audio", "video", "final"} <= record.steps.keys()
+    assert replicate.created == 1
+
+
+async def test_a_worker_that_is_killed_while_it_waits(fleet: Fleet, jobs: Jobs, replicate: FakeReplicate) -> None:
+    replicate.runs.append(working())
+    job_id = await jobs.talking()
+    await begun(replicate)
+    await fleet.restart("worker")
+    replicate.move("p1", "succeeded")
+    record = await jobs.ended(job_id)
+    assert (record.status, record.attempt, replicate.created) == (Status.SUCCEEDED, 2, 1)
+
+
+async def test_a_worker_that_is_killed_inside_the_paid_call(fleet: Fleet, jobs: Jobs, replicate: FakeReplicate) -> None:
+    replicate.failures["create"].append(Failure(hangs=True, works=True))
+    job_id = await jobs.animate()
+    await begun(replicate)
+    fleet.kill("worker")
+    await fleet.restart("video")
+    await fleet.start("worker")
+    record = await jobs.ended(job_id)
+    assert (record.status, replicate.created) == (Status.SUCCEEDED, 1)
+
+
+async def test_a_service_that_is_killed_inside_the_paid_call(
+    fleet: Fleet, jobs: Jobs, replicate: FakeReplicate
+) -> None:
+    replicate.failures["create"].append(Failure(hangs=True, works=True))
+    job_id = await jobs.animate()
+    await begun(replicate)
+    await fleet.restart("video")
+    record = await jobs.ended(job_id)
+    assert (record.status, replicate.created) == (Status.SUCCEEDED, 1)
+
+
+async def test_the_server_of_jobs_that_is_killed_under_a_job(
+    fleet: Fleet, jobs: Jobs, replicate: FakeReplicate
+) -> None:
+    replicate.runs.append(working())
+    job_id = await jobs.talking()
+    watching = asyncio.create_task(jobs.changes(job_id))
+    await begun(replicate)
+    await fleet.restart("nats")
+    replicate.move("p1", "succeeded")
+    record = await jobs.ended(job_id)
+    assert (record.status, replicate.created) == (Status.SUCCEEDED, 1)
+    async with asyncio.timeout(20):
+        changes = await watching
+    assert changes[-1].record.status is Status.SUCCEEDED
+    percents = [change.record.percent for change in changes]
+    assert percents == sorted(percents)
+
+
+async def test_the_server_of_jobs_that_is_killed_right_after_it_has_accepted(
+    fleet: Fleet, jobs: Jobs, replicate: FakeReplicate
+) -> None:
+    fleet.kill("worker")
+    job_id = await jobs.animate()
+    await fleet.restart("nats")
+    await fleet.start("worker")
+    record = await jobs.ended(job_id)
+    assert (record.status, replicate.created) == (Status.SUCCEEDED, 1)
+
+
+async def test_a_worker_that_was_paused_past_its_lease_may_not_write(
+    fleet: Fleet, jobs: Jobs, replicate: FakeReplicate
+) -> None:
+    replicate.runs.append(working())
+    job_id = await jobs.animate()
+    await begun(replicate)
+    await jobs.until(job_id, is_filming)
+    fleet.pause("worker")
+    await fleet.start("worker2")
+    await jobs.until(job_id, lambda record: record.attempt == 2)
+    fleet.resume("worker")
+    replicate.move("p1", "succeeded")
+    record = await jobs.ended(job_id)
+    assert (record.status, record.attempt, replicate.created) == (Status.SUCCEEDED, 2, 1)
+    await until(lambda: "another worker has this job" in fleet.log("worker"), within_seconds=20)
+
+
+async def test_a_provider_that_is_down_twice(fleet: Fleet, jobs: Jobs, replicate: FakeReplicate) -> None:
+    replicate.failures["create"] += [DOWN, DOWN]
+    record = await jobs.ended(await jobs.animate())
+    assert (record.status, replicate.created) == (Status.SUCCEEDED, 1)
+
+
+async def test_a_provider_that_never_finishes(fleet: Fleet, jobs: Jobs, replicate: FakeReplicate) -> None:
+    replicate.runs.append(working())
+    record = await jobs.ended(await jobs.animate())
+    assert record.failure is not None
+    assert (record.status, record.failure.reason) == (Status.FAILED, "PROVIDER_TIMEOUT")
+    assert (record.attempt, replicate.created) == (1, 1)
+
+
+@pytest.mark.parametrize("name", ["tts", "video"])
+async def test_a_service_that_is_killed_under_a_job(
+    fleet: Fleet, jobs: Jobs, replicate: FakeReplicate, name: str
+) -> None:
+    replicate.runs.append(working())
+    job_id = await jobs.talking()
+    await begun(replicate)
+    await fleet.restart(name)
+    replicate.move("p1", "succeeded")
+    record = await jobs.ended(job_id)
+    assert (record.status, replicate.created) == (Status.SUCCEEDED, 1)
+
+
+async def test_a_store_of_objects_that_is_away_for_a_while(
+    fleet: Fleet, jobs: Jobs, replicate: FakeReplicate, tmp_path: Path
+) -> None:
+    replicate.runs.append(working())
+    job_id = await jobs.animate()
+    await jobs.until(job_id, is_filming)
+    await begun(replicate)
+    objects, away = tmp_path / "objects", tmp_path / "away"
+    objects.rename(away)
+    objects.write_text("a file in the place of the folder")
+    replicate.move("p1", "succeeded")
+    await jobs.until(job_id, lambda record: any(attempt.failure for attempt in record.attempts))
+    objects.unlink()
+    away.rename(objects)
+    record = await jobs.ended(job_id)
+    assert (record.status, replicate.created) == (Status.SUCCEEDED, 1)
+
+
+async def test_a_job_that_is_ended_while_it_waits_for_a_worker(
+    fleet: Fleet, jobs: Jobs, replicate: FakeReplicate
+) -> None:
+    fleet.kill("worker")
+    job_id = await jobs.animate()
+    await jobs.board.cancel(job_id, "alice")
+    await fleet.start("worker")
+    assert (await jobs.ended(job_id)).status is Status.CANCELLED
+    assert replicate.created == 0
+
+
+async def test_a_job_that_is_ended_while_it_films(fleet: Fleet, jobs: Jobs, replicate: FakeReplicate) -> None:
+    replicate.runs.append(working())
+    job_id = await jobs.animate()
+    await begun(replicate)
+    await jobs.until(job_id, is_filming)
+    await jobs.board.cancel(job_id, "alice")
+    assert (await jobs.ended(job_id)).status is Status.CANCELLED
+    await replicate.until(lambda: replicate.cancelled == ["p1"], within_seconds=10)
+
+
+async def test_a_job_that_is_ended_inside_the_paid_call(fleet: Fleet, jobs: Jobs, replicate: FakeReplicate) -> None:
+    replicate.failures["create"].append(Failure(hangs=True, works=True))
+    job_id = await jobs.animate()
+    await begun(replicate)
+    await jobs.board.cancel(job_id, "alice")
+    assert (await jobs.ended(job_id)).status is Status.CANCELLED
+    assert replicate.created == 1
+
+
+async def test_a_worker_that_is_asked_to_stop_gives_its_jobs_back(
+    fleet: Fleet, jobs: Jobs, replicate: FakeReplicate
+) -> None:
+    replicate.runs.append(working())
+    job_id = await jobs.animate()
+    await begun(replicate)
+    await fleet.start("worker2")
+    await fleet.stop("worker")
+    replicate.move("p1", "succeeded")
+    record = await jobs.ended(job_id)
+    assert (record.status, record.attempt, replicate.created) == (Status.SUCCEEDED, 2, 1)
+    assert record.attempts[0].failure is None
