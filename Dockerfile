@@ -1,5 +1,6 @@
 # One image for every process of the suite; the command says which: python -m services.tts, python -m services.image,
-# python -m services.video, python -m gateway, python -m gateway.envoy run. Each of them explains itself with --help.
+# python -m services.video, python -m services.jobs, python -m services.jobs.work, python -m gateway,
+# python -m gateway.envoy run. Each of them explains itself with --help.
 
 FROM python:3.13-slim AS build
 
@@ -37,6 +38,6 @@ ENV PATH=/opt/venv/bin:$PATH \
 
 WORKDIR /app
 USER 10001:10001
-# Edge; gateway over HTTP and gRPC; speech; pictures; films.
-EXPOSE 8080 8081 8082 50051 50052 50053
+# Edge; gateway over HTTP and gRPC; speech; pictures; films; jobs; health of the workers.
+EXPOSE 8080 8081 8082 50051 50052 50053 50054 50055
 STOPSIGNAL SIGTERM

@@ -135,7 +135,10 @@ def _names(name: str, info: FieldInfo) -> str:
 
 
 def _default(info: FieldInfo) -> str:
-    value = info.get_default(call_default_factory=True)
+    if info.default_factory is not None:
+        # What a factory makes differs from machine to machine; the description tells of it.
+        return "not set"
+    value = info.default
     if value is PydanticUndefined:
         return "required"
     text = value.get_secret_value() if isinstance(value, SecretStr) else "" if value is None else str(value)

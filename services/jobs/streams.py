@@ -10,6 +10,7 @@ import nats
 from nats.aio.client import Client
 from nats.errors import NoServersError
 from nats.js import JetStreamContext, api
+from nats.js.errors import BadRequestError
 from nats.js.kv import KeyValue
 
 from services.common.log import logger
@@ -95,7 +96,8 @@ async def open_streams(options: StreamOptions, name: str) -> AsyncIterator[Strea
 
 async def _made(client: Client, options: StreamOptions) -> Streams:
     jetstream = client.jetstream(timeout=_TIMEOUT_SECONDS)
-    await jetstream.add_stream(
+    await _queue(
+        jetstream,
         api.StreamConfig(
             name=QUEUE,
             subjects=[f"{RUN}.*.*"],
@@ -106,19 +108,24 @@ async def _made(client: Client, options: StreamOptions) -> Streams:
             max_msgs_per_subject=options.quota,
             duplicate_window=_DUPLICATES_SECONDS,
             num_replicas=options.replicas,
-        )
+        ),
     )
 
     async def bucket(name: str, *, told: bool = False) -> KeyValue:
         republish = api.RePublish(f"$KV.{name}.>", f"{TOLD}.{name}.>") if told else None
         # Not direct: what one has written oneself must be read, from whichever replica.
-        return await jetstream.create_key_value(
-            bucket=name,
-            ttl=options.retention_seconds,
-            replicas=options.replicas,
-            direct=False,
-            republish=republish,
-        )
+        try:
+            return await jetstream.create_key_value(
+                bucket=name,
+                ttl=options.retention_seconds,
+                replicas=options.replicas,
+                direct=False,
+                republish=republish,
+            )
+        except BadRequestError:
+            # It was made with other settings, by whoever was first; they are not changed under its readers.
+            log.warning("a bucket has other settings than configured", bucket=name)
+            return await jetstream.key_value(name)
 
     return Streams(
         client,
@@ -128,6 +135,14 @@ async def _made(client: Client, options: StreamOptions) -> Streams:
         requests=await bucket(REQUESTS),
         secrets=await bucket(SECRETS),
     )
+
+
+async def _queue(jetstream: JetStreamContext, config: api.StreamConfig) -> None:
+    """Makes the queue, or changes one that was made with other settings, such as another quota."""
+    try:
+        await jetstream.add_stream(config)
+    except BadRequestError:
+        await jetstream.update_stream(config)
 
 
 async def _told(error: Exception) -> None:

@@ -59,6 +59,8 @@ class Fleet:
         self.folder = folder
         self.ports = dict(zip(_VARIABLES, free_ports(len(_VARIABLES)), strict=True))
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self.kills = 0
+        """How many were killed so far."""
         ports = {name: str(port) for name, port in self.ports.items()}
         addresses = {name: f"127.0.0.1:{self.ports[port]}" for name, port in _ADDRESSES.items()}
         self._environment = {
@@ -104,6 +106,7 @@ class Fleet:
         process = self._running.pop(name)
         process.kill()
         process.wait()
+        self.kills += 1
 
     async def stop(self, name: str) -> None:
         """Asks a process to end and waits until it has."""

@@ -14,6 +14,7 @@ from pydantic import AliasChoices
 
 from deploy.local.processes import SUITE, ports_of
 from deploy.local.settings import LocalSettings
+from deploy.nats.settings import NatsSettings
 from gateway.app import SERVICES
 from gateway.envoy.settings import EdgeSettings
 from gateway.envoy.table import TABLE
@@ -23,6 +24,7 @@ from gateway.settings import GatewaySettings
 from services.common.errors import Reason
 from services.common.settings import Settings, variables
 from services.image.settings import ImageSettings
+from services.jobs.settings import JobsSettings, WorkerSettings
 from services.tts.settings import TtsSettings
 from services.video.settings import VideoSettings
 
@@ -35,10 +37,16 @@ KINDS: tuple[type[Settings], ...] = (
     TtsSettings,
     ImageSettings,
     VideoSettings,
+    JobsSettings,
+    WorkerSettings,
+    NatsSettings,
     LocalSettings,
 )
 FOLDERS = "services|gateway|deploy|protos|tests|docs|bench|\\.ci"
-OURS = "MEDIA|TTS|IMAGE|VIDEO|REPLICATE|FFMPEG|GATEWAY|ELEVENLABS|FAL|GEMINI|SUPABASE|DIGITALOCEAN|S3|BRAND"
+OURS = (
+    "MEDIA|TTS|IMAGE|VIDEO|JOBS|WORKER|NATS|REPLICATE|FFMPEG|GATEWAY"
+    "|ELEVENLABS|FAL|GEMINI|SUPABASE|DIGITALOCEAN|S3|BRAND"
+)
 
 in_every_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 
@@ -135,7 +143,7 @@ def test_every_reason_and_status_that_is_named_exists(document: Path) -> None:
 @in_every_document
 def test_every_route_that_is_named_is_served(document: Path) -> None:
     named = re.findall(
-        r"(?:`|localhost:8080)(?:GET |POST |DELETE )?(/(?:api|health|docs|openapi|media|debug)[\w./{}]*)",
+        r"(?:`|localhost:8080)(?:GET |POST |DELETE )?(/(?:api|health|docs|openapi|media|debug|jobs_)[\w./{}-]*)",
         document.read_text(),
     )
     assert set(named) <= served_paths()

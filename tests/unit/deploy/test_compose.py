@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import pytest
 import yaml
 
+from deploy.nats.__main__ import server
 from gateway.envoy.settings import EdgeSettings
 from gateway.envoy.table import TABLE
 from gateway.settings import GatewaySettings
@@ -20,6 +21,10 @@ from services.common.settings import Settings, load, variables
 from services.common.version import VERSION
 from services.image.service import SERVICE_NAME as IMAGE_SERVICE_NAME
 from services.image.settings import ImageSettings
+from services.jobs.process import stream_options
+from services.jobs.service import SERVICE_NAME as JOB_SERVICE_NAME
+from services.jobs.settings import JobsSettings, WorkerSettings
+from services.jobs.worker_process import HEALTH_NAME as WORKER_HEALTH_NAME
 from services.tts.service import SERVICE_NAME
 from services.tts.settings import TtsSettings
 from services.video.service import SERVICE_NAME as VIDEO_SERVICE_NAME
@@ -34,9 +39,14 @@ READS: dict[str, type[Settings]] = {
     "tts": TtsSettings,
     "image": ImageSettings,
     "video": VideoSettings,
+    "jobs": JobsSettings,
+    "worker": WorkerSettings,
 }
-STORING = ("gateway", "tts", "image", "video")
+STORING = ("gateway", "tts", "image", "video", "jobs")
+QUEUE = ("jobs", "worker")
+DRAINING = sorted(set(READS) - {"worker"})
 FOREIGN = {"mongo", "nats"}
+NATS = ROOT / "deploy" / "nats" / "nats.conf"
 BYTES = {"m": 1024**2, "g": 1024**3}
 
 S = TypeVar("S", bound=Settings)
@@ -74,6 +84,12 @@ def health_command(name: str) -> list[str]:
     return test[1:]
 
 
+def nats_says(key: str) -> str:
+    """Returns the only value of `key` in the configuration of NATS."""
+    (value,) = re.findall(rf"^\s*{key}: (.+)$", NATS.read_text(), flags=re.MULTILINE)
+    return str(value).strip('"')
+
+
 def test_the_services_are_ours_and_the_two_stores() -> None:
     assert set(SERVICES) == set(READS) | FOREIGN
 
@@ -101,7 +117,12 @@ def test_everybody_is_looked_for_where_he_listens(settings_of: SettingsOf[Any]) 
     assert str(edge.image_address) == gateway.image_address == f"image:{image.port}"
     video: VideoSettings = settings_of("video", VideoSettings)
     assert str(edge.video_address) == gateway.video_address == f"video:{video.port}"
-    assert gateway.host == tts.host == image.host == video.host == "0.0.0.0"
+    jobs: JobsSettings = settings_of("jobs", JobsSettings)
+    assert str(edge.jobs_address) == gateway.jobs_address == f"jobs:{jobs.port}"
+    assert gateway.host == tts.host == image.host == video.host == jobs.host == "0.0.0.0"
+    worker: WorkerSettings = settings_of("worker", WorkerSettings)
+    assert jobs.tts_address == worker.tts_address == str(edge.tts_address)
+    assert (worker.image_address, worker.video_address) == (str(edge.image_address), str(edge.video_address))
 
 
 @pytest.mark.parametrize("name", sorted(READS))
@@ -139,18 +160,52 @@ def test_health_is_asked_where_the_process_listens(settings_of: SettingsOf[Any])
     assert health_command("image")[3:] == [f"grpc://127.0.0.1:{image.port}/{IMAGE_SERVICE_NAME}"]
     video: VideoSettings = settings_of("video", VideoSettings)
     assert health_command("video")[3:] == [f"grpc://127.0.0.1:{video.port}/{VIDEO_SERVICE_NAME}"]
+    jobs: JobsSettings = settings_of("jobs", JobsSettings)
+    assert health_command("jobs")[3:] == [f"grpc://127.0.0.1:{jobs.port}/{JOB_SERVICE_NAME}"]
+    worker: WorkerSettings = settings_of("worker", WorkerSettings)
+    assert health_command("worker")[3:] == [f"grpc://127.0.0.1:{worker.port}/{WORKER_HEALTH_NAME}"]
     assert health_command("gateway")[3:] == [f"http://127.0.0.1:{gateway.port}/health"]
     assert "/health" in {row.path for row in TABLE if row.public}
     assert health_command("envoy")[2:] == ["gateway.envoy", "ready"]
 
 
-def test_nats_is_asked_on_its_monitoring_port() -> None:
+def test_nats_is_looked_for_where_it_listens(settings_of: SettingsOf[Any]) -> None:
+    assert nats_says("http") == "0.0.0.0:8222"
+    assert health_command("nats")[-1] == "http://127.0.0.1:8222/healthz"
+    assert nats_says("listen") == "0.0.0.0:4222"
+    assert {settings_of(name, READS[name]).nats_url for name in QUEUE} == {"nats://nats:4222"}
+
+
+def test_nats_has_every_write_on_its_volume_before_it_acknowledges(tmp_path: Path) -> None:
     command = SERVICES["nats"]["command"]
-    port = command[command.index("--http_port") + 1]
-    assert health_command("nats")[-1] == f"http://127.0.0.1:{port}/healthz"
+    volume, configuration = SERVICES["nats"]["volumes"]
+    assert configuration["target"] == command[command.index("--config") + 1]
+    assert configuration["read_only"] is True
+    assert (ROOT / configuration["source"]).samefile(NATS)
+    assert nats_says("sync_interval") == "always"
+    assert nats_says("store_dir") == volume.partition(":")[2]
+    # The server itself checks the file; it opens nothing.
+    subprocess.run([server(), "-t", "-c", NATS], cwd=tmp_path, capture_output=True, check=True)
 
 
-@pytest.mark.parametrize("name", sorted(READS))
+def test_whoever_makes_the_streams_makes_them_alike(settings_of: SettingsOf[Any]) -> None:
+    made = [stream_options(settings_of(name, READS[name])) for name in QUEUE]
+    assert made[0] == made[1]
+    outside = [{name for name, text in SERVICES[of]["environment"].items() if "$" in text} for of in QUEUE]
+    about_streams = {"NATS_URL", "NATS_CREDENTIALS", "JOBS_REPLICAS", "JOBS_QUOTA", "JOBS_RETENTION_DAYS"}
+    assert outside[0] & about_streams == outside[1] & about_streams
+
+
+def test_any_number_of_workers_may_run() -> None:
+    assert not {"container_name", "hostname", "ports"} & SERVICES["worker"].keys()
+    assert "WORKER_NAME" not in SERVICES["worker"]["environment"]
+
+
+def test_a_worker_that_gives_its_jobs_back_is_not_killed_meanwhile() -> None:
+    assert seconds(SERVICES["worker"]["stop_grace_period"]) >= 10
+
+
+@pytest.mark.parametrize("name", DRAINING)
 def test_a_drain_is_over_before_the_process_is_killed(name: str, settings_of: SettingsOf[Any]) -> None:
     settings = settings_of(name, READS[name])
     drain_seconds = settings.drain_notice_seconds + settings.drain_grace_seconds
@@ -192,14 +247,20 @@ def test_our_image_is_built_here_in_the_version_of_the_code(name: str) -> None:
     assert SERVICES[name]["build"] == "."
 
 
-def test_nothing_depends_on_the_stores_yet() -> None:
-    wanted = {dependency for service in SERVICES.values() for dependency in service.get("depends_on", {})}
-    assert not wanted & FOREIGN
+def test_only_jobs_depend_on_a_store() -> None:
+    waiting = {
+        name: set(service.get("depends_on", {})) & FOREIGN
+        for name, service in SERVICES.items()
+        if set(service.get("depends_on", {})) & FOREIGN
+    }
+    assert waiting == {"jobs": {"nats"}, "worker": {"nats"}}
 
 
 def test_everybody_waits_for_the_health_of_those_he_calls() -> None:
-    assert SERVICES["envoy"]["depends_on"].keys() == {"gateway", "tts", "image", "video"}
-    assert SERVICES["gateway"]["depends_on"].keys() == {"tts", "image", "video"}
+    assert SERVICES["envoy"]["depends_on"].keys() == {"gateway", "tts", "image", "video", "jobs"}
+    assert SERVICES["gateway"]["depends_on"].keys() == {"tts", "image", "video", "jobs"}
+    assert SERVICES["jobs"]["depends_on"].keys() == {"nats", "tts"}
+    assert SERVICES["worker"]["depends_on"].keys() == {"nats", "tts", "image", "video"}
     conditions = {
         wanted["condition"] for service in SERVICES.values() for wanted in service.get("depends_on", {}).values()
     }

@@ -12,6 +12,7 @@ from gateway.envoy.settings import EdgeSettings
 from gateway.settings import GatewaySettings
 from services.common.version import VERSION
 from services.image.settings import ImageSettings
+from services.jobs.settings import JobsSettings, WorkerSettings
 from services.tts.settings import TtsSettings
 from services.video.settings import VideoSettings
 
@@ -95,6 +96,8 @@ def test_the_ports_are_those_of_the_settings() -> None:
         TtsSettings.model_fields["port"],
         ImageSettings.model_fields["port"],
         VideoSettings.model_fields["port"],
+        JobsSettings.model_fields["port"],
+        WorkerSettings.model_fields["port"],
     ]
     assert arguments("EXPOSE")[0].split() == [str(number.default) for number in numbers]
 

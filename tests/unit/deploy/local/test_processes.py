@@ -10,14 +10,25 @@ import pytest
 from deploy.local.ports import EDGE
 from deploy.local.processes import SUITE, Process, Row, ports_of, processes
 from deploy.local.supervisor import Options
+from deploy.nats.settings import NatsSettings
 from gateway.envoy.settings import EdgeSettings
 from gateway.settings import GatewaySettings
 from services.common.settings import Settings, variables
 from services.image.settings import ImageSettings
+from services.jobs.settings import JobsSettings, WorkerSettings
 from services.tts.settings import TtsSettings
 from services.video.settings import VideoSettings
 
-KINDS = (EdgeSettings, GatewaySettings, TtsSettings, ImageSettings, VideoSettings)
+KINDS = (
+    EdgeSettings,
+    GatewaySettings,
+    TtsSettings,
+    ImageSettings,
+    VideoSettings,
+    JobsSettings,
+    WorkerSettings,
+    NatsSettings,
+)
 CHOSEN = {port.variable: 20_000 + index for index, port in enumerate(ports_of(SUITE))}
 KNOWN = {name for kind in (*KINDS, Settings) for name in variables(kind)}
 
@@ -53,6 +64,19 @@ def test_everybody_is_told_the_same_ports_and_addresses() -> None:
         assert process.environment["GATEWAY_ADDRESS"] == f"127.0.0.1:{CHOSEN['GATEWAY_PORT']}"
         assert process.environment["MEDIA_JWT_JWKS_FILE"] == "/keys/jwks.json"
         assert process.environment["MEDIA_LOG_FORMAT"] == "console"
+
+
+def test_jobs_are_kept_by_the_suites_own_server_unless_the_user_has_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert {process.environment["NATS_URL"] for process in suite()} == {f"nats://127.0.0.1:{CHOSEN['NATS_PORT']}"}
+    monkeypatch.setenv("NATS_URL", "nats://a-cluster:4222")
+    assert {process.environment["NATS_URL"] for process in suite()} == {"nats://a-cluster:4222"}
+
+
+def test_whoever_needs_the_store_of_jobs_starts_after_it() -> None:
+    after = {process.name: process.after for process in suite()}
+    assert "nats" in after["jobs"]
+    assert "nats" in after["worker"]
+    assert {"jobs", "worker"} <= set(after["envoy"])
 
 
 def test_a_row_may_run_any_program_with_its_ports() -> None:

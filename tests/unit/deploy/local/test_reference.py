@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from deploy.local import reference
+from deploy.nats.settings import NatsSettings
 from gateway.envoy.settings import EdgeSettings
 from gateway.settings import GatewaySettings
 from services.common.errors import Reason
 from services.common.settings import Settings, variables
+from services.jobs.settings import JobsSettings, WorkerSettings
 from services.tts.settings import TtsSettings
 
 
@@ -21,7 +23,9 @@ def test_every_reason_has_a_row() -> None:
         assert f"| {reason.row.http_status} | {reason.row.grpc_code} |" in row
 
 
-@pytest.mark.parametrize("kind", [EdgeSettings, GatewaySettings, TtsSettings, Settings])
+@pytest.mark.parametrize(
+    "kind", [EdgeSettings, GatewaySettings, TtsSettings, JobsSettings, WorkerSettings, NatsSettings, Settings]
+)
 def test_every_variable_has_a_row(kind: type[Settings]) -> None:
     text = reference.configuration()
     for name in variables(kind):
@@ -46,6 +50,10 @@ def test_documents_are_independent_of_the_environment(monkeypatch: pytest.Monkey
     before = reference.configuration()
     monkeypatch.setenv("TTS_PORT", "1")
     assert reference.configuration() == before
+
+
+def test_documents_are_independent_of_the_machine() -> None:
+    assert "| `WORKER_NAME` | not set |" in reference.configuration()
 
 
 def test_a_stale_document_is_shown_and_fails_the_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

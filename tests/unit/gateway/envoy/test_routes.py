@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from gateway.app import SERVICES
 from gateway.envoy.auth import API_KEY_FILTER, JWT_FILTER
 from gateway.envoy.limits import BUFFER_FILTER
 from gateway.envoy.routes import route_configuration
-from gateway.envoy.table import IMAGE, SPEECH, TABLE, USAGE, VIDEO, Kind, Route, Upstream, rpc_methods
+from gateway.envoy.table import IMAGE, JOBS, SPEECH, TABLE, USAGE, VIDEO, Kind, Route, Upstream, rpc_methods
 from tests.fakes.edge import edge_settings
 
 SPEECH_PATH = f"/{SPEECH.full_name}"
@@ -92,7 +93,8 @@ def test_without_api_keys_there_are_no_twins(routes: list[dict[str, Any]]) -> No
 
 
 def test_every_method_of_the_services_has_a_row() -> None:
-    rows = {row.path for row in TABLE if row.upstream in (Upstream.TTS, Upstream.IMAGE, Upstream.VIDEO)}
+    services = (Upstream.TTS, Upstream.IMAGE, Upstream.VIDEO, Upstream.JOBS)
+    rows = {row.path for row in TABLE if row.upstream in services}
     assert rows == {f"/{service.full_name}/{method.name}" for service in SERVICES for method in service.methods}
     for service in SERVICES:
         assert rpc_methods()[service.full_name] == [method.name for method in service.methods]
@@ -121,6 +123,16 @@ def test_every_method_of_the_services_has_a_row() -> None:
         ("/api/video/resume", Kind.HTTP_STREAM, False),
         ("/api/video/probe", Kind.HTTP_UPLOAD, False),
         ("/webhooks/replicate", Kind.HTTP, False),
+        ("/api/jobs/{id}/events", Kind.HTTP_STREAM, True),
+        ("/jobs_prompt_only", Kind.HTTP_WAIT, False),
+        ("/jobs_prompt_tts", Kind.HTTP_WAIT, False),
+        (f"/{JOBS.full_name}/CreateJob", Kind.RPC, False),
+        (f"/{JOBS.full_name}/BatchCreateJobs", Kind.RPC, False),
+        (f"/{JOBS.full_name}/GetJob", Kind.RPC, True),
+        (f"/{JOBS.full_name}/ListJobs", Kind.RPC, True),
+        (f"/{JOBS.full_name}/CancelJob", Kind.RPC, False),
+        (f"/{JOBS.full_name}/WatchJob", Kind.RPC_STREAM, False),
+        (f"/{JOBS.full_name}/RotateWebhookSecret", Kind.RPC, False),
         ("/api/image/sizes", Kind.HTTP, True),
         ("/media/*", Kind.HTTP_STREAM, True),
         (f"/{IMAGE.full_name}/GenerateImage", Kind.RPC, False),
@@ -141,6 +153,38 @@ def test_streams_are_not_cut_by_a_timeout_of_the_whole(routes: list[dict[str, An
     assert action["idle_timeout"] == ("0s" if row.kind is Kind.RPC_WATCH else "60s")
 
 
+@pytest.mark.parametrize("path", ["/jobs_prompt_only", "/jobs_prompt_tts"])
+def test_who_waits_for_a_film_waits_as_long_as_a_stream_may_last(routes: list[dict[str, Any]], path: str) -> None:
+    action = next(route["route"] for route in routes if route["name"] == path)
+    assert (action["timeout"], action["idle_timeout"]) == ("3600s", "3605s")
+    assert "max_stream_duration" not in action
+    assert "retry_policy" not in action
+
+
+@pytest.mark.parametrize(
+    ("path", "fits"),
+    [
+        ("/api/jobs/019a/events", True),
+        ("/api/jobs/a.b-c/events", True),
+        ("/api/jobs//events", False),
+        ("/api/jobs/019a/events/", False),
+        ("/api/jobs/019a/cancel/events", False),
+        ("/api/jobs/019a", False),
+        ("/x/api/jobs/019a/events", False),
+    ],
+)
+def test_a_name_in_a_path_stands_for_one_segment(routes: list[dict[str, Any]], path: str, fits: bool) -> None:
+    match = next(route["match"] for route in routes if route["name"] == "/api/jobs/{id}/events")
+    assert match.keys() == {"safe_regex", "headers"}
+    # Envoy compares with the whole path, without the query.
+    assert bool(re.fullmatch(match["safe_regex"]["regex"], path)) is fits
+
+
+def test_events_are_found_before_what_answers_as_a_whole(routes: list[dict[str, Any]]) -> None:
+    names = [route["name"] for route in routes]
+    assert names.index("/api/jobs/{id}/events") < names.index("/api/*")
+
+
 @pytest.mark.parametrize("row", [row for row in TABLE if "." in row.path and row.upstream is not Upstream.GATEWAY])
 def test_the_deadline_of_an_rpc_is_honoured(routes: list[dict[str, Any]], row: Route) -> None:
     action = next(route["route"] for route in routes if route["name"] == row.path)
@@ -153,7 +197,10 @@ def test_a_whole_answer_may_take_long_but_not_for_ever(routes: list[dict[str, An
     assert bounds == {("300s", "305s")}
 
 
-@pytest.mark.parametrize("path", ["/api/speech", "/api/speech/captions"])
+@pytest.mark.parametrize(
+    "path",
+    ["/api/speech", "/api/speech/captions", "/api/jobs", "/api/jobs/batch", "/api/jobs/1/cancel"],
+)
 def test_what_answers_as_a_whole_has_no_row_of_its_own(path: str) -> None:
     fits = (row for row in TABLE if row.path == path or (row.path.endswith("*") and path.startswith(row.path[:-1])))
     first = next(row for row in fits if not row.methods or "POST" in row.methods)

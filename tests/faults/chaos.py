@@ -1,0 +1,130 @@
+"""Many jobs, and a process killed every second: `python -m tests.faults.chaos --help`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.common.errors import MediaError
+from services.common.pictures import Size
+from services.common.storage import ObjectSpec, StorageSettings, open_object_store
+from services.jobs.board import Board, Wish
+from services.jobs.record import Record
+from services.jobs.streams import StreamOptions, open_streams
+from tests.fakes.drawing import picture
+from tests.fakes.media import film
+from tests.fakes.replicate import API_TOKEN, running_replicate
+from tests.faults.fleet import Fleet
+
+_VICTIMS = ("worker", "worker2", "video", "nats")
+_OWNER, _PICTURE = "alice", "images/cat.png"
+_QUOTA = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of them."""
+
+    statuses: Counter[str]
+    """How many ended how."""
+    created: int
+    """Films that were paid for."""
+    kills: int
+    seconds: float
+
+
+def main() -> int:
+    """Runs the command; 0 if every job succeeded and no film was paid for twice."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.chaos", description=__doc__)
+    parser.add_argument("--jobs", type=int, default=200, help="how many jobs (200)")
+    parser.add_argument("--pause", type=float, default=1.0, help="seconds between two kills (1)")
+    parser.add_argument("--seed", type=int, default=1, help="decides who is killed when (1)")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
+        outcome = asyncio.run(chaos(Path(folder), options.jobs, options.pause, options.seed))
+    sys.stdout.write(
+        f"{dict(outcome.statuses)} in {outcome.seconds:.0f} s with {outcome.kills} kills;"
+        f" {outcome.created} films paid for {options.jobs} jobs\n"
+    )
+    return 0 if outcome.statuses == {"succeeded": options.jobs} and outcome.created == options.jobs else 1
+
+
+async def chaos(folder: Path, count: int, pause_seconds: float, seed: int) -> Outcome:
+    """Asks for `count` films and kills a process every `pause_seconds` until all jobs have ended."""
+    chance = random.Random(seed)  # noqa: S311 - the same kills each time are the point
+    began = time.monotonic()
+    async with AsyncExitStack() as stack:
+        replicate = await stack.enter_async_context(running_replicate())
+        replicate.film = film(folder, 1.0, size="160x120").read_bytes()
+        async with open_object_store(StorageSettings(storage="local", storage_dir=folder / "objects")) as store:
+            await store.put(_PICTURE, picture(Size(160, 120)), ObjectSpec("image/png", {"owner": _OWNER}))
+        fleet = Fleet(
+            folder,
+            {
+                "REPLICATE_API_TOKEN": API_TOKEN,
+                "REPLICATE_BASE_URL": replicate.base_url,
+                "MEDIA_FETCH_ALLOW": "127.0.0.1",
+                "JOBS_QUOTA": str(_QUOTA),
+                "WORKER_SLOTS": "4",
+            },
+        )
+        stack.callback(fleet.close)
+        await fleet.start("nats")
+        await fleet.start("video", "worker", "worker2")
+        streams = await stack.enter_async_context(open_streams(StreamOptions((fleet.nats_url,), quota=_QUOTA), "chaos"))
+        board = Board(streams)
+        ids = [await _submitted(board, number) for number in range(count)]
+        killing = asyncio.create_task(_kill(fleet, chance, pause_seconds))
+        try:
+            records = [await _ended(board, job_id) for job_id in ids]
+        finally:
+            killing.cancel()
+            await asyncio.gather(killing, return_exceptions=True)
+        statuses = Counter(record.status.value for record in records)
+        return Outcome(statuses, replicate.created, fleet.kills, time.monotonic() - began)
+
+
+async def _submitted(board: Board, number: int) -> str:
+    spec = {"film": {"imageKey": _PICTURE, "prompt": f"number {number}", "provider": "replicate"}}
+    return (await board.submit(Wish("animate", spec, request_id=f"chaos-{number}"), _OWNER)).record.job_id
+
+
+async def _ended(board: Board, job_id: str) -> Record:
+    while True:
+        try:
+            record = (await board.get(job_id, _OWNER)).record
+            if record.status.is_final:
+                return record
+        except MediaError:
+            pass
+        await asyncio.sleep(0.1)
+
+
+async def _kill(fleet: Fleet, chance: random.Random, pause_seconds: float) -> None:
+    async with asyncio.TaskGroup() as restarts:
+        away: set[str] = set()
+
+        async def again(name: str) -> None:
+            await fleet.start(name)
+            away.discard(name)
+
+        while True:
+            await asyncio.sleep(pause_seconds)
+            name = chance.choice([victim for victim in _VICTIMS if victim not in away] or ["worker"])
+            if name in away:
+                continue
+            away.add(name)
+            fleet.kill(name)
+            restarts.create_task(again(name))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

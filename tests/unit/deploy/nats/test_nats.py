@@ -1,0 +1,105 @@
+"""The server of the local suite's jobs: how it is configured, where its program is, and how it refuses to start."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from deploy.nats.__main__ import PROGRAM, configured, server
+from deploy.nats.settings import NatsSettings
+from services.common.settings import EXIT_CONFIGURATION, ConfigurationError
+
+ROOT = Path(__file__).parents[4]
+SECONDS = 30
+
+
+def lines(folder: Path) -> list[str]:
+    settings = NatsSettings(_env_file=None, port=4001, monitor_port=4002)
+    return [line.strip() for line in configured(settings, folder).splitlines()]
+
+
+def started(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Runs the module in `folder` until it ends."""
+    roots = os.pathsep.join((str(ROOT), str(ROOT / "protos" / "gen")))
+    return subprocess.run(
+        [sys.executable, "-m", "deploy.nats", *arguments],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": roots, **variables},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+
+
+def test_every_write_is_on_the_disk_before_it_is_acknowledged(tmp_path: Path) -> None:
+    assert "sync_interval: always" in lines(tmp_path)
+    assert f'store_dir: "{tmp_path}"' in lines(tmp_path)
+
+
+def test_it_listens_on_this_machine_only(tmp_path: Path) -> None:
+    assert 'listen: "127.0.0.1:4001"' in lines(tmp_path)
+    assert 'http: "127.0.0.1:4002"' in lines(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["plain", "with a space", "état"])
+def test_the_server_takes_its_configuration(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    file = folder / "nats.conf"
+    file.write_text(configured(NatsSettings(_env_file=None), folder))
+    checked = subprocess.run(
+        [server(), "-t", "-c", str(file)], capture_output=True, text=True, timeout=SECONDS, check=False
+    )
+    assert checked.returncode == 0, checked.stderr
+
+
+def test_the_containers_server_is_as_strict(tmp_path: Path) -> None:
+    ours = set(lines(tmp_path))
+    theirs = {line.strip() for line in (ROOT / "deploy" / "nats" / "nats.conf").read_text().splitlines()}
+    for line in ("sync_interval: always", "server_name: media", "max_memory_store: 64MB"):
+        assert line in ours
+        assert line in theirs
+
+
+def test_the_wheel_brings_the_program() -> None:
+    assert Path(server()) == Path(sysconfig.get_path("scripts")) / PROGRAM
+    assert os.access(server(), os.X_OK)
+
+
+def test_without_the_wheel_the_program_is_looked_for_on_the_path(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    own = tmp_path / "bin" / PROGRAM
+    own.parent.mkdir()
+    own.write_text("#!/bin/sh\n")
+    own.chmod(0o755)
+    monkeypatch.setattr(sysconfig, "get_path", lambda _: str(tmp_path))
+    monkeypatch.setenv("PATH", str(own.parent))
+    assert server() == str(own)
+
+
+def test_without_any_program_the_variable_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sysconfig, "get_path", lambda _: str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ConfigurationError, match="NATS_URL must be set"):
+        server()
+
+
+def test_help_says_what_it_is_for_and_starts_nothing(tmp_path: Path) -> None:
+    ended = started(tmp_path, "--help", MEDIA_STATE_DIR=str(tmp_path / "state"))
+    assert ended.returncode == 0
+    assert "usage: python -m deploy.nats" in ended.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wrong_port_ends_the_start_and_is_named(tmp_path: Path) -> None:
+    ended = started(tmp_path, NATS_PORT="70000", MEDIA_STATE_DIR=str(tmp_path / "state"))
+    assert ended.returncode == EXIT_CONFIGURATION
+    assert "NATS_PORT" in ended.stderr
+    assert list(tmp_path.iterdir()) == []
