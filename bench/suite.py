@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +16,8 @@ from typing import IO
 from bench.failures import BenchError
 from deploy.local import watchdog
 from deploy.local.identity import ensure_identity, issue_token
-from deploy.local.ports import EDGE, choose_free
-from deploy.local.processes import SUITE, Process, ports_of, processes
+from deploy.local.ports import EDGE, Chosen, choose_free
+from deploy.local.processes import SUITE, Process, Row, ports_of, processes
 
 _READY_SECONDS = 30.0
 _POLL_SECONDS = 0.02
@@ -88,13 +88,30 @@ def running_suite(folder: Path, provider: Provider, variables: Mapping[str, str]
     Raises:
         BenchError: A process ends or does not become ready; the text has its last lines.
     """
-    chosen = choose_free(ports_of(SUITE))
-    rows = processes(SUITE, chosen, jwks_file=ensure_identity(folder), log_format="json")
-    changed = {**overrides(provider.url), **variables}
-    with _guard() as guard, ExitStack() as stack:
-        pids = {row.name: stack.enter_context(_running(row, folder, changed, guard)) for row in rows}
+    with running_rows(SUITE, folder, {**overrides(provider.url), **variables}) as (pids, chosen):
         token = issue_token(folder, "bench")
         yield Suite(f"http://127.0.0.1:{chosen[EDGE.variable]}", token, dict(reversed(pids.items())))
+
+
+@contextmanager
+def running_rows(
+    rows: Sequence[Row], folder: Path, variables: Mapping[str, str]
+) -> Iterator[tuple[dict[str, int], Chosen]]:
+    """Runs some processes of the suite until the context is left; yields their pids and the port of each variable.
+
+    Args:
+        rows: Which, in the order of starting.
+        folder: Where their keys, their logs and what they keep go.
+        variables: How they differ from what `make run` starts.
+
+    Raises:
+        BenchError: A process ends or does not become ready; the text has its last lines.
+    """
+    chosen = choose_free(ports_of(rows))
+    made = processes(rows, chosen, jwks_file=ensure_identity(folder), log_format="json")
+    with _guard() as guard, ExitStack() as stack:
+        pids = {row.name: stack.enter_context(_running(row, folder, variables, guard)) for row in made}
+        yield pids, chosen
 
 
 @contextmanager

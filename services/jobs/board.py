@@ -82,7 +82,7 @@ class Board:
                 webhook_url=wish.webhook_url,
                 request_id=wish.request_id,
             )
-            known = await self._read(self.key(principal, job_id)) if wish.request_id else None
+            known = await self.read(self.key(principal, job_id)) if wish.request_id else None
             return known or await self._published(record)
 
     async def open(self, record: Record) -> Lease:
@@ -90,7 +90,7 @@ class Board:
         key = self.key(record.principal, record.job_id)
         with suppress(KeyWrongLastSequenceError):
             await self._streams.state.create(key, record.encode())
-        known = await self._read(key)
+        known = await self.read(key)
         if known is None:
             raise nats.errors.Error("a record that was just written is not there")
         return Lease(self._streams, key, known.record, known.revision)
@@ -102,7 +102,7 @@ class Board:
             MediaError: JOB_NOT_FOUND, UNAVAILABLE.
         """
         with _answered():
-            known = await self._read(self.key(principal, job_id))
+            known = await self.read(self.key(principal, job_id))
         if known is None or known.record.principal != principal or known.record.kind == "webhook":
             raise invalid("id", "must be the id of a job of yours", Reason.JOB_NOT_FOUND)
         return known
@@ -120,7 +120,7 @@ class Board:
                 entry = await self._streams.requests.get(f"{owner_token(principal)}.{name}")
             except KeyNotFoundError:
                 return []
-            found = await self._read(self.key(principal, str(orjson.loads(entry.value or b'[""]')[0])))
+            found = await self.read(self.key(principal, str(orjson.loads(entry.value or b'[""]')[0])))
         return [] if found is None else list(found.record.steps.get(DELIVERIES, {}).get("sent", ()))
 
     async def page(
@@ -138,7 +138,7 @@ class Board:
             chosen: list[Known] = []
             for start in range(0, len(ids), _READ_AT_ONCE):
                 some = ids[start : start + _READ_AT_ONCE]
-                read = await asyncio.gather(*(self._read(self.key(principal, found)) for found in some))
+                read = await asyncio.gather(*(self.read(self.key(principal, found)) for found in some))
                 for known in read:
                     if known is None or known.record.principal != principal or not _fits(known.record, selection):
                         continue
@@ -193,7 +193,7 @@ class Board:
                     await told.next_msg(timeout=_SILENCE_SECONDS)
                 known = None
                 with suppress(nats.errors.Error):
-                    known = await self._read(key)
+                    known = await self.read(key)
         finally:
             with suppress(nats.errors.Error):
                 await told.unsubscribe()
@@ -219,17 +219,24 @@ class Board:
             raise invalid("request_id", "was used for another job; choose another", Reason.ALREADY_EXISTS)
         return str(found)
 
-    async def _published(self, record: Record) -> Known:
-        """Puts a job into the queue. The message carries all of it: this one acknowledged write is the acceptance."""
+    async def publish(self, record: Record, message_id: str) -> None:
+        """Puts a job into the queue, once for each `message_id`. The message carries all of it.
+
+        Raises:
+            MediaError: QUOTA_EXCEEDED.
+            nats.errors.Error: The server does not answer.
+        """
         subject = f"{RUN}.{record.kind}.{owner_token(record.principal)}"
         try:
-            await self._streams.jetstream.publish(
-                subject, record.encode(), headers={"Nats-Msg-Id": self.key(record.principal, record.job_id)}
-            )
+            await self._streams.jetstream.publish(subject, record.encode(), headers={"Nats-Msg-Id": message_id})
         except APIError as error:
             if error.err_code != QUOTA_ERROR:
                 raise
             raise await self._full(record) from None
+
+    async def _published(self, record: Record) -> Known:
+        """Returns the record of a new job: the acknowledged message is the acceptance."""
+        await self.publish(record, self.key(record.principal, record.job_id))
         lease = await self.open(record)
         return Known(lease.record, lease.revision)
 
@@ -255,7 +262,8 @@ class Board:
         info = await self._streams.jetstream.stream_info(f"KV_{STATE}", subjects_filter=f"{prefix}*")
         return sorted((subject.removeprefix(prefix) for subject in info.state.subjects or {}), reverse=True)
 
-    async def _read(self, key: str) -> Known | None:
+    async def read(self, key: str) -> Known | None:
+        """Returns what is under a key, whoever's it is; None if nothing is."""
         try:
             entry = await self._streams.state.get(key)
         except KeyNotFoundError:

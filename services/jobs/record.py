@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
@@ -79,6 +79,8 @@ class Record:
     """Number of the delivery by which he got it."""
     webhook_url: str = ""
     request_id: str = ""
+    tidied: bool = False
+    """Whether what it stored and does not name was looked for since it ended."""
 
     def encode(self) -> bytes:
         """Returns the record as JSON."""
@@ -86,14 +88,14 @@ class Record:
 
     @classmethod
     def decode(cls, data: bytes) -> Record:
-        """Returns the record in `data`."""
-        content = orjson.loads(data)
-        attempts = tuple(Attempt(**{**item, "failure": _failure(item["failure"])}) for item in content.pop("attempts"))
+        """Returns the record in `data`; what a newer version of the suite has added to it is left out."""
+        content = _known(cls, orjson.loads(data))
+        attempts = (_known(Attempt, item) for item in content["attempts"])
         return cls(
             **{
                 **content,
                 "status": Status(content["status"]),
-                "attempts": attempts,
+                "attempts": tuple(Attempt(**{**item, "failure": _failure(item["failure"])}) for item in attempts),
                 "intents": tuple(content["intents"]),
                 "failure": _failure(content["failure"]),
             }
@@ -143,5 +145,10 @@ def _plain(value: object) -> object:
     raise TypeError(type(value).__name__)
 
 
+def _known(kind: type[Record | Attempt | Failure], content: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns those entries of `content` that this version knows."""
+    return {each.name: content[each.name] for each in fields(kind) if each.name in content}
+
+
 def _failure(content: Mapping[str, Any] | None) -> Failure | None:
-    return None if content is None else Failure(**content)
+    return None if content is None else Failure(**_known(Failure, content))

@@ -33,7 +33,7 @@ class QueueSettings(StorageSettings, FetchSettings):
         description="Most unfinished jobs of one kind that one caller may have.",
     )
     retention_days: float = Field(
-        30.0, gt=0, validation_alias="JOBS_RETENTION_DAYS", description="How long a job is known."
+        30.0, gt=0, validation_alias="JOBS_RETENTION_DAYS", description="How long a job is known after its last change."
     )
     speech_format: str = Field(
         "mp3_44100_64", validation_alias="TTS_OUTPUT_FORMAT", description="Format of the speech that jobs make."
@@ -110,6 +110,20 @@ class WorkerSettings(QueueSettings):
     )
     call_seconds: float = Field(
         600.0, gt=0, validation_alias="WORKER_CALL_SECONDS", description="Longest call of a job that makes no film."
+    )
+    film_seconds: float = Field(
+        3600.0, gt=0, validation_alias="WORKER_FILM_SECONDS", description="Longest wait of one attempt for a film."
+    )
+    upkeep_seconds: int = Field(
+        3600,
+        ge=1,
+        validation_alias="JOBS_UPKEEP_SECONDS",
+        description="Time between two rounds of upkeep; any one worker does a round.",
+    )
+    delete_results: bool = Field(
+        False,
+        validation_alias="JOBS_DELETE_RESULTS",
+        description="Whether what a job made is deleted when the job is not known any more.",
     )
     host: str = Field("127.0.0.1", validation_alias="WORKER_HOST", description="Address of the worker's health page.")
     port: int = Field(

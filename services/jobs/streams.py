@@ -26,11 +26,19 @@ TOLD = "jobs.told"
 """Subjects under which the server repeats changes of records and wishes to end: jobs.told.<bucket>.<key>."""
 KINDS = ("animate", "talking_video", "headline", "story", "webhook")
 """What workers do."""
+UPKEEP = "JOBS_UPKEEP"
+"""The stream of what is done at times: schedules, and what they have made due."""
+WHEN, DUE = "jobs.upkeep.when", "jobs.upkeep.due"
+"""Subjects of it: the server writes to the second at the times that the first says."""
 STATE, CANCELS, REQUESTS, SECRETS = "job-state", "job-cancel", "job-request", "job-secret"
 """Buckets: records, wishes to end, names of requests, secrets of webhooks."""
 QUOTA_ERROR = 10077
 """What the server answers where an owner has as many unfinished jobs of a kind as he may have."""
 _DUPLICATES_SECONDS = 600
+_OLDEST_SERVER = (2, 14)
+"""The first that can repeat a scheduled message."""
+_MARGIN_SECONDS = 7 * 86_400.0
+"""How much longer than `retention_seconds` the server itself keeps what nobody has removed."""
 _TIMEOUT_SECONDS = 3.0
 _RECONNECT_SECONDS = 0.3
 
@@ -48,7 +56,7 @@ class StreamOptions:
     quota: int = 50
     """Most unfinished jobs of one kind of one owner."""
     retention_seconds: float = 30 * 86_400
-    """How long a job is known."""
+    """How long a job is known after its last change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +80,7 @@ async def open_streams(options: StreamOptions, name: str) -> AsyncIterator[Strea
         name: What the server calls us.
 
     Raises:
-        ConfigurationError: There is no server.
+        ConfigurationError: There is no server, or it is too old.
     """
     try:
         client = await nats.connect(
@@ -89,6 +97,10 @@ async def open_streams(options: StreamOptions, name: str) -> AsyncIterator[Strea
             f"NATS_URL must lead to a server; {','.join(options.servers)} does not answer"
         ) from None
     try:
+        version = client.connected_server_version
+        if (version.major, version.minor) < _OLDEST_SERVER:
+            oldest = ".".join(map(str, _OLDEST_SERVER))
+            raise ConfigurationError(f"NATS_URL must lead to a server of version {oldest} or later; this is {version}.")
         yield await _made(client, options)
     finally:
         await client.close()
@@ -96,7 +108,7 @@ async def open_streams(options: StreamOptions, name: str) -> AsyncIterator[Strea
 
 async def _made(client: Client, options: StreamOptions) -> Streams:
     jetstream = client.jetstream(timeout=_TIMEOUT_SECONDS)
-    await _queue(
+    await _stream(
         jetstream,
         api.StreamConfig(
             name=QUEUE,
@@ -111,13 +123,25 @@ async def _made(client: Client, options: StreamOptions) -> Streams:
         ),
     )
 
-    async def bucket(name: str, *, told: bool = False) -> KeyValue:
+    await _stream(
+        jetstream,
+        api.StreamConfig(
+            name=UPKEEP,
+            subjects=[f"{WHEN}.*", f"{DUE}.*"],
+            # What was due twice is done once.
+            max_msgs_per_subject=1,
+            allow_msg_schedules=True,
+            num_replicas=options.replicas,
+        ),
+    )
+
+    async def bucket(name: str, *, told: bool = False, lasts: bool = False) -> KeyValue:
         republish = api.RePublish(f"$KV.{name}.>", f"{TOLD}.{name}.>") if told else None
         # Not direct: what one has written oneself must be read, from whichever replica.
         try:
             return await jetstream.create_key_value(
                 bucket=name,
-                ttl=options.retention_seconds,
+                ttl=None if lasts else options.retention_seconds + _MARGIN_SECONDS,
                 replicas=options.replicas,
                 direct=False,
                 republish=republish,
@@ -133,12 +157,12 @@ async def _made(client: Client, options: StreamOptions) -> Streams:
         state=await bucket(STATE, told=True),
         cancels=await bucket(CANCELS, told=True),
         requests=await bucket(REQUESTS),
-        secrets=await bucket(SECRETS),
+        secrets=await bucket(SECRETS, lasts=True),
     )
 
 
-async def _queue(jetstream: JetStreamContext, config: api.StreamConfig) -> None:
-    """Makes the queue, or changes one that was made with other settings, such as another quota."""
+async def _stream(jetstream: JetStreamContext, config: api.StreamConfig) -> None:
+    """Makes a stream, or changes one that was made with other settings, such as another quota."""
     try:
         await jetstream.add_stream(config)
     except BadRequestError:

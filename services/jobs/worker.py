@@ -31,6 +31,7 @@ _FETCH_SECONDS = 2.0
 _HAND_BACK_SECONDS = 0.5
 """Delay of a job that a stopping worker gives back: without one it could come to the same worker again."""
 _FIRST_DELAY_SECONDS = 1.0
+_UNREADABLE_SECONDS = 60.0
 _MAX_PICKUPS = 40
 """How often a job may be taken at all: one that takes its workers down with it ends here."""
 _AGAIN = frozenset(
@@ -146,7 +147,15 @@ class Worker:
         )
 
     async def _guarded(self, message: Msg) -> None:
-        record = Record.decode(message.data)
+        try:
+            record = Record.decode(message.data)
+        except (ValueError, TypeError, KeyError):
+            self._free.release()
+            log.error("a message in the queue is no job", subject=message.subject, bytes=len(message.data))
+            # Not thrown away: it may be from a newer version, whose workers can read it.
+            with suppress(nats.errors.Error):
+                await message.nak(delay=_UNREADABLE_SECONDS)
+            return
         key = self._board.key(record.principal, record.job_id)
         request_id.set(record.job_id)
         alive = asyncio.create_task(self._stay_alive(message, key))

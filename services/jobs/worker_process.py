@@ -11,6 +11,7 @@ from services.common.channel import open_channel
 from services.common.fetch import open_fetcher
 from services.common.log import logger
 from services.common.server import ServerOptions, running_server, stop_signal
+from services.common.storage import open_object_store
 from services.jobs.board import Board
 from services.jobs.pipelines.steps import Steps
 from services.jobs.pipelines.table import work
@@ -18,6 +19,9 @@ from services.jobs.process import stream_options
 from services.jobs.services import Services
 from services.jobs.settings import WorkerSettings
 from services.jobs.streams import open_streams
+from services.jobs.upkeep.disposal import Disposal
+from services.jobs.upkeep.round import Round, RoundOptions
+from services.jobs.upkeep.schedule import Schedule
 from services.jobs.webhooks.delivery import webhook_work
 from services.jobs.webhooks.secrets import Secrets
 from services.jobs.worker import Work, Worker, WorkerOptions
@@ -38,19 +42,28 @@ async def main(settings: WorkerSettings) -> None:
         ]
         fetcher = await stack.enter_async_context(open_fetcher(settings.fetch_options))
         board = Board(streams)
-        steps = Steps(Services.over(*channels), settings.speech_format, settings.call_seconds)
+        services = Services.over(*channels)
+        steps = Steps(services, settings.speech_format, settings.call_seconds, settings.film_seconds)
         kinds: Mapping[str, Work] = {
             **work(steps, settings.fleet),
             "webhook": webhook_work(board, Secrets(streams), fetcher, settings.fleet),
         }
         options = WorkerOptions(f"{settings.name}-{os.getpid()}", settings.slots, settings.lease_seconds)
         worker = Worker(streams, board, kinds, options)
+        store = await stack.enter_async_context(open_object_store(settings))
+        upkeep = Round(
+            streams,
+            board,
+            Disposal(services, settings.call_seconds),
+            store,
+            RoundOptions(settings.retention_days * 86_400, settings.delete_results),
+        )
+        schedule = Schedule(streams, upkeep.run, settings.upkeep_seconds, settings.lease_seconds)
         health = ServerOptions(settings.host, settings.port, "WORKER_PORT", notice_seconds=0, grace_seconds=1)
         await stack.enter_async_context(running_server(lambda _: [HEALTH_NAME], health))
-        working = asyncio.create_task(worker.run(), name="worker")
-        stopping = asyncio.create_task(stop_signal(), name="stop signal")
-        await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
-        log.info("stopping", jobs=worker.at_work)
-        working.cancel()
-        await asyncio.gather(working, return_exceptions=True)
-        stopping.cancel()
+        async with asyncio.TaskGroup() as tasks:
+            working = [tasks.create_task(worker.run()), tasks.create_task(schedule.run())]
+            await stop_signal()
+            log.info("stopping", jobs=worker.at_work)
+            for task in working:
+                task.cancel()

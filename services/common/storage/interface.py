@@ -163,6 +163,18 @@ class ObjectStore(ABC):
             MediaError: VALIDATION_ERROR, the token is not one of ours for this prefix.
         """
 
+    async def tidy(self, older_than_seconds: float) -> int:
+        """Removes drafts of objects whose writers died, and returns how many there were.
+
+        Stores that keep no drafts where we see them have none; what is left of an upload in parts to a bucket is for a
+        lifecycle rule of the bucket.
+
+        Args:
+            older_than_seconds: How long nobody has written to a draft, at least.
+        """
+        del older_than_seconds
+        return 0
+
     async def close(self) -> None:
         """Frees what the store holds; the instance is not used afterwards."""
         return

@@ -129,6 +129,10 @@ class LocalStore(ObjectStore):
             raise invalid("page_token", "must be the next_page_token of the page before")
         return await _in_thread(_page, self._objects, prefix, page_size, page_token)
 
+    async def tidy(self, older_than_seconds: float) -> int:
+        """Removes files that were begun beside and never came to their place."""
+        return await _in_thread(_tidy, self._unfinished, time.time() - older_than_seconds)
+
     def _path(self, key: str) -> Path:
         return self._objects / check_key(key)
 
@@ -214,6 +218,17 @@ def _place(unfinished: Path, path: Path, overwrite: bool) -> None:
 def _drop(file: BinaryIO, unfinished: Path) -> None:
     file.close()
     unfinished.unlink(missing_ok=True)
+
+
+def _tidy(folder: Path, before: float) -> int:
+    removed = 0
+    for draft in folder.iterdir() if folder.is_dir() else ():
+        # Somebody else may tidy, too.
+        with suppress(FileNotFoundError):
+            if draft.stat().st_mtime < before:
+                draft.unlink()
+                removed += 1
+    return removed
 
 
 def _opened(path: Path, key: str) -> tuple[BinaryIO, ObjectInfo]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from media.common.v1 import alignment_pb2
@@ -18,6 +19,8 @@ from services.jobs.services import Services, answered, in_the_name_of, told
 
 VIDEO, AUDIO, FINAL, IMAGE = "video", "audio", "final", "image"
 """Names of steps, which are those of the result."""
+OWN_OBJECTS: Mapping[str, str] = {IMAGE: "image.webp", FINAL: "final.mp4"}
+"""What steps store under keys that the job chooses, by step."""
 _FREEZE = video_pb2.LENGTH_POLICY_FREEZE
 _CAPTIONS = {
     jobs_pb2.JOB_CAPTIONS_TRACK: video_pb2.CAPTION_MODE_TRACK,
@@ -46,6 +49,8 @@ class Steps:
     """Format of speech, such as mp3_44100_64."""
     call_seconds: float
     """Longest that a call may take that is no film."""
+    film_seconds: float
+    """Longest that one may wait for a film; a later attempt finds it where it was."""
 
     async def film(self, lease: Lease, spec: jobs_pb2.FilmSpec, span: Span) -> Result:
         """Makes the film of a picture. The request carries the job's id: made again, it is the same film."""
@@ -65,7 +70,8 @@ class Steps:
                 request_id=film_request_id(record),
             )
             metadata = in_the_name_of(record.principal)
-            async for event in told(self.services.films.GenerateVideo(request, metadata=metadata)):
+            call = self.services.films.GenerateVideo(request, metadata=metadata, timeout=self.film_seconds)
+            async for event in told(call):
                 if event.HasField("video"):
                     made = event.video
                     return _film(made.film, made.provider, made.model)
@@ -113,7 +119,7 @@ class Steps:
                     style_guidelines=spec.style_guidelines,
                     max_length=spec.max_length,
                 ),
-                output=image_pb2.ImageOutput(object_key=_key(record, "image.webp"), overwrite=True),
+                output=image_pb2.ImageOutput(object_key=own_key(record, IMAGE), overwrite=True),
             )
             metadata = in_the_name_of(record.principal)
             call = self.services.pictures.GenerateImage(request, metadata=metadata, timeout=self.call_seconds)
@@ -146,7 +152,7 @@ class Steps:
                 audio=video_pb2.MediaSource(key=audio["key"]),
                 audio_delay_ms=audio_delay_ms,
                 length_policy=_FREEZE,
-                object_key=_key(record, "final.mp4"),
+                object_key=own_key(record, FINAL),
                 overwrite=True,
             )
             if mode := _CAPTIONS.get(captions):
@@ -185,9 +191,9 @@ def film_request_id(record: Record) -> str:
     return f"job-{record.job_id}"
 
 
-def _key(record: Record, name: str) -> str:
-    """Returns the key of something that a job makes, the same each time."""
-    return f"{own_prefix(record.principal)}jobs/{record.job_id}/{name}"
+def own_key(record: Record, step: str) -> str:
+    """Returns the key of what a step of a job stores, the same each time."""
+    return f"{own_prefix(record.principal)}jobs/{record.job_id}/{OWN_OBJECTS[step]}"
 
 
 def _medium(key: str, content_type: str, provider: str, model: str) -> dict[str, object]:

@@ -18,8 +18,8 @@ from services.jobs.worker import Work
 _TAKEN = range(200, 300)
 _GONE = 410
 _KEPT = 30
-FAILURES = 15
-"""How often a webhook is told before it is given up: about nine hours."""
+FAILURES = 20
+"""How often a webhook is told before it is given up: seven to fourteen hours, a receiver's night."""
 LONGEST_DELAY_SECONDS = 7200.0
 
 

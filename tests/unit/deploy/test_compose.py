@@ -42,7 +42,7 @@ READS: dict[str, type[Settings]] = {
     "jobs": JobsSettings,
     "worker": WorkerSettings,
 }
-STORING = ("gateway", "tts", "image", "video", "jobs")
+STORING = ("gateway", "tts", "image", "video", "jobs", "worker")
 QUEUE = ("jobs", "worker")
 DRAINING = sorted(set(READS) - {"worker"})
 FOREIGN = {"mongo", "nats"}

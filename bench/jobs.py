@@ -1,0 +1,174 @@
+"""Measures how soon a job is accepted, and how soon another process sees how far it is.
+
+`python -m bench.jobs --help`; docs/performance.md says what each figure means.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import quantiles
+
+import nats
+from media.jobs.v1 import jobs_pb2, jobs_pb2_grpc
+
+from bench.failures import BenchError
+from bench.suite import running_rows
+from bench.table import columns
+from deploy.local.processes import SUITE
+from services.common.channel import call_metadata, open_channel, open_stream
+from services.jobs.board import Board
+from services.jobs.streams import StreamOptions, open_streams
+
+_ROWS = ("nats", "jobs")
+_OWNER = "bench"
+_QUOTA = 100_000
+_WARM_UP = 20
+_ACCEPTED_MS, _SEEN_MS = 10.0, 20.0
+_CHANGES_PER_JOB = 90
+"""A job's percent goes up by at least one with each, and never beyond 99."""
+
+Way = Callable[[int], Awaitable[None]]
+"""Does something once; the number is new each time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """What one thing takes, in milliseconds."""
+
+    name: str
+    p50: float
+    p99: float
+    bar: float | None = None
+    """Most that its p50 may be."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command and returns its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m bench.jobs", description=__doc__)
+    parser.add_argument("--count", type=int, default=500, metavar="N", help="how often each is done (500)")
+    options = parser.parse_args(arguments)
+    rows = [row for row in SUITE if row.name in _ROWS]
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix="bench-") as folder,
+            running_rows(rows, Path(folder), {"JOBS_QUOTA": str(_QUOTA)}) as (_, ports),
+        ):
+            timed = asyncio.run(_measure(ports, options.count))
+    except BenchError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.write(f"{table(timed)}\n")
+    return 0
+
+
+async def _measure(ports: Mapping[str, int], count: int) -> list[Timed]:
+    servers = (f"nats://127.0.0.1:{ports['NATS_PORT']}",)
+    async with (
+        open_channel(f"127.0.0.1:{ports['JOBS_PORT']}") as channel,
+        open_streams(StreamOptions(servers, quota=_QUOTA), "bench") as streams,
+        _bare(servers[0]) as bare,
+    ):
+        stub = jobs_pb2_grpc.JobServiceStub(channel)
+        metadata = call_metadata(_OWNER)
+
+        async def submit(_: int) -> None:
+            await stub.CreateJob(_request(), metadata=metadata)
+
+        async def submit_named(number: int) -> None:
+            await stub.CreateJob(_request(f"bench-{number}"), metadata=metadata)
+
+        in_turn = await alternating({"publish": bare, "job": submit, "named": submit_named}, count)
+        seen = await _seen(stub, Board(streams), count)
+    return [
+        summarized("bare publish, written to the disk", in_turn["publish"]),
+        summarized("job accepted", in_turn["job"], _ACCEPTED_MS),
+        summarized("job accepted, with a request id", in_turn["named"], _ACCEPTED_MS),
+        summarized("change seen through another process", seen, _SEEN_MS),
+    ]
+
+
+async def alternating(ways: Mapping[str, Way], count: int) -> dict[str, list[float]]:
+    """Returns the seconds that each way took, done in turn so that a busy moment meets all alike.
+
+    Args:
+        ways: What is done, by name.
+        count: How often each is measured, after some times that are not.
+    """
+    taken: dict[str, list[float]] = {name: [] for name in ways}
+    for number in range(_WARM_UP + count):
+        for name, way in ways.items():
+            began = time.perf_counter()
+            await way(number)
+            if number >= _WARM_UP:
+                taken[name].append(time.perf_counter() - began)
+    return taken
+
+
+async def _seen(stub: jobs_pb2_grpc.JobServiceAsyncStub, board: Board, count: int) -> list[float]:
+    """Returns the seconds from a worker's write until a watcher of the service of jobs has the change."""
+    taken: list[float] = []
+    while len(taken) < count:
+        created = await stub.CreateJob(_request(), metadata=call_metadata(_OWNER))
+        known = await board.get(created.job.id, _OWNER)
+        lease = await board.open(known.record)
+        call = stub.WatchJob(jobs_pb2.WatchJobRequest(id=created.job.id), metadata=call_metadata(_OWNER))
+        async with open_stream(call):
+            events = aiter(call)
+            await anext(events)
+            for percent in range(1, _CHANGES_PER_JOB):
+                began = time.perf_counter()
+                await lease.reach("video", percent)
+                while (await anext(events)).job.revision < lease.revision:
+                    continue
+                taken.append(time.perf_counter() - began)
+    return taken[:count]
+
+
+@asynccontextmanager
+async def _bare(server: str) -> AsyncIterator[Way]:
+    """Yields what publishes a message as long as a job's into a stream of the same kind, and nothing else."""
+    client = await nats.connect(server)
+    try:
+        jetstream = client.jetstream()
+        await jetstream.add_stream(name="BENCH", subjects=["bench.publish"])
+        payload = b"x" * 600
+
+        async def publish(_: int) -> None:
+            await jetstream.publish("bench.publish", payload)
+
+        yield publish
+    finally:
+        await client.close()
+
+
+def summarized(name: str, seconds: Sequence[float], bar: float | None = None) -> Timed:
+    """Returns the middle and the slow end of what was measured, at least two values."""
+    cuts = quantiles(seconds, n=100, method="inclusive")
+    return Timed(name, cuts[49] * 1000, cuts[98] * 1000, bar)
+
+
+def table(timed: Sequence[Timed]) -> str:
+    """Returns one line for each."""
+    lines = [("what", "p50 ms", "p99 ms", "bar", "")]
+    for item in timed:
+        bar = "" if item.bar is None else f"{item.bar:g}"
+        verdict = "" if item.bar is None else "reached" if item.p50 <= item.bar else "not reached"
+        lines.append((item.name, f"{item.p50:.2f}", f"{item.p99:.2f}", bar, verdict))
+    return columns(lines)
+
+
+def _request(request_id: str = "") -> jobs_pb2.CreateJobRequest:
+    film = jobs_pb2.FilmSpec(image_key="images/bench.png", prompt="A slow move closer to the picture")
+    return jobs_pb2.CreateJobRequest(animate=jobs_pb2.AnimateSpec(film=film), request_id=request_id)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,40 @@
+"""The bench of jobs: ways are done in turn, and middle and slow end are told with the bar."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.jobs import Timed, alternating, summarized, table
+
+
+async def test_ways_are_done_in_turn_and_as_often_as_asked_after_a_warm_up() -> None:
+    done: list[tuple[str, int]] = []
+
+    async def first(number: int) -> None:
+        done.append(("first", number))
+
+    async def second(number: int) -> None:
+        done.append(("second", number))
+
+    taken = await alternating({"first": first, "second": second}, 3)
+    assert [len(each) for each in taken.values()] == [3, 3]
+    assert done[:4] == [("first", 0), ("second", 0), ("first", 1), ("second", 1)]
+    assert len({number for _, number in done}) * 2 == len(done)
+    assert len(done) > 6
+
+
+def test_the_middle_and_the_slow_end_are_told_in_milliseconds() -> None:
+    timed = summarized("it", [number / 1000 for number in range(101)], 10)
+    assert (timed.name, timed.bar) == ("it", 10)
+    assert timed.p50 == pytest.approx(50)
+    assert timed.p99 == pytest.approx(99)
+
+
+@pytest.mark.parametrize(("p50", "verdict"), [(9.99, "reached"), (10.0, "reached"), (10.01, "not reached")])
+def test_a_bar_is_reached_by_the_middle_value(p50: float, verdict: str) -> None:
+    line = table([Timed("it", p50, 50, 10)]).splitlines()[1]
+    assert line.split("  ")[-1].strip() == verdict
+
+
+def test_what_has_no_bar_has_no_verdict() -> None:
+    assert "reached" not in table([Timed("it", 1, 2)])
