@@ -8,12 +8,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import aiohttp
+import nats.errors
 import orjson
 from aiohttp import ClientTimeout
 from yarl import URL
 
 from deploy.local.ports import EDGE, choose
 from deploy.local.processes import SUITE, ports_of
+from deploy.nats.__main__ import server as nats_server
 from gateway.settings import GatewaySettings
 from services.common.errors import MediaError
 from services.common.findings import Finding, Level, ok, problem, warning
@@ -22,6 +24,10 @@ from services.common.storage import ObjectSpec, open_object_store
 from services.common.storage.settings import StorageSettings
 from services.image import findings as image_findings
 from services.image.settings import ImageSettings
+from services.jobs import findings as job_findings
+from services.jobs.process import stream_options
+from services.jobs.settings import WorkerSettings
+from services.jobs.streams import connected
 from services.tts import findings as tts_findings
 from services.tts.settings import TtsSettings
 from services.video import findings as video_findings
@@ -53,13 +59,14 @@ async def examine() -> list[Finding]:
     found: list[Finding] = []
     try:
         tts, image, video = load(TtsSettings), load(ImageSettings), load(VideoSettings)
-        gateway = load(GatewaySettings)
+        gateway, worker = load(GatewaySettings), load(WorkerSettings)
     except ConfigurationError as error:
         return [problem("configuration", line, "mend the variable") for line in str(error).splitlines()]
     found += [
         *tts_findings.findings(tts),
         *image_findings.findings(image),
         *video_findings.findings(video),
+        *job_findings.findings(worker),
         *edge_findings(gateway, choose(ports_of(SUITE))[EDGE.variable]),
     ]
     async with aiohttp.ClientSession(timeout=ClientTimeout(total=CHECK_SECONDS)) as session:
@@ -67,6 +74,7 @@ async def examine() -> list[Finding]:
             *(lambda door=door: knock(session, door) for door in doors(tts, image, video)),
             lambda: try_store(image),
             lambda: try_mongo(image.mongodb_uri.get_secret_value()),
+            lambda: try_nats(worker),
         ]
         async with asyncio.TaskGroup() as asking:
             asked = [asking.create_task(_bounded(check)) for check in checks]
@@ -162,6 +170,26 @@ async def try_mongo(uri: str) -> Finding:
     except (PyMongoError, ConfigurationError):
         return problem("MongoDB", "can not be reached", "check MONGODB_URI; without it results are made anew each time")
     return ok("MongoDB", "is there")
+
+
+async def try_nats(settings: WorkerSettings) -> Finding:
+    """Asks the servers of jobs whether they are there and keep streams."""
+    subject = "NATS"
+    if "nats_url" not in settings.model_fields_set:
+        try:
+            nats_server()
+        except ConfigurationError as error:
+            return problem(subject, str(error), "run make run, which installs it, or set NATS_URL")
+        return ok(subject, "comes with make run")
+    options = stream_options(settings)
+    try:
+        async with connected(options, "doctor", patient=False) as client:
+            account = await client.jetstream(timeout=CHECK_SECONDS).account_info()
+    except ConfigurationError as error:
+        return problem(subject, str(error), "start NATS, or mend NATS_URL and NATS_CREDENTIALS")
+    except (nats.errors.Error, TimeoutError):
+        return problem(subject, "keeps no streams", "turn JetStream on (jetstream in its configuration), and allow it")
+    return ok(subject, f"is there and keeps {account.streams} streams")
 
 
 def report(findings: Sequence[Finding]) -> str:

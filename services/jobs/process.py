@@ -8,10 +8,12 @@ import grpc
 from media.jobs.v1 import jobs_pb2_grpc
 
 from services.common.channel import open_channel
+from services.common.findings import log_findings
 from services.common.guard import Limits
 from services.common.server import ServerOptions, serve
 from services.common.storage import open_object_store
 from services.jobs.board import Board
+from services.jobs.findings import findings
 from services.jobs.service import SERVICE_NAME, JobServicer
 from services.jobs.services import Services
 from services.jobs.settings import JobsSettings, QueueSettings
@@ -21,6 +23,7 @@ from services.jobs.webhooks.secrets import Secrets
 
 async def main(settings: JobsSettings) -> None:
     """Serves until asked to stop."""
+    log_findings(findings(settings))
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(open_object_store(settings))
         streams = await stack.enter_async_context(open_streams(stream_options(settings), "services.jobs"))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import nats
+import nats.errors
 from nats.aio.client import Client
-from nats.errors import NoServersError
 from nats.js import JetStreamContext, api
 from nats.js.errors import BadRequestError
 from nats.js.kv import KeyValue
+from yarl import URL
 
 from services.common.log import logger
 from services.common.settings import ConfigurationError
@@ -41,6 +43,8 @@ _MARGIN_SECONDS = 7 * 86_400.0
 """How much longer than `retention_seconds` the server itself keeps what nobody has removed."""
 _TIMEOUT_SECONDS = 3.0
 _RECONNECT_SECONDS = 0.3
+_TOLD_SECONDS = 5.0
+"""Trouble with the connection is logged no more often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,26 +86,43 @@ async def open_streams(options: StreamOptions, name: str) -> AsyncIterator[Strea
     Raises:
         ConfigurationError: There is no server, or it is too old.
     """
+    async with connected(options, name) as client:
+        yield await _made(client, options)
+
+
+@asynccontextmanager
+async def connected(options: StreamOptions, name: str, *, patient: bool = True) -> AsyncIterator[Client]:
+    """Yields the bare connection.
+
+    Args:
+        options: Where and how.
+        name: What the server calls us.
+        patient: Whether a server that is away is waited for, now and later.
+
+    Raises:
+        ConfigurationError: The server is too old; or, of an impatient one, is not there or does not let us in.
+    """
+    # Without the names and passwords that addresses may hold.
+    servers = ", ".join(URL(server).authority.rpartition("@")[2] for server in options.servers)
     try:
         client = await nats.connect(
             servers=list(options.servers),
             name=name,
             user_credentials=options.credentials or None,
-            allow_reconnect=True,
-            max_reconnect_attempts=-1,
+            allow_reconnect=patient,
+            # The library takes 0 for no bound.
+            max_reconnect_attempts=-1 if patient else 1,
             reconnect_time_wait=_RECONNECT_SECONDS,
-            error_cb=_told,
+            error_cb=_teller(servers),
         )
-    except (NoServersError, OSError, TimeoutError):
-        raise ConfigurationError(
-            f"NATS_URL must lead to a server; {','.join(options.servers)} does not answer"
-        ) from None
+    except (nats.errors.Error, OSError, TimeoutError, ValueError):
+        raise ConfigurationError(f"NATS_URL must lead to a server that lets us in; {servers} does not answer") from None
     try:
         version = client.connected_server_version
         if (version.major, version.minor) < _OLDEST_SERVER:
             oldest = ".".join(map(str, _OLDEST_SERVER))
-            raise ConfigurationError(f"NATS_URL must lead to a server of version {oldest} or later; this is {version}.")
-        yield await _made(client, options)
+            raise ConfigurationError(f"NATS_URL must lead to a server of version {oldest} or later; this is {version}")
+        yield client
     finally:
         await client.close()
 
@@ -169,6 +190,14 @@ async def _stream(jetstream: JetStreamContext, config: api.StreamConfig) -> None
         await jetstream.update_stream(config)
 
 
-async def _told(error: Exception) -> None:
-    """Logs what goes wrong with the connection; never its texts, which hold addresses and names."""
-    log.warning("the connection to NATS", error_type=type(error).__name__)
+def _teller(servers: str) -> Callable[[Exception], Awaitable[None]]:
+    """Returns what logs trouble with the connection, now and then; never its texts, which hold addresses and names."""
+    last = -_TOLD_SECONDS
+
+    async def tell(error: Exception) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _TOLD_SECONDS:
+            last = time.monotonic()
+            log.warning("NATS does not answer; it is asked again", servers=servers, error_type=type(error).__name__)
+
+    return tell

@@ -9,10 +9,12 @@ from contextlib import AsyncExitStack
 
 from services.common.channel import open_channel
 from services.common.fetch import open_fetcher
+from services.common.findings import log_findings
 from services.common.log import logger
 from services.common.server import ServerOptions, running_server, stop_signal
 from services.common.storage import open_object_store
 from services.jobs.board import Board
+from services.jobs.findings import findings
 from services.jobs.pipelines.steps import Steps
 from services.jobs.pipelines.table import work
 from services.jobs.process import stream_options
@@ -34,6 +36,7 @@ HEALTH_NAME = "services.jobs.work"
 
 async def main(settings: WorkerSettings) -> None:
     """Works until asked to stop; jobs in its hands are given back."""
+    log_findings(findings(settings))
     async with AsyncExitStack() as stack:
         streams = await stack.enter_async_context(open_streams(stream_options(settings), "services.jobs.worker"))
         channels = [

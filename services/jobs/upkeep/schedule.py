@@ -75,7 +75,7 @@ class Schedule:
             found = await self._streams.jetstream.get_last_msg(UPKEEP, subject)
             if (found.headers or {}).get(api.Header.SCHEDULE) == self._spec:
                 return
-        headers = {str(api.Header.SCHEDULE): self._spec, str(api.Header.SCHEDULE_TARGET): f"{DUE}.{ROUND}"}
+        headers = {api.Header.SCHEDULE.value: self._spec, api.Header.SCHEDULE_TARGET.value: f"{DUE}.{ROUND}"}
         await self._streams.jetstream.publish(subject, b"", headers=headers)
 
     async def _round(self, message: Msg) -> None:

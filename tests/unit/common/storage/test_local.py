@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from typing import BinaryIO
 import pytest
 
 from services.common.errors import MediaError, Reason
-from services.common.storage import ObjectInfo, ObjectSpec, ObjectStore, open_object_store
+from services.common.storage import ObjectInfo, ObjectSpec, ObjectStore, open_object_store, read_all
 from tests.unit.common.storage.conftest import PUBLIC_URL, local_settings
 
 SPEC = ObjectSpec("image/png", {"owner": "alice"})
@@ -51,6 +52,27 @@ async def test_a_writer_that_fails_leaves_no_file(store: ObjectStore, tmp_path: 
     with pytest.raises(RuntimeError):
         await store.put("a/b", broken(), SPEC)
     assert files(tmp_path) == {"signing.key"}
+
+
+async def test_drafts_whose_writers_died_are_removed_and_those_being_written_are_not(
+    store: ObjectStore, tmp_path: Path
+) -> None:
+    assert await store.tidy(3600) == 0
+    counts: list[int] = []
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield b"first half, "
+        (lost,) = (tmp_path / "unfinished").iterdir()
+        left = lost.with_name("left")
+        left.write_bytes(b"half of something")
+        os.utime(left, (0, 0))
+        counts.append(await store.tidy(3600))
+        assert not left.exists()
+        yield b"second half"
+
+    await store.put("a/b", slow(), SPEC)
+    assert counts == [1]
+    assert await read_all(store, "a/b", max_bytes=100) == (b"first half, second half", await store.head("a/b"))
 
 
 async def test_what_is_none_of_ours_is_not_there(store: ObjectStore, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from deploy.local.__main__ import main
 from deploy.local.doctor import as_json, edge_findings, examine, report
 from gateway.settings import GatewaySettings
 from services.common.findings import Finding, Level, ok, problem, warning
+from tests.fakes.nats import running_nats
 from tests.fakes.web_host import WebHost, running_web_host
 
 KEYS = (
@@ -24,6 +25,8 @@ KEYS = (
     "MEDIA_STORAGE",
     "MEDIA_PUBLIC_URL",
     "MEDIA_PORT",
+    "NATS_URL",
+    "NATS_CREDENTIALS",
 )
 
 
@@ -50,6 +53,7 @@ async def found(level: Level) -> dict[str, str]:
 async def test_without_anything_set_all_is_well(tmp_path: Path) -> None:
     assert await found(Level.PROBLEM) == await found(Level.WARNING) == {}
     well = await found(Level.OK)
+    assert well["NATS"] == "comes with make run"
     assert well["object store local"] == "can be written, read and deleted from"
     assert not list((tmp_path / "objects").rglob("*.txt"))
 
@@ -83,8 +87,21 @@ async def test_who_is_not_there_is_told(environment: pytest.MonkeyPatch) -> None
     environment.setenv("MEDIA_STORAGE", "s3")
     environment.setenv("S3_BUCKET", "b")
     environment.setenv("S3_ENDPOINT", "http://127.0.0.1:9")
+    environment.setenv("NATS_URL", "nats://name:secret@127.0.0.1:9")
     problems = await found(Level.PROBLEM)
-    assert {"gemini", "MongoDB", "object store s3"} == set(problems)
+    assert {"gemini", "MongoDB", "object store s3", "NATS"} == set(problems)
+    assert "secret" not in report(await examine())
+
+
+async def test_the_server_of_jobs_is_asked_whether_it_keeps_anything(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async with running_nats(tmp_path) as url:
+        environment.setenv("NATS_URL", url)
+        assert (await found(Level.OK))["NATS"] == "is there and keeps 0 streams"
+    async with running_nats(tmp_path, streams=False) as url:
+        environment.setenv("NATS_URL", url)
+        assert (await found(Level.PROBLEM))["NATS"] == "keeps no streams"
 
 
 async def test_a_variable_that_can_not_be_is_the_only_thing_that_is_told(environment: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,42 @@
+"""A real NATS server of a test's own, on ports and in a folder of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from deploy.local.readiness import check_for
+from deploy.nats.__main__ import configured, server
+from deploy.nats.settings import NatsSettings
+from tests.fakes.edge import free_ports
+
+_READY_SECONDS = 20.0
+
+
+@asynccontextmanager
+async def running_nats(folder: Path, *, streams: bool = True) -> AsyncIterator[str]:
+    """Runs the server until the context is left; yields its address.
+
+    Args:
+        folder: Where its configuration and what it keeps go.
+        streams: Whether it keeps anything.
+    """
+    port, monitor_port = free_ports(2)
+    text = configured(NatsSettings(_env_file=None, NATS_PORT=port, NATS_MONITOR_PORT=monitor_port), folder)
+    configuration = folder / "nats.conf"
+    configuration.write_text(text if streams else text[: text.index("jetstream")])
+    nowhere = asyncio.subprocess.DEVNULL
+    process = await asyncio.create_subprocess_exec(server(), "-c", str(configuration), stdout=nowhere, stderr=nowhere)
+    try:
+        serves = check_for(f"http://127.0.0.1:{monitor_port}/healthz")
+        async with asyncio.timeout(_READY_SECONDS):
+            while not await serves():
+                assert process.returncode is None, "the server has ended"
+                await asyncio.sleep(0.02)
+        yield f"nats://127.0.0.1:{port}"
+    finally:
+        with suppress(ProcessLookupError):
+            process.terminate()
+        await process.wait()

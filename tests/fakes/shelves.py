@@ -1,0 +1,80 @@
+"""Services that delete media, remember whose, and may be told to fail."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import grpc
+from media.image.v1 import image_pb2, image_pb2_grpc
+from media.tts.v1 import tts_pb2, tts_pb2_grpc
+from media.video.v1 import video_pb2, video_pb2_grpc
+
+from services.common.caller import principal_of
+from services.common.errors import MediaError, Reason
+from services.jobs.services import Services
+from tests.fakes.grpc_server import Context, served
+
+
+class FakeShelves:
+    """What was deleted, by whom, and what can not be."""
+
+    def __init__(self) -> None:
+        self.deleted: list[tuple[str, str]] = []
+        """Principal and key, or id, of each call that was answered well."""
+        self.reasons: dict[str, Reason] = {}
+        """Why a key, or id, can not be deleted."""
+
+    def delete(self, name: str, context: Context) -> None:
+        """Deletes, or raises what the test has said."""
+        if reason := self.reasons.get(name):
+            raise MediaError(reason)
+        self.deleted.append((principal_of(context), name))
+
+    def register(self, server: grpc.aio.Server) -> list[str]:
+        """Adds the three services to a server."""
+        tts_pb2_grpc.add_TextToSpeechServiceServicer_to_server(_Speech(self), server)  # type: ignore[abstract] # nothing else is asked
+        image_pb2_grpc.add_ImageServiceServicer_to_server(_Pictures(self), server)  # type: ignore[abstract] # as above
+        video_pb2_grpc.add_VideoServiceServicer_to_server(_Films(self), server)  # type: ignore[abstract] # as above
+        return ["shelves"]
+
+
+@asynccontextmanager
+async def running_shelves() -> AsyncIterator[tuple[FakeShelves, Services]]:
+    """Runs them on a free port; yields what they remember, and their stubs."""
+    shelves = FakeShelves()
+    async with served(shelves.register) as server:
+        yield shelves, Services.over(server.channel, server.channel, server.channel)
+
+
+class _Speech(tts_pb2_grpc.TextToSpeechServiceServicer):
+    def __init__(self, shelves: FakeShelves) -> None:
+        self._shelves = shelves
+
+    async def DeleteStoredAudio(  # noqa: N802 - the contract's name
+        self, request: tts_pb2.DeleteStoredAudioRequest, context: Context
+    ) -> tts_pb2.DeleteStoredAudioResponse:
+        self._shelves.delete(request.id, context)
+        return tts_pb2.DeleteStoredAudioResponse()
+
+
+class _Pictures(image_pb2_grpc.ImageServiceServicer):
+    def __init__(self, shelves: FakeShelves) -> None:
+        self._shelves = shelves
+
+    async def DeleteImage(  # noqa: N802 - the contract's name
+        self, request: image_pb2.DeleteImageRequest, context: Context
+    ) -> image_pb2.DeleteImageResponse:
+        self._shelves.delete(request.key, context)
+        return image_pb2.DeleteImageResponse(deleted_keys=[request.key])
+
+
+class _Films(video_pb2_grpc.VideoServiceServicer):
+    def __init__(self, shelves: FakeShelves) -> None:
+        self._shelves = shelves
+
+    async def DeleteVideo(  # noqa: N802 - the contract's name
+        self, request: video_pb2.DeleteVideoRequest, context: Context
+    ) -> video_pb2.DeleteVideoResponse:
+        self._shelves.delete(request.key, context)
+        return video_pb2.DeleteVideoResponse(deleted_keys=[request.key])
