@@ -30,16 +30,22 @@ class Jobs:
     def __init__(self, board: Board) -> None:
         self.board = board
 
-    async def talking(self, **fields: Any) -> str:
+    async def talking(self, captions: str = "JOB_CAPTIONS_UNSPECIFIED", **fields: Any) -> str:
         """Asks for a film that speaks."""
         film_spec = {"imageKey": PICTURE, "prompt": "zoom in", "resolution": "512p", "provider": "replicate"}
-        spec = {"film": film_spec, "narration": {"text": "Hello from a cat.", "provider": "espeak"}}
+        narration = {"text": "Hello from a cat.", "provider": "espeak"}
+        spec = {"film": film_spec, "narration": narration, "captions": captions}
         return (await self.board.submit(Wish("talking_video", spec, **fields), ALICE)).record.job_id
 
     async def animate(self, **fields: Any) -> str:
         """Asks for a film."""
         film_spec = {"imageKey": PICTURE, "prompt": "zoom in", "resolution": "512p", "provider": "replicate"}
         return (await self.board.submit(Wish("animate", {"film": film_spec}, **fields), ALICE)).record.job_id
+
+    async def headline(self, **fields: Any) -> str:
+        """Asks for a picture and narration."""
+        spec = {"headline": "Cats rule", "imageProvider": "embedded", "narration": {"provider": "espeak"}}
+        return (await self.board.submit(Wish("headline", spec, **fields), ALICE)).record.job_id
 
     async def known(self, job_id: str) -> Record:
         """Returns what is known of a job, however long the server of jobs takes to answer."""

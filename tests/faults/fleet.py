@@ -37,14 +37,15 @@ PARTS: Mapping[str, Part] = {
     "image": Part("services.image", "grpc://127.0.0.1:{IMAGE_PORT}/media.image.v1.ImageService"),
     "video": Part("services.video", "grpc://127.0.0.1:{VIDEO_PORT}/media.video.v1.VideoService"),
     "jobs": Part("services.jobs", "grpc://127.0.0.1:{JOBS_PORT}/media.jobs.v1.JobService"),
+    "gateway": Part("gateway", "http://127.0.0.1:{GATEWAY_PORT}/health"),
     "worker": Part("services.jobs.work", "grpc://127.0.0.1:{WORKER_PORT}/services.jobs.work"),
     "worker2": Part("services.jobs.work", "grpc://127.0.0.1:{WORKER2_PORT}/services.jobs.work"),
 }
 _VARIABLES = (
     *("NATS_PORT", "NATS_MONITOR_PORT", "TTS_PORT", "IMAGE_PORT", "VIDEO_PORT", "JOBS_PORT"),
-    *("WORKER_PORT", "WORKER2_PORT"),
+    *("WORKER_PORT", "WORKER2_PORT", "GATEWAY_PORT", "GATEWAY_GRPC_PORT"),
 )
-_ADDRESSES = {"TTS_ADDRESS": "TTS_PORT", "IMAGE_ADDRESS": "IMAGE_PORT", "VIDEO_ADDRESS": "VIDEO_PORT"}
+_ADDRESSES = {f"{name}_ADDRESS": f"{name}_PORT" for name in ("TTS", "IMAGE", "VIDEO", "JOBS")}
 
 
 class Fleet:
@@ -61,6 +62,8 @@ class Fleet:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self.kills = 0
         """How many were killed so far."""
+        self.told: dict[str, Mapping[str, str]] = {}
+        """What one process alone is told when it starts, by its name."""
         ports = {name: str(port) for name, port in self.ports.items()}
         addresses = {name: f"127.0.0.1:{self.ports[port]}" for name, port in _ADDRESSES.items()}
         self._environment = {
@@ -77,6 +80,9 @@ class Fleet:
             "TTS_CACHING_ENABLED": "true",
             "JOBS_LEASE_SECONDS": "1.5",
             "VIDEO_BEGIN_SECONDS": "1",
+            "IMAGE_CACHING_ENABLED": "true",
+            "GATEWAY_DRAIN_NOTICE_SECONDS": "0",
+            "GATEWAY_DRAIN_GRACE_SECONDS": "0",
             "MEDIA_LOG_LEVEL": "INFO",
             **ports,
             **addresses,
@@ -89,9 +95,9 @@ class Fleet:
         return f"nats://127.0.0.1:{self.ports['NATS_PORT']}"
 
     @property
-    def jobs_address(self) -> str:
-        """Where the service of jobs is."""
-        return f"127.0.0.1:{self.ports['JOBS_PORT']}"
+    def gateway_url(self) -> str:
+        """Where the gateway is."""
+        return f"http://127.0.0.1:{self.ports['GATEWAY_PORT']}"
 
     async def start(self, *names: str) -> None:
         """Starts processes and waits until they serve."""
@@ -143,7 +149,7 @@ class Fleet:
 
     def _spawn(self, name: str) -> None:
         part = PARTS[name]
-        environment = {**self._environment, **part.environment}
+        environment = {**self._environment, **part.environment, **self.told.get(name, {})}
         if name == "worker2":
             environment["WORKER_PORT"] = environment["WORKER2_PORT"]
         with (self.folder / f"{name}.log").open("ab") as log:

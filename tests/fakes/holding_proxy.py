@@ -1,0 +1,68 @@
+"""A way to a server on which nothing passes any more once certain words were said: a crash at a chosen moment."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+_CHUNK_BYTES = 65_536
+
+
+class HoldingProxy:
+    """Passes bytes on in both directions until it hears `needle` from a client; that and all later words it keeps.
+
+    Args:
+        target_port: Port of the server, on the loopback.
+        needle: The words.
+    """
+
+    def __init__(self, target_port: int, needle: bytes) -> None:
+        self.port = 0
+        """Where it listens on the loopback."""
+        self.holds = asyncio.Event()
+        """Set once the words were said."""
+        self._target_port = target_port
+        self._needle = needle
+
+    async def pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serves one client."""
+        from_server, to_server = await asyncio.open_connection("127.0.0.1", self._target_port)
+        try:
+            with suppress(ConnectionError):
+                async with asyncio.TaskGroup() as ways:
+                    back = ways.create_task(_copy(from_server, writer))
+                    await self._forth(reader, to_server)
+                    back.cancel()
+        finally:
+            to_server.close()
+            writer.close()
+
+    async def _forth(self, reader: asyncio.StreamReader, to_server: asyncio.StreamWriter) -> None:
+        heard = b""
+        while piece := await reader.read(_CHUNK_BYTES):
+            heard = heard[-len(self._needle) :] + piece
+            if self._needle in heard:
+                self.holds.set()
+            if not self.holds.is_set():
+                to_server.write(piece)
+                await to_server.drain()
+
+
+@asynccontextmanager
+async def holding_proxy(target_port: int, needle: bytes) -> AsyncIterator[HoldingProxy]:
+    """Serves on a free port of the loopback."""
+    proxy = HoldingProxy(target_port, needle)
+    server = await asyncio.start_server(proxy.pass_on, "127.0.0.1", 0)
+    proxy.port = server.sockets[0].getsockname()[1]
+    try:
+        yield proxy
+    finally:
+        server.close()
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while piece := await reader.read(_CHUNK_BYTES):
+        writer.write(piece)
+        await writer.drain()
+    writer.close()
