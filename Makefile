@@ -17,7 +17,7 @@ help: ## List the targets
 run: $(RUNTIME) ## Set up and serve the whole suite on http://localhost:8080 (Ctrl-C stops it)
 	@$(BIN)/python -m deploy.local run
 
-demo: $(RUNTIME) ## Start the suite, speak one sentence to files, stop
+demo: $(RUNTIME) ## Start a suite, have it make a film that talks from one still and one sentence, stop
 	@$(BIN)/python -m deploy.local demo
 
 doctor: $(RUNTIME) ## Say what is configured, reachable and wrong, and what to do about it
@@ -59,9 +59,9 @@ lock: ## Resolve requirements.lock and requirements-dev.lock anew from pyproject
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-		--no-emit-index-url --no-emit-find-links --extra embedded --extra nats --output-file requirements.lock pyproject.toml
+		--no-emit-index-url --no-emit-find-links --extra embedded --extra local --output-file requirements.lock pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-		--no-emit-index-url --no-emit-find-links --extra embedded --extra nats --extra dev --constraint requirements.lock \
+		--no-emit-index-url --no-emit-find-links --extra embedded --extra local --extra dev --constraint requirements.lock \
 		--output-file requirements-dev.lock pyproject.toml
 
 clean: ## Remove everything that make made

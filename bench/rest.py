@@ -76,6 +76,9 @@ def weigh(folder: Path, provider_url: str) -> Rest:
 
 def program_of(command: Sequence[str]) -> str:
     """Returns what people call the program with this command line: the module of a Python, else the file's name."""
+    if len(command) == 1:
+        # A process that was forked writes its line itself, in one piece.
+        command = command[0].split()
     for flag, module in pairwise(command):
         if flag == "-m":
             return module

@@ -15,6 +15,7 @@ from deploy.local import watchdog
 from deploy.local.output import Lines, Output
 from deploy.local.processes import Process
 from deploy.local.settings import ROOT
+from deploy.local.zygote import Grown, Zygote, order_of
 
 _READ_BYTES = 64 * 1024
 _LAST_LINES = 15
@@ -59,7 +60,7 @@ async def guarding(grace_seconds: float) -> AsyncIterator[Watchdog]:
 class Child:
     """A started process, in a session of its own so that no Ctrl-C of the terminal reaches it."""
 
-    def __init__(self, name: str, handle: asyncio.subprocess.Process, output: Output) -> None:
+    def __init__(self, name: str, handle: asyncio.subprocess.Process | Grown, output: Output) -> None:
         self.name = name
         self.last_lines: deque[str] = deque(maxlen=_LAST_LINES)
         self._handle = handle
@@ -129,23 +130,24 @@ class Pipe:
         return cls(reader, transport), outer
 
 
-async def start(process: Process, output: Output, guard: Watchdog, lives: asyncio.TaskGroup) -> Life:
+async def start(
+    process: Process, output: Output, guard: Watchdog, lives: asyncio.TaskGroup, zygote: Zygote | None = None
+) -> Life:
     """Starts `process`; its life is a task of `lives`.
+
+    Args:
+        process: What is started.
+        output: Takes what it says.
+        guard: Ends it if nobody else can.
+        lives: Ends when it has ended.
+        zygote: Makes it, if it can; otherwise, and without one, it starts by itself.
 
     Raises:
         OSError: The command can not be run.
     """
     pipe, outer = await Pipe.open()
     try:
-        handle = await asyncio.create_subprocess_exec(
-            *process.argv,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=outer,
-            stderr=asyncio.subprocess.STDOUT,
-            env=dict(process.environment),
-            cwd=ROOT,
-            start_new_session=True,
-        )
+        handle = await _grown(process, outer, zygote) or await _executed(process, outer)
     except BaseException:
         pipe.close()
         raise
@@ -153,8 +155,33 @@ async def start(process: Process, output: Output, guard: Watchdog, lives: asynci
         os.close(outer)
     # From here to the end nothing waits, so that no cancellation can lose a process that runs.
     guard.add(handle.pid)
+    if isinstance(handle, Grown):
+        handle.let_go()
     child = Child(process.name, handle, output)
     return Life(child, lives.create_task(child.live(pipe, guard)))
+
+
+async def _grown(process: Process, output: int, zygote: Zygote | None) -> Grown | None:
+    order = order_of(process.argv, process.environment, ROOT)
+    if zygote is None or order is None:
+        return None
+    try:
+        return await zygote.start(order, output)
+    except OSError:
+        # It saves memory and time; nobody depends on it.
+        return None
+
+
+async def _executed(process: Process, output: int) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *process.argv,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=output,
+        stderr=asyncio.subprocess.STDOUT,
+        env=dict(process.environment),
+        cwd=ROOT,
+        start_new_session=True,
+    )
 
 
 @dataclass(frozen=True, slots=True)

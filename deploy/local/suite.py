@@ -19,16 +19,18 @@ from deploy.local.processes import SUITE, Row, ports_of, processes
 from deploy.local.settings import ROOT, LocalSettings
 from deploy.local.stopping import stoppable
 from deploy.local.supervisor import Options, running
+from deploy.local.zygote import Zygote
 
 _LOCK = "lock"
 
 
-async def run_suite(settings: LocalSettings, rows: Sequence[Row] = SUITE) -> None:
+async def run_suite(settings: LocalSettings, rows: Sequence[Row] = SUITE, zygote: Zygote | None = None) -> None:
     """Runs the suite until it is asked to stop.
 
     Args:
         settings: Where its state is, and how patient to be.
         rows: What runs.
+        zygote: Makes its processes.
 
     Raises:
         ConfigurationError: A setting is wrong, a port is taken, or the suite runs already.
@@ -49,7 +51,7 @@ async def run_suite(settings: LocalSettings, rows: Sequence[Row] = SUITE) -> Non
                 gone=stop.ask,
             )
             terminal.note(f"starting {', '.join(process.name for process in suite)}")
-            async with running(suite, terminal, stop, Options(ready_seconds=settings.ready_seconds)):
+            async with running(suite, terminal, stop, Options(ready_seconds=settings.ready_seconds), zygote):
                 terminal.plain(welcome(rows, chosen, folder, makers, time.monotonic() - began))
                 await asyncio.Event().wait()
         terminal.note("stopped")

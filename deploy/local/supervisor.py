@@ -12,6 +12,7 @@ from deploy.local.child import Child, Life, Watchdog, guarding, start
 from deploy.local.output import Output
 from deploy.local.processes import Process
 from deploy.local.stopping import StopRequest
+from deploy.local.zygote import Zygote
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,11 @@ class SuiteFailed(Exception):  # noqa: N818 - reads as what happened
 
 @asynccontextmanager
 async def running(
-    suite: Sequence[Process], output: Output, stop: StopRequest, options: Options | None = None
+    suite: Sequence[Process],
+    output: Output,
+    stop: StopRequest,
+    options: Options | None = None,
+    zygote: Zygote | None = None,
 ) -> AsyncIterator[None]:
     """Runs `suite`: enters the context once every process serves, and ends them all when it is left.
 
@@ -49,6 +54,7 @@ async def running(
         output: Where the processes' lines go.
         stop: Ends the wait for an orderly stop when it becomes urgent.
         options: How patient to be.
+        zygote: Makes the processes of the first start; it is ended after that.
 
     Raises:
         SuiteFailed: A process died before all were ready, was not ready in time, or kept dying.
@@ -56,16 +62,18 @@ async def running(
     options = options or Options()
     try:
         async with guarding(options.stop_seconds) as guard, asyncio.TaskGroup() as lives:
-            supervisor = _Supervisor(suite, output, guard, lives, options)
+            supervisor = _Supervisor(suite, output, guard, lives, options, zygote)
             try:
                 async with asyncio.TaskGroup() as group:
                     keepers = [group.create_task(supervisor.keep(process)) for process in suite]
                     await supervisor.all_ready()
+                    supervisor.started()
                     yield
                     for keeper in keepers:
                         keeper.cancel()
             finally:
                 stop.ending()
+                supervisor.started()
                 await supervisor.stop(stop.urgent)
     except BaseExceptionGroup as failures:
         # Of several failures at once the first is told: the others mostly follow from it.
@@ -80,12 +88,14 @@ class _Supervisor:
         guard: Watchdog,
         lives: asyncio.TaskGroup,
         options: Options,
+        zygote: Zygote | None,
     ) -> None:
         self._suite = suite
         self._output = output
         self._guard = guard
         self._lives = lives
         self._options = options
+        self._zygote = zygote
         self._ready = {process.name: asyncio.Event() for process in suite}
         self._all_ready = False
         self._current: dict[str, Life] = {}
@@ -99,6 +109,12 @@ class _Supervisor:
         except TimeoutError:
             raise SuiteFailed("\n".join(self._not_ready())) from None
         self._all_ready = True
+
+    def started(self) -> None:
+        """Ends the zygote, which weighs as much as all that it has made."""
+        if self._zygote is not None:
+            self._zygote.end()
+            self._zygote = None
 
     async def keep(self, process: Process) -> None:
         """Starts `process`, and again each time that it dies."""
@@ -144,7 +160,7 @@ class _Supervisor:
 
     async def _start(self, process: Process) -> Life:
         try:
-            life = await start(process, self._output, self._guard, self._lives)
+            life = await start(process, self._output, self._guard, self._lives, self._zygote)
         except OSError as error:
             raise SuiteFailed(f"{process.name} can not be started: {process.argv[0]}: {error.strerror}.") from None
         self._current[process.name] = life

@@ -73,6 +73,7 @@ def test_a_process_that_has_ended_weighs_nothing() -> None:
         (["/venv/bin/python", "-m", "services.tts"], "services.tts"),
         (["/venv/bin/python", "-I", "-S", "/suite/deploy/local/watchdog.py", "4"], "watchdog"),
         (["/opt/envoy", "--config-path", "x"], "envoy"),
+        (["/venv/bin/python -m services.video"], "services.video"),
     ],
 )
 def test_a_program_is_called_by_its_module_or_its_file(command: list[str], name: str) -> None:
