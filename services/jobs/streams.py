@@ -159,17 +159,15 @@ async def _made(client: Client, options: StreamOptions) -> Streams:
     async def bucket(name: str, *, told: bool = False, lasts: bool = False) -> KeyValue:
         republish = api.RePublish(f"$KV.{name}.>", f"{TOLD}.{name}.>") if told else None
         # Not direct: what one has written oneself must be read, from whichever replica.
+        age_seconds = None if lasts else options.retention_seconds + _MARGIN_SECONDS
         try:
             return await jetstream.create_key_value(
-                bucket=name,
-                ttl=None if lasts else options.retention_seconds + _MARGIN_SECONDS,
-                replicas=options.replicas,
-                direct=False,
-                republish=republish,
+                bucket=name, ttl=age_seconds, replicas=options.replicas, direct=False, republish=republish
             )
         except BadRequestError:
-            # It was made with other settings, by whoever was first; they are not changed under its readers.
-            log.warning("a bucket has other settings than configured", bucket=name)
+            # It was made with other settings; those that may change follow whoever starts last.
+            found = (await jetstream.stream_info(f"KV_{name}")).config
+            await jetstream.update_stream(found.evolve(max_age=age_seconds or 0, num_replicas=options.replicas))
             return await jetstream.key_value(name)
 
     return Streams(
@@ -180,6 +178,21 @@ async def _made(client: Client, options: StreamOptions) -> Streams:
         requests=await bucket(REQUESTS),
         secrets=await bucket(SECRETS, lasts=True),
     )
+
+
+async def pulling(
+    jetstream: JetStreamContext, stream: str, config: api.ConsumerConfig
+) -> JetStreamContext.PullSubscription:
+    """Returns what takes messages as one of many takers of the same name, who share them.
+
+    Args:
+        jetstream: Where the stream is.
+        stream: Its name.
+        config: How messages are taken; it is that of all takers from now on.
+    """
+    # With the library's own pull_subscribe the first taker would decide for ever.
+    await jetstream.add_consumer(stream, config)
+    return await jetstream.pull_subscribe_bind(config.durable_name, stream)
 
 
 async def _stream(jetstream: JetStreamContext, config: api.StreamConfig) -> None:

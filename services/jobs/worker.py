@@ -17,7 +17,7 @@ from services.common.log import logger, request_id
 from services.jobs.board import Board, Wish, webhook_request_id
 from services.jobs.lease import Lease, LeaseLostError, Result
 from services.jobs.record import Failure, Record, Status
-from services.jobs.streams import CANCELS, QUEUE, RUN, TOLD, Streams
+from services.jobs.streams import CANCELS, QUEUE, RUN, TOLD, Streams, pulling
 
 log = logger(__name__)
 
@@ -133,11 +133,12 @@ class Worker:
                     jobs.create_task(self._guarded(message))
 
     async def _consumer(self, kind: str) -> JetStreamContext.PullSubscription:
-        return await self._streams.jetstream.pull_subscribe(
-            f"{RUN}.{kind}.*",
-            durable=f"worker-{kind}",
-            stream=QUEUE,
-            config=api.ConsumerConfig(
+        return await pulling(
+            self._streams.jetstream,
+            QUEUE,
+            api.ConsumerConfig(
+                durable_name=f"worker-{kind}",
+                filter_subject=f"{RUN}.{kind}.*",
                 ack_policy=api.AckPolicy.EXPLICIT,
                 ack_wait=self._options.lease_seconds,
                 # The record counts attempts: a message that was delivered too often would stay in the queue for ever.

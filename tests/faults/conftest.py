@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -79,27 +80,35 @@ async def replicate(tmp_path: Path) -> AsyncIterator[FakeReplicate]:
         yield fake
 
 
-@pytest.fixture
-async def fleet(tmp_path: Path, replicate: FakeReplicate) -> AsyncIterator[Fleet]:
-    """All services and one worker, with a picture of Alice's in the store."""
-    storage = StorageSettings(storage="local", storage_dir=tmp_path / "objects")
+@asynccontextmanager
+async def fleet_of(folder: Path, replicate: FakeReplicate, variables: Mapping[str, str]) -> AsyncIterator[Fleet]:
+    """Yields processes of which none runs yet, with a picture of Alice's in the store."""
+    storage = StorageSettings(storage="local", storage_dir=folder / "objects")
     async with open_object_store(storage) as store:
         await store.put(PICTURE, picture(Size(160, 120)), ObjectSpec("image/png", {"owner": ALICE}))
     made = Fleet(
-        tmp_path,
+        folder,
         {
             "REPLICATE_API_TOKEN": API_TOKEN,
             "REPLICATE_BASE_URL": replicate.base_url,
             "REPLICATE_TIMEOUT_SECONDS": "20",
             "MEDIA_FETCH_ALLOW": "127.0.0.1",
+            **variables,
         },
     )
     try:
-        await made.start("nats")
-        await made.start("tts", "video", "worker")
         yield made
     finally:
         made.close()
+
+
+@pytest.fixture
+async def fleet(tmp_path: Path, replicate: FakeReplicate) -> AsyncIterator[Fleet]:
+    """The services that films need, and one worker."""
+    async with fleet_of(tmp_path, replicate, {}) as made:
+        await made.start("nats")
+        await made.start("tts", "video", "worker")
+        yield made
 
 
 @pytest.fixture

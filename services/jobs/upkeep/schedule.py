@@ -12,7 +12,7 @@ from nats.js import JetStreamContext, api
 from nats.js.errors import NotFoundError
 
 from services.common.log import logger
-from services.jobs.streams import DUE, UPKEEP, WHEN, Streams
+from services.jobs.streams import DUE, UPKEEP, WHEN, Streams, pulling
 
 log = logger(__name__)
 
@@ -59,12 +59,16 @@ class Schedule:
 
     async def _subscribed(self) -> JetStreamContext.PullSubscription:
         await self._plan()
-        return await self._streams.jetstream.pull_subscribe(
-            f"{DUE}.{ROUND}",
-            durable=f"upkeep-{ROUND}",
-            stream=UPKEEP,
-            config=api.ConsumerConfig(
-                ack_policy=api.AckPolicy.EXPLICIT, ack_wait=self._lease_seconds, max_deliver=-1, max_ack_pending=1
+        return await pulling(
+            self._streams.jetstream,
+            UPKEEP,
+            api.ConsumerConfig(
+                durable_name=f"upkeep-{ROUND}",
+                filter_subject=f"{DUE}.{ROUND}",
+                ack_policy=api.AckPolicy.EXPLICIT,
+                ack_wait=self._lease_seconds,
+                max_deliver=-1,
+                max_ack_pending=1,
             ),
         )
 

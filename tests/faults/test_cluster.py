@@ -1,0 +1,154 @@
+"""Jobs in a cluster of three, as docs/jobs.md configures it: one node may be lost, and no job is with it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from deploy.local.readiness import check_for
+from deploy.nats.__main__ import server
+from services.common.errors import MediaError, Reason
+from services.jobs.board import Board
+from services.jobs.record import Status
+from services.jobs.streams import QUEUE, STATE, StreamOptions, Streams, open_streams
+from tests.fakes.edge import free_ports
+from tests.fakes.replicate import FakeReplicate
+from tests.faults.conftest import Jobs, fleet_of, working
+from tests.faults.fleet import Fleet
+
+pytestmark = pytest.mark.timeout(150)
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "jobs.md"
+NODES = ("nats-1", "nats-2", "nats-3")
+
+
+class Cluster:
+    """Three real servers, each with a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        (block,) = re.findall(r"```text\n(server_name: .+?)```", DOCUMENT.read_text(), re.DOTALL)
+        clients, monitors, routes = (dict(zip(NODES, free_ports(3), strict=True)) for _ in range(3))
+        self.urls = tuple(f"nats://127.0.0.1:{port}" for port in clients.values())
+        self._monitors = monitors
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._configurations: dict[str, Path] = {}
+        for name in NODES:
+            text = (
+                block.replace("server_name: nats-1", f"server_name: {name}")
+                .replace("0.0.0.0:4222", f"127.0.0.1:{clients[name]}")
+                .replace("127.0.0.1:8222", f"127.0.0.1:{monitors[name]}")
+                .replace("0.0.0.0:6222", f"127.0.0.1:{routes[name]}")
+                .replace("/data", str(folder / name))
+            )
+            for node in NODES:
+                text = text.replace(f"nats://{node}:6222", f"nats://127.0.0.1:{routes[node]}")
+            self._configurations[name] = folder / f"{name}.conf"
+            self._configurations[name].write_text(text)
+
+    def start(self, name: str) -> None:
+        """Starts a node."""
+        command = (server(), "-c", self._configurations[name])
+        self._running[name] = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def kill(self, name: str) -> None:
+        """Ends a node as a crash does."""
+        process = self._running.pop(name)
+        process.kill()
+        process.wait()
+
+    async def serves(self, name: str) -> None:
+        """Waits until a node is one of the cluster."""
+        healthy = check_for(f"http://127.0.0.1:{self._monitors[name]}/healthz")
+        async with asyncio.timeout(30):
+            while not await healthy():  # noqa: ASYNC110 - another process
+                await asyncio.sleep(0.05)
+
+    def close(self) -> None:
+        """Ends all of them."""
+        for name in list(self._running):
+            self.kill(name)
+
+
+@pytest.fixture
+async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
+    made = Cluster(tmp_path)
+    try:
+        for name in NODES:
+            made.start(name)
+        for name in NODES:
+            await made.serves(name)
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture
+async def streams(cluster: Cluster) -> AsyncIterator[Streams]:
+    async with open_streams(StreamOptions(cluster.urls, replicas=3), "test") as opened:
+        yield opened
+
+
+@pytest.fixture
+async def fleet(cluster: Cluster, streams: Streams, tmp_path: Path, replicate: FakeReplicate) -> AsyncIterator[Fleet]:
+    """One worker and the services that films need, before the cluster."""
+    variables = {"NATS_URL": ",".join(cluster.urls), "JOBS_REPLICAS": "3"}
+    async with fleet_of(tmp_path, replicate, variables) as made:
+        await made.start("tts", "video", "worker")
+        yield made
+
+
+@pytest.fixture
+async def jobs(streams: Streams) -> Jobs:
+    return Jobs(Board(streams))
+
+
+async def accepted(jobs: Jobs) -> str:
+    """Returns the id of a job, asked for again under the same name until it is accepted."""
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                return await jobs.animate(request_id="after the loss")
+            except MediaError as error:
+                if error.reason is not Reason.UNAVAILABLE:
+                    raise
+            await asyncio.sleep(0.2)
+
+
+async def test_the_loss_of_the_node_that_leads_loses_no_job(
+    cluster: Cluster, streams: Streams, fleet: Fleet, jobs: Jobs, replicate: FakeReplicate
+) -> None:
+    replicate.runs.append(working())
+    before = await jobs.animate()
+    await replicate.until(lambda: replicate.created == 1, within_seconds=30)
+    queue = (await streams.jetstream.stream_info(QUEUE)).cluster
+    assert queue is not None
+    assert queue.leader is not None
+    lost = queue.leader
+    cluster.kill(lost)
+    after = await accepted(jobs)
+    replicate.move("p1", "succeeded")
+    for job_id in (before, after):
+        assert (await jobs.ended(job_id)).status is Status.SUCCEEDED
+    assert replicate.created == 2
+    cluster.start(lost)
+    await cluster.serves(lost)
+
+
+async def test_without_a_majority_no_job_is_accepted_falsely(cluster: Cluster, streams: Streams, jobs: Jobs) -> None:
+    state = (await streams.jetstream.stream_info(f"KV_{STATE}")).config
+    assert state.num_replicas == 3
+    for name in NODES[1:]:
+        cluster.kill(name)
+    with pytest.raises(MediaError) as refused:
+        await jobs.animate(request_id="lonely")
+    assert refused.value.reason is Reason.UNAVAILABLE
+    for name in NODES[1:]:
+        cluster.start(name)
+    async with asyncio.timeout(60):
+        job_id = await accepted(jobs)
+    assert (await jobs.known(job_id)).status is Status.QUEUED
