@@ -105,7 +105,10 @@ SUITE: tuple[Row, ...] = (
         name="worker",
         purpose="works on jobs",
         command=("python", "-m", "services.jobs.work"),
-        ports=(Port("WORKER_PORT", 50055, "health of the worker"),),
+        ports=(
+            Port("WORKER_PORT", 50055, "health of the worker"),
+            Port("WORKER_METRICS_PORT", 9467, "Prometheus metrics of the worker"),
+        ),
         ready="grpc://127.0.0.1:{WORKER_PORT}/services.jobs.work",
         after=("nats",),
     ),

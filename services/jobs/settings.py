@@ -129,3 +129,10 @@ class WorkerSettings(QueueSettings):
     port: int = Field(
         50055, ge=0, le=65535, validation_alias="WORKER_PORT", description="Port of the worker's health (gRPC)."
     )
+    metrics_port: int = Field(
+        9467,
+        ge=0,
+        le=65535,
+        validation_alias="WORKER_METRICS_PORT",
+        description="Port where the worker shows Prometheus metrics. 0: nowhere.",
+    )

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 import nats.errors
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext, api
+from prometheus_client import CollectorRegistry
 
 from services.common.errors import MediaError, Reason
 from services.common.log import logger, request_id
 from services.jobs.board import Board, Wish, webhook_request_id
 from services.jobs.lease import Lease, LeaseLostError, Result
+from services.jobs.metrics import JobMetrics
 from services.jobs.record import Failure, Record, Status
 from services.jobs.streams import CANCELS, QUEUE, RUN, TOLD, Streams, pulling
 
@@ -85,15 +87,25 @@ class Worker:
         board: Accepts webhooks, which are jobs, too.
         work: What each kind is done by.
         options: How it works.
+        metrics: Counts what it does; None where nobody asks.
     """
 
-    def __init__(self, streams: Streams, board: Board, work: Mapping[str, Work], options: WorkerOptions) -> None:
+    def __init__(
+        self,
+        streams: Streams,
+        board: Board,
+        work: Mapping[str, Work],
+        options: WorkerOptions,
+        metrics: JobMetrics | None = None,
+    ) -> None:
         self._streams = streams
         self._board = board
         self._work = work
         self._options = options
         self._running: dict[str, asyncio.Task[Result]] = {}
         self._free = asyncio.Semaphore(options.slots)
+        self._metrics = metrics or JobMetrics(CollectorRegistry())
+        self._metrics.watch(lambda: self.at_work)
 
     @property
     def at_work(self) -> int:
@@ -163,6 +175,7 @@ class Worker:
         try:
             await self._settle(message, record)
         except LeaseLostError:
+            self._metrics.lost(record.kind)
             log.warning("another worker has this job", job=record.job_id)
         except Exception as error:  # noqa: BLE001 - whatever it is, this worker goes on, and the lease runs out
             log.warning("a job is left to be taken again", job=record.job_id, error_type=type(error).__name__)
@@ -236,6 +249,7 @@ class Worker:
 
     async def _failed(self, lease: Lease, message: Msg, work: Work, error: Exception) -> None:
         failure = _failure(error, lease.record.stage)
+        self._metrics.failed(lease.record.kind, failure.reason)
         log.warning(
             "an attempt failed",
             job=lease.record.job_id,
@@ -256,6 +270,7 @@ class Worker:
 
     async def _end(self, lease: Lease, message: Msg, status: Status, failure: Failure | None = None) -> None:
         await lease.write(lease.record.ended(status, failure))
+        self._metrics.ended(lease.record)
         log.info("a job ended", job=lease.record.job_id, kind=lease.record.kind, status=status.value)
         await self._finished(lease, message)
 

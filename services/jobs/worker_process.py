@@ -7,14 +7,18 @@ import os
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
+from prometheus_client import CollectorRegistry
+
 from services.common.channel import open_channel
 from services.common.fetch import open_fetcher
 from services.common.findings import log_findings
 from services.common.log import logger
+from services.common.metrics import served_metrics
 from services.common.server import ServerOptions, running_server, stop_signal
 from services.common.storage import open_object_store
 from services.jobs.board import Board
 from services.jobs.findings import findings
+from services.jobs.metrics import JobMetrics
 from services.jobs.pipelines.steps import Steps
 from services.jobs.pipelines.table import work
 from services.jobs.process import stream_options
@@ -37,7 +41,10 @@ HEALTH_NAME = "services.jobs.work"
 async def main(settings: WorkerSettings) -> None:
     """Works until asked to stop; jobs in its hands are given back."""
     log_findings(findings(settings))
+    registry = CollectorRegistry()
+    metrics = JobMetrics(registry)
     async with AsyncExitStack() as stack:
+        stack.enter_context(served_metrics(registry, settings.host, settings.metrics_port, "WORKER_METRICS_PORT"))
         streams = await stack.enter_async_context(open_streams(stream_options(settings), "services.jobs.worker"))
         channels = [
             await stack.enter_async_context(open_channel(address))
@@ -52,7 +59,7 @@ async def main(settings: WorkerSettings) -> None:
             "webhook": webhook_work(board, Secrets(streams), fetcher, settings.fleet),
         }
         options = WorkerOptions(f"{settings.name}-{os.getpid()}", settings.slots, settings.lease_seconds)
-        worker = Worker(streams, board, kinds, options)
+        worker = Worker(streams, board, kinds, options, metrics)
         store = await stack.enter_async_context(open_object_store(settings))
         upkeep = Round(
             streams,
@@ -60,6 +67,7 @@ async def main(settings: WorkerSettings) -> None:
             Disposal(services, settings.call_seconds),
             store,
             RoundOptions(settings.retention_days * 86_400, settings.delete_results),
+            metrics,
         )
         schedule = Schedule(streams, upkeep.run, settings.upkeep_seconds, settings.lease_seconds)
         health = ServerOptions(settings.host, settings.port, "WORKER_PORT", notice_seconds=0, grace_seconds=1)

@@ -77,6 +77,7 @@ class Fleet:
             "TTS_METRICS_PORT": "0",
             "IMAGE_METRICS_PORT": "0",
             "VIDEO_METRICS_PORT": "0",
+            "WORKER_METRICS_PORT": "0",
             "TTS_CACHING_ENABLED": "true",
             "JOBS_LEASE_SECONDS": "1.5",
             "VIDEO_BEGIN_SECONDS": "1",

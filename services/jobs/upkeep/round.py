@@ -17,6 +17,7 @@ from services.common.log import logger
 from services.common.storage import ObjectStore
 from services.jobs.board import Board, Known
 from services.jobs.ids import owner_token, request_token
+from services.jobs.metrics import JobMetrics
 from services.jobs.record import Record, Status
 from services.jobs.streams import CANCELS, QUEUE, REQUESTS, RUN, STATE, Streams
 from services.jobs.upkeep.disposal import Disposal
@@ -49,6 +50,7 @@ class Round:
         disposal: Deletes what they made.
         store: Where drafts of objects may lie about.
         options: What is done.
+        metrics: Counts it.
         now_seconds: Tells the time, in seconds since 1970.
     """
 
@@ -59,6 +61,7 @@ class Round:
         disposal: Disposal,
         store: ObjectStore,
         options: RoundOptions,
+        metrics: JobMetrics,
         now_seconds: Callable[[], float] = time.time,
     ) -> None:
         self._streams = streams
@@ -66,6 +69,7 @@ class Round:
         self._disposal = disposal
         self._store = store
         self._options = options
+        self._metrics = metrics
         self._now_seconds = now_seconds
         self._reading = asyncio.Lock()
         self._queued: dict[str, set[str]] = {}
@@ -94,6 +98,8 @@ class Round:
                 looking.create_task(look(key))
         drafts = await self._store.tidy(SETTLED_SECONDS)
         counts = {name: done[name] for name in (*self._actions, "failed")}
+        for name, count in counts.items():
+            self._metrics.upkept(name, count)
         log.info("a round of upkeep", jobs=done.total(), drafts=drafts, **counts)
 
     async def _looked(self, key: str) -> str:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 from nats.js.errors import NotFoundError
+from prometheus_client import CollectorRegistry
 
 from services.common.errors import MediaError, Reason
 from services.common.storage import ObjectStore
 from services.jobs.board import Board, Selection, Wish
+from services.jobs.metrics import JobMetrics
 from services.jobs.record import Record, Status
 from services.jobs.services import Services
 from services.jobs.streams import CANCELS, QUEUE, REQUESTS, RUN, STATE, StreamOptions, Streams, open_streams
@@ -42,7 +44,10 @@ class House:
     shelves: FakeShelves
     services: Services
     store: ObjectStore
-    ahead_seconds: float = 0.0
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+
+    def __post_init__(self) -> None:
+        self.metrics = JobMetrics(self.registry)
 
     async def job(self, status: Status = Status.QUEUED, wish: Wish = WISH, **fields: object) -> str:
         """Returns the id of a job that stands like this, and has done so from now on."""
@@ -56,7 +61,7 @@ class House:
         chosen = RoundOptions(RETENTION_SECONDS, **options)
         disposal = Disposal(self.services, 10)
         clock = time.time() + after_seconds
-        await Round(self.streams, self.board, disposal, self.store, chosen, lambda: clock).run()
+        await Round(self.streams, self.board, disposal, self.store, chosen, self.metrics, lambda: clock).run()
 
     async def record(self, job_id: str) -> Record | None:
         """Returns what is known of a job of Alice's."""
@@ -91,6 +96,7 @@ async def test_a_job_that_ended_long_ago_is_forgotten_with_all_that_was_written_
         await house.board.get(job_id, "alice")
     assert refused.value.reason is Reason.JOB_NOT_FOUND
     assert house.shelves.deleted == []
+    assert house.registry.get_sample_value("media_jobs_upkeep_total", {"action": "forgotten"}) == 1
 
 
 async def test_what_it_made_is_deleted_in_its_owners_name_if_that_is_wanted(house: House) -> None:

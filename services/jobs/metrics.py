@@ -1,0 +1,75 @@
+"""What the operator's dashboards count of jobs, in each worker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from services.jobs.record import Record, now
+
+_SECONDS = (1, 2.5, 5, 10, 20, 40, 80, 160, 320, 640, 1280, 3600, 14_400)
+
+
+class JobMetrics:
+    """Counters of a worker.
+
+    Args:
+        registry: Where they are found by whoever asks for them.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+        self._ended = Counter(
+            "media_jobs_ended",
+            "Jobs that ended here, by kind, by status and by reason (OK where there is none).",
+            ("kind", "status", "reason"),
+            registry=registry,
+        )
+        self._seconds = Histogram(
+            "media_jobs_seconds",
+            "From the acceptance of a job to its end, waiting included, by kind and by status.",
+            ("kind", "status"),
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._failed = Counter(
+            "media_jobs_failed_attempts",
+            "Attempts that failed here, by kind and by reason; the job may go on.",
+            ("kind", "reason"),
+            registry=registry,
+        )
+        self._lost = Counter(
+            "media_jobs_lost_leases",
+            "Jobs that another worker had taken before this one was done.",
+            ("kind",),
+            registry=registry,
+        )
+        self._upkeep = Counter(
+            "media_jobs_upkeep", "Jobs that upkeep has changed, by what it did.", ("action",), registry=registry
+        )
+
+    def ended(self, record: Record) -> None:
+        """Counts a job that has ended."""
+        reason = "OK" if record.failure is None else record.failure.reason
+        self._ended.labels(record.kind, record.status.value, reason).inc()
+        took = datetime.fromisoformat(now()) - datetime.fromisoformat(record.created_at)
+        self._seconds.labels(record.kind, record.status.value).observe(max(0.0, took.total_seconds()))
+
+    def failed(self, kind: str, reason: str) -> None:
+        """Counts an attempt that failed."""
+        self._failed.labels(kind, reason).inc()
+
+    def lost(self, kind: str) -> None:
+        """Counts a job that another worker has."""
+        self._lost.labels(kind).inc()
+
+    def upkept(self, action: str, count: int) -> None:
+        """Counts jobs with which upkeep did something."""
+        self._upkeep.labels(action).inc(count)
+
+    def watch(self, at_work: Callable[[], int]) -> None:
+        """Shows, whenever somebody asks, how many jobs are done at the moment."""
+        running = Gauge("media_jobs_running", "Jobs that this worker does at the moment.", registry=self._registry)
+        running.set_function(at_work)

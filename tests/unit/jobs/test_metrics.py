@@ -1,0 +1,54 @@
+"""What dashboards are told of jobs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from services.jobs.metrics import JobMetrics
+from services.jobs.record import Failure, Status
+from tests.unit.jobs.rig import record_of
+
+
+def test_jobs_are_counted_by_how_they_ended_and_how_long_they_took() -> None:
+    registry = CollectorRegistry()
+    metrics = JobMetrics(registry)
+    began = (datetime.now(UTC) - timedelta(seconds=30)).isoformat()
+    record = record_of("story", created_at=began)
+    metrics.ended(record.ended(Status.SUCCEEDED))
+    metrics.ended(record.ended(Status.FAILED, Failure("CONTENT_BLOCKED", "It was refused.", "image")))
+    for status, reason in (("succeeded", "OK"), ("failed", "CONTENT_BLOCKED")):
+        labels = {"kind": "story", "status": status, "reason": reason}
+        assert registry.get_sample_value("media_jobs_ended_total", labels) == 1
+    taken = registry.get_sample_value("media_jobs_seconds_sum", {"kind": "story", "status": "succeeded"})
+    assert taken == pytest.approx(30, abs=5)
+
+
+def test_a_job_from_a_clock_that_is_ahead_took_no_time() -> None:
+    registry = CollectorRegistry()
+    ahead = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    JobMetrics(registry).ended(record_of("story", created_at=ahead).ended(Status.SUCCEEDED))
+    assert registry.get_sample_value("media_jobs_seconds_sum", {"kind": "story", "status": "succeeded"}) == 0
+
+
+def test_failed_attempts_lost_leases_and_upkeep_are_counted() -> None:
+    registry = CollectorRegistry()
+    metrics = JobMetrics(registry)
+    metrics.failed("animate", "PROVIDER_BUSY")
+    metrics.lost("animate")
+    metrics.upkept("put_back", 2)
+    labels = {"kind": "animate", "reason": "PROVIDER_BUSY"}
+    assert registry.get_sample_value("media_jobs_failed_attempts_total", labels) == 1
+    assert registry.get_sample_value("media_jobs_lost_leases_total", {"kind": "animate"}) == 1
+    assert registry.get_sample_value("media_jobs_upkeep_total", {"action": "put_back"}) == 2
+
+
+def test_what_is_at_work_is_asked_for_when_somebody_looks() -> None:
+    registry = CollectorRegistry()
+    at_work = [3]
+    JobMetrics(registry).watch(lambda: at_work[0])
+    assert registry.get_sample_value("media_jobs_running") == 3
+    at_work[0] = 0
+    assert registry.get_sample_value("media_jobs_running") == 0
