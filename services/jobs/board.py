@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -166,13 +168,16 @@ class Board:
         except KeyNotFoundError:
             return False
 
-    async def watch(self, job_id: str, principal: str, after_revision: int = 0) -> AsyncIterator[Known]:
+    async def watch(
+        self, job_id: str, principal: str, after_revision: int = 0, *, repeat_seconds: float = math.inf
+    ) -> AsyncIterator[Known]:
         """Yields a job whenever it has changed, until it has ended.
 
         Args:
             job_id: Which one.
             principal: Whose it is.
             after_revision: The change that the caller knows; only later ones are yielded.
+            repeat_seconds: After how long without a change the job is yielded again, as it is.
 
         Raises:
             MediaError: JOB_NOT_FOUND, UNAVAILABLE at the beginning; later, whoever is silent comes back.
@@ -182,10 +187,11 @@ class Board:
         told = await self._streams.client.subscribe(f"{TOLD}.{STATE}.{key}")
         try:
             known: Known | None = await self.get(job_id, principal)
-            seen = after_revision
+            seen, told_at = after_revision, time.monotonic()
             while True:
-                if known is not None and known.revision > seen:
-                    seen = known.revision
+                is_silent = time.monotonic() - told_at >= repeat_seconds
+                if known is not None and (known.revision > seen or is_silent):
+                    seen, told_at = known.revision, time.monotonic()
                     yield known
                 if known is not None and known.record.status.is_final:
                     return

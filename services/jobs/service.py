@@ -22,6 +22,8 @@ log = logger(__name__)
 
 SERVICE_NAME = jobs_pb2.DESCRIPTOR.services_by_name["JobService"].full_name
 DEFAULT_PAGE_SIZE = 20
+REPEAT_SECONDS = 20.0
+"""After how long a watcher is told an unchanged job again: balancers cut streams that are silent for a minute."""
 _ALIGNMENT_SECONDS = 10.0
 
 Context = grpc.aio.ServicerContext[object, object]
@@ -88,7 +90,9 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
     ) -> AsyncIterator[jobs_pb2.WatchJobResponse]:
         """Tells every change of a job."""
         principal = principal_of(context)
-        async for known in self._board.watch(request.id, principal, request.after_revision):
+        async for known in self._board.watch(
+            request.id, principal, request.after_revision, repeat_seconds=REPEAT_SECONDS
+        ):
             yield jobs_pb2.WatchJobResponse(job=await self._told(known))
 
     async def ListWebhookDeliveries(

@@ -123,7 +123,7 @@ class JobServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchJob(self, request, context):
-        """Tells every change of a job until it has ended, from any replica.
+        """Tells every change of a job until it has ended, from any replica. Without a change for 20 seconds, the job is told again as it is.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

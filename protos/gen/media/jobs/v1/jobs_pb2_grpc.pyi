@@ -48,7 +48,7 @@ class JobServiceStub:
     CancelJob: _grpc.UnaryUnaryMultiCallable[_jobs_pb2.CancelJobRequest, _jobs_pb2.CancelJobResponse]
     """Ends a job, and what providers do for it. A job that has ended stays as it is."""
     WatchJob: _grpc.UnaryStreamMultiCallable[_jobs_pb2.WatchJobRequest, _jobs_pb2.WatchJobResponse]
-    """Tells every change of a job until it has ended, from any replica."""
+    """Tells every change of a job until it has ended, from any replica. Without a change for 20 seconds, the job is told again as it is."""
     ListWebhookDeliveries: _grpc.UnaryUnaryMultiCallable[_jobs_pb2.ListWebhookDeliveriesRequest, _jobs_pb2.ListWebhookDeliveriesResponse]
     """Lists what was sent to the job's webhook."""
     RotateWebhookSecret: _grpc.UnaryUnaryMultiCallable[_jobs_pb2.RotateWebhookSecretRequest, _jobs_pb2.RotateWebhookSecretResponse]
@@ -74,7 +74,7 @@ class JobServiceAsyncStub(JobServiceStub):
     CancelJob: _aio.UnaryUnaryMultiCallable[_jobs_pb2.CancelJobRequest, _jobs_pb2.CancelJobResponse]  # type: ignore[assignment]
     """Ends a job, and what providers do for it. A job that has ended stays as it is."""
     WatchJob: _aio.UnaryStreamMultiCallable[_jobs_pb2.WatchJobRequest, _jobs_pb2.WatchJobResponse]  # type: ignore[assignment]
-    """Tells every change of a job until it has ended, from any replica."""
+    """Tells every change of a job until it has ended, from any replica. Without a change for 20 seconds, the job is told again as it is."""
     ListWebhookDeliveries: _aio.UnaryUnaryMultiCallable[_jobs_pb2.ListWebhookDeliveriesRequest, _jobs_pb2.ListWebhookDeliveriesResponse]  # type: ignore[assignment]
     """Lists what was sent to the job's webhook."""
     RotateWebhookSecret: _aio.UnaryUnaryMultiCallable[_jobs_pb2.RotateWebhookSecretRequest, _jobs_pb2.RotateWebhookSecretResponse]  # type: ignore[assignment]
@@ -133,7 +133,7 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _jobs_pb2.WatchJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_jobs_pb2.WatchJobResponse], _abc.AsyncIterator[_jobs_pb2.WatchJobResponse]]:
-        """Tells every change of a job until it has ended, from any replica."""
+        """Tells every change of a job until it has ended, from any replica. Without a change for 20 seconds, the job is told again as it is."""
 
     @_abc_1.abstractmethod
     def ListWebhookDeliveries(
