@@ -108,7 +108,7 @@ def running_rows(
         BenchError: A process ends or does not become ready; the text has its last lines.
     """
     chosen = choose_free(ports_of(rows))
-    made = processes(rows, chosen, jwks_file=ensure_identity(folder), log_format="json")
+    made = processes(rows, chosen, jwks_file=ensure_identity(folder), log_format="json", folder=folder)
     with _guard() as guard, ExitStack() as stack:
         pids = {row.name: stack.enter_context(_running(row, folder, variables, guard)) for row in made}
         yield pids, chosen

@@ -1,4 +1,4 @@
-"""Runs the suite locally, has it speak a sentence, examines its configuration, or prints a token for it."""
+"""Runs the suite locally, has it make a film that talks, examines its configuration, or prints a token for it."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ from pathlib import Path
 
 from deploy.local.demo import Wish, demonstrate
 from deploy.local.doctor import as_json, examine, report
+from deploy.local.film_client import FilmFailed, Script
 from deploy.local.folder import prepare
 from deploy.local.identity import issue_token
 from deploy.local.settings import LocalSettings
-from deploy.local.speech_client import SpeechFailed
 from deploy.local.suite import run_suite
 from deploy.local.supervisor import SuiteFailed
+from deploy.local.zygote import conceived
 from services.common.findings import Level
 from services.common.settings import ConfigurationError, load, refuse_to_start
 
-_SENTENCE = "Hello! This sentence was spoken by the media suite, and you could hear it while it was still being made."
+_TEXT = "Hello! I am a cat, and until just now I was only a picture. Now I can tell you all about the sea."
+_PROMPT = "A friendly cat that looks out of a window at the sea"
+_MOTION = "zoom in slowly"
 _VARIABLES = """\
 environment variables (all of them: docs/configuration.md):
   MEDIA_PORT         port of the edge, 8080 by default; the inner ports move along with it
@@ -36,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(options.command(load(LocalSettings), options))
     except ConfigurationError as error:
         refuse_to_start(error)
-    except (SuiteFailed, SpeechFailed) as error:
+    except (SuiteFailed, FilmFailed) as error:
         sys.stderr.write(f"\n{error}\n")
         return 1
 
@@ -49,10 +52,13 @@ def _parser() -> argparse.ArgumentParser:
     run = _with_variables(commands.add_parser("run", help="run the whole suite until Ctrl-C", description=text))
     run.set_defaults(command=_run)
 
-    text = "Starts the suite on free ports, has one sentence spoken to an MP3 and its alignment, and stops."
-    demo = _with_variables(commands.add_parser("demo", help="have one sentence spoken to files", description=text))
-    demo.add_argument("--text", default=_SENTENCE, help="what to say (default: a sentence about itself)")
+    text = "Starts a suite on free ports, has it make a film that talks from one still and one text, and stops."
+    demo = _with_variables(commands.add_parser("demo", help="have a film made that talks", description=text))
+    demo.add_argument("--text", default=_TEXT, help="what is said (default: a cat introduces itself)")
     demo.add_argument("--voice", default="", help="name or id of the voice (default: the suite's)")
+    demo.add_argument("--picture", type=_content, metavar="FILE", help="the still (default: one is painted)")
+    demo.add_argument("--prompt", default=_PROMPT, help="what is painted where there is no --picture (default: a cat)")
+    demo.add_argument("--motion", default=_MOTION, help=f"what happens to the picture (default: {_MOTION})")
     demo.add_argument("--output", type=Path, metavar="DIR", help="folder for the files (default: .run/demo)")
     demo.set_defaults(command=_demo)
 
@@ -76,13 +82,16 @@ def _with_variables(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 
 def _run(settings: LocalSettings, _: argparse.Namespace) -> int:
-    asyncio.run(run_suite(settings))
+    with conceived() as zygote:
+        asyncio.run(run_suite(settings, zygote=zygote))
     return 0
 
 
 def _demo(settings: LocalSettings, options: argparse.Namespace) -> int:
-    wish = Wish(options.text, options.voice, options.output)
-    return 0 if asyncio.run(demonstrate(settings, wish)) else _STOPPED
+    script = Script(options.text, options.voice, options.motion)
+    wish = Wish(script, options.prompt, options.picture, options.output)
+    with conceived() as zygote:
+        return 0 if asyncio.run(demonstrate(settings, wish, zygote=zygote)) else _STOPPED
 
 
 def _doctor(_: LocalSettings, options: argparse.Namespace) -> int:
@@ -109,6 +118,13 @@ def _positive(text: str) -> float:
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError("must be greater than 0")
     return value
+
+
+def _content(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"can not read {path} ({error.strerror})") from None
 
 
 if __name__ == "__main__":

@@ -1,49 +1,64 @@
-"""`python -m deploy.local demo`: starts the suite, has one sentence spoken through the edge, and stops."""
+"""`python -m deploy.local demo`: starts a suite, has it make a film that talks from a still and a text, and stops."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 import aiohttp
 
+from deploy.local.engines import engines
+from deploy.local.film_client import FilmFailed, Script, begin, download, follow, paint, result_of, upload
 from deploy.local.folder import locked, prepare
 from deploy.local.identity import ensure_identity, issue_token
 from deploy.local.output import Files
 from deploy.local.ports import EDGE, LOOPBACK, choose_free
 from deploy.local.processes import SUITE, Row, ports_of, processes
+from deploy.local.progress import Progress
 from deploy.local.settings import LocalSettings
-from deploy.local.speech_client import fetch_timing, save_speech
 from deploy.local.stopping import stoppable
 from deploy.local.supervisor import Options, running
+from deploy.local.zygote import Zygote
 
-_LOCK = "demo.lock"
-_LIFETIME_SECONDS = 600.0
+_LOCK = "lock"
+_LIFETIME_SECONDS = 3 * 3600.0
+"""Longer than the longest wait for a film."""
+_ALONE: Mapping[str, str] = {"JOBS_REPLICAS": "1"}
+"""What fits a suite whose jobs are on one machine."""
+_NAMES: Mapping[str, str] = {"image": "still", "audio": "speech", "video": "film", "final": "talking"}
+"""What the files are called, by what they are in a job's result."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What the demo makes."""
 
-    text: str
-    """What to say."""
-    voice: str = ""
-    """Name or id of the voice; empty for the suite's default."""
+    script: Script
+    """What is said, and what happens to the picture."""
+    prompt: str
+    """What is painted, where there is no picture."""
+    picture: bytes | None = None
+    """The still; None to have one painted."""
     output: Path | None = None
-    """Folder for the two files; None for `demo` in the folder of the suite's state."""
+    """Folder for the files; None for `demo` in the folder of the suite's state."""
 
 
-async def demonstrate(settings: LocalSettings, wish: Wish, rows: Sequence[Row] = SUITE) -> bool:
-    """Makes speech.mp3 and alignment.json on ports of its own, beside a suite that may be running.
+async def demonstrate(
+    settings: LocalSettings, wish: Wish, rows: Sequence[Row] = SUITE, zygote: Zygote | None = None
+) -> bool:
+    """Makes a film that talks and what it is made of, with a suite of its own beside one that may be running.
 
     Args:
         settings: Where the state is, and how patient to be.
         wish: What to make.
         rows: What runs meanwhile.
+        zygote: Makes its processes.
 
     Returns:
         Whether it came to its end; False if it was asked to stop before.
@@ -51,34 +66,74 @@ async def demonstrate(settings: LocalSettings, wish: Wish, rows: Sequence[Row] =
     Raises:
         ConfigurationError: A setting is wrong, or a demo is running.
         SuiteFailed: A process can not run.
-        SpeechFailed: The suite gave no speech.
+        FilmFailed: The suite gave no film.
     """
-    folder = prepare(settings.run_dir)
-    target = prepare(wish.output or folder / "demo")
+    # Jobs, keys and logs of its own: two suites must not keep their jobs in one folder.
+    folder = prepare(prepare(settings.run_dir) / "demo-suite")
+    target = prepare(wish.output or settings.run_dir / "demo", "--output" if wish.output else "MEDIA_RUN_DIR")
+    makers = engines()
     chosen = choose_free(ports_of(rows))
     logs = folder / "logs"
-    with locked(folder, _LOCK, f"process {os.getpid()}"), stoppable() as stop:
-        suite = processes(rows, chosen, jwks_file=ensure_identity(folder), log_format=settings.log_format)
-        print(f"Starting the suite; its logs are in {logs}")
+    with locked(folder, _LOCK, f"a demo, process {os.getpid()}"), stoppable() as stop:
+        suite = processes(
+            [_by_itself(row) for row in rows],
+            chosen,
+            jwks_file=ensure_identity(folder),
+            log_format=settings.log_format,
+        )
+        print(f"Starting a suite; its logs are in {logs}", *_lines(makers), sep="\n")
         with closing(Files(logs, [process.name for process in suite])) as output:
-            async with running(suite, output, stop, Options(ready_seconds=settings.ready_seconds)):
-                await _speak(f"http://{LOOPBACK}:{chosen[EDGE.variable]}", _token(settings, folder), wish, target)
+            async with running(suite, output, stop, Options(ready_seconds=settings.ready_seconds), zygote):
+                await _film(f"http://{LOOPBACK}:{chosen[EDGE.variable]}", _token(settings, folder), wish, target)
     return not stop.asked
 
 
-async def _speak(edge: str, token: str, wish: Wish, target: Path) -> None:
-    request = {"text": wish.text} | ({"voice": wish.voice} if wish.voice else {})
-    headers = {"Authorization": f"Bearer {token}"}
-    async with aiohttp.ClientSession(edge, headers=headers) as session:
-        audio = await save_speech(session, request, target / "speech.mp3")
-        timing = await fetch_timing(session, request)
-    alignment = target / "alignment.json"
-    alignment.write_text(json.dumps(timing.alignment, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    print(
-        f"{target / 'speech.mp3'}: {timing.duration_seconds:.1f} s of speech by {audio.provider},"
-        f" {audio.size_bytes:,} bytes; the first after {audio.first_byte_seconds * 1000:.0f} ms\n"
-        f"{alignment}: when each of {len(timing.alignment['characters'])} characters is heard"
-    )
+def _by_itself(row: Row) -> Row:
+    """Returns a row that keeps its habits whatever the user set, such as where jobs are or where links lead."""
+    return replace(row, environment={**row.habits, **_ALONE, **row.environment})
+
+
+async def _film(edge: str, token: str, wish: Wish, target: Path) -> None:
+    async with aiohttp.ClientSession(edge, headers={"Authorization": f"Bearer {token}"}) as session:
+        made: dict[str, Any] = {}
+        if wish.picture is None:
+            print("Painting a picture")
+            picture = await paint(session, wish.prompt)
+            made["image"] = picture | {"url": picture["imageUrl"]}
+        else:
+            picture = await upload(session, wish.picture)
+        job_id = await begin(session, picture["key"], wish.script)
+        print(f"The job {job_id} is accepted")
+        with Progress(sys.stdout) as progress:
+            await follow(session, job_id, progress.show)
+        made |= await result_of(session, job_id)
+    print(f"\n{target}/")
+    for medium, name in _NAMES.items():
+        if medium in made:
+            file = target / f"{name}{PurePosixPath(made[medium]['key']).suffix}"
+            await download(made[medium]["url"], file)
+            print(f"  {file.name:<14}  {_described(made[medium])}")
+    _save_timing(made.get("alignment"), target / "alignment.json")
+
+
+def _save_timing(alignment: Mapping[str, Any] | None, file: Path) -> None:
+    if alignment is None:
+        raise FilmFailed("The suite does not know when each character is heard; its logs say why. Run it again.")
+    draft = file.with_name(f"{file.name}.part")
+    draft.write_text(json.dumps(alignment, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    draft.replace(file)
+    print(f"  {file.name:<14}  when each of {len(alignment['characters'])} characters is heard")
+
+
+def _described(medium: Mapping[str, Any]) -> str:
+    seconds = f"{medium['durationSeconds']:.1f} s" if medium.get("durationSeconds") else ""
+    pixels = f"{medium['width']} x {medium['height']}" if medium["width"] else ""
+    # What names nobody was put together by the suite from what others made.
+    return f"{seconds:>6}  {pixels:>11}  by {medium['provider'] or 'the suite'}"
+
+
+def _lines(makers: Mapping[str, str]) -> Iterator[str]:
+    return (f"  {medium:<9} {maker}" for medium, maker in makers.items())
 
 
 def _token(settings: LocalSettings, folder: Path) -> str:

@@ -13,8 +13,12 @@ from services.common.settings import ConfigurationError
 _OWNER_ONLY = 0o700
 
 
-def prepare(folder: Path) -> Path:
+def prepare(folder: Path, setting: str = "MEDIA_RUN_DIR") -> Path:
     """Makes `folder`, for its owner only, and returns its absolute path.
+
+    Args:
+        folder: The folder.
+        setting: What chooses another one, for whoever is told that this one can not be used.
 
     Raises:
         ConfigurationError: It can not be made.
@@ -23,7 +27,7 @@ def prepare(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True, mode=_OWNER_ONLY)
     except OSError as error:
         raise ConfigurationError(
-            f"MEDIA_RUN_DIR: can not use {folder} ({os.strerror(error.errno or 0)}). Set it to a folder of your own."
+            f"{setting}: can not use {folder} ({os.strerror(error.errno or 0)}). Set it to a folder of your own."
         ) from None
     return folder.resolve()
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dotenv import dotenv_values
+
 from deploy.local.ports import EDGE, Chosen, Port
 from deploy.local.readiness import Check, check_for
+from deploy.local.settings import ROOT
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +168,9 @@ def ports_of(rows: Sequence[Row]) -> list[Port]:
     return [port for row in rows for port in row.ports]
 
 
-def processes(rows: Sequence[Row], chosen: Chosen, *, jwks_file: Path, log_format: str) -> list[Process]:
+def processes(
+    rows: Sequence[Row], chosen: Chosen, *, jwks_file: Path, log_format: str, folder: Path = ROOT
+) -> list[Process]:
     """Returns `rows` as commands, each with its environment and its check.
 
     Args:
@@ -173,9 +178,11 @@ def processes(rows: Sequence[Row], chosen: Chosen, *, jwks_file: Path, log_forma
         chosen: The port of each variable.
         jwks_file: Public keys that the edge checks tokens with.
         log_format: How the processes log, `console` or `json`.
+        folder: Where they run, and read a file .env.
     """
     state = jwks_file.parent / "state"
-    environment = _environment(rows, chosen, {"MEDIA_STORAGE_DIR": str(state / "objects")}) | {
+    told = {name for name, value in dotenv_values(folder / ".env").items() if value}
+    environment = _environment(rows, chosen, {"MEDIA_STORAGE_DIR": str(state / "objects")}, told) | {
         "MEDIA_JWT_JWKS_FILE": str(jwks_file),
         "MEDIA_JWT_JWKS_URI": "",
         "MEDIA_STATE_DIR": str(state),
@@ -200,14 +207,18 @@ def _argv(row: Row, chosen: Chosen) -> tuple[str, ...]:
     return (sys.executable if program == "python" else program, *arguments)
 
 
-def _environment(rows: Sequence[Row], chosen: Chosen, habits: Mapping[str, str]) -> dict[str, str]:
+def _environment(
+    rows: Sequence[Row], chosen: Chosen, habits: Mapping[str, str], told: Collection[str]
+) -> dict[str, str]:
     """Returns the user's own environment with the suite's ports and addresses.
 
-    One environment for all: whoever is told an address is told the same.
+    One environment for all: whoever is told an address is told the same. What is `told` by a file .env is left to it,
+    because a variable of the environment would win.
     """
-    environment = dict(habits)
+    every = dict(habits)
     for row in rows:
-        environment |= {name: text.format_map(chosen) for name, text in row.habits.items()}
+        every |= {name: text.format_map(chosen) for name, text in row.habits.items()}
+    environment = {name: value for name, value in every.items() if name not in told}
     environment |= {name: value for name, value in os.environ.items() if value}
     environment |= {variable: str(port) for variable, port in chosen.items()}
     for row in rows:

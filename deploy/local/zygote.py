@@ -22,10 +22,11 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import setproctitle
 
@@ -48,6 +49,7 @@ _SET_CHILD_SUBREAPER = 36
 _MESSAGE_BYTES = 1 << 20
 _PID_BYTES = 8
 _GO = b"+"
+_CLOSED = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,9 @@ class Zygote:
         return Grown(pid, leash)
 
     def end(self) -> None:
-        """Ends the zygote; what it has started goes on."""
+        """Ends the zygote, if it has not ended; what it has started goes on."""
+        if self._wire.fileno() == _CLOSED:
+            return
         self._wire.close()
         os.kill(self._pid, signal.SIGKILL)
         os.waitpid(self._pid, 0)
@@ -164,25 +168,32 @@ def order_of(argv: Sequence[str], environment: Mapping[str, str], folder: Path) 
     return None
 
 
-def conceive(imported: Sequence[str] = IMPORTED) -> Zygote | None:
-    """Returns a zygote, or None where there can be none. To be called before there are threads or an event loop.
+@contextmanager
+def conceived(imported: Sequence[str] = IMPORTED) -> Iterator[Zygote | None]:
+    """Yields a zygote, or None where there can be none; leaving the context ends it, if nobody has before.
 
-    In a process that was started by it, this does not return: it becomes what was ordered.
+    To be entered before there are threads or an event loop. In a process that the zygote has started the context is
+    never entered: it becomes what was ordered.
 
     Args:
         imported: Modules that the copies find imported.
     """
     if sys.platform != "linux" or threading.active_count() > 1:
-        return None
+        yield None
+        return
     ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     _subreaper(wanted=True)
     _freeze()
-    if pid := os.fork():
-        its.close()
-        return Zygote(pid, ours)
-    ours.close()
-    _become(_serve(its, imported))
-    raise AssertionError("a process has ended and goes on")
+    pid = os.fork()
+    if not pid:
+        ours.close()
+        _become(_serve(its, imported))
+    its.close()
+    zygote = Zygote(pid, ours)
+    try:
+        yield zygote
+    finally:
+        zygote.end()
 
 
 def _serve(wire: socket.socket, imported: Sequence[str]) -> Order:
@@ -239,7 +250,7 @@ def _redirect(output: int) -> None:
     os.close(output)
 
 
-def _become(order: Order) -> None:
+def _become(order: Order) -> NoReturn:
     """Runs a module as `python -m` would, in a process that has nothing but memory of the one before."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.clear()

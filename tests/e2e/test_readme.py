@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import ROOT, Suite
+from tests.fakes.media import FFPROBE, ffprobe
 
 README = (ROOT / "README.md").read_text()
 COMMAND_SECONDS = 30
@@ -82,15 +83,37 @@ def checkout(tmp_path: Path) -> Path:
 
 COMMANDS = list(typed())
 START = next(shown for shown in COMMANDS if shown.command == "make run")
+DEMO = next(shown for shown in COMMANDS if shown.command == "make demo")
 
 
 def test_the_start_looks_as_shown(suite: Suite) -> None:
     assert fits(shape(START.output), shape(suite.welcome)), suite.welcome
 
 
-@pytest.mark.parametrize("shown", [shown for shown in COMMANDS if shown is not START and can_be_typed(shown)], ids=str)
+def test_the_demo_looks_as_shown_and_leaves_a_film_that_talks(suite: Suite, checkout: Path) -> None:
+    said = answer(DEMO.command, suite, checkout)
+    assert fits(shape(DEMO.output), shape(said)), said
+    (told,) = re.findall(r"talking\.mp4 +([\d.]+) s +(\d+) x (\d+) ", said)
+    if FFPROBE is not None:
+        film = ffprobe(suite.run_dir / "demo" / "talking.mp4")
+        kinds = {stream["codec_type"]: stream["codec_name"] for stream in film.streams}
+        assert kinds == {"video": "h264", "audio": "aac", "subtitle": "mov_text"}
+        assert float(film.format["duration"]) == pytest.approx(float(told[0]), abs=0.1)
+        picture = film.stream("video")
+        assert (str(picture["width"]), str(picture["height"])) == told[1:]
+
+
+@pytest.mark.parametrize(
+    "shown", [shown for shown in COMMANDS if shown not in (START, DEMO) and can_be_typed(shown)], ids=str
+)
 def test_a_command_answers_as_shown(shown: Typed, suite: Suite, checkout: Path) -> None:
-    command = re.sub(r"localhost:8080", f"localhost:{suite.port}", shown.command)
+    said = answer(shown.command, suite, checkout)
+    assert fits(shape(shown.output), shape(said)), said
+
+
+def answer(command: str, suite: Suite, checkout: Path) -> str:
+    """Types a command in and returns what it says."""
+    command = re.sub(r"localhost:8080", f"localhost:{suite.port}", command)
     for file in checkout.glob("*.py"):
         file.write_text(file.read_text().replace("localhost:8080", f"localhost:{suite.port}"))
     ended = subprocess.run(
@@ -104,7 +127,7 @@ def test_a_command_answers_as_shown(shown: Typed, suite: Suite, checkout: Path) 
         check=False,
     )
     assert ended.returncode == 0, ended.stderr
-    assert fits(shape(shown.output), shape(ended.stdout)), ended.stdout
+    return ended.stdout
 
 
 @pytest.mark.parametrize(

@@ -145,6 +145,9 @@ class FakeReplicate:
         """What takes the place of the answer to an upload."""
         self.secret_answer: Any = {"key": WEBHOOK_SECRET}
         self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self.tells_ids = asyncio.Event()
+        """Predictions that were created are answered once it is set."""
+        self.tells_ids.set()
         self._changed = asyncio.Condition()
 
     @property
@@ -245,6 +248,7 @@ class FakeReplicate:
         model = body.get("version") or "{owner}/{name}".format(**request.match_info)
         self.predictions[prediction_id] = Prediction(prediction_id, run, model, body["input"], self.now(), run.first)
         await self._notify()
+        await self.tells_ids.wait()
         waited_in_vain = "Prefer" in request.headers and run.first not in _ENDED
         return web.json_response(self.told(prediction_id), status=202 if waited_in_vain else 201)
 

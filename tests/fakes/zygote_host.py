@@ -11,7 +11,7 @@ from pathlib import Path
 from deploy.local.child import guarding, start
 from deploy.local.processes import Process
 from deploy.local.settings import ROOT
-from deploy.local.zygote import Zygote, conceive, order_of
+from deploy.local.zygote import Zygote, conceived, order_of
 from tests.fakes.children import Notebook
 from tests.fakes.waiting import until
 
@@ -21,9 +21,10 @@ ENVIRONMENT = {"A_WORD": "given", "PATH": os.environ["PATH"], "PYTHONPATH": str(
 
 def main() -> None:
     """Does what the argument says and prints what came of it as JSON."""
-    zygote = conceive(["wave"])
-    assert zygote is not None
-    sys.stdout.write(json.dumps(asyncio.run(_run(zygote, sys.argv[1]))))
+    with conceived(["wave"]) as zygote:
+        assert zygote is not None
+        told = asyncio.run(_run(zygote, sys.argv[1]))
+    sys.stdout.write(json.dumps({**told, "children": _children()}))
 
 
 async def _run(zygote: Zygote, wish: str) -> dict[str, object]:
@@ -39,9 +40,7 @@ async def _run(zygote: Zygote, wish: str) -> dict[str, object]:
         if wish == "waits":
             life.child.terminate()
         code = await life.end
-    if wish != "has lost its zygote":
-        zygote.end()
-    return {"code": code, "lines": [line for _, line in notebook.lines], "host": os.getpid(), "children": _children()}
+    return {"code": code, "lines": [line for _, line in notebook.lines], "host": os.getpid()}
 
 
 async def _not_let_go(zygote: Zygote) -> dict[str, object]:
@@ -54,7 +53,7 @@ async def _not_let_go(zygote: Zygote) -> dict[str, object]:
     os.close(grown.leash)
     code = await grown.wait()
     zygote.end()
-    return {"code": code, "lines": os.read(reading, 1000).decode().splitlines(), "children": _children()}
+    return {"code": code, "lines": os.read(reading, 1000).decode().splitlines()}
 
 
 def _children() -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -15,11 +16,13 @@ import pytest
 
 from deploy.local.child import Pipe
 from deploy.local.demo import Wish, demonstrate
+from deploy.local.film_client import Script
 from deploy.local.ports import EDGE, choose_free
 from deploy.local.settings import ROOT, LocalSettings
 from deploy.local.supervisor import SuiteFailed
 from tests.fakes.children import DEADLINE_SECONDS
-from tests.fakes.tiny_edge import ALIGNMENT, AUDIO, ROW
+from tests.fakes.film_edge import ALIGNMENT, FILES
+from tests.fakes.tiny_edge import ROW
 
 RUN = (
     "import asyncio; from deploy.local.suite import run_suite; from deploy.local.settings import LocalSettings;"
@@ -77,27 +80,71 @@ async def test_run_ends_well_when_its_terminal_is_closed(run: Run) -> None:
     assert await run.ends() == 0
 
 
-async def test_demo_leaves_speech_and_its_alignment(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    settings = LocalSettings(run_dir=tmp_path)
+def demo_of(picture: bytes | None = None, output: Path | None = None) -> Wish:
+    return Wish(Script("Hi", "", "zoom in"), "A cat", picture, output)
+
+
+async def test_a_demo_leaves_a_film_that_talks_and_what_it_is_made_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     async with asyncio.timeout(DEADLINE_SECONDS):
-        assert await demonstrate(settings, Wish("Hi"), [ROW])
-    assert (tmp_path / "demo" / "speech.mp3").read_bytes() == AUDIO
-    assert json.loads((tmp_path / "demo" / "alignment.json").read_text()) == ALIGNMENT
+        assert await demonstrate(LocalSettings(run_dir=tmp_path), demo_of(), [ROW])
+    made = tmp_path / "demo"
+    names = {"still.png": "still.png", "speech.mp3": "a.mp3", "film.mp4": "b.mp4", "talking.mp4": "c.mp4"}
+    assert sorted(file.name for file in made.iterdir()) == sorted([*names, "alignment.json"])
+    assert {name: (made / name).read_bytes() for name in names} == {name: FILES[kept] for name, kept in names.items()}
+    assert json.loads((made / "alignment.json").read_text()) == ALIGNMENT
     printed = capsys.readouterr().out
-    assert f"{tmp_path / 'demo' / 'speech.mp3'}: 1.0 s of speech by espeak, 16 bytes" in printed
-    assert "each of 2 characters" in printed
+    assert printed.endswith(
+        f"""
+ 100%  done
+
+{made}/
+  still.png                1024 x 576  by embedded
+  speech.mp3       1.0 s               by espeak
+  film.mp4         2.0 s    640 x 360  by embedded
+  talking.mp4      2.0 s    640 x 360  by the suite
+  alignment.json  when each of 2 characters is heard
+"""
+    )
+
+
+async def test_a_demo_takes_a_picture_and_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings, output = LocalSettings(run_dir=tmp_path / "run"), tmp_path / "films"
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        assert await demonstrate(settings, demo_of(b"mine", output), [ROW])
+    names = ["alignment.json", "film.mp4", "speech.mp3", "talking.mp4"]
+    assert sorted(file.name for file in output.iterdir()) == names
+    assert "Painting" not in capsys.readouterr().out
+
+
+async def test_a_demo_is_by_itself_whatever_is_set_for_the_suite(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NATS_URL", "nats://cluster:4222")
+    monkeypatch.setenv("JOBS_REPLICAS", "3")
+    shows = "import os, sys; sys.exit(' '.join(os.environ[name] for name in ('NATS_URL', 'JOBS_REPLICAS')))"
+    row = replace(ROW, command=("python", "-c", shows), habits={"NATS_URL": "nats://127.0.0.1:{MEDIA_PORT}"})
+    with pytest.raises(SuiteFailed, match=r"nats://127\.0\.0\.1:\d+ 1"):
+        await demonstrate(LocalSettings(run_dir=tmp_path), demo_of(), [row])
+
+
+async def test_a_demo_keeps_nothing_where_the_suite_keeps_its_jobs(tmp_path: Path) -> None:
+    shows = "import os, sys; sys.exit(os.environ['MEDIA_STATE_DIR'])"
+    with pytest.raises(SuiteFailed, match=re.escape(str(tmp_path / "demo-suite" / "state"))):
+        await demonstrate(LocalSettings(run_dir=tmp_path), demo_of(), [replace(ROW, command=("python", "-c", shows))])
 
 
 async def test_a_demo_that_can_not_start_shows_why(tmp_path: Path) -> None:
     broken = replace(ROW, command=("python", "-c", "import sys; sys.exit('no luck today')"))
     with pytest.raises(SuiteFailed, match="no luck today"):
-        await demonstrate(LocalSettings(run_dir=tmp_path), Wish("Hi"), [broken])
-    assert "no luck today" in (tmp_path / "logs" / "edge.log").read_text()
+        await demonstrate(LocalSettings(run_dir=tmp_path), demo_of(), [broken])
+    assert "no luck today" in (tmp_path / "demo-suite" / "logs" / "edge.log").read_text()
 
 
 async def test_a_demo_that_is_stopped_says_so(tmp_path: Path) -> None:
     never_ready = replace(ROW, ready="http://127.0.0.1:{MEDIA_PORT}/nothing")
-    demo = asyncio.create_task(demonstrate(LocalSettings(run_dir=tmp_path), Wish("Hi"), [never_ready]))
+    demo = asyncio.create_task(demonstrate(LocalSettings(run_dir=tmp_path), demo_of(), [never_ready]))
     # One turn of the loop takes the demo to its first wait, where it can be stopped.
     await asyncio.sleep(0)
     signal.raise_signal(signal.SIGINT)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from deploy.local.settings import ROOT
-from deploy.local.zygote import IMPORTED, Order, conceive, order_of
+from deploy.local.zygote import IMPORTED, Order, conceived, order_of
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every process starts by itself")
 
@@ -93,7 +93,8 @@ def test_an_order_is_the_command_in_other_words() -> None:
 
 async def test_a_process_with_an_event_loop_and_threads_has_no_zygote() -> None:
     await asyncio.to_thread(lambda: None)
-    assert conceive() is None
+    with conceived() as zygote:
+        assert zygote is None
 
 
 def test_what_is_imported_beforehand_is_there_to_be_imported() -> None:

@@ -1,15 +1,17 @@
-"""Starts TTS server and gateway in one loop, as their processes do, around a scripted engine."""
+"""Starts services and gateway in one loop, as their processes do, around scripted engines and jobs."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
 
 import aiohttp
 import pytest
 
 from gateway.routes.health import Health
 from tests.fakes.gateway import gateway_before
+from tests.fakes.jobs import FakeJobService, serving_jobs
 from tests.fakes.speech import FakeSpeechProvider
 from tests.fakes.speech_service import served_by, servicer_of
 
@@ -35,3 +37,27 @@ async def gateway_before_engines(
 def gateway() -> Gateway:
     """What starts a gateway in front of scripted engines."""
     return gateway_before_engines
+
+
+@pytest.fixture
+def jobs() -> FakeJobService:
+    """The service of jobs."""
+    return FakeJobService()
+
+
+@pytest.fixture
+async def jobs_http(jobs: FakeJobService) -> AsyncIterator[aiohttp.ClientSession]:
+    """A session whose base URL is a gateway in front of that service."""
+    async with (
+        serving_jobs(jobs) as service,
+        gateway_before(jobs=service.channel, max_body_bytes=MAX_BODY_BYTES) as session,
+    ):
+        yield session
+
+
+async def asked_by_alice(
+    http: aiohttp.ClientSession, method: str, path: str, body: Any = None, **headers: str
+) -> tuple[int, Any]:
+    """Asks as the edge would for alice; returns status and body."""
+    async with http.request(method, path, json=body, headers={"X-Media-Principal": "alice", **headers}) as answer:
+        return answer.status, await answer.json()

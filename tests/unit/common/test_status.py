@@ -101,6 +101,20 @@ def test_every_row_is_fit_to_be_shown(reason: Reason) -> None:
     assert row.retryable == (row.http_status in (429, 503, 504))
 
 
+@pytest.mark.parametrize(
+    ("reason", "code", "http_status", "retryable"),
+    [
+        (Reason.JOB_NOT_FOUND, grpc.StatusCode.NOT_FOUND, 404, False),
+        (Reason.QUOTA_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED, 429, True),
+    ],
+)
+def test_what_only_jobs_are_refused_with_has_its_place_in_the_table(
+    reason: Reason, code: grpc.StatusCode, http_status: int, retryable: bool
+) -> None:
+    assert to_status(MediaError(reason), "req-1").code is code
+    assert (reason.row.http_status, reason.row.retryable) == (http_status, retryable)
+
+
 def test_no_two_reasons_are_the_same_row() -> None:
     assert len({reason.row for reason in Reason}) == len(Reason)
     assert len(Reason.__members__) == len(Reason)

@@ -163,3 +163,30 @@ async def test_records_and_intents_of_one_name_are_not_in_each_others_way(record
     await records.write(replace(RECORD, prediction_id="same"), "alice")
     assert await records.intend("same", "alice", INTENT) is None
     assert (await records.find("same", "alice")).provider == "replicate"
+
+
+async def test_what_a_request_led_to_is_known_by_its_name(records: Records) -> None:
+    assert await records.intent("order-1", "alice") is None
+    await records.intend("order-1", "alice", INTENT)
+    assert await records.intent("order-1", "alice") == INTENT
+    await records.bind("order-1", "alice", INTENT, "p-1")
+    assert await records.intent("order-1", "alice") == replace(INTENT, prediction_id="p-1")
+    await records.withdraw("order-1", "alice")
+    assert await records.intent("order-1", "alice") is None
+
+
+async def test_what_a_request_led_to_is_nobody_elses_business(records: Records) -> None:
+    await records.intend("order-1", "alice", INTENT)
+    await records.write(replace(RECORD, prediction_id="order-2"), "alice")
+    for name, principal in (("order-1", "bob"), ("order-1", ""), ("order-2", "alice")):
+        assert await records.intent(name, principal) is None
+
+
+async def test_a_store_that_can_not_be_read_does_not_say_that_there_was_no_request(
+    records: Records, store: FakeObjectStore
+) -> None:
+    await records.intend("order-1", "alice", INTENT)
+    store.unreadable = True
+    with pytest.raises(MediaError) as caught:
+        await records.intent("order-1", "alice")
+    assert caught.value.reason is Reason.STORAGE_FAILED

@@ -72,6 +72,14 @@ def test_jobs_are_kept_by_the_suites_own_server_unless_the_user_has_another(monk
     assert {process.environment["NATS_URL"] for process in suite()} == {"nats://a-cluster:4222"}
 
 
+def test_what_a_file_env_says_wins_over_habits_and_is_left_to_it(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("NATS_URL=nats://a-cluster:4222\nTTS_CACHING_ENABLED=\n")
+    made = processes(SUITE, CHOSEN, jwks_file=tmp_path / "jwks.json", log_format="json", folder=tmp_path)
+    for process in made:
+        assert "NATS_URL" not in process.environment
+        assert process.environment["TTS_CACHING_ENABLED"] == "true"
+
+
 def test_whoever_needs_the_store_of_jobs_starts_after_it() -> None:
     after = {process.name: process.after for process in suite()}
     assert "nats" in after["jobs"]

@@ -1,0 +1,138 @@
+"""Jobs as their callers see them through the edge: named, listed, ended, kept from others, and refused."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.e2e.conftest import Suite
+from tests.e2e.jobs import answered, created, ended, endless, events, refused, talking, uploaded
+
+UNKNOWN = "0" * 32
+
+
+@pytest.fixture
+async def http(suite: Suite) -> AsyncIterator[aiohttp.ClientSession]:
+    headers = {"Authorization": f"Bearer {suite.token()}"}
+    async with aiohttp.ClientSession(suite.url, headers=headers) as session:
+        yield session
+
+
+@pytest.fixture
+async def picture(http: aiohttp.ClientSession) -> dict[str, Any]:
+    """Brings a picture along."""
+    return await uploaded(http)
+
+
+async def test_the_same_name_is_the_same_job_and_no_other(http: aiohttp.ClientSession, picture: dict[str, Any]) -> None:
+    body = talking(picture, requestId="order-7")
+    first, second = await created(http, body), await created(http, body)
+    assert first["id"] == second["id"]
+    body["talkingVideo"]["narration"]["text"] = "Something else."
+    status, error = await refused(http, "POST", "/api/jobs", json=body)
+    assert (status, error["code"], error["details"][0]["field"]) == (409, "ALREADY_EXISTS", "requestId")
+    await ended(http, first["id"])
+
+
+async def test_jobs_are_listed_newest_first_in_pages_and_by_kind_and_status(suite: Suite) -> None:
+    headers = {"Authorization": f"Bearer {suite.token('lister')}"}
+    headlines = [{"headline": {"headline": f"Number {number}"}} for number in range(3)]
+    nobody = {"animate": {"film": {"imageKey": "images/nobody.png", "prompt": "zoom in"}}}
+    async with aiohttp.ClientSession(suite.url, headers=headers) as http:
+        batch = {"requests": [*headlines, {"headline": {"headline": "Long", "narration": {"text": "x" * 601}}}, nobody]}
+        outcomes = (await answered(http, "POST", "/api/jobs/batch", json=batch))["outcomes"]
+        assert [outcome.get("error", {}).get("reason") for outcome in outcomes] == [*[None] * 3, "TEXT_TOO_LONG", None]
+        ids = [outcome["job"]["id"] for outcome in outcomes if "job" in outcome]
+        ends = [(await ended(http, job_id))["status"] for job_id in ids]
+        assert ends == [*["JOB_STATUS_SUCCEEDED"] * 3, "JOB_STATUS_FAILED"]
+        pages = [await answered(http, "GET", "/api/jobs?pageSize=3")]
+        pages.append(await answered(http, "GET", f"/api/jobs?pageSize=3&pageToken={pages[0]['nextPageToken']}"))
+        assert [job["id"] for page in pages for job in page["jobs"]] == ids[::-1]
+        assert pages[1]["nextPageToken"] == ""
+        of_a_kind = await answered(http, "GET", "/api/jobs?kind=JOB_KIND_HEADLINE")
+        assert [job["id"] for job in of_a_kind["jobs"]] == ids[2::-1]
+        bad = await answered(http, "GET", "/api/jobs?status=JOB_STATUS_FAILED")
+        assert [job["id"] for job in bad["jobs"]] == ids[3:]
+        assert bad["jobs"][0]["error"]["stage"] == "video"
+
+
+async def test_a_film_that_is_being_made_can_be_ended(http: aiohttp.ClientSession, picture: dict[str, Any]) -> None:
+    job_id = (await created(http, endless(picture)))["id"]
+    told = events(http, job_id)
+    async for event in told:
+        if event.job["stage"] == "video":
+            break
+    await answered(http, "POST", f"/api/jobs/{job_id}/cancel", json={})
+    rest = [event async for event in told]
+    assert (rest[-1].name, rest[-1].job["status"]) == ("end", "JOB_STATUS_CANCELLED")
+    again = await answered(http, "POST", f"/api/jobs/{job_id}/cancel", json={})
+    assert again["status"] == "JOB_STATUS_CANCELLED"
+
+
+async def test_a_job_that_has_succeeded_stays_so(http: aiohttp.ClientSession) -> None:
+    job_id = (await created(http, {"headline": {"headline": "It stays."}}))["id"]
+    await ended(http, job_id)
+    await answered(http, "POST", f"/api/jobs/{job_id}/cancel", json={})
+    assert (await answered(http, "GET", f"/api/jobs/{job_id}"))["status"] == "JOB_STATUS_SUCCEEDED"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", ""), ("GET", "/events"), ("GET", "/deliveries"), ("POST", "/cancel")]
+)
+async def test_nobody_sees_the_job_of_another(
+    suite: Suite, http: aiohttp.ClientSession, method: str, path: str
+) -> None:
+    job_id = (await created(http, {"headline": {"headline": "Mine"}, "requestId": "mine"}))["id"]
+    sent: dict[str, Any] = {"json": {}} if method == "POST" else {}
+    stranger = {"Authorization": f"Bearer {suite.token('mallory')}"}
+    status, error = await refused(http, method, f"/api/jobs/{job_id}{path}", headers=stranger, **sent)
+    assert (status, error["code"]) == (404, "JOB_NOT_FOUND")
+    assert (await refused(http, method, f"/api/jobs/{UNKNOWN}{path}", **sent))[0] == 404
+    async with aiohttp.ClientSession(suite.url) as nobody:
+        assert (await refused(nobody, method, f"/api/jobs/{job_id}{path}", **sent))[0] == 401
+
+
+FILM = {"imageKey": "images/a.png", "prompt": "zoom in"}
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"talkingVideo": {"film": FILM, "narration": {"text": " "}}}, "talkingVideo.narration.text"),
+        ({"talkingVideo": {"film": FILM}}, "talkingVideo.narration"),
+        ({"animate": {"film": {**FILM, "imageUrl": "https://example.com/a.png"}}}, "animate.film"),
+        ({"animate": {"film": {**FILM, "prompt": " "}}}, "animate.film.prompt"),
+        ({"animate": {"film": {**FILM, "seconds": 61}}}, "animate.film.seconds"),
+        ({"animate": {"film": {**FILM, "resolution": "4k"}}}, "animate.film.resolution"),
+        ({"animate": {"film": {**FILM, "colour": "red"}}}, "animate.film.colour"),
+        ({"headline": {"headline": ""}}, "headline.headline"),
+        ({"headline": {"headline": "Hi"}, "requestId": "-"}, "requestId"),
+        ({"headline": {"headline": "Hi"}, "webhookUrl": "somewhere"}, "webhookUrl"),
+    ],
+)
+async def test_a_wrong_field_is_named(http: aiohttp.ClientSession, body: dict[str, Any], field: str) -> None:
+    status, error = await refused(http, "POST", "/api/jobs", json=body)
+    assert (status, error["code"]) == (400, "VALIDATION_ERROR")
+    assert field in [detail["field"] for detail in error["details"]], error
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "sent", "field"),
+    [
+        ("GET", "/api/jobs/7", {}, "id"),
+        ("GET", "/api/jobs?pageSize=101", {}, "pageSize"),
+        ("GET", "/api/jobs?pageToken=x", {}, "pageToken"),
+        ("GET", f"/api/jobs/{UNKNOWN}/events", {"headers": {"Last-Event-ID": "x"}}, "Last-Event-ID"),
+        ("POST", "/jobs_prompt_tts", {"json": {"image_url": "https://example.com/a.png", "prompt": "in"}}, "text"),
+        ("POST", "/jobs_prompt_only", {"json": {"image_url": "https://example.com/a.png"}}, "prompt"),
+    ],
+)
+async def test_a_wrong_question_is_told_of(
+    http: aiohttp.ClientSession, method: str, path: str, sent: dict[str, Any], field: str
+) -> None:
+    status, error = await refused(http, method, path, **sent)
+    assert (status, error["code"]) == (400, "VALIDATION_ERROR")
+    assert field in [detail["field"] for detail in error["details"]], error

@@ -1,0 +1,169 @@
+"""An edge that makes films that talk at once, follows a script, and notes what it is asked."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+JOB_ID = "01a1fd7f5066810c597218e532510227"
+FILES = {"still.png": b"not really a picture", "a.mp3": b"not really sound", "b.mp4": b"mute", "c.mp4": b"talks"}
+ALIGNMENT = {"characters": ["H", "i"], "characterStartTimesSeconds": [0.0, 0.5], "characterEndTimesSeconds": [0.5, 1.0]}
+RETRY_MILLISECONDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What is answered in place of what was asked for."""
+
+    status: int
+    code: str = ""
+    """Empty for an answer that does not come from the suite."""
+
+    def response(self) -> web.Response:
+        """Returns the answer."""
+        if not self.code:
+            return web.Response(status=self.status, text="Bad Gateway")
+        error = {"code": self.code, "message": "Not this one.", "details": [], "requestId": "r1"}
+        return web.json_response({"success": False, "error": error}, status=self.status)
+
+
+def job(stage: str, percent: float, status: str = "RUNNING", *, attempt: int = 1) -> dict[str, Any]:
+    """Returns a job as an event tells it."""
+    named = {"id": JOB_ID, "kind": "JOB_KIND_TALKING_VIDEO", "status": f"JOB_STATUS_{status}"}
+    return {**named, "stage": stage, "percent": percent, "attempt": attempt}
+
+
+def failed(reason: str, stage: str) -> dict[str, Any]:
+    """Returns a job that has failed."""
+    error = {"reason": reason, "message": "Draw something else.", "stage": stage}
+    return job(stage, 15, "FAILED") | {"error": error}
+
+
+SUCCEEDED = job("", 100, "SUCCEEDED")
+CHANGES = (job("", 0, "QUEUED", attempt=0), job("audio", 1), job("video", 15), job("mux", 85), SUCCEEDED)
+_FINAL = ("JOB_STATUS_SUCCEEDED", "JOB_STATUS_FAILED", "JOB_STATUS_CANCELLED")
+
+
+class FilmEdge:
+    """Answers what a film that talks needs."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, Any]] = []
+        """Path and body of everything that was sent, in order."""
+        self.came_back: list[str] = []
+        """The Last-Event-ID of every listener, empty without one."""
+        self.changes: Sequence[dict[str, Any]] = CHANGES
+        """What becomes of the job; the revision of each is its number, from 1."""
+        self.breaks: deque[int] = deque()
+        """How many events the next listeners get until their connection breaks; later ones hear everything."""
+        self.refusals: dict[str, deque[Refusal]] = {}
+        """What the next requests of a path are answered with."""
+        self.cut: set[str] = set()
+        """Names of files that never arrive as a whole."""
+        self.timed = True
+        """Whether it is known when each character is heard."""
+        self.shown_tokens: set[str] = set()
+        """Paths of files that somebody showed a token for, which none needs."""
+
+    def app(self) -> web.Application:
+        """Returns the edge."""
+        app = web.Application(middlewares=[self._guarded])
+        app.add_routes(
+            [
+                web.get("/health", self._health),
+                web.post("/api/image/{how}", self._picture),
+                web.post("/api/jobs", self._accept),
+                web.get("/api/jobs/{id}", self._known),
+                web.get("/api/jobs/{id}/events", self._events),
+                web.post("/api/jobs/{id}/cancel", self._accept),
+                web.get("/media/{name}", self._file),
+            ]
+        )
+        return app
+
+    @web.middleware
+    async def _guarded(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        if waiting := self.refusals.get(request.path):
+            return waiting.popleft().response()
+        if request.path.startswith("/api/") and not request.headers.get("Authorization", "").startswith("Bearer "):
+            return Refusal(401, "UNAUTHENTICATED").response()
+        if request.method == "POST":
+            sent = await request.read()
+            self.asked.append((request.path, orjson.loads(sent) if request.content_type.endswith("json") else sent))
+        return await handler(request)
+
+    async def _health(self, _: web.Request) -> web.Response:
+        return web.json_response({"ok": True})
+
+    async def _picture(self, request: web.Request) -> web.Response:
+        link = self._link(request, "still.png")
+        size = {"width": 1024, "height": 576}
+        return web.json_response({"key": "images/still.png", "imageUrl": link, "provider": "embedded", **size})
+
+    async def _accept(self, _: web.Request) -> web.Response:
+        return web.json_response({"success": True, **CHANGES[0]})
+
+    async def _known(self, request: web.Request) -> web.Response:
+        film = {"durationSeconds": 2.0, "width": 640, "height": 360}
+        result: dict[str, Any] = {
+            "audio": self._medium(request, "a.mp3", "espeak") | {"durationSeconds": 1.0, "width": 0, "height": 0},
+            "video": self._medium(request, "b.mp4", "embedded") | film,
+            "final": self._medium(request, "c.mp4", "") | film,
+        }
+        if self.timed:
+            result["alignment"] = ALIGNMENT
+        return web.json_response({"success": True, **SUCCEEDED, "result": result})
+
+    async def _events(self, request: web.Request) -> web.StreamResponse:
+        known = request.headers.get("Last-Event-ID", "")
+        self.came_back.append(known)
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+        await response.write(b"retry: %d\n\n: still here\n\n" % RETRY_MILLISECONDS)
+        later = list(enumerate(self.changes, start=1))[int(known or 0) :]
+        breaks = self.breaks.popleft() if self.breaks else None
+        for revision, change in later[:breaks]:
+            name = "end" if change["status"] in _FINAL else "job"
+            await response.write(b"id: %d\nevent: %s\ndata: %s\n\n" % (revision, name.encode(), orjson.dumps(change)))
+        if breaks is not None and request.transport is not None:
+            request.transport.close()
+        return response
+
+    async def _file(self, request: web.Request) -> web.StreamResponse:
+        name = request.match_info["name"]
+        if "Authorization" in request.headers:
+            self.shown_tokens.add(request.path)
+        response = web.StreamResponse()
+        response.content_length = len(FILES[name])
+        await response.prepare(request)
+        if name not in self.cut:
+            await response.write(FILES[name])
+        elif request.transport is not None:
+            await response.write(FILES[name][:3])
+            request.transport.close()
+        return response
+
+    def _medium(self, request: web.Request, name: str, provider: str) -> dict[str, Any]:
+        return {"key": f"some/where/{name}", "url": self._link(request, name), "provider": provider}
+
+    @staticmethod
+    def _link(request: web.Request, name: str) -> str:
+        return f"http://{request.host}/media/{name}"
+
+
+@asynccontextmanager
+async def running_film_edge() -> AsyncIterator[tuple[FilmEdge, str]]:
+    """Yields an edge and its address."""
+    edge = FilmEdge()
+    async with TestServer(edge.app()) as server:
+        yield edge, str(server.make_url("/"))

@@ -1,0 +1,131 @@
+"""A service of jobs that follows a script: what it is asked it writes down, what it answers a test has put there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+from media.jobs.v1 import jobs_pb2
+
+from services.common.caller import principal_of
+from services.common.errors import MediaError
+from tests.fakes.counting import LiveCount
+from tests.fakes.grpc_server import Served, served
+
+JOB_ID = "0123456789abcdef0123456789abcdef"
+OTHER_JOB_ID = "f" * 32
+SERVICE = jobs_pb2.DESCRIPTOR.services_by_name["JobService"]
+
+Step = jobs_pb2.Job | asyncio.Event | MediaError
+"""What a watched job does next: change, wait for an event, or end the watching with an error."""
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+def job(status: jobs_pb2.JobStatus = jobs_pb2.JOB_STATUS_QUEUED, revision: int = 1, **fields: Any) -> jobs_pb2.Job:
+    """Returns a job; what is not given is that of a film that nobody has begun."""
+    plain: dict[str, Any] = {"id": JOB_ID, "kind": jobs_pb2.JOB_KIND_ANIMATE}
+    return jobs_pb2.Job(**{**plain, "status": status, "revision": revision, **fields})
+
+
+def succeeded(revision: int = 3, **made: str) -> jobs_pb2.Job:
+    """Returns a job that has made what is named, each at its address."""
+    media = {name: jobs_pb2.JobMedia(key=name, url=url) for name, url in made.items()}
+    result = jobs_pb2.JobResult(**media)  # type: ignore[arg-type]  # only names of files are given
+    return job(jobs_pb2.JOB_STATUS_SUCCEEDED, revision, percent=100.0, result=result)
+
+
+def failed(reason: str, message: str = "It broke.", revision: int = 3) -> jobs_pb2.Job:
+    """Returns a job that has ended without a result."""
+    return job(jobs_pb2.JOB_STATUS_FAILED, revision, error=jobs_pb2.JobError(reason=reason, message=message))
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One call, as it came."""
+
+    method: str
+    request: Any
+    metadata: dict[str, str]
+    principal: str
+
+
+class FakeJobService:
+    """Answers every call of media.jobs.v1.JobService, but for nothing that is real."""
+
+    def __init__(self) -> None:
+        self.asked: list[Asked] = []
+        """Every call, in order."""
+        self.answers: dict[str, Message] = {"CreateJob": jobs_pb2.CreateJobResponse(job=job())}
+        """What is answered, by the name of the method; empty messages where nothing is said."""
+        self.failures: defaultdict[str, deque[MediaError]] = defaultdict(deque)
+        """What the next calls of a method fail with, by its name."""
+        self.story: Sequence[Step] = ()
+        """What is told of the job by WatchJob; changes that the caller knows are left out."""
+        self.watching = LiveCount()
+        """Counts calls of WatchJob that are open."""
+
+    def requests(self, method: str) -> list[Any]:
+        """Returns what a method was asked, in order."""
+        return [asked.request for asked in self.asked if asked.method == method]
+
+    async def unary(self, method: str, request: Any, context: Context) -> Message:
+        """Answers a call with one message, or fails."""
+        self._take(method, request, context)
+        empty = GetMessageClass(SERVICE.methods_by_name[method].output_type)
+        return self.answers.get(method, empty())
+
+    async def watch(self, request: jobs_pb2.WatchJobRequest, context: Context) -> AsyncIterator[Message]:
+        """Tells the story."""
+        with self.watching.one():
+            self._take("WatchJob", request, context)
+            for step in self.story:
+                match step:
+                    case jobs_pb2.Job():
+                        if step.revision > request.after_revision:
+                            yield jobs_pb2.WatchJobResponse(job=step)
+                    case asyncio.Event():
+                        await step.wait()
+                    case _:
+                        raise step
+
+    def _take(self, method: str, request: Any, context: Context) -> None:
+        metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+        self.asked.append(Asked(method, request, metadata, principal_of(context)))
+        if self.failures[method]:
+            raise self.failures[method].popleft()
+
+
+@asynccontextmanager
+async def serving_jobs(fake: FakeJobService) -> AsyncIterator[Served]:
+    """Runs the service on a free port."""
+
+    def register(server: grpc.aio.Server) -> list[str]:
+        handlers = {rpc.name: _handler(fake, rpc) for rpc in SERVICE.methods}
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE.full_name, handlers),))
+        return [SERVICE.full_name]
+
+    async with served(register) as running:
+        yield running
+
+
+def _handler(fake: FakeJobService, rpc: MethodDescriptor) -> grpc.RpcMethodHandler[Any, Any]:
+    async def unary(request: Message, context: Context) -> Message:
+        return await fake.unary(rpc.name, request, context)
+
+    make: Callable[..., grpc.RpcMethodHandler[Any, Any]] = (
+        grpc.unary_stream_rpc_method_handler if rpc.server_streaming else grpc.unary_unary_rpc_method_handler
+    )
+    return make(
+        fake.watch if rpc.server_streaming else unary,
+        request_deserializer=GetMessageClass(rpc.input_type).FromString,
+        response_serializer=GetMessageClass(rpc.output_type).SerializeToString,
+    )

@@ -1,0 +1,128 @@
+"""`python -m deploy.nats` becomes the server that settings ask for, and what was acknowledged outlives its death."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import stat
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import nats
+import pytest
+
+from deploy.local.readiness import check_for
+from tests.fakes.edge import free_ports
+
+ROOT = Path(__file__).parents[3]
+READY_SECONDS = 20
+_PAUSE_SECONDS = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that runs."""
+
+    process: asyncio.subprocess.Process
+    port: int
+    monitor_port: int
+
+    @property
+    def url(self) -> str:
+        """Where clients reach it."""
+        return f"nats://127.0.0.1:{self.port}"
+
+    async def told(self, page: str) -> Any:
+        """Returns what a page of its monitoring tells."""
+        async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{self.monitor_port}/{page}") as answer:
+            return await answer.json()
+
+
+async def begun(folder: Path, port: int, monitor_port: int) -> asyncio.subprocess.Process:
+    """Starts the module in `folder`."""
+    roots = os.pathsep.join((str(ROOT), str(ROOT / "protos" / "gen")))
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "deploy.nats"),
+        cwd=folder,
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": roots,
+            "NATS_PORT": str(port),
+            "NATS_MONITOR_PORT": str(monitor_port),
+            "MEDIA_STATE_DIR": str(folder / "state"),
+        },
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+
+
+@asynccontextmanager
+async def running(folder: Path) -> AsyncIterator[Server]:
+    """Runs it on free ports until the context is left."""
+    port, monitor_port = free_ports(2)
+    process = await begun(folder, port, monitor_port)
+    try:
+        serves = check_for(f"http://127.0.0.1:{monitor_port}/healthz")
+        async with asyncio.timeout(READY_SECONDS):
+            while not await serves():
+                assert process.returncode is None, "the server has ended"
+                await asyncio.sleep(_PAUSE_SECONDS)
+        yield Server(process, port, monitor_port)
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+async def test_it_keeps_what_it_is_told_in_the_folder_of_the_state_on_this_machine_alone(tmp_path: Path) -> None:
+    async with running(tmp_path) as server:
+        told = await server.told("varz")
+    assert told["server_name"] == "media"
+    assert (told["host"], told["port"]) == ("127.0.0.1", server.port)
+    assert (told["http_host"], told["http_port"]) == ("127.0.0.1", server.monitor_port)
+    kept = told["jetstream"]["config"]
+    assert Path(kept["store_dir"]).is_relative_to(tmp_path / "state" / "nats")
+    assert kept["sync_always"] is True
+    assert kept["max_memory"] == 64 * 1024 * 1024
+    assert stat.S_IMODE((tmp_path / "state" / "nats").stat().st_mode) == 0o700
+
+
+async def test_the_process_is_the_server_itself_and_ends_when_it_is_told_to(tmp_path: Path) -> None:
+    async with running(tmp_path) as server:
+        server.process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(READY_SECONDS):
+            await server.process.wait()
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await server.told("varz")
+
+
+async def test_what_was_acknowledged_is_there_after_it_was_killed(tmp_path: Path) -> None:
+    async with running(tmp_path) as server:
+        client = await nats.connect(server.url)
+        stream = client.jetstream()
+        await stream.add_stream(name="KEPT", subjects=["kept.>"])
+        acknowledged = await stream.publish("kept.one", b"job")
+        server.process.kill()
+        await server.process.wait()
+        await client.close()
+    async with running(tmp_path) as server:
+        client = await nats.connect(server.url)
+        found = await client.jetstream().get_msg("KEPT", seq=acknowledged.seq)
+        await client.close()
+    assert found.data == b"job"
+
+
+async def test_a_port_that_is_taken_ends_the_start(tmp_path: Path) -> None:
+    async with running(tmp_path) as server:
+        other = tmp_path / "other"
+        other.mkdir()
+        process = await begun(other, server.port, free_ports(1)[0])
+        async with asyncio.timeout(READY_SECONDS):
+            assert await process.wait() != 0
+        assert (await server.told("healthz"))["status"] == "ok"

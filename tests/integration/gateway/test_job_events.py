@@ -1,0 +1,263 @@
+"""Events of a job as they happen: their form, where they go on, how they end, and who is told that nobody listens."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import orjson
+import pytest
+from aiohttp import web
+from media.jobs.v1 import jobs_pb2
+
+from gateway.envoy.settings import EdgeSettings
+from gateway.errors import failures
+from gateway.routes.jobs import HEARTBEAT_SECONDS, JobRoutes
+from gateway.serving import running_http
+from services.common.errors import MediaError, Reason
+from tests.fakes.jobs import JOB_ID, FakeJobService, failed, job, serving_jobs, succeeded
+from tests.fakes.waiting import until
+
+PATH = f"/api/jobs/{JOB_ID}/events"
+ALICE = {"X-Media-Principal": "alice"}
+RUNNING = job(jobs_pb2.JOB_STATUS_RUNNING, 2, stage="video", percent=1.0)
+DONE = succeeded(3, video="https://example.com/film.mp4")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A server-sent event."""
+
+    name: str
+    event_id: str
+    data: Any
+
+
+def events_in(text: str) -> list[Event]:
+    """Reads a stream of events as browsers do; comments and what comes without data are no events."""
+    found = []
+    for block in text.split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in block.split("\n") if line and not line.startswith(":"))
+        if "data" in fields:
+            found.append(Event(fields["event"], fields["id"], orjson.loads(fields["data"])))
+    return found
+
+
+@asynccontextmanager
+async def gateway_that_is_never_silent(jobs: FakeJobService, seconds: float) -> AsyncIterator[aiohttp.ClientSession]:
+    """Yields a session whose base URL is the routes of jobs, with heartbeats as often as told."""
+    async with serving_jobs(jobs) as service:
+        app = web.Application(middlewares=[failures])
+        app.router.add_routes(JobRoutes(service.channel, 30, heartbeat_seconds=seconds).routes())
+        async with (
+            running_http(app, "127.0.0.1", 0, grace_seconds=1) as http,
+            aiohttp.ClientSession(f"http://127.0.0.1:{http.port}") as session,
+        ):
+            yield session
+
+
+async def test_every_change_is_an_event_with_its_id_and_the_end_is_last(
+    jobs_http: aiohttp.ClientSession, jobs: FakeJobService
+) -> None:
+    jobs.story = (job(), RUNNING, DONE)
+    async with jobs_http.get(PATH, headers=ALICE) as answer:
+        assert (answer.status, answer.headers["Content-Type"]) == (200, "text/event-stream")
+        assert (answer.headers["Cache-Control"], answer.headers["X-Accel-Buffering"]) == ("no-store", "no")
+        events = events_in(await answer.text())
+    assert [(event.name, event.event_id) for event in events] == [("job", "1"), ("job", "2"), ("end", "3")]
+    assert [event.data["status"] for event in events] == [
+        "JOB_STATUS_QUEUED",
+        "JOB_STATUS_RUNNING",
+        "JOB_STATUS_SUCCEEDED",
+    ]
+    assert events[-1].data["result"]["video"]["url"] == "https://example.com/film.mp4"
+    assert jobs.asked[0].principal == "alice"
+
+
+async def test_the_stream_is_written_as_browsers_read_it(
+    jobs_http: aiohttp.ClientSession, jobs: FakeJobService
+) -> None:
+    jobs.story = (failed("CONTENT_BLOCKED", "No.\n\ndata: {}\r\rid: 99", 7),)
+    async with jobs_http.get(PATH, headers={"X-Request-Id": "order-1"}) as answer:
+        assert answer.headers["X-Request-Id"] == "order-1"
+        head, event, rest = (await answer.text()).split("\n\n")
+    assert (head, rest) == ("retry: 1000", "")
+    identity, name, data = event.split("\n")
+    assert (identity, name, data[:7]) == ("id: 7", "event: end", "data: {")
+    assert "\r" not in event
+    assert orjson.loads(data[6:])["error"]["message"] == "No.\n\ndata: {}\r\rid: 99"
+
+
+@pytest.mark.parametrize(
+    "last",
+    [DONE, failed("INTERNAL"), job(jobs_pb2.JOB_STATUS_CANCELLED, 3)],
+    ids=["succeeded", "failed", "cancelled"],
+)
+async def test_however_a_job_ends_it_is_told_as_the_end(
+    jobs_http: aiohttp.ClientSession, jobs: FakeJobService, last: jobs_pb2.Job
+) -> None:
+    jobs.story = (last,)
+    async with jobs_http.get(PATH) as answer:
+        (event,) = events_in(await answer.text())
+    assert (event.name, event.event_id) == ("end", "3")
+
+
+async def test_an_event_is_sent_when_it_happens(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
+    goes_on = asyncio.Event()
+    jobs.story = (job(), goes_on, DONE)
+    async with jobs_http.get(PATH) as answer:
+        head = await answer.content.readuntil(b"\n\n") + await answer.content.readuntil(b"\n\n")
+        assert [event.name for event in events_in(head.decode())] == ["job"]
+        assert jobs.watching.now == 1
+        goes_on.set()
+        assert [event.name for event in events_in((await answer.content.read()).decode())] == ["end"]
+
+
+@pytest.mark.parametrize(("known", "told"), [("", ["1", "2", "3"]), ("0", ["1", "2", "3"]), ("1", ["2", "3"])])
+async def test_who_comes_back_gets_what_came_later(
+    jobs_http: aiohttp.ClientSession, jobs: FakeJobService, known: str, told: list[str]
+) -> None:
+    jobs.story = (job(), RUNNING, DONE)
+    async with jobs_http.get(PATH, headers={"Last-Event-ID": known}) as answer:
+        assert [event.event_id for event in events_in(await answer.text())] == told
+    assert jobs.requests("WatchJob") == [jobs_pb2.WatchJobRequest(id=JOB_ID, after_revision=int(known or 0))]
+
+
+async def test_who_knows_the_end_gets_an_empty_stream(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
+    jobs.story = (job(), RUNNING, DONE)
+    async with jobs_http.get(PATH, headers={"Last-Event-ID": "3"}) as answer:
+        assert answer.status == 200
+        assert events_in(await answer.text()) == []
+
+
+async def test_the_largest_id_that_fits_is_passed_on(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
+    async with jobs_http.get(PATH, headers={"Last-Event-ID": "9" * 19}) as answer:
+        assert answer.status == 200
+    assert jobs.requests("WatchJob")[0].after_revision == int("9" * 19)
+
+
+@pytest.mark.parametrize("nonsense", ["x", "-1", "1.5", "1 2", "0x10", "1e3", "9" * 20, "9" * 5000, "\u00b2", "\u0663"])
+async def test_an_id_that_no_event_has_is_refused_and_the_header_named(
+    jobs_http: aiohttp.ClientSession, jobs: FakeJobService, nonsense: str
+) -> None:
+    async with jobs_http.get(PATH, headers={"Last-Event-ID": nonsense}) as answer:
+        error = (await answer.json())["error"]
+        assert (answer.status, error["code"]) == (400, "VALIDATION_ERROR")
+    assert [item["field"] for item in error["details"]] == ["Last-Event-ID"]
+    assert jobs.asked == []
+
+
+async def test_in_silence_comments_are_sent(jobs: FakeJobService) -> None:
+    goes_on = asyncio.Event()
+    jobs.story = (job(), goes_on, DONE)
+    async with gateway_that_is_never_silent(jobs, 0.01) as http, http.get(PATH) as answer:
+        pieces = [await answer.content.readuntil(b"\n\n") for _ in range(4)]
+        assert pieces[2:] == [b": still here\n\n"] * 2
+        goes_on.set()
+        rest = (await answer.content.read()).decode()
+    # What waited meanwhile is not lost, and there is nothing behind the end.
+    assert [event.name for event in events_in(rest)] == ["end"]
+    assert rest.split("\n\n")[-2].startswith("id: 3\n")
+
+
+async def test_a_job_of_which_nothing_is_heard_at_first_is_begun_with_a_comment(jobs: FakeJobService) -> None:
+    goes_on = asyncio.Event()
+    jobs.story = (goes_on, DONE)
+    async with gateway_that_is_never_silent(jobs, 0.01) as http, http.get(PATH) as answer:
+        assert await answer.content.readuntil(b"\n\n") == b"retry: 1000\n\n"
+        assert await answer.content.readuntil(b"\n\n") == b": still here\n\n"
+        goes_on.set()
+        assert [event.name for event in events_in((await answer.content.read()).decode())] == ["end"]
+
+
+def test_silence_ends_before_the_edge_would_cut_it() -> None:
+    cut_after = EdgeSettings.model_fields["stream_idle_timeout_seconds"].default
+    assert 0 < HEARTBEAT_SECONDS < cut_after / 2
+
+
+@pytest.mark.parametrize("beginning", [(), (job(),)], ids=["before the first event", "between two events"])
+async def test_who_leaves_ends_the_watching(
+    jobs_http: aiohttp.ClientSession, jobs: FakeJobService, beginning: tuple[jobs_pb2.Job, ...]
+) -> None:
+    jobs.story = (*beginning, asyncio.Event())
+    listening = asyncio.create_task(_read_on(jobs_http))
+    await jobs.watching.becomes(1)
+    listening.cancel()
+    await jobs.watching.becomes(0, within_seconds=2)
+    assert [asked.method for asked in jobs.asked] == ["WatchJob"]
+
+
+async def test_who_leaves_between_two_comments_ends_the_watching(jobs: FakeJobService) -> None:
+    jobs.story = (job(), asyncio.Event())
+    async with gateway_that_is_never_silent(jobs, 0.01) as http:
+        async with http.get(PATH) as answer:
+            for _ in range(4):
+                await answer.content.readuntil(b"\n\n")
+            answer.close()
+        await jobs.watching.becomes(0, within_seconds=2)
+
+
+@pytest.mark.parametrize("reason", [Reason.JOB_NOT_FOUND, Reason.PERMISSION_DENIED, Reason.UNAVAILABLE])
+async def test_an_error_before_the_first_event_has_its_status(
+    jobs_http: aiohttp.ClientSession, jobs: FakeJobService, reason: Reason
+) -> None:
+    # Twice: what is UNAVAILABLE is asked for once more.
+    jobs.failures["WatchJob"] += [MediaError(reason, "No."), MediaError(reason, "No.")]
+    async with jobs_http.get(PATH) as answer:
+        assert (answer.status, answer.content_type) == (reason.row.http_status, "application/json")
+        error = (await answer.json())["error"]
+    assert (error["code"], error["message"]) == (reason.name, "No.")
+    assert jobs.watching.now == 0
+
+
+async def test_what_is_no_id_of_a_job_is_named(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
+    async with jobs_http.get("/api/jobs/7/events") as answer:
+        error = (await answer.json())["error"]
+        assert (answer.status, [item["field"] for item in error["details"]]) == (400, ["id"])
+    assert jobs.asked == []
+
+
+@pytest.mark.parametrize("reason", [Reason.UNAVAILABLE, Reason.INTERNAL])
+async def test_an_error_between_two_events_cuts_the_stream_and_whoever_comes_back_misses_nothing(
+    jobs_http: aiohttp.ClientSession, jobs: FakeJobService, reason: Reason
+) -> None:
+    breaks = asyncio.Event()
+    jobs.story = (job(), RUNNING, breaks, MediaError(reason))
+    async with jobs_http.get(PATH) as answer:
+        head = b"".join([await answer.content.readuntil(b"\n\n") for _ in range(3)])
+        breaks.set()
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await answer.content.read()
+    seen = events_in(head.decode())
+    jobs.story = (job(), RUNNING, DONE)
+    async with jobs_http.get(PATH, headers={"Last-Event-ID": seen[-1].event_id}) as answer:
+        seen += events_in(await answer.text())
+    assert [event.event_id for event in seen] == ["1", "2", "3"]
+    assert seen[-1].name == "end"
+
+
+async def test_listeners_do_not_wait_for_each_other(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
+    goes_on = asyncio.Event()
+    jobs.story = (job(), goes_on, DONE)
+    listening = [asyncio.create_task(_read_on(jobs_http)) for _ in range(5)]
+    await jobs.watching.becomes(5)
+    goes_on.set()
+    for text in await asyncio.gather(*listening):
+        assert [event.event_id for event in events_in(text)] == ["1", "3"]
+    await until(lambda: jobs.watching.now == 0)
+
+
+async def test_events_can_only_be_got(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
+    for method in ("POST", "HEAD"):
+        async with jobs_http.request(method, PATH) as answer:
+            assert (answer.status, answer.headers["Allow"]) == (405, "GET")
+    assert jobs.asked == []
+
+
+async def _read_on(http: aiohttp.ClientSession) -> str:
+    async with http.get(PATH) as answer:
+        return await answer.text()

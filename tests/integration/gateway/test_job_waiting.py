@@ -1,0 +1,263 @@
+"""The routes that wait for a job: what they take and answer, how they fail, and that nobody who leaves stops a job."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import aiohttp
+import pytest
+from media.jobs.v1 import jobs_pb2
+
+from services.common.errors import MediaError, Reason, invalid
+from tests.fakes.jobs import JOB_ID, FakeJobService, failed, job, succeeded
+from tests.integration.gateway.conftest import asked_by_alice
+
+FILM = {"image_url": "https://example.com/still.png", "prompt": "zoom in"}
+SPOKEN = {**FILM, "text": "Hi.", "voice_id": "aria-id"}
+ONLY, SPEAKING = "/jobs_prompt_only", "/jobs_prompt_tts"
+ROUTES = [(ONLY, FILM), (SPEAKING, SPOKEN)]
+FILM_AT, SPEECH_AT, FINAL_AT = (f"https://example.com/{name}" for name in ("film.mp4", "speech.mp3", "final.mp4"))
+DONE = succeeded(video=FILM_AT, audio=SPEECH_AT, final=FINAL_AT)
+ASYNC = {"Prefer": "respond-async"}
+
+in_both_routes = pytest.mark.parametrize(("path", "body"), ROUTES)
+
+
+async def test_a_film_is_waited_for(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
+    jobs.story = (job(), job(jobs_pb2.JOB_STATUS_RUNNING, 2), DONE)
+    async with jobs_http.post(ONLY, json=FILM, headers={"X-Media-Principal": "alice"}) as answer:
+        assert (answer.status, answer.headers["Content-Location"]) == (200, f"/api/jobs/{JOB_ID}")
+        assert await answer.json() == {"success": True, "video_url": FILM_AT, "job_id": JOB_ID}
+    assert [(asked.method, asked.principal) for asked in jobs.asked] == [("CreateJob", "alice"), ("WatchJob", "alice")]
+    film = jobs_pb2.FilmSpec(image_url=FILM["image_url"], prompt=FILM["prompt"])
+    assert jobs.requests("CreateJob") == [jobs_pb2.CreateJobRequest(animate=jobs_pb2.AnimateSpec(film=film))]
+    assert jobs.requests("WatchJob") == [jobs_pb2.WatchJobRequest(id=JOB_ID)]
+
+
+async def test_a_film_that_speaks_is_waited_for(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
+    jobs.story = (DONE,)
+    assert await asked_by_alice(jobs_http, "POST", SPEAKING, SPOKEN) == (
+        200,
+        {
+            "success": True,
+            "audio_url": SPEECH_AT,
+            "video_url": FILM_AT,
+            "final_url": FINAL_AT,
+            "job_id": JOB_ID,
+        },
+    )
+    film = jobs_pb2.FilmSpec(image_url=FILM["image_url"], prompt=FILM["prompt"])
+    narration = jobs_pb2.NarrationSpec(text="Hi.", voice="aria-id")
+    spec = jobs_pb2.TalkingVideoSpec(film=film, narration=narration)
+    assert jobs.requests("CreateJob") == [jobs_pb2.CreateJobRequest(talking_video=spec)]
+
+
+@in_both_routes
+async def test_a_film_may_be_wished_for_in_detail(
+    jobs_http: aiohttp.ClientSession, jobs: FakeJobService, path: str, body: dict[str, Any]
+) -> None:
+    jobs.story = (DONE,)
+    wish = {**body, "seconds": 10, "resolution": "512p", "model": "minimax/hailuo-02"}
+    assert (await asked_by_alice(jobs_http, "POST", path, wish))[0] == 200
+    (made,) = jobs.requests("CreateJob")
+    film = (made.animate if path == ONLY else made.talking_video).film
+    assert (film.seconds, film.resolution, film.model) == (10, "512p", "minimax/hailuo-02")
+
+
+@in_both_routes
+async def test_null_is_as_if_it_were_not_there(
+    jobs_http: aiohttp.ClientSession, jobs: FakeJobService, path: str, body: dict[str, Any]
+) -> None:
+    jobs.story = (DONE,)
+    wish = {**body, "seconds": None, "resolution": None, "model": None}
+    assert (await asked_by_alice(jobs_http, "POST", path, wish))[0] == 200
+    assert (await asked_by_alice(jobs_http, "POST", path, body))[0] == 200
+    first, second = jobs.requests("CreateJob")
+    assert first == second
+
+
+@in_both_routes
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"imageUrl": "x"}, "imageUrl"),
+        ({"voice": "Aria"}, "voice"),
+        ({"image_url": ""}, "imageUrl"),
+        ({"image_url": None}, "imageUrl"),
+        ({"prompt": ""}, "prompt"),
+        ({"prompt": 5}, "prompt"),
+        ({"prompt": ["x"]}, "prompt"),
+        ({"seconds": "6"}, "seconds"),
+        ({"seconds": 1.5}, "seconds"),
+        ({"seconds": True}, "seconds"),
+        ({"seconds": -1}, "seconds"),
+        ({"resolution": 512}, "resolution"),
+    ],
+)
+async def test_a_wrong_field_is_named_and_no_job_is_made(
+    jobs_http: aiohttp.ClientSession,
+    jobs: FakeJobService,
+    path: str,
+    body: dict[str, Any],
+    change: dict[str, Any],
+    field: str,
+) -> None:
+    status, told = await asked_by_alice(jobs_http, "POST", path, {**body, **change})
+    assert (status, told["error"]["code"]) == (400, "VALIDATION_ERROR")
+    assert [item["field"] for item in told["error"]["details"]] == [field]
+    assert jobs.asked == []
+
+
+@pytest.mark.parametrize(("path", "field"), [(ONLY, "text"), (ONLY, "voice_id")])
+async def test_a_film_that_does_not_speak_takes_no_words(
+    jobs_http: aiohttp.ClientSession, jobs: FakeJobService, path: str, field: str
+) -> None:
+    status, told = await asked_by_alice(jobs_http, "POST", path, {**FILM, field: "x"})
+    assert (status, told["error"]["code"]) == (400, "VALIDATION_ERROR")
+    assert f"{field}: is not a field of this route" in told["error"]["message"]
+    assert jobs.asked == []
+
+
+@pytest.mark.parametrize("missing", ["image_url", "prompt", "text", "voice_id"])
+async def test_what_must_be_given_is_missed_by_name(
+    jobs_http: aiohttp.ClientSession, jobs: FakeJobService, missing: str
+) -> None:
+    body = {name: value for name, value in SPOKEN.items() if name != missing}
+    status, told = await asked_by_alice(jobs_http, "POST", SPEAKING, body)
+    assert (status, told["error"]["message"]) == (400, f"{missing}: must be given")
+    assert jobs.asked == []
+
+
+@in_both_routes
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'"x"', b"null"])
+async def test_a_body_that_is_no_json_object_is_refused(
+    jobs_http: aiohttp.ClientSession, jobs: FakeJobService, path: str, body: dict[str, Any], content: bytes
+) -> None:
+    async with jobs_http.post(path, data=content, headers={"Content-Type": "application/json"}) as answer:
+        assert (answer.status, (await answer.json())["error"]["code"]) == (400, "VALIDATION_ERROR")
+    async with jobs_http.post(path, data={"image_url": "x"}) as answer:
+        assert (answer.status, (await answer.json())["error"]["code"]) == (415, "UNSUPPORTED_MEDIA_TYPE")
+    assert jobs.asked == []
+
+
+@in_both_routes
+@pytest.mark.parametrize(
+    "reason",
+    [Reason.CONTENT_BLOCKED, Reason.URL_UNREACHABLE, Reason.PROVIDER_UNAVAILABLE, Reason.PROVIDER_QUOTA_EXCEEDED],
+)
+async def test_a_job_that_failed_has_the_status_of_its_reason(
+    jobs_http: aiohttp.ClientSession, jobs: FakeJobService, path: str, body: dict[str, Any], reason: Reason
+) -> None:
+    jobs.story = (job(), failed(reason.name, "No."))
+    status, told = await asked_by_alice(jobs_http, "POST", path, body)
+    assert (status, told["success"]) == (reason.row.http_status, False)
+    assert (told["error"]["code"], told["error"]["message"]) == (reason.name, f"No. (job {JOB_ID})")
+
+
+async def test_a_reason_that_this_gateway_does_not_know_is_a_failure_all_the_same(
+    jobs_http: aiohttp.ClientSession, jobs: FakeJobService
+) -> None:
+    jobs.story = (failed("REASON_OF_NEXT_YEAR", "No."),)
+    status, told = await asked_by_alice(jobs_http, "POST", ONLY, FILM)
+    assert (status, told["error"]["code"]) == (500, "GENERATION_FAILED")
+
+
+async def test_a_job_that_was_cancelled_is_told_so(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
+    jobs.story = (job(jobs_pb2.JOB_STATUS_CANCELLED, 2),)
+    status, told = await asked_by_alice(jobs_http, "POST", ONLY, FILM)
+    assert (status, told["error"]["code"]) == (499, "CANCELLED")
+    assert JOB_ID in told["error"]["message"]
+
+
+@in_both_routes
+@pytest.mark.parametrize("last", [(), (job(jobs_pb2.JOB_STATUS_RUNNING, 2),)], ids=["nothing", "a change"])
+async def test_who_is_told_no_end_is_told_where_it_will_be(
+    jobs_http: aiohttp.ClientSession,
+    jobs: FakeJobService,
+    path: str,
+    body: dict[str, Any],
+    last: tuple[jobs_pb2.Job, ...],
+) -> None:
+    jobs.story = last
+    status, told = await asked_by_alice(jobs_http, "POST", path, body)
+    assert (status, told["error"]["code"]) == (503, "UNAVAILABLE")
+    assert f"GET /api/jobs/{JOB_ID}" in told["error"]["message"]
+
+
+@pytest.mark.parametrize("reason", [Reason.UNAVAILABLE, Reason.JOB_NOT_FOUND])
+async def test_an_error_while_waiting_has_its_own_status(
+    jobs_http: aiohttp.ClientSession, jobs: FakeJobService, reason: Reason
+) -> None:
+    jobs.story = (job(), MediaError(reason, "No."))
+    status, told = await asked_by_alice(jobs_http, "POST", ONLY, FILM)
+    assert (status, told["error"]["code"]) == (reason.row.http_status, reason.name)
+    # Waiting again would be another call: the caller makes it, under the same key.
+    assert [asked.method for asked in jobs.asked] == ["CreateJob", "WatchJob"]
+
+
+@in_both_routes
+async def test_a_refusal_has_its_own_status_and_nobody_waits(
+    jobs_http: aiohttp.ClientSession, jobs: FakeJobService, path: str, body: dict[str, Any]
+) -> None:
+    jobs.failures["CreateJob"].append(MediaError(Reason.QUOTA_EXCEEDED, retry_after_seconds=7))
+    async with jobs_http.post(path, json=body) as answer:
+        assert (answer.status, answer.headers["Retry-After"]) == (429, "7")
+    assert [asked.method for asked in jobs.asked] == ["CreateJob"]
+
+
+@in_both_routes
+@pytest.mark.parametrize("prefer", ["respond-async", "Respond-Async", "wait=5, respond-async", "respond-async;x=1"])
+async def test_who_prefers_not_to_wait_is_answered_at_once(
+    jobs_http: aiohttp.ClientSession, jobs: FakeJobService, path: str, body: dict[str, Any], prefer: str
+) -> None:
+    jobs.story = (asyncio.Event(),)
+    async with jobs_http.post(path, json=body, headers={"Prefer": prefer}) as answer:
+        assert (answer.status, answer.headers["Location"]) == (202, f"/api/jobs/{JOB_ID}")
+        assert answer.headers["Preference-Applied"] == "respond-async"
+        assert await answer.json() == {"success": True, "job_id": JOB_ID, "status_url": f"/api/jobs/{JOB_ID}"}
+    assert [asked.method for asked in jobs.asked] == ["CreateJob"]
+
+
+async def test_another_preference_is_none(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
+    jobs.story = (DONE,)
+    async with jobs_http.post(ONLY, json=FILM, headers={"Prefer": "return=minimal"}) as answer:
+        assert answer.status == 200
+        assert "Preference-Applied" not in answer.headers
+
+
+@in_both_routes
+@pytest.mark.parametrize("headers", [{}, ASYNC], ids=["waiting", "not waiting"])
+async def test_the_key_of_a_request_is_the_name_of_its_job(
+    jobs_http: aiohttp.ClientSession,
+    jobs: FakeJobService,
+    path: str,
+    body: dict[str, Any],
+    headers: dict[str, str],
+) -> None:
+    jobs.story = (DONE,)
+    async with jobs_http.post(path, json=body, headers={**headers, "Idempotency-Key": "order-7"}) as answer:
+        assert answer.ok
+    async with jobs_http.post(path, json=body, headers=headers) as answer:
+        assert answer.ok
+    assert [request.request_id for request in jobs.requests("CreateJob")] == ["order-7", ""]
+
+
+async def test_a_key_that_another_request_has_is_refused(
+    jobs_http: aiohttp.ClientSession, jobs: FakeJobService
+) -> None:
+    jobs.failures["CreateJob"].append(invalid("request_id", "was used", Reason.ALREADY_EXISTS))
+    status, told = await asked_by_alice(jobs_http, "POST", ONLY, FILM, **{"Idempotency-Key": "order-7"})
+    assert (status, told["error"]["code"]) == (409, "ALREADY_EXISTS")
+
+
+@in_both_routes
+async def test_who_gives_up_stops_listening_and_not_the_job(
+    jobs_http: aiohttp.ClientSession, jobs: FakeJobService, path: str, body: dict[str, Any]
+) -> None:
+    jobs.story = (job(), asyncio.Event())
+    waiting = asyncio.create_task(asked_by_alice(jobs_http, "POST", path, body))
+    await jobs.watching.becomes(1)
+    waiting.cancel()
+    await jobs.watching.becomes(0, within_seconds=2)
+    assert [asked.method for asked in jobs.asked] == ["CreateJob", "WatchJob"]

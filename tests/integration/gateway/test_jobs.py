@@ -1,0 +1,212 @@
+"""The routes of jobs that are one call each: what goes in, in whose name, and what comes out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aiohttp
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+from media.jobs.v1 import jobs_pb2
+
+from services.common.errors import MediaError, Reason
+from tests.fakes.jobs import JOB_ID, FakeJobService, job
+from tests.integration.gateway.conftest import MAX_BODY_BYTES, asked_by_alice
+
+FILM = {"imageUrl": "https://example.com/still.png", "prompt": "zoom in"}
+ANIMATE = {"animate": {"film": FILM}}
+NOON = Timestamp(seconds=1_800_000_000)
+
+# Each route of the contract: method, path, body, name of its call.
+ROUTES = [
+    ("POST", "/api/jobs", ANIMATE, "CreateJob"),
+    ("POST", "/api/jobs/batch", {"requests": [ANIMATE]}, "BatchCreateJobs"),
+    ("GET", f"/api/jobs/{JOB_ID}", None, "GetJob"),
+    ("GET", "/api/jobs", None, "ListJobs"),
+    ("POST", f"/api/jobs/{JOB_ID}/cancel", {}, "CancelJob"),
+    ("GET", f"/api/jobs/{JOB_ID}/deliveries", None, "ListWebhookDeliveries"),
+    ("POST", "/api/webhook-secret/rotate", {}, "RotateWebhookSecret"),
+]
+in_every_route = pytest.mark.parametrize(("method", "path", "body", "call"), ROUTES, ids=[row[3] for row in ROUTES])
+
+
+@in_every_route
+async def test_a_call_is_made_in_the_name_of_whoever_the_edge_has_verified(
+    jobs_http: aiohttp.ClientSession, jobs: FakeJobService, method: str, path: str, body: Any, call: str
+) -> None:
+    status, told = await asked_by_alice(jobs_http, method, path, body, **{"X-Request-Id": "order-1"})
+    assert (status, told["success"]) == (200, True)
+    (made,) = jobs.asked
+    assert (made.method, made.principal, made.metadata["x-request-id"]) == (call, "alice", "order-1")
+
+
+@in_every_route
+async def test_who_comes_past_no_edge_is_nobody(
+    jobs_http: aiohttp.ClientSession, jobs: FakeJobService, method: str, path: str, body: Any, call: str
+) -> None:
+    async with jobs_http.request(method, path, json=body) as answer:
+        assert answer.status == 200
+    (made,) = jobs.asked
+    assert (made.method, made.principal) == (call, "")
+    assert "x-media-principal" not in made.metadata
+
+
+@in_every_route
+@pytest.mark.parametrize(
+    "reason", [Reason.JOB_NOT_FOUND, Reason.ALREADY_EXISTS, Reason.PERMISSION_DENIED, Reason.UNAVAILABLE]
+)
+async def test_a_refusal_has_the_status_of_its_reason(
+    jobs_http: aiohttp.ClientSession, jobs: FakeJobService, method: str, path: str, body: Any, call: str, reason: Reason
+) -> None:
+    # Twice: what is UNAVAILABLE is asked for once more.
+    jobs.failures[call] += [MediaError(reason, "No."), MediaError(reason, "No.")]
+    status, told = await asked_by_alice(jobs_http, method, path, body)
+    assert (status, told["success"]) == (reason.row.http_status, False)
+    assert (told["error"]["code"], told["error"]["message"]) == (reason.name, "No.")
+
+
+async def test_who_has_too_many_jobs_is_told_when_to_come_back(
+    jobs_http: aiohttp.ClientSession, jobs: FakeJobService
+) -> None:
+    jobs.failures["CreateJob"].append(MediaError(Reason.QUOTA_EXCEEDED, retry_after_seconds=4.2))
+    async with jobs_http.post("/api/jobs", json=ANIMATE) as answer:
+        assert (answer.status, answer.headers["Retry-After"]) == (429, "5")
+        assert (await answer.json())["error"]["code"] == "QUOTA_EXCEEDED"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {
+            "talkingVideo": {"film": FILM, "narration": {"text": "Hi.", "voice": "Aria"}, "audioDelayMs": 0},
+            "requestId": "order-7",
+            "webhookUrl": "https://example.com/hook",
+        },
+        {
+            "talking_video": {
+                "film": {"image_url": FILM["imageUrl"], "prompt": FILM["prompt"]},
+                "narration": {"text": "Hi.", "voice": "Aria"},
+                "audio_delay_ms": 0,
+            },
+            "request_id": "order-7",
+            "webhook_url": "https://example.com/hook",
+        },
+    ],
+    ids=["camelCase", "snake_case"],
+)
+async def test_a_job_is_asked_for_in_either_spelling(
+    jobs_http: aiohttp.ClientSession, jobs: FakeJobService, body: dict[str, Any]
+) -> None:
+    assert (await asked_by_alice(jobs_http, "POST", "/api/jobs", body))[0] == 200
+    film = jobs_pb2.FilmSpec(image_url=FILM["imageUrl"], prompt=FILM["prompt"])
+    narration = jobs_pb2.NarrationSpec(text="Hi.", voice="Aria")
+    spec = jobs_pb2.TalkingVideoSpec(film=film, narration=narration, audio_delay_ms=0)
+    assert jobs.requests("CreateJob") == [
+        jobs_pb2.CreateJobRequest(talking_video=spec, request_id="order-7", webhook_url="https://example.com/hook")
+    ]
+    assert jobs.requests("CreateJob")[0].talking_video.HasField("audio_delay_ms")
+
+
+async def test_the_accepted_job_is_the_answer(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
+    accepted = job(stage="video", percent=1.5, request_id="order-7", create_time=NOON, steps_done=["audio"])
+    jobs.answers["CreateJob"] = jobs_pb2.CreateJobResponse(job=accepted)
+    assert (await asked_by_alice(jobs_http, "POST", "/api/jobs", ANIMATE))[1] == {
+        "success": True,
+        "id": JOB_ID,
+        "kind": "JOB_KIND_ANIMATE",
+        "status": "JOB_STATUS_QUEUED",
+        "stage": "video",
+        "percent": 1.5,
+        "attempt": 0,
+        "attempts": [],
+        "stepsDone": ["audio"],
+        "webhookUrl": "",
+        "requestId": "order-7",
+        "createTime": "2027-01-15T08:00:00Z",
+        "revision": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({**ANIMATE, "requestid": "x"}, "requestid"),
+        ({"animate": {"film": {**FILM, "lenght": 6}}}, "animate.film.lenght"),
+        ({"animate": {"film": {**FILM, "seconds": 61}}}, "animate.film.seconds"),
+        ({"animate": {"film": {**FILM, "seconds": 2**40}}}, "animate.film.seconds"),
+        ({"animate": {"film": {**FILM, "prompt": "\u200b"}}}, "animate.film.prompt"),
+        ({"animate": {"film": {**FILM, "resolution": "4k"}}}, "animate.film.resolution"),
+        ({"animate": {}}, "animate.film"),
+        ({"animate": 5}, "animate"),
+        ({**ANIMATE, "requestId": "a b"}, "requestId"),
+        ({**ANIMATE, "requestId": "x" * 101}, "requestId"),
+        ({**ANIMATE, "webhookUrl": "nowhere"}, "webhookUrl"),
+    ],
+)
+async def test_a_wrong_field_is_named_and_no_job_is_made(
+    jobs_http: aiohttp.ClientSession, jobs: FakeJobService, body: dict[str, Any], field: str
+) -> None:
+    status, told = await asked_by_alice(jobs_http, "POST", "/api/jobs", body)
+    assert (status, told["error"]["code"]) == (400, "VALIDATION_ERROR")
+    assert [item["field"] for item in told["error"]["details"]] == [field]
+    assert jobs.asked == []
+
+
+@pytest.mark.parametrize("body", [{}, {"requestId": "order-7"}, {**ANIMATE, "story": {"headline": {"headline": "x"}}}])
+async def test_a_job_makes_one_thing(
+    jobs_http: aiohttp.ClientSession, jobs: FakeJobService, body: dict[str, Any]
+) -> None:
+    status, told = await asked_by_alice(jobs_http, "POST", "/api/jobs", body)
+    assert (status, told["error"]["code"]) == (400, "VALIDATION_ERROR")
+    assert jobs.asked == []
+
+
+@pytest.mark.parametrize("path", [row[1] for row in ROUTES if row[0] == "POST"])
+@pytest.mark.parametrize(
+    ("body", "content_type", "status", "code"),
+    [
+        (b"", "application/json", 400, "VALIDATION_ERROR"),
+        (b"{", "application/json", 400, "VALIDATION_ERROR"),
+        (b"[]", "application/json", 400, "VALIDATION_ERROR"),
+        (b'{"a": "\xff"}', "application/json", 400, "VALIDATION_ERROR"),
+        (b"{}", "text/plain", 415, "UNSUPPORTED_MEDIA_TYPE"),
+        (b'{"a": "' + b"x" * MAX_BODY_BYTES + b'"}', "application/json", 413, "PAYLOAD_TOO_LARGE"),
+    ],
+)
+async def test_a_body_that_is_no_json_object_is_refused(
+    jobs_http: aiohttp.ClientSession,
+    jobs: FakeJobService,
+    path: str,
+    body: bytes,
+    content_type: str,
+    status: int,
+    code: str,
+) -> None:
+    async with jobs_http.post(path, data=body, headers={"Content-Type": content_type}) as answer:
+        assert (answer.status, (await answer.json())["error"]["code"]) == (status, code)
+    assert jobs.asked == []
+
+
+async def test_of_several_jobs_each_is_accepted_or_refused_by_itself(
+    jobs_http: aiohttp.ClientSession, jobs: FakeJobService
+) -> None:
+    refused = jobs_pb2.JobError(reason="QUOTA_EXCEEDED", message="Wait.")
+    jobs.answers["BatchCreateJobs"] = jobs_pb2.BatchCreateJobsResponse(
+        outcomes=[jobs_pb2.JobOutcome(job=job()), jobs_pb2.JobOutcome(error=refused)]
+    )
+    body = {"requests": [{**ANIMATE, "requestId": "one"}, {"headline": {"headline": "News", "art_style": "ink"}}]}
+    status, told = await asked_by_alice(jobs_http, "POST", "/api/jobs/batch", body)
+    assert status == 200
+    assert [set(outcome) for outcome in told["outcomes"]] == [{"job"}, {"error"}]
+    assert told["outcomes"][1]["error"] == {"reason": "QUOTA_EXCEEDED", "message": "Wait.", "stage": ""}
+    (batch,) = jobs.requests("BatchCreateJobs")
+    assert [one.request_id for one in batch.requests] == ["one", ""]
+    assert batch.requests[1].headline.art_style == "ink"
+
+
+@pytest.mark.parametrize("count", [0, 51])
+async def test_a_batch_is_one_to_fifty_jobs(jobs_http: aiohttp.ClientSession, jobs: FakeJobService, count: int) -> None:
+    status, told = await asked_by_alice(jobs_http, "POST", "/api/jobs/batch", {"requests": [ANIMATE] * count})
+    assert status == 400
+    assert [item["field"] for item in told["error"]["details"]] == ["requests"]
+    assert jobs.asked == []

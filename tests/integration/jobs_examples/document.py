@@ -1,0 +1,29 @@
+"""Programs out of docs/jobs.md, as whoever reads it would save them."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "jobs.md"
+
+
+def program(name: str, folder: Path) -> ModuleType:
+    """Saves the one Python block that defines `name` in `folder`, and imports it.
+
+    Args:
+        name: A function of the program.
+        folder: Where it is saved.
+    """
+    blocks = re.findall(r"^```python\n(.*?)^```", DOCUMENT.read_text(), flags=re.MULTILINE | re.DOTALL)
+    (text,) = [block for block in blocks if f"def {name}(" in block]
+    file = folder / "tasks.py"
+    file.write_text(text)
+    spec = importlib.util.spec_from_file_location("tasks", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,127 @@
+"""The Celery task of docs/jobs.md asks for one job, under one name, however often it is run."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from celery import Celery
+from celery.contrib.testing.worker import start_worker
+from media.jobs.v1 import jobs_pb2
+
+from services.common.errors import MediaError, Reason
+from tests.fakes.grpc_server import Served
+from tests.fakes.jobs import JOB_ID, FakeJobService, serving_jobs
+from tests.fakes.waiting import until
+from tests.integration.jobs_examples.document import program
+
+TASK_ID = "a8d1c1f6-6d0c-4a3e-9a9e-9d3c8d3f2b10"
+ARGUMENTS = ("https://example.com/still.png", "zoom in", "https://example.com/hook")
+REQUEST = jobs_pb2.CreateJobRequest(
+    animate=jobs_pb2.AnimateSpec(film=jobs_pb2.FilmSpec(image_url=ARGUMENTS[0], prompt=ARGUMENTS[1])),
+    request_id=f"celery-{TASK_ID}",
+    webhook_url=ARGUMENTS[2],
+)
+
+
+@pytest.fixture
+def jobs() -> FakeJobService:
+    return FakeJobService()
+
+
+@pytest.fixture
+async def service(jobs: FakeJobService) -> AsyncIterator[Served]:
+    async with serving_jobs(jobs) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The program, imported once, as a worker does: Celery knows tasks by their names, in the whole process."""
+    with pytest.MonkeyPatch.context() as variables:
+        variables.setenv("BROKER_URL", "memory://")
+        tasks = program("animate", tmp_path_factory.mktemp("celery"))
+        tasks.app.conf.broker_transport_options = {"polling_interval": 0.01}
+        yield tasks
+
+
+@pytest.fixture
+def tasks(saved: Any, service: Served, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The program, with an empty queue and its variables set as an operator would."""
+    monkeypatch.setenv("TOKEN", "token-of-alice")
+    monkeypatch.setenv("SUITE", service.target)
+    saved.app.control.purge()
+    return saved
+
+
+@asynccontextmanager
+async def working(app: Celery) -> AsyncIterator[None]:
+    """Has a worker take what is in the queue, all of it in a thread: here the service must go on answering."""
+    over = threading.Event()
+
+    def work() -> None:
+        with start_worker(app, pool="solo", perform_ping_check=False, shutdown_timeout=10):
+            over.wait()
+
+    worker = asyncio.create_task(asyncio.to_thread(work))
+    try:
+        yield
+    finally:
+        over.set()
+        await worker
+
+
+async def run(task: Any, *arguments: str, **keywords: str) -> Any:
+    """Runs a task here and now, retries included, as a worker would but for the delays; returns its outcome."""
+    return await asyncio.to_thread(task.apply, arguments, keywords, task_id=TASK_ID)
+
+
+async def test_the_task_asks_for_a_film_and_returns_the_id_of_its_job(tasks: Any, jobs: FakeJobService) -> None:
+    outcome = await run(tasks.animate, *ARGUMENTS)
+    assert outcome.get() == JOB_ID
+    (asked,) = jobs.asked
+    assert (asked.method, asked.request) == ("CreateJob", REQUEST)
+    assert asked.metadata["authorization"] == "Bearer token-of-alice"
+
+
+async def test_a_webhook_may_be_left_out(tasks: Any, jobs: FakeJobService) -> None:
+    assert (await run(tasks.animate, image_url=ARGUMENTS[0], prompt=ARGUMENTS[1])).successful()
+    assert jobs.requests("CreateJob")[0].webhook_url == ""
+
+
+@pytest.mark.parametrize("reason", [Reason.UNAVAILABLE, Reason.QUOTA_EXCEEDED, Reason.DEADLINE_EXCEEDED])
+async def test_a_task_that_is_retried_asks_under_the_same_name(
+    tasks: Any, jobs: FakeJobService, reason: Reason
+) -> None:
+    jobs.failures["CreateJob"] += [MediaError(reason)] * 3
+    outcome = await run(tasks.animate, *ARGUMENTS)
+    assert outcome.get() == JOB_ID
+    assert jobs.requests("CreateJob") == [REQUEST] * 4
+
+
+async def test_a_task_gives_up_after_eight_retries(tasks: Any, jobs: FakeJobService) -> None:
+    jobs.failures["CreateJob"] += [MediaError(Reason.PERMISSION_DENIED)] * 20
+    outcome = await run(tasks.animate, *ARGUMENTS)
+    assert outcome.failed()
+    assert "PERMISSION_DENIED" in str(outcome.result)
+    assert jobs.requests("CreateJob") == [REQUEST] * 9
+
+
+async def test_a_worker_asks_under_one_name_for_what_it_retries_and_what_it_is_given_twice(
+    tasks: Any, jobs: FakeJobService
+) -> None:
+    jobs.failures["CreateJob"].append(MediaError(Reason.QUOTA_EXCEEDED))
+    for task_id in (TASK_ID, TASK_ID, "another"):
+        tasks.animate.apply_async(ARGUMENTS, task_id=task_id)
+    async with working(tasks.app):
+        await until(lambda: len(jobs.asked) == 4)
+    names = [request.request_id for request in jobs.requests("CreateJob")]
+    assert sorted(names) == [*[REQUEST.request_id] * 3, "celery-another"]
+
+
+def test_a_task_that_a_worker_lost_is_delivered_again(saved: Any) -> None:
+    assert saved.animate.acks_late

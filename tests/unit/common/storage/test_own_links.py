@@ -1,0 +1,118 @@
+"""Links of the suite's own: known as such by the store that gave them, and read without the network."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from services.common.errors import MediaError, Reason
+from services.common.fetch import FetchOptions, open_fetcher
+from services.common.given import GivenFiles
+from services.common.storage import ObjectSpec, ObjectStore, open_object_store
+from services.common.storage.signing import Signer
+from tests.fakes.object_store import FakeObjectStore
+from tests.unit.common.storage.conftest import PUBLIC_URL, local_settings
+
+KEY = "images/2026/11/a~b=c+d@e.png"
+PICTURE = b"\x89PNG" + bytes(1000)
+SIGNER = Signer(b"k" * 32)
+NOW = 1_800_000_000
+
+segments = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="/"), min_size=1, max_size=20)
+keys = st.lists(segments, min_size=1, max_size=4).map("/".join)
+
+
+@pytest.fixture
+async def local(tmp_path: Path) -> AsyncIterator[ObjectStore]:
+    async with open_object_store(local_settings(tmp_path)) as opened:
+        await opened.put(KEY, PICTURE, ObjectSpec("image/png", {"owner": "bob"}))
+        yield opened
+
+
+@pytest.fixture
+async def files(local: ObjectStore) -> AsyncIterator[GivenFiles]:
+    # Nothing private may be fetched: what is read all the same did not come through the network.
+    async with open_fetcher(FetchOptions()) as downloads:
+        yield GivenFiles(downloads, local)
+
+
+async def refusal(files: GivenFiles, url: str, max_bytes: int = 5000) -> MediaError:
+    with pytest.raises(MediaError) as caught:
+        await files.read(url, "", "alice", max_bytes=max_bytes)
+    return caught.value
+
+
+@given(keys)
+@example("a?b=c&expires=1#d/e%2Ff")
+def test_the_key_in_a_link_is_the_one_that_was_signed(key: str) -> None:
+    link = f"{PUBLIC_URL}{SIGNER.path(key, NOW + 1)}"
+    assert SIGNER.key_in(link, PUBLIC_URL, NOW) == key
+    assert SIGNER.key_in(link, PUBLIC_URL, NOW + 1) is None
+    assert Signer(b"another" * 5).key_in(link, PUBLIC_URL, NOW) is None
+
+
+@given(keys, keys)
+def test_a_link_does_not_lead_to_another_object(key: str, other: str) -> None:
+    _, _, query = SIGNER.path(key, NOW + 1).partition("?")
+    found = SIGNER.key_in(f"{PUBLIC_URL}/media/{quote(other, safe='/')}?{query}", PUBLIC_URL, NOW)
+    assert found == (key if other == key else None)
+
+
+@given(st.text())
+@example(f"{PUBLIC_URL}/media/")
+@example(f"{PUBLIC_URL}/media/a?expires=&signature=")
+@example(f"{PUBLIC_URL}/media/a?expires={NOW + 1}")
+@example(f"{PUBLIC_URL}/media/a?expires=\u00b2&signature=\u00e4")
+@example(f"{PUBLIC_URL}/media/%ff?expires={NOW + 1}&signature=%ff")
+@example(f"{PUBLIC_URL}.evil.example/media/a?expires={NOW + 1}&signature=x")
+def test_what_was_not_signed_is_no_link_of_ours(text: str) -> None:
+    for url in (text, f"{PUBLIC_URL}/media/{text}"):
+        assert SIGNER.key_in(url, PUBLIC_URL, NOW) is None
+
+
+async def test_a_folder_knows_its_links_until_they_end(local: ObjectStore) -> None:
+    link = (await local.url(KEY)).url
+    assert local.key_behind(link) == KEY
+    # Whether there is such an object is another question.
+    assert local.key_behind((await local.url("images/absent.png")).url) == "images/absent.png"
+    assert local.key_behind((await local.url(KEY, lifetime_seconds=-1)).url) is None
+    for wrong in (link[:-1], link.replace(PUBLIC_URL, "https://evil.example"), link.partition("?")[0], "", KEY):
+        assert local.key_behind(wrong) is None
+
+
+async def test_the_folder_of_another_suite_gives_other_links(local: ObjectStore, tmp_path: Path) -> None:
+    async with open_object_store(local_settings(tmp_path / "other")) as other:
+        assert local.key_behind((await other.url(KEY)).url) is None
+
+
+async def test_where_links_lead_elsewhere_none_is_of_the_suites_own(store: ObjectStore) -> None:
+    await store.put(KEY, PICTURE, ObjectSpec("image/png"))
+    found = store.key_behind((await store.url(KEY)).url)
+    assert found == (KEY if store.name == "local" else None)
+    assert FakeObjectStore().key_behind(f"{PUBLIC_URL}/media/{KEY}") is None
+
+
+async def test_a_link_of_ones_own_is_read_without_the_network(files: GivenFiles, local: ObjectStore) -> None:
+    # Whoever has the link may read it: the object is another's.
+    link = (await local.url(KEY)).url
+    assert await files.read(link, "", "alice", max_bytes=len(PICTURE)) == PICTURE
+
+
+async def test_a_link_that_leads_to_too_much_or_to_nothing_is_refused(files: GivenFiles, local: ObjectStore) -> None:
+    link = (await local.url(KEY)).url
+    assert (await refusal(files, link, len(PICTURE) - 1)).reason is Reason.PAYLOAD_TOO_LARGE
+    await local.delete(KEY)
+    assert (await refusal(files, link)).reason is Reason.NOT_FOUND
+
+
+@pytest.mark.parametrize("host", ["http://127.0.0.1:8080", "http://169.254.169.254", "http://localhost"])
+async def test_a_link_that_only_looks_like_one_is_guarded_as_any_other(
+    files: GivenFiles, local: ObjectStore, host: str
+) -> None:
+    link = (await local.url(KEY)).url
+    assert (await refusal(files, link.replace(PUBLIC_URL, host))).reason is Reason.URL_FORBIDDEN

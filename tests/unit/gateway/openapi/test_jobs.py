@@ -1,0 +1,154 @@
+"""What the OpenAPI document says of jobs is what the contract and the routes say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+from media.jobs.v1 import jobs_pb2
+
+from gateway.app import SERVICES
+from gateway.openapi import build_document
+from gateway.openapi.hand_written import HAND_WRITTEN
+from gateway.openapi.jobs import JOB_ROUTES
+from gateway.routes.jobs import JobRoutes
+from services.common.channel import open_channel
+from services.common.errors import MediaError
+from services.common.validation import validate
+
+Json = dict[str, Any]
+WAITING = ("/jobs_prompt_only", "/jobs_prompt_tts")
+
+
+@pytest.fixture(scope="module")
+def document() -> Json:
+    parsed: Json = orjson.loads(orjson.dumps(build_document(HAND_WRITTEN, SERVICES, "1.2.3")))
+    return parsed
+
+
+def body_of(document: Json, path: str) -> Json:
+    """Returns the schema of what is posted to one of the routes that wait."""
+    found: Json = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    return found
+
+
+def schema(document: Json, name: str) -> Json:
+    """Returns the schema of a message of jobs."""
+    found: Json = document["components"]["schemas"][f"media.jobs.v1.{name}"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "operation", "answer"),
+    [
+        ("post", "/api/jobs", "createJob", "Job"),
+        ("post", "/api/jobs/batch", "batchCreateJobs", "BatchCreateJobsResponse"),
+        ("get", "/api/jobs", "listJobs", "ListJobsResponse"),
+        ("get", "/api/jobs/{id}", "getJob", "Job"),
+        ("post", "/api/jobs/{id}/cancel", "cancelJob", "Job"),
+        ("get", "/api/jobs/{id}/deliveries", "listWebhookDeliveries", "ListWebhookDeliveriesResponse"),
+        ("post", "/api/webhook-secret/rotate", "rotateWebhookSecret", "RotateWebhookSecretResponse"),
+    ],
+)
+def test_every_call_of_the_contract_is_described_with_its_answer(
+    document: Json, method: str, path: str, operation: str, answer: str
+) -> None:
+    described = document["paths"][path][method]
+    assert described["operationId"] == operation
+    mark, fields = described["responses"]["200"]["content"]["application/json"]["schema"]["allOf"]
+    assert mark["properties"] == {"success": {"const": True}}
+    assert fields == {"$ref": f"#/components/schemas/media.jobs.v1.{answer}"}
+
+
+async def test_every_hand_written_route_is_served_and_described() -> None:
+    async with open_channel("127.0.0.1:9") as nowhere:
+        served = {(route.method, route.path) for route in JobRoutes(nowhere, 30).routes()}
+    assert {(route.method, route.path) for route in JOB_ROUTES} == served
+
+
+def test_whoever_lists_may_ask_for_a_page_a_kind_and_a_status(document: Json) -> None:
+    parameters = document["paths"]["/api/jobs"]["get"]["parameters"]
+    assert [item["name"] for item in parameters] == ["pageSize", "pageToken", "kind", "status"]
+    assert {item["in"] for item in parameters} == {"query"}
+    assert not any(item["required"] for item in parameters)
+    assert parameters[0]["schema"]["maximum"] == 100
+
+
+@pytest.mark.parametrize("path", ["/api/jobs/{id}", "/api/jobs/{id}/cancel", "/api/jobs/{id}/deliveries"])
+def test_an_id_has_the_form_of_one(document: Json, path: str) -> None:
+    for operation in document["paths"][path].values():
+        (parameter,) = operation["parameters"]
+        assert parameter["schema"]["pattern"] == "^[0-9a-f]{32}$"
+
+
+def test_who_cancels_says_nothing_beside_the_id(document: Json) -> None:
+    body = document["components"]["schemas"]["CancelJobBody"]
+    assert (body["properties"], body["additionalProperties"]) == ({}, False)
+
+
+def test_of_all_that_a_job_can_make_one_is_asked_for(document: Json) -> None:
+    wish = schema(document, "CreateJobRequest")
+    kinds = [field.json_name for field in jobs_pb2.CreateJobRequest.DESCRIPTOR.oneofs_by_name["spec"].fields]
+    assert kinds == ["animate", "talkingVideo", "headline", "story"]
+    assert set(wish["properties"]) == {*kinds, "requestId", "webhookUrl"}
+    assert schema(document, "BatchCreateJobsRequest")["properties"]["requests"]["maxItems"] == 50
+
+
+@pytest.mark.parametrize("name", ["JobKind", "JobStatus", "JobCaptions"])
+def test_names_of_kinds_and_states_are_those_of_the_contract(document: Json, name: str) -> None:
+    values = jobs_pb2.DESCRIPTOR.enum_types_by_name[name].values_by_name
+    assert set(schema(document, name)["enum"]) <= set(values)
+    assert set(values) - set(schema(document, name)["enum"]) <= {value for value in values if "UNSPECIFIED" in value}
+
+
+def test_events_are_a_stream_that_browsers_know(document: Json) -> None:
+    watching = document["paths"]["/api/jobs/{id}/events"]["get"]
+    assert list(watching["responses"]["200"]["content"]) == ["text/event-stream"]
+    assert {"400", "404", "503"} <= watching["responses"].keys()
+    assert "Last-Event-ID" in watching["description"]
+
+
+@pytest.mark.parametrize("path", WAITING)
+def test_who_waits_gets_addresses_or_202_with_where_the_job_is(document: Json, path: str) -> None:
+    answers = document["paths"][path]["post"]["responses"]
+    properties = answers["200"]["content"]["application/json"]["schema"]["properties"]
+    assert set(properties) == (
+        {"video_url"} if path == "/jobs_prompt_only" else {"audio_url", "video_url", "final_url"}
+    )
+    assert "Location" in answers["202"]["headers"]
+    assert set(answers["202"]["content"]["application/json"]["schema"]["properties"]) == {"job_id", "status_url"}
+    assert {"400", "401", "413", "415", "429", "503"} <= answers.keys()
+
+
+@pytest.mark.parametrize(
+    ("path", "required"),
+    [(WAITING[0], ["image_url", "prompt"]), (WAITING[1], ["image_url", "prompt", "text", "voice_id"])],
+)
+def test_what_must_be_given_is_required(document: Json, path: str, required: list[str]) -> None:
+    assert body_of(document, path)["required"] == required
+
+
+@pytest.mark.parametrize("path", WAITING)
+def test_the_bounds_of_a_film_are_those_of_the_contract(document: Json, path: str) -> None:
+    properties = body_of(document, path)["properties"]
+    assert properties["resolution"]["default"] in properties["resolution"]["enum"]
+    for resolution in properties["resolution"]["enum"]:
+        assert not refuses(resolution=resolution)
+    assert refuses(resolution="4k")
+    for seconds in (
+        properties["seconds"]["minimum"],
+        properties["seconds"]["default"],
+        properties["seconds"]["maximum"],
+    ):
+        assert not refuses(seconds=seconds)
+    assert refuses(seconds=properties["seconds"]["maximum"] + 1)
+
+
+def refuses(**fields: Any) -> bool:
+    """Tells whether the contract refuses a film of this kind."""
+    try:
+        validate(jobs_pb2.FilmSpec(image_url="https://example.com/still.png", prompt="zoom in", **fields))
+    except MediaError:
+        return True
+    return False
