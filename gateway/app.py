@@ -23,6 +23,7 @@ from gateway.routes.health import Health
 from gateway.routes.images import ImageRoutes
 from gateway.routes.jobs import JobRoutes
 from gateway.routes.media import MediaRoutes
+from gateway.routes.prompts import PromptRoutes
 from gateway.routes.rpc import rpc_routes
 from gateway.routes.speech import SpeechRoutes
 from gateway.routes.videos import VideoRoutes
@@ -87,7 +88,8 @@ def build_app(
     app.router.add_routes(CaptionRoutes(upstreams.tts, call_seconds).routes())
     app.router.add_routes(ImageRoutes(upstreams.image, call_seconds).routes())
     app.router.add_routes(VideoRoutes(upstreams.video, call_seconds).routes())
-    app.router.add_routes(JobRoutes(upstreams.jobs, call_seconds).routes())
+    app.router.add_routes(JobRoutes(upstreams.jobs).routes())
+    app.router.add_routes(PromptRoutes(upstreams.jobs, call_seconds).routes())
     app.router.add_routes(MediaRoutes(reach.store).routes())
     app.router.add_routes(DebugRoutes(reach.fetcher).routes())
     channels = upstreams.by_service()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import re
 import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import grpc
 import orjson
@@ -29,6 +31,24 @@ STARTED = web.RequestKey("started", web.StreamResponse)
 """The answer whose head has been sent; set by routes that stream."""
 
 
+def _camel_case(path: str) -> str:
+    """Returns a field's path as JSON spells it, such as `items[0].outputFormat`."""
+    return re.sub(r"_([a-z0-9])", lambda match: match[1].upper(), path)
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """What a route calls fields of the contract."""
+
+    of: Callable[[str], str]
+    """Returns the route's name of a field."""
+
+
+IN_CAMEL_CASE = Spelling(_camel_case)
+SPELLING = web.RequestKey("spelling", Spelling)
+"""Set by routes whose JSON is not the contract's in camelCase."""
+
+
 @web.middleware
 async def failures(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Gives every request its id and every failure its answer."""
@@ -42,15 +62,24 @@ async def failures(request: web.Request, handler: Handler) -> web.StreamResponse
         return response
 
 
-def body_of(error: MediaError) -> dict[str, object]:
-    """Returns the JSON form of an error, as every route answers it."""
+def body_of(error: MediaError, spelled: Spelling = IN_CAMEL_CASE) -> dict[str, object]:
+    """Returns the JSON form of an error, as every route answers it.
+
+    Args:
+        error: What went wrong.
+        spelled: What the route calls fields.
+    """
+    message = error.message
+    for item in error.violations:
+        if item.field:
+            message = message.replace(f"{item.field}: ", f"{spelled.of(item.field)}: ")
     return {
         "success": False,
         "error": {
             "code": error.reason.name,
-            "message": error.message,
+            "message": message,
             "details": [
-                {"field": _camel_case(item.field), "description": item.description} for item in error.violations
+                {"field": spelled.of(item.field), "description": item.description} for item in error.violations
             ],
             "requestId": request_id.get(),
         },
@@ -70,7 +99,7 @@ def _answer(request: web.Request, error: Exception) -> web.StreamResponse:
         headers["Allow"] = ", ".join(sorted(error.allowed_methods))
     return web.Response(
         status=failure.reason.row.http_status,
-        body=orjson.dumps(body_of(failure)),
+        body=orjson.dumps(body_of(failure, request.get(SPELLING, IN_CAMEL_CASE))),
         content_type="application/json",
         headers=headers,
     )
@@ -101,8 +130,3 @@ def _failure(error: Exception) -> MediaError:
 def _request_id_of(request: web.Request) -> str:
     given = request.headers.get(REQUEST_ID, "")
     return given if _REQUEST_ID_SHAPE.fullmatch(given) else secrets.token_hex(16)
-
-
-def _camel_case(path: str) -> str:
-    """Returns a field's path as JSON spells it, such as `items[0].outputFormat`."""
-    return re.sub(r"_([a-z0-9])", lambda match: match[1].upper(), path)

@@ -34,6 +34,18 @@ def principal_of(request: web.Request) -> str:
     return request.headers.get(PRINCIPAL, "")
 
 
+def header_text(request: web.Request, name: str) -> str:
+    """Returns a header of the request; empty if there is none.
+
+    Raises:
+        MediaError: VALIDATION_ERROR, it holds bytes that are no text.
+    """
+    text = request.headers.get(name, "")
+    if not text.isascii():
+        raise invalid(name, "must be ASCII text")
+    return text
+
+
 async def json_body(request: web.Request) -> object:
     """Returns the parsed JSON body.
 

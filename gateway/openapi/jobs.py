@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.openapi.table import Content, HandWritten, Header, Query, Response
 
-_JOBS_TAG = ("Jobs",)
+_JOBS_TAG = ("Job",)
 _TEXT = {"type": "string"}
 _FILM = {
     "image_url": {"type": "string", "description": "Public address of the picture."},
@@ -24,9 +24,21 @@ _WAITS = (
 _ACCEPTED = Response(
     "It is a job now.",
     (Content("application/json", {"type": "object", "properties": {"job_id": _TEXT, "status_url": _TEXT}}),),
-    headers=(Header("Location", "Where the job is."),),
+    headers=(Header("Location", "Where the job is."), Header("Preference-Applied", "`respond-async`.")),
     status=202,
 )
+_HOW = (
+    Header("Prefer", "`respond-async`: not to wait."),
+    Header("Idempotency-Key", "The caller's own name for the job; the same name again is the same job."),
+)
+
+
+def _made(description: str, *urls: str) -> Response:
+    """Returns the answer that waits for what was made."""
+    properties = dict.fromkeys((*urls, "job_id"), _TEXT)
+    content = Content("application/json", {"type": "object", "properties": properties})
+    return Response(description, (content,), headers=(Header("Content-Location", "Where the job is."),))
+
 
 JOB_ROUTES: tuple[HandWritten, ...] = (
     HandWritten(
@@ -40,6 +52,7 @@ JOB_ROUTES: tuple[HandWritten, ...] = (
             " `Last-Event-ID`, to any replica, gets what came later. A comment is sent when nothing else is."
         ),
         in_path=(Query("id", "Id of the job.", _TEXT),),
+        in_headers=(Header("Last-Event-ID", "Id of the last event that came; only later changes are sent."),),
         responses=(Response("Events, chunked.", (Content("text/event-stream"),)),),
     ),
     HandWritten(
@@ -49,13 +62,9 @@ JOB_ROUTES: tuple[HandWritten, ...] = (
         tags=_JOBS_TAG,
         summary="Makes a film of a picture and waits for it",
         description=_WAITS,
+        in_headers=_HOW,
         json_body={"type": "object", "required": ["image_url", "prompt"], "properties": _FILM},
-        responses=(
-            Response(
-                "The film.", (Content("application/json", {"type": "object", "properties": {"video_url": _TEXT}}),)
-            ),
-            _ACCEPTED,
-        ),
+        responses=(_made("The film.", "video_url"), _ACCEPTED),
     ),
     HandWritten(
         method="POST",
@@ -64,25 +73,12 @@ JOB_ROUTES: tuple[HandWritten, ...] = (
         tags=_JOBS_TAG,
         summary="Makes a film of a picture that speaks, and waits for it",
         description=_WAITS,
+        in_headers=_HOW,
         json_body={
             "type": "object",
             "required": ["image_url", "prompt", "text", "voice_id"],
             "properties": {**_FILM, **_SPOKEN},
         },
-        responses=(
-            Response(
-                "Speech, film, and both together.",
-                (
-                    Content(
-                        "application/json",
-                        {
-                            "type": "object",
-                            "properties": {"audio_url": _TEXT, "video_url": _TEXT, "final_url": _TEXT},
-                        },
-                    ),
-                ),
-            ),
-            _ACCEPTED,
-        ),
+        responses=(_made("Speech, film, and both together.", "audio_url", "video_url", "final_url"), _ACCEPTED),
     ),
 )

@@ -11,7 +11,7 @@ from gateway.openapi.comments import comment, split
 from gateway.openapi.failures import REQUEST_ID, REQUEST_ID_HEADER, references
 from gateway.openapi.rules import HttpRule
 from gateway.openapi.schemas import Schemas, is_object, is_required
-from gateway.openapi.table import Content, HandWritten, Query, Response
+from gateway.openapi.table import Content, HandWritten, Header, Query, Response
 
 _Json = dict[str, object]
 _JSON = "application/json"
@@ -81,6 +81,7 @@ def hand_written_operation(route: HandWritten, schemas: Schemas) -> _Json:
         "parameters": [
             *(_written_parameter(parameter, "path") for parameter in route.in_path),
             *(_written_parameter(parameter, "query") for parameter in route.query),
+            *(_written_parameter(parameter, "header") for parameter in route.in_headers),
         ],
         "responses": {
             **{str(response.status): _response(response, schemas) for response in route.responses},
@@ -135,7 +136,7 @@ def _parameter(field: FieldDescriptor, place: str, schemas: Schemas) -> _Json:
     return _without_empty(parameter, keep=("schema", "required"))
 
 
-def _written_parameter(parameter: Query, place: str) -> _Json:
+def _written_parameter(parameter: Query | Header, place: str) -> _Json:
     return {
         "name": parameter.name,
         "in": place,

@@ -89,6 +89,8 @@ class HandWritten:
     """Variables of the path."""
     query: tuple[Query, ...] = ()
     """Parameters in the query string."""
+    in_headers: tuple[Header, ...] = ()
+    """Headers of the request that decide something; callers may leave them out."""
     examples: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     """Request bodies to begin with, by title; the first is filled in on the page."""
     public: bool = False

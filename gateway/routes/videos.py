@@ -13,7 +13,7 @@ from media.video.v1 import video_pb2, video_pb2_grpc
 from gateway.codec import encode
 from gateway.errors import STARTED
 from gateway.lines import Lines, answer_lines
-from gateway.requests import message_body, principal_of
+from gateway.requests import header_text, message_body, principal_of
 from services.common.channel import call_metadata, open_stream
 from services.common.errors import MediaError, Reason
 from services.common.log import request_id
@@ -82,9 +82,9 @@ class VideoRoutes:
         reply = await self._stub.ReceiveWebhook(
             video_pb2.ReceiveWebhookRequest(
                 provider="replicate",
-                webhook_id=request.headers.get("webhook-id", ""),
-                webhook_timestamp=request.headers.get("webhook-timestamp", ""),
-                webhook_signature=request.headers.get("webhook-signature", ""),
+                webhook_id=header_text(request, "webhook-id"),
+                webhook_timestamp=header_text(request, "webhook-timestamp"),
+                webhook_signature=header_text(request, "webhook-signature"),
                 body=await request.read(),
             ),
             timeout=self._call_seconds,

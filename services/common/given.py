@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,6 +16,10 @@ from services.common.storage import ObjectInfo, ObjectStore, read_all
 from services.common.storage.keys import belongs_to, check_key, check_own_key
 
 _DECODED_IN_PLACE_LETTERS = 256 * 1024
+_WHAT_IS_WRONG = {
+    Reason.NOT_FOUND: "must lead to an object that is there",
+    Reason.PAYLOAD_TOO_LARGE: "must lead to a smaller file",
+}
 
 
 class Downloads(Protocol):
@@ -57,7 +62,8 @@ class GivenFiles:
         if url[:5].lower() == "data:":
             return await _inline(url, max_bytes)
         if (own := self.store.key_behind(url)) is not None:
-            return (await read_all(self.store, own, max_bytes=max_bytes))[0]
+            with naming("image_url"):
+                return (await read_all(self.store, own, max_bytes=max_bytes))[0]
         return (await self.downloads.fetch(url, field="image_url", max_bytes=max_bytes)).data
 
     async def owned(self, key: str, principal: str, field: str) -> ObjectInfo:
@@ -87,6 +93,17 @@ class GivenFiles:
 
 def _not_yours(field: str) -> MediaError:
     return invalid(field, "must be the key of an object of yours", Reason.NOT_FOUND)
+
+
+@contextmanager
+def naming(field: str) -> Iterator[None]:
+    """Has errors of the store name the request field that leads to the object."""
+    try:
+        yield
+    except MediaError as error:
+        if error.reason not in _WHAT_IS_WRONG:
+            raise
+        raise invalid(field, _WHAT_IS_WRONG[error.reason], error.reason) from None
 
 
 async def _inline(uri: str, max_bytes: int) -> bytes:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from services.common.errors import MediaError, Reason, invalid
-from services.common.given import GivenFiles
+from services.common.given import GivenFiles, naming
 from services.common.workers import Workers
 from services.video.ffmpeg.arguments import Input
 from services.video.kinds import HEAD_BYTES, KNOWN, Kind, kind_of
@@ -99,7 +99,9 @@ class Inputs:
                 yield found.chunks
         elif source.url and (own := self._files.store.key_behind(source.url)) is not None:
             # A link of our own is a credential: it leads to the object, and not through the network.
-            async with self._files.store.open(own) as found:
+            async with AsyncExitStack() as stack:
+                with naming(f"{name}.url"):
+                    found = await stack.enter_async_context(self._files.store.open(own))
                 yield found.chunks
         elif source.url:
             async with self._files.downloads.stream(source.url, field=f"{name}.url", max_bytes=max_bytes) as streamed:

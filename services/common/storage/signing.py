@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import re
 import secrets
 from pathlib import Path
 from urllib.parse import parse_qs, quote, unquote, urlencode
@@ -17,6 +18,7 @@ EXPIRES = "expires"
 """Query parameter with the time at which the link ends, in seconds since 1970."""
 
 _KEY_BYTES = 32
+_SECONDS = re.compile(r"[0-9]{1,12}")
 
 
 class Signer:
@@ -65,7 +67,7 @@ class Signer:
         Raises:
             MediaError: PERMISSION_DENIED, the link is not ours or has ended.
         """
-        expires_at = int(expires) if expires.isascii() and expires.isdigit() else -1
+        expires_at = int(expires) if _SECONDS.fullmatch(expires) else -1
         if not hmac.compare_digest(self._signature(key, expires_at), signature.encode("ascii", "replace").decode()):
             raise MediaError(Reason.PERMISSION_DENIED, "The link is not one of this suite's; ask for a new one.")
         if now >= expires_at:

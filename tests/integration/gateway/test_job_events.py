@@ -52,7 +52,7 @@ async def gateway_that_is_never_silent(jobs: FakeJobService, seconds: float) -> 
     """Yields a session whose base URL is the routes of jobs, with heartbeats as often as told."""
     async with serving_jobs(jobs) as service:
         app = web.Application(middlewares=[failures])
-        app.router.add_routes(JobRoutes(service.channel, 30, heartbeat_seconds=seconds).routes())
+        app.router.add_routes(JobRoutes(service.channel, heartbeat_seconds=seconds).routes())
         async with (
             running_http(app, "127.0.0.1", 0, grace_seconds=1) as http,
             aiohttp.ClientSession(f"http://127.0.0.1:{http.port}") as session,
@@ -104,6 +104,16 @@ async def test_however_a_job_ends_it_is_told_as_the_end(
     async with jobs_http.get(PATH) as answer:
         (event,) = events_in(await answer.text())
     assert (event.name, event.event_id) == ("end", "3")
+
+
+async def test_a_job_that_is_told_again_unchanged_is_no_event(
+    jobs_http: aiohttp.ClientSession, jobs: FakeJobService
+) -> None:
+    jobs.story = (job(), RUNNING, RUNNING, DONE)
+    async with jobs_http.get(PATH) as answer:
+        text = await answer.text()
+    assert [event.event_id for event in events_in(text)] == ["1", "2", "3"]
+    assert text.count(": still here") == 1
 
 
 async def test_an_event_is_sent_when_it_happens(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 from media.jobs.v1 import jobs_pb2
 
-from services.common.errors import MediaError, Reason, invalid
-from tests.fakes.jobs import JOB_ID, FakeJobService, failed, job, succeeded
+from gateway.errors import failures
+from gateway.routes.prompts import PromptRoutes
+from gateway.serving import running_http
+from services.common.errors import MediaError, Reason
+from tests.fakes.jobs import JOB_ID, FakeJobService, failed, job, serving_jobs, succeeded
 from tests.integration.gateway.conftest import asked_by_alice
 
 FILM = {"image_url": "https://example.com/still.png", "prompt": "zoom in"}
@@ -19,7 +24,20 @@ ONLY, SPEAKING = "/jobs_prompt_only", "/jobs_prompt_tts"
 ROUTES = [(ONLY, FILM), (SPEAKING, SPOKEN)]
 FILM_AT, SPEECH_AT, FINAL_AT = (f"https://example.com/{name}" for name in ("film.mp4", "speech.mp3", "final.mp4"))
 DONE = succeeded(video=FILM_AT, audio=SPEECH_AT, final=FINAL_AT)
-ASYNC = {"Prefer": "respond-async"}
+
+
+@pytest.fixture
+async def impatient_http(jobs: FakeJobService) -> AsyncIterator[aiohttp.ClientSession]:
+    """A session whose base URL is the routes that wait, which come back to a service of jobs at once."""
+    async with serving_jobs(jobs) as service:
+        app = web.Application(middlewares=[failures])
+        app.router.add_routes(PromptRoutes(service.channel, 30, return_seconds=0).routes())
+        async with (
+            running_http(app, "127.0.0.1", 0, grace_seconds=1) as http,
+            aiohttp.ClientSession(f"http://127.0.0.1:{http.port}") as session,
+        ):
+            yield session
+
 
 in_both_routes = pytest.mark.parametrize(("path", "body"), ROUTES)
 
@@ -83,8 +101,8 @@ async def test_null_is_as_if_it_were_not_there(
     [
         ({"imageUrl": "x"}, "imageUrl"),
         ({"voice": "Aria"}, "voice"),
-        ({"image_url": ""}, "imageUrl"),
-        ({"image_url": None}, "imageUrl"),
+        ({"image_url": ""}, "image_url"),
+        ({"image_url": None}, "image_url"),
         ({"prompt": ""}, "prompt"),
         ({"prompt": 5}, "prompt"),
         ({"prompt": ["x"]}, "prompt"),
@@ -92,6 +110,9 @@ async def test_null_is_as_if_it_were_not_there(
         ({"seconds": 1.5}, "seconds"),
         ({"seconds": True}, "seconds"),
         ({"seconds": -1}, "seconds"),
+        ({"seconds": 0}, "seconds"),
+        ({"seconds": 61}, "seconds"),
+        ({"seconds": 2**63}, "seconds"),
         ({"resolution": 512}, "resolution"),
     ],
 )
@@ -173,26 +194,36 @@ async def test_a_job_that_was_cancelled_is_told_so(jobs_http: aiohttp.ClientSess
 @in_both_routes
 @pytest.mark.parametrize("last", [(), (job(jobs_pb2.JOB_STATUS_RUNNING, 2),)], ids=["nothing", "a change"])
 async def test_who_is_told_no_end_is_told_where_it_will_be(
-    jobs_http: aiohttp.ClientSession,
+    impatient_http: aiohttp.ClientSession,
     jobs: FakeJobService,
     path: str,
     body: dict[str, Any],
     last: tuple[jobs_pb2.Job, ...],
 ) -> None:
-    jobs.story = last
-    status, told = await asked_by_alice(jobs_http, "POST", path, body)
+    jobs.story = (*last, MediaError(Reason.UNAVAILABLE, "No."))
+    status, told = await asked_by_alice(impatient_http, "POST", path, body)
     assert (status, told["error"]["code"]) == (503, "UNAVAILABLE")
     assert f"GET /api/jobs/{JOB_ID}" in told["error"]["message"]
+    assert len(jobs.requests("CreateJob")) == 1
 
 
-@pytest.mark.parametrize("reason", [Reason.UNAVAILABLE, Reason.JOB_NOT_FOUND])
-async def test_an_error_while_waiting_has_its_own_status(
-    jobs_http: aiohttp.ClientSession, jobs: FakeJobService, reason: Reason
+async def test_a_service_that_goes_away_and_comes_back_is_asked_for_the_same_job(
+    impatient_http: aiohttp.ClientSession, jobs: FakeJobService
 ) -> None:
-    jobs.story = (job(), MediaError(reason, "No."))
+    jobs.failures["WatchJob"].extend([MediaError(Reason.UNAVAILABLE)] * 3)
+    jobs.story = (job(), DONE)
+    status, told = await asked_by_alice(impatient_http, "POST", ONLY, FILM)
+    assert (status, told["video_url"]) == (200, FILM_AT)
+    assert [asked.method for asked in jobs.asked] == ["CreateJob", *["WatchJob"] * 4]
+    assert {asked.principal for asked in jobs.asked} == {"alice"}
+
+
+async def test_an_error_while_waiting_has_its_own_status(
+    jobs_http: aiohttp.ClientSession, jobs: FakeJobService
+) -> None:
+    jobs.story = (job(), MediaError(Reason.JOB_NOT_FOUND, "No."))
     status, told = await asked_by_alice(jobs_http, "POST", ONLY, FILM)
-    assert (status, told["error"]["code"]) == (reason.row.http_status, reason.name)
-    # Waiting again would be another call: the caller makes it, under the same key.
+    assert (status, told["error"]["code"]) == (404, "JOB_NOT_FOUND")
     assert [asked.method for asked in jobs.asked] == ["CreateJob", "WatchJob"]
 
 
@@ -204,51 +235,6 @@ async def test_a_refusal_has_its_own_status_and_nobody_waits(
     async with jobs_http.post(path, json=body) as answer:
         assert (answer.status, answer.headers["Retry-After"]) == (429, "7")
     assert [asked.method for asked in jobs.asked] == ["CreateJob"]
-
-
-@in_both_routes
-@pytest.mark.parametrize("prefer", ["respond-async", "Respond-Async", "wait=5, respond-async", "respond-async;x=1"])
-async def test_who_prefers_not_to_wait_is_answered_at_once(
-    jobs_http: aiohttp.ClientSession, jobs: FakeJobService, path: str, body: dict[str, Any], prefer: str
-) -> None:
-    jobs.story = (asyncio.Event(),)
-    async with jobs_http.post(path, json=body, headers={"Prefer": prefer}) as answer:
-        assert (answer.status, answer.headers["Location"]) == (202, f"/api/jobs/{JOB_ID}")
-        assert answer.headers["Preference-Applied"] == "respond-async"
-        assert await answer.json() == {"success": True, "job_id": JOB_ID, "status_url": f"/api/jobs/{JOB_ID}"}
-    assert [asked.method for asked in jobs.asked] == ["CreateJob"]
-
-
-async def test_another_preference_is_none(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
-    jobs.story = (DONE,)
-    async with jobs_http.post(ONLY, json=FILM, headers={"Prefer": "return=minimal"}) as answer:
-        assert answer.status == 200
-        assert "Preference-Applied" not in answer.headers
-
-
-@in_both_routes
-@pytest.mark.parametrize("headers", [{}, ASYNC], ids=["waiting", "not waiting"])
-async def test_the_key_of_a_request_is_the_name_of_its_job(
-    jobs_http: aiohttp.ClientSession,
-    jobs: FakeJobService,
-    path: str,
-    body: dict[str, Any],
-    headers: dict[str, str],
-) -> None:
-    jobs.story = (DONE,)
-    async with jobs_http.post(path, json=body, headers={**headers, "Idempotency-Key": "order-7"}) as answer:
-        assert answer.ok
-    async with jobs_http.post(path, json=body, headers=headers) as answer:
-        assert answer.ok
-    assert [request.request_id for request in jobs.requests("CreateJob")] == ["order-7", ""]
-
-
-async def test_a_key_that_another_request_has_is_refused(
-    jobs_http: aiohttp.ClientSession, jobs: FakeJobService
-) -> None:
-    jobs.failures["CreateJob"].append(invalid("request_id", "was used", Reason.ALREADY_EXISTS))
-    status, told = await asked_by_alice(jobs_http, "POST", ONLY, FILM, **{"Idempotency-Key": "order-7"})
-    assert (status, told["error"]["code"]) == (409, "ALREADY_EXISTS")
 
 
 @in_both_routes

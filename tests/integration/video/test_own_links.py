@@ -66,8 +66,12 @@ async def test_linked_speech_is_laid_over_a_linked_film(linked: VideoSuite) -> N
 
 
 async def test_a_link_to_nothing_is_refused(linked: VideoSuite) -> None:
-    assert (await failure(probed(linked, f"{PREFIX}videos/gone.mp4"))).reason is Reason.NOT_FOUND
-    assert (await failure(linked.generate(image_url=f"{PREFIX}images/gone.png"))).reason is Reason.NOT_FOUND
+    errors = [
+        await failure(probed(linked, f"{PREFIX}videos/gone.mp4")),
+        await failure(linked.generate(image_url=f"{PREFIX}images/gone.png")),
+    ]
+    assert [error.reason for error in errors] == [Reason.NOT_FOUND] * 2
+    assert [item.field for error in errors for item in error.violations] == ["media.url", "image_url"]
     assert linked.leftovers == []
 
 

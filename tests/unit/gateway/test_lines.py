@@ -105,7 +105,7 @@ async def test_a_failure_later_is_the_last_line_and_the_answer_is_cut() -> None:
         "success": False,
         "error": {
             "code": "URL_UNREACHABLE",
-            "message": "image_url: must be readable",
+            "message": "imageUrl: must be readable",
             "details": [{"field": "imageUrl", "description": "must be readable"}],
             "requestId": "order-1",
         },

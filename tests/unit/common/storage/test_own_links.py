@@ -105,9 +105,11 @@ async def test_a_link_of_ones_own_is_read_without_the_network(files: GivenFiles,
 
 async def test_a_link_that_leads_to_too_much_or_to_nothing_is_refused(files: GivenFiles, local: ObjectStore) -> None:
     link = (await local.url(KEY)).url
-    assert (await refusal(files, link, len(PICTURE) - 1)).reason is Reason.PAYLOAD_TOO_LARGE
+    too_large = await refusal(files, link, len(PICTURE) - 1)
     await local.delete(KEY)
-    assert (await refusal(files, link)).reason is Reason.NOT_FOUND
+    gone = await refusal(files, link)
+    assert (too_large.reason, gone.reason) == (Reason.PAYLOAD_TOO_LARGE, Reason.NOT_FOUND)
+    assert [item.field for error in (too_large, gone) for item in error.violations] == ["image_url"] * 2
 
 
 @pytest.mark.parametrize("host", ["http://127.0.0.1:8080", "http://169.254.169.254", "http://localhost"])

@@ -13,12 +13,14 @@ from gateway.openapi import build_document
 from gateway.openapi.hand_written import HAND_WRITTEN
 from gateway.openapi.jobs import JOB_ROUTES
 from gateway.routes.jobs import JobRoutes
+from gateway.routes.prompts import PromptRoutes
 from services.common.channel import open_channel
 from services.common.errors import MediaError
 from services.common.validation import validate
 
 Json = dict[str, Any]
 WAITING = ("/jobs_prompt_only", "/jobs_prompt_tts")
+PLACES = (*((path, "post") for path in WAITING), ("/api/jobs", "post"), ("/api/jobs/{id}/events", "get"))
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +65,37 @@ def test_every_call_of_the_contract_is_described_with_its_answer(
 
 async def test_every_hand_written_route_is_served_and_described() -> None:
     async with open_channel("127.0.0.1:9") as nowhere:
-        served = {(route.method, route.path) for route in JobRoutes(nowhere, 30).routes()}
+        routes = [*JobRoutes(nowhere).routes(), *PromptRoutes(nowhere, 30).routes()]
+    served = {(route.method, route.path) for route in routes}
     assert {(route.method, route.path) for route in JOB_ROUTES} == served
+
+
+def test_jobs_are_one_group_of_the_page(document: Json) -> None:
+    groups = {tuple(document["paths"][path][method]["tags"]) for path, method in PLACES}
+    (group,) = groups
+    assert [tag["name"] for tag in document["tags"] if tag["name"].startswith("Job")] == list(group)
+
+
+@pytest.mark.parametrize(
+    ("path", "names"),
+    [
+        ("/jobs_prompt_only", ["Prefer", "Idempotency-Key"]),
+        ("/jobs_prompt_tts", ["Prefer", "Idempotency-Key"]),
+        ("/api/jobs/{id}/events", ["id", "Last-Event-ID"]),
+    ],
+)
+def test_headers_that_decide_something_are_parameters(document: Json, path: str, names: list[str]) -> None:
+    (operation,) = document["paths"][path].values()
+    assert [item["name"] for item in operation["parameters"]] == names
+    assert {item["in"] for item in operation["parameters"]} <= {"header", "path"}
+
+
+@pytest.mark.parametrize("path", WAITING)
+def test_both_answers_tell_where_the_job_is(document: Json, path: str) -> None:
+    answers = document["paths"][path]["post"]["responses"]
+    assert "Content-Location" in answers["200"]["headers"]
+    assert {"Location", "Preference-Applied"} <= set(answers["202"]["headers"])
+    assert "job_id" in answers["200"]["content"]["application/json"]["schema"]["properties"]
 
 
 def test_whoever_lists_may_ask_for_a_page_a_kind_and_a_status(document: Json) -> None:
@@ -113,9 +144,8 @@ def test_events_are_a_stream_that_browsers_know(document: Json) -> None:
 def test_who_waits_gets_addresses_or_202_with_where_the_job_is(document: Json, path: str) -> None:
     answers = document["paths"][path]["post"]["responses"]
     properties = answers["200"]["content"]["application/json"]["schema"]["properties"]
-    assert set(properties) == (
-        {"video_url"} if path == "/jobs_prompt_only" else {"audio_url", "video_url", "final_url"}
-    )
+    urls = {"video_url"} if path == "/jobs_prompt_only" else {"audio_url", "video_url", "final_url"}
+    assert set(properties) == {*urls, "job_id"}
     assert "Location" in answers["202"]["headers"]
     assert set(answers["202"]["content"]["application/json"]["schema"]["properties"]) == {"job_id", "status_url"}
     assert {"400", "401", "413", "415", "429", "503"} <= answers.keys()

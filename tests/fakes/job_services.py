@@ -1,0 +1,187 @@
+"""The services that jobs are made with, over the wire: they note what they are asked and answer as they are told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from media.common.v1 import alignment_pb2
+from media.image.v1 import image_pb2, image_pb2_grpc
+from media.tts.v1 import tts_pb2, tts_pb2_grpc
+from media.video.v1 import video_pb2, video_pb2_grpc
+
+from services.common.caller import principal_of
+from services.common.errors import MediaError
+from services.jobs.services import Services
+from tests.fakes.grpc_server import served
+
+STORED_AUDIO_ID = "0b9d3a5e-52a7-4d0c-9a36-3f0e6a9b8c11"
+AUDIO_KEY, FILM_KEY = "audio/2026/11/speech.mp3", "videos/2026/11/film.mp4"
+ALIGNMENT = alignment_pb2.Alignment(
+    characters=["H", "i"], character_start_times_seconds=[0.0, 0.1], character_end_times_seconds=[0.1, 0.2]
+)
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One call, as it came."""
+
+    method: str
+    request: Any
+    principal: str
+    seconds_left: float
+    """How long the caller waits at most."""
+
+
+class FakeServices:
+    """What all of them know."""
+
+    def __init__(self) -> None:
+        self.asked: list[Asked] = []
+        """Every call, in order."""
+        self.failures: defaultdict[str, deque[MediaError]] = defaultdict(deque)
+        """What the next calls of a method fail with, by its name."""
+        self.held: dict[str, asyncio.Event] = {}
+        """Methods that give what was asked for once the event is set, by name."""
+        self.percents: Sequence[float] = (0.0, 50.0, 100.0)
+        """What is told of a film before it is there."""
+        self.cut: set[str] = set()
+        """Streams that end in good order, but without what was asked for."""
+        self.left: list[str] = []
+        """Methods whose callers went away, in order."""
+
+    @property
+    def methods(self) -> list[str]:
+        """Names of the methods that were called, in order."""
+        return [asked.method for asked in self.asked]
+
+    def last(self, method: str) -> Asked:
+        """Returns the last call of a method."""
+        return [asked for asked in self.asked if asked.method == method][-1]
+
+    async def take(self, method: str, request: Any, context: Context) -> None:
+        """Writes down a call, and fails where it was told to."""
+        self.asked.append(Asked(method, request, principal_of(context), context.time_remaining() or 0.0))
+        if self.failures[method]:
+            raise self.failures[method].popleft()
+
+    async def pass_gate(self, method: str) -> None:
+        """Waits where it was told to."""
+        if method in self.held:
+            try:
+                await self.held[method].wait()
+            except asyncio.CancelledError:
+                self.left.append(method)
+                raise
+
+
+class _Speech(tts_pb2_grpc.TextToSpeechServiceServicer):
+    def __init__(self, fake: FakeServices) -> None:
+        self._fake = fake
+
+    async def SynthesizeStream(  # noqa: N802 - named by the contract
+        self, request: tts_pb2.SynthesizeStreamRequest, context: Context
+    ) -> AsyncIterator[tts_pb2.SynthesizeStreamResponse]:
+        await self._fake.take("SynthesizeStream", request, context)
+        await self._fake.pass_gate("SynthesizeStream")
+        yield tts_pb2.SynthesizeStreamResponse(chunk=tts_pb2.SpeechChunk(audio=b"sound", alignment=ALIGNMENT))
+        if "SynthesizeStream" not in self._fake.cut:
+            yield tts_pb2.SynthesizeStreamResponse(done=tts_pb2.SpeechDone(stored_audio=_stored_audio()))
+
+    async def GetStoredAudio(  # noqa: N802 - named by the contract
+        self, request: tts_pb2.GetStoredAudioRequest, context: Context
+    ) -> tts_pb2.GetStoredAudioResponse:
+        await self._fake.take("GetStoredAudio", request, context)
+        await self._fake.pass_gate("GetStoredAudio")
+        stored = _stored_audio()
+        stored.alignment.CopyFrom(ALIGNMENT)
+        return tts_pb2.GetStoredAudioResponse(stored_audio=stored)
+
+
+class _Pictures(image_pb2_grpc.ImageServiceServicer):
+    def __init__(self, fake: FakeServices) -> None:
+        self._fake = fake
+
+    async def GenerateImage(  # noqa: N802 - named by the contract
+        self, request: image_pb2.GenerateImageRequest, context: Context
+    ) -> image_pb2.GenerateImageResponse:
+        await self._fake.take("GenerateImage", request, context)
+        await self._fake.pass_gate("GenerateImage")
+        image = image_pb2.Image(
+            key=request.output.object_key,
+            content_type="image/webp",
+            width=1024,
+            height=576,
+            prompt=f"final: {request.prompt}",
+            provider="fal",
+            model="flux-dev",
+        )
+        return image_pb2.GenerateImageResponse(image=image)
+
+
+class _Films(video_pb2_grpc.VideoServiceServicer):
+    def __init__(self, fake: FakeServices) -> None:
+        self._fake = fake
+
+    async def GenerateVideo(  # noqa: N802 - named by the contract
+        self, request: video_pb2.GenerateVideoRequest, context: Context
+    ) -> AsyncIterator[video_pb2.GenerateVideoResponse]:
+        await self._fake.take("GenerateVideo", request, context)
+        for percent in self._fake.percents:
+            yield video_pb2.GenerateVideoResponse(progress=video_pb2.VideoProgress(percent=percent))
+        await self._fake.pass_gate("GenerateVideo")
+        if "GenerateVideo" not in self._fake.cut:
+            made = video_pb2.GeneratedVideo(film=_film(FILM_KEY), provider="replicate", model="minimax/hailuo-02")
+            yield video_pb2.GenerateVideoResponse(video=made)
+
+    async def MuxVideo(  # noqa: N802 - named by the contract
+        self, request: video_pb2.MuxVideoRequest, context: Context
+    ) -> AsyncIterator[video_pb2.MuxVideoResponse]:
+        await self._fake.take("MuxVideo", request, context)
+        for percent in self._fake.percents:
+            yield video_pb2.MuxVideoResponse(progress=video_pb2.VideoProgress(percent=percent))
+        await self._fake.pass_gate("MuxVideo")
+        if "MuxVideo" not in self._fake.cut:
+            yield video_pb2.MuxVideoResponse(video=video_pb2.MuxedVideo(film=_film(request.object_key)))
+
+    async def CancelVideo(  # noqa: N802 - named by the contract
+        self, request: video_pb2.CancelVideoRequest, context: Context
+    ) -> video_pb2.CancelVideoResponse:
+        await self._fake.take("CancelVideo", request, context)
+        await self._fake.pass_gate("CancelVideo")
+        return video_pb2.CancelVideoResponse(cancelled=True)
+
+
+@asynccontextmanager
+async def serving(fake: FakeServices) -> AsyncIterator[Services]:
+    """Runs all of them on a free port; returns the stubs that jobs call them by."""
+
+    def register(server: grpc.aio.Server) -> list[str]:
+        tts_pb2_grpc.add_TextToSpeechServiceServicer_to_server(_Speech(fake), server)  # type: ignore[abstract] # jobs ask for nothing else
+        image_pb2_grpc.add_ImageServiceServicer_to_server(_Pictures(fake), server)  # type: ignore[abstract] # as above
+        video_pb2_grpc.add_VideoServiceServicer_to_server(_Films(fake), server)  # type: ignore[abstract] # as above
+        return []
+
+    async with served(register) as running:
+        yield Services.over(running.channel, running.channel, running.channel)
+
+
+def _stored_audio() -> tts_pb2.StoredAudio:
+    return tts_pb2.StoredAudio(
+        id=STORED_AUDIO_ID,
+        key=AUDIO_KEY,
+        content_type="audio/mpeg",
+        duration_seconds=2.5,
+        metadata=tts_pb2.StoredAudioMetadata(provider="elevenlabs", model_id="eleven_multilingual_v2"),
+    )
+
+
+def _film(key: str) -> video_pb2.Film:
+    return video_pb2.Film(key=key, content_type="video/mp4", duration_seconds=6.0, width=1364, height=768)

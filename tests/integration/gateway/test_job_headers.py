@@ -1,0 +1,131 @@
+"""Headers of the routes that wait for a job: who does not want to wait, and the caller's own name for the job."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+import aiohttp
+import orjson
+import pytest
+
+from services.common.errors import Reason, invalid
+from tests.fakes.jobs import JOB_ID, FakeJobService
+from tests.integration.gateway.conftest import asked_by_alice
+from tests.integration.gateway.test_job_waiting import DONE, FILM, ONLY, in_both_routes
+
+ASYNC = {"Prefer": "respond-async"}
+
+
+@in_both_routes
+@pytest.mark.parametrize("prefer", ["respond-async", "Respond-Async", "wait=5, respond-async", "respond-async;x=1"])
+async def test_who_prefers_not_to_wait_is_answered_at_once(
+    jobs_http: aiohttp.ClientSession, jobs: FakeJobService, path: str, body: dict[str, Any], prefer: str
+) -> None:
+    jobs.story = (asyncio.Event(),)
+    async with jobs_http.post(path, json=body, headers={"Prefer": prefer}) as answer:
+        assert (answer.status, answer.headers["Location"]) == (202, f"/api/jobs/{JOB_ID}")
+        assert answer.headers["Preference-Applied"] == "respond-async"
+        assert await answer.json() == {"success": True, "job_id": JOB_ID, "status_url": f"/api/jobs/{JOB_ID}"}
+    assert [asked.method for asked in jobs.asked] == ["CreateJob"]
+
+
+async def test_another_preference_is_none(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
+    jobs.story = (DONE,)
+    async with jobs_http.post(ONLY, json=FILM, headers={"Prefer": "return=minimal"}) as answer:
+        assert answer.status == 200
+        assert "Preference-Applied" not in answer.headers
+
+
+@in_both_routes
+@pytest.mark.parametrize("headers", [{}, ASYNC], ids=["waiting", "not waiting"])
+async def test_the_key_of_a_request_is_the_name_of_its_job(
+    jobs_http: aiohttp.ClientSession,
+    jobs: FakeJobService,
+    path: str,
+    body: dict[str, Any],
+    headers: dict[str, str],
+) -> None:
+    jobs.story = (DONE,)
+    async with jobs_http.post(path, json=body, headers={**headers, "Idempotency-Key": "order-7"}) as answer:
+        assert answer.ok
+    async with jobs_http.post(path, json=body, headers=headers) as answer:
+        assert answer.ok
+    assert [request.request_id for request in jobs.requests("CreateJob")] == ["order-7", ""]
+
+
+async def test_a_key_that_another_request_has_is_refused(
+    jobs_http: aiohttp.ClientSession, jobs: FakeJobService
+) -> None:
+    jobs.failures["CreateJob"].append(invalid("request_id", "was used", Reason.ALREADY_EXISTS))
+    status, told = await asked_by_alice(jobs_http, "POST", ONLY, FILM, **{"Idempotency-Key": "order-7"})
+    assert (status, told["error"]["code"]) == (409, "ALREADY_EXISTS")
+
+
+async def test_the_same_wish_in_a_header_of_its_own_is_heard(
+    jobs_http: aiohttp.ClientSession, jobs: FakeJobService
+) -> None:
+    headers = [("Prefer", "wait=5"), ("Prefer", "respond-async")]
+    async with jobs_http.post(ONLY, json=FILM, headers=headers) as answer:
+        assert answer.status == 202
+
+
+async def test_a_key_in_quotes_is_the_same_key(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
+    jobs.story = (DONE,)
+    for key in ('"order-7"', "order-7", '"'):
+        await asked_by_alice(jobs_http, "POST", ONLY, FILM, **{"Idempotency-Key": key})
+    names = [request.request_id for request in jobs.requests("CreateJob")]
+    assert names == ["order-7", "order-7"]
+
+
+@pytest.mark.parametrize(
+    ("field", "name"),
+    [
+        ("request_id", "Idempotency-Key"),
+        ("animate.film.image_url", "image_url"),
+        ("talking_video.narration.voice", "voice_id"),
+    ],
+)
+async def test_what_the_service_refuses_is_named_as_the_route_calls_it(
+    jobs_http: aiohttp.ClientSession, jobs: FakeJobService, field: str, name: str
+) -> None:
+    jobs.failures["CreateJob"].append(invalid(field, "is not well", Reason.VALIDATION_ERROR))
+    status, told = await asked_by_alice(jobs_http, "POST", ONLY, FILM)
+    assert (status, told["error"]["message"]) == (400, f"{name}: is not well")
+    assert told["error"]["details"] == [{"field": name, "description": "is not well"}]
+
+
+@pytest.mark.parametrize(
+    ("path", "header", "body"),
+    [
+        ("/jobs_prompt_only", b"Idempotency-Key", FILM),
+        ("/webhooks/replicate", b"webhook-id", {}),
+        ("/webhooks/replicate", b"webhook-timestamp", {}),
+        ("/webhooks/replicate", b"webhook-signature", {}),
+    ],
+)
+async def test_a_header_that_is_no_text_is_named(
+    jobs_http: aiohttp.ClientSession, jobs: FakeJobService, path: str, header: bytes, body: dict[str, Any]
+) -> None:
+    status, answer = await answer_to(jobs_http, path, header + b": \xff", body)
+    assert status == 400
+    assert header in answer
+    assert jobs.asked == []
+
+
+async def answer_to(http: aiohttp.ClientSession, path: str, line: bytes, body: dict[str, Any]) -> tuple[int, bytes]:
+    """Sends a header that aiohttp's own client would not."""
+    where, content = http._base_url, orjson.dumps(body)
+    assert where is not None
+    reader, writer = await asyncio.open_connection(where.host, where.port)
+    head = b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n%s\r\n\r\n"
+    writer.write(head % (path.encode(), len(content), line) + content)
+    status = int((await reader.readline()).split()[1])
+    answer = b""
+    while not answer.endswith(b"}}"):
+        answer += await reader.read(1000)
+    writer.close()
+    with suppress(ConnectionError):
+        await writer.wait_closed()
+    return status, answer

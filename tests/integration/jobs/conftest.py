@@ -1,0 +1,153 @@
+"""A real server of jobs for all tests, an empty queue and an owner of its own for each."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import nats
+import pytest
+import pytest_asyncio
+from nats.js.errors import NotFoundError
+
+from services.common.errors import MediaError, Reason
+from services.jobs.board import Board, Known, Selection, Wish
+from services.jobs.ids import owner_token
+from services.jobs.record import Record, Status
+from services.jobs.streams import QUEUE, RUN, StreamOptions, Streams, open_streams
+from services.jobs.worker import Work, Worker, WorkerOptions
+from tests.fakes.nats import running_nats
+
+QUOTA = 3
+LEASE_SECONDS = 0.6
+_owners = itertools.count(1)
+
+
+class Jobs:
+    """The board, workers, and words for what tests do with them; its owner is nobody else's."""
+
+    def __init__(self, streams: Streams, url: str) -> None:
+        self.streams = streams
+        self.url = url
+        self.board = Board(streams)
+        self.owner = f"owner-{next(_owners)}"
+
+    def another_owner(self) -> str:
+        """Returns the name of somebody who has no jobs."""
+        return f"owner-{next(_owners)}"
+
+    async def submit(self, kind: str = "animate", owner: str = "", **fields: Any) -> str:
+        """Asks for a job and returns its id."""
+        wish = Wish(kind, fields.pop("spec", {"film": {"prompt": "zoom in"}}), **fields)
+        return (await self.board.submit(wish, owner or self.owner)).record.job_id
+
+    async def enqueue(self, record: Record) -> str:
+        """Puts a message into the queue as it is, and returns the id of its job."""
+        await self.streams.jetstream.publish(self.subject(record.kind), record.encode())
+        return record.job_id
+
+    async def known(self, job_id: str) -> Record:
+        """Returns what is known of a job."""
+        return (await self.board.get(job_id, self.owner)).record
+
+    async def until(self, job_id: str, condition: Callable[[Record], bool]) -> Record:
+        """Waits until `condition` holds for a job."""
+        async with asyncio.timeout(15):
+            async for known in self.board.watch(job_id, self.owner):
+                if condition(known.record):
+                    return known.record
+        raise AssertionError("the job ended otherwise")
+
+    async def ended(self, job_id: str) -> Record:
+        """Waits until a job has ended."""
+        return await self.until(job_id, lambda record: record.status.is_final)
+
+    async def running(self, job_id: str) -> Record:
+        """Waits until a job is worked on."""
+        return await self.until(job_id, lambda record: record.status is Status.RUNNING)
+
+    async def changes(self, job_id: str, after_revision: int = 0) -> list[Known]:
+        """Returns what a watcher is told."""
+        async with asyncio.timeout(15):
+            return [known async for known in self.board.watch(job_id, self.owner, after_revision)]
+
+    async def page(
+        self, page_size: int = 100, token: str = "", *, owner: str = "", selection: Selection | None = None
+    ) -> tuple[list[str], str]:
+        """Returns the ids on a page, and what asks for the next one."""
+        found, following = await self.board.page(owner or self.owner, selection or Selection(), page_size, token)
+        return [known.record.job_id for known in found], following
+
+    async def pages(self, page_size: int) -> list[list[str]]:
+        """Returns the ids on all pages."""
+        ids, token = await self.page(page_size)
+        pages = [ids]
+        while token:
+            ids, token = await self.page(page_size, token)
+            pages.append(ids)
+        return pages
+
+    async def queued(self, kind: str = "") -> int:
+        """Returns how many messages are in the queue: all, or this owner's of a kind."""
+        subject = self.subject(kind) if kind else ">"
+        info = await self.streams.jetstream.stream_info(QUEUE, subjects_filter=subject)
+        return sum((info.state.subjects or {}).values())
+
+    async def until_queued(self, count: int, kind: str = "") -> None:
+        """Waits until so many messages are in the queue: a job has ended a moment before its message is done with."""
+        async with asyncio.timeout(10):
+            while await self.queued(kind) != count:  # noqa: ASYNC110 - the server tells of it only when it is asked
+                await asyncio.sleep(0.02)
+
+    def subject(self, kind: str, owner: str = "") -> str:
+        """Returns where an owner's jobs of a kind wait."""
+        return f"{RUN}.{kind}.{owner_token(owner or self.owner)}"
+
+    @asynccontextmanager
+    async def working(
+        self, work: Mapping[str, Work], name: str = "w-1", slots: int = 8, lease_seconds: float = LEASE_SECONDS
+    ) -> AsyncIterator[Worker]:
+        """Runs a worker over a connection of its own, and stops it as its process does."""
+        async with open_streams(StreamOptions((self.url,), quota=QUOTA), name) as streams:
+            worker = Worker(streams, Board(streams), work, WorkerOptions(name, slots, lease_seconds))
+            running = asyncio.create_task(worker.run())
+            try:
+                yield worker
+            finally:
+                running.cancel()
+                with suppress(asyncio.CancelledError):
+                    await running
+
+
+async def reason_of(call: Any) -> Reason:
+    """Returns what a call is refused with."""
+    with pytest.raises(MediaError) as caught:
+        await call
+    return caught.value.reason
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def nats_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """The server, for all tests: it takes a while to start."""
+    async with running_nats(tmp_path_factory.mktemp("nats")) as url:
+        yield url
+
+
+@pytest.fixture
+async def streams(nats_url: str) -> AsyncIterator[Streams]:
+    """A connection to the server, whose queue is empty and known to no worker."""
+    client = await nats.connect(nats_url)
+    with suppress(NotFoundError):
+        await client.jetstream().delete_stream(QUEUE)
+    await client.close()
+    async with open_streams(StreamOptions((nats_url,), quota=QUOTA), "test") as opened:
+        yield opened
+
+
+@pytest.fixture
+def jobs(streams: Streams, nats_url: str) -> Jobs:
+    """Jobs of an owner who has none yet."""
+    return Jobs(streams, nats_url)

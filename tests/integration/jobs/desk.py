@@ -1,0 +1,79 @@
+"""The service of jobs behind the suite's guard, and a caller of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import pytest
+from media.jobs.v1 import jobs_pb2, jobs_pb2_grpc
+
+from services.common.channel import call_metadata
+from services.common.errors import MediaError
+from services.common.status import from_rpc_error
+from services.jobs.lease import Lease
+from services.jobs.service import SERVICE_NAME, JobServicer
+from services.jobs.webhooks.secrets import Secrets
+from tests.fakes.grpc_server import served
+from tests.fakes.job_services import FakeServices, serving
+from tests.fakes.object_store import FakeObjectStore
+from tests.integration.jobs.conftest import Jobs
+
+MAX_CHARACTERS = 20
+FILM = jobs_pb2.FilmSpec(image_url="https://example.com/still.png", prompt="zoom in", resolution="512p")
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The service, and its caller."""
+
+    stub: jobs_pb2_grpc.JobServiceAsyncStub
+    jobs: Jobs
+    fake: FakeServices
+
+    @property
+    def caller(self) -> Sequence[tuple[str, str]]:
+        """Metadata of a call of the owner's."""
+        return call_metadata(self.jobs.owner)
+
+    async def create(self, request: jobs_pb2.CreateJobRequest | None = None, **fields: Any) -> jobs_pb2.Job:
+        """Asks for a job."""
+        asked = request or animate(**fields)
+        return (await self.stub.CreateJob(asked, metadata=self.caller)).job
+
+    async def get(self, job_id: str) -> jobs_pb2.Job:
+        """Asks what is known of a job."""
+        return (await self.stub.GetJob(jobs_pb2.GetJobRequest(id=job_id), metadata=self.caller)).job
+
+    async def taken(self, job_id: str) -> Lease:
+        """Takes a job in hand, as a worker does."""
+        return await self.jobs.board.open(await self.jobs.known(job_id))
+
+
+def animate(**fields: Any) -> jobs_pb2.CreateJobRequest:
+    return jobs_pb2.CreateJobRequest(animate=jobs_pb2.AnimateSpec(film=FILM), **fields)
+
+
+async def failure(call: Awaitable[Any]) -> MediaError:
+    """Returns what a call fails with."""
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    return from_rpc_error(caught.value)
+
+
+@asynccontextmanager
+async def open_desk(jobs: Jobs) -> AsyncIterator[Desk]:
+    """Runs the service over jobs."""
+    fake = FakeServices()
+    async with serving(fake) as services:
+        servicer = JobServicer(jobs.board, FakeObjectStore(), services, Secrets(jobs.streams), MAX_CHARACTERS)
+
+        def register(server: grpc.aio.Server) -> list[str]:
+            jobs_pb2_grpc.add_JobServiceServicer_to_server(servicer, server)
+            return [SERVICE_NAME]
+
+        async with served(register) as running:
+            yield Desk(jobs_pb2_grpc.JobServiceStub(running.channel), jobs, fake)

@@ -1,0 +1,183 @@
+"""All kinds of jobs from acceptance to end: a real queue, a real worker, and services that note what they are asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from services.common.errors import MediaError, Reason
+from services.jobs.pipelines.steps import Steps
+from services.jobs.pipelines.table import work
+from services.jobs.record import Record, Status
+from services.jobs.services import Services
+from services.jobs.worker import Work
+from tests.fakes.job_services import FakeServices, serving
+from tests.fakes.waiting import until
+from tests.integration.jobs.conftest import Jobs
+
+FILM = {"imageKey": "users/alice/cat.png", "prompt": "zoom in"}
+SPECS: Mapping[str, dict[str, Any]] = {
+    "animate": {"film": FILM},
+    "talking_video": {"film": FILM, "narration": {"text": "Hello."}},
+    "headline": {"headline": "Cats land"},
+    "story": {"headline": {"headline": "Cats land"}},
+}
+ASKED = {
+    "animate": ["GenerateVideo"],
+    "talking_video": ["SynthesizeStream", "GenerateVideo", "MuxVideo"],
+    "headline": ["GenerateImage", "SynthesizeStream", "GetStoredAudio"],
+    "story": ["GenerateImage", "SynthesizeStream", "GenerateVideo", "GetStoredAudio", "MuxVideo"],
+}
+MADE = {
+    "animate": {"video"},
+    "talking_video": {"audio", "video", "final"},
+    "headline": {"image", "audio"},
+    "story": {"image", "audio", "video", "final"},
+}
+PAID = {
+    "animate": ("video",),
+    "talking_video": ("audio", "video"),
+    "headline": ("image", "audio"),
+    "story": ("image", "audio", "video"),
+}
+
+
+class Studio:
+    """The services, and the kinds of work over them."""
+
+    def __init__(self, fake: FakeServices, services: Services) -> None:
+        self.fake = fake
+        steps = Steps(services, speech_format="mp3_44100_64", call_seconds=30, film_seconds=60)
+        self.kinds: dict[str, Work] = {
+            kind: replace(made, longest_delay_seconds=0.01) for kind, made in work(steps, 10).items()
+        }
+
+    def only(self, kind: str) -> dict[str, Work]:
+        """Returns the work of one kind."""
+        return {kind: self.kinds[kind]}
+
+
+@pytest.fixture
+async def studio() -> AsyncIterator[Studio]:
+    fake = FakeServices()
+    async with serving(fake) as services:
+        yield Studio(fake, services)
+
+
+async def made(jobs: Jobs, studio: Studio, kind: str) -> Record:
+    """Has a job done from its beginning to its end."""
+    async with jobs.working(studio.only(kind)):
+        return await jobs.ended(await jobs.submit(kind, spec=SPECS[kind]))
+
+
+@pytest.mark.parametrize("kind", SPECS)
+async def test_a_job_asks_for_each_thing_once_in_its_order(jobs: Jobs, studio: Studio, kind: str) -> None:
+    record = await made(jobs, studio, kind)
+    assert (record.status, record.percent, record.attempt) == (Status.SUCCEEDED, 100.0, 1)
+    assert studio.fake.methods == ASKED[kind]
+    assert {asked.principal for asked in studio.fake.asked} == {jobs.owner}
+    assert record.steps.keys() == {*MADE[kind], "result"}
+    assert record.intents == PAID[kind]
+
+
+@pytest.mark.parametrize("kind", SPECS)
+async def test_watchers_see_the_percent_go_forward_only(jobs: Jobs, studio: Studio, kind: str) -> None:
+    job_id = await jobs.submit(kind, spec=SPECS[kind])
+    watching = asyncio.create_task(jobs.changes(job_id))
+    async with jobs.working(studio.only(kind)):
+        percents = [known.record.percent for known in await watching]
+    assert percents == sorted(percents)
+    assert (percents[0], percents[-1]) == (0.0, 100.0)
+
+
+@pytest.mark.parametrize(("kind", "step"), [(kind, step) for kind, steps in ASKED.items() for step in steps])
+async def test_what_was_made_is_not_made_again_after_a_failure(
+    jobs: Jobs, studio: Studio, kind: str, step: str
+) -> None:
+    studio.fake.failures[step].append(MediaError(Reason.PROVIDER_BUSY))
+    record = await made(jobs, studio, kind)
+    assert (record.status, record.attempt) == (Status.SUCCEEDED, 2)
+    assert studio.fake.methods.count(step) == 2
+    # What a step asks for on the way, such as a timing, is asked for again with it; what was made is not.
+    paid = [method for method in ASKED[kind] if method not in (step, "GetStoredAudio")]
+    assert [method for method in studio.fake.methods if method in paid] == paid
+
+
+@pytest.mark.parametrize("kind", ["animate", "talking_video", "story"])
+async def test_every_attempt_asks_for_the_same_film(jobs: Jobs, studio: Studio, kind: str) -> None:
+    studio.fake.failures["GenerateVideo"] += [MediaError(Reason.PROVIDER_UNAVAILABLE)] * 3
+    record = await made(jobs, studio, kind)
+    requests = [asked.request for asked in studio.fake.asked if asked.method == "GenerateVideo"]
+    assert len(requests) == 4
+    assert {request.request_id for request in requests} == {f"job-{record.job_id}"}
+    assert all(request == requests[0] for request in requests)
+
+
+async def test_a_film_that_is_refused_ends_the_job_and_keeps_the_speech(jobs: Jobs, studio: Studio) -> None:
+    studio.fake.failures["GenerateVideo"].append(MediaError(Reason.CONTENT_BLOCKED, "Ask for something else."))
+    record = await made(jobs, studio, "talking_video")
+    assert (record.status, record.attempt, record.stage) == (Status.FAILED, 1, "video")
+    assert record.failure is not None
+    assert (record.failure.reason, record.failure.stage) == ("CONTENT_BLOCKED", "video")
+    assert record.steps.keys() == {"audio"}
+
+
+async def test_a_stream_that_was_cut_is_asked_for_again(jobs: Jobs, studio: Studio) -> None:
+    studio.fake.cut.add("GenerateVideo")
+    async with jobs.working(studio.only("animate")):
+        job_id = await jobs.submit("animate", spec=SPECS["animate"])
+        await until(lambda: studio.fake.methods.count("GenerateVideo") >= 2)
+        studio.fake.cut.clear()
+        record = await jobs.ended(job_id)
+    assert record.status is Status.SUCCEEDED
+    assert record.attempts[0].failure is not None
+    assert record.attempts[0].failure.reason == "UNAVAILABLE"
+
+
+async def test_a_film_that_is_cancelled_is_let_go_and_called_off(jobs: Jobs, studio: Studio) -> None:
+    studio.fake.held["GenerateVideo"] = asyncio.Event()
+    async with jobs.working(studio.only("talking_video"), lease_seconds=300):
+        job_id = await jobs.submit("talking_video", spec=SPECS["talking_video"])
+        await until(lambda: "GenerateVideo" in studio.fake.methods)
+        await jobs.board.cancel(job_id, jobs.owner)
+        record = await jobs.ended(job_id)
+        await until(lambda: studio.fake.left == ["GenerateVideo"])
+    assert (record.status, list(record.steps)) == (Status.CANCELLED, ["audio"])
+    assert studio.fake.methods == ["SynthesizeStream", "GenerateVideo", "CancelVideo"]
+    asked = studio.fake.last("CancelVideo")
+    assert (asked.request.request_id, asked.principal) == (f"job-{job_id}", jobs.owner)
+
+
+async def test_speech_that_is_cancelled_calls_off_no_film(jobs: Jobs, studio: Studio) -> None:
+    studio.fake.held["SynthesizeStream"] = asyncio.Event()
+    async with jobs.working(studio.only("talking_video"), lease_seconds=300):
+        job_id = await jobs.submit("talking_video", spec=SPECS["talking_video"])
+        await until(lambda: "SynthesizeStream" in studio.fake.methods)
+        await jobs.board.cancel(job_id, jobs.owner)
+        assert (await jobs.ended(job_id)).status is Status.CANCELLED
+    assert studio.fake.methods == ["SynthesizeStream"]
+
+
+async def test_a_worker_that_stops_leaves_the_film_going_for_the_next_one(jobs: Jobs, studio: Studio) -> None:
+    studio.fake.held["GenerateVideo"] = asyncio.Event()
+    async with jobs.working(studio.only("talking_video"), "w-1"):
+        job_id = await jobs.submit("talking_video", spec=SPECS["talking_video"])
+        await until(lambda: "GenerateVideo" in studio.fake.methods)
+    studio.fake.held["GenerateVideo"].set()
+    async with jobs.working(studio.only("talking_video"), "w-2"):
+        record = await jobs.ended(job_id)
+    assert (record.status, record.attempt) == (Status.SUCCEEDED, 2)
+    assert studio.fake.methods == ["SynthesizeStream", "GenerateVideo", "GenerateVideo", "MuxVideo"]
+    assert "CancelVideo" not in studio.fake.methods
+
+
+async def test_all_kinds_are_done_by_one_worker_side_by_side(jobs: Jobs, studio: Studio) -> None:
+    async with jobs.working(studio.kinds):
+        ids = {kind: await jobs.submit(kind, spec=spec) for kind, spec in SPECS.items()}
+        records = {kind: await jobs.ended(job_id) for kind, job_id in ids.items()}
+    assert {kind: record.status for kind, record in records.items()} == dict.fromkeys(SPECS, Status.SUCCEEDED)
+    assert sorted(studio.fake.methods) == sorted(method for methods in ASKED.values() for method in methods)

@@ -1,0 +1,108 @@
+"""Following jobs over gRPC: watching, ending, and what webhooks were told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from media.jobs.v1 import jobs_pb2
+
+from services.common.channel import open_stream
+from services.common.errors import Reason
+from services.common.webhooks import key_in
+from services.jobs.board import webhook_request_id
+from services.jobs.record import Status
+from services.jobs.webhooks.secrets import Secrets
+from tests.integration.jobs.conftest import Jobs
+from tests.integration.jobs.desk import Desk, failure, open_desk
+
+UNKNOWN = "0" * 32
+
+
+@pytest.fixture
+async def desk(jobs: Jobs) -> AsyncIterator[Desk]:
+    async with open_desk(jobs) as opened:
+        yield opened
+
+
+async def test_a_wish_to_end_a_job_is_taken_and_the_job_shown_as_it_was(desk: Desk) -> None:
+    job = await desk.create()
+    answer = await desk.stub.CancelJob(jobs_pb2.CancelJobRequest(id=job.id), metadata=desk.caller)
+    assert answer.job == job
+    assert await desk.jobs.board.is_cancelled(desk.jobs.board.key(desk.jobs.owner, job.id))
+
+
+async def test_a_watcher_is_told_every_change_and_then_the_call_ends(desk: Desk) -> None:
+    job = await desk.create()
+    lease = await desk.taken(job.id)
+    told: list[tuple[int, float]] = []
+    async with asyncio.timeout(15):
+        call = desk.stub.WatchJob(jobs_pb2.WatchJobRequest(id=job.id), metadata=desk.caller)
+        async with open_stream(call):
+            async for event in call:
+                told.append((event.job.status, event.job.percent))
+                if event.job.status == jobs_pb2.JOB_STATUS_QUEUED:
+                    await lease.write(replace(lease.record.begun("w-1", 1), percent=50.0))
+                elif event.job.status == jobs_pb2.JOB_STATUS_RUNNING:
+                    await lease.write(lease.record.ended(Status.SUCCEEDED))
+    assert told == [
+        (jobs_pb2.JOB_STATUS_QUEUED, 0.0),
+        (jobs_pb2.JOB_STATUS_RUNNING, 50.0),
+        (jobs_pb2.JOB_STATUS_SUCCEEDED, 100.0),
+    ]
+
+
+async def test_whoever_comes_back_to_a_job_that_has_ended_is_told_what_he_missed(desk: Desk) -> None:
+    job = await desk.create()
+    lease = await desk.taken(job.id)
+    await lease.write(lease.record.ended(Status.SUCCEEDED))
+    for known, revisions in ((job.revision, [lease.revision]), (lease.revision, [])):
+        request = jobs_pb2.WatchJobRequest(id=job.id, after_revision=known)
+        call = desk.stub.WatchJob(request, metadata=desk.caller)
+        assert [event.job.revision async for event in call] == revisions
+
+
+async def test_what_was_sent_to_a_webhook_is_listed(desk: Desk) -> None:
+    job = await desk.create(webhook_url="https://example.com/told")
+    request = jobs_pb2.ListWebhookDeliveriesRequest(id=job.id)
+    assert not (await desk.stub.ListWebhookDeliveries(request, metadata=desk.caller)).deliveries
+    telling = await desk.jobs.submit("webhook", spec={"jobId": job.id}, request_id=webhook_request_id(job.id))
+    known = await desk.jobs.board.read(desk.jobs.board.key(desk.jobs.owner, telling))
+    assert known is not None
+    lease = await desk.jobs.board.open(known.record)
+    sent = [{"at": known.record.created_at, "status": 503, "error": ""}]
+    await lease.note("deliveries", {"sent": sent})
+    listed = (await desk.stub.ListWebhookDeliveries(request, metadata=desk.caller)).deliveries
+    assert [(delivery.status, delivery.error) for delivery in listed] == [(503, "")]
+
+
+async def test_a_new_secret_is_told_once_and_signs_from_now_on(desk: Desk) -> None:
+    request = jobs_pb2.RotateWebhookSecretRequest()
+    first = (await desk.stub.RotateWebhookSecret(request, metadata=desk.caller)).secret
+    second = (await desk.stub.RotateWebhookSecret(request, metadata=desk.caller)).secret
+    assert key_in(first) is not None
+    assert await Secrets(desk.jobs.streams).of(desk.jobs.owner) == [second, first]
+
+
+@pytest.mark.parametrize(
+    ("method", "request_type"),
+    [
+        ("GetJob", jobs_pb2.GetJobRequest),
+        ("CancelJob", jobs_pb2.CancelJobRequest),
+        ("ListWebhookDeliveries", jobs_pb2.ListWebhookDeliveriesRequest),
+        ("WatchJob", jobs_pb2.WatchJobRequest),
+    ],
+)
+@pytest.mark.parametrize(
+    ("job_id", "reason"),
+    [(UNKNOWN, Reason.JOB_NOT_FOUND), ("../etc", Reason.VALIDATION_ERROR), ("", Reason.VALIDATION_ERROR)],
+)
+async def test_a_job_that_is_not_the_callers_is_not_found(
+    desk: Desk, method: str, request_type: Any, job_id: str, reason: Reason
+) -> None:
+    call = getattr(desk.stub, method)(request_type(id=job_id), metadata=desk.caller)
+    refused = await failure(call.read() if method == "WatchJob" else call)
+    assert (refused.reason, [item.field for item in refused.violations]) == (reason, ["id"])

@@ -1,0 +1,139 @@
+"""Whoever watches is told every change to the end, from anywhere; whoever cancels is heard."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from nats.errors import BadSubscriptionError
+
+from services.jobs.board import Board
+from services.jobs.lease import Lease
+from services.jobs.record import Failure, Status
+from services.jobs.streams import StreamOptions, open_streams
+from tests.integration.jobs.conftest import QUOTA, Jobs
+from tests.integration.jobs.rig import Ear
+
+FAILURE = Failure("CONTENT_BLOCKED", "The provider's safety rules refuse this content.", "video")
+
+
+async def begun(jobs: Jobs) -> Lease:
+    """Asks for a job and takes it in hand."""
+    known = await jobs.known(await jobs.submit())
+    return await jobs.board.open(known)
+
+
+async def test_a_watcher_is_told_every_change_to_the_end(jobs: Jobs) -> None:
+    lease = await begun(jobs)
+    told = jobs.board.watch(lease.record.job_id, jobs.owner)
+    seen = [await anext(told)]
+    for record in (
+        lease.record.begun("w-1", 1),
+        replace(lease.record.begun("w-1", 1), stage="video", percent=50.0),
+        replace(lease.record.begun("w-1", 1), stage="video", percent=50.0).ended(Status.SUCCEEDED),
+    ):
+        await lease.write(record)
+        seen.append(await anext(told))
+        assert (seen[-1].record, seen[-1].revision) == (lease.record, lease.revision)
+    assert [known.record.status for known in seen] == [
+        Status.QUEUED,
+        Status.RUNNING,
+        Status.RUNNING,
+        Status.SUCCEEDED,
+    ]
+    assert [known.revision for known in seen] == sorted({known.revision for known in seen})
+    assert [known async for known in told] == []
+
+
+async def test_all_who_watch_are_told_the_end(jobs: Jobs, nats_url: str) -> None:
+    lease = await begun(jobs)
+    async with open_streams(StreamOptions((nats_url,), quota=QUOTA), "another replica") as streams:
+        boards = [jobs.board, Board(streams)]
+        watchers = [board.watch(lease.record.job_id, jobs.owner) for board in boards for _ in range(5)]
+        for watcher in watchers:
+            assert (await anext(watcher)).record.status is Status.QUEUED
+        await lease.write(lease.record.begun("w-1", 1).ended(Status.FAILED, FAILURE))
+        for watcher in watchers:
+            assert (await anext(watcher)).record.failure == FAILURE
+            assert [known async for known in watcher] == []
+
+
+async def test_whoever_comes_back_is_told_what_came_later(jobs: Jobs) -> None:
+    lease = await begun(jobs)
+    await lease.write(lease.record.begun("w-1", 1))
+    known = lease.revision
+    await lease.write(replace(lease.record, percent=50.0))
+    await lease.write(lease.record.ended(Status.SUCCEEDED))
+    told = await jobs.changes(lease.record.job_id, known)
+    assert [change.revision for change in told] == [lease.revision]
+    assert told[-1].record.status is Status.SUCCEEDED
+
+
+async def test_whoever_comes_back_before_a_change_waits_for_it(jobs: Jobs) -> None:
+    lease = await begun(jobs)
+    told = jobs.board.watch(lease.record.job_id, jobs.owner, lease.revision)
+    following = asyncio.ensure_future(anext(told))
+    await lease.write(lease.record.begun("w-1", 1))
+    assert (await following).revision == lease.revision
+    await told.aclose()  # type: ignore[attr-defined] # it is a generator, which its published type does not tell
+
+
+@pytest.mark.parametrize("status", [Status.SUCCEEDED, Status.FAILED, Status.CANCELLED])
+async def test_a_job_that_has_ended_is_told_once(jobs: Jobs, status: Status) -> None:
+    lease = await begun(jobs)
+    await lease.write(lease.record.ended(status))
+    assert [known.record.status for known in await jobs.changes(lease.record.job_id)] == [status]
+
+
+async def test_whoever_knows_the_end_is_told_nothing_and_waits_for_nothing(jobs: Jobs) -> None:
+    lease = await begun(jobs)
+    await lease.write(lease.record.ended(Status.SUCCEEDED))
+    assert await jobs.changes(lease.record.job_id, lease.revision) == []
+    assert await jobs.changes(lease.record.job_id, lease.revision + 1000) == []
+
+
+async def test_a_job_that_does_not_change_is_told_again_as_a_sign_of_life(jobs: Jobs) -> None:
+    lease = await begun(jobs)
+    told = jobs.board.watch(lease.record.job_id, jobs.owner, lease.revision, repeat_seconds=0)
+    async with asyncio.timeout(10):
+        assert [(await anext(told)).revision for _ in range(2)] == [lease.revision] * 2
+    await told.aclose()  # type: ignore[attr-defined] # it is a generator, which its published type does not tell
+
+
+async def test_a_notice_that_was_lost_only_delays(jobs: Jobs) -> None:
+    lease = await begun(jobs)
+    told = Board(Ear(jobs.streams, deaf=True).streams).watch(lease.record.job_id, jobs.owner)
+    assert (await anext(told)).revision == lease.revision
+    await lease.write(lease.record.ended(Status.SUCCEEDED))
+    async with asyncio.timeout(10):
+        assert (await anext(told)).record.status is Status.SUCCEEDED
+
+
+async def test_whoever_leaves_is_told_nothing_more(jobs: Jobs) -> None:
+    lease, ear = await begun(jobs), Ear(jobs.streams)
+    told = Board(ear.streams).watch(lease.record.job_id, jobs.owner)
+    await anext(told)
+    await told.aclose()  # type: ignore[attr-defined] # it is a generator, which its published type does not tell
+    (subscription,) = ear.subscriptions
+    with pytest.raises(BadSubscriptionError):
+        await subscription.unsubscribe()
+
+
+async def test_the_wish_to_end_a_job_is_written_down_for_its_worker(jobs: Jobs) -> None:
+    lease = await begun(jobs)
+    assert not await jobs.board.is_cancelled(lease.key)
+    known = await jobs.board.cancel(lease.record.job_id, jobs.owner)
+    assert known.record.status is Status.QUEUED
+    assert await jobs.board.is_cancelled(lease.key)
+    assert (await jobs.board.cancel(lease.record.job_id, jobs.owner)).record == known.record
+
+
+@pytest.mark.parametrize("status", [Status.SUCCEEDED, Status.FAILED, Status.CANCELLED])
+async def test_a_job_that_has_ended_stays_as_it_is(jobs: Jobs, status: Status) -> None:
+    lease = await begun(jobs)
+    await lease.write(lease.record.ended(status))
+    known = await jobs.board.cancel(lease.record.job_id, jobs.owner)
+    assert (known.record, known.revision) == (lease.record, lease.revision)
+    assert not await jobs.board.is_cancelled(lease.key)
+    assert (await jobs.known(lease.record.job_id)).status is status

@@ -1,0 +1,171 @@
+"""Workers that stop, are overtaken or find what is no job: nothing is lost, and nothing is done twice."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from services.common.errors import MediaError, Reason
+from services.jobs.ids import new_job_id
+from services.jobs.record import Record, Status, now
+from tests.conftest import LogLines
+from tests.fakes.waiting import until
+from tests.integration.jobs.conftest import LEASE_SECONDS, Jobs
+from tests.integration.jobs.rig import Hands, hearing
+
+
+async def test_a_worker_that_stops_gives_its_jobs_back(jobs: Jobs) -> None:
+    going, coming = Hands(), Hands()
+    going.gate = asyncio.Event()
+    async with hearing(jobs.streams) as heard:
+        async with jobs.working({"animate": going.work()}, "w-1", lease_seconds=300) as worker:
+            ids = [await jobs.submit() for _ in range(3)]
+            await until(lambda: len(going.taken) == 3)
+        await until(lambda: heard.count(b"-NAK") == 3)
+        assert (sorted(going.left), going.off, worker.at_work) == (ids, [], 0)
+        for job_id in ids:
+            assert (await jobs.known(job_id)).status is Status.RUNNING
+        async with jobs.working({"animate": coming.work()}, "w-2", lease_seconds=300):
+            ended = [await jobs.ended(job_id) for job_id in ids]
+    assert [(record.status, record.attempt) for record in ended] == [(Status.SUCCEEDED, 2)] * 3
+    assert {taken.worker for taken in coming.taken} == {"w-2"}
+    assert [(record.attempts[0].ended_at, record.attempts[0].failure) for record in ended] == [("", None)] * 3
+
+
+async def test_a_worker_that_stops_does_not_take_its_own_job_again(jobs: Jobs) -> None:
+    hands = Hands()
+    hands.gate = asyncio.Event()
+    async with hearing(jobs.streams) as heard:
+        async with jobs.working({"animate": hands.work()}):
+            await jobs.submit()
+            await until(lambda: len(hands.taken) == 1)
+        await until(lambda: bool(heard.delays_seconds))
+    assert heard.delays_seconds[0] > 0
+    assert len(hands.taken) == 1
+
+
+async def test_a_job_that_takes_longer_than_the_lease_stays_with_its_worker(jobs: Jobs) -> None:
+    one, other = Hands(), Hands()
+    one.gate = other.gate = asyncio.Event()
+    async with (
+        hearing(jobs.streams) as heard,
+        jobs.working({"animate": one.work()}, "w-1"),
+        jobs.working({"animate": other.work()}, "w-2"),
+    ):
+        job_id = await jobs.submit()
+        # Three signs of life in a lease, the first one at once: by then two leases have passed.
+        await until(lambda: heard.count(b"+WPI") >= 7)
+        assert len(one.taken) + len(other.taken) == 1
+        one.gate.set()
+        record = await jobs.ended(job_id)
+    assert (record.status, record.attempt) == (Status.SUCCEEDED, 1)
+
+
+async def test_whoever_was_overtaken_lets_go_without_a_trace(jobs: Jobs, log_lines: LogLines) -> None:
+    hands = Hands()
+    hands.gate = asyncio.Event()
+    hands.failures.append(RuntimeError())
+    async with jobs.working({"animate": hands.work()}) as worker:
+        job_id = await jobs.submit()
+        lease = await jobs.board.open(await jobs.running(job_id))
+        await lease.write(replace(lease.record, worker="w-2", delivery=9, percent=70.0))
+        hands.gate.set()
+        await until(lambda: worker.at_work == 0)
+        assert await jobs.known(job_id) == lease.record
+    assert len(hands.taken) == 1
+    assert "another worker has this job" in {line["event"] for line in log_lines()}
+
+
+async def test_a_delivery_that_is_older_than_the_one_at_work_is_no_job(jobs: Jobs) -> None:
+    """A worker that stood still wakes up with a message that another one has by now."""
+    hands = Hands()
+    record = Record(new_job_id(), jobs.owner, "animate", {}, now()).begun("w-2", 3)
+    await jobs.enqueue(record)
+    await jobs.board.open(record)
+    async with jobs.working({"animate": hands.work()}, "w-1"):
+        ended = await jobs.ended(record.job_id)
+    (taken,) = hands.taken
+    assert (taken.delivery, taken.attempt, ended.status) == (3, 2, Status.SUCCEEDED)
+
+
+async def test_a_job_that_waits_is_taken_however_often_it_was_delivered_before(jobs: Jobs) -> None:
+    """Put back into the queue, its deliveries are counted anew."""
+    hands = Hands()
+    record = replace(Record(new_job_id(), jobs.owner, "animate", {}, now()).begun("w-2", 9), status=Status.QUEUED)
+    await jobs.enqueue(record)
+    await jobs.board.open(record)
+    async with jobs.working({"animate": hands.work()}):
+        assert (await jobs.ended(record.job_id)).status is Status.SUCCEEDED
+    assert [taken.delivery for taken in hands.taken] == [1]
+
+
+@pytest.mark.parametrize("poison", [b"", b"no job", b"[]", b"42", b'{"job_id": "1"}'], ids=repr)
+async def test_a_message_that_is_no_job_stops_nobody(jobs: Jobs, log_lines: LogLines, poison: bytes) -> None:
+    hands = Hands()
+    await jobs.streams.jetstream.publish(jobs.subject("animate"), poison)
+    async with (
+        hearing(jobs.streams) as heard,
+        jobs.working({"animate": hands.work()}, slots=1) as worker,
+    ):
+        job_id = await jobs.submit()
+        assert (await jobs.ended(job_id)).status is Status.SUCCEEDED
+        await until(lambda: worker.at_work == 0)
+        await jobs.until_queued(1)
+        assert [delay >= 10 for delay in heard.delays_seconds] == [True]
+    assert hands.ids == [job_id]
+    assert [line["bytes"] for line in log_lines() if line["event"] == "a message in the queue is no job"] == [
+        len(poison)
+    ]
+
+
+async def test_a_job_of_a_kind_that_nobody_knows_stops_nobody(jobs: Jobs) -> None:
+    hands = Hands()
+    stranger = Record(new_job_id(), jobs.owner, "dance", {}, now())
+    await jobs.streams.jetstream.publish(jobs.subject("animate"), stranger.encode())
+    async with jobs.working({"animate": hands.work()}, slots=1):
+        job_id = await jobs.submit()
+        assert (await jobs.ended(job_id)).status is Status.SUCCEEDED
+    assert hands.ids == [job_id]
+
+
+async def test_a_message_of_a_job_that_has_ended_is_let_go(jobs: Jobs) -> None:
+    hands = Hands()
+    async with jobs.working({"animate": hands.work()}) as worker:
+        record = await jobs.ended(await jobs.submit())
+        await until(lambda: worker.at_work == 0)
+        async with hearing(jobs.streams) as heard:
+            await jobs.enqueue(record)
+            await until(lambda: heard.done == 1)
+            await jobs.until_queued(0)
+    assert len(hands.taken) == 1
+    assert await jobs.known(record.job_id) == record
+
+
+async def test_a_worker_goes_on_where_the_queue_was_made_anew(jobs: Jobs) -> None:
+    """Nothing of the server's own is remembered that it may forget, but the record is."""
+    hands = Hands()
+    hands.gate = asyncio.Event()
+    async with jobs.working({"animate": hands.work()}, slots=1) as worker:
+        job_id = await jobs.submit()
+        await until(lambda: worker.at_work == 1)
+        await jobs.streams.jetstream.purge_stream("JOBS")
+        hands.gate.set()
+        await until(lambda: worker.at_work == 0)
+        second = await jobs.submit()
+        assert (await jobs.ended(second)).status is Status.SUCCEEDED
+    assert (await jobs.known(job_id)).status is Status.SUCCEEDED
+
+
+async def test_what_can_not_be_written_down_is_done_again_when_the_lease_runs_out(
+    jobs: Jobs, log_lines: LogLines
+) -> None:
+    hands = Hands()
+    hands.off_failures.append(MediaError(Reason.UNAVAILABLE))
+    job_id = await jobs.submit()
+    await jobs.board.cancel(job_id, jobs.owner)
+    async with jobs.working({"animate": hands.work()}, lease_seconds=LEASE_SECONDS):
+        record = await jobs.ended(job_id)
+    assert (record.status, len(hands.off), hands.taken) == (Status.CANCELLED, 2, [])
+    assert "a job is left to be taken again" in {line["event"] for line in log_lines()}

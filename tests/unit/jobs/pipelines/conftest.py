@@ -1,0 +1,51 @@
+"""A job in hand, and the services that it is made with."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from services.jobs.pipelines.steps import Steps
+from services.jobs.pipelines.table import work
+from services.jobs.record import Record
+from tests.fakes.job_services import FakeServices, serving
+from tests.unit.jobs.rig import Buckets, record_of
+
+CALL_SECONDS, FILM_SECONDS = 100.0, 1000.0
+
+
+class Shop:
+    """What makes jobs, and what came of it."""
+
+    def __init__(self, fake: FakeServices, steps: Steps) -> None:
+        self.fake = fake
+        self.steps = steps
+        self.buckets = Buckets()
+
+    @property
+    def record(self) -> Record:
+        """The record as it was written last."""
+        return self.buckets.records[-1]
+
+    @property
+    def reached(self) -> list[tuple[str, float]]:
+        """Stages and percents that were written, in order, each once."""
+        return list(dict.fromkeys((record.stage, record.percent) for record in self.buckets.records[1:]))
+
+    async def make(self, kind: str, spec: dict[str, Any], **fields: Any) -> Record:
+        """Does a job from where its record says it is."""
+        lease = await self.buckets.lease(record_of(kind, spec, **fields))
+        assert await work(self.steps, 3)[kind].pipeline(lease) == {}
+        return self.record
+
+
+@pytest.fixture
+async def shop() -> AsyncIterator[Shop]:
+    fake = FakeServices()
+    async with serving(fake) as services:
+        yield Shop(
+            fake,
+            Steps(services, speech_format="mp3_44100_64", call_seconds=CALL_SECONDS, film_seconds=FILM_SECONDS),
+        )

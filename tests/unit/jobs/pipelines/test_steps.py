@@ -1,0 +1,253 @@
+"""Steps ask in the owner's name, leave what a medium is, and are not done again once they have left it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from media.jobs.v1 import jobs_pb2
+from media.video.v1 import video_pb2
+from nats.js.errors import KeyWrongLastSequenceError
+
+from services.common.errors import MediaError, Reason
+from services.jobs.lease import Lease, LeaseLostError, Result
+from services.jobs.pipelines.steps import Span, Steps, film_request_id
+from services.jobs.record import Record
+from tests.fakes.job_services import ALIGNMENT, AUDIO_KEY, FILM_KEY, STORED_AUDIO_ID
+from tests.fakes.waiting import until
+from tests.unit.jobs.pipelines.conftest import CALL_SECONDS, FILM_SECONDS, Shop
+from tests.unit.jobs.rig import JOB_ID, Bucket, record_of
+
+FILM = jobs_pb2.FilmSpec(
+    image_key="users/alice/cat.png",
+    prompt="zoom in",
+    seconds=10,
+    resolution="512p",
+    model="minimax/hailuo-02",
+    provider="replicate",
+)
+NARRATION = jobs_pb2.NarrationSpec(text="Hello.", voice="Aria", provider="elevenlabs", model_id="eleven_turbo_v2")
+HEADLINE = jobs_pb2.HeadlineSpec(
+    headline="Cats land on the moon",
+    art_style="watercolor",
+    style_guidelines=["calm", "blue"],
+    max_length=400,
+    image_size="square",
+    image_provider="fal",
+)
+MADE = {"audio": {"key": AUDIO_KEY, "storedAudioId": STORED_AUDIO_ID}, "video": {"key": FILM_KEY}}
+SPAN = Span(20, 60)
+NONE = jobs_pb2.JOB_CAPTIONS_NONE
+
+Do = Callable[[Steps, Lease], Awaitable[Result]]
+STEPS: dict[str, tuple[str, Do]] = {
+    "video": ("GenerateVideo", lambda steps, lease: steps.film(lease, FILM, SPAN)),
+    "audio": ("SynthesizeStream", lambda steps, lease: steps.narration(lease, NARRATION, SPAN)),
+    "image": ("GenerateImage", lambda steps, lease: steps.picture(lease, HEADLINE, SPAN)),
+    "final": ("MuxVideo", lambda steps, lease: steps.mux(lease, SPAN, audio_delay_ms=0, captions=NONE)),
+}
+
+
+class OvertakenBucket(Bucket):
+    """A bucket where another worker has the job as soon as a call tells how far it is."""
+
+    async def update(self, key: str, value: bytes, last: int) -> int:
+        """Writes where nobody else has."""
+        if Record.decode(value).percent > SPAN.low:
+            raise KeyWrongLastSequenceError(description="wrong last sequence")
+        return await super().update(key, value, last)
+
+
+async def done(shop: Shop, step: str, **fields: Any) -> Result:
+    """Does one step of a job."""
+    return await STEPS[step][1](shop.steps, await shop.buckets.lease(record_of(**{"steps": MADE, **fields})))
+
+
+def without(step: str) -> dict[str, Any]:
+    """Returns the steps that a job needs to have done before this one."""
+    return {name: result for name, result in MADE.items() if name != step}
+
+
+@given(st.floats(0, 100), st.floats(0, 100), st.floats(0, 100), st.floats(0, 100))
+def test_a_span_is_a_part_of_the_whole_and_keeps_order(low: float, high: float, one: float, another: float) -> None:
+    span = Span(min(low, high), max(low, high))
+    assert (span.at(0), span.at(100)) == pytest.approx((span.low, span.high))
+    earlier, later = sorted((one, another))
+    assert span.at(earlier) <= span.at(later)
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("principal", ["alice", "", "someone@example.com"])
+async def test_every_call_is_made_in_the_owners_name(shop: Shop, step: str, principal: str) -> None:
+    await done(shop, step, principal=principal, steps=without(step))
+    assert [(asked.method, asked.principal) for asked in shop.fake.asked] == [(STEPS[step][0], principal)]
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_what_was_done_is_not_done_again(shop: Shop, step: str) -> None:
+    made = {"key": "somewhere/else.bin"}
+    assert await done(shop, step, steps={**MADE, step: made}) == made
+    assert shop.fake.asked == []
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_a_step_leaves_its_result_in_the_record(shop: Shop, step: str) -> None:
+    result = await done(shop, step, steps=without(step))
+    assert shop.record.steps[step] == result
+    assert {"key", "contentType", "provider", "model"} <= result.keys()
+
+
+@pytest.mark.parametrize(("step", "intents"), [("video", ("video",)), ("audio", ("audio",)), ("image", ("image",))])
+async def test_a_step_that_costs_money_is_announced_before(shop: Shop, step: str, intents: tuple[str, ...]) -> None:
+    shop.fake.failures[STEPS[step][0]].append(MediaError(Reason.PROVIDER_BUSY))
+    with pytest.raises(MediaError):
+        await done(shop, step, steps=without(step))
+    assert shop.record.intents == intents
+
+
+async def test_speech_over_a_film_costs_nothing_and_is_not_announced(shop: Shop) -> None:
+    await done(shop, "final")
+    assert shop.record.intents == ()
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_what_a_service_fails_with_is_told_as_it_is(shop: Shop, step: str) -> None:
+    shop.fake.failures[STEPS[step][0]].append(MediaError(Reason.RATE_LIMITED, "Slow down.", retry_after_seconds=7))
+    with pytest.raises(MediaError) as caught:
+        await done(shop, step, steps=without(step))
+    assert (caught.value.reason, caught.value.message) == (Reason.RATE_LIMITED, "Slow down.")
+    assert caught.value.retry_after_seconds == 7
+    assert step not in shop.record.steps
+
+
+@pytest.mark.parametrize("step", ["video", "audio", "final"])
+async def test_a_stream_that_ends_without_its_result_may_be_tried_again(shop: Shop, step: str) -> None:
+    shop.fake.cut.add(STEPS[step][0])
+    with pytest.raises(MediaError) as caught:
+        await done(shop, step, steps=without(step))
+    assert caught.value.reason is Reason.UNAVAILABLE
+
+
+@pytest.mark.parametrize("step", ["video", "audio", "final"])
+async def test_whoever_stops_listening_ends_the_call(shop: Shop, step: str) -> None:
+    method = STEPS[step][0]
+    shop.fake.held[method] = asyncio.Event()
+    doing = asyncio.create_task(done(shop, step, steps=without(step)))
+    await until(lambda: method in shop.fake.methods)
+    doing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await doing
+    await until(lambda: shop.fake.left == [method])
+
+
+@pytest.mark.parametrize("step", ["video", "final"])
+async def test_whoever_was_superseded_ends_the_call(shop: Shop, step: str) -> None:
+    method = STEPS[step][0]
+    shop.buckets.state = OvertakenBucket()
+    shop.fake.held[method] = asyncio.Event()
+    with pytest.raises(LeaseLostError):
+        await done(shop, step, steps=without(step))
+    await until(lambda: shop.fake.left == [method])
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_a_film_is_waited_for_longer_than_anything_else(shop: Shop, step: str) -> None:
+    await done(shop, step, steps=without(step))
+    allowed = FILM_SECONDS if step == "video" else CALL_SECONDS
+    (asked,) = shop.fake.asked
+    assert asked.seconds_left == pytest.approx(allowed, abs=10)
+
+
+async def test_a_film_is_asked_for_under_the_name_of_its_job_and_goes_on_without_us(shop: Shop) -> None:
+    result = await done(shop, "video", steps={})
+    request = shop.fake.last("GenerateVideo").request
+    assert (request.request_id, request.detach) == (f"job-{JOB_ID}", True)
+    assert request.request_id == film_request_id(shop.record)
+    assert (request.image_key, request.image_url, request.prompt) == ("users/alice/cat.png", "", "zoom in")
+    assert (request.seconds, request.resolution) == (10, "512p")
+    assert (request.model, request.provider) == ("minimax/hailuo-02", "replicate")
+    assert (result["key"], result["provider"], result["model"]) == (FILM_KEY, "replicate", "minimax/hailuo-02")
+    assert (result["durationSeconds"], result["width"], result["height"]) == (6.0, 1364, 768)
+
+
+@pytest.mark.parametrize("step", ["video", "final"])
+async def test_the_percent_of_a_film_is_a_part_of_the_jobs(shop: Shop, step: str) -> None:
+    shop.fake.percents = (0.0, 25.0, 50.0, 10.0, 100.0)
+    await done(shop, step, steps=without(step))
+    assert [percent for _, percent in shop.reached] == [20.0, 30.0, 40.0, 60.0]
+
+
+async def test_speech_is_stored_with_its_timing(shop: Shop) -> None:
+    result = await done(shop, "audio", steps={})
+    request = shop.fake.last("SynthesizeStream").request
+    assert (request.text, request.voice) == ("Hello.", "Aria")
+    assert (request.provider, request.model_id) == ("elevenlabs", "eleven_turbo_v2")
+    assert (request.output_format, request.store, request.include_alignment) == ("mp3_44100_64", True, True)
+    assert (result["key"], result["storedAudioId"], result["durationSeconds"]) == (AUDIO_KEY, STORED_AUDIO_ID, 2.5)
+
+
+async def test_a_picture_is_drawn_to_a_key_of_the_jobs_own(shop: Shop) -> None:
+    result = await done(shop, "image", steps={})
+    request = shop.fake.last("GenerateImage").request
+    assert (request.output.object_key, request.output.overwrite) == (f"users/alice/jobs/{JOB_ID}/image.webp", True)
+    assert (request.prompt, request.image_size, request.provider) == ("Cats land on the moon", "square", "fal")
+    style = request.style
+    assert (style.template, list(style.art_styles), style.max_length) == ("headline", ["watercolor"], 400)
+    assert list(style.style_guidelines) == ["calm", "blue"]
+    assert (result["prompt"], result["width"], result["height"]) == ("final: Cats land on the moon", 1024, 576)
+
+
+async def test_a_picture_of_no_size_is_wide_and_of_no_style_is_plain(shop: Shop) -> None:
+    lease = await shop.buckets.lease(record_of())
+    await shop.steps.picture(lease, jobs_pb2.HeadlineSpec(headline="Cats"), SPAN)
+    request = shop.fake.last("GenerateImage").request
+    assert (request.image_size, list(request.style.art_styles)) == ("landscape_16_9", [])
+
+
+async def test_speech_is_laid_over_the_film_that_was_made(shop: Shop) -> None:
+    lease = await shop.buckets.lease(record_of(steps=MADE))
+    result = await shop.steps.mux(lease, SPAN, audio_delay_ms=750, captions=NONE)
+    request = shop.fake.last("MuxVideo").request
+    assert (request.video.key, request.audio.key, request.audio_delay_ms) == (FILM_KEY, AUDIO_KEY, 750)
+    assert request.length_policy == video_pb2.LENGTH_POLICY_FREEZE
+    assert (request.object_key, request.overwrite) == (f"users/alice/jobs/{JOB_ID}/final.mp4", True)
+    assert not request.HasField("captions")
+    assert result["key"] == request.object_key
+
+
+@pytest.mark.parametrize(
+    ("captions", "mode"),
+    [
+        (jobs_pb2.JOB_CAPTIONS_TRACK, video_pb2.CAPTION_MODE_TRACK),
+        (jobs_pb2.JOB_CAPTIONS_BURNED, video_pb2.CAPTION_MODE_BURNED),
+    ],
+)
+async def test_captions_are_the_timing_of_the_speech(
+    shop: Shop, captions: jobs_pb2.JobCaptions, mode: video_pb2.CaptionMode
+) -> None:
+    lease = await shop.buckets.lease(record_of(steps=MADE))
+    await shop.steps.mux(lease, SPAN, audio_delay_ms=0, captions=captions)
+    assert shop.fake.methods == ["GetStoredAudio", "MuxVideo"]
+    assert shop.fake.last("GetStoredAudio").request.id == STORED_AUDIO_ID
+    request = shop.fake.last("MuxVideo").request
+    assert (request.captions.mode, request.captions.alignment) == (mode, ALIGNMENT)
+
+
+async def test_a_film_that_is_not_wanted_any_more_is_called_off_by_its_name(shop: Shop) -> None:
+    await shop.steps.called_off(record_of(intents=("video",)))
+    asked = shop.fake.last("CancelVideo")
+    assert (asked.request.request_id, asked.principal) == (f"job-{JOB_ID}", "alice")
+
+
+@pytest.mark.parametrize(
+    "record",
+    [record_of(), record_of(intents=("audio",)), record_of(intents=("video",), steps={"video": {"key": FILM_KEY}})],
+    ids=["nothing was begun", "no film was begun", "the film is there"],
+)
+async def test_nothing_is_called_off_where_no_film_is_made(shop: Shop, record: Record) -> None:
+    await shop.steps.called_off(record)
+    assert shop.fake.asked == []

@@ -1,0 +1,67 @@
+"""Ids are in the order of time, and no name of anybody's can mean something to NATS or be taken for another's."""
+
+from __future__ import annotations
+
+import re
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from services.jobs.ids import new_job_id, owner_token, request_token
+
+# A token of a subject, and a segment of a bucket's key: nothing that separates, matches or ends.
+TOKEN = re.compile(r"[A-Za-z0-9_=-]+")
+NASTY = st.sampled_from(
+    ("", ".", "*", ">", "a.b", "a b", "a\n", "=", "=a", "$KV", "jobs.run.>", "ä", "x" * 64, "x" * 65)
+)
+PRINCIPALS = st.one_of(NASTY, st.text())
+# Twelve digits of milliseconds last until the year 10,889.
+SECONDS = st.floats(0, 2**38)
+
+
+@given(SECONDS, SECONDS)
+def test_ids_are_in_the_order_of_time(first: float, second: float) -> None:
+    earlier, later = sorted((first, second))
+    if int(earlier * 1000) < int(later * 1000):
+        assert new_job_id(earlier) < new_job_id(later)
+    assert new_job_id(earlier)[:12] <= new_job_id(later)[:12]
+
+
+def test_an_id_is_what_the_contract_takes() -> None:
+    assert re.fullmatch(r"[0-9a-f]{32}", new_job_id())
+    assert re.fullmatch(r"[0-9a-f]{32}", new_job_id(0.0))
+
+
+def test_no_two_ids_of_one_moment_are_the_same() -> None:
+    assert len({new_job_id(1_800_000_000.0) for _ in range(1000)}) == 1000
+
+
+def test_an_id_begins_with_the_milliseconds_since_1970() -> None:
+    assert int(new_job_id(1_800_000_000.125)[:12], 16) == 1_800_000_000_125
+
+
+@given(PRINCIPALS)
+def test_an_owners_token_means_nothing_to_nats(principal: str) -> None:
+    assert TOKEN.fullmatch(owner_token(principal))
+    assert owner_token(principal) == owner_token(principal)
+
+
+@given(PRINCIPALS, PRINCIPALS)
+@example("a.b", "a_b")
+@example("alice", "Alice")
+@example("alice", "alice\n")
+def test_no_two_owners_share_a_token(one: str, another: str) -> None:
+    assert (owner_token(one) == owner_token(another)) == (one == another)
+
+
+@given(PRINCIPALS)
+def test_nobody_is_called_what_stands_for_somebody_else(principal: str) -> None:
+    token = owner_token(principal)
+    if token != principal:
+        assert owner_token(token) != token
+
+
+@given(st.text(), st.text())
+def test_names_of_requests_are_tokens_and_no_two_share_one(one: str, another: str) -> None:
+    assert TOKEN.fullmatch(request_token(one))
+    assert (request_token(one) == request_token(another)) == (one == another)

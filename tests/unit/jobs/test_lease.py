@@ -1,0 +1,136 @@
+"""The right to advance a job: steps are done once, paid ones are announced, and who was superseded stops."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+import pytest
+
+from services.jobs.lease import LeaseLostError, Result
+from services.jobs.record import Status
+from tests.unit.jobs.rig import Bucket, Buckets, record_of
+
+
+class Step:
+    """A step that counts how often it is done, and fails if it is told to."""
+
+    def __init__(self, buckets: Buckets, *, fails: bool = False) -> None:
+        self._buckets = buckets
+        self._fails = fails
+        self.intents: list[tuple[str, ...]] = []
+        """What was announced when it was done, each time."""
+
+    async def __call__(self) -> Result:
+        """Does it."""
+        self.intents.append(self._buckets.records[-1].intents)
+        if self._fails:
+            raise RuntimeError
+        return {"key": "videos/1.mp4"}
+
+
+async def test_a_write_is_known_at_once_and_has_its_time() -> None:
+    buckets = Buckets()
+    lease = await buckets.lease(record_of())
+    await lease.write(replace(lease.record, stage="video"))
+    assert buckets.records[-1] == lease.record
+    assert (lease.record.stage, lease.revision) == ("video", 2)
+    assert datetime.fromisoformat(lease.record.updated_at) > datetime.fromisoformat(lease.record.created_at)
+
+
+async def test_whoever_was_superseded_may_not_write_and_knows_what_he_knew() -> None:
+    buckets = Buckets()
+    stale = await buckets.lease(record_of())
+    await buckets.state.put(stale.key, record_of().begun("w-2", 2).encode())
+    known = (stale.record, stale.revision)
+    with pytest.raises(LeaseLostError):
+        await stale.write(stale.record.ended(Status.SUCCEEDED))
+    assert (stale.record, stale.revision) == known
+    assert buckets.records[-1].worker == "w-2"
+
+
+async def test_a_percentage_never_goes_back_and_leaves_100_to_success() -> None:
+    buckets = Buckets()
+    lease = await buckets.lease(record_of())
+    for percent in (10.0, 5.0, 30.0, 29.5, 100.0, 250.0, 0.0):
+        await lease.reach("video", percent)
+    assert [record.percent for record in buckets.records] == [0.0, 10.0, 30.0, 99.0]
+
+
+async def test_small_changes_are_not_written_but_stages_are() -> None:
+    buckets = Buckets()
+    lease = await buckets.lease(record_of())
+    for percent in (10.0, 10.5, 10.9, 11.0):
+        await lease.reach("video", percent)
+    await lease.reach("mux", 11.2)
+    await lease.reach("storage", 3.0)
+    told = [(record.stage, record.percent) for record in buckets.records[1:]]
+    assert told == [("video", 10.0), ("video", 11.0), ("mux", 11.2), ("storage", 11.2)]
+
+
+async def test_a_step_is_done_once_and_its_result_is_used_again() -> None:
+    buckets = Buckets()
+    lease, step = await buckets.lease(record_of()), Step(buckets)
+    assert await lease.step("video", step) == {"key": "videos/1.mp4"}
+    assert await lease.step("video", step) == {"key": "videos/1.mp4"}
+    assert len(step.intents) == 1
+    assert buckets.records[-1].steps == {"video": {"key": "videos/1.mp4"}}
+
+
+async def test_steps_that_another_worker_has_done_are_not_done_again() -> None:
+    buckets = Buckets()
+    lease, step = await buckets.lease(record_of(steps={"audio": {"key": "audio/1.mp3"}})), Step(buckets)
+    assert await lease.step("audio", step) == {"key": "audio/1.mp3"}
+    await lease.step("video", step)
+    assert len(step.intents) == 1
+    assert list(buckets.records[-1].steps) == ["audio", "video"]
+
+
+async def test_that_money_is_about_to_be_spent_is_written_down_before() -> None:
+    buckets = Buckets()
+    lease, step = await buckets.lease(record_of()), Step(buckets)
+    await lease.step("video", step, paid=True)
+    assert step.intents == [("video",)]
+
+
+async def test_a_step_that_costs_nothing_is_not_announced() -> None:
+    buckets = Buckets()
+    lease, step = await buckets.lease(record_of()), Step(buckets)
+    await lease.step("final", step)
+    assert step.intents == [()]
+
+
+async def test_a_step_that_failed_is_done_again_and_announced_once() -> None:
+    buckets = Buckets()
+    lease, failing, step = await buckets.lease(record_of()), Step(buckets, fails=True), Step(buckets)
+    with pytest.raises(RuntimeError):
+        await lease.step("video", failing, paid=True)
+    assert "video" not in lease.record.steps
+    await lease.step("video", step, paid=True)
+    assert step.intents == [("video",)]
+
+
+async def test_whoever_was_superseded_spends_nothing() -> None:
+    buckets = Buckets()
+    stale, step = await buckets.lease(record_of()), Step(buckets)
+    await buckets.state.put(stale.key, record_of().begun("w-2", 2).encode())
+    with pytest.raises(LeaseLostError):
+        await stale.step("video", step, paid=True)
+    assert step.intents == []
+
+
+async def test_a_note_takes_the_place_of_an_earlier_one() -> None:
+    buckets = Buckets()
+    lease = await buckets.lease(record_of(steps={"audio": {"key": "audio/1.mp3"}}))
+    await lease.note("deliveries", {"sent": [1]})
+    await lease.note("deliveries", {"sent": [1, 2]})
+    assert lease.record.steps == {"audio": {"key": "audio/1.mp3"}, "deliveries": {"sent": [1, 2]}}
+
+
+async def test_the_bucket_in_memory_compares_and_sets() -> None:
+    bucket = Bucket()
+    assert await bucket.create("a", b"1") == 1
+    with pytest.raises(Exception, match="wrong last sequence"):
+        await bucket.create("a", b"2")
+    assert await bucket.update("a", b"2", last=1) == 2
+    assert (await bucket.get("a")).value == b"2"

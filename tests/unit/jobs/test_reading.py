@@ -1,0 +1,164 @@
+"""From the contract's messages to wishes: what is wrong names its field, and nothing that was asked for is lost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from google.protobuf.json_format import ParseDict
+from media.jobs.v1 import jobs_pb2
+
+from services.common.errors import MediaError, Reason
+from services.common.validation import validate
+from services.jobs.board import Selection
+from services.jobs.reading import KINDS, STATUSES, selection_of, wish_of
+from services.jobs.record import Status
+from services.jobs.streams import KINDS as WORKED_ON
+
+MAX_CHARACTERS = 20
+FILM: dict[str, Any] = {"imageKey": "users/alice/cat.png", "prompt": "zoom in", "seconds": 6, "resolution": "512p"}
+NARRATION: dict[str, Any] = {"text": "Hello.", "voice": "Aria", "provider": "espeak", "modelId": "m-1"}
+HEADLINE: dict[str, Any] = {
+    "headline": "Cats land on the moon, and all of them like it there",
+    "artStyle": "watercolor",
+    "narration": NARRATION,
+    "styleGuidelines": ["calm", "blue"],
+    "maxLength": 400,
+    "imageSize": "square",
+    "imageProvider": "embedded",
+}
+SPECS: dict[str, dict[str, Any]] = {
+    "animate": {"film": FILM},
+    "talking_video": {"film": FILM, "narration": NARRATION, "audioDelayMs": 0, "captions": "JOB_CAPTIONS_BURNED"},
+    "headline": HEADLINE,
+    "story": {
+        "headline": HEADLINE,
+        "motion": "pan left",
+        "seconds": 10,
+        "resolution": "1080p",
+        "videoProvider": "replicate",
+        "captions": "JOB_CAPTIONS_NONE",
+    },
+}
+
+
+def request(kind: str, spec: dict[str, Any], **fields: Any) -> jobs_pb2.CreateJobRequest:
+    return ParseDict({kind: spec, **fields}, jobs_pb2.CreateJobRequest())
+
+
+def talking(text: str) -> jobs_pb2.CreateJobRequest:
+    return request("talking_video", {"film": FILM, "narration": {"text": text}})
+
+
+def refusal(asked: jobs_pb2.CreateJobRequest) -> tuple[Reason, list[str]]:
+    with pytest.raises(MediaError) as caught:
+        wish_of(asked, MAX_CHARACTERS)
+    return caught.value.reason, [item.field for item in caught.value.violations]
+
+
+@pytest.mark.parametrize("kind", list(SPECS))
+def test_all_that_is_asked_for_is_in_the_wish(kind: str) -> None:
+    asked = request(kind, SPECS[kind], requestId="order-7", webhookUrl="https://example.com/told")
+    validate(asked)
+    wish = wish_of(asked, MAX_CHARACTERS)
+    assert (wish.kind, wish.request_id, wish.webhook_url) == (kind, "order-7", "https://example.com/told")
+    assert request(kind, dict(wish.spec)) == request(kind, SPECS[kind])
+
+
+def test_a_delay_of_nothing_is_kept_apart_from_none() -> None:
+    silent = wish_of(request("talking_video", {"film": FILM, "narration": NARRATION}), MAX_CHARACTERS)
+    assert "audioDelayMs" not in silent.spec
+    at_once = wish_of(request("talking_video", SPECS["talking_video"]), MAX_CHARACTERS)
+    assert at_once.spec["audioDelayMs"] == 0
+
+
+def test_equal_requests_are_equal_wishes() -> None:
+    one = wish_of(request("story", SPECS["story"]), MAX_CHARACTERS)
+    assert one == wish_of(request("story", dict(reversed(SPECS["story"].items()))), MAX_CHARACTERS)
+
+
+def test_the_kinds_of_the_contract_are_those_that_workers_do() -> None:
+    fields = jobs_pb2.CreateJobRequest.DESCRIPTOR.oneofs_by_name["spec"].fields
+    assert [field.name for field in fields] == list(KINDS)
+    assert {*KINDS, "webhook"} == set(WORKED_ON)
+    assert sorted([jobs_pb2.JOB_KIND_UNSPECIFIED, *KINDS.values()]) == sorted(jobs_pb2.JobKind.values())
+
+
+def test_every_status_has_its_name_in_the_contract() -> None:
+    assert set(STATUSES) == set(Status)
+    assert {jobs_pb2.JobStatus.Name(told) for told in STATUSES.values()} == {
+        f"JOB_STATUS_{status.name}" for status in Status
+    }
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n\t "])
+def test_a_film_that_speaks_needs_something_to_say(text: str) -> None:
+    assert refusal(talking(text)) == (Reason.VALIDATION_ERROR, ["talking_video.narration.text"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "field"),
+    [
+        ("talking_video", {"film": FILM, "narration": {"text": "x" * 21}}, "talking_video.narration.text"),
+        ("headline", {"headline": "Cats", "narration": {"text": "x" * 21}}, "headline.narration.text"),
+        ("story", {"headline": {"headline": "Cats", "narration": {"text": "x" * 21}}}, "story.headline.narration.text"),
+    ],
+)
+def test_a_text_that_is_too_long_names_its_field(kind: str, spec: dict[str, Any], field: str) -> None:
+    assert refusal(request(kind, spec)) == (Reason.TEXT_TOO_LONG, [field])
+
+
+def test_a_text_is_counted_in_code_points() -> None:
+    assert wish_of(talking("🐈" * MAX_CHARACTERS), MAX_CHARACTERS).spec["narration"]["text"] == "🐈" * MAX_CHARACTERS
+
+
+def test_a_headline_is_its_own_text() -> None:
+    wish = wish_of(request("headline", {"headline": "Cats"}), MAX_CHARACTERS)
+    assert wish.spec == {"headline": "Cats"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "fields", "field"),
+    [
+        ("animate", {"film": {"prompt": "zoom in"}}, {}, "animate.film"),
+        ("animate", {"film": {**FILM, "imageUrl": "https://example.com/a.png"}}, {}, "animate.film"),
+        ("animate", {"film": {**FILM, "prompt": "\u200b "}}, {}, "animate.film.prompt"),
+        ("animate", {"film": {**FILM, "seconds": 61}}, {}, "animate.film.seconds"),
+        ("animate", {"film": {**FILM, "resolution": "4k"}}, {}, "animate.film.resolution"),
+        ("animate", {"film": {**FILM, "provider": "sora"}}, {}, "animate.film.provider"),
+        ("animate", {}, {}, "animate.film"),
+        ("talking_video", {"film": FILM}, {}, "talking_video.narration"),
+        ("talking_video", {"narration": NARRATION}, {}, "talking_video.film"),
+        ("headline", {"headline": " "}, {}, "headline.headline"),
+        ("headline", {"headline": "x" * 501}, {}, "headline.headline"),
+        ("headline", {"headline": "Cats", "maxLength": 49}, {}, "headline.max_length"),
+        ("headline", {"headline": "Cats", "narration": {"provider": "parrot"}}, {}, "headline.narration.provider"),
+        ("story", {}, {}, "story.headline"),
+        ("story", {"headline": HEADLINE, "resolution": "4k"}, {}, "story.resolution"),
+        ("animate", {"film": FILM}, {"requestId": ".dot"}, "request_id"),
+        ("animate", {"film": FILM}, {"requestId": "x" * 101}, "request_id"),
+        ("animate", {"film": FILM}, {"webhookUrl": "not an address"}, "webhook_url"),
+    ],
+)
+def test_what_the_contract_refuses_names_its_field(
+    kind: str, spec: dict[str, Any], fields: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(MediaError) as caught:
+        validate(request(kind, spec, **fields))
+    assert [item.field for item in caught.value.violations] == [field]
+
+
+def test_a_request_without_a_kind_is_refused() -> None:
+    with pytest.raises(MediaError) as caught:
+        validate(jobs_pb2.CreateJobRequest(request_id="order-7"))
+    assert [item.field for item in caught.value.violations] == ["spec"]
+
+
+@pytest.mark.parametrize("kind", ["", *KINDS])
+@pytest.mark.parametrize("status", [None, *Status])
+def test_jobs_are_listed_by_kind_and_status(kind: str, status: Status | None) -> None:
+    asked = jobs_pb2.ListJobsRequest(
+        kind=KINDS.get(kind, jobs_pb2.JOB_KIND_UNSPECIFIED),
+        status=jobs_pb2.JOB_STATUS_UNSPECIFIED if status is None else STATUSES[status],
+    )
+    assert selection_of(asked) == Selection(kind, status)

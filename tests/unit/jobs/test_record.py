@@ -1,0 +1,172 @@
+"""Records are read as they were written, by every version; attempts begin and end, and only success is whole."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.jobs.record import Attempt, Failure, Record, Status, now
+from tests.unit.jobs.rig import CREATED_AT, record_of
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+OBJECTS = st.dictionaries(st.text(), JSON, max_size=3)
+FAILURES = st.builds(Failure, st.text(), st.text(), st.text())
+MOMENTS = st.datetimes().map(lambda moment: moment.isoformat(timespec="milliseconds") + "+00:00")
+ATTEMPTS = st.builds(Attempt, st.integers(1, 40), MOMENTS, st.just("") | MOMENTS, st.none() | FAILURES)
+RECORDS = st.builds(
+    Record,
+    job_id=st.from_regex(r"[0-9a-f]{32}", fullmatch=True),
+    principal=st.text(),
+    kind=st.sampled_from(("animate", "talking_video", "headline", "story", "webhook")),
+    spec=OBJECTS,
+    created_at=MOMENTS,
+    updated_at=MOMENTS,
+    status=st.sampled_from(Status),
+    stage=st.text(),
+    percent=st.floats(0, 100),
+    attempt=st.integers(0, 40),
+    attempts=st.lists(ATTEMPTS, max_size=3).map(tuple),
+    steps=OBJECTS,
+    intents=st.lists(st.text(), max_size=3).map(tuple),
+    failure=st.none() | FAILURES,
+    worker=st.text(),
+    delivery=st.integers(0, 1000),
+    webhook_url=st.text(),
+    request_id=st.text(),
+)
+BLOCKED = Failure("CONTENT_BLOCKED", "The provider's safety rules refuse this content.", "video")
+ENDS = [Status.SUCCEEDED, Status.FAILED, Status.CANCELLED]
+
+
+def changed(record: Record, **fields: Any) -> bytes:
+    """Returns a record as somebody else may have written it."""
+    return orjson.dumps({**orjson.loads(record.encode()), **fields})
+
+
+@given(RECORDS)
+def test_a_record_is_read_as_it_was_written(record: Record) -> None:
+    assert Record.decode(record.encode()) == record
+
+
+def test_what_a_newer_version_has_added_is_left_out() -> None:
+    record = record_of(spec={"film": {}}).begun("w-1", 3).ended(Status.FAILED, BLOCKED)
+    (attempt,) = orjson.loads(record.encode())["attempts"]
+    newer = changed(
+        record,
+        mood="cheerful",
+        failure={"reason": BLOCKED.reason, "message": BLOCKED.message, "stage": BLOCKED.stage, "hint": "ask again"},
+        attempts=[{**attempt, "cost": 5, "failure": {**attempt["failure"], "hint": "ask again"}}],
+    )
+    assert Record.decode(newer) == record
+
+
+def test_what_an_older_version_did_not_know_has_its_default() -> None:
+    older = orjson.loads(record_of().encode())
+    for name in ("delivery", "webhook_url", "request_id"):
+        del older[name]
+    assert Record.decode(orjson.dumps(older)) == record_of()
+
+
+@pytest.mark.parametrize("data", [b"", b"no json", b"[]", b"42", b"{}", b'{"job_id": "1"}'])
+def test_what_is_no_record_is_refused(data: bytes) -> None:
+    with pytest.raises((ValueError, TypeError, KeyError)):
+        Record.decode(data)
+
+
+def test_a_status_that_nobody_knows_is_refused() -> None:
+    with pytest.raises(ValueError, match="dreaming"):
+        Record.decode(changed(record_of(), status="dreaming"))
+
+
+@pytest.mark.parametrize("status", list(Status))
+def test_a_job_that_succeeded_failed_or_was_cancelled_stays_so(status: Status) -> None:
+    assert status.is_final is (status in ENDS)
+
+
+def test_a_worker_that_takes_a_job_begins_an_attempt() -> None:
+    record = replace(record_of(), failure=BLOCKED).begun("w-1", 7)
+    assert (record.status, record.worker, record.delivery, record.attempt) == (Status.RUNNING, "w-1", 7, 1)
+    assert record.failure is None
+    (attempt,) = record.attempts
+    assert (attempt.number, attempt.ended_at, attempt.failure) == (1, "", None)
+    assert datetime.fromisoformat(attempt.began_at).tzinfo == UTC
+
+
+def test_an_attempt_ends_with_what_ended_it() -> None:
+    record = record_of().begun("w-1", 1).ended(Status.QUEUED, BLOCKED).begun("w-2", 2).ended(Status.SUCCEEDED)
+    first, second = record.attempts
+    assert (first.number, first.failure, second.number, second.failure) == (1, BLOCKED, 2, None)
+    assert first.began_at <= first.ended_at <= second.began_at <= second.ended_at
+    assert (record.status, record.worker, record.failure) == (Status.SUCCEEDED, "", None)
+
+
+def test_an_attempt_whose_worker_was_lost_has_no_end() -> None:
+    record = record_of().begun("w-1", 1).begun("w-2", 2).ended(Status.SUCCEEDED)
+    lost, last = record.attempts
+    assert (lost.ended_at, lost.failure) == ("", None)
+    assert last.ended_at
+
+
+def test_an_attempt_ends_once() -> None:
+    record = record_of().begun("w-1", 1).ended(Status.QUEUED, BLOCKED)
+    again = record.ended(Status.CANCELLED)
+    assert again.attempts == record.attempts
+    assert again.status is Status.CANCELLED
+
+
+def test_a_job_that_nobody_took_ends_without_an_attempt() -> None:
+    record = record_of().ended(Status.CANCELLED)
+    assert (record.status, record.attempts, record.attempt) == (Status.CANCELLED, (), 0)
+
+
+def test_only_the_last_attempts_are_kept_and_all_are_counted() -> None:
+    record = record_of()
+    for number in range(1, 36):
+        record = record.begun("w-1", number).ended(Status.QUEUED, BLOCKED)
+    assert record.attempt == 35
+    assert [attempt.number for attempt in record.attempts] == list(range(16, 36))
+
+
+@pytest.mark.parametrize("status", [Status.QUEUED, Status.FAILED, Status.CANCELLED])
+def test_a_job_that_did_not_succeed_shows_how_far_it_came(status: Status) -> None:
+    record = replace(record_of().begun("w-1", 1), stage="video", percent=42.0).ended(status, BLOCKED)
+    assert (record.stage, record.percent) == ("video", 42.0)
+
+
+def test_a_job_that_succeeded_is_whole() -> None:
+    record = replace(record_of().begun("w-1", 1), stage="mux", percent=97.0).ended(Status.SUCCEEDED)
+    assert (record.stage, record.percent) == ("", 100.0)
+
+
+def test_a_record_is_not_changed_by_what_becomes_of_it() -> None:
+    record = record_of(steps={"video": {"key": "videos/1.mp4"}}, intents=("video",))
+    before = record.encode()
+    ended = record.begun("w-1", 1).ended(Status.SUCCEEDED)
+    assert record.encode() == before
+    assert (ended.steps, ended.intents, ended.created_at) == (record.steps, record.intents, CREATED_AT)
+
+
+def test_time_is_told_in_utc_to_the_millisecond() -> None:
+    moment = datetime.fromisoformat(now())
+    assert moment.tzinfo == UTC
+    assert now().endswith("+00:00")
+    assert moment.microsecond % 1000 == 0
+
+
+def test_what_json_does_not_know_is_not_written() -> None:
+    with pytest.raises(TypeError):
+        record_of(spec={"film": object()}).encode()

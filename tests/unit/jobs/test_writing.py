@@ -1,0 +1,160 @@
+"""From records to the contract's messages: every field has its place, and addresses are made when somebody asks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from media.jobs.v1 import jobs_pb2
+
+from services.common.errors import MediaError, Reason
+from services.common.storage import ObjectUrl
+from services.jobs.board import Known
+from services.jobs.record import Attempt, Failure, Record, Status
+from services.jobs.writing import delivery_of, error_of, job_of
+from tests.fakes.object_store import EXPIRES, FakeObjectStore
+from tests.unit.jobs.rig import CREATED_AT, JOB_ID, record_of
+
+FAILURE = Failure("PROVIDER_BUSY", "The provider is at its limit of calls; retry after the delay.", "video")
+BEGAN_AT, ENDED_AT = "2026-11-21T09:00:01.000+00:00", "2026-11-21T09:00:02.500+00:00"
+VIDEO = {
+    "key": "videos/1.mp4",
+    "contentType": "video/mp4",
+    "provider": "replicate",
+    "model": "minimax/hailuo-02",
+    "durationSeconds": 6.04,
+    "width": 1364,
+    "height": 768,
+}
+AUDIO = {
+    "key": "audio/1.mp3",
+    "contentType": "audio/mpeg",
+    "provider": "elevenlabs",
+    "model": "eleven_multilingual_v2",
+    "durationSeconds": 2.5,
+    "storedAudioId": "a-1",
+}
+FINAL = {"key": "users/alice/jobs/1/final.mp4", "contentType": "video/mp4", "provider": "", "model": ""}
+IMAGE = {
+    "key": "users/alice/jobs/1/image.webp",
+    "contentType": "image/webp",
+    "provider": "fal",
+    "model": "flux-dev",
+    "width": 1024,
+    "height": 576,
+    "prompt": "a cat on the moon",
+}
+
+
+class LastingStore(FakeObjectStore):
+    """A store whose addresses never end."""
+
+    async def url(self, key: str, *, lifetime_seconds: float | None = None) -> ObjectUrl:
+        """Returns an address."""
+        return ObjectUrl(f"https://cdn.example/{key}")
+
+
+class BrokenStore(FakeObjectStore):
+    """A store that knows no addresses at the moment."""
+
+    async def url(self, key: str, *, lifetime_seconds: float | None = None) -> ObjectUrl:
+        """Fails."""
+        raise MediaError(Reason.STORAGE_FAILED)
+
+
+async def written(record: Record, revision: int = 9) -> jobs_pb2.Job:
+    return await job_of(Known(record, revision), FakeObjectStore())
+
+
+def moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+async def test_a_job_that_was_just_accepted() -> None:
+    job = await written(record_of(webhook_url="https://example.com/told", request_id="order-7"))
+    assert (job.id, job.kind, job.status) == (JOB_ID, jobs_pb2.JOB_KIND_ANIMATE, jobs_pb2.JOB_STATUS_QUEUED)
+    assert (job.stage, job.percent, job.attempt, job.revision) == ("", 0.0, 0, 9)
+    assert (job.webhook_url, job.request_id) == ("https://example.com/told", "order-7")
+    assert job.create_time.ToDatetime(UTC) == moment(CREATED_AT)
+    assert job.update_time == job.create_time
+    assert not job.HasField("error")
+    assert (list(job.attempts), list(job.steps_done)) == ([], [])
+
+
+async def test_a_job_that_is_under_way() -> None:
+    record = replace(
+        record_of("story", updated_at=ENDED_AT), status=Status.RUNNING, stage="video", percent=41.26, attempt=2
+    )
+    job = await written(replace(record, steps={"image": IMAGE, "audio": AUDIO}))
+    assert (job.kind, job.status, job.stage) == (jobs_pb2.JOB_KIND_STORY, jobs_pb2.JOB_STATUS_RUNNING, "video")
+    assert (job.percent, job.attempt, list(job.steps_done)) == (41.3, 2, ["image", "audio"])
+    assert job.update_time.ToDatetime(UTC) == moment(ENDED_AT)
+    assert [job.result.HasField(name) for name in ("image", "audio", "video", "final")] == [True, True, False, False]
+
+
+async def test_each_medium_has_its_facts() -> None:
+    job = await written(record_of("story", steps={"image": IMAGE, "audio": AUDIO, "video": VIDEO, "final": FINAL}))
+    video = job.result.video
+    assert (video.key, video.content_type, video.duration_seconds) == ("videos/1.mp4", "video/mp4", 6.04)
+    assert (video.width, video.height, video.provider, video.model) == (1364, 768, "replicate", "minimax/hailuo-02")
+    audio = job.result.audio
+    assert (audio.key, audio.content_type, audio.duration_seconds) == ("audio/1.mp3", "audio/mpeg", 2.5)
+    assert (audio.width, audio.height, audio.provider, audio.model) == (0, 0, "elevenlabs", "eleven_multilingual_v2")
+    image = job.result.image
+    assert (image.key, image.duration_seconds, image.width, image.height) == (IMAGE["key"], 0.0, 1024, 576)
+    assert (job.result.final.key, job.result.final.provider, job.result.final.model) == (FINAL["key"], "", "")
+    assert (job.result.prompt, job.result.stored_audio_id) == ("a cat on the moon", "a-1")
+
+
+async def test_addresses_are_made_from_keys_and_tell_when_they_end() -> None:
+    job = await written(record_of(steps={"video": VIDEO}))
+    assert job.result.video.url == "https://store.example/videos/1.mp4"
+    assert job.result.video.url_expire_time.ToDatetime(UTC) == EXPIRES
+
+
+async def test_an_address_that_lasts_tells_no_end() -> None:
+    job = await job_of(Known(record_of(steps={"video": VIDEO}), 1), LastingStore())
+    assert job.result.video.url == "https://cdn.example/videos/1.mp4"
+    assert not job.result.video.HasField("url_expire_time")
+
+
+async def test_a_store_that_knows_no_address_is_told() -> None:
+    with pytest.raises(MediaError) as caught:
+        await job_of(Known(record_of(steps={"video": VIDEO}), 1), BrokenStore())
+    assert caught.value.reason is Reason.STORAGE_FAILED
+
+
+@pytest.mark.parametrize("status", list(Status))
+async def test_an_error_is_shown_of_jobs_only_that_have_ended(status: Status) -> None:
+    job = await written(record_of(status=status, failure=FAILURE))
+    assert job.HasField("error") is status.is_final
+
+
+async def test_a_failed_job_tells_why() -> None:
+    job = await written(record_of(status=Status.FAILED, failure=FAILURE))
+    assert job.status == jobs_pb2.JOB_STATUS_FAILED
+    assert (job.error.reason, job.error.message, job.error.stage) == (
+        "PROVIDER_BUSY",
+        "The provider is at its limit of calls; retry after the delay.",
+        "video",
+    )
+    assert job.error == error_of(FAILURE)
+
+
+async def test_attempts_tell_when_they_began_and_how_they_ended() -> None:
+    attempts = (Attempt(1, BEGAN_AT), Attempt(2, BEGAN_AT, ENDED_AT, FAILURE), Attempt(3, BEGAN_AT, ENDED_AT))
+    lost, failed, done = (await written(record_of(attempts=attempts))).attempts
+    assert [attempt.number for attempt in (lost, failed, done)] == [1, 2, 3]
+    assert failed.start_time.ToDatetime(UTC) == moment(BEGAN_AT)
+    assert failed.end_time.ToDatetime(UTC) == moment(ENDED_AT)
+    assert failed.error == error_of(FAILURE)
+    assert (lost.HasField("end_time"), lost.HasField("error")) == (False, False)
+    assert (done.HasField("end_time"), done.HasField("error")) == (True, False)
+
+
+def test_a_delivery_tells_when_it_was_sent_and_what_was_answered() -> None:
+    delivery = delivery_of({"at": BEGAN_AT, "status": 503, "error": ""})
+    assert (delivery.send_time.ToDatetime(UTC), delivery.status, delivery.error) == (moment(BEGAN_AT), 503, "")
+    unheard = delivery_of({"at": BEGAN_AT, "status": 0, "error": "URL_UNREACHABLE"})
+    assert (unheard.status, unheard.error) == (0, "URL_UNREACHABLE")

@@ -1,0 +1,227 @@
+"""Telling a webhook: one signed POST an attempt, every one of them kept, and an end to it."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import pytest
+
+from services.common.errors import MediaError, Reason
+from services.common.webhooks import Webhook, verify
+from services.jobs.board import DELIVERIES, Board
+from services.jobs.lease import Lease
+from services.jobs.record import Failure, Record, Status
+from services.jobs.webhooks.delivery import FAILURES, LONGEST_DELAY_SECONDS, webhook_work
+from services.jobs.webhooks.secrets import Secrets
+from services.jobs.worker import Work
+from tests.unit.jobs.rig import JOB_ID, Buckets, record_of
+
+URL = "https://example.com/told"
+UPDATED_AT = "2026-11-21T09:05:00.000+00:00"
+BLOCKED = Failure("CONTENT_BLOCKED", "The provider's safety rules refuse this content.", "video")
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """One POST, as it came."""
+
+    url: str
+    field: str
+    data: bytes
+    headers: dict[str, str]
+
+
+@dataclass
+class Receiver:
+    """Whoever is told: answers with a status, or can not be asked at all."""
+
+    answers: deque[int | MediaError] = field(default_factory=deque)
+    posts: list[Post] = field(default_factory=list)
+
+    async def post(self, url: str, *, field: str, data: bytes, headers: dict[str, str]) -> int:
+        """Takes a POST."""
+        self.posts.append(Post(url, field, data, headers))
+        answer = self.answers.popleft() if self.answers else 204
+        if isinstance(answer, MediaError):
+            raise answer
+        return answer
+
+
+class Telling:
+    """A job that has ended, and the job that tells of it."""
+
+    def __init__(self) -> None:
+        self.buckets = Buckets()
+        self.receiver = Receiver()
+        self.secrets = Secrets(self.buckets.streams)
+
+    @property
+    def work(self) -> Work:
+        """What tells it."""
+        return webhook_work(Board(self.buckets.streams), self.secrets, self.receiver, 5)
+
+    async def ended(self, status: Status = Status.SUCCEEDED, **fields: Any) -> Record:
+        """Writes down a job that has ended."""
+        record = record_of(status=status, request_id="order-7", updated_at=UPDATED_AT, webhook_url=URL, **fields)
+        await self.buckets.lease(record)
+        return record
+
+    async def lease(self, job_id: str = JOB_ID) -> Lease:
+        """Takes the job that tells of another."""
+        return await self.buckets.lease(record_of("webhook", {"jobId": job_id, "url": URL}, job_id="f" * 32))
+
+    async def attempt(self, lease: Lease) -> Reason | None:
+        """Makes one attempt; returns what it failed with."""
+        try:
+            await self.work.pipeline(lease)
+        except MediaError as error:
+            return error.reason
+        return None
+
+
+def sent(lease: Lease) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = lease.record.steps[DELIVERIES]["sent"]
+    return found
+
+
+@pytest.mark.parametrize("status", [Status.SUCCEEDED, Status.FAILED, Status.CANCELLED])
+async def test_the_body_tells_what_happened_to_which_job(status: Status) -> None:
+    telling = Telling()
+    await telling.ended(status)
+    assert await telling.attempt(await telling.lease()) is None
+    (post,) = telling.receiver.posts
+    assert (post.url, post.field, post.headers["Content-Type"]) == (URL, "webhook_url", "application/json")
+    assert orjson.loads(post.data) == {
+        "type": f"job.{status.value}",
+        "timestamp": UPDATED_AT,
+        "data": {"id": JOB_ID, "kind": "animate", "status": status.value, "requestId": "order-7"},
+    }
+
+
+async def test_a_failed_job_tells_why_and_nothing_of_what_was_made() -> None:
+    telling = Telling()
+    await telling.ended(Status.FAILED, failure=BLOCKED, steps={"audio": {"key": "audio/secret.mp3"}})
+    await telling.attempt(await telling.lease())
+    (post,) = telling.receiver.posts
+    assert orjson.loads(post.data)["data"]["error"] == {
+        "reason": BLOCKED.reason,
+        "message": BLOCKED.message,
+        "stage": BLOCKED.stage,
+    }
+    assert b"secret" not in post.data
+
+
+async def test_it_is_signed_with_every_secret_that_is_valid() -> None:
+    telling = Telling()
+    await telling.ended()
+    (first,) = await telling.secrets.of("alice")
+    second = await telling.secrets.rotate("alice")
+    await telling.attempt(await telling.lease())
+    (post,) = telling.receiver.posts
+    assert len(post.headers["webhook-signature"].split()) == 2
+    webhook = Webhook(
+        post.headers["webhook-id"], post.headers["webhook-timestamp"], post.headers["webhook-signature"], post.data
+    )
+    for secret in (first, second):
+        verify(webhook, secret, time.time())
+    assert webhook.webhook_id == JOB_ID
+
+
+@pytest.mark.parametrize("status", [200, 201, 204, 299])
+async def test_any_2xx_takes_it(status: int) -> None:
+    telling = Telling()
+    await telling.ended()
+    telling.receiver.answers.append(status)
+    lease = await telling.lease()
+    assert await telling.attempt(lease) is None
+    assert [(item["status"], item["error"]) for item in sent(lease)] == [(status, "")]
+
+
+@pytest.mark.parametrize("status", [199, 300, 302, 304, 400, 404, 409, 429, 500, 503])
+async def test_everything_else_is_tried_again(status: int) -> None:
+    telling = Telling()
+    await telling.ended()
+    telling.receiver.answers.append(status)
+    lease = await telling.lease()
+    assert await telling.attempt(lease) is Reason.UNAVAILABLE
+    assert [(item["status"], item["error"]) for item in sent(lease)] == [(status, "")]
+
+
+async def test_nobody_there_is_tried_again() -> None:
+    telling = Telling()
+    await telling.ended()
+    telling.receiver.answers.append(MediaError(Reason.URL_UNREACHABLE))
+    lease = await telling.lease()
+    assert await telling.attempt(lease) is Reason.UNAVAILABLE
+    assert [(item["status"], item["error"]) for item in sent(lease)] == [(0, "URL_UNREACHABLE")]
+
+
+@pytest.mark.parametrize(
+    ("answer", "kept"),
+    [
+        (410, (410, "")),
+        (MediaError(Reason.URL_FORBIDDEN), (0, "URL_FORBIDDEN")),
+        (MediaError(Reason.VALIDATION_ERROR), (0, "VALIDATION_ERROR")),
+    ],
+)
+async def test_who_does_not_want_it_or_may_not_be_asked_ends_it(
+    answer: int | MediaError, kept: tuple[int, str]
+) -> None:
+    telling = Telling()
+    await telling.ended()
+    telling.receiver.answers.append(answer)
+    lease = await telling.lease()
+    assert await telling.attempt(lease) is Reason.VALIDATION_ERROR
+    assert [(item["status"], item["error"]) for item in sent(lease)] == [kept]
+
+
+async def test_every_attempt_is_kept_in_order_and_says_the_same() -> None:
+    telling = Telling()
+    await telling.ended()
+    telling.receiver.answers += [500, MediaError(Reason.URL_UNREACHABLE), 204]
+    lease = await telling.lease()
+    ends = [await telling.attempt(lease) for _ in range(3)]
+    assert ends == [Reason.UNAVAILABLE, Reason.UNAVAILABLE, None]
+    assert [item["status"] for item in sent(lease)] == [500, 0, 204]
+    moments = [item["at"] for item in sent(lease)]
+    assert moments == sorted(moments)
+    assert len({post.data for post in telling.receiver.posts}) == 1
+    assert {post.headers["webhook-id"] for post in telling.receiver.posts} == {JOB_ID}
+
+
+async def test_as_many_attempts_as_there_may_be_are_kept() -> None:
+    telling = Telling()
+    await telling.ended()
+    lease = await telling.lease()
+    for number in range(FAILURES):
+        telling.receiver.answers.append(500 + number)
+        await telling.attempt(lease)
+    assert [item["status"] for item in sent(lease)] == [500 + number for number in range(FAILURES)]
+
+
+async def test_however_often_it_is_told_the_record_does_not_grow_without_end() -> None:
+    telling = Telling()
+    await telling.ended()
+    lease = await telling.lease()
+    for _ in range(100):
+        telling.receiver.answers.append(500)
+        await telling.attempt(lease)
+    assert len(sent(lease)) < 50
+
+
+async def test_a_job_that_is_not_known_any_more_is_not_told_of() -> None:
+    telling = Telling()
+    assert await telling.attempt(await telling.lease("0" * 32)) is Reason.JOB_NOT_FOUND
+    assert telling.receiver.posts == []
+
+
+async def test_attempts_last_for_a_night() -> None:
+    work = Telling().work
+    assert (work.failures, work.longest_delay_seconds, work.fleet) == (FAILURES, LONGEST_DELAY_SECONDS, 5)
+    delays = [min(work.longest_delay_seconds, 2.0**number) for number in range(work.failures - 1)]
+    assert sum(delays) / 2 > 6 * 3600
+    assert sum(delays) < 15 * 3600
