@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,12 +18,13 @@ from services.common.errors import MediaError, Reason, invalid
 from services.jobs.ids import new_job_id, owner_token, request_token
 from services.jobs.lease import Lease
 from services.jobs.record import Record, Status, now
-from services.jobs.streams import QUEUE, QUOTA_ERROR, RUN, STATE, TOLD, Streams
+from services.jobs.streams import QUEUE, QUOTA_ERROR, RETRY_SECONDS, RUN, STATE, TOLD, Streams, answering
 
 _SILENCE_SECONDS = 1.0
 """How long a watcher hears nothing before the record is read again: a lost notice can only delay."""
-_RETRY_SECONDS = 2.0
 _READ_AT_ONCE = 32
+WEBHOOK = "webhook"
+"""The kind of a job that tells a webhook."""
 DELIVERIES = "deliveries"
 """Name of the step of a webhook's job that holds what was sent."""
 
@@ -72,7 +73,7 @@ class Board:
         Raises:
             MediaError: QUOTA_EXCEEDED; ALREADY_EXISTS, the name was used for something else; UNAVAILABLE.
         """
-        with _answered():
+        with answering():
             job_id = await self._id_for(wish, principal)
             record = Record(
                 job_id=job_id,
@@ -103,9 +104,9 @@ class Board:
         Raises:
             MediaError: JOB_NOT_FOUND, UNAVAILABLE.
         """
-        with _answered():
+        with answering():
             known = await self.read(self.key(principal, job_id))
-        if known is None or known.record.principal != principal or known.record.kind == "webhook":
+        if known is None or known.record.principal != principal or known.record.kind == WEBHOOK:
             raise invalid("id", "must be the id of a job of yours", Reason.JOB_NOT_FOUND)
         return known
 
@@ -116,7 +117,7 @@ class Board:
             MediaError: JOB_NOT_FOUND, UNAVAILABLE.
         """
         known = await self.get(job_id, principal)
-        with _answered():
+        with answering():
             try:
                 name = request_token(webhook_request_id(known.record.job_id))
                 entry = await self._streams.requests.get(f"{owner_token(principal)}.{name}")
@@ -135,7 +136,7 @@ class Board:
         """
         if page_token and not (len(page_token) == len(new_job_id()) and page_token.isalnum()):
             raise invalid("page_token", "must be the next_page_token of the page before")
-        with _answered():
+        with answering():
             ids = [found for found in await self._ids(principal) if not page_token or found < page_token]
             chosen: list[Known] = []
             for start in range(0, len(ids), _READ_AT_ONCE):
@@ -157,7 +158,7 @@ class Board:
         """
         known = await self.get(job_id, principal)
         if not known.record.status.is_final:
-            with _answered():
+            with answering():
                 await self._streams.cancels.put(self.key(principal, job_id), b"1")
         return known
 
@@ -184,7 +185,8 @@ class Board:
         """
         key = self.key(principal, job_id)
         # A plain subscription to what the bucket repeats: nothing has to be rebuilt when the server comes back.
-        told = await self._streams.client.subscribe(f"{TOLD}.{STATE}.{key}")
+        with answering():
+            told = await self._streams.client.subscribe(f"{TOLD}.{STATE}.{key}")
         try:
             known: Known | None = await self.get(job_id, principal)
             seen, told_at = after_revision, time.monotonic()
@@ -209,6 +211,13 @@ class Board:
         """Returns the key of a job's record."""
         return f"{owner_token(principal)}.{job_id}"
 
+    @staticmethod
+    def subject(record: Record) -> str:
+        """Returns the subject of a job in the queue; the server bounds how many each has."""
+        # Webhooks are no wishes of the owner's, who can have as many of them as jobs that end.
+        whose = record.job_id if record.kind == WEBHOOK else owner_token(record.principal)
+        return f"{RUN}.{record.kind}.{whose}"
+
     async def _id_for(self, wish: Wish, principal: str) -> str:
         """Returns a new id, or the one that an earlier request of the same name has got."""
         job_id = new_job_id()
@@ -232,7 +241,7 @@ class Board:
             MediaError: QUOTA_EXCEEDED.
             nats.errors.Error: The server does not answer.
         """
-        subject = f"{RUN}.{record.kind}.{owner_token(record.principal)}"
+        subject = self.subject(record)
         try:
             await self._streams.jetstream.publish(subject, record.encode(), headers={"Nats-Msg-Id": message_id})
         except APIError as error:
@@ -247,8 +256,7 @@ class Board:
         return Known(lease.record, lease.revision)
 
     async def _full(self, record: Record) -> MediaError:
-        subject = f"{RUN}.{record.kind}.{owner_token(record.principal)}"
-        used = 0
+        subject, used = self.subject(record), 0
         with suppress(nats.errors.Error, APIError):
             info = await self._streams.jetstream.stream_info(QUEUE, subjects_filter=subject)
             used = (info.state.subjects or {}).get(subject, 0)
@@ -256,7 +264,7 @@ class Board:
             Reason.QUOTA_EXCEEDED,
             f"{used} of your jobs of the kind {record.kind} have not ended, as many as you may have; wait for one.",
             metadata={"in_use": str(used)},
-            retry_after_seconds=_RETRY_SECONDS,
+            retry_after_seconds=RETRY_SECONDS,
         )
 
     async def _ids(self, principal: str) -> list[str]:
@@ -280,22 +288,11 @@ class Board:
 
 
 def webhook_request_id(job_id: str) -> str:
-    """Returns the name under which the job that tells the webhook of a job is asked for."""
-    return f"webhook-{job_id}"
+    """Returns the name under which the job that tells the webhook of a job is asked for; no caller can use it."""
+    return f"{WEBHOOK}:{job_id}"
 
 
 def _fits(record: Record, selection: Selection) -> bool:
-    if record.kind == "webhook" or (selection.kind and record.kind != selection.kind):
+    if record.kind == WEBHOOK or (selection.kind and record.kind != selection.kind):
         return False
     return selection.status is None or record.status is selection.status
-
-
-@contextmanager
-def _answered() -> Iterator[None]:
-    """Turns silence of the server into an error that may be retried."""
-    try:
-        yield
-    except (nats.errors.Error, TimeoutError):
-        raise MediaError(
-            Reason.UNAVAILABLE, "The store of jobs does not answer; retry.", retry_after_seconds=_RETRY_SECONDS
-        ) from None

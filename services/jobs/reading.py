@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
 from media.jobs.v1 import jobs_pb2
 
-from services.common.errors import Reason, invalid
+from services.common.errors import FieldViolation, MediaError, Reason, invalid
+from services.common.validation import validate
 from services.jobs.board import Selection, Wish
+from services.jobs.pipelines.requests import film_of, film_request, narration_of, picture_request, speech_request
 from services.jobs.record import Status
 
 KINDS: Mapping[str, jobs_pb2.JobKind] = {
@@ -25,6 +28,17 @@ STATUSES: Mapping[Status, jobs_pb2.JobStatus] = {
     Status.CANCELLED: jobs_pb2.JOB_STATUS_CANCELLED,
 }
 
+_STORY_FIELDS: Mapping[str, str] = {"prompt": "story.motion", "provider": "story.video_provider"}
+_PICTURE_FIELDS: Mapping[str, str] = {
+    "prompt": "headline",
+    "provider": "image_provider",
+    "style.art_styles[0]": "art_style",
+    "style.style_guidelines": "style_guidelines",
+    "style.max_length": "max_length",
+}
+# What a job says itself, where its request is only looked at.
+_A_NAME, _A_KEY, _A_FORMAT = "job-0", "users/somebody/picture.webp", "mp3_44100_64"
+
 
 def wish_of(request: jobs_pb2.CreateJobRequest, max_characters: int) -> Wish:
     """Returns the job that `request` asks for.
@@ -38,7 +52,7 @@ def wish_of(request: jobs_pb2.CreateJobRequest, max_characters: int) -> Wish:
     """
     kind = request.WhichOneof("spec")
     assert kind is not None  # noqa: S101 - told so to mypy: the contract requires it
-    _check_texts(request, kind, max_characters)
+    _check(request, kind, max_characters)
     return Wish(kind, MessageToDict(getattr(request, kind)), request.webhook_url, request.request_id)
 
 
@@ -49,16 +63,54 @@ def selection_of(request: jobs_pb2.ListJobsRequest) -> Selection:
     return Selection(kind, status)
 
 
-def _check_texts(request: jobs_pb2.CreateJobRequest, kind: str, max_characters: int) -> None:
-    if kind == "talking_video":
-        text, field = request.talking_video.narration.text, "talking_video.narration.text"
-        if not text.strip():
-            raise invalid(field, "must contain at least one character that is not white space")
-    elif kind in ("headline", "story"):
-        spec = request.headline if kind == "headline" else request.story.headline
-        prefix = "headline" if kind == "headline" else "story.headline"
-        text, field = spec.narration.text, f"{prefix}.narration.text"
-    else:
-        return
-    if len(text) > max_characters:
-        raise invalid(field, f"must have at most {max_characters} code points", Reason.TEXT_TOO_LONG)
+def _check(request: jobs_pb2.CreateJobRequest, kind: str, max_characters: int) -> None:
+    """Refuses what a service would refuse later, when other steps may have been paid for."""
+    match kind:
+        case "animate":
+            _check_film(request.animate.film, "animate.film")
+        case "talking_video":
+            _check_film(request.talking_video.film, "talking_video.film")
+            _check_speech(request.talking_video.narration, "talking_video.narration", max_characters)
+        case "headline":
+            _check_headline(request.headline, "headline", max_characters)
+        case "story":
+            _check_headline(request.story.headline, "story.headline", max_characters)
+            film = film_of(request.story, _A_KEY)
+            _check_contract(film_request(film, _A_NAME), "story", _STORY_FIELDS)
+
+
+def _check_film(spec: jobs_pb2.FilmSpec, field: str) -> None:
+    _check_contract(film_request(spec, _A_NAME), field, {})
+
+
+def _check_headline(spec: jobs_pb2.HeadlineSpec, field: str, max_characters: int) -> None:
+    names = {there: f"{field}.{here}" for there, here in _PICTURE_FIELDS.items()}
+    _check_contract(picture_request(spec, _A_KEY), field, names)
+    text_field = f"{field}.narration.text" if spec.narration.text else f"{field}.headline"
+    _check_speech(narration_of(spec), f"{field}.narration", max_characters, text_field)
+
+
+def _check_speech(spec: jobs_pb2.NarrationSpec, field: str, max_characters: int, text_field: str = "") -> None:
+    text_field = text_field or f"{field}.text"
+    _check_contract(speech_request(spec, _A_FORMAT), field, {"text": text_field})
+    if len(spec.text) > max_characters:
+        raise invalid(text_field, f"must have at most {max_characters} code points", Reason.TEXT_TOO_LONG)
+
+
+def _check_contract(message: Message, field: str, names: Mapping[str, str]) -> None:
+    """Refuses what the contract of a service does not allow, in words of the job's own fields.
+
+    Args:
+        message: What the service would be asked.
+        field: Field of the job that it is made from.
+        names: Fields of the job that stand for fields of it, where these are not called the same.
+    """
+    try:
+        validate(message)
+    except MediaError as error:
+        violations = [
+            FieldViolation(names.get(item.field, f"{field}.{item.field}"), item.description)
+            for item in error.violations
+        ]
+        summary = "; ".join(f"{item.field}: {item.description}" for item in violations)
+        raise MediaError(error.reason, summary, violations=violations) from None

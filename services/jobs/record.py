@@ -68,6 +68,9 @@ class Record:
     percent: float = 0.0
     attempt: int = 0
     attempts: tuple[Attempt, ...] = ()
+    """The latest of them."""
+    failed_attempts: int = 0
+    """How many have failed; those whose workers were lost have not."""
     steps: Mapping[str, Any] = field(default_factory=dict)
     """Results of the steps that are done, by name: the checkpoint."""
     intents: tuple[str, ...] = ()
@@ -124,6 +127,7 @@ class Record:
             self,
             status=status,
             attempts=attempts,
+            failed_attempts=self.failed_attempts + (failure is not None),
             worker="",
             failure=failure,
             percent=100.0 if done else self.percent,

@@ -15,6 +15,7 @@ from services.common.storage import ObjectStore
 from services.jobs.board import Board, Known
 from services.jobs.reading import selection_of, wish_of
 from services.jobs.services import Services, answered, in_the_name_of
+from services.jobs.streams import answering
 from services.jobs.webhooks.secrets import Secrets
 from services.jobs.writing import delivery_of, job_of
 
@@ -106,7 +107,8 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
         self, request: jobs_pb2.RotateWebhookSecretRequest, context: Context
     ) -> jobs_pb2.RotateWebhookSecretResponse:
         """Makes a new secret."""
-        return jobs_pb2.RotateWebhookSecretResponse(secret=await self._secrets.rotate(principal_of(context)))
+        with answering():
+            return jobs_pb2.RotateWebhookSecretResponse(secret=await self._secrets.rotate(principal_of(context)))
 
     async def _created(self, request: jobs_pb2.CreateJobRequest, principal: str) -> jobs_pb2.Job:
         return await self._told(await self._board.submit(wish_of(request, self._max_characters), principal))

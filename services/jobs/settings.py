@@ -100,7 +100,10 @@ class WorkerSettings(QueueSettings):
     )
     slots: int = Field(8, ge=1, validation_alias="WORKER_SLOTS", description="Jobs that one worker does at once.")
     fleet: int = Field(
-        100, ge=1, validation_alias="JOBS_FLEET", description="Jobs of one kind that all workers together do at once."
+        100,
+        ge=1,
+        validation_alias="JOBS_FLEET",
+        description="Jobs of one kind that all workers together have at once, those between two attempts included.",
     )
     lease_seconds: float = Field(
         30.0,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import nats
@@ -15,6 +15,7 @@ from nats.js.errors import BadRequestError
 from nats.js.kv import KeyValue
 from yarl import URL
 
+from services.common.errors import MediaError, Reason
 from services.common.log import logger
 from services.common.settings import ConfigurationError
 
@@ -43,6 +44,8 @@ _MARGIN_SECONDS = 7 * 86_400.0
 """How much longer than `retention_seconds` the server itself keeps what nobody has removed."""
 _TIMEOUT_SECONDS = 3.0
 _RECONNECT_SECONDS = 0.3
+RETRY_SECONDS = 2.0
+"""When a caller may ask again."""
 _TOLD_SECONDS = 5.0
 """Trouble with the connection is logged no more often."""
 
@@ -193,6 +196,21 @@ async def pulling(
     # With the library's own pull_subscribe the first taker would decide for ever.
     await jetstream.add_consumer(stream, config)
     return await jetstream.pull_subscribe_bind(config.durable_name, stream)
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Turns silence of the server into an error that a caller may retry.
+
+    Raises:
+        MediaError: UNAVAILABLE.
+    """
+    try:
+        yield
+    except (nats.errors.Error, TimeoutError):
+        raise MediaError(
+            Reason.UNAVAILABLE, "The store of jobs does not answer; retry.", retry_after_seconds=RETRY_SECONDS
+        ) from None
 
 
 async def _stream(jetstream: JetStreamContext, config: api.StreamConfig) -> None:

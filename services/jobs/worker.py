@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -15,16 +15,14 @@ from prometheus_client import CollectorRegistry
 
 from services.common.errors import MediaError, Reason
 from services.common.log import logger, request_id
-from services.jobs.board import Board, Wish, webhook_request_id
+from services.jobs.board import WEBHOOK, Board, Wish, webhook_request_id
+from services.jobs.kind import Work
 from services.jobs.lease import Lease, LeaseLostError, Result
 from services.jobs.metrics import JobMetrics
 from services.jobs.record import Failure, Record, Status
 from services.jobs.streams import CANCELS, QUEUE, RUN, TOLD, Streams, pulling
 
 log = logger(__name__)
-
-Pipeline = Callable[[Lease], Awaitable[Result]]
-"""Does a job from where its record says it is, and returns what it made."""
 
 RESULT = "result"
 """Name of the step that holds what a job made."""
@@ -34,6 +32,8 @@ _HAND_BACK_SECONDS = 0.5
 """Delay of a job that a stopping worker gives back: without one it could come to the same worker again."""
 _FIRST_DELAY_SECONDS = 1.0
 _UNREADABLE_SECONDS = 60.0
+_LONGEST_ASKED_SECONDS = 600.0
+"""Most that a provider's wish for a delay is kept to: a job that waits keeps its place in the fleet."""
 _MAX_PICKUPS = 40
 """How often a job may be taken at all: one that takes its workers down with it ends here."""
 _AGAIN = frozenset(
@@ -49,22 +49,6 @@ _AGAIN = frozenset(
     }
 )
 """What another attempt may mend; films are not paid for again by it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What a kind of job is done by."""
-
-    pipeline: Pipeline
-    """Does it."""
-    called_off: Callable[[Record], Awaitable[None]] | None = None
-    """Tells providers that a job is not wanted any more."""
-    fleet: int = 100
-    """Most jobs of the kind that all workers together do at once."""
-    failures: int = 8
-    """How many attempts may fail before the job does."""
-    longest_delay_seconds: float = 60.0
-    """Longest time between two attempts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,23 +110,32 @@ class Worker:
     async def _pull(self, kind: str) -> None:
         """Takes jobs of one kind, one at a time, whenever there is a place."""
         pulled: JetStreamContext.PullSubscription | None = None
-        async with asyncio.TaskGroup() as jobs:
-            while True:
-                await self._free.acquire()
-                message: Msg | None = None
-                try:
-                    pulled = pulled or await self._consumer(kind)
-                    message = (await pulled.fetch(1, timeout=_FETCH_SECONDS))[0]
-                except nats.errors.TimeoutError:
-                    pass
-                except nats.errors.Error as error:
-                    log.warning("jobs can not be taken", kind=kind, error_type=type(error).__name__)
-                    await asyncio.sleep(_HAND_BACK_SECONDS)
-                finally:
-                    if message is None:
-                        self._free.release()
-                if message is not None:
+        try:
+            async with asyncio.TaskGroup() as jobs:
+                while True:
+                    # A pull that hears of nothing must not keep its place from other kinds.
+                    async with self._free:
+                        pass
+                    try:
+                        pulled = pulled or await self._consumer(kind)
+                        message = (await pulled.fetch(1, timeout=_FETCH_SECONDS))[0]
+                    except nats.errors.TimeoutError:
+                        continue
+                    except nats.errors.Error as error:
+                        log.warning("jobs can not be taken", kind=kind, error_type=type(error).__name__)
+                        # What it was taken by may be gone, and is made anew.
+                        await _left(pulled)
+                        pulled = None
+                        await asyncio.sleep(_HAND_BACK_SECONDS)
+                        continue
+                    if self._free.locked():
+                        # Another kind was faster: this one is for a worker that has a place.
+                        await _given_back(message)
+                        continue
+                    await self._free.acquire()
                     jobs.create_task(self._guarded(message))
+        finally:
+            await _left(pulled)
 
     async def _consumer(self, kind: str) -> JetStreamContext.PullSubscription:
         return await pulling(
@@ -181,7 +174,6 @@ class Worker:
             log.warning("a job is left to be taken again", job=record.job_id, error_type=type(error).__name__)
         finally:
             alive.cancel()
-            self._running.pop(key, None)
             self._free.release()
 
     async def _stay_alive(self, message: Msg, key: str) -> None:
@@ -216,9 +208,8 @@ class Worker:
             # It came while this process stood still, and has been given to somebody else since.
             raise LeaseLostError
         await lease.write(lease.record.begun(self._options.name, delivery))
-        self._running[lease.key] = task = asyncio.ensure_future(work.pipeline(lease))
         try:
-            result = await task
+            result = await self._run(lease, work)
         except asyncio.CancelledError:
             await self._cancelled(lease, message, work)
         except (LeaseLostError, nats.errors.Error):
@@ -229,12 +220,25 @@ class Worker:
             await lease.note(RESULT, result)
             await self._end(lease, message, Status.SUCCEEDED)
 
+    async def _run(self, lease: Lease, work: Work) -> Result:
+        self._running[lease.key] = task = asyncio.ensure_future(work.pipeline(lease))
+        try:
+            # Somebody may have wished so before there was anything to cancel.
+            if await self._board.is_cancelled(lease.key):
+                task.cancel()
+            return await task
+        finally:
+            task.cancel()
+            # The job may have come to this worker a second time.
+            if self._running.get(lease.key) is task:
+                del self._running[lease.key]
+
     async def _cancelled(self, lease: Lease, message: Msg, work: Work) -> None:
         current = asyncio.current_task()
         if current is not None and current.cancelling():
             # This process stops: the job is another's, soon, but not this worker's own open pull's.
+            await _given_back(message)
             with suppress(nats.errors.Error):
-                await message.nak(delay=_HAND_BACK_SECONDS)
                 await self._streams.client.flush()
             raise asyncio.CancelledError
         # A write may have been cut short: what is true is in the record.
@@ -258,7 +262,7 @@ class Worker:
             reason=failure.reason,
             error_type=type(error).__name__,
         )
-        failed = 1 + sum(attempt.failure is not None for attempt in lease.record.attempts)
+        failed = 1 + lease.record.failed_attempts
         if Reason[failure.reason] not in _AGAIN or failed >= work.failures:
             await self._end(lease, message, Status.FAILED, failure)
             return
@@ -266,7 +270,7 @@ class Worker:
         longest = min(work.longest_delay_seconds, _FIRST_DELAY_SECONDS * 2 ** (failed - 1))
         delay = longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load
         asked = error.retry_after_seconds if isinstance(error, MediaError) else None
-        await message.nak(delay=max(delay, asked or 0.0))
+        await message.nak(delay=max(delay, min(asked or 0.0, _LONGEST_ASKED_SECONDS)))
 
     async def _end(self, lease: Lease, message: Msg, status: Status, failure: Failure | None = None) -> None:
         await lease.write(lease.record.ended(status, failure))
@@ -281,9 +285,21 @@ class Worker:
             spec = {"jobId": record.job_id, "url": record.webhook_url}
             # Refused, it leaves the message where it is: the job is taken again, and does this again.
             await self._board.submit(
-                Wish("webhook", spec, request_id=webhook_request_id(record.job_id)), record.principal
+                Wish(WEBHOOK, spec, request_id=webhook_request_id(record.job_id)), record.principal
             )
         await message.ack_sync()
+
+
+async def _given_back(message: Msg) -> None:
+    with suppress(nats.errors.Error):
+        await message.nak(delay=_HAND_BACK_SECONDS)
+
+
+async def _left(pulled: JetStreamContext.PullSubscription | None) -> None:
+    """Stops taking: a pull that stays open would swallow a job that nobody does."""
+    if pulled is not None:
+        with suppress(nats.errors.Error):
+            await pulled.unsubscribe()
 
 
 def _failure(error: Exception, stage: str) -> Failure:

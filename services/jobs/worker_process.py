@@ -16,8 +16,9 @@ from services.common.log import logger
 from services.common.metrics import served_metrics
 from services.common.server import ServerOptions, running_server, stop_signal
 from services.common.storage import open_object_store
-from services.jobs.board import Board
+from services.jobs.board import WEBHOOK, Board
 from services.jobs.findings import findings
+from services.jobs.kind import Work
 from services.jobs.metrics import JobMetrics
 from services.jobs.pipelines.steps import Steps
 from services.jobs.pipelines.table import work
@@ -30,7 +31,7 @@ from services.jobs.upkeep.round import Round, RoundOptions
 from services.jobs.upkeep.schedule import Schedule
 from services.jobs.webhooks.delivery import webhook_work
 from services.jobs.webhooks.secrets import Secrets
-from services.jobs.worker import Work, Worker, WorkerOptions
+from services.jobs.worker import Worker, WorkerOptions
 
 log = logger(__name__)
 
@@ -56,7 +57,7 @@ async def main(settings: WorkerSettings) -> None:
         steps = Steps(services, settings.speech_format, settings.call_seconds, settings.film_seconds)
         kinds: Mapping[str, Work] = {
             **work(steps, settings.fleet),
-            "webhook": webhook_work(board, Secrets(streams), fetcher, settings.fleet),
+            WEBHOOK: webhook_work(board, Secrets(streams), fetcher),
         }
         options = WorkerOptions(f"{settings.name}-{os.getpid()}", settings.slots, settings.lease_seconds)
         worker = Worker(streams, board, kinds, options, metrics)

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from media.common.v1 import alignment_pb2
-from media.image.v1 import image_pb2
 from media.jobs.v1 import jobs_pb2
 from media.tts.v1 import tts_pb2
 from media.video.v1 import video_pb2
@@ -14,6 +13,7 @@ from media.video.v1 import video_pb2
 from services.common.errors import MediaError, Reason
 from services.common.storage.keys import own_prefix
 from services.jobs.lease import Lease, Result
+from services.jobs.pipelines.requests import film_request, picture_request, speech_request
 from services.jobs.record import Record
 from services.jobs.services import Services, answered, in_the_name_of, told
 
@@ -57,18 +57,7 @@ class Steps:
 
         async def run() -> Result:
             record = lease.record
-            request = video_pb2.GenerateVideoRequest(
-                prompt=spec.prompt,
-                image_url=spec.image_url,
-                image_key=spec.image_key,
-                seconds=spec.seconds,
-                resolution=spec.resolution,
-                model=spec.model,
-                provider=spec.provider,
-                # What goes on without us is found again by its name.
-                detach=True,
-                request_id=film_request_id(record),
-            )
+            request = film_request(spec, film_request_id(record))
             metadata = in_the_name_of(record.principal)
             call = self.services.films.GenerateVideo(request, metadata=metadata, timeout=self.film_seconds)
             async for event in told(call):
@@ -85,15 +74,7 @@ class Steps:
         """Speaks a text and stores it with its timing. Made again, it comes from the speech service's cache."""
 
         async def run() -> Result:
-            request = tts_pb2.SynthesizeStreamRequest(
-                text=spec.text,
-                voice=spec.voice,
-                provider=spec.provider,
-                model_id=spec.model_id,
-                output_format=self.speech_format,
-                include_alignment=True,
-                store=True,
-            )
+            request = speech_request(spec, self.speech_format)
             metadata = in_the_name_of(lease.record.principal)
             call = self.services.speech.SynthesizeStream(request, metadata=metadata, timeout=self.call_seconds)
             async for event in told(call):
@@ -109,18 +90,7 @@ class Steps:
 
         async def run() -> Result:
             record = lease.record
-            request = image_pb2.GenerateImageRequest(
-                prompt=spec.headline,
-                image_size=spec.image_size or "landscape_16_9",
-                provider=spec.image_provider,
-                style=image_pb2.PromptStyle(
-                    template="headline",
-                    art_styles=[spec.art_style] if spec.art_style else [],
-                    style_guidelines=spec.style_guidelines,
-                    max_length=spec.max_length,
-                ),
-                output=image_pb2.ImageOutput(object_key=own_key(record, IMAGE), overwrite=True),
-            )
+            request = picture_request(spec, own_key(record, IMAGE))
             metadata = in_the_name_of(record.principal)
             call = self.services.pictures.GenerateImage(request, metadata=metadata, timeout=self.call_seconds)
             image = (await answered(call)).image

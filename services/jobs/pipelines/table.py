@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from google.protobuf.json_format import ParseDict
 from media.jobs.v1 import jobs_pb2
 
+from services.jobs.kind import Pipeline, Work
 from services.jobs.lease import Lease, Result
+from services.jobs.pipelines.requests import film_of, narration_of
 from services.jobs.pipelines.steps import IMAGE, Span, Steps
-from services.jobs.worker import Pipeline, Work
 
 DEFAULT_DELAY_MS = 500
-DEFAULT_MOTION = "A slow move closer to the picture"
 
 
 def work(steps: Steps, fleet: int) -> Mapping[str, Work]:
@@ -62,13 +62,7 @@ async def story(lease: Lease, steps: Steps) -> Result:
     """A film of a headline's picture, with narration and captions."""
     spec = ParseDict(dict(lease.record.spec), jobs_pb2.StorySpec())
     await _told(lease, steps, spec.headline, Span(1, 15), Span(15, 25))
-    film = jobs_pb2.FilmSpec(
-        image_key=lease.record.steps[IMAGE]["key"],
-        prompt=spec.motion or DEFAULT_MOTION,
-        seconds=spec.seconds,
-        resolution=spec.resolution,
-        provider=spec.video_provider,
-    )
+    film = film_of(spec, lease.record.steps[IMAGE]["key"])
     await steps.film(lease, film, Span(25, 88))
     captions = spec.captions or jobs_pb2.JOB_CAPTIONS_TRACK
     await steps.mux(lease, Span(88, 99), audio_delay_ms=DEFAULT_DELAY_MS, captions=captions)
@@ -79,7 +73,4 @@ async def _told(lease: Lease, steps: Steps, spec: jobs_pb2.HeadlineSpec, drawn: 
     """Draws and speaks a headline."""
     await lease.reach("prompt", drawn.low)
     await steps.picture(lease, spec, drawn)
-    narration = jobs_pb2.NarrationSpec()
-    narration.CopyFrom(spec.narration)
-    narration.text = narration.text or spec.headline
-    await steps.narration(lease, narration, spoken)
+    await steps.narration(lease, narration_of(spec), spoken)

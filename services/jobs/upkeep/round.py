@@ -19,7 +19,7 @@ from services.jobs.board import Board, Known
 from services.jobs.ids import owner_token, request_token
 from services.jobs.metrics import JobMetrics
 from services.jobs.record import Record, Status
-from services.jobs.streams import CANCELS, QUEUE, REQUESTS, RUN, STATE, Streams
+from services.jobs.streams import CANCELS, QUEUE, REQUESTS, STATE, Streams
 from services.jobs.upkeep.disposal import Disposal
 
 log = logger(__name__)
@@ -146,7 +146,7 @@ class Round:
     async def _put_back(self, key: str, known: Known) -> bool:
         """Puts a job back into the queue if it is not there any more; says whether it was not."""
         record = known.record
-        if record.job_id in await self._in_queue(f"{RUN}.{record.kind}.{owner_token(record.principal)}"):
+        if record.job_id in await self._in_queue(self._board.subject(record)):
             return False
         again = await self._board.read(key)
         if again is None or again.revision != known.revision:

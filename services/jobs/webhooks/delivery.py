@@ -10,10 +10,10 @@ import orjson
 from services.common.errors import MediaError, Reason
 from services.common.webhooks import headers
 from services.jobs.board import DELIVERIES, Board
+from services.jobs.kind import UNBOUNDED, Work
 from services.jobs.lease import Lease, Result
 from services.jobs.record import Record, now
 from services.jobs.webhooks.secrets import Secrets
-from services.jobs.worker import Work
 
 _TAKEN = range(200, 300)
 _GONE = 410
@@ -30,7 +30,7 @@ class Posts(Protocol):
         """Returns the status of the answer; raises MediaError that names `field`."""
 
 
-def webhook_work(board: Board, secrets: Secrets, posts: Posts, fleet: int) -> Work:
+def webhook_work(board: Board, secrets: Secrets, posts: Posts) -> Work:
     """Returns what jobs of the kind webhook are done by."""
 
     async def tell(lease: Lease) -> Result:
@@ -56,7 +56,7 @@ def webhook_work(board: Board, secrets: Secrets, posts: Posts, fleet: int) -> Wo
             raise MediaError(Reason.VALIDATION_ERROR, "The webhook is not wanted there, or may not be sent.")
         raise MediaError(Reason.UNAVAILABLE, "The webhook was not taken.")
 
-    return Work(tell, fleet=fleet, failures=FAILURES, longest_delay_seconds=LONGEST_DELAY_SECONDS)
+    return Work(tell, fleet=UNBOUNDED, failures=FAILURES, longest_delay_seconds=LONGEST_DELAY_SECONDS)
 
 
 def _told(job: Record) -> dict[str, object]:

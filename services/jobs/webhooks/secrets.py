@@ -36,10 +36,15 @@ class Secrets:
 
     async def rotate(self, principal: str) -> str:
         """Returns a new secret; the one before signs along for a day."""
-        made, ends = new_secret(), time.time() + _OVERLAP_SECONDS
-        before = [(secret, ends) for secret in (await self.of(principal))[:1]]
-        await self._bucket.put(owner_token(principal), _written([(made, 0.0), *before]))
-        return made
+        key, made = owner_token(principal), new_secret()
+        while True:
+            await self.of(principal)
+            entry = await self._bucket.get(key)
+            before = [(secret, time.time() + _OVERLAP_SECONDS) for secret in _valid(entry.value)[:1]]
+            # Of two who change it at once, the second finds the secret of the first.
+            with suppress(KeyWrongLastSequenceError):
+                await self._bucket.update(key, _written([(made, 0.0), *before]), last=entry.revision)
+                return made
 
 
 def _written(secrets: list[tuple[str, float]]) -> bytes:

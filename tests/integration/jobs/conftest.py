@@ -14,11 +14,12 @@ import pytest_asyncio
 from nats.js.errors import NotFoundError
 
 from services.common.errors import MediaError, Reason
-from services.jobs.board import Board, Known, Selection, Wish
+from services.jobs.board import WEBHOOK, Board, Known, Selection, Wish
 from services.jobs.ids import owner_token
+from services.jobs.kind import Work
 from services.jobs.record import Record, Status
 from services.jobs.streams import QUEUE, RUN, StreamOptions, Streams, open_streams
-from services.jobs.worker import Work, Worker, WorkerOptions
+from services.jobs.worker import Worker, WorkerOptions
 from tests.fakes.nats import running_nats
 
 QUOTA = 3
@@ -46,7 +47,7 @@ class Jobs:
 
     async def enqueue(self, record: Record) -> str:
         """Puts a message into the queue as it is, and returns the id of its job."""
-        await self.streams.jetstream.publish(self.subject(record.kind), record.encode())
+        await self.streams.jetstream.publish(self.board.subject(record), record.encode())
         return record.job_id
 
     async def known(self, job_id: str) -> Record:
@@ -103,8 +104,8 @@ class Jobs:
                 await asyncio.sleep(0.02)
 
     def subject(self, kind: str, owner: str = "") -> str:
-        """Returns where an owner's jobs of a kind wait."""
-        return f"{RUN}.{kind}.{owner_token(owner or self.owner)}"
+        """Returns where an owner's jobs of a kind wait; those that tell webhooks wait anywhere."""
+        return f"{RUN}.{kind}.{'*' if kind == WEBHOOK else owner_token(owner or self.owner)}"
 
     @asynccontextmanager
     async def working(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import replace
 from typing import Any
 
@@ -106,3 +106,25 @@ async def test_a_job_that_is_not_the_callers_is_not_found(
     call = getattr(desk.stub, method)(request_type(id=job_id), metadata=desk.caller)
     refused = await failure(call.read() if method == "WatchJob" else call)
     assert (refused.reason, [item.field for item in refused.violations]) == (reason, ["id"])
+
+
+async def test_of_two_changes_of_a_secret_at_once_both_sign(jobs: Jobs) -> None:
+    secrets = Secrets(jobs.streams)
+    told = await asyncio.gather(secrets.rotate(jobs.owner), secrets.rotate(jobs.owner))
+    assert set(await secrets.of(jobs.owner)) == set(told)
+
+
+async def test_without_a_server_every_call_says_that_it_may_be_made_again(jobs: Jobs, desk: Desk) -> None:
+    job = await desk.create()
+    await jobs.streams.client.close()
+    calls: list[Awaitable[Any]] = [
+        desk.stub.RotateWebhookSecret(jobs_pb2.RotateWebhookSecretRequest(), metadata=desk.caller),
+        desk.stub.WatchJob(jobs_pb2.WatchJobRequest(id=job.id), metadata=desk.caller).read(),
+        desk.stub.GetJob(jobs_pb2.GetJobRequest(id=job.id), metadata=desk.caller),
+        desk.stub.ListJobs(jobs_pb2.ListJobsRequest(), metadata=desk.caller),
+        desk.stub.CancelJob(jobs_pb2.CancelJobRequest(id=job.id), metadata=desk.caller),
+        desk.create(),
+    ]
+    errors = [await failure(call) for call in calls]
+    assert [error.reason for error in errors] == [Reason.UNAVAILABLE] * len(calls)
+    assert all(error.retry_after_seconds for error in errors)

@@ -16,10 +16,11 @@ from services.common.errors import MediaError, Reason
 from services.common.fetch import Fetcher, FetchOptions, open_fetcher
 from services.common.fetch.addresses import Allowed
 from services.common.webhooks import Webhook, verify
+from services.jobs.kind import Work
 from services.jobs.record import Record, Status
+from services.jobs.streams import QUEUE
 from services.jobs.webhooks.delivery import webhook_work
 from services.jobs.webhooks.secrets import Secrets
-from services.jobs.worker import Work
 from tests.fakes.waiting import until
 from tests.fakes.web_host import WebHost, running_web_host
 from tests.integration.jobs.conftest import QUOTA, Jobs
@@ -52,7 +53,7 @@ class Receiver:
 
     def work(self, jobs: Jobs) -> Work:
         """Returns what tells it, hardly waiting between attempts."""
-        made = webhook_work(jobs.board, Secrets(jobs.streams), self.fetcher, 5)
+        made = webhook_work(jobs.board, Secrets(jobs.streams), self.fetcher)
         return replace(made, longest_delay_seconds=0.01)
 
 
@@ -183,17 +184,26 @@ async def test_a_job_leaves_the_queue_when_the_one_that_tells_of_it_is_in(jobs: 
 
 async def test_a_job_stays_in_the_queue_until_the_one_that_tells_of_it_is_in(jobs: Jobs) -> None:
     hands = Hands()
-    for _ in range(QUOTA):
-        await jobs.submit("webhook", spec={})
+    queue = (await jobs.streams.jetstream.stream_info(QUEUE)).config
     async with jobs.working({"animate": hands.work()}):
         job_id = await jobs.submit(webhook_url="https://example.com/told")
+        # There is room for nothing else.
+        await jobs.streams.jetstream.update_stream(queue.evolve(max_msgs=1))
         await jobs.ended(job_id)
-        assert (await jobs.queued("animate"), await jobs.queued("webhook")) == (1, QUOTA)
-        await jobs.streams.jetstream.purge_stream("JOBS", subject=jobs.subject("webhook"))
+        assert (await jobs.queued("animate"), await jobs.queued("webhook")) == (1, 0)
+        await jobs.streams.jetstream.update_stream(queue)
         await jobs.until_queued(0, "animate")
     telling = await telling_job(jobs)
     assert telling.spec["jobId"] == job_id
     assert len(hands.taken) == 1
+
+
+async def test_webhooks_that_nobody_takes_keep_no_job_of_their_owner_from_ending(jobs: Jobs) -> None:
+    async with jobs.working({"animate": Hands().work()}):
+        for _ in range(2 * QUOTA):
+            await jobs.ended(await jobs.submit(webhook_url="https://example.com/told"))
+            await jobs.until_queued(0, "animate")
+    assert await jobs.queued("webhook") == 2 * QUOTA
 
 
 async def test_whoever_dies_before_the_message_is_done_with_does_not_tell_twice(jobs: Jobs) -> None:

@@ -11,8 +11,9 @@ from services.common.errors import MediaError, Reason
 from services.common.validation import validate
 from services.jobs.board import Board, Selection, webhook_request_id
 from services.jobs.ids import owner_token, request_token
+from services.jobs.kind import Work
 from services.jobs.lease import Lease, Result
-from services.jobs.worker import Work, Worker, WorkerOptions
+from services.jobs.worker import Worker, WorkerOptions
 from tests.unit.jobs.rig import JOB_ID, Buckets
 
 
@@ -26,12 +27,14 @@ def test_no_two_owners_have_a_record_under_the_same_key(one: str, another: str) 
     assert Board.key(one, JOB_ID) == f"{owner_token(one)}.{JOB_ID}"
 
 
-def test_the_job_that_tells_a_webhook_has_a_name_of_its_own() -> None:
+def test_the_job_that_tells_a_webhook_has_a_name_that_no_caller_can_use() -> None:
     name = webhook_request_id(JOB_ID)
     assert JOB_ID in name
     assert request_token(name) != request_token(JOB_ID)
     film = jobs_pb2.FilmSpec(image_key="a.png", prompt="zoom in")
-    validate(jobs_pb2.CreateJobRequest(animate=jobs_pb2.AnimateSpec(film=film), request_id=name))
+    with pytest.raises(MediaError) as refused:
+        validate(jobs_pb2.CreateJobRequest(animate=jobs_pb2.AnimateSpec(film=film), request_id=name))
+    assert [item.field for item in refused.value.violations] == ["request_id"]
 
 
 def test_a_job_fails_for_good_where_the_documents_say() -> None:

@@ -91,7 +91,7 @@ def test_every_status_has_its_name_in_the_contract() -> None:
     }
 
 
-@pytest.mark.parametrize("text", ["", " ", "\n\t "])
+@pytest.mark.parametrize("text", ["", " ", "\n\t ", "\u200b"])
 def test_a_film_that_speaks_needs_something_to_say(text: str) -> None:
     assert refusal(talking(text)) == (Reason.VALIDATION_ERROR, ["talking_video.narration.text"])
 
@@ -101,11 +101,31 @@ def test_a_film_that_speaks_needs_something_to_say(text: str) -> None:
     [
         ("talking_video", {"film": FILM, "narration": {"text": "x" * 21}}, "talking_video.narration.text"),
         ("headline", {"headline": "Cats", "narration": {"text": "x" * 21}}, "headline.narration.text"),
+        ("headline", {"headline": "x" * 21}, "headline.headline"),
+        ("story", {"headline": {"headline": "x" * 21}}, "story.headline.headline"),
         ("story", {"headline": {"headline": "Cats", "narration": {"text": "x" * 21}}}, "story.headline.narration.text"),
     ],
 )
 def test_a_text_that_is_too_long_names_its_field(kind: str, spec: dict[str, Any], field: str) -> None:
     assert refusal(request(kind, spec)) == (Reason.TEXT_TOO_LONG, [field])
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "field"),
+    [
+        ("headline", {"headline": "Cats", "narration": {"text": "  "}}, "headline.narration.text"),
+        ("story", {"headline": {"headline": "Cats", "narration": {"text": "\u200b"}}}, "story.headline.narration.text"),
+        ("headline", {"headline": "Cats", "narration": {"voice": "?"}}, "headline.narration.voice"),
+        ("headline", {"headline": "Cats", "narration": {"modelId": "a b"}}, "headline.narration.model_id"),
+        ("headline", {"headline": "Cats", "imageSize": "gigantic"}, "headline.image_size"),
+        ("story", {"headline": {"headline": "Cats", "imageSize": "gigantic"}}, "story.headline.image_size"),
+        ("talking_video", {"film": FILM, "narration": {"text": "Hi", "voice": "?"}}, "talking_video.narration.voice"),
+    ],
+)
+def test_what_a_service_would_refuse_after_others_were_paid_is_refused_before(
+    kind: str, spec: dict[str, Any], field: str
+) -> None:
+    assert refusal(request(kind, spec)) == (Reason.VALIDATION_ERROR, [field])
 
 
 def test_a_text_is_counted_in_code_points() -> None:
@@ -138,6 +158,8 @@ def test_a_headline_is_its_own_text() -> None:
         ("animate", {"film": FILM}, {"requestId": ".dot"}, "request_id"),
         ("animate", {"film": FILM}, {"requestId": "x" * 101}, "request_id"),
         ("animate", {"film": FILM}, {"webhookUrl": "not an address"}, "webhook_url"),
+        ("animate", {"film": FILM}, {"webhookUrl": "ftp://example.com/told"}, "webhook_url"),
+        ("animate", {"film": FILM}, {"webhookUrl": "mailto:a@example.com"}, "webhook_url"),
     ],
 )
 def test_what_the_contract_refuses_names_its_field(

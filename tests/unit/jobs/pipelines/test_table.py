@@ -8,7 +8,8 @@ import pytest
 from media.video.v1 import video_pb2
 
 from services.common.errors import MediaError, Reason
-from services.jobs.pipelines.table import DEFAULT_DELAY_MS, DEFAULT_MOTION, work
+from services.jobs.pipelines.requests import DEFAULT_MOTION
+from services.jobs.pipelines.table import DEFAULT_DELAY_MS, work
 from services.jobs.reading import KINDS
 from tests.fakes.job_services import AUDIO_KEY, FILM_KEY, STORED_AUDIO_ID
 from tests.unit.jobs.pipelines.conftest import Shop

@@ -13,11 +13,11 @@ import pytest
 from services.common.errors import MediaError, Reason
 from services.common.webhooks import Webhook, verify
 from services.jobs.board import DELIVERIES, Board
+from services.jobs.kind import UNBOUNDED, Work
 from services.jobs.lease import Lease
 from services.jobs.record import Failure, Record, Status
 from services.jobs.webhooks.delivery import FAILURES, LONGEST_DELAY_SECONDS, webhook_work
 from services.jobs.webhooks.secrets import Secrets
-from services.jobs.worker import Work
 from tests.unit.jobs.rig import JOB_ID, Buckets, record_of
 
 URL = "https://example.com/told"
@@ -62,7 +62,7 @@ class Telling:
     @property
     def work(self) -> Work:
         """What tells it."""
-        return webhook_work(Board(self.buckets.streams), self.secrets, self.receiver, 5)
+        return webhook_work(Board(self.buckets.streams), self.secrets, self.receiver)
 
     async def ended(self, status: Status = Status.SUCCEEDED, **fields: Any) -> Record:
         """Writes down a job that has ended."""
@@ -221,7 +221,7 @@ async def test_a_job_that_is_not_known_any_more_is_not_told_of() -> None:
 
 async def test_attempts_last_for_a_night() -> None:
     work = Telling().work
-    assert (work.failures, work.longest_delay_seconds, work.fleet) == (FAILURES, LONGEST_DELAY_SECONDS, 5)
+    assert (work.failures, work.longest_delay_seconds, work.fleet) == (FAILURES, LONGEST_DELAY_SECONDS, UNBOUNDED)
     delays = [min(work.longest_delay_seconds, 2.0**number) for number in range(work.failures - 1)]
     assert sum(delays) / 2 > 6 * 3600
     assert sum(delays) < 15 * 3600

@@ -1,0 +1,31 @@
+"""What a kind of job is done by, and how patiently."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from services.jobs.lease import Lease, Result
+from services.jobs.record import Record
+
+Pipeline = Callable[[Lease], Awaitable[Result]]
+"""Does a job from where its record says it is, and returns what it made."""
+
+UNBOUNDED = -1
+"""As a fleet: all that there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a kind of job is done by."""
+
+    pipeline: Pipeline
+    """Does it."""
+    called_off: Callable[[Record], Awaitable[None]] | None = None
+    """Tells providers that a job is not wanted any more."""
+    fleet: int = 100
+    """Most jobs of the kind that all workers together have at once, those between two attempts included."""
+    failures: int = 8
+    """How many attempts may fail before the job does."""
+    longest_delay_seconds: float = 60.0
+    """Longest time between two attempts."""

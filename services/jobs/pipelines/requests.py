@@ -1,0 +1,75 @@
+"""What jobs ask the services for: built here for the calls, and looked at before a job is accepted."""
+
+from __future__ import annotations
+
+from media.image.v1 import image_pb2
+from media.jobs.v1 import jobs_pb2
+from media.tts.v1 import tts_pb2
+from media.video.v1 import video_pb2
+
+DEFAULT_MOTION = "A slow move closer to the picture"
+_DEFAULT_SIZE = "landscape_16_9"
+
+
+def film_request(spec: jobs_pb2.FilmSpec, request_id: str) -> video_pb2.GenerateVideoRequest:
+    """Returns the request for a film; the same `request_id` leads to the same film."""
+    return video_pb2.GenerateVideoRequest(
+        prompt=spec.prompt,
+        image_url=spec.image_url,
+        image_key=spec.image_key,
+        seconds=spec.seconds,
+        resolution=spec.resolution,
+        model=spec.model,
+        provider=spec.provider,
+        # What goes on without us is found again by its name.
+        detach=True,
+        request_id=request_id,
+    )
+
+
+def speech_request(spec: jobs_pb2.NarrationSpec, output_format: str) -> tts_pb2.SynthesizeStreamRequest:
+    """Returns the request for speech that is stored with its timing."""
+    return tts_pb2.SynthesizeStreamRequest(
+        text=spec.text,
+        voice=spec.voice,
+        provider=spec.provider,
+        model_id=spec.model_id,
+        output_format=output_format,
+        include_alignment=True,
+        store=True,
+    )
+
+
+def picture_request(spec: jobs_pb2.HeadlineSpec, object_key: str) -> image_pb2.GenerateImageRequest:
+    """Returns the request for the picture of a headline, stored under a key of the owner's own."""
+    return image_pb2.GenerateImageRequest(
+        prompt=spec.headline,
+        image_size=spec.image_size or _DEFAULT_SIZE,
+        provider=spec.image_provider,
+        style=image_pb2.PromptStyle(
+            template="headline",
+            art_styles=[spec.art_style] if spec.art_style else [],
+            style_guidelines=spec.style_guidelines,
+            max_length=spec.max_length,
+        ),
+        output=image_pb2.ImageOutput(object_key=object_key, overwrite=True),
+    )
+
+
+def narration_of(spec: jobs_pb2.HeadlineSpec) -> jobs_pb2.NarrationSpec:
+    """Returns what is said to a headline: the headline itself where nothing else is given."""
+    narration = jobs_pb2.NarrationSpec()
+    narration.CopyFrom(spec.narration)
+    narration.text = narration.text or spec.headline
+    return narration
+
+
+def film_of(spec: jobs_pb2.StorySpec, image_key: str) -> jobs_pb2.FilmSpec:
+    """Returns the film of a story's picture."""
+    return jobs_pb2.FilmSpec(
+        image_key=image_key,
+        prompt=spec.motion or DEFAULT_MOTION,
+        seconds=spec.seconds,
+        resolution=spec.resolution,
+        provider=spec.video_provider,
+    )

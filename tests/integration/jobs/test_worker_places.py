@@ -1,0 +1,105 @@
+"""Where workers take jobs from: places that idle kinds do not keep, and takers that are made anew or left in order."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from services.jobs.board import Board
+from services.jobs.kind import Work
+from services.jobs.lease import Lease, Result
+from services.jobs.streams import KINDS, QUEUE, StreamOptions, open_streams
+from services.jobs.worker import Worker, WorkerOptions
+from tests.conftest import LogLines
+from tests.fakes.waiting import until
+from tests.integration.jobs.conftest import QUOTA, Jobs
+from tests.integration.jobs.rig import Hands, hearing
+
+
+async def test_kinds_of_which_there_is_nothing_keep_no_places(jobs: Jobs) -> None:
+    hands = Hands()
+    hands.gate = asyncio.Event()
+    idle = Hands()
+    work = {kind: (hands if kind == "animate" else idle).work() for kind in KINDS}
+    async with jobs.working(work, slots=QUOTA):
+        began = time.monotonic()
+        for _ in range(QUOTA):
+            await jobs.submit()
+        await until(lambda: len(hands.taken) == QUOTA)
+        # A pull of another kind is open for two seconds.
+        assert time.monotonic() - began < 1.5
+        hands.gate.set()
+        await jobs.until_queued(0)
+    assert hands.most_at_once == QUOTA
+
+
+async def test_one_place_is_shared_by_all_kinds(jobs: Jobs) -> None:
+    hands = Hands()
+    async with jobs.working({kind: hands.work() for kind in KINDS}, slots=1):
+        ids = [await jobs.submit(kind) for kind in ("animate", "story", "headline")]
+        for job_id in ids:
+            await jobs.ended(job_id)
+    assert sorted(hands.ids) == sorted(ids)
+    assert hands.most_at_once == 1
+
+
+async def test_a_taker_that_was_removed_is_made_anew(jobs: Jobs) -> None:
+    hands = Hands()
+    async with jobs.working({"animate": hands.work()}):
+        await jobs.ended(await jobs.submit())
+        await jobs.streams.jetstream.delete_consumer(QUEUE, "worker-animate")
+        await jobs.ended(await jobs.submit())
+    assert len(hands.taken) == 2
+
+
+async def test_a_queue_that_was_removed_and_made_anew_is_worked_on(jobs: Jobs) -> None:
+    hands = Hands()
+    async with jobs.working({"animate": hands.work()}):
+        await jobs.ended(await jobs.submit())
+        await jobs.streams.jetstream.delete_stream(QUEUE)
+        async with open_streams(StreamOptions((jobs.url,), quota=QUOTA), "again"):
+            await jobs.ended(await jobs.submit())
+    assert len(hands.taken) == 2
+
+
+async def test_a_worker_that_stopped_swallows_no_job_of_the_others(jobs: Jobs) -> None:
+    # Its connection stays, which in its own process would end with it.
+    worker = Worker(jobs.streams, Board(jobs.streams), {"animate": Hands().work()}, WorkerOptions("w-1", 1, 30))
+    running = asyncio.create_task(worker.run())
+    async with hearing(jobs.streams):
+        await jobs.ended(await jobs.submit())
+        await until(lambda: worker.at_work == 0)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    job_id = await jobs.submit()
+    async with jobs.working({"animate": Hands().work()}, "w-2", lease_seconds=30), asyncio.timeout(5):
+        await jobs.ended(job_id)
+
+
+async def test_a_job_that_comes_to_its_worker_a_second_time_can_still_be_ended(jobs: Jobs, log_lines: LogLines) -> None:
+    gates = [asyncio.Event(), asyncio.Event()]
+    taken: list[Lease] = []
+    left: list[Lease] = []
+
+    async def pipeline(lease: Lease) -> Result:
+        gate = gates[len(taken)]
+        taken.append(lease)
+        try:
+            await gate.wait()
+        except asyncio.CancelledError:
+            left.append(lease)
+            raise
+        await lease.reach("video", 50)
+        return {}
+
+    async with jobs.working({"animate": Work(pipeline)}) as worker:
+        job_id = await jobs.submit()
+        await until(lambda: len(taken) == 1)
+        await jobs.enqueue(await jobs.known(job_id))
+        await until(lambda: len(taken) == 2)
+        gates[0].set()
+        await until(lambda: any(line["event"] == "another worker has this job" for line in log_lines()))
+        assert worker.at_work == 1
+        await jobs.board.cancel(job_id, jobs.owner)
+        await until(lambda: bool(left), within_seconds=5)
+    assert left == [taken[1]]
