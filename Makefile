@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := services gateway deploy tests bench protos/contracts.py
 RUNTIME := $(VENV)/.runtime-installed
+TEST_PROCESSES ?= 2
 DEVELOPMENT := $(VENV)/.development-installed
 
 .DEFAULT_GOAL := help
@@ -27,7 +28,7 @@ token: $(RUNTIME) ## Print a bearer token for the local suite (make -s token)
 	@$(BIN)/python -m deploy.local token
 
 test: $(DEVELOPMENT) ## Run the tests (TESTS=path or TESTS="-k word" narrows)
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile $(TESTS)
 
 check: lint types protos-check imports docs-check ## Lint, types, contracts, import rules, documents
 

@@ -23,6 +23,7 @@ from tests.fakes.drawing import picture
 from tests.fakes.media import film
 from tests.fakes.replicate import API_TOKEN, running_replicate
 from tests.faults.fleet import Fleet
+from tests.faults.nursery import open_nursery
 
 _VICTIMS = ("worker", "worker2", "video", "nats")
 _OWNER, _PICTURE = "alice", "images/cat.png"
@@ -75,6 +76,7 @@ async def chaos(folder: Path, count: int, pause_seconds: float, seed: int) -> Ou
                 "JOBS_QUOTA": str(_QUOTA),
                 "WORKER_SLOTS": "4",
             },
+            stack.enter_context(open_nursery()),
         )
         stack.callback(fleet.close)
         await fleet.start("nats")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from tests.fakes.drawing import picture
 from tests.fakes.media import film
 from tests.fakes.replicate import API_TOKEN, FakeReplicate, Run, running_replicate
 from tests.faults.fleet import Fleet
+from tests.faults.nursery import Nursery, open_nursery
 
 ALICE = "alice"
 PICTURE = "images/cat.png"
@@ -73,6 +74,13 @@ class Jobs:
         return [known async for known in self.board.watch(job_id, ALICE)]
 
 
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    """Starts the processes of all fleets."""
+    with open_nursery() as opened:
+        yield opened
+
+
 @pytest.fixture
 async def replicate(tmp_path: Path) -> AsyncIterator[FakeReplicate]:
     async with running_replicate() as fake:
@@ -81,7 +89,9 @@ async def replicate(tmp_path: Path) -> AsyncIterator[FakeReplicate]:
 
 
 @asynccontextmanager
-async def fleet_of(folder: Path, replicate: FakeReplicate, variables: Mapping[str, str]) -> AsyncIterator[Fleet]:
+async def fleet_of(
+    folder: Path, replicate: FakeReplicate, variables: Mapping[str, str], nursery: Nursery
+) -> AsyncIterator[Fleet]:
     """Yields processes of which none runs yet, with a picture of Alice's in the store."""
     storage = StorageSettings(storage="local", storage_dir=folder / "objects")
     async with open_object_store(storage) as store:
@@ -95,6 +105,7 @@ async def fleet_of(folder: Path, replicate: FakeReplicate, variables: Mapping[st
             "MEDIA_FETCH_ALLOW": "127.0.0.1",
             **variables,
         },
+        nursery,
     )
     try:
         yield made
@@ -103,9 +114,9 @@ async def fleet_of(folder: Path, replicate: FakeReplicate, variables: Mapping[st
 
 
 @pytest.fixture
-async def fleet(tmp_path: Path, replicate: FakeReplicate) -> AsyncIterator[Fleet]:
+async def fleet(tmp_path: Path, replicate: FakeReplicate, nursery: Nursery) -> AsyncIterator[Fleet]:
     """The services that films need, and one worker."""
-    async with fleet_of(tmp_path, replicate, {}) as made:
+    async with fleet_of(tmp_path, replicate, {}, nursery) as made:
         await made.start("nats")
         await made.start("tts", "video", "worker")
         yield made

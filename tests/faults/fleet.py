@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy.local.readiness import check_for
 from tests.fakes.edge import free_ports
+from tests.faults.nursery import Nursery, Nursling
 
 ROOT = Path(__file__).parents[2]
 _READY_SECONDS = 30.0
+_END_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +53,14 @@ class Fleet:
     Args:
         folder: Their state and their logs.
         environment: What all of them are told beside ports and folders.
+        nursery: Starts them.
     """
 
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str], nursery: Nursery) -> None:
         self.folder = folder
+        self._nursery = nursery
         self.ports = dict(zip(_VARIABLES, free_ports(len(_VARIABLES)), strict=True))
-        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._running: dict[str, Nursling] = {}
         self.kills = 0
         """How many were killed so far."""
         self.told: dict[str, Mapping[str, str]] = {}
@@ -111,15 +112,15 @@ class Fleet:
     def kill(self, name: str) -> None:
         """Ends a process as a crash does, and waits until it is gone."""
         process = self._running.pop(name)
-        process.kill()
-        process.wait()
+        process.send_signal(signal.SIGKILL)
+        assert process.has_ended(_END_SECONDS)
         self.kills += 1
 
     async def stop(self, name: str) -> None:
         """Asks a process to end and waits until it has."""
         process = self._running.pop(name)
-        process.terminate()
-        await asyncio.to_thread(process.wait, 20)
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(process.has_ended, _END_SECONDS)
 
     def pause(self, name: str) -> None:
         """Stops a process where it is."""
@@ -142,10 +143,8 @@ class Fleet:
     def close(self) -> None:
         """Ends all of them."""
         for process in self._running.values():
-            with suppress(ProcessLookupError):
-                process.send_signal(signal.SIGCONT)
-                process.kill()
-            process.wait()
+            process.send_signal(signal.SIGKILL)
+            process.has_ended(_END_SECONDS)
         self._running.clear()
 
     def _spawn(self, name: str) -> None:
@@ -153,17 +152,14 @@ class Fleet:
         environment = {**self._environment, **part.environment, **self.told.get(name, {})}
         if name == "worker2":
             environment["WORKER_PORT"] = environment["WORKER2_PORT"]
-        with (self.folder / f"{name}.log").open("ab") as log:
-            command: Sequence[str] = (sys.executable, "-m", part.module)
-            self._running[name] = subprocess.Popen(
-                command, cwd=self.folder, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL
-            )
+        log = self.folder / f"{name}.log"
+        self._running[name] = self._nursery.start(part.module, environment, self.folder, log)
 
     async def _ready(self, name: str) -> None:
         url = PARTS[name].ready.format_map(self.ports)
         serves = check_for(url)
         while not await serves():
             process = self._running.get(name)
-            if process is None or process.poll() is not None:
+            if process is None or process.has_ended():
                 raise RuntimeError(f"{name} ended: {self.log(name)[-2000:]}")
             await asyncio.sleep(0.05)

@@ -20,6 +20,7 @@ from tests.fakes.edge import free_ports
 from tests.fakes.replicate import FakeReplicate
 from tests.faults.conftest import Jobs, fleet_of, working
 from tests.faults.fleet import Fleet
+from tests.faults.nursery import Nursery
 
 pytestmark = pytest.mark.timeout(150)
 
@@ -94,10 +95,12 @@ async def streams(cluster: Cluster) -> AsyncIterator[Streams]:
 
 
 @pytest.fixture
-async def fleet(cluster: Cluster, streams: Streams, tmp_path: Path, replicate: FakeReplicate) -> AsyncIterator[Fleet]:
+async def fleet(
+    cluster: Cluster, streams: Streams, tmp_path: Path, replicate: FakeReplicate, nursery: Nursery
+) -> AsyncIterator[Fleet]:
     """One worker and the services that films need, before the cluster."""
     variables = {"NATS_URL": ",".join(cluster.urls), "JOBS_REPLICAS": "3"}
-    async with fleet_of(tmp_path, replicate, variables) as made:
+    async with fleet_of(tmp_path, replicate, variables, nursery) as made:
         await made.start("tts", "video", "worker")
         yield made
 

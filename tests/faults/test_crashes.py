@@ -117,6 +117,8 @@ async def test_a_provider_that_is_down_twice(fleet: Fleet, jobs: Jobs, replicate
 
 
 async def test_a_provider_that_never_finishes(fleet: Fleet, jobs: Jobs, replicate: FakeReplicate) -> None:
+    fleet.told["video"] = {"REPLICATE_TIMEOUT_SECONDS": "3"}
+    await fleet.restart("video")
     replicate.runs.append(working())
     record = await jobs.ended(await jobs.animate())
     assert record.failure is not None

@@ -142,9 +142,11 @@ async def test_a_stream_that_ends_whole_ends_with_ok(kind: str, log_lines: LogLi
 
 @of_each_kind
 async def test_a_method_that_does_not_exist_is_unimplemented(kind: str) -> None:
+    # The library takes a message that comes after the refusal for a failure of its own.
+    call = Call(requests=()) if kind.startswith("stream") else Call()
     async with served(probe({})) as probed:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await Call().run(probed.channel, kind)
+            await call.run(probed.channel, kind)
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
