@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -11,7 +12,7 @@ import nats
 import nats.errors
 from nats.aio.client import Client
 from nats.js import JetStreamContext, api
-from nats.js.errors import BadRequestError
+from nats.js.errors import APIError, BadRequestError, ServiceUnavailableError
 from nats.js.kv import KeyValue
 from yarl import URL
 
@@ -87,10 +88,10 @@ async def open_streams(options: StreamOptions, name: str) -> AsyncIterator[Strea
         name: What the server calls us.
 
     Raises:
-        ConfigurationError: There is no server, or it is too old.
+        ConfigurationError: The server is too old, or does not make the streams as they are wanted.
     """
     async with connected(options, name) as client:
-        yield await _made(client, options)
+        yield await _patiently_made(client, options)
 
 
 @asynccontextmanager
@@ -105,8 +106,7 @@ async def connected(options: StreamOptions, name: str, *, patient: bool = True) 
     Raises:
         ConfigurationError: The server is too old; or, of an impatient one, is not there or does not let us in.
     """
-    # Without the names and passwords that addresses may hold.
-    servers = ", ".join(URL(server).authority.rpartition("@")[2] for server in options.servers)
+    servers = _names(options)
     try:
         client = await nats.connect(
             servers=list(options.servers),
@@ -128,6 +128,20 @@ async def connected(options: StreamOptions, name: str, *, patient: bool = True) 
         yield client
     finally:
         await client.close()
+
+
+async def _patiently_made(client: Client, options: StreamOptions) -> Streams:
+    """Makes the streams as soon as a server can: the servers of a cluster first have to find each other."""
+    tell = _teller(_names(options))
+    while True:
+        try:
+            return await _made(client, options)
+        except (nats.errors.TimeoutError, nats.errors.NoRespondersError, ServiceUnavailableError) as error:
+            await tell(error)
+            await asyncio.sleep(_RECONNECT_SECONDS)
+        except APIError as error:
+            what = "must fit the servers of NATS and the limits of the account"
+            raise ConfigurationError(f"JOBS_REPLICAS {what}; NATS refuses the streams ({error.err_code})") from None
 
 
 async def _made(client: Client, options: StreamOptions) -> Streams:
@@ -219,6 +233,11 @@ async def _stream(jetstream: JetStreamContext, config: api.StreamConfig) -> None
         await jetstream.add_stream(config)
     except BadRequestError:
         await jetstream.update_stream(config)
+
+
+def _names(options: StreamOptions) -> str:
+    """Returns where the servers are, without the names and passwords that addresses may hold."""
+    return ", ".join(URL(server).authority.rpartition("@")[2] for server in options.servers)
 
 
 def _teller(servers: str) -> Callable[[Exception], Awaitable[None]]:

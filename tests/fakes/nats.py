@@ -11,19 +11,23 @@ from deploy.local.readiness import check_for
 from deploy.nats.__main__ import configured, server
 from deploy.nats.settings import NatsSettings
 from tests.fakes.edge import free_ports
+from tests.fakes.waiting import eventually
 
 _READY_SECONDS = 20.0
 
 
 @asynccontextmanager
-async def running_nats(folder: Path, *, streams: bool = True) -> AsyncIterator[str]:
+async def running_nats(
+    folder: Path, *, streams: bool = True, ports: tuple[int, int] | None = None
+) -> AsyncIterator[str]:
     """Runs the server until the context is left; yields its address.
 
     Args:
         folder: Where its configuration and what it keeps go.
         streams: Whether it keeps anything.
+        ports: Where it and its monitoring page listen; None for free ones.
     """
-    port, monitor_port = free_ports(2)
+    port, monitor_port = ports or free_ports(2)
     text = configured(NatsSettings(_env_file=None, NATS_PORT=port, NATS_MONITOR_PORT=monitor_port), folder)
     configuration = folder / "nats.conf"
     configuration.write_text(text if streams else text[: text.index("jetstream")])
@@ -31,10 +35,7 @@ async def running_nats(folder: Path, *, streams: bool = True) -> AsyncIterator[s
     process = await asyncio.create_subprocess_exec(server(), "-c", str(configuration), stdout=nowhere, stderr=nowhere)
     try:
         serves = check_for(f"http://127.0.0.1:{monitor_port}/healthz")
-        async with asyncio.timeout(_READY_SECONDS):
-            while not await serves():
-                assert process.returncode is None, "the server has ended"
-                await asyncio.sleep(0.02)
+        await eventually(serves, _READY_SECONDS)
         yield f"nats://127.0.0.1:{port}"
     finally:
         with suppress(ProcessLookupError):

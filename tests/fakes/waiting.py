@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
 
 _PAUSE_SECONDS = 0.02
 
@@ -12,4 +15,13 @@ async def until(condition: Callable[[], bool], within_seconds: float = 10) -> No
     """Waits until `condition` holds."""
     async with asyncio.timeout(within_seconds):
         while not condition():  # noqa: ASYNC110 - what other processes do raises no event here
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+
+async def eventually(answer: Callable[[], Awaitable[T | None]], within_seconds: float = 10) -> T:
+    """Returns the first answer that is not None or False; asks another process again and again."""
+    async with asyncio.timeout(within_seconds):
+        while True:
+            if found := await answer():
+                return found
             await asyncio.sleep(_PAUSE_SECONDS)

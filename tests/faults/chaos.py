@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,12 +22,14 @@ from services.jobs.streams import StreamOptions, open_streams
 from tests.fakes.drawing import picture
 from tests.fakes.media import film
 from tests.fakes.replicate import API_TOKEN, running_replicate
+from tests.fakes.waiting import eventually
 from tests.faults.fleet import Fleet
 from tests.faults.nursery import open_nursery
 
 _VICTIMS = ("worker", "worker2", "video", "nats")
 _OWNER, _PICTURE = "alice", "images/cat.png"
 _QUOTA = 1000
+_LONGEST_SECONDS = 1800.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +102,13 @@ async def _submitted(board: Board, number: int) -> str:
 
 
 async def _ended(board: Board, job_id: str) -> Record:
-    while True:
-        try:
+    async def answer() -> Record | None:
+        with suppress(MediaError):
             record = (await board.get(job_id, _OWNER)).record
-            if record.status.is_final:
-                return record
-        except MediaError:
-            pass
-        await asyncio.sleep(0.1)
+            return record if record.status.is_final else None
+        return None
+
+    return await eventually(answer, _LONGEST_SECONDS)
 
 
 async def _kill(fleet: Fleet, chance: random.Random, pause_seconds: float) -> None:

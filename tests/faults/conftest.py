@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from services.jobs.streams import StreamOptions, open_streams
 from tests.fakes.drawing import picture
 from tests.fakes.media import film
 from tests.fakes.replicate import API_TOKEN, FakeReplicate, Run, running_replicate
+from tests.fakes.waiting import eventually
 from tests.faults.fleet import Fleet
 from tests.faults.nursery import Nursery, open_nursery
 
@@ -51,19 +51,22 @@ class Jobs:
 
     async def known(self, job_id: str) -> Record:
         """Returns what is known of a job, however long the server of jobs takes to answer."""
-        async with asyncio.timeout(30):
-            while True:
-                try:
-                    return (await self.board.get(job_id, ALICE)).record
-                except MediaError:
-                    await asyncio.sleep(0.1)
+
+        async def answer() -> Record | None:
+            with suppress(MediaError):
+                return (await self.board.get(job_id, ALICE)).record
+            return None
+
+        return await eventually(answer, within_seconds=30)
 
     async def until(self, job_id: str, condition: Callable[[Record], bool], within_seconds: float = 45) -> Record:
         """Waits until `condition` holds for a job."""
-        async with asyncio.timeout(within_seconds):
-            while not condition(record := await self.known(job_id)):  # noqa: ASYNC110 - read as a caller reads it
-                await asyncio.sleep(0.05)
-        return record
+
+        async def answer() -> Record | None:
+            record = await self.known(job_id)
+            return record if condition(record) else None
+
+        return await eventually(answer, within_seconds)
 
     async def ended(self, job_id: str) -> Record:
         """Waits until a job has ended."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from deploy.local.readiness import check_for
 from tests.fakes.edge import free_ports
+from tests.fakes.waiting import eventually
 from tests.faults.nursery import Nursery, Nursling
 
 ROOT = Path(__file__).parents[2]
@@ -105,7 +106,7 @@ class Fleet:
         """Starts processes and waits until they serve."""
         for name in names:
             self._spawn(name)
-        async with asyncio.timeout(_READY_SECONDS), asyncio.TaskGroup() as waiting:
+        async with asyncio.TaskGroup() as waiting:
             for name in names:
                 waiting.create_task(self._ready(name))
 
@@ -156,10 +157,12 @@ class Fleet:
         self._running[name] = self._nursery.start(part.module, environment, self.folder, log)
 
     async def _ready(self, name: str) -> None:
-        url = PARTS[name].ready.format_map(self.ports)
-        serves = check_for(url)
-        while not await serves():
+        serves = check_for(PARTS[name].ready.format_map(self.ports))
+
+        async def answer() -> bool:
             process = self._running.get(name)
             if process is None or process.has_ended():
                 raise RuntimeError(f"{name} ended: {self.log(name)[-2000:]}")
-            await asyncio.sleep(0.05)
+            return await serves()
+
+        await eventually(answer, _READY_SECONDS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import subprocess
 from collections.abc import AsyncIterator
@@ -18,6 +17,7 @@ from services.jobs.record import Status
 from services.jobs.streams import QUEUE, STATE, StreamOptions, Streams, open_streams
 from tests.fakes.edge import free_ports
 from tests.fakes.replicate import FakeReplicate
+from tests.fakes.waiting import eventually
 from tests.faults.conftest import Jobs, fleet_of, working
 from tests.faults.fleet import Fleet
 from tests.faults.nursery import Nursery
@@ -65,9 +65,7 @@ class Cluster:
     async def serves(self, name: str) -> None:
         """Waits until a node is one of the cluster."""
         healthy = check_for(f"http://127.0.0.1:{self._monitors[name]}/healthz")
-        async with asyncio.timeout(30):
-            while not await healthy():  # noqa: ASYNC110 - another process
-                await asyncio.sleep(0.05)
+        await eventually(healthy, within_seconds=30)
 
     def close(self) -> None:
         """Ends all of them."""
@@ -112,14 +110,16 @@ async def jobs(streams: Streams) -> Jobs:
 
 async def accepted(jobs: Jobs) -> str:
     """Returns the id of a job, asked for again under the same name until it is accepted."""
-    async with asyncio.timeout(30):
-        while True:
-            try:
-                return await jobs.animate(request_id="after the loss")
-            except MediaError as error:
-                if error.reason is not Reason.UNAVAILABLE:
-                    raise
-            await asyncio.sleep(0.2)
+
+    async def answer() -> str:
+        try:
+            return await jobs.animate(request_id="after the loss")
+        except MediaError as error:
+            if error.reason is not Reason.UNAVAILABLE:
+                raise
+            return ""
+
+    return await eventually(answer, within_seconds=60)
 
 
 async def test_the_loss_of_the_node_that_leads_loses_no_job(
@@ -152,6 +152,5 @@ async def test_without_a_majority_no_job_is_accepted_falsely(cluster: Cluster, s
     assert refused.value.reason is Reason.UNAVAILABLE
     for name in NODES[1:]:
         cluster.start(name)
-    async with asyncio.timeout(60):
-        job_id = await accepted(jobs)
+    job_id = await accepted(jobs)
     assert (await jobs.known(job_id)).status is Status.QUEUED

@@ -19,10 +19,10 @@ import pytest
 
 from deploy.local.readiness import check_for
 from tests.fakes.edge import free_ports
+from tests.fakes.waiting import eventually
 
 ROOT = Path(__file__).parents[3]
 READY_SECONDS = 20
-_PAUSE_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +69,7 @@ async def running(folder: Path) -> AsyncIterator[Server]:
     process = await begun(folder, port, monitor_port)
     try:
         serves = check_for(f"http://127.0.0.1:{monitor_port}/healthz")
-        async with asyncio.timeout(READY_SECONDS):
-            while not await serves():
-                assert process.returncode is None, "the server has ended"
-                await asyncio.sleep(_PAUSE_SECONDS)
+        await eventually(serves, READY_SECONDS)
         yield Server(process, port, monitor_port)
     finally:
         with suppress(ProcessLookupError):

@@ -21,6 +21,7 @@ from services.jobs.record import Record, Status
 from services.jobs.streams import QUEUE, RUN, StreamOptions, Streams, open_streams
 from services.jobs.worker import Worker, WorkerOptions
 from tests.fakes.nats import running_nats
+from tests.fakes.waiting import eventually
 
 QUOTA = 3
 LEASE_SECONDS = 0.6
@@ -99,9 +100,11 @@ class Jobs:
 
     async def until_queued(self, count: int, kind: str = "") -> None:
         """Waits until so many messages are in the queue: a job has ended a moment before its message is done with."""
-        async with asyncio.timeout(10):
-            while await self.queued(kind) != count:  # noqa: ASYNC110 - the server tells of it only when it is asked
-                await asyncio.sleep(0.02)
+
+        async def answer() -> bool:
+            return await self.queued(kind) == count
+
+        await eventually(answer)
 
     def subject(self, kind: str, owner: str = "") -> str:
         """Returns where an owner's jobs of a kind wait; those that tell webhooks wait anywhere."""

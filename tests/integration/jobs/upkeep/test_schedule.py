@@ -14,7 +14,7 @@ from nats.js.errors import NotFoundError
 from services.jobs.streams import UPKEEP, WHEN, StreamOptions, Streams, open_streams
 from services.jobs.upkeep.schedule import ROUND, Schedule
 from tests.fakes.nats import running_nats
-from tests.fakes.waiting import until
+from tests.fakes.waiting import eventually, until
 
 SPEC = api.Header.SCHEDULE
 
@@ -43,12 +43,13 @@ async def planned(streams: Streams) -> tuple[str, int]:
 
 async def planned_as(streams: Streams, spec: str) -> None:
     """Waits until this is what is planned."""
-    async with asyncio.timeout(10):
-        while True:
-            with suppress(NotFoundError):
-                if (await planned(streams))[0] == spec:
-                    return
-            await asyncio.sleep(0.02)
+
+    async def answer() -> bool:
+        with suppress(NotFoundError):
+            return (await planned(streams))[0] == spec
+        return False
+
+    await eventually(answer)
 
 
 async def test_each_round_is_done_by_one_of_two_workers(streams: Streams) -> None:
