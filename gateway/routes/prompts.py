@@ -21,6 +21,8 @@ IDEMPOTENCY_KEY = "Idempotency-Key"
 RETURN_SECONDS = 1.0
 """How long to wait before a service of jobs that went away is asked again."""
 _RETURNS = 10
+_GOES_ON = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+"""How a watch ends that tells nothing of the job."""
 _RESPOND_ASYNC = "respond-async"
 _MAX_SECONDS = 60
 _FILM_FIELDS: Mapping[str, type] = {
@@ -128,7 +130,7 @@ class PromptRoutes:
                     async for event in call:
                         job = event.job
             except grpc.aio.AioRpcError as error:
-                if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                if error.code() not in _GOES_ON:
                     raise
             if job.status in FINAL:
                 break

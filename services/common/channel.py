@@ -8,6 +8,11 @@ from contextlib import asynccontextmanager
 from typing import TypeVar
 
 import grpc
+from media.image.v1 import image_pb2
+from media.jobs.v1 import jobs_pb2
+from media.tts.v1 import tts_pb2
+from media.usage.v1 import usage_pb2
+from media.video.v1 import video_pb2
 
 from services.common.log import request_id
 
@@ -15,13 +20,28 @@ Call = TypeVar("Call", bound=grpc.aio.Call)
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 
-# A call is tried again only where the service said it has not begun (UNAVAILABLE); after the first message gRPC itself
-# never retries. The throttle keeps a service that is down from being asked twice for everything.
+_CONTRACTS = (image_pb2, jobs_pb2, tts_pb2, usage_pb2, video_pb2)
+_SAFE = ("Get", "List", "Probe", "Cancel", "Delete")
+"""How methods begin that may be done twice. A connection that breaks looks the same before and behind the work."""
+
+
+def _safe_methods() -> list[dict[str, str]]:
+    return [
+        {"service": method.containing_service.full_name, "method": method.name}
+        for contract in _CONTRACTS
+        for service in contract.DESCRIPTOR.services_by_name.values()
+        for method in service.methods
+        if method.name.startswith(_SAFE)
+    ]
+
+
+# What nothing was sent of, gRPC itself sends again, and after the first message it never retries. The throttle keeps a
+# service that is down from being asked twice for everything.
 _SERVICE_CONFIG = json.dumps(
     {
         "methodConfig": [
             {
-                "name": [{}],
+                "name": _safe_methods(),
                 "retryPolicy": {
                     "maxAttempts": 2,
                     "initialBackoff": "0.05s",

@@ -15,6 +15,7 @@ from typing import Any, NoReturn, Protocol, TypeVar, cast
 import grpc
 from google.protobuf.message import Message
 
+from services.common.cancelling import is_cancelled
 from services.common.errors import MediaError, Reason
 from services.common.log import bound_request_id, logger, where
 from services.common.malformed import Malformed, tolerant
@@ -198,8 +199,7 @@ async def _each_checked(requests: AsyncIterator[Message | Malformed]) -> AsyncIt
 
 def _caller_left() -> bool:
     """Tells the end of the call from a CancelledError that something inside let slip."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+    return is_cancelled()
 
 
 def _failure(error: Exception, method: str) -> MediaError:

@@ -3,58 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import math
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 import nats.errors
 import orjson
 from nats.js.errors import APIError, KeyNotFoundError, KeyWrongLastSequenceError
 
+from services.common.cancelling import raise_if_cancelled
 from services.common.errors import MediaError, Reason, invalid
+from services.common.log import logger
 from services.jobs.ids import new_job_id, owner_token, request_token
 from services.jobs.lease import Lease
-from services.jobs.record import Record, Status, now
-from services.jobs.streams import QUEUE, QUOTA_ERROR, RETRY_SECONDS, RUN, STATE, TOLD, Streams, answering
+from services.jobs.record import Record, now
+from services.jobs.streams import QUEUE, QUOTA_ERROR, RETRY_SECONDS, RUN, STATE, TOLD, Streams, answering, subjects_of
+from services.jobs.wish import WEBHOOK, Known, Selection, Wish
+
+log = logger(__name__)
 
 _SILENCE_SECONDS = 1.0
 """How long a watcher hears nothing before the record is read again: a lost notice can only delay."""
 _READ_AT_ONCE = 32
-WEBHOOK = "webhook"
-"""The kind of a job that tells a webhook."""
+_MOST_READ = 2048
+"""Records that are read for one page, where few of them are wanted."""
 DELIVERIES = "deliveries"
 """Name of the step of a webhook's job that holds what was sent."""
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A record as it was read."""
-
-    record: Record
-    revision: int
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """A job that somebody asks for."""
-
-    kind: str
-    spec: Mapping[str, Any]
-    webhook_url: str = ""
-    request_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which jobs are listed."""
-
-    kind: str = ""
-    """Only this kind; empty for all."""
-    status: Status | None = None
-    """Only this status; None for all."""
 
 
 class Board:
@@ -139,16 +116,17 @@ class Board:
         with answering():
             ids = [found for found in await self._ids(principal) if not page_token or found < page_token]
             chosen: list[Known] = []
-            for start in range(0, len(ids), _READ_AT_ONCE):
+            for start in range(0, min(len(ids), _MOST_READ), _READ_AT_ONCE):
                 some = ids[start : start + _READ_AT_ONCE]
-                read = await asyncio.gather(*(self.read(self.key(principal, found)) for found in some))
+                read = await asyncio.gather(*(self._readable(self.key(principal, found)) for found in some))
                 for known in read:
-                    if known is None or known.record.principal != principal or not _fits(known.record, selection):
+                    if known is None or known.record.principal != principal or not selection.fits(known.record):
                         continue
                     if len(chosen) == page_size:
                         return chosen, chosen[-1].record.job_id
                     chosen.append(known)
-        return chosen, ""
+        # A page may have fewer jobs than asked for, or none, and still not be the last.
+        return chosen, ids[_MOST_READ - 1] if len(ids) > _MOST_READ else ""
 
     async def cancel(self, job_id: str, principal: str) -> Known:
         """Asks for the end of a job; one that has ended stays as it is.
@@ -189,7 +167,9 @@ class Board:
             told = await self._streams.client.subscribe(f"{TOLD}.{STATE}.{key}")
         try:
             known: Known | None = await self.get(job_id, principal)
-            seen, told_at = after_revision, time.monotonic()
+            # A revision that is none yet is of another store: everything is news.
+            seen = after_revision if known is None or after_revision <= known.revision else 0
+            told_at = time.monotonic()
             while True:
                 is_silent = time.monotonic() - told_at >= repeat_seconds
                 if known is not None and (known.revision > seen or is_silent):
@@ -199,6 +179,7 @@ class Board:
                     return
                 with suppress(nats.errors.TimeoutError):
                     await told.next_msg(timeout=_SILENCE_SECONDS)
+                raise_if_cancelled()
                 known = None
                 with suppress(nats.errors.Error):
                     known = await self.read(key)
@@ -223,13 +204,15 @@ class Board:
         job_id = new_job_id()
         if not wish.request_id:
             return job_id
-        fingerprint = [wish.kind, orjson.dumps(wish.spec, option=orjson.OPT_SORT_KEYS).decode(), wish.webhook_url]
-        content = orjson.dumps([job_id, *fingerprint])
+        # Not the wish itself: names outlive what was refused.
+        wished = orjson.dumps([wish.kind, wish.spec, wish.webhook_url], option=orjson.OPT_SORT_KEYS)
+        fingerprint = hashlib.sha256(wished).hexdigest()
+        content = orjson.dumps([job_id, fingerprint])
         key = f"{owner_token(principal)}.{request_token(wish.request_id)}"
         with suppress(KeyWrongLastSequenceError):
             await self._streams.requests.create(key, content)
             return job_id
-        found, *known = orjson.loads((await self._streams.requests.get(key)).value or b"[0]")
+        found, known = orjson.loads((await self._streams.requests.get(key)).value or b'["", ""]')
         if known != fingerprint:
             raise invalid("request_id", "was used for another job; choose another", Reason.ALREADY_EXISTS)
         return str(found)
@@ -252,7 +235,11 @@ class Board:
     async def _published(self, record: Record) -> Known:
         """Returns the record of a new job: the acknowledged message is the acceptance."""
         await self.publish(record, self.key(record.principal, record.job_id))
-        lease = await self.open(record)
+        try:
+            lease = await self.open(record)
+        except (nats.errors.Error, TimeoutError):
+            # It is accepted all the same: whoever takes it writes the record.
+            return Known(record, 0)
         return Known(lease.record, lease.revision)
 
     async def _full(self, record: Record) -> MediaError:
@@ -273,8 +260,16 @@ class Board:
         The server names the subjects: complete even while workers write, which a watch of the bucket is not.
         """
         prefix = f"$KV.{STATE}.{owner_token(principal)}."
-        info = await self._streams.jetstream.stream_info(f"KV_{STATE}", subjects_filter=f"{prefix}*")
-        return sorted((subject.removeprefix(prefix) for subject in info.state.subjects or {}), reverse=True)
+        found = await subjects_of(self._streams.client, f"KV_{STATE}", f"{prefix}*")
+        return sorted((subject.removeprefix(prefix) for subject in found), reverse=True)
+
+    async def _readable(self, key: str) -> Known | None:
+        """Returns what is under a key, or None where that can not be read."""
+        try:
+            return await self.read(key)
+        except (ValueError, TypeError, KeyError):
+            log.warning("a record can not be read; a newer version may have written it", job=key)
+            return None
 
     async def read(self, key: str) -> Known | None:
         """Returns what is under a key, whoever's it is; None if nothing is."""
@@ -290,9 +285,3 @@ class Board:
 def webhook_request_id(job_id: str) -> str:
     """Returns the name under which the job that tells the webhook of a job is asked for; no caller can use it."""
     return f"{WEBHOOK}:{job_id}"
-
-
-def _fits(record: Record, selection: Selection) -> bool:
-    if record.kind == WEBHOOK or (selection.kind and record.kind != selection.kind):
-        return False
-    return selection.status is None or record.status is selection.status

@@ -25,6 +25,8 @@ class Work:
     """Tells providers that a job is not wanted any more."""
     fleet: int = 100
     """Most jobs of the kind that all workers together have at once, those between two attempts included."""
+    own_places: int = 0
+    """Most of the kind that one worker does at once, beside all others; 0 to share the worker's places."""
     failures: int = 8
     """How many attempts may fail before the job does."""
     longest_delay_seconds: float = 60.0

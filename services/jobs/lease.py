@@ -66,8 +66,10 @@ class Lease:
         if name in self.record.steps:
             found: Result = self.record.steps[name]
             return found
-        if paid and name not in self.record.intents:
-            await self.write(replace(self.record, intents=(*self.record.intents, name)))
+        if paid:
+            # Written each time: who was superseded learns so before he spends.
+            known = (intent for intent in self.record.intents if intent != name)
+            await self.write(replace(self.record, intents=(*known, name)))
         result = dict(await run())
         await self.note(name, result)
         return result

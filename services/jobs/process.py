@@ -26,7 +26,9 @@ async def main(settings: JobsSettings) -> None:
     log_findings(findings(settings))
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(open_object_store(settings))
-        streams = await stack.enter_async_context(open_streams(stream_options(settings), "services.jobs"))
+        streams = await stack.enter_async_context(
+            open_streams(stream_options(settings), "services.jobs", holds_back=False)
+        )
         tts = await stack.enter_async_context(open_channel(settings.tts_address))
         servicer = JobServicer(
             Board(streams), store, Services.over(tts, tts, tts), Secrets(streams), settings.max_characters

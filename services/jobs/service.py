@@ -12,11 +12,12 @@ from services.common.caller import principal_of
 from services.common.errors import MediaError
 from services.common.log import logger
 from services.common.storage import ObjectStore
-from services.jobs.board import Board, Known
+from services.jobs.board import Board
 from services.jobs.reading import selection_of, wish_of
 from services.jobs.services import Services, answered, in_the_name_of
 from services.jobs.streams import answering
 from services.jobs.webhooks.secrets import Secrets
+from services.jobs.wish import Known
 from services.jobs.writing import delivery_of, job_of
 
 log = logger(__name__)

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 
 import nats
 import nats.errors
-from nats.aio.client import Client
+import orjson
+from nats.aio.client import DEFAULT_PENDING_SIZE, Client
 from nats.js import JetStreamContext, api
 from nats.js.errors import APIError, BadRequestError, ServiceUnavailableError
 from nats.js.kv import KeyValue
 from yarl import URL
 
+from services.common.cancelling import raise_if_cancelled
 from services.common.errors import MediaError, Reason
 from services.common.log import logger
 from services.common.settings import ConfigurationError
@@ -80,28 +82,33 @@ class Streams:
 
 
 @asynccontextmanager
-async def open_streams(options: StreamOptions, name: str) -> AsyncIterator[Streams]:
+async def open_streams(options: StreamOptions, name: str, *, holds_back: bool = True) -> AsyncIterator[Streams]:
     """Yields the connection; it comes back by itself whenever the server does.
 
     Args:
         options: Where and how.
         name: What the server calls us.
+        holds_back: Whether what is written while the server is away is sent when it is back: right for results that
+            were paid for, and wrong for what a caller is told to ask for again.
 
     Raises:
         ConfigurationError: The server is too old, or does not make the streams as they are wanted.
     """
-    async with connected(options, name) as client:
+    async with connected(options, name, holds_back=holds_back) as client:
         yield await _patiently_made(client, options)
 
 
 @asynccontextmanager
-async def connected(options: StreamOptions, name: str, *, patient: bool = True) -> AsyncIterator[Client]:
+async def connected(
+    options: StreamOptions, name: str, *, patient: bool = True, holds_back: bool = True
+) -> AsyncIterator[Client]:
     """Yields the bare connection.
 
     Args:
         options: Where and how.
         name: What the server calls us.
         patient: Whether a server that is away is waited for, now and later.
+        holds_back: Whether what is written meanwhile is sent then.
 
     Raises:
         ConfigurationError: The server is too old; or, of an impatient one, is not there or does not let us in.
@@ -116,6 +123,7 @@ async def connected(options: StreamOptions, name: str, *, patient: bool = True) 
             # The library takes 0 for no bound.
             max_reconnect_attempts=-1 if patient else 1,
             reconnect_time_wait=_RECONNECT_SECONDS,
+            pending_size=DEFAULT_PENDING_SIZE if holds_back else 0,
             error_cb=_teller(servers),
         )
     except (nats.errors.Error, OSError, TimeoutError, ValueError):
@@ -138,6 +146,7 @@ async def _patiently_made(client: Client, options: StreamOptions) -> Streams:
             return await _made(client, options)
         except (nats.errors.TimeoutError, nats.errors.NoRespondersError, ServiceUnavailableError) as error:
             await tell(error)
+            raise_if_cancelled()
             await asyncio.sleep(_RECONNECT_SECONDS)
         except APIError as error:
             what = "must fit the servers of NATS and the limits of the account"
@@ -210,6 +219,30 @@ async def pulling(
     # With the library's own pull_subscribe the first taker would decide for ever.
     await jetstream.add_consumer(stream, config)
     return await jetstream.pull_subscribe_bind(config.durable_name, stream)
+
+
+async def subjects_of(client: Client, stream: str, pattern: str) -> list[str]:
+    """Returns all subjects of a stream that there are messages of; the server tells 100,000 at a time.
+
+    Args:
+        client: The connection.
+        stream: Name of the stream.
+        pattern: Which subjects, with wildcards.
+
+    Raises:
+        nats.errors.Error: The server does not answer, or refuses.
+    """
+    found: list[str] = []
+    while True:
+        question = orjson.dumps({"subjects_filter": pattern, "offset": len(found)})
+        answer = await client.request(f"$JS.API.STREAM.INFO.{stream}", question, timeout=_TIMEOUT_SECONDS)
+        told = orjson.loads(answer.data)
+        if "error" in told:
+            raise APIError.from_error(told["error"])
+        some = told["state"].get("subjects") or {}
+        found += some
+        if not some or len(found) >= told.get("total", 0):
+            return found
 
 
 @contextmanager

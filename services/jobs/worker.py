@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import nats.errors
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext, api
 from prometheus_client import CollectorRegistry
 
+from services.common.cancelling import is_cancelled, raise_if_cancelled
 from services.common.errors import MediaError, Reason
 from services.common.log import logger, request_id
-from services.jobs.board import WEBHOOK, Board, Wish, webhook_request_id
+from services.jobs.attempts import AGAIN, delay_seconds, failure_of, is_last
+from services.jobs.board import Board, webhook_request_id
 from services.jobs.kind import Work
 from services.jobs.lease import Lease, LeaseLostError, Result
 from services.jobs.metrics import JobMetrics
 from services.jobs.record import Failure, Record, Status
 from services.jobs.streams import CANCELS, QUEUE, RUN, TOLD, Streams, pulling
+from services.jobs.wish import WEBHOOK, Wish
 
 log = logger(__name__)
 
@@ -30,25 +32,9 @@ _FETCH_SECONDS = 2.0
 """Longest that one pull is open: one that is open when the server dies is never answered."""
 _HAND_BACK_SECONDS = 0.5
 """Delay of a job that a stopping worker gives back: without one it could come to the same worker again."""
-_FIRST_DELAY_SECONDS = 1.0
 _UNREADABLE_SECONDS = 60.0
-_LONGEST_ASKED_SECONDS = 600.0
-"""Most that a provider's wish for a delay is kept to: a job that waits keeps its place in the fleet."""
 _MAX_PICKUPS = 40
 """How often a job may be taken at all: one that takes its workers down with it ends here."""
-_AGAIN = frozenset(
-    {
-        Reason.UNAVAILABLE,
-        Reason.OVERLOADED,
-        Reason.RATE_LIMITED,
-        Reason.DEADLINE_EXCEEDED,
-        Reason.STORAGE_FAILED,
-        Reason.PROVIDER_UNAVAILABLE,
-        Reason.PROVIDER_BUSY,
-        Reason.INTERNAL,
-    }
-)
-"""What another attempt may mend; films are not paid for again by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +96,14 @@ class Worker:
     async def _pull(self, kind: str) -> None:
         """Takes jobs of one kind, one at a time, whenever there is a place."""
         pulled: JetStreamContext.PullSubscription | None = None
+        own = self._work[kind].own_places
+        places = asyncio.Semaphore(own) if own else self._free
         try:
             async with asyncio.TaskGroup() as jobs:
                 while True:
                     # A pull that hears of nothing must not keep its place from other kinds.
-                    async with self._free:
-                        pass
+                    async with places:
+                        raise_if_cancelled()
                     try:
                         pulled = pulled or await self._consumer(kind)
                         message = (await pulled.fetch(1, timeout=_FETCH_SECONDS))[0]
@@ -128,12 +116,12 @@ class Worker:
                         pulled = None
                         await asyncio.sleep(_HAND_BACK_SECONDS)
                         continue
-                    if self._free.locked():
-                        # Another kind was faster: this one is for a worker that has a place.
+                    if places.locked() or is_cancelled():
+                        # Another kind was faster, or this worker stops: the job is for one that has a place.
                         await _given_back(message)
                         continue
-                    await self._free.acquire()
-                    jobs.create_task(self._guarded(message))
+                    await places.acquire()
+                    jobs.create_task(self._guarded(message, places))
         finally:
             await _left(pulled)
 
@@ -152,11 +140,11 @@ class Worker:
             ),
         )
 
-    async def _guarded(self, message: Msg) -> None:
+    async def _guarded(self, message: Msg, places: asyncio.Semaphore) -> None:
         try:
             record = Record.decode(message.data)
         except (ValueError, TypeError, KeyError):
-            self._free.release()
+            places.release()
             log.error("a message in the queue is no job", subject=message.subject, bytes=len(message.data))
             # Not thrown away: it may be from a newer version, whose workers can read it.
             with suppress(nats.errors.Error):
@@ -174,15 +162,16 @@ class Worker:
             log.warning("a job is left to be taken again", job=record.job_id, error_type=type(error).__name__)
         finally:
             alive.cancel()
-            self._free.release()
+            places.release()
 
     async def _stay_alive(self, message: Msg, key: str) -> None:
         """Keeps the lease, and looks whether the job is still wanted: a wish to end may have gone unheard."""
         while True:
             with suppress(nats.errors.Error):
                 await message.in_progress()
-                if key in self._running and await self._board.is_cancelled(key):
-                    self._running[key].cancel()
+                task = self._running.get(key)
+                if task is not None and await self._board.is_cancelled(key):
+                    task.cancel()
             await asyncio.sleep(self._options.lease_seconds / 3)
 
     async def _told(self, message: Msg) -> None:
@@ -234,8 +223,7 @@ class Worker:
                 del self._running[lease.key]
 
     async def _cancelled(self, lease: Lease, message: Msg, work: Work) -> None:
-        current = asyncio.current_task()
-        if current is not None and current.cancelling():
+        if is_cancelled():
             # This process stops: the job is another's, soon, but not this worker's own open pull's.
             await _given_back(message)
             with suppress(nats.errors.Error):
@@ -247,12 +235,27 @@ class Worker:
             await self._called_off(again, message, work)
 
     async def _called_off(self, lease: Lease, message: Msg, work: Work) -> None:
-        if work.called_off is not None:
-            await work.called_off(lease.record)
+        """Tells the provider, again and again if need be, but not for ever: then the job ends without that."""
+        if (error := await self._told_off(lease.record, work)) is not None:
+            failed = lease.record.failed_attempts + 1
+            if error.reason in AGAIN and failed < work.failures:
+                await lease.write(replace(lease.record, failed_attempts=failed))
+                await message.nak(delay=delay_seconds(work, failed, error))
+                return
         await self._end(lease, message, Status.CANCELLED)
 
+    async def _told_off(self, record: Record, work: Work) -> MediaError | None:
+        """Tells providers that a job is not wanted any more; returns why they could not be told."""
+        try:
+            if work.called_off is not None:
+                await work.called_off(record)
+        except MediaError as error:
+            log.warning("a job could not be called off", job=record.job_id, reason=error.reason.name)
+            return error
+        return None
+
     async def _failed(self, lease: Lease, message: Msg, work: Work, error: Exception) -> None:
-        failure = _failure(error, lease.record.stage)
+        failure = failure_of(error, lease.record.stage)
         self._metrics.failed(lease.record.kind, failure.reason)
         log.warning(
             "an attempt failed",
@@ -263,14 +266,13 @@ class Worker:
             error_type=type(error).__name__,
         )
         failed = 1 + lease.record.failed_attempts
-        if Reason[failure.reason] not in _AGAIN or failed >= work.failures:
+        if is_last(failure, lease.record, failed >= work.failures):
+            # What a provider still does for it is not waited for by anybody.
+            await self._told_off(lease.record, work)
             await self._end(lease, message, Status.FAILED, failure)
             return
         await lease.write(lease.record.ended(Status.QUEUED, failure))
-        longest = min(work.longest_delay_seconds, _FIRST_DELAY_SECONDS * 2 ** (failed - 1))
-        delay = longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load
-        asked = error.retry_after_seconds if isinstance(error, MediaError) else None
-        await message.nak(delay=max(delay, min(asked or 0.0, _LONGEST_ASKED_SECONDS)))
+        await message.nak(delay=delay_seconds(work, failed, error))
 
     async def _end(self, lease: Lease, message: Msg, status: Status, failure: Failure | None = None) -> None:
         await lease.write(lease.record.ended(status, failure))
@@ -300,9 +302,3 @@ async def _left(pulled: JetStreamContext.PullSubscription | None) -> None:
     if pulled is not None:
         with suppress(nats.errors.Error):
             await pulled.unsubscribe()
-
-
-def _failure(error: Exception, stage: str) -> Failure:
-    if isinstance(error, MediaError):
-        return Failure(error.reason.name, error.message, stage)
-    return Failure(Reason.INTERNAL.name, "The suite itself failed; report the id of the job.", stage)

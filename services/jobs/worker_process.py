@@ -16,7 +16,7 @@ from services.common.log import logger
 from services.common.metrics import served_metrics
 from services.common.server import ServerOptions, running_server, stop_signal
 from services.common.storage import open_object_store
-from services.jobs.board import WEBHOOK, Board
+from services.jobs.board import Board
 from services.jobs.findings import findings
 from services.jobs.kind import Work
 from services.jobs.metrics import JobMetrics
@@ -31,6 +31,7 @@ from services.jobs.upkeep.round import Round, RoundOptions
 from services.jobs.upkeep.schedule import Schedule
 from services.jobs.webhooks.delivery import webhook_work
 from services.jobs.webhooks.secrets import Secrets
+from services.jobs.wish import WEBHOOK
 from services.jobs.worker import Worker, WorkerOptions
 
 log = logger(__name__)

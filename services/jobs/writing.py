@@ -10,10 +10,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from media.jobs.v1 import jobs_pb2
 
 from services.common.storage import ObjectStore
-from services.jobs.board import Known
 from services.jobs.pipelines.steps import AUDIO, FINAL, IMAGE, VIDEO
 from services.jobs.reading import KINDS, STATUSES
 from services.jobs.record import Attempt, Failure
+from services.jobs.wish import Known
 
 _MEDIA = (VIDEO, AUDIO, FINAL, IMAGE)
 

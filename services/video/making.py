@@ -173,7 +173,8 @@ class FilmMaker:
             raise MediaError(
                 Reason.UNAVAILABLE,
                 "This request is being begun by another call; ask again in a moment.",
-                retry_after_seconds=_RETRY_SECONDS,
+                # Sooner nothing can have changed, unless that call comes to its end.
+                retry_after_seconds=max(_RETRY_SECONDS, (known.at + self.beginning - intent.at).total_seconds()),
             )
         return known
 

@@ -16,9 +16,10 @@ from pathlib import Path
 from services.common.errors import MediaError
 from services.common.pictures import Size
 from services.common.storage import ObjectSpec, StorageSettings, open_object_store
-from services.jobs.board import Board, Wish
+from services.jobs.board import Board
 from services.jobs.record import Record
 from services.jobs.streams import StreamOptions, open_streams
+from services.jobs.wish import Wish
 from tests.fakes.drawing import picture
 from tests.fakes.media import film
 from tests.fakes.replicate import API_TOKEN, running_replicate

@@ -12,9 +12,10 @@ import pytest
 from services.common.errors import MediaError
 from services.common.pictures import Size
 from services.common.storage import ObjectSpec, StorageSettings, open_object_store
-from services.jobs.board import Board, Known, Wish
+from services.jobs.board import Board
 from services.jobs.record import Record
 from services.jobs.streams import StreamOptions, open_streams
+from services.jobs.wish import Known, Wish
 from tests.fakes.drawing import picture
 from tests.fakes.media import film
 from tests.fakes.replicate import API_TOKEN, FakeReplicate, Run, running_replicate

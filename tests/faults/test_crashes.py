@@ -123,7 +123,8 @@ async def test_a_provider_that_never_finishes(fleet: Fleet, jobs: Jobs, replicat
     record = await jobs.ended(await jobs.animate())
     assert record.failure is not None
     assert (record.status, record.failure.reason) == (Status.FAILED, "PROVIDER_TIMEOUT")
-    assert (record.attempt, replicate.created) == (1, 1)
+    assert (record.attempt, replicate.created) == (3, 1)
+    await replicate.until(lambda: replicate.cancelled == ["p1"], within_seconds=10)
 
 
 @pytest.mark.parametrize("name", ["tts", "video"])

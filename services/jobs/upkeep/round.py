@@ -15,12 +15,13 @@ from nats.js.errors import KeyWrongLastSequenceError, NotFoundError
 from services.common.errors import MediaError
 from services.common.log import logger
 from services.common.storage import ObjectStore
-from services.jobs.board import Board, Known
+from services.jobs.board import Board
 from services.jobs.ids import owner_token, request_token
 from services.jobs.metrics import JobMetrics
 from services.jobs.record import Record, Status
-from services.jobs.streams import CANCELS, QUEUE, REQUESTS, STATE, Streams
+from services.jobs.streams import CANCELS, QUEUE, REQUESTS, STATE, Streams, subjects_of
 from services.jobs.upkeep.disposal import Disposal
+from services.jobs.wish import WEBHOOK, Known
 
 log = logger(__name__)
 
@@ -115,6 +116,9 @@ class Round:
         except KeyWrongLastSequenceError:
             # It has changed meanwhile: somebody cares for it.
             return ""
+        except (ValueError, TypeError, KeyError):
+            log.warning("a record can not be read; a newer version may have written it", job=key)
+            return "failed"
         return name
 
     def _due(self, record: Record) -> str:
@@ -123,7 +127,7 @@ class Round:
             return "put_back" if age_seconds > SILENT_SECONDS else ""
         if age_seconds > self._options.retention_seconds:
             return "forgotten"
-        left_something = record.status is not Status.SUCCEEDED and not record.tidied
+        left_something = record.kind != WEBHOOK and record.status is not Status.SUCCEEDED and not record.tidied
         return "tidied" if left_something and age_seconds > SETTLED_SECONDS else ""
 
     async def _forget(self, key: str, known: Known) -> bool:
@@ -177,8 +181,8 @@ class Round:
 
     async def _keys(self) -> list[str]:
         prefix = f"$KV.{STATE}."
-        info = await self._streams.jetstream.stream_info(f"KV_{STATE}", subjects_filter=f"{prefix}>")
-        return [subject.removeprefix(prefix) for subject in info.state.subjects or {}]
+        found = await subjects_of(self._streams.client, f"KV_{STATE}", f"{prefix}>")
+        return [subject.removeprefix(prefix) for subject in found]
 
     async def _purge(self, bucket: str, key: str) -> None:
         """Removes an entry of a bucket without the mark that deleting one leaves."""

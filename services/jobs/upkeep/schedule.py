@@ -11,6 +11,7 @@ from nats.aio.msg import Msg
 from nats.js import JetStreamContext, api
 from nats.js.errors import NotFoundError
 
+from services.common.cancelling import raise_if_cancelled
 from services.common.log import logger
 from services.jobs.streams import DUE, UPKEEP, WHEN, Streams, pulling
 
@@ -46,6 +47,7 @@ class Schedule:
         """Works until it is cancelled."""
         pulled: JetStreamContext.PullSubscription | None = None
         while True:
+            raise_if_cancelled()
             try:
                 pulled = pulled or await self._subscribed()
                 message = (await pulled.fetch(1, timeout=_FETCH_SECONDS))[0]
@@ -53,6 +55,8 @@ class Schedule:
                 continue
             except nats.errors.Error as error:
                 log.warning("upkeep can not be taken", error_type=type(error).__name__)
+                # What it was taken by may be gone, and is made anew.
+                pulled = None
                 await asyncio.sleep(_AGAIN_SECONDS)
                 continue
             await self._round(message)

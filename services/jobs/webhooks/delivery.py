@@ -18,6 +18,7 @@ from services.jobs.webhooks.secrets import Secrets
 _TAKEN = range(200, 300)
 _GONE = 410
 _KEPT = 30
+_AT_ONCE = 32
 FAILURES = 20
 """How often a webhook is told before it is given up: seven to fourteen hours, a receiver's night."""
 LONGEST_DELAY_SECONDS = 7200.0
@@ -56,7 +57,14 @@ def webhook_work(board: Board, secrets: Secrets, posts: Posts) -> Work:
             raise MediaError(Reason.VALIDATION_ERROR, "The webhook is not wanted there, or may not be sent.")
         raise MediaError(Reason.UNAVAILABLE, "The webhook was not taken.")
 
-    return Work(tell, fleet=UNBOUNDED, failures=FAILURES, longest_delay_seconds=LONGEST_DELAY_SECONDS)
+    return Work(
+        tell,
+        fleet=UNBOUNDED,
+        # A receiver that never answers must not keep a place from anybody's job.
+        own_places=_AT_ONCE,
+        failures=FAILURES,
+        longest_delay_seconds=LONGEST_DELAY_SECONDS,
+    )
 
 
 def _told(job: Record) -> dict[str, object]:

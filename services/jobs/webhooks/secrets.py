@@ -13,6 +13,7 @@ from services.jobs.ids import owner_token
 from services.jobs.streams import Streams
 
 _OVERLAP_SECONDS = 86_400.0
+_MOST_BEFORE = 4
 
 
 class Secrets:
@@ -40,7 +41,9 @@ class Secrets:
         while True:
             await self.of(principal)
             entry = await self._bucket.get(key)
-            before = [(secret, time.time() + _OVERLAP_SECONDS) for secret in _valid(entry.value)[:1]]
+            over = time.time() + _OVERLAP_SECONDS
+            # A change whose answer was lost is made again: the secret that receivers know must outlive both.
+            before = [(secret, ends or over) for secret, ends in _lasting(entry.value)][:_MOST_BEFORE]
             # Of two who change it at once, the second finds the secret of the first.
             with suppress(KeyWrongLastSequenceError):
                 await self._bucket.update(key, _written([(made, 0.0), *before]), last=entry.revision)
@@ -52,6 +55,11 @@ def _written(secrets: list[tuple[str, float]]) -> bytes:
 
 
 def _valid(content: bytes | None) -> list[str]:
-    """Returns the secrets that have not ended; 0 stands for no end."""
+    """Returns the secrets that have not ended."""
+    return [secret for secret, _ in _lasting(content)]
+
+
+def _lasting(content: bytes | None) -> list[tuple[str, float]]:
+    """Returns the secrets that have not ended, and when they do; 0 stands for no end."""
     found = orjson.loads(content or b"[]")
-    return [secret for secret, ends in found if not ends or ends > time.time()]
+    return [(secret, ends) for secret, ends in found if not ends or ends > time.time()]

@@ -7,9 +7,9 @@ import asyncio
 import pytest
 
 from services.common.errors import MediaError, Reason
-from services.jobs.board import Wish
 from services.jobs.record import Status
 from services.jobs.streams import StreamOptions, open_streams
+from services.jobs.wish import Wish
 from tests.integration.jobs.conftest import QUOTA, Jobs, reason_of
 
 WISH = Wish("animate", {"film": {"prompt": "zoom in", "seconds": 6}}, "https://example.com/told", "order-7")

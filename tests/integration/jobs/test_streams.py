@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import cast
 
+import orjson
 import pytest
+from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.js.errors import NotFoundError
 
+from services.common.errors import MediaError, Reason
 from services.common.settings import ConfigurationError
-from services.jobs.streams import QUEUE, SECRETS, STATE, StreamOptions, connected, open_streams
+from services.jobs.board import Board
+from services.jobs.streams import QUEUE, SECRETS, STATE, StreamOptions, connected, open_streams, subjects_of
+from services.jobs.wish import Wish
 from tests.conftest import LogLines
 from tests.fakes.edge import free_ports
 from tests.fakes.nats import running_nats
@@ -51,11 +58,10 @@ async def test_a_server_that_comes_later_is_waited_for(tmp_path: Path, log_lines
             assert await opening == QUEUE
 
 
-async def test_a_server_that_keeps_nothing_yet_is_waited_for(tmp_path: Path) -> None:
+async def test_a_server_that_keeps_nothing_yet_is_waited_for(tmp_path: Path, log_lines: LogLines) -> None:
     async with running_nats(tmp_path, streams=False) as url:
         waiting = asyncio.create_task(open_streams(StreamOptions((url,)), "early").__aenter__())
-        async with connected(StreamOptions((url,)), "test") as client:
-            assert client.is_connected
+        await until(lambda: "it is asked again" in str(log_lines()))
         assert not waiting.done()
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
@@ -83,3 +89,49 @@ async def test_streams_that_were_removed_are_made_anew_by_whoever_starts(tmp_pat
                 await streams.jetstream.stream_info(QUEUE)
         async with open_streams(StreamOptions((url,)), "second") as streams:
             assert (await streams.jetstream.stream_info(QUEUE)).state.messages == 0
+
+
+async def test_what_a_caller_was_refused_is_not_done_when_the_server_is_back(tmp_path: Path) -> None:
+    ports = free_ports(2)
+    options = StreamOptions((f"nats://127.0.0.1:{ports[0]}",))
+    wish = Wish("animate", {"film": {"imageKey": "a.png", "prompt": "zoom in"}})
+    async with running_nats(tmp_path, ports=(ports[0], ports[1])):
+        service = open_streams(options, "service", holds_back=False)
+        streams = await service.__aenter__()
+    try:
+        await until(lambda: not streams.client.is_connected)
+        for _ in range(3):
+            with pytest.raises(MediaError) as refused:
+                await Board(streams).submit(wish, "alice")
+            assert refused.value.reason is Reason.UNAVAILABLE
+        async with running_nats(tmp_path, ports=(ports[0], ports[1])):
+            await until(lambda: streams.client.is_connected)
+            await Board(streams).submit(wish, "alice")
+            assert (await streams.jetstream.stream_info(QUEUE)).state.messages == 1
+    finally:
+        await service.__aexit__(None, None, None)
+
+
+async def test_all_subjects_are_told_however_many_a_server_tells_at_a_time(tmp_path: Path) -> None:
+    async with running_nats(tmp_path) as url, open_streams(StreamOptions((url,)), "test") as streams:
+        for number in range(5):
+            await streams.state.put(f"alice.{number}", b"{}")
+        prefix = f"$KV.{STATE}."
+
+        class Stingy:
+            """Tells two at a time."""
+
+            async def request(self, subject: str, payload: bytes, timeout: float) -> Msg:
+                asked = orjson.loads(payload)
+                answer = await streams.client.request(subject, payload, timeout=timeout)
+                told = orjson.loads(answer.data)
+                some = dict(list(told["state"]["subjects"].items())[:2]) if told["state"].get("subjects") else None
+                told["state"]["subjects"] = some
+                assert asked["subjects_filter"] == f"{prefix}>"
+                answer.data = orjson.dumps(told)
+                return answer
+
+        found = await subjects_of(cast(Client, Stingy()), f"KV_{STATE}", f"{prefix}>")
+        assert sorted(found) == [f"{prefix}alice.{number}" for number in range(5)]
+        with pytest.raises(NotFoundError):
+            await subjects_of(streams.client, "NOTHING", ">")

@@ -90,7 +90,13 @@ async def test_whoever_knows_the_end_is_told_nothing_and_waits_for_nothing(jobs:
     lease = await begun(jobs)
     await lease.write(lease.record.ended(Status.SUCCEEDED))
     assert await jobs.changes(lease.record.job_id, lease.revision) == []
-    assert await jobs.changes(lease.record.job_id, lease.revision + 1000) == []
+
+
+async def test_whoever_knows_a_change_of_another_store_is_told_the_end_all_the_same(jobs: Jobs) -> None:
+    lease = await begun(jobs)
+    await lease.write(lease.record.ended(Status.SUCCEEDED))
+    (told,) = await jobs.changes(lease.record.job_id, lease.revision + 1000)
+    assert told.record.status is Status.SUCCEEDED
 
 
 async def test_a_job_that_does_not_change_is_told_again_as_a_sign_of_life(jobs: Jobs) -> None:

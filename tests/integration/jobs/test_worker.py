@@ -22,6 +22,7 @@ AGAIN = {
     Reason.STORAGE_FAILED,
     Reason.PROVIDER_UNAVAILABLE,
     Reason.PROVIDER_BUSY,
+    Reason.PROVIDER_TIMEOUT,
     Reason.INTERNAL,
 }
 BUSY = MediaError(Reason.PROVIDER_BUSY, "The provider is at its limit.")

@@ -158,9 +158,7 @@ async def test_a_worker_goes_on_where_the_queue_was_made_anew(jobs: Jobs) -> Non
     assert (await jobs.known(job_id)).status is Status.SUCCEEDED
 
 
-async def test_what_can_not_be_written_down_is_done_again_when_the_lease_runs_out(
-    jobs: Jobs, log_lines: LogLines
-) -> None:
+async def test_a_provider_that_can_not_be_told_at_once_is_told_again(jobs: Jobs, log_lines: LogLines) -> None:
     hands = Hands()
     hands.off_failures.append(MediaError(Reason.UNAVAILABLE))
     job_id = await jobs.submit()
@@ -168,4 +166,43 @@ async def test_what_can_not_be_written_down_is_done_again_when_the_lease_runs_ou
     async with jobs.working({"animate": hands.work()}, lease_seconds=LEASE_SECONDS):
         record = await jobs.ended(job_id)
     assert (record.status, len(hands.off), hands.taken) == (Status.CANCELLED, 2, [])
-    assert "a job is left to be taken again" in {line["event"] for line in log_lines()}
+    assert "a job could not be called off" in {line["event"] for line in log_lines()}
+
+
+@pytest.mark.parametrize(
+    ("reason", "asked"), [(Reason.NOT_FOUND, 1), (Reason.PROVIDER_UNAVAILABLE, 3)], ids=["never", "not for now"]
+)
+async def test_a_job_that_nobody_wants_ends_though_its_provider_can_not_be_told(
+    jobs: Jobs, reason: Reason, asked: int
+) -> None:
+    hands = Hands()
+    hands.off_failures.extend([MediaError(reason)] * 10)
+    job_id = await jobs.submit()
+    await jobs.board.cancel(job_id, jobs.owner)
+    async with jobs.working({"animate": hands.work(failures=3)}):
+        record = await jobs.ended(job_id)
+        await jobs.until_queued(0)
+    assert (record.status, len(hands.off)) == (Status.CANCELLED, asked)
+
+
+async def test_a_provider_that_is_waited_for_in_vain_is_told_that_nobody_waits_any_more(jobs: Jobs) -> None:
+    hands = Hands()
+    hands.always = MediaError(Reason.PROVIDER_TIMEOUT)
+    async with jobs.working({"animate": hands.work()}):
+        record = await jobs.ended(await jobs.submit())
+    assert record.failure is not None
+    assert (record.status, record.failure.reason) == (Status.FAILED, "PROVIDER_TIMEOUT")
+    assert (len(hands.taken), len(hands.off)) == (3, 1)
+
+
+async def test_jobs_of_a_kind_that_has_places_of_its_own_keep_none_from_others(jobs: Jobs) -> None:
+    stuck, hands = Hands(), Hands()
+    stuck.gate = asyncio.Event()
+    work = {"webhook": stuck.work(own_places=2), "animate": hands.work()}
+    async with jobs.working(work, slots=1):
+        for _ in range(3):
+            await jobs.submit("webhook", spec={})
+        await until(lambda: len(stuck.taken) == 2)
+        await jobs.ended(await jobs.submit())
+        stuck.gate.set()
+    assert stuck.most_at_once == 2

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import grpc
 import pytest
+from media.tts.v1 import tts_pb2, tts_pb2_grpc
 
 from services.common.channel import call_metadata, open_stream
 from services.common.errors import MediaError, Reason
@@ -107,18 +109,15 @@ class Unsteady:
         self._reason = reason
 
     async def unary(self, request: Request, context: Context) -> Response:
-        await self._begin(context)
+        await self.begin(context)
         return Response(value=b"answer")
-
-    async def stream(self, request: Request, context: Context) -> AsyncIterator[Response]:
-        await self._begin(context)
-        yield Response(value=b"answer")
 
     async def fails_late(self, request: Request, context: Context) -> AsyncIterator[Response]:
         yield Response(value=b"answer")
-        await self._begin(context)
+        await self.begin(context)
 
-    async def _begin(self, context: Context) -> None:
+    async def begin(self, context: Context) -> None:
+        """Counts a call, and fails it while there are failures left."""
         self.calls += 1
         if self.calls > self._failures:
             return
@@ -127,21 +126,54 @@ class Unsteady:
         await context.abort(grpc.StatusCode.UNAVAILABLE, "stopping")
 
 
-@pytest.mark.parametrize("kind", [UNARY, SERVER_STREAM])
-async def test_a_service_that_was_unavailable_is_asked_once_more(kind: str) -> None:
-    unsteady = Unsteady(failures=1)
-    async with served(probe({UNARY: unsteady.unary, SERVER_STREAM: unsteady.stream})) as probed:
-        assert await Call().run(probed.channel, kind) == [b"answer"]
+class UnsteadySpeech(tts_pb2_grpc.TextToSpeechServiceServicer):
+    """The speech service, as a server that stops answers."""
+
+    def __init__(self, failures: int) -> None:
+        self.unsteady = Unsteady(failures)
+
+    async def GetVoice(self, request: tts_pb2.GetVoiceRequest, context: Context) -> tts_pb2.GetVoiceResponse:  # noqa: N802 - the contract's name
+        await self.unsteady.begin(context)
+        return tts_pb2.GetVoiceResponse()
+
+    async def Synthesize(self, request: tts_pb2.SynthesizeRequest, context: Context) -> tts_pb2.SynthesizeResponse:  # noqa: N802 - the contract's name
+        await self.unsteady.begin(context)
+        return tts_pb2.SynthesizeResponse()
+
+
+@asynccontextmanager
+async def speaking(failures: int) -> AsyncIterator[tuple[tts_pb2_grpc.TextToSpeechServiceAsyncStub, Unsteady]]:
+    """Yields the stub of a speech service that is away for a number of calls, and what counts them."""
+    speech = UnsteadySpeech(failures)  # type: ignore[abstract] # nothing else is asked
+
+    def register(server: grpc.aio.Server) -> list[str]:
+        tts_pb2_grpc.add_TextToSpeechServiceServicer_to_server(speech, server)
+        return []
+
+    async with served(register) as running:
+        stub: tts_pb2_grpc.TextToSpeechServiceAsyncStub = tts_pb2_grpc.TextToSpeechServiceStub(running.channel)
+        yield stub, speech.unsteady
+
+
+async def test_what_may_be_done_twice_is_asked_once_more() -> None:
+    async with speaking(failures=1) as (stub, unsteady):
+        await stub.GetVoice(tts_pb2.GetVoiceRequest(voice="Aria"))
     assert unsteady.calls == 2
 
 
 async def test_a_service_that_stays_unavailable_is_asked_twice_and_no_more() -> None:
-    unsteady = Unsteady(failures=9)
-    async with served(probe({UNARY: unsteady.unary})) as probed:
+    async with speaking(failures=9) as (stub, unsteady):
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await Call().run(probed.channel, UNARY)
+            await stub.GetVoice(tts_pb2.GetVoiceRequest(voice="Aria"))
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
     assert unsteady.calls == 2
+
+
+async def test_what_costs_money_is_asked_once_because_it_may_have_been_done() -> None:
+    async with speaking(failures=1) as (stub, unsteady):
+        with pytest.raises(grpc.aio.AioRpcError):
+            await stub.Synthesize(tts_pb2.SynthesizeRequest(text="Hello."))
+    assert unsteady.calls == 1
 
 
 async def test_a_stream_that_has_begun_is_never_asked_for_again() -> None:

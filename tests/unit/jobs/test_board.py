@@ -9,10 +9,11 @@ from media.jobs.v1 import jobs_pb2
 
 from services.common.errors import MediaError, Reason
 from services.common.validation import validate
-from services.jobs.board import Board, Selection, webhook_request_id
+from services.jobs.board import Board, webhook_request_id
 from services.jobs.ids import owner_token, request_token
 from services.jobs.kind import Work
 from services.jobs.lease import Lease, Result
+from services.jobs.wish import Selection
 from services.jobs.worker import Worker, WorkerOptions
 from tests.unit.jobs.rig import JOB_ID, Buckets
 

@@ -13,13 +13,14 @@ from prometheus_client import CollectorRegistry
 
 from services.common.errors import MediaError, Reason
 from services.common.storage import ObjectStore
-from services.jobs.board import Board, Selection, Wish
+from services.jobs.board import Board
 from services.jobs.metrics import JobMetrics
 from services.jobs.record import Record, Status
 from services.jobs.services import Services
 from services.jobs.streams import CANCELS, QUEUE, REQUESTS, RUN, STATE, StreamOptions, Streams, open_streams
 from services.jobs.upkeep.disposal import Disposal
 from services.jobs.upkeep.round import SETTLED_SECONDS, SILENT_SECONDS, Round, RoundOptions
+from services.jobs.wish import Selection, Wish
 from tests.fakes.nats import running_nats
 from tests.fakes.object_store import FakeObjectStore
 from tests.fakes.shelves import FakeShelves, running_shelves
@@ -205,3 +206,13 @@ async def test_drafts_of_objects_are_looked_for_in_each_round(house: House) -> N
     house.store = Store()
     await house.round(0)
     assert tidied == [SETTLED_SECONDS]
+
+
+async def test_a_record_that_can_not_be_read_stops_neither_a_round_nor_a_list(house: House) -> None:
+    job_id = await house.job(Status.SUCCEEDED)
+    await house.streams.state.put(Board.key("alice", "f" * 32), b'{"status": "paused"}')
+    found, _ = await house.board.page("alice", Selection(), 10, "")
+    assert [known.record.job_id for known in found] == [job_id]
+    await house.round(RETENTION_SECONDS + 60)
+    assert await house.record(job_id) is None
+    assert house.registry.get_sample_value("media_jobs_upkeep_total", {"action": "failed"}) == 1

@@ -92,11 +92,16 @@ async def test_the_newest_one_does_not_end(clocks: Clocks, secrets: Secrets) -> 
     assert await secrets.of("alice") == [second]
 
 
-async def test_only_the_one_before_signs_along(secrets: Secrets) -> None:
-    await secrets.of("alice")
+async def test_whoever_asks_again_because_no_answer_came_keeps_the_secret_that_receivers_know(secrets: Secrets) -> None:
+    (first,) = await secrets.of("alice")
     second = await secrets.rotate("alice")
     third = await secrets.rotate("alice")
-    assert await secrets.of("alice") == [third, second]
+    assert await secrets.of("alice") == [third, second, first]
+
+
+async def test_no_more_than_four_earlier_secrets_sign_along(secrets: Secrets) -> None:
+    made = [await secrets.rotate("alice") for _ in range(7)]
+    assert await secrets.of("alice") == made[:-6:-1]
 
 
 async def test_one_owners_change_is_not_anothers(secrets: Secrets) -> None:
