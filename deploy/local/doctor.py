@@ -15,7 +15,7 @@ from yarl import URL
 
 from deploy.local.ports import EDGE, choose
 from deploy.local.processes import SUITE, ports_of
-from deploy.nats.__main__ import server as nats_server
+from deploy.nats.server import server as nats_server
 from gateway.settings import GatewaySettings
 from services.common.errors import MediaError
 from services.common.findings import Finding, Level, ok, problem, warning

@@ -29,6 +29,8 @@ def prepare(folder: Path, setting: str = "MEDIA_RUN_DIR") -> Path:
         raise ConfigurationError(
             f"{setting}: can not use {folder} ({os.strerror(error.errno or 0)}). Set it to a folder of your own."
         ) from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ConfigurationError(f"{setting}: can not write to {folder}. Set it to a folder of your own.")
     return folder.resolve()
 
 

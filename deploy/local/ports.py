@@ -82,11 +82,19 @@ def holder(port: int) -> str:
         try:
             if str(descriptor.readlink()) in inodes:
                 process = descriptor.parents[1]
-                return f"{(process / 'comm').read_text().strip()} (process {process.name})"
+                return f"{_program(process)} (process {process.name})"
         except OSError:
             # It ended meanwhile, or belongs to somebody else.
             continue
     return ""
+
+
+def _program(process: Path) -> str:
+    """Returns what people call a process: the module of a Python, else the name of its file."""
+    command = (process / "cmdline").read_text().replace("\0", " ").split()
+    if "-m" in command[:-1]:
+        return command[command.index("-m") + 1]
+    return Path(command[0]).name if command else (process / "comm").read_text().strip()
 
 
 def _settings_of(ports: Sequence[Port]) -> type[Settings]:

@@ -50,6 +50,7 @@ _MESSAGE_BYTES = 1 << 20
 _PID_BYTES = 8
 _GO = b"+"
 _CLOSED = -1
+_STANDARD_ERROR = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +182,7 @@ def conceived(imported: Sequence[str] = IMPORTED) -> Iterator[Zygote | None]:
     if sys.platform != "linux" or threading.active_count() > 1:
         yield None
         return
+    _occupy_standard_descriptors()
     ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     _subreaper(wanted=True)
     _freeze()
@@ -196,6 +198,13 @@ def conceived(imported: Sequence[str] = IMPORTED) -> Iterator[Zygote | None]:
         zygote.end()
 
 
+def _occupy_standard_descriptors() -> None:
+    """Leaves none of 0, 1 and 2 free: what got such a number would be overwritten when a copy redirects them."""
+    while (spare := os.open(os.devnull, os.O_RDWR)) <= _STANDARD_ERROR:
+        pass
+    os.close(spare)
+
+
 def _serve(wire: socket.socket, imported: Sequence[str]) -> Order:
     """Imports, and forks a copy for each order; returns in the copies alone."""
     setproctitle.setproctitle("python -m deploy.local zygote")
@@ -205,7 +214,10 @@ def _serve(wire: socket.socket, imported: Sequence[str]) -> Order:
         importlib.import_module(module)
     _freeze()
     while True:
-        message, descriptors, _, _ = socket.recv_fds(wire, _MESSAGE_BYTES, 2)
+        try:
+            message, descriptors, _, _ = socket.recv_fds(wire, _MESSAGE_BYTES, 2)
+        except ConnectionResetError:
+            message, descriptors = b"", []
         if not message:
             os._exit(0)
         pid = _forked_twice()
@@ -253,6 +265,7 @@ def _redirect(output: int) -> None:
 def _become(order: Order) -> NoReturn:
     """Runs a module as `python -m` would, in a process that has nothing but memory of the one before."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    _open_standard_streams()
     os.environ.clear()
     os.environ.update(order.environment)
     os.chdir(order.folder)
@@ -260,6 +273,13 @@ def _become(order: Order) -> NoReturn:
     setproctitle.setproctitle(" ".join((sys.executable, "-m", order.module, *order.arguments)))
     runpy.run_module(order.module, run_name="__main__", alter_sys=True)
     sys.exit(0)
+
+
+def _open_standard_streams() -> None:
+    """Gives the process those streams that the supervisor was started without."""
+    for descriptor, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(descriptor, mode, closefd=False))
 
 
 def _freeze() -> None:

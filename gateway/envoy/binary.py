@@ -17,8 +17,9 @@ from gateway.envoy.settings import EdgeSettings
 from services.common.settings import ConfigurationError
 
 _VALIDATE_SECONDS = 30.0
-# At its own `info` Envoy describes itself at length; requests are in the access log at any level.
-_LOG_LEVELS = {"DEBUG": "debug", "INFO": "warning", "WARNING": "warning", "ERROR": "error"}
+# At its own `info` Envoy describes itself at length, and at `debug` it writes down tokens and keys; requests are in the
+# access log at any level.
+_LOG_LEVELS = {"DEBUG": "warning", "INFO": "warning", "WARNING": "warning", "ERROR": "error"}
 
 
 def locate(settings: EdgeSettings) -> Path:

@@ -31,7 +31,12 @@ async def main(settings: JobsSettings) -> None:
         )
         tts = await stack.enter_async_context(open_channel(settings.tts_address))
         servicer = JobServicer(
-            Board(streams), store, Services.over(tts, tts, tts), Secrets(streams), settings.max_characters
+            Board(streams),
+            store,
+            Services.over(tts, tts, tts),
+            Secrets(streams),
+            settings.max_characters,
+            settings.fetch_options.allowed,
         )
 
         def register(server: grpc.aio.Server) -> list[str]:

@@ -56,6 +56,13 @@ def wish_of(request: jobs_pb2.CreateJobRequest, max_characters: int) -> Wish:
     return Wish(kind, MessageToDict(getattr(request, kind)), request.webhook_url, request.request_id)
 
 
+def addresses_of(request: jobs_pb2.CreateJobRequest) -> list[tuple[str, str]]:
+    """Returns the addresses in a request, each with its field: those of pictures, and the webhook's."""
+    films = {"animate.film": request.animate.film, "talking_video.film": request.talking_video.film}
+    found = [(film.image_url, f"{field}.image_url") for field, film in films.items()]
+    return [(url, field) for url, field in (*found, (request.webhook_url, "webhook_url")) if url]
+
+
 def selection_of(request: jobs_pb2.ListJobsRequest) -> Selection:
     """Returns which jobs are listed."""
     kind = next((name for name, value in KINDS.items() if value == request.kind), "")

@@ -10,10 +10,12 @@ from media.tts.v1 import tts_pb2
 
 from services.common.caller import principal_of
 from services.common.errors import MediaError
+from services.common.fetch.addresses import Allowed
+from services.common.fetch.urls import target_of
 from services.common.log import logger
 from services.common.storage import ObjectStore
 from services.jobs.board import Board
-from services.jobs.reading import selection_of, wish_of
+from services.jobs.reading import addresses_of, selection_of, wish_of
 from services.jobs.services import Services, answered, in_the_name_of
 from services.jobs.streams import answering
 from services.jobs.webhooks.secrets import Secrets
@@ -40,16 +42,24 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
         services: Knows when each character of a job's speech is heard.
         secrets: What webhooks are signed with.
         max_characters: Longest text that a job speaks.
+        allowed: Private places that addresses may name.
     """
 
     def __init__(
-        self, board: Board, store: ObjectStore, services: Services, secrets: Secrets, max_characters: int
+        self,
+        board: Board,
+        store: ObjectStore,
+        services: Services,
+        secrets: Secrets,
+        max_characters: int,
+        allowed: Allowed,
     ) -> None:
         self._board = board
         self._store = store
         self._services = services
         self._secrets = secrets
         self._max_characters = max_characters
+        self._allowed = allowed
 
     async def CreateJob(self, request: jobs_pb2.CreateJobRequest, context: Context) -> jobs_pb2.CreateJobResponse:
         """Accepts a job."""
@@ -112,6 +122,10 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
             return jobs_pb2.RotateWebhookSecretResponse(secret=await self._secrets.rotate(principal_of(context)))
 
     async def _created(self, request: jobs_pb2.CreateJobRequest, principal: str) -> jobs_pb2.Job:
+        for url, field in addresses_of(request):
+            # A link of the suite's own leads to the store, and not through the network.
+            if self._store.key_behind(url) is None:
+                target_of(url, field, self._allowed)
         return await self._told(await self._board.submit(wish_of(request, self._max_characters), principal))
 
     async def _told(self, known: Known) -> jobs_pb2.Job:

@@ -15,7 +15,7 @@ class QueueSettings(StorageSettings, FetchSettings):
 
     nats_url: str = Field(
         "nats://127.0.0.1:4222",
-        min_length=1,
+        pattern="^[ ,]*(nats|tls)://[^,/?# ]+([ ,]+(nats|tls)://[^,/?# ]+)*[ ,]*$",
         validation_alias="NATS_URL",
         description="NATS servers with JetStream that keep jobs, with commas between them.",
     )
@@ -36,7 +36,10 @@ class QueueSettings(StorageSettings, FetchSettings):
         30.0, gt=0, validation_alias="JOBS_RETENTION_DAYS", description="How long a job is known after its last change."
     )
     speech_format: str = Field(
-        "mp3_44100_64", validation_alias="TTS_OUTPUT_FORMAT", description="Format of the speech that jobs make."
+        "mp3_44100_64",
+        pattern="^(mp3_(22050_32|24000_48|44100_(32|64|96|128|192))|wav_(8000|16000|22050|24000|32000|44100|48000))$",
+        validation_alias="TTS_OUTPUT_FORMAT",
+        description="Format of the speech that jobs make, such as mp3_44100_64 or wav_44100: films take no others.",
     )
     max_characters: int = Field(
         600, ge=1, validation_alias="TTS_MAX_CHARS", description="Longest text that a job speaks, in code points."

@@ -126,6 +126,8 @@ async def connected(
             pending_size=DEFAULT_PENDING_SIZE if holds_back else 0,
             error_cb=_teller(servers),
         )
+    except FileNotFoundError:
+        raise ConfigurationError("NATS_CREDENTIALS must name a file with credentials; there is none") from None
     except (nats.errors.Error, OSError, TimeoutError, ValueError):
         raise ConfigurationError(f"NATS_URL must lead to a server that lets us in; {servers} does not answer") from None
     try:

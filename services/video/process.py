@@ -136,6 +136,7 @@ def replicate_settings(settings: VideoSettings) -> ReplicateSettings:
         default_model=settings.replicate_model,
         allowed_models=settings.allowed_models,
         wait_seconds=settings.replicate_wait_seconds,
+        answer_seconds=settings.replicate_answer_seconds,
         timeout_seconds=settings.replicate_timeout_seconds,
         max_film_bytes=settings.max_input_bytes,
         webhook_url=settings.webhook_url,

@@ -142,6 +142,12 @@ class VideoSettings(StorageSettings, FetchSettings):
         validation_alias="REPLICATE_WAIT_SECONDS",
         description="How long Replicate may hold back its first answer for the film. 0: not at all.",
     )
+    replicate_answer_seconds: float = Field(
+        30.0,
+        gt=0,
+        validation_alias="REPLICATE_ANSWER_SECONDS",
+        description="Longest that Replicate may take to answer one request.",
+    )
     replicate_timeout_seconds: float = Field(
         1800.0,
         gt=0,

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from deploy.local.readiness import check_for
-from deploy.nats.__main__ import configured, server
+from deploy.nats.server import configured, server
 from deploy.nats.settings import NatsSettings
 from tests.fakes.edge import free_ports
 from tests.fakes.waiting import eventually

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.readiness import check_for
-from deploy.nats.__main__ import server
+from deploy.nats.server import server
 from services.common.errors import MediaError, Reason
 from services.jobs.board import Board
 from services.jobs.record import Status

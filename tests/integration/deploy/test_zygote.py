@@ -68,6 +68,16 @@ async def test_nothing_is_left_of_the_zygote_and_its_copies(wish: str) -> None:
 
 
 @on_linux
+async def test_a_supervisor_without_standard_input_starts_copies_all_the_same() -> None:
+    command = f"exec {sys.executable} -m tests.fakes.zygote_host exits <&-"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = await asyncio.create_subprocess_shell(command, stdout=asyncio.subprocess.PIPE, env=environment)
+    async with asyncio.timeout(30):
+        told, _ = await process.communicate()
+    assert json.loads(told)["code"] == 3
+
+
+@on_linux
 async def test_a_copy_that_nobody_lets_go_ends_without_a_word() -> None:
     told = await hosted("is not let go")
     assert (told["code"], told["lines"]) == (0, [])

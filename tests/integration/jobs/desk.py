@@ -13,6 +13,7 @@ from media.jobs.v1 import jobs_pb2, jobs_pb2_grpc
 
 from services.common.channel import call_metadata
 from services.common.errors import MediaError
+from services.common.fetch.addresses import Allowed
 from services.common.status import from_rpc_error
 from services.jobs.lease import Lease
 from services.jobs.service import SERVICE_NAME, JobServicer
@@ -69,7 +70,9 @@ async def open_desk(jobs: Jobs) -> AsyncIterator[Desk]:
     """Runs the service over jobs."""
     fake = FakeServices()
     async with serving(fake) as services:
-        servicer = JobServicer(jobs.board, FakeObjectStore(), services, Secrets(jobs.streams), MAX_CHARACTERS)
+        servicer = JobServicer(
+            jobs.board, FakeObjectStore(), services, Secrets(jobs.streams), MAX_CHARACTERS, Allowed()
+        )
 
         def register(server: grpc.aio.Server) -> list[str]:
             jobs_pb2_grpc.add_JobServiceServicer_to_server(servicer, server)

@@ -58,6 +58,12 @@ async def test_one_job_too_many_is_refused_and_told_when_to_come_back(desk: Desk
     assert (refused.retry_after_seconds or 0) > 0
 
 
+def linked(url: str) -> jobs_pb2.CreateJobRequest:
+    """Asks for a film of a picture at an address."""
+    film = jobs_pb2.FilmSpec(image_url=url, prompt="zoom in")
+    return jobs_pb2.CreateJobRequest(animate=jobs_pb2.AnimateSpec(film=film))
+
+
 @pytest.mark.parametrize(
     ("request_", "reason", "field"),
     [
@@ -65,6 +71,12 @@ async def test_one_job_too_many_is_refused_and_told_when_to_come_back(desk: Desk
         (jobs_pb2.CreateJobRequest(animate=jobs_pb2.AnimateSpec()), Reason.VALIDATION_ERROR, "animate.film"),
         (animate(request_id="no name"), Reason.VALIDATION_ERROR, "request_id"),
         (animate(webhook_url="nowhere"), Reason.VALIDATION_ERROR, "webhook_url"),
+        (animate(webhook_url="http://10.0.0.1/told"), Reason.URL_FORBIDDEN, "webhook_url"),
+        (animate(webhook_url="https://name:word@example.com/told"), Reason.URL_FORBIDDEN, "webhook_url"),
+        (linked("x"), Reason.VALIDATION_ERROR, "animate.film.image_url"),
+        (linked("ftp://example.com/a.png"), Reason.VALIDATION_ERROR, "animate.film.image_url"),
+        (linked("http://169.254.169.254/a.png"), Reason.URL_FORBIDDEN, "animate.film.image_url"),
+        (linked("https://example.com:22/a.png"), Reason.URL_FORBIDDEN, "animate.film.image_url"),
         (
             jobs_pb2.CreateJobRequest(
                 talking_video=jobs_pb2.TalkingVideoSpec(film=FILM, narration=jobs_pb2.NarrationSpec(text=" "))

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import pytest
 import yaml
 
-from deploy.nats.__main__ import server
+from deploy.nats.server import server
 from gateway.envoy.settings import EdgeSettings
 from gateway.envoy.table import TABLE
 from gateway.settings import GatewaySettings

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.nats.__main__ import PROGRAM, configured, server
+from deploy.nats.server import PROGRAM, configured, server
 from deploy.nats.settings import NatsSettings
 from services.common.settings import EXIT_CONFIGURATION, ConfigurationError
 

@@ -1,0 +1,42 @@
+"""The NATS server of one machine: where its program is, and what it is told."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import sysconfig
+from pathlib import Path
+
+from deploy.nats.settings import NatsSettings
+from services.common.settings import ConfigurationError
+
+PROGRAM = "nats-server"
+# Every write is on the disk before it is acknowledged: by default the server waits for up to two minutes.
+_CONFIGURATION = """\
+server_name: media
+listen: "127.0.0.1:{port}"
+http: "127.0.0.1:{monitor_port}"
+jetstream {{
+  store_dir: "{store_dir}"
+  sync_interval: always
+  max_memory_store: 64MB
+}}
+"""
+
+
+def configured(settings: NatsSettings, folder: Path) -> str:
+    """Returns the server's configuration."""
+    return _CONFIGURATION.format(port=settings.port, monitor_port=settings.monitor_port, store_dir=folder)
+
+
+def server() -> str:
+    """Returns where the program is: beside this Python, where its wheel puts it, or on PATH.
+
+    Raises:
+        ConfigurationError: It is nowhere.
+    """
+    beside = Path(sysconfig.get_path("scripts")) / PROGRAM
+    found = str(beside) if beside.exists() else shutil.which(PROGRAM)
+    if found is None:
+        raise ConfigurationError(f"NATS_URL must be set: there is no {PROGRAM} beside {Path(sys.executable).name}")
+    return found
