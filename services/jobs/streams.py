@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import nats
 import nats.errors
@@ -49,6 +50,7 @@ _TIMEOUT_SECONDS = 3.0
 _RECONNECT_SECONDS = 0.3
 RETRY_SECONDS = 2.0
 """When a caller may ask again."""
+_MARKS_OF_CREDENTIALS = ("BEGIN NATS USER JWT", "BEGIN USER NKEY SEED")
 _TOLD_SECONDS = 5.0
 """Trouble with the connection is logged no more often."""
 
@@ -114,6 +116,8 @@ async def connected(
         ConfigurationError: The server is too old; or, of an impatient one, is not there or does not let us in.
     """
     servers = _names(options)
+    if options.credentials:
+        await asyncio.to_thread(_check_credentials, Path(options.credentials))
     try:
         client = await nats.connect(
             servers=list(options.servers),
@@ -126,8 +130,6 @@ async def connected(
             pending_size=DEFAULT_PENDING_SIZE if holds_back else 0,
             error_cb=_teller(servers),
         )
-    except FileNotFoundError:
-        raise ConfigurationError("NATS_CREDENTIALS must name a file with credentials; there is none") from None
     except (nats.errors.Error, OSError, TimeoutError, ValueError):
         raise ConfigurationError(f"NATS_URL must lead to a server that lets us in; {servers} does not answer") from None
     try:
@@ -268,6 +270,16 @@ async def _stream(jetstream: JetStreamContext, config: api.StreamConfig) -> None
         await jetstream.add_stream(config)
     except BadRequestError:
         await jetstream.update_stream(config)
+
+
+def _check_credentials(file: Path) -> None:
+    """Refuses what the library would fail on, without a word that helps."""
+    try:
+        is_one = all(mark in file.read_text() for mark in _MARKS_OF_CREDENTIALS)
+    except (OSError, UnicodeDecodeError):
+        is_one = False
+    if not is_one:
+        raise ConfigurationError("NATS_CREDENTIALS must name a file with the credentials of a user, which can be read")
 
 
 def _names(options: StreamOptions) -> str:

@@ -14,23 +14,26 @@ from tests.fakes.edge import free_ports
 from tests.fakes.waiting import eventually
 
 _READY_SECONDS = 20.0
+_ONE_USER = 'authorization {users: [{nkey: "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4"}]}'
 
 
 @asynccontextmanager
 async def running_nats(
-    folder: Path, *, streams: bool = True, ports: tuple[int, int] | None = None
+    folder: Path, *, streams: bool = True, users: bool = False, ports: tuple[int, int] | None = None
 ) -> AsyncIterator[str]:
     """Runs the server until the context is left; yields its address.
 
     Args:
         folder: Where its configuration and what it keeps go.
         streams: Whether it keeps anything.
+        users: Whether it lets in only a user with a key, which nobody has.
         ports: Where it and its monitoring page listen; None for free ones.
     """
     port, monitor_port = ports or free_ports(2)
     text = configured(NatsSettings(_env_file=None, NATS_PORT=port, NATS_MONITOR_PORT=monitor_port), folder)
     configuration = folder / "nats.conf"
-    configuration.write_text(text if streams else text[: text.index("jetstream")])
+    text = text if streams else text[: text.index("jetstream")]
+    configuration.write_text(f"{text}{_ONE_USER if users else ''}")
     nowhere = asyncio.subprocess.DEVNULL
     process = await asyncio.create_subprocess_exec(server(), "-c", str(configuration), stdout=nowhere, stderr=nowhere)
     try:

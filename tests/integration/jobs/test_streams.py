@@ -135,3 +135,14 @@ async def test_all_subjects_are_told_however_many_a_server_tells_at_a_time(tmp_p
         assert sorted(found) == [f"{prefix}alice.{number}" for number in range(5)]
         with pytest.raises(NotFoundError):
             await subjects_of(streams.client, "NOTHING", ">")
+
+
+@pytest.mark.parametrize("content", [None, "no credentials"])
+async def test_credentials_that_are_none_are_told_by_their_variable(tmp_path: Path, content: str | None) -> None:
+    file = tmp_path / "user.creds"
+    if content is not None:
+        file.write_text(content)
+    async with running_nats(tmp_path, users=True) as url:
+        with pytest.raises(ConfigurationError, match="NATS_CREDENTIALS"):
+            async with connected(StreamOptions((url,), str(file)), "test", patient=False):
+                pass

@@ -130,3 +130,9 @@ def test_every_command_explains_itself(arguments: list[str], capsys: pytest.Capt
         main(arguments)
     assert caught.value.code == 0
     assert "python -m gateway.envoy" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("level", ["DEBUG", "INFO", "WARNING", "ERROR"])
+def test_envoy_is_never_as_talkative_as_to_write_down_tokens(tmp_path: Path, level: str) -> None:
+    words = binary.command(edge_settings(tmp_path, log_level=level), 3)
+    assert words[words.index("--log-level") + 1] in ("warning", "error")

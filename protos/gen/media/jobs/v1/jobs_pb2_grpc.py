@@ -95,7 +95,7 @@ class JobServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def BatchCreateJobs(self, request, context):
-        """Accepts several jobs, each by itself: one that is refused does not stop the others.
+        """Accepts several jobs, each by itself: one that is refused does not stop the others. Only a request that breaks this contract refuses all.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,7 +40,7 @@ class JobServiceStub:
     CreateJob: _grpc.UnaryUnaryMultiCallable[_jobs_pb2.CreateJobRequest, _jobs_pb2.CreateJobResponse]
     """Accepts a job. The same `request_id` again returns the same job."""
     BatchCreateJobs: _grpc.UnaryUnaryMultiCallable[_jobs_pb2.BatchCreateJobsRequest, _jobs_pb2.BatchCreateJobsResponse]
-    """Accepts several jobs, each by itself: one that is refused does not stop the others."""
+    """Accepts several jobs, each by itself: one that is refused does not stop the others. Only a request that breaks this contract refuses all."""
     GetJob: _grpc.UnaryUnaryMultiCallable[_jobs_pb2.GetJobRequest, _jobs_pb2.GetJobResponse]
     """Tells what is known of a job of the caller's own."""
     ListJobs: _grpc.UnaryUnaryMultiCallable[_jobs_pb2.ListJobsRequest, _jobs_pb2.ListJobsResponse]
@@ -66,7 +66,7 @@ class JobServiceAsyncStub(JobServiceStub):
     CreateJob: _aio.UnaryUnaryMultiCallable[_jobs_pb2.CreateJobRequest, _jobs_pb2.CreateJobResponse]  # type: ignore[assignment]
     """Accepts a job. The same `request_id` again returns the same job."""
     BatchCreateJobs: _aio.UnaryUnaryMultiCallable[_jobs_pb2.BatchCreateJobsRequest, _jobs_pb2.BatchCreateJobsResponse]  # type: ignore[assignment]
-    """Accepts several jobs, each by itself: one that is refused does not stop the others."""
+    """Accepts several jobs, each by itself: one that is refused does not stop the others. Only a request that breaks this contract refuses all."""
     GetJob: _aio.UnaryUnaryMultiCallable[_jobs_pb2.GetJobRequest, _jobs_pb2.GetJobResponse]  # type: ignore[assignment]
     """Tells what is known of a job of the caller's own."""
     ListJobs: _aio.UnaryUnaryMultiCallable[_jobs_pb2.ListJobsRequest, _jobs_pb2.ListJobsResponse]  # type: ignore[assignment]
@@ -101,7 +101,7 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _jobs_pb2.BatchCreateJobsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_jobs_pb2.BatchCreateJobsResponse, _abc.Awaitable[_jobs_pb2.BatchCreateJobsResponse]]:
-        """Accepts several jobs, each by itself: one that is refused does not stop the others."""
+        """Accepts several jobs, each by itself: one that is refused does not stop the others. Only a request that breaks this contract refuses all."""
 
     @_abc_1.abstractmethod
     def GetJob(
