@@ -22,7 +22,7 @@ from services.jobs.streams import StreamOptions, open_streams
 from services.jobs.wish import Wish
 from tests.fakes.drawing import picture
 from tests.fakes.media import film
-from tests.fakes.replicate import API_TOKEN, running_replicate
+from tests.fakes.replicate import API_TOKEN, Run, running_replicate
 from tests.fakes.waiting import eventually
 from tests.faults.fleet import Fleet
 from tests.faults.nursery import open_nursery
@@ -68,6 +68,8 @@ async def chaos(folder: Path, count: int, pause_seconds: float, seed: int) -> Ou
     async with AsyncExitStack() as stack:
         replicate = await stack.enter_async_context(running_replicate())
         replicate.film = film(folder, 1.0, size="160x120").read_bytes()
+        # Long enough to be killed in the middle of.
+        replicate.runs.extend([Run(statuses=(*("processing",) * 4, "succeeded"))] * count)
         async with open_object_store(StorageSettings(storage="local", storage_dir=folder / "objects")) as store:
             await store.put(_PICTURE, picture(Size(160, 120)), ObjectSpec("image/png", {"owner": _OWNER}))
         fleet = Fleet(

@@ -11,7 +11,7 @@ from tests.faults.chaos import chaos
 
 @pytest.mark.timeout(180)
 async def test_every_job_ends_well_and_is_paid_for_once(tmp_path: Path) -> None:
-    outcome = await chaos(tmp_path, count=60, pause_seconds=0.5, seed=7)
+    outcome = await chaos(tmp_path, count=30, pause_seconds=0.5, seed=7)
     assert outcome.kills > 2
-    assert outcome.statuses == {"succeeded": 60}
-    assert outcome.created == 60
+    assert outcome.statuses == {"succeeded": 30}
+    assert outcome.created == 30
