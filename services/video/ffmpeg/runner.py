@@ -207,3 +207,5 @@ async def _gone(process: Process) -> None:
             for stream in (process.stdout, process.stderr):
                 while stream is not None and await stream.read(_CHUNK_BYTES):
                     pass
+    # By itself it would close a turn of the loop later, which may not come: asyncio has no public name for this.
+    process._transport.close()  # type: ignore[attr-defined]
