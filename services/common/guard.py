@@ -63,12 +63,21 @@ class Guard(grpc.aio.ServerInterceptor):
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._running = 0
+        self._calls: set[asyncio.Task[Any]] = set()
         self._wrapped: dict[str, Handler] = {}
 
     @property
     def running(self) -> int:
         """How many calls are being served."""
         return self._running
+
+    async def settled(self, within_seconds: float) -> None:
+        """Returns when every call has cleaned up and is logged, or when the time is over.
+
+        A server that has stopped has ended its calls, not their handlers: those go on to their last line.
+        """
+        if self._calls:
+            await asyncio.wait(self._calls, timeout=within_seconds)
 
     async def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
@@ -134,6 +143,7 @@ class Guard(grpc.aio.ServerInterceptor):
     @asynccontextmanager
     async def _call(self, method: str, context: Context) -> AsyncIterator[None]:
         started = time.monotonic()
+        self._keep(asyncio.current_task())
         outcome = "OK"
         request_id = _request_id_of(context)
         with bound_request_id(request_id):
@@ -163,6 +173,11 @@ class Guard(grpc.aio.ServerInterceptor):
             finally:
                 level = log.debug if outcome == "OK" else log.info
                 level("rpc", method=method, outcome=outcome, seconds=round(time.monotonic() - started, 4))
+
+    def _keep(self, call: asyncio.Task[Any] | None) -> None:
+        if call is not None:
+            self._calls.add(call)
+            call.add_done_callback(self._calls.discard)
 
     def _refuse_if_full(self) -> None:
         if self._running >= self._limits.concurrent_rpcs:

@@ -19,6 +19,8 @@ from services.common.settings import ConfigurationError
 
 log = logger(__name__)
 
+_SETTLE_SECONDS = 5.0
+
 Register = Callable[[grpc.aio.Server], Sequence[str]]
 """Adds servicers to a server and returns the full names of their services."""
 
@@ -97,6 +99,7 @@ async def running_server(
         yield RunningServer(server, health, port, guard, options)
     finally:
         await server.stop(0)
+        await guard.settled(_SETTLE_SECONDS)
 
 
 async def serve(register: Register, options: ServerOptions) -> None:

@@ -192,6 +192,24 @@ async def test_leaving_the_context_ends_calls_at_once() -> None:
     assert await call.code() is not grpc.StatusCode.OK
 
 
+async def test_a_server_has_stopped_only_when_its_handlers_have_cleaned_up_and_are_logged(log_lines: LogLines) -> None:
+    cleaned: list[str] = []
+
+    async def tidies_up_for_a_while(request: Request, context: Context) -> AsyncIterator[Response]:
+        try:
+            yield Response(value=b"first")
+            await asyncio.Event().wait()
+        finally:
+            for step in ("file", "flight", "record"):
+                await asyncio.sleep(0)
+                cleaned.append(step)
+
+    async with served(probe({SERVER_STREAM: tidies_up_for_a_while})) as running:
+        assert (await Call().start(running.channel, SERVER_STREAM).read()).value == b"first"
+    assert cleaned == ["file", "flight", "record"]
+    assert [line["outcome"] for line in log_lines() if line["event"] == "rpc"] == ["CANCELLED"]
+
+
 def free_port() -> int:
     with socket.socket() as probe_socket:
         probe_socket.bind(("127.0.0.1", 0))
