@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +18,6 @@ from services.video.probe import MediaFile
 FOLDER = "videos"
 CONTENT_TYPE = "video/mp4"
 _EXTENSION = "mp4"
-_CHUNK_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,7 @@ class FilmShelf:
         """Stores a film.
 
         Args:
-            path: The file.
+            path: The file, which may be gone afterwards.
             media: What it is made of.
             place: Where the caller wants it, checked before.
             principal: Who calls.
@@ -94,11 +93,11 @@ class FilmShelf:
         Raises:
             MediaError: ALREADY_EXISTS, STORAGE_FAILED.
         """
-        digest = hashlib.sha256()
+        sha256 = await asyncio.to_thread(_digest, path)
         key = place.object_key or new_key(FOLDER, _EXTENSION)
         spec = ObjectSpec(CONTENT_TYPE, {**said, OWNER: principal})
-        await self._store.put(key, _pieces(path, digest.update), spec, overwrite=place.overwrite)
-        return Film(key, digest.hexdigest(), media)
+        await self._store.put_file(key, path, sha256, spec, overwrite=place.overwrite)
+        return Film(key, sha256, media)
 
     async def url(self, film: Film) -> FilmUrl:
         """Returns where `film` can be seen now."""
@@ -126,14 +125,6 @@ class FilmShelf:
         return True
 
 
-async def _pieces(path: Path, feed: Callable[[bytes], None]) -> AsyncIterator[bytes]:
-    """Yields a file, and feeds the digest with it on the way."""
-
-    def read() -> bytes:
-        piece = file.read(_CHUNK_BYTES)
-        feed(piece)
-        return piece
-
+def _digest(path: Path) -> str:
     with path.open("rb", buffering=0) as file:
-        while piece := await asyncio.to_thread(read):
-            yield piece
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -116,22 +116,27 @@ async def _one(data: bytes) -> AsyncIterator[bytes]:
 
 async def _written(pieces: AsyncIterator[bytes], folder: Path, name: str, max_bytes: int) -> tuple[Path, Kind]:
     """Writes a file as it comes; what its first bytes do not tell is not read any further."""
-    buffer, written = bytearray(), 0
+    head, gathered, written = bytearray(), bytearray(), 0
     kind: Kind | None = None
     path = folder / name
-    with path.open("xb", buffering=0) as file:
+    with path.open("xb") as file:
         async for piece in pieces:
-            buffer += piece
             written += len(piece)
             if written > max_bytes:
                 raise _too_large(name, max_bytes)
-            if kind is None and len(buffer) >= HEAD_BYTES:
-                kind = _known(bytes(buffer[:HEAD_BYTES]), name)
-            if len(buffer) >= _WRITE_BYTES:
-                await asyncio.to_thread(file.write, bytes(buffer))
-                buffer.clear()
-        kind = kind or _known(bytes(buffer), name)
-        await asyncio.to_thread(file.write, bytes(buffer))
+            if kind is None:
+                head += piece[:HEAD_BYTES]
+                kind = _known(bytes(head), name) if len(head) >= HEAD_BYTES else None
+            # Small pieces go together; one that is large already is not copied once more.
+            if gathered or len(piece) < _WRITE_BYTES:
+                gathered += piece
+            else:
+                await asyncio.to_thread(file.write, piece)
+            if len(gathered) >= _WRITE_BYTES:
+                await asyncio.to_thread(file.write, bytes(gathered))
+                gathered.clear()
+        kind = kind or _known(bytes(head), name)
+        file.write(gathered)
     return path.rename(folder / f"{name}.{kind.extension}"), kind
 
 

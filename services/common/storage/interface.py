@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 from services.common.errors import MediaError, Reason
 
@@ -14,6 +16,7 @@ IMMUTABLE = "public, max-age=31536000, immutable"
 """Cache-Control of objects whose bytes never change under their key."""
 OWNER = "owner"
 """Name of the metadata entry that says whose an object is."""
+_CHUNK_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,24 @@ class ObjectStore(ABC):
             MediaError: ALREADY_EXISTS, there is an object of this key and `overwrite` is false.
         """
 
+    async def put_file(
+        self, key: str, path: Path, sha256: str, spec: ObjectSpec, *, overwrite: bool = False
+    ) -> ObjectInfo:
+        """Stores a file, which is the store's from then on: it may be gone, and must not be written to.
+
+        Args:
+            key: Where.
+            path: The file, whole.
+            sha256: The digest of its bytes, in hexadecimal.
+            spec: What is said about it.
+            overwrite: Whether an object of this key may be replaced.
+
+        Raises:
+            MediaError: ALREADY_EXISTS, there is an object of this key and `overwrite` is false.
+        """
+        del sha256
+        return await self.put(key, _read(path), spec, overwrite=overwrite)
+
     @abstractmethod
     def open(self, key: str, byte_range: ByteRange | None = None) -> AbstractAsyncContextManager[OpenObject]:
         """Returns the context in which an object is read.
@@ -178,6 +199,12 @@ class ObjectStore(ABC):
     async def close(self) -> None:
         """Frees what the store holds; the instance is not used afterwards."""
         return
+
+
+async def _read(path: Path) -> AsyncIterator[bytes]:
+    with path.open("rb", buffering=0) as file:
+        while piece := await asyncio.to_thread(file.read, _CHUNK_BYTES):
+            yield piece
 
 
 async def read_all(store: ObjectStore, key: str, *, max_bytes: int) -> tuple[bytes, ObjectInfo]:

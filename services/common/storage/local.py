@@ -1,23 +1,14 @@
-"""Objects in a folder: for a laptop, for tests, and for a suite on one machine.
-
-Each object is one file: its bytes, then what is known about it as JSON, then the length of that. So what is said and
-what is there can not contradict each other, and an object appears and goes in one step of the file system.
-"""
+"""Objects in a folder: for a laptop, for tests, and for a suite on one machine."""
 
 from __future__ import annotations
 
 import asyncio
-import errno
 import hashlib
-import os
 import secrets
-import stat
-import struct
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -27,6 +18,7 @@ import orjson
 
 from services.common.errors import MediaError, Reason, invalid
 from services.common.log import logger
+from services.common.storage import local_files
 from services.common.storage.interface import (
     ByteRange,
     ObjectInfo,
@@ -41,9 +33,7 @@ from services.common.storage.signing import Signer
 
 T = TypeVar("T")
 
-CHUNK_BYTES = 256 * 1024
-_LENGTH = struct.Struct(">8sI")
-_MARK = b"mediaobj"
+CHUNK_BYTES = 1024 * 1024
 _OBJECTS = "objects"
 _UNFINISHED = "unfinished"
 
@@ -74,37 +64,66 @@ class LocalStore(ObjectStore):
         self, key: str, data: bytes | AsyncIterator[bytes], spec: ObjectSpec, *, overwrite: bool = False
     ) -> ObjectInfo:
         """Writes a file beside, and moves it to its place once it is whole and on the disk."""
+        digest = hashlib.sha256()
+
+        async def fill(file: BinaryIO) -> str:
+            async for piece in _pieces(data):
+                await _in_thread(local_files.append, file, digest.update, piece)
+            return digest.hexdigest()
+
+        return await self._placed(key, local_files.begin, fill, spec, overwrite=overwrite)
+
+    async def put_file(
+        self, key: str, path: Path, sha256: str, spec: ObjectSpec, *, overwrite: bool = False
+    ) -> ObjectInfo:
+        """Moves the file over, where it is on the same file system, and copies it otherwise."""
+
+        async def fill(file: BinaryIO) -> str:
+            del file
+            return sha256
+
+        return await self._placed(key, partial(local_files.adopt, path), fill, spec, overwrite=overwrite)
+
+    async def _placed(
+        self,
+        key: str,
+        begin: Callable[[Path], BinaryIO],
+        fill: Callable[[BinaryIO], Awaitable[str]],
+        spec: ObjectSpec,
+        *,
+        overwrite: bool,
+    ) -> ObjectInfo:
+        """Stores what `fill` writes into the file that `begin` opens; `fill` returns the digest."""
         path = self._path(key)
         unfinished = self._unfinished / secrets.token_hex(16)
-        digest = hashlib.sha256()
-        file = await _Held(partial(_begin, unfinished), partial(_drop, unfinished=unfinished)).opened()
+        held = _Held(partial(begin, unfinished), partial(local_files.drop, unfinished=unfinished))
+        file = await held.opened()
         try:
-            async for piece in _pieces(data):
-                await _in_thread(_append, file, digest.update, piece)
             known = {
                 "contentType": spec.content_type,
                 "metadata": dict(spec.metadata),
                 "cacheControl": spec.cache_control,
-                "etag": digest.hexdigest(),
+                "etag": await fill(file),
             }
-            await _in_thread(_finish, file, orjson.dumps(known))
-            await _in_thread(_place, unfinished, path, overwrite)
+            await _in_thread(local_files.finish, file, orjson.dumps(known))
+            await _in_thread(local_files.place, unfinished, path, overwrite)
         finally:
             # Not in a thread: a loop that shuts down would not begin it.
-            _drop(file, unfinished)
+            local_files.drop(file, unfinished)
         return await self.head(key)
 
     @asynccontextmanager
     async def open(self, key: str, byte_range: ByteRange | None = None) -> AsyncIterator[OpenObject]:
         """Opens the file of an object."""
-        file, info = await _Held(partial(_opened, self._path(key), key), lambda opened: opened[0].close()).opened()
-        # Not in a thread, as in put.
+        held = _Held(partial(local_files.opened, self._path(key), key), lambda opened: opened[0].close())
+        file, info = await held.opened()
+        # Not in a thread, as above.
         with file:
             yield OpenObject(info, _chunks(file, byte_range or ByteRange(0, info.size_bytes)))
 
     async def head(self, key: str) -> ObjectInfo:
         """Reads the end of the file of an object."""
-        return await _in_thread(_known, self._path(key), key)
+        return await _in_thread(local_files.known, self._path(key), key)
 
     async def url(self, key: str, *, lifetime_seconds: float | None = None) -> ObjectUrl:
         """Returns a signed link to the gateway, which serves the object."""
@@ -119,7 +138,7 @@ class LocalStore(ObjectStore):
 
     async def delete(self, key: str) -> bool:
         """Deletes the file of an object, and folders that it leaves empty."""
-        return await _in_thread(_delete, self._path(key), self._objects)
+        return await _in_thread(local_files.delete, self._path(key), self._objects)
 
     async def list(self, prefix: str, *, page_size: int = 100, page_token: str = "") -> ObjectPage:
         """Walks the folders in the order of keys, from where the page before ended."""
@@ -127,11 +146,11 @@ class LocalStore(ObjectStore):
             check_key(prefix.removesuffix("/"), "prefix")
         if page_token and not page_token.startswith(prefix):
             raise invalid("page_token", "must be the next_page_token of the page before")
-        return await _in_thread(_page, self._objects, prefix, page_size, page_token)
+        return await _in_thread(local_files.page, self._objects, prefix, page_size, page_token)
 
     async def tidy(self, older_than_seconds: float) -> int:
         """Removes files that were begun beside and never came to their place."""
-        return await _in_thread(_tidy, self._unfinished, time.time() - older_than_seconds)
+        return await _in_thread(local_files.tidy, self._unfinished, time.time() - older_than_seconds)
 
     def _path(self, key: str) -> Path:
         return self._objects / check_key(key)
@@ -186,101 +205,6 @@ async def _pieces(data: bytes | AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield piece
 
 
-def _begin(path: Path) -> BinaryIO:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "w+b")
-
-
-def _append(file: BinaryIO, feed: Callable[[bytes], None], piece: bytes) -> None:
-    feed(piece)
-    file.write(piece)
-
-
-def _finish(file: BinaryIO, known: bytes) -> None:
-    file.write(known + _LENGTH.pack(_MARK, len(known)))
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def _place(unfinished: Path, path: Path, overwrite: bool) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if overwrite:
-            unfinished.replace(path)
-        else:
-            # Of two who want the same place, one finds it taken.
-            os.link(unfinished, path)
-    # A folder can not have the name of an object, either.
-    except (FileExistsError, IsADirectoryError, NotADirectoryError):
-        raise MediaError(Reason.ALREADY_EXISTS) from None
-
-
-def _drop(file: BinaryIO, unfinished: Path) -> None:
-    file.close()
-    unfinished.unlink(missing_ok=True)
-
-
-def _tidy(folder: Path, before: float) -> int:
-    removed = 0
-    for draft in folder.iterdir() if folder.is_dir() else ():
-        # Somebody else may tidy, too.
-        with suppress(FileNotFoundError):
-            if draft.stat().st_mtime < before:
-                draft.unlink()
-                removed += 1
-    return removed
-
-
-def _opened(path: Path, key: str) -> tuple[BinaryIO, ObjectInfo]:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except (FileNotFoundError, NotADirectoryError):
-        raise _missing() from None
-    except OSError as error:
-        if error.errno != errno.ELOOP:
-            raise
-        # A symbolic link is none of ours.
-        raise _missing() from None
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise _missing()
-    file = os.fdopen(descriptor, "rb")
-    try:
-        return file, _info(file, key)
-    except BaseException:
-        file.close()
-        raise
-
-
-def _known(path: Path, key: str) -> ObjectInfo:
-    file, info = _opened(path, key)
-    file.close()
-    return info
-
-
-def _info(file: BinaryIO, key: str) -> ObjectInfo:
-    status = os.fstat(file.fileno())
-    try:
-        file.seek(-_LENGTH.size, os.SEEK_END)
-        mark, length = _LENGTH.unpack(file.read(_LENGTH.size))
-        file.seek(-_LENGTH.size - length, os.SEEK_END)
-        size_bytes = file.tell()
-        # Of a file that is none of ours, this is nothing that reads as JSON.
-        known = orjson.loads(file.read(length) if mark == _MARK else b"")
-        return ObjectInfo(
-            key=key,
-            size_bytes=size_bytes,
-            content_type=known["contentType"],
-            etag=known["etag"],
-            modified_at=datetime.fromtimestamp(status.st_mtime, UTC),
-            metadata=known["metadata"],
-            cache_control=known["cacheControl"],
-        )
-    except (ValueError, KeyError, OSError, struct.error):
-        log.warning("a file in the folder of objects is none", key=key)
-        raise _missing() from None
-
-
 async def _chunks(file: BinaryIO, wanted: ByteRange) -> AsyncIterator[bytes]:
     left = wanted.end - wanted.start
     await _in_thread(file.seek, wanted.start)
@@ -290,50 +214,3 @@ async def _chunks(file: BinaryIO, wanted: ByteRange) -> AsyncIterator[bytes]:
             raise MediaError(Reason.STORAGE_FAILED, "The stored object ended before its time.")
         left -= len(piece)
         yield piece
-
-
-def _delete(path: Path, root: Path) -> bool:
-    try:
-        path.unlink()
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError):
-        return False
-    with suppress(OSError):
-        # Ends at the first folder that is not empty.
-        for folder in path.parents:
-            if folder == root:
-                break
-            folder.rmdir()
-    return True
-
-
-def _page(root: Path, prefix: str, page_size: int, after: str) -> ObjectPage:
-    found: list[ObjectInfo] = []
-    for key in _keys(root, prefix, after):
-        if len(found) == page_size:
-            return ObjectPage(tuple(found), found[-1].key)
-        with suppress(MediaError):
-            # It may have been deleted meanwhile.
-            info = _known(root / key, key)
-            found.append(replace(info, metadata={}, cache_control=""))
-    return ObjectPage(tuple(found))
-
-
-def _keys(root: Path, folder: str, after: str) -> Iterator[str]:
-    """Yields the keys in `folder`, that is empty or ends in a slash, that come after `after`, in order."""
-    try:
-        with os.scandir(root / folder) as entries:
-            names = [f"{entry.name}/" if entry.is_dir(follow_symlinks=False) else entry.name for entry in entries]
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    # With their slashes, folders are in the order of the keys that they hold.
-    for name in sorted(names):
-        key = f"{folder}{name}"
-        if not name.endswith("/"):
-            if key > after:
-                yield key
-        elif key > after or after.startswith(key):
-            yield from _keys(root, key, after)
-
-
-def _missing() -> MediaError:
-    return MediaError(Reason.NOT_FOUND, "There is no object of this key.")

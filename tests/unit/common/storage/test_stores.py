@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Coroutine
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,6 +34,13 @@ async def in_pieces(*pieces: bytes) -> AsyncIterator[bytes]:
         yield piece
 
 
+def given_file(folder: Path, data: bytes) -> tuple[Path, str]:
+    """Returns a file of these bytes, and its digest."""
+    path = folder / "given"
+    path.write_bytes(data)
+    return path, hashlib.sha256(data).hexdigest()
+
+
 async def test_what_was_stored_is_read_and_described(store: ObjectStore) -> None:
     before = datetime.now(UTC) - timedelta(seconds=2)
     stored = await store.put(KEY, b"picture", SPEC)
@@ -52,6 +61,24 @@ async def test_pieces_are_put_together(store: ObjectStore) -> None:
     assert dict(stored.metadata) == dict(SPEC.metadata)
     assert await content(store, KEY) == b"".join(pieces) + b"end"
     assert await store.put("a/empty", b"", SPEC) == await store.head("a/empty")
+
+
+async def test_a_file_is_stored_as_its_bytes_would_be(store: ObjectStore, tmp_path: Path) -> None:
+    data = bytes(range(256)) * 10_000
+    stored = await store.put_file(KEY, *given_file(tmp_path, data), SPEC)
+    assert (stored.key, stored.size_bytes, stored.content_type) == (KEY, len(data), "image/webp")
+    assert dict(stored.metadata) == dict(SPEC.metadata)
+    assert await store.head(KEY) == stored
+    assert await content(store, KEY) == data
+    assert await content(store, KEY, ByteRange(2_000_000, 2_000_010)) == data[2_000_000:2_000_010]
+
+
+async def test_a_file_replaces_an_object_only_if_it_may(store: ObjectStore, tmp_path: Path) -> None:
+    await store.put(KEY, b"first", SPEC)
+    assert await reason_of(store.put_file(KEY, *given_file(tmp_path, b"second"), SPEC)) is Reason.ALREADY_EXISTS
+    assert await content(store, KEY) == b"first"
+    await store.put_file(KEY, *given_file(tmp_path, b"third"), SPEC, overwrite=True)
+    assert await content(store, KEY) == b"third"
 
 
 @pytest.mark.parametrize(("start", "end"), [(0, 1), (2, 5), (6, 7), (0, 7)])

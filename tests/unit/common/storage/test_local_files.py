@@ -1,0 +1,83 @@
+"""What happens to a file that the local store takes over."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import stat
+from pathlib import Path
+
+import pytest
+
+from services.common.errors import MediaError, Reason
+from services.common.storage import ObjectSpec, open_object_store, read_all
+from services.common.storage.local_files import adopt
+from tests.unit.common.storage.conftest import local_settings
+
+SPEC = ObjectSpec("video/mp4", {"owner": "alice"})
+SHA256 = "5" * 64
+
+
+@pytest.fixture
+def given(tmp_path: Path) -> Path:
+    path = tmp_path / "given"
+    path.write_bytes(b"a film")
+    path.chmod(0o644)
+    return path
+
+
+@pytest.fixture
+def another_file_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(self: Path, target: Path) -> Path:
+        raise OSError(errno.EXDEV, "Invalid cross-device link", str(self), None, str(target))
+
+    monkeypatch.setattr(Path, "rename", refuses)
+
+
+def test_a_file_on_the_same_file_system_is_moved_and_not_copied(given: Path, tmp_path: Path) -> None:
+    number = given.stat().st_ino
+    with adopt(given, tmp_path / "unfinished" / "draft") as file:
+        file.write(b" and more")
+    draft = tmp_path / "unfinished" / "draft"
+    assert (draft.stat().st_ino, draft.read_bytes(), given.exists()) == (number, b"a film and more", False)
+    assert stat.S_IMODE(draft.stat().st_mode) == 0o600
+
+
+@pytest.mark.usefixtures("another_file_system")
+def test_a_file_of_another_file_system_is_copied_and_removed(given: Path, tmp_path: Path) -> None:
+    with adopt(given, tmp_path / "unfinished" / "draft") as file:
+        file.write(b" and more")
+    draft = tmp_path / "unfinished" / "draft"
+    assert (draft.read_bytes(), given.exists()) == (b"a film and more", False)
+    assert stat.S_IMODE(draft.stat().st_mode) == 0o600
+
+
+@pytest.mark.usefixtures("another_file_system")
+def test_a_copy_that_breaks_off_is_removed_and_the_file_is_kept(
+    given: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks_off(source: Path, target: Path) -> None:
+        target.write_bytes(b"a fi")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfile", breaks_off)
+    with pytest.raises(OSError, match="No space"):
+        adopt(given, tmp_path / "unfinished" / "draft")
+    assert list((tmp_path / "unfinished").iterdir()) == []
+    assert given.read_bytes() == b"a film"
+
+
+async def test_the_digest_that_comes_with_a_file_is_its_etag(given: Path, tmp_path: Path) -> None:
+    async with open_object_store(local_settings(tmp_path / "store")) as store:
+        stored = await store.put_file("videos/a.mp4", given, SHA256, SPEC)
+        assert stored.etag == SHA256
+        assert await read_all(store, "videos/a.mp4", max_bytes=100) == (b"a film", stored)
+
+
+async def test_a_file_that_finds_its_place_taken_leaves_nothing_beside(given: Path, tmp_path: Path) -> None:
+    async with open_object_store(local_settings(tmp_path / "store")) as store:
+        await store.put("videos/a.mp4", b"first", SPEC)
+        with pytest.raises(MediaError) as caught:
+            await store.put_file("videos/a.mp4", given, SHA256, SPEC)
+        assert caught.value.reason is Reason.ALREADY_EXISTS
+        assert list((tmp_path / "store" / "unfinished").iterdir()) == []

@@ -1,0 +1,86 @@
+"""How files are brought: the same bytes, however they come in pieces."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from services.common.errors import MediaError, Reason
+from services.common.fetch import Fetched, Streamed
+from services.common.given import GivenFiles
+from services.common.workers import Workers
+from services.video.inputs import Brought, Inputs, Source
+from tests.fakes.media import speech
+from tests.fakes.object_store import FakeObjectStore
+
+MEBIBYTE = 1024 * 1024
+MAX_BYTES = 2 * MEBIBYTE
+
+
+SPEECH = speech(13)
+"""A little more than a mebibyte: as much as is written at once."""
+
+
+class InPieces:
+    """Has one file behind every URL, which comes cut at given places."""
+
+    def __init__(self, data: bytes, cuts: Sequence[int] = ()) -> None:
+        self._pieces = [data[start:end] for start, end in pairwise([0, *sorted(cuts), len(data)])]
+
+    @asynccontextmanager
+    async def stream(self, url: str, *, field: str, max_bytes: int) -> AsyncIterator[Streamed]:
+        yield Streamed("audio/wav", None, self._chunks())
+
+    async def fetch(self, url: str, *, field: str, max_bytes: int) -> Fetched:
+        raise NotImplementedError("no input is held in memory")
+
+    async def _chunks(self) -> AsyncIterator[bytes]:
+        for piece in self._pieces:
+            yield piece
+
+
+class InPlace:
+    """Does the work of workers in this process."""
+
+    async def run(self, function: Callable[..., Any], *args: Any) -> Any:
+        return function(*args)
+
+
+async def bring(downloads: InPieces, folder: Path) -> Brought:
+    files = GivenFiles(downloads, FakeObjectStore())
+    inputs = Inputs(files, cast("Workers", InPlace()), MAX_BYTES, 600)
+    return await inputs.bring(Source(url="https://example.com/a"), folder, "audio", "alice")
+
+
+@settings(max_examples=20)
+@given(st.lists(st.integers(0, len(SPEECH)), max_size=6))
+@example(list(range(1, 40)))
+@example([MEBIBYTE])
+@example([5, 5 + MEBIBYTE])
+async def test_a_file_is_the_same_however_it_was_cut_on_its_way(cuts: list[int]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        brought = await bring(InPieces(SPEECH, cuts), Path(folder))
+        assert (Path(folder) / brought.input.name).read_bytes() == SPEECH
+        assert (brought.input.name, brought.input.format) == ("audio.wav", "wav")
+
+
+@pytest.mark.parametrize("cuts", [[], [8], list(range(1, 16))])
+async def test_what_is_no_media_file_is_refused_by_its_first_bytes(cuts: list[int], tmp_path: Path) -> None:
+    with pytest.raises(MediaError) as caught:
+        await bring(InPieces(b"#EXTM3U\nhttp://10.0.0.1/a.ts\n" * 4, cuts), tmp_path)
+    assert caught.value.reason is Reason.MEDIA_INVALID
+    assert [violation.field for violation in caught.value.violations] == ["audio"]
+
+
+async def test_a_file_of_more_bytes_than_it_may_have_is_refused_while_it_comes(tmp_path: Path) -> None:
+    with pytest.raises(MediaError) as caught:
+        await bring(InPieces(SPEECH + bytes(MEBIBYTE), [100, MEBIBYTE]), tmp_path)
+    assert caught.value.reason is Reason.PAYLOAD_TOO_LARGE
