@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from datetime import UTC, datetime
 
 from services.common.errors import MediaError, Reason
 from services.jobs.kind import Work
@@ -27,13 +28,36 @@ AGAIN = frozenset(
     }
 )
 """What another attempt may mend; films are not paid for again by it."""
+_AWAY = frozenset(
+    {
+        Reason.UNAVAILABLE,
+        Reason.OVERLOADED,
+        Reason.RATE_LIMITED,
+        Reason.STORAGE_FAILED,
+        Reason.PROVIDER_UNAVAILABLE,
+        Reason.PROVIDER_BUSY,
+    }
+)
+"""What is nobody's fault who asks, and passes: a job that has paid for something waits for it to be over."""
 
 
-def is_last(failure: Failure, record: Record, enough: bool) -> bool:
-    """Says whether a job ends with this failure."""
-    before = [attempt.failure.reason for attempt in record.attempts if attempt.failure is not None]
-    timeouts = [*before, failure.reason].count(Reason.PROVIDER_TIMEOUT.name)
-    return enough or Reason[failure.reason] not in AGAIN or timeouts >= _MOST_TIMEOUTS
+def is_last(failure: Failure, record: Record, work: Work) -> bool:
+    """Says whether a job ends with this failure of an attempt, which the record does not tell of yet."""
+    reason = Reason[failure.reason]
+    if reason not in AGAIN:
+        return True
+    if reason is Reason.PROVIDER_TIMEOUT:
+        before = [attempt.failure.reason for attempt in record.attempts if attempt.failure is not None]
+        return before.count(reason.name) + 1 >= _MOST_TIMEOUTS
+    if record.failed_attempts + 1 < work.failures:
+        return False
+    return reason not in _AWAY or _failing_seconds(record) >= work.patience_seconds
+
+
+def _failing_seconds(record: Record) -> float:
+    if not record.failing_since:
+        return 0.0
+    return (datetime.now(UTC) - datetime.fromisoformat(record.failing_since)).total_seconds()
 
 
 def delay_seconds(work: Work, failed: int, error: Exception) -> float:

@@ -29,5 +29,7 @@ class Work:
     """Most of the kind that one worker does at once, beside all others; 0 to share the worker's places."""
     failures: int = 8
     """How many attempts may fail before the job does."""
+    patience_seconds: float = 0.0
+    """How long attempts go on, however many fail, while what they need is away."""
     longest_delay_seconds: float = 60.0
     """Longest time between two attempts."""

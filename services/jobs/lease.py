@@ -75,5 +75,5 @@ class Lease:
         return result
 
     async def note(self, name: str, result: Result) -> None:
-        """Writes down what a step has left."""
-        await self.write(replace(self.record, steps={**self.record.steps, name: dict(result)}))
+        """Writes down what a step has left: the job has got on, and what comes next is waited for anew."""
+        await self.write(replace(self.record, steps={**self.record.steps, name: dict(result)}, failing_since=""))

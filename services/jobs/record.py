@@ -71,6 +71,8 @@ class Record:
     """The latest of them."""
     failed_attempts: int = 0
     """How many have failed; those whose workers were lost have not."""
+    failing_since: str = ""
+    """When the first of them failed since a step was done; empty if none has."""
     steps: Mapping[str, Any] = field(default_factory=dict)
     """Results of the steps that are done, by name: the checkpoint."""
     intents: tuple[str, ...] = ()
@@ -128,6 +130,7 @@ class Record:
             status=status,
             attempts=attempts,
             failed_attempts=self.failed_attempts + (failure is not None),
+            failing_since=self.failing_since or (now() if failure is not None else ""),
             worker="",
             failure=failure,
             percent=100.0 if done else self.percent,

@@ -114,6 +114,12 @@ class WorkerSettings(QueueSettings):
         validation_alias="JOBS_LEASE_SECONDS",
         description="How long a job is a worker's without a sign of life; then another takes it.",
     )
+    patience_seconds: float = Field(
+        1800.0,
+        ge=0,
+        validation_alias="JOBS_PATIENCE_SECONDS",
+        description="How long a job goes on trying while a service, a provider or the storage is away.",
+    )
     call_seconds: float = Field(
         600.0, gt=0, validation_alias="WORKER_CALL_SECONDS", description="Longest call of a job that makes no film."
     )

@@ -33,7 +33,7 @@ _FETCH_SECONDS = 2.0
 _HAND_BACK_SECONDS = 0.5
 """Delay of a job that a stopping worker gives back: without one it could come to the same worker again."""
 _UNREADABLE_SECONDS = 60.0
-_MAX_PICKUPS = 40
+_MAX_LOST = 40
 """How often a job may be taken at all: one that takes its workers down with it ends here."""
 
 
@@ -188,7 +188,7 @@ class Worker:
         if await self._board.is_cancelled(lease.key):
             await self._called_off(lease, message, work)
             return
-        if lease.record.attempt >= _MAX_PICKUPS:
+        if lease.record.attempt - lease.record.failed_attempts >= _MAX_LOST:
             lost = Failure(Reason.GENERATION_FAILED.name, "Its workers were lost again and again.", lease.record.stage)
             await self._end(lease, message, Status.FAILED, lost)
             return
@@ -266,7 +266,7 @@ class Worker:
             error_type=type(error).__name__,
         )
         failed = 1 + lease.record.failed_attempts
-        if is_last(failure, lease.record, failed >= work.failures):
+        if is_last(failure, lease.record, work):
             # What a provider still does for it is not waited for by anybody.
             await self._told_off(lease.record, work)
             await self._end(lease, message, Status.FAILED, failure)

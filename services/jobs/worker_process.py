@@ -57,7 +57,7 @@ async def main(settings: WorkerSettings) -> None:
         services = Services.over(*channels)
         steps = Steps(services, settings.speech_format, settings.call_seconds, settings.film_seconds)
         kinds: Mapping[str, Work] = {
-            **work(steps, settings.fleet),
+            **work(steps, settings.fleet, settings.patience_seconds),
             WEBHOOK: webhook_work(board, Secrets(streams), fetcher),
         }
         options = WorkerOptions(f"{settings.name}-{os.getpid()}", settings.slots, settings.lease_seconds)

@@ -39,6 +39,8 @@ class Outcome:
 
     statuses: Counter[str]
     """How many ended how."""
+    failures: tuple[str, ...]
+    """What those that failed say of their attempts."""
     created: int
     """Films that were paid for."""
     kills: int
@@ -96,7 +98,8 @@ async def chaos(folder: Path, count: int, pause_seconds: float, seed: int) -> Ou
             killing.cancel()
             await asyncio.gather(killing, return_exceptions=True)
         statuses = Counter(record.status.value for record in records)
-        return Outcome(statuses, replicate.created, fleet.kills, time.monotonic() - began)
+        failures = tuple(_told(record) for record in records if record.failure is not None)
+        return Outcome(statuses, failures, replicate.created, fleet.kills, time.monotonic() - began)
 
 
 async def _submitted(board: Board, number: int) -> str:
@@ -112,6 +115,11 @@ async def _ended(board: Board, job_id: str) -> Record:
         return None
 
     return await eventually(answer, _LONGEST_SECONDS)
+
+
+def _told(record: Record) -> str:
+    failures = [item.failure for item in record.attempts if item.failure is not None]
+    return f"{record.attempt} attempts: " + ", ".join(f"{item.reason} in {item.stage}" for item in failures)
 
 
 async def _kill(fleet: Fleet, chance: random.Random, pause_seconds: float) -> None:

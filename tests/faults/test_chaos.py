@@ -13,5 +13,6 @@ from tests.faults.chaos import chaos
 async def test_every_job_ends_well_and_is_paid_for_once(tmp_path: Path) -> None:
     outcome = await chaos(tmp_path, count=30, pause_seconds=0.5, seed=7)
     assert outcome.kills > 2
+    assert outcome.failures == ()
     assert outcome.statuses == {"succeeded": 30}
     assert outcome.created == 30

@@ -15,12 +15,13 @@ from services.jobs.pipelines.steps import IMAGE, Span, Steps
 DEFAULT_DELAY_MS = 500
 
 
-def work(steps: Steps, fleet: int) -> Mapping[str, Work]:
+def work(steps: Steps, fleet: int, patience_seconds: float) -> Mapping[str, Work]:
     """Returns what each kind that callers may ask for is done by.
 
     Args:
         steps: Does the steps.
         fleet: Most jobs of one kind that all workers together do at once.
+        patience_seconds: How long a job goes on trying while what it needs is away.
     """
     pipelines: Mapping[str, Pipeline] = {
         "animate": lambda lease: animate(lease, steps),
@@ -28,7 +29,10 @@ def work(steps: Steps, fleet: int) -> Mapping[str, Work]:
         "headline": lambda lease: headline(lease, steps),
         "story": lambda lease: story(lease, steps),
     }
-    return {kind: Work(pipeline, steps.called_off, fleet) for kind, pipeline in pipelines.items()}
+    return {
+        kind: Work(pipeline, steps.called_off, fleet, patience_seconds=patience_seconds)
+        for kind, pipeline in pipelines.items()
+    }
 
 
 async def animate(lease: Lease, steps: Steps) -> Result:

@@ -53,7 +53,7 @@ class Studio:
         self.fake = fake
         steps = Steps(services, speech_format="mp3_44100_64", call_seconds=30, film_seconds=60)
         self.kinds: dict[str, Work] = {
-            kind: replace(made, longest_delay_seconds=0.01) for kind, made in work(steps, 10).items()
+            kind: replace(made, longest_delay_seconds=0.01) for kind, made in work(steps, 10, 60.0).items()
         }
 
     def only(self, kind: str) -> dict[str, Work]:

@@ -155,6 +155,15 @@ async def test_only_what_may_mend_is_done_again(jobs: Jobs, reason: Reason) -> N
     assert record.failure == (None if reason in AGAIN else Failure(reason.name, "What to do next.", "video"))
 
 
+async def test_a_job_outlasts_what_is_away_for_longer_than_it_may_fail(jobs: Jobs) -> None:
+    hands = Hands()
+    hands.failures += [BUSY] * 6
+    work = replace(hands.work(failures=2), patience_seconds=60.0)
+    async with jobs.working({"animate": work}):
+        record = await jobs.ended(await jobs.submit())
+    assert (record.status, record.attempt, record.failed_attempts) == (Status.SUCCEEDED, 7, 6)
+
+
 async def test_what_an_exception_says_is_shown_to_nobody(jobs: Jobs) -> None:
     hands = Hands()
     hands.always = RuntimeError("a secret")
@@ -177,7 +186,7 @@ async def test_a_lost_worker_counts_as_taken_and_not_as_failed(jobs: Jobs) -> No
     assert (ended.status, ended.attempt) == (Status.FAILED, 9)
 
 
-async def test_a_job_that_was_taken_forty_times_ends(jobs: Jobs) -> None:
+async def test_a_job_with_which_forty_workers_were_lost_ends(jobs: Jobs) -> None:
     hands = Hands()
     record = Record(new_job_id(), jobs.owner, "animate", {}, now(), status=Status.RUNNING, stage="video", attempt=40)
     await jobs.enqueue(record)

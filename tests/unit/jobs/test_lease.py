@@ -8,7 +8,7 @@ from datetime import datetime
 import pytest
 
 from services.jobs.lease import LeaseLostError, Result
-from services.jobs.record import Status
+from services.jobs.record import Status, now
 from tests.unit.jobs.rig import Bucket, Buckets, record_of
 
 
@@ -84,6 +84,15 @@ async def test_steps_that_another_worker_has_done_are_not_done_again() -> None:
     await lease.step("video", step)
     assert len(step.intents) == 1
     assert list(buckets.records[-1].steps) == ["audio", "video"]
+
+
+async def test_a_job_that_gets_on_is_not_failing_any_more() -> None:
+    buckets = Buckets()
+    lease, step = await buckets.lease(record_of(failing_since=now(), failed_attempts=3)), Step(buckets)
+    await lease.reach("video", 30)
+    assert lease.record.failing_since
+    await lease.step("video", step)
+    assert (lease.record.failing_since, lease.record.failed_attempts) == ("", 3)
 
 
 async def test_that_money_is_about_to_be_spent_is_written_down_before() -> None:

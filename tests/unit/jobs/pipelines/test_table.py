@@ -182,10 +182,10 @@ async def test_a_headline_without_its_timing_is_not_done(shop: Shop) -> None:
 
 
 async def test_every_kind_that_callers_may_ask_for_is_bounded_and_can_be_called_off(shop: Shop) -> None:
-    table = work(shop.steps, 7)
+    table = work(shop.steps, 7, 60.0)
     assert set(table) == set(KINDS)
     for kind in table.values():
-        assert kind.fleet == 7
+        assert (kind.fleet, kind.patience_seconds) == (7, 60.0)
         assert kind.called_off is not None
         await kind.called_off(record_of(intents=("video",)))
     assert shop.fake.methods == ["CancelVideo"] * len(KINDS)
