@@ -80,11 +80,14 @@ class FilmShelf:
         if not place.overwrite and await self._exists(key):
             raise invalid("object_key", "is taken: choose another, or set overwrite to true", Reason.ALREADY_EXISTS)
 
-    async def put(self, path: Path, media: MediaFile, place: Place, principal: str, said: Mapping[str, str]) -> Film:
+    async def put(
+        self, path: Path, sha256: str, media: MediaFile, place: Place, principal: str, said: Mapping[str, str]
+    ) -> Film:
         """Stores a film.
 
         Args:
             path: The file, which may be gone afterwards.
+            sha256: Its digest, in hexadecimal.
             media: What it is made of.
             place: Where the caller wants it, checked before.
             principal: Who calls.
@@ -93,7 +96,6 @@ class FilmShelf:
         Raises:
             MediaError: ALREADY_EXISTS, STORAGE_FAILED.
         """
-        sha256 = await asyncio.to_thread(_digest, path)
         key = place.object_key or new_key(FOLDER, _EXTENSION)
         spec = ObjectSpec(CONTENT_TYPE, {**said, OWNER: principal})
         await self._store.put_file(key, path, sha256, spec, overwrite=place.overwrite)
@@ -123,6 +125,11 @@ class FilmShelf:
                 return False
             raise
         return True
+
+
+async def digest(path: Path) -> str:
+    """Returns the SHA-256 of a file, in hexadecimal."""
+    return await asyncio.to_thread(_digest, path)
 
 
 def _digest(path: Path) -> str:

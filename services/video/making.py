@@ -21,7 +21,7 @@ from services.common.errors import MediaError, Reason, invalid
 from services.common.given import GivenFiles
 from services.common.log import logger
 from services.common.workers import Workers
-from services.video.films import FilmShelf, Place
+from services.video.films import FilmShelf, Place, digest
 from services.video.inputs import Inputs
 from services.video.kinds import HEAD_BYTES, MP4, kind_of
 from services.video.probe import MediaFile
@@ -144,7 +144,7 @@ class FilmMaker:
                 media = await self._looked_at(path, record)
                 film.progress(Progress(State.STORING, _ALMOST))
                 said = {"provider": record.provider, "prediction_id": record.prediction_id}
-                kept = await self.shelf.put(path, media, record.place, film.principal, said)
+                kept = await self.shelf.put(path, await digest(path), media, record.place, film.principal, said)
             finished = replace(record, film=kept)
             await self.records.write(finished, film.principal)
         except asyncio.CancelledError:

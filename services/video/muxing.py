@@ -14,7 +14,7 @@ from services.common.log import logger
 from services.video.captioning import write_captions
 from services.video.ffmpeg import Command, FfmpegRunner, Watch
 from services.video.ffmpeg.arguments import FILM, Input, Mux, mux, remux
-from services.video.films import Film, FilmShelf, Place
+from services.video.films import Film, FilmShelf, Place, digest
 from services.video.inputs import MAX_SPEECH_BYTES, Brought, Inputs, Source
 from services.video.kinds import MP4
 from services.video.lengths import Given, Lengths, Policy, lengths
@@ -119,14 +119,8 @@ class Muxer:
             captioned = await self._captioned(wish, folder)
             order = _order(wish, video.input, audio.input, picture, planned, captioned=captioned)
             await self._made(order, folder, teller)
-            media = await self._inputs.look(folder / FILM, MP4, "film")
-            if abs(media.duration_seconds - planned.film_seconds) > _TOLERANCE_SECONDS:
-                log.error("a film has another length", planned=planned.film_seconds, made=media.duration_seconds)
-                raise MediaError(
-                    Reason.GENERATION_FAILED, "The film came out in another length than planned; try again."
-                )
             teller.progress(Progress(State.STORING, _ALMOST))
-            film = await self._shelf.put(folder / FILM, media, wish.place, principal, {})
+            film = await self._stored(folder / FILM, planned, wish.place, principal)
         return Muxed(film, given.speech_seconds, given.video_seconds, planned, order.copy_video)
 
     async def _brought(self, wish: MuxWish, folder: Path, principal: str) -> tuple[Brought, Brought]:
@@ -164,6 +158,20 @@ class Muxer:
             await self._runner.run(mux(order), folder, watch, both)
         again: Command = remux(Input(_FRAGMENTS, MP4.demuxer), order.seconds)
         await self._runner.run(again, folder, watch)
+
+    async def _stored(self, path: Path, planned: Lengths, place: Place, principal: str) -> Film:
+        # Each reads the whole file, in a process and in a thread: together they take no longer than one.
+        digesting = asyncio.ensure_future(digest(path))
+        try:
+            media = await self._inputs.look(path, MP4, "film")
+            if abs(media.duration_seconds - planned.film_seconds) > _TOLERANCE_SECONDS:
+                log.error("a film has another length", planned=planned.film_seconds, made=media.duration_seconds)
+                raise MediaError(
+                    Reason.GENERATION_FAILED, "The film came out in another length than planned; try again."
+                )
+            return await self._shelf.put(path, await digesting, media, place, principal, {})
+        finally:
+            digesting.cancel()
 
 
 async def _both(

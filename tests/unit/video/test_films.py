@@ -13,12 +13,13 @@ from services.common.errors import MediaError, Reason
 from services.common.fetch import Fetched, Streamed
 from services.common.given import GivenFiles
 from services.common.storage import ObjectSpec
-from services.video.films import CONTENT_TYPE, Film, FilmShelf, Place
+from services.video.films import CONTENT_TYPE, Film, FilmShelf, Place, digest
 from services.video.probe import MediaFile
 from tests.fakes.object_store import EXPIRES, FakeObjectStore
 
 MEDIA = MediaFile("mp4", 21, ())
 DATA = b"a film, as it were" * 100_000
+SHA256 = hashlib.sha256(DATA).hexdigest()
 OWN = "users/alice/films/cat.mp4"
 
 
@@ -108,29 +109,29 @@ async def test_a_store_that_can_not_be_asked_is_told(shelf: FilmShelf, store: Fa
 
 async def test_a_film_is_stored_whole_under_a_new_key(shelf: FilmShelf, store: FakeObjectStore, path: Path) -> None:
     said = {"provider": "embedded", "owner": "mallory"}
-    film = await shelf.put(path, MEDIA, Place(), "alice", said)
+    film = await shelf.put(path, SHA256, MEDIA, Place(), "alice", said)
     assert re.fullmatch(r"videos/\d{4}/\d\d/[0-9a-f-]{36}\.mp4", film.key)
-    assert (film.sha256, film.media) == (hashlib.sha256(DATA).hexdigest(), MEDIA)
+    assert (film.sha256, film.media) == (await digest(path), MEDIA)
     info, data = store.objects[film.key]
     assert data == DATA
     assert (info.content_type, info.metadata) == ("video/mp4", {"provider": "embedded", "owner": "alice"})
-    assert (await shelf.put(path, MEDIA, Place(), "alice", {})).key != film.key
+    assert (await shelf.put(path, SHA256, MEDIA, Place(), "alice", {})).key != film.key
 
 
 async def test_a_film_is_stored_where_its_owner_wants_it(shelf: FilmShelf, store: FakeObjectStore, path: Path) -> None:
-    assert (await shelf.put(path, MEDIA, Place(OWN), "alice", {})).key == OWN
+    assert (await shelf.put(path, SHA256, MEDIA, Place(OWN), "alice", {})).key == OWN
     with pytest.raises(MediaError) as caught:
-        await shelf.put(path, MEDIA, Place(OWN), "alice", {})
+        await shelf.put(path, SHA256, MEDIA, Place(OWN), "alice", {})
     assert caught.value.reason is Reason.ALREADY_EXISTS
     store.objects[OWN] = store.objects[OWN][0], b"an earlier film"
-    await shelf.put(path, MEDIA, Place(OWN, overwrite=True), "alice", {})
+    await shelf.put(path, SHA256, MEDIA, Place(OWN, overwrite=True), "alice", {})
     assert store.objects[OWN][1] == DATA
 
 
 async def test_a_store_that_fails_keeps_nothing(shelf: FilmShelf, store: FakeObjectStore, path: Path) -> None:
     store.puts_until_failure = 0
     with pytest.raises(MediaError) as caught:
-        await shelf.put(path, MEDIA, Place(), "alice", {})
+        await shelf.put(path, SHA256, MEDIA, Place(), "alice", {})
     assert caught.value.reason is Reason.STORAGE_FAILED
     assert store.keys == []
 
@@ -144,15 +145,15 @@ async def test_a_film_can_be_seen_until_its_address_ends(shelf: FilmShelf) -> No
 async def test_a_film_is_deleted_by_its_owner_once(
     shelf: FilmShelf, store: FakeObjectStore, path: Path, place: Place
 ) -> None:
-    key = (await shelf.put(path, MEDIA, place, "alice", {})).key
+    key = (await shelf.put(path, SHA256, MEDIA, place, "alice", {})).key
     assert await shelf.delete(key, "alice") == [key]
     assert store.keys == []
     assert await reason_of_deleting(shelf, key, "alice") == (Reason.NOT_FOUND, "key")
 
 
 async def test_nobody_else_deletes_a_film(shelf: FilmShelf, store: FakeObjectStore, path: Path) -> None:
-    new = (await shelf.put(path, MEDIA, Place(), "alice", {})).key
-    await shelf.put(path, MEDIA, Place(OWN), "alice", {})
+    new = (await shelf.put(path, SHA256, MEDIA, Place(), "alice", {})).key
+    await shelf.put(path, SHA256, MEDIA, Place(OWN), "alice", {})
     for principal in ("bob", ""):
         assert await reason_of_deleting(shelf, new, principal) == (Reason.NOT_FOUND, "key")
         assert await reason_of_deleting(shelf, OWN, principal) == (Reason.PERMISSION_DENIED, "key")
