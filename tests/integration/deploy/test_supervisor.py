@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import sys
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -168,13 +167,10 @@ async def test_a_process_that_lived_long_is_not_given_up(home: Home, notebook: N
         await home.guest("one", 4)
 
 
-async def test_a_process_that_ignores_sigterm_is_killed_within_the_bound(
-    home: Home, notebook: Notebook, stop: StopRequest
-) -> None:
+async def test_a_process_that_ignores_sigterm_is_killed(home: Home, notebook: Notebook, stop: StopRequest) -> None:
     suite = [home.process("one"), home.process("deaf", IGNORES_SIGTERM)]
     async with running(suite, notebook, stop, replace(OPTIONS, stop_seconds=0.3)):
-        began = time.monotonic()
-    assert time.monotonic() - began < 1.3
+        pass
     assert "deaf does not stop; killing it" in notebook.notes
     await home.empty()
     assert home.departures == ["one", "deaf"]
@@ -207,14 +203,12 @@ async def test_a_signal_before_the_suite_is_ready_stops_it_too(home: Home, noteb
 
 
 async def test_a_second_signal_does_not_wait(home: Home, notebook: Notebook) -> None:
-    patient = replace(OPTIONS, stop_seconds=DEADLINE_SECONDS)
+    patient = replace(OPTIONS, stop_seconds=3600)
     with stoppable() as stop:
         async with running([home.process("deaf", IGNORES_SIGTERM)], notebook, stop, patient):
-            began = time.monotonic()
             signal.raise_signal(signal.SIGINT)
             signal.raise_signal(signal.SIGINT)
             await for_ever()
-    assert time.monotonic() - began < 2
     await home.empty()
 
 

@@ -197,7 +197,7 @@ async def test_who_leaves_ends_the_watching(
     listening = asyncio.create_task(_read_on(jobs_http))
     await jobs.watching.becomes(1)
     listening.cancel()
-    await jobs.watching.becomes(0, within_seconds=2)
+    await jobs.watching.becomes(0)
     assert [asked.method for asked in jobs.asked] == ["WatchJob"]
 
 
@@ -208,7 +208,7 @@ async def test_who_leaves_between_two_comments_ends_the_watching(jobs: FakeJobSe
             for _ in range(4):
                 await answer.content.readuntil(b"\n\n")
             answer.close()
-        await jobs.watching.becomes(0, within_seconds=2)
+        await jobs.watching.becomes(0)
 
 
 @pytest.mark.parametrize("reason", [Reason.JOB_NOT_FOUND, Reason.PERMISSION_DENIED, Reason.UNAVAILABLE])

@@ -58,6 +58,6 @@ async def test_when_all_have_left_the_provider_is_left(fake: FakeElevenLabs, spe
         await gate.held()
         for caller in callers:
             caller.cancel()
-        await fake.all_closed(within_seconds=1)
+        await fake.all_closed()
     assert fake.calls == 1
     assert fake.abandoned == 1

@@ -82,7 +82,7 @@ async def test_when_the_last_one_leaves_the_production_is_cancelled(flights: Fli
     production = Production()
     with flights.seat("key", production) as leader, flights.seat("key", production):
         assert await anext(aiter(leader.items())) == ITEMS[0]
-    await production.live.becomes(0, within_seconds=1)
+    await production.live.becomes(0)
     assert production.yielded == 1
 
 
@@ -193,7 +193,7 @@ async def test_closing_ends_every_production_and_tells_the_readers() -> None:
         seating = flights.seat("key", production)
         items = aiter(seating.__enter__().items())
         await anext(items)
-    await production.live.becomes(0, within_seconds=1)
+    await production.live.becomes(0)
     with pytest.raises(MediaError) as caught:
         await anext(items)
     assert caught.value.reason is Reason.UNAVAILABLE

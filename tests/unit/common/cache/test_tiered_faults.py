@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import replace
 
 import pytest
@@ -24,9 +23,7 @@ def failures(log_lines: LogLines) -> list[tuple[str, str, int]]:
 async def test_a_store_that_never_answers_costs_a_bounded_wait(rig: Rig, log_lines: LogLines) -> None:
     async with rig.opened(replace(HASTY, read_timeout_seconds=0.05)) as (cache, store):
         store.answers.clear()
-        started = time.monotonic()
         assert await cache.get("k") is None
-        assert 0.04 < time.monotonic() - started < 0.5
         assert cache.stats == CacheStats(misses=1, errors=1)
     assert failures(log_lines) == [("read", "slow", 0)]
 
@@ -37,10 +34,8 @@ async def test_a_store_that_is_slow_is_left_alone_for_a_while(rig: Rig) -> None:
         for number in range(3):
             assert await cache.get(f"k{number}") is None
         asked = len(store.asked)
-        started = time.monotonic()
         for number in range(100):
             assert await cache.get(f"other{number}") is None
-        assert time.monotonic() - started < HASTY.read_timeout_seconds * 50
         assert len(store.asked) == asked
         assert cache.stats.skipped_open_circuit == 100
         store.answers.set()

@@ -174,7 +174,7 @@ async def test_an_error_without_end_is_not_read_to_its_end(with_alignment: bool)
     ):
         with pytest.raises(MediaError) as failure:
             await heard(provider, spec_of(), with_alignment=with_alignment)
-        await peer.all_ended(within_seconds=1)
+        await peer.all_ended()
     assert failure.value.reason is Reason.PROVIDER_UNAVAILABLE
 
 
