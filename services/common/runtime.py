@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 from collections.abc import Callable, Coroutine
 from typing import TypeVar
 
@@ -33,6 +34,8 @@ def run(service: str, description: str, kind: type[S], main: Callable[[S], Corou
     try:
         settings = load(kind)
         configure(service, settings.log_level, settings.log_format)
+        # What was imported stays: each full collection would look through all of it while every caller waits.
+        gc.freeze()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(main(settings))
     except ConfigurationError as error:
