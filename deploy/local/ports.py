@@ -2,16 +2,18 @@
 
 MEDIA_PORT alone moves the whole suite: every port whose own variable is not set moves by as much as MEDIA_PORT is away
 from 8080, so that two suites on one machine differ in one variable. With MEDIA_PORT=8090 the TTS service, otherwise on
-50051, is on 50061. A port is never chosen at random: addresses stay the same from one start to the next, and a port
-that is taken is an error that says which variable moves it.
+50051, is on 50061. A port of `make run` is never chosen at random: addresses stay the same from one start to the next,
+and a port that is taken is an error that says which variable moves it.
 """
 
 from __future__ import annotations
 
 import errno
+import itertools
+import secrets
 import socket
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +23,8 @@ from services.common.settings import ConfigurationError, Settings, load
 
 LOOPBACK = "127.0.0.1"
 _LOWEST, _HIGHEST = 1024, 65535
+_LOWEST_FREE = 10_000
+"""Below it are the ports that programs have by agreement."""
 _LISTENING = "0A"
 
 
@@ -57,10 +61,47 @@ def choose(ports: Sequence[Port]) -> Chosen:
 
 def choose_free(ports: Sequence[Port]) -> Chosen:
     """Returns a free port for each of `ports`, whatever the environment says."""
-    with ExitStack() as held:
-        # All are held until the last is found, or the system might name one twice.
-        sockets = [held.enter_context(socket.create_server((LOOPBACK, 0))) for _ in ports]
-        return {port.variable: taken.getsockname()[1] for port, taken in zip(ports, sockets, strict=True)}
+    return dict(zip((port.variable for port in ports), free_ports(len(ports)), strict=True))
+
+
+def free_ports(count: int) -> list[int]:
+    """Returns ports that nobody listens on, each once in the life of this process.
+
+    None is of those that the system hands out by itself: a connection that somebody opens before we listen can not have
+    taken one.
+
+    Raises:
+        ConfigurationError: There are not so many.
+    """
+    found: list[int] = []
+    for port in itertools.islice(_CANDIDATES, _HIGHEST):
+        if len(found) == count:
+            break
+        with suppress(OSError):
+            socket.create_server((LOOPBACK, port)).close()
+            found.append(port)
+    if len(found) < count:
+        raise ConfigurationError(f"{count} ports are needed; {len(found)} are free.")
+    return found
+
+
+def _never_handed_out() -> range:
+    """Returns the larger of the two ranges beside the one that the system takes ports for connections from."""
+    low, high = 32_768, 60_999
+    with suppress(OSError):
+        low, high = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    return max(range(_LOWEST_FREE, low), range(high + 1, _HIGHEST + 1), key=len)
+
+
+def _candidates() -> Iterator[int]:
+    """Yields ports in turn, from a place that another process hardly begins at, too."""
+    span = _never_handed_out() or range(_LOWEST_FREE, _HIGHEST + 1)
+    start = secrets.randbelow(len(span))
+    for number in itertools.count(start):
+        yield span[number % len(span)]
+
+
+_CANDIDATES = _candidates()
 
 
 def require_free(chosen: Chosen) -> None:

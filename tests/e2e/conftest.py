@@ -19,8 +19,8 @@ from deploy.local.ports import EDGE, choose_free
 from deploy.local.processes import SUITE, ports_of
 
 ROOT = Path(__file__).parents[2]
-READY_SECONDS = 45.0
-STOP_SECONDS = 10.0
+READY_SECONDS = 120.0
+STOP_SECONDS = 30.0
 LAST_LINE = "Ctrl-C stops everything."
 # Those of make would have it tell of the folders it enters.
 _OURS = re.compile(

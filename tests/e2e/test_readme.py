@@ -15,7 +15,7 @@ from tests.e2e.conftest import ROOT, Suite
 from tests.fakes.media import FFPROBE, ffprobe
 
 README = (ROOT / "README.md").read_text()
-COMMAND_SECONDS = 30
+COMMAND_SECONDS = 120
 OPTIONAL = {"curl", "grpcurl"}
 """Programs that a machine need not have; what needs them is left out there."""
 PLACEHOLDERS = (

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from deploy.local.processes import Process
 
-DEADLINE_SECONDS = 20.0
+DEADLINE_SECONDS = 60.0
 _PREAMBLE = """\
 import os, signal, socket, subprocess, sys
 def report(name):

@@ -25,7 +25,7 @@ class LiveCount:
         finally:
             self._change(-1)
 
-    async def becomes(self, wanted: int, within_seconds: float = 5) -> None:
+    async def becomes(self, wanted: int, within_seconds: float = 30) -> None:
         """Returns once `wanted` blocks are running.
 
         Raises:

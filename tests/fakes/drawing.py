@@ -101,7 +101,7 @@ class FakeImageProvider(ImageProvider):
             raise self.download_failure
         return self.kept.get(url)
 
-    async def until(self, condition: Callable[[], bool], within_seconds: float = 5) -> None:
+    async def until(self, condition: Callable[[], bool], within_seconds: float = 30) -> None:
         """Waits until `condition` holds; it is looked at whenever a call comes or is cancelled."""
         async with asyncio.timeout(within_seconds), self._changed:
             await self._changed.wait_for(condition)

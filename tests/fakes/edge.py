@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,13 @@ from typing import Any
 import aiohttp
 
 from deploy.local.identity import ensure_identity
+from deploy.local.ports import free_ports
 from gateway.envoy import binary
 from gateway.envoy.config import LOOPBACK, render, to_json
 from gateway.envoy.settings import Address, EdgeSettings
 
-READY_SECONDS = 20.0
-STOP_SECONDS = 5.0
+READY_SECONDS = 60.0
+STOP_SECONDS = 30.0
 _POLL_SECONDS = 0.02
 
 
@@ -45,15 +45,6 @@ class Edge:
     def admin_url(self) -> str:
         """The admin page, without a slash at its end."""
         return f"http://{LOOPBACK}:{self.settings.admin_port}"
-
-
-def free_ports(count: int) -> list[int]:
-    """Returns ports that nobody listened on a moment ago, all different."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for candidate in sockets:
-            candidate.bind((LOOPBACK, 0))
-        return [int(candidate.getsockname()[1]) for candidate in sockets]
 
 
 def edge_settings(folder: Path, **changes: Any) -> EdgeSettings:

@@ -71,14 +71,14 @@ class FakeElevenLabs:
         """How the listing is answered."""
         self._changed = asyncio.Event()
 
-    async def until(self, condition: Callable[[], bool], within_seconds: float = 5) -> None:
+    async def until(self, condition: Callable[[], bool], within_seconds: float = 30) -> None:
         """Waits until `condition` holds; it is looked at whenever a request comes or goes."""
         async with asyncio.timeout(within_seconds):
             while not condition():
                 self._changed.clear()
                 await self._changed.wait()
 
-    async def all_closed(self, within_seconds: float = 5) -> None:
+    async def all_closed(self, within_seconds: float = 30) -> None:
         """Waits until no request for speech is being answered."""
         await self.until(lambda: self.open_streams == 0, within_seconds)
 

@@ -30,7 +30,7 @@ class Gate:
             self._held.set()
         await self._permits.acquire()
 
-    async def held(self, within_seconds: float = 5) -> None:
+    async def held(self, within_seconds: float = 30) -> None:
         """Waits until the server has been held at least once."""
         async with asyncio.timeout(within_seconds):
             await self._held.wait()

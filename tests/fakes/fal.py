@@ -98,7 +98,7 @@ class FakeFal:
             "prompt": "as it was",
         }
 
-    async def until(self, condition: Callable[[], bool], within_seconds: float = 5) -> None:
+    async def until(self, condition: Callable[[], bool], within_seconds: float = 30) -> None:
         """Waits until `condition` holds; it is looked at whenever something is asked."""
         async with asyncio.timeout(within_seconds), self._changed:
             await self._changed.wait_for(condition)

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+from deploy.local.ports import free_ports
 from deploy.local.readiness import check_for
 from deploy.nats.server import configured, server
 from deploy.nats.settings import NatsSettings
-from tests.fakes.edge import free_ports
 from tests.fakes.waiting import eventually
 
-_READY_SECONDS = 20.0
+_READY_SECONDS = 60.0
 _ONE_USER = 'authorization {users: [{nkey: "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4"}]}'
 
 

@@ -212,7 +212,7 @@ class FakeReplicate:
             "webhook-signature": f"v1,{signature(secret, f'msg_{prediction_id}', sent_at, body)}",
         }, body
 
-    async def until(self, condition: Callable[[], bool], within_seconds: float = 5) -> None:
+    async def until(self, condition: Callable[[], bool], within_seconds: float = 30) -> None:
         """Waits until `condition` holds; it is looked at whenever something is asked."""
         async with asyncio.timeout(within_seconds), self._changed:
             await self._changed.wait_for(condition)

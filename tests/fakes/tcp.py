@@ -39,7 +39,7 @@ class TcpPeer:
             with suppress(ConnectionError):
                 await writer.wait_closed()
 
-    async def all_ended(self, within_seconds: float = 5) -> None:
+    async def all_ended(self, within_seconds: float = 30) -> None:
         """Waits until every connection is closed."""
         async with asyncio.timeout(within_seconds):
             await asyncio.gather(*self._conversations)

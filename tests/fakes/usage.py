@@ -73,17 +73,17 @@ class FakeUsageStore(UsageStore):
             del self.kept[record_id]
         return len(old)
 
-    async def keeps(self, records: int, within_seconds: float = 5) -> None:
+    async def keeps(self, records: int, within_seconds: float = 30) -> None:
         """Returns once so many records are kept."""
         async with asyncio.timeout(within_seconds), self._changed:
             await self._changed.wait_for(lambda: len(self.kept) >= records)
 
-    async def attempted(self, writes: int, within_seconds: float = 5) -> None:
+    async def attempted(self, writes: int, within_seconds: float = 30) -> None:
         """Returns once so many writes have begun."""
         async with asyncio.timeout(within_seconds), self._changed:
             await self._changed.wait_for(lambda: len(self.batches) >= writes)
 
-    async def purged(self, times: int, within_seconds: float = 5) -> None:
+    async def purged(self, times: int, within_seconds: float = 30) -> None:
         """Returns once old records were looked for so often."""
         async with asyncio.timeout(within_seconds), self._changed:
             await self._changed.wait_for(lambda: len(self.purged_before) >= times)

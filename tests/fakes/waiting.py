@@ -11,14 +11,14 @@ T = TypeVar("T")
 _PAUSE_SECONDS = 0.02
 
 
-async def until(condition: Callable[[], bool], within_seconds: float = 10) -> None:
+async def until(condition: Callable[[], bool], within_seconds: float = 60) -> None:
     """Waits until `condition` holds."""
     async with asyncio.timeout(within_seconds):
         while not condition():  # noqa: ASYNC110 - what other processes do raises no event here
             await asyncio.sleep(_PAUSE_SECONDS)
 
 
-async def eventually(answer: Callable[[], Awaitable[T | None]], within_seconds: float = 10) -> T:
+async def eventually(answer: Callable[[], Awaitable[T | None]], within_seconds: float = 60) -> T:
     """Returns the first answer that is not None or False; asks another process again and again."""
     async with asyncio.timeout(within_seconds):
         while True:

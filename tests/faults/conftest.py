@@ -58,9 +58,9 @@ class Jobs:
                 return (await self.board.get(job_id, ALICE)).record
             return None
 
-        return await eventually(answer, within_seconds=30)
+        return await eventually(answer)
 
-    async def until(self, job_id: str, condition: Callable[[Record], bool], within_seconds: float = 45) -> Record:
+    async def until(self, job_id: str, condition: Callable[[Record], bool], within_seconds: float = 120) -> Record:
         """Waits until `condition` holds for a job."""
 
         async def answer() -> Record | None:

@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from deploy.local.ports import free_ports
 from deploy.local.readiness import check_for
-from tests.fakes.edge import free_ports
 from tests.fakes.waiting import eventually
 from tests.faults.nursery import Nursery, Nursling
 
 ROOT = Path(__file__).parents[2]
-_READY_SECONDS = 30.0
-_END_SECONDS = 20.0
+_READY_SECONDS = 90.0
+_END_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)

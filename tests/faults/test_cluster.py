@@ -9,20 +9,20 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local.ports import free_ports
 from deploy.local.readiness import check_for
 from deploy.nats.server import server
 from services.common.errors import MediaError, Reason
 from services.jobs.board import Board
 from services.jobs.record import Status
 from services.jobs.streams import QUEUE, STATE, StreamOptions, Streams, open_streams
-from tests.fakes.edge import free_ports
 from tests.fakes.replicate import FakeReplicate
 from tests.fakes.waiting import eventually
 from tests.faults.conftest import Jobs, fleet_of, working
 from tests.faults.fleet import Fleet
 from tests.faults.nursery import Nursery
 
-pytestmark = pytest.mark.timeout(150)
+pytestmark = pytest.mark.timeout(300)
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "jobs.md"
 NODES = ("nats-1", "nats-2", "nats-3")
@@ -65,7 +65,7 @@ class Cluster:
     async def serves(self, name: str) -> None:
         """Waits until a node is one of the cluster."""
         healthy = check_for(f"http://127.0.0.1:{self._monitors[name]}/healthz")
-        await eventually(healthy, within_seconds=30)
+        await eventually(healthy)
 
     def close(self) -> None:
         """Ends all of them."""
@@ -127,7 +127,7 @@ async def test_the_loss_of_the_node_that_leads_loses_no_job(
 ) -> None:
     replicate.runs.append(working())
     before = await jobs.animate()
-    await replicate.until(lambda: replicate.created == 1, within_seconds=30)
+    await replicate.until(lambda: replicate.created == 1)
     queue = (await streams.jetstream.stream_info(QUEUE)).cluster
     assert queue is not None
     assert queue.leader is not None

@@ -12,7 +12,7 @@ from tests.fakes.replicate import Failure, FakeReplicate
 from tests.faults.conftest import ALICE, Jobs, working
 from tests.faults.fleet import Fleet
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 
 Ask = Callable[[Jobs], Awaitable[str]]
 
@@ -113,7 +113,7 @@ async def before_the_mux(fleet: Fleet, jobs: Jobs, replicate: FakeReplicate) -> 
     """Returns the id of a job that is held between its film and the mux, by a speech service that stands still."""
     replicate.runs.append(working())
     job_id = await jobs.talking(captions="JOB_CAPTIONS_TRACK")
-    await replicate.until(lambda: replicate.created == 1, within_seconds=30)
+    await replicate.until(lambda: replicate.created == 1)
     fleet.pause("tts")
     replicate.move("p1", "succeeded")
     await jobs.until(job_id, at("mux"))

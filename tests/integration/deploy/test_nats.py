@@ -17,8 +17,8 @@ import aiohttp
 import nats
 import pytest
 
+from deploy.local.ports import free_ports
 from deploy.local.readiness import check_for
-from tests.fakes.edge import free_ports
 from tests.fakes.waiting import eventually
 
 ROOT = Path(__file__).parents[3]

@@ -13,8 +13,9 @@ from grpc_health.v1 import health_pb2
 from media.tts.v1 import tts_pb2
 
 from deploy.local.identity import issue_token
+from deploy.local.ports import free_ports
 from gateway.envoy.settings import Address
-from tests.fakes.edge import edge_settings, free_ports, running_envoy
+from tests.fakes.edge import edge_settings, running_envoy
 from tests.fakes.upstream import LOOPBACK, upstreams
 from tests.integration.edge.lab import API_KEY, Lab, running_lab
 

@@ -12,13 +12,13 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.errors import NotFoundError
 
+from deploy.local.ports import free_ports
 from services.common.errors import MediaError, Reason
 from services.common.settings import ConfigurationError
 from services.jobs.board import Board
 from services.jobs.streams import QUEUE, SECRETS, STATE, StreamOptions, connected, open_streams, subjects_of
 from services.jobs.wish import Wish
 from tests.conftest import LogLines
-from tests.fakes.edge import free_ports
 from tests.fakes.nats import running_nats
 from tests.fakes.waiting import until
 

@@ -101,5 +101,5 @@ async def test_a_job_that_comes_to_its_worker_a_second_time_can_still_be_ended(j
         await until(lambda: any(line["event"] == "another worker has this job" for line in log_lines()))
         assert worker.at_work == 1
         await jobs.board.cancel(job_id, jobs.owner)
-        await until(lambda: bool(left), within_seconds=5)
+        await until(lambda: bool(left))
     assert left == [taken[1]]

@@ -12,6 +12,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2
 
+from deploy.local.ports import free_ports
 from services.common.channel import open_channel
 from services.common.errors import Reason
 from services.common.server import ServerOptions, running_server, serve
@@ -210,17 +211,11 @@ async def test_a_server_has_stopped_only_when_its_handlers_have_cleaned_up_and_a
     assert [line["outcome"] for line in log_lines() if line["event"] == "rpc"] == ["CANCELLED"]
 
 
-def free_port() -> int:
-    with socket.socket() as probe_socket:
-        probe_socket.bind(("127.0.0.1", 0))
-        return int(probe_socket.getsockname()[1])
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_drains_and_then_ends_the_server(number: signal.Signals) -> None:
     speaker = Speaker()
     before = signal.getsignal(number)
-    port = free_port()
+    (port,) = free_ports(1)
     options = ServerOptions(host="127.0.0.1", port=port, port_variable="TEST_PORT", notice_seconds=0)
     serving = asyncio.create_task(serve(speaker.register, options))
     async with open_channel(f"127.0.0.1:{port}") as channel:

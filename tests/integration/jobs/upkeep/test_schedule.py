@@ -62,7 +62,7 @@ async def test_each_round_is_done_by_one_of_two_workers(streams: Streams) -> Non
         done.append("second")
 
     async with working(streams, first), working(streams, second):
-        await until(lambda: len(done) >= 2, within_seconds=10)
+        await until(lambda: len(done) >= 2)
     state = (await streams.jetstream.consumer_info(UPKEEP, f"upkeep-{ROUND}")).delivered
     assert state is not None
     assert state.consumer_seq == len(done)
@@ -107,4 +107,4 @@ async def test_a_round_that_fails_is_not_the_last(streams: Streams) -> None:
         raise RuntimeError("a store that is away")
 
     async with working(streams, work):
-        await until(lambda: len(begun) >= 2, within_seconds=10)
+        await until(lambda: len(begun) >= 2)

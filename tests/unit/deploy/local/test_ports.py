@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.local import ports
-from deploy.local.ports import EDGE, Port, choose, choose_free, require_free
+from deploy.local.ports import EDGE, Port, choose, choose_free, free_ports, require_free
 from deploy.local.processes import SUITE, ports_of
 from services.common.settings import ConfigurationError
 
@@ -68,6 +68,24 @@ def test_free_ports_are_distinct_and_free() -> None:
     chosen = choose_free(ALL)
     assert len(set(chosen.values())) == len(ALL)
     require_free(chosen)
+
+
+def test_a_free_port_is_given_to_one_only() -> None:
+    given = free_ports(500)
+    assert len({*given, *free_ports(500)}) == 1000
+
+
+def test_a_free_port_is_none_that_a_connection_may_take_meanwhile() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as client:
+        handed_out = [server.getsockname()[1], client.getsockname()[1]]
+    given = free_ports(1000)
+    assert max(given) < min(handed_out) or min(given) > max(handed_out)
+
+
+def test_a_port_that_is_taken_is_left_out() -> None:
+    (port,) = free_ports(1)
+    with socket.create_server(("127.0.0.1", port + 1)):
+        assert port + 1 not in free_ports(3)
 
 
 def test_every_taken_port_is_named_with_its_variable() -> None:

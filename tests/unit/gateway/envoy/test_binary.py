@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from deploy.local.identity import ensure_identity
+from deploy.local.ports import free_ports
 from gateway.envoy import binary
 from gateway.envoy.__main__ import main
 from gateway.envoy.config import render, to_json
 from gateway.envoy.settings import Address
 from services.common.settings import EXIT_CONFIGURATION, ConfigurationError
-from tests.fakes.edge import edge_settings, free_ports
+from tests.fakes.edge import edge_settings
 
 KEY = "0123456789abcdef"
 COMPOSE: dict[str, Any] = {

@@ -12,8 +12,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from deploy.local.ports import free_ports
 from gateway.envoy import parent
-from tests.fakes.edge import free_ports
 
 DEADLINE_SECONDS = 20
 NULL = "/dev/null"
