@@ -11,7 +11,7 @@ from datetime import datetime
 from services.common.errors import MediaError, Reason, invalid
 from services.common.log import logger
 from services.common.pictures import Size
-from services.common.storage import OWNER, ObjectSpec, ObjectStore
+from services.common.storage import OWNER, ObjectInfo, ObjectSpec, ObjectStore
 from services.common.storage.keys import belongs_to, check_key, check_own_key, content_key, new_key
 from services.image.rendition import Rendered, Rendition
 from services.image.wish import OutputWish
@@ -25,6 +25,8 @@ EXTENSIONS: Mapping[str, str] = {"png": "png", "jpeg": "jpg", "webp": "webp", "a
 """Extension of keys by format."""
 _ALSO_ACCEPTED = {"jpeg": ("jpg", "jpeg")}
 _MAX_METADATA_BYTES = 1000
+_MOST_COPIES = 16
+"""Copies that are remembered of a picture that is stored again and again; the metadata has no room for more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +86,15 @@ class Shelf:
         accepted = _ALSO_ACCEPTED.get(extension_of, (EXTENSIONS[extension_of],))
         if key.rpartition(".")[2] not in accepted:
             raise invalid("output.object_key", f"must end in .{accepted[0]}, as the format does")
-        if not output.overwrite and await self._exists(key):
-            raise invalid(
-                "output.object_key", "is taken: choose another, or set overwrite to true", Reason.ALREADY_EXISTS
-            )
+        places = {key: "", **{_copy_key(key, wish.name): f" for its copy {wish.name}" for wish in output.variants}}
+        for place, whose in places.items():
+            try:
+                check_key(place)
+            except MediaError:
+                raise invalid("output.object_key", f"is too long{whose}: choose a shorter one") from None
+            if not output.overwrite and await self._exists(place):
+                what = f"is taken{whose}: choose another, or set overwrite to true"
+                raise invalid("output.object_key", what, Reason.ALREADY_EXISTS)
 
     async def put(
         self, rendition: Rendition, output: OutputWish, principal: str, said: Mapping[str, str]
@@ -106,16 +113,20 @@ class Shelf:
         sha256 = await asyncio.to_thread(lambda: hashlib.sha256(rendition.main.data).hexdigest())
         extension = EXTENSIONS[rendition.main.content_type.removeprefix("image/")]
         key = _key(output, principal, sha256, extension)
-        stem = key.rpartition(".")[0]
-        copies = [(name, f"{stem}.{name}.{extension}", rendered) for name, rendered in rendition.variants]
+        copies = [(name, _copy_key(key, name), rendered) for name, rendered in rendition.variants]
+        overwrite = output.overwrite or output.content_addressed
+        names = [name for name, _, _ in copies]
+        earlier = [name for name in await self._names_of_copies(key) if name not in names] if overwrite else []
+        if output.content_addressed:
+            # The same picture as before: who asked for those copies still has their addresses.
+            names, earlier = [*names, *earlier][:_MOST_COPIES], [*names, *earlier][_MOST_COPIES:]
         metadata = {**output.metadata, **said, OWNER: principal}
-        if copies:
-            metadata[VARIANTS] = ",".join(name for name, _, _ in copies)
+        if names:
+            metadata[VARIANTS] = ",".join(names)
         stored: list[str] = []
         # Copies first: a picture that is there has all of its copies.
         places = [*((place, rendered, {OWNER: principal}) for _, place, rendered in copies)]
         places.append((key, rendition.main, metadata))
-        overwrite = output.overwrite or output.content_addressed
         try:
             for place, rendered, beside in places:
                 spec = ObjectSpec(rendered.content_type, beside)
@@ -125,6 +136,8 @@ class Shelf:
             if not overwrite:
                 await asyncio.shield(self._withdrawn(stored))
             raise
+        # Nobody would find them any more.
+        await self._withdrawn([_copy_key(key, name) for name in earlier])
         main = await self._shelved(key, rendition.main)
         variants = [(name, await self._shelved(place, rendered)) for name, place, rendered in copies]
         return ShelvedPicture(main, sha256, tuple(variants))
@@ -142,20 +155,24 @@ class Shelf:
         info = await self._store.head(key)
         if not belongs_to(info, principal) or not info.content_type.startswith("image/"):
             raise missing
-        stem, _, extension = key.rpartition(".")
-        names = [name for name in info.metadata.get(VARIANTS, "").split(",") if name]
         # The picture goes last: as long as it is there, its copies can be found.
-        places = [*(f"{stem}.{name}.{extension}" for name in names), key]
+        places = [*(_copy_key(key, name) for name in _copies_in(info)), key]
         return [place for place in places if await self._store.delete(place)]
 
     async def _exists(self, key: str) -> bool:
+        return await self._known(key) is not None
+
+    async def _names_of_copies(self, key: str) -> Sequence[str]:
+        info = await self._known(key)
+        return _copies_in(info) if info is not None else ()
+
+    async def _known(self, key: str) -> ObjectInfo | None:
         try:
-            await self._store.head(key)
+            return await self._store.head(key)
         except MediaError as error:
             if error.reason is Reason.NOT_FOUND:
-                return False
+                return None
             raise
-        return True
 
     async def _shelved(self, key: str, rendered: Rendered) -> Shelved:
         address = await self._store.url(key)
@@ -167,6 +184,16 @@ class Shelf:
                 await self._store.delete(key)
             except MediaError as error:
                 log.warning("a copy without its picture stays behind", key=key, reason=error.reason.name)
+
+
+def _copy_key(key: str, name: str) -> str:
+    """Returns the key of the copy `name` of the picture at `key`."""
+    stem, _, extension = key.rpartition(".")
+    return f"{stem}.{name}.{extension}"
+
+
+def _copies_in(info: ObjectInfo) -> Sequence[str]:
+    return [name for name in info.metadata.get(VARIANTS, "").split(",") if name]
 
 
 def _key(output: OutputWish, principal: str, sha256: str, extension: str) -> str:

@@ -15,6 +15,7 @@ from PIL import Image
 from services.common.care.facts import MAY_BE_CHARGED_KEY
 from services.common.errors import MediaError, Reason
 from services.common.pictures import Size
+from services.common.storage import ObjectSpec
 from services.common.workers import Workers
 from services.image.providers.interface import DrawnImage, Mode
 from services.image.sizes import PRESETS
@@ -89,6 +90,48 @@ async def test_a_key_of_ones_own_is_taken_once_unless_it_may_be_replaced(
     assert len(provider.specs) == 1
     again = Output(object_key="users/alice/goals/first.png", format="png", overwrite=True)
     assert (await suite.generate(prompt="another", output=again)).key == "users/alice/goals/first.png"
+
+
+@pytest.mark.parametrize("extension", ["jpg", "jpeg"])
+async def test_copies_follow_a_key_of_ones_own(suite: ImageSuite, store: FakeObjectStore, extension: str) -> None:
+    key = f"users/alice/goals/first.{extension}"
+    image = await suite.generate(output=Output(object_key=key, format="jpeg", variants=[Variant(name="thumbnail")]))
+    assert image.variants[0].key == f"users/alice/goals/first.thumbnail.{extension}"
+    assert len(await suite.delete(key)) == 2
+    assert not [one for one in store.keys if one.startswith("users/")]
+
+
+async def test_of_a_picture_that_is_replaced_no_copy_stays_behind(suite: ImageSuite, store: FakeObjectStore) -> None:
+    def output(*names: str) -> image_pb2.ImageOutput:
+        variants = [Variant(name=name) for name in names]
+        return Output(object_key="users/alice/first.webp", overwrite=True, variants=variants)
+
+    await suite.generate(output=output("thumbnail", "card"))
+    await suite.generate(prompt="another", output=output("card"))
+    kept = [one for one in store.keys if one.startswith("users/")]
+    assert kept == ["users/alice/first.card.webp", "users/alice/first.webp"]
+
+
+async def test_copies_of_equal_pictures_add_up(suite: ImageSuite, store: FakeObjectStore) -> None:
+    for name in ("thumbnail", "card"):
+        image = await suite.generate(output=Output(content_addressed=True, variants=[Variant(name=name)]))
+    again = await suite.generate(output=Output(content_addressed=True))
+    assert again.key == image.key
+    assert len(await suite.delete(image.key)) == 3
+    assert not [one for one in store.keys if "sha256" in one]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("z", Reason.ALREADY_EXISTS), ("z" * 190, Reason.VALIDATION_ERROR)], ids=["taken", "long"]
+)
+async def test_a_key_that_leaves_its_copies_no_place_is_refused_before_anybody_is_paid(
+    suite: ImageSuite, provider: FakeImageProvider, store: FakeObjectStore, name: str, reason: Reason
+) -> None:
+    await store.put("users/alice/z.thumbnail.webp", b"x", ObjectSpec("image/webp"))
+    output = Output(object_key=f"users/alice/{name}.webp", variants=[Variant(name="thumbnail")])
+    error = await failure(suite.generate(output=output))
+    assert (error.reason, [item.field for item in error.violations]) == (reason, ["output.object_key"])
+    assert provider.specs == []
 
 
 async def test_equal_pictures_of_a_caller_may_be_kept_once(suite: ImageSuite, store: FakeObjectStore) -> None:
