@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from services.common.errors import invalid
-from services.common.pictures import MAX_PIXELS, Size
+from services.common.pictures import MAX_ASPECT, MAX_PIXELS, Size
 from services.image.brand import Brand
 from services.image.prompting import FinalPrompt, compose
 from services.image.providers.interface import ImageProvider, ImageSpec, Mode, Model, SourceImage
@@ -157,7 +157,7 @@ def _candidate(
     provider: ImageProvider, wish: ImageWish, prompt: str, size: Size, source: SourceImage | None
 ) -> Candidate:
     model = provider.models[wish.mode]
-    asked = size.within(model.max_side_pixels)
+    asked = _asked(size, model)
     steps = _steps(wish, model)
     guidance = DEFAULT_GUIDANCE_SCALE if wish.guidance_scale is None else wish.guidance_scale
     strength = DEFAULT_STRENGTH if wish.strength is None else wish.strength
@@ -177,6 +177,14 @@ def _candidate(
     if spec.preset == CUSTOM:
         spec = replace(spec, preset="")
     return Candidate(provider, model, spec, _ignored(wish, model))
+
+
+def _asked(size: Size, model: Model) -> Size:
+    """Returns what the model is asked for, of which `size` can be made."""
+    within = size.within(model.max_side_pixels)
+    # Nobody would take a longer strip from the model; the fit makes it of this one.
+    least = -(-max(within.width, within.height) // MAX_ASPECT)
+    return Size(max(within.width, least), max(within.height, least))
 
 
 def _steps(wish: ImageWish, model: Model) -> int | None:

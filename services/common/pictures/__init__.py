@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from services.common.pictures.inspect import Inspected, inspect, opened
+from services.common.pictures.inspect import MAX_ASPECT, Inspected, inspect, opened
 from services.common.pictures.size import MAX_PIXELS, Size
 from services.common.pictures.upright import upright
 
-__all__ = ["MAX_PIXELS", "Inspected", "Size", "inspect", "opened", "upright"]
+__all__ = ["MAX_ASPECT", "MAX_PIXELS", "Inspected", "Size", "inspect", "opened", "upright"]

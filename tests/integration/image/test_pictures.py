@@ -58,6 +58,13 @@ async def test_every_preset_is_delivered_in_exactly_its_size(suite: ImageSuite, 
     assert (image.width, image.height) == (PRESETS[name].size.width, PRESETS[name].size.height)
 
 
+@pytest.mark.parametrize("sides", [(14_142, 64), (64, 14_142), (64, 64), (14_142, 1_414)])
+async def test_the_outermost_sizes_are_delivered(suite: ImageSuite, store: FakeObjectStore, sides: Any) -> None:
+    width, height = sides
+    image = await suite.generate(image_size="custom", width=width, height=height, output=Output(format="jpeg"))
+    assert stored(store, image.key).size == sides
+
+
 async def test_what_the_provider_returns_in_another_shape_is_brought_to_size(
     suite: ImageSuite, provider: FakeImageProvider, store: FakeObjectStore
 ) -> None:

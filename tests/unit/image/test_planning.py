@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.common.errors import MediaError, Reason
-from services.common.pictures import MAX_PIXELS, Size
+from services.common.pictures import MAX_ASPECT, MAX_PIXELS, Size
 from services.image.brand import Brand
 from services.image.planning import Planner, PlanningOptions
 from services.image.prompting import PromptWish
@@ -48,6 +48,14 @@ def test_a_plain_wish_takes_the_seeds_defaults() -> None:
     assert (candidate.spec.steps, candidate.spec.guidance_scale, candidate.spec.safety_checker) == (28, 3.5, True)
     assert (candidate.spec.seed, candidate.spec.strength, candidate.ignored_fields) == (None, None, ())
     assert (plan.form.encoding.format, plan.form.fit, plan.form.variants, plan.shared) == ("webp", "cover", (), True)
+
+
+@pytest.mark.parametrize("size", [Size(14_142, 64), Size(64, 14_142), Size(6_400, 64), Size(14_142, 1414)])
+def test_of_a_model_no_longer_strip_is_asked_than_is_taken_from_it(size: Size) -> None:
+    plan = PLANNER.plan(replace(WISH, image_size="custom", custom_size=size))
+    asked = plan.candidates[0].spec.size
+    assert plan.size == size
+    assert max(asked.width, asked.height) <= min(1024, MAX_ASPECT * min(asked.width, asked.height))
 
 
 @pytest.mark.parametrize("name", PRESETS)
