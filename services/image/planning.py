@@ -131,11 +131,15 @@ def _variants(output: OutputWish) -> tuple[VariantSpec, ...]:
         if wish.name in found:
             raise invalid(f"output.variants[{at}].name", "must be unique in the request")
         preset = PRESETS.get(wish.name)
-        size = wish.size or (preset.size if preset else None)
-        if size is None:
+        width = wish.width or (preset.size.width if preset else 0)
+        height = wish.height or (preset.size.height if preset else 0)
+        if not (width and height):
             named = ", ".join(PRESETS)
             raise invalid(f"output.variants[{at}]", f"must have width and height, or a name with a preset: {named}")
-        found[wish.name] = VariantSpec(wish.name, size)
+        found[wish.name] = VariantSpec(wish.name, Size(width, height))
+    # More could not be encoded in the time that one picture has, and would be told of after it was paid.
+    if sum(copy.size.pixels for copy in found.values()) > MAX_PIXELS:
+        raise invalid("output.variants", f"must have at most {MAX_PIXELS:,} pixels in all")
     return tuple(found.values())
 
 

@@ -72,18 +72,12 @@ def output_of(output: image_pb2.ImageOutput) -> OutputWish:
         encoder_quality=output.encoder_quality if output.HasField("encoder_quality") else None,
         compression_level=output.compression_level if output.HasField("compression_level") else None,
         fit=_FITS[output.fit],
-        variants=tuple(_variant(variant) for variant in output.variants),
+        variants=tuple(VariantWish(variant.name, variant.width, variant.height) for variant in output.variants),
         object_key=output.object_key,
         overwrite=output.overwrite,
         content_addressed=output.content_addressed,
         metadata=dict(output.metadata),
     )
-
-
-def _variant(variant: image_pb2.ImageVariantSpec) -> VariantWish:
-    if variant.width and variant.height:
-        return VariantWish(variant.name, Size(variant.width, variant.height))
-    return VariantWish(variant.name)
 
 
 def _strength(request: Request) -> float | None:

@@ -20,8 +20,10 @@ class VariantWish:
 
     name: str
     """What it is called."""
-    size: Size | None = None
-    """Its size; None for that of the preset of its name."""
+    width: int = 0
+    """In pixels; 0 for that of the preset of its name."""
+    height: int = 0
+    """In pixels; 0 for that of the preset of its name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,6 +136,11 @@ def test_stand_ins_come_in_order_and_never_the_first_again() -> None:
         (replace(WISH, output=OutputWish("png", encoder_quality=80)), "output.encoder_quality"),
         (replace(WISH, output=OutputWish("jpeg", compression_level=3)), "output.compression_level"),
         (replace(WISH, output=OutputWish(variants=(VariantWish("tiny"),))), "output.variants[0]"),
+        (replace(WISH, output=OutputWish(variants=(VariantWish("tiny", 40),))), "output.variants[0]"),
+        (
+            replace(WISH, output=OutputWish(variants=(VariantWish("a", 4096, 4096), VariantWish("b", 4096, 1024)))),
+            "output.variants",
+        ),
         (
             replace(WISH, output=OutputWish(variants=(VariantWish("card"), VariantWish("card")))),
             "output.variants[1].name",
@@ -147,11 +152,12 @@ def test_bad_input_is_refused_by_name(wish: ImageWish, field: str) -> None:
 
 
 def test_variants_take_the_size_of_their_preset_or_their_own() -> None:
-    output = OutputWish(variants=(VariantWish("thumbnail"), VariantWish("tiny", Size(40, 30))))
+    output = OutputWish(variants=(VariantWish("thumbnail"), VariantWish("tiny", 40, 30), VariantWish("card", 300)))
     variants = PLANNER.plan(replace(WISH, output=output)).form.variants
     assert [(variant.name, variant.size) for variant in variants] == [
         ("thumbnail", Size(256, 256)),
         ("tiny", Size(40, 30)),
+        ("card", Size(300, 512)),
     ]
 
 
