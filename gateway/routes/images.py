@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 import grpc
@@ -43,11 +44,15 @@ class ImageRoutes:
         # A stream of ours that is left before its end is cancelled, and the service keeps nothing.
         async with open_stream(call):
             await call.write(image_pb2.UploadImageRequest(spec=spec))
+            sent = 0
             try:
                 async for piece in _pieces(request):
+                    sent = _checked(sent + len(piece))
+                    if call.done():
+                        break
                     await call.write(image_pb2.UploadImageRequest(chunk=piece))
                 await call.done_writing()
-            except (grpc.aio.UsageError, grpc.aio.AioRpcError, grpc.RpcError):
+            except (asyncio.InvalidStateError, grpc.RpcError):
                 # The service has refused it meanwhile, and says why below.
                 pass
             reply = await call

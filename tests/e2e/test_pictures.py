@@ -93,6 +93,48 @@ async def test_an_upload_is_changed_shown_and_deleted_by_its_owner_alone(
         assert answer.status == 404
 
 
+async def answered(suite: Suite, query: str, pieces: int) -> tuple[bytes, bytes]:
+    """Returns the head and the body of the answer to an upload, whether or not all of it was taken."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", suite.port)
+
+    async def send() -> None:
+        writer.write(
+            f"POST /api/image/upload{query} HTTP/1.1\r\nHost: suite\r\nTransfer-Encoding: chunked\r\n"
+            f"Authorization: Bearer {suite.token()}\r\n\r\n".encode()
+        )
+        for _ in range(pieces):
+            writer.write(b"40000\r\n" + bytes(0x40000) + b"\r\n")
+            await writer.drain()
+        writer.write(b"0\r\n\r\n")
+
+    sending = asyncio.create_task(send())
+    try:
+        head = await reader.readuntil(b"\r\n\r\n")
+        return head, await reader.readuntil(b"}}")
+    finally:
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+        writer.transport.abort()
+
+
+@pytest.mark.parametrize(
+    ("query", "pieces", "status", "code"),
+    [
+        ("?objectKey=users/mallory/x.png&format=png", 60, 403, "PERMISSION_DENIED"),
+        ("?format=gif", 60, 400, "VALIDATION_ERROR"),
+        ("", 120, 413, "PAYLOAD_TOO_LARGE"),
+    ],
+)
+async def test_who_is_refused_while_a_file_comes_is_told_why(
+    suite: Suite, query: str, pieces: int, status: int, code: str
+) -> None:
+    # A reason that gets lost does so now and then only.
+    for _ in range(10):
+        head, body = await answered(suite, query, pieces)
+        assert head.startswith(f"HTTP/1.1 {status} ".encode()), body
+        assert orjson.loads(body)["error"]["code"] == code
+
+
 @pytest.mark.parametrize(
     ("route", "body", "field"),
     [
