@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from typing import TypeVar
 
 import grpc
 import orjson
@@ -15,6 +16,8 @@ from gateway.lines import Lines, answer_lines
 from gateway.requests import message_body, principal_of
 from services.common.channel import call_metadata, open_stream
 from services.common.errors import MediaError, Reason, invalid
+
+T = TypeVar("T")
 
 MAX_UPLOAD_BYTES = 20 * 1024 * 1024
 MAX_BATCH_BYTES = 32 * 1024 * 1024
@@ -112,9 +115,26 @@ async def _pieces(request: web.Request) -> AsyncIterator[bytes]:
         async for piece in request.content.iter_chunked(_PIECE_BYTES):
             yield piece
         return
-    async for part in await request.multipart():
-        if isinstance(part, BodyPartReader) and part.name == "file":
-            while piece := await part.read_chunk(_PIECE_BYTES):
+    async for part in _parts(request):
+        if part.name == "file":
+            while piece := await _well_formed(part.read_chunk(_PIECE_BYTES)):
                 yield bytes(piece)
             return
     raise invalid("file", "must be a part of the form, with the picture in it")
+
+
+async def _parts(request: web.Request) -> AsyncIterator[BodyPartReader]:
+    form = await _well_formed(request.multipart())
+    while (part := await _well_formed(form.next())) is not None:
+        if isinstance(part, BodyPartReader):
+            yield part
+
+
+async def _well_formed(reading: Awaitable[T]) -> T:
+    """Returns what is read of a form; its reader raises ValueError of one that is broken."""
+    try:
+        return await reading
+    except ValueError:
+        raise MediaError(
+            Reason.VALIDATION_ERROR, "The form is broken; send multipart/form-data with its boundary, as RFC 7578 says."
+        ) from None

@@ -168,6 +168,21 @@ async def test_a_form_without_a_file_is_refused(http: aiohttp.ClientSession) -> 
     assert (answer.status, body["error"]["details"][0]["field"]) == (400, "file")
 
 
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        ("multipart/form-data", CAT),
+        ("multipart/form-data; boundary=x", CAT),
+        ("multipart/form-data; boundary=x", b""),
+        ("multipart/form-data; boundary=x", b"--x\r\nContent-Type: multipart/mixed\r\n\r\na\r\n--x--"),
+        ("multipart/form-data; boundary=" + "x" * 99, CAT),
+    ],
+)
+async def test_a_form_that_is_broken_is_the_callers_fault(http: aiohttp.ClientSession, kind: str, data: bytes) -> None:
+    async with http.post("/api/image/upload", data=data, headers={**ALICE, "Content-Type": kind}) as answer:
+        assert (answer.status, (await answer.json())["error"]["code"]) == (400, "VALIDATION_ERROR")
+
+
 async def test_a_picture_is_deleted_by_its_key(http: aiohttp.ClientSession) -> None:
     _, made = await asked(http, "/api/image/generate", {"prompt": "a cat"})
     path = f"/api/image/{made['key']}"
