@@ -13,7 +13,7 @@ from media.image.v1 import image_pb2, image_pb2_grpc
 
 from gateway.codec import decode, encode
 from gateway.lines import Lines, answer_lines
-from gateway.requests import message_body, principal_of
+from gateway.requests import message_body, parameters, principal_of
 from services.common.channel import call_metadata, open_stream
 from services.common.errors import MediaError, Reason, invalid
 
@@ -23,8 +23,7 @@ MAX_UPLOAD_BYTES = 20 * 1024 * 1024
 MAX_BATCH_BYTES = 32 * 1024 * 1024
 _PIECE_BYTES = 256 * 1024
 _FORM = "multipart/form-data"
-_TEXTS, _FLAGS = ("format", "objectKey"), ("overwrite", "contentAddressed")
-_BOOLEANS = {"true": True, "false": False}
+_PARAMETERS = ("format", "object_key", "overwrite", "content_addressed")
 
 
 class ImageRoutes:
@@ -90,17 +89,13 @@ async def _as_ready(
 
 def _output(request: web.Request) -> image_pb2.ImageOutput:
     """Returns what the query says of form and place."""
-    fields: dict[str, object] = {}
+    described = image_pb2.DESCRIPTOR.message_types_by_name["ImageOutput"]
+    taken = [described.fields_by_name[name] for name in _PARAMETERS]
+    names = [field.camelcase_name for field in taken]
     for name in request.query:
-        values = request.query.getall(name)
-        if name not in (*_TEXTS, *_FLAGS):
-            raise invalid(name, f"is not a parameter of this route, which takes {', '.join((*_TEXTS, *_FLAGS))}")
-        if len(values) > 1:
-            raise invalid(name, "must be given once")
-        if name in _FLAGS and values[0] not in _BOOLEANS:
-            raise invalid(name, "must be true or false")
-        fields[name] = _BOOLEANS[values[0]] if name in _FLAGS else values[0]
-    return decode(image_pb2.ImageOutput, fields)
+        if name not in (*_PARAMETERS, *names):
+            raise invalid(name, f"is not a parameter of this route, which takes {', '.join(names)}")
+    return decode(image_pb2.ImageOutput, parameters(request, described))
 
 
 def _checked(length: int) -> int:

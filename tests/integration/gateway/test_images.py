@@ -124,6 +124,9 @@ async def test_a_file_is_taken_raw_or_as_a_form(http: aiohttp.ClientSession) -> 
     form.add_field("file", BytesIO(CAT), filename="cat.gif", content_type="image/gif")
     async with http.post("/api/image/upload?objectKey=users/alice/cat.png", data=form, headers=ALICE) as answer:
         assert (answer.status, (await answer.json())["key"]) == (200, "users/alice/cat.png")
+    again = "/api/image/upload?object_key=users/alice/cat.png&overwrite=true"
+    async with http.post(again, data=CAT, headers=ALICE) as answer:
+        assert (answer.status, (await answer.json())["key"]) == (200, "users/alice/cat.png")
 
 
 async def chunks(*parts: bytes) -> AsyncIterator[bytes]:
