@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 import obstore
+import pybase64
 from obstore.exceptions import (
     AlreadyExistsError,
     BaseError,
@@ -35,6 +37,8 @@ log = logger(__name__)
 
 _CHUNK_BYTES = 1024 * 1024
 _RESERVED = {"Content-Type", "Cache-Control"}
+_FIT_FOR_A_HEADER = re.compile(r"(?!=\?)[!-~]([ -~]*[!-~])?")
+_ENCODED = re.compile(r"=\?UTF-8\?B\?([A-Za-z0-9+/]*=*)\?=")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,7 @@ class S3Store(ObjectStore):
         attributes = {
             "Content-Type": spec.content_type,
             "Cache-Control": spec.cache_control,
-            **spec.metadata,
+            **{name: _as_header(text) for name, text in spec.metadata.items()},
         }
         if not overwrite and not isinstance(data, bytes):
             # Parts that are put together can not be told to find the place free.
@@ -217,6 +221,22 @@ def _info(meta: obstore.ObjectMeta, attributes: Mapping[str, str]) -> ObjectInfo
         content_type=attributes.get("Content-Type", "application/octet-stream"),
         etag=(meta["e_tag"] or "").strip('"'),
         modified_at=meta["last_modified"],
-        metadata={name: value for name, value in attributes.items() if name not in _RESERVED},
+        metadata={name: _from_header(value) for name, value in attributes.items() if name not in _RESERVED},
         cache_control=attributes.get("Cache-Control", ""),
     )
+
+
+def _as_header(text: str) -> str:
+    """Returns `text` as a header can carry it: as it is, or as RFC 2047 and S3 itself write what no header can."""
+    if _FIT_FOR_A_HEADER.fullmatch(text):
+        return text
+    return f"=?UTF-8?B?{pybase64.b64encode(text.encode()).decode()}?="
+
+
+def _from_header(value: str) -> str:
+    found = _ENCODED.fullmatch(value)
+    try:
+        return pybase64.b64decode(found[1], validate=True).decode() if found else value
+    except ValueError:
+        # Somebody else's, and none of this kind.
+        return value

@@ -54,6 +54,14 @@ async def test_what_was_stored_is_read_and_described(store: ObjectStore) -> None
     assert await read_all(store, KEY, max_bytes=7) == (b"picture", stored)
 
 
+@pytest.mark.parametrize(
+    "text", ["plain", "two  words", "Größe", "退職", "a\nb", "tab\t", " within ", "\x7f", "=?UTF-8?B?eA==?=", "=?x"]
+)
+async def test_any_text_may_be_said_of_an_object(store: ObjectStore, text: str) -> None:
+    stored = await store.put(KEY, b"picture", ObjectSpec("image/webp", {"owner": text, "note": text}))
+    assert dict(stored.metadata) == {"owner": text, "note": text}
+
+
 async def test_pieces_are_put_together(store: ObjectStore) -> None:
     pieces = [bytes([number]) * 700_000 for number in range(4)]
     stored = await store.put(KEY, in_pieces(*pieces, b"end"), SPEC)
