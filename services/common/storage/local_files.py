@@ -26,6 +26,7 @@ from services.common.storage.interface import ObjectInfo, ObjectPage
 
 _LENGTH = struct.Struct(">8sI")
 _MARK = b"mediaobj"
+_PLACING_ATTEMPTS = 20
 
 log = logger(__name__)
 
@@ -79,16 +80,24 @@ def place(unfinished: Path, path: Path, overwrite: bool) -> None:
     Raises:
         MediaError: ALREADY_EXISTS, it is taken and must not be overwritten.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if overwrite:
-            unfinished.replace(path)
+    # A folder goes with its last object, perhaps at the moment at which another one is to come there.
+    for _ in range(_PLACING_ATTEMPTS):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if overwrite:
+                unfinished.replace(path)
+            else:
+                # Of two who want the same place, one finds it taken.
+                os.link(unfinished, path)
+        except FileNotFoundError:
+            continue
+        except (FileExistsError, IsADirectoryError, NotADirectoryError):
+            # A folder can not have the name of an object, either.
+            if path.exists() or any(folder.is_file() for folder in path.parents):
+                raise MediaError(Reason.ALREADY_EXISTS) from None
         else:
-            # Of two who want the same place, one finds it taken.
-            os.link(unfinished, path)
-    # A folder can not have the name of an object, either.
-    except (FileExistsError, IsADirectoryError, NotADirectoryError):
-        raise MediaError(Reason.ALREADY_EXISTS) from None
+            return
+    raise FileNotFoundError(errno.ENOENT, "the folder does not stay")
 
 
 def drop(file: BinaryIO, unfinished: Path) -> None:

@@ -116,6 +116,25 @@ async def test_folders_go_with_their_last_object(store: ObjectStore, tmp_path: P
     assert not any((tmp_path / "objects").iterdir())
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+async def test_a_folder_that_goes_while_an_object_comes_is_made_again(
+    store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overwrite: bool
+) -> None:
+    emptied: list[Path] = []
+    mkdir = Path.mkdir
+
+    def emptied_at_once(path: Path, mode: int = 0o777, parents: bool = False, exist_ok: bool = False) -> None:
+        mkdir(path, mode, parents, exist_ok)
+        if path.name == "b" and len(emptied) < 3:
+            path.rmdir()
+            emptied.append(path)
+
+    monkeypatch.setattr(Path, "mkdir", emptied_at_once)
+    await store.put("a/b/c", b"x", SPEC, overwrite=overwrite)
+    assert len(emptied) == 3
+    assert await read_all(store, "a/b/c", max_bytes=1) == (b"x", await store.head("a/b/c"))
+
+
 async def test_a_link_leads_to_the_suite_and_ends(store: ObjectStore) -> None:
     link = await store.url("a/b", lifetime_seconds=60)
     assert link.url.startswith(f"{PUBLIC_URL}/media/a/b?expires=")
