@@ -47,6 +47,9 @@ class MediaRoutes:
         if not isinstance(self._store, LocalStore):
             return web.Response(status=302, headers={"Location": (await self._store.url(key)).url})
         headers = _headers(info)
+        if SIGNATURE not in request.query:
+            # Whoever stands between would hand it to people who are not its owner.
+            headers["Cache-Control"] = info.cache_control.replace("public", "private")
         if _unchanged(request, info):
             return web.Response(status=304, headers=headers)
         wanted = _range(request, info)

@@ -74,6 +74,14 @@ async def test_without_a_signature_only_the_owner_reads(
         assert answer.status == status
 
 
+async def test_what_only_the_owner_reads_is_kept_by_nobody_between(http: aiohttp.ClientSession) -> None:
+    async with http.get(f"/media/{KEY}", headers=ALICE) as answer:
+        assert answer.headers["Cache-Control"] == "private, max-age=31536000, immutable"
+        tag = answer.headers["ETag"]
+    async with http.get(f"/media/{KEY}", headers={**ALICE, "If-None-Match": tag}) as answer:
+        assert (answer.status, answer.headers["Cache-Control"].split(",")[0]) == (304, "private")
+
+
 @pytest.mark.parametrize("key", ["gone.png", "..%2f..%2fsigning.key", "a//b", "%00", "x" * 3000])
 async def test_what_is_not_there_is_not_found(http: aiohttp.ClientSession, key: str) -> None:
     async with http.get(f"/media/{key}", headers=ALICE) as answer:
