@@ -11,7 +11,7 @@ from datetime import datetime
 from services.common.errors import MediaError, Reason, invalid
 from services.common.log import logger
 from services.common.pictures import Size
-from services.common.storage import OWNER, ObjectInfo, ObjectSpec, ObjectStore
+from services.common.storage import IMMUTABLE, OWNER, REPLACEABLE, ObjectInfo, ObjectSpec, ObjectStore
 from services.common.storage.keys import belongs_to, check_key, check_own_key, content_key, new_key
 from services.image.rendition import Rendered, Rendition
 from services.image.wish import OutputWish
@@ -125,11 +125,16 @@ class Shelf:
             metadata[VARIANTS] = ",".join(names)
         stored: list[str] = []
         # Copies first: a picture that is there has all of its copies.
-        places = [*((place, rendered, {OWNER: principal}) for _, place, rendered in copies)]
-        places.append((key, rendition.main, metadata))
+        owner = {OWNER: principal}
+        # Copies of equal pictures may have other sizes under the same name.
+        changing = IMMUTABLE if not output.object_key and not output.content_addressed else REPLACEABLE
+        places = [
+            (place, rendered, ObjectSpec(rendered.content_type, owner, changing)) for _, place, rendered in copies
+        ]
+        lasting = REPLACEABLE if output.object_key else IMMUTABLE
+        places.append((key, rendition.main, ObjectSpec(rendition.main.content_type, metadata, lasting)))
         try:
-            for place, rendered, beside in places:
-                spec = ObjectSpec(rendered.content_type, beside)
+            for place, rendered, spec in places:
                 await self._store.put(place, rendered.data, spec, overwrite=overwrite)
                 stored.append(place)
         except BaseException:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from services.common.errors import MediaError, Reason, invalid
 from services.common.given import GivenFiles
-from services.common.storage import OWNER, ObjectSpec, ObjectStore
+from services.common.storage import IMMUTABLE, OWNER, REPLACEABLE, ObjectSpec, ObjectStore
 from services.common.storage.keys import check_own_key, new_key
 from services.video.probe import MediaFile
 
@@ -97,7 +97,8 @@ class FilmShelf:
             MediaError: ALREADY_EXISTS, STORAGE_FAILED.
         """
         key = place.object_key or new_key(FOLDER, _EXTENSION)
-        spec = ObjectSpec(CONTENT_TYPE, {**said, OWNER: principal})
+        lasting = REPLACEABLE if place.object_key else IMMUTABLE
+        spec = ObjectSpec(CONTENT_TYPE, {**said, OWNER: principal}, lasting)
         await self._store.put_file(key, path, sha256, spec, overwrite=place.overwrite)
         return Film(key, sha256, media)
 

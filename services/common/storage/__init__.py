@@ -5,6 +5,7 @@ from __future__ import annotations
 from services.common.storage.interface import (
     IMMUTABLE,
     OWNER,
+    REPLACEABLE,
     ByteRange,
     ObjectInfo,
     ObjectPage,
@@ -20,6 +21,7 @@ from services.common.storage.settings import StorageSettings
 __all__ = [
     "IMMUTABLE",
     "OWNER",
+    "REPLACEABLE",
     "ByteRange",
     "ObjectInfo",
     "ObjectPage",

@@ -14,6 +14,8 @@ from services.common.errors import MediaError, Reason
 
 IMMUTABLE = "public, max-age=31536000, immutable"
 """Cache-Control of objects whose bytes never change under their key."""
+REPLACEABLE = "public, max-age=0, must-revalidate"
+"""Cache-Control of objects whose key somebody chose who may put other bytes there: asked for anew by entity tag."""
 OWNER = "owner"
 """Name of the metadata entry that says whose an object is."""
 _CHUNK_BYTES = 1024 * 1024

@@ -15,7 +15,7 @@ from PIL import Image
 from services.common.care.facts import MAY_BE_CHARGED_KEY
 from services.common.errors import MediaError, Reason
 from services.common.pictures import Size
-from services.common.storage import ObjectSpec
+from services.common.storage import IMMUTABLE, REPLACEABLE, ObjectSpec
 from services.common.workers import Workers
 from services.image.providers.interface import DrawnImage, Mode
 from services.image.sizes import PRESETS
@@ -117,6 +117,23 @@ async def test_of_a_picture_that_is_replaced_no_copy_stays_behind(suite: ImageSu
     await suite.generate(prompt="another", output=output("card"))
     kept = [one for one in store.keys if one.startswith("users/")]
     assert kept == ["users/alice/first.card.webp", "users/alice/first.webp"]
+
+
+@pytest.mark.parametrize(
+    ("output", "lasting"),
+    [
+        (Output(), (IMMUTABLE, IMMUTABLE)),
+        (Output(content_addressed=True), (IMMUTABLE, REPLACEABLE)),
+        (Output(object_key="users/alice/first.webp"), (REPLACEABLE, REPLACEABLE)),
+    ],
+)
+async def test_what_may_be_replaced_is_kept_by_no_browser_without_asking(
+    suite: ImageSuite, store: FakeObjectStore, output: image_pb2.ImageOutput, lasting: tuple[str, str]
+) -> None:
+    output.variants.append(Variant(name="thumbnail"))
+    image = await suite.generate(output=output)
+    kept = [store.objects[key][0].cache_control for key in (image.key, image.variants[0].key)]
+    assert tuple(kept) == lasting
 
 
 async def test_copies_of_equal_pictures_add_up(suite: ImageSuite, store: FakeObjectStore) -> None:

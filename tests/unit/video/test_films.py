@@ -12,7 +12,7 @@ import pytest
 from services.common.errors import MediaError, Reason
 from services.common.fetch import Fetched, Streamed
 from services.common.given import GivenFiles
-from services.common.storage import ObjectSpec
+from services.common.storage import IMMUTABLE, REPLACEABLE, ObjectSpec
 from services.video.films import CONTENT_TYPE, Film, FilmShelf, Place, digest
 from services.video.probe import MediaFile
 from tests.fakes.object_store import EXPIRES, FakeObjectStore
@@ -115,6 +115,7 @@ async def test_a_film_is_stored_whole_under_a_new_key(shelf: FilmShelf, store: F
     info, data = store.objects[film.key]
     assert data == DATA
     assert (info.content_type, info.metadata) == ("video/mp4", {"provider": "embedded", "owner": "alice"})
+    assert info.cache_control == IMMUTABLE
     assert (await shelf.put(path, SHA256, MEDIA, Place(), "alice", {})).key != film.key
 
 
@@ -125,7 +126,9 @@ async def test_a_film_is_stored_where_its_owner_wants_it(shelf: FilmShelf, store
     assert caught.value.reason is Reason.ALREADY_EXISTS
     store.objects[OWN] = store.objects[OWN][0], b"an earlier film"
     await shelf.put(path, SHA256, MEDIA, Place(OWN, overwrite=True), "alice", {})
-    assert store.objects[OWN][1] == DATA
+    info, data = store.objects[OWN]
+    # No browser may show the earlier one.
+    assert (data, info.cache_control) == (DATA, REPLACEABLE)
 
 
 async def test_a_store_that_fails_keeps_nothing(shelf: FilmShelf, store: FakeObjectStore, path: Path) -> None:
