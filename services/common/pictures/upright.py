@@ -29,6 +29,9 @@ def _in_srgb(image: Image.Image, wanted: str) -> Image.Image | None:
     profile = image.info.get("icc_profile")
     if not isinstance(profile, bytes) or image.mode not in ("RGB", "RGBA", "CMYK", "L"):
         return None
+    if image.mode in ("RGB", "L") and wanted == "RGBA":
+        # One colour of it stands for transparency, and would be forgotten on the way.
+        image = image.convert("RGBA")
     with suppress(ImageCms.PyCMSError, OSError):
         source = ImageCms.ImageCmsProfile(BytesIO(profile))
         if image.mode == "RGBA":

@@ -154,6 +154,15 @@ def test_colours_of_another_profile_become_ours() -> None:
     assert all(abs(a - b) <= 2 for a, b in zip(color_at(made, 5, 5), (10, 200, 30), strict=True))
 
 
+def test_a_colour_that_stands_for_transparency_does_so_beside_a_profile() -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    image = Image.new("RGB", (20, 20), "red")
+    image.paste("black", (0, 0, 10, 20))
+    made = render(saved(image, transparency=(0, 0, 0), icc_profile=profile), RenditionSpec(None, PNG))
+    alpha = opened(made.main.data).getchannel("A")
+    assert (alpha.getpixel((5, 5)), alpha.getpixel((15, 5))) == (0, 255)
+
+
 @pytest.mark.parametrize(
     ("smaller", "larger"),
     [
