@@ -233,7 +233,7 @@ async def test_who_leaves_a_fast_picture_leaves_the_connection(fal: FakeFal, pro
 
 async def test_a_picture_that_never_ends_is_cancelled_in_time(fal: FakeFal, downloads: FakeDownloads) -> None:
     fal.runs.append(Run(hangs=True))
-    async with provider_of(fal, downloads, timeout_seconds=0.2) as provider:
+    async with provider_of(fal, downloads, timeout_seconds=1) as provider:
         error = await failure(provider)
     assert error.reason is Reason.PROVIDER_TIMEOUT
     assert MAY_BE_CHARGED_KEY in error.metadata
