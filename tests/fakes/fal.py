@@ -62,6 +62,9 @@ class FakeFal:
         """Status and body of the next submissions that are refused."""
         self.runs: deque[Run] = deque()
         """How the next pictures go; beyond them, well."""
+        self.admits = asyncio.Event()
+        """Submissions are answered once it is set."""
+        self.admits.set()
         self.broken_polls = 0
         """How many of the next questions for a status are answered 502."""
         self.cancelled: list[str] = []
@@ -105,6 +108,7 @@ class FakeFal:
 
     async def _submit(self, request: web.Request) -> web.Response:
         await self._record(request)
+        await self.admits.wait()
         if self.submissions:
             status, body = self.submissions.popleft()
             return web.json_response(body, status=status)

@@ -88,7 +88,7 @@ class FalProvider(ImageProvider):
         return fetched.data
 
     async def _queued(self, url: str, body: Mapping[str, Any]) -> tuple[Answer, str]:
-        submitted = (await self._transport.ask("POST", url, body, begun=False)).body
+        submitted = (await self._submitted(url, body)).body
         # Never made by us: they do not follow from the model's path.
         urls = [submitted.get(name) for name in ("status_url", "response_url", "cancel_url")]
         if not all(isinstance(item, str) for item in urls):
@@ -100,6 +100,22 @@ class FalProvider(ImageProvider):
         except asyncio.CancelledError:
             await asyncio.shield(self._cancelled(cancel_url))
             raise
+
+    async def _submitted(self, url: str, body: Mapping[str, Any]) -> Answer:
+        """Submits; whoever leaves meanwhile leaves nothing in the queue that is drawn, and charged, for nobody."""
+        submitting = asyncio.create_task(self._transport.ask("POST", url, body, begun=False))
+        try:
+            return await asyncio.shield(submitting)
+        except asyncio.CancelledError:
+            await asyncio.shield(self._taken_back(submitting))
+            raise
+
+    async def _taken_back(self, submitting: asyncio.Task[Answer]) -> None:
+        with suppress(MediaError, TimeoutError):
+            async with asyncio.timeout(_CANCEL_SECONDS):
+                cancel_url = (await submitting).body.get("cancel_url")
+            if isinstance(cancel_url, str):
+                await self._cancelled(cancel_url)
 
     async def _completed(self, status_url: str) -> None:
         """Waits until fal has ended with the picture, well or not."""

@@ -221,6 +221,19 @@ async def test_who_leaves_cancels_in_the_queue(fal: FakeFal, provider: FalProvid
     assert sent.method == expected["method"]
 
 
+async def test_who_leaves_while_it_is_submitted_leaves_nothing_in_the_queue(
+    fal: FakeFal, provider: FalProvider
+) -> None:
+    fal.admits.clear()
+    task = asyncio.create_task(provider.draw(CAT))
+    await fal.until(lambda: len(fal.requests) == 1)
+    task.cancel()
+    fal.admits.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert fal.cancelled == ["request-1"]
+
+
 async def test_who_leaves_a_fast_picture_leaves_the_connection(fal: FakeFal, provider: FalProvider) -> None:
     fal.runs.append(Run(hangs=True))
     task = asyncio.create_task(provider.draw(FAST))
