@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator
 from services.common.errors import MediaError, Reason, invalid
 
 MAX_UPLOAD_BYTES = 20 * 1024 * 1024
+_LONGEST_PAUSE_SECONDS = 20.0
+"""Between two pieces: who sends nothing more would keep others from their turn."""
 
 
 async def received(pieces: AsyncIterator[bytes], *, size_bytes: int, sha256: str) -> bytes:
@@ -20,10 +22,11 @@ async def received(pieces: AsyncIterator[bytes], *, size_bytes: int, sha256: str
         sha256: Its digest in hexadecimal, in any case; empty if he does not say.
 
     Raises:
-        MediaError: PAYLOAD_TOO_LARGE; MEDIA_INVALID, it is empty, or not what was announced.
+        MediaError: PAYLOAD_TOO_LARGE; DEADLINE_EXCEEDED, it stopped coming; MEDIA_INVALID, it is empty, or not what was
+            announced.
     """
     read = bytearray()
-    async for piece in pieces:
+    while (piece := await _next(pieces)) is not None:
         read += piece
         if len(read) > MAX_UPLOAD_BYTES:
             raise MediaError(Reason.PAYLOAD_TOO_LARGE, f"A picture must have at most {MAX_UPLOAD_BYTES} bytes.")
@@ -40,3 +43,15 @@ async def received(pieces: AsyncIterator[bytes], *, size_bytes: int, sha256: str
     if sha256 and digest != sha256.lower():
         raise invalid("sha256", "is not the digest of the bytes that came: send the file again", Reason.MEDIA_INVALID)
     return data
+
+
+async def _next(pieces: AsyncIterator[bytes]) -> bytes | None:
+    """Returns the next piece; None at the end."""
+    try:
+        async with asyncio.timeout(_LONGEST_PAUSE_SECONDS) as limit:
+            return await anext(pieces, None)
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        message = f"Nothing of the file came for {_LONGEST_PAUSE_SECONDS:g} seconds; send it again."
+        raise MediaError(Reason.DEADLINE_EXCEEDED, message) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 
@@ -9,6 +10,7 @@ import pytest
 
 from services.common.errors import MediaError, Reason
 from services.image.uploads import MAX_UPLOAD_BYTES, received
+from tests.fakes.virtual_time import in_virtual_time
 
 FILE = b"a picture, as it were"
 
@@ -56,6 +58,18 @@ async def test_nothing_is_read_beyond_the_largest_file() -> None:
         await received(endless(), size_bytes=0, sha256="")
     assert caught.value.reason is Reason.PAYLOAD_TOO_LARGE
     assert taken == MAX_UPLOAD_BYTES + 1024 * 1024
+
+
+@in_virtual_time
+async def test_a_file_that_stops_coming_is_not_waited_for() -> None:
+    async def stopping() -> AsyncIterator[bytes]:
+        yield FILE[:5]
+        await asyncio.Event().wait()
+
+    with pytest.raises(MediaError) as caught:
+        await received(stopping(), size_bytes=0, sha256="")
+    assert caught.value.reason is Reason.DEADLINE_EXCEEDED
+    assert asyncio.get_running_loop().time() < 60
 
 
 async def test_a_file_of_exactly_the_largest_size_is_taken() -> None:
