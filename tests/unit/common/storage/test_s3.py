@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from services.common.errors import MediaError, Reason
 from services.common.settings import ConfigurationError
 from services.common.storage import ObjectSpec, StorageSettings, open_object_store
+from tests.fakes.web_host import running_web_host
 from tests.unit.common.storage.conftest import s3_settings
 
 SPEC = ObjectSpec("image/png", {"owner": "alice"}, "public, max-age=60")
@@ -37,6 +39,22 @@ async def test_a_bucket_that_is_not_there_is_named(s3_url: str) -> None:
                 await work
             assert caught.value.reason is Reason.STORAGE_FAILED
             assert "S3_BUCKET" in caught.value.message
+
+
+@pytest.mark.parametrize("code", ["InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied"])
+async def test_credentials_that_are_refused_are_named_without_the_servers_words(code: str) -> None:
+    async def refuses(_: web.Request) -> web.Response:
+        return web.Response(status=403, text=f"<Error><Code>{code}</Code><Message>AKIA of mine</Message></Error>")
+
+    async with running_web_host() as host:
+        host.pages["/any"] = host.pages["/any/a/b"] = refuses
+        async with open_object_store(s3_settings(f"http://127.0.0.1:{host.port}", bucket="any")) as store:
+            for work in (store.put("a/b", b"x", SPEC), store.head("a/b"), store.list(""), store.delete("a/b")):
+                with pytest.raises(MediaError) as caught:
+                    await work
+                assert caught.value.reason is Reason.STORAGE_FAILED
+                assert "S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY" in caught.value.message
+                assert "AKIA" not in caught.value.message
 
 
 async def test_a_server_that_is_not_there_is_told() -> None:
