@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from services.common.cache import TieredCache
@@ -26,6 +26,18 @@ INLINE_BYTES = 256 * 1024
 """Largest file that is kept in the document itself; others go to the object store."""
 
 
+class Bill:
+    """What was paid for a picture that several share; it goes to the first of them who gets the picture."""
+
+    def __init__(self) -> None:
+        self._taken = False
+
+    def take(self) -> bool:
+        """Takes the bill, and tells whether it was still there."""
+        free, self._taken = not self._taken, True
+        return free
+
+
 @dataclass(frozen=True, slots=True)
 class Original:
     """A picture as a provider drew it."""
@@ -44,6 +56,8 @@ class Original:
     """What was charged for it when it was drawn, in the provider's units; None if not told."""
     queued_seconds: float = 0.0
     """Time spent waiting for the provider's turn."""
+    bill: Bill = field(default_factory=Bill, compare=False)
+    """One for all who share the picture."""
 
 
 class Originals:
@@ -82,8 +96,11 @@ class Originals:
         if not plan.shared:
             return (await self._drawn(plan)).original
         key = cache_key(plan.candidates[0])
-        found, joined = await self.flights.single(key, lambda: self._found_or_drawn(key, plan))
-        return replace(found, cache_status="joined") if joined and found.cache_status == "miss" else found
+        found, _ = await self.flights.single(key, lambda: self._found_or_drawn(key, plan))
+        # Not simply whoever began it: he may have left, and somebody has to be told what it cost.
+        if found.cache_status == "miss" and not found.bill.take():
+            return replace(found, cache_status="joined")
+        return found
 
     async def _found_or_drawn(self, key: str, plan: Plan) -> Original:
         first = plan.candidates[0]
