@@ -182,8 +182,13 @@ def delete(path: Path, root: Path) -> bool:
     """Removes the file of an object and folders that it leaves empty; returns whether there was one."""
     try:
         path.unlink()
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError):
+    except (FileNotFoundError, NotADirectoryError):
         return False
+    except (IsADirectoryError, PermissionError):
+        # Some systems say of a folder that it may not be deleted; an object that may not is still there.
+        if path.is_dir():
+            return False
+        raise
     with suppress(OSError):
         # Ends at the first folder that is not empty.
         for folder in path.parents:

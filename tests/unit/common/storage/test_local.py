@@ -135,6 +135,21 @@ async def test_a_folder_that_goes_while_an_object_comes_is_made_again(
     assert await read_all(store, "a/b/c", max_bytes=1) == (b"x", await store.head("a/b/c"))
 
 
+async def test_an_object_that_can_not_be_deleted_is_not_taken_for_none(
+    store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store.put("a/b", b"x", SPEC)
+
+    def forbidden(path: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", forbidden)
+    assert await store.delete("a") is False
+    with pytest.raises(MediaError) as caught:
+        await store.delete("a/b")
+    assert caught.value.reason is Reason.STORAGE_FAILED
+
+
 async def test_a_link_leads_to_the_suite_and_ends(store: ObjectStore) -> None:
     link = await store.url("a/b", lifetime_seconds=60)
     assert link.url.startswith(f"{PUBLIC_URL}/media/a/b?expires=")
