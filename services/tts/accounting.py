@@ -77,13 +77,15 @@ def _record(
     first_audio_seconds: float | None,
     outcome: str,
 ) -> UsageRecord:
-    shared = status in ("hit", "joined")
+    paid = done.cost_units if done is not None else None
+    # Who joined has the bill where he who began has left.
+    shared = status in ("hit", "joined") and not paid
     cached = 0 if done is None else characters if shared else done.cached_characters
     return UsageRecord(
         at=datetime.now(UTC),
         principal=principal,
         characters=characters,
-        cost_units=done.cost_units if done is not None and not shared else None,
+        cost_units=None if shared else paid,
         cache_status=status,
         saved_cost_units=done.saved_cost_units if done is not None else 0,
         cached_characters=cached,

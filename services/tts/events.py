@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
+from services.common.flight import Bill
 from services.tts.providers.interface import AudioChunk, SpeechProvider, SpeechSpec
 
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ class Done:
     """What the part that nobody had to pay for cost when it was paid for."""
     stored: StoredAudio | None = None
     """Where the audio is stored, if it is."""
+    bill: Bill = field(default_factory=Bill, compare=False)
+    """One for all who share the production."""
 
 
 SpeechEvent = Header | AudioChunk | Done

@@ -73,7 +73,8 @@ class Synthesizer:
             return
         with self._flights.seat(key, lambda: self._production(key, plan)) as seat:
             async for event in seat.items():
-                yield answered(event, "joined") if seat.joined else event
+                is_paid = event.bill.take() if isinstance(event, Done) else not seat.joined
+                yield event if is_paid else answered(event, "joined")
 
     async def _kept(self, key: str) -> KeptSpeech | None:
         if self._cache is None or key in self._flights:

@@ -15,6 +15,8 @@ _NEVER: tuple[Network, ...] = (
     ipaddress.ip_network("192.88.99.0/24"),
     ipaddress.ip_network("168.63.129.16/32"),
     ipaddress.ip_network("fec0::/10"),
+    # 6to4 stands for an IPv4 address and is withdrawn (RFC 7526); versions of Python differ about it.
+    ipaddress.ip_network("2002::/16"),
 )
 _NAT64: tuple[ipaddress.IPv6Network, ...] = (
     ipaddress.IPv6Network("64:ff9b::/96"),
@@ -79,8 +81,6 @@ def _meant_by(address: Address) -> Iterable[Address]:
         return
     if address.ipv4_mapped is not None:
         yield address.ipv4_mapped
-    if address.sixtofour is not None:
-        yield address.sixtofour
     if address.teredo is not None:
         yield from address.teredo
     if any(address in network for network in _NAT64) or int(address) >> 32 == 0:

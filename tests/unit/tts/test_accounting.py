@@ -73,6 +73,7 @@ async def account(
         ("miss", done(3, 2, 2), 3, 2, 2),
         ("hit", done(0, 5, 5), None, 5, 5),
         ("joined", done(0, 5), None, 5, 5),
+        ("joined", done(), 5, 0, 0),
     ],
 )
 async def test_a_whole_call_is_written_down_with_what_it_cost_and_saved(

@@ -146,6 +146,11 @@ async def test_whoever_leaves_takes_nothing_from_those_who_stay(
         assert_whole(events, caller)
     # Only a production that everybody had left is begun again.
     assert 1 <= calls <= 1 + len(leaving)
+    whole = [events for events in heard if isinstance(events[-1], Done)]
+    costs = [events[-1].cost_units for events in whole if isinstance(events[-1], Done)]
+    made = [events for events in whole if isinstance(events[0], Header) and events[0].cache_status != "hit"]
+    # Whoever began it: what was heard to its end while it was made is paid by one of those who heard it.
+    assert sum(cost or 0 for cost in costs) == (2 if made else 0)
 
 
 async def test_a_request_in_any_moment_around_the_end_of_a_production_pays_nothing() -> None:
