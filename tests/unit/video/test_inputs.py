@@ -40,7 +40,7 @@ class InPieces:
         yield Streamed("audio/wav", None, self._chunks())
 
     async def fetch(self, url: str, *, field: str, max_bytes: int) -> Fetched:
-        raise NotImplementedError("no input is held in memory")
+        raise AssertionError("no input is held in memory")
 
     async def _chunks(self) -> AsyncIterator[bytes]:
         for piece in self._pieces:
