@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Iterator
-from contextlib import contextmanager
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -13,9 +14,13 @@ from media.tts.v1 import tts_pb2_grpc
 from media.video.v1 import video_pb2_grpc
 
 from services.common.channel import call_metadata, open_stream
+from services.common.errors import MediaError, Reason
 from services.common.status import from_rpc_error
 
 T = TypeVar("T")
+
+_PARTING_SECONDS = 5.0
+"""Longest wait for a service to end a stream that has told its last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +47,37 @@ async def answered(call: Awaitable[T]) -> T:
         return await call
 
 
-async def told(call: Any) -> AsyncIterator[Any]:
-    """Yields what a stream tells; raises its MediaError. Whoever stops listening ends the call."""
+async def outcome_of(call: Any, name: str, tell: Callable[[Any], Awaitable[None]] | None = None) -> Any:
+    """Returns what a stream leads to: the field `name` of its last message. Whoever stops waiting ends the call.
+
+    Args:
+        call: The stream.
+        name: The field.
+        tell: Is given each message before.
+
+    Raises:
+        MediaError: What the service failed with; UNAVAILABLE, the stream ended without that.
+    """
+    async with aclosing(_told(call)) as events:
+        async for event in events:
+            if event.HasField(name):
+                await _parted(events)
+                return getattr(event, name)
+            if tell is not None:
+                await tell(event)
+    raise MediaError(Reason.UNAVAILABLE, "A service ended before what it was asked for was complete.")
+
+
+async def _parted(events: AsyncIterator[Any]) -> None:
+    """Stays to the end of a stream: in the service's books, who leaves before it got nothing."""
+    # What is known is worth no less for what comes, or does not come, behind it.
+    with suppress(MediaError, TimeoutError):
+        async with asyncio.timeout(_PARTING_SECONDS):
+            async for _ in events:
+                pass
+
+
+async def _told(call: Any) -> AsyncGenerator[Any]:
     with _explained():
         async with open_stream(call):
             async for event in call:

@@ -56,6 +56,10 @@ class FakeServices:
         """Streams that end in good order, but without what was asked for."""
         self.left: list[str] = []
         """Methods whose callers went away, in order."""
+        self.parting: dict[str, asyncio.Event | MediaError] = {}
+        """Streams that have told their last and end once the event is set, or with an error, by name."""
+        self.parted: list[str] = []
+        """Streams whose callers stayed to the end, in order."""
 
     @property
     def methods(self) -> list[str]:
@@ -75,11 +79,23 @@ class FakeServices:
     async def pass_gate(self, method: str) -> None:
         """Waits where it was told to."""
         if method in self.held:
-            try:
-                await self.held[method].wait()
-            except asyncio.CancelledError:
-                self.left.append(method)
-                raise
+            await self._wait(method, self.held[method])
+
+    async def part(self, method: str) -> None:
+        """Ends a stream, as it was told to."""
+        match self.parting.get(method):
+            case asyncio.Event() as gate:
+                await self._wait(method, gate)
+            case MediaError() as error:
+                raise error
+        self.parted.append(method)
+
+    async def _wait(self, method: str, gate: asyncio.Event) -> None:
+        try:
+            await gate.wait()
+        except asyncio.CancelledError:
+            self.left.append(method)
+            raise
 
 
 class _Speech(tts_pb2_grpc.TextToSpeechServiceServicer):
@@ -94,6 +110,7 @@ class _Speech(tts_pb2_grpc.TextToSpeechServiceServicer):
         yield tts_pb2.SynthesizeStreamResponse(chunk=tts_pb2.SpeechChunk(audio=b"sound", alignment=ALIGNMENT))
         if "SynthesizeStream" not in self._fake.cut:
             yield tts_pb2.SynthesizeStreamResponse(done=tts_pb2.SpeechDone(stored_audio=_stored_audio()))
+            await self._fake.part("SynthesizeStream")
 
     async def GetStoredAudio(  # noqa: N802 - named by the contract
         self, request: tts_pb2.GetStoredAudioRequest, context: Context
@@ -140,6 +157,7 @@ class _Films(video_pb2_grpc.VideoServiceServicer):
         if "GenerateVideo" not in self._fake.cut:
             made = video_pb2.GeneratedVideo(film=_film(FILM_KEY), provider="replicate", model="minimax/hailuo-02")
             yield video_pb2.GenerateVideoResponse(video=made)
+            await self._fake.part("GenerateVideo")
 
     async def MuxVideo(  # noqa: N802 - named by the contract
         self, request: video_pb2.MuxVideoRequest, context: Context
@@ -150,6 +168,7 @@ class _Films(video_pb2_grpc.VideoServiceServicer):
         await self._fake.pass_gate("MuxVideo")
         if "MuxVideo" not in self._fake.cut:
             yield video_pb2.MuxVideoResponse(video=video_pb2.MuxedVideo(film=_film(request.object_key)))
+            await self._fake.part("MuxVideo")
 
     async def CancelVideo(  # noqa: N802 - named by the contract
         self, request: video_pb2.CancelVideoRequest, context: Context

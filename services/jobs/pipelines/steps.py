@@ -10,12 +10,11 @@ from media.jobs.v1 import jobs_pb2
 from media.tts.v1 import tts_pb2
 from media.video.v1 import video_pb2
 
-from services.common.errors import MediaError, Reason
 from services.common.storage.keys import own_prefix
 from services.jobs.lease import Lease, Result
 from services.jobs.pipelines.requests import film_request, picture_request, speech_request
 from services.jobs.record import Record
-from services.jobs.services import Services, answered, in_the_name_of, told
+from services.jobs.services import Services, answered, in_the_name_of, outcome_of
 
 VIDEO, AUDIO, FINAL, IMAGE = "video", "audio", "final", "image"
 """Names of steps, which are those of the result."""
@@ -60,12 +59,8 @@ class Steps:
             request = film_request(spec, film_request_id(record))
             metadata = in_the_name_of(record.principal)
             call = self.services.films.GenerateVideo(request, metadata=metadata, timeout=self.film_seconds)
-            async for event in told(call):
-                if event.HasField("video"):
-                    made = event.video
-                    return _film(made.film, made.provider, made.model)
-                await lease.reach(VIDEO, span.at(event.progress.percent))
-            raise _cut("film")
+            made = await outcome_of(call, "video", lambda event: lease.reach(VIDEO, span.at(event.progress.percent)))
+            return _film(made.film, made.provider, made.model)
 
         await lease.reach(VIDEO, span.low)
         return await lease.step(VIDEO, run, paid=True)
@@ -77,10 +72,8 @@ class Steps:
             request = speech_request(spec, self.speech_format)
             metadata = in_the_name_of(lease.record.principal)
             call = self.services.speech.SynthesizeStream(request, metadata=metadata, timeout=self.call_seconds)
-            async for event in told(call):
-                if event.HasField("done"):
-                    return _speech(event.done.stored_audio)
-            raise _cut("speech")
+            done = await outcome_of(call, "done")
+            return _speech(done.stored_audio)
 
         await lease.reach(AUDIO, span.low)
         return await lease.step(AUDIO, run, paid=True)
@@ -130,11 +123,8 @@ class Steps:
                 request.captions.CopyFrom(video_pb2.Captions(alignment=alignment, mode=mode))
             metadata = in_the_name_of(record.principal)
             call = self.services.films.MuxVideo(request, metadata=metadata, timeout=self.call_seconds)
-            async for event in told(call):
-                if event.HasField("video"):
-                    return _film(event.video.film, "", "")
-                await lease.reach("mux", span.at(event.progress.percent))
-            raise _cut("film")
+            made = await outcome_of(call, "video", lambda event: lease.reach("mux", span.at(event.progress.percent)))
+            return _film(made.film, "", "")
 
         await lease.reach("mux", span.low)
         return await lease.step(FINAL, run)
@@ -186,7 +176,3 @@ def _speech(stored: tts_pb2.StoredAudio) -> Result:
         "durationSeconds": stored.duration_seconds,
         "storedAudioId": stored.id,
     }
-
-
-def _cut(what: str) -> MediaError:
-    return MediaError(Reason.UNAVAILABLE, f"A service ended before the {what} was complete.")

@@ -133,6 +133,37 @@ async def test_a_stream_that_ends_without_its_result_may_be_tried_again(shop: Sh
 
 
 @pytest.mark.parametrize("step", ["video", "audio", "final"])
+async def test_a_stream_is_heard_to_its_end_so_that_nobody_is_written_down_as_one_who_left(
+    shop: Shop, step: str
+) -> None:
+    method = STEPS[step][0]
+    shop.fake.parting[method] = gate = asyncio.Event()
+    doing = asyncio.create_task(done(shop, step, steps=without(step)))
+    over, _ = await asyncio.wait({doing}, timeout=0.2)
+    assert not over
+    gate.set()
+    assert "key" in await doing
+    assert (shop.fake.parted, shop.fake.left) == ([method], [])
+
+
+@pytest.mark.parametrize("step", ["video", "audio", "final"])
+async def test_what_fails_behind_a_result_takes_nothing_of_it(shop: Shop, step: str) -> None:
+    shop.fake.parting[STEPS[step][0]] = MediaError(Reason.UNAVAILABLE)
+    assert "key" in await done(shop, step, steps=without(step))
+
+
+@pytest.mark.parametrize("step", ["video", "audio", "final"])
+async def test_a_stream_that_never_ends_behind_its_result_is_left(
+    shop: Shop, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.jobs.services._PARTING_SECONDS", 0.05)
+    method = STEPS[step][0]
+    shop.fake.parting[method] = asyncio.Event()
+    assert "key" in await done(shop, step, steps=without(step))
+    await until(lambda: shop.fake.left == [method])
+
+
+@pytest.mark.parametrize("step", ["video", "audio", "final"])
 async def test_whoever_stops_listening_ends_the_call(shop: Shop, step: str) -> None:
     method = STEPS[step][0]
     shop.fake.held[method] = asyncio.Event()
