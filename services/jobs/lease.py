@@ -8,6 +8,7 @@ from typing import Any
 
 from nats.js.errors import KeyWrongLastSequenceError
 
+from services.common.cancelling import raise_if_cancelled
 from services.jobs.record import Record, now
 from services.jobs.streams import Streams
 
@@ -40,6 +41,7 @@ class Lease:
 
         Raises:
             LeaseLostError: Somebody else has written meanwhile.
+            asyncio.CancelledError: It is written, and somebody wants the current task to end.
             nats.errors.Error: The server does not answer; what it holds is not known then.
         """
         changed = replace(record, updated_at=now())
@@ -48,6 +50,8 @@ class Lease:
         except KeyWrongLastSequenceError:
             raise LeaseLostError from None
         self.record = changed
+        # A wish to end the job, or this process, that comes with the server's answer must not be lost over it.
+        raise_if_cancelled()
 
     async def reach(self, stage: str, percent: float) -> None:
         """Tells how far the job is; a percentage never goes back, and small changes are not worth a write."""

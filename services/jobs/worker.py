@@ -215,6 +215,8 @@ class Worker:
             # Somebody may have wished so before there was anything to cancel.
             if await self._board.is_cancelled(lease.key):
                 task.cancel()
+            # Lost over that question, a wish to stop would be heard of when the job is done.
+            raise_if_cancelled()
             return await task
         finally:
             task.cancel()

@@ -8,12 +8,33 @@ from dataclasses import replace
 import pytest
 
 from services.common.errors import MediaError, Reason
+from services.jobs.board import Board
 from services.jobs.ids import new_job_id
 from services.jobs.record import Record, Status, now
+from services.jobs.streams import Streams
+from services.jobs.worker import Worker, WorkerOptions
 from tests.conftest import LogLines
+from tests.fakes.cancelling import lost_cancellation
 from tests.fakes.waiting import until
 from tests.integration.jobs.conftest import LEASE_SECONDS, Jobs
 from tests.integration.jobs.rig import Hands, hearing
+
+
+class LosingBoard(Board):
+    """A board that is asked for a job that is begun while its worker is stopped, and loses that over the answer."""
+
+    def __init__(self, streams: Streams) -> None:
+        super().__init__(streams)
+        self._asked: set[asyncio.Task[object] | None] = set()
+
+    async def is_cancelled(self, key: str) -> bool:
+        """Tells whether somebody asked for the end of a job."""
+        answer = await super().is_cancelled(key)
+        # Whoever asks for a second time has begun.
+        if asyncio.current_task() in self._asked:
+            await lost_cancellation()
+        self._asked.add(asyncio.current_task())
+        return answer
 
 
 async def test_a_worker_that_stops_gives_its_jobs_back(jobs: Jobs) -> None:
@@ -44,6 +65,18 @@ async def test_a_worker_that_stops_does_not_take_its_own_job_again(jobs: Jobs) -
         await until(lambda: bool(heard.delays_seconds))
     assert heard.delays_seconds[0] > 0
     assert len(hands.taken) == 1
+
+
+async def test_a_stop_that_comes_while_a_job_is_begun_is_not_lost(jobs: Jobs) -> None:
+    hands = Hands()
+    hands.gate = asyncio.Event()
+    worker = Worker(jobs.streams, LosingBoard(jobs.streams), {"animate": hands.work()}, WorkerOptions("w-1", 1, 300))
+    working = asyncio.create_task(worker.run())
+    async with hearing(jobs.streams) as heard:
+        await jobs.submit()
+        await until(lambda: heard.count(b"-NAK") == 1)
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
 
 
 async def test_a_job_that_takes_longer_than_the_lease_stays_with_its_worker(jobs: Jobs) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import datetime
 
@@ -9,6 +10,7 @@ import pytest
 
 from services.jobs.lease import LeaseLostError, Result
 from services.jobs.record import Status, now
+from tests.fakes.cancelling import lost_cancellation
 from tests.unit.jobs.rig import Bucket, Buckets, record_of
 
 
@@ -29,6 +31,16 @@ class Step:
         return {"key": "videos/1.mp4"}
 
 
+class LosingBucket(Bucket):
+    """A bucket whose answers come together with a wish to end, over which asyncio.wait_for of Python 3.11 loses it."""
+
+    async def update(self, key: str, value: bytes, last: int) -> int:
+        """Writes where nobody else has, and loses a cancellation."""
+        revision = await super().update(key, value, last)
+        await lost_cancellation()
+        return revision
+
+
 async def test_a_write_is_known_at_once_and_has_its_time() -> None:
     buckets = Buckets()
     lease = await buckets.lease(record_of())
@@ -47,6 +59,17 @@ async def test_whoever_was_superseded_may_not_write_and_knows_what_he_knew() -> 
         await stale.write(stale.record.ended(Status.SUCCEEDED))
     assert (stale.record, stale.revision) == known
     assert buckets.records[-1].worker == "w-2"
+
+
+async def test_a_wish_to_end_that_comes_with_the_answer_to_a_write_is_not_lost() -> None:
+    buckets = Buckets()
+    buckets.state = LosingBucket()
+    lease = await asyncio.create_task(buckets.lease(record_of()))
+    writing = asyncio.create_task(lease.reach("video", 10))
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    assert (lease.record.percent, lease.revision) == (10.0, 2)
+    assert buckets.records[-1] == lease.record
 
 
 async def test_a_percentage_never_goes_back_and_leaves_100_to_success() -> None:
