@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from services.jobs.lease import Lease, Result
+from services.jobs.lease import Lease
 from services.jobs.record import Record
 
-Pipeline = Callable[[Lease], Awaitable[Result]]
-"""Does a job from where its record says it is, and returns what it made."""
+Pipeline = Callable[[Lease], Awaitable[None]]
+"""Does a job from where its record says it is; what it makes are the results of its steps."""
 
 UNBOUNDED = -1
 """As a fleet: all that there are."""

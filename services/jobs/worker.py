@@ -18,7 +18,7 @@ from services.common.log import logger, request_id
 from services.jobs.attempts import AGAIN, delay_seconds, failure_of, is_last
 from services.jobs.board import Board, webhook_request_id
 from services.jobs.kind import Work
-from services.jobs.lease import Lease, LeaseLostError, Result
+from services.jobs.lease import Lease, LeaseLostError
 from services.jobs.metrics import JobMetrics
 from services.jobs.record import Failure, Record, Status
 from services.jobs.streams import CANCELS, QUEUE, RUN, TOLD, Streams, pulling
@@ -26,8 +26,6 @@ from services.jobs.wish import WEBHOOK, Wish
 
 log = logger(__name__)
 
-RESULT = "result"
-"""Name of the step that holds what a job made."""
 _FETCH_SECONDS = 2.0
 """Longest that one pull is open: one that is open when the server dies is never answered."""
 _HAND_BACK_SECONDS = 0.5
@@ -72,7 +70,7 @@ class Worker:
         self._board = board
         self._work = work
         self._options = options
-        self._running: dict[str, asyncio.Task[Result]] = {}
+        self._running: dict[str, asyncio.Task[None]] = {}
         self._free = asyncio.Semaphore(options.slots)
         self._metrics = metrics or JobMetrics(CollectorRegistry())
         self._metrics.watch(lambda: self.at_work)
@@ -198,7 +196,7 @@ class Worker:
             raise LeaseLostError
         await lease.write(lease.record.begun(self._options.name, delivery))
         try:
-            result = await self._run(lease, work)
+            await self._run(lease, work)
         except asyncio.CancelledError:
             await self._cancelled(lease, message, work)
         except (LeaseLostError, nats.errors.Error):
@@ -206,10 +204,9 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - whatever it is, the job must end or be done again
             await self._failed(lease, message, work, error)
         else:
-            await lease.note(RESULT, result)
             await self._end(lease, message, Status.SUCCEEDED)
 
-    async def _run(self, lease: Lease, work: Work) -> Result:
+    async def _run(self, lease: Lease, work: Work) -> None:
         self._running[lease.key] = task = asyncio.ensure_future(work.pipeline(lease))
         try:
             # Somebody may have wished so before there was anything to cancel.
@@ -217,7 +214,7 @@ class Worker:
                 task.cancel()
             # Lost over that question, a wish to stop would be heard of when the job is done.
             raise_if_cancelled()
-            return await task
+            await task
         finally:
             task.cancel()
             # The job may have come to this worker a second time.

@@ -11,7 +11,7 @@ from services.common.errors import MediaError, Reason
 from services.common.webhooks import headers
 from services.jobs.board import DELIVERIES, Board
 from services.jobs.kind import UNBOUNDED, Work
-from services.jobs.lease import Lease, Result
+from services.jobs.lease import Lease
 from services.jobs.record import Record, now
 from services.jobs.webhooks.secrets import Secrets
 
@@ -34,7 +34,7 @@ class Posts(Protocol):
 def webhook_work(board: Board, secrets: Secrets, posts: Posts) -> Work:
     """Returns what jobs of the kind webhook are done by."""
 
-    async def tell(lease: Lease) -> Result:
+    async def tell(lease: Lease) -> None:
         record = lease.record
         job = (await board.get(record.spec["jobId"], record.principal)).record
         body = orjson.dumps(_told(job))
@@ -52,7 +52,7 @@ def webhook_work(board: Board, secrets: Secrets, posts: Posts) -> Work:
         sent = [*record.steps.get(DELIVERIES, {}).get("sent", ()), {"at": now(), "status": status, "error": error}]
         await lease.note(DELIVERIES, {"sent": sent[-_KEPT:]})
         if status in _TAKEN:
-            return {}
+            return
         if status == _GONE or error in (Reason.URL_FORBIDDEN.name, Reason.VALIDATION_ERROR.name):
             raise MediaError(Reason.VALIDATION_ERROR, "The webhook is not wanted there, or may not be sent.")
         raise MediaError(Reason.UNAVAILABLE, "The webhook was not taken.")

@@ -15,7 +15,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from services.jobs.kind import Work
-from services.jobs.lease import Lease, Result
+from services.jobs.lease import Lease
 from services.jobs.record import Record
 from services.jobs.streams import QUEUE, Streams
 
@@ -50,7 +50,7 @@ class Hands:
         """Returns the work, which hardly waits between attempts."""
         return Work(self.run, self.call_off, **{"longest_delay_seconds": 0.01, **options})
 
-    async def run(self, lease: Lease) -> Result:
+    async def run(self, lease: Lease) -> None:
         """Does a job."""
         self.taken.append(lease.record)
         self._at_once += 1
@@ -67,7 +67,6 @@ class Hands:
         failure = self.failures.popleft() if self.failures else self.always
         if failure is not None:
             raise failure
-        return {"made": len(self.taken)}
 
     async def call_off(self, record: Record) -> None:
         """Takes that a job is not wanted any more."""

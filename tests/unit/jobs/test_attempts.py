@@ -10,7 +10,7 @@ import pytest
 from services.common.errors import MediaError, Reason
 from services.jobs.attempts import delay_seconds, is_last
 from services.jobs.kind import Work
-from services.jobs.lease import Lease, Result
+from services.jobs.lease import Lease
 from services.jobs.record import Failure, Record, Status, now
 
 AWAY = [
@@ -23,8 +23,8 @@ AWAY = [
 ]
 
 
-async def _nothing(lease: Lease) -> Result:
-    return {}
+async def _nothing(lease: Lease) -> None:
+    return
 
 
 WORK = Work(_nothing, failures=3, patience_seconds=600)

@@ -12,14 +12,14 @@ from services.common.validation import validate
 from services.jobs.board import Board, webhook_request_id
 from services.jobs.ids import owner_token, request_token
 from services.jobs.kind import Work
-from services.jobs.lease import Lease, Result
+from services.jobs.lease import Lease
 from services.jobs.wish import Selection
 from services.jobs.worker import Worker, WorkerOptions
 from tests.unit.jobs.rig import JOB_ID, Buckets
 
 
-async def nothing(_: Lease) -> Result:
-    return {}
+async def nothing(_: Lease) -> None:
+    pass
 
 
 @given(st.text(), st.text())

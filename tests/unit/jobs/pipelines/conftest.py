@@ -37,7 +37,7 @@ class Shop:
     async def make(self, kind: str, spec: dict[str, Any], **fields: Any) -> Record:
         """Does a job from where its record says it is."""
         lease = await self.buckets.lease(record_of(kind, spec, **fields))
-        assert await work(self.steps, 3, 60.0)[kind].pipeline(lease) == {}
+        await work(self.steps, 3, 60.0)[kind].pipeline(lease)
         return self.record
 
 
