@@ -59,6 +59,11 @@ class Lease:
         if stage != self.record.stage or percent >= self.record.percent + 1:
             await self.write(replace(self.record, stage=stage, percent=percent))
 
+    async def begin(self, step: str, percent: float, stage: str = "") -> None:
+        """Tells that a step begins, as a stage of its name or another; of one that is done nobody hears again."""
+        if step not in self.record.steps:
+            await self.reach(stage or step, percent)
+
     async def step(self, name: str, run: Callable[[], Awaitable[Result]], *, paid: bool = False) -> Result:
         """Returns what `run` leaves, from the record if it was done before.
 

@@ -62,7 +62,7 @@ class Steps:
             made = await outcome_of(call, "video", lambda event: lease.reach(VIDEO, span.at(event.progress.percent)))
             return _film(made.film, made.provider, made.model)
 
-        await lease.reach(VIDEO, span.low)
+        await lease.begin(VIDEO, span.low)
         return await lease.step(VIDEO, run, paid=True)
 
     async def narration(self, lease: Lease, spec: jobs_pb2.NarrationSpec, span: Span) -> Result:
@@ -75,7 +75,7 @@ class Steps:
             done = await outcome_of(call, "done")
             return _speech(done.stored_audio)
 
-        await lease.reach(AUDIO, span.low)
+        await lease.begin(AUDIO, span.low)
         return await lease.step(AUDIO, run, paid=True)
 
     async def picture(self, lease: Lease, spec: jobs_pb2.HeadlineSpec, span: Span) -> Result:
@@ -94,7 +94,7 @@ class Steps:
                 "prompt": image.prompt,
             }
 
-        await lease.reach(IMAGE, span.low)
+        await lease.begin(IMAGE, span.low)
         return await lease.step(IMAGE, run, paid=True)
 
     async def mux(
@@ -126,7 +126,7 @@ class Steps:
             made = await outcome_of(call, "video", lambda event: lease.reach("mux", span.at(event.progress.percent)))
             return _film(made.film, "", "")
 
-        await lease.reach("mux", span.low)
+        await lease.begin(FINAL, span.low, "mux")
         return await lease.step(FINAL, run)
 
     async def alignment(self, record: Record) -> alignment_pb2.Alignment:

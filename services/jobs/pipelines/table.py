@@ -71,6 +71,6 @@ async def story(lease: Lease, steps: Steps) -> None:
 
 async def _told(lease: Lease, steps: Steps, spec: jobs_pb2.HeadlineSpec, drawn: Span, spoken: Span) -> None:
     """Draws and speaks a headline."""
-    await lease.reach("prompt", drawn.low)
+    await lease.begin(IMAGE, drawn.low, "prompt")
     await steps.picture(lease, spec, drawn)
     await steps.narration(lease, narration_of(spec), spoken)

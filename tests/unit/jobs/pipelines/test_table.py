@@ -41,6 +41,7 @@ MADE: dict[str, Any] = {
     "video": {"key": FILM_KEY},
     "final": {"key": "users/alice/jobs/1/final.mp4"},
 }
+STAGES_OF = {"image": ["prompt", "image"], "audio": ["audio"], "video": ["video"], "final": ["mux"]}
 METHODS = {"image": "GenerateImage", "audio": "SynthesizeStream", "video": "GenerateVideo", "final": "MuxVideo"}
 
 
@@ -93,6 +94,8 @@ async def test_all_is_asked_for_in_the_owners_name(shop: Shop, kind: str) -> Non
 async def test_a_job_goes_on_behind_its_last_step(shop: Shop, kind: str, done: list[str], asked: list[str]) -> None:
     await shop.make(kind, SPECS[kind], steps={step: MADE[step] for step in done})
     assert shop.fake.methods == asked
+    behind = {stage for step in done for stage in STAGES_OF[step]}
+    assert {stage for stage, _ in shop.reached} == STAGES[kind].keys() - behind
 
 
 @pytest.mark.parametrize("kind", SPECS)
