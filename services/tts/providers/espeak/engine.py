@@ -206,6 +206,13 @@ def listen(path: Path) -> socket.socket:
     return listener
 
 
+def _tidy(path: Path) -> None:
+    """Removes the socket and its folder: who made them may have been killed."""
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
+        path.parent.rmdir()
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the process."""
     parser = argparse.ArgumentParser(prog="python -m services.tts.providers.espeak.engine", description=__doc__)
@@ -215,7 +222,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--cpu-seconds", type=int, default=60, help="CPU time that one request may take (%(default)s)")
     parser.add_argument("--memory-mib", type=int, default=1024, help="address space of one request (%(default)s)")
-    parser.add_argument("--stop-with-stdin", action="store_true", help="exit when standard input ends")
+    parser.add_argument(
+        "--stop-with-stdin",
+        action="store_true",
+        help="exit when standard input ends, and leave neither the socket nor a folder that held nothing else",
+    )
     options = parser.parse_args(arguments)
     if options.stop_with_stdin:
         # Ctrl-C reaches the whole process group; who started us decides when speech that is under way may end.
@@ -226,6 +237,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         engine.warm_up()
         os.write(sys.stdout.fileno(), READY)
         engine.serve()
+    if options.stop_with_stdin:
+        _tidy(options.socket)
 
 
 if __name__ == "__main__":

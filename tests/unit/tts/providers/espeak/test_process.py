@@ -169,12 +169,16 @@ async def test_closing_ends_the_engine_and_its_children_and_removes_the_socket()
         assert caught.value.reason is Reason.PROVIDER_UNAVAILABLE
 
 
+def left_in(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
+
+
 def folder_of(pid: int) -> Path:
     command = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
     return Path(command[command.index("--socket") + 1]).parent
 
 
-async def test_the_engine_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+async def test_the_engine_ends_with_the_process_that_started_it_and_leaves_nothing(tmp_path: Path) -> None:
     script = (
         "import asyncio\n"
         "from services.tts.providers.espeak.process import EngineProcess, EspeakSettings\n"
@@ -185,7 +189,7 @@ async def test_the_engine_ends_with_the_process_that_started_it(tmp_path: Path) 
         "    await asyncio.Event().wait()\n"
         "asyncio.run(main())\n"
     )
-    # A killed parent can not tidy up: its folder shall lie where the test's own is removed.
+    # What a killed parent can not tidy up is looked for where nobody else leaves anything.
     script = f"import tempfile; tempfile.tempdir = {str(tmp_path)!r}\n" + script
     parent = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stdout=asyncio.subprocess.PIPE)
     assert parent.stdout is not None
@@ -197,6 +201,7 @@ async def test_the_engine_ends_with_the_process_that_started_it(tmp_path: Path) 
     await parent.wait()
 
     await gone(pid)
+    assert left_in(tmp_path) == []
 
 
 async def test_an_interrupt_of_the_process_group_is_left_to_the_parent() -> None:
