@@ -13,7 +13,7 @@ import pybase64
 from services.common.errors import MediaError, Reason, invalid
 from services.common.fetch import Fetched, Streamed
 from services.common.storage import ObjectInfo, ObjectStore, read_all
-from services.common.storage.keys import belongs_to, check_key, check_own_key
+from services.common.storage.keys import belongs_to, check_given_key
 
 _DECODED_IN_PLACE_LETTERS = 256 * 1024
 _WHAT_IS_WRONG = {
@@ -77,9 +77,7 @@ class GivenFiles:
         Raises:
             MediaError: VALIDATION_ERROR, PERMISSION_DENIED, NOT_FOUND or STORAGE_FAILED, naming `field`.
         """
-        check_key(key, field)
-        if key.startswith("users/"):
-            check_own_key(key, principal, field)
+        check_given_key(key, principal, field)
         try:
             info = await self.store.head(key)
         except MediaError as error:

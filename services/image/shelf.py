@@ -12,7 +12,14 @@ from services.common.errors import MediaError, Reason, invalid
 from services.common.log import logger
 from services.common.pictures import Size
 from services.common.storage import IMMUTABLE, OWNER, REPLACEABLE, ObjectInfo, ObjectSpec, ObjectStore
-from services.common.storage.keys import belongs_to, check_key, check_own_key, content_key, new_key
+from services.common.storage.keys import (
+    belongs_to,
+    check_given_key,
+    check_key,
+    check_own_key,
+    content_key,
+    new_key,
+)
 from services.image.rendition import Rendered, Rendition
 from services.image.wish import OutputWish
 
@@ -153,9 +160,7 @@ class Shelf:
         Raises:
             MediaError: VALIDATION_ERROR, PERMISSION_DENIED under another's prefix, NOT_FOUND, STORAGE_FAILED.
         """
-        check_key(key)
-        if key.startswith("users/"):
-            check_own_key(key, principal, "key")
+        check_given_key(key, principal, "key")
         missing = MediaError(Reason.NOT_FOUND, "There is no picture of yours under this key.")
         info = await self._store.head(key)
         if not belongs_to(info, principal) or not info.content_type.startswith("image/"):

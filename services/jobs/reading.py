@@ -58,9 +58,13 @@ def wish_of(request: jobs_pb2.CreateJobRequest, max_characters: int) -> Wish:
 
 def addresses_of(request: jobs_pb2.CreateJobRequest) -> list[tuple[str, str]]:
     """Returns the addresses in a request, each with its field: those of pictures, and the webhook's."""
-    films = {"animate.film": request.animate.film, "talking_video.film": request.talking_video.film}
-    found = [(film.image_url, f"{field}.image_url") for field, film in films.items()]
+    found = [(film.image_url, f"{field}.image_url") for field, film in _films_of(request)]
     return [(url, field) for url, field in (*found, (request.webhook_url, "webhook_url")) if url]
+
+
+def keys_of(request: jobs_pb2.CreateJobRequest) -> list[tuple[str, str]]:
+    """Returns the keys of pictures in a request, each with its field."""
+    return [(film.image_key, f"{field}.image_key") for field, film in _films_of(request) if film.image_key]
 
 
 def selection_of(request: jobs_pb2.ListJobsRequest) -> Selection:
@@ -84,6 +88,10 @@ def _check(request: jobs_pb2.CreateJobRequest, kind: str, max_characters: int) -
             _check_headline(request.story.headline, "story.headline", max_characters)
             film = film_of(request.story, _A_KEY)
             _check_contract(film_request(film, _A_NAME), "story", _STORY_FIELDS)
+
+
+def _films_of(request: jobs_pb2.CreateJobRequest) -> list[tuple[str, jobs_pb2.FilmSpec]]:
+    return [("animate.film", request.animate.film), ("talking_video.film", request.talking_video.film)]
 
 
 def _check_film(spec: jobs_pb2.FilmSpec, field: str) -> None:

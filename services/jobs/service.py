@@ -14,8 +14,9 @@ from services.common.fetch.addresses import Allowed
 from services.common.fetch.urls import target_of
 from services.common.log import logger
 from services.common.storage import ObjectStore
+from services.common.storage.keys import check_given_key
 from services.jobs.board import Board
-from services.jobs.reading import addresses_of, selection_of, wish_of
+from services.jobs.reading import addresses_of, keys_of, selection_of, wish_of
 from services.jobs.services import Services, answered, in_the_name_of
 from services.jobs.streams import answering
 from services.jobs.webhooks.secrets import Secrets
@@ -126,6 +127,8 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
             # A link of the suite's own leads to the store, and not through the network.
             if self._store.key_behind(url) is None:
                 target_of(url, field, self._allowed)
+        for key, field in keys_of(request):
+            check_given_key(key, principal, field)
         return await self._told(await self._board.submit(wish_of(request, self._max_characters), principal))
 
     async def _told(self, known: Known) -> jobs_pb2.Job:

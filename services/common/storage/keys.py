@@ -75,6 +75,16 @@ def check_own_key(key: str, principal: str, field: str) -> str:
     raise invalid(field, what)
 
 
+def check_given_key(key: str, principal: str, field: str) -> str:
+    """Returns `key` if it may be that of an object of `principal`'s own: under his prefix, or under nobody's.
+
+    Raises:
+        MediaError: VALIDATION_ERROR, it is no key; PERMISSION_DENIED, it is under the prefix of another.
+    """
+    check_key(key, field)
+    return check_own_key(key, principal, field) if key.startswith(f"{USERS}/") else key
+
+
 def new_key(folder: str, extension: str, now: datetime | None = None) -> str:
     """Returns a key that nobody has, such as images/2026/11/3c2f….webp."""
     return dated_key(folder, str(uuid.uuid4()), extension, now)

@@ -64,6 +64,13 @@ def linked(url: str) -> jobs_pb2.CreateJobRequest:
     return jobs_pb2.CreateJobRequest(animate=jobs_pb2.AnimateSpec(film=film))
 
 
+def kept(key: str) -> jobs_pb2.CreateJobRequest:
+    """Asks for a film that speaks of a picture in the store."""
+    film = jobs_pb2.FilmSpec(image_key=key, prompt="zoom in")
+    spec = jobs_pb2.TalkingVideoSpec(film=film, narration=jobs_pb2.NarrationSpec(text="Hello."))
+    return jobs_pb2.CreateJobRequest(talking_video=spec)
+
+
 @pytest.mark.parametrize(
     ("request_", "reason", "field"),
     [
@@ -77,6 +84,8 @@ def linked(url: str) -> jobs_pb2.CreateJobRequest:
         (linked("ftp://example.com/a.png"), Reason.VALIDATION_ERROR, "animate.film.image_url"),
         (linked("http://169.254.169.254/a.png"), Reason.URL_FORBIDDEN, "animate.film.image_url"),
         (linked("https://example.com:22/a.png"), Reason.URL_FORBIDDEN, "animate.film.image_url"),
+        (kept("../a.png"), Reason.VALIDATION_ERROR, "talking_video.film.image_key"),
+        (kept("users/somebody/a.png"), Reason.PERMISSION_DENIED, "talking_video.film.image_key"),
         (
             jobs_pb2.CreateJobRequest(
                 talking_video=jobs_pb2.TalkingVideoSpec(film=FILM, narration=jobs_pb2.NarrationSpec(text=" "))
