@@ -188,7 +188,7 @@ class Worker:
             return
         if lease.record.attempt - lease.record.failed_attempts >= _MAX_LOST:
             lost = Failure(Reason.GENERATION_FAILED.name, "Its workers were lost again and again.", lease.record.stage)
-            await self._end(lease, message, Status.FAILED, lost)
+            await self._given_up(lease, message, work, lost)
             return
         delivery = message.metadata.num_delivered
         if lease.record.status is Status.RUNNING and delivery < lease.record.delivery:
@@ -266,12 +266,15 @@ class Worker:
         )
         failed = 1 + lease.record.failed_attempts
         if is_last(failure, lease.record, work):
-            # What a provider still does for it is not waited for by anybody.
-            await self._told_off(lease.record, work)
-            await self._end(lease, message, Status.FAILED, failure)
+            await self._given_up(lease, message, work, failure)
             return
         await lease.write(lease.record.ended(Status.QUEUED, failure))
         await message.nak(delay=delay_seconds(work, failed, error))
+
+    async def _given_up(self, lease: Lease, message: Msg, work: Work, failure: Failure) -> None:
+        # What a provider still does for it is not waited for by anybody.
+        await self._told_off(lease.record, work)
+        await self._end(lease, message, Status.FAILED, failure)
 
     async def _end(self, lease: Lease, message: Msg, status: Status, failure: Failure | None = None) -> None:
         await lease.write(lease.record.ended(status, failure))

@@ -194,7 +194,7 @@ async def test_a_job_with_which_forty_workers_were_lost_ends(jobs: Jobs) -> None
     async with jobs.working({"animate": hands.work()}):
         ended = await jobs.ended(record.job_id)
         await jobs.until_queued(0)
-    assert hands.taken == []
+    assert (hands.taken, [off.job_id for off in hands.off]) == ([], [record.job_id])
     assert (ended.status, ended.attempt) == (Status.FAILED, 40)
     assert ended.failure is not None
     assert (ended.failure.reason, ended.failure.stage) == ("GENERATION_FAILED", "video")
