@@ -82,6 +82,7 @@ async def chaos(folder: Path, count: int, pause_seconds: float, seed: int) -> Ou
                 "MEDIA_FETCH_ALLOW": "127.0.0.1",
                 "JOBS_QUOTA": str(_QUOTA),
                 "WORKER_SLOTS": "4",
+                "JOBS_LEASE_SECONDS": "1.5",
             },
             stack.enter_context(open_nursery()),
         )

@@ -81,7 +81,8 @@ class Fleet:
             "VIDEO_METRICS_PORT": "0",
             "WORKER_METRICS_PORT": "0",
             "TTS_CACHING_ENABLED": "true",
-            "JOBS_LEASE_SECONDS": "1.5",
+            # A machine that is busy for a second must not take a job from its worker.
+            "JOBS_LEASE_SECONDS": "3",
             "VIDEO_BEGIN_SECONDS": "1",
             "IMAGE_CACHING_ENABLED": "true",
             "GATEWAY_DRAIN_NOTICE_SECONDS": "0",
