@@ -9,12 +9,17 @@ import time
 
 _PLAIN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _HASHED_LETTERS = 40
+_PARTS = 1 << 16
+"""Of a millisecond."""
 
 
 def new_job_id(now_seconds: float | None = None) -> str:
-    """Returns an id that nobody has: 12 digits of milliseconds, so that ids are in time's order, and 20 of chance."""
-    milliseconds = int((time.time() if now_seconds is None else now_seconds) * 1000)
-    return f"{milliseconds:012x}{secrets.token_hex(10)}"
+    """Returns an id that nobody has: 12 digits of milliseconds, 4 of parts of one, and 16 of chance.
+
+    By the parts jobs that are accepted one right after the other are in their order, too.
+    """
+    seconds = time.time() if now_seconds is None else now_seconds
+    return f"{int(seconds * 1000 * _PARTS):016x}{secrets.token_hex(8)}"
 
 
 def owner_token(principal: str) -> str:

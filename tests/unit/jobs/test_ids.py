@@ -27,6 +27,11 @@ def test_ids_are_in_the_order_of_time(first: float, second: float) -> None:
     assert new_job_id(earlier)[:12] <= new_job_id(later)[:12]
 
 
+def test_ids_of_one_millisecond_are_in_the_order_of_time() -> None:
+    ids = [new_job_id(1_800_000_000 + step / 100_000) for step in range(100)]
+    assert ids == sorted(ids)
+
+
 def test_an_id_is_what_the_contract_takes() -> None:
     assert re.fullmatch(r"[0-9a-f]{32}", new_job_id())
     assert re.fullmatch(r"[0-9a-f]{32}", new_job_id(0.0))
