@@ -9,7 +9,7 @@ from services.jobs.board import Board
 from services.jobs.record import Status
 from services.jobs.worker import Worker, WorkerOptions
 from tests.fakes.waiting import until
-from tests.integration.jobs.conftest import Jobs
+from tests.integration.jobs.conftest import SHORT_LEASE_SECONDS, Jobs
 from tests.integration.jobs.rig import Ear, Hands, hearing
 
 
@@ -55,7 +55,7 @@ async def test_other_jobs_go_on(jobs: Jobs) -> None:
 
 async def test_a_job_that_waits_for_another_attempt_ends_at_that_one(jobs: Jobs) -> None:
     hands = Hands()
-    hands.failures.append(MediaError(Reason.RATE_LIMITED, retry_after_seconds=0.3))
+    hands.failures.append(MediaError(Reason.RATE_LIMITED, retry_after_seconds=2))
     async with hearing(jobs.streams) as heard, jobs.working({"animate": hands.work()}):
         job_id = await jobs.submit()
         await until(lambda: bool(heard.delays_seconds))
@@ -69,7 +69,9 @@ async def test_a_wish_that_went_unheard_is_found(jobs: Jobs) -> None:
     hands = Hands()
     hands.gate = asyncio.Event()
     ear = Ear(jobs.streams, deaf=True)
-    worker = Worker(ear.streams, Board(jobs.streams), {"animate": hands.work()}, WorkerOptions("w-1", 1, 0.6))
+    worker = Worker(
+        ear.streams, Board(jobs.streams), {"animate": hands.work()}, WorkerOptions("w-1", 1, SHORT_LEASE_SECONDS)
+    )
     working = asyncio.create_task(worker.run())
     job_id = await jobs.submit()
     await until(lambda: hands.ids == [job_id])

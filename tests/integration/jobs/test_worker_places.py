@@ -72,7 +72,7 @@ async def test_a_worker_that_stopped_swallows_no_job_of_the_others(jobs: Jobs) -
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     job_id = await jobs.submit()
-    async with jobs.working({"animate": Hands().work()}, "w-2", lease_seconds=30), asyncio.timeout(5):
+    async with jobs.working({"animate": Hands().work()}, "w-2", lease_seconds=30), asyncio.timeout(15):
         await jobs.ended(job_id)
 
 
