@@ -153,6 +153,12 @@ class Worker:
         alive = asyncio.create_task(self._stay_alive(message, key))
         try:
             await self._settle(message, record)
+        except asyncio.CancelledError:
+            # This process stops: the job is another's, soon, but not this worker's own open pull's.
+            await _given_back(message)
+            with suppress(nats.errors.Error):
+                await self._streams.client.flush()
+            raise
         except LeaseLostError:
             self._metrics.lost(record.kind)
             log.warning("another worker has this job", job=record.job_id)
@@ -223,10 +229,6 @@ class Worker:
 
     async def _cancelled(self, lease: Lease, message: Msg, work: Work) -> None:
         if is_cancelled():
-            # This process stops: the job is another's, soon, but not this worker's own open pull's.
-            await _given_back(message)
-            with suppress(nats.errors.Error):
-                await self._streams.client.flush()
             raise asyncio.CancelledError
         # A write may have been cut short: what is true is in the record.
         again = await self._board.open(lease.record)

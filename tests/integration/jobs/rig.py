@@ -38,6 +38,8 @@ class Hands:
         """Records of jobs that were called off."""
         self.off_failures: deque[Exception] = deque()
         """What the next calls to call off fail with."""
+        self.off_gate: asyncio.Event | None = None
+        """What calls to call off wait for, if they do."""
         self.most_at_once = 0
         self._at_once = 0
 
@@ -71,6 +73,8 @@ class Hands:
     async def call_off(self, record: Record) -> None:
         """Takes that a job is not wanted any more."""
         self.off.append(record)
+        if self.off_gate is not None:
+            await self.off_gate.wait()
         if self.off_failures:
             raise self.off_failures.popleft()
 

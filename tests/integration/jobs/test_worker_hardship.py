@@ -67,6 +67,19 @@ async def test_a_worker_that_stops_does_not_take_its_own_job_again(jobs: Jobs) -
     assert len(hands.taken) == 1
 
 
+async def test_a_worker_that_stops_gives_back_a_job_that_it_is_about_to_end(jobs: Jobs) -> None:
+    hands = Hands()
+    hands.off_gate = asyncio.Event()
+    job_id = await jobs.submit()
+    await jobs.board.cancel(job_id, jobs.owner)
+    async with hearing(jobs.streams) as heard:
+        async with jobs.working({"animate": hands.work()}, lease_seconds=300):
+            await until(lambda: len(hands.off) == 1)
+        await until(lambda: heard.count(b"-NAK") == 1)
+    async with jobs.working({"animate": Hands().work()}, lease_seconds=300):
+        assert (await jobs.ended(job_id)).status is Status.CANCELLED
+
+
 async def test_a_stop_that_comes_while_a_job_is_begun_is_not_lost(jobs: Jobs) -> None:
     hands = Hands()
     hands.gate = asyncio.Event()
