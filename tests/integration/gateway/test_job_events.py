@@ -165,8 +165,10 @@ async def test_in_silence_comments_are_sent(jobs: FakeJobService) -> None:
     goes_on = asyncio.Event()
     jobs.story = (job(), goes_on, DONE)
     async with gateway_that_is_never_silent(jobs, 0.01) as http, http.get(PATH) as answer:
-        pieces = [await answer.content.readuntil(b"\n\n") for _ in range(4)]
-        assert pieces[2:] == [b": still here\n\n"] * 2
+        # On a busy machine there are some before the first event, too.
+        while not (await answer.content.readuntil(b"\n\n")).startswith(b"id: 1\n"):
+            pass
+        assert [await answer.content.readuntil(b"\n\n") for _ in range(2)] == [b": still here\n\n"] * 2
         goes_on.set()
         rest = (await answer.content.read()).decode()
     # What waited meanwhile is not lost, and there is nothing behind the end.
