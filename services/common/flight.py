@@ -28,21 +28,6 @@ class FlightLimits:
     is cut off."""
 
 
-class Bill:
-    """What was paid for something that several share; it goes to the first of them who gets it whole.
-
-    Not simply to whoever began it: he may have left, and then nobody would be told what it cost.
-    """
-
-    def __init__(self) -> None:
-        self._taken = False
-
-    def take(self) -> bool:
-        """Takes the bill, and tells whether it was still there."""
-        free, self._taken = not self._taken, True
-        return free
-
-
 class Flights(Generic[T]):
     """All productions that are going on, by key.
 

@@ -8,7 +8,7 @@ from typing import Literal
 from services.common.cache import TieredCache
 from services.common.care.facts import MAY_BE_CHARGED_KEY
 from services.common.errors import MediaError, Reason
-from services.common.flight import Bill, Flights
+from services.common.flight import Flights
 from services.common.log import logger
 from services.common.pictures import Inspected, inspect
 from services.common.workers import Workers
@@ -24,6 +24,18 @@ CacheStatus = Literal["miss", "hit", "joined", "bypass"]
 
 INLINE_BYTES = 256 * 1024
 """Largest file that is kept in the document itself; others go to the object store."""
+
+
+class Bill:
+    """What was paid for a picture that several share; it goes to the first of them who gets the picture."""
+
+    def __init__(self) -> None:
+        self._taken = False
+
+    def take(self) -> bool:
+        """Takes the bill, and tells whether it was still there."""
+        free, self._taken = not self._taken, True
+        return free
 
 
 @dataclass(frozen=True, slots=True)

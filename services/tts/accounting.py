@@ -61,23 +61,34 @@ class Accounting:
             outcome = Reason.INTERNAL.name
             raise
         finally:
-            status: CacheStatus = header.cache_status if header is not None else "bypass"
+            status = _status(header)
             seconds = self._clock() - began
             self._metrics.call_ended(header.provider if header else "", status, outcome, first_audio_seconds)
             if self._usage is not None:
-                self._usage.record(_record(principal, len(text), status, done, seconds, first_audio_seconds, outcome))
+                self._usage.record(_record(principal, len(text), header, done, seconds, first_audio_seconds, outcome))
+
+
+def _status(header: Header | None) -> CacheStatus:
+    return header.cache_status if header is not None else "bypass"
+
+
+def _paid(header: Header | None, done: Done | None) -> int | None:
+    """Returns what the call cost. Who began a production that he leaves pays what was charged for it until then."""
+    if done is not None:
+        return done.cost_units
+    return header.bill.take() if header is not None and header.cache_status in ("miss", "bypass") else None
 
 
 def _record(
     principal: str,
     characters: int,
-    status: CacheStatus,
+    header: Header | None,
     done: Done | None,
     seconds: float,
     first_audio_seconds: float | None,
     outcome: str,
 ) -> UsageRecord:
-    paid = done.cost_units if done is not None else None
+    status, paid = _status(header), _paid(header, done)
     # Who joined has the bill where he who began has left.
     shared = status in ("hit", "joined") and not paid
     cached = 0 if done is None else characters if shared else done.cached_characters

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
-from services.common.flight import Bill
 from services.tts.providers.interface import AudioChunk, SpeechProvider, SpeechSpec
 
 if TYPE_CHECKING:
@@ -32,6 +31,27 @@ class Plan:
     """Who else may speak if this provider can not, in order."""
 
 
+class Bill:
+    """What providers have charged for a production so far; one for all who share it, of whom each unit is told to one.
+
+    It grows with every call that a provider accepts: what is left on the way is paid for all the same.
+    """
+
+    def __init__(self, cost_units: int | None = None) -> None:
+        self._cost_units = cost_units
+
+    def add(self, cost_units: int | None) -> None:
+        """Adds what was charged; None if the provider does not tell."""
+        if cost_units is not None:
+            self._cost_units = (self._cost_units or 0) + cost_units
+
+    def take(self) -> int | None:
+        """Returns what nobody has taken yet; None if no provider has told of a cost."""
+        taken = self._cost_units
+        self._cost_units = None if taken is None else 0
+        return taken
+
+
 @dataclass(frozen=True, slots=True)
 class Header:
     """The provider has accepted: what the audio will be."""
@@ -44,6 +64,8 @@ class Header:
     queued_seconds: float = 0.0
     stored_audio_id: str = ""
     """Id under which the audio will be stored; empty if it is not."""
+    bill: Bill = field(default_factory=Bill, compare=False)
+    """What it costs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +97,6 @@ class Done:
     """What the part that nobody had to pay for cost when it was paid for."""
     stored: StoredAudio | None = None
     """Where the audio is stored, if it is."""
-    bill: Bill = field(default_factory=Bill, compare=False)
-    """One for all who share the production."""
 
 
 SpeechEvent = Header | AudioChunk | Done

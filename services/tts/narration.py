@@ -7,7 +7,7 @@ import hashlib
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from services.common.alignment import Alignment
 from services.common.errors import MediaError, Reason
@@ -15,7 +15,7 @@ from services.common.log import logger
 from services.common.timing.rebase import shifted
 from services.common.timing.sentences import Span, split_sentences
 from services.tts.duration import duration_meter
-from services.tts.events import Done, Header, Plan, Seam, SpeechEvent
+from services.tts.events import Bill, Done, Header, Plan, Seam, SpeechEvent
 from services.tts.pacing import Listener, Pacing
 from services.tts.providers.interface import AudioChunk
 from services.tts.wav import wav_of_all
@@ -39,8 +39,8 @@ class Piece:
     """How long it waited for its turn at the provider."""
     stands_in_because: str = ""
     """Why somebody else could not speak it, as a reason's name; empty if nobody was asked in vain."""
-    cost_units: int | None = None
-    """What the provider charges; known at the end at the latest."""
+    bill: Bill = field(default_factory=Bill)
+    """What the provider charges; all of it is known at the end at the latest."""
     cached_characters: int = 0
     """How many code points of it nobody had to speak again; known at the end at the latest."""
     saved_cost_units: int = 0
@@ -92,6 +92,7 @@ class Narration:
         self._clock_seconds = 0.0
         self._timing_from_seconds = 0.0
         self._timed_until_seconds = 0.0
+        self._bill = Bill()
         self._cost_units: int | None = None
         self._cached_characters = 0
         self._saved_cost_units = 0
@@ -155,6 +156,7 @@ class Narration:
         return replace(plan, spec=spec)
 
     def _begun(self, opened: Piece, piece: Span) -> list[SpeechEvent]:
+        self._charge(opened)
         self._timing_from_seconds = self._timed_until_seconds
         provider, before = opened.plan.provider.name, self._speaking
         self._speaking = provider
@@ -174,6 +176,7 @@ class Narration:
             # Context that is ours between pieces was never the caller's to lose.
             tuple(name for name in opened.ignored_fields if name not in _CONTEXT or getattr(self._plan.spec, name)),
             queued_seconds=opened.queued_seconds,
+            bill=self._bill,
         )
         return [self._header]
 
@@ -225,9 +228,14 @@ class Narration:
             self._pieces.appendleft(Span(offset, piece.end))
         return True
 
+    def _charge(self, opened: Piece) -> None:
+        charged = opened.bill.take()
+        self._bill.add(charged)
+        if charged is not None:
+            self._cost_units = (self._cost_units or 0) + charged
+
     def _settle(self, opened: Piece) -> None:
-        if opened.cost_units is not None:
-            self._cost_units = (self._cost_units or 0) + opened.cost_units
+        self._charge(opened)
         self._cached_characters += opened.cached_characters
         self._saved_cost_units += opened.saved_cost_units
         if self._joins_wav:

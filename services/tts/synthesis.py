@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from services.common.cache import TieredCache
 from services.common.flight import Flights
 from services.common.timing.sentences import Span, split_for_limit, split_sentences
-from services.tts.events import Done, Header, Plan, SpeechEvent, answered
+from services.tts.events import Bill, Done, Header, Plan, SpeechEvent, answered
 from services.tts.narration import Narration, NarrationOptions, Piece
 from services.tts.opening import Care, opened
 from services.tts.planning import longest_call
@@ -72,9 +72,16 @@ class Synthesizer:
                 yield event
             return
         with self._flights.seat(key, lambda: self._production(key, plan)) as seat:
+            bill = Bill()
             async for event in seat.items():
-                is_paid = event.bill.take() if isinstance(event, Done) else not seat.joined
-                yield event if is_paid else answered(event, "joined")
+                if isinstance(event, Header):
+                    bill = event.bill
+                # Not simply whoever began it pays: he may have left.
+                due = bill.take() if isinstance(event, Done) else None
+                if isinstance(event, Done) and (due or not seat.joined):
+                    yield replace(event, cost_units=due)
+                else:
+                    yield answered(event, "joined") if seat.joined else event
 
     async def _kept(self, key: str) -> KeptSpeech | None:
         if self._cache is None or key in self._flights:
@@ -113,7 +120,7 @@ class Synthesizer:
                 stream.ignored_fields,
                 call.queued_seconds,
                 call.attempts[-1].reason.name if call.attempts else "",
-                stream.cost_units,
+                Bill(stream.cost_units),
                 rest=stream.rest,
             )
 
@@ -135,11 +142,14 @@ def _piece_of(plan: Plan, header: Header, events: AsyncIterator[SpeechEvent]) ->
                 case AudioChunk():
                     yield event
                 case Done():
-                    piece.cost_units = event.cost_units
+                    piece.bill.add(event.cost_units)
                     piece.cached_characters = event.cached_characters
                     piece.saved_cost_units = event.saved_cost_units
 
     piece = Piece(plan, chunks(), header.provider_request_id, header.ignored_fields, header.queued_seconds)
+    if header.cache_status == "miss":
+        # It is paid from the beginning, whether it is heard to its end or not.
+        piece.bill.add(header.bill.take())
     return piece
 
 

@@ -32,6 +32,17 @@ def usage_record(**fields: Any) -> UsageRecord:
     return UsageRecord(**(plain | fields))
 
 
+class Ledger:
+    """Takes records like the recorder, and keeps them where a test can see them."""
+
+    def __init__(self) -> None:
+        self.records: list[UsageRecord] = []
+
+    def record(self, record: UsageRecord) -> None:
+        """Keeps a record."""
+        self.records.append(record)
+
+
 class FakeUsageStore(UsageStore):
     """Keeps records in a dict; every number in it can be had by adding them up by hand."""
 

@@ -13,29 +13,22 @@ from services.common.cache import CacheStats
 from services.common.errors import MediaError, Reason
 from services.common.usage import UsageRecord, UsageRecorder
 from services.tts.accounting import Accounting
-from services.tts.events import CacheStatus, Done, Header, SpeechEvent
+from services.tts.events import Bill, CacheStatus, Done, Header, SpeechEvent
 from services.tts.formats import FORMATS
 from services.tts.metrics import SpeechMetrics
 from services.tts.providers.interface import AudioChunk, SpeechSpec
 from tests.fakes.speech import voice
+from tests.fakes.usage import Ledger
 
 TEXT = "Hello"
 SPEC = SpeechSpec(TEXT, voice(), FORMATS["pcm_8000"])
 CHUNK = AudioChunk(b"\x00\x00")
 
 
-class Ledger:
-    """Takes records like the recorder, and keeps them where a test can see them."""
-
-    def __init__(self) -> None:
-        self.records: list[UsageRecord] = []
-
-    def record(self, record: UsageRecord) -> None:
-        self.records.append(record)
-
-
-async def call(status: CacheStatus, *rest: SpeechEvent | Exception) -> AsyncIterator[SpeechEvent]:
-    yield Header(SPEC, "espeak", cache_status=status)
+async def call(
+    status: CacheStatus, *rest: SpeechEvent | Exception, charged: int | None = 5
+) -> AsyncIterator[SpeechEvent]:
+    yield Header(SPEC, "espeak", cache_status=status, bill=Bill(charged))
     for step in rest:
         if isinstance(step, Exception):
             raise step
@@ -93,12 +86,18 @@ async def test_a_whole_call_is_written_down_with_what_it_cost_and_saved(
 )
 async def test_a_failed_call_is_written_down_by_its_reason(failure: Exception, outcome: str) -> None:
     record, _ = await account(call("miss", CHUNK, failure))
-    assert (record.outcome, record.cost_units) == (outcome, None)
+    # What was accepted is charged, whatever came of it.
+    assert (record.outcome, record.cost_units) == (outcome, 5)
 
 
 async def test_a_call_that_was_left_is_written_down_as_left() -> None:
     record, _ = await account(call("miss", CHUNK, CHUNK, done()), leaves_after=2)
-    assert record.outcome == "CANCELLED"
+    assert (record.outcome, record.cost_units) == ("CANCELLED", 5)
+
+
+async def test_who_only_joined_and_leaves_pays_nothing() -> None:
+    record, _ = await account(call("joined", CHUNK, CHUNK, done()), leaves_after=2)
+    assert (record.outcome, record.cost_units) == ("CANCELLED", None)
 
 
 async def test_whoever_leaves_with_the_last_message_has_everything() -> None:
