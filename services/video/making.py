@@ -107,7 +107,6 @@ class FilmMaker:
         Raises:
             MediaError: The order can not be filled, or the film failed.
         """
-        await self.shelf.check(order.place, film.principal)
         intent = Intent(order.fingerprint, datetime.now(UTC))
         known = await self._earlier(order, film.principal, intent)
         if known is not None and known.prediction_id:
@@ -116,6 +115,8 @@ class FilmMaker:
                 film.begun(known.prediction_id)
                 return await self.continued(film, provider, record)
         try:
+            # Not before: of a film that was made, the place is taken by the film itself.
+            await self.shelf.check(order.place, film.principal)
             spec = await self._spec(order, provider, film)
             found = await self._lost(provider, spec, known) if known is not None else None
         except (MediaError, asyncio.CancelledError):

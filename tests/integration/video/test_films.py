@@ -219,6 +219,19 @@ async def test_the_same_request_later_is_the_same_film(starts: Starts, replicate
     assert replicate.created == 2
 
 
+async def test_the_same_request_finds_its_film_where_it_wanted_it(starts: Starts, replicate: FakeReplicate) -> None:
+    order = {"image_key": "images/cat.png", "object_key": "users/alice/cat.mp4"}
+    async with starts() as suite:
+        first = await suite.generate(request_id="story-7", **order)
+        second = await suite.generate(request_id="story-7", **order)
+        other = await failure(suite.generate(request_id="story-8", **order))
+        # What was refused has kept no name.
+        await suite.generate(image_key="images/cat.png", request_id="story-8")
+    assert first.film.key == second.film.key == "users/alice/cat.mp4"
+    assert (other.reason, [item.field for item in other.violations]) == (Reason.ALREADY_EXISTS, ["object_key"])
+    assert replicate.created == 2
+
+
 async def test_a_request_that_failed_unpaid_may_be_made_again(starts: Starts, replicate: FakeReplicate) -> None:
     async with starts(max_attempts=1) as suite:
         replicate.failures["create"].append(DOWN)
