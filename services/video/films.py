@@ -11,7 +11,7 @@ from pathlib import Path
 
 from services.common.errors import MediaError, Reason, invalid
 from services.common.given import GivenFiles
-from services.common.storage import IMMUTABLE, OWNER, REPLACEABLE, ObjectSpec, ObjectStore
+from services.common.storage import IMMUTABLE, OWNER, REPLACEABLE, ObjectInfo, ObjectSpec, ObjectStore
 from services.common.storage.keys import check_own_key, new_key
 from services.video.probe import MediaFile
 
@@ -77,7 +77,7 @@ class FilmShelf:
         key = check_own_key(place.object_key, principal, "object_key")
         if not key.endswith(f".{_EXTENSION}"):
             raise invalid("object_key", f"must end in .{_EXTENSION}")
-        if not place.overwrite and await self._exists(key):
+        if not place.overwrite and await self._known(key) is not None:
             raise invalid("object_key", "is taken: choose another, or set overwrite to true", Reason.ALREADY_EXISTS)
 
     async def put(
@@ -102,6 +102,15 @@ class FilmShelf:
         await self._store.put_file(key, path, sha256, spec, overwrite=place.overwrite)
         return Film(key, sha256, media)
 
+    async def holds(self, key: str, said: Mapping[str, str]) -> bool:
+        """Tells whether there is an object of which all this was said when it was stored.
+
+        Raises:
+            MediaError: STORAGE_FAILED.
+        """
+        known = await self._known(key)
+        return known is not None and said.items() <= known.metadata.items()
+
     async def url(self, film: Film) -> FilmUrl:
         """Returns where `film` can be seen now."""
         found = await self._store.url(film.key)
@@ -118,14 +127,13 @@ class FilmShelf:
             raise invalid("key", "must be the key of a film", Reason.NOT_FOUND)
         return [key] if await self._store.delete(key) else []
 
-    async def _exists(self, key: str) -> bool:
+    async def _known(self, key: str) -> ObjectInfo | None:
         try:
-            await self._store.head(key)
+            return await self._store.head(key)
         except MediaError as error:
             if error.reason is Reason.NOT_FOUND:
-                return False
+                return None
             raise
-        return True
 
 
 async def digest(path: Path) -> str:

@@ -21,7 +21,7 @@ from services.common.errors import MediaError, Reason, invalid
 from services.common.given import GivenFiles
 from services.common.log import logger
 from services.common.workers import Workers
-from services.video.films import FilmShelf, Place, digest
+from services.video.films import Film, FilmShelf, Place, digest
 from services.video.inputs import Inputs
 from services.video.kinds import HEAD_BYTES, MP4, kind_of
 from services.video.probe import MediaFile
@@ -144,8 +144,7 @@ class FilmMaker:
                 path = await provider.bring(record.prediction_id, folder, film.progress)
                 media = await self._looked_at(path, record)
                 film.progress(Progress(State.STORING, _ALMOST))
-                said = {"provider": record.provider, "prediction_id": record.prediction_id}
-                kept = await self.shelf.put(path, await digest(path), media, record.place, film.principal, said)
+                kept = await self._kept(path, media, record, film.principal)
             finished = replace(record, film=kept)
             await self.records.write(finished, film.principal)
         except asyncio.CancelledError:
@@ -214,7 +213,13 @@ class FilmMaker:
             resolution=order.wish.shorter_side,
             place=order.place,
         )
-        await self.records.write(record, film.principal)
+        try:
+            await self.records.write(record, film.principal)
+        except MediaError:
+            # A named one is looked for when its name comes again; any other would be paid for and found by nobody.
+            if not (order.request_id and provider.outlives_process):
+                await _called_off(provider, prediction_id)
+            raise
         if order.request_id:
             await self.records.bind(order.request_id, film.principal, intent, prediction_id)
         return record
@@ -259,6 +264,18 @@ class FilmMaker:
         if media.video is None:
             raise broken
         return media
+
+    async def _kept(self, path: Path, media: MediaFile, record: Record, principal: str) -> Film:
+        """Stores a film, or finds that an earlier attempt has stored it and could not write that down."""
+        sha256 = await digest(path)
+        said = {"provider": record.provider, "prediction_id": record.prediction_id}
+        try:
+            return await self.shelf.put(path, sha256, media, record.place, principal, said)
+        except MediaError as error:
+            taken = error.reason is Reason.ALREADY_EXISTS
+            if not taken or not await self.shelf.holds(record.place.object_key, said):
+                raise
+        return Film(record.place.object_key, sha256, media)
 
     async def _unless_wanted(self, film: Production, provider: VideoProvider) -> None:
         """Tells the provider to stop, where the film was given up, and not this process."""

@@ -241,17 +241,47 @@ async def test_a_request_that_failed_unpaid_may_be_made_again(starts: Starts, re
     assert replicate.created == 1
 
 
+@pytest.mark.parametrize("key", ["", "users/alice/cat.mp4"], ids=["any key", "a key of one's own"])
+@pytest.mark.parametrize("stored", [1, 2], ids=["not the film", "not that the film was stored"])
 async def test_a_film_can_be_stored_later_if_the_store_was_down(
-    starts: Starts, replicate: FakeReplicate, store: FakeObjectStore
+    starts: Starts, replicate: FakeReplicate, store: FakeObjectStore, key: str, stored: int
 ) -> None:
     async with starts() as suite:
-        store.puts_until_failure = 1
-        error = await failure(suite.generate(image_key="images/cat.png"))
+        store.puts_until_failure = stored
+        error = await failure(suite.generate(image_key="images/cat.png", object_key=key))
         assert error.reason is Reason.STORAGE_FAILED
         store.puts_until_failure = None
         made = await suite.resume("p1")
         assert made.film.key in store.objects
+        assert not key or made.film.key == key
     assert replicate.created == 1
+
+
+async def test_a_film_does_not_take_the_place_of_another_that_came_meanwhile(
+    starts: Starts, replicate: FakeReplicate, store: FakeObjectStore
+) -> None:
+    replicate.runs.append(working())
+    async with starts() as suite:
+        await _begun_and_left(suite, detach=True, object_key="users/alice/cat.mp4")
+        await store.put("users/alice/cat.mp4", b"another", ObjectSpec("video/mp4", {"owner": "alice"}))
+        replicate.move("p1", "succeeded")
+        error = await failure(suite.resume("p1"))
+    assert error.reason is Reason.ALREADY_EXISTS
+    assert store.objects["users/alice/cat.mp4"][1] == b"another"
+
+
+@pytest.mark.parametrize(("request_id", "cancelled"), [("", ["p1"]), ("story-7", [])])
+async def test_a_film_that_can_not_be_written_down_is_ended_unless_its_name_finds_it(
+    starts: Starts, replicate: FakeReplicate, store: FakeObjectStore, request_id: str, cancelled: list[str]
+) -> None:
+    async with starts(begin_seconds=0) as suite:
+        store.puts_until_failure = 1 if request_id else 0
+        error = await failure(suite.generate(image_key="images/cat.png", request_id=request_id))
+        assert error.reason is Reason.STORAGE_FAILED
+        assert replicate.cancelled == cancelled
+        store.puts_until_failure = None
+        made = await suite.generate(image_key="images/cat.png", request_id=request_id)
+    assert made.prediction_id == ("p1" if request_id else "p2")
 
 
 async def test_what_is_no_film_is_the_providers_failure(starts: Starts, replicate: FakeReplicate) -> None:
