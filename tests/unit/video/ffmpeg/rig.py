@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import select
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from services.common.errors import MediaError
 from services.video.ffmpeg import Command, FfmpegRunner, Limits, Slots, Watch
 from services.video.ffmpeg.runner import Sink
+from tests.fakes.waiting import until
 
 COMMAND = Command(("-i", "a film.mp4", "-t", "10", "film.mp4"), 10.0)
 LIMITS = Limits(wall_seconds=20, cpu_seconds=20, output_bytes=1_000_000)
@@ -85,7 +85,13 @@ class Kitchen:
         """Returns what a script wrote."""
         return (self.folder / name).read_text()
 
-    async def all_ended(self) -> bool:
-        """Waits until nobody holds the pipe `alive` any more."""
-        ended, _, _ = await asyncio.to_thread(select.select, [self.alive], [], [], 10)
-        return bool(ended) and os.read(self.alive, 1) == b""
+    async def all_end(self) -> None:
+        """Waits until nobody holds the pipe `alive`, any more or ever."""
+        await until(self._is_let_go)
+
+    def _is_let_go(self) -> bool:
+        # Not select: it says nothing of a pipe that whoever was ended too soon has never opened.
+        try:
+            return os.read(self.alive, 1) == b""
+        except BlockingIOError:
+            return False
