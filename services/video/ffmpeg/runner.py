@@ -200,8 +200,7 @@ async def _put_down(process: Process) -> None:
 
 
 async def _gone(process: Process) -> None:
-    await process.wait()
-    # What nobody read is in the way of closing the pipes.
+    # Before the wait, which ends with the pipes: what nobody has read would keep them open, and us waiting, for ever.
     with suppress(TimeoutError):
         async with asyncio.timeout(_DRAIN_SECONDS):
             for stream in (process.stdout, process.stderr):
@@ -209,3 +208,4 @@ async def _gone(process: Process) -> None:
                     pass
     # By itself it would close a turn of the loop later, which may not come: asyncio has no public name for this.
     process._transport.close()  # type: ignore[attr-defined]
+    await process.wait()

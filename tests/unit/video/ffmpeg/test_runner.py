@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -167,6 +168,29 @@ async def test_a_caller_who_leaves_ends_it_with_all_that_it_started(kitchen: Kit
     await kitchen.all_end()
     # Its place is free again.
     await kitchen.run("exit 0")
+
+
+async def test_a_reader_who_leaves_does_not_wait_for_what_nobody_reads(kitchen: Kitchen) -> None:
+    os.mkfifo(kitchen.folder / "go")
+    go = os.open(kitchen.folder / "go", os.O_RDWR)
+    first = asyncio.Event()
+
+    async def sink(_: bytes) -> None:
+        first.set()
+        await asyncio.Event().wait()
+
+    # Not of its group, and so not ended with it: the pipe has no end before the test says so.
+    holder = f"{sys.executable} -c 'import os; os.setsid(); print(1, flush=True); open(\"go\").readline()' &\n"
+    task = asyncio.create_task(kitchen.run(f"{holder}wait", sink=sink))
+    async with asyncio.timeout(20):
+        await first.wait()
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+        # Its place is free again.
+        await kitchen.run("exit 0")
+    os.write(go, b"on\n")
+    os.close(go)
 
 
 async def test_a_callers_own_time_ends_it_as_that(kitchen: Kitchen) -> None:
