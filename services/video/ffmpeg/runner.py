@@ -39,7 +39,7 @@ class Limits:
     cpu_seconds: int
     """Most processor time."""
     output_bytes: int
-    """Longest file that it may write."""
+    """Longest file that it may write, and most that it may write to its standard output."""
     # Measured: static builds of ffmpeg break below 1 GiB of address space, and want 2 for 1080p.
     address_space_bytes: int = 4 * 1024**3
     """Most address space."""
@@ -110,7 +110,7 @@ class FfmpegRunner:
             self._bound(process.pid)
             readers = [asyncio.ensure_future(_heard(process, meter, watch))]
             if sink:
-                readers.append(asyncio.ensure_future(_passed_on(process, sink)))
+                readers.append(asyncio.ensure_future(self._passed_on(process, sink)))
             try:
                 # As a group would, but what a sink raises comes out as it is.
                 await asyncio.gather(*readers)
@@ -150,12 +150,19 @@ class FfmpegRunner:
             for kind, value in limits.items():
                 resource.prlimit(pid, kind, value)
 
+    async def _passed_on(self, process: Process, sink: Sink) -> None:
+        assert process.stdout is not None  # noqa: S101 - told so to mypy: it is a pipe
+        read = 0
+        while data := await process.stdout.read(_CHUNK_BYTES):
+            read += len(data)
+            # The system bounds files only.
+            if read > self._limits.output_bytes:
+                raise _too_large(self._limits.output_bytes)
+            await sink(data)
+
     def _failure(self, code: int) -> MediaError:
         if code == -signal.SIGXFSZ:
-            return MediaError(
-                Reason.OUTPUT_TOO_LARGE,
-                f"The film would have more than {self._limits.output_bytes} bytes; make it shorter.",
-            )
+            return _too_large(self._limits.output_bytes)
         # ffmpeg hears the signal, ends its work as if it had been interrupted, and says so by this code.
         if code in (-signal.SIGXCPU, _INTERRUPTED):
             return _too_slow(self._limits.cpu_seconds)
@@ -164,6 +171,10 @@ class FfmpegRunner:
         return MediaError(
             Reason.MEDIA_INVALID, "ffmpeg can not make a film of these files; save them anew, as MP4 and MP3."
         )
+
+
+def _too_large(max_bytes: int) -> MediaError:
+    return MediaError(Reason.OUTPUT_TOO_LARGE, f"The film would have more than {max_bytes} bytes; make it shorter.")
 
 
 def _too_slow(seconds: float) -> MediaError:
@@ -175,12 +186,6 @@ async def _heard(process: Process, meter: Meter, watch: Watch) -> None:
     while data := await process.stderr.read(_CHUNK_BYTES):
         if meter.feed(data):
             watch.running(meter.percent)
-
-
-async def _passed_on(process: Process, sink: Sink) -> None:
-    assert process.stdout is not None  # noqa: S101 - told so to mypy: it is a pipe
-    while data := await process.stdout.read(_CHUNK_BYTES):
-        await sink(data)
 
 
 async def _put_down(process: Process) -> None:

@@ -86,7 +86,8 @@ async def test_it_waits_for_a_slow_reader(kitchen: Kitchen) -> None:
         first.set()
         await go_on.wait()
 
-    task = asyncio.create_task(kitchen.run("head -c 4000000 /dev/zero; echo done >written", sink=sink))
+    script, limits = "head -c 4000000 /dev/zero; echo done >written", Limits(20, 20, 4_000_000)
+    task = asyncio.create_task(kitchen.run(script, sink=sink, limits=limits))
     async with asyncio.timeout(10):
         await first.wait()
         assert not (kitchen.folder / "written").exists()
@@ -137,6 +138,20 @@ async def test_a_file_that_grows_too_large_ends_it(kitchen: Kitchen) -> None:
     error = await kitchen.failure(f"{bound}; exec cat /dev/zero >film.mp4")
     assert error.reason is Reason.OUTPUT_TOO_LARGE
     assert (kitchen.folder / "film.mp4").stat().st_size == LIMITS.output_bytes
+
+
+async def test_a_stream_that_grows_too_large_ends_it(kitchen: Kitchen) -> None:
+    taken = 0
+
+    async def sink(data: bytes) -> None:
+        nonlocal taken
+        taken += len(data)
+
+    with pytest.raises(MediaError) as caught:
+        await kitchen.run("exec 3>alive; cat /dev/zero", sink=sink)
+    assert caught.value.reason is Reason.OUTPUT_TOO_LARGE
+    assert taken <= LIMITS.output_bytes
+    await kitchen.all_end()
 
 
 async def test_too_much_work_ends_it(kitchen: Kitchen) -> None:
