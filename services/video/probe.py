@@ -21,6 +21,8 @@ _TOO_LONG = "lasts {0:,.0f} seconds, must last at most {1:,.0f}"
 _CUT_SECONDS, _CUT_SHARE = 0.12, 0.005
 """How much may be missing before a file was cut: lengths in headers are rounded."""
 _ALONE = {"protocol_whitelist": "file"}
+_ID3_HEAD_BYTES, _FIRST_FRAME_BYTES = 10, 256
+_LENGTH_MARKS = (b"Xing", b"Info", b"VBRI")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +90,12 @@ def probe(path: str, demuxer: str, container: str, max_seconds: float, field: st
         # What a broken file makes the libraries say is of no use to anybody.
         av.logging.set_level(None)
         with av.open(path, format=demuxer, options=_ALONE) as opened:
-            if opened.duration and opened.duration / av.time_base > max_seconds:
+            tells = _tells_length(Path(path), demuxer)
+            if tells and opened.duration and opened.duration / av.time_base > max_seconds:
                 raise _refused(field, _TOO_LONG.format(opened.duration / av.time_base, max_seconds))
             streams = list(opened.streams)
             spans = _spans(opened, streams, max_seconds, field)
-            infos = tuple(_info(stream, *spans[stream.index], field) for stream in streams)
+            infos = tuple(_info(stream, *spans[stream.index], field if tells else None) for stream in streams)
     except (av.FFmpegError, ValueError, EOFError):
         raise _refused(field, "must be whole, and what its first bytes say") from None
     found = MediaFile(container, Path(path).stat().st_size, infos)
@@ -122,8 +125,21 @@ def _spans(
     return {index: (max(0.0, last[index] - first[index]) if counts[index] else 0.0, counts[index]) for index in counts}
 
 
-def _info(stream: Stream, counted_seconds: float, packets: int, field: str) -> StreamInfo:
-    seconds = _length(stream, counted_seconds, field)
+def _tells_length(path: Path, demuxer: str) -> bool:
+    """Tells whether a file says how long it is: where it does not, the libraries guess, by far too much at times."""
+    if demuxer != "mp3":
+        return demuxer != "aac"
+    with path.open("rb") as file:
+        head = file.read(_ID3_HEAD_BYTES)
+        # Words and pictures stand before the first frame; their length is given in groups of seven bits.
+        size = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=False))
+        file.seek(_ID3_HEAD_BYTES + size if head[:3] == b"ID3" else 0)
+        frame = file.read(_FIRST_FRAME_BYTES)
+    return any(mark in frame for mark in _LENGTH_MARKS)
+
+
+def _info(stream: Stream, counted_seconds: float, packets: int, field: str | None) -> StreamInfo:
+    seconds = counted_seconds if field is None else _length(stream, counted_seconds, field)
     # Tells nothing of a stream whose codec nobody knows, whatever its type says.
     context: CodecContext | None = stream.codec_context
     codec = context.codec.canonical_name if context is not None else ""

@@ -98,6 +98,30 @@ def test_speech_of_every_kind_is_looked_into(
     assert found.audio.duration_seconds == pytest.approx(2.0, abs=0.1)
 
 
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [("a.mp3", ("-q:a", "2", "-write_xing", "0")), ("a.aac", ("-f", "adts"))],
+    ids=["MP3 of changing rate", "AAC"],
+)
+def test_speech_that_does_not_tell_its_length_is_as_long_as_its_packets(
+    tmp_path: Path, name: str, arguments: tuple[str, ...]
+) -> None:
+    # Silence, then noise: who guesses the length from the first frames is wrong by far.
+    source = ("-f", "lavfi", "-i", "aevalsrc=if(lt(t\\,2)\\,0\\,random(0)):d=5")
+    path = made(tmp_path, name, *source, *arguments)
+    assert looked_into(path, 6.0, "audio").duration_seconds == pytest.approx(5.0, abs=0.1)
+    assert "must last at most 4" in refused(path, name[2:], max_seconds=4.0, field="audio").message
+
+
+def test_speech_that_tells_its_length_behind_a_picture_may_not_be_cut(tmp_path: Path) -> None:
+    data = as_mp3(speech(5.0), tmp_path)
+    tag = b"ID3\x04\x00\x00" + bytes([0, 0, 100, 0]) + bytes(100 * 128)
+    audio = data[data.index(b"\xff\xfb") :]
+    whole = looked_into(file_of(tmp_path, tag + audio, "whole.mp3"))
+    assert whole.duration_seconds == pytest.approx(5.0, abs=0.1)
+    assert "it was cut" in refused(file_of(tmp_path, tag + audio[: len(audio) // 2]), "mp3").message
+
+
 def test_a_film_with_speech_has_both_and_is_as_long_as_the_longer(tmp_path: Path) -> None:
     pictures, sound = film(tmp_path, 1.0), file_of(tmp_path, speech(3.0), "speech.wav")
     found = looked_into(made(tmp_path, "both.mp4", "-i", str(pictures), "-i", str(sound), "-c:v", "copy"))
