@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -117,7 +117,8 @@ class Muxer:
                     "audio", f"must make a film of at most {self._max_seconds:g} seconds", Reason.MEDIA_INVALID
                 )
             captioned = await self._captioned(wish, folder)
-            order = _order(wish, video.input, audio.input, picture, planned, captioned=captioned)
+            inputs = (_from(video, picture), _from(audio, sound))
+            order = _order(wish, *inputs, picture, planned, captioned=captioned)
             await self._made(order, folder, teller)
             teller.progress(Progress(State.STORING, _ALMOST))
             film = await self._stored(folder / FILM, planned, wish.place, principal)
@@ -208,8 +209,14 @@ def _stream(brought: Brought, name: str) -> StreamInfo:
     return found
 
 
+def _from(brought: Brought, stream: StreamInfo) -> Input:
+    return replace(brought.input, start_seconds=stream.start_seconds)
+
+
 def _order(wish: MuxWish, video: Input, audio: Input, picture: StreamInfo, planned: Lengths, *, captioned: bool) -> Mux:
     burned = captioned and wish.captions is not None and wish.captions.burned
+    # Packets can be counted off only where each is a frame that is shown, as long as all others.
+    can_be_cut = picture.is_steady or not planned.video_frames
     language = wish.captions.language if captioned and not burned and wish.captions is not None else ""
     return Mux(
         video=video,
@@ -219,7 +226,7 @@ def _order(wish: MuxWish, video: Input, audio: Input, picture: StreamInfo, plann
         freeze_seconds=planned.freeze_seconds,
         loops=planned.loops,
         video_frames=planned.video_frames,
-        copy_video=picture.codec in _COPIED_CODECS and not planned.freeze_seconds and not burned,
+        copy_video=picture.codec in _COPIED_CODECS and can_be_cut and not planned.freeze_seconds and not burned,
         burn_captions=burned,
         caption_language=language,
         fragmented=wish.stream_media,

@@ -5,7 +5,7 @@ PyAV reads the same formats as ffmpeg, in milliseconds and with all fields; ffmp
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import av
@@ -15,6 +15,8 @@ from av.stream import Stream
 from services.common.errors import MediaError, Reason, invalid
 
 _PICTURE, _SOUND = "video", "audio"
+_KINDS = frozenset({_PICTURE, _SOUND, "subtitle"})
+_HALF = 0.5
 _MAX_PACKETS = 2_000_000
 _PADDING_SECONDS = 0.1
 _TOO_LONG = "lasts {0:,.0f} seconds, must last at most {1:,.0f}"
@@ -42,7 +44,11 @@ class StreamInfo:
     sample_rate_hz: int = 0
     channels: int = 0
     packets: int = 0
-    """How many there are: none in a stream that is only announced."""
+    """How many are shown or heard: none in a stream that is only announced."""
+    start_seconds: float = 0.0
+    """How long after the file's beginning it begins."""
+    is_steady: bool = True
+    """Whether all of its packets are shown, at one rate: not where a film was trimmed without being encoded anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +79,31 @@ class MediaFile:
         return next((stream for stream in self.streams if stream.kind == kind and stream.packets), None)
 
 
+@dataclass(slots=True)
+class _Span:
+    """What the packets of a stream tell."""
+
+    first: float = float("inf")
+    last: float = 0.0
+    packets: int = 0
+    hidden: int = 0
+    """How many are decoded, because others need them, and not shown."""
+    times: list[float] = field(default_factory=list)
+    """When each picture is shown."""
+
+    @property
+    def seconds(self) -> float:
+        return max(0.0, self.last - self.first) if self.packets else 0.0
+
+    def is_steady(self, rate: float) -> bool:
+        shown = enumerate(sorted(self.times))
+        return (
+            rate > 0
+            and not self.hidden
+            and all(abs(at - self.first - number / rate) * rate < _HALF for number, at in shown)
+        )
+
+
 def probe(path: str, demuxer: str, container: str, max_seconds: float, field: str) -> MediaFile:
     """Returns what the file at `path` is made of.
 
@@ -95,7 +126,10 @@ def probe(path: str, demuxer: str, container: str, max_seconds: float, field: st
                 raise _refused(field, _TOO_LONG.format(opened.duration / av.time_base, max_seconds))
             streams = list(opened.streams)
             spans = _spans(opened, streams, max_seconds, field)
-            infos = tuple(_info(stream, *spans[stream.index], field if tells else None) for stream in streams)
+            begin_seconds = (opened.start_time or 0) / av.time_base
+            infos = tuple(
+                _info(stream, spans[stream.index], begin_seconds, field if tells else None) for stream in streams
+            )
     except (av.FFmpegError, ValueError, EOFError):
         raise _refused(field, "must be whole, and what its first bytes say") from None
     found = MediaFile(container, Path(path).stat().st_size, infos)
@@ -104,25 +138,26 @@ def probe(path: str, demuxer: str, container: str, max_seconds: float, field: st
     return found
 
 
-def _spans(
-    opened: av.container.InputContainer, streams: list[Stream], max_seconds: float, field: str
-) -> dict[int, tuple[float, int]]:
-    """Returns length in seconds and number of packets by stream; nothing is decoded."""
-    first = dict.fromkeys(range(len(streams)), float("inf"))
-    last = dict.fromkeys(range(len(streams)), 0.0)
-    counts = dict.fromkeys(range(len(streams)), 0)
+def _spans(opened: av.container.InputContainer, streams: list[Stream], max_seconds: float, field: str) -> list[_Span]:
+    """Returns what the packets of each stream tell; nothing is decoded."""
+    spans = [_Span() for _ in streams]
     for number, packet in enumerate(opened.demux()):
         if number > _MAX_PACKETS:
             raise _refused(field, f"must have at most {_MAX_PACKETS:,} packets")
         if packet.pts is None or packet.time_base is None:
             continue
-        index, start = packet.stream.index, float(packet.pts * packet.time_base)
-        first[index] = min(first[index], start)
-        last[index] = max(last[index], start + float((packet.duration or 0) * packet.time_base))
-        counts[index] += 1
-        if last[index] > max_seconds:
-            raise _refused(field, _TOO_LONG.format(last[index], max_seconds))
-    return {index: (max(0.0, last[index] - first[index]) if counts[index] else 0.0, counts[index]) for index in counts}
+        span, start = spans[packet.stream.index], float(packet.pts * packet.time_base)
+        if packet.is_discard:
+            span.hidden += 1
+            continue
+        span.first = min(span.first, start)
+        span.last = max(span.last, start + float((packet.duration or 0) * packet.time_base))
+        span.packets += 1
+        if packet.stream.type == _PICTURE:
+            span.times.append(start)
+        if span.last > max_seconds:
+            raise _refused(field, _TOO_LONG.format(span.last, max_seconds))
+    return spans
 
 
 def _tells_length(path: Path, demuxer: str) -> bool:
@@ -138,18 +173,28 @@ def _tells_length(path: Path, demuxer: str) -> bool:
     return any(mark in frame for mark in _LENGTH_MARKS)
 
 
-def _info(stream: Stream, counted_seconds: float, packets: int, field: str | None) -> StreamInfo:
-    seconds = counted_seconds if field is None else _length(stream, counted_seconds, field)
-    # Tells nothing of a stream whose codec nobody knows, whatever its type says.
-    context: CodecContext | None = stream.codec_context
-    codec = context.codec.canonical_name if context is not None else ""
+def _info(stream: Stream, span: _Span, begin_seconds: float, field: str | None) -> StreamInfo:
+    seconds = span.seconds if field is None else _length(stream, span.seconds, field)
+    found = StreamInfo(
+        kind=stream.type if stream.type in _KINDS else "data",
+        # Tells nothing of a stream whose codec nobody knows, whatever its type says.
+        codec=_codec(stream),
+        duration_seconds=seconds,
+        packets=span.packets,
+        start_seconds=max(0.0, span.first - begin_seconds) if span.packets else 0.0,
+    )
     if isinstance(stream, av.VideoStream):
         rate = float(stream.average_rate or stream.guessed_rate or 0)
-        return StreamInfo(_PICTURE, codec, seconds, stream.width, stream.height, rate, packets=packets)
+        steady = span.is_steady(rate)
+        return replace(found, width=stream.width, height=stream.height, frame_rate=rate, is_steady=steady)
     if isinstance(stream, av.AudioStream):
-        rate_hz, channels = stream.sample_rate or 0, stream.channels or 0
-        return StreamInfo(_SOUND, codec, seconds, sample_rate_hz=rate_hz, channels=channels, packets=packets)
-    return StreamInfo("subtitle" if stream.type == "subtitle" else "data", codec, seconds, packets=packets)
+        return replace(found, sample_rate_hz=stream.sample_rate or 0, channels=stream.channels or 0)
+    return found
+
+
+def _codec(stream: Stream) -> str:
+    context: CodecContext | None = stream.codec_context
+    return context.codec.canonical_name if context is not None else ""
 
 
 def _length(stream: Stream, counted_seconds: float, field: str) -> float:

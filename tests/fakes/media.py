@@ -29,6 +29,38 @@ def film(folder: Path, seconds: float = 2.0, *, rate: int = 24, size: str = "320
     return path
 
 
+def trimmed(path: Path, seconds: float) -> Path:
+    """Cuts off the beginning of a film without encoding it anew: frames that others need stay in it, hidden."""
+    made = path.with_stem(f"{path.stem}-trimmed")
+    _ffmpeg("-ss", str(seconds), "-i", str(path), "-c", "copy", str(made))
+    return made
+
+
+def late(path: Path, seconds: float) -> Path:
+    """Has the picture of a film begin later than its sound."""
+    made = path.with_stem(f"{path.stem}-late")
+    sound = ("-f", "lavfi", "-i", "sine=440:duration=1")
+    _ffmpeg(
+        "-itsoffset", str(seconds), "-i", str(path), *sound, "-map", "0:v", "-map", "1:a", "-c:v", "copy", str(made)
+    )
+    return made
+
+
+def late_sound(path: Path, wav: bytes, seconds: float) -> Path:
+    """Gives a film sound that begins later than its picture."""
+    given, made = path.with_suffix(".wav"), path.with_stem(f"{path.stem}-late-sound")
+    given.write_bytes(wav)
+    _ffmpeg("-i", str(path), "-itsoffset", str(seconds), "-i", str(given), "-c:v", "copy", str(made))
+    return made
+
+
+def uneven(path: Path) -> Path:
+    """Leaves out most frames of a film's second half."""
+    made = path.with_stem(f"{path.stem}-uneven")
+    _ffmpeg("-i", str(path), "-vf", "select=lt(t\\,1)+not(mod(n\\,6))", "-fps_mode", "vfr", str(made))
+    return made
+
+
 def speech(seconds: float, click_seconds: float = 0.0) -> bytes:
     """Returns a WAV file that is silent but for a click."""
     samples = array.array("h", [0]) * round(seconds * RATE_HZ)

@@ -46,6 +46,8 @@ class Input:
     """Its name."""
     format: str
     """Name of ffmpeg's demuxer for it."""
+    start_seconds: float = 0.0
+    """How long after the file's beginning the stream begins that is used; it is used from its own beginning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,8 @@ class Mux:
     loops: int = 0
     """How often the film is repeated after its first time."""
     video_frames: int = 0
-    """Frames of the result; 0: all that there are. -t alone ends too late where frames are stored out of order."""
+    """Frames of a result that is copied; 0: all that there are. -t alone ends too late where frames are stored out of
+    order."""
     copy_video: bool = True
     """Whether the picture is copied as it is."""
     burn_captions: bool = False
@@ -88,8 +91,9 @@ def mux(wanted: Mux) -> Command:
     sound = _input(wanted.audio)["a:0"].filter("adelay", wanted.audio_delay_ms, all=1).filter("apad")
     streams = [picture, sound]
     options: dict[str, Any] = {**(_COPIED if wanted.copy_video else _ENCODED), **_AUDIO}
-    if wanted.video_frames:
-        options["frames:v"] = wanted.video_frames
+    if wanted.copy_video and wanted.video_frames:
+        # Not -frames:v, which ends the sound with the last frame.
+        options["bsf:v"] = f"noise=drop=gte(n\\,{wanted.video_frames})"
     if wanted.caption_language:
         streams.append(_input(Input(CAPTIONS, "srt"))["s:0"])
         options |= {"c:s": "mov_text", "metadata:s:s:0": f"language={wanted.caption_language}"}
@@ -120,6 +124,8 @@ def moving_still(motion: Motion, seconds: float) -> Command:
 
 
 def _input(given: Input, **options: Any) -> Any:
+    if given.start_seconds:
+        options["itsoffset"] = _seconds(-given.start_seconds)
     return ffmpeg.input(given.name, f=given.format, threads=_THREADS, **_ALONE, **options)
 
 

@@ -13,7 +13,7 @@ from media.common.v1 import alignment_pb2
 from media.video.v1 import video_pb2
 
 from services.common.errors import Reason
-from tests.fakes.media import FFPROBE, as_mp3, clicks, ffprobe, film, speech
+from tests.fakes.media import FFPROBE, as_mp3, clicks, ffprobe, film, late, late_sound, speech, trimmed, uneven
 from tests.integration.video.conftest import VideoSuite, failure
 
 SHORTEST, FREEZE, LOOP = (
@@ -92,6 +92,71 @@ async def test_the_end_of_long_speech_is_not_cut(
     made = await suite.mux(two_seconds, speech(4.0, click_seconds=3.98), length_policy=policy)
     (click,) = clicks(suite.file(made.film.key, tmp_path))
     assert click == pytest.approx(4.48, abs=0.010)
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libvpx-vp9"])
+async def test_speech_over_a_film_that_begins_again_ends_with_its_last_sample(
+    suite: VideoSuite, tmp_path: Path, codec: str
+) -> None:
+    # Frames of 42 ms, told in whole milliseconds: whoever counts them alone ends too soon.
+    short = film(tmp_path, 0.25, codec=codec).read_bytes()
+    made = await suite.mux(short, speech(4.0, click_seconds=3.98), length_policy=LOOP)
+    path = suite.file(made.film.key, tmp_path)
+    (click,) = clicks(path)
+    assert click == pytest.approx(4.48, abs=0.010)
+    if FFPROBE is not None:
+        assert ffprobe(path).seconds("audio") == pytest.approx(4.5, abs=0.001)
+
+
+@pytest.mark.parametrize(
+    ("policy", "seconds", "film_seconds"), [(FREEZE, 0.5, 1.5), (FREEZE, 3.0, 3.5), (SHORTEST, 0.5, 1.0)]
+)
+async def test_of_a_trimmed_film_counts_what_is_shown(
+    suite: VideoSuite, tmp_path: Path, policy: video_pb2.LengthPolicy, seconds: float, film_seconds: float
+) -> None:
+    given = trimmed(film(tmp_path, 2.0), 0.5).read_bytes()
+    made = await suite.mux(given, speech(seconds, click_seconds=0.1), length_policy=policy)
+    assert made.video_seconds == pytest.approx(1.5, abs=0.01)
+    assert made.film.duration_seconds == pytest.approx(film_seconds, abs=FRAME)
+    path = suite.file(made.film.key, tmp_path)
+    if FFPROBE is not None:
+        assert ffprobe(path).seconds("video") == pytest.approx(film_seconds, abs=FRAME)
+    (click,) = clicks(path)
+    assert click == pytest.approx(0.6, abs=0.010)
+
+
+@pytest.mark.parametrize(("policy", "seconds"), [(FREEZE, 0.5), (FREEZE, 3.0), (LOOP, 3.0)])
+async def test_a_picture_that_begins_late_is_shown_whole_and_from_the_beginning(
+    suite: VideoSuite, tmp_path: Path, policy: video_pb2.LengthPolicy, seconds: float
+) -> None:
+    made = await suite.mux(late(film(tmp_path, 2.0), 1.0).read_bytes(), speech(seconds), length_policy=policy)
+    if FFPROBE is not None:
+        found = ffprobe(suite.file(made.film.key, tmp_path)).stream("video")
+        assert float(found["start_time"]) == pytest.approx(0.0, abs=0.001)
+        assert int(found["nb_frames"]) == round(made.film.duration_seconds * 24)
+
+
+async def test_speech_that_begins_late_in_its_file_begins_after_the_delay(
+    suite: VideoSuite, two_seconds: bytes, tmp_path: Path
+) -> None:
+    given = late_sound(film(tmp_path, 2.0), speech(1.0, click_seconds=0.95), 1.0).read_bytes()
+    made = await suite.mux(two_seconds, given)
+    (click,) = clicks(suite.file(made.film.key, tmp_path))
+    assert click == pytest.approx(1.45, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("policy", "seconds", "film_seconds"), [(SHORTEST, 0.7, 1.2), (LOOP, 3.0, 3.5), (FREEZE, 3.0, 3.5)]
+)
+async def test_frames_that_come_unevenly_are_not_counted_off(
+    suite: VideoSuite, tmp_path: Path, policy: video_pb2.LengthPolicy, seconds: float, film_seconds: float
+) -> None:
+    made = await suite.mux(uneven(film(tmp_path, 2.0)).read_bytes(), speech(seconds), length_policy=policy)
+    path = suite.file(made.film.key, tmp_path)
+    if FFPROBE is not None:
+        # The last frame stands until the next would come.
+        assert ffprobe(path).seconds("video") == pytest.approx(film_seconds, abs=0.5)
+        assert ffprobe(path).seconds("audio") == pytest.approx(film_seconds, abs=0.1)
 
 
 async def test_mp3_is_taken_as_speech(suite: VideoSuite, two_seconds: bytes, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from services.common.errors import MediaError, Reason
 from services.video.ffmpeg import ffmpeg_binary
 from services.video.kinds import HEAD_BYTES, kind_of
 from services.video.probe import MediaFile, probe
-from tests.fakes.media import RATE_HZ, as_mp3, film, speech
+from tests.fakes.media import RATE_HZ, as_mp3, film, late, speech, trimmed, uneven
 
 MOST = 600.0
 
@@ -136,6 +136,33 @@ def test_fragments_are_as_long_as_their_packets(tmp_path: Path) -> None:
     flags = ("-c", "copy", "-movflags", "+frag_keyframe+empty_moov+default_base_moof")
     found = looked_into(made(tmp_path, "fragments.mp4", "-i", str(film(tmp_path, 2.0)), *flags))
     assert found.duration_seconds == pytest.approx(2.0, abs=0.05)
+
+
+def test_of_a_film_that_was_trimmed_counts_what_is_shown(tmp_path: Path) -> None:
+    found = looked_into(trimmed(film(tmp_path, 2.0), 0.5)).video
+    assert found is not None
+    assert found.duration_seconds == pytest.approx(1.5, abs=0.01)
+    assert (found.packets, found.is_steady) == (36, False)
+
+
+def test_a_picture_that_begins_late_is_told_with_its_beginning(tmp_path: Path) -> None:
+    found = looked_into(late(film(tmp_path, 2.0), 1.0))
+    assert found.video is not None
+    assert found.audio is not None
+    assert found.video.start_seconds == pytest.approx(1.0, abs=0.03)
+    assert found.audio.start_seconds == 0.0
+    assert found.video.duration_seconds == pytest.approx(2.0, abs=0.01)
+
+
+def test_frames_come_at_one_rate_or_not(tmp_path: Path) -> None:
+    for path, is_steady in (
+        (film(tmp_path), True),
+        (film(tmp_path, codec="libvpx-vp9"), True),
+        (uneven(film(tmp_path)), False),
+    ):
+        found = looked_into(path).video
+        assert found is not None
+        assert found.is_steady is is_steady, path
 
 
 def test_what_is_too_long_is_refused_by_its_field(tmp_path: Path) -> None:

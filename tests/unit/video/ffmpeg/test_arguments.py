@@ -108,7 +108,7 @@ def test_a_plain_mux_copies_the_picture_and_encodes_the_sound() -> None:
     assert (found.options["-c:v"], found.options["-c:a"], found.options["-t"]) == ("copy", "aac", "6.000000")
     assert found.maps[0] == "0:v:0"
     assert len(found.maps) == 2
-    assert not found.options.keys() & {"-frames:v", "-c:s", "-crf", "-pix_fmt"}
+    assert not found.options.keys() & {"-frames:v", "-bsf:v", "-c:s", "-crf", "-pix_fmt"}
 
 
 def test_the_speech_begins_after_its_delay_and_is_followed_by_silence() -> None:
@@ -136,8 +136,21 @@ def test_the_last_frame_stands_still_only_where_that_is_wished() -> None:
 def test_a_film_is_repeated_by_its_input_and_ends_with_its_frames() -> None:
     found = asked(mux(replace(PLAIN, loops=2, video_frames=144)))
     assert [options.get("-stream_loop") for _, options in found.inputs] == ["2", None]
-    assert found.options["-frames:v"] == "144"
+    assert found.options["-bsf:v"] == r"noise=drop=gte(n\,144)"
+    # Which would end the sound, too.
+    assert "-frames:v" not in found.options
     assert all("-stream_loop" not in options for _, options in asked(mux(PLAIN)).inputs)
+
+
+def test_a_film_that_is_encoded_ends_with_its_length() -> None:
+    assert "-bsf:v" not in asked(mux(replace(ENCODED, loops=2, video_frames=144))).options
+
+
+def test_streams_that_begin_later_than_their_files_are_used_from_their_own_beginning() -> None:
+    video, audio = replace(PLAIN.video, start_seconds=1.5), replace(PLAIN.audio, start_seconds=0.25)
+    inputs = asked(mux(replace(PLAIN, video=video, audio=audio))).inputs
+    assert [options["-itsoffset"] for _, options in inputs] == ["-1.500000", "-0.250000"]
+    assert all("-itsoffset" not in options for _, options in asked(mux(PLAIN)).inputs)
 
 
 def test_captions_of_their_own_are_a_third_stream_with_a_language() -> None:
