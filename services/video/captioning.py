@@ -15,16 +15,19 @@ from services.video.ffmpeg.arguments import CAPTIONS, FONTS
 _FONT_FILE = "Aileron-Regular.ttf"
 
 
-def write_captions(alignment: Alignment, delay_seconds: float, folder: Path, *, burned: bool) -> bool:
+def write_captions(
+    alignment: Alignment, delay_seconds: float, film_seconds: float, folder: Path, *, burned: bool
+) -> bool:
     """Writes the captions into `folder` and tells whether there are any.
 
     Args:
         alignment: When each character is heard, from the start of the speech.
         delay_seconds: Silence before the speech.
+        film_seconds: Length of the film, which no caption may make longer.
         folder: Where ffmpeg runs.
         burned: Whether they become part of the picture, so that a font is needed.
     """
-    text = to_srt(shifted(alignment, delay_seconds))
+    text = to_srt(shifted(alignment, delay_seconds), until_seconds=film_seconds)
     if not text:
         return False
     (folder / CAPTIONS).write_text(text, encoding="utf-8")

@@ -116,7 +116,7 @@ class Muxer:
                 raise invalid(
                     "audio", f"must make a film of at most {self._max_seconds:g} seconds", Reason.MEDIA_INVALID
                 )
-            captioned = await self._captioned(wish, folder)
+            captioned = await self._captioned(wish, planned.film_seconds, folder)
             inputs = (_from(video, picture), _from(audio, sound))
             order = _order(wish, *inputs, picture, planned, captioned=captioned)
             await self._made(order, folder, teller)
@@ -132,13 +132,13 @@ class Muxer:
             lambda: bring(wish.audio, name="audio", max_bytes=MAX_SPEECH_BYTES),
         )
 
-    async def _captioned(self, wish: MuxWish, folder: Path) -> bool:
+    async def _captioned(self, wish: MuxWish, film_seconds: float, folder: Path) -> bool:
         if wish.captions is None:
             return False
         delay_seconds = wish.audio_delay_ms / 1000
         captions = wish.captions
         return await asyncio.to_thread(
-            write_captions, captions.alignment, delay_seconds, folder, burned=captions.burned
+            write_captions, captions.alignment, delay_seconds, film_seconds, folder, burned=captions.burned
         )
 
     async def _made(self, order: Mux, folder: Path, teller: Teller) -> None:

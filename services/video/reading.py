@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -88,6 +89,8 @@ def _captions(captions: video_pb2.Captions) -> CaptionWish:
         )
     except ValueError as error:
         raise invalid("captions.alignment", str(error)) from None
+    if not all(map(math.isfinite, (*alignment.starts_seconds, *alignment.ends_seconds))):
+        raise invalid("captions.alignment", "must hold finite times only")
     burned = captions.mode == video_pb2.CAPTION_MODE_BURNED
     return CaptionWish(alignment, burned, captions.language or "und")
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from dataclasses import replace
 
 from services.common.alignment import Alignment
 from services.common.timing.cues import Cue, cues
@@ -22,10 +24,17 @@ def to_webvtt(alignment: Alignment) -> str:
     return "\n".join(blocks)
 
 
-def to_srt(alignment: Alignment) -> str:
-    """Returns the captions of `alignment` as an SRT file, to be stored in UTF-8; without any text it is empty."""
+def to_srt(alignment: Alignment, *, until_seconds: float = math.inf) -> str:
+    """Returns the captions of `alignment` as an SRT file, to be stored in UTF-8; without any text it is empty.
+
+    Args:
+        alignment: When each character is heard.
+        until_seconds: When what the captions belong to is over: none lasts longer, and none begins later.
+    """
+    until = until_seconds * 1000
     blocks = []
-    for number, cue in enumerate(cues(alignment), start=1):
+    shown = (replace(cue, end_milliseconds=int(min(cue.end_milliseconds, until))) for cue in cues(alignment))
+    for number, cue in enumerate((cue for cue in shown if cue.start_milliseconds < cue.end_milliseconds), start=1):
         text = "\n".join(_SUBRIP_MARKUP.sub(_WORD_JOINER, line) for line in cue.lines)
         blocks.append(f"{number}\n{_times(cue, ',')}\n{text}\n")
     return "\n".join(blocks)

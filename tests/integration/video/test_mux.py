@@ -182,6 +182,22 @@ async def test_captions_are_a_track_of_their_language(suite: VideoSuite, two_sec
         assert ffprobe(suite.file(made.film.key, tmp_path)).stream("subtitle")["tags"]["language"] == "eng"
 
 
+@pytest.mark.parametrize("policy", [FREEZE, SHORTEST])
+async def test_a_last_caption_ends_with_the_film(
+    suite: VideoSuite, two_seconds: bytes, tmp_path: Path, policy: video_pb2.LengthPolicy
+) -> None:
+    # A word of a moment is shown for a second, where there is one.
+    starts = [number * 0.1 for number in range(26)] + [2.6, 2.7, 2.8]
+    alignment = alignment_pb2.Alignment(
+        characters=list("Hello there, how are you? No!"),
+        character_start_times_seconds=starts,
+        character_end_times_seconds=[start + 0.1 for start in starts],
+    )
+    captions = video_pb2.Captions(alignment=alignment)
+    made = await suite.mux(two_seconds, speech(3.0), captions=captions, length_policy=policy)
+    assert made.film.duration_seconds == pytest.approx(2.0 if policy == SHORTEST else 3.5, abs=FRAME)
+
+
 async def test_burned_captions_change_the_picture(suite: VideoSuite, two_seconds: bytes) -> None:
     captions = video_pb2.Captions(alignment=CUES, mode=video_pb2.CAPTION_MODE_BURNED)
     plain = await suite.mux(two_seconds, speech(3.0))

@@ -204,3 +204,10 @@ def test_captions_whose_lists_differ_in_length_are_refused_by_name(ends: tuple[f
         mux_of(captions(ends=ends))
     assert caught.value.reason is Reason.VALIDATION_ERROR
     assert [item.field for item in caught.value.violations] == ["captions.alignment"]
+
+
+def test_captions_that_never_end_are_refused_by_name() -> None:
+    with pytest.raises(MediaError) as caught:
+        mux_of(captions(ends=(*ENDS[:-1], float("inf"))))
+    assert caught.value.reason is Reason.VALIDATION_ERROR
+    assert [item.field for item in caught.value.violations] == ["captions.alignment"]
