@@ -30,6 +30,9 @@ def write_captions(
     text = to_srt(shifted(alignment, delay_seconds), until_seconds=film_seconds)
     if not text:
         return False
+    if burned:
+        # What draws them takes all between braces for instructions.
+        text = text.replace("{", r"\{").replace("}", r"\}")
     (folder / CAPTIONS).write_text(text, encoding="utf-8")
     if burned:
         fonts = folder / FONTS

@@ -10,9 +10,10 @@ from services.common.alignment import Alignment
 from services.common.timing.cues import Cue, cues
 
 _WEBVTT_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
-# SubRip has no escapes. An invisible character keeps players from taking text for an arrow, a tag or an override.
+# SubRip has no escapes. An invisible character keeps players from taking text for an arrow, a tag, an override or
+# the end of a line.
 _WORD_JOINER = "\u2060"
-_SUBRIP_MARKUP = re.compile(r"(?<=--)(?=>)|(?<=<)(?=[A-Za-z/])|(?<=\{)(?=\\)")
+_SUBRIP_MARKUP = re.compile(r"(?<=--)(?=>)|(?<=<)(?=[A-Za-z/])|(?<=\{)(?=\\)|(?<=\\)(?=[Nnh])")
 
 
 def to_webvtt(alignment: Alignment) -> str:

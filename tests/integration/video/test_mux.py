@@ -207,6 +207,18 @@ async def test_burned_captions_change_the_picture(suite: VideoSuite, two_seconds
     assert burned.film.sha256 != plain.film.sha256
 
 
+async def test_words_in_braces_are_burned_too(suite: VideoSuite, two_seconds: bytes) -> None:
+    burned = []
+    for text in ("Hi {you}.", "Hi ."):
+        times = [number * 0.1 for number in range(len(text))]
+        alignment = alignment_pb2.Alignment(
+            characters=list(text), character_start_times_seconds=times, character_end_times_seconds=[1.0] * len(text)
+        )
+        captions = video_pb2.Captions(alignment=alignment, mode=video_pb2.CAPTION_MODE_BURNED)
+        burned.append((await suite.mux(two_seconds, speech(1.0), captions=captions)).film)
+    assert burned[0].size_bytes != burned[1].size_bytes
+
+
 async def test_a_film_is_told_in_fragments_while_it_is_made(
     suite: VideoSuite, two_seconds: bytes, tmp_path: Path
 ) -> None:

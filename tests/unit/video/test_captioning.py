@@ -56,6 +56,11 @@ def test_all_letters_are_written_and_markup_is_text(tmp_path: Path) -> None:
     assert "{\\" not in data
 
 
+def test_words_in_braces_are_words_where_captions_become_picture(tmp_path: Path) -> None:
+    assert write_captions(spoken("Hello {there}."), 0.0, 60.0, tmp_path, burned=True)
+    assert r"Hello \{there\}." in (tmp_path / CAPTIONS).read_text(encoding="utf-8")
+
+
 def test_no_caption_lasts_longer_than_the_film_or_begins_behind_it(tmp_path: Path) -> None:
     alignment = spoken("Hello there, how are you? ", 0.1) + shifted(spoken("Yes!", 0.05), 2.6)
     assert write_captions(alignment + shifted(spoken("No!"), 9.0), 0.5, 3.3, tmp_path, burned=False)

@@ -126,6 +126,15 @@ def test_an_srt_file_is_written_out() -> None:
     )
 
 
+def test_letters_behind_a_backslash_end_no_line_of_an_srt_file() -> None:
+    assert "to \\\u2060Notes" in to_srt(evenly(r"Go to \Notes now.", 0.1))
+
+
+def test_an_srt_file_ends_with_what_it_belongs_to() -> None:
+    assert "--> 00:00:00,900\n" in to_srt(evenly("Come here now.", 0.1), until_seconds=0.9)
+    assert to_srt(evenly("Come here now.", 0.1), until_seconds=0.0) == ""
+
+
 @pytest.mark.parametrize(
     ("seconds", "written"),
     [(0.0004, "00:00:00.000"), (59.9996, "00:01:00.000"), (3599.9999, "01:00:00.000"), (360_000.5, "100:00:00.500")],
