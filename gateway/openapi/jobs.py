@@ -53,7 +53,10 @@ JOB_ROUTES: tuple[HandWritten, ...] = (
         ),
         in_path=(Query("id", "Id of the job.", _TEXT),),
         in_headers=(Header("Last-Event-ID", "Id of the last event that came; only later changes are sent."),),
-        responses=(Response("Events, chunked.", (Content("text/event-stream"),)),),
+        responses=(
+            Response("Events, chunked.", (Content("text/event-stream"),)),
+            Response("The job has ended with the event of `Last-Event-ID`; nothing more comes.", status=204),
+        ),
     ),
     HandWritten(
         method="POST",

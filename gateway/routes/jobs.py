@@ -46,7 +46,11 @@ class JobRoutes:
         watch = jobs_pb2.WatchJobRequest(id=request.match_info["id"], after_revision=_last_event_id(request))
         call = self._stub.WatchJob(watch, metadata=call_metadata(principal_of(request)))
         async with open_stream(call), aclosing(_with_heartbeats(call, self._heartbeat_seconds)) as changes:
-            first = await anext(changes, None)
+            try:
+                first = await anext(changes)
+            except StopAsyncIteration:
+                # He knows the end; 204 is what keeps an EventSource from coming back for ever.
+                return web.Response(status=204, headers={"Cache-Control": "no-store"})
             response = web.StreamResponse(
                 headers={
                     "Content-Type": _EVENT_STREAM,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from email.utils import format_datetime, parsedate_to_datetime
@@ -17,6 +18,8 @@ from services.common.storage.local import LocalStore
 from services.common.storage.signing import EXPIRES, SIGNATURE
 
 _SHOWN_INLINE = ("image/", "audio/", "video/")
+_LAST_NONE = re.compile(r"bytes\s*=\s*-0+")
+"""A range of no bytes, that the library reads as all of them."""
 _SAFE_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     # What strangers upload may not act in the suite's name.
@@ -118,8 +121,11 @@ def _range(request: web.Request, info: ObjectInfo) -> ByteRange | None:
 
     None for the whole, also where what is asked for is no range.
     """
-    if "Range" not in request.headers or not _if_range(request, info):
+    # A range is one of what GET sends; of HEAD the whole is told.
+    if request.method != "GET" or "Range" not in request.headers or not _if_range(request, info):
         return None
+    if _LAST_NONE.fullmatch(request.headers["Range"].strip()):
+        return ByteRange(info.size_bytes, info.size_bytes)
     try:
         wanted = request.http_range
     except ValueError:
@@ -138,7 +144,8 @@ def _if_range(request: web.Request, info: ObjectInfo) -> bool:
     if condition is None or condition == f'"{info.etag}"':
         return True
     try:
-        return parsedate_to_datetime(condition) >= info.modified_at.replace(microsecond=0)
+        # A date is a validator like a tag: any other, later ones too, is of another version.
+        return parsedate_to_datetime(condition) == info.modified_at.replace(microsecond=0)
     except (ValueError, TypeError):
         return False
 
