@@ -103,6 +103,8 @@ class Run:
     """Makes the output of the film's address."""
     logs: str = ""
     error: str | None = None
+    is_removed: bool = False
+    """Whether what was made has been removed, an hour after the end."""
 
 
 @dataclass
@@ -184,7 +186,7 @@ class FakeReplicate:
     def told(self, prediction_id: str) -> dict[str, Any]:
         """Returns what is told of a prediction."""
         found = self.predictions[prediction_id]
-        is_done = found.status == "succeeded"
+        is_there = found.status == "succeeded" and not found.run.is_removed
         here = f"{self.base_url}/predictions/{prediction_id}"
         return {
             "id": prediction_id,
@@ -192,8 +194,8 @@ class FakeReplicate:
             "version": "hidden" if "/" in found.model else found.model,
             "input": found.inputs,
             "logs": found.run.logs,
-            "output": found.run.shape(f"{self.origin}/output/{prediction_id}.mp4") if is_done else None,
-            "data_removed": False,
+            "output": found.run.shape(f"{self.origin}/output/{prediction_id}.mp4") if is_there else None,
+            "data_removed": found.run.is_removed,
             "error": found.run.error if found.status in _ENDED else None,
             "source": "api",
             "status": found.status,

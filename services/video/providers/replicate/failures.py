@@ -84,7 +84,7 @@ def refusal(status: int, headers: Mapping[str, str], body: object, *, begun: boo
         reason = Reason.PROVIDER_UNAVAILABLE
     log.warning("replicate refused", status=status, reason=reason.name)
     if reason is Reason.VALIDATION_ERROR:
-        return _forgotten() if begun else _named(status, body)
+        return forgotten() if begun else _named(status, body)
     return failure(
         reason, begun=begun or status not in _REFUSED_UNSEEN, retry_after_seconds=_retry_after(headers, body)
     )
@@ -108,10 +108,11 @@ def of_failed(status: str, error: object) -> MediaError:
     return failure(Reason.PROVIDER_TIMEOUT if _TOO_SLOW.search(text) else Reason.GENERATION_FAILED, begun=True)
 
 
-def _forgotten() -> MediaError:
+def forgotten() -> MediaError:
+    """Returns the error for a film that Replicate does not keep any more."""
     return MediaError(
         Reason.GENERATION_FAILED,
-        "replicate no longer knows this film; ask for it anew.",
+        "replicate no longer has this film; ask for it anew.",
         metadata={"provider": PROVIDER, MAY_BE_CHARGED_KEY: "true"},
     )
 

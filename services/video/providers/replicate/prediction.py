@@ -35,6 +35,8 @@ class Prediction:
     """What the model says of its progress, 0 to 100; None if it says nothing."""
     error: object
     """What Replicate says went wrong."""
+    is_removed: bool = False
+    """Whether Replicate has removed what it made."""
 
     @property
     def is_done(self) -> bool:
@@ -56,6 +58,7 @@ def prediction_of(body: Mapping[str, Any]) -> Prediction:
         output_url=_url_in(body.get("output")),
         percent=_percent_in(body.get("logs")),
         error=body.get("error"),
+        is_removed=body.get("data_removed") is True,
     )
 
 

@@ -20,7 +20,7 @@ from services.common.log import logger
 from services.common.providers import Answer, Peer, Transport, open_session
 from services.common.webhooks import Webhook, key_in
 from services.video.providers.interface import FilmSpec, FilmWish, Tell, VideoProvider
-from services.video.providers.replicate.failures import failure, of_failed, refusal
+from services.video.providers.replicate.failures import failure, forgotten, of_failed, refusal
 from services.video.providers.replicate.prediction import (
     ENDED_BADLY,
     Prediction,
@@ -180,7 +180,7 @@ class ReplicateProvider(VideoProvider):
                     return found
                 if found.is_done or found.status in ENDED_BADLY:
                     log.warning("a prediction failed", prediction_id=prediction_id, status=found.status)
-                    raise of_failed(found.status, found.error)
+                    raise forgotten() if found.is_done and found.is_removed else of_failed(found.status, found.error)
                 if found.is_queued:
                     working_since = time.monotonic()
                 tell(_progress(found, time.monotonic() - working_since))

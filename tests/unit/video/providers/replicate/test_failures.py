@@ -106,7 +106,7 @@ def test_what_is_refused_after_the_film_was_begun_may_be_charged(answer: Failure
 def test_a_film_that_replicate_no_longer_knows_is_no_mistake_of_the_caller(answer: Failure) -> None:
     error = refused(answer, begun=True)
     assert (error.reason, is_charged(error), error.violations) == (Reason.GENERATION_FAILED, True, ())
-    assert "no longer knows this film" in error.message
+    assert "no longer has this film" in error.message
 
 
 @pytest.mark.parametrize(

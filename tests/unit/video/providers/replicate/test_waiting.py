@@ -153,8 +153,17 @@ async def test_a_film_that_replicate_has_forgotten_is_said_to_be(
         await provider.bring("p7", tmp_path, ignored)
     error = caught.value
     assert (error.reason, error.violations, is_charged(error)) == (Reason.GENERATION_FAILED, (), True)
-    assert "no longer knows this film" in error.message
+    assert "no longer has this film" in error.message
     assert len(replicate.requests) == 1
+
+
+async def test_a_film_that_was_made_and_removed_is_told_as_that(
+    replicate: FakeReplicate, provider: ReplicateProvider, tmp_path: Path
+) -> None:
+    replicate.runs.append(Run(is_removed=True))
+    error = await failure(provider, tmp_path)
+    assert (error.reason, is_charged(error)) == (Reason.GENERATION_FAILED, True)
+    assert "no longer has this film" in error.message
 
 
 @pytest.mark.parametrize(
