@@ -106,7 +106,7 @@ class FinalPrompt:
     text: str
     """The words; at most `max_length` code points."""
     style: str
-    """Names of the theme and the art styles that were applied, joined by commas."""
+    """Names of the theme and the art styles that were asked for, joined by commas."""
     version: str
     """VERSION when it was made."""
     shortened: bool
