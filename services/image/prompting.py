@@ -202,5 +202,5 @@ def _shortened(text: str, longest: int) -> str:
     """Returns `text`, or as many of its words as fit; of one word that does not fit, its beginning."""
     if len(text) <= longest:
         return text
-    head, space, _ = text[: longest + 1].rpartition(" ")
-    return head.rstrip(" ,;:-") if space and head.strip() else text[:longest]
+    head, _, _ = text[: longest + 1].rpartition(" ")
+    return head.rstrip(" ,;:-") or text[:longest]

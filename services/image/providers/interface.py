@@ -126,6 +126,10 @@ class ImageProvider(ABC):
                 the provider may have begun to draw, the metadata holds `services.common.care.facts.MAY_BE_CHARGED_KEY`.
         """
 
+    def shape_of(self, spec: ImageSpec) -> str:
+        """Returns what of the size is asked for: requests that differ in size alone, but not in this, draw the same."""
+        return f"{spec.size.width}x{spec.size.height}"
+
     async def download(self, url: str) -> bytes | None:
         """Returns the file that `DrawnImage.url` once named, or None if the provider no longer keeps it.
 

@@ -105,6 +105,7 @@ def test_words_are_not_cut_in_the_middle() -> None:
     assert compose(replace(CAT, prompt="one two three", max_length=9)).text == "one two"
     assert compose(replace(CAT, prompt="one two three", max_length=7)).text == "one two"
     assert compose(replace(CAT, prompt="onetwothree", max_length=6)).text == "onetwo"
+    assert compose(replace(CAT, prompt=", a", max_length=1)).text == ","
 
 
 @pytest.mark.parametrize("template", TEMPLATES)

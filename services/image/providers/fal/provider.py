@@ -56,6 +56,10 @@ class FalProvider(ImageProvider):
         self._downloads = downloads
         self._sleep = sleep
 
+    def shape_of(self, spec: ImageSpec) -> str:
+        """Returns the size, which a picture that is transformed has from its source."""
+        return "" if spec.mode is Mode.TRANSFORM else super().shape_of(spec)
+
     async def draw(self, spec: ImageSpec) -> DrawnImage:
         """Draws: fast pictures at once, where leaving the connection cancels, others through the queue."""
         if not self._settings.api_key:

@@ -12,7 +12,7 @@ import orjson
 from services.common.errors import Reason
 from services.common.log import logger
 from services.image.providers.gemini.answer import failure, picture_in, refusal
-from services.image.providers.gemini.request import body_of, folded
+from services.image.providers.gemini.request import body_of, folded, shape_of
 from services.image.providers.gemini.settings import PROVIDER, GeminiSettings
 from services.image.providers.interface import DrawnImage, ImageProvider, ImageSpec, Mode, Model
 
@@ -55,6 +55,10 @@ class GeminiProvider(ImageProvider):
         picture = await asyncio.to_thread(picture_in, content)
         seed = None if spec.seed is None else folded(spec.seed)
         return DrawnImage(picture.data, picture.content_type, seed, request_id=picture.response_id)
+
+    def shape_of(self, spec: ImageSpec) -> str:
+        """Returns shape and resolution: sizes in pixels are not asked for."""
+        return shape_of(spec, self._settings.model_id)
 
     async def _asked(self, spec: ImageSpec) -> bytes:
         settings = self._settings

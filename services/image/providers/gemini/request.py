@@ -48,21 +48,34 @@ _UNKNOWN = Traits(_TEN, ())
 
 def body_of(spec: ImageSpec, model_id: str) -> dict[str, Any]:
     """Returns the body of generateContent."""
-    traits = TRAITS.get(model_id, _UNKNOWN)
+    traits = _traits(model_id)
     parts: list[dict[str, Any]] = [{"text": spec.prompt}]
     if spec.source is not None:
         data = pybase64.b64encode(spec.source.data).decode()
         parts.append({"inlineData": {"data": data, "mime_type": spec.source.content_type}})
-    image = {"aspectRatio": _nearest(spec.size, traits.ratios)}
-    if traits.resolutions:
-        image["imageSize"] = "1K" if spec.mode is Mode.FAST else _resolution(spec.size, traits.resolutions)
-    generation: dict[str, Any] = {"responseModalities": ["IMAGE"], "imageConfig": image}
+    generation: dict[str, Any] = {"responseModalities": ["IMAGE"], "imageConfig": _image_config(spec, traits)}
     if spec.seed is not None:
         generation["seed"] = folded(spec.seed)
     body: dict[str, Any] = {"contents": [{"parts": parts, "role": "user"}], "generationConfig": generation}
     if not spec.safety_checker:
         body["safetySettings"] = [{"category": name, "threshold": "BLOCK_ONLY_HIGH"} for name in _CATEGORIES]
     return body
+
+
+def shape_of(spec: ImageSpec, model_id: str) -> str:
+    """Returns what of the size is asked for: a shape, and a resolution where the model has several."""
+    return " ".join(_image_config(spec, _traits(model_id)).values())
+
+
+def _traits(model_id: str) -> Traits:
+    return TRAITS.get(model_id, _UNKNOWN)
+
+
+def _image_config(spec: ImageSpec, traits: Traits) -> dict[str, str]:
+    config = {"aspectRatio": _nearest(spec.size, traits.ratios)}
+    if traits.resolutions:
+        config["imageSize"] = "1K" if spec.mode is Mode.FAST else _resolution(spec.size, traits.resolutions)
+    return config
 
 
 def folded(seed: int) -> int:
