@@ -1,7 +1,10 @@
 """Processes that open strangers' files, so that none can stall the event loop or take the service down.
 
-Pebble keeps the pool: it ends a worker that takes too long or whose caller has gone, and replaces one that crashed,
-which the standard library's pool does not. Started by spawn: a fork of a process with gRPC's threads may hang.
+Pebble keeps the pool: it ends a worker that takes too long, and replaces one that crashed, which the standard library's
+pool does not. Started by spawn: a fork of a process with gRPC's threads may hang.
+
+Work that has begun is not called off when its caller leaves: it ends by itself, or with its time. Pebble would end the
+worker for it, which by then may have taken another caller's work, that nobody would hear of again (seen with 5.2.3).
 """
 
 from __future__ import annotations
@@ -13,7 +16,8 @@ import resource
 import threading
 import warnings
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from concurrent.futures import Future
+from contextlib import asynccontextmanager, suppress
 from multiprocessing.connection import wait
 from typing import ParamSpec, TypeVar
 
@@ -39,12 +43,14 @@ class Workers:
 
     Args:
         pool: The processes.
+        count: How many there are.
         max_waiting: Most calls that are taken on at once, those at work included.
         timeout_seconds: Longest that one call may work; its worker is ended then.
     """
 
-    def __init__(self, pool: ProcessPool, max_waiting: int, timeout_seconds: float) -> None:
+    def __init__(self, pool: ProcessPool, count: int, max_waiting: int, timeout_seconds: float) -> None:
         self._pool = pool
+        self._places = asyncio.Semaphore(count)
         self._max_waiting = max_waiting
         self._timeout_seconds = timeout_seconds
         self._taken = 0
@@ -55,7 +61,7 @@ class Workers:
         return self._taken
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Returns what `function` returns in a worker; a cancelled caller ends the work.
+        """Returns what `function` returns in a worker. A caller who leaves before it has begun costs nothing.
 
         Args:
             function: A function of a module, that a worker can import.
@@ -69,14 +75,8 @@ class Workers:
             raise MediaError(
                 Reason.OVERLOADED, "Too many files wait to be worked on; retry.", retry_after_seconds=_RETRY_SECONDS
             )
-        self._taken += 1
         try:
-            future = self._pool.schedule(_told, args=[function, args, kwargs], timeout=self._timeout_seconds)
-            try:
-                outcome: T | _Failure = await asyncio.wrap_future(future)
-            finally:
-                # Ends the worker of a caller who has gone; does nothing to work that is done.
-                future.cancel()  # type: ignore[no-untyped-call]  # pebble leaves this one out
+            outcome: T | _Failure = await self._done(function, args, kwargs)
         except TimeoutError:
             log.warning("a file took too long", work=function.__name__, seconds=self._timeout_seconds)
             raise MediaError(
@@ -87,11 +87,42 @@ class Workers:
             raise MediaError(
                 Reason.MEDIA_INVALID, "The file can not be processed; save it anew with another program."
             ) from None
-        finally:
-            self._taken -= 1
         if isinstance(outcome, _Failure):
             raise outcome.error()
         return outcome
+
+    async def _done(
+        self, function: Callable[..., T], args: tuple[object, ...], kwargs: dict[str, object]
+    ) -> T | _Failure:
+        """Returns what a worker answers; its place is taken until then, whether anybody still waits or not."""
+        self._taken += 1
+        try:
+            await self._places.acquire()
+        except asyncio.CancelledError:
+            self._taken -= 1
+            raise
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Future[T | _Failure]] = loop.create_future()
+
+        def free(done: Future[T | _Failure]) -> None:
+            self._taken -= 1
+            self._places.release()
+            if not answer.done():
+                answer.set_result(done)
+
+        def in_thread(done: Future[T | _Failure]) -> None:
+            # A loop that is closed has nobody who waits.
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(free, done)
+
+        try:
+            task = self._pool.schedule(_told, args=[function, args, kwargs], timeout=self._timeout_seconds)
+        except BaseException:
+            self._taken -= 1
+            self._places.release()
+            raise
+        task.add_done_callback(in_thread)
+        return (await answer).result()
 
 
 @asynccontextmanager
@@ -105,7 +136,7 @@ async def open_workers(count: int, *, max_queue: int, timeout_seconds: float) ->
     """
     pool = new_pool(count)
     try:
-        yield Workers(pool, count + max_queue, timeout_seconds)
+        yield Workers(pool, count, count + max_queue, timeout_seconds)
     finally:
         await asyncio.to_thread(end_pool, pool)
 

@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 import pytest
 from media.image.v1 import image_pb2, image_pb2_grpc
+from pebble import ProcessPool
 from prometheus_client import CollectorRegistry
 
 from services.common.cache import TieredCache, TieredOptions, open_store
@@ -80,11 +81,17 @@ async def failure(call: Any) -> MediaError:
 
 
 @pytest.fixture(scope="session")
-def workers() -> Iterator[Workers]:
+def pool() -> Iterator[ProcessPool]:
     """Processes that open pictures, for all tests: they take a while to start, and keep nothing."""
-    pool = new_pool(2)
-    yield Workers(pool, 200, 20)
-    end_pool(pool)
+    opened = new_pool(2)
+    yield opened
+    end_pool(opened)
+
+
+@pytest.fixture
+async def workers(pool: ProcessPool) -> Workers:
+    """Those processes, as one test uses them."""
+    return Workers(pool, 2, 200, 20)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from typing import Any
 import grpc
 import pytest
 from media.video.v1 import video_pb2, video_pb2_grpc
+from pebble import ProcessPool
 from prometheus_client import CollectorRegistry
 
 from services.common.channel import call_metadata, open_stream
@@ -109,11 +110,17 @@ async def failure(call: Any) -> MediaError:
 
 
 @pytest.fixture(scope="session")
-def workers() -> Iterator[Workers]:
+def pool() -> Iterator[ProcessPool]:
     """Processes that look into files, for all tests: they take a while to start, and keep nothing."""
-    pool = new_pool(1)
-    yield Workers(pool, 200, 20)
-    end_pool(pool)
+    opened = new_pool(1)
+    yield opened
+    end_pool(opened)
+
+
+@pytest.fixture
+async def workers(pool: ProcessPool) -> Workers:
+    """Those processes, as one test uses them."""
+    return Workers(pool, 1, 200, 20)
 
 
 @pytest.fixture(scope="session")

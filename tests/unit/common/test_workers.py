@@ -15,6 +15,7 @@ from services.common.errors import MediaError, Reason, invalid
 from services.common.pictures import Size, inspect
 from services.common.workers import Workers, open_workers
 from tests.fakes.drawing import picture
+from tests.fakes.waiting import until
 
 
 @pytest.fixture
@@ -31,9 +32,9 @@ def hogs() -> int:
     return len(bytearray(4 * 1024**3))
 
 
-def waits_for(file: str) -> int:
-    Path(file).touch()
-    while True:
+def works_until(end: str) -> None:
+    Path(f"{end}.begun").touch()
+    while not Path(end).exists():
         time.sleep(0.01)
 
 
@@ -82,36 +83,62 @@ async def test_a_file_may_not_take_all_memory(workers: Workers) -> None:
 
 async def test_what_takes_too_long_is_ended(tmp_path: Path) -> None:
     async with open_workers(1, max_queue=3, timeout_seconds=1) as workers:
-        assert await reason_of(workers, waits_for, str(tmp_path / "begun")) is Reason.MEDIA_INVALID
+        assert await reason_of(workers, works_until, str(tmp_path / "never")) is Reason.MEDIA_INVALID
         assert (await workers.run(inspect, picture())).size == Size(8, 6)
 
 
-async def test_who_leaves_ends_the_work(workers: Workers, tmp_path: Path) -> None:
-    begun = tmp_path / "begun"
-    task = asyncio.create_task(workers.run(waits_for, str(begun)))
-    async with asyncio.timeout(20):
-        while not begun.exists():
-            await workers_turn()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    async with asyncio.timeout(20):
-        assert (await workers.run(inspect, picture())).size == Size(8, 6)
-
-
-async def workers_turn() -> None:
-    """Lets the pool's threads and processes go on."""
-    await asyncio.to_thread(os.sched_yield)
-
-
-async def test_more_than_can_wait_are_refused_at_once(workers: Workers, tmp_path: Path) -> None:
-    tasks = [asyncio.create_task(workers.run(waits_for, str(tmp_path / str(number)))) for number in range(4)]
-    await asyncio.sleep(0)
-    assert workers.queued == 4
-    assert await reason_of(workers, pid_of, 1) is Reason.OVERLOADED
+async def left(*tasks: asyncio.Task[None]) -> None:
+    """Has the callers leave."""
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+    assert all(task.cancelled() for task in tasks)
+
+
+async def test_who_leaves_ends_no_worker_that_may_have_begun_with_anothers_work(
+    workers: Workers, tmp_path: Path
+) -> None:
+    end = tmp_path / "end"
+    worker = await workers.run(pid_of, 1)
+    task = asyncio.create_task(workers.run(works_until, str(end)))
+    await until(Path(f"{end}.begun").exists)
+    following = asyncio.create_task(workers.run(pid_of, 2))
+    await left(task)
+    assert workers.queued == 2
+    end.touch()
+    assert await following == worker
+
+
+async def test_what_is_left_behind_has_its_time_and_no_more(tmp_path: Path) -> None:
+    async with open_workers(1, max_queue=3, timeout_seconds=1) as workers:
+        task = asyncio.create_task(workers.run(works_until, str(tmp_path / "never")))
+        await until((tmp_path / "never.begun").exists)
+        await left(task)
+        assert (await workers.run(inspect, picture())).size == Size(8, 6)
+        assert workers.queued == 0
+
+
+async def test_who_leaves_before_his_turn_costs_nothing(workers: Workers, tmp_path: Path) -> None:
+    end, begun = tmp_path / "end", tmp_path / "never.begun"
+    at_work = asyncio.create_task(workers.run(works_until, str(end)))
+    await until(Path(f"{end}.begun").exists)
+    waiting = asyncio.create_task(workers.run(works_until, str(tmp_path / "never")))
+    await until(lambda: workers.queued == 2)
+    await left(waiting)
+    assert workers.queued == 1
+    end.touch()
+    await at_work
+    await workers.run(pid_of, 1)
+    assert not await asyncio.to_thread(begun.exists)
+
+
+async def test_more_than_can_wait_are_refused_at_once(workers: Workers, tmp_path: Path) -> None:
+    end = tmp_path / "end"
+    tasks = [asyncio.create_task(workers.run(works_until, str(end))) for _ in range(4)]
+    await until(lambda: workers.queued == 4)
+    assert await reason_of(workers, pid_of, 1) is Reason.OVERLOADED
+    end.touch()
+    await asyncio.gather(*tasks)
     assert workers.queued == 0
 
 
