@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from services.video.inputs import MAX_SPEECH_BYTES, Brought, Inputs, Source
 from services.video.kinds import MP4
 from services.video.lengths import Given, Lengths, Policy, lengths
 from services.video.probe import StreamInfo
+from services.video.spool import Spool
 from services.video.telling import Progress, State, Teller
 from services.video.workspace import Workspaces
 
@@ -150,15 +152,18 @@ class Muxer:
         if not order.fragmented:
             await self._runner.run(mux(order), folder, watch)
             return
-        with (folder / _FRAGMENTS).open("xb", buffering=0) as file:
-
-            async def both(data: bytes) -> None:
-                await asyncio.to_thread(file.write, data)
-                await teller.chunk(data)
-
-            await self._runner.run(mux(order), folder, watch, both)
-        again: Command = remux(Input(_FRAGMENTS, MP4.demuxer), order.seconds)
-        await self._runner.run(again, folder, watch)
+        # How fast they are taken is nothing to ffmpeg: others wait for its place.
+        with Spool(folder / _FRAGMENTS).opened() as spool:
+            telling = asyncio.ensure_future(_tell(spool, teller))
+            try:
+                await self._runner.run(mux(order), folder, watch, spool.write)
+                spool.end()
+                again: Command = remux(Input(_FRAGMENTS, MP4.demuxer), order.seconds)
+                await self._runner.run(again, folder, watch)
+                await telling
+            finally:
+                telling.cancel()
+                await asyncio.gather(telling, return_exceptions=True)
 
     async def _stored(self, path: Path, planned: Lengths, place: Place, principal: str) -> Film:
         # Each reads the whole file, in a process and in a thread: together they take no longer than one.
@@ -173,6 +178,12 @@ class Muxer:
             return await self._shelf.put(path, await digesting, media, place, principal, {})
         finally:
             digesting.cancel()
+
+
+async def _tell(spool: Spool, teller: Teller) -> None:
+    async with aclosing(spool.pieces()) as pieces:
+        async for piece in pieces:
+            await teller.chunk(piece)
 
 
 async def _both(

@@ -1,0 +1,63 @@
+"""A file that is read while it is written: every byte once, in order, and neither waits for the other's speed."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.video.spool import Spool
+
+
+async def everything(spool: Spool) -> bytes:
+    return b"".join([piece async for piece in spool.pieces()])
+
+
+async def turns(count: int) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+@settings(max_examples=30)
+@given(st.lists(st.tuples(st.binary(max_size=300_000), st.integers(0, 5)), max_size=6), st.integers(0, 20))
+async def test_a_reader_gets_every_byte_whenever_he_begins(writes: list[tuple[bytes, int]], begins_after: int) -> None:
+    with tempfile.TemporaryDirectory() as folder, Spool(Path(folder) / "film").opened() as spool:
+
+        async def read() -> bytes:
+            await turns(begins_after)
+            return await everything(spool)
+
+        reading = asyncio.create_task(read())
+        for data, pause in writes:
+            await spool.write(data)
+            await turns(pause)
+        spool.end()
+        assert await reading == b"".join(data for data, _ in writes)
+
+
+async def test_what_is_written_is_given_before_there_is_more(tmp_path: Path) -> None:
+    with Spool(tmp_path / "film").opened() as spool:
+        pieces = spool.pieces()
+        await spool.write(b"first")
+        assert await anext(pieces) == b"first"
+        following = asyncio.ensure_future(anext(pieces))
+        await turns(10)
+        assert not following.done()
+        await spool.write(b"second")
+        assert await following == b"second"
+        spool.end()
+        assert [piece async for piece in pieces] == []
+
+
+async def test_a_writer_does_not_wait_for_a_reader_who_takes_nothing(tmp_path: Path) -> None:
+    with Spool(tmp_path / "film").opened() as spool:
+        pieces = spool.pieces()
+        await spool.write(b"a")
+        assert await anext(pieces) == b"a"
+        for _ in range(64):
+            await spool.write(bytes(100_000))
+        spool.end()
+        assert len(b"".join([piece async for piece in pieces])) == 6_400_000
