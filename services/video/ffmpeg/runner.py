@@ -35,7 +35,7 @@ class Limits:
     """What one run may take."""
 
     wall_seconds: float
-    """Longest that it may last, a slow reader's time included."""
+    """Longest that it may last."""
     cpu_seconds: int
     """Most processor time."""
     output_bytes: int

@@ -1,0 +1,101 @@
+"""A film that is told while it is made: ffmpeg does not wait for who listens, and who leaves has not wanted it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from services.video.ffmpeg import Command, FfmpegRunner, Watch
+from services.video.ffmpeg.arguments import FILM, Input
+from services.video.films import Film, FilmShelf
+from services.video.inputs import Brought, Inputs, Source
+from services.video.muxing import Muxer, MuxWish
+from services.video.probe import MediaFile, StreamInfo
+from services.video.telling import Teller
+from services.video.workspace import Workspaces
+from tests.fakes.waiting import until
+
+PICTURE = StreamInfo("video", "h264", 2.0, 320, 240, 24.0, packets=48)
+SOUND = StreamInfo("audio", "mp3", 1.0, sample_rate_hz=44_100, channels=1, packets=40)
+MEDIA = MediaFile("mp4", 1000, (PICTURE, SOUND))
+PIECES = [bytes([number]) * 100_000 for number in range(20)]
+WISH = MuxWish(Source(data=b"film"), Source(data=b"speech"), stream_media=True)
+
+
+class Finds:
+    """Finds a film and speech in whatever is brought."""
+
+    async def bring(self, source: Source, folder: Path, name: str, principal: str, **_: Any) -> Brought:
+        return Brought(Input(f"{name}.mp4", "mov"), MEDIA)
+
+    async def look(self, path: Path, *_: Any) -> MediaFile:
+        return MEDIA
+
+
+class Runs:
+    """Makes a film at once."""
+
+    def __init__(self) -> None:
+        self.ended = 0
+
+    async def run(
+        self, command: Command, folder: Path, watch: Watch, sink: Callable[[bytes], Awaitable[None]] | None = None
+    ) -> None:
+        if sink is not None:
+            for piece in PIECES:
+                await sink(piece)
+        else:
+            await asyncio.to_thread((folder / FILM).write_bytes, b"the whole film")
+        self.ended += 1
+
+
+class Shelf:
+    """Keeps films by their names."""
+
+    def __init__(self) -> None:
+        self.kept: list[str] = []
+
+    async def check(self, *_: Any) -> None:
+        return
+
+    async def put(self, path: Path, sha256: str, *_: Any) -> Film:
+        self.kept.append(path.name)
+        return Film("videos/1.mp4", sha256, MEDIA)
+
+
+@pytest.fixture
+async def workspaces(tmp_path: Path) -> AsyncIterator[Workspaces]:
+    with Workspaces(tmp_path).opened() as opened:
+        yield opened
+
+
+def muxer_of(runner: Runs, shelf: Shelf, workspaces: Workspaces) -> Muxer:
+    return Muxer(cast("Inputs", Finds()), cast("FfmpegRunner", runner), cast("FilmShelf", shelf), workspaces, 600)
+
+
+async def test_ffmpeg_is_done_though_nobody_has_taken_anything(workspaces: Workspaces) -> None:
+    runner, shelf, teller = Runs(), Shelf(), Teller()
+    work = asyncio.create_task(muxer_of(runner, shelf, workspaces).mux(WISH, "alice", teller))
+    await until(lambda: runner.ended == 2)
+    assert shelf.kept == []
+    told = b""
+    while len(told) < sum(map(len, PIECES)):
+        told += b"".join(item for item in await teller.taken() if isinstance(item, bytes))
+    assert told == b"".join(PIECES)
+    assert (await work).film.key == "videos/1.mp4"
+    assert shelf.kept == [FILM]
+
+
+async def test_who_leaves_before_the_end_has_nothing_stored(workspaces: Workspaces, tmp_path: Path) -> None:
+    runner, shelf = Runs(), Shelf()
+    work = asyncio.create_task(muxer_of(runner, shelf, workspaces).mux(WISH, "alice", Teller()))
+    await until(lambda: runner.ended == 2)
+    work.cancel()
+    await asyncio.wait([work])
+    assert work.cancelled()
+    assert shelf.kept == []
+    assert not await asyncio.to_thread(lambda: [path for path in tmp_path.rglob("*") if path.is_file()])
