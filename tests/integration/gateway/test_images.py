@@ -30,9 +30,9 @@ from services.image.sizes import PRESETS
 from tests.fakes.drawing import FakeImageProvider, picture
 from tests.fakes.gateway import gateway_before
 from tests.fakes.grpc_server import served
-from tests.integration.image.conftest import workers
+from tests.integration.image.conftest import pool, workers
 
-__all__ = ["workers"]
+__all__ = ["pool", "workers"]
 
 ALICE = {"X-Media-Principal": "alice"}
 CAT = picture(Size(300, 200), "red")

@@ -20,9 +20,9 @@ from tests.fakes.gateway import gateway_before
 from tests.fakes.media import speech
 from tests.fakes.object_store import FakeObjectStore
 from tests.fakes.replicate import API_TOKEN, WEBHOOK_SECRET, FakeReplicate, Run, running_replicate
-from tests.integration.video.conftest import VideoSuite, running, two_seconds, workers
+from tests.integration.video.conftest import VideoSuite, pool, running, two_seconds, workers
 
-__all__ = ["two_seconds", "workers"]
+__all__ = ["pool", "two_seconds", "workers"]
 
 ALICE = {"X-Media-Principal": "alice"}
 
