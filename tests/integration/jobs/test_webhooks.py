@@ -23,7 +23,7 @@ from services.jobs.webhooks.delivery import webhook_work
 from services.jobs.webhooks.secrets import Secrets
 from tests.fakes.waiting import until
 from tests.fakes.web_host import WebHost, running_web_host
-from tests.integration.jobs.conftest import QUOTA, Jobs
+from tests.integration.jobs.conftest import QUOTA, SHORT_LEASE_SECONDS, Jobs
 from tests.integration.jobs.rig import Hands
 
 _SIGNED = ("id", "timestamp", "signature")
@@ -185,7 +185,7 @@ async def test_a_job_leaves_the_queue_when_the_one_that_tells_of_it_is_in(jobs: 
 async def test_a_job_stays_in_the_queue_until_the_one_that_tells_of_it_is_in(jobs: Jobs) -> None:
     hands = Hands()
     queue = (await jobs.streams.jetstream.stream_info(QUEUE)).config
-    async with jobs.working({"animate": hands.work()}):
+    async with jobs.working({"animate": hands.work()}, lease_seconds=SHORT_LEASE_SECONDS):
         job_id = await jobs.submit(webhook_url="https://example.com/told")
         # There is room for nothing else.
         await jobs.streams.jetstream.update_stream(queue.evolve(max_msgs=1))
