@@ -159,7 +159,9 @@ HANGS = 'echo $$ > "$HOME/../../../pid"; sleep 600 & echo $! > "$HOME/../../../c
 
 def is_alive(file: Path) -> bool:
     try:
-        state = Path(f"/proc/{file.read_text().strip()}/stat").read_text().rpartition(")")[2].split()[0]
+        # Nothing is in it where the one that writes its number there was ended before it did.
+        number = int(file.read_text() or 0)
+        state = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0]
     # The one where it had gone before, the other where it goes while it is read.
     except (FileNotFoundError, ProcessLookupError):
         return False
