@@ -1,5 +1,5 @@
 # One image for every process of the suite; the command says which: python -m services.tts, python -m services.image,
-# python -m services.video, python -m services.jobs, python -m services.jobs.work, python -m gateway,
+# python -m services.video, python -m services.jobs, python -m services.jobs.worker, python -m gateway,
 # python -m gateway.envoy run. Each of them explains itself with --help.
 
 FROM python:3.13-slim AS build

@@ -51,7 +51,7 @@ protos-check: $(DEVELOPMENT)
 	$(BIN)/python protos/contracts.py breaking
 
 docs-check: $(DEVELOPMENT)
-	$(BIN)/python -m deploy.local.reference --check
+	$(BIN)/python -m deploy.local.docs_reference --check
 
 bench: $(DEVELOPMENT) ## Measure added latency and CPU against a direct call (needs gcc)
 	$(BIN)/python -m bench

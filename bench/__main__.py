@@ -12,16 +12,16 @@ from pathlib import Path
 
 import orjson
 
-from bench import machine, table
-from bench.bars import bars
-from bench.failures import BenchError
+from bench import system_stats, table
+from bench.errors import BenchError
+from bench.idle import Rest, weigh
 from bench.load import run_load
-from bench.rest import Rest, weigh
 from bench.rounds import QUIET_CORES, Probe, Run, measure
 from bench.scenarios import BASELINE, SCENARIOS, Scenario, direct, whole_suite
 from bench.suite import Provider, running_provider
 from bench.suites import running_suites
 from bench.summary import Row, summarize
+from bench.targets import bars
 from bench.tools import Tools, compiled
 
 REST = "rest"
@@ -83,7 +83,7 @@ def _positive(text: str) -> int:
 def _measure(
     tools: Tools, provider: Provider, chosen: Sequence[Scenario], options: argparse.Namespace, folder: Path
 ) -> list[Run]:
-    settle = partial(machine.wait_until_quiet, QUIET_CORES, options.patience)
+    settle = partial(system_stats.wait_until_quiet, QUIET_CORES, options.patience)
     load = partial(run_load, tools.load)
     with running_suites(folder, provider, chosen) as suites:
         targets = [direct(provider.url), *(whole_suite(name, suite.url, suite.token) for name, suite in suites.items())]

@@ -19,13 +19,13 @@ from statistics import quantiles
 import nats
 from media.jobs.v1 import jobs_pb2, jobs_pb2_grpc
 
-from bench.failures import BenchError
+from bench.errors import BenchError
 from bench.suite import running_rows
 from bench.table import columns
 from deploy.local.processes import SUITE
-from services.common.channel import call_metadata, open_channel, open_stream
-from services.jobs.board import Board
-from services.jobs.streams import StreamOptions, open_streams
+from services.common.rpc.channel import call_metadata, open_channel, open_stream
+from services.jobs.jetstream import StreamOptions, open_streams
+from services.jobs.job_store import Board
 
 _ROWS = ("nats", "jobs")
 _OWNER = "bench"

@@ -10,7 +10,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from bench.failures import BenchError
+from bench.errors import BenchError
 from bench.scenarios import Scenario, Schedule, Target
 
 # The generator itself ends ten seconds after its time is over.

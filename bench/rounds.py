@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench import machine
+from bench import system_stats as machine
 from bench.load import LoadResult
 from bench.scenarios import BASELINE, Scenario, Target
 

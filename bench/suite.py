@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from bench.failures import BenchError
+from bench.errors import BenchError
 from deploy.local import watchdog
-from deploy.local.identity import ensure_identity, issue_token
+from deploy.local.dev_keys import ensure_identity, issue_token
 from deploy.local.ports import EDGE, Chosen, choose_free
 from deploy.local.processes import SUITE, Process, Row, ports_of, processes
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.bars import MIB, Bar
-from bench.rest import Rest
+from bench.idle import Rest
 from bench.summary import Row
+from bench.targets import MIB, Bar
 
 _HEAD = ("scenario", "target", "ok/s", "first p50", "added", "(range)", "p99", "added", "late", "starved")
 _TAIL = ("of direct", "calls", "CPU ms", "by hop", "errors", "quiet")

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.failures import BenchError
+from bench.errors import BenchError
 
 _SOURCES = Path(__file__).resolve().parent
 _BUILD = _SOURCES / "build"

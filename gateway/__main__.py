@@ -8,14 +8,14 @@ from contextlib import AbstractAsyncContextManager
 import grpc
 
 from gateway.app import Reach, Upstreams, build_app
-from gateway.directory import DirectoryHealth, add_reflection
+from gateway.http_server import RunningHttp, running_http
+from gateway.reflection_and_health import DirectoryHealth, add_reflection
 from gateway.routes.health import Health
-from gateway.serving import RunningHttp, running_http
 from gateway.settings import GatewaySettings
-from services.common.channel import open_channel
 from services.common.fetch import open_fetcher
+from services.common.rpc.channel import open_channel
+from services.common.rpc.server import RunningServer, ServerOptions, running_server, stop_signal
 from services.common.runtime import run
-from services.common.server import RunningServer, ServerOptions, running_server, stop_signal
 from services.common.storage import open_object_store
 
 

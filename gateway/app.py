@@ -23,9 +23,9 @@ from gateway.routes.health import Health
 from gateway.routes.images import ImageRoutes
 from gateway.routes.jobs import JobRoutes
 from gateway.routes.media import MediaRoutes
-from gateway.routes.prompts import PromptRoutes
 from gateway.routes.rpc import rpc_routes
 from gateway.routes.speech import SpeechRoutes
+from gateway.routes.sync_jobs import PromptRoutes
 from gateway.routes.videos import VideoRoutes
 from services.common.fetch import Fetcher
 from services.common.storage import ObjectStore

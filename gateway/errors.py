@@ -15,7 +15,7 @@ from aiohttp.typedefs import Handler
 
 from services.common.errors import MediaError, Reason
 from services.common.log import bound_request_id, logger, request_id, where
-from services.common.status import from_rpc_error
+from services.common.rpc.status import from_rpc_error
 
 log = logger(__name__)
 

@@ -9,15 +9,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from deploy.local.demo import Wish, demonstrate
+from deploy.local.dev_keys import issue_token
 from deploy.local.doctor import as_json, examine, report
 from deploy.local.film_client import FilmFailed, Script
-from deploy.local.folder import prepare
-from deploy.local.identity import issue_token
 from deploy.local.settings import LocalSettings
+from deploy.local.state_dir import prepare
 from deploy.local.suite import run_suite
 from deploy.local.supervisor import SuiteFailed
 from deploy.local.zygote import conceived
-from services.common.findings import Level
+from services.common.diagnostics import Level
 from services.common.settings import ConfigurationError, load, refuse_to_start
 
 _TEXT = "Hello! I am a cat, and until just now I was only a picture. Now I can tell you all about the sea."

@@ -13,16 +13,16 @@ from typing import Any
 
 import aiohttp
 
+from deploy.local.dev_keys import ensure_identity, issue_token
 from deploy.local.engines import engines
 from deploy.local.film_client import FilmFailed, Script, begin, download, follow, paint, result_of, upload
-from deploy.local.folder import locked, prepare
-from deploy.local.identity import ensure_identity, issue_token
 from deploy.local.output import Files
 from deploy.local.ports import EDGE, LOOPBACK, choose_free
 from deploy.local.processes import SUITE, Row, ports_of, processes
 from deploy.local.progress import Progress
 from deploy.local.settings import LocalSettings
-from deploy.local.stopping import stoppable
+from deploy.local.shutdown import stoppable
+from deploy.local.state_dir import locked, prepare
 from deploy.local.supervisor import Options, running
 from deploy.local.zygote import Zygote
 

@@ -17,20 +17,20 @@ from deploy.local.ports import EDGE, choose
 from deploy.local.processes import SUITE, ports_of
 from deploy.nats.server import server as nats_server
 from gateway.settings import GatewaySettings
+from services.common.diagnostics import Finding, Level, ok, problem, warning
 from services.common.errors import MediaError
-from services.common.findings import Finding, Level, ok, problem, warning
 from services.common.settings import ConfigurationError, load
 from services.common.storage import ObjectSpec, open_object_store
 from services.common.storage.settings import StorageSettings
-from services.image import findings as image_findings
+from services.image import diagnostics as image_findings
 from services.image.settings import ImageSettings
-from services.jobs import findings as job_findings
-from services.jobs.process import stream_options
+from services.jobs import diagnostics as job_findings
+from services.jobs.jetstream import connected
+from services.jobs.server import stream_options
 from services.jobs.settings import WorkerSettings
-from services.jobs.streams import connected
-from services.tts import findings as tts_findings
+from services.tts import diagnostics as tts_findings
 from services.tts.settings import TtsSettings
-from services.video import findings as video_findings
+from services.video import diagnostics as video_findings
 from services.video.settings import VideoSettings
 
 CHECK_SECONDS = 5.0

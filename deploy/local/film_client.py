@@ -13,7 +13,7 @@ from typing import Any
 
 import aiohttp
 
-from deploy.local.events import Events
+from deploy.local.sse import Events
 
 MOST_BREAKS = 10
 """How often in a row an event stream may break before anything new was told."""

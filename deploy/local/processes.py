@@ -107,12 +107,12 @@ SUITE: tuple[Row, ...] = (
     Row(
         name="worker",
         purpose="works on jobs",
-        command=("python", "-m", "services.jobs.work"),
+        command=("python", "-m", "services.jobs.worker"),
         ports=(
             Port("WORKER_PORT", 50055, "health of the worker"),
             Port("WORKER_METRICS_PORT", 9467, "Prometheus metrics of the worker"),
         ),
-        ready="grpc://127.0.0.1:{WORKER_PORT}/services.jobs.work",
+        ready="grpc://127.0.0.1:{WORKER_PORT}/services.jobs.worker",
         after=("nats",),
     ),
     Row(

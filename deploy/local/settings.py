@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from deploy.local.identity import AUDIENCE, ISSUER
+from deploy.local.dev_keys import AUDIENCE, ISSUER
 from services.common.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]

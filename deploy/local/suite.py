@@ -10,14 +10,14 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from deploy.local.dev_keys import ensure_identity
 from deploy.local.engines import engines
-from deploy.local.folder import locked, prepare
-from deploy.local.identity import ensure_identity
 from deploy.local.output import Terminal
 from deploy.local.ports import EDGE, Chosen, choose, require_free
 from deploy.local.processes import SUITE, Row, ports_of, processes
 from deploy.local.settings import ROOT, LocalSettings
-from deploy.local.stopping import stoppable
+from deploy.local.shutdown import stoppable
+from deploy.local.state_dir import locked, prepare
 from deploy.local.supervisor import Options, running
 from deploy.local.zygote import Zygote
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from deploy.local.child import Child, Life, Watchdog, guarding, start
 from deploy.local.output import Output
 from deploy.local.processes import Process
-from deploy.local.stopping import StopRequest
+from deploy.local.shutdown import StopRequest
 from deploy.local.zygote import Zygote
 
 

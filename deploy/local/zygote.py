@@ -32,17 +32,17 @@ import setproctitle
 
 IMPORTED = (
     "gateway.app",
-    "gateway.directory",
+    "gateway.reflection_and_health",
     "gateway.envoy.config",
-    "services.image.process",
-    "services.jobs.process",
-    "services.jobs.worker_process",
+    "services.image.server",
+    "services.jobs.server",
+    "services.jobs.worker.server",
     "services.tts.assembly",
-    "services.tts.audio_shelf",
+    "services.tts.audio_store",
     "services.tts.providers.elevenlabs",
     "services.tts.service",
-    "services.tts.usage",
-    "services.video.process",
+    "services.common.usage.servicer",
+    "services.video.server",
 )
 """What the copies find imported. What is missing here is imported by whoever needs it, and costs memory only."""
 _SET_CHILD_SUBREAPER = 36

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.codec.reading import decode
-from gateway.codec.writing import encode
+from gateway.codec.decode import decode
+from gateway.codec.encode import encode
 
 __all__ = ["decode", "encode"]

@@ -11,7 +11,7 @@ from google.protobuf import json_format
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
 
-from gateway.codec.faults import Faults
+from gateway.codec.violations import Faults
 
 Reader = Callable[[object, str, Faults], object]
 """Takes a value, its path and the faults found so far; returns None where it recorded a fault."""

@@ -10,7 +10,7 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from gateway.envoy import binary
+from gateway.envoy import launcher as binary
 from gateway.envoy.config import LOOPBACK, render, to_json
 from gateway.envoy.settings import EdgeSettings
 from services.common.settings import ConfigurationError, load, refuse_to_start

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.envoy.auth import PRINCIPAL_HEADER
 from gateway.envoy.settings import EdgeSettings
-from gateway.envoy.shape import Config, extension
+from gateway.envoy.typed_config import Config, extension
 
 FIELDS: dict[str, str] = {
     "timestamp": "%START_TIME(%Y-%m-%dT%H:%M:%S.%3fZ)%",

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from gateway.envoy.credentials import ApiKey, read_jwks
 from gateway.envoy.settings import Address, EdgeSettings
-from gateway.envoy.shape import Config, extension, seconds, typed
+from gateway.envoy.typed_config import Config, extension, seconds, typed
 from services.common.settings import ConfigurationError
 
 PRINCIPAL_HEADER = "x-media-principal"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from gateway.envoy import auth, limits
+from gateway.envoy.route_table import IMAGE, JOBS, SPEECH, VIDEO, Upstream
 from gateway.envoy.settings import Address, EdgeSettings
-from gateway.envoy.shape import Config, extension, seconds, socket, typed
-from gateway.envoy.table import IMAGE, JOBS, SPEECH, VIDEO, Upstream
+from gateway.envoy.typed_config import Config, extension, seconds, socket, typed
 
 HEALTH_INTERVAL_SECONDS = 0.5
 _HEALTH_TIMEOUT_SECONDS = 2.0

@@ -9,7 +9,7 @@ from gateway.envoy.clusters import clusters
 from gateway.envoy.credentials import read_api_keys
 from gateway.envoy.listener import listener
 from gateway.envoy.settings import Address, EdgeSettings
-from gateway.envoy.shape import Config, socket
+from gateway.envoy.typed_config import Config, socket
 
 LOOPBACK = "127.0.0.1"
 _LOG_FIELDS = {"timestamp": "%Y-%m-%dT%T.%eZ", "service": "edge", "level": "%l", "component": "%n", "event": "%j"}

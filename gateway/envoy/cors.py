@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.envoy.settings import EdgeSettings
-from gateway.envoy.shape import Config, extension, typed
+from gateway.envoy.typed_config import Config, extension, typed
 
 CORS_FILTER = "envoy.filters.http.cors"
 _CORS = "envoy.extensions.filters.http.cors.v3"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.envoy.auth import PRINCIPAL_HEADER
 from gateway.envoy.settings import EdgeSettings
-from gateway.envoy.shape import Config, extension, seconds, typed
+from gateway.envoy.typed_config import Config, extension, seconds, typed
 
 RATE_LIMIT_FILTER = "envoy.filters.http.local_ratelimit"
 BUFFER_FILTER = "envoy.filters.http.buffer"

@@ -8,11 +8,11 @@ from gateway.envoy import auth, cors, limits
 from gateway.envoy.access_log import access_log
 from gateway.envoy.clusters import HTTP2_OPTIONS
 from gateway.envoy.credentials import ApiKey
-from gateway.envoy.replies import local_replies
+from gateway.envoy.local_replies import local_replies
+from gateway.envoy.route_table import rpc_methods
 from gateway.envoy.routes import route_configuration
 from gateway.envoy.settings import Address, EdgeSettings
-from gateway.envoy.shape import Config, extension, seconds, socket
-from gateway.envoy.table import rpc_methods
+from gateway.envoy.typed_config import Config, extension, seconds, socket
 
 _MANAGER = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 _IDLE_CONNECTION_SECONDS = 300.0

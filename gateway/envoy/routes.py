@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from gateway.envoy import auth, limits
 from gateway.envoy.cors import cors_policy
+from gateway.envoy.route_table import TABLE, Kind, Route
 from gateway.envoy.settings import EdgeSettings
-from gateway.envoy.shape import Config, seconds
-from gateway.envoy.table import TABLE, Kind, Route
+from gateway.envoy.typed_config import Config, seconds
 
 # A bound on silence may not fire before the bound on the whole, whose answer says more.
 _SLACK_SECONDS = 5.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.openapi.document import build_document
-from gateway.openapi.rules import HttpRule, http_rules
-from gateway.openapi.table import Content, HandWritten, Header, Query, Response
+from gateway.openapi.http_rules import HttpRule, http_rules
+from gateway.openapi.route_spec import Content, HandWritten, Header, Query, Response
 
 __all__ = ["Content", "HandWritten", "Header", "HttpRule", "Query", "Response", "build_document", "http_rules"]

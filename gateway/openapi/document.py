@@ -9,11 +9,11 @@ from itertools import groupby
 from google.protobuf.descriptor import Descriptor, ServiceDescriptor
 
 from gateway.openapi.comments import comment
-from gateway.openapi.failures import ERROR, error_responses, error_schema
+from gateway.openapi.error_responses import ERROR, error_responses, error_schema
+from gateway.openapi.http_rules import http_rules
 from gateway.openapi.operations import hand_written_operation, rpc_operation, tag_of
-from gateway.openapi.rules import http_rules
+from gateway.openapi.route_spec import HandWritten
 from gateway.openapi.schemas import Schemas
-from gateway.openapi.table import HandWritten
 
 _Json = dict[str, object]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from media.image.v1 import image_pb2
 
-from gateway.openapi.table import Content, HandWritten, Query, Response
+from gateway.openapi.route_spec import Content, HandWritten, Query, Response
 
 _IMAGE_TAG = ("Image",)
 _BOOLEAN = {"type": "boolean"}

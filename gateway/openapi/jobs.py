@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.openapi.table import Content, HandWritten, Header, Query, Response
+from gateway.openapi.route_spec import Content, HandWritten, Header, Query, Response
 
 _JOBS_TAG = ("Job",)
 _TEXT = {"type": "string"}

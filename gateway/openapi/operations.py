@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, ServiceDescriptor
 
 from gateway.openapi.comments import comment, split
-from gateway.openapi.failures import REQUEST_ID, REQUEST_ID_HEADER, references
-from gateway.openapi.rules import HttpRule
+from gateway.openapi.error_responses import REQUEST_ID, REQUEST_ID_HEADER, references
+from gateway.openapi.http_rules import HttpRule
+from gateway.openapi.route_spec import Content, HandWritten, Header, Query, Response
 from gateway.openapi.schemas import Schemas, is_object, is_required
-from gateway.openapi.table import Content, HandWritten, Header, Query, Response
 
 _Json = dict[str, object]
 _JSON = "application/json"

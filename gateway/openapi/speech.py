@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from media.tts.v1 import tts_pb2
 
-from gateway.openapi.table import Content, HandWritten, Header, Query, Response
-from gateway.openapi.timing import INTEGER, TIMESTAMP_LINE
+from gateway.openapi.route_spec import Content, HandWritten, Header, Query, Response
+from gateway.openapi.timing_schemas import INTEGER, TIMESTAMP_LINE
 
 _SPEECH_TAG = ("Text to speech",)
 

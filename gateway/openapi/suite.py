@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gateway.openapi.table import Content, HandWritten, Header, Query, Response
-from gateway.openapi.timing import INTEGER, only
+from gateway.openapi.route_spec import Content, HandWritten, Header, Query, Response
+from gateway.openapi.timing_schemas import INTEGER, only
 
 _SUITE_TAG = ("Suite",)
 _MEDIA_TAG = ("Media",)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from media.video.v1 import video_pb2
 
-from gateway.openapi.table import Content, HandWritten, Response
+from gateway.openapi.route_spec import Content, HandWritten, Response
 
 _VIDEO_TAG = ("Video",)
 _LINES = (Response("Lines of JSON, chunked.", (Content("application/x-ndjson"),)),)

@@ -9,12 +9,12 @@ import grpc
 from aiohttp import web
 from media.tts.v1 import tts_pb2, tts_pb2_grpc
 
-from gateway.codec.faults import shown
-from gateway.requests import message_body, principal_of
-from gateway.routes.speech_parts import HeardTiming, derived, whole_audio_headers
-from services.common.alignment import Alignment
-from services.common.channel import call_metadata
+from gateway.codec.violations import shown
+from gateway.request_parsing import message_body, principal_of
+from gateway.routes.speech_common import HeardTiming, derived, whole_audio_headers
 from services.common.errors import MediaError, Reason, invalid
+from services.common.rpc.channel import call_metadata
+from services.common.timing.alignment import Alignment
 from services.common.timing.captions import to_srt, to_webvtt
 
 _PARAMETER = "format"

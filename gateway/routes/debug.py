@@ -8,7 +8,7 @@ import orjson
 from aiohttp import web
 from yarl import URL
 
-from gateway.requests import json_body
+from gateway.request_parsing import json_body
 from services.common.errors import MediaError, Reason, invalid
 from services.common.fetch import Fetcher
 

@@ -12,10 +12,10 @@ from aiohttp import BodyPartReader, web
 from media.image.v1 import image_pb2, image_pb2_grpc
 
 from gateway.codec import decode, encode
-from gateway.lines import Lines, answer_lines
-from gateway.requests import message_body, parameters, principal_of
-from services.common.channel import call_metadata, open_stream
+from gateway.ndjson import Lines, answer_lines
+from gateway.request_parsing import message_body, parameters, principal_of
 from services.common.errors import MediaError, Reason, invalid
+from services.common.rpc.channel import call_metadata, open_stream
 
 T = TypeVar("T")
 

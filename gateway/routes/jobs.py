@@ -13,10 +13,10 @@ from media.jobs.v1 import jobs_pb2, jobs_pb2_grpc
 
 from gateway.codec import encode
 from gateway.errors import STARTED
-from gateway.requests import principal_of
-from services.common.channel import call_metadata, open_stream
+from gateway.request_parsing import principal_of
 from services.common.errors import invalid
 from services.common.log import request_id
+from services.common.rpc.channel import call_metadata, open_stream
 
 HEARTBEAT_SECONDS = 15.0
 FINAL = frozenset({jobs_pb2.JOB_STATUS_SUCCEEDED, jobs_pb2.JOB_STATUS_FAILED, jobs_pb2.JOB_STATUS_CANCELLED})

@@ -10,12 +10,12 @@ from email.utils import format_datetime, parsedate_to_datetime
 from aiohttp import web
 
 from gateway.errors import STARTED
-from gateway.requests import principal_of
+from gateway.request_parsing import principal_of
 from services.common.errors import MediaError, Reason
 from services.common.storage import ByteRange, ObjectInfo, ObjectStore
 from services.common.storage.keys import belongs_to, check_key
 from services.common.storage.local import LocalStore
-from services.common.storage.signing import EXPIRES, SIGNATURE
+from services.common.storage.signed_urls import EXPIRES, SIGNATURE
 
 _SHOWN_INLINE = ("image/", "audio/", "video/")
 _LAST_NONE = re.compile(r"bytes\s*=\s*-0+")

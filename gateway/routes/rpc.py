@@ -14,9 +14,9 @@ from google.protobuf.message_factory import GetMessageClass
 
 from gateway.codec import decode, encode
 from gateway.openapi import HttpRule, http_rules
-from gateway.requests import json_body, parameters, principal_of
-from services.common.channel import call_metadata
+from gateway.request_parsing import json_body, parameters, principal_of
 from services.common.errors import MediaError, Reason, invalid
+from services.common.rpc.channel import call_metadata
 
 WHOLE_BODY = "*"
 

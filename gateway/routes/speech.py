@@ -14,12 +14,12 @@ from media.tts.v1 import tts_pb2, tts_pb2_grpc
 
 from gateway.codec import encode
 from gateway.errors import STARTED, body_of
-from gateway.requests import message_body, principal_of
-from gateway.routes.speech_parts import HeardTiming, audio_headers, derived, highlights, whole_audio_headers
-from services.common.channel import call_metadata, open_stream
+from gateway.request_parsing import message_body, principal_of
+from gateway.routes.speech_common import HeardTiming, audio_headers, derived, highlights, whole_audio_headers
 from services.common.errors import MediaError, Reason, invalid
 from services.common.log import request_id
-from services.common.status import from_rpc_error
+from services.common.rpc.channel import call_metadata, open_stream
+from services.common.rpc.status import from_rpc_error
 
 NDJSON = "application/x-ndjson"
 Event = TypeVar("Event")

@@ -12,11 +12,11 @@ from media.video.v1 import video_pb2, video_pb2_grpc
 
 from gateway.codec import encode
 from gateway.errors import STARTED
-from gateway.lines import Lines, answer_lines
-from gateway.requests import header_text, message_body, principal_of
-from services.common.channel import call_metadata, open_stream
+from gateway.ndjson import Lines, answer_lines
+from gateway.request_parsing import header_text, message_body, principal_of
 from services.common.errors import MediaError, Reason
 from services.common.log import request_id
+from services.common.rpc.channel import call_metadata, open_stream
 
 MAX_BODY_BYTES = 56 * 1024 * 1024
 """Largest JSON body of a request that may hold files: two of 20 MiB in base64, and some room."""

@@ -5,7 +5,7 @@ The workers' processes import this module too (multiprocessing looks for the mai
 
 if __name__ == "__main__":
     from services.common.runtime import run
-    from services.image.process import main
+    from services.image.server import main
     from services.image.settings import ImageSettings
 
     run("services.image", "Serves pictures over gRPC.", ImageSettings, main)

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from services.common.outcome import outcome_told
+from services.common.rpc.outcome import outcome_told
 from services.common.usage import UsageRecord, UsageRecorder
+from services.image.generation import Original
 from services.image.metrics import ImageMetrics
-from services.image.originals import Original
 
 SERVICE = "image"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from services.image.prompting import PromptWish
+from services.image.prompt import PromptWish
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from services.common.errors import invalid
-from services.common.pictures import MAX_ASPECT, MAX_PIXELS, Size
+from services.common.images import MAX_ASPECT, MAX_PIXELS, Size
 from services.image.brand import Brand
-from services.image.prompting import FinalPrompt, compose
+from services.image.prompt import FinalPrompt, compose
 from services.image.providers.interface import ImageProvider, ImageSpec, Mode, Model, SourceImage
 from services.image.rendition import Encoding, Fit, VariantSpec
+from services.image.request import ImageWish, OutputWish, Quality
 from services.image.sizes import CUSTOM, DEFAULT_PRESET, MAX_SIDE_PIXELS, PRESETS
-from services.image.wish import ImageWish, OutputWish, Quality
 
 DEFAULT_FORMAT = "webp"
 DEFAULT_QUALITY: Quality = "medium"

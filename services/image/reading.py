@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 from media.image.v1 import image_pb2
 
-from services.common.pictures import Size
-from services.image.prompting import PromptWish
+from services.common.images import Size
+from services.image.pipeline import Given
+from services.image.prompt import PromptWish
 from services.image.providers.interface import Mode
 from services.image.rendition import Fit
-from services.image.studio import Given
-from services.image.wish import ImageWish, OutputWish, Quality, VariantWish
+from services.image.request import ImageWish, OutputWish, Quality, VariantWish
 
 Request = image_pb2.GenerateImageRequest | image_pb2.GenerateImageFastRequest | image_pb2.TransformImageRequest
 

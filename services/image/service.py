@@ -10,13 +10,13 @@ from functools import partial
 import grpc
 from media.image.v1 import image_pb2, image_pb2_grpc
 
-from services.common.caller import principal_of
 from services.common.errors import MediaError, invalid
+from services.common.rpc.principal import principal_of
 from services.image.accounting import Accounting
 from services.image.batch import as_ready
+from services.image.image_store import Shelf
+from services.image.pipeline import Studio
 from services.image.reading import Request, given_of, output_of, wish_of
-from services.image.shelf import Shelf
-from services.image.studio import Studio
 from services.image.uploads import received
 from services.image.writing import kept, made, sizes
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from services.common.pictures import Size
+from services.common.images import Size
 
 MAX_SIDE_PIXELS = 14_142
 """Longest side of a picture that is asked for."""

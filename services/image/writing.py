@@ -10,10 +10,10 @@ from media.common.v1 import cache_pb2
 from media.image.v1 import image_pb2
 
 from services.common.log import request_id
-from services.image.originals import CacheStatus
-from services.image.shelf import Shelved, ShelvedPicture
+from services.image.generation import CacheStatus
+from services.image.image_store import Shelved, ShelvedPicture
+from services.image.pipeline import Likeness, Picture
 from services.image.sizes import CUSTOM, CUSTOM_DESCRIPTION, PRESETS
-from services.image.studio import Likeness, Picture
 
 _CACHE_STATUSES: Mapping[CacheStatus, cache_pb2.CacheStatus] = {
     "miss": cache_pb2.CACHE_STATUS_MISS,

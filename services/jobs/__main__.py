@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.common.runtime import run
-from services.jobs.process import main
+from services.jobs.server import main
 from services.jobs.settings import JobsSettings
 
 if __name__ == "__main__":

@@ -8,9 +8,9 @@ from typing import Any
 
 from nats.js.errors import KeyWrongLastSequenceError
 
-from services.common.cancelling import raise_if_cancelled
+from services.common.cancellation import raise_if_cancelled
+from services.jobs.jetstream import Streams
 from services.jobs.record import Record, now
-from services.jobs.streams import Streams
 
 Result = Mapping[str, Any]
 """What a step leaves, as JSON."""

@@ -9,10 +9,10 @@ from google.protobuf.message import Message
 from media.jobs.v1 import jobs_pb2
 
 from services.common.errors import FieldViolation, MediaError, Reason, invalid
-from services.common.validation import validate
+from services.common.rpc.validation import validate
 from services.jobs.pipelines.requests import film_of, film_request, narration_of, picture_request, speech_request
 from services.jobs.record import Status
-from services.jobs.wish import Selection, Wish
+from services.jobs.request import Selection, Wish
 
 KINDS: Mapping[str, jobs_pb2.JobKind] = {
     "animate": jobs_pb2.JOB_KIND_ANIMATE,

@@ -8,19 +8,19 @@ import grpc
 from media.jobs.v1 import jobs_pb2, jobs_pb2_grpc
 from media.tts.v1 import tts_pb2
 
-from services.common.caller import principal_of
 from services.common.errors import MediaError
 from services.common.fetch.addresses import Allowed
 from services.common.fetch.urls import target_of
 from services.common.log import logger
+from services.common.rpc.principal import principal_of
 from services.common.storage import ObjectStore
 from services.common.storage.keys import check_given_key
-from services.jobs.board import Board
+from services.jobs.clients import Services, answered, in_the_name_of
+from services.jobs.jetstream import answering
+from services.jobs.job_store import Board
 from services.jobs.reading import addresses_of, keys_of, selection_of, wish_of
-from services.jobs.services import Services, answered, in_the_name_of
-from services.jobs.streams import answering
-from services.jobs.webhooks.secrets import Secrets
-from services.jobs.wish import Known
+from services.jobs.request import Known
+from services.jobs.webhooks.signing_secrets import Secrets
 from services.jobs.writing import delivery_of, job_of
 
 log = logger(__name__)

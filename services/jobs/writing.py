@@ -13,7 +13,7 @@ from services.common.storage import ObjectStore
 from services.jobs.pipelines.steps import AUDIO, FINAL, IMAGE, VIDEO
 from services.jobs.reading import KINDS, STATUSES
 from services.jobs.record import Attempt, Failure
-from services.jobs.wish import Known
+from services.jobs.request import Known
 
 _MEDIA = (VIDEO, AUDIO, FINAL, IMAGE)
 

@@ -11,18 +11,20 @@ from media.usage.v1 import usage_pb2_grpc
 from prometheus_client import CollectorRegistry
 
 from services.common.cache import TieredCache, TieredOptions, open_store
-from services.common.care.retry import RetryPolicy
-from services.common.findings import log_findings
-from services.common.guard import Limits
+from services.common.diagnostics import log_findings
 from services.common.metrics import served_metrics
+from services.common.resilience.retry import RetryPolicy
+from services.common.rpc.interceptor import Limits
+from services.common.rpc.server import Register, ServerOptions, serve
 from services.common.runtime import run
-from services.common.server import Register, ServerOptions, serve
 from services.common.storage import open_object_store
 from services.common.usage import UsageRecorder, open_usage
+from services.common.usage.servicer import USAGE_SERVICE_NAME, UsageServicer
 from services.tts.accounting import Accounting
 from services.tts.assembly import SpeechOptions, assemble
-from services.tts.audio_shelf import AudioShelf
-from services.tts.findings import findings
+from services.tts.audio_store import AudioShelf
+from services.tts.cache import COLLECTION, KeptSpeech, SpeechCodec
+from services.tts.diagnostics import findings
 from services.tts.metrics import SpeechMetrics
 from services.tts.pacing import Pacing
 from services.tts.planning import PlanningOptions
@@ -31,8 +33,6 @@ from services.tts.providers.espeak import open_espeak
 from services.tts.providers.interface import SpeechProvider
 from services.tts.service import SERVICE_NAME, TextToSpeechServicer
 from services.tts.settings import TtsSettings
-from services.tts.speech_cache import COLLECTION, KeptSpeech, SpeechCodec
-from services.tts.usage import USAGE_SERVICE_NAME, UsageServicer
 
 _STATE_FILE = "media.sqlite3"
 

@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from services.common.cache import TieredCache
-from services.common.care.gate import Gate
-from services.common.care.retry import Retries, RetryPolicy
-from services.common.flight import Flights
+from services.common.resilience.concurrency_limiter import Gate
+from services.common.resilience.retry import Retries, RetryPolicy
+from services.common.singleflight import Flights
+from services.tts.cache import KeptSpeech
 from services.tts.events import SpeechEvent, size_bytes
-from services.tts.narration import NarrationOptions
-from services.tts.opening import Care
+from services.tts.failover import Care
 from services.tts.pacing import Pacing
 from services.tts.planning import Planner, PlanningOptions
 from services.tts.providers.interface import SpeechProvider
-from services.tts.speech_cache import KeptSpeech
 from services.tts.synthesis import SynthesisOptions, Synthesizer
+from services.tts.utterance import NarrationOptions
 
 
 @dataclass(frozen=True, slots=True)

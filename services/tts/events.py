@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from services.tts.providers.interface import AudioChunk, SpeechProvider, SpeechSpec
 
 if TYPE_CHECKING:
-    from services.tts.audio_shelf import StoredAudio
+    from services.tts.audio_store import StoredAudio
 
 CacheStatus = Literal["miss", "hit", "joined", "bypass"]
 

@@ -9,17 +9,17 @@ import grpc
 from media.common.v1 import alignment_pb2, cache_pb2
 from media.tts.v1 import tts_pb2, tts_pb2_grpc
 
-from services.common.alignment import Alignment
-from services.common.caller import principal_of
 from services.common.errors import MediaError, Reason
+from services.common.rpc.principal import principal_of
+from services.common.timing.alignment import Alignment
 from services.tts.accounting import Accounting
-from services.tts.audio_shelf import AudioShelf
+from services.tts.audio_store import AudioShelf
+from services.tts.converters import stored_audio
 from services.tts.events import CacheStatus, Done, Header, SpeechEvent
-from services.tts.paging import page
+from services.tts.pagination import page
 from services.tts.planning import Planner, SpeechWish
 from services.tts.providers.interface import AudioChunk, SpeechProvider, Voice, VoiceSettings
-from services.tts.stored_message import stored_audio
-from services.tts.storing import Storing
+from services.tts.storage_tee import Storing
 from services.tts.synthesis import Synthesizer
 
 SERVICE_NAME = tts_pb2.DESCRIPTOR.services_by_name["TextToSpeechService"].full_name

@@ -7,14 +7,14 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 
 from services.common.cache import TieredCache
-from services.common.flight import Flights
+from services.common.singleflight import Flights
 from services.common.timing.sentences import Span, split_for_limit, split_sentences
+from services.tts.cache import KeptSpeech, Recording, cache_key, replay
 from services.tts.events import Bill, Done, Header, Plan, SpeechEvent, answered
-from services.tts.narration import Narration, NarrationOptions, Piece
-from services.tts.opening import Care, opened
+from services.tts.failover import Care, opened
 from services.tts.planning import longest_call
 from services.tts.providers.interface import AudioChunk
-from services.tts.speech_cache import KeptSpeech, Recording, cache_key, replay
+from services.tts.utterance import Narration, NarrationOptions, Piece
 
 
 @dataclass(frozen=True, slots=True)

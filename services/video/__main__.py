@@ -5,7 +5,7 @@ The workers' processes import this module too (multiprocessing looks for the mai
 
 if __name__ == "__main__":
     from services.common.runtime import run
-    from services.video.process import main
+    from services.video.server import main
     from services.video.settings import VideoSettings
 
     run("services.video", "Serves films over gRPC.", VideoSettings, main)

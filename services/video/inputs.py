@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.common.errors import MediaError, Reason, invalid
-from services.common.given import GivenFiles, naming
-from services.common.workers import Workers
+from services.common.input_files import GivenFiles, naming
+from services.common.worker_pool import Workers
 from services.video.ffmpeg.arguments import Input
-from services.video.kinds import HEAD_BYTES, KNOWN, Kind, kind_of
+from services.video.media_types import HEAD_BYTES, KNOWN, Kind, kind_of
 from services.video.probe import MediaFile, probe
 
 MAX_SPEECH_BYTES = int(9.5 * 1024 * 1024)

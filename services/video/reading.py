@@ -9,14 +9,14 @@ from typing import Any
 from google.protobuf.json_format import MessageToDict
 from media.video.v1 import video_pb2
 
-from services.common.alignment import Alignment
 from services.common.errors import invalid
-from services.video.films import Place
+from services.common.timing.alignment import Alignment
+from services.video.duration_policy import Policy
+from services.video.generation import FilmOrder
 from services.video.inputs import Source
-from services.video.lengths import Policy
-from services.video.making import FilmOrder
-from services.video.muxing import DEFAULT_DELAY_MS, CaptionWish, MuxWish
+from services.video.mux import DEFAULT_DELAY_MS, CaptionWish, MuxWish
 from services.video.providers.interface import FilmWish
+from services.video.video_store import Place
 
 _EXACT = 2**53
 _POLICIES: Mapping[video_pb2.LengthPolicy, Policy] = {

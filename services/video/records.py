@@ -12,8 +12,8 @@ from services.common.errors import MediaError, Reason, invalid
 from services.common.log import logger
 from services.common.storage import OWNER, ObjectSpec, ObjectStore, read_all
 from services.common.storage.keys import record_key
-from services.video.films import Film, Place
 from services.video.probe import MediaFile, StreamInfo
+from services.video.video_store import Film, Place
 
 log = logger(__name__)
 

@@ -9,19 +9,19 @@ from functools import partial
 import grpc
 from media.video.v1 import video_pb2, video_pb2_grpc
 
-from services.common.caller import principal_of
 from services.common.errors import MediaError, Reason
+from services.common.rpc.principal import principal_of
 from services.common.webhooks import Webhook
 from services.video.accounting import Accounting
-from services.video.films import FilmShelf
+from services.video.generation_manager import Studio
 from services.video.inputs import Inputs
-from services.video.muxing import Muxer
+from services.video.mux import Muxer
+from services.video.progress import Ended, Progress
+from services.video.progress import told as told_by
 from services.video.providers.replicate import ReplicateProvider
 from services.video.reading import mux_of, order_of, source_of
 from services.video.records import Record
-from services.video.studio import Studio
-from services.video.telling import Ended, Progress
-from services.video.telling import told as told_by
+from services.video.video_store import FilmShelf
 from services.video.workspace import Workspaces
 from services.video.writing import generated, info_of, muxed, progress_of, told
 

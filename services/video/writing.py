@@ -8,13 +8,13 @@ from datetime import datetime
 from google.protobuf.timestamp_pb2 import Timestamp
 from media.video.v1 import video_pb2
 
-from services.video.films import CONTENT_TYPE, Film, FilmUrl
-from services.video.lengths import Policy
-from services.video.muxing import Muxed, MuxWish
+from services.video.duration_policy import Policy
+from services.video.generation_task import Told
+from services.video.mux import Muxed, MuxWish
 from services.video.probe import MediaFile, StreamInfo
-from services.video.production import Told
+from services.video.progress import Progress, State
 from services.video.records import Record
-from services.video.telling import Progress, State
+from services.video.video_store import CONTENT_TYPE, Film, FilmUrl
 
 _STATES: Mapping[State, video_pb2.VideoState] = {
     State.QUEUED: video_pb2.VIDEO_STATE_QUEUED,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.identity import issue_token
+from deploy.local.dev_keys import issue_token
 from deploy.local.ports import EDGE, choose_free
 from deploy.local.processes import SUITE, ports_of
 

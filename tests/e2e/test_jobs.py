@@ -16,7 +16,7 @@ import pytest
 from media.jobs.v1 import jobs_pb2, jobs_pb2_grpc
 from PIL import Image
 
-from services.common.channel import open_stream
+from services.common.rpc.channel import open_stream
 from tests.e2e.conftest import Suite
 from tests.e2e.jobs import SHORT, TEXT, answered, created, ended, events, talking, uploaded
 from tests.fakes.media import FFPROBE, ffprobe

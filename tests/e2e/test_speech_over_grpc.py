@@ -15,9 +15,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from media.tts.v1 import tts_pb2, tts_pb2_grpc
 
-from services.common.channel import open_stream
 from services.common.errors import Reason
-from services.common.status import from_rpc_error
+from services.common.rpc.channel import open_stream
+from services.common.rpc.status import from_rpc_error
 from tests.e2e.conftest import Suite
 
 TEXT = "Typed stubs speak as well."

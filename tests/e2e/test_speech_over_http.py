@@ -14,7 +14,7 @@ import orjson
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from services.tts.duration import duration_meter
+from services.tts.audio_duration import duration_meter
 from services.tts.formats import FORMATS
 from tests.e2e.conftest import Suite
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.common.cache.clock import SteadyClock
+from services.common.cache.expiry_clock import SteadyClock
 
 START_SECONDS = 1_800_000_000.0
 

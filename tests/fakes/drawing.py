@@ -10,7 +10,7 @@ from io import BytesIO
 from PIL import Image
 
 from services.common.errors import MediaError
-from services.common.pictures import Size
+from services.common.images import Size
 from services.image.providers.interface import DrawnImage, ImageProvider, ImageSpec, Mode, Model
 
 PAID = Model(

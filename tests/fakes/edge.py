@@ -12,9 +12,9 @@ from typing import Any
 
 import aiohttp
 
-from deploy.local.identity import ensure_identity
+from deploy.local.dev_keys import ensure_identity
 from deploy.local.ports import free_ports
-from gateway.envoy import binary
+from gateway.envoy import launcher as binary
 from gateway.envoy.config import LOOPBACK, render, to_json
 from gateway.envoy.settings import Address, EdgeSettings
 

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from services.common.errors import MediaError, Reason
 from services.common.fetch import Fetched
-from services.common.pictures import Size
+from services.common.images import Size
 from tests.fakes.drawing import picture
 
 API_KEY = "KEYID:KEYSECRET"

@@ -11,11 +11,11 @@ import aiohttp
 import grpc
 
 from gateway.app import Reach, Upstreams, build_app
+from gateway.http_server import running_http
 from gateway.routes.health import Health
-from gateway.serving import running_http
-from services.common.channel import open_channel
 from services.common.fetch import FetchOptions, open_fetcher
 from services.common.fetch.addresses import Allowed
+from services.common.rpc.channel import open_channel
 from services.common.storage import StorageSettings, open_object_store
 
 _NOWHERE = "127.0.0.1:9"

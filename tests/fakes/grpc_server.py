@@ -13,8 +13,8 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from media.tts.v1 import tts_pb2
 
-from services.common.channel import open_channel
-from services.common.server import Register, RunningServer, ServerOptions, running_server
+from services.common.rpc.channel import open_channel
+from services.common.rpc.server import Register, RunningServer, ServerOptions, running_server
 
 SERVICE = "test.v1.ProbeService"
 UNARY, SERVER_STREAM, CLIENT_STREAM, BIDIRECTIONAL = KINDS = (

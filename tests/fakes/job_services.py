@@ -15,9 +15,9 @@ from media.image.v1 import image_pb2, image_pb2_grpc
 from media.tts.v1 import tts_pb2, tts_pb2_grpc
 from media.video.v1 import video_pb2, video_pb2_grpc
 
-from services.common.caller import principal_of
 from services.common.errors import MediaError
-from services.jobs.services import Services
+from services.common.rpc.principal import principal_of
+from services.jobs.clients import Services
 from tests.fakes.grpc_server import served
 
 STORED_AUDIO_ID = "0b9d3a5e-52a7-4d0c-9a36-3f0e6a9b8c11"

@@ -15,8 +15,8 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from media.jobs.v1 import jobs_pb2
 
-from services.common.caller import principal_of
 from services.common.errors import MediaError
+from services.common.rpc.principal import principal_of
 from tests.fakes.counting import LiveCount
 from tests.fakes.grpc_server import Served, served
 

@@ -10,9 +10,9 @@ from media.image.v1 import image_pb2, image_pb2_grpc
 from media.tts.v1 import tts_pb2, tts_pb2_grpc
 from media.video.v1 import video_pb2, video_pb2_grpc
 
-from services.common.caller import principal_of
 from services.common.errors import MediaError, Reason
-from services.jobs.services import Services
+from services.common.rpc.principal import principal_of
+from services.jobs.clients import Services
 from tests.fakes.grpc_server import Context, served
 
 

@@ -11,17 +11,17 @@ from media.tts.v1 import tts_pb2_grpc
 from prometheus_client import CollectorRegistry
 
 from services.common.cache import TieredCache
-from services.common.care.retry import RetryPolicy
+from services.common.resilience.retry import RetryPolicy
 from services.common.storage import ObjectStore
 from services.common.usage import UsageRecorder
 from services.tts.accounting import Accounting
 from services.tts.assembly import Speech, SpeechOptions, assemble
-from services.tts.audio_shelf import AudioShelf
+from services.tts.audio_store import AudioShelf
+from services.tts.cache import KeptSpeech
 from services.tts.metrics import SpeechMetrics
 from services.tts.planning import PlanningOptions
 from services.tts.providers.interface import SpeechProvider
 from services.tts.service import SERVICE_NAME, TextToSpeechServicer
-from services.tts.speech_cache import KeptSpeech
 from tests.fakes.grpc_server import Served, served
 from tests.fakes.object_store import FakeObjectStore
 

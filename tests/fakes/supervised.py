@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from deploy.local.stopping import stoppable
+from deploy.local.shutdown import stoppable
 from deploy.local.supervisor import Options, running
 from tests.fakes.children import HAS_A_CHILD, IGNORES_SIGTERM, Home, Notebook
 

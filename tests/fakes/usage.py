@@ -12,8 +12,8 @@ import grpc
 from media.usage.v1 import usage_pb2_grpc
 
 from services.common.usage import DayTotals, UsageRecord, UsageRecorder, UsageStore, UsageStoreError
+from services.common.usage.servicer import USAGE_SERVICE_NAME, UsageServicer
 from services.common.usage.totals import Group, by_day
-from services.tts.usage import USAGE_SERVICE_NAME, UsageServicer
 from tests.fakes.grpc_server import Served, served
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)

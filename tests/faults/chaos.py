@@ -14,18 +14,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.common.errors import MediaError
-from services.common.pictures import Size
+from services.common.images import Size
 from services.common.storage import ObjectSpec, StorageSettings, open_object_store
-from services.jobs.board import Board
+from services.jobs.jetstream import StreamOptions, open_streams
+from services.jobs.job_store import Board
 from services.jobs.record import Record
-from services.jobs.streams import StreamOptions, open_streams
-from services.jobs.wish import Wish
+from services.jobs.request import Wish
 from tests.fakes.drawing import picture
 from tests.fakes.media import film
 from tests.fakes.replicate import API_TOKEN, Run, running_replicate
 from tests.fakes.waiting import eventually
 from tests.faults.fleet import Fleet
-from tests.faults.nursery import open_nursery
+from tests.faults.process_group import open_nursery
 
 _VICTIMS = ("worker", "worker2", "video", "nats")
 _OWNER, _PICTURE = "alice", "images/cat.png"

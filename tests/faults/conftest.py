@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 
 from services.common.errors import MediaError
-from services.common.pictures import Size
+from services.common.images import Size
 from services.common.storage import ObjectSpec, StorageSettings, open_object_store
-from services.jobs.board import Board
+from services.jobs.jetstream import StreamOptions, open_streams
+from services.jobs.job_store import Board
 from services.jobs.record import Record
-from services.jobs.streams import StreamOptions, open_streams
-from services.jobs.wish import Known, Wish
+from services.jobs.request import Known, Wish
 from tests.fakes.drawing import picture
 from tests.fakes.media import film
 from tests.fakes.replicate import API_TOKEN, FakeReplicate, Run, running_replicate
 from tests.fakes.waiting import eventually
 from tests.faults.fleet import Fleet
-from tests.faults.nursery import Nursery, open_nursery
+from tests.faults.process_group import Nursery, open_nursery
 
 ALICE = "alice"
 PICTURE = "images/cat.png"

@@ -12,7 +12,7 @@ from pathlib import Path
 from deploy.local.ports import free_ports
 from deploy.local.readiness import check_for
 from tests.fakes.waiting import eventually
-from tests.faults.nursery import Nursery, Nursling
+from tests.faults.process_group import Nursery, Nursling
 
 ROOT = Path(__file__).parents[2]
 _READY_SECONDS = 90.0
@@ -38,8 +38,8 @@ PARTS: Mapping[str, Part] = {
     "video": Part("services.video", "grpc://127.0.0.1:{VIDEO_PORT}/media.video.v1.VideoService"),
     "jobs": Part("services.jobs", "grpc://127.0.0.1:{JOBS_PORT}/media.jobs.v1.JobService"),
     "gateway": Part("gateway", "http://127.0.0.1:{GATEWAY_PORT}/health"),
-    "worker": Part("services.jobs.work", "grpc://127.0.0.1:{WORKER_PORT}/services.jobs.work"),
-    "worker2": Part("services.jobs.work", "grpc://127.0.0.1:{WORKER2_PORT}/services.jobs.work"),
+    "worker": Part("services.jobs.worker", "grpc://127.0.0.1:{WORKER_PORT}/services.jobs.worker"),
+    "worker2": Part("services.jobs.worker", "grpc://127.0.0.1:{WORKER2_PORT}/services.jobs.worker"),
 }
 _VARIABLES = (
     *("NATS_PORT", "NATS_MONITOR_PORT", "TTS_PORT", "IMAGE_PORT", "VIDEO_PORT", "JOBS_PORT"),

@@ -13,14 +13,14 @@ from deploy.local.ports import free_ports
 from deploy.local.readiness import check_for
 from deploy.nats.server import server
 from services.common.errors import MediaError, Reason
-from services.jobs.board import Board
+from services.jobs.jetstream import QUEUE, STATE, StreamOptions, Streams, open_streams
+from services.jobs.job_store import Board
 from services.jobs.record import Status
-from services.jobs.streams import QUEUE, STATE, StreamOptions, Streams, open_streams
 from tests.fakes.replicate import FakeReplicate
 from tests.fakes.waiting import eventually
 from tests.faults.conftest import Jobs, fleet_of, working
 from tests.faults.fleet import Fleet
-from tests.faults.nursery import Nursery
+from tests.faults.process_group import Nursery
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -16,8 +16,8 @@ from deploy.local.processes import SUITE, ports_of
 from deploy.local.settings import LocalSettings
 from deploy.nats.settings import NatsSettings
 from gateway.app import SERVICES
+from gateway.envoy.route_table import TABLE
 from gateway.envoy.settings import EdgeSettings
-from gateway.envoy.table import TABLE
 from gateway.openapi import build_document
 from gateway.openapi.hand_written import HAND_WRITTEN
 from gateway.settings import GatewaySettings

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from services.common.cache.clock import SteadyClock
+from services.common.cache.expiry_clock import SteadyClock
+from services.common.cache.factory import open_store
 from services.common.cache.interface import Collection, Entry, Store, StoreError
-from services.common.cache.open import open_store
 from services.common.cache.stats import CacheStats
 from services.common.cache.tiered import Codec, TieredCache, TieredOptions
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
-from services.common.cache.clock import SteadyClock
+from services.common.cache.expiry_clock import SteadyClock
 
 T = TypeVar("T")
 

@@ -15,7 +15,7 @@ from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo.errors import ConfigurationError as BadUriError
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 
-from services.common.cache.clock import SteadyClock
+from services.common.cache.expiry_clock import SteadyClock
 from services.common.cache.interface import (
     Collection,
     CorruptEntryError,

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from services.common.cache.clock import SteadyClock
+from services.common.cache.expiry_clock import SteadyClock
 from services.common.cache.interface import (
     Collection,
     CorruptEntryError,

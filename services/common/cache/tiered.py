@@ -10,14 +10,14 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar
 
-from services.common.cache.circuit import Circuit, CircuitOptions
-from services.common.cache.clock import SteadyClock
+from services.common.cache.circuit_breaker import Circuit, CircuitOptions
+from services.common.cache.coalesced_reads import SLOW, Lookups
+from services.common.cache.expiry_clock import SteadyClock
 from services.common.cache.interface import Entry, Store, StoreError
-from services.common.cache.lookups import SLOW, Lookups
+from services.common.cache.log_throttle import Throttle
 from services.common.cache.memory import MemoryCache
 from services.common.cache.stats import CacheStats, Counts
-from services.common.cache.throttle import Throttle
-from services.common.cache.writes import Write, WriteQueue
+from services.common.cache.write_behind import Write, WriteQueue
 from services.common.log import logger
 
 log = logger(__name__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from services.common.storage.factory import open_object_store
 from services.common.storage.interface import (
     IMMUTABLE,
     OWNER,
@@ -15,7 +16,6 @@ from services.common.storage.interface import (
     OpenObject,
     read_all,
 )
-from services.common.storage.open import open_object_store
 from services.common.storage.settings import StorageSettings
 
 __all__ = [

@@ -29,7 +29,7 @@ from services.common.storage.interface import (
     OpenObject,
 )
 from services.common.storage.keys import check_key
-from services.common.storage.signing import Signer
+from services.common.storage.signed_urls import Signer
 
 T = TypeVar("T")
 

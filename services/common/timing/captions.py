@@ -6,7 +6,7 @@ import math
 import re
 from dataclasses import replace
 
-from services.common.alignment import Alignment
+from services.common.timing.alignment import Alignment
 from services.common.timing.cues import Cue, cues
 
 _WEBVTT_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})

@@ -8,10 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from services.common.alignment import Alignment
-from services.common.timing.sentences import Span, split_sentences
-from services.common.timing.words import Timeline, is_word, tokens
-from services.common.timing.writing import (
+from services.common.timing.alignment import Alignment
+from services.common.timing.scripts import (
     CLAUSE_MARKS,
     CLOSERS,
     DASHES,
@@ -20,6 +18,8 @@ from services.common.timing.writing import (
     WEAK_STOPS,
     is_joined,
 )
+from services.common.timing.sentences import Span, split_sentences
+from services.common.timing.words import Timeline, is_word, tokens
 
 MAX_LINE_CHARACTERS = 42
 """Longest line; characters of double width, such as Chinese ones, count twice."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import TypedDict
 
-from services.common.alignment import Alignment
+from services.common.timing.alignment import Alignment
 
 _ENTRY_FIELDS = frozenset({"char", "start", "end"})
 

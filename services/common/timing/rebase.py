@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from itertools import accumulate
 
-from services.common.alignment import Alignment
+from services.common.timing.alignment import Alignment
 
 
 def shifted(alignment: Alignment, seconds: float) -> Alignment:

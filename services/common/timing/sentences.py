@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from services.common.timing.stops import full_stop_ends
-from services.common.timing.writing import (
+from services.common.timing.abbreviations import full_stop_ends
+from services.common.timing.scripts import (
     BULLETS,
     CLAUSE_MARKS,
     CLOSERS,

@@ -7,9 +7,9 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from services.common.alignment import Alignment
+from services.common.timing.alignment import Alignment
+from services.common.timing.scripts import UNSPACED, UNSPACED_OPENERS
 from services.common.timing.sentences import Span, split_sentences
-from services.common.timing.writing import UNSPACED, UNSPACED_OPENERS
 
 _RUN = re.compile(r"\S+")
 _UNSPACED = re.compile(f"[{UNSPACED}]")

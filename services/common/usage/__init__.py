@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.common.usage.open import open_usage
+from services.common.usage.factory import open_usage
 from services.common.usage.record import CacheStatus, UsageRecord, utc_today
 from services.common.usage.recorder import RecorderOptions, RecorderStats, UsageRecorder
 from services.common.usage.store import UsageStore, UsageStoreError

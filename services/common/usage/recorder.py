@@ -13,7 +13,7 @@ from itertools import islice
 from types import TracebackType
 from typing import Self
 
-from services.common.cache.throttle import Throttle
+from services.common.cache.log_throttle import Throttle
 from services.common.log import logger, where
 from services.common.usage.record import UsageRecord, utc_today
 from services.common.usage.store import UsageStore, UsageStoreError

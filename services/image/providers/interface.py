@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from services.common.pictures import Size
+from services.common.images import Size
 
 
 class Mode(Enum):
@@ -123,7 +123,8 @@ class ImageProvider(ABC):
         Raises:
             MediaError: API_KEY_MISSING, PROVIDER_REJECTED_KEY, PROVIDER_QUOTA_EXCEEDED, PROVIDER_BUSY,
                 PROVIDER_UNAVAILABLE, PROVIDER_TIMEOUT, CONTENT_BLOCKED, VALIDATION_ERROR or GENERATION_FAILED. Where
-                the provider may have begun to draw, the metadata holds `services.common.care.facts.MAY_BE_CHARGED_KEY`.
+                the provider may have begun to draw, the metadata holds
+                `services.common.resilience.error_metadata.MAY_BE_CHARGED_KEY`.
         """
 
     def shape_of(self, spec: ImageSpec) -> str:

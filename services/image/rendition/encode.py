@@ -9,10 +9,10 @@ from typing import Any
 from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
-from services.common.pictures import Size
+from services.common.images import Size
 from services.image.rendition.spec import Encoding, Rendered
 
-# What the time and bytes of each are: `python -m bench.pictures`.
+# What the time and bytes of each are: `python -m bench.image`.
 SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "png": {
         "low": {"compress_level": 1},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PIL import Image, ImageOps
 
-from services.common.pictures import Size
+from services.common.images import Size
 from services.image.rendition.spec import Fit, Fitted
 
 _FILTER = Image.Resampling.LANCZOS

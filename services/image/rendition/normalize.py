@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from services.common.pictures import Size, opened, upright
+from services.common.images import Size, opened, upright
 from services.image.rendition.encode import encoded
 from services.image.rendition.spec import Encoding
 

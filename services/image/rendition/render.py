@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.common.pictures import Size, opened, upright
+from services.common.images import Size, opened, upright
 from services.image.rendition.encode import encoded
 from services.image.rendition.fit import fitted
 from services.image.rendition.preview import preview

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from services.common.pictures import Size
+from services.common.images import Size
 
 Fit = Literal["cover", "contain", "stretch"]
 """How a picture of another shape is brought to a size: cut off evenly, shown whole on a ground, or pulled."""

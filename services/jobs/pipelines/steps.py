@@ -11,10 +11,10 @@ from media.tts.v1 import tts_pb2
 from media.video.v1 import video_pb2
 
 from services.common.storage.keys import own_prefix
+from services.jobs.clients import Services, answered, in_the_name_of, outcome_of
 from services.jobs.lease import Lease, Result
 from services.jobs.pipelines.requests import film_request, picture_request, speech_request
 from services.jobs.record import Record
-from services.jobs.services import Services, answered, in_the_name_of, outcome_of
 
 VIDEO, AUDIO, FINAL, IMAGE = "video", "audio", "final", "image"
 """Names of steps, which are those of the result."""

@@ -9,11 +9,11 @@ import orjson
 
 from services.common.errors import MediaError, Reason
 from services.common.webhooks import headers
-from services.jobs.board import DELIVERIES, Board
-from services.jobs.kind import UNBOUNDED, Work
+from services.jobs.job_store import DELIVERIES, Board
+from services.jobs.job_type import UNBOUNDED, Work
 from services.jobs.lease import Lease
 from services.jobs.record import Record, now
-from services.jobs.webhooks.secrets import Secrets
+from services.jobs.webhooks.signing_secrets import Secrets
 
 _TAKEN = range(200, 300)
 _GONE = 410

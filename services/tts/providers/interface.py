@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Literal
 
-from services.common.alignment import Alignment
+from services.common.timing.alignment import Alignment
 from services.tts.formats import OutputFormat
 
 VoiceType = Literal["custom", "standard", "account", "embedded"]

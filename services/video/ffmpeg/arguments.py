@@ -13,8 +13,8 @@ from typing import Any
 
 import ffmpeg
 
+from services.video.camera_motion import Motion
 from services.video.ffmpeg.command import Command
-from services.video.motion import Motion
 
 FILM = "film.mp4"
 """The finished film."""

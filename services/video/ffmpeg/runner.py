@@ -15,8 +15,8 @@ from pathlib import Path
 from services.common.errors import MediaError, Reason
 from services.common.log import logger
 from services.video.ffmpeg.command import Command
+from services.video.ffmpeg.limiter import Slots
 from services.video.ffmpeg.progress import Meter
-from services.video.ffmpeg.slots import Slots
 
 log = logger(__name__)
 

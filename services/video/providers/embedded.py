@@ -6,13 +6,13 @@ import uuid
 from pathlib import Path
 
 from services.common.errors import MediaError, Reason, invalid
-from services.common.workers import Workers
+from services.common.worker_pool import Workers
+from services.video.camera_motion import motion_of
 from services.video.ffmpeg import FfmpegRunner, Watch
 from services.video.ffmpeg.arguments import FILM, LABEL, STILL, moving_still
-from services.video.motion import motion_of
+from services.video.progress import Progress, State
 from services.video.providers.interface import FilmSpec, FilmWish, Tell, VideoProvider
-from services.video.still import scene
-from services.video.telling import Progress, State
+from services.video.source_image import scene
 
 PROVIDER = "embedded"
 MODEL = "embedded"

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from services.video.telling import Progress
+from services.video.progress import Progress
 
 DEFAULT_SECONDS = 6
 DEFAULT_RESOLUTION = "768p"
@@ -90,7 +90,8 @@ class VideoProvider(ABC):
         Raises:
             MediaError: API_KEY_MISSING, PROVIDER_REJECTED_KEY, PROVIDER_QUOTA_EXCEEDED, PROVIDER_BUSY,
                 PROVIDER_UNAVAILABLE, PROVIDER_TIMEOUT, CONTENT_BLOCKED, VALIDATION_ERROR or GENERATION_FAILED. Where
-                the film may have been begun, the metadata holds `services.common.care.facts.MAY_BE_CHARGED_KEY`.
+                the film may have been begun, the metadata holds
+                `services.common.resilience.error_metadata.MAY_BE_CHARGED_KEY`.
         """
 
     @abstractmethod

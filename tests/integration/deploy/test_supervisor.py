@@ -14,7 +14,7 @@ import pytest
 
 from deploy.local.processes import Process
 from deploy.local.settings import ROOT
-from deploy.local.stopping import StopRequest, stoppable
+from deploy.local.shutdown import StopRequest, stoppable
 from deploy.local.supervisor import Options, SuiteFailed, running
 from tests.fakes.children import (
     DEADLINE_SECONDS,

@@ -13,7 +13,7 @@ import aiohttp
 import grpc
 from media.tts.v1 import tts_pb2_grpc
 
-from deploy.local.identity import issue_token
+from deploy.local.dev_keys import issue_token
 from tests.fakes.edge import Edge, edge_settings, running_envoy
 from tests.fakes.upstream import Upstreams, upstreams
 

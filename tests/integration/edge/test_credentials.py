@@ -9,7 +9,7 @@ import jwt
 import pytest
 from media.tts.v1 import tts_pb2
 
-from deploy.local.identity import ALGORITHM, issue_token
+from deploy.local.dev_keys import ALGORITHM, issue_token
 from tests.integration.edge.lab import API_KEY, CLIENT, Lab
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -18,7 +18,7 @@ import grpc
 import pytest
 from media.tts.v1 import tts_pb2, tts_pb2_grpc
 
-from deploy.local.identity import issue_token
+from deploy.local.dev_keys import issue_token
 from deploy.local.ports import free_ports
 from tests.fakes.edge import READY_SECONDS, Edge, edge_settings, running_parent
 from tests.fakes.upstream import LOOPBACK, Upstreams, upstreams

@@ -12,7 +12,7 @@ import pytest
 from grpc_health.v1 import health_pb2
 from media.tts.v1 import tts_pb2
 
-from deploy.local.identity import issue_token
+from deploy.local.dev_keys import issue_token
 from deploy.local.ports import free_ports
 from gateway.envoy.settings import Address
 from tests.fakes.edge import edge_settings, running_envoy

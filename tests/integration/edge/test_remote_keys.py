@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from deploy.local.identity import ensure_identity
+from deploy.local.dev_keys import ensure_identity
 from tests.fakes.upstream import LOOPBACK
 from tests.integration.edge.lab import running_lab
 

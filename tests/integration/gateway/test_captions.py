@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
-from services.common.alignment import Alignment
 from services.common.errors import Reason
+from services.common.timing.alignment import Alignment
 from services.tts.providers.interface import AudioChunk
 from tests.fakes.speech import FakeSpeechProvider
 from tests.integration.gateway.conftest import Gateway

@@ -18,12 +18,12 @@ from prometheus_client import CollectorRegistry
 
 from services.common.errors import MediaError, Reason
 from services.common.fetch import open_fetcher
-from services.common.pictures import Size
+from services.common.images import Size
 from services.common.storage import StorageSettings, open_object_store
-from services.common.workers import Workers
+from services.common.worker_pool import Workers
 from services.image.accounting import Accounting
 from services.image.metrics import ImageMetrics
-from services.image.process import assembled
+from services.image.server import assembled
 from services.image.service import SERVICE_NAME
 from services.image.settings import ImageSettings
 from services.image.sizes import PRESETS

@@ -16,8 +16,8 @@ from media.jobs.v1 import jobs_pb2
 
 from gateway.envoy.settings import EdgeSettings
 from gateway.errors import failures
+from gateway.http_server import running_http
 from gateway.routes.jobs import HEARTBEAT_SECONDS, JobRoutes
-from gateway.serving import running_http
 from services.common.errors import MediaError, Reason
 from tests.fakes.jobs import JOB_ID, FakeJobService, failed, job, serving_jobs, succeeded
 from tests.fakes.waiting import until

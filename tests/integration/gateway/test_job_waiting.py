@@ -12,8 +12,8 @@ from aiohttp import web
 from media.jobs.v1 import jobs_pb2
 
 from gateway.errors import failures
-from gateway.routes.prompts import PromptRoutes
-from gateway.serving import running_http
+from gateway.http_server import running_http
+from gateway.routes.sync_jobs import PromptRoutes
 from services.common.errors import MediaError, Reason
 from tests.fakes.jobs import JOB_ID, FakeJobService, failed, job, serving_jobs, succeeded
 from tests.integration.gateway.conftest import asked_by_alice

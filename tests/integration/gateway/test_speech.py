@@ -8,7 +8,7 @@ import hashlib
 
 import orjson
 
-from services.common.alignment import Alignment
+from services.common.timing.alignment import Alignment
 from services.tts.providers.interface import AudioChunk
 from tests.fakes.speech import FakeSpeechProvider
 from tests.integration.gateway.conftest import Gateway

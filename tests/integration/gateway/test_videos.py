@@ -12,9 +12,9 @@ import aiohttp
 import orjson
 import pytest
 
-from services.common.pictures import Size
+from services.common.images import Size
 from services.common.storage import ObjectSpec
-from services.common.workers import Workers
+from services.common.worker_pool import Workers
 from tests.fakes.drawing import picture
 from tests.fakes.gateway import gateway_before
 from tests.fakes.media import speech

@@ -14,19 +14,19 @@ from pebble import ProcessPool
 from prometheus_client import CollectorRegistry
 
 from services.common.cache import TieredCache, TieredOptions, open_store
-from services.common.channel import call_metadata
 from services.common.errors import MediaError
 from services.common.fetch import FetchOptions, open_fetcher
 from services.common.fetch.addresses import Allowed
-from services.common.status import from_rpc_error
+from services.common.rpc.channel import call_metadata
+from services.common.rpc.status import from_rpc_error
 from services.common.storage import ObjectStore
 from services.common.usage import UsageRecord, UsageRecorder
-from services.common.workers import Workers, end_pool, new_pool
+from services.common.worker_pool import Workers, end_pool, new_pool
 from services.image.accounting import Accounting
-from services.image.image_cache import COLLECTION, ImageCodec
+from services.image.cache import COLLECTION, ImageCodec
 from services.image.metrics import ImageMetrics
-from services.image.process import assembled
 from services.image.providers.interface import ImageProvider
+from services.image.server import assembled
 from services.image.service import SERVICE_NAME
 from services.image.settings import ImageSettings
 from tests.fakes.drawing import FakeImageProvider

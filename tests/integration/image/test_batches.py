@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from media.image.v1 import image_pb2
 
-from services.common.channel import call_metadata, open_stream
 from services.common.errors import MediaError, Reason
+from services.common.rpc.channel import call_metadata, open_stream
 from tests.fakes.drawing import FakeImageProvider
 from tests.integration.image.conftest import ImageSuite, failure
 

@@ -14,12 +14,12 @@ import pytest
 from media.image.v1 import image_pb2
 from PIL import Image
 
-from services.common.channel import call_metadata
 from services.common.errors import Reason
-from services.common.pictures import Size
-from services.common.status import from_rpc_error
+from services.common.images import Size
+from services.common.rpc.channel import call_metadata
+from services.common.rpc.status import from_rpc_error
 from services.common.storage import ObjectSpec
-from services.common.workers import Workers
+from services.common.worker_pool import Workers
 from services.image.providers.interface import Mode
 from tests.fakes.drawing import FakeImageProvider, picture
 from tests.fakes.object_store import FakeObjectStore

@@ -12,11 +12,11 @@ from media.common.v1 import cache_pb2
 from media.image.v1 import image_pb2
 from PIL import Image
 
-from services.common.care.facts import MAY_BE_CHARGED_KEY
 from services.common.errors import MediaError, Reason
-from services.common.pictures import Size
+from services.common.images import Size
+from services.common.resilience.error_metadata import MAY_BE_CHARGED_KEY
 from services.common.storage import IMMUTABLE, REPLACEABLE, ObjectSpec
-from services.common.workers import Workers
+from services.common.worker_pool import Workers
 from services.image.providers.interface import DrawnImage, Mode
 from services.image.sizes import PRESETS
 from tests.fakes.drawing import PLAIN, FakeImageProvider, picture

@@ -12,10 +12,10 @@ from media.common.v1 import cache_pb2
 from media.image.v1 import image_pb2
 from PIL import Image
 
-from services.common.channel import open_stream
 from services.common.errors import MediaError, Reason
-from services.common.workers import Workers
-from services.image.originals import INLINE_BYTES
+from services.common.rpc.channel import open_stream
+from services.common.worker_pool import Workers
+from services.image.generation import INLINE_BYTES
 from services.image.providers.interface import DrawnImage
 from tests.fakes.drawing import FakeImageProvider, picture
 from tests.fakes.object_store import FakeObjectStore

@@ -14,13 +14,13 @@ import pytest_asyncio
 from nats.js.errors import NotFoundError
 
 from services.common.errors import MediaError, Reason
-from services.jobs.board import Board
 from services.jobs.ids import owner_token
-from services.jobs.kind import Work
+from services.jobs.jetstream import QUEUE, RUN, StreamOptions, Streams, open_streams
+from services.jobs.job_store import Board
+from services.jobs.job_type import Work
 from services.jobs.record import Record, Status
-from services.jobs.streams import QUEUE, RUN, StreamOptions, Streams, open_streams
-from services.jobs.wish import WEBHOOK, Known, Selection, Wish
-from services.jobs.worker import Worker, WorkerOptions
+from services.jobs.request import WEBHOOK, Known, Selection, Wish
+from services.jobs.worker.worker import Worker, WorkerOptions
 from tests.fakes.nats import running_nats
 from tests.fakes.waiting import eventually
 

@@ -11,13 +11,13 @@ import grpc
 import pytest
 from media.jobs.v1 import jobs_pb2, jobs_pb2_grpc
 
-from services.common.channel import call_metadata
 from services.common.errors import MediaError
 from services.common.fetch.addresses import Allowed
-from services.common.status import from_rpc_error
+from services.common.rpc.channel import call_metadata
+from services.common.rpc.status import from_rpc_error
 from services.jobs.lease import Lease
 from services.jobs.service import SERVICE_NAME, JobServicer
-from services.jobs.webhooks.secrets import Secrets
+from services.jobs.webhooks.signing_secrets import Secrets
 from tests.fakes.grpc_server import served
 from tests.fakes.job_services import FakeServices, serving
 from tests.fakes.object_store import FakeObjectStore

@@ -14,10 +14,10 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
-from services.jobs.kind import Work
+from services.jobs.jetstream import QUEUE, Streams
+from services.jobs.job_type import Work
 from services.jobs.lease import Lease
 from services.jobs.record import Record
-from services.jobs.streams import QUEUE, Streams
 
 
 class Hands:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from services.common.errors import MediaError, Reason
-from services.jobs.board import Board
+from services.jobs.job_store import Board
 from services.jobs.record import Status
-from services.jobs.worker import Worker, WorkerOptions
+from services.jobs.worker.worker import Worker, WorkerOptions
 from tests.fakes.waiting import until
 from tests.integration.jobs.conftest import SHORT_LEASE_SECONDS, Jobs
 from tests.integration.jobs.rig import Ear, Hands, hearing

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from services.jobs.jetstream import StreamOptions, open_streams
 from services.jobs.record import Status
-from services.jobs.streams import StreamOptions, open_streams
-from services.jobs.wish import Selection
+from services.jobs.request import Selection
 from tests.integration.jobs.conftest import Jobs
 
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from services.common.errors import MediaError, Reason
-from services.jobs.kind import Work
+from services.jobs.clients import Services
+from services.jobs.job_type import Work
+from services.jobs.pipelines.definitions import work
 from services.jobs.pipelines.steps import Steps
-from services.jobs.pipelines.table import work
 from services.jobs.record import Record, Status
-from services.jobs.services import Services
 from tests.fakes.job_services import FakeServices, serving
 from tests.fakes.waiting import until
 from tests.integration.jobs.conftest import Jobs

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 from media.jobs.v1 import jobs_pb2
 
-from services.common.channel import call_metadata
 from services.common.errors import MediaError, Reason
+from services.common.rpc.channel import call_metadata
 from services.jobs.record import Failure, Record, Status, now
 from tests.fakes.job_services import ALIGNMENT, STORED_AUDIO_ID
 from tests.integration.jobs.conftest import QUOTA, Jobs

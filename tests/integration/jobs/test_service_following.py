@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from media.jobs.v1 import jobs_pb2
 
-from services.common.channel import open_stream
 from services.common.errors import Reason
+from services.common.rpc.channel import open_stream
 from services.common.webhooks import key_in
-from services.jobs.board import webhook_request_id
+from services.jobs.job_store import webhook_request_id
 from services.jobs.record import Status
-from services.jobs.webhooks.secrets import Secrets
+from services.jobs.webhooks.signing_secrets import Secrets
 from tests.integration.jobs.conftest import Jobs
 from tests.integration.jobs.desk import Desk, failure, open_desk
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 from nats.errors import BadSubscriptionError
 
-from services.jobs.board import Board
+from services.jobs.jetstream import StreamOptions, open_streams
+from services.jobs.job_store import Board
 from services.jobs.lease import Lease
 from services.jobs.record import Failure, Status
-from services.jobs.streams import StreamOptions, open_streams
 from tests.integration.jobs.conftest import QUOTA, Jobs
 from tests.integration.jobs.rig import Ear
 

@@ -16,11 +16,11 @@ from services.common.errors import MediaError, Reason
 from services.common.fetch import Fetcher, FetchOptions, open_fetcher
 from services.common.fetch.addresses import Allowed
 from services.common.webhooks import Webhook, verify
-from services.jobs.kind import Work
+from services.jobs.jetstream import QUEUE
+from services.jobs.job_type import Work
 from services.jobs.record import Record, Status
-from services.jobs.streams import QUEUE
 from services.jobs.webhooks.delivery import webhook_work
-from services.jobs.webhooks.secrets import Secrets
+from services.jobs.webhooks.signing_secrets import Secrets
 from tests.fakes.waiting import until
 from tests.fakes.web_host import WebHost, running_web_host
 from tests.integration.jobs.conftest import QUOTA, SHORT_LEASE_SECONDS, Jobs

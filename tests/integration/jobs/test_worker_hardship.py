@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 
 from services.common.errors import MediaError, Reason
-from services.jobs.board import Board
 from services.jobs.ids import new_job_id
+from services.jobs.jetstream import Streams
+from services.jobs.job_store import Board
 from services.jobs.record import Record, Status, now
-from services.jobs.streams import Streams
-from services.jobs.worker import Worker, WorkerOptions
+from services.jobs.worker.worker import Worker, WorkerOptions
 from tests.conftest import LogLines
 from tests.fakes.cancelling import lost_cancellation
 from tests.fakes.waiting import until

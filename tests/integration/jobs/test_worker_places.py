@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
-from services.jobs.board import Board
-from services.jobs.kind import Work
+from services.jobs.jetstream import KINDS, QUEUE, StreamOptions, open_streams
+from services.jobs.job_store import Board
+from services.jobs.job_type import Work
 from services.jobs.lease import Lease
-from services.jobs.streams import KINDS, QUEUE, StreamOptions, open_streams
-from services.jobs.worker import Worker, WorkerOptions
+from services.jobs.worker.worker import Worker, WorkerOptions
 from tests.conftest import LogLines
 from tests.fakes.waiting import until
 from tests.integration.jobs.conftest import QUOTA, Jobs
@@ -19,7 +19,7 @@ from tests.integration.jobs.rig import Hands, hearing
 
 async def test_kinds_of_which_there_is_nothing_keep_no_places(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
     # Whoever waited for a pull of another kind to end would wait for longer than anybody does here.
-    monkeypatch.setattr("services.jobs.worker._FETCH_SECONDS", 600.0)
+    monkeypatch.setattr("services.jobs.worker.worker._FETCH_SECONDS", 600.0)
     hands = Hands()
     hands.gate = asyncio.Event()
     idle = Hands()

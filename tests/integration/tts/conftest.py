@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from media.tts.v1 import tts_pb2, tts_pb2_grpc
 
-from services.common.channel import open_stream
+from services.common.rpc.channel import open_stream
 from services.tts.providers.elevenlabs import ElevenLabsSettings, open_elevenlabs
 from services.tts.providers.interface import SpeechProvider
 from tests.fakes.elevenlabs import API_KEY, FakeElevenLabs, fake_elevenlabs

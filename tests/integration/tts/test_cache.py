@@ -12,7 +12,7 @@ import pytest
 from media.common.v1 import cache_pb2
 
 from services.common.cache import Entry, Store, TieredCache, TieredOptions, open_store
-from services.tts.speech_cache import COLLECTION, KeptSpeech, SpeechCodec
+from services.tts.cache import COLLECTION, KeptSpeech, SpeechCodec
 from tests.fakes.elevenlabs import FakeElevenLabs
 from tests.integration.tts.conftest import SHAPES, Speaking, ask
 

@@ -8,7 +8,7 @@ import grpc
 import pytest
 
 from services.common.errors import Reason
-from services.common.status import from_rpc_error
+from services.common.rpc.status import from_rpc_error
 from tests.fakes.elevenlabs import FakeElevenLabs
 from tests.fakes.elevenlabs_answers import Answer, Gate, refused, refused_fields, refused_in_html, refused_legacy
 from tests.integration.tts.conftest import SHAPES, Speaking, ask

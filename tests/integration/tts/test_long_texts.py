@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 
-from services.tts.duration import duration_meter
+from services.tts.audio_duration import duration_meter
 from services.tts.formats import FORMATS
 from services.tts.wav import wav_of_all
 from tests.fakes.elevenlabs import FakeElevenLabs

@@ -8,7 +8,7 @@ import pytest
 from media.common.v1 import cache_pb2
 
 from services.common.cache import TieredCache
-from services.tts.speech_cache import SpeechCodec
+from services.tts.cache import SpeechCodec
 from tests.fakes.elevenlabs import FakeElevenLabs
 from tests.fakes.elevenlabs_answers import Answer, Gate
 from tests.integration.tts.conftest import SHAPES, Speaking, ask

@@ -14,16 +14,16 @@ from media.video.v1 import video_pb2, video_pb2_grpc
 from pebble import ProcessPool
 from prometheus_client import CollectorRegistry
 
-from services.common.channel import call_metadata, open_stream
 from services.common.errors import MediaError
 from services.common.fetch import FetchOptions, open_fetcher
 from services.common.fetch.addresses import Allowed
-from services.common.status import from_rpc_error
+from services.common.rpc.channel import call_metadata, open_stream
+from services.common.rpc.status import from_rpc_error
 from services.common.usage import UsageRecorder
-from services.common.workers import Workers, end_pool, new_pool
+from services.common.worker_pool import Workers, end_pool, new_pool
 from services.video.metrics import VideoMetrics
-from services.video.process import Parts, assembled, replicate_settings
 from services.video.providers.replicate import open_replicate
+from services.video.server import Parts, assembled, replicate_settings
 from services.video.service import SERVICE_NAME
 from services.video.settings import VideoSettings
 from tests.fakes.grpc_server import served

@@ -13,9 +13,9 @@ import pytest
 from aiohttp import web
 from media.video.v1 import video_pb2
 
-from services.common.channel import call_metadata, open_stream
 from services.common.errors import Reason
-from services.common.workers import Workers
+from services.common.rpc.channel import call_metadata, open_stream
+from services.common.worker_pool import Workers
 from tests.fakes.media import film, speech
 from tests.fakes.object_store import FakeObjectStore
 from tests.fakes.waiting import until

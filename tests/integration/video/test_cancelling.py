@@ -12,11 +12,11 @@ import aiohttp
 import pytest
 from media.video.v1 import video_pb2
 
-from services.common.channel import call_metadata, open_stream
 from services.common.errors import Reason
-from services.common.pictures import Size
+from services.common.images import Size
+from services.common.rpc.channel import call_metadata, open_stream
 from services.common.storage import ObjectSpec
-from services.common.workers import Workers
+from services.common.worker_pool import Workers
 from tests.fakes.drawing import picture
 from tests.fakes.gateway import gateway_before
 from tests.fakes.object_store import FakeObjectStore

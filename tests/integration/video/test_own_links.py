@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from media.video.v1 import video_pb2
 
-from services.common.channel import call_metadata
 from services.common.errors import Reason
-from services.common.pictures import Size
+from services.common.images import Size
+from services.common.rpc.channel import call_metadata
 from services.common.storage import ObjectSpec
-from services.common.workers import Workers
+from services.common.worker_pool import Workers
 from tests.fakes.drawing import picture
 from tests.fakes.media import speech
 from tests.fakes.object_store import FakeObjectStore

@@ -8,9 +8,9 @@ import re
 
 import pytest
 
-from bench import machine
+from bench import system_stats as machine
+from bench.idle import program_of
 from bench.load import Percentiles, parse
-from bench.rest import program_of
 from bench.scenarios import FULL, SCENARIOS, Scenario, Schedule, direct, whole_suite
 
 _VOICE_ID = re.compile(r"[A-Za-z0-9_-]{16,64}")

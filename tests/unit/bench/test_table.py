@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from bench import table
-from bench.bars import MIB, Bar
-from bench.rest import Rest
+from bench.idle import Rest
 from bench.summary import summarize
+from bench.targets import MIB, Bar
 from tests.unit.bench.runs import load_result, run
 
 

@@ -9,8 +9,8 @@ import grpc
 import pytest
 
 from services.common.errors import Reason
-from services.common.guard import Limits
-from services.common.status import from_rpc_error
+from services.common.rpc.interceptor import Limits
+from services.common.rpc.status import from_rpc_error
 from tests.conftest import LogLines
 from tests.fakes.counting import LiveCount
 from tests.fakes.grpc_server import (

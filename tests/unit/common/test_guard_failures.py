@@ -12,7 +12,7 @@ import grpc
 import pytest
 
 from services.common.errors import MediaError, Reason
-from services.common.status import from_rpc_error
+from services.common.rpc.status import from_rpc_error
 from tests.conftest import LogLines
 from tests.fakes.grpc_server import (
     BIDIRECTIONAL,

@@ -12,8 +12,8 @@ import pytest
 from grpc_health.v1 import health_pb2
 
 from services.common.errors import MediaError, Reason
-from services.common.guard import Limits
-from services.common.status import from_rpc_error
+from services.common.rpc.interceptor import Limits
+from services.common.rpc.status import from_rpc_error
 from tests.fakes.counting import LiveCount
 from tests.fakes.grpc_server import (
     KINDS,

@@ -11,7 +11,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from services.common.errors import MediaError, Reason
 from services.common.log import logger, request_id
-from services.common.status import from_rpc_error
+from services.common.rpc.status import from_rpc_error
 from tests.conftest import LogLines
 from tests.fakes.grpc_server import (
     BIDIRECTIONAL,

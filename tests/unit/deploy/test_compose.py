@@ -14,17 +14,17 @@ import pytest
 import yaml
 
 from deploy.nats.server import server
+from gateway.envoy.route_table import TABLE
 from gateway.envoy.settings import EdgeSettings
-from gateway.envoy.table import TABLE
 from gateway.settings import GatewaySettings
 from services.common.settings import Settings, load, variables
 from services.common.version import VERSION
 from services.image.service import SERVICE_NAME as IMAGE_SERVICE_NAME
 from services.image.settings import ImageSettings
-from services.jobs.process import stream_options
+from services.jobs.server import stream_options
 from services.jobs.service import SERVICE_NAME as JOB_SERVICE_NAME
 from services.jobs.settings import JobsSettings, WorkerSettings
-from services.jobs.worker_process import HEALTH_NAME as WORKER_HEALTH_NAME
+from services.jobs.worker.server import HEALTH_NAME as WORKER_HEALTH_NAME
 from services.tts.service import SERVICE_NAME
 from services.tts.settings import TtsSettings
 from services.video.service import SERVICE_NAME as VIDEO_SERVICE_NAME

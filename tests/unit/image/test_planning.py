@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.common.errors import MediaError, Reason
-from services.common.pictures import MAX_ASPECT, MAX_PIXELS, Size
+from services.common.images import MAX_ASPECT, MAX_PIXELS, Size
 from services.image.brand import Brand
 from services.image.planning import Planner, PlanningOptions
-from services.image.prompting import PromptWish
+from services.image.prompt import PromptWish
 from services.image.providers.interface import Mode, SourceImage
+from services.image.request import ImageWish, OutputWish, VariantWish
 from services.image.sizes import MAX_SIDE_PIXELS, PRESETS
-from services.image.wish import ImageWish, OutputWish, VariantWish
 from tests.fakes.drawing import PLAIN, FakeImageProvider
 
 FAL, GEMINI = FakeImageProvider("fal"), FakeImageProvider("gemini", PLAIN)

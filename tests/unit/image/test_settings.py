@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from services.common.findings import Level
+from services.common.diagnostics import Level
 from services.common.settings import ConfigurationError, load
-from services.image.findings import findings
+from services.image.diagnostics import findings
 from services.image.settings import ImageSettings
 
 

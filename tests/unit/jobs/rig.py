@@ -9,10 +9,10 @@ from typing import Any, cast
 
 from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
 
-from services.jobs.board import Board
+from services.jobs.jetstream import Streams
+from services.jobs.job_store import Board
 from services.jobs.lease import Lease
 from services.jobs.record import Record
-from services.jobs.streams import Streams
 
 CREATED_AT = "2026-11-21T09:00:00.250+00:00"
 JOB_ID = "0193000000ab" + "0123456789abcdef0123"

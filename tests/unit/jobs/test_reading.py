@@ -9,11 +9,11 @@ from google.protobuf.json_format import ParseDict
 from media.jobs.v1 import jobs_pb2
 
 from services.common.errors import MediaError, Reason
-from services.common.validation import validate
+from services.common.rpc.validation import validate
+from services.jobs.jetstream import KINDS as WORKED_ON
 from services.jobs.reading import KINDS, STATUSES, selection_of, wish_of
 from services.jobs.record import Status
-from services.jobs.streams import KINDS as WORKED_ON
-from services.jobs.wish import Selection
+from services.jobs.request import Selection
 
 MAX_CHARACTERS = 20
 FILM: dict[str, Any] = {"imageKey": "users/alice/cat.png", "prompt": "zoom in", "seconds": 6, "resolution": "512p"}

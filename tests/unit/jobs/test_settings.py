@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from services.common.settings import ConfigurationError, load
-from services.jobs.process import server_options, stream_options
+from services.jobs.jetstream import StreamOptions
+from services.jobs.server import server_options, stream_options
 from services.jobs.settings import JobsSettings, QueueSettings, WorkerSettings
-from services.jobs.streams import StreamOptions
 
 
 def settings(**fields: Any) -> JobsSettings:

@@ -11,7 +11,7 @@ from media.jobs.v1 import jobs_pb2
 from services.common.errors import MediaError, Reason
 from services.common.storage import ObjectUrl
 from services.jobs.record import Attempt, Failure, Record, Status
-from services.jobs.wish import Known
+from services.jobs.request import Known
 from services.jobs.writing import delivery_of, error_of, job_of
 from tests.fakes.object_store import EXPIRES, FakeObjectStore
 from tests.unit.jobs.rig import CREATED_AT, JOB_ID, record_of

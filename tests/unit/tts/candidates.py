@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from services.common.care.gate import Gate
-from services.common.care.retry import Retries, RetryPolicy
+from services.common.resilience.concurrency_limiter import Gate
+from services.common.resilience.retry import Retries, RetryPolicy
 from services.tts.events import Plan
+from services.tts.failover import Care
 from services.tts.formats import FORMATS
-from services.tts.opening import Care
 from services.tts.providers.interface import SpeechProvider, SpeechSpec, Voice
 from tests.fakes.virtual_time import PassingTime
 

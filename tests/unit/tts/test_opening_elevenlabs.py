@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from services.common.errors import MediaError, Reason
-from services.tts.opening import Care, opened
+from services.tts.failover import Care, opened
 from services.tts.providers.elevenlabs import ElevenLabsProvider, ElevenLabsSettings, open_elevenlabs
 from tests.fakes.elevenlabs import API_KEY, FakeElevenLabs, fake_elevenlabs
 from tests.fakes.elevenlabs_answers import Answer, Gate, refused, refused_legacy

@@ -11,11 +11,11 @@ import pytest
 from media.common.v1 import cache_pb2
 from media.tts.v1 import tts_pb2, tts_pb2_grpc
 
-from services.common.alignment import Alignment
-from services.common.channel import open_stream
 from services.common.errors import MediaError, Reason
-from services.common.flight import FlightLimits
-from services.common.status import from_rpc_error
+from services.common.rpc.channel import open_stream
+from services.common.rpc.status import from_rpc_error
+from services.common.singleflight import FlightLimits
+from services.common.timing.alignment import Alignment
 from services.tts.providers.interface import AudioChunk, Capabilities, Voice, VoiceSettings
 from tests.fakes.speech import FakeSpeechProvider, voice
 from tests.fakes.speech_service import stub_for

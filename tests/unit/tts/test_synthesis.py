@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import pytest
 
-from services.common.alignment import Alignment
 from services.common.errors import MediaError, Reason
+from services.common.timing.alignment import Alignment
 from services.tts.events import Done, Header, SpeechEvent
 from services.tts.planning import SpeechWish
 from services.tts.providers.interface import AudioChunk

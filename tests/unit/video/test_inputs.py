@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from services.common.errors import MediaError, Reason
 from services.common.fetch import Fetched, Streamed
-from services.common.given import GivenFiles
-from services.common.workers import Workers
+from services.common.input_files import GivenFiles
+from services.common.worker_pool import Workers
 from services.video.inputs import Brought, Inputs, Source
 from tests.fakes.media import speech
 from tests.fakes.object_store import FakeObjectStore

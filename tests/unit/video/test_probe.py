@@ -9,7 +9,7 @@ import pytest
 
 from services.common.errors import MediaError, Reason
 from services.video.ffmpeg import ffmpeg_binary
-from services.video.kinds import HEAD_BYTES, kind_of
+from services.video.media_types import HEAD_BYTES, kind_of
 from services.video.probe import MediaFile, probe
 from tests.fakes.media import RATE_HZ, as_mp3, film, late, speech, trimmed, uneven
 

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 from media.video.v1 import video_pb2
 
-from services.common.alignment import Alignment
 from services.common.errors import MediaError, Reason
-from services.video.films import Place
+from services.common.timing.alignment import Alignment
+from services.video.duration_policy import Policy
+from services.video.generation import FilmOrder
 from services.video.inputs import Source
-from services.video.lengths import Policy
-from services.video.making import FilmOrder
-from services.video.muxing import CaptionWish, MuxWish
+from services.video.mux import CaptionWish, MuxWish
 from services.video.providers.interface import FilmWish
 from services.video.reading import mux_of, order_of, source_of
+from services.video.video_store import Place
 
 BASE = video_pb2.GenerateVideoRequest(prompt="a cat", image_url="https://example.com/cat.png")
 ORDER = order_of(BASE)

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from services.common.errors import MediaError, Reason
 from services.common.storage import ObjectInfo, ObjectSpec
-from services.video.films import Film, Place
 from services.video.probe import MediaFile, StreamInfo
 from services.video.records import Intent, Record, Records
+from services.video.video_store import Film, Place
 from tests.fakes.object_store import FakeObjectStore
 
 STREAMS = (

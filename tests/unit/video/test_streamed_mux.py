@@ -11,11 +11,11 @@ import pytest
 
 from services.video.ffmpeg import Command, FfmpegRunner, Watch
 from services.video.ffmpeg.arguments import FILM, Input
-from services.video.films import Film, FilmShelf
 from services.video.inputs import Brought, Inputs, Source
-from services.video.muxing import Muxer, MuxWish
+from services.video.mux import Muxer, MuxWish
 from services.video.probe import MediaFile, StreamInfo
-from services.video.telling import Teller
+from services.video.progress import Teller
+from services.video.video_store import Film, FilmShelf
 from services.video.workspace import Workspaces
 from tests.fakes.waiting import until
 

@@ -11,7 +11,7 @@ import numpy
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
 
-from services.common.pictures import Size
+from services.common.images import Size
 
 LABEL = "embedded engine"
 """What every one of its pictures says."""

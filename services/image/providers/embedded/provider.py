@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-from services.common.workers import Workers
+from services.common.worker_pool import Workers
 from services.image.providers.embedded.painting import Order, paint
 from services.image.providers.interface import DrawnImage, ImageProvider, ImageSpec, Mode, Model
 

@@ -13,7 +13,7 @@ from services.common.errors import MediaError, Reason
 from services.common.fetch import Fetched
 from services.common.log import logger
 from services.common.providers import Answer, Peer, Transport, open_session
-from services.image.providers.fal.failures import failure, refusal
+from services.image.providers.fal.error_mapping import failure, refusal
 from services.image.providers.fal.request import MODELS, body_of
 from services.image.providers.fal.settings import PROVIDER, FalSettings
 from services.image.providers.interface import DrawnImage, ImageProvider, ImageSpec, Mode

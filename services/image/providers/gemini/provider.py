@@ -11,8 +11,8 @@ import orjson
 
 from services.common.errors import Reason
 from services.common.log import logger
-from services.image.providers.gemini.answer import failure, picture_in, refusal
 from services.image.providers.gemini.request import body_of, folded, shape_of
+from services.image.providers.gemini.response import failure, picture_in, refusal
 from services.image.providers.gemini.settings import PROVIDER, GeminiSettings
 from services.image.providers.interface import DrawnImage, ImageProvider, ImageSpec, Mode, Model
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pybase64
 
-from services.common.pictures import Size
+from services.common.images import Size
 from services.image.providers.interface import ImageSpec, Mode
 
 _TEN = ("1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9")

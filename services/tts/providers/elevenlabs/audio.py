@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator, Callable
 
 import aiohttp
 
-from services.common.alignment import joined
 from services.common.errors import MediaError, Reason
+from services.common.timing.alignment import joined
+from services.tts.providers.elevenlabs.http_client import Body
+from services.tts.providers.elevenlabs.json_framing import Lines, Records, Whole
 from services.tts.providers.elevenlabs.payload import RecordReader
-from services.tts.providers.elevenlabs.records import Lines, Records, Whole
 from services.tts.providers.elevenlabs.request import Endpoint
-from services.tts.providers.elevenlabs.transport import Body
 from services.tts.providers.interface import AudioChunk
 
 _RECORDS: dict[Endpoint, Callable[[], Records]] = {

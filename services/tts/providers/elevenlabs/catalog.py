@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from services.common.errors import MediaError, Reason
 from services.common.log import logger
-from services.tts.providers.elevenlabs.account import AccountVoices
+from services.tts.providers.elevenlabs.account_voices import AccountVoices
 from services.tts.providers.elevenlabs.settings import PROVIDER, ElevenLabsSettings
 from services.tts.providers.interface import Voice
 from services.tts.voices import NAMED_VOICES

@@ -7,9 +7,9 @@ import math
 import orjson
 import pybase64
 
-from services.common.alignment import Alignment
 from services.common.errors import MediaError, Reason
-from services.tts.providers.elevenlabs.clock import StreamClock
+from services.common.timing.alignment import Alignment
+from services.tts.providers.elevenlabs.stream_clock import StreamClock
 from services.tts.providers.interface import AudioChunk
 
 _MEMBERS = ("audio_base64", "alignment", "normalized_alignment")

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from services.tts.providers.espeak.process import EspeakSettings
+    from services.tts.providers.espeak.engine_process import EspeakSettings
     from services.tts.providers.espeak.provider import EspeakProvider, open_espeak
 
 __all__ = ["EspeakProvider", "EspeakSettings", "open_espeak"]

@@ -23,10 +23,10 @@ from pathlib import Path
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 from services.tts.formats import FORMATS
+from services.tts.providers.espeak.bindings import SpeechLibrary
 from services.tts.providers.espeak.encoding import encoder_for
-from services.tts.providers.espeak.library import SpeechLibrary
-from services.tts.providers.espeak.speaker import Speaker
-from services.tts.providers.espeak.wire import FailedFrame, Frame, SpeakRequest, encode_frame, receive_request
+from services.tts.providers.espeak.protocol import FailedFrame, Frame, SpeakRequest, encode_frame, receive_request
+from services.tts.providers.espeak.synthesis import Speaker
 
 READY = b"ready\n"
 """What the process prints when it accepts connections."""

@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from services.common.alignment import Alignment
 from services.common.errors import MediaError, Reason, invalid
 from services.common.log import logger
+from services.common.timing.alignment import Alignment
 from services.tts.providers.espeak import voices
 from services.tts.providers.espeak.encoding import FAMILIES
-from services.tts.providers.espeak.process import EngineProcess, EspeakSettings
-from services.tts.providers.espeak.wire import (
+from services.tts.providers.espeak.engine_process import EngineProcess, EspeakSettings
+from services.tts.providers.espeak.protocol import (
     AudioFrame,
     DoneFrame,
     FailedFrame,

@@ -15,12 +15,13 @@ import aiohttp
 import pybase64
 
 from services.common.errors import MediaError, Reason
-from services.common.given import Downloads
+from services.common.input_files import Downloads
 from services.common.log import logger
 from services.common.providers import Answer, Peer, Transport, open_session
 from services.common.webhooks import Webhook, key_in
+from services.video.progress import Progress, State
 from services.video.providers.interface import FilmSpec, FilmWish, Tell, VideoProvider
-from services.video.providers.replicate.failures import failure, forgotten, of_failed, refusal
+from services.video.providers.replicate.error_mapping import failure, forgotten, of_failed, refusal
 from services.video.providers.replicate.prediction import (
     ENDED_BADLY,
     Prediction,
@@ -31,7 +32,6 @@ from services.video.providers.replicate.prediction import (
 from services.video.providers.replicate.request import body_of, is_of, model_for, path_of
 from services.video.providers.replicate.settings import PROVIDER, ReplicateSettings
 from services.video.providers.replicate.webhooks import prediction_in
-from services.video.telling import Progress, State
 
 log = logger(__name__)
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from services.common.cache.circuit import CircuitOptions
+from services.common.cache.circuit_breaker import CircuitOptions
 from services.common.cache.interface import Entry
 from services.common.cache.tiered import TieredCache, TieredOptions
 from tests.fakes.clocks import Clocks

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from services.common.cache.circuit import CircuitOptions
+from services.common.cache.circuit_breaker import CircuitOptions
 from services.common.cache.interface import StoreError
 from services.common.cache.stats import CacheStats
 from tests.conftest import LogLines

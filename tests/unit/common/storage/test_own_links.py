@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from services.common.errors import MediaError, Reason
 from services.common.fetch import FetchOptions, open_fetcher
-from services.common.given import GivenFiles
+from services.common.input_files import GivenFiles
 from services.common.storage import ObjectSpec, ObjectStore, open_object_store
-from services.common.storage.signing import Signer
+from services.common.storage.signed_urls import Signer
 from tests.fakes.object_store import FakeObjectStore
 from tests.unit.common.storage.conftest import PUBLIC_URL, local_settings
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from hypothesis import strategies as st
 
-from services.common.alignment import Alignment
+from services.common.timing.alignment import Alignment
 
 TRICKY = (
     "Mr. Smith paid $3.50, e.g. for tea... ",

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 
-from services.common.alignment import Alignment
+from services.common.timing.alignment import Alignment
 from services.common.timing.captions import to_srt, to_webvtt
 from services.common.timing.cues import MAX_CUE_MILLISECONDS, MAX_LINE_CHARACTERS, Cue, cues
 from services.common.timing.words import is_word, words

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.common.timing.scripts import is_joined
 from services.common.timing.sentences import split_for_limit, split_sentences
-from services.common.timing.writing import is_joined
 from tests.unit.common.timing.samples import TEXTS
 
 LIMITS = st.integers(1, 60)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.common.alignment import Alignment
+from services.common.timing.alignment import Alignment
 from services.common.timing.raw import from_raw, to_raw
 from tests.unit.common.timing.samples import alignments
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.common.alignment import Alignment
+from services.common.timing.alignment import Alignment
 from services.common.timing.rebase import join, shifted
 from tests.unit.common.timing.samples import alignments
 

@@ -9,8 +9,8 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 
+from services.common.timing.scripts import is_heard, is_joined
 from services.common.timing.sentences import Span, split_sentences
-from services.common.timing.writing import is_heard, is_joined
 from tests.unit.common.timing.samples import TEXTS
 
 DIVIDED = {

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 
-from services.common.alignment import Alignment
+from services.common.timing.alignment import Alignment
 from services.common.timing.words import TimedSpan, sentences, words
 from tests.unit.common.timing.samples import alignments, evenly
 

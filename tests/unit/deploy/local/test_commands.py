@@ -10,10 +10,10 @@ import jwt
 import pytest
 
 from deploy.local.__main__ import main
-from deploy.local.folder import locked, prepare
 from deploy.local.ports import choose_free
 from deploy.local.processes import SUITE, ports_of
 from deploy.local.settings import ROOT
+from deploy.local.state_dir import locked, prepare
 from deploy.local.suite import welcome
 from services.common.settings import EXIT_CONFIGURATION
 

@@ -12,7 +12,7 @@ from aiohttp import web
 from deploy.local.__main__ import main
 from deploy.local.doctor import as_json, edge_findings, examine, report
 from gateway.settings import GatewaySettings
-from services.common.findings import Finding, Level, ok, problem, warning
+from services.common.diagnostics import Finding, Level, ok, problem, warning
 from tests.fakes.nats import running_nats
 from tests.fakes.web_host import WebHost, running_web_host
 

@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestServer
 
 from deploy.local.ports import Port, choose_free
 from deploy.local.readiness import check_for
-from services.common.server import ServerOptions, running_server
+from services.common.rpc.server import ServerOptions, running_server
 
 NAME = "media.tts.v1.TextToSpeechService"
 

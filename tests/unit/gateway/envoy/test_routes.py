@@ -11,8 +11,8 @@ import pytest
 from gateway.app import SERVICES
 from gateway.envoy.auth import API_KEY_FILTER, JWT_FILTER
 from gateway.envoy.limits import BUFFER_FILTER
+from gateway.envoy.route_table import IMAGE, JOBS, SPEECH, TABLE, USAGE, VIDEO, Kind, Route, Upstream, rpc_methods
 from gateway.envoy.routes import route_configuration
-from gateway.envoy.table import IMAGE, JOBS, SPEECH, TABLE, USAGE, VIDEO, Kind, Route, Upstream, rpc_methods
 from tests.fakes.edge import edge_settings
 
 SPEECH_PATH = f"/{SPEECH.full_name}"

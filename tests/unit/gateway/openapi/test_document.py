@@ -18,7 +18,7 @@ from gateway.openapi.constraints import rules_of
 from gateway.openapi.hand_written import HAND_WRITTEN
 from gateway.routes.captions import FORMATS
 from services.common.errors import Reason
-from services.common.validation import validate
+from services.common.rpc.validation import validate
 from tests.fakes.contracts import compiled
 
 Json = dict[str, Any]

@@ -13,10 +13,10 @@ from gateway.openapi import build_document
 from gateway.openapi.hand_written import HAND_WRITTEN
 from gateway.openapi.jobs import JOB_ROUTES
 from gateway.routes.jobs import JobRoutes
-from gateway.routes.prompts import PromptRoutes
-from services.common.channel import open_channel
+from gateway.routes.sync_jobs import PromptRoutes
 from services.common.errors import MediaError
-from services.common.validation import validate
+from services.common.rpc.channel import open_channel
+from services.common.rpc.validation import validate
 
 Json = dict[str, Any]
 WAITING = ("/jobs_prompt_only", "/jobs_prompt_tts")

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageCms
 
-from services.common.pictures import Size
+from services.common.images import Size
 from services.image.rendition import Encoding, Fit, RenditionSpec, VariantSpec, render
 from services.image.rendition.preview import MAX_LETTERS
 from tests.fakes.drawing import picture

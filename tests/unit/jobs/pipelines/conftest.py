@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from services.jobs.pipelines.definitions import work
 from services.jobs.pipelines.steps import Steps
-from services.jobs.pipelines.table import work
 from services.jobs.record import Record
 from tests.fakes.job_services import FakeServices, serving
 from tests.unit.jobs.rig import Buckets, record_of

@@ -156,7 +156,7 @@ async def test_what_fails_behind_a_result_takes_nothing_of_it(shop: Shop, step: 
 async def test_a_stream_that_never_ends_behind_its_result_is_left(
     shop: Shop, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.jobs.services._PARTING_SECONDS", 0.05)
+    monkeypatch.setattr("services.jobs.clients._PARTING_SECONDS", 0.05)
     method = STEPS[step][0]
     shop.fake.parting[method] = asyncio.Event()
     assert "key" in await done(shop, step, steps=without(step))

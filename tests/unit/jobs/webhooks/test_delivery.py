@@ -12,12 +12,12 @@ import pytest
 
 from services.common.errors import MediaError, Reason
 from services.common.webhooks import Webhook, verify
-from services.jobs.board import DELIVERIES, Board
-from services.jobs.kind import UNBOUNDED, Work
+from services.jobs.job_store import DELIVERIES, Board
+from services.jobs.job_type import UNBOUNDED, Work
 from services.jobs.lease import Lease
 from services.jobs.record import Failure, Record, Status
 from services.jobs.webhooks.delivery import FAILURES, LONGEST_DELAY_SECONDS, webhook_work
-from services.jobs.webhooks.secrets import Secrets
+from services.jobs.webhooks.signing_secrets import Secrets
 from tests.unit.jobs.rig import JOB_ID, Buckets, record_of
 
 URL = "https://example.com/told"

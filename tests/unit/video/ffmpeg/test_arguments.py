@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from services.video.camera_motion import motion_of
 from services.video.ffmpeg import Command
 from services.video.ffmpeg.arguments import CAPTIONS, FILM, FRAGMENTS, Input, Mux, moving_still, mux, remux
-from services.video.motion import motion_of
 
 PLAIN = Mux(Input("video.mp4", "mov"), Input("audio.mp3", "mp3"), 6.0, 500)
 ENCODED = replace(PLAIN, copy_video=False)

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from services.common.pictures import Size
-from services.common.workers import Workers, open_workers
+from services.common.images import Size
+from services.common.worker_pool import Workers, open_workers
 from services.image.providers.embedded import EmbeddedProvider
 from services.image.providers.embedded.painting import Order, paint
 from services.image.providers.interface import ImageSpec, Mode, SourceImage

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.common.care.facts import MAY_BE_CHARGED_KEY
 from services.common.errors import MediaError, Reason
-from services.common.pictures import Size
+from services.common.images import Size
+from services.common.resilience.error_metadata import MAY_BE_CHARGED_KEY
 from services.image.providers.gemini import GeminiProvider, GeminiSettings, open_gemini
 from services.image.providers.gemini.request import TRAITS, body_of
 from services.image.providers.interface import ImageSpec, Mode, SourceImage

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from services.common.alignment import Alignment
 from services.common.errors import MediaError, Reason
-from services.tts.duration import duration_meter
+from services.common.timing.alignment import Alignment
+from services.tts.audio_duration import duration_meter
 from services.tts.formats import FORMATS
 from services.tts.providers.elevenlabs import ElevenLabsProvider, ElevenLabsSettings, open_elevenlabs
 from services.tts.providers.interface import AudioChunk

@@ -11,8 +11,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from services.tts.providers.elevenlabs import ElevenLabsProvider, ElevenLabsSettings, open_elevenlabs
+from services.tts.providers.elevenlabs.http_client import open_transport
 from services.tts.providers.elevenlabs.settings import PROVIDER
-from services.tts.providers.elevenlabs.transport import open_transport
 from services.tts.voices import NAMED_VOICES
 from tests.fakes.elevenlabs import API_KEY, FakeElevenLabs
 from tests.fakes.elevenlabs_answers import Answer, Gate, refused, refused_in_html, refused_legacy

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.common.alignment import Alignment
+from services.common.timing.alignment import Alignment
 from services.tts.formats import FORMATS
 from services.tts.providers.espeak.provider import EspeakProvider
 from services.tts.providers.espeak.voices import resolve

@@ -13,16 +13,16 @@ from typing import Any
 
 import pytest
 
-from services.common.care.facts import MAY_BE_CHARGED_KEY
 from services.common.errors import MediaError
 from services.common.fetch import FetchOptions, open_fetcher
 from services.common.fetch.addresses import Allowed
 from services.common.providers import Transport, open_session
+from services.common.resilience.error_metadata import MAY_BE_CHARGED_KEY
+from services.video.progress import Progress
 from services.video.providers.interface import FilmSpec, FilmWish
 from services.video.providers.replicate import ReplicateProvider, ReplicateSettings
 from services.video.providers.replicate.provider import Pause, peer
 from services.video.providers.replicate.settings import DEFAULT_MODEL
-from services.video.telling import Progress
 from tests.fakes.replicate import API_TOKEN, FakeReplicate
 
 GOLDEN = Path(__file__).parents[4] / "golden" / "replicate"

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from services.common.errors import MediaError, Reason
+from services.video.progress import Progress, State
 from services.video.providers.replicate import ReplicateProvider
 from services.video.providers.replicate.provider import pause
-from services.video.telling import Progress, State
 from tests.fakes.replicate import (
     BROKEN,
     CUT,

@@ -1,0 +1,112 @@
+"""Weighs the suite at rest, supervisor included, and times its start: `make run` itself, on free ports."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from bench import system_stats as machine
+from bench.errors import BenchError
+from bench.suite import overrides, stop
+from deploy.local.ports import EDGE, choose_free
+from deploy.local.processes import SUITE, ports_of
+
+_READY_SECONDS = 30.0
+_POLL_SECONDS = 0.02
+_ANSWER_SECONDS = 2.0
+_SETTLE_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """The suite before anybody has asked for anything."""
+
+    ready_seconds: float
+    """From the command to the first good answer of the edge."""
+    pss_bytes: Mapping[str, int]
+    """Memory by program; of a page that n processes share each counts the nth part."""
+
+    @property
+    def total_bytes(self) -> int:
+        """Memory of all."""
+        return sum(self.pss_bytes.values())
+
+
+def weigh(folder: Path, provider_url: str) -> Rest:
+    """Starts the suite, waits until it is ready and quiet, weighs it and stops it.
+
+    Args:
+        folder: Where its keys and its log go.
+        provider_url: Where the fake provider is.
+
+    Raises:
+        BenchError: The suite does not become ready.
+    """
+    chosen = choose_free(ports_of(SUITE))
+    ports = {variable: str(port) for variable, port in chosen.items()}
+    log = folder / "rest.log"
+    began = time.monotonic()
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "deploy.local", "run"],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **ports, **overrides(provider_url), "MEDIA_RUN_DIR": str(folder / "rest")},
+            cwd=folder,
+            start_new_session=True,
+        )
+    try:
+        _wait_until_ready(f"http://127.0.0.1:{chosen[EDGE.variable]}/health", process, log)
+        ready_seconds = time.monotonic() - began
+        time.sleep(_SETTLE_SECONDS)
+        return Rest(ready_seconds, _weights(process.pid))
+    finally:
+        # Ends its children itself, and has a watchdog for the case that it can not.
+        stop(process)
+
+
+def program_of(command: Sequence[str]) -> str:
+    """Returns what people call the program with this command line: the module of a Python, else the file's name."""
+    if len(command) == 1:
+        # A process that was forked writes its line itself, in one piece.
+        command = command[0].split()
+    for flag, module in pairwise(command):
+        if flag == "-m":
+            return module
+    scripts = [part for part in command if part.endswith(".py")]
+    return Path(scripts[0]).stem if scripts else Path(command[0]).name
+
+
+def _weights(pid: int) -> dict[str, int]:
+    weights: dict[str, int] = {}
+    for process in machine.descendants(pid):
+        if command := machine.command_of(process):
+            name = program_of(command)
+            weights[name] = weights.get(name, 0) + machine.own_pss_bytes(process)
+    return weights
+
+
+def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + _READY_SECONDS
+    while not _answers(url):
+        if process.poll() is not None or time.monotonic() > deadline:
+            tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+            raise BenchError(f"The suite does not start. Its last lines:\n{tail}")
+        time.sleep(_POLL_SECONDS)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=_ANSWER_SECONDS) as answer:  # noqa: S310 - always http, on loopback
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, TimeoutError, OSError):
+        return False

@@ -1,0 +1,165 @@
+"""Measures what pictures cost: encoding by format and grade, and how long the event loop stands still meanwhile.
+
+`python -m bench.image --help`; docs/performance.md says what each figure means.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from statistics import median
+
+from bench.table import columns
+from services.common.images import Size
+from services.common.worker_pool import Workers, open_workers
+from services.image.providers.embedded.painting import Order, paint
+from services.image.rendition.encode import SETTINGS
+from services.image.rendition.render import render
+from services.image.rendition.spec import Encoding, Rendition, RenditionSpec
+
+_PROMPT = "A lighthouse at dusk, with a storm behind it"
+_SIZE = Size(1024, 768)
+_TICK_SECONDS = 0.001
+_STALL_BOUND_MS = 5.0
+_WORKERS = 2
+_CALL_TIMEOUT_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """What one format and grade costs."""
+
+    encoding: Encoding
+    in_worker_ms: float
+    """Median time of decoding, fitting and encoding, in the worker."""
+    round_trip_ms: float
+    """The same as the service's loop sees it: there and back through the pipe."""
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """Many renditions at once."""
+
+    count: int
+    seconds: float
+    worst_stall_ms: float
+    """Longest that the loop was late for a tick of 1 ms."""
+    idle_stall_ms: float
+    """The same with nothing to do: what this machine alone is late."""
+
+
+class Ticks:
+    """Notes how late the event loop is for a tick of a millisecond."""
+
+    def __init__(self) -> None:
+        self.worst_ms = 0.0
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Watches until the block ends."""
+        self.worst_ms = 0.0
+        task = asyncio.ensure_future(self._watch())
+        try:
+            yield
+        finally:
+            task.cancel()
+
+    async def _watch(self) -> None:
+        while True:
+            before = time.perf_counter()
+            await asyncio.sleep(_TICK_SECONDS)
+            late = time.perf_counter() - before - _TICK_SECONDS
+            self.worst_ms = max(self.worst_ms, late * 1000)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command and returns its exit code."""
+    options = _parser().parse_args(arguments)
+    encodings, crowd = asyncio.run(measure(options.repeats, options.crowd))
+    sys.stdout.write(f"{encoded_table(encodings)}\n\n{crowd_lines(crowd)}\n")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench.image", description=__doc__)
+    parser.add_argument("--repeats", type=int, default=5, metavar="N", help="renditions of each kind (5)")
+    parser.add_argument("--crowd", type=int, default=16, metavar="N", help="renditions at once for the stall (16)")
+    return parser
+
+
+async def measure(repeats: int, crowd: int) -> tuple[list[Encoded], Crowd]:
+    """Returns what every format and grade costs, and what the loop suffers from `crowd` renditions at once."""
+    async with open_workers(_WORKERS, max_queue=crowd, timeout_seconds=_CALL_TIMEOUT_SECONDS) as workers:
+        original = await workers.run(paint, Order(prompt=_PROMPT, size=_SIZE, seed=1))
+        kinds = [Encoding(name, grade) for name, grades in SETTINGS.items() for grade in grades]
+        encodings = [await _encoded(workers, original, kind, repeats) for kind in kinds]
+        return encodings, await _crowded(workers, original, crowd)
+
+
+async def _encoded(workers: Workers, original: bytes, encoding: Encoding, repeats: int) -> Encoded:
+    spec = RenditionSpec(_SIZE, encoding)
+    inside, outside, size_bytes = [], [], 0
+    for _ in range(repeats):
+        started = time.perf_counter()
+        rendition, seconds = await workers.run(timed, original, spec)
+        outside.append((time.perf_counter() - started) * 1000)
+        inside.append(seconds * 1000)
+        size_bytes = len(rendition.main.data)
+    return Encoded(encoding, median(inside), median(outside), size_bytes)
+
+
+def timed(original: bytes, spec: RenditionSpec) -> tuple[Rendition, float]:
+    """Returns the rendition and the seconds that it took; runs in a worker."""
+    started = time.perf_counter()
+    rendition = render(original, spec)
+    return rendition, time.perf_counter() - started
+
+
+async def _crowded(workers: Workers, original: bytes, count: int) -> Crowd:
+    ticks = Ticks()
+    with ticks.watching():
+        await asyncio.sleep(1.0)
+    idle_stall_ms = ticks.worst_ms
+    spec = RenditionSpec(_SIZE, Encoding("webp"))
+    started = time.perf_counter()
+    with ticks.watching():
+        async with asyncio.TaskGroup() as group:
+            for _ in range(count):
+                group.create_task(workers.run(render, original, spec))
+    return Crowd(count, time.perf_counter() - started, ticks.worst_ms, idle_stall_ms)
+
+
+def encoded_table(encodings: Sequence[Encoded]) -> str:
+    """Returns one line per format and grade."""
+    lines = [("format", "grade", "in worker ms", "round trip ms", "KiB")]
+    lines += [
+        (
+            each.encoding.format,
+            each.encoding.grade,
+            f"{each.in_worker_ms:.1f}",
+            f"{each.round_trip_ms:.1f}",
+            f"{each.size_bytes / 1024:.1f}",
+        )
+        for each in encodings
+    ]
+    return columns(lines)
+
+
+def crowd_lines(crowd: Crowd) -> str:
+    """Returns what many renditions at once did to the loop, against its bound."""
+    verdict = "reached" if crowd.worst_stall_ms <= _STALL_BOUND_MS else "not reached"
+    return (
+        f"{crowd.count} renditions at once on {_WORKERS} workers: {crowd.seconds:.2f} s\n"
+        f"loop late by at most {crowd.worst_stall_ms:.1f} ms, {crowd.idle_stall_ms:.1f} ms when idle "
+        f"(bound {_STALL_BOUND_MS:g} ms: {verdict})"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

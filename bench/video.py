@@ -1,0 +1,149 @@
+"""Measures what the suite adds to ffmpeg: a mux by the runner, and the whole of it, against the bare command.
+
+`python -m bench.video --help`; docs/performance.md says what each figure means.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from bench.table import columns
+from services.common.fetch import open_fetcher
+from services.common.input_files import GivenFiles
+from services.common.storage import StorageSettings, open_object_store
+from services.common.worker_pool import open_workers
+from services.video.ffmpeg import FfmpegRunner, Limits, Slots, Watch, ffmpeg_binary
+from services.video.ffmpeg.arguments import Input, Mux, mux
+from services.video.inputs import Inputs, Source
+from services.video.mux import Muxer, MuxWish
+from services.video.progress import Teller
+from services.video.video_store import FilmShelf
+from services.video.workspace import Workspaces
+
+_BOUND = 1.05
+_MAX_BYTES = 512 * 1024 * 1024
+_MAX_SECONDS = 600.0
+_QUIET = Watch(queued=lambda _: None, running=lambda _: None)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to lay speech over a film."""
+
+    name: str
+    run: Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """What a way takes."""
+
+    name: str
+    milliseconds: float
+    """Median of the rounds."""
+    ratio: float
+    """Median over the rounds of its time to the bare command's in the same round."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command and returns its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m bench.video", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=15, metavar="N", help="how often each is run, in turn (15)")
+    parser.add_argument("--seconds", type=int, default=60, metavar="S", help="length of the film (60)")
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        timed = asyncio.run(_measure(Path(folder), options.rounds, options.seconds))
+    sys.stdout.write(f"{table(timed)}\n")
+    return 0
+
+
+async def _measure(folder: Path, rounds: int, seconds: int) -> list[Timed]:
+    video, audio = _given(folder, seconds)
+    binary = ffmpeg_binary("")
+    limits = Limits(wall_seconds=120, cpu_seconds=240, output_bytes=_MAX_BYTES)
+    runner = FfmpegRunner(binary, Slots(2, 10), limits)
+    command = mux(Mux(Input(video.name, "mov"), Input(audio.name, "mp3"), float(seconds), 500))
+    storage = StorageSettings(storage="local", storage_dir=folder / "objects")
+    async with (
+        open_object_store(storage) as store,
+        open_fetcher() as fetcher,
+        open_workers(1, max_queue=10, timeout_seconds=60) as workers,
+    ):
+        files = GivenFiles(fetcher, store)
+        inputs = Inputs(files, workers, _MAX_BYTES, _MAX_SECONDS)
+        with Workspaces(folder / "work").opened() as workspaces:
+            muxer = Muxer(inputs, runner, FilmShelf(files), workspaces, _MAX_SECONDS)
+            wish = MuxWish(Source(data=video.read_bytes()), Source(data=audio.read_bytes()))
+
+            async def bare() -> None:
+                process = await asyncio.create_subprocess_exec(
+                    *(str(binary), "-hide_banner", "-nostdin", "-loglevel", "error", *command.arguments), cwd=folder
+                )
+                await process.wait()
+
+            async def by_runner() -> None:
+                await runner.run(command, folder, _QUIET)
+
+            async def whole() -> None:
+                await muxer.mux(wish, "bench", Teller())
+
+            return await compare([Way("bare command", bare), Way("runner", by_runner), Way("MuxVideo", whole)], rounds)
+
+
+async def compare(ways: Sequence[Way], rounds: int) -> list[Timed]:
+    """Returns what each way takes, the first being the one that the others are held against.
+
+    Args:
+        ways: What is run, one after the other in each round, after one round that is not counted.
+        rounds: How often.
+    """
+    seconds: dict[str, list[float]] = {way.name: [] for way in ways}
+    for number in range(rounds + 1):
+        for way in ways:
+            began = time.perf_counter()
+            await way.run()
+            if number:
+                seconds[way.name].append(time.perf_counter() - began)
+    base = seconds[ways[0].name]
+    return [
+        Timed(
+            name,
+            median(taken) * 1000,
+            median(mine / bare for mine, bare in zip(taken, base, strict=True)),
+        )
+        for name, taken in seconds.items()
+    ]
+
+
+def table(timed: Sequence[Timed]) -> str:
+    """Returns one line per way."""
+    lines = [("way", "ms", "of bare", "")]
+    for item in timed:
+        verdict = "reached" if item.ratio <= _BOUND else f"above {_BOUND:g}"
+        lines.append((item.name, f"{item.milliseconds:.1f}", f"{item.ratio:.3f}", verdict))
+    return columns(lines)
+
+
+def _given(folder: Path, seconds: int) -> tuple[Path, Path]:
+    """Makes a film and speech that is two seconds shorter."""
+    video, audio = folder / "video.mp4", folder / "audio.mp3"
+    command = [str(ffmpeg_binary("")), "-v", "error", "-nostdin", "-y"]
+    picture = ["-f", "lavfi", "-i", f"testsrc2=size=1360x768:rate=24:duration={seconds}"]
+    encoded = ["-c:v", "libx264", "-preset", "ultrafast", "-crf", "32", "-pix_fmt", "yuv420p"]
+    subprocess.run([*command, *picture, *encoded, str(video)], check=True)
+    sound = ["-f", "lavfi", "-i", f"sine=440:duration={max(1, seconds - 2)}", "-b:a", "64k"]
+    subprocess.run([*command, *sound, str(audio)], check=True)
+    return video, audio
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,182 @@
+"""`python -m deploy.local.docs_reference`: write or check docs/configuration.md and docs/errors.md."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from pydantic import AliasChoices, SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from deploy.local.ports import EDGE
+from deploy.local.processes import SUITE, ports_of
+from deploy.local.settings import ROOT, LocalSettings
+from deploy.nats.settings import NatsSettings
+from gateway.envoy.settings import EdgeSettings
+from gateway.settings import GatewaySettings
+from services.common.errors import Reason
+from services.common.settings import Settings, variables
+from services.image.settings import ImageSettings
+from services.jobs.settings import JobsSettings, WorkerSettings
+from services.tts.settings import TtsSettings
+from services.video.settings import VideoSettings
+
+_PROCESSES: tuple[tuple[str, type[Settings]], ...] = (
+    ("Edge (`python -m gateway.envoy`)", EdgeSettings),
+    ("Gateway (`python -m gateway`)", GatewaySettings),
+    ("Text to speech (`python -m services.tts`)", TtsSettings),
+    ("Pictures (`python -m services.image`)", ImageSettings),
+    ("Films (`python -m services.video`)", VideoSettings),
+    ("Jobs (`python -m services.jobs`)", JobsSettings),
+    ("Workers (`python -m services.jobs.worker`)", WorkerSettings),
+    ("Local NATS (`python -m deploy.nats`)", NatsSettings),
+    ("Local suite (`make run`, `make demo`, `make token`)", LocalSettings),
+)
+_NOTICE = (
+    "<!-- Written by `python -m deploy.local.docs_reference`; `make check` fails where it differs from the code. -->"
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Writes or checks the documents and returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m deploy.local.docs_reference", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 and a diff if one is stale")
+    parser.add_argument("--folder", type=Path, default=ROOT / "docs", help="where the documents are (default: docs)")
+    options = parser.parse_args(arguments)
+    documents = {
+        options.folder / "configuration.md": configuration(),
+        options.folder / "errors.md": errors(),
+    }
+    if options.check:
+        return _check(documents)
+    for file, text in documents.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    return 0
+
+
+def configuration() -> str:
+    """Returns docs/configuration.md."""
+    common = variables(Settings)
+    sections = [
+        "# Configuration",
+        _NOTICE,
+        _CONFIGURATION_TEXT,
+        "## Every process",
+        _variables_table(common),
+    ]
+    for title, kind in _PROCESSES:
+        own = {name: info for name, info in variables(kind).items() if not _same(info, common.get(name))}
+        sections += [f"## {title}", _variables_table(own)]
+    sections += [_PORTS_TEXT, _table(("Variable", "Default", "Port"), _port_rows())]
+    return "\n\n".join(sections) + "\n"
+
+
+def errors() -> str:
+    """Returns docs/errors.md."""
+    rows = (
+        (
+            f"`{reason.name}`",
+            reason.row.http_status,
+            reason.row.grpc_code,
+            _yes(reason.row.retryable),
+            reason.row.meaning,
+        )
+        for reason in Reason
+    )
+    sections = [
+        "# Errors",
+        _NOTICE,
+        _ERRORS_TEXT,
+        _table(("Reason", "HTTP", "gRPC", "Retry", "What happened, and what to do next"), rows),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+_CONFIGURATION_TEXT = """\
+Every process reads the environment, then a file `.env` in its working directory. An empty variable counts as not set. \
+A value that can not be ends the process at its start with exit code 78 and a text that names the variable and the \
+remedy."""
+
+_ERRORS_TEXT = """\
+Every error has a reason from this table. Over HTTP it is `error.code` of the body \
+`{"success": false, "error": {"code", "message", "details", "requestId"}}`; over gRPC it is `reason` of the \
+`google.rpc.ErrorInfo` (domain `media`) in the status details. *Retry* says whether the same request may succeed \
+later; where the wait is known, `Retry-After` or `google.rpc.RetryInfo` gives it."""
+
+_PORTS_TEXT = f"""\
+### Ports of the local suite
+
+`{EDGE.variable}` alone moves the whole suite: every port whose own variable is not set moves by as much as \
+`{EDGE.variable}` is away from {EDGE.default}, so that two suites on one machine differ in `{EDGE.variable}` and \
+`MEDIA_RUN_DIR` only. A port that is taken ends the start with a text that names it, its holder and its variable."""
+
+
+def _same(info: FieldInfo, common: FieldInfo | None) -> bool:
+    return common is not None and (info.default, info.description) == (common.default, common.description)
+
+
+def _port_rows() -> Iterator[tuple[object, ...]]:
+    for port in ports_of(SUITE):
+        yield f"`{port.variable}`", port.default, f"{port.purpose}"
+
+
+def _variables_table(fields: Mapping[str, FieldInfo]) -> str:
+    rows = ((_names(name, info), _default(info), info.description or "") for name, info in fields.items())
+    return _table(("Variable", "Default", "Meaning"), rows)
+
+
+def _names(name: str, info: FieldInfo) -> str:
+    alias = info.validation_alias
+    names = [str(choice) for choice in alias.choices] if isinstance(alias, AliasChoices) else [name]
+    return " or ".join(f"`{each}`" for each in names)
+
+
+def _default(info: FieldInfo) -> str:
+    if info.default_factory is not None:
+        # What a factory makes differs from machine to machine; the description tells of it.
+        return "not set"
+    value = info.default
+    if value is PydanticUndefined:
+        return "required"
+    text = value.get_secret_value() if isinstance(value, SecretStr) else "" if value is None else str(value)
+    if isinstance(value, Path):
+        text = str(value.relative_to(ROOT)) if value.is_relative_to(ROOT) else text
+    return f"`{text.lower() if isinstance(value, bool) else text}`" if text else "not set"
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _check(documents: Mapping[Path, str]) -> int:
+    stale = 0
+    for file, text in documents.items():
+        found = file.read_text(encoding="utf-8") if file.exists() else ""
+        if found == text:
+            continue
+        stale = 1
+        name = file.name
+        diff = difflib.unified_diff(
+            found.splitlines(keepends=True),
+            text.splitlines(keepends=True),
+            f"{name} (on disk)",
+            f"{name} (from the code)",
+        )
+        sys.stdout.writelines(diff)
+    if stale:
+        print("The documents do not match the code; `python -m deploy.local.docs_reference` writes them anew.")
+    return stale
+
+
+if __name__ == "__main__":
+    sys.exit(main())

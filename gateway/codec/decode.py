@@ -1,0 +1,159 @@
+"""Reads parsed JSON into a message of a given type, and names every field that does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from typing import TypeVar, cast
+
+from google.protobuf import message_factory
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
+
+from gateway.codec import values
+from gateway.codec.values import Reader
+from gateway.codec.violations import Faults, shown
+
+_M = TypeVar("_M", bound=Message)
+
+# protobuf refuses to parse more than 100 levels, so a deeper message could not be sent on.
+_MAX_DEPTH = 64
+_MAX_SUGGESTIBLE_CHARACTERS = 64
+
+
+def decode(kind: type[_M], data: object, *, path: str = "") -> _M:
+    """Returns the message of type `kind` that `data` describes.
+
+    Field names may be camelCase or snake_case, null stands for absent, and 64-bit integers may be strings of digits.
+
+    Args:
+        kind: The message type.
+        data: What a JSON parser returned: dicts with string keys, lists, strings, numbers, booleans, None.
+        path: Where `data` stands in the request, as the beginning of field paths in errors.
+
+    Raises:
+        MediaError: VALIDATION_ERROR with a violation for each field that is unknown, given twice or of a wrong type, up
+            to faults.MAX_VIOLATIONS.
+    """
+    faults = Faults()
+    message = _plan(kind).read(data, path, faults)
+    if faults.violations:
+        raise faults.error()
+    return cast("_M", message)
+
+
+class _Plan:
+    """How JSON objects become messages of one type."""
+
+    __slots__ = ("_exclusive", "_fields", "_keeps_null", "_kind", "_names")
+
+    def __init__(self, kind: type[Message]) -> None:
+        fields = cast("Sequence[FieldDescriptor]", kind.DESCRIPTOR.fields)
+        self._kind = kind
+        self._names: Mapping[str, str] = {field.name: field.json_name for field in fields}
+        self._fields: dict[str, tuple[str, Reader]] = {}
+        for field in fields:
+            self._fields[field.name] = self._fields[field.json_name] = (field.name, _reader(field))
+        self._keeps_null = frozenset(field.name for field in fields if _is_any_json(field))
+        self._exclusive = [
+            tuple(field.name for field in oneof.fields) for oneof in kind.DESCRIPTOR.oneofs if len(oneof.fields) > 1
+        ]
+
+    def read(self, data: object, path: str, faults: Faults) -> object:
+        """Returns the message that `data` describes, or None where faults were found by now."""
+        if type(data) is not dict:
+            return faults.add(path, "must be an object")
+        if faults.depth >= _MAX_DEPTH:
+            return faults.add(path, f"must not be nested more than {_MAX_DEPTH} levels deep")
+        faults.depth += 1
+        found = self._read_fields(data, f"{path}." if path else "", faults)
+        faults.depth -= 1
+        return None if faults.violations else self._kind(**found)
+
+    def _read_fields(self, data: dict[str, object], prefix: str, faults: Faults) -> dict[str, object]:
+        fields = self._fields
+        found: dict[str, object] = {}
+        for key, value in data.items():
+            field = fields.get(key)
+            if field is None:
+                self._refuse(key, prefix, faults)
+                continue
+            name, read = field
+            if name in found:
+                faults.add(prefix + name, "must be given once, in camelCase or in snake_case")
+            elif value is None and name not in self._keeps_null:
+                found[name] = None
+            else:
+                found[name] = read(value, prefix + name, faults)
+        for group in self._exclusive:
+            given = [name for name in group if found.get(name) is not None]
+            for name in given[1:]:
+                faults.add(prefix + name, f"must not be given together with {given[0]}")
+        return found
+
+    def _refuse(self, key: str, prefix: str, faults: Faults) -> None:
+        close = get_close_matches(key, self._fields, n=1) if len(key) <= _MAX_SUGGESTIBLE_CHARACTERS else []
+        hint = f"; did you mean {self._names.get(close[0], close[0])}?" if close else ""
+        faults.add(prefix + shown(key), f"is not a known field{hint}")
+
+
+_PLANS: dict[type[Message], _Plan] = {}
+
+
+def _plan(kind: type[Message]) -> _Plan:
+    plan = _PLANS.get(kind)
+    if plan is None:
+        plan = _PLANS[kind] = _Plan(kind)
+    return plan
+
+
+def _reader(field: FieldDescriptor) -> Reader:
+    if not field.is_repeated:
+        return _single(field)
+    if field.message_type is not None and field.message_type.GetOptions().map_entry:
+        return _mapping(field.message_type)
+    return _repeated(_single(field))
+
+
+def _single(field: FieldDescriptor) -> Reader:
+    if field.message_type is None:
+        return values.scalar(field)
+    kind = message_factory.GetMessageClass(field.message_type)
+    if field.message_type.file.package == "google.protobuf":
+        return values.well_known(kind)
+
+    def read(value: object, path: str, faults: Faults) -> object:
+        # Looked up on use, because a message type may hold itself.
+        return _plan(kind).read(value, path, faults)
+
+    return read
+
+
+def _repeated(read_item: Reader) -> Reader:
+    def read(value: object, path: str, faults: Faults) -> object:
+        if type(value) is not list:
+            return faults.add(path, "must be a list")
+        return [read_item(item, f"{path}[{index}]", faults) for index, item in enumerate(value)]
+
+    return read
+
+
+def _mapping(entry: Descriptor) -> Reader:
+    read_key = values.map_key(entry.fields_by_name["key"])
+    read_value = _single(entry.fields_by_name["value"])
+
+    def read(value: object, path: str, faults: Faults) -> object:
+        if type(value) is not dict:
+            return faults.add(path, "must be an object")
+        found: dict[object, object] = {}
+        for key, item in value.items():
+            item_path = f"{path}[{shown(key)}]"
+            found[read_key(key, item_path, faults)] = read_value(item, item_path, faults)
+        return found
+
+    return read
+
+
+def _is_any_json(field: FieldDescriptor) -> bool:
+    kind = field.message_type
+    return kind is not None and not field.is_repeated and kind.full_name == "google.protobuf.Value"

@@ -1,0 +1,120 @@
+"""What callers read when the edge itself refuses: our JSON error over HTTP, a plain message over gRPC."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.envoy.typed_config import Config, extension
+from services.common.errors import Reason
+
+RETRY_AFTER_SECONDS = 1
+_CEL = "envoy.access_loggers.extension_filters.cel"
+_FIRST_ERROR_STATUS = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One refusal."""
+
+    status: int
+    """The status that Envoy chose; 0 stands for every error that no other row fits."""
+    reason: Reason
+    message: str
+    """What went wrong and what to do next; empty: the reason's own words."""
+    detail: str = ""
+    """Part of Envoy's own code for the cause, where the status alone does not tell."""
+
+    @property
+    def text(self) -> str:
+        """The message that the caller reads."""
+        return self.message or self.reason.row.meaning
+
+
+REPLIES: tuple[Reply, ...] = (
+    Reply(400, Reason.VALIDATION_ERROR, "The request is not well-formed HTTP: check its path and header names."),
+    Reply(
+        401,
+        Reason.UNAUTHENTICATED,
+        "The request carries no token; send it as `authorization: Bearer <token>`.",
+        detail="Jwt_is_missing",
+    ),
+    Reply(401, Reason.UNAUTHENTICATED, "The token has expired; get a new one.", detail="Jwt_is_expired"),
+    Reply(
+        401,
+        Reason.UNAUTHENTICATED,
+        "The API key is not known here; check the x-api-key header.",
+        detail="api_key",
+    ),
+    Reply(
+        401,
+        Reason.UNAUTHENTICATED,
+        "The token is not valid here: it needs a known signing key, the expected issuer, sub and exp.",
+    ),
+    Reply(
+        403,
+        Reason.PERMISSION_DENIED,
+        "The token was issued for another audience; get one for this service.",
+        detail="Audiences_in_Jwt",
+    ),
+    Reply(403, Reason.PERMISSION_DENIED, ""),
+    Reply(404, Reason.NOT_FOUND, "There is nothing at this path; GET /openapi.json lists what there is."),
+    Reply(408, Reason.DEADLINE_EXCEEDED, "The request did not arrive in time; send it again."),
+    Reply(413, Reason.PAYLOAD_TOO_LARGE, ""),
+    Reply(429, Reason.RATE_LIMITED, ""),
+    Reply(431, Reason.VALIDATION_ERROR, "The request headers are too large; send fewer or shorter ones."),
+    Reply(502, Reason.UNAVAILABLE, ""),
+    Reply(503, Reason.UNAVAILABLE, ""),
+    Reply(504, Reason.DEADLINE_EXCEEDED, "No answer came in time; retry, or ask for less."),
+    Reply(0, Reason.INTERNAL, ""),
+)
+"""Every refusal, first match first."""
+
+
+def local_replies() -> Config:
+    """Returns how Envoy words its own answers."""
+    return {"mappers": [mapper for reply in REPLIES for mapper in (_rpc_mapper(reply), _http_mapper(reply))]}
+
+
+def _rpc_mapper(reply: Reply) -> Config:
+    # Envoy makes grpc-status from its own status code, so that one stays.
+    return {
+        "filter": {"and_filter": {"filters": [_is_rpc(), *_conditions(reply)]}},
+        "body_format_override": {"text_format_source": {"inline_string": reply.text}},
+    }
+
+
+def _http_mapper(reply: Reply) -> Config:
+    error = {
+        "code": reply.reason.name,
+        "message": reply.text,
+        "details": [],
+        "requestId": "%REQ(X-REQUEST-ID):128%",
+    }
+    conditions = _conditions(reply)
+    mapper: Config = {
+        "filter": conditions[0] if len(conditions) == 1 else {"and_filter": {"filters": conditions}},
+        "status_code": reply.reason.row.http_status,
+        "body_format_override": {"json_format": {"success": False, "error": error}},
+    }
+    if reply.reason.row.retryable:
+        header = {"key": "retry-after", "value": str(RETRY_AFTER_SECONDS)}
+        mapper["headers_to_add"] = [{"header": header, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}]
+    return mapper
+
+
+def _conditions(reply: Reply) -> list[Config]:
+    operator, status = ("EQ", reply.status) if reply.status else ("GE", _FIRST_ERROR_STATUS)
+    value = {"default_value": status, "runtime_key": "edge.reply_status"}
+    conditions: list[Config] = [{"status_code_filter": {"comparison": {"op": operator, "value": value}}}]
+    if reply.detail:
+        conditions.append({"extension_filter": _detail_contains(reply.detail)})
+    return conditions
+
+
+def _detail_contains(part: str) -> Config:
+    expression = f"response.code_details.contains('{part}')"
+    return extension(_CEL, "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter", expression=expression)
+
+
+def _is_rpc() -> Config:
+    return {"header_filter": {"header": {"name": "content-type", "string_match": {"prefix": "application/grpc"}}}}

@@ -1,0 +1,101 @@
+"""What the speech routes share: the headers that describe audio, and timing as JSON."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+from urllib.parse import quote
+
+from media.common.v1 import alignment_pb2, cache_pb2
+from media.tts.v1 import tts_pb2
+
+from services.common.timing.alignment import Alignment
+from services.common.timing.words import TimedSpan, sentences, words
+
+T = TypeVar("T")
+
+# Some 5 ms of work; more of it would be felt in the streams that run beside.
+_LONGEST_ON_LOOP = 2_000
+
+
+def audio_headers(header: tts_pb2.SpeechHeader) -> dict[str, str]:
+    """Returns the HTTP headers that say what the audio is, its media type included."""
+    cache_status = cache_pb2.CacheStatus.Name(header.cache_status).removeprefix("CACHE_STATUS_")
+    headers = {
+        "Content-Type": header.content_type,
+        "Cache-Control": "no-store",
+        "X-Media-Provider": header.provider,
+        "X-Media-Voice-Id": header.voice_id,
+        "X-Media-Voice-Name": quote(header.voice_name, safe=" "),
+        "X-Media-Sample-Rate-Hz": str(header.sample_rate_hz),
+        "X-Media-Cache": cache_status.lower(),
+    }
+    if header.stored_audio_id:
+        headers["X-Media-Id"] = header.stored_audio_id
+    if header.ignored_fields:
+        headers["X-Media-Ignored-Fields"] = ", ".join(header.ignored_fields)
+    return headers
+
+
+def whole_audio_headers(reply: tts_pb2.SynthesizeResponse) -> dict[str, str]:
+    """Returns the headers of `audio_headers` and the length of the audio."""
+    headers = {
+        **audio_headers(reply.header),
+        "X-Media-Duration-Seconds": f"{reply.done.duration_seconds:.3f}",
+    }
+    if reply.done.HasField("stored_audio"):
+        headers["X-Media-Key"] = reply.done.stored_audio.key
+        headers["X-Media-Url"] = reply.done.stored_audio.url
+    return headers
+
+
+class HeardTiming:
+    """Collects the timing of successive pieces of speech, all on one clock.
+
+    It copies what it is given: a part of a message would keep the audio of the whole message in memory.
+    """
+
+    def __init__(self) -> None:
+        self._characters: list[str] = []
+        self._starts_seconds: list[float] = []
+        self._ends_seconds: list[float] = []
+
+    def add(self, message: alignment_pb2.Alignment) -> None:
+        """Takes the next piece; an empty one changes nothing."""
+        self._characters += message.characters
+        self._starts_seconds += message.character_start_times_seconds
+        self._ends_seconds += message.character_end_times_seconds
+
+    def alignment(self) -> Alignment:
+        """Returns all pieces as one.
+
+        Raises:
+            ValueError: The lists of a piece differed in length.
+        """
+        return Alignment(tuple(self._characters), tuple(self._starts_seconds), tuple(self._ends_seconds))
+
+
+async def derived(work: Callable[[Alignment], T], alignment: Alignment) -> T:
+    """Returns `work(alignment)`, worked out beside the loop where it takes long."""
+    if len(alignment) <= _LONGEST_ON_LOOP:
+        return work(alignment)
+    return await asyncio.to_thread(work, alignment)
+
+
+def highlights(alignment: Alignment) -> dict[str, object]:
+    """Returns the words and the sentences of `alignment` with their times, as JSON."""
+    return {
+        "words": [_timed(span) for span in words(alignment)],
+        "sentences": [_timed(span) for span in sentences(alignment)],
+    }
+
+
+def _timed(span: TimedSpan) -> dict[str, object]:
+    return {
+        "text": span.text,
+        "startSeconds": span.start_seconds,
+        "endSeconds": span.end_seconds,
+        "textOffset": span.text_offset,
+        "textLength": span.text_length,
+    }

@@ -1,0 +1,187 @@
+"""The synchronous routes of films: jobs underneath, whose ends are waited for. Their JSON is in snake_case."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from aiohttp import web
+from media.jobs.v1 import jobs_pb2, jobs_pb2_grpc
+
+from gateway.errors import SPELLING, Spelling
+from gateway.request_parsing import header_text, json_body, principal_of
+from gateway.routes.jobs import FINAL
+from services.common.errors import MediaError, Reason, invalid
+from services.common.rpc.channel import call_metadata, open_stream
+
+IDEMPOTENCY_KEY = "Idempotency-Key"
+RETURN_SECONDS = 1.0
+"""How long to wait before a service of jobs that went away is asked again."""
+_RETURNS = 10
+_GOES_ON = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+"""How a watch ends that tells nothing of the job."""
+_RESPOND_ASYNC = "respond-async"
+_MAX_SECONDS = 60
+_FILM_FIELDS: Mapping[str, type] = {
+    "image_url": str,
+    "prompt": str,
+    "seconds": int,
+    "resolution": str,
+    "model": str,
+}
+_SPEECH_FIELDS: Mapping[str, type] = {"text": str, "voice_id": str}
+_WORDS: Mapping[type, str] = {str: "a text", int: "a whole number"}
+_OTHER_NAMES: Mapping[str, str] = {"voice": "voice_id", "request_id": IDEMPOTENCY_KEY}
+"""What these routes call fields of the contract, where it is not the same."""
+
+Urls = Callable[[jobs_pb2.JobResult], Mapping[str, str]]
+"""Tells the addresses of what a job made."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """The body of a request."""
+
+    fields: Mapping[str, Any]
+
+    def film(self) -> jobs_pb2.FilmSpec:
+        return jobs_pb2.FilmSpec(
+            image_url=self.fields["image_url"],
+            prompt=self.fields["prompt"],
+            seconds=self.fields.get("seconds") or 0,
+            resolution=self.fields.get("resolution") or "",
+            model=self.fields.get("model") or "",
+        )
+
+
+class PromptRoutes:
+    """Answers /jobs_prompt_only and /jobs_prompt_tts through the service of jobs.
+
+    Args:
+        channel: Where that service is.
+        call_seconds: Deadline of single calls.
+        return_seconds: How long to wait before a service that went away is asked again.
+    """
+
+    def __init__(self, channel: grpc.aio.Channel, call_seconds: float, return_seconds: float = RETURN_SECONDS) -> None:
+        self._stub: jobs_pb2_grpc.JobServiceAsyncStub = jobs_pb2_grpc.JobServiceStub(channel)
+        self._call_seconds = call_seconds
+        self._return_seconds = return_seconds
+
+    def routes(self) -> Sequence[web.RouteDef]:
+        """Returns the routes."""
+        return [
+            web.post("/jobs_prompt_only", self.prompt_only),
+            web.post("/jobs_prompt_tts", self.prompt_tts),
+        ]
+
+    async def prompt_only(self, request: web.Request) -> web.Response:
+        """Makes a film of a picture and waits for it."""
+        body = await _body(request, _FILM_FIELDS, ("image_url", "prompt"))
+        wish = jobs_pb2.CreateJobRequest(animate=jobs_pb2.AnimateSpec(film=body.film()))
+        return await self._answer(request, wish, lambda result: {"video_url": result.video.url})
+
+    async def prompt_tts(self, request: web.Request) -> web.Response:
+        """Makes a film of a picture that speaks, and waits for it."""
+        body = await _body(request, {**_FILM_FIELDS, **_SPEECH_FIELDS}, ("image_url", "prompt", "text", "voice_id"))
+        narration = jobs_pb2.NarrationSpec(text=body.fields["text"], voice=body.fields["voice_id"])
+        spec = jobs_pb2.TalkingVideoSpec(film=body.film(), narration=narration)
+        return await self._answer(
+            request,
+            jobs_pb2.CreateJobRequest(talking_video=spec),
+            lambda result: {
+                "audio_url": result.audio.url,
+                "video_url": result.video.url,
+                "final_url": result.final.url,
+            },
+        )
+
+    async def _answer(self, request: web.Request, wish: jobs_pb2.CreateJobRequest, urls: Urls) -> web.Response:
+        """Has a job done and waits for its end, unless the caller wants no waiting. Who gives up does not stop it."""
+        request[SPELLING] = _AS_THE_ROUTE_HAS_IT
+        wish.request_id = _name_of(request)
+        principal = principal_of(request)
+        created = await self._stub.CreateJob(wish, metadata=call_metadata(principal), timeout=self._call_seconds)
+        location = f"/api/jobs/{created.job.id}"
+        if _wants_no_waiting(request):
+            return web.json_response(
+                {"success": True, "job_id": created.job.id, "status_url": location},
+                status=202,
+                headers={"Location": location, "Preference-Applied": _RESPOND_ASYNC},
+            )
+        job = await self._ended(created.job, principal)
+        if job.status != jobs_pb2.JOB_STATUS_SUCCEEDED:
+            raise _end_of(job)
+        return web.json_response(
+            {"success": True, **urls(job.result), "job_id": job.id}, headers={"Content-Location": location}
+        )
+
+    async def _ended(self, job: jobs_pb2.Job, principal: str) -> jobs_pb2.Job:
+        """Returns the job as it ended, or as it was last seen of a service that went away and stays away."""
+        for attempt in range(_RETURNS):
+            if attempt:
+                await asyncio.sleep(self._return_seconds)
+            call = self._stub.WatchJob(jobs_pb2.WatchJobRequest(id=job.id), metadata=call_metadata(principal))
+            try:
+                async with open_stream(call):
+                    async for event in call:
+                        job = event.job
+            except grpc.aio.AioRpcError as error:
+                if error.code() not in _GOES_ON:
+                    raise
+            if job.status in FINAL:
+                break
+        return job
+
+
+def _end_of(job: jobs_pb2.Job) -> MediaError:
+    if job.status == jobs_pb2.JOB_STATUS_CANCELLED:
+        return MediaError(Reason.CANCELLED, f"The job {job.id} was cancelled.")
+    if job.status != jobs_pb2.JOB_STATUS_FAILED:
+        return MediaError(Reason.UNAVAILABLE, f"The job {job.id} goes on; GET /api/jobs/{job.id} tells how it ends.")
+    reason = Reason.__members__.get(job.error.reason, Reason.GENERATION_FAILED)
+    return MediaError(reason, f"{job.error.message} (job {job.id})")
+
+
+def _name_of(request: web.Request) -> str:
+    """Returns the caller's own name for the job. The draft of the header writes it in quotes, which many leave out."""
+    name = header_text(request, IDEMPOTENCY_KEY)
+    is_quoted = len(name) > 1 and name[0] == name[-1] == '"'
+    return name[1:-1] if is_quoted else name
+
+
+def _wants_no_waiting(request: web.Request) -> bool:
+    wishes = ",".join(request.headers.getall("Prefer", ())).lower().split(",")
+    return any(wish.partition(";")[0].strip() == _RESPOND_ASYNC for wish in wishes)
+
+
+async def _body(request: web.Request, known: Mapping[str, type], required: Sequence[str]) -> _Body:
+    request[SPELLING] = _AS_IT_IS
+    body = await json_body(request)
+    if not isinstance(body, dict):
+        raise MediaError(Reason.VALIDATION_ERROR, "The body must be a JSON object.")
+    for name, value in body.items():
+        if name not in known:
+            raise invalid(name, f"is not a field of this route, which takes {', '.join(known)}")
+        if value is not None and (not isinstance(value, known[name]) or isinstance(value, bool)):
+            raise invalid(name, f"must be {_WORDS[known[name]]}")
+    for name in required:
+        if not body.get(name):
+            raise invalid(name, "must be given")
+    seconds = body.get("seconds")
+    if seconds is not None and not 1 <= seconds <= _MAX_SECONDS:
+        raise invalid("seconds", f"must be 1 to {_MAX_SECONDS}")
+    return _Body(body)
+
+
+def _own_field(path: str) -> str:
+    """Returns what these routes call a field of the contract, such as voice_id for talking_video.narration.voice."""
+    name = path.rpartition(".")[2]
+    return _OTHER_NAMES.get(name, name)
+
+
+_AS_IT_IS = Spelling(lambda field: field)
+_AS_THE_ROUTE_HAS_IT = Spelling(_own_field)

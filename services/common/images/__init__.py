@@ -1,0 +1,9 @@
+"""Pictures of strangers: looked into, decoded within bounds, brought upright. Everything here runs in a worker."""
+
+from __future__ import annotations
+
+from services.common.images.inspect import MAX_ASPECT, Inspected, inspect, opened
+from services.common.images.orientation import upright
+from services.common.images.size import MAX_PIXELS, Size
+
+__all__ = ["MAX_ASPECT", "MAX_PIXELS", "Inspected", "Size", "inspect", "opened", "upright"]

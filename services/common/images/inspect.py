@@ -1,0 +1,84 @@
+"""Looks into a file before anything is decoded: what it is by its first bytes, and how large it would become."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+
+from PIL import Image
+
+from services.common.errors import MediaError, Reason
+from services.common.images.size import MAX_PIXELS, Size
+
+FORMATS = ("PNG", "JPEG", "WEBP", "AVIF")
+"""What is opened; everything else is refused, whatever its name says."""
+MAX_ASPECT = 100
+"""A picture may be so many times as long as it is wide: beyond that no fit makes sense."""
+
+_END_OF_PNG = b"IEND\xaeB`\x82"
+
+# Checked by hand against MAX_PIXELS before anything is decoded, with an error that says so.
+Image.MAX_IMAGE_PIXELS = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """What a picture's header says, and its pixels confirm."""
+
+    content_type: str
+    """image/png, image/jpeg, image/webp or image/avif."""
+    size: Size
+    """Size as stored, before any rotation that the file asks for."""
+
+
+def inspect(data: bytes) -> Inspected:
+    """Returns what `data` is, once all of it was decoded.
+
+    Raises:
+        MediaError: MEDIA_INVALID, it is no whole picture of a known kind, or too large.
+    """
+    with opened(data) as image:
+        return Inspected(f"image/{str(image.format).lower()}", Size(*image.size))
+
+
+@contextmanager
+def opened(data: bytes) -> Iterator[Image.Image]:
+    """Yields the first frame of the picture in `data`, decoded.
+
+    Raises:
+        MediaError: MEDIA_INVALID, it is no whole picture of a known kind, or too large.
+    """
+    with _decoded(data) as image:
+        yield image
+
+
+def _decoded(data: bytes) -> Image.Image:
+    with warnings.catch_warnings():
+        # Broken metadata is no matter: none of it is kept.
+        warnings.simplefilter("ignore")
+        try:
+            image = Image.open(BytesIO(data), formats=FORMATS)
+            _check_size(Size(*image.size))
+            image.load()
+        except MediaError:
+            raise
+        # Decoders raise whatever they like about a file that is not what it says.
+        except Exception:  # noqa: BLE001 - see above
+            raise _refused("must be a whole PNG, JPEG, WebP or AVIF file") from None
+    if image.format == "PNG" and _END_OF_PNG not in data:
+        raise _refused("was cut: its end is missing")
+    return image
+
+
+def _check_size(size: Size) -> None:
+    if size.pixels > MAX_PIXELS:
+        raise _refused(f"must have at most {MAX_PIXELS:,} pixels, has {size.width} x {size.height}")
+    if max(size.width, size.height) > MAX_ASPECT * min(size.width, size.height):
+        raise _refused(f"must be at most {MAX_ASPECT} times as long as it is wide, has {size.width} x {size.height}")
+
+
+def _refused(what: str) -> MediaError:
+    return MediaError(Reason.MEDIA_INVALID, f"The picture {what}.")

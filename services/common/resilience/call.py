@@ -1,0 +1,64 @@
+"""Asks a provider for one whole answer: in turn, and again where that is safe."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from services.common.errors import MediaError
+from services.common.resilience.concurrency_limiter import Gate
+from services.common.resilience.error_metadata import CONCURRENCY, LIMIT_KEY
+from services.common.resilience.retry import Patience, Retries
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Answered(Generic[T]):
+    """What a provider answered."""
+
+    answer: T
+    """The answer."""
+    queued_seconds: float
+    """Time spent waiting for turns, over all attempts."""
+
+
+async def called(
+    ask: Callable[[], Awaitable[T]], provider: str, gate: Gate, retries: Retries, patience: Patience
+) -> Answered[T]:
+    """Returns what `ask` returns, holding a turn for as long as it works.
+
+    Args:
+        ask: Asks the provider once; raises MediaError if that failed.
+        provider: Its name, for the log.
+        gate: Hands out the provider's turns.
+        retries: Whether and after how long it is asked again.
+        patience: How long the caller waits for turns and between attempts; the provider's own work is not counted.
+
+    Raises:
+        MediaError: The last call failed, or no turn was to be had.
+    """
+    queued_seconds = 0.0
+
+    async def attempt() -> T:
+        nonlocal queued_seconds
+        async with gate.turn(patience.left_seconds) as turn:
+            queued_seconds += turn.waited_seconds
+            with teaching(gate):
+                return await ask()
+
+    answer = await retries.run(attempt, provider, patience)
+    return Answered(answer, queued_seconds)
+
+
+@contextmanager
+def teaching(gate: Gate) -> Iterator[None]:
+    """Tells the gate if the provider refuses because of how many calls are under way."""
+    try:
+        yield
+    except MediaError as error:
+        if error.metadata.get(LIMIT_KEY) == CONCURRENCY:
+            gate.refused()
+        raise

@@ -1,0 +1,261 @@
+"""What surrounds every RPC of every service: request id, limits, validation, deadline, errors and the log line."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import re
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, NoReturn, Protocol, TypeVar, cast
+
+import grpc
+from google.protobuf.message import Message
+
+from services.common.cancellation import is_cancelled
+from services.common.errors import MediaError, Reason
+from services.common.log import bound_request_id, logger, where
+from services.common.rpc.lenient_parsing import Malformed, tolerant
+from services.common.rpc.status import from_rpc_error, to_status
+from services.common.rpc.validation import validate
+
+log = logger(__name__)
+
+Handler = Any  # grpc.RpcMethodHandler: its attributes are not part of any published type.
+Context = grpc.aio.ServicerContext[Any, Any]
+T = TypeVar("T")
+
+# Health must answer while everything else is refused, and reflection is for people looking into just that.
+EXEMPT = ("/grpc.health.v1.Health/", "/grpc.reflection.")
+REQUEST_ID = "x-request-id"
+_OWN_DEADLINE_SLACK_SECONDS = 1.0
+_PAUSE_SECONDS = 0.25
+_LONGEST_HEARING_SECONDS = 10.0
+_REQUEST_ID_SHAPE = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class Continuation(Protocol):
+    """The next interceptor, or the handler itself."""
+
+    def __call__(self, details: grpc.HandlerCallDetails) -> Awaitable[Handler]:
+        """Returns the handler of the method, or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a service takes on."""
+
+    concurrent_rpcs: int = 1000
+    """Calls served at once; further ones are refused as OVERLOADED."""
+    deadline_seconds: float = 600
+    """Longest that any call may take, whatever its own deadline says."""
+
+
+class Guard(grpc.aio.ServerInterceptor):
+    """Wraps all four kinds of RPC in the same surroundings.
+
+    Streams are sent with `context.write` from one frame of ours, whatever style the handler has. So a caller who leaves
+    is always seen as CancelledError in this frame, generators are closed at once, and a deadline that passes while a
+    slow reader blocks a write still ends in a status.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._running = 0
+        self._calls: set[asyncio.Task[Any]] = set()
+        self._wrapped: dict[str, Handler] = {}
+
+    @property
+    def running(self) -> int:
+        """How many calls are being served."""
+        return self._running
+
+    async def settled(self, within_seconds: float) -> None:
+        """Returns when every call has cleaned up and is logged, or when the time is over.
+
+        A server that has stopped has ended its calls, not their handlers: those go on to their last line.
+        """
+        if self._calls:
+            await asyncio.wait(self._calls, timeout=within_seconds)
+
+    async def intercept_service(
+        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
+    ) -> Handler:
+        """Returns the guarded handler of the method."""
+        method = handler_call_details.method
+        handler = await continuation(handler_call_details)
+        if handler is None or method.startswith(EXEMPT):
+            return handler
+        if method not in self._wrapped:
+            self._wrapped[method] = self._wrap(method, handler)
+        return self._wrapped[method]
+
+    def _wrap(self, method: str, handler: Handler) -> Handler:
+        serialization = {
+            "request_deserializer": tolerant(handler.request_deserializer),
+            "response_serializer": handler.response_serializer,
+        }
+        match handler.request_streaming, handler.response_streaming:
+            case False, False:
+                return grpc.unary_unary_rpc_method_handler(self._unary(method, handler.unary_unary), **serialization)
+            case False, True:
+                return grpc.unary_stream_rpc_method_handler(
+                    self._server_stream(method, handler.unary_stream), **serialization
+                )
+            case True, False:
+                return grpc.stream_unary_rpc_method_handler(
+                    self._client_stream(method, handler.stream_unary), **serialization
+                )
+            case _:
+                return grpc.stream_stream_rpc_method_handler(
+                    self._bidirectional(method, handler.stream_stream), **serialization
+                )
+
+    def _unary(self, method: str, behaviour: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
+        async def call(request: Message | Malformed, context: Context) -> T:
+            async with self._call(method, context):
+                return await behaviour(_checked(request), context)
+
+        return call
+
+    def _server_stream(self, method: str, behaviour: Callable[..., Any]) -> Callable[..., Awaitable[None]]:
+        async def call(request: Message | Malformed, context: Context) -> None:
+            async with self._call(method, context):
+                await _send(behaviour, _checked(request), context)
+
+        return call
+
+    def _client_stream(self, method: str, behaviour: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
+        async def call(requests: AsyncIterator[Message | Malformed], context: Context) -> T:
+            async with self._call(method, context):
+                try:
+                    return await behaviour(_each_checked(requests), context)
+                except Exception:
+                    await _heard_out(requests)
+                    raise
+
+        return call
+
+    def _bidirectional(self, method: str, behaviour: Callable[..., Any]) -> Callable[..., Awaitable[None]]:
+        async def call(requests: AsyncIterator[Message | Malformed], context: Context) -> None:
+            async with self._call(method, context):
+                await _send(behaviour, _each_checked(requests), context)
+
+        return call
+
+    @asynccontextmanager
+    async def _call(self, method: str, context: Context) -> AsyncIterator[None]:
+        started = time.monotonic()
+        self._keep(asyncio.current_task())
+        outcome = "OK"
+        request_id = _request_id_of(context)
+        with bound_request_id(request_id):
+            try:
+                self._refuse_if_full()
+                self._running += 1
+                try:
+                    async with asyncio.timeout(self._seconds_left(context)):
+                        yield
+                finally:
+                    self._running -= 1
+            except asyncio.CancelledError:
+                if _caller_left():
+                    outcome = Reason.CANCELLED.name
+                    raise
+                # A cancellation that leaked from inside would leave the caller waiting for a status that never comes.
+                outcome = Reason.INTERNAL.name
+                log.error("a cancellation leaked from a handler", method=method)
+                await _abort(context, MediaError(Reason.INTERNAL), request_id)
+            except grpc.aio.AbortError:
+                outcome = "ABORTED_BY_HANDLER"
+                raise
+            except Exception as error:  # noqa: BLE001 - the last line of defence: every failure needs a status
+                failure = _failure(error, method)
+                outcome = failure.reason.name
+                await _abort(context, failure, request_id)
+            finally:
+                level = log.debug if outcome == "OK" else log.info
+                level("rpc", method=method, outcome=outcome, seconds=round(time.monotonic() - started, 4))
+
+    def _keep(self, call: asyncio.Task[Any] | None) -> None:
+        if call is not None:
+            self._calls.add(call)
+            call.add_done_callback(self._calls.discard)
+
+    def _refuse_if_full(self) -> None:
+        if self._running >= self._limits.concurrent_rpcs:
+            raise MediaError(Reason.OVERLOADED, retry_after_seconds=1)
+
+    def _seconds_left(self, context: Context) -> float:
+        remaining = cast("float | None", context.time_remaining())  # the stubs forget that there may be no deadline
+        limit = self._limits.deadline_seconds
+        # The library itself ends a call at its caller's deadline; a status of ours would come too late to be sent.
+        return limit if remaining is None else min(limit, remaining + _OWN_DEADLINE_SLACK_SECONDS)
+
+
+async def _send(behaviour: Callable[..., Any], request: object, context: Context) -> None:
+    """Runs a streaming handler of either style and sends what it yields."""
+    if not inspect.isasyncgenfunction(behaviour):
+        await behaviour(request, context)
+        return
+    async with aclosing(behaviour(request, context)) as messages:
+        async for message in messages:
+            await context.write(message)
+
+
+async def _heard_out(requests: AsyncIterator[Message | Malformed]) -> None:
+    """Takes what a caller is still sending, until he pauses.
+
+    The library takes a call that ends while it writes for a broken one: its caller would see INTERNAL in place of the
+    reason.
+    """
+    with suppress(TimeoutError, StopAsyncIteration):
+        async with asyncio.timeout(_LONGEST_HEARING_SECONDS):
+            while True:
+                async with asyncio.timeout(_PAUSE_SECONDS):
+                    await anext(aiter(requests))
+
+
+def _checked(request: Message | Malformed) -> Message:
+    if isinstance(request, Malformed):
+        raise request.error()
+    validate(request)
+    return request
+
+
+async def _each_checked(requests: AsyncIterator[Message | Malformed]) -> AsyncIterator[Message]:
+    async for request in requests:
+        yield _checked(request)
+
+
+def _caller_left() -> bool:
+    """Tells the end of the call from a CancelledError that something inside let slip."""
+    return is_cancelled()
+
+
+def _failure(error: Exception, method: str) -> MediaError:
+    match error:
+        case MediaError():
+            return error
+        case grpc.aio.AioRpcError():
+            return from_rpc_error(error)
+        case TimeoutError():
+            return MediaError(Reason.DEADLINE_EXCEEDED)
+        case _:
+            log.error("a handler failed", method=method, error_type=type(error).__name__, frames=where(error))
+            return MediaError(Reason.INTERNAL)
+
+
+async def _abort(context: Context, error: MediaError, request_id: str) -> NoReturn:
+    await context.abort_with_status(to_status(error, request_id))
+    raise AssertionError("abort_with_status returns by raising")
+
+
+def _request_id_of(context: Context) -> str:
+    for key, value in context.invocation_metadata() or ():
+        if key == REQUEST_ID and isinstance(value, str) and _REQUEST_ID_SHAPE.fullmatch(value):
+            return value
+    return secrets.token_hex(16)

@@ -1,0 +1,149 @@
+"""Runs a gRPC server from its first port to its last call: health, reflection, drain on SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1._async import HealthServicer
+from grpc_reflection.v1alpha import reflection
+
+from services.common.log import logger
+from services.common.rpc.interceptor import Guard, Limits
+from services.common.settings import ConfigurationError
+
+log = logger(__name__)
+
+_SETTLE_SECONDS = 5.0
+
+Register = Callable[[grpc.aio.Server], Sequence[str]]
+"""Adds servicers to a server and returns the full names of their services."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """Where and how a server listens."""
+
+    host: str
+    """Address to listen on."""
+    port: int
+    """Port to listen on; 0 takes a free one."""
+    port_variable: str
+    """Variable that sets the port, for the error that names it."""
+    limits: Limits = Limits()
+    """How much the server takes on."""
+    reflection: bool = False
+    """Whether the server describes its own services."""
+    notice_seconds: float = 1.0
+    """How long the server says NOT_SERVING before it refuses calls; longer than a health-check interval of Envoy."""
+    grace_seconds: float = 20.0
+    """How long calls in flight may go on once new ones are refused."""
+    max_message_bytes: int = 64 * 1024 * 1024
+    """Largest message in either direction."""
+
+
+class RunningServer:
+    """A server that accepts calls, until it is drained."""
+
+    def __init__(
+        self, server: grpc.aio.Server, health: HealthServicer, port: int, guard: Guard, options: ServerOptions
+    ):
+        self._server = server
+        self._health = health
+        self._options = options
+        self.port = port
+        self.guard = guard
+
+    async def drain(self) -> None:
+        """Says NOT_SERVING, waits until balancers have seen it, lets calls in flight finish, then stops."""
+        log.info("draining", calls_in_flight=self.guard.running)
+        await self._health.enter_graceful_shutdown()
+        await asyncio.sleep(self._options.notice_seconds)
+        await self._server.stop(self._options.grace_seconds)
+        log.info("stopped")
+
+
+@asynccontextmanager
+async def running_server(
+    register: Register, options: ServerOptions, health: HealthServicer | None = None
+) -> AsyncIterator[RunningServer]:
+    """Serves what `register` adds until the context is left; leaving it stops without a drain.
+
+    Args:
+        register: Adds the servicers.
+        options: Where and how to listen.
+        health: What answers health checks; by default one that knows the registered services.
+
+    Raises:
+        ConfigurationError: The port is taken.
+    """
+    guard = Guard(options.limits)
+    server = grpc.aio.server(interceptors=[guard], options=_channel_options(options))
+    health = health or HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    names = list(register(server))
+    if options.reflection:
+        reflected = (*names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(reflected, server)
+    port = _bind(server, options)
+    await server.start()
+    try:
+        for name in (*names, ""):
+            await health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        log.info("serving", host=options.host, port=port, services=names)
+        yield RunningServer(server, health, port, guard, options)
+    finally:
+        await server.stop(0)
+        await guard.settled(_SETTLE_SECONDS)
+
+
+async def serve(register: Register, options: ServerOptions) -> None:
+    """Serves what `register` adds until SIGTERM or SIGINT, then drains.
+
+    Raises:
+        ConfigurationError: The port is taken.
+    """
+    async with running_server(register, options) as running:
+        await stop_signal()
+        await running.drain()
+
+
+async def stop_signal() -> None:
+    """Returns when the process is asked to stop; a second request ends it at once."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    watched = (signal.SIGTERM, signal.SIGINT)
+    for number in watched:
+        loop.add_signal_handler(number, stop.set)
+    try:
+        await stop.wait()
+    finally:
+        for number in watched:
+            loop.remove_signal_handler(number)
+
+
+def _bind(server: grpc.aio.Server, options: ServerOptions) -> int:
+    address = f"{options.host}:{options.port}"
+    try:
+        return server.add_insecure_port(address)
+    except RuntimeError:
+        raise ConfigurationError(
+            f"{options.port_variable}: can not listen on {address}: the port is taken or not permitted. "
+            f"Stop what uses it, or set {options.port_variable} to a free port."
+        ) from None
+
+
+def _channel_options(options: ServerOptions) -> list[tuple[str, int]]:
+    return [
+        # Without this two servers share one port in silence.
+        ("grpc.so_reuseport", 0),
+        ("grpc.max_receive_message_length", options.max_message_bytes),
+        ("grpc.max_send_message_length", options.max_message_bytes),
+        # Envoy and other long-lived clients ping idle connections; the default answers that with GOAWAY.
+        ("grpc.http2.max_ping_strikes", 0),
+    ]

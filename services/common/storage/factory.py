@@ -1,0 +1,130 @@
+"""Chooses the object store that is configured."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+
+from services.common.settings import ConfigurationError
+from services.common.storage.interface import ObjectStore
+from services.common.storage.local import LocalStore
+from services.common.storage.settings import StorageSettings, StoreName
+from services.common.storage.signed_urls import Signer, shared_secret
+from services.common.storage.supabase import SupabaseOptions, SupabaseStore
+
+_SIGNING_FILE = "signing.key"
+
+
+@asynccontextmanager
+async def open_object_store(settings: StorageSettings) -> AsyncIterator[ObjectStore]:
+    """Yields the configured store; connects to nothing before it is used.
+
+    Raises:
+        ConfigurationError: The chosen store is not configured whole; the text names the variables.
+    """
+    name = settings.store_name
+    _require(name, settings)
+    store = await asyncio.to_thread(_MAKERS[name], settings)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+def missing_of(name: StoreName, settings: StorageSettings) -> list[str]:
+    """Returns the variables that the store `name` still needs."""
+    needed: Mapping[StoreName, Mapping[str, bool]] = {
+        "local": {},
+        "s3": {"S3_BUCKET": bool(settings.s3_bucket)},
+        "spaces": {
+            "DIGITALOCEAN_SPACES_KEY": bool(settings.spaces_key.get_secret_value()),
+            "DIGITALOCEAN_SPACES_SECRET": bool(settings.spaces_secret.get_secret_value()),
+            "DIGITALOCEAN_SPACES_BUCKET": bool(settings.spaces_bucket),
+        },
+        "supabase": {
+            "SUPABASE_URL": bool(settings.supabase_url),
+            "SUPABASE_SERVICE_ROLE": bool(settings.supabase_service_role.get_secret_value()),
+            "SUPABASE_BUCKET": bool(settings.supabase_bucket),
+        },
+    }
+    return [variable for variable, there in needed[name].items() if not there]
+
+
+def _require(name: StoreName, settings: StorageSettings) -> None:
+    if missing := missing_of(name, settings):
+        raise ConfigurationError(
+            f"{', '.join(missing)}: must be set for the object store {name}, or MEDIA_STORAGE=local. "
+            "See docs/configuration.md."
+        )
+
+
+def _local(settings: StorageSettings) -> ObjectStore:
+    secret = settings.url_signing_key.get_secret_value().encode()
+    folder = settings.storage_dir
+    try:
+        signer = Signer(secret or shared_secret(folder / _SIGNING_FILE))
+    except OSError as error:
+        raise ConfigurationError(f"MEDIA_STORAGE_DIR: {folder} can not be used ({error.strerror}).") from None
+    return LocalStore(folder, settings.public_url.rstrip("/"), signer, settings.url_lifetime_seconds)
+
+
+def _s3(settings: StorageSettings) -> ObjectStore:
+    from services.common.storage.s3 import S3Options, S3Store  # noqa: PLC0415 - 6 MiB that a folder does not need
+
+    return S3Store(
+        S3Options(
+            name="s3",
+            bucket=settings.s3_bucket,
+            region=settings.s3_region,
+            endpoint=settings.s3_endpoint.rstrip("/"),
+            access_key_id=settings.s3_access_key_id.get_secret_value(),
+            secret_access_key=settings.s3_secret_access_key.get_secret_value(),
+            public_url=settings.s3_public_url.rstrip("/"),
+            virtual_hosted=settings.s3_virtual_hosted,
+            url_lifetime_seconds=settings.url_lifetime_seconds,
+            variables={"bucket": "S3_BUCKET", "credentials": "S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY"},
+        )
+    )
+
+
+def _spaces(settings: StorageSettings) -> ObjectStore:
+    from services.common.storage.s3 import S3Options, S3Store  # noqa: PLC0415 - as above
+
+    return S3Store(
+        S3Options(
+            name="spaces",
+            bucket=settings.spaces_bucket,
+            region=settings.spaces_region,
+            endpoint=f"https://{settings.spaces_region}.digitaloceanspaces.com",
+            access_key_id=settings.spaces_key.get_secret_value(),
+            secret_access_key=settings.spaces_secret.get_secret_value(),
+            public_url=settings.spaces_cdn.rstrip("/"),
+            url_lifetime_seconds=settings.url_lifetime_seconds,
+            variables={
+                "bucket": "DIGITALOCEAN_SPACES_BUCKET",
+                "credentials": "DIGITALOCEAN_SPACES_KEY and DIGITALOCEAN_SPACES_SECRET",
+            },
+        )
+    )
+
+
+def _supabase(settings: StorageSettings) -> ObjectStore:
+    return SupabaseStore(
+        SupabaseOptions(
+            url=settings.supabase_url.rstrip("/"),
+            service_role=settings.supabase_service_role.get_secret_value(),
+            bucket=settings.supabase_bucket,
+            public=settings.supabase_bucket_public,
+            public_url=settings.supabase_public_url.rstrip("/"),
+            url_lifetime_seconds=settings.url_lifetime_seconds,
+        )
+    )
+
+
+_MAKERS: Mapping[StoreName, Callable[[StorageSettings], ObjectStore]] = {
+    "local": _local,
+    "s3": _s3,
+    "spaces": _spaces,
+    "supabase": _supabase,
+}

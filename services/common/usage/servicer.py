@@ -1,0 +1,103 @@
+"""The gRPC face of the usage records: tells callers their own totals."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import date
+
+import grpc
+from media.usage.v1 import usage_pb2, usage_pb2_grpc
+
+from services.common.errors import MediaError, Reason, invalid
+from services.common.rpc.principal import principal_of
+from services.common.usage import DayTotals, Totals, UsageRecorder, UsageStoreError, total_of, utc_today
+
+USAGE_SERVICE_NAME = usage_pb2.DESCRIPTOR.services_by_name["UsageService"].full_name
+
+DEFAULT_DAYS = 30
+MOST_DAYS_BETWEEN = 366
+
+_FLUSH_SECONDS = 1.0
+_READ_SECONDS = 5.0
+_RETRY_SECONDS = 5.0
+
+Context = grpc.aio.ServicerContext[object, object]
+
+
+class UsageServicer(usage_pb2_grpc.UsageServiceServicer):
+    """Answers media.usage.v1.UsageService.
+
+    Args:
+        recorder: Where this process records usage.
+        today: The day in UTC.
+    """
+
+    def __init__(self, recorder: UsageRecorder, today: Callable[[], date] = utc_today) -> None:
+        self._recorder = recorder
+        self._today = today
+
+    async def GetUsage(  # noqa: N802 - the contract's name
+        self, request: usage_pb2.GetUsageRequest, context: Context
+    ) -> usage_pb2.GetUsageResponse:
+        """Sums what the caller used on each of the days asked for."""
+        start, end = _span(request, self._today())
+        days = await self._days(principal_of(context), start, end, request.service)
+        return usage_pb2.GetUsageResponse(days=[_day(item) for item in days], totals=_totals(total_of(days)))
+
+    async def _days(self, principal: str, start: date, end: date, service: str) -> list[DayTotals]:
+        # So that callers find the calls they have just made, unless the store takes too long for that.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_FLUSH_SECONDS):
+                await self._recorder.flush()
+        try:
+            async with asyncio.timeout(_READ_SECONDS):
+                return await self._recorder.store.days(principal, start, end, service)
+        except (UsageStoreError, TimeoutError):
+            raise MediaError(
+                Reason.UNAVAILABLE,
+                "The usage records can not be read at the moment; retry later.",
+                retry_after_seconds=_RETRY_SECONDS,
+            ) from None
+
+
+def _span(request: usage_pb2.GetUsageRequest, today: date) -> tuple[date, date]:
+    end = _parsed("end_date", request.end_date) if request.end_date else today
+    start = _parsed("start_date", request.start_date) if request.start_date else _default_start(end)
+    if start > end:
+        raise invalid("start_date", "must not be after the last day, which is today by default")
+    if (end - start).days > MOST_DAYS_BETWEEN:
+        raise invalid(
+            "end_date", f"must be at most {MOST_DAYS_BETWEEN} days after the first day; it is today by default"
+        )
+    return start, end
+
+
+def _parsed(field: str, text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise invalid(field, "must be a day of the calendar, such as 2026-01-31") from None
+
+
+def _default_start(end: date) -> date:
+    # The calendar has a first day, and a caller may ask for days near it.
+    return date.fromordinal(max(1, end.toordinal() - DEFAULT_DAYS + 1))
+
+
+def _day(item: DayTotals) -> usage_pb2.UsageDay:
+    return usage_pb2.UsageDay(date=item.day.isoformat(), totals=_totals(item.totals))
+
+
+def _totals(totals: Totals) -> usage_pb2.UsageTotals:
+    return usage_pb2.UsageTotals(
+        calls=totals.calls,
+        unfinished_calls=totals.unfinished_calls,
+        characters=totals.characters,
+        provider_cost_units=totals.provider_cost_units,
+        cache_hits=totals.cache_hits,
+        joined_calls=totals.joined_calls,
+        saved_characters=totals.saved_characters,
+        saved_cost_units=totals.saved_cost_units,
+    )

@@ -1,0 +1,118 @@
+"""Pictures as they are kept: the key of identical requests and the document of the store."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from services.common.cache import Collection, Entry
+from services.common.images import Size
+from services.image.planning import Candidate
+
+COLLECTION = Collection(name="ImageCache", data_field="imageData", url_field="imageUrl")
+
+_KEY_VERSION = 1
+"""Raised whenever the same request may look different from what older versions stored."""
+_LARGEST_INTEGER = 2**63 - 1
+_FIELDS_BYTES = 8000
+"""What the fields of a picture take in memory, roughly."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptImage:
+    """What is known of a picture that somebody paid for; the bytes are in exactly one of three places."""
+
+    data: bytes
+    """The provider's file; empty if it is elsewhere."""
+    object_key: str
+    """Key of the file in the object store; empty if it is elsewhere."""
+    url: str
+    """Where the provider keeps the file for a while; empty if it does not."""
+    content_type: str
+    """Media type of the file."""
+    size: Size
+    """Size of the picture."""
+    seed: int | None
+    """The seed that was used, 0 to 2**64 - 1; None if not told."""
+    model: str
+    """Name of the model."""
+    cost_units: int | None
+    """What the provider charged, in its own units; None if not told."""
+    parameters: dict[str, Any]
+    """What was asked for, to be read by people."""
+
+
+def cache_key(candidate: Candidate) -> str:
+    """Returns the SHA-256 of everything that decides what the provider draws."""
+    spec = candidate.spec
+    decisive = {
+        "version": _KEY_VERSION,
+        **parameters(candidate),
+        "imageSize": candidate.provider.shape_of(spec),
+        "source": spec.source.sha256 if spec.source else "",
+        # Beyond 64 bits for the JSON writer otherwise.
+        "seed": "" if spec.seed is None else str(spec.seed),
+    }
+    return hashlib.sha256(orjson.dumps(decisive, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def parameters(candidate: Candidate) -> dict[str, Any]:
+    """Returns what is asked for, under the names that requests use."""
+    spec = candidate.spec
+    return {
+        "provider": candidate.provider.name,
+        "model": candidate.model.name,
+        "mode": spec.mode.value,
+        "prompt": spec.prompt,
+        "negativePrompt": spec.negative_prompt,
+        "imageSize": f"{spec.size.width}x{spec.size.height}",
+        "numInferenceSteps": spec.steps,
+        "guidanceScale": spec.guidance_scale,
+        "enableSafetyChecker": spec.safety_checker,
+        "strength": spec.strength,
+    }
+
+
+class ImageCodec:
+    """Turns pictures into documents of the store and back."""
+
+    def encode(self, key: str, kept: KeptImage, created_at: datetime, expires_at: datetime) -> Entry:
+        """Returns the document: imageUrl, imageData, width, height, seed, model, parameters, then our own fields."""
+        # The stores' integers end at 63 bits; providers' seeds do not.
+        seed = str(kept.seed) if kept.seed is not None and kept.seed > _LARGEST_INTEGER else kept.seed
+        fields = {
+            "imageUrl": kept.url or None,
+            "width": kept.size.width,
+            "height": kept.size.height,
+            "seed": seed,
+            "model": kept.model,
+            "parameters": kept.parameters,
+            "objectKey": kept.object_key,
+            "contentType": kept.content_type,
+            "costUnits": kept.cost_units,
+        }
+        return Entry(key, fields, kept.data, created_at, expires_at)
+
+    def decode(self, entry: Entry) -> KeptImage:
+        """Returns what `encode` was given; raises if the document is not one of ours."""
+        fields = entry.fields
+        seed = fields["seed"]
+        return KeptImage(
+            data=entry.data,
+            object_key=fields["objectKey"],
+            url=fields.get("imageUrl") or "",
+            content_type=fields["contentType"],
+            size=Size(fields["width"], fields["height"]),
+            seed=None if seed is None else int(seed),
+            model=fields["model"],
+            cost_units=fields["costUnits"],
+            parameters=fields["parameters"],
+        )
+
+    def size_bytes(self, kept: KeptImage) -> int:
+        """Returns how much memory a picture takes, roughly."""
+        return len(kept.data) + _FIELDS_BYTES

@@ -1,0 +1,56 @@
+"""What can be told of the image service's configuration without asking anybody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from services.common.diagnostics import Finding, ok, problem, warning
+from services.common.storage.diagnostics import storage_findings
+from services.image.providers.gemini.request import TRAITS
+from services.image.settings import ImageSettings
+
+_SUBJECT = "pictures"
+
+
+def findings(settings: ImageSettings) -> list[Finding]:
+    """Returns who draws, where pictures are kept, and what contradicts itself."""
+    return [*_providers(settings), *_cache(settings), *storage_findings(settings)]
+
+
+def _providers(settings: ImageSettings) -> Iterator[Finding]:
+    keys = {
+        "fal": ("FAL_KEY", bool(settings.fal_key.get_secret_value())),
+        "gemini": ("GEMINI_API_KEY", bool(settings.gemini_api_key.get_secret_value())),
+    }
+    default = settings.provider_by_default
+    variable, has_key = keys.get(default, ("", True))
+    if has_key:
+        yield ok(_SUBJECT, f"{default} draws by default")
+    else:
+        yield problem(
+            _SUBJECT,
+            f"{default} draws by default and has no key",
+            f"set {variable}, or IMAGE_DEFAULT_PROVIDER=embedded",
+        )
+    for name in settings.fallback_order:
+        variable, has_key = keys.get(name, ("", True))
+        if not has_key:
+            yield warning(_SUBJECT, f"{name} stands in for others and has no key", f"set {variable}")
+        if name == default:
+            yield warning(_SUBJECT, f"{name} stands in for itself", "remove it from IMAGE_FALLBACK_PROVIDERS")
+    if keys["gemini"][1] and settings.gemini_model_id not in TRAITS:
+        known = ", ".join(TRAITS)
+        yield warning(
+            _SUBJECT,
+            f"GEMINI_IMAGE_MODEL is {settings.gemini_model_id}, of which only common shapes are known",
+            f"check the name; known are {known}",
+        )
+    if bool(settings.brand_secondary_color) and not settings.brand_primary_color:
+        yield warning(_SUBJECT, "the brand has a second colour and no first", "set BRAND_PRIMARY_COLOR")
+
+
+def _cache(settings: ImageSettings) -> Iterator[Finding]:
+    if settings.store_binary and not settings.caching_enabled:
+        yield warning(
+            _SUBJECT, "IMAGE_STORE_BINARY is set, but nothing is cached", "set IMAGE_CACHING_ENABLED=true, or unset it"
+        )

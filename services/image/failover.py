@@ -1,0 +1,83 @@
+"""Has a picture drawn: in turn, with retries, and then by whoever stands in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from services.common.errors import MediaError
+from services.common.log import logger
+from services.common.resilience.call import called
+from services.common.resilience.concurrency_limiter import Gate
+from services.common.resilience.error_metadata import FALLS_BACK
+from services.common.resilience.retry import Patience, Retries
+from services.image.planning import Candidate
+from services.image.providers.interface import DrawnImage
+
+log = logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Care:
+    """How providers are treated; one for the process."""
+
+    gates: Mapping[str, Gate]
+    """The gate of each provider, by name."""
+    retries: Retries = field(default_factory=Retries)
+    """When a provider is asked again."""
+    patience_seconds: float = 60.0
+    """Longest wait for turns and between attempts, over all providers; their own work is not counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A picture, and who drew it."""
+
+    candidate: Candidate
+    image: DrawnImage
+    queued_seconds: float
+    """Time spent waiting for turns."""
+
+
+async def drawn(candidates: Sequence[Candidate], care: Care) -> Drawn:
+    """Has the first of the candidates draw that can.
+
+    Raises:
+        MediaError: Nobody drew; the failure of the first candidate, with the others' reasons in its metadata.
+    """
+    patience = Patience(care.patience_seconds)
+    failures: list[tuple[str, MediaError]] = []
+    for candidate in candidates:
+        provider = candidate.provider
+        try:
+            answered = await called(
+                partial(provider.draw, candidate.spec),
+                provider.name,
+                care.gates[provider.name],
+                care.retries,
+                patience,
+            )
+        except MediaError as error:
+            failures.append((provider.name, error))
+            if error.reason not in FALLS_BACK:
+                break
+            log.warning("a provider could not be had", provider=provider.name, reason=error.reason.name)
+        else:
+            return Drawn(candidate, answered.answer, answered.queued_seconds)
+    raise _explained(failures)
+
+
+def _explained(failures: Sequence[tuple[str, MediaError]]) -> MediaError:
+    first = failures[0][1]
+    if len(failures) == 1:
+        return first
+    attempts = " ".join(f"{name}:{error.reason.name}" for name, error in failures)
+    explained = MediaError(
+        first.reason,
+        first.message,
+        violations=first.violations,
+        retry_after_seconds=first.retry_after_seconds,
+        metadata={**first.metadata, "attempts": attempts},
+    )
+    return explained.with_traceback(first.__traceback__)

@@ -1,0 +1,153 @@
+"""The way of a picture: from a wish through an original and its rendition to the caller's own object."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from services.common.images import Size, inspect
+from services.common.singleflight import Flights
+from services.common.worker_pool import Workers
+from services.image.cache import cache_key
+from services.image.generation import Original, Originals
+from services.image.image_store import Shelf, ShelvedPicture
+from services.image.planning import Form, Plan, Planner, form_of
+from services.image.prompt import FinalPrompt
+from services.image.providers.interface import Mode
+from services.image.rendition import Rendition, RenditionSpec, render
+from services.image.request import ImageWish, OutputWish, Quality
+from services.image.source_images import Sources
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Where the picture is that is to be transformed; one of the two."""
+
+    url: str = ""
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """What is known of a finished picture beside its bytes."""
+
+    preview: str
+    """A tiny copy as a data URI."""
+    source_size: Size
+    """Size that the provider returned, or the uploaded file had."""
+    fitted: str
+    """What was done to reach the size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A finished picture that was made."""
+
+    shelved: ShelvedPicture
+    likeness: Likeness
+    original: Original
+    prompt: FinalPrompt
+    made_at: datetime
+    """When, in UTC."""
+
+
+class Studio:
+    """Makes pictures.
+
+    Args:
+        planner: Makes wishes definite.
+        originals: Has pictures drawn.
+        sources: Reads given pictures.
+        workers: Where pictures are brought into form.
+        shelf: Where they go.
+    """
+
+    def __init__(
+        self, planner: Planner, originals: Originals, sources: Sources, workers: Workers, shelf: Shelf
+    ) -> None:
+        self._planner = planner
+        self._originals = originals
+        self._sources = sources
+        self._workers = workers
+        self._shelf = shelf
+        self.flights: Flights[Rendition] = Flights(_weight)
+
+    async def make(self, wish: ImageWish, principal: str, given: Given, drawn: Callable[[Original], None]) -> Picture:
+        """Makes a picture and stores it for the caller.
+
+        Args:
+            wish: What is wanted.
+            principal: Who calls.
+            given: The picture to transform, for Mode.TRANSFORM.
+            drawn: Is told of the original, which has its price whatever becomes of it.
+
+        Raises:
+            MediaError: Whatever is wrong with the request is said before anybody is paid.
+        """
+        # Told before anything is fetched, let alone paid.
+        form = form_of(wish.output, wish.quality)
+        await self._shelf.check(wish.output, principal, form.encoding.format)
+        transforms = wish.mode is Mode.TRANSFORM
+        source = await self._sources.source(given.url, given.key, principal) if transforms else None
+        plan = self._planner.plan(wish, source)
+        original = await self._originals.original(plan)
+        drawn(original)
+        rendition = await self._rendition(plan, original)
+        said = {"provider": original.candidate.provider.name, "model": original.candidate.model.name}
+        if original.seed is not None:
+            said["seed"] = str(original.seed)
+        shelved = await self._shelf.put(rendition, wish.output, principal, said)
+        return Picture(shelved, _likeness(rendition), original, plan.prompt, datetime.now(UTC))
+
+    async def keep(
+        self, receive: Callable[[], Awaitable[bytes]], output: OutputWish, principal: str
+    ) -> tuple[ShelvedPicture, Likeness]:
+        """Stores a picture that the caller brings along, without the metadata in it.
+
+        Args:
+            receive: Receives the file.
+            output: In which form and where it is kept.
+            principal: Who calls.
+
+        Raises:
+            MediaError: MEDIA_INVALID, the file is no picture of a known kind; what `receive` and `Shelf` raise.
+        """
+        if output.format:
+            # Told before the file is taken.
+            await self._shelf.check(output, principal, output.format)
+        data = await receive()
+        inspected = await self._workers.run(inspect, data)
+        named = inspected.content_type.removeprefix("image/")
+        if not output.format:
+            await self._shelf.check(output, principal, named)
+        # Of a PNG no effort changes a pixel.
+        grade: Quality = "medium" if named == "png" else "high"
+        form = form_of(replace(output, format=output.format or named), grade)
+        rendition = await self._workers.run(render, data, _spec(form, None, {}))
+        shelved = await self._shelf.put(rendition, output, principal, {})
+        return shelved, _likeness(rendition)
+
+    async def _rendition(self, plan: Plan, original: Original) -> Rendition:
+        notes = {"Software": f"media-suite, {original.candidate.provider.name}"}
+        if original.seed is not None:
+            notes["Seed"] = str(original.seed)
+        spec = _spec(plan.form, plan.size, notes)
+        if not plan.shared:
+            return await self._workers.run(render, original.data, spec)
+        key = hashlib.sha256(f"{cache_key(original.candidate)} {spec!r}".encode()).hexdigest()
+        rendition, _ = await self.flights.single(key, lambda: self._workers.run(render, original.data, spec))
+        return rendition
+
+
+def _spec(form: Form, size: Size | None, notes: dict[str, str]) -> RenditionSpec:
+    return RenditionSpec(size=size, fit=form.fit, encoding=form.encoding, notes=notes, variants=form.variants)
+
+
+def _likeness(rendition: Rendition) -> Likeness:
+    return Likeness(rendition.preview, rendition.source_size, rendition.fitted)
+
+
+def _weight(rendition: Rendition) -> int:
+    return len(rendition.main.data) + sum(len(copy.data) for _, copy in rendition.variants)

@@ -1,0 +1,111 @@
+"""What fal says went wrong, in our words: one table by kind, one by status."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from services.common.errors import MediaError, Reason
+from services.common.log import logger
+from services.common.resilience.error_metadata import CONCURRENCY, LIMIT_KEY, MAY_BE_CHARGED_KEY
+from services.image.providers.fal.settings import PROVIDER
+
+log = logger(__name__)
+
+_MESSAGES: Mapping[Reason, str] = {
+    Reason.API_KEY_MISSING: "fal has no key; set FAL_KEY, or choose another provider.",
+    Reason.PROVIDER_REJECTED_KEY: "fal refuses FAL_KEY; replace it or widen its rights.",
+    Reason.PROVIDER_QUOTA_EXCEEDED: "The fal account has no credit left; top it up or use another provider.",
+    Reason.PROVIDER_BUSY: "fal is at its limit of calls; retry later.",
+    Reason.PROVIDER_UNAVAILABLE: "fal is down or unreachable; retry later.",
+    Reason.PROVIDER_TIMEOUT: "fal did not deliver in time; retry.",
+    Reason.CONTENT_BLOCKED: "fal's safety rules refuse this content; change the prompt.",
+    Reason.VALIDATION_ERROR: "fal refuses a field of the request; change prompt, size or picture.",
+    Reason.GENERATION_FAILED: "fal failed to draw the picture; try again or use another provider.",
+}
+_BY_TYPE: Mapping[str, Reason] = {
+    "content_policy_violation": Reason.CONTENT_BLOCKED,
+    "request_timeout": Reason.PROVIDER_TIMEOUT,
+    "startup_timeout": Reason.PROVIDER_UNAVAILABLE,
+    "runner_scheduling_failure": Reason.PROVIDER_UNAVAILABLE,
+    "runner_connection_timeout": Reason.PROVIDER_UNAVAILABLE,
+    "runner_connection_refused": Reason.PROVIDER_UNAVAILABLE,
+    "runner_connection_error": Reason.PROVIDER_UNAVAILABLE,
+    "runner_disconnected": Reason.GENERATION_FAILED,
+    "runner_incomplete_response": Reason.GENERATION_FAILED,
+    "runner_server_error": Reason.GENERATION_FAILED,
+    "internal_error": Reason.GENERATION_FAILED,
+    "image_load_error": Reason.VALIDATION_ERROR,
+    "image_too_large": Reason.VALIDATION_ERROR,
+}
+"""By fal's own type of error, where it tells one (fal.ai error reference)."""
+_BY_STATUS: Mapping[int, Reason] = {
+    400: Reason.VALIDATION_ERROR,
+    401: Reason.PROVIDER_REJECTED_KEY,
+    402: Reason.PROVIDER_QUOTA_EXCEEDED,
+    403: Reason.PROVIDER_REJECTED_KEY,
+    404: Reason.GENERATION_FAILED,
+    408: Reason.PROVIDER_TIMEOUT,
+    413: Reason.VALIDATION_ERROR,
+    422: Reason.VALIDATION_ERROR,
+    429: Reason.PROVIDER_BUSY,
+    502: Reason.PROVIDER_UNAVAILABLE,
+    503: Reason.PROVIDER_UNAVAILABLE,
+    504: Reason.PROVIDER_TIMEOUT,
+}
+_BALANCE = "balance"
+
+
+def failure(reason: Reason, *, begun: bool = False, retry_after_seconds: float | None = None) -> MediaError:
+    """Returns the error for `reason`.
+
+    Args:
+        reason: What happened.
+        begun: Whether fal may have begun to draw, and to charge.
+        retry_after_seconds: Delay that fal asks for.
+    """
+    metadata = {"provider": PROVIDER}
+    if begun:
+        metadata[MAY_BE_CHARGED_KEY] = "true"
+    if reason is Reason.PROVIDER_BUSY:
+        metadata[LIMIT_KEY] = CONCURRENCY
+    return MediaError(reason, _MESSAGES[reason], metadata=metadata, retry_after_seconds=retry_after_seconds)
+
+
+def refusal(status: int, headers: Mapping[str, str], body: object, *, begun: bool) -> MediaError:
+    """Returns the error for an answer that is no success.
+
+    Args:
+        status: Its HTTP status.
+        headers: Its headers, read in any case.
+        body: Its JSON; anything at all.
+        begun: Whether fal may have begun to draw.
+    """
+    kind = headers.get("X-Fal-Error-Type", "") or _type_in(body)
+    reason = _BY_TYPE.get(kind) or _BY_STATUS.get(status, Reason.GENERATION_FAILED)
+    if reason is Reason.PROVIDER_REJECTED_KEY and _speaks_of_money(body):
+        reason = Reason.PROVIDER_QUOTA_EXCEEDED
+    log.warning("fal refused", status=status, kind=kind[:60], reason=reason.name)
+    paid_anyway = begun and reason not in (Reason.VALIDATION_ERROR, Reason.PROVIDER_BUSY)
+    return failure(reason, begun=paid_anyway, retry_after_seconds=_retry_after(headers))
+
+
+def _type_in(body: object) -> str:
+    if not isinstance(body, dict):
+        return ""
+    if isinstance(found := body.get("error_type"), str):
+        return found
+    detail: Any = body.get("detail")
+    first = detail[0] if isinstance(detail, list) and detail else None
+    kind = first.get("type") if isinstance(first, dict) else None
+    return kind if isinstance(kind, str) else ""
+
+
+def _speaks_of_money(body: object) -> bool:
+    detail = body.get("detail") if isinstance(body, dict) else None
+    return isinstance(detail, str) and _BALANCE in detail.lower()
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    text = headers.get("Retry-After", "")
+    return float(text) if text.isascii() and text.isdigit() else None

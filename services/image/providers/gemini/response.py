@@ -1,0 +1,147 @@
+"""Reads what Gemini answers: the picture, the three ways in which it refuses one, and its errors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import pybase64
+
+from services.common.errors import MediaError, Reason
+from services.common.log import logger
+from services.common.resilience.error_metadata import MAY_BE_CHARGED_KEY
+from services.image.providers.gemini.settings import PROVIDER
+
+log = logger(__name__)
+
+_MESSAGES: Mapping[Reason, str] = {
+    Reason.API_KEY_MISSING: "Gemini has no key; set GEMINI_API_KEY, or choose another provider.",
+    Reason.PROVIDER_REJECTED_KEY: "Gemini refuses GEMINI_API_KEY; replace it or widen its rights.",
+    Reason.PROVIDER_BUSY: "Gemini is at its limit of calls; retry after the delay.",
+    Reason.PROVIDER_UNAVAILABLE: "Gemini is down or unreachable; retry later.",
+    Reason.PROVIDER_TIMEOUT: "Gemini did not deliver in time; retry.",
+    Reason.CONTENT_BLOCKED: "Gemini's safety rules refuse this content; change the prompt.",
+    Reason.VALIDATION_ERROR: "Gemini refuses a field of the request; change prompt or picture.",
+    Reason.GENERATION_FAILED: "Gemini delivered no picture; try again, or check GEMINI_IMAGE_MODEL.",
+}
+_BY_STATUS: Mapping[str, Reason] = {
+    "INVALID_ARGUMENT": Reason.VALIDATION_ERROR,
+    "FAILED_PRECONDITION": Reason.PROVIDER_REJECTED_KEY,
+    "PERMISSION_DENIED": Reason.PROVIDER_REJECTED_KEY,
+    "UNAUTHENTICATED": Reason.PROVIDER_REJECTED_KEY,
+    "NOT_FOUND": Reason.GENERATION_FAILED,
+    "RESOURCE_EXHAUSTED": Reason.PROVIDER_BUSY,
+    "INTERNAL": Reason.GENERATION_FAILED,
+    "UNAVAILABLE": Reason.PROVIDER_UNAVAILABLE,
+    "DEADLINE_EXCEEDED": Reason.PROVIDER_TIMEOUT,
+}
+_BY_CODE: Mapping[int, Reason] = {
+    401: Reason.PROVIDER_REJECTED_KEY,
+    403: Reason.PROVIDER_REJECTED_KEY,
+    429: Reason.PROVIDER_BUSY,
+    503: Reason.PROVIDER_UNAVAILABLE,
+    504: Reason.PROVIDER_TIMEOUT,
+}
+_BLOCKED = frozenset(
+    {
+        "BLOCKLIST",
+        "IMAGE_PROHIBITED_CONTENT",
+        "IMAGE_RECITATION",
+        "IMAGE_SAFETY",
+        "PROHIBITED_CONTENT",
+        "RECITATION",
+        "SAFETY",
+        "SPII",
+    }
+)
+"""Reasons to finish that are about the content."""
+_DELAY = re.compile(r"([0-9]+(?:\.[0-9]+)?)s")
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture in an answer."""
+
+    data: bytes
+    content_type: str
+    response_id: str
+
+
+def failure(reason: Reason, *, begun: bool = False, retry_after_seconds: float | None = None) -> MediaError:
+    """Returns the error for `reason`; `begun` says that Gemini may have begun to draw, and to charge."""
+    metadata = {"provider": PROVIDER, **({MAY_BE_CHARGED_KEY: "true"} if begun else {})}
+    return MediaError(reason, _MESSAGES[reason], metadata=metadata, retry_after_seconds=retry_after_seconds)
+
+
+def picture_in(content: bytes) -> Picture:
+    """Returns the picture in an answer of status 200.
+
+    Raises:
+        MediaError: CONTENT_BLOCKED, there is none because of the content; GENERATION_FAILED, there is none.
+    """
+    body = _json(content)
+    candidates = body.get("candidates") or []
+    if not candidates:
+        feedback = body.get("promptFeedback")
+        refused = isinstance(feedback, dict) and bool(feedback.get("blockReason"))
+        raise failure(Reason.CONTENT_BLOCKED if refused else Reason.GENERATION_FAILED, begun=not refused)
+    found = list(_pictures(candidates[0]))
+    if not found:
+        raise _without_picture(candidates[0])
+    # Drafts come first.
+    inline = found[-1]
+    try:
+        data = pybase64.b64decode(str(inline.get("data", "")), validate=True)
+    except ValueError:
+        raise failure(Reason.GENERATION_FAILED, begun=True) from None
+    content_type = str(inline.get("mimeType") or inline.get("mime_type") or "")
+    return Picture(data, content_type, str(body.get("responseId") or ""))
+
+
+def refusal(code: int, content: bytes) -> MediaError:
+    """Returns the error for an answer that is no success."""
+    error = _json(content).get("error")
+    error = error if isinstance(error, dict) else {}
+    status, details = str(error.get("status", "")), _details(error)
+    reason = _BY_STATUS.get(status) or _BY_CODE.get(code, Reason.GENERATION_FAILED)
+    if any(detail.get("reason") == "API_KEY_INVALID" for detail in details):
+        reason = Reason.PROVIDER_REJECTED_KEY
+    delay = next((match for detail in details if (match := _DELAY.fullmatch(str(detail.get("retryDelay", ""))))), None)
+    log.warning("gemini refused", code=code, status=status[:40], reason=reason.name)
+    return failure(reason, retry_after_seconds=float(delay[1]) if delay else None)
+
+
+def _pictures(candidate: object) -> Iterator[Mapping[str, Any]]:
+    content = candidate.get("content") if isinstance(candidate, dict) else None
+    for part in (content.get("parts") or []) if isinstance(content, dict) else []:
+        inline = part.get("inlineData") or part.get("inline_data") if isinstance(part, dict) else None
+        if isinstance(inline, dict) and not part.get("thought"):
+            yield inline
+
+
+def _without_picture(candidate: object) -> MediaError:
+    """Returns the error for a candidate that holds none: finished because of the content, or with words only."""
+    finish = str(candidate.get("finishReason", "")) if isinstance(candidate, dict) else ""
+    log.warning("gemini drew nothing", finish_reason=finish[:40])
+    # Words in place of a picture are how the model itself refuses.
+    refused = finish in _BLOCKED or finish == "STOP"
+    return failure(Reason.CONTENT_BLOCKED if refused else Reason.GENERATION_FAILED, begun=True)
+
+
+def _details(error: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    details = error.get("details")
+    return [detail for detail in details if isinstance(detail, dict)] if isinstance(details, list) else []
+
+
+def _json(content: bytes) -> Mapping[str, Any]:
+    try:
+        found = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return {}
+    if isinstance(found, list) and found:
+        # Some addresses wrap their errors.
+        found = found[0]
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,172 @@
+"""The image process: opens providers, stores and workers, and serves until asked to stop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import grpc
+from media.image.v1 import image_pb2_grpc
+from prometheus_client import CollectorRegistry
+
+from services.common.cache import TieredCache, TieredOptions, open_store
+from services.common.diagnostics import log_findings
+from services.common.errors import MediaError
+from services.common.fetch import Fetcher, open_fetcher
+from services.common.input_files import GivenFiles
+from services.common.log import logger
+from services.common.metrics import served_metrics
+from services.common.resilience.concurrency_limiter import Gate
+from services.common.resilience.retry import Retries, RetryPolicy
+from services.common.rpc.interceptor import Limits
+from services.common.rpc.server import ServerOptions, serve
+from services.common.storage import ObjectStore, open_object_store
+from services.common.usage import open_usage
+from services.common.worker_pool import Workers, open_workers
+from services.image.accounting import Accounting
+from services.image.brand import Brand
+from services.image.cache import COLLECTION, ImageCodec, KeptImage
+from services.image.cache_blobs import CacheObjects
+from services.image.diagnostics import findings
+from services.image.failover import Care
+from services.image.generation import Originals
+from services.image.image_store import Shelf
+from services.image.metrics import ImageMetrics
+from services.image.pipeline import Studio
+from services.image.planning import Planner, PlanningOptions
+from services.image.providers.embedded import EmbeddedProvider
+from services.image.providers.fal import FalSettings, open_fal
+from services.image.providers.gemini import GeminiSettings, open_gemini
+from services.image.providers.interface import ImageProvider
+from services.image.service import SERVICE_NAME, ImageServicer
+from services.image.settings import ImageSettings
+from services.image.source_images import Sources
+
+_STATE_FILE = "media.sqlite3"
+_SWEEP_SECONDS = 3600.0
+_MAX_QUEUE = 200
+
+log = logger(__name__)
+
+
+async def main(settings: ImageSettings) -> None:
+    """Serves until asked to stop."""
+    log_findings(findings(settings))
+    registry = CollectorRegistry()
+    metrics = ImageMetrics(registry)
+    async with AsyncExitStack() as stack:
+        stack.enter_context(served_metrics(registry, settings.host, settings.metrics_port, "IMAGE_METRICS_PORT"))
+        store = await stack.enter_async_context(open_object_store(settings))
+        workers = await stack.enter_async_context(
+            open_workers(settings.workers, max_queue=_MAX_QUEUE, timeout_seconds=settings.worker_timeout_seconds)
+        )
+        metrics.watch_workers(lambda: workers.queued)
+        fetcher = await stack.enter_async_context(open_fetcher(settings.fetch_options))
+        providers = await stack.enter_async_context(open_providers(settings, fetcher, workers))
+        usage = await stack.enter_async_context(
+            open_usage(settings.mongodb_uri.get_secret_value(), settings.state_dir / _STATE_FILE)
+        )
+        cache = await stack.enter_async_context(_cache(settings)) if settings.caching_enabled else None
+        if cache is not None:
+            metrics.watch_cache(lambda: cache.stats)
+        servicer = await stack.enter_async_context(
+            assembled(settings, providers, store, fetcher, workers, cache, Accounting(usage, metrics))
+        )
+
+        def register(server: grpc.aio.Server) -> list[str]:
+            image_pb2_grpc.add_ImageServiceServicer_to_server(servicer, server)
+            return [SERVICE_NAME]
+
+        await serve(register, server_options(settings))
+
+
+@asynccontextmanager
+async def assembled(
+    settings: ImageSettings,
+    providers: Mapping[str, ImageProvider],
+    store: ObjectStore,
+    fetcher: Fetcher,
+    workers: Workers,
+    cache: TieredCache[KeptImage] | None,
+    accounting: Accounting,
+) -> AsyncIterator[ImageServicer]:
+    """Yields the service, wired, while its upkeep goes on."""
+    limits = {"fal": settings.fal_max_concurrent_calls, "gemini": settings.gemini_max_concurrent_calls}
+    care = Care(
+        gates={name: Gate(name, limits.get(name), _MAX_QUEUE) for name in providers},
+        retries=Retries(RetryPolicy(max_attempts=settings.max_attempts)),
+        patience_seconds=settings.patience_seconds,
+    )
+    objects = CacheObjects(store, settings.cache_ttl_seconds)
+    originals = Originals(care, workers, cache, objects, store_binary=settings.store_binary)
+    planner = Planner(
+        providers,
+        PlanningOptions(
+            settings.provider_by_default,
+            settings.fallback_order,
+            Brand(settings.brand_colors, settings.brand_style),
+        ),
+    )
+    shelf = Shelf(store)
+    studio = Studio(planner, originals, Sources(GivenFiles(fetcher, store), workers), workers, shelf)
+    upkeep = asyncio.create_task(_upkeep(objects), name="upkeep of kept pictures")
+    try:
+        async with originals.flights, studio.flights:
+            yield ImageServicer(studio, shelf, accounting, max_uploads=settings.max_uploads)
+    finally:
+        upkeep.cancel()
+        await asyncio.gather(upkeep, return_exceptions=True)
+
+
+@asynccontextmanager
+async def open_providers(
+    settings: ImageSettings, fetcher: Fetcher, workers: Workers
+) -> AsyncIterator[Mapping[str, ImageProvider]]:
+    """Yields everybody who draws, by name."""
+    fal_settings = FalSettings(
+        api_key=settings.fal_key.get_secret_value(),
+        queue_base_url=settings.fal_queue_base_url,
+        sync_base_url=settings.fal_sync_base_url,
+        timeout_seconds=settings.provider_timeout_seconds,
+    )
+    gemini_settings = GeminiSettings(
+        api_key=settings.gemini_api_key.get_secret_value(),
+        base_url=settings.gemini_base_url,
+        model_id=settings.gemini_model_id,
+        timeout_seconds=settings.provider_timeout_seconds,
+    )
+    async with open_fal(fal_settings, fetcher) as fal, open_gemini(gemini_settings) as gemini:
+        embedded = EmbeddedProvider(workers)
+        yield {provider.name: provider for provider in (fal, gemini, embedded)}
+
+
+def server_options(settings: ImageSettings) -> ServerOptions:
+    """Returns where and how the process listens."""
+    return ServerOptions(
+        host=settings.host,
+        port=settings.port,
+        port_variable="IMAGE_PORT",
+        limits=Limits(concurrent_rpcs=settings.max_concurrent_rpcs, deadline_seconds=settings.max_call_seconds),
+        reflection=settings.reflection,
+        notice_seconds=settings.drain_notice_seconds,
+        grace_seconds=settings.drain_grace_seconds,
+    )
+
+
+@asynccontextmanager
+async def _cache(settings: ImageSettings) -> AsyncIterator[TieredCache[KeptImage]]:
+    uri, file = settings.mongodb_uri.get_secret_value(), settings.state_dir / _STATE_FILE
+    options = TieredOptions(ttl_seconds=settings.cache_ttl_seconds, memory_bytes=settings.cache_memory_bytes)
+    async with open_store(uri, file, COLLECTION) as store, TieredCache(store, ImageCodec(), options) as cache:
+        yield cache
+
+
+async def _upkeep(objects: CacheObjects) -> None:
+    while True:
+        try:
+            if swept := await objects.sweep():
+                log.info("bytes of expired pictures are deleted", objects=swept)
+        except MediaError as error:
+            log.warning("expired pictures can not be deleted", reason=error.reason.name)
+        await asyncio.sleep(_SWEEP_SECONDS)

@@ -1,0 +1,44 @@
+"""Pictures that a caller gives to be transformed: by URL, as a data URI, or by key."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import dataclass
+
+from services.common.input_files import GivenFiles
+from services.common.worker_pool import Workers
+from services.image.providers.interface import SourceImage
+from services.image.rendition import normalize
+
+MAX_SOURCE_BYTES = 20 * 1024 * 1024
+"""Largest file that a picture may come in."""
+LONGEST_SIDE_PIXELS = 1536
+"""What is given to providers: larger pictures are scaled down, because none of them sees more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Reads given pictures."""
+
+    files: GivenFiles
+    """Where URLs and keys lead."""
+    workers: Workers
+    """Where files are looked into."""
+
+    async def source(self, url: str, key: str, principal: str) -> SourceImage:
+        """Returns the picture, upright, without metadata, and no larger than providers see.
+
+        Args:
+            url: An http or https URL or a data URI; empty where `key` is given.
+            key: Key of a picture of the caller's own; empty where `url` is given.
+            principal: Who calls.
+
+        Raises:
+            MediaError: VALIDATION_ERROR, URL_FORBIDDEN, URL_UNREACHABLE, PAYLOAD_TOO_LARGE, MEDIA_INVALID, NOT_FOUND,
+                PERMISSION_DENIED or STORAGE_FAILED.
+        """
+        data = await self.files.read(url, key, principal, max_bytes=MAX_SOURCE_BYTES)
+        given = await self.workers.run(normalize, data, LONGEST_SIDE_PIXELS)
+        digest = await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
+        return SourceImage(given.data, given.content_type, given.size, digest)

@@ -1,0 +1,97 @@
+"""The services that jobs are made with, spoken to as everybody else does: through their stubs, in the owner's name."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing, contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import grpc
+from media.image.v1 import image_pb2_grpc
+from media.tts.v1 import tts_pb2_grpc
+from media.video.v1 import video_pb2_grpc
+
+from services.common.errors import MediaError, Reason
+from services.common.rpc.channel import call_metadata, open_stream
+from services.common.rpc.status import from_rpc_error
+
+T = TypeVar("T")
+
+_PARTING_SECONDS = 5.0
+"""Longest wait for a service to end a stream that has told its last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Stubs of the services."""
+
+    speech: tts_pb2_grpc.TextToSpeechServiceAsyncStub
+    pictures: image_pb2_grpc.ImageServiceAsyncStub
+    films: video_pb2_grpc.VideoServiceAsyncStub
+
+    @classmethod
+    def over(cls, tts: grpc.aio.Channel, image: grpc.aio.Channel, video: grpc.aio.Channel) -> Services:
+        """Returns the stubs over channels."""
+        return cls(
+            tts_pb2_grpc.TextToSpeechServiceStub(tts),
+            image_pb2_grpc.ImageServiceStub(image),
+            video_pb2_grpc.VideoServiceStub(video),
+        )
+
+
+async def answered(call: Awaitable[T]) -> T:
+    """Returns what a call answers; raises its MediaError."""
+    with _explained():
+        return await call
+
+
+async def outcome_of(call: Any, name: str, tell: Callable[[Any], Awaitable[None]] | None = None) -> Any:
+    """Returns what a stream leads to: the field `name` of its last message. Whoever stops waiting ends the call.
+
+    Args:
+        call: The stream.
+        name: The field.
+        tell: Is given each message before.
+
+    Raises:
+        MediaError: What the service failed with; UNAVAILABLE, the stream ended without that.
+    """
+    async with aclosing(_told(call)) as events:
+        async for event in events:
+            if event.HasField(name):
+                await _parted(events)
+                return getattr(event, name)
+            if tell is not None:
+                await tell(event)
+    raise MediaError(Reason.UNAVAILABLE, "A service ended before what it was asked for was complete.")
+
+
+async def _parted(events: AsyncIterator[Any]) -> None:
+    """Stays to the end of a stream: in the service's books, who leaves before it got nothing."""
+    # What is known is worth no less for what comes, or does not come, behind it.
+    with suppress(MediaError, TimeoutError):
+        async with asyncio.timeout(_PARTING_SECONDS):
+            async for _ in events:
+                pass
+
+
+async def _told(call: Any) -> AsyncGenerator[Any]:
+    with _explained():
+        async with open_stream(call):
+            async for event in call:
+                yield event
+
+
+def in_the_name_of(principal: str) -> list[tuple[str, str]]:
+    """Returns the metadata of a call that is made for a job's owner."""
+    return list(call_metadata(principal))
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except grpc.aio.AioRpcError as error:
+        raise from_rpc_error(error) from None

@@ -1,0 +1,74 @@
+"""Deletes what jobs have made, in their owners' names, through the services that keep it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from media.image.v1 import image_pb2
+from media.tts.v1 import tts_pb2
+from media.video.v1 import video_pb2
+
+from services.common.errors import MediaError, Reason
+from services.jobs.clients import Services, answered, in_the_name_of
+from services.jobs.pipelines.steps import AUDIO, FINAL, IMAGE, OWN_OBJECTS, VIDEO, own_key
+from services.jobs.record import Record
+
+
+class Disposal:
+    """Deletes media.
+
+    Args:
+        services: Keep them.
+        call_seconds: Longest that a call may take.
+    """
+
+    def __init__(self, services: Services, call_seconds: float) -> None:
+        self._services = services
+        self._call_seconds = call_seconds
+        self._by_step: Mapping[str, Callable[[Record, str], Awaitable[None]]] = {
+            IMAGE: self._picture,
+            VIDEO: self._film,
+            FINAL: self._film,
+        }
+
+    async def results(self, record: Record) -> None:
+        """Deletes all that a job has made; what is gone already is no error.
+
+        Raises:
+            MediaError: A service could not.
+        """
+        for step, delete in self._by_step.items():
+            if step in record.steps:
+                await delete(record, record.steps[step]["key"])
+        if stored_audio_id := record.steps.get(AUDIO, {}).get("storedAudioId"):
+            await self._speech(record, stored_audio_id)
+
+    async def orphans(self, record: Record) -> None:
+        """Deletes what a job that has ended stored and never wrote down.
+
+        Raises:
+            MediaError: A service could not.
+        """
+        for step in OWN_OBJECTS:
+            if step not in record.steps:
+                await self._by_step[step](record, own_key(record, step))
+
+    async def _picture(self, record: Record, key: str) -> None:
+        request = image_pb2.DeleteImageRequest(key=key)
+        await self._deleted(record, self._services.pictures.DeleteImage, request)
+
+    async def _film(self, record: Record, key: str) -> None:
+        request = video_pb2.DeleteVideoRequest(key=key)
+        await self._deleted(record, self._services.films.DeleteVideo, request)
+
+    async def _speech(self, record: Record, stored_audio_id: str) -> None:
+        request = tts_pb2.DeleteStoredAudioRequest(id=stored_audio_id)
+        await self._deleted(record, self._services.speech.DeleteStoredAudio, request)
+
+    async def _deleted(self, record: Record, method: Callable[..., Awaitable[Any]], request: object) -> None:
+        try:
+            await answered(method(request, metadata=in_the_name_of(record.principal), timeout=self._call_seconds))
+        except MediaError as error:
+            if error.reason is not Reason.NOT_FOUND:
+                raise

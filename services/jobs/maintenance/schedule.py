@@ -1,0 +1,107 @@
+"""Takes what the server's own schedule has made due: one round at a time, by one worker of the fleet."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import nats.errors
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext, api
+from nats.js.errors import NotFoundError
+
+from services.common.cancellation import raise_if_cancelled
+from services.common.log import logger
+from services.jobs.jetstream import DUE, UPKEEP, WHEN, Streams, pulling
+
+log = logger(__name__)
+
+ROUND = "round"
+"""Name of the only thing that is scheduled."""
+_FETCH_SECONDS = 30.0
+_AGAIN_SECONDS = 5.0
+_FAILED_SECONDS = 60.0
+"""After how long a round that failed is done again."""
+
+
+class Schedule:
+    """Does rounds of upkeep when they are due.
+
+    Args:
+        streams: Where the schedule is.
+        work: Does a round; doing it twice, or beside another, must be harmless.
+        every_seconds: Time between two rounds, at least 1. Whoever starts last decides for all.
+        lease_seconds: How long a round is ours without a sign of life.
+    """
+
+    def __init__(
+        self, streams: Streams, work: Callable[[], Awaitable[None]], every_seconds: int, lease_seconds: float
+    ) -> None:
+        self._streams = streams
+        self._work = work
+        self._spec = f"@every {every_seconds}s"
+        self._lease_seconds = lease_seconds
+
+    async def run(self) -> None:
+        """Works until it is cancelled."""
+        pulled: JetStreamContext.PullSubscription | None = None
+        while True:
+            raise_if_cancelled()
+            try:
+                pulled = pulled or await self._subscribed()
+                message = (await pulled.fetch(1, timeout=_FETCH_SECONDS))[0]
+            except nats.errors.TimeoutError:
+                continue
+            except nats.errors.Error as error:
+                log.warning("upkeep can not be taken", error_type=type(error).__name__)
+                # What it was taken by may be gone, and is made anew.
+                pulled = None
+                await asyncio.sleep(_AGAIN_SECONDS)
+                continue
+            await self._round(message)
+
+    async def _subscribed(self) -> JetStreamContext.PullSubscription:
+        await self._plan()
+        return await pulling(
+            self._streams.jetstream,
+            UPKEEP,
+            api.ConsumerConfig(
+                durable_name=f"upkeep-{ROUND}",
+                filter_subject=f"{DUE}.{ROUND}",
+                ack_policy=api.AckPolicy.EXPLICIT,
+                ack_wait=self._lease_seconds,
+                max_deliver=-1,
+                max_ack_pending=1,
+            ),
+        )
+
+    async def _plan(self) -> None:
+        """Writes the schedule, unless it is there: written anew, it would begin anew, and with it the first wait."""
+        subject = f"{WHEN}.{ROUND}"
+        with suppress(NotFoundError):
+            found = await self._streams.jetstream.get_last_msg(UPKEEP, subject)
+            if (found.headers or {}).get(api.Header.SCHEDULE) == self._spec:
+                return
+        headers = {api.Header.SCHEDULE.value: self._spec, api.Header.SCHEDULE_TARGET.value: f"{DUE}.{ROUND}"}
+        await self._streams.jetstream.publish(subject, b"", headers=headers)
+
+    async def _round(self, message: Msg) -> None:
+        alive = asyncio.create_task(self._stay_alive(message))
+        try:
+            await self._work()
+        except Exception as error:  # noqa: BLE001 - upkeep is no reason for a worker to end; it is done again
+            log.warning("a round of upkeep failed", error_type=type(error).__name__)
+            with suppress(nats.errors.Error):
+                await message.nak(delay=_FAILED_SECONDS)
+        else:
+            with suppress(nats.errors.Error):
+                await message.ack()
+        finally:
+            alive.cancel()
+
+    async def _stay_alive(self, message: Msg) -> None:
+        while True:
+            with suppress(nats.errors.Error):
+                await message.in_progress()
+            await asyncio.sleep(self._lease_seconds / 3)

@@ -1,0 +1,189 @@
+"""A round of upkeep: forgets what is over, tidies behind what failed, and puts back what the queue has lost."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from nats.js.errors import KeyWrongLastSequenceError, NotFoundError
+
+from services.common.errors import MediaError
+from services.common.log import logger
+from services.common.storage import ObjectStore
+from services.jobs.ids import owner_token, request_token
+from services.jobs.jetstream import CANCELS, QUEUE, REQUESTS, STATE, Streams, subjects_of
+from services.jobs.job_store import Board
+from services.jobs.maintenance.cleanup import Disposal
+from services.jobs.metrics import JobMetrics
+from services.jobs.record import Record, Status
+from services.jobs.request import WEBHOOK, Known
+
+log = logger(__name__)
+
+SILENT_SECONDS = 600.0
+"""How long an unfinished job may be unchanged before it is looked for in the queue."""
+SETTLED_SECONDS = 3600.0
+"""How long after its end a job's orphans are looked for: calls that outlived it are over then."""
+_AT_ONCE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class RoundOptions:
+    """What a round does."""
+
+    retention_seconds: float
+    """How long a job is known after its last change."""
+    delete_results: bool = False
+    """Whether what a job made goes with it."""
+
+
+class Round:
+    """Looks at every job there is.
+
+    Args:
+        streams: Where they are.
+        board: Reads them.
+        disposal: Deletes what they made.
+        store: Where drafts of objects may lie about.
+        options: What is done.
+        metrics: Counts it.
+        now_seconds: Tells the time, in seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        streams: Streams,
+        board: Board,
+        disposal: Disposal,
+        store: ObjectStore,
+        options: RoundOptions,
+        metrics: JobMetrics,
+        now_seconds: Callable[[], float] = time.time,
+    ) -> None:
+        self._streams = streams
+        self._board = board
+        self._disposal = disposal
+        self._store = store
+        self._options = options
+        self._metrics = metrics
+        self._now_seconds = now_seconds
+        self._reading = asyncio.Lock()
+        self._queued: dict[str, set[str]] = {}
+        self._actions: Mapping[str, Callable[[str, Known], Awaitable[bool]]] = {
+            "forgotten": self._forget,
+            "tidied": self._tidy,
+            "put_back": self._put_back,
+        }
+
+    async def run(self) -> None:
+        """Does a round. What can not be done now is done in the next one.
+
+        Raises:
+            nats.errors.Error: The server does not answer.
+        """
+        done: Counter[str] = Counter()
+        self._queued.clear()
+        places = asyncio.Semaphore(_AT_ONCE)
+
+        async def look(key: str) -> None:
+            async with places:
+                done[await self._looked(key)] += 1
+
+        async with asyncio.TaskGroup() as looking:
+            for key in await self._keys():
+                looking.create_task(look(key))
+        drafts = await self._store.tidy(SETTLED_SECONDS)
+        counts = {name: done[name] for name in (*self._actions, "failed")}
+        for name, count in counts.items():
+            self._metrics.upkept(name, count)
+        log.info("a round of upkeep", jobs=done.total(), drafts=drafts, **counts)
+
+    async def _looked(self, key: str) -> str:
+        """Does what a job needs, and returns the name of it."""
+        try:
+            known = await self._board.read(key)
+            name = "" if known is None else self._due(known.record)
+            if known is None or not name or not await self._actions[name](key, known):
+                return ""
+        except MediaError as error:
+            log.warning("upkeep of a job failed", job=key, reason=error.reason.name)
+            return "failed"
+        except KeyWrongLastSequenceError:
+            # It has changed meanwhile: somebody cares for it.
+            return ""
+        except (ValueError, TypeError, KeyError):
+            log.warning("a record can not be read; a newer version may have written it", job=key)
+            return "failed"
+        return name
+
+    def _due(self, record: Record) -> str:
+        age_seconds = self._now_seconds() - datetime.fromisoformat(record.updated_at or record.created_at).timestamp()
+        if not record.status.is_final:
+            return "put_back" if age_seconds > SILENT_SECONDS else ""
+        if age_seconds > self._options.retention_seconds:
+            return "forgotten"
+        left_something = record.kind != WEBHOOK and record.status is not Status.SUCCEEDED and not record.tidied
+        return "tidied" if left_something and age_seconds > SETTLED_SECONDS else ""
+
+    async def _forget(self, key: str, known: Known) -> bool:
+        record = known.record
+        if self._options.delete_results:
+            await self._disposal.results(record)
+        if record.request_id:
+            await self._purge(REQUESTS, f"{owner_token(record.principal)}.{request_token(record.request_id)}")
+        await self._purge(CANCELS, key)
+        # Last: while it is there, the rest is done again.
+        await self._purge(STATE, key)
+        return True
+
+    async def _tidy(self, key: str, known: Known) -> bool:
+        await self._disposal.orphans(known.record)
+        # Not by a lease, whose writes count as changes of the job.
+        await self._streams.state.update(key, replace(known.record, tidied=True).encode(), last=known.revision)
+        return True
+
+    async def _put_back(self, key: str, known: Known) -> bool:
+        """Puts a job back into the queue if it is not there any more; says whether it was not."""
+        record = known.record
+        if record.job_id in await self._in_queue(self._board.subject(record)):
+            return False
+        again = await self._board.read(key)
+        if again is None or again.revision != known.revision:
+            # It has ended, and left the queue, while we looked.
+            return False
+        log.warning("a job was not in the queue any more", job=record.job_id, kind=record.kind)
+        await self._board.publish(record, f"{key}.{known.revision}")
+        return True
+
+    async def _in_queue(self, subject: str) -> set[str]:
+        """Returns the ids of the jobs of a subject that were in the queue in this round."""
+        async with self._reading:
+            if subject not in self._queued:
+                self._queued[subject] = {job_id async for job_id in self._ids(subject)}
+            return self._queued[subject]
+
+    async def _ids(self, subject: str) -> AsyncIterator[str]:
+        sequence = 1
+        while True:
+            try:
+                message = await self._streams.jetstream.get_msg(QUEUE, seq=sequence, subject=subject, next=True)
+            except NotFoundError:
+                return
+            # What can not be read is for a newer worker, and no reason to put anything back.
+            with suppress(ValueError, TypeError, KeyError):
+                yield Record.decode(message.data or b"").job_id
+            sequence = (message.seq or sequence) + 1
+
+    async def _keys(self) -> list[str]:
+        prefix = f"$KV.{STATE}."
+        found = await subjects_of(self._streams.client, f"KV_{STATE}", f"{prefix}>")
+        return [subject.removeprefix(prefix) for subject in found]
+
+    async def _purge(self, bucket: str, key: str) -> None:
+        """Removes an entry of a bucket without the mark that deleting one leaves."""
+        await self._streams.jetstream.purge_stream(f"KV_{bucket}", subject=f"$KV.{bucket}.{key}")

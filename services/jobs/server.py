@@ -1,0 +1,70 @@
+"""The service of jobs: opens the streams and the store, and serves until asked to stop."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+
+import grpc
+from media.jobs.v1 import jobs_pb2_grpc
+
+from services.common.diagnostics import log_findings
+from services.common.rpc.channel import open_channel
+from services.common.rpc.interceptor import Limits
+from services.common.rpc.server import ServerOptions, serve
+from services.common.storage import open_object_store
+from services.jobs.clients import Services
+from services.jobs.diagnostics import findings
+from services.jobs.jetstream import StreamOptions, open_streams
+from services.jobs.job_store import Board
+from services.jobs.service import SERVICE_NAME, JobServicer
+from services.jobs.settings import JobsSettings, QueueSettings
+from services.jobs.webhooks.signing_secrets import Secrets
+
+
+async def main(settings: JobsSettings) -> None:
+    """Serves until asked to stop."""
+    log_findings(findings(settings))
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(open_object_store(settings))
+        streams = await stack.enter_async_context(
+            open_streams(stream_options(settings), "services.jobs", holds_back=False)
+        )
+        tts = await stack.enter_async_context(open_channel(settings.tts_address))
+        servicer = JobServicer(
+            Board(streams),
+            store,
+            Services.over(tts, tts, tts),
+            Secrets(streams),
+            settings.max_characters,
+            settings.fetch_options.allowed,
+        )
+
+        def register(server: grpc.aio.Server) -> list[str]:
+            jobs_pb2_grpc.add_JobServiceServicer_to_server(servicer, server)
+            return [SERVICE_NAME]
+
+        await serve(register, server_options(settings))
+
+
+def stream_options(settings: QueueSettings) -> StreamOptions:
+    """Returns where jobs live."""
+    return StreamOptions(
+        servers=settings.nats_servers,
+        credentials=settings.nats_credentials,
+        replicas=settings.replicas,
+        quota=settings.quota,
+        retention_seconds=settings.retention_days * 86_400,
+    )
+
+
+def server_options(settings: JobsSettings) -> ServerOptions:
+    """Returns where and how the process listens."""
+    return ServerOptions(
+        host=settings.host,
+        port=settings.port,
+        port_variable="JOBS_PORT",
+        limits=Limits(concurrent_rpcs=settings.max_concurrent_rpcs, deadline_seconds=settings.max_call_seconds),
+        reflection=settings.reflection,
+        notice_seconds=settings.drain_notice_seconds,
+        grace_seconds=settings.drain_grace_seconds,
+    )

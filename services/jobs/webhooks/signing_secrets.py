@@ -1,0 +1,65 @@
+"""The secrets that webhooks are signed with: one per owner, and for a day after a change the one before."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+
+import orjson
+from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
+
+from services.common.webhooks import new_secret
+from services.jobs.ids import owner_token
+from services.jobs.jetstream import Streams
+
+_OVERLAP_SECONDS = 86_400.0
+_MOST_BEFORE = 4
+
+
+class Secrets:
+    """Keeps them.
+
+    Args:
+        streams: Where they are.
+    """
+
+    def __init__(self, streams: Streams) -> None:
+        self._bucket = streams.secrets
+
+    async def of(self, principal: str) -> list[str]:
+        """Returns the secrets of an owner, the newest first; makes the first one where there is none."""
+        key = owner_token(principal)
+        with suppress(KeyNotFoundError):
+            return _valid((await self._bucket.get(key)).value)
+        with suppress(KeyWrongLastSequenceError):
+            await self._bucket.create(key, _written([(new_secret(), 0.0)]))
+        return _valid((await self._bucket.get(key)).value)
+
+    async def rotate(self, principal: str) -> str:
+        """Returns a new secret; the one before signs along for a day."""
+        key, made = owner_token(principal), new_secret()
+        while True:
+            await self.of(principal)
+            entry = await self._bucket.get(key)
+            over = time.time() + _OVERLAP_SECONDS
+            # A change whose answer was lost is made again: the secret that receivers know must outlive both.
+            before = [(secret, ends or over) for secret, ends in _lasting(entry.value)][:_MOST_BEFORE]
+            # Of two who change it at once, the second finds the secret of the first.
+            with suppress(KeyWrongLastSequenceError):
+                await self._bucket.update(key, _written([(made, 0.0), *before]), last=entry.revision)
+                return made
+
+
+def _written(secrets: list[tuple[str, float]]) -> bytes:
+    return orjson.dumps(secrets)
+
+
+def _valid(content: bytes | None) -> list[str]:
+    """Returns the secrets that have not ended."""
+    return [secret for secret, _ in _lasting(content)]
+
+
+def _lasting(content: bytes | None) -> list[tuple[str, float]]:
+    """Returns the secrets that have not ended, and when they do; 0 stands for no end."""
+    found = orjson.loads(content or b"[]")
+    return [(secret, ends) for secret, ends in found if not ends or ends > time.time()]

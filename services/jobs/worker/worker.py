@@ -1,0 +1,308 @@
+"""Takes jobs from the queue: pulls, keeps the lease alive, runs, and settles, so that each job ends once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+import nats.errors
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext, api
+from prometheus_client import CollectorRegistry
+
+from services.common.cancellation import is_cancelled, raise_if_cancelled
+from services.common.errors import MediaError, Reason
+from services.common.log import logger, request_id
+from services.jobs.jetstream import CANCELS, QUEUE, RUN, TOLD, Streams, pulling
+from services.jobs.job_store import Board, webhook_request_id
+from services.jobs.job_type import Work
+from services.jobs.lease import Lease, LeaseLostError
+from services.jobs.metrics import JobMetrics
+from services.jobs.record import Failure, Record, Status
+from services.jobs.request import WEBHOOK, Wish
+from services.jobs.retry_policy import AGAIN, delay_seconds, failure_of, is_last
+
+log = logger(__name__)
+
+_FETCH_SECONDS = 2.0
+"""Longest that one pull is open: one that is open when the server dies is never answered."""
+_HAND_BACK_SECONDS = 0.5
+"""Delay of a job that a stopping worker gives back: without one it could come to the same worker again."""
+_UNREADABLE_SECONDS = 60.0
+_MAX_LOST = 40
+"""How often a job may be taken at all: one that takes its workers down with it ends here."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions:
+    """How a worker works."""
+
+    name: str
+    """What records call it."""
+    slots: int = 8
+    """Most jobs at once in this process."""
+    lease_seconds: float = 30.0
+    """How long a job is ours without a sign of life."""
+
+
+class Worker:
+    """One process of the fleet.
+
+    Args:
+        streams: Where jobs live.
+        board: Accepts webhooks, which are jobs, too.
+        work: What each kind is done by.
+        options: How it works.
+        metrics: Counts what it does; None where nobody asks.
+    """
+
+    def __init__(
+        self,
+        streams: Streams,
+        board: Board,
+        work: Mapping[str, Work],
+        options: WorkerOptions,
+        metrics: JobMetrics | None = None,
+    ) -> None:
+        self._streams = streams
+        self._board = board
+        self._work = work
+        self._options = options
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._free = asyncio.Semaphore(options.slots)
+        self._metrics = metrics or JobMetrics(CollectorRegistry())
+        self._metrics.watch(lambda: self.at_work)
+
+    @property
+    def at_work(self) -> int:
+        """How many jobs are done at the moment."""
+        return len(self._running)
+
+    async def run(self) -> None:
+        """Works until it is cancelled; what it has not done then is given back."""
+        wishes = await self._streams.client.subscribe(f"{TOLD}.{CANCELS}.>", cb=self._told)
+        try:
+            async with asyncio.TaskGroup() as kinds:
+                for kind in self._work:
+                    kinds.create_task(self._pull(kind))
+        finally:
+            with suppress(nats.errors.Error):
+                await wishes.unsubscribe()
+
+    async def _pull(self, kind: str) -> None:
+        """Takes jobs of one kind, one at a time, whenever there is a place."""
+        pulled: JetStreamContext.PullSubscription | None = None
+        own = self._work[kind].own_places
+        places = asyncio.Semaphore(own) if own else self._free
+        try:
+            async with asyncio.TaskGroup() as jobs:
+                while True:
+                    # A pull that hears of nothing must not keep its place from other kinds.
+                    async with places:
+                        raise_if_cancelled()
+                    try:
+                        pulled = pulled or await self._consumer(kind)
+                        message = (await pulled.fetch(1, timeout=_FETCH_SECONDS))[0]
+                    except nats.errors.TimeoutError:
+                        continue
+                    except nats.errors.Error as error:
+                        log.warning("jobs can not be taken", kind=kind, error_type=type(error).__name__)
+                        # What it was taken by may be gone, and is made anew.
+                        await _left(pulled)
+                        pulled = None
+                        await asyncio.sleep(_HAND_BACK_SECONDS)
+                        continue
+                    if places.locked() or is_cancelled():
+                        # Another kind was faster, or this worker stops: the job is for one that has a place.
+                        await _given_back(message)
+                        continue
+                    await places.acquire()
+                    jobs.create_task(self._guarded(message, places))
+        finally:
+            await _left(pulled)
+
+    async def _consumer(self, kind: str) -> JetStreamContext.PullSubscription:
+        return await pulling(
+            self._streams.jetstream,
+            QUEUE,
+            api.ConsumerConfig(
+                durable_name=f"worker-{kind}",
+                filter_subject=f"{RUN}.{kind}.*",
+                ack_policy=api.AckPolicy.EXPLICIT,
+                ack_wait=self._options.lease_seconds,
+                # The record counts attempts: a message that was delivered too often would stay in the queue for ever.
+                max_deliver=-1,
+                max_ack_pending=self._work[kind].fleet,
+            ),
+        )
+
+    async def _guarded(self, message: Msg, places: asyncio.Semaphore) -> None:
+        try:
+            record = Record.decode(message.data)
+        except (ValueError, TypeError, KeyError):
+            places.release()
+            log.error("a message in the queue is no job", subject=message.subject, bytes=len(message.data))
+            # Not thrown away: it may be from a newer version, whose workers can read it.
+            with suppress(nats.errors.Error):
+                await message.nak(delay=_UNREADABLE_SECONDS)
+            return
+        key = self._board.key(record.principal, record.job_id)
+        request_id.set(record.job_id)
+        alive = asyncio.create_task(self._stay_alive(message, key))
+        try:
+            await self._settle(message, record)
+        except asyncio.CancelledError:
+            # This process stops: the job is another's, soon, but not this worker's own open pull's.
+            await _given_back(message)
+            with suppress(nats.errors.Error):
+                await self._streams.client.flush()
+            raise
+        except LeaseLostError:
+            self._metrics.lost(record.kind)
+            log.warning("another worker has this job", job=record.job_id)
+        except Exception as error:  # noqa: BLE001 - whatever it is, this worker goes on, and the lease runs out
+            log.warning("a job is left to be taken again", job=record.job_id, error_type=type(error).__name__)
+        finally:
+            alive.cancel()
+            places.release()
+
+    async def _stay_alive(self, message: Msg, key: str) -> None:
+        """Keeps the lease, and looks whether the job is still wanted: a wish to end may have gone unheard."""
+        while True:
+            with suppress(nats.errors.Error):
+                await message.in_progress()
+                task = self._running.get(key)
+                if task is not None and await self._board.is_cancelled(key):
+                    task.cancel()
+            await asyncio.sleep(self._options.lease_seconds / 3)
+
+    async def _told(self, message: Msg) -> None:
+        task = self._running.get(message.subject.removeprefix(f"{TOLD}.{CANCELS}."))
+        if task is not None:
+            task.cancel()
+
+    async def _settle(self, message: Msg, record: Record) -> None:
+        lease = await self._board.open(record)
+        work = self._work[record.kind]
+        if lease.record.status.is_final:
+            await self._finished(lease, message)
+            return
+        if await self._board.is_cancelled(lease.key):
+            await self._called_off(lease, message, work)
+            return
+        if lease.record.attempt - lease.record.failed_attempts >= _MAX_LOST:
+            lost = Failure(Reason.GENERATION_FAILED.name, "Its workers were lost again and again.", lease.record.stage)
+            await self._given_up(lease, message, work, lost)
+            return
+        delivery = message.metadata.num_delivered
+        if lease.record.status is Status.RUNNING and delivery < lease.record.delivery:
+            # It came while this process stood still, and has been given to somebody else since.
+            raise LeaseLostError
+        await lease.write(lease.record.begun(self._options.name, delivery))
+        try:
+            await self._run(lease, work)
+        except asyncio.CancelledError:
+            await self._cancelled(lease, message, work)
+        except (LeaseLostError, nats.errors.Error):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the job must end or be done again
+            await self._failed(lease, message, work, error)
+        else:
+            await self._end(lease, message, Status.SUCCEEDED)
+
+    async def _run(self, lease: Lease, work: Work) -> None:
+        self._running[lease.key] = task = asyncio.ensure_future(work.pipeline(lease))
+        try:
+            # Somebody may have wished so before there was anything to cancel.
+            if await self._board.is_cancelled(lease.key):
+                task.cancel()
+            # Lost over that question, a wish to stop would be heard of when the job is done.
+            raise_if_cancelled()
+            await task
+        finally:
+            task.cancel()
+            # The job may have come to this worker a second time.
+            if self._running.get(lease.key) is task:
+                del self._running[lease.key]
+
+    async def _cancelled(self, lease: Lease, message: Msg, work: Work) -> None:
+        if is_cancelled():
+            raise asyncio.CancelledError
+        # A write may have been cut short: what is true is in the record.
+        again = await self._board.open(lease.record)
+        if again.record.worker == self._options.name and not again.record.status.is_final:
+            await self._called_off(again, message, work)
+
+    async def _called_off(self, lease: Lease, message: Msg, work: Work) -> None:
+        """Tells the provider, again and again if need be, but not for ever: then the job ends without that."""
+        if (error := await self._told_off(lease.record, work)) is not None:
+            failed = lease.record.failed_attempts + 1
+            if error.reason in AGAIN and failed < work.failures:
+                await lease.write(replace(lease.record, failed_attempts=failed))
+                await message.nak(delay=delay_seconds(work, failed, error))
+                return
+        await self._end(lease, message, Status.CANCELLED)
+
+    async def _told_off(self, record: Record, work: Work) -> MediaError | None:
+        """Tells providers that a job is not wanted any more; returns why they could not be told."""
+        try:
+            if work.called_off is not None:
+                await work.called_off(record)
+        except MediaError as error:
+            log.warning("a job could not be called off", job=record.job_id, reason=error.reason.name)
+            return error
+        return None
+
+    async def _failed(self, lease: Lease, message: Msg, work: Work, error: Exception) -> None:
+        failure = failure_of(error, lease.record.stage)
+        self._metrics.failed(lease.record.kind, failure.reason)
+        log.warning(
+            "an attempt failed",
+            job=lease.record.job_id,
+            kind=lease.record.kind,
+            attempt=lease.record.attempt,
+            reason=failure.reason,
+            error_type=type(error).__name__,
+        )
+        failed = 1 + lease.record.failed_attempts
+        if is_last(failure, lease.record, work):
+            await self._given_up(lease, message, work, failure)
+            return
+        await lease.write(lease.record.ended(Status.QUEUED, failure))
+        await message.nak(delay=delay_seconds(work, failed, error))
+
+    async def _given_up(self, lease: Lease, message: Msg, work: Work, failure: Failure) -> None:
+        # What a provider still does for it is not waited for by anybody.
+        await self._told_off(lease.record, work)
+        await self._end(lease, message, Status.FAILED, failure)
+
+    async def _end(self, lease: Lease, message: Msg, status: Status, failure: Failure | None = None) -> None:
+        await lease.write(lease.record.ended(status, failure))
+        self._metrics.ended(lease.record)
+        log.info("a job ended", job=lease.record.job_id, kind=lease.record.kind, status=status.value)
+        await self._finished(lease, message)
+
+    async def _finished(self, lease: Lease, message: Msg) -> None:
+        """Tells the webhook, and only then lets go of the message: who dies in between does both again."""
+        record = lease.record
+        if record.webhook_url:
+            spec = {"jobId": record.job_id, "url": record.webhook_url}
+            # Refused, it leaves the message where it is: the job is taken again, and does this again.
+            await self._board.submit(
+                Wish(WEBHOOK, spec, request_id=webhook_request_id(record.job_id)), record.principal
+            )
+        await message.ack_sync()
+
+
+async def _given_back(message: Msg) -> None:
+    with suppress(nats.errors.Error):
+        await message.nak(delay=_HAND_BACK_SECONDS)
+
+
+async def _left(pulled: JetStreamContext.PullSubscription | None) -> None:
+    """Stops taking: a pull that stays open would swallow a job that nobody does."""
+    if pulled is not None:
+        with suppress(nats.errors.Error):
+            await pulled.unsubscribe()

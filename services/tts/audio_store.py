@@ -1,0 +1,204 @@
+"""Stored speech: the audio as an object, and a record of it that is found by id."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from services.common.errors import MediaError, Reason
+from services.common.log import logger
+from services.common.storage import OWNER, ObjectSpec, ObjectStore, read_all
+from services.common.storage.keys import dated_key, record_key
+from services.common.timing.alignment import Alignment
+from services.tts.events import Done, Header
+
+log = logger(__name__)
+
+FOLDER = "audio"
+_RECORD_TYPE = "application/json"
+_PRIVATE = "private, no-store"
+_MAX_RECORD_BYTES = 64 * 1024 * 1024
+_EXTENSIONS = {"mp3": "mp3", "pcm": "pcm", "wav": "wav", "opus": "opus", "ulaw": "ulaw", "alaw": "alaw"}
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAudio:
+    """What is known of stored audio."""
+
+    audio_id: str
+    """The id, a UUID."""
+    key: str
+    """Key of the audio; addresses are made when they are needed, because they end."""
+    content_type: str
+    size_bytes: int
+    duration_seconds: float
+    sha256: str
+    alignment: Alignment
+    """When each character is heard; may be empty."""
+    model_id: str
+    voice_id: str
+    voice_name: str
+    provider: str
+    output_format: str
+    stored_at: datetime
+    """In UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioUrl:
+    """Where stored audio can be heard."""
+
+    url: str
+    expires_at: datetime | None
+    """When it ends; None if it lasts."""
+
+
+def new_audio_id() -> str:
+    """Returns an id that nobody has."""
+    return str(uuid.uuid4())
+
+
+class AudioShelf:
+    """Keeps audio for its owners.
+
+    The audio is at audio/<year>/<month>/<id>.<extension>. Its record is at records/audio/<owner>/<id>.json: an id leads
+    to it without a search, and only its owner's.
+
+    Args:
+        store: Where both are.
+    """
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+
+    async def keep(
+        self, audio_id: str, principal: str, audio: bytes, alignment: Alignment, header: Header, done: Done
+    ) -> StoredAudio:
+        """Stores audio and its record, or nothing.
+
+        Raises:
+            MediaError: STORAGE_FAILED.
+        """
+        now = datetime.now(UTC)
+        form = header.spec.output_format
+        stored = StoredAudio(
+            audio_id=audio_id,
+            key=dated_key(FOLDER, audio_id, _EXTENSIONS[form.family], now),
+            content_type=form.content_type,
+            size_bytes=len(audio),
+            duration_seconds=done.duration_seconds,
+            sha256=done.sha256,
+            alignment=alignment,
+            model_id=header.spec.model_id,
+            voice_id=header.spec.voice.voice_id,
+            voice_name=header.spec.voice.name,
+            provider=header.provider,
+            output_format=form.name,
+            stored_at=now,
+        )
+        record = await asyncio.to_thread(_written, stored)
+        beside = {OWNER: principal, "audio_id": audio_id}
+        await self._store.put(stored.key, audio, ObjectSpec(stored.content_type, beside))
+        try:
+            spec = ObjectSpec(_RECORD_TYPE, {OWNER: principal}, _PRIVATE)
+            await self._store.put(record_key(FOLDER, principal, audio_id), record, spec)
+        except BaseException:
+            # Without its record nobody would find the audio.
+            await asyncio.shield(self._withdrawn(stored.key))
+            raise
+        return stored
+
+    async def find(self, audio_id: str, principal: str) -> StoredAudio:
+        """Returns what is known of audio of `principal`'s own.
+
+        Raises:
+            MediaError: NOT_FOUND, STORAGE_FAILED.
+        """
+        try:
+            record, _ = await read_all(
+                self._store, record_key(FOLDER, principal, audio_id), max_bytes=_MAX_RECORD_BYTES
+            )
+        except MediaError as error:
+            raise _missing() if error.reason is Reason.NOT_FOUND else error from None
+        return await asyncio.to_thread(_read, record)
+
+    async def url(self, stored: StoredAudio) -> AudioUrl:
+        """Returns a fresh address of stored audio."""
+        address = await self._store.url(stored.key)
+        return AudioUrl(address.url, address.expires_at)
+
+    async def delete(self, audio_id: str, principal: str) -> None:
+        """Deletes audio of `principal`'s own and its record.
+
+        Raises:
+            MediaError: NOT_FOUND, STORAGE_FAILED.
+        """
+        stored = await self.find(audio_id, principal)
+        # The record goes last: as long as it is there, the audio can be found.
+        await self._store.delete(stored.key)
+        await self._store.delete(record_key(FOLDER, principal, audio_id))
+
+    async def _withdrawn(self, key: str) -> None:
+        try:
+            await self._store.delete(key)
+        except MediaError as error:
+            log.warning("audio without its record stays behind", key=key, reason=error.reason.name)
+
+
+def _written(stored: StoredAudio) -> bytes:
+    return orjson.dumps(
+        {
+            "id": stored.audio_id,
+            "key": stored.key,
+            "contentType": stored.content_type,
+            "sizeBytes": stored.size_bytes,
+            "durationSeconds": stored.duration_seconds,
+            "sha256": stored.sha256,
+            "alignment": {
+                "characters": list(stored.alignment.characters),
+                "character_start_times_seconds": list(stored.alignment.starts_seconds),
+                "character_end_times_seconds": list(stored.alignment.ends_seconds),
+            },
+            "metadata": {
+                "modelId": stored.model_id,
+                "voiceId": stored.voice_id,
+                "voiceName": stored.voice_name,
+                "provider": stored.provider,
+                "outputFormat": stored.output_format,
+                "timestamp": stored.stored_at.isoformat(),
+            },
+        }
+    )
+
+
+def _read(record: bytes) -> StoredAudio:
+    fields: dict[str, Any] = orjson.loads(record)
+    timing, metadata = fields["alignment"], fields["metadata"]
+    return StoredAudio(
+        audio_id=fields["id"],
+        key=fields["key"],
+        content_type=fields["contentType"],
+        size_bytes=fields["sizeBytes"],
+        duration_seconds=fields["durationSeconds"],
+        sha256=fields["sha256"],
+        alignment=Alignment(
+            tuple(timing["characters"]),
+            tuple(timing["character_start_times_seconds"]),
+            tuple(timing["character_end_times_seconds"]),
+        ),
+        model_id=metadata["modelId"],
+        voice_id=metadata["voiceId"],
+        voice_name=metadata["voiceName"],
+        provider=metadata["provider"],
+        output_format=metadata["outputFormat"],
+        stored_at=datetime.fromisoformat(metadata["timestamp"]),
+    )
+
+
+def _missing() -> MediaError:
+    return MediaError(Reason.NOT_FOUND, "There is no stored audio of yours with this id.")

@@ -1,0 +1,167 @@
+"""Speech as it is kept: the key of identical requests, the document of the store, and the replay as a stream."""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from services.common.cache import Collection, Entry
+from services.common.timing.alignment import Alignment, joined
+from services.tts.events import Done, Header, Plan, SpeechEvent, answered
+from services.tts.providers.interface import AudioChunk, SpeechSpec, VoiceSettings
+
+COLLECTION = Collection(name="TTSCache", data_field="audioData")
+
+_KEY_VERSION = 1
+"""Raised whenever the same request may sound different from what older versions stored."""
+_DOCUMENT_FIELDS = ("contentType", "voiceId", "voiceName", "textLength", "parameters")
+_SETTINGS = tuple(item.name for item in fields(VoiceSettings))
+_REPLAY_BYTES = 64 * 1024
+_BYTES_PER_CHARACTER = 120
+"""What the timing of one character takes in memory, roughly."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptSpeech:
+    """A whole utterance with its timing."""
+
+    audio: bytes
+    alignment: Alignment
+    done: Done
+    ignored_fields: tuple[str, ...]
+    document: dict[str, Any]
+    """What the store shows a person who looks into it."""
+
+
+def cache_key(plan: Plan) -> str:
+    """Returns the SHA-256 of everything that decides how the audio of `plan` sounds."""
+    spec = plan.spec
+    decisive = {
+        "version": _KEY_VERSION,
+        "provider": plan.provider.name,
+        "text": spec.text,
+        "voiceId": spec.voice.voice_id,
+        **_parameters(spec),
+        "previousText": spec.previous_text,
+        "nextText": spec.next_text,
+        "previousRequestIds": spec.previous_request_ids,
+        "nextRequestIds": spec.next_request_ids,
+    }
+    return hashlib.sha256(orjson.dumps(decisive, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def replay(kept: KeptSpeech, plan: Plan) -> Iterator[SpeechEvent]:
+    """Yields a kept utterance as the stream it once was."""
+    yield Header(plan.spec, plan.provider.name, ignored_fields=kept.ignored_fields, cache_status="hit")
+    audio, alignment = kept.audio, kept.alignment
+    told = 0
+    for start in range(0, len(audio), _REPLAY_BYTES):
+        end = min(start + _REPLAY_BYTES, len(audio))
+        heard = bisect_right(alignment.ends_seconds, kept.done.duration_seconds * end / len(audio))
+        upto = heard if end < len(audio) else len(alignment)
+        piece = Alignment(
+            alignment.characters[told:upto], alignment.starts_seconds[told:upto], alignment.ends_seconds[told:upto]
+        )
+        told = upto
+        yield AudioChunk(audio[start:end], piece if len(piece) else None)
+    yield answered(kept.done, "hit")
+
+
+class Recording:
+    """Collects a production while it is told, to keep it if it ends whole."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._audio: list[bytes] = []
+        self._timing: list[Alignment] = []
+        self._header: Header | None = None
+        self._done: Done | None = None
+
+    def feed(self, event: SpeechEvent) -> None:
+        """Takes the next event."""
+        match event:
+            case AudioChunk():
+                self._audio.append(event.audio)
+                if event.alignment is not None:
+                    self._timing.append(event.alignment)
+            case Header():
+                self._header = event
+            case Done():
+                self._done = event
+
+    def kept(self) -> KeptSpeech | None:
+        """Returns what can be kept; None unless it is whole, of one piece, and by the provider that was asked."""
+        header, done = self._header, self._done
+        if header is None or done is None or done.seams or header.provider != self._plan.provider.name:
+            return None
+        spec = self._plan.spec
+        document = {
+            "contentType": spec.output_format.content_type,
+            "voiceId": spec.voice.voice_id,
+            "voiceName": spec.voice.name,
+            "textLength": len(spec.text),
+            "parameters": {"provider": header.provider, **_parameters(spec)},
+        }
+        return KeptSpeech(b"".join(self._audio), joined(self._timing), done, header.ignored_fields, document)
+
+
+class SpeechCodec:
+    """Turns utterances into documents of the store and back."""
+
+    def encode(self, key: str, kept: KeptSpeech, created_at: datetime, expires_at: datetime) -> Entry:
+        """Returns the document: the seed's fields, then what a replay needs."""
+        fields = {
+            **kept.document,
+            "audioSha256": kept.done.sha256,
+            "durationSeconds": kept.done.duration_seconds,
+            "costUnits": kept.done.cost_units,
+            "ignoredFields": list(kept.ignored_fields),
+            "alignment": {
+                "characters": list(kept.alignment.characters),
+                "character_start_times_seconds": list(kept.alignment.starts_seconds),
+                "character_end_times_seconds": list(kept.alignment.ends_seconds),
+            },
+        }
+        return Entry(key, fields, kept.audio, created_at, expires_at)
+
+    def decode(self, entry: Entry) -> KeptSpeech:
+        """Returns what `encode` was given; raises if the document is not one of ours."""
+        fields = entry.fields
+        timing = fields["alignment"]
+        alignment = Alignment(
+            tuple(timing["characters"]),
+            tuple(timing["character_start_times_seconds"]),
+            tuple(timing["character_end_times_seconds"]),
+        )
+        done = Done(
+            characters=fields["textLength"],
+            audio_bytes=len(entry.data),
+            duration_seconds=fields["durationSeconds"],
+            sha256=fields["audioSha256"],
+            cost_units=fields["costUnits"],
+        )
+        document = {name: fields[name] for name in _DOCUMENT_FIELDS}
+        return KeptSpeech(entry.data, alignment, done, tuple(fields["ignoredFields"]), document)
+
+    def size_bytes(self, kept: KeptSpeech) -> int:
+        """Returns how much memory an utterance takes, roughly."""
+        return len(kept.audio) + _BYTES_PER_CHARACTER * len(kept.alignment) + 1000
+
+
+def _parameters(spec: SpeechSpec) -> dict[str, Any]:
+    settings = {name: value for name in _SETTINGS if (value := getattr(spec.settings, name)) is not None}
+    return {
+        "voice": spec.voice.name,
+        "modelId": spec.model_id,
+        "outputFormat": spec.output_format.name,
+        "languageCode": spec.language_code,
+        "seed": spec.seed,
+        "textNormalization": spec.apply_text_normalization,
+        **settings,
+    }

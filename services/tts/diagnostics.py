@@ -1,0 +1,36 @@
+"""What can be told of the speech service's configuration without asking anybody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from services.common.diagnostics import Finding, ok, problem, warning
+from services.tts.settings import TtsSettings
+
+_SUBJECT = "speech"
+
+
+def findings(settings: TtsSettings) -> list[Finding]:
+    """Returns who speaks, and what contradicts itself."""
+    return list(_findings(settings))
+
+
+def _findings(settings: TtsSettings) -> Iterator[Finding]:
+    default = settings.provider_by_default
+    has_key = bool(settings.elevenlabs_api_key.get_secret_value())
+    if default == "elevenlabs" and not has_key:
+        yield problem(
+            _SUBJECT,
+            "elevenlabs speaks by default and has no key",
+            "set ELEVENLABS_API_KEY, or TTS_DEFAULT_PROVIDER=espeak",
+        )
+    else:
+        yield ok(_SUBJECT, f"{default} speaks by default")
+    if "elevenlabs" in settings.fallback_order and not has_key:
+        yield warning(_SUBJECT, "elevenlabs stands in for others and has no key", "set ELEVENLABS_API_KEY")
+    if default in settings.fallback_order:
+        yield warning(_SUBJECT, f"{default} stands in for itself", "remove it from TTS_FALLBACK_PROVIDERS")
+    if settings.reuse_sentences and not settings.caching_enabled:
+        yield warning(
+            _SUBJECT, "TTS_REUSE_SENTENCES is set, but nothing is cached", "set TTS_CACHING_ENABLED=true, or unset it"
+        )

@@ -1,0 +1,217 @@
+"""Says in our words what an error answer of ElevenLabs means; the provider's own words go no further."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import orjson
+
+from services.common.errors import FieldViolation, MediaError, Reason
+from services.common.resilience.error_metadata import CONCURRENCY, LIMIT_KEY
+from services.tts.providers.elevenlabs.settings import PROVIDER
+
+DEFAULT_RETRY_AFTER_SECONDS = 1.0
+MAX_RETRY_AFTER_SECONDS = 300.0
+
+_INVALID = 422
+_TOO_MANY_REQUESTS = 429
+_SERVER_ERRORS = 500
+_CALLERS_FAULT = frozenset({Reason.VALIDATION_ERROR, Reason.TEXT_TOO_LONG, Reason.VOICE_NOT_FOUND})
+
+
+@dataclass(frozen=True, slots=True)
+class _Meaning:
+    """What one code word or status says."""
+
+    reason: Reason
+    message: str = ""
+    field: str = ""
+    """Field of our request that is at fault, where the answer names none."""
+    limit: str = ""
+    """Which limit the account is at, where the answer tells."""
+
+
+_REJECTED_KEY = _Meaning(
+    Reason.PROVIDER_REJECTED_KEY, "ElevenLabs refuses the configured key; replace ELEVENLABS_API_KEY."
+)
+_LACKS_RIGHT = _Meaning(
+    Reason.PROVIDER_REJECTED_KEY,
+    "The configured ElevenLabs key has not the right to do this; widen it, or replace ELEVENLABS_API_KEY.",
+)
+_LACKS_PLAN = _Meaning(
+    Reason.PROVIDER_REJECTED_KEY,
+    "The plan of the ElevenLabs account does not allow this; upgrade it, or choose another voice, model or format.",
+)
+_NO_CREDIT = _Meaning(
+    Reason.PROVIDER_QUOTA_EXCEEDED, "The ElevenLabs account has no credit left; top it up, or use another provider."
+)
+_BUSY = _Meaning(Reason.PROVIDER_BUSY, "ElevenLabs is at its limit of calls for this account; retry after the delay.")
+_TOO_MANY_AT_ONCE = replace(_BUSY, limit=CONCURRENCY)
+_NO_SUCH_VOICE = _Meaning(
+    Reason.VOICE_NOT_FOUND, "ElevenLabs has no such voice for this account; GET /api/voices lists them.", "voice"
+)
+_WRONG_VALUE = _Meaning(Reason.VALIDATION_ERROR, "ElevenLabs refuses a value of the request; change it.")
+_DOWN = _Meaning(
+    Reason.PROVIDER_UNAVAILABLE, "ElevenLabs is down or unreachable; retry later, or check ELEVENLABS_BASE_URL."
+)
+_REFUSED = _Meaning(
+    Reason.GENERATION_FAILED,
+    "ElevenLabs refused the request without a reason that is known; change it, or check ELEVENLABS_BASE_URL.",
+)
+
+# Both vocabularies of the API, the present and the legacy one, and below them the status, for words not listed.
+_MEANINGS: dict[str | int, _Meaning] = {
+    "voice_not_found": _NO_SUCH_VOICE,
+    "quota_exceeded": _NO_CREDIT,
+    "invalid_api_key": _REJECTED_KEY,
+    "needs_authorization": _REJECTED_KEY,
+    "missing_permissions": _LACKS_RIGHT,
+    "only_for_creator+": _LACKS_PLAN,
+    "subscription_required": _LACKS_PLAN,
+    "max_character_limit_exceeded": _Meaning(
+        Reason.TEXT_TOO_LONG, "The text exceeds what ElevenLabs takes; shorten it or choose another model.", "text"
+    ),
+    "model_not_found": _Meaning(Reason.VALIDATION_ERROR, "ElevenLabs has no such model; change model_id.", "model_id"),
+    "invalid_voice_settings": _WRONG_VALUE,
+    "invalid_parameters": _WRONG_VALUE,
+    "too_many_concurrent_requests": _TOO_MANY_AT_ONCE,
+    "concurrent_limit_exceeded": _TOO_MANY_AT_ONCE,
+    "system_busy": _BUSY,
+    "rate_limit_exceeded": _BUSY,
+    401: _REJECTED_KEY,
+    402: _NO_CREDIT,
+    403: _LACKS_PLAN,
+    408: _Meaning(Reason.PROVIDER_TIMEOUT),
+    _INVALID: _WRONG_VALUE,
+    _TOO_MANY_REQUESTS: _BUSY,
+}
+
+# Fields of our request by the last word of a place that ElevenLabs names.
+_OUR_FIELDS = {
+    "voice_id": "voice",
+    **{
+        name: name
+        for name in (
+            "text",
+            "model_id",
+            "output_format",
+            "language_code",
+            "stability",
+            "similarity_boost",
+            "style",
+            "speed",
+            "use_speaker_boost",
+            "seed",
+            "previous_text",
+            "next_text",
+            "previous_request_ids",
+            "next_request_ids",
+            "apply_text_normalization",
+        )
+    },
+}
+
+
+def refusal(status: int, headers: Mapping[str, str], body: bytes) -> MediaError:
+    """Returns what an answer other than 200 means.
+
+    Args:
+        status: HTTP status.
+        headers: Headers of the answer, found in any case.
+        body: The beginning of the body, as much as was read.
+    """
+    readable, detail = _detail(body)
+    code = _code(detail)
+    meaning = _meaning(code, status, detail, readable=readable)
+    fields = (
+        (_fields_at_fault(detail) or list(filter(None, [meaning.field]))) if meaning.reason in _CALLERS_FAULT else []
+    )
+    message = meaning.message
+    if meaning is _WRONG_VALUE and fields:
+        message = f"ElevenLabs refuses the value of {', '.join(fields)}; change it."
+    return MediaError(
+        meaning.reason,
+        message,
+        violations=[FieldViolation(name, "is refused by ElevenLabs") for name in fields],
+        retry_after_seconds=_retry_after_seconds(meaning.reason, headers),
+        metadata={"provider": PROVIDER, "provider_status": str(status)}
+        | ({"provider_code": code} if code else {})
+        | ({LIMIT_KEY: meaning.limit} if meaning.limit else {}),
+    )
+
+
+def _meaning(code: str, status: int, detail: object, *, readable: bool) -> _Meaning:
+    if code:
+        return _MEANINGS[code]
+    if status >= _SERVER_ERRORS or (not readable and status != _TOO_MANY_REQUESTS):
+        return _DOWN
+    return _MEANINGS.get(_INVALID if isinstance(detail, list) else status, _REFUSED)
+
+
+def _detail(body: bytes) -> tuple[bool, object]:
+    """Returns whether the body is of the API at all (a proxy's HTML is not), and its `detail`."""
+    if not body.strip():
+        return True, None
+    try:
+        answer = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return False, None
+    return True, answer.get("detail") if isinstance(answer, dict) else None
+
+
+def _code(detail: object) -> str:
+    """Returns the word of the table that the answer holds; other words may quote anything and are dropped."""
+    words = (detail.get("code"), detail.get("status")) if isinstance(detail, dict) else ()
+    return next((word for word in words if isinstance(word, str) and word in _MEANINGS), "")
+
+
+def _fields_at_fault(detail: object) -> list[str]:
+    return list(dict.fromkeys(field for place in _places(detail) if (field := _our_field(place))))
+
+
+def _places(detail: object) -> Iterator[str]:
+    if isinstance(detail, dict):
+        yield str(detail.get("param") or "")
+    elif isinstance(detail, list):
+        for item in detail:
+            place = item.get("loc") if isinstance(item, dict) else None
+            yield ".".join(map(str, place)) if isinstance(place, list) else ""
+
+
+def _our_field(place: str) -> str:
+    return next((_OUR_FIELDS[word] for word in reversed(re.findall(r"[a-z_]+", place)) if word in _OUR_FIELDS), "")
+
+
+def _retry_after_seconds(reason: Reason, headers: Mapping[str, str]) -> float | None:
+    if not reason.row.retryable:
+        return None
+    told = _told_delay_seconds(headers)
+    if told is None:
+        return DEFAULT_RETRY_AFTER_SECONDS if reason is Reason.PROVIDER_BUSY else None
+    return min(max(told, 0.0), MAX_RETRY_AFTER_SECONDS)
+
+
+def _told_delay_seconds(headers: Mapping[str, str]) -> float | None:
+    milliseconds = _number(headers.get("retry-after-ms", ""))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    value = headers.get("retry-after", "")
+    seconds = _number(value)
+    return seconds if seconds is not None else _seconds_until(value)
+
+
+def _number(value: str) -> float | None:
+    return float(value) if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", value.strip()) else None
+
+
+def _seconds_until(http_date: str) -> float | None:
+    try:
+        moment = parsedate_to_datetime(http_date)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - datetime.now(UTC).timestamp()
+    except (ValueError, OverflowError, TypeError, IndexError):
+        # The parser of the standard library meets odd dates with any of these.
+        return None

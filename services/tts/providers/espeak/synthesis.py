@@ -1,0 +1,125 @@
+"""Speaks one request into frames: marks to character times, PCM to the wanted format, pieces of a useful size."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from services.tts.formats import FORMATS
+from services.tts.providers.espeak.bindings import Mark, MarkKind, Sink
+from services.tts.providers.espeak.character_timing import CharacterClock, Span, last_loud_sample
+from services.tts.providers.espeak.encoding import SOURCE_RATE_HZ, encoder_for
+from services.tts.providers.espeak.protocol import (
+    MAX_AUDIO_BYTES,
+    AudioFrame,
+    DoneFrame,
+    FailedFrame,
+    Frame,
+    SpeakRequest,
+)
+from services.tts.providers.espeak.voices import Timbre, identifier_of
+
+SILENT = "silent"
+"""Code of the failure of a text in which nothing can be spoken."""
+
+# Each message costs every hop the same, whatever it holds: the first piece goes at once, later ones gather.
+_GATHER_SAMPLES = SOURCE_RATE_HZ // 2
+_GATHER_BYTES = 32_768
+
+
+class Library(Protocol):
+    """What the speaker needs of the engine."""
+
+    def speak(self, text: str, identifier: str, words_per_minute: int, sink: Sink) -> None:
+        """Speaks `text` into `sink` until all is said or the sink has enough."""
+
+
+class Speaker:
+    """Speaks one request.
+
+    Args:
+        request: What to speak.
+        send: Takes the frames in order; may block. What it raises ends the speech.
+        wanted: Tells whether anyone still listens.
+
+    Raises:
+        KeyError: A voice or format that is in none of our tables.
+        ValueError: A format that this engine has no encoder for.
+    """
+
+    def __init__(self, request: SpeakRequest, send: Callable[[Frame], None], wanted: Callable[[], bool]) -> None:
+        self._request = request
+        self._send = send
+        self._wanted = wanted
+        self._identifier = identifier_of(Timbre(request.language, request.variant))
+        self._encoder = encoder_for(FORMATS[request.output_format])
+        self._clock = CharacterClock(request.text) if request.with_alignment else None
+        self._samples = 0
+        self._speech_end = 0
+        self._silent_start = bytearray()
+        self._audio = bytearray()
+        self._starts, self._ends = array("d"), array("d")
+        # At the first piece, any audio will do.
+        self._flush_at_sample = 0
+
+    def run(self, library: Library) -> None:
+        """Sends the whole speech and its end; or, if the text has nothing to speak, that alone."""
+        request = self._request
+        library.speak(request.text, self._identifier, request.words_per_minute, self._take)
+        if not self._speech_end:
+            self._send(FailedFrame(SILENT))
+            return
+        if self._clock is not None:
+            self._time(self._clock.finish(self._samples, self._speech_end))
+        self._audio += self._encoder.finish()
+        self._flush()
+        self._send(DoneFrame(self._samples))
+
+    def _take(self, pcm: bytes, marks: list[Mark]) -> bool:
+        loud = last_loud_sample(pcm)
+        if loud is not None:
+            self._speech_end = self._samples + loud
+        self._samples += len(pcm) // 2
+        if self._clock is not None:
+            self._mark(self._clock, marks)
+        if not self._speech_end:
+            # Until something is heard, the text may turn out to be unspeakable: nothing may have been sent then.
+            self._silent_start += pcm
+            return self._wanted()
+        self._encode(pcm)
+        if self._audio and (self._samples >= self._flush_at_sample or len(self._audio) >= _GATHER_BYTES):
+            self._flush()
+        return self._wanted()
+
+    def _encode(self, pcm: bytes) -> None:
+        if self._silent_start:
+            pcm = bytes(self._silent_start) + pcm
+            self._silent_start.clear()
+        if pcm:
+            self._audio += self._encoder.encode(pcm)
+
+    def _mark(self, clock: CharacterClock, marks: list[Mark]) -> None:
+        for mark in marks:
+            if mark.kind is MarkKind.WORD:
+                self._time(clock.word(mark.position, mark.sample))
+            else:
+                self._time(clock.clause_end(mark.position, mark.sample, self._speech_end))
+
+    def _time(self, spans: list[Span]) -> None:
+        shift = self._encoder.lead_in_seconds
+        for start, end in spans:
+            self._starts.append(start / SOURCE_RATE_HZ + shift)
+            self._ends.append(end / SOURCE_RATE_HZ + shift)
+
+    def _flush(self) -> None:
+        for piece in _pieces(bytes(self._audio)):
+            self._send(AudioFrame(piece, self._starts, self._ends))
+            self._starts, self._ends = array("d"), array("d")
+        self._audio.clear()
+        self._flush_at_sample = self._samples + _GATHER_SAMPLES
+
+
+def _pieces(audio: bytes) -> Iterator[bytes]:
+    for start in range(0, max(len(audio), 1), MAX_AUDIO_BYTES):
+        yield audio[start : start + MAX_AUDIO_BYTES]

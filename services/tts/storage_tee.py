@@ -1,0 +1,70 @@
+"""Has speech stored while it passes: told its id at the beginning, and stored before its end is told."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+
+from services.common.errors import MediaError, Reason
+from services.common.timing.alignment import Alignment, joined
+from services.tts.audio_store import AudioShelf, new_audio_id
+from services.tts.events import Done, Header, SpeechEvent
+from services.tts.providers.interface import AudioChunk
+
+
+@dataclass(frozen=True, slots=True)
+class Storing:
+    """How speech is stored."""
+
+    shelf: AudioShelf
+    """Where it goes."""
+    max_bytes: int
+    """Longest audio that is stored."""
+
+    async def passing(
+        self, events: AsyncGenerator[SpeechEvent, None], principal: str, *, tell_alignment: bool
+    ) -> AsyncGenerator[SpeechEvent, None]:
+        """Yields `events`; their end once the audio is stored.
+
+        Args:
+            events: Speech with its timing.
+            principal: Whose it will be.
+            tell_alignment: Whether the caller wants the timing, too.
+
+        Raises:
+            MediaError: OUTPUT_TOO_LARGE; STORAGE_FAILED; what `events` raises.
+        """
+        audio_id = new_audio_id()
+        header: Header | None = None
+        audio: list[bytes] = []
+        timing: list[Alignment] = []
+        collected_bytes = 0
+        async with aclosing(events):
+            async for event in events:
+                match event:
+                    case Header():
+                        header = event
+                        yield replace(event, stored_audio_id=audio_id)
+                    case AudioChunk():
+                        collected_bytes += len(event.audio)
+                        self._refuse_too_large(collected_bytes)
+                        audio.append(event.audio)
+                        if event.alignment is not None:
+                            timing.append(event.alignment)
+                        if tell_alignment or event.alignment is None:
+                            yield event
+                        elif event.audio:
+                            yield AudioChunk(event.audio)
+                    case Done() if header is not None:
+                        stored = await self.shelf.keep(
+                            audio_id, principal, b"".join(audio), joined(timing), header, event
+                        )
+                        yield replace(event, stored=stored)
+
+    def _refuse_too_large(self, audio_bytes: int) -> None:
+        if audio_bytes > self.max_bytes:
+            raise MediaError(
+                Reason.OUTPUT_TOO_LARGE,
+                f"The audio exceeds {self.max_bytes} bytes, the most that is stored; use a smaller output_format.",
+            )

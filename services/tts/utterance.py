@@ -1,0 +1,297 @@
+"""One utterance from as many provider calls as it takes: long texts in pieces, failures on the way mended."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field, replace
+
+from services.common.errors import MediaError, Reason
+from services.common.log import logger
+from services.common.timing.alignment import Alignment
+from services.common.timing.rebase import shifted
+from services.common.timing.sentences import Span, split_sentences
+from services.tts.audio_duration import duration_meter
+from services.tts.events import Bill, Done, Header, Plan, Seam, SpeechEvent
+from services.tts.pacing import Listener, Pacing
+from services.tts.providers.interface import AudioChunk
+from services.tts.wav import wav_of_all
+
+log = logger(__name__)
+
+
+@dataclass(slots=True)
+class Piece:
+    """A part of the text that is being spoken."""
+
+    plan: Plan
+    """Who speaks it."""
+    chunks: AsyncIterator[AudioChunk]
+    """Its audio, from the beginning."""
+    request_id: str = ""
+    """The provider's id of the request; may be empty."""
+    ignored_fields: tuple[str, ...] = ()
+    """Fields of the request that the provider can not honour."""
+    queued_seconds: float = 0.0
+    """How long it waited for its turn at the provider."""
+    stands_in_because: str = ""
+    """Why somebody else could not speak it, as a reason's name; empty if nobody was asked in vain."""
+    bill: Bill = field(default_factory=Bill)
+    """What the provider charges; all of it is known at the end at the latest."""
+    cached_characters: int = 0
+    """How many code points of it nobody had to speak again; known at the end at the latest."""
+    saved_cost_units: int = 0
+    """What those cost when they were paid for; known at the end at the latest."""
+    rest: Callable[[float], Awaitable[None]] | None = None
+    """Takes no audio for so many seconds, so that more gathers; None where nothing would."""
+
+
+OpenPiece = Callable[[Sequence[Plan]], AbstractAsyncContextManager[Piece]]
+"""Has a part of the text spoken by the first of the plans that can be had; entering it waits for the first audio."""
+
+_CONTEXT = ("previous_text", "next_text")
+_CONTEXT_CHARACTERS = 1000
+"""How much of the text around a piece is told to the model, for intonation."""
+_ROUNDING_SECONDS = 0.05
+"""How much earlier than a character's end its audio may stop and still count as heard."""
+
+
+@dataclass(frozen=True, slots=True)
+class NarrationOptions:
+    """How an utterance is cut and mended."""
+
+    stall_seconds: float = 10.0
+    """Longest silence of a provider between two chunks."""
+    max_resumes: int = 2
+    """How many failures on the way are mended in one utterance."""
+    pacing: Pacing | None = Pacing()
+    """When audio that is heard while it is made may gather; None for never."""
+
+
+class Narration:
+    """The making of one utterance.
+
+    Args:
+        plan: What is spoken, by whom, and who may stand in.
+        pieces: Which parts of the text are spoken by a call of their own; together they are the text.
+        open_piece: Has a piece spoken.
+        options: How failures are treated.
+    """
+
+    def __init__(self, plan: Plan, pieces: Sequence[Span], open_piece: OpenPiece, options: NarrationOptions) -> None:
+        self._plan = plan
+        self._pieces = deque(pieces)
+        self._open_piece = open_piece
+        self._options = options
+        self._listener = Listener(options.pacing if plan.streamed else None)
+        self._digest = hashlib.sha256()
+        self._audio_bytes = 0
+        self._clock_seconds = 0.0
+        self._timing_from_seconds = 0.0
+        self._timed_until_seconds = 0.0
+        self._bill = Bill()
+        self._cost_units: int | None = None
+        self._cached_characters = 0
+        self._saved_cost_units = 0
+        self._seams: list[Seam] = []
+        self._broken: tuple[int, str] | None = None
+        self._speaking = ""
+        self._header: Header | None = None
+        # A file has one header, which says how long the whole is: pieces are joined when all are there.
+        self._joins_wav = plan.spec.output_format.family == "wav" and len(pieces) > 1
+        self._wav = bytearray()
+        self._held_wav: list[bytes] = []
+
+    async def events(self) -> AsyncGenerator[SpeechEvent, None]:
+        """Yields the header once the first call has audio, then the audio, then `Done`.
+
+        Raises:
+            MediaError: No call could be had, or one failed on the way and could not be mended.
+        """
+        while self._pieces:
+            piece = self._pieces.popleft()
+            plans = [self._for_piece(plan, piece) for plan in (self._plan, *self._plan.fallbacks)]
+            async with self._open_piece(plans) as opened:
+                for event in self._begun(opened, piece):
+                    yield event
+                meter = duration_meter(opened.plan.spec.output_format)
+                heard = _Heard()
+                try:
+                    async for chunk in self._chunks(opened):
+                        meter.feed(chunk.audio)
+                        heard.feed(chunk.alignment)
+                        if told := self._told(chunk):
+                            yield told
+                        await self._rest(opened, chunk, meter.seconds)
+                except MediaError as failure:
+                    if not self._mend(piece, heard.characters_until(meter.seconds), failure):
+                        raise
+                    if filler := self._counted(meter.padding()):
+                        meter.feed(filler)
+                        yield AudioChunk(filler)
+                self._clock_seconds += meter.seconds
+                self._settle(opened)
+        if self._held_wav:
+            yield AudioChunk(self._counted(wav_of_all(self._held_wav)))
+        yield self._done()
+
+    def _for_piece(self, plan: Plan, piece: Span) -> Plan:
+        if piece.start == 0 and piece.end == len(self._plan.spec.text):
+            return plan
+        text = self._plan.spec.text
+        before = text[max(0, piece.start - _CONTEXT_CHARACTERS) : piece.start] or plan.spec.previous_text
+        after = text[piece.end : piece.end + _CONTEXT_CHARACTERS] or plan.spec.next_text
+        spec = replace(
+            plan.spec,
+            text=text[piece.start : piece.end],
+            previous_text=before,
+            next_text=after,
+            # The caller's neighbours stand before the first piece and after the last one.
+            previous_request_ids=plan.spec.previous_request_ids if piece.start == 0 else (),
+            next_request_ids=plan.spec.next_request_ids if piece.end == len(text) else (),
+        )
+        return replace(plan, spec=spec)
+
+    def _begun(self, opened: Piece, piece: Span) -> list[SpeechEvent]:
+        self._charge(opened)
+        self._timing_from_seconds = self._timed_until_seconds
+        provider, before = opened.plan.provider.name, self._speaking
+        self._speaking = provider
+        if self._broken is None and before not in ("", provider):
+            # Somebody else goes on at the border of two pieces.
+            self._broken = (piece.start, opened.stands_in_because)
+        if self._broken is not None:
+            offset, reason = self._broken
+            self._seams.append(Seam(offset, self._clock_seconds, provider, reason))
+            self._broken = None
+        if self._header is not None:
+            return []
+        self._header = Header(
+            replace(opened.plan.spec, text=self._plan.spec.text),
+            provider,
+            opened.request_id,
+            # Context that is ours between pieces was never the caller's to lose.
+            tuple(name for name in opened.ignored_fields if name not in _CONTEXT or getattr(self._plan.spec, name)),
+            queued_seconds=opened.queued_seconds,
+            bill=self._bill,
+        )
+        return [self._header]
+
+    async def _chunks(self, opened: Piece) -> AsyncIterator[AudioChunk]:
+        chunks = aiter(opened.chunks)
+        while (chunk := await _next(chunks, self._options.stall_seconds)) is not None:
+            yield chunk
+
+    async def _rest(self, opened: Piece, chunk: AudioChunk, piece_seconds: float) -> None:
+        """Lets audio gather at the provider's if the listener has enough to hear meanwhile."""
+        seconds = self._listener.rest_seconds(len(chunk.audio), self._clock_seconds + piece_seconds)
+        if seconds and opened.rest is not None:
+            await opened.rest(seconds)
+
+    def _told(self, chunk: AudioChunk) -> AudioChunk | None:
+        """Returns the chunk on the clock of the whole utterance; None if nothing of it can be told yet."""
+        audio = chunk.audio
+        if self._joins_wav:
+            self._wav += audio
+            audio = b""
+        alignment = self._placed(chunk.alignment) if chunk.alignment else None
+        return AudioChunk(self._counted(audio), alignment) if audio or alignment else None
+
+    def _placed(self, alignment: Alignment) -> Alignment:
+        """Returns timing on the clock of the whole utterance; what a broken call told ahead can not be taken back."""
+        placed = _not_before(shifted(alignment, self._clock_seconds), self._timing_from_seconds)
+        self._timed_until_seconds = placed.ends_seconds[-1]
+        return placed
+
+    def _counted(self, audio: bytes) -> bytes:
+        self._digest.update(audio)
+        self._audio_bytes += len(audio)
+        return audio
+
+    def _mend(self, piece: Span, heard_characters: int, failure: MediaError) -> bool:
+        """Puts back what is left to say after a call broke, from the first sentence that was not heard whole.
+
+        Returns False where nothing can be mended: then the failure is the caller's to know.
+        """
+        borders = [item.end for item in split_sentences(self._plan.spec.text[piece.start : piece.end])]
+        several = len(borders) > 1 or len(piece) < len(self._plan.spec.text)
+        splittable = several and self._plan.spec.output_format.family != "wav"
+        if not (self._plan.resumable and splittable and len(self._seams) < self._options.max_resumes):
+            return False
+        offset = piece.start + max((border for border in borders if border <= heard_characters), default=0)
+        log.warning("a provider failed on the way, another call goes on", reason=failure.reason.name, offset=offset)
+        self._broken = (offset, failure.reason.name)
+        if offset < piece.end:
+            self._pieces.appendleft(Span(offset, piece.end))
+        return True
+
+    def _charge(self, opened: Piece) -> None:
+        charged = opened.bill.take()
+        self._bill.add(charged)
+        if charged is not None:
+            self._cost_units = (self._cost_units or 0) + charged
+
+    def _settle(self, opened: Piece) -> None:
+        self._charge(opened)
+        self._cached_characters += opened.cached_characters
+        self._saved_cost_units += opened.saved_cost_units
+        if self._joins_wav:
+            self._held_wav.append(bytes(self._wav))
+            self._wav.clear()
+
+    def _done(self) -> Done:
+        if self._broken is not None and self._header is not None:
+            # Every sentence had been heard whole when the last call broke.
+            offset, reason = self._broken
+            self._seams.append(Seam(offset, self._clock_seconds, self._header.provider, reason))
+        return Done(
+            characters=len(self._plan.spec.text),
+            audio_bytes=self._audio_bytes,
+            duration_seconds=self._clock_seconds,
+            sha256=self._digest.hexdigest(),
+            cost_units=self._cost_units,
+            seams=tuple(self._seams),
+            cached_characters=self._cached_characters,
+            saved_cost_units=self._saved_cost_units,
+        )
+
+
+class _Heard:
+    """Which characters have been told by when."""
+
+    def __init__(self) -> None:
+        self._told: list[tuple[int, float]] = []
+
+    def feed(self, alignment: Alignment | None) -> None:
+        if alignment is not None:
+            self._told += zip(map(len, alignment.characters), alignment.ends_seconds, strict=True)
+
+    def characters_until(self, seconds: float) -> int:
+        """Returns how many code points were heard whole by then."""
+        return sum(length for length, end in self._told if end <= seconds + _ROUNDING_SECONDS)
+
+
+def _not_before(alignment: Alignment, seconds: float) -> Alignment:
+    if alignment.starts_seconds[0] >= seconds:
+        return alignment
+    return Alignment(
+        alignment.characters,
+        tuple(max(seconds, start) for start in alignment.starts_seconds),
+        tuple(max(seconds, end) for end in alignment.ends_seconds),
+    )
+
+
+async def _next(chunks: AsyncIterator[AudioChunk], stall_seconds: float) -> AudioChunk | None:
+    try:
+        async with asyncio.timeout(stall_seconds) as stall:
+            return await anext(chunks, None)
+    except TimeoutError:
+        if not stall.expired():
+            raise
+        raise MediaError(
+            Reason.PROVIDER_TIMEOUT,
+            f"The provider sent nothing for {stall_seconds:g} seconds; retry, or use another one.",
+        ) from None

@@ -1,0 +1,48 @@
+"""Writes the files that captions need: the words with their times, and a font for those that become picture."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+
+from PIL import ImageFont
+
+from services.common.timing.alignment import Alignment
+from services.common.timing.captions import to_srt
+from services.common.timing.rebase import shifted
+from services.video.ffmpeg.arguments import CAPTIONS, FONTS
+
+_FONT_FILE = "Aileron-Regular.ttf"
+
+
+def write_captions(
+    alignment: Alignment, delay_seconds: float, film_seconds: float, folder: Path, *, burned: bool
+) -> bool:
+    """Writes the captions into `folder` and tells whether there are any.
+
+    Args:
+        alignment: When each character is heard, from the start of the speech.
+        delay_seconds: Silence before the speech.
+        film_seconds: Length of the film, which no caption may make longer.
+        folder: Where ffmpeg runs.
+        burned: Whether they become part of the picture, so that a font is needed.
+    """
+    text = to_srt(shifted(alignment, delay_seconds), until_seconds=film_seconds)
+    if not text:
+        return False
+    if burned:
+        # What draws them takes all between braces for instructions.
+        text = text.replace("{", r"\{").replace("}", r"\}")
+    (folder / CAPTIONS).write_text(text, encoding="utf-8")
+    if burned:
+        fonts = folder / FONTS
+        fonts.mkdir()
+        (fonts / _FONT_FILE).write_bytes(_font())
+    return True
+
+
+def _font() -> bytes:
+    """Returns the font that comes with Pillow (Latin letters); for others the machine's own fonts step in."""
+    font = ImageFont.load_default(16)
+    source = font.path if isinstance(font, ImageFont.FreeTypeFont) else None
+    return source.getvalue() if isinstance(source, BytesIO) else b""

@@ -1,0 +1,298 @@
+"""Makes one film: agrees with an engine, writes down what is about to be paid, begins, brings home, stores."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Coroutine, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import orjson
+
+from services.common.errors import MediaError, Reason, invalid
+from services.common.input_files import GivenFiles
+from services.common.log import logger
+from services.common.resilience.call import called
+from services.common.resilience.concurrency_limiter import Gate
+from services.common.resilience.error_metadata import MAY_BE_CHARGED_KEY
+from services.common.resilience.retry import Patience, Retries
+from services.common.worker_pool import Workers
+from services.video.generation_task import Production
+from services.video.inputs import Inputs
+from services.video.media_types import HEAD_BYTES, MP4, kind_of
+from services.video.probe import MediaFile
+from services.video.progress import Progress, State
+from services.video.providers.interface import FilmSpec, FilmWish, VideoProvider
+from services.video.records import Intent, Record, Records
+from services.video.source_image import looked_into
+from services.video.video_store import Film, FilmShelf, Place, digest
+from services.video.workspace import Workspaces
+
+log = logger(__name__)
+
+T = TypeVar("T")
+
+MAX_STILL_BYTES = 20 * 1024 * 1024
+"""Longest picture that a film is made of."""
+_CLOCKS_DIFFER = timedelta(seconds=60)
+_RETRY_SECONDS = 5.0
+_ALMOST = 99.0
+
+
+@dataclass(frozen=True, slots=True)
+class FilmOrder:
+    """What a caller asks for."""
+
+    wish: FilmWish
+    image_url: str = ""
+    """Address or data URI of the still; empty where `image_key` is given."""
+    image_key: str = ""
+    """Key of the still."""
+    provider: str = ""
+    """Who makes it; empty for the usual one."""
+    place: Place = field(default_factory=Place)
+    """Where it is stored."""
+    detach: bool = False
+    """Whether the work goes on when the caller leaves."""
+    request_id: str = ""
+    """The caller's own name for the request; empty if it has none."""
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of what decides the film."""
+        wish = self.wish
+        parts = [wish.prompt, wish.seconds, wish.resolution, wish.model, wish.prompt_optimizer, wish.model_input]
+        parts += [wish.image_input_name, self.image_url, self.image_key, self.provider, self.place.object_key]
+        return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Care:
+    """How providers are asked."""
+
+    gates: Mapping[str, Gate]
+    """The turns of each."""
+    retries: Retries
+    """When they are asked again."""
+    patience_seconds: float
+    """Longest wait for a turn and between attempts."""
+
+
+@dataclass(frozen=True, slots=True)
+class FilmMaker:
+    """Makes one film at a time, for as many as call."""
+
+    care: Care
+    files: GivenFiles
+    """Where stills are."""
+    workers: Workers
+    """Where they are looked into."""
+    inputs: Inputs
+    """Looks at finished films."""
+    shelf: FilmShelf
+    records: Records
+    workspaces: Workspaces
+    beginning: timedelta = timedelta(seconds=90)
+    """How long a request that its caller has named may be on its way to the provider."""
+    urls_are_public: bool = True
+    """Whether a provider can read what the service can: not where callers' URLs may lead to private places."""
+
+    async def ordered(self, film: Production, provider: VideoProvider, order: FilmOrder) -> Record:
+        """Makes a film from the beginning, unless an earlier request of the same name has begun it.
+
+        Raises:
+            MediaError: The order can not be filled, or the film failed.
+        """
+        intent = Intent(order.fingerprint, datetime.now(UTC))
+        known = await self._earlier(order, film.principal, intent)
+        if known is not None and known.prediction_id:
+            record = await self.records.find(known.prediction_id, film.principal)
+            if record.film is not None or provider.outlives_process:
+                film.begun(known.prediction_id)
+                return await self.continued(film, provider, record)
+        try:
+            # Not before: of a film that was made, the place is taken by the film itself.
+            await self.shelf.check(order.place, film.principal)
+            spec = await self._spec(order, provider, film)
+            found = await self._lost(provider, spec, known) if known is not None else None
+        except (MediaError, asyncio.CancelledError):
+            if known is None:
+                await _to_its_end(self._withdrawn(order, film.principal))
+            raise
+        try:
+            # Nobody may leave between the moment in which it is paid and the one in which it is written down.
+            record = await _to_its_end(self._begun(film, provider, spec, order, intent, found))
+        except asyncio.CancelledError:
+            await self._unless_wanted(film, provider)
+            raise
+        return await self.continued(film, provider, record)
+
+    async def continued(self, film: Production, provider: VideoProvider, record: Record) -> Record:
+        """Brings home a film that was begun.
+
+        Raises:
+            MediaError: The film failed, or can not be stored.
+        """
+        if record.film is not None:
+            return record
+        try:
+            with self.workspaces.folder() as folder:
+                path = await provider.bring(record.prediction_id, folder, film.progress)
+                media = await self._looked_at(path, record)
+                film.progress(Progress(State.STORING, _ALMOST))
+                kept = await self._kept(path, media, record, film.principal)
+            finished = replace(record, film=kept)
+            await self.records.write(finished, film.principal)
+        except asyncio.CancelledError:
+            await self._unless_wanted(film, provider)
+            raise
+        return finished
+
+    def check_same(self, fingerprint: str, order: FilmOrder) -> None:
+        """Refuses a name that another request has.
+
+        Raises:
+            MediaError: ALREADY_EXISTS.
+        """
+        if fingerprint != order.fingerprint:
+            raise invalid("request_id", "was used for another request; choose another", Reason.ALREADY_EXISTS)
+
+    async def _earlier(self, order: FilmOrder, principal: str, intent: Intent) -> Intent | None:
+        """Returns the intent that an earlier request of the same name has left; None if this is the first."""
+        if not order.request_id:
+            return None
+        known = await self.records.intend(order.request_id, principal, intent)
+        if known is None:
+            return None
+        self.check_same(known.fingerprint, order)
+        if not known.prediction_id and intent.at - known.at < self.beginning:
+            raise MediaError(
+                Reason.UNAVAILABLE,
+                "This request is being begun by another call; ask again in a moment.",
+                # Sooner nothing can have changed, unless that call comes to its end.
+                retry_after_seconds=max(_RETRY_SECONDS, (known.at + self.beginning - intent.at).total_seconds()),
+            )
+        return known
+
+    async def _lost(self, provider: VideoProvider, spec: FilmSpec, known: Intent) -> str | None:
+        """Returns the id of a film that an earlier call began without living to write it down."""
+        if not provider.outlives_process:
+            return None
+        found = await provider.find(spec, known.at - _CLOCKS_DIFFER)
+        log.warning("a film was begun by a call that did not come back", found=found is not None)
+        return found
+
+    async def _spec(self, order: FilmOrder, provider: VideoProvider, film: Production) -> FilmSpec:
+        data = await self.files.read(order.image_url, order.image_key, film.principal, max_bytes=MAX_STILL_BYTES)
+        name = "image_key" if order.image_key else "image_url"
+        still = await self.workers.run(looked_into, data, name, provider.max_still_bytes)
+        is_public = self.urls_are_public and order.image_url.startswith("https://")
+        return FilmSpec(order.wish, film.model, still.data, order.image_url if is_public else "")
+
+    async def _begun(
+        self,
+        film: Production,
+        provider: VideoProvider,
+        spec: FilmSpec,
+        order: FilmOrder,
+        intent: Intent,
+        found: str | None,
+    ) -> Record:
+        prediction_id = found or await self._asked(film, provider, spec, order)
+        film.begun(prediction_id)
+        record = Record(
+            prediction_id=prediction_id,
+            provider=provider.name,
+            model=film.model,
+            prompt=order.wish.prompt,
+            seconds=order.wish.length_seconds,
+            resolution=order.wish.shorter_side,
+            place=order.place,
+        )
+        try:
+            await self.records.write(record, film.principal)
+        except MediaError:
+            # A named one is looked for when its name comes again; any other would be paid for and found by nobody.
+            if not (order.request_id and provider.outlives_process):
+                await _called_off(provider, prediction_id)
+            raise
+        if order.request_id:
+            await self.records.bind(order.request_id, film.principal, intent, prediction_id)
+        return record
+
+    async def _asked(self, film: Production, provider: VideoProvider, spec: FilmSpec, order: FilmOrder) -> str:
+        care = self.care
+        try:
+            answered = await called(
+                lambda: provider.begin(spec),
+                provider.name,
+                care.gates[provider.name],
+                care.retries,
+                Patience(care.patience_seconds),
+            )
+        except MediaError as error:
+            # Where it may have been paid, the intent stays, so that the film is looked for before another is begun.
+            if MAY_BE_CHARGED_KEY not in error.metadata:
+                await self._withdrawn(order, film.principal)
+            raise
+        return answered.answer
+
+    async def _withdrawn(self, order: FilmOrder, principal: str) -> None:
+        if order.request_id:
+            await self.records.withdraw(order.request_id, principal)
+
+    async def _looked_at(self, path: Path, record: Record) -> MediaFile:
+        """Returns what a provider's film is made of; what is none is the provider's failure."""
+        broken = MediaError(
+            Reason.GENERATION_FAILED,
+            "The provider delivered a file that is no film; try again, or use another model.",
+            metadata={"provider": record.provider},
+        )
+        with path.open("rb") as file:
+            if kind_of(file.read(HEAD_BYTES)) != MP4:
+                raise broken
+        try:
+            media = await self.inputs.look(path, MP4, "film")
+        except MediaError as error:
+            if error.reason is not Reason.MEDIA_INVALID:
+                raise
+            raise broken from None
+        if media.video is None:
+            raise broken
+        return media
+
+    async def _kept(self, path: Path, media: MediaFile, record: Record, principal: str) -> Film:
+        """Stores a film, or finds that an earlier attempt has stored it and could not write that down."""
+        sha256 = await digest(path)
+        said = {"provider": record.provider, "prediction_id": record.prediction_id}
+        try:
+            return await self.shelf.put(path, sha256, media, record.place, principal, said)
+        except MediaError as error:
+            taken = error.reason is Reason.ALREADY_EXISTS
+            if not taken or not await self.shelf.holds(record.place.object_key, said):
+                raise
+        return Film(record.place.object_key, sha256, media)
+
+    async def _unless_wanted(self, film: Production, provider: VideoProvider) -> None:
+        """Tells the provider to stop, where the film was given up, and not this process."""
+        if film.unwanted and film.prediction_id:
+            await _to_its_end(_called_off(provider, film.prediction_id))
+
+
+async def _called_off(provider: VideoProvider, prediction_id: str) -> None:
+    with suppress(MediaError):
+        await provider.cancel(prediction_id)
+
+
+async def _to_its_end(work: Coroutine[Any, Any, T]) -> T:
+    """Returns what `work` returns; who is cancelled meanwhile is so after its end."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.gather(task, return_exceptions=True)
+        raise

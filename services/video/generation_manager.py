@@ -1,0 +1,155 @@
+"""The films that are being made in this process: begun, listened to, resumed, cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+
+from services.common.errors import MediaError, Reason
+from services.common.log import logger
+from services.video.generation import FilmMaker, FilmOrder
+from services.video.generation_task import Production, Told, Work
+from services.video.progress import Ended, Progress, State
+from services.video.providers.interface import VideoProvider
+from services.video.records import Record
+
+log = logger(__name__)
+
+_RETRY_SECONDS = 5.0
+
+
+class Studio:
+    """Makes films, each in a task of its own.
+
+    Args:
+        maker: Makes one film.
+        providers: Who makes films, by name.
+        default_provider: Who makes them where the caller names nobody.
+        max_productions: Most films that are made at once.
+    """
+
+    def __init__(
+        self,
+        maker: FilmMaker,
+        providers: Mapping[str, VideoProvider],
+        default_provider: str,
+        max_productions: int,
+    ) -> None:
+        self._maker = maker
+        self._providers = providers
+        self._default_provider = default_provider
+        self._max_productions = max_productions
+        self._productions: dict[asyncio.Task[Record], Production] = {}
+
+    @property
+    def at_work(self) -> int:
+        """How many films are made at the moment."""
+        return len(self._productions)
+
+    async def generate(self, order: FilmOrder, principal: str) -> AsyncGenerator[Told | Ended[Record]]:
+        """Yields how far the film is, and then the film.
+
+        Raises:
+            MediaError: The order can not be filled, or the film failed.
+        """
+        production = self._named(order, principal)
+        if production is None:
+            provider = self._providers[order.provider or self._default_provider]
+            model = provider.model_for(order.wish)
+            production = Production(principal, provider.name, model, order.request_id, order.fingerprint)
+            self._start(production, lambda film: self._maker.ordered(film, provider, order))
+        async with aclosing(production.listen(detach=order.detach)) as told:
+            async for item in told:
+                yield item
+
+    async def resume(self, prediction_id: str, principal: str, *, detach: bool) -> AsyncGenerator[Told | Ended[Record]]:
+        """Yields how far a film is that was begun before, and then the film.
+
+        Raises:
+            MediaError: NOT_FOUND, or the film failed.
+        """
+        production = self._production(prediction_id, principal)
+        if production is None:
+            record = await self._maker.records.find(prediction_id, principal)
+            production = self._production(prediction_id, principal) or self._continued(record, principal)
+        async with aclosing(production.listen(detach=detach)) as told:
+            async for item in told:
+                yield item
+
+    async def cancel(self, prediction_id: str, principal: str) -> bool:
+        """Ends the work on a film and tells whether there was any.
+
+        Raises:
+            MediaError: NOT_FOUND, or the provider can not be asked.
+        """
+        production = self._production(prediction_id, principal)
+        if production is not None:
+            await self._providers[production.provider].cancel(prediction_id)
+            production.stop()
+            return True
+        record = await self._maker.records.find(prediction_id, principal)
+        return record.film is None and await self._providers[record.provider].cancel(prediction_id)
+
+    async def cancel_request(self, request_id: str, principal: str) -> bool:
+        """Ends the work on a film that a request of this name began, and tells whether there was any.
+
+        Raises:
+            MediaError: The provider can not be asked.
+        """
+        for found in self._productions.values():
+            if (found.principal, found.request_id) == (principal, request_id):
+                # Whatever it is at: it tells the provider, once it knows the id.
+                found.give_up()
+                return True
+        intent = await self._maker.records.intent(request_id, principal)
+        if intent is None or not intent.prediction_id:
+            return False
+        return await self.cancel(intent.prediction_id, principal)
+
+    async def close(self) -> None:
+        """Stops listening to providers; what they make goes on there, and is found by resume."""
+        tasks = list(self._productions)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _named(self, order: FilmOrder, principal: str) -> Production | None:
+        """Returns the film that is made for an earlier request of the same name."""
+        if not order.request_id:
+            return None
+        for found in self._productions.values():
+            if (found.principal, found.request_id) == (principal, order.request_id):
+                self._maker.check_same(found.fingerprint, order)
+                return found
+        return None
+
+    def _production(self, prediction_id: str, principal: str) -> Production | None:
+        for found in self._productions.values():
+            if (found.principal, found.prediction_id) == (principal, prediction_id):
+                return found
+        return None
+
+    def _continued(self, record: Record, principal: str) -> Production:
+        production = Production(principal, record.provider, record.model)
+        production.begun(record.prediction_id)
+        if record.film is not None:
+            production.progress(Progress(State.STORING, 100.0))
+        provider = self._providers[record.provider]
+        self._start(production, lambda film: self._maker.continued(film, provider, record))
+        return production
+
+    def _start(self, production: Production, work: Work) -> None:
+        if len(self._productions) >= self._max_productions:
+            raise MediaError(
+                Reason.OVERLOADED, "Too many films are being made; retry.", retry_after_seconds=_RETRY_SECONDS
+            )
+        task = production.start(work)
+        self._productions[task] = production
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[Record]) -> None:
+        production = self._productions.pop(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            reason = error.reason.name if isinstance(error, MediaError) else type(error).__name__
+            log.warning("a film failed", reason=reason, provider=production.provider, model=production.model)

@@ -1,0 +1,167 @@
+"""The video process: opens providers, stores, workers and folders, and serves until asked to stop."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import grpc
+from media.video.v1 import video_pb2_grpc
+from prometheus_client import CollectorRegistry
+
+from services.common.diagnostics import log_findings
+from services.common.fetch import Fetcher, open_fetcher
+from services.common.input_files import GivenFiles
+from services.common.log import logger
+from services.common.metrics import served_metrics
+from services.common.resilience.concurrency_limiter import Gate
+from services.common.resilience.retry import Retries, RetryPolicy
+from services.common.rpc.interceptor import Limits as RpcLimits
+from services.common.rpc.server import ServerOptions, serve
+from services.common.storage import ObjectStore, open_object_store
+from services.common.usage import UsageRecorder, open_usage
+from services.common.worker_pool import Workers, open_workers
+from services.video.accounting import Accounting
+from services.video.diagnostics import findings
+from services.video.ffmpeg import FfmpegRunner, Limits, Slots, ffmpeg_binary
+from services.video.generation import Care, FilmMaker
+from services.video.generation_manager import Studio
+from services.video.inputs import Inputs
+from services.video.metrics import VideoMetrics
+from services.video.mux import Muxer
+from services.video.providers.embedded import EmbeddedProvider
+from services.video.providers.interface import VideoProvider
+from services.video.providers.replicate import ReplicateProvider, ReplicateSettings, open_replicate
+from services.video.records import Records
+from services.video.service import SERVICE_NAME, VideoServicer
+from services.video.settings import VideoSettings
+from services.video.video_store import FilmShelf
+from services.video.workspace import Workspaces
+
+_STATE_FILE = "media.sqlite3"
+_MAX_QUEUE = 200
+_FILM_TIMEOUT_SECONDS = 300.0
+"""Longest that fetching a finished film may take: it is larger than what callers give, and paid for."""
+
+log = logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the service is put together from."""
+
+    store: ObjectStore
+    fetcher: Fetcher
+    workers: Workers
+    replicate: ReplicateProvider
+    metrics: VideoMetrics
+    usage: UsageRecorder | None
+
+
+async def main(settings: VideoSettings) -> None:
+    """Serves until asked to stop."""
+    log_findings(findings(settings))
+    registry = CollectorRegistry()
+    metrics = VideoMetrics(registry)
+    async with AsyncExitStack() as stack:
+        stack.enter_context(served_metrics(registry, settings.host, settings.metrics_port, "VIDEO_METRICS_PORT"))
+        store = await stack.enter_async_context(open_object_store(settings))
+        workers = await stack.enter_async_context(
+            open_workers(settings.workers, max_queue=_MAX_QUEUE, timeout_seconds=settings.worker_timeout_seconds)
+        )
+        fetcher = await stack.enter_async_context(open_fetcher(settings.fetch_options))
+        films = await stack.enter_async_context(
+            open_fetcher(replace(settings.fetch_options, timeout_seconds=_FILM_TIMEOUT_SECONDS))
+        )
+        replicate = await stack.enter_async_context(open_replicate(replicate_settings(settings), films))
+        usage = await stack.enter_async_context(
+            open_usage(settings.mongodb_uri.get_secret_value(), settings.state_dir / _STATE_FILE)
+        )
+        parts = Parts(store, fetcher, workers, replicate, metrics, usage)
+        servicer = await stack.enter_async_context(assembled(settings, parts))
+
+        def register(server: grpc.aio.Server) -> list[str]:
+            video_pb2_grpc.add_VideoServiceServicer_to_server(servicer, server)
+            return [SERVICE_NAME]
+
+        await serve(register, server_options(settings))
+
+
+@asynccontextmanager
+async def assembled(settings: VideoSettings, parts: Parts) -> AsyncIterator[VideoServicer]:
+    """Yields the service, wired; films that are made go on at their providers afterwards."""
+    slots = Slots(settings.ffmpeg_slots, _MAX_QUEUE)
+    runner = FfmpegRunner(ffmpeg_binary(settings.ffmpeg_binary), slots, ffmpeg_limits(settings))
+    files = GivenFiles(parts.fetcher, parts.store)
+    inputs = Inputs(files, parts.workers, settings.max_input_bytes, settings.max_seconds)
+    shelf = FilmShelf(files)
+    providers: Mapping[str, VideoProvider] = {
+        provider.name: provider for provider in (parts.replicate, EmbeddedProvider(parts.workers, runner))
+    }
+    turns = {"replicate": settings.replicate_max_concurrent_calls}
+    care = Care(
+        gates={name: Gate(name, turns.get(name), _MAX_QUEUE) for name in providers},
+        retries=Retries(RetryPolicy(max_attempts=settings.max_attempts)),
+        patience_seconds=settings.patience_seconds,
+    )
+    with Workspaces(settings.temp_dir).opened() as workspaces:
+        maker = FilmMaker(
+            care,
+            files,
+            parts.workers,
+            inputs,
+            shelf,
+            Records(parts.store),
+            workspaces,
+            timedelta(seconds=settings.begin_seconds),
+            urls_are_public=not settings.fetch_allow,
+        )
+        studio = Studio(maker, providers, settings.provider_by_default, settings.max_productions)
+        parts.metrics.watch(lambda: slots.waiting, lambda: studio.at_work)
+        muxer = Muxer(inputs, runner, shelf, workspaces, settings.max_seconds)
+        accounting = Accounting(parts.usage, parts.metrics)
+        try:
+            yield VideoServicer(studio, muxer, inputs, workspaces, shelf, parts.replicate, accounting)
+        finally:
+            await studio.close()
+
+
+def replicate_settings(settings: VideoSettings) -> ReplicateSettings:
+    """Returns how Replicate is reached."""
+    return ReplicateSettings(
+        api_token=settings.replicate_api_token.get_secret_value(),
+        base_url=settings.replicate_base_url,
+        default_model=settings.replicate_model,
+        allowed_models=settings.allowed_models,
+        wait_seconds=settings.replicate_wait_seconds,
+        answer_seconds=settings.replicate_answer_seconds,
+        timeout_seconds=settings.replicate_timeout_seconds,
+        max_film_bytes=settings.max_input_bytes,
+        webhook_url=settings.webhook_url,
+        webhook_secret=settings.replicate_webhook_secret.get_secret_value(),
+    )
+
+
+def ffmpeg_limits(settings: VideoSettings) -> Limits:
+    """Returns what one run of ffmpeg may take."""
+    return Limits(
+        wall_seconds=settings.ffmpeg_timeout_seconds,
+        # It works on two threads.
+        cpu_seconds=int(2 * settings.ffmpeg_timeout_seconds) + 1,
+        output_bytes=settings.max_input_bytes,
+    )
+
+
+def server_options(settings: VideoSettings) -> ServerOptions:
+    """Returns where and how the process listens."""
+    return ServerOptions(
+        host=settings.host,
+        port=settings.port,
+        port_variable="VIDEO_PORT",
+        limits=RpcLimits(concurrent_rpcs=settings.max_concurrent_rpcs, deadline_seconds=settings.max_call_seconds),
+        reflection=settings.reflection,
+        notice_seconds=settings.drain_notice_seconds,
+        grace_seconds=settings.drain_grace_seconds,
+    )

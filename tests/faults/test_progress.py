@@ -1,0 +1,104 @@
+"""Watchers and webhooks through mishaps: whoever listens learns how the job ended."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any
+
+import aiohttp
+import orjson
+import pytest
+from aiohttp import web
+
+from services.common.webhooks import Webhook, verify
+from services.jobs.jetstream import StreamOptions, open_streams
+from services.jobs.record import Status
+from services.jobs.webhooks.signing_secrets import Secrets
+from tests.fakes.replicate import FakeReplicate
+from tests.fakes.waiting import eventually, until
+from tests.fakes.web_host import WebHost, running_web_host
+from tests.faults.conftest import ALICE, Jobs, working
+from tests.faults.fleet import Fleet
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture
+async def sink() -> AsyncIterator[WebHost]:
+    async with running_web_host() as host:
+        yield host
+
+
+async def test_a_webhook_is_told_until_it_is_taken_and_signed_each_time(
+    fleet: Fleet, jobs: Jobs, replicate: FakeReplicate, sink: WebHost
+) -> None:
+    came: list[tuple[Webhook, float]] = []
+    answers = [503, 503, 200]
+
+    async def take(request: web.Request) -> web.Response:
+        name, sent_at, signature = (request.headers[f"webhook-{part}"] for part in ("id", "timestamp", "signature"))
+        webhook = Webhook(name, sent_at, signature, await request.read())
+        came.append((webhook, float(webhook.timestamp)))
+        return web.Response(status=answers[len(came) - 1])
+
+    sink.pages["/hook"] = take
+    job_id = await jobs.animate(webhook_url=sink.url("/hook"))
+    assert (await jobs.ended(job_id)).status is Status.SUCCEEDED
+    await until(lambda: len(came) == 3)
+    async with open_streams(StreamOptions((fleet.nats_url,)), "test") as streams:
+        (secret,) = await Secrets(streams).of(ALICE)
+    for webhook, now in came:
+        verify(webhook, secret, now)
+        assert webhook.webhook_id == job_id
+        told = orjson.loads(webhook.body)
+        assert (told["type"], told["data"]["id"]) == ("job.succeeded", job_id)
+
+    async def all_sent() -> list[Any] | None:
+        sent = [item["status"] for item in await jobs.board.deliveries(job_id, ALICE)]
+        return sent if len(sent) == len(answers) else None
+
+    assert await eventually(all_sent) == answers
+
+
+async def test_events_go_on_by_their_id_after_the_gateway_was_killed(
+    fleet: Fleet, jobs: Jobs, replicate: FakeReplicate
+) -> None:
+    await fleet.start("jobs")
+    await fleet.start("image", "gateway")
+    replicate.runs.append(working())
+    job_id = await jobs.animate()
+    url, alice = f"{fleet.gateway_url}/api/jobs/{job_id}/events", {"X-Media-Principal": ALICE}
+    async with aiohttp.ClientSession(headers=alice) as http:
+        async with http.get(url) as answer:
+            seen = await _event(answer)
+            await fleet.restart("gateway")
+            seen = await _last(answer, seen)
+        await replicate.until(lambda: replicate.created == 1)
+        replicate.move("p1", "succeeded")
+        async with http.get(url, headers={"Last-Event-ID": seen["id"]}) as answer:
+            event = await _event(answer)
+            while event["event"] != "end":
+                assert int(event["id"]) > int(seen["id"])
+                event = await _event(answer)
+    assert orjson.loads(event["data"])["status"] == "JOB_STATUS_SUCCEEDED"
+
+
+async def _last(answer: aiohttp.ClientResponse, seen: dict[str, str]) -> dict[str, str]:
+    """Returns the last event of a stream that breaks off."""
+    with suppress(aiohttp.ClientPayloadError):
+        while True:
+            seen = await _event(answer)
+    return seen
+
+
+async def _event(answer: aiohttp.ClientResponse) -> dict[str, str]:
+    """Returns the next event, comments left aside."""
+    fields: dict[str, str] = {}
+    while "data" not in fields:
+        line = (await answer.content.readline()).decode()
+        assert line, "the stream ended"
+        name, colon, value = line.rstrip("\n").partition(": ")
+        if colon and name:
+            fields[name] = value
+    return fields

@@ -1,0 +1,114 @@
+"""The schedule of upkeep, kept by a real server: each round is done by one of any number of workers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+from nats.js import api
+from nats.js.errors import NotFoundError
+
+from services.jobs.jetstream import UPKEEP, WHEN, StreamOptions, Streams, open_streams
+from services.jobs.maintenance.schedule import ROUND, Schedule
+from tests.fakes.nats import running_nats
+from tests.fakes.waiting import eventually, until
+
+SPEC = api.Header.SCHEDULE
+
+
+@pytest.fixture
+async def streams(tmp_path: Path) -> AsyncIterator[Streams]:
+    async with running_nats(tmp_path) as url, open_streams(StreamOptions((url,)), "test") as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def working(streams: Streams, work: Callable[[], Awaitable[None]], every_seconds: int = 1) -> AsyncIterator[None]:
+    task = asyncio.create_task(Schedule(streams, work, every_seconds, lease_seconds=1).run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def planned(streams: Streams) -> tuple[str, int]:
+    """Returns what is planned, and the number of the message that says so."""
+    message = await streams.jetstream.get_last_msg(UPKEEP, f"{WHEN}.{ROUND}")
+    return (message.headers or {})[SPEC], message.seq or 0
+
+
+async def planned_as(streams: Streams, spec: str) -> None:
+    """Waits until this is what is planned."""
+
+    async def answer() -> bool:
+        with suppress(NotFoundError):
+            return (await planned(streams))[0] == spec
+        return False
+
+    await eventually(answer)
+
+
+async def test_each_round_is_done_by_one_of_two_workers(streams: Streams) -> None:
+    done: list[str] = []
+
+    async def first() -> None:
+        done.append("first")
+
+    async def second() -> None:
+        done.append("second")
+
+    async with working(streams, first), working(streams, second):
+        await until(lambda: len(done) >= 2)
+
+        async def answer() -> bool:
+            state = (await streams.jetstream.consumer_info(UPKEEP, f"upkeep-{ROUND}")).delivered
+            return state is not None and state.consumer_seq == len(done)
+
+        # The next round may be under way.
+        await eventually(answer)
+
+
+async def test_a_worker_that_starts_later_does_not_begin_the_wait_anew(streams: Streams) -> None:
+    done = asyncio.Event()
+
+    async def work() -> None:
+        done.set()
+
+    async with working(streams, work):
+        async with asyncio.timeout(10):
+            await done.wait()
+    before = await planned(streams)
+    done.clear()
+    async with working(streams, work):
+        async with asyncio.timeout(10):
+            await done.wait()
+    assert await planned(streams) == before
+
+
+async def test_another_interval_takes_the_place_of_the_one_before(streams: Streams) -> None:
+    done = asyncio.Event()
+
+    async def work() -> None:
+        done.set()
+
+    async with working(streams, work, every_seconds=3600):
+        await planned_as(streams, "@every 3600s")
+    assert not done.is_set()
+    async with working(streams, work), asyncio.timeout(10):
+        await done.wait()
+    assert (await planned(streams))[0] == "@every 1s"
+
+
+async def test_a_round_that_fails_is_not_the_last(streams: Streams) -> None:
+    begun: list[int] = []
+
+    async def work() -> None:
+        begun.append(len(begun))
+        raise RuntimeError("a store that is away")
+
+    async with working(streams, work):
+        await until(lambda: len(begun) >= 2)

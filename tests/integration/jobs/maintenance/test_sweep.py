@@ -1,0 +1,218 @@
+"""A round of upkeep over a real server: what is over is forgotten, what failed is tidied, what was lost is put back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+from nats.js.errors import NotFoundError
+from prometheus_client import CollectorRegistry
+
+from services.common.errors import MediaError, Reason
+from services.common.storage import ObjectStore
+from services.jobs.clients import Services
+from services.jobs.jetstream import CANCELS, QUEUE, REQUESTS, RUN, STATE, StreamOptions, Streams, open_streams
+from services.jobs.job_store import Board
+from services.jobs.maintenance.cleanup import Disposal
+from services.jobs.maintenance.sweep import SETTLED_SECONDS, SILENT_SECONDS, Round, RoundOptions
+from services.jobs.metrics import JobMetrics
+from services.jobs.record import Record, Status
+from services.jobs.request import Selection, Wish
+from tests.fakes.nats import running_nats
+from tests.fakes.object_store import FakeObjectStore
+from tests.fakes.shelves import FakeShelves, running_shelves
+
+RETENTION_SECONDS = 30 * 86_400.0
+WISH = Wish("story", {"headline": {"headline": "Cats rule"}}, request_id="mine")
+STORED_AUDIO_ID = "0b9d3a5e-52a7-4d0c-9a36-3f0e6a9b8c11"
+MADE = {
+    "image": {"key": "users/alice/jobs/1/image.webp"},
+    "audio": {"key": "audio/1.mp3", "storedAudioId": STORED_AUDIO_ID},
+    "video": {"key": "videos/1.mp4"},
+    "final": {"key": "users/alice/jobs/1/final.mp4"},
+}
+
+
+@dataclass
+class House:
+    """Jobs, and who cleans up behind them, with a clock that the test turns."""
+
+    streams: Streams
+    board: Board
+    shelves: FakeShelves
+    services: Services
+    store: ObjectStore
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+
+    def __post_init__(self) -> None:
+        self.metrics = JobMetrics(self.registry)
+
+    async def job(self, status: Status = Status.QUEUED, wish: Wish = WISH, **fields: object) -> str:
+        """Returns the id of a job that stands like this, and has done so from now on."""
+        known = await self.board.submit(wish, "alice")
+        lease = await self.board.open(known.record)
+        await lease.write(replace(lease.record, status=status, **fields))  # type: ignore[arg-type] # fields of a record
+        return known.record.job_id
+
+    async def round(self, after_seconds: float, **options: bool) -> None:
+        """Does a round that many seconds from now."""
+        chosen = RoundOptions(RETENTION_SECONDS, **options)
+        disposal = Disposal(self.services, 10)
+        clock = time.time() + after_seconds
+        await Round(self.streams, self.board, disposal, self.store, chosen, self.metrics, lambda: clock).run()
+
+    async def record(self, job_id: str) -> Record | None:
+        """Returns what is known of a job of Alice's."""
+        known = await self.board.read(Board.key("alice", job_id))
+        return None if known is None else known.record
+
+    async def subjects(self, stream: str) -> set[str]:
+        """Returns the subjects that there are messages of."""
+        info = await self.streams.jetstream.stream_info(stream, subjects_filter=">")
+        return set(info.state.subjects or {})
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    async with (
+        running_nats(tmp_path) as url,
+        open_streams(StreamOptions((url,)), "test") as streams,
+        running_shelves() as (shelves, services),
+    ):
+        yield House(streams, Board(streams), shelves, services, FakeObjectStore())
+
+
+async def test_a_job_that_ended_long_ago_is_forgotten_with_all_that_was_written_of_it(house: House) -> None:
+    job_id = await house.job(Status.SUCCEEDED, steps=MADE)
+    await house.streams.cancels.put(Board.key("alice", job_id), b"1")
+    await house.round(RETENTION_SECONDS + 60)
+    assert await house.record(job_id) is None
+    for bucket in (STATE, REQUESTS, CANCELS):
+        assert await house.subjects(f"KV_{bucket}") == set()
+    assert await house.board.page("alice", Selection(), 10, "") == ([], "")
+    with pytest.raises(MediaError) as refused:
+        await house.board.get(job_id, "alice")
+    assert refused.value.reason is Reason.JOB_NOT_FOUND
+    assert house.shelves.deleted == []
+    assert house.registry.get_sample_value("media_jobs_upkeep_total", {"action": "forgotten"}) == 1
+
+
+async def test_what_it_made_is_deleted_in_its_owners_name_if_that_is_wanted(house: House) -> None:
+    await house.job(Status.SUCCEEDED, steps=MADE)
+    house.shelves.reasons["videos/1.mp4"] = Reason.NOT_FOUND
+    await house.round(RETENTION_SECONDS + 60, delete_results=True)
+    assert sorted(house.shelves.deleted) == sorted(
+        ("alice", name) for name in (MADE["image"]["key"], MADE["final"]["key"], STORED_AUDIO_ID)
+    )
+
+
+async def test_a_job_whose_results_can_not_be_deleted_is_looked_at_again(house: House) -> None:
+    job_id = await house.job(Status.SUCCEEDED, steps=MADE)
+    other_id = await house.job(Status.SUCCEEDED, replace(WISH, request_id="other"))
+    house.shelves.reasons[STORED_AUDIO_ID] = Reason.STORAGE_FAILED
+    await house.round(RETENTION_SECONDS + 60, delete_results=True)
+    assert await house.record(job_id) is not None
+    assert await house.record(other_id) is None
+    house.shelves.reasons.clear()
+    await house.round(RETENTION_SECONDS + 60, delete_results=True)
+    assert await house.record(job_id) is None
+
+
+@pytest.mark.parametrize("status", list(Status))
+async def test_a_job_is_not_forgotten_too_early_nor_before_it_has_ended(house: House, status: Status) -> None:
+    job_id = await house.job(status)
+    await house.round(RETENTION_SECONDS - 60, delete_results=True)
+    if not status.is_final:
+        await house.round(RETENTION_SECONDS + 60, delete_results=True)
+    found = await house.record(job_id)
+    assert found is not None
+    assert found.status is status
+
+
+@pytest.mark.parametrize("status", [Status.FAILED, Status.CANCELLED])
+async def test_what_a_job_stored_and_never_wrote_down_is_deleted_once(house: House, status: Status) -> None:
+    job_id = await house.job(status, steps={"image": MADE["image"]})
+    await house.round(SETTLED_SECONDS - 60)
+    assert house.shelves.deleted == []
+    before = await house.record(job_id)
+    await house.round(SETTLED_SECONDS + 60)
+    await house.round(SETTLED_SECONDS + 60)
+    assert house.shelves.deleted == [("alice", f"users/alice/jobs/{job_id}/final.mp4")]
+    after = await house.record(job_id)
+    assert before is not None
+    assert after == replace(before, tidied=True)
+
+
+async def test_nothing_of_a_job_that_succeeded_is_deleted(house: House) -> None:
+    await house.job(Status.SUCCEEDED, steps={"image": MADE["image"]})
+    await house.round(SETTLED_SECONDS + 60)
+    assert house.shelves.deleted == []
+
+
+@pytest.mark.parametrize("status", [Status.QUEUED, Status.RUNNING])
+async def test_a_job_that_the_queue_has_lost_is_put_back_once(house: House, status: Status) -> None:
+    job_id = await house.job(status)
+    subject = f"{RUN}.story.alice"
+    await house.streams.jetstream.purge_stream(QUEUE, subject=subject)
+    await house.round(SILENT_SECONDS - 60)
+    assert await house.subjects(QUEUE) == set()
+    await house.round(SILENT_SECONDS + 60)
+    await house.round(SILENT_SECONDS + 60)
+    info = await house.streams.jetstream.stream_info(QUEUE)
+    message = await house.streams.jetstream.get_last_msg(QUEUE, subject)
+    assert (info.state.messages, Record.decode(message.data or b"").job_id) == (1, job_id)
+
+
+async def test_a_job_that_waits_its_turn_is_left_where_it_is(house: House) -> None:
+    for number in range(3):
+        await house.job(Status.QUEUED, replace(WISH, request_id=f"job-{number}"))
+    # Something that nobody here can read is no reason to stop looking.
+    await house.streams.jetstream.publish(f"{RUN}.story.alice", b"from a newer version")
+    await house.round(SILENT_SECONDS + 60)
+    assert (await house.streams.jetstream.stream_info(QUEUE)).state.messages == 4
+
+
+async def test_a_job_that_ended_while_it_was_looked_for_is_not_put_back(house: House) -> None:
+    job_id = await house.job(Status.RUNNING)
+    await house.streams.jetstream.purge_stream(QUEUE)
+    known = await house.board.read(Board.key("alice", job_id))
+    assert known is not None
+    lease = await house.board.open(known.record)
+    read = house.board.read
+
+    async def ends_meanwhile(key: str) -> object:
+        found = await read(key)
+        if lease.revision == known.revision:
+            await lease.write(lease.record.ended(Status.SUCCEEDED))
+        return found
+
+    house.board.read = ends_meanwhile  # type: ignore[method-assign, assignment] # in between, as another process would
+    await house.round(SILENT_SECONDS + 60)
+    with pytest.raises(NotFoundError):
+        await house.streams.jetstream.get_last_msg(QUEUE, f"{RUN}.story.alice")
+
+
+async def test_drafts_of_objects_are_looked_for_in_each_round(house: House) -> None:
+    tidied: list[float] = []
+
+    class Store(FakeObjectStore):
+        async def tidy(self, older_than_seconds: float) -> int:
+            tidied.append(older_than_seconds)
+            return 1
+
+    house.store = Store()
+    await house.round(0)
+    assert tidied == [SETTLED_SECONDS]
+
+
+async def test_a_record_that_can_not_be_read_stops_neither_a_round_nor_a_list(house: House) -> None:
+    job_id = await house.job(Status.SUCCEEDED)
+    await house.streams.state.put(Board.key("alice", "f" * 32), b'{"status": "paused"}')
+    found, _ = await house.board.page("alice", Selection(), 10, "")
+    assert [known.record.job_id for known in found] == [job_id]
+    await house.round(RETENTION_SECONDS + 60)
+    assert await house.record(job_id) is None
+    assert house.registry.get_sample_value("media_jobs_upkeep_total", {"action": "failed"}) == 1

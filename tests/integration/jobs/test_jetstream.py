@@ -1,0 +1,148 @@
+"""Opening the streams of jobs: patience with servers that are not there yet, and words for those that never will be."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import cast
+
+import orjson
+import pytest
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js.errors import NotFoundError
+
+from deploy.local.ports import free_ports
+from services.common.errors import MediaError, Reason
+from services.common.settings import ConfigurationError
+from services.jobs.jetstream import QUEUE, SECRETS, STATE, StreamOptions, connected, open_streams, subjects_of
+from services.jobs.job_store import Board
+from services.jobs.request import Wish
+from tests.conftest import LogLines
+from tests.fakes.nats import running_nats
+from tests.fakes.waiting import until
+
+
+async def test_settings_of_the_streams_follow_whoever_starts_last(tmp_path: Path) -> None:
+    async with running_nats(tmp_path) as url:
+        async with open_streams(StreamOptions((url,)), "first"):
+            pass
+        async with open_streams(StreamOptions((url,), quota=7, retention_seconds=86_400), "second") as streams:
+            queue = (await streams.jetstream.stream_info(QUEUE)).config
+            state = (await streams.jetstream.stream_info(f"KV_{STATE}")).config
+            secrets = (await streams.jetstream.stream_info(f"KV_{SECRETS}")).config
+    assert queue.max_msgs_per_subject == 7
+    assert state.max_age == 8 * 86_400
+    assert (state.allow_direct, secrets.max_age) == (False, 0)
+
+
+async def test_a_server_that_comes_later_is_waited_for(tmp_path: Path, log_lines: LogLines) -> None:
+    port, monitor_port = free_ports(2)
+
+    async def opened() -> str:
+        async with open_streams(StreamOptions((f"nats://name:secret@127.0.0.1:{port}",)), "early") as streams:
+            return str((await streams.jetstream.stream_info(QUEUE)).config.name)
+
+    opening = asyncio.create_task(opened())
+    lines: list[dict[str, object]] = []
+
+    def told() -> bool:
+        lines.extend(log_lines())
+        return bool(lines)
+
+    await until(told)
+    assert lines[0]["servers"] == f"127.0.0.1:{port}"
+    assert "secret" not in str(lines)
+    async with running_nats(tmp_path, ports=(port, monitor_port)):
+        async with asyncio.timeout(20):
+            assert await opening == QUEUE
+
+
+async def test_a_server_that_keeps_nothing_yet_is_waited_for(tmp_path: Path, log_lines: LogLines) -> None:
+    async with running_nats(tmp_path, streams=False) as url:
+        waiting = asyncio.create_task(open_streams(StreamOptions((url,)), "early").__aenter__())
+        await until(lambda: "it is asked again" in str(log_lines()))
+        assert not waiting.done()
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+
+
+async def test_more_copies_than_there_are_servers_are_told_by_their_variable(tmp_path: Path) -> None:
+    async with running_nats(tmp_path) as url:
+        with pytest.raises(ConfigurationError, match="JOBS_REPLICAS"):
+            async with open_streams(StreamOptions((url,), replicas=3), "test"):
+                pass
+
+
+async def test_an_impatient_caller_is_told_where_nobody_answers() -> None:
+    with pytest.raises(ConfigurationError, match=r"NATS_URL .* 127\.0\.0\.1:9 does not answer") as refused:
+        async with connected(StreamOptions(("nats://name:secret@127.0.0.1:9",)), "test", patient=False):
+            pass
+    assert "secret" not in str(refused.value)
+
+
+async def test_streams_that_were_removed_are_made_anew_by_whoever_starts(tmp_path: Path) -> None:
+    async with running_nats(tmp_path) as url:
+        async with open_streams(StreamOptions((url,)), "first") as streams:
+            await streams.jetstream.delete_stream(QUEUE)
+            with pytest.raises(NotFoundError):
+                await streams.jetstream.stream_info(QUEUE)
+        async with open_streams(StreamOptions((url,)), "second") as streams:
+            assert (await streams.jetstream.stream_info(QUEUE)).state.messages == 0
+
+
+async def test_what_a_caller_was_refused_is_not_done_when_the_server_is_back(tmp_path: Path) -> None:
+    ports = free_ports(2)
+    options = StreamOptions((f"nats://127.0.0.1:{ports[0]}",))
+    wish = Wish("animate", {"film": {"imageKey": "a.png", "prompt": "zoom in"}})
+    async with running_nats(tmp_path, ports=(ports[0], ports[1])):
+        service = open_streams(options, "service", holds_back=False)
+        streams = await service.__aenter__()
+    try:
+        await until(lambda: not streams.client.is_connected)
+        for _ in range(3):
+            with pytest.raises(MediaError) as refused:
+                await Board(streams).submit(wish, "alice")
+            assert refused.value.reason is Reason.UNAVAILABLE
+        async with running_nats(tmp_path, ports=(ports[0], ports[1])):
+            await until(lambda: streams.client.is_connected)
+            await Board(streams).submit(wish, "alice")
+            assert (await streams.jetstream.stream_info(QUEUE)).state.messages == 1
+    finally:
+        await service.__aexit__(None, None, None)
+
+
+async def test_all_subjects_are_told_however_many_a_server_tells_at_a_time(tmp_path: Path) -> None:
+    async with running_nats(tmp_path) as url, open_streams(StreamOptions((url,)), "test") as streams:
+        for number in range(5):
+            await streams.state.put(f"alice.{number}", b"{}")
+        prefix = f"$KV.{STATE}."
+
+        class Stingy:
+            """Tells two at a time."""
+
+            async def request(self, subject: str, payload: bytes, timeout: float) -> Msg:
+                asked = orjson.loads(payload)
+                answer = await streams.client.request(subject, payload, timeout=timeout)
+                told = orjson.loads(answer.data)
+                some = dict(list(told["state"]["subjects"].items())[:2]) if told["state"].get("subjects") else None
+                told["state"]["subjects"] = some
+                assert asked["subjects_filter"] == f"{prefix}>"
+                answer.data = orjson.dumps(told)
+                return answer
+
+        found = await subjects_of(cast(Client, Stingy()), f"KV_{STATE}", f"{prefix}>")
+        assert sorted(found) == [f"{prefix}alice.{number}" for number in range(5)]
+        with pytest.raises(NotFoundError):
+            await subjects_of(streams.client, "NOTHING", ">")
+
+
+@pytest.mark.parametrize("content", [None, "no credentials"])
+async def test_credentials_that_are_none_are_told_by_their_variable(tmp_path: Path, content: str | None) -> None:
+    file = tmp_path / "user.creds"
+    if content is not None:
+        file.write_text(content)
+    async with running_nats(tmp_path, users=True) as url:
+        with pytest.raises(ConfigurationError, match="NATS_CREDENTIALS"):
+            async with connected(StreamOptions((url,), str(file)), "test", patient=False):
+                pass

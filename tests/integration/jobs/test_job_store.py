@@ -1,0 +1,181 @@
+"""Jobs are accepted once, counted by the server, and seen by their owner only."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from services.common.errors import MediaError, Reason
+from services.jobs.jetstream import StreamOptions, open_streams
+from services.jobs.record import Status
+from services.jobs.request import Wish
+from tests.integration.jobs.conftest import QUOTA, Jobs, reason_of
+
+WISH = Wish("animate", {"film": {"prompt": "zoom in", "seconds": 6}}, "https://example.com/told", "order-7")
+UNKNOWN = "0" * 32
+
+
+async def test_what_is_accepted_is_in_the_queue_and_known(jobs: Jobs) -> None:
+    known = await jobs.board.submit(WISH, jobs.owner)
+    assert known == await jobs.board.get(known.record.job_id, jobs.owner)
+    record = known.record
+    assert (record.principal, record.kind, record.spec) == (jobs.owner, WISH.kind, WISH.spec)
+    assert (record.webhook_url, record.request_id) == (WISH.webhook_url, WISH.request_id)
+    assert (record.status, record.attempt, record.percent) == (Status.QUEUED, 0, 0.0)
+    assert record.created_at <= record.updated_at
+    assert await jobs.queued() == 1
+
+
+async def test_jobs_without_a_name_are_jobs_of_their_own(jobs: Jobs) -> None:
+    ids = [await jobs.submit() for _ in range(QUOTA)]
+    assert ids == sorted(set(ids))
+    assert await jobs.queued() == QUOTA
+
+
+async def test_one_name_is_one_job_however_many_ask_at_once(jobs: Jobs, nats_url: str) -> None:
+    async with open_streams(StreamOptions((nats_url,), quota=QUOTA), "another replica") as streams:
+        boards = [jobs.board, type(jobs.board)(streams)]
+        found = await asyncio.gather(*(boards[number % 2].submit(WISH, jobs.owner) for number in range(20)))
+    assert len({known.record.job_id for known in found}) == 1
+    assert await jobs.queued() == 1
+
+
+async def test_the_same_name_again_tells_how_far_the_job_is(jobs: Jobs) -> None:
+    first = await jobs.board.submit(WISH, jobs.owner)
+    lease = await jobs.board.open(first.record)
+    await lease.write(lease.record.begun("w-1", 1))
+    again = await jobs.board.submit(WISH, jobs.owner)
+    assert (again.record, again.revision) == (lease.record, lease.revision)
+
+
+async def test_the_same_name_and_wish_in_another_order_is_the_same_job(jobs: Jobs) -> None:
+    first = await jobs.submit(spec={"film": {"prompt": "zoom", "seconds": 6}}, request_id="order-7")
+    assert await jobs.submit(spec={"film": {"seconds": 6, "prompt": "zoom"}}, request_id="order-7") == first
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Wish("animate", {"film": {"prompt": "zoom out", "seconds": 6}}, WISH.webhook_url, WISH.request_id),
+        Wish("story", WISH.spec, WISH.webhook_url, WISH.request_id),
+        Wish("animate", WISH.spec, "https://example.com/elsewhere", WISH.request_id),
+    ],
+    ids=["another film", "another kind", "another webhook"],
+)
+async def test_another_wish_under_the_same_name_is_refused(jobs: Jobs, other: Wish) -> None:
+    await jobs.board.submit(WISH, jobs.owner)
+    with pytest.raises(MediaError) as caught:
+        await jobs.board.submit(other, jobs.owner)
+    assert caught.value.reason is Reason.ALREADY_EXISTS
+    assert [item.field for item in caught.value.violations] == ["request_id"]
+    assert await jobs.queued() == 1
+
+
+async def test_the_same_name_is_anothers_to_another(jobs: Jobs) -> None:
+    mine = await jobs.submit(request_id="order-7")
+    theirs = await jobs.submit(owner=jobs.another_owner(), request_id="order-7")
+    assert mine != theirs
+    assert await jobs.queued() == 2
+
+
+async def test_one_more_than_the_quota_is_refused_and_says_how_many_there_are(jobs: Jobs) -> None:
+    ids = [await jobs.submit() for _ in range(QUOTA)]
+    with pytest.raises(MediaError) as caught:
+        await jobs.submit()
+    assert caught.value.reason is Reason.QUOTA_EXCEEDED
+    assert caught.value.metadata == {"in_use": str(QUOTA)}
+    assert (caught.value.retry_after_seconds or 0) > 0
+    found, _ = await jobs.page(QUOTA + 1)
+    assert sorted(found) == ids
+
+
+async def test_the_quota_is_kept_to_however_many_ask_at_once(jobs: Jobs) -> None:
+    asked = await asyncio.gather(*(jobs.submit() for _ in range(4 * QUOTA)), return_exceptions=True)
+    assert sum(isinstance(answer, str) for answer in asked) == QUOTA
+    refused = {answer.reason for answer in asked if isinstance(answer, MediaError)}
+    assert refused == {Reason.QUOTA_EXCEEDED}
+    assert await jobs.queued() == QUOTA
+
+
+async def test_the_quota_that_runs_unless_configured_otherwise_is_fifty(jobs: Jobs, nats_url: str) -> None:
+    async with open_streams(StreamOptions((nats_url,)), "with the default"):
+        asked = await asyncio.gather(*(jobs.submit() for _ in range(51)), return_exceptions=True)
+    refused = [answer for answer in asked if not isinstance(answer, str)]
+    assert [(type(answer), getattr(answer, "metadata", None)) for answer in refused] == [(MediaError, {"in_use": "50"})]
+
+
+async def test_a_full_queue_is_no_matter_to_other_kinds_and_owners(jobs: Jobs) -> None:
+    for _ in range(QUOTA):
+        await jobs.submit()
+    assert await reason_of(jobs.submit()) is Reason.QUOTA_EXCEEDED
+    await jobs.submit("headline")
+    await jobs.submit(owner=jobs.another_owner())
+    assert await jobs.queued() == QUOTA + 2
+
+
+async def test_a_name_that_was_refused_for_the_quota_is_good_later(jobs: Jobs) -> None:
+    for _ in range(QUOTA):
+        await jobs.submit()
+    for _ in range(2):
+        assert await reason_of(jobs.submit(request_id="order-7")) is Reason.QUOTA_EXCEEDED
+    await jobs.streams.jetstream.purge_stream("JOBS", subject=jobs.subject("animate"))
+    job_id = await jobs.submit(request_id="order-7")
+    assert (await jobs.known(job_id)).request_id == "order-7"
+    assert await jobs.submit(request_id="order-7") == job_id
+    assert await jobs.queued() == 1
+
+
+async def test_a_refused_name_is_no_job_yet(jobs: Jobs) -> None:
+    for _ in range(QUOTA):
+        await jobs.submit()
+    before, _ = await jobs.page()
+    await reason_of(jobs.submit(request_id="order-7"))
+    assert (await jobs.page())[0] == before
+
+
+async def test_nobody_else_sees_a_job(jobs: Jobs) -> None:
+    job_id, mallory = await jobs.submit(), jobs.another_owner()
+    for attempt in (
+        jobs.board.get(job_id, mallory),
+        jobs.board.get(job_id, ""),
+        jobs.board.get(UNKNOWN, jobs.owner),
+        jobs.board.cancel(job_id, mallory),
+        jobs.board.deliveries(job_id, mallory),
+        anext(aiter(jobs.board.watch(job_id, mallory))),
+    ):
+        assert await reason_of(attempt) is Reason.JOB_NOT_FOUND
+    assert (await jobs.page(owner=mallory))[0] == []
+
+
+async def test_a_job_that_tells_a_webhook_is_seen_by_nobody(jobs: Jobs) -> None:
+    job_id = await jobs.submit("webhook", spec={"jobId": UNKNOWN, "url": "https://example.com"})
+    assert await reason_of(jobs.board.get(job_id, jobs.owner)) is Reason.JOB_NOT_FOUND
+    assert (await jobs.page())[0] == []
+
+
+@pytest.mark.parametrize("owner", ["", "someone@example.com", "a.b", "a b", "*", ">", "=a", "käthe", "x" * 200])
+async def test_owners_may_have_any_name(jobs: Jobs, owner: str) -> None:
+    jobs.owner = f"{owner}{jobs.owner}" if owner else ""
+    job_id = await jobs.submit()
+    assert (await jobs.known(job_id)).principal == jobs.owner
+    assert job_id in (await jobs.page())[0]
+    await jobs.board.cancel(job_id, jobs.owner)
+    assert await jobs.board.is_cancelled(jobs.board.key(jobs.owner, job_id))
+
+
+async def test_a_server_that_does_not_answer_is_told_and_may_be_asked_again(jobs: Jobs) -> None:
+    job_id = await jobs.submit()
+    await jobs.streams.client.close()
+    for attempt in (
+        jobs.submit(),
+        jobs.submit(request_id="order-7"),
+        jobs.board.get(job_id, jobs.owner),
+        jobs.board.deliveries(job_id, jobs.owner),
+        jobs.page(),
+        jobs.board.cancel(job_id, jobs.owner),
+    ):
+        with pytest.raises(MediaError) as caught:
+            await attempt
+        assert caught.value.reason is Reason.UNAVAILABLE
+        assert caught.value.retry_after_seconds is not None

@@ -1,0 +1,44 @@
+"""The bench of pictures: it measures real renditions, and its lines say what was measured."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from bench.image import Crowd, Encoded, Ticks, crowd_lines, encoded_table, timed
+from services.common.images import Size
+from services.image.providers.embedded.painting import Order, paint
+from services.image.rendition.spec import Encoding, RenditionSpec
+
+
+def test_a_rendition_comes_with_the_time_that_it_took() -> None:
+    size = Size(64, 64)
+    rendition, seconds = timed(paint(Order("A lighthouse", size, 1)), RenditionSpec(size, Encoding("webp")))
+    assert rendition.main.data[8:12] == b"WEBP"
+    assert seconds > 0
+
+
+def test_every_format_has_its_line() -> None:
+    lines = encoded_table([Encoded(Encoding("avif", "low"), 35.26, 37.2, 15_053)]).splitlines()
+    assert lines[1].split() == ["avif", "low", "35.3", "37.2", "14.7"]
+
+
+def test_a_loop_that_stood_still_is_told() -> None:
+    assert "(bound 5 ms: reached)" in crowd_lines(Crowd(16, 0.7, worst_stall_ms=4.9, idle_stall_ms=0.2))
+    assert "(bound 5 ms: not reached)" in crowd_lines(Crowd(16, 0.7, worst_stall_ms=5.1, idle_stall_ms=0.2))
+
+
+async def test_a_blocked_loop_is_noticed() -> None:
+    ticks = Ticks()
+    with ticks.watching():
+        await asyncio.sleep(0)
+        _block(0.02)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0.001)
+    assert ticks.worst_ms >= 15
+
+
+def _block(seconds: float) -> None:
+    ends = time.perf_counter() + seconds
+    while time.perf_counter() < ends:
+        pass

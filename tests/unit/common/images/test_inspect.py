@@ -1,0 +1,110 @@
+"""What is taken for a picture: by its bytes, whole, and of a size that can be worked with."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from io import BytesIO
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from services.common.errors import MediaError, Reason
+from services.common.images import Size, inspect
+from services.image.rendition import normalize
+from tests.fakes.drawing import picture
+
+WHOLE = {name: picture(Size(64, 48), format_name=name) for name in ("PNG", "JPEG", "WEBP", "AVIF")}
+
+
+def refusal(data: bytes) -> str:
+    with pytest.raises(MediaError) as caught:
+        inspect(data)
+    assert caught.value.reason is Reason.MEDIA_INVALID
+    return caught.value.message
+
+
+def png_of(width: int, height: int) -> bytes:
+    """Returns a small file that says it is so large, and would be."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    row = b"\0" + bytes((width + 7) // 8)
+    pixels = zlib.compress(row * min(height, 2000))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_whole_picture_is_told_by_its_bytes(name: str) -> None:
+    found = inspect(WHOLE[name])
+    assert (found.content_type, found.size) == (f"image/{name.lower()}", Size(64, 48))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"not a picture",
+        b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>",
+        b"<!DOCTYPE html><script>alert(1)</script>",
+        b"GIF89a" + bytes(100),
+        b"%PDF-1.7",
+        b"#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1/x",
+        picture(format_name="GIF"),
+        picture(format_name="BMP"),
+        picture(format_name="TIFF"),
+    ],
+)
+def test_what_is_no_picture_of_ours_is_refused_whatever_its_name(data: bytes) -> None:
+    assert "PNG, JPEG, WebP or AVIF" in refusal(data)
+
+
+@pytest.mark.parametrize("name", WHOLE)
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.95])
+def test_a_cut_file_is_refused(name: str, share: float) -> None:
+    refusal(WHOLE[name][: int(len(WHOLE[name]) * share)])
+
+
+@pytest.mark.parametrize(("width", "height"), [(50_000, 50_000), (20_000, 20_000), (10_000, 2_001)])
+def test_a_bomb_is_refused_before_it_is_unpacked(width: int, height: int) -> None:
+    assert f"{width} x {height}" in refusal(png_of(width, height))
+
+
+def test_a_picture_of_an_absurd_shape_is_refused() -> None:
+    assert "100 times" in refusal(picture(Size(1010, 10)))
+    assert inspect(picture(Size(1000, 10))).size == Size(1000, 10)
+
+
+@given(st.binary(max_size=200), st.sampled_from(sorted(WHOLE)), st.integers(0, 60))
+def test_no_bytes_do_more_than_be_refused(noise: bytes, name: str, at: int) -> None:
+    data = WHOLE[name][:at] + noise + WHOLE[name][at + len(noise) :]
+    try:
+        found = inspect(data)
+    except MediaError:
+        return
+    assert found.size.pixels > 0
+
+
+def test_a_picture_for_a_provider_is_upright_small_and_bare() -> None:
+    exif = Image.Exif()
+    exif[274] = 6
+    file = BytesIO()
+    Image.new("RGB", (3000, 1500), "red").save(file, "JPEG", exif=exif)
+    found = normalize(file.getvalue(), 1000)
+    assert (found.content_type, found.size) == ("image/jpeg", Size(1500, 3000))
+    with Image.open(BytesIO(found.data)) as image:
+        assert image.size == (500, 1000)
+        assert not image.getexif()
+
+
+def test_transparency_reaches_a_provider() -> None:
+    file = BytesIO()
+    Image.new("RGBA", (10, 10), (0, 0, 0, 0)).save(file, "WEBP")
+    found = normalize(file.getvalue(), 1000)
+    assert found.content_type == "image/png"
+    with Image.open(BytesIO(found.data)) as image:
+        assert image.mode == "RGBA"

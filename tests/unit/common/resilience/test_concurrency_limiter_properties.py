@@ -1,0 +1,167 @@
+"""Whatever callers do and in whichever order: the limit holds, nobody overtakes, and no turn is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from services.common.resilience.concurrency_limiter import Gate, NoTurnError
+from tests.fakes.virtual_time import VirtualLoop
+
+MAX_QUEUE = 4
+PATIENCE_SECONDS = st.sampled_from([0.0, 1.0, 5.0, 1000.0])
+
+
+@dataclass(eq=False)
+class Caller:
+    """Somebody who wants a turn."""
+
+    number: int
+    gives_up_at_seconds: float
+    let_go: asyncio.Event = field(default_factory=asyncio.Event)
+    task: asyncio.Task[None] | None = None
+    has_queued: bool = False
+
+
+class GateMachine(RuleBasedStateMachine):
+    """Drives a gate on a loop of virtual time; between the rules, nothing is left to be done."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = VirtualLoop()
+        self.gate = Gate("provider", None, MAX_QUEUE, clock=self.loop.time)
+        # Without a limit nobody queues, and nothing is put to the test.
+        self.gate.learn(2)
+        self.waiting: list[Caller] = []
+        self.inside: list[Caller] = []
+        self.faults: list[str] = []
+        self.asked = 0
+        self.last_served = 0
+        self.settle()
+
+    def settle(self) -> None:
+        self.loop.run_until_complete(self._ticks(10))
+
+    @staticmethod
+    async def _ticks(count: int) -> None:
+        for _ in range(count):
+            await asyncio.sleep(0)
+
+    async def _call(self, caller: Caller) -> None:
+        self.waiting.append(caller)
+        try:
+            async with self.gate.turn(caller.gives_up_at_seconds - self.loop.time()):
+                self._check_entry(caller)
+                await caller.let_go.wait()
+        except NoTurnError:
+            if self.loop.time() < caller.gives_up_at_seconds and len(self.waiting) <= MAX_QUEUE:
+                self.faults.append("gave up early")
+        finally:
+            for place in (self.waiting, self.inside):
+                if caller in place:
+                    place.remove(caller)
+
+    def _check_entry(self, caller: Caller) -> None:
+        limit = self.gate.limit
+        if limit is not None and self.gate.in_flight > limit:
+            self.faults.append("above the limit")
+        ahead = self.waiting[: self.waiting.index(caller)]
+        if caller.has_queued and any(other.task is not None and not other.task.cancelling() for other in ahead):
+            self.faults.append("overtaken in the queue")
+        self.waiting.remove(caller)
+        self.inside.append(caller)
+        self.last_served = max(self.last_served, caller.number)
+
+    @rule(patience_seconds=PATIENCE_SECONDS)
+    def ask(self, patience_seconds: float) -> None:
+        self.asked += 1
+        caller = Caller(self.asked, self.loop.time() + patience_seconds)
+        caller.task = self.loop.create_task(self._call(caller))
+        self.settle()
+        caller.has_queued = caller in self.waiting
+
+    async def _end_and_cancel(self, leaving: Caller, victims: list[Caller], ticks: int) -> None:
+        leaving.let_go.set()
+        await self._ticks(ticks)
+        for victim in victims:
+            assert victim.task is not None
+            victim.task.cancel()
+
+    @precondition(lambda self: self.inside)
+    @rule(data=st.data(), ticks=st.integers(0, 3))
+    def end_and_cancel(self, data: st.DataObject, ticks: int) -> None:
+        leaving = data.draw(st.sampled_from(self.inside))
+        victims = data.draw(st.lists(st.sampled_from([*self.waiting, *self.inside]), max_size=3, unique=True))
+        self.loop.run_until_complete(self._end_and_cancel(leaving, victims, ticks))
+        self.settle()
+
+    @precondition(lambda self: self.inside and self.waiting)
+    @rule(ticks=st.integers(0, 3))
+    def end_and_cancel_whoever_is_next(self, ticks: int) -> None:
+        self.loop.run_until_complete(self._end_and_cancel(self.inside[0], self.waiting[:1], ticks))
+        self.settle()
+
+    @precondition(lambda self: self.waiting)
+    @rule(data=st.data())
+    def cancel(self, data: st.DataObject) -> None:
+        victim = data.draw(st.sampled_from(self.waiting))
+        assert victim.task is not None
+        victim.task.cancel()
+        self.settle()
+
+    @rule(maximum=st.integers(1, 5))
+    def learn(self, maximum: int) -> None:
+        self.gate.learn(maximum)
+        self.settle()
+
+    @precondition(lambda self: self.inside)
+    @rule()
+    def refuse(self) -> None:
+        self.gate.refused()
+
+    @rule(seconds=st.sampled_from([0.5, 1.0, 5.0, 30.0]))
+    def pass_time(self, seconds: float) -> None:
+        self.loop.run_until_complete(asyncio.sleep(seconds))
+        self.settle()
+
+    @invariant()
+    def nothing_went_wrong(self) -> None:
+        assert self.faults == []
+
+    @invariant()
+    def the_gate_counts_right(self) -> None:
+        assert (self.gate.in_flight, self.gate.queued) == (len(self.inside), len(self.waiting))
+
+    @invariant()
+    def there_is_always_a_way_in(self) -> None:
+        assert self.gate.limit is not None
+        assert self.gate.limit >= 1
+
+    @invariant()
+    def nobody_waits_while_there_is_room(self) -> None:
+        assert self.gate.limit is not None
+        assert not self.waiting or self.gate.in_flight >= self.gate.limit
+
+    @invariant()
+    def nobody_is_served_before_those_who_wait(self) -> None:
+        assert all(caller.number > self.last_served for caller in self.waiting)
+
+    @invariant()
+    def nobody_waits_beyond_patience(self) -> None:
+        assert all(caller.gives_up_at_seconds >= self.loop.time() for caller in self.waiting)
+
+    def teardown(self) -> None:
+        for caller in [*self.waiting, *self.inside]:
+            assert caller.task is not None
+            caller.task.cancel()
+        self.settle()
+        assert (self.gate.in_flight, self.gate.queued) == (0, 0)
+        self.loop.close()
+
+
+TestGate = GateMachine.TestCase
+TestGate.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)

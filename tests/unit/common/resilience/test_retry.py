@@ -1,0 +1,157 @@
+"""When a provider is asked again, after how long, and when not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.common.errors import MediaError, Reason
+from services.common.resilience.concurrency_limiter import NoTurnError
+from services.common.resilience.error_metadata import MAY_BE_CHARGED_KEY
+from services.common.resilience.retry import Patience, Retries, RetryPolicy
+from tests.conftest import LogLines
+from tests.fakes.virtual_time import PassingTime
+
+SAFE = [Reason.PROVIDER_BUSY, Reason.PROVIDER_UNAVAILABLE]
+POLICY = RetryPolicy(max_attempts=3, first_delay_seconds=0.5, max_delay_seconds=4)
+
+
+class Provider:
+    """Fails as told, and answers when nothing is left to fail with."""
+
+    def __init__(self, *failures: BaseException) -> None:
+        self.failures = list(failures)
+        self.calls = 0
+
+    async def ask(self) -> str:
+        self.calls += 1
+        if self.failures:
+            raise self.failures.pop(0)
+        return "speech"
+
+
+def longest(_least: float, most: float) -> float:
+    return most
+
+
+async def run(
+    provider: Provider, time: PassingTime, patience_seconds: float = 100, policy: RetryPolicy = POLICY
+) -> str:
+    retries = Retries(policy, time.sleep, longest)
+    return await retries.run(provider.ask, "elevenlabs", Patience(patience_seconds, time))
+
+
+@pytest.mark.parametrize("reason", SAFE)
+async def test_what_is_safe_is_asked_again(reason: Reason) -> None:
+    provider, time = Provider(MediaError(reason), MediaError(reason)), PassingTime()
+    assert await run(provider, time) == "speech"
+    assert (provider.calls, time.slept_seconds) == (3, [0.5, 1.0])
+
+
+async def test_what_the_provider_had_already_is_not_asked_again() -> None:
+    lost = MediaError(Reason.PROVIDER_UNAVAILABLE, metadata={MAY_BE_CHARGED_KEY: "true"})
+    provider, time = Provider(lost), PassingTime()
+    with pytest.raises(MediaError):
+        await run(provider, time)
+    assert provider.calls == 1
+
+
+@pytest.mark.parametrize("reason", [reason for reason in Reason if reason not in SAFE], ids=lambda reason: reason.name)
+async def test_what_may_have_been_paid_for_or_can_not_help_is_not_asked_again(reason: Reason) -> None:
+    provider, time = Provider(MediaError(reason, retry_after_seconds=1)), PassingTime()
+    with pytest.raises(MediaError) as failure:
+        await run(provider, time)
+    assert (failure.value.reason, provider.calls, time.slept_seconds) == (reason, 1, [])
+
+
+@pytest.mark.parametrize("failure", [NoTurnError(Reason.PROVIDER_BUSY), ValueError(), asyncio.CancelledError()])
+async def test_what_is_no_answer_of_the_provider_is_passed_on(failure: BaseException) -> None:
+    provider, time = Provider(failure), PassingTime()
+    with pytest.raises(type(failure)) as caught:
+        await run(provider, time)
+    assert caught.value is failure
+    assert (provider.calls, time.slept_seconds) == (1, [])
+
+
+async def test_the_last_failure_is_told_as_it_was() -> None:
+    failures: Sequence[MediaError] = [MediaError(Reason.PROVIDER_UNAVAILABLE, str(number)) for number in range(9)]
+    provider, time = Provider(*failures), PassingTime()
+    with pytest.raises(MediaError) as caught:
+        await run(provider, time)
+    assert caught.value is failures[2]
+    assert provider.calls == 3
+
+
+async def test_the_delay_that_the_provider_names_is_kept_and_spread() -> None:
+    provider, time = Provider(MediaError(Reason.PROVIDER_BUSY, retry_after_seconds=7)), PassingTime()
+    await run(provider, time)
+    assert time.slept_seconds == [7.5]
+
+
+async def test_delays_double_up_to_the_longest() -> None:
+    provider, time = Provider(*[MediaError(Reason.PROVIDER_UNAVAILABLE)] * 6), PassingTime()
+    await run(provider, time, policy=RetryPolicy(7, 0.5, 4))
+    assert time.slept_seconds == [0.5, 1, 2, 4, 4, 4]
+
+
+@pytest.mark.parametrize(("patience_seconds", "calls"), [(0.0, 1), (0.4, 1), (0.5, 2), (1.4, 2), (1.5, 3)])
+async def test_no_delay_outlasts_the_patience(patience_seconds: float, calls: int) -> None:
+    provider, time = Provider(*[MediaError(Reason.PROVIDER_UNAVAILABLE)] * 3), PassingTime()
+    with pytest.raises(MediaError):
+        await run(provider, time, patience_seconds)
+    assert provider.calls == calls
+
+
+async def test_a_delay_that_is_too_long_is_not_begun() -> None:
+    provider, time = Provider(MediaError(Reason.PROVIDER_BUSY, retry_after_seconds=300)), PassingTime()
+    with pytest.raises(MediaError):
+        await run(provider, time)
+    assert time.slept_seconds == []
+
+
+async def test_cancellation_during_a_delay_ends_it() -> None:
+    provider, asleep = Provider(MediaError(Reason.PROVIDER_UNAVAILABLE)), asyncio.Event()
+
+    async def sleep(_seconds: float) -> None:
+        asleep.set()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(Retries(POLICY, sleep).run(provider.ask, "elevenlabs", Patience(100)))
+    await asleep.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert provider.calls == 1
+
+
+async def test_every_further_attempt_is_logged(log_lines: LogLines) -> None:
+    await run(Provider(MediaError(Reason.PROVIDER_BUSY, "SECRET", retry_after_seconds=2)), PassingTime())
+    [line] = log_lines()
+    expected = {"provider": "elevenlabs", "reason": "PROVIDER_BUSY", "attempt": 1, "delay_seconds": 2.5}
+    assert {key: line[key] for key in expected} == expected
+    assert "SECRET" not in str(line)
+
+
+@given(
+    st.lists(st.none() | st.floats(0, 300), min_size=1, max_size=6),
+    st.floats(0.01, 2),
+    st.floats(0.01, 20),
+    st.floats(0, 1000),
+)
+def test_the_whole_wait_is_bounded_and_no_delay_is_shorter_than_told(
+    told: list[float | None], first: float, most: float, patience_seconds: float
+) -> None:
+    failures = [MediaError(Reason.PROVIDER_BUSY, retry_after_seconds=seconds) for seconds in told]
+    provider, time = Provider(*failures), PassingTime()
+    retries = Retries(RetryPolicy(10, first, most), time.sleep)
+    with suppress(MediaError):
+        asyncio.run(retries.run(provider.ask, "elevenlabs", Patience(patience_seconds, time)))
+    assert sum(time.slept_seconds) <= patience_seconds + 1e-6
+    for number, slept in enumerate(time.slept_seconds):
+        longest_spread = min(first * 2**number, most)
+        assert longest_spread / 2 <= slept - (told[number] or 0) + 1e-6 <= longest_spread + 2e-6

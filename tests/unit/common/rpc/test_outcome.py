@@ -1,0 +1,93 @@
+"""How a call ended is told, whichever way it did."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+
+import pytest
+
+from services.common.errors import MediaError, Reason
+from services.common.rpc.outcome import OK, outcome_told
+
+
+class Told:
+    """Remembers what it is told."""
+
+    def __init__(self) -> None:
+        self.endings: list[tuple[str, float]] = []
+
+    def __call__(self, outcome: str, seconds: float) -> None:
+        self.endings.append((outcome, seconds))
+
+
+def clock(*times: float) -> Callable[[], float]:
+    """Returns a clock that shows one time after the other."""
+    return iter(times).__next__
+
+
+def test_a_good_end_is_told_with_its_time() -> None:
+    told = Told()
+    with outcome_told(told, clock(10.0, 12.5)):
+        assert told.endings == []
+    assert told.endings == [(OK, 2.5)]
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+def test_every_expected_failure_is_told_by_its_name_and_passed_on(reason: Reason) -> None:
+    told = Told()
+    error = MediaError(reason)
+    with pytest.raises(MediaError) as caught, outcome_told(told, clock(0.0, 1.0)):
+        raise error
+    assert caught.value is error
+    assert told.endings == [(reason.name, 1.0)]
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("secret"), TimeoutError(), ExceptionGroup("two", [MediaError(Reason.NOT_FOUND)])]
+)
+def test_what_nobody_expected_is_our_own_failure(error: Exception) -> None:
+    told = Told()
+    with pytest.raises(type(error)) as caught, outcome_told(told, clock(0.0, 1.0)):
+        raise error
+    assert caught.value is error
+    assert told.endings == [("INTERNAL", 1.0)]
+
+
+async def test_a_caller_who_leaves_has_cancelled() -> None:
+    told, begun = Told(), asyncio.Event()
+
+    async def call() -> None:
+        with outcome_told(told, clock(0.0, 3.0)):
+            begun.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(call())
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert told.endings == [("CANCELLED", 3.0)]
+
+
+async def test_a_stream_that_is_closed_early_was_cancelled() -> None:
+    told = Told()
+
+    async def stream() -> AsyncGenerator[int]:
+        with outcome_told(told, clock(0.0, 3.0)):
+            yield 1
+            pytest.fail("was not closed")
+
+    running = stream()
+    assert [await anext(running)] == [1]
+    await running.aclose()
+    assert told.endings == [("CANCELLED", 3.0)]
+
+
+def test_the_usual_clock_does_not_go_back() -> None:
+    told = Told()
+    with outcome_told(told):
+        pass
+    ((outcome, seconds),) = told.endings
+    assert outcome == OK
+    assert 0.0 <= seconds < 60.0

@@ -1,0 +1,233 @@
+"""How a server begins and ends: the port, health, reflection, drain, signals."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2
+
+from deploy.local.ports import free_ports
+from services.common.errors import Reason
+from services.common.rpc.channel import open_channel
+from services.common.rpc.server import ServerOptions, running_server, serve
+from services.common.rpc.status import from_rpc_error
+from services.common.settings import ConfigurationError
+from tests.conftest import LogLines
+from tests.fakes.counting import LiveCount
+from tests.fakes.grpc_server import (
+    SERVER_STREAM,
+    SERVICE,
+    UNARY,
+    Call,
+    Context,
+    Request,
+    Response,
+    health_stub,
+    probe,
+    reflected_services,
+    served,
+)
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+class Speaker:
+    """Streams `first`, waits to be let go on, then streams `last`; answers unary calls at once."""
+
+    def __init__(self) -> None:
+        self.live = LiveCount()
+        self.going_on = asyncio.Event()
+
+    async def stream(self, request: Request, context: Context) -> AsyncIterator[Response]:
+        with self.live.one():
+            yield Response(value=b"first")
+            await self.going_on.wait()
+            yield Response(value=b"last")
+
+    async def unary(self, request: Request, context: Context) -> Response:
+        return Response(value=b"answer")
+
+    def register(self, server: grpc.aio.Server) -> list[str]:
+        return list(probe({SERVER_STREAM: self.stream, UNARY: self.unary})(server))
+
+
+class Watch:
+    """Follows what a server says of its health."""
+
+    def __init__(self, channel: grpc.aio.Channel, service: str = SERVICE) -> None:
+        stub = health_stub(channel)
+        self._call = stub.Watch(health_pb2.HealthCheckRequest(service=service), timeout=10, wait_for_ready=True)
+
+    async def becomes(self, wanted: int) -> None:
+        while (await self._call.read()).status != wanted:
+            pass
+
+    def leave(self) -> None:
+        self._call.cancel()
+
+
+async def refused_as_unavailable(channel: grpc.aio.Channel) -> grpc.aio.AioRpcError:
+    """Calls until a call is refused.
+
+    A call that arrives in the very moment of closing is dropped by the library as CANCELLED, or left without an answer;
+    it is from that moment that the notice keeps callers away.
+    """
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                await Call(timeout_seconds=0.5).run(channel, UNARY)
+            except grpc.aio.AioRpcError as error:
+                if error.code() is grpc.StatusCode.UNAVAILABLE:
+                    return error
+
+
+async def test_a_taken_port_is_named_with_its_variable() -> None:
+    async with served(Speaker().register) as first:
+        options = ServerOptions(host="127.0.0.1", port=first.server.port, port_variable="TTS_PORT")
+        with pytest.raises(ConfigurationError) as caught:
+            async with running_server(Speaker().register, options):
+                pass
+        assert str(caught.value).startswith(f"TTS_PORT: can not listen on 127.0.0.1:{first.server.port}")
+        assert "set TTS_PORT to a free port" in str(caught.value)
+        assert await Call().run(first.channel, UNARY) == [b"answer"]
+
+
+async def test_nobody_else_can_share_the_port() -> None:
+    async with served(Speaker().register) as running:
+        with socket.socket() as other:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            with pytest.raises(OSError, match="in use"):
+                other.bind(("127.0.0.1", running.server.port))
+
+
+async def test_a_host_that_is_not_ours_is_named_with_the_variable() -> None:
+    options = ServerOptions(host="203.0.113.1", port=0, port_variable="TTS_PORT")
+    with pytest.raises(ConfigurationError, match=r"TTS_PORT: can not listen on 203\.0\.113\.1:0"):
+        async with running_server(Speaker().register, options):
+            pass
+
+
+async def test_health_is_told_for_each_service_and_for_the_whole() -> None:
+    async with served(Speaker().register) as running:
+        health = health_stub(running.channel)
+        for service in (SERVICE, ""):
+            assert (await health.Check(health_pb2.HealthCheckRequest(service=service))).status == SERVING
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await health.Check(health_pb2.HealthCheckRequest(service="media.Unknown"))
+        assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+async def test_reflection_lists_the_services_and_health() -> None:
+    async with served(Speaker().register, reflection=True) as running:
+        assert {SERVICE, "grpc.health.v1.Health"} <= set(await reflected_services(running.channel))
+
+
+async def test_reflection_is_off_unless_asked_for() -> None:
+    async with served(Speaker().register) as running:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await reflected_services(running.channel)
+        assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+async def test_a_message_over_the_limit_is_refused() -> None:
+    async with served(Speaker().register, max_message_bytes=1024) as running:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await Call([Request(voice="a" * 2000)]).run(running.channel, UNARY)
+        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_a_draining_server_says_so_before_it_refuses_anything() -> None:
+    async with served(Speaker().register, notice_seconds=60) as running:
+        watch = Watch(running.channel)
+        await watch.becomes(SERVING)
+        draining = asyncio.create_task(running.server.drain())
+        await watch.becomes(NOT_SERVING)
+        assert await Call().run(running.channel, UNARY) == [b"answer"]
+        draining.cancel()
+        watch.leave()
+
+
+async def test_a_drain_refuses_new_calls_finishes_those_in_flight_and_stops(log_lines: LogLines) -> None:
+    speaker = Speaker()
+    async with served(speaker.register, notice_seconds=0) as running, open_channel(running.target) as another:
+        call = Call().start(running.channel, SERVER_STREAM)
+        assert (await call.read()).value == b"first"
+        draining = asyncio.create_task(running.server.drain())
+        refusal = await refused_as_unavailable(another)
+        assert from_rpc_error(refusal).reason is Reason.UNAVAILABLE
+        assert not draining.done()
+        speaker.going_on.set()
+        assert (await call.read()).value == b"last"
+        assert await call.code() is grpc.StatusCode.OK
+        await draining
+    said = [line for line in log_lines() if line["event"] in ("draining", "stopped")]
+    assert [line["event"] for line in said] == ["draining", "stopped"]
+    assert said[0]["calls_in_flight"] == 1
+
+
+async def test_grace_ends_a_stream_that_does_not() -> None:
+    speaker = Speaker()
+    async with served(speaker.register, notice_seconds=0, grace_seconds=0.05) as running:
+        call = Call().start(running.channel, SERVER_STREAM)
+        assert (await call.read()).value == b"first"
+        await running.server.drain()
+        await speaker.live.becomes(0)
+        with pytest.raises(grpc.aio.AioRpcError):
+            await call.read()
+        assert await call.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+
+
+async def test_leaving_the_context_ends_calls_at_once() -> None:
+    speaker = Speaker()
+    async with served(speaker.register) as running:
+        call = Call().start(running.channel, SERVER_STREAM)
+        assert (await call.read()).value == b"first"
+    await speaker.live.becomes(0)
+    assert await call.code() is not grpc.StatusCode.OK
+
+
+async def test_a_server_has_stopped_only_when_its_handlers_have_cleaned_up_and_are_logged(log_lines: LogLines) -> None:
+    cleaned: list[str] = []
+
+    async def tidies_up_for_a_while(request: Request, context: Context) -> AsyncIterator[Response]:
+        try:
+            yield Response(value=b"first")
+            await asyncio.Event().wait()
+        finally:
+            for step in ("file", "flight", "record"):
+                await asyncio.sleep(0)
+                cleaned.append(step)
+
+    async with served(probe({SERVER_STREAM: tidies_up_for_a_while})) as running:
+        assert (await Call().start(running.channel, SERVER_STREAM).read()).value == b"first"
+    assert cleaned == ["file", "flight", "record"]
+    assert [line["outcome"] for line in log_lines() if line["event"] == "rpc"] == ["CANCELLED"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_drains_and_then_ends_the_server(number: signal.Signals) -> None:
+    speaker = Speaker()
+    before = signal.getsignal(number)
+    (port,) = free_ports(1)
+    options = ServerOptions(host="127.0.0.1", port=port, port_variable="TEST_PORT", notice_seconds=0)
+    serving = asyncio.create_task(serve(speaker.register, options))
+    async with open_channel(f"127.0.0.1:{port}") as channel:
+        watch = Watch(channel)
+        await watch.becomes(SERVING)
+        call = Call().start(channel, SERVER_STREAM)
+        assert (await call.read()).value == b"first"
+        os.kill(os.getpid(), number)
+        await watch.becomes(NOT_SERVING)
+        watch.leave()
+        speaker.going_on.set()
+        assert (await call.read()).value == b"last"
+        assert await call.code() is grpc.StatusCode.OK
+        await serving
+    assert signal.getsignal(number) in (before, signal.SIG_DFL, signal.default_int_handler)

@@ -1,0 +1,187 @@
+"""The rules of the speech contracts, field by field: what passes, what does not, and which field is named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from google.protobuf.message import Message
+from media.tts.v1 import tts_pb2
+
+from services.common.errors import MediaError, Reason
+from services.common.rpc.status import to_status
+from services.common.rpc.validation import validate
+
+SPEECH = [tts_pb2.SynthesizeRequest, tts_pb2.SynthesizeStreamRequest]
+of_each_speech_request = pytest.mark.parametrize("kind", SPEECH, ids=lambda kind: kind.DESCRIPTOR.name)
+
+BLANK = {
+    "nothing": "",
+    "spaces": "  \t\r\n",
+    "no-break and ideographic spaces": "\u00a0\u3000\u2003",
+    "line and paragraph separators": "\u2028\u2029",
+    "zero-width characters": "\u200b\u200d\ufeff\u2060",
+    "direction marks": "\u200e\u202e\u2066",
+    "control characters": "\x00\x01\x1b\x7f\x85",
+    "soft hyphens": "\u00ad",
+}
+SPOKEN = ["a", "é", "你", "7", "!", "👍", " \u200b x", "שלום", "\u0915\u093f", "a" * 10_001]
+
+REFUSED: list[tuple[str, Any]] = [
+    *(("voice", value) for value in ("../../etc", "/etc/passwd", "a/b", "a\\b", "-rf", ".", " Aria", "a;b", "a\x00b")),
+    *(("voice", value) for value in ("a\nb", "%2e%2e", "a?b", "a#b", "\u200bAria", "a" * 101)),
+    *(("provider", value) for value in ("ElevenLabs", "openai", " ", "espeak\n")),
+    *(("model_id", value) for value in ("../x", "a/b", "-a", "_a", "a b", "a" * 65, "modèle", "a\n")),
+    *(("output_format", value) for value in ("mp3", "MP3_44100_128", "mp3_44100_129", "pcm_11025", "flac_44100", " ")),
+    *(("language_code", value) for value in ("e", "EN", "english", "en_US", "en-", "en-u", "123", "en\n")),
+    *(
+        (field, value)
+        for field in ("stability", "similarity_boost", "style")
+        for value in (-0.01, 1.01, float("nan"), float("inf"), float("-inf"))
+    ),
+    *(("speed", value) for value in (0.69, 1.21, 0.0, -1.0, float("nan"), float("inf"))),
+    *((field, "x" * 5001) for field in ("previous_text", "next_text")),
+    *((field, ["a", "b", "c", "d"]) for field in ("previous_request_ids", "next_request_ids")),
+    *(("apply_text_normalization", value) for value in ("ON", "yes", "auto ")),
+]
+
+ACCEPTED: list[tuple[str, Any]] = [
+    *(("voice", value) for value in ("", "Aria", "José", "21m00Tcm4TlvDq8ikWAM", "Aria (soft), v2.1", "O'Neil & Co")),
+    *(("voice", value) for value in ("en-us+f3", "声", "a" * 100, "9lives", "हिन्दी")),
+    *(("provider", value) for value in ("", "elevenlabs", "espeak")),
+    *(("model_id", value) for value in ("", "eleven_multilingual_v2", "eleven_v3", "a" * 64, "A.b-c_1")),
+    *(("output_format", value) for value in ("", "mp3_44100_128", "pcm_24000", "opus_48000_192", "ulaw_8000")),
+    *(("language_code", value) for value in ("", "en", "pt-BR", "yue", "zh-Hant-TW", "es-419")),
+    *((field, value) for field in ("stability", "similarity_boost", "style") for value in (0.0, 0.5, 1.0)),
+    *(("speed", value) for value in (0.7, 1.0, 1.2)),
+    *(("use_speaker_boost", value) for value in (True, False)),
+    *(("seed", value) for value in (0, 4_294_967_295)),
+    *((field, "é" * 5000) for field in ("previous_text", "next_text")),
+    *((field, ["a" * 128, "b", "c"]) for field in ("previous_request_ids", "next_request_ids")),
+    *(("apply_text_normalization", value) for value in ("", "auto", "on", "off")),
+    *((field, value) for field in ("include_alignment", "use_cache", "store") for value in (True, False)),
+]
+
+
+def fields_refused(message: Message) -> list[str]:
+    with pytest.raises(MediaError) as caught:
+        validate(message)
+    assert caught.value.reason is Reason.VALIDATION_ERROR
+    for violation in caught.value.violations:
+        assert f"{violation.field}: {violation.description}" in caught.value.message
+        assert violation.description
+    return [item.field for item in caught.value.violations]
+
+
+@of_each_speech_request
+@pytest.mark.parametrize("text", BLANK.values(), ids=BLANK)
+def test_a_text_without_anything_to_say_is_refused(kind: type[Message], text: str) -> None:
+    assert fields_refused(kind(text=text)) == ["text"]
+
+
+@of_each_speech_request
+@pytest.mark.parametrize("text", SPOKEN, ids=lambda text: ascii(text[:10]))
+def test_a_text_with_something_to_say_passes(kind: type[Message], text: str) -> None:
+    validate(kind(text=text))
+
+
+@of_each_speech_request
+@pytest.mark.parametrize(("field", "value"), REFUSED, ids=lambda value: ascii(value)[:24])
+def test_a_value_that_breaks_a_rule_is_refused_by_its_field(kind: type[Message], field: str, value: Any) -> None:
+    assert set(fields_refused(kind(text="Hello", **{field: value}))) == {field}
+
+
+@of_each_speech_request
+@pytest.mark.parametrize(("field", "value"), ACCEPTED, ids=lambda value: ascii(value)[:24])
+def test_a_value_within_the_rules_passes(kind: type[Message], field: str, value: Any) -> None:
+    validate(kind(text="Hello", **{field: value}))
+
+
+@of_each_speech_request
+def test_every_field_with_a_rule_is_in_these_tables(kind: type[Message]) -> None:
+    tried = {"text"} | {field for field, _ in REFUSED}
+    without_rule = {"use_speaker_boost", "seed", "include_alignment", "use_cache", "store"}
+    assert tried | without_rule == set(kind.DESCRIPTOR.fields_by_name)
+    assert tried | without_rule == {"text"} | {field for field, _ in ACCEPTED}
+
+
+@of_each_speech_request
+@pytest.mark.parametrize("item", ["", "x" * 129])
+def test_a_wrong_item_of_a_list_is_named_by_its_place(kind: type[Message], item: str) -> None:
+    assert fields_refused(kind(text="Hello", next_request_ids=["fine", item])) == ["next_request_ids[1]"]
+
+
+@of_each_speech_request
+def test_all_wrong_fields_are_named_at_once(kind: type[Message]) -> None:
+    assert fields_refused(kind(text=" ", voice="../x", speed=9, stability=-1)) == [
+        "text",
+        "voice",
+        "stability",
+        "speed",
+    ]
+
+
+@of_each_speech_request
+def test_what_the_caller_sent_is_not_in_the_message(kind: type[Message]) -> None:
+    with pytest.raises(MediaError) as caught:
+        validate(kind(text="\u200b", voice="/secret", provider="secret", model_id="/secret", language_code="secret!"))
+    assert "secret" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("message", "fields"),
+    [
+        (tts_pb2.ListVoicesRequest(page_size=-1), ["page_size"]),
+        (tts_pb2.ListVoicesRequest(page_size=101), ["page_size"]),
+        (tts_pb2.ListVoicesRequest(page_token="x" * 201), ["page_token"]),
+        (tts_pb2.ListVoicesRequest(provider="other"), ["provider"]),
+        (tts_pb2.GetVoiceRequest(), ["voice"]),
+        (tts_pb2.GetVoiceRequest(voice="x" * 101), ["voice"]),
+        (tts_pb2.GetVoiceRequest(voice="Aria", provider="other"), ["provider"]),
+    ],
+    ids=str,
+)
+def test_requests_about_voices_have_rules_too(message: Message, fields: list[str]) -> None:
+    assert fields_refused(message) == fields
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        tts_pb2.ListVoicesRequest(),
+        tts_pb2.ListVoicesRequest(page_size=100, page_token="x" * 200, provider="espeak"),
+        tts_pb2.GetVoiceRequest(voice="x" * 100, provider="elevenlabs"),
+    ],
+)
+def test_requests_about_voices_within_the_rules_pass(message: Message) -> None:
+    validate(message)
+
+
+def test_no_more_than_25_violations_are_told() -> None:
+    assert len(fields_refused(tts_pb2.SynthesizeRequest(text="Hello", previous_request_ids=[""] * 1000))) == 25
+
+
+WRONG_EVERYWHERE = tts_pb2.SynthesizeRequest(
+    voice="/" * 101,
+    provider="-",
+    model_id="/",
+    output_format="-",
+    language_code="-",
+    stability=9,
+    similarity_boost=9,
+    style=9,
+    speed=9,
+    previous_text="x" * 5001,
+    next_text="x" * 5001,
+    previous_request_ids=[""] * 1000,
+    next_request_ids=[""] * 1000,
+    apply_text_normalization="-",
+)
+
+
+def test_an_answer_to_a_request_that_is_wrong_everywhere_fits_the_headers_that_a_caller_takes() -> None:
+    with pytest.raises(MediaError) as caught:
+        validate(WRONG_EVERYWHERE)
+    assert {"text", "output_format"} <= {item.field for item in caught.value.violations}
+    status = to_status(caught.value, "a" * 64)
+    assert len(status.details) + sum(len(value) for _, value in status.trailing_metadata or ()) < 7500

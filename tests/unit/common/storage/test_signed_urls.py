@@ -1,0 +1,71 @@
+"""Links that work for a while, for one object, and for nothing else."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from services.common.errors import MediaError, Reason
+from services.common.storage.signed_urls import Signer, shared_secret
+
+SIGNER = Signer(b"secret")
+
+
+def parts(link: str) -> tuple[str, str, str]:
+    split = urlsplit(link)
+    query = parse_qs(split.query)
+    return unquote(split.path.removeprefix("/media/")), query["expires"][0], query["signature"][0]
+
+
+def refused(key: str, expires: str, signature: str, now: float = 0) -> str:
+    with pytest.raises(MediaError) as caught:
+        SIGNER.check(key, expires, signature, now)
+    assert caught.value.reason is Reason.PERMISSION_DENIED
+    return caught.value.message
+
+
+def test_a_link_works_until_it_ends() -> None:
+    key, expires, signature = parts(SIGNER.path("images/2026/11/a~b=c+d@e.webp", 1000))
+    assert key == "images/2026/11/a~b=c+d@e.webp"
+    SIGNER.check(key, expires, signature, 999.9)
+    assert "has ended" in refused(key, expires, signature, 1000)
+
+
+def test_a_link_is_for_one_object_and_one_time() -> None:
+    key, expires, signature = parts(SIGNER.path("images/one.webp", 1000))
+    assert "not one of" in refused("images/two.webp", expires, signature)
+    assert "not one of" in refused(key, "2000", signature)
+    assert "not one of" in refused(key, expires, signature[:-1])
+    with pytest.raises(MediaError):
+        Signer(b"another").check(key, expires, signature, 0)
+
+
+@given(st.text(), st.text(), st.text())
+@example("images/one.webp", "9" * 5000, "x")
+def test_nothing_that_was_not_signed_is_accepted(key: str, expires: str, signature: str) -> None:
+    refused(key, expires, signature)
+
+
+def test_processes_that_start_at_once_agree_on_one_secret(tmp_path: Path) -> None:
+    file = tmp_path / "folder" / "signing.key"
+    with ThreadPoolExecutor(8) as pool:
+        secrets = set(pool.map(lambda _: shared_secret(file), range(16)))
+    assert len(secrets) == 1
+    assert file.stat().st_mode & 0o077 == 0
+    assert [path.name for path in file.parent.iterdir()] == ["signing.key"]
+    assert len(shared_secret(file)) == 32
+
+
+def test_a_link_of_ones_own_is_known_by_its_signature() -> None:
+    signer = Signer(b"k" * 32)
+    link = f"http://suite.example{signer.path('images/a b.png', 2000)}"
+    assert signer.key_in(link, "http://suite.example", 1999) == "images/a b.png"
+    assert signer.key_in(link, "http://suite.example", 2001) is None
+    assert signer.key_in(link, "http://other.example", 1999) is None
+    assert signer.key_in(link.replace("a%20b", "b"), "http://suite.example", 1999) is None
+    assert signer.key_in(link.partition("?")[0], "http://suite.example", 1999) is None

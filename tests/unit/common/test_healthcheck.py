@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+from grpc_health.v1._async import HealthServicer
+
+from services.common import healthcheck as probe
+from services.common.rpc.server import ServerOptions, running_server
+from tests.fakes.grpc_server import SERVICE, Context, Request, Response, probe_of_all_kinds, served
+
+
+async def asked(address: str, seconds: float = 5) -> int:
+    """Asks from a thread: the probe blocks, and what it asks lives in this loop."""
+    return await asyncio.to_thread(probe.main, [address, "--seconds", str(seconds)])
+
+
+async def answer(_request: Request, _context: Context) -> Response:
+    return Response()
+
+
+@asynccontextmanager
+async def http_server(status: int) -> AsyncIterator[str]:
+    app = web.Application()
+
+    async def health(_request: web.Request) -> web.Response:
+        return web.Response(status=status)
+
+    app.router.add_get("/health", health)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        port = runner.addresses[0][1]
+        yield f"http://127.0.0.1:{port}/health"
+    finally:
+        await runner.cleanup()
+
+
+async def test_a_service_that_serves_is_well() -> None:
+    async with served(probe_of_all_kinds(answer)) as running:
+        assert await asked(f"grpc://{running.target}/{SERVICE}") == 0
+        assert await asked(f"grpc://{running.target}") == 0
+
+
+async def test_a_service_that_is_about_to_stop_is_not_well(capsys: pytest.CaptureFixture[str]) -> None:
+    health = HealthServicer()
+    options = ServerOptions(host="127.0.0.1", port=0, port_variable="TEST_PORT")
+    async with running_server(probe_of_all_kinds(answer), options, health) as server:
+        await health.enter_graceful_shutdown()
+        assert await asked(f"grpc://127.0.0.1:{server.port}/{SERVICE}") == 1
+    assert "health status" in capsys.readouterr().err
+
+
+async def test_a_service_that_is_not_there_is_not_well(capsys: pytest.CaptureFixture[str]) -> None:
+    async with served(probe_of_all_kinds(answer)) as running:
+        assert await asked(f"grpc://{running.target}/other.v1.Service") == 1
+    assert "NOT_FOUND" in capsys.readouterr().err
+
+
+async def test_an_http_status_of_200_is_well() -> None:
+    async with http_server(200) as address:
+        assert await asked(address) == 0
+
+
+async def test_an_http_status_of_503_is_not_well(capsys: pytest.CaptureFixture[str]) -> None:
+    async with http_server(503) as address:
+        assert await asked(address) == 1
+    assert "status 503" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("scheme", ["grpc", "http"])
+async def test_nobody_there_is_not_well(scheme: str, capsys: pytest.CaptureFixture[str]) -> None:
+    async with http_server(200) as address:
+        port = address.split(":")[2].split("/")[0]
+    assert await asked(f"{scheme}://127.0.0.1:{port}/", seconds=1) == 1
+    assert f"127.0.0.1:{port}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:50051", "ftp://127.0.0.1:21/", "grpc:///Service", "http://host/health"])
+def test_an_address_that_can_not_be_asked_is_refused(address: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        probe.main([address])
+    assert ended.value.code == 2
+    assert "grpc://HOST:PORT/SERVICE" in capsys.readouterr().err

@@ -1,0 +1,193 @@
+"""Files that a caller gives: by URL, as a data URI, or by a key that is his own."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncIterator
+
+import pytest
+
+from services.common.errors import MediaError, Reason
+from services.common.fetch import FetchOptions, open_fetcher
+from services.common.fetch.addresses import Allowed
+from services.common.input_files import GivenFiles
+from services.common.storage import ObjectSpec
+from tests.fakes.object_store import FakeObjectStore
+from tests.fakes.web_host import WebHost, running_web_host
+
+CAT = b"\x89PNG" + bytes(range(256)) * 4
+MUCH = 1_000_000
+OWN, SIGNED, FOREIGN, NOBODYS, ANOTHERS = (
+    "users/alice/cat.png",
+    "images/2026/11/own.png",
+    "users/bob/cat.png",
+    "images/2026/11/nobodys.png",
+    "images/2026/11/bobs.png",
+)
+
+
+@pytest.fixture
+async def host() -> AsyncIterator[WebHost]:
+    async with running_web_host() as running:
+        running.file("/cat.png", CAT)
+        yield running
+
+
+@pytest.fixture
+async def store() -> FakeObjectStore:
+    store = FakeObjectStore()
+    for key, owner in ((OWN, ""), (SIGNED, "alice"), (FOREIGN, ""), (NOBODYS, ""), (ANOTHERS, "bob")):
+        await store.put(key, CAT, ObjectSpec("image/png", {"owner": owner} if owner else {}))
+    return store
+
+
+@pytest.fixture
+async def files(store: FakeObjectStore, host: WebHost) -> AsyncIterator[GivenFiles]:
+    async with open_fetcher(FetchOptions(Allowed.parse([f"127.0.0.1:{host.port}"]), 5)) as downloads:
+        yield GivenFiles(downloads, store)
+
+
+async def refused(
+    files: GivenFiles, url: str = "", key: str = "", principal: str = "alice", max_bytes: int = MUCH
+) -> MediaError:
+    with pytest.raises(MediaError) as caught:
+        await files.read(url, key, principal, max_bytes=max_bytes)
+    return caught.value
+
+
+def fields_of(error: MediaError) -> list[str]:
+    return [item.field for item in error.violations]
+
+
+def data_uri(data: bytes, head: str = "data:image/png;base64") -> str:
+    return f"{head},{base64.b64encode(data).decode()}"
+
+
+async def test_a_url_is_fetched(files: GivenFiles, host: WebHost) -> None:
+    assert await files.read(host.url("/cat.png?a=b"), "", "alice", max_bytes=len(CAT)) == CAT
+    assert host.requests == [("GET", "/cat.png?a=b")]
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("", Reason.VALIDATION_ERROR),
+        ("cat.png", Reason.VALIDATION_ERROR),
+        ("file:///etc/passwd", Reason.VALIDATION_ERROR),
+        ("http://169.254.169.254/", Reason.URL_FORBIDDEN),
+        ("http://127.0.0.1:{port}/gone", Reason.URL_UNREACHABLE),
+    ],
+)
+async def test_a_url_that_may_not_or_can_not_be_fetched_is_refused_by_its_field(
+    files: GivenFiles, host: WebHost, url: str, reason: Reason
+) -> None:
+    error = await refused(files, url.format(port=host.port))
+    assert (error.reason, fields_of(error)) == (reason, ["image_url"])
+
+
+async def test_a_url_that_leads_to_too_much_is_refused(files: GivenFiles, host: WebHost) -> None:
+    error = await refused(files, host.url("/cat.png"), max_bytes=len(CAT) - 1)
+    assert (error.reason, fields_of(error)) == (Reason.PAYLOAD_TOO_LARGE, ["image_url"])
+
+
+@pytest.mark.parametrize(
+    "head",
+    ["data:image/png;base64", "DATA:image/png;BASE64", "data:image/svg+xml;charset=utf-8;base64", "data:;base64"],
+)
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 1000, 300_000])
+async def test_a_data_uri_is_unpacked_and_nobody_is_asked(
+    files: GivenFiles, host: WebHost, head: str, size: int
+) -> None:
+    data = (CAT * (size // len(CAT) + 1))[:size]
+    assert await files.read(data_uri(data, head), "", "alice", max_bytes=MUCH) == data
+    assert host.requests == []
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "data:",
+        "data:image/png;base64",
+        "data:image/png,AAAA",
+        "data:image/png;base64;x,AAAA",
+        "data:image/png;base64,AAA",
+        "data:image/png;base64,AA AA",
+        "data:image/png;base64,AAAA\n",
+        "data:image/png;base64,AA-_",
+        "data:image/png;base64,AAAA%3D",
+        "data:image/png;base64,ääää",
+        "data:image/png;base64," + "A" * 300_000 + "!",
+    ],
+)
+async def test_a_data_uri_that_is_none_is_refused_by_its_field(files: GivenFiles, uri: str) -> None:
+    error = await refused(files, uri)
+    assert (error.reason, fields_of(error)) == (Reason.VALIDATION_ERROR, ["image_url"])
+
+
+async def test_a_data_uri_of_too_much_is_refused_before_it_is_unpacked(files: GivenFiles) -> None:
+    error = await refused(files, data_uri(bytes(3003)), max_bytes=3000)
+    assert error.reason is Reason.PAYLOAD_TOO_LARGE
+    assert "image_url" in error.message
+    assert "3000" in error.message
+    # What is not even base64 is not looked at.
+    assert (await refused(files, "data:;base64," + "!" * 5000, max_bytes=3000)).reason is Reason.PAYLOAD_TOO_LARGE
+
+
+@pytest.mark.parametrize("size", [3000, 3001, 3002])
+async def test_a_data_uri_of_just_what_is_allowed_is_taken(files: GivenFiles, size: int) -> None:
+    assert await files.read(data_uri(bytes(size)), "", "alice", max_bytes=size) == bytes(size)
+
+
+@pytest.mark.parametrize("key", [OWN, SIGNED])
+async def test_an_object_of_ones_own_is_read(files: GivenFiles, host: WebHost, key: str) -> None:
+    assert await files.read("", key, "alice", max_bytes=len(CAT)) == CAT
+    assert host.requests == []
+
+
+@pytest.mark.parametrize(
+    ("key", "reason"),
+    [
+        ("../etc/passwd", Reason.VALIDATION_ERROR),
+        ("a//b", Reason.VALIDATION_ERROR),
+        ("/a", Reason.VALIDATION_ERROR),
+        ("users/", Reason.VALIDATION_ERROR),
+        (FOREIGN, Reason.PERMISSION_DENIED),
+        ("users/bob/absent.png", Reason.PERMISSION_DENIED),
+        ("users/alice/absent.png", Reason.NOT_FOUND),
+        ("images/2026/11/absent.png", Reason.NOT_FOUND),
+        # Of somebody else's it is not even told that they are there.
+        (NOBODYS, Reason.NOT_FOUND),
+        (ANOTHERS, Reason.NOT_FOUND),
+    ],
+)
+async def test_a_key_that_is_not_ones_own_is_refused_by_its_field(files: GivenFiles, key: str, reason: Reason) -> None:
+    error = await refused(files, key=key)
+    assert (error.reason, fields_of(error)) == (reason, ["image_key"])
+
+
+async def test_what_is_absent_and_what_is_anothers_are_refused_alike(files: GivenFiles) -> None:
+    absent, anothers = await refused(files, key="images/2026/11/absent.png"), await refused(files, key=ANOTHERS)
+    assert absent.message == anothers.message
+
+
+async def test_who_comes_past_no_edge_owns_nothing_of_others(files: GivenFiles) -> None:
+    for key in (OWN, SIGNED, NOBODYS, ANOTHERS):
+        error = await refused(files, key=key, principal="")
+        assert error.reason in (Reason.PERMISSION_DENIED, Reason.NOT_FOUND)
+
+
+async def test_an_object_that_is_too_large_is_refused(files: GivenFiles) -> None:
+    assert (await refused(files, key=OWN, max_bytes=len(CAT) - 1)).reason is Reason.PAYLOAD_TOO_LARGE
+
+
+async def test_a_store_that_fails_is_no_mistake_of_the_caller(files: GivenFiles, store: FakeObjectStore) -> None:
+    store.unreadable = True
+    assert (await refused(files, key=OWN)).reason is Reason.STORAGE_FAILED
+
+
+async def test_what_is_known_of_an_object_of_ones_own_is_told(files: GivenFiles) -> None:
+    info = await files.owned(OWN, "alice", "video.key")
+    assert (info.key, info.size_bytes, info.content_type) == (OWN, len(CAT), "image/png")
+    with pytest.raises(MediaError) as caught:
+        await files.owned(ANOTHERS, "alice", "video.key")
+    assert fields_of(caught.value) == ["video.key"]

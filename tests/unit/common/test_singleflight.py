@@ -1,0 +1,224 @@
+"""Flights: one production for all who ask for the same, from the first item to whoever stays."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.common.errors import MediaError, Reason
+from services.common.singleflight import FlightLimits, Flights, Seat
+from tests.fakes.counting import LiveCount
+
+ITEMS = [b"first", b"second", b"third"]
+
+
+class Production:
+    """Yields items, the later ones only when told to; counts how often it runs and runs still."""
+
+    def __init__(self, items: list[bytes] = ITEMS, failure: Exception | None = None) -> None:
+        self.live = LiveCount()
+        self.more = asyncio.Event()
+        self.yielded = 0
+        self._items = items
+        self._failure = failure
+
+    async def __call__(self) -> AsyncGenerator[bytes, None]:
+        with self.live.one():
+            for number, item in enumerate(self._items):
+                if number == 1:
+                    await self.more.wait()
+                self.yielded += 1
+                yield item
+            if self._failure is not None:
+                raise self._failure
+
+
+@pytest.fixture
+async def flights() -> AsyncIterator[Flights[bytes]]:
+    async with Flights[bytes](len) as made:
+        yield made
+
+
+async def everything(seat: Seat[bytes]) -> list[bytes]:
+    return [item async for item in seat.items()]
+
+
+async def test_readers_share_one_production_and_get_the_same(flights: Flights[bytes]) -> None:
+    production = Production()
+    with flights.seat("key", production) as leader, flights.seat("key", production) as joiner:
+        assert (leader.joined, joiner.joined) == (False, True)
+        async with asyncio.TaskGroup() as readers:
+            tasks = [readers.create_task(everything(seat)) for seat in (leader, joiner)]
+            production.more.set()
+    assert [task.result() for task in tasks] == [ITEMS, ITEMS]
+    assert production.live.total == 1
+
+
+async def test_a_late_joiner_gets_everything_from_the_first_item(flights: Flights[bytes]) -> None:
+    production = Production()
+    with flights.seat("key", production) as leader:
+        assert await anext(aiter(leader.items())) == ITEMS[0]
+        with flights.seat("key", production) as joiner:
+            production.more.set()
+            assert await everything(joiner) == ITEMS
+    assert production.live.total == 1
+
+
+async def test_the_leader_may_leave(flights: Flights[bytes]) -> None:
+    production = Production()
+    leading = flights.seat("key", production)
+    leading.__enter__()
+    with flights.seat("key", production) as joiner:
+        leading.__exit__(None, None, None)
+        production.more.set()
+        assert await everything(joiner) == ITEMS
+
+
+async def test_when_the_last_one_leaves_the_production_is_cancelled(flights: Flights[bytes]) -> None:
+    production = Production()
+    with flights.seat("key", production) as leader, flights.seat("key", production):
+        assert await anext(aiter(leader.items())) == ITEMS[0]
+    await production.live.becomes(0)
+    assert production.yielded == 1
+
+
+async def test_whoever_comes_after_the_last_one_left_gets_a_new_production(flights: Flights[bytes]) -> None:
+    left, new = Production(), Production()
+    with flights.seat("key", left) as seat:
+        assert await anext(aiter(seat.items())) == ITEMS[0]
+    new.more.set()
+    with flights.seat("key", new) as seat:
+        assert not seat.joined
+        assert await everything(seat) == ITEMS
+
+
+async def test_different_keys_fly_alone(flights: Flights[bytes]) -> None:
+    one, other = Production(), Production()
+    one.more.set()
+    other.more.set()
+    with flights.seat("one", one) as first, flights.seat("other", other) as second:
+        assert await everything(first) == await everything(second) == ITEMS
+    assert (one.live.total, other.live.total) == (1, 1)
+
+
+async def test_a_failure_reaches_every_reader_after_what_was_produced(flights: Flights[bytes]) -> None:
+    production = Production(failure=MediaError(Reason.GENERATION_FAILED, "Broke."))
+    production.more.set()
+    seen: list[bytes] = []
+
+    async def read(seat: Seat[bytes]) -> None:
+        seen.extend([item async for item in seat.items()])
+
+    with flights.seat("key", production) as leader, flights.seat("key", production) as joiner:
+        for seat in (leader, joiner):
+            with pytest.raises(MediaError, match="Broke"):
+                await read(seat)
+
+
+async def test_a_finished_flight_is_not_joined(flights: Flights[bytes]) -> None:
+    production = Production()
+    production.more.set()
+    with flights.seat("key", production) as leader:
+        assert await everything(leader) == ITEMS
+        assert len(flights) == 0
+        with flights.seat("key", production) as second:
+            assert not second.joined
+            assert await everything(second) == ITEMS
+    assert production.live.total == 2
+
+
+async def test_the_production_does_not_run_far_ahead_of_its_only_reader() -> None:
+    production = Production([b"x" * 100] * 100)
+    production.more.set()
+    async with Flights[bytes](len, FlightLimits(ahead_bytes=500)) as flights:
+        with flights.seat("key", production) as seat:
+            items = aiter(seat.items())
+            await anext(items)
+            await anext(items)
+            assert production.yielded <= 2 + 5 + 1
+            assert len([item async for item in items]) == 98
+
+
+async def test_a_slow_reader_does_not_slow_the_others_and_is_cut_off_at_last() -> None:
+    production = Production([b"x" * 100] * 100)
+    production.more.set()
+    async with Flights[bytes](len, FlightLimits(ahead_bytes=500, kept_bytes=2000)) as flights:
+        with flights.seat("key", production) as slow, flights.seat("key", production) as quick:
+            slow_items = aiter(slow.items())
+            await anext(slow_items)
+            assert len(await everything(quick)) == 100
+            with pytest.raises(MediaError) as caught:
+                await anext(slow_items)
+    assert caught.value.reason is Reason.OVERLOADED
+
+
+async def test_a_flight_that_forgot_its_beginning_is_not_joined() -> None:
+    long, new = Production([b"x" * 100] * 50), Production()
+    long.more.set()
+    new.more.set()
+    async with Flights[bytes](len, FlightLimits(ahead_bytes=300, kept_bytes=1000)) as flights:
+        with flights.seat("key", long) as leader:
+            items = aiter(leader.items())
+            for _ in range(20):
+                await anext(items)
+            with flights.seat("key", new) as late:
+                assert not late.joined
+                assert await everything(late) == ITEMS
+
+
+async def test_a_single_result_is_shared(flights: Flights[bytes]) -> None:
+    calls = LiveCount()
+    release = asyncio.Event()
+
+    async def produce() -> bytes:
+        with calls.one():
+            await release.wait()
+            return b"result"
+
+    async with asyncio.TaskGroup() as callers:
+        tasks = [callers.create_task(flights.single("key", produce)) for _ in range(5)]
+        await calls.becomes(1)
+        release.set()
+    assert sorted(task.result() for task in tasks) == [(b"result", False), *[(b"result", True)] * 4]
+    assert calls.total == 1
+
+
+async def test_closing_ends_every_production_and_tells_the_readers() -> None:
+    production = Production()
+    async with Flights[bytes](len) as flights:
+        seating = flights.seat("key", production)
+        items = aiter(seating.__enter__().items())
+        await anext(items)
+    await production.live.becomes(0)
+    with pytest.raises(MediaError) as caught:
+        await anext(items)
+    assert caught.value.reason is Reason.UNAVAILABLE
+    seating.__exit__(None, None, None)
+
+
+@given(sizes=st.lists(st.integers(0, 400), min_size=1, max_size=40), joins=st.lists(st.integers(0, 40), max_size=5))
+async def test_whenever_one_joins_one_gets_the_same(sizes: list[int], joins: list[int]) -> None:
+    items = [bytes([index % 256]) * size for index, size in enumerate(sizes)]
+
+    async def source() -> AsyncGenerator[bytes, None]:
+        for item in items:
+            yield item
+
+    async with Flights[bytes](len, FlightLimits(ahead_bytes=0)) as flights, asyncio.TaskGroup() as readers:
+        with flights.seat("key", source) as leader:
+            tasks = []
+            read: list[bytes] = []
+            async for item in leader.items():
+                for _ in [at for at in joins if at == len(read)]:
+                    joining = flights.seat("key", source)
+                    tasks.append((readers.create_task(everything(joining.__enter__())), joining))
+                read.append(item)
+            results = [await task for task, _ in tasks]
+        for _, joining in tasks:
+            joining.__exit__(None, None, None)
+    assert read == items
+    assert all(result == items for result in results)

@@ -1,0 +1,157 @@
+"""Processes that open files of strangers: their failures are told, and none of them outlives its use."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from services.common.errors import MediaError, Reason, invalid
+from services.common.images import Size, inspect
+from services.common.worker_pool import Workers, open_workers
+from tests.fakes.drawing import picture
+from tests.fakes.waiting import until
+
+
+@pytest.fixture
+async def workers() -> AsyncIterator[Workers]:
+    async with open_workers(1, max_queue=3, timeout_seconds=20) as opened:
+        yield opened
+
+
+def refuses() -> None:
+    raise invalid("output.format", "must be right")
+
+
+def hogs() -> int:
+    return len(bytearray(4 * 1024**3))
+
+
+def works_until(end: str) -> None:
+    Path(f"{end}.begun").touch()
+    while not Path(end).exists():
+        time.sleep(0.01)
+
+
+def pid_of(_: int) -> int:
+    return os.getpid()
+
+
+def imported() -> bool:
+    return "grpc" in sys.modules
+
+
+def children() -> list[int]:
+    """Returns the processes that this one has started and that still run."""
+    return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
+
+
+async def reason_of(workers: Workers, *work: object) -> Reason:
+    with pytest.raises(MediaError) as caught:
+        await workers.run(*work)  # type: ignore[arg-type]  # a function and its arguments
+    return caught.value.reason
+
+
+async def test_work_is_done_in_another_process(workers: Workers) -> None:
+    assert (await workers.run(inspect, picture())).size == Size(8, 6)
+    first = await workers.run(pid_of, 1)
+    assert first != os.getpid()
+    assert await workers.run(pid_of, 2) == first
+    assert await workers.run(imported) is False
+
+
+async def test_a_refusal_arrives_as_it_was_raised(workers: Workers) -> None:
+    with pytest.raises(MediaError) as caught:
+        await workers.run(refuses)
+    assert caught.value.reason is Reason.VALIDATION_ERROR
+    assert [item.field for item in caught.value.violations] == ["output.format"]
+
+
+async def test_a_crash_fails_one_request_and_the_next_is_served(workers: Workers) -> None:
+    assert await reason_of(workers, os.abort) is Reason.MEDIA_INVALID
+    assert (await workers.run(inspect, picture())).size == Size(8, 6)
+
+
+async def test_a_file_may_not_take_all_memory(workers: Workers) -> None:
+    assert await reason_of(workers, hogs) is Reason.MEDIA_INVALID
+
+
+async def test_what_takes_too_long_is_ended(tmp_path: Path) -> None:
+    async with open_workers(1, max_queue=3, timeout_seconds=1) as workers:
+        assert await reason_of(workers, works_until, str(tmp_path / "never")) is Reason.MEDIA_INVALID
+        assert (await workers.run(inspect, picture())).size == Size(8, 6)
+
+
+async def left(*tasks: asyncio.Task[None]) -> None:
+    """Has the callers leave."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert all(task.cancelled() for task in tasks)
+
+
+async def test_who_leaves_ends_no_worker_that_may_have_begun_with_anothers_work(
+    workers: Workers, tmp_path: Path
+) -> None:
+    end = tmp_path / "end"
+    worker = await workers.run(pid_of, 1)
+    task = asyncio.create_task(workers.run(works_until, str(end)))
+    await until(Path(f"{end}.begun").exists)
+    following = asyncio.create_task(workers.run(pid_of, 2))
+    await left(task)
+    assert workers.queued == 2
+    end.touch()
+    assert await following == worker
+
+
+async def test_what_is_left_behind_has_its_time_and_no_more(tmp_path: Path) -> None:
+    async with open_workers(1, max_queue=3, timeout_seconds=1) as workers:
+        task = asyncio.create_task(workers.run(works_until, str(tmp_path / "never")))
+        await until((tmp_path / "never.begun").exists)
+        await left(task)
+        assert (await workers.run(inspect, picture())).size == Size(8, 6)
+        assert workers.queued == 0
+
+
+async def test_who_leaves_before_his_turn_costs_nothing(workers: Workers, tmp_path: Path) -> None:
+    end, begun = tmp_path / "end", tmp_path / "never.begun"
+    at_work = asyncio.create_task(workers.run(works_until, str(end)))
+    await until(Path(f"{end}.begun").exists)
+    waiting = asyncio.create_task(workers.run(works_until, str(tmp_path / "never")))
+    await until(lambda: workers.queued == 2)
+    await left(waiting)
+    assert workers.queued == 1
+    end.touch()
+    await at_work
+    await workers.run(pid_of, 1)
+    assert not await asyncio.to_thread(begun.exists)
+
+
+async def test_more_than_can_wait_are_refused_at_once(workers: Workers, tmp_path: Path) -> None:
+    end = tmp_path / "end"
+    tasks = [asyncio.create_task(workers.run(works_until, str(end))) for _ in range(4)]
+    await until(lambda: workers.queued == 4)
+    assert await reason_of(workers, pid_of, 1) is Reason.OVERLOADED
+    end.touch()
+    await asyncio.gather(*tasks)
+    assert workers.queued == 0
+
+
+async def test_no_process_outlives_the_pool() -> None:
+    async with open_workers(2, max_queue=3, timeout_seconds=20) as workers:
+        pids = {await workers.run(pid_of, number) for number in range(2)}
+    assert not pids & set(children())
+
+
+async def test_a_pool_that_is_not_used_starts_nothing() -> None:
+    async with open_workers(2, max_queue=3, timeout_seconds=20) as workers:
+        assert workers.queued == 0
+        before = set(children())
+        await workers.run(pid_of, 1)
+        assert len(set(children()) - before) >= 1
+    assert set(children()) <= before

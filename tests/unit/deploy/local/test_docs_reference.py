@@ -1,0 +1,72 @@
+"""Tests of the documents that are written from the code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from deploy.local import docs_reference as reference
+from deploy.nats.settings import NatsSettings
+from gateway.envoy.settings import EdgeSettings
+from gateway.settings import GatewaySettings
+from services.common.errors import Reason
+from services.common.settings import Settings, variables
+from services.jobs.settings import JobsSettings, WorkerSettings
+from services.tts.settings import TtsSettings
+
+
+def test_every_reason_has_a_row() -> None:
+    rows = reference.errors().splitlines()
+    for reason in Reason:
+        row = next(line for line in rows if line.startswith(f"| `{reason.name}` |"))
+        assert f"| {reason.row.http_status} | {reason.row.grpc_code} |" in row
+
+
+@pytest.mark.parametrize(
+    "kind", [EdgeSettings, GatewaySettings, TtsSettings, JobsSettings, WorkerSettings, NatsSettings, Settings]
+)
+def test_every_variable_has_a_row(kind: type[Settings]) -> None:
+    text = reference.configuration()
+    for name in variables(kind):
+        assert f"| `{name}`" in text
+
+
+def test_aliases_and_kinds_of_defaults_are_shown() -> None:
+    text = reference.configuration()
+    assert "| `ELEVENLABS_API_KEY` or `ELEVEN_API_KEY` | not set |" in text
+    assert "| `MEDIA_RUN_DIR` | `.run` |" in text
+    assert "| `TTS_REFLECTION` | `false` |" in text
+    assert "| `TTS_PORT` | `50051` |" in text
+
+
+def test_what_all_processes_read_is_listed_once() -> None:
+    text = reference.configuration()
+    assert text.count("| `MEDIA_LOG_LEVEL` |") == 1
+    assert "| `MEDIA_LOG_FORMAT` | `console` |" in text
+
+
+def test_documents_are_independent_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = reference.configuration()
+    monkeypatch.setenv("TTS_PORT", "1")
+    assert reference.configuration() == before
+
+
+def test_documents_are_independent_of_the_machine() -> None:
+    assert "| `WORKER_NAME` | not set |" in reference.configuration()
+
+
+def test_a_stale_document_is_shown_and_fails_the_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = ["--folder", str(tmp_path)]
+    assert reference.main(folder) == 0
+    assert reference.main([*folder, "--check"]) == 0
+    stale = tmp_path / "errors.md"
+    stale.write_text(stale.read_text().replace("VOICE_NOT_FOUND", "VOICE_LOST"))
+    assert reference.main([*folder, "--check"]) == 1
+    printed = capsys.readouterr().out
+    assert "-| `VOICE_LOST`" in printed
+    assert "+| `VOICE_NOT_FOUND`" in printed
+
+
+def test_a_missing_document_fails_the_check(tmp_path: Path) -> None:
+    assert reference.main(["--folder", str(tmp_path), "--check"]) == 1

@@ -1,0 +1,41 @@
+"""Tests of the state folder and its lock."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from deploy.local.state_dir import locked, prepare
+from services.common.settings import ConfigurationError
+
+
+def test_the_folder_is_for_its_owner_only(tmp_path: Path) -> None:
+    folder = prepare(tmp_path / "run" / "inner")
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_a_folder_that_was_there_keeps_its_mode(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    assert stat.S_IMODE(prepare(tmp_path).stat().st_mode) == 0o755
+
+
+def test_a_folder_that_can_not_be_is_named_with_its_variable(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError, match=r"MEDIA_RUN_DIR: can not use .*file"):
+        prepare(tmp_path / "file")
+
+
+def test_a_second_one_is_told_who_is_first_and_what_to_do(tmp_path: Path) -> None:
+    first = locked(tmp_path, "lock", "process 7, http://localhost:8080")
+    second = locked(tmp_path, "lock", "process 8")
+    with first, pytest.raises(ConfigurationError, match="process 7, http://localhost:8080") as failure, second:
+        pytest.fail("the lock is held")
+    assert "MEDIA_PORT=" in str(failure.value)
+
+
+def test_a_lock_is_free_again_once_it_was_left(tmp_path: Path) -> None:
+    for holder in ("first, with a long description", "second"):
+        with locked(tmp_path, "lock", holder):
+            assert (tmp_path / "lock").read_text() == holder

@@ -1,0 +1,150 @@
+"""Answers of one JSON object a line: sent when they are there, and never taken for whole when they are not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+import grpc
+import orjson
+import pytest
+from aiohttp import web
+from google.protobuf import wrappers_pb2
+
+from gateway.errors import failures
+from gateway.http_server import running_http
+from gateway.ndjson import NDJSON, Lines, answer_lines
+from services.common.errors import MediaError, Reason, invalid
+from tests.fakes.counting import LiveCount
+from tests.fakes.grpc_server import UNARY, Call, Context, Request, probe, served
+
+Step = dict[str, object] | asyncio.Event | BaseException
+
+
+class Script:
+    """Yields lines, waits and fails as it is told; `live` counts who is still at it."""
+
+    def __init__(self, *steps: Step) -> None:
+        self.steps = steps
+        self.live = LiveCount()
+
+    async def lines(self) -> Lines:
+        """Follows the steps."""
+        with self.live.one():
+            for step in self.steps:
+                if isinstance(step, asyncio.Event):
+                    await step.wait()
+                elif isinstance(step, BaseException):
+                    raise step
+                else:
+                    yield step
+
+
+@asynccontextmanager
+async def answering(script: Script) -> AsyncIterator[aiohttp.ClientSession]:
+    """Yields a session whose base URL answers with the lines of a script."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return await answer_lines(request, script.lines())
+
+    app = web.Application(middlewares=[failures])
+    app.router.add_get("/", answer)
+    async with (
+        running_http(app, "127.0.0.1", 0, grace_seconds=1) as http,
+        aiohttp.ClientSession(f"http://127.0.0.1:{http.port}") as session,
+    ):
+        yield session
+
+
+async def test_each_line_is_an_object_and_the_last_one_ends_the_answer() -> None:
+    script = Script({"progress": 1}, {"text": "two\nlines, \u00e9"}, {"done": True})
+    async with answering(script) as http, http.get("/", headers={"X-Request-Id": "order-1"}) as answer:
+        assert (answer.status, answer.content_type) == (200, NDJSON)
+        assert answer.headers["X-Request-Id"] == "order-1"
+        body = await answer.read()
+    assert body.count(b"\n") == 3
+    assert body.endswith(b"\n")
+    assert [orjson.loads(line) for line in body.splitlines()] == list(script.steps)
+
+
+async def test_a_line_is_sent_when_it_is_there() -> None:
+    goes_on = asyncio.Event()
+    script = Script({"progress": 1}, goes_on, {"done": True})
+    async with answering(script) as http, http.get("/") as answer:
+        assert orjson.loads(await answer.content.readline()) == {"progress": 1}
+        assert script.live.now == 1
+        goes_on.set()
+        assert orjson.loads(await answer.content.readline()) == {"done": True}
+        assert await answer.content.readline() == b""
+
+
+async def test_nothing_to_say_is_an_empty_answer() -> None:
+    async with answering(Script()) as http, http.get("/") as answer:
+        assert (answer.status, await answer.read()) == (200, b"")
+
+
+@pytest.mark.parametrize("reason", [Reason.NOT_FOUND, Reason.PROVIDER_BUSY, Reason.UNAVAILABLE])
+async def test_a_failure_before_the_first_line_is_a_plain_error(reason: Reason) -> None:
+    async with answering(Script(MediaError(reason, "No.", retry_after_seconds=2))) as http, http.get("/") as answer:
+        assert (answer.status, answer.content_type) == (reason.row.http_status, "application/json")
+        assert answer.headers["Retry-After"] == "2"
+        assert (await answer.json())["error"]["code"] == reason.name
+
+
+async def test_a_failure_later_is_the_last_line_and_the_answer_is_cut() -> None:
+    script = Script({"progress": 1}, invalid("image_url", "must be readable", Reason.URL_UNREACHABLE))
+    async with answering(script) as http, http.get("/", headers={"X-Request-Id": "order-1"}) as answer:
+        assert answer.status == 200
+        assert orjson.loads(await answer.content.readline()) == {"progress": 1}
+        told = orjson.loads(await answer.content.readline())
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await answer.content.read()
+    assert told == {
+        "success": False,
+        "error": {
+            "code": "URL_UNREACHABLE",
+            "message": "imageUrl: must be readable",
+            "details": [{"field": "imageUrl", "description": "must be readable"}],
+            "requestId": "order-1",
+        },
+    }
+
+
+async def test_what_a_service_fails_with_is_told_in_the_same_words() -> None:
+    async def refuses(_: Request, __: Context) -> wrappers_pb2.BytesValue:
+        raise MediaError(Reason.CONTENT_BLOCKED, "No.")
+
+    async with served(probe({UNARY: refuses})) as service:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await Call().run(service.channel, UNARY)
+    async with answering(Script({"progress": 1}, caught.value)) as http, http.get("/") as answer:
+        await answer.content.readline()
+        error = orjson.loads(await answer.content.readline())["error"]
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await answer.content.read()
+    assert (error["code"], error["message"]) == ("CONTENT_BLOCKED", "No.")
+
+
+async def test_a_mistake_of_our_own_is_not_told_but_cuts_the_answer() -> None:
+    async with answering(Script({"progress": 1}, RuntimeError("secret"))) as http, http.get("/") as answer:
+        assert orjson.loads(await answer.content.readline()) == {"progress": 1}
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await answer.content.read()
+
+
+@pytest.mark.parametrize("beginning", [(), ({"progress": 1},)], ids=["before the first line", "between two lines"])
+async def test_who_leaves_ends_the_work(beginning: tuple[Step, ...]) -> None:
+    script = Script(*beginning, asyncio.Event())
+    async with answering(script) as http:
+
+        async def reads_on() -> bytes:
+            async with http.get("/") as answer:
+                return await answer.read()
+
+        reading = asyncio.create_task(reads_on())
+        await script.live.becomes(1)
+        reading.cancel()
+        await script.live.becomes(0)
+    assert script.live.total == 1

@@ -1,0 +1,80 @@
+"""The keys of kept pictures: whatever decides what is drawn makes another one, and nothing else does."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from services.common.fetch import open_fetcher
+from services.common.images import Size
+from services.image.cache import cache_key
+from services.image.planning import Candidate
+from services.image.providers.fal import FalSettings, open_fal
+from services.image.providers.gemini import GeminiSettings, open_gemini
+from services.image.providers.interface import ImageProvider, ImageSpec, Mode, SourceImage
+from tests.fakes.drawing import FakeImageProvider
+
+SOURCE = SourceImage(b"", "image/png", Size(64, 64), "5" * 64)
+SPEC = ImageSpec(Mode.STANDARD, "a cat", Size(1024, 768), steps=28, guidance_scale=3.5, seed=7)
+DECISIVE: tuple[dict[str, Any], ...] = (
+    {"prompt": "a dog"},
+    {"size": Size(768, 1024)},
+    {"negative_prompt": "rain"},
+    {"steps": 27},
+    {"guidance_scale": 3.0},
+    {"seed": None},
+    {"seed": 2**64 - 1},
+    {"safety_checker": False},
+    {"source": SOURCE},
+    {"source": replace(SOURCE, sha256="6" * 64)},
+    {"strength": 0.5},
+)
+
+
+def key(provider: ImageProvider, spec: ImageSpec) -> str:
+    return cache_key(Candidate(provider, next(iter(provider.models.values())), spec, ()))
+
+
+@pytest.fixture
+async def paid() -> AsyncIterator[dict[str, ImageProvider]]:
+    """The engines whose pictures cost money, by name."""
+    async with AsyncExitStack() as stack:
+        downloads = await stack.enter_async_context(open_fetcher())
+        yield {
+            "fal": await stack.enter_async_context(open_fal(FalSettings("key"), downloads)),
+            "gemini": await stack.enter_async_context(open_gemini(GeminiSettings("key"))),
+        }
+
+
+def test_everything_that_decides_what_is_drawn_makes_another_key() -> None:
+    provider = FakeImageProvider()
+    keys = {key(provider, replace(SPEC, **change)) for change in DECISIVE}
+    assert len({*keys, key(provider, SPEC), key(FakeImageProvider("another"), SPEC)}) == len(DECISIVE) + 2
+
+
+def test_the_name_of_a_size_makes_no_other_key() -> None:
+    provider = FakeImageProvider()
+    assert key(provider, replace(SPEC, preset="landscape_4_3")) == key(provider, SPEC)
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "size", "same"),
+    [
+        ("fal", Mode.STANDARD, Size(512, 384), False),
+        ("fal", Mode.FAST, Size(512, 384), False),
+        ("fal", Mode.TRANSFORM, Size(512, 384), True),
+        ("gemini", Mode.STANDARD, Size(512, 384), True),
+        ("gemini", Mode.STANDARD, Size(384, 512), False),
+        ("gemini", Mode.STANDARD, Size(2048, 1536), False),
+        ("gemini", Mode.FAST, Size(2048, 1536), True),
+    ],
+)
+def test_a_picture_is_found_again_in_another_size_where_the_provider_is_asked_the_same(
+    paid: dict[str, ImageProvider], name: str, mode: Mode, size: Size, same: bool
+) -> None:
+    spec = replace(SPEC, mode=mode, source=SOURCE if mode is Mode.TRANSFORM else None)
+    assert (key(paid[name], spec) == key(paid[name], replace(spec, size=size))) is same

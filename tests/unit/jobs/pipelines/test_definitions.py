@@ -1,0 +1,194 @@
+"""Each kind of job: which steps, in which order, how far it is at each, and what it hands on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from media.video.v1 import video_pb2
+
+from services.common.errors import MediaError, Reason
+from services.jobs.pipelines.definitions import DEFAULT_DELAY_MS, work
+from services.jobs.pipelines.requests import DEFAULT_MOTION
+from services.jobs.reading import KINDS
+from tests.fakes.job_services import AUDIO_KEY, FILM_KEY, STORED_AUDIO_ID
+from tests.unit.jobs.pipelines.conftest import Shop
+from tests.unit.jobs.rig import JOB_ID, record_of
+
+FILM: dict[str, Any] = {"imageKey": "users/alice/cat.png", "prompt": "zoom in"}
+NARRATION: dict[str, Any] = {"text": "Hello."}
+SPECS: dict[str, dict[str, Any]] = {
+    "animate": {"film": FILM},
+    "talking_video": {"film": FILM, "narration": NARRATION},
+    "headline": {"headline": "Cats land"},
+    "story": {"headline": {"headline": "Cats land"}},
+}
+ASKED = {
+    "animate": ["GenerateVideo"],
+    "talking_video": ["SynthesizeStream", "GenerateVideo", "MuxVideo"],
+    "headline": ["GenerateImage", "SynthesizeStream", "GetStoredAudio"],
+    "story": ["GenerateImage", "SynthesizeStream", "GenerateVideo", "GetStoredAudio", "MuxVideo"],
+}
+STAGES = {
+    "animate": {"video": 1.0},
+    "talking_video": {"audio": 1.0, "video": 15.0, "mux": 85.0},
+    "headline": {"prompt": 1.0, "image": 1.0, "audio": 55.0, "storage": 95.0},
+    "story": {"prompt": 1.0, "image": 1.0, "audio": 15.0, "video": 25.0, "mux": 88.0},
+}
+MADE: dict[str, Any] = {
+    "image": {"key": "users/alice/jobs/1/image.webp"},
+    "audio": {"key": AUDIO_KEY, "storedAudioId": STORED_AUDIO_ID},
+    "video": {"key": FILM_KEY},
+    "final": {"key": "users/alice/jobs/1/final.mp4"},
+}
+STAGES_OF = {"image": ["prompt", "image"], "audio": ["audio"], "video": ["video"], "final": ["mux"]}
+METHODS = {"image": "GenerateImage", "audio": "SynthesizeStream", "video": "GenerateVideo", "final": "MuxVideo"}
+
+
+@pytest.mark.parametrize("kind", SPECS)
+async def test_steps_are_done_in_their_order(shop: Shop, kind: str) -> None:
+    record = await shop.make(kind, SPECS[kind])
+    assert shop.fake.methods == ASKED[kind]
+    assert list(record.steps) == [step for method in ASKED[kind] for step in METHODS if METHODS[step] == method]
+
+
+@pytest.mark.parametrize("kind", SPECS)
+async def test_stages_begin_where_the_documents_say(shop: Shop, kind: str) -> None:
+    await shop.make(kind, SPECS[kind])
+    begun: dict[str, float] = {}
+    for stage, percent in shop.reached:
+        begun.setdefault(stage, percent)
+    assert begun == STAGES[kind]
+
+
+@pytest.mark.parametrize("kind", SPECS)
+@pytest.mark.parametrize("percents", [(), (0.0, 1.0, 2.0, 50.0, 49.0, 100.0), (100.0, 0.0, 100.0)], ids=str)
+async def test_the_percent_never_goes_back_and_ends_below_100(
+    shop: Shop, kind: str, percents: tuple[float, ...]
+) -> None:
+    shop.fake.percents = percents
+    await shop.make(kind, SPECS[kind])
+    reached = [record.percent for record in shop.buckets.records]
+    assert reached == sorted(reached)
+    assert reached[-1] <= 99.0
+
+
+@pytest.mark.parametrize("kind", SPECS)
+async def test_all_is_asked_for_in_the_owners_name(shop: Shop, kind: str) -> None:
+    await shop.make(kind, SPECS[kind], principal="bob")
+    assert {asked.principal for asked in shop.fake.asked} == {"bob"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "done", "asked"),
+    [
+        ("talking_video", ["audio"], ["GenerateVideo", "MuxVideo"]),
+        ("talking_video", ["audio", "video"], ["MuxVideo"]),
+        ("headline", ["image"], ["SynthesizeStream", "GetStoredAudio"]),
+        ("story", ["image"], ["SynthesizeStream", "GenerateVideo", "GetStoredAudio", "MuxVideo"]),
+        ("story", ["image", "audio"], ["GenerateVideo", "GetStoredAudio", "MuxVideo"]),
+        ("story", ["image", "audio", "video"], ["GetStoredAudio", "MuxVideo"]),
+        ("story", ["image", "audio", "video", "final"], []),
+    ],
+)
+async def test_a_job_goes_on_behind_its_last_step(shop: Shop, kind: str, done: list[str], asked: list[str]) -> None:
+    await shop.make(kind, SPECS[kind], steps={step: MADE[step] for step in done})
+    assert shop.fake.methods == asked
+    behind = {stage for step in done for stage in STAGES_OF[step]}
+    assert {stage for stage, _ in shop.reached} == STAGES[kind].keys() - behind
+
+
+@pytest.mark.parametrize("kind", SPECS)
+async def test_a_step_that_fails_ends_the_attempt_there(shop: Shop, kind: str) -> None:
+    last = ASKED[kind][-1]
+    shop.fake.failures[last].append(MediaError(Reason.CONTENT_BLOCKED))
+    with pytest.raises(MediaError) as caught:
+        await shop.make(kind, SPECS[kind])
+    assert caught.value.reason is Reason.CONTENT_BLOCKED
+    assert shop.fake.methods == ASKED[kind]
+    assert shop.record.stage == list(STAGES[kind])[-1]
+
+
+@pytest.mark.parametrize("kind", ["animate", "talking_video", "story"])
+async def test_a_film_has_the_name_of_its_job(shop: Shop, kind: str) -> None:
+    await shop.make(kind, SPECS[kind])
+    request = shop.fake.last("GenerateVideo").request
+    assert (request.request_id, request.detach) == (f"job-{JOB_ID}", True)
+
+
+@pytest.mark.parametrize(
+    ("fields", "delay_ms", "mode"),
+    [
+        ({}, DEFAULT_DELAY_MS, None),
+        ({"audioDelayMs": 0}, 0, None),
+        ({"audioDelayMs": 1250, "captions": "JOB_CAPTIONS_NONE"}, 1250, None),
+        ({"captions": "JOB_CAPTIONS_TRACK"}, DEFAULT_DELAY_MS, video_pb2.CAPTION_MODE_TRACK),
+        ({"captions": "JOB_CAPTIONS_BURNED"}, DEFAULT_DELAY_MS, video_pb2.CAPTION_MODE_BURNED),
+    ],
+)
+async def test_a_film_that_speaks_has_the_delay_and_the_captions_that_were_asked_for(
+    shop: Shop, fields: dict[str, Any], delay_ms: int, mode: video_pb2.CaptionMode | None
+) -> None:
+    await shop.make("talking_video", {**SPECS["talking_video"], **fields})
+    request = shop.fake.last("MuxVideo").request
+    assert request.audio_delay_ms == delay_ms
+    assert (request.captions.mode if request.HasField("captions") else None) == mode
+
+
+@pytest.mark.parametrize(
+    ("captions", "mode"),
+    [
+        ("JOB_CAPTIONS_UNSPECIFIED", video_pb2.CAPTION_MODE_TRACK),
+        ("JOB_CAPTIONS_TRACK", video_pb2.CAPTION_MODE_TRACK),
+        ("JOB_CAPTIONS_BURNED", video_pb2.CAPTION_MODE_BURNED),
+        ("JOB_CAPTIONS_NONE", None),
+    ],
+)
+async def test_a_story_has_captions_unless_told_otherwise(
+    shop: Shop, captions: str, mode: video_pb2.CaptionMode | None
+) -> None:
+    await shop.make("story", {**SPECS["story"], "captions": captions})
+    request = shop.fake.last("MuxVideo").request
+    assert request.audio_delay_ms == DEFAULT_DELAY_MS
+    assert (request.captions.mode if request.HasField("captions") else None) == mode
+
+
+async def test_a_storys_film_is_made_of_its_own_picture(shop: Shop) -> None:
+    spec = {**SPECS["story"], "motion": "pan left", "seconds": 10, "resolution": "1080p", "videoProvider": "embedded"}
+    await shop.make("story", spec)
+    request = shop.fake.last("GenerateVideo").request
+    assert request.image_key == f"users/alice/jobs/{JOB_ID}/image.webp"
+    assert (request.prompt, request.seconds) == ("pan left", 10)
+    assert (request.resolution, request.provider) == ("1080p", "embedded")
+
+
+async def test_a_story_without_a_motion_moves_slowly(shop: Shop) -> None:
+    await shop.make("story", SPECS["story"])
+    assert shop.fake.last("GenerateVideo").request.prompt == DEFAULT_MOTION
+
+
+@pytest.mark.parametrize("kind", ["headline", "story"])
+@pytest.mark.parametrize(("text", "said"), [("", "Cats land"), ("They came in peace.", "They came in peace.")])
+async def test_a_headline_is_spoken_unless_there_is_another_text(shop: Shop, kind: str, text: str, said: str) -> None:
+    headline = {"headline": "Cats land", "narration": {"text": text, "voice": "Aria"}}
+    await shop.make(kind, headline if kind == "headline" else {"headline": headline})
+    request = shop.fake.last("SynthesizeStream").request
+    assert (request.text, request.voice) == (said, "Aria")
+
+
+async def test_a_headline_without_its_timing_is_not_done(shop: Shop) -> None:
+    shop.fake.failures["GetStoredAudio"].append(MediaError(Reason.STORAGE_FAILED))
+    with pytest.raises(MediaError) as caught:
+        await shop.make("headline", SPECS["headline"])
+    assert caught.value.reason is Reason.STORAGE_FAILED
+    assert list(shop.record.steps) == ["image", "audio"]
+
+
+async def test_every_kind_that_callers_may_ask_for_is_bounded_and_can_be_called_off(shop: Shop) -> None:
+    table = work(shop.steps, 7, 60.0)
+    assert set(table) == set(KINDS)
+    for kind in table.values():
+        assert (kind.fleet, kind.patience_seconds) == (7, 60.0)
+        assert kind.called_off is not None
+        await kind.called_off(record_of(intents=("video",)))
+    assert shop.fake.methods == ["CancelVideo"] * len(KINDS)

@@ -1,0 +1,58 @@
+"""What the board and workers know without a server: keys, names, and how much a kind of job may fail."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from media.jobs.v1 import jobs_pb2
+
+from services.common.errors import MediaError, Reason
+from services.common.rpc.validation import validate
+from services.jobs.ids import owner_token, request_token
+from services.jobs.job_store import Board, webhook_request_id
+from services.jobs.job_type import Work
+from services.jobs.lease import Lease
+from services.jobs.request import Selection
+from services.jobs.worker.worker import Worker, WorkerOptions
+from tests.unit.jobs.rig import JOB_ID, Buckets
+
+
+async def nothing(_: Lease) -> None:
+    pass
+
+
+@given(st.text(), st.text())
+def test_no_two_owners_have_a_record_under_the_same_key(one: str, another: str) -> None:
+    assert (Board.key(one, JOB_ID) == Board.key(another, JOB_ID)) == (one == another)
+    assert Board.key(one, JOB_ID) == f"{owner_token(one)}.{JOB_ID}"
+
+
+def test_the_job_that_tells_a_webhook_has_a_name_that_no_caller_can_use() -> None:
+    name = webhook_request_id(JOB_ID)
+    assert JOB_ID in name
+    assert request_token(name) != request_token(JOB_ID)
+    film = jobs_pb2.FilmSpec(image_key="a.png", prompt="zoom in")
+    with pytest.raises(MediaError) as refused:
+        validate(jobs_pb2.CreateJobRequest(animate=jobs_pb2.AnimateSpec(film=film), request_id=name))
+    assert [item.field for item in refused.value.violations] == ["request_id"]
+
+
+def test_a_job_fails_for_good_where_the_documents_say() -> None:
+    work = Work(nothing)
+    delays = [min(work.longest_delay_seconds, 2.0**number) for number in range(work.failures - 1)]
+    assert (work.failures, work.longest_delay_seconds) == (8, 60.0)
+    assert 60 <= sum(delays) / 2 <= sum(delays) <= 130
+
+
+@pytest.mark.parametrize("page_token", ["short", "z" * 33, "!" * 32, "../" * 10 + "ab"])
+async def test_a_page_token_that_nobody_was_given_is_refused(page_token: str) -> None:
+    board = Board(Buckets().streams)
+    with pytest.raises(MediaError) as caught:
+        await board.page("alice", Selection(), 20, page_token)
+    assert (caught.value.reason, caught.value.violations[0].field) == (Reason.VALIDATION_ERROR, "page_token")
+
+
+async def test_a_worker_that_was_just_made_is_at_no_job() -> None:
+    streams = Buckets().streams
+    assert Worker(streams, Board(streams), {"animate": Work(nothing)}, WorkerOptions("w-1")).at_work == 0

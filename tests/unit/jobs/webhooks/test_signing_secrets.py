@@ -1,0 +1,110 @@
+"""Secrets of webhooks: made once, the same for every process, and followed by another without a gap."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+
+from services.common.webhooks import key_in
+from services.jobs.webhooks.signing_secrets import Secrets
+from tests.fakes.clocks import START_SECONDS, Clocks
+from tests.unit.jobs.rig import Bucket, Buckets, Entry
+
+DAY_SECONDS = 86_400
+
+
+class CrowdedBucket(Bucket):
+    """A bucket where everybody who looks for something first finds nothing, as if all looked at once."""
+
+    def __init__(self, lookers: int) -> None:
+        super().__init__()
+        self._together = asyncio.Barrier(lookers)
+        self._first_looks = lookers
+
+    async def get(self, key: str) -> Entry:
+        """Returns what is under a key, once all have asked."""
+        if self._first_looks:
+            self._first_looks -= 1
+            try:
+                return await super().get(key)
+            finally:
+                await self._together.wait()
+        return await super().get(key)
+
+
+@pytest.fixture
+def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
+    made = Clocks()
+    monkeypatch.setattr("services.jobs.webhooks.signing_secrets.time", SimpleNamespace(time=lambda: made.wall_seconds))
+    return made
+
+
+@pytest.fixture
+def secrets() -> Secrets:
+    return Secrets(Buckets().streams)
+
+
+async def test_the_first_one_is_made_when_it_is_needed_and_stays(secrets: Secrets) -> None:
+    (made,) = await secrets.of("alice")
+    assert key_in(made) is not None
+    assert await secrets.of("alice") == [made]
+
+
+async def test_no_two_owners_share_one(secrets: Secrets) -> None:
+    made = [(await secrets.of(owner))[0] for owner in ("alice", "bob", "", "a.b", "a_b")]
+    assert len(set(made)) == 5
+
+
+async def test_all_who_need_the_first_one_at_once_get_the_same() -> None:
+    buckets = Buckets()
+    buckets.secrets = CrowdedBucket(5)
+    found = await asyncio.gather(*(Secrets(buckets.streams).of("alice") for _ in range(5)))
+    assert len({tuple(secrets) for secrets in found}) == 1
+    assert len(buckets.secrets.writes) == 1
+
+
+async def test_the_one_before_signs_along(secrets: Secrets) -> None:
+    (first,) = await secrets.of("alice")
+    second = await secrets.rotate("alice")
+    assert await secrets.of("alice") == [second, first]
+
+
+async def test_the_first_call_tells_a_secret_that_signs(secrets: Secrets) -> None:
+    told = await secrets.rotate("alice")
+    assert (await secrets.of("alice"))[0] == told
+
+
+async def test_the_one_before_ends_after_a_day(clocks: Clocks, secrets: Secrets) -> None:
+    assert clocks.wall_seconds == START_SECONDS
+    (first,) = await secrets.of("alice")
+    second = await secrets.rotate("alice")
+    clocks.pass_seconds(DAY_SECONDS - 1)
+    assert await secrets.of("alice") == [second, first]
+    clocks.pass_seconds(2)
+    assert await secrets.of("alice") == [second]
+
+
+async def test_the_newest_one_does_not_end(clocks: Clocks, secrets: Secrets) -> None:
+    second = await secrets.rotate("alice")
+    clocks.pass_seconds(400 * DAY_SECONDS)
+    assert await secrets.of("alice") == [second]
+
+
+async def test_whoever_asks_again_because_no_answer_came_keeps_the_secret_that_receivers_know(secrets: Secrets) -> None:
+    (first,) = await secrets.of("alice")
+    second = await secrets.rotate("alice")
+    third = await secrets.rotate("alice")
+    assert await secrets.of("alice") == [third, second, first]
+
+
+async def test_no_more_than_four_earlier_secrets_sign_along(secrets: Secrets) -> None:
+    made = [await secrets.rotate("alice") for _ in range(7)]
+    assert await secrets.of("alice") == made[:-6:-1]
+
+
+async def test_one_owners_change_is_not_anothers(secrets: Secrets) -> None:
+    before = await secrets.of("bob")
+    await secrets.rotate("alice")
+    assert await secrets.of("bob") == before

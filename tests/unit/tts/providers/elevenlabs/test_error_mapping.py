@@ -1,0 +1,186 @@
+"""What every shape of error answer means to our callers."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from multidict import CIMultiDict
+
+from services.common.errors import MediaError, Reason
+from services.common.resilience.error_metadata import CONCURRENCY, LIMIT_KEY
+from services.tts.providers.elevenlabs.error_mapping import MAX_RETRY_AFTER_SECONDS, refusal
+from tests.fakes.elevenlabs_answers import (
+    Answer,
+    refused,
+    refused_fields,
+    refused_in_html,
+    refused_in_words,
+    refused_legacy,
+)
+
+
+def meant(answer: Answer) -> MediaError:
+    return refusal(answer.status, CIMultiDict(answer.headers), answer.body)
+
+
+WORDS = [
+    (404, "voice_not_found", Reason.VOICE_NOT_FOUND),
+    (400, "voice_not_found", Reason.VOICE_NOT_FOUND),
+    (401, "quota_exceeded", Reason.PROVIDER_QUOTA_EXCEEDED),
+    (401, "invalid_api_key", Reason.PROVIDER_REJECTED_KEY),
+    (401, "needs_authorization", Reason.PROVIDER_REJECTED_KEY),
+    (401, "missing_permissions", Reason.PROVIDER_REJECTED_KEY),
+    (403, "only_for_creator+", Reason.PROVIDER_REJECTED_KEY),
+    (403, "subscription_required", Reason.PROVIDER_REJECTED_KEY),
+    (400, "max_character_limit_exceeded", Reason.TEXT_TOO_LONG),
+    (400, "model_not_found", Reason.VALIDATION_ERROR),
+    (400, "invalid_voice_settings", Reason.VALIDATION_ERROR),
+    (400, "invalid_parameters", Reason.VALIDATION_ERROR),
+    (429, "too_many_concurrent_requests", Reason.PROVIDER_BUSY),
+    (429, "concurrent_limit_exceeded", Reason.PROVIDER_BUSY),
+    (429, "system_busy", Reason.PROVIDER_BUSY),
+    (429, "rate_limit_exceeded", Reason.PROVIDER_BUSY),
+    (402, "a_payment_word_we_do_not_know", Reason.PROVIDER_QUOTA_EXCEEDED),
+    (403, "a_tier_we_do_not_know", Reason.PROVIDER_REJECTED_KEY),
+    (404, "not_our_word", Reason.GENERATION_FAILED),
+    (400, "not_our_word", Reason.GENERATION_FAILED),
+    (500, "not_our_word", Reason.PROVIDER_UNAVAILABLE),
+]
+
+
+@pytest.mark.parametrize(("status", "word", "reason"), WORDS)
+@pytest.mark.parametrize("shape", [refused, refused_legacy])
+def test_both_shapes_and_both_vocabularies_are_understood(
+    status: int, word: str, reason: Reason, shape: type[Answer]
+) -> None:
+    assert meant(shape(status, word)).reason is reason  # type: ignore[arg-type]  # a function that returns an Answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (refused_fields(("body", "text")), Reason.VALIDATION_ERROR),
+        (refused_in_words(401), Reason.PROVIDER_REJECTED_KEY),
+        (refused_in_words(404, "Not Found"), Reason.GENERATION_FAILED),
+        (refused_in_words(429), Reason.PROVIDER_BUSY),
+        (refused_in_html(403), Reason.PROVIDER_UNAVAILABLE),
+        (refused_in_html(429), Reason.PROVIDER_BUSY),
+        (refused_in_html(502), Reason.PROVIDER_UNAVAILABLE),
+        (Answer(401), Reason.PROVIDER_REJECTED_KEY),
+        (Answer(503), Reason.PROVIDER_UNAVAILABLE),
+        (Answer(408), Reason.PROVIDER_TIMEOUT),
+        (Answer(418, b"[]"), Reason.GENERATION_FAILED),
+        (Answer(307), Reason.GENERATION_FAILED),
+        (Answer(204), Reason.GENERATION_FAILED),
+    ],
+)
+def test_other_shapes_go_by_their_status(answer: Answer, reason: Reason) -> None:
+    assert meant(answer).reason is reason
+
+
+@pytest.mark.parametrize(
+    ("answer", "fields"),
+    [
+        (refused_fields(("body", "text")), ["text"]),
+        (refused_fields(("body", "voice_settings", "speed"), ("query", "output_format")), ["speed", "output_format"]),
+        (refused_fields(("path", "voice_id")), ["voice"]),
+        (refused_fields(("body", "previous_request_ids", "0")), ["previous_request_ids"]),
+        (refused_fields(("body", "something_new")), []),
+        (refused(400, "invalid_voice_settings", param="voice_settings.stability"), ["stability"]),
+        (refused(400, "invalid_parameters", param="body.seed"), ["seed"]),
+        (refused(400, "invalid_parameters"), []),
+        (refused(404, "voice_not_found"), ["voice"]),
+        (refused(400, "model_not_found"), ["model_id"]),
+        (refused(400, "max_character_limit_exceeded"), ["text"]),
+        (refused(401, "invalid_api_key", param="text"), []),
+    ],
+)
+def test_the_field_at_fault_is_named_as_in_our_request(answer: Answer, fields: list[str]) -> None:
+    error = meant(answer)
+    assert [violation.field for violation in error.violations] == fields
+    if error.reason is Reason.VALIDATION_ERROR:
+        assert all(field in error.message for field in fields)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        refused(400, "SECRET code", param="SECRET param"),
+        refused_legacy(401, "quota_exceeded"),
+        refused_in_words(400),
+        refused_in_html(500),
+        refused_fields(("body", "SECRET")),
+    ],
+)
+def test_nothing_of_the_answer_is_relayed(answer: Answer) -> None:
+    error = meant(answer)
+    shown = [error.message, *map(repr, error.violations), *error.metadata.values()]
+    assert not any("SECRET" in item for item in shown)
+
+
+def test_a_known_word_is_told_for_machines() -> None:
+    expected = {"provider": "elevenlabs", "provider_status": "401", "provider_code": "quota_exceeded"}
+    assert meant(refused_legacy(401, "quota_exceeded")).metadata == expected
+
+
+@pytest.mark.parametrize("word", ["too_many_concurrent_requests", "concurrent_limit_exceeded"])
+def test_too_many_calls_at_once_are_told_apart_from_too_many_in_a_time(word: str) -> None:
+    assert meant(refused(429, word)).metadata[LIMIT_KEY] == CONCURRENCY
+    assert LIMIT_KEY not in meant(refused(429, "rate_limit_exceeded")).metadata
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, 1.0),
+        ({"Retry-After": "7"}, 7.0),
+        ({"retry-after": "0.5"}, 0.5),
+        ({"Retry-After-Ms": "250", "Retry-After": "7"}, 0.25),
+        ({"Retry-After": "soon"}, 1.0),
+        ({"Retry-After": "-3"}, 1.0),
+        ({"Retry-After": "nan"}, 1.0),
+        ({"Retry-After": "999999999"}, MAX_RETRY_AFTER_SECONDS),
+        ({"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0.0),
+    ],
+)
+def test_a_busy_provider_says_when_to_come_back(headers: dict[str, str], seconds: float) -> None:
+    assert meant(refused(429, "system_busy", headers=headers)).retry_after_seconds == seconds
+
+
+def test_a_date_to_come_back_at_is_understood() -> None:
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
+    told = meant(refused(429, "system_busy", headers={"Retry-After": date})).retry_after_seconds
+    assert told == pytest.approx(60, abs=5)
+
+
+def test_a_delay_is_told_only_where_a_retry_makes_sense() -> None:
+    headers = {"Retry-After": "7"}
+    assert meant(Answer(503, headers=headers)).retry_after_seconds == 7
+    assert meant(Answer(503)).retry_after_seconds is None
+    assert meant(refused(401, "invalid_api_key", headers=headers)).retry_after_seconds is None
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["detail", "code", "status", "param", "loc", "msg"]), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@given(
+    st.integers(201, 599),
+    JSON.map(lambda value: json.dumps(value).encode()) | st.binary(max_size=20),
+    st.text(max_size=30),
+)
+def test_any_answer_has_a_meaning(status: int, body: bytes, retry_after: str) -> None:
+    error = refusal(status, {"retry-after": retry_after}, body)
+    assert error.message
+    assert error.retry_after_seconds is None or 0 <= error.retry_after_seconds <= MAX_RETRY_AFTER_SECONDS

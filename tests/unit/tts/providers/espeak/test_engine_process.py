@@ -1,0 +1,283 @@
+"""The engine's process: cancelled, crashed, killed, missing, and gone with its parent."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from services.common.errors import MediaError, Reason
+from services.tts.providers.espeak.engine_process import EngineProcess, EspeakSettings
+from services.tts.providers.espeak.provider import EspeakProvider, open_espeak
+from services.tts.providers.interface import SpeechStream
+from tests.unit.tts.providers.espeak.running import LONG, SENTENCE, children_of, gone, speak, spec
+
+ENGINE = "services.tts.providers.espeak.engine"
+# Far more audio than all buffers on the way hold, so that the child waits for its reader.
+ENDLESS = spec(LONG, "pcm_48000")
+
+
+@asynccontextmanager
+async def running(settings: EspeakSettings | None = None) -> AsyncIterator[tuple[EspeakProvider, EngineProcess]]:
+    engine = EngineProcess(settings or EspeakSettings())
+    try:
+        await speak(EspeakProvider(engine), spec("Ready."))
+        yield EspeakProvider(engine), engine
+    finally:
+        await engine.close()
+
+
+async def started(stack: AsyncExitStack, provider: EspeakProvider, engine: EngineProcess) -> tuple[SpeechStream, int]:
+    """Begins an utterance that waits for its reader; returns it and the child that speaks it."""
+    before = children_of(pid_of(engine))
+    stream = await stack.enter_async_context(provider.synthesize(ENDLESS, with_alignment=False))
+    await anext(stream.chunks)
+    (child,) = children_of(pid_of(engine)) - before
+    return stream, child
+
+
+def pid_of(engine: EngineProcess) -> int:
+    assert engine.pid is not None
+    return engine.pid
+
+
+async def test_leaving_the_context_ends_the_child() -> None:
+    async with running() as (provider, engine):
+        async with AsyncExitStack() as stack:
+            _, child = await started(stack, provider, engine)
+        await gone(child)
+
+
+async def test_cancelling_the_caller_ends_the_child() -> None:
+    async with running() as (provider, engine):
+        children: list[int] = []
+        speaking = asyncio.Event()
+
+        async def listen() -> None:
+            async with AsyncExitStack() as stack:
+                _, child = await started(stack, provider, engine)
+                children.append(child)
+                speaking.set()
+                await asyncio.Event().wait()
+
+        task = asyncio.create_task(listen())
+        await speaking.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await gone(children[0])
+
+
+async def test_a_reader_that_waits_makes_its_child_wait() -> None:
+    async with running() as (provider, engine), AsyncExitStack() as stack:
+        _, child = await started(stack, provider, engine)
+
+        await speak(provider, spec(LONG, "wav_22050"))
+
+        assert child in children_of(pid_of(engine))
+
+
+async def test_a_child_that_crashes_fails_its_own_request_only() -> None:
+    async with running() as (provider, engine), AsyncExitStack() as stack:
+        engine_pid = engine.pid
+        victim, child = await started(stack, provider, engine)
+        other, _ = await started(stack, provider, engine)
+        os.kill(child, signal.SIGKILL)
+
+        with pytest.raises(MediaError) as caught:
+            [chunk async for chunk in victim.chunks]
+        heard = [chunk async for chunk in other.chunks]
+
+        assert caught.value.reason is Reason.GENERATION_FAILED
+        assert heard
+        assert engine.pid == engine_pid
+
+
+async def test_a_request_that_takes_too_much_fails_alone() -> None:
+    async with running(EspeakSettings(memory_limit_mib=200)) as (provider, _):
+        with pytest.raises(MediaError) as caught:
+            await speak(provider, spec(LONG * 2, "wav_48000"))
+
+        assert caught.value.reason is Reason.GENERATION_FAILED
+        assert (await speak(provider, spec())).audio
+
+
+async def test_a_killed_engine_is_replaced_once_for_all_callers() -> None:
+    async with running() as (provider, engine):
+        before = (await speak(provider, spec())).audio
+        old = pid_of(engine)
+        os.kill(old, signal.SIGKILL)
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(speak(provider, spec())) for _ in range(5)]
+
+        assert {task.result().audio for task in tasks} == {before}
+        assert engine.pid != old
+        assert await engine.answers()
+
+
+async def test_a_socket_that_was_swept_away_is_made_anew() -> None:
+    async with running() as (provider, engine):
+        folder_of(pid_of(engine)).joinpath("engine.sock").unlink()
+
+        assert (await speak(provider, spec())).audio
+
+
+async def test_a_request_that_waits_for_its_turn_outlives_the_engine() -> None:
+    async with running(EspeakSettings(max_children=1)) as (provider, engine), AsyncExitStack() as stack:
+        stream, _ = await started(stack, provider, engine)
+        waiting = asyncio.create_task(speak(provider, spec()))
+        assert await engine.answers()
+        os.kill(pid_of(engine), signal.SIGKILL)
+
+        assert (await waiting).audio
+        assert [chunk async for chunk in stream.chunks]
+
+
+async def test_more_requests_than_children_wait_for_their_turn() -> None:
+    async with running(EspeakSettings(max_children=1)) as (provider, engine):
+        async with AsyncExitStack() as stack:
+            stream, child = await started(stack, provider, engine)
+            waiting = asyncio.create_task(speak(provider, spec()))
+            for _ in range(10):
+                await anext(stream.chunks)
+            assert children_of(pid_of(engine)) == {child}
+            assert not waiting.done()
+
+        assert (await waiting).audio
+
+
+async def test_closing_ends_the_engine_and_its_children_and_removes_the_socket() -> None:
+    async with AsyncExitStack() as stack:
+        async with running() as (provider, engine):
+            _, child = await started(stack, provider, engine)
+            pid = pid_of(engine)
+            folder = folder_of(pid)
+            assert folder.stat().st_mode & 0o777 == 0o700
+
+        await gone(child)
+        await gone(pid)
+        assert not folder.exists()
+        with pytest.raises(MediaError) as caught:
+            await speak(provider, spec())
+        assert caught.value.reason is Reason.PROVIDER_UNAVAILABLE
+
+
+def left_in(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
+
+
+def folder_of(pid: int) -> Path:
+    command = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    return Path(command[command.index("--socket") + 1]).parent
+
+
+async def test_the_engine_ends_with_the_process_that_started_it_and_leaves_nothing(tmp_path: Path) -> None:
+    script = (
+        "import asyncio\n"
+        "from services.tts.providers.espeak.engine_process import EngineProcess, EspeakSettings\n"
+        "async def main():\n"
+        "    engine = EngineProcess(EspeakSettings())\n"
+        "    await engine.connect()\n"
+        "    print('pid', engine.pid, flush=True)\n"
+        "    await asyncio.Event().wait()\n"
+        "asyncio.run(main())\n"
+    )
+    # What a killed parent can not tidy up is looked for where nobody else leaves anything.
+    script = f"import tempfile; tempfile.tempdir = {str(tmp_path)!r}\n" + script
+    parent = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stdout=asyncio.subprocess.PIPE)
+    assert parent.stdout is not None
+    pid = 0
+    while not pid:
+        line = (await parent.stdout.readline()).split()
+        pid = int(line[1]) if line[:1] == [b"pid"] else 0
+    parent.kill()
+    await parent.wait()
+
+    await gone(pid)
+    assert left_in(tmp_path) == []
+
+
+async def test_an_interrupt_of_the_process_group_is_left_to_the_parent() -> None:
+    async with running() as (provider, engine):
+        pid = pid_of(engine)
+        os.kill(pid, signal.SIGINT)
+
+        assert (await speak(provider, spec())).audio
+        assert engine.pid == pid
+
+
+async def test_sigterm_ends_the_engine() -> None:
+    async with running() as (_, engine):
+        os.kill(pid_of(engine), signal.SIGTERM)
+
+        await gone(pid_of(engine))
+
+
+async def test_a_missing_package_is_told_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "lameenc", None)
+    async with open_espeak() as provider:
+        with pytest.raises(MediaError) as caught:
+            await speak(provider, spec())
+
+    assert caught.value.reason is Reason.PROVIDER_UNAVAILABLE
+    assert "`embedded`" in caught.value.message
+
+
+async def test_an_engine_that_does_not_start_is_an_error_and_not_a_hang() -> None:
+    engine = EngineProcess(EspeakSettings(), executable="/bin/false")
+    try:
+        with pytest.raises(MediaError) as caught:
+            await speak(EspeakProvider(engine), spec())
+        assert caught.value.reason is Reason.PROVIDER_UNAVAILABLE
+        assert engine.pid is None
+    finally:
+        await engine.close()
+
+
+async def test_an_engine_that_says_nothing_is_given_up() -> None:
+    engine = EngineProcess(EspeakSettings(start_timeout_seconds=0.01))
+    try:
+        with pytest.raises(MediaError) as caught:
+            await speak(EspeakProvider(engine), spec())
+        assert caught.value.reason is Reason.PROVIDER_UNAVAILABLE
+    finally:
+        await engine.close()
+
+
+def run_python(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30).stdout
+
+
+def test_the_service_side_imports_without_the_optional_packages() -> None:
+    code = (
+        "import sys\n"
+        "for name in ('espeakng_loader', 'lameenc', 'soxr', 'numpy'): sys.modules[name] = None\n"
+        "import services.tts, services.tts.providers.espeak.provider as provider\n"
+        "print(provider.EspeakProvider.name)"
+    )
+    assert run_python(code).strip() == "espeak"
+
+
+def test_the_engine_loads_neither_grpc_nor_aiohttp_nor_a_thread() -> None:
+    code = (
+        f"import sys, {ENGINE}, soxr\n"
+        "threads = [line for line in open('/proc/self/status') if line.startswith('Threads')]\n"
+        "print(sorted({'grpc', 'aiohttp', 'structlog', 'pydantic', 'asyncio'} & set(sys.modules)), threads)"
+    )
+    assert run_python(code).strip() == r"[] ['Threads:\t1\n']"
+
+
+def test_the_engine_explains_itself() -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", ENGINE, "--help"], capture_output=True, text=True, check=True, timeout=30
+    )
+
+    assert "--socket" in shown.stdout
+    assert SENTENCE not in shown.stdout

@@ -1,0 +1,204 @@
+"""Lengths of audio: right for audio made by hand, the same however it is cut, and harmless for anything else."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.tts.audio_duration import duration_meter
+from services.tts.formats import FORMATS, OutputFormat
+from tests.fakes.audio import (
+    MPEG_1_32_KBPS_48000_HZ,
+    MPEG_1_128_KBPS_44100_HZ,
+    MPEG_1_128_KBPS_44100_HZ_PADDED,
+    MPEG_2_5_8_KBPS_8000_HZ,
+    MPEG_2_32_KBPS_22050_HZ,
+    MPEG_2_48_KBPS_24000_HZ,
+    MpegFrame,
+    id3_tag,
+    ogg_opus,
+    ogg_page,
+    wav,
+)
+
+MP3 = FORMATS["mp3_44100_128"]
+OPUS = FORMATS["opus_48000_64"]
+WAV = FORMATS["wav_24000"]
+
+FRAMES = [
+    MPEG_1_128_KBPS_44100_HZ,
+    MPEG_1_128_KBPS_44100_HZ_PADDED,
+    MPEG_1_32_KBPS_48000_HZ,
+    MPEG_2_32_KBPS_22050_HZ,
+    MPEG_2_48_KBPS_24000_HZ,
+    MPEG_2_5_8_KBPS_8000_HZ,
+]
+FRAME = MPEG_1_128_KBPS_44100_HZ
+
+
+def seconds(output_format: OutputFormat, *pieces: bytes) -> float:
+    meter = duration_meter(output_format)
+    for piece in pieces:
+        meter.feed(piece)
+    return meter.seconds
+
+
+def cut(audio: bytes, places: list[int]) -> list[bytes]:
+    borders = [0, *sorted(place % (len(audio) + 1) for place in places), len(audio)]
+    return [audio[start:end] for start, end in itertools.pairwise(borders)]
+
+
+@pytest.mark.parametrize("output_format", FORMATS.values(), ids=FORMATS)
+def test_nothing_lasts_no_time(output_format: OutputFormat) -> None:
+    assert seconds(output_format) == seconds(output_format, b"", b"") == 0
+
+
+@pytest.mark.parametrize("name", [name for name in FORMATS if name.startswith(("pcm", "ulaw", "alaw"))])
+def test_raw_audio_lasts_as_long_as_its_samples(name: str) -> None:
+    output_format = FORMATS[name]
+    width = 2 if output_format.family == "pcm" else 1
+    assert seconds(output_format, bytes(output_format.sample_rate_hz * width * 3)) == 3
+
+
+@pytest.mark.parametrize("rate_hz", [8000, 24000, 48000])
+def test_a_wav_file_lasts_as_long_as_its_data(rate_hz: int) -> None:
+    audio = wav(bytes(rate_hz), rate_hz, b"LIST\x04\x00\x00\x00INFO")
+    assert seconds(FORMATS[f"wav_{rate_hz}"], audio) == 0.5
+
+
+@pytest.mark.parametrize("frame", FRAMES, ids=str)
+def test_an_mp3_lasts_as_long_as_its_frames(frame: MpegFrame) -> None:
+    assert seconds(MP3, frame.bytes() * 10) == pytest.approx(frame.seconds * 10)
+
+
+def test_padded_frames_count_like_others() -> None:
+    audio = (MPEG_1_128_KBPS_44100_HZ.bytes() + MPEG_1_128_KBPS_44100_HZ_PADDED.bytes()) * 5
+    assert seconds(MP3, audio) == pytest.approx(FRAME.seconds * 10)
+
+
+@pytest.mark.parametrize("body_bytes", [0, 1, 200, 70_000])
+def test_a_leading_tag_makes_no_sound(body_bytes: int) -> None:
+    assert seconds(MP3, id3_tag(body_bytes) + FRAME.bytes() * 3) == pytest.approx(FRAME.seconds * 3)
+
+
+@pytest.mark.parametrize(("frame", "side_bytes"), [(FRAME, 17), (FRAME, 32), (MPEG_2_48_KBPS_24000_HZ, 9)])
+@pytest.mark.parametrize("tag", [b"Xing", b"Info"])
+def test_the_info_frame_makes_no_sound(frame: MpegFrame, side_bytes: int, tag: bytes) -> None:
+    info = frame.bytes(bytes(side_bytes) + tag)
+    assert seconds(MP3, id3_tag(50) + info + frame.bytes() * 3) == pytest.approx(frame.seconds * 3)
+
+
+def test_only_the_first_frame_can_be_an_info_frame() -> None:
+    assert seconds(MP3, FRAME.bytes() + FRAME.bytes(bytes(17) + b"Xing")) == pytest.approx(FRAME.seconds * 2)
+
+
+def test_garbage_between_frames_is_skipped() -> None:
+    audio = FRAME.bytes() + b"no frame here, I say" + FRAME.bytes() + b"\xff\x00" * 9 + FRAME.bytes()
+    assert seconds(MP3, audio) == pytest.approx(FRAME.seconds * 3)
+
+
+def test_opus_lasts_as_long_as_its_last_page_says_without_the_pre_skip() -> None:
+    audio = ogg_opus([bytes(100)] * 50, pre_skip_samples=312)
+    assert seconds(OPUS, audio) == pytest.approx((50 * 960 - 312) / 48000)
+
+
+@pytest.mark.parametrize("packet", [b"", b"\xf8", b"\xf8\xff\xfe"])
+def test_a_last_page_of_a_few_bytes_counts(packet: bytes) -> None:
+    assert seconds(OPUS, ogg_opus([bytes(100), packet], pre_skip_samples=0)) == pytest.approx(2 * 960 / 48000)
+
+
+def test_a_page_on_which_no_packet_ends_says_nothing() -> None:
+    audio = ogg_opus([bytes(100)] * 2, pre_skip_samples=0) + ogg_page([bytes(200)], -1)
+    assert seconds(OPUS, audio) == pytest.approx(2 * 960 / 48000)
+
+
+def test_garbage_between_pages_is_skipped() -> None:
+    audio = ogg_opus([bytes(100)], pre_skip_samples=0) + b"OggOgg" + ogg_page([bytes(50)], 4800)
+    assert seconds(OPUS, audio) == pytest.approx(0.1)
+
+
+WHOLE = {
+    "pcm": (FORMATS["pcm_16000"], bytes(3201)),
+    "wav": (WAV, wav(bytes(5000), 24000, b"LIST\x04\x00\x00\x00INFO")),
+    "mp3": (MP3, id3_tag(300) + FRAME.bytes(bytes(17) + b"Info") + b"".join(frame.bytes() for frame in FRAMES) * 2),
+    "mp3 with garbage": (MP3, b"garbageID3" + FRAME.bytes() + b"IDID3\xff\xffxI" + FRAME.bytes() * 2 + b"\xff\xfb"),
+    "opus": (OPUS, ogg_opus([bytes(size) for size in (100, 3, 0, 254, 1)])),
+    "opus with garbage": (OPUS, b"OgOggS" + ogg_opus([bytes(90)]) + b"Ogg" + ogg_page([b"\xf8"], 9600)),
+}
+
+places = st.lists(st.integers(0, 1_000_000), max_size=12)
+
+
+@given(st.sampled_from(list(WHOLE.values())), places)
+def test_audio_lasts_the_same_however_it_is_cut(case: tuple[OutputFormat, bytes], places: list[int]) -> None:
+    output_format, audio = case
+    assert seconds(output_format, *cut(audio, places)) == pytest.approx(seconds(output_format, audio))
+
+
+@pytest.mark.parametrize(("output_format", "audio"), WHOLE.values(), ids=WHOLE)
+def test_audio_lasts_the_same_byte_by_byte(output_format: OutputFormat, audio: bytes) -> None:
+    whole = seconds(output_format, audio)
+    assert whole > 0
+    assert seconds(output_format, *cut(audio, list(range(len(audio))))) == pytest.approx(whole)
+
+
+# Bytes that the meters look for come more often than chance would have them.
+garbage = st.lists(
+    st.binary(max_size=12)
+    | st.sampled_from([b"ID3", b"\xff", b"\xff\xfb\x90\xc0", b"OggS", b"OpusHead", b"data", bytes(30)]),
+    max_size=20,
+).map(b"".join)
+
+
+@given(st.sampled_from([MP3, OPUS, WAV, FORMATS["pcm_8000"]]), garbage, places)
+def test_garbage_neither_raises_nor_depends_on_how_it_is_cut(
+    output_format: OutputFormat, audio: bytes, places: list[int]
+) -> None:
+    whole = seconds(output_format, audio)
+    assert whole >= 0
+    assert seconds(output_format, *cut(audio, places)) == pytest.approx(whole)
+
+
+@pytest.mark.parametrize("output_format", [MP3, OPUS, WAV])
+@pytest.mark.parametrize("pattern", [b"\x00", b"\xff", b"I", b"ID3", b"OggS", b"\xff\xfb"])
+def test_a_lot_of_garbage_takes_no_time(output_format: OutputFormat, pattern: bytes) -> None:
+    pieces = [pattern * (4096 // len(pattern))] * 16
+    assert seconds(output_format, *pieces) >= 0
+
+
+@given(st.integers(0, 70_000), places)
+def test_a_wav_file_with_a_header_without_end_is_counted_the_same_however_it_is_cut(
+    before: int, places: list[int]
+) -> None:
+    audio = b"RIFF\x00\x00\x00\x00WAVE" + b"x" * before + b"data\x00\x00\x00\x00" + bytes(2400)
+    assert seconds(WAV, *cut(audio, places)) == pytest.approx(seconds(WAV, audio))
+
+
+@pytest.mark.parametrize("name", ["pcm_16000", "ulaw_8000", "wav_24000"])
+@pytest.mark.parametrize("cut_bytes", range(4))
+def test_raw_audio_is_completed_to_whole_samples(name: str, cut_bytes: int) -> None:
+    meter = duration_meter(FORMATS[name])
+    meter.feed(bytes(100 + cut_bytes))
+    filler = {"pcm_16000": cut_bytes % 2}.get(name, 0)
+    assert meter.padding() == bytes(filler)
+
+
+@pytest.mark.parametrize("frame", FRAMES, ids=str)
+def test_an_mp3_that_was_cut_is_completed_to_whole_frames_wherever_the_cut_is(frame: MpegFrame) -> None:
+    whole, following = frame.bytes() * 3, frame.bytes() * 2
+    for cut_bytes in range(1, frame.frame_bytes):
+        meter = duration_meter(MP3)
+        meter.feed(whole + frame.bytes()[:cut_bytes])
+        filler = meter.padding()
+        assert frame.bytes()[:cut_bytes] + filler == frame.bytes()
+        assert seconds(MP3, whole + frame.bytes()[:cut_bytes] + filler + following) == pytest.approx(frame.seconds * 6)
+
+
+@pytest.mark.parametrize("audio", [b"", b"garb", b"\xff", b"garbage that is no frame at all"])
+def test_what_is_no_frame_is_completed_by_nothing(audio: bytes) -> None:
+    meter = duration_meter(MP3)
+    meter.feed(audio)
+    assert meter.padding() == b""

@@ -1,0 +1,278 @@
+"""Who speaks, after which attempts, with what, and what is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from services.common.errors import FieldViolation, MediaError, Reason
+from services.common.resilience.concurrency_limiter import Gate
+from services.common.resilience.error_metadata import CONCURRENCY, LIMIT_KEY
+from services.common.resilience.retry import Retries, RetryPolicy
+from services.common.timing.alignment import Alignment
+from services.tts.failover import Care, Failure, Opened, opened
+from services.tts.providers.interface import AudioChunk
+from tests.conftest import LogLines
+from tests.fakes.speech import FakeSpeechProvider
+from tests.fakes.virtual_time import in_virtual_time
+from tests.unit.tts.candidates import care_for, plan_of
+
+FIRST, SECOND = AudioChunk(b"first"), AudioChunk(b"second")
+TIMING = AudioChunk(b"", Alignment(("H",), (0.0,), (0.1,)))
+
+FALLS_BACK = [
+    Reason.API_KEY_MISSING,
+    Reason.GENERATION_FAILED,
+    *(reason for reason in Reason if reason.name.startswith("PROVIDER_")),
+]
+ENDS_ALL = [reason for reason in Reason if reason not in FALLS_BACK]
+ASKED_AGAIN = [Reason.PROVIDER_BUSY, Reason.PROVIDER_UNAVAILABLE]
+
+
+def failing(reason: Reason, name: str = "paid") -> FakeSpeechProvider:
+    return FakeSpeechProvider(FIRST, name=name, refusal=MediaError(reason, f"{name} failed"))
+
+
+def spare(*steps: AudioChunk | BaseException) -> FakeSpeechProvider:
+    return FakeSpeechProvider(*(steps or (SECOND,)), name="spare")
+
+
+async def opening(*providers: FakeSpeechProvider) -> tuple[Opened, list[AudioChunk]]:
+    plans = [plan_of(provider) for provider in providers]
+    async with opened(plans, care_for(*providers), patience_seconds=100) as found:
+        return found, [chunk async for chunk in found.chunks]
+
+
+async def failure_of(*providers: FakeSpeechProvider) -> MediaError:
+    with pytest.raises(MediaError) as caught:
+        await opening(*providers)
+    for provider in providers:
+        assert provider.live.now == 0
+    return caught.value
+
+
+async def test_everything_is_heard_from_the_beginning() -> None:
+    provider = FakeSpeechProvider(TIMING, FIRST, TIMING, SECOND, cost_units=3)
+    found, chunks = await opening(provider)
+    assert chunks == [TIMING, FIRST, TIMING, SECOND]
+    assert (found.first, found.queued_seconds, found.attempts) == (FIRST, 0, ())
+    assert (found.plan.provider, found.stream.cost_units) == (provider, 3)
+
+
+async def test_no_more_than_the_first_audio_is_read_ahead() -> None:
+    provider = FakeSpeechProvider(FIRST, endless=True)
+    async with opened([plan_of(provider)], care_for(provider), patience_seconds=1) as found:
+        assert provider.delivered == 1
+        assert await anext(found.chunks) == FIRST
+        assert provider.delivered == 1
+
+
+@pytest.mark.parametrize("with_alignment", [False, True])
+async def test_the_plan_is_asked_for_as_it_is(with_alignment: bool) -> None:
+    provider = FakeSpeechProvider(FIRST)
+    plan = plan_of(provider, with_alignment=with_alignment)
+    async with opened([plan], care_for(provider), patience_seconds=1):
+        assert provider.specs == [(plan.spec, with_alignment)]
+
+
+@pytest.mark.parametrize("reason", ASKED_AGAIN)
+async def test_a_refusal_that_is_safe_is_tried_again(reason: Reason) -> None:
+    provider = FakeSpeechProvider(FIRST, name="paid", refusals=[MediaError(reason), MediaError(reason)])
+    found, chunks = await opening(provider)
+    assert chunks == [FIRST]
+    assert found.attempts == (Failure("paid", reason),) * 2
+    assert provider.live.total == 3
+
+
+@pytest.mark.parametrize("reason", FALLS_BACK, ids=lambda reason: reason.name)
+async def test_where_a_provider_fails_the_next_one_speaks(reason: Reason) -> None:
+    paid, other = failing(reason), spare()
+    found, chunks = await opening(paid, other)
+    assert (found.plan.provider, chunks) == (other, [SECOND])
+    times = 3 if reason in ASKED_AGAIN else 1
+    assert found.attempts == (Failure("paid", reason),) * times
+    assert (paid.live.now, paid.live.total) == (0, times)
+
+
+@pytest.mark.parametrize("reason", ENDS_ALL, ids=lambda reason: reason.name)
+async def test_what_the_caller_must_change_is_told_at_once(reason: Reason) -> None:
+    paid, other = failing(reason), spare()
+    assert (await failure_of(paid, other)).reason is reason
+    assert (paid.live.total, other.live.total) == (1, 0)
+
+
+@pytest.mark.parametrize("steps", [(), (TIMING,), (AudioChunk(b""),)])
+async def test_no_audio_is_a_failure(steps: tuple[AudioChunk, ...]) -> None:
+    mute = FakeSpeechProvider(*steps, name="mute")
+    error = await failure_of(mute)
+    assert (error.reason, mute.live.total) == (Reason.GENERATION_FAILED, 1)
+    found, _ = await opening(mute, spare())
+    assert found.attempts == (Failure("mute", Reason.GENERATION_FAILED),)
+
+
+@pytest.mark.parametrize("reason", ASKED_AGAIN)
+async def test_what_was_accepted_is_not_asked_of_the_same_provider_again(reason: Reason) -> None:
+    broken = FakeSpeechProvider(TIMING, MediaError(reason), name="broken")
+    found, _ = await opening(broken, spare())
+    assert (broken.live.total, found.attempts) == (1, (Failure("broken", reason),))
+
+
+@in_virtual_time
+async def test_silence_after_acceptance_is_a_stall() -> None:
+    silent = FakeSpeechProvider(TIMING, asyncio.Event(), FIRST, name="silent")
+    error = await failure_of(silent)
+    assert (error.reason, "for 5 seconds" in error.message) == (Reason.PROVIDER_TIMEOUT, True)
+    found, _ = await opening(silent, spare())
+    assert found.attempts == (Failure("silent", Reason.PROVIDER_TIMEOUT),)
+
+
+async def test_a_failure_after_the_first_audio_is_the_readers() -> None:
+    paid, other = FakeSpeechProvider(FIRST, MediaError(Reason.GENERATION_FAILED), name="paid"), spare()
+    async with opened([plan_of(paid), plan_of(other)], care_for(paid, other), patience_seconds=1) as found:
+        assert await anext(found.chunks) == FIRST
+        with pytest.raises(MediaError):
+            await anext(found.chunks)
+    assert (paid.live.total, other.live.total) == (1, 0)
+
+
+async def test_if_all_fail_the_first_ones_failure_is_told_with_the_others_reasons() -> None:
+    violations = [FieldViolation("voice", "is odd")]
+    told = MediaError(
+        Reason.PROVIDER_BUSY, "come later", violations=violations, retry_after_seconds=2, metadata={"provider": "paid"}
+    )
+    paid = FakeSpeechProvider(name="paid", refusal=told)
+    error = await failure_of(paid, failing(Reason.PROVIDER_QUOTA_EXCEEDED, "second"), spare(TIMING))
+    assert (error.reason, error.message, error.retry_after_seconds) == (Reason.PROVIDER_BUSY, "come later", 2)
+    assert error.violations == tuple(violations)
+    attempts = "paid:PROVIDER_BUSY paid:PROVIDER_BUSY paid:PROVIDER_BUSY second:PROVIDER_QUOTA_EXCEEDED"
+    assert error.metadata == {"provider": "paid", "attempts": f"{attempts} spare:GENERATION_FAILED"}
+    assert told.metadata == {"provider": "paid"}
+
+
+async def test_content_that_a_stand_in_refuses_is_not_carried_further() -> None:
+    strict, last = failing(Reason.CONTENT_BLOCKED, "strict"), FakeSpeechProvider(FIRST, name="last")
+    error = await failure_of(failing(Reason.PROVIDER_TIMEOUT), strict, last)
+    assert error.reason is Reason.PROVIDER_TIMEOUT
+    assert error.metadata["attempts"] == "paid:PROVIDER_TIMEOUT strict:CONTENT_BLOCKED"
+    assert last.live.total == 0
+
+
+@pytest.mark.parametrize("mistake", [ValueError(), TimeoutError()])
+async def test_a_mistake_of_ours_is_no_failure_of_the_provider(mistake: Exception) -> None:
+    for broken in (FakeSpeechProvider(refusal=mistake, name="broken"), FakeSpeechProvider(mistake, name="broken")):
+        other = spare()
+        with pytest.raises(type(mistake)):
+            await opening(broken, other)
+        assert (broken.live.now, other.live.total) == (0, 0)
+
+
+async def test_leaving_ends_the_providers_work_and_frees_its_turn() -> None:
+    provider = FakeSpeechProvider(FIRST, endless=True)
+    care = care_for(provider, limit=1)
+    for _ in range(3):
+        async with opened([plan_of(provider)], care, patience_seconds=0):
+            assert (provider.live.now, care.gates["espeak"].in_flight) == (1, 1)
+        assert (provider.live.now, care.gates["espeak"].in_flight) == (0, 0)
+
+
+async def test_an_error_of_the_reader_is_passed_on_and_frees_all() -> None:
+    provider = FakeSpeechProvider(FIRST)
+    care = care_for(provider)
+    with pytest.raises(MediaError) as caught:
+        async with opened([plan_of(provider)], care, patience_seconds=0):
+            raise MediaError(Reason.PROVIDER_UNAVAILABLE, "of the reader")
+    assert (caught.value.message, provider.live.total) == ("of the reader", 1)
+    assert (provider.live.now, care.gates["espeak"].in_flight) == (0, 0)
+
+
+@pytest.mark.parametrize("state", ["not accepted", "silent", "speaking"])
+async def test_cancellation_is_no_failure(state: str) -> None:
+    never = asyncio.Event()
+    provider = {
+        "not accepted": FakeSpeechProvider(FIRST, name="paid", accepts_when=never),
+        "silent": FakeSpeechProvider(never, name="paid"),
+        "speaking": FakeSpeechProvider(FIRST, never, name="paid"),
+    }[state]
+    other = spare()
+    care = care_for(provider, other)
+
+    async def listen() -> None:
+        async with opened([plan_of(provider), plan_of(other)], care, patience_seconds=5) as found:
+            async for _ in found.chunks:
+                pass
+
+    task = asyncio.create_task(listen())
+    await provider.live.becomes(1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (provider.live.now, provider.live.total, other.live.total) == (0, 1, 0)
+    assert care.gates["paid"].in_flight == 0
+
+
+@in_virtual_time
+async def test_time_in_the_queue_is_told() -> None:
+    provider = FakeSpeechProvider(FIRST)
+    care = care_for(provider, limit=1, clock=asyncio.get_running_loop().time)
+
+    async def call() -> float:
+        async with opened([plan_of(provider)], care, patience_seconds=10) as found:
+            await asyncio.sleep(3)
+            return found.queued_seconds
+
+    assert list(await asyncio.gather(call(), call(), call())) == [0, 3, 6]
+
+
+@in_virtual_time
+async def test_who_gets_no_turn_in_time_hears_the_next_provider() -> None:
+    paid, other = FakeSpeechProvider(FIRST, name="paid"), spare()
+    care = care_for(paid, other, limit=1)
+    async with (
+        opened([plan_of(paid)], care, patience_seconds=1),
+        opened([plan_of(paid), plan_of(other)], care, patience_seconds=1) as found,
+    ):
+        assert found.plan.provider is other
+        assert found.attempts == (Failure("paid", Reason.PROVIDER_BUSY),)
+    assert paid.live.total == 1
+
+
+async def test_no_turn_is_kept_during_a_delay() -> None:
+    provider = FakeSpeechProvider(FIRST, refusals=[MediaError(Reason.PROVIDER_UNAVAILABLE)])
+    gate = Gate("espeak", 1)
+    seen: list[tuple[int, int]] = []
+
+    async def sleep(_seconds: float) -> None:
+        seen.append((gate.in_flight, provider.live.now))
+
+    care = Care({"espeak": gate}, Retries(sleep=sleep))
+    async with opened([plan_of(provider)], care, patience_seconds=5):
+        assert (seen, gate.in_flight) == ([(0, 0)], 1)
+
+
+async def test_the_gate_learns_what_the_provider_tells() -> None:
+    provider = FakeSpeechProvider(FIRST, max_concurrent_requests=7)
+    care = care_for(provider)
+    async with opened([plan_of(provider)], care, patience_seconds=0):
+        assert care.gates["espeak"].limit == 7
+
+
+@pytest.mark.parametrize(
+    ("metadata", "limit"), [({LIMIT_KEY: CONCURRENCY}, 1), ({LIMIT_KEY: "rate"}, None), ({}, None)]
+)
+async def test_only_a_refusal_for_too_many_at_once_lowers_the_limit(
+    metadata: dict[str, str], limit: int | None
+) -> None:
+    provider = FakeSpeechProvider(FIRST, refusals=[MediaError(Reason.PROVIDER_BUSY, metadata=metadata)])
+    care = care_for(provider)
+    async with opened([plan_of(provider)], care, patience_seconds=50):
+        assert care.gates["espeak"].limit == limit
+
+
+async def test_giving_a_provider_up_is_logged(log_lines: LogLines) -> None:
+    paid, other = failing(Reason.PROVIDER_UNAVAILABLE), spare()
+    care = care_for(paid, other, policy=RetryPolicy(max_attempts=2))
+    async with opened([plan_of(paid), plan_of(other)], care, patience_seconds=50):
+        again, given_up = log_lines()
+    assert (again["provider"], again["reason"], again["attempt"]) == ("paid", "PROVIDER_UNAVAILABLE", 1)
+    assert (given_up["provider"], given_up["reason"], given_up["attempt"]) == ("paid", "PROVIDER_UNAVAILABLE", 2)

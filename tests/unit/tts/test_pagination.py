@@ -1,0 +1,86 @@
+"""Pages join to the whole list, and a token that is not ours is refused."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.common.errors import MediaError, Reason
+from services.tts.pagination import DEFAULT_PAGE_SIZE, page
+
+
+@given(st.lists(st.integers(), max_size=60), st.integers(1, 20), st.text(max_size=10))
+def test_pages_join_to_the_whole(items: list[int], page_size: int, filters: str) -> None:
+    filters = filters.encode(errors="replace").decode()
+    collected: list[int] = []
+    token = ""
+    for _ in range(len(items) + 1):
+        shown, token = page(items, page_size, token, filters)
+        assert len(shown) <= page_size
+        collected += shown
+        if not token:
+            break
+        assert len(shown) == page_size
+    assert collected == items
+
+
+def test_a_page_has_fifty_items_unless_told_otherwise() -> None:
+    shown, token = page(range(DEFAULT_PAGE_SIZE + 1), 0, "", "")
+    assert (len(shown), bool(token)) == (50, True)
+
+
+def test_a_list_that_fits_has_no_next_page() -> None:
+    assert page(range(50), 50, "", "") == (range(50), "")
+    assert page([], 50, "", "") == ([], "")
+
+
+def second_page(filters: str) -> str:
+    return page(range(10), 5, "", filters)[1]
+
+
+def encoded(content: str) -> str:
+    return base64.urlsafe_b64encode(content.encode()).decode().rstrip("=")
+
+
+def refused(token: str, filters: str = "") -> None:
+    with pytest.raises(MediaError) as caught:
+        page(range(10), 5, token, filters)
+    assert caught.value.reason is Reason.VALIDATION_ERROR
+    assert [item.field for item in caught.value.violations] == ["page_token"]
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "x",
+        "====",
+        "ünïcode",
+        "5",
+        "\x00",
+        encoded("5"),
+        encoded("-5.e3b0c44298fc"),
+        encoded("\u0665.e3b0c44298fc"),
+        "A" * 200,
+    ],
+)
+def test_a_token_that_is_not_ours_is_refused(token: str) -> None:
+    refused(token)
+
+
+@given(st.text(min_size=1, max_size=40))
+def test_no_token_raises_anything_else(token: str) -> None:
+    if token != second_page(""):
+        refused(token)
+
+
+def test_a_token_is_good_for_the_same_filters_only() -> None:
+    refused(second_page("espeak"), "elevenlabs")
+    assert page(range(10), 5, second_page("espeak"), "espeak") == (range(5, 10), "")
+
+
+def test_a_token_with_something_behind_it_is_refused() -> None:
+    refused(second_page("") + "=")
+    refused(second_page("") + "AAAA")

@@ -1,0 +1,163 @@
+"""Stored speech: whole with its record, or not at all, and for nobody but its owner."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+
+import grpc
+import orjson
+import pytest
+from media.tts.v1 import tts_pb2, tts_pb2_grpc
+
+from services.common.errors import MediaError, Reason
+from services.common.rpc.channel import call_metadata, open_stream
+from services.common.rpc.status import from_rpc_error
+from services.common.timing.alignment import Alignment
+from services.tts.providers.interface import AudioChunk
+from tests.fakes.object_store import EXPIRES, FakeObjectStore
+from tests.fakes.speech import FakeSpeechProvider
+from tests.fakes.speech_service import served_by, servicer_of
+
+CHUNKS = (
+    AudioChunk(bytes(800), Alignment(("H",), (0.0,), (0.05,))),
+    AudioChunk(b"\x01" * 800, Alignment(("i",), (0.05,), (0.1,))),
+)
+AUDIO = b"".join(chunk.audio for chunk in CHUNKS)
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class Suite:
+    """The service with a store, and callers."""
+
+    def __init__(self, stub: tts_pb2_grpc.TextToSpeechServiceAsyncStub, store: FakeObjectStore) -> None:
+        self.stub = stub
+        self.store = store
+
+    async def whole(self, principal: str = "alice", *, include_alignment: bool = False) -> tts_pb2.SynthesizeResponse:
+        request = tts_pb2.SynthesizeRequest(
+            text="Hi", output_format="pcm_8000", store=True, include_alignment=include_alignment
+        )
+        return await self.stub.Synthesize(request, metadata=call_metadata(principal))
+
+    async def found(self, audio_id: str, principal: str = "alice") -> tts_pb2.StoredAudio:
+        request = tts_pb2.GetStoredAudioRequest(id=audio_id)
+        return (await self.stub.GetStoredAudio(request, metadata=call_metadata(principal))).stored_audio
+
+    async def delete(self, audio_id: str, principal: str = "alice") -> None:
+        request = tts_pb2.DeleteStoredAudioRequest(id=audio_id)
+        await self.stub.DeleteStoredAudio(request, metadata=call_metadata(principal))
+
+
+@asynccontextmanager
+async def suite_of(provider: FakeSpeechProvider, max_unary_bytes: int = 10_000) -> AsyncIterator[Suite]:
+    store = FakeObjectStore()
+    servicer = servicer_of(provider, store=store, max_unary_bytes=max_unary_bytes)
+    async with served_by(servicer) as running:
+        yield Suite(tts_pb2_grpc.TextToSpeechServiceStub(running.channel), store)
+
+
+@pytest.fixture
+async def suite() -> AsyncIterator[Suite]:
+    async with suite_of(FakeSpeechProvider(*CHUNKS)) as running:
+        yield running
+
+
+async def reason_of(call: Awaitable[object]) -> Reason:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    return from_rpc_error(caught.value).reason
+
+
+async def test_stored_audio_is_found_by_its_id_with_its_timing(suite: Suite) -> None:
+    reply = await suite.whole()
+    told = reply.done.stored_audio
+    assert UUID.fullmatch(told.id)
+    assert reply.header.stored_audio_id == told.id
+    assert re.fullmatch(rf"audio/\d{{4}}/\d\d/{told.id}\.pcm", told.key)
+    assert suite.store.keys == [told.key, f"records/audio/alice/{told.id}.json"]
+    info, audio = suite.store.objects[told.key]
+    assert (audio, info.content_type) == (AUDIO, told.content_type)
+    assert reply.audio == AUDIO
+    assert info.metadata["owner"] == "alice"
+
+    found = await suite.found(told.id)
+    assert list(found.alignment.characters) == ["H", "i"]
+    assert found.url == f"https://store.example/{told.key}"
+    assert found.url_expire_time.ToDatetime(EXPIRES.tzinfo) == EXPIRES
+    assert (found.sha256, found.size_bytes, found.duration_seconds) == (
+        reply.done.sha256,
+        1600,
+        reply.done.duration_seconds,
+    )
+    assert found.metadata.voice_id == reply.header.voice_id
+    assert found.metadata.timestamp == told.metadata.timestamp
+
+
+async def test_the_record_keeps_a_key_and_no_address(suite: Suite) -> None:
+    told = (await suite.whole()).done.stored_audio
+    record = orjson.loads(suite.store.objects[f"records/audio/alice/{told.id}.json"][1])
+    assert "url" not in record
+    assert record["key"] == told.key
+    assert set(record["metadata"]) >= {"modelId", "voiceId", "timestamp"}
+    assert record["alignment"]["character_start_times_seconds"] == [0.0, 0.05]
+
+
+async def test_timing_is_told_to_those_who_ask_for_it(suite: Suite) -> None:
+    assert not (await suite.whole()).alignment.characters
+    assert list((await suite.whole(include_alignment=True)).alignment.characters) == ["H", "i"]
+
+
+async def test_a_stream_tells_the_id_first_and_the_place_last(suite: Suite) -> None:
+    request = tts_pb2.SynthesizeStreamRequest(text="Hi", output_format="pcm_8000", store=True)
+    async with open_stream(suite.stub.SynthesizeStream(request, metadata=call_metadata("alice"))) as call:
+        events = [event async for event in call]
+    assert events[0].header.stored_audio_id == events[-1].done.stored_audio.id
+    assert b"".join(event.chunk.audio for event in events) == AUDIO
+    assert not any(event.chunk.HasField("alignment") for event in events)
+    assert (await suite.found(events[0].header.stored_audio_id)).size_bytes == 1600
+
+
+async def test_nobody_else_finds_or_deletes_it(suite: Suite) -> None:
+    audio_id = (await suite.whole()).done.stored_audio.id
+    assert await reason_of(suite.found(audio_id, "bob")) is Reason.NOT_FOUND
+    assert await reason_of(suite.delete(audio_id, "bob")) is Reason.NOT_FOUND
+    await suite.delete(audio_id)
+    assert suite.store.keys == []
+    assert await reason_of(suite.found(audio_id)) is Reason.NOT_FOUND
+
+
+async def test_what_is_no_id_is_refused(suite: Suite) -> None:
+    assert await reason_of(suite.found("../../x")) is Reason.VALIDATION_ERROR
+
+
+@pytest.mark.parametrize("puts", [0, 1])
+async def test_a_store_that_fails_is_told_and_nothing_is_half_stored(suite: Suite, puts: int) -> None:
+    suite.store.puts_until_failure = puts
+    assert await reason_of(suite.whole()) is Reason.STORAGE_FAILED
+    assert suite.store.keys == []
+
+
+async def test_what_is_cut_is_not_stored() -> None:
+    provider = FakeSpeechProvider(*CHUNKS, MediaError(Reason.GENERATION_FAILED))
+    async with suite_of(provider) as suite:
+        assert await reason_of(suite.whole()) is Reason.GENERATION_FAILED
+        assert suite.store.keys == []
+
+
+async def test_without_asking_nothing_is_stored(suite: Suite) -> None:
+    reply = await suite.stub.Synthesize(tts_pb2.SynthesizeRequest(text="Hi", output_format="pcm_8000"))
+    assert not reply.done.HasField("stored_audio")
+    assert not reply.header.stored_audio_id
+    assert suite.store.keys == []
+
+
+async def test_what_is_too_long_to_be_stored_is_refused() -> None:
+    async with suite_of(FakeSpeechProvider(*CHUNKS), max_unary_bytes=1599) as suite:
+        request = tts_pb2.SynthesizeStreamRequest(text="Hi", output_format="pcm_8000", store=True)
+        async with open_stream(suite.stub.SynthesizeStream(request)) as call:
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                [event async for event in call]
+        assert from_rpc_error(caught.value).reason is Reason.OUTPUT_TOO_LARGE
+        assert suite.store.keys == []

@@ -1,0 +1,223 @@
+"""One utterance from several calls: long texts in pieces, failures on the way mended, sentences by themselves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+
+from services.common.cache import TieredCache
+from services.common.errors import MediaError, Reason
+from services.common.timing.alignment import Alignment
+from services.tts.cache import SpeechCodec
+from services.tts.events import Done, Header, Seam, SpeechEvent
+from services.tts.planning import SpeechWish
+from services.tts.providers.interface import AudioChunk, Capabilities, SpeechSpec, SpeechStream
+from services.tts.wav import wav_of_all
+from tests.fakes.audio import wav
+from tests.fakes.speech import ALL_FAMILIES, FakeSpeechProvider
+from tests.fakes.speech_service import speech_of
+
+TEXT = "One two. Three four! Five six? Seven."
+WISH = SpeechWish(TEXT, output_format="pcm_8000", include_alignment=True, streamed=True)
+SECONDS_PER_CHARACTER = 0.125
+BYTES_PER_CHARACTER = 2000
+BROKEN = MediaError(Reason.GENERATION_FAILED, "Broke.")
+
+
+class Speaker(FakeSpeechProvider):
+    """Speaks each character for an eighth of a second, and breaks after so many characters of the named calls."""
+
+    def __init__(self, *, breaks: dict[int, int] | None = None, limit: int = 1000, name: str = "espeak") -> None:
+        super().__init__(name=name, capabilities=Capabilities(ALL_FAMILIES, default_max_text_characters=limit))
+        self._breaks = breaks or {}
+
+    @asynccontextmanager
+    async def synthesize(self, spec: SpeechSpec, *, with_alignment: bool) -> AsyncIterator[SpeechStream]:
+        self.specs.append((spec, with_alignment))
+        with self.live.one():
+            yield SpeechStream(self._spoken(spec, self._breaks.get(len(self.specs))), cost_units=len(spec.text))
+
+    async def _spoken(self, spec: SpeechSpec, breaks_after: int | None) -> AsyncIterator[AudioChunk]:
+        for index, character in enumerate(spec.text):
+            if index == breaks_after:
+                raise BROKEN
+            start = index * SECONDS_PER_CHARACTER
+            timing = Alignment((character,), (start,), (start + SECONDS_PER_CHARACTER,))
+            audio = bytes([len(self.specs)]) * BYTES_PER_CHARACTER
+            yield AudioChunk(wav(audio, 8000) if spec.output_format.family == "wav" else audio, timing)
+
+    @property
+    def texts(self) -> list[str]:
+        return [spec.text for spec, _ in self.specs]
+
+
+class Refusing(Speaker):
+    """Never accepts."""
+
+    @asynccontextmanager
+    async def synthesize(self, spec: SpeechSpec, *, with_alignment: bool) -> AsyncIterator[SpeechStream]:
+        self.specs.append((spec, with_alignment))
+        self._refuse()
+        yield SpeechStream(self._spoken(spec, None))
+
+    def _refuse(self) -> None:
+        raise MediaError(Reason.PROVIDER_UNAVAILABLE)
+
+
+async def told(
+    *speakers: Speaker, wish: SpeechWish = WISH, resume: bool = True, fallbacks: tuple[str, ...] = ()
+) -> tuple[Header, list[AudioChunk], Done]:
+    speech = speech_of(*speakers, resume=resume, fallbacks=fallbacks)
+    header, *chunks, done = [event async for event in speech.synthesizer.stream(speech.planner.plan(wish))]
+    assert isinstance(header, Header)
+    assert isinstance(done, Done)
+    return header, [chunk for chunk in chunks if isinstance(chunk, AudioChunk)], done
+
+
+def timing_of(chunks: list[AudioChunk]) -> Alignment:
+    return sum((chunk.alignment for chunk in chunks if chunk.alignment is not None), Alignment())
+
+
+async def test_a_long_text_is_spoken_in_pieces_that_end_with_sentences() -> None:
+    speaker = Speaker(limit=22)
+    _, chunks, done = await told(speaker)
+    assert speaker.texts == ["One two. Three four! ", "Five six? Seven."]
+    assert [(spec.previous_text, spec.next_text) for spec, _ in speaker.specs] == [
+        ("", "Five six? Seven."),
+        ("One two. Three four! ", ""),
+    ]
+    timing = timing_of(chunks)
+    assert timing.text == TEXT
+    assert list(timing.starts_seconds) == [index * SECONDS_PER_CHARACTER for index in range(len(TEXT))]
+    assert done.duration_seconds == len(TEXT) * SECONDS_PER_CHARACTER
+    assert (done.cost_units, done.seams, done.characters) == (len(TEXT), (), len(TEXT))
+    assert done.audio_bytes == sum(len(chunk.audio) for chunk in chunks)
+
+
+async def test_a_wav_in_pieces_is_one_file() -> None:
+    class WholeFiles(Speaker):
+        async def _spoken(self, spec: SpeechSpec, breaks_after: int | None) -> AsyncIterator[AudioChunk]:
+            yield AudioChunk(wav(bytes([len(self.specs)]) * BYTES_PER_CHARACTER * len(spec.text), 8000))
+
+    _, chunks, done = await told(WholeFiles(limit=22), wish=replace(WISH, output_format="wav_8000"))
+    (file,) = [chunk.audio for chunk in chunks if chunk.audio]
+    parts = [wav(b"\x01" * BYTES_PER_CHARACTER * 21, 8000), wav(b"\x02" * BYTES_PER_CHARACTER * 16, 8000)]
+    assert file == wav_of_all(parts)
+    assert len(file) == 44 + BYTES_PER_CHARACTER * len(TEXT)
+    assert done.duration_seconds == len(TEXT) * SECONDS_PER_CHARACTER
+
+
+async def test_after_a_failure_it_goes_on_with_the_sentence_that_was_cut() -> None:
+    speaker = Speaker(breaks={1: 12})
+    _, chunks, done = await told(speaker)
+    assert speaker.texts == [TEXT, "Three four! Five six? Seven."]
+    assert done.seams == (Seam(9, 12 * SECONDS_PER_CHARACTER, "espeak", "GENERATION_FAILED"),)
+    timing = timing_of(chunks)
+    assert timing.text == TEXT[:12] + TEXT[9:]
+    assert list(timing.starts_seconds) == sorted(timing.starts_seconds)
+    assert done.duration_seconds == len(timing.text) * SECONDS_PER_CHARACTER
+    assert speaker.live.now == 0
+
+
+async def test_a_failure_after_the_last_word_needs_no_further_call() -> None:
+    class NeverEnds(Speaker):
+        async def _spoken(self, spec: SpeechSpec, breaks_after: int | None) -> AsyncIterator[AudioChunk]:
+            async for chunk in super()._spoken(spec, None):
+                yield chunk
+            raise BROKEN
+
+    speaker = NeverEnds()
+    _, _, done = await told(speaker)
+    assert speaker.texts == [TEXT]
+    assert [(seam.text_offset, seam.reason) for seam in done.seams] == [(len(TEXT), "GENERATION_FAILED")]
+
+
+async def test_a_stand_in_goes_on_and_is_named() -> None:
+    class Gone(Speaker):
+        @asynccontextmanager
+        async def synthesize(self, spec: SpeechSpec, *, with_alignment: bool) -> AsyncIterator[SpeechStream]:
+            if self.specs:
+                raise MediaError(Reason.PROVIDER_UNAVAILABLE)
+            async with super().synthesize(spec, with_alignment=with_alignment) as stream:
+                yield stream
+
+    first, second = Gone(name="elevenlabs", breaks={1: 12}), Speaker()
+    header, _, done = await told(first, second, fallbacks=("espeak",))
+    assert header.provider == "elevenlabs"
+    assert [(seam.text_offset, seam.provider) for seam in done.seams] == [(9, "espeak")]
+    assert second.texts == ["Three four! Five six? Seven."]
+
+
+async def test_a_stand_in_from_the_beginning_is_named_in_the_header_and_is_no_seam() -> None:
+    header, _, done = await told(Refusing(name="elevenlabs"), Speaker(), fallbacks=("espeak",))
+    assert (header.provider, done.seams) == ("espeak", ())
+
+
+async def test_as_many_failures_as_allowed_are_mended() -> None:
+    speaker = Speaker(breaks={1: 12, 2: 14})
+    _, _, done = await told(speaker)
+    assert speaker.texts == [TEXT, TEXT[9:], TEXT[21:]]
+    assert [seam.text_offset for seam in done.seams] == [9, 21]
+
+
+@pytest.mark.parametrize(
+    ("wish", "resume", "breaks"),
+    [
+        (replace(WISH, text="A single sentence."), True, {1: 5}),
+        (replace(WISH, streamed=False), True, {1: 12}),
+        (WISH, False, {1: 12}),
+        (WISH, True, {1: 12, 2: 3, 3: 3}),
+    ],
+    ids=["single sentence", "not streamed", "switched off", "too often"],
+)
+async def test_what_can_not_be_mended_is_an_error(wish: SpeechWish, resume: bool, breaks: dict[int, int]) -> None:
+    with pytest.raises(MediaError, match="Broke"):
+        await told(Speaker(breaks=breaks), wish=wish, resume=resume)
+
+
+async def test_sentences_by_themselves_are_paid_for_once() -> None:
+    speaker = Speaker()
+    async with TieredCache(None, SpeechCodec()) as cache:
+        speech = speech_of(speaker, reuse_sentences=True, cache=cache)
+
+        async def events(text: str) -> list[SpeechEvent]:
+            plan = speech.planner.plan(replace(WISH, text=text))
+            return [event async for event in speech.synthesizer.stream(plan)]
+
+        await events(TEXT)
+        changed = TEXT.replace("Three four!", "Nine ten!")
+        *heard, done = await events(changed)
+    assert speaker.texts == ["One two. ", "Three four! ", "Five six? ", "Seven.", "Nine ten! "]
+    assert isinstance(done, Done)
+    assert done.cached_characters == len(changed) - len("Nine ten! ")
+    assert done.cost_units == len("Nine ten! ")
+    timing = timing_of([event for event in heard if isinstance(event, AudioChunk)])
+    assert timing.text == changed
+    assert timing.ends_seconds[-1] == done.duration_seconds == len(changed) * SECONDS_PER_CHARACTER
+
+
+async def test_sentences_by_a_stand_in_name_it_and_are_not_kept_as_the_first_ones() -> None:
+    first, second = Refusing(name="elevenlabs"), Speaker()
+    async with TieredCache(None, SpeechCodec()) as cache:
+        speech = speech_of(first, second, fallbacks=("espeak",), reuse_sentences=True, cache=cache)
+        for _ in range(2):
+            header, *_, done = [event async for event in speech.synthesizer.stream(speech.planner.plan(WISH))]
+            assert isinstance(header, Header)
+            assert isinstance(done, Done)
+            assert (header.provider, header.cache_status, done.seams) == ("espeak", "miss", ())
+
+
+async def test_a_reader_who_leaves_in_the_second_piece_ends_it() -> None:
+    speaker = Speaker(limit=22)
+    speech = speech_of(speaker)
+    events = speech.synthesizer.stream(speech.planner.plan(replace(WISH, use_cache=False)))
+    async with asyncio.timeout(5):
+        async for _ in events:
+            if len(speaker.specs) == 2:
+                break
+    await events.aclose()
+    assert speaker.live.now == 0

@@ -1,0 +1,214 @@
+"""What Replicate says went wrong: every answer has a reason of ours, and none of its words is passed on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from multidict import CIMultiDict
+
+from services.common.errors import MediaError, Reason
+from services.common.resilience.error_metadata import MAY_BE_CHARGED_KEY
+from services.video.providers.replicate.error_mapping import failure, of_failed, refusal
+from tests.conftest import LogLines
+from tests.fakes.replicate import (
+    BAD_VERSION,
+    BROKEN,
+    DOWN,
+    NO_CREDIT,
+    NOT_FOUND,
+    THROTTLED_BY_BODY,
+    THROTTLED_BY_HEADER,
+    THROTTLED_BY_TEXT,
+    UNAUTHENTICATED,
+    Failure,
+    problem,
+    refused_fields,
+)
+
+SECRET = "the prompt of somebody, $4.20 left"
+
+
+def refused(answer: Failure, *, begun: bool = False) -> MediaError:
+    return refusal(answer.status, CIMultiDict(answer.headers), answer.body, begun=begun)
+
+
+def is_charged(error: MediaError) -> bool:
+    return MAY_BE_CHARGED_KEY in error.metadata
+
+
+def fields_of(error: MediaError) -> list[str]:
+    return [item.field for item in error.violations]
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (problem(400, "bad"), Reason.VALIDATION_ERROR),
+        (UNAUTHENTICATED, Reason.PROVIDER_REJECTED_KEY),
+        (NO_CREDIT, Reason.PROVIDER_QUOTA_EXCEEDED),
+        (problem(403, "no"), Reason.PROVIDER_REJECTED_KEY),
+        (NOT_FOUND, Reason.VALIDATION_ERROR),
+        (problem(408, "slow"), Reason.PROVIDER_TIMEOUT),
+        (BAD_VERSION, Reason.VALIDATION_ERROR),
+        (THROTTLED_BY_TEXT, Reason.PROVIDER_BUSY),
+        (Failure(502), Reason.PROVIDER_UNAVAILABLE),
+        (DOWN, Reason.PROVIDER_UNAVAILABLE),
+        (Failure(504), Reason.PROVIDER_TIMEOUT),
+    ],
+)
+def test_a_refusal_has_a_reason(answer: Failure, reason: Reason) -> None:
+    error = refused(answer)
+    assert error.reason is reason
+    assert error.metadata["provider"] == "replicate"
+
+
+@pytest.mark.parametrize(
+    "answer", [problem(400, "bad"), UNAUTHENTICATED, NO_CREDIT, NOT_FOUND, BAD_VERSION, THROTTLED_BY_BODY, DOWN]
+)
+def test_what_is_refused_before_it_begins_costs_nothing(answer: Failure) -> None:
+    assert not is_charged(refused(answer))
+
+
+@pytest.mark.parametrize("answer", [BROKEN, Failure(418, "tea"), Failure(302), Failure(520)])
+def test_a_status_that_says_nothing_may_come_after_the_film_was_begun(answer: Failure) -> None:
+    error = refused(answer)
+    assert (error.reason, is_charged(error)) == (Reason.GENERATION_FAILED, True)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (BROKEN, Reason.GENERATION_FAILED),
+        (Failure(502), Reason.PROVIDER_UNAVAILABLE),
+        (Failure(504), Reason.PROVIDER_TIMEOUT),
+        (problem(408, "slow"), Reason.PROVIDER_TIMEOUT),
+    ],
+)
+def test_an_answer_from_behind_the_till_may_be_charged(answer: Failure, reason: Reason) -> None:
+    error = refused(answer)
+    assert (error.reason, is_charged(error)) == (reason, True)
+
+
+@pytest.mark.parametrize("answer", [BROKEN, Failure(502), DOWN, Failure(504), Failure(520), Failure(599)])
+def test_a_film_does_not_care_that_a_question_about_it_failed(answer: Failure) -> None:
+    error = refused(answer, begun=True)
+    assert (error.reason, is_charged(error)) == (Reason.PROVIDER_UNAVAILABLE, True)
+
+
+@pytest.mark.parametrize("answer", [UNAUTHENTICATED, NO_CREDIT, THROTTLED_BY_HEADER, DOWN, Failure(504), BROKEN])
+def test_what_is_refused_after_the_film_was_begun_may_be_charged(answer: Failure) -> None:
+    assert is_charged(refused(answer, begun=True))
+
+
+@pytest.mark.parametrize("answer", [NOT_FOUND, BAD_VERSION, refused_fields("prompt"), problem(400, "bad")])
+def test_a_film_that_replicate_no_longer_knows_is_no_mistake_of_the_caller(answer: Failure) -> None:
+    error = refused(answer, begun=True)
+    assert (error.reason, is_charged(error), error.violations) == (Reason.GENERATION_FAILED, True, ())
+    assert "no longer has this film" in error.message
+
+
+@pytest.mark.parametrize(
+    ("answer", "fields"),
+    [
+        (refused_fields("input.first_frame_image", "prompt"), ["image_url", "prompt"]),
+        (refused_fields("input.duration", "input.resolution"), ["seconds", "resolution"]),
+        (refused_fields("version"), ["model"]),
+        (refused_fields("input.something_new", "prompt"), ["prompt"]),
+        (NOT_FOUND, ["model"]),
+        (BAD_VERSION, ["model"]),
+    ],
+)
+def test_refused_fields_have_our_names(answer: Failure, fields: list[str]) -> None:
+    error = refused(answer)
+    assert (error.reason, fields_of(error)) == (Reason.VALIDATION_ERROR, fields)
+    assert all(field in error.message for field in fields)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        None,
+        [],
+        "no",
+        {},
+        {"invalid_fields": None},
+        {"invalid_fields": "prompt"},
+        {"invalid_fields": ["prompt", None, {}, {"field": 3}, {"field": "something_new"}]},
+        {"detail": ["version"]},
+        {"detail": "Input validation failed"},
+    ],
+)
+def test_an_answer_of_any_shape_is_a_refusal_without_fields(body: Any) -> None:
+    error = refused(Failure(422, body))
+    assert (error.reason, fields_of(error)) == (Reason.VALIDATION_ERROR, [])
+    assert error.message
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "seconds"),
+    [
+        (THROTTLED_BY_HEADER.headers, THROTTLED_BY_HEADER.body, 7),
+        (THROTTLED_BY_BODY.headers, THROTTLED_BY_BODY.body, 11),
+        (THROTTLED_BY_TEXT.headers, THROTTLED_BY_TEXT.body, 30),
+        ({"retry-after": "7"}, {"retry_after": 11, "detail": "resets in ~30s"}, 7),
+        ({}, {"retry_after": 1.5, "detail": "resets in ~30s"}, 1.5),
+        ({}, {"retry_after": "soon", "detail": "resets in ~30s"}, 30),
+        ({}, {"retry_after": -1, "detail": "later"}, None),
+        ({}, {"retry_after": 86_400}, 3600),
+        ({}, {"retry_after": 1e300}, 3600),
+        ({}, {"detail": "resets in ~86400s"}, 3600),
+        ({}, {"detail": f"resets in ~{'9' * 5000}s"}, 3600),
+        ({"Retry-After": "86400"}, None, 3600),
+        ({"Retry-After": "9" * 5000}, None, 3600),
+        ({"Retry-After": "3600"}, None, 3600),
+        ({"Retry-After": "-1"}, None, None),
+        ({"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}, {"retry_after": 2}, 2),
+        ({"Retry-After": "\u00b2"}, None, None),
+        ({}, None, None),
+        ({}, [], None),
+    ],
+)
+def test_the_delay_is_read_from_header_body_or_text(
+    headers: Mapping[str, str], body: Any, seconds: float | None
+) -> None:
+    error = refused(Failure(429, body, headers))
+    assert (error.reason, error.retry_after_seconds) == (Reason.PROVIDER_BUSY, seconds)
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "reason", "charged"),
+    [
+        ("canceled", None, Reason.CANCELLED, True),
+        ("aborted", None, Reason.PROVIDER_TIMEOUT, False),
+        ("aborted", "NSFW", Reason.PROVIDER_TIMEOUT, False),
+        ("failed", None, Reason.GENERATION_FAILED, True),
+        ("failed", "", Reason.GENERATION_FAILED, True),
+        ("failed", {"odd": "NSFW"}, Reason.GENERATION_FAILED, True),
+        ("failed", "CUDA out of memory", Reason.GENERATION_FAILED, True),
+        ("failed", "NSFW content detected", Reason.CONTENT_BLOCKED, True),
+        ("failed", "The input or output was flagged as sensitive. (E005)", Reason.CONTENT_BLOCKED, True),
+        ("failed", "blocked by our content policy", Reason.CONTENT_BLOCKED, True),
+        ("failed", "Prediction timed out", Reason.PROVIDER_TIMEOUT, True),
+        ("failed", "upstream timeout", Reason.PROVIDER_TIMEOUT, True),
+        ("succeeded", None, Reason.GENERATION_FAILED, True),
+    ],
+)
+def test_a_film_that_ended_badly_has_a_reason(status: str, error: object, reason: Reason, charged: bool) -> None:
+    found = of_failed(status, error)
+    assert (found.reason, is_charged(found)) == (reason, charged)
+
+
+def test_nothing_that_replicate_says_is_passed_on(log_lines: LogLines) -> None:
+    body = {"title": SECRET, "detail": SECRET, "invalid_fields": [{"field": "prompt", "description": SECRET}]}
+    told = [refusal(status, {"X": SECRET}, body, begun=False) for status in (400, 401, 402, 404, 422, 429, 500)]
+    told += [of_failed("failed", SECRET), of_failed("failed", f"flagged: {SECRET}")]
+    said = [*(f"{error.message} {error.violations} {error.metadata}" for error in told), str(log_lines())]
+    assert not any("4.20" in text or "somebody" in text for text in said)
+
+
+def test_messages_say_what_to_do() -> None:
+    assert "REPLICATE_API_TOKEN" in failure(Reason.API_KEY_MISSING).message
+    assert "REPLICATE_API_TOKEN" in refused(UNAUTHENTICATED).message
+    assert "top it up" in refused(NO_CREDIT).message

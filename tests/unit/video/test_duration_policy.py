@@ -1,0 +1,146 @@
+"""How long a film with speech becomes: by each policy, and what never happens by any."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.video.duration_policy import Given, Lengths, Policy, lengths
+
+SAME_SECONDS = 0.001
+RATES = st.sampled_from((10.0, 12.5, 23.976, 24.0, 24_000 / 1001, 25.0, 29.97, 30.0, 50.0, 60.0))
+LAID_TOGETHER = st.builds(
+    Given,
+    video_seconds=st.floats(0.05, 600),
+    speech_seconds=st.floats(0.01, 600),
+    delay_seconds=st.integers(0, 60_000).map(lambda milliseconds: milliseconds / 1000),
+    frame_rate=RATES,
+)
+LENGTHENING = st.sampled_from((Policy.FREEZE, Policy.LOOP))
+
+
+def planned(
+    policy: Policy, video_seconds: float, speech_seconds: float, delay_seconds: float = 0.5, frame_rate: float = 24.0
+) -> Lengths:
+    return lengths(Given(video_seconds, speech_seconds, delay_seconds, frame_rate), policy)
+
+
+def speech_ends(laid: Given) -> float:
+    return laid.delay_seconds + laid.speech_seconds
+
+
+@pytest.mark.parametrize(
+    ("video_seconds", "speech_seconds", "expected"),
+    [
+        (6.0, 3.5, Lengths(4.0, cut_video_seconds=2.0, video_frames=96)),
+        (6.0, 7.5, Lengths(6.0, cut_speech_seconds=2.0)),
+        (6.0, 5.5, Lengths(6.0)),
+        (6.0, 5.4995, Lengths(6.0)),
+        (6.0, 0.01, Lengths(0.51, cut_video_seconds=5.49, video_frames=12)),
+    ],
+)
+def test_shortest_ends_with_the_shorter_one(video_seconds: float, speech_seconds: float, expected: Lengths) -> None:
+    assert planned(Policy.SHORTEST, video_seconds, speech_seconds) == expected
+
+
+def test_a_film_cut_to_next_to_nothing_keeps_a_frame() -> None:
+    assert planned(Policy.SHORTEST, 6.0, 0.01, delay_seconds=0).video_frames == 1
+
+
+@pytest.mark.parametrize(
+    ("video_seconds", "speech_seconds", "expected"),
+    [
+        (6.0, 3.5, Lengths(6.0)),
+        (6.0, 5.5, Lengths(6.0)),
+        (6.0, 5.5005, Lengths(6.0)),
+        (6.0, 7.5, Lengths(8.0, freeze_seconds=2.0)),
+        (6.0, 5.75, Lengths(6.25, freeze_seconds=0.25)),
+        (6.0, 5.51, Lengths(145 / 24, freeze_seconds=145 / 24 - 6)),
+    ],
+)
+def test_freeze_holds_the_last_frame_until_the_speech_has_ended(
+    video_seconds: float, speech_seconds: float, expected: Lengths
+) -> None:
+    assert planned(Policy.FREEZE, video_seconds, speech_seconds) == expected
+
+
+@pytest.mark.parametrize(
+    ("video_seconds", "speech_seconds", "expected"),
+    [
+        (6.0, 3.5, Lengths(6.0)),
+        (6.0, 5.5, Lengths(6.0)),
+        (6.0, 7.5, Lengths(8.0, loops=1, looped_seconds=2.0, video_frames=192)),
+        (6.0, 11.5, Lengths(12.0, loops=1, looped_seconds=6.0, video_frames=288)),
+        (6.0, 11.75, Lengths(12.25, loops=2, looped_seconds=6.25, video_frames=294)),
+        (0.5, 9.5, Lengths(10.0, loops=19, looped_seconds=9.5, video_frames=240)),
+    ],
+)
+def test_loop_begins_the_film_again_until_the_speech_has_ended(
+    video_seconds: float, speech_seconds: float, expected: Lengths
+) -> None:
+    assert planned(Policy.LOOP, video_seconds, speech_seconds) == expected
+
+
+@pytest.mark.parametrize("policy", Policy)
+def test_lengths_that_differ_by_less_than_a_tick_change_nothing(policy: Policy) -> None:
+    for difference in (-0.0009, 0.0, 0.0009):
+        found = planned(policy, 6.0, 5.5 + difference)
+        assert (found.film_seconds, found.video_frames, found.loops, found.freeze_seconds) == (6.0, 0, 0, 0.0)
+
+
+@given(LAID_TOGETHER, LENGTHENING)
+def test_no_speech_is_cut_where_the_film_is_made_longer(laid: Given, policy: Policy) -> None:
+    found = lengths(laid, policy)
+    assert found.film_seconds >= speech_ends(laid) - SAME_SECONDS
+    assert found.film_seconds >= laid.video_seconds
+    assert found.cut_speech_seconds == found.cut_video_seconds == 0.0
+
+
+@given(LAID_TOGETHER, LENGTHENING)
+def test_a_film_made_longer_is_whole_frames_and_no_frame_too_long(laid: Given, policy: Policy) -> None:
+    found = lengths(laid, policy)
+    if speech_ends(laid) <= laid.video_seconds:
+        assert found == Lengths(laid.video_seconds)
+        return
+    assert found.film_seconds < speech_ends(laid) + 1 / laid.frame_rate
+    if found.film_seconds > laid.video_seconds:
+        frames = found.film_seconds * laid.frame_rate
+        assert frames == pytest.approx(round(frames), abs=1e-6)
+        assert found.video_frames == (round(frames) if policy is Policy.LOOP else 0)
+
+
+@given(LAID_TOGETHER)
+def test_what_is_added_is_frozen_or_repeated_and_told(laid: Given) -> None:
+    frozen, looped = lengths(laid, Policy.FREEZE), lengths(laid, Policy.LOOP)
+    assert frozen.film_seconds == looped.film_seconds
+    assert frozen.freeze_seconds == looped.looped_seconds == frozen.film_seconds - laid.video_seconds
+    assert (frozen.loops, frozen.looped_seconds, looped.freeze_seconds) == (0, 0.0, 0.0)
+
+
+@given(LAID_TOGETHER)
+def test_a_film_is_repeated_as_often_as_it_takes_and_no_more(laid: Given) -> None:
+    found = lengths(laid, Policy.LOOP)
+    assert (found.loops + 1) * laid.video_seconds >= found.film_seconds - 1e-6
+    assert found.loops * laid.video_seconds < found.film_seconds
+    assert (found.loops > 0) == (found.looped_seconds > 0)
+
+
+@given(LAID_TOGETHER)
+def test_shortest_is_the_lesser_of_both(laid: Given) -> None:
+    found = lengths(laid, Policy.SHORTEST)
+    assert found.film_seconds == pytest.approx(min(laid.video_seconds, speech_ends(laid)), abs=SAME_SECONDS)
+    assert found.film_seconds + found.cut_video_seconds == pytest.approx(laid.video_seconds)
+    assert found.cut_speech_seconds == 0.0 or found.cut_video_seconds == 0.0
+    assert (found.loops, found.freeze_seconds, found.looped_seconds) == (0, 0.0, 0.0)
+    if found.video_frames:
+        assert found.video_frames == pytest.approx(max(1.0, found.film_seconds * laid.frame_rate), abs=0.5)
+
+
+def test_of_speech_that_would_begin_after_the_end_no_more_is_cut_than_there_is() -> None:
+    assert planned(Policy.SHORTEST, 1.0, 2.0, delay_seconds=3.0).cut_speech_seconds == 2.0
+
+
+@given(LAID_TOGETHER)
+def test_no_more_speech_is_cut_than_there_is(laid: Given) -> None:
+    assert 0.0 <= lengths(laid, Policy.SHORTEST).cut_speech_seconds <= laid.speech_seconds

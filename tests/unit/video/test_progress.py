@@ -1,0 +1,197 @@
+"""What a piece of work tells: the latest of its progress, every byte of its film, its end or its error last."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
+
+import pytest
+
+from services.common.errors import MediaError, Reason
+from services.video.progress import Ended, Progress, State, Teller, told
+
+MAX_CHUNKS = 4
+Told = Progress | bytes | Ended[str]
+
+
+def running(percent: float) -> Progress:
+    return Progress(State.RUNNING, percent)
+
+
+@asynccontextmanager
+async def listening(work: Callable[[Teller], Awaitable[str]]) -> AsyncIterator[AsyncGenerator[Told]]:
+    async with asyncio.timeout(20), aclosing(told(work)) as items:
+        yield items
+
+
+async def all_told(work: Callable[[Teller], Awaitable[str]]) -> list[Told]:
+    async with listening(work) as items:
+        return [item async for item in items]
+
+
+async def turn() -> None:
+    """Lets everybody go on who can."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_work_that_tells_nothing_comes_to_its_end() -> None:
+    async def silent(_: Teller) -> str:
+        return "film"
+
+    assert await all_told(silent) == [Ended("film")]
+
+
+async def test_of_progress_only_the_latest_is_told() -> None:
+    async def hasty(teller: Teller) -> str:
+        for percent in (1, 2, 3):
+            teller.progress(running(percent))
+        await turn()
+        teller.progress(Progress(State.STORING, 99, estimated=True))
+        return "film"
+
+    assert await all_told(hasty) == [running(3), Progress(State.STORING, 99, estimated=True), Ended("film")]
+
+
+async def test_a_percentage_never_goes_back_and_never_beyond_all() -> None:
+    async def wavering(teller: Teller) -> str:
+        for percent in (50.0, 20.0, 250.0, 0.0):
+            teller.progress(running(percent))
+            await turn()
+        teller.progress(Progress(State.QUEUED, queue_position=2))
+        return "film"
+
+    assert await all_told(wavering) == [
+        running(50),
+        running(50),
+        running(100),
+        running(100),
+        Progress(State.QUEUED, 100, queue_position=2),
+        Ended("film"),
+    ]
+
+
+async def test_every_byte_is_told_in_order() -> None:
+    pieces = [bytes([number]) * 3 for number in range(50)]
+
+    async def streaming(teller: Teller) -> str:
+        for number, piece in enumerate(pieces):
+            teller.progress(running(number))
+            await teller.chunk(piece)
+        return "film"
+
+    items = await all_told(streaming)
+    assert [item for item in items if isinstance(item, bytes)] == pieces
+    percents = [item.percent for item in items if isinstance(item, Progress)]
+    assert percents == sorted(percents)
+    assert percents[-1] == 49
+    assert items[-1] == Ended("film")
+
+
+async def test_a_film_comes_no_faster_than_it_is_taken() -> None:
+    sent = 0
+
+    async def streaming(teller: Teller) -> str:
+        nonlocal sent
+        while sent < 3 * MAX_CHUNKS:
+            await teller.chunk(b"piece")
+            sent += 1
+        return "film"
+
+    async with listening(streaming) as items:
+        assert await anext(items) == b"piece"
+        await turn()
+        before = sent
+        await turn()
+        assert sent == before <= 2 * MAX_CHUNKS
+        assert len([item async for item in items]) == 3 * MAX_CHUNKS
+    assert sent == 3 * MAX_CHUNKS
+
+
+async def test_a_chunk_waits_until_earlier_ones_are_taken_and_progress_does_not() -> None:
+    teller = Teller()
+    for _ in range(MAX_CHUNKS):
+        await teller.chunk(b"early")
+    late = asyncio.create_task(teller.chunk(b"late"))
+    await turn()
+    assert not late.done()
+    teller.progress(running(7))
+    assert await teller.taken() == [running(7), *[b"early"] * MAX_CHUNKS]
+    await late
+    assert await teller.taken() == [b"late"]
+
+
+async def test_who_stops_listening_ends_the_work_and_waits_for_its_end() -> None:
+    ended: list[str] = []
+
+    async def endless(teller: Teller) -> str:
+        teller.progress(running(1))
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await turn()
+            ended.append("put away")
+        return "never"
+
+    async with listening(endless) as items:
+        assert await anext(items) == running(1)
+    assert ended == ["put away"]
+
+
+async def test_work_that_waits_for_its_listener_ends_with_him() -> None:
+    ended: list[str] = []
+
+    async def streaming(teller: Teller) -> str:
+        try:
+            while True:
+                await teller.chunk(b"piece")
+        finally:
+            ended.append("put away")
+
+    async with listening(streaming) as items:
+        await anext(items)
+        await turn()
+    assert ended == ["put away"]
+
+
+async def test_a_listener_who_is_cancelled_ends_the_work() -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def endless(_: Teller) -> str:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        return "never"
+
+    listener = asyncio.create_task(all_told(endless))
+    await begun.wait()
+    listener.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await listener
+    assert ended.is_set()
+
+
+async def test_an_error_comes_after_everything_that_was_told() -> None:
+    async def failing(teller: Teller) -> str:
+        teller.progress(running(40))
+        await teller.chunk(b"half a film")
+        raise MediaError(Reason.GENERATION_FAILED)
+
+    async with listening(failing) as items:
+        assert await anext(items) == running(40)
+        assert await anext(items) == b"half a film"
+        with pytest.raises(MediaError) as caught:
+            await anext(items)
+    assert caught.value.reason is Reason.GENERATION_FAILED
+
+
+async def test_work_that_fails_before_it_tells_anything_is_an_error() -> None:
+    async def failing(_: Teller) -> str:
+        raise MediaError(Reason.MEDIA_INVALID)
+
+    with pytest.raises(MediaError) as caught:
+        await all_told(failing)
+    assert caught.value.reason is Reason.MEDIA_INVALID

@@ -1,0 +1,170 @@
+"""Finished films: places are checked before anybody is paid, and films are their owners' alone."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import pytest
+
+from services.common.errors import MediaError, Reason
+from services.common.fetch import Fetched, Streamed
+from services.common.input_files import GivenFiles
+from services.common.storage import IMMUTABLE, REPLACEABLE, ObjectSpec
+from services.video.probe import MediaFile
+from services.video.video_store import CONTENT_TYPE, Film, FilmShelf, Place, digest
+from tests.fakes.object_store import EXPIRES, FakeObjectStore
+
+MEDIA = MediaFile("mp4", 21, ())
+DATA = b"a film, as it were" * 100_000
+SHA256 = hashlib.sha256(DATA).hexdigest()
+OWN = "users/alice/films/cat.mp4"
+
+
+class NoDownloads:
+    """Fetches nothing: films do not come from URLs."""
+
+    async def fetch(self, url: str, *, field: str, max_bytes: int) -> Fetched:
+        """Fails."""
+        raise AssertionError
+
+    def stream(self, url: str, *, field: str, max_bytes: int) -> AbstractAsyncContextManager[Streamed]:
+        """Fails."""
+        raise AssertionError
+
+
+@pytest.fixture
+def store() -> FakeObjectStore:
+    return FakeObjectStore()
+
+
+@pytest.fixture
+def shelf(store: FakeObjectStore) -> FilmShelf:
+    return FilmShelf(GivenFiles(NoDownloads(), store))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    made = tmp_path / "film.mp4"
+    made.write_bytes(DATA)
+    return made
+
+
+async def refusal(shelf: FilmShelf, place: Place, principal: str = "alice") -> tuple[Reason, str]:
+    with pytest.raises(MediaError) as caught:
+        await shelf.check(place, principal)
+    (violation,) = caught.value.violations
+    return caught.value.reason, violation.field
+
+
+async def reason_of_deleting(shelf: FilmShelf, key: str, principal: str) -> tuple[Reason, str]:
+    with pytest.raises(MediaError) as caught:
+        await shelf.delete(key, principal)
+    return caught.value.reason, caught.value.violations[0].field
+
+
+@pytest.mark.parametrize(
+    ("place", "reason", "field"),
+    [
+        (Place("users/bob/cat.mp4"), Reason.PERMISSION_DENIED, "object_key"),
+        (Place("users/bob/cat.mp4", overwrite=True), Reason.PERMISSION_DENIED, "object_key"),
+        (Place("users/alicette/cat.mp4"), Reason.PERMISSION_DENIED, "object_key"),
+        (Place("videos/2026/11/cat.mp4"), Reason.VALIDATION_ERROR, "object_key"),
+        (Place("users/alice/../bob/cat.mp4"), Reason.VALIDATION_ERROR, "object_key"),
+        (Place("users/alice/cat.webm"), Reason.VALIDATION_ERROR, "object_key"),
+        (Place("users/alice/cat"), Reason.VALIDATION_ERROR, "object_key"),
+        (Place("users/alice/catmp4"), Reason.VALIDATION_ERROR, "object_key"),
+        (Place("users/alice/cat.mp4/"), Reason.VALIDATION_ERROR, "object_key"),
+        (Place(overwrite=True), Reason.VALIDATION_ERROR, "overwrite"),
+    ],
+)
+async def test_a_place_that_can_not_be_taken_is_refused_by_name(
+    shelf: FilmShelf, place: Place, reason: Reason, field: str
+) -> None:
+    assert await refusal(shelf, place) == (reason, field)
+
+
+async def test_a_place_that_is_free_or_left_open_is_taken(shelf: FilmShelf) -> None:
+    await shelf.check(Place(), "alice")
+    await shelf.check(Place(OWN), "alice")
+    await shelf.check(Place(OWN, overwrite=True), "alice")
+
+
+async def test_a_place_that_is_taken_is_refused_unless_it_may_be_replaced(
+    shelf: FilmShelf, store: FakeObjectStore
+) -> None:
+    await store.put(OWN, b"x", ObjectSpec(CONTENT_TYPE))
+    assert await refusal(shelf, Place(OWN)) == (Reason.ALREADY_EXISTS, "object_key")
+    await shelf.check(Place(OWN, overwrite=True), "alice")
+
+
+async def test_a_store_that_can_not_be_asked_is_told(shelf: FilmShelf, store: FakeObjectStore) -> None:
+    store.unreadable = True
+    with pytest.raises(MediaError) as caught:
+        await shelf.check(Place(OWN), "alice")
+    assert caught.value.reason is Reason.STORAGE_FAILED
+
+
+async def test_a_film_is_stored_whole_under_a_new_key(shelf: FilmShelf, store: FakeObjectStore, path: Path) -> None:
+    said = {"provider": "embedded", "owner": "mallory"}
+    film = await shelf.put(path, SHA256, MEDIA, Place(), "alice", said)
+    assert re.fullmatch(r"videos/\d{4}/\d\d/[0-9a-f-]{36}\.mp4", film.key)
+    assert (film.sha256, film.media) == (await digest(path), MEDIA)
+    info, data = store.objects[film.key]
+    assert data == DATA
+    assert (info.content_type, info.metadata) == ("video/mp4", {"provider": "embedded", "owner": "alice"})
+    assert info.cache_control == IMMUTABLE
+    assert (await shelf.put(path, SHA256, MEDIA, Place(), "alice", {})).key != film.key
+
+
+async def test_a_film_is_stored_where_its_owner_wants_it(shelf: FilmShelf, store: FakeObjectStore, path: Path) -> None:
+    assert (await shelf.put(path, SHA256, MEDIA, Place(OWN), "alice", {})).key == OWN
+    with pytest.raises(MediaError) as caught:
+        await shelf.put(path, SHA256, MEDIA, Place(OWN), "alice", {})
+    assert caught.value.reason is Reason.ALREADY_EXISTS
+    store.objects[OWN] = store.objects[OWN][0], b"an earlier film"
+    await shelf.put(path, SHA256, MEDIA, Place(OWN, overwrite=True), "alice", {})
+    info, data = store.objects[OWN]
+    # No browser may show the earlier one.
+    assert (data, info.cache_control) == (DATA, REPLACEABLE)
+
+
+async def test_a_store_that_fails_keeps_nothing(shelf: FilmShelf, store: FakeObjectStore, path: Path) -> None:
+    store.puts_until_failure = 0
+    with pytest.raises(MediaError) as caught:
+        await shelf.put(path, SHA256, MEDIA, Place(), "alice", {})
+    assert caught.value.reason is Reason.STORAGE_FAILED
+    assert store.keys == []
+
+
+async def test_a_film_can_be_seen_until_its_address_ends(shelf: FilmShelf) -> None:
+    found = await shelf.url(Film(OWN, "", MEDIA))
+    assert (found.url, found.expires_at) == (f"https://store.example/{OWN}", EXPIRES)
+
+
+@pytest.mark.parametrize("place", [Place(), Place(OWN)])
+async def test_a_film_is_deleted_by_its_owner_once(
+    shelf: FilmShelf, store: FakeObjectStore, path: Path, place: Place
+) -> None:
+    key = (await shelf.put(path, SHA256, MEDIA, place, "alice", {})).key
+    assert await shelf.delete(key, "alice") == [key]
+    assert store.keys == []
+    assert await reason_of_deleting(shelf, key, "alice") == (Reason.NOT_FOUND, "key")
+
+
+async def test_nobody_else_deletes_a_film(shelf: FilmShelf, store: FakeObjectStore, path: Path) -> None:
+    new = (await shelf.put(path, SHA256, MEDIA, Place(), "alice", {})).key
+    await shelf.put(path, SHA256, MEDIA, Place(OWN), "alice", {})
+    for principal in ("bob", ""):
+        assert await reason_of_deleting(shelf, new, principal) == (Reason.NOT_FOUND, "key")
+        assert await reason_of_deleting(shelf, OWN, principal) == (Reason.PERMISSION_DENIED, "key")
+    assert store.keys == [OWN, new]
+
+
+async def test_what_is_no_film_is_not_deleted_as_one(shelf: FilmShelf, store: FakeObjectStore) -> None:
+    await store.put("users/alice/cat.png", b"x", ObjectSpec("image/png"))
+    assert await reason_of_deleting(shelf, "users/alice/cat.png", "alice") == (Reason.NOT_FOUND, "key")
+    assert await reason_of_deleting(shelf, "../x", "alice") == (Reason.VALIDATION_ERROR, "key")
+    assert store.keys == ["users/alice/cat.png"]
