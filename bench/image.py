@@ -16,7 +16,7 @@ from statistics import median
 
 from bench.table import columns
 from services.common.images import Size
-from services.common.worker_pool import Workers, open_workers
+from services.common.worker_pool import WorkerPool, open_workers
 from services.image.providers.embedded.painting import Order, paint
 from services.image.rendition.encode import SETTINGS
 from services.image.rendition.render import render
@@ -43,7 +43,7 @@ class Encoded:
 
 
 @dataclass(frozen=True, slots=True)
-class Crowd:
+class LoadSample:
     """Many renditions at once."""
 
     count: int
@@ -93,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-async def measure(repeats: int, crowd: int) -> tuple[list[Encoded], Crowd]:
+async def measure(repeats: int, crowd: int) -> tuple[list[Encoded], LoadSample]:
     """Returns what every format and grade costs, and what the loop suffers from `crowd` renditions at once."""
     async with open_workers(_WORKERS, max_queue=crowd, timeout_seconds=_CALL_TIMEOUT_SECONDS) as workers:
         original = await workers.run(paint, Order(prompt=_PROMPT, size=_SIZE, seed=1))
@@ -102,7 +102,7 @@ async def measure(repeats: int, crowd: int) -> tuple[list[Encoded], Crowd]:
         return encodings, await _crowded(workers, original, crowd)
 
 
-async def _encoded(workers: Workers, original: bytes, encoding: Encoding, repeats: int) -> Encoded:
+async def _encoded(workers: WorkerPool, original: bytes, encoding: Encoding, repeats: int) -> Encoded:
     spec = RenditionSpec(_SIZE, encoding)
     inside, outside, size_bytes = [], [], 0
     for _ in range(repeats):
@@ -121,7 +121,7 @@ def timed(original: bytes, spec: RenditionSpec) -> tuple[Rendition, float]:
     return rendition, time.perf_counter() - started
 
 
-async def _crowded(workers: Workers, original: bytes, count: int) -> Crowd:
+async def _crowded(workers: WorkerPool, original: bytes, count: int) -> LoadSample:
     ticks = Ticks()
     with ticks.watching():
         await asyncio.sleep(1.0)
@@ -132,7 +132,7 @@ async def _crowded(workers: Workers, original: bytes, count: int) -> Crowd:
         async with asyncio.TaskGroup() as group:
             for _ in range(count):
                 group.create_task(workers.run(render, original, spec))
-    return Crowd(count, time.perf_counter() - started, ticks.worst_ms, idle_stall_ms)
+    return LoadSample(count, time.perf_counter() - started, ticks.worst_ms, idle_stall_ms)
 
 
 def encoded_table(encodings: Sequence[Encoded]) -> str:
@@ -151,7 +151,7 @@ def encoded_table(encodings: Sequence[Encoded]) -> str:
     return columns(lines)
 
 
-def crowd_lines(crowd: Crowd) -> str:
+def crowd_lines(crowd: LoadSample) -> str:
     """Returns what many renditions at once did to the loop, against its bound."""
     verdict = "reached" if crowd.worst_stall_ms <= _STALL_BOUND_MS else "not reached"
     return (

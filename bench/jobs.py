@@ -25,7 +25,7 @@ from bench.table import columns
 from deploy.local.processes import SUITE
 from services.common.rpc.channel import call_metadata, open_channel, open_stream
 from services.jobs.jetstream import StreamOptions, open_streams
-from services.jobs.job_store import Board
+from services.jobs.job_store import JobStore
 
 _ROWS = ("nats", "jobs")
 _OWNER = "bench"
@@ -86,7 +86,7 @@ async def _measure(ports: Mapping[str, int], count: int) -> list[Timed]:
             await stub.CreateJob(_request(f"bench-{number}"), metadata=metadata)
 
         in_turn = await alternating({"publish": bare, "job": submit, "named": submit_named}, count)
-        seen = await _seen(stub, Board(streams), count)
+        seen = await _seen(stub, JobStore(streams), count)
     return [
         summarized("bare publish, written to the disk", in_turn["publish"]),
         summarized("job accepted", in_turn["job"], _ACCEPTED_MS),
@@ -112,7 +112,7 @@ async def alternating(ways: Mapping[str, Way], count: int) -> dict[str, list[flo
     return taken
 
 
-async def _seen(stub: jobs_pb2_grpc.JobServiceAsyncStub, board: Board, count: int) -> list[float]:
+async def _seen(stub: jobs_pb2_grpc.JobServiceAsyncStub, board: JobStore, count: int) -> list[float]:
     """Returns the seconds from a worker's write until a watcher of the service of jobs has the change."""
     taken: list[float] = []
     while len(taken) < count:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bench.idle import Rest
 from bench.summary import Row
-from bench.targets import MIB, Bar
+from bench.targets import MIB, PerformanceTarget
 
 _HEAD = ("scenario", "target", "ok/s", "first p50", "added", "(range)", "p99", "added", "late", "starved")
 _TAIL = ("of direct", "calls", "CPU ms", "by hop", "errors", "quiet")
@@ -17,7 +17,7 @@ def figures(rows: Sequence[Row]) -> str:
     return columns([(*_HEAD, *_TAIL), *(_cells(row) for row in rows)])
 
 
-def standing(bars: Sequence[Bar]) -> str:
+def standing(bars: Sequence[PerformanceTarget]) -> str:
     """Returns one line per bar: the figure, its bound, and whether it is reached."""
     lines = [("bar", "measured", "bound", "")]
     for bar in bars:

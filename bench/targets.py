@@ -14,7 +14,7 @@ MIB = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class PerformanceTarget:
     """A figure and the bound that it should keep."""
 
     name: str
@@ -29,17 +29,17 @@ class Bar:
         return self.value <= self.bound if self.side == "at most" else self.value >= self.bound
 
 
-def bars(rows: Sequence[Row], rest: Rest | None) -> list[Bar]:
+def bars(rows: Sequence[Row], rest: Rest | None) -> list[PerformanceTarget]:
     """Returns the bars whose scenarios were measured."""
     of_suites = {(row.scenario, row.target): row for row in rows if row.added is not None}
     found = [
-        Bar(name, unit, bound, side, figure(of_suites[scenario, suite]))
+        PerformanceTarget(name, unit, bound, side, figure(of_suites[scenario, suite]))
         for scenario, suite, name, unit, bound, side, figure in _OF_SCENARIOS
         if (scenario, suite) in of_suites
     ]
     if rest is not None:
-        found.append(Bar("memory at rest, all processes", "MB", 350, "at most", rest.total_bytes / MIB))
-        found.append(Bar("ready after `make run`", "s", 5, "at most", rest.ready_seconds))
+        found.append(PerformanceTarget("memory at rest, all processes", "MB", 350, "at most", rest.total_bytes / MIB))
+        found.append(PerformanceTarget("ready after `make run`", "s", 5, "at most", rest.ready_seconds))
     return found
 
 

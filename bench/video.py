@@ -18,15 +18,15 @@ from statistics import median
 
 from bench.table import columns
 from services.common.fetch import open_fetcher
-from services.common.input_files import GivenFiles
+from services.common.input_files import InputFiles
 from services.common.storage import StorageSettings, open_object_store
 from services.common.worker_pool import open_workers
-from services.video.ffmpeg import FfmpegRunner, Limits, Slots, Watch, ffmpeg_binary
+from services.video.ffmpeg import FfmpegLimiter, FfmpegRunner, Limits, Watch, ffmpeg_binary
 from services.video.ffmpeg.arguments import Input, Mux, mux
 from services.video.inputs import Inputs, Source
-from services.video.mux import Muxer, MuxWish
-from services.video.progress import Teller
-from services.video.video_store import FilmShelf
+from services.video.mux import Muxer, MuxRequest
+from services.video.progress import ProgressChannel
+from services.video.video_store import VideoStore
 from services.video.workspace import Workspaces
 
 _BOUND = 1.05
@@ -70,7 +70,7 @@ async def _measure(folder: Path, rounds: int, seconds: int) -> list[Timed]:
     video, audio = _given(folder, seconds)
     binary = ffmpeg_binary("")
     limits = Limits(wall_seconds=120, cpu_seconds=240, output_bytes=_MAX_BYTES)
-    runner = FfmpegRunner(binary, Slots(2, 10), limits)
+    runner = FfmpegRunner(binary, FfmpegLimiter(2, 10), limits)
     command = mux(Mux(Input(video.name, "mov"), Input(audio.name, "mp3"), float(seconds), 500))
     storage = StorageSettings(storage="local", storage_dir=folder / "objects")
     async with (
@@ -78,11 +78,11 @@ async def _measure(folder: Path, rounds: int, seconds: int) -> list[Timed]:
         open_fetcher() as fetcher,
         open_workers(1, max_queue=10, timeout_seconds=60) as workers,
     ):
-        files = GivenFiles(fetcher, store)
+        files = InputFiles(fetcher, store)
         inputs = Inputs(files, workers, _MAX_BYTES, _MAX_SECONDS)
         with Workspaces(folder / "work").opened() as workspaces:
-            muxer = Muxer(inputs, runner, FilmShelf(files), workspaces, _MAX_SECONDS)
-            wish = MuxWish(Source(data=video.read_bytes()), Source(data=audio.read_bytes()))
+            muxer = Muxer(inputs, runner, VideoStore(files), workspaces, _MAX_SECONDS)
+            wish = MuxRequest(Source(data=video.read_bytes()), Source(data=audio.read_bytes()))
 
             async def bare() -> None:
                 process = await asyncio.create_subprocess_exec(
@@ -94,7 +94,7 @@ async def _measure(folder: Path, rounds: int, seconds: int) -> list[Timed]:
                 await runner.run(command, folder, _QUIET)
 
             async def whole() -> None:
-                await muxer.mux(wish, "bench", Teller())
+                await muxer.mux(wish, "bench", ProgressChannel())
 
             return await compare([Way("bare command", bare), Way("runner", by_runner), Way("MuxVideo", whole)], rounds)
 

@@ -9,12 +9,12 @@ import grpc
 
 from gateway.app import Reach, Upstreams, build_app
 from gateway.http_server import RunningHttp, running_http
-from gateway.reflection_and_health import DirectoryHealth, add_reflection
+from gateway.reflection_and_health import AggregateHealth, add_reflection
 from gateway.routes.health import Health
 from gateway.settings import GatewaySettings
 from services.common.fetch import open_fetcher
 from services.common.rpc.channel import open_channel
-from services.common.rpc.server import RunningServer, ServerOptions, running_server, stop_signal
+from services.common.rpc.server import RunningServer, ServerOptions, run_server, stop_signal
 from services.common.runtime import run
 from services.common.storage import open_object_store
 
@@ -62,7 +62,7 @@ def directory(settings: GatewaySettings, upstreams: Upstreams) -> AbstractAsyncC
         notice_seconds=settings.drain_notice_seconds,
         grace_seconds=settings.drain_grace_seconds,
     )
-    return running_server(register, options, health=DirectoryHealth(channels))
+    return run_server(register, options, health=AggregateHealth(channels))
 
 
 async def _drain_http(http: RunningHttp, notice_seconds: float) -> None:

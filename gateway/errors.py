@@ -37,15 +37,15 @@ def _camel_case(path: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Spelling:
+class FieldNaming:
     """What a route calls fields of the contract."""
 
     of: Callable[[str], str]
     """Returns the route's name of a field."""
 
 
-IN_CAMEL_CASE = Spelling(_camel_case)
-SPELLING = web.RequestKey("spelling", Spelling)
+IN_CAMEL_CASE = FieldNaming(_camel_case)
+SPELLING = web.RequestKey("spelling", FieldNaming)
 """Set by routes whose JSON is not the contract's in camelCase."""
 
 
@@ -62,7 +62,7 @@ async def failures(request: web.Request, handler: Handler) -> web.StreamResponse
         return response
 
 
-def body_of(error: MediaError, spelled: Spelling = IN_CAMEL_CASE) -> dict[str, object]:
+def body_of(error: MediaError, spelled: FieldNaming = IN_CAMEL_CASE) -> dict[str, object]:
     """Returns the JSON form of an error, as every route answers it.
 
     Args:

@@ -25,7 +25,7 @@ ServingStatus = int  # the enum's own type exists for type checkers only
 Check = grpc.aio.UnaryUnaryMultiCallable[health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse]
 
 
-class DirectoryHealth(HealthServicer):
+class AggregateHealth(HealthServicer):
     """Answers for each service what that service says of itself, and for the empty name what all say together."""
 
     def __init__(self, channels: Mapping[str, grpc.aio.Channel]) -> None:

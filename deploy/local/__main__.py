@@ -16,7 +16,7 @@ from deploy.local.settings import LocalSettings
 from deploy.local.state_dir import prepare
 from deploy.local.suite import run_suite
 from deploy.local.supervisor import SuiteFailed
-from deploy.local.zygote import conceived
+from deploy.local.zygote import start_zygote
 from services.common.diagnostics import Level
 from services.common.settings import ConfigurationError, load, refuse_to_start
 
@@ -82,7 +82,7 @@ def _with_variables(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 
 def _run(settings: LocalSettings, _: argparse.Namespace) -> int:
-    with conceived() as zygote:
+    with start_zygote() as zygote:
         asyncio.run(run_suite(settings, zygote=zygote))
     return 0
 
@@ -90,7 +90,7 @@ def _run(settings: LocalSettings, _: argparse.Namespace) -> int:
 def _demo(settings: LocalSettings, options: argparse.Namespace) -> int:
     script = Script(options.text, options.voice, options.motion)
     wish = Wish(script, options.prompt, options.picture, options.output)
-    with conceived() as zygote:
+    with start_zygote() as zygote:
         return 0 if asyncio.run(demonstrate(settings, wish, zygote=zygote)) else _STOPPED
 
 

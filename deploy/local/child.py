@@ -132,7 +132,7 @@ class Pipe:
 
 async def start(
     process: Process, output: Output, guard: Watchdog, lives: asyncio.TaskGroup, zygote: Zygote | None = None
-) -> Life:
+) -> ChildProcess:
     """Starts `process`; its life is a task of `lives`.
 
     Args:
@@ -158,7 +158,7 @@ async def start(
     if isinstance(handle, Grown):
         handle.let_go()
     child = Child(process.name, handle, output)
-    return Life(child, lives.create_task(child.live(pipe, guard)))
+    return ChildProcess(child, lives.create_task(child.live(pipe, guard)))
 
 
 async def _grown(process: Process, output: int, zygote: Zygote | None) -> Grown | None:
@@ -185,7 +185,7 @@ async def _executed(process: Process, output: int) -> asyncio.subprocess.Process
 
 
 @dataclass(frozen=True, slots=True)
-class Life:
+class ChildProcess:
     """A child and the task that lasts as long as it does."""
 
     child: Child

@@ -17,7 +17,7 @@ from deploy.local.ports import EDGE, choose
 from deploy.local.processes import SUITE, ports_of
 from deploy.nats.server import server as nats_server
 from gateway.settings import GatewaySettings
-from services.common.diagnostics import Finding, Level, ok, problem, warning
+from services.common.diagnostics import Diagnostic, Level, ok, problem, warning
 from services.common.errors import MediaError
 from services.common.settings import ConfigurationError, load
 from services.common.storage import ObjectSpec, open_object_store
@@ -38,11 +38,11 @@ CHECK_SECONDS = 5.0
 _UNKNOWN_KEY = frozenset({401, 403})
 _PROBE = b"a probe of make doctor"
 
-Check = Callable[[], Awaitable[Finding]]
+Check = Callable[[], Awaitable[Diagnostic]]
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class Dependency:
     """Where a paid provider is asked something that costs nothing."""
 
     name: str
@@ -54,9 +54,9 @@ class Door:
     """Whether the answer tells whether the key is good."""
 
 
-async def examine() -> list[Finding]:
+async def examine() -> list[Diagnostic]:
     """Returns everything that was found, in the order in which it was looked for."""
-    found: list[Finding] = []
+    found: list[Diagnostic] = []
     try:
         tts, image, video = load(TtsSettings), load(ImageSettings), load(VideoSettings)
         gateway, worker = load(GatewaySettings), load(WorkerSettings)
@@ -71,7 +71,7 @@ async def examine() -> list[Finding]:
     ]
     async with aiohttp.ClientSession(timeout=ClientTimeout(total=CHECK_SECONDS)) as session:
         checks: list[Check] = [
-            *(lambda door=door: knock(session, door) for door in doors(tts, image, video)),
+            *(lambda door=door: check_dependency(session, door) for door in list_dependencies(tts, image, video)),
             lambda: try_store(image),
             lambda: try_mongo(image.mongodb_uri.get_secret_value()),
             lambda: try_nats(worker),
@@ -81,7 +81,7 @@ async def examine() -> list[Finding]:
     return [*found, *(task.result() for task in asked)]
 
 
-def edge_findings(gateway: GatewaySettings, port: int) -> Sequence[Finding]:
+def edge_findings(gateway: GatewaySettings, port: int) -> Sequence[Diagnostic]:
     """Returns whether links to stored media lead to the suite.
 
     Args:
@@ -104,7 +104,7 @@ def edge_findings(gateway: GatewaySettings, port: int) -> Sequence[Finding]:
     return [ok("links", f"begin with {gateway.public_url if set_by_user else f'http://localhost:{port}'}")]
 
 
-def doors(tts: TtsSettings, image: ImageSettings, video: VideoSettings) -> list[Door]:
+def list_dependencies(tts: TtsSettings, image: ImageSettings, video: VideoSettings) -> list[Dependency]:
     """Returns where those providers are asked that have a key."""
     eleven, gemini, fal = (
         key.get_secret_value() for key in (tts.elevenlabs_api_key, image.gemini_api_key, image.fal_key)
@@ -114,17 +114,22 @@ def doors(tts: TtsSettings, image: ImageSettings, video: VideoSettings) -> list[
     every = [
         (
             eleven,
-            Door("elevenlabs", f"{tts.elevenlabs_base_url}/v1/models", {"xi-api-key": eleven}, "ELEVENLABS_API_KEY"),
+            Dependency(
+                "elevenlabs", f"{tts.elevenlabs_base_url}/v1/models", {"xi-api-key": eleven}, "ELEVENLABS_API_KEY"
+            ),
         ),
-        (gemini, Door("gemini", f"{image.gemini_base_url}/v1/models", {"x-goog-api-key": gemini}, "GEMINI_API_KEY")),
-        (replicate, Door("replicate", f"{video.replicate_base_url}/account", bearer, "REPLICATE_API_TOKEN")),
+        (
+            gemini,
+            Dependency("gemini", f"{image.gemini_base_url}/v1/models", {"x-goog-api-key": gemini}, "GEMINI_API_KEY"),
+        ),
+        (replicate, Dependency("replicate", f"{video.replicate_base_url}/account", bearer, "REPLICATE_API_TOKEN")),
         # Nothing of fal's that costs nothing tells whether a key is good.
-        (fal, Door("fal", f"{image.fal_queue_base_url}/", {}, "FAL_KEY", tells_key=False)),
+        (fal, Dependency("fal", f"{image.fal_queue_base_url}/", {}, "FAL_KEY", tells_key=False)),
     ]
     return [door for key, door in every if key]
 
 
-async def knock(session: aiohttp.ClientSession, door: Door) -> Finding:
+async def check_dependency(session: aiohttp.ClientSession, door: Dependency) -> Diagnostic:
     """Asks a provider something that costs nothing."""
     try:
         async with session.get(door.url, headers=door.headers, allow_redirects=False) as answer:
@@ -139,7 +144,7 @@ async def knock(session: aiohttp.ClientSession, door: Door) -> Finding:
     )
 
 
-async def try_store(settings: StorageSettings) -> Finding:
+async def try_store(settings: StorageSettings) -> Diagnostic:
     """Stores, reads and deletes an object."""
     key = f"doctor/{secrets.token_hex(8)}.txt"
     subject = f"object store {settings.store_name}"
@@ -156,7 +161,7 @@ async def try_store(settings: StorageSettings) -> Finding:
     return ok(subject, "can be written, read and deleted from")
 
 
-async def try_mongo(uri: str) -> Finding:
+async def try_mongo(uri: str) -> Diagnostic:
     """Asks the database whether it is there."""
     if not uri:
         return ok("results and usage", "are kept in a file")
@@ -172,7 +177,7 @@ async def try_mongo(uri: str) -> Finding:
     return ok("MongoDB", "is there")
 
 
-async def try_nats(settings: WorkerSettings) -> Finding:
+async def try_nats(settings: WorkerSettings) -> Diagnostic:
     """Asks the servers of jobs whether they are there and keep streams."""
     subject = "NATS"
     if "nats_url" not in settings.model_fields_set:
@@ -192,7 +197,7 @@ async def try_nats(settings: WorkerSettings) -> Finding:
     return ok(subject, f"is there and keeps {account.streams} streams")
 
 
-def report(findings: Sequence[Finding]) -> str:
+def report(findings: Sequence[Diagnostic]) -> str:
     """Returns the findings for people to read, and what they come to."""
     width = max((len(finding.subject) for finding in findings), default=0)
     lines = []
@@ -205,7 +210,7 @@ def report(findings: Sequence[Finding]) -> str:
     return "\n".join([*lines, "", f"{problems} problems, {warnings} warnings"])
 
 
-def as_json(findings: Sequence[Finding]) -> str:
+def as_json(findings: Sequence[Diagnostic]) -> str:
     """Returns the findings for programs to read."""
     rows = [
         {"level": item.level.value, "subject": item.subject, "message": item.message, "remedy": item.remedy}
@@ -214,7 +219,7 @@ def as_json(findings: Sequence[Finding]) -> str:
     return orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode()
 
 
-async def _bounded(check: Check) -> Finding:
+async def _bounded(check: Check) -> Diagnostic:
     try:
         async with asyncio.timeout(2 * CHECK_SECONDS):
             return await check()

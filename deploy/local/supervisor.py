@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from deploy.local.child import Child, Life, Watchdog, guarding, start
+from deploy.local.child import Child, ChildProcess, Watchdog, guarding, start
 from deploy.local.output import Output
 from deploy.local.processes import Process
 from deploy.local.shutdown import StopRequest
@@ -98,7 +98,7 @@ class _Supervisor:
         self._zygote = zygote
         self._ready = {process.name: asyncio.Event() for process in suite}
         self._all_ready = False
-        self._current: dict[str, Life] = {}
+        self._current: dict[str, ChildProcess] = {}
 
     async def all_ready(self) -> None:
         """Waits until every process has said once that it serves."""
@@ -147,7 +147,7 @@ class _Supervisor:
         finally:
             impatience.cancel()
 
-    async def _stop_in_order(self, alive: Sequence[Life]) -> None:
+    async def _stop_in_order(self, alive: Sequence[ChildProcess]) -> None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._options.stop_seconds
         # A process that takes long must not use up the time of those that come after it.
@@ -158,7 +158,7 @@ class _Supervisor:
         if rest := _still(alive):
             await asyncio.wait([life.end for life in rest], timeout=max(0.0, deadline - loop.time()))
 
-    async def _start(self, process: Process) -> Life:
+    async def _start(self, process: Process) -> ChildProcess:
         try:
             life = await start(process, self._output, self._guard, self._lives, self._zygote)
         except OSError as error:
@@ -166,7 +166,7 @@ class _Supervisor:
         self._current[process.name] = life
         return life
 
-    async def _follow(self, process: Process, life: Life) -> None:
+    async def _follow(self, process: Process, life: ChildProcess) -> None:
         """Returns when the process has ended, having noted when it serves."""
         polling = asyncio.create_task(self._poll(process))
         try:
@@ -189,7 +189,7 @@ class _Supervisor:
             self._output.note(f"{process.name} serves again")
         self._ready[process.name].set()
 
-    async def _pause(self, life: Life, quick_deaths: int) -> None:
+    async def _pause(self, life: ChildProcess, quick_deaths: int) -> None:
         if quick_deaths > self._options.quick_deaths:
             raise SuiteFailed(f"{_ended(life)}, time and again; giving up.{_last_lines(life.child)}")
         backoff = self._options.backoff_seconds * 2 ** (quick_deaths - 1)
@@ -209,17 +209,17 @@ class _Supervisor:
                 yield f"{process.name} runs, but is not ready.{_last_lines(life.child)}"
 
 
-async def _kill_when(urgent: asyncio.Event, alive: Sequence[Life]) -> None:
+async def _kill_when(urgent: asyncio.Event, alive: Sequence[ChildProcess]) -> None:
     await urgent.wait()
     for life in _still(alive):
         life.child.kill()
 
 
-def _still(lives: Sequence[Life]) -> list[Life]:
+def _still(lives: Sequence[ChildProcess]) -> list[ChildProcess]:
     return [life for life in lives if not life.end.done()]
 
 
-def _ended(life: Life) -> str:
+def _ended(life: ChildProcess) -> str:
     code = life.end.result()
     how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
     return f"{life.child.name} {how}"

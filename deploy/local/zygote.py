@@ -170,7 +170,7 @@ def order_of(argv: Sequence[str], environment: Mapping[str, str], folder: Path) 
 
 
 @contextmanager
-def conceived(imported: Sequence[str] = IMPORTED) -> Iterator[Zygote | None]:
+def start_zygote(imported: Sequence[str] = IMPORTED) -> Iterator[Zygote | None]:
     """Yields a zygote, or None where there can be none; leaving the context ends it, if nobody has before.
 
     To be entered before there are threads or an event loop. In a process that the zygote has started the context is

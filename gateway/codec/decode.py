@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 
 from gateway.codec import values
 from gateway.codec.values import Reader
-from gateway.codec.violations import Faults, shown
+from gateway.codec.violations import Violations, shown
 
 _M = TypeVar("_M", bound=Message)
 
@@ -35,7 +35,7 @@ def decode(kind: type[_M], data: object, *, path: str = "") -> _M:
         MediaError: VALIDATION_ERROR with a violation for each field that is unknown, given twice or of a wrong type, up
             to faults.MAX_VIOLATIONS.
     """
-    faults = Faults()
+    faults = Violations()
     message = _plan(kind).read(data, path, faults)
     if faults.violations:
         raise faults.error()
@@ -59,7 +59,7 @@ class _Plan:
             tuple(field.name for field in oneof.fields) for oneof in kind.DESCRIPTOR.oneofs if len(oneof.fields) > 1
         ]
 
-    def read(self, data: object, path: str, faults: Faults) -> object:
+    def read(self, data: object, path: str, faults: Violations) -> object:
         """Returns the message that `data` describes, or None where faults were found by now."""
         if type(data) is not dict:
             return faults.add(path, "must be an object")
@@ -70,7 +70,7 @@ class _Plan:
         faults.depth -= 1
         return None if faults.violations else self._kind(**found)
 
-    def _read_fields(self, data: dict[str, object], prefix: str, faults: Faults) -> dict[str, object]:
+    def _read_fields(self, data: dict[str, object], prefix: str, faults: Violations) -> dict[str, object]:
         fields = self._fields
         found: dict[str, object] = {}
         for key, value in data.items():
@@ -91,7 +91,7 @@ class _Plan:
                 faults.add(prefix + name, f"must not be given together with {given[0]}")
         return found
 
-    def _refuse(self, key: str, prefix: str, faults: Faults) -> None:
+    def _refuse(self, key: str, prefix: str, faults: Violations) -> None:
         close = get_close_matches(key, self._fields, n=1) if len(key) <= _MAX_SUGGESTIBLE_CHARACTERS else []
         hint = f"; did you mean {self._names.get(close[0], close[0])}?" if close else ""
         faults.add(prefix + shown(key), f"is not a known field{hint}")
@@ -122,7 +122,7 @@ def _single(field: FieldDescriptor) -> Reader:
     if field.message_type.file.package == "google.protobuf":
         return values.well_known(kind)
 
-    def read(value: object, path: str, faults: Faults) -> object:
+    def read(value: object, path: str, faults: Violations) -> object:
         # Looked up on use, because a message type may hold itself.
         return _plan(kind).read(value, path, faults)
 
@@ -130,7 +130,7 @@ def _single(field: FieldDescriptor) -> Reader:
 
 
 def _repeated(read_item: Reader) -> Reader:
-    def read(value: object, path: str, faults: Faults) -> object:
+    def read(value: object, path: str, faults: Violations) -> object:
         if type(value) is not list:
             return faults.add(path, "must be a list")
         return [read_item(item, f"{path}[{index}]", faults) for index, item in enumerate(value)]
@@ -142,7 +142,7 @@ def _mapping(entry: Descriptor) -> Reader:
     read_key = values.map_key(entry.fields_by_name["key"])
     read_value = _single(entry.fields_by_name["value"])
 
-    def read(value: object, path: str, faults: Faults) -> object:
+    def read(value: object, path: str, faults: Violations) -> object:
         if type(value) is not dict:
             return faults.add(path, "must be an object")
         found: dict[object, object] = {}

@@ -11,9 +11,9 @@ from google.protobuf import json_format
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
 
-from gateway.codec.violations import Faults
+from gateway.codec.violations import Violations
 
-Reader = Callable[[object, str, Faults], object]
+Reader = Callable[[object, str, Violations], object]
 """Takes a value, its path and the faults found so far; returns None where it recorded a fault."""
 
 _FLOAT_MAX = (2 - 2**-23) * 2.0**127
@@ -33,7 +33,7 @@ _WELL_KNOWN_FORMS: Mapping[str, str] = {
 }
 
 
-def read_text(value: object, path: str, faults: Faults) -> object:
+def read_text(value: object, path: str, faults: Violations) -> object:
     """Reads a string field."""
     if type(value) is not str:
         return faults.add(path, "must be a string")
@@ -46,12 +46,12 @@ def read_text(value: object, path: str, faults: Faults) -> object:
     return value
 
 
-def read_boolean(value: object, path: str, faults: Faults) -> object:
+def read_boolean(value: object, path: str, faults: Violations) -> object:
     """Reads a bool field."""
     return value if type(value) is bool else faults.add(path, "must be true or false")
 
 
-def read_bytes(value: object, path: str, faults: Faults) -> object:
+def read_bytes(value: object, path: str, faults: Violations) -> object:
     """Reads a bytes field from base64, standard or URL-safe, padded or not."""
     if type(value) is not str:
         return faults.add(path, "must be a string in base64")
@@ -67,7 +67,7 @@ def whole_number(low: int, high: int, *, accept_digits: bool) -> Reader:
     """Returns a reader of integers from `low` to `high`; `accept_digits` also takes them as strings."""
     wanted = f"must be a whole number from {low} to {high}"
 
-    def read(value: object, path: str, faults: Faults) -> object:
+    def read(value: object, path: str, faults: Violations) -> object:
         whole = value if type(value) is int else _whole(value, accept_digits=accept_digits)
         return whole if whole is not None and low <= whole <= high else faults.add(path, wanted)
 
@@ -77,7 +77,7 @@ def whole_number(low: int, high: int, *, accept_digits: bool) -> Reader:
 def number(largest: float) -> Reader:
     """Returns a reader of finite numbers up to `largest` on either side of zero."""
 
-    def read(value: object, path: str, faults: Faults) -> object:
+    def read(value: object, path: str, faults: Violations) -> object:
         if type(value) is not float and type(value) is not int:
             return faults.add(path, "must be a number")
         try:
@@ -94,7 +94,7 @@ def one_of(kind: EnumDescriptor) -> Reader:
     numbers = {value.name: value.number for value in kind.values}
     wanted = f"must be one of {', '.join(numbers)}"
 
-    def read(value: object, path: str, faults: Faults) -> object:
+    def read(value: object, path: str, faults: Violations) -> object:
         found = numbers.get(value) if type(value) is str else None
         return faults.add(path, wanted) if found is None else found
 
@@ -105,7 +105,7 @@ def well_known(kind: type[Message]) -> Reader:
     """Returns a reader of a google.protobuf type, whose JSON form only protobuf's own library knows."""
     wanted = _WELL_KNOWN_FORMS.get(kind.DESCRIPTOR.full_name, "must be a plain JSON value of the field's type")
 
-    def read(value: object, path: str, faults: Faults) -> object:
+    def read(value: object, path: str, faults: Violations) -> object:
         try:
             return json_format.ParseDict(value, kind())  # type: ignore[arg-type]  # takes any JSON value for these types
         except (json_format.ParseError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
@@ -142,7 +142,7 @@ def _whole(value: object, *, accept_digits: bool) -> int | None:
     return None
 
 
-def _read_boolean_key(value: object, path: str, faults: Faults) -> object:
+def _read_boolean_key(value: object, path: str, faults: Violations) -> object:
     if value in ("true", "false"):
         return value == "true"
     return faults.add(path, "must have the keys true and false")

@@ -9,7 +9,7 @@ MAX_VIOLATIONS = 25
 _MAX_SHOWN_CHARACTERS = 64
 
 
-class Faults:
+class Violations:
     """The violations found so far in one request."""
 
     __slots__ = ("depth", "violations")

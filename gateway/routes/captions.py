@@ -11,7 +11,7 @@ from media.tts.v1 import tts_pb2, tts_pb2_grpc
 
 from gateway.codec.violations import shown
 from gateway.request_parsing import message_body, principal_of
-from gateway.routes.speech_common import HeardTiming, derived, whole_audio_headers
+from gateway.routes.speech_common import StreamTiming, derived, whole_audio_headers
 from services.common.errors import MediaError, Reason, invalid
 from services.common.rpc.channel import call_metadata
 from services.common.timing.alignment import Alignment
@@ -68,7 +68,7 @@ class CaptionRoutes:
             raise MediaError(
                 Reason.GENERATION_FAILED, "The provider spoke but gave no timing; retry, or use another provider."
             )
-        timing = HeardTiming()
+        timing = StreamTiming()
         timing.add(reply.alignment)
         file = await derived(caption_format.write, timing.alignment())
         headers = {**whole_audio_headers(reply), "Content-Type": caption_format.content_type}

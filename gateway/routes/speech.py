@@ -15,7 +15,7 @@ from media.tts.v1 import tts_pb2, tts_pb2_grpc
 from gateway.codec import encode
 from gateway.errors import STARTED, body_of
 from gateway.request_parsing import message_body, principal_of
-from gateway.routes.speech_common import HeardTiming, audio_headers, derived, highlights, whole_audio_headers
+from gateway.routes.speech_common import StreamTiming, audio_headers, derived, highlights, whole_audio_headers
 from services.common.errors import MediaError, Reason, invalid
 from services.common.log import request_id
 from services.common.rpc.channel import call_metadata, open_stream
@@ -79,7 +79,7 @@ class SpeechRoutes:
             response = await _started(request, {**audio_headers(header), "Content-Type": NDJSON})
             await response.write(_line({"header": encode(header)}) + _line(_piece(first)))
             try:
-                timing = HeardTiming()
+                timing = StreamTiming()
                 timing.add(first.alignment)
                 async for event in _until_done(events):
                     if isinstance(event, tts_pb2.SpeechChunk):

@@ -50,7 +50,7 @@ def whole_audio_headers(reply: tts_pb2.SynthesizeResponse) -> dict[str, str]:
     return headers
 
 
-class HeardTiming:
+class StreamTiming:
     """Collects the timing of successive pieces of speech, all on one clock.
 
     It copies what it is given: a part of a message would keep the audio of the whole message in memory.

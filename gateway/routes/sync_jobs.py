@@ -11,7 +11,7 @@ import grpc
 from aiohttp import web
 from media.jobs.v1 import jobs_pb2, jobs_pb2_grpc
 
-from gateway.errors import SPELLING, Spelling
+from gateway.errors import SPELLING, FieldNaming
 from gateway.request_parsing import header_text, json_body, principal_of
 from gateway.routes.jobs import FINAL
 from services.common.errors import MediaError, Reason, invalid
@@ -183,5 +183,5 @@ def _own_field(path: str) -> str:
     return _OTHER_NAMES.get(name, name)
 
 
-_AS_IT_IS = Spelling(lambda field: field)
-_AS_THE_ROUTE_HAS_IT = Spelling(_own_field)
+_AS_IT_IS = FieldNaming(lambda field: field)
+_AS_THE_ROUTE_HAS_IT = FieldNaming(_own_field)

@@ -23,7 +23,7 @@ class Level(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Diagnostic:
     """One thing that was found. Holds no secret."""
 
     level: Level
@@ -35,22 +35,22 @@ class Finding:
     """What to do about it; empty where all is well."""
 
 
-def ok(subject: str, message: str) -> Finding:
+def ok(subject: str, message: str) -> Diagnostic:
     """Returns a finding that all is well."""
-    return Finding(Level.OK, subject, message)
+    return Diagnostic(Level.OK, subject, message)
 
 
-def warning(subject: str, message: str, remedy: str) -> Finding:
+def warning(subject: str, message: str, remedy: str) -> Diagnostic:
     """Returns a finding that something is probably not as meant."""
-    return Finding(Level.WARNING, subject, message, remedy)
+    return Diagnostic(Level.WARNING, subject, message, remedy)
 
 
-def problem(subject: str, message: str, remedy: str) -> Finding:
+def problem(subject: str, message: str, remedy: str) -> Diagnostic:
     """Returns a finding that something can not work."""
-    return Finding(Level.PROBLEM, subject, message, remedy)
+    return Diagnostic(Level.PROBLEM, subject, message, remedy)
 
 
-def log_findings(findings: Iterable[Finding]) -> None:
+def log_diagnostics(findings: Iterable[Diagnostic]) -> None:
     """Logs what is not well, at the start of a process."""
     for finding in findings:
         if finding.level is not Level.OK:

@@ -33,7 +33,7 @@ class Downloads(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class GivenFiles:
+class InputFiles:
     """Reads what callers give."""
 
     downloads: Downloads

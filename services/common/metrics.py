@@ -14,7 +14,7 @@ from services.common.settings import ConfigurationError
 
 
 @contextmanager
-def served_metrics(registry: CollectorRegistry, host: str, port: int, variable: str) -> Iterator[None]:
+def serve_metrics(registry: CollectorRegistry, host: str, port: int, variable: str) -> Iterator[None]:
     """Answers GET /metrics in the Prometheus text format for as long as the context is open.
 
     Args:

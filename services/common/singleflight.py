@@ -18,7 +18,7 @@ Source = Callable[[], AsyncGenerator[T, None]]
 
 
 @dataclass(frozen=True, slots=True)
-class FlightLimits:
+class SingleFlightLimits:
     """How much a flight holds in memory."""
 
     ahead_bytes: int = 4 * 1024 * 1024
@@ -28,7 +28,7 @@ class FlightLimits:
     is cut off."""
 
 
-class Flights(Generic[T]):
+class SingleFlight(Generic[T]):
     """All productions that are going on, by key.
 
     Args:
@@ -36,7 +36,7 @@ class Flights(Generic[T]):
         limits: How much a flight holds.
     """
 
-    def __init__(self, size_bytes: Callable[[T], int], limits: FlightLimits = FlightLimits()) -> None:
+    def __init__(self, size_bytes: Callable[[T], int], limits: SingleFlightLimits = SingleFlightLimits()) -> None:
         self._size_bytes = size_bytes
         self._limits = limits
         self._flying: dict[str, _Flight[T]] = {}
@@ -59,7 +59,7 @@ class Flights(Generic[T]):
         return key in self._flying
 
     @contextmanager
-    def seat(self, key: str, source: Source[T]) -> Iterator[Seat[T]]:
+    def seat(self, key: str, source: Source[T]) -> Iterator[Subscription[T]]:
         """Takes part in the flight `key`; begins it from `source` if there is none.
 
         Leaving gives the seat up. When the last one is given up before the production is over, the production is
@@ -71,7 +71,7 @@ class Flights(Generic[T]):
             flight = self._begin(key, source)
         reader = flight.add_reader()
         try:
-            yield Seat(flight, reader, joined)
+            yield Subscription(flight, reader, joined)
         finally:
             flight.remove_reader(reader)
 
@@ -100,7 +100,7 @@ class Flights(Generic[T]):
         return flight
 
 
-class Seat(Generic[T]):
+class Subscription(Generic[T]):
     """One reader's part in a flight."""
 
     def __init__(self, flight: _Flight[T], reader: _Reader, joined: bool) -> None:
@@ -127,7 +127,7 @@ class _Reader:
 class _Flight(Generic[T]):
     task: asyncio.Task[None]
 
-    def __init__(self, size_bytes: Callable[[T], int], limits: FlightLimits, landed: Callable[[], None]) -> None:
+    def __init__(self, size_bytes: Callable[[T], int], limits: SingleFlightLimits, landed: Callable[[], None]) -> None:
         self._size_bytes = size_bytes
         self._limits = limits
         self._landed = landed

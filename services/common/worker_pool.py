@@ -38,7 +38,7 @@ _NICENESS = 10
 log = logger(__name__)
 
 
-class Workers:
+class WorkerPool:
     """A pool of processes; nothing of it runs before the first call.
 
     Args:
@@ -126,7 +126,7 @@ class Workers:
 
 
 @asynccontextmanager
-async def open_workers(count: int, *, max_queue: int, timeout_seconds: float) -> AsyncIterator[Workers]:
+async def open_workers(count: int, *, max_queue: int, timeout_seconds: float) -> AsyncIterator[WorkerPool]:
     """Yields the pool and ends its processes afterwards.
 
     Args:
@@ -136,7 +136,7 @@ async def open_workers(count: int, *, max_queue: int, timeout_seconds: float) ->
     """
     pool = new_pool(count)
     try:
-        yield Workers(pool, count, count + max_queue, timeout_seconds)
+        yield WorkerPool(pool, count, count + max_queue, timeout_seconds)
     finally:
         await asyncio.to_thread(end_pool, pool)
 

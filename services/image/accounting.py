@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from services.common.rpc.outcome import outcome_told
+from services.common.rpc.outcome import record_outcome
 from services.common.usage import UsageRecord, UsageRecorder
 from services.image.generation import Original
 from services.image.metrics import ImageMetrics
@@ -56,7 +56,7 @@ class Accounting:
         def ended(outcome: str, seconds: float) -> None:
             self._ended(method, principal, characters, account.original, outcome, seconds)
 
-        with outcome_told(ended, self._clock):
+        with record_outcome(ended, self._clock):
             yield account
 
     def _ended(

@@ -14,7 +14,7 @@ log = logger(__name__)
 T = TypeVar("T")
 
 
-async def as_ready(
+async def run_limited(
     work: Sequence[Callable[[], Awaitable[T]]], parallelism: int
 ) -> AsyncGenerator[tuple[int, T | MediaError], None]:
     """Yields the number of each piece of work with its result, or with what it failed with, in the order they end.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from services.image.prompt import PromptWish
+from services.image.prompt import PromptRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,6 @@ class Brand:
     style: str = ""
     """Style in a few words."""
 
-    def applied_to(self, wish: PromptWish) -> PromptWish:
+    def applied_to(self, wish: PromptRequest) -> PromptRequest:
         """Returns `wish` with this brand where it names none of its own."""
         return replace(wish, brand_colors=wish.brand_colors or self.colors, brand_style=wish.brand_style or self.style)

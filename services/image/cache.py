@@ -23,7 +23,7 @@ _FIELDS_BYTES = 8000
 
 
 @dataclass(frozen=True, slots=True)
-class KeptImage:
+class CachedImage:
     """What is known of a picture that somebody paid for; the bytes are in exactly one of three places."""
 
     data: bytes
@@ -80,7 +80,7 @@ def parameters(candidate: Candidate) -> dict[str, Any]:
 class ImageCodec:
     """Turns pictures into documents of the store and back."""
 
-    def encode(self, key: str, kept: KeptImage, created_at: datetime, expires_at: datetime) -> Entry:
+    def encode(self, key: str, kept: CachedImage, created_at: datetime, expires_at: datetime) -> Entry:
         """Returns the document: imageUrl, imageData, width, height, seed, model, parameters, then our own fields."""
         # The stores' integers end at 63 bits; providers' seeds do not.
         seed = str(kept.seed) if kept.seed is not None and kept.seed > _LARGEST_INTEGER else kept.seed
@@ -97,11 +97,11 @@ class ImageCodec:
         }
         return Entry(key, fields, kept.data, created_at, expires_at)
 
-    def decode(self, entry: Entry) -> KeptImage:
+    def decode(self, entry: Entry) -> CachedImage:
         """Returns what `encode` was given; raises if the document is not one of ours."""
         fields = entry.fields
         seed = fields["seed"]
-        return KeptImage(
+        return CachedImage(
             data=entry.data,
             object_key=fields["objectKey"],
             url=fields.get("imageUrl") or "",
@@ -113,6 +113,6 @@ class ImageCodec:
             parameters=fields["parameters"],
         )
 
-    def size_bytes(self, kept: KeptImage) -> int:
+    def size_bytes(self, kept: CachedImage) -> int:
         """Returns how much memory a picture takes, roughly."""
         return len(kept.data) + _FIELDS_BYTES

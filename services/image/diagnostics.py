@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from services.common.diagnostics import Finding, ok, problem, warning
-from services.common.storage.diagnostics import storage_findings
+from services.common.diagnostics import Diagnostic, ok, problem, warning
+from services.common.storage.diagnostics import diagnose_storage
 from services.image.providers.gemini.request import TRAITS
 from services.image.settings import ImageSettings
 
 _SUBJECT = "pictures"
 
 
-def findings(settings: ImageSettings) -> list[Finding]:
+def findings(settings: ImageSettings) -> list[Diagnostic]:
     """Returns who draws, where pictures are kept, and what contradicts itself."""
-    return [*_providers(settings), *_cache(settings), *storage_findings(settings)]
+    return [*_providers(settings), *_cache(settings), *diagnose_storage(settings)]
 
 
-def _providers(settings: ImageSettings) -> Iterator[Finding]:
+def _providers(settings: ImageSettings) -> Iterator[Diagnostic]:
     keys = {
         "fal": ("FAL_KEY", bool(settings.fal_key.get_secret_value())),
         "gemini": ("GEMINI_API_KEY", bool(settings.gemini_api_key.get_secret_value())),
@@ -49,7 +49,7 @@ def _providers(settings: ImageSettings) -> Iterator[Finding]:
         yield warning(_SUBJECT, "the brand has a second colour and no first", "set BRAND_PRIMARY_COLOR")
 
 
-def _cache(settings: ImageSettings) -> Iterator[Finding]:
+def _cache(settings: ImageSettings) -> Iterator[Diagnostic]:
     if settings.store_binary and not settings.caching_enabled:
         yield warning(
             _SUBJECT, "IMAGE_STORE_BINARY is set, but nothing is cached", "set IMAGE_CACHING_ENABLED=true, or unset it"

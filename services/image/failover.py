@@ -8,12 +8,12 @@ from functools import partial
 
 from services.common.errors import MediaError
 from services.common.log import logger
-from services.common.resilience.call import called
-from services.common.resilience.concurrency_limiter import Gate
-from services.common.resilience.error_metadata import FALLS_BACK
-from services.common.resilience.retry import Patience, Retries
+from services.common.resilience.call import call_with_retries
+from services.common.resilience.concurrency_limiter import ConcurrencyLimiter
+from services.common.resilience.error_metadata import FAILOVER_REASONS
+from services.common.resilience.retry import Retrier, WaitBudget
 from services.image.planning import Candidate
-from services.image.providers.interface import DrawnImage
+from services.image.providers.interface import GeneratedImage
 
 log = logger(__name__)
 
@@ -22,36 +22,36 @@ log = logger(__name__)
 class Care:
     """How providers are treated; one for the process."""
 
-    gates: Mapping[str, Gate]
+    gates: Mapping[str, ConcurrencyLimiter]
     """The gate of each provider, by name."""
-    retries: Retries = field(default_factory=Retries)
+    retries: Retrier = field(default_factory=Retrier)
     """When a provider is asked again."""
     patience_seconds: float = 60.0
     """Longest wait for turns and between attempts, over all providers; their own work is not counted."""
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class GenerationResult:
     """A picture, and who drew it."""
 
     candidate: Candidate
-    image: DrawnImage
+    image: GeneratedImage
     queued_seconds: float
     """Time spent waiting for turns."""
 
 
-async def drawn(candidates: Sequence[Candidate], care: Care) -> Drawn:
+async def generate_with_failover(candidates: Sequence[Candidate], care: Care) -> GenerationResult:
     """Has the first of the candidates draw that can.
 
     Raises:
         MediaError: Nobody drew; the failure of the first candidate, with the others' reasons in its metadata.
     """
-    patience = Patience(care.patience_seconds)
+    patience = WaitBudget(care.patience_seconds)
     failures: list[tuple[str, MediaError]] = []
     for candidate in candidates:
         provider = candidate.provider
         try:
-            answered = await called(
+            answered = await call_with_retries(
                 partial(provider.draw, candidate.spec),
                 provider.name,
                 care.gates[provider.name],
@@ -60,11 +60,11 @@ async def drawn(candidates: Sequence[Candidate], care: Care) -> Drawn:
             )
         except MediaError as error:
             failures.append((provider.name, error))
-            if error.reason not in FALLS_BACK:
+            if error.reason not in FAILOVER_REASONS:
                 break
             log.warning("a provider could not be had", provider=provider.name, reason=error.reason.name)
         else:
-            return Drawn(candidate, answered.answer, answered.queued_seconds)
+            return GenerationResult(candidate, answered.answer, answered.queued_seconds)
     raise _explained(failures)
 
 

@@ -7,14 +7,14 @@ from typing import Literal
 
 from services.common.cache import TieredCache
 from services.common.errors import MediaError, Reason
-from services.common.images import Inspected, inspect
+from services.common.images import ImageInfo, inspect
 from services.common.log import logger
 from services.common.resilience.error_metadata import MAY_BE_CHARGED_KEY
-from services.common.singleflight import Flights
-from services.common.worker_pool import Workers
-from services.image.cache import KeptImage, cache_key, parameters
+from services.common.singleflight import SingleFlight
+from services.common.worker_pool import WorkerPool
+from services.image.cache import CachedImage, cache_key, parameters
 from services.image.cache_blobs import CacheObjects
-from services.image.failover import Care, drawn
+from services.image.failover import Care, generate_with_failover
 from services.image.planning import Candidate, Plan
 from services.image.providers.interface import ImageProvider
 
@@ -60,7 +60,7 @@ class Original:
     """One for all who share the picture."""
 
 
-class Originals:
+class ImageGenerator:
     """Has pictures drawn, once for all who want the same at the same time, and keeps them for those who come later.
 
     Args:
@@ -74,8 +74,8 @@ class Originals:
     def __init__(
         self,
         care: Care,
-        workers: Workers,
-        cache: TieredCache[KeptImage] | None,
+        workers: WorkerPool,
+        cache: TieredCache[CachedImage] | None,
         objects: CacheObjects,
         *,
         store_binary: bool,
@@ -85,7 +85,7 @@ class Originals:
         self._cache = cache
         self._objects = objects
         self._store_binary = store_binary
-        self.flights: Flights[Original] = Flights(lambda original: len(original.data))
+        self.flights: SingleFlight[Original] = SingleFlight(lambda original: len(original.data))
 
     async def original(self, plan: Plan) -> Original:
         """Returns the picture of `plan`.
@@ -117,7 +117,7 @@ class Originals:
         return replace(made.original, cache_status="miss")
 
     async def _drawn(self, plan: Plan) -> _Made:
-        done = await drawn(plan.candidates, self._care)
+        done = await generate_with_failover(plan.candidates, self._care)
         image = done.image
         try:
             inspected = await self._workers.run(inspect, image.data)
@@ -135,7 +135,7 @@ class Originals:
         )
         return _Made(original, image.url, inspected)
 
-    async def _bytes_of(self, kept: KeptImage, provider: ImageProvider) -> bytes | None:
+    async def _bytes_of(self, kept: CachedImage, provider: ImageProvider) -> bytes | None:
         """Returns the file of a kept picture, or None if it is nowhere any more."""
         if kept.data:
             return kept.data
@@ -150,9 +150,9 @@ class Originals:
             return None
         return data
 
-    async def _kept(self, key: str, made: _Made) -> KeptImage | None:
+    async def _kept(self, key: str, made: _Made) -> CachedImage | None:
         original = made.original
-        kept = KeptImage(
+        kept = CachedImage(
             data=b"",
             object_key="",
             url=made.url,
@@ -179,4 +179,4 @@ class Originals:
 class _Made:
     original: Original
     url: str
-    inspected: Inspected
+    inspected: ImageInfo

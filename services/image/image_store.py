@@ -21,7 +21,7 @@ from services.common.storage.keys import (
     new_key,
 )
 from services.image.rendition import Rendered, Rendition
-from services.image.request import OutputWish
+from services.image.request import OutputRequest
 
 log = logger(__name__)
 
@@ -37,7 +37,7 @@ _MOST_COPIES = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Shelved:
+class StoredRendition:
     """A picture, or a copy of one, in the object store."""
 
     key: str
@@ -50,15 +50,15 @@ class Shelved:
 
 
 @dataclass(frozen=True, slots=True)
-class ShelvedPicture:
+class StoredImage:
     """A picture with its copies in the object store."""
 
-    main: Shelved
+    main: StoredRendition
     sha256: str
-    variants: tuple[tuple[str, Shelved], ...]
+    variants: tuple[tuple[str, StoredRendition], ...]
 
 
-class Shelf:
+class ImageStore:
     """Keeps pictures for their owners.
 
     Args:
@@ -68,7 +68,7 @@ class Shelf:
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
 
-    async def check(self, output: OutputWish, principal: str, extension_of: str) -> None:
+    async def check(self, output: OutputRequest, principal: str, extension_of: str) -> None:
         """Refuses a place that can not be taken, before anybody is paid.
 
         Args:
@@ -104,8 +104,8 @@ class Shelf:
                 raise invalid("output.object_key", what, Reason.ALREADY_EXISTS)
 
     async def put(
-        self, rendition: Rendition, output: OutputWish, principal: str, said: Mapping[str, str]
-    ) -> ShelvedPicture:
+        self, rendition: Rendition, output: OutputRequest, principal: str, said: Mapping[str, str]
+    ) -> StoredImage:
         """Stores a picture with its copies: all of it or nothing.
 
         Args:
@@ -152,7 +152,7 @@ class Shelf:
         await self._withdrawn([_copy_key(key, name) for name in earlier])
         main = await self._shelved(key, rendition.main)
         variants = [(name, await self._shelved(place, rendered)) for name, place, rendered in copies]
-        return ShelvedPicture(main, sha256, tuple(variants))
+        return StoredImage(main, sha256, tuple(variants))
 
     async def delete(self, key: str, principal: str) -> list[str]:
         """Deletes a picture of the caller's own, with its copies, and returns the keys that are gone.
@@ -184,9 +184,11 @@ class Shelf:
                 return None
             raise
 
-    async def _shelved(self, key: str, rendered: Rendered) -> Shelved:
+    async def _shelved(self, key: str, rendered: Rendered) -> StoredRendition:
         address = await self._store.url(key)
-        return Shelved(key, address.url, address.expires_at, rendered.size, len(rendered.data), rendered.content_type)
+        return StoredRendition(
+            key, address.url, address.expires_at, rendered.size, len(rendered.data), rendered.content_type
+        )
 
     async def _withdrawn(self, keys: Sequence[str]) -> None:
         for key in keys:
@@ -206,7 +208,7 @@ def _copies_in(info: ObjectInfo) -> Sequence[str]:
     return [name for name in info.metadata.get(VARIANTS, "").split(",") if name]
 
 
-def _key(output: OutputWish, principal: str, sha256: str, extension: str) -> str:
+def _key(output: OutputRequest, principal: str, sha256: str, extension: str) -> str:
     if output.object_key:
         return output.object_key
     if output.content_addressed:

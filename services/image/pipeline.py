@@ -8,17 +8,17 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from services.common.images import Size, inspect
-from services.common.singleflight import Flights
-from services.common.worker_pool import Workers
+from services.common.singleflight import SingleFlight
+from services.common.worker_pool import WorkerPool
 from services.image.cache import cache_key
-from services.image.generation import Original, Originals
-from services.image.image_store import Shelf, ShelvedPicture
+from services.image.generation import ImageGenerator, Original
+from services.image.image_store import ImageStore, StoredImage
 from services.image.planning import Form, Plan, Planner, form_of
 from services.image.prompt import FinalPrompt
 from services.image.providers.interface import Mode
 from services.image.rendition import Rendition, RenditionSpec, render
-from services.image.request import ImageWish, OutputWish, Quality
-from services.image.source_images import Sources
+from services.image.request import ImageRequest, OutputRequest, Quality
+from services.image.source_images import SourceImages
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Given:
 
 
 @dataclass(frozen=True, slots=True)
-class Likeness:
+class SourceSummary:
     """What is known of a finished picture beside its bytes."""
 
     preview: str
@@ -45,8 +45,8 @@ class Likeness:
 class Picture:
     """A finished picture that was made."""
 
-    shelved: ShelvedPicture
-    likeness: Likeness
+    shelved: StoredImage
+    likeness: SourceSummary
     original: Original
     prompt: FinalPrompt
     made_at: datetime
@@ -65,16 +65,18 @@ class Studio:
     """
 
     def __init__(
-        self, planner: Planner, originals: Originals, sources: Sources, workers: Workers, shelf: Shelf
+        self, planner: Planner, originals: ImageGenerator, sources: SourceImages, workers: WorkerPool, shelf: ImageStore
     ) -> None:
         self._planner = planner
         self._originals = originals
         self._sources = sources
         self._workers = workers
         self._shelf = shelf
-        self.flights: Flights[Rendition] = Flights(_weight)
+        self.flights: SingleFlight[Rendition] = SingleFlight(_weight)
 
-    async def make(self, wish: ImageWish, principal: str, given: Given, drawn: Callable[[Original], None]) -> Picture:
+    async def make(
+        self, wish: ImageRequest, principal: str, given: Given, drawn: Callable[[Original], None]
+    ) -> Picture:
         """Makes a picture and stores it for the caller.
 
         Args:
@@ -102,8 +104,8 @@ class Studio:
         return Picture(shelved, _likeness(rendition), original, plan.prompt, datetime.now(UTC))
 
     async def keep(
-        self, receive: Callable[[], Awaitable[bytes]], output: OutputWish, principal: str
-    ) -> tuple[ShelvedPicture, Likeness]:
+        self, receive: Callable[[], Awaitable[bytes]], output: OutputRequest, principal: str
+    ) -> tuple[StoredImage, SourceSummary]:
         """Stores a picture that the caller brings along, without the metadata in it.
 
         Args:
@@ -112,7 +114,7 @@ class Studio:
             principal: Who calls.
 
         Raises:
-            MediaError: MEDIA_INVALID, the file is no picture of a known kind; what `receive` and `Shelf` raise.
+            MediaError: MEDIA_INVALID, the file is no picture of a known kind; what `receive` and `ImageStore` raise.
         """
         if output.format:
             # Told before the file is taken.
@@ -145,8 +147,8 @@ def _spec(form: Form, size: Size | None, notes: dict[str, str]) -> RenditionSpec
     return RenditionSpec(size=size, fit=form.fit, encoding=form.encoding, notes=notes, variants=form.variants)
 
 
-def _likeness(rendition: Rendition) -> Likeness:
-    return Likeness(rendition.preview, rendition.source_size, rendition.fitted)
+def _likeness(rendition: Rendition) -> SourceSummary:
+    return SourceSummary(rendition.preview, rendition.source_size, rendition.fitted)
 
 
 def _weight(rendition: Rendition) -> int:

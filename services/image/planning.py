@@ -11,7 +11,7 @@ from services.image.brand import Brand
 from services.image.prompt import FinalPrompt, compose
 from services.image.providers.interface import ImageProvider, ImageSpec, Mode, Model, SourceImage
 from services.image.rendition import Encoding, Fit, VariantSpec
-from services.image.request import ImageWish, OutputWish, Quality
+from services.image.request import ImageRequest, OutputRequest, Quality
 from services.image.sizes import CUSTOM, DEFAULT_PRESET, MAX_SIDE_PIXELS, PRESETS
 
 DEFAULT_FORMAT = "webp"
@@ -80,7 +80,7 @@ class Planner:
         self._providers = providers
         self._options = options
 
-    def plan(self, wish: ImageWish, source: SourceImage | None = None) -> Plan:
+    def plan(self, wish: ImageRequest, source: SourceImage | None = None) -> Plan:
         """Returns who will draw, and what exactly.
 
         Args:
@@ -102,7 +102,7 @@ class Planner:
         )
         return Plan(candidates, prompt, size, form_of(wish.output, wish.quality), wish.use_cache)
 
-    def _provider(self, wish: ImageWish) -> ImageProvider:
+    def _provider(self, wish: ImageRequest) -> ImageProvider:
         found = self._providers.get(wish.provider or self._options.default_provider)
         if found is None or wish.mode not in found.models:
             able = [name for name, provider in self._providers.items() if wish.mode in provider.models]
@@ -110,7 +110,7 @@ class Planner:
         return found
 
 
-def form_of(output: OutputWish, quality: Quality | None) -> Form:
+def form_of(output: OutputRequest, quality: Quality | None) -> Form:
     """Returns the form that `output` asks for.
 
     Raises:
@@ -125,7 +125,7 @@ def form_of(output: OutputWish, quality: Quality | None) -> Form:
     return Form(encoding, output.fit, _variants(output))
 
 
-def _variants(output: OutputWish) -> tuple[VariantSpec, ...]:
+def _variants(output: OutputRequest) -> tuple[VariantSpec, ...]:
     found: dict[str, VariantSpec] = {}
     for at, wish in enumerate(output.variants):
         if wish.name in found:
@@ -143,7 +143,7 @@ def _variants(output: OutputWish) -> tuple[VariantSpec, ...]:
     return tuple(found.values())
 
 
-def _size(wish: ImageWish, source: SourceImage | None) -> Size:
+def _size(wish: ImageRequest, source: SourceImage | None) -> Size:
     if wish.image_size == CUSTOM or wish.custom_size is not None:
         size = wish.custom_size
         if size is None or max(size.width, size.height) > MAX_SIDE_PIXELS or size.pixels > MAX_PIXELS:
@@ -158,7 +158,7 @@ def _size(wish: ImageWish, source: SourceImage | None) -> Size:
 
 
 def _candidate(
-    provider: ImageProvider, wish: ImageWish, prompt: str, size: Size, source: SourceImage | None
+    provider: ImageProvider, wish: ImageRequest, prompt: str, size: Size, source: SourceImage | None
 ) -> Candidate:
     model = provider.models[wish.mode]
     asked = _asked(size, model)
@@ -191,7 +191,7 @@ def _asked(size: Size, model: Model) -> Size:
     return Size(max(within.width, least), max(within.height, least))
 
 
-def _steps(wish: ImageWish, model: Model) -> int | None:
+def _steps(wish: ImageRequest, model: Model) -> int | None:
     if model.default_steps is None:
         return None
     if wish.steps is not None:
@@ -199,7 +199,7 @@ def _steps(wish: ImageWish, model: Model) -> int | None:
     return model.steps_by_quality.get(wish.quality or "", model.default_steps)
 
 
-def _ignored(wish: ImageWish, model: Model) -> tuple[str, ...]:
+def _ignored(wish: ImageRequest, model: Model) -> tuple[str, ...]:
     """Returns the fields that the request gives and the model can not honour."""
     given_and_taken = {
         "negative_prompt": (bool(wish.negative_prompt), model.takes_negative_prompt),

@@ -74,7 +74,7 @@ _DARK, _LIGHT, _GRAY = 0.12, 0.9, 0.12
 
 
 @dataclass(frozen=True, slots=True)
-class PromptWish:
+class PromptRequest:
     """What a caller wants to say; empty leaves out."""
 
     prompt: str
@@ -113,7 +113,7 @@ class FinalPrompt:
     """Whether words were left out to keep to the longest prompt."""
 
 
-def compose(wish: PromptWish) -> FinalPrompt:
+def compose(wish: PromptRequest) -> FinalPrompt:
     """Returns the words for `wish`: its own first, then what is added, in a fixed order.
 
     What does not fit is left out from the end: whole additions first, and the caller's own words last.
@@ -134,7 +134,7 @@ def compose(wish: PromptWish) -> FinalPrompt:
     return FinalPrompt(text, style, VERSION, shortened)
 
 
-def _subject(wish: PromptWish) -> str:
+def _subject(wish: PromptRequest) -> str:
     words = " ".join(wish.prompt.split())
     if not wish.template:
         if wish.template_fields:
@@ -157,7 +157,7 @@ def fields_of(template: str) -> Sequence[str]:
     return string.Template(TEMPLATES[template]).get_identifiers()
 
 
-def _additions(wish: PromptWish) -> list[str]:
+def _additions(wish: PromptRequest) -> list[str]:
     """Returns what is added, most important first."""
     if wish.theme and wish.theme not in THEMES:
         raise invalid("style.theme", f"must be one of {', '.join(THEMES)}")

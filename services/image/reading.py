@@ -8,10 +8,10 @@ from media.image.v1 import image_pb2
 
 from services.common.images import Size
 from services.image.pipeline import Given
-from services.image.prompt import PromptWish
+from services.image.prompt import PromptRequest
 from services.image.providers.interface import Mode
 from services.image.rendition import Fit
-from services.image.request import ImageWish, OutputWish, Quality, VariantWish
+from services.image.request import ImageRequest, OutputRequest, Quality, VariantRequest
 
 Request = image_pb2.GenerateImageRequest | image_pb2.GenerateImageFastRequest | image_pb2.TransformImageRequest
 
@@ -33,13 +33,13 @@ _FITS: Mapping[image_pb2.ImageFit, Fit] = {
 }
 
 
-def wish_of(request: Request) -> ImageWish:
+def wish_of(request: Request) -> ImageRequest:
     """Returns what `request` asks for."""
 
     def given(field: str) -> bool:
         return request.HasField(field)
 
-    return ImageWish(
+    return ImageRequest(
         mode=_MODES[type(request)],
         prompt=_prompt(request.prompt, request.style),
         use_brand=request.style.use_brand,
@@ -65,14 +65,14 @@ def given_of(request: Request) -> Given:
     return Given()
 
 
-def output_of(output: image_pb2.ImageOutput) -> OutputWish:
+def output_of(output: image_pb2.ImageOutput) -> OutputRequest:
     """Returns the form and the place that `output` asks for."""
-    return OutputWish(
+    return OutputRequest(
         format=output.format,
         encoder_quality=output.encoder_quality if output.HasField("encoder_quality") else None,
         compression_level=output.compression_level if output.HasField("compression_level") else None,
         fit=_FITS[output.fit],
-        variants=tuple(VariantWish(variant.name, variant.width, variant.height) for variant in output.variants),
+        variants=tuple(VariantRequest(variant.name, variant.width, variant.height) for variant in output.variants),
         object_key=output.object_key,
         overwrite=output.overwrite,
         content_addressed=output.content_addressed,
@@ -86,9 +86,9 @@ def _strength(request: Request) -> float | None:
     return None
 
 
-def _prompt(prompt: str, style: image_pb2.PromptStyle) -> PromptWish:
+def _prompt(prompt: str, style: image_pb2.PromptStyle) -> PromptRequest:
     theme = image_pb2.ImageTheme.Name(style.theme).removeprefix("IMAGE_THEME_").lower() if style.theme else ""
-    return PromptWish(
+    return PromptRequest(
         prompt=prompt,
         theme=theme,
         art_styles=tuple(style.art_styles),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from services.common.images import Size
-from services.image.prompt import PromptWish
+from services.image.prompt import PromptRequest
 from services.image.providers.interface import Mode
 from services.image.rendition import Fit
 
@@ -15,7 +15,7 @@ Quality = Literal["low", "medium", "high"]
 
 
 @dataclass(frozen=True, slots=True)
-class VariantWish:
+class VariantRequest:
     """A smaller copy."""
 
     name: str
@@ -27,7 +27,7 @@ class VariantWish:
 
 
 @dataclass(frozen=True, slots=True)
-class OutputWish:
+class OutputRequest:
     """In which form a picture is delivered and where it is kept."""
 
     format: str = ""
@@ -38,7 +38,7 @@ class OutputWish:
     """0 to 9; None: by quality."""
     fit: Fit = "cover"
     """How it is brought to its size."""
-    variants: tuple[VariantWish, ...] = ()
+    variants: tuple[VariantRequest, ...] = ()
     """Smaller copies."""
     object_key: str = ""
     """Key of the caller's own choice; empty for one of ours."""
@@ -51,12 +51,12 @@ class OutputWish:
 
 
 @dataclass(frozen=True, slots=True)
-class ImageWish:
+class ImageRequest:
     """A picture to be made; empty and None leave things open."""
 
     mode: Mode
     """Which way of asking."""
-    prompt: PromptWish
+    prompt: PromptRequest
     """The prompt and what is added to it."""
     use_brand: bool = False
     """Whether the configured brand is applied where the prompt names none of its own."""
@@ -82,5 +82,5 @@ class ImageWish:
     """Who draws."""
     quality: Quality | None = None
     """How fine it is, where steps and encoder are left open."""
-    output: OutputWish = OutputWish()
+    output: OutputRequest = OutputRequest()
     """Form and place."""

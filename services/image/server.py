@@ -11,27 +11,27 @@ from media.image.v1 import image_pb2_grpc
 from prometheus_client import CollectorRegistry
 
 from services.common.cache import TieredCache, TieredOptions, open_store
-from services.common.diagnostics import log_findings
+from services.common.diagnostics import log_diagnostics
 from services.common.errors import MediaError
 from services.common.fetch import Fetcher, open_fetcher
-from services.common.input_files import GivenFiles
+from services.common.input_files import InputFiles
 from services.common.log import logger
-from services.common.metrics import served_metrics
-from services.common.resilience.concurrency_limiter import Gate
-from services.common.resilience.retry import Retries, RetryPolicy
+from services.common.metrics import serve_metrics
+from services.common.resilience.concurrency_limiter import ConcurrencyLimiter
+from services.common.resilience.retry import Retrier, RetryPolicy
 from services.common.rpc.interceptor import Limits
 from services.common.rpc.server import ServerOptions, serve
 from services.common.storage import ObjectStore, open_object_store
 from services.common.usage import open_usage
-from services.common.worker_pool import Workers, open_workers
+from services.common.worker_pool import WorkerPool, open_workers
 from services.image.accounting import Accounting
 from services.image.brand import Brand
-from services.image.cache import COLLECTION, ImageCodec, KeptImage
+from services.image.cache import COLLECTION, CachedImage, ImageCodec
 from services.image.cache_blobs import CacheObjects
 from services.image.diagnostics import findings
 from services.image.failover import Care
-from services.image.generation import Originals
-from services.image.image_store import Shelf
+from services.image.generation import ImageGenerator
+from services.image.image_store import ImageStore
 from services.image.metrics import ImageMetrics
 from services.image.pipeline import Studio
 from services.image.planning import Planner, PlanningOptions
@@ -41,7 +41,7 @@ from services.image.providers.gemini import GeminiSettings, open_gemini
 from services.image.providers.interface import ImageProvider
 from services.image.service import SERVICE_NAME, ImageServicer
 from services.image.settings import ImageSettings
-from services.image.source_images import Sources
+from services.image.source_images import SourceImages
 
 _STATE_FILE = "media.sqlite3"
 _SWEEP_SECONDS = 3600.0
@@ -52,11 +52,11 @@ log = logger(__name__)
 
 async def main(settings: ImageSettings) -> None:
     """Serves until asked to stop."""
-    log_findings(findings(settings))
+    log_diagnostics(findings(settings))
     registry = CollectorRegistry()
     metrics = ImageMetrics(registry)
     async with AsyncExitStack() as stack:
-        stack.enter_context(served_metrics(registry, settings.host, settings.metrics_port, "IMAGE_METRICS_PORT"))
+        stack.enter_context(serve_metrics(registry, settings.host, settings.metrics_port, "IMAGE_METRICS_PORT"))
         store = await stack.enter_async_context(open_object_store(settings))
         workers = await stack.enter_async_context(
             open_workers(settings.workers, max_queue=_MAX_QUEUE, timeout_seconds=settings.worker_timeout_seconds)
@@ -87,19 +87,19 @@ async def assembled(
     providers: Mapping[str, ImageProvider],
     store: ObjectStore,
     fetcher: Fetcher,
-    workers: Workers,
-    cache: TieredCache[KeptImage] | None,
+    workers: WorkerPool,
+    cache: TieredCache[CachedImage] | None,
     accounting: Accounting,
 ) -> AsyncIterator[ImageServicer]:
     """Yields the service, wired, while its upkeep goes on."""
     limits = {"fal": settings.fal_max_concurrent_calls, "gemini": settings.gemini_max_concurrent_calls}
     care = Care(
-        gates={name: Gate(name, limits.get(name), _MAX_QUEUE) for name in providers},
-        retries=Retries(RetryPolicy(max_attempts=settings.max_attempts)),
+        gates={name: ConcurrencyLimiter(name, limits.get(name), _MAX_QUEUE) for name in providers},
+        retries=Retrier(RetryPolicy(max_attempts=settings.max_attempts)),
         patience_seconds=settings.patience_seconds,
     )
     objects = CacheObjects(store, settings.cache_ttl_seconds)
-    originals = Originals(care, workers, cache, objects, store_binary=settings.store_binary)
+    originals = ImageGenerator(care, workers, cache, objects, store_binary=settings.store_binary)
     planner = Planner(
         providers,
         PlanningOptions(
@@ -108,8 +108,8 @@ async def assembled(
             Brand(settings.brand_colors, settings.brand_style),
         ),
     )
-    shelf = Shelf(store)
-    studio = Studio(planner, originals, Sources(GivenFiles(fetcher, store), workers), workers, shelf)
+    shelf = ImageStore(store)
+    studio = Studio(planner, originals, SourceImages(InputFiles(fetcher, store), workers), workers, shelf)
     upkeep = asyncio.create_task(_upkeep(objects), name="upkeep of kept pictures")
     try:
         async with originals.flights, studio.flights:
@@ -121,7 +121,7 @@ async def assembled(
 
 @asynccontextmanager
 async def open_providers(
-    settings: ImageSettings, fetcher: Fetcher, workers: Workers
+    settings: ImageSettings, fetcher: Fetcher, workers: WorkerPool
 ) -> AsyncIterator[Mapping[str, ImageProvider]]:
     """Yields everybody who draws, by name."""
     fal_settings = FalSettings(
@@ -155,7 +155,7 @@ def server_options(settings: ImageSettings) -> ServerOptions:
 
 
 @asynccontextmanager
-async def _cache(settings: ImageSettings) -> AsyncIterator[TieredCache[KeptImage]]:
+async def _cache(settings: ImageSettings) -> AsyncIterator[TieredCache[CachedImage]]:
     uri, file = settings.mongodb_uri.get_secret_value(), settings.state_dir / _STATE_FILE
     options = TieredOptions(ttl_seconds=settings.cache_ttl_seconds, memory_bytes=settings.cache_memory_bytes)
     async with open_store(uri, file, COLLECTION) as store, TieredCache(store, ImageCodec(), options) as cache:

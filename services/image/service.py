@@ -13,11 +13,11 @@ from media.image.v1 import image_pb2, image_pb2_grpc
 from services.common.errors import MediaError, invalid
 from services.common.rpc.principal import principal_of
 from services.image.accounting import Accounting
-from services.image.batch import as_ready
-from services.image.image_store import Shelf
+from services.image.batch import run_limited
+from services.image.image_store import ImageStore
 from services.image.pipeline import Studio
 from services.image.reading import Request, given_of, output_of, wish_of
-from services.image.uploads import received
+from services.image.uploads import receive_upload
 from services.image.writing import kept, made, sizes
 
 SERVICE_NAME = image_pb2.DESCRIPTOR.services_by_name["ImageService"].full_name
@@ -36,7 +36,7 @@ class ImageServicer(image_pb2_grpc.ImageServiceServicer):
         max_uploads: Most uploads that are held in memory at once; more wait.
     """
 
-    def __init__(self, studio: Studio, shelf: Shelf, accounting: Accounting, *, max_uploads: int) -> None:
+    def __init__(self, studio: Studio, shelf: ImageStore, accounting: Accounting, *, max_uploads: int) -> None:
         self._studio = studio
         self._shelf = shelf
         self._accounting = accounting
@@ -69,7 +69,7 @@ class ImageServicer(image_pb2_grpc.ImageServiceServicer):
         """Sends each picture as it is ready."""
         principal = principal_of(context)
         work = [partial(self._made, _one(item), "BatchGenerateImages", principal) for item in request.items]
-        async with aclosing(as_ready(work, request.parallelism or DEFAULT_PARALLELISM)) as ready:
+        async with aclosing(run_limited(work, request.parallelism or DEFAULT_PARALLELISM)) as ready:
             async for index, outcome in ready:
                 if isinstance(outcome, MediaError):
                     yield image_pb2.BatchGenerateImagesResponse(index=index, failure=_failure(outcome))
@@ -91,7 +91,7 @@ class ImageServicer(image_pb2_grpc.ImageServiceServicer):
             spec = await _spec(requests)
             async with self._uploads:
                 receive: Callable[[], Awaitable[bytes]] = partial(
-                    received, _pieces(requests), size_bytes=spec.size_bytes, sha256=spec.sha256
+                    receive_upload, _pieces(requests), size_bytes=spec.size_bytes, sha256=spec.sha256
                 )
                 shelved, likeness = await self._studio.keep(receive, output_of(spec.output), principal)
         return image_pb2.UploadImageResponse(image=kept(shelved, likeness))

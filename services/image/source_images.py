@@ -6,8 +6,8 @@ import asyncio
 import hashlib
 from dataclasses import dataclass
 
-from services.common.input_files import GivenFiles
-from services.common.worker_pool import Workers
+from services.common.input_files import InputFiles
+from services.common.worker_pool import WorkerPool
 from services.image.providers.interface import SourceImage
 from services.image.rendition import normalize
 
@@ -18,12 +18,12 @@ LONGEST_SIDE_PIXELS = 1536
 
 
 @dataclass(frozen=True, slots=True)
-class Sources:
+class SourceImages:
     """Reads given pictures."""
 
-    files: GivenFiles
+    files: InputFiles
     """Where URLs and keys lead."""
-    workers: Workers
+    workers: WorkerPool
     """Where files are looked into."""
 
     async def source(self, url: str, key: str, principal: str) -> SourceImage:

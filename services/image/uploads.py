@@ -13,7 +13,7 @@ _LONGEST_PAUSE_SECONDS = 20.0
 """Between two pieces: who sends nothing more would keep others from their turn."""
 
 
-async def received(pieces: AsyncIterator[bytes], *, size_bytes: int, sha256: str) -> bytes:
+async def receive_upload(pieces: AsyncIterator[bytes], *, size_bytes: int, sha256: str) -> bytes:
     """Returns the file.
 
     Args:

@@ -11,8 +11,8 @@ from media.image.v1 import image_pb2
 
 from services.common.log import request_id
 from services.image.generation import CacheStatus
-from services.image.image_store import Shelved, ShelvedPicture
-from services.image.pipeline import Likeness, Picture
+from services.image.image_store import StoredImage, StoredRendition
+from services.image.pipeline import Picture, SourceSummary
 from services.image.sizes import CUSTOM, CUSTOM_DESCRIPTION, PRESETS
 
 _CACHE_STATUSES: Mapping[CacheStatus, cache_pb2.CacheStatus] = {
@@ -49,7 +49,7 @@ def made(picture: Picture) -> image_pb2.Image:
     return image
 
 
-def kept(shelved: ShelvedPicture, likeness: Likeness) -> image_pb2.Image:
+def kept(shelved: StoredImage, likeness: SourceSummary) -> image_pb2.Image:
     """Returns the message of a picture that is stored, with what is true of every one."""
     main = shelved.main
     return image_pb2.Image(
@@ -81,7 +81,7 @@ def sizes() -> dict[str, image_pb2.ImageSize]:
     return {**named, CUSTOM: image_pb2.ImageSize(description=CUSTOM_DESCRIPTION)}
 
 
-def _variant(name: str, shelved: Shelved) -> image_pb2.ImageVariant:
+def _variant(name: str, shelved: StoredRendition) -> image_pb2.ImageVariant:
     return image_pb2.ImageVariant(
         name=name,
         image_url=shelved.url,

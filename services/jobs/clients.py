@@ -24,7 +24,7 @@ _PARTING_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Services:
+class ServiceClients:
     """Stubs of the services."""
 
     speech: tts_pb2_grpc.TextToSpeechServiceAsyncStub
@@ -32,7 +32,7 @@ class Services:
     films: video_pb2_grpc.VideoServiceAsyncStub
 
     @classmethod
-    def over(cls, tts: grpc.aio.Channel, image: grpc.aio.Channel, video: grpc.aio.Channel) -> Services:
+    def over(cls, tts: grpc.aio.Channel, image: grpc.aio.Channel, video: grpc.aio.Channel) -> ServiceClients:
         """Returns the stubs over channels."""
         return cls(
             tts_pb2_grpc.TextToSpeechServiceStub(tts),
@@ -41,13 +41,13 @@ class Services:
         )
 
 
-async def answered(call: Awaitable[T]) -> T:
+async def await_reply(call: Awaitable[T]) -> T:
     """Returns what a call answers; raises its MediaError."""
     with _explained():
         return await call
 
 
-async def outcome_of(call: Any, name: str, tell: Callable[[Any], Awaitable[None]] | None = None) -> Any:
+async def await_last_message(call: Any, name: str, tell: Callable[[Any], Awaitable[None]] | None = None) -> Any:
     """Returns what a stream leads to: the field `name` of its last message. Whoever stops waiting ends the call.
 
     Args:
@@ -84,7 +84,7 @@ async def _told(call: Any) -> AsyncGenerator[Any]:
                 yield event
 
 
-def in_the_name_of(principal: str) -> list[tuple[str, str]]:
+def metadata_for_owner(principal: str) -> list[tuple[str, str]]:
     """Returns the metadata of a call that is made for a job's owner."""
     return list(call_metadata(principal))
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from services.common.diagnostics import Finding, ok, problem, warning
+from services.common.diagnostics import Diagnostic, ok, problem, warning
 from services.jobs.settings import QueueSettings
 
 SUBJECT = "jobs"
 _SAFE_REPLICAS = 3
 
 
-def findings(settings: QueueSettings) -> list[Finding]:
+def findings(settings: QueueSettings) -> list[Diagnostic]:
     """Returns where jobs are kept, how often, and what contradicts itself."""
     return [*_servers(settings), *_credentials(settings)]
 
 
-def _servers(settings: QueueSettings) -> Iterator[Finding]:
+def _servers(settings: QueueSettings) -> Iterator[Diagnostic]:
     servers, replicas = len(settings.nats_servers), settings.replicas
     if servers >= _SAFE_REPLICAS > replicas:
         yield warning(
@@ -36,6 +36,6 @@ def _servers(settings: QueueSettings) -> Iterator[Finding]:
         yield ok(SUBJECT, f"are kept for {settings.retention_days:g} days in {replicas} copies")
 
 
-def _credentials(settings: QueueSettings) -> Iterator[Finding]:
+def _credentials(settings: QueueSettings) -> Iterator[Diagnostic]:
     if settings.nats_credentials and not Path(settings.nats_credentials).is_file():
         yield problem(SUBJECT, "the file that NATS_CREDENTIALS names is not there", "mend the path, or unset it")

@@ -21,7 +21,7 @@ from services.jobs.ids import new_job_id, owner_token, request_token
 from services.jobs.jetstream import QUEUE, QUOTA_ERROR, RETRY_SECONDS, RUN, STATE, TOLD, Streams, answering, subjects_of
 from services.jobs.lease import Lease
 from services.jobs.record import Record, now
-from services.jobs.request import WEBHOOK, Known, Selection, Wish
+from services.jobs.request import WEBHOOK, JobFilter, JobRequest, StoredJob
 
 log = logger(__name__)
 
@@ -34,7 +34,7 @@ DELIVERIES = "deliveries"
 """Name of the step of a webhook's job that holds what was sent."""
 
 
-class Board:
+class JobStore:
     """Where jobs are pinned.
 
     Args:
@@ -44,7 +44,7 @@ class Board:
     def __init__(self, streams: Streams) -> None:
         self._streams = streams
 
-    async def submit(self, wish: Wish, principal: str) -> Known:
+    async def submit(self, wish: JobRequest, principal: str) -> StoredJob:
         """Accepts a job, or returns the one that an earlier request of the same name has made.
 
         Raises:
@@ -75,7 +75,7 @@ class Board:
             raise nats.errors.Error("a record that was just written is not there")
         return Lease(self._streams, key, known.record, known.revision)
 
-    async def get(self, job_id: str, principal: str) -> Known:
+    async def get(self, job_id: str, principal: str) -> StoredJob:
         """Returns a job of `principal`'s own.
 
         Raises:
@@ -104,8 +104,8 @@ class Board:
         return [] if found is None else list(found.record.steps.get(DELIVERIES, {}).get("sent", ()))
 
     async def page(
-        self, principal: str, selection: Selection, page_size: int, page_token: str
-    ) -> tuple[list[Known], str]:
+        self, principal: str, selection: JobFilter, page_size: int, page_token: str
+    ) -> tuple[list[StoredJob], str]:
         """Returns jobs of `principal`'s own, newest first, and what asks for the ones behind them.
 
         Raises:
@@ -115,7 +115,7 @@ class Board:
             raise invalid("page_token", "must be the next_page_token of the page before")
         with answering():
             ids = [found for found in await self._ids(principal) if not page_token or found < page_token]
-            chosen: list[Known] = []
+            chosen: list[StoredJob] = []
             for start in range(0, min(len(ids), _MOST_READ), _READ_AT_ONCE):
                 some = ids[start : start + _READ_AT_ONCE]
                 read = await asyncio.gather(*(self._readable(self.key(principal, found)) for found in some))
@@ -128,7 +128,7 @@ class Board:
         # A page may have fewer jobs than asked for, or none, and still not be the last.
         return chosen, ids[_MOST_READ - 1] if len(ids) > _MOST_READ else ""
 
-    async def cancel(self, job_id: str, principal: str) -> Known:
+    async def cancel(self, job_id: str, principal: str) -> StoredJob:
         """Asks for the end of a job; one that has ended stays as it is.
 
         Raises:
@@ -149,7 +149,7 @@ class Board:
 
     async def watch(
         self, job_id: str, principal: str, after_revision: int = 0, *, repeat_seconds: float = math.inf
-    ) -> AsyncIterator[Known]:
+    ) -> AsyncIterator[StoredJob]:
         """Yields a job whenever it has changed, until it has ended.
 
         Args:
@@ -166,7 +166,7 @@ class Board:
         with answering():
             told = await self._streams.client.subscribe(f"{TOLD}.{STATE}.{key}")
         try:
-            known: Known | None = await self.get(job_id, principal)
+            known: StoredJob | None = await self.get(job_id, principal)
             # A revision that is none yet is of another store: everything is news.
             seen = after_revision if known is None or after_revision <= known.revision else 0
             told_at = time.monotonic()
@@ -199,7 +199,7 @@ class Board:
         whose = record.job_id if record.kind == WEBHOOK else owner_token(record.principal)
         return f"{RUN}.{record.kind}.{whose}"
 
-    async def _id_for(self, wish: Wish, principal: str) -> str:
+    async def _id_for(self, wish: JobRequest, principal: str) -> str:
         """Returns a new id, or the one that an earlier request of the same name has got."""
         job_id = new_job_id()
         if not wish.request_id:
@@ -232,15 +232,15 @@ class Board:
                 raise
             raise await self._full(record) from None
 
-    async def _published(self, record: Record) -> Known:
+    async def _published(self, record: Record) -> StoredJob:
         """Returns the record of a new job: the acknowledged message is the acceptance."""
         await self.publish(record, self.key(record.principal, record.job_id))
         try:
             lease = await self.open(record)
         except (nats.errors.Error, TimeoutError):
             # It is accepted all the same: whoever takes it writes the record.
-            return Known(record, 0)
-        return Known(lease.record, lease.revision)
+            return StoredJob(record, 0)
+        return StoredJob(lease.record, lease.revision)
 
     async def _full(self, record: Record) -> MediaError:
         subject, used = self.subject(record), 0
@@ -263,7 +263,7 @@ class Board:
         found = await subjects_of(self._streams.client, f"KV_{STATE}", f"{prefix}*")
         return sorted((subject.removeprefix(prefix) for subject in found), reverse=True)
 
-    async def _readable(self, key: str) -> Known | None:
+    async def _readable(self, key: str) -> StoredJob | None:
         """Returns what is under a key, or None where that can not be read."""
         try:
             return await self.read(key)
@@ -271,7 +271,7 @@ class Board:
             log.warning("a record can not be read; a newer version may have written it", job=key)
             return None
 
-    async def read(self, key: str) -> Known | None:
+    async def read(self, key: str) -> StoredJob | None:
         """Returns what is under a key, whoever's it is; None if nothing is."""
         try:
             entry = await self._streams.state.get(key)
@@ -279,7 +279,7 @@ class Board:
             return None
         if not entry.value:
             return None
-        return Known(Record.decode(entry.value), entry.revision or 0)
+        return StoredJob(Record.decode(entry.value), entry.revision or 0)
 
 
 def webhook_request_id(job_id: str) -> str:

@@ -16,7 +16,7 @@ UNBOUNDED = -1
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class JobType:
     """What a kind of job is done by."""
 
     pipeline: Pipeline

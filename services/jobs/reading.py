@@ -12,7 +12,7 @@ from services.common.errors import FieldViolation, MediaError, Reason, invalid
 from services.common.rpc.validation import validate
 from services.jobs.pipelines.requests import film_of, film_request, narration_of, picture_request, speech_request
 from services.jobs.record import Status
-from services.jobs.request import Selection, Wish
+from services.jobs.request import JobFilter, JobRequest
 
 KINDS: Mapping[str, jobs_pb2.JobKind] = {
     "animate": jobs_pb2.JOB_KIND_ANIMATE,
@@ -40,7 +40,7 @@ _PICTURE_FIELDS: Mapping[str, str] = {
 _A_NAME, _A_KEY, _A_FORMAT = "job-0", "users/somebody/picture.webp", "mp3_44100_64"
 
 
-def wish_of(request: jobs_pb2.CreateJobRequest, max_characters: int) -> Wish:
+def wish_of(request: jobs_pb2.CreateJobRequest, max_characters: int) -> JobRequest:
     """Returns the job that `request` asks for.
 
     Args:
@@ -53,7 +53,7 @@ def wish_of(request: jobs_pb2.CreateJobRequest, max_characters: int) -> Wish:
     kind = request.WhichOneof("spec")
     assert kind is not None  # noqa: S101 - told so to mypy: the contract requires it
     _check(request, kind, max_characters)
-    return Wish(kind, MessageToDict(getattr(request, kind)), request.webhook_url, request.request_id)
+    return JobRequest(kind, MessageToDict(getattr(request, kind)), request.webhook_url, request.request_id)
 
 
 def addresses_of(request: jobs_pb2.CreateJobRequest) -> list[tuple[str, str]]:
@@ -67,11 +67,11 @@ def keys_of(request: jobs_pb2.CreateJobRequest) -> list[tuple[str, str]]:
     return [(film.image_key, f"{field}.image_key") for field, film in _films_of(request) if film.image_key]
 
 
-def selection_of(request: jobs_pb2.ListJobsRequest) -> Selection:
+def selection_of(request: jobs_pb2.ListJobsRequest) -> JobFilter:
     """Returns which jobs are listed."""
     kind = next((name for name, value in KINDS.items() if value == request.kind), "")
     status = next((status for status, value in STATUSES.items() if value == request.status), None)
-    return Selection(kind, status)
+    return JobFilter(kind, status)
 
 
 def _check(request: jobs_pb2.CreateJobRequest, kind: str, max_characters: int) -> None:

@@ -13,7 +13,7 @@ WEBHOOK = "webhook"
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class StoredJob:
     """A record as it was read."""
 
     record: Record
@@ -21,7 +21,7 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class JobRequest:
     """A job that somebody asks for."""
 
     kind: str
@@ -31,7 +31,7 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class JobFilter:
     """Which jobs are listed."""
 
     kind: str = ""

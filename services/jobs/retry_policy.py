@@ -6,7 +6,7 @@ import random
 from datetime import UTC, datetime
 
 from services.common.errors import MediaError, Reason
-from services.jobs.job_type import Work
+from services.jobs.job_type import JobType
 from services.jobs.record import Failure, Record
 
 _FIRST_DELAY_SECONDS = 1.0
@@ -41,7 +41,7 @@ _AWAY = frozenset(
 """What is nobody's fault who asks, and passes: a job that has paid for something waits for it to be over."""
 
 
-def is_last(failure: Failure, record: Record, work: Work) -> bool:
+def is_last(failure: Failure, record: Record, work: JobType) -> bool:
     """Says whether a job ends with this failure of an attempt, which the record does not tell of yet."""
     reason = Reason[failure.reason]
     if reason not in AGAIN:
@@ -60,7 +60,7 @@ def _failing_seconds(record: Record) -> float:
     return (datetime.now(UTC) - datetime.fromisoformat(record.failing_since)).total_seconds()
 
 
-def delay_seconds(work: Work, failed: int, error: Exception) -> float:
+def delay_seconds(work: JobType, failed: int, error: Exception) -> float:
     """Returns the seconds until another attempt: ours, or the longer ones that were asked for."""
     longest = min(work.longest_delay_seconds, _FIRST_DELAY_SECONDS * 2 ** (failed - 1))
     asked = (error.retry_after_seconds if isinstance(error, MediaError) else None) or 0.0

@@ -7,23 +7,23 @@ from contextlib import AsyncExitStack
 import grpc
 from media.jobs.v1 import jobs_pb2_grpc
 
-from services.common.diagnostics import log_findings
+from services.common.diagnostics import log_diagnostics
 from services.common.rpc.channel import open_channel
 from services.common.rpc.interceptor import Limits
 from services.common.rpc.server import ServerOptions, serve
 from services.common.storage import open_object_store
-from services.jobs.clients import Services
+from services.jobs.clients import ServiceClients
 from services.jobs.diagnostics import findings
 from services.jobs.jetstream import StreamOptions, open_streams
-from services.jobs.job_store import Board
+from services.jobs.job_store import JobStore
 from services.jobs.service import SERVICE_NAME, JobServicer
 from services.jobs.settings import JobsSettings, QueueSettings
-from services.jobs.webhooks.signing_secrets import Secrets
+from services.jobs.webhooks.signing_secrets import SigningSecrets
 
 
 async def main(settings: JobsSettings) -> None:
     """Serves until asked to stop."""
-    log_findings(findings(settings))
+    log_diagnostics(findings(settings))
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(open_object_store(settings))
         streams = await stack.enter_async_context(
@@ -31,10 +31,10 @@ async def main(settings: JobsSettings) -> None:
         )
         tts = await stack.enter_async_context(open_channel(settings.tts_address))
         servicer = JobServicer(
-            Board(streams),
+            JobStore(streams),
             store,
-            Services.over(tts, tts, tts),
-            Secrets(streams),
+            ServiceClients.over(tts, tts, tts),
+            SigningSecrets(streams),
             settings.max_characters,
             settings.fetch_options.allowed,
         )

@@ -9,18 +9,18 @@ from media.jobs.v1 import jobs_pb2, jobs_pb2_grpc
 from media.tts.v1 import tts_pb2
 
 from services.common.errors import MediaError
-from services.common.fetch.addresses import Allowed
+from services.common.fetch.addresses import AddressPolicy
 from services.common.fetch.urls import target_of
 from services.common.log import logger
 from services.common.rpc.principal import principal_of
 from services.common.storage import ObjectStore
 from services.common.storage.keys import check_given_key
-from services.jobs.clients import Services, answered, in_the_name_of
+from services.jobs.clients import ServiceClients, await_reply, metadata_for_owner
 from services.jobs.jetstream import answering
-from services.jobs.job_store import Board
+from services.jobs.job_store import JobStore
 from services.jobs.reading import addresses_of, keys_of, selection_of, wish_of
-from services.jobs.request import Known
-from services.jobs.webhooks.signing_secrets import Secrets
+from services.jobs.request import StoredJob
+from services.jobs.webhooks.signing_secrets import SigningSecrets
 from services.jobs.writing import delivery_of, job_of
 
 log = logger(__name__)
@@ -48,12 +48,12 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
 
     def __init__(
         self,
-        board: Board,
+        board: JobStore,
         store: ObjectStore,
-        services: Services,
-        secrets: Secrets,
+        services: ServiceClients,
+        secrets: SigningSecrets,
         max_characters: int,
-        allowed: Allowed,
+        allowed: AddressPolicy,
     ) -> None:
         self._board = board
         self._store = store
@@ -131,16 +131,16 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
             check_given_key(key, principal, field)
         return await self._told(await self._board.submit(wish_of(request, self._max_characters), principal))
 
-    async def _told(self, known: Known) -> jobs_pb2.Job:
+    async def _told(self, known: StoredJob) -> jobs_pb2.Job:
         return await job_of(known, self._store)
 
     async def _align(self, job: jobs_pb2.Job, principal: str) -> None:
         """Adds the timing of the speech, if the speech service knows it."""
         request = tts_pb2.GetStoredAudioRequest(id=job.result.stored_audio_id)
         call = self._services.speech.GetStoredAudio(
-            request, metadata=in_the_name_of(principal), timeout=_ALIGNMENT_SECONDS
+            request, metadata=metadata_for_owner(principal), timeout=_ALIGNMENT_SECONDS
         )
         try:
-            job.result.alignment.CopyFrom((await answered(call)).stored_audio.alignment)
+            job.result.alignment.CopyFrom((await await_reply(call)).stored_audio.alignment)
         except MediaError as error:
             log.warning("the timing of a job's speech can not be had", reason=error.reason.name)

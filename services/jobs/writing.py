@@ -13,12 +13,12 @@ from services.common.storage import ObjectStore
 from services.jobs.pipelines.steps import AUDIO, FINAL, IMAGE, VIDEO
 from services.jobs.reading import KINDS, STATUSES
 from services.jobs.record import Attempt, Failure
-from services.jobs.request import Known
+from services.jobs.request import StoredJob
 
 _MEDIA = (VIDEO, AUDIO, FINAL, IMAGE)
 
 
-async def job_of(known: Known, store: ObjectStore) -> jobs_pb2.Job:
+async def job_of(known: StoredJob, store: ObjectStore) -> jobs_pb2.Job:
     """Returns the message of a job."""
     record = known.record
     job = jobs_pb2.Job(

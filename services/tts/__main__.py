@@ -11,8 +11,8 @@ from media.usage.v1 import usage_pb2_grpc
 from prometheus_client import CollectorRegistry
 
 from services.common.cache import TieredCache, TieredOptions, open_store
-from services.common.diagnostics import log_findings
-from services.common.metrics import served_metrics
+from services.common.diagnostics import log_diagnostics
+from services.common.metrics import serve_metrics
 from services.common.resilience.retry import RetryPolicy
 from services.common.rpc.interceptor import Limits
 from services.common.rpc.server import Register, ServerOptions, serve
@@ -21,9 +21,9 @@ from services.common.storage import open_object_store
 from services.common.usage import UsageRecorder, open_usage
 from services.common.usage.servicer import USAGE_SERVICE_NAME, UsageServicer
 from services.tts.accounting import Accounting
-from services.tts.assembly import SpeechOptions, assemble
-from services.tts.audio_store import AudioShelf
-from services.tts.cache import COLLECTION, KeptSpeech, SpeechCodec
+from services.tts.assembly import SpeechOptions, build_speech
+from services.tts.audio_store import AudioStore
+from services.tts.cache import COLLECTION, CachedSpeech, SpeechCodec
 from services.tts.diagnostics import findings
 from services.tts.metrics import SpeechMetrics
 from services.tts.pacing import Pacing
@@ -39,11 +39,11 @@ _STATE_FILE = "media.sqlite3"
 
 async def main(settings: TtsSettings) -> None:
     """Opens providers and stores and serves until asked to stop."""
-    log_findings(findings(settings))
+    log_diagnostics(findings(settings))
     registry = CollectorRegistry()
     metrics = SpeechMetrics(registry)
     async with AsyncExitStack() as stack:
-        stack.enter_context(served_metrics(registry, settings.host, settings.metrics_port, "TTS_METRICS_PORT"))
+        stack.enter_context(serve_metrics(registry, settings.host, settings.metrics_port, "TTS_METRICS_PORT"))
         providers = await stack.enter_async_context(_providers(settings))
         usage = await stack.enter_async_context(
             open_usage(settings.mongodb_uri.get_secret_value(), settings.state_dir / _STATE_FILE)
@@ -52,7 +52,7 @@ async def main(settings: TtsSettings) -> None:
         if cache is not None:
             metrics.watch_cache(lambda: cache.stats)
         store = await stack.enter_async_context(open_object_store(settings))
-        speech = assemble(providers, _speech_options(settings), cache)
+        speech = build_speech(providers, _speech_options(settings), cache)
         await stack.enter_async_context(speech.flights)
         servicer = TextToSpeechServicer(
             speech.planner,
@@ -60,7 +60,7 @@ async def main(settings: TtsSettings) -> None:
             providers,
             Accounting(usage, metrics),
             max_unary_bytes=settings.max_unary_bytes,
-            shelf=AudioShelf(store),
+            shelf=AudioStore(store),
         )
         await serve(_registering(servicer, usage), _server_options(settings))
 
@@ -88,7 +88,7 @@ async def _providers(settings: TtsSettings) -> AsyncIterator[Mapping[str, Speech
 
 
 @asynccontextmanager
-async def _cache(settings: TtsSettings) -> AsyncIterator[TieredCache[KeptSpeech]]:
+async def _cache(settings: TtsSettings) -> AsyncIterator[TieredCache[CachedSpeech]]:
     uri, file = settings.mongodb_uri.get_secret_value(), settings.state_dir / _STATE_FILE
     options = TieredOptions(ttl_seconds=settings.cache_ttl_seconds, memory_bytes=settings.cache_memory_bytes)
     async with open_store(uri, file, COLLECTION) as store, TieredCache(store, SpeechCodec(), options) as cache:

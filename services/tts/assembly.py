@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from services.common.cache import TieredCache
-from services.common.resilience.concurrency_limiter import Gate
-from services.common.resilience.retry import Retries, RetryPolicy
-from services.common.singleflight import Flights
-from services.tts.cache import KeptSpeech
+from services.common.resilience.concurrency_limiter import ConcurrencyLimiter
+from services.common.resilience.retry import Retrier, RetryPolicy
+from services.common.singleflight import SingleFlight
+from services.tts.cache import CachedSpeech
 from services.tts.events import SpeechEvent, size_bytes
 from services.tts.failover import Care
 from services.tts.pacing import Pacing
 from services.tts.planning import Planner, PlanningOptions
 from services.tts.providers.interface import SpeechProvider
 from services.tts.synthesis import SynthesisOptions, Synthesizer
-from services.tts.utterance import NarrationOptions
+from services.tts.utterance import UtteranceOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,27 +42,27 @@ class SpeechOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Speech:
+class SpeechComponents:
     """What the service needs to speak."""
 
     planner: Planner
     synthesizer: Synthesizer
-    flights: Flights[SpeechEvent]
+    flights: SingleFlight[SpeechEvent]
 
 
-def assemble(
-    providers: Mapping[str, SpeechProvider], options: SpeechOptions, cache: TieredCache[KeptSpeech] | None = None
-) -> Speech:
+def build_speech(
+    providers: Mapping[str, SpeechProvider], options: SpeechOptions, cache: TieredCache[CachedSpeech] | None = None
+) -> SpeechComponents:
     """Returns the parts, wired; whoever runs them enters `flights` for as long."""
     care = Care(
-        gates={name: Gate(name, options.concurrency.get(name), options.max_queue) for name in providers},
-        retries=Retries(options.retry),
+        gates={name: ConcurrencyLimiter(name, options.concurrency.get(name), options.max_queue) for name in providers},
+        retries=Retrier(options.retry),
         stall_seconds=options.stall_seconds,
     )
-    flights: Flights[SpeechEvent] = Flights(size_bytes)
+    flights: SingleFlight[SpeechEvent] = SingleFlight(size_bytes)
     synthesis = SynthesisOptions(
-        NarrationOptions(stall_seconds=options.stall_seconds, pacing=options.pacing),
+        UtteranceOptions(stall_seconds=options.stall_seconds, pacing=options.pacing),
         patience_seconds=options.patience_seconds,
         reuse_sentences=options.reuse_sentences,
     )
-    return Speech(Planner(providers, options.planning), Synthesizer(care, cache, flights, synthesis), flights)
+    return SpeechComponents(Planner(providers, options.planning), Synthesizer(care, cache, flights, synthesis), flights)

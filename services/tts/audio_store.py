@@ -63,7 +63,7 @@ def new_audio_id() -> str:
     return str(uuid.uuid4())
 
 
-class AudioShelf:
+class AudioStore:
     """Keeps audio for its owners.
 
     The audio is at audio/<year>/<month>/<id>.<extension>. Its record is at records/audio/<owner>/<id>.json: an id leads

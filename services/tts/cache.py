@@ -28,7 +28,7 @@ _BYTES_PER_CHARACTER = 120
 
 
 @dataclass(frozen=True, slots=True)
-class KeptSpeech:
+class CachedSpeech:
     """A whole utterance with its timing."""
 
     audio: bytes
@@ -56,7 +56,7 @@ def cache_key(plan: Plan) -> str:
     return hashlib.sha256(orjson.dumps(decisive, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def replay(kept: KeptSpeech, plan: Plan) -> Iterator[SpeechEvent]:
+def replay(kept: CachedSpeech, plan: Plan) -> Iterator[SpeechEvent]:
     """Yields a kept utterance as the stream it once was."""
     yield Header(plan.spec, plan.provider.name, ignored_fields=kept.ignored_fields, cache_status="hit")
     audio, alignment = kept.audio, kept.alignment
@@ -95,7 +95,7 @@ class Recording:
             case Done():
                 self._done = event
 
-    def kept(self) -> KeptSpeech | None:
+    def kept(self) -> CachedSpeech | None:
         """Returns what can be kept; None unless it is whole, of one piece, and by the provider that was asked."""
         header, done = self._header, self._done
         if header is None or done is None or done.seams or header.provider != self._plan.provider.name:
@@ -108,13 +108,13 @@ class Recording:
             "textLength": len(spec.text),
             "parameters": {"provider": header.provider, **_parameters(spec)},
         }
-        return KeptSpeech(b"".join(self._audio), joined(self._timing), done, header.ignored_fields, document)
+        return CachedSpeech(b"".join(self._audio), joined(self._timing), done, header.ignored_fields, document)
 
 
 class SpeechCodec:
     """Turns utterances into documents of the store and back."""
 
-    def encode(self, key: str, kept: KeptSpeech, created_at: datetime, expires_at: datetime) -> Entry:
+    def encode(self, key: str, kept: CachedSpeech, created_at: datetime, expires_at: datetime) -> Entry:
         """Returns the document: the seed's fields, then what a replay needs."""
         fields = {
             **kept.document,
@@ -130,7 +130,7 @@ class SpeechCodec:
         }
         return Entry(key, fields, kept.audio, created_at, expires_at)
 
-    def decode(self, entry: Entry) -> KeptSpeech:
+    def decode(self, entry: Entry) -> CachedSpeech:
         """Returns what `encode` was given; raises if the document is not one of ours."""
         fields = entry.fields
         timing = fields["alignment"]
@@ -147,9 +147,9 @@ class SpeechCodec:
             cost_units=fields["costUnits"],
         )
         document = {name: fields[name] for name in _DOCUMENT_FIELDS}
-        return KeptSpeech(entry.data, alignment, done, tuple(fields["ignoredFields"]), document)
+        return CachedSpeech(entry.data, alignment, done, tuple(fields["ignoredFields"]), document)
 
-    def size_bytes(self, kept: KeptSpeech) -> int:
+    def size_bytes(self, kept: CachedSpeech) -> int:
         """Returns how much memory an utterance takes, roughly."""
         return len(kept.audio) + _BYTES_PER_CHARACTER * len(kept.alignment) + 1000
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from services.common.diagnostics import Finding, ok, problem, warning
+from services.common.diagnostics import Diagnostic, ok, problem, warning
 from services.tts.settings import TtsSettings
 
 _SUBJECT = "speech"
 
 
-def findings(settings: TtsSettings) -> list[Finding]:
+def findings(settings: TtsSettings) -> list[Diagnostic]:
     """Returns who speaks, and what contradicts itself."""
     return list(_findings(settings))
 
 
-def _findings(settings: TtsSettings) -> Iterator[Finding]:
+def _findings(settings: TtsSettings) -> Iterator[Diagnostic]:
     default = settings.provider_by_default
     has_key = bool(settings.elevenlabs_api_key.get_secret_value())
     if default == "elevenlabs" and not has_key:

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 
 from services.common.errors import MediaError, Reason
 from services.common.log import logger
-from services.common.resilience.call import teaching
-from services.common.resilience.concurrency_limiter import Gate
-from services.common.resilience.error_metadata import FALLS_BACK
-from services.common.resilience.retry import Patience, Retries
+from services.common.resilience.call import report_rejections
+from services.common.resilience.concurrency_limiter import ConcurrencyLimiter
+from services.common.resilience.error_metadata import FAILOVER_REASONS
+from services.common.resilience.retry import Retrier, WaitBudget
 from services.tts.events import Plan
 from services.tts.providers.interface import AudioChunk, SpeechStream
 
@@ -25,9 +25,9 @@ log = logger(__name__)
 class Care:
     """How providers are treated; one for the process."""
 
-    gates: Mapping[str, Gate]
+    gates: Mapping[str, ConcurrencyLimiter]
     """The gate of each provider, by name."""
-    retries: Retries = field(default_factory=Retries)
+    retries: Retrier = field(default_factory=Retrier)
     """When a provider is asked again."""
     stall_seconds: float = 10.0
     """Longest silence of a provider between acceptance and its first audio."""
@@ -46,7 +46,7 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class ProviderStream:
     """A provider that has begun to speak."""
 
     plan: Plan
@@ -65,7 +65,9 @@ class Opened:
 
 
 @asynccontextmanager
-async def opened(candidates: Sequence[Plan], care: Care, *, patience_seconds: float) -> AsyncIterator[Opened]:
+async def open_with_failover(
+    candidates: Sequence[Plan], care: Care, *, patience_seconds: float
+) -> AsyncIterator[ProviderStream]:
     """Has the first of the candidates speak that can; leaving the context ends its work and frees its turn at once.
 
     Args:
@@ -92,19 +94,19 @@ class _Search:
 
     def __init__(self, care: Care, patience_seconds: float, resources: AsyncExitStack) -> None:
         self._care = care
-        self._patience = Patience(patience_seconds, care.clock)
+        self._patience = WaitBudget(patience_seconds, care.clock)
         self._resources = resources
         self._queued_seconds = 0.0
         self._failures: list[Failure] = []
 
-    async def first_of(self, candidates: Sequence[Plan]) -> Opened:
+    async def first_of(self, candidates: Sequence[Plan]) -> ProviderStream:
         errors: list[MediaError] = []
         for plan in candidates:
             try:
                 return await self._speaking(plan)
             except MediaError as error:
                 errors.append(error)
-                if error.reason not in FALLS_BACK:
+                if error.reason not in FAILOVER_REASONS:
                     break
                 log.warning(
                     "a provider could not be had",
@@ -114,7 +116,7 @@ class _Search:
                 )
         raise self._explained(errors[0])
 
-    async def _speaking(self, plan: Plan) -> Opened:
+    async def _speaking(self, plan: Plan) -> ProviderStream:
         provider = plan.provider.name
         # Only what the provider has not accepted is asked again of it: the rest may have been paid for.
         accepted = await self._care.retries.run(lambda: self._accepted(plan), provider, self._patience)
@@ -123,7 +125,7 @@ class _Search:
                 chunks = aiter(accepted.stream.chunks)
                 read = await self._until_audio(provider, chunks)
             self._resources.push_async_exit(held.pop_all())
-        return Opened(
+        return ProviderStream(
             plan,
             accepted.stream,
             read[-1],
@@ -139,7 +141,7 @@ class _Search:
             with self._noting_failure(provider.name):
                 turn = await held.enter_async_context(gate.turn(self._patience.left_seconds))
                 self._queued_seconds += turn.waited_seconds
-                with teaching(gate):
+                with report_rejections(gate):
                     speech = provider.synthesize(plan.spec, with_alignment=plan.with_alignment)
                     stream = await held.enter_async_context(speech)
             if stream.max_concurrent_requests is not None:

@@ -24,7 +24,7 @@ class Pacing:
             raise ValueError("a rest must be shorter than the lead that allows it")
 
 
-class Listener:
+class PlaybackClock:
     """Somebody who hears audio from the moment its first chunk is there, and is never told to wait.
 
     Args:

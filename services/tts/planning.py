@@ -14,7 +14,7 @@ DEFAULT_VOICE = "Aria"
 
 
 @dataclass(frozen=True, slots=True)
-class SpeechWish:
+class SpeechRequest:
     """What a caller asked for; empty and None mean: as the service decides."""
 
     text: str
@@ -79,7 +79,7 @@ class Planner:
             raise invalid("voice", description, Reason.VOICE_NOT_FOUND)
         return found
 
-    def plan(self, wish: SpeechWish) -> Plan:
+    def plan(self, wish: SpeechRequest) -> Plan:
         """Returns who will speak, and what exactly.
 
         Raises:
@@ -92,7 +92,7 @@ class Planner:
         voice = self.voice(wish.voice or DEFAULT_VOICE, provider)
         return self._plan(wish, provider, voice, self._fallbacks(wish, provider, voice))
 
-    def _fallbacks(self, wish: SpeechWish, provider: SpeechProvider, voice: Voice) -> tuple[Plan, ...]:
+    def _fallbacks(self, wish: SpeechRequest, provider: SpeechProvider, voice: Voice) -> tuple[Plan, ...]:
         """Returns plans of whoever has a voice of the same name and the same format."""
         found = []
         for name in self._options.fallback_providers:
@@ -105,7 +105,7 @@ class Planner:
                 continue
         return tuple(found)
 
-    def _plan(self, wish: SpeechWish, provider: SpeechProvider, voice: Voice, fallbacks: tuple[Plan, ...]) -> Plan:
+    def _plan(self, wish: SpeechRequest, provider: SpeechProvider, voice: Voice, fallbacks: tuple[Plan, ...]) -> Plan:
         capabilities = provider.capabilities
         spec = SpeechSpec(
             text=wish.text,
@@ -142,7 +142,7 @@ def _longest_text(plan: Plan) -> int:
     return capabilities.max_text_characters.get(plan.spec.model_id, capabilities.default_max_text_characters)
 
 
-def _output_format(wish: SpeechWish, provider: SpeechProvider) -> OutputFormat:
+def _output_format(wish: SpeechRequest, provider: SpeechProvider) -> OutputFormat:
     output_format = FORMATS.get(wish.output_format) if wish.output_format else DEFAULT_FORMAT
     families = provider.capabilities.families
     if output_format is None or output_format.family not in families:

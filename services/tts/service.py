@@ -13,13 +13,13 @@ from services.common.errors import MediaError, Reason
 from services.common.rpc.principal import principal_of
 from services.common.timing.alignment import Alignment
 from services.tts.accounting import Accounting
-from services.tts.audio_store import AudioShelf
+from services.tts.audio_store import AudioStore
 from services.tts.converters import stored_audio
 from services.tts.events import CacheStatus, Done, Header, SpeechEvent
 from services.tts.pagination import page
-from services.tts.planning import Planner, SpeechWish
+from services.tts.planning import Planner, SpeechRequest
 from services.tts.providers.interface import AudioChunk, SpeechProvider, Voice, VoiceSettings
-from services.tts.storage_tee import Storing
+from services.tts.storage_tee import StorageTee
 from services.tts.synthesis import Synthesizer
 
 SERVICE_NAME = tts_pb2.DESCRIPTOR.services_by_name["TextToSpeechService"].full_name
@@ -52,10 +52,10 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
         accounting: Accounting,
         *,
         max_unary_bytes: int,
-        shelf: AudioShelf,
+        shelf: AudioStore,
     ) -> None:
         self._shelf = shelf
-        self._storing = Storing(shelf, max_unary_bytes)
+        self._storing = StorageTee(shelf, max_unary_bytes)
         self._accounting = accounting
         self._planner = planner
         self._synthesizer = synthesizer
@@ -145,11 +145,11 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
             )
 
 
-def _wish(request: Request, *, streamed: bool) -> SpeechWish:
+def _wish(request: Request, *, streamed: bool) -> SpeechRequest:
     def given(field: str) -> bool:
         return request.HasField(field)
 
-    return SpeechWish(
+    return SpeechRequest(
         text=request.text,
         voice=request.voice,
         provider=request.provider,

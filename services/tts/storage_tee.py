@@ -8,16 +8,16 @@ from dataclasses import dataclass, replace
 
 from services.common.errors import MediaError, Reason
 from services.common.timing.alignment import Alignment, joined
-from services.tts.audio_store import AudioShelf, new_audio_id
+from services.tts.audio_store import AudioStore, new_audio_id
 from services.tts.events import Done, Header, SpeechEvent
 from services.tts.providers.interface import AudioChunk
 
 
 @dataclass(frozen=True, slots=True)
-class Storing:
+class StorageTee:
     """How speech is stored."""
 
-    shelf: AudioShelf
+    shelf: AudioStore
     """Where it goes."""
     max_bytes: int
     """Longest audio that is stored."""

@@ -7,21 +7,21 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 
 from services.common.cache import TieredCache
-from services.common.singleflight import Flights
+from services.common.singleflight import SingleFlight
 from services.common.timing.sentences import Span, split_for_limit, split_sentences
-from services.tts.cache import KeptSpeech, Recording, cache_key, replay
+from services.tts.cache import CachedSpeech, Recording, cache_key, replay
 from services.tts.events import Bill, Done, Header, Plan, SpeechEvent, answered
-from services.tts.failover import Care, opened
+from services.tts.failover import Care, open_with_failover
 from services.tts.planning import longest_call
 from services.tts.providers.interface import AudioChunk
-from services.tts.utterance import Narration, NarrationOptions, Piece
+from services.tts.utterance import Piece, UtteranceOptions, UtteranceStream
 
 
 @dataclass(frozen=True, slots=True)
 class SynthesisOptions:
     """How speech is made and shared."""
 
-    narration: NarrationOptions = NarrationOptions()
+    narration: UtteranceOptions = UtteranceOptions()
     """How failures on the way are treated."""
     patience_seconds: float = 30.0
     """Longest wait for a provider's turn and between attempts, over all providers."""
@@ -42,8 +42,8 @@ class Synthesizer:
     def __init__(
         self,
         care: Care,
-        cache: TieredCache[KeptSpeech] | None,
-        flights: Flights[SpeechEvent],
+        cache: TieredCache[CachedSpeech] | None,
+        flights: SingleFlight[SpeechEvent],
         options: SynthesisOptions = SynthesisOptions(),
     ) -> None:
         self._care = care
@@ -83,7 +83,7 @@ class Synthesizer:
                 else:
                     yield answered(event, "joined") if seat.joined else event
 
-    async def _kept(self, key: str) -> KeptSpeech | None:
+    async def _kept(self, key: str) -> CachedSpeech | None:
         if self._cache is None or key in self._flights:
             return None
         # The second look is for a production that ended during the first: it would be paid again.
@@ -101,17 +101,17 @@ class Synthesizer:
                     self._cache.put(key, kept)
                 yield told
 
-    def _narration(self, plan: Plan) -> Narration:
+    def _narration(self, plan: Plan) -> UtteranceStream:
         text, limit = plan.spec.text, longest_call(plan)
         if self._options.reuse_sentences and plan.shared and len(sentences := split_sentences(text)) > 1:
-            return Narration(plan, sentences, self._open_sentence, self._options.narration)
+            return UtteranceStream(plan, sentences, self._open_sentence, self._options.narration)
         pieces = _spoken(text, split_for_limit(text, limit)) if len(text) > limit else (Span(0, len(text)),)
-        return Narration(plan, pieces, self._open_call, self._options.narration)
+        return UtteranceStream(plan, pieces, self._open_call, self._options.narration)
 
     @asynccontextmanager
     async def _open_call(self, plans: Sequence[Plan]) -> AsyncIterator[Piece]:
         """Has a piece spoken by a call of its own."""
-        async with opened(plans, self._care, patience_seconds=self._options.patience_seconds) as call:
+        async with open_with_failover(plans, self._care, patience_seconds=self._options.patience_seconds) as call:
             stream = call.stream
             yield Piece(
                 call.plan,

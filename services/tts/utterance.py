@@ -16,7 +16,7 @@ from services.common.timing.rebase import shifted
 from services.common.timing.sentences import Span, split_sentences
 from services.tts.audio_duration import duration_meter
 from services.tts.events import Bill, Done, Header, Plan, Seam, SpeechEvent
-from services.tts.pacing import Listener, Pacing
+from services.tts.pacing import Pacing, PlaybackClock
 from services.tts.providers.interface import AudioChunk
 from services.tts.wav import wav_of_all
 
@@ -60,7 +60,7 @@ _ROUNDING_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class NarrationOptions:
+class UtteranceOptions:
     """How an utterance is cut and mended."""
 
     stall_seconds: float = 10.0
@@ -71,7 +71,7 @@ class NarrationOptions:
     """When audio that is heard while it is made may gather; None for never."""
 
 
-class Narration:
+class UtteranceStream:
     """The making of one utterance.
 
     Args:
@@ -81,12 +81,12 @@ class Narration:
         options: How failures are treated.
     """
 
-    def __init__(self, plan: Plan, pieces: Sequence[Span], open_piece: OpenPiece, options: NarrationOptions) -> None:
+    def __init__(self, plan: Plan, pieces: Sequence[Span], open_piece: OpenPiece, options: UtteranceOptions) -> None:
         self._plan = plan
         self._pieces = deque(pieces)
         self._open_piece = open_piece
         self._options = options
-        self._listener = Listener(options.pacing if plan.streamed else None)
+        self._listener = PlaybackClock(options.pacing if plan.streamed else None)
         self._digest = hashlib.sha256()
         self._audio_bytes = 0
         self._clock_seconds = 0.0

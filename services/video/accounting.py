@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from services.common.rpc.outcome import outcome_told
+from services.common.rpc.outcome import record_outcome
 from services.common.usage import UsageRecord, UsageRecorder
 from services.video.metrics import VideoMetrics
 
@@ -53,7 +53,7 @@ class Accounting:
             if self._usage is not None:
                 self._usage.record(_record(principal, characters, outcome, seconds))
 
-        with outcome_told(ended, self._clock):
+        with record_outcome(ended, self._clock):
             yield account
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from services.common.diagnostics import Finding, ok, problem, warning
+from services.common.diagnostics import Diagnostic, ok, problem, warning
 from services.common.settings import ConfigurationError
-from services.common.storage.diagnostics import storage_findings
+from services.common.storage.diagnostics import diagnose_storage
 from services.video.ffmpeg import ffmpeg_binary
 from services.video.providers.replicate.request import MODELS
 from services.video.settings import VideoSettings
@@ -14,12 +14,12 @@ from services.video.settings import VideoSettings
 _SUBJECT = "films"
 
 
-def findings(settings: VideoSettings) -> list[Finding]:
+def findings(settings: VideoSettings) -> list[Diagnostic]:
     """Returns who makes films, with which ffmpeg, where they are kept, and what contradicts itself."""
-    return [*_providers(settings), *_ffmpeg(settings), *storage_findings(settings)]
+    return [*_providers(settings), *_ffmpeg(settings), *diagnose_storage(settings)]
 
 
-def _providers(settings: VideoSettings) -> Iterator[Finding]:
+def _providers(settings: VideoSettings) -> Iterator[Diagnostic]:
     has_token = bool(settings.replicate_api_token.get_secret_value())
     if settings.provider_by_default == "replicate" and not has_token:
         yield problem(
@@ -41,7 +41,7 @@ def _providers(settings: VideoSettings) -> Iterator[Finding]:
         yield ok(_SUBJECT, "replicate is asked for its progress; with a public https address it would tell it")
 
 
-def _ffmpeg(settings: VideoSettings) -> Iterator[Finding]:
+def _ffmpeg(settings: VideoSettings) -> Iterator[Diagnostic]:
     try:
         found = ffmpeg_binary(settings.ffmpeg_binary)
     except ConfigurationError as error:

@@ -34,7 +34,7 @@ class Given:
 
 
 @dataclass(frozen=True, slots=True)
-class Lengths:
+class MuxDurations:
     """How long everything becomes."""
 
     film_seconds: float
@@ -53,7 +53,7 @@ class Lengths:
     """Frames of the result where the film is cut or repeated; 0: all that there are."""
 
 
-def lengths(given: Given, policy: Policy) -> Lengths:
+def lengths(given: Given, policy: Policy) -> MuxDurations:
     """Returns how long everything becomes.
 
     Args:
@@ -65,13 +65,13 @@ def lengths(given: Given, policy: Policy) -> Lengths:
     if policy is Policy.SHORTEST:
         return _shortest(given, speech_ends)
     if surplus <= _SAME_SECONDS:
-        return Lengths(given.video_seconds)
+        return MuxDurations(given.video_seconds)
     # Up to the end of the frame in which the speech ends, so that none of it is lost.
     film_seconds = max(given.video_seconds, math.ceil(speech_ends * given.frame_rate - 1e-6) / given.frame_rate)
     added = film_seconds - given.video_seconds
     if policy is Policy.FREEZE:
-        return Lengths(film_seconds, freeze_seconds=added)
-    return Lengths(
+        return MuxDurations(film_seconds, freeze_seconds=added)
+    return MuxDurations(
         film_seconds,
         loops=math.ceil(film_seconds / given.video_seconds - 1e-9) - 1,
         looped_seconds=added,
@@ -79,13 +79,13 @@ def lengths(given: Given, policy: Policy) -> Lengths:
     )
 
 
-def _shortest(given: Given, speech_ends: float) -> Lengths:
+def _shortest(given: Given, speech_ends: float) -> MuxDurations:
     film_seconds = min(given.video_seconds, speech_ends)
     cut_video = given.video_seconds - film_seconds
     if cut_video <= _SAME_SECONDS:
-        return Lengths(
+        return MuxDurations(
             given.video_seconds,
             cut_speech_seconds=min(given.speech_seconds, max(0.0, speech_ends - given.video_seconds)),
         )
     frames = max(1, round(film_seconds * given.frame_rate))
-    return Lengths(film_seconds, cut_video_seconds=cut_video, video_frames=frames)
+    return MuxDurations(film_seconds, cut_video_seconds=cut_video, video_frames=frames)

@@ -14,22 +14,22 @@ from typing import Any, TypeVar
 import orjson
 
 from services.common.errors import MediaError, Reason, invalid
-from services.common.input_files import GivenFiles
+from services.common.input_files import InputFiles
 from services.common.log import logger
-from services.common.resilience.call import called
-from services.common.resilience.concurrency_limiter import Gate
+from services.common.resilience.call import call_with_retries
+from services.common.resilience.concurrency_limiter import ConcurrencyLimiter
 from services.common.resilience.error_metadata import MAY_BE_CHARGED_KEY
-from services.common.resilience.retry import Patience, Retries
-from services.common.worker_pool import Workers
-from services.video.generation_task import Production
+from services.common.resilience.retry import Retrier, WaitBudget
+from services.common.worker_pool import WorkerPool
+from services.video.generation_task import GenerationTask
 from services.video.inputs import Inputs
-from services.video.media_types import HEAD_BYTES, MP4, kind_of
+from services.video.media_types import HEAD_BYTES, MP4, sniff_media_type
 from services.video.probe import MediaFile
 from services.video.progress import Progress, State
-from services.video.providers.interface import FilmSpec, FilmWish, VideoProvider
-from services.video.records import Intent, Record, Records
+from services.video.providers.interface import VideoProvider, VideoRequest, VideoSpec
+from services.video.records import Intent, Record, RecordStore
 from services.video.source_image import looked_into
-from services.video.video_store import Film, FilmShelf, Place, digest
+from services.video.video_store import Film, Place, VideoStore, digest
 from services.video.workspace import Workspaces
 
 log = logger(__name__)
@@ -44,10 +44,10 @@ _ALMOST = 99.0
 
 
 @dataclass(frozen=True, slots=True)
-class FilmOrder:
+class GenerationRequest:
     """What a caller asks for."""
 
-    wish: FilmWish
+    wish: VideoRequest
     image_url: str = ""
     """Address or data URI of the still; empty where `image_key` is given."""
     image_key: str = ""
@@ -74,34 +74,34 @@ class FilmOrder:
 class Care:
     """How providers are asked."""
 
-    gates: Mapping[str, Gate]
+    gates: Mapping[str, ConcurrencyLimiter]
     """The turns of each."""
-    retries: Retries
+    retries: Retrier
     """When they are asked again."""
     patience_seconds: float
     """Longest wait for a turn and between attempts."""
 
 
 @dataclass(frozen=True, slots=True)
-class FilmMaker:
+class VideoGenerator:
     """Makes one film at a time, for as many as call."""
 
     care: Care
-    files: GivenFiles
+    files: InputFiles
     """Where stills are."""
-    workers: Workers
+    workers: WorkerPool
     """Where they are looked into."""
     inputs: Inputs
     """Looks at finished films."""
-    shelf: FilmShelf
-    records: Records
+    shelf: VideoStore
+    records: RecordStore
     workspaces: Workspaces
     beginning: timedelta = timedelta(seconds=90)
     """How long a request that its caller has named may be on its way to the provider."""
     urls_are_public: bool = True
     """Whether a provider can read what the service can: not where callers' URLs may lead to private places."""
 
-    async def ordered(self, film: Production, provider: VideoProvider, order: FilmOrder) -> Record:
+    async def ordered(self, film: GenerationTask, provider: VideoProvider, order: GenerationRequest) -> Record:
         """Makes a film from the beginning, unless an earlier request of the same name has begun it.
 
         Raises:
@@ -131,7 +131,7 @@ class FilmMaker:
             raise
         return await self.continued(film, provider, record)
 
-    async def continued(self, film: Production, provider: VideoProvider, record: Record) -> Record:
+    async def continued(self, film: GenerationTask, provider: VideoProvider, record: Record) -> Record:
         """Brings home a film that was begun.
 
         Raises:
@@ -152,7 +152,7 @@ class FilmMaker:
             raise
         return finished
 
-    def check_same(self, fingerprint: str, order: FilmOrder) -> None:
+    def check_same(self, fingerprint: str, order: GenerationRequest) -> None:
         """Refuses a name that another request has.
 
         Raises:
@@ -161,7 +161,7 @@ class FilmMaker:
         if fingerprint != order.fingerprint:
             raise invalid("request_id", "was used for another request; choose another", Reason.ALREADY_EXISTS)
 
-    async def _earlier(self, order: FilmOrder, principal: str, intent: Intent) -> Intent | None:
+    async def _earlier(self, order: GenerationRequest, principal: str, intent: Intent) -> Intent | None:
         """Returns the intent that an earlier request of the same name has left; None if this is the first."""
         if not order.request_id:
             return None
@@ -178,7 +178,7 @@ class FilmMaker:
             )
         return known
 
-    async def _lost(self, provider: VideoProvider, spec: FilmSpec, known: Intent) -> str | None:
+    async def _lost(self, provider: VideoProvider, spec: VideoSpec, known: Intent) -> str | None:
         """Returns the id of a film that an earlier call began without living to write it down."""
         if not provider.outlives_process:
             return None
@@ -186,19 +186,19 @@ class FilmMaker:
         log.warning("a film was begun by a call that did not come back", found=found is not None)
         return found
 
-    async def _spec(self, order: FilmOrder, provider: VideoProvider, film: Production) -> FilmSpec:
+    async def _spec(self, order: GenerationRequest, provider: VideoProvider, film: GenerationTask) -> VideoSpec:
         data = await self.files.read(order.image_url, order.image_key, film.principal, max_bytes=MAX_STILL_BYTES)
         name = "image_key" if order.image_key else "image_url"
         still = await self.workers.run(looked_into, data, name, provider.max_still_bytes)
         is_public = self.urls_are_public and order.image_url.startswith("https://")
-        return FilmSpec(order.wish, film.model, still.data, order.image_url if is_public else "")
+        return VideoSpec(order.wish, film.model, still.data, order.image_url if is_public else "")
 
     async def _begun(
         self,
-        film: Production,
+        film: GenerationTask,
         provider: VideoProvider,
-        spec: FilmSpec,
-        order: FilmOrder,
+        spec: VideoSpec,
+        order: GenerationRequest,
         intent: Intent,
         found: str | None,
     ) -> Record:
@@ -224,15 +224,17 @@ class FilmMaker:
             await self.records.bind(order.request_id, film.principal, intent, prediction_id)
         return record
 
-    async def _asked(self, film: Production, provider: VideoProvider, spec: FilmSpec, order: FilmOrder) -> str:
+    async def _asked(
+        self, film: GenerationTask, provider: VideoProvider, spec: VideoSpec, order: GenerationRequest
+    ) -> str:
         care = self.care
         try:
-            answered = await called(
+            answered = await call_with_retries(
                 lambda: provider.begin(spec),
                 provider.name,
                 care.gates[provider.name],
                 care.retries,
-                Patience(care.patience_seconds),
+                WaitBudget(care.patience_seconds),
             )
         except MediaError as error:
             # Where it may have been paid, the intent stays, so that the film is looked for before another is begun.
@@ -241,7 +243,7 @@ class FilmMaker:
             raise
         return answered.answer
 
-    async def _withdrawn(self, order: FilmOrder, principal: str) -> None:
+    async def _withdrawn(self, order: GenerationRequest, principal: str) -> None:
         if order.request_id:
             await self.records.withdraw(order.request_id, principal)
 
@@ -253,7 +255,7 @@ class FilmMaker:
             metadata={"provider": record.provider},
         )
         with path.open("rb") as file:
-            if kind_of(file.read(HEAD_BYTES)) != MP4:
+            if sniff_media_type(file.read(HEAD_BYTES)) != MP4:
                 raise broken
         try:
             media = await self.inputs.look(path, MP4, "film")
@@ -277,7 +279,7 @@ class FilmMaker:
                 raise
         return Film(record.place.object_key, sha256, media)
 
-    async def _unless_wanted(self, film: Production, provider: VideoProvider) -> None:
+    async def _unless_wanted(self, film: GenerationTask, provider: VideoProvider) -> None:
         """Tells the provider to stop, where the film was given up, and not this process."""
         if film.unwanted and film.prediction_id:
             await _to_its_end(_called_off(provider, film.prediction_id))

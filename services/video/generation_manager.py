@@ -8,9 +8,9 @@ from contextlib import aclosing
 
 from services.common.errors import MediaError, Reason
 from services.common.log import logger
-from services.video.generation import FilmMaker, FilmOrder
-from services.video.generation_task import Production, Told, Work
-from services.video.progress import Ended, Progress, State
+from services.video.generation import GenerationRequest, VideoGenerator
+from services.video.generation_task import GenerationStatus, GenerationTask, JobType
+from services.video.progress import Completed, Progress, State
 from services.video.providers.interface import VideoProvider
 from services.video.records import Record
 
@@ -31,7 +31,7 @@ class Studio:
 
     def __init__(
         self,
-        maker: FilmMaker,
+        maker: VideoGenerator,
         providers: Mapping[str, VideoProvider],
         default_provider: str,
         max_productions: int,
@@ -40,14 +40,16 @@ class Studio:
         self._providers = providers
         self._default_provider = default_provider
         self._max_productions = max_productions
-        self._productions: dict[asyncio.Task[Record], Production] = {}
+        self._productions: dict[asyncio.Task[Record], GenerationTask] = {}
 
     @property
     def at_work(self) -> int:
         """How many films are made at the moment."""
         return len(self._productions)
 
-    async def generate(self, order: FilmOrder, principal: str) -> AsyncGenerator[Told | Ended[Record]]:
+    async def generate(
+        self, order: GenerationRequest, principal: str
+    ) -> AsyncGenerator[GenerationStatus | Completed[Record]]:
         """Yields how far the film is, and then the film.
 
         Raises:
@@ -57,13 +59,15 @@ class Studio:
         if production is None:
             provider = self._providers[order.provider or self._default_provider]
             model = provider.model_for(order.wish)
-            production = Production(principal, provider.name, model, order.request_id, order.fingerprint)
+            production = GenerationTask(principal, provider.name, model, order.request_id, order.fingerprint)
             self._start(production, lambda film: self._maker.ordered(film, provider, order))
         async with aclosing(production.listen(detach=order.detach)) as told:
             async for item in told:
                 yield item
 
-    async def resume(self, prediction_id: str, principal: str, *, detach: bool) -> AsyncGenerator[Told | Ended[Record]]:
+    async def resume(
+        self, prediction_id: str, principal: str, *, detach: bool
+    ) -> AsyncGenerator[GenerationStatus | Completed[Record]]:
         """Yields how far a film is that was begun before, and then the film.
 
         Raises:
@@ -114,7 +118,7 @@ class Studio:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _named(self, order: FilmOrder, principal: str) -> Production | None:
+    def _named(self, order: GenerationRequest, principal: str) -> GenerationTask | None:
         """Returns the film that is made for an earlier request of the same name."""
         if not order.request_id:
             return None
@@ -124,14 +128,14 @@ class Studio:
                 return found
         return None
 
-    def _production(self, prediction_id: str, principal: str) -> Production | None:
+    def _production(self, prediction_id: str, principal: str) -> GenerationTask | None:
         for found in self._productions.values():
             if (found.principal, found.prediction_id) == (principal, prediction_id):
                 return found
         return None
 
-    def _continued(self, record: Record, principal: str) -> Production:
-        production = Production(principal, record.provider, record.model)
+    def _continued(self, record: Record, principal: str) -> GenerationTask:
+        production = GenerationTask(principal, record.provider, record.model)
         production.begun(record.prediction_id)
         if record.film is not None:
             production.progress(Progress(State.STORING, 100.0))
@@ -139,7 +143,7 @@ class Studio:
         self._start(production, lambda film: self._maker.continued(film, provider, record))
         return production
 
-    def _start(self, production: Production, work: Work) -> None:
+    def _start(self, production: GenerationTask, work: JobType) -> None:
         if len(self._productions) >= self._max_productions:
             raise MediaError(
                 Reason.OVERLOADED, "Too many films are being made; retry.", retry_after_seconds=_RETRY_SECONDS

@@ -7,12 +7,12 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from services.common.errors import MediaError, Reason
-from services.video.progress import Ended, Progress, State
+from services.video.progress import Completed, Progress, State
 from services.video.records import Record
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class GenerationStatus:
     """How far a film is, of which the id is known."""
 
     prediction_id: str
@@ -21,10 +21,10 @@ class Told:
     progress: Progress
 
 
-Work = Callable[["Production"], Awaitable[Record]]
+JobType = Callable[["GenerationTask"], Awaitable[Record]]
 
 
-class Production:
+class GenerationTask:
     """One film that is made.
 
     Args:
@@ -52,7 +52,7 @@ class Production:
         self._changed = asyncio.Event()
         self._task: asyncio.Task[Record] | None = None
 
-    def start(self, work: Work) -> asyncio.Task[Record]:
+    def start(self, work: JobType) -> asyncio.Task[Record]:
         """Begins the work."""
         self._task = asyncio.create_task(_run(work, self), name="a film")
         self._task.add_done_callback(lambda _: self._tell())
@@ -78,7 +78,7 @@ class Production:
         if self._task is not None:
             self._task.cancel()
 
-    async def listen(self, *, detach: bool) -> AsyncGenerator[Told | Ended[Record]]:
+    async def listen(self, *, detach: bool) -> AsyncGenerator[GenerationStatus | Completed[Record]]:
         """Yields how far the film is, at least once, and then the film; the last who stops listening ends the work.
 
         Args:
@@ -96,12 +96,12 @@ class Production:
                 changed = self._changed
                 if self.prediction_id and self._progress is not seen:
                     seen = self._progress
-                    yield Told(self.prediction_id, self.provider, self.model, seen)
+                    yield GenerationStatus(self.prediction_id, self.provider, self.model, seen)
                 elif not self._task.done():
                     await changed.wait()
             if self._task.cancelled():
                 raise MediaError(Reason.CANCELLED, "The film was cancelled.")
-            yield Ended(self._task.result())
+            yield Completed(self._task.result())
         finally:
             self._listeners -= 1
             if not self._listeners and not self.detached and not self._task.done():
@@ -112,5 +112,5 @@ class Production:
         changed.set()
 
 
-async def _run(work: Work, production: Production) -> Record:
+async def _run(work: JobType, production: GenerationTask) -> Record:
     return await work(production)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.common.errors import MediaError, Reason, invalid
-from services.common.input_files import GivenFiles, naming
-from services.common.worker_pool import Workers
+from services.common.input_files import InputFiles, naming
+from services.common.worker_pool import WorkerPool
 from services.video.ffmpeg.arguments import Input
-from services.video.media_types import HEAD_BYTES, KNOWN, Kind, kind_of
+from services.video.media_types import HEAD_BYTES, KNOWN, MediaType, sniff_media_type
 from services.video.probe import MediaFile, probe
 
 MAX_SPEECH_BYTES = int(9.5 * 1024 * 1024)
@@ -33,7 +33,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Brought:
+class LocalInput:
     """A file that is there and was looked into."""
 
     input: Input
@@ -52,7 +52,7 @@ class Inputs:
         max_seconds: Longest film or speech.
     """
 
-    def __init__(self, files: GivenFiles, workers: Workers, max_bytes: int, max_seconds: float) -> None:
+    def __init__(self, files: InputFiles, workers: WorkerPool, max_bytes: int, max_seconds: float) -> None:
         self._files = files
         self._workers = workers
         self._max_bytes = max_bytes
@@ -60,7 +60,7 @@ class Inputs:
 
     async def bring(
         self, source: Source, folder: Path, name: str, principal: str, *, max_bytes: int | None = None
-    ) -> Brought:
+    ) -> LocalInput:
         """Puts a file into `folder` and returns what it is.
 
         Args:
@@ -71,14 +71,14 @@ class Inputs:
             max_bytes: Longest file, where it is less than usual.
 
         Raises:
-            MediaError: Of the source, as `GivenFiles` raises; PAYLOAD_TOO_LARGE; MEDIA_INVALID, it is of no known kind.
+            MediaError: Of the source, as `InputFiles` raises; PAYLOAD_TOO_LARGE; MEDIA_INVALID, it is of no known kind.
         """
         most = min(max_bytes or self._max_bytes, self._max_bytes)
         async with self._pieces(source, name, principal, most) as pieces:
             path, kind = await _written(pieces, folder, name, most)
-        return Brought(Input(path.name, kind.demuxer), await self.look(path, kind, name))
+        return LocalInput(Input(path.name, kind.demuxer), await self.look(path, kind, name))
 
-    async def look(self, path: Path, kind: Kind, field: str) -> MediaFile:
+    async def look(self, path: Path, kind: MediaType, field: str) -> MediaFile:
         """Returns what a file is made of.
 
         Raises:
@@ -114,10 +114,10 @@ async def _one(data: bytes) -> AsyncIterator[bytes]:
     yield data
 
 
-async def _written(pieces: AsyncIterator[bytes], folder: Path, name: str, max_bytes: int) -> tuple[Path, Kind]:
+async def _written(pieces: AsyncIterator[bytes], folder: Path, name: str, max_bytes: int) -> tuple[Path, MediaType]:
     """Writes a file as it comes; what its first bytes do not tell is not read any further."""
     head, gathered, written = bytearray(), bytearray(), 0
-    kind: Kind | None = None
+    kind: MediaType | None = None
     path = folder / name
     with path.open("xb") as file:
         async for piece in pieces:
@@ -140,8 +140,8 @@ async def _written(pieces: AsyncIterator[bytes], folder: Path, name: str, max_by
     return path.rename(folder / f"{name}.{kind.extension}"), kind
 
 
-def _known(head: bytes, name: str) -> Kind:
-    kind = kind_of(head)
+def _known(head: bytes, name: str) -> MediaType:
+    kind = sniff_media_type(head)
     if kind is None:
         raise invalid(name, f"must be a file of {KNOWN}", Reason.MEDIA_INVALID)
     return kind

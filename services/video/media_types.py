@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class MediaType:
     """A container format."""
 
     name: str
@@ -18,20 +18,20 @@ class Kind:
     """Extension of the file that we keep it in."""
 
 
-MP4 = Kind("mp4", "mov", "mp4")
-_WEBM = Kind("webm", "matroska", "webm")
-MP3 = Kind("mp3", "mp3", "mp3")
-_WAV = Kind("wav", "wav", "wav")
-_OGG = Kind("ogg", "ogg", "ogg")
-_FLAC = Kind("flac", "flac", "flac")
-_AAC = Kind("aac", "aac", "aac")
+MP4 = MediaType("mp4", "mov", "mp4")
+_WEBM = MediaType("webm", "matroska", "webm")
+MP3 = MediaType("mp3", "mp3", "mp3")
+_WAV = MediaType("wav", "wav", "wav")
+_OGG = MediaType("ogg", "ogg", "ogg")
+_FLAC = MediaType("flac", "flac", "flac")
+_AAC = MediaType("aac", "aac", "aac")
 
 KNOWN = "MP4, MOV, WebM, MP3, WAV, Ogg, FLAC or AAC"
 """All of them, for people."""
 HEAD_BYTES = 16
 """How many bytes decide."""
 
-_BEGINNINGS: Sequence[tuple[int, bytes, Kind]] = (
+_BEGINNINGS: Sequence[tuple[int, bytes, MediaType]] = (
     (4, b"ftyp", MP4),
     # QuickTime files from before there was a mark.
     *((4, mark, MP4) for mark in (b"moov", b"mdat", b"wide", b"free", b"skip")),
@@ -43,7 +43,7 @@ _BEGINNINGS: Sequence[tuple[int, bytes, Kind]] = (
 _MPEG_SYNC, _MPEG_LAYER_3, _ADTS_LAYER = 0xE0, 0x02, 0x00
 
 
-def kind_of(head: bytes) -> Kind | None:
+def sniff_media_type(head: bytes) -> MediaType | None:
     """Returns the kind of the file that begins with `head`; None for everything else.
 
     Args:
@@ -57,7 +57,7 @@ def kind_of(head: bytes) -> Kind | None:
     return _mpeg_audio(head)
 
 
-def _mpeg_audio(head: bytes) -> Kind | None:
+def _mpeg_audio(head: bytes) -> MediaType | None:
     """Tells frames of MP3 and of AAC by their header: eleven set bits, then the layer."""
     if len(head) < 2 or head[0] != 0xFF or head[1] & _MPEG_SYNC != _MPEG_SYNC:  # noqa: PLR2004 - the header's bytes
         return None

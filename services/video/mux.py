@@ -13,15 +13,15 @@ from services.common.errors import FieldViolation, MediaError, Reason, invalid
 from services.common.log import logger
 from services.common.timing.alignment import Alignment
 from services.video.captions import write_captions
-from services.video.duration_policy import Given, Lengths, Policy, lengths
+from services.video.duration_policy import Given, MuxDurations, Policy, lengths
 from services.video.ffmpeg import Command, FfmpegRunner, Watch
 from services.video.ffmpeg.arguments import FILM, Input, Mux, mux, remux
-from services.video.inputs import MAX_SPEECH_BYTES, Brought, Inputs, Source
+from services.video.inputs import MAX_SPEECH_BYTES, Inputs, LocalInput, Source
 from services.video.media_types import MP4
 from services.video.probe import StreamInfo
-from services.video.progress import Progress, State, Teller
+from services.video.progress import Progress, ProgressChannel, State
 from services.video.spool import Spool
-from services.video.video_store import Film, FilmShelf, Place, digest
+from services.video.video_store import Film, Place, VideoStore, digest
 from services.video.workspace import Workspaces
 
 log = logger(__name__)
@@ -37,7 +37,7 @@ _MAX_PIXELS = 4096 * 2304
 
 
 @dataclass(frozen=True, slots=True)
-class CaptionWish:
+class CaptionRequest:
     """Words that are shown while they are spoken."""
 
     alignment: Alignment
@@ -48,7 +48,7 @@ class CaptionWish:
 
 
 @dataclass(frozen=True, slots=True)
-class MuxWish:
+class MuxRequest:
     """What a caller wants laid together."""
 
     video: Source
@@ -56,7 +56,7 @@ class MuxWish:
     audio_delay_ms: int = DEFAULT_DELAY_MS
     """Silence before the speech."""
     policy: Policy = Policy.FREEZE
-    captions: CaptionWish | None = None
+    captions: CaptionRequest | None = None
     stream_media: bool = False
     """Whether the film is also told while it is made."""
     place: Place = field(default_factory=Place)
@@ -64,13 +64,13 @@ class MuxWish:
 
 
 @dataclass(frozen=True, slots=True)
-class Muxed:
+class MuxResult:
     """A film with its speech."""
 
     film: Film
     speech_seconds: float
     video_seconds: float
-    lengths: Lengths
+    lengths: MuxDurations
     video_copied: bool
     """Whether the picture was copied as it was."""
 
@@ -87,7 +87,7 @@ class Muxer:
     """
 
     def __init__(
-        self, inputs: Inputs, runner: FfmpegRunner, shelf: FilmShelf, workspaces: Workspaces, max_seconds: float
+        self, inputs: Inputs, runner: FfmpegRunner, shelf: VideoStore, workspaces: Workspaces, max_seconds: float
     ) -> None:
         self._inputs = inputs
         self._runner = runner
@@ -95,7 +95,7 @@ class Muxer:
         self._workspaces = workspaces
         self._max_seconds = max_seconds
 
-    async def mux(self, wish: MuxWish, principal: str, teller: Teller) -> Muxed:
+    async def mux(self, wish: MuxRequest, principal: str, teller: ProgressChannel) -> MuxResult:
         """Returns the film, stored.
 
         Args:
@@ -124,9 +124,9 @@ class Muxer:
             await self._made(order, folder, teller)
             teller.progress(Progress(State.STORING, _ALMOST))
             film = await self._stored(folder / FILM, planned, wish.place, principal)
-        return Muxed(film, given.speech_seconds, given.video_seconds, planned, order.copy_video)
+        return MuxResult(film, given.speech_seconds, given.video_seconds, planned, order.copy_video)
 
-    async def _brought(self, wish: MuxWish, folder: Path, principal: str) -> tuple[Brought, Brought]:
+    async def _brought(self, wish: MuxRequest, folder: Path, principal: str) -> tuple[LocalInput, LocalInput]:
         """Brings both at once; whichever fails first ends the other."""
         bring = partial(self._inputs.bring, folder=folder, principal=principal)
         return await _both(
@@ -134,7 +134,7 @@ class Muxer:
             lambda: bring(wish.audio, name="audio", max_bytes=MAX_SPEECH_BYTES),
         )
 
-    async def _captioned(self, wish: MuxWish, film_seconds: float, folder: Path) -> bool:
+    async def _captioned(self, wish: MuxRequest, film_seconds: float, folder: Path) -> bool:
         if wish.captions is None:
             return False
         delay_seconds = wish.audio_delay_ms / 1000
@@ -143,7 +143,7 @@ class Muxer:
             write_captions, captions.alignment, delay_seconds, film_seconds, folder, burned=captions.burned
         )
 
-    async def _made(self, order: Mux, folder: Path, teller: Teller) -> None:
+    async def _made(self, order: Mux, folder: Path, teller: ProgressChannel) -> None:
         """Makes FILM in `folder`; one that is told while it is made is made whole afterwards, by copying."""
         watch = Watch(
             queued=lambda place: teller.progress(Progress(State.QUEUED, queue_position=place)),
@@ -165,7 +165,7 @@ class Muxer:
                 telling.cancel()
                 await asyncio.gather(telling, return_exceptions=True)
 
-    async def _stored(self, path: Path, planned: Lengths, place: Place, principal: str) -> Film:
+    async def _stored(self, path: Path, planned: MuxDurations, place: Place, principal: str) -> Film:
         # Each reads the whole file, in a process and in a thread: together they take no longer than one.
         digesting = asyncio.ensure_future(digest(path))
         try:
@@ -180,15 +180,15 @@ class Muxer:
             digesting.cancel()
 
 
-async def _tell(spool: Spool, teller: Teller) -> None:
+async def _tell(spool: Spool, teller: ProgressChannel) -> None:
     async with aclosing(spool.pieces()) as pieces:
         async for piece in pieces:
             await teller.chunk(piece)
 
 
 async def _both(
-    first: Callable[[], Awaitable[Brought]], second: Callable[[], Awaitable[Brought]]
-) -> tuple[Brought, Brought]:
+    first: Callable[[], Awaitable[LocalInput]], second: Callable[[], Awaitable[LocalInput]]
+) -> tuple[LocalInput, LocalInput]:
     try:
         async with asyncio.TaskGroup() as group:
             one, two = group.create_task(_awaited(first)), group.create_task(_awaited(second))
@@ -199,7 +199,7 @@ async def _both(
     return one.result(), two.result()
 
 
-async def _awaited(work: Callable[[], Awaitable[Brought]]) -> Brought:
+async def _awaited(work: Callable[[], Awaitable[LocalInput]]) -> LocalInput:
     return await work()
 
 
@@ -209,7 +209,7 @@ def _together(errors: list[MediaError]) -> MediaError:
     return MediaError(first.reason, " ".join(error.message for error in errors), violations=violations)
 
 
-def _stream(brought: Brought, name: str) -> StreamInfo:
+def _stream(brought: LocalInput, name: str) -> StreamInfo:
     found = brought.media.video if name == "video" else brought.media.audio
     if found is None:
         raise invalid(name, f"must have a stream of {name}; there is none in it", Reason.MEDIA_INVALID)
@@ -220,11 +220,13 @@ def _stream(brought: Brought, name: str) -> StreamInfo:
     return found
 
 
-def _from(brought: Brought, stream: StreamInfo) -> Input:
+def _from(brought: LocalInput, stream: StreamInfo) -> Input:
     return replace(brought.input, start_seconds=stream.start_seconds)
 
 
-def _order(wish: MuxWish, video: Input, audio: Input, picture: StreamInfo, planned: Lengths, *, captioned: bool) -> Mux:
+def _order(
+    wish: MuxRequest, video: Input, audio: Input, picture: StreamInfo, planned: MuxDurations, *, captioned: bool
+) -> Mux:
     burned = captioned and wish.captions is not None and wish.captions.burned
     # Packets can be counted off only where each is a frame that is shown, as long as all others.
     can_be_cut = picture.is_steady or not planned.video_frames

@@ -36,13 +36,13 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended(Generic[T]):
+class Completed(Generic[T]):
     """What the work came to."""
 
     result: T
 
 
-class Teller:
+class ProgressChannel:
     """Passes on what is told: of progress the latest only, of media every byte, no faster than it is taken."""
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ class Teller:
         return told
 
 
-async def told(work: Callable[[Teller], Awaitable[T]]) -> AsyncGenerator[Progress | bytes | Ended[T]]:
+async def told(work: Callable[[ProgressChannel], Awaitable[T]]) -> AsyncGenerator[Progress | bytes | Completed[T]]:
     """Yields what `work` tells, and last what it came to; whoever stops listening ends it.
 
     Args:
@@ -91,7 +91,7 @@ async def told(work: Callable[[Teller], Awaitable[T]]) -> AsyncGenerator[Progres
     Raises:
         MediaError: What `work` raised, after all that it told.
     """
-    teller = Teller()
+    teller = ProgressChannel()
     task = asyncio.ensure_future(work(teller))
     task.add_done_callback(lambda _: teller.ended())
     try:
@@ -101,7 +101,7 @@ async def told(work: Callable[[Teller], Awaitable[T]]) -> AsyncGenerator[Progres
         teller.ended()
         for item in await teller.taken():
             yield item
-        yield Ended(await task)
+        yield Completed(await task)
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

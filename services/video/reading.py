@@ -12,10 +12,10 @@ from media.video.v1 import video_pb2
 from services.common.errors import invalid
 from services.common.timing.alignment import Alignment
 from services.video.duration_policy import Policy
-from services.video.generation import FilmOrder
+from services.video.generation import GenerationRequest
 from services.video.inputs import Source
-from services.video.mux import DEFAULT_DELAY_MS, CaptionWish, MuxWish
-from services.video.providers.interface import FilmWish
+from services.video.mux import DEFAULT_DELAY_MS, CaptionRequest, MuxRequest
+from services.video.providers.interface import VideoRequest
 from services.video.video_store import Place
 
 _EXACT = 2**53
@@ -27,10 +27,10 @@ _POLICIES: Mapping[video_pb2.LengthPolicy, Policy] = {
 }
 
 
-def order_of(request: video_pb2.GenerateVideoRequest) -> FilmOrder:
+def order_of(request: video_pb2.GenerateVideoRequest) -> GenerationRequest:
     """Returns the film that `request` asks for."""
-    return FilmOrder(
-        wish=FilmWish(
+    return GenerationRequest(
+        wish=VideoRequest(
             prompt=request.prompt,
             seconds=request.seconds,
             resolution=request.resolution,
@@ -56,14 +56,14 @@ def _model_input(request: video_pb2.GenerateVideoRequest) -> dict[str, Any]:
     return found
 
 
-def mux_of(request: video_pb2.MuxVideoRequest) -> MuxWish:
+def mux_of(request: video_pb2.MuxVideoRequest) -> MuxRequest:
     """Returns what `request` wants laid together.
 
     Raises:
         MediaError: VALIDATION_ERROR, the lists of the captions differ in length.
     """
     delay_ms = request.audio_delay_ms if request.HasField("audio_delay_ms") else DEFAULT_DELAY_MS
-    return MuxWish(
+    return MuxRequest(
         video=source_of(request.video),
         audio=source_of(request.audio),
         audio_delay_ms=delay_ms,
@@ -79,7 +79,7 @@ def source_of(source: video_pb2.MediaSource) -> Source:
     return Source(source.key, source.url, source.data)
 
 
-def _captions(captions: video_pb2.Captions) -> CaptionWish:
+def _captions(captions: video_pb2.Captions) -> CaptionRequest:
     given = captions.alignment
     try:
         alignment = Alignment(
@@ -92,7 +92,7 @@ def _captions(captions: video_pb2.Captions) -> CaptionWish:
     if not all(map(math.isfinite, (*alignment.starts_seconds, *alignment.ends_seconds))):
         raise invalid("captions.alignment", "must hold finite times only")
     burned = captions.mode == video_pb2.CAPTION_MODE_BURNED
-    return CaptionWish(alignment, burned, captions.language or "und")
+    return CaptionRequest(alignment, burned, captions.language or "und")
 
 
 def _whole_numbers(value: Any) -> Any:

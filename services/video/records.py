@@ -52,7 +52,7 @@ class Intent:
     """What it led to; empty until that is known."""
 
 
-class Records:
+class RecordStore:
     """Writes and reads them.
 
     Args:

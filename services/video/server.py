@@ -11,22 +11,22 @@ import grpc
 from media.video.v1 import video_pb2_grpc
 from prometheus_client import CollectorRegistry
 
-from services.common.diagnostics import log_findings
+from services.common.diagnostics import log_diagnostics
 from services.common.fetch import Fetcher, open_fetcher
-from services.common.input_files import GivenFiles
+from services.common.input_files import InputFiles
 from services.common.log import logger
-from services.common.metrics import served_metrics
-from services.common.resilience.concurrency_limiter import Gate
-from services.common.resilience.retry import Retries, RetryPolicy
+from services.common.metrics import serve_metrics
+from services.common.resilience.concurrency_limiter import ConcurrencyLimiter
+from services.common.resilience.retry import Retrier, RetryPolicy
 from services.common.rpc.interceptor import Limits as RpcLimits
 from services.common.rpc.server import ServerOptions, serve
 from services.common.storage import ObjectStore, open_object_store
 from services.common.usage import UsageRecorder, open_usage
-from services.common.worker_pool import Workers, open_workers
+from services.common.worker_pool import WorkerPool, open_workers
 from services.video.accounting import Accounting
 from services.video.diagnostics import findings
-from services.video.ffmpeg import FfmpegRunner, Limits, Slots, ffmpeg_binary
-from services.video.generation import Care, FilmMaker
+from services.video.ffmpeg import FfmpegLimiter, FfmpegRunner, Limits, ffmpeg_binary
+from services.video.generation import Care, VideoGenerator
 from services.video.generation_manager import Studio
 from services.video.inputs import Inputs
 from services.video.metrics import VideoMetrics
@@ -34,10 +34,10 @@ from services.video.mux import Muxer
 from services.video.providers.embedded import EmbeddedProvider
 from services.video.providers.interface import VideoProvider
 from services.video.providers.replicate import ReplicateProvider, ReplicateSettings, open_replicate
-from services.video.records import Records
+from services.video.records import RecordStore
 from services.video.service import SERVICE_NAME, VideoServicer
 from services.video.settings import VideoSettings
-from services.video.video_store import FilmShelf
+from services.video.video_store import VideoStore
 from services.video.workspace import Workspaces
 
 _STATE_FILE = "media.sqlite3"
@@ -54,7 +54,7 @@ class Parts:
 
     store: ObjectStore
     fetcher: Fetcher
-    workers: Workers
+    workers: WorkerPool
     replicate: ReplicateProvider
     metrics: VideoMetrics
     usage: UsageRecorder | None
@@ -62,11 +62,11 @@ class Parts:
 
 async def main(settings: VideoSettings) -> None:
     """Serves until asked to stop."""
-    log_findings(findings(settings))
+    log_diagnostics(findings(settings))
     registry = CollectorRegistry()
     metrics = VideoMetrics(registry)
     async with AsyncExitStack() as stack:
-        stack.enter_context(served_metrics(registry, settings.host, settings.metrics_port, "VIDEO_METRICS_PORT"))
+        stack.enter_context(serve_metrics(registry, settings.host, settings.metrics_port, "VIDEO_METRICS_PORT"))
         store = await stack.enter_async_context(open_object_store(settings))
         workers = await stack.enter_async_context(
             open_workers(settings.workers, max_queue=_MAX_QUEUE, timeout_seconds=settings.worker_timeout_seconds)
@@ -92,28 +92,28 @@ async def main(settings: VideoSettings) -> None:
 @asynccontextmanager
 async def assembled(settings: VideoSettings, parts: Parts) -> AsyncIterator[VideoServicer]:
     """Yields the service, wired; films that are made go on at their providers afterwards."""
-    slots = Slots(settings.ffmpeg_slots, _MAX_QUEUE)
+    slots = FfmpegLimiter(settings.ffmpeg_slots, _MAX_QUEUE)
     runner = FfmpegRunner(ffmpeg_binary(settings.ffmpeg_binary), slots, ffmpeg_limits(settings))
-    files = GivenFiles(parts.fetcher, parts.store)
+    files = InputFiles(parts.fetcher, parts.store)
     inputs = Inputs(files, parts.workers, settings.max_input_bytes, settings.max_seconds)
-    shelf = FilmShelf(files)
+    shelf = VideoStore(files)
     providers: Mapping[str, VideoProvider] = {
         provider.name: provider for provider in (parts.replicate, EmbeddedProvider(parts.workers, runner))
     }
     turns = {"replicate": settings.replicate_max_concurrent_calls}
     care = Care(
-        gates={name: Gate(name, turns.get(name), _MAX_QUEUE) for name in providers},
-        retries=Retries(RetryPolicy(max_attempts=settings.max_attempts)),
+        gates={name: ConcurrencyLimiter(name, turns.get(name), _MAX_QUEUE) for name in providers},
+        retries=Retrier(RetryPolicy(max_attempts=settings.max_attempts)),
         patience_seconds=settings.patience_seconds,
     )
     with Workspaces(settings.temp_dir).opened() as workspaces:
-        maker = FilmMaker(
+        maker = VideoGenerator(
             care,
             files,
             parts.workers,
             inputs,
             shelf,
-            Records(parts.store),
+            RecordStore(parts.store),
             workspaces,
             timedelta(seconds=settings.begin_seconds),
             urls_are_public=not settings.fetch_allow,

@@ -16,12 +16,12 @@ from services.video.accounting import Accounting
 from services.video.generation_manager import Studio
 from services.video.inputs import Inputs
 from services.video.mux import Muxer
-from services.video.progress import Ended, Progress
+from services.video.progress import Completed, Progress
 from services.video.progress import told as told_by
 from services.video.providers.replicate import ReplicateProvider
 from services.video.reading import mux_of, order_of, source_of
 from services.video.records import Record
-from services.video.video_store import FilmShelf
+from services.video.video_store import VideoStore
 from services.video.workspace import Workspaces
 from services.video.writing import generated, info_of, muxed, progress_of, told
 
@@ -49,7 +49,7 @@ class VideoServicer(video_pb2_grpc.VideoServiceServicer):
         muxer: Muxer,
         inputs: Inputs,
         workspaces: Workspaces,
-        shelf: FilmShelf,
+        shelf: VideoStore,
         replicate: ReplicateProvider,
         accounting: Accounting,
     ) -> None:
@@ -69,7 +69,7 @@ class VideoServicer(video_pb2_grpc.VideoServiceServicer):
         with self._accounting.watched("GenerateVideo", principal, len(request.prompt)) as account:
             async with aclosing(self._studio.generate(order_of(request), principal)) as items:
                 async for item in items:
-                    if isinstance(item, Ended):
+                    if isinstance(item, Completed):
                         yield video_pb2.GenerateVideoResponse(video=await self._generated(item.result))
                     else:
                         account.provider = item.provider
@@ -84,7 +84,7 @@ class VideoServicer(video_pb2_grpc.VideoServiceServicer):
             found = self._studio.resume(request.prediction_id, principal, detach=request.detach)
             async with aclosing(found) as items:
                 async for item in items:
-                    if isinstance(item, Ended):
+                    if isinstance(item, Completed):
                         yield video_pb2.ResumeVideoResponse(video=await self._generated(item.result))
                     else:
                         account.provider = item.provider

@@ -18,7 +18,7 @@ _JPEG_QUALITIES = (90, 80, 65, 50)
 
 
 @dataclass(frozen=True, slots=True)
-class Still:
+class SourceImage:
     """A picture that was looked into."""
 
     data: bytes
@@ -39,7 +39,7 @@ class Scene:
     """The film's size; both sides are even."""
 
 
-def looked_into(data: bytes, field: str, max_bytes: int) -> Still:
+def looked_into(data: bytes, field: str, max_bytes: int) -> SourceImage:
     """Returns the picture in `data` for a provider.
 
     Args:
@@ -58,7 +58,7 @@ def looked_into(data: bytes, field: str, max_bytes: int) -> Still:
             file = io.BytesIO()
             image.save(file, "JPEG", quality=quality)
             if file.tell() <= max_bytes:
-                return Still(file.getvalue(), size)
+                return SourceImage(file.getvalue(), size)
         image = image.resize((max(1, image.width // 2), max(1, image.height // 2)), Image.Resampling.LANCZOS)
     raise invalid(field, f"must fit into {max_bytes} bytes")
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from services.common.errors import MediaError, Reason, invalid
-from services.common.input_files import GivenFiles
+from services.common.input_files import InputFiles
 from services.common.storage import IMMUTABLE, OWNER, REPLACEABLE, ObjectInfo, ObjectSpec, ObjectStore
 from services.common.storage.keys import check_own_key, new_key
 from services.video.probe import MediaFile
@@ -42,7 +42,7 @@ class Film:
 
 
 @dataclass(frozen=True, slots=True)
-class FilmUrl:
+class VideoUrl:
     """Where a film can be seen."""
 
     url: str
@@ -50,14 +50,14 @@ class FilmUrl:
     """When it ends; None if it lasts."""
 
 
-class FilmShelf:
+class VideoStore:
     """Keeps films for their owners.
 
     Args:
         files: Where they are.
     """
 
-    def __init__(self, files: GivenFiles) -> None:
+    def __init__(self, files: InputFiles) -> None:
         self._files = files
 
     @property
@@ -111,10 +111,10 @@ class FilmShelf:
         known = await self._known(key)
         return known is not None and said.items() <= known.metadata.items()
 
-    async def url(self, film: Film) -> FilmUrl:
+    async def url(self, film: Film) -> VideoUrl:
         """Returns where `film` can be seen now."""
         found = await self._store.url(film.key)
-        return FilmUrl(found.url, found.expires_at)
+        return VideoUrl(found.url, found.expires_at)
 
     async def delete(self, key: str, principal: str) -> list[str]:
         """Deletes a film of `principal`'s own and returns the keys that are gone.

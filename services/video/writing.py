@@ -9,12 +9,12 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from media.video.v1 import video_pb2
 
 from services.video.duration_policy import Policy
-from services.video.generation_task import Told
-from services.video.mux import Muxed, MuxWish
+from services.video.generation_task import GenerationStatus
+from services.video.mux import MuxRequest, MuxResult
 from services.video.probe import MediaFile, StreamInfo
 from services.video.progress import Progress, State
 from services.video.records import Record
-from services.video.video_store import CONTENT_TYPE, Film, FilmUrl
+from services.video.video_store import CONTENT_TYPE, Film, VideoUrl
 
 _STATES: Mapping[State, video_pb2.VideoState] = {
     State.QUEUED: video_pb2.VIDEO_STATE_QUEUED,
@@ -39,14 +39,14 @@ def progress_of(progress: Progress) -> video_pb2.VideoProgress:
     )
 
 
-def told(item: Told) -> video_pb2.VideoProgress:
+def told(item: GenerationStatus) -> video_pb2.VideoProgress:
     """Returns the message of how far a film is that a provider makes."""
     message = progress_of(item.progress)
     message.prediction_id, message.provider, message.model = item.prediction_id, item.provider, item.model
     return message
 
 
-def generated(record: Record, film: Film, url: FilmUrl) -> video_pb2.GeneratedVideo:
+def generated(record: Record, film: Film, url: VideoUrl) -> video_pb2.GeneratedVideo:
     """Returns the message of a film that a provider made."""
     return video_pb2.GeneratedVideo(
         film=film_of(film, url),
@@ -59,7 +59,7 @@ def generated(record: Record, film: Film, url: FilmUrl) -> video_pb2.GeneratedVi
     )
 
 
-def muxed(found: Muxed, wish: MuxWish, url: FilmUrl) -> video_pb2.MuxedVideo:
+def muxed(found: MuxResult, wish: MuxRequest, url: VideoUrl) -> video_pb2.MuxedVideo:
     """Returns the message of a film with speech."""
     planned = found.lengths
     return video_pb2.MuxedVideo(
@@ -76,7 +76,7 @@ def muxed(found: Muxed, wish: MuxWish, url: FilmUrl) -> video_pb2.MuxedVideo:
     )
 
 
-def film_of(film: Film, url: FilmUrl) -> video_pb2.Film:
+def film_of(film: Film, url: VideoUrl) -> video_pb2.Film:
     """Returns the message of a stored film."""
     picture = film.media.video
     return video_pb2.Film(

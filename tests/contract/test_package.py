@@ -43,7 +43,7 @@ print(tts_pb2.__file__, *asyncio.run(speak(sys.argv[1])), sep="\\n")
 '''
 
 
-class Speaker(tts_pb2_grpc.TextToSpeechServiceServicer):
+class FrameSynthesizer(tts_pb2_grpc.TextToSpeechServiceServicer):
     """Answers with the same voice and the same stream, whatever is asked."""
 
     async def Synthesize(  # noqa: N802 - named by the contract
@@ -79,7 +79,7 @@ class Speaker(tts_pb2_grpc.TextToSpeechServiceServicer):
 
 
 def register(server: grpc.aio.Server) -> list[str]:
-    tts_pb2_grpc.add_TextToSpeechServiceServicer_to_server(Speaker(), server)
+    tts_pb2_grpc.add_TextToSpeechServiceServicer_to_server(FrameSynthesizer(), server)
     return ["media.tts.v1.TextToSpeechService"]
 
 

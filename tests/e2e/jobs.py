@@ -19,7 +19,7 @@ LONG = {"seconds": 60, "resolution": "1080p"}
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class GenerationStatus:
     """An event of a job."""
 
     name: str
@@ -62,7 +62,7 @@ async def refused(http: aiohttp.ClientSession, method: str, path: str, **sent: A
         return answer.status, (await answer.json())["error"]
 
 
-async def events(http: aiohttp.ClientSession, job_id: str, after: int = 0) -> AsyncIterator[Told]:
+async def events(http: aiohttp.ClientSession, job_id: str, after: int = 0) -> AsyncIterator[GenerationStatus]:
     """Yields what is told of a job; each id is the revision of what it tells."""
     reader = Events(1.0)
     headers = {"Last-Event-ID": str(after)} if after else {}
@@ -71,7 +71,7 @@ async def events(http: aiohttp.ClientSession, job_id: str, after: int = 0) -> As
         async for event in reader.read(answer.content.iter_any()):
             job = orjson.loads(event.data)
             assert reader.headers == {"Last-Event-ID": str(job["revision"])}
-            yield Told(event.name, job)
+            yield GenerationStatus(event.name, job)
 
 
 async def ended(http: aiohttp.ClientSession, job_id: str) -> dict[str, Any]:

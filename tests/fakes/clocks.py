@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.common.cache.expiry_clock import SteadyClock
+from services.common.cache.expiry_clock import ExpiryClock
 
 START_SECONDS = 1_800_000_000.0
 
@@ -14,9 +14,9 @@ class Clocks:
         self.wall_seconds = START_SECONDS
         self.monotonic_seconds = 5000.0
 
-    def steady(self) -> SteadyClock:
+    def steady(self) -> ExpiryClock:
         """Returns the clock of a process that starts now."""
-        return SteadyClock(lambda: self.wall_seconds, lambda: self.monotonic_seconds)
+        return ExpiryClock(lambda: self.wall_seconds, lambda: self.monotonic_seconds)
 
     def pass_seconds(self, seconds: float) -> None:
         """Lets time pass."""

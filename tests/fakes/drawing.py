@@ -11,7 +11,7 @@ from PIL import Image
 
 from services.common.errors import MediaError
 from services.common.images import Size
-from services.image.providers.interface import DrawnImage, ImageProvider, ImageSpec, Mode, Model
+from services.image.providers.interface import GeneratedImage, ImageProvider, ImageSpec, Mode, Model
 
 PAID = Model(
     "flux-dev",
@@ -54,7 +54,7 @@ class FakeImageProvider(ImageProvider):
         self.models = {Mode.STANDARD: model, Mode.FAST: model, Mode.TRANSFORM: PAID_TRANSFORM}
         self.specs: list[ImageSpec] = []
         """Everything that was asked, in order."""
-        self.outcomes: deque[MediaError | DrawnImage] = deque()
+        self.outcomes: deque[MediaError | GeneratedImage] = deque()
         """What comes of the next calls; beyond them, pictures."""
         self.url = ""
         """Where it keeps its pictures."""
@@ -71,7 +71,7 @@ class FakeImageProvider(ImageProvider):
         """Calls that were cancelled while they waited."""
         self._changed = asyncio.Condition()
 
-    async def draw(self, spec: ImageSpec) -> DrawnImage:
+    async def draw(self, spec: ImageSpec) -> GeneratedImage:
         """Draws, or fails as told."""
         self.specs.append(spec)
         async with self._changed:
@@ -92,7 +92,7 @@ class FakeImageProvider(ImageProvider):
         if self.url:
             self.kept[self.url] = data
         seed = 7 if spec.seed is None else spec.seed
-        return DrawnImage(data, "image/png", seed, self.url, f"request-{len(self.specs)}", cost_units=3)
+        return GeneratedImage(data, "image/png", seed, self.url, f"request-{len(self.specs)}", cost_units=3)
 
     async def download(self, url: str) -> bytes | None:
         """Returns the picture while it is kept."""

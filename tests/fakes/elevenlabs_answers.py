@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
-class Gate:
+class ConcurrencyLimiter:
     """Holds the server before a step until the test lets it go on.
 
     Args:
@@ -58,9 +58,9 @@ class Answer:
     """Whether the times of each line begin at zero again."""
     cut_after_pieces: int | None = None
     """The connection is closed within the piece after these."""
-    head_gate: Gate | None = None
+    head_gate: ConcurrencyLimiter | None = None
     """Holds the status line back."""
-    gate: Gate | None = None
+    gate: ConcurrencyLimiter | None = None
     """Holds each piece back."""
     pace_seconds: float = 0.0
     """Time between two pieces, for measurements."""

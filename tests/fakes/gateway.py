@@ -14,7 +14,7 @@ from gateway.app import Reach, Upstreams, build_app
 from gateway.http_server import running_http
 from gateway.routes.health import Health
 from services.common.fetch import FetchOptions, open_fetcher
-from services.common.fetch.addresses import Allowed
+from services.common.fetch.addresses import AddressPolicy
 from services.common.rpc.channel import open_channel
 from services.common.storage import StorageSettings, open_object_store
 
@@ -51,7 +51,7 @@ async def gateway_before(
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             storage = StorageSettings(storage="local", storage_dir=folder)
         store = await stack.enter_async_context(open_object_store(storage))
-        fetcher = await stack.enter_async_context(open_fetcher(FetchOptions(Allowed.parse(fetch_allow), 5)))
+        fetcher = await stack.enter_async_context(open_fetcher(FetchOptions(AddressPolicy.parse(fetch_allow), 5)))
         app = build_app(
             Upstreams(tts=tts or nowhere, image=image or nowhere, video=video or nowhere, jobs=jobs or nowhere),
             Reach(store, fetcher),

@@ -14,7 +14,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from media.tts.v1 import tts_pb2
 
 from services.common.rpc.channel import open_channel
-from services.common.rpc.server import Register, RunningServer, ServerOptions, running_server
+from services.common.rpc.server import Register, RunningServer, ServerOptions, run_server
 
 SERVICE = "test.v1.ProbeService"
 UNARY, SERVER_STREAM, CLIENT_STREAM, BIDIRECTIONAL = KINDS = (
@@ -44,7 +44,7 @@ class Served:
 async def served(register: Register, **options: Any) -> AsyncIterator[Served]:
     """Runs a server on a free port with a channel to it; `options` are those of ServerOptions."""
     chosen = ServerOptions(**{"host": "127.0.0.1", "port": 0, "port_variable": "TEST_PORT", **options})
-    async with running_server(register, chosen) as server:
+    async with run_server(register, chosen) as server:
         target = f"127.0.0.1:{server.port}"
         async with open_channel(target) as channel:
             yield Served(server, channel, target)

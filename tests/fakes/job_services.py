@@ -17,7 +17,7 @@ from media.video.v1 import video_pb2, video_pb2_grpc
 
 from services.common.errors import MediaError
 from services.common.rpc.principal import principal_of
-from services.jobs.clients import Services
+from services.jobs.clients import ServiceClients
 from tests.fakes.grpc_server import served
 
 STORED_AUDIO_ID = "0b9d3a5e-52a7-4d0c-9a36-3f0e6a9b8c11"
@@ -179,7 +179,7 @@ class _Films(video_pb2_grpc.VideoServiceServicer):
 
 
 @asynccontextmanager
-async def serving(fake: FakeServices) -> AsyncIterator[Services]:
+async def serving(fake: FakeServices) -> AsyncIterator[ServiceClients]:
     """Runs all of them on a free port; returns the stubs that jobs call them by."""
 
     def register(server: grpc.aio.Server) -> list[str]:
@@ -189,7 +189,7 @@ async def serving(fake: FakeServices) -> AsyncIterator[Services]:
         return []
 
     async with served(register) as running:
-        yield Services.over(running.channel, running.channel, running.channel)
+        yield ServiceClients.over(running.channel, running.channel, running.channel)
 
 
 def _stored_audio() -> tts_pb2.StoredAudio:

@@ -13,7 +13,7 @@ COLLECTION = Collection(max_entry_bytes=4096)
 
 
 @dataclass(slots=True)
-class Shelf:
+class ImageStore:
     """What is stored; outlives the stores that are opened over it."""
 
     entries: dict[str, tuple[Entry, str]] = field(default_factory=dict)
@@ -30,12 +30,12 @@ class FakeStore(Store):
 
     def __init__(
         self,
-        shelf: Shelf | None = None,
+        shelf: ImageStore | None = None,
         collection: Collection = COLLECTION,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         super().__init__(collection)
-        self.shelf = shelf or Shelf()
+        self.shelf = shelf or ImageStore()
         self.asked: list[str] = []
         self.answers = asyncio.Event()
         self.answers.set()

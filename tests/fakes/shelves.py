@@ -12,7 +12,7 @@ from media.video.v1 import video_pb2, video_pb2_grpc
 
 from services.common.errors import MediaError, Reason
 from services.common.rpc.principal import principal_of
-from services.jobs.clients import Services
+from services.jobs.clients import ServiceClients
 from tests.fakes.grpc_server import Context, served
 
 
@@ -40,11 +40,11 @@ class FakeShelves:
 
 
 @asynccontextmanager
-async def running_shelves() -> AsyncIterator[tuple[FakeShelves, Services]]:
+async def running_shelves() -> AsyncIterator[tuple[FakeShelves, ServiceClients]]:
     """Runs them on a free port; yields what they remember, and their stubs."""
     shelves = FakeShelves()
     async with served(shelves.register) as server:
-        yield shelves, Services.over(server.channel, server.channel, server.channel)
+        yield shelves, ServiceClients.over(server.channel, server.channel, server.channel)
 
 
 class _Speech(tts_pb2_grpc.TextToSpeechServiceServicer):

@@ -15,9 +15,9 @@ from services.common.resilience.retry import RetryPolicy
 from services.common.storage import ObjectStore
 from services.common.usage import UsageRecorder
 from services.tts.accounting import Accounting
-from services.tts.assembly import Speech, SpeechOptions, assemble
-from services.tts.audio_store import AudioShelf
-from services.tts.cache import KeptSpeech
+from services.tts.assembly import SpeechComponents, SpeechOptions, build_speech
+from services.tts.audio_store import AudioStore
+from services.tts.cache import CachedSpeech
 from services.tts.metrics import SpeechMetrics
 from services.tts.planning import PlanningOptions
 from services.tts.providers.interface import SpeechProvider
@@ -34,15 +34,15 @@ def speech_of(
     fallbacks: tuple[str, ...] = (),
     resume: bool = True,
     reuse_sentences: bool = False,
-    cache: TieredCache[KeptSpeech] | None = None,
-) -> Speech:
+    cache: TieredCache[CachedSpeech] | None = None,
+) -> SpeechComponents:
     """Returns what makes speech with these providers, the first being the default; none is asked twice or rested."""
     by_name = {provider.name: provider for provider in providers}
     planning = PlanningOptions(providers[0].name, fallbacks, max_text_characters=10_000, resume=resume)
     options = SpeechOptions(
         planning, stall_seconds=stall_seconds, retry=ASKED_ONCE, pacing=None, reuse_sentences=reuse_sentences
     )
-    return assemble(by_name, options, cache)
+    return build_speech(by_name, options, cache)
 
 
 def servicer_of(
@@ -62,7 +62,7 @@ def servicer_of(
         by_name,
         accounting,
         max_unary_bytes=max_unary_bytes,
-        shelf=AudioShelf(store or FakeObjectStore()),
+        shelf=AudioStore(store or FakeObjectStore()),
     )
 
 

@@ -22,7 +22,7 @@ SPEECH = tts_pb2.DESCRIPTOR.services_by_name["TextToSpeechService"].full_name
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
-class Speech(tts_pb2_grpc.TextToSpeechServiceServicer):
+class SpeechComponents(tts_pb2_grpc.TextToSpeechServiceServicer):
     """Remembers the metadata of each call; synthesis ends when it is told to."""
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ class Upstreams:
     gateway_address: Address
     gateway_grpc_address: Address
     tts_address: Address
-    speech: Speech
+    speech: SpeechComponents
     speech_health: health.HealthServicer
     common_health: health.HealthServicer
     proceed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -91,7 +91,7 @@ async def upstreams() -> AsyncIterator[Upstreams]:
     """Runs a gateway that echoes requests, a health service, and a speech service, each on a free port."""
     async with AsyncExitStack() as stack:
         proceed = asyncio.Event()
-        speech, speech_health, common_health = Speech(), health.HealthServicer(), health.HealthServicer()
+        speech, speech_health, common_health = SpeechComponents(), health.HealthServicer(), health.HealthServicer()
         await speech_health.set(SPEECH, health_pb2.HealthCheckResponse.SERVING)
         http_port = await stack.enter_async_context(_gateway(proceed))
         common_port = await stack.enter_async_context(_grpc_server(common_health))
@@ -144,7 +144,9 @@ async def _gateway(proceed: asyncio.Event) -> AsyncIterator[int]:
 
 
 @asynccontextmanager
-async def _grpc_server(health_servicer: health.HealthServicer, speech: Speech | None = None) -> AsyncIterator[int]:
+async def _grpc_server(
+    health_servicer: health.HealthServicer, speech: SpeechComponents | None = None
+) -> AsyncIterator[int]:
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     if speech is not None:

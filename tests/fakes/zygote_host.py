@@ -11,7 +11,7 @@ from pathlib import Path
 from deploy.local.child import guarding, start
 from deploy.local.processes import Process
 from deploy.local.settings import ROOT
-from deploy.local.zygote import Zygote, conceived, order_of
+from deploy.local.zygote import Zygote, order_of, start_zygote
 from tests.fakes.children import Notebook
 from tests.fakes.waiting import until
 
@@ -21,7 +21,7 @@ ENVIRONMENT = {"A_WORD": "given", "PATH": os.environ["PATH"], "PYTHONPATH": str(
 
 def main() -> None:
     """Does what the argument says and prints what came of it as JSON."""
-    with conceived(["wave"]) as zygote:
+    with start_zygote(["wave"]) as zygote:
         assert zygote is not None
         told = asyncio.run(_run(zygote, sys.argv[1]))
     sys.stdout.write(json.dumps({**told, "children": _children()}))

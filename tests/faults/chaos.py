@@ -17,9 +17,9 @@ from services.common.errors import MediaError
 from services.common.images import Size
 from services.common.storage import ObjectSpec, StorageSettings, open_object_store
 from services.jobs.jetstream import StreamOptions, open_streams
-from services.jobs.job_store import Board
+from services.jobs.job_store import JobStore
 from services.jobs.record import Record
-from services.jobs.request import Wish
+from services.jobs.request import JobRequest
 from tests.fakes.drawing import picture
 from tests.fakes.media import film
 from tests.fakes.replicate import API_TOKEN, Run, running_replicate
@@ -90,7 +90,7 @@ async def chaos(folder: Path, count: int, pause_seconds: float, seed: int) -> Ou
         await fleet.start("nats")
         await fleet.start("video", "worker", "worker2")
         streams = await stack.enter_async_context(open_streams(StreamOptions((fleet.nats_url,), quota=_QUOTA), "chaos"))
-        board = Board(streams)
+        board = JobStore(streams)
         ids = [await _submitted(board, number) for number in range(count)]
         killing = asyncio.create_task(_kill(fleet, chance, pause_seconds))
         try:
@@ -103,12 +103,12 @@ async def chaos(folder: Path, count: int, pause_seconds: float, seed: int) -> Ou
         return Outcome(statuses, failures, replicate.created, fleet.kills, time.monotonic() - began)
 
 
-async def _submitted(board: Board, number: int) -> str:
+async def _submitted(board: JobStore, number: int) -> str:
     spec = {"film": {"imageKey": _PICTURE, "prompt": f"number {number}", "provider": "replicate"}}
-    return (await board.submit(Wish("animate", spec, request_id=f"chaos-{number}"), _OWNER)).record.job_id
+    return (await board.submit(JobRequest("animate", spec, request_id=f"chaos-{number}"), _OWNER)).record.job_id
 
 
-async def _ended(board: Board, job_id: str) -> Record:
+async def _ended(board: JobStore, job_id: str) -> Record:
     async def answer() -> Record | None:
         with suppress(MediaError):
             record = (await board.get(job_id, _OWNER)).record

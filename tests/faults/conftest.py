@@ -13,9 +13,9 @@ from services.common.errors import MediaError
 from services.common.images import Size
 from services.common.storage import ObjectSpec, StorageSettings, open_object_store
 from services.jobs.jetstream import StreamOptions, open_streams
-from services.jobs.job_store import Board
+from services.jobs.job_store import JobStore
 from services.jobs.record import Record
-from services.jobs.request import Known, Wish
+from services.jobs.request import JobRequest, StoredJob
 from tests.fakes.drawing import picture
 from tests.fakes.media import film
 from tests.fakes.replicate import API_TOKEN, FakeReplicate, Run, running_replicate
@@ -30,7 +30,7 @@ PICTURE = "images/cat.png"
 class Jobs:
     """The board, and words for what tests do with it."""
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: JobStore) -> None:
         self.board = board
 
     async def talking(self, captions: str = "JOB_CAPTIONS_UNSPECIFIED", **fields: Any) -> str:
@@ -38,17 +38,17 @@ class Jobs:
         film_spec = {"imageKey": PICTURE, "prompt": "zoom in", "resolution": "512p", "provider": "replicate"}
         narration = {"text": "Hello from a cat.", "provider": "espeak"}
         spec = {"film": film_spec, "narration": narration, "captions": captions}
-        return (await self.board.submit(Wish("talking_video", spec, **fields), ALICE)).record.job_id
+        return (await self.board.submit(JobRequest("talking_video", spec, **fields), ALICE)).record.job_id
 
     async def animate(self, **fields: Any) -> str:
         """Asks for a film."""
         film_spec = {"imageKey": PICTURE, "prompt": "zoom in", "resolution": "512p", "provider": "replicate"}
-        return (await self.board.submit(Wish("animate", {"film": film_spec}, **fields), ALICE)).record.job_id
+        return (await self.board.submit(JobRequest("animate", {"film": film_spec}, **fields), ALICE)).record.job_id
 
     async def headline(self, **fields: Any) -> str:
         """Asks for a picture and narration."""
         spec = {"headline": "Cats rule", "imageProvider": "embedded", "narration": {"provider": "espeak"}}
-        return (await self.board.submit(Wish("headline", spec, **fields), ALICE)).record.job_id
+        return (await self.board.submit(JobRequest("headline", spec, **fields), ALICE)).record.job_id
 
     async def known(self, job_id: str) -> Record:
         """Returns what is known of a job, however long the server of jobs takes to answer."""
@@ -73,7 +73,7 @@ class Jobs:
         """Waits until a job has ended."""
         return await self.until(job_id, lambda record: record.status.is_final)
 
-    async def changes(self, job_id: str) -> list[Known]:
+    async def changes(self, job_id: str) -> list[StoredJob]:
         """Returns every change of a job that a watcher is told."""
         return [known async for known in self.board.watch(job_id, ALICE)]
 
@@ -130,7 +130,7 @@ async def fleet(tmp_path: Path, replicate: FakeReplicate, nursery: Nursery) -> A
 async def jobs(fleet: Fleet) -> AsyncIterator[Jobs]:
     """The jobs of the fleet."""
     async with open_streams(StreamOptions((fleet.nats_url,)), "test") as streams:
-        yield Jobs(Board(streams))
+        yield Jobs(JobStore(streams))
 
 
 def working() -> Run:

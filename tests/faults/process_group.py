@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from deploy.local.zygote import Order, Zygote, conceived
+from deploy.local.zygote import Order, Zygote, start_zygote
 
 ROOT = Path(__file__).parents[2]
 
@@ -88,7 +88,7 @@ async def _serve(zygote: Zygote) -> None:
 
 def main() -> None:
     """Serves until its input ends; what it has started may go on."""
-    with conceived() as zygote:
+    with start_zygote() as zygote:
         assert zygote is not None
         with suppress(KeyboardInterrupt):
             asyncio.run(_serve(zygote))

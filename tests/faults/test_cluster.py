@@ -14,7 +14,7 @@ from deploy.local.readiness import check_for
 from deploy.nats.server import server
 from services.common.errors import MediaError, Reason
 from services.jobs.jetstream import QUEUE, STATE, StreamOptions, Streams, open_streams
-from services.jobs.job_store import Board
+from services.jobs.job_store import JobStore
 from services.jobs.record import Status
 from tests.fakes.replicate import FakeReplicate
 from tests.fakes.waiting import eventually
@@ -105,7 +105,7 @@ async def fleet(
 
 @pytest.fixture
 async def jobs(streams: Streams) -> Jobs:
-    return Jobs(Board(streams))
+    return Jobs(JobStore(streams))
 
 
 async def accepted(jobs: Jobs) -> str:

@@ -14,7 +14,7 @@ from aiohttp import web
 from services.common.webhooks import Webhook, verify
 from services.jobs.jetstream import StreamOptions, open_streams
 from services.jobs.record import Status
-from services.jobs.webhooks.signing_secrets import Secrets
+from services.jobs.webhooks.signing_secrets import SigningSecrets
 from tests.fakes.replicate import FakeReplicate
 from tests.fakes.waiting import eventually, until
 from tests.fakes.web_host import WebHost, running_web_host
@@ -47,7 +47,7 @@ async def test_a_webhook_is_told_until_it_is_taken_and_signed_each_time(
     assert (await jobs.ended(job_id)).status is Status.SUCCEEDED
     await until(lambda: len(came) == 3)
     async with open_streams(StreamOptions((fleet.nats_url,)), "test") as streams:
-        (secret,) = await Secrets(streams).of(ALICE)
+        (secret,) = await SigningSecrets(streams).of(ALICE)
     for webhook, now in came:
         verify(webhook, secret, now)
         assert webhook.webhook_id == job_id

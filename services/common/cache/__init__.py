@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.common.cache.expiry_clock import SteadyClock
+from services.common.cache.expiry_clock import ExpiryClock
 from services.common.cache.factory import open_store
 from services.common.cache.interface import Collection, Entry, Store, StoreError
 from services.common.cache.stats import CacheStats
@@ -13,7 +13,7 @@ __all__ = [
     "Codec",
     "Collection",
     "Entry",
-    "SteadyClock",
+    "ExpiryClock",
     "Store",
     "StoreError",
     "TieredCache",

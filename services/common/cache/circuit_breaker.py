@@ -19,7 +19,7 @@ class CircuitOptions:
     """Where the doubling of the pause ends."""
 
 
-class Circuit:
+class CircuitBreaker:
     """Open after so many failures in a row; then one call a pause may try, and success closes it.
 
     A probe whose outcome is never reported does no harm: the next one is due after the same pause.

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
-from services.common.cache.circuit_breaker import Circuit
+from services.common.cache.circuit_breaker import CircuitBreaker
 from services.common.cache.interface import StoreError
 from services.common.cache.stats import Counts
 
@@ -22,7 +22,7 @@ class _Lookup(Generic[T]):
         self.late = False
 
 
-class Lookups(Generic[T]):
+class CoalescedReads(Generic[T]):
     """One read a key at a time, however many wait for it.
 
     A read that takes too long goes on without its callers: what it finds serves the next ones.
@@ -39,7 +39,7 @@ class Lookups(Generic[T]):
     def __init__(
         self,
         read: Callable[[str], Awaitable[T | None]],
-        circuit: Circuit,
+        circuit: CircuitBreaker,
         counts: Counts,
         failed: Callable[[str], None],
         *,

@@ -11,7 +11,7 @@ from services.common.cache.interface import Entry
 _SKEW = timedelta(seconds=5)
 
 
-class SteadyClock:
+class ExpiryClock:
     """Tells the time as the later of two: the wall clock, and the wall clock at the start plus the time since.
 
     So a wall clock that jumps forward expires what it should, and one that jumps back prolongs nothing.

@@ -159,6 +159,6 @@ async def verify(data: object, expected: object) -> bytes:
     return plain
 
 
-def log_left_out(entry: Entry, collection: Collection, why: str) -> None:
+def log_skipped_entries(entry: Entry, collection: Collection, why: str) -> None:
     """Says that a store left `entry` out."""
     log.info("a result is not stored", collection=collection.name, why=why, data_bytes=len(entry.data))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 
-class Throttle:
+class LogThrottle:
     """Lets one through per interval.
 
     Args:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
-from services.common.cache.expiry_clock import SteadyClock
+from services.common.cache.expiry_clock import ExpiryClock
 
 T = TypeVar("T")
 
@@ -35,7 +35,7 @@ class MemoryCache(Generic[T]):
         clock: Says what time it is.
     """
 
-    def __init__(self, max_bytes: int, size_bytes: Callable[[T], int], clock: SteadyClock) -> None:
+    def __init__(self, max_bytes: int, size_bytes: Callable[[T], int], clock: ExpiryClock) -> None:
         self._max_bytes = max_bytes
         self._size_bytes = size_bytes
         self._clock = clock

@@ -15,7 +15,7 @@ from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo.errors import ConfigurationError as BadUriError
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 
-from services.common.cache.expiry_clock import SteadyClock
+from services.common.cache.expiry_clock import ExpiryClock
 from services.common.cache.interface import (
     Collection,
     CorruptEntryError,
@@ -23,7 +23,7 @@ from services.common.cache.interface import (
     Store,
     StoreError,
     digest,
-    log_left_out,
+    log_skipped_entries,
     verify,
 )
 from services.common.log import logger
@@ -109,7 +109,7 @@ class MongoStore(Store):
             StoreError: The server can not be written.
         """
         if len(entry.data) > self.collection.max_entry_bytes:
-            log_left_out(entry, self.collection, "size")
+            log_skipped_entries(entry, self.collection, "size")
             return
         document = await self._document(entry)
         try:
@@ -120,7 +120,7 @@ class MongoStore(Store):
         except PyMongoError as error:
             raise StoreError(type(error).__name__) from error
         except _NOT_EXPRESSIBLE as error:
-            log_left_out(entry, self.collection, type(error).__name__)
+            log_skipped_entries(entry, self.collection, type(error).__name__)
 
     async def delete(self, key: str) -> None:
         """Deletes the document of `key`, if there is one.
@@ -230,7 +230,7 @@ async def open_mongo_store(
         ConfigurationError: `uri` is no connection string.
     """
     async with open_mongo_database(uri, client_factory) as database:
-        yield MongoStore(database, collection, now or SteadyClock().now)
+        yield MongoStore(database, collection, now or ExpiryClock().now)
 
 
 def _time(document: Mapping[str, Any], name: str) -> datetime:

@@ -10,14 +10,14 @@ from typing import Any
 
 import orjson
 
-from services.common.cache.expiry_clock import SteadyClock
+from services.common.cache.expiry_clock import ExpiryClock
 from services.common.cache.interface import (
     Collection,
     CorruptEntryError,
     Entry,
     Store,
     digest,
-    log_left_out,
+    log_skipped_entries,
     verify,
 )
 from services.common.cache.sqlite_file import Schema, SqliteFile
@@ -109,11 +109,11 @@ class SqliteStore(Store):
         try:
             fields = orjson.dumps(dict(entry.fields))
         except orjson.JSONEncodeError:
-            log_left_out(entry, self.collection, "fields")
+            log_skipped_entries(entry, self.collection, "fields")
             return
         size_bytes = len(entry.data) + len(fields)
         if len(entry.data) > self.collection.max_entry_bytes or size_bytes > self._max_bytes:
-            log_left_out(entry, self.collection, "size")
+            log_skipped_entries(entry, self.collection, "size")
             return
         times = (_to_ms(entry.created_at), _to_ms(entry.expires_at))
         sha256 = await digest(entry.data)
@@ -175,7 +175,7 @@ async def open_sqlite_store(
         now: Tells what is expired.
     """
     store = SqliteStore(
-        SqliteFile(path, SCHEMA, busy_seconds=busy_seconds), collection, max_bytes, now or SteadyClock().now
+        SqliteFile(path, SCHEMA, busy_seconds=busy_seconds), collection, max_bytes, now or ExpiryClock().now
     )
     try:
         yield store

@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar
 
-from services.common.cache.circuit_breaker import Circuit, CircuitOptions
-from services.common.cache.coalesced_reads import SLOW, Lookups
-from services.common.cache.expiry_clock import SteadyClock
+from services.common.cache.circuit_breaker import CircuitBreaker, CircuitOptions
+from services.common.cache.coalesced_reads import SLOW, CoalescedReads
+from services.common.cache.expiry_clock import ExpiryClock
 from services.common.cache.interface import Entry, Store, StoreError
-from services.common.cache.log_throttle import Throttle
+from services.common.cache.log_throttle import LogThrottle
 from services.common.cache.memory import MemoryCache
 from services.common.cache.stats import CacheStats, Counts
 from services.common.cache.write_behind import Write, WriteQueue
@@ -81,20 +81,20 @@ class TieredCache(Generic[T]):
         store: Store | None,
         codec: Codec[T],
         options: TieredOptions = TieredOptions(),
-        clock: SteadyClock | None = None,
+        clock: ExpiryClock | None = None,
     ) -> None:
         self._store = store
         self._codec = codec
         self._options = options
-        self._clock = clock or SteadyClock()
+        self._clock = clock or ExpiryClock()
         self._memory: MemoryCache[T] = MemoryCache(options.memory_bytes, codec.size_bytes, self._clock)
         self._counts: Counts = Counts()
-        self._log_turns = Throttle(_LOG_INTERVAL_SECONDS, self._clock.monotonic)
-        self._write_circuit = Circuit(options.circuit, self._clock.monotonic)
+        self._log_turns = LogThrottle(_LOG_INTERVAL_SECONDS, self._clock.monotonic)
+        self._write_circuit = CircuitBreaker(options.circuit, self._clock.monotonic)
         self._writes = WriteQueue(options.queue_bytes)
-        self._lookups: Lookups[T] = Lookups(
+        self._lookups: CoalescedReads[T] = CoalescedReads(
             self._read,
-            Circuit(options.circuit, self._clock.monotonic),
+            CircuitBreaker(options.circuit, self._clock.monotonic),
             self._counts,
             lambda cause: self._failed("read", cause),
             timeout_seconds=options.read_timeout_seconds,

@@ -26,7 +26,7 @@ _LAST_32_BITS = 0xFFFFFFFF
 
 
 @dataclass(frozen=True, slots=True)
-class Allowed:
+class AddressPolicy:
     """Private places that may be connected to all the same."""
 
     hosts: frozenset[str] = frozenset()
@@ -37,7 +37,7 @@ class Allowed:
     """Networks."""
 
     @classmethod
-    def parse(cls, entries: Iterable[str]) -> Allowed:
+    def parse(cls, entries: Iterable[str]) -> AddressPolicy:
         """Reads entries such as `minio.internal`, `127.0.0.1:9000` and `10.1.0.0/16`."""
         hosts: set[str] = set()
         places: set[tuple[str, int]] = set()

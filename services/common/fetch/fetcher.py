@@ -12,7 +12,7 @@ import aiohttp
 from yarl import URL
 
 from services.common.errors import MediaError, Reason, invalid
-from services.common.fetch.addresses import Allowed
+from services.common.fetch.addresses import AddressPolicy
 from services.common.fetch.resolver import CheckedResolver, ForbiddenAddressError, Lookup
 from services.common.fetch.urls import Target, forbidden, target_of
 from services.common.version import VERSION
@@ -29,7 +29,7 @@ _MAX_CONNECTIONS = 64
 class FetchOptions:
     """How the guard works."""
 
-    allowed: Allowed = Allowed()
+    allowed: AddressPolicy = AddressPolicy()
     """Private places that are allowed."""
     timeout_seconds: float = 20.0
     """Longest that one URL may take, redirects and all of the body included: a trickle ends then, too."""

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from services.common.fetch.addresses import Allowed, is_public
+from services.common.fetch.addresses import AddressPolicy, is_public
 
 
 class ForbiddenAddressError(OSError):
@@ -31,7 +31,7 @@ class CheckedResolver(AbstractResolver):
         lookup: Finds addresses.
     """
 
-    def __init__(self, allowed: Allowed, lookup: Lookup) -> None:
+    def __init__(self, allowed: AddressPolicy, lookup: Lookup) -> None:
         self._allowed = allowed
         self._lookup = lookup
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from services.common.fetch.addresses import Allowed
+from services.common.fetch.addresses import AddressPolicy
 from services.common.fetch.fetcher import FetchOptions
 from services.common.settings import Settings
 
@@ -29,4 +29,4 @@ class FetchSettings(Settings):
     def fetch_options(self) -> FetchOptions:
         """How the guard works."""
         entries = [entry for entry in self.fetch_allow.split(",") if entry]
-        return FetchOptions(Allowed.parse(entries), self.fetch_timeout_seconds)
+        return FetchOptions(AddressPolicy.parse(entries), self.fetch_timeout_seconds)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from yarl import URL
 
 from services.common.errors import MediaError, Reason, invalid
-from services.common.fetch.addresses import Address, Allowed, is_public
+from services.common.fetch.addresses import Address, AddressPolicy, is_public
 
 MAX_URL_LETTERS = 4096
 _SCHEMES = ("http", "https")
@@ -30,7 +30,7 @@ class Target:
     port: int
 
 
-def target_of(text: str, field: str, allowed: Allowed) -> Target:
+def target_of(text: str, field: str, allowed: AddressPolicy) -> Target:
     """Returns where `text` leads, so far as that can be told without asking anybody.
 
     Raises:

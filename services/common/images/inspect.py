@@ -25,7 +25,7 @@ Image.MAX_IMAGE_PIXELS = None
 
 
 @dataclass(frozen=True, slots=True)
-class Inspected:
+class ImageInfo:
     """What a picture's header says, and its pixels confirm."""
 
     content_type: str
@@ -34,14 +34,14 @@ class Inspected:
     """Size as stored, before any rotation that the file asks for."""
 
 
-def inspect(data: bytes) -> Inspected:
+def inspect(data: bytes) -> ImageInfo:
     """Returns what `data` is, once all of it was decoded.
 
     Raises:
         MediaError: MEDIA_INVALID, it is no whole picture of a known kind, or too large.
     """
     with opened(data) as image:
-        return Inspected(f"image/{str(image.format).lower()}", Size(*image.size))
+        return ImageInfo(f"image/{str(image.format).lower()}", Size(*image.size))
 
 
 @contextmanager

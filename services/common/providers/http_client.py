@@ -36,7 +36,7 @@ class Refusal(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Peer:
+class ProviderEndpoint:
     """A provider, as the transport needs to know it."""
 
     name: str
@@ -70,7 +70,7 @@ class Transport:
         peer: Who it is.
     """
 
-    def __init__(self, session: aiohttp.ClientSession, peer: Peer) -> None:
+    def __init__(self, session: aiohttp.ClientSession, peer: ProviderEndpoint) -> None:
         self._session = session
         self._peer = peer
         self._origins = {URL(base).origin() for base in peer.base_urls}

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from services.common.errors import MediaError
-from services.common.resilience.concurrency_limiter import Gate
+from services.common.resilience.concurrency_limiter import ConcurrencyLimiter
 from services.common.resilience.error_metadata import CONCURRENCY, LIMIT_KEY
-from services.common.resilience.retry import Patience, Retries
+from services.common.resilience.retry import Retrier, WaitBudget
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Answered(Generic[T]):
+class CallResult(Generic[T]):
     """What a provider answered."""
 
     answer: T
@@ -25,9 +25,9 @@ class Answered(Generic[T]):
     """Time spent waiting for turns, over all attempts."""
 
 
-async def called(
-    ask: Callable[[], Awaitable[T]], provider: str, gate: Gate, retries: Retries, patience: Patience
-) -> Answered[T]:
+async def call_with_retries(
+    ask: Callable[[], Awaitable[T]], provider: str, gate: ConcurrencyLimiter, retries: Retrier, patience: WaitBudget
+) -> CallResult[T]:
     """Returns what `ask` returns, holding a turn for as long as it works.
 
     Args:
@@ -46,15 +46,15 @@ async def called(
         nonlocal queued_seconds
         async with gate.turn(patience.left_seconds) as turn:
             queued_seconds += turn.waited_seconds
-            with teaching(gate):
+            with report_rejections(gate):
                 return await ask()
 
     answer = await retries.run(attempt, provider, patience)
-    return Answered(answer, queued_seconds)
+    return CallResult(answer, queued_seconds)
 
 
 @contextmanager
-def teaching(gate: Gate) -> Iterator[None]:
+def report_rejections(gate: ConcurrencyLimiter) -> Iterator[None]:
     """Tells the gate if the provider refuses because of how many calls are under way."""
     try:
         yield

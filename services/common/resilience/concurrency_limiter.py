@@ -22,19 +22,19 @@ MAX_RETRY_AFTER_SECONDS = 60.0
 _WEIGHT_OF_LATEST = 0.2
 
 
-class NoTurnError(MediaError):
+class LimitExceededError(MediaError):
     """PROVIDER_BUSY without the provider having been asked: no turn was to be had."""
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class Permit:
     """The right to one call."""
 
     waited_seconds: float
     """Time spent in the queue; 0 where there was room at once."""
 
 
-class Gate:
+class ConcurrencyLimiter:
     """Hands out turns, first come, first served.
 
     The limit is the least of what is configured, what the provider tells, and what a refusal has taught; the last is
@@ -79,7 +79,7 @@ class Gate:
         return len(self._waiting)
 
     @asynccontextmanager
-    async def turn(self, patience_seconds: float) -> AsyncIterator[Turn]:
+    async def turn(self, patience_seconds: float) -> AsyncIterator[Permit]:
         """Waits for a turn and keeps it for as long as the context is open.
 
         Args:
@@ -91,7 +91,7 @@ class Gate:
         waited_seconds = await self._wait(patience_seconds)
         began = self._clock()
         try:
-            yield Turn(waited_seconds)
+            yield Permit(waited_seconds)
         finally:
             self._remember(self._clock() - began)
             self._leave()
@@ -177,10 +177,10 @@ class Gate:
         before = self._turn_seconds
         self._turn_seconds = seconds if before is None else before + _WEIGHT_OF_LATEST * (seconds - before)
 
-    def _no_turn(self, what: str) -> NoTurnError:
+    def _no_turn(self, what: str) -> LimitExceededError:
         ahead = len(self._waiting) + 1
         expected = ahead * (self._turn_seconds or 0.0) / (self.limit or ahead)
-        return NoTurnError(
+        return LimitExceededError(
             Reason.PROVIDER_BUSY,
             f"All {self.limit} calls that {self._name} takes at once are under way, {what}; retry after the delay.",
             retry_after_seconds=min(max(expected, MIN_RETRY_AFTER_SECONDS), MAX_RETRY_AFTER_SECONDS),

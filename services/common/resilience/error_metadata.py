@@ -11,7 +11,7 @@ CONCURRENCY = "concurrency"
 MAY_BE_CHARGED_KEY = "may_be_charged"
 """Says that the provider had the request already when the call failed: asking again may pay twice."""
 
-FALLS_BACK = frozenset(
+FAILOVER_REASONS = frozenset(
     {
         Reason.API_KEY_MISSING,
         Reason.GENERATION_FAILED,

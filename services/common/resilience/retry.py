@@ -13,7 +13,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from services.common.errors import MediaError, Reason
 from services.common.log import logger
-from services.common.resilience.concurrency_limiter import NoTurnError
+from services.common.resilience.concurrency_limiter import LimitExceededError
 from services.common.resilience.error_metadata import MAY_BE_CHARGED_KEY
 
 log = logger(__name__)
@@ -36,7 +36,7 @@ class RetryPolicy:
     """Longest delay, unless the provider names a longer one."""
 
 
-class Patience:
+class WaitBudget:
     """How long somebody will still wait.
 
     Args:
@@ -54,7 +54,7 @@ class Patience:
         return max(0.0, self._ends_at_seconds - self._clock())
 
 
-class Retries:
+class Retrier:
     """Asks providers again where that is safe and may help.
 
     Args:
@@ -73,7 +73,7 @@ class Retries:
         self._sleep = sleep
         self._jitter = jitter
 
-    async def run(self, ask: Callable[[], Awaitable[T]], provider: str, patience: Patience) -> T:
+    async def run(self, ask: Callable[[], Awaitable[T]], provider: str, patience: WaitBudget) -> T:
         """Returns what `ask` returns, after as many calls as it takes and the policy allows.
 
         Args:
@@ -131,7 +131,7 @@ class Retries:
 
 
 def _is_safe(error: BaseException) -> bool:
-    if not isinstance(error, MediaError) or isinstance(error, NoTurnError):
+    if not isinstance(error, MediaError) or isinstance(error, LimitExceededError):
         return False
     return error.reason in _SAFE and MAY_BE_CHARGED_KEY not in error.metadata
 

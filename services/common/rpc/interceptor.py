@@ -18,7 +18,7 @@ from google.protobuf.message import Message
 from services.common.cancellation import is_cancelled
 from services.common.errors import MediaError, Reason
 from services.common.log import bound_request_id, logger, where
-from services.common.rpc.lenient_parsing import Malformed, tolerant
+from services.common.rpc.lenient_parsing import MalformedRequest, lenient_deserializer
 from services.common.rpc.status import from_rpc_error, to_status
 from services.common.rpc.validation import validate
 
@@ -54,7 +54,7 @@ class Limits:
     """Longest that any call may take, whatever its own deadline says."""
 
 
-class Guard(grpc.aio.ServerInterceptor):
+class GuardInterceptor(grpc.aio.ServerInterceptor):
     """Wraps all four kinds of RPC in the same surroundings.
 
     Streams are sent with `context.write` from one frame of ours, whatever style the handler has. So a caller who leaves
@@ -95,7 +95,7 @@ class Guard(grpc.aio.ServerInterceptor):
 
     def _wrap(self, method: str, handler: Handler) -> Handler:
         serialization = {
-            "request_deserializer": tolerant(handler.request_deserializer),
+            "request_deserializer": lenient_deserializer(handler.request_deserializer),
             "response_serializer": handler.response_serializer,
         }
         match handler.request_streaming, handler.response_streaming:
@@ -115,21 +115,21 @@ class Guard(grpc.aio.ServerInterceptor):
                 )
 
     def _unary(self, method: str, behaviour: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
-        async def call(request: Message | Malformed, context: Context) -> T:
+        async def call(request: Message | MalformedRequest, context: Context) -> T:
             async with self._call(method, context):
                 return await behaviour(_checked(request), context)
 
         return call
 
     def _server_stream(self, method: str, behaviour: Callable[..., Any]) -> Callable[..., Awaitable[None]]:
-        async def call(request: Message | Malformed, context: Context) -> None:
+        async def call(request: Message | MalformedRequest, context: Context) -> None:
             async with self._call(method, context):
                 await _send(behaviour, _checked(request), context)
 
         return call
 
     def _client_stream(self, method: str, behaviour: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
-        async def call(requests: AsyncIterator[Message | Malformed], context: Context) -> T:
+        async def call(requests: AsyncIterator[Message | MalformedRequest], context: Context) -> T:
             async with self._call(method, context):
                 try:
                     return await behaviour(_each_checked(requests), context)
@@ -140,7 +140,7 @@ class Guard(grpc.aio.ServerInterceptor):
         return call
 
     def _bidirectional(self, method: str, behaviour: Callable[..., Any]) -> Callable[..., Awaitable[None]]:
-        async def call(requests: AsyncIterator[Message | Malformed], context: Context) -> None:
+        async def call(requests: AsyncIterator[Message | MalformedRequest], context: Context) -> None:
             async with self._call(method, context):
                 await _send(behaviour, _each_checked(requests), context)
 
@@ -206,7 +206,7 @@ async def _send(behaviour: Callable[..., Any], request: object, context: Context
             await context.write(message)
 
 
-async def _heard_out(requests: AsyncIterator[Message | Malformed]) -> None:
+async def _heard_out(requests: AsyncIterator[Message | MalformedRequest]) -> None:
     """Takes what a caller is still sending, until he pauses.
 
     The library takes a call that ends while it writes for a broken one: its caller would see INTERNAL in place of the
@@ -219,14 +219,14 @@ async def _heard_out(requests: AsyncIterator[Message | Malformed]) -> None:
                     await anext(aiter(requests))
 
 
-def _checked(request: Message | Malformed) -> Message:
-    if isinstance(request, Malformed):
+def _checked(request: Message | MalformedRequest) -> Message:
+    if isinstance(request, MalformedRequest):
         raise request.error()
     validate(request)
     return request
 
 
-async def _each_checked(requests: AsyncIterator[Message | Malformed]) -> AsyncIterator[Message]:
+async def _each_checked(requests: AsyncIterator[Message | MalformedRequest]) -> AsyncIterator[Message]:
     async for request in requests:
         yield _checked(request)
 

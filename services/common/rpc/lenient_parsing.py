@@ -15,7 +15,7 @@ _LENGTH_DELIMITED = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Malformed:
+class MalformedRequest:
     """Bytes that should have been a message."""
 
     content: bytes
@@ -28,7 +28,9 @@ class Malformed:
         return MediaError(Reason.VALIDATION_ERROR, "The request is not a valid protobuf message of this method.")
 
 
-def tolerant(deserialize: Callable[[bytes], Message] | None) -> Callable[[bytes], Message | Malformed] | None:
+def lenient_deserializer(
+    deserialize: Callable[[bytes], Message] | None,
+) -> Callable[[bytes], Message | MalformedRequest] | None:
     """Returns `deserialize` that hands out Malformed where it would have failed.
 
     Left to itself the library answers INTERNAL without saying why, and no interceptor ever sees the call.
@@ -37,11 +39,11 @@ def tolerant(deserialize: Callable[[bytes], Message] | None) -> Callable[[bytes]
         return None
     descriptor = getattr(getattr(deserialize, "__self__", None), "DESCRIPTOR", None)
 
-    def parse(content: bytes) -> Message | Malformed:
+    def parse(content: bytes) -> Message | MalformedRequest:
         try:
             return deserialize(content)
         except (DecodeError, UnicodeDecodeError):
-            return Malformed(content, descriptor)
+            return MalformedRequest(content, descriptor)
 
     return parse
 

@@ -12,7 +12,7 @@ OK = "OK"
 
 
 @contextmanager
-def outcome_told(tell: Callable[[str, float], None], clock: Callable[[], float] = time.monotonic) -> Iterator[None]:
+def record_outcome(tell: Callable[[str, float], None], clock: Callable[[], float] = time.monotonic) -> Iterator[None]:
     """Calls `tell` when the context is left, with OK or the name of the reason, and the seconds that it took.
 
     Args:

@@ -14,7 +14,7 @@ from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
 from services.common.log import logger
-from services.common.rpc.interceptor import Guard, Limits
+from services.common.rpc.interceptor import GuardInterceptor, Limits
 from services.common.settings import ConfigurationError
 
 log = logger(__name__)
@@ -51,7 +51,12 @@ class RunningServer:
     """A server that accepts calls, until it is drained."""
 
     def __init__(
-        self, server: grpc.aio.Server, health: HealthServicer, port: int, guard: Guard, options: ServerOptions
+        self,
+        server: grpc.aio.Server,
+        health: HealthServicer,
+        port: int,
+        guard: GuardInterceptor,
+        options: ServerOptions,
     ):
         self._server = server
         self._health = health
@@ -69,7 +74,7 @@ class RunningServer:
 
 
 @asynccontextmanager
-async def running_server(
+async def run_server(
     register: Register, options: ServerOptions, health: HealthServicer | None = None
 ) -> AsyncIterator[RunningServer]:
     """Serves what `register` adds until the context is left; leaving it stops without a drain.
@@ -82,7 +87,7 @@ async def running_server(
     Raises:
         ConfigurationError: The port is taken.
     """
-    guard = Guard(options.limits)
+    guard = GuardInterceptor(options.limits)
     server = grpc.aio.server(interceptors=[guard], options=_channel_options(options))
     health = health or HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
@@ -108,7 +113,7 @@ async def serve(register: Register, options: ServerOptions) -> None:
     Raises:
         ConfigurationError: The port is taken.
     """
-    async with running_server(register, options) as running:
+    async with run_server(register, options) as running:
         await stop_signal()
         await running.drain()
 

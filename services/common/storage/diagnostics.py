@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from services.common.diagnostics import Finding, ok, problem, warning
+from services.common.diagnostics import Diagnostic, ok, problem, warning
 from services.common.storage.factory import missing_of
 from services.common.storage.settings import StorageSettings
 
 _SUBJECT = "object store"
 
 
-def storage_findings(settings: StorageSettings) -> Iterator[Finding]:
+def diagnose_storage(settings: StorageSettings) -> Iterator[Diagnostic]:
     """Yields what is configured, and what contradicts itself."""
     name, configured = settings.store_name, settings.configured_stores
     if missing := missing_of(name, settings):
@@ -29,7 +29,7 @@ def storage_findings(settings: StorageSettings) -> Iterator[Finding]:
     yield from _half(settings)
 
 
-def _half(settings: StorageSettings) -> Iterator[Finding]:
+def _half(settings: StorageSettings) -> Iterator[Diagnostic]:
     """Yields stores of which a part is configured that does not make them one."""
     supabase = bool(settings.supabase_url), bool(settings.supabase_service_role.get_secret_value())
     if supabase[0] != supabase[1] and settings.store_name != "supabase":

@@ -13,7 +13,7 @@ from itertools import islice
 from types import TracebackType
 from typing import Self
 
-from services.common.cache.log_throttle import Throttle
+from services.common.cache.log_throttle import LogThrottle
 from services.common.log import logger, where
 from services.common.usage.record import UsageRecord, utc_today
 from services.common.usage.store import UsageStore, UsageStoreError
@@ -86,8 +86,8 @@ class UsageRecorder:
         self._writing = asyncio.Lock()
         self._background: list[asyncio.Task[None]] = []
         self._written = self._lost = self._failed_writes = self._failed_in_a_row = 0
-        self._tell_loss = Throttle(_LOG_EVERY_SECONDS, clock)
-        self._tell_failure = Throttle(_LOG_EVERY_SECONDS, clock)
+        self._tell_loss = LogThrottle(_LOG_EVERY_SECONDS, clock)
+        self._tell_failure = LogThrottle(_LOG_EVERY_SECONDS, clock)
 
     @property
     def stats(self) -> RecorderStats:

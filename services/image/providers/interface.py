@@ -64,7 +64,7 @@ class ImageSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class DrawnImage:
+class GeneratedImage:
     """What a provider drew."""
 
     data: bytes
@@ -117,7 +117,7 @@ class ImageProvider(ABC):
     """The model of each way of asking that it offers."""
 
     @abstractmethod
-    async def draw(self, spec: ImageSpec) -> DrawnImage:
+    async def draw(self, spec: ImageSpec) -> GeneratedImage:
         """Draws; a cancelled call ends the provider's work as far as it can be ended.
 
         Raises:
@@ -132,7 +132,7 @@ class ImageProvider(ABC):
         return f"{spec.size.width}x{spec.size.height}"
 
     async def download(self, url: str) -> bytes | None:
-        """Returns the file that `DrawnImage.url` once named, or None if the provider no longer keeps it.
+        """Returns the file that `GeneratedImage.url` once named, or None if the provider no longer keeps it.
 
         Raises:
             MediaError: PROVIDER_UNAVAILABLE or PROVIDER_TIMEOUT.

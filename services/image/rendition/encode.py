@@ -39,7 +39,7 @@ SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
 _WITHOUT_TRANSPARENCY = frozenset({"jpeg"})
 
 
-def encoded(image: Image.Image, encoding: Encoding, notes: Mapping[str, str]) -> Rendered:
+def encode_image(image: Image.Image, encoding: Encoding, notes: Mapping[str, str]) -> Rendered:
     """Returns `image` as a file with nothing in it but the picture and `notes`.
 
     Args:

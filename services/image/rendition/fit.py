@@ -12,7 +12,7 @@ _FILTER = Image.Resampling.LANCZOS
 _SAME_SHAPE = 0.01
 
 
-def fitted(image: Image.Image, size: Size, fit: Fit) -> tuple[Image.Image, Fitted]:
+def fit_to_size(image: Image.Image, size: Size, fit: Fit) -> tuple[Image.Image, Fitted]:
     """Returns `image` in exactly `size`, and what was done to it.
 
     Args:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from services.common.images import Size, opened, upright
-from services.image.rendition.encode import encoded
+from services.image.rendition.encode import encode_image
 from services.image.rendition.spec import Encoding
 
 # Fine enough that no provider sees a difference, and a fifth of a PNG of a photograph.
@@ -43,5 +43,5 @@ def normalize(data: bytes, longest_side: int) -> Normalized:
     within = own.within(longest_side)
     if within != own:
         image = image.resize((within.width, within.height), Image.Resampling.LANCZOS, reducing_gap=2.0)
-    file = encoded(image, _WITH_TRANSPARENCY if image.mode == "RGBA" else _PHOTOGRAPH, {})
+    file = encode_image(image, _WITH_TRANSPARENCY if image.mode == "RGBA" else _PHOTOGRAPH, {})
     return Normalized(file.data, file.content_type, own)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from services.common.images import Size, opened, upright
-from services.image.rendition.encode import encoded
-from services.image.rendition.fit import fitted
+from services.image.rendition.encode import encode_image
+from services.image.rendition.fit import fit_to_size
 from services.image.rendition.preview import preview
 from services.image.rendition.spec import Rendition, RenditionSpec
 
@@ -18,10 +18,10 @@ def render(data: bytes, spec: RenditionSpec) -> Rendition:
     with opened(data) as source:
         image = upright(source)
     own = Size(*image.size)
-    shown, how = fitted(image, spec.size or own, spec.fit)
+    shown, how = fit_to_size(image, spec.size or own, spec.fit)
     # Copies are made of the whole picture, not of one that was cut to another shape.
     copies = tuple(
-        (variant.name, encoded(fitted(image, variant.size, spec.fit)[0], spec.encoding, spec.notes))
+        (variant.name, encode_image(fit_to_size(image, variant.size, spec.fit)[0], spec.encoding, spec.notes))
         for variant in spec.variants
     )
-    return Rendition(encoded(shown, spec.encoding, spec.notes), copies, preview(shown), own, how)
+    return Rendition(encode_image(shown, spec.encoding, spec.notes), copies, preview(shown), own, how)

@@ -10,12 +10,12 @@ from media.tts.v1 import tts_pb2
 from media.video.v1 import video_pb2
 
 from services.common.errors import MediaError, Reason
-from services.jobs.clients import Services, answered, in_the_name_of
+from services.jobs.clients import ServiceClients, await_reply, metadata_for_owner
 from services.jobs.pipelines.steps import AUDIO, FINAL, IMAGE, OWN_OBJECTS, VIDEO, own_key
 from services.jobs.record import Record
 
 
-class Disposal:
+class Cleanup:
     """Deletes media.
 
     Args:
@@ -23,7 +23,7 @@ class Disposal:
         call_seconds: Longest that a call may take.
     """
 
-    def __init__(self, services: Services, call_seconds: float) -> None:
+    def __init__(self, services: ServiceClients, call_seconds: float) -> None:
         self._services = services
         self._call_seconds = call_seconds
         self._by_step: Mapping[str, Callable[[Record, str], Awaitable[None]]] = {
@@ -68,7 +68,9 @@ class Disposal:
 
     async def _deleted(self, record: Record, method: Callable[..., Awaitable[Any]], request: object) -> None:
         try:
-            await answered(method(request, metadata=in_the_name_of(record.principal), timeout=self._call_seconds))
+            await await_reply(
+                method(request, metadata=metadata_for_owner(record.principal), timeout=self._call_seconds)
+            )
         except MediaError as error:
             if error.reason is not Reason.NOT_FOUND:
                 raise

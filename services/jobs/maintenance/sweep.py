@@ -17,11 +17,11 @@ from services.common.log import logger
 from services.common.storage import ObjectStore
 from services.jobs.ids import owner_token, request_token
 from services.jobs.jetstream import CANCELS, QUEUE, REQUESTS, STATE, Streams, subjects_of
-from services.jobs.job_store import Board
-from services.jobs.maintenance.cleanup import Disposal
+from services.jobs.job_store import JobStore
+from services.jobs.maintenance.cleanup import Cleanup
 from services.jobs.metrics import JobMetrics
 from services.jobs.record import Record, Status
-from services.jobs.request import WEBHOOK, Known
+from services.jobs.request import WEBHOOK, StoredJob
 
 log = logger(__name__)
 
@@ -33,7 +33,7 @@ _AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True)
-class RoundOptions:
+class SweepOptions:
     """What a round does."""
 
     retention_seconds: float
@@ -42,7 +42,7 @@ class RoundOptions:
     """Whether what a job made goes with it."""
 
 
-class Round:
+class Sweep:
     """Looks at every job there is.
 
     Args:
@@ -58,10 +58,10 @@ class Round:
     def __init__(
         self,
         streams: Streams,
-        board: Board,
-        disposal: Disposal,
+        board: JobStore,
+        disposal: Cleanup,
         store: ObjectStore,
-        options: RoundOptions,
+        options: SweepOptions,
         metrics: JobMetrics,
         now_seconds: Callable[[], float] = time.time,
     ) -> None:
@@ -74,7 +74,7 @@ class Round:
         self._now_seconds = now_seconds
         self._reading = asyncio.Lock()
         self._queued: dict[str, set[str]] = {}
-        self._actions: Mapping[str, Callable[[str, Known], Awaitable[bool]]] = {
+        self._actions: Mapping[str, Callable[[str, StoredJob], Awaitable[bool]]] = {
             "forgotten": self._forget,
             "tidied": self._tidy,
             "put_back": self._put_back,
@@ -130,7 +130,7 @@ class Round:
         left_something = record.kind != WEBHOOK and record.status is not Status.SUCCEEDED and not record.tidied
         return "tidied" if left_something and age_seconds > SETTLED_SECONDS else ""
 
-    async def _forget(self, key: str, known: Known) -> bool:
+    async def _forget(self, key: str, known: StoredJob) -> bool:
         record = known.record
         if self._options.delete_results:
             await self._disposal.results(record)
@@ -141,13 +141,13 @@ class Round:
         await self._purge(STATE, key)
         return True
 
-    async def _tidy(self, key: str, known: Known) -> bool:
+    async def _tidy(self, key: str, known: StoredJob) -> bool:
         await self._disposal.orphans(known.record)
         # Not by a lease, whose writes count as changes of the job.
         await self._streams.state.update(key, replace(known.record, tidied=True).encode(), last=known.revision)
         return True
 
-    async def _put_back(self, key: str, known: Known) -> bool:
+    async def _put_back(self, key: str, known: StoredJob) -> bool:
         """Puts a job back into the queue if it is not there any more; says whether it was not."""
         record = known.record
         if record.job_id in await self._in_queue(self._board.subject(record)):

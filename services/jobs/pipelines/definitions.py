@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from google.protobuf.json_format import ParseDict
 from media.jobs.v1 import jobs_pb2
 
-from services.jobs.job_type import Pipeline, Work
+from services.jobs.job_type import JobType, Pipeline
 from services.jobs.lease import Lease
 from services.jobs.pipelines.requests import film_of, narration_of
 from services.jobs.pipelines.steps import IMAGE, Span, Steps
@@ -15,7 +15,7 @@ from services.jobs.pipelines.steps import IMAGE, Span, Steps
 DEFAULT_DELAY_MS = 500
 
 
-def work(steps: Steps, fleet: int, patience_seconds: float) -> Mapping[str, Work]:
+def work(steps: Steps, fleet: int, patience_seconds: float) -> Mapping[str, JobType]:
     """Returns what each kind that callers may ask for is done by.
 
     Args:
@@ -30,7 +30,7 @@ def work(steps: Steps, fleet: int, patience_seconds: float) -> Mapping[str, Work
         "story": lambda lease: story(lease, steps),
     }
     return {
-        kind: Work(pipeline, steps.called_off, fleet, patience_seconds=patience_seconds)
+        kind: JobType(pipeline, steps.called_off, fleet, patience_seconds=patience_seconds)
         for kind, pipeline in pipelines.items()
     }
 

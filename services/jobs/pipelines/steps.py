@@ -11,7 +11,7 @@ from media.tts.v1 import tts_pb2
 from media.video.v1 import video_pb2
 
 from services.common.storage.keys import own_prefix
-from services.jobs.clients import Services, answered, in_the_name_of, outcome_of
+from services.jobs.clients import ServiceClients, await_last_message, await_reply, metadata_for_owner
 from services.jobs.lease import Lease, Result
 from services.jobs.pipelines.requests import film_request, picture_request, speech_request
 from services.jobs.record import Record
@@ -43,7 +43,7 @@ class Span:
 class Steps:
     """Does steps."""
 
-    services: Services
+    services: ServiceClients
     speech_format: str
     """Format of speech, such as mp3_44100_64."""
     call_seconds: float
@@ -57,9 +57,11 @@ class Steps:
         async def run() -> Result:
             record = lease.record
             request = film_request(spec, film_request_id(record))
-            metadata = in_the_name_of(record.principal)
+            metadata = metadata_for_owner(record.principal)
             call = self.services.films.GenerateVideo(request, metadata=metadata, timeout=self.film_seconds)
-            made = await outcome_of(call, "video", lambda event: lease.reach(VIDEO, span.at(event.progress.percent)))
+            made = await await_last_message(
+                call, "video", lambda event: lease.reach(VIDEO, span.at(event.progress.percent))
+            )
             return _film(made.film, made.provider, made.model)
 
         await lease.begin(VIDEO, span.low)
@@ -70,9 +72,9 @@ class Steps:
 
         async def run() -> Result:
             request = speech_request(spec, self.speech_format)
-            metadata = in_the_name_of(lease.record.principal)
+            metadata = metadata_for_owner(lease.record.principal)
             call = self.services.speech.SynthesizeStream(request, metadata=metadata, timeout=self.call_seconds)
-            done = await outcome_of(call, "done")
+            done = await await_last_message(call, "done")
             return _speech(done.stored_audio)
 
         await lease.begin(AUDIO, span.low)
@@ -84,9 +86,9 @@ class Steps:
         async def run() -> Result:
             record = lease.record
             request = picture_request(spec, own_key(record, IMAGE))
-            metadata = in_the_name_of(record.principal)
+            metadata = metadata_for_owner(record.principal)
             call = self.services.pictures.GenerateImage(request, metadata=metadata, timeout=self.call_seconds)
-            image = (await answered(call)).image
+            image = (await await_reply(call)).image
             return {
                 **_medium(image.key, image.content_type, image.provider, image.model),
                 "width": image.width,
@@ -121,9 +123,11 @@ class Steps:
             if mode := _CAPTIONS.get(captions):
                 alignment = await self.alignment(record)
                 request.captions.CopyFrom(video_pb2.Captions(alignment=alignment, mode=mode))
-            metadata = in_the_name_of(record.principal)
+            metadata = metadata_for_owner(record.principal)
             call = self.services.films.MuxVideo(request, metadata=metadata, timeout=self.call_seconds)
-            made = await outcome_of(call, "video", lambda event: lease.reach("mux", span.at(event.progress.percent)))
+            made = await await_last_message(
+                call, "video", lambda event: lease.reach("mux", span.at(event.progress.percent))
+            )
             return _film(made.film, "", "")
 
         await lease.begin(FINAL, span.low, "mux")
@@ -133,17 +137,17 @@ class Steps:
         """Returns when each character of a job's speech is heard."""
         request = tts_pb2.GetStoredAudioRequest(id=record.steps[AUDIO]["storedAudioId"])
         call = self.services.speech.GetStoredAudio(
-            request, metadata=in_the_name_of(record.principal), timeout=self.call_seconds
+            request, metadata=metadata_for_owner(record.principal), timeout=self.call_seconds
         )
-        return (await answered(call)).stored_audio.alignment
+        return (await await_reply(call)).stored_audio.alignment
 
     async def called_off(self, record: Record) -> None:
         """Tells the provider of a film that it is not wanted any more."""
         if VIDEO not in record.intents or VIDEO in record.steps:
             return
         request = video_pb2.CancelVideoRequest(request_id=film_request_id(record))
-        metadata = in_the_name_of(record.principal)
-        await answered(self.services.films.CancelVideo(request, metadata=metadata, timeout=self.call_seconds))
+        metadata = metadata_for_owner(record.principal)
+        await await_reply(self.services.films.CancelVideo(request, metadata=metadata, timeout=self.call_seconds))
 
 
 def film_request_id(record: Record) -> str:

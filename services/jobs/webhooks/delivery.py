@@ -9,11 +9,11 @@ import orjson
 
 from services.common.errors import MediaError, Reason
 from services.common.webhooks import headers
-from services.jobs.job_store import DELIVERIES, Board
-from services.jobs.job_type import UNBOUNDED, Work
+from services.jobs.job_store import DELIVERIES, JobStore
+from services.jobs.job_type import UNBOUNDED, JobType
 from services.jobs.lease import Lease
 from services.jobs.record import Record, now
-from services.jobs.webhooks.signing_secrets import Secrets
+from services.jobs.webhooks.signing_secrets import SigningSecrets
 
 _TAKEN = range(200, 300)
 _GONE = 410
@@ -24,14 +24,14 @@ FAILURES = 20
 LONGEST_DELAY_SECONDS = 7200.0
 
 
-class Posts(Protocol):
+class WebhookPoster(Protocol):
     """Sends to callers' addresses, if they may be sent to."""
 
     async def post(self, url: str, *, field: str, data: bytes, headers: dict[str, str]) -> int:
         """Returns the status of the answer; raises MediaError that names `field`."""
 
 
-def webhook_work(board: Board, secrets: Secrets, posts: Posts) -> Work:
+def webhook_work(board: JobStore, secrets: SigningSecrets, posts: WebhookPoster) -> JobType:
     """Returns what jobs of the kind webhook are done by."""
 
     async def tell(lease: Lease) -> None:
@@ -57,7 +57,7 @@ def webhook_work(board: Board, secrets: Secrets, posts: Posts) -> Work:
             raise MediaError(Reason.VALIDATION_ERROR, "The webhook is not wanted there, or may not be sent.")
         raise MediaError(Reason.UNAVAILABLE, "The webhook was not taken.")
 
-    return Work(
+    return JobType(
         tell,
         fleet=UNBOUNDED,
         # A receiver that never answers must not keep a place from anybody's job.

@@ -16,7 +16,7 @@ _OVERLAP_SECONDS = 86_400.0
 _MOST_BEFORE = 4
 
 
-class Secrets:
+class SigningSecrets:
     """Keeps them.
 
     Args:

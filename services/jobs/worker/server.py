@@ -9,21 +9,21 @@ from contextlib import AsyncExitStack
 
 from prometheus_client import CollectorRegistry
 
-from services.common.diagnostics import log_findings
+from services.common.diagnostics import log_diagnostics
 from services.common.fetch import open_fetcher
 from services.common.log import logger
-from services.common.metrics import served_metrics
+from services.common.metrics import serve_metrics
 from services.common.rpc.channel import open_channel
-from services.common.rpc.server import ServerOptions, running_server, stop_signal
+from services.common.rpc.server import ServerOptions, run_server, stop_signal
 from services.common.storage import open_object_store
-from services.jobs.clients import Services
+from services.jobs.clients import ServiceClients
 from services.jobs.diagnostics import findings
 from services.jobs.jetstream import open_streams
-from services.jobs.job_store import Board
-from services.jobs.job_type import Work
-from services.jobs.maintenance.cleanup import Disposal
+from services.jobs.job_store import JobStore
+from services.jobs.job_type import JobType
+from services.jobs.maintenance.cleanup import Cleanup
 from services.jobs.maintenance.schedule import Schedule
-from services.jobs.maintenance.sweep import Round, RoundOptions
+from services.jobs.maintenance.sweep import Sweep, SweepOptions
 from services.jobs.metrics import JobMetrics
 from services.jobs.pipelines.definitions import work
 from services.jobs.pipelines.steps import Steps
@@ -31,7 +31,7 @@ from services.jobs.request import WEBHOOK
 from services.jobs.server import stream_options
 from services.jobs.settings import WorkerSettings
 from services.jobs.webhooks.delivery import webhook_work
-from services.jobs.webhooks.signing_secrets import Secrets
+from services.jobs.webhooks.signing_secrets import SigningSecrets
 from services.jobs.worker.worker import Worker, WorkerOptions
 
 log = logger(__name__)
@@ -42,38 +42,38 @@ HEALTH_NAME = "services.jobs.worker"
 
 async def main(settings: WorkerSettings) -> None:
     """Works until asked to stop; jobs in its hands are given back."""
-    log_findings(findings(settings))
+    log_diagnostics(findings(settings))
     registry = CollectorRegistry()
     metrics = JobMetrics(registry)
     async with AsyncExitStack() as stack:
-        stack.enter_context(served_metrics(registry, settings.host, settings.metrics_port, "WORKER_METRICS_PORT"))
+        stack.enter_context(serve_metrics(registry, settings.host, settings.metrics_port, "WORKER_METRICS_PORT"))
         streams = await stack.enter_async_context(open_streams(stream_options(settings), "services.jobs.worker.worker"))
         channels = [
             await stack.enter_async_context(open_channel(address))
             for address in (settings.tts_address, settings.image_address, settings.video_address)
         ]
         fetcher = await stack.enter_async_context(open_fetcher(settings.fetch_options))
-        board = Board(streams)
-        services = Services.over(*channels)
+        board = JobStore(streams)
+        services = ServiceClients.over(*channels)
         steps = Steps(services, settings.speech_format, settings.call_seconds, settings.film_seconds)
-        kinds: Mapping[str, Work] = {
+        kinds: Mapping[str, JobType] = {
             **work(steps, settings.fleet, settings.patience_seconds),
-            WEBHOOK: webhook_work(board, Secrets(streams), fetcher),
+            WEBHOOK: webhook_work(board, SigningSecrets(streams), fetcher),
         }
         options = WorkerOptions(f"{settings.name}-{os.getpid()}", settings.slots, settings.lease_seconds)
         worker = Worker(streams, board, kinds, options, metrics)
         store = await stack.enter_async_context(open_object_store(settings))
-        upkeep = Round(
+        upkeep = Sweep(
             streams,
             board,
-            Disposal(services, settings.call_seconds),
+            Cleanup(services, settings.call_seconds),
             store,
-            RoundOptions(settings.retention_days * 86_400, settings.delete_results),
+            SweepOptions(settings.retention_days * 86_400, settings.delete_results),
             metrics,
         )
         schedule = Schedule(streams, upkeep.run, settings.upkeep_seconds, settings.lease_seconds)
         health = ServerOptions(settings.host, settings.port, "WORKER_PORT", notice_seconds=0, grace_seconds=1)
-        await stack.enter_async_context(running_server(lambda _: [HEALTH_NAME], health))
+        await stack.enter_async_context(run_server(lambda _: [HEALTH_NAME], health))
         async with asyncio.TaskGroup() as tasks:
             working = [tasks.create_task(worker.run()), tasks.create_task(schedule.run())]
             await stop_signal()

@@ -16,12 +16,12 @@ from services.common.cancellation import is_cancelled, raise_if_cancelled
 from services.common.errors import MediaError, Reason
 from services.common.log import logger, request_id
 from services.jobs.jetstream import CANCELS, QUEUE, RUN, TOLD, Streams, pulling
-from services.jobs.job_store import Board, webhook_request_id
-from services.jobs.job_type import Work
+from services.jobs.job_store import JobStore, webhook_request_id
+from services.jobs.job_type import JobType
 from services.jobs.lease import Lease, LeaseLostError
 from services.jobs.metrics import JobMetrics
 from services.jobs.record import Failure, Record, Status
-from services.jobs.request import WEBHOOK, Wish
+from services.jobs.request import WEBHOOK, JobRequest
 from services.jobs.retry_policy import AGAIN, delay_seconds, failure_of, is_last
 
 log = logger(__name__)
@@ -61,8 +61,8 @@ class Worker:
     def __init__(
         self,
         streams: Streams,
-        board: Board,
-        work: Mapping[str, Work],
+        board: JobStore,
+        work: Mapping[str, JobType],
         options: WorkerOptions,
         metrics: JobMetrics | None = None,
     ) -> None:
@@ -212,7 +212,7 @@ class Worker:
         else:
             await self._end(lease, message, Status.SUCCEEDED)
 
-    async def _run(self, lease: Lease, work: Work) -> None:
+    async def _run(self, lease: Lease, work: JobType) -> None:
         self._running[lease.key] = task = asyncio.ensure_future(work.pipeline(lease))
         try:
             # Somebody may have wished so before there was anything to cancel.
@@ -227,7 +227,7 @@ class Worker:
             if self._running.get(lease.key) is task:
                 del self._running[lease.key]
 
-    async def _cancelled(self, lease: Lease, message: Msg, work: Work) -> None:
+    async def _cancelled(self, lease: Lease, message: Msg, work: JobType) -> None:
         if is_cancelled():
             raise asyncio.CancelledError
         # A write may have been cut short: what is true is in the record.
@@ -235,7 +235,7 @@ class Worker:
         if again.record.worker == self._options.name and not again.record.status.is_final:
             await self._called_off(again, message, work)
 
-    async def _called_off(self, lease: Lease, message: Msg, work: Work) -> None:
+    async def _called_off(self, lease: Lease, message: Msg, work: JobType) -> None:
         """Tells the provider, again and again if need be, but not for ever: then the job ends without that."""
         if (error := await self._told_off(lease.record, work)) is not None:
             failed = lease.record.failed_attempts + 1
@@ -245,7 +245,7 @@ class Worker:
                 return
         await self._end(lease, message, Status.CANCELLED)
 
-    async def _told_off(self, record: Record, work: Work) -> MediaError | None:
+    async def _told_off(self, record: Record, work: JobType) -> MediaError | None:
         """Tells providers that a job is not wanted any more; returns why they could not be told."""
         try:
             if work.called_off is not None:
@@ -255,7 +255,7 @@ class Worker:
             return error
         return None
 
-    async def _failed(self, lease: Lease, message: Msg, work: Work, error: Exception) -> None:
+    async def _failed(self, lease: Lease, message: Msg, work: JobType, error: Exception) -> None:
         failure = failure_of(error, lease.record.stage)
         self._metrics.failed(lease.record.kind, failure.reason)
         log.warning(
@@ -273,7 +273,7 @@ class Worker:
         await lease.write(lease.record.ended(Status.QUEUED, failure))
         await message.nak(delay=delay_seconds(work, failed, error))
 
-    async def _given_up(self, lease: Lease, message: Msg, work: Work, failure: Failure) -> None:
+    async def _given_up(self, lease: Lease, message: Msg, work: JobType, failure: Failure) -> None:
         # What a provider still does for it is not waited for by anybody.
         await self._told_off(lease.record, work)
         await self._end(lease, message, Status.FAILED, failure)
@@ -291,7 +291,7 @@ class Worker:
             spec = {"jobId": record.job_id, "url": record.webhook_url}
             # Refused, it leaves the message where it is: the job is taken again, and does this again.
             await self._board.submit(
-                Wish(WEBHOOK, spec, request_id=webhook_request_id(record.job_id)), record.principal
+                JobRequest(WEBHOOK, spec, request_id=webhook_request_id(record.job_id)), record.principal
             )
         await message.ack_sync()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from services.video.ffmpeg.binary import ffmpeg_binary
 from services.video.ffmpeg.command import Command
-from services.video.ffmpeg.limiter import Slots
+from services.video.ffmpeg.limiter import FfmpegLimiter
 from services.video.ffmpeg.runner import FfmpegRunner, Limits, Watch
 
-__all__ = ["Command", "FfmpegRunner", "Limits", "Slots", "Watch", "ffmpeg_binary"]
+__all__ = ["Command", "FfmpegLimiter", "FfmpegRunner", "Limits", "Watch", "ffmpeg_binary"]

@@ -12,7 +12,7 @@ from services.common.errors import MediaError, Reason
 _RETRY_SECONDS = 5.0
 
 
-class Slots:
+class FfmpegLimiter:
     """Hands out places in the order in which they are asked for.
 
     Args:

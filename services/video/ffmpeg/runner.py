@@ -15,7 +15,7 @@ from pathlib import Path
 from services.common.errors import MediaError, Reason
 from services.common.log import logger
 from services.video.ffmpeg.command import Command
-from services.video.ffmpeg.limiter import Slots
+from services.video.ffmpeg.limiter import FfmpegLimiter
 from services.video.ffmpeg.progress import Meter
 
 log = logger(__name__)
@@ -64,7 +64,7 @@ class FfmpegRunner:
         limits: Bounds each of them.
     """
 
-    def __init__(self, binary: Path, slots: Slots, limits: Limits) -> None:
+    def __init__(self, binary: Path, slots: FfmpegLimiter, limits: Limits) -> None:
         self._binary = binary
         self._slots = slots
         self._limits = limits

@@ -6,12 +6,12 @@ import uuid
 from pathlib import Path
 
 from services.common.errors import MediaError, Reason, invalid
-from services.common.worker_pool import Workers
+from services.common.worker_pool import WorkerPool
 from services.video.camera_motion import motion_of
 from services.video.ffmpeg import FfmpegRunner, Watch
 from services.video.ffmpeg.arguments import FILM, LABEL, STILL, moving_still
 from services.video.progress import Progress, State
-from services.video.providers.interface import FilmSpec, FilmWish, Tell, VideoProvider
+from services.video.providers.interface import Tell, VideoProvider, VideoRequest, VideoSpec
 from services.video.source_image import scene
 
 PROVIDER = "embedded"
@@ -33,12 +33,12 @@ class EmbeddedProvider(VideoProvider):
     max_still_bytes = 8 * 1024 * 1024
     outlives_process = False
 
-    def __init__(self, workers: Workers, runner: FfmpegRunner) -> None:
+    def __init__(self, workers: WorkerPool, runner: FfmpegRunner) -> None:
         self._workers = workers
         self._runner = runner
-        self._begun: dict[str, FilmSpec] = {}
+        self._begun: dict[str, VideoSpec] = {}
 
-    def model_for(self, wish: FilmWish) -> str:
+    def model_for(self, wish: VideoRequest) -> str:
         """Returns the one model that there is."""
         if wish.model:
             raise invalid("model", "must be absent where the provider is embedded, which has one model only")
@@ -46,7 +46,7 @@ class EmbeddedProvider(VideoProvider):
             raise invalid("model_input", "must be absent where the provider is embedded, which has no further inputs")
         return MODEL
 
-    async def begin(self, spec: FilmSpec) -> str:
+    async def begin(self, spec: VideoSpec) -> str:
         """Takes note of the wish."""
         prediction_id = str(uuid.uuid4())
         self._begun[prediction_id] = spec
@@ -67,7 +67,7 @@ class EmbeddedProvider(VideoProvider):
         """Forgets the wish; who makes the film already is cancelled as a task."""
         return self._begun.pop(prediction_id, None) is not None
 
-    async def _made(self, spec: FilmSpec, folder: Path, tell: Tell) -> Path:
+    async def _made(self, spec: VideoSpec, folder: Path, tell: Tell) -> Path:
         shown = await self._workers.run(scene, spec.still, int(spec.wish.shorter_side.removesuffix("p")))
         (folder / STILL).write_bytes(shown.picture)
         (folder / LABEL).write_bytes(shown.label)

@@ -19,7 +19,7 @@ Tell = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, slots=True)
-class FilmWish:
+class VideoRequest:
     """What a caller wants of an engine, its fields checked against the contract."""
 
     prompt: str
@@ -49,10 +49,10 @@ class FilmWish:
 
 
 @dataclass(frozen=True, slots=True)
-class FilmSpec:
+class VideoSpec:
     """A wish that the engine has agreed to, with its still."""
 
-    wish: FilmWish
+    wish: VideoRequest
     model: str
     """The model that makes it."""
     still: bytes = field(repr=False)
@@ -76,7 +76,7 @@ class VideoProvider(ABC):
     """Whether what it has begun goes on without this process; if not, it costs nothing to begin again."""
 
     @abstractmethod
-    def model_for(self, wish: FilmWish) -> str:
+    def model_for(self, wish: VideoRequest) -> str:
         """Returns the model that makes what is wished; asks nobody.
 
         Raises:
@@ -84,7 +84,7 @@ class VideoProvider(ABC):
         """
 
     @abstractmethod
-    async def begin(self, spec: FilmSpec) -> str:
+    async def begin(self, spec: VideoSpec) -> str:
         """Begins a film and returns the id of it: letters, digits, hyphens and underscores. What costs money is this.
 
         Raises:
@@ -102,7 +102,7 @@ class VideoProvider(ABC):
             MediaError: The film failed, or can not be had any more.
         """
 
-    async def find(self, spec: FilmSpec, since: datetime) -> str | None:
+    async def find(self, spec: VideoSpec, since: datetime) -> str | None:
         """Returns the id of a film that was begun by `spec` at `since` or later, if there is one; costs nothing.
 
         Raises:

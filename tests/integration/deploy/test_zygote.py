@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from deploy.local.settings import ROOT
-from deploy.local.zygote import IMPORTED, Order, conceived, order_of
+from deploy.local.zygote import IMPORTED, Order, order_of, start_zygote
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every process starts by itself")
 
@@ -103,7 +103,7 @@ def test_an_order_is_the_command_in_other_words() -> None:
 
 async def test_a_process_with_an_event_loop_and_threads_has_no_zygote() -> None:
     await asyncio.to_thread(lambda: None)
-    with conceived() as zygote:
+    with start_zygote() as zygote:
         assert zygote is None
 
 

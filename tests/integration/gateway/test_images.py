@@ -20,7 +20,7 @@ from services.common.errors import MediaError, Reason
 from services.common.fetch import open_fetcher
 from services.common.images import Size
 from services.common.storage import StorageSettings, open_object_store
-from services.common.worker_pool import Workers
+from services.common.worker_pool import WorkerPool
 from services.image.accounting import Accounting
 from services.image.metrics import ImageMetrics
 from services.image.server import assembled
@@ -45,7 +45,9 @@ def provider() -> FakeImageProvider:
 
 
 @pytest.fixture
-async def http(provider: FakeImageProvider, workers: Workers, tmp_path: Path) -> AsyncIterator[aiohttp.ClientSession]:
+async def http(
+    provider: FakeImageProvider, workers: WorkerPool, tmp_path: Path
+) -> AsyncIterator[aiohttp.ClientSession]:
     storage = StorageSettings(storage="local", storage_dir=tmp_path, public_url="http://suite.example")
     settings = ImageSettings(_env_file=None, default_provider="fal")
     accounting = Accounting(None, ImageMetrics(CollectorRegistry()))

@@ -14,7 +14,7 @@ import pytest
 
 from services.common.images import Size
 from services.common.storage import ObjectSpec
-from services.common.worker_pool import Workers
+from services.common.worker_pool import WorkerPool
 from tests.fakes.drawing import picture
 from tests.fakes.gateway import gateway_before
 from tests.fakes.media import speech
@@ -35,7 +35,7 @@ async def replicate(two_seconds: bytes) -> AsyncIterator[FakeReplicate]:
 
 
 @pytest.fixture
-async def suite(workers: Workers, tmp_path: Path, replicate: FakeReplicate) -> AsyncIterator[VideoSuite]:
+async def suite(workers: WorkerPool, tmp_path: Path, replicate: FakeReplicate) -> AsyncIterator[VideoSuite]:
     store = FakeObjectStore()
     await store.put("images/cat.png", picture(Size(320, 200)), ObjectSpec("image/png", {"owner": "alice"}))
     async with running(

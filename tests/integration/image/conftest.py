@@ -16,12 +16,12 @@ from prometheus_client import CollectorRegistry
 from services.common.cache import TieredCache, TieredOptions, open_store
 from services.common.errors import MediaError
 from services.common.fetch import FetchOptions, open_fetcher
-from services.common.fetch.addresses import Allowed
+from services.common.fetch.addresses import AddressPolicy
 from services.common.rpc.channel import call_metadata
 from services.common.rpc.status import from_rpc_error
 from services.common.storage import ObjectStore
 from services.common.usage import UsageRecord, UsageRecorder
-from services.common.worker_pool import Workers, end_pool, new_pool
+from services.common.worker_pool import WorkerPool, end_pool, new_pool
 from services.image.accounting import Accounting
 from services.image.cache import COLLECTION, ImageCodec
 from services.image.metrics import ImageMetrics
@@ -89,9 +89,9 @@ def pool() -> Iterator[ProcessPool]:
 
 
 @pytest.fixture
-async def workers(pool: ProcessPool) -> Workers:
+async def workers(pool: ProcessPool) -> WorkerPool:
     """Those processes, as one test uses them."""
-    return Workers(pool, 2, 200, 20)
+    return WorkerPool(pool, 2, 200, 20)
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def store() -> FakeObjectStore:
 
 @pytest.fixture
 async def suite(
-    provider: FakeImageProvider, store: FakeObjectStore, workers: Workers, tmp_path: Path
+    provider: FakeImageProvider, store: FakeObjectStore, workers: WorkerPool, tmp_path: Path
 ) -> AsyncIterator[ImageSuite]:
     """The service with one provider and a cache in a file."""
     async with running({"fal": provider}, store, workers, tmp_path) as opened:
@@ -119,7 +119,7 @@ async def suite(
 async def running(
     providers: Mapping[str, ImageProvider],
     store: ObjectStore,
-    workers: Workers,
+    workers: WorkerPool,
     folder: Path,
     fetch_allow: str = "",
     **changes: Any,
@@ -143,7 +143,7 @@ async def running(
             entries = await stack.enter_async_context(open_store("", folder / "media.sqlite3", COLLECTION))
             options = TieredOptions(ttl_seconds=3600, read_timeout_seconds=5)
             cache = await stack.enter_async_context(TieredCache(entries, ImageCodec(), options))
-        allowed = Allowed.parse(entry for entry in fetch_allow.split(",") if entry)
+        allowed = AddressPolicy.parse(entry for entry in fetch_allow.split(",") if entry)
         fetcher = await stack.enter_async_context(open_fetcher(FetchOptions(allowed, 5)))
         servicer = await stack.enter_async_context(
             assembled(settings, providers, store, fetcher, workers, cache, accounting)

@@ -19,7 +19,7 @@ from services.common.images import Size
 from services.common.rpc.channel import call_metadata
 from services.common.rpc.status import from_rpc_error
 from services.common.storage import ObjectSpec
-from services.common.worker_pool import Workers
+from services.common.worker_pool import WorkerPool
 from services.image.providers.interface import Mode
 from tests.fakes.drawing import FakeImageProvider, picture
 from tests.fakes.object_store import FakeObjectStore
@@ -41,7 +41,7 @@ def data_uri(data: bytes = CAT, kind: str = "image/png") -> str:
 
 
 async def test_a_url_that_is_allowed_is_fetched(
-    provider: FakeImageProvider, store: FakeObjectStore, workers: Workers, tmp_path: Path, host: WebHost
+    provider: FakeImageProvider, store: FakeObjectStore, workers: WorkerPool, tmp_path: Path, host: WebHost
 ) -> None:
     allow = f"127.0.0.1:{host.port}"
     async with running({"fal": provider}, store, workers, tmp_path, allow) as suite:

@@ -16,8 +16,8 @@ from services.common.errors import MediaError, Reason
 from services.common.images import Size
 from services.common.resilience.error_metadata import MAY_BE_CHARGED_KEY
 from services.common.storage import IMMUTABLE, REPLACEABLE, ObjectSpec
-from services.common.worker_pool import Workers
-from services.image.providers.interface import DrawnImage, Mode
+from services.common.worker_pool import WorkerPool
+from services.image.providers.interface import GeneratedImage, Mode
 from services.image.sizes import PRESETS
 from tests.fakes.drawing import PLAIN, FakeImageProvider, picture
 from tests.fakes.object_store import EXPIRES, FakeObjectStore
@@ -68,7 +68,7 @@ async def test_the_outermost_sizes_are_delivered(suite: ImageSuite, store: FakeO
 async def test_what_the_provider_returns_in_another_shape_is_brought_to_size(
     suite: ImageSuite, provider: FakeImageProvider, store: FakeObjectStore
 ) -> None:
-    provider.outcomes.append(DrawnImage(picture(Size(100, 50)), "image/png"))
+    provider.outcomes.append(GeneratedImage(picture(Size(100, 50)), "image/png"))
     image = await suite.generate(output=Output(format="png", fit=image_pb2.IMAGE_FIT_CONTAIN))
     assert image.fitted == "padded"
     assert (image.provider_dimensions.width, image.provider_dimensions.height) == (100, 50)
@@ -231,7 +231,7 @@ async def test_a_store_that_fails_is_told_and_nothing_is_half_stored(
 async def test_what_is_no_picture_is_the_providers_failure(
     suite: ImageSuite, provider: FakeImageProvider, store: FakeObjectStore
 ) -> None:
-    provider.outcomes.append(DrawnImage(b"<html>", "image/png"))
+    provider.outcomes.append(GeneratedImage(b"<html>", "image/png"))
     error = await failure(suite.generate())
     assert error.reason is Reason.GENERATION_FAILED
     assert MAY_BE_CHARGED_KEY in error.metadata
@@ -239,7 +239,7 @@ async def test_what_is_no_picture_is_the_providers_failure(
 
 
 async def test_who_stands_in_is_told_and_what_he_draws_is_not_kept_for_the_first(
-    provider: FakeImageProvider, store: FakeObjectStore, workers: Workers, tmp_path: Path
+    provider: FakeImageProvider, store: FakeObjectStore, workers: WorkerPool, tmp_path: Path
 ) -> None:
     other = FakeImageProvider("embedded", PLAIN)
     provider.outcomes.append(MediaError(Reason.PROVIDER_QUOTA_EXCEEDED))
@@ -252,7 +252,7 @@ async def test_who_stands_in_is_told_and_what_he_draws_is_not_kept_for_the_first
 
 
 async def test_content_that_is_refused_is_refused_by_nobody_else(
-    provider: FakeImageProvider, store: FakeObjectStore, workers: Workers, tmp_path: Path
+    provider: FakeImageProvider, store: FakeObjectStore, workers: WorkerPool, tmp_path: Path
 ) -> None:
     other = FakeImageProvider("embedded", PLAIN)
     provider.outcomes.append(MediaError(Reason.CONTENT_BLOCKED))

@@ -14,9 +14,9 @@ from PIL import Image
 
 from services.common.errors import MediaError, Reason
 from services.common.rpc.channel import open_stream
-from services.common.worker_pool import Workers
+from services.common.worker_pool import WorkerPool
 from services.image.generation import INLINE_BYTES
-from services.image.providers.interface import DrawnImage
+from services.image.providers.interface import GeneratedImage
 from tests.fakes.drawing import FakeImageProvider, picture
 from tests.fakes.object_store import FakeObjectStore
 from tests.integration.image.conftest import ImageSuite, failure, running
@@ -96,7 +96,7 @@ async def test_a_new_take_is_neither_shared_nor_kept(suite: ImageSuite, provider
 async def test_what_was_paid_for_survives_a_restart(
     provider: FakeImageProvider,
     store: FakeObjectStore,
-    workers: Workers,
+    workers: WorkerPool,
     tmp_path: Path,
     store_binary: bool,
     size: str,
@@ -104,7 +104,7 @@ async def test_what_was_paid_for_survives_a_restart(
 ) -> None:
     data = large() if size == "large" else picture()
     provider.kept[url] = data
-    provider.outcomes.append(DrawnImage(data, "image/png", 2**64 - 1, url, cost_units=3))
+    provider.outcomes.append(GeneratedImage(data, "image/png", 2**64 - 1, url, cost_units=3))
     async with running({"fal": provider}, store, workers, tmp_path, store_binary=store_binary) as suite:
         await suite.generate()
     async with running({"fal": provider}, store, workers, tmp_path, store_binary=store_binary) as suite:
@@ -130,7 +130,7 @@ async def test_a_url_that_has_ended_is_noticed_and_drawn_anew(suite: ImageSuite,
 async def test_bytes_that_are_gone_are_noticed_and_drawn_anew(
     suite: ImageSuite, provider: FakeImageProvider, store: FakeObjectStore
 ) -> None:
-    provider.outcomes.append(DrawnImage(large(), "image/png"))
+    provider.outcomes.append(GeneratedImage(large(), "image/png"))
     await suite.generate()
     (kept,) = [key for key in store.keys if key.startswith("cache/")]
     del store.objects[kept]
@@ -140,7 +140,7 @@ async def test_bytes_that_are_gone_are_noticed_and_drawn_anew(
 async def test_a_store_that_can_not_keep_costs_no_request(
     suite: ImageSuite, provider: FakeImageProvider, store: FakeObjectStore
 ) -> None:
-    provider.outcomes.append(DrawnImage(large(), "image/png"))
+    provider.outcomes.append(GeneratedImage(large(), "image/png"))
     store.puts_until_failure = 0
     assert (await failure(suite.generate())).reason is Reason.STORAGE_FAILED
     store.puts_until_failure = None
@@ -148,7 +148,7 @@ async def test_a_store_that_can_not_keep_costs_no_request(
 
 
 async def test_without_a_cache_requests_at_the_same_time_are_shared_all_the_same(
-    provider: FakeImageProvider, store: FakeObjectStore, workers: Workers, tmp_path: Path
+    provider: FakeImageProvider, store: FakeObjectStore, workers: WorkerPool, tmp_path: Path
 ) -> None:
     same = image_pb2.BatchImage(generate=image_pb2.GenerateImageRequest(prompt="a cat", image_size="card"))
     batch = image_pb2.BatchGenerateImagesRequest(items=[same] * 3, parallelism=3)

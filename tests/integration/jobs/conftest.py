@@ -16,10 +16,10 @@ from nats.js.errors import NotFoundError
 from services.common.errors import MediaError, Reason
 from services.jobs.ids import owner_token
 from services.jobs.jetstream import QUEUE, RUN, StreamOptions, Streams, open_streams
-from services.jobs.job_store import Board
-from services.jobs.job_type import Work
+from services.jobs.job_store import JobStore
+from services.jobs.job_type import JobType
 from services.jobs.record import Record, Status
-from services.jobs.request import WEBHOOK, Known, Selection, Wish
+from services.jobs.request import WEBHOOK, JobFilter, JobRequest, StoredJob
 from services.jobs.worker.worker import Worker, WorkerOptions
 from tests.fakes.nats import running_nats
 from tests.fakes.waiting import eventually
@@ -37,7 +37,7 @@ class Jobs:
     def __init__(self, streams: Streams, url: str) -> None:
         self.streams = streams
         self.url = url
-        self.board = Board(streams)
+        self.board = JobStore(streams)
         self.owner = f"owner-{next(_owners)}"
 
     def another_owner(self) -> str:
@@ -46,7 +46,7 @@ class Jobs:
 
     async def submit(self, kind: str = "animate", owner: str = "", **fields: Any) -> str:
         """Asks for a job and returns its id."""
-        wish = Wish(kind, fields.pop("spec", {"film": {"prompt": "zoom in"}}), **fields)
+        wish = JobRequest(kind, fields.pop("spec", {"film": {"prompt": "zoom in"}}), **fields)
         return (await self.board.submit(wish, owner or self.owner)).record.job_id
 
     async def enqueue(self, record: Record) -> str:
@@ -74,16 +74,16 @@ class Jobs:
         """Waits until a job is worked on."""
         return await self.until(job_id, lambda record: record.status is Status.RUNNING)
 
-    async def changes(self, job_id: str, after_revision: int = 0) -> list[Known]:
+    async def changes(self, job_id: str, after_revision: int = 0) -> list[StoredJob]:
         """Returns what a watcher is told."""
         async with asyncio.timeout(15):
             return [known async for known in self.board.watch(job_id, self.owner, after_revision)]
 
     async def page(
-        self, page_size: int = 100, token: str = "", *, owner: str = "", selection: Selection | None = None
+        self, page_size: int = 100, token: str = "", *, owner: str = "", selection: JobFilter | None = None
     ) -> tuple[list[str], str]:
         """Returns the ids on a page, and what asks for the next one."""
-        found, following = await self.board.page(owner or self.owner, selection or Selection(), page_size, token)
+        found, following = await self.board.page(owner or self.owner, selection or JobFilter(), page_size, token)
         return [known.record.job_id for known in found], following
 
     async def pages(self, page_size: int) -> list[list[str]]:
@@ -115,11 +115,11 @@ class Jobs:
 
     @asynccontextmanager
     async def working(
-        self, work: Mapping[str, Work], name: str = "w-1", slots: int = 8, lease_seconds: float = _LEASE_SECONDS
+        self, work: Mapping[str, JobType], name: str = "w-1", slots: int = 8, lease_seconds: float = _LEASE_SECONDS
     ) -> AsyncIterator[Worker]:
         """Runs a worker over a connection of its own, and stops it as its process does."""
         async with open_streams(StreamOptions((self.url,), quota=QUOTA), name) as streams:
-            worker = Worker(streams, Board(streams), work, WorkerOptions(name, slots, lease_seconds))
+            worker = Worker(streams, JobStore(streams), work, WorkerOptions(name, slots, lease_seconds))
             running = asyncio.create_task(worker.run())
             try:
                 yield worker

@@ -12,12 +12,12 @@ import pytest
 from media.jobs.v1 import jobs_pb2, jobs_pb2_grpc
 
 from services.common.errors import MediaError
-from services.common.fetch.addresses import Allowed
+from services.common.fetch.addresses import AddressPolicy
 from services.common.rpc.channel import call_metadata
 from services.common.rpc.status import from_rpc_error
 from services.jobs.lease import Lease
 from services.jobs.service import SERVICE_NAME, JobServicer
-from services.jobs.webhooks.signing_secrets import Secrets
+from services.jobs.webhooks.signing_secrets import SigningSecrets
 from tests.fakes.grpc_server import served
 from tests.fakes.job_services import FakeServices, serving
 from tests.fakes.object_store import FakeObjectStore
@@ -71,7 +71,7 @@ async def open_desk(jobs: Jobs) -> AsyncIterator[Desk]:
     fake = FakeServices()
     async with serving(fake) as services:
         servicer = JobServicer(
-            jobs.board, FakeObjectStore(), services, Secrets(jobs.streams), MAX_CHARACTERS, Allowed()
+            jobs.board, FakeObjectStore(), services, SigningSecrets(jobs.streams), MAX_CHARACTERS, AddressPolicy()
         )
 
         def register(server: grpc.aio.Server) -> list[str]:

@@ -15,7 +15,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from services.jobs.jetstream import QUEUE, Streams
-from services.jobs.job_type import Work
+from services.jobs.job_type import JobType
 from services.jobs.lease import Lease
 from services.jobs.record import Record
 
@@ -48,9 +48,9 @@ class Hands:
         """Ids of the jobs that were begun, in order."""
         return [record.job_id for record in self.taken]
 
-    def work(self, **options: Any) -> Work:
+    def work(self, **options: Any) -> JobType:
         """Returns the work, which hardly waits between attempts."""
-        return Work(self.run, self.call_off, **{"longest_delay_seconds": 0.01, **options})
+        return JobType(self.run, self.call_off, **{"longest_delay_seconds": 0.01, **options})
 
     async def run(self, lease: Lease) -> None:
         """Does a job."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from services.common.errors import MediaError, Reason
-from services.jobs.job_store import Board
+from services.jobs.job_store import JobStore
 from services.jobs.record import Status
 from services.jobs.worker.worker import Worker, WorkerOptions
 from tests.fakes.waiting import until
@@ -70,7 +70,7 @@ async def test_a_wish_that_went_unheard_is_found(jobs: Jobs) -> None:
     hands.gate = asyncio.Event()
     ear = Ear(jobs.streams, deaf=True)
     worker = Worker(
-        ear.streams, Board(jobs.streams), {"animate": hands.work()}, WorkerOptions("w-1", 1, SHORT_LEASE_SECONDS)
+        ear.streams, JobStore(jobs.streams), {"animate": hands.work()}, WorkerOptions("w-1", 1, SHORT_LEASE_SECONDS)
     )
     working = asyncio.create_task(worker.run())
     job_id = await jobs.submit()

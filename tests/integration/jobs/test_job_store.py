@@ -9,10 +9,10 @@ import pytest
 from services.common.errors import MediaError, Reason
 from services.jobs.jetstream import StreamOptions, open_streams
 from services.jobs.record import Status
-from services.jobs.request import Wish
+from services.jobs.request import JobRequest
 from tests.integration.jobs.conftest import QUOTA, Jobs, reason_of
 
-WISH = Wish("animate", {"film": {"prompt": "zoom in", "seconds": 6}}, "https://example.com/told", "order-7")
+WISH = JobRequest("animate", {"film": {"prompt": "zoom in", "seconds": 6}}, "https://example.com/told", "order-7")
 UNKNOWN = "0" * 32
 
 
@@ -57,13 +57,13 @@ async def test_the_same_name_and_wish_in_another_order_is_the_same_job(jobs: Job
 @pytest.mark.parametrize(
     "other",
     [
-        Wish("animate", {"film": {"prompt": "zoom out", "seconds": 6}}, WISH.webhook_url, WISH.request_id),
-        Wish("story", WISH.spec, WISH.webhook_url, WISH.request_id),
-        Wish("animate", WISH.spec, "https://example.com/elsewhere", WISH.request_id),
+        JobRequest("animate", {"film": {"prompt": "zoom out", "seconds": 6}}, WISH.webhook_url, WISH.request_id),
+        JobRequest("story", WISH.spec, WISH.webhook_url, WISH.request_id),
+        JobRequest("animate", WISH.spec, "https://example.com/elsewhere", WISH.request_id),
     ],
     ids=["another film", "another kind", "another webhook"],
 )
-async def test_another_wish_under_the_same_name_is_refused(jobs: Jobs, other: Wish) -> None:
+async def test_another_wish_under_the_same_name_is_refused(jobs: Jobs, other: JobRequest) -> None:
     await jobs.board.submit(WISH, jobs.owner)
     with pytest.raises(MediaError) as caught:
         await jobs.board.submit(other, jobs.owner)

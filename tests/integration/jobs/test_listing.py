@@ -9,7 +9,7 @@ import pytest
 
 from services.jobs.jetstream import StreamOptions, open_streams
 from services.jobs.record import Status
-from services.jobs.request import Selection
+from services.jobs.request import JobFilter
 from tests.integration.jobs.conftest import Jobs
 
 
@@ -34,7 +34,7 @@ async def test_jobs_are_chosen_by_kind_and_status(jobs: Jobs) -> None:
     lease = await jobs.board.open(await jobs.known(ended))
     await lease.write(lease.record.begun("w-1", 1).ended(Status.SUCCEEDED))
     chosen = {
-        (kind, status): set((await jobs.page(selection=Selection(kind, status)))[0])
+        (kind, status): set((await jobs.page(selection=JobFilter(kind, status)))[0])
         for kind in ("", "animate", "story", "headline")
         for status in (None, Status.QUEUED, Status.SUCCEEDED, Status.FAILED)
     }
@@ -50,7 +50,7 @@ async def test_a_page_of_one_kind_is_full_though_others_lie_between(jobs: Jobs) 
     for _ in range(3):
         for kind, found in ids.items():
             found.append(await jobs.submit(kind))
-    selection = Selection("animate")
+    selection = JobFilter("animate")
     first, token = await jobs.page(2, selection=selection)
     rest, end = await jobs.page(2, token, selection=selection)
     assert (first + rest, end) == (sorted(ids["animate"], reverse=True), "")

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from services.common.errors import MediaError, Reason
-from services.jobs.clients import Services
-from services.jobs.job_type import Work
+from services.jobs.clients import ServiceClients
+from services.jobs.job_type import JobType
 from services.jobs.pipelines.definitions import work
 from services.jobs.pipelines.steps import Steps
 from services.jobs.record import Record, Status
@@ -49,14 +49,14 @@ PAID = {
 class Studio:
     """The services, and the kinds of work over them."""
 
-    def __init__(self, fake: FakeServices, services: Services) -> None:
+    def __init__(self, fake: FakeServices, services: ServiceClients) -> None:
         self.fake = fake
         steps = Steps(services, speech_format="mp3_44100_64", call_seconds=30, film_seconds=60)
-        self.kinds: dict[str, Work] = {
+        self.kinds: dict[str, JobType] = {
             kind: replace(made, longest_delay_seconds=0.01) for kind, made in work(steps, 10, 60.0).items()
         }
 
-    def only(self, kind: str) -> dict[str, Work]:
+    def only(self, kind: str) -> dict[str, JobType]:
         """Returns the work of one kind."""
         return {kind: self.kinds[kind]}
 

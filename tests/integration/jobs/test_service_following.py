@@ -15,7 +15,7 @@ from services.common.rpc.channel import open_stream
 from services.common.webhooks import key_in
 from services.jobs.job_store import webhook_request_id
 from services.jobs.record import Status
-from services.jobs.webhooks.signing_secrets import Secrets
+from services.jobs.webhooks.signing_secrets import SigningSecrets
 from tests.integration.jobs.conftest import Jobs
 from tests.integration.jobs.desk import Desk, failure, open_desk
 
@@ -84,7 +84,7 @@ async def test_a_new_secret_is_told_once_and_signs_from_now_on(desk: Desk) -> No
     first = (await desk.stub.RotateWebhookSecret(request, metadata=desk.caller)).secret
     second = (await desk.stub.RotateWebhookSecret(request, metadata=desk.caller)).secret
     assert key_in(first) is not None
-    assert (await Secrets(desk.jobs.streams).of(desk.jobs.owner))[:2] == [second, first]
+    assert (await SigningSecrets(desk.jobs.streams).of(desk.jobs.owner))[:2] == [second, first]
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ async def test_a_job_that_is_not_the_callers_is_not_found(
 
 
 async def test_of_two_changes_of_a_secret_at_once_both_sign(jobs: Jobs) -> None:
-    secrets = Secrets(jobs.streams)
+    secrets = SigningSecrets(jobs.streams)
     told = await asyncio.gather(secrets.rotate(jobs.owner), secrets.rotate(jobs.owner))
     assert set(await secrets.of(jobs.owner)) >= set(told)
 

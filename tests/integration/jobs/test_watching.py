@@ -9,7 +9,7 @@ import pytest
 from nats.errors import BadSubscriptionError
 
 from services.jobs.jetstream import StreamOptions, open_streams
-from services.jobs.job_store import Board
+from services.jobs.job_store import JobStore
 from services.jobs.lease import Lease
 from services.jobs.record import Failure, Status
 from tests.integration.jobs.conftest import QUOTA, Jobs
@@ -49,7 +49,7 @@ async def test_a_watcher_is_told_every_change_to_the_end(jobs: Jobs) -> None:
 async def test_all_who_watch_are_told_the_end(jobs: Jobs, nats_url: str) -> None:
     lease = await begun(jobs)
     async with open_streams(StreamOptions((nats_url,), quota=QUOTA), "another replica") as streams:
-        boards = [jobs.board, Board(streams)]
+        boards = [jobs.board, JobStore(streams)]
         watchers = [board.watch(lease.record.job_id, jobs.owner) for board in boards for _ in range(5)]
         for watcher in watchers:
             assert (await anext(watcher)).record.status is Status.QUEUED
@@ -109,7 +109,7 @@ async def test_a_job_that_does_not_change_is_told_again_as_a_sign_of_life(jobs: 
 
 async def test_a_notice_that_was_lost_only_delays(jobs: Jobs) -> None:
     lease = await begun(jobs)
-    told = Board(Ear(jobs.streams, deaf=True).streams).watch(lease.record.job_id, jobs.owner)
+    told = JobStore(Ear(jobs.streams, deaf=True).streams).watch(lease.record.job_id, jobs.owner)
     assert (await anext(told)).revision == lease.revision
     await lease.write(lease.record.ended(Status.SUCCEEDED))
     async with asyncio.timeout(10):
@@ -118,7 +118,7 @@ async def test_a_notice_that_was_lost_only_delays(jobs: Jobs) -> None:
 
 async def test_whoever_leaves_is_told_nothing_more(jobs: Jobs) -> None:
     lease, ear = await begun(jobs), Ear(jobs.streams)
-    told = Board(ear.streams).watch(lease.record.job_id, jobs.owner)
+    told = JobStore(ear.streams).watch(lease.record.job_id, jobs.owner)
     await anext(told)
     await told.aclose()  # type: ignore[attr-defined] # it is a generator, which its published type does not tell
     (subscription,) = ear.subscriptions

@@ -14,13 +14,13 @@ from aiohttp import web
 
 from services.common.errors import MediaError, Reason
 from services.common.fetch import Fetcher, FetchOptions, open_fetcher
-from services.common.fetch.addresses import Allowed
+from services.common.fetch.addresses import AddressPolicy
 from services.common.webhooks import Webhook, verify
 from services.jobs.jetstream import QUEUE
-from services.jobs.job_type import Work
+from services.jobs.job_type import JobType
 from services.jobs.record import Record, Status
 from services.jobs.webhooks.delivery import webhook_work
-from services.jobs.webhooks.signing_secrets import Secrets
+from services.jobs.webhooks.signing_secrets import SigningSecrets
 from tests.fakes.waiting import until
 from tests.fakes.web_host import WebHost, running_web_host
 from tests.integration.jobs.conftest import QUOTA, SHORT_LEASE_SECONDS, Jobs
@@ -51,15 +51,15 @@ class Receiver:
         self.webhooks.append(Webhook(webhook_id, sent_at, signature, await request.read()))
         return web.Response(status=self.statuses.popleft() if self.statuses else 204)
 
-    def work(self, jobs: Jobs) -> Work:
+    def work(self, jobs: Jobs) -> JobType:
         """Returns what tells it, hardly waiting between attempts."""
-        made = webhook_work(jobs.board, Secrets(jobs.streams), self.fetcher)
+        made = webhook_work(jobs.board, SigningSecrets(jobs.streams), self.fetcher)
         return replace(made, longest_delay_seconds=0.01)
 
 
 @pytest.fixture
 async def receiver() -> AsyncIterator[Receiver]:
-    options = FetchOptions(Allowed.parse(["127.0.0.1"]), 5)
+    options = FetchOptions(AddressPolicy.parse(["127.0.0.1"]), 5)
     async with running_web_host() as host, open_fetcher(options) as fetcher:
         made = Receiver(host, fetcher)
         host.pages["/told"] = made.take
@@ -85,7 +85,7 @@ async def test_the_end_of_a_job_is_told_signed_with_its_owners_secret(jobs: Jobs
         await until(lambda: len(receiver.webhooks) == 1)
         await jobs.until_queued(0)
     (webhook,) = receiver.webhooks
-    (secret,) = await Secrets(jobs.streams).of(jobs.owner)
+    (secret,) = await SigningSecrets(jobs.streams).of(jobs.owner)
     verify(webhook, secret, time.time())
     assert webhook.webhook_id == job_id
     told = orjson.loads(webhook.body)

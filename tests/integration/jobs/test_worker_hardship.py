@@ -10,7 +10,7 @@ import pytest
 from services.common.errors import MediaError, Reason
 from services.jobs.ids import new_job_id
 from services.jobs.jetstream import Streams
-from services.jobs.job_store import Board
+from services.jobs.job_store import JobStore
 from services.jobs.record import Record, Status, now
 from services.jobs.worker.worker import Worker, WorkerOptions
 from tests.conftest import LogLines
@@ -20,7 +20,7 @@ from tests.integration.jobs.conftest import SHORT_LEASE_SECONDS, Jobs
 from tests.integration.jobs.rig import Hands, hearing
 
 
-class LosingBoard(Board):
+class LosingBoard(JobStore):
     """A board that is asked for a job that is begun while its worker is stopped, and loses that over the answer."""
 
     def __init__(self, streams: Streams) -> None:

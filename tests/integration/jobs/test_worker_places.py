@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from services.jobs.jetstream import KINDS, QUEUE, StreamOptions, open_streams
-from services.jobs.job_store import Board
-from services.jobs.job_type import Work
+from services.jobs.job_store import JobStore
+from services.jobs.job_type import JobType
 from services.jobs.lease import Lease
 from services.jobs.worker.worker import Worker, WorkerOptions
 from tests.conftest import LogLines
@@ -64,7 +64,7 @@ async def test_a_queue_that_was_removed_and_made_anew_is_worked_on(jobs: Jobs) -
 
 async def test_a_worker_that_stopped_swallows_no_job_of_the_others(jobs: Jobs) -> None:
     # Its connection stays, which in its own process would end with it.
-    worker = Worker(jobs.streams, Board(jobs.streams), {"animate": Hands().work()}, WorkerOptions("w-1", 1, 30))
+    worker = Worker(jobs.streams, JobStore(jobs.streams), {"animate": Hands().work()}, WorkerOptions("w-1", 1, 30))
     running = asyncio.create_task(worker.run())
     async with hearing(jobs.streams):
         await jobs.ended(await jobs.submit())
@@ -91,7 +91,7 @@ async def test_a_job_that_comes_to_its_worker_a_second_time_can_still_be_ended(j
             raise
         await lease.reach("video", 50)
 
-    async with jobs.working({"animate": Work(pipeline)}) as worker:
+    async with jobs.working({"animate": JobType(pipeline)}) as worker:
         job_id = await jobs.submit()
         await until(lambda: len(taken) == 1)
         await jobs.enqueue(await jobs.known(job_id))

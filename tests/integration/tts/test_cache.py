@@ -12,7 +12,7 @@ import pytest
 from media.common.v1 import cache_pb2
 
 from services.common.cache import Entry, Store, TieredCache, TieredOptions, open_store
-from services.tts.cache import COLLECTION, KeptSpeech, SpeechCodec
+from services.tts.cache import COLLECTION, CachedSpeech, SpeechCodec
 from tests.fakes.elevenlabs import FakeElevenLabs
 from tests.integration.tts.conftest import SHAPES, Speaking, ask
 
@@ -21,7 +21,7 @@ HIT, MISS, BYPASS = cache_pb2.CACHE_STATUS_HIT, cache_pb2.CACHE_STATUS_MISS, cac
 
 
 @asynccontextmanager
-async def cache_in(file: Path) -> AsyncIterator[TieredCache[KeptSpeech]]:
+async def cache_in(file: Path) -> AsyncIterator[TieredCache[CachedSpeech]]:
     async with open_store("", file, COLLECTION) as store, TieredCache(store, SpeechCodec()) as cache:
         yield cache
 

@@ -10,7 +10,14 @@ import pytest
 from services.common.errors import Reason
 from services.common.rpc.status import from_rpc_error
 from tests.fakes.elevenlabs import FakeElevenLabs
-from tests.fakes.elevenlabs_answers import Answer, Gate, refused, refused_fields, refused_in_html, refused_legacy
+from tests.fakes.elevenlabs_answers import (
+    Answer,
+    ConcurrencyLimiter,
+    refused,
+    refused_fields,
+    refused_in_html,
+    refused_legacy,
+)
 from tests.integration.tts.conftest import SHAPES, Speaking, ask
 
 # A single sentence: nothing of it can be mended by another call.
@@ -58,7 +65,7 @@ MATRIX = [
 async def test_a_failure_is_told_as_what_it_is_and_nothing_is_kept(
     fake: FakeElevenLabs, speaking: Speaking, fault: Fault, shape: str
 ) -> None:
-    gate = None if fault.silent_after_pieces is None else Gate(fault.silent_after_pieces)
+    gate = None if fault.silent_after_pieces is None else ConcurrencyLimiter(fault.silent_after_pieces)
     fake.answers.append(replace(fault.answer, gate=gate))
     async with speaking(stall_seconds=0.3) as stub:
         with pytest.raises(grpc.aio.AioRpcError) as failure:

@@ -16,11 +16,11 @@ from prometheus_client import CollectorRegistry
 
 from services.common.errors import MediaError
 from services.common.fetch import FetchOptions, open_fetcher
-from services.common.fetch.addresses import Allowed
+from services.common.fetch.addresses import AddressPolicy
 from services.common.rpc.channel import call_metadata, open_stream
 from services.common.rpc.status import from_rpc_error
 from services.common.usage import UsageRecorder
-from services.common.worker_pool import Workers, end_pool, new_pool
+from services.common.worker_pool import WorkerPool, end_pool, new_pool
 from services.video.metrics import VideoMetrics
 from services.video.providers.replicate import open_replicate
 from services.video.server import Parts, assembled, replicate_settings
@@ -118,9 +118,9 @@ def pool() -> Iterator[ProcessPool]:
 
 
 @pytest.fixture
-async def workers(pool: ProcessPool) -> Workers:
+async def workers(pool: ProcessPool) -> WorkerPool:
     """Those processes, as one test uses them."""
-    return Workers(pool, 1, 200, 20)
+    return WorkerPool(pool, 1, 200, 20)
 
 
 @pytest.fixture(scope="session")
@@ -130,7 +130,7 @@ def two_seconds(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 @asynccontextmanager
-async def running(workers: Workers, work: Path, store: FakeObjectStore, **changes: Any) -> AsyncIterator[VideoSuite]:
+async def running(workers: WorkerPool, work: Path, store: FakeObjectStore, **changes: Any) -> AsyncIterator[VideoSuite]:
     """Runs the service.
 
     Args:
@@ -141,7 +141,7 @@ async def running(workers: Workers, work: Path, store: FakeObjectStore, **change
     """
     settings = VideoSettings(_env_file=None, **{"temp_dir": work, "fetch_allow": "127.0.0.1", **changes})
     async with AsyncExitStack() as stack:
-        allowed = Allowed.parse([settings.fetch_allow] if settings.fetch_allow else [])
+        allowed = AddressPolicy.parse([settings.fetch_allow] if settings.fetch_allow else [])
         fetcher = await stack.enter_async_context(open_fetcher(FetchOptions(allowed, 5)))
         polling = replace(replicate_settings(settings), first_poll_seconds=0.01, longest_poll_seconds=0.02)
         replicate = await stack.enter_async_context(open_replicate(polling, fetcher))
@@ -158,7 +158,7 @@ async def running(workers: Workers, work: Path, store: FakeObjectStore, **change
 
 
 @pytest.fixture
-async def suite(workers: Workers, tmp_path: Path) -> AsyncIterator[VideoSuite]:
+async def suite(workers: WorkerPool, tmp_path: Path) -> AsyncIterator[VideoSuite]:
     """The service with the embedded engine alone."""
     async with running(workers, tmp_path / "work", FakeObjectStore()) as started:
         yield started

@@ -15,7 +15,7 @@ from media.video.v1 import video_pb2
 
 from services.common.errors import Reason
 from services.common.rpc.channel import call_metadata, open_stream
-from services.common.worker_pool import Workers
+from services.common.worker_pool import WorkerPool
 from tests.fakes.media import film, speech
 from tests.fakes.object_store import FakeObjectStore
 from tests.fakes.waiting import until
@@ -71,7 +71,7 @@ async def test_nothing_is_asked_of_ffmpeg_for_an_empty_file(suite: VideoSuite, t
     assert error.reason is Reason.VALIDATION_ERROR
 
 
-async def test_a_file_of_hours_is_refused(workers: Workers, tmp_path: Path, two_seconds: bytes) -> None:
+async def test_a_file_of_hours_is_refused(workers: WorkerPool, tmp_path: Path, two_seconds: bytes) -> None:
     hours = film(tmp_path, 30.0, rate=1, size="64x64").read_bytes()
     async with running(workers, tmp_path / "work", FakeObjectStore(), max_seconds=20.0) as suite:
         long = await failure(suite.mux(hours, speech(1.0)))
@@ -129,7 +129,7 @@ async def test_a_url_that_leads_to_something_else_is_left_after_its_first_bytes(
     assert suite.leftovers == []
 
 
-async def test_a_url_may_not_lead_inside(workers: Workers, tmp_path: Path) -> None:
+async def test_a_url_may_not_lead_inside(workers: WorkerPool, tmp_path: Path) -> None:
     async with running(workers, tmp_path / "work", FakeObjectStore(), fetch_allow="") as suite:
         for url in (
             "http://127.0.0.1/a.mp4",
@@ -143,7 +143,7 @@ async def test_a_url_may_not_lead_inside(workers: Workers, tmp_path: Path) -> No
 
 
 @asynccontextmanager
-async def with_ffmpeg(script: str, workers: Workers, folder: Path, **changes: Any) -> AsyncIterator[VideoSuite]:
+async def with_ffmpeg(script: str, workers: WorkerPool, folder: Path, **changes: Any) -> AsyncIterator[VideoSuite]:
     """Runs the service with a program of the test's own in place of ffmpeg."""
     program = folder / "ffmpeg"
     program.write_text(f"#!/bin/sh\n{script}\n")
@@ -169,7 +169,7 @@ def is_alive(file: Path) -> bool:
 
 
 async def test_an_ffmpeg_that_hangs_is_ended_with_its_children(
-    workers: Workers, tmp_path: Path, two_seconds: bytes
+    workers: WorkerPool, tmp_path: Path, two_seconds: bytes
 ) -> None:
     async with with_ffmpeg(HANGS, workers, tmp_path, ffmpeg_timeout_seconds=0.5) as suite:
         error = await failure(suite.mux(two_seconds, speech(1.0)))
@@ -182,7 +182,7 @@ async def test_an_ffmpeg_that_hangs_is_ended_with_its_children(
         assert again.reason is Reason.MEDIA_INVALID
 
 
-async def test_a_caller_who_leaves_ends_ffmpeg(workers: Workers, tmp_path: Path, two_seconds: bytes) -> None:
+async def test_a_caller_who_leaves_ends_ffmpeg(workers: WorkerPool, tmp_path: Path, two_seconds: bytes) -> None:
     async with with_ffmpeg(HANGS, workers, tmp_path) as suite:
         request = video_pb2.MuxVideoRequest(
             video=video_pb2.MediaSource(data=two_seconds), audio=video_pb2.MediaSource(data=speech(1.0))
@@ -196,7 +196,7 @@ async def test_a_caller_who_leaves_ends_ffmpeg(workers: Workers, tmp_path: Path,
 
 
 async def test_an_ffmpeg_that_is_killed_is_told_and_leaves_nothing(
-    workers: Workers, tmp_path: Path, two_seconds: bytes
+    workers: WorkerPool, tmp_path: Path, two_seconds: bytes
 ) -> None:
     async with with_ffmpeg("kill -9 $$", workers, tmp_path) as suite:
         error = await failure(suite.mux(two_seconds, speech(1.0)))
@@ -204,7 +204,7 @@ async def test_an_ffmpeg_that_is_killed_is_told_and_leaves_nothing(
         assert suite.leftovers == []
 
 
-async def test_what_ffmpeg_says_stays_here(workers: Workers, tmp_path: Path, two_seconds: bytes) -> None:
+async def test_what_ffmpeg_says_stays_here(workers: WorkerPool, tmp_path: Path, two_seconds: bytes) -> None:
     async with with_ffmpeg('echo "secret words of a film" >&2; exit 1', workers, tmp_path) as suite:
         error = await failure(suite.mux(two_seconds, speech(1.0)))
         assert error.reason is Reason.MEDIA_INVALID
@@ -212,7 +212,7 @@ async def test_what_ffmpeg_says_stays_here(workers: Workers, tmp_path: Path, two
 
 
 async def test_no_key_reaches_ffmpeg(
-    workers: Workers, tmp_path: Path, two_seconds: bytes, monkeypatch: pytest.MonkeyPatch
+    workers: WorkerPool, tmp_path: Path, two_seconds: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REPLICATE_API_TOKEN", "r8_secret")
     async with with_ffmpeg('env > "$HOME/../../../env"; exit 1', workers, tmp_path) as suite:
@@ -222,7 +222,7 @@ async def test_no_key_reaches_ffmpeg(
 
 
 async def test_waiting_for_a_place_is_told_with_the_place_in_line(
-    workers: Workers, tmp_path: Path, two_seconds: bytes
+    workers: WorkerPool, tmp_path: Path, two_seconds: bytes
 ) -> None:
     async with with_ffmpeg(HANGS, workers, tmp_path) as suite:
         request = video_pb2.MuxVideoRequest(

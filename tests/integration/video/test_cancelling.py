@@ -16,7 +16,7 @@ from services.common.errors import Reason
 from services.common.images import Size
 from services.common.rpc.channel import call_metadata, open_stream
 from services.common.storage import ObjectSpec
-from services.common.worker_pool import Workers
+from services.common.worker_pool import WorkerPool
 from tests.fakes.drawing import picture
 from tests.fakes.gateway import gateway_before
 from tests.fakes.object_store import FakeObjectStore
@@ -43,7 +43,7 @@ async def replicate(two_seconds: bytes) -> AsyncIterator[FakeReplicate]:
 
 
 @pytest.fixture
-async def starts(workers: Workers, tmp_path: Path, replicate: FakeReplicate) -> Starts:
+async def starts(workers: WorkerPool, tmp_path: Path, replicate: FakeReplicate) -> Starts:
     store = FakeObjectStore()
     await store.put("images/cat.png", picture(Size(640, 400)), ObjectSpec("image/png", {"owner": "alice"}))
 

@@ -12,7 +12,7 @@ from services.common.errors import Reason
 from services.common.images import Size
 from services.common.rpc.channel import call_metadata
 from services.common.storage import ObjectSpec
-from services.common.worker_pool import Workers
+from services.common.worker_pool import WorkerPool
 from tests.fakes.drawing import picture
 from tests.fakes.media import speech
 from tests.fakes.object_store import FakeObjectStore
@@ -32,7 +32,7 @@ class LinkingStore(FakeObjectStore):
 
 
 @pytest.fixture
-async def linked(workers: Workers, tmp_path: Path, two_seconds: bytes) -> AsyncIterator[VideoSuite]:
+async def linked(workers: WorkerPool, tmp_path: Path, two_seconds: bytes) -> AsyncIterator[VideoSuite]:
     """The service over a store with a picture, a film and speech, all of them another caller's."""
     store = LinkingStore()
     kinds = ((STILL, picture(Size(320, 200)), "image/png"), (FILM, two_seconds, "video/mp4"))

@@ -16,7 +16,7 @@ from services.common.errors import Reason
 from services.common.images import Size
 from services.common.rpc.channel import call_metadata, open_stream
 from services.common.storage import ObjectSpec
-from services.common.worker_pool import Workers
+from services.common.worker_pool import WorkerPool
 from tests.fakes.drawing import picture
 from tests.fakes.media import FFPROBE, ffprobe
 from tests.fakes.object_store import FakeObjectStore
@@ -51,7 +51,7 @@ def store() -> FakeObjectStore:
 
 
 @pytest.fixture
-async def starts(workers: Workers, tmp_path: Path, store: FakeObjectStore, replicate: FakeReplicate) -> Starts:
+async def starts(workers: WorkerPool, tmp_path: Path, store: FakeObjectStore, replicate: FakeReplicate) -> Starts:
     await store.put("images/cat.png", STILL, _spec("alice"))
 
     def start(**changes: Any) -> AbstractAsyncContextManager[VideoSuite]:

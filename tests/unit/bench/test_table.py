@@ -7,7 +7,7 @@ import re
 from bench import table
 from bench.idle import Rest
 from bench.summary import summarize
-from bench.targets import MIB, Bar
+from bench.targets import MIB, PerformanceTarget
 from tests.unit.bench.runs import load_result, run
 
 
@@ -29,7 +29,7 @@ def test_errors_are_told_with_the_last_reason() -> None:
 
 
 def test_a_bar_says_whether_it_is_reached() -> None:
-    bar = Bar("added to first audio", "ms", 2.5, "at most", 2.75)
+    bar = PerformanceTarget("added to first audio", "ms", 2.5, "at most", 2.75)
     cells = re.split(" {2,}", table.standing([bar]).splitlines()[-1])
     assert cells == ["added to first audio", "2.75 ms", "at most 2.5 ms", "not reached"]
 

@@ -6,7 +6,7 @@ import pytest
 
 from bench.idle import Rest
 from bench.summary import summarize
-from bench.targets import MIB, Bar, bars
+from bench.targets import MIB, PerformanceTarget, bars
 from tests.unit.bench.runs import load_result, run
 
 
@@ -29,7 +29,9 @@ def test_only_what_was_measured_has_a_bar() -> None:
 )
 def test_a_bar_is_reached_on_its_right_side(side: str, value: float, reached: bool) -> None:
     bound = 2.5 if side == "at most" else 2000
-    assert Bar("some", "ms", bound, "at most" if side == "at most" else "at least", value).reached is reached
+    assert (
+        PerformanceTarget("some", "ms", bound, "at most" if side == "at most" else "at least", value).reached is reached
+    )
 
 
 def test_the_paced_bars_take_what_the_suite_adds() -> None:

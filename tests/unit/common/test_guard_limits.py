@@ -35,7 +35,7 @@ from tests.fakes.grpc_server import (
 SERVING = health_pb2.HealthCheckResponse.SERVING
 
 
-class Gate:
+class ConcurrencyLimiter:
     """A handler that waits until it is let go on, or is told to fail."""
 
     def __init__(self) -> None:
@@ -52,9 +52,11 @@ class Gate:
 
 
 @asynccontextmanager
-async def saturated(kind: str = UNARY, calls: int = 2) -> AsyncIterator[tuple[Served, Gate, list[asyncio.Task[Any]]]]:
+async def saturated(
+    kind: str = UNARY, calls: int = 2
+) -> AsyncIterator[tuple[Served, ConcurrencyLimiter, list[asyncio.Task[Any]]]]:
     """Runs a server whose every slot is taken by a call of this kind that waits at the gate."""
-    gate = Gate()
+    gate = ConcurrencyLimiter()
     register = probe_of_all_kinds(gate.body)
     async with served(register, limits=Limits(concurrent_rpcs=calls), reflection=True) as probed:
         tasks = [asyncio.create_task(Call().run(probed.channel, kind)) for _ in range(calls)]
@@ -98,7 +100,7 @@ async def test_health_answers_while_every_slot_is_taken() -> None:
 
 
 async def test_watching_health_takes_no_slot() -> None:
-    async with served(probe_of_all_kinds(Gate().body), limits=Limits(concurrent_rpcs=1)) as probed:
+    async with served(probe_of_all_kinds(ConcurrencyLimiter().body), limits=Limits(concurrent_rpcs=1)) as probed:
         health = health_stub(probed.channel)
         watch = health.Watch(health_pb2.HealthCheckRequest(), timeout=5)
         assert (await watch.read()).status == SERVING
@@ -133,7 +135,7 @@ async def test_a_cancelled_call_frees_its_slot(kind: str) -> None:
 
 
 async def test_a_call_past_its_deadline_frees_its_slot() -> None:
-    gate = Gate()
+    gate = ConcurrencyLimiter()
     limits = Limits(concurrent_rpcs=1, deadline_seconds=0.1)
     async with served(probe_of_all_kinds(gate.body), limits=limits) as probed:
         with pytest.raises(grpc.aio.AioRpcError):

@@ -9,7 +9,7 @@ from aiohttp import web
 from grpc_health.v1._async import HealthServicer
 
 from services.common import healthcheck as probe
-from services.common.rpc.server import ServerOptions, running_server
+from services.common.rpc.server import ServerOptions, run_server
 from tests.fakes.grpc_server import SERVICE, Context, Request, Response, probe_of_all_kinds, served
 
 
@@ -50,7 +50,7 @@ async def test_a_service_that_serves_is_well() -> None:
 async def test_a_service_that_is_about_to_stop_is_not_well(capsys: pytest.CaptureFixture[str]) -> None:
     health = HealthServicer()
     options = ServerOptions(host="127.0.0.1", port=0, port_variable="TEST_PORT")
-    async with running_server(probe_of_all_kinds(answer), options, health) as server:
+    async with run_server(probe_of_all_kinds(answer), options, health) as server:
         await health.enter_graceful_shutdown()
         assert await asked(f"grpc://127.0.0.1:{server.port}/{SERVICE}") == 1
     assert "health status" in capsys.readouterr().err

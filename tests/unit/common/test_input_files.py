@@ -9,8 +9,8 @@ import pytest
 
 from services.common.errors import MediaError, Reason
 from services.common.fetch import FetchOptions, open_fetcher
-from services.common.fetch.addresses import Allowed
-from services.common.input_files import GivenFiles
+from services.common.fetch.addresses import AddressPolicy
+from services.common.input_files import InputFiles
 from services.common.storage import ObjectSpec
 from tests.fakes.object_store import FakeObjectStore
 from tests.fakes.web_host import WebHost, running_web_host
@@ -42,13 +42,13 @@ async def store() -> FakeObjectStore:
 
 
 @pytest.fixture
-async def files(store: FakeObjectStore, host: WebHost) -> AsyncIterator[GivenFiles]:
-    async with open_fetcher(FetchOptions(Allowed.parse([f"127.0.0.1:{host.port}"]), 5)) as downloads:
-        yield GivenFiles(downloads, store)
+async def files(store: FakeObjectStore, host: WebHost) -> AsyncIterator[InputFiles]:
+    async with open_fetcher(FetchOptions(AddressPolicy.parse([f"127.0.0.1:{host.port}"]), 5)) as downloads:
+        yield InputFiles(downloads, store)
 
 
 async def refused(
-    files: GivenFiles, url: str = "", key: str = "", principal: str = "alice", max_bytes: int = MUCH
+    files: InputFiles, url: str = "", key: str = "", principal: str = "alice", max_bytes: int = MUCH
 ) -> MediaError:
     with pytest.raises(MediaError) as caught:
         await files.read(url, key, principal, max_bytes=max_bytes)
@@ -63,7 +63,7 @@ def data_uri(data: bytes, head: str = "data:image/png;base64") -> str:
     return f"{head},{base64.b64encode(data).decode()}"
 
 
-async def test_a_url_is_fetched(files: GivenFiles, host: WebHost) -> None:
+async def test_a_url_is_fetched(files: InputFiles, host: WebHost) -> None:
     assert await files.read(host.url("/cat.png?a=b"), "", "alice", max_bytes=len(CAT)) == CAT
     assert host.requests == [("GET", "/cat.png?a=b")]
 
@@ -79,13 +79,13 @@ async def test_a_url_is_fetched(files: GivenFiles, host: WebHost) -> None:
     ],
 )
 async def test_a_url_that_may_not_or_can_not_be_fetched_is_refused_by_its_field(
-    files: GivenFiles, host: WebHost, url: str, reason: Reason
+    files: InputFiles, host: WebHost, url: str, reason: Reason
 ) -> None:
     error = await refused(files, url.format(port=host.port))
     assert (error.reason, fields_of(error)) == (reason, ["image_url"])
 
 
-async def test_a_url_that_leads_to_too_much_is_refused(files: GivenFiles, host: WebHost) -> None:
+async def test_a_url_that_leads_to_too_much_is_refused(files: InputFiles, host: WebHost) -> None:
     error = await refused(files, host.url("/cat.png"), max_bytes=len(CAT) - 1)
     assert (error.reason, fields_of(error)) == (Reason.PAYLOAD_TOO_LARGE, ["image_url"])
 
@@ -96,7 +96,7 @@ async def test_a_url_that_leads_to_too_much_is_refused(files: GivenFiles, host: 
 )
 @pytest.mark.parametrize("size", [0, 1, 2, 3, 1000, 300_000])
 async def test_a_data_uri_is_unpacked_and_nobody_is_asked(
-    files: GivenFiles, host: WebHost, head: str, size: int
+    files: InputFiles, host: WebHost, head: str, size: int
 ) -> None:
     data = (CAT * (size // len(CAT) + 1))[:size]
     assert await files.read(data_uri(data, head), "", "alice", max_bytes=MUCH) == data
@@ -119,12 +119,12 @@ async def test_a_data_uri_is_unpacked_and_nobody_is_asked(
         "data:image/png;base64," + "A" * 300_000 + "!",
     ],
 )
-async def test_a_data_uri_that_is_none_is_refused_by_its_field(files: GivenFiles, uri: str) -> None:
+async def test_a_data_uri_that_is_none_is_refused_by_its_field(files: InputFiles, uri: str) -> None:
     error = await refused(files, uri)
     assert (error.reason, fields_of(error)) == (Reason.VALIDATION_ERROR, ["image_url"])
 
 
-async def test_a_data_uri_of_too_much_is_refused_before_it_is_unpacked(files: GivenFiles) -> None:
+async def test_a_data_uri_of_too_much_is_refused_before_it_is_unpacked(files: InputFiles) -> None:
     error = await refused(files, data_uri(bytes(3003)), max_bytes=3000)
     assert error.reason is Reason.PAYLOAD_TOO_LARGE
     assert "image_url" in error.message
@@ -134,12 +134,12 @@ async def test_a_data_uri_of_too_much_is_refused_before_it_is_unpacked(files: Gi
 
 
 @pytest.mark.parametrize("size", [3000, 3001, 3002])
-async def test_a_data_uri_of_just_what_is_allowed_is_taken(files: GivenFiles, size: int) -> None:
+async def test_a_data_uri_of_just_what_is_allowed_is_taken(files: InputFiles, size: int) -> None:
     assert await files.read(data_uri(bytes(size)), "", "alice", max_bytes=size) == bytes(size)
 
 
 @pytest.mark.parametrize("key", [OWN, SIGNED])
-async def test_an_object_of_ones_own_is_read(files: GivenFiles, host: WebHost, key: str) -> None:
+async def test_an_object_of_ones_own_is_read(files: InputFiles, host: WebHost, key: str) -> None:
     assert await files.read("", key, "alice", max_bytes=len(CAT)) == CAT
     assert host.requests == []
 
@@ -160,32 +160,32 @@ async def test_an_object_of_ones_own_is_read(files: GivenFiles, host: WebHost, k
         (ANOTHERS, Reason.NOT_FOUND),
     ],
 )
-async def test_a_key_that_is_not_ones_own_is_refused_by_its_field(files: GivenFiles, key: str, reason: Reason) -> None:
+async def test_a_key_that_is_not_ones_own_is_refused_by_its_field(files: InputFiles, key: str, reason: Reason) -> None:
     error = await refused(files, key=key)
     assert (error.reason, fields_of(error)) == (reason, ["image_key"])
 
 
-async def test_what_is_absent_and_what_is_anothers_are_refused_alike(files: GivenFiles) -> None:
+async def test_what_is_absent_and_what_is_anothers_are_refused_alike(files: InputFiles) -> None:
     absent, anothers = await refused(files, key="images/2026/11/absent.png"), await refused(files, key=ANOTHERS)
     assert absent.message == anothers.message
 
 
-async def test_who_comes_past_no_edge_owns_nothing_of_others(files: GivenFiles) -> None:
+async def test_who_comes_past_no_edge_owns_nothing_of_others(files: InputFiles) -> None:
     for key in (OWN, SIGNED, NOBODYS, ANOTHERS):
         error = await refused(files, key=key, principal="")
         assert error.reason in (Reason.PERMISSION_DENIED, Reason.NOT_FOUND)
 
 
-async def test_an_object_that_is_too_large_is_refused(files: GivenFiles) -> None:
+async def test_an_object_that_is_too_large_is_refused(files: InputFiles) -> None:
     assert (await refused(files, key=OWN, max_bytes=len(CAT) - 1)).reason is Reason.PAYLOAD_TOO_LARGE
 
 
-async def test_a_store_that_fails_is_no_mistake_of_the_caller(files: GivenFiles, store: FakeObjectStore) -> None:
+async def test_a_store_that_fails_is_no_mistake_of_the_caller(files: InputFiles, store: FakeObjectStore) -> None:
     store.unreadable = True
     assert (await refused(files, key=OWN)).reason is Reason.STORAGE_FAILED
 
 
-async def test_what_is_known_of_an_object_of_ones_own_is_told(files: GivenFiles) -> None:
+async def test_what_is_known_of_an_object_of_ones_own_is_told(files: InputFiles) -> None:
     info = await files.owned(OWN, "alice", "video.key")
     assert (info.key, info.size_bytes, info.content_type) == (OWN, len(CAT), "image/png")
     with pytest.raises(MediaError) as caught:

@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.common.errors import MediaError, Reason
-from services.common.singleflight import FlightLimits, Flights, Seat
+from services.common.singleflight import SingleFlight, SingleFlightLimits, Subscription
 from tests.fakes.counting import LiveCount
 
 ITEMS = [b"first", b"second", b"third"]
 
 
-class Production:
+class GenerationTask:
     """Yields items, the later ones only when told to; counts how often it runs and runs still."""
 
     def __init__(self, items: list[bytes] = ITEMS, failure: Exception | None = None) -> None:
@@ -38,17 +38,17 @@ class Production:
 
 
 @pytest.fixture
-async def flights() -> AsyncIterator[Flights[bytes]]:
-    async with Flights[bytes](len) as made:
+async def flights() -> AsyncIterator[SingleFlight[bytes]]:
+    async with SingleFlight[bytes](len) as made:
         yield made
 
 
-async def everything(seat: Seat[bytes]) -> list[bytes]:
+async def everything(seat: Subscription[bytes]) -> list[bytes]:
     return [item async for item in seat.items()]
 
 
-async def test_readers_share_one_production_and_get_the_same(flights: Flights[bytes]) -> None:
-    production = Production()
+async def test_readers_share_one_production_and_get_the_same(flights: SingleFlight[bytes]) -> None:
+    production = GenerationTask()
     with flights.seat("key", production) as leader, flights.seat("key", production) as joiner:
         assert (leader.joined, joiner.joined) == (False, True)
         async with asyncio.TaskGroup() as readers:
@@ -58,8 +58,8 @@ async def test_readers_share_one_production_and_get_the_same(flights: Flights[by
     assert production.live.total == 1
 
 
-async def test_a_late_joiner_gets_everything_from_the_first_item(flights: Flights[bytes]) -> None:
-    production = Production()
+async def test_a_late_joiner_gets_everything_from_the_first_item(flights: SingleFlight[bytes]) -> None:
+    production = GenerationTask()
     with flights.seat("key", production) as leader:
         assert await anext(aiter(leader.items())) == ITEMS[0]
         with flights.seat("key", production) as joiner:
@@ -68,8 +68,8 @@ async def test_a_late_joiner_gets_everything_from_the_first_item(flights: Flight
     assert production.live.total == 1
 
 
-async def test_the_leader_may_leave(flights: Flights[bytes]) -> None:
-    production = Production()
+async def test_the_leader_may_leave(flights: SingleFlight[bytes]) -> None:
+    production = GenerationTask()
     leading = flights.seat("key", production)
     leading.__enter__()
     with flights.seat("key", production) as joiner:
@@ -78,16 +78,16 @@ async def test_the_leader_may_leave(flights: Flights[bytes]) -> None:
         assert await everything(joiner) == ITEMS
 
 
-async def test_when_the_last_one_leaves_the_production_is_cancelled(flights: Flights[bytes]) -> None:
-    production = Production()
+async def test_when_the_last_one_leaves_the_production_is_cancelled(flights: SingleFlight[bytes]) -> None:
+    production = GenerationTask()
     with flights.seat("key", production) as leader, flights.seat("key", production):
         assert await anext(aiter(leader.items())) == ITEMS[0]
     await production.live.becomes(0)
     assert production.yielded == 1
 
 
-async def test_whoever_comes_after_the_last_one_left_gets_a_new_production(flights: Flights[bytes]) -> None:
-    left, new = Production(), Production()
+async def test_whoever_comes_after_the_last_one_left_gets_a_new_production(flights: SingleFlight[bytes]) -> None:
+    left, new = GenerationTask(), GenerationTask()
     with flights.seat("key", left) as seat:
         assert await anext(aiter(seat.items())) == ITEMS[0]
     new.more.set()
@@ -96,8 +96,8 @@ async def test_whoever_comes_after_the_last_one_left_gets_a_new_production(fligh
         assert await everything(seat) == ITEMS
 
 
-async def test_different_keys_fly_alone(flights: Flights[bytes]) -> None:
-    one, other = Production(), Production()
+async def test_different_keys_fly_alone(flights: SingleFlight[bytes]) -> None:
+    one, other = GenerationTask(), GenerationTask()
     one.more.set()
     other.more.set()
     with flights.seat("one", one) as first, flights.seat("other", other) as second:
@@ -105,12 +105,12 @@ async def test_different_keys_fly_alone(flights: Flights[bytes]) -> None:
     assert (one.live.total, other.live.total) == (1, 1)
 
 
-async def test_a_failure_reaches_every_reader_after_what_was_produced(flights: Flights[bytes]) -> None:
-    production = Production(failure=MediaError(Reason.GENERATION_FAILED, "Broke."))
+async def test_a_failure_reaches_every_reader_after_what_was_produced(flights: SingleFlight[bytes]) -> None:
+    production = GenerationTask(failure=MediaError(Reason.GENERATION_FAILED, "Broke."))
     production.more.set()
     seen: list[bytes] = []
 
-    async def read(seat: Seat[bytes]) -> None:
+    async def read(seat: Subscription[bytes]) -> None:
         seen.extend([item async for item in seat.items()])
 
     with flights.seat("key", production) as leader, flights.seat("key", production) as joiner:
@@ -119,8 +119,8 @@ async def test_a_failure_reaches_every_reader_after_what_was_produced(flights: F
                 await read(seat)
 
 
-async def test_a_finished_flight_is_not_joined(flights: Flights[bytes]) -> None:
-    production = Production()
+async def test_a_finished_flight_is_not_joined(flights: SingleFlight[bytes]) -> None:
+    production = GenerationTask()
     production.more.set()
     with flights.seat("key", production) as leader:
         assert await everything(leader) == ITEMS
@@ -132,9 +132,9 @@ async def test_a_finished_flight_is_not_joined(flights: Flights[bytes]) -> None:
 
 
 async def test_the_production_does_not_run_far_ahead_of_its_only_reader() -> None:
-    production = Production([b"x" * 100] * 100)
+    production = GenerationTask([b"x" * 100] * 100)
     production.more.set()
-    async with Flights[bytes](len, FlightLimits(ahead_bytes=500)) as flights:
+    async with SingleFlight[bytes](len, SingleFlightLimits(ahead_bytes=500)) as flights:
         with flights.seat("key", production) as seat:
             items = aiter(seat.items())
             await anext(items)
@@ -144,9 +144,9 @@ async def test_the_production_does_not_run_far_ahead_of_its_only_reader() -> Non
 
 
 async def test_a_slow_reader_does_not_slow_the_others_and_is_cut_off_at_last() -> None:
-    production = Production([b"x" * 100] * 100)
+    production = GenerationTask([b"x" * 100] * 100)
     production.more.set()
-    async with Flights[bytes](len, FlightLimits(ahead_bytes=500, kept_bytes=2000)) as flights:
+    async with SingleFlight[bytes](len, SingleFlightLimits(ahead_bytes=500, kept_bytes=2000)) as flights:
         with flights.seat("key", production) as slow, flights.seat("key", production) as quick:
             slow_items = aiter(slow.items())
             await anext(slow_items)
@@ -157,10 +157,10 @@ async def test_a_slow_reader_does_not_slow_the_others_and_is_cut_off_at_last() -
 
 
 async def test_a_flight_that_forgot_its_beginning_is_not_joined() -> None:
-    long, new = Production([b"x" * 100] * 50), Production()
+    long, new = GenerationTask([b"x" * 100] * 50), GenerationTask()
     long.more.set()
     new.more.set()
-    async with Flights[bytes](len, FlightLimits(ahead_bytes=300, kept_bytes=1000)) as flights:
+    async with SingleFlight[bytes](len, SingleFlightLimits(ahead_bytes=300, kept_bytes=1000)) as flights:
         with flights.seat("key", long) as leader:
             items = aiter(leader.items())
             for _ in range(20):
@@ -170,7 +170,7 @@ async def test_a_flight_that_forgot_its_beginning_is_not_joined() -> None:
                 assert await everything(late) == ITEMS
 
 
-async def test_a_single_result_is_shared(flights: Flights[bytes]) -> None:
+async def test_a_single_result_is_shared(flights: SingleFlight[bytes]) -> None:
     calls = LiveCount()
     release = asyncio.Event()
 
@@ -188,8 +188,8 @@ async def test_a_single_result_is_shared(flights: Flights[bytes]) -> None:
 
 
 async def test_closing_ends_every_production_and_tells_the_readers() -> None:
-    production = Production()
-    async with Flights[bytes](len) as flights:
+    production = GenerationTask()
+    async with SingleFlight[bytes](len) as flights:
         seating = flights.seat("key", production)
         items = aiter(seating.__enter__().items())
         await anext(items)
@@ -208,7 +208,7 @@ async def test_whenever_one_joins_one_gets_the_same(sizes: list[int], joins: lis
         for item in items:
             yield item
 
-    async with Flights[bytes](len, FlightLimits(ahead_bytes=0)) as flights, asyncio.TaskGroup() as readers:
+    async with SingleFlight[bytes](len, SingleFlightLimits(ahead_bytes=0)) as flights, asyncio.TaskGroup() as readers:
         with flights.seat("key", source) as leader:
             tasks = []
             read: list[bytes] = []

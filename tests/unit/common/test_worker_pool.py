@@ -13,13 +13,13 @@ import pytest
 
 from services.common.errors import MediaError, Reason, invalid
 from services.common.images import Size, inspect
-from services.common.worker_pool import Workers, open_workers
+from services.common.worker_pool import WorkerPool, open_workers
 from tests.fakes.drawing import picture
 from tests.fakes.waiting import until
 
 
 @pytest.fixture
-async def workers() -> AsyncIterator[Workers]:
+async def workers() -> AsyncIterator[WorkerPool]:
     async with open_workers(1, max_queue=3, timeout_seconds=20) as opened:
         yield opened
 
@@ -51,13 +51,13 @@ def children() -> list[int]:
     return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
 
 
-async def reason_of(workers: Workers, *work: object) -> Reason:
+async def reason_of(workers: WorkerPool, *work: object) -> Reason:
     with pytest.raises(MediaError) as caught:
         await workers.run(*work)  # type: ignore[arg-type]  # a function and its arguments
     return caught.value.reason
 
 
-async def test_work_is_done_in_another_process(workers: Workers) -> None:
+async def test_work_is_done_in_another_process(workers: WorkerPool) -> None:
     assert (await workers.run(inspect, picture())).size == Size(8, 6)
     first = await workers.run(pid_of, 1)
     assert first != os.getpid()
@@ -65,19 +65,19 @@ async def test_work_is_done_in_another_process(workers: Workers) -> None:
     assert await workers.run(imported) is False
 
 
-async def test_a_refusal_arrives_as_it_was_raised(workers: Workers) -> None:
+async def test_a_refusal_arrives_as_it_was_raised(workers: WorkerPool) -> None:
     with pytest.raises(MediaError) as caught:
         await workers.run(refuses)
     assert caught.value.reason is Reason.VALIDATION_ERROR
     assert [item.field for item in caught.value.violations] == ["output.format"]
 
 
-async def test_a_crash_fails_one_request_and_the_next_is_served(workers: Workers) -> None:
+async def test_a_crash_fails_one_request_and_the_next_is_served(workers: WorkerPool) -> None:
     assert await reason_of(workers, os.abort) is Reason.MEDIA_INVALID
     assert (await workers.run(inspect, picture())).size == Size(8, 6)
 
 
-async def test_a_file_may_not_take_all_memory(workers: Workers) -> None:
+async def test_a_file_may_not_take_all_memory(workers: WorkerPool) -> None:
     assert await reason_of(workers, hogs) is Reason.MEDIA_INVALID
 
 
@@ -96,7 +96,7 @@ async def left(*tasks: asyncio.Task[None]) -> None:
 
 
 async def test_who_leaves_ends_no_worker_that_may_have_begun_with_anothers_work(
-    workers: Workers, tmp_path: Path
+    workers: WorkerPool, tmp_path: Path
 ) -> None:
     end = tmp_path / "end"
     worker = await workers.run(pid_of, 1)
@@ -118,7 +118,7 @@ async def test_what_is_left_behind_has_its_time_and_no_more(tmp_path: Path) -> N
         assert workers.queued == 0
 
 
-async def test_who_leaves_before_his_turn_costs_nothing(workers: Workers, tmp_path: Path) -> None:
+async def test_who_leaves_before_his_turn_costs_nothing(workers: WorkerPool, tmp_path: Path) -> None:
     end, begun = tmp_path / "end", tmp_path / "never.begun"
     at_work = asyncio.create_task(workers.run(works_until, str(end)))
     await until(Path(f"{end}.begun").exists)
@@ -132,7 +132,7 @@ async def test_who_leaves_before_his_turn_costs_nothing(workers: Workers, tmp_pa
     assert not await asyncio.to_thread(begun.exists)
 
 
-async def test_more_than_can_wait_are_refused_at_once(workers: Workers, tmp_path: Path) -> None:
+async def test_more_than_can_wait_are_refused_at_once(workers: WorkerPool, tmp_path: Path) -> None:
     end = tmp_path / "end"
     tasks = [asyncio.create_task(workers.run(works_until, str(end))) for _ in range(4)]
     await until(lambda: workers.queued == 4)

@@ -9,7 +9,7 @@ from contextlib import aclosing
 import pytest
 
 from services.common.errors import MediaError, Reason
-from services.image.batch import as_ready
+from services.image.batch import run_limited
 from tests.conftest import LogLines
 
 
@@ -49,7 +49,7 @@ class Pieces:
 async def test_each_piece_is_told_as_it_ends() -> None:
     pieces = Pieces(3)
     pieces.gates[2].set()
-    async with asyncio.timeout(5), aclosing(as_ready(pieces.work(), 3)) as ready:
+    async with asyncio.timeout(5), aclosing(run_limited(pieces.work(), 3)) as ready:
         assert await anext(ready) == (2, "piece 2")
         pieces.gates[0].set()
         assert await anext(ready) == (0, "piece 0")
@@ -63,7 +63,7 @@ async def test_no_more_are_at_work_than_allowed(parallelism: int) -> None:
     pieces = Pieces(7)
     for gate in pieces.gates:
         gate.set()
-    async with aclosing(as_ready(pieces.work(), parallelism)) as ready:
+    async with aclosing(run_limited(pieces.work(), parallelism)) as ready:
         found = [item async for item in ready]
     assert sorted(found) == [(number, f"piece {number}") for number in range(7)]
     assert pieces.begun == list(range(7))
@@ -77,7 +77,7 @@ async def test_a_failure_is_told_and_stops_no_other() -> None:
     async def made() -> str:
         return "made"
 
-    async with aclosing(as_ready([refused, made, refused, made], 2)) as ready:
+    async with aclosing(run_limited([refused, made, refused, made], 2)) as ready:
         found = dict([item async for item in ready])
     outcomes = [found[number] for number in range(4)]
     reasons = [outcome.reason if isinstance(outcome, MediaError) else outcome for outcome in outcomes]
@@ -88,7 +88,7 @@ async def test_what_nobody_foresaw_is_logged_without_its_text(log_lines: LogLine
     async def broken() -> str:
         raise RuntimeError("a secret prompt")
 
-    async with aclosing(as_ready([broken], 1)) as ready:
+    async with aclosing(run_limited([broken], 1)) as ready:
         ((_, outcome),) = [item async for item in ready]
     assert isinstance(outcome, MediaError)
     assert outcome.reason is Reason.INTERNAL
@@ -100,7 +100,7 @@ async def test_what_nobody_foresaw_is_logged_without_its_text(log_lines: LogLine
 async def test_who_leaves_ends_the_work() -> None:
     pieces = Pieces(4)
     pieces.gates[0].set()
-    async with asyncio.timeout(5), aclosing(as_ready(pieces.work(), 3)) as ready:
+    async with asyncio.timeout(5), aclosing(run_limited(pieces.work(), 3)) as ready:
         await anext(ready)
     assert sorted(pieces.cancelled) == [1, 2]
     assert 3 not in pieces.begun

@@ -7,15 +7,15 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from services.common.resilience.concurrency_limiter import Gate
+from services.common.resilience.concurrency_limiter import ConcurrencyLimiter
 from services.common.worker_pool import open_workers
 from services.image.cache_blobs import CacheObjects
 from services.image.failover import Care
-from services.image.generation import Originals
+from services.image.generation import ImageGenerator
 from services.image.planning import Plan, Planner, PlanningOptions
-from services.image.prompt import PromptWish
+from services.image.prompt import PromptRequest
 from services.image.providers.interface import Mode
-from services.image.request import ImageWish
+from services.image.request import ImageRequest
 from tests.fakes.drawing import FakeImageProvider
 from tests.fakes.object_store import FakeObjectStore
 
@@ -28,21 +28,21 @@ def provider() -> FakeImageProvider:
 @pytest.fixture
 def plan(provider: FakeImageProvider) -> Plan:
     planner = Planner({"fal": provider}, PlanningOptions("fal"))
-    return planner.plan(ImageWish(Mode.STANDARD, PromptWish("a cat"), image_size="thumbnail"))
+    return planner.plan(ImageRequest(Mode.STANDARD, PromptRequest("a cat"), image_size="thumbnail"))
 
 
 @pytest.fixture
-async def originals() -> AsyncIterator[Originals]:
-    care = Care(gates={"fal": Gate("fal", None, 10)})
+async def originals() -> AsyncIterator[ImageGenerator]:
+    care = Care(gates={"fal": ConcurrencyLimiter("fal", None, 10)})
     objects = CacheObjects(FakeObjectStore(), 60)
     async with (
         open_workers(1, max_queue=8, timeout_seconds=20) as workers,
-        (opened := Originals(care, workers, None, objects, store_binary=False)).flights,
+        (opened := ImageGenerator(care, workers, None, objects, store_binary=False)).flights,
     ):
         yield opened
 
 
-async def test_who_began_it_pays(originals: Originals, provider: FakeImageProvider, plan: Plan) -> None:
+async def test_who_began_it_pays(originals: ImageGenerator, provider: FakeImageProvider, plan: Plan) -> None:
     provider.proceed.clear()
     callers = [asyncio.create_task(originals.original(plan)) for _ in range(3)]
     await provider.until(lambda: len(provider.specs) == 1)
@@ -52,7 +52,7 @@ async def test_who_began_it_pays(originals: Originals, provider: FakeImageProvid
 
 
 async def test_where_who_began_it_has_left_another_pays(
-    originals: Originals, provider: FakeImageProvider, plan: Plan
+    originals: ImageGenerator, provider: FakeImageProvider, plan: Plan
 ) -> None:
     provider.proceed.clear()
     callers = [asyncio.create_task(originals.original(plan)) for _ in range(3)]

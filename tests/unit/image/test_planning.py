@@ -12,26 +12,26 @@ from services.common.errors import MediaError, Reason
 from services.common.images import MAX_ASPECT, MAX_PIXELS, Size
 from services.image.brand import Brand
 from services.image.planning import Planner, PlanningOptions
-from services.image.prompt import PromptWish
+from services.image.prompt import PromptRequest
 from services.image.providers.interface import Mode, SourceImage
-from services.image.request import ImageWish, OutputWish, VariantWish
+from services.image.request import ImageRequest, OutputRequest, VariantRequest
 from services.image.sizes import MAX_SIDE_PIXELS, PRESETS
 from tests.fakes.drawing import PLAIN, FakeImageProvider
 
 FAL, GEMINI = FakeImageProvider("fal"), FakeImageProvider("gemini", PLAIN)
 PLANNER = Planner({"fal": FAL, "gemini": GEMINI}, PlanningOptions("fal"))
-WISH = ImageWish(Mode.STANDARD, PromptWish("a cat"))
+WISH = ImageRequest(Mode.STANDARD, PromptRequest("a cat"))
 SOURCE = SourceImage(b"file", "image/png", Size(300, 200), "ab" * 32)
 
 
-def refusal(wish: ImageWish, planner: Planner = PLANNER) -> MediaError:
+def refusal(wish: ImageRequest, planner: Planner = PLANNER) -> MediaError:
     with pytest.raises(MediaError) as caught:
         planner.plan(wish)
     assert caught.value.reason is Reason.VALIDATION_ERROR
     return caught.value
 
 
-def field_refused(wish: ImageWish) -> str:
+def field_refused(wish: ImageRequest) -> str:
     (violation,) = refusal(wish).violations
     return violation.field
 
@@ -94,7 +94,7 @@ def test_a_transformed_picture_keeps_its_size_unless_another_is_asked_for() -> N
 
 
 def test_quality_decides_steps_where_they_are_left_open() -> None:
-    def steps(wish: ImageWish) -> int | None:
+    def steps(wish: ImageRequest) -> int | None:
         return PLANNER.plan(wish).candidates[0].spec.steps
 
     assert [steps(replace(WISH, quality=quality)) for quality in ("low", "medium", "high")] == [16, 28, 40]
@@ -133,26 +133,30 @@ def test_stand_ins_come_in_order_and_never_the_first_again() -> None:
     [
         (replace(WISH, provider="dalle"), "provider"),
         (replace(WISH, image_size="huge"), "image_size"),
-        (replace(WISH, output=OutputWish("png", encoder_quality=80)), "output.encoder_quality"),
-        (replace(WISH, output=OutputWish("jpeg", compression_level=3)), "output.compression_level"),
-        (replace(WISH, output=OutputWish(variants=(VariantWish("tiny"),))), "output.variants[0]"),
-        (replace(WISH, output=OutputWish(variants=(VariantWish("tiny", 40),))), "output.variants[0]"),
+        (replace(WISH, output=OutputRequest("png", encoder_quality=80)), "output.encoder_quality"),
+        (replace(WISH, output=OutputRequest("jpeg", compression_level=3)), "output.compression_level"),
+        (replace(WISH, output=OutputRequest(variants=(VariantRequest("tiny"),))), "output.variants[0]"),
+        (replace(WISH, output=OutputRequest(variants=(VariantRequest("tiny", 40),))), "output.variants[0]"),
         (
-            replace(WISH, output=OutputWish(variants=(VariantWish("a", 4096, 4096), VariantWish("b", 4096, 1024)))),
+            replace(
+                WISH, output=OutputRequest(variants=(VariantRequest("a", 4096, 4096), VariantRequest("b", 4096, 1024)))
+            ),
             "output.variants",
         ),
         (
-            replace(WISH, output=OutputWish(variants=(VariantWish("card"), VariantWish("card")))),
+            replace(WISH, output=OutputRequest(variants=(VariantRequest("card"), VariantRequest("card")))),
             "output.variants[1].name",
         ),
     ],
 )
-def test_bad_input_is_refused_by_name(wish: ImageWish, field: str) -> None:
+def test_bad_input_is_refused_by_name(wish: ImageRequest, field: str) -> None:
     assert field_refused(wish) == field
 
 
 def test_variants_take_the_size_of_their_preset_or_their_own() -> None:
-    output = OutputWish(variants=(VariantWish("thumbnail"), VariantWish("tiny", 40, 30), VariantWish("card", 300)))
+    output = OutputRequest(
+        variants=(VariantRequest("thumbnail"), VariantRequest("tiny", 40, 30), VariantRequest("card", 300))
+    )
     variants = PLANNER.plan(replace(WISH, output=output)).form.variants
     assert [(variant.name, variant.size) for variant in variants] == [
         ("thumbnail", Size(256, 256)),
@@ -165,5 +169,5 @@ def test_the_brand_is_applied_where_asked_and_never_over_the_requests_own() -> N
     planner = Planner({"fal": FAL}, PlanningOptions("fal", brand=Brand(("#0066CC",), "professional")))
     assert "#0066CC" not in planner.plan(WISH).prompt.text
     assert "#0066CC" in planner.plan(replace(WISH, use_brand=True)).prompt.text
-    own = replace(WISH, use_brand=True, prompt=PromptWish("a cat", brand_colors=("#FF0000",)))
+    own = replace(WISH, use_brand=True, prompt=PromptRequest("a cat", brand_colors=("#FF0000",)))
     assert "#0066CC" not in planner.plan(own).prompt.text

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.common.errors import MediaError, Reason
-from services.image.prompt import ART_STYLES, FINANCE, TEMPLATES, THEMES, VERSION, PromptWish, compose, fields_of
+from services.image.prompt import ART_STYLES, FINANCE, TEMPLATES, THEMES, VERSION, PromptRequest, compose, fields_of
 
-CAT = PromptWish("A cat on a roof.")
-EVERYTHING = PromptWish(
+CAT = PromptRequest("A cat on a roof.")
+EVERYTHING = PromptRequest(
     "A cat on a roof",
     theme="professional",
     art_styles=("watercolor", "Comic", "my own style"),
@@ -27,7 +27,7 @@ EVERYTHING = PromptWish(
 WORDS = st.text(alphabet="abc \n,é👩‍👩‍👧", min_size=1, max_size=60).filter(lambda text: bool(text.strip()))
 
 
-def refused_field(wish: PromptWish) -> str:
+def refused_field(wish: PromptRequest) -> str:
     with pytest.raises(MediaError) as caught:
         compose(wish)
     assert caught.value.reason is Reason.VALIDATION_ERROR
@@ -111,7 +111,7 @@ def test_words_are_not_cut_in_the_middle() -> None:
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_every_template_takes_its_fields(template: str) -> None:
     fields = {name: f"the {name}" for name in fields_of(template) if name != "subject"}
-    text = compose(PromptWish("the subject", template=template, template_fields=fields)).text
+    text = compose(PromptRequest("the subject", template=template, template_fields=fields)).text
     assert "the subject" in text
     assert all(value in text for value in fields.values())
     assert "$" not in text
@@ -119,7 +119,7 @@ def test_every_template_takes_its_fields(template: str) -> None:
 
 def test_a_headline_becomes_a_prompt_of_the_length_asked_for() -> None:
     made = compose(
-        PromptWish(
+        PromptRequest(
             "Markets rally after a calm winter",
             template="headline",
             art_styles=("oil painting",),
@@ -143,12 +143,12 @@ def test_a_headline_becomes_a_prompt_of_the_length_asked_for() -> None:
         (replace(CAT, template_fields={"moment": "x"}), "style.template_fields"),
     ],
 )
-def test_what_is_not_known_is_refused_by_name(wish: PromptWish, field: str) -> None:
+def test_what_is_not_known_is_refused_by_name(wish: PromptRequest, field: str) -> None:
     assert refused_field(wish) == field
 
 
 def test_what_a_caller_writes_is_never_a_template_of_its_own() -> None:
-    assert "$mood" in compose(PromptWish("$mood ${x} $$", template="headline")).text
+    assert "$mood" in compose(PromptRequest("$mood ${x} $$", template="headline")).text
 
 
 @pytest.mark.parametrize("table", [THEMES, ART_STYLES, TEMPLATES], ids=["themes", "art styles", "templates"])

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from services.common.errors import MediaError, Reason
-from services.image.uploads import MAX_UPLOAD_BYTES, received
+from services.image.uploads import MAX_UPLOAD_BYTES, receive_upload
 from tests.fakes.virtual_time import in_virtual_time
 
 FILE = b"a picture, as it were"
@@ -22,8 +22,8 @@ async def pieces(*parts: bytes) -> AsyncIterator[bytes]:
 
 async def test_the_pieces_are_put_together() -> None:
     digest = hashlib.sha256(FILE).hexdigest().upper()
-    assert await received(pieces(FILE[:5], b"", FILE[5:]), size_bytes=len(FILE), sha256=digest) == FILE
-    assert await received(pieces(FILE), size_bytes=0, sha256="") == FILE
+    assert await receive_upload(pieces(FILE[:5], b"", FILE[5:]), size_bytes=len(FILE), sha256=digest) == FILE
+    assert await receive_upload(pieces(FILE), size_bytes=0, sha256="") == FILE
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ async def test_what_is_not_as_announced_is_refused_by_name(
     parts: tuple[bytes, ...], size_bytes: int, sha256: str, field: str
 ) -> None:
     with pytest.raises(MediaError) as caught:
-        await received(pieces(*parts), size_bytes=size_bytes, sha256=sha256)
+        await receive_upload(pieces(*parts), size_bytes=size_bytes, sha256=sha256)
     assert caught.value.reason is Reason.MEDIA_INVALID
     assert [item.field for item in caught.value.violations] == [field]
 
@@ -55,7 +55,7 @@ async def test_nothing_is_read_beyond_the_largest_file() -> None:
             yield bytes(1024 * 1024)
 
     with pytest.raises(MediaError) as caught:
-        await received(endless(), size_bytes=0, sha256="")
+        await receive_upload(endless(), size_bytes=0, sha256="")
     assert caught.value.reason is Reason.PAYLOAD_TOO_LARGE
     assert taken == MAX_UPLOAD_BYTES + 1024 * 1024
 
@@ -67,11 +67,11 @@ async def test_a_file_that_stops_coming_is_not_waited_for() -> None:
         await asyncio.Event().wait()
 
     with pytest.raises(MediaError) as caught:
-        await received(stopping(), size_bytes=0, sha256="")
+        await receive_upload(stopping(), size_bytes=0, sha256="")
     assert caught.value.reason is Reason.DEADLINE_EXCEEDED
     assert asyncio.get_running_loop().time() < 60
 
 
 async def test_a_file_of_exactly_the_largest_size_is_taken() -> None:
     whole = bytes(MAX_UPLOAD_BYTES)
-    assert len(await received(pieces(whole), size_bytes=MAX_UPLOAD_BYTES, sha256="")) == MAX_UPLOAD_BYTES
+    assert len(await receive_upload(pieces(whole), size_bytes=MAX_UPLOAD_BYTES, sha256="")) == MAX_UPLOAD_BYTES

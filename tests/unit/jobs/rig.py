@@ -10,7 +10,7 @@ from typing import Any, cast
 from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
 
 from services.jobs.jetstream import Streams
-from services.jobs.job_store import Board
+from services.jobs.job_store import JobStore
 from services.jobs.lease import Lease
 from services.jobs.record import Record
 
@@ -77,7 +77,7 @@ class Buckets:
 
     async def lease(self, record: Record) -> Lease:
         """Writes a record and returns the right to advance it."""
-        key = Board.key(record.principal, record.job_id)
+        key = JobStore.key(record.principal, record.job_id)
         return Lease(self.streams, key, record, await self.state.create(key, record.encode()))
 
 

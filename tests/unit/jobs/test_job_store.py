@@ -10,10 +10,10 @@ from media.jobs.v1 import jobs_pb2
 from services.common.errors import MediaError, Reason
 from services.common.rpc.validation import validate
 from services.jobs.ids import owner_token, request_token
-from services.jobs.job_store import Board, webhook_request_id
-from services.jobs.job_type import Work
+from services.jobs.job_store import JobStore, webhook_request_id
+from services.jobs.job_type import JobType
 from services.jobs.lease import Lease
-from services.jobs.request import Selection
+from services.jobs.request import JobFilter
 from services.jobs.worker.worker import Worker, WorkerOptions
 from tests.unit.jobs.rig import JOB_ID, Buckets
 
@@ -24,8 +24,8 @@ async def nothing(_: Lease) -> None:
 
 @given(st.text(), st.text())
 def test_no_two_owners_have_a_record_under_the_same_key(one: str, another: str) -> None:
-    assert (Board.key(one, JOB_ID) == Board.key(another, JOB_ID)) == (one == another)
-    assert Board.key(one, JOB_ID) == f"{owner_token(one)}.{JOB_ID}"
+    assert (JobStore.key(one, JOB_ID) == JobStore.key(another, JOB_ID)) == (one == another)
+    assert JobStore.key(one, JOB_ID) == f"{owner_token(one)}.{JOB_ID}"
 
 
 def test_the_job_that_tells_a_webhook_has_a_name_that_no_caller_can_use() -> None:
@@ -39,7 +39,7 @@ def test_the_job_that_tells_a_webhook_has_a_name_that_no_caller_can_use() -> Non
 
 
 def test_a_job_fails_for_good_where_the_documents_say() -> None:
-    work = Work(nothing)
+    work = JobType(nothing)
     delays = [min(work.longest_delay_seconds, 2.0**number) for number in range(work.failures - 1)]
     assert (work.failures, work.longest_delay_seconds) == (8, 60.0)
     assert 60 <= sum(delays) / 2 <= sum(delays) <= 130
@@ -47,12 +47,12 @@ def test_a_job_fails_for_good_where_the_documents_say() -> None:
 
 @pytest.mark.parametrize("page_token", ["short", "z" * 33, "!" * 32, "../" * 10 + "ab"])
 async def test_a_page_token_that_nobody_was_given_is_refused(page_token: str) -> None:
-    board = Board(Buckets().streams)
+    board = JobStore(Buckets().streams)
     with pytest.raises(MediaError) as caught:
-        await board.page("alice", Selection(), 20, page_token)
+        await board.page("alice", JobFilter(), 20, page_token)
     assert (caught.value.reason, caught.value.violations[0].field) == (Reason.VALIDATION_ERROR, "page_token")
 
 
 async def test_a_worker_that_was_just_made_is_at_no_job() -> None:
     streams = Buckets().streams
-    assert Worker(streams, Board(streams), {"animate": Work(nothing)}, WorkerOptions("w-1")).at_work == 0
+    assert Worker(streams, JobStore(streams), {"animate": JobType(nothing)}, WorkerOptions("w-1")).at_work == 0

@@ -13,7 +13,7 @@ from services.common.rpc.validation import validate
 from services.jobs.jetstream import KINDS as WORKED_ON
 from services.jobs.reading import KINDS, STATUSES, selection_of, wish_of
 from services.jobs.record import Status
-from services.jobs.request import Selection
+from services.jobs.request import JobFilter
 
 MAX_CHARACTERS = 20
 FILM: dict[str, Any] = {"imageKey": "users/alice/cat.png", "prompt": "zoom in", "seconds": 6, "resolution": "512p"}
@@ -183,4 +183,4 @@ def test_jobs_are_listed_by_kind_and_status(kind: str, status: Status | None) ->
         kind=KINDS.get(kind, jobs_pb2.JOB_KIND_UNSPECIFIED),
         status=jobs_pb2.JOB_STATUS_UNSPECIFIED if status is None else STATUSES[status],
     )
-    assert selection_of(asked) == Selection(kind, status)
+    assert selection_of(asked) == JobFilter(kind, status)

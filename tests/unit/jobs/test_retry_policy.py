@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from services.common.errors import MediaError, Reason
-from services.jobs.job_type import Work
+from services.jobs.job_type import JobType
 from services.jobs.lease import Lease
 from services.jobs.record import Failure, Record, Status, now
 from services.jobs.retry_policy import delay_seconds, is_last
@@ -27,7 +27,7 @@ async def _nothing(lease: Lease) -> None:
     return
 
 
-WORK = Work(_nothing, failures=3, patience_seconds=600)
+WORK = JobType(_nothing, failures=3, patience_seconds=600)
 
 
 def failing(times: int, since_seconds: float = 0.0, reason: Reason = Reason.UNAVAILABLE) -> Record:
@@ -39,7 +39,7 @@ def failing(times: int, since_seconds: float = 0.0, reason: Reason = Reason.UNAV
     return replace(record, failing_since=since.isoformat() if times else "")
 
 
-def last(reason: Reason, record: Record, work: Work = WORK) -> bool:
+def last(reason: Reason, record: Record, work: JobType = WORK) -> bool:
     return is_last(Failure(reason.name, "", "video"), record, work)
 
 

@@ -11,7 +11,7 @@ from media.jobs.v1 import jobs_pb2
 from services.common.errors import MediaError, Reason
 from services.common.storage import ObjectUrl
 from services.jobs.record import Attempt, Failure, Record, Status
-from services.jobs.request import Known
+from services.jobs.request import StoredJob
 from services.jobs.writing import delivery_of, error_of, job_of
 from tests.fakes.object_store import EXPIRES, FakeObjectStore
 from tests.unit.jobs.rig import CREATED_AT, JOB_ID, record_of
@@ -64,7 +64,7 @@ class BrokenStore(FakeObjectStore):
 
 
 async def written(record: Record, revision: int = 9) -> jobs_pb2.Job:
-    return await job_of(Known(record, revision), FakeObjectStore())
+    return await job_of(StoredJob(record, revision), FakeObjectStore())
 
 
 def moment(text: str) -> datetime:
@@ -114,14 +114,14 @@ async def test_addresses_are_made_from_keys_and_tell_when_they_end() -> None:
 
 
 async def test_an_address_that_lasts_tells_no_end() -> None:
-    job = await job_of(Known(record_of(steps={"video": VIDEO}), 1), LastingStore())
+    job = await job_of(StoredJob(record_of(steps={"video": VIDEO}), 1), LastingStore())
     assert job.result.video.url == "https://cdn.example/videos/1.mp4"
     assert not job.result.video.HasField("url_expire_time")
 
 
 async def test_a_store_that_knows_no_address_is_told() -> None:
     with pytest.raises(MediaError) as caught:
-        await job_of(Known(record_of(steps={"video": VIDEO}), 1), BrokenStore())
+        await job_of(StoredJob(record_of(steps={"video": VIDEO}), 1), BrokenStore())
     assert caught.value.reason is Reason.STORAGE_FAILED
 
 

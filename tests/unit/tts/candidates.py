@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from services.common.resilience.concurrency_limiter import Gate
-from services.common.resilience.retry import Retries, RetryPolicy
+from services.common.resilience.concurrency_limiter import ConcurrencyLimiter
+from services.common.resilience.retry import Retrier, RetryPolicy
 from services.tts.events import Plan
 from services.tts.failover import Care
 from services.tts.formats import FORMATS
@@ -32,5 +32,5 @@ def care_for(
 ) -> Care:
     """Returns care whose delays take no time, with a gate for each of the providers."""
     passing = passing or PassingTime()
-    gates = {provider.name: Gate(provider.name, limit, clock=clock) for provider in providers}
-    return Care(gates, Retries(policy, passing.sleep), stall_seconds, passing)
+    gates = {provider.name: ConcurrencyLimiter(provider.name, limit, clock=clock) for provider in providers}
+    return Care(gates, Retrier(policy, passing.sleep), stall_seconds, passing)

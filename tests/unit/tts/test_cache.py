@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.common.timing.alignment import Alignment
-from services.tts.cache import KeptSpeech, Recording, SpeechCodec, cache_key, replay
+from services.tts.cache import CachedSpeech, Recording, SpeechCodec, cache_key, replay
 from services.tts.events import Done, Header, Plan, Seam
 from services.tts.formats import FORMATS
 from services.tts.providers.interface import AudioChunk, SpeechSpec, VoiceSettings
@@ -50,7 +50,7 @@ def test_how_it_is_delivered_does_not_change_the_key() -> None:
     assert {cache_key(plan) for plan in others} == {cache_key(PLAN)}
 
 
-def recorded(done: Done = DONE, provider: str = "espeak") -> KeptSpeech | None:
+def recorded(done: Done = DONE, provider: str = "espeak") -> CachedSpeech | None:
     recording = Recording(PLAN)
     recording.feed(Header(SPEC, provider, ignored_fields=("seed",)))
     recording.feed(AudioChunk(bytes(8000), Alignment(("H",), (0.0,), (0.25,))))
@@ -98,7 +98,7 @@ def test_a_replay_is_the_whole_audio_with_the_whole_timing(seconds: int, charact
     alignment = Alignment(("x",) * characters, (0.0,) * characters, ends)
     audio = bytes(range(256)) * (seconds * 16_000 // 256)
     done = replace(DONE, audio_bytes=len(audio), duration_seconds=float(seconds))
-    header, *chunks, end = replay(KeptSpeech(audio, alignment, done, (), {}), PLAN)
+    header, *chunks, end = replay(CachedSpeech(audio, alignment, done, (), {}), PLAN)
     pieces = [chunk for chunk in chunks if isinstance(chunk, AudioChunk)]
     assert isinstance(header, Header)
     assert header.cache_status == "hit"

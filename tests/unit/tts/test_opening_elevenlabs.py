@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager
 import pytest
 
 from services.common.errors import MediaError, Reason
-from services.tts.failover import Care, opened
+from services.tts.failover import Care, open_with_failover
 from services.tts.providers.elevenlabs import ElevenLabsProvider, ElevenLabsSettings, open_elevenlabs
 from tests.fakes.elevenlabs import API_KEY, FakeElevenLabs, fake_elevenlabs
-from tests.fakes.elevenlabs_answers import Answer, Gate, refused, refused_legacy
+from tests.fakes.elevenlabs_answers import Answer, ConcurrencyLimiter, refused, refused_legacy
 from tests.fakes.provider_audio import speech
 from tests.fakes.tcp import tcp_peer
 from tests.fakes.virtual_time import PassingTime
@@ -33,7 +33,7 @@ async def provider_at(base_url: str) -> AsyncIterator[ElevenLabsProvider]:
 
 async def heard(provider: ElevenLabsProvider, care: Care, patience_seconds: float = 30) -> bytes:
     plan = plan_of(provider)
-    async with opened([plan], care, patience_seconds=patience_seconds) as found:
+    async with open_with_failover([plan], care, patience_seconds=patience_seconds) as found:
         audio = b"".join([chunk.audio async for chunk in found.chunks])
     assert audio == speech(TEXT, plan.spec.output_format)
     return audio
@@ -101,7 +101,7 @@ async def test_what_the_account_may_have_at_once_is_never_exceeded(fake: FakeEle
     async with provider_at(fake.base_url) as provider:
         care = care_for(provider)
         await heard(provider, care)
-        fake.answers += [Answer(gate=(held := Gate()))] * 20
+        fake.answers += [Answer(gate=(held := ConcurrencyLimiter()))] * 20
         async with asyncio.TaskGroup() as group:
             for _ in range(20):
                 group.create_task(heard(provider, care))
@@ -116,7 +116,7 @@ async def test_an_unknown_limit_is_found_by_being_refused(fake: FakeElevenLabs) 
     fake.refuses_above_limit = True
     async with provider_at(fake.base_url) as provider:
         care = care_for(provider)
-        fake.answers += [Answer(gate=(held := Gate()))] * 12
+        fake.answers += [Answer(gate=(held := ConcurrencyLimiter()))] * 12
         async with asyncio.TaskGroup() as group:
             for _ in range(12):
                 group.create_task(heard(provider, care))
@@ -127,11 +127,11 @@ async def test_an_unknown_limit_is_found_by_being_refused(fake: FakeElevenLabs) 
 
 
 async def test_leaving_early_closes_the_connection_and_frees_the_turn(fake: FakeElevenLabs) -> None:
-    held = Gate(permits=1)
+    held = ConcurrencyLimiter(permits=1)
     fake.answers.append(Answer(gate=held))
     async with provider_at(fake.base_url) as provider:
         care = care_for(provider, limit=1)
-        async with opened([plan_of(provider)], care, patience_seconds=0):
+        async with open_with_failover([plan_of(provider)], care, patience_seconds=0):
             await held.held()
         assert care.gates["elevenlabs"].in_flight == 0
         await fake.all_closed()
@@ -159,6 +159,6 @@ def reply(name: str, value: str) -> bytes:
 async def test_the_limit_is_read_from_the_header_in_any_case(name: str, value: str, limit: int | None) -> None:
     async with tcp_peer(reply(name, value)) as peer, provider_at(f"http://127.0.0.1:{peer.port}") as provider:
         care = care_for(provider)
-        async with opened([plan_of(provider)], care, patience_seconds=0) as found:
+        async with open_with_failover([plan_of(provider)], care, patience_seconds=0) as found:
             assert found.stream.max_concurrent_requests == limit
         assert care.gates["elevenlabs"].limit == limit

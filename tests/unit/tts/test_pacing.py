@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.tts.pacing import Listener, Pacing
+from services.tts.pacing import Pacing, PlaybackClock
 
 SMALL, LARGE = 4096, 64 * 1024
 
@@ -20,14 +20,14 @@ class Clock:
 
 
 def test_there_is_no_rest_before_the_listener_has_a_lead() -> None:
-    listener = Listener(Pacing(), Clock())
+    listener = PlaybackClock(Pacing(), Clock())
     assert listener.rest_seconds(SMALL, 0.3) == 0
     assert listener.rest_seconds(SMALL, 0.51) == 0.25
 
 
 def test_large_chunks_and_switched_off_pacing_give_no_rest() -> None:
-    assert Listener(Pacing(), Clock()).rest_seconds(LARGE, 100) == 0
-    assert Listener(None, Clock()).rest_seconds(SMALL, 100) == 0
+    assert PlaybackClock(Pacing(), Clock()).rest_seconds(LARGE, 100) == 0
+    assert PlaybackClock(None, Clock()).rest_seconds(SMALL, 100) == 0
 
 
 def test_a_rest_that_outlasts_the_lead_is_refused() -> None:
@@ -38,7 +38,7 @@ def test_a_rest_that_outlasts_the_lead_is_refused() -> None:
 @given(st.lists(st.floats(0.01, 0.6), min_size=1, max_size=60))
 def test_no_rest_ever_lets_the_listener_run_dry(lengths_seconds: list[float]) -> None:
     clock, told_seconds = Clock(), 0.0
-    listener = Listener(Pacing(), clock)
+    listener = PlaybackClock(Pacing(), clock)
     for length_seconds in lengths_seconds:
         told_seconds += length_seconds
         clock.seconds += listener.rest_seconds(SMALL, told_seconds)

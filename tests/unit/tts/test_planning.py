@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from services.common.errors import MediaError, Reason
-from services.tts.planning import Planner, PlanningOptions, SpeechWish, longest_call
+from services.tts.planning import Planner, PlanningOptions, SpeechRequest, longest_call
 from services.tts.providers.interface import Capabilities, VoiceSettings
 from tests.fakes.speech import ALL_FAMILIES, FakeSpeechProvider, voice
 
-WISH = SpeechWish("Hello", output_format="pcm_8000")
+WISH = SpeechRequest("Hello", output_format="pcm_8000")
 
 
 def planner(*providers: FakeSpeechProvider, fallbacks: tuple[str, ...] = (), resume: bool = True) -> Planner:
@@ -21,13 +21,13 @@ def planner(*providers: FakeSpeechProvider, fallbacks: tuple[str, ...] = (), res
 
 def test_what_a_wish_leaves_open_is_decided() -> None:
     provider = FakeSpeechProvider(capabilities=Capabilities(ALL_FAMILIES, default_model_id="model-1"))
-    spec = planner(provider).plan(SpeechWish("Hello")).spec
+    spec = planner(provider).plan(SpeechRequest("Hello")).spec
     assert (spec.voice.name, spec.output_format.name, spec.model_id) == ("Aria", "mp3_44100_128", "model-1")
 
 
 def test_what_a_wish_says_is_kept() -> None:
     settings = VoiceSettings(0.1, 0.2, 0.3, 0.9, use_speaker_boost=False)
-    wish = SpeechWish(
+    wish = SpeechRequest(
         "Hello",
         voice="bella-ID".lower(),
         provider="second",
@@ -61,7 +61,7 @@ def test_settings_that_a_wish_leaves_open_are_the_providers() -> None:
     assert chosen == VoiceSettings(0.0, 0.75, 0.0, 1.0, use_speaker_boost=False)
 
 
-def refused(wish: SpeechWish, provider: FakeSpeechProvider) -> MediaError:
+def refused(wish: SpeechRequest, provider: FakeSpeechProvider) -> MediaError:
     with pytest.raises(MediaError) as caught:
         planner(provider).plan(wish)
     assert provider.live.total == 0
@@ -71,16 +71,16 @@ def refused(wish: SpeechWish, provider: FakeSpeechProvider) -> MediaError:
 @pytest.mark.parametrize(
     ("wish", "reason", "field"),
     [
-        (SpeechWish("Hello", voice="Nobody"), Reason.VOICE_NOT_FOUND, "voice"),
-        (SpeechWish("Hello", provider="elevenlabs"), Reason.VALIDATION_ERROR, "provider"),
-        (SpeechWish("Hello", output_format="opus_48000_64"), Reason.VALIDATION_ERROR, "output_format"),
-        (SpeechWish("Hello", output_format="mp3"), Reason.VALIDATION_ERROR, "output_format"),
-        (SpeechWish("a" * 101), Reason.TEXT_TOO_LONG, "text"),
+        (SpeechRequest("Hello", voice="Nobody"), Reason.VOICE_NOT_FOUND, "voice"),
+        (SpeechRequest("Hello", provider="elevenlabs"), Reason.VALIDATION_ERROR, "provider"),
+        (SpeechRequest("Hello", output_format="opus_48000_64"), Reason.VALIDATION_ERROR, "output_format"),
+        (SpeechRequest("Hello", output_format="mp3"), Reason.VALIDATION_ERROR, "output_format"),
+        (SpeechRequest("a" * 101), Reason.TEXT_TOO_LONG, "text"),
     ],
     ids=lambda value: getattr(value, "name", None),
 )
 def test_what_can_not_be_done_is_refused_by_field_without_asking_the_provider(
-    wish: SpeechWish, reason: Reason, field: str
+    wish: SpeechRequest, reason: Reason, field: str
 ) -> None:
     error = refused(wish, FakeSpeechProvider(capabilities=Capabilities(frozenset({"mp3", "pcm"}))))
     assert error.reason is reason
@@ -89,7 +89,7 @@ def test_what_can_not_be_done_is_refused_by_field_without_asking_the_provider(
 
 def test_a_format_that_is_not_offered_is_answered_with_those_that_are() -> None:
     error = refused(
-        SpeechWish("Hello", output_format="opus_48000_64"),
+        SpeechRequest("Hello", output_format="opus_48000_64"),
         FakeSpeechProvider(capabilities=Capabilities(frozenset({"ulaw", "alaw"}))),
     )
     assert "espeak offers: ulaw_8000, alaw_8000" in error.message
@@ -134,4 +134,4 @@ def test_only_streams_are_mended_and_only_if_configured(streamed: bool, resume: 
 
 
 def test_a_text_that_is_too_long_is_not_quoted() -> None:
-    assert "secret" not in refused(SpeechWish("secret" * 50), FakeSpeechProvider()).message
+    assert "secret" not in refused(SpeechRequest("secret" * 50), FakeSpeechProvider()).message

@@ -14,7 +14,7 @@ from media.tts.v1 import tts_pb2, tts_pb2_grpc
 from services.common.errors import MediaError, Reason
 from services.common.rpc.channel import open_stream
 from services.common.rpc.status import from_rpc_error
-from services.common.singleflight import FlightLimits
+from services.common.singleflight import SingleFlightLimits
 from services.common.timing.alignment import Alignment
 from services.tts.providers.interface import AudioChunk, Capabilities, Voice, VoiceSettings
 from tests.fakes.speech import FakeSpeechProvider, voice
@@ -230,7 +230,7 @@ async def test_a_caller_who_leaves_ends_a_provider_that_speaks_faster_than_is_re
             assert provider.live.now == 1
         await provider.live.becomes(0)
     # What a flight may be ahead of its fastest reader, and what the transport holds.
-    assert provider.delivered < (FlightLimits().ahead_bytes // 65536) + 16
+    assert provider.delivered < (SingleFlightLimits().ahead_bytes // 65536) + 16
 
 
 def voices(provider: str, *names: str) -> list[Voice]:

@@ -16,11 +16,11 @@ from services.common.cache import Entry, TieredCache
 from services.common.timing.alignment import Alignment
 from services.common.usage import UsageRecorder
 from services.tts.accounting import Accounting
-from services.tts.assembly import Speech
+from services.tts.assembly import SpeechComponents
 from services.tts.cache import SpeechCodec
 from services.tts.events import Done, Header, SpeechEvent
 from services.tts.metrics import SpeechMetrics
-from services.tts.planning import SpeechWish
+from services.tts.planning import SpeechRequest
 from services.tts.providers.interface import AudioChunk, SpeechSpec, SpeechStream
 from tests.fakes.result_store import FakeStore
 from tests.fakes.speech import FakeSpeechProvider
@@ -32,7 +32,7 @@ CHUNKS = (
     AudioChunk(b"\x01" * 800, Alignment(("i",), (0.05,), (0.1,))),
 )
 AUDIO = b"".join(chunk.audio for chunk in CHUNKS)
-WISH = SpeechWish("Hi", output_format="pcm_8000")
+WISH = SpeechRequest("Hi", output_format="pcm_8000")
 MOST_TURNS = 30
 
 
@@ -83,7 +83,7 @@ class Caller:
     leaves_after_events: int | None = None
 
 
-async def call(speech: Speech, caller: Caller, accounting: Accounting) -> list[SpeechEvent]:
+async def call(speech: SpeechComponents, caller: Caller, accounting: Accounting) -> list[SpeechEvent]:
     await turns(caller.after_turns)
     wish = replace(WISH, include_alignment=caller.timing, streamed=caller.streamed)
     events = accounting.watched(speech.synthesizer.stream(speech.planner.plan(wish)), "alice", WISH.text)

@@ -13,18 +13,18 @@ import pytest
 from services.common.errors import MediaError, Reason
 from services.common.timing.alignment import Alignment
 from services.tts.events import Done, Header, SpeechEvent
-from services.tts.planning import SpeechWish
+from services.tts.planning import SpeechRequest
 from services.tts.providers.interface import AudioChunk
 from tests.fakes.speech import FakeSpeechProvider
 from tests.fakes.speech_service import speech_of
 
 ONE_SECOND = bytes(16_000)
-WISH = SpeechWish("Hello", output_format="pcm_8000")
+WISH = SpeechRequest("Hello", output_format="pcm_8000")
 FIRST, SECOND = AudioChunk(ONE_SECOND), AudioChunk(b"\x01" * 8000)
 
 
 def speak(
-    provider: FakeSpeechProvider, wish: SpeechWish = WISH, stall_seconds: float = 5
+    provider: FakeSpeechProvider, wish: SpeechRequest = WISH, stall_seconds: float = 5
 ) -> AsyncGenerator[SpeechEvent, None]:
     speech = speech_of(provider, stall_seconds=stall_seconds)
     return speech.synthesizer.stream(speech.planner.plan(wish))

@@ -14,7 +14,7 @@ from services.common.errors import MediaError, Reason
 from services.common.timing.alignment import Alignment
 from services.tts.cache import SpeechCodec
 from services.tts.events import Done, Header, Seam, SpeechEvent
-from services.tts.planning import SpeechWish
+from services.tts.planning import SpeechRequest
 from services.tts.providers.interface import AudioChunk, Capabilities, SpeechSpec, SpeechStream
 from services.tts.wav import wav_of_all
 from tests.fakes.audio import wav
@@ -22,13 +22,13 @@ from tests.fakes.speech import ALL_FAMILIES, FakeSpeechProvider
 from tests.fakes.speech_service import speech_of
 
 TEXT = "One two. Three four! Five six? Seven."
-WISH = SpeechWish(TEXT, output_format="pcm_8000", include_alignment=True, streamed=True)
+WISH = SpeechRequest(TEXT, output_format="pcm_8000", include_alignment=True, streamed=True)
 SECONDS_PER_CHARACTER = 0.125
 BYTES_PER_CHARACTER = 2000
 BROKEN = MediaError(Reason.GENERATION_FAILED, "Broke.")
 
 
-class Speaker(FakeSpeechProvider):
+class FrameSynthesizer(FakeSpeechProvider):
     """Speaks each character for an eighth of a second, and breaks after so many characters of the named calls."""
 
     def __init__(self, *, breaks: dict[int, int] | None = None, limit: int = 1000, name: str = "espeak") -> None:
@@ -55,7 +55,7 @@ class Speaker(FakeSpeechProvider):
         return [spec.text for spec, _ in self.specs]
 
 
-class Refusing(Speaker):
+class Refusing(FrameSynthesizer):
     """Never accepts."""
 
     @asynccontextmanager
@@ -69,7 +69,7 @@ class Refusing(Speaker):
 
 
 async def told(
-    *speakers: Speaker, wish: SpeechWish = WISH, resume: bool = True, fallbacks: tuple[str, ...] = ()
+    *speakers: FrameSynthesizer, wish: SpeechRequest = WISH, resume: bool = True, fallbacks: tuple[str, ...] = ()
 ) -> tuple[Header, list[AudioChunk], Done]:
     speech = speech_of(*speakers, resume=resume, fallbacks=fallbacks)
     header, *chunks, done = [event async for event in speech.synthesizer.stream(speech.planner.plan(wish))]
@@ -83,7 +83,7 @@ def timing_of(chunks: list[AudioChunk]) -> Alignment:
 
 
 async def test_a_long_text_is_spoken_in_pieces_that_end_with_sentences() -> None:
-    speaker = Speaker(limit=22)
+    speaker = FrameSynthesizer(limit=22)
     _, chunks, done = await told(speaker)
     assert speaker.texts == ["One two. Three four! ", "Five six? Seven."]
     assert [(spec.previous_text, spec.next_text) for spec, _ in speaker.specs] == [
@@ -99,7 +99,7 @@ async def test_a_long_text_is_spoken_in_pieces_that_end_with_sentences() -> None
 
 
 async def test_a_wav_in_pieces_is_one_file() -> None:
-    class WholeFiles(Speaker):
+    class WholeFiles(FrameSynthesizer):
         async def _spoken(self, spec: SpeechSpec, breaks_after: int | None) -> AsyncIterator[AudioChunk]:
             yield AudioChunk(wav(bytes([len(self.specs)]) * BYTES_PER_CHARACTER * len(spec.text), 8000))
 
@@ -112,7 +112,7 @@ async def test_a_wav_in_pieces_is_one_file() -> None:
 
 
 async def test_after_a_failure_it_goes_on_with_the_sentence_that_was_cut() -> None:
-    speaker = Speaker(breaks={1: 12})
+    speaker = FrameSynthesizer(breaks={1: 12})
     _, chunks, done = await told(speaker)
     assert speaker.texts == [TEXT, "Three four! Five six? Seven."]
     assert done.seams == (Seam(9, 12 * SECONDS_PER_CHARACTER, "espeak", "GENERATION_FAILED"),)
@@ -124,7 +124,7 @@ async def test_after_a_failure_it_goes_on_with_the_sentence_that_was_cut() -> No
 
 
 async def test_a_failure_after_the_last_word_needs_no_further_call() -> None:
-    class NeverEnds(Speaker):
+    class NeverEnds(FrameSynthesizer):
         async def _spoken(self, spec: SpeechSpec, breaks_after: int | None) -> AsyncIterator[AudioChunk]:
             async for chunk in super()._spoken(spec, None):
                 yield chunk
@@ -137,7 +137,7 @@ async def test_a_failure_after_the_last_word_needs_no_further_call() -> None:
 
 
 async def test_a_stand_in_goes_on_and_is_named() -> None:
-    class Gone(Speaker):
+    class Gone(FrameSynthesizer):
         @asynccontextmanager
         async def synthesize(self, spec: SpeechSpec, *, with_alignment: bool) -> AsyncIterator[SpeechStream]:
             if self.specs:
@@ -145,7 +145,7 @@ async def test_a_stand_in_goes_on_and_is_named() -> None:
             async with super().synthesize(spec, with_alignment=with_alignment) as stream:
                 yield stream
 
-    first, second = Gone(name="elevenlabs", breaks={1: 12}), Speaker()
+    first, second = Gone(name="elevenlabs", breaks={1: 12}), FrameSynthesizer()
     header, _, done = await told(first, second, fallbacks=("espeak",))
     assert header.provider == "elevenlabs"
     assert [(seam.text_offset, seam.provider) for seam in done.seams] == [(9, "espeak")]
@@ -153,12 +153,12 @@ async def test_a_stand_in_goes_on_and_is_named() -> None:
 
 
 async def test_a_stand_in_from_the_beginning_is_named_in_the_header_and_is_no_seam() -> None:
-    header, _, done = await told(Refusing(name="elevenlabs"), Speaker(), fallbacks=("espeak",))
+    header, _, done = await told(Refusing(name="elevenlabs"), FrameSynthesizer(), fallbacks=("espeak",))
     assert (header.provider, done.seams) == ("espeak", ())
 
 
 async def test_as_many_failures_as_allowed_are_mended() -> None:
-    speaker = Speaker(breaks={1: 12, 2: 14})
+    speaker = FrameSynthesizer(breaks={1: 12, 2: 14})
     _, _, done = await told(speaker)
     assert speaker.texts == [TEXT, TEXT[9:], TEXT[21:]]
     assert [seam.text_offset for seam in done.seams] == [9, 21]
@@ -174,13 +174,13 @@ async def test_as_many_failures_as_allowed_are_mended() -> None:
     ],
     ids=["single sentence", "not streamed", "switched off", "too often"],
 )
-async def test_what_can_not_be_mended_is_an_error(wish: SpeechWish, resume: bool, breaks: dict[int, int]) -> None:
+async def test_what_can_not_be_mended_is_an_error(wish: SpeechRequest, resume: bool, breaks: dict[int, int]) -> None:
     with pytest.raises(MediaError, match="Broke"):
-        await told(Speaker(breaks=breaks), wish=wish, resume=resume)
+        await told(FrameSynthesizer(breaks=breaks), wish=wish, resume=resume)
 
 
 async def test_sentences_by_themselves_are_paid_for_once() -> None:
-    speaker = Speaker()
+    speaker = FrameSynthesizer()
     async with TieredCache(None, SpeechCodec()) as cache:
         speech = speech_of(speaker, reuse_sentences=True, cache=cache)
 
@@ -201,7 +201,7 @@ async def test_sentences_by_themselves_are_paid_for_once() -> None:
 
 
 async def test_sentences_by_a_stand_in_name_it_and_are_not_kept_as_the_first_ones() -> None:
-    first, second = Refusing(name="elevenlabs"), Speaker()
+    first, second = Refusing(name="elevenlabs"), FrameSynthesizer()
     async with TieredCache(None, SpeechCodec()) as cache:
         speech = speech_of(first, second, fallbacks=("espeak",), reuse_sentences=True, cache=cache)
         for _ in range(2):
@@ -212,7 +212,7 @@ async def test_sentences_by_a_stand_in_name_it_and_are_not_kept_as_the_first_one
 
 
 async def test_a_reader_who_leaves_in_the_second_piece_ends_it() -> None:
-    speaker = Speaker(limit=22)
+    speaker = FrameSynthesizer(limit=22)
     speech = speech_of(speaker)
     events = speech.synthesizer.stream(speech.planner.plan(replace(WISH, use_cache=False)))
     async with asyncio.timeout(5):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.video.duration_policy import Given, Lengths, Policy, lengths
+from services.video.duration_policy import Given, MuxDurations, Policy, lengths
 
 SAME_SECONDS = 0.001
 RATES = st.sampled_from((10.0, 12.5, 23.976, 24.0, 24_000 / 1001, 25.0, 29.97, 30.0, 50.0, 60.0))
@@ -22,7 +22,7 @@ LENGTHENING = st.sampled_from((Policy.FREEZE, Policy.LOOP))
 
 def planned(
     policy: Policy, video_seconds: float, speech_seconds: float, delay_seconds: float = 0.5, frame_rate: float = 24.0
-) -> Lengths:
+) -> MuxDurations:
     return lengths(Given(video_seconds, speech_seconds, delay_seconds, frame_rate), policy)
 
 
@@ -33,14 +33,16 @@ def speech_ends(laid: Given) -> float:
 @pytest.mark.parametrize(
     ("video_seconds", "speech_seconds", "expected"),
     [
-        (6.0, 3.5, Lengths(4.0, cut_video_seconds=2.0, video_frames=96)),
-        (6.0, 7.5, Lengths(6.0, cut_speech_seconds=2.0)),
-        (6.0, 5.5, Lengths(6.0)),
-        (6.0, 5.4995, Lengths(6.0)),
-        (6.0, 0.01, Lengths(0.51, cut_video_seconds=5.49, video_frames=12)),
+        (6.0, 3.5, MuxDurations(4.0, cut_video_seconds=2.0, video_frames=96)),
+        (6.0, 7.5, MuxDurations(6.0, cut_speech_seconds=2.0)),
+        (6.0, 5.5, MuxDurations(6.0)),
+        (6.0, 5.4995, MuxDurations(6.0)),
+        (6.0, 0.01, MuxDurations(0.51, cut_video_seconds=5.49, video_frames=12)),
     ],
 )
-def test_shortest_ends_with_the_shorter_one(video_seconds: float, speech_seconds: float, expected: Lengths) -> None:
+def test_shortest_ends_with_the_shorter_one(
+    video_seconds: float, speech_seconds: float, expected: MuxDurations
+) -> None:
     assert planned(Policy.SHORTEST, video_seconds, speech_seconds) == expected
 
 
@@ -51,16 +53,16 @@ def test_a_film_cut_to_next_to_nothing_keeps_a_frame() -> None:
 @pytest.mark.parametrize(
     ("video_seconds", "speech_seconds", "expected"),
     [
-        (6.0, 3.5, Lengths(6.0)),
-        (6.0, 5.5, Lengths(6.0)),
-        (6.0, 5.5005, Lengths(6.0)),
-        (6.0, 7.5, Lengths(8.0, freeze_seconds=2.0)),
-        (6.0, 5.75, Lengths(6.25, freeze_seconds=0.25)),
-        (6.0, 5.51, Lengths(145 / 24, freeze_seconds=145 / 24 - 6)),
+        (6.0, 3.5, MuxDurations(6.0)),
+        (6.0, 5.5, MuxDurations(6.0)),
+        (6.0, 5.5005, MuxDurations(6.0)),
+        (6.0, 7.5, MuxDurations(8.0, freeze_seconds=2.0)),
+        (6.0, 5.75, MuxDurations(6.25, freeze_seconds=0.25)),
+        (6.0, 5.51, MuxDurations(145 / 24, freeze_seconds=145 / 24 - 6)),
     ],
 )
 def test_freeze_holds_the_last_frame_until_the_speech_has_ended(
-    video_seconds: float, speech_seconds: float, expected: Lengths
+    video_seconds: float, speech_seconds: float, expected: MuxDurations
 ) -> None:
     assert planned(Policy.FREEZE, video_seconds, speech_seconds) == expected
 
@@ -68,16 +70,16 @@ def test_freeze_holds_the_last_frame_until_the_speech_has_ended(
 @pytest.mark.parametrize(
     ("video_seconds", "speech_seconds", "expected"),
     [
-        (6.0, 3.5, Lengths(6.0)),
-        (6.0, 5.5, Lengths(6.0)),
-        (6.0, 7.5, Lengths(8.0, loops=1, looped_seconds=2.0, video_frames=192)),
-        (6.0, 11.5, Lengths(12.0, loops=1, looped_seconds=6.0, video_frames=288)),
-        (6.0, 11.75, Lengths(12.25, loops=2, looped_seconds=6.25, video_frames=294)),
-        (0.5, 9.5, Lengths(10.0, loops=19, looped_seconds=9.5, video_frames=240)),
+        (6.0, 3.5, MuxDurations(6.0)),
+        (6.0, 5.5, MuxDurations(6.0)),
+        (6.0, 7.5, MuxDurations(8.0, loops=1, looped_seconds=2.0, video_frames=192)),
+        (6.0, 11.5, MuxDurations(12.0, loops=1, looped_seconds=6.0, video_frames=288)),
+        (6.0, 11.75, MuxDurations(12.25, loops=2, looped_seconds=6.25, video_frames=294)),
+        (0.5, 9.5, MuxDurations(10.0, loops=19, looped_seconds=9.5, video_frames=240)),
     ],
 )
 def test_loop_begins_the_film_again_until_the_speech_has_ended(
-    video_seconds: float, speech_seconds: float, expected: Lengths
+    video_seconds: float, speech_seconds: float, expected: MuxDurations
 ) -> None:
     assert planned(Policy.LOOP, video_seconds, speech_seconds) == expected
 
@@ -101,7 +103,7 @@ def test_no_speech_is_cut_where_the_film_is_made_longer(laid: Given, policy: Pol
 def test_a_film_made_longer_is_whole_frames_and_no_frame_too_long(laid: Given, policy: Policy) -> None:
     found = lengths(laid, policy)
     if speech_ends(laid) <= laid.video_seconds:
-        assert found == Lengths(laid.video_seconds)
+        assert found == MuxDurations(laid.video_seconds)
         return
     assert found.film_seconds < speech_ends(laid) + 1 / laid.frame_rate
     if found.film_seconds > laid.video_seconds:

@@ -9,34 +9,34 @@ from contextlib import aclosing, asynccontextmanager
 import pytest
 
 from services.common.errors import MediaError, Reason
-from services.video.generation_task import Production, Told
-from services.video.progress import Ended, Progress, State
+from services.video.generation_task import GenerationStatus, GenerationTask
+from services.video.progress import Completed, Progress, State
 from services.video.records import Record
 from services.video.video_store import Place
 
 RECORD = Record("p-1", "embedded", "model", "a cat", 6, "768p", Place())
 QUEUED = Progress(State.QUEUED)
-Item = Told | Ended[Record]
+Item = GenerationStatus | Completed[Record]
 
 
 def running(percent: float) -> Progress:
     return Progress(State.RUNNING, percent)
 
 
-def told(progress: Progress) -> Told:
-    return Told("p-1", "embedded", "model", progress)
+def told(progress: Progress) -> GenerationStatus:
+    return GenerationStatus("p-1", "embedded", "model", progress)
 
 
 class Stage:
     """A film that is made when the test says so."""
 
     def __init__(self) -> None:
-        self.film = Production("alice", "embedded", "model")
+        self.film = GenerationTask("alice", "embedded", "model")
         self.outcome: asyncio.Future[Record] = asyncio.get_running_loop().create_future()
         """What the work comes to."""
         self.task = self.film.start(self._work)
 
-    async def _work(self, _: Production) -> Record:
+    async def _work(self, _: GenerationTask) -> Record:
         return await self.outcome
 
     @property
@@ -97,7 +97,7 @@ async def test_a_listener_hears_how_far_it_is_and_then_the_film(stage: Stage) ->
         await turn()
         assert not following.done()
         stage.outcome.set_result(RECORD)
-        assert await following == Ended(RECORD)
+        assert await following == Completed(RECORD)
         assert [item async for item in items] == []
 
 
@@ -119,7 +119,7 @@ async def test_all_who_listen_hear_the_same(stage: Stage) -> None:
         stage.film.progress(running(50))
         assert await anext(one) == await anext(other) == told(running(50))
         stage.outcome.set_result(RECORD)
-        assert await anext(one) == await anext(other) == Ended(RECORD)
+        assert await anext(one) == await anext(other) == Completed(RECORD)
 
 
 async def test_one_who_comes_late_hears_how_far_it_is_at_once(stage: Stage) -> None:
@@ -136,14 +136,14 @@ async def test_one_who_comes_after_the_end_hears_how_far_it_was_and_then_the_fil
     stage.film.progress(Progress(State.STORING, 100))
     stage.outcome.set_result(RECORD)
     await stage.task
-    assert await heard(stage) == [told(Progress(State.STORING, 100)), Ended(RECORD)]
+    assert await heard(stage) == [told(Progress(State.STORING, 100)), Completed(RECORD)]
 
 
 async def test_one_who_resumes_a_film_that_ends_at_once_hears_some_progress_first(stage: Stage) -> None:
     stage.film.begun("p-1")
     stage.outcome.set_result(RECORD)
     items = await heard(stage, detach=True)
-    assert items == [told(QUEUED), Ended(RECORD)]
+    assert items == [told(QUEUED), Completed(RECORD)]
 
 
 async def test_the_last_who_leaves_ends_the_work_for_good(stage: Stage) -> None:
@@ -178,7 +178,7 @@ async def test_a_detached_film_goes_on_without_listeners(stage: Stage) -> None:
     await turn()
     assert stage.goes_on
     stage.outcome.set_result(RECORD)
-    assert (await heard(stage))[-1] == Ended(RECORD)
+    assert (await heard(stage))[-1] == Completed(RECORD)
 
 
 async def test_once_detached_it_stays_so_whoever_listens(stage: Stage) -> None:
@@ -199,7 +199,7 @@ async def test_who_leaves_after_the_end_gives_nothing_up(stage: Stage) -> None:
     async with listener(stage) as items:
         await anext(items)
         stage.outcome.set_result(RECORD)
-        assert await anext(items) == Ended(RECORD)
+        assert await anext(items) == Completed(RECORD)
     assert not stage.film.unwanted
     assert stage.task.result() == RECORD
 
@@ -241,6 +241,6 @@ async def test_a_failure_comes_after_how_far_it_was(stage: Stage) -> None:
 
 
 async def test_what_was_not_started_can_be_given_up() -> None:
-    film = Production("alice", "embedded", "model", "order-1", "ab")
+    film = GenerationTask("alice", "embedded", "model", "order-1", "ab")
     film.give_up()
     assert (film.unwanted, film.request_id, film.fingerprint, film.principal) == (True, "order-1", "ab", "alice")

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from services.common.errors import MediaError, Reason
 from services.common.fetch import Fetched, Streamed
-from services.common.input_files import GivenFiles
-from services.common.worker_pool import Workers
-from services.video.inputs import Brought, Inputs, Source
+from services.common.input_files import InputFiles
+from services.common.worker_pool import WorkerPool
+from services.video.inputs import Inputs, LocalInput, Source
 from tests.fakes.media import speech
 from tests.fakes.object_store import FakeObjectStore
 
@@ -54,9 +54,9 @@ class InPlace:
         return function(*args)
 
 
-async def bring(downloads: InPieces, folder: Path) -> Brought:
-    files = GivenFiles(downloads, FakeObjectStore())
-    inputs = Inputs(files, cast("Workers", InPlace()), MAX_BYTES, 600)
+async def bring(downloads: InPieces, folder: Path) -> LocalInput:
+    files = InputFiles(downloads, FakeObjectStore())
+    inputs = Inputs(files, cast("WorkerPool", InPlace()), MAX_BYTES, 600)
     return await inputs.bring(Source(url="https://example.com/a"), folder, "audio", "alice")
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.video.media_types import HEAD_BYTES, KNOWN, kind_of
+from services.video.media_types import HEAD_BYTES, KNOWN, sniff_media_type
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ from services.video.media_types import HEAD_BYTES, KNOWN, kind_of
 )
 def test_every_kind_is_told_by_its_first_bytes(head: bytes, name: str, demuxer: str, extension: str) -> None:
     for given_head in (head, head.ljust(HEAD_BYTES, b"\x00")):
-        kind = kind_of(given_head)
+        kind = sniff_media_type(given_head)
         assert kind is not None
         assert (kind.name, kind.demuxer, kind.extension) == (name, demuxer, extension)
     assert name in KNOWN.lower()
@@ -79,7 +79,7 @@ def test_every_kind_is_told_by_its_first_bytes(head: bytes, name: str, demuxer: 
     ],
 )
 def test_everything_else_is_none(head: bytes) -> None:
-    assert kind_of(head) is None
+    assert sniff_media_type(head) is None
 
 
 MARKS = ("ftyp", "moov", "mdat", "wide", "free", "skip")
@@ -87,10 +87,10 @@ MARKS = ("ftyp", "moov", "mdat", "wide", "free", "skip")
 
 @given(st.text(st.characters(codec="ascii"), max_size=HEAD_BYTES))
 def test_text_is_a_file_only_where_it_says_so(text: str) -> None:
-    kind = kind_of(text.encode())
+    kind = sniff_media_type(text.encode())
     assert kind is None or text[4:8] in MARKS or text.startswith(("ID3", "OggS", "fLaC", "RIFF", "RF64"))
 
 
 @given(st.binary(max_size=2 * HEAD_BYTES))
 def test_no_bytes_break_it_and_the_first_ones_decide(data: bytes) -> None:
-    assert kind_of(data) == kind_of(data[:HEAD_BYTES])
+    assert sniff_media_type(data) == sniff_media_type(data[:HEAD_BYTES])

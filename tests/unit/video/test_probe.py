@@ -9,7 +9,7 @@ import pytest
 
 from services.common.errors import MediaError, Reason
 from services.video.ffmpeg import ffmpeg_binary
-from services.video.media_types import HEAD_BYTES, kind_of
+from services.video.media_types import HEAD_BYTES, sniff_media_type
 from services.video.probe import MediaFile, probe
 from tests.fakes.media import RATE_HZ, as_mp3, film, late, speech, trimmed, uneven
 
@@ -18,7 +18,7 @@ MOST = 600.0
 
 def looked_into(path: Path, max_seconds: float = MOST, field: str = "video") -> MediaFile:
     """Returns what is in a file, its kind told as the service does."""
-    kind = kind_of(path.read_bytes()[:HEAD_BYTES])
+    kind = sniff_media_type(path.read_bytes()[:HEAD_BYTES])
     assert kind is not None
     return probe(str(path), kind.demuxer, kind.name, max_seconds, field)
 

@@ -9,10 +9,10 @@ from contextlib import aclosing, asynccontextmanager
 import pytest
 
 from services.common.errors import MediaError, Reason
-from services.video.progress import Ended, Progress, State, Teller, told
+from services.video.progress import Completed, Progress, ProgressChannel, State, told
 
 MAX_CHUNKS = 4
-Told = Progress | bytes | Ended[str]
+GenerationStatus = Progress | bytes | Completed[str]
 
 
 def running(percent: float) -> Progress:
@@ -20,12 +20,14 @@ def running(percent: float) -> Progress:
 
 
 @asynccontextmanager
-async def listening(work: Callable[[Teller], Awaitable[str]]) -> AsyncIterator[AsyncGenerator[Told]]:
+async def listening(
+    work: Callable[[ProgressChannel], Awaitable[str]],
+) -> AsyncIterator[AsyncGenerator[GenerationStatus]]:
     async with asyncio.timeout(20), aclosing(told(work)) as items:
         yield items
 
 
-async def all_told(work: Callable[[Teller], Awaitable[str]]) -> list[Told]:
+async def all_told(work: Callable[[ProgressChannel], Awaitable[str]]) -> list[GenerationStatus]:
     async with listening(work) as items:
         return [item async for item in items]
 
@@ -37,25 +39,25 @@ async def turn() -> None:
 
 
 async def test_work_that_tells_nothing_comes_to_its_end() -> None:
-    async def silent(_: Teller) -> str:
+    async def silent(_: ProgressChannel) -> str:
         return "film"
 
-    assert await all_told(silent) == [Ended("film")]
+    assert await all_told(silent) == [Completed("film")]
 
 
 async def test_of_progress_only_the_latest_is_told() -> None:
-    async def hasty(teller: Teller) -> str:
+    async def hasty(teller: ProgressChannel) -> str:
         for percent in (1, 2, 3):
             teller.progress(running(percent))
         await turn()
         teller.progress(Progress(State.STORING, 99, estimated=True))
         return "film"
 
-    assert await all_told(hasty) == [running(3), Progress(State.STORING, 99, estimated=True), Ended("film")]
+    assert await all_told(hasty) == [running(3), Progress(State.STORING, 99, estimated=True), Completed("film")]
 
 
 async def test_a_percentage_never_goes_back_and_never_beyond_all() -> None:
-    async def wavering(teller: Teller) -> str:
+    async def wavering(teller: ProgressChannel) -> str:
         for percent in (50.0, 20.0, 250.0, 0.0):
             teller.progress(running(percent))
             await turn()
@@ -68,14 +70,14 @@ async def test_a_percentage_never_goes_back_and_never_beyond_all() -> None:
         running(100),
         running(100),
         Progress(State.QUEUED, 100, queue_position=2),
-        Ended("film"),
+        Completed("film"),
     ]
 
 
 async def test_every_byte_is_told_in_order() -> None:
     pieces = [bytes([number]) * 3 for number in range(50)]
 
-    async def streaming(teller: Teller) -> str:
+    async def streaming(teller: ProgressChannel) -> str:
         for number, piece in enumerate(pieces):
             teller.progress(running(number))
             await teller.chunk(piece)
@@ -86,13 +88,13 @@ async def test_every_byte_is_told_in_order() -> None:
     percents = [item.percent for item in items if isinstance(item, Progress)]
     assert percents == sorted(percents)
     assert percents[-1] == 49
-    assert items[-1] == Ended("film")
+    assert items[-1] == Completed("film")
 
 
 async def test_a_film_comes_no_faster_than_it_is_taken() -> None:
     sent = 0
 
-    async def streaming(teller: Teller) -> str:
+    async def streaming(teller: ProgressChannel) -> str:
         nonlocal sent
         while sent < 3 * MAX_CHUNKS:
             await teller.chunk(b"piece")
@@ -110,7 +112,7 @@ async def test_a_film_comes_no_faster_than_it_is_taken() -> None:
 
 
 async def test_a_chunk_waits_until_earlier_ones_are_taken_and_progress_does_not() -> None:
-    teller = Teller()
+    teller = ProgressChannel()
     for _ in range(MAX_CHUNKS):
         await teller.chunk(b"early")
     late = asyncio.create_task(teller.chunk(b"late"))
@@ -125,7 +127,7 @@ async def test_a_chunk_waits_until_earlier_ones_are_taken_and_progress_does_not(
 async def test_who_stops_listening_ends_the_work_and_waits_for_its_end() -> None:
     ended: list[str] = []
 
-    async def endless(teller: Teller) -> str:
+    async def endless(teller: ProgressChannel) -> str:
         teller.progress(running(1))
         try:
             await asyncio.Event().wait()
@@ -142,7 +144,7 @@ async def test_who_stops_listening_ends_the_work_and_waits_for_its_end() -> None
 async def test_work_that_waits_for_its_listener_ends_with_him() -> None:
     ended: list[str] = []
 
-    async def streaming(teller: Teller) -> str:
+    async def streaming(teller: ProgressChannel) -> str:
         try:
             while True:
                 await teller.chunk(b"piece")
@@ -158,7 +160,7 @@ async def test_work_that_waits_for_its_listener_ends_with_him() -> None:
 async def test_a_listener_who_is_cancelled_ends_the_work() -> None:
     begun, ended = asyncio.Event(), asyncio.Event()
 
-    async def endless(_: Teller) -> str:
+    async def endless(_: ProgressChannel) -> str:
         begun.set()
         try:
             await asyncio.Event().wait()
@@ -175,7 +177,7 @@ async def test_a_listener_who_is_cancelled_ends_the_work() -> None:
 
 
 async def test_an_error_comes_after_everything_that_was_told() -> None:
-    async def failing(teller: Teller) -> str:
+    async def failing(teller: ProgressChannel) -> str:
         teller.progress(running(40))
         await teller.chunk(b"half a film")
         raise MediaError(Reason.GENERATION_FAILED)
@@ -189,7 +191,7 @@ async def test_an_error_comes_after_everything_that_was_told() -> None:
 
 
 async def test_work_that_fails_before_it_tells_anything_is_an_error() -> None:
-    async def failing(_: Teller) -> str:
+    async def failing(_: ProgressChannel) -> str:
         raise MediaError(Reason.MEDIA_INVALID)
 
     with pytest.raises(MediaError) as caught:

@@ -11,10 +11,10 @@ from media.video.v1 import video_pb2
 from services.common.errors import MediaError, Reason
 from services.common.timing.alignment import Alignment
 from services.video.duration_policy import Policy
-from services.video.generation import FilmOrder
+from services.video.generation import GenerationRequest
 from services.video.inputs import Source
-from services.video.mux import CaptionWish, MuxWish
-from services.video.providers.interface import FilmWish
+from services.video.mux import CaptionRequest, MuxRequest
+from services.video.providers.interface import VideoRequest
 from services.video.reading import mux_of, order_of, source_of
 from services.video.video_store import Place
 
@@ -41,7 +41,7 @@ def captions(
 
 
 def test_what_is_left_open_takes_its_defaults() -> None:
-    assert FilmOrder(FilmWish("a cat"), image_url="https://example.com/cat.png") == ORDER
+    assert GenerationRequest(VideoRequest("a cat"), image_url="https://example.com/cat.png") == ORDER
     assert (ORDER.wish.length_seconds, ORDER.wish.shorter_side, ORDER.wish.prompt_optimizer) == (6, "768p", True)
 
 
@@ -60,8 +60,8 @@ def test_what_is_given_is_taken() -> None:
         object_key="users/alice/cat.mp4",
         overwrite=True,
     )
-    assert order_of(request) == FilmOrder(
-        wish=FilmWish("a cat", 10, "512p", "owner/name", False, image_input_name="image"),
+    assert order_of(request) == GenerationRequest(
+        wish=VideoRequest("a cat", 10, "512p", "owner/name", False, image_input_name="image"),
         image_key="users/alice/cat.png",
         provider="replicate",
         place=Place("users/alice/cat.mp4", True),
@@ -138,7 +138,7 @@ def test_a_mux_takes_its_defaults() -> None:
     request = video_pb2.MuxVideoRequest(
         video=video_pb2.MediaSource(key="users/alice/cat.mp4"), audio=video_pb2.MediaSource(url="https://example.com/a")
     )
-    assert mux_of(request) == MuxWish(
+    assert mux_of(request) == MuxRequest(
         Source(key="users/alice/cat.mp4"),
         Source(url="https://example.com/a"),
         audio_delay_ms=500,
@@ -193,9 +193,9 @@ def test_a_source_is_one_of_three(source: video_pb2.MediaSource, expected: Sourc
 
 def test_captions_take_their_defaults_and_what_is_given() -> None:
     alignment = Alignment(CHARACTERS, STARTS, ENDS)
-    assert mux_of(captions()).captions == CaptionWish(alignment, burned=False, language="und")
+    assert mux_of(captions()).captions == CaptionRequest(alignment, burned=False, language="und")
     burned = captions(video_pb2.CAPTION_MODE_BURNED, "deu")
-    assert mux_of(burned).captions == CaptionWish(alignment, burned=True, language="deu")
+    assert mux_of(burned).captions == CaptionRequest(alignment, burned=True, language="deu")
 
 
 @pytest.mark.parametrize("ends", [(), (0.1,), (0.1, 0.2, 0.3)])

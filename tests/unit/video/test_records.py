@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from services.common.errors import MediaError, Reason
 from services.common.storage import ObjectInfo, ObjectSpec
 from services.video.probe import MediaFile, StreamInfo
-from services.video.records import Intent, Record, Records
+from services.video.records import Intent, Record, RecordStore
 from services.video.video_store import Film, Place
 from tests.fakes.object_store import FakeObjectStore
 
@@ -59,11 +59,11 @@ def store() -> FakeObjectStore:
 
 
 @pytest.fixture
-def records(store: FakeObjectStore) -> Records:
-    return Records(store)
+def records(store: FakeObjectStore) -> RecordStore:
+    return RecordStore(store)
 
 
-async def reason_of_finding(records: Records, prediction_id: str, principal: str) -> Reason:
+async def reason_of_finding(records: RecordStore, prediction_id: str, principal: str) -> Reason:
     with pytest.raises(MediaError) as caught:
         await records.find(prediction_id, principal)
     return caught.value.reason
@@ -71,19 +71,19 @@ async def reason_of_finding(records: Records, prediction_id: str, principal: str
 
 @given(RECORDS, st.sampled_from(("alice", "", "someone with/a long name")))
 async def test_a_record_is_found_as_it_was_written(record: Record, principal: str) -> None:
-    records = Records(FakeObjectStore())
+    records = RecordStore(FakeObjectStore())
     await records.write(record, principal)
     assert await records.find(record.prediction_id, principal) == record
 
 
-async def test_a_record_takes_the_place_of_an_earlier_one(records: Records, store: FakeObjectStore) -> None:
+async def test_a_record_takes_the_place_of_an_earlier_one(records: RecordStore, store: FakeObjectStore) -> None:
     await records.write(RECORD, "alice")
     await records.write(replace(RECORD, film=FILM), "alice")
     assert (await records.find("p-1", "alice")).film == FILM
     assert store.keys == ["records/videos/alice/p-1.json"]
 
 
-async def test_a_record_is_private_and_keeps_a_key_and_no_address(records: Records, store: FakeObjectStore) -> None:
+async def test_a_record_is_private_and_keeps_a_key_and_no_address(records: RecordStore, store: FakeObjectStore) -> None:
     await records.write(replace(RECORD, film=FILM), "alice")
     info, content = store.objects["records/videos/alice/p-1.json"]
     assert (info.content_type, info.metadata, info.cache_control) == (
@@ -95,39 +95,39 @@ async def test_a_record_is_private_and_keeps_a_key_and_no_address(records: Recor
     assert b"http" not in content
 
 
-async def test_nobody_else_finds_it(records: Records) -> None:
+async def test_nobody_else_finds_it(records: RecordStore) -> None:
     await records.write(RECORD, "alice")
     assert await reason_of_finding(records, "p-1", "bob") is Reason.NOT_FOUND
     assert await reason_of_finding(records, "p-1", "") is Reason.NOT_FOUND
     assert await reason_of_finding(records, "p-2", "alice") is Reason.NOT_FOUND
 
 
-async def test_a_store_that_can_not_be_read_is_told(records: Records, store: FakeObjectStore) -> None:
+async def test_a_store_that_can_not_be_read_is_told(records: RecordStore, store: FakeObjectStore) -> None:
     await records.write(RECORD, "alice")
     store.unreadable = True
     assert await reason_of_finding(records, "p-1", "alice") is Reason.STORAGE_FAILED
 
 
-async def test_the_first_intent_wins_and_the_second_gets_it(records: Records) -> None:
+async def test_the_first_intent_wins_and_the_second_gets_it(records: RecordStore) -> None:
     assert await records.intend("order-1", "alice", INTENT) is None
     second = Intent("cd" * 32, AT + timedelta(seconds=5))
     assert await records.intend("order-1", "alice", second) == INTENT
     assert await records.intend("order-1", "alice", second) == INTENT
 
 
-async def test_the_same_name_is_anothers_to_another(records: Records) -> None:
+async def test_the_same_name_is_anothers_to_another(records: RecordStore) -> None:
     assert await records.intend("order-1", "alice", INTENT) is None
     assert await records.intend("order-1", "bob", INTENT) is None
     assert await records.intend("order-2", "alice", INTENT) is None
 
 
-async def test_what_an_intent_led_to_is_told_to_the_second(records: Records) -> None:
+async def test_what_an_intent_led_to_is_told_to_the_second(records: RecordStore) -> None:
     await records.intend("order-1", "alice", INTENT)
     await records.bind("order-1", "alice", INTENT, "p-1")
     assert await records.intend("order-1", "alice", INTENT) == replace(INTENT, prediction_id="p-1")
 
 
-async def test_an_intent_that_led_to_nothing_may_be_had_again(records: Records, store: FakeObjectStore) -> None:
+async def test_an_intent_that_led_to_nothing_may_be_had_again(records: RecordStore, store: FakeObjectStore) -> None:
     await records.intend("order-1", "alice", INTENT)
     await records.withdraw("order-1", "alice")
     await records.withdraw("order-1", "alice")
@@ -137,20 +137,20 @@ async def test_an_intent_that_led_to_nothing_may_be_had_again(records: Records, 
 
 async def test_an_intent_that_goes_away_before_it_is_read_is_written_anew() -> None:
     store = VanishingStore()
-    records = Records(store)
+    records = RecordStore(store)
     await records.intend("order-1", "alice", Intent("cd" * 32, AT))
     assert await records.intend("order-1", "alice", INTENT) is None
     assert orjson.loads(store.objects["records/video-requests/alice/order-1.json"][1])["fingerprint"] == "ab" * 32
 
 
-async def test_moments_are_kept_in_utc(records: Records) -> None:
+async def test_moments_are_kept_in_utc(records: RecordStore) -> None:
     await records.intend("order-1", "alice", Intent("", AT.astimezone(timezone(timedelta(hours=5, minutes=30)))))
     found = await records.intend("order-1", "alice", INTENT)
     assert found is not None
     assert (found.at, found.at.tzinfo) == (AT, UTC)
 
 
-async def test_a_store_that_fails_keeps_no_intent_and_is_told(records: Records, store: FakeObjectStore) -> None:
+async def test_a_store_that_fails_keeps_no_intent_and_is_told(records: RecordStore, store: FakeObjectStore) -> None:
     store.puts_until_failure = 0
     with pytest.raises(MediaError) as caught:
         await records.intend("order-1", "alice", INTENT)
@@ -159,13 +159,13 @@ async def test_a_store_that_fails_keeps_no_intent_and_is_told(records: Records, 
     assert await records.intend("order-1", "alice", INTENT) is None
 
 
-async def test_records_and_intents_of_one_name_are_not_in_each_others_way(records: Records) -> None:
+async def test_records_and_intents_of_one_name_are_not_in_each_others_way(records: RecordStore) -> None:
     await records.write(replace(RECORD, prediction_id="same"), "alice")
     assert await records.intend("same", "alice", INTENT) is None
     assert (await records.find("same", "alice")).provider == "replicate"
 
 
-async def test_what_a_request_led_to_is_known_by_its_name(records: Records) -> None:
+async def test_what_a_request_led_to_is_known_by_its_name(records: RecordStore) -> None:
     assert await records.intent("order-1", "alice") is None
     await records.intend("order-1", "alice", INTENT)
     assert await records.intent("order-1", "alice") == INTENT
@@ -175,7 +175,7 @@ async def test_what_a_request_led_to_is_known_by_its_name(records: Records) -> N
     assert await records.intent("order-1", "alice") is None
 
 
-async def test_what_a_request_led_to_is_nobody_elses_business(records: Records) -> None:
+async def test_what_a_request_led_to_is_nobody_elses_business(records: RecordStore) -> None:
     await records.intend("order-1", "alice", INTENT)
     await records.write(replace(RECORD, prediction_id="order-2"), "alice")
     for name, principal in (("order-1", "bob"), ("order-1", ""), ("order-2", "alice")):
@@ -183,7 +183,7 @@ async def test_what_a_request_led_to_is_nobody_elses_business(records: Records) 
 
 
 async def test_a_store_that_can_not_be_read_does_not_say_that_there_was_no_request(
-    records: Records, store: FakeObjectStore
+    records: RecordStore, store: FakeObjectStore
 ) -> None:
     await records.intend("order-1", "alice", INTENT)
     store.unreadable = True

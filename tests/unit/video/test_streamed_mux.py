@@ -11,11 +11,11 @@ import pytest
 
 from services.video.ffmpeg import Command, FfmpegRunner, Watch
 from services.video.ffmpeg.arguments import FILM, Input
-from services.video.inputs import Brought, Inputs, Source
-from services.video.mux import Muxer, MuxWish
+from services.video.inputs import Inputs, LocalInput, Source
+from services.video.mux import Muxer, MuxRequest
 from services.video.probe import MediaFile, StreamInfo
-from services.video.progress import Teller
-from services.video.video_store import Film, FilmShelf
+from services.video.progress import ProgressChannel
+from services.video.video_store import Film, VideoStore
 from services.video.workspace import Workspaces
 from tests.fakes.waiting import until
 
@@ -23,14 +23,14 @@ PICTURE = StreamInfo("video", "h264", 2.0, 320, 240, 24.0, packets=48)
 SOUND = StreamInfo("audio", "mp3", 1.0, sample_rate_hz=44_100, channels=1, packets=40)
 MEDIA = MediaFile("mp4", 1000, (PICTURE, SOUND))
 PIECES = [bytes([number]) * 100_000 for number in range(20)]
-WISH = MuxWish(Source(data=b"film"), Source(data=b"speech"), stream_media=True)
+WISH = MuxRequest(Source(data=b"film"), Source(data=b"speech"), stream_media=True)
 
 
 class Finds:
     """Finds a film and speech in whatever is brought."""
 
-    async def bring(self, source: Source, folder: Path, name: str, principal: str, **_: Any) -> Brought:
-        return Brought(Input(f"{name}.mp4", "mov"), MEDIA)
+    async def bring(self, source: Source, folder: Path, name: str, principal: str, **_: Any) -> LocalInput:
+        return LocalInput(Input(f"{name}.mp4", "mov"), MEDIA)
 
     async def look(self, path: Path, *_: Any) -> MediaFile:
         return MEDIA
@@ -53,7 +53,7 @@ class Runs:
         self.ended += 1
 
 
-class Shelf:
+class ImageStore:
     """Keeps films by their names."""
 
     def __init__(self) -> None:
@@ -73,12 +73,12 @@ async def workspaces(tmp_path: Path) -> AsyncIterator[Workspaces]:
         yield opened
 
 
-def muxer_of(runner: Runs, shelf: Shelf, workspaces: Workspaces) -> Muxer:
-    return Muxer(cast("Inputs", Finds()), cast("FfmpegRunner", runner), cast("FilmShelf", shelf), workspaces, 600)
+def muxer_of(runner: Runs, shelf: ImageStore, workspaces: Workspaces) -> Muxer:
+    return Muxer(cast("Inputs", Finds()), cast("FfmpegRunner", runner), cast("VideoStore", shelf), workspaces, 600)
 
 
 async def test_ffmpeg_is_done_though_nobody_has_taken_anything(workspaces: Workspaces) -> None:
-    runner, shelf, teller = Runs(), Shelf(), Teller()
+    runner, shelf, teller = Runs(), ImageStore(), ProgressChannel()
     work = asyncio.create_task(muxer_of(runner, shelf, workspaces).mux(WISH, "alice", teller))
     await until(lambda: runner.ended == 2)
     assert shelf.kept == []
@@ -91,8 +91,8 @@ async def test_ffmpeg_is_done_though_nobody_has_taken_anything(workspaces: Works
 
 
 async def test_who_leaves_before_the_end_has_nothing_stored(workspaces: Workspaces, tmp_path: Path) -> None:
-    runner, shelf = Runs(), Shelf()
-    work = asyncio.create_task(muxer_of(runner, shelf, workspaces).mux(WISH, "alice", Teller()))
+    runner, shelf = Runs(), ImageStore()
+    work = asyncio.create_task(muxer_of(runner, shelf, workspaces).mux(WISH, "alice", ProgressChannel()))
     await until(lambda: runner.ended == 2)
     work.cancel()
     await asyncio.wait([work])

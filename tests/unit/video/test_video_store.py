@@ -11,10 +11,10 @@ import pytest
 
 from services.common.errors import MediaError, Reason
 from services.common.fetch import Fetched, Streamed
-from services.common.input_files import GivenFiles
+from services.common.input_files import InputFiles
 from services.common.storage import IMMUTABLE, REPLACEABLE, ObjectSpec
 from services.video.probe import MediaFile
-from services.video.video_store import CONTENT_TYPE, Film, FilmShelf, Place, digest
+from services.video.video_store import CONTENT_TYPE, Film, Place, VideoStore, digest
 from tests.fakes.object_store import EXPIRES, FakeObjectStore
 
 MEDIA = MediaFile("mp4", 21, ())
@@ -41,8 +41,8 @@ def store() -> FakeObjectStore:
 
 
 @pytest.fixture
-def shelf(store: FakeObjectStore) -> FilmShelf:
-    return FilmShelf(GivenFiles(NoDownloads(), store))
+def shelf(store: FakeObjectStore) -> VideoStore:
+    return VideoStore(InputFiles(NoDownloads(), store))
 
 
 @pytest.fixture
@@ -52,14 +52,14 @@ def path(tmp_path: Path) -> Path:
     return made
 
 
-async def refusal(shelf: FilmShelf, place: Place, principal: str = "alice") -> tuple[Reason, str]:
+async def refusal(shelf: VideoStore, place: Place, principal: str = "alice") -> tuple[Reason, str]:
     with pytest.raises(MediaError) as caught:
         await shelf.check(place, principal)
     (violation,) = caught.value.violations
     return caught.value.reason, violation.field
 
 
-async def reason_of_deleting(shelf: FilmShelf, key: str, principal: str) -> tuple[Reason, str]:
+async def reason_of_deleting(shelf: VideoStore, key: str, principal: str) -> tuple[Reason, str]:
     with pytest.raises(MediaError) as caught:
         await shelf.delete(key, principal)
     return caught.value.reason, caught.value.violations[0].field
@@ -81,33 +81,33 @@ async def reason_of_deleting(shelf: FilmShelf, key: str, principal: str) -> tupl
     ],
 )
 async def test_a_place_that_can_not_be_taken_is_refused_by_name(
-    shelf: FilmShelf, place: Place, reason: Reason, field: str
+    shelf: VideoStore, place: Place, reason: Reason, field: str
 ) -> None:
     assert await refusal(shelf, place) == (reason, field)
 
 
-async def test_a_place_that_is_free_or_left_open_is_taken(shelf: FilmShelf) -> None:
+async def test_a_place_that_is_free_or_left_open_is_taken(shelf: VideoStore) -> None:
     await shelf.check(Place(), "alice")
     await shelf.check(Place(OWN), "alice")
     await shelf.check(Place(OWN, overwrite=True), "alice")
 
 
 async def test_a_place_that_is_taken_is_refused_unless_it_may_be_replaced(
-    shelf: FilmShelf, store: FakeObjectStore
+    shelf: VideoStore, store: FakeObjectStore
 ) -> None:
     await store.put(OWN, b"x", ObjectSpec(CONTENT_TYPE))
     assert await refusal(shelf, Place(OWN)) == (Reason.ALREADY_EXISTS, "object_key")
     await shelf.check(Place(OWN, overwrite=True), "alice")
 
 
-async def test_a_store_that_can_not_be_asked_is_told(shelf: FilmShelf, store: FakeObjectStore) -> None:
+async def test_a_store_that_can_not_be_asked_is_told(shelf: VideoStore, store: FakeObjectStore) -> None:
     store.unreadable = True
     with pytest.raises(MediaError) as caught:
         await shelf.check(Place(OWN), "alice")
     assert caught.value.reason is Reason.STORAGE_FAILED
 
 
-async def test_a_film_is_stored_whole_under_a_new_key(shelf: FilmShelf, store: FakeObjectStore, path: Path) -> None:
+async def test_a_film_is_stored_whole_under_a_new_key(shelf: VideoStore, store: FakeObjectStore, path: Path) -> None:
     said = {"provider": "embedded", "owner": "mallory"}
     film = await shelf.put(path, SHA256, MEDIA, Place(), "alice", said)
     assert re.fullmatch(r"videos/\d{4}/\d\d/[0-9a-f-]{36}\.mp4", film.key)
@@ -119,7 +119,7 @@ async def test_a_film_is_stored_whole_under_a_new_key(shelf: FilmShelf, store: F
     assert (await shelf.put(path, SHA256, MEDIA, Place(), "alice", {})).key != film.key
 
 
-async def test_a_film_is_stored_where_its_owner_wants_it(shelf: FilmShelf, store: FakeObjectStore, path: Path) -> None:
+async def test_a_film_is_stored_where_its_owner_wants_it(shelf: VideoStore, store: FakeObjectStore, path: Path) -> None:
     assert (await shelf.put(path, SHA256, MEDIA, Place(OWN), "alice", {})).key == OWN
     with pytest.raises(MediaError) as caught:
         await shelf.put(path, SHA256, MEDIA, Place(OWN), "alice", {})
@@ -131,7 +131,7 @@ async def test_a_film_is_stored_where_its_owner_wants_it(shelf: FilmShelf, store
     assert (data, info.cache_control) == (DATA, REPLACEABLE)
 
 
-async def test_a_store_that_fails_keeps_nothing(shelf: FilmShelf, store: FakeObjectStore, path: Path) -> None:
+async def test_a_store_that_fails_keeps_nothing(shelf: VideoStore, store: FakeObjectStore, path: Path) -> None:
     store.puts_until_failure = 0
     with pytest.raises(MediaError) as caught:
         await shelf.put(path, SHA256, MEDIA, Place(), "alice", {})
@@ -139,14 +139,14 @@ async def test_a_store_that_fails_keeps_nothing(shelf: FilmShelf, store: FakeObj
     assert store.keys == []
 
 
-async def test_a_film_can_be_seen_until_its_address_ends(shelf: FilmShelf) -> None:
+async def test_a_film_can_be_seen_until_its_address_ends(shelf: VideoStore) -> None:
     found = await shelf.url(Film(OWN, "", MEDIA))
     assert (found.url, found.expires_at) == (f"https://store.example/{OWN}", EXPIRES)
 
 
 @pytest.mark.parametrize("place", [Place(), Place(OWN)])
 async def test_a_film_is_deleted_by_its_owner_once(
-    shelf: FilmShelf, store: FakeObjectStore, path: Path, place: Place
+    shelf: VideoStore, store: FakeObjectStore, path: Path, place: Place
 ) -> None:
     key = (await shelf.put(path, SHA256, MEDIA, place, "alice", {})).key
     assert await shelf.delete(key, "alice") == [key]
@@ -154,7 +154,7 @@ async def test_a_film_is_deleted_by_its_owner_once(
     assert await reason_of_deleting(shelf, key, "alice") == (Reason.NOT_FOUND, "key")
 
 
-async def test_nobody_else_deletes_a_film(shelf: FilmShelf, store: FakeObjectStore, path: Path) -> None:
+async def test_nobody_else_deletes_a_film(shelf: VideoStore, store: FakeObjectStore, path: Path) -> None:
     new = (await shelf.put(path, SHA256, MEDIA, Place(), "alice", {})).key
     await shelf.put(path, SHA256, MEDIA, Place(OWN), "alice", {})
     for principal in ("bob", ""):
@@ -163,7 +163,7 @@ async def test_nobody_else_deletes_a_film(shelf: FilmShelf, store: FakeObjectSto
     assert store.keys == [OWN, new]
 
 
-async def test_what_is_no_film_is_not_deleted_as_one(shelf: FilmShelf, store: FakeObjectStore) -> None:
+async def test_what_is_no_film_is_not_deleted_as_one(shelf: VideoStore, store: FakeObjectStore) -> None:
     await store.put("users/alice/cat.png", b"x", ObjectSpec("image/png"))
     assert await reason_of_deleting(shelf, "users/alice/cat.png", "alice") == (Reason.NOT_FOUND, "key")
     assert await reason_of_deleting(shelf, "../x", "alice") == (Reason.VALIDATION_ERROR, "key")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-from services.common.worker_pool import Workers
+from services.common.worker_pool import WorkerPool
 from services.image.providers.embedded.painting import Order, paint
-from services.image.providers.interface import DrawnImage, ImageProvider, ImageSpec, Mode, Model
+from services.image.providers.interface import GeneratedImage, ImageProvider, ImageSpec, Mode, Model
 
 PROVIDER = "embedded"
 _MAX_SIDE_PIXELS = 2048
@@ -25,10 +25,10 @@ class EmbeddedProvider(ImageProvider):
     name = PROVIDER
     models: Mapping[Mode, Model] = {Mode.STANDARD: _MODEL, Mode.FAST: _MODEL, Mode.TRANSFORM: _TRANSFORM}
 
-    def __init__(self, workers: Workers) -> None:
+    def __init__(self, workers: WorkerPool) -> None:
         self._workers = workers
 
-    async def draw(self, spec: ImageSpec) -> DrawnImage:
+    async def draw(self, spec: ImageSpec) -> GeneratedImage:
         """Paints; the seed follows from the prompt where none is given, so that the same prompt gives the same."""
         seed = _seed_of(spec.prompt) if spec.seed is None else spec.seed
         order = Order(
@@ -39,7 +39,7 @@ class EmbeddedProvider(ImageProvider):
             1.0 if spec.strength is None else spec.strength,
         )
         data = await self._workers.run(paint, order)
-        return DrawnImage(data, "image/png", seed)
+        return GeneratedImage(data, "image/png", seed)
 
 
 def _seed_of(prompt: str) -> int:

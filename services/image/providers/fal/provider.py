@@ -12,11 +12,11 @@ import pybase64
 from services.common.errors import MediaError, Reason
 from services.common.fetch import Fetched
 from services.common.log import logger
-from services.common.providers import Answer, Peer, Transport, open_session
+from services.common.providers import Answer, ProviderEndpoint, Transport, open_session
 from services.image.providers.fal.error_mapping import failure, refusal
 from services.image.providers.fal.request import MODELS, body_of
 from services.image.providers.fal.settings import PROVIDER, FalSettings
-from services.image.providers.interface import DrawnImage, ImageProvider, ImageSpec, Mode
+from services.image.providers.interface import GeneratedImage, ImageProvider, ImageSpec, Mode
 
 log = logger(__name__)
 
@@ -60,7 +60,7 @@ class FalProvider(ImageProvider):
         """Returns the size, which a picture that is transformed has from its source."""
         return "" if spec.mode is Mode.TRANSFORM else super().shape_of(spec)
 
-    async def draw(self, spec: ImageSpec) -> DrawnImage:
+    async def draw(self, spec: ImageSpec) -> GeneratedImage:
         """Draws: fast pictures at once, where leaving the connection cancels, others through the queue."""
         if not self._settings.api_key:
             raise failure(Reason.API_KEY_MISSING)
@@ -149,7 +149,7 @@ class FalProvider(ImageProvider):
             async with asyncio.timeout(_CANCEL_SECONDS):
                 await self._transport.ask("PUT", cancel_url, begun=True)
 
-    async def _brought(self, result: Answer, request_id: str) -> DrawnImage:
+    async def _brought(self, result: Answer, request_id: str) -> GeneratedImage:
         body = result.body
         blocked = body.get("has_nsfw_concepts")
         if isinstance(blocked, list) and blocked and blocked[0] is True:
@@ -162,7 +162,7 @@ class FalProvider(ImageProvider):
             raise failure(Reason.GENERATION_FAILED, begun=True)
         seed = body.get("seed")
         inline = url.startswith("data:")
-        return DrawnImage(
+        return GeneratedImage(
             data=_inline(url) if inline else await self._fetched(url),
             content_type=str(image.get("content_type") or ""),
             seed=seed if isinstance(seed, int) and 0 <= seed < 2**64 else None,
@@ -185,9 +185,9 @@ class FalProvider(ImageProvider):
         raise failure(Reason.GENERATION_FAILED, begun=True)
 
 
-def peer(settings: FalSettings) -> Peer:
+def peer(settings: FalSettings) -> ProviderEndpoint:
     """Returns fal, as the transport needs to know it."""
-    return Peer(
+    return ProviderEndpoint(
         name=PROVIDER,
         authorization=f"Key {settings.api_key}",
         base_urls=(settings.queue_base_url, settings.sync_base_url),

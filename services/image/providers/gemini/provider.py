@@ -14,7 +14,7 @@ from services.common.log import logger
 from services.image.providers.gemini.request import body_of, folded, shape_of
 from services.image.providers.gemini.response import failure, picture_in, refusal
 from services.image.providers.gemini.settings import PROVIDER, GeminiSettings
-from services.image.providers.interface import DrawnImage, ImageProvider, ImageSpec, Mode, Model
+from services.image.providers.interface import GeneratedImage, ImageProvider, ImageSpec, Mode, Model
 
 log = logger(__name__)
 
@@ -39,7 +39,7 @@ class GeminiProvider(ImageProvider):
         model = Model(settings.model_id, _MAX_SIDE_PIXELS, takes_safety_checker=True)
         self.models: Mapping[Mode, Model] = dict.fromkeys(Mode, model)
 
-    async def draw(self, spec: ImageSpec) -> DrawnImage:
+    async def draw(self, spec: ImageSpec) -> GeneratedImage:
         """Draws; leaving the connection is all that can be done to cancel."""
         settings = self._settings
         if not settings.api_key:
@@ -54,7 +54,7 @@ class GeminiProvider(ImageProvider):
         # Megabytes of base64: longer than the loop may stand still.
         picture = await asyncio.to_thread(picture_in, content)
         seed = None if spec.seed is None else folded(spec.seed)
-        return DrawnImage(picture.data, picture.content_type, seed, request_id=picture.response_id)
+        return GeneratedImage(picture.data, picture.content_type, seed, request_id=picture.response_id)
 
     def shape_of(self, spec: ImageSpec) -> str:
         """Returns shape and resolution: sizes in pixels are not asked for."""

@@ -26,7 +26,7 @@ from services.tts.formats import FORMATS
 from services.tts.providers.espeak.bindings import SpeechLibrary
 from services.tts.providers.espeak.encoding import encoder_for
 from services.tts.providers.espeak.protocol import FailedFrame, Frame, SpeakRequest, encode_frame, receive_request
-from services.tts.providers.espeak.synthesis import Speaker
+from services.tts.providers.espeak.synthesis import FrameSynthesizer
 
 READY = b"ready\n"
 """What the process prints when it accepts connections."""
@@ -92,7 +92,7 @@ class Engine:
         """Speaks a few words for nobody, so that children find dictionary, encoders and resampler in memory."""
         for name in ("mp3_44100_128", "pcm_16000"):
             request = SpeakRequest("Ready.", "en-us", "f3", 175, name, with_alignment=True)
-            Speaker(request, lambda _: None, lambda: True).run(self._library)
+            FrameSynthesizer(request, lambda _: None, lambda: True).run(self._library)
         encoder_for(FORMATS["wav_22050"]).finish()
         # What exists by now is never collected, so that a child's collector does not copy the parent's pages.
         gc.collect()
@@ -167,7 +167,7 @@ def speak_for(connection: socket.socket, library: SpeechLibrary) -> None:
     def send(frame: Frame) -> None:
         connection.sendall(encode_frame(frame))
 
-    Speaker(request, send, lambda: _is_open(connection)).run(library)
+    FrameSynthesizer(request, send, lambda: _is_open(connection)).run(library)
 
 
 def _is_open(connection: socket.socket) -> bool:

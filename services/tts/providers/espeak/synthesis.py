@@ -18,7 +18,7 @@ from services.tts.providers.espeak.protocol import (
     Frame,
     SpeakRequest,
 )
-from services.tts.providers.espeak.voices import Timbre, identifier_of
+from services.tts.providers.espeak.voices import VoiceVariant, identifier_of
 
 SILENT = "silent"
 """Code of the failure of a text in which nothing can be spoken."""
@@ -35,7 +35,7 @@ class Library(Protocol):
         """Speaks `text` into `sink` until all is said or the sink has enough."""
 
 
-class Speaker:
+class FrameSynthesizer:
     """Speaks one request.
 
     Args:
@@ -52,7 +52,7 @@ class Speaker:
         self._request = request
         self._send = send
         self._wanted = wanted
-        self._identifier = identifier_of(Timbre(request.language, request.variant))
+        self._identifier = identifier_of(VoiceVariant(request.language, request.variant))
         self._encoder = encoder_for(FORMATS[request.output_format])
         self._clock = CharacterClock(request.text) if request.with_alignment else None
         self._samples = 0

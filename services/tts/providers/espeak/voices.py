@@ -13,7 +13,7 @@ PROVIDER = "espeak"
 
 
 @dataclass(frozen=True, slots=True)
-class Timbre:
+class VoiceVariant:
     """What the engine speaks with: a language it reads and a variant of the speaker."""
 
     language: str
@@ -32,30 +32,30 @@ VARIANTS = frozenset({"", "f1", "f2", "f3", "f4", "f5", "m1", "m3", "m7", "Alici
 
 # Each named voice has a sound of its own, of the gender and, as far as the engine has it, the accent of its namesake.
 _TIMBRES = {
-    "Aria": Timbre("en-us", "f3"),
-    "Leoni Vergara": Timbre("en-us", "f2"),
-    "Ana-Rita": Timbre("pt", "f2"),
-    "Andromeda": Timbre("en-us", "f4"),
-    "LavenderLessons": Timbre("en-us", "Annie"),
-    "Sarah": Timbre("en-us", "f1"),
-    "Laura": Timbre("en-us", "belinda"),
-    "Alice": Timbre("en-gb", "f2"),
-    "Matilda": Timbre("en-us", "linda"),
-    "Jessica": Timbre("en-us", "f5"),
-    "Lily": Timbre("en-gb-x-rp", "f4"),
-    "Roger": Timbre("en-us", "m3"),
-    "Charlie": Timbre("en-gb", "m1"),
-    "George": Timbre("en-gb-x-rp", "m7"),
+    "Aria": VoiceVariant("en-us", "f3"),
+    "Leoni Vergara": VoiceVariant("en-us", "f2"),
+    "Ana-Rita": VoiceVariant("pt", "f2"),
+    "Andromeda": VoiceVariant("en-us", "f4"),
+    "LavenderLessons": VoiceVariant("en-us", "Annie"),
+    "Sarah": VoiceVariant("en-us", "f1"),
+    "Laura": VoiceVariant("en-us", "belinda"),
+    "Alice": VoiceVariant("en-gb", "f2"),
+    "Matilda": VoiceVariant("en-us", "linda"),
+    "Jessica": VoiceVariant("en-us", "f5"),
+    "Lily": VoiceVariant("en-gb-x-rp", "f4"),
+    "Roger": VoiceVariant("en-us", "m3"),
+    "Charlie": VoiceVariant("en-gb", "m1"),
+    "George": VoiceVariant("en-gb-x-rp", "m7"),
 }
 
 
-def _named(voice: NamedVoice, timbre: Timbre) -> Voice:
+def _named(voice: NamedVoice, timbre: VoiceVariant) -> Voice:
     labels = {"gender": voice.gender, "variant": timbre.variant}
     return Voice(timbre.voice_id, voice.name, PROVIDER, "embedded", LANGUAGES[timbre.language].codes, labels)
 
 
 def _of_language(language: Language) -> Voice:
-    timbre = Timbre(language.tag, "")
+    timbre = VoiceVariant(language.tag, "")
     return Voice(timbre.voice_id, f"espeak {language.name}", PROVIDER, "embedded", language.codes)
 
 
@@ -64,7 +64,9 @@ VOICES: tuple[Voice, ...] = (
     *(_of_language(language) for language in LANGUAGES.values()),
 )
 
-_TIMBRE_OF_ID = {timbre.voice_id: timbre for timbre in (*_TIMBRES.values(), *(Timbre(tag, "") for tag in LANGUAGES))}
+_TIMBRE_OF_ID = {
+    timbre.voice_id: timbre for timbre in (*_TIMBRES.values(), *(VoiceVariant(tag, "") for tag in LANGUAGES))
+}
 
 _BY_KEY: dict[str, Voice] = {key.casefold(): voice for voice in VOICES for key in (voice.name, voice.voice_id)}
 # Ids of others are compared as they are: theirs tell upper from lower case.
@@ -76,7 +78,7 @@ def resolve(voice: str) -> Voice | None:
     return _BY_FOREIGN_ID.get(voice) or _BY_KEY.get(voice.casefold())
 
 
-def timbre_for(voice: Voice, language_code: str) -> Timbre:
+def timbre_for(voice: Voice, language_code: str) -> VoiceVariant:
     """Returns what the engine shall speak with.
 
     Args:
@@ -95,10 +97,10 @@ def timbre_for(voice: Voice, language_code: str) -> Timbre:
     language = find_language(language_code)
     if language is None:
         raise invalid("language_code", "must be a language that the embedded engine reads; list its voices")
-    return Timbre(language.tag, timbre.variant)
+    return VoiceVariant(language.tag, timbre.variant)
 
 
-def identifier_of(timbre: Timbre) -> str:
+def identifier_of(timbre: VoiceVariant) -> str:
     """Returns the engine's own name of a timbre.
 
     Raises:

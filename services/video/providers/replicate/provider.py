@@ -17,10 +17,10 @@ import pybase64
 from services.common.errors import MediaError, Reason
 from services.common.input_files import Downloads
 from services.common.log import logger
-from services.common.providers import Answer, Peer, Transport, open_session
+from services.common.providers import Answer, ProviderEndpoint, Transport, open_session
 from services.common.webhooks import Webhook, key_in
 from services.video.progress import Progress, State
-from services.video.providers.interface import FilmSpec, FilmWish, Tell, VideoProvider
+from services.video.providers.interface import Tell, VideoProvider, VideoRequest, VideoSpec
 from services.video.providers.replicate.error_mapping import failure, forgotten, of_failed, refusal
 from services.video.providers.replicate.prediction import (
     ENDED_BADLY,
@@ -83,13 +83,13 @@ class ReplicateProvider(VideoProvider):
         self._secret = settings.webhook_secret
         self._asking = asyncio.Lock()
 
-    def model_for(self, wish: FilmWish) -> str:
+    def model_for(self, wish: VideoRequest) -> str:
         """Returns the model."""
         if not self._settings.api_token:
             raise failure(Reason.API_KEY_MISSING)
         return model_for(wish, self._settings)
 
-    async def begin(self, spec: FilmSpec) -> str:
+    async def begin(self, spec: VideoSpec) -> str:
         """Creates the prediction."""
         if not self._settings.api_token:
             raise failure(Reason.API_KEY_MISSING)
@@ -125,7 +125,7 @@ class ReplicateProvider(VideoProvider):
                 raise
             raise failure(Reason.PROVIDER_TIMEOUT, begun=True) from None
 
-    async def find(self, spec: FilmSpec, since: datetime) -> str | None:
+    async def find(self, spec: VideoSpec, since: datetime) -> str | None:
         """Looks among the latest predictions for one with the same inputs."""
         answer = await self._ask("GET", _LATEST, begun=False)
         results = answer.body.get("results")
@@ -253,9 +253,9 @@ async def open_replicate(settings: ReplicateSettings, downloads: Downloads) -> A
         yield ReplicateProvider(Transport(session, peer(settings)), settings, downloads)
 
 
-def peer(settings: ReplicateSettings) -> Peer:
+def peer(settings: ReplicateSettings) -> ProviderEndpoint:
     """Returns Replicate, as the transport needs to know it."""
-    return Peer(
+    return ProviderEndpoint(
         name=PROVIDER,
         authorization=f"Bearer {settings.api_token}",
         base_urls=(settings.base_url,),
@@ -265,7 +265,7 @@ def peer(settings: ReplicateSettings) -> Peer:
     )
 
 
-def _address(spec: FilmSpec) -> str:
+def _address(spec: VideoSpec) -> str:
     """Returns where the still is without anything being done for it; empty where it must be brought to Replicate."""
     if spec.still_url or len(spec.still) > _INLINE_BYTES:
         return spec.still_url

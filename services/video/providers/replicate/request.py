@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.common.errors import invalid
-from services.video.providers.interface import FilmSpec, FilmWish
+from services.video.providers.interface import VideoRequest, VideoSpec
 from services.video.providers.replicate.settings import ReplicateSettings
 
 _IMAGE_INPUT = "first_frame_image"
@@ -31,7 +31,7 @@ MODELS: Mapping[str, KnownModel] = {
 """The models whose inputs are known (replicate.com, the model's API page)."""
 
 
-def model_for(wish: FilmWish, settings: ReplicateSettings) -> str:
+def model_for(wish: VideoRequest, settings: ReplicateSettings) -> str:
     """Returns the model that makes what is wished.
 
     Raises:
@@ -59,7 +59,7 @@ def path_of(model: str) -> str:
     return "/predictions" if _version_in(model) else f"/models/{model}/predictions"
 
 
-def body_of(spec: FilmSpec, still: str, settings: ReplicateSettings) -> dict[str, Any]:
+def body_of(spec: VideoSpec, still: str, settings: ReplicateSettings) -> dict[str, Any]:
     """Returns the body of the request.
 
     Args:
@@ -75,7 +75,7 @@ def body_of(spec: FilmSpec, still: str, settings: ReplicateSettings) -> dict[str
     return body
 
 
-def is_of(told: Mapping[str, Any], spec: FilmSpec, still: str) -> bool:
+def is_of(told: Mapping[str, Any], spec: VideoSpec, still: str) -> bool:
     """Tells whether a prediction was asked for by `spec`.
 
     Args:
@@ -92,7 +92,7 @@ def is_of(told: Mapping[str, Any], spec: FilmSpec, still: str) -> bool:
     return isinstance(inputs, dict) and all(inputs.get(name) == value for name, value in wanted.items())
 
 
-def _inputs(spec: FilmSpec, still: str) -> dict[str, Any]:
+def _inputs(spec: VideoSpec, still: str) -> dict[str, Any]:
     wish = spec.wish
     known = MODELS.get(spec.model)
     if known is not None:
@@ -112,7 +112,7 @@ def _inputs(spec: FilmSpec, still: str) -> dict[str, Any]:
     }
 
 
-def _image_input(spec: FilmSpec) -> str:
+def _image_input(spec: VideoSpec) -> str:
     known = MODELS.get(spec.model)
     return known.image_input if known else spec.wish.image_input_name or _IMAGE_INPUT
 

@@ -13,20 +13,20 @@ from prometheus_client import CollectorRegistry
 
 from services.common.errors import MediaError, Reason
 from services.common.storage import ObjectStore
-from services.jobs.clients import Services
+from services.jobs.clients import ServiceClients
 from services.jobs.jetstream import CANCELS, QUEUE, REQUESTS, RUN, STATE, StreamOptions, Streams, open_streams
-from services.jobs.job_store import Board
-from services.jobs.maintenance.cleanup import Disposal
-from services.jobs.maintenance.sweep import SETTLED_SECONDS, SILENT_SECONDS, Round, RoundOptions
+from services.jobs.job_store import JobStore
+from services.jobs.maintenance.cleanup import Cleanup
+from services.jobs.maintenance.sweep import SETTLED_SECONDS, SILENT_SECONDS, Sweep, SweepOptions
 from services.jobs.metrics import JobMetrics
 from services.jobs.record import Record, Status
-from services.jobs.request import Selection, Wish
+from services.jobs.request import JobFilter, JobRequest
 from tests.fakes.nats import running_nats
 from tests.fakes.object_store import FakeObjectStore
 from tests.fakes.shelves import FakeShelves, running_shelves
 
 RETENTION_SECONDS = 30 * 86_400.0
-WISH = Wish("story", {"headline": {"headline": "Cats rule"}}, request_id="mine")
+WISH = JobRequest("story", {"headline": {"headline": "Cats rule"}}, request_id="mine")
 STORED_AUDIO_ID = "0b9d3a5e-52a7-4d0c-9a36-3f0e6a9b8c11"
 MADE = {
     "image": {"key": "users/alice/jobs/1/image.webp"},
@@ -41,16 +41,16 @@ class House:
     """Jobs, and who cleans up behind them, with a clock that the test turns."""
 
     streams: Streams
-    board: Board
+    board: JobStore
     shelves: FakeShelves
-    services: Services
+    services: ServiceClients
     store: ObjectStore
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
     def __post_init__(self) -> None:
         self.metrics = JobMetrics(self.registry)
 
-    async def job(self, status: Status = Status.QUEUED, wish: Wish = WISH, **fields: object) -> str:
+    async def job(self, status: Status = Status.QUEUED, wish: JobRequest = WISH, **fields: object) -> str:
         """Returns the id of a job that stands like this, and has done so from now on."""
         known = await self.board.submit(wish, "alice")
         lease = await self.board.open(known.record)
@@ -59,14 +59,14 @@ class House:
 
     async def round(self, after_seconds: float, **options: bool) -> None:
         """Does a round that many seconds from now."""
-        chosen = RoundOptions(RETENTION_SECONDS, **options)
-        disposal = Disposal(self.services, 10)
+        chosen = SweepOptions(RETENTION_SECONDS, **options)
+        disposal = Cleanup(self.services, 10)
         clock = time.time() + after_seconds
-        await Round(self.streams, self.board, disposal, self.store, chosen, self.metrics, lambda: clock).run()
+        await Sweep(self.streams, self.board, disposal, self.store, chosen, self.metrics, lambda: clock).run()
 
     async def record(self, job_id: str) -> Record | None:
         """Returns what is known of a job of Alice's."""
-        known = await self.board.read(Board.key("alice", job_id))
+        known = await self.board.read(JobStore.key("alice", job_id))
         return None if known is None else known.record
 
     async def subjects(self, stream: str) -> set[str]:
@@ -82,17 +82,17 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
         open_streams(StreamOptions((url,)), "test") as streams,
         running_shelves() as (shelves, services),
     ):
-        yield House(streams, Board(streams), shelves, services, FakeObjectStore())
+        yield House(streams, JobStore(streams), shelves, services, FakeObjectStore())
 
 
 async def test_a_job_that_ended_long_ago_is_forgotten_with_all_that_was_written_of_it(house: House) -> None:
     job_id = await house.job(Status.SUCCEEDED, steps=MADE)
-    await house.streams.cancels.put(Board.key("alice", job_id), b"1")
+    await house.streams.cancels.put(JobStore.key("alice", job_id), b"1")
     await house.round(RETENTION_SECONDS + 60)
     assert await house.record(job_id) is None
     for bucket in (STATE, REQUESTS, CANCELS):
         assert await house.subjects(f"KV_{bucket}") == set()
-    assert await house.board.page("alice", Selection(), 10, "") == ([], "")
+    assert await house.board.page("alice", JobFilter(), 10, "") == ([], "")
     with pytest.raises(MediaError) as refused:
         await house.board.get(job_id, "alice")
     assert refused.value.reason is Reason.JOB_NOT_FOUND
@@ -178,7 +178,7 @@ async def test_a_job_that_waits_its_turn_is_left_where_it_is(house: House) -> No
 async def test_a_job_that_ended_while_it_was_looked_for_is_not_put_back(house: House) -> None:
     job_id = await house.job(Status.RUNNING)
     await house.streams.jetstream.purge_stream(QUEUE)
-    known = await house.board.read(Board.key("alice", job_id))
+    known = await house.board.read(JobStore.key("alice", job_id))
     assert known is not None
     lease = await house.board.open(known.record)
     read = house.board.read
@@ -210,8 +210,8 @@ async def test_drafts_of_objects_are_looked_for_in_each_round(house: House) -> N
 
 async def test_a_record_that_can_not_be_read_stops_neither_a_round_nor_a_list(house: House) -> None:
     job_id = await house.job(Status.SUCCEEDED)
-    await house.streams.state.put(Board.key("alice", "f" * 32), b'{"status": "paused"}')
-    found, _ = await house.board.page("alice", Selection(), 10, "")
+    await house.streams.state.put(JobStore.key("alice", "f" * 32), b'{"status": "paused"}')
+    found, _ = await house.board.page("alice", JobFilter(), 10, "")
     assert [known.record.job_id for known in found] == [job_id]
     await house.round(RETENTION_SECONDS + 60)
     assert await house.record(job_id) is None

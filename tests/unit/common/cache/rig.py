@@ -12,7 +12,7 @@ from services.common.cache.circuit_breaker import CircuitOptions
 from services.common.cache.interface import Entry
 from services.common.cache.tiered import TieredCache, TieredOptions
 from tests.fakes.clocks import Clocks
-from tests.fakes.result_store import FakeStore, Shelf
+from tests.fakes.result_store import FakeStore, ImageStore
 
 DEADLINE_SECONDS = 5.0
 PATIENT = TieredOptions(read_timeout_seconds=DEADLINE_SECONDS, drain_seconds=DEADLINE_SECONDS)
@@ -42,7 +42,7 @@ class Rig:
     """A cache, its clocks, and what its store is made of."""
 
     clocks: Clocks
-    shelf: Shelf = field(default_factory=Shelf)
+    shelf: ImageStore = field(default_factory=ImageStore)
 
     def store(self) -> FakeStore:
         return FakeStore(self.shelf, now=self.clocks.steady().now)

@@ -5,17 +5,17 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.common.cache.circuit_breaker import Circuit, CircuitOptions
+from services.common.cache.circuit_breaker import CircuitBreaker, CircuitOptions
 from tests.fakes.clocks import Clocks
 
 OPTIONS = CircuitOptions(failures=3, first_pause_seconds=1, longest_pause_seconds=5)
 
 
-def circuit_on(clocks: Clocks) -> Circuit:
-    return Circuit(OPTIONS, lambda: clocks.monotonic_seconds)
+def circuit_on(clocks: Clocks) -> CircuitBreaker:
+    return CircuitBreaker(OPTIONS, lambda: clocks.monotonic_seconds)
 
 
-def opened(clocks: Clocks) -> Circuit:
+def opened(clocks: Clocks) -> CircuitBreaker:
     circuit = circuit_on(clocks)
     for _ in range(3):
         assert circuit.allows()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.common.fetch.addresses import Allowed, is_public
+from services.common.fetch.addresses import AddressPolicy, is_public
 
 
 @pytest.mark.parametrize("text", ["1.1.1.1", "93.184.215.14", "2606:4700::1111"])
@@ -68,7 +68,7 @@ def test_no_disguise_makes_a_private_address_public(address: ipaddress.IPv4Addre
 
 
 def test_what_an_operator_allows_is_read() -> None:
-    allowed = Allowed.parse(["MinIO.internal", "127.0.0.1:9000", "[::1]:9000", "10.1.0.0/16", "fd00::/8"])
+    allowed = AddressPolicy.parse(["MinIO.internal", "127.0.0.1:9000", "[::1]:9000", "10.1.0.0/16", "fd00::/8"])
     assert allowed.by_name("minio.internal", 1)
     assert allowed.by_name("127.0.0.1", 9000)
     assert not allowed.by_name("127.0.0.1", 9001)
@@ -76,4 +76,4 @@ def test_what_an_operator_allows_is_read() -> None:
     assert allowed.by_address(ipaddress.ip_address("10.1.2.3"))
     assert not allowed.by_address(ipaddress.ip_address("10.2.2.3"))
     assert allowed.by_address(ipaddress.ip_address("fd00::1"))
-    assert not Allowed().by_name("minio.internal", 1)
+    assert not AddressPolicy().by_name("minio.internal", 1)

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from services.common.errors import MediaError, Reason
 from services.common.fetch import Fetcher, FetchOptions, open_fetcher
-from services.common.fetch.addresses import Allowed
+from services.common.fetch.addresses import AddressPolicy
 from tests.fakes.web_host import WebHost, running_web_host
 
 FILE = b"\x89PNG" + bytes(1000)
@@ -41,7 +41,7 @@ class Names:
 def guarded(
     names: Names | None = None, timeout_seconds: float = 5, *allowed: str
 ) -> AbstractAsyncContextManager[Fetcher]:
-    return open_fetcher(FetchOptions(Allowed.parse(allowed), timeout_seconds), names or Names(["127.0.0.1"]))
+    return open_fetcher(FetchOptions(AddressPolicy.parse(allowed), timeout_seconds), names or Names(["127.0.0.1"]))
 
 
 def trusting(host: WebHost, timeout_seconds: float = 5) -> AbstractAsyncContextManager[Fetcher]:

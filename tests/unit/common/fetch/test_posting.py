@@ -11,7 +11,7 @@ from aiohttp import web
 
 from services.common.errors import MediaError, Reason
 from services.common.fetch import Fetcher, FetchOptions, open_fetcher
-from services.common.fetch.addresses import Allowed
+from services.common.fetch.addresses import AddressPolicy
 from tests.fakes.web_host import WebHost, running_web_host
 
 DATA = b'{"type": "job.succeeded", "text": "\xc3\xa9\x00"}'
@@ -46,7 +46,7 @@ async def to_this_machine(host: str, port: int) -> list[str]:
 
 
 def guarded(*allowed: str, timeout_seconds: float = 5) -> AbstractAsyncContextManager[Fetcher]:
-    return open_fetcher(FetchOptions(Allowed.parse(allowed), timeout_seconds), to_this_machine)
+    return open_fetcher(FetchOptions(AddressPolicy.parse(allowed), timeout_seconds), to_this_machine)
 
 
 def trusting(host: WebHost, timeout_seconds: float = 5) -> AbstractAsyncContextManager[Fetcher]:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Mapping
 import pytest
 
 from services.common.errors import MediaError, Reason
-from services.common.providers import Answer, Peer
+from services.common.providers import Answer, ProviderEndpoint
 
 KEY = "Bearer KEY"
 
@@ -33,8 +33,8 @@ def failure(reason: Reason, *, begun: bool = False) -> MediaError:
     return FailedError(reason, begun=begun)
 
 
-def peer_at(*base_urls: str) -> Peer:
-    return Peer("fake", KEY, base_urls, ".provider.example", failure, RefusedError)
+def peer_at(*base_urls: str) -> ProviderEndpoint:
+    return ProviderEndpoint("fake", KEY, base_urls, ".provider.example", failure, RefusedError)
 
 
 async def failed(asked: Awaitable[Answer]) -> tuple[Reason, bool]:

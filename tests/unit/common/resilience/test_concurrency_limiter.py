@@ -13,40 +13,40 @@ from services.common.resilience.concurrency_limiter import (
     MAX_RETRY_AFTER_SECONDS,
     MIN_RETRY_AFTER_SECONDS,
     RECOVERY_SECONDS,
-    Gate,
-    NoTurnError,
+    ConcurrencyLimiter,
+    LimitExceededError,
 )
 from tests.conftest import LogLines
 from tests.fakes.virtual_time import PassingTime, in_virtual_time
 
 
-def gate_of(limit: int | None, max_queue: int = 100) -> Gate:
-    return Gate("elevenlabs", limit, max_queue, clock=asyncio.get_running_loop().time)
+def gate_of(limit: int | None, max_queue: int = 100) -> ConcurrencyLimiter:
+    return ConcurrencyLimiter("elevenlabs", limit, max_queue, clock=asyncio.get_running_loop().time)
 
 
 class Caller:
     """Asks for a turn and keeps it until it is let go."""
 
-    def __init__(self, gate: Gate, patience_seconds: float = 100) -> None:
+    def __init__(self, gate: ConcurrencyLimiter, patience_seconds: float = 100) -> None:
         self.has_turn = False
         self.let_go = asyncio.Event()
         self.task = asyncio.create_task(self._call(gate, patience_seconds))
 
-    async def _call(self, gate: Gate, patience_seconds: float) -> None:
+    async def _call(self, gate: ConcurrencyLimiter, patience_seconds: float) -> None:
         async with gate.turn(patience_seconds):
             self.has_turn = True
             await self.let_go.wait()
 
 
-async def refused(gate: Gate, patience_seconds: float = 0) -> NoTurnError:
-    with pytest.raises(NoTurnError) as failure:
+async def refused(gate: ConcurrencyLimiter, patience_seconds: float = 0) -> LimitExceededError:
+    with pytest.raises(LimitExceededError) as failure:
         async with gate.turn(patience_seconds):
             pytest.fail("there was a turn")
     return failure.value
 
 
 @asynccontextmanager
-async def turns(gate: Gate, count: int) -> AsyncIterator[AsyncExitStack]:
+async def turns(gate: ConcurrencyLimiter, count: int) -> AsyncIterator[AsyncExitStack]:
     async with AsyncExitStack() as held:
         for _ in range(count):
             await held.enter_async_context(gate.turn(0))
@@ -250,7 +250,7 @@ async def test_recovery_lets_those_go_who_wait() -> None:
 
 
 async def test_a_change_of_the_limit_is_logged_once(log_lines: LogLines) -> None:
-    gate = Gate("elevenlabs", clock=PassingTime())
+    gate = ConcurrencyLimiter("elevenlabs", clock=PassingTime())
     gate.learn(3)
     gate.learn(3)
     async with gate.turn(0), gate.turn(0):
@@ -261,4 +261,4 @@ async def test_a_change_of_the_limit_is_logged_once(log_lines: LogLines) -> None
 
 def test_a_gate_that_lets_nobody_through_is_a_mistake() -> None:
     with pytest.raises(ValueError, match="at least one"):
-        Gate("elevenlabs", 0)
+        ConcurrencyLimiter("elevenlabs", 0)

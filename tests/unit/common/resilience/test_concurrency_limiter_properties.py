@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from services.common.resilience.concurrency_limiter import Gate, NoTurnError
+from services.common.resilience.concurrency_limiter import ConcurrencyLimiter, LimitExceededError
 from tests.fakes.virtual_time import VirtualLoop
 
 MAX_QUEUE = 4
@@ -33,7 +33,7 @@ class GateMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = VirtualLoop()
-        self.gate = Gate("provider", None, MAX_QUEUE, clock=self.loop.time)
+        self.gate = ConcurrencyLimiter("provider", None, MAX_QUEUE, clock=self.loop.time)
         # Without a limit nobody queues, and nothing is put to the test.
         self.gate.learn(2)
         self.waiting: list[Caller] = []
@@ -57,7 +57,7 @@ class GateMachine(RuleBasedStateMachine):
             async with self.gate.turn(caller.gives_up_at_seconds - self.loop.time()):
                 self._check_entry(caller)
                 await caller.let_go.wait()
-        except NoTurnError:
+        except LimitExceededError:
             if self.loop.time() < caller.gives_up_at_seconds and len(self.waiting) <= MAX_QUEUE:
                 self.faults.append("gave up early")
         finally:

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.common.errors import MediaError, Reason
-from services.common.resilience.concurrency_limiter import NoTurnError
+from services.common.resilience.concurrency_limiter import LimitExceededError
 from services.common.resilience.error_metadata import MAY_BE_CHARGED_KEY
-from services.common.resilience.retry import Patience, Retries, RetryPolicy
+from services.common.resilience.retry import Retrier, RetryPolicy, WaitBudget
 from tests.conftest import LogLines
 from tests.fakes.virtual_time import PassingTime
 
@@ -42,8 +42,8 @@ def longest(_least: float, most: float) -> float:
 async def run(
     provider: Provider, time: PassingTime, patience_seconds: float = 100, policy: RetryPolicy = POLICY
 ) -> str:
-    retries = Retries(policy, time.sleep, longest)
-    return await retries.run(provider.ask, "elevenlabs", Patience(patience_seconds, time))
+    retries = Retrier(policy, time.sleep, longest)
+    return await retries.run(provider.ask, "elevenlabs", WaitBudget(patience_seconds, time))
 
 
 @pytest.mark.parametrize("reason", SAFE)
@@ -69,7 +69,7 @@ async def test_what_may_have_been_paid_for_or_can_not_help_is_not_asked_again(re
     assert (failure.value.reason, provider.calls, time.slept_seconds) == (reason, 1, [])
 
 
-@pytest.mark.parametrize("failure", [NoTurnError(Reason.PROVIDER_BUSY), ValueError(), asyncio.CancelledError()])
+@pytest.mark.parametrize("failure", [LimitExceededError(Reason.PROVIDER_BUSY), ValueError(), asyncio.CancelledError()])
 async def test_what_is_no_answer_of_the_provider_is_passed_on(failure: BaseException) -> None:
     provider, time = Provider(failure), PassingTime()
     with pytest.raises(type(failure)) as caught:
@@ -121,7 +121,7 @@ async def test_cancellation_during_a_delay_ends_it() -> None:
         asleep.set()
         await asyncio.Event().wait()
 
-    task = asyncio.create_task(Retries(POLICY, sleep).run(provider.ask, "elevenlabs", Patience(100)))
+    task = asyncio.create_task(Retrier(POLICY, sleep).run(provider.ask, "elevenlabs", WaitBudget(100)))
     await asleep.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -148,9 +148,9 @@ def test_the_whole_wait_is_bounded_and_no_delay_is_shorter_than_told(
 ) -> None:
     failures = [MediaError(Reason.PROVIDER_BUSY, retry_after_seconds=seconds) for seconds in told]
     provider, time = Provider(*failures), PassingTime()
-    retries = Retries(RetryPolicy(10, first, most), time.sleep)
+    retries = Retrier(RetryPolicy(10, first, most), time.sleep)
     with suppress(MediaError):
-        asyncio.run(retries.run(provider.ask, "elevenlabs", Patience(patience_seconds, time)))
+        asyncio.run(retries.run(provider.ask, "elevenlabs", WaitBudget(patience_seconds, time)))
     assert sum(time.slept_seconds) <= patience_seconds + 1e-6
     for number, slept in enumerate(time.slept_seconds):
         longest_spread = min(first * 2**number, most)

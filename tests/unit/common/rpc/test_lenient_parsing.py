@@ -9,22 +9,22 @@ from hypothesis import strategies as st
 from media.tts.v1 import tts_pb2
 
 from services.common.errors import Reason
-from services.common.rpc.lenient_parsing import Malformed, tolerant
+from services.common.rpc.lenient_parsing import MalformedRequest, lenient_deserializer
 
 Request = tts_pb2.SynthesizeRequest
 
 
-def parse(content: bytes) -> tts_pb2.SynthesizeRequest | Malformed:
-    deserialize = tolerant(Request.FromString)
+def parse(content: bytes) -> tts_pb2.SynthesizeRequest | MalformedRequest:
+    deserialize = lenient_deserializer(Request.FromString)
     assert deserialize is not None
     message = deserialize(content)
-    assert isinstance(message, Request | Malformed)
+    assert isinstance(message, Request | MalformedRequest)
     return message
 
 
 def field_at_fault(content: bytes) -> str | None:
     message = parse(content)
-    assert isinstance(message, Malformed)
+    assert isinstance(message, MalformedRequest)
     error = message.error()
     assert error.reason is Reason.VALIDATION_ERROR
     return error.violations[0].field if error.violations else None
@@ -67,7 +67,7 @@ def test_a_broken_string_before_the_end_is_cut_off_names_no_field() -> None:
 @given(st.binary(max_size=200))
 def test_no_bytes_make_parsing_raise(content: bytes) -> None:
     message = parse(content)
-    if isinstance(message, Malformed):
+    if isinstance(message, MalformedRequest):
         assert message.error().reason is Reason.VALIDATION_ERROR
 
 
@@ -81,12 +81,12 @@ def test_a_deserializer_that_nobody_knows_is_told_apart_no_further() -> None:
     def without_descriptor(content: bytes) -> wrappers_pb2.StringValue:
         return wrappers_pb2.StringValue.FromString(content)
 
-    deserialize = tolerant(without_descriptor)
+    deserialize = lenient_deserializer(without_descriptor)
     assert deserialize is not None
     broken = deserialize(b"\x0a\x01\xff")
-    assert isinstance(broken, Malformed)
+    assert isinstance(broken, MalformedRequest)
     assert broken.error().violations == ()
 
 
 def test_a_method_without_deserializer_stays_without() -> None:
-    assert tolerant(None) is None
+    assert lenient_deserializer(None) is None

@@ -8,10 +8,10 @@ from collections.abc import AsyncGenerator, Callable
 import pytest
 
 from services.common.errors import MediaError, Reason
-from services.common.rpc.outcome import OK, outcome_told
+from services.common.rpc.outcome import OK, record_outcome
 
 
-class Told:
+class GenerationStatus:
     """Remembers what it is told."""
 
     def __init__(self) -> None:
@@ -27,17 +27,17 @@ def clock(*times: float) -> Callable[[], float]:
 
 
 def test_a_good_end_is_told_with_its_time() -> None:
-    told = Told()
-    with outcome_told(told, clock(10.0, 12.5)):
+    told = GenerationStatus()
+    with record_outcome(told, clock(10.0, 12.5)):
         assert told.endings == []
     assert told.endings == [(OK, 2.5)]
 
 
 @pytest.mark.parametrize("reason", list(Reason))
 def test_every_expected_failure_is_told_by_its_name_and_passed_on(reason: Reason) -> None:
-    told = Told()
+    told = GenerationStatus()
     error = MediaError(reason)
-    with pytest.raises(MediaError) as caught, outcome_told(told, clock(0.0, 1.0)):
+    with pytest.raises(MediaError) as caught, record_outcome(told, clock(0.0, 1.0)):
         raise error
     assert caught.value is error
     assert told.endings == [(reason.name, 1.0)]
@@ -47,18 +47,18 @@ def test_every_expected_failure_is_told_by_its_name_and_passed_on(reason: Reason
     "error", [ValueError("secret"), TimeoutError(), ExceptionGroup("two", [MediaError(Reason.NOT_FOUND)])]
 )
 def test_what_nobody_expected_is_our_own_failure(error: Exception) -> None:
-    told = Told()
-    with pytest.raises(type(error)) as caught, outcome_told(told, clock(0.0, 1.0)):
+    told = GenerationStatus()
+    with pytest.raises(type(error)) as caught, record_outcome(told, clock(0.0, 1.0)):
         raise error
     assert caught.value is error
     assert told.endings == [("INTERNAL", 1.0)]
 
 
 async def test_a_caller_who_leaves_has_cancelled() -> None:
-    told, begun = Told(), asyncio.Event()
+    told, begun = GenerationStatus(), asyncio.Event()
 
     async def call() -> None:
-        with outcome_told(told, clock(0.0, 3.0)):
+        with record_outcome(told, clock(0.0, 3.0)):
             begun.set()
             await asyncio.Event().wait()
 
@@ -71,10 +71,10 @@ async def test_a_caller_who_leaves_has_cancelled() -> None:
 
 
 async def test_a_stream_that_is_closed_early_was_cancelled() -> None:
-    told = Told()
+    told = GenerationStatus()
 
     async def stream() -> AsyncGenerator[int]:
-        with outcome_told(told, clock(0.0, 3.0)):
+        with record_outcome(told, clock(0.0, 3.0)):
             yield 1
             pytest.fail("was not closed")
 
@@ -85,8 +85,8 @@ async def test_a_stream_that_is_closed_early_was_cancelled() -> None:
 
 
 def test_the_usual_clock_does_not_go_back() -> None:
-    told = Told()
-    with outcome_told(told):
+    told = GenerationStatus()
+    with record_outcome(told):
         pass
     ((outcome, seconds),) = told.endings
     assert outcome == OK

@@ -15,7 +15,7 @@ from grpc_health.v1 import health_pb2
 from deploy.local.ports import free_ports
 from services.common.errors import Reason
 from services.common.rpc.channel import open_channel
-from services.common.rpc.server import ServerOptions, running_server, serve
+from services.common.rpc.server import ServerOptions, run_server, serve
 from services.common.rpc.status import from_rpc_error
 from services.common.settings import ConfigurationError
 from tests.conftest import LogLines
@@ -38,7 +38,7 @@ SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
-class Speaker:
+class FrameSynthesizer:
     """Streams `first`, waits to be let go on, then streams `last`; answers unary calls at once."""
 
     def __init__(self) -> None:
@@ -89,10 +89,10 @@ async def refused_as_unavailable(channel: grpc.aio.Channel) -> grpc.aio.AioRpcEr
 
 
 async def test_a_taken_port_is_named_with_its_variable() -> None:
-    async with served(Speaker().register) as first:
+    async with served(FrameSynthesizer().register) as first:
         options = ServerOptions(host="127.0.0.1", port=first.server.port, port_variable="TTS_PORT")
         with pytest.raises(ConfigurationError) as caught:
-            async with running_server(Speaker().register, options):
+            async with run_server(FrameSynthesizer().register, options):
                 pass
         assert str(caught.value).startswith(f"TTS_PORT: can not listen on 127.0.0.1:{first.server.port}")
         assert "set TTS_PORT to a free port" in str(caught.value)
@@ -100,7 +100,7 @@ async def test_a_taken_port_is_named_with_its_variable() -> None:
 
 
 async def test_nobody_else_can_share_the_port() -> None:
-    async with served(Speaker().register) as running:
+    async with served(FrameSynthesizer().register) as running:
         with socket.socket() as other:
             other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             with pytest.raises(OSError, match="in use"):
@@ -110,12 +110,12 @@ async def test_nobody_else_can_share_the_port() -> None:
 async def test_a_host_that_is_not_ours_is_named_with_the_variable() -> None:
     options = ServerOptions(host="203.0.113.1", port=0, port_variable="TTS_PORT")
     with pytest.raises(ConfigurationError, match=r"TTS_PORT: can not listen on 203\.0\.113\.1:0"):
-        async with running_server(Speaker().register, options):
+        async with run_server(FrameSynthesizer().register, options):
             pass
 
 
 async def test_health_is_told_for_each_service_and_for_the_whole() -> None:
-    async with served(Speaker().register) as running:
+    async with served(FrameSynthesizer().register) as running:
         health = health_stub(running.channel)
         for service in (SERVICE, ""):
             assert (await health.Check(health_pb2.HealthCheckRequest(service=service))).status == SERVING
@@ -125,26 +125,26 @@ async def test_health_is_told_for_each_service_and_for_the_whole() -> None:
 
 
 async def test_reflection_lists_the_services_and_health() -> None:
-    async with served(Speaker().register, reflection=True) as running:
+    async with served(FrameSynthesizer().register, reflection=True) as running:
         assert {SERVICE, "grpc.health.v1.Health"} <= set(await reflected_services(running.channel))
 
 
 async def test_reflection_is_off_unless_asked_for() -> None:
-    async with served(Speaker().register) as running:
+    async with served(FrameSynthesizer().register) as running:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await reflected_services(running.channel)
         assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
 async def test_a_message_over_the_limit_is_refused() -> None:
-    async with served(Speaker().register, max_message_bytes=1024) as running:
+    async with served(FrameSynthesizer().register, max_message_bytes=1024) as running:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await Call([Request(voice="a" * 2000)]).run(running.channel, UNARY)
         assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 async def test_a_draining_server_says_so_before_it_refuses_anything() -> None:
-    async with served(Speaker().register, notice_seconds=60) as running:
+    async with served(FrameSynthesizer().register, notice_seconds=60) as running:
         watch = Watch(running.channel)
         await watch.becomes(SERVING)
         draining = asyncio.create_task(running.server.drain())
@@ -155,7 +155,7 @@ async def test_a_draining_server_says_so_before_it_refuses_anything() -> None:
 
 
 async def test_a_drain_refuses_new_calls_finishes_those_in_flight_and_stops(log_lines: LogLines) -> None:
-    speaker = Speaker()
+    speaker = FrameSynthesizer()
     async with served(speaker.register, notice_seconds=0) as running, open_channel(running.target) as another:
         call = Call().start(running.channel, SERVER_STREAM)
         assert (await call.read()).value == b"first"
@@ -173,7 +173,7 @@ async def test_a_drain_refuses_new_calls_finishes_those_in_flight_and_stops(log_
 
 
 async def test_grace_ends_a_stream_that_does_not() -> None:
-    speaker = Speaker()
+    speaker = FrameSynthesizer()
     async with served(speaker.register, notice_seconds=0, grace_seconds=0.05) as running:
         call = Call().start(running.channel, SERVER_STREAM)
         assert (await call.read()).value == b"first"
@@ -185,7 +185,7 @@ async def test_grace_ends_a_stream_that_does_not() -> None:
 
 
 async def test_leaving_the_context_ends_calls_at_once() -> None:
-    speaker = Speaker()
+    speaker = FrameSynthesizer()
     async with served(speaker.register) as running:
         call = Call().start(running.channel, SERVER_STREAM)
         assert (await call.read()).value == b"first"
@@ -213,7 +213,7 @@ async def test_a_server_has_stopped_only_when_its_handlers_have_cleaned_up_and_a
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_drains_and_then_ends_the_server(number: signal.Signals) -> None:
-    speaker = Speaker()
+    speaker = FrameSynthesizer()
     before = signal.getsignal(number)
     (port,) = free_ports(1)
     options = ServerOptions(host="127.0.0.1", port=port, port_variable="TEST_PORT", notice_seconds=0)

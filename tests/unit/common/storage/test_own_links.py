@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from services.common.errors import MediaError, Reason
 from services.common.fetch import FetchOptions, open_fetcher
-from services.common.input_files import GivenFiles
+from services.common.input_files import InputFiles
 from services.common.storage import ObjectSpec, ObjectStore, open_object_store
 from services.common.storage.signed_urls import Signer
 from tests.fakes.object_store import FakeObjectStore
@@ -35,13 +35,13 @@ async def local(tmp_path: Path) -> AsyncIterator[ObjectStore]:
 
 
 @pytest.fixture
-async def files(local: ObjectStore) -> AsyncIterator[GivenFiles]:
+async def files(local: ObjectStore) -> AsyncIterator[InputFiles]:
     # Nothing private may be fetched: what is read all the same did not come through the network.
     async with open_fetcher(FetchOptions()) as downloads:
-        yield GivenFiles(downloads, local)
+        yield InputFiles(downloads, local)
 
 
-async def refusal(files: GivenFiles, url: str, max_bytes: int = 5000) -> MediaError:
+async def refusal(files: InputFiles, url: str, max_bytes: int = 5000) -> MediaError:
     with pytest.raises(MediaError) as caught:
         await files.read(url, "", "alice", max_bytes=max_bytes)
     return caught.value
@@ -97,13 +97,13 @@ async def test_where_links_lead_elsewhere_none_is_of_the_suites_own(store: Objec
     assert FakeObjectStore().key_behind(f"{PUBLIC_URL}/media/{KEY}") is None
 
 
-async def test_a_link_of_ones_own_is_read_without_the_network(files: GivenFiles, local: ObjectStore) -> None:
+async def test_a_link_of_ones_own_is_read_without_the_network(files: InputFiles, local: ObjectStore) -> None:
     # Whoever has the link may read it: the object is another's.
     link = (await local.url(KEY)).url
     assert await files.read(link, "", "alice", max_bytes=len(PICTURE)) == PICTURE
 
 
-async def test_a_link_that_leads_to_too_much_or_to_nothing_is_refused(files: GivenFiles, local: ObjectStore) -> None:
+async def test_a_link_that_leads_to_too_much_or_to_nothing_is_refused(files: InputFiles, local: ObjectStore) -> None:
     link = (await local.url(KEY)).url
     too_large = await refusal(files, link, len(PICTURE) - 1)
     await local.delete(KEY)
@@ -114,7 +114,7 @@ async def test_a_link_that_leads_to_too_much_or_to_nothing_is_refused(files: Giv
 
 @pytest.mark.parametrize("host", ["http://127.0.0.1:8080", "http://169.254.169.254", "http://localhost"])
 async def test_a_link_that_only_looks_like_one_is_guarded_as_any_other(
-    files: GivenFiles, local: ObjectStore, host: str
+    files: InputFiles, local: ObjectStore, host: str
 ) -> None:
     link = (await local.url(KEY)).url
     assert (await refusal(files, link.replace(PUBLIC_URL, host))).reason is Reason.URL_FORBIDDEN

@@ -12,7 +12,7 @@ from aiohttp import web
 from deploy.local.__main__ import main
 from deploy.local.doctor import as_json, edge_findings, examine, report
 from gateway.settings import GatewaySettings
-from services.common.diagnostics import Finding, Level, ok, problem, warning
+from services.common.diagnostics import Diagnostic, Level, ok, problem, warning
 from tests.fakes.nats import running_nats
 from tests.fakes.web_host import WebHost, running_web_host
 
@@ -128,7 +128,7 @@ def test_the_report_tells_remedies_and_what_it_comes_to() -> None:
     assert "-> mend it" in text
     assert text.endswith("1 problems, 1 warnings")
     rows = json.loads(as_json(FINDINGS))
-    assert [Finding(Level(row.pop("level")), **row) for row in rows] == FINDINGS
+    assert [Diagnostic(Level(row.pop("level")), **row) for row in rows] == FINDINGS
 
 
 def test_problems_are_an_exit_code(environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestServer
 
 from deploy.local.ports import Port, choose_free
 from deploy.local.readiness import check_for
-from services.common.rpc.server import ServerOptions, running_server
+from services.common.rpc.server import ServerOptions, run_server
 
 NAME = "media.tts.v1.TextToSpeechService"
 
@@ -42,7 +42,7 @@ async def test_a_server_that_reports_serving_is_ready() -> None:
     def register(_: grpc.aio.Server) -> list[str]:
         return [NAME]
 
-    async with running_server(register, ServerOptions("127.0.0.1", 0, "TTS_PORT")) as server:
+    async with run_server(register, ServerOptions("127.0.0.1", 0, "TTS_PORT")) as server:
         assert await check_for(f"grpc://127.0.0.1:{server.port}/{NAME}")()
         assert not await check_for(f"grpc://127.0.0.1:{server.port}/media.other.v1.OtherService")()
 

@@ -12,12 +12,12 @@ import pytest
 
 from services.common.errors import MediaError, Reason
 from services.common.webhooks import Webhook, verify
-from services.jobs.job_store import DELIVERIES, Board
-from services.jobs.job_type import UNBOUNDED, Work
+from services.jobs.job_store import DELIVERIES, JobStore
+from services.jobs.job_type import UNBOUNDED, JobType
 from services.jobs.lease import Lease
 from services.jobs.record import Failure, Record, Status
 from services.jobs.webhooks.delivery import FAILURES, LONGEST_DELAY_SECONDS, webhook_work
-from services.jobs.webhooks.signing_secrets import Secrets
+from services.jobs.webhooks.signing_secrets import SigningSecrets
 from tests.unit.jobs.rig import JOB_ID, Buckets, record_of
 
 URL = "https://example.com/told"
@@ -57,12 +57,12 @@ class Telling:
     def __init__(self) -> None:
         self.buckets = Buckets()
         self.receiver = Receiver()
-        self.secrets = Secrets(self.buckets.streams)
+        self.secrets = SigningSecrets(self.buckets.streams)
 
     @property
-    def work(self) -> Work:
+    def work(self) -> JobType:
         """What tells it."""
-        return webhook_work(Board(self.buckets.streams), self.secrets, self.receiver)
+        return webhook_work(JobStore(self.buckets.streams), self.secrets, self.receiver)
 
     async def ended(self, status: Status = Status.SUCCEEDED, **fields: Any) -> Record:
         """Writes down a job that has ended."""

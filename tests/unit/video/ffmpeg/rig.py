@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from services.common.errors import MediaError
-from services.video.ffmpeg import Command, FfmpegRunner, Limits, Slots, Watch
+from services.video.ffmpeg import Command, FfmpegLimiter, FfmpegRunner, Limits, Watch
 from services.video.ffmpeg.runner import Sink
 from tests.fakes.waiting import until
 
@@ -58,7 +58,7 @@ class Kitchen:
     def __init__(self, parent: Path) -> None:
         self.folder = parent / "work"
         self.folder.mkdir()
-        self.slots = Slots(1, 1)
+        self.slots = FfmpegLimiter(1, 1)
         self._parent = parent
         self._runs = 0
         os.mkfifo(self.folder / "alive")

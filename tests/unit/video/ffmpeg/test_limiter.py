@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 
 from services.common.errors import MediaError, Reason
-from services.video.ffmpeg.limiter import Slots
+from services.video.ffmpeg.limiter import FfmpegLimiter
 
 
 class Worker:
@@ -20,7 +20,7 @@ class Worker:
         order: Gets the worker when it has its place.
     """
 
-    def __init__(self, slots: Slots, order: list[Worker]) -> None:
+    def __init__(self, slots: FfmpegLimiter, order: list[Worker]) -> None:
         self.places: list[int] = []
         """What it was told of its place in line."""
         self._slots = slots
@@ -46,7 +46,7 @@ class Crew:
         slots: Where places are.
     """
 
-    def __init__(self, slots: Slots) -> None:
+    def __init__(self, slots: FfmpegLimiter) -> None:
         self.slots = slots
         self.at_work: list[Worker] = []
         """Those who got a place, in order."""
@@ -62,7 +62,7 @@ class Crew:
 
 @asynccontextmanager
 async def crew_of(count: int, max_waiting: int = 9) -> AsyncIterator[Crew]:
-    crew = Crew(Slots(count, max_waiting))
+    crew = Crew(FfmpegLimiter(count, max_waiting))
     try:
         yield crew
     finally:
@@ -204,7 +204,7 @@ async def test_more_than_may_wait_are_refused_at_once_and_may_ask_again() -> Non
 
 
 async def test_a_failure_within_gives_the_place_back() -> None:
-    slots = Slots(1, 0)
+    slots = FfmpegLimiter(1, 0)
     with pytest.raises(RuntimeError):
         async with slots.taken(lambda _: None):
             raise RuntimeError

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from services.common.errors import MediaError, Reason
-from services.video.ffmpeg import Command, FfmpegRunner, Limits, Slots, ffmpeg_binary
+from services.video.ffmpeg import Command, FfmpegLimiter, FfmpegRunner, Limits, ffmpeg_binary
 from tests.conftest import LogLines
 from tests.unit.video.ffmpeg.rig import COMMAND, HANGS, LIMITS, Kitchen, Seen
 
@@ -265,7 +265,7 @@ async def test_the_real_ffmpeg_meets_its_bounds_alike(
 ) -> None:
     source = ("-f", "lavfi", "-i", "testsrc=size=640x480:duration=100000", "-c:v", "rawvideo", "-y")
     target = ("-f", "null", "-") if limits.cpu_seconds == 1 else ("-f", "nut", "film.nut")
-    runner = FfmpegRunner(ffmpeg_binary(""), Slots(1, 0), limits)
+    runner = FfmpegRunner(ffmpeg_binary(""), FfmpegLimiter(1, 0), limits)
     with pytest.raises(MediaError) as caught:
         await runner.run(Command((*source, *target), 100_000.0), tmp_path, Seen().watch)
     assert (caught.value.reason, word in caught.value.message) == (reason, True)

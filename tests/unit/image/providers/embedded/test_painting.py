@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from services.common.images import Size
-from services.common.worker_pool import Workers, open_workers
+from services.common.worker_pool import WorkerPool, open_workers
 from services.image.providers.embedded import EmbeddedProvider
 from services.image.providers.embedded.painting import Order, paint
 from services.image.providers.interface import ImageSpec, Mode, SourceImage
@@ -67,12 +67,12 @@ def test_a_source_is_changed_as_much_as_asked() -> None:
 
 
 @pytest.fixture
-async def workers() -> AsyncIterator[Workers]:
+async def workers() -> AsyncIterator[WorkerPool]:
     async with open_workers(1, max_queue=8, timeout_seconds=20) as opened:
         yield opened
 
 
-async def test_the_seed_is_told_and_gives_the_picture_again(workers: Workers) -> None:
+async def test_the_seed_is_told_and_gives_the_picture_again(workers: WorkerPool) -> None:
     provider = EmbeddedProvider(workers)
     spec = ImageSpec(Mode.STANDARD, "a cat", Size(64, 48))
     drawn = await provider.draw(spec)
@@ -82,7 +82,7 @@ async def test_the_seed_is_told_and_gives_the_picture_again(workers: Workers) ->
     assert (drawn.content_type, drawn.url, drawn.cost_units) == ("image/png", "", None)
 
 
-async def test_a_picture_is_painted_over_a_source(workers: Workers) -> None:
+async def test_a_picture_is_painted_over_a_source(workers: WorkerPool) -> None:
     source = SourceImage(picture(Size(64, 48), "red"), "image/png", Size(64, 48), "00")
     spec = ImageSpec(Mode.TRANSFORM, "a cat", Size(64, 48), source=source, strength=0.0)
     drawn = await EmbeddedProvider(workers).draw(spec)

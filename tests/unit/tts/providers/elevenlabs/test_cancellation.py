@@ -9,7 +9,7 @@ import pytest
 
 from services.tts.providers.elevenlabs import ElevenLabsProvider, ElevenLabsSettings, open_elevenlabs
 from tests.fakes.elevenlabs import API_KEY, FakeElevenLabs
-from tests.fakes.elevenlabs_answers import Answer, Gate
+from tests.fakes.elevenlabs_answers import Answer, ConcurrencyLimiter
 from tests.unit.tts.providers.elevenlabs.speaking import heard, spec_of
 
 WITHIN_SECONDS = 1.0
@@ -20,21 +20,21 @@ class Silence:
     """Where in its answer the provider falls silent."""
 
     answer: Answer
-    gate: Gate
+    gate: ConcurrencyLimiter
 
 
 def before_the_status_line() -> Silence:
-    gate = Gate()
+    gate = ConcurrencyLimiter()
     return Silence(Answer(head_gate=gate), gate)
 
 
 def before_the_first_byte() -> Silence:
-    gate = Gate()
+    gate = ConcurrencyLimiter()
     return Silence(Answer(gate=gate), gate)
 
 
 def between_two_pieces() -> Silence:
-    gate = Gate(2)
+    gate = ConcurrencyLimiter(2)
     return Silence(Answer(gate=gate), gate)
 
 
@@ -58,7 +58,7 @@ async def test_cancelling_closes_the_connection_of_a_silent_provider(
 async def test_leaving_half_way_closes_the_connection(
     fake: FakeElevenLabs, provider: ElevenLabsProvider, with_alignment: bool
 ) -> None:
-    fake.answers.append(Answer(gate=Gate(1)))
+    fake.answers.append(Answer(gate=ConcurrencyLimiter(1)))
     async with provider.synthesize(spec_of(), with_alignment=with_alignment) as stream:
         assert (await anext(stream.chunks)).audio
     await fake.all_closed(WITHIN_SECONDS)
@@ -68,7 +68,7 @@ async def test_leaving_half_way_closes_the_connection(
 async def test_leaving_without_listening_closes_the_connection(
     fake: FakeElevenLabs, provider: ElevenLabsProvider
 ) -> None:
-    fake.answers.append(Answer(gate=Gate()))
+    fake.answers.append(Answer(gate=ConcurrencyLimiter()))
     async with provider.synthesize(spec_of(), with_alignment=False):
         assert fake.open_streams == 1
     await fake.all_closed(WITHIN_SECONDS)
@@ -76,8 +76,8 @@ async def test_leaving_without_listening_closes_the_connection(
 
 
 async def test_one_that_leaves_does_not_disturb_another(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
-    gate = Gate()
-    fake.answers += [Answer(gate=gate), Answer(gate=Gate())]
+    gate = ConcurrencyLimiter()
+    fake.answers += [Answer(gate=gate), Answer(gate=ConcurrencyLimiter())]
     staying = asyncio.create_task(heard(provider, spec_of()))
     await gate.held()
     async with provider.synthesize(spec_of(), with_alignment=False):
@@ -88,7 +88,7 @@ async def test_one_that_leaves_does_not_disturb_another(fake: FakeElevenLabs, pr
 
 
 async def test_closing_the_engine_ends_what_is_under_way(fake: FakeElevenLabs) -> None:
-    gate = Gate()
+    gate = ConcurrencyLimiter()
     fake.answers.append(Answer(gate=gate))
     async with open_elevenlabs(ElevenLabsSettings(API_KEY, fake.base_url)) as provider:
         task = asyncio.create_task(heard(provider, spec_of()))

@@ -15,7 +15,7 @@ from services.tts.providers.elevenlabs.http_client import open_transport
 from services.tts.providers.elevenlabs.settings import PROVIDER
 from services.tts.voices import NAMED_VOICES
 from tests.fakes.elevenlabs import API_KEY, FakeElevenLabs
-from tests.fakes.elevenlabs_answers import Answer, Gate, refused, refused_in_html, refused_legacy
+from tests.fakes.elevenlabs_answers import Answer, ConcurrencyLimiter, refused, refused_in_html, refused_legacy
 
 TABLE_IDS = [item.voice_id for item in NAMED_VOICES]
 
@@ -153,7 +153,7 @@ async def test_a_listing_is_kept_until_it_is_old(fake: FakeElevenLabs) -> None:
 
 
 async def test_listings_at_once_ask_once(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
-    gate = Gate()
+    gate = ConcurrencyLimiter()
     fake.account_voices = [account_voice(1)]
     fake.voices_answer = Answer(head_gate=gate)
     async with asyncio.TaskGroup() as group:
@@ -175,7 +175,7 @@ async def test_listings_at_once_ask_once(fake: FakeElevenLabs, provider: ElevenL
         Answer(lines=(b"<html>",)),
         Answer(lines=(b"[]",)),
         Answer(lines=(b'{"voices": null}',)),
-        Answer(head_gate=Gate()),
+        Answer(head_gate=ConcurrencyLimiter()),
     ],
 )
 async def test_a_listing_that_fails_serves_the_old_one(fake: FakeElevenLabs, answer: Answer) -> None:

@@ -18,7 +18,7 @@ from services.tts.providers.espeak.protocol import (
     Frame,
     SpeakRequest,
 )
-from services.tts.providers.espeak.synthesis import SILENT, Speaker
+from services.tts.providers.espeak.synthesis import SILENT, FrameSynthesizer
 
 BUFFER_SAMPLES = 1323
 LOUD = array("h", [5000] * BUFFER_SAMPLES).tobytes()
@@ -47,7 +47,7 @@ def request(output_format: str = "pcm_22050", *, text: str = "one two", with_ali
 
 def speak(library: ScriptedLibrary, asked: SpeakRequest) -> list[Frame]:
     frames: list[Frame] = []
-    Speaker(asked, frames.append, lambda: True).run(library)
+    FrameSynthesizer(asked, frames.append, lambda: True).run(library)
     return frames
 
 
@@ -92,7 +92,7 @@ def test_silence_before_the_first_sound_is_kept() -> None:
 def test_a_listener_who_left_stops_the_speech() -> None:
     library = ScriptedLibrary([(LOUD, [])] * 10)
 
-    Speaker(request("wav_22050"), lambda _: None, lambda: library.said < 3).run(library)
+    FrameSynthesizer(request("wav_22050"), lambda _: None, lambda: library.said < 3).run(library)
 
     assert library.said == 3
 
@@ -120,8 +120,8 @@ def test_times_are_those_of_the_decoded_audio(name: str, lead_in_seconds: float)
 
 def test_a_format_or_voice_that_is_in_no_table_is_refused() -> None:
     with pytest.raises(KeyError):
-        Speaker(request("flac_44100"), lambda _: None, lambda: True)
+        FrameSynthesizer(request("flac_44100"), lambda _: None, lambda: True)
     with pytest.raises(ValueError, match="opus"):
-        Speaker(request("opus_48000_32"), lambda _: None, lambda: True)
+        FrameSynthesizer(request("opus_48000_32"), lambda _: None, lambda: True)
     with pytest.raises(KeyError):
-        Speaker(replace(request(), language="../../etc"), lambda _: None, lambda: True)
+        FrameSynthesizer(replace(request(), language="../../etc"), lambda _: None, lambda: True)

@@ -8,7 +8,7 @@ import pytest
 
 from services.common.errors import MediaError, Reason
 from services.tts.providers.espeak.languages import LANGUAGES, find_language
-from services.tts.providers.espeak.voices import VOICES, Timbre, identifier_of, resolve, timbre_for
+from services.tts.providers.espeak.voices import VOICES, VoiceVariant, identifier_of, resolve, timbre_for
 from services.tts.providers.interface import Voice
 from services.tts.voices import NAMED_VOICES, NamedVoice
 
@@ -70,7 +70,7 @@ def test_there_is_a_voice_for_each_language() -> None:
 
     assert german is resolve("espeak-de")
     assert german.language_codes == ("de",)
-    assert timbre_for(german, "") == Timbre("de", "")
+    assert timbre_for(german, "") == VoiceVariant("de", "")
     assert len(LANGUAGES) == 138
 
 
@@ -82,9 +82,9 @@ def test_what_is_not_on_the_list_is_nobody(name: str) -> None:
 @pytest.mark.parametrize("name", HOSTILE[:5])
 def test_no_path_becomes_a_name_of_the_engine(name: str) -> None:
     with pytest.raises(KeyError):
-        identifier_of(Timbre(name, ""))
+        identifier_of(VoiceVariant(name, ""))
     with pytest.raises(KeyError):
-        identifier_of(Timbre("en-us", name))
+        identifier_of(VoiceVariant("en-us", name))
 
 
 def test_a_voice_that_somebody_made_up_is_refused() -> None:
@@ -111,12 +111,12 @@ def test_a_voice_that_somebody_made_up_is_refused() -> None:
     ],
 )
 def test_a_language_code_picks_the_language_and_keeps_the_speaker(code: str, language: str) -> None:
-    assert timbre_for(voice("Aria"), code) == Timbre(language, "f3")
+    assert timbre_for(voice("Aria"), code) == VoiceVariant(language, "f3")
 
 
 @pytest.mark.parametrize("code", ["en", "EN", "en-US"])
 def test_a_voice_that_speaks_the_language_keeps_its_accent(code: str) -> None:
-    assert timbre_for(voice("Aria"), code) == Timbre("en-us", "f3")
+    assert timbre_for(voice("Aria"), code) == VoiceVariant("en-us", "f3")
 
 
 @pytest.mark.parametrize("code", ["xx", "fo", "../de", "de/../../x"])

@@ -15,11 +15,11 @@ import pytest
 
 from services.common.errors import MediaError
 from services.common.fetch import FetchOptions, open_fetcher
-from services.common.fetch.addresses import Allowed
+from services.common.fetch.addresses import AddressPolicy
 from services.common.providers import Transport, open_session
 from services.common.resilience.error_metadata import MAY_BE_CHARGED_KEY
 from services.video.progress import Progress
-from services.video.providers.interface import FilmSpec, FilmWish
+from services.video.providers.interface import VideoRequest, VideoSpec
 from services.video.providers.replicate import ReplicateProvider, ReplicateSettings
 from services.video.providers.replicate.provider import Pause, peer
 from services.video.providers.replicate.settings import DEFAULT_MODEL
@@ -28,7 +28,7 @@ from tests.fakes.replicate import API_TOKEN, FakeReplicate
 GOLDEN = Path(__file__).parents[4] / "golden" / "replicate"
 VERSION = "c43b610efe40d08a28d2c07cb3515dab1cd3324dfc7418f3304a092571071d22"
 JPEG = b"\xff\xd8\xff\xe0 no real picture"
-CAT = FilmSpec(FilmWish("a cat"), DEFAULT_MODEL, JPEG, "https://x/y.png")
+CAT = VideoSpec(VideoRequest("a cat"), DEFAULT_MODEL, JPEG, "https://x/y.png")
 OWN_CAT = replace(CAT, still_url="")
 BIG_CAT = replace(OWN_CAT, still=JPEG + bytes(200 * 1024))
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
@@ -57,7 +57,7 @@ async def provider_of(
     replicate: FakeReplicate, wait: Pause = at_once, **changes: Any
 ) -> AsyncIterator[ReplicateProvider]:
     settings = settings_of(replicate, **changes)
-    allowed = FetchOptions(Allowed.parse(["127.0.0.0/8"]), 5)
+    allowed = FetchOptions(AddressPolicy.parse(["127.0.0.0/8"]), 5)
     async with open_session() as session, open_fetcher(allowed) as downloads:
         yield ReplicateProvider(Transport(session, peer(settings)), settings, downloads, wait)
 
@@ -66,11 +66,11 @@ def ignored(_: Progress) -> None:
     return
 
 
-async def brought(provider: ReplicateProvider, folder: Path, spec: FilmSpec = CAT) -> bytes:
+async def brought(provider: ReplicateProvider, folder: Path, spec: VideoSpec = CAT) -> bytes:
     return (await provider.bring(await provider.begin(spec), folder, ignored)).read_bytes()
 
 
-async def failure(provider: ReplicateProvider, folder: Path, spec: FilmSpec = CAT) -> MediaError:
+async def failure(provider: ReplicateProvider, folder: Path, spec: VideoSpec = CAT) -> MediaError:
     with pytest.raises(MediaError) as caught:
         await brought(provider, folder, spec)
     return caught.value

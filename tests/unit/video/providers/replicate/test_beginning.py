@@ -11,7 +11,7 @@ import pytest
 
 from services.common.errors import MediaError, Reason
 from services.common.fetch import open_fetcher
-from services.video.providers.interface import FilmWish
+from services.video.providers.interface import VideoRequest
 from services.video.providers.replicate import ReplicateProvider, open_replicate
 from services.video.providers.replicate.settings import DEFAULT_MODEL
 from tests.fakes.replicate import (
@@ -64,7 +64,7 @@ async def test_the_first_answer_may_be_held_back_for_the_film(replicate: FakeRep
 
 
 async def test_a_version_is_created_as_the_official_client_does(replicate: FakeReplicate) -> None:
-    wish = FilmWish("a cat", seconds=6, resolution="768p", model_input={"prompt_optimizer": True})
+    wish = VideoRequest("a cat", seconds=6, resolution="768p", model_input={"prompt_optimizer": True})
     async with provider_of(replicate, wait_seconds=1) as provider:
         await provider.begin(replace(CAT, wish=wish, model=f"minimax/hailuo-02:{VERSION}"))
     assert_golden(replicate, 0, "predictions.create_version", headers={"prefer": "wait=1"})
@@ -182,7 +182,7 @@ async def test_without_a_token_nothing_is_agreed_to(replicate: FakeReplicate) ->
     settings = settings_of(replicate, api_token="")
     async with open_fetcher() as downloads, open_replicate(settings, downloads) as provider:
         with pytest.raises(MediaError) as caught:
-            provider.model_for(FilmWish("a cat"))
+            provider.model_for(VideoRequest("a cat"))
     assert caught.value.reason is Reason.API_KEY_MISSING
     assert "REPLICATE_API_TOKEN" in caught.value.message
     assert replicate.requests == []
@@ -198,4 +198,4 @@ async def test_without_a_token_nothing_is_begun(replicate: FakeReplicate) -> Non
 
 
 async def test_with_a_token_the_model_is_agreed_to(provider: ReplicateProvider) -> None:
-    assert provider.model_for(FilmWish("a cat")) == DEFAULT_MODEL
+    assert provider.model_for(VideoRequest("a cat")) == DEFAULT_MODEL

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from services.common.errors import MediaError, Reason
-from services.video.providers.interface import FilmSpec, FilmWish
+from services.video.providers.interface import VideoRequest, VideoSpec
 from services.video.providers.replicate import ReplicateProvider
 from services.video.providers.replicate.settings import DEFAULT_MODEL
 from tests.fakes.replicate import CUT_AFTER_WORK, DOWN, FILM, HANGS, Failure, FakeReplicate, Run
@@ -54,7 +54,7 @@ async def test_the_latest_of_several_predictions_is_found(
     assert await provider.find(CAT, LONG_AGO) is None
     for _ in range(3):
         await provider.begin(CAT)
-    await provider.begin(replace(CAT, wish=FilmWish("a dog")))
+    await provider.begin(replace(CAT, wish=VideoRequest("a dog")))
     assert await provider.find(CAT, LONG_AGO) == "p3"
 
 
@@ -75,7 +75,7 @@ async def test_a_prediction_of_another_time_or_other_inputs_is_not_found(
     await provider.begin(CAT)
     assert await provider.find(CAT, now) == "p1"
     assert await provider.find(CAT, now + timedelta(seconds=1)) is None
-    assert await provider.find(replace(CAT, wish=FilmWish("a cat", seconds=10)), now) is None
+    assert await provider.find(replace(CAT, wish=VideoRequest("a cat", seconds=10)), now) is None
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ async def test_a_prediction_of_any_model_is_found_and_of_another_is_not(
 
 @pytest.mark.parametrize("spec", [CAT, OWN_CAT])
 async def test_a_prediction_with_another_still_is_not_found(
-    replicate: FakeReplicate, provider: ReplicateProvider, spec: FilmSpec
+    replicate: FakeReplicate, provider: ReplicateProvider, spec: VideoSpec
 ) -> None:
     await provider.begin(spec)
     assert await provider.find(spec, LONG_AGO) == "p1"
@@ -137,7 +137,7 @@ async def test_a_still_that_was_brought_as_a_file_is_left_aside(
 ) -> None:
     await provider.begin(BIG_CAT)
     assert await provider.find(BIG_CAT, LONG_AGO) == "p1"
-    assert await provider.find(replace(BIG_CAT, wish=FilmWish("a dog")), LONG_AGO) is None
+    assert await provider.find(replace(BIG_CAT, wish=VideoRequest("a dog")), LONG_AGO) is None
     assert [request.path for request in replicate.requests] == [
         "/v1/files",
         "/v1/models/minimax/hailuo-02/predictions",

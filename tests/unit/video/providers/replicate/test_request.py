@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from services.common.errors import MediaError, Reason
-from services.video.providers.interface import FilmSpec, FilmWish
+from services.video.providers.interface import VideoRequest, VideoSpec
 from services.video.providers.replicate.request import body_of, is_of, model_for, path_of
 from services.video.providers.replicate.settings import DEFAULT_MODEL, ReplicateSettings
 
@@ -17,56 +17,56 @@ OTHER = "someone/model"
 STILL = "https://x/y.png"
 
 
-def spec_of(model: str = DEFAULT_MODEL, **wish: Any) -> FilmSpec:
-    return FilmSpec(FilmWish("a cat", **wish), model, b"jpeg")
+def spec_of(model: str = DEFAULT_MODEL, **wish: Any) -> VideoSpec:
+    return VideoSpec(VideoRequest("a cat", **wish), model, b"jpeg")
 
 
-def inputs_of(spec: FilmSpec) -> Any:
+def inputs_of(spec: VideoSpec) -> Any:
     return body_of(spec, STILL, SETTINGS)["input"]
 
 
 def test_who_names_no_model_gets_the_usual_one() -> None:
-    assert model_for(FilmWish("a cat"), SETTINGS) == DEFAULT_MODEL
-    assert model_for(FilmWish("a cat"), ReplicateSettings("r8_TOKEN", default_model=OTHER)) == OTHER
+    assert model_for(VideoRequest("a cat"), SETTINGS) == DEFAULT_MODEL
+    assert model_for(VideoRequest("a cat"), ReplicateSettings("r8_TOKEN", default_model=OTHER)) == OTHER
 
 
 @pytest.mark.parametrize("model", [OTHER, f"{OTHER}:{VERSION}", VERSION])
 def test_any_model_may_be_named_where_no_list_says_otherwise(model: str) -> None:
-    assert model_for(FilmWish("a cat", seconds=60, resolution="1080p", model=model), SETTINGS) == model
+    assert model_for(VideoRequest("a cat", seconds=60, resolution="1080p", model=model), SETTINGS) == model
 
 
 def test_only_models_of_the_list_may_be_named() -> None:
     settings = ReplicateSettings("r8_TOKEN", allowed_models=(OTHER, DEFAULT_MODEL))
-    assert model_for(FilmWish("a cat", model=OTHER), settings) == OTHER
+    assert model_for(VideoRequest("a cat", model=OTHER), settings) == OTHER
     with pytest.raises(MediaError) as caught:
-        model_for(FilmWish("a cat", model="an/other"), settings)
+        model_for(VideoRequest("a cat", model="an/other"), settings)
     assert [item.field for item in caught.value.violations] == ["model"]
     assert f"{OTHER}, {DEFAULT_MODEL}" in caught.value.message
 
 
 def test_the_usual_model_needs_no_place_in_the_list() -> None:
-    assert model_for(FilmWish("a cat"), ReplicateSettings("r8_TOKEN", allowed_models=(OTHER,))) == DEFAULT_MODEL
+    assert model_for(VideoRequest("a cat"), ReplicateSettings("r8_TOKEN", allowed_models=(OTHER,))) == DEFAULT_MODEL
 
 
 @pytest.mark.parametrize(
     ("seconds", "resolution"), [(0, ""), (6, "512p"), (6, "768p"), (10, ""), (10, "768p"), (6, "1080p"), (0, "1080p")]
 )
 def test_what_the_model_makes_is_agreed_to(seconds: int, resolution: str) -> None:
-    assert model_for(FilmWish("a cat", seconds=seconds, resolution=resolution), SETTINGS) == DEFAULT_MODEL
+    assert model_for(VideoRequest("a cat", seconds=seconds, resolution=resolution), SETTINGS) == DEFAULT_MODEL
 
 
 @pytest.mark.parametrize(
     ("wish", "field"),
     [
-        (FilmWish("a cat", seconds=10, resolution="1080p"), "seconds"),
-        (FilmWish("a cat", seconds=10, resolution="512p"), "seconds"),
-        (FilmWish("a cat", seconds=7), "seconds"),
-        (FilmWish("a cat", resolution="2160p"), "resolution"),
-        (FilmWish("a cat", model_input={"seed": 1}), "model_input"),
-        (FilmWish("a cat", image_input_name="image"), "image_input_name"),
+        (VideoRequest("a cat", seconds=10, resolution="1080p"), "seconds"),
+        (VideoRequest("a cat", seconds=10, resolution="512p"), "seconds"),
+        (VideoRequest("a cat", seconds=7), "seconds"),
+        (VideoRequest("a cat", resolution="2160p"), "resolution"),
+        (VideoRequest("a cat", model_input={"seed": 1}), "model_input"),
+        (VideoRequest("a cat", image_input_name="image"), "image_input_name"),
     ],
 )
-def test_what_the_model_does_not_make_is_refused_by_the_name_of_its_field(wish: FilmWish, field: str) -> None:
+def test_what_the_model_does_not_make_is_refused_by_the_name_of_its_field(wish: VideoRequest, field: str) -> None:
     with pytest.raises(MediaError) as caught:
         model_for(wish, SETTINGS)
     assert caught.value.reason is Reason.VALIDATION_ERROR
@@ -122,7 +122,7 @@ def test_webhooks_are_asked_for_where_there_is_an_address_and_of_the_end_only() 
     assert (body["webhook"], body["webhook_events_filter"]) == ("https://me.example/hook", ["completed"])
 
 
-def told_of(spec: FilmSpec, still: str = STILL, **changes: Any) -> dict[str, Any]:
+def told_of(spec: VideoSpec, still: str = STILL, **changes: Any) -> dict[str, Any]:
     """Returns what Replicate tells of a prediction by `spec`, some of its inputs changed."""
     owner, _, version = spec.model.rpartition(":")
     model = {"model": owner or OTHER, "version": version} if len(version) == 64 else {"model": spec.model}
