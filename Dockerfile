@@ -20,7 +20,7 @@ RUN python -m compileall -q --invalidation-mode unchecked-hash /opt/venv/lib /ap
 FROM python:3.13-slim
 
 LABEL org.opencontainers.image.title="media-suite" \
-    org.opencontainers.image.description="Speech, pictures and short films from paid and embedded engines, behind gRPC and HTTP." \
+    org.opencontainers.image.description="Speech, images and short videos from paid and embedded engines, behind gRPC and HTTP." \
     org.opencontainers.image.version="0.1.0"
 
 # A fixed number, so that volumes and Kubernetes' runAsNonRoot can name it.
@@ -38,6 +38,6 @@ ENV PATH=/opt/venv/bin:$PATH \
 
 WORKDIR /app
 USER 10001:10001
-# Edge; gateway over HTTP and gRPC; speech; pictures; films; jobs; health of the workers.
+# Edge; gateway over HTTP and gRPC; speech; images; videos; jobs; health of the workers.
 EXPOSE 8080 8081 8082 50051 50052 50053 50054 50055
 STOPSIGNAL SIGTERM

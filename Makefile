@@ -18,7 +18,7 @@ help: ## List the targets
 run: $(RUNTIME) ## Set up and serve the whole suite on http://localhost:8080 (Ctrl-C stops it)
 	@$(BIN)/python -m deploy.local run
 
-demo: $(RUNTIME) ## Start a suite, have it make a film that talks from one still and one sentence, stop
+demo: $(RUNTIME) ## Start a suite, have it make a video that talks from one still and one sentence, stop
 	@$(BIN)/python -m deploy.local demo
 
 doctor: $(RUNTIME) ## Say what is configured, reachable and wrong, and what to do about it

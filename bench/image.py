@@ -1,4 +1,4 @@
-"""Measures what pictures cost: encoding by format and grade, and how long the event loop stands still meanwhile.
+"""Measures what images cost: encoding by format and grade, and how long the event loop stands still meanwhile.
 
 `python -m bench.image --help`; docs/performance.md says what each figure means.
 """

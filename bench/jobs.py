@@ -166,8 +166,8 @@ def table(timed: Sequence[Timed]) -> str:
 
 
 def _request(request_id: str = "") -> jobs_pb2.CreateJobRequest:
-    film = jobs_pb2.FilmSpec(image_key="images/bench.png", prompt="A slow move closer to the picture")
-    return jobs_pb2.CreateJobRequest(animate=jobs_pb2.AnimateSpec(film=film), request_id=request_id)
+    video = jobs_pb2.VideoSpec(image_key="images/bench.png", prompt="A slow move closer to the image")
+    return jobs_pb2.CreateJobRequest(animate=jobs_pb2.AnimateSpec(video=video), request_id=request_id)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ _QUIET = Watch(queued=lambda _: None, running=lambda _: None)
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way to lay speech over a film."""
+    """One way to lay speech over a video."""
 
     name: str
     run: Callable[[], Awaitable[None]]
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code."""
     parser = argparse.ArgumentParser(prog="python -m bench.video", description=__doc__)
     parser.add_argument("--rounds", type=int, default=15, metavar="N", help="how often each is run, in turn (15)")
-    parser.add_argument("--seconds", type=int, default=60, metavar="S", help="length of the film (60)")
+    parser.add_argument("--seconds", type=int, default=60, metavar="S", help="length of the video (60)")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         timed = asyncio.run(_measure(Path(folder), options.rounds, options.seconds))
@@ -134,12 +134,12 @@ def table(timed: Sequence[Timed]) -> str:
 
 
 def _given(folder: Path, seconds: int) -> tuple[Path, Path]:
-    """Makes a film and speech that is two seconds shorter."""
+    """Makes a video and speech that is two seconds shorter."""
     video, audio = folder / "video.mp4", folder / "audio.mp3"
     command = [str(ffmpeg_binary("")), "-v", "error", "-nostdin", "-y"]
-    picture = ["-f", "lavfi", "-i", f"testsrc2=size=1360x768:rate=24:duration={seconds}"]
+    image = ["-f", "lavfi", "-i", f"testsrc2=size=1360x768:rate=24:duration={seconds}"]
     encoded = ["-c:v", "libx264", "-preset", "ultrafast", "-crf", "32", "-pix_fmt", "yuv420p"]
-    subprocess.run([*command, *picture, *encoded, str(video)], check=True)
+    subprocess.run([*command, *image, *encoded, str(video)], check=True)
     sound = ["-f", "lavfi", "-i", f"sine=440:duration={max(1, seconds - 2)}", "-b:a", "64k"]
     subprocess.run([*command, *sound, str(audio)], check=True)
     return video, audio

@@ -1,4 +1,4 @@
-"""Runs the suite locally, has it make a film that talks, examines its configuration, or prints a token for it."""
+"""Runs the suite locally, has it make a video that talks, examines its configuration, or prints a token for it."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pathlib import Path
 from deploy.local.demo import Wish, demonstrate
 from deploy.local.dev_keys import issue_token
 from deploy.local.doctor import as_json, examine, report
-from deploy.local.film_client import FilmFailed, Script
 from deploy.local.settings import LocalSettings
 from deploy.local.state_dir import prepare
 from deploy.local.suite import run_suite
 from deploy.local.supervisor import SuiteFailed
+from deploy.local.video_client import Script, VideoFailed
 from deploy.local.zygote import start_zygote
 from services.common.diagnostics import Level
 from services.common.settings import ConfigurationError, load, refuse_to_start
 
-_TEXT = "Hello! I am a cat, and until just now I was only a picture. Now I can tell you all about the sea."
+_TEXT = "Hello! I am a cat, and until just now I was only an image. Now I can tell you all about the sea."
 _PROMPT = "A friendly cat that looks out of a window at the sea"
 _MOTION = "zoom in slowly"
 _VARIABLES = """\
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(options.command(load(LocalSettings), options))
     except ConfigurationError as error:
         refuse_to_start(error)
-    except (SuiteFailed, FilmFailed) as error:
+    except (SuiteFailed, VideoFailed) as error:
         sys.stderr.write(f"\n{error}\n")
         return 1
 
@@ -52,13 +52,13 @@ def _parser() -> argparse.ArgumentParser:
     run = _with_variables(commands.add_parser("run", help="run the whole suite until Ctrl-C", description=text))
     run.set_defaults(command=_run)
 
-    text = "Starts a suite on free ports, has it make a film that talks from one still and one text, and stops."
-    demo = _with_variables(commands.add_parser("demo", help="have a film made that talks", description=text))
+    text = "Starts a suite on free ports, has it make a video that talks from one still and one text, and stops."
+    demo = _with_variables(commands.add_parser("demo", help="have a video made that talks", description=text))
     demo.add_argument("--text", default=_TEXT, help="what is said (default: a cat introduces itself)")
     demo.add_argument("--voice", default="", help="name or id of the voice (default: the suite's)")
-    demo.add_argument("--picture", type=_content, metavar="FILE", help="the still (default: one is painted)")
-    demo.add_argument("--prompt", default=_PROMPT, help="what is painted where there is no --picture (default: a cat)")
-    demo.add_argument("--motion", default=_MOTION, help=f"what happens to the picture (default: {_MOTION})")
+    demo.add_argument("--image", type=_content, metavar="FILE", help="the still (default: one is painted)")
+    demo.add_argument("--prompt", default=_PROMPT, help="what is painted where there is no --image (default: a cat)")
+    demo.add_argument("--motion", default=_MOTION, help=f"what happens to the image (default: {_MOTION})")
     demo.add_argument("--output", type=Path, metavar="DIR", help="folder for the files (default: .run/demo)")
     demo.set_defaults(command=_demo)
 
@@ -89,7 +89,7 @@ def _run(settings: LocalSettings, _: argparse.Namespace) -> int:
 
 def _demo(settings: LocalSettings, options: argparse.Namespace) -> int:
     script = Script(options.text, options.voice, options.motion)
-    wish = Wish(script, options.prompt, options.picture, options.output)
+    wish = Wish(script, options.prompt, options.image, options.output)
     with start_zygote() as zygote:
         return 0 if asyncio.run(demonstrate(settings, wish, zygote=zygote)) else _STOPPED
 

@@ -1,4 +1,4 @@
-"""`python -m deploy.local demo`: starts a suite, has it make a film that talks from a still and a text, and stops."""
+"""`python -m deploy.local demo`: starts a suite, has it make a video that talks from a still and a text, and stops."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ import aiohttp
 
 from deploy.local.dev_keys import ensure_identity, issue_token
 from deploy.local.engines import engines
-from deploy.local.film_client import FilmFailed, Script, begin, download, follow, paint, result_of, upload
 from deploy.local.output import Files
 from deploy.local.ports import EDGE, LOOPBACK, choose_free
 from deploy.local.processes import SUITE, Row, ports_of, processes
@@ -24,14 +23,15 @@ from deploy.local.settings import LocalSettings
 from deploy.local.shutdown import stoppable
 from deploy.local.state_dir import locked, prepare
 from deploy.local.supervisor import Options, running
+from deploy.local.video_client import Script, VideoFailed, begin, download, follow, paint, result_of, upload
 from deploy.local.zygote import Zygote
 
 _LOCK = "lock"
 _LIFETIME_SECONDS = 3 * 3600.0
-"""Longer than the longest wait for a film."""
+"""Longer than the longest wait for a video."""
 _ALONE: Mapping[str, str] = {"JOBS_REPLICAS": "1"}
 """What fits a suite whose jobs are on one machine."""
-_NAMES: Mapping[str, str] = {"image": "still", "audio": "speech", "video": "film", "final": "talking"}
+_NAMES: Mapping[str, str] = {"image": "still", "audio": "speech", "video": "video", "final": "talking"}
 """What the files are called, by what they are in a job's result."""
 
 
@@ -40,10 +40,10 @@ class Wish:
     """What the demo makes."""
 
     script: Script
-    """What is said, and what happens to the picture."""
+    """What is said, and what happens to the image."""
     prompt: str
-    """What is painted, where there is no picture."""
-    picture: bytes | None = None
+    """What is painted, where there is no image."""
+    image: bytes | None = None
     """The still; None to have one painted."""
     output: Path | None = None
     """Folder for the files; None for `demo` in the folder of the suite's state."""
@@ -52,7 +52,7 @@ class Wish:
 async def demonstrate(
     settings: LocalSettings, wish: Wish, rows: Sequence[Row] = SUITE, zygote: Zygote | None = None
 ) -> bool:
-    """Makes a film that talks and what it is made of, with a suite of its own beside one that may be running.
+    """Makes a video that talks and what it is made of, with a suite of its own beside one that may be running.
 
     Args:
         settings: Where the state is, and how patient to be.
@@ -66,7 +66,7 @@ async def demonstrate(
     Raises:
         ConfigurationError: A setting is wrong, or a demo is running.
         SuiteFailed: A process can not run.
-        FilmFailed: The suite gave no film.
+        VideoFailed: The suite gave no video.
     """
     # Jobs, keys and logs of its own: two suites must not keep their jobs in one folder.
     folder = prepare(prepare(settings.run_dir) / "demo-suite")
@@ -84,7 +84,7 @@ async def demonstrate(
         print(f"Starting a suite; its logs are in {logs}", *_lines(makers), sep="\n")
         with closing(Files(logs, [process.name for process in suite])) as output:
             async with running(suite, output, stop, Options(ready_seconds=settings.ready_seconds), zygote):
-                await _film(f"http://{LOOPBACK}:{chosen[EDGE.variable]}", _token(settings, folder), wish, target)
+                await _video(f"http://{LOOPBACK}:{chosen[EDGE.variable]}", _token(settings, folder), wish, target)
     return not stop.asked
 
 
@@ -93,16 +93,16 @@ def _by_itself(row: Row) -> Row:
     return replace(row, environment={**row.habits, **_ALONE, **row.environment})
 
 
-async def _film(edge: str, token: str, wish: Wish, target: Path) -> None:
+async def _video(edge: str, token: str, wish: Wish, target: Path) -> None:
     async with aiohttp.ClientSession(edge, headers={"Authorization": f"Bearer {token}"}) as session:
         made: dict[str, Any] = {}
-        if wish.picture is None:
-            print("Painting a picture")
-            picture = await paint(session, wish.prompt)
-            made["image"] = picture | {"url": picture["imageUrl"]}
+        if wish.image is None:
+            print("Painting an image")
+            image = await paint(session, wish.prompt)
+            made["image"] = image | {"url": image["imageUrl"]}
         else:
-            picture = await upload(session, wish.picture)
-        job_id = await begin(session, picture["key"], wish.script)
+            image = await upload(session, wish.image)
+        job_id = await begin(session, image["key"], wish.script)
         print(f"The job {job_id} is accepted")
         with Progress(sys.stdout) as progress:
             await follow(session, job_id, progress.show)
@@ -118,7 +118,7 @@ async def _film(edge: str, token: str, wish: Wish, target: Path) -> None:
 
 def _save_timing(alignment: Mapping[str, Any] | None, file: Path) -> None:
     if alignment is None:
-        raise FilmFailed("The suite does not know when each character is heard; its logs say why. Run it again.")
+        raise VideoFailed("The suite does not know when each character is heard; its logs say why. Run it again.")
     draft = file.with_name(f"{file.name}.part")
     draft.write_text(json.dumps(alignment, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     draft.replace(file)

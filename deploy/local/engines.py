@@ -14,12 +14,12 @@ _ENGINES: Mapping[str, Mapping[str, str]] = {
         "espeak": "espeak (embedded, free; set ELEVENLABS_API_KEY for elevenlabs)",
         "elevenlabs": "elevenlabs (paid, by ELEVENLABS_API_KEY; `provider: espeak` is embedded and free)",
     },
-    "pictures": {
+    "images": {
         "embedded": "embedded (free; set FAL_KEY for fal, GEMINI_API_KEY for gemini)",
         "fal": "fal (paid, by FAL_KEY; `provider: embedded` is free)",
         "gemini": "gemini (paid, by GEMINI_API_KEY; `provider: embedded` is free)",
     },
-    "films": {
+    "videos": {
         "embedded": "embedded (free; set REPLICATE_API_TOKEN for replicate)",
         "replicate": "replicate (paid, by REPLICATE_API_TOKEN; `provider: embedded` is free)",
     },
@@ -34,7 +34,7 @@ def engines() -> Mapping[str, str]:
     """
     defaults = {
         "speech": load(TtsSettings).provider_by_default,
-        "pictures": load(ImageSettings).provider_by_default,
-        "films": load(VideoSettings).provider_by_default,
+        "images": load(ImageSettings).provider_by_default,
+        "videos": load(VideoSettings).provider_by_default,
     }
     return {medium: _ENGINES[medium][maker] for medium, maker in defaults.items()}

@@ -68,7 +68,7 @@ SUITE: tuple[Row, ...] = (
     ),
     Row(
         name="image",
-        purpose="pictures, gRPC",
+        purpose="images, gRPC",
         command=("python", "-m", "services.image"),
         ports=(
             Port("IMAGE_PORT", 50052, "gRPC of the image service"),
@@ -84,7 +84,7 @@ SUITE: tuple[Row, ...] = (
     ),
     Row(
         name="video",
-        purpose="films, gRPC",
+        purpose="videos, gRPC",
         command=("python", "-m", "services.video"),
         ports=(
             Port("VIDEO_PORT", 50053, "gRPC of the video service"),

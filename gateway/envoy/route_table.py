@@ -37,7 +37,7 @@ class Kind(Enum):
     HTTP_UPLOAD_STREAM = "http-upload-stream"
     """As HTTP_STREAM, but the gateway bounds the body, in which files may come."""
     HTTP_WAIT = "http-wait"
-    """One HTTP answer that takes as long as a film: bounded in life, the request body in bytes."""
+    """One HTTP answer that takes as long as a video: bounded in life, the request body in bytes."""
     RPC = "rpc"
     """A unary RPC: bounded by the caller's deadline and our own."""
     RPC_STREAM = "rpc-stream"

@@ -1,4 +1,4 @@
-"""The hand-written routes for pictures as the document describes them."""
+"""The hand-written routes for images as the document describes them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ IMAGE_ROUTES: tuple[HandWritten, ...] = (
         path="/api/image/batch",
         operation_id="generateImages",
         tags=_IMAGE_TAG,
-        summary="Makes several pictures and sends each as it is ready",
+        summary="Makes several images and sends each as it is ready",
         description=(
             "The answer is newline-delimited JSON: for each item a line with its `index` and either `image` or"
             " `failure`, in the order they become ready, and last a line with `done`. An answer that fails on the way"
@@ -24,7 +24,7 @@ IMAGE_ROUTES: tuple[HandWritten, ...] = (
         ),
         request=image_pb2.BatchGenerateImagesRequest,
         examples={
-            "Two pictures": {
+            "Two images": {
                 "items": [
                     {"generate": {"prompt": "A lighthouse at dusk", "provider": "embedded"}},
                     {"generateFast": {"prompt": "The same in fog", "provider": "embedded", "imageSize": "card"}},
@@ -38,7 +38,7 @@ IMAGE_ROUTES: tuple[HandWritten, ...] = (
         path="/api/image/upload",
         operation_id="uploadImage",
         tags=_IMAGE_TAG,
-        summary="Keeps a picture that the caller brings along",
+        summary="Keeps an image that the caller brings along",
         description=(
             "The body is the file, or a form with it as the part `file`: PNG, JPEG, WebP or AVIF of at most 20 MiB and"
             " 20 million pixels, told by its bytes, not by its name. It is turned upright and encoded anew, and nothing"
@@ -51,6 +51,6 @@ IMAGE_ROUTES: tuple[HandWritten, ...] = (
             Query("overwrite", "Whether an object of that key may be replaced. Default: false.", _BOOLEAN),
             Query("contentAddressed", "Whether the key is made from the bytes. Default: false.", _BOOLEAN),
         ),
-        responses=(Response("The picture.", (Content("application/json", image_pb2.Image),)),),
+        responses=(Response("The image.", (Content("application/json", image_pb2.Image),)),),
     ),
 )

@@ -6,8 +6,8 @@ from gateway.openapi.route_spec import Content, HandWritten, Header, Query, Resp
 
 _JOBS_TAG = ("Job",)
 _TEXT = {"type": "string"}
-_FILM = {
-    "image_url": {"type": "string", "description": "Public address of the picture."},
+_VIDEO = {
+    "image_url": {"type": "string", "description": "Public address of the image."},
     "prompt": {"type": "string", "description": "What is to happen."},
     "seconds": {"type": "integer", "minimum": 1, "maximum": 60, "default": 6},
     "resolution": {"type": "string", "enum": ["512p", "768p", "1080p"], "default": "768p"},
@@ -63,25 +63,25 @@ JOB_ROUTES: tuple[HandWritten, ...] = (
         path="/jobs_prompt_only",
         operation_id="promptOnly",
         tags=_JOBS_TAG,
-        summary="Makes a film of a picture and waits for it",
+        summary="Makes a video of an image and waits for it",
         description=_WAITS,
         in_headers=_HOW,
-        json_body={"type": "object", "required": ["image_url", "prompt"], "properties": _FILM},
-        responses=(_made("The film.", "video_url"), _ACCEPTED),
+        json_body={"type": "object", "required": ["image_url", "prompt"], "properties": _VIDEO},
+        responses=(_made("The video.", "video_url"), _ACCEPTED),
     ),
     HandWritten(
         method="POST",
         path="/jobs_prompt_tts",
         operation_id="promptTts",
         tags=_JOBS_TAG,
-        summary="Makes a film of a picture that speaks, and waits for it",
+        summary="Makes a video of an image that speaks, and waits for it",
         description=_WAITS,
         in_headers=_HOW,
         json_body={
             "type": "object",
             "required": ["image_url", "prompt", "text", "voice_id"],
-            "properties": {**_FILM, **_SPOKEN},
+            "properties": {**_VIDEO, **_SPOKEN},
         },
-        responses=(_made("Speech, film, and both together.", "audio_url", "video_url", "final_url"), _ACCEPTED),
+        responses=(_made("Speech, video, and both together.", "audio_url", "video_url", "final_url"), _ACCEPTED),
     ),
 )

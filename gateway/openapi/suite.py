@@ -61,7 +61,7 @@ SUITE_ROUTES: tuple[HandWritten, ...] = (
         operation_id="headUrl",
         tags=_SUITE_TAG,
         summary="Tells what a URL is, as the suite sees it",
-        description="The URL passes the same guard as one of a picture: private and local addresses are refused.",
+        description="The URL passes the same guard as one of an image: private and local addresses are refused.",
         json_body=_URL_BODY,
         responses=(Response("What the URL's server says.", (Content("application/json", _URL_SEEN),)),),
     ),

@@ -1,4 +1,4 @@
-"""The hand-written routes for films as the document describes them."""
+"""The hand-written routes for videos as the document describes them."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ VIDEO_ROUTES: tuple[HandWritten, ...] = (
         path="/api/video/generate",
         operation_id="generateVideo",
         tags=_VIDEO_TAG,
-        summary="Makes a still picture move",
+        summary="Makes a still image move",
         description=(
-            f"{_HOW} The first line tells `predictionId`, by which /api/video/resume finds the film. Who leaves ends"
-            " the work, unless `detach` was set. The same `requestId` again joins or returns the same film and pays"
+            f"{_HOW} The first line tells `predictionId`, by which /api/video/resume finds the video. Who leaves ends"
+            " the work, unless `detach` was set. The same `requestId` again joins or returns the same video and pays"
             " nothing."
         ),
         request=video_pb2.GenerateVideoRequest,
@@ -44,10 +44,10 @@ VIDEO_ROUTES: tuple[HandWritten, ...] = (
         path="/api/video/resume",
         operation_id="resumeVideo",
         tags=_VIDEO_TAG,
-        summary="Goes on listening to a film that was begun before",
+        summary="Goes on listening to a video that was begun before",
         description=f"{_HOW} Nothing is paid for again.",
         request=video_pb2.ResumeVideoRequest,
-        examples={"A film": {"predictionId": "rkk8h2v1q9rga0cmz1v8h0w1y0"}},
+        examples={"A video": {"predictionId": "rkk8h2v1q9rga0cmz1v8h0w1y0"}},
         responses=_LINES,
     ),
     HandWritten(
@@ -55,7 +55,7 @@ VIDEO_ROUTES: tuple[HandWritten, ...] = (
         path="/api/video/mux",
         operation_id="muxVideo",
         tags=_VIDEO_TAG,
-        summary="Lays speech over a film",
+        summary="Lays speech over a video",
         description=f"{_HOW} Files come by key, by URL, or in base64 as `data`, up to 20 MiB each.",
         request=video_pb2.MuxVideoRequest,
         request_omits=("stream_media",),
@@ -67,15 +67,15 @@ VIDEO_ROUTES: tuple[HandWritten, ...] = (
         path="/api/video/mux/stream",
         operation_id="streamMuxedVideo",
         tags=_VIDEO_TAG,
-        summary="Lays speech over a film and sends it while it is made",
+        summary="Lays speech over a video and sends it while it is made",
         description=(
-            "The answer is a fragmented MP4, which players show from its first fragment on. The film is stored as well."
+            "The answer is a fragmented MP4, which players show from its first fragment on. The video is stored as well."
             " An answer without the final chunk was cut."
         ),
         request=video_pb2.MuxVideoRequest,
         request_omits=("stream_media",),
         examples={"By key": _TWO_FILES},
-        responses=(Response("The film, chunked.", (Content("video/mp4"),)),),
+        responses=(Response("The video, chunked.", (Content("video/mp4"),)),),
     ),
     HandWritten(
         method="POST",

@@ -100,7 +100,7 @@ def _output(request: web.Request) -> image_pb2.ImageOutput:
 
 def _checked(length: int) -> int:
     if length > MAX_UPLOAD_BYTES:
-        raise MediaError(Reason.PAYLOAD_TOO_LARGE, f"A picture must have at most {MAX_UPLOAD_BYTES} bytes.")
+        raise MediaError(Reason.PAYLOAD_TOO_LARGE, f"An image must have at most {MAX_UPLOAD_BYTES} bytes.")
     return length
 
 
@@ -115,7 +115,7 @@ async def _pieces(request: web.Request) -> AsyncIterator[bytes]:
             while piece := await _well_formed(part.read_chunk(_PIECE_BYTES)):
                 yield bytes(piece)
             return
-    raise invalid("file", "must be a part of the form, with the picture in it")
+    raise invalid("file", "must be a part of the form, with the image in it")
 
 
 async def _parts(request: web.Request) -> AsyncIterator[BodyPartReader]:

@@ -1,4 +1,4 @@
-"""The synchronous routes of films: jobs underneath, whose ends are waited for. Their JSON is in snake_case."""
+"""The synchronous routes of videos: jobs underneath, whose ends are waited for. Their JSON is in snake_case."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _GOES_ON = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 """How a watch ends that tells nothing of the job."""
 _RESPOND_ASYNC = "respond-async"
 _MAX_SECONDS = 60
-_FILM_FIELDS: Mapping[str, type] = {
+_VIDEO_FIELDS: Mapping[str, type] = {
     "image_url": str,
     "prompt": str,
     "seconds": int,
@@ -47,8 +47,8 @@ class _Body:
 
     fields: Mapping[str, Any]
 
-    def film(self) -> jobs_pb2.FilmSpec:
-        return jobs_pb2.FilmSpec(
+    def video(self) -> jobs_pb2.VideoSpec:
+        return jobs_pb2.VideoSpec(
             image_url=self.fields["image_url"],
             prompt=self.fields["prompt"],
             seconds=self.fields.get("seconds") or 0,
@@ -79,16 +79,16 @@ class PromptRoutes:
         ]
 
     async def prompt_only(self, request: web.Request) -> web.Response:
-        """Makes a film of a picture and waits for it."""
-        body = await _body(request, _FILM_FIELDS, ("image_url", "prompt"))
-        wish = jobs_pb2.CreateJobRequest(animate=jobs_pb2.AnimateSpec(film=body.film()))
+        """Makes a video of an image and waits for it."""
+        body = await _body(request, _VIDEO_FIELDS, ("image_url", "prompt"))
+        wish = jobs_pb2.CreateJobRequest(animate=jobs_pb2.AnimateSpec(video=body.video()))
         return await self._answer(request, wish, lambda result: {"video_url": result.video.url})
 
     async def prompt_tts(self, request: web.Request) -> web.Response:
-        """Makes a film of a picture that speaks, and waits for it."""
-        body = await _body(request, {**_FILM_FIELDS, **_SPEECH_FIELDS}, ("image_url", "prompt", "text", "voice_id"))
+        """Makes a video of an image that speaks, and waits for it."""
+        body = await _body(request, {**_VIDEO_FIELDS, **_SPEECH_FIELDS}, ("image_url", "prompt", "text", "voice_id"))
         narration = jobs_pb2.NarrationSpec(text=body.fields["text"], voice=body.fields["voice_id"])
-        spec = jobs_pb2.TalkingVideoSpec(film=body.film(), narration=narration)
+        spec = jobs_pb2.TalkingVideoSpec(video=body.video(), narration=narration)
         return await self._answer(
             request,
             jobs_pb2.CreateJobRequest(talking_video=spec),

@@ -1,4 +1,4 @@
-"""The film routes that HTTP needs more for: progress as it goes on, films while they are made, and webhooks."""
+"""The video routes that HTTP needs more for: progress as it goes on, videos while they are made, and webhooks."""
 
 from __future__ import annotations
 
@@ -44,23 +44,23 @@ class VideoRoutes:
         ]
 
     async def generate(self, request: web.Request) -> web.StreamResponse:
-        """Makes a film: lines of progress, then the film. Its length is bounded by the service and the edge."""
+        """Makes a video: lines of progress, then the video. Its length is bounded by the service and the edge."""
         message = await message_body(_with_room(request), video_pb2.GenerateVideoRequest)
         call = self._stub.GenerateVideo(message, metadata=call_metadata(principal_of(request)))
         return await answer_lines(request, _told(call))
 
     async def resume(self, request: web.Request) -> web.StreamResponse:
-        """Goes on listening to a film."""
+        """Goes on listening to a video."""
         message = await message_body(request, video_pb2.ResumeVideoRequest)
         call = self._stub.ResumeVideo(message, metadata=call_metadata(principal_of(request)))
         return await answer_lines(request, _told(call))
 
     async def mux(self, request: web.Request) -> web.StreamResponse:
-        """Lays speech over a film: lines of progress, then the film."""
+        """Lays speech over a video: lines of progress, then the video."""
         return await answer_lines(request, _told(self._mux(request, await self._mux_wish(request))))
 
     async def mux_stream(self, request: web.Request) -> web.StreamResponse:
-        """Lays speech over a film and sends it while it is made."""
+        """Lays speech over a video and sends it while it is made."""
         message = await self._mux_wish(request)
         message.stream_media = True
         call = self._mux(request, message)
@@ -111,7 +111,7 @@ def _with_room(request: web.Request) -> web.Request:
 
 
 async def _told(call: grpc.aio.UnaryStreamCall[Request, Event]) -> Lines:
-    """Yields what is told; a stream without a film at its end was cut."""
+    """Yields what is told; a stream without a video at its end was cut."""
     is_whole = False
     async with open_stream(call):
         async for event in call:
@@ -134,4 +134,4 @@ async def _chunks(
 
 
 def _cut() -> MediaError:
-    return MediaError(Reason.GENERATION_FAILED, "The video service ended before the film was complete; try again.")
+    return MediaError(Reason.GENERATION_FAILED, "The video service ended before the video was complete; try again.")

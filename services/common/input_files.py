@@ -42,7 +42,7 @@ class InputFiles:
     """Where keys lead."""
 
     async def read(self, url: str, key: str, principal: str, *, max_bytes: int) -> bytes:
-        """Returns the picture that a request names in image_url or image_key.
+        """Returns the image that a request names in image_url or image_key.
 
         Args:
             url: An http or https URL or a data URI; empty where `key` is given.

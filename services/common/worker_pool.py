@@ -30,7 +30,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 MAX_WORKER_BYTES = 3 * 1024 * 1024 * 1024
-"""Address space of a worker: a picture of 20 million pixels takes less than a fifth of it, at its most."""
+"""Address space of a worker: an image of 20 million pixels takes less than a fifth of it, at its most."""
 _RETRY_SECONDS = 1.0
 _NICENESS = 10
 """Workers give way to the event loop where there are fewer cores than busy processes."""

@@ -1,1 +1,1 @@
-"""The image service: pictures from words and from pictures, in exact sizes and formats, kept in the object store."""
+"""The image service: images from words and from images, in exact sizes and formats, kept in the object store."""

@@ -1,4 +1,4 @@
-"""Serves pictures: `python -m services.image --help`.
+"""Serves images: `python -m services.image --help`.
 
 The workers' processes import this module too (multiprocessing looks for the main one), and nothing of the service then.
 """
@@ -8,4 +8,4 @@ if __name__ == "__main__":
     from services.image.server import main
     from services.image.settings import ImageSettings
 
-    run("services.image", "Serves pictures over gRPC.", ImageSettings, main)
+    run("services.image", "Serves images over gRPC.", ImageSettings, main)

@@ -48,5 +48,5 @@ async def _outcome(begin: Callable[[], Awaitable[T]]) -> T | MediaError:
     except MediaError as error:
         return error
     except Exception as error:  # noqa: BLE001 - one broken piece may not take the others along
-        log.error("a picture of a batch failed", error_type=type(error).__name__, frames=where(error))
+        log.error("an image of a batch failed", error_type=type(error).__name__, frames=where(error))
         return MediaError(Reason.INTERNAL)

@@ -1,4 +1,4 @@
-"""The brand of the operator, for pictures that are to look like it."""
+"""The brand of the operator, for images that are to look like it."""
 
 from __future__ import annotations
 

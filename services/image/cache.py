@@ -1,4 +1,4 @@
-"""Pictures as they are kept: the key of identical requests and the document of the store."""
+"""Images as they are kept: the key of identical requests and the document of the store."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _KEY_VERSION = 1
 """Raised whenever the same request may look different from what older versions stored."""
 _LARGEST_INTEGER = 2**63 - 1
 _FIELDS_BYTES = 8000
-"""What the fields of a picture take in memory, roughly."""
+"""What the fields of an image take in memory, roughly."""
 
 
 @dataclass(frozen=True, slots=True)
 class CachedImage:
-    """What is known of a picture that somebody paid for; the bytes are in exactly one of three places."""
+    """What is known of an image that somebody paid for; the bytes are in exactly one of three places."""
 
     data: bytes
     """The provider's file; empty if it is elsewhere."""
@@ -35,7 +35,7 @@ class CachedImage:
     content_type: str
     """Media type of the file."""
     size: Size
-    """Size of the picture."""
+    """Size of the image."""
     seed: int | None
     """The seed that was used, 0 to 2**64 - 1; None if not told."""
     model: str
@@ -78,7 +78,7 @@ def parameters(candidate: Candidate) -> dict[str, Any]:
 
 
 class ImageCodec:
-    """Turns pictures into documents of the store and back."""
+    """Turns images into documents of the store and back."""
 
     def encode(self, key: str, kept: CachedImage, created_at: datetime, expires_at: datetime) -> Entry:
         """Returns the document: imageUrl, imageData, width, height, seed, model, parameters, then our own fields."""
@@ -114,5 +114,5 @@ class ImageCodec:
         )
 
     def size_bytes(self, kept: CachedImage) -> int:
-        """Returns how much memory a picture takes, roughly."""
+        """Returns how much memory an image takes, roughly."""
         return len(kept.data) + _FIELDS_BYTES

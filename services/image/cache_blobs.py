@@ -1,4 +1,4 @@
-"""Bytes of kept pictures that are too large for a document: objects in folders by the day on which they end."""
+"""Bytes of kept images that are too large for a document: objects in folders by the day on which they end."""
 
 from __future__ import annotations
 

@@ -9,11 +9,11 @@ from services.common.storage.diagnostics import diagnose_storage
 from services.image.providers.gemini.request import TRAITS
 from services.image.settings import ImageSettings
 
-_SUBJECT = "pictures"
+_SUBJECT = "images"
 
 
 def findings(settings: ImageSettings) -> list[Diagnostic]:
-    """Returns who draws, where pictures are kept, and what contradicts itself."""
+    """Returns who draws, where images are kept, and what contradicts itself."""
     return [*_providers(settings), *_cache(settings), *diagnose_storage(settings)]
 
 

@@ -1,4 +1,4 @@
-"""Has a picture drawn: in turn, with retries, and then by whoever stands in."""
+"""Has an image drawn: in turn, with retries, and then by whoever stands in."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Care:
 
 @dataclass(frozen=True, slots=True)
 class GenerationResult:
-    """A picture, and who drew it."""
+    """An image, and who drew it."""
 
     candidate: Candidate
     image: GeneratedImage

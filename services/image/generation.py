@@ -27,7 +27,7 @@ INLINE_BYTES = 256 * 1024
 
 
 class Bill:
-    """What was paid for a picture that several share; it goes to the first of them who gets the picture."""
+    """What was paid for an image that several share; it goes to the first of them who gets the image."""
 
     def __init__(self) -> None:
         self._taken = False
@@ -40,7 +40,7 @@ class Bill:
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """A picture as a provider drew it."""
+    """An image as a provider drew it."""
 
     data: bytes
     """The file; it decodes, and is within the service's limits."""
@@ -57,17 +57,17 @@ class Original:
     queued_seconds: float = 0.0
     """Time spent waiting for the provider's turn."""
     bill: Bill = field(default_factory=Bill, compare=False)
-    """One for all who share the picture."""
+    """One for all who share the image."""
 
 
 class ImageGenerator:
-    """Has pictures drawn, once for all who want the same at the same time, and keeps them for those who come later.
+    """Has images drawn, once for all who want the same at the same time, and keeps them for those who come later.
 
     Args:
         care: How providers are treated.
         workers: Where files are looked into.
-        cache: What is known of earlier pictures; None for nothing.
-        objects: Where the bytes of kept pictures are.
+        cache: What is known of earlier images; None for nothing.
+        objects: Where the bytes of kept images are.
         store_binary: Whether bytes are kept although the provider keeps them under a URL for a while.
     """
 
@@ -88,10 +88,10 @@ class ImageGenerator:
         self.flights: SingleFlight[Original] = SingleFlight(lambda original: len(original.data))
 
     async def original(self, plan: Plan) -> Original:
-        """Returns the picture of `plan`.
+        """Returns the image of `plan`.
 
         Raises:
-            MediaError: The provider refused or failed, or delivered what is no picture.
+            MediaError: The provider refused or failed, or delivered what is no image.
         """
         if not plan.shared:
             return (await self._drawn(plan)).original
@@ -109,7 +109,7 @@ class ImageGenerator:
         if (kept := await self._cache.get(key)) is not None:
             if (data := await self._bytes_of(kept, first.provider)) is not None:
                 return Original(data, first, kept.seed, "hit", cost_units=kept.cost_units)
-            log.info("a kept picture is gone and is drawn anew", provider=first.provider.name)
+            log.info("a kept image is gone and is drawn anew", provider=first.provider.name)
         made = await self._drawn(plan)
         if made.original.candidate is first and (kept := await self._kept(key, made)) is not None:
             # Before anybody is told the end: whoever asks from then on must find it.
@@ -127,7 +127,7 @@ class ImageGenerator:
             provider = done.candidate.provider.name
             raise MediaError(
                 Reason.GENERATION_FAILED,
-                f"{provider} delivered something that is not a usable picture; try again or use another provider.",
+                f"{provider} delivered something that is not a usable image; try again or use another provider.",
                 metadata={"provider": provider, MAY_BE_CHARGED_KEY: "true"},
             ) from None
         original = Original(
@@ -136,7 +136,7 @@ class ImageGenerator:
         return _Made(original, image.url, inspected)
 
     async def _bytes_of(self, kept: CachedImage, provider: ImageProvider) -> bytes | None:
-        """Returns the file of a kept picture, or None if it is nowhere any more."""
+        """Returns the file of a kept image, or None if it is nowhere any more."""
         if kept.data:
             return kept.data
         try:
@@ -146,7 +146,7 @@ class ImageGenerator:
             if data is not None:
                 await self._workers.run(inspect, data)
         except MediaError as error:
-            log.warning("a kept picture can not be had", provider=provider.name, reason=error.reason.name)
+            log.warning("a kept image can not be had", provider=provider.name, reason=error.reason.name)
             return None
         return data
 
@@ -170,7 +170,7 @@ class ImageGenerator:
         try:
             object_key = await self._objects.put(key, original.data, made.inspected.content_type)
         except MediaError as error:
-            log.warning("a picture can not be kept", reason=error.reason.name)
+            log.warning("an image can not be kept", reason=error.reason.name)
             return kept if made.url else None
         return replace(kept, object_key=object_key)
 

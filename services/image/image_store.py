@@ -1,4 +1,4 @@
-"""Where finished pictures go: keys, what is said beside them, addresses, and deletion."""
+"""Where finished images go: keys, what is said beside them, addresses, and deletion."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ log = logger(__name__)
 
 FOLDER = "images"
 VARIANTS = "variants"
-"""Name of the metadata entry that lists the keys of a picture's copies."""
+"""Name of the metadata entry that lists the keys of an image's copies."""
 EXTENSIONS: Mapping[str, str] = {"png": "png", "jpeg": "jpg", "webp": "webp", "avif": "avif"}
 """Extension of keys by format."""
 _ALSO_ACCEPTED = {"jpeg": ("jpg", "jpeg")}
 _MAX_METADATA_BYTES = 1000
 _MOST_COPIES = 16
-"""Copies that are remembered of a picture that is stored again and again; the metadata has no room for more."""
+"""Copies that are remembered of an image that is stored again and again; the metadata has no room for more."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredRendition:
-    """A picture, or a copy of one, in the object store."""
+    """An image, or a copy of one, in the object store."""
 
     key: str
     url: str
@@ -51,7 +51,7 @@ class StoredRendition:
 
 @dataclass(frozen=True, slots=True)
 class StoredImage:
-    """A picture with its copies in the object store."""
+    """An image with its copies in the object store."""
 
     main: StoredRendition
     sha256: str
@@ -59,7 +59,7 @@ class StoredImage:
 
 
 class ImageStore:
-    """Keeps pictures for their owners.
+    """Keeps images for their owners.
 
     Args:
         store: Where they are.
@@ -72,9 +72,9 @@ class ImageStore:
         """Refuses a place that can not be taken, before anybody is paid.
 
         Args:
-            output: Where the caller wants the picture.
+            output: Where the caller wants the image.
             principal: Who calls.
-            extension_of: Format of the picture.
+            extension_of: Format of the image.
 
         Raises:
             MediaError: VALIDATION_ERROR, PERMISSION_DENIED or ALREADY_EXISTS, naming the field.
@@ -106,10 +106,10 @@ class ImageStore:
     async def put(
         self, rendition: Rendition, output: OutputRequest, principal: str, said: Mapping[str, str]
     ) -> StoredImage:
-        """Stores a picture with its copies: all of it or nothing.
+        """Stores an image with its copies: all of it or nothing.
 
         Args:
-            rendition: The picture.
+            rendition: The image.
             output: Where the caller wants it, checked before.
             principal: Who calls.
             said: What the service writes beside it.
@@ -125,15 +125,15 @@ class ImageStore:
         names = [name for name, _, _ in copies]
         earlier = [name for name in await self._names_of_copies(key) if name not in names] if overwrite else []
         if output.content_addressed:
-            # The same picture as before: who asked for those copies still has their addresses.
+            # The same image as before: who asked for those copies still has their addresses.
             names, earlier = [*names, *earlier][:_MOST_COPIES], [*names, *earlier][_MOST_COPIES:]
         metadata = {**output.metadata, **said, OWNER: principal}
         if names:
             metadata[VARIANTS] = ",".join(names)
         stored: list[str] = []
-        # Copies first: a picture that is there has all of its copies.
+        # Copies first: an image that is there has all of its copies.
         owner = {OWNER: principal}
-        # Copies of equal pictures may have other sizes under the same name.
+        # Copies of equal images may have other sizes under the same name.
         changing = IMMUTABLE if not output.object_key and not output.content_addressed else REPLACEABLE
         places = [
             (place, rendered, ObjectSpec(rendered.content_type, owner, changing)) for _, place, rendered in copies
@@ -155,17 +155,17 @@ class ImageStore:
         return StoredImage(main, sha256, tuple(variants))
 
     async def delete(self, key: str, principal: str) -> list[str]:
-        """Deletes a picture of the caller's own, with its copies, and returns the keys that are gone.
+        """Deletes an image of the caller's own, with its copies, and returns the keys that are gone.
 
         Raises:
             MediaError: VALIDATION_ERROR, PERMISSION_DENIED under another's prefix, NOT_FOUND, STORAGE_FAILED.
         """
         check_given_key(key, principal, "key")
-        missing = MediaError(Reason.NOT_FOUND, "There is no picture of yours under this key.")
+        missing = MediaError(Reason.NOT_FOUND, "There is no image of yours under this key.")
         info = await self._store.head(key)
         if not belongs_to(info, principal) or not info.content_type.startswith("image/"):
             raise missing
-        # The picture goes last: as long as it is there, its copies can be found.
+        # The image goes last: as long as it is there, its copies can be found.
         places = [*(_copy_key(key, name) for name in _copies_in(info)), key]
         return [place for place in places if await self._store.delete(place)]
 
@@ -195,11 +195,11 @@ class ImageStore:
             try:
                 await self._store.delete(key)
             except MediaError as error:
-                log.warning("a copy without its picture stays behind", key=key, reason=error.reason.name)
+                log.warning("a copy without its image stays behind", key=key, reason=error.reason.name)
 
 
 def _copy_key(key: str, name: str) -> str:
-    """Returns the key of the copy `name` of the picture at `key`."""
+    """Returns the key of the copy `name` of the image at `key`."""
     stem, _, extension = key.rpartition(".")
     return f"{stem}.{name}.{extension}"
 

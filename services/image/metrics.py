@@ -1,4 +1,4 @@
-"""What the operator's dashboards count of pictures."""
+"""What the operator's dashboards count of images."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class ImageMetrics:
         self._registry = registry
         self._calls = Counter(
             "media_image_calls",
-            "Calls that ended, by method, by provider, by where the picture came from and by outcome.",
+            "Calls that ended, by method, by provider, by where the image came from and by outcome.",
             ("method", "provider", "cache", "outcome"),
             registry=registry,
         )
         self._seconds = Histogram(
             "media_image_seconds",
-            "From request to stored picture.",
+            "From request to stored image.",
             ("method", "cache"),
             buckets=_SECONDS,
             registry=registry,
@@ -46,6 +46,6 @@ class ImageMetrics:
         self._registry.register(CacheCollector("media_image_cache", stats))
 
     def watch_workers(self, queued: Callable[[], int]) -> None:
-        """Shows how many pictures wait for a worker, whenever somebody asks."""
-        waiting = Gauge("media_image_workers_queued", "Pictures that wait for a worker.", registry=self._registry)
+        """Shows how many images wait for a worker, whenever somebody asks."""
+        waiting = Gauge("media_image_workers_queued", "Images that wait for a worker.", registry=self._registry)
         waiting.set_function(queued)

@@ -1,4 +1,4 @@
-"""The way of a picture: from a wish through an original and its rendition to the caller's own object."""
+"""The way of an image: from a wish through an original and its rendition to the caller's own object."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from services.image.source_images import SourceImages
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """Where the picture is that is to be transformed; one of the two."""
+    """Where the image is that is to be transformed; one of the two."""
 
     url: str = ""
     key: str = ""
@@ -31,7 +31,7 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class SourceSummary:
-    """What is known of a finished picture beside its bytes."""
+    """What is known of a finished image beside its bytes."""
 
     preview: str
     """A tiny copy as a data URI."""
@@ -42,8 +42,8 @@ class SourceSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """A finished picture that was made."""
+class Image:
+    """A finished image that was made."""
 
     shelved: StoredImage
     likeness: SourceSummary
@@ -54,13 +54,13 @@ class Picture:
 
 
 class Studio:
-    """Makes pictures.
+    """Makes images.
 
     Args:
         planner: Makes wishes definite.
-        originals: Has pictures drawn.
-        sources: Reads given pictures.
-        workers: Where pictures are brought into form.
+        originals: Has images drawn.
+        sources: Reads given images.
+        workers: Where images are brought into form.
         shelf: Where they go.
     """
 
@@ -74,15 +74,13 @@ class Studio:
         self._shelf = shelf
         self.flights: SingleFlight[Rendition] = SingleFlight(_weight)
 
-    async def make(
-        self, wish: ImageRequest, principal: str, given: Given, drawn: Callable[[Original], None]
-    ) -> Picture:
-        """Makes a picture and stores it for the caller.
+    async def make(self, wish: ImageRequest, principal: str, given: Given, drawn: Callable[[Original], None]) -> Image:
+        """Makes an image and stores it for the caller.
 
         Args:
             wish: What is wanted.
             principal: Who calls.
-            given: The picture to transform, for Mode.TRANSFORM.
+            given: The image to transform, for Mode.TRANSFORM.
             drawn: Is told of the original, which has its price whatever becomes of it.
 
         Raises:
@@ -101,12 +99,12 @@ class Studio:
         if original.seed is not None:
             said["seed"] = str(original.seed)
         shelved = await self._shelf.put(rendition, wish.output, principal, said)
-        return Picture(shelved, _likeness(rendition), original, plan.prompt, datetime.now(UTC))
+        return Image(shelved, _likeness(rendition), original, plan.prompt, datetime.now(UTC))
 
     async def keep(
         self, receive: Callable[[], Awaitable[bytes]], output: OutputRequest, principal: str
     ) -> tuple[StoredImage, SourceSummary]:
-        """Stores a picture that the caller brings along, without the metadata in it.
+        """Stores an image that the caller brings along, without the metadata in it.
 
         Args:
             receive: Receives the file.
@@ -114,7 +112,7 @@ class Studio:
             principal: Who calls.
 
         Raises:
-            MediaError: MEDIA_INVALID, the file is no picture of a known kind; what `receive` and `ImageStore` raise.
+            MediaError: MEDIA_INVALID, the file is no image of a known kind; what `receive` and `ImageStore` raise.
         """
         if output.format:
             # Told before the file is taken.

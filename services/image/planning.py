@@ -45,7 +45,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """In which form a picture is delivered."""
+    """In which form an image is delivered."""
 
     encoding: Encoding
     fit: Fit
@@ -61,7 +61,7 @@ class Plan:
     prompt: FinalPrompt
     """What is drawn."""
     size: Size
-    """Size of the delivered picture."""
+    """Size of the delivered image."""
     form: Form
     """Its form."""
     shared: bool
@@ -85,7 +85,7 @@ class Planner:
 
         Args:
             wish: What the caller wants.
-            source: The picture to transform; given exactly for Mode.TRANSFORM.
+            source: The image to transform; given exactly for Mode.TRANSFORM.
 
         Raises:
             MediaError: VALIDATION_ERROR naming the field.
@@ -137,7 +137,7 @@ def _variants(output: OutputRequest) -> tuple[VariantSpec, ...]:
             named = ", ".join(PRESETS)
             raise invalid(f"output.variants[{at}]", f"must have width and height, or a name with a preset: {named}")
         found[wish.name] = VariantSpec(wish.name, Size(width, height))
-    # More could not be encoded in the time that one picture has, and would be told of after it was paid.
+    # More could not be encoded in the time that one image has, and would be told of after it was paid.
     if sum(copy.size.pixels for copy in found.values()) > MAX_PIXELS:
         raise invalid("output.variants", f"must have at most {MAX_PIXELS:,} pixels in all")
     return tuple(found.values())

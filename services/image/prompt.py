@@ -21,7 +21,7 @@ THEMES: Mapping[str, str] = {
     "minimalist": "minimalist, few elements, generous empty space",
     "futuristic": "futuristic, sleek modern technology, luminous accents",
     "infographic": "infographic style, data made visible in simple charts and icons",
-    "vintage": "vintage look, faded colors, film grain of an older time",
+    "vintage": "vintage look, faded colors, video grain of an older time",
 }
 """What each theme adds."""
 
@@ -52,9 +52,9 @@ FINANCE = (
 """What `enhance_for_finance` adds."""
 
 TEMPLATES: Mapping[str, str] = {
-    "headline": "An editorial picture that tells this news at a glance, without any words in it: $subject",
+    "headline": "An editorial image that tells this news at a glance, without any words in it: $subject",
     "goal": "A person who reaches this goal: $subject. The moment: $moment",
-    "portfolio": "A picture of an investment portfolio that stands for $subject, with a mood of $mood",
+    "portfolio": "An image of an investment portfolio that stands for $subject, with a mood of $mood",
 }
 """Prompts with named fields; the request's own prompt is `subject`."""
 

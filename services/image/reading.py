@@ -59,7 +59,7 @@ def wish_of(request: Request) -> ImageRequest:
 
 
 def given_of(request: Request) -> Given:
-    """Returns where the picture is that is to be transformed."""
+    """Returns where the image is that is to be transformed."""
     if isinstance(request, image_pb2.TransformImageRequest):
         return Given(request.image_url, request.image_key)
     return Given()

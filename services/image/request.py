@@ -1,4 +1,4 @@
-"""What a caller wants of a picture, before anything of it has been decided."""
+"""What a caller wants of an image, before anything of it has been decided."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class VariantRequest:
 
 @dataclass(frozen=True, slots=True)
 class OutputRequest:
-    """In which form a picture is delivered and where it is kept."""
+    """In which form an image is delivered and where it is kept."""
 
     format: str = ""
     """png, jpeg, webp or avif; empty for the default."""
@@ -47,12 +47,12 @@ class OutputRequest:
     content_addressed: bool = False
     """Whether the key is made from the bytes."""
     metadata: Mapping[str, str] = field(default_factory=dict)
-    """What is kept beside the picture."""
+    """What is kept beside the image."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageRequest:
-    """A picture to be made; empty and None leave things open."""
+    """An image to be made; empty and None leave things open."""
 
     mode: Mode
     """Which way of asking."""
@@ -69,15 +69,15 @@ class ImageRequest:
     steps: int | None = None
     """Steps of the model."""
     seed: int | None = None
-    """For repeatable pictures."""
+    """For repeatable images."""
     guidance_scale: float | None = None
     """How closely the prompt is followed."""
     safety_checker: bool | None = None
     """Whether the content filter is on."""
     strength: float | None = None
-    """How much is changed of a given picture."""
+    """How much is changed of a given image."""
     use_cache: bool = True
-    """Whether the picture may be shared."""
+    """Whether the image may be shared."""
     provider: str = ""
     """Who draws."""
     quality: Quality | None = None

@@ -110,7 +110,7 @@ async def assembled(
     )
     shelf = ImageStore(store)
     studio = Studio(planner, originals, SourceImages(InputFiles(fetcher, store), workers), workers, shelf)
-    upkeep = asyncio.create_task(_upkeep(objects), name="upkeep of kept pictures")
+    upkeep = asyncio.create_task(_upkeep(objects), name="upkeep of kept images")
     try:
         async with originals.flights, studio.flights:
             yield ImageServicer(studio, shelf, accounting, max_uploads=settings.max_uploads)
@@ -166,7 +166,7 @@ async def _upkeep(objects: CacheObjects) -> None:
     while True:
         try:
             if swept := await objects.sweep():
-                log.info("bytes of expired pictures are deleted", objects=swept)
+                log.info("bytes of expired images are deleted", objects=swept)
         except MediaError as error:
-            log.warning("expired pictures can not be deleted", reason=error.reason.name)
+            log.warning("expired images can not be deleted", reason=error.reason.name)
         await asyncio.sleep(_SWEEP_SECONDS)

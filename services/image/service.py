@@ -30,7 +30,7 @@ class ImageServicer(image_pb2_grpc.ImageServiceServicer):
     """Answers media.image.v1.ImageService.
 
     Args:
-        studio: Makes pictures.
+        studio: Makes images.
         shelf: Where they are.
         accounting: Writes down what calls took.
         max_uploads: Most uploads that are held in memory at once; more wait.
@@ -45,28 +45,28 @@ class ImageServicer(image_pb2_grpc.ImageServiceServicer):
     async def GenerateImage(
         self, request: image_pb2.GenerateImageRequest, context: Context
     ) -> image_pb2.GenerateImageResponse:
-        """Makes a picture with care."""
+        """Makes an image with care."""
         image = await self._made(request, "GenerateImage", principal_of(context))
         return image_pb2.GenerateImageResponse(image=image)
 
     async def GenerateImageFast(
         self, request: image_pb2.GenerateImageFastRequest, context: Context
     ) -> image_pb2.GenerateImageFastResponse:
-        """Makes a picture in few steps."""
+        """Makes an image in few steps."""
         image = await self._made(request, "GenerateImageFast", principal_of(context))
         return image_pb2.GenerateImageFastResponse(image=image)
 
     async def TransformImage(
         self, request: image_pb2.TransformImageRequest, context: Context
     ) -> image_pb2.TransformImageResponse:
-        """Makes a picture from another one."""
+        """Makes an image from another one."""
         image = await self._made(request, "TransformImage", principal_of(context))
         return image_pb2.TransformImageResponse(image=image)
 
     async def BatchGenerateImages(
         self, request: image_pb2.BatchGenerateImagesRequest, context: Context
     ) -> AsyncIterator[image_pb2.BatchGenerateImagesResponse]:
-        """Sends each picture as it is ready."""
+        """Sends each image as it is ready."""
         principal = principal_of(context)
         work = [partial(self._made, _one(item), "BatchGenerateImages", principal) for item in request.items]
         async with aclosing(run_limited(work, request.parallelism or DEFAULT_PARALLELISM)) as ready:
@@ -99,14 +99,14 @@ class ImageServicer(image_pb2_grpc.ImageServiceServicer):
     async def DeleteImage(
         self, request: image_pb2.DeleteImageRequest, context: Context
     ) -> image_pb2.DeleteImageResponse:
-        """Deletes a picture of the caller's own."""
+        """Deletes an image of the caller's own."""
         gone = await self._shelf.delete(request.key, principal_of(context))
         return image_pb2.DeleteImageResponse(deleted_keys=gone)
 
     async def _made(self, request: Request, method: str, principal: str) -> image_pb2.Image:
         with self._accounting.watched(method, principal, len(request.prompt)) as account:
-            picture = await self._studio.make(wish_of(request), principal, given_of(request), account.drawn)
-        return made(picture)
+            image = await self._studio.make(wish_of(request), principal, given_of(request), account.drawn)
+        return made(image)
 
 
 def _one(item: image_pb2.BatchImage) -> Request:

@@ -77,16 +77,16 @@ class ImageSettings(StorageSettings, FetchSettings):
         300.0,
         gt=0,
         validation_alias="IMAGE_PROVIDER_TIMEOUT_SECONDS",
-        description="Longest that a provider may take for one picture.",
+        description="Longest that a provider may take for one image.",
     )
     workers: int = Field(
-        2, ge=1, le=64, validation_alias="IMAGE_WORKERS", description="Processes that decode and encode pictures."
+        2, ge=1, le=64, validation_alias="IMAGE_WORKERS", description="Processes that decode and encode images."
     )
     worker_timeout_seconds: float = Field(
         30.0,
         gt=0,
         validation_alias="IMAGE_WORKER_TIMEOUT_SECONDS",
-        description="Longest that decoding or encoding one picture may take.",
+        description="Longest that decoding or encoding one image may take.",
     )
     max_uploads: int = Field(
         16, ge=1, validation_alias="IMAGE_MAX_UPLOADS", description="Uploads taken at once; more wait for their turn."
@@ -103,7 +103,7 @@ class ImageSettings(StorageSettings, FetchSettings):
         "https://fal.run",
         pattern="^https?://",
         validation_alias="FAL_SYNC_BASE_URL",
-        description="Where fal answers at once, for fast pictures.",
+        description="Where fal answers at once, for fast images.",
     )
     fal_max_concurrent_calls: int | None = Field(
         None,
@@ -146,21 +146,21 @@ class ImageSettings(StorageSettings, FetchSettings):
     caching_enabled: bool = Field(
         False,
         validation_alias="IMAGE_CACHING_ENABLED",
-        description="Whether pictures are kept for identical requests.",
+        description="Whether images are kept for identical requests.",
     )
     cache_ttl_seconds: float = Field(
-        86_400, gt=0, validation_alias="IMAGE_CACHE_TTL_SECONDS", description="How long a picture is kept."
+        86_400, gt=0, validation_alias="IMAGE_CACHE_TTL_SECONDS", description="How long an image is kept."
     )
     cache_memory_bytes: int = Field(
         32 * 1024 * 1024,
         ge=0,
         validation_alias="IMAGE_CACHE_MEMORY_BYTES",
-        description="Memory for pictures that were asked for lately.",
+        description="Memory for images that were asked for lately.",
     )
     store_binary: bool = Field(
         False,
         validation_alias="IMAGE_STORE_BINARY",
-        description="Whether the cache keeps the bytes of pictures that the provider keeps under a URL for a while.",
+        description="Whether the cache keeps the bytes of images that the provider keeps under a URL for a while.",
     )
     mongodb_uri: SecretStr = Field(
         SecretStr(""),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from services.common.images import Size
 
 MAX_SIDE_PIXELS = 14_142
-"""Longest side of a picture that is asked for."""
+"""Longest side of an image that is asked for."""
 CUSTOM = "custom"
 """Name under which a size has no preset: the request says it."""
 

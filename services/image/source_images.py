@@ -1,4 +1,4 @@
-"""Pictures that a caller gives to be transformed: by URL, as a data URI, or by key."""
+"""Images that a caller gives to be transformed: by URL, as a data URI, or by key."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from services.image.providers.interface import SourceImage
 from services.image.rendition import normalize
 
 MAX_SOURCE_BYTES = 20 * 1024 * 1024
-"""Largest file that a picture may come in."""
+"""Largest file that an image may come in."""
 LONGEST_SIDE_PIXELS = 1536
-"""What is given to providers: larger pictures are scaled down, because none of them sees more."""
+"""What is given to providers: larger images are scaled down, because none of them sees more."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceImages:
-    """Reads given pictures."""
+    """Reads given images."""
 
     files: InputFiles
     """Where URLs and keys lead."""
@@ -27,11 +27,11 @@ class SourceImages:
     """Where files are looked into."""
 
     async def source(self, url: str, key: str, principal: str) -> SourceImage:
-        """Returns the picture, upright, without metadata, and no larger than providers see.
+        """Returns the image, upright, without metadata, and no larger than providers see.
 
         Args:
             url: An http or https URL or a data URI; empty where `key` is given.
-            key: Key of a picture of the caller's own; empty where `url` is given.
+            key: Key of an image of the caller's own; empty where `url` is given.
             principal: Who calls.
 
         Raises:

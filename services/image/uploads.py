@@ -1,4 +1,4 @@
-"""Takes a picture that a caller brings along, piece by piece, and refuses it if it was cut."""
+"""Takes an image that a caller brings along, piece by piece, and refuses it if it was cut."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def receive_upload(pieces: AsyncIterator[bytes], *, size_bytes: int, sha25
     while (piece := await _next(pieces)) is not None:
         read += piece
         if len(read) > MAX_UPLOAD_BYTES:
-            raise MediaError(Reason.PAYLOAD_TOO_LARGE, f"A picture must have at most {MAX_UPLOAD_BYTES} bytes.")
+            raise MediaError(Reason.PAYLOAD_TOO_LARGE, f"An image must have at most {MAX_UPLOAD_BYTES} bytes.")
     if not read:
         raise invalid("chunk", "must bring at least one byte of the file", Reason.MEDIA_INVALID)
     if size_bytes and len(read) != size_bytes:

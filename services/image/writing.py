@@ -1,4 +1,4 @@
-"""From finished pictures to the contract's messages."""
+"""From finished images to the contract's messages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from media.image.v1 import image_pb2
 from services.common.log import request_id
 from services.image.generation import CacheStatus
 from services.image.image_store import StoredImage, StoredRendition
-from services.image.pipeline import Picture, SourceSummary
+from services.image.pipeline import Image, SourceSummary
 from services.image.sizes import CUSTOM, CUSTOM_DESCRIPTION, PRESETS
 
 _CACHE_STATUSES: Mapping[CacheStatus, cache_pb2.CacheStatus] = {
@@ -23,18 +23,18 @@ _CACHE_STATUSES: Mapping[CacheStatus, cache_pb2.CacheStatus] = {
 }
 
 
-def made(picture: Picture) -> image_pb2.Image:
-    """Returns the message of a picture that was made."""
-    original, prompt = picture.original, picture.prompt
+def made(result: Image) -> image_pb2.Image:
+    """Returns the message of an image that was made."""
+    original, prompt = result.original, result.prompt
     candidate = original.candidate
-    image = kept(picture.shelved, picture.likeness)
+    image = kept(result.shelved, result.likeness)
     image.provider = candidate.provider.name
     image.model = candidate.model.name
     image.prompt = prompt.text
     image.prompt_metadata.CopyFrom(
         image_pb2.PromptMetadata(
             style=prompt.style,
-            timestamp=_timestamp(picture.made_at),
+            timestamp=_timestamp(result.made_at),
             version=prompt.version,
             shortened=prompt.shortened,
         )
@@ -50,7 +50,7 @@ def made(picture: Picture) -> image_pb2.Image:
 
 
 def kept(shelved: StoredImage, likeness: SourceSummary) -> image_pb2.Image:
-    """Returns the message of a picture that is stored, with what is true of every one."""
+    """Returns the message of an image that is stored, with what is true of every one."""
     main = shelved.main
     return image_pb2.Image(
         image_url=main.url,

@@ -28,8 +28,8 @@ class ServiceClients:
     """Stubs of the services."""
 
     speech: tts_pb2_grpc.TextToSpeechServiceAsyncStub
-    pictures: image_pb2_grpc.ImageServiceAsyncStub
-    films: video_pb2_grpc.VideoServiceAsyncStub
+    images: image_pb2_grpc.ImageServiceAsyncStub
+    videos: video_pb2_grpc.VideoServiceAsyncStub
 
     @classmethod
     def over(cls, tts: grpc.aio.Channel, image: grpc.aio.Channel, video: grpc.aio.Channel) -> ServiceClients:

@@ -10,7 +10,7 @@ from media.jobs.v1 import jobs_pb2
 
 from services.common.errors import FieldViolation, MediaError, Reason, invalid
 from services.common.rpc.validation import validate
-from services.jobs.pipelines.requests import film_of, film_request, narration_of, picture_request, speech_request
+from services.jobs.pipelines.requests import image_request, narration_of, speech_request, video_of, video_request
 from services.jobs.record import Status
 from services.jobs.request import JobFilter, JobRequest
 
@@ -29,7 +29,7 @@ STATUSES: Mapping[Status, jobs_pb2.JobStatus] = {
 }
 
 _STORY_FIELDS: Mapping[str, str] = {"prompt": "story.motion", "provider": "story.video_provider"}
-_PICTURE_FIELDS: Mapping[str, str] = {
+_IMAGE_FIELDS: Mapping[str, str] = {
     "prompt": "headline",
     "provider": "image_provider",
     "style.art_styles[0]": "art_style",
@@ -37,7 +37,7 @@ _PICTURE_FIELDS: Mapping[str, str] = {
     "style.max_length": "max_length",
 }
 # What a job says itself, where its request is only looked at.
-_A_NAME, _A_KEY, _A_FORMAT = "job-0", "users/somebody/picture.webp", "mp3_44100_64"
+_A_NAME, _A_KEY, _A_FORMAT = "job-0", "users/somebody/image.webp", "mp3_44100_64"
 
 
 def wish_of(request: jobs_pb2.CreateJobRequest, max_characters: int) -> JobRequest:
@@ -57,14 +57,14 @@ def wish_of(request: jobs_pb2.CreateJobRequest, max_characters: int) -> JobReque
 
 
 def addresses_of(request: jobs_pb2.CreateJobRequest) -> list[tuple[str, str]]:
-    """Returns the addresses in a request, each with its field: those of pictures, and the webhook's."""
-    found = [(film.image_url, f"{field}.image_url") for field, film in _films_of(request)]
+    """Returns the addresses in a request, each with its field: those of images, and the webhook's."""
+    found = [(video.image_url, f"{field}.image_url") for field, video in _videos_of(request)]
     return [(url, field) for url, field in (*found, (request.webhook_url, "webhook_url")) if url]
 
 
 def keys_of(request: jobs_pb2.CreateJobRequest) -> list[tuple[str, str]]:
-    """Returns the keys of pictures in a request, each with its field."""
-    return [(film.image_key, f"{field}.image_key") for field, film in _films_of(request) if film.image_key]
+    """Returns the keys of images in a request, each with its field."""
+    return [(video.image_key, f"{field}.image_key") for field, video in _videos_of(request) if video.image_key]
 
 
 def selection_of(request: jobs_pb2.ListJobsRequest) -> JobFilter:
@@ -78,29 +78,29 @@ def _check(request: jobs_pb2.CreateJobRequest, kind: str, max_characters: int) -
     """Refuses what a service would refuse later, when other steps may have been paid for."""
     match kind:
         case "animate":
-            _check_film(request.animate.film, "animate.film")
+            _check_video(request.animate.video, "animate.video")
         case "talking_video":
-            _check_film(request.talking_video.film, "talking_video.film")
+            _check_video(request.talking_video.video, "talking_video.video")
             _check_speech(request.talking_video.narration, "talking_video.narration", max_characters)
         case "headline":
             _check_headline(request.headline, "headline", max_characters)
         case "story":
             _check_headline(request.story.headline, "story.headline", max_characters)
-            film = film_of(request.story, _A_KEY)
-            _check_contract(film_request(film, _A_NAME), "story", _STORY_FIELDS)
+            video = video_of(request.story, _A_KEY)
+            _check_contract(video_request(video, _A_NAME), "story", _STORY_FIELDS)
 
 
-def _films_of(request: jobs_pb2.CreateJobRequest) -> list[tuple[str, jobs_pb2.FilmSpec]]:
-    return [("animate.film", request.animate.film), ("talking_video.film", request.talking_video.film)]
+def _videos_of(request: jobs_pb2.CreateJobRequest) -> list[tuple[str, jobs_pb2.VideoSpec]]:
+    return [("animate.video", request.animate.video), ("talking_video.video", request.talking_video.video)]
 
 
-def _check_film(spec: jobs_pb2.FilmSpec, field: str) -> None:
-    _check_contract(film_request(spec, _A_NAME), field, {})
+def _check_video(spec: jobs_pb2.VideoSpec, field: str) -> None:
+    _check_contract(video_request(spec, _A_NAME), field, {})
 
 
 def _check_headline(spec: jobs_pb2.HeadlineSpec, field: str, max_characters: int) -> None:
-    names = {there: f"{field}.{here}" for there, here in _PICTURE_FIELDS.items()}
-    _check_contract(picture_request(spec, _A_KEY), field, names)
+    names = {there: f"{field}.{here}" for there, here in _IMAGE_FIELDS.items()}
+    _check_contract(image_request(spec, _A_KEY), field, names)
     text_field = f"{field}.narration.text" if spec.narration.text else f"{field}.headline"
     _check_speech(narration_of(spec), f"{field}.narration", max_characters, text_field)
 

@@ -27,7 +27,7 @@ AGAIN = frozenset(
         Reason.INTERNAL,
     }
 )
-"""What another attempt may mend; films are not paid for again by it."""
+"""What another attempt may mend; videos are not paid for again by it."""
 _AWAY = frozenset(
     {
         Reason.UNAVAILABLE,

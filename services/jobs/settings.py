@@ -39,7 +39,7 @@ class QueueSettings(StorageSettings, FetchSettings):
         "mp3_44100_64",
         pattern="^(mp3_(22050_32|24000_48|44100_(32|64|96|128|192))|wav_(8000|16000|22050|24000|32000|44100|48000))$",
         validation_alias="TTS_OUTPUT_FORMAT",
-        description="Format of the speech that jobs make, such as mp3_44100_64 or wav_44100: films take no others.",
+        description="Format of the speech that jobs make, such as mp3_44100_64 or wav_44100: videos take no others.",
     )
     max_characters: int = Field(
         600, ge=1, validation_alias="TTS_MAX_CHARS", description="Longest text that a job speaks, in code points."
@@ -121,10 +121,10 @@ class WorkerSettings(QueueSettings):
         description="How long a job goes on trying while a service, a provider or the storage is away.",
     )
     call_seconds: float = Field(
-        600.0, gt=0, validation_alias="WORKER_CALL_SECONDS", description="Longest call of a job that makes no film."
+        600.0, gt=0, validation_alias="WORKER_CALL_SECONDS", description="Longest call of a job that makes no video."
     )
-    film_seconds: float = Field(
-        3600.0, gt=0, validation_alias="WORKER_FILM_SECONDS", description="Longest wait of one attempt for a film."
+    video_seconds: float = Field(
+        3600.0, gt=0, validation_alias="WORKER_VIDEO_SECONDS", description="Longest wait of one attempt for a video."
     )
     upkeep_seconds: int = Field(
         3600,

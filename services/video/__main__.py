@@ -1,4 +1,4 @@
-"""Serves films: `python -m services.video --help`.
+"""Serves videos: `python -m services.video --help`.
 
 The workers' processes import this module too (multiprocessing looks for the main one), and nothing of the service then.
 """
@@ -8,4 +8,4 @@ if __name__ == "__main__":
     from services.video.server import main
     from services.video.settings import VideoSettings
 
-    run("services.video", "Serves films over gRPC.", VideoSettings, main)
+    run("services.video", "Serves videos over gRPC.", VideoSettings, main)

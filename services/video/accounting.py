@@ -63,7 +63,7 @@ def _record(principal: str, characters: int, outcome: str, seconds: float) -> Us
         principal=principal,
         service=SERVICE,
         characters=characters,
-        # Providers of films do not tell what they charge.
+        # Providers of videos do not tell what they charge.
         cost_units=None,
         cache_status="bypass",
         saved_cost_units=0,

@@ -1,4 +1,4 @@
-"""How a still moves: read from the words of its prompt, and never the same way for every picture."""
+"""How a still moves: read from the words of its prompt, and never the same way for every image."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 _NEAR = 1.18
-"""How much larger the picture is shown at its nearest: more would show its pixels."""
+"""How much larger the image is shown at its nearest: more would show its pixels."""
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What of the picture is seen at one moment."""
+    """What of the image is seen at one moment."""
 
     zoom: float
     """1 shows all of it."""

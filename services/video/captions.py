@@ -1,4 +1,4 @@
-"""Writes the files that captions need: the words with their times, and a font for those that become picture."""
+"""Writes the files that captions need: the words with their times, and a font for those that become image."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _FONT_FILE = "Aileron-Regular.ttf"
 
 
 def write_captions(
-    alignment: Alignment, delay_seconds: float, film_seconds: float, folder: Path, *, burned: bool
+    alignment: Alignment, delay_seconds: float, result_seconds: float, folder: Path, *, burned: bool
 ) -> bool:
     """Writes the captions into `folder` and tells whether there are any.
 
     Args:
         alignment: When each character is heard, from the start of the speech.
         delay_seconds: Silence before the speech.
-        film_seconds: Length of the film, which no caption may make longer.
+        result_seconds: Length of the video, which no caption may make longer.
         folder: Where ffmpeg runs.
-        burned: Whether they become part of the picture, so that a font is needed.
+        burned: Whether they become part of the image, so that a font is needed.
     """
-    text = to_srt(shifted(alignment, delay_seconds), until_seconds=film_seconds)
+    text = to_srt(shifted(alignment, delay_seconds), until_seconds=result_seconds)
     if not text:
         return False
     if burned:

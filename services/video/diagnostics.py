@@ -11,11 +11,11 @@ from services.video.ffmpeg import ffmpeg_binary
 from services.video.providers.replicate.request import MODELS
 from services.video.settings import VideoSettings
 
-_SUBJECT = "films"
+_SUBJECT = "videos"
 
 
 def findings(settings: VideoSettings) -> list[Diagnostic]:
-    """Returns who makes films, with which ffmpeg, where they are kept, and what contradicts itself."""
+    """Returns who makes videos, with which ffmpeg, where they are kept, and what contradicts itself."""
     return [*_providers(settings), *_ffmpeg(settings), *diagnose_storage(settings)]
 
 
@@ -24,11 +24,11 @@ def _providers(settings: VideoSettings) -> Iterator[Diagnostic]:
     if settings.provider_by_default == "replicate" and not has_token:
         yield problem(
             _SUBJECT,
-            "replicate makes films by default and has no token",
+            "replicate makes videos by default and has no token",
             "set REPLICATE_API_TOKEN, or VIDEO_DEFAULT_PROVIDER=embedded",
         )
     else:
-        yield ok(_SUBJECT, f"{settings.provider_by_default} makes films by default")
+        yield ok(_SUBJECT, f"{settings.provider_by_default} makes videos by default")
     if has_token and settings.replicate_model not in MODELS:
         yield warning(
             _SUBJECT,

@@ -1,4 +1,4 @@
-"""Decides how long a film with speech is, and what is done where the two differ: plain arithmetic."""
+"""Decides how long a video with speech is, and what is done where the two differ: plain arithmetic."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ _SAME_SECONDS = 0.001
 
 
 class Policy(Enum):
-    """What happens where speech and film differ in length."""
+    """What happens where speech and video differ in length."""
 
     SHORTEST = "shortest"
     """Both end with the shorter one."""
     FREEZE = "freeze"
     """The last frame stands still until the speech has ended."""
     LOOP = "loop"
-    """The film begins again until the speech has ended."""
+    """The video begins again until the speech has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,27 +30,27 @@ class Given:
     delay_seconds: float
     """Silence before the speech."""
     frame_rate: float
-    """Frames a second of the film, greater than 0."""
+    """Frames a second of the video, greater than 0."""
 
 
 @dataclass(frozen=True, slots=True)
 class MuxDurations:
     """How long everything becomes."""
 
-    film_seconds: float
+    result_seconds: float
     """Length of the result: whole frames, unless it ends with the shorter of two."""
     freeze_seconds: float = 0.0
     """How long the last frame stands still."""
     loops: int = 0
-    """How often the film is repeated after its first time."""
+    """How often the video is repeated after its first time."""
     looped_seconds: float = 0.0
     """How much of the result is repetition."""
     cut_speech_seconds: float = 0.0
     """How much of the speech's end is missing."""
     cut_video_seconds: float = 0.0
-    """How much of the film's end is missing."""
+    """How much of the video's end is missing."""
     video_frames: int = 0
-    """Frames of the result where the film is cut or repeated; 0: all that there are."""
+    """Frames of the result where the video is cut or repeated; 0: all that there are."""
 
 
 def lengths(given: Given, policy: Policy) -> MuxDurations:
@@ -67,25 +67,25 @@ def lengths(given: Given, policy: Policy) -> MuxDurations:
     if surplus <= _SAME_SECONDS:
         return MuxDurations(given.video_seconds)
     # Up to the end of the frame in which the speech ends, so that none of it is lost.
-    film_seconds = max(given.video_seconds, math.ceil(speech_ends * given.frame_rate - 1e-6) / given.frame_rate)
-    added = film_seconds - given.video_seconds
+    result_seconds = max(given.video_seconds, math.ceil(speech_ends * given.frame_rate - 1e-6) / given.frame_rate)
+    added = result_seconds - given.video_seconds
     if policy is Policy.FREEZE:
-        return MuxDurations(film_seconds, freeze_seconds=added)
+        return MuxDurations(result_seconds, freeze_seconds=added)
     return MuxDurations(
-        film_seconds,
-        loops=math.ceil(film_seconds / given.video_seconds - 1e-9) - 1,
+        result_seconds,
+        loops=math.ceil(result_seconds / given.video_seconds - 1e-9) - 1,
         looped_seconds=added,
-        video_frames=round(film_seconds * given.frame_rate),
+        video_frames=round(result_seconds * given.frame_rate),
     )
 
 
 def _shortest(given: Given, speech_ends: float) -> MuxDurations:
-    film_seconds = min(given.video_seconds, speech_ends)
-    cut_video = given.video_seconds - film_seconds
+    result_seconds = min(given.video_seconds, speech_ends)
+    cut_video = given.video_seconds - result_seconds
     if cut_video <= _SAME_SECONDS:
         return MuxDurations(
             given.video_seconds,
             cut_speech_seconds=min(given.speech_seconds, max(0.0, speech_ends - given.video_seconds)),
         )
-    frames = max(1, round(film_seconds * given.frame_rate))
-    return MuxDurations(film_seconds, cut_video_seconds=cut_video, video_frames=frames)
+    frames = max(1, round(result_seconds * given.frame_rate))
+    return MuxDurations(result_seconds, cut_video_seconds=cut_video, video_frames=frames)

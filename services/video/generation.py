@@ -1,4 +1,4 @@
-"""Makes one film: agrees with an engine, writes down what is about to be paid, begins, brings home, stores."""
+"""Makes one video: agrees with an engine, writes down what is about to be paid, begins, brings home, stores."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from services.video.progress import Progress, State
 from services.video.providers.interface import VideoProvider, VideoRequest, VideoSpec
 from services.video.records import Intent, Record, RecordStore
 from services.video.source_image import looked_into
-from services.video.video_store import Film, Place, VideoStore, digest
+from services.video.video_store import Place, StoredVideo, VideoStore, digest
 from services.video.workspace import Workspaces
 
 log = logger(__name__)
@@ -37,7 +37,7 @@ log = logger(__name__)
 T = TypeVar("T")
 
 MAX_STILL_BYTES = 20 * 1024 * 1024
-"""Longest picture that a film is made of."""
+"""Longest image that a video is made of."""
 _CLOCKS_DIFFER = timedelta(seconds=60)
 _RETRY_SECONDS = 5.0
 _ALMOST = 99.0
@@ -63,7 +63,7 @@ class GenerationRequest:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of what decides the film."""
+        """SHA-256 of what decides the video."""
         wish = self.wish
         parts = [wish.prompt, wish.seconds, wish.resolution, wish.model, wish.prompt_optimizer, wish.model_input]
         parts += [wish.image_input_name, self.image_url, self.image_key, self.provider, self.place.object_key]
@@ -84,7 +84,7 @@ class Care:
 
 @dataclass(frozen=True, slots=True)
 class VideoGenerator:
-    """Makes one film at a time, for as many as call."""
+    """Makes one video at a time, for as many as call."""
 
     care: Care
     files: InputFiles
@@ -92,7 +92,7 @@ class VideoGenerator:
     workers: WorkerPool
     """Where they are looked into."""
     inputs: Inputs
-    """Looks at finished films."""
+    """Looks at finished videos."""
     shelf: VideoStore
     records: RecordStore
     workspaces: Workspaces
@@ -101,54 +101,54 @@ class VideoGenerator:
     urls_are_public: bool = True
     """Whether a provider can read what the service can: not where callers' URLs may lead to private places."""
 
-    async def ordered(self, film: GenerationTask, provider: VideoProvider, order: GenerationRequest) -> Record:
-        """Makes a film from the beginning, unless an earlier request of the same name has begun it.
+    async def ordered(self, video: GenerationTask, provider: VideoProvider, order: GenerationRequest) -> Record:
+        """Makes a video from the beginning, unless an earlier request of the same name has begun it.
 
         Raises:
-            MediaError: The order can not be filled, or the film failed.
+            MediaError: The order can not be filled, or the video failed.
         """
         intent = Intent(order.fingerprint, datetime.now(UTC))
-        known = await self._earlier(order, film.principal, intent)
+        known = await self._earlier(order, video.principal, intent)
         if known is not None and known.prediction_id:
-            record = await self.records.find(known.prediction_id, film.principal)
-            if record.film is not None or provider.outlives_process:
-                film.begun(known.prediction_id)
-                return await self.continued(film, provider, record)
+            record = await self.records.find(known.prediction_id, video.principal)
+            if record.video is not None or provider.outlives_process:
+                video.begun(known.prediction_id)
+                return await self.continued(video, provider, record)
         try:
-            # Not before: of a film that was made, the place is taken by the film itself.
-            await self.shelf.check(order.place, film.principal)
-            spec = await self._spec(order, provider, film)
+            # Not before: of a video that was made, the place is taken by the video itself.
+            await self.shelf.check(order.place, video.principal)
+            spec = await self._spec(order, provider, video)
             found = await self._lost(provider, spec, known) if known is not None else None
         except (MediaError, asyncio.CancelledError):
             if known is None:
-                await _to_its_end(self._withdrawn(order, film.principal))
+                await _to_its_end(self._withdrawn(order, video.principal))
             raise
         try:
             # Nobody may leave between the moment in which it is paid and the one in which it is written down.
-            record = await _to_its_end(self._begun(film, provider, spec, order, intent, found))
+            record = await _to_its_end(self._begun(video, provider, spec, order, intent, found))
         except asyncio.CancelledError:
-            await self._unless_wanted(film, provider)
+            await self._unless_wanted(video, provider)
             raise
-        return await self.continued(film, provider, record)
+        return await self.continued(video, provider, record)
 
-    async def continued(self, film: GenerationTask, provider: VideoProvider, record: Record) -> Record:
-        """Brings home a film that was begun.
+    async def continued(self, video: GenerationTask, provider: VideoProvider, record: Record) -> Record:
+        """Brings home a video that was begun.
 
         Raises:
-            MediaError: The film failed, or can not be stored.
+            MediaError: The video failed, or can not be stored.
         """
-        if record.film is not None:
+        if record.video is not None:
             return record
         try:
             with self.workspaces.folder() as folder:
-                path = await provider.bring(record.prediction_id, folder, film.progress)
+                path = await provider.bring(record.prediction_id, folder, video.progress)
                 media = await self._looked_at(path, record)
-                film.progress(Progress(State.STORING, _ALMOST))
-                kept = await self._kept(path, media, record, film.principal)
-            finished = replace(record, film=kept)
-            await self.records.write(finished, film.principal)
+                video.progress(Progress(State.STORING, _ALMOST))
+                kept = await self._kept(path, media, record, video.principal)
+            finished = replace(record, video=kept)
+            await self.records.write(finished, video.principal)
         except asyncio.CancelledError:
-            await self._unless_wanted(film, provider)
+            await self._unless_wanted(video, provider)
             raise
         return finished
 
@@ -179,53 +179,53 @@ class VideoGenerator:
         return known
 
     async def _lost(self, provider: VideoProvider, spec: VideoSpec, known: Intent) -> str | None:
-        """Returns the id of a film that an earlier call began without living to write it down."""
+        """Returns the id of a video that an earlier call began without living to write it down."""
         if not provider.outlives_process:
             return None
         found = await provider.find(spec, known.at - _CLOCKS_DIFFER)
-        log.warning("a film was begun by a call that did not come back", found=found is not None)
+        log.warning("a video was begun by a call that did not come back", found=found is not None)
         return found
 
-    async def _spec(self, order: GenerationRequest, provider: VideoProvider, film: GenerationTask) -> VideoSpec:
-        data = await self.files.read(order.image_url, order.image_key, film.principal, max_bytes=MAX_STILL_BYTES)
+    async def _spec(self, order: GenerationRequest, provider: VideoProvider, video: GenerationTask) -> VideoSpec:
+        data = await self.files.read(order.image_url, order.image_key, video.principal, max_bytes=MAX_STILL_BYTES)
         name = "image_key" if order.image_key else "image_url"
         still = await self.workers.run(looked_into, data, name, provider.max_still_bytes)
         is_public = self.urls_are_public and order.image_url.startswith("https://")
-        return VideoSpec(order.wish, film.model, still.data, order.image_url if is_public else "")
+        return VideoSpec(order.wish, video.model, still.data, order.image_url if is_public else "")
 
     async def _begun(
         self,
-        film: GenerationTask,
+        video: GenerationTask,
         provider: VideoProvider,
         spec: VideoSpec,
         order: GenerationRequest,
         intent: Intent,
         found: str | None,
     ) -> Record:
-        prediction_id = found or await self._asked(film, provider, spec, order)
-        film.begun(prediction_id)
+        prediction_id = found or await self._asked(video, provider, spec, order)
+        video.begun(prediction_id)
         record = Record(
             prediction_id=prediction_id,
             provider=provider.name,
-            model=film.model,
+            model=video.model,
             prompt=order.wish.prompt,
             seconds=order.wish.length_seconds,
             resolution=order.wish.shorter_side,
             place=order.place,
         )
         try:
-            await self.records.write(record, film.principal)
+            await self.records.write(record, video.principal)
         except MediaError:
             # A named one is looked for when its name comes again; any other would be paid for and found by nobody.
             if not (order.request_id and provider.outlives_process):
                 await _called_off(provider, prediction_id)
             raise
         if order.request_id:
-            await self.records.bind(order.request_id, film.principal, intent, prediction_id)
+            await self.records.bind(order.request_id, video.principal, intent, prediction_id)
         return record
 
     async def _asked(
-        self, film: GenerationTask, provider: VideoProvider, spec: VideoSpec, order: GenerationRequest
+        self, video: GenerationTask, provider: VideoProvider, spec: VideoSpec, order: GenerationRequest
     ) -> str:
         care = self.care
         try:
@@ -237,9 +237,9 @@ class VideoGenerator:
                 WaitBudget(care.patience_seconds),
             )
         except MediaError as error:
-            # Where it may have been paid, the intent stays, so that the film is looked for before another is begun.
+            # Where it may have been paid, the intent stays, so that the video is looked for before another is begun.
             if MAY_BE_CHARGED_KEY not in error.metadata:
-                await self._withdrawn(order, film.principal)
+                await self._withdrawn(order, video.principal)
             raise
         return answered.answer
 
@@ -248,17 +248,17 @@ class VideoGenerator:
             await self.records.withdraw(order.request_id, principal)
 
     async def _looked_at(self, path: Path, record: Record) -> MediaFile:
-        """Returns what a provider's film is made of; what is none is the provider's failure."""
+        """Returns what a provider's video is made of; what is none is the provider's failure."""
         broken = MediaError(
             Reason.GENERATION_FAILED,
-            "The provider delivered a file that is no film; try again, or use another model.",
+            "The provider delivered a file that is no video; try again, or use another model.",
             metadata={"provider": record.provider},
         )
         with path.open("rb") as file:
             if sniff_media_type(file.read(HEAD_BYTES)) != MP4:
                 raise broken
         try:
-            media = await self.inputs.look(path, MP4, "film")
+            media = await self.inputs.look(path, MP4, "video")
         except MediaError as error:
             if error.reason is not Reason.MEDIA_INVALID:
                 raise
@@ -267,8 +267,8 @@ class VideoGenerator:
             raise broken
         return media
 
-    async def _kept(self, path: Path, media: MediaFile, record: Record, principal: str) -> Film:
-        """Stores a film, or finds that an earlier attempt has stored it and could not write that down."""
+    async def _kept(self, path: Path, media: MediaFile, record: Record, principal: str) -> StoredVideo:
+        """Stores a video, or finds that an earlier attempt has stored it and could not write that down."""
         sha256 = await digest(path)
         said = {"provider": record.provider, "prediction_id": record.prediction_id}
         try:
@@ -277,12 +277,12 @@ class VideoGenerator:
             taken = error.reason is Reason.ALREADY_EXISTS
             if not taken or not await self.shelf.holds(record.place.object_key, said):
                 raise
-        return Film(record.place.object_key, sha256, media)
+        return StoredVideo(record.place.object_key, sha256, media)
 
-    async def _unless_wanted(self, film: GenerationTask, provider: VideoProvider) -> None:
-        """Tells the provider to stop, where the film was given up, and not this process."""
-        if film.unwanted and film.prediction_id:
-            await _to_its_end(_called_off(provider, film.prediction_id))
+    async def _unless_wanted(self, video: GenerationTask, provider: VideoProvider) -> None:
+        """Tells the provider to stop, where the video was given up, and not this process."""
+        if video.unwanted and video.prediction_id:
+            await _to_its_end(_called_off(provider, video.prediction_id))
 
 
 async def _called_off(provider: VideoProvider, prediction_id: str) -> None:

@@ -1,4 +1,4 @@
-"""The films that are being made in this process: begun, listened to, resumed, cancelled."""
+"""The videos that are being made in this process: begun, listened to, resumed, cancelled."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _RETRY_SECONDS = 5.0
 
 
 class Studio:
-    """Makes films, each in a task of its own.
+    """Makes videos, each in a task of its own.
 
     Args:
-        maker: Makes one film.
-        providers: Who makes films, by name.
+        maker: Makes one video.
+        providers: Who makes videos, by name.
         default_provider: Who makes them where the caller names nobody.
-        max_productions: Most films that are made at once.
+        max_productions: Most videos that are made at once.
     """
 
     def __init__(
@@ -44,23 +44,23 @@ class Studio:
 
     @property
     def at_work(self) -> int:
-        """How many films are made at the moment."""
+        """How many videos are made at the moment."""
         return len(self._productions)
 
     async def generate(
         self, order: GenerationRequest, principal: str
     ) -> AsyncGenerator[GenerationStatus | Completed[Record]]:
-        """Yields how far the film is, and then the film.
+        """Yields how far the video is, and then the video.
 
         Raises:
-            MediaError: The order can not be filled, or the film failed.
+            MediaError: The order can not be filled, or the video failed.
         """
         production = self._named(order, principal)
         if production is None:
             provider = self._providers[order.provider or self._default_provider]
             model = provider.model_for(order.wish)
             production = GenerationTask(principal, provider.name, model, order.request_id, order.fingerprint)
-            self._start(production, lambda film: self._maker.ordered(film, provider, order))
+            self._start(production, lambda video: self._maker.ordered(video, provider, order))
         async with aclosing(production.listen(detach=order.detach)) as told:
             async for item in told:
                 yield item
@@ -68,10 +68,10 @@ class Studio:
     async def resume(
         self, prediction_id: str, principal: str, *, detach: bool
     ) -> AsyncGenerator[GenerationStatus | Completed[Record]]:
-        """Yields how far a film is that was begun before, and then the film.
+        """Yields how far a video is that was begun before, and then the video.
 
         Raises:
-            MediaError: NOT_FOUND, or the film failed.
+            MediaError: NOT_FOUND, or the video failed.
         """
         production = self._production(prediction_id, principal)
         if production is None:
@@ -82,7 +82,7 @@ class Studio:
                 yield item
 
     async def cancel(self, prediction_id: str, principal: str) -> bool:
-        """Ends the work on a film and tells whether there was any.
+        """Ends the work on a video and tells whether there was any.
 
         Raises:
             MediaError: NOT_FOUND, or the provider can not be asked.
@@ -93,10 +93,10 @@ class Studio:
             production.stop()
             return True
         record = await self._maker.records.find(prediction_id, principal)
-        return record.film is None and await self._providers[record.provider].cancel(prediction_id)
+        return record.video is None and await self._providers[record.provider].cancel(prediction_id)
 
     async def cancel_request(self, request_id: str, principal: str) -> bool:
-        """Ends the work on a film that a request of this name began, and tells whether there was any.
+        """Ends the work on a video that a request of this name began, and tells whether there was any.
 
         Raises:
             MediaError: The provider can not be asked.
@@ -119,7 +119,7 @@ class Studio:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _named(self, order: GenerationRequest, principal: str) -> GenerationTask | None:
-        """Returns the film that is made for an earlier request of the same name."""
+        """Returns the video that is made for an earlier request of the same name."""
         if not order.request_id:
             return None
         for found in self._productions.values():
@@ -137,16 +137,16 @@ class Studio:
     def _continued(self, record: Record, principal: str) -> GenerationTask:
         production = GenerationTask(principal, record.provider, record.model)
         production.begun(record.prediction_id)
-        if record.film is not None:
+        if record.video is not None:
             production.progress(Progress(State.STORING, 100.0))
         provider = self._providers[record.provider]
-        self._start(production, lambda film: self._maker.continued(film, provider, record))
+        self._start(production, lambda video: self._maker.continued(video, provider, record))
         return production
 
     def _start(self, production: GenerationTask, work: JobType) -> None:
         if len(self._productions) >= self._max_productions:
             raise MediaError(
-                Reason.OVERLOADED, "Too many films are being made; retry.", retry_after_seconds=_RETRY_SECONDS
+                Reason.OVERLOADED, "Too many videos are being made; retry.", retry_after_seconds=_RETRY_SECONDS
             )
         task = production.start(work)
         self._productions[task] = production
@@ -156,4 +156,4 @@ class Studio:
         production = self._productions.pop(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             reason = error.reason.name if isinstance(error, MediaError) else type(error).__name__
-            log.warning("a film failed", reason=reason, provider=production.provider, model=production.model)
+            log.warning("a video failed", reason=reason, provider=production.provider, model=production.model)

@@ -1,4 +1,4 @@
-"""A film while it is made: one task, any number of listeners, and an end that nobody has to be there for."""
+"""A video while it is made: one task, any number of listeners, and an end that nobody has to be there for."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from services.video.records import Record
 
 @dataclass(frozen=True, slots=True)
 class GenerationStatus:
-    """How far a film is, of which the id is known."""
+    """How far a video is, of which the id is known."""
 
     prediction_id: str
     provider: str
@@ -25,14 +25,14 @@ JobType = Callable[["GenerationTask"], Awaitable[Record]]
 
 
 class GenerationTask:
-    """One film that is made.
+    """One video that is made.
 
     Args:
         principal: Whose it is.
         provider: Who makes it.
         model: What makes it.
         request_id: The caller's own name for the request; may be empty.
-        fingerprint: What decides the film, to tell one request of this name from another.
+        fingerprint: What decides the video, to tell one request of this name from another.
     """
 
     def __init__(self, principal: str, provider: str, model: str, request_id: str = "", fingerprint: str = "") -> None:
@@ -42,7 +42,7 @@ class GenerationTask:
         self.provider = provider
         self.model = model
         self.prediction_id = ""
-        """The provider's id; empty until the film is begun."""
+        """The provider's id; empty until the video is begun."""
         self.detached = False
         """Whether it goes on without listeners."""
         self.unwanted = False
@@ -54,7 +54,7 @@ class GenerationTask:
 
     def start(self, work: JobType) -> asyncio.Task[Record]:
         """Begins the work."""
-        self._task = asyncio.create_task(_run(work, self), name="a film")
+        self._task = asyncio.create_task(_run(work, self), name="a video")
         self._task.add_done_callback(lambda _: self._tell())
         return self._task
 
@@ -79,13 +79,13 @@ class GenerationTask:
             self._task.cancel()
 
     async def listen(self, *, detach: bool) -> AsyncGenerator[GenerationStatus | Completed[Record]]:
-        """Yields how far the film is, at least once, and then the film; the last who stops listening ends the work.
+        """Yields how far the video is, at least once, and then the video; the last who stops listening ends the work.
 
         Args:
             detach: Whether the work goes on when this listener leaves.
 
         Raises:
-            MediaError: The film failed, or was cancelled.
+            MediaError: The video failed, or was cancelled.
         """
         assert self._task is not None  # noqa: S101 - told so to mypy: it was started
         self.detached = self.detached or detach
@@ -100,7 +100,7 @@ class GenerationTask:
                 elif not self._task.done():
                     await changed.wait()
             if self._task.cancelled():
-                raise MediaError(Reason.CANCELLED, "The film was cancelled.")
+                raise MediaError(Reason.CANCELLED, "The video was cancelled.")
             yield Completed(self._task.result())
         finally:
             self._listeners -= 1

@@ -49,7 +49,7 @@ class Inputs:
         files: Where URLs and keys lead.
         workers: Where files are looked into.
         max_bytes: Longest file.
-        max_seconds: Longest film or speech.
+        max_seconds: Longest video or speech.
     """
 
     def __init__(self, files: InputFiles, workers: WorkerPool, max_bytes: int, max_seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""What the operator's dashboards count of films."""
+"""What the operator's dashboards count of videos."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class VideoMetrics:
         )
         self._seconds = Histogram(
             "media_video_seconds",
-            "From request to stored film.",
+            "From request to stored video.",
             ("method", "provider"),
             buckets=_SECONDS,
             registry=registry,
@@ -41,8 +41,8 @@ class VideoMetrics:
             self._seconds.labels(method, provider).observe(seconds)
 
     def watch(self, waiting: Callable[[], int], at_work: Callable[[], int]) -> None:
-        """Shows, whenever somebody asks, how many wait for ffmpeg and how many films are being made."""
-        line = Gauge("media_video_ffmpeg_waiting", "Films that wait for a place for ffmpeg.", registry=self._registry)
+        """Shows, whenever somebody asks, how many wait for ffmpeg and how many videos are being made."""
+        line = Gauge("media_video_ffmpeg_waiting", "Videos that wait for a place for ffmpeg.", registry=self._registry)
         line.set_function(waiting)
-        films = Gauge("media_video_productions", "Films that are being made.", registry=self._registry)
-        films.set_function(at_work)
+        videos = Gauge("media_video_productions", "Videos that are being made.", registry=self._registry)
+        videos.set_function(at_work)

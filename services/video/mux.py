@@ -1,4 +1,4 @@
-"""Lays speech over a film: brings both, decides the lengths, runs ffmpeg, looks at the result, and stores it."""
+"""Lays speech over a video: brings both, decides the lengths, runs ffmpeg, looks at the result, and stores it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from services.common.timing.alignment import Alignment
 from services.video.captions import write_captions
 from services.video.duration_policy import Given, MuxDurations, Policy, lengths
 from services.video.ffmpeg import Command, FfmpegRunner, Watch
-from services.video.ffmpeg.arguments import FILM, Input, Mux, mux, remux
+from services.video.ffmpeg.arguments import VIDEO, Input, Mux, mux, remux
 from services.video.inputs import MAX_SPEECH_BYTES, Inputs, LocalInput, Source
 from services.video.media_types import MP4
 from services.video.probe import StreamInfo
 from services.video.progress import Progress, ProgressChannel, State
 from services.video.spool import Spool
-from services.video.video_store import Film, Place, VideoStore, digest
+from services.video.video_store import Place, StoredVideo, VideoStore, digest
 from services.video.workspace import Workspaces
 
 log = logger(__name__)
@@ -42,7 +42,7 @@ class CaptionRequest:
 
     alignment: Alignment
     burned: bool = False
-    """Whether they become part of the picture."""
+    """Whether they become part of the image."""
     language: str = "und"
     """Three letters of ISO 639-2."""
 
@@ -58,32 +58,32 @@ class MuxRequest:
     policy: Policy = Policy.FREEZE
     captions: CaptionRequest | None = None
     stream_media: bool = False
-    """Whether the film is also told while it is made."""
+    """Whether the video is also told while it is made."""
     place: Place = field(default_factory=Place)
     """Where it is stored."""
 
 
 @dataclass(frozen=True, slots=True)
 class MuxResult:
-    """A film with its speech."""
+    """A video with its speech."""
 
-    film: Film
+    video: StoredVideo
     speech_seconds: float
     video_seconds: float
     lengths: MuxDurations
     video_copied: bool
-    """Whether the picture was copied as it was."""
+    """Whether the image was copied as it was."""
 
 
 class Muxer:
-    """Lays speech over films.
+    """Lays speech over videos.
 
     Args:
         inputs: Brings files.
         runner: Runs ffmpeg.
-        shelf: Keeps films.
+        shelf: Keeps videos.
         workspaces: Where the work is done.
-        max_seconds: Longest film that is made.
+        max_seconds: Longest video that is made.
     """
 
     def __init__(
@@ -96,12 +96,12 @@ class Muxer:
         self._max_seconds = max_seconds
 
     async def mux(self, wish: MuxRequest, principal: str, teller: ProgressChannel) -> MuxResult:
-        """Returns the film, stored.
+        """Returns the video, stored.
 
         Args:
             wish: What is laid together.
             principal: Who calls.
-            teller: Is told how far it is, and the film itself if that was wished.
+            teller: Is told how far it is, and the video itself if that was wished.
 
         Raises:
             MediaError: Of the inputs, of the place, or of the work; nothing is left behind.
@@ -109,22 +109,20 @@ class Muxer:
         await self._shelf.check(wish.place, principal)
         with self._workspaces.folder() as folder:
             video, audio = await self._brought(wish, folder, principal)
-            picture, sound = _stream(video, "video"), _stream(audio, "audio")
-            given = Given(
-                picture.duration_seconds, sound.duration_seconds, wish.audio_delay_ms / 1000, picture.frame_rate
-            )
+            image, sound = _stream(video, "video"), _stream(audio, "audio")
+            given = Given(image.duration_seconds, sound.duration_seconds, wish.audio_delay_ms / 1000, image.frame_rate)
             planned = lengths(given, wish.policy)
-            if planned.film_seconds > self._max_seconds:
+            if planned.result_seconds > self._max_seconds:
                 raise invalid(
-                    "audio", f"must make a film of at most {self._max_seconds:g} seconds", Reason.MEDIA_INVALID
+                    "audio", f"must make a video of at most {self._max_seconds:g} seconds", Reason.MEDIA_INVALID
                 )
-            captioned = await self._captioned(wish, planned.film_seconds, folder)
-            inputs = (_from(video, picture), _from(audio, sound))
-            order = _order(wish, *inputs, picture, planned, captioned=captioned)
+            captioned = await self._captioned(wish, planned.result_seconds, folder)
+            inputs = (_from(video, image), _from(audio, sound))
+            order = _order(wish, *inputs, image, planned, captioned=captioned)
             await self._made(order, folder, teller)
             teller.progress(Progress(State.STORING, _ALMOST))
-            film = await self._stored(folder / FILM, planned, wish.place, principal)
-        return MuxResult(film, given.speech_seconds, given.video_seconds, planned, order.copy_video)
+            stored = await self._stored(folder / VIDEO, planned, wish.place, principal)
+        return MuxResult(stored, given.speech_seconds, given.video_seconds, planned, order.copy_video)
 
     async def _brought(self, wish: MuxRequest, folder: Path, principal: str) -> tuple[LocalInput, LocalInput]:
         """Brings both at once; whichever fails first ends the other."""
@@ -134,17 +132,17 @@ class Muxer:
             lambda: bring(wish.audio, name="audio", max_bytes=MAX_SPEECH_BYTES),
         )
 
-    async def _captioned(self, wish: MuxRequest, film_seconds: float, folder: Path) -> bool:
+    async def _captioned(self, wish: MuxRequest, result_seconds: float, folder: Path) -> bool:
         if wish.captions is None:
             return False
         delay_seconds = wish.audio_delay_ms / 1000
         captions = wish.captions
         return await asyncio.to_thread(
-            write_captions, captions.alignment, delay_seconds, film_seconds, folder, burned=captions.burned
+            write_captions, captions.alignment, delay_seconds, result_seconds, folder, burned=captions.burned
         )
 
     async def _made(self, order: Mux, folder: Path, teller: ProgressChannel) -> None:
-        """Makes FILM in `folder`; one that is told while it is made is made whole afterwards, by copying."""
+        """Makes VIDEO in `folder`; one that is told while it is made is made whole afterwards, by copying."""
         watch = Watch(
             queued=lambda place: teller.progress(Progress(State.QUEUED, queue_position=place)),
             running=lambda percent: teller.progress(Progress(State.RUNNING, min(_ALMOST, percent))),
@@ -165,15 +163,15 @@ class Muxer:
                 telling.cancel()
                 await asyncio.gather(telling, return_exceptions=True)
 
-    async def _stored(self, path: Path, planned: MuxDurations, place: Place, principal: str) -> Film:
+    async def _stored(self, path: Path, planned: MuxDurations, place: Place, principal: str) -> StoredVideo:
         # Each reads the whole file, in a process and in a thread: together they take no longer than one.
         digesting = asyncio.ensure_future(digest(path))
         try:
-            media = await self._inputs.look(path, MP4, "film")
-            if abs(media.duration_seconds - planned.film_seconds) > _TOLERANCE_SECONDS:
-                log.error("a film has another length", planned=planned.film_seconds, made=media.duration_seconds)
+            media = await self._inputs.look(path, MP4, "video")
+            if abs(media.duration_seconds - planned.result_seconds) > _TOLERANCE_SECONDS:
+                log.error("a video has another length", planned=planned.result_seconds, made=media.duration_seconds)
                 raise MediaError(
-                    Reason.GENERATION_FAILED, "The film came out in another length than planned; try again."
+                    Reason.GENERATION_FAILED, "The video came out in another length than planned; try again."
                 )
             return await self._shelf.put(path, await digesting, media, place, principal, {})
         finally:
@@ -225,21 +223,21 @@ def _from(brought: LocalInput, stream: StreamInfo) -> Input:
 
 
 def _order(
-    wish: MuxRequest, video: Input, audio: Input, picture: StreamInfo, planned: MuxDurations, *, captioned: bool
+    wish: MuxRequest, video: Input, audio: Input, image: StreamInfo, planned: MuxDurations, *, captioned: bool
 ) -> Mux:
     burned = captioned and wish.captions is not None and wish.captions.burned
     # Packets can be counted off only where each is a frame that is shown, as long as all others.
-    can_be_cut = picture.is_steady or not planned.video_frames
+    can_be_cut = image.is_steady or not planned.video_frames
     language = wish.captions.language if captioned and not burned and wish.captions is not None else ""
     return Mux(
         video=video,
         audio=audio,
-        seconds=planned.film_seconds,
+        seconds=planned.result_seconds,
         audio_delay_ms=wish.audio_delay_ms,
         freeze_seconds=planned.freeze_seconds,
         loops=planned.loops,
         video_frames=planned.video_frames,
-        copy_video=picture.codec in _COPIED_CODECS and can_be_cut and not planned.freeze_seconds and not burned,
+        copy_video=image.codec in _COPIED_CODECS and can_be_cut and not planned.freeze_seconds and not burned,
         burn_captions=burned,
         caption_language=language,
         fragmented=wish.stream_media,

@@ -14,8 +14,8 @@ from av.stream import Stream
 
 from services.common.errors import MediaError, Reason, invalid
 
-_PICTURE, _SOUND = "video", "audio"
-_KINDS = frozenset({_PICTURE, _SOUND, "subtitle"})
+_IMAGE, _SOUND = "video", "audio"
+_KINDS = frozenset({_IMAGE, _SOUND, "subtitle"})
 _HALF = 0.5
 _MAX_PACKETS = 2_000_000
 _PADDING_SECONDS = 0.1
@@ -48,7 +48,7 @@ class StreamInfo:
     start_seconds: float = 0.0
     """How long after the file's beginning it begins."""
     is_steady: bool = True
-    """Whether all of its packets are shown, at one rate: not where a film was trimmed without being encoded anew."""
+    """Whether all of its packets are shown, at one rate: not where a video was trimmed without being encoded anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +67,8 @@ class MediaFile:
 
     @property
     def video(self) -> StreamInfo | None:
-        """The first moving picture, if there is one."""
-        return self._first(_PICTURE)
+        """The first moving image, if there is one."""
+        return self._first(_IMAGE)
 
     @property
     def audio(self) -> StreamInfo | None:
@@ -89,7 +89,7 @@ class _Span:
     hidden: int = 0
     """How many are decoded, because others need them, and not shown."""
     times: list[float] = field(default_factory=list)
-    """When each picture is shown."""
+    """When each image is shown."""
 
     @property
     def seconds(self) -> float:
@@ -133,8 +133,8 @@ def probe(path: str, demuxer: str, container: str, max_seconds: float, field: st
     except (av.FFmpegError, ValueError, EOFError):
         raise _refused(field, "must be whole, and what its first bytes say") from None
     found = MediaFile(container, Path(path).stat().st_size, infos)
-    if not any(stream.packets and stream.kind in (_PICTURE, _SOUND) for stream in infos):
-        raise _refused(field, "must hold a picture that moves, or sound")
+    if not any(stream.packets and stream.kind in (_IMAGE, _SOUND) for stream in infos):
+        raise _refused(field, "must hold an image that moves, or sound")
     return found
 
 
@@ -153,7 +153,7 @@ def _spans(opened: av.container.InputContainer, streams: list[Stream], max_secon
         span.first = min(span.first, start)
         span.last = max(span.last, start + float((packet.duration or 0) * packet.time_base))
         span.packets += 1
-        if packet.stream.type == _PICTURE:
+        if packet.stream.type == _IMAGE:
             span.times.append(start)
         if span.last > max_seconds:
             raise _refused(field, _TOO_LONG.format(span.last, max_seconds))
@@ -166,7 +166,7 @@ def _tells_length(path: Path, demuxer: str) -> bool:
         return demuxer != "aac"
     with path.open("rb") as file:
         head = file.read(_ID3_HEAD_BYTES)
-        # Words and pictures stand before the first frame; their length is given in groups of seven bits.
+        # Words and images stand before the first frame; their length is given in groups of seven bits.
         size = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=False))
         file.seek(_ID3_HEAD_BYTES + size if head[:3] == b"ID3" else 0)
         frame = file.read(_FIRST_FRAME_BYTES)

@@ -24,7 +24,7 @@ class State(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a film is."""
+    """How far a video is."""
 
     state: State
     percent: float = 0.0
@@ -59,7 +59,7 @@ class ProgressChannel:
         self._news.set()
 
     async def chunk(self, data: bytes) -> None:
-        """Tells a piece of the film; waits while earlier ones have not been taken."""
+        """Tells a piece of the video; waits while earlier ones have not been taken."""
         while len(self._chunks) >= _MAX_CHUNKS:
             self._room.clear()
             await self._room.wait()

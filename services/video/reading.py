@@ -28,7 +28,7 @@ _POLICIES: Mapping[video_pb2.LengthPolicy, Policy] = {
 
 
 def order_of(request: video_pb2.GenerateVideoRequest) -> GenerationRequest:
-    """Returns the film that `request` asks for."""
+    """Returns the video that `request` asks for."""
     return GenerationRequest(
         wish=VideoRequest(
             prompt=request.prompt,

@@ -1,4 +1,4 @@
-"""What is written down of films: by id, so that none is lost with a process; by request, so that none is paid twice."""
+"""What is written down of videos: by id, so that none is lost with a process; by request, so that none is paid twice."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from services.common.log import logger
 from services.common.storage import OWNER, ObjectSpec, ObjectStore, read_all
 from services.common.storage.keys import record_key
 from services.video.probe import MediaFile, StreamInfo
-from services.video.video_store import Film, Place
+from services.video.video_store import Place, StoredVideo
 
 log = logger(__name__)
 
-_FILMS, _REQUESTS = "videos", "video-requests"
+_VIDEOS, _REQUESTS = "videos", "video-requests"
 _TYPE, _PRIVATE = "application/json", "private, no-store"
 _MAX_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A film that was begun."""
+    """A video that was begun."""
 
     prediction_id: str
     """The id by which its provider knows it."""
@@ -36,8 +36,8 @@ class Record:
     resolution: str
     place: Place
     """Where it is wanted."""
-    film: Film | None = None
-    """The film, once it is stored."""
+    video: StoredVideo | None = None
+    """The video, once it is stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,22 +63,22 @@ class RecordStore:
         self._store = store
 
     async def write(self, record: Record, principal: str) -> None:
-        """Writes a film's record, in place of an earlier one.
+        """Writes a video's record, in place of an earlier one.
 
         Raises:
             MediaError: STORAGE_FAILED.
         """
-        await self._put(record_key(_FILMS, principal, record.prediction_id), _of_record(record), principal)
+        await self._put(record_key(_VIDEOS, principal, record.prediction_id), _of_record(record), principal)
 
     async def find(self, prediction_id: str, principal: str) -> Record:
-        """Returns the record of a film of `principal`'s own.
+        """Returns the record of a video of `principal`'s own.
 
         Raises:
             MediaError: NOT_FOUND, STORAGE_FAILED.
         """
-        found = await self._get(record_key(_FILMS, principal, prediction_id))
+        found = await self._get(record_key(_VIDEOS, principal, prediction_id))
         if found is None:
-            raise invalid("prediction_id", "must be the id of a film of yours", Reason.NOT_FOUND)
+            raise invalid("prediction_id", "must be the id of a video of yours", Reason.NOT_FOUND)
         return _record(found)
 
     async def intend(self, request_id: str, principal: str, intent: Intent) -> Intent | None:
@@ -162,7 +162,7 @@ def _of_record(record: Record) -> dict[str, Any]:
         "resolution": record.resolution,
         "objectKey": record.place.object_key,
         "overwrite": record.place.overwrite,
-        "film": None if record.film is None else _of_film(record.film),
+        "video": None if record.video is None else _of_video(record.video),
     }
 
 
@@ -175,17 +175,17 @@ def _record(content: dict[str, Any]) -> Record:
         seconds=content["seconds"],
         resolution=content["resolution"],
         place=Place(content["objectKey"], content["overwrite"]),
-        film=None if content["film"] is None else _film(content["film"]),
+        video=None if content["video"] is None else _video(content["video"]),
     )
 
 
-def _of_film(film: Film) -> dict[str, Any]:
-    streams = [{name: getattr(stream, name) for name in StreamInfo.__slots__} for stream in film.media.streams]
-    media = {"container": film.media.container, "sizeBytes": film.media.size_bytes, "streams": streams}
-    return {"key": film.key, "sha256": film.sha256, "media": media}
+def _of_video(video: StoredVideo) -> dict[str, Any]:
+    streams = [{name: getattr(stream, name) for name in StreamInfo.__slots__} for stream in video.media.streams]
+    media = {"container": video.media.container, "sizeBytes": video.media.size_bytes, "streams": streams}
+    return {"key": video.key, "sha256": video.sha256, "media": media}
 
 
-def _film(content: dict[str, Any]) -> Film:
+def _video(content: dict[str, Any]) -> StoredVideo:
     media = content["media"]
     streams = tuple(StreamInfo(**stream) for stream in media["streams"])
-    return Film(content["key"], content["sha256"], MediaFile(media["container"], media["sizeBytes"], streams))
+    return StoredVideo(content["key"], content["sha256"], MediaFile(media["container"], media["sizeBytes"], streams))

@@ -42,8 +42,8 @@ from services.video.workspace import Workspaces
 
 _STATE_FILE = "media.sqlite3"
 _MAX_QUEUE = 200
-_FILM_TIMEOUT_SECONDS = 300.0
-"""Longest that fetching a finished film may take: it is larger than what callers give, and paid for."""
+_VIDEO_TIMEOUT_SECONDS = 300.0
+"""Longest that fetching a finished video may take: it is larger than what callers give, and paid for."""
 
 log = logger(__name__)
 
@@ -72,10 +72,10 @@ async def main(settings: VideoSettings) -> None:
             open_workers(settings.workers, max_queue=_MAX_QUEUE, timeout_seconds=settings.worker_timeout_seconds)
         )
         fetcher = await stack.enter_async_context(open_fetcher(settings.fetch_options))
-        films = await stack.enter_async_context(
-            open_fetcher(replace(settings.fetch_options, timeout_seconds=_FILM_TIMEOUT_SECONDS))
+        videos = await stack.enter_async_context(
+            open_fetcher(replace(settings.fetch_options, timeout_seconds=_VIDEO_TIMEOUT_SECONDS))
         )
-        replicate = await stack.enter_async_context(open_replicate(replicate_settings(settings), films))
+        replicate = await stack.enter_async_context(open_replicate(replicate_settings(settings), videos))
         usage = await stack.enter_async_context(
             open_usage(settings.mongodb_uri.get_secret_value(), settings.state_dir / _STATE_FILE)
         )
@@ -91,7 +91,7 @@ async def main(settings: VideoSettings) -> None:
 
 @asynccontextmanager
 async def assembled(settings: VideoSettings, parts: Parts) -> AsyncIterator[VideoServicer]:
-    """Yields the service, wired; films that are made go on at their providers afterwards."""
+    """Yields the service, wired; videos that are made go on at their providers afterwards."""
     slots = FfmpegLimiter(settings.ffmpeg_slots, _MAX_QUEUE)
     runner = FfmpegRunner(ffmpeg_binary(settings.ffmpeg_binary), slots, ffmpeg_limits(settings))
     files = InputFiles(parts.fetcher, parts.store)
@@ -138,7 +138,7 @@ def replicate_settings(settings: VideoSettings) -> ReplicateSettings:
         wait_seconds=settings.replicate_wait_seconds,
         answer_seconds=settings.replicate_answer_seconds,
         timeout_seconds=settings.replicate_timeout_seconds,
-        max_film_bytes=settings.max_input_bytes,
+        max_video_bytes=settings.max_input_bytes,
         webhook_url=settings.webhook_url,
         webhook_secret=settings.replicate_webhook_secret.get_secret_value(),
     )

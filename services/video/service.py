@@ -34,11 +34,11 @@ class VideoServicer(video_pb2_grpc.VideoServiceServicer):
     """Answers media.video.v1.VideoService.
 
     Args:
-        studio: Makes films.
+        studio: Makes videos.
         muxer: Lays speech over them.
         inputs: Brings files and looks into them.
         workspaces: Where files are looked into.
-        shelf: Keeps films.
+        shelf: Keeps videos.
         replicate: Is told of webhooks.
         accounting: Writes down what calls took.
     """
@@ -78,7 +78,7 @@ class VideoServicer(video_pb2_grpc.VideoServiceServicer):
     async def ResumeVideo(
         self, request: video_pb2.ResumeVideoRequest, context: Context
     ) -> AsyncIterator[video_pb2.ResumeVideoResponse]:
-        """Goes on listening to a film."""
+        """Goes on listening to a video."""
         principal = principal_of(context)
         with self._accounting.watched("ResumeVideo", principal) as account:
             found = self._studio.resume(request.prediction_id, principal, detach=request.detach)
@@ -93,7 +93,7 @@ class VideoServicer(video_pb2_grpc.VideoServiceServicer):
     async def CancelVideo(
         self, request: video_pb2.CancelVideoRequest, context: Context
     ) -> video_pb2.CancelVideoResponse:
-        """Ends the work on a film."""
+        """Ends the work on a video."""
         principal = principal_of(context)
         if request.request_id:
             ended = await self._studio.cancel_request(request.request_id, principal)
@@ -104,7 +104,7 @@ class VideoServicer(video_pb2_grpc.VideoServiceServicer):
     async def MuxVideo(
         self, request: video_pb2.MuxVideoRequest, context: Context
     ) -> AsyncIterator[video_pb2.MuxVideoResponse]:
-        """Lays speech over a film."""
+        """Lays speech over a video."""
         principal, wish = principal_of(context), mux_of(request)
         with self._accounting.watched("MuxVideo", principal):
             async with aclosing(told_by(partial(self._muxer.mux, wish, principal))) as items:
@@ -114,7 +114,7 @@ class VideoServicer(video_pb2_grpc.VideoServiceServicer):
                     elif isinstance(item, bytes):
                         yield video_pb2.MuxVideoResponse(media_chunk=item)
                     else:
-                        url = await self._shelf.url(item.result.film)
+                        url = await self._shelf.url(item.result.video)
                         yield video_pb2.MuxVideoResponse(video=muxed(item.result, wish, url))
 
     async def ProbeMedia(self, request: video_pb2.ProbeMediaRequest, context: Context) -> video_pb2.ProbeMediaResponse:
@@ -127,17 +127,17 @@ class VideoServicer(video_pb2_grpc.VideoServiceServicer):
     async def DeleteVideo(
         self, request: video_pb2.DeleteVideoRequest, context: Context
     ) -> video_pb2.DeleteVideoResponse:
-        """Deletes a film of the caller's own."""
+        """Deletes a video of the caller's own."""
         return video_pb2.DeleteVideoResponse(deleted_keys=await self._shelf.delete(request.key, principal_of(context)))
 
     async def ReceiveWebhook(
         self, request: video_pb2.ReceiveWebhookRequest, context: Context
     ) -> video_pb2.ReceiveWebhookResponse:
-        """Wakes whoever waits for a film."""
+        """Wakes whoever waits for a video."""
         webhook = Webhook(request.webhook_id, request.webhook_timestamp, request.webhook_signature, request.body)
         return video_pb2.ReceiveWebhookResponse(awaited=await self._replicate.heard(webhook))
 
     async def _generated(self, record: Record) -> video_pb2.GeneratedVideo:
-        if record.film is None:
+        if record.video is None:
             raise MediaError(Reason.INTERNAL)
-        return generated(record, record.film, await self._shelf.url(record.film))
+        return generated(record, record.video, await self._shelf.url(record.video))

@@ -53,13 +53,13 @@ class VideoSettings(StorageSettings, FetchSettings):
     default_provider: ProviderName | None = Field(
         None,
         validation_alias="VIDEO_DEFAULT_PROVIDER",
-        description="Who makes films where the caller names nobody. Unset: replicate if it has a token, else embedded.",
+        description="Who makes videos where the caller names nobody. Unset: replicate if it has a token, else embedded.",
     )
     patience_seconds: float = Field(
         60.0,
         gt=0,
         validation_alias="VIDEO_PATIENCE_SECONDS",
-        description="Longest wait for a provider's turn and between attempts to begin a film.",
+        description="Longest wait for a provider's turn and between attempts to begin a video.",
     )
     max_attempts: int = Field(
         4,
@@ -75,16 +75,16 @@ class VideoSettings(StorageSettings, FetchSettings):
         description="How long a named request may be on its way before another looks for it at the provider.",
     )
     max_productions: int = Field(
-        100, ge=1, validation_alias="VIDEO_MAX_PRODUCTIONS", description="Films made at once; more are refused."
+        100, ge=1, validation_alias="VIDEO_MAX_PRODUCTIONS", description="Videos made at once; more are refused."
     )
     max_input_bytes: int = Field(
         512 * 1024 * 1024,
         ge=1,
         validation_alias="VIDEO_MAX_INPUT_BYTES",
-        description="Longest film that is taken or made.",
+        description="Longest video that is taken or made.",
     )
     max_seconds: float = Field(
-        600.0, gt=0, validation_alias="VIDEO_MAX_SECONDS", description="Longest film or speech that is taken or made."
+        600.0, gt=0, validation_alias="VIDEO_MAX_SECONDS", description="Longest video or speech that is taken or made."
     )
     ffmpeg_binary: str = Field(
         "",
@@ -128,7 +128,7 @@ class VideoSettings(StorageSettings, FetchSettings):
         "minimax/hailuo-02",
         pattern=r"^[a-z0-9][a-z0-9._-]*/[a-z0-9][a-z0-9._-]*(:[0-9a-f]{64})?$",
         validation_alias="REPLICATE_MODEL",
-        description="Model that makes films where the caller names none.",
+        description="Model that makes videos where the caller names none.",
     )
     replicate_models: str = Field(
         "",
@@ -140,7 +140,7 @@ class VideoSettings(StorageSettings, FetchSettings):
         ge=0,
         le=60,
         validation_alias="REPLICATE_WAIT_SECONDS",
-        description="How long Replicate may hold back its first answer for the film. 0: not at all.",
+        description="How long Replicate may hold back its first answer for the video. 0: not at all.",
     )
     replicate_answer_seconds: float = Field(
         30.0,
@@ -152,7 +152,7 @@ class VideoSettings(StorageSettings, FetchSettings):
         1800.0,
         gt=0,
         validation_alias="REPLICATE_TIMEOUT_SECONDS",
-        description="Longest that Replicate may take for one film.",
+        description="Longest that Replicate may take for one video.",
     )
     replicate_webhook_secret: SecretStr = Field(
         SecretStr(""),
@@ -163,7 +163,7 @@ class VideoSettings(StorageSettings, FetchSettings):
         None,
         ge=1,
         validation_alias="REPLICATE_MAX_CONCURRENT_CALLS",
-        description="Most films begun at Replicate at once. Unset: as many as come.",
+        description="Most videos begun at Replicate at once. Unset: as many as come.",
     )
     mongodb_uri: SecretStr = Field(
         SecretStr(""),
@@ -178,7 +178,7 @@ class VideoSettings(StorageSettings, FetchSettings):
 
     @property
     def provider_by_default(self) -> ProviderName:
-        """Who makes films where the caller names nobody."""
+        """Who makes videos where the caller names nobody."""
         if self.default_provider is not None:
             return self.default_provider
         return "replicate" if self.replicate_api_token.get_secret_value() else "embedded"
@@ -190,6 +190,6 @@ class VideoSettings(StorageSettings, FetchSettings):
 
     @property
     def webhook_url(self) -> str:
-        """Where Replicate tells of finished films; empty where the suite has no public https address."""
+        """Where Replicate tells of finished videos; empty where the suite has no public https address."""
         base = self.public_url.rstrip("/")
         return f"{base}{WEBHOOK_PATH}" if base.startswith("https://") else ""

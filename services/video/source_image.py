@@ -1,4 +1,4 @@
-"""Makes a given picture ready to be moved: upright, in the film's size, with its label beside it. Runs in a worker."""
+"""Makes a given image ready to be moved: upright, in the video's size, with its label beside it. Runs in a worker."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from services.common.errors import invalid
 from services.common.images import Size, opened, upright
 
 MIN_SIDE_PIXELS = 64
-"""Smallest picture that a film is made of."""
+"""Smallest image that a video is made of."""
 _MAX_LONG_SIDE = 1920
 _LABEL = "made by the embedded engine"
 _JPEG_QUALITIES = (90, 80, 65, 50)
@@ -19,36 +19,36 @@ _JPEG_QUALITIES = (90, 80, 65, 50)
 
 @dataclass(frozen=True, slots=True)
 class SourceImage:
-    """A picture that was looked into."""
+    """An image that was looked into."""
 
     data: bytes
     """A JPEG of it without anything beside the pixels, upright, on white where it was transparent."""
     size: Size
-    """Size of the picture that was given; the JPEG's sides may be shorter."""
+    """Size of the image that was given; the JPEG's sides may be shorter."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A picture that is ready to be moved."""
+    """An image that is ready to be moved."""
 
-    picture: bytes
-    """A PNG in the film's size."""
+    image: bytes
+    """A PNG in the video's size."""
     label: bytes
-    """A PNG that says who made the film."""
+    """A PNG that says who made the video."""
     size: Size
-    """The film's size; both sides are even."""
+    """The video's size; both sides are even."""
 
 
 def looked_into(data: bytes, field: str, max_bytes: int) -> SourceImage:
-    """Returns the picture in `data` for a provider.
+    """Returns the image in `data` for a provider.
 
     Args:
         data: The file.
         field: Name of the request field that holds it.
-        max_bytes: Longest file that the provider takes; the picture is made coarser and smaller until it fits.
+        max_bytes: Longest file that the provider takes; the image is made coarser and smaller until it fits.
 
     Raises:
-        MediaError: MEDIA_INVALID, it is no whole picture of a known kind, or too large; VALIDATION_ERROR, it is too
+        MediaError: MEDIA_INVALID, it is no whole image of a known kind, or too large; VALIDATION_ERROR, it is too
             small.
     """
     image = _plain(data, field)
@@ -64,21 +64,21 @@ def looked_into(data: bytes, field: str, max_bytes: int) -> SourceImage:
 
 
 def scene(data: bytes, short_side: int) -> Scene:
-    """Returns the picture in `data`, ready to be moved.
+    """Returns the image in `data`, ready to be moved.
 
     Args:
         data: A file that `looked_into` has taken.
-        short_side: Pixels of the film's shorter side.
+        short_side: Pixels of the video's shorter side.
     """
     image = _plain(data, "image_url")
-    size = film_size(Size(*image.size), short_side)
-    # Of a very long picture the middle is shown.
+    size = video_size(Size(*image.size), short_side)
+    # Of a very long image the middle is shown.
     image = ImageOps.fit(image, (size.width, size.height), Image.Resampling.LANCZOS)
     return Scene(_png(image), _png(_label(size)), size)
 
 
-def film_size(size: Size, short_side: int) -> Size:
-    """Returns the size of a film of a picture's shape, with both sides even."""
+def video_size(size: Size, short_side: int) -> Size:
+    """Returns the size of a video of an image's shape, with both sides even."""
     short = min(size.width, size.height)
     long = max(size.width, size.height)
     longest = min(_MAX_LONG_SIDE, round(long * short_side / short))

@@ -1,4 +1,4 @@
-"""Finished films in the object store: keys, addresses, digests, and deletion."""
+"""Finished videos in the object store: keys, addresses, digests, and deletion."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _EXTENSION = "mp4"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a caller wants a film."""
+    """Where a caller wants a video."""
 
     object_key: str = ""
     """A key below the caller's own prefix; empty for a new one."""
@@ -31,8 +31,8 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Film:
-    """A film in the object store."""
+class StoredVideo:
+    """A video in the object store."""
 
     key: str
     sha256: str
@@ -43,7 +43,7 @@ class Film:
 
 @dataclass(frozen=True, slots=True)
 class VideoUrl:
-    """Where a film can be seen."""
+    """Where a video can be seen."""
 
     url: str
     expires_at: datetime | None
@@ -51,7 +51,7 @@ class VideoUrl:
 
 
 class VideoStore:
-    """Keeps films for their owners.
+    """Keeps videos for their owners.
 
     Args:
         files: Where they are.
@@ -82,8 +82,8 @@ class VideoStore:
 
     async def put(
         self, path: Path, sha256: str, media: MediaFile, place: Place, principal: str, said: Mapping[str, str]
-    ) -> Film:
-        """Stores a film.
+    ) -> StoredVideo:
+        """Stores a video.
 
         Args:
             path: The file, which may be gone afterwards.
@@ -100,7 +100,7 @@ class VideoStore:
         lasting = REPLACEABLE if place.object_key else IMMUTABLE
         spec = ObjectSpec(CONTENT_TYPE, {**said, OWNER: principal}, lasting)
         await self._store.put_file(key, path, sha256, spec, overwrite=place.overwrite)
-        return Film(key, sha256, media)
+        return StoredVideo(key, sha256, media)
 
     async def holds(self, key: str, said: Mapping[str, str]) -> bool:
         """Tells whether there is an object of which all this was said when it was stored.
@@ -111,20 +111,20 @@ class VideoStore:
         known = await self._known(key)
         return known is not None and said.items() <= known.metadata.items()
 
-    async def url(self, film: Film) -> VideoUrl:
-        """Returns where `film` can be seen now."""
-        found = await self._store.url(film.key)
+    async def url(self, video: StoredVideo) -> VideoUrl:
+        """Returns where `video` can be seen now."""
+        found = await self._store.url(video.key)
         return VideoUrl(found.url, found.expires_at)
 
     async def delete(self, key: str, principal: str) -> list[str]:
-        """Deletes a film of `principal`'s own and returns the keys that are gone.
+        """Deletes a video of `principal`'s own and returns the keys that are gone.
 
         Raises:
             MediaError: VALIDATION_ERROR, PERMISSION_DENIED, NOT_FOUND, STORAGE_FAILED.
         """
         info = await self._files.owned(key, principal, "key")
         if info.content_type != CONTENT_TYPE:
-            raise invalid("key", "must be the key of a film", Reason.NOT_FOUND)
+            raise invalid("key", "must be the key of a video", Reason.NOT_FOUND)
         return [key] if await self._store.delete(key) else []
 
     async def _known(self, key: str) -> ObjectInfo | None:

@@ -1,4 +1,4 @@
-"""From films to the contract's messages."""
+"""From videos to the contract's messages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from services.video.mux import MuxRequest, MuxResult
 from services.video.probe import MediaFile, StreamInfo
 from services.video.progress import Progress, State
 from services.video.records import Record
-from services.video.video_store import CONTENT_TYPE, Film, VideoUrl
+from services.video.video_store import CONTENT_TYPE, StoredVideo, VideoUrl
 
 _STATES: Mapping[State, video_pb2.VideoState] = {
     State.QUEUED: video_pb2.VIDEO_STATE_QUEUED,
@@ -30,7 +30,7 @@ _DIGITS = 3
 
 
 def progress_of(progress: Progress) -> video_pb2.VideoProgress:
-    """Returns the message of how far a film is."""
+    """Returns the message of how far a video is."""
     return video_pb2.VideoProgress(
         state=_STATES[progress.state],
         percent=round(progress.percent, 1),
@@ -40,16 +40,16 @@ def progress_of(progress: Progress) -> video_pb2.VideoProgress:
 
 
 def told(item: GenerationStatus) -> video_pb2.VideoProgress:
-    """Returns the message of how far a film is that a provider makes."""
+    """Returns the message of how far a video is that a provider makes."""
     message = progress_of(item.progress)
     message.prediction_id, message.provider, message.model = item.prediction_id, item.provider, item.model
     return message
 
 
-def generated(record: Record, film: Film, url: VideoUrl) -> video_pb2.GeneratedVideo:
-    """Returns the message of a film that a provider made."""
+def generated(record: Record, video: StoredVideo, url: VideoUrl) -> video_pb2.GeneratedVideo:
+    """Returns the message of a video that a provider made."""
     return video_pb2.GeneratedVideo(
-        film=film_of(film, url),
+        file=video_of(video, url),
         provider=record.provider,
         model=record.model,
         prediction_id=record.prediction_id,
@@ -60,10 +60,10 @@ def generated(record: Record, film: Film, url: VideoUrl) -> video_pb2.GeneratedV
 
 
 def muxed(found: MuxResult, wish: MuxRequest, url: VideoUrl) -> video_pb2.MuxedVideo:
-    """Returns the message of a film with speech."""
+    """Returns the message of a video with speech."""
     planned = found.lengths
     return video_pb2.MuxedVideo(
-        film=film_of(found.film, url),
+        file=video_of(found.video, url),
         speech_seconds=_rounded(found.speech_seconds),
         video_seconds=_rounded(found.video_seconds),
         audio_delay_ms=wish.audio_delay_ms,
@@ -76,21 +76,21 @@ def muxed(found: MuxResult, wish: MuxRequest, url: VideoUrl) -> video_pb2.MuxedV
     )
 
 
-def film_of(film: Film, url: VideoUrl) -> video_pb2.Film:
-    """Returns the message of a stored film."""
-    picture = film.media.video
-    return video_pb2.Film(
-        key=film.key,
+def video_of(video: StoredVideo, url: VideoUrl) -> video_pb2.VideoFile:
+    """Returns the message of a stored video."""
+    image = video.media.video
+    return video_pb2.VideoFile(
+        key=video.key,
         url=url.url,
         url_expire_time=None if url.expires_at is None else _timestamp(url.expires_at),
         content_type=CONTENT_TYPE,
-        size_bytes=film.media.size_bytes,
-        sha256=film.sha256,
-        duration_seconds=_rounded(film.media.duration_seconds),
-        width=picture.width if picture else 0,
-        height=picture.height if picture else 0,
-        frame_rate=_rounded(picture.frame_rate) if picture else 0.0,
-        streams=[_stream(stream) for stream in film.media.streams],
+        size_bytes=video.media.size_bytes,
+        sha256=video.sha256,
+        duration_seconds=_rounded(video.media.duration_seconds),
+        width=image.width if image else 0,
+        height=image.height if image else 0,
+        frame_rate=_rounded(image.frame_rate) if image else 0.0,
+        streams=[_stream(stream) for stream in video.media.streams],
     )
 
 

@@ -27,7 +27,7 @@ class GenerationStatus:
 
 
 async def uploaded(http: aiohttp.ClientSession) -> dict[str, Any]:
-    """Brings a picture along."""
+    """Brings an image along."""
     file = BytesIO()
     Image.new("RGB", (320, 180), "teal").save(file, "PNG")
     async with http.post("/api/image/upload", data=file.getvalue()) as answer:
@@ -36,14 +36,14 @@ async def uploaded(http: aiohttp.ClientSession) -> dict[str, Any]:
     return found
 
 
-def talking(picture: dict[str, Any], **more: object) -> dict[str, Any]:
-    film = {"imageKey": picture["key"], "prompt": "zoom in", **SHORT}
-    spec = {"film": film, "narration": {"text": TEXT}, "captions": "JOB_CAPTIONS_TRACK"}
+def talking(image: dict[str, Any], **more: object) -> dict[str, Any]:
+    video = {"imageKey": image["key"], "prompt": "zoom in", **SHORT}
+    spec = {"video": video, "narration": {"text": TEXT}, "captions": "JOB_CAPTIONS_TRACK"}
     return {"talkingVideo": spec, **more}
 
 
-def endless(picture: dict[str, Any]) -> dict[str, Any]:
-    return {"animate": {"film": {"imageKey": picture["key"], "prompt": "zoom in", **LONG}}}
+def endless(image: dict[str, Any]) -> dict[str, Any]:
+    return {"animate": {"video": {"imageKey": image["key"], "prompt": "zoom in", **LONG}}}
 
 
 async def created(http: aiohttp.ClientSession, body: dict[str, Any]) -> dict[str, Any]:

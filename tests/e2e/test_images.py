@@ -1,4 +1,4 @@
-"""Pictures through the edge: from a prompt to a file that opens, over HTTP and gRPC, and whoever may not have it."""
+"""Images through the edge: from a prompt to a file that opens, over HTTP and gRPC, and whoever may not have it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def generated(http: aiohttp.ClientSession, route: str = "generate", **body
 
 
 async def fetched(url: object) -> Image.Image:
-    """Opens the picture behind a link, without a token."""
+    """Opens the image behind a link, without a token."""
     async with aiohttp.ClientSession() as nobody, nobody.get(str(url)) as answer:
         assert answer.status == 200
         return Image.open(BytesIO(await answer.read()))

@@ -34,8 +34,8 @@ async def http(suite: Suite) -> AsyncIterator[aiohttp.ClientSession]:
 
 
 @pytest.fixture
-async def picture(http: aiohttp.ClientSession) -> dict[str, Any]:
-    """Brings a picture along."""
+async def image(http: aiohttp.ClientSession) -> dict[str, Any]:
+    """Brings an image along."""
     return await uploaded(http)
 
 
@@ -51,8 +51,8 @@ async def fetched(medium: dict[str, Any]) -> bytes:
         return await answer.read()
 
 
-async def test_a_picture_speaks_by_a_job(http: aiohttp.ClientSession, picture: dict[str, Any], tmp_path: Path) -> None:
-    job_id = (await created(http, talking(picture)))["id"]
+async def test_a_image_speaks_by_a_job(http: aiohttp.ClientSession, image: dict[str, Any], tmp_path: Path) -> None:
+    job_id = (await created(http, talking(image)))["id"]
     job = await ended(http, job_id)
     result = job["result"]
     assert (job["status"], job["attempt"]) == ("JOB_STATUS_SUCCEEDED", 1)
@@ -71,8 +71,8 @@ async def test_a_picture_speaks_by_a_job(http: aiohttp.ClientSession, picture: d
         assert foreign.stream("video")["height"] == result["final"]["height"] == 512
 
 
-async def test_the_events_of_a_job_lead_to_its_end(http: aiohttp.ClientSession, picture: dict[str, Any]) -> None:
-    job_id = (await created(http, talking(picture)))["id"]
+async def test_the_events_of_a_job_lead_to_its_end(http: aiohttp.ClientSession, image: dict[str, Any]) -> None:
+    job_id = (await created(http, talking(image)))["id"]
     told = [told async for told in events(http, job_id)]
     revisions = [event.job["revision"] for event in told]
     percents = [event.job["percent"] for event in told]
@@ -87,8 +87,8 @@ async def test_the_events_of_a_job_lead_to_its_end(http: aiohttp.ClientSession, 
     assert later == revisions[-1:]
 
 
-async def test_a_job_knows_when_each_character_is_heard(http: aiohttp.ClientSession, picture: dict[str, Any]) -> None:
-    job_id = (await created(http, talking(picture)))["id"]
+async def test_a_job_knows_when_each_character_is_heard(http: aiohttp.ClientSession, image: dict[str, Any]) -> None:
+    job_id = (await created(http, talking(image)))["id"]
     await ended(http, job_id)
     result = (await answered(http, "GET", f"/api/jobs/{job_id}"))["result"]
     assert "".join(result["alignment"]["characters"]) == TEXT
@@ -118,8 +118,8 @@ async def test_a_headline_is_made_into_media(http: aiohttp.ClientSession, spec: 
         assert await probed(http, result["final"]["key"]) == CODECS
 
 
-async def test_a_film_that_speaks_is_waited_for(http: aiohttp.ClientSession, picture: dict[str, Any]) -> None:
-    body = {"image_url": picture["imageUrl"], "prompt": "zoom in", "text": TEXT, "voice_id": "Sarah", **SHORT}
+async def test_a_video_that_speaks_is_waited_for(http: aiohttp.ClientSession, image: dict[str, Any]) -> None:
+    body = {"image_url": image["imageUrl"], "prompt": "zoom in", "text": TEXT, "voice_id": "Sarah", **SHORT}
     named = {"Idempotency-Key": "waited-for"}
     told = await answered(http, "POST", "/jobs_prompt_tts", json=body, headers=named)
     assert set(told) == {"success", "audio_url", "video_url", "final_url", "job_id"}
@@ -130,9 +130,9 @@ async def test_a_film_that_speaks_is_waited_for(http: aiohttp.ClientSession, pic
 
 
 async def test_who_does_not_want_to_wait_is_told_where_the_job_is(
-    http: aiohttp.ClientSession, picture: dict[str, Any]
+    http: aiohttp.ClientSession, image: dict[str, Any]
 ) -> None:
-    body = {"image_url": picture["imageUrl"], "prompt": "zoom in", **SHORT}
+    body = {"image_url": image["imageUrl"], "prompt": "zoom in", **SHORT}
     async with http.post("/jobs_prompt_only", json=body, headers={"Prefer": "respond-async"}) as answer:
         told = await answer.json()
         assert (answer.status, answer.headers["Preference-Applied"]) == (202, "respond-async")
@@ -142,10 +142,10 @@ async def test_who_does_not_want_to_wait_is_told_where_the_job_is(
     assert found["kind"] == "JOB_KIND_ANIMATE"
 
 
-async def test_a_stub_makes_a_job_and_watches_it(suite: Suite, picture: dict[str, Any]) -> None:
+async def test_a_stub_makes_a_job_and_watches_it(suite: Suite, image: dict[str, Any]) -> None:
     metadata = (("authorization", f"Bearer {suite.token()}"),)
-    film = jobs_pb2.FilmSpec(image_key=picture["key"], prompt="pan left", seconds=1, resolution="512p")
-    wish = jobs_pb2.CreateJobRequest(animate=jobs_pb2.AnimateSpec(film=film))
+    video = jobs_pb2.VideoSpec(image_key=image["key"], prompt="pan left", seconds=1, resolution="512p")
+    wish = jobs_pb2.CreateJobRequest(animate=jobs_pb2.AnimateSpec(video=video))
     async with grpc.aio.insecure_channel(suite.target) as channel:
         stub: jobs_pb2_grpc.JobServiceAsyncStub = jobs_pb2_grpc.JobServiceStub(channel)
         job = (await stub.CreateJob(wish, metadata=metadata, timeout=20)).job

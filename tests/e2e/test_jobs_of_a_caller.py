@@ -22,13 +22,13 @@ async def http(suite: Suite) -> AsyncIterator[aiohttp.ClientSession]:
 
 
 @pytest.fixture
-async def picture(http: aiohttp.ClientSession) -> dict[str, Any]:
-    """Brings a picture along."""
+async def image(http: aiohttp.ClientSession) -> dict[str, Any]:
+    """Brings an image along."""
     return await uploaded(http)
 
 
-async def test_the_same_name_is_the_same_job_and_no_other(http: aiohttp.ClientSession, picture: dict[str, Any]) -> None:
-    body = talking(picture, requestId="order-7")
+async def test_the_same_name_is_the_same_job_and_no_other(http: aiohttp.ClientSession, image: dict[str, Any]) -> None:
+    body = talking(image, requestId="order-7")
     first, second = await created(http, body), await created(http, body)
     assert first["id"] == second["id"]
     body["talkingVideo"]["narration"]["text"] = "Something else."
@@ -40,7 +40,7 @@ async def test_the_same_name_is_the_same_job_and_no_other(http: aiohttp.ClientSe
 async def test_jobs_are_listed_newest_first_in_pages_and_by_kind_and_status(suite: Suite) -> None:
     headers = {"Authorization": f"Bearer {suite.token('lister')}"}
     headlines = [{"headline": {"headline": f"Number {number}"}} for number in range(3)]
-    nobody = {"animate": {"film": {"imageKey": "images/nobody.png", "prompt": "zoom in"}}}
+    nobody = {"animate": {"video": {"imageKey": "images/nobody.png", "prompt": "zoom in"}}}
     async with aiohttp.ClientSession(suite.url, headers=headers) as http:
         batch = {"requests": [*headlines, {"headline": {"headline": "Long", "narration": {"text": "x" * 601}}}, nobody]}
         outcomes = (await answered(http, "POST", "/api/jobs/batch", json=batch))["outcomes"]
@@ -59,8 +59,8 @@ async def test_jobs_are_listed_newest_first_in_pages_and_by_kind_and_status(suit
         assert bad["jobs"][0]["error"]["stage"] == "video"
 
 
-async def test_a_film_that_is_being_made_can_be_ended(http: aiohttp.ClientSession, picture: dict[str, Any]) -> None:
-    job_id = (await created(http, endless(picture)))["id"]
+async def test_a_video_that_is_being_made_can_be_ended(http: aiohttp.ClientSession, image: dict[str, Any]) -> None:
+    job_id = (await created(http, endless(image)))["id"]
     told = events(http, job_id)
     async for event in told:
         if event.job["stage"] == "video":
@@ -95,19 +95,19 @@ async def test_nobody_sees_the_job_of_another(
         assert (await refused(nobody, method, f"/api/jobs/{job_id}{path}", **sent))[0] == 401
 
 
-FILM = {"imageKey": "images/a.png", "prompt": "zoom in"}
+VIDEO = {"imageKey": "images/a.png", "prompt": "zoom in"}
 
 
 @pytest.mark.parametrize(
     ("body", "field"),
     [
-        ({"talkingVideo": {"film": FILM, "narration": {"text": " "}}}, "talkingVideo.narration.text"),
-        ({"talkingVideo": {"film": FILM}}, "talkingVideo.narration"),
-        ({"animate": {"film": {**FILM, "imageUrl": "https://example.com/a.png"}}}, "animate.film"),
-        ({"animate": {"film": {**FILM, "prompt": " "}}}, "animate.film.prompt"),
-        ({"animate": {"film": {**FILM, "seconds": 61}}}, "animate.film.seconds"),
-        ({"animate": {"film": {**FILM, "resolution": "4k"}}}, "animate.film.resolution"),
-        ({"animate": {"film": {**FILM, "colour": "red"}}}, "animate.film.colour"),
+        ({"talkingVideo": {"video": VIDEO, "narration": {"text": " "}}}, "talkingVideo.narration.text"),
+        ({"talkingVideo": {"video": VIDEO}}, "talkingVideo.narration"),
+        ({"animate": {"video": {**VIDEO, "imageUrl": "https://example.com/a.png"}}}, "animate.video"),
+        ({"animate": {"video": {**VIDEO, "prompt": " "}}}, "animate.video.prompt"),
+        ({"animate": {"video": {**VIDEO, "seconds": 61}}}, "animate.video.seconds"),
+        ({"animate": {"video": {**VIDEO, "resolution": "4k"}}}, "animate.video.resolution"),
+        ({"animate": {"video": {**VIDEO, "colour": "red"}}}, "animate.video.colour"),
         ({"headline": {"headline": ""}}, "headline.headline"),
         ({"headline": {"headline": "Hi"}, "requestId": "-"}, "requestId"),
         ({"headline": {"headline": "Hi"}, "webhookUrl": "somewhere"}, "webhookUrl"),

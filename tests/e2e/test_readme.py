@@ -90,17 +90,17 @@ def test_the_start_looks_as_shown(suite: Suite) -> None:
     assert fits(shape(START.output), shape(suite.welcome)), suite.welcome
 
 
-def test_the_demo_looks_as_shown_and_leaves_a_film_that_talks(suite: Suite, checkout: Path) -> None:
+def test_the_demo_looks_as_shown_and_leaves_a_video_that_talks(suite: Suite, checkout: Path) -> None:
     said = answer(DEMO.command, suite, checkout)
     assert fits(shape(DEMO.output), shape(said)), said
     (told,) = re.findall(r"talking\.mp4 +([\d.]+) s +(\d+) x (\d+) ", said)
     if FFPROBE is not None:
-        film = ffprobe(suite.run_dir / "demo" / "talking.mp4")
-        kinds = {stream["codec_type"]: stream["codec_name"] for stream in film.streams}
+        video = ffprobe(suite.run_dir / "demo" / "talking.mp4")
+        kinds = {stream["codec_type"]: stream["codec_name"] for stream in video.streams}
         assert kinds == {"video": "h264", "audio": "aac", "subtitle": "mov_text"}
-        assert float(film.format["duration"]) == pytest.approx(float(told[0]), abs=0.1)
-        picture = film.stream("video")
-        assert (str(picture["width"]), str(picture["height"])) == told[1:]
+        assert float(video.format["duration"]) == pytest.approx(float(told[0]), abs=0.1)
+        image = video.stream("video")
+        assert (str(image["width"]), str(image["height"])) == told[1:]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A talking film through the edge, from one sentence and one picture, as a browser and other people's tools see it."""
+"""A talking video through the edge, from one sentence and one image, as a browser and other people's tools see it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SERVICE = "media.video.v1.VideoService"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 GRPCURL = shutil.which("grpcurl")
 TEXT = "Hello! I am a cat, and I live at the sea. Every morning I watch the boats, and tell them all about it."
-PAGE = """<!doctype html><video muted src="/film.mp4"></video><script>
+PAGE = """<!doctype html><video muted src="/video.mp4"></video><script>
 const video = document.querySelector("video");
 const tell = (facts) => fetch("/told", {method: "POST", body: JSON.stringify(facts)});
 video.onerror = () => tell({error: video.error.message});
@@ -54,24 +54,24 @@ async def last_line(http: aiohttp.ClientSession, path: str, body: dict[str, Any]
 
 @pytest.fixture
 async def talking(http: aiohttp.ClientSession) -> dict[str, Any]:
-    """Makes a film that speaks."""
+    """Makes a video that speaks."""
     body: dict[str, Any] = {"prompt": "A cat at the sea", "imageSize": "landscape_16_9"}
     async with http.post("/api/image/generate", json=body) as answer:
-        picture = await answer.json()
-    body = {"prompt": "zoom in", "imageKey": picture["key"], "seconds": 2, "resolution": "512p"}
-    film = (await last_line(http, "/api/video/generate", body))["video"]["film"]
+        image = await answer.json()
+    body = {"prompt": "zoom in", "imageKey": image["key"], "seconds": 2, "resolution": "512p"}
+    video = (await last_line(http, "/api/video/generate", body))["video"]["video"]
     async with http.post("/api/speech", json={"text": TEXT, "store": True}) as answer:
         speech = answer.headers["X-Media-Key"]
-    body = {"video": {"key": film["key"]}, "audio": {"key": speech}}
+    body = {"video": {"key": video["key"]}, "audio": {"key": speech}}
     found: dict[str, Any] = (await last_line(http, "/api/video/mux", body))["video"]
     return found
 
 
-async def test_a_picture_speaks_to_its_end(talking: dict[str, Any], tmp_path: Path) -> None:
+async def test_a_image_speaks_to_its_end(talking: dict[str, Any], tmp_path: Path) -> None:
     assert talking["cutSpeechSeconds"] == 0
     assert talking["frozenSeconds"] > 1
-    path = tmp_path / "film.mp4"
-    async with aiohttp.ClientSession() as nobody, nobody.get(talking["film"]["url"]) as answer:
+    path = tmp_path / "video.mp4"
+    async with aiohttp.ClientSession() as nobody, nobody.get(talking["video"]["url"]) as answer:
         assert (answer.status, answer.content_type) == (200, "video/mp4")
         path.write_bytes(await answer.read())
     if FFPROBE is not None:
@@ -80,7 +80,7 @@ async def test_a_picture_speaks_to_its_end(talking: dict[str, Any], tmp_path: Pa
         assert probed.seconds("video") == pytest.approx(talking["speechSeconds"] + 0.5, abs=1 / 24)
 
 
-async def test_a_stub_makes_a_film_and_probes_it(suite: Suite, http: aiohttp.ClientSession) -> None:
+async def test_a_stub_makes_a_video_and_probes_it(suite: Suite, http: aiohttp.ClientSession) -> None:
     metadata = (("authorization", f"Bearer {suite.token()}"),)
     async with http.post("/api/image/generate", json={"prompt": "A harbour", "imageSize": "card"}) as answer:
         key = (await answer.json())["key"]
@@ -89,20 +89,20 @@ async def test_a_stub_makes_a_film_and_probes_it(suite: Suite, http: aiohttp.Cli
         request = video_pb2.GenerateVideoRequest(prompt="pan left", image_key=key, seconds=1, resolution="512p")
         async with open_stream(stub.GenerateVideo(request, metadata=metadata, timeout=60)) as call:
             events = [event async for event in call]
-        film = events[-1].video.film
-        probe = video_pb2.ProbeMediaRequest(media=video_pb2.MediaSource(key=film.key))
+        video = events[-1].video.file
+        probe = video_pb2.ProbeMediaRequest(media=video_pb2.MediaSource(key=video.key))
         info = (await stub.ProbeMedia(probe, metadata=metadata, timeout=20)).info
-    assert (film.width, film.height) == (512, 512)
+    assert (video.width, video.height) == (512, 512)
     assert [(stream.kind, stream.codec) for stream in info.streams] == [("video", "h264")]
 
 
 if CHROMIUM is not None:
 
-    async def test_chromium_plays_the_film(talking: dict[str, Any], tmp_path: Path) -> None:
+    async def test_chromium_plays_the_video(talking: dict[str, Any], tmp_path: Path) -> None:
         assert CHROMIUM is not None
         told: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        async with aiohttp.ClientSession() as nobody, nobody.get(talking["film"]["url"]) as answer:
-            film = await answer.read()
+        async with aiohttp.ClientSession() as nobody, nobody.get(talking["video"]["url"]) as answer:
+            video = await answer.read()
 
         async def page(_: web.Request) -> web.Response:
             return web.Response(text=PAGE, content_type="text/html")
@@ -113,10 +113,10 @@ if CHROMIUM is not None:
             return web.Response()
 
         async def serve(_: web.Request) -> web.Response:
-            return web.Response(body=film, content_type="video/mp4")
+            return web.Response(body=video, content_type="video/mp4")
 
         app = web.Application()
-        app.add_routes([web.get("/", page), web.get("/film.mp4", serve), web.post("/told", take)])
+        app.add_routes([web.get("/", page), web.get("/video.mp4", serve), web.post("/told", take)])
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -133,8 +133,8 @@ if CHROMIUM is not None:
             browser.terminate()
             await browser.wait()
             await runner.cleanup()
-        assert (facts["width"], facts["height"]) == (talking["film"]["width"], talking["film"]["height"])
-        assert facts["seconds"] == pytest.approx(talking["film"]["durationSeconds"], abs=0.1)
+        assert (facts["width"], facts["height"]) == (talking["video"]["width"], talking["video"]["height"])
+        assert facts["seconds"] == pytest.approx(talking["video"]["durationSeconds"], abs=0.1)
         assert facts["frames"] > 0
 
 
@@ -142,7 +142,7 @@ if GRPCURL is not None:
 
     async def test_grpcurl_probes(suite: Suite, talking: dict[str, Any]) -> None:
         assert GRPCURL is not None
-        request = orjson.dumps({"media": {"key": talking["film"]["key"]}}).decode()
+        request = orjson.dumps({"media": {"key": talking["video"]["key"]}}).decode()
         process = await asyncio.create_subprocess_exec(
             *(GRPCURL, "-plaintext", "-H", f"authorization: Bearer {suite.token()}"),
             *("-d", request, suite.target, f"{SERVICE}/ProbeMedia"),

@@ -34,15 +34,15 @@ PLAIN = Model("plain", max_side_pixels=2048)
 """A model that takes nothing but a prompt, a size and a seed."""
 
 
-def picture(size: Size = SMALL, color: str = "teal", format_name: str = "PNG") -> bytes:
-    """Returns a file with a picture of one colour."""
+def make_image(size: Size = SMALL, color: str = "teal", format_name: str = "PNG") -> bytes:
+    """Returns a file with an image of one colour."""
     file = BytesIO()
     Image.new("RGB", (size.width, size.height), color).save(file, format_name)
     return file.getvalue()
 
 
 class FakeImageProvider(ImageProvider):
-    """Draws pictures of one colour in the size it is asked for, or fails as told.
+    """Draws images of one colour in the size it is asked for, or fails as told.
 
     Args:
         name: Its name.
@@ -55,11 +55,11 @@ class FakeImageProvider(ImageProvider):
         self.specs: list[ImageSpec] = []
         """Everything that was asked, in order."""
         self.outcomes: deque[MediaError | GeneratedImage] = deque()
-        """What comes of the next calls; beyond them, pictures."""
+        """What comes of the next calls; beyond them, images."""
         self.url = ""
-        """Where it keeps its pictures."""
+        """Where it keeps its images."""
         self.kept: dict[str, bytes] = {}
-        """Its pictures by URL, until they are gone."""
+        """Its images by URL, until they are gone."""
         self.downloads = 0
         """How often one of them was asked for."""
         self.download_failure: MediaError | None = None
@@ -88,14 +88,14 @@ class FakeImageProvider(ImageProvider):
             if isinstance(outcome, MediaError):
                 raise outcome
             return outcome
-        data = picture(spec.size)
+        data = make_image(spec.size)
         if self.url:
             self.kept[self.url] = data
         seed = 7 if spec.seed is None else spec.seed
         return GeneratedImage(data, "image/png", seed, self.url, f"request-{len(self.specs)}", cost_units=3)
 
     async def download(self, url: str) -> bytes | None:
-        """Returns the picture while it is kept."""
+        """Returns the image while it is kept."""
         self.downloads += 1
         if self.download_failure is not None:
             raise self.download_failure

@@ -1,4 +1,4 @@
-"""A stand-in for fal.ai on the loopback: queue, synchronous address, and the host that keeps pictures."""
+"""A stand-in for fal.ai on the loopback: queue, synchronous address, and the host that keeps images."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from aiohttp import web
 from services.common.errors import MediaError, Reason
 from services.common.fetch import Fetched
 from services.common.images import Size
-from tests.fakes.drawing import picture
+from tests.fakes.drawing import make_image
 
 API_KEY = "KEYID:KEYSECRET"
 HUGE_SEED = 17_454_220_438_242_315_174
@@ -35,7 +35,7 @@ class RecordedRequest:
 
 @dataclass
 class Run:
-    """How one picture goes."""
+    """How one image goes."""
 
     polls: int = 1
     """How often its status is asked for before it has ended."""
@@ -44,7 +44,7 @@ class Run:
     status: int = 200
     """Status of its result."""
     body: Any = None
-    """Body of its result; None for a picture."""
+    """Body of its result; None for an image."""
     headers: dict[str, str] = field(default_factory=dict)
     """Headers of its result."""
     hangs: bool = False
@@ -61,7 +61,7 @@ class FakeFal:
         self.submissions: deque[tuple[int, Any]] = deque()
         """Status and body of the next submissions that are refused."""
         self.runs: deque[Run] = deque()
-        """How the next pictures go; beyond them, well."""
+        """How the next images go; beyond them, well."""
         self.admits = asyncio.Event()
         """Submissions are answered once it is set."""
         self.admits.set()
@@ -75,7 +75,7 @@ class FakeFal:
         """What takes the place of URLs that are returned."""
         self.seed = HUGE_SEED
         self.paid = 0
-        """Pictures that were begun."""
+        """Images that were begun."""
         self._live: dict[str, Run] = {}
         self._changed = asyncio.Condition()
 
@@ -89,7 +89,7 @@ class FakeFal:
         app.router.add_post("/{model:.+}", self._submit)
         return app
 
-    def picture_of(self, run: Run) -> Any:
+    def image_of(self, run: Run) -> Any:
         """Returns the body of a result."""
         if run.body is not None:
             return run.body
@@ -137,7 +137,7 @@ class FakeFal:
     async def _result(self, request: web.Request) -> web.Response:
         await self._record(request)
         run = self._live[request.match_info["id"]]
-        return web.json_response(self.picture_of(run), status=run.status, headers=run.headers)
+        return web.json_response(self.image_of(run), status=run.status, headers=run.headers)
 
     async def _cancel(self, request: web.Request) -> web.Response:
         await self._record(request)
@@ -161,7 +161,7 @@ class FakeFal:
                 async with self._changed:
                     self._changed.notify_all()
         headers = {"x-fal-request-id": f"sync-{self.paid}", **run.headers}
-        return web.json_response(self.picture_of(run), status=run.status, headers=headers)
+        return web.json_response(self.image_of(run), status=run.status, headers=headers)
 
     async def _record(self, request: web.Request) -> None:
         text = await request.text()
@@ -177,7 +177,7 @@ class FakeDownloads:
     """Files by URL, without a network."""
 
     def __init__(self) -> None:
-        self.data = picture()
+        self.data = make_image()
         self.failures: deque[Reason] = deque()
         """What the next fetches fail with."""
         self.urls: list[str] = []

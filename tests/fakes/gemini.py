@@ -13,7 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.fakes.drawing import picture
+from tests.fakes.drawing import make_image
 
 API_KEY = "G_KEY"
 
@@ -30,7 +30,7 @@ class RecordedRequest:
 
 
 def part(data: bytes, content_type: str = "image/png", **more: Any) -> dict[str, Any]:
-    """Returns a part of an answer that holds a picture."""
+    """Returns a part of an answer that holds an image."""
     return {"inlineData": {"mimeType": content_type, "data": base64.b64encode(data).decode()}, **more}
 
 
@@ -47,7 +47,7 @@ class FakeGemini:
         self.base_url = ""
         self.requests: list[RecordedRequest] = []
         self.answers: deque[tuple[int, Any]] = deque()
-        """Status and body of the next answers; beyond them, pictures."""
+        """Status and body of the next answers; beyond them, images."""
         self.hangs = False
         """Whether it never answers."""
         self.drops = False
@@ -63,7 +63,7 @@ class FakeGemini:
         if self.drops and request.transport is not None:
             request.transport.close()
             return web.Response()
-        status, content = self.answers.popleft() if self.answers else (200, answer(part(picture())))
+        status, content = self.answers.popleft() if self.answers else (200, answer(part(make_image())))
         return web.json_response(content, status=status)
 
 

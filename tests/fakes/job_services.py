@@ -21,7 +21,7 @@ from services.jobs.clients import ServiceClients
 from tests.fakes.grpc_server import served
 
 STORED_AUDIO_ID = "0b9d3a5e-52a7-4d0c-9a36-3f0e6a9b8c11"
-AUDIO_KEY, FILM_KEY = "audio/2026/11/speech.mp3", "videos/2026/11/film.mp4"
+AUDIO_KEY, VIDEO_KEY = "audio/2026/11/speech.mp3", "videos/2026/11/video.mp4"
 ALIGNMENT = alignment_pb2.Alignment(
     characters=["H", "i"], character_start_times_seconds=[0.0, 0.1], character_end_times_seconds=[0.1, 0.2]
 )
@@ -51,7 +51,7 @@ class FakeServices:
         self.held: dict[str, asyncio.Event] = {}
         """Methods that give what was asked for once the event is set, by name."""
         self.percents: Sequence[float] = (0.0, 50.0, 100.0)
-        """What is told of a film before it is there."""
+        """What is told of a video before it is there."""
         self.cut: set[str] = set()
         """Streams that end in good order, but without what was asked for."""
         self.left: list[str] = []
@@ -122,7 +122,7 @@ class _Speech(tts_pb2_grpc.TextToSpeechServiceServicer):
         return tts_pb2.GetStoredAudioResponse(stored_audio=stored)
 
 
-class _Pictures(image_pb2_grpc.ImageServiceServicer):
+class _Images(image_pb2_grpc.ImageServiceServicer):
     def __init__(self, fake: FakeServices) -> None:
         self._fake = fake
 
@@ -143,7 +143,7 @@ class _Pictures(image_pb2_grpc.ImageServiceServicer):
         return image_pb2.GenerateImageResponse(image=image)
 
 
-class _Films(video_pb2_grpc.VideoServiceServicer):
+class _Videos(video_pb2_grpc.VideoServiceServicer):
     def __init__(self, fake: FakeServices) -> None:
         self._fake = fake
 
@@ -155,7 +155,7 @@ class _Films(video_pb2_grpc.VideoServiceServicer):
             yield video_pb2.GenerateVideoResponse(progress=video_pb2.VideoProgress(percent=percent))
         await self._fake.pass_gate("GenerateVideo")
         if "GenerateVideo" not in self._fake.cut:
-            made = video_pb2.GeneratedVideo(film=_film(FILM_KEY), provider="replicate", model="minimax/hailuo-02")
+            made = video_pb2.GeneratedVideo(file=_video(VIDEO_KEY), provider="replicate", model="minimax/hailuo-02")
             yield video_pb2.GenerateVideoResponse(video=made)
             await self._fake.part("GenerateVideo")
 
@@ -167,7 +167,7 @@ class _Films(video_pb2_grpc.VideoServiceServicer):
             yield video_pb2.MuxVideoResponse(progress=video_pb2.VideoProgress(percent=percent))
         await self._fake.pass_gate("MuxVideo")
         if "MuxVideo" not in self._fake.cut:
-            yield video_pb2.MuxVideoResponse(video=video_pb2.MuxedVideo(film=_film(request.object_key)))
+            yield video_pb2.MuxVideoResponse(video=video_pb2.MuxedVideo(file=_video(request.object_key)))
             await self._fake.part("MuxVideo")
 
     async def CancelVideo(  # noqa: N802 - named by the contract
@@ -184,8 +184,8 @@ async def serving(fake: FakeServices) -> AsyncIterator[ServiceClients]:
 
     def register(server: grpc.aio.Server) -> list[str]:
         tts_pb2_grpc.add_TextToSpeechServiceServicer_to_server(_Speech(fake), server)  # type: ignore[abstract] # jobs ask for nothing else
-        image_pb2_grpc.add_ImageServiceServicer_to_server(_Pictures(fake), server)  # type: ignore[abstract] # as above
-        video_pb2_grpc.add_VideoServiceServicer_to_server(_Films(fake), server)  # type: ignore[abstract] # as above
+        image_pb2_grpc.add_ImageServiceServicer_to_server(_Images(fake), server)  # type: ignore[abstract] # as above
+        video_pb2_grpc.add_VideoServiceServicer_to_server(_Videos(fake), server)  # type: ignore[abstract] # as above
         return []
 
     async with served(register) as running:
@@ -202,5 +202,5 @@ def _stored_audio() -> tts_pb2.StoredAudio:
     )
 
 
-def _film(key: str) -> video_pb2.Film:
-    return video_pb2.Film(key=key, content_type="video/mp4", duration_seconds=6.0, width=1364, height=768)
+def _video(key: str) -> video_pb2.VideoFile:
+    return video_pb2.VideoFile(key=key, content_type="video/mp4", duration_seconds=6.0, width=1364, height=768)

@@ -31,7 +31,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 def job(status: jobs_pb2.JobStatus = jobs_pb2.JOB_STATUS_QUEUED, revision: int = 1, **fields: Any) -> jobs_pb2.Job:
-    """Returns a job; what is not given is that of a film that nobody has begun."""
+    """Returns a job; what is not given is that of a video that nobody has begun."""
     plain: dict[str, Any] = {"id": JOB_ID, "kind": jobs_pb2.JOB_KIND_ANIMATE}
     return jobs_pb2.Job(**{**plain, "status": status, "revision": revision, **fields})
 

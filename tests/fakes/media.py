@@ -1,4 +1,4 @@
-"""Films and speech for tests, made by the suite's own ffmpeg, and what other people's tools say of a file."""
+"""Videos and speech for tests, made by the suite's own ffmpeg, and what other people's tools say of a file."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ RATE_HZ = 44_100
 _CLICK = 20_000
 
 
-def film(folder: Path, seconds: float = 2.0, *, rate: int = 24, size: str = "320x240", codec: str = "libx264") -> Path:
-    """Makes a film without sound, with frames stored out of order."""
-    path = folder / f"film-{seconds}-{rate}-{size}-{codec}.{'webm' if codec.startswith('libvp') else 'mp4'}"
+def video(folder: Path, seconds: float = 2.0, *, rate: int = 24, size: str = "320x240", codec: str = "libx264") -> Path:
+    """Makes a video without sound, with frames stored out of order."""
+    path = folder / f"video-{seconds}-{rate}-{size}-{codec}.{'webm' if codec.startswith('libvp') else 'mp4'}"
     source = f"testsrc=size={size}:rate={rate}:duration={seconds}"
     _ffmpeg("-f", "lavfi", "-i", source, "-c:v", codec, "-pix_fmt", "yuv420p", str(path))
     return path
 
 
 def trimmed(path: Path, seconds: float) -> Path:
-    """Cuts off the beginning of a film without encoding it anew: frames that others need stay in it, hidden."""
+    """Cuts off the beginning of a video without encoding it anew: frames that others need stay in it, hidden."""
     made = path.with_stem(f"{path.stem}-trimmed")
     _ffmpeg("-ss", str(seconds), "-i", str(path), "-c", "copy", str(made))
     return made
 
 
 def late(path: Path, seconds: float) -> Path:
-    """Has the picture of a film begin later than its sound."""
+    """Has the image of a video begin later than its sound."""
     made = path.with_stem(f"{path.stem}-late")
     sound = ("-f", "lavfi", "-i", "sine=440:duration=1")
     _ffmpeg(
@@ -47,7 +47,7 @@ def late(path: Path, seconds: float) -> Path:
 
 
 def late_sound(path: Path, wav: bytes, seconds: float) -> Path:
-    """Gives a film sound that begins later than its picture."""
+    """Gives a video sound that begins later than its image."""
     given, made = path.with_suffix(".wav"), path.with_stem(f"{path.stem}-late-sound")
     given.write_bytes(wav)
     _ffmpeg("-i", str(path), "-itsoffset", str(seconds), "-i", str(given), "-c:v", "copy", str(made))
@@ -55,7 +55,7 @@ def late_sound(path: Path, wav: bytes, seconds: float) -> Path:
 
 
 def uneven(path: Path) -> Path:
-    """Leaves out most frames of a film's second half."""
+    """Leaves out most frames of a video's second half."""
     made = path.with_stem(f"{path.stem}-uneven")
     _ffmpeg("-i", str(path), "-vf", "select=lt(t\\,1)+not(mod(n\\,6))", "-fps_mode", "vfr", str(made))
     return made
@@ -85,7 +85,7 @@ def as_mp3(wav: bytes, folder: Path) -> bytes:
 
 
 def clicks(path: Path) -> list[float]:
-    """Returns when clicks are heard in a film, in seconds."""
+    """Returns when clicks are heard in a video, in seconds."""
     raw = subprocess.run(
         [str(ffmpeg_binary("")), "-v", "error", "-i", str(path), "-map", "0:a:0", "-f", "s16le", "-ac", "1", "-"],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""A stand-in for Replicate on the loopback: predictions, files, the secret of webhooks, and the films themselves."""
+"""A stand-in for Replicate on the loopback: predictions, files, the secret of webhooks, and the videos themselves."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from aiohttp import BodyPartReader, web
 
 API_TOKEN = "r8_TOKEN"
 WEBHOOK_SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"
-FILM = b"\0\0\0\x18ftypmp42\0\0\0\0isommp42" + bytes(range(256)) * 400
+VIDEO = b"\0\0\0\x18ftypmp42\0\0\0\0isommp42" + bytes(range(256)) * 400
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -100,7 +100,7 @@ class Run:
     first: str = "starting"
     """What the answer to its creation tells."""
     shape: Callable[[str], Any] = lambda url: url
-    """Makes the output of the film's address."""
+    """Makes the output of the video's address."""
     logs: str = ""
     error: str | None = None
     is_removed: bool = False
@@ -129,7 +129,7 @@ class FakeReplicate:
         self.requests: list[RecordedRequest] = []
         """Everything that the API was asked, in order."""
         self.downloads: list[RecordedRequest] = []
-        """Everything that the host of films was asked."""
+        """Everything that the host of videos was asked."""
         self.failures: defaultdict[str, deque[Failure]] = defaultdict(deque)
         """How the next requests fail, by what is asked: create, get, cancel, list, files, secret, output."""
         self.runs: deque[Run] = deque()
@@ -140,8 +140,8 @@ class FakeReplicate:
         """Ids of predictions whose cancellation was asked for."""
         self.abandoned = 0
         """Requests whose caller left."""
-        self.film = FILM
-        self.cut_films = 0
+        self.video = VIDEO
+        self.cut_videos = 0
         """How many of the next downloads end in the middle."""
         self.file_answer: Any = None
         """What takes the place of the answer to an upload."""
@@ -285,12 +285,12 @@ class FakeReplicate:
         return web.json_response(self.secret_answer)
 
     async def _output(self, request: web.Request) -> web.StreamResponse:
-        if not self.cut_films:
-            return web.Response(body=self.film, content_type="video/mp4")
-        self.cut_films -= 1
-        half = web.StreamResponse(headers={"Content-Type": "video/mp4", "Content-Length": str(len(self.film))})
+        if not self.cut_videos:
+            return web.Response(body=self.video, content_type="video/mp4")
+        self.cut_videos -= 1
+        half = web.StreamResponse(headers={"Content-Type": "video/mp4", "Content-Length": str(len(self.video))})
         await half.prepare(request)
-        await half.write(self.film[: len(self.film) // 2])
+        await half.write(self.video[: len(self.video) // 2])
         if request.transport is not None:
             request.transport.close()
         return half

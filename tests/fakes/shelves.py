@@ -34,8 +34,8 @@ class FakeShelves:
     def register(self, server: grpc.aio.Server) -> list[str]:
         """Adds the three services to a server."""
         tts_pb2_grpc.add_TextToSpeechServiceServicer_to_server(_Speech(self), server)  # type: ignore[abstract] # nothing else is asked
-        image_pb2_grpc.add_ImageServiceServicer_to_server(_Pictures(self), server)  # type: ignore[abstract] # as above
-        video_pb2_grpc.add_VideoServiceServicer_to_server(_Films(self), server)  # type: ignore[abstract] # as above
+        image_pb2_grpc.add_ImageServiceServicer_to_server(_Images(self), server)  # type: ignore[abstract] # as above
+        video_pb2_grpc.add_VideoServiceServicer_to_server(_Videos(self), server)  # type: ignore[abstract] # as above
         return ["shelves"]
 
 
@@ -58,7 +58,7 @@ class _Speech(tts_pb2_grpc.TextToSpeechServiceServicer):
         return tts_pb2.DeleteStoredAudioResponse()
 
 
-class _Pictures(image_pb2_grpc.ImageServiceServicer):
+class _Images(image_pb2_grpc.ImageServiceServicer):
     def __init__(self, shelves: FakeShelves) -> None:
         self._shelves = shelves
 
@@ -69,7 +69,7 @@ class _Pictures(image_pb2_grpc.ImageServiceServicer):
         return image_pb2.DeleteImageResponse(deleted_keys=[request.key])
 
 
-class _Films(video_pb2_grpc.VideoServiceServicer):
+class _Videos(video_pb2_grpc.VideoServiceServicer):
     def __init__(self, shelves: FakeShelves) -> None:
         self._shelves = shelves
 

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from deploy.local.ports import EDGE
 from deploy.local.processes import Row
-from tests.fakes.film_edge import FilmEdge
+from tests.fakes.video_edge import VideoEdge
 
 ROW = Row(
     name="edge",
@@ -21,7 +21,7 @@ ROW = Row(
 
 def main() -> None:
     """Serves until asked to stop."""
-    web.run_app(FilmEdge().app(), host="127.0.0.1", port=int(os.environ["MEDIA_PORT"]), print=None)
+    web.run_app(VideoEdge().app(), host="127.0.0.1", port=int(os.environ["MEDIA_PORT"]), print=None)
 
 
 if __name__ == "__main__":

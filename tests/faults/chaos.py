@@ -20,15 +20,15 @@ from services.jobs.jetstream import StreamOptions, open_streams
 from services.jobs.job_store import JobStore
 from services.jobs.record import Record
 from services.jobs.request import JobRequest
-from tests.fakes.drawing import picture
-from tests.fakes.media import film
+from tests.fakes.drawing import make_image
+from tests.fakes.media import video
 from tests.fakes.replicate import API_TOKEN, Run, running_replicate
 from tests.fakes.waiting import eventually
 from tests.faults.fleet import Fleet
 from tests.faults.process_group import open_nursery
 
 _VICTIMS = ("worker", "worker2", "video", "nats")
-_OWNER, _PICTURE = "alice", "images/cat.png"
+_OWNER, _IMAGE = "alice", "images/cat.png"
 _QUOTA = 1000
 _LONGEST_SECONDS = 1800.0
 
@@ -42,13 +42,13 @@ class Outcome:
     failures: tuple[str, ...]
     """What those that failed say of their attempts."""
     created: int
-    """Films that were paid for."""
+    """Videos that were paid for."""
     kills: int
     seconds: float
 
 
 def main() -> int:
-    """Runs the command; 0 if every job succeeded and no film was paid for twice."""
+    """Runs the command; 0 if every job succeeded and no video was paid for twice."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults.chaos", description=__doc__)
     parser.add_argument("--jobs", type=int, default=200, help="how many jobs (200)")
     parser.add_argument("--pause", type=float, default=1.0, help="seconds between two kills (1)")
@@ -58,22 +58,22 @@ def main() -> int:
         outcome = asyncio.run(chaos(Path(folder), options.jobs, options.pause, options.seed))
     sys.stdout.write(
         f"{dict(outcome.statuses)} in {outcome.seconds:.0f} s with {outcome.kills} kills;"
-        f" {outcome.created} films paid for {options.jobs} jobs\n"
+        f" {outcome.created} videos paid for {options.jobs} jobs\n"
     )
     return 0 if outcome.statuses == {"succeeded": options.jobs} and outcome.created == options.jobs else 1
 
 
 async def chaos(folder: Path, count: int, pause_seconds: float, seed: int) -> Outcome:
-    """Asks for `count` films and kills a process every `pause_seconds` until all jobs have ended."""
+    """Asks for `count` videos and kills a process every `pause_seconds` until all jobs have ended."""
     chance = random.Random(seed)  # noqa: S311 - the same kills each time are the point
     began = time.monotonic()
     async with AsyncExitStack() as stack:
         replicate = await stack.enter_async_context(running_replicate())
-        replicate.film = film(folder, 1.0, size="160x120").read_bytes()
+        replicate.video = video(folder, 1.0, size="160x120").read_bytes()
         # Long enough to be killed in the middle of.
         replicate.runs.extend([Run(statuses=(*("processing",) * 4, "succeeded"))] * count)
         async with open_object_store(StorageSettings(storage="local", storage_dir=folder / "objects")) as store:
-            await store.put(_PICTURE, picture(Size(160, 120)), ObjectSpec("image/png", {"owner": _OWNER}))
+            await store.put(_IMAGE, make_image(Size(160, 120)), ObjectSpec("image/png", {"owner": _OWNER}))
         fleet = Fleet(
             folder,
             {
@@ -104,7 +104,7 @@ async def chaos(folder: Path, count: int, pause_seconds: float, seed: int) -> Ou
 
 
 async def _submitted(board: JobStore, number: int) -> str:
-    spec = {"film": {"imageKey": _PICTURE, "prompt": f"number {number}", "provider": "replicate"}}
+    spec = {"video": {"imageKey": _IMAGE, "prompt": f"number {number}", "provider": "replicate"}}
     return (await board.submit(JobRequest("animate", spec, request_id=f"chaos-{number}"), _OWNER)).record.job_id
 
 

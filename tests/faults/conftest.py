@@ -16,15 +16,15 @@ from services.jobs.jetstream import StreamOptions, open_streams
 from services.jobs.job_store import JobStore
 from services.jobs.record import Record
 from services.jobs.request import JobRequest, StoredJob
-from tests.fakes.drawing import picture
-from tests.fakes.media import film
+from tests.fakes.drawing import make_image
+from tests.fakes.media import video
 from tests.fakes.replicate import API_TOKEN, FakeReplicate, Run, running_replicate
 from tests.fakes.waiting import eventually
 from tests.faults.fleet import Fleet
 from tests.faults.process_group import Nursery, open_nursery
 
 ALICE = "alice"
-PICTURE = "images/cat.png"
+IMAGE = "images/cat.png"
 
 
 class Jobs:
@@ -34,19 +34,19 @@ class Jobs:
         self.board = board
 
     async def talking(self, captions: str = "JOB_CAPTIONS_UNSPECIFIED", **fields: Any) -> str:
-        """Asks for a film that speaks."""
-        film_spec = {"imageKey": PICTURE, "prompt": "zoom in", "resolution": "512p", "provider": "replicate"}
+        """Asks for a video that speaks."""
+        video_spec = {"imageKey": IMAGE, "prompt": "zoom in", "resolution": "512p", "provider": "replicate"}
         narration = {"text": "Hello from a cat.", "provider": "espeak"}
-        spec = {"film": film_spec, "narration": narration, "captions": captions}
+        spec = {"video": video_spec, "narration": narration, "captions": captions}
         return (await self.board.submit(JobRequest("talking_video", spec, **fields), ALICE)).record.job_id
 
     async def animate(self, **fields: Any) -> str:
-        """Asks for a film."""
-        film_spec = {"imageKey": PICTURE, "prompt": "zoom in", "resolution": "512p", "provider": "replicate"}
-        return (await self.board.submit(JobRequest("animate", {"film": film_spec}, **fields), ALICE)).record.job_id
+        """Asks for a video."""
+        video_spec = {"imageKey": IMAGE, "prompt": "zoom in", "resolution": "512p", "provider": "replicate"}
+        return (await self.board.submit(JobRequest("animate", {"video": video_spec}, **fields), ALICE)).record.job_id
 
     async def headline(self, **fields: Any) -> str:
-        """Asks for a picture and narration."""
+        """Asks for an image and narration."""
         spec = {"headline": "Cats rule", "imageProvider": "embedded", "narration": {"provider": "espeak"}}
         return (await self.board.submit(JobRequest("headline", spec, **fields), ALICE)).record.job_id
 
@@ -88,7 +88,7 @@ def nursery() -> Iterator[Nursery]:
 @pytest.fixture
 async def replicate(tmp_path: Path) -> AsyncIterator[FakeReplicate]:
     async with running_replicate() as fake:
-        fake.film = film(tmp_path, 1.0, size="160x120").read_bytes()
+        fake.video = video(tmp_path, 1.0, size="160x120").read_bytes()
         yield fake
 
 
@@ -96,10 +96,10 @@ async def replicate(tmp_path: Path) -> AsyncIterator[FakeReplicate]:
 async def fleet_of(
     folder: Path, replicate: FakeReplicate, variables: Mapping[str, str], nursery: Nursery
 ) -> AsyncIterator[Fleet]:
-    """Yields processes of which none runs yet, with a picture of Alice's in the store."""
+    """Yields processes of which none runs yet, with an image of Alice's in the store."""
     storage = StorageSettings(storage="local", storage_dir=folder / "objects")
     async with open_object_store(storage) as store:
-        await store.put(PICTURE, picture(Size(160, 120)), ObjectSpec("image/png", {"owner": ALICE}))
+        await store.put(IMAGE, make_image(Size(160, 120)), ObjectSpec("image/png", {"owner": ALICE}))
     made = Fleet(
         folder,
         {
@@ -119,7 +119,7 @@ async def fleet_of(
 
 @pytest.fixture
 async def fleet(tmp_path: Path, replicate: FakeReplicate, nursery: Nursery) -> AsyncIterator[Fleet]:
-    """The services that films need, and one worker."""
+    """The services that videos need, and one worker."""
     async with fleet_of(tmp_path, replicate, {}, nursery) as made:
         await made.start("nats")
         await made.start("tts", "video", "worker")
@@ -134,5 +134,5 @@ async def jobs(fleet: Fleet) -> AsyncIterator[Jobs]:
 
 
 def working() -> Run:
-    """Returns how a film goes that is not done until the test says so."""
+    """Returns how a video goes that is not done until the test says so."""
     return Run(statuses=("processing",))

@@ -1,4 +1,4 @@
-"""A small chaos: a process is killed twice a second, and every job ends well, its film paid for once."""
+"""A small chaos: a process is killed twice a second, and every job ends well, its video paid for once."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ async def streams(cluster: Cluster) -> AsyncIterator[Streams]:
 async def fleet(
     cluster: Cluster, streams: Streams, tmp_path: Path, replicate: FakeReplicate, nursery: Nursery
 ) -> AsyncIterator[Fleet]:
-    """One worker and the services that films need, before the cluster."""
+    """One worker and the services that videos need, before the cluster."""
     variables = {"NATS_URL": ",".join(cluster.urls), "JOBS_REPLICAS": "3"}
     async with fleet_of(tmp_path, replicate, variables, nursery) as made:
         await made.start("tts", "video", "worker")

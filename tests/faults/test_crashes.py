@@ -1,4 +1,4 @@
-"""Whatever is killed, paused or out of order: the job ends, once, and its film is paid for once."""
+"""Whatever is killed, paused or out of order: the job ends, once, and its video is paid for once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.faults.fleet import Fleet
 pytestmark = pytest.mark.timeout(300)
 
 
-def is_filming(record: Record) -> bool:
+def is_videoing(record: Record) -> bool:
     return record.stage == "video"
 
 
@@ -24,7 +24,7 @@ async def begun(replicate: FakeReplicate) -> None:
     await replicate.until(lambda: replicate.created == 1)
 
 
-async def test_a_film_that_speaks_is_made(fleet: Fleet, jobs: Jobs, replicate: FakeReplicate) -> None:
+async def test_a_video_that_speaks_is_made(fleet: Fleet, jobs: Jobs, replicate: FakeReplicate) -> None:
     job_id = await jobs.talking()
     record = await jobs.ended(job_id)
     assert (record.status, record.attempt, record.percent) == (Status.SUCCEEDED, 1, 100.0)
@@ -99,7 +99,7 @@ async def test_a_worker_that_was_paused_past_its_lease_may_not_write(
     replicate.runs.append(working())
     job_id = await jobs.animate()
     await begun(replicate)
-    await jobs.until(job_id, is_filming)
+    await jobs.until(job_id, is_videoing)
     fleet.pause("worker")
     await fleet.start("worker2")
     await jobs.until(job_id, lambda record: record.attempt == 2)
@@ -145,7 +145,7 @@ async def test_a_store_of_objects_that_is_away_for_a_while(
 ) -> None:
     replicate.runs.append(working())
     job_id = await jobs.animate()
-    await jobs.until(job_id, is_filming)
+    await jobs.until(job_id, is_videoing)
     await begun(replicate)
     objects, away = tmp_path / "objects", tmp_path / "away"
     objects.rename(away)
@@ -169,11 +169,11 @@ async def test_a_job_that_is_ended_while_it_waits_for_a_worker(
     assert replicate.created == 0
 
 
-async def test_a_job_that_is_ended_while_it_films(fleet: Fleet, jobs: Jobs, replicate: FakeReplicate) -> None:
+async def test_a_job_that_is_ended_while_it_videos(fleet: Fleet, jobs: Jobs, replicate: FakeReplicate) -> None:
     replicate.runs.append(working())
     job_id = await jobs.animate()
     await begun(replicate)
-    await jobs.until(job_id, is_filming)
+    await jobs.until(job_id, is_videoing)
     await jobs.board.cancel(job_id, "alice")
     assert (await jobs.ended(job_id)).status is Status.CANCELLED
     await replicate.until(lambda: replicate.cancelled == ["p1"])

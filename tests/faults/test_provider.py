@@ -1,4 +1,4 @@
-"""Providers that answer late, break off, or have forgotten: the film is found, or the job ends; none is paid twice."""
+"""Providers that answer late, break off, or have forgotten: the video is found, or the job ends; none is paid twice."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.faults.fleet import Fleet
 pytestmark = pytest.mark.timeout(300)
 
 
-async def test_a_provider_that_takes_a_film_and_answers_too_late(
+async def test_a_provider_that_takes_a_video_and_answers_too_late(
     fleet: Fleet, jobs: Jobs, replicate: FakeReplicate
 ) -> None:
     fleet.told["video"] = {"REPLICATE_ANSWER_SECONDS": "1"}
@@ -34,7 +34,7 @@ async def test_a_connection_that_breaks_inside_the_paid_call_uses_up_few_attempt
     assert record.failed_attempts <= 3
 
 
-async def test_a_job_that_is_ended_though_the_provider_has_forgotten_its_film(
+async def test_a_job_that_is_ended_though_the_provider_has_forgotten_its_video(
     fleet: Fleet, jobs: Jobs, replicate: FakeReplicate
 ) -> None:
     replicate.runs.append(working())

@@ -79,7 +79,7 @@ async def test_a_service_that_is_killed_in_the_middle_of_the_mux(
 
 
 @pytest.mark.parametrize(("name", "ask", "stage"), [("tts", Jobs.talking, "audio"), ("image", Jobs.headline, "image")])
-async def test_a_job_that_is_ended_before_its_film(
+async def test_a_job_that_is_ended_before_its_video(
     fleet: Fleet, jobs: Jobs, replicate: FakeReplicate, name: str, ask: Ask, stage: str
 ) -> None:
     await fleet.start("image")
@@ -92,7 +92,7 @@ async def test_a_job_that_is_ended_before_its_film(
     assert (record.status, record.steps, replicate.created) == (Status.CANCELLED, {}, 0)
 
 
-async def test_a_job_that_is_ended_behind_its_film(fleet: Fleet, jobs: Jobs, replicate: FakeReplicate) -> None:
+async def test_a_job_that_is_ended_behind_its_video(fleet: Fleet, jobs: Jobs, replicate: FakeReplicate) -> None:
     job_id = await before_the_mux(fleet, jobs, replicate)
     await jobs.board.cancel(job_id, ALICE)
     record = await jobs.ended(job_id)
@@ -110,7 +110,7 @@ async def test_a_job_that_is_ended_between_two_attempts(fleet: Fleet, jobs: Jobs
 
 
 async def before_the_mux(fleet: Fleet, jobs: Jobs, replicate: FakeReplicate) -> str:
-    """Returns the id of a job that is held between its film and the mux, by a speech service that stands still."""
+    """Returns the id of a job that is held between its video and the mux, by a speech service that stands still."""
     replicate.runs.append(working())
     job_id = await jobs.talking(captions="JOB_CAPTIONS_TRACK")
     await replicate.until(lambda: replicate.created == 1)

@@ -1,4 +1,4 @@
-"""Pictures of strangers: looked into, decoded within bounds, brought upright. Everything here runs in a worker."""
+"""Images of strangers: looked into, decoded within bounds, brought upright. Everything here runs in a worker."""
 
 from __future__ import annotations
 

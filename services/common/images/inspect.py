@@ -16,7 +16,7 @@ from services.common.images.size import MAX_PIXELS, Size
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF")
 """What is opened; everything else is refused, whatever its name says."""
 MAX_ASPECT = 100
-"""A picture may be so many times as long as it is wide: beyond that no fit makes sense."""
+"""An image may be so many times as long as it is wide: beyond that no fit makes sense."""
 
 _END_OF_PNG = b"IEND\xaeB`\x82"
 
@@ -26,7 +26,7 @@ Image.MAX_IMAGE_PIXELS = None
 
 @dataclass(frozen=True, slots=True)
 class ImageInfo:
-    """What a picture's header says, and its pixels confirm."""
+    """What an image's header says, and its pixels confirm."""
 
     content_type: str
     """image/png, image/jpeg, image/webp or image/avif."""
@@ -38,7 +38,7 @@ def inspect(data: bytes) -> ImageInfo:
     """Returns what `data` is, once all of it was decoded.
 
     Raises:
-        MediaError: MEDIA_INVALID, it is no whole picture of a known kind, or too large.
+        MediaError: MEDIA_INVALID, it is no whole image of a known kind, or too large.
     """
     with opened(data) as image:
         return ImageInfo(f"image/{str(image.format).lower()}", Size(*image.size))
@@ -46,10 +46,10 @@ def inspect(data: bytes) -> ImageInfo:
 
 @contextmanager
 def opened(data: bytes) -> Iterator[Image.Image]:
-    """Yields the first frame of the picture in `data`, decoded.
+    """Yields the first frame of the image in `data`, decoded.
 
     Raises:
-        MediaError: MEDIA_INVALID, it is no whole picture of a known kind, or too large.
+        MediaError: MEDIA_INVALID, it is no whole image of a known kind, or too large.
     """
     with _decoded(data) as image:
         yield image
@@ -81,4 +81,4 @@ def _check_size(size: Size) -> None:
 
 
 def _refused(what: str) -> MediaError:
-    return MediaError(Reason.MEDIA_INVALID, f"The picture {what}.")
+    return MediaError(Reason.MEDIA_INVALID, f"The image {what}.")

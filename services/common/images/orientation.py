@@ -1,4 +1,4 @@
-"""Brings a decoded picture into the one form that everything else works on: upright, sRGB, 8 bits, RGB or RGBA."""
+"""Brings a decoded image into the one form that everything else works on: upright, sRGB, 8 bits, RGB or RGBA."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def upright(image: Image.Image) -> Image.Image:
     turned = ImageOps.exif_transpose(image)
     wanted = "RGBA" if turned.has_transparency_data else "RGB"
     colored = _in_srgb(turned, wanted) or _converted(turned, wanted)
-    # A new picture: what was read beside the pixels stays behind.
+    # A new image: what was read beside the pixels stays behind.
     bare = Image.new(wanted, colored.size)
     bare.paste(colored)
     return bare

@@ -1,11 +1,11 @@
-"""Width and height, and how large a picture may be."""
+"""Width and height, and how large an image may be."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 MAX_PIXELS = 20_000_000
-"""Most pixels of any picture, made, given or uploaded."""
+"""Most pixels of any image, made, given or uploaded."""
 
 
 @dataclass(frozen=True, slots=True)

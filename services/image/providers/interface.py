@@ -18,12 +18,12 @@ class Mode(Enum):
     FAST = "fast"
     """From a prompt, in few steps."""
     TRANSFORM = "transform"
-    """From a picture and a prompt."""
+    """From an image and a prompt."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceImage:
-    """A picture that is to be transformed, already checked: it decodes, and is within the service's limits."""
+    """An image that is to be transformed, already checked: it decodes, and is within the service's limits."""
 
     data: bytes
     """The file."""
@@ -88,7 +88,7 @@ class Model:
     name: str
     """What results call it: flux-dev, flux-schnell, flux-dev-i2i, a model id, or embedded."""
     max_side_pixels: int
-    """Longest side that is asked for; larger pictures are drawn within it and scaled up."""
+    """Longest side that is asked for; larger images are drawn within it and scaled up."""
     default_steps: int | None = None
     """Steps where the request leaves them open; None: it has no such setting."""
     steps_by_quality: Mapping[str, int] = field(default_factory=dict)

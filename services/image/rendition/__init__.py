@@ -1,4 +1,4 @@
-"""Pictures brought into form: looked into, fitted, encoded, cleaned. Everything here runs in a worker."""
+"""Images brought into form: looked into, fitted, encoded, cleaned. Everything here runs in a worker."""
 
 from __future__ import annotations
 

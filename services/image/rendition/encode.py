@@ -1,4 +1,4 @@
-"""Encodes pictures: one table of settings, and the few words that are written into the file."""
+"""Encodes images: one table of settings, and the few words that are written into the file."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _WITHOUT_TRANSPARENCY = frozenset({"jpeg"})
 
 
 def encode_image(image: Image.Image, encoding: Encoding, notes: Mapping[str, str]) -> Rendered:
-    """Returns `image` as a file with nothing in it but the picture and `notes`.
+    """Returns `image` as a file with nothing in it but the image and `notes`.
 
     Args:
         image: RGB or RGBA.

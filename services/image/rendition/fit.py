@@ -1,4 +1,4 @@
-"""Brings pictures to an exact size."""
+"""Brings images to an exact size."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _contained(image: Image.Image, wanted: tuple[int, int]) -> Image.Image:
     scale = min(wanted[0] / image.width, wanted[1] / image.height)
     inner = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     shown = image.resize(inner, _FILTER, reducing_gap=2.0)
-    # The mean of all pixels: a ground that belongs to the picture.
+    # The mean of all pixels: a ground that belongs to the image.
     ground = image.convert("RGB").resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
     color = ground if isinstance(ground, tuple) else (0, 0, 0)
     whole = Image.new("RGB", wanted, color)

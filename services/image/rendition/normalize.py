@@ -1,4 +1,4 @@
-"""Pictures as they are given to providers: upright, without anything beside the pixels, and no larger than needed."""
+"""Images as they are given to providers: upright, without anything beside the pixels, and no larger than needed."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ _WITH_TRANSPARENCY = Encoding("png", "low")
 
 @dataclass(frozen=True, slots=True)
 class Normalized:
-    """A picture for a provider."""
+    """An image for a provider."""
 
     data: bytes
     """The file."""
     content_type: str
-    """image/png where the picture is transparent in places, else image/jpeg."""
+    """image/png where the image is transparent in places, else image/jpeg."""
     size: Size
-    """Size of the picture that was given, upright; the file's sides may be shorter."""
+    """Size of the image that was given, upright; the file's sides may be shorter."""
 
 
 def normalize(data: bytes, longest_side: int) -> Normalized:
-    """Returns the picture in `data` for a provider.
+    """Returns the image in `data` for a provider.
 
     Args:
         data: The file.
         longest_side: Most pixels of a side.
 
     Raises:
-        MediaError: MEDIA_INVALID, `data` is no whole picture of a known kind, or too large.
+        MediaError: MEDIA_INVALID, `data` is no whole image of a known kind, or too large.
     """
     with opened(data) as source:
         image = upright(source)

@@ -1,4 +1,4 @@
-"""A tiny likeness of a picture, small enough to travel in the answer."""
+"""A tiny likeness of an image, small enough to travel in the answer."""
 
 from __future__ import annotations
 

@@ -10,16 +10,16 @@ from services.image.rendition.spec import Rendition, RenditionSpec
 
 
 def render(data: bytes, spec: RenditionSpec) -> Rendition:
-    """Returns the picture in `data` as `spec` wants it.
+    """Returns the image in `data` as `spec` wants it.
 
     Raises:
-        MediaError: MEDIA_INVALID, `data` is no whole picture of a known kind, or too large.
+        MediaError: MEDIA_INVALID, `data` is no whole image of a known kind, or too large.
     """
     with opened(data) as source:
         image = upright(source)
     own = Size(*image.size)
     shown, how = fit_to_size(image, spec.size or own, spec.fit)
-    # Copies are made of the whole picture, not of one that was cut to another shape.
+    # Copies are made of the whole image, not of one that was cut to another shape.
     copies = tuple(
         (variant.name, encode_image(fit_to_size(image, variant.size, spec.fit)[0], spec.encoding, spec.notes))
         for variant in spec.variants

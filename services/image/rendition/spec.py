@@ -1,4 +1,4 @@
-"""The words for what is made of a picture."""
+"""The words for what is made of an image."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 from services.common.images import Size
 
 Fit = Literal["cover", "contain", "stretch"]
-"""How a picture of another shape is brought to a size: cut off evenly, shown whole on a ground, or pulled."""
+"""How an image of another shape is brought to a size: cut off evenly, shown whole on a ground, or pulled."""
 Fitted = Literal["none", "resized", "cropped", "padded", "stretched"]
 """What was done to reach a size."""
 
@@ -43,10 +43,10 @@ class VariantSpec:
 
 @dataclass(frozen=True, slots=True)
 class RenditionSpec:
-    """What is made of a picture."""
+    """What is made of an image."""
 
     size: Size | None
-    """Exact size; None keeps the picture's own."""
+    """Exact size; None keeps the image's own."""
     encoding: Encoding
     """How it and its copies are encoded."""
     fit: Fit = "cover"
@@ -59,7 +59,7 @@ class RenditionSpec:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """An encoded picture."""
+    """An encoded image."""
 
     data: bytes
     size: Size
@@ -68,7 +68,7 @@ class Rendered:
 
 @dataclass(frozen=True, slots=True)
 class Rendition:
-    """A picture in form, with its copies."""
+    """An image in form, with its copies."""
 
     main: Rendered
     variants: tuple[tuple[str, Rendered], ...]
@@ -76,6 +76,6 @@ class Rendition:
     preview: str
     """A tiny copy as a data URI of at most 1,000 letters."""
     source_size: Size
-    """Size of the picture that it was made of, upright."""
+    """Size of the image that it was made of, upright."""
     fitted: Fitted
     """What was done to reach the size."""

@@ -27,9 +27,9 @@ class Cleanup:
         self._services = services
         self._call_seconds = call_seconds
         self._by_step: Mapping[str, Callable[[Record, str], Awaitable[None]]] = {
-            IMAGE: self._picture,
-            VIDEO: self._film,
-            FINAL: self._film,
+            IMAGE: self._image,
+            VIDEO: self._video,
+            FINAL: self._video,
         }
 
     async def results(self, record: Record) -> None:
@@ -54,13 +54,13 @@ class Cleanup:
             if step not in record.steps:
                 await self._by_step[step](record, own_key(record, step))
 
-    async def _picture(self, record: Record, key: str) -> None:
+    async def _image(self, record: Record, key: str) -> None:
         request = image_pb2.DeleteImageRequest(key=key)
-        await self._deleted(record, self._services.pictures.DeleteImage, request)
+        await self._deleted(record, self._services.images.DeleteImage, request)
 
-    async def _film(self, record: Record, key: str) -> None:
+    async def _video(self, record: Record, key: str) -> None:
         request = video_pb2.DeleteVideoRequest(key=key)
-        await self._deleted(record, self._services.films.DeleteVideo, request)
+        await self._deleted(record, self._services.videos.DeleteVideo, request)
 
     async def _speech(self, record: Record, stored_audio_id: str) -> None:
         request = tts_pb2.DeleteStoredAudioRequest(id=stored_audio_id)

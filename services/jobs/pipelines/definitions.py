@@ -9,7 +9,7 @@ from media.jobs.v1 import jobs_pb2
 
 from services.jobs.job_type import JobType, Pipeline
 from services.jobs.lease import Lease
-from services.jobs.pipelines.requests import film_of, narration_of
+from services.jobs.pipelines.requests import narration_of, video_of
 from services.jobs.pipelines.steps import IMAGE, Span, Steps
 
 DEFAULT_DELAY_MS = 500
@@ -36,22 +36,22 @@ def work(steps: Steps, fleet: int, patience_seconds: float) -> Mapping[str, JobT
 
 
 async def animate(lease: Lease, steps: Steps) -> None:
-    """A film of a picture."""
+    """A video of an image."""
     spec = ParseDict(dict(lease.record.spec), jobs_pb2.AnimateSpec())
-    await steps.film(lease, spec.film, Span(1, 99))
+    await steps.video(lease, spec.video, Span(1, 99))
 
 
 async def talking_video(lease: Lease, steps: Steps) -> None:
-    """A film of a picture, with speech over it."""
+    """A video of an image, with speech over it."""
     spec = ParseDict(dict(lease.record.spec), jobs_pb2.TalkingVideoSpec())
     await steps.narration(lease, spec.narration, Span(1, 15))
-    await steps.film(lease, spec.film, Span(15, 85))
+    await steps.video(lease, spec.video, Span(15, 85))
     delay_ms = spec.audio_delay_ms if spec.HasField("audio_delay_ms") else DEFAULT_DELAY_MS
     await steps.mux(lease, Span(85, 99), audio_delay_ms=delay_ms, captions=spec.captions)
 
 
 async def headline(lease: Lease, steps: Steps) -> None:
-    """A picture and narration of a headline."""
+    """An image and narration of a headline."""
     spec = ParseDict(dict(lease.record.spec), jobs_pb2.HeadlineSpec())
     await _told(lease, steps, spec, Span(1, 55), Span(55, 90))
     await lease.reach("storage", 95)
@@ -60,11 +60,11 @@ async def headline(lease: Lease, steps: Steps) -> None:
 
 
 async def story(lease: Lease, steps: Steps) -> None:
-    """A film of a headline's picture, with narration and captions."""
+    """A video of a headline's image, with narration and captions."""
     spec = ParseDict(dict(lease.record.spec), jobs_pb2.StorySpec())
     await _told(lease, steps, spec.headline, Span(1, 15), Span(15, 25))
-    film = film_of(spec, lease.record.steps[IMAGE]["key"])
-    await steps.film(lease, film, Span(25, 88))
+    video = video_of(spec, lease.record.steps[IMAGE]["key"])
+    await steps.video(lease, video, Span(25, 88))
     captions = spec.captions or jobs_pb2.JOB_CAPTIONS_TRACK
     await steps.mux(lease, Span(88, 99), audio_delay_ms=DEFAULT_DELAY_MS, captions=captions)
 
@@ -72,5 +72,5 @@ async def story(lease: Lease, steps: Steps) -> None:
 async def _told(lease: Lease, steps: Steps, spec: jobs_pb2.HeadlineSpec, drawn: Span, spoken: Span) -> None:
     """Draws and speaks a headline."""
     await lease.begin(IMAGE, drawn.low, "prompt")
-    await steps.picture(lease, spec, drawn)
+    await steps.image(lease, spec, drawn)
     await steps.narration(lease, narration_of(spec), spoken)

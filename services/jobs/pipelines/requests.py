@@ -7,12 +7,12 @@ from media.jobs.v1 import jobs_pb2
 from media.tts.v1 import tts_pb2
 from media.video.v1 import video_pb2
 
-DEFAULT_MOTION = "A slow move closer to the picture"
+DEFAULT_MOTION = "A slow move closer to the image"
 _DEFAULT_SIZE = "landscape_16_9"
 
 
-def film_request(spec: jobs_pb2.FilmSpec, request_id: str) -> video_pb2.GenerateVideoRequest:
-    """Returns the request for a film; the same `request_id` leads to the same film."""
+def video_request(spec: jobs_pb2.VideoSpec, request_id: str) -> video_pb2.GenerateVideoRequest:
+    """Returns the request for a video; the same `request_id` leads to the same video."""
     return video_pb2.GenerateVideoRequest(
         prompt=spec.prompt,
         image_url=spec.image_url,
@@ -40,8 +40,8 @@ def speech_request(spec: jobs_pb2.NarrationSpec, output_format: str) -> tts_pb2.
     )
 
 
-def picture_request(spec: jobs_pb2.HeadlineSpec, object_key: str) -> image_pb2.GenerateImageRequest:
-    """Returns the request for the picture of a headline, stored under a key of the owner's own."""
+def image_request(spec: jobs_pb2.HeadlineSpec, object_key: str) -> image_pb2.GenerateImageRequest:
+    """Returns the request for the image of a headline, stored under a key of the owner's own."""
     return image_pb2.GenerateImageRequest(
         prompt=spec.headline,
         image_size=spec.image_size or _DEFAULT_SIZE,
@@ -64,9 +64,9 @@ def narration_of(spec: jobs_pb2.HeadlineSpec) -> jobs_pb2.NarrationSpec:
     return narration
 
 
-def film_of(spec: jobs_pb2.StorySpec, image_key: str) -> jobs_pb2.FilmSpec:
-    """Returns the film of a story's picture."""
-    return jobs_pb2.FilmSpec(
+def video_of(spec: jobs_pb2.StorySpec, image_key: str) -> jobs_pb2.VideoSpec:
+    """Returns the video of a story's image."""
+    return jobs_pb2.VideoSpec(
         image_key=image_key,
         prompt=spec.motion or DEFAULT_MOTION,
         seconds=spec.seconds,

@@ -13,7 +13,7 @@ from media.video.v1 import video_pb2
 from services.common.storage.keys import own_prefix
 from services.jobs.clients import ServiceClients, await_last_message, await_reply, metadata_for_owner
 from services.jobs.lease import Lease, Result
-from services.jobs.pipelines.requests import film_request, picture_request, speech_request
+from services.jobs.pipelines.requests import image_request, speech_request, video_request
 from services.jobs.record import Record
 
 VIDEO, AUDIO, FINAL, IMAGE = "video", "audio", "final", "image"
@@ -47,22 +47,22 @@ class Steps:
     speech_format: str
     """Format of speech, such as mp3_44100_64."""
     call_seconds: float
-    """Longest that a call may take that is no film."""
-    film_seconds: float
-    """Longest that one may wait for a film; a later attempt finds it where it was."""
+    """Longest that a call may take that is no video."""
+    video_seconds: float
+    """Longest that one may wait for a video; a later attempt finds it where it was."""
 
-    async def film(self, lease: Lease, spec: jobs_pb2.FilmSpec, span: Span) -> Result:
-        """Makes the film of a picture. The request carries the job's id: made again, it is the same film."""
+    async def video(self, lease: Lease, spec: jobs_pb2.VideoSpec, span: Span) -> Result:
+        """Makes the video of an image. The request carries the job's id: made again, it is the same video."""
 
         async def run() -> Result:
             record = lease.record
-            request = film_request(spec, film_request_id(record))
+            request = video_request(spec, video_request_id(record))
             metadata = metadata_for_owner(record.principal)
-            call = self.services.films.GenerateVideo(request, metadata=metadata, timeout=self.film_seconds)
+            call = self.services.videos.GenerateVideo(request, metadata=metadata, timeout=self.video_seconds)
             made = await await_last_message(
                 call, "video", lambda event: lease.reach(VIDEO, span.at(event.progress.percent))
             )
-            return _film(made.film, made.provider, made.model)
+            return _video(made.file, made.provider, made.model)
 
         await lease.begin(VIDEO, span.low)
         return await lease.step(VIDEO, run, paid=True)
@@ -80,14 +80,14 @@ class Steps:
         await lease.begin(AUDIO, span.low)
         return await lease.step(AUDIO, run, paid=True)
 
-    async def picture(self, lease: Lease, spec: jobs_pb2.HeadlineSpec, span: Span) -> Result:
+    async def image(self, lease: Lease, spec: jobs_pb2.HeadlineSpec, span: Span) -> Result:
         """Draws a headline, and keeps the final prompt beside. Made again, it comes from the image service's cache."""
 
         async def run() -> Result:
             record = lease.record
-            request = picture_request(spec, own_key(record, IMAGE))
+            request = image_request(spec, own_key(record, IMAGE))
             metadata = metadata_for_owner(record.principal)
-            call = self.services.pictures.GenerateImage(request, metadata=metadata, timeout=self.call_seconds)
+            call = self.services.images.GenerateImage(request, metadata=metadata, timeout=self.call_seconds)
             image = (await await_reply(call)).image
             return {
                 **_medium(image.key, image.content_type, image.provider, image.model),
@@ -107,7 +107,7 @@ class Steps:
         audio_delay_ms: int,
         captions: jobs_pb2.JobCaptions,
     ) -> Result:
-        """Lays the speech over the film. Made again, it takes the place of the one before."""
+        """Lays the speech over the video. Made again, it takes the place of the one before."""
 
         async def run() -> Result:
             record = lease.record
@@ -124,11 +124,11 @@ class Steps:
                 alignment = await self.alignment(record)
                 request.captions.CopyFrom(video_pb2.Captions(alignment=alignment, mode=mode))
             metadata = metadata_for_owner(record.principal)
-            call = self.services.films.MuxVideo(request, metadata=metadata, timeout=self.call_seconds)
+            call = self.services.videos.MuxVideo(request, metadata=metadata, timeout=self.call_seconds)
             made = await await_last_message(
                 call, "video", lambda event: lease.reach("mux", span.at(event.progress.percent))
             )
-            return _film(made.film, "", "")
+            return _video(made.file, "", "")
 
         await lease.begin(FINAL, span.low, "mux")
         return await lease.step(FINAL, run)
@@ -142,16 +142,16 @@ class Steps:
         return (await await_reply(call)).stored_audio.alignment
 
     async def called_off(self, record: Record) -> None:
-        """Tells the provider of a film that it is not wanted any more."""
+        """Tells the provider of a video that it is not wanted any more."""
         if VIDEO not in record.intents or VIDEO in record.steps:
             return
-        request = video_pb2.CancelVideoRequest(request_id=film_request_id(record))
+        request = video_pb2.CancelVideoRequest(request_id=video_request_id(record))
         metadata = metadata_for_owner(record.principal)
-        await await_reply(self.services.films.CancelVideo(request, metadata=metadata, timeout=self.call_seconds))
+        await await_reply(self.services.videos.CancelVideo(request, metadata=metadata, timeout=self.call_seconds))
 
 
-def film_request_id(record: Record) -> str:
-    """Returns the name under which a job asks for its film."""
+def video_request_id(record: Record) -> str:
+    """Returns the name under which a job asks for its video."""
     return f"job-{record.job_id}"
 
 
@@ -164,12 +164,12 @@ def _medium(key: str, content_type: str, provider: str, model: str) -> dict[str,
     return {"key": key, "contentType": content_type, "provider": provider, "model": model}
 
 
-def _film(film: video_pb2.Film, provider: str, model: str) -> Result:
+def _video(video: video_pb2.VideoFile, provider: str, model: str) -> Result:
     return {
-        **_medium(film.key, film.content_type, provider, model),
-        "durationSeconds": film.duration_seconds,
-        "width": film.width,
-        "height": film.height,
+        **_medium(video.key, video.content_type, provider, model),
+        "durationSeconds": video.duration_seconds,
+        "width": video.width,
+        "height": video.height,
     }
 
 

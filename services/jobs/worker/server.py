@@ -55,7 +55,7 @@ async def main(settings: WorkerSettings) -> None:
         fetcher = await stack.enter_async_context(open_fetcher(settings.fetch_options))
         board = JobStore(streams)
         services = ServiceClients.over(*channels)
-        steps = Steps(services, settings.speech_format, settings.call_seconds, settings.film_seconds)
+        steps = Steps(services, settings.speech_format, settings.call_seconds, settings.video_seconds)
         kinds: Mapping[str, JobType] = {
             **work(steps, settings.fleet, settings.patience_seconds),
             WEBHOOK: webhook_work(board, SigningSecrets(streams), fetcher),

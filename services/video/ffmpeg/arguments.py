@@ -1,6 +1,6 @@
 """All arguments of ffmpeg, built in one place.
 
-Every input has its format named and may read nothing but its own file: what a caller calls a film could otherwise be a
+Every input has its format named and may read nothing but its own file: what a caller calls a video could otherwise be a
 playlist of other files or addresses. Lengths are computed and given as -t; -shortest cuts either stream at its whim.
 Files are named by us and lie in the folder that ffmpeg runs in.
 """
@@ -16,8 +16,8 @@ import ffmpeg
 from services.video.camera_motion import Motion
 from services.video.ffmpeg.command import Command
 
-FILM = "film.mp4"
-"""The finished film."""
+VIDEO = "video.mp4"
+"""The finished video."""
 FRAGMENTS = "pipe:1"
 CAPTIONS = "captions.srt"
 FONTS = "fonts"
@@ -52,7 +52,7 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Mux:
-    """Speech over a film."""
+    """Speech over a video."""
 
     video: Input
     audio: Input
@@ -63,14 +63,14 @@ class Mux:
     freeze_seconds: float = 0.0
     """How long the last frame stands still."""
     loops: int = 0
-    """How often the film is repeated after its first time."""
+    """How often the video is repeated after its first time."""
     video_frames: int = 0
     """Frames of a result that is copied; 0: all that there are. -t alone ends too late where frames are stored out of
     order."""
     copy_video: bool = True
-    """Whether the picture is copied as it is."""
+    """Whether the image is copied as it is."""
     burn_captions: bool = False
-    """Whether the file of captions becomes part of the picture."""
+    """Whether the file of captions becomes part of the image."""
     caption_language: str = ""
     """Language of the track of captions; empty: there is none."""
     fragmented: bool = False
@@ -78,18 +78,18 @@ class Mux:
 
 
 def mux(wanted: Mux) -> Command:
-    """Returns the command that lays speech over a film."""
+    """Returns the command that lays speech over a video."""
     video_input = _input(wanted.video, **({"stream_loop": wanted.loops} if wanted.loops else {}))
-    picture = video_input["v:0"]
+    image = video_input["v:0"]
     if wanted.freeze_seconds:
-        picture = picture.filter("tpad", stop_mode="clone", stop_duration=_seconds(wanted.freeze_seconds))
+        image = image.filter("tpad", stop_mode="clone", stop_duration=_seconds(wanted.freeze_seconds))
     if wanted.burn_captions:
-        picture = picture.filter("subtitles", CAPTIONS, fontsdir=FONTS, force_style=_CAPTION_STYLE)
+        image = image.filter("subtitles", CAPTIONS, fontsdir=FONTS, force_style=_CAPTION_STYLE)
     if not wanted.copy_video:
         # The encoder takes even sides only.
-        picture = picture.filter("scale", w="trunc(iw/2)*2", h="trunc(ih/2)*2")
+        image = image.filter("scale", w="trunc(iw/2)*2", h="trunc(ih/2)*2")
     sound = _input(wanted.audio)["a:0"].filter("adelay", wanted.audio_delay_ms, all=1).filter("apad")
-    streams = [picture, sound]
+    streams = [image, sound]
     options: dict[str, Any] = {**(_COPIED if wanted.copy_video else _ENCODED), **_AUDIO}
     if wanted.copy_video and wanted.video_frames:
         # Not -frames:v, which ends the sound with the last frame.
@@ -101,18 +101,18 @@ def mux(wanted: Mux) -> Command:
 
 
 def remux(source: Input, seconds: float) -> Command:
-    """Returns the command that makes a whole film of fragments, copying every stream."""
+    """Returns the command that makes a whole video of fragments, copying every stream."""
     given = _input(source)
     return _command([given["v"], given["a"], given["s?"]], seconds, {"c": "copy"}, fragmented=False)
 
 
 def moving_still(motion: Motion, seconds: float) -> Command:
-    """Returns the command that makes a film of one still picture, with its label on it."""
+    """Returns the command that makes a video of one still image, with its label on it."""
     frames = max(2, round(seconds * FRAME_RATE))
     corners = motion.corners(frames)
     moving = (
         _input(Input(STILL, "png_pipe"), framerate=FRAME_RATE)
-        # The filter, not the option -loop, which decodes the picture anew for every frame.
+        # The filter, not the option -loop, which decodes the image anew for every frame.
         .filter("loop", loop=-1, size=1, start=0)
         .filter("setpts", f"N/{FRAME_RATE}/TB")
         .filter("format", "yuv420p")
@@ -130,7 +130,7 @@ def _input(given: Input, **options: Any) -> Any:
 
 
 def _command(streams: Sequence[Any], seconds: float, options: dict[str, Any], *, fragmented: bool) -> Command:
-    target, shape = (FRAGMENTS, _FRAGMENTED) if fragmented else (FILM, _WHOLE)
+    target, shape = (FRAGMENTS, _FRAGMENTED) if fragmented else (VIDEO, _WHOLE)
     output = ffmpeg.output(*streams, target, t=_seconds(seconds), threads=_THREADS, **options, **_BARE, **shape)
     return Command(tuple(output.overwrite_output().get_args()), seconds)
 

@@ -52,7 +52,7 @@ class FfmpegLimiter:
             return
         if len(self._line) >= self._max_waiting:
             raise MediaError(
-                Reason.OVERLOADED, "Too many films wait to be made; retry.", retry_after_seconds=_RETRY_SECONDS
+                Reason.OVERLOADED, "Too many videos wait to be made; retry.", retry_after_seconds=_RETRY_SECONDS
             )
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._line.append((turn, tell))

@@ -169,16 +169,16 @@ class FfmpegRunner:
         if code < 0:
             return MediaError(Reason.GENERATION_FAILED, "ffmpeg was ended while it worked; try again.")
         return MediaError(
-            Reason.MEDIA_INVALID, "ffmpeg can not make a film of these files; save them anew, as MP4 and MP3."
+            Reason.MEDIA_INVALID, "ffmpeg can not make a video of these files; save them anew, as MP4 and MP3."
         )
 
 
 def _too_large(max_bytes: int) -> MediaError:
-    return MediaError(Reason.OUTPUT_TOO_LARGE, f"The film would have more than {max_bytes} bytes; make it shorter.")
+    return MediaError(Reason.OUTPUT_TOO_LARGE, f"The video would have more than {max_bytes} bytes; make it shorter.")
 
 
 def _too_slow(seconds: float) -> MediaError:
-    return MediaError(Reason.MEDIA_INVALID, f"The film can not be made within {seconds:g} seconds; make it shorter.")
+    return MediaError(Reason.MEDIA_INVALID, f"The video can not be made within {seconds:g} seconds; make it shorter.")
 
 
 async def _heard(process: Process, meter: Meter, watch: Watch) -> None:

@@ -9,7 +9,7 @@ from services.common.errors import MediaError, Reason, invalid
 from services.common.worker_pool import WorkerPool
 from services.video.camera_motion import motion_of
 from services.video.ffmpeg import FfmpegRunner, Watch
-from services.video.ffmpeg.arguments import FILM, LABEL, STILL, moving_still
+from services.video.ffmpeg.arguments import LABEL, STILL, VIDEO, moving_still
 from services.video.progress import Progress, State
 from services.video.providers.interface import Tell, VideoProvider, VideoRequest, VideoSpec
 from services.video.source_image import scene
@@ -20,12 +20,12 @@ _ALMOST = 98.0
 
 
 class EmbeddedProvider(VideoProvider):
-    """Moves a camera over the still, and says on the picture who made the film.
+    """Moves a camera over the still, and says on the image who made the video.
 
     What it has begun lives in this process alone: it costs nothing to begin again.
 
     Args:
-        workers: Where pictures are opened.
+        workers: Where images are opened.
         runner: Runs ffmpeg.
     """
 
@@ -53,23 +53,23 @@ class EmbeddedProvider(VideoProvider):
         return prediction_id
 
     async def bring(self, prediction_id: str, folder: Path, tell: Tell) -> Path:
-        """Makes the film."""
+        """Makes the video."""
         spec = self._begun.pop(prediction_id, None)
         if spec is None:
             raise MediaError(
                 Reason.GENERATION_FAILED,
-                "Nobody makes this film any more; ask for it again, which costs nothing.",
+                "Nobody makes this video any more; ask for it again, which costs nothing.",
                 metadata={"provider": PROVIDER},
             )
         return await self._made(spec, folder, tell)
 
     async def cancel(self, prediction_id: str) -> bool:
-        """Forgets the wish; who makes the film already is cancelled as a task."""
+        """Forgets the wish; who makes the video already is cancelled as a task."""
         return self._begun.pop(prediction_id, None) is not None
 
     async def _made(self, spec: VideoSpec, folder: Path, tell: Tell) -> Path:
         shown = await self._workers.run(scene, spec.still, int(spec.wish.shorter_side.removesuffix("p")))
-        (folder / STILL).write_bytes(shown.picture)
+        (folder / STILL).write_bytes(shown.image)
         (folder / LABEL).write_bytes(shown.label)
         watch = Watch(
             queued=lambda place: tell(Progress(State.QUEUED, queue_position=place)),
@@ -77,4 +77,4 @@ class EmbeddedProvider(VideoProvider):
         )
         command = moving_still(motion_of(spec.wish.prompt), float(spec.wish.length_seconds))
         await self._runner.run(command, folder, watch)
-        return folder / FILM
+        return folder / VIDEO

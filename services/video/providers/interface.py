@@ -1,4 +1,4 @@
-"""What every engine that makes films offers, and the words that the service and engines share."""
+"""What every engine that makes videos offers, and the words that the service and engines share."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DEFAULT_SECONDS = 6
 DEFAULT_RESOLUTION = "768p"
 
 Tell = Callable[[Progress], None]
-"""Takes how far a film is."""
+"""Takes how far a video is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +56,15 @@ class VideoSpec:
     model: str
     """The model that makes it."""
     still: bytes = field(repr=False)
-    """The still as a JPEG, upright, of the picture's own size."""
+    """The still as a JPEG, upright, of the image's own size."""
     still_url: str = ""
     """Where anybody can read the still; empty if nobody can."""
 
 
 class VideoProvider(ABC):
-    """An engine that makes films.
+    """An engine that makes videos.
 
-    A film is begun by one call and brought by another, so that its id is known, and can be written down, before
+    A video is begun by one call and brought by another, so that its id is known, and can be written down, before
     anything takes long. An instance is opened once per process and used by many calls at once.
     """
 
@@ -85,25 +85,25 @@ class VideoProvider(ABC):
 
     @abstractmethod
     async def begin(self, spec: VideoSpec) -> str:
-        """Begins a film and returns the id of it: letters, digits, hyphens and underscores. What costs money is this.
+        """Begins a video and returns the id of it: letters, digits, hyphens and underscores. What costs money is this.
 
         Raises:
             MediaError: API_KEY_MISSING, PROVIDER_REJECTED_KEY, PROVIDER_QUOTA_EXCEEDED, PROVIDER_BUSY,
                 PROVIDER_UNAVAILABLE, PROVIDER_TIMEOUT, CONTENT_BLOCKED, VALIDATION_ERROR or GENERATION_FAILED. Where
-                the film may have been begun, the metadata holds
+                the video may have been begun, the metadata holds
                 `services.common.resilience.error_metadata.MAY_BE_CHARGED_KEY`.
         """
 
     @abstractmethod
     async def bring(self, prediction_id: str, folder: Path, tell: Tell) -> Path:
-        """Waits until a film is made and returns it as a file in `folder`.
+        """Waits until a video is made and returns it as a file in `folder`.
 
         Raises:
-            MediaError: The film failed, or can not be had any more.
+            MediaError: The video failed, or can not be had any more.
         """
 
     async def find(self, spec: VideoSpec, since: datetime) -> str | None:
-        """Returns the id of a film that was begun by `spec` at `since` or later, if there is one; costs nothing.
+        """Returns the id of a video that was begun by `spec` at `since` or later, if there is one; costs nothing.
 
         Raises:
             MediaError: The provider can not be asked.
@@ -112,7 +112,7 @@ class VideoProvider(ABC):
 
     @abstractmethod
     async def cancel(self, prediction_id: str) -> bool:
-        """Ends the work on a film and tells whether there was any.
+        """Ends the work on a video and tells whether there was any.
 
         Raises:
             MediaError: The provider can not be asked.

@@ -16,13 +16,13 @@ import pytest
 
 from deploy.local.child import Pipe
 from deploy.local.demo import Wish, demonstrate
-from deploy.local.film_client import Script
 from deploy.local.ports import EDGE, choose_free
 from deploy.local.settings import ROOT, LocalSettings
 from deploy.local.supervisor import SuiteFailed
+from deploy.local.video_client import Script
 from tests.fakes.children import DEADLINE_SECONDS
-from tests.fakes.film_edge import ALIGNMENT, FILES
 from tests.fakes.tiny_edge import ROW
+from tests.fakes.video_edge import ALIGNMENT, FILES
 
 RUN = (
     "import asyncio; from deploy.local.suite import run_suite; from deploy.local.settings import LocalSettings;"
@@ -80,17 +80,17 @@ async def test_run_ends_well_when_its_terminal_is_closed(run: Run) -> None:
     assert await run.ends() == 0
 
 
-def demo_of(picture: bytes | None = None, output: Path | None = None) -> Wish:
-    return Wish(Script("Hi", "", "zoom in"), "A cat", picture, output)
+def demo_of(image: bytes | None = None, output: Path | None = None) -> Wish:
+    return Wish(Script("Hi", "", "zoom in"), "A cat", image, output)
 
 
-async def test_a_demo_leaves_a_film_that_talks_and_what_it_is_made_of(
+async def test_a_demo_leaves_a_video_that_talks_and_what_it_is_made_of(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with asyncio.timeout(DEADLINE_SECONDS):
         assert await demonstrate(LocalSettings(run_dir=tmp_path), demo_of(), [ROW])
     made = tmp_path / "demo"
-    names = {"still.png": "still.png", "speech.mp3": "a.mp3", "film.mp4": "b.mp4", "talking.mp4": "c.mp4"}
+    names = {"still.png": "still.png", "speech.mp3": "a.mp3", "video.mp4": "b.mp4", "talking.mp4": "c.mp4"}
     assert sorted(file.name for file in made.iterdir()) == sorted([*names, "alignment.json"])
     assert {name: (made / name).read_bytes() for name in names} == {name: FILES[kept] for name, kept in names.items()}
     assert json.loads((made / "alignment.json").read_text()) == ALIGNMENT
@@ -102,18 +102,18 @@ async def test_a_demo_leaves_a_film_that_talks_and_what_it_is_made_of(
 {made}/
   still.png                1024 x 576  by embedded
   speech.mp3       1.0 s               by espeak
-  film.mp4         2.0 s    640 x 360  by embedded
+  video.mp4         2.0 s    640 x 360  by embedded
   talking.mp4      2.0 s    640 x 360  by the suite
   alignment.json  when each of 2 characters is heard
 """
     )
 
 
-async def test_a_demo_takes_a_picture_and_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    settings, output = LocalSettings(run_dir=tmp_path / "run"), tmp_path / "films"
+async def test_a_demo_takes_a_image_and_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings, output = LocalSettings(run_dir=tmp_path / "run"), tmp_path / "videos"
     async with asyncio.timeout(DEADLINE_SECONDS):
         assert await demonstrate(settings, demo_of(b"mine", output), [ROW])
-    names = ["alignment.json", "film.mp4", "speech.mp3", "talking.mp4"]
+    names = ["alignment.json", "video.mp4", "speech.mp3", "talking.mp4"]
     assert sorted(file.name for file in output.iterdir()) == names
     assert "Painting" not in capsys.readouterr().out
 

@@ -1,4 +1,4 @@
-"""Pictures over HTTP: the seed's fields, files that come up, lines that go down."""
+"""Images over HTTP: the seed's fields, files that come up, lines that go down."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from services.image.server import assembled
 from services.image.service import SERVICE_NAME
 from services.image.settings import ImageSettings
 from services.image.sizes import PRESETS
-from tests.fakes.drawing import FakeImageProvider, picture
+from tests.fakes.drawing import FakeImageProvider, make_image
 from tests.fakes.gateway import gateway_before
 from tests.fakes.grpc_server import served
 from tests.integration.image.conftest import pool, workers
@@ -35,7 +35,7 @@ from tests.integration.image.conftest import pool, workers
 __all__ = ["pool", "workers"]
 
 ALICE = {"X-Media-Principal": "alice"}
-CAT = picture(Size(300, 200), "red")
+CAT = make_image(Size(300, 200), "red")
 HUGE_SEED = 2**64 - 1
 
 
@@ -75,7 +75,7 @@ async def asked(
         return answer.status, orjson.loads(await answer.read())
 
 
-async def test_a_picture_has_the_fields_of_its_kind(http: aiohttp.ClientSession) -> None:
+async def test_a_image_has_the_fields_of_its_kind(http: aiohttp.ClientSession) -> None:
     status, body = await asked(
         http, "/api/image/generate", {"prompt": "a cat", "image_size": "square", "seed": HUGE_SEED}
     )
@@ -109,7 +109,7 @@ async def test_the_sizes_are_told_by_name(http: aiohttp.ClientSession) -> None:
     assert body["sizes"].keys() == {*PRESETS, "custom"}
 
 
-async def test_a_body_with_a_picture_in_it_may_be_large_and_no_other(http: aiohttp.ClientSession) -> None:
+async def test_a_body_with_a_image_in_it_may_be_large_and_no_other(http: aiohttp.ClientSession) -> None:
     uri = f"data:image/png;base64,{base64.b64encode(CAT + bytes(100_000)).decode()}"
     status, body = await asked(http, "/api/image/generate/transform", {"prompt": "in fog", "imageUrl": uri})
     assert (status, body["model"], body["width"]) == (200, "flux-dev-i2i", 300)
@@ -167,7 +167,7 @@ async def test_an_upload_without_a_length_is_bounded_while_it_comes(http: aiohtt
 
 async def test_a_form_without_a_file_is_refused(http: aiohttp.ClientSession) -> None:
     form = aiohttp.FormData()
-    form.add_field("picture", BytesIO(CAT), filename="cat.png")
+    form.add_field("image", BytesIO(CAT), filename="cat.png")
     async with http.post("/api/image/upload", data=form, headers=ALICE) as answer:
         body = await answer.json()
     assert (answer.status, body["error"]["details"][0]["field"]) == (400, "file")
@@ -188,7 +188,7 @@ async def test_a_form_that_is_broken_is_the_callers_fault(http: aiohttp.ClientSe
         assert (answer.status, (await answer.json())["error"]["code"]) == (400, "VALIDATION_ERROR")
 
 
-async def test_a_picture_is_deleted_by_its_key(http: aiohttp.ClientSession) -> None:
+async def test_a_image_is_deleted_by_its_key(http: aiohttp.ClientSession) -> None:
     _, made = await asked(http, "/api/image/generate", {"prompt": "a cat"})
     path = f"/api/image/{made['key']}"
     assert (await asked(http, path, None, "DELETE", {"X-Media-Principal": "bob"}))[0] == 404
@@ -213,7 +213,7 @@ async def test_a_batch_with_bad_input_is_an_error_with_a_status(http: aiohttp.Cl
     assert (status, body["error"]["details"][0]["field"]) == (400, "items[0].generate.prompt")
 
 
-async def test_a_picture_can_be_opened_at_its_address(http: aiohttp.ClientSession) -> None:
+async def test_a_image_can_be_opened_at_its_address(http: aiohttp.ClientSession) -> None:
     _, made = await asked(http, "/api/image/generate", {"prompt": "a cat", "output": {"format": "png"}})
     link = made["imageUrl"].removeprefix("http://suite.example")
     async with http.get(link) as answer:

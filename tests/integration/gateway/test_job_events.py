@@ -25,7 +25,7 @@ from tests.fakes.waiting import until
 PATH = f"/api/jobs/{JOB_ID}/events"
 ALICE = {"X-Media-Principal": "alice"}
 RUNNING = job(jobs_pb2.JOB_STATUS_RUNNING, 2, stage="video", percent=1.0)
-DONE = succeeded(3, video="https://example.com/film.mp4")
+DONE = succeeded(3, video="https://example.com/video.mp4")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ async def test_every_change_is_an_event_with_its_id_and_the_end_is_last(
         "JOB_STATUS_RUNNING",
         "JOB_STATUS_SUCCEEDED",
     ]
-    assert events[-1].data["result"]["video"]["url"] == "https://example.com/film.mp4"
+    assert events[-1].data["result"]["video"]["url"] == "https://example.com/video.mp4"
     assert jobs.asked[0].principal == "alice"
 
 

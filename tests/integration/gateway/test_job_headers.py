@@ -13,7 +13,7 @@ import pytest
 from services.common.errors import Reason, invalid
 from tests.fakes.jobs import JOB_ID, FakeJobService
 from tests.integration.gateway.conftest import asked_by_alice
-from tests.integration.gateway.test_job_waiting import DONE, FILM, ONLY, in_both_routes
+from tests.integration.gateway.test_job_waiting import DONE, ONLY, VIDEO, in_both_routes
 
 ASYNC = {"Prefer": "respond-async"}
 
@@ -33,7 +33,7 @@ async def test_who_prefers_not_to_wait_is_answered_at_once(
 
 async def test_another_preference_is_none(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
     jobs.story = (DONE,)
-    async with jobs_http.post(ONLY, json=FILM, headers={"Prefer": "return=minimal"}) as answer:
+    async with jobs_http.post(ONLY, json=VIDEO, headers={"Prefer": "return=minimal"}) as answer:
         assert answer.status == 200
         assert "Preference-Applied" not in answer.headers
 
@@ -59,7 +59,7 @@ async def test_a_key_that_another_request_has_is_refused(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService
 ) -> None:
     jobs.failures["CreateJob"].append(invalid("request_id", "was used", Reason.ALREADY_EXISTS))
-    status, told = await asked_by_alice(jobs_http, "POST", ONLY, FILM, **{"Idempotency-Key": "order-7"})
+    status, told = await asked_by_alice(jobs_http, "POST", ONLY, VIDEO, **{"Idempotency-Key": "order-7"})
     assert (status, told["error"]["code"]) == (409, "ALREADY_EXISTS")
 
 
@@ -67,14 +67,14 @@ async def test_the_same_wish_in_a_header_of_its_own_is_heard(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService
 ) -> None:
     headers = [("Prefer", "wait=5"), ("Prefer", "respond-async")]
-    async with jobs_http.post(ONLY, json=FILM, headers=headers) as answer:
+    async with jobs_http.post(ONLY, json=VIDEO, headers=headers) as answer:
         assert answer.status == 202
 
 
 async def test_a_key_in_quotes_is_the_same_key(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
     jobs.story = (DONE,)
     for key in ('"order-7"', "order-7", '"'):
-        await asked_by_alice(jobs_http, "POST", ONLY, FILM, **{"Idempotency-Key": key})
+        await asked_by_alice(jobs_http, "POST", ONLY, VIDEO, **{"Idempotency-Key": key})
     names = [request.request_id for request in jobs.requests("CreateJob")]
     assert names == ["order-7", "order-7"]
 
@@ -83,7 +83,7 @@ async def test_a_key_in_quotes_is_the_same_key(jobs_http: aiohttp.ClientSession,
     ("field", "name"),
     [
         ("request_id", "Idempotency-Key"),
-        ("animate.film.image_url", "image_url"),
+        ("animate.video.image_url", "image_url"),
         ("talking_video.narration.voice", "voice_id"),
     ],
 )
@@ -91,7 +91,7 @@ async def test_what_the_service_refuses_is_named_as_the_route_calls_it(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, field: str, name: str
 ) -> None:
     jobs.failures["CreateJob"].append(invalid(field, "is not well", Reason.VALIDATION_ERROR))
-    status, told = await asked_by_alice(jobs_http, "POST", ONLY, FILM)
+    status, told = await asked_by_alice(jobs_http, "POST", ONLY, VIDEO)
     assert (status, told["error"]["message"]) == (400, f"{name}: is not well")
     assert told["error"]["details"] == [{"field": name, "description": "is not well"}]
 
@@ -99,7 +99,7 @@ async def test_what_the_service_refuses_is_named_as_the_route_calls_it(
 @pytest.mark.parametrize(
     ("path", "header", "body"),
     [
-        ("/jobs_prompt_only", b"Idempotency-Key", FILM),
+        ("/jobs_prompt_only", b"Idempotency-Key", VIDEO),
         ("/webhooks/replicate", b"webhook-id", {}),
         ("/webhooks/replicate", b"webhook-timestamp", {}),
         ("/webhooks/replicate", b"webhook-signature", {}),

@@ -17,10 +17,10 @@ NOON = Timestamp(seconds=1_800_000_000)
 async def test_a_job_is_told_with_what_it_made_or_why_it_ended(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService
 ) -> None:
-    jobs.answers["GetJob"] = jobs_pb2.GetJobResponse(job=succeeded(video="https://example.com/film.mp4"))
+    jobs.answers["GetJob"] = jobs_pb2.GetJobResponse(job=succeeded(video="https://example.com/video.mp4"))
     told = (await asked_by_alice(jobs_http, "GET", f"/api/jobs/{JOB_ID}"))[1]
     assert (told["status"], told["percent"]) == ("JOB_STATUS_SUCCEEDED", 100.0)
-    assert told["result"]["video"]["url"] == "https://example.com/film.mp4"
+    assert told["result"]["video"]["url"] == "https://example.com/video.mp4"
     assert {"audio", "final", "image", "alignment"}.isdisjoint(told["result"])
     jobs.answers["GetJob"] = jobs_pb2.GetJobResponse(job=failed("CONTENT_BLOCKED", "No."))
     told = (await asked_by_alice(jobs_http, "GET", f"/api/jobs/{JOB_ID}"))[1]
@@ -55,7 +55,7 @@ async def test_jobs_are_listed_page_by_page_of_one_kind_and_status(
         ("pageSize=101", "pageSize"),
         ("pageSize=many", "pageSize"),
         ("pageToken=" + "x" * 101, "pageToken"),
-        ("kind=film", "kind"),
+        ("kind=video", "kind"),
         ("status=JOB_STATUS_DONE", "status"),
         ("owner=bob", "owner"),
         ("kind=JOB_KIND_STORY&kind=JOB_KIND_ANIMATE", "kind"),

@@ -18,12 +18,12 @@ from services.common.errors import MediaError, Reason
 from tests.fakes.jobs import JOB_ID, FakeJobService, failed, job, serving_jobs, succeeded
 from tests.integration.gateway.conftest import asked_by_alice
 
-FILM = {"image_url": "https://example.com/still.png", "prompt": "zoom in"}
-SPOKEN = {**FILM, "text": "Hi.", "voice_id": "aria-id"}
+VIDEO = {"image_url": "https://example.com/still.png", "prompt": "zoom in"}
+SPOKEN = {**VIDEO, "text": "Hi.", "voice_id": "aria-id"}
 ONLY, SPEAKING = "/jobs_prompt_only", "/jobs_prompt_tts"
-ROUTES = [(ONLY, FILM), (SPEAKING, SPOKEN)]
-FILM_AT, SPEECH_AT, FINAL_AT = (f"https://example.com/{name}" for name in ("film.mp4", "speech.mp3", "final.mp4"))
-DONE = succeeded(video=FILM_AT, audio=SPEECH_AT, final=FINAL_AT)
+ROUTES = [(ONLY, VIDEO), (SPEAKING, SPOKEN)]
+VIDEO_AT, SPEECH_AT, FINAL_AT = (f"https://example.com/{name}" for name in ("video.mp4", "speech.mp3", "final.mp4"))
+DONE = succeeded(video=VIDEO_AT, audio=SPEECH_AT, final=FINAL_AT)
 
 
 @pytest.fixture
@@ -42,45 +42,45 @@ async def impatient_http(jobs: FakeJobService) -> AsyncIterator[aiohttp.ClientSe
 in_both_routes = pytest.mark.parametrize(("path", "body"), ROUTES)
 
 
-async def test_a_film_is_waited_for(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
+async def test_a_video_is_waited_for(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
     jobs.story = (job(), job(jobs_pb2.JOB_STATUS_RUNNING, 2), DONE)
-    async with jobs_http.post(ONLY, json=FILM, headers={"X-Media-Principal": "alice"}) as answer:
+    async with jobs_http.post(ONLY, json=VIDEO, headers={"X-Media-Principal": "alice"}) as answer:
         assert (answer.status, answer.headers["Content-Location"]) == (200, f"/api/jobs/{JOB_ID}")
-        assert await answer.json() == {"success": True, "video_url": FILM_AT, "job_id": JOB_ID}
+        assert await answer.json() == {"success": True, "video_url": VIDEO_AT, "job_id": JOB_ID}
     assert [(asked.method, asked.principal) for asked in jobs.asked] == [("CreateJob", "alice"), ("WatchJob", "alice")]
-    film = jobs_pb2.FilmSpec(image_url=FILM["image_url"], prompt=FILM["prompt"])
-    assert jobs.requests("CreateJob") == [jobs_pb2.CreateJobRequest(animate=jobs_pb2.AnimateSpec(film=film))]
+    video = jobs_pb2.VideoSpec(image_url=VIDEO["image_url"], prompt=VIDEO["prompt"])
+    assert jobs.requests("CreateJob") == [jobs_pb2.CreateJobRequest(animate=jobs_pb2.AnimateSpec(video=video))]
     assert jobs.requests("WatchJob") == [jobs_pb2.WatchJobRequest(id=JOB_ID)]
 
 
-async def test_a_film_that_speaks_is_waited_for(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
+async def test_a_video_that_speaks_is_waited_for(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
     jobs.story = (DONE,)
     assert await asked_by_alice(jobs_http, "POST", SPEAKING, SPOKEN) == (
         200,
         {
             "success": True,
             "audio_url": SPEECH_AT,
-            "video_url": FILM_AT,
+            "video_url": VIDEO_AT,
             "final_url": FINAL_AT,
             "job_id": JOB_ID,
         },
     )
-    film = jobs_pb2.FilmSpec(image_url=FILM["image_url"], prompt=FILM["prompt"])
+    video = jobs_pb2.VideoSpec(image_url=VIDEO["image_url"], prompt=VIDEO["prompt"])
     narration = jobs_pb2.NarrationSpec(text="Hi.", voice="aria-id")
-    spec = jobs_pb2.TalkingVideoSpec(film=film, narration=narration)
+    spec = jobs_pb2.TalkingVideoSpec(video=video, narration=narration)
     assert jobs.requests("CreateJob") == [jobs_pb2.CreateJobRequest(talking_video=spec)]
 
 
 @in_both_routes
-async def test_a_film_may_be_wished_for_in_detail(
+async def test_a_video_may_be_wished_for_in_detail(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, path: str, body: dict[str, Any]
 ) -> None:
     jobs.story = (DONE,)
     wish = {**body, "seconds": 10, "resolution": "512p", "model": "minimax/hailuo-02"}
     assert (await asked_by_alice(jobs_http, "POST", path, wish))[0] == 200
     (made,) = jobs.requests("CreateJob")
-    film = (made.animate if path == ONLY else made.talking_video).film
-    assert (film.seconds, film.resolution, film.model) == (10, "512p", "minimax/hailuo-02")
+    video = (made.animate if path == ONLY else made.talking_video).video
+    assert (video.seconds, video.resolution, video.model) == (10, "512p", "minimax/hailuo-02")
 
 
 @in_both_routes
@@ -131,10 +131,10 @@ async def test_a_wrong_field_is_named_and_no_job_is_made(
 
 
 @pytest.mark.parametrize(("path", "field"), [(ONLY, "text"), (ONLY, "voice_id")])
-async def test_a_film_that_does_not_speak_takes_no_words(
+async def test_a_video_that_does_not_speak_takes_no_words(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, path: str, field: str
 ) -> None:
-    status, told = await asked_by_alice(jobs_http, "POST", path, {**FILM, field: "x"})
+    status, told = await asked_by_alice(jobs_http, "POST", path, {**VIDEO, field: "x"})
     assert (status, told["error"]["code"]) == (400, "VALIDATION_ERROR")
     assert f"{field}: is not a field of this route" in told["error"]["message"]
     assert jobs.asked == []
@@ -180,13 +180,13 @@ async def test_a_reason_that_this_gateway_does_not_know_is_a_failure_all_the_sam
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService
 ) -> None:
     jobs.story = (failed("REASON_OF_NEXT_YEAR", "No."),)
-    status, told = await asked_by_alice(jobs_http, "POST", ONLY, FILM)
+    status, told = await asked_by_alice(jobs_http, "POST", ONLY, VIDEO)
     assert (status, told["error"]["code"]) == (500, "GENERATION_FAILED")
 
 
 async def test_a_job_that_was_cancelled_is_told_so(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
     jobs.story = (job(jobs_pb2.JOB_STATUS_CANCELLED, 2),)
-    status, told = await asked_by_alice(jobs_http, "POST", ONLY, FILM)
+    status, told = await asked_by_alice(jobs_http, "POST", ONLY, VIDEO)
     assert (status, told["error"]["code"]) == (499, "CANCELLED")
     assert JOB_ID in told["error"]["message"]
 
@@ -212,8 +212,8 @@ async def test_a_service_that_goes_away_and_comes_back_is_asked_for_the_same_job
 ) -> None:
     jobs.failures["WatchJob"].extend([MediaError(Reason.UNAVAILABLE)] * 3)
     jobs.story = (job(), DONE)
-    status, told = await asked_by_alice(impatient_http, "POST", ONLY, FILM)
-    assert (status, told["video_url"]) == (200, FILM_AT)
+    status, told = await asked_by_alice(impatient_http, "POST", ONLY, VIDEO)
+    assert (status, told["video_url"]) == (200, VIDEO_AT)
     assert [asked.method for asked in jobs.asked] == ["CreateJob", *["WatchJob"] * 4]
     assert {asked.principal for asked in jobs.asked} == {"alice"}
 
@@ -222,7 +222,7 @@ async def test_an_error_while_waiting_has_its_own_status(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService
 ) -> None:
     jobs.story = (job(), MediaError(Reason.JOB_NOT_FOUND, "No."))
-    status, told = await asked_by_alice(jobs_http, "POST", ONLY, FILM)
+    status, told = await asked_by_alice(jobs_http, "POST", ONLY, VIDEO)
     assert (status, told["error"]["code"]) == (404, "JOB_NOT_FOUND")
     assert [asked.method for asked in jobs.asked] == ["CreateJob", "WatchJob"]
 

@@ -13,8 +13,8 @@ from services.common.errors import MediaError, Reason
 from tests.fakes.jobs import JOB_ID, FakeJobService, job
 from tests.integration.gateway.conftest import MAX_BODY_BYTES, asked_by_alice
 
-FILM = {"imageUrl": "https://example.com/still.png", "prompt": "zoom in"}
-ANIMATE = {"animate": {"film": FILM}}
+VIDEO = {"imageUrl": "https://example.com/still.png", "prompt": "zoom in"}
+ANIMATE = {"animate": {"video": VIDEO}}
 NOON = Timestamp(seconds=1_800_000_000)
 
 # Each route of the contract: method, path, body, name of its call.
@@ -78,13 +78,13 @@ async def test_who_has_too_many_jobs_is_told_when_to_come_back(
     "body",
     [
         {
-            "talkingVideo": {"film": FILM, "narration": {"text": "Hi.", "voice": "Aria"}, "audioDelayMs": 0},
+            "talkingVideo": {"video": VIDEO, "narration": {"text": "Hi.", "voice": "Aria"}, "audioDelayMs": 0},
             "requestId": "order-7",
             "webhookUrl": "https://example.com/hook",
         },
         {
             "talking_video": {
-                "film": {"image_url": FILM["imageUrl"], "prompt": FILM["prompt"]},
+                "video": {"image_url": VIDEO["imageUrl"], "prompt": VIDEO["prompt"]},
                 "narration": {"text": "Hi.", "voice": "Aria"},
                 "audio_delay_ms": 0,
             },
@@ -98,9 +98,9 @@ async def test_a_job_is_asked_for_in_either_spelling(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, body: dict[str, Any]
 ) -> None:
     assert (await asked_by_alice(jobs_http, "POST", "/api/jobs", body))[0] == 200
-    film = jobs_pb2.FilmSpec(image_url=FILM["imageUrl"], prompt=FILM["prompt"])
+    video = jobs_pb2.VideoSpec(image_url=VIDEO["imageUrl"], prompt=VIDEO["prompt"])
     narration = jobs_pb2.NarrationSpec(text="Hi.", voice="Aria")
-    spec = jobs_pb2.TalkingVideoSpec(film=film, narration=narration, audio_delay_ms=0)
+    spec = jobs_pb2.TalkingVideoSpec(video=video, narration=narration, audio_delay_ms=0)
     assert jobs.requests("CreateJob") == [
         jobs_pb2.CreateJobRequest(talking_video=spec, request_id="order-7", webhook_url="https://example.com/hook")
     ]
@@ -131,12 +131,12 @@ async def test_the_accepted_job_is_the_answer(jobs_http: aiohttp.ClientSession, 
     ("body", "field"),
     [
         ({**ANIMATE, "requestid": "x"}, "requestid"),
-        ({"animate": {"film": {**FILM, "lenght": 6}}}, "animate.film.lenght"),
-        ({"animate": {"film": {**FILM, "seconds": 61}}}, "animate.film.seconds"),
-        ({"animate": {"film": {**FILM, "seconds": 2**40}}}, "animate.film.seconds"),
-        ({"animate": {"film": {**FILM, "prompt": "\u200b"}}}, "animate.film.prompt"),
-        ({"animate": {"film": {**FILM, "resolution": "4k"}}}, "animate.film.resolution"),
-        ({"animate": {}}, "animate.film"),
+        ({"animate": {"video": {**VIDEO, "lenght": 6}}}, "animate.video.lenght"),
+        ({"animate": {"video": {**VIDEO, "seconds": 61}}}, "animate.video.seconds"),
+        ({"animate": {"video": {**VIDEO, "seconds": 2**40}}}, "animate.video.seconds"),
+        ({"animate": {"video": {**VIDEO, "prompt": "\u200b"}}}, "animate.video.prompt"),
+        ({"animate": {"video": {**VIDEO, "resolution": "4k"}}}, "animate.video.resolution"),
+        ({"animate": {}}, "animate.video"),
         ({"animate": 5}, "animate"),
         ({**ANIMATE, "requestId": "a b"}, "requestId"),
         ({**ANIMATE, "requestId": "x" * 101}, "requestId"),

@@ -1,4 +1,4 @@
-"""Films over HTTP: lines of progress, films while they are made, files in JSON, and webhooks."""
+"""Videos over HTTP: lines of progress, videos while they are made, files in JSON, and webhooks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from services.common.images import Size
 from services.common.storage import ObjectSpec
 from services.common.worker_pool import WorkerPool
-from tests.fakes.drawing import picture
+from tests.fakes.drawing import make_image
 from tests.fakes.gateway import gateway_before
 from tests.fakes.media import speech
 from tests.fakes.object_store import FakeObjectStore
@@ -30,14 +30,14 @@ ALICE = {"X-Media-Principal": "alice"}
 @pytest.fixture
 async def replicate(two_seconds: bytes) -> AsyncIterator[FakeReplicate]:
     async with running_replicate() as fake:
-        fake.film = two_seconds
+        fake.video = two_seconds
         yield fake
 
 
 @pytest.fixture
 async def suite(workers: WorkerPool, tmp_path: Path, replicate: FakeReplicate) -> AsyncIterator[VideoSuite]:
     store = FakeObjectStore()
-    await store.put("images/cat.png", picture(Size(320, 200)), ObjectSpec("image/png", {"owner": "alice"}))
+    await store.put("images/cat.png", make_image(Size(320, 200)), ObjectSpec("image/png", {"owner": "alice"}))
     async with running(
         workers,
         tmp_path / "work",
@@ -70,35 +70,35 @@ async def error_of(answer: aiohttp.ClientResponse) -> dict[str, Any]:
     return error
 
 
-async def test_a_film_comes_as_lines_of_progress_and_last_the_film(http: aiohttp.ClientSession) -> None:
+async def test_a_video_comes_as_lines_of_progress_and_last_the_video(http: aiohttp.ClientSession) -> None:
     body = {"prompt": "zoom in", "imageKey": "images/cat.png", "seconds": 1, "resolution": "512p"}
     async with http.post("/api/video/generate", json=body, headers=ALICE) as answer:
         assert answer.status == 200
         *progress, last = await lines_of(answer)
     assert [set(line) for line in progress] == [{"progress"}] * len(progress)
     assert {line["progress"]["predictionId"] for line in progress} == {last["video"]["predictionId"]}
-    assert last["video"]["film"]["contentType"] == "video/mp4"
+    assert last["video"]["file"]["contentType"] == "video/mp4"
     body = {"predictionId": last["video"]["predictionId"]}
     async with http.post("/api/video/resume", json=body, headers=ALICE) as answer:
-        assert (await lines_of(answer))[-1]["video"]["film"]["key"] == last["video"]["film"]["key"]
-    async with http.delete(f"/api/video/{last['video']['film']['key']}", headers=ALICE) as answer:
-        assert await answer.json() == {"success": True, "deletedKeys": [last["video"]["film"]["key"]]}
+        assert (await lines_of(answer))[-1]["video"]["file"]["key"] == last["video"]["file"]["key"]
+    async with http.delete(f"/api/video/{last['video']['file']['key']}", headers=ALICE) as answer:
+        assert await answer.json() == {"success": True, "deletedKeys": [last["video"]["file"]["key"]]}
 
 
-async def test_speech_and_film_come_in_base64(http: aiohttp.ClientSession, two_seconds: bytes) -> None:
+async def test_speech_and_video_come_in_base64(http: aiohttp.ClientSession, two_seconds: bytes) -> None:
     body = {"video": in_base64(two_seconds), "audio": in_base64(speech(3.0)), "lengthPolicy": "LENGTH_POLICY_LOOP"}
     async with http.post("/api/video/mux", json=body, headers=ALICE) as answer:
         video = (await lines_of(answer))[-1]["video"]
     assert (video["loopedSeconds"], video["audioDelayMs"], video["videoCopied"]) == (1.5, 500, True)
 
 
-async def test_a_film_is_streamed_while_it_is_made(http: aiohttp.ClientSession, two_seconds: bytes) -> None:
+async def test_a_video_is_streamed_while_it_is_made(http: aiohttp.ClientSession, two_seconds: bytes) -> None:
     body = {"video": in_base64(two_seconds), "audio": in_base64(speech(1.0))}
     async with http.post("/api/video/mux/stream", json=body, headers=ALICE) as answer:
         assert (answer.status, answer.content_type, answer.content_length) == (200, "video/mp4", None)
-        film = await answer.read()
-    assert film[4:8] == b"ftyp"
-    assert b"moof" in film
+        video = await answer.read()
+    assert video[4:8] == b"ftyp"
+    assert b"moof" in video
 
 
 async def test_a_file_is_told_apart(http: aiohttp.ClientSession, two_seconds: bytes) -> None:

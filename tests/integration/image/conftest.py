@@ -44,12 +44,12 @@ class ImageSuite:
         self._recorder = recorder
 
     async def generate(self, principal: str = "alice", **fields: Any) -> image_pb2.Image:
-        """Has a picture made."""
+        """Has an image made."""
         request = image_pb2.GenerateImageRequest(**{"prompt": "a cat", "image_size": "card", **fields})
         return (await self.stub.GenerateImage(request, metadata=call_metadata(principal))).image
 
     async def transform(self, principal: str = "alice", **fields: Any) -> image_pb2.Image:
-        """Has a picture changed."""
+        """Has an image changed."""
         request = image_pb2.TransformImageRequest(**{"prompt": "in fog", **fields})
         return (await self.stub.TransformImage(request, metadata=call_metadata(principal))).image
 
@@ -62,7 +62,7 @@ class ImageSuite:
         return (await self.stub.UploadImage(iter(messages), metadata=call_metadata(principal))).image
 
     async def delete(self, key: str, principal: str = "alice") -> list[str]:
-        """Deletes a picture."""
+        """Deletes an image."""
         request = image_pb2.DeleteImageRequest(key=key)
         return list((await self.stub.DeleteImage(request, metadata=call_metadata(principal))).deleted_keys)
 
@@ -82,7 +82,7 @@ async def failure(call: Any) -> MediaError:
 
 @pytest.fixture(scope="session")
 def pool() -> Iterator[ProcessPool]:
-    """Processes that open pictures, for all tests: they take a while to start, and keep nothing."""
+    """Processes that open images, for all tests: they take a while to start, and keep nothing."""
     opened = new_pool(2)
     yield opened
     end_pool(opened)
@@ -102,7 +102,7 @@ def provider() -> FakeImageProvider:
 
 @pytest.fixture
 def store() -> FakeObjectStore:
-    """Where pictures are."""
+    """Where images are."""
     return FakeObjectStore()
 
 

@@ -1,4 +1,4 @@
-"""Several pictures in one call."""
+"""Several images in one call."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def told(suite: ImageSuite, *items: Item, parallelism: int = 2) -> list[im
         return [event async for event in call]
 
 
-async def test_each_picture_is_told_and_one_failure_stops_no_other(
+async def test_each_image_is_told_and_one_failure_stops_no_other(
     suite: ImageSuite, provider: FakeImageProvider
 ) -> None:
     provider.outcomes.append(MediaError(Reason.CONTENT_BLOCKED))
@@ -38,7 +38,7 @@ async def test_each_picture_is_told_and_one_failure_stops_no_other(
     assert len(await suite.records(3)) == 3
 
 
-async def test_identical_pictures_of_a_batch_are_paid_for_once(suite: ImageSuite, provider: FakeImageProvider) -> None:
+async def test_identical_images_of_a_batch_are_paid_for_once(suite: ImageSuite, provider: FakeImageProvider) -> None:
     events = await told(suite, *(generate("a") for _ in range(6)), parallelism=3)
     assert len({event.image.key for event in events}) == 6
     assert len(provider.specs) == 1

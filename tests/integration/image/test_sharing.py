@@ -17,7 +17,7 @@ from services.common.rpc.channel import open_stream
 from services.common.worker_pool import WorkerPool
 from services.image.generation import INLINE_BYTES
 from services.image.providers.interface import GeneratedImage
-from tests.fakes.drawing import FakeImageProvider, picture
+from tests.fakes.drawing import FakeImageProvider, make_image
 from tests.fakes.object_store import FakeObjectStore
 from tests.integration.image.conftest import ImageSuite, failure, running
 
@@ -26,7 +26,7 @@ URL = "https://v3.fal.media/files/cat.png"
 
 
 def large() -> bytes:
-    """Returns a picture that does not fit into a document."""
+    """Returns an image that does not fit into a document."""
     file = BytesIO()
     Image.effect_noise((700, 500), 90).convert("RGB").save(file, "PNG")
     assert len(file.getvalue()) > INLINE_BYTES
@@ -75,7 +75,7 @@ async def test_a_later_request_is_answered_from_the_cache_in_another_form(
     "fields",
     [{"prompt": "a dog"}, {"image_size": "banner"}, {"seed": 8}, {"num_inference_steps": 9}, {"guidance_scale": 4}],
 )
-async def test_what_decides_the_picture_makes_another(
+async def test_what_decides_the_image_makes_another(
     suite: ImageSuite, provider: FakeImageProvider, fields: Any
 ) -> None:
     await suite.generate()
@@ -102,7 +102,7 @@ async def test_what_was_paid_for_survives_a_restart(
     size: str,
     url: str,
 ) -> None:
-    data = large() if size == "large" else picture()
+    data = large() if size == "large" else make_image()
     provider.kept[url] = data
     provider.outcomes.append(GeneratedImage(data, "image/png", 2**64 - 1, url, cost_units=3))
     async with running({"fal": provider}, store, workers, tmp_path, store_binary=store_binary) as suite:

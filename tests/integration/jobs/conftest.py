@@ -46,7 +46,7 @@ class Jobs:
 
     async def submit(self, kind: str = "animate", owner: str = "", **fields: Any) -> str:
         """Asks for a job and returns its id."""
-        wish = JobRequest(kind, fields.pop("spec", {"film": {"prompt": "zoom in"}}), **fields)
+        wish = JobRequest(kind, fields.pop("spec", {"video": {"prompt": "zoom in"}}), **fields)
         return (await self.board.submit(wish, owner or self.owner)).record.job_id
 
     async def enqueue(self, record: Record) -> str:

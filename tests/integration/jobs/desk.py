@@ -24,7 +24,7 @@ from tests.fakes.object_store import FakeObjectStore
 from tests.integration.jobs.conftest import Jobs
 
 MAX_CHARACTERS = 20
-FILM = jobs_pb2.FilmSpec(image_url="https://example.com/still.png", prompt="zoom in", resolution="512p")
+VIDEO = jobs_pb2.VideoSpec(image_url="https://example.com/still.png", prompt="zoom in", resolution="512p")
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Desk:
 
 
 def animate(**fields: Any) -> jobs_pb2.CreateJobRequest:
-    return jobs_pb2.CreateJobRequest(animate=jobs_pb2.AnimateSpec(film=FILM), **fields)
+    return jobs_pb2.CreateJobRequest(animate=jobs_pb2.AnimateSpec(video=VIDEO), **fields)
 
 
 async def failure(call: Awaitable[Any]) -> MediaError:

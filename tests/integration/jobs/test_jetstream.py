@@ -94,7 +94,7 @@ async def test_streams_that_were_removed_are_made_anew_by_whoever_starts(tmp_pat
 async def test_what_a_caller_was_refused_is_not_done_when_the_server_is_back(tmp_path: Path) -> None:
     ports = free_ports(2)
     options = StreamOptions((f"nats://127.0.0.1:{ports[0]}",))
-    wish = JobRequest("animate", {"film": {"imageKey": "a.png", "prompt": "zoom in"}})
+    wish = JobRequest("animate", {"video": {"imageKey": "a.png", "prompt": "zoom in"}})
     async with running_nats(tmp_path, ports=(ports[0], ports[1])):
         service = open_streams(options, "service", holds_back=False)
         streams = await service.__aenter__()

@@ -12,7 +12,7 @@ from services.jobs.record import Status
 from services.jobs.request import JobRequest
 from tests.integration.jobs.conftest import QUOTA, Jobs, reason_of
 
-WISH = JobRequest("animate", {"film": {"prompt": "zoom in", "seconds": 6}}, "https://example.com/told", "order-7")
+WISH = JobRequest("animate", {"video": {"prompt": "zoom in", "seconds": 6}}, "https://example.com/told", "order-7")
 UNKNOWN = "0" * 32
 
 
@@ -50,18 +50,18 @@ async def test_the_same_name_again_tells_how_far_the_job_is(jobs: Jobs) -> None:
 
 
 async def test_the_same_name_and_wish_in_another_order_is_the_same_job(jobs: Jobs) -> None:
-    first = await jobs.submit(spec={"film": {"prompt": "zoom", "seconds": 6}}, request_id="order-7")
-    assert await jobs.submit(spec={"film": {"seconds": 6, "prompt": "zoom"}}, request_id="order-7") == first
+    first = await jobs.submit(spec={"video": {"prompt": "zoom", "seconds": 6}}, request_id="order-7")
+    assert await jobs.submit(spec={"video": {"seconds": 6, "prompt": "zoom"}}, request_id="order-7") == first
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        JobRequest("animate", {"film": {"prompt": "zoom out", "seconds": 6}}, WISH.webhook_url, WISH.request_id),
+        JobRequest("animate", {"video": {"prompt": "zoom out", "seconds": 6}}, WISH.webhook_url, WISH.request_id),
         JobRequest("story", WISH.spec, WISH.webhook_url, WISH.request_id),
         JobRequest("animate", WISH.spec, "https://example.com/elsewhere", WISH.request_id),
     ],
-    ids=["another film", "another kind", "another webhook"],
+    ids=["another video", "another kind", "another webhook"],
 )
 async def test_another_wish_under_the_same_name_is_refused(jobs: Jobs, other: JobRequest) -> None:
     await jobs.board.submit(WISH, jobs.owner)

@@ -43,7 +43,7 @@ async def test_of_many_who_write_at_once_one_does(jobs: Jobs) -> None:
 
 
 async def test_a_job_that_is_in_the_queue_only_gets_its_record_when_it_is_taken(jobs: Jobs) -> None:
-    record = Record("ab" * 16, jobs.owner, "animate", {"film": {}}, now())
+    record = Record("ab" * 16, jobs.owner, "animate", {"video": {}}, now())
     lease = await jobs.board.open(record)
     assert lease.record == record
     assert await jobs.known(record.job_id) == record

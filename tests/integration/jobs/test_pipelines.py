@@ -19,10 +19,10 @@ from tests.fakes.job_services import FakeServices, serving
 from tests.fakes.waiting import until
 from tests.integration.jobs.conftest import Jobs
 
-FILM = {"imageKey": "users/alice/cat.png", "prompt": "zoom in"}
+VIDEO = {"imageKey": "users/alice/cat.png", "prompt": "zoom in"}
 SPECS: Mapping[str, dict[str, Any]] = {
-    "animate": {"film": FILM},
-    "talking_video": {"film": FILM, "narration": {"text": "Hello."}},
+    "animate": {"video": VIDEO},
+    "talking_video": {"video": VIDEO, "narration": {"text": "Hello."}},
     "headline": {"headline": "Cats land"},
     "story": {"headline": {"headline": "Cats land"}},
 }
@@ -51,7 +51,7 @@ class Studio:
 
     def __init__(self, fake: FakeServices, services: ServiceClients) -> None:
         self.fake = fake
-        steps = Steps(services, speech_format="mp3_44100_64", call_seconds=30, film_seconds=60)
+        steps = Steps(services, speech_format="mp3_44100_64", call_seconds=30, video_seconds=60)
         self.kinds: dict[str, JobType] = {
             kind: replace(made, longest_delay_seconds=0.01) for kind, made in work(steps, 10, 60.0).items()
         }
@@ -108,7 +108,7 @@ async def test_what_was_made_is_not_made_again_after_a_failure(
 
 
 @pytest.mark.parametrize("kind", ["animate", "talking_video", "story"])
-async def test_every_attempt_asks_for_the_same_film(jobs: Jobs, studio: Studio, kind: str) -> None:
+async def test_every_attempt_asks_for_the_same_video(jobs: Jobs, studio: Studio, kind: str) -> None:
     studio.fake.failures["GenerateVideo"] += [MediaError(Reason.PROVIDER_UNAVAILABLE)] * 3
     record = await made(jobs, studio, kind)
     requests = [asked.request for asked in studio.fake.asked if asked.method == "GenerateVideo"]
@@ -117,7 +117,7 @@ async def test_every_attempt_asks_for_the_same_film(jobs: Jobs, studio: Studio, 
     assert all(request == requests[0] for request in requests)
 
 
-async def test_a_film_that_is_refused_ends_the_job_and_keeps_the_speech(jobs: Jobs, studio: Studio) -> None:
+async def test_a_video_that_is_refused_ends_the_job_and_keeps_the_speech(jobs: Jobs, studio: Studio) -> None:
     studio.fake.failures["GenerateVideo"].append(MediaError(Reason.CONTENT_BLOCKED, "Ask for something else."))
     record = await made(jobs, studio, "talking_video")
     assert (record.status, record.attempt, record.stage) == (Status.FAILED, 1, "video")
@@ -138,7 +138,7 @@ async def test_a_stream_that_was_cut_is_asked_for_again(jobs: Jobs, studio: Stud
     assert record.attempts[0].failure.reason == "UNAVAILABLE"
 
 
-async def test_a_film_that_is_cancelled_is_let_go_and_called_off(jobs: Jobs, studio: Studio) -> None:
+async def test_a_video_that_is_cancelled_is_let_go_and_called_off(jobs: Jobs, studio: Studio) -> None:
     studio.fake.held["GenerateVideo"] = asyncio.Event()
     async with jobs.working(studio.only("talking_video"), lease_seconds=300):
         job_id = await jobs.submit("talking_video", spec=SPECS["talking_video"])
@@ -152,7 +152,7 @@ async def test_a_film_that_is_cancelled_is_let_go_and_called_off(jobs: Jobs, stu
     assert (asked.request.request_id, asked.principal) == (f"job-{job_id}", jobs.owner)
 
 
-async def test_speech_that_is_cancelled_calls_off_no_film(jobs: Jobs, studio: Studio) -> None:
+async def test_speech_that_is_cancelled_calls_off_no_video(jobs: Jobs, studio: Studio) -> None:
     studio.fake.held["SynthesizeStream"] = asyncio.Event()
     async with jobs.working(studio.only("talking_video"), lease_seconds=300):
         job_id = await jobs.submit("talking_video", spec=SPECS["talking_video"])
@@ -162,7 +162,7 @@ async def test_speech_that_is_cancelled_calls_off_no_film(jobs: Jobs, studio: St
     assert studio.fake.methods == ["SynthesizeStream"]
 
 
-async def test_a_worker_that_stops_leaves_the_film_going_for_the_next_one(jobs: Jobs, studio: Studio) -> None:
+async def test_a_worker_that_stops_leaves_the_video_going_for_the_next_one(jobs: Jobs, studio: Studio) -> None:
     studio.fake.held["GenerateVideo"] = asyncio.Event()
     async with jobs.working(studio.only("talking_video"), "w-1"):
         job_id = await jobs.submit("talking_video", spec=SPECS["talking_video"])

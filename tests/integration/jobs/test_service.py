@@ -12,7 +12,7 @@ from services.common.rpc.channel import call_metadata
 from services.jobs.record import Failure, Record, Status, now
 from tests.fakes.job_services import ALIGNMENT, STORED_AUDIO_ID
 from tests.integration.jobs.conftest import QUOTA, Jobs
-from tests.integration.jobs.desk import FILM, Desk, animate, failure, open_desk
+from tests.integration.jobs.desk import VIDEO, Desk, animate, failure, open_desk
 
 AUDIO = {
     "key": "audio/1.mp3",
@@ -37,7 +37,7 @@ async def test_a_job_is_accepted_and_shown_at_once(desk: Desk) -> None:
     assert await desk.get(job.id) == job
     record = await desk.jobs.known(job.id)
     assert record.spec == {
-        "film": {"imageUrl": "https://example.com/still.png", "prompt": "zoom in", "resolution": "512p"}
+        "video": {"imageUrl": "https://example.com/still.png", "prompt": "zoom in", "resolution": "512p"}
     }
     assert await desk.jobs.queued("animate") == 1
 
@@ -59,15 +59,15 @@ async def test_one_job_too_many_is_refused_and_told_when_to_come_back(desk: Desk
 
 
 def linked(url: str) -> jobs_pb2.CreateJobRequest:
-    """Asks for a film of a picture at an address."""
-    film = jobs_pb2.FilmSpec(image_url=url, prompt="zoom in")
-    return jobs_pb2.CreateJobRequest(animate=jobs_pb2.AnimateSpec(film=film))
+    """Asks for a video of an image at an address."""
+    video = jobs_pb2.VideoSpec(image_url=url, prompt="zoom in")
+    return jobs_pb2.CreateJobRequest(animate=jobs_pb2.AnimateSpec(video=video))
 
 
 def kept(key: str) -> jobs_pb2.CreateJobRequest:
-    """Asks for a film that speaks of a picture in the store."""
-    film = jobs_pb2.FilmSpec(image_key=key, prompt="zoom in")
-    spec = jobs_pb2.TalkingVideoSpec(film=film, narration=jobs_pb2.NarrationSpec(text="Hello."))
+    """Asks for a video that speaks of an image in the store."""
+    video = jobs_pb2.VideoSpec(image_key=key, prompt="zoom in")
+    spec = jobs_pb2.TalkingVideoSpec(video=video, narration=jobs_pb2.NarrationSpec(text="Hello."))
     return jobs_pb2.CreateJobRequest(talking_video=spec)
 
 
@@ -75,27 +75,27 @@ def kept(key: str) -> jobs_pb2.CreateJobRequest:
     ("request_", "reason", "field"),
     [
         (jobs_pb2.CreateJobRequest(), Reason.VALIDATION_ERROR, "spec"),
-        (jobs_pb2.CreateJobRequest(animate=jobs_pb2.AnimateSpec()), Reason.VALIDATION_ERROR, "animate.film"),
+        (jobs_pb2.CreateJobRequest(animate=jobs_pb2.AnimateSpec()), Reason.VALIDATION_ERROR, "animate.video"),
         (animate(request_id="no name"), Reason.VALIDATION_ERROR, "request_id"),
         (animate(webhook_url="nowhere"), Reason.VALIDATION_ERROR, "webhook_url"),
         (animate(webhook_url="http://10.0.0.1/told"), Reason.URL_FORBIDDEN, "webhook_url"),
         (animate(webhook_url="https://name:word@example.com/told"), Reason.URL_FORBIDDEN, "webhook_url"),
-        (linked("x"), Reason.VALIDATION_ERROR, "animate.film.image_url"),
-        (linked("ftp://example.com/a.png"), Reason.VALIDATION_ERROR, "animate.film.image_url"),
-        (linked("http://169.254.169.254/a.png"), Reason.URL_FORBIDDEN, "animate.film.image_url"),
-        (linked("https://example.com:22/a.png"), Reason.URL_FORBIDDEN, "animate.film.image_url"),
-        (kept("../a.png"), Reason.VALIDATION_ERROR, "talking_video.film.image_key"),
-        (kept("users/somebody/a.png"), Reason.PERMISSION_DENIED, "talking_video.film.image_key"),
+        (linked("x"), Reason.VALIDATION_ERROR, "animate.video.image_url"),
+        (linked("ftp://example.com/a.png"), Reason.VALIDATION_ERROR, "animate.video.image_url"),
+        (linked("http://169.254.169.254/a.png"), Reason.URL_FORBIDDEN, "animate.video.image_url"),
+        (linked("https://example.com:22/a.png"), Reason.URL_FORBIDDEN, "animate.video.image_url"),
+        (kept("../a.png"), Reason.VALIDATION_ERROR, "talking_video.video.image_key"),
+        (kept("users/somebody/a.png"), Reason.PERMISSION_DENIED, "talking_video.video.image_key"),
         (
             jobs_pb2.CreateJobRequest(
-                talking_video=jobs_pb2.TalkingVideoSpec(film=FILM, narration=jobs_pb2.NarrationSpec(text=" "))
+                talking_video=jobs_pb2.TalkingVideoSpec(video=VIDEO, narration=jobs_pb2.NarrationSpec(text=" "))
             ),
             Reason.VALIDATION_ERROR,
             "talking_video.narration.text",
         ),
         (
             jobs_pb2.CreateJobRequest(
-                talking_video=jobs_pb2.TalkingVideoSpec(film=FILM, narration=jobs_pb2.NarrationSpec(text="x" * 21))
+                talking_video=jobs_pb2.TalkingVideoSpec(video=VIDEO, narration=jobs_pb2.NarrationSpec(text="x" * 21))
             ),
             Reason.TEXT_TOO_LONG,
             "talking_video.narration.text",
@@ -114,7 +114,7 @@ async def test_of_several_jobs_each_is_accepted_or_refused_by_itself(desk: Desk)
     spoken = jobs_pb2.NarrationSpec(text="x" * 21)
     requests = [
         animate(request_id="one"),
-        jobs_pb2.CreateJobRequest(talking_video=jobs_pb2.TalkingVideoSpec(film=FILM, narration=spoken)),
+        jobs_pb2.CreateJobRequest(talking_video=jobs_pb2.TalkingVideoSpec(video=VIDEO, narration=spoken)),
         animate(request_id="one"),
         *(animate() for _ in range(QUOTA)),
         jobs_pb2.CreateJobRequest(headline=jobs_pb2.HeadlineSpec(headline="Cats")),
@@ -196,13 +196,13 @@ async def test_a_page_has_twenty_jobs_unless_asked_otherwise(desk: Desk) -> None
 
 
 async def test_jobs_of_a_kind_and_a_status_are_listed(desk: Desk) -> None:
-    film = await desk.create()
+    video = await desk.create()
     await desk.create(jobs_pb2.CreateJobRequest(headline=jobs_pb2.HeadlineSpec(headline="Cats")))
-    lease = await desk.taken(film.id)
+    lease = await desk.taken(video.id)
     await lease.write(lease.record.ended(Status.FAILED, Failure("CONTENT_BLOCKED", "No.", "video")))
     request = jobs_pb2.ListJobsRequest(kind=jobs_pb2.JOB_KIND_ANIMATE, status=jobs_pb2.JOB_STATUS_FAILED)
     listed = await desk.stub.ListJobs(request, metadata=desk.caller)
-    assert [(job.id, job.error.reason) for job in listed.jobs] == [(film.id, "CONTENT_BLOCKED")]
+    assert [(job.id, job.error.reason) for job in listed.jobs] == [(video.id, "CONTENT_BLOCKED")]
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from tests.integration.jobs_examples.document import program
 TASK_ID = "a8d1c1f6-6d0c-4a3e-9a9e-9d3c8d3f2b10"
 ARGUMENTS = ("https://example.com/still.png", "zoom in", "https://example.com/hook")
 REQUEST = jobs_pb2.CreateJobRequest(
-    animate=jobs_pb2.AnimateSpec(film=jobs_pb2.FilmSpec(image_url=ARGUMENTS[0], prompt=ARGUMENTS[1])),
+    animate=jobs_pb2.AnimateSpec(video=jobs_pb2.VideoSpec(image_url=ARGUMENTS[0], prompt=ARGUMENTS[1])),
     request_id=f"celery-{TASK_ID}",
     webhook_url=ARGUMENTS[2],
 )
@@ -80,7 +80,7 @@ async def run(task: Any, *arguments: str, **keywords: str) -> Any:
     return await asyncio.to_thread(task.apply, arguments, keywords, task_id=TASK_ID)
 
 
-async def test_the_task_asks_for_a_film_and_returns_the_id_of_its_job(tasks: Any, jobs: FakeJobService) -> None:
+async def test_the_task_asks_for_a_video_and_returns_the_id_of_its_job(tasks: Any, jobs: FakeJobService) -> None:
     outcome = await run(tasks.animate, *ARGUMENTS)
     assert outcome.get() == JOB_ID
     (asked,) = jobs.asked

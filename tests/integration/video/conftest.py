@@ -27,7 +27,7 @@ from services.video.server import Parts, assembled, replicate_settings
 from services.video.service import SERVICE_NAME
 from services.video.settings import VideoSettings
 from tests.fakes.grpc_server import served
-from tests.fakes.media import film
+from tests.fakes.media import video
 from tests.fakes.object_store import FakeObjectStore
 from tests.fakes.usage import FakeUsageStore
 
@@ -56,21 +56,21 @@ class VideoSuite:
     async def mux(
         self, video: bytes | video_pb2.MediaSource, audio: bytes, principal: str = "alice", **fields: Any
     ) -> video_pb2.MuxedVideo:
-        """Has speech laid over a film."""
+        """Has speech laid over a video."""
         source = video_pb2.MediaSource(data=video) if isinstance(video, bytes) else video
         request = video_pb2.MuxVideoRequest(video=source, audio=video_pb2.MediaSource(data=audio), **fields)
         found: video_pb2.MuxedVideo = await self._last(self.stub.MuxVideo(request, metadata=call_metadata(principal)))
         return found
 
     async def generate(self, principal: str = "alice", **fields: Any) -> video_pb2.GeneratedVideo:
-        """Has a film made."""
+        """Has a video made."""
         request = video_pb2.GenerateVideoRequest(**{"prompt": "zoom in", **fields})
         call = self.stub.GenerateVideo(request, metadata=call_metadata(principal))
         found: video_pb2.GeneratedVideo = await self._last(call)
         return found
 
     async def resume(self, prediction_id: str, principal: str = "alice") -> video_pb2.GeneratedVideo:
-        """Goes on listening to a film."""
+        """Goes on listening to a video."""
         request = video_pb2.ResumeVideoRequest(prediction_id=prediction_id)
         call = self.stub.ResumeVideo(request, metadata=call_metadata(principal))
         found: video_pb2.GeneratedVideo = await self._last(call)
@@ -82,7 +82,7 @@ class VideoSuite:
         return (await self.stub.ProbeMedia(request, metadata=call_metadata("alice"))).info
 
     def file(self, key: str, folder: Path) -> Path:
-        """Returns a stored film as a file."""
+        """Returns a stored video as a file."""
         path = folder / key.rpartition("/")[2]
         path.write_bytes(self.store.objects[key][1])
         return path
@@ -99,7 +99,7 @@ class VideoSuite:
                     self.chunks.append(event.media_chunk)
                 else:
                     return event.video
-        raise AssertionError("a stream ended without a film")
+        raise AssertionError("a stream ended without a video")
 
 
 async def failure(call: Any) -> MediaError:
@@ -125,8 +125,8 @@ async def workers(pool: ProcessPool) -> WorkerPool:
 
 @pytest.fixture(scope="session")
 def two_seconds(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A film of 2 s with 24 frames a second."""
-    return film(tmp_path_factory.mktemp("films")).read_bytes()
+    """A video of 2 s with 24 frames a second."""
+    return video(tmp_path_factory.mktemp("videos")).read_bytes()
 
 
 @asynccontextmanager

@@ -16,7 +16,7 @@ from media.video.v1 import video_pb2
 from services.common.errors import Reason
 from services.common.rpc.channel import call_metadata, open_stream
 from services.common.worker_pool import WorkerPool
-from tests.fakes.media import film, speech
+from tests.fakes.media import speech, video
 from tests.fakes.object_store import FakeObjectStore
 from tests.fakes.waiting import until
 from tests.fakes.web_host import WebHost, running_web_host
@@ -50,14 +50,14 @@ async def test_what_is_no_media_file_is_refused_by_its_first_bytes(
     ],
     ids=["a playlist behind a header", "cut", "a header alone", "noise"],
 )
-async def test_a_broken_film_is_refused(suite: VideoSuite, two_seconds: bytes, damage: Any) -> None:
+async def test_a_broken_video_is_refused(suite: VideoSuite, two_seconds: bytes, damage: Any) -> None:
     error = await failure(suite.mux(damage(two_seconds), speech(1.0)))
     assert error.reason is Reason.MEDIA_INVALID
     assert [item.field for item in error.violations] == ["video"]
     assert suite.leftovers == []
 
 
-async def test_speech_without_sound_and_a_film_without_picture_are_refused(
+async def test_speech_without_sound_and_a_video_without_image_are_refused(
     suite: VideoSuite, two_seconds: bytes
 ) -> None:
     silent = await failure(suite.mux(two_seconds, two_seconds))
@@ -72,7 +72,7 @@ async def test_nothing_is_asked_of_ffmpeg_for_an_empty_file(suite: VideoSuite, t
 
 
 async def test_a_file_of_hours_is_refused(workers: WorkerPool, tmp_path: Path, two_seconds: bytes) -> None:
-    hours = film(tmp_path, 30.0, rate=1, size="64x64").read_bytes()
+    hours = video(tmp_path, 30.0, rate=1, size="64x64").read_bytes()
     async with running(workers, tmp_path / "work", FakeObjectStore(), max_seconds=20.0) as suite:
         long = await failure(suite.mux(hours, speech(1.0)))
         assert (long.reason, [item.field for item in long.violations]) == (Reason.MEDIA_INVALID, ["video"])
@@ -98,8 +98,8 @@ async def test_a_url_that_promises_too_much_is_not_read(suite: VideoSuite, web_h
     async def promise(_: web.Request) -> web.StreamResponse:
         return web.Response(headers={"Content-Length": str(20 * 1024**3)})
 
-    web_host.pages["/film.mp4"] = promise
-    url = video_pb2.MediaSource(url=web_host.url("/film.mp4"))
+    web_host.pages["/video.mp4"] = promise
+    url = video_pb2.MediaSource(url=web_host.url("/video.mp4"))
     error = await failure(suite.mux(url, speech(1.0)))
     assert error.reason is Reason.PAYLOAD_TOO_LARGE
     assert [item.field for item in error.violations] == ["video.url"]
@@ -121,8 +121,8 @@ async def test_a_url_that_leads_to_something_else_is_left_after_its_first_bytes(
             left.set()
             raise
 
-    web_host.pages["/film.mp4"] = endless
-    error = await failure(suite.mux(video_pb2.MediaSource(url=web_host.url("/film.mp4")), speech(1.0)))
+    web_host.pages["/video.mp4"] = endless
+    error = await failure(suite.mux(video_pb2.MediaSource(url=web_host.url("/video.mp4")), speech(1.0)))
     assert error.reason is Reason.MEDIA_INVALID
     async with asyncio.timeout(5):
         await left.wait()
@@ -205,7 +205,7 @@ async def test_an_ffmpeg_that_is_killed_is_told_and_leaves_nothing(
 
 
 async def test_what_ffmpeg_says_stays_here(workers: WorkerPool, tmp_path: Path, two_seconds: bytes) -> None:
-    async with with_ffmpeg('echo "secret words of a film" >&2; exit 1', workers, tmp_path) as suite:
+    async with with_ffmpeg('echo "secret words of a video" >&2; exit 1', workers, tmp_path) as suite:
         error = await failure(suite.mux(two_seconds, speech(1.0)))
         assert error.reason is Reason.MEDIA_INVALID
         assert "secret" not in error.message

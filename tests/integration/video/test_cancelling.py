@@ -1,4 +1,4 @@
-"""A film is ended by the name that its caller gave the request: wherever it is, whoever listens, and by nobody else."""
+"""A video is ended by the name that its caller gave the request: wherever it is, whoever listens, and by nobody else."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from services.common.images import Size
 from services.common.rpc.channel import call_metadata, open_stream
 from services.common.storage import ObjectSpec
 from services.common.worker_pool import WorkerPool
-from tests.fakes.drawing import picture
+from tests.fakes.drawing import make_image
 from tests.fakes.gateway import gateway_before
 from tests.fakes.object_store import FakeObjectStore
 from tests.fakes.replicate import API_TOKEN, DOWN, FakeReplicate, Run, running_replicate
@@ -37,7 +37,7 @@ class Starts(Protocol):
 @pytest.fixture
 async def replicate(two_seconds: bytes) -> AsyncIterator[FakeReplicate]:
     async with running_replicate() as fake:
-        fake.film = two_seconds
+        fake.video = two_seconds
         fake.runs.append(Run(statuses=("processing",)))
         yield fake
 
@@ -45,7 +45,7 @@ async def replicate(two_seconds: bytes) -> AsyncIterator[FakeReplicate]:
 @pytest.fixture
 async def starts(workers: WorkerPool, tmp_path: Path, replicate: FakeReplicate) -> Starts:
     store = FakeObjectStore()
-    await store.put("images/cat.png", picture(Size(640, 400)), ObjectSpec("image/png", {"owner": "alice"}))
+    await store.put("images/cat.png", make_image(Size(640, 400)), ObjectSpec("image/png", {"owner": "alice"}))
 
     def start(**changes: Any) -> AbstractAsyncContextManager[VideoSuite]:
         settings = {"replicate_api_token": API_TOKEN, "replicate_base_url": replicate.base_url, **changes}
@@ -61,7 +61,7 @@ async def cancel(suite: VideoSuite, name: str = NAME, principal: str = "alice") 
 
 
 async def begin(suite: VideoSuite, **fields: Any) -> None:
-    """Begins a film that goes on without its caller."""
+    """Begins a video that goes on without its caller."""
     request = video_pb2.GenerateVideoRequest(prompt="zoom in", detach=True, **{**ORDER, **fields})
     async with open_stream(suite.stub.GenerateVideo(request, metadata=call_metadata("alice"))) as call:
         assert (await anext(aiter(call))).progress.prediction_id == "p1"
@@ -77,14 +77,14 @@ async def test_whoever_listens_is_told_and_so_is_the_provider(starts: Starts, re
         await until(lambda: suite.leftovers == [])
 
 
-async def test_a_film_that_nobody_listens_to_is_ended(starts: Starts, replicate: FakeReplicate) -> None:
+async def test_a_video_that_nobody_listens_to_is_ended(starts: Starts, replicate: FakeReplicate) -> None:
     async with starts() as suite:
         await begin(suite)
         assert await cancel(suite)
         await until(lambda: replicate.cancelled == ["p1"])
 
 
-async def test_a_film_is_ended_before_its_id_is_known(starts: Starts, replicate: FakeReplicate) -> None:
+async def test_a_video_is_ended_before_its_id_is_known(starts: Starts, replicate: FakeReplicate) -> None:
     replicate.tells_ids.clear()
     async with starts() as suite:
         listening = asyncio.create_task(failure(suite.generate(**ORDER)))
@@ -97,7 +97,7 @@ async def test_a_film_is_ended_before_its_id_is_known(starts: Starts, replicate:
         await until(lambda: replicate.cancelled == ["p1"])
 
 
-async def test_a_film_of_a_process_that_is_gone_is_ended(starts: Starts, replicate: FakeReplicate) -> None:
+async def test_a_video_of_a_process_that_is_gone_is_ended(starts: Starts, replicate: FakeReplicate) -> None:
     async with starts() as suite:
         await begin(suite)
     assert replicate.cancelled == []
@@ -106,7 +106,7 @@ async def test_a_film_of_a_process_that_is_gone_is_ended(starts: Starts, replica
     assert replicate.cancelled == ["p1"]
 
 
-async def test_once_it_was_ended_there_is_no_film_to_come_back_to(starts: Starts, replicate: FakeReplicate) -> None:
+async def test_once_it_was_ended_there_is_no_video_to_come_back_to(starts: Starts, replicate: FakeReplicate) -> None:
     async with starts() as suite:
         await begin(suite)
         assert await cancel(suite)
@@ -115,13 +115,13 @@ async def test_once_it_was_ended_there_is_no_film_to_come_back_to(starts: Starts
     assert replicate.created == 1
 
 
-async def test_a_film_that_is_done_stays(starts: Starts, replicate: FakeReplicate) -> None:
+async def test_a_video_that_is_done_stays(starts: Starts, replicate: FakeReplicate) -> None:
     replicate.runs.clear()
     async with starts() as suite:
         made = await suite.generate(**ORDER)
         assert not await cancel(suite)
-        assert made.film.key in suite.store.objects
-        assert (await suite.generate(**ORDER)).film.key == made.film.key
+        assert made.file.key in suite.store.objects
+        assert (await suite.generate(**ORDER)).file.key == made.file.key
     assert (replicate.created, replicate.cancelled) == (1, [])
 
 
@@ -132,7 +132,7 @@ async def test_another_name_or_another_caller_ends_nothing(
     async with starts() as suite:
         await begin(suite)
         assert not await cancel(suite, name, principal)
-    # Nor from a process that knows the film from its record alone.
+    # Nor from a process that knows the video from its record alone.
     async with starts() as suite:
         assert not await cancel(suite, name, principal)
     assert replicate.cancelled == []
@@ -164,7 +164,7 @@ async def test_a_provider_that_can_not_be_asked_is_told(starts: Starts, replicat
     [{}, {"prediction_id": "p1", "request_id": NAME}, {"request_id": "a b"}, {"request_id": "x" * 101}],
     ids=["neither", "both", "no name", "a long name"],
 )
-async def test_a_film_is_named_by_its_id_or_by_its_request(
+async def test_a_video_is_named_by_its_id_or_by_its_request(
     starts: Starts, replicate: FakeReplicate, fields: dict[str, str]
 ) -> None:
     async with starts() as suite:

@@ -1,4 +1,4 @@
-"""Speech over a film: lengths, delays, captions and streams, as tools of other people see them."""
+"""Speech over a video: lengths, delays, captions and streams, as tools of other people see them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from media.common.v1 import alignment_pb2
 from media.video.v1 import video_pb2
 
 from services.common.errors import Reason
-from tests.fakes.media import FFPROBE, as_mp3, clicks, ffprobe, film, late, late_sound, speech, trimmed, uneven
+from tests.fakes.media import FFPROBE, as_mp3, clicks, ffprobe, late, late_sound, speech, trimmed, uneven, video
 from tests.integration.video.conftest import VideoSuite, failure
 
 SHORTEST, FREEZE, LOOP = (
@@ -31,11 +31,11 @@ CUES = alignment_pb2.Alignment(
 
 @dataclass(frozen=True)
 class Case:
-    """A film of two seconds, and what becomes of it."""
+    """A video of two seconds, and what becomes of it."""
 
     policy: video_pb2.LengthPolicy
     speech_seconds: float
-    film_seconds: float
+    result_seconds: float
     copied: bool = True
     told: Mapping[str, float] = field(default_factory=dict)
 
@@ -57,31 +57,31 @@ async def test_lengths_are_as_computed_and_told(
     suite: VideoSuite, two_seconds: bytes, tmp_path: Path, case: Case
 ) -> None:
     made = await suite.mux(two_seconds, speech(case.speech_seconds), length_policy=case.policy)
-    path = suite.file(made.film.key, tmp_path)
+    path = suite.file(made.file.key, tmp_path)
     if FFPROBE is not None:
         probed = ffprobe(path)
         assert (probed.stream("video")["codec_name"], probed.stream("audio")["codec_name"]) == ("h264", "aac")
-        assert probed.seconds("video") == pytest.approx(case.film_seconds, abs=FRAME)
-        assert probed.seconds("audio") == pytest.approx(case.film_seconds, abs=FRAME)
-    assert made.film.duration_seconds == pytest.approx(case.film_seconds, abs=FRAME)
+        assert probed.seconds("video") == pytest.approx(case.result_seconds, abs=FRAME)
+        assert probed.seconds("audio") == pytest.approx(case.result_seconds, abs=FRAME)
+    assert made.file.duration_seconds == pytest.approx(case.result_seconds, abs=FRAME)
     assert made.video_copied is case.copied
     assert (made.speech_seconds, made.video_seconds) == (case.speech_seconds, 2.0)
     for name in ("cut_speech_seconds", "cut_video_seconds", "frozen_seconds", "looped_seconds"):
         assert getattr(made, name) == pytest.approx(case.told.get(name, 0.0), abs=FRAME), name
-    assert made.film.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert made.film.size_bytes == path.stat().st_size
+    assert made.file.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert made.file.size_bytes == path.stat().st_size
     assert suite.leftovers == []
 
 
 @pytest.mark.parametrize(
     ("fields", "delay"), [({}, 0.5), ({"audio_delay_ms": 0}, 0.0), ({"audio_delay_ms": 1250}, 1.25)]
 )
-@pytest.mark.parametrize("seconds", [0.5, 4.0], ids=["shorter than the film", "longer than the film"])
+@pytest.mark.parametrize("seconds", [0.5, 4.0], ids=["shorter than the video", "longer than the video"])
 async def test_speech_is_heard_after_its_delay_to_ten_milliseconds(
     suite: VideoSuite, two_seconds: bytes, tmp_path: Path, fields: dict[str, Any], delay: float, seconds: float
 ) -> None:
     made = await suite.mux(two_seconds, speech(seconds, click_seconds=0.1), **fields)
-    (click,) = clicks(suite.file(made.film.key, tmp_path))
+    (click,) = clicks(suite.file(made.file.key, tmp_path))
     assert click == pytest.approx(delay + 0.1, abs=0.010)
 
 
@@ -90,18 +90,18 @@ async def test_the_end_of_long_speech_is_not_cut(
     suite: VideoSuite, two_seconds: bytes, tmp_path: Path, policy: video_pb2.LengthPolicy
 ) -> None:
     made = await suite.mux(two_seconds, speech(4.0, click_seconds=3.98), length_policy=policy)
-    (click,) = clicks(suite.file(made.film.key, tmp_path))
+    (click,) = clicks(suite.file(made.file.key, tmp_path))
     assert click == pytest.approx(4.48, abs=0.010)
 
 
 @pytest.mark.parametrize("codec", ["libx264", "libvpx-vp9"])
-async def test_speech_over_a_film_that_begins_again_ends_with_its_last_sample(
+async def test_speech_over_a_video_that_begins_again_ends_with_its_last_sample(
     suite: VideoSuite, tmp_path: Path, codec: str
 ) -> None:
     # Frames of 42 ms, told in whole milliseconds: whoever counts them alone ends too soon.
-    short = film(tmp_path, 0.25, codec=codec).read_bytes()
+    short = video(tmp_path, 0.25, codec=codec).read_bytes()
     made = await suite.mux(short, speech(4.0, click_seconds=3.98), length_policy=LOOP)
-    path = suite.file(made.film.key, tmp_path)
+    path = suite.file(made.file.key, tmp_path)
     (click,) = clicks(path)
     assert click == pytest.approx(4.48, abs=0.010)
     if FFPROBE is not None:
@@ -109,81 +109,81 @@ async def test_speech_over_a_film_that_begins_again_ends_with_its_last_sample(
 
 
 @pytest.mark.parametrize(
-    ("policy", "seconds", "film_seconds"), [(FREEZE, 0.5, 1.5), (FREEZE, 3.0, 3.5), (SHORTEST, 0.5, 1.0)]
+    ("policy", "seconds", "result_seconds"), [(FREEZE, 0.5, 1.5), (FREEZE, 3.0, 3.5), (SHORTEST, 0.5, 1.0)]
 )
-async def test_of_a_trimmed_film_counts_what_is_shown(
-    suite: VideoSuite, tmp_path: Path, policy: video_pb2.LengthPolicy, seconds: float, film_seconds: float
+async def test_of_a_trimmed_video_counts_what_is_shown(
+    suite: VideoSuite, tmp_path: Path, policy: video_pb2.LengthPolicy, seconds: float, result_seconds: float
 ) -> None:
-    given = trimmed(film(tmp_path, 2.0), 0.5).read_bytes()
+    given = trimmed(video(tmp_path, 2.0), 0.5).read_bytes()
     made = await suite.mux(given, speech(seconds, click_seconds=0.1), length_policy=policy)
     assert made.video_seconds == pytest.approx(1.5, abs=0.01)
-    assert made.film.duration_seconds == pytest.approx(film_seconds, abs=FRAME)
-    path = suite.file(made.film.key, tmp_path)
+    assert made.file.duration_seconds == pytest.approx(result_seconds, abs=FRAME)
+    path = suite.file(made.file.key, tmp_path)
     if FFPROBE is not None:
-        assert ffprobe(path).seconds("video") == pytest.approx(film_seconds, abs=FRAME)
+        assert ffprobe(path).seconds("video") == pytest.approx(result_seconds, abs=FRAME)
     (click,) = clicks(path)
     assert click == pytest.approx(0.6, abs=0.010)
 
 
 @pytest.mark.parametrize(("policy", "seconds"), [(FREEZE, 0.5), (FREEZE, 3.0), (LOOP, 3.0)])
-async def test_a_picture_that_begins_late_is_shown_whole_and_from_the_beginning(
+async def test_a_image_that_begins_late_is_shown_whole_and_from_the_beginning(
     suite: VideoSuite, tmp_path: Path, policy: video_pb2.LengthPolicy, seconds: float
 ) -> None:
-    made = await suite.mux(late(film(tmp_path, 2.0), 1.0).read_bytes(), speech(seconds), length_policy=policy)
+    made = await suite.mux(late(video(tmp_path, 2.0), 1.0).read_bytes(), speech(seconds), length_policy=policy)
     if FFPROBE is not None:
-        found = ffprobe(suite.file(made.film.key, tmp_path)).stream("video")
+        found = ffprobe(suite.file(made.file.key, tmp_path)).stream("video")
         assert float(found["start_time"]) == pytest.approx(0.0, abs=0.001)
-        assert int(found["nb_frames"]) == round(made.film.duration_seconds * 24)
+        assert int(found["nb_frames"]) == round(made.file.duration_seconds * 24)
 
 
 async def test_speech_that_begins_late_in_its_file_begins_after_the_delay(
     suite: VideoSuite, two_seconds: bytes, tmp_path: Path
 ) -> None:
-    given = late_sound(film(tmp_path, 2.0), speech(1.0, click_seconds=0.95), 1.0).read_bytes()
+    given = late_sound(video(tmp_path, 2.0), speech(1.0, click_seconds=0.95), 1.0).read_bytes()
     made = await suite.mux(two_seconds, given)
-    (click,) = clicks(suite.file(made.film.key, tmp_path))
+    (click,) = clicks(suite.file(made.file.key, tmp_path))
     assert click == pytest.approx(1.45, abs=0.03)
 
 
 @pytest.mark.parametrize(
-    ("policy", "seconds", "film_seconds"), [(SHORTEST, 0.7, 1.2), (LOOP, 3.0, 3.5), (FREEZE, 3.0, 3.5)]
+    ("policy", "seconds", "result_seconds"), [(SHORTEST, 0.7, 1.2), (LOOP, 3.0, 3.5), (FREEZE, 3.0, 3.5)]
 )
 async def test_frames_that_come_unevenly_are_not_counted_off(
-    suite: VideoSuite, tmp_path: Path, policy: video_pb2.LengthPolicy, seconds: float, film_seconds: float
+    suite: VideoSuite, tmp_path: Path, policy: video_pb2.LengthPolicy, seconds: float, result_seconds: float
 ) -> None:
-    made = await suite.mux(uneven(film(tmp_path, 2.0)).read_bytes(), speech(seconds), length_policy=policy)
-    path = suite.file(made.film.key, tmp_path)
+    made = await suite.mux(uneven(video(tmp_path, 2.0)).read_bytes(), speech(seconds), length_policy=policy)
+    path = suite.file(made.file.key, tmp_path)
     if FFPROBE is not None:
         # The last frame stands until the next would come.
-        assert ffprobe(path).seconds("video") == pytest.approx(film_seconds, abs=0.5)
-        assert ffprobe(path).seconds("audio") == pytest.approx(film_seconds, abs=0.1)
+        assert ffprobe(path).seconds("video") == pytest.approx(result_seconds, abs=0.5)
+        assert ffprobe(path).seconds("audio") == pytest.approx(result_seconds, abs=0.1)
 
 
 async def test_mp3_is_taken_as_speech(suite: VideoSuite, two_seconds: bytes, tmp_path: Path) -> None:
     made = await suite.mux(two_seconds, as_mp3(speech(1.0, 0.25), tmp_path))
-    (click,) = clicks(suite.file(made.film.key, tmp_path))
+    (click,) = clicks(suite.file(made.file.key, tmp_path))
     assert click == pytest.approx(0.75, abs=0.010)
 
 
 async def test_what_an_mp4_does_not_hold_is_encoded_anew(suite: VideoSuite, tmp_path: Path) -> None:
-    webm = film(tmp_path, 1.0, size="161x121", codec="libvpx").read_bytes()
+    webm = video(tmp_path, 1.0, size="161x121", codec="libvpx").read_bytes()
     made = await suite.mux(webm, speech(0.25))
-    assert [stream.codec for stream in made.film.streams] == ["h264", "aac"]
-    assert (made.film.width, made.film.height) == (160, 120)
+    assert [stream.codec for stream in made.file.streams] == ["h264", "aac"]
+    assert (made.file.width, made.file.height) == (160, 120)
     assert made.video_copied is False
 
 
 async def test_captions_are_a_track_of_their_language(suite: VideoSuite, two_seconds: bytes, tmp_path: Path) -> None:
     captions = video_pb2.Captions(alignment=CUES, language="eng")
     made = await suite.mux(two_seconds, speech(1.0), captions=captions)
-    assert [stream.codec for stream in made.film.streams] == ["h264", "aac", "mov_text"]
+    assert [stream.codec for stream in made.file.streams] == ["h264", "aac", "mov_text"]
     assert made.video_copied is True
     if FFPROBE is not None:
-        assert ffprobe(suite.file(made.film.key, tmp_path)).stream("subtitle")["tags"]["language"] == "eng"
+        assert ffprobe(suite.file(made.file.key, tmp_path)).stream("subtitle")["tags"]["language"] == "eng"
 
 
 @pytest.mark.parametrize("policy", [FREEZE, SHORTEST])
-async def test_a_last_caption_ends_with_the_film(
+async def test_a_last_caption_ends_with_the_video(
     suite: VideoSuite, two_seconds: bytes, tmp_path: Path, policy: video_pb2.LengthPolicy
 ) -> None:
     # A word of a moment is shown for a second, where there is one.
@@ -195,16 +195,16 @@ async def test_a_last_caption_ends_with_the_film(
     )
     captions = video_pb2.Captions(alignment=alignment)
     made = await suite.mux(two_seconds, speech(3.0), captions=captions, length_policy=policy)
-    assert made.film.duration_seconds == pytest.approx(2.0 if policy == SHORTEST else 3.5, abs=FRAME)
+    assert made.file.duration_seconds == pytest.approx(2.0 if policy == SHORTEST else 3.5, abs=FRAME)
 
 
-async def test_burned_captions_change_the_picture(suite: VideoSuite, two_seconds: bytes) -> None:
+async def test_burned_captions_change_the_image(suite: VideoSuite, two_seconds: bytes) -> None:
     captions = video_pb2.Captions(alignment=CUES, mode=video_pb2.CAPTION_MODE_BURNED)
     plain = await suite.mux(two_seconds, speech(3.0))
     burned = await suite.mux(two_seconds, speech(3.0), captions=captions)
-    assert [stream.codec for stream in burned.film.streams] == ["h264", "aac"]
+    assert [stream.codec for stream in burned.file.streams] == ["h264", "aac"]
     assert burned.video_copied is False
-    assert burned.film.sha256 != plain.film.sha256
+    assert burned.file.sha256 != plain.file.sha256
 
 
 async def test_words_in_braces_are_burned_too(suite: VideoSuite, two_seconds: bytes) -> None:
@@ -215,11 +215,11 @@ async def test_words_in_braces_are_burned_too(suite: VideoSuite, two_seconds: by
             characters=list(text), character_start_times_seconds=times, character_end_times_seconds=[1.0] * len(text)
         )
         captions = video_pb2.Captions(alignment=alignment, mode=video_pb2.CAPTION_MODE_BURNED)
-        burned.append((await suite.mux(two_seconds, speech(1.0), captions=captions)).film)
+        burned.append((await suite.mux(two_seconds, speech(1.0), captions=captions)).file)
     assert burned[0].size_bytes != burned[1].size_bytes
 
 
-async def test_a_film_is_told_in_fragments_while_it_is_made(
+async def test_a_video_is_told_in_fragments_while_it_is_made(
     suite: VideoSuite, two_seconds: bytes, tmp_path: Path
 ) -> None:
     made = await suite.mux(two_seconds, speech(3.0), stream_media=True)
@@ -230,7 +230,7 @@ async def test_a_film_is_told_in_fragments_while_it_is_made(
     path.write_bytes(told)
     (click,) = clicks(path)
     assert click == pytest.approx(0.5, abs=0.010)
-    whole = suite.file(made.film.key, tmp_path).read_bytes()
+    whole = suite.file(made.file.key, tmp_path).read_bytes()
     assert b"moof" not in whole
     assert whole.index(b"moov") < whole.index(b"mdat")
 
@@ -248,13 +248,13 @@ async def test_nothing_of_what_stood_beside_the_streams_is_kept(
     suite: VideoSuite, two_seconds: bytes, tmp_path: Path
 ) -> None:
     made = await suite.mux(two_seconds, speech(1.0))
-    whole = suite.file(made.film.key, tmp_path).read_bytes()
+    whole = suite.file(made.file.key, tmp_path).read_bytes()
     assert b"Lavf" not in whole
 
 
-async def test_a_film_goes_where_its_owner_wants_it(suite: VideoSuite, two_seconds: bytes) -> None:
+async def test_a_video_goes_where_its_owner_wants_it(suite: VideoSuite, two_seconds: bytes) -> None:
     made = await suite.mux(two_seconds, speech(1.0), object_key="users/alice/cat.mp4")
-    assert made.film.key == "users/alice/cat.mp4"
+    assert made.file.key == "users/alice/cat.mp4"
     again = await failure(suite.mux(two_seconds, speech(1.0), object_key="users/alice/cat.mp4"))
     assert again.reason is Reason.ALREADY_EXISTS
     await suite.mux(two_seconds, speech(1.0), object_key="users/alice/cat.mp4", overwrite=True)
@@ -264,7 +264,7 @@ async def test_a_film_goes_where_its_owner_wants_it(suite: VideoSuite, two_secon
 
 async def test_inputs_come_by_key_of_ones_own(suite: VideoSuite, two_seconds: bytes) -> None:
     made = await suite.mux(two_seconds, speech(1.0))
-    own = video_pb2.MediaSource(key=made.film.key)
+    own = video_pb2.MediaSource(key=made.file.key)
     again = await suite.mux(own, speech(1.0))
     assert again.video_seconds == 2.0
     foreign = await failure(suite.mux(own, speech(1.0), "mallory"))
@@ -272,11 +272,11 @@ async def test_inputs_come_by_key_of_ones_own(suite: VideoSuite, two_seconds: by
     assert [item.field for item in foreign.violations] == ["video.key"]
 
 
-async def test_a_film_is_deleted_by_its_owner(suite: VideoSuite, two_seconds: bytes) -> None:
+async def test_a_video_is_deleted_by_its_owner(suite: VideoSuite, two_seconds: bytes) -> None:
     made = await suite.mux(two_seconds, speech(1.0))
-    request = video_pb2.DeleteVideoRequest(key=made.film.key)
+    request = video_pb2.DeleteVideoRequest(key=made.file.key)
     foreign = await failure(suite.stub.DeleteVideo(request, metadata=(("x-media-principal", "mallory"),)))
     assert foreign.reason is Reason.NOT_FOUND
     reply = await suite.stub.DeleteVideo(request, metadata=(("x-media-principal", "alice"),))
-    assert list(reply.deleted_keys) == [made.film.key]
-    assert made.film.key not in suite.store.objects
+    assert list(reply.deleted_keys) == [made.file.key]
+    assert made.file.key not in suite.store.objects

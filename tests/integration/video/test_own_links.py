@@ -1,4 +1,4 @@
-"""Links of the suite's own, given as pictures, films and speech: read from the store, and not over the network."""
+"""Links of the suite's own, given as images, videos and speech: read from the store, and not over the network."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from services.common.images import Size
 from services.common.rpc.channel import call_metadata
 from services.common.storage import ObjectSpec
 from services.common.worker_pool import WorkerPool
-from tests.fakes.drawing import picture
+from tests.fakes.drawing import make_image
 from tests.fakes.media import speech
 from tests.fakes.object_store import FakeObjectStore
 from tests.integration.video.conftest import VideoSuite, failure, running
 
 # Nobody may be asked there: what is read all the same came from the store.
 PREFIX = "http://169.254.169.254/media/"
-STILL, FILM, SPEECH = "images/cat.png", "videos/cat.mp4", "audio/cat.wav"
+STILL, VIDEO, SPEECH = "images/cat.png", "videos/cat.mp4", "audio/cat.wav"
 
 
 class LinkingStore(FakeObjectStore):
@@ -33,9 +33,9 @@ class LinkingStore(FakeObjectStore):
 
 @pytest.fixture
 async def linked(workers: WorkerPool, tmp_path: Path, two_seconds: bytes) -> AsyncIterator[VideoSuite]:
-    """The service over a store with a picture, a film and speech, all of them another caller's."""
+    """The service over a store with an image, a video and speech, all of them another caller's."""
     store = LinkingStore()
-    kinds = ((STILL, picture(Size(320, 200)), "image/png"), (FILM, two_seconds, "video/mp4"))
+    kinds = ((STILL, make_image(Size(320, 200)), "image/png"), (VIDEO, two_seconds, "video/mp4"))
     for key, data, kind in (*kinds, (SPEECH, speech(1.0), "audio/wav")):
         await store.put(key, data, ObjectSpec(kind, {"owner": "bob"}))
     async with running(workers, tmp_path / "work", store, fetch_allow="") as suite:
@@ -48,21 +48,21 @@ async def probed(suite: VideoSuite, url: str) -> video_pb2.MediaInfo:
 
 
 async def test_whoever_has_the_link_may_look_into_the_file(linked: VideoSuite) -> None:
-    assert (await probed(linked, PREFIX + FILM)).duration_seconds == 2.0
+    assert (await probed(linked, PREFIX + VIDEO)).duration_seconds == 2.0
     assert linked.leftovers == []
 
 
-async def test_a_film_is_made_of_a_linked_picture(linked: VideoSuite) -> None:
+async def test_a_video_is_made_of_a_linked_image(linked: VideoSuite) -> None:
     made = await linked.generate(image_url=PREFIX + STILL, seconds=1, resolution="512p")
-    assert made.film.duration_seconds == 1.0
-    assert made.film.key in linked.store.objects
+    assert made.file.duration_seconds == 1.0
+    assert made.file.key in linked.store.objects
 
 
-async def test_linked_speech_is_laid_over_a_linked_film(linked: VideoSuite) -> None:
-    video, audio = (video_pb2.MediaSource(url=PREFIX + key) for key in (FILM, SPEECH))
+async def test_linked_speech_is_laid_over_a_linked_video(linked: VideoSuite) -> None:
+    video, audio = (video_pb2.MediaSource(url=PREFIX + key) for key in (VIDEO, SPEECH))
     request = video_pb2.MuxVideoRequest(video=video, audio=audio)
     events = [event async for event in linked.stub.MuxVideo(request, metadata=call_metadata("alice"))]
-    assert [stream.codec for stream in events[-1].video.film.streams] == ["h264", "aac"]
+    assert [stream.codec for stream in events[-1].video.file.streams] == ["h264", "aac"]
 
 
 async def test_a_link_to_nothing_is_refused(linked: VideoSuite) -> None:
@@ -76,7 +76,7 @@ async def test_a_link_to_nothing_is_refused(linked: VideoSuite) -> None:
 
 
 async def test_what_is_no_link_of_ours_is_guarded_as_before(linked: VideoSuite) -> None:
-    url = PREFIX.replace("/media/", "/other/") + FILM
+    url = PREFIX.replace("/media/", "/other/") + VIDEO
     assert (await failure(probed(linked, url))).reason is Reason.URL_FORBIDDEN
     assert (await failure(linked.generate(image_url=url))).reason is Reason.URL_FORBIDDEN
 

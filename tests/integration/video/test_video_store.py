@@ -17,18 +17,18 @@ from services.common.images import Size
 from services.common.rpc.channel import call_metadata, open_stream
 from services.common.storage import ObjectSpec
 from services.common.worker_pool import WorkerPool
-from tests.fakes.drawing import picture
+from tests.fakes.drawing import make_image
 from tests.fakes.media import FFPROBE, ffprobe
 from tests.fakes.object_store import FakeObjectStore
 from tests.fakes.replicate import API_TOKEN, BROKEN, DOWN, FakeReplicate, Run, running_replicate
 from tests.fakes.waiting import until
 from tests.integration.video.conftest import VideoSuite, failure, running
 
-STILL = picture(Size(640, 400))
+STILL = make_image(Size(640, 400))
 
 
 def working() -> Run:
-    """Returns how a film goes that is not done until the test says so."""
+    """Returns how a video goes that is not done until the test says so."""
     return Run(statuses=("processing",))
 
 
@@ -41,7 +41,7 @@ class Starts(Protocol):
 @pytest.fixture
 async def replicate(two_seconds: bytes) -> AsyncIterator[FakeReplicate]:
     async with running_replicate() as fake:
-        fake.film = two_seconds
+        fake.video = two_seconds
         yield fake
 
 
@@ -65,30 +65,30 @@ def _spec(owner: str) -> ObjectSpec:
     return ObjectSpec("image/png", {"owner": owner})
 
 
-async def test_the_embedded_engine_makes_a_film_of_the_pictures_shape(suite: VideoSuite, tmp_path: Path) -> None:
+async def test_the_embedded_engine_makes_a_video_of_the_images_shape(suite: VideoSuite, tmp_path: Path) -> None:
     await suite.store.put("images/cat.png", STILL, _spec("alice"))
     made = await suite.generate(image_key="images/cat.png", seconds=2, resolution="512p")
     assert (made.provider, made.model, made.seconds, made.resolution) == ("embedded", "embedded", 2, "512p")
-    assert (made.film.width, made.film.height, made.film.frame_rate) == (818, 512, 24.0)
-    assert made.film.duration_seconds == 2.0
-    assert [stream.codec for stream in made.film.streams] == ["h264"]
+    assert (made.file.width, made.file.height, made.file.frame_rate) == (818, 512, 24.0)
+    assert made.file.duration_seconds == 2.0
+    assert [stream.codec for stream in made.file.streams] == ["h264"]
     percents = [progress.percent for progress in suite.progress]
     assert percents == sorted(percents)
     assert {progress.prediction_id for progress in suite.progress} == {made.prediction_id}
     assert suite.leftovers == []
     if FFPROBE is not None:
-        probed = ffprobe(suite.file(made.film.key, tmp_path))
+        probed = ffprobe(suite.file(made.file.key, tmp_path))
         assert (probed.stream("video")["nb_frames"], probed.stream("video")["pix_fmt"]) == ("48", "yuv420p")
 
 
-async def test_a_film_is_begun_paid_once_and_copied(
+async def test_a_video_is_begun_paid_once_and_copied(
     starts: Starts, replicate: FakeReplicate, two_seconds: bytes
 ) -> None:
     replicate.runs.append(Run(statuses=("starting", "processing", "succeeded"), logs="sampling: 40%"))
     async with starts() as suite:
         made = await suite.generate(image_key="images/cat.png")
-        assert suite.store.objects[made.film.key][1] == two_seconds
-        assert suite.store.objects[made.film.key][0].metadata["provider"] == "replicate"
+        assert suite.store.objects[made.file.key][1] == two_seconds
+        assert suite.store.objects[made.file.key][0].metadata["provider"] == "replicate"
     assert replicate.created == 1
     assert (made.provider, made.model, made.prediction_id) == ("replicate", "minimax/hailuo-02", "p1")
     states = [progress.state for progress in suite.progress]
@@ -118,7 +118,7 @@ async def test_what_can_not_be_made_is_refused_before_anybody_is_asked(
 ) -> None:
     async with starts() as suite:
         await suite.store.put("images/of_bob.png", STILL, _spec("bob"))
-        await suite.store.put("images/tiny.png", picture(Size(8, 8)), _spec("alice"))
+        await suite.store.put("images/tiny.png", make_image(Size(8, 8)), _spec("alice"))
         error = await failure(suite.generate(**{"image_key": "images/cat.png", **fields}))
         assert suite.leftovers == []
     assert [item.field for item in error.violations] == ([field] if field else [])
@@ -142,7 +142,7 @@ async def test_what_may_have_been_charged_is_not_asked_again(starts: Starts, rep
     assert len(replicate.requests) == 1
 
 
-async def test_who_leaves_cancels_the_film_at_the_provider(starts: Starts, replicate: FakeReplicate) -> None:
+async def test_who_leaves_cancels_the_video_at_the_provider(starts: Starts, replicate: FakeReplicate) -> None:
     replicate.runs.append(working())
     async with starts() as suite:
         await _begun_and_left(suite)
@@ -150,7 +150,7 @@ async def test_who_leaves_cancels_the_film_at_the_provider(starts: Starts, repli
         await until(lambda: suite.leftovers == [])
 
 
-async def test_who_leaves_a_detached_film_finds_it_again(starts: Starts, replicate: FakeReplicate) -> None:
+async def test_who_leaves_a_detached_video_finds_it_again(starts: Starts, replicate: FakeReplicate) -> None:
     replicate.runs.append(working())
     async with starts() as suite:
         await _begun_and_left(suite, detach=True)
@@ -162,7 +162,7 @@ async def test_who_leaves_a_detached_film_finds_it_again(starts: Starts, replica
     assert (replicate.created, replicate.cancelled) == (1, [])
 
 
-async def test_a_film_outlives_the_process_that_began_it(starts: Starts, replicate: FakeReplicate) -> None:
+async def test_a_video_outlives_the_process_that_began_it(starts: Starts, replicate: FakeReplicate) -> None:
     replicate.runs.append(working())
     async with starts() as suite:
         await _begun_and_left(suite, detach=True, object_key="users/alice/cat.mp4")
@@ -171,13 +171,13 @@ async def test_a_film_outlives_the_process_that_began_it(starts: Starts, replica
     async with starts() as suite:
         made = await suite.resume("p1")
         again = await suite.resume("p1")
-    assert made.film.key == again.film.key == "users/alice/cat.mp4"
+    assert made.file.key == again.file.key == "users/alice/cat.mp4"
     assert made.prompt == "zoom in"
     assert len(replicate.downloads) == 1
     assert replicate.created == 1
 
 
-async def test_a_film_is_found_by_its_owner_alone(starts: Starts, replicate: FakeReplicate) -> None:
+async def test_a_video_is_found_by_its_owner_alone(starts: Starts, replicate: FakeReplicate) -> None:
     async with starts() as suite:
         await suite.generate(image_key="images/cat.png")
         foreign = await failure(suite.resume("p1", "mallory"))
@@ -198,28 +198,28 @@ async def test_the_owner_cancels_and_every_listener_is_told(starts: Starts, repl
     assert replicate.cancelled == ["p1"]
 
 
-async def test_the_same_request_at_once_is_one_film(starts: Starts, replicate: FakeReplicate) -> None:
+async def test_the_same_request_at_once_is_one_video(starts: Starts, replicate: FakeReplicate) -> None:
     async with starts() as suite:
         made = await asyncio.gather(
             *(suite.generate(image_key="images/cat.png", request_id="story-7") for _ in range(5))
         )
-    assert {item.film.key for item in made} == {made[0].film.key}
+    assert {item.file.key for item in made} == {made[0].file.key}
     assert replicate.created == 1
 
 
-async def test_the_same_request_later_is_the_same_film(starts: Starts, replicate: FakeReplicate) -> None:
+async def test_the_same_request_later_is_the_same_video(starts: Starts, replicate: FakeReplicate) -> None:
     async with starts() as suite:
         first = await suite.generate(image_key="images/cat.png", request_id="story-7")
     async with starts() as suite:
         second = await suite.generate(image_key="images/cat.png", request_id="story-7")
         other = await failure(suite.generate(image_key="images/cat.png", prompt="other", request_id="story-7"))
         await suite.generate("bob", image_url=_inline(), request_id="story-7")
-    assert first.film.key == second.film.key
+    assert first.file.key == second.file.key
     assert (other.reason, [item.field for item in other.violations]) == (Reason.ALREADY_EXISTS, ["request_id"])
     assert replicate.created == 2
 
 
-async def test_the_same_request_finds_its_film_where_it_wanted_it(starts: Starts, replicate: FakeReplicate) -> None:
+async def test_the_same_request_finds_its_video_where_it_wanted_it(starts: Starts, replicate: FakeReplicate) -> None:
     order = {"image_key": "images/cat.png", "object_key": "users/alice/cat.mp4"}
     async with starts() as suite:
         first = await suite.generate(request_id="story-7", **order)
@@ -227,7 +227,7 @@ async def test_the_same_request_finds_its_film_where_it_wanted_it(starts: Starts
         other = await failure(suite.generate(request_id="story-8", **order))
         # What was refused has kept no name.
         await suite.generate(image_key="images/cat.png", request_id="story-8")
-    assert first.film.key == second.film.key == "users/alice/cat.mp4"
+    assert first.file.key == second.file.key == "users/alice/cat.mp4"
     assert (other.reason, [item.field for item in other.violations]) == (Reason.ALREADY_EXISTS, ["object_key"])
     assert replicate.created == 2
 
@@ -242,8 +242,8 @@ async def test_a_request_that_failed_unpaid_may_be_made_again(starts: Starts, re
 
 
 @pytest.mark.parametrize("key", ["", "users/alice/cat.mp4"], ids=["any key", "a key of one's own"])
-@pytest.mark.parametrize("stored", [1, 2], ids=["not the film", "not that the film was stored"])
-async def test_a_film_can_be_stored_later_if_the_store_was_down(
+@pytest.mark.parametrize("stored", [1, 2], ids=["not the video", "not that the video was stored"])
+async def test_a_video_can_be_stored_later_if_the_store_was_down(
     starts: Starts, replicate: FakeReplicate, store: FakeObjectStore, key: str, stored: int
 ) -> None:
     async with starts() as suite:
@@ -252,12 +252,12 @@ async def test_a_film_can_be_stored_later_if_the_store_was_down(
         assert error.reason is Reason.STORAGE_FAILED
         store.puts_until_failure = None
         made = await suite.resume("p1")
-        assert made.film.key in store.objects
-        assert not key or made.film.key == key
+        assert made.file.key in store.objects
+        assert not key or made.file.key == key
     assert replicate.created == 1
 
 
-async def test_a_film_does_not_take_the_place_of_another_that_came_meanwhile(
+async def test_a_video_does_not_take_the_place_of_another_that_came_meanwhile(
     starts: Starts, replicate: FakeReplicate, store: FakeObjectStore
 ) -> None:
     replicate.runs.append(working())
@@ -271,7 +271,7 @@ async def test_a_film_does_not_take_the_place_of_another_that_came_meanwhile(
 
 
 @pytest.mark.parametrize(("request_id", "cancelled"), [("", ["p1"]), ("story-7", [])])
-async def test_a_film_that_can_not_be_written_down_is_ended_unless_its_name_finds_it(
+async def test_a_video_that_can_not_be_written_down_is_ended_unless_its_name_finds_it(
     starts: Starts, replicate: FakeReplicate, store: FakeObjectStore, request_id: str, cancelled: list[str]
 ) -> None:
     async with starts(begin_seconds=0) as suite:
@@ -284,8 +284,8 @@ async def test_a_film_that_can_not_be_written_down_is_ended_unless_its_name_find
     assert made.prediction_id == ("p1" if request_id else "p2")
 
 
-async def test_what_is_no_film_is_the_providers_failure(starts: Starts, replicate: FakeReplicate) -> None:
-    replicate.film = b"<html>gone</html>"
+async def test_what_is_no_video_is_the_providers_failure(starts: Starts, replicate: FakeReplicate) -> None:
+    replicate.video = b"<html>gone</html>"
     async with starts() as suite:
         error = await failure(suite.generate(image_key="images/cat.png"))
         assert suite.leftovers == []
@@ -293,7 +293,7 @@ async def test_what_is_no_film_is_the_providers_failure(starts: Starts, replicat
 
 
 async def _begun_and_left(suite: VideoSuite, **fields: Any) -> None:
-    """Begins a film and leaves once its id is known."""
+    """Begins a video and leaves once its id is known."""
     request = video_pb2.GenerateVideoRequest(prompt="zoom in", image_key="images/cat.png", **fields)
     async with open_stream(suite.stub.GenerateVideo(request, metadata=call_metadata("alice"))) as call:
         assert (await anext(aiter(call))).progress.prediction_id == "p1"

@@ -1,4 +1,4 @@
-"""The bench of pictures: it measures real renditions, and its lines say what was measured."""
+"""The bench of images: it measures real renditions, and its lines say what was measured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bench of films: ways are run in turn, and held against the first in the same round."""
+"""The bench of videos: ways are run in turn, and held against the first in the same round."""
 
 from __future__ import annotations
 

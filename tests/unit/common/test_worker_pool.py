@@ -14,7 +14,7 @@ import pytest
 from services.common.errors import MediaError, Reason, invalid
 from services.common.images import Size, inspect
 from services.common.worker_pool import WorkerPool, open_workers
-from tests.fakes.drawing import picture
+from tests.fakes.drawing import make_image
 from tests.fakes.waiting import until
 
 
@@ -58,7 +58,7 @@ async def reason_of(workers: WorkerPool, *work: object) -> Reason:
 
 
 async def test_work_is_done_in_another_process(workers: WorkerPool) -> None:
-    assert (await workers.run(inspect, picture())).size == Size(8, 6)
+    assert (await workers.run(inspect, make_image())).size == Size(8, 6)
     first = await workers.run(pid_of, 1)
     assert first != os.getpid()
     assert await workers.run(pid_of, 2) == first
@@ -74,7 +74,7 @@ async def test_a_refusal_arrives_as_it_was_raised(workers: WorkerPool) -> None:
 
 async def test_a_crash_fails_one_request_and_the_next_is_served(workers: WorkerPool) -> None:
     assert await reason_of(workers, os.abort) is Reason.MEDIA_INVALID
-    assert (await workers.run(inspect, picture())).size == Size(8, 6)
+    assert (await workers.run(inspect, make_image())).size == Size(8, 6)
 
 
 async def test_a_file_may_not_take_all_memory(workers: WorkerPool) -> None:
@@ -84,7 +84,7 @@ async def test_a_file_may_not_take_all_memory(workers: WorkerPool) -> None:
 async def test_what_takes_too_long_is_ended(tmp_path: Path) -> None:
     async with open_workers(1, max_queue=3, timeout_seconds=1) as workers:
         assert await reason_of(workers, works_until, str(tmp_path / "never")) is Reason.MEDIA_INVALID
-        assert (await workers.run(inspect, picture())).size == Size(8, 6)
+        assert (await workers.run(inspect, make_image())).size == Size(8, 6)
 
 
 async def left(*tasks: asyncio.Task[None]) -> None:
@@ -114,7 +114,7 @@ async def test_what_is_left_behind_has_its_time_and_no_more(tmp_path: Path) -> N
         task = asyncio.create_task(workers.run(works_until, str(tmp_path / "never")))
         await until((tmp_path / "never.begun").exists)
         await left(task)
-        assert (await workers.run(inspect, picture())).size == Size(8, 6)
+        assert (await workers.run(inspect, make_image())).size == Size(8, 6)
         assert workers.queued == 0
 
 

@@ -276,7 +276,7 @@ def test_everybody_who_stores_or_serves_media_sees_the_same_folder(settings_of: 
         assert folder.is_relative_to(mounts["media-objects"])
 
 
-def test_films_in_the_making_have_a_volume_and_not_memory(settings_of: SettingsOf[Any]) -> None:
+def test_videos_in_the_making_have_a_volume_and_not_memory(settings_of: SettingsOf[Any]) -> None:
     video: VideoSettings = settings_of("video", VideoSettings)
     mounts = dict(mount.split(":") for mount in SERVICES["video"]["volumes"])
     assert str(video.temp_dir) == mounts["video-work"]

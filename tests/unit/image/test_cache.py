@@ -1,4 +1,4 @@
-"""The keys of kept pictures: whatever decides what is drawn makes another one, and nothing else does."""
+"""The keys of kept images: whatever decides what is drawn makes another one, and nothing else does."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def key(provider: ImageProvider, spec: ImageSpec) -> str:
 
 @pytest.fixture
 async def paid() -> AsyncIterator[dict[str, ImageProvider]]:
-    """The engines whose pictures cost money, by name."""
+    """The engines whose images cost money, by name."""
     async with AsyncExitStack() as stack:
         downloads = await stack.enter_async_context(open_fetcher())
         yield {
@@ -73,7 +73,7 @@ def test_the_name_of_a_size_makes_no_other_key() -> None:
         ("gemini", Mode.FAST, Size(2048, 1536), True),
     ],
 )
-def test_a_picture_is_found_again_in_another_size_where_the_provider_is_asked_the_same(
+def test_a_image_is_found_again_in_another_size_where_the_provider_is_asked_the_same(
     paid: dict[str, ImageProvider], name: str, mode: Mode, size: Size, same: bool
 ) -> None:
     spec = replace(SPEC, mode=mode, source=SOURCE if mode is Mode.TRANSFORM else None)

@@ -1,4 +1,4 @@
-"""Bytes of kept pictures: in folders by day, and gone when the day is over."""
+"""Bytes of kept images: in folders by day, and gone when the day is over."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Clock:
 async def test_bytes_are_found_again_and_only_the_service_reads_them() -> None:
     store = FakeObjectStore()
     objects = CacheObjects(store, DAY, Clock())
-    key = await objects.put("ab" * 32, b"picture", "image/png")
+    key = await objects.put("ab" * 32, b"image", "image/png")
     assert key == f"cache/images/2026-11-22/{'ab' * 32}.png"
-    assert await objects.get(key) == b"picture"
+    assert await objects.get(key) == b"image"
     assert "owner" not in store.objects[key][0].metadata
     assert "no-store" in store.objects[key][0].cache_control
 

@@ -1,4 +1,4 @@
-"""Pictures that several want at the same time: drawn once, and paid by one of those who get them."""
+"""Images that several want at the same time: drawn once, and paid by one of those who get them."""
 
 from __future__ import annotations
 

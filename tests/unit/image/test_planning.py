@@ -85,7 +85,7 @@ def test_what_is_too_large_is_refused_by_name(size: Size) -> None:
     assert field_refused(replace(WISH, image_size="custom", custom_size=size)) == "width"
 
 
-def test_a_transformed_picture_keeps_its_size_unless_another_is_asked_for() -> None:
+def test_a_transformed_image_keeps_its_size_unless_another_is_asked_for() -> None:
     wish = replace(WISH, mode=Mode.TRANSFORM)
     assert PLANNER.plan(wish, SOURCE).size == Size(300, 200)
     assert PLANNER.plan(replace(wish, image_size="card"), SOURCE).size == Size(512, 512)

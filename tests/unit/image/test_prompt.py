@@ -22,7 +22,7 @@ EVERYTHING = PromptRequest(
     brand_colors=("#0066CC", "#00aa66"),
     brand_style="trustworthy",
     enhance_for_finance=True,
-    style_guidelines=("No text in the picture", "Wide view"),
+    style_guidelines=("No text in the image", "Wide view"),
 )
 WORDS = st.text(alphabet="abc \n,é👩‍👩‍👧", min_size=1, max_size=60).filter(lambda text: bool(text.strip()))
 
@@ -50,7 +50,7 @@ def test_additions_come_in_a_fixed_order() -> None:
         ". Brand style: trustworthy"
         ". Colors: blue (#0066CC) and green (#00AA66) prevail"
         f". {FINANCE}"
-        ". No text in the picture"
+        ". No text in the image"
         ". Wide view"
     )
     assert made.style == "professional, watercolor, Comic, my own style"

@@ -12,7 +12,7 @@ from services.common.errors import MediaError, Reason
 from services.image.uploads import MAX_UPLOAD_BYTES, receive_upload
 from tests.fakes.virtual_time import in_virtual_time
 
-FILE = b"a picture, as it were"
+FILE = b"an image, as it were"
 
 
 async def pieces(*parts: bytes) -> AsyncIterator[bytes]:

@@ -32,9 +32,9 @@ def test_the_job_that_tells_a_webhook_has_a_name_that_no_caller_can_use() -> Non
     name = webhook_request_id(JOB_ID)
     assert JOB_ID in name
     assert request_token(name) != request_token(JOB_ID)
-    film = jobs_pb2.FilmSpec(image_key="a.png", prompt="zoom in")
+    video = jobs_pb2.VideoSpec(image_key="a.png", prompt="zoom in")
     with pytest.raises(MediaError) as refused:
-        validate(jobs_pb2.CreateJobRequest(animate=jobs_pb2.AnimateSpec(film=film), request_id=name))
+        validate(jobs_pb2.CreateJobRequest(animate=jobs_pb2.AnimateSpec(video=video), request_id=name))
     assert [item.field for item in refused.value.violations] == ["request_id"]
 
 

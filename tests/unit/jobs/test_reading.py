@@ -16,7 +16,7 @@ from services.jobs.record import Status
 from services.jobs.request import JobFilter
 
 MAX_CHARACTERS = 20
-FILM: dict[str, Any] = {"imageKey": "users/alice/cat.png", "prompt": "zoom in", "seconds": 6, "resolution": "512p"}
+VIDEO: dict[str, Any] = {"imageKey": "users/alice/cat.png", "prompt": "zoom in", "seconds": 6, "resolution": "512p"}
 NARRATION: dict[str, Any] = {"text": "Hello.", "voice": "Aria", "provider": "espeak", "modelId": "m-1"}
 HEADLINE: dict[str, Any] = {
     "headline": "Cats land on the moon, and all of them like it there",
@@ -28,8 +28,8 @@ HEADLINE: dict[str, Any] = {
     "imageProvider": "embedded",
 }
 SPECS: dict[str, dict[str, Any]] = {
-    "animate": {"film": FILM},
-    "talking_video": {"film": FILM, "narration": NARRATION, "audioDelayMs": 0, "captions": "JOB_CAPTIONS_BURNED"},
+    "animate": {"video": VIDEO},
+    "talking_video": {"video": VIDEO, "narration": NARRATION, "audioDelayMs": 0, "captions": "JOB_CAPTIONS_BURNED"},
     "headline": HEADLINE,
     "story": {
         "headline": HEADLINE,
@@ -47,7 +47,7 @@ def request(kind: str, spec: dict[str, Any], **fields: Any) -> jobs_pb2.CreateJo
 
 
 def talking(text: str) -> jobs_pb2.CreateJobRequest:
-    return request("talking_video", {"film": FILM, "narration": {"text": text}})
+    return request("talking_video", {"video": VIDEO, "narration": {"text": text}})
 
 
 def refusal(asked: jobs_pb2.CreateJobRequest) -> tuple[Reason, list[str]]:
@@ -66,7 +66,7 @@ def test_all_that_is_asked_for_is_in_the_wish(kind: str) -> None:
 
 
 def test_a_delay_of_nothing_is_kept_apart_from_none() -> None:
-    silent = wish_of(request("talking_video", {"film": FILM, "narration": NARRATION}), MAX_CHARACTERS)
+    silent = wish_of(request("talking_video", {"video": VIDEO, "narration": NARRATION}), MAX_CHARACTERS)
     assert "audioDelayMs" not in silent.spec
     at_once = wish_of(request("talking_video", SPECS["talking_video"]), MAX_CHARACTERS)
     assert at_once.spec["audioDelayMs"] == 0
@@ -92,14 +92,14 @@ def test_every_status_has_its_name_in_the_contract() -> None:
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n\t ", "\u200b"])
-def test_a_film_that_speaks_needs_something_to_say(text: str) -> None:
+def test_a_video_that_speaks_needs_something_to_say(text: str) -> None:
     assert refusal(talking(text)) == (Reason.VALIDATION_ERROR, ["talking_video.narration.text"])
 
 
 @pytest.mark.parametrize(
     ("kind", "spec", "field"),
     [
-        ("talking_video", {"film": FILM, "narration": {"text": "x" * 21}}, "talking_video.narration.text"),
+        ("talking_video", {"video": VIDEO, "narration": {"text": "x" * 21}}, "talking_video.narration.text"),
         ("headline", {"headline": "Cats", "narration": {"text": "x" * 21}}, "headline.narration.text"),
         ("headline", {"headline": "x" * 21}, "headline.headline"),
         ("story", {"headline": {"headline": "x" * 21}}, "story.headline.headline"),
@@ -119,7 +119,7 @@ def test_a_text_that_is_too_long_names_its_field(kind: str, spec: dict[str, Any]
         ("headline", {"headline": "Cats", "narration": {"modelId": "a b"}}, "headline.narration.model_id"),
         ("headline", {"headline": "Cats", "imageSize": "gigantic"}, "headline.image_size"),
         ("story", {"headline": {"headline": "Cats", "imageSize": "gigantic"}}, "story.headline.image_size"),
-        ("talking_video", {"film": FILM, "narration": {"text": "Hi", "voice": "?"}}, "talking_video.narration.voice"),
+        ("talking_video", {"video": VIDEO, "narration": {"text": "Hi", "voice": "?"}}, "talking_video.narration.voice"),
     ],
 )
 def test_what_a_service_would_refuse_after_others_were_paid_is_refused_before(
@@ -140,26 +140,26 @@ def test_a_headline_is_its_own_text() -> None:
 @pytest.mark.parametrize(
     ("kind", "spec", "fields", "field"),
     [
-        ("animate", {"film": {"prompt": "zoom in"}}, {}, "animate.film"),
-        ("animate", {"film": {**FILM, "imageUrl": "https://example.com/a.png"}}, {}, "animate.film"),
-        ("animate", {"film": {**FILM, "prompt": "\u200b "}}, {}, "animate.film.prompt"),
-        ("animate", {"film": {**FILM, "seconds": 61}}, {}, "animate.film.seconds"),
-        ("animate", {"film": {**FILM, "resolution": "4k"}}, {}, "animate.film.resolution"),
-        ("animate", {"film": {**FILM, "provider": "sora"}}, {}, "animate.film.provider"),
-        ("animate", {}, {}, "animate.film"),
-        ("talking_video", {"film": FILM}, {}, "talking_video.narration"),
-        ("talking_video", {"narration": NARRATION}, {}, "talking_video.film"),
+        ("animate", {"video": {"prompt": "zoom in"}}, {}, "animate.video"),
+        ("animate", {"video": {**VIDEO, "imageUrl": "https://example.com/a.png"}}, {}, "animate.video"),
+        ("animate", {"video": {**VIDEO, "prompt": "\u200b "}}, {}, "animate.video.prompt"),
+        ("animate", {"video": {**VIDEO, "seconds": 61}}, {}, "animate.video.seconds"),
+        ("animate", {"video": {**VIDEO, "resolution": "4k"}}, {}, "animate.video.resolution"),
+        ("animate", {"video": {**VIDEO, "provider": "sora"}}, {}, "animate.video.provider"),
+        ("animate", {}, {}, "animate.video"),
+        ("talking_video", {"video": VIDEO}, {}, "talking_video.narration"),
+        ("talking_video", {"narration": NARRATION}, {}, "talking_video.video"),
         ("headline", {"headline": " "}, {}, "headline.headline"),
         ("headline", {"headline": "x" * 501}, {}, "headline.headline"),
         ("headline", {"headline": "Cats", "maxLength": 49}, {}, "headline.max_length"),
         ("headline", {"headline": "Cats", "narration": {"provider": "parrot"}}, {}, "headline.narration.provider"),
         ("story", {}, {}, "story.headline"),
         ("story", {"headline": HEADLINE, "resolution": "4k"}, {}, "story.resolution"),
-        ("animate", {"film": FILM}, {"requestId": ".dot"}, "request_id"),
-        ("animate", {"film": FILM}, {"requestId": "x" * 101}, "request_id"),
-        ("animate", {"film": FILM}, {"webhookUrl": "not an address"}, "webhook_url"),
-        ("animate", {"film": FILM}, {"webhookUrl": "ftp://example.com/told"}, "webhook_url"),
-        ("animate", {"film": FILM}, {"webhookUrl": "mailto:a@example.com"}, "webhook_url"),
+        ("animate", {"video": VIDEO}, {"requestId": ".dot"}, "request_id"),
+        ("animate", {"video": VIDEO}, {"requestId": "x" * 101}, "request_id"),
+        ("animate", {"video": VIDEO}, {"webhookUrl": "not an address"}, "webhook_url"),
+        ("animate", {"video": VIDEO}, {"webhookUrl": "ftp://example.com/told"}, "webhook_url"),
+        ("animate", {"video": VIDEO}, {"webhookUrl": "mailto:a@example.com"}, "webhook_url"),
     ],
 )
 def test_what_the_contract_refuses_names_its_field(

@@ -63,7 +63,7 @@ def test_a_record_is_read_as_it_was_written(record: Record) -> None:
 
 
 def test_what_a_newer_version_has_added_is_left_out() -> None:
-    record = record_of(spec={"film": {}}).begun("w-1", 3).ended(Status.FAILED, BLOCKED)
+    record = record_of(spec={"video": {}}).begun("w-1", 3).ended(Status.FAILED, BLOCKED)
     (attempt,) = orjson.loads(record.encode())["attempts"]
     newer = changed(
         record,
@@ -169,4 +169,4 @@ def test_time_is_told_in_utc_to_the_millisecond() -> None:
 
 def test_what_json_does_not_know_is_not_written() -> None:
     with pytest.raises(TypeError):
-        record_of(spec={"film": object()}).encode()
+        record_of(spec={"video": object()}).encode()

@@ -71,7 +71,7 @@ def test_both_processes_agree_where_they_say_nothing() -> None:
         (WorkerSettings, "JOBS_FLEET", "0"),
         (WorkerSettings, "JOBS_LEASE_SECONDS", "0.4"),
         (WorkerSettings, "WORKER_CALL_SECONDS", "0"),
-        (WorkerSettings, "WORKER_FILM_SECONDS", "0"),
+        (WorkerSettings, "WORKER_VIDEO_SECONDS", "0"),
         (WorkerSettings, "JOBS_QUOTA", "100001"),
         (WorkerSettings, "MEDIA_STORAGE", "ftp"),
         (WorkerSettings, "MEDIA_FETCH_ALLOW", "a b"),

@@ -100,7 +100,7 @@ def test_prompts_without_such_words_do_not_all_move_the_same_way() -> None:
 
 
 @given(PROMPTS, st.integers(0, 200), st.integers(2, 150))
-def test_no_more_is_seen_than_the_picture_has(prompt: str, frame: int, frames: int) -> None:
+def test_no_more_is_seen_than_the_image_has(prompt: str, frame: int, frames: int) -> None:
     left, top, width, height = seen_at(motion_of(prompt), frame, frames)
     assert -1e-6 <= left <= left + width <= WIDTH + 1e-6
     assert -1e-6 <= top <= top + height <= HEIGHT + 1e-6

@@ -1,4 +1,4 @@
-"""Files of captions: the words at their times after the silence, and a font where they become picture."""
+"""Files of captions: the words at their times after the silence, and a font where they become image."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_where_nothing_is_said_nothing_is_written(tmp_path: Path, text: str, bur
     assert names(tmp_path) == set()
 
 
-def test_a_font_that_can_be_read_comes_with_captions_that_become_picture(tmp_path: Path) -> None:
+def test_a_font_that_can_be_read_comes_with_captions_that_become_image(tmp_path: Path) -> None:
     assert write_captions(spoken("Hello there."), 0.5, 60.0, tmp_path, burned=True)
     (font,) = (tmp_path / FONTS).iterdir()
     assert names(tmp_path) == {CAPTIONS, FONTS, f"{FONTS}/{font.name}"}
@@ -56,18 +56,18 @@ def test_all_letters_are_written_and_markup_is_text(tmp_path: Path) -> None:
     assert "{\\" not in data
 
 
-def test_words_in_braces_are_words_where_captions_become_picture(tmp_path: Path) -> None:
+def test_words_in_braces_are_words_where_captions_become_image(tmp_path: Path) -> None:
     assert write_captions(spoken("Hello {there}."), 0.0, 60.0, tmp_path, burned=True)
     assert r"Hello \{there\}." in (tmp_path / CAPTIONS).read_text(encoding="utf-8")
 
 
-def test_no_caption_lasts_longer_than_the_film_or_begins_behind_it(tmp_path: Path) -> None:
+def test_no_caption_lasts_longer_than_the_video_or_begins_behind_it(tmp_path: Path) -> None:
     alignment = spoken("Hello there, how are you? ", 0.1) + shifted(spoken("Yes!", 0.05), 2.6)
     assert write_captions(alignment + shifted(spoken("No!"), 9.0), 0.5, 3.3, tmp_path, burned=False)
     times = [line for line in (tmp_path / CAPTIONS).read_text(encoding="utf-8").splitlines() if "-->" in line]
     assert times == ["00:00:00,500 --> 00:00:03,000", "00:00:03,100 --> 00:00:03,300"]
 
 
-def test_where_nothing_is_said_within_the_film_nothing_is_written(tmp_path: Path) -> None:
+def test_where_nothing_is_said_within_the_video_nothing_is_written(tmp_path: Path) -> None:
     assert not write_captions(shifted(spoken("Late."), 9.0), 0.5, 3.3, tmp_path, burned=True)
     assert names(tmp_path) == set()

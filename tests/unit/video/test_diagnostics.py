@@ -21,13 +21,13 @@ def found(level: Level, **fields: Any) -> list[str]:
 
 def test_without_anything_all_is_well() -> None:
     assert found(Level.PROBLEM) == found(Level.WARNING) == []
-    assert "embedded makes films by default" in found(Level.OK)
+    assert "embedded makes videos by default" in found(Level.OK)
 
 
 def test_with_a_token_and_a_public_address_all_is_well() -> None:
     fields = {"replicate_api_token": "r", "public_url": "https://media.example.com"}
     assert found(Level.PROBLEM, **fields) == found(Level.WARNING, **fields) == []
-    assert "replicate makes films by default" in found(Level.OK, **fields)
+    assert "replicate makes videos by default" in found(Level.OK, **fields)
     assert not any("asked for its progress" in message for message in found(Level.OK, **fields))
 
 
@@ -39,7 +39,7 @@ def test_which_ffmpeg_runs_and_how_often_is_told() -> None:
 @pytest.mark.parametrize(
     ("fields", "level", "said"),
     [
-        ({"default_provider": "replicate"}, Level.PROBLEM, "replicate makes films by default and has no token"),
+        ({"default_provider": "replicate"}, Level.PROBLEM, "replicate makes videos by default and has no token"),
         ({"ffmpeg_binary": "/nowhere/ffmpeg"}, Level.PROBLEM, "/nowhere/ffmpeg"),
         ({"storage": "supabase"}, Level.PROBLEM, "SUPABASE_URL"),
         ({"replicate_api_token": "r", "replicate_model": "owner/name"}, Level.WARNING, "owner/name"),

@@ -1,4 +1,4 @@
-"""How long a film with speech becomes: by each policy, and what never happens by any."""
+"""How long a video with speech becomes: by each policy, and what never happens by any."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_shortest_ends_with_the_shorter_one(
     assert planned(Policy.SHORTEST, video_seconds, speech_seconds) == expected
 
 
-def test_a_film_cut_to_next_to_nothing_keeps_a_frame() -> None:
+def test_a_video_cut_to_next_to_nothing_keeps_a_frame() -> None:
     assert planned(Policy.SHORTEST, 6.0, 0.01, delay_seconds=0).video_frames == 1
 
 
@@ -78,7 +78,7 @@ def test_freeze_holds_the_last_frame_until_the_speech_has_ended(
         (0.5, 9.5, MuxDurations(10.0, loops=19, looped_seconds=9.5, video_frames=240)),
     ],
 )
-def test_loop_begins_the_film_again_until_the_speech_has_ended(
+def test_loop_begins_the_video_again_until_the_speech_has_ended(
     video_seconds: float, speech_seconds: float, expected: MuxDurations
 ) -> None:
     assert planned(Policy.LOOP, video_seconds, speech_seconds) == expected
@@ -88,26 +88,26 @@ def test_loop_begins_the_film_again_until_the_speech_has_ended(
 def test_lengths_that_differ_by_less_than_a_tick_change_nothing(policy: Policy) -> None:
     for difference in (-0.0009, 0.0, 0.0009):
         found = planned(policy, 6.0, 5.5 + difference)
-        assert (found.film_seconds, found.video_frames, found.loops, found.freeze_seconds) == (6.0, 0, 0, 0.0)
+        assert (found.result_seconds, found.video_frames, found.loops, found.freeze_seconds) == (6.0, 0, 0, 0.0)
 
 
 @given(LAID_TOGETHER, LENGTHENING)
-def test_no_speech_is_cut_where_the_film_is_made_longer(laid: Given, policy: Policy) -> None:
+def test_no_speech_is_cut_where_the_video_is_made_longer(laid: Given, policy: Policy) -> None:
     found = lengths(laid, policy)
-    assert found.film_seconds >= speech_ends(laid) - SAME_SECONDS
-    assert found.film_seconds >= laid.video_seconds
+    assert found.result_seconds >= speech_ends(laid) - SAME_SECONDS
+    assert found.result_seconds >= laid.video_seconds
     assert found.cut_speech_seconds == found.cut_video_seconds == 0.0
 
 
 @given(LAID_TOGETHER, LENGTHENING)
-def test_a_film_made_longer_is_whole_frames_and_no_frame_too_long(laid: Given, policy: Policy) -> None:
+def test_a_video_made_longer_is_whole_frames_and_no_frame_too_long(laid: Given, policy: Policy) -> None:
     found = lengths(laid, policy)
     if speech_ends(laid) <= laid.video_seconds:
         assert found == MuxDurations(laid.video_seconds)
         return
-    assert found.film_seconds < speech_ends(laid) + 1 / laid.frame_rate
-    if found.film_seconds > laid.video_seconds:
-        frames = found.film_seconds * laid.frame_rate
+    assert found.result_seconds < speech_ends(laid) + 1 / laid.frame_rate
+    if found.result_seconds > laid.video_seconds:
+        frames = found.result_seconds * laid.frame_rate
         assert frames == pytest.approx(round(frames), abs=1e-6)
         assert found.video_frames == (round(frames) if policy is Policy.LOOP else 0)
 
@@ -115,28 +115,28 @@ def test_a_film_made_longer_is_whole_frames_and_no_frame_too_long(laid: Given, p
 @given(LAID_TOGETHER)
 def test_what_is_added_is_frozen_or_repeated_and_told(laid: Given) -> None:
     frozen, looped = lengths(laid, Policy.FREEZE), lengths(laid, Policy.LOOP)
-    assert frozen.film_seconds == looped.film_seconds
-    assert frozen.freeze_seconds == looped.looped_seconds == frozen.film_seconds - laid.video_seconds
+    assert frozen.result_seconds == looped.result_seconds
+    assert frozen.freeze_seconds == looped.looped_seconds == frozen.result_seconds - laid.video_seconds
     assert (frozen.loops, frozen.looped_seconds, looped.freeze_seconds) == (0, 0.0, 0.0)
 
 
 @given(LAID_TOGETHER)
-def test_a_film_is_repeated_as_often_as_it_takes_and_no_more(laid: Given) -> None:
+def test_a_video_is_repeated_as_often_as_it_takes_and_no_more(laid: Given) -> None:
     found = lengths(laid, Policy.LOOP)
-    assert (found.loops + 1) * laid.video_seconds >= found.film_seconds - 1e-6
-    assert found.loops * laid.video_seconds < found.film_seconds
+    assert (found.loops + 1) * laid.video_seconds >= found.result_seconds - 1e-6
+    assert found.loops * laid.video_seconds < found.result_seconds
     assert (found.loops > 0) == (found.looped_seconds > 0)
 
 
 @given(LAID_TOGETHER)
 def test_shortest_is_the_lesser_of_both(laid: Given) -> None:
     found = lengths(laid, Policy.SHORTEST)
-    assert found.film_seconds == pytest.approx(min(laid.video_seconds, speech_ends(laid)), abs=SAME_SECONDS)
-    assert found.film_seconds + found.cut_video_seconds == pytest.approx(laid.video_seconds)
+    assert found.result_seconds == pytest.approx(min(laid.video_seconds, speech_ends(laid)), abs=SAME_SECONDS)
+    assert found.result_seconds + found.cut_video_seconds == pytest.approx(laid.video_seconds)
     assert found.cut_speech_seconds == 0.0 or found.cut_video_seconds == 0.0
     assert (found.loops, found.freeze_seconds, found.looped_seconds) == (0, 0.0, 0.0)
     if found.video_frames:
-        assert found.video_frames == pytest.approx(max(1.0, found.film_seconds * laid.frame_rate), abs=0.5)
+        assert found.video_frames == pytest.approx(max(1.0, found.result_seconds * laid.frame_rate), abs=0.5)
 
 
 def test_of_speech_that_would_begin_after_the_end_no_more_is_cut_than_there_is() -> None:

@@ -1,4 +1,4 @@
-"""A film while it is made: who listens, who leaves, and what becomes of the work."""
+"""A video while it is made: who listens, who leaves, and what becomes of the work."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def told(progress: Progress) -> GenerationStatus:
 
 
 class Stage:
-    """A film that is made when the test says so."""
+    """A video that is made when the test says so."""
 
     def __init__(self) -> None:
-        self.film = GenerationTask("alice", "embedded", "model")
+        self.video = GenerationTask("alice", "embedded", "model")
         self.outcome: asyncio.Future[Record] = asyncio.get_running_loop().create_future()
         """What the work comes to."""
-        self.task = self.film.start(self._work)
+        self.task = self.video.start(self._work)
 
     async def _work(self, _: GenerationTask) -> Record:
         return await self.outcome
@@ -47,7 +47,7 @@ class Stage:
 
 @asynccontextmanager
 async def listener(stage: Stage, *, detach: bool = False) -> AsyncIterator[AsyncGenerator[Item]]:
-    async with aclosing(stage.film.listen(detach=detach)) as items:
+    async with aclosing(stage.video.listen(detach=detach)) as items:
         yield items
 
 
@@ -77,21 +77,21 @@ async def reason_of(listening: asyncio.Task[list[Item]]) -> Reason:
     return caught.value.reason
 
 
-async def test_nothing_is_told_before_the_film_has_an_id(stage: Stage) -> None:
+async def test_nothing_is_told_before_the_video_has_an_id(stage: Stage) -> None:
     async with listener(stage) as items:
         first = asyncio.ensure_future(anext(items))
-        stage.film.progress(running(10))
+        stage.video.progress(running(10))
         await turn()
         assert not first.done()
-        stage.film.begun("p-1")
+        stage.video.begun("p-1")
         assert await first == told(running(10))
 
 
-async def test_a_listener_hears_how_far_it_is_and_then_the_film(stage: Stage) -> None:
+async def test_a_listener_hears_how_far_it_is_and_then_the_video(stage: Stage) -> None:
     async with listener(stage) as items:
-        stage.film.begun("p-1")
+        stage.video.begun("p-1")
         assert await anext(items) == told(QUEUED)
-        stage.film.progress(running(30))
+        stage.video.progress(running(30))
         assert await anext(items) == told(running(30))
         following = asyncio.ensure_future(anext(items))
         await turn()
@@ -103,20 +103,20 @@ async def test_a_listener_hears_how_far_it_is_and_then_the_film(stage: Stage) ->
 
 async def test_a_slow_listener_hears_the_latest_only_and_it_never_goes_back(stage: Stage) -> None:
     async with listener(stage) as items:
-        stage.film.begun("p-1")
+        stage.video.begun("p-1")
         assert await anext(items) == told(QUEUED)
         for percent in (10, 60, 40):
-            stage.film.progress(running(percent))
+            stage.video.progress(running(percent))
         assert await anext(items) == told(running(60))
-        stage.film.progress(Progress(State.STORING, 0, estimated=True))
+        stage.video.progress(Progress(State.STORING, 0, estimated=True))
         assert await anext(items) == told(Progress(State.STORING, 60, estimated=True))
 
 
 async def test_all_who_listen_hear_the_same(stage: Stage) -> None:
     async with listener(stage) as one, listener(stage) as other:
-        stage.film.begun("p-1")
+        stage.video.begun("p-1")
         assert await anext(one) == await anext(other) == told(QUEUED)
-        stage.film.progress(running(50))
+        stage.video.progress(running(50))
         assert await anext(one) == await anext(other) == told(running(50))
         stage.outcome.set_result(RECORD)
         assert await anext(one) == await anext(other) == Completed(RECORD)
@@ -124,23 +124,23 @@ async def test_all_who_listen_hear_the_same(stage: Stage) -> None:
 
 async def test_one_who_comes_late_hears_how_far_it_is_at_once(stage: Stage) -> None:
     async with listener(stage) as early:
-        stage.film.begun("p-1")
-        stage.film.progress(running(50))
+        stage.video.begun("p-1")
+        stage.video.progress(running(50))
         assert await anext(early) == told(running(50))
         async with listener(stage) as late:
             assert await anext(late) == told(running(50))
 
 
-async def test_one_who_comes_after_the_end_hears_how_far_it_was_and_then_the_film(stage: Stage) -> None:
-    stage.film.begun("p-1")
-    stage.film.progress(Progress(State.STORING, 100))
+async def test_one_who_comes_after_the_end_hears_how_far_it_was_and_then_the_video(stage: Stage) -> None:
+    stage.video.begun("p-1")
+    stage.video.progress(Progress(State.STORING, 100))
     stage.outcome.set_result(RECORD)
     await stage.task
     assert await heard(stage) == [told(Progress(State.STORING, 100)), Completed(RECORD)]
 
 
-async def test_one_who_resumes_a_film_that_ends_at_once_hears_some_progress_first(stage: Stage) -> None:
-    stage.film.begun("p-1")
+async def test_one_who_resumes_a_video_that_ends_at_once_hears_some_progress_first(stage: Stage) -> None:
+    stage.video.begun("p-1")
     stage.outcome.set_result(RECORD)
     items = await heard(stage, detach=True)
     assert items == [told(QUEUED), Completed(RECORD)]
@@ -148,16 +148,16 @@ async def test_one_who_resumes_a_film_that_ends_at_once_hears_some_progress_firs
 
 async def test_the_last_who_leaves_ends_the_work_for_good(stage: Stage) -> None:
     async with listener(stage) as one:
-        stage.film.begun("p-1")
+        stage.video.begun("p-1")
         await anext(one)
         async with listener(stage) as other:
             await anext(other)
         await turn()
         assert stage.goes_on
-        assert not stage.film.unwanted
+        assert not stage.video.unwanted
     await turn()
     assert stage.task.cancelled()
-    assert stage.film.unwanted
+    assert stage.video.unwanted
 
 
 async def test_a_listener_who_is_cancelled_has_left(stage: Stage) -> None:
@@ -168,11 +168,11 @@ async def test_a_listener_who_is_cancelled_has_left(stage: Stage) -> None:
         await listening
     await turn()
     assert stage.task.cancelled()
-    assert stage.film.unwanted
+    assert stage.video.unwanted
 
 
-async def test_a_detached_film_goes_on_without_listeners(stage: Stage) -> None:
-    stage.film.begun("p-1")
+async def test_a_detached_video_goes_on_without_listeners(stage: Stage) -> None:
+    stage.video.begun("p-1")
     async with listener(stage, detach=True) as items:
         await anext(items)
     await turn()
@@ -182,7 +182,7 @@ async def test_a_detached_film_goes_on_without_listeners(stage: Stage) -> None:
 
 
 async def test_once_detached_it_stays_so_whoever_listens(stage: Stage) -> None:
-    stage.film.begun("p-1")
+    stage.video.begun("p-1")
     async with listener(stage) as first:
         await anext(first)
         async with listener(stage, detach=True) as second:
@@ -191,35 +191,35 @@ async def test_once_detached_it_stays_so_whoever_listens(stage: Stage) -> None:
         await anext(third)
     await turn()
     assert stage.goes_on
-    assert not stage.film.unwanted
+    assert not stage.video.unwanted
 
 
 async def test_who_leaves_after_the_end_gives_nothing_up(stage: Stage) -> None:
-    stage.film.begun("p-1")
+    stage.video.begun("p-1")
     async with listener(stage) as items:
         await anext(items)
         stage.outcome.set_result(RECORD)
         assert await anext(items) == Completed(RECORD)
-    assert not stage.film.unwanted
+    assert not stage.video.unwanted
     assert stage.task.result() == RECORD
 
 
-async def test_a_film_that_is_stopped_is_cancelled_for_its_listeners_and_goes_on_at_its_provider(stage: Stage) -> None:
-    stage.film.begun("p-1")
+async def test_a_video_that_is_stopped_is_cancelled_for_its_listeners_and_goes_on_at_its_provider(stage: Stage) -> None:
+    stage.video.begun("p-1")
     listening = [asyncio.create_task(heard(stage)) for _ in range(2)]
     await turn()
-    stage.film.stop()
+    stage.video.stop()
     for task in listening:
         assert await reason_of(task) is Reason.CANCELLED
-    assert not stage.film.unwanted
+    assert not stage.video.unwanted
 
 
-async def test_a_film_that_is_given_up_is_cancelled_for_its_listeners(stage: Stage) -> None:
+async def test_a_video_that_is_given_up_is_cancelled_for_its_listeners(stage: Stage) -> None:
     listening = asyncio.create_task(heard(stage))
     await turn()
-    stage.film.give_up()
+    stage.video.give_up()
     assert await reason_of(listening) is Reason.CANCELLED
-    assert stage.film.unwanted
+    assert stage.video.unwanted
 
 
 async def test_a_failure_is_told_to_all_who_listen(stage: Stage) -> None:
@@ -231,7 +231,7 @@ async def test_a_failure_is_told_to_all_who_listen(stage: Stage) -> None:
 
 
 async def test_a_failure_comes_after_how_far_it_was(stage: Stage) -> None:
-    stage.film.begun("p-1")
+    stage.video.begun("p-1")
     stage.outcome.set_exception(MediaError(Reason.GENERATION_FAILED))
     async with listener(stage) as items:
         assert await anext(items) == told(QUEUED)
@@ -241,6 +241,6 @@ async def test_a_failure_comes_after_how_far_it_was(stage: Stage) -> None:
 
 
 async def test_what_was_not_started_can_be_given_up() -> None:
-    film = GenerationTask("alice", "embedded", "model", "order-1", "ab")
-    film.give_up()
-    assert (film.unwanted, film.request_id, film.fingerprint, film.principal) == (True, "order-1", "ab", "alice")
+    video = GenerationTask("alice", "embedded", "model", "order-1", "ab")
+    video.give_up()
+    assert (video.unwanted, video.request_id, video.fingerprint, video.principal) == (True, "order-1", "ab", "alice")

@@ -1,4 +1,4 @@
-"""What a piece of work tells: the latest of its progress, every byte of its film, its end or its error last."""
+"""What a piece of work tells: the latest of its progress, every byte of its video, its end or its error last."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ async def turn() -> None:
 
 async def test_work_that_tells_nothing_comes_to_its_end() -> None:
     async def silent(_: ProgressChannel) -> str:
-        return "film"
+        return "video"
 
-    assert await all_told(silent) == [Completed("film")]
+    assert await all_told(silent) == [Completed("video")]
 
 
 async def test_of_progress_only_the_latest_is_told() -> None:
@@ -51,9 +51,9 @@ async def test_of_progress_only_the_latest_is_told() -> None:
             teller.progress(running(percent))
         await turn()
         teller.progress(Progress(State.STORING, 99, estimated=True))
-        return "film"
+        return "video"
 
-    assert await all_told(hasty) == [running(3), Progress(State.STORING, 99, estimated=True), Completed("film")]
+    assert await all_told(hasty) == [running(3), Progress(State.STORING, 99, estimated=True), Completed("video")]
 
 
 async def test_a_percentage_never_goes_back_and_never_beyond_all() -> None:
@@ -62,7 +62,7 @@ async def test_a_percentage_never_goes_back_and_never_beyond_all() -> None:
             teller.progress(running(percent))
             await turn()
         teller.progress(Progress(State.QUEUED, queue_position=2))
-        return "film"
+        return "video"
 
     assert await all_told(wavering) == [
         running(50),
@@ -70,7 +70,7 @@ async def test_a_percentage_never_goes_back_and_never_beyond_all() -> None:
         running(100),
         running(100),
         Progress(State.QUEUED, 100, queue_position=2),
-        Completed("film"),
+        Completed("video"),
     ]
 
 
@@ -81,17 +81,17 @@ async def test_every_byte_is_told_in_order() -> None:
         for number, piece in enumerate(pieces):
             teller.progress(running(number))
             await teller.chunk(piece)
-        return "film"
+        return "video"
 
     items = await all_told(streaming)
     assert [item for item in items if isinstance(item, bytes)] == pieces
     percents = [item.percent for item in items if isinstance(item, Progress)]
     assert percents == sorted(percents)
     assert percents[-1] == 49
-    assert items[-1] == Completed("film")
+    assert items[-1] == Completed("video")
 
 
-async def test_a_film_comes_no_faster_than_it_is_taken() -> None:
+async def test_a_video_comes_no_faster_than_it_is_taken() -> None:
     sent = 0
 
     async def streaming(teller: ProgressChannel) -> str:
@@ -99,7 +99,7 @@ async def test_a_film_comes_no_faster_than_it_is_taken() -> None:
         while sent < 3 * MAX_CHUNKS:
             await teller.chunk(b"piece")
             sent += 1
-        return "film"
+        return "video"
 
     async with listening(streaming) as items:
         assert await anext(items) == b"piece"
@@ -179,12 +179,12 @@ async def test_a_listener_who_is_cancelled_ends_the_work() -> None:
 async def test_an_error_comes_after_everything_that_was_told() -> None:
     async def failing(teller: ProgressChannel) -> str:
         teller.progress(running(40))
-        await teller.chunk(b"half a film")
+        await teller.chunk(b"half a video")
         raise MediaError(Reason.GENERATION_FAILED)
 
     async with listening(failing) as items:
         assert await anext(items) == running(40)
-        assert await anext(items) == b"half a film"
+        assert await anext(items) == b"half a video"
         with pytest.raises(MediaError) as caught:
             await anext(items)
     assert caught.value.reason is Reason.GENERATION_FAILED

@@ -96,7 +96,7 @@ def test_without_inputs_of_its_own_a_model_gets_none() -> None:
     assert order_of(with_input()).wish.model_input == {}
 
 
-def test_the_fingerprint_tells_films_apart_and_not_how_they_are_listened_to() -> None:
+def test_the_fingerprint_tells_videos_apart_and_not_how_they_are_listened_to() -> None:
     changed = [
         replace(ORDER, wish=replace(ORDER.wish, prompt="a dog")),
         replace(ORDER, wish=replace(ORDER.wish, seconds=10)),

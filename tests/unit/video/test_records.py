@@ -1,4 +1,4 @@
-"""Records of films and intents: read as they were written, by nobody but their owner, and the first one wins."""
+"""Records of videos and intents: read as they were written, by nobody but their owner, and the first one wins."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from services.common.errors import MediaError, Reason
 from services.common.storage import ObjectInfo, ObjectSpec
 from services.video.probe import MediaFile, StreamInfo
 from services.video.records import Intent, Record, RecordStore
-from services.video.video_store import Film, Place
+from services.video.video_store import Place, StoredVideo
 from tests.fakes.object_store import FakeObjectStore
 
 STREAMS = (
@@ -22,7 +22,7 @@ STREAMS = (
     StreamInfo("audio", "aac", 5.9, sample_rate_hz=44_100, channels=2, packets=254),
     StreamInfo("subtitle", "mov_text", 5.0, packets=3),
 )
-FILM = Film("videos/2026/11/one.mp4", "ab" * 32, MediaFile("mp4", 123_456, STREAMS))
+VIDEO = StoredVideo("videos/2026/11/one.mp4", "ab" * 32, MediaFile("mp4", 123_456, STREAMS))
 RECORD = Record("p-1", "replicate", "minimax/hailuo-02", "a cat", 6, "768p", Place("users/alice/cat.mp4", True))
 AT = datetime(2026, 11, 5, 12, 30, 15, 250_000, tzinfo=UTC)
 INTENT = Intent("ab" * 32, AT)
@@ -36,7 +36,7 @@ RECORDS = st.builds(
     seconds=st.integers(0, 60),
     resolution=st.text(),
     place=PLACES,
-    film=st.sampled_from((None, FILM, Film("videos/x.mp4", "", MediaFile("mp4", 0, ())))),
+    video=st.sampled_from((None, VIDEO, StoredVideo("videos/x.mp4", "", MediaFile("mp4", 0, ())))),
 )
 
 
@@ -78,20 +78,20 @@ async def test_a_record_is_found_as_it_was_written(record: Record, principal: st
 
 async def test_a_record_takes_the_place_of_an_earlier_one(records: RecordStore, store: FakeObjectStore) -> None:
     await records.write(RECORD, "alice")
-    await records.write(replace(RECORD, film=FILM), "alice")
-    assert (await records.find("p-1", "alice")).film == FILM
+    await records.write(replace(RECORD, video=VIDEO), "alice")
+    assert (await records.find("p-1", "alice")).video == VIDEO
     assert store.keys == ["records/videos/alice/p-1.json"]
 
 
 async def test_a_record_is_private_and_keeps_a_key_and_no_address(records: RecordStore, store: FakeObjectStore) -> None:
-    await records.write(replace(RECORD, film=FILM), "alice")
+    await records.write(replace(RECORD, video=VIDEO), "alice")
     info, content = store.objects["records/videos/alice/p-1.json"]
     assert (info.content_type, info.metadata, info.cache_control) == (
         "application/json",
         {"owner": "alice"},
         "private, no-store",
     )
-    assert orjson.loads(content)["film"]["key"] == FILM.key
+    assert orjson.loads(content)["video"]["key"] == VIDEO.key
     assert b"http" not in content
 
 

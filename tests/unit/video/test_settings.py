@@ -23,7 +23,7 @@ def settings(**fields: Any) -> VideoSettings:
         ({"default_provider": "replicate"}, "replicate"),
     ],
 )
-def test_replicate_makes_films_where_it_has_a_token(fields: Any, default: str) -> None:
+def test_replicate_makes_videos_where_it_has_a_token(fields: Any, default: str) -> None:
     assert settings(**fields).provider_by_default == default
 
 

@@ -12,8 +12,8 @@ from PIL import Image
 
 from services.common.errors import MediaError, Reason
 from services.common.images import Size
-from services.video.source_image import MIN_SIDE_PIXELS, film_size, looked_into, scene
-from tests.fakes.drawing import picture
+from services.video.source_image import MIN_SIDE_PIXELS, looked_into, scene, video_size
+from tests.fakes.drawing import make_image
 
 MUCH = 8 * 1024 * 1024
 SHORT_SIDES = st.sampled_from((512, 768, 1080))
@@ -28,7 +28,7 @@ def file_of(image: Image.Image, format_name: str = "PNG", exif: bytes = b"") -> 
 
 
 def noise(size: Size) -> bytes:
-    """Returns a picture that no encoder makes small."""
+    """Returns an image that no encoder makes small."""
     pixels = numpy.random.default_rng(1).integers(0, 256, (size.height, size.width, 3), dtype=numpy.uint8)
     return file_of(Image.fromarray(pixels))
 
@@ -52,8 +52,8 @@ def refusal(data: bytes, field: str = "image_url") -> MediaError:
 
 
 @pytest.mark.parametrize("format_name", ["PNG", "JPEG", "WEBP", "AVIF"])
-def test_a_picture_of_any_kind_becomes_a_jpeg_of_its_own_size(format_name: str) -> None:
-    still = looked_into(picture(Size(120, 90), "teal", format_name), "image_url", MUCH)
+def test_a_image_of_any_kind_becomes_a_jpeg_of_its_own_size(format_name: str) -> None:
+    still = looked_into(make_image(Size(120, 90), "teal", format_name), "image_url", MUCH)
     image = image_of(still.data)
     assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (120, 90))
     assert still.size == Size(120, 90)
@@ -73,31 +73,31 @@ def test_it_is_brought_upright_and_nothing_stays_beside_the_pixels() -> None:
 def test_what_is_transparent_becomes_white() -> None:
     image = Image.new("RGBA", (100, 80), (0, 0, 0, 0))
     image.paste((0, 0, 255, 255), (50, 0, 100, 80))
-    for data in (looked_into(file_of(image), "image_url", MUCH).data, scene(file_of(image), 512).picture):
+    for data in (looked_into(file_of(image), "image_url", MUCH).data, scene(file_of(image), 512).image):
         shown = image_of(data).convert("RGB")
         assert color_at(shown, shown.width // 8, shown.height // 2) == pytest.approx((255, 255, 255), abs=6)
         assert color_at(shown, shown.width * 7 // 8, shown.height // 2) == pytest.approx((0, 0, 255), abs=6)
 
 
 @pytest.mark.parametrize("size", [Size(8, 8), Size(MIN_SIDE_PIXELS - 1, 400), Size(400, MIN_SIDE_PIXELS - 1)])
-def test_a_picture_that_is_too_small_is_refused_by_its_field(size: Size) -> None:
-    error = refusal(picture(size), "image_key")
+def test_a_image_that_is_too_small_is_refused_by_its_field(size: Size) -> None:
+    error = refusal(make_image(size), "image_key")
     assert error.reason is Reason.VALIDATION_ERROR
     assert [item.field for item in error.violations] == ["image_key"]
     assert f"{size.width} x {size.height}" in error.message
 
 
-def test_the_smallest_picture_is_taken() -> None:
+def test_the_smallest_image_is_taken() -> None:
     smallest = Size(MIN_SIDE_PIXELS, MIN_SIDE_PIXELS)
-    assert looked_into(picture(smallest), "image_url", MUCH).size == smallest
+    assert looked_into(make_image(smallest), "image_url", MUCH).size == smallest
 
 
-@pytest.mark.parametrize("data", [b"", b"no picture", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"GIF89a"])
-def test_what_is_no_picture_is_refused(data: bytes) -> None:
+@pytest.mark.parametrize("data", [b"", b"no image", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"GIF89a"])
+def test_what_is_no_image_is_refused(data: bytes) -> None:
     assert refusal(data).reason is Reason.MEDIA_INVALID
 
 
-def test_a_picture_that_was_cut_is_refused() -> None:
+def test_a_image_that_was_cut_is_refused() -> None:
     assert refusal(noise(Size(100, 100))[:-1000]).reason is Reason.MEDIA_INVALID
 
 
@@ -115,7 +115,7 @@ def test_it_becomes_coarser_and_smaller_until_it_fits(max_bytes: int) -> None:
     image = image_of(still.data)
     assert len(still.data) <= max_bytes
     assert image.width == 2 * image.height
-    # What is told is the size of the picture that was given.
+    # What is told is the size of the image that was given.
     assert still.size == Size(400, 200)
 
 
@@ -131,15 +131,15 @@ def test_it_becomes_coarser_and_smaller_until_it_fits(max_bytes: int) -> None:
         (Size(1920, 1080), 1080, Size(1920, 1080)),
     ],
 )
-def test_a_film_has_its_pictures_shape(size: Size, short_side: int, expected: Size) -> None:
-    assert film_size(size, short_side) == expected
+def test_a_video_has_its_images_shape(size: Size, short_side: int, expected: Size) -> None:
+    assert video_size(size, short_side) == expected
 
 
 @given(st.integers(MIN_SIDE_PIXELS, 5000), st.integers(MIN_SIDE_PIXELS, 5000), SHORT_SIDES)
 def test_both_sides_are_even_and_the_shape_is_kept_where_it_is_not_too_long(
     width: int, height: int, short_side: int
 ) -> None:
-    found = film_size(Size(width, height), short_side)
+    found = video_size(Size(width, height), short_side)
     assert found.width % 2 == found.height % 2 == 0
     assert min(found.width, found.height) == short_side
     longer, shorter = max(width, height), min(width, height)
@@ -147,26 +147,26 @@ def test_both_sides_are_even_and_the_shape_is_kept_where_it_is_not_too_long(
     assert (found.width >= found.height) == (width >= height) or found.width == found.height
 
 
-def test_a_scene_is_a_picture_of_the_films_size_and_a_label_that_fits_on_it() -> None:
-    shown = scene(picture(Size(160, 90), "teal", "JPEG"), 512)
+def test_a_scene_is_a_image_of_the_videos_size_and_a_label_that_fits_on_it() -> None:
+    shown = scene(make_image(Size(160, 90), "teal", "JPEG"), 512)
     assert shown.size == Size(910, 512)
-    image, label = image_of(shown.picture), image_of(shown.label)
+    image, label = image_of(shown.image), image_of(shown.label)
     assert (image.format, image.mode, image.size) == ("PNG", "RGB", (910, 512))
     assert (label.format, label.mode) == ("PNG", "RGBA")
     assert label.width < 512
     assert label.height < 512
 
 
-def test_the_label_fits_on_the_narrowest_film() -> None:
-    shown = scene(picture(Size(100, 2000)), 512)
+def test_the_label_fits_on_the_narrowest_video() -> None:
+    shown = scene(make_image(Size(100, 2000)), 512)
     assert shown.size == Size(512, 1920)
     assert image_of(shown.label).width < 512 - 32
 
 
-def test_of_a_very_long_picture_the_middle_is_shown() -> None:
+def test_of_a_very_long_image_the_middle_is_shown() -> None:
     image = Image.new("RGB", (2000, 100), "red")
     image.paste((0, 255, 0), (800, 0, 1200, 100))
-    shown = image_of(scene(file_of(image), 512).picture)
+    shown = image_of(scene(file_of(image), 512).image)
     assert shown.size == (1920, 512)
     assert color_at(shown, 960, 256) == (0, 255, 0)
     assert color_at(shown, 100, 256) == color_at(shown, 1900, 256)

@@ -1,4 +1,4 @@
-"""A film that is told while it is made: ffmpeg does not wait for who listens, and who leaves has not wanted it."""
+"""A video that is told while it is made: ffmpeg does not wait for who listens, and who leaves has not wanted it."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from typing import Any, cast
 import pytest
 
 from services.video.ffmpeg import Command, FfmpegRunner, Watch
-from services.video.ffmpeg.arguments import FILM, Input
+from services.video.ffmpeg.arguments import VIDEO, Input
 from services.video.inputs import Inputs, LocalInput, Source
 from services.video.mux import Muxer, MuxRequest
 from services.video.probe import MediaFile, StreamInfo
 from services.video.progress import ProgressChannel
-from services.video.video_store import Film, VideoStore
+from services.video.video_store import StoredVideo, VideoStore
 from services.video.workspace import Workspaces
 from tests.fakes.waiting import until
 
-PICTURE = StreamInfo("video", "h264", 2.0, 320, 240, 24.0, packets=48)
+IMAGE = StreamInfo("video", "h264", 2.0, 320, 240, 24.0, packets=48)
 SOUND = StreamInfo("audio", "mp3", 1.0, sample_rate_hz=44_100, channels=1, packets=40)
-MEDIA = MediaFile("mp4", 1000, (PICTURE, SOUND))
+MEDIA = MediaFile("mp4", 1000, (IMAGE, SOUND))
 PIECES = [bytes([number]) * 100_000 for number in range(20)]
-WISH = MuxRequest(Source(data=b"film"), Source(data=b"speech"), stream_media=True)
+WISH = MuxRequest(Source(data=b"video"), Source(data=b"speech"), stream_media=True)
 
 
 class Finds:
-    """Finds a film and speech in whatever is brought."""
+    """Finds a video and speech in whatever is brought."""
 
     async def bring(self, source: Source, folder: Path, name: str, principal: str, **_: Any) -> LocalInput:
         return LocalInput(Input(f"{name}.mp4", "mov"), MEDIA)
@@ -37,7 +37,7 @@ class Finds:
 
 
 class Runs:
-    """Makes a film at once."""
+    """Makes a video at once."""
 
     def __init__(self) -> None:
         self.ended = 0
@@ -49,12 +49,12 @@ class Runs:
             for piece in PIECES:
                 await sink(piece)
         else:
-            await asyncio.to_thread((folder / FILM).write_bytes, b"the whole film")
+            await asyncio.to_thread((folder / VIDEO).write_bytes, b"the whole video")
         self.ended += 1
 
 
 class ImageStore:
-    """Keeps films by their names."""
+    """Keeps videos by their names."""
 
     def __init__(self) -> None:
         self.kept: list[str] = []
@@ -62,9 +62,9 @@ class ImageStore:
     async def check(self, *_: Any) -> None:
         return
 
-    async def put(self, path: Path, sha256: str, *_: Any) -> Film:
+    async def put(self, path: Path, sha256: str, *_: Any) -> StoredVideo:
         self.kept.append(path.name)
-        return Film("videos/1.mp4", sha256, MEDIA)
+        return StoredVideo("videos/1.mp4", sha256, MEDIA)
 
 
 @pytest.fixture
@@ -86,8 +86,8 @@ async def test_ffmpeg_is_done_though_nobody_has_taken_anything(workspaces: Works
     while len(told) < sum(map(len, PIECES)):
         told += b"".join(item for item in await teller.taken() if isinstance(item, bytes))
     assert told == b"".join(PIECES)
-    assert (await work).film.key == "videos/1.mp4"
-    assert shelf.kept == [FILM]
+    assert (await work).video.key == "videos/1.mp4"
+    assert shelf.kept == [VIDEO]
 
 
 async def test_who_leaves_before_the_end_has_nothing_stored(workspaces: Workspaces, tmp_path: Path) -> None:

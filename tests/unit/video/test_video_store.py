@@ -1,4 +1,4 @@
-"""Finished films: places are checked before anybody is paid, and films are their owners' alone."""
+"""Finished videos: places are checked before anybody is paid, and videos are their owners' alone."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from services.common.fetch import Fetched, Streamed
 from services.common.input_files import InputFiles
 from services.common.storage import IMMUTABLE, REPLACEABLE, ObjectSpec
 from services.video.probe import MediaFile
-from services.video.video_store import CONTENT_TYPE, Film, Place, VideoStore, digest
+from services.video.video_store import CONTENT_TYPE, Place, StoredVideo, VideoStore, digest
 from tests.fakes.object_store import EXPIRES, FakeObjectStore
 
 MEDIA = MediaFile("mp4", 21, ())
-DATA = b"a film, as it were" * 100_000
+DATA = b"a video, as it were" * 100_000
 SHA256 = hashlib.sha256(DATA).hexdigest()
-OWN = "users/alice/films/cat.mp4"
+OWN = "users/alice/videos/cat.mp4"
 
 
 class NoDownloads:
-    """Fetches nothing: films do not come from URLs."""
+    """Fetches nothing: videos do not come from URLs."""
 
     async def fetch(self, url: str, *, field: str, max_bytes: int) -> Fetched:
         """Fails."""
@@ -47,7 +47,7 @@ def shelf(store: FakeObjectStore) -> VideoStore:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    made = tmp_path / "film.mp4"
+    made = tmp_path / "video.mp4"
     made.write_bytes(DATA)
     return made
 
@@ -107,24 +107,26 @@ async def test_a_store_that_can_not_be_asked_is_told(shelf: VideoStore, store: F
     assert caught.value.reason is Reason.STORAGE_FAILED
 
 
-async def test_a_film_is_stored_whole_under_a_new_key(shelf: VideoStore, store: FakeObjectStore, path: Path) -> None:
+async def test_a_video_is_stored_whole_under_a_new_key(shelf: VideoStore, store: FakeObjectStore, path: Path) -> None:
     said = {"provider": "embedded", "owner": "mallory"}
-    film = await shelf.put(path, SHA256, MEDIA, Place(), "alice", said)
-    assert re.fullmatch(r"videos/\d{4}/\d\d/[0-9a-f-]{36}\.mp4", film.key)
-    assert (film.sha256, film.media) == (await digest(path), MEDIA)
-    info, data = store.objects[film.key]
+    video = await shelf.put(path, SHA256, MEDIA, Place(), "alice", said)
+    assert re.fullmatch(r"videos/\d{4}/\d\d/[0-9a-f-]{36}\.mp4", video.key)
+    assert (video.sha256, video.media) == (await digest(path), MEDIA)
+    info, data = store.objects[video.key]
     assert data == DATA
     assert (info.content_type, info.metadata) == ("video/mp4", {"provider": "embedded", "owner": "alice"})
     assert info.cache_control == IMMUTABLE
-    assert (await shelf.put(path, SHA256, MEDIA, Place(), "alice", {})).key != film.key
+    assert (await shelf.put(path, SHA256, MEDIA, Place(), "alice", {})).key != video.key
 
 
-async def test_a_film_is_stored_where_its_owner_wants_it(shelf: VideoStore, store: FakeObjectStore, path: Path) -> None:
+async def test_a_video_is_stored_where_its_owner_wants_it(
+    shelf: VideoStore, store: FakeObjectStore, path: Path
+) -> None:
     assert (await shelf.put(path, SHA256, MEDIA, Place(OWN), "alice", {})).key == OWN
     with pytest.raises(MediaError) as caught:
         await shelf.put(path, SHA256, MEDIA, Place(OWN), "alice", {})
     assert caught.value.reason is Reason.ALREADY_EXISTS
-    store.objects[OWN] = store.objects[OWN][0], b"an earlier film"
+    store.objects[OWN] = store.objects[OWN][0], b"an earlier video"
     await shelf.put(path, SHA256, MEDIA, Place(OWN, overwrite=True), "alice", {})
     info, data = store.objects[OWN]
     # No browser may show the earlier one.
@@ -139,13 +141,13 @@ async def test_a_store_that_fails_keeps_nothing(shelf: VideoStore, store: FakeOb
     assert store.keys == []
 
 
-async def test_a_film_can_be_seen_until_its_address_ends(shelf: VideoStore) -> None:
-    found = await shelf.url(Film(OWN, "", MEDIA))
+async def test_a_video_can_be_seen_until_its_address_ends(shelf: VideoStore) -> None:
+    found = await shelf.url(StoredVideo(OWN, "", MEDIA))
     assert (found.url, found.expires_at) == (f"https://store.example/{OWN}", EXPIRES)
 
 
 @pytest.mark.parametrize("place", [Place(), Place(OWN)])
-async def test_a_film_is_deleted_by_its_owner_once(
+async def test_a_video_is_deleted_by_its_owner_once(
     shelf: VideoStore, store: FakeObjectStore, path: Path, place: Place
 ) -> None:
     key = (await shelf.put(path, SHA256, MEDIA, place, "alice", {})).key
@@ -154,7 +156,7 @@ async def test_a_film_is_deleted_by_its_owner_once(
     assert await reason_of_deleting(shelf, key, "alice") == (Reason.NOT_FOUND, "key")
 
 
-async def test_nobody_else_deletes_a_film(shelf: VideoStore, store: FakeObjectStore, path: Path) -> None:
+async def test_nobody_else_deletes_a_video(shelf: VideoStore, store: FakeObjectStore, path: Path) -> None:
     new = (await shelf.put(path, SHA256, MEDIA, Place(), "alice", {})).key
     await shelf.put(path, SHA256, MEDIA, Place(OWN), "alice", {})
     for principal in ("bob", ""):
@@ -163,7 +165,7 @@ async def test_nobody_else_deletes_a_film(shelf: VideoStore, store: FakeObjectSt
     assert store.keys == [OWN, new]
 
 
-async def test_what_is_no_film_is_not_deleted_as_one(shelf: VideoStore, store: FakeObjectStore) -> None:
+async def test_what_is_no_video_is_not_deleted_as_one(shelf: VideoStore, store: FakeObjectStore) -> None:
     await store.put("users/alice/cat.png", b"x", ObjectSpec("image/png"))
     assert await reason_of_deleting(shelf, "users/alice/cat.png", "alice") == (Reason.NOT_FOUND, "key")
     assert await reason_of_deleting(shelf, "../x", "alice") == (Reason.VALIDATION_ERROR, "key")

@@ -30,10 +30,10 @@ for number in os.listdir("/proc/self/fd"):
 
 
 def left(parent: Path, name: str = "abc") -> Path:
-    """Returns a folder that somebody has left behind, with a film in it."""
+    """Returns a folder that somebody has left behind, with a video in it."""
     folder = parent / f"{PREFIX}{name}"
     (folder / "work").mkdir(parents=True)
-    (folder / "work" / "film.mp4").write_bytes(b"left")
+    (folder / "work" / "video.mp4").write_bytes(b"left")
     return folder
 
 
@@ -77,7 +77,7 @@ def test_it_is_gone_also_where_the_work_fails(tmp_path: Path) -> None:
     def fails() -> None:
         with Workspaces(tmp_path).opened() as workspaces, workspaces.folder() as folder:
             kept.append(folder)
-            (folder / "film.mp4").write_bytes(b"half")
+            (folder / "video.mp4").write_bytes(b"half")
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
@@ -108,7 +108,7 @@ def test_a_folder_that_another_process_holds_is_kept_and_removed_once_it_has_die
     folder = left(tmp_path)
     with holder(folder) as process:
         with Workspaces(tmp_path).opened():
-            assert (folder / "work" / "film.mp4").read_bytes() == b"left"
+            assert (folder / "work" / "video.mp4").read_bytes() == b"left"
         assert names(tmp_path) == {folder.name}
         process.kill()
         process.wait()

@@ -1,4 +1,4 @@
-"""The embedded engine: pictures from numbers, free and labelled as what they are."""
+"""The embedded engine: images from numbers, free and labelled as what they are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Paints a picture from a prompt's digest: a flowing ground, a few shapes, grain, a caption and a label."""
+"""Paints an image from a prompt's digest: a flowing ground, a few shapes, grain, a caption and a label."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
 from services.common.images import Size
 
 LABEL = "embedded engine"
-"""What every one of its pictures says."""
+"""What every one of its images says."""
 
 _FIELD_PIXELS = 24
 _SHAPES = 9
@@ -42,13 +42,13 @@ class Order:
     seed: int
     """0 to 2**64 - 1: the same order gives the same bytes."""
     source: bytes = b""
-    """A picture to begin with; empty for none."""
+    """An image to begin with; empty for none."""
     strength: float = 1.0
     """How much of `source` is changed, 0 to 1."""
 
 
 def paint(order: Order) -> bytes:
-    """Returns the picture as a PNG."""
+    """Returns the image as a PNG."""
     digest = hashlib.sha256(f"{order.prompt}\n{order.seed}".encode()).digest()
     random = numpy.random.Generator(numpy.random.PCG64(int.from_bytes(digest[:16], "big")))
     image = _grained(_shaped(_ground(order, random), order, random), random)

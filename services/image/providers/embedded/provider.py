@@ -16,7 +16,7 @@ _TRANSFORM = Model("embedded", _MAX_SIDE_PIXELS, takes_strength=True)
 
 
 class EmbeddedProvider(ImageProvider):
-    """Paints abstract pictures that are labelled as the embedded engine's.
+    """Paints abstract images that are labelled as the embedded engine's.
 
     Args:
         workers: Where it paints.

@@ -1,4 +1,4 @@
-"""FLUX by fal.ai: the queue for careful pictures, the synchronous address for fast ones."""
+"""FLUX by fal.ai: the queue for careful images, the synchronous address for fast ones."""
 
 from __future__ import annotations
 

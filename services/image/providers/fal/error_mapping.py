@@ -20,8 +20,8 @@ _MESSAGES: Mapping[Reason, str] = {
     Reason.PROVIDER_UNAVAILABLE: "fal is down or unreachable; retry later.",
     Reason.PROVIDER_TIMEOUT: "fal did not deliver in time; retry.",
     Reason.CONTENT_BLOCKED: "fal's safety rules refuse this content; change the prompt.",
-    Reason.VALIDATION_ERROR: "fal refuses a field of the request; change prompt, size or picture.",
-    Reason.GENERATION_FAILED: "fal failed to draw the picture; try again or use another provider.",
+    Reason.VALIDATION_ERROR: "fal refuses a field of the request; change prompt, size or image.",
+    Reason.GENERATION_FAILED: "fal failed to draw the image; try again or use another provider.",
 }
 _BY_TYPE: Mapping[str, Reason] = {
     "content_policy_violation": Reason.CONTENT_BLOCKED,

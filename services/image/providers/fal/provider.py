@@ -1,4 +1,4 @@
-"""The provider fal: submits, waits, and brings the picture home."""
+"""The provider fal: submits, waits, and brings the image home."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class FalProvider(ImageProvider):
     Args:
         transport: Speaks with fal.
         settings: Key and patience.
-        downloads: Fetches finished pictures.
+        downloads: Fetches finished images.
         sleep: Waits so many seconds.
     """
 
@@ -57,11 +57,11 @@ class FalProvider(ImageProvider):
         self._sleep = sleep
 
     def shape_of(self, spec: ImageSpec) -> str:
-        """Returns the size, which a picture that is transformed has from its source."""
+        """Returns the size, which an image that is transformed has from its source."""
         return "" if spec.mode is Mode.TRANSFORM else super().shape_of(spec)
 
     async def draw(self, spec: ImageSpec) -> GeneratedImage:
-        """Draws: fast pictures at once, where leaving the connection cancels, others through the queue."""
+        """Draws: fast images at once, where leaving the connection cancels, others through the queue."""
         if not self._settings.api_key:
             raise failure(Reason.API_KEY_MISSING)
         fal = MODELS[spec.mode]
@@ -81,12 +81,12 @@ class FalProvider(ImageProvider):
             raise failure(Reason.PROVIDER_TIMEOUT, begun=True) from None
 
     async def download(self, url: str) -> bytes | None:
-        """Returns a picture that fal still keeps."""
+        """Returns an image that fal still keeps."""
         try:
-            fetched = await self._downloads.fetch(url, field="image_url", max_bytes=self._settings.max_picture_bytes)
+            fetched = await self._downloads.fetch(url, field="image_url", max_bytes=self._settings.max_image_bytes)
         except MediaError as error:
             if error.reason is Reason.URL_UNREACHABLE:
-                # fal deletes; whatever else it is, a picture that can not be had is no picture.
+                # fal deletes; whatever else it is, an image that can not be had is no image.
                 return None
             raise failure(Reason.PROVIDER_UNAVAILABLE) from None
         return fetched.data
@@ -122,7 +122,7 @@ class FalProvider(ImageProvider):
                 await self._cancelled(cancel_url)
 
     async def _completed(self, status_url: str) -> None:
-        """Waits until fal has ended with the picture, well or not."""
+        """Waits until fal has ended with the image, well or not."""
         delay = self._settings.first_poll_seconds
         mark = "&" if "?" in status_url else "?"
         while True:
@@ -153,7 +153,7 @@ class FalProvider(ImageProvider):
         body = result.body
         blocked = body.get("has_nsfw_concepts")
         if isinstance(blocked, list) and blocked and blocked[0] is True:
-            # The picture itself is black.
+            # The image itself is black.
             raise failure(Reason.CONTENT_BLOCKED, begun=True)
         images = body.get("images")
         image = images[0] if isinstance(images, list) and images else None
@@ -172,14 +172,12 @@ class FalProvider(ImageProvider):
         )
 
     async def _fetched(self, url: str) -> bytes:
-        """Returns a picture that is paid for: one failure on the way is not the end."""
+        """Returns an image that is paid for: one failure on the way is not the end."""
         for attempt in range(1, _DOWNLOADS + 1):
             try:
-                fetched = await self._downloads.fetch(
-                    url, field="image_url", max_bytes=self._settings.max_picture_bytes
-                )
+                fetched = await self._downloads.fetch(url, field="image_url", max_bytes=self._settings.max_image_bytes)
             except MediaError as error:
-                log.warning("a finished picture can not be fetched", reason=error.reason.name, attempt=attempt)
+                log.warning("a finished image can not be fetched", reason=error.reason.name, attempt=attempt)
             else:
                 return fetched.data
         raise failure(Reason.GENERATION_FAILED, begun=True)

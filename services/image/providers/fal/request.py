@@ -13,7 +13,7 @@ from services.image.providers.interface import ImageSpec, Mode, Model
 PRESETS = frozenset({"square_hd", "square", "portrait_4_3", "portrait_16_9", "landscape_4_3", "landscape_16_9"})
 """Sizes that fal knows by the names that we use."""
 _MAX_SIDE_PIXELS = 1536
-"""FLUX draws well up to about two million pixels; larger pictures are scaled up."""
+"""FLUX draws well up to about two million pixels; larger images are scaled up."""
 _LEAST_STRENGTH = 0.01
 
 
@@ -57,7 +57,7 @@ def _size(spec: ImageSpec) -> dict[str, Any]:
 def _source(spec: ImageSpec) -> dict[str, Any]:
     source, strength = spec.source, spec.strength
     if source is None:
-        raise ValueError("a picture is transformed from another")
+        raise ValueError("an image is transformed from another")
     data = pybase64.b64encode(source.data).decode()
     return {
         "image_url": f"data:{source.content_type};base64,{data}",

@@ -16,12 +16,12 @@ class FalSettings:
     queue_base_url: str = "https://queue.fal.run"
     """Where the queue is."""
     sync_base_url: str = "https://fal.run"
-    """Where pictures are made at once."""
+    """Where images are made at once."""
     timeout_seconds: float = 300.0
-    """Longest that one picture may take, waiting in fal's queue included."""
+    """Longest that one image may take, waiting in fal's queue included."""
     first_poll_seconds: float = 0.3
     """From submission to the first question for the status."""
     longest_poll_seconds: float = 2.0
     """Longest time between two questions."""
-    max_picture_bytes: int = 64 * 1024 * 1024
+    max_image_bytes: int = 64 * 1024 * 1024
     """Largest file that is taken."""

@@ -1,4 +1,4 @@
-"""The provider gemini: one request, one picture."""
+"""The provider gemini: one request, one image."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import orjson
 from services.common.errors import Reason
 from services.common.log import logger
 from services.image.providers.gemini.request import body_of, folded, shape_of
-from services.image.providers.gemini.response import failure, picture_in, refusal
+from services.image.providers.gemini.response import failure, image_in, refusal
 from services.image.providers.gemini.settings import PROVIDER, GeminiSettings
 from services.image.providers.interface import GeneratedImage, ImageProvider, ImageSpec, Mode, Model
 
@@ -52,9 +52,9 @@ class GeminiProvider(ImageProvider):
                 raise
             raise failure(Reason.PROVIDER_TIMEOUT, begun=True) from None
         # Megabytes of base64: longer than the loop may stand still.
-        picture = await asyncio.to_thread(picture_in, content)
+        image = await asyncio.to_thread(image_in, content)
         seed = None if spec.seed is None else folded(spec.seed)
-        return GeneratedImage(picture.data, picture.content_type, seed, request_id=picture.response_id)
+        return GeneratedImage(image.data, image.content_type, seed, request_id=image.response_id)
 
     def shape_of(self, spec: ImageSpec) -> str:
         """Returns shape and resolution: sizes in pixels are not asked for."""

@@ -1,4 +1,4 @@
-"""Reads what Gemini answers: the picture, the three ways in which it refuses one, and its errors."""
+"""Reads what Gemini answers: the image, the three ways in which it refuses one, and its errors."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _MESSAGES: Mapping[Reason, str] = {
     Reason.PROVIDER_UNAVAILABLE: "Gemini is down or unreachable; retry later.",
     Reason.PROVIDER_TIMEOUT: "Gemini did not deliver in time; retry.",
     Reason.CONTENT_BLOCKED: "Gemini's safety rules refuse this content; change the prompt.",
-    Reason.VALIDATION_ERROR: "Gemini refuses a field of the request; change prompt or picture.",
-    Reason.GENERATION_FAILED: "Gemini delivered no picture; try again, or check GEMINI_IMAGE_MODEL.",
+    Reason.VALIDATION_ERROR: "Gemini refuses a field of the request; change prompt or image.",
+    Reason.GENERATION_FAILED: "Gemini delivered no image; try again, or check GEMINI_IMAGE_MODEL.",
 }
 _BY_STATUS: Mapping[str, Reason] = {
     "INVALID_ARGUMENT": Reason.VALIDATION_ERROR,
@@ -62,8 +62,8 @@ _DELAY = re.compile(r"([0-9]+(?:\.[0-9]+)?)s")
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """A picture in an answer."""
+class Image:
+    """An image in an answer."""
 
     data: bytes
     content_type: str
@@ -76,8 +76,8 @@ def failure(reason: Reason, *, begun: bool = False, retry_after_seconds: float |
     return MediaError(reason, _MESSAGES[reason], metadata=metadata, retry_after_seconds=retry_after_seconds)
 
 
-def picture_in(content: bytes) -> Picture:
-    """Returns the picture in an answer of status 200.
+def image_in(content: bytes) -> Image:
+    """Returns the image in an answer of status 200.
 
     Raises:
         MediaError: CONTENT_BLOCKED, there is none because of the content; GENERATION_FAILED, there is none.
@@ -88,9 +88,9 @@ def picture_in(content: bytes) -> Picture:
         feedback = body.get("promptFeedback")
         refused = isinstance(feedback, dict) and bool(feedback.get("blockReason"))
         raise failure(Reason.CONTENT_BLOCKED if refused else Reason.GENERATION_FAILED, begun=not refused)
-    found = list(_pictures(candidates[0]))
+    found = list(_images(candidates[0]))
     if not found:
-        raise _without_picture(candidates[0])
+        raise _without_image(candidates[0])
     # Drafts come first.
     inline = found[-1]
     try:
@@ -98,7 +98,7 @@ def picture_in(content: bytes) -> Picture:
     except ValueError:
         raise failure(Reason.GENERATION_FAILED, begun=True) from None
     content_type = str(inline.get("mimeType") or inline.get("mime_type") or "")
-    return Picture(data, content_type, str(body.get("responseId") or ""))
+    return Image(data, content_type, str(body.get("responseId") or ""))
 
 
 def refusal(code: int, content: bytes) -> MediaError:
@@ -114,7 +114,7 @@ def refusal(code: int, content: bytes) -> MediaError:
     return failure(reason, retry_after_seconds=float(delay[1]) if delay else None)
 
 
-def _pictures(candidate: object) -> Iterator[Mapping[str, Any]]:
+def _images(candidate: object) -> Iterator[Mapping[str, Any]]:
     content = candidate.get("content") if isinstance(candidate, dict) else None
     for part in (content.get("parts") or []) if isinstance(content, dict) else []:
         inline = part.get("inlineData") or part.get("inline_data") if isinstance(part, dict) else None
@@ -122,11 +122,11 @@ def _pictures(candidate: object) -> Iterator[Mapping[str, Any]]:
             yield inline
 
 
-def _without_picture(candidate: object) -> MediaError:
+def _without_image(candidate: object) -> MediaError:
     """Returns the error for a candidate that holds none: finished because of the content, or with words only."""
     finish = str(candidate.get("finishReason", "")) if isinstance(candidate, dict) else ""
     log.warning("gemini drew nothing", finish_reason=finish[:40])
-    # Words in place of a picture are how the model itself refuses.
+    # Words in place of an image are how the model itself refuses.
     refused = finish in _BLOCKED or finish == "STOP"
     return failure(Reason.CONTENT_BLOCKED if refused else Reason.GENERATION_FAILED, begun=True)
 

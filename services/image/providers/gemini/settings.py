@@ -20,6 +20,6 @@ class GeminiSettings:
     api_version: str = "v1"
     """Version of the API."""
     timeout_seconds: float = 300.0
-    """Longest that one picture may take."""
+    """Longest that one image may take."""
     max_answer_bytes: int = 64 * 1024 * 1024
-    """Longest answer that is taken; pictures come in it as base64."""
+    """Longest answer that is taken; images come in it as base64."""

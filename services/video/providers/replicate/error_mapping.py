@@ -20,10 +20,10 @@ _MESSAGES: Mapping[Reason, str] = {
     Reason.PROVIDER_BUSY: "replicate is at its limit of requests; retry later.",
     Reason.PROVIDER_UNAVAILABLE: "replicate is down or unreachable; retry later.",
     Reason.PROVIDER_TIMEOUT: "replicate did not deliver in time; retry.",
-    Reason.CONTENT_BLOCKED: "The model's safety rules refuse this content; change the prompt or the picture.",
-    Reason.VALIDATION_ERROR: "replicate refuses a field of the request; change model, picture or prompt.",
-    Reason.GENERATION_FAILED: "The model failed to make the film; try again, or choose another model.",
-    Reason.CANCELLED: "The film was cancelled.",
+    Reason.CONTENT_BLOCKED: "The model's safety rules refuse this content; change the prompt or the image.",
+    Reason.VALIDATION_ERROR: "replicate refuses a field of the request; change model, image or prompt.",
+    Reason.GENERATION_FAILED: "The model failed to make the video; try again, or choose another model.",
+    Reason.CANCELLED: "The video was cancelled.",
 }
 _BY_STATUS: Mapping[int, Reason] = {
     400: Reason.VALIDATION_ERROR,
@@ -39,7 +39,7 @@ _BY_STATUS: Mapping[int, Reason] = {
     504: Reason.PROVIDER_TIMEOUT,
 }
 _REFUSED_UNSEEN = frozenset({400, 401, 402, 403, 404, 422, 429, 503})
-"""What says that nothing was begun. Anything else may come from behind the place where films are charged."""
+"""What says that nothing was begun. Anything else may come from behind the place where videos are charged."""
 _SERVER_ERROR = 500
 _MAX_DELAY_SECONDS = 3600.0
 _FIELDS: Mapping[str, str] = {
@@ -60,7 +60,7 @@ def failure(reason: Reason, *, begun: bool = False, retry_after_seconds: float |
 
     Args:
         reason: What happened.
-        begun: Whether the film may have been begun, and be charged.
+        begun: Whether the video may have been begun, and be charged.
         retry_after_seconds: Delay that Replicate asks for.
     """
     metadata = {"provider": PROVIDER}
@@ -76,11 +76,11 @@ def refusal(status: int, headers: Mapping[str, str], body: object, *, begun: boo
         status: Its HTTP status.
         headers: Its headers, read in any case.
         body: Its JSON; anything at all.
-        begun: Whether the film had been begun before.
+        begun: Whether the video had been begun before.
     """
     reason = _BY_STATUS.get(status, Reason.GENERATION_FAILED)
     if begun and status >= _SERVER_ERROR:
-        # The film does not care that a question about it failed.
+        # The video does not care that a question about it failed.
         reason = Reason.PROVIDER_UNAVAILABLE
     log.warning("replicate refused", status=status, reason=reason.name)
     if reason is Reason.VALIDATION_ERROR:
@@ -91,7 +91,7 @@ def refusal(status: int, headers: Mapping[str, str], body: object, *, begun: boo
 
 
 def of_failed(status: str, error: object) -> MediaError:
-    """Returns the error for a film that ended without one.
+    """Returns the error for a video that ended without one.
 
     Args:
         status: failed, canceled or aborted.
@@ -109,10 +109,10 @@ def of_failed(status: str, error: object) -> MediaError:
 
 
 def forgotten() -> MediaError:
-    """Returns the error for a film that Replicate does not keep any more."""
+    """Returns the error for a video that Replicate does not keep any more."""
     return MediaError(
         Reason.GENERATION_FAILED,
-        "replicate no longer has this film; ask for it anew.",
+        "replicate no longer has this video; ask for it anew.",
         metadata={"provider": PROVIDER, MAY_BE_CHARGED_KEY: "true"},
     )
 

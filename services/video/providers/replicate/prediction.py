@@ -1,4 +1,4 @@
-"""Reads what Replicate tells of a film; nothing in it is taken for granted."""
+"""Reads what Replicate tells of a video; nothing in it is taken for granted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 ENDED_BADLY = frozenset({"failed", "canceled", "aborted"})
-"""States without a film that do not change any more. Replicate's own clients do not know of `aborted`."""
+"""States without a video that do not change any more. Replicate's own clients do not know of `aborted`."""
 _SUCCEEDED = "succeeded"
 _STARTING = "starting"
 _PERCENT = re.compile(r"(\d{1,3})(?:\.\d+)?%")
@@ -23,14 +23,14 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What is known of a film."""
+    """What is known of a video."""
 
     prediction_id: str
     """Its id; empty if Replicate told none that can be used."""
     status: str
     """starting, processing, succeeded, failed, canceled, aborted, or something new."""
     output_url: str
-    """Where the film is; empty if it is not there."""
+    """Where the video is; empty if it is not there."""
     percent: float | None
     """What the model says of its progress, 0 to 100; None if it says nothing."""
     error: object
@@ -40,7 +40,7 @@ class Prediction:
 
     @property
     def is_done(self) -> bool:
-        """Whether there is a film."""
+        """Whether there is a video."""
         return self.status == _SUCCEEDED
 
     @property
@@ -68,7 +68,7 @@ def estimated(seconds: float) -> float:
 
 
 def created_at(body: Mapping[str, Any]) -> datetime | None:
-    """Returns when a film was begun, if `body` tells."""
+    """Returns when a video was begun, if `body` tells."""
     text = body.get("created_at")
     try:
         found = datetime.fromisoformat(text) if isinstance(text, str) else None

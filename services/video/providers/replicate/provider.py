@@ -1,4 +1,4 @@
-"""The provider replicate: begins predictions, waits for them, and brings films home before they vanish."""
+"""The provider replicate: begins predictions, waits for them, and brings videos home before they vanish."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ log = logger(__name__)
 _INLINE_BYTES = 190 * 1024
 """Longest still that is sent as a data URI: 256 kB as base64 are the most that Replicate recommends."""
 _ASKED_AGAIN = 8
-"""How often in a row a question may fail: it costs nothing to ask again, and the film is paid for."""
+"""How often in a row a question may fail: it costs nothing to ask again, and the video is paid for."""
 _DOWNLOADS = 3
 _ALMOST = 97.0
 _OUTPUT = "output.mp4"
@@ -60,12 +60,12 @@ async def pause(news: asyncio.Event, seconds: float) -> None:
 
 
 class ReplicateProvider(VideoProvider):
-    """Makes films with models on Replicate.
+    """Makes videos with models on Replicate.
 
     Args:
         transport: Speaks with Replicate.
         settings: Token, model and patience.
-        downloads: Fetches finished films.
+        downloads: Fetches finished videos.
         wait: Waits between two questions.
     """
 
@@ -114,7 +114,7 @@ class ReplicateProvider(VideoProvider):
                     try:
                         return await self._fetched(done.output_url, folder)
                     except MediaError as error:
-                        log.warning("a film can not be fetched", reason=error.reason.name, attempt=attempt)
+                        log.warning("a video can not be fetched", reason=error.reason.name, attempt=attempt)
                         if error.reason is not Reason.URL_UNREACHABLE or attempt == _DOWNLOADS:
                             break
                     # It may be a moment late.
@@ -144,7 +144,7 @@ class ReplicateProvider(VideoProvider):
         return prediction_of(answer.body).status not in _ENDED_BY_ITSELF
 
     async def heard(self, webhook: Webhook) -> bool:
-        """Wakes whoever waits for the film that a webhook tells of, and tells whether anybody did.
+        """Wakes whoever waits for the video that a webhook tells of, and tells whether anybody did.
 
         What it says is not believed beyond that: Replicate is asked, so that old and repeated ones do no harm.
 
@@ -167,7 +167,7 @@ class ReplicateProvider(VideoProvider):
         return bool(waiting)
 
     async def _done(self, prediction_id: str, tell: Tell) -> Prediction:
-        """Waits until there is a film."""
+        """Waits until there is a video."""
         news = asyncio.Event()
         self._news[prediction_id].add(news)
         delay, working_since = self._settings.first_poll_seconds, time.monotonic()
@@ -205,7 +205,7 @@ class ReplicateProvider(VideoProvider):
 
     async def _fetched(self, url: str, folder: Path) -> Path:
         path = folder / _OUTPUT
-        async with self._downloads.stream(url, field="output", max_bytes=self._settings.max_film_bytes) as streamed:
+        async with self._downloads.stream(url, field="output", max_bytes=self._settings.max_video_bytes) as streamed:
             with path.open("wb", buffering=0) as file:
                 async for chunk in streamed.chunks:
                     await asyncio.to_thread(file.write, chunk)

@@ -55,7 +55,7 @@ def model_for(wish: VideoRequest, settings: ReplicateSettings) -> str:
 
 
 def path_of(model: str) -> str:
-    """Returns where a film by `model` is asked for, below the base URL."""
+    """Returns where a video by `model` is asked for, below the base URL."""
     return "/predictions" if _version_in(model) else f"/models/{model}/predictions"
 
 

@@ -22,19 +22,19 @@ class ReplicateSettings:
     allowed_models: tuple[str, ...] = ()
     """The models that callers may name; empty: any."""
     wait_seconds: int = 1
-    """How long Replicate holds back its first answer for the film, 1 to 60; 0: not at all. Short, because until then
+    """How long Replicate holds back its first answer for the video, 1 to 60; 0: not at all. Short, because until then
     nobody knows the id."""
     timeout_seconds: float = 1800.0
-    """Longest that one film may take."""
+    """Longest that one video may take."""
     answer_seconds: float = 30.0
     """Longest that Replicate may take for one answer, beyond the seconds that it was asked to wait."""
     first_poll_seconds: float = 0.5
     """From the first answer to the first question."""
     longest_poll_seconds: float = 5.0
     """Longest time between two questions."""
-    max_film_bytes: int = 512 * 1024 * 1024
-    """Largest film that is taken."""
+    max_video_bytes: int = 512 * 1024 * 1024
+    """Largest video that is taken."""
     webhook_url: str = ""
-    """Where Replicate tells of finished films: a public https address; empty for nowhere."""
+    """Where Replicate tells of finished videos: a public https address; empty for nowhere."""
     webhook_secret: str = field(default="", repr=False)
     """Secret that webhooks are signed with (whsec_...); empty: Replicate is asked for it once."""

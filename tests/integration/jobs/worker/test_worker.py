@@ -59,11 +59,11 @@ async def test_what_waited_before_there_was_a_worker_is_done(jobs: Jobs) -> None
 
 
 async def test_each_kind_is_done_by_its_own_work(jobs: Jobs) -> None:
-    films, stories = Hands(), Hands()
-    async with jobs.working({"animate": films.work(), "story": stories.work()}):
-        film, story = await jobs.submit("animate"), await jobs.submit("story")
-        await asyncio.gather(jobs.ended(film), jobs.ended(story))
-    assert (films.ids, stories.ids) == ([film], [story])
+    videos, stories = Hands(), Hands()
+    async with jobs.working({"animate": videos.work(), "story": stories.work()}):
+        video, story = await jobs.submit("animate"), await jobs.submit("story")
+        await asyncio.gather(jobs.ended(video), jobs.ended(story))
+    assert (videos.ids, stories.ids) == ([video], [story])
 
 
 async def test_a_job_whose_record_was_never_written_is_done(jobs: Jobs) -> None:

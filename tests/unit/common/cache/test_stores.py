@@ -16,7 +16,7 @@ from tests.unit.common.cache.backends import Backend
 from tests.unit.common.cache.conftest import entry_of
 
 SPEECH = Collection(max_entry_bytes=100_000)
-PICTURES = Collection("ImageCache", "imageData", "imageUrl")
+IMAGES = Collection("ImageCache", "imageData", "imageUrl")
 
 
 @pytest.fixture
@@ -80,26 +80,26 @@ async def test_what_exceeds_the_limit_is_left_out_without_an_error(store: Store)
     assert await store.get("does not") is None
 
 
-@pytest.mark.parametrize("fields", [{"width": 512}, {"width": 512, "imageUrl": "https://pictures.example/1"}])
+@pytest.mark.parametrize("fields", [{"width": 512}, {"width": 512, "imageUrl": "https://images.example/1"}])
 async def test_the_address_of_what_is_kept_elsewhere_is_a_field_like_others(
     backend: Backend, clocks: Clocks, fields: dict[str, Any]
 ) -> None:
-    async with backend.open(PICTURES, clocks.steady().now) as pictures:
-        await pictures.put(entry_of(**fields))
-        assert (found := await pictures.get("a" * 64)) is not None
+    async with backend.open(IMAGES, clocks.steady().now) as images:
+        await images.put(entry_of(**fields))
+        assert (found := await images.get("a" * 64)) is not None
     assert found.fields == fields
 
 
 async def test_collections_share_a_place_and_no_entries(backend: Backend, clocks: Clocks) -> None:
     now = clocks.steady().now
-    async with backend.open(SPEECH, now) as speech, backend.open(PICTURES, now) as pictures:
+    async with backend.open(SPEECH, now) as speech, backend.open(IMAGES, now) as images:
         await speech.put(entry_of(data=b"sound"))
-        await pictures.put(entry_of(data=b"picture"))
-        await pictures.delete("never there")
+        await images.put(entry_of(data=b"image"))
+        await images.delete("never there")
         assert (found := await speech.get("a" * 64)) is not None
         assert found.data == b"sound"
         clocks.pass_seconds(100)
-        assert await pictures.purge_expired() == 1
+        assert await images.purge_expired() == 1
         assert await speech.get("a" * 64) is not None
 
 

@@ -1,4 +1,4 @@
-"""What is taken for a picture: by its bytes, whole, and of a size that can be worked with."""
+"""What is taken for an image: by its bytes, whole, and of a size that can be worked with."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from PIL import Image
 from services.common.errors import MediaError, Reason
 from services.common.images import Size, inspect
 from services.image.rendition import normalize
-from tests.fakes.drawing import picture
+from tests.fakes.drawing import make_image
 
-WHOLE = {name: picture(Size(64, 48), format_name=name) for name in ("PNG", "JPEG", "WEBP", "AVIF")}
+WHOLE = {name: make_image(Size(64, 48), format_name=name) for name in ("PNG", "JPEG", "WEBP", "AVIF")}
 
 
 def refusal(data: bytes) -> str:
@@ -39,7 +39,7 @@ def png_of(width: int, height: int) -> bytes:
 
 
 @pytest.mark.parametrize("name", WHOLE)
-def test_a_whole_picture_is_told_by_its_bytes(name: str) -> None:
+def test_a_whole_image_is_told_by_its_bytes(name: str) -> None:
     found = inspect(WHOLE[name])
     assert (found.content_type, found.size) == (f"image/{name.lower()}", Size(64, 48))
 
@@ -48,18 +48,18 @@ def test_a_whole_picture_is_told_by_its_bytes(name: str) -> None:
     "data",
     [
         b"",
-        b"not a picture",
+        b"not an image",
         b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>",
         b"<!DOCTYPE html><script>alert(1)</script>",
         b"GIF89a" + bytes(100),
         b"%PDF-1.7",
         b"#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1/x",
-        picture(format_name="GIF"),
-        picture(format_name="BMP"),
-        picture(format_name="TIFF"),
+        make_image(format_name="GIF"),
+        make_image(format_name="BMP"),
+        make_image(format_name="TIFF"),
     ],
 )
-def test_what_is_no_picture_of_ours_is_refused_whatever_its_name(data: bytes) -> None:
+def test_what_is_no_image_of_ours_is_refused_whatever_its_name(data: bytes) -> None:
     assert "PNG, JPEG, WebP or AVIF" in refusal(data)
 
 
@@ -74,9 +74,9 @@ def test_a_bomb_is_refused_before_it_is_unpacked(width: int, height: int) -> Non
     assert f"{width} x {height}" in refusal(png_of(width, height))
 
 
-def test_a_picture_of_an_absurd_shape_is_refused() -> None:
-    assert "100 times" in refusal(picture(Size(1010, 10)))
-    assert inspect(picture(Size(1000, 10))).size == Size(1000, 10)
+def test_a_image_of_an_absurd_shape_is_refused() -> None:
+    assert "100 times" in refusal(make_image(Size(1010, 10)))
+    assert inspect(make_image(Size(1000, 10))).size == Size(1000, 10)
 
 
 @given(st.binary(max_size=200), st.sampled_from(sorted(WHOLE)), st.integers(0, 60))
@@ -89,7 +89,7 @@ def test_no_bytes_do_more_than_be_refused(noise: bytes, name: str, at: int) -> N
     assert found.size.pixels > 0
 
 
-def test_a_picture_for_a_provider_is_upright_small_and_bare() -> None:
+def test_a_image_for_a_provider_is_upright_small_and_bare() -> None:
     exif = Image.Exif()
     exif[274] = 6
     file = BytesIO()

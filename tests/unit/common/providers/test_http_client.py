@@ -94,10 +94,10 @@ async def test_without_a_body_nothing_is_said_of_its_kind(provider: Provider, me
 
 async def test_a_form_says_itself_of_what_kind_it_is(provider: Provider) -> None:
     form = aiohttp.MultipartWriter("form-data")
-    form.append(b"picture").set_content_disposition("form-data", name="content")
+    form.append(b"image").set_content_disposition("form-data", name="content")
     await provider.transport.ask("POST", provider.url, form, begun=False)
     assert provider.requests[0].headers["Content-Type"].startswith("multipart/form-data; boundary=")
-    assert b"picture" in provider.bodies[0]
+    assert b"image" in provider.bodies[0]
 
 
 async def test_an_address_of_the_providers_is_used_as_it_is(provider: Provider) -> None:

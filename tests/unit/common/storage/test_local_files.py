@@ -21,7 +21,7 @@ SHA256 = "5" * 64
 @pytest.fixture
 def given(tmp_path: Path) -> Path:
     path = tmp_path / "given"
-    path.write_bytes(b"a film")
+    path.write_bytes(b"a video")
     path.chmod(0o644)
     return path
 
@@ -39,7 +39,7 @@ def test_a_file_on_the_same_file_system_is_moved_and_not_copied(given: Path, tmp
     with adopt(given, tmp_path / "unfinished" / "draft") as file:
         file.write(b" and more")
     draft = tmp_path / "unfinished" / "draft"
-    assert (draft.stat().st_ino, draft.read_bytes(), given.exists()) == (number, b"a film and more", False)
+    assert (draft.stat().st_ino, draft.read_bytes(), given.exists()) == (number, b"a video and more", False)
     assert stat.S_IMODE(draft.stat().st_mode) == 0o600
 
 
@@ -48,7 +48,7 @@ def test_a_file_of_another_file_system_is_copied_and_removed(given: Path, tmp_pa
     with adopt(given, tmp_path / "unfinished" / "draft") as file:
         file.write(b" and more")
     draft = tmp_path / "unfinished" / "draft"
-    assert (draft.read_bytes(), given.exists()) == (b"a film and more", False)
+    assert (draft.read_bytes(), given.exists()) == (b"a video and more", False)
     assert stat.S_IMODE(draft.stat().st_mode) == 0o600
 
 
@@ -64,14 +64,14 @@ def test_a_copy_that_breaks_off_is_removed_and_the_file_is_kept(
     with pytest.raises(OSError, match="No space"):
         adopt(given, tmp_path / "unfinished" / "draft")
     assert list((tmp_path / "unfinished").iterdir()) == []
-    assert given.read_bytes() == b"a film"
+    assert given.read_bytes() == b"a video"
 
 
 async def test_the_digest_that_comes_with_a_file_is_its_etag(given: Path, tmp_path: Path) -> None:
     async with open_object_store(local_settings(tmp_path / "store")) as store:
         stored = await store.put_file("videos/a.mp4", given, SHA256, SPEC)
         assert stored.etag == SHA256
-        assert await read_all(store, "videos/a.mp4", max_bytes=100) == (b"a film", stored)
+        assert await read_all(store, "videos/a.mp4", max_bytes=100) == (b"a video", stored)
 
 
 async def test_a_file_that_finds_its_place_taken_leaves_nothing_beside(given: Path, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from tests.fakes.object_store import FakeObjectStore
 from tests.unit.common.storage.conftest import PUBLIC_URL, local_settings
 
 KEY = "images/2026/11/a~b=c+d@e.png"
-PICTURE = b"\x89PNG" + bytes(1000)
+IMAGE = b"\x89PNG" + bytes(1000)
 SIGNER = Signer(b"k" * 32)
 NOW = 1_800_000_000
 
@@ -30,7 +30,7 @@ keys = st.lists(segments, min_size=1, max_size=4).map("/".join)
 @pytest.fixture
 async def local(tmp_path: Path) -> AsyncIterator[ObjectStore]:
     async with open_object_store(local_settings(tmp_path)) as opened:
-        await opened.put(KEY, PICTURE, ObjectSpec("image/png", {"owner": "bob"}))
+        await opened.put(KEY, IMAGE, ObjectSpec("image/png", {"owner": "bob"}))
         yield opened
 
 
@@ -91,7 +91,7 @@ async def test_the_folder_of_another_suite_gives_other_links(local: ObjectStore,
 
 
 async def test_where_links_lead_elsewhere_none_is_of_the_suites_own(store: ObjectStore) -> None:
-    await store.put(KEY, PICTURE, ObjectSpec("image/png"))
+    await store.put(KEY, IMAGE, ObjectSpec("image/png"))
     found = store.key_behind((await store.url(KEY)).url)
     assert found == (KEY if store.name == "local" else None)
     assert FakeObjectStore().key_behind(f"{PUBLIC_URL}/media/{KEY}") is None
@@ -100,12 +100,12 @@ async def test_where_links_lead_elsewhere_none_is_of_the_suites_own(store: Objec
 async def test_a_link_of_ones_own_is_read_without_the_network(files: InputFiles, local: ObjectStore) -> None:
     # Whoever has the link may read it: the object is another's.
     link = (await local.url(KEY)).url
-    assert await files.read(link, "", "alice", max_bytes=len(PICTURE)) == PICTURE
+    assert await files.read(link, "", "alice", max_bytes=len(IMAGE)) == IMAGE
 
 
 async def test_a_link_that_leads_to_too_much_or_to_nothing_is_refused(files: InputFiles, local: ObjectStore) -> None:
     link = (await local.url(KEY)).url
-    too_large = await refusal(files, link, len(PICTURE) - 1)
+    too_large = await refusal(files, link, len(IMAGE) - 1)
     await local.delete(KEY)
     gone = await refusal(files, link)
     assert (too_large.reason, gone.reason) == (Reason.PAYLOAD_TOO_LARGE, Reason.NOT_FOUND)

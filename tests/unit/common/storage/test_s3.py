@@ -17,11 +17,11 @@ SPEC = ObjectSpec("image/png", {"owner": "alice"}, "public, max-age=60")
 
 async def test_a_signed_link_reads_the_object_with_its_headers(s3_url: str) -> None:
     async with open_object_store(s3_settings(s3_url)) as store, aiohttp.ClientSession() as session:
-        await store.put("a/b.png", b"picture", SPEC)
+        await store.put("a/b.png", b"image", SPEC)
         link = await store.url("a/b.png", lifetime_seconds=60)
         assert link.expires_at is not None
         async with session.get(link.url) as answer:
-            assert (answer.status, answer.content_type, await answer.read()) == (200, "image/png", b"picture")
+            assert (answer.status, answer.content_type, await answer.read()) == (200, "image/png", b"image")
             assert answer.headers["Cache-Control"] == "public, max-age=60"
 
 
@@ -84,8 +84,8 @@ async def test_a_store_that_is_half_configured_is_refused_by_its_variables(
 
 
 async def test_spaces_are_reached_in_their_region() -> None:
-    settings = StorageSettings(spaces_key="key", spaces_secret="secret", spaces_region="fra1", spaces_bucket="pictures")
+    settings = StorageSettings(spaces_key="key", spaces_secret="secret", spaces_region="fra1", spaces_bucket="images")
     assert settings.store_name == "spaces"
     async with open_object_store(settings) as store:
         link = await store.url("a/b.png")
-    assert link.url.startswith("https://fra1.digitaloceanspaces.com/pictures/a/b.png?")
+    assert link.url.startswith("https://fra1.digitaloceanspaces.com/images/a/b.png?")

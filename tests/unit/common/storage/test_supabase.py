@@ -22,12 +22,12 @@ def golden(name: str) -> Any:
 
 
 async def put(store: ObjectStore, key: str = "a/b.png") -> None:
-    await store.put(key, b"picture", SPEC)
+    await store.put(key, b"image", SPEC)
 
 
 async def test_an_upload_is_the_clients_own(supabase: FakeSupabase) -> None:
     async with open_object_store(supabase_settings(supabase)) as store:
-        await store.put("a/b.png", b"picture", SPEC, overwrite=True)
+        await store.put("a/b.png", b"image", SPEC, overwrite=True)
     sent, expected = supabase.requests[0], golden("upload")
     assert (sent.method, sent.path) == (expected["method"], "/storage/v1/object/media/a/b.png")
     assert [list(part) for part in sent.parts] == expected["parts"]

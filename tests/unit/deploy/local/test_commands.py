@@ -66,13 +66,13 @@ def test_help_names_the_variables(command: list[str], capsys: pytest.CaptureFixt
     assert "MEDIA_PORT" in capsys.readouterr().out
 
 
-def test_a_picture_that_can_not_be_read_is_told_before_anything_starts(
+def test_a_image_that_can_not_be_read_is_told_before_anything_starts(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as end:
-        main(["demo", "--picture", "nowhere.png"])
+        main(["demo", "--image", "nowhere.png"])
     assert end.value.code == 2
-    assert "--picture: can not read nowhere.png (No such file or directory)" in capsys.readouterr().err
+    assert "--image: can not read nowhere.png (No such file or directory)" in capsys.readouterr().err
     assert not folder.exists()
 
 
@@ -119,7 +119,7 @@ def test_a_wrong_setting_of_a_process_is_told_before_anything_starts(
 
 def test_the_welcome_names_every_process_its_port_and_three_things_to_try() -> None:
     chosen = {port.variable: port.default for port in ports_of(SUITE)}
-    text = welcome(SUITE, chosen, ROOT / ".run", {"speech": "espeak (free)", "pictures": "fal (paid)"}, 2.13)
+    text = welcome(SUITE, chosen, ROOT / ".run", {"speech": "espeak (free)", "images": "fal (paid)"}, 2.13)
     for row in SUITE:
         assert f"  {row.name} " in text
         assert str(chosen[row.ports[0].variable]) in text
@@ -129,7 +129,7 @@ def test_the_welcome_names_every_process_its_port_and_three_things_to_try() -> N
         "grpcurl -plaintext",
         "hello.mp3",
         "  speech    espeak (free)\n",
-        "  pictures  fal (paid)\n",
+        "  images  fal (paid)\n",
         "$(make -s token)",
     ):
         assert part in text

@@ -15,8 +15,8 @@ def test_without_a_key_everything_is_free() -> None:
     ("variable", "medium", "name"),
     [
         ("ELEVENLABS_API_KEY", "speech", "elevenlabs"),
-        ("FAL_KEY", "pictures", "fal"),
-        ("GEMINI_API_KEY", "pictures", "gemini"),
+        ("FAL_KEY", "images", "fal"),
+        ("GEMINI_API_KEY", "images", "gemini"),
     ],
 )
 def test_a_key_makes_its_medium_cost_money(

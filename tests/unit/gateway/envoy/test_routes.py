@@ -154,7 +154,7 @@ def test_streams_are_not_cut_by_a_timeout_of_the_whole(routes: list[dict[str, An
 
 
 @pytest.mark.parametrize("path", ["/jobs_prompt_only", "/jobs_prompt_tts"])
-def test_who_waits_for_a_film_waits_as_long_as_a_stream_may_last(routes: list[dict[str, Any]], path: str) -> None:
+def test_who_waits_for_a_video_waits_as_long_as_a_stream_may_last(routes: list[dict[str, Any]], path: str) -> None:
     action = next(route["route"] for route in routes if route["name"] == path)
     assert (action["timeout"], action["idle_timeout"]) == ("3600s", "3605s")
     assert "max_stream_duration" not in action

@@ -160,7 +160,7 @@ def test_what_must_be_given_is_required(document: Json, path: str, required: lis
 
 
 @pytest.mark.parametrize("path", WAITING)
-def test_the_bounds_of_a_film_are_those_of_the_contract(document: Json, path: str) -> None:
+def test_the_bounds_of_a_video_are_those_of_the_contract(document: Json, path: str) -> None:
     properties = body_of(document, path)["properties"]
     assert properties["resolution"]["default"] in properties["resolution"]["enum"]
     for resolution in properties["resolution"]["enum"]:
@@ -176,9 +176,9 @@ def test_the_bounds_of_a_film_are_those_of_the_contract(document: Json, path: st
 
 
 def refuses(**fields: Any) -> bool:
-    """Tells whether the contract refuses a film of this kind."""
+    """Tells whether the contract refuses a video of this kind."""
     try:
-        validate(jobs_pb2.FilmSpec(image_url="https://example.com/still.png", prompt="zoom in", **fields))
+        validate(jobs_pb2.VideoSpec(image_url="https://example.com/still.png", prompt="zoom in", **fields))
     except MediaError:
         return True
     return False

@@ -1,4 +1,4 @@
-"""From a file to a rendition: exact sizes, every format, and nothing but the picture in the file."""
+"""From a file to a rendition: exact sizes, every format, and nothing but the image in the file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import ExifTags, Image, ImageCms
 from services.common.images import Size
 from services.image.rendition import Encoding, Fit, RenditionSpec, VariantSpec, render
 from services.image.rendition.preview import MAX_LETTERS
-from tests.fakes.drawing import picture
+from tests.fakes.drawing import make_image
 
 FORMATS = ["png", "jpeg", "webp", "avif"]
 PNG = Encoding("png", "low")
@@ -39,7 +39,7 @@ def color_at(image: Image.Image, x: int, y: int) -> tuple[int, ...]:
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("grade", ["low", "medium", "high"])
 def test_every_format_and_grade_gives_a_file_of_its_kind(name: str, grade: str) -> None:
-    made = render(picture(Size(60, 40)), RenditionSpec(Size(30, 20), Encoding(name, grade)))
+    made = render(make_image(Size(60, 40)), RenditionSpec(Size(30, 20), Encoding(name, grade)))
     image = opened(made.main.data)
     assert (image.format, image.size) == (name.upper(), (30, 20))
     assert (made.main.content_type, made.main.size) == (f"image/{name}", Size(30, 20))
@@ -52,7 +52,7 @@ def test_every_format_and_grade_gives_a_file_of_its_kind(name: str, grade: str) 
     st.tuples(st.integers(1, 120), st.integers(1, 120)),
 )
 def test_the_size_is_exactly_the_one_asked_for(fit: Fit, own: tuple[int, int], wanted: tuple[int, int]) -> None:
-    made = render(picture(Size(*own)), RenditionSpec(Size(*wanted), PNG, fit))
+    made = render(make_image(Size(*own)), RenditionSpec(Size(*wanted), PNG, fit))
     assert opened(made.main.data).size == wanted
     assert made.main.size == Size(*wanted)
     assert made.source_size == Size(*own)
@@ -60,7 +60,7 @@ def test_the_size_is_exactly_the_one_asked_for(fit: Fit, own: tuple[int, int], w
 
 
 def halves() -> bytes:
-    """Returns a wide picture, red on the left and blue on the right."""
+    """Returns a wide image, red on the left and blue on the right."""
     image = Image.new("RGB", (200, 100), "red")
     image.paste("blue", (100, 0, 200, 100))
     return saved(image)
@@ -83,7 +83,7 @@ def test_the_same_shape_is_only_resized() -> None:
     assert render(halves(), RenditionSpec(None, PNG)).fitted == "none"
 
 
-def test_copies_are_made_of_the_whole_picture() -> None:
+def test_copies_are_made_of_the_whole_image() -> None:
     spec = RenditionSpec(
         Size(50, 50), PNG, variants=(VariantSpec("wide", Size(40, 20)), VariantSpec("tiny", Size(8, 8)))
     )
@@ -115,7 +115,7 @@ def test_a_file_holds_notes_and_nothing_that_came_with_it(name: str) -> None:
         assert not image.getexif().get_ifd(ExifTags.IFD.GPSInfo)
 
 
-def test_a_picture_that_lies_on_its_side_is_turned() -> None:
+def test_a_image_that_lies_on_its_side_is_turned() -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
     made = render(saved(Image.new("RGB", (40, 20), "red"), "JPEG", exif=exif), RenditionSpec(None, PNG))
@@ -181,7 +181,7 @@ def test_the_encoders_settings_can_be_chosen(smaller: Encoding, larger: Encoding
 
 @settings(deadline=None, max_examples=20)
 @given(st.integers(1, 400), st.integers(1, 400))
-def test_a_preview_is_short_and_a_picture(width: int, height: int) -> None:
+def test_a_preview_is_short_and_a_image(width: int, height: int) -> None:
     noise = Image.effect_noise((max(width, height // 100 + 1), max(height, width // 100 + 1)), 90).convert("RGB")
     made = render(saved(noise), RenditionSpec(None, PNG))
     assert made.preview.startswith("data:image/webp;base64,")

@@ -13,7 +13,7 @@ from services.jobs.record import Record
 from tests.fakes.job_services import FakeServices, serving
 from tests.unit.jobs.rig import Buckets, record_of
 
-CALL_SECONDS, FILM_SECONDS = 100.0, 1000.0
+CALL_SECONDS, VIDEO_SECONDS = 100.0, 1000.0
 
 
 class Shop:
@@ -47,5 +47,5 @@ async def shop() -> AsyncIterator[Shop]:
     async with serving(fake) as services:
         yield Shop(
             fake,
-            Steps(services, speech_format="mp3_44100_64", call_seconds=CALL_SECONDS, film_seconds=FILM_SECONDS),
+            Steps(services, speech_format="mp3_44100_64", call_seconds=CALL_SECONDS, video_seconds=VIDEO_SECONDS),
         )

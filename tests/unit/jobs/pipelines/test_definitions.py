@@ -11,15 +11,15 @@ from services.common.errors import MediaError, Reason
 from services.jobs.pipelines.definitions import DEFAULT_DELAY_MS, work
 from services.jobs.pipelines.requests import DEFAULT_MOTION
 from services.jobs.reading import KINDS
-from tests.fakes.job_services import AUDIO_KEY, FILM_KEY, STORED_AUDIO_ID
+from tests.fakes.job_services import AUDIO_KEY, STORED_AUDIO_ID, VIDEO_KEY
 from tests.unit.jobs.pipelines.conftest import Shop
 from tests.unit.jobs.rig import JOB_ID, record_of
 
-FILM: dict[str, Any] = {"imageKey": "users/alice/cat.png", "prompt": "zoom in"}
+VIDEO: dict[str, Any] = {"imageKey": "users/alice/cat.png", "prompt": "zoom in"}
 NARRATION: dict[str, Any] = {"text": "Hello."}
 SPECS: dict[str, dict[str, Any]] = {
-    "animate": {"film": FILM},
-    "talking_video": {"film": FILM, "narration": NARRATION},
+    "animate": {"video": VIDEO},
+    "talking_video": {"video": VIDEO, "narration": NARRATION},
     "headline": {"headline": "Cats land"},
     "story": {"headline": {"headline": "Cats land"}},
 }
@@ -38,7 +38,7 @@ STAGES = {
 MADE: dict[str, Any] = {
     "image": {"key": "users/alice/jobs/1/image.webp"},
     "audio": {"key": AUDIO_KEY, "storedAudioId": STORED_AUDIO_ID},
-    "video": {"key": FILM_KEY},
+    "video": {"key": VIDEO_KEY},
     "final": {"key": "users/alice/jobs/1/final.mp4"},
 }
 STAGES_OF = {"image": ["prompt", "image"], "audio": ["audio"], "video": ["video"], "final": ["mux"]}
@@ -110,7 +110,7 @@ async def test_a_step_that_fails_ends_the_attempt_there(shop: Shop, kind: str) -
 
 
 @pytest.mark.parametrize("kind", ["animate", "talking_video", "story"])
-async def test_a_film_has_the_name_of_its_job(shop: Shop, kind: str) -> None:
+async def test_a_video_has_the_name_of_its_job(shop: Shop, kind: str) -> None:
     await shop.make(kind, SPECS[kind])
     request = shop.fake.last("GenerateVideo").request
     assert (request.request_id, request.detach) == (f"job-{JOB_ID}", True)
@@ -126,7 +126,7 @@ async def test_a_film_has_the_name_of_its_job(shop: Shop, kind: str) -> None:
         ({"captions": "JOB_CAPTIONS_BURNED"}, DEFAULT_DELAY_MS, video_pb2.CAPTION_MODE_BURNED),
     ],
 )
-async def test_a_film_that_speaks_has_the_delay_and_the_captions_that_were_asked_for(
+async def test_a_video_that_speaks_has_the_delay_and_the_captions_that_were_asked_for(
     shop: Shop, fields: dict[str, Any], delay_ms: int, mode: video_pb2.CaptionMode | None
 ) -> None:
     await shop.make("talking_video", {**SPECS["talking_video"], **fields})
@@ -153,7 +153,7 @@ async def test_a_story_has_captions_unless_told_otherwise(
     assert (request.captions.mode if request.HasField("captions") else None) == mode
 
 
-async def test_a_storys_film_is_made_of_its_own_picture(shop: Shop) -> None:
+async def test_a_storys_video_is_made_of_its_own_image(shop: Shop) -> None:
     spec = {**SPECS["story"], "motion": "pan left", "seconds": 10, "resolution": "1080p", "videoProvider": "embedded"}
     await shop.make("story", spec)
     request = shop.fake.last("GenerateVideo").request

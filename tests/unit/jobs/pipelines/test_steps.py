@@ -15,14 +15,14 @@ from nats.js.errors import KeyWrongLastSequenceError
 
 from services.common.errors import MediaError, Reason
 from services.jobs.lease import Lease, LeaseLostError, Result
-from services.jobs.pipelines.steps import Span, Steps, film_request_id
+from services.jobs.pipelines.steps import Span, Steps, video_request_id
 from services.jobs.record import Record
-from tests.fakes.job_services import ALIGNMENT, AUDIO_KEY, FILM_KEY, STORED_AUDIO_ID
+from tests.fakes.job_services import ALIGNMENT, AUDIO_KEY, STORED_AUDIO_ID, VIDEO_KEY
 from tests.fakes.waiting import until
-from tests.unit.jobs.pipelines.conftest import CALL_SECONDS, FILM_SECONDS, Shop
+from tests.unit.jobs.pipelines.conftest import CALL_SECONDS, VIDEO_SECONDS, Shop
 from tests.unit.jobs.rig import JOB_ID, Bucket, record_of
 
-FILM = jobs_pb2.FilmSpec(
+VIDEO = jobs_pb2.VideoSpec(
     image_key="users/alice/cat.png",
     prompt="zoom in",
     seconds=10,
@@ -39,15 +39,15 @@ HEADLINE = jobs_pb2.HeadlineSpec(
     image_size="square",
     image_provider="fal",
 )
-MADE = {"audio": {"key": AUDIO_KEY, "storedAudioId": STORED_AUDIO_ID}, "video": {"key": FILM_KEY}}
+MADE = {"audio": {"key": AUDIO_KEY, "storedAudioId": STORED_AUDIO_ID}, "video": {"key": VIDEO_KEY}}
 SPAN = Span(20, 60)
 NONE = jobs_pb2.JOB_CAPTIONS_NONE
 
 Do = Callable[[Steps, Lease], Awaitable[Result]]
 STEPS: dict[str, tuple[str, Do]] = {
-    "video": ("GenerateVideo", lambda steps, lease: steps.film(lease, FILM, SPAN)),
+    "video": ("GenerateVideo", lambda steps, lease: steps.video(lease, VIDEO, SPAN)),
     "audio": ("SynthesizeStream", lambda steps, lease: steps.narration(lease, NARRATION, SPAN)),
-    "image": ("GenerateImage", lambda steps, lease: steps.picture(lease, HEADLINE, SPAN)),
+    "image": ("GenerateImage", lambda steps, lease: steps.image(lease, HEADLINE, SPAN)),
     "final": ("MuxVideo", lambda steps, lease: steps.mux(lease, SPAN, audio_delay_ms=0, captions=NONE)),
 }
 
@@ -109,7 +109,7 @@ async def test_a_step_that_costs_money_is_announced_before(shop: Shop, step: str
     assert shop.record.intents == intents
 
 
-async def test_speech_over_a_film_costs_nothing_and_is_not_announced(shop: Shop) -> None:
+async def test_speech_over_a_video_costs_nothing_and_is_not_announced(shop: Shop) -> None:
     await done(shop, "final")
     assert shop.record.intents == ()
 
@@ -186,27 +186,27 @@ async def test_whoever_was_superseded_ends_the_call(shop: Shop, step: str) -> No
 
 
 @pytest.mark.parametrize("step", STEPS)
-async def test_a_film_is_waited_for_longer_than_anything_else(shop: Shop, step: str) -> None:
+async def test_a_video_is_waited_for_longer_than_anything_else(shop: Shop, step: str) -> None:
     await done(shop, step, steps=without(step))
-    allowed = FILM_SECONDS if step == "video" else CALL_SECONDS
+    allowed = VIDEO_SECONDS if step == "video" else CALL_SECONDS
     (asked,) = shop.fake.asked
     assert asked.seconds_left == pytest.approx(allowed, abs=10)
 
 
-async def test_a_film_is_asked_for_under_the_name_of_its_job_and_goes_on_without_us(shop: Shop) -> None:
+async def test_a_video_is_asked_for_under_the_name_of_its_job_and_goes_on_without_us(shop: Shop) -> None:
     result = await done(shop, "video", steps={})
     request = shop.fake.last("GenerateVideo").request
     assert (request.request_id, request.detach) == (f"job-{JOB_ID}", True)
-    assert request.request_id == film_request_id(shop.record)
+    assert request.request_id == video_request_id(shop.record)
     assert (request.image_key, request.image_url, request.prompt) == ("users/alice/cat.png", "", "zoom in")
     assert (request.seconds, request.resolution) == (10, "512p")
     assert (request.model, request.provider) == ("minimax/hailuo-02", "replicate")
-    assert (result["key"], result["provider"], result["model"]) == (FILM_KEY, "replicate", "minimax/hailuo-02")
+    assert (result["key"], result["provider"], result["model"]) == (VIDEO_KEY, "replicate", "minimax/hailuo-02")
     assert (result["durationSeconds"], result["width"], result["height"]) == (6.0, 1364, 768)
 
 
 @pytest.mark.parametrize("step", ["video", "final"])
-async def test_the_percent_of_a_film_is_a_part_of_the_jobs(shop: Shop, step: str) -> None:
+async def test_the_percent_of_a_video_is_a_part_of_the_jobs(shop: Shop, step: str) -> None:
     shop.fake.percents = (0.0, 25.0, 50.0, 10.0, 100.0)
     await done(shop, step, steps=without(step))
     assert [percent for _, percent in shop.reached] == [20.0, 30.0, 40.0, 60.0]
@@ -221,7 +221,7 @@ async def test_speech_is_stored_with_its_timing(shop: Shop) -> None:
     assert (result["key"], result["storedAudioId"], result["durationSeconds"]) == (AUDIO_KEY, STORED_AUDIO_ID, 2.5)
 
 
-async def test_a_picture_is_drawn_to_a_key_of_the_jobs_own(shop: Shop) -> None:
+async def test_a_image_is_drawn_to_a_key_of_the_jobs_own(shop: Shop) -> None:
     result = await done(shop, "image", steps={})
     request = shop.fake.last("GenerateImage").request
     assert (request.output.object_key, request.output.overwrite) == (f"users/alice/jobs/{JOB_ID}/image.webp", True)
@@ -232,18 +232,18 @@ async def test_a_picture_is_drawn_to_a_key_of_the_jobs_own(shop: Shop) -> None:
     assert (result["prompt"], result["width"], result["height"]) == ("final: Cats land on the moon", 1024, 576)
 
 
-async def test_a_picture_of_no_size_is_wide_and_of_no_style_is_plain(shop: Shop) -> None:
+async def test_a_image_of_no_size_is_wide_and_of_no_style_is_plain(shop: Shop) -> None:
     lease = await shop.buckets.lease(record_of())
-    await shop.steps.picture(lease, jobs_pb2.HeadlineSpec(headline="Cats"), SPAN)
+    await shop.steps.image(lease, jobs_pb2.HeadlineSpec(headline="Cats"), SPAN)
     request = shop.fake.last("GenerateImage").request
     assert (request.image_size, list(request.style.art_styles)) == ("landscape_16_9", [])
 
 
-async def test_speech_is_laid_over_the_film_that_was_made(shop: Shop) -> None:
+async def test_speech_is_laid_over_the_video_that_was_made(shop: Shop) -> None:
     lease = await shop.buckets.lease(record_of(steps=MADE))
     result = await shop.steps.mux(lease, SPAN, audio_delay_ms=750, captions=NONE)
     request = shop.fake.last("MuxVideo").request
-    assert (request.video.key, request.audio.key, request.audio_delay_ms) == (FILM_KEY, AUDIO_KEY, 750)
+    assert (request.video.key, request.audio.key, request.audio_delay_ms) == (VIDEO_KEY, AUDIO_KEY, 750)
     assert request.length_policy == video_pb2.LENGTH_POLICY_FREEZE
     assert (request.object_key, request.overwrite) == (f"users/alice/jobs/{JOB_ID}/final.mp4", True)
     assert not request.HasField("captions")
@@ -268,7 +268,7 @@ async def test_captions_are_the_timing_of_the_speech(
     assert (request.captions.mode, request.captions.alignment) == (mode, ALIGNMENT)
 
 
-async def test_a_film_that_is_not_wanted_any_more_is_called_off_by_its_name(shop: Shop) -> None:
+async def test_a_video_that_is_not_wanted_any_more_is_called_off_by_its_name(shop: Shop) -> None:
     await shop.steps.called_off(record_of(intents=("video",)))
     asked = shop.fake.last("CancelVideo")
     assert (asked.request.request_id, asked.principal) == (f"job-{JOB_ID}", "alice")
@@ -276,9 +276,9 @@ async def test_a_film_that_is_not_wanted_any_more_is_called_off_by_its_name(shop
 
 @pytest.mark.parametrize(
     "record",
-    [record_of(), record_of(intents=("audio",)), record_of(intents=("video",), steps={"video": {"key": FILM_KEY}})],
-    ids=["nothing was begun", "no film was begun", "the film is there"],
+    [record_of(), record_of(intents=("audio",)), record_of(intents=("video",), steps={"video": {"key": VIDEO_KEY}})],
+    ids=["nothing was begun", "no video was begun", "the video is there"],
 )
-async def test_nothing_is_called_off_where_no_film_is_made(shop: Shop, record: Record) -> None:
+async def test_nothing_is_called_off_where_no_video_is_made(shop: Shop, record: Record) -> None:
     await shop.steps.called_off(record)
     assert shop.fake.asked == []

@@ -13,7 +13,7 @@ from services.video.ffmpeg import Command, FfmpegLimiter, FfmpegRunner, Limits, 
 from services.video.ffmpeg.runner import Sink
 from tests.fakes.waiting import until
 
-COMMAND = Command(("-i", "a film.mp4", "-t", "10", "film.mp4"), 10.0)
+COMMAND = Command(("-i", "a video.mp4", "-t", "10", "video.mp4"), 10.0)
 LIMITS = Limits(wall_seconds=20, cpu_seconds=20, output_bytes=1_000_000)
 HANGS = """\
 exec 3>alive

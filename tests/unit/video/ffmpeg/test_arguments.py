@@ -8,7 +8,7 @@ import pytest
 
 from services.video.camera_motion import motion_of
 from services.video.ffmpeg import Command
-from services.video.ffmpeg.arguments import CAPTIONS, FILM, FRAGMENTS, Input, Mux, moving_still, mux, remux
+from services.video.ffmpeg.arguments import CAPTIONS, FRAGMENTS, VIDEO, Input, Mux, moving_still, mux, remux
 
 PLAIN = Mux(Input("video.mp4", "mov"), Input("audio.mp3", "mp3"), 6.0, 500)
 ENCODED = replace(PLAIN, copy_video=False)
@@ -88,7 +88,7 @@ def test_every_result_has_a_length_and_never_ends_with_the_shortest(command: Com
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_nothing_of_a_file_is_passed_on_but_its_pictures_and_its_sound(command: Command) -> None:
+def test_nothing_of_a_file_is_passed_on_but_its_images_and_its_sound(command: Command) -> None:
     options = asked(command).options
     assert (options["-map_metadata"], options["-map_chapters"]) == ("-1", "-1")
     assert asked(command).maps
@@ -98,11 +98,11 @@ def test_nothing_of_a_file_is_passed_on_but_its_pictures_and_its_sound(command: 
 def test_every_result_is_an_mp4_in_the_folder_or_a_stream_of_fragments(command: Command) -> None:
     found = asked(command)
     assert found.options["-f"] == "mp4"
-    assert found.target in (FILM, FRAGMENTS)
-    assert ("faststart" in found.options["-movflags"]) == (found.target == FILM)
+    assert found.target in (VIDEO, FRAGMENTS)
+    assert ("faststart" in found.options["-movflags"]) == (found.target == VIDEO)
 
 
-def test_a_plain_mux_copies_the_picture_and_encodes_the_sound() -> None:
+def test_a_plain_mux_copies_the_image_and_encodes_the_sound() -> None:
     found = asked(mux(PLAIN))
     assert [(name, options["-f"]) for name, options in found.inputs] == [("video.mp4", "mov"), ("audio.mp3", "mp3")]
     assert (found.options["-c:v"], found.options["-c:a"], found.options["-t"]) == ("copy", "aac", "6.000000")
@@ -117,7 +117,7 @@ def test_the_speech_begins_after_its_delay_and_is_followed_by_silence() -> None:
     assert "[1:a:0]adelay=0:all=1" in graph(mux(replace(PLAIN, audio_delay_ms=0)))
 
 
-def test_a_picture_that_is_not_copied_is_encoded_with_even_sides() -> None:
+def test_a_image_that_is_not_copied_is_encoded_with_even_sides() -> None:
     found = asked(mux(ENCODED))
     assert (found.options["-c:v"], found.options["-pix_fmt"]) == ("libx264", "yuv420p")
     assert "scale=" in graph(mux(ENCODED))
@@ -133,7 +133,7 @@ def test_the_last_frame_stands_still_only_where_that_is_wished() -> None:
     assert "tpad" not in graph(mux(ENCODED))
 
 
-def test_a_film_is_repeated_by_its_input_and_ends_with_its_frames() -> None:
+def test_a_video_is_repeated_by_its_input_and_ends_with_its_frames() -> None:
     found = asked(mux(replace(PLAIN, loops=2, video_frames=144)))
     assert [options.get("-stream_loop") for _, options in found.inputs] == ["2", None]
     assert found.options["-bsf:v"] == r"noise=drop=gte(n\,144)"
@@ -142,7 +142,7 @@ def test_a_film_is_repeated_by_its_input_and_ends_with_its_frames() -> None:
     assert all("-stream_loop" not in options for _, options in asked(mux(PLAIN)).inputs)
 
 
-def test_a_film_that_is_encoded_ends_with_its_length() -> None:
+def test_a_video_that_is_encoded_ends_with_its_length() -> None:
     assert "-bsf:v" not in asked(mux(replace(ENCODED, loops=2, video_frames=144))).options
 
 
@@ -162,7 +162,7 @@ def test_captions_of_their_own_are_a_third_stream_with_a_language() -> None:
     assert "subtitles" not in graph(mux(replace(PLAIN, caption_language="deu")))
 
 
-def test_captions_that_are_burned_are_part_of_the_picture_and_no_stream() -> None:
+def test_captions_that_are_burned_are_part_of_the_image_and_no_stream() -> None:
     found = asked(mux(BURNED))
     assert f"subtitles={CAPTIONS}:fontsdir=fonts" in graph(mux(BURNED))
     assert (len(found.inputs), len(found.maps), found.options["-c:v"]) == (2, 2, "libx264")
@@ -181,9 +181,9 @@ def test_fragments_go_to_the_standard_output_and_can_be_played_from_the_first() 
     assert found.options["-frag_duration"] == "500000"
 
 
-def test_fragments_become_a_whole_film_by_copying_every_stream() -> None:
+def test_fragments_become_a_whole_video_by_copying_every_stream() -> None:
     found = asked(remux(Input("fragments.mp4", "mov"), 6.0))
-    assert (found.options["-c"], found.maps, found.target) == ("copy", ["0:v", "0:a", "0:s?"], FILM)
+    assert (found.options["-c"], found.maps, found.target) == ("copy", ["0:v", "0:a", "0:s?"], VIDEO)
     assert "-filter_complex" not in found.options
 
 

@@ -1,4 +1,4 @@
-"""What ffmpeg says, in whatever pieces: percent of the film, and its last complaints."""
+"""What ffmpeg says, in whatever pieces: percent of the video, and its last complaints."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_only_what_grows_is_told() -> None:
     assert meter.percent == 60.0
 
 
-def test_before_its_end_a_film_is_almost_done() -> None:
+def test_before_its_end_a_video_is_almost_done() -> None:
     assert fed(block(10)).percent == 99.0
     assert fed(block(1000)).percent == 99.0
 
@@ -90,7 +90,7 @@ def test_lines_may_end_as_on_another_system() -> None:
     assert fed(b"out_time_us=5000000\r\nprogress=continue\r\n").percent == 50.0
 
 
-def test_a_film_without_length_is_no_division_by_zero() -> None:
+def test_a_video_without_length_is_no_division_by_zero() -> None:
     assert fed(block(1), seconds=0.0).percent == 99.0
 
 

@@ -135,9 +135,9 @@ async def test_its_complaints_are_logged_and_not_told(kitchen: Kitchen, log_line
 async def test_a_file_that_grows_too_large_ends_it(kitchen: Kitchen) -> None:
     # The bounds come a moment after its beginning.
     bound = 'until [ "$(ulimit -f)" != unlimited ]; do :; done'
-    error = await kitchen.failure(f"{bound}; exec cat /dev/zero >film.mp4")
+    error = await kitchen.failure(f"{bound}; exec cat /dev/zero >video.mp4")
     assert error.reason is Reason.OUTPUT_TOO_LARGE
-    assert (kitchen.folder / "film.mp4").stat().st_size == LIMITS.output_bytes
+    assert (kitchen.folder / "video.mp4").stat().st_size == LIMITS.output_bytes
 
 
 async def test_a_stream_that_grows_too_large_ends_it(kitchen: Kitchen) -> None:
@@ -221,13 +221,13 @@ async def fails(_: bytes) -> None:
 
 async def test_a_reader_that_fails_ends_it(kitchen: Kitchen) -> None:
     with pytest.raises(MediaError):
-        await kitchen.run(f"exec 3>alive; echo film; {HANGS}", sink=fails)
+        await kitchen.run(f"exec 3>alive; echo video; {HANGS}", sink=fails)
     await kitchen.all_end()
 
 
 async def test_what_a_reader_raises_is_raised_as_it_is(kitchen: Kitchen) -> None:
     with pytest.raises(MediaError):
-        await kitchen.run("echo film", sink=fails)
+        await kitchen.run("echo video", sink=fails)
 
 
 async def test_who_comes_second_is_told_so_and_who_comes_third_is_refused(kitchen: Kitchen) -> None:
@@ -264,7 +264,7 @@ async def test_the_real_ffmpeg_meets_its_bounds_alike(
     tmp_path: Path, limits: Limits, reason: Reason, word: str
 ) -> None:
     source = ("-f", "lavfi", "-i", "testsrc=size=640x480:duration=100000", "-c:v", "rawvideo", "-y")
-    target = ("-f", "null", "-") if limits.cpu_seconds == 1 else ("-f", "nut", "film.nut")
+    target = ("-f", "null", "-") if limits.cpu_seconds == 1 else ("-f", "nut", "video.nut")
     runner = FfmpegRunner(ffmpeg_binary(""), FfmpegLimiter(1, 0), limits)
     with pytest.raises(MediaError) as caught:
         await runner.run(Command((*source, *target), 100_000.0), tmp_path, Seen().watch)

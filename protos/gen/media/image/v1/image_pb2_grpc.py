@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ImageServiceStub:
-    """Makes pictures through paid providers or the embedded engine, in the size and format that was asked for, and keeps
+    """Makes images through paid providers or the embedded engine, in the size and format that was asked for, and keeps
     them in the object store.
 
     Every error carries google.rpc.ErrorInfo with domain `media` and a reason from docs/errors.md.
@@ -76,35 +76,35 @@ class ImageServiceStub:
 
 
 class ImageServiceServicer:
-    """Makes pictures through paid providers or the embedded engine, in the size and format that was asked for, and keeps
+    """Makes images through paid providers or the embedded engine, in the size and format that was asked for, and keeps
     them in the object store.
 
     Every error carries google.rpc.ErrorInfo with domain `media` and a reason from docs/errors.md.
     """
 
     def GenerateImage(self, request, context):
-        """Makes a picture from a prompt, with care.
+        """Makes an image from a prompt, with care.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GenerateImageFast(self, request, context):
-        """Makes a picture from a prompt in few steps: sooner, and less finely.
+        """Makes an image from a prompt in few steps: sooner, and less finely.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def TransformImage(self, request, context):
-        """Makes a picture from another picture and a prompt.
+        """Makes an image from another image and a prompt.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BatchGenerateImages(self, request, context):
-        """Makes several pictures at once and sends each as it is ready; one that fails does not stop the others.
+        """Makes several images at once and sends each as it is ready; one that fails does not stop the others.
 
         There is one message for every request of the batch, in the order they become ready. Over HTTP,
         POST /api/image/batch answers with lines of JSON.
@@ -121,7 +121,7 @@ class ImageServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UploadImage(self, request_iterator, context):
-        """Takes a picture that the caller brings along and keeps it.
+        """Takes an image that the caller brings along and keeps it.
 
         The first message is the spec, the others are pieces of the file. Nothing is kept unless the call ends in order.
         Over HTTP, POST /api/image/upload takes the file as its body.
@@ -131,7 +131,7 @@ class ImageServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteImage(self, request, context):
-        """Deletes a picture of the caller's own, with its variants.
+        """Deletes an image of the caller's own, with its variants.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -184,7 +184,7 @@ def add_ImageServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ImageService:
-    """Makes pictures through paid providers or the embedded engine, in the size and format that was asked for, and keeps
+    """Makes images through paid providers or the embedded engine, in the size and format that was asked for, and keeps
     them in the object store.
 
     Every error carries google.rpc.ErrorInfo with domain `media` and a reason from docs/errors.md.

@@ -53,7 +53,7 @@ JOB_CAPTIONS_NONE: JobCaptions
 JOB_CAPTIONS_TRACK: JobCaptions
 JOB_CAPTIONS_BURNED: JobCaptions
 
-class FilmSpec(_message.Message):
+class VideoSpec(_message.Message):
     __slots__ = ("image_url", "image_key", "prompt", "seconds", "resolution", "model", "provider")
     IMAGE_URL_FIELD_NUMBER: _ClassVar[int]
     IMAGE_KEY_FIELD_NUMBER: _ClassVar[int]
@@ -84,22 +84,22 @@ class NarrationSpec(_message.Message):
     def __init__(self, text: _Optional[str] = ..., voice: _Optional[str] = ..., provider: _Optional[str] = ..., model_id: _Optional[str] = ...) -> None: ...
 
 class AnimateSpec(_message.Message):
-    __slots__ = ("film",)
-    FILM_FIELD_NUMBER: _ClassVar[int]
-    film: FilmSpec
-    def __init__(self, film: _Optional[_Union[FilmSpec, _Mapping]] = ...) -> None: ...
+    __slots__ = ("video",)
+    VIDEO_FIELD_NUMBER: _ClassVar[int]
+    video: VideoSpec
+    def __init__(self, video: _Optional[_Union[VideoSpec, _Mapping]] = ...) -> None: ...
 
 class TalkingVideoSpec(_message.Message):
-    __slots__ = ("film", "narration", "audio_delay_ms", "captions")
-    FILM_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("video", "narration", "audio_delay_ms", "captions")
+    VIDEO_FIELD_NUMBER: _ClassVar[int]
     NARRATION_FIELD_NUMBER: _ClassVar[int]
     AUDIO_DELAY_MS_FIELD_NUMBER: _ClassVar[int]
     CAPTIONS_FIELD_NUMBER: _ClassVar[int]
-    film: FilmSpec
+    video: VideoSpec
     narration: NarrationSpec
     audio_delay_ms: int
     captions: JobCaptions
-    def __init__(self, film: _Optional[_Union[FilmSpec, _Mapping]] = ..., narration: _Optional[_Union[NarrationSpec, _Mapping]] = ..., audio_delay_ms: _Optional[int] = ..., captions: _Optional[_Union[JobCaptions, str]] = ...) -> None: ...
+    def __init__(self, video: _Optional[_Union[VideoSpec, _Mapping]] = ..., narration: _Optional[_Union[NarrationSpec, _Mapping]] = ..., audio_delay_ms: _Optional[int] = ..., captions: _Optional[_Union[JobCaptions, str]] = ...) -> None: ...
 
 class HeadlineSpec(_message.Message):
     __slots__ = ("headline", "art_style", "narration", "style_guidelines", "max_length", "image_size", "image_provider")

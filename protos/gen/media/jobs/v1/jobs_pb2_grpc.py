@@ -28,7 +28,7 @@ if _version_not_supported:
 class JobServiceStub:
     """Takes jobs, tells how far they are, and ends them.
 
-    A job that was accepted is written down: it ends once, succeeded, failed or cancelled, and no paid film is bought twice.
+    A job that was accepted is written down: it ends once, succeeded, failed or cancelled, and no paid video is bought twice.
     Every error carries google.rpc.ErrorInfo with domain `media` and a reason from docs/errors.md.
     """
 
@@ -83,7 +83,7 @@ class JobServiceStub:
 class JobServiceServicer:
     """Takes jobs, tells how far they are, and ends them.
 
-    A job that was accepted is written down: it ends once, succeeded, failed or cancelled, and no paid film is bought twice.
+    A job that was accepted is written down: it ends once, succeeded, failed or cancelled, and no paid video is bought twice.
     Every error carries google.rpc.ErrorInfo with domain `media` and a reason from docs/errors.md.
     """
 
@@ -197,7 +197,7 @@ def add_JobServiceServicer_to_server(servicer, server):
 class JobService:
     """Takes jobs, tells how far they are, and ends them.
 
-    A job that was accepted is written down: it ends once, succeeded, failed or cancelled, and no paid film is bought twice.
+    A job that was accepted is written down: it ends once, succeeded, failed or cancelled, and no paid video is bought twice.
     Every error carries google.rpc.ErrorInfo with domain `media` and a reason from docs/errors.md.
     """
 

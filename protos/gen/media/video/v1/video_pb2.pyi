@@ -88,7 +88,7 @@ class MediaInfo(_message.Message):
     streams: _containers.RepeatedCompositeFieldContainer[MediaStream]
     def __init__(self, container: _Optional[str] = ..., duration_seconds: _Optional[float] = ..., size_bytes: _Optional[int] = ..., streams: _Optional[_Iterable[_Union[MediaStream, _Mapping]]] = ...) -> None: ...
 
-class Film(_message.Message):
+class VideoFile(_message.Message):
     __slots__ = ("key", "url", "url_expire_time", "content_type", "size_bytes", "sha256", "duration_seconds", "width", "height", "frame_rate", "streams")
     KEY_FIELD_NUMBER: _ClassVar[int]
     URL_FIELD_NUMBER: _ClassVar[int]
@@ -165,22 +165,22 @@ class GenerateVideoRequest(_message.Message):
     def __init__(self, prompt: _Optional[str] = ..., image_url: _Optional[str] = ..., image_key: _Optional[str] = ..., seconds: _Optional[int] = ..., resolution: _Optional[str] = ..., model: _Optional[str] = ..., provider: _Optional[str] = ..., prompt_optimizer: _Optional[bool] = ..., model_input: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., image_input_name: _Optional[str] = ..., detach: _Optional[bool] = ..., request_id: _Optional[str] = ..., object_key: _Optional[str] = ..., overwrite: _Optional[bool] = ...) -> None: ...
 
 class GeneratedVideo(_message.Message):
-    __slots__ = ("film", "provider", "model", "prediction_id", "seconds", "resolution", "prompt")
-    FILM_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("file", "provider", "model", "prediction_id", "seconds", "resolution", "prompt")
+    FILE_FIELD_NUMBER: _ClassVar[int]
     PROVIDER_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     PREDICTION_ID_FIELD_NUMBER: _ClassVar[int]
     SECONDS_FIELD_NUMBER: _ClassVar[int]
     RESOLUTION_FIELD_NUMBER: _ClassVar[int]
     PROMPT_FIELD_NUMBER: _ClassVar[int]
-    film: Film
+    file: VideoFile
     provider: str
     model: str
     prediction_id: str
     seconds: int
     resolution: str
     prompt: str
-    def __init__(self, film: _Optional[_Union[Film, _Mapping]] = ..., provider: _Optional[str] = ..., model: _Optional[str] = ..., prediction_id: _Optional[str] = ..., seconds: _Optional[int] = ..., resolution: _Optional[str] = ..., prompt: _Optional[str] = ...) -> None: ...
+    def __init__(self, file: _Optional[_Union[VideoFile, _Mapping]] = ..., provider: _Optional[str] = ..., model: _Optional[str] = ..., prediction_id: _Optional[str] = ..., seconds: _Optional[int] = ..., resolution: _Optional[str] = ..., prompt: _Optional[str] = ...) -> None: ...
 
 class GenerateVideoResponse(_message.Message):
     __slots__ = ("progress", "video")
@@ -251,8 +251,8 @@ class MuxVideoRequest(_message.Message):
     def __init__(self, video: _Optional[_Union[MediaSource, _Mapping]] = ..., audio: _Optional[_Union[MediaSource, _Mapping]] = ..., audio_delay_ms: _Optional[int] = ..., length_policy: _Optional[_Union[LengthPolicy, str]] = ..., captions: _Optional[_Union[Captions, _Mapping]] = ..., stream_media: _Optional[bool] = ..., object_key: _Optional[str] = ..., overwrite: _Optional[bool] = ...) -> None: ...
 
 class MuxedVideo(_message.Message):
-    __slots__ = ("film", "speech_seconds", "video_seconds", "audio_delay_ms", "length_policy", "cut_speech_seconds", "cut_video_seconds", "frozen_seconds", "looped_seconds", "video_copied")
-    FILM_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("file", "speech_seconds", "video_seconds", "audio_delay_ms", "length_policy", "cut_speech_seconds", "cut_video_seconds", "frozen_seconds", "looped_seconds", "video_copied")
+    FILE_FIELD_NUMBER: _ClassVar[int]
     SPEECH_SECONDS_FIELD_NUMBER: _ClassVar[int]
     VIDEO_SECONDS_FIELD_NUMBER: _ClassVar[int]
     AUDIO_DELAY_MS_FIELD_NUMBER: _ClassVar[int]
@@ -262,7 +262,7 @@ class MuxedVideo(_message.Message):
     FROZEN_SECONDS_FIELD_NUMBER: _ClassVar[int]
     LOOPED_SECONDS_FIELD_NUMBER: _ClassVar[int]
     VIDEO_COPIED_FIELD_NUMBER: _ClassVar[int]
-    film: Film
+    file: VideoFile
     speech_seconds: float
     video_seconds: float
     audio_delay_ms: int
@@ -272,7 +272,7 @@ class MuxedVideo(_message.Message):
     frozen_seconds: float
     looped_seconds: float
     video_copied: bool
-    def __init__(self, film: _Optional[_Union[Film, _Mapping]] = ..., speech_seconds: _Optional[float] = ..., video_seconds: _Optional[float] = ..., audio_delay_ms: _Optional[int] = ..., length_policy: _Optional[_Union[LengthPolicy, str]] = ..., cut_speech_seconds: _Optional[float] = ..., cut_video_seconds: _Optional[float] = ..., frozen_seconds: _Optional[float] = ..., looped_seconds: _Optional[float] = ..., video_copied: _Optional[bool] = ...) -> None: ...
+    def __init__(self, file: _Optional[_Union[VideoFile, _Mapping]] = ..., speech_seconds: _Optional[float] = ..., video_seconds: _Optional[float] = ..., audio_delay_ms: _Optional[int] = ..., length_policy: _Optional[_Union[LengthPolicy, str]] = ..., cut_speech_seconds: _Optional[float] = ..., cut_video_seconds: _Optional[float] = ..., frozen_seconds: _Optional[float] = ..., looped_seconds: _Optional[float] = ..., video_copied: _Optional[bool] = ...) -> None: ...
 
 class MuxVideoResponse(_message.Message):
     __slots__ = ("progress", "media_chunk", "video")

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class VideoServiceStub:
-    """Makes films through paid providers or the embedded engine, lays speech over them, and keeps them in the object store.
+    """Makes videos through paid providers or the embedded engine, lays speech over them, and keeps them in the object store.
 
     Every error carries google.rpc.ErrorInfo with domain `media` and a reason from docs/errors.md.
     """
@@ -75,13 +75,13 @@ class VideoServiceStub:
 
 
 class VideoServiceServicer:
-    """Makes films through paid providers or the embedded engine, lays speech over them, and keeps them in the object store.
+    """Makes videos through paid providers or the embedded engine, lays speech over them, and keeps them in the object store.
 
     Every error carries google.rpc.ErrorInfo with domain `media` and a reason from docs/errors.md.
     """
 
     def GenerateVideo(self, request, context):
-        """Makes a still picture move. Progress comes first, the film last; a stream without a film was cut.
+        """Makes a still image move. Progress comes first, the video last; a stream without a video was cut.
 
         A caller who leaves ends the provider's work, unless `detach` was set. What goes on is found by ResumeVideo.
         """
@@ -90,21 +90,21 @@ class VideoServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ResumeVideo(self, request, context):
-        """Goes on listening to a film that is being made, or returns the one that was; nothing is paid for twice.
+        """Goes on listening to a video that is being made, or returns the one that was; nothing is paid for twice.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelVideo(self, request, context):
-        """Ends the provider's work on a film of the caller's own.
+        """Ends the provider's work on a video of the caller's own.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def MuxVideo(self, request, context):
-        """Lays speech over a film. Progress comes first, then bytes if asked for, the film last.
+        """Lays speech over a video. Progress comes first, then bytes if asked for, the video last.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -118,7 +118,7 @@ class VideoServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteVideo(self, request, context):
-        """Deletes a film of the caller's own.
+        """Deletes a video of the caller's own.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -178,7 +178,7 @@ def add_VideoServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class VideoService:
-    """Makes films through paid providers or the embedded engine, lays speech over them, and keeps them in the object store.
+    """Makes videos through paid providers or the embedded engine, lays speech over them, and keeps them in the object store.
 
     Every error carries google.rpc.ErrorInfo with domain `media` and a reason from docs/errors.md.
     """

@@ -1,4 +1,4 @@
-"""The embedded painter: the same picture for the same order, labelled, and in exactly the size asked for."""
+"""The embedded painter: the same image for the same order, labelled, and in exactly the size asked for."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from services.common.worker_pool import WorkerPool, open_workers
 from services.image.providers.embedded import EmbeddedProvider
 from services.image.providers.embedded.painting import Order, paint
 from services.image.providers.interface import ImageSpec, Mode, SourceImage
-from tests.fakes.drawing import picture
+from tests.fakes.drawing import make_image
 
 ORDER = Order("A lighthouse at dusk", Size(256, 192), 7)
 
@@ -46,7 +46,7 @@ def test_a_colour_that_the_prompt_names_prevails() -> None:
     assert blue > 2 * max(red, green)
 
 
-def test_every_picture_says_what_made_it() -> None:
+def test_every_image_says_what_made_it() -> None:
     painted = pixels(paint(replace(ORDER, size=Size(512, 384))))
     foot = painted[-40:, :200]
     # White letters on a dark band.
@@ -56,7 +56,7 @@ def test_every_picture_says_what_made_it() -> None:
 
 
 def test_a_source_is_changed_as_much_as_asked() -> None:
-    source = picture(Size(256, 192), "white")
+    source = make_image(Size(256, 192), "white")
     changes = [
         float(numpy.abs(pixels(paint(replace(ORDER, source=source, strength=strength)))[:120] - 255).mean())
         for strength in (0.0, 0.4, 0.75, 1.0)
@@ -72,7 +72,7 @@ async def workers() -> AsyncIterator[WorkerPool]:
         yield opened
 
 
-async def test_the_seed_is_told_and_gives_the_picture_again(workers: WorkerPool) -> None:
+async def test_the_seed_is_told_and_gives_the_image_again(workers: WorkerPool) -> None:
     provider = EmbeddedProvider(workers)
     spec = ImageSpec(Mode.STANDARD, "a cat", Size(64, 48))
     drawn = await provider.draw(spec)
@@ -82,8 +82,8 @@ async def test_the_seed_is_told_and_gives_the_picture_again(workers: WorkerPool)
     assert (drawn.content_type, drawn.url, drawn.cost_units) == ("image/png", "", None)
 
 
-async def test_a_picture_is_painted_over_a_source(workers: WorkerPool) -> None:
-    source = SourceImage(picture(Size(64, 48), "red"), "image/png", Size(64, 48), "00")
+async def test_a_image_is_painted_over_a_source(workers: WorkerPool) -> None:
+    source = SourceImage(make_image(Size(64, 48), "red"), "image/png", Size(64, 48), "00")
     spec = ImageSpec(Mode.TRANSFORM, "a cat", Size(64, 48), source=source, strength=0.0)
     drawn = await EmbeddedProvider(workers).draw(spec)
     red, green, blue = pixels(drawn.data)[:20].mean(axis=(0, 1))

@@ -1,4 +1,4 @@
-"""Gemini: the requests of its own client, the last picture that is no draft, and refusals in every shape."""
+"""Gemini: the requests of its own client, the last image that is no draft, and refusals in every shape."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from services.image.providers.gemini import GeminiProvider, GeminiSettings, open
 from services.image.providers.gemini.request import TRAITS, body_of
 from services.image.providers.interface import ImageSpec, Mode, SourceImage
 from services.image.sizes import PRESETS
-from tests.fakes.drawing import picture
+from tests.fakes.drawing import make_image
 from tests.fakes.gemini import API_KEY, FakeGemini, answer, part, running_gemini
 
 GOLDEN = Path(__file__).parents[4] / "golden" / "gemini"
@@ -50,7 +50,7 @@ async def failure(provider: GeminiProvider) -> MediaError:
     return caught.value
 
 
-async def test_a_picture_is_asked_for_as_its_client_does(gemini: FakeGemini, provider: GeminiProvider) -> None:
+async def test_a_image_is_asked_for_as_its_client_does(gemini: FakeGemini, provider: GeminiProvider) -> None:
     drawn = await provider.draw(CAT)
     (sent,) = gemini.requests
     expected = golden("image")
@@ -59,11 +59,11 @@ async def test_a_picture_is_asked_for_as_its_client_does(gemini: FakeGemini, pro
     # The captured request relaxed one filter; with the checker on, ours are left as they are.
     body = {name: value for name, value in expected["body"].items() if name != "safetySettings"}
     assert sent.body == body
-    assert (drawn.data, drawn.content_type, drawn.seed) == (picture(), "image/png", 7)
+    assert (drawn.data, drawn.content_type, drawn.seed) == (make_image(), "image/png", 7)
     assert (drawn.request_id, drawn.url) == ("response-1", "")
 
 
-async def test_a_picture_is_changed_as_its_client_asks(gemini: FakeGemini, provider: GeminiProvider) -> None:
+async def test_a_image_is_changed_as_its_client_asks(gemini: FakeGemini, provider: GeminiProvider) -> None:
     expected = golden("image_edit")["body"]["contents"]
     inline = expected[0]["parts"][1]["inlineData"]
     source = SourceImage(base64.b64decode(inline["data"]), inline["mime_type"], Size(1, 1), "00")
@@ -83,7 +83,7 @@ def test_shape_and_resolution_are_those_that_the_model_has(name: str, model: str
     assert ("imageSize" in image) == bool(TRAITS[model].resolutions)
 
 
-def test_a_fast_picture_is_a_small_one_and_a_large_one_is_large() -> None:
+def test_a_fast_image_is_a_small_one_and_a_large_one_is_large() -> None:
     def resolution(spec: ImageSpec) -> str:
         return str(body_of(spec, MODEL)["generationConfig"]["imageConfig"]["imageSize"])
 
@@ -106,7 +106,7 @@ def test_filters_are_relaxed_only_where_asked() -> None:
 
 
 async def test_drafts_are_passed_over(gemini: FakeGemini, provider: GeminiProvider) -> None:
-    last = picture(Size(9, 9))
+    last = make_image(Size(9, 9))
     parts = part(b"draft", thought=True), {"text": "words"}, part(b"first"), part(last, "image/jpeg")
     gemini.answers.append((200, answer(*parts, part(b"afterthought", thought=True))))
     drawn = await provider.draw(CAT)
@@ -129,7 +129,7 @@ async def test_drafts_are_passed_over(gemini: FakeGemini, provider: GeminiProvid
         (answer({"inlineData": {"data": "!!"}}), Reason.GENERATION_FAILED),
     ],
 )
-async def test_an_answer_without_a_picture_is_told_as_what_it_is(
+async def test_an_answer_without_a_image_is_told_as_what_it_is(
     gemini: FakeGemini, provider: GeminiProvider, body: Any, reason: Reason
 ) -> None:
     gemini.answers.append((200, body))

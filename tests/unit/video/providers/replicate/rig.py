@@ -27,7 +27,7 @@ from tests.fakes.replicate import API_TOKEN, FakeReplicate
 
 GOLDEN = Path(__file__).parents[4] / "golden" / "replicate"
 VERSION = "c43b610efe40d08a28d2c07cb3515dab1cd3324dfc7418f3304a092571071d22"
-JPEG = b"\xff\xd8\xff\xe0 no real picture"
+JPEG = b"\xff\xd8\xff\xe0 no real image"
 CAT = VideoSpec(VideoRequest("a cat"), DEFAULT_MODEL, JPEG, "https://x/y.png")
 OWN_CAT = replace(CAT, still_url="")
 BIG_CAT = replace(OWN_CAT, still=JPEG + bytes(200 * 1024))

@@ -1,4 +1,4 @@
-"""Films by Replicate are begun and cancelled with the requests of its own client, and never begun twice."""
+"""Videos by Replicate are begun and cancelled with the requests of its own client, and never begun twice."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from tests.fakes.replicate import (
     CUT,
     CUT_AFTER_WORK,
     DOWN,
-    FILM,
     HANGS,
     NO_CREDIT,
     NOT_FOUND,
     THROTTLED_BY_BODY,
     THROTTLED_BY_HEADER,
     UNAUTHENTICATED,
+    VIDEO,
     Failure,
     FakeReplicate,
     Run,
@@ -56,10 +56,10 @@ async def test_a_prediction_of_a_model_is_created_as_the_official_client_does(re
     assert_golden(replicate, 0, "models.predictions.create", webhook_events_filter=["completed"])
 
 
-async def test_the_first_answer_may_be_held_back_for_the_film(replicate: FakeReplicate, tmp_path: Path) -> None:
+async def test_the_first_answer_may_be_held_back_for_the_video(replicate: FakeReplicate, tmp_path: Path) -> None:
     replicate.runs.append(Run(first="succeeded"))
     async with provider_of(replicate, wait_seconds=5) as provider:
-        assert await brought(provider, tmp_path) == FILM
+        assert await brought(provider, tmp_path) == VIDEO
     assert_golden(replicate, 0, "models.predictions.create_wait5")
 
 
@@ -136,7 +136,7 @@ async def test_an_address_of_the_still_is_passed_on_and_not_visited(
         (THROTTLED_BY_HEADER, Reason.PROVIDER_BUSY, False),
         (THROTTLED_BY_BODY, Reason.PROVIDER_BUSY, False),
         (DOWN, Reason.PROVIDER_UNAVAILABLE, False),
-        # These may come from behind the place where films are charged.
+        # These may come from behind the place where videos are charged.
         (BROKEN, Reason.GENERATION_FAILED, True),
         (Failure(502), Reason.PROVIDER_UNAVAILABLE, True),
         (Failure(504), Reason.PROVIDER_TIMEOUT, True),

@@ -1,4 +1,4 @@
-"""Finished films by Replicate are brought home, whatever happens on the way, and the token stays where it belongs."""
+"""Finished videos by Replicate are brought home, whatever happens on the way, and the token stays where it belongs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from aiohttp import web
 
 from services.common.errors import Reason
 from services.video.providers.replicate import ReplicateProvider
-from tests.fakes.replicate import API_TOKEN, DOWN, FILM, HANGS, Failure, FakeReplicate, Run
+from tests.fakes.replicate import API_TOKEN, DOWN, HANGS, VIDEO, Failure, FakeReplicate, Run
 from tests.fakes.web_host import running_web_host
 from tests.unit.video.providers.replicate.rig import Delays, brought, failure, is_charged, provider_of
 
@@ -26,28 +26,28 @@ async def test_what_models_do_differently_is_understood(
     replicate: FakeReplicate, provider: ReplicateProvider, tmp_path: Path, run: Run
 ) -> None:
     replicate.runs.append(run)
-    assert await brought(provider, tmp_path) == FILM
+    assert await brought(provider, tmp_path) == VIDEO
 
 
-async def test_a_film_that_can_not_be_fetched_is_tried_again(
+async def test_a_video_that_can_not_be_fetched_is_tried_again(
     replicate: FakeReplicate, provider: ReplicateProvider, tmp_path: Path
 ) -> None:
     replicate.failures["output"] += [Failure(404), DOWN]
-    assert await brought(provider, tmp_path) == FILM
+    assert await brought(provider, tmp_path) == VIDEO
     assert len(replicate.downloads) == 3
     # Each time its address is asked for anew: the old one may have been signed for a short time.
     assert [request.method for request in replicate.requests] == ["POST", "GET", "GET", "GET"]
 
 
-async def test_between_two_attempts_to_fetch_a_film_there_is_a_pause(replicate: FakeReplicate, tmp_path: Path) -> None:
+async def test_between_two_attempts_to_fetch_a_video_there_is_a_pause(replicate: FakeReplicate, tmp_path: Path) -> None:
     delays = Delays()
     replicate.failures["output"] += [Failure(404), DOWN]
     async with provider_of(replicate, delays) as provider:
-        assert await brought(provider, tmp_path) == FILM
+        assert await brought(provider, tmp_path) == VIDEO
     assert delays.seconds == [5.0, 10.0]
 
 
-async def test_behind_the_last_attempt_to_fetch_a_film_there_is_no_pause(
+async def test_behind_the_last_attempt_to_fetch_a_video_there_is_no_pause(
     replicate: FakeReplicate, tmp_path: Path
 ) -> None:
     delays = Delays()
@@ -57,15 +57,15 @@ async def test_behind_the_last_attempt_to_fetch_a_film_there_is_no_pause(
     assert delays.seconds == [5.0, 10.0]
 
 
-async def test_a_film_that_is_cut_on_its_way_is_fetched_from_its_beginning(
+async def test_a_video_that_is_cut_on_its_way_is_fetched_from_its_beginning(
     replicate: FakeReplicate, provider: ReplicateProvider, tmp_path: Path
 ) -> None:
-    replicate.cut_films = 2
-    assert await brought(provider, tmp_path) == FILM
+    replicate.cut_videos = 2
+    assert await brought(provider, tmp_path) == VIDEO
     assert len(replicate.downloads) == 3
 
 
-async def test_a_film_that_has_vanished_is_given_up_and_not_made_anew(
+async def test_a_video_that_has_vanished_is_given_up_and_not_made_anew(
     replicate: FakeReplicate, provider: ReplicateProvider, tmp_path: Path
 ) -> None:
     replicate.failures["output"] += [Failure(404)] * 3
@@ -74,8 +74,8 @@ async def test_a_film_that_has_vanished_is_given_up_and_not_made_anew(
     assert (replicate.created, len(replicate.downloads)) == (1, 3)
 
 
-async def test_a_film_that_is_too_large_is_not_taken(replicate: FakeReplicate, tmp_path: Path) -> None:
-    async with provider_of(replicate, max_film_bytes=len(FILM) - 1) as provider:
+async def test_a_video_that_is_too_large_is_not_taken(replicate: FakeReplicate, tmp_path: Path) -> None:
+    async with provider_of(replicate, max_video_bytes=len(VIDEO) - 1) as provider:
         error = await failure(provider, tmp_path)
     assert (error.reason, is_charged(error)) == (Reason.GENERATION_FAILED, True)
 
@@ -91,7 +91,7 @@ async def test_an_answer_that_never_comes_is_given_up_in_time(
     await replicate.until(lambda: replicate.abandoned == 1)
 
 
-async def test_the_token_does_not_go_to_the_host_of_films(
+async def test_the_token_does_not_go_to_the_host_of_videos(
     replicate: FakeReplicate, provider: ReplicateProvider, tmp_path: Path
 ) -> None:
     await brought(provider, tmp_path)
@@ -100,19 +100,19 @@ async def test_the_token_does_not_go_to_the_host_of_films(
     assert API_TOKEN not in str(download)
 
 
-async def test_the_token_does_not_go_where_a_film_of_another_host_is(
+async def test_the_token_does_not_go_where_a_video_of_another_host_is(
     replicate: FakeReplicate, provider: ReplicateProvider, tmp_path: Path
 ) -> None:
     seen: list[str] = []
 
     async def answer(request: web.Request) -> web.Response:
         seen.append(str(request.headers))
-        return web.Response(body=b"film")
+        return web.Response(body=b"video")
 
     async with running_web_host() as other:
-        other.pages["/film.mp4"] = answer
-        replicate.runs.append(Run(shape=lambda _: other.url("/film.mp4")))
-        assert await brought(provider, tmp_path) == b"film"
+        other.pages["/video.mp4"] = answer
+        replicate.runs.append(Run(shape=lambda _: other.url("/video.mp4")))
+        assert await brought(provider, tmp_path) == b"video"
     assert len(seen) == 1
     assert API_TOKEN not in seen[0]
 

@@ -1,4 +1,4 @@
-"""Films by Replicate are cancelled with the request of its own client, and only while there is work to end."""
+"""Videos by Replicate are cancelled with the request of its own client, and only while there is work to end."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def test_a_prediction_is_cancelled_as_the_official_client_does(
 
 
 @pytest.mark.parametrize("status", ["succeeded", "failed", "aborted"])
-async def test_a_film_that_has_ended_can_not_be_cancelled(
+async def test_a_video_that_has_ended_can_not_be_cancelled(
     replicate: FakeReplicate, provider: ReplicateProvider, status: str
 ) -> None:
     replicate.runs.append(Run(first=status))

@@ -72,7 +72,7 @@ def test_what_is_refused_before_it_begins_costs_nothing(answer: Failure) -> None
 
 
 @pytest.mark.parametrize("answer", [BROKEN, Failure(418, "tea"), Failure(302), Failure(520)])
-def test_a_status_that_says_nothing_may_come_after_the_film_was_begun(answer: Failure) -> None:
+def test_a_status_that_says_nothing_may_come_after_the_video_was_begun(answer: Failure) -> None:
     error = refused(answer)
     assert (error.reason, is_charged(error)) == (Reason.GENERATION_FAILED, True)
 
@@ -92,21 +92,21 @@ def test_an_answer_from_behind_the_till_may_be_charged(answer: Failure, reason: 
 
 
 @pytest.mark.parametrize("answer", [BROKEN, Failure(502), DOWN, Failure(504), Failure(520), Failure(599)])
-def test_a_film_does_not_care_that_a_question_about_it_failed(answer: Failure) -> None:
+def test_a_video_does_not_care_that_a_question_about_it_failed(answer: Failure) -> None:
     error = refused(answer, begun=True)
     assert (error.reason, is_charged(error)) == (Reason.PROVIDER_UNAVAILABLE, True)
 
 
 @pytest.mark.parametrize("answer", [UNAUTHENTICATED, NO_CREDIT, THROTTLED_BY_HEADER, DOWN, Failure(504), BROKEN])
-def test_what_is_refused_after_the_film_was_begun_may_be_charged(answer: Failure) -> None:
+def test_what_is_refused_after_the_video_was_begun_may_be_charged(answer: Failure) -> None:
     assert is_charged(refused(answer, begun=True))
 
 
 @pytest.mark.parametrize("answer", [NOT_FOUND, BAD_VERSION, refused_fields("prompt"), problem(400, "bad")])
-def test_a_film_that_replicate_no_longer_knows_is_no_mistake_of_the_caller(answer: Failure) -> None:
+def test_a_video_that_replicate_no_longer_knows_is_no_mistake_of_the_caller(answer: Failure) -> None:
     error = refused(answer, begun=True)
     assert (error.reason, is_charged(error), error.violations) == (Reason.GENERATION_FAILED, True, ())
-    assert "no longer has this film" in error.message
+    assert "no longer has this video" in error.message
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_the_delay_is_read_from_header_body_or_text(
         ("succeeded", None, Reason.GENERATION_FAILED, True),
     ],
 )
-def test_a_film_that_ended_badly_has_a_reason(status: str, error: object, reason: Reason, charged: bool) -> None:
+def test_a_video_that_ended_badly_has_a_reason(status: str, error: object, reason: Reason, charged: bool) -> None:
     found = of_failed(status, error)
     assert (found.reason, is_charged(found)) == (reason, charged)
 

@@ -1,4 +1,4 @@
-"""Films whose creation got no answer are found again among the latest, and no others."""
+"""Videos whose creation got no answer are found again among the latest, and no others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from services.common.errors import MediaError, Reason
 from services.video.providers.interface import VideoRequest, VideoSpec
 from services.video.providers.replicate import ReplicateProvider
 from services.video.providers.replicate.settings import DEFAULT_MODEL
-from tests.fakes.replicate import CUT_AFTER_WORK, DOWN, FILM, HANGS, Failure, FakeReplicate, Run
+from tests.fakes.replicate import CUT_AFTER_WORK, DOWN, HANGS, VIDEO, Failure, FakeReplicate, Run
 from tests.unit.video.providers.replicate.rig import (
     BIG_CAT,
     CAT,
@@ -44,7 +44,7 @@ async def test_a_creation_whose_answer_was_lost_is_found_again(
     assert is_charged(await failure(provider, tmp_path, OWN_CAT))
     assert await provider.find(OWN_CAT, since) == "p1"
     assert (replicate.requests[-1].method, replicate.requests[-1].path) == ("GET", "/v1/predictions")
-    assert (await provider.bring("p1", tmp_path, ignored)).read_bytes() == FILM
+    assert (await provider.bring("p1", tmp_path, ignored)).read_bytes() == VIDEO
     assert replicate.created == 1
 
 

@@ -1,4 +1,4 @@
-"""Reading what Replicate tells of a film, whatever shape it has."""
+"""Reading what Replicate tells of a video, whatever shape it has."""
 
 from __future__ import annotations
 
@@ -9,40 +9,40 @@ import pytest
 
 from services.video.providers.replicate.prediction import created_at, estimated, prediction_of
 
-FILM = "https://replicate.delivery/x.mp4"
+VIDEO = "https://replicate.delivery/x.mp4"
 
 
 @pytest.mark.parametrize(
     "output",
     [
-        FILM,
-        [FILM],
-        [FILM, "https://replicate.delivery/second.mp4"],
-        ["a line of text", FILM],
-        {"video": FILM},
-        {"seed": 7, "videos": [{"url": FILM}]},
-        [[[FILM]]],
-        [None, 3, [], {}, [FILM]],
+        VIDEO,
+        [VIDEO],
+        [VIDEO, "https://replicate.delivery/second.mp4"],
+        ["a line of text", VIDEO],
+        {"video": VIDEO},
+        {"seed": 7, "videos": [{"url": VIDEO}]},
+        [[[VIDEO]]],
+        [None, 3, [], {}, [VIDEO]],
     ],
 )
-def test_the_film_is_found_in_every_shape(output: Any) -> None:
-    assert prediction_of({"output": output}).output_url == FILM
+def test_the_video_is_found_in_every_shape(output: Any) -> None:
+    assert prediction_of({"output": output}).output_url == VIDEO
 
 
 @pytest.mark.parametrize(
     "output", [None, "", "x.mp4", "file:///etc/passwd", "data:video/mp4;base64,AA", [], {}, 7, True]
 )
-def test_what_holds_no_address_holds_no_film(output: Any) -> None:
+def test_what_holds_no_address_holds_no_video(output: Any) -> None:
     assert prediction_of({"output": output}).output_url == ""
 
 
 @pytest.mark.parametrize("depth", [4, 5, 100, 50_000])
 def test_what_lies_too_deep_is_no_address(depth: int) -> None:
-    output: Any = FILM
+    output: Any = VIDEO
     for number in range(depth):
         output = [output] if number % 2 else {"deep": output}
     assert prediction_of({"output": output}).output_url == ""
-    assert prediction_of({"output": [output, FILM]}).output_url == FILM
+    assert prediction_of({"output": [output, VIDEO]}).output_url == VIDEO
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_a_guess_grows_and_never_says_that_all_is_done() -> None:
     assert guesses[-1] <= 95.0
 
 
-def test_when_a_film_was_begun_is_read_with_its_zone() -> None:
+def test_when_a_video_was_begun_is_read_with_its_zone() -> None:
     expected = datetime(2026, 11, 21, 8, 0, 0, 123000, tzinfo=UTC)
     assert created_at({"created_at": "2026-11-21T08:00:00.123Z"}) == expected
     assert created_at({"created_at": "2026-11-21T09:00:00.123000+01:00"}) == expected

@@ -1,4 +1,4 @@
-"""Waiting for films by Replicate: patience with what is paid, and an end to it."""
+"""Waiting for videos by Replicate: patience with what is paid, and an end to it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tests.fakes.replicate import (
     BROKEN,
     CUT,
     DOWN,
-    FILM,
     HANGS,
     NOT_FOUND,
     THROTTLED_BY_BODY,
     THROTTLED_BY_HEADER,
     THROTTLED_BY_TEXT,
     UNAUTHENTICATED,
+    VIDEO,
     Failure,
     FakeReplicate,
     Run,
@@ -39,13 +39,13 @@ from tests.unit.video.providers.replicate.rig import (
 )
 
 
-async def test_a_film_is_begun_asked_for_and_brought(
+async def test_a_video_is_begun_asked_for_and_brought(
     replicate: FakeReplicate, provider: ReplicateProvider, tmp_path: Path
 ) -> None:
     replicate.runs.append(Run(("starting", "processing", "succeeded")))
     assert await provider.begin(CAT) == "p1"
     path = await provider.bring("p1", tmp_path, ignored)
-    assert (path.parent, path.read_bytes()) == (tmp_path, FILM)
+    assert (path.parent, path.read_bytes()) == (tmp_path, VIDEO)
     assert_golden(replicate, 1, "predictions.get")
     assert [request.method for request in replicate.requests] == ["POST", "GET", "GET", "GET"]
     assert replicate.created == 1
@@ -60,7 +60,7 @@ async def test_questions_come_less_often_with_time(replicate: FakeReplicate, tmp
     assert (len(delays.seconds), delays.seconds[0], delays.seconds[-1]) == (12, 0.5, 5.0)
 
 
-async def test_a_film_that_is_there_is_not_waited_for(replicate: FakeReplicate, tmp_path: Path) -> None:
+async def test_a_video_that_is_there_is_not_waited_for(replicate: FakeReplicate, tmp_path: Path) -> None:
     delays = Delays()
     async with provider_of(replicate, delays) as provider:
         await brought(provider, tmp_path)
@@ -101,7 +101,7 @@ async def test_a_question_that_fails_is_asked_again(
     replicate.failures["get"] += answers
     waited = Delays()
     async with provider_of(replicate, waited) as provider:
-        assert await brought(provider, tmp_path) == FILM
+        assert await brought(provider, tmp_path) == VIDEO
     assert waited.seconds == delays
     assert replicate.created == 1
 
@@ -110,13 +110,13 @@ async def test_a_question_whose_connection_is_cut_is_asked_again(
     replicate: FakeReplicate, provider: ReplicateProvider, tmp_path: Path
 ) -> None:
     replicate.failures["get"] += [CUT, CUT, CUT]
-    assert await brought(provider, tmp_path) == FILM
+    assert await brought(provider, tmp_path) == VIDEO
 
 
 async def test_a_question_that_is_never_answered_is_asked_again(replicate: FakeReplicate, tmp_path: Path) -> None:
     replicate.failures["get"] += [HANGS, HANGS]
     async with provider_of(replicate, answer_seconds=0.2) as provider:
-        assert await brought(provider, tmp_path) == FILM
+        assert await brought(provider, tmp_path) == VIDEO
     await replicate.until(lambda: replicate.abandoned == 2)
     assert replicate.created == 1
 
@@ -146,24 +146,24 @@ async def test_a_question_that_is_refused_is_not_asked_again(
     assert len(replicate.requests) == 2
 
 
-async def test_a_film_that_replicate_has_forgotten_is_said_to_be(
+async def test_a_video_that_replicate_has_forgotten_is_said_to_be(
     replicate: FakeReplicate, provider: ReplicateProvider, tmp_path: Path
 ) -> None:
     with pytest.raises(MediaError) as caught:
         await provider.bring("p7", tmp_path, ignored)
     error = caught.value
     assert (error.reason, error.violations, is_charged(error)) == (Reason.GENERATION_FAILED, (), True)
-    assert "no longer has this film" in error.message
+    assert "no longer has this video" in error.message
     assert len(replicate.requests) == 1
 
 
-async def test_a_film_that_was_made_and_removed_is_told_as_that(
+async def test_a_video_that_was_made_and_removed_is_told_as_that(
     replicate: FakeReplicate, provider: ReplicateProvider, tmp_path: Path
 ) -> None:
     replicate.runs.append(Run(is_removed=True))
     error = await failure(provider, tmp_path)
     assert (error.reason, is_charged(error)) == (Reason.GENERATION_FAILED, True)
-    assert "no longer has this film" in error.message
+    assert "no longer has this video" in error.message
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ async def test_a_film_that_was_made_and_removed_is_told_as_that(
         (Run(shape=lambda _: "file:///etc/passwd"), Reason.GENERATION_FAILED, True),
     ],
 )
-async def test_a_film_that_ends_badly_is_told_in_our_words(
+async def test_a_video_that_ends_badly_is_told_in_our_words(
     replicate: FakeReplicate, provider: ReplicateProvider, tmp_path: Path, run: Run, reason: Reason, charged: bool
 ) -> None:
     replicate.runs.append(run)
@@ -190,7 +190,7 @@ async def test_a_film_that_ends_badly_is_told_in_our_words(
 
 
 @pytest.mark.parametrize("run", [Run(("processing",)), Run(("starting",))])
-async def test_a_film_that_never_ends_is_given_up_in_time(replicate: FakeReplicate, tmp_path: Path, run: Run) -> None:
+async def test_a_video_that_never_ends_is_given_up_in_time(replicate: FakeReplicate, tmp_path: Path, run: Run) -> None:
     replicate.runs.append(run)
     async with provider_of(replicate, pause, timeout_seconds=0.2, first_poll_seconds=60) as provider:
         error = await failure(provider, tmp_path)

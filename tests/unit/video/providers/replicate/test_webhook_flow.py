@@ -15,7 +15,7 @@ from services.common.errors import MediaError, Reason
 from services.common.webhooks import Webhook
 from services.video.providers.replicate import ReplicateProvider
 from services.video.providers.replicate.provider import pause
-from tests.fakes.replicate import DOWN, FILM, HANGS, NOT_FOUND, WEBHOOK_SECRET, FakeReplicate, Run
+from tests.fakes.replicate import DOWN, HANGS, NOT_FOUND, VIDEO, WEBHOOK_SECRET, FakeReplicate, Run
 from tests.unit.video.providers.replicate.rig import CAT, assert_golden, brought, ignored, is_charged, provider_of
 
 HOOK = "https://me.example/hook"
@@ -52,7 +52,7 @@ async def test_a_webhook_ends_the_waiting_at_once(replicate: FakeReplicate, tmp_
         await replicate.until(lambda: len(replicate.requests) == 2)
         replicate.move("p1", "succeeded")
         assert await provider.heard(webhook_of(replicate, "p1"))
-        assert await task == FILM
+        assert await task == VIDEO
 
 
 async def test_a_webhook_is_not_believed_but_replicate_is_asked(replicate: FakeReplicate, tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ async def test_a_webhook_is_not_believed_but_replicate_is_asked(replicate: FakeR
     assert caught.value.reason is Reason.GENERATION_FAILED
 
 
-async def test_a_webhook_of_a_film_that_nobody_waits_for_wakes_nobody(
+async def test_a_webhook_of_a_video_that_nobody_waits_for_wakes_nobody(
     replicate: FakeReplicate, listener: ReplicateProvider, tmp_path: Path
 ) -> None:
     await brought(listener, tmp_path)
@@ -183,7 +183,7 @@ async def test_who_hear_at_the_same_time_ask_for_the_secret_once(
 
 
 @pytest.mark.parametrize("one_leaves", [False, True])
-async def test_all_who_wait_for_a_film_are_woken(replicate: FakeReplicate, tmp_path: Path, one_leaves: bool) -> None:
+async def test_all_who_wait_for_a_video_are_woken(replicate: FakeReplicate, tmp_path: Path, one_leaves: bool) -> None:
     replicate.runs.append(Run(("processing",)))
     folders = [tmp_path / name for name in "abc"]
     for folder in folders:
@@ -199,5 +199,5 @@ async def test_all_who_wait_for_a_film_are_woken(replicate: FakeReplicate, tmp_p
                 await leaver
         replicate.move(prediction_id, "succeeded")
         assert await provider.heard(webhook_of(replicate, prediction_id))
-        assert [path.read_bytes() for path in await asyncio.gather(*tasks)] == [FILM] * len(tasks)
+        assert [path.read_bytes() for path in await asyncio.gather(*tasks)] == [VIDEO] * len(tasks)
         assert not await provider.heard(webhook_of(replicate, prediction_id))

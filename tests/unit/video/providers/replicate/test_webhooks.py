@@ -110,7 +110,7 @@ def test_a_webhook_without_a_time_is_denied_although_it_is_signed(timestamp: str
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"p1"', b"null", b"{}", b'{"id": 7}', b'{"id": null}', b"\xff"])
-def test_a_signed_webhook_that_names_no_film_names_none(body: bytes) -> None:
+def test_a_signed_webhook_that_names_no_video_names_none(body: bytes) -> None:
     assert prediction_in(signed(body), SECRET, SENT_AT) == ""
 
 

@@ -1,4 +1,4 @@
-"""Pictures that callers bring: by URL, in the request, by key, and as uploads."""
+"""Images that callers bring: by URL, in the request, by key, and as uploads."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from services.common.rpc.status import from_rpc_error
 from services.common.storage import ObjectSpec
 from services.common.worker_pool import WorkerPool
 from services.image.providers.interface import Mode
-from tests.fakes.drawing import FakeImageProvider, picture
+from tests.fakes.drawing import FakeImageProvider, make_image
 from tests.fakes.object_store import FakeObjectStore
 from tests.fakes.web_host import WebHost, running_web_host
 from tests.integration.image.conftest import ImageSuite, failure, running
 
-CAT = picture(Size(300, 200), "red")
+CAT = make_image(Size(300, 200), "red")
 
 
 @pytest.fixture
@@ -53,13 +53,13 @@ async def test_a_url_that_is_allowed_is_fetched(
     assert spec.source.size == Size(300, 200)
 
 
-async def test_the_same_picture_by_another_way_is_the_same_request(
+async def test_the_same_image_by_another_way_is_the_same_request(
     suite: ImageSuite, provider: FakeImageProvider, store: FakeObjectStore
 ) -> None:
     await store.put("users/alice/cat.png", CAT, ObjectSpec("image/png"))
     await suite.transform(image_url=data_uri())
     assert (await suite.transform(image_key="users/alice/cat.png")).from_cache
-    assert not (await suite.transform(image_url=data_uri(picture(Size(300, 200), "blue")))).from_cache
+    assert not (await suite.transform(image_url=data_uri(make_image(Size(300, 200), "blue")))).from_cache
     assert len(provider.specs) == 2
 
 
@@ -169,7 +169,7 @@ async def test_the_spec_comes_first_and_once(suite: ImageSuite) -> None:
         assert from_rpc_error(caught.value).reason is Reason.VALIDATION_ERROR
 
 
-async def test_only_pictures_of_ones_own_can_be_deleted(suite: ImageSuite, store: FakeObjectStore) -> None:
+async def test_only_images_of_ones_own_can_be_deleted(suite: ImageSuite, store: FakeObjectStore) -> None:
     image = await suite.generate("bob")
     assert (await failure(suite.delete(image.key))).reason is Reason.NOT_FOUND
     assert (await failure(suite.delete("users/bob/x.png"))).reason is Reason.PERMISSION_DENIED

@@ -1,4 +1,4 @@
-"""An edge that makes films that talk at once, follows a script, and notes what it is asked."""
+"""An edge that makes videos that talk at once, follows a script, and notes what it is asked."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 JOB_ID = "01a1fd7f5066810c597218e532510227"
-FILES = {"still.png": b"not really a picture", "a.mp3": b"not really sound", "b.mp4": b"mute", "c.mp4": b"talks"}
+FILES = {"still.png": b"not really an image", "a.mp3": b"not really sound", "b.mp4": b"mute", "c.mp4": b"talks"}
 ALIGNMENT = {"characters": ["H", "i"], "characterStartTimesSeconds": [0.0, 0.5], "characterEndTimesSeconds": [0.5, 1.0]}
 RETRY_MILLISECONDS = 5
 
@@ -51,8 +51,8 @@ CHANGES = (job("", 0, "QUEUED", attempt=0), job("audio", 1), job("video", 15), j
 _FINAL = ("JOB_STATUS_SUCCEEDED", "JOB_STATUS_FAILED", "JOB_STATUS_CANCELLED")
 
 
-class FilmEdge:
-    """Answers what a film that talks needs."""
+class VideoEdge:
+    """Answers what a video that talks needs."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, Any]] = []
@@ -78,7 +78,7 @@ class FilmEdge:
         app.add_routes(
             [
                 web.get("/health", self._health),
-                web.post("/api/image/{how}", self._picture),
+                web.post("/api/image/{how}", self._image),
                 web.post("/api/jobs", self._accept),
                 web.get("/api/jobs/{id}", self._known),
                 web.get("/api/jobs/{id}/events", self._events),
@@ -104,7 +104,7 @@ class FilmEdge:
     async def _health(self, _: web.Request) -> web.Response:
         return web.json_response({"ok": True})
 
-    async def _picture(self, request: web.Request) -> web.Response:
+    async def _image(self, request: web.Request) -> web.Response:
         link = self._link(request, "still.png")
         size = {"width": 1024, "height": 576}
         return web.json_response({"key": "images/still.png", "imageUrl": link, "provider": "embedded", **size})
@@ -113,11 +113,11 @@ class FilmEdge:
         return web.json_response({"success": True, **CHANGES[0]})
 
     async def _known(self, request: web.Request) -> web.Response:
-        film = {"durationSeconds": 2.0, "width": 640, "height": 360}
+        video = {"durationSeconds": 2.0, "width": 640, "height": 360}
         result: dict[str, Any] = {
             "audio": self._medium(request, "a.mp3", "espeak") | {"durationSeconds": 1.0, "width": 0, "height": 0},
-            "video": self._medium(request, "b.mp4", "embedded") | film,
-            "final": self._medium(request, "c.mp4", "") | film,
+            "video": self._medium(request, "b.mp4", "embedded") | video,
+            "final": self._medium(request, "c.mp4", "") | video,
         }
         if self.timed:
             result["alignment"] = ALIGNMENT
@@ -162,8 +162,8 @@ class FilmEdge:
 
 
 @asynccontextmanager
-async def running_film_edge() -> AsyncIterator[tuple[FilmEdge, str]]:
+async def running_video_edge() -> AsyncIterator[tuple[VideoEdge, str]]:
     """Yields an edge and its address."""
-    edge = FilmEdge()
+    edge = VideoEdge()
     async with TestServer(edge.app()) as server:
         yield edge, str(server.make_url("/"))

@@ -12,10 +12,10 @@ from typing import Any
 import aiohttp
 import pytest
 
-from deploy.local.film_client import (
+from deploy.local.video_client import (
     MOST_BREAKS,
-    FilmFailed,
     Script,
+    VideoFailed,
     begin,
     download,
     follow,
@@ -23,17 +23,17 @@ from deploy.local.film_client import (
     result_of,
     upload,
 )
-from tests.fakes.film_edge import (
+from tests.fakes.video_edge import (
     ALIGNMENT,
     CHANGES,
     FILES,
     JOB_ID,
     RETRY_MILLISECONDS,
-    FilmEdge,
     Refusal,
+    VideoEdge,
     failed,
     job,
-    running_film_edge,
+    running_video_edge,
 )
 from tests.fakes.waiting import until
 
@@ -45,7 +45,7 @@ SCRIPT = Script("Hi", "Sarah", "zoom in")
 class Client:
     """What talks to the edge, and what it is told."""
 
-    edge: FilmEdge
+    edge: VideoEdge
     url: str
     session: aiohttp.ClientSession
     told: list[tuple[str, float]] = field(default_factory=list)
@@ -62,7 +62,7 @@ class Client:
 @pytest.fixture
 async def client() -> AsyncIterator[Client]:
     headers = {"Authorization": "Bearer a token"}
-    async with running_film_edge() as (edge, url), aiohttp.ClientSession(url, headers=headers) as session:
+    async with running_video_edge() as (edge, url), aiohttp.ClientSession(url, headers=headers) as session:
         yield Client(edge, url, session)
 
 
@@ -70,7 +70,7 @@ def files_in(folder: Path) -> list[str]:
     return [file.name for file in folder.iterdir()]
 
 
-async def test_a_picture_is_painted_or_brought_along(client: Client) -> None:
+async def test_a_image_is_painted_or_brought_along(client: Client) -> None:
     assert (await paint(client.session, "A cat"))["key"] == "images/still.png"
     assert (await upload(client.session, b"bytes"))["key"] == "images/still.png"
     assert client.edge.asked == [
@@ -79,10 +79,10 @@ async def test_a_picture_is_painted_or_brought_along(client: Client) -> None:
     ]
 
 
-async def test_a_film_is_asked_for_with_speech_and_a_track_of_captions(client: Client) -> None:
+async def test_a_video_is_asked_for_with_speech_and_a_track_of_captions(client: Client) -> None:
     assert await begin(client.session, "images/still.png", SCRIPT) == JOB_ID
     spec = {
-        "film": {"imageKey": "images/still.png", "prompt": "zoom in"},
+        "video": {"imageKey": "images/still.png", "prompt": "zoom in"},
         "narration": {"text": "Hi", "voice": "Sarah"},
         "captions": "JOB_CAPTIONS_TRACK",
     }
@@ -96,8 +96,8 @@ async def test_every_change_is_told_in_words(client: Client) -> None:
         ("waiting for a worker", 0),
         ("speaking", 1),
         ("waiting for another attempt", 15),
-        ("filming", 15),
-        ("laying speech over the film", 85),
+        ("videoing", 15),
+        ("laying speech over the video", 85),
         ("done", 100),
     ]
     assert client.edge.came_back == [""]
@@ -118,20 +118,20 @@ async def test_a_part_that_is_away_for_a_moment_is_waited_for(client: Client) ->
 
 async def test_breaks_without_any_news_come_to_an_end(client: Client) -> None:
     client.edge.breaks = deque([2] + [0] * MOST_BREAKS)
-    with pytest.raises(FilmFailed, match=r"can not be listened to.*make doctor"):
+    with pytest.raises(VideoFailed, match=r"can not be listened to.*make doctor"):
         await client.follow()
     assert client.edge.came_back == ["", *["2"] * MOST_BREAKS]
 
 
 async def test_a_suite_that_stays_away_is_quoted(client: Client) -> None:
     client.edge.refusals[EVENTS] = deque([Refusal(503, "UNAVAILABLE")] * (MOST_BREAKS + 1))
-    with pytest.raises(FilmFailed, match="UNAVAILABLE: Not this one"):
+    with pytest.raises(VideoFailed, match="UNAVAILABLE: Not this one"):
         await client.follow()
 
 
 async def test_a_refusal_to_listen_is_not_asked_again(client: Client) -> None:
     client.edge.refusals[EVENTS] = deque([Refusal(404, "JOB_NOT_FOUND")])
-    with pytest.raises(FilmFailed, match=r"JOB_NOT_FOUND: Not this one\. \(request r1\)"):
+    with pytest.raises(VideoFailed, match=r"JOB_NOT_FOUND: Not this one\. \(request r1\)"):
         await client.follow()
     assert client.edge.came_back == []
 
@@ -144,9 +144,9 @@ async def test_a_refusal_to_listen_is_not_asked_again(client: Client) -> None:
         (job("video", 20, "CANCELLED"), "was cancelled"),
     ],
 )
-async def test_a_job_without_a_film_says_why_and_what_to_do(client: Client, end: dict[str, Any], words: str) -> None:
+async def test_a_job_without_a_video_says_why_and_what_to_do(client: Client, end: dict[str, Any], words: str) -> None:
     client.edge.changes = (*CHANGES[:2], end)
-    with pytest.raises(FilmFailed, match=f"{JOB_ID} {words}[\\s\\S]*make doctor"):
+    with pytest.raises(VideoFailed, match=f"{JOB_ID} {words}[\\s\\S]*make doctor"):
         await client.follow()
 
 
@@ -170,15 +170,15 @@ async def test_who_stops_listening_ends_the_job(client: Client) -> None:
 )
 async def test_a_refusal_is_told_in_its_own_words(client: Client, refusal: Refusal, words: str) -> None:
     client.edge.refusals["/api/jobs"] = deque([refusal])
-    with pytest.raises(FilmFailed, match=words):
+    with pytest.raises(VideoFailed, match=words):
         await begin(client.session, "images/still.png", SCRIPT)
 
 
 async def test_a_suite_that_is_gone_is_told_of() -> None:
-    async with running_film_edge() as (_, gone):
+    async with running_video_edge() as (_, gone):
         pass
     async with aiohttp.ClientSession(gone) as session:
-        with pytest.raises(FilmFailed, match=r"POST /api/image/generate was not answered.*make doctor"):
+        with pytest.raises(VideoFailed, match=r"POST /api/image/generate was not answered.*make doctor"):
             await paint(session, "A cat")
 
 
@@ -197,7 +197,7 @@ async def test_a_file_arrives_whole_and_takes_the_place_of_the_one_before(client
 async def test_a_cut_file_is_an_error_and_leaves_the_one_before(client: Client, tmp_path: Path) -> None:
     (tmp_path / "talking.mp4").write_bytes(b"of yesterday")
     client.edge.cut = {"c.mp4"}
-    with pytest.raises(FilmFailed, match=r"talking\.mp4 was cut off"):
+    with pytest.raises(VideoFailed, match=r"talking\.mp4 was cut off"):
         await client.download("c.mp4", tmp_path / "talking.mp4")
     assert (tmp_path / "talking.mp4").read_bytes() == b"of yesterday"
     assert files_in(tmp_path) == ["talking.mp4"]
@@ -205,11 +205,11 @@ async def test_a_cut_file_is_an_error_and_leaves_the_one_before(client: Client, 
 
 async def test_a_link_that_has_ended_is_told_of(client: Client, tmp_path: Path) -> None:
     client.edge.refusals["/media/c.mp4"] = deque([Refusal(404, "NOT_FOUND")])
-    with pytest.raises(FilmFailed, match="NOT_FOUND"):
+    with pytest.raises(VideoFailed, match="NOT_FOUND"):
         await client.download("c.mp4", tmp_path / "talking.mp4")
     assert files_in(tmp_path) == []
 
 
 async def test_a_folder_that_can_not_be_written_names_the_option(client: Client, tmp_path: Path) -> None:
-    with pytest.raises(FilmFailed, match="--output"):
+    with pytest.raises(VideoFailed, match="--output"):
         await client.download("c.mp4", tmp_path / "nowhere" / "talking.mp4")

@@ -19,7 +19,7 @@ from services.common.storage import IMMUTABLE, REPLACEABLE, ObjectSpec
 from services.common.worker_pool import WorkerPool
 from services.image.providers.interface import GeneratedImage, Mode
 from services.image.sizes import PRESETS
-from tests.fakes.drawing import PLAIN, FakeImageProvider, picture
+from tests.fakes.drawing import PLAIN, FakeImageProvider, make_image
 from tests.fakes.object_store import EXPIRES, FakeObjectStore
 from tests.integration.image.conftest import ImageSuite, failure, running
 
@@ -32,7 +32,7 @@ def stored(store: FakeObjectStore, key: str) -> Image.Image:
         return image
 
 
-async def test_a_picture_is_made_stored_and_told(
+async def test_a_image_is_made_stored_and_told(
     suite: ImageSuite, provider: FakeImageProvider, store: FakeObjectStore
 ) -> None:
     image = await suite.generate(negative_prompt="dogs", style=Style(theme=image_pb2.IMAGE_THEME_VINTAGE))
@@ -68,7 +68,7 @@ async def test_the_outermost_sizes_are_delivered(suite: ImageSuite, store: FakeO
 async def test_what_the_provider_returns_in_another_shape_is_brought_to_size(
     suite: ImageSuite, provider: FakeImageProvider, store: FakeObjectStore
 ) -> None:
-    provider.outcomes.append(GeneratedImage(picture(Size(100, 50)), "image/png"))
+    provider.outcomes.append(GeneratedImage(make_image(Size(100, 50)), "image/png"))
     image = await suite.generate(output=Output(format="png", fit=image_pb2.IMAGE_FIT_CONTAIN))
     assert image.fitted == "padded"
     assert (image.provider_dimensions.width, image.provider_dimensions.height) == (100, 50)
@@ -76,7 +76,7 @@ async def test_what_the_provider_returns_in_another_shape_is_brought_to_size(
     assert stored(store, image.key).size == (512, 512)
 
 
-async def test_copies_are_stored_beside_and_deleted_with_the_picture(suite: ImageSuite, store: FakeObjectStore) -> None:
+async def test_copies_are_stored_beside_and_deleted_with_the_image(suite: ImageSuite, store: FakeObjectStore) -> None:
     variants = [Variant(name="thumbnail"), Variant(name="tiny", width=40, height=20)]
     image = await suite.generate(output=Output(variants=variants, metadata={"goal_id": "7"}))
     assert [(one.name, one.width, one.height) for one in image.variants] == [("thumbnail", 256, 256), ("tiny", 40, 20)]
@@ -108,7 +108,7 @@ async def test_copies_follow_a_key_of_ones_own(suite: ImageSuite, store: FakeObj
     assert not [one for one in store.keys if one.startswith("users/")]
 
 
-async def test_of_a_picture_that_is_replaced_no_copy_stays_behind(suite: ImageSuite, store: FakeObjectStore) -> None:
+async def test_of_a_image_that_is_replaced_no_copy_stays_behind(suite: ImageSuite, store: FakeObjectStore) -> None:
     def output(*names: str) -> image_pb2.ImageOutput:
         variants = [Variant(name=name) for name in names]
         return Output(object_key="users/alice/first.webp", overwrite=True, variants=variants)
@@ -136,7 +136,7 @@ async def test_what_may_be_replaced_is_kept_by_no_browser_without_asking(
     assert tuple(kept) == lasting
 
 
-async def test_copies_of_equal_pictures_add_up(suite: ImageSuite, store: FakeObjectStore) -> None:
+async def test_copies_of_equal_images_add_up(suite: ImageSuite, store: FakeObjectStore) -> None:
     for name in ("thumbnail", "card"):
         image = await suite.generate(output=Output(content_addressed=True, variants=[Variant(name=name)]))
     again = await suite.generate(output=Output(content_addressed=True))
@@ -158,7 +158,7 @@ async def test_a_key_that_leaves_its_copies_no_place_is_refused_before_anybody_i
     assert provider.specs == []
 
 
-async def test_equal_pictures_of_a_caller_may_be_kept_once(suite: ImageSuite, store: FakeObjectStore) -> None:
+async def test_equal_images_of_a_caller_may_be_kept_once(suite: ImageSuite, store: FakeObjectStore) -> None:
     keys = {(await suite.generate(output=Output(content_addressed=True))).key for _ in range(2)}
     (key,) = keys
     assert key.startswith("users/alice/sha256/")
@@ -207,7 +207,7 @@ async def test_bad_input_is_refused_by_name_before_anybody_is_paid(
 
 
 @pytest.mark.parametrize("steps", [0, 13])
-async def test_a_fast_picture_takes_one_to_twelve_steps(suite: ImageSuite, steps: int) -> None:
+async def test_a_fast_image_takes_one_to_twelve_steps(suite: ImageSuite, steps: int) -> None:
     request = image_pb2.GenerateImageFastRequest(prompt="a cat", num_inference_steps=steps)
     error = await failure(suite.stub.GenerateImageFast(request))
     assert [item.field for item in error.violations] == ["num_inference_steps"]
@@ -228,7 +228,7 @@ async def test_a_store_that_fails_is_told_and_nothing_is_half_stored(
     assert (record.outcome, record.cost_units, record.service) == ("STORAGE_FAILED", 3, "image")
 
 
-async def test_what_is_no_picture_is_the_providers_failure(
+async def test_what_is_no_image_is_the_providers_failure(
     suite: ImageSuite, provider: FakeImageProvider, store: FakeObjectStore
 ) -> None:
     provider.outcomes.append(GeneratedImage(b"<html>", "image/png"))

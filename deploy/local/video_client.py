@@ -1,4 +1,4 @@
-"""Asks the edge for a talking film as a front end would: a picture, a job, its events, and the files that it made."""
+"""Asks the edge for a talking video as a front end would: an image, a job, its events, and the files that it made."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _STREAM = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=_SILENCE_
 _LAST_WORD = aiohttp.ClientTimeout(total=2)
 _STAGES: Mapping[str, str] = {
     "audio": "speaking",
-    "video": "filming",
-    "mux": "laying speech over the film",
+    "video": "videoing",
+    "mux": "laying speech over the video",
 }
 _AGAIN = "Run it again; `make doctor` says what is configured and reachable."
 
@@ -33,49 +33,49 @@ Tell = Callable[[str, float], None]
 """Takes what is being done, and how much of all is done in percent."""
 
 
-class FilmFailed(Exception):  # noqa: N818 - reads as what happened
-    """The suite gave no film; the text says why, in the suite's own words, and what to do next."""
+class VideoFailed(Exception):  # noqa: N818 - reads as what happened
+    """The suite gave no video; the text says why, in the suite's own words, and what to do next."""
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What the film is to be."""
+    """What the video is to be."""
 
     text: str
     """What is said."""
     voice: str
     """Name or id of the voice; empty for the suite's default."""
     motion: str
-    """What happens to the picture."""
+    """What happens to the image."""
 
 
 async def paint(session: aiohttp.ClientSession, prompt: str) -> dict[str, Any]:
-    """Has a picture painted and returns what the suite tells of it.
+    """Has an image painted and returns what the suite tells of it.
 
     Raises:
-        FilmFailed: The suite refused, or did not answer.
+        VideoFailed: The suite refused, or did not answer.
     """
     body = {"prompt": prompt, "imageSize": "landscape_16_9"}
     return await _call(session, "POST", "/api/image/generate", json=body)
 
 
-async def upload(session: aiohttp.ClientSession, picture: bytes) -> dict[str, Any]:
-    """Brings a picture along and returns what the suite tells of it.
+async def upload(session: aiohttp.ClientSession, image: bytes) -> dict[str, Any]:
+    """Brings an image along and returns what the suite tells of it.
 
     Raises:
-        FilmFailed: The suite refused, or did not answer.
+        VideoFailed: The suite refused, or did not answer.
     """
-    return await _call(session, "POST", "/api/image/upload", data=picture)
+    return await _call(session, "POST", "/api/image/upload", data=image)
 
 
-async def begin(session: aiohttp.ClientSession, picture_key: str, script: Script) -> str:
-    """Asks for the film of a picture as a job and returns the job's id.
+async def begin(session: aiohttp.ClientSession, image_key: str, script: Script) -> str:
+    """Asks for the video of an image as a job and returns the job's id.
 
     Raises:
-        FilmFailed: The suite refused, or did not answer.
+        VideoFailed: The suite refused, or did not answer.
     """
     spec = {
-        "film": {"imageKey": picture_key, "prompt": script.motion},
+        "video": {"imageKey": image_key, "prompt": script.motion},
         "narration": {"text": script.text, "voice": script.voice},
         "captions": "JOB_CAPTIONS_TRACK",
     }
@@ -92,26 +92,26 @@ async def follow(session: aiohttp.ClientSession, job_id: str, tell: Tell, retry_
         retry_seconds: Wait before coming back to a stream that broke, until the suite names another.
 
     Raises:
-        FilmFailed: It ended otherwise, or its events can not be had.
+        VideoFailed: It ended otherwise, or its events can not be had.
     """
     try:
         job = await _end_of(session, job_id, tell, Events(retry_seconds))
     except asyncio.CancelledError:
-        # A film that nobody waits for must not cost anything.
+        # A video that nobody waits for must not cost anything.
         with suppress(aiohttp.ClientError, TimeoutError):
             async with session.post(f"/api/jobs/{job_id}/cancel", json={}, timeout=_LAST_WORD):
                 pass
         raise
     if job["status"] == "JOB_STATUS_SUCCEEDED":
         return
-    raise FilmFailed(_words_for(job))
+    raise VideoFailed(_words_for(job))
 
 
 async def result_of(session: aiohttp.ClientSession, job_id: str) -> dict[str, Any]:
     """Returns what a job has made.
 
     Raises:
-        FilmFailed: The suite refused, or did not answer.
+        VideoFailed: The suite refused, or did not answer.
     """
     found: dict[str, Any] = (await _call(session, "GET", f"/api/jobs/{job_id}"))["result"]
     return found
@@ -121,7 +121,7 @@ async def download(url: str, file: Path) -> None:
     """Writes what is behind a link to `file`, without a token; a file is only there if it is whole.
 
     Raises:
-        FilmFailed: It can not be had or not be written, or it was cut.
+        VideoFailed: It can not be had or not be written, or it was cut.
     """
     draft = file.with_name(f"{file.name}.part")
     try:
@@ -133,9 +133,9 @@ async def download(url: str, file: Path) -> None:
                     target.write(piece)
         draft.replace(file)
     except (aiohttp.ClientError, TimeoutError) as error:
-        raise FilmFailed(f"The download of {file.name} was cut off ({type(error).__name__}). {_AGAIN}") from None
+        raise VideoFailed(f"The download of {file.name} was cut off ({type(error).__name__}). {_AGAIN}") from None
     except OSError as error:
-        raise FilmFailed(f"{file} can not be written ({error.strerror}); --output names another folder.") from None
+        raise VideoFailed(f"{file} can not be written ({error.strerror}); --output names another folder.") from None
     finally:
         draft.unlink(missing_ok=True)
 
@@ -163,11 +163,11 @@ async def _end_of(session: aiohttp.ClientSession, job_id: str, tell: Tell, event
                         return job
         except (aiohttp.ClientError, TimeoutError) as error:
             trouble = type(error).__name__
-    raise FilmFailed(f"The job {job_id} can not be listened to: its stream breaks each time ({trouble}). {_AGAIN}")
+    raise VideoFailed(f"The job {job_id} can not be listened to: its stream breaks each time ({trouble}). {_AGAIN}")
 
 
 def _words_for(job: Mapping[str, Any]) -> str:
-    """Returns what is said of a job that has ended without a film."""
+    """Returns what is said of a job that has ended without a video."""
     error = job.get("error")
     if error is None:
         return f"The job {job['id']} was cancelled. {_AGAIN}"
@@ -193,12 +193,12 @@ async def _call(session: aiohttp.ClientSession, method: str, path: str, **sent: 
             found: dict[str, Any] = await response.json()
             return found
     except (aiohttp.ClientError, TimeoutError) as error:
-        raise FilmFailed(f"{method} {path} was not answered ({type(error).__name__}). {_AGAIN}") from None
+        raise VideoFailed(f"{method} {path} was not answered ({type(error).__name__}). {_AGAIN}") from None
 
 
 async def _require_ok(response: aiohttp.ClientResponse) -> None:
     if response.status != HTTPStatus.OK:
-        raise FilmFailed(await _words_of(response))
+        raise VideoFailed(await _words_of(response))
 
 
 async def _words_of(response: aiohttp.ClientResponse) -> str:
