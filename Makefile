@@ -4,7 +4,7 @@ PYTHON ?= python3
 TESTS ?=
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := services gateway deploy tests bench protos/contracts.py
+SOURCES := services gateway deploy tests bench tools protos/contracts.py
 RUNTIME := $(VENV)/.runtime-installed
 TEST_PROCESSES ?= 2
 DEVELOPMENT := $(VENV)/.development-installed
@@ -51,7 +51,7 @@ protos-check: $(DEVELOPMENT)
 	$(BIN)/python protos/contracts.py breaking
 
 docs-check: $(DEVELOPMENT)
-	$(BIN)/python -m deploy.local.docs_reference --check
+	$(BIN)/python -m tools.docs_reference --check
 
 bench: $(DEVELOPMENT) ## Measure added latency and CPU against a direct call (needs gcc)
 	$(BIN)/python -m bench

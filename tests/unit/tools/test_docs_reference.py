@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import docs_reference as reference
 from deploy.nats.settings import NatsSettings
 from gateway.envoy.settings import EdgeSettings
 from gateway.settings import GatewaySettings
@@ -14,6 +13,7 @@ from services.common.errors import Reason
 from services.common.settings import Settings, variables
 from services.jobs.settings import JobsSettings, WorkerSettings
 from services.tts.settings import TtsSettings
+from tools import docs_reference as reference
 
 
 def test_every_reason_has_a_row() -> None:

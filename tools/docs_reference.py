@@ -1,4 +1,4 @@
-"""`python -m deploy.local.docs_reference`: write or check docs/configuration.md and docs/errors.md."""
+"""`python -m tools.docs_reference`: write or check docs/configuration.md and docs/errors.md."""
 
 from __future__ import annotations
 
@@ -36,14 +36,12 @@ _PROCESSES: tuple[tuple[str, type[Settings]], ...] = (
     ("Local NATS (`python -m deploy.nats`)", NatsSettings),
     ("Local suite (`make run`, `make demo`, `make token`)", LocalSettings),
 )
-_NOTICE = (
-    "<!-- Written by `python -m deploy.local.docs_reference`; `make check` fails where it differs from the code. -->"
-)
+_NOTICE = "<!-- Written by `python -m tools.docs_reference`; `make check` fails where it differs from the code. -->"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Writes or checks the documents and returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m deploy.local.docs_reference", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.docs_reference", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 and a diff if one is stale")
     parser.add_argument("--folder", type=Path, default=ROOT / "docs", help="where the documents are (default: docs)")
     options = parser.parse_args(arguments)
@@ -174,7 +172,7 @@ def _check(documents: Mapping[Path, str]) -> int:
         )
         sys.stdout.writelines(diff)
     if stale:
-        print("The documents do not match the code; `python -m deploy.local.docs_reference` writes them anew.")
+        print("The documents do not match the code; `python -m tools.docs_reference` writes them anew.")
     return stale
 
 
