@@ -152,9 +152,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, area in [*sorted(areas.items()), ("all", sum(areas.values(), Count(0, ())))]:
         high = area.per_1000_words > LIMIT_PER_1000_WORDS
         failed = failed or high
-        print(
-            f"{name:20} {len(area.markers):5} in {area.words:7} words {area.per_1000_words:6.2f} per 1,000{' too many' * high}"
-        )
+        verdict = " too many" if high else ""
+        print(f"{name:20} {len(area.markers):5} in {area.words:7} words {area.per_1000_words:6.2f} per 1,000{verdict}")
     return int(failed)
 
 

@@ -69,7 +69,7 @@ VIDEO_ROUTES: tuple[HandWritten, ...] = (
         tags=_VIDEO_TAG,
         summary="Lays speech over a video and sends it while it is made",
         description=(
-            "The answer is a fragmented MP4, which players show from its first fragment on. The video is stored as well."
+            "The answer is a fragmented MP4, which players show from its first fragment on. The video is also stored."
             " An answer without the final chunk was cut."
         ),
         request=video_pb2.MuxVideoRequest,

@@ -15,7 +15,7 @@ from services.common.timing.alignment import Alignment
 from services.video.captions import write_captions
 from services.video.duration_policy import Given, MuxDurations, Policy, lengths
 from services.video.ffmpeg import Command, FfmpegRunner, Watch
-from services.video.ffmpeg.arguments import VIDEO, Input, Mux, mux, remux
+from services.video.ffmpeg.arguments import RESULT, Input, Mux, mux, remux
 from services.video.inputs import MAX_SPEECH_BYTES, Inputs, LocalInput, Source
 from services.video.media_types import MP4
 from services.video.probe import StreamInfo
@@ -121,7 +121,7 @@ class Muxer:
             order = _order(wish, *inputs, image, planned, captioned=captioned)
             await self._made(order, folder, teller)
             teller.progress(Progress(State.STORING, _ALMOST))
-            stored = await self._stored(folder / VIDEO, planned, wish.place, principal)
+            stored = await self._stored(folder / RESULT, planned, wish.place, principal)
         return MuxResult(stored, given.speech_seconds, given.video_seconds, planned, order.copy_video)
 
     async def _brought(self, wish: MuxRequest, folder: Path, principal: str) -> tuple[LocalInput, LocalInput]:
@@ -142,7 +142,7 @@ class Muxer:
         )
 
     async def _made(self, order: Mux, folder: Path, teller: ProgressChannel) -> None:
-        """Makes VIDEO in `folder`; one that is told while it is made is made whole afterwards, by copying."""
+        """Makes RESULT in `folder`; one that is told while it is made is made whole afterwards, by copying."""
         watch = Watch(
             queued=lambda place: teller.progress(Progress(State.QUEUED, queue_position=place)),
             running=lambda percent: teller.progress(Progress(State.RUNNING, min(_ALMOST, percent))),

@@ -1,4 +1,4 @@
-"""What is written down of videos: by id, so that none is lost with a process; by request, so that none is paid twice."""
+"""Records of generations: by id, so that a restart loses no video; by request, so that no video is paid for twice."""
 
 from __future__ import annotations
 

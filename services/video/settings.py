@@ -53,7 +53,7 @@ class VideoSettings(StorageSettings, FetchSettings):
     default_provider: ProviderName | None = Field(
         None,
         validation_alias="VIDEO_DEFAULT_PROVIDER",
-        description="Who makes videos where the caller names nobody. Unset: replicate if it has a token, else embedded.",
+        description="Default provider of videos. Unset: replicate if it has a token, else embedded.",
     )
     patience_seconds: float = Field(
         60.0,

@@ -51,7 +51,7 @@ async def fetched(medium: dict[str, Any]) -> bytes:
         return await answer.read()
 
 
-async def test_a_image_speaks_by_a_job(http: aiohttp.ClientSession, image: dict[str, Any], tmp_path: Path) -> None:
+async def test_an_image_speaks_by_a_job(http: aiohttp.ClientSession, image: dict[str, Any], tmp_path: Path) -> None:
     job_id = (await created(http, talking(image)))["id"]
     job = await ended(http, job_id)
     result = job["result"]

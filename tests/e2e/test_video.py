@@ -59,7 +59,7 @@ async def talking(http: aiohttp.ClientSession) -> dict[str, Any]:
     async with http.post("/api/image/generate", json=body) as answer:
         image = await answer.json()
     body = {"prompt": "zoom in", "imageKey": image["key"], "seconds": 2, "resolution": "512p"}
-    video = (await last_line(http, "/api/video/generate", body))["video"]["video"]
+    video = (await last_line(http, "/api/video/generate", body))["video"]["file"]
     async with http.post("/api/speech", json={"text": TEXT, "store": True}) as answer:
         speech = answer.headers["X-Media-Key"]
     body = {"video": {"key": video["key"]}, "audio": {"key": speech}}
@@ -67,11 +67,11 @@ async def talking(http: aiohttp.ClientSession) -> dict[str, Any]:
     return found
 
 
-async def test_a_image_speaks_to_its_end(talking: dict[str, Any], tmp_path: Path) -> None:
+async def test_an_image_speaks_to_its_end(talking: dict[str, Any], tmp_path: Path) -> None:
     assert talking["cutSpeechSeconds"] == 0
     assert talking["frozenSeconds"] > 1
     path = tmp_path / "video.mp4"
-    async with aiohttp.ClientSession() as nobody, nobody.get(talking["video"]["url"]) as answer:
+    async with aiohttp.ClientSession() as nobody, nobody.get(talking["file"]["url"]) as answer:
         assert (answer.status, answer.content_type) == (200, "video/mp4")
         path.write_bytes(await answer.read())
     if FFPROBE is not None:
@@ -101,7 +101,7 @@ if CHROMIUM is not None:
     async def test_chromium_plays_the_video(talking: dict[str, Any], tmp_path: Path) -> None:
         assert CHROMIUM is not None
         told: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        async with aiohttp.ClientSession() as nobody, nobody.get(talking["video"]["url"]) as answer:
+        async with aiohttp.ClientSession() as nobody, nobody.get(talking["file"]["url"]) as answer:
             video = await answer.read()
 
         async def page(_: web.Request) -> web.Response:
@@ -133,8 +133,8 @@ if CHROMIUM is not None:
             browser.terminate()
             await browser.wait()
             await runner.cleanup()
-        assert (facts["width"], facts["height"]) == (talking["video"]["width"], talking["video"]["height"])
-        assert facts["seconds"] == pytest.approx(talking["video"]["durationSeconds"], abs=0.1)
+        assert (facts["width"], facts["height"]) == (talking["file"]["width"], talking["file"]["height"])
+        assert facts["seconds"] == pytest.approx(talking["file"]["durationSeconds"], abs=0.1)
         assert facts["frames"] > 0
 
 
@@ -142,7 +142,7 @@ if GRPCURL is not None:
 
     async def test_grpcurl_probes(suite: Suite, talking: dict[str, Any]) -> None:
         assert GRPCURL is not None
-        request = orjson.dumps({"media": {"key": talking["video"]["key"]}}).decode()
+        request = orjson.dumps({"media": {"key": talking["file"]["key"]}}).decode()
         process = await asyncio.create_subprocess_exec(
             *(GRPCURL, "-plaintext", "-H", f"authorization: Bearer {suite.token()}"),
             *("-d", request, suite.target, f"{SERVICE}/ProbeMedia"),

@@ -16,7 +16,7 @@ import ffmpeg
 from services.video.camera_motion import Motion
 from services.video.ffmpeg.command import Command
 
-VIDEO = "video.mp4"
+RESULT = "result.mp4"
 """The finished video."""
 FRAGMENTS = "pipe:1"
 CAPTIONS = "captions.srt"
@@ -130,7 +130,7 @@ def _input(given: Input, **options: Any) -> Any:
 
 
 def _command(streams: Sequence[Any], seconds: float, options: dict[str, Any], *, fragmented: bool) -> Command:
-    target, shape = (FRAGMENTS, _FRAGMENTED) if fragmented else (VIDEO, _WHOLE)
+    target, shape = (FRAGMENTS, _FRAGMENTED) if fragmented else (RESULT, _WHOLE)
     output = ffmpeg.output(*streams, target, t=_seconds(seconds), threads=_THREADS, **options, **_BARE, **shape)
     return Command(tuple(output.overwrite_output().get_args()), seconds)
 

@@ -9,7 +9,7 @@ from services.common.errors import MediaError, Reason, invalid
 from services.common.worker_pool import WorkerPool
 from services.video.camera_motion import motion_of
 from services.video.ffmpeg import FfmpegRunner, Watch
-from services.video.ffmpeg.arguments import LABEL, STILL, VIDEO, moving_still
+from services.video.ffmpeg.arguments import LABEL, RESULT, STILL, moving_still
 from services.video.progress import Progress, State
 from services.video.providers.interface import Tell, VideoProvider, VideoRequest, VideoSpec
 from services.video.source_image import scene
@@ -77,4 +77,4 @@ class EmbeddedProvider(VideoProvider):
         )
         command = moving_still(motion_of(spec.wish.prompt), float(spec.wish.length_seconds))
         await self._runner.run(command, folder, watch)
-        return folder / VIDEO
+        return folder / RESULT

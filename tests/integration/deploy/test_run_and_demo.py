@@ -102,18 +102,18 @@ async def test_a_demo_leaves_a_video_that_talks_and_what_it_is_made_of(
 {made}/
   still.png                1024 x 576  by embedded
   speech.mp3       1.0 s               by espeak
-  video.mp4         2.0 s    640 x 360  by embedded
+  video.mp4        2.0 s    640 x 360  by embedded
   talking.mp4      2.0 s    640 x 360  by the suite
   alignment.json  when each of 2 characters is heard
 """
     )
 
 
-async def test_a_demo_takes_a_image_and_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_demo_takes_an_image_and_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings, output = LocalSettings(run_dir=tmp_path / "run"), tmp_path / "videos"
     async with asyncio.timeout(DEADLINE_SECONDS):
         assert await demonstrate(settings, demo_of(b"mine", output), [ROW])
-    names = ["alignment.json", "video.mp4", "speech.mp3", "talking.mp4"]
+    names = ["alignment.json", "speech.mp3", "talking.mp4", "video.mp4"]
     assert sorted(file.name for file in output.iterdir()) == names
     assert "Painting" not in capsys.readouterr().out
 

@@ -75,7 +75,7 @@ async def asked(
         return answer.status, orjson.loads(await answer.read())
 
 
-async def test_a_image_has_the_fields_of_its_kind(http: aiohttp.ClientSession) -> None:
+async def test_an_image_has_the_fields_of_its_kind(http: aiohttp.ClientSession) -> None:
     status, body = await asked(
         http, "/api/image/generate", {"prompt": "a cat", "image_size": "square", "seed": HUGE_SEED}
     )
@@ -109,7 +109,7 @@ async def test_the_sizes_are_told_by_name(http: aiohttp.ClientSession) -> None:
     assert body["sizes"].keys() == {*PRESETS, "custom"}
 
 
-async def test_a_body_with_a_image_in_it_may_be_large_and_no_other(http: aiohttp.ClientSession) -> None:
+async def test_a_body_with_an_image_in_it_may_be_large_and_no_other(http: aiohttp.ClientSession) -> None:
     uri = f"data:image/png;base64,{base64.b64encode(CAT + bytes(100_000)).decode()}"
     status, body = await asked(http, "/api/image/generate/transform", {"prompt": "in fog", "imageUrl": uri})
     assert (status, body["model"], body["width"]) == (200, "flux-dev-i2i", 300)
@@ -188,7 +188,7 @@ async def test_a_form_that_is_broken_is_the_callers_fault(http: aiohttp.ClientSe
         assert (answer.status, (await answer.json())["error"]["code"]) == (400, "VALIDATION_ERROR")
 
 
-async def test_a_image_is_deleted_by_its_key(http: aiohttp.ClientSession) -> None:
+async def test_an_image_is_deleted_by_its_key(http: aiohttp.ClientSession) -> None:
     _, made = await asked(http, "/api/image/generate", {"prompt": "a cat"})
     path = f"/api/image/{made['key']}"
     assert (await asked(http, path, None, "DELETE", {"X-Media-Principal": "bob"}))[0] == 404
@@ -213,7 +213,7 @@ async def test_a_batch_with_bad_input_is_an_error_with_a_status(http: aiohttp.Cl
     assert (status, body["error"]["details"][0]["field"]) == (400, "items[0].generate.prompt")
 
 
-async def test_a_image_can_be_opened_at_its_address(http: aiohttp.ClientSession) -> None:
+async def test_an_image_can_be_opened_at_its_address(http: aiohttp.ClientSession) -> None:
     _, made = await asked(http, "/api/image/generate", {"prompt": "a cat", "output": {"format": "png"}})
     link = made["imageUrl"].removeprefix("http://suite.example")
     async with http.get(link) as answer:

@@ -32,7 +32,7 @@ def stored(store: FakeObjectStore, key: str) -> Image.Image:
         return image
 
 
-async def test_a_image_is_made_stored_and_told(
+async def test_an_image_is_made_stored_and_told(
     suite: ImageSuite, provider: FakeImageProvider, store: FakeObjectStore
 ) -> None:
     image = await suite.generate(negative_prompt="dogs", style=Style(theme=image_pb2.IMAGE_THEME_VINTAGE))
@@ -108,7 +108,7 @@ async def test_copies_follow_a_key_of_ones_own(suite: ImageSuite, store: FakeObj
     assert not [one for one in store.keys if one.startswith("users/")]
 
 
-async def test_of_a_image_that_is_replaced_no_copy_stays_behind(suite: ImageSuite, store: FakeObjectStore) -> None:
+async def test_of_an_image_that_is_replaced_no_copy_stays_behind(suite: ImageSuite, store: FakeObjectStore) -> None:
     def output(*names: str) -> image_pb2.ImageOutput:
         variants = [Variant(name=name) for name in names]
         return Output(object_key="users/alice/first.webp", overwrite=True, variants=variants)

@@ -1,4 +1,4 @@
-"""A video is ended by the name that its caller gave the request: wherever it is, whoever listens, and by nobody else."""
+"""A caller cancels its own video by request id, in every stage and from every process."""
 
 from __future__ import annotations
 

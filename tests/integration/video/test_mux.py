@@ -126,7 +126,7 @@ async def test_of_a_trimmed_video_counts_what_is_shown(
 
 
 @pytest.mark.parametrize(("policy", "seconds"), [(FREEZE, 0.5), (FREEZE, 3.0), (LOOP, 3.0)])
-async def test_a_image_that_begins_late_is_shown_whole_and_from_the_beginning(
+async def test_an_image_that_begins_late_is_shown_whole_and_from_the_beginning(
     suite: VideoSuite, tmp_path: Path, policy: video_pb2.LengthPolicy, seconds: float
 ) -> None:
     made = await suite.mux(late(video(tmp_path, 2.0), 1.0).read_bytes(), speech(seconds), length_policy=policy)

@@ -73,7 +73,7 @@ def test_the_name_of_a_size_makes_no_other_key() -> None:
         ("gemini", Mode.FAST, Size(2048, 1536), True),
     ],
 )
-def test_a_image_is_found_again_in_another_size_where_the_provider_is_asked_the_same(
+def test_an_image_is_found_again_in_another_size_where_the_provider_is_asked_the_same(
     paid: dict[str, ImageProvider], name: str, mode: Mode, size: Size, same: bool
 ) -> None:
     spec = replace(SPEC, mode=mode, source=SOURCE if mode is Mode.TRANSFORM else None)

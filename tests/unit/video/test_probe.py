@@ -113,7 +113,7 @@ def test_speech_that_does_not_tell_its_length_is_as_long_as_its_packets(
     assert "must last at most 4" in refused(path, name[2:], max_seconds=4.0, field="audio").message
 
 
-def test_speech_that_tells_its_length_behind_a_image_may_not_be_cut(tmp_path: Path) -> None:
+def test_speech_that_tells_its_length_behind_an_image_may_not_be_cut(tmp_path: Path) -> None:
     data = as_mp3(speech(5.0), tmp_path)
     tag = b"ID3\x04\x00\x00" + bytes([0, 0, 100, 0]) + bytes(100 * 128)
     audio = data[data.index(b"\xff\xfb") :]
@@ -145,7 +145,7 @@ def test_of_a_video_that_was_trimmed_counts_what_is_shown(tmp_path: Path) -> Non
     assert (found.packets, found.is_steady) == (36, False)
 
 
-def test_a_image_that_begins_late_is_told_with_its_beginning(tmp_path: Path) -> None:
+def test_an_image_that_begins_late_is_told_with_its_beginning(tmp_path: Path) -> None:
     found = looked_into(late(video(tmp_path, 2.0), 1.0))
     assert found.video is not None
     assert found.audio is not None

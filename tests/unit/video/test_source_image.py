@@ -52,7 +52,7 @@ def refusal(data: bytes, field: str = "image_url") -> MediaError:
 
 
 @pytest.mark.parametrize("format_name", ["PNG", "JPEG", "WEBP", "AVIF"])
-def test_a_image_of_any_kind_becomes_a_jpeg_of_its_own_size(format_name: str) -> None:
+def test_an_image_of_any_kind_becomes_a_jpeg_of_its_own_size(format_name: str) -> None:
     still = looked_into(make_image(Size(120, 90), "teal", format_name), "image_url", MUCH)
     image = image_of(still.data)
     assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (120, 90))
@@ -80,7 +80,7 @@ def test_what_is_transparent_becomes_white() -> None:
 
 
 @pytest.mark.parametrize("size", [Size(8, 8), Size(MIN_SIDE_PIXELS - 1, 400), Size(400, MIN_SIDE_PIXELS - 1)])
-def test_a_image_that_is_too_small_is_refused_by_its_field(size: Size) -> None:
+def test_an_image_that_is_too_small_is_refused_by_its_field(size: Size) -> None:
     error = refusal(make_image(size), "image_key")
     assert error.reason is Reason.VALIDATION_ERROR
     assert [item.field for item in error.violations] == ["image_key"]
@@ -97,7 +97,7 @@ def test_what_is_no_image_is_refused(data: bytes) -> None:
     assert refusal(data).reason is Reason.MEDIA_INVALID
 
 
-def test_a_image_that_was_cut_is_refused() -> None:
+def test_an_image_that_was_cut_is_refused() -> None:
     assert refusal(noise(Size(100, 100))[:-1000]).reason is Reason.MEDIA_INVALID
 
 
@@ -147,7 +147,7 @@ def test_both_sides_are_even_and_the_shape_is_kept_where_it_is_not_too_long(
     assert (found.width >= found.height) == (width >= height) or found.width == found.height
 
 
-def test_a_scene_is_a_image_of_the_videos_size_and_a_label_that_fits_on_it() -> None:
+def test_a_scene_is_an_image_of_the_videos_size_and_a_label_that_fits_on_it() -> None:
     shown = scene(make_image(Size(160, 90), "teal", "JPEG"), 512)
     assert shown.size == Size(910, 512)
     image, label = image_of(shown.image), image_of(shown.label)

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from services.video.ffmpeg import Command, FfmpegRunner, Watch
-from services.video.ffmpeg.arguments import VIDEO, Input
+from services.video.ffmpeg.arguments import RESULT, Input
 from services.video.inputs import Inputs, LocalInput, Source
 from services.video.mux import Muxer, MuxRequest
 from services.video.probe import MediaFile, StreamInfo
@@ -49,7 +49,7 @@ class Runs:
             for piece in PIECES:
                 await sink(piece)
         else:
-            await asyncio.to_thread((folder / VIDEO).write_bytes, b"the whole video")
+            await asyncio.to_thread((folder / RESULT).write_bytes, b"the whole video")
         self.ended += 1
 
 
@@ -87,7 +87,7 @@ async def test_ffmpeg_is_done_though_nobody_has_taken_anything(workspaces: Works
         told += b"".join(item for item in await teller.taken() if isinstance(item, bytes))
     assert told == b"".join(PIECES)
     assert (await work).video.key == "videos/1.mp4"
-    assert shelf.kept == [VIDEO]
+    assert shelf.kept == [RESULT]
 
 
 async def test_who_leaves_before_the_end_has_nothing_stored(workspaces: Workspaces, tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def test_a_bomb_is_refused_before_it_is_unpacked(width: int, height: int) -> Non
     assert f"{width} x {height}" in refusal(png_of(width, height))
 
 
-def test_a_image_of_an_absurd_shape_is_refused() -> None:
+def test_an_image_of_an_absurd_shape_is_refused() -> None:
     assert "100 times" in refusal(make_image(Size(1010, 10)))
     assert inspect(make_image(Size(1000, 10))).size == Size(1000, 10)
 
@@ -89,7 +89,7 @@ def test_no_bytes_do_more_than_be_refused(noise: bytes, name: str, at: int) -> N
     assert found.size.pixels > 0
 
 
-def test_a_image_for_a_provider_is_upright_small_and_bare() -> None:
+def test_an_image_for_a_provider_is_upright_small_and_bare() -> None:
     exif = Image.Exif()
     exif[274] = 6
     file = BytesIO()

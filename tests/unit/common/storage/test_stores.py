@@ -43,7 +43,7 @@ def given_file(folder: Path, data: bytes) -> tuple[Path, str]:
 
 async def test_what_was_stored_is_read_and_described(store: ObjectStore) -> None:
     before = datetime.now(UTC) - timedelta(seconds=2)
-    stored = await store.put(KEY, b"image", SPEC)
+    stored = await store.put(KEY, b"content", SPEC)
     assert (stored.key, stored.size_bytes, stored.content_type) == (KEY, 7, "image/webp")
     assert dict(stored.metadata) == dict(SPEC.metadata)
     assert "max-age=31536000" in stored.cache_control
@@ -51,14 +51,14 @@ async def test_what_was_stored_is_read_and_described(store: ObjectStore) -> None
     assert '"' not in stored.etag
     assert before <= stored.modified_at <= datetime.now(UTC) + timedelta(seconds=2)
     assert await store.head(KEY) == stored
-    assert await read_all(store, KEY, max_bytes=7) == (b"image", stored)
+    assert await read_all(store, KEY, max_bytes=7) == (b"content", stored)
 
 
 @pytest.mark.parametrize(
     "text", ["plain", "two  words", "Größe", "退職", "a\nb", "tab\t", " within ", "\x7f", "=?UTF-8?B?eA==?=", "=?x"]
 )
 async def test_any_text_may_be_said_of_an_object(store: ObjectStore, text: str) -> None:
-    stored = await store.put(KEY, b"image", ObjectSpec("image/webp", {"owner": text, "note": text}))
+    stored = await store.put(KEY, b"content", ObjectSpec("image/webp", {"owner": text, "note": text}))
     assert dict(stored.metadata) == {"owner": text, "note": text}
 
 
@@ -91,10 +91,10 @@ async def test_a_file_replaces_an_object_only_if_it_may(store: ObjectStore, tmp_
 
 @pytest.mark.parametrize(("start", "end"), [(0, 1), (2, 5), (6, 7), (0, 7)])
 async def test_a_range_is_read_alone(store: ObjectStore, start: int, end: int) -> None:
-    await store.put(KEY, b"image", SPEC)
+    await store.put(KEY, b"content", SPEC)
     async with store.open(KEY, ByteRange(start, end)) as found:
         assert found.info.size_bytes == 7
-        assert b"".join([chunk async for chunk in found.chunks]) == b"image"[start:end]
+        assert b"".join([chunk async for chunk in found.chunks]) == b"content"[start:end]
 
 
 async def test_what_is_there_stays_unless_it_may_be_replaced(store: ObjectStore) -> None:

@@ -66,7 +66,7 @@ def test_help_names_the_variables(command: list[str], capsys: pytest.CaptureFixt
     assert "MEDIA_PORT" in capsys.readouterr().out
 
 
-def test_a_image_that_can_not_be_read_is_told_before_anything_starts(
+def test_an_image_that_can_not_be_read_is_told_before_anything_starts(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as end:
@@ -129,7 +129,7 @@ def test_the_welcome_names_every_process_its_port_and_three_things_to_try() -> N
         "grpcurl -plaintext",
         "hello.mp3",
         "  speech    espeak (free)\n",
-        "  images  fal (paid)\n",
+        "  images    fal (paid)\n",
         "$(make -s token)",
     ):
         assert part in text

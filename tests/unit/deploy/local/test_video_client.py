@@ -70,7 +70,7 @@ def files_in(folder: Path) -> list[str]:
     return [file.name for file in folder.iterdir()]
 
 
-async def test_a_image_is_painted_or_brought_along(client: Client) -> None:
+async def test_an_image_is_painted_or_brought_along(client: Client) -> None:
     assert (await paint(client.session, "A cat"))["key"] == "images/still.png"
     assert (await upload(client.session, b"bytes"))["key"] == "images/still.png"
     assert client.edge.asked == [

@@ -115,7 +115,7 @@ def test_a_file_holds_notes_and_nothing_that_came_with_it(name: str) -> None:
         assert not image.getexif().get_ifd(ExifTags.IFD.GPSInfo)
 
 
-def test_a_image_that_lies_on_its_side_is_turned() -> None:
+def test_an_image_that_lies_on_its_side_is_turned() -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
     made = render(saved(Image.new("RGB", (40, 20), "red"), "JPEG", exif=exif), RenditionSpec(None, PNG))
@@ -181,7 +181,7 @@ def test_the_encoders_settings_can_be_chosen(smaller: Encoding, larger: Encoding
 
 @settings(deadline=None, max_examples=20)
 @given(st.integers(1, 400), st.integers(1, 400))
-def test_a_preview_is_short_and_a_image(width: int, height: int) -> None:
+def test_a_preview_is_short_and_an_image(width: int, height: int) -> None:
     noise = Image.effect_noise((max(width, height // 100 + 1), max(height, width // 100 + 1)), 90).convert("RGB")
     made = render(saved(noise), RenditionSpec(None, PNG))
     assert made.preview.startswith("data:image/webp;base64,")

@@ -221,7 +221,7 @@ async def test_speech_is_stored_with_its_timing(shop: Shop) -> None:
     assert (result["key"], result["storedAudioId"], result["durationSeconds"]) == (AUDIO_KEY, STORED_AUDIO_ID, 2.5)
 
 
-async def test_a_image_is_drawn_to_a_key_of_the_jobs_own(shop: Shop) -> None:
+async def test_an_image_is_drawn_to_a_key_of_the_jobs_own(shop: Shop) -> None:
     result = await done(shop, "image", steps={})
     request = shop.fake.last("GenerateImage").request
     assert (request.output.object_key, request.output.overwrite) == (f"users/alice/jobs/{JOB_ID}/image.webp", True)
@@ -232,7 +232,7 @@ async def test_a_image_is_drawn_to_a_key_of_the_jobs_own(shop: Shop) -> None:
     assert (result["prompt"], result["width"], result["height"]) == ("final: Cats land on the moon", 1024, 576)
 
 
-async def test_a_image_of_no_size_is_wide_and_of_no_style_is_plain(shop: Shop) -> None:
+async def test_an_image_of_no_size_is_wide_and_of_no_style_is_plain(shop: Shop) -> None:
     lease = await shop.buckets.lease(record_of())
     await shop.steps.image(lease, jobs_pb2.HeadlineSpec(headline="Cats"), SPAN)
     request = shop.fake.last("GenerateImage").request

@@ -8,7 +8,7 @@ import pytest
 
 from services.video.camera_motion import motion_of
 from services.video.ffmpeg import Command
-from services.video.ffmpeg.arguments import CAPTIONS, FRAGMENTS, VIDEO, Input, Mux, moving_still, mux, remux
+from services.video.ffmpeg.arguments import CAPTIONS, FRAGMENTS, RESULT, Input, Mux, moving_still, mux, remux
 
 PLAIN = Mux(Input("video.mp4", "mov"), Input("audio.mp3", "mp3"), 6.0, 500)
 ENCODED = replace(PLAIN, copy_video=False)
@@ -98,8 +98,8 @@ def test_nothing_of_a_file_is_passed_on_but_its_images_and_its_sound(command: Co
 def test_every_result_is_an_mp4_in_the_folder_or_a_stream_of_fragments(command: Command) -> None:
     found = asked(command)
     assert found.options["-f"] == "mp4"
-    assert found.target in (VIDEO, FRAGMENTS)
-    assert ("faststart" in found.options["-movflags"]) == (found.target == VIDEO)
+    assert found.target in (RESULT, FRAGMENTS)
+    assert ("faststart" in found.options["-movflags"]) == (found.target == RESULT)
 
 
 def test_a_plain_mux_copies_the_image_and_encodes_the_sound() -> None:
@@ -117,7 +117,7 @@ def test_the_speech_begins_after_its_delay_and_is_followed_by_silence() -> None:
     assert "[1:a:0]adelay=0:all=1" in graph(mux(replace(PLAIN, audio_delay_ms=0)))
 
 
-def test_a_image_that_is_not_copied_is_encoded_with_even_sides() -> None:
+def test_an_image_that_is_not_copied_is_encoded_with_even_sides() -> None:
     found = asked(mux(ENCODED))
     assert (found.options["-c:v"], found.options["-pix_fmt"]) == ("libx264", "yuv420p")
     assert "scale=" in graph(mux(ENCODED))
@@ -183,7 +183,7 @@ def test_fragments_go_to_the_standard_output_and_can_be_played_from_the_first() 
 
 def test_fragments_become_a_whole_video_by_copying_every_stream() -> None:
     found = asked(remux(Input("fragments.mp4", "mov"), 6.0))
-    assert (found.options["-c"], found.maps, found.target) == ("copy", ["0:v", "0:a", "0:s?"], VIDEO)
+    assert (found.options["-c"], found.maps, found.target) == ("copy", ["0:v", "0:a", "0:s?"], RESULT)
     assert "-filter_complex" not in found.options
 
 

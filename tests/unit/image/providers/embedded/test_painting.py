@@ -82,7 +82,7 @@ async def test_the_seed_is_told_and_gives_the_image_again(workers: WorkerPool) -
     assert (drawn.content_type, drawn.url, drawn.cost_units) == ("image/png", "", None)
 
 
-async def test_a_image_is_painted_over_a_source(workers: WorkerPool) -> None:
+async def test_an_image_is_painted_over_a_source(workers: WorkerPool) -> None:
     source = SourceImage(make_image(Size(64, 48), "red"), "image/png", Size(64, 48), "00")
     spec = ImageSpec(Mode.TRANSFORM, "a cat", Size(64, 48), source=source, strength=0.0)
     drawn = await EmbeddedProvider(workers).draw(spec)

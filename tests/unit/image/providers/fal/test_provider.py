@@ -113,7 +113,7 @@ async def test_a_fast_image_is_made_at_once_and_sends_the_models_own_fields(
     assert drawn.request_id == "sync-1"
 
 
-async def test_a_image_is_transformed_from_a_data_uri_without_a_size(fal: FakeFal, provider: FalProvider) -> None:
+async def test_an_image_is_transformed_from_a_data_uri_without_a_size(fal: FakeFal, provider: FalProvider) -> None:
     await provider.draw(FROM_CAT)
     sent, expected = fal.requests[0], golden("queue.submit_image_to_image")
     assert sent.path == expected["path"]
@@ -183,7 +183,7 @@ async def test_completed_is_not_success(fal: FakeFal, provider: FalProvider, run
     assert (MAY_BE_CHARGED_KEY in error.metadata) == (reason is not Reason.VALIDATION_ERROR)
 
 
-async def test_a_image_in_the_answer_itself_is_taken(fal: FakeFal, provider: FalProvider) -> None:
+async def test_an_image_in_the_answer_itself_is_taken(fal: FakeFal, provider: FalProvider) -> None:
     fal.runs.append(Run(body={"images": [{"url": "data:image/png;base64,AAAA"}], "seed": 5}))
     drawn = await provider.draw(CAT)
     assert (drawn.data, drawn.url, drawn.seed, drawn.cost_units) == (b"\0\0\0", "", 5, None)
@@ -199,7 +199,7 @@ async def test_a_status_that_can_not_be_had_is_asked_for_again(fal: FakeFal, pro
     assert MAY_BE_CHARGED_KEY in error.metadata
 
 
-async def test_a_page_in_the_place_of_a_image_is_asked_again(fal: FakeFal, provider: FalProvider) -> None:
+async def test_a_page_in_the_place_of_an_image_is_asked_again(fal: FakeFal, provider: FalProvider) -> None:
     # Some proxy's, which the image does not care about.
     fal.runs.append(Run(body=["odd"]))
     error = await failure(provider)
@@ -244,7 +244,7 @@ async def test_who_leaves_a_fast_image_leaves_the_connection(fal: FakeFal, provi
     await fal.until(lambda: fal.abandoned == 1)
 
 
-async def test_a_image_that_never_ends_is_cancelled_in_time(fal: FakeFal, downloads: FakeDownloads) -> None:
+async def test_an_image_that_never_ends_is_cancelled_in_time(fal: FakeFal, downloads: FakeDownloads) -> None:
     fal.runs.append(Run(hangs=True))
     async with provider_of(fal, downloads, timeout_seconds=1) as provider:
         error = await failure(provider)
@@ -284,7 +284,7 @@ async def test_a_paid_image_is_fetched_again_before_it_is_given_up(
     assert MAY_BE_CHARGED_KEY in error.metadata
 
 
-async def test_a_image_that_fal_has_deleted_is_none(provider: FalProvider, downloads: FakeDownloads) -> None:
+async def test_an_image_that_fal_has_deleted_is_none(provider: FalProvider, downloads: FakeDownloads) -> None:
     assert await provider.download("https://v3.fal.media/files/a.png") == downloads.data
     downloads.failures.append(Reason.URL_UNREACHABLE)
     assert await provider.download("https://v3.fal.media/files/a.png") is None

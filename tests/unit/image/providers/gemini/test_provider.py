@@ -50,7 +50,7 @@ async def failure(provider: GeminiProvider) -> MediaError:
     return caught.value
 
 
-async def test_a_image_is_asked_for_as_its_client_does(gemini: FakeGemini, provider: GeminiProvider) -> None:
+async def test_an_image_is_asked_for_as_its_client_does(gemini: FakeGemini, provider: GeminiProvider) -> None:
     drawn = await provider.draw(CAT)
     (sent,) = gemini.requests
     expected = golden("image")
@@ -63,7 +63,7 @@ async def test_a_image_is_asked_for_as_its_client_does(gemini: FakeGemini, provi
     assert (drawn.request_id, drawn.url) == ("response-1", "")
 
 
-async def test_a_image_is_changed_as_its_client_asks(gemini: FakeGemini, provider: GeminiProvider) -> None:
+async def test_an_image_is_changed_as_its_client_asks(gemini: FakeGemini, provider: GeminiProvider) -> None:
     expected = golden("image_edit")["body"]["contents"]
     inline = expected[0]["parts"][1]["inlineData"]
     source = SourceImage(base64.b64decode(inline["data"]), inline["mime_type"], Size(1, 1), "00")
@@ -129,7 +129,7 @@ async def test_drafts_are_passed_over(gemini: FakeGemini, provider: GeminiProvid
         (answer({"inlineData": {"data": "!!"}}), Reason.GENERATION_FAILED),
     ],
 )
-async def test_an_answer_without_a_image_is_told_as_what_it_is(
+async def test_an_answer_without_an_image_is_told_as_what_it_is(
     gemini: FakeGemini, provider: GeminiProvider, body: Any, reason: Reason
 ) -> None:
     gemini.answers.append((200, body))
