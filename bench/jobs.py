@@ -112,13 +112,13 @@ async def alternating(ways: Mapping[str, Way], count: int) -> dict[str, list[flo
     return taken
 
 
-async def _seen(stub: jobs_pb2_grpc.JobServiceAsyncStub, board: JobStore, count: int) -> list[float]:
+async def _seen(stub: jobs_pb2_grpc.JobServiceAsyncStub, job_store: JobStore, count: int) -> list[float]:
     """Returns the seconds from a worker's write until a watcher of the service of jobs has the change."""
     taken: list[float] = []
     while len(taken) < count:
         created = await stub.CreateJob(_request(), metadata=call_metadata(_OWNER))
-        known = await board.get(created.job.id, _OWNER)
-        lease = await board.open(known.record)
+        known = await job_store.get(created.job.id, _OWNER)
+        lease = await job_store.open(known.record)
         call = stub.WatchJob(jobs_pb2.WatchJobRequest(id=created.job.id), metadata=call_metadata(_OWNER))
         async with open_stream(call):
             events = aiter(call)

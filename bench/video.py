@@ -82,7 +82,7 @@ async def _measure(folder: Path, rounds: int, seconds: int) -> list[Timed]:
         inputs = Inputs(files, workers, _MAX_BYTES, _MAX_SECONDS)
         with Workspaces(folder / "work").opened() as workspaces:
             muxer = Muxer(inputs, runner, VideoStore(files), workspaces, _MAX_SECONDS)
-            wish = MuxRequest(Source(data=video.read_bytes()), Source(data=audio.read_bytes()))
+            request = MuxRequest(Source(data=video.read_bytes()), Source(data=audio.read_bytes()))
 
             async def bare() -> None:
                 process = await asyncio.create_subprocess_exec(
@@ -94,7 +94,7 @@ async def _measure(folder: Path, rounds: int, seconds: int) -> list[Timed]:
                 await runner.run(command, folder, _QUIET)
 
             async def whole() -> None:
-                await muxer.mux(wish, "bench", ProgressChannel())
+                await muxer.mux(request, "bench", ProgressChannel())
 
             return await compare([Way("bare command", bare), Way("runner", by_runner), Way("MuxVideo", whole)], rounds)
 

@@ -89,15 +89,15 @@ def _run(settings: LocalSettings, _: argparse.Namespace) -> int:
 
 def _demo(settings: LocalSettings, options: argparse.Namespace) -> int:
     script = Script(options.text, options.voice, options.motion)
-    wish = Wish(script, options.prompt, options.image, options.output)
+    request = Wish(script, options.prompt, options.image, options.output)
     with start_zygote() as zygote:
-        return 0 if asyncio.run(demonstrate(settings, wish, zygote=zygote)) else _STOPPED
+        return 0 if asyncio.run(demonstrate(settings, request, zygote=zygote)) else _STOPPED
 
 
 def _doctor(_: LocalSettings, options: argparse.Namespace) -> int:
-    findings = asyncio.run(examine())
-    print(as_json(findings) if options.json else report(findings))
-    return int(any(finding.level is Level.PROBLEM for finding in findings))
+    diagnostics = asyncio.run(examine())
+    print(as_json(diagnostics) if options.json else report(diagnostics))
+    return int(any(diagnostic.level is Level.PROBLEM for diagnostic in diagnostics))
 
 
 def _token(settings: LocalSettings, options: argparse.Namespace) -> int:

@@ -50,13 +50,13 @@ class Wish:
 
 
 async def demonstrate(
-    settings: LocalSettings, wish: Wish, rows: Sequence[Row] = SUITE, zygote: Zygote | None = None
+    settings: LocalSettings, request: Wish, rows: Sequence[Row] = SUITE, zygote: Zygote | None = None
 ) -> bool:
     """Makes a video that talks and what it is made of, with a suite of its own beside one that may be running.
 
     Args:
         settings: Where the state is, and how patient to be.
-        wish: What to make.
+        request: What to make.
         rows: What runs meanwhile.
         zygote: Makes its processes.
 
@@ -70,7 +70,7 @@ async def demonstrate(
     """
     # Jobs, keys and logs of its own: two suites must not keep their jobs in one folder.
     folder = prepare(prepare(settings.run_dir) / "demo-suite")
-    target = prepare(wish.output or settings.run_dir / "demo", "--output" if wish.output else "MEDIA_RUN_DIR")
+    target = prepare(request.output or settings.run_dir / "demo", "--output" if request.output else "MEDIA_RUN_DIR")
     makers = engines()
     chosen = choose_free(ports_of(rows))
     logs = folder / "logs"
@@ -84,7 +84,7 @@ async def demonstrate(
         print(f"Starting a suite; its logs are in {logs}", *_lines(makers), sep="\n")
         with closing(Files(logs, [process.name for process in suite])) as output:
             async with running(suite, output, stop, Options(ready_seconds=settings.ready_seconds), zygote):
-                await _video(f"http://{LOOPBACK}:{chosen[EDGE.variable]}", _token(settings, folder), wish, target)
+                await _video(f"http://{LOOPBACK}:{chosen[EDGE.variable]}", _token(settings, folder), request, target)
     return not stop.asked
 
 
@@ -93,16 +93,16 @@ def _by_itself(row: Row) -> Row:
     return replace(row, environment={**row.habits, **_ALONE, **row.environment})
 
 
-async def _video(edge: str, token: str, wish: Wish, target: Path) -> None:
+async def _video(edge: str, token: str, request: Wish, target: Path) -> None:
     async with aiohttp.ClientSession(edge, headers={"Authorization": f"Bearer {token}"}) as session:
         made: dict[str, Any] = {}
-        if wish.image is None:
+        if request.image is None:
             print("Painting an image")
-            image = await paint(session, wish.prompt)
+            image = await paint(session, request.prompt)
             made["image"] = image | {"url": image["imageUrl"]}
         else:
-            image = await upload(session, wish.image)
-        job_id = await begin(session, image["key"], wish.script)
+            image = await upload(session, request.image)
+        job_id = await begin(session, image["key"], request.script)
         print(f"The job {job_id} is accepted")
         with Progress(sys.stdout) as progress:
             await follow(session, job_id, progress.show)

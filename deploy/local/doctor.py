@@ -22,15 +22,15 @@ from services.common.errors import MediaError
 from services.common.settings import ConfigurationError, load
 from services.common.storage import ObjectSpec, open_object_store
 from services.common.storage.settings import StorageSettings
-from services.image import diagnostics as image_findings
+from services.image import diagnostics as image_diagnostics
 from services.image.settings import ImageSettings
-from services.jobs import diagnostics as job_findings
+from services.jobs import diagnostics as job_diagnostics
 from services.jobs.jetstream import connected
 from services.jobs.server import stream_options
 from services.jobs.settings import WorkerSettings
-from services.tts import diagnostics as tts_findings
+from services.tts import diagnostics as tts_diagnostics
 from services.tts.settings import TtsSettings
-from services.video import diagnostics as video_findings
+from services.video import diagnostics as video_diagnostics
 from services.video.settings import VideoSettings
 
 CHECK_SECONDS = 5.0
@@ -63,11 +63,11 @@ async def examine() -> list[Diagnostic]:
     except ConfigurationError as error:
         return [problem("configuration", line, "mend the variable") for line in str(error).splitlines()]
     found += [
-        *tts_findings.findings(tts),
-        *image_findings.findings(image),
-        *video_findings.findings(video),
-        *job_findings.findings(worker),
-        *edge_findings(gateway, choose(ports_of(SUITE))[EDGE.variable]),
+        *tts_diagnostics.diagnostics(tts),
+        *image_diagnostics.diagnostics(image),
+        *video_diagnostics.diagnostics(video),
+        *job_diagnostics.diagnostics(worker),
+        *edge_diagnostics(gateway, choose(ports_of(SUITE))[EDGE.variable]),
     ]
     async with aiohttp.ClientSession(timeout=ClientTimeout(total=CHECK_SECONDS)) as session:
         checks: list[Check] = [
@@ -81,7 +81,7 @@ async def examine() -> list[Diagnostic]:
     return [*found, *(task.result() for task in asked)]
 
 
-def edge_findings(gateway: GatewaySettings, port: int) -> Sequence[Diagnostic]:
+def edge_diagnostics(gateway: GatewaySettings, port: int) -> Sequence[Diagnostic]:
     """Returns whether links to stored media lead to the suite.
 
     Args:
@@ -197,24 +197,24 @@ async def try_nats(settings: WorkerSettings) -> Diagnostic:
     return ok(subject, f"is there and keeps {account.streams} streams")
 
 
-def report(findings: Sequence[Diagnostic]) -> str:
+def report(diagnostics: Sequence[Diagnostic]) -> str:
     """Returns the findings for people to read, and what they come to."""
-    width = max((len(finding.subject) for finding in findings), default=0)
+    width = max((len(diagnostic.subject) for diagnostic in diagnostics), default=0)
     lines = []
-    for finding in findings:
-        lines.append(f"{finding.level.value:<8} {finding.subject:<{width}}  {finding.message}")
-        if finding.remedy:
-            lines.append(f"{'':<8} {'':<{width}}  -> {finding.remedy}")
-    problems = sum(finding.level is Level.PROBLEM for finding in findings)
-    warnings = sum(finding.level is Level.WARNING for finding in findings)
+    for diagnostic in diagnostics:
+        lines.append(f"{diagnostic.level.value:<8} {diagnostic.subject:<{width}}  {diagnostic.message}")
+        if diagnostic.remedy:
+            lines.append(f"{'':<8} {'':<{width}}  -> {diagnostic.remedy}")
+    problems = sum(diagnostic.level is Level.PROBLEM for diagnostic in diagnostics)
+    warnings = sum(diagnostic.level is Level.WARNING for diagnostic in diagnostics)
     return "\n".join([*lines, "", f"{problems} problems, {warnings} warnings"])
 
 
-def as_json(findings: Sequence[Diagnostic]) -> str:
+def as_json(diagnostics: Sequence[Diagnostic]) -> str:
     """Returns the findings for programs to read."""
     rows = [
         {"level": item.level.value, "subject": item.subject, "message": item.message, "remedy": item.remedy}
-        for item in findings
+        for item in diagnostics
     ]
     return orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode()
 

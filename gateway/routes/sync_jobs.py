@@ -81,8 +81,8 @@ class PromptRoutes:
     async def prompt_only(self, request: web.Request) -> web.Response:
         """Makes a video of an image and waits for it."""
         body = await _body(request, _VIDEO_FIELDS, ("image_url", "prompt"))
-        wish = jobs_pb2.CreateJobRequest(animate=jobs_pb2.AnimateSpec(video=body.video()))
-        return await self._answer(request, wish, lambda result: {"video_url": result.video.url})
+        job = jobs_pb2.CreateJobRequest(animate=jobs_pb2.AnimateSpec(video=body.video()))
+        return await self._answer(request, job, lambda result: {"video_url": result.video.url})
 
     async def prompt_tts(self, request: web.Request) -> web.Response:
         """Makes a video of an image that speaks, and waits for it."""
@@ -99,12 +99,12 @@ class PromptRoutes:
             },
         )
 
-    async def _answer(self, request: web.Request, wish: jobs_pb2.CreateJobRequest, urls: Urls) -> web.Response:
+    async def _answer(self, request: web.Request, job: jobs_pb2.CreateJobRequest, urls: Urls) -> web.Response:
         """Has a job done and waits for its end, unless the caller wants no waiting. Who gives up does not stop it."""
         request[SPELLING] = _AS_THE_ROUTE_HAS_IT
-        wish.request_id = _name_of(request)
+        job.request_id = _name_of(request)
         principal = principal_of(request)
-        created = await self._stub.CreateJob(wish, metadata=call_metadata(principal), timeout=self._call_seconds)
+        created = await self._stub.CreateJob(job, metadata=call_metadata(principal), timeout=self._call_seconds)
         location = f"/api/jobs/{created.job.id}"
         if _wants_no_waiting(request):
             return web.json_response(
@@ -112,11 +112,11 @@ class PromptRoutes:
                 status=202,
                 headers={"Location": location, "Preference-Applied": _RESPOND_ASYNC},
             )
-        job = await self._ended(created.job, principal)
-        if job.status != jobs_pb2.JOB_STATUS_SUCCEEDED:
-            raise _end_of(job)
+        ended = await self._ended(created.job, principal)
+        if ended.status != jobs_pb2.JOB_STATUS_SUCCEEDED:
+            raise _end_of(ended)
         return web.json_response(
-            {"success": True, **urls(job.result), "job_id": job.id}, headers={"Content-Location": location}
+            {"success": True, **urls(ended.result), "job_id": ended.id}, headers={"Content-Location": location}
         )
 
     async def _ended(self, job: jobs_pb2.Job, principal: str) -> jobs_pb2.Job:
@@ -155,7 +155,7 @@ def _name_of(request: web.Request) -> str:
 
 def _wants_no_waiting(request: web.Request) -> bool:
     wishes = ",".join(request.headers.getall("Prefer", ())).lower().split(",")
-    return any(wish.partition(";")[0].strip() == _RESPOND_ASYNC for wish in wishes)
+    return any(job.partition(";")[0].strip() == _RESPOND_ASYNC for job in wishes)
 
 
 async def _body(request: web.Request, known: Mapping[str, type], required: Sequence[str]) -> _Body:

@@ -57,11 +57,11 @@ class VideoRoutes:
 
     async def mux(self, request: web.Request) -> web.StreamResponse:
         """Lays speech over a video: lines of progress, then the video."""
-        return await answer_lines(request, _told(self._mux(request, await self._mux_wish(request))))
+        return await answer_lines(request, _told(self._mux(request, await self._mux_request(request))))
 
     async def mux_stream(self, request: web.Request) -> web.StreamResponse:
         """Lays speech over a video and sends it while it is made."""
-        message = await self._mux_wish(request)
+        message = await self._mux_request(request)
         message.stream_media = True
         call = self._mux(request, message)
         async with open_stream(call):
@@ -92,7 +92,7 @@ class VideoRoutes:
         )
         return web.json_response({"success": True, "awaited": reply.awaited})
 
-    async def _mux_wish(self, request: web.Request) -> video_pb2.MuxVideoRequest:
+    async def _mux_request(self, request: web.Request) -> video_pb2.MuxVideoRequest:
         message = await message_body(_with_room(request), video_pb2.MuxVideoRequest)
         if message.stream_media:
             raise MediaError(

@@ -50,8 +50,8 @@ def problem(subject: str, message: str, remedy: str) -> Diagnostic:
     return Diagnostic(Level.PROBLEM, subject, message, remedy)
 
 
-def log_diagnostics(findings: Iterable[Diagnostic]) -> None:
+def log_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
     """Logs what is not well, at the start of a process."""
-    for finding in findings:
-        if finding.level is not Level.OK:
-            log.warning("configuration", subject=finding.subject, found=finding.message, remedy=finding.remedy)
+    for diagnostic in diagnostics:
+        if diagnostic.level is not Level.OK:
+            log.warning("configuration", subject=diagnostic.subject, found=diagnostic.message, remedy=diagnostic.remedy)

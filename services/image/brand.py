@@ -16,6 +16,8 @@ class Brand:
     style: str = ""
     """Style in a few words."""
 
-    def applied_to(self, wish: PromptRequest) -> PromptRequest:
-        """Returns `wish` with this brand where it names none of its own."""
-        return replace(wish, brand_colors=wish.brand_colors or self.colors, brand_style=wish.brand_style or self.style)
+    def applied_to(self, request: PromptRequest) -> PromptRequest:
+        """Returns `request` with this brand where it names none of its own."""
+        return replace(
+            request, brand_colors=request.brand_colors or self.colors, brand_style=request.brand_style or self.style
+        )

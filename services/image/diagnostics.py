@@ -12,7 +12,7 @@ from services.image.settings import ImageSettings
 _SUBJECT = "images"
 
 
-def findings(settings: ImageSettings) -> list[Diagnostic]:
+def diagnostics(settings: ImageSettings) -> list[Diagnostic]:
     """Returns who draws, where images are kept, and what contradicts itself."""
     return [*_providers(settings), *_cache(settings), *diagnose_storage(settings)]
 

@@ -22,7 +22,7 @@ log = logger(__name__)
 class Care:
     """How providers are treated; one for the process."""
 
-    gates: Mapping[str, ConcurrencyLimiter]
+    limiters: Mapping[str, ConcurrencyLimiter]
     """The gate of each provider, by name."""
     retries: Retrier = field(default_factory=Retrier)
     """When a provider is asked again."""
@@ -40,13 +40,13 @@ class GenerationResult:
     """Time spent waiting for turns."""
 
 
-async def generate_with_failover(candidates: Sequence[Candidate], care: Care) -> GenerationResult:
+async def generate_with_failover(candidates: Sequence[Candidate], policy: Care) -> GenerationResult:
     """Has the first of the candidates draw that can.
 
     Raises:
         MediaError: Nobody drew; the failure of the first candidate, with the others' reasons in its metadata.
     """
-    patience = WaitBudget(care.patience_seconds)
+    patience = WaitBudget(policy.patience_seconds)
     failures: list[tuple[str, MediaError]] = []
     for candidate in candidates:
         provider = candidate.provider
@@ -54,8 +54,8 @@ async def generate_with_failover(candidates: Sequence[Candidate], care: Care) ->
             answered = await call_with_retries(
                 partial(provider.draw, candidate.spec),
                 provider.name,
-                care.gates[provider.name],
-                care.retries,
+                policy.limiters[provider.name],
+                policy.retries,
                 patience,
             )
         except MediaError as error:

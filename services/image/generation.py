@@ -64,7 +64,7 @@ class ImageGenerator:
     """Has images drawn, once for all who want the same at the same time, and keeps them for those who come later.
 
     Args:
-        care: How providers are treated.
+        policy: How providers are treated.
         workers: Where files are looked into.
         cache: What is known of earlier images; None for nothing.
         objects: Where the bytes of kept images are.
@@ -73,14 +73,14 @@ class ImageGenerator:
 
     def __init__(
         self,
-        care: Care,
+        policy: Care,
         workers: WorkerPool,
         cache: TieredCache[CachedImage] | None,
         objects: CacheObjects,
         *,
         store_binary: bool,
     ) -> None:
-        self._care = care
+        self._policy = policy
         self._workers = workers
         self._cache = cache
         self._objects = objects
@@ -117,7 +117,7 @@ class ImageGenerator:
         return replace(made.original, cache_status="miss")
 
     async def _drawn(self, plan: Plan) -> _Made:
-        done = await generate_with_failover(plan.candidates, self._care)
+        done = await generate_with_failover(plan.candidates, self._policy)
         image = done.image
         try:
             inspected = await self._workers.run(inspect, image.data)

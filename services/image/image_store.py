@@ -93,7 +93,10 @@ class ImageStore:
         accepted = _ALSO_ACCEPTED.get(extension_of, (EXTENSIONS[extension_of],))
         if key.rpartition(".")[2] not in accepted:
             raise invalid("output.object_key", f"must end in .{accepted[0]}, as the format does")
-        places = {key: "", **{_copy_key(key, wish.name): f" for its copy {wish.name}" for wish in output.variants}}
+        places = {
+            key: "",
+            **{_copy_key(key, request.name): f" for its copy {request.name}" for request in output.variants},
+        }
         for place, whose in places.items():
             try:
                 check_key(place)

@@ -46,7 +46,7 @@ class Image:
     """A finished image that was made."""
 
     shelved: StoredImage
-    likeness: SourceSummary
+    source_summary: SourceSummary
     original: Original
     prompt: FinalPrompt
     made_at: datetime
@@ -61,24 +61,31 @@ class Studio:
         originals: Has images drawn.
         sources: Reads given images.
         workers: Where images are brought into form.
-        shelf: Where they go.
+        image_store: Where they go.
     """
 
     def __init__(
-        self, planner: Planner, originals: ImageGenerator, sources: SourceImages, workers: WorkerPool, shelf: ImageStore
+        self,
+        planner: Planner,
+        originals: ImageGenerator,
+        sources: SourceImages,
+        workers: WorkerPool,
+        image_store: ImageStore,
     ) -> None:
         self._planner = planner
         self._originals = originals
         self._sources = sources
         self._workers = workers
-        self._shelf = shelf
+        self._image_store = image_store
         self.flights: SingleFlight[Rendition] = SingleFlight(_weight)
 
-    async def make(self, wish: ImageRequest, principal: str, given: Given, drawn: Callable[[Original], None]) -> Image:
+    async def make(
+        self, request: ImageRequest, principal: str, given: Given, drawn: Callable[[Original], None]
+    ) -> Image:
         """Makes an image and stores it for the caller.
 
         Args:
-            wish: What is wanted.
+            request: What is wanted.
             principal: Who calls.
             given: The image to transform, for Mode.TRANSFORM.
             drawn: Is told of the original, which has its price whatever becomes of it.
@@ -87,19 +94,19 @@ class Studio:
             MediaError: Whatever is wrong with the request is said before anybody is paid.
         """
         # Told before anything is fetched, let alone paid.
-        form = form_of(wish.output, wish.quality)
-        await self._shelf.check(wish.output, principal, form.encoding.format)
-        transforms = wish.mode is Mode.TRANSFORM
+        form = form_of(request.output, request.quality)
+        await self._image_store.check(request.output, principal, form.encoding.format)
+        transforms = request.mode is Mode.TRANSFORM
         source = await self._sources.source(given.url, given.key, principal) if transforms else None
-        plan = self._planner.plan(wish, source)
+        plan = self._planner.plan(request, source)
         original = await self._originals.original(plan)
         drawn(original)
         rendition = await self._rendition(plan, original)
         said = {"provider": original.candidate.provider.name, "model": original.candidate.model.name}
         if original.seed is not None:
             said["seed"] = str(original.seed)
-        shelved = await self._shelf.put(rendition, wish.output, principal, said)
-        return Image(shelved, _likeness(rendition), original, plan.prompt, datetime.now(UTC))
+        shelved = await self._image_store.put(rendition, request.output, principal, said)
+        return Image(shelved, _source_summary(rendition), original, plan.prompt, datetime.now(UTC))
 
     async def keep(
         self, receive: Callable[[], Awaitable[bytes]], output: OutputRequest, principal: str
@@ -116,18 +123,18 @@ class Studio:
         """
         if output.format:
             # Told before the file is taken.
-            await self._shelf.check(output, principal, output.format)
+            await self._image_store.check(output, principal, output.format)
         data = await receive()
         inspected = await self._workers.run(inspect, data)
         named = inspected.content_type.removeprefix("image/")
         if not output.format:
-            await self._shelf.check(output, principal, named)
+            await self._image_store.check(output, principal, named)
         # Of a PNG no effort changes a pixel.
         grade: Quality = "medium" if named == "png" else "high"
         form = form_of(replace(output, format=output.format or named), grade)
         rendition = await self._workers.run(render, data, _spec(form, None, {}))
-        shelved = await self._shelf.put(rendition, output, principal, {})
-        return shelved, _likeness(rendition)
+        shelved = await self._image_store.put(rendition, output, principal, {})
+        return shelved, _source_summary(rendition)
 
     async def _rendition(self, plan: Plan, original: Original) -> Rendition:
         notes = {"Software": f"media-suite, {original.candidate.provider.name}"}
@@ -145,7 +152,7 @@ def _spec(form: Form, size: Size | None, notes: dict[str, str]) -> RenditionSpec
     return RenditionSpec(size=size, fit=form.fit, encoding=form.encoding, notes=notes, variants=form.variants)
 
 
-def _likeness(rendition: Rendition) -> SourceSummary:
+def _source_summary(rendition: Rendition) -> SourceSummary:
     return SourceSummary(rendition.preview, rendition.source_size, rendition.fitted)
 
 

@@ -80,32 +80,32 @@ class Planner:
         self._providers = providers
         self._options = options
 
-    def plan(self, wish: ImageRequest, source: SourceImage | None = None) -> Plan:
+    def plan(self, request: ImageRequest, source: SourceImage | None = None) -> Plan:
         """Returns who will draw, and what exactly.
 
         Args:
-            wish: What the caller wants.
+            request: What the caller wants.
             source: The image to transform; given exactly for Mode.TRANSFORM.
 
         Raises:
             MediaError: VALIDATION_ERROR naming the field.
         """
-        provider = self._provider(wish)
-        brand = self._options.brand if wish.use_brand else Brand()
-        prompt = compose(brand.applied_to(wish.prompt))
-        size = _size(wish, source)
+        provider = self._provider(request)
+        brand = self._options.brand if request.use_brand else Brand()
+        prompt = compose(brand.applied_to(request.prompt))
+        size = _size(request, source)
         names = dict.fromkeys((provider.name, *self._options.fallback_providers))
         candidates = tuple(
-            _candidate(self._providers[name], wish, prompt.text, size, source)
+            _candidate(self._providers[name], request, prompt.text, size, source)
             for name in names
-            if name in self._providers and wish.mode in self._providers[name].models
+            if name in self._providers and request.mode in self._providers[name].models
         )
-        return Plan(candidates, prompt, size, form_of(wish.output, wish.quality), wish.use_cache)
+        return Plan(candidates, prompt, size, form_of(request.output, request.quality), request.use_cache)
 
-    def _provider(self, wish: ImageRequest) -> ImageProvider:
-        found = self._providers.get(wish.provider or self._options.default_provider)
-        if found is None or wish.mode not in found.models:
-            able = [name for name, provider in self._providers.items() if wish.mode in provider.models]
+    def _provider(self, request: ImageRequest) -> ImageProvider:
+        found = self._providers.get(request.provider or self._options.default_provider)
+        if found is None or request.mode not in found.models:
+            able = [name for name, provider in self._providers.items() if request.mode in provider.models]
             raise invalid("provider", f"must be one of {', '.join(able)}")
         return found
 
@@ -127,60 +127,60 @@ def form_of(output: OutputRequest, quality: Quality | None) -> Form:
 
 def _variants(output: OutputRequest) -> tuple[VariantSpec, ...]:
     found: dict[str, VariantSpec] = {}
-    for at, wish in enumerate(output.variants):
-        if wish.name in found:
+    for at, request in enumerate(output.variants):
+        if request.name in found:
             raise invalid(f"output.variants[{at}].name", "must be unique in the request")
-        preset = PRESETS.get(wish.name)
-        width = wish.width or (preset.size.width if preset else 0)
-        height = wish.height or (preset.size.height if preset else 0)
+        preset = PRESETS.get(request.name)
+        width = request.width or (preset.size.width if preset else 0)
+        height = request.height or (preset.size.height if preset else 0)
         if not (width and height):
             named = ", ".join(PRESETS)
             raise invalid(f"output.variants[{at}]", f"must have width and height, or a name with a preset: {named}")
-        found[wish.name] = VariantSpec(wish.name, Size(width, height))
+        found[request.name] = VariantSpec(request.name, Size(width, height))
     # More could not be encoded in the time that one image has, and would be told of after it was paid.
     if sum(copy.size.pixels for copy in found.values()) > MAX_PIXELS:
         raise invalid("output.variants", f"must have at most {MAX_PIXELS:,} pixels in all")
     return tuple(found.values())
 
 
-def _size(wish: ImageRequest, source: SourceImage | None) -> Size:
-    if wish.image_size == CUSTOM or wish.custom_size is not None:
-        size = wish.custom_size
+def _size(request: ImageRequest, source: SourceImage | None) -> Size:
+    if request.image_size == CUSTOM or request.custom_size is not None:
+        size = request.custom_size
         if size is None or max(size.width, size.height) > MAX_SIDE_PIXELS or size.pixels > MAX_PIXELS:
             raise invalid("width", f"must be at most {MAX_SIDE_PIXELS}, and width times height at most {MAX_PIXELS}")
         return size
-    if not wish.image_size and source is not None:
+    if not request.image_size and source is not None:
         return source.size
-    preset = PRESETS.get(wish.image_size or DEFAULT_PRESET)
+    preset = PRESETS.get(request.image_size or DEFAULT_PRESET)
     if preset is None:
         raise invalid("image_size", f"must be one of {', '.join([*PRESETS, CUSTOM])}")
     return preset.size
 
 
 def _candidate(
-    provider: ImageProvider, wish: ImageRequest, prompt: str, size: Size, source: SourceImage | None
+    provider: ImageProvider, request: ImageRequest, prompt: str, size: Size, source: SourceImage | None
 ) -> Candidate:
-    model = provider.models[wish.mode]
+    model = provider.models[request.mode]
     asked = _asked(size, model)
-    steps = _steps(wish, model)
-    guidance = DEFAULT_GUIDANCE_SCALE if wish.guidance_scale is None else wish.guidance_scale
-    strength = DEFAULT_STRENGTH if wish.strength is None else wish.strength
+    steps = _steps(request, model)
+    guidance = DEFAULT_GUIDANCE_SCALE if request.guidance_scale is None else request.guidance_scale
+    strength = DEFAULT_STRENGTH if request.strength is None else request.strength
     spec = ImageSpec(
-        mode=wish.mode,
+        mode=request.mode,
         prompt=prompt,
         size=asked,
-        preset=wish.image_size or DEFAULT_PRESET if asked == size and source is None else "",
-        negative_prompt=wish.negative_prompt if model.takes_negative_prompt else "",
+        preset=request.image_size or DEFAULT_PRESET if asked == size and source is None else "",
+        negative_prompt=request.negative_prompt if model.takes_negative_prompt else "",
         steps=steps,
         guidance_scale=guidance if model.takes_guidance else None,
-        seed=wish.seed if model.takes_seed else None,
-        safety_checker=wish.safety_checker is not False or not model.takes_safety_checker,
+        seed=request.seed if model.takes_seed else None,
+        safety_checker=request.safety_checker is not False or not model.takes_safety_checker,
         source=source,
-        strength=strength if model.takes_strength and wish.mode is Mode.TRANSFORM else None,
+        strength=strength if model.takes_strength and request.mode is Mode.TRANSFORM else None,
     )
     if spec.preset == CUSTOM:
         spec = replace(spec, preset="")
-    return Candidate(provider, model, spec, _ignored(wish, model))
+    return Candidate(provider, model, spec, _ignored(request, model))
 
 
 def _asked(size: Size, model: Model) -> Size:
@@ -191,22 +191,22 @@ def _asked(size: Size, model: Model) -> Size:
     return Size(max(within.width, least), max(within.height, least))
 
 
-def _steps(wish: ImageRequest, model: Model) -> int | None:
+def _steps(request: ImageRequest, model: Model) -> int | None:
     if model.default_steps is None:
         return None
-    if wish.steps is not None:
-        return wish.steps
-    return model.steps_by_quality.get(wish.quality or "", model.default_steps)
+    if request.steps is not None:
+        return request.steps
+    return model.steps_by_quality.get(request.quality or "", model.default_steps)
 
 
-def _ignored(wish: ImageRequest, model: Model) -> tuple[str, ...]:
+def _ignored(request: ImageRequest, model: Model) -> tuple[str, ...]:
     """Returns the fields that the request gives and the model can not honour."""
     given_and_taken = {
-        "negative_prompt": (bool(wish.negative_prompt), model.takes_negative_prompt),
-        "num_inference_steps": (wish.steps is not None, model.default_steps is not None),
-        "guidance_scale": (wish.guidance_scale is not None, model.takes_guidance),
-        "seed": (wish.seed is not None, model.takes_seed),
-        "enable_safety_checker": (wish.safety_checker is not None, model.takes_safety_checker),
-        "strength": (wish.strength is not None, model.takes_strength),
+        "negative_prompt": (bool(request.negative_prompt), model.takes_negative_prompt),
+        "num_inference_steps": (request.steps is not None, model.default_steps is not None),
+        "guidance_scale": (request.guidance_scale is not None, model.takes_guidance),
+        "seed": (request.seed is not None, model.takes_seed),
+        "enable_safety_checker": (request.safety_checker is not None, model.takes_safety_checker),
+        "strength": (request.strength is not None, model.takes_strength),
     }
     return tuple(name for name, (given, taken) in given_and_taken.items() if given and not taken)

@@ -113,42 +113,42 @@ class FinalPrompt:
     """Whether words were left out to keep to the longest prompt."""
 
 
-def compose(wish: PromptRequest) -> FinalPrompt:
-    """Returns the words for `wish`: its own first, then what is added, in a fixed order.
+def compose(request: PromptRequest) -> FinalPrompt:
+    """Returns the words for `request`: its own first, then what is added, in a fixed order.
 
     What does not fit is left out from the end: whole additions first, and the caller's own words last.
 
     Raises:
         MediaError: VALIDATION_ERROR, a theme, a template or a field of one is not known, or is missing.
     """
-    subject = _subject(wish)
-    text = _shortened(subject, wish.max_length)
+    subject = _subject(request)
+    text = _shortened(subject, request.max_length)
     shortened = text != subject
-    for addition in _additions(wish):
+    for addition in _additions(request):
         longer = f"{text.rstrip(' .,;')}. {addition}"
-        if shortened or len(longer) > wish.max_length:
+        if shortened or len(longer) > request.max_length:
             shortened = True
             break
         text = longer
-    style = ", ".join(name for name in (wish.theme, *wish.art_styles) if name)
+    style = ", ".join(name for name in (request.theme, *request.art_styles) if name)
     return FinalPrompt(text, style, VERSION, shortened)
 
 
-def _subject(wish: PromptRequest) -> str:
-    words = " ".join(wish.prompt.split())
-    if not wish.template:
-        if wish.template_fields:
+def _subject(request: PromptRequest) -> str:
+    words = " ".join(request.prompt.split())
+    if not request.template:
+        if request.template_fields:
             raise invalid("style.template_fields", "must come with a template")
         return words
-    template = TEMPLATES.get(wish.template)
+    template = TEMPLATES.get(request.template)
     if template is None:
         raise invalid("style.template", f"must be one of {', '.join(TEMPLATES)}")
-    wanted = set(fields_of(wish.template)) - {"subject"}
-    given = set(wish.template_fields)
+    wanted = set(fields_of(request.template)) - {"subject"}
+    given = set(request.template_fields)
     if wanted != given:
         named = ", ".join(sorted(wanted)) or "none"
-        raise invalid("style.template_fields", f"must be exactly the fields of {wish.template}: {named}")
-    values = {name: " ".join(value.split()) for name, value in wish.template_fields.items()}
+        raise invalid("style.template_fields", f"must be exactly the fields of {request.template}: {named}")
+    values = {name: " ".join(value.split()) for name, value in request.template_fields.items()}
     return string.Template(template).substitute(values, subject=words)
 
 
@@ -157,17 +157,17 @@ def fields_of(template: str) -> Sequence[str]:
     return string.Template(TEMPLATES[template]).get_identifiers()
 
 
-def _additions(wish: PromptRequest) -> list[str]:
+def _additions(request: PromptRequest) -> list[str]:
     """Returns what is added, most important first."""
-    if wish.theme and wish.theme not in THEMES:
+    if request.theme and request.theme not in THEMES:
         raise invalid("style.theme", f"must be one of {', '.join(THEMES)}")
     found = [
-        f"Style: {THEMES[wish.theme]}" if wish.theme else "",
-        _art(wish.art_styles),
-        f"Brand style: {wish.brand_style}" if wish.brand_style else "",
-        f"Colors: {_listed([_named(color) for color in wish.brand_colors])} prevail" if wish.brand_colors else "",
-        FINANCE if wish.enhance_for_finance else "",
-        *(" ".join(guideline.split()) for guideline in wish.style_guidelines),
+        f"Style: {THEMES[request.theme]}" if request.theme else "",
+        _art(request.art_styles),
+        f"Brand style: {request.brand_style}" if request.brand_style else "",
+        f"Colors: {_listed([_named(color) for color in request.brand_colors])} prevail" if request.brand_colors else "",
+        FINANCE if request.enhance_for_finance else "",
+        *(" ".join(guideline.split()) for guideline in request.style_guidelines),
     ]
     return [addition for addition in found if addition]
 

@@ -33,7 +33,7 @@ _FITS: Mapping[image_pb2.ImageFit, Fit] = {
 }
 
 
-def wish_of(request: Request) -> ImageRequest:
+def request_of(request: Request) -> ImageRequest:
     """Returns what `request` asks for."""
 
     def given(field: str) -> bool:

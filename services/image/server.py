@@ -28,7 +28,7 @@ from services.image.accounting import Accounting
 from services.image.brand import Brand
 from services.image.cache import COLLECTION, CachedImage, ImageCodec
 from services.image.cache_blobs import CacheObjects
-from services.image.diagnostics import findings
+from services.image.diagnostics import diagnostics
 from services.image.failover import Care
 from services.image.generation import ImageGenerator
 from services.image.image_store import ImageStore
@@ -52,7 +52,7 @@ log = logger(__name__)
 
 async def main(settings: ImageSettings) -> None:
     """Serves until asked to stop."""
-    log_diagnostics(findings(settings))
+    log_diagnostics(diagnostics(settings))
     registry = CollectorRegistry()
     metrics = ImageMetrics(registry)
     async with AsyncExitStack() as stack:
@@ -93,13 +93,13 @@ async def assembled(
 ) -> AsyncIterator[ImageServicer]:
     """Yields the service, wired, while its upkeep goes on."""
     limits = {"fal": settings.fal_max_concurrent_calls, "gemini": settings.gemini_max_concurrent_calls}
-    care = Care(
-        gates={name: ConcurrencyLimiter(name, limits.get(name), _MAX_QUEUE) for name in providers},
+    policy = Care(
+        limiters={name: ConcurrencyLimiter(name, limits.get(name), _MAX_QUEUE) for name in providers},
         retries=Retrier(RetryPolicy(max_attempts=settings.max_attempts)),
         patience_seconds=settings.patience_seconds,
     )
     objects = CacheObjects(store, settings.cache_ttl_seconds)
-    originals = ImageGenerator(care, workers, cache, objects, store_binary=settings.store_binary)
+    originals = ImageGenerator(policy, workers, cache, objects, store_binary=settings.store_binary)
     planner = Planner(
         providers,
         PlanningOptions(
@@ -108,12 +108,12 @@ async def assembled(
             Brand(settings.brand_colors, settings.brand_style),
         ),
     )
-    shelf = ImageStore(store)
-    studio = Studio(planner, originals, SourceImages(InputFiles(fetcher, store), workers), workers, shelf)
+    image_store = ImageStore(store)
+    pipeline = Studio(planner, originals, SourceImages(InputFiles(fetcher, store), workers), workers, image_store)
     upkeep = asyncio.create_task(_upkeep(objects), name="upkeep of kept images")
     try:
-        async with originals.flights, studio.flights:
-            yield ImageServicer(studio, shelf, accounting, max_uploads=settings.max_uploads)
+        async with originals.flights, pipeline.flights:
+            yield ImageServicer(pipeline, image_store, accounting, max_uploads=settings.max_uploads)
     finally:
         upkeep.cancel()
         await asyncio.gather(upkeep, return_exceptions=True)

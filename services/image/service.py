@@ -16,7 +16,7 @@ from services.image.accounting import Accounting
 from services.image.batch import run_limited
 from services.image.image_store import ImageStore
 from services.image.pipeline import Studio
-from services.image.reading import Request, given_of, output_of, wish_of
+from services.image.reading import Request, given_of, output_of, request_of
 from services.image.uploads import receive_upload
 from services.image.writing import kept, made, sizes
 
@@ -30,15 +30,15 @@ class ImageServicer(image_pb2_grpc.ImageServiceServicer):
     """Answers media.image.v1.ImageService.
 
     Args:
-        studio: Makes images.
-        shelf: Where they are.
+        pipeline: Makes images.
+        image_store: Where they are.
         accounting: Writes down what calls took.
         max_uploads: Most uploads that are held in memory at once; more wait.
     """
 
-    def __init__(self, studio: Studio, shelf: ImageStore, accounting: Accounting, *, max_uploads: int) -> None:
-        self._studio = studio
-        self._shelf = shelf
+    def __init__(self, pipeline: Studio, image_store: ImageStore, accounting: Accounting, *, max_uploads: int) -> None:
+        self._pipeline = pipeline
+        self._image_store = image_store
         self._accounting = accounting
         self._uploads = asyncio.Semaphore(max_uploads)
 
@@ -93,19 +93,19 @@ class ImageServicer(image_pb2_grpc.ImageServiceServicer):
                 receive: Callable[[], Awaitable[bytes]] = partial(
                     receive_upload, _pieces(requests), size_bytes=spec.size_bytes, sha256=spec.sha256
                 )
-                shelved, likeness = await self._studio.keep(receive, output_of(spec.output), principal)
-        return image_pb2.UploadImageResponse(image=kept(shelved, likeness))
+                shelved, source_summary = await self._pipeline.keep(receive, output_of(spec.output), principal)
+        return image_pb2.UploadImageResponse(image=kept(shelved, source_summary))
 
     async def DeleteImage(
         self, request: image_pb2.DeleteImageRequest, context: Context
     ) -> image_pb2.DeleteImageResponse:
         """Deletes an image of the caller's own."""
-        gone = await self._shelf.delete(request.key, principal_of(context))
+        gone = await self._image_store.delete(request.key, principal_of(context))
         return image_pb2.DeleteImageResponse(deleted_keys=gone)
 
     async def _made(self, request: Request, method: str, principal: str) -> image_pb2.Image:
         with self._accounting.watched(method, principal, len(request.prompt)) as account:
-            image = await self._studio.make(wish_of(request), principal, given_of(request), account.drawn)
+            image = await self._pipeline.make(request_of(request), principal, given_of(request), account.drawn)
         return made(image)
 
 

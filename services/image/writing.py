@@ -27,7 +27,7 @@ def made(result: Image) -> image_pb2.Image:
     """Returns the message of an image that was made."""
     original, prompt = result.original, result.prompt
     candidate = original.candidate
-    image = kept(result.shelved, result.likeness)
+    image = kept(result.shelved, result.source_summary)
     image.provider = candidate.provider.name
     image.model = candidate.model.name
     image.prompt = prompt.text
@@ -49,7 +49,7 @@ def made(result: Image) -> image_pb2.Image:
     return image
 
 
-def kept(shelved: StoredImage, likeness: SourceSummary) -> image_pb2.Image:
+def kept(shelved: StoredImage, source_summary: SourceSummary) -> image_pb2.Image:
     """Returns the message of an image that is stored, with what is true of every one."""
     main = shelved.main
     return image_pb2.Image(
@@ -62,12 +62,12 @@ def kept(shelved: StoredImage, likeness: SourceSummary) -> image_pb2.Image:
         content_type=main.content_type,
         size_bytes=main.size_bytes,
         sha256=shelved.sha256,
-        preview=likeness.preview,
+        preview=source_summary.preview,
         variants=[_variant(name, variant) for name, variant in shelved.variants],
         provider_dimensions=image_pb2.ImageDimensions(
-            width=likeness.source_size.width, height=likeness.source_size.height
+            width=source_summary.source_size.width, height=source_summary.source_size.height
         ),
-        fitted=likeness.fitted,
+        fitted=source_summary.fitted,
         cache_status=cache_pb2.CACHE_STATUS_BYPASS,
     )
 

@@ -12,7 +12,7 @@ SUBJECT = "jobs"
 _SAFE_REPLICAS = 3
 
 
-def findings(settings: QueueSettings) -> list[Diagnostic]:
+def diagnostics(settings: QueueSettings) -> list[Diagnostic]:
     """Returns where jobs are kept, how often, and what contradicts itself."""
     return [*_servers(settings), *_credentials(settings)]
 

@@ -44,25 +44,25 @@ class JobStore:
     def __init__(self, streams: Streams) -> None:
         self._streams = streams
 
-    async def submit(self, wish: JobRequest, principal: str) -> StoredJob:
+    async def submit(self, request: JobRequest, principal: str) -> StoredJob:
         """Accepts a job, or returns the one that an earlier request of the same name has made.
 
         Raises:
             MediaError: QUOTA_EXCEEDED; ALREADY_EXISTS, the name was used for something else; UNAVAILABLE.
         """
         with answering():
-            job_id = await self._id_for(wish, principal)
+            job_id = await self._id_for(request, principal)
             record = Record(
                 job_id=job_id,
                 principal=principal,
-                kind=wish.kind,
-                spec=wish.spec,
+                kind=request.kind,
+                spec=request.spec,
                 created_at=now(),
                 updated_at=now(),
-                webhook_url=wish.webhook_url,
-                request_id=wish.request_id,
+                webhook_url=request.webhook_url,
+                request_id=request.request_id,
             )
-            known = await self.read(self.key(principal, job_id)) if wish.request_id else None
+            known = await self.read(self.key(principal, job_id)) if request.request_id else None
             return known or await self._published(record)
 
     async def open(self, record: Record) -> Lease:
@@ -199,16 +199,16 @@ class JobStore:
         whose = record.job_id if record.kind == WEBHOOK else owner_token(record.principal)
         return f"{RUN}.{record.kind}.{whose}"
 
-    async def _id_for(self, wish: JobRequest, principal: str) -> str:
+    async def _id_for(self, request: JobRequest, principal: str) -> str:
         """Returns a new id, or the one that an earlier request of the same name has got."""
         job_id = new_job_id()
-        if not wish.request_id:
+        if not request.request_id:
             return job_id
         # Not the wish itself: names outlive what was refused.
-        wished = orjson.dumps([wish.kind, wish.spec, wish.webhook_url], option=orjson.OPT_SORT_KEYS)
+        wished = orjson.dumps([request.kind, request.spec, request.webhook_url], option=orjson.OPT_SORT_KEYS)
         fingerprint = hashlib.sha256(wished).hexdigest()
         content = orjson.dumps([job_id, fingerprint])
-        key = f"{owner_token(principal)}.{request_token(wish.request_id)}"
+        key = f"{owner_token(principal)}.{request_token(request.request_id)}"
         with suppress(KeyWrongLastSequenceError):
             await self._streams.requests.create(key, content)
             return job_id

@@ -40,7 +40,7 @@ _IMAGE_FIELDS: Mapping[str, str] = {
 _A_NAME, _A_KEY, _A_FORMAT = "job-0", "users/somebody/image.webp", "mp3_44100_64"
 
 
-def wish_of(request: jobs_pb2.CreateJobRequest, max_characters: int) -> JobRequest:
+def request_of(request: jobs_pb2.CreateJobRequest, max_characters: int) -> JobRequest:
     """Returns the job that `request` asks for.
 
     Args:

@@ -13,7 +13,7 @@ from services.common.rpc.interceptor import Limits
 from services.common.rpc.server import ServerOptions, serve
 from services.common.storage import open_object_store
 from services.jobs.clients import ServiceClients
-from services.jobs.diagnostics import findings
+from services.jobs.diagnostics import diagnostics
 from services.jobs.jetstream import StreamOptions, open_streams
 from services.jobs.job_store import JobStore
 from services.jobs.service import SERVICE_NAME, JobServicer
@@ -23,7 +23,7 @@ from services.jobs.webhooks.signing_secrets import SigningSecrets
 
 async def main(settings: JobsSettings) -> None:
     """Serves until asked to stop."""
-    log_diagnostics(findings(settings))
+    log_diagnostics(diagnostics(settings))
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(open_object_store(settings))
         streams = await stack.enter_async_context(

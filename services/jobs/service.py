@@ -18,7 +18,7 @@ from services.common.storage.keys import check_given_key
 from services.jobs.clients import ServiceClients, await_reply, metadata_for_owner
 from services.jobs.jetstream import answering
 from services.jobs.job_store import JobStore
-from services.jobs.reading import addresses_of, keys_of, selection_of, wish_of
+from services.jobs.reading import addresses_of, keys_of, request_of, selection_of
 from services.jobs.request import StoredJob
 from services.jobs.webhooks.signing_secrets import SigningSecrets
 from services.jobs.writing import delivery_of, job_of
@@ -38,7 +38,7 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
     """Answers media.jobs.v1.JobService.
 
     Args:
-        board: Where jobs are.
+        job_store: Where jobs are.
         store: Where what they made is.
         services: Knows when each character of a job's speech is heard.
         secrets: What webhooks are signed with.
@@ -48,14 +48,14 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
 
     def __init__(
         self,
-        board: JobStore,
+        job_store: JobStore,
         store: ObjectStore,
         services: ServiceClients,
         secrets: SigningSecrets,
         max_characters: int,
         allowed: AddressPolicy,
     ) -> None:
-        self._board = board
+        self._job_store = job_store
         self._store = store
         self._services = services
         self._secrets = secrets
@@ -82,7 +82,7 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
     async def GetJob(self, request: jobs_pb2.GetJobRequest, context: Context) -> jobs_pb2.GetJobResponse:
         """Tells what is known of a job, with the timing of its speech."""
         principal = principal_of(context)
-        job = await self._told(await self._board.get(request.id, principal))
+        job = await self._told(await self._job_store.get(request.id, principal))
         if job.result.stored_audio_id:
             await self._align(job, principal)
         return jobs_pb2.GetJobResponse(job=job)
@@ -90,12 +90,14 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
     async def ListJobs(self, request: jobs_pb2.ListJobsRequest, context: Context) -> jobs_pb2.ListJobsResponse:
         """Lists the caller's jobs."""
         size = request.page_size or DEFAULT_PAGE_SIZE
-        found, token = await self._board.page(principal_of(context), selection_of(request), size, request.page_token)
+        found, token = await self._job_store.page(
+            principal_of(context), selection_of(request), size, request.page_token
+        )
         return jobs_pb2.ListJobsResponse(jobs=[await self._told(known) for known in found], next_page_token=token)
 
     async def CancelJob(self, request: jobs_pb2.CancelJobRequest, context: Context) -> jobs_pb2.CancelJobResponse:
         """Asks for the end of a job."""
-        known = await self._board.cancel(request.id, principal_of(context))
+        known = await self._job_store.cancel(request.id, principal_of(context))
         return jobs_pb2.CancelJobResponse(job=await self._told(known))
 
     async def WatchJob(
@@ -103,7 +105,7 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
     ) -> AsyncIterator[jobs_pb2.WatchJobResponse]:
         """Tells every change of a job."""
         principal = principal_of(context)
-        async for known in self._board.watch(
+        async for known in self._job_store.watch(
             request.id, principal, request.after_revision, repeat_seconds=REPEAT_SECONDS
         ):
             yield jobs_pb2.WatchJobResponse(job=await self._told(known))
@@ -112,7 +114,7 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
         self, request: jobs_pb2.ListWebhookDeliveriesRequest, context: Context
     ) -> jobs_pb2.ListWebhookDeliveriesResponse:
         """Lists what was sent to a job's webhook."""
-        sent = await self._board.deliveries(request.id, principal_of(context))
+        sent = await self._job_store.deliveries(request.id, principal_of(context))
         return jobs_pb2.ListWebhookDeliveriesResponse(deliveries=[delivery_of(item) for item in sent])
 
     async def RotateWebhookSecret(
@@ -129,7 +131,7 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
                 target_of(url, field, self._allowed)
         for key, field in keys_of(request):
             check_given_key(key, principal, field)
-        return await self._told(await self._board.submit(wish_of(request, self._max_characters), principal))
+        return await self._told(await self._job_store.submit(request_of(request, self._max_characters), principal))
 
     async def _told(self, known: StoredJob) -> jobs_pb2.Job:
         return await job_of(known, self._store)

@@ -24,7 +24,7 @@ from services.tts.accounting import Accounting
 from services.tts.assembly import SpeechOptions, build_speech
 from services.tts.audio_store import AudioStore
 from services.tts.cache import COLLECTION, CachedSpeech, SpeechCodec
-from services.tts.diagnostics import findings
+from services.tts.diagnostics import diagnostics
 from services.tts.metrics import SpeechMetrics
 from services.tts.pacing import Pacing
 from services.tts.planning import PlanningOptions
@@ -39,7 +39,7 @@ _STATE_FILE = "media.sqlite3"
 
 async def main(settings: TtsSettings) -> None:
     """Opens providers and stores and serves until asked to stop."""
-    log_diagnostics(findings(settings))
+    log_diagnostics(diagnostics(settings))
     registry = CollectorRegistry()
     metrics = SpeechMetrics(registry)
     async with AsyncExitStack() as stack:
@@ -60,7 +60,7 @@ async def main(settings: TtsSettings) -> None:
             providers,
             Accounting(usage, metrics),
             max_unary_bytes=settings.max_unary_bytes,
-            shelf=AudioStore(store),
+            audio_store=AudioStore(store),
         )
         await serve(_registering(servicer, usage), _server_options(settings))
 

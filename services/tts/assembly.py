@@ -54,8 +54,10 @@ def build_speech(
     providers: Mapping[str, SpeechProvider], options: SpeechOptions, cache: TieredCache[CachedSpeech] | None = None
 ) -> SpeechComponents:
     """Returns the parts, wired; whoever runs them enters `flights` for as long."""
-    care = Care(
-        gates={name: ConcurrencyLimiter(name, options.concurrency.get(name), options.max_queue) for name in providers},
+    policy = Care(
+        limiters={
+            name: ConcurrencyLimiter(name, options.concurrency.get(name), options.max_queue) for name in providers
+        },
         retries=Retrier(options.retry),
         stall_seconds=options.stall_seconds,
     )
@@ -65,4 +67,6 @@ def build_speech(
         patience_seconds=options.patience_seconds,
         reuse_sentences=options.reuse_sentences,
     )
-    return SpeechComponents(Planner(providers, options.planning), Synthesizer(care, cache, flights, synthesis), flights)
+    return SpeechComponents(
+        Planner(providers, options.planning), Synthesizer(policy, cache, flights, synthesis), flights
+    )

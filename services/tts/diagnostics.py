@@ -10,12 +10,12 @@ from services.tts.settings import TtsSettings
 _SUBJECT = "speech"
 
 
-def findings(settings: TtsSettings) -> list[Diagnostic]:
+def diagnostics(settings: TtsSettings) -> list[Diagnostic]:
     """Returns who speaks, and what contradicts itself."""
-    return list(_findings(settings))
+    return list(_diagnostics(settings))
 
 
-def _findings(settings: TtsSettings) -> Iterator[Diagnostic]:
+def _diagnostics(settings: TtsSettings) -> Iterator[Diagnostic]:
     default = settings.provider_by_default
     has_key = bool(settings.elevenlabs_api_key.get_secret_value())
     if default == "elevenlabs" and not has_key:

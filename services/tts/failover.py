@@ -25,7 +25,7 @@ log = logger(__name__)
 class Care:
     """How providers are treated; one for the process."""
 
-    gates: Mapping[str, ConcurrencyLimiter]
+    limiters: Mapping[str, ConcurrencyLimiter]
     """The gate of each provider, by name."""
     retries: Retrier = field(default_factory=Retrier)
     """When a provider is asked again."""
@@ -66,13 +66,13 @@ class ProviderStream:
 
 @asynccontextmanager
 async def open_with_failover(
-    candidates: Sequence[Plan], care: Care, *, patience_seconds: float
+    candidates: Sequence[Plan], policy: Care, *, patience_seconds: float
 ) -> AsyncIterator[ProviderStream]:
     """Has the first of the candidates speak that can; leaving the context ends its work and frees its turn at once.
 
     Args:
         candidates: Who may speak, in order of preference; at least one.
-        care: How providers are treated.
+        policy: How providers are treated.
         patience_seconds: Longest wait for turns and between attempts, over all candidates. The providers' own work is
             not counted.
 
@@ -80,7 +80,7 @@ async def open_with_failover(
         MediaError: Nobody spoke; the failure of the first candidate, with the others' reasons in its metadata.
     """
     async with AsyncExitStack() as resources:
-        yield await _Search(care, patience_seconds, resources).first_of(candidates)
+        yield await _Search(policy, patience_seconds, resources).first_of(candidates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +92,9 @@ class _Accepted:
 class _Search:
     """The search for a provider, on behalf of one call; what the finding holds is left to `resources`."""
 
-    def __init__(self, care: Care, patience_seconds: float, resources: AsyncExitStack) -> None:
-        self._care = care
-        self._patience = WaitBudget(patience_seconds, care.clock)
+    def __init__(self, policy: Care, patience_seconds: float, resources: AsyncExitStack) -> None:
+        self._policy = policy
+        self._patience = WaitBudget(patience_seconds, policy.clock)
         self._resources = resources
         self._queued_seconds = 0.0
         self._failures: list[Failure] = []
@@ -119,7 +119,7 @@ class _Search:
     async def _speaking(self, plan: Plan) -> ProviderStream:
         provider = plan.provider.name
         # Only what the provider has not accepted is asked again of it: the rest may have been paid for.
-        accepted = await self._care.retries.run(lambda: self._accepted(plan), provider, self._patience)
+        accepted = await self._policy.retries.run(lambda: self._accepted(plan), provider, self._patience)
         async with accepted.resources as held:
             with self._noting_failure(provider):
                 chunks = aiter(accepted.stream.chunks)
@@ -136,16 +136,16 @@ class _Search:
 
     async def _accepted(self, plan: Plan) -> _Accepted:
         provider = plan.provider
-        gate = self._care.gates[provider.name]
+        limiter = self._policy.limiters[provider.name]
         async with AsyncExitStack() as held:
             with self._noting_failure(provider.name):
-                turn = await held.enter_async_context(gate.turn(self._patience.left_seconds))
+                turn = await held.enter_async_context(limiter.turn(self._patience.left_seconds))
                 self._queued_seconds += turn.waited_seconds
-                with report_rejections(gate):
+                with report_rejections(limiter):
                     speech = provider.synthesize(plan.spec, with_alignment=plan.with_alignment)
                     stream = await held.enter_async_context(speech)
             if stream.max_concurrent_requests is not None:
-                gate.learn(stream.max_concurrent_requests)
+                limiter.learn(stream.max_concurrent_requests)
             return _Accepted(stream, held.pop_all())
 
     async def _until_audio(self, provider: str, chunks: AsyncIterator[AudioChunk]) -> list[AudioChunk]:
@@ -161,7 +161,7 @@ class _Search:
         )
 
     async def _next(self, provider: str, chunks: AsyncIterator[AudioChunk]) -> AudioChunk | None:
-        stall_seconds = self._care.stall_seconds
+        stall_seconds = self._policy.stall_seconds
         try:
             async with asyncio.timeout(stall_seconds) as stall:
                 return await anext(chunks, None)

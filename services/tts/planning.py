@@ -79,20 +79,20 @@ class Planner:
             raise invalid("voice", description, Reason.VOICE_NOT_FOUND)
         return found
 
-    def plan(self, wish: SpeechRequest) -> Plan:
+    def plan(self, request: SpeechRequest) -> Plan:
         """Returns who will speak, and what exactly.
 
         Raises:
             MediaError: VOICE_NOT_FOUND, TEXT_TOO_LONG, or VALIDATION_ERROR naming the field.
         """
-        if len(wish.text) > self._options.max_text_characters:
+        if len(request.text) > self._options.max_text_characters:
             limit = self._options.max_text_characters
-            raise invalid("text", f"must be at most {limit} characters, has {len(wish.text)}", Reason.TEXT_TOO_LONG)
-        provider = self.provider(wish.provider)
-        voice = self.voice(wish.voice or DEFAULT_VOICE, provider)
-        return self._plan(wish, provider, voice, self._fallbacks(wish, provider, voice))
+            raise invalid("text", f"must be at most {limit} characters, has {len(request.text)}", Reason.TEXT_TOO_LONG)
+        provider = self.provider(request.provider)
+        voice = self.voice(request.voice or DEFAULT_VOICE, provider)
+        return self._plan(request, provider, voice, self._fallbacks(request, provider, voice))
 
-    def _fallbacks(self, wish: SpeechRequest, provider: SpeechProvider, voice: Voice) -> tuple[Plan, ...]:
+    def _fallbacks(self, request: SpeechRequest, provider: SpeechProvider, voice: Voice) -> tuple[Plan, ...]:
         """Returns plans of whoever has a voice of the same name and the same format."""
         found = []
         for name in self._options.fallback_providers:
@@ -100,34 +100,36 @@ class Planner:
             if other is None or other is provider or (stand_in := other.resolve(voice.name)) is None:
                 continue
             try:
-                found.append(self._plan(wish, other, stand_in, ()))
+                found.append(self._plan(request, other, stand_in, ()))
             except MediaError:
                 continue
         return tuple(found)
 
-    def _plan(self, wish: SpeechRequest, provider: SpeechProvider, voice: Voice, fallbacks: tuple[Plan, ...]) -> Plan:
+    def _plan(
+        self, request: SpeechRequest, provider: SpeechProvider, voice: Voice, fallbacks: tuple[Plan, ...]
+    ) -> Plan:
         capabilities = provider.capabilities
         spec = SpeechSpec(
-            text=wish.text,
+            text=request.text,
             voice=voice,
-            output_format=_output_format(wish, provider),
-            settings=wish.settings.or_else(capabilities.default_settings),
-            model_id=wish.model_id or capabilities.default_model_id,
-            language_code=wish.language_code,
-            seed=wish.seed,
-            previous_text=wish.previous_text,
-            next_text=wish.next_text,
-            previous_request_ids=wish.previous_request_ids,
-            next_request_ids=wish.next_request_ids,
-            apply_text_normalization=wish.apply_text_normalization,
+            output_format=_output_format(request, provider),
+            settings=request.settings.or_else(capabilities.default_settings),
+            model_id=request.model_id or capabilities.default_model_id,
+            language_code=request.language_code,
+            seed=request.seed,
+            previous_text=request.previous_text,
+            next_text=request.next_text,
+            previous_request_ids=request.previous_request_ids,
+            next_request_ids=request.next_request_ids,
+            apply_text_normalization=request.apply_text_normalization,
         )
         return Plan(
             provider,
             spec,
-            with_alignment=wish.include_alignment,
-            shared=wish.use_cache,
-            resumable=wish.streamed and self._options.resume,
-            streamed=wish.streamed,
+            with_alignment=request.include_alignment,
+            shared=request.use_cache,
+            resumable=request.streamed and self._options.resume,
+            streamed=request.streamed,
             fallbacks=fallbacks,
         )
 
@@ -142,8 +144,8 @@ def _longest_text(plan: Plan) -> int:
     return capabilities.max_text_characters.get(plan.spec.model_id, capabilities.default_max_text_characters)
 
 
-def _output_format(wish: SpeechRequest, provider: SpeechProvider) -> OutputFormat:
-    output_format = FORMATS.get(wish.output_format) if wish.output_format else DEFAULT_FORMAT
+def _output_format(request: SpeechRequest, provider: SpeechProvider) -> OutputFormat:
+    output_format = FORMATS.get(request.output_format) if request.output_format else DEFAULT_FORMAT
     families = provider.capabilities.families
     if output_format is None or output_format.family not in families:
         offered = ", ".join(name for name, item in FORMATS.items() if item.family in families)

@@ -52,10 +52,10 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
         accounting: Accounting,
         *,
         max_unary_bytes: int,
-        shelf: AudioStore,
+        audio_store: AudioStore,
     ) -> None:
-        self._shelf = shelf
-        self._storing = StorageTee(shelf, max_unary_bytes)
+        self._audio_store = audio_store
+        self._storing = StorageTee(audio_store, max_unary_bytes)
         self._accounting = accounting
         self._planner = planner
         self._synthesizer = synthesizer
@@ -110,20 +110,20 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
         self, request: tts_pb2.GetStoredAudioRequest, context: Context
     ) -> tts_pb2.GetStoredAudioResponse:
         """Finds stored audio of the caller's own, and makes it a fresh address."""
-        stored = await self._shelf.find(request.id, principal_of(context))
+        stored = await self._audio_store.find(request.id, principal_of(context))
         return tts_pb2.GetStoredAudioResponse(
-            stored_audio=stored_audio(stored, await self._shelf.url(stored), with_alignment=True)
+            stored_audio=stored_audio(stored, await self._audio_store.url(stored), with_alignment=True)
         )
 
     async def DeleteStoredAudio(
         self, request: tts_pb2.DeleteStoredAudioRequest, context: Context
     ) -> tts_pb2.DeleteStoredAudioResponse:
         """Deletes stored audio of the caller's own."""
-        await self._shelf.delete(request.id, principal_of(context))
+        await self._audio_store.delete(request.id, principal_of(context))
         return tts_pb2.DeleteStoredAudioResponse()
 
     def _events(self, request: Request, context: Context, *, streamed: bool) -> AsyncGenerator[SpeechEvent, None]:
-        plan = self._planner.plan(_wish(request, streamed=streamed))
+        plan = self._planner.plan(_request(request, streamed=streamed))
         principal = principal_of(context)
         # What was paid is recorded even if it can not be stored.
         events = self._accounting.watched(self._synthesizer.stream(plan), principal, request.text)
@@ -134,7 +134,7 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
     async def _told(self, done: Done) -> tts_pb2.SpeechDone:
         message = _done(done)
         if done.stored is not None:
-            message.stored_audio.CopyFrom(stored_audio(done.stored, await self._shelf.url(done.stored)))
+            message.stored_audio.CopyFrom(stored_audio(done.stored, await self._audio_store.url(done.stored)))
         return message
 
     def _refuse_too_large(self, audio_bytes: int) -> None:
@@ -145,7 +145,7 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
             )
 
 
-def _wish(request: Request, *, streamed: bool) -> SpeechRequest:
+def _request(request: Request, *, streamed: bool) -> SpeechRequest:
     def given(field: str) -> bool:
         return request.HasField(field)
 

@@ -17,7 +17,7 @@ from services.tts.providers.interface import AudioChunk
 class StorageTee:
     """How speech is stored."""
 
-    shelf: AudioStore
+    audio_store: AudioStore
     """Where it goes."""
     max_bytes: int
     """Longest audio that is stored."""
@@ -57,7 +57,7 @@ class StorageTee:
                         elif event.audio:
                             yield AudioChunk(event.audio)
                     case Done() if header is not None:
-                        stored = await self.shelf.keep(
+                        stored = await self.audio_store.keep(
                             audio_id, principal, b"".join(audio), joined(timing), header, event
                         )
                         yield replace(event, stored=stored)

@@ -33,7 +33,7 @@ class Synthesizer:
     """Makes speech, once for all who want the same at the same time, and keeps it for those who come later.
 
     Args:
-        care: How providers are treated.
+        policy: How providers are treated.
         cache: Where whole utterances are kept; None for nowhere.
         flights: The productions that are going on.
         options: How speech is made and shared.
@@ -41,12 +41,12 @@ class Synthesizer:
 
     def __init__(
         self,
-        care: Care,
+        policy: Care,
         cache: TieredCache[CachedSpeech] | None,
         flights: SingleFlight[SpeechEvent],
         options: SynthesisOptions = SynthesisOptions(),
     ) -> None:
-        self._care = care
+        self._policy = policy
         self._cache = cache
         self._flights = flights
         self._options = options
@@ -111,7 +111,7 @@ class Synthesizer:
     @asynccontextmanager
     async def _open_call(self, plans: Sequence[Plan]) -> AsyncIterator[Piece]:
         """Has a piece spoken by a call of its own."""
-        async with open_with_failover(plans, self._care, patience_seconds=self._options.patience_seconds) as call:
+        async with open_with_failover(plans, self._policy, patience_seconds=self._options.patience_seconds) as call:
             stream = call.stream
             yield Piece(
                 call.plan,

@@ -14,7 +14,7 @@ from services.video.settings import VideoSettings
 _SUBJECT = "videos"
 
 
-def findings(settings: VideoSettings) -> list[Diagnostic]:
+def diagnostics(settings: VideoSettings) -> list[Diagnostic]:
     """Returns who makes videos, with which ffmpeg, where they are kept, and what contradicts itself."""
     return [*_providers(settings), *_ffmpeg(settings), *diagnose_storage(settings)]
 

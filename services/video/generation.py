@@ -36,7 +36,7 @@ log = logger(__name__)
 
 T = TypeVar("T")
 
-MAX_STILL_BYTES = 20 * 1024 * 1024
+MAX_SOURCE_IMAGE_BYTES = 20 * 1024 * 1024
 """Longest image that a video is made of."""
 _CLOCKS_DIFFER = timedelta(seconds=60)
 _RETRY_SECONDS = 5.0
@@ -47,7 +47,7 @@ _ALMOST = 99.0
 class GenerationRequest:
     """What a caller asks for."""
 
-    wish: VideoRequest
+    request: VideoRequest
     image_url: str = ""
     """Address or data URI of the still; empty where `image_key` is given."""
     image_key: str = ""
@@ -64,9 +64,16 @@ class GenerationRequest:
     @property
     def fingerprint(self) -> str:
         """SHA-256 of what decides the video."""
-        wish = self.wish
-        parts = [wish.prompt, wish.seconds, wish.resolution, wish.model, wish.prompt_optimizer, wish.model_input]
-        parts += [wish.image_input_name, self.image_url, self.image_key, self.provider, self.place.object_key]
+        request = self.request
+        parts = [
+            request.prompt,
+            request.seconds,
+            request.resolution,
+            request.model,
+            request.prompt_optimizer,
+            request.model_input,
+        ]
+        parts += [request.image_input_name, self.image_url, self.image_key, self.provider, self.place.object_key]
         return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
@@ -74,7 +81,7 @@ class GenerationRequest:
 class Care:
     """How providers are asked."""
 
-    gates: Mapping[str, ConcurrencyLimiter]
+    limiters: Mapping[str, ConcurrencyLimiter]
     """The turns of each."""
     retries: Retrier
     """When they are asked again."""
@@ -86,14 +93,14 @@ class Care:
 class VideoGenerator:
     """Makes one video at a time, for as many as call."""
 
-    care: Care
+    policy: Care
     files: InputFiles
     """Where stills are."""
     workers: WorkerPool
     """Where they are looked into."""
     inputs: Inputs
     """Looks at finished videos."""
-    shelf: VideoStore
+    video_store: VideoStore
     records: RecordStore
     workspaces: Workspaces
     beginning: timedelta = timedelta(seconds=90)
@@ -116,7 +123,7 @@ class VideoGenerator:
                 return await self.continued(video, provider, record)
         try:
             # Not before: of a video that was made, the place is taken by the video itself.
-            await self.shelf.check(order.place, video.principal)
+            await self.video_store.check(order.place, video.principal)
             spec = await self._spec(order, provider, video)
             found = await self._lost(provider, spec, known) if known is not None else None
         except (MediaError, asyncio.CancelledError):
@@ -187,11 +194,13 @@ class VideoGenerator:
         return found
 
     async def _spec(self, order: GenerationRequest, provider: VideoProvider, video: GenerationTask) -> VideoSpec:
-        data = await self.files.read(order.image_url, order.image_key, video.principal, max_bytes=MAX_STILL_BYTES)
+        data = await self.files.read(
+            order.image_url, order.image_key, video.principal, max_bytes=MAX_SOURCE_IMAGE_BYTES
+        )
         name = "image_key" if order.image_key else "image_url"
-        still = await self.workers.run(looked_into, data, name, provider.max_still_bytes)
+        source_image = await self.workers.run(looked_into, data, name, provider.max_source_image_bytes)
         is_public = self.urls_are_public and order.image_url.startswith("https://")
-        return VideoSpec(order.wish, video.model, still.data, order.image_url if is_public else "")
+        return VideoSpec(order.request, video.model, source_image.data, order.image_url if is_public else "")
 
     async def _begun(
         self,
@@ -208,9 +217,9 @@ class VideoGenerator:
             prediction_id=prediction_id,
             provider=provider.name,
             model=video.model,
-            prompt=order.wish.prompt,
-            seconds=order.wish.length_seconds,
-            resolution=order.wish.shorter_side,
+            prompt=order.request.prompt,
+            seconds=order.request.length_seconds,
+            resolution=order.request.shorter_side,
             place=order.place,
         )
         try:
@@ -227,14 +236,14 @@ class VideoGenerator:
     async def _asked(
         self, video: GenerationTask, provider: VideoProvider, spec: VideoSpec, order: GenerationRequest
     ) -> str:
-        care = self.care
+        policy = self.policy
         try:
             answered = await call_with_retries(
                 lambda: provider.begin(spec),
                 provider.name,
-                care.gates[provider.name],
-                care.retries,
-                WaitBudget(care.patience_seconds),
+                policy.limiters[provider.name],
+                policy.retries,
+                WaitBudget(policy.patience_seconds),
             )
         except MediaError as error:
             # Where it may have been paid, the intent stays, so that the video is looked for before another is begun.
@@ -272,10 +281,10 @@ class VideoGenerator:
         sha256 = await digest(path)
         said = {"provider": record.provider, "prediction_id": record.prediction_id}
         try:
-            return await self.shelf.put(path, sha256, media, record.place, principal, said)
+            return await self.video_store.put(path, sha256, media, record.place, principal, said)
         except MediaError as error:
             taken = error.reason is Reason.ALREADY_EXISTS
-            if not taken or not await self.shelf.holds(record.place.object_key, said):
+            if not taken or not await self.video_store.holds(record.place.object_key, said):
                 raise
         return StoredVideo(record.place.object_key, sha256, media)
 

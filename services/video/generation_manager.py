@@ -58,7 +58,7 @@ class Studio:
         production = self._named(order, principal)
         if production is None:
             provider = self._providers[order.provider or self._default_provider]
-            model = provider.model_for(order.wish)
+            model = provider.model_for(order.request)
             production = GenerationTask(principal, provider.name, model, order.request_id, order.fingerprint)
             self._start(production, lambda video: self._maker.ordered(video, provider, order))
         async with aclosing(production.listen(detach=order.detach)) as told:

@@ -81,78 +81,80 @@ class Muxer:
     Args:
         inputs: Brings files.
         runner: Runs ffmpeg.
-        shelf: Keeps videos.
+        video_store: Keeps videos.
         workspaces: Where the work is done.
         max_seconds: Longest video that is made.
     """
 
     def __init__(
-        self, inputs: Inputs, runner: FfmpegRunner, shelf: VideoStore, workspaces: Workspaces, max_seconds: float
+        self, inputs: Inputs, runner: FfmpegRunner, video_store: VideoStore, workspaces: Workspaces, max_seconds: float
     ) -> None:
         self._inputs = inputs
         self._runner = runner
-        self._shelf = shelf
+        self._video_store = video_store
         self._workspaces = workspaces
         self._max_seconds = max_seconds
 
-    async def mux(self, wish: MuxRequest, principal: str, teller: ProgressChannel) -> MuxResult:
+    async def mux(self, request: MuxRequest, principal: str, channel: ProgressChannel) -> MuxResult:
         """Returns the video, stored.
 
         Args:
-            wish: What is laid together.
+            request: What is laid together.
             principal: Who calls.
-            teller: Is told how far it is, and the video itself if that was wished.
+            channel: Is told how far it is, and the video itself if that was wished.
 
         Raises:
             MediaError: Of the inputs, of the place, or of the work; nothing is left behind.
         """
-        await self._shelf.check(wish.place, principal)
+        await self._video_store.check(request.place, principal)
         with self._workspaces.folder() as folder:
-            video, audio = await self._brought(wish, folder, principal)
+            video, audio = await self._brought(request, folder, principal)
             image, sound = _stream(video, "video"), _stream(audio, "audio")
-            given = Given(image.duration_seconds, sound.duration_seconds, wish.audio_delay_ms / 1000, image.frame_rate)
-            planned = lengths(given, wish.policy)
+            given = Given(
+                image.duration_seconds, sound.duration_seconds, request.audio_delay_ms / 1000, image.frame_rate
+            )
+            planned = lengths(given, request.policy)
             if planned.result_seconds > self._max_seconds:
                 raise invalid(
                     "audio", f"must make a video of at most {self._max_seconds:g} seconds", Reason.MEDIA_INVALID
                 )
-            captioned = await self._captioned(wish, planned.result_seconds, folder)
+            captioned = await self._captioned(request, planned.result_seconds, folder)
             inputs = (_from(video, image), _from(audio, sound))
-            order = _order(wish, *inputs, image, planned, captioned=captioned)
-            await self._made(order, folder, teller)
-            teller.progress(Progress(State.STORING, _ALMOST))
-            stored = await self._stored(folder / RESULT, planned, wish.place, principal)
+            order = _order(request, *inputs, image, planned, captioned=captioned)
+            await self._made(order, folder, channel)
+            channel.progress(Progress(State.STORING, _ALMOST))
+            stored = await self._stored(folder / RESULT, planned, request.place, principal)
         return MuxResult(stored, given.speech_seconds, given.video_seconds, planned, order.copy_video)
 
-    async def _brought(self, wish: MuxRequest, folder: Path, principal: str) -> tuple[LocalInput, LocalInput]:
+    async def _brought(self, request: MuxRequest, folder: Path, principal: str) -> tuple[LocalInput, LocalInput]:
         """Brings both at once; whichever fails first ends the other."""
         bring = partial(self._inputs.bring, folder=folder, principal=principal)
         return await _both(
-            lambda: bring(wish.video, name="video"),
-            lambda: bring(wish.audio, name="audio", max_bytes=MAX_SPEECH_BYTES),
+            lambda: bring(request.video, name="video"),
+            lambda: bring(request.audio, name="audio", max_bytes=MAX_SPEECH_BYTES),
         )
 
-    async def _captioned(self, wish: MuxRequest, result_seconds: float, folder: Path) -> bool:
-        if wish.captions is None:
+    async def _captioned(self, request: MuxRequest, result_seconds: float, folder: Path) -> bool:
+        if request.captions is None:
             return False
-        delay_seconds = wish.audio_delay_ms / 1000
-        captions = wish.captions
+        delay_seconds = request.audio_delay_ms / 1000
+        captions = request.captions
         return await asyncio.to_thread(
             write_captions, captions.alignment, delay_seconds, result_seconds, folder, burned=captions.burned
         )
 
-    async def _made(self, order: Mux, folder: Path, teller: ProgressChannel) -> None:
+    async def _made(self, order: Mux, folder: Path, channel: ProgressChannel) -> None:
         """Makes RESULT in `folder`; one that is told while it is made is made whole afterwards, by copying."""
         watch = Watch(
-            queued=lambda place: teller.progress(Progress(State.QUEUED, queue_position=place)),
-            running=lambda percent: teller.progress(Progress(State.RUNNING, min(_ALMOST, percent))),
+            queued=lambda place: channel.progress(Progress(State.QUEUED, queue_position=place)),
+            running=lambda percent: channel.progress(Progress(State.RUNNING, min(_ALMOST, percent))),
         )
         if not order.fragmented:
             await self._runner.run(mux(order), folder, watch)
             return
         # How fast they are taken is nothing to ffmpeg: others wait for its place.
         with Spool(folder / _FRAGMENTS).opened() as spool:
-            telling = asyncio.ensure_future(_tell(spool, teller))
+            telling = asyncio.ensure_future(_tell(spool, channel))
             try:
                 await self._runner.run(mux(order), folder, watch, spool.write)
                 spool.end()
@@ -173,15 +175,15 @@ class Muxer:
                 raise MediaError(
                     Reason.GENERATION_FAILED, "The video came out in another length than planned; try again."
                 )
-            return await self._shelf.put(path, await digesting, media, place, principal, {})
+            return await self._video_store.put(path, await digesting, media, place, principal, {})
         finally:
             digesting.cancel()
 
 
-async def _tell(spool: Spool, teller: ProgressChannel) -> None:
+async def _tell(spool: Spool, channel: ProgressChannel) -> None:
     async with aclosing(spool.pieces()) as pieces:
         async for piece in pieces:
-            await teller.chunk(piece)
+            await channel.chunk(piece)
 
 
 async def _both(
@@ -223,22 +225,22 @@ def _from(brought: LocalInput, stream: StreamInfo) -> Input:
 
 
 def _order(
-    wish: MuxRequest, video: Input, audio: Input, image: StreamInfo, planned: MuxDurations, *, captioned: bool
+    request: MuxRequest, video: Input, audio: Input, image: StreamInfo, planned: MuxDurations, *, captioned: bool
 ) -> Mux:
-    burned = captioned and wish.captions is not None and wish.captions.burned
+    burned = captioned and request.captions is not None and request.captions.burned
     # Packets can be counted off only where each is a frame that is shown, as long as all others.
     can_be_cut = image.is_steady or not planned.video_frames
-    language = wish.captions.language if captioned and not burned and wish.captions is not None else ""
+    language = request.captions.language if captioned and not burned and request.captions is not None else ""
     return Mux(
         video=video,
         audio=audio,
         seconds=planned.result_seconds,
-        audio_delay_ms=wish.audio_delay_ms,
+        audio_delay_ms=request.audio_delay_ms,
         freeze_seconds=planned.freeze_seconds,
         loops=planned.loops,
         video_frames=planned.video_frames,
         copy_video=image.codec in _COPIED_CODECS and can_be_cut and not planned.freeze_seconds and not burned,
         burn_captions=burned,
         caption_language=language,
-        fragmented=wish.stream_media,
+        fragmented=request.stream_media,
     )

@@ -91,15 +91,15 @@ async def told(work: Callable[[ProgressChannel], Awaitable[T]]) -> AsyncGenerato
     Raises:
         MediaError: What `work` raised, after all that it told.
     """
-    teller = ProgressChannel()
-    task = asyncio.ensure_future(work(teller))
-    task.add_done_callback(lambda _: teller.ended())
+    channel = ProgressChannel()
+    task = asyncio.ensure_future(work(channel))
+    task.add_done_callback(lambda _: channel.ended())
     try:
         while not task.done():
-            for item in await teller.taken():
+            for item in await channel.taken():
                 yield item
-        teller.ended()
-        for item in await teller.taken():
+        channel.ended()
+        for item in await channel.taken():
             yield item
         yield Completed(await task)
     finally:

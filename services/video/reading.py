@@ -30,7 +30,7 @@ _POLICIES: Mapping[video_pb2.LengthPolicy, Policy] = {
 def order_of(request: video_pb2.GenerateVideoRequest) -> GenerationRequest:
     """Returns the video that `request` asks for."""
     return GenerationRequest(
-        wish=VideoRequest(
+        request=VideoRequest(
             prompt=request.prompt,
             seconds=request.seconds,
             resolution=request.resolution,

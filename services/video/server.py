@@ -24,7 +24,7 @@ from services.common.storage import ObjectStore, open_object_store
 from services.common.usage import UsageRecorder, open_usage
 from services.common.worker_pool import WorkerPool, open_workers
 from services.video.accounting import Accounting
-from services.video.diagnostics import findings
+from services.video.diagnostics import diagnostics
 from services.video.ffmpeg import FfmpegLimiter, FfmpegRunner, Limits, ffmpeg_binary
 from services.video.generation import Care, VideoGenerator
 from services.video.generation_manager import Studio
@@ -62,7 +62,7 @@ class Parts:
 
 async def main(settings: VideoSettings) -> None:
     """Serves until asked to stop."""
-    log_diagnostics(findings(settings))
+    log_diagnostics(diagnostics(settings))
     registry = CollectorRegistry()
     metrics = VideoMetrics(registry)
     async with AsyncExitStack() as stack:
@@ -96,36 +96,36 @@ async def assembled(settings: VideoSettings, parts: Parts) -> AsyncIterator[Vide
     runner = FfmpegRunner(ffmpeg_binary(settings.ffmpeg_binary), slots, ffmpeg_limits(settings))
     files = InputFiles(parts.fetcher, parts.store)
     inputs = Inputs(files, parts.workers, settings.max_input_bytes, settings.max_seconds)
-    shelf = VideoStore(files)
+    video_store = VideoStore(files)
     providers: Mapping[str, VideoProvider] = {
         provider.name: provider for provider in (parts.replicate, EmbeddedProvider(parts.workers, runner))
     }
     turns = {"replicate": settings.replicate_max_concurrent_calls}
-    care = Care(
-        gates={name: ConcurrencyLimiter(name, turns.get(name), _MAX_QUEUE) for name in providers},
+    policy = Care(
+        limiters={name: ConcurrencyLimiter(name, turns.get(name), _MAX_QUEUE) for name in providers},
         retries=Retrier(RetryPolicy(max_attempts=settings.max_attempts)),
         patience_seconds=settings.patience_seconds,
     )
     with Workspaces(settings.temp_dir).opened() as workspaces:
         maker = VideoGenerator(
-            care,
+            policy,
             files,
             parts.workers,
             inputs,
-            shelf,
+            video_store,
             RecordStore(parts.store),
             workspaces,
             timedelta(seconds=settings.begin_seconds),
             urls_are_public=not settings.fetch_allow,
         )
-        studio = Studio(maker, providers, settings.provider_by_default, settings.max_productions)
-        parts.metrics.watch(lambda: slots.waiting, lambda: studio.at_work)
-        muxer = Muxer(inputs, runner, shelf, workspaces, settings.max_seconds)
+        manager = Studio(maker, providers, settings.provider_by_default, settings.max_productions)
+        parts.metrics.watch(lambda: slots.waiting, lambda: manager.at_work)
+        muxer = Muxer(inputs, runner, video_store, workspaces, settings.max_seconds)
         accounting = Accounting(parts.usage, parts.metrics)
         try:
-            yield VideoServicer(studio, muxer, inputs, workspaces, shelf, parts.replicate, accounting)
+            yield VideoServicer(manager, muxer, inputs, workspaces, video_store, parts.replicate, accounting)
         finally:
-            await studio.close()
+            await manager.close()
 
 
 def replicate_settings(settings: VideoSettings) -> ReplicateSettings:

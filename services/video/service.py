@@ -34,30 +34,30 @@ class VideoServicer(video_pb2_grpc.VideoServiceServicer):
     """Answers media.video.v1.VideoService.
 
     Args:
-        studio: Makes videos.
+        manager: Makes videos.
         muxer: Lays speech over them.
         inputs: Brings files and looks into them.
         workspaces: Where files are looked into.
-        shelf: Keeps videos.
+        video_store: Keeps videos.
         replicate: Is told of webhooks.
         accounting: Writes down what calls took.
     """
 
     def __init__(
         self,
-        studio: Studio,
+        manager: Studio,
         muxer: Muxer,
         inputs: Inputs,
         workspaces: Workspaces,
-        shelf: VideoStore,
+        video_store: VideoStore,
         replicate: ReplicateProvider,
         accounting: Accounting,
     ) -> None:
-        self._studio = studio
+        self._manager = manager
         self._muxer = muxer
         self._inputs = inputs
         self._workspaces = workspaces
-        self._shelf = shelf
+        self._video_store = video_store
         self._replicate = replicate
         self._accounting = accounting
 
@@ -67,7 +67,7 @@ class VideoServicer(video_pb2_grpc.VideoServiceServicer):
         """Makes a still move."""
         principal = principal_of(context)
         with self._accounting.watched("GenerateVideo", principal, len(request.prompt)) as account:
-            async with aclosing(self._studio.generate(order_of(request), principal)) as items:
+            async with aclosing(self._manager.generate(order_of(request), principal)) as items:
                 async for item in items:
                     if isinstance(item, Completed):
                         yield video_pb2.GenerateVideoResponse(video=await self._generated(item.result))
@@ -81,7 +81,7 @@ class VideoServicer(video_pb2_grpc.VideoServiceServicer):
         """Goes on listening to a video."""
         principal = principal_of(context)
         with self._accounting.watched("ResumeVideo", principal) as account:
-            found = self._studio.resume(request.prediction_id, principal, detach=request.detach)
+            found = self._manager.resume(request.prediction_id, principal, detach=request.detach)
             async with aclosing(found) as items:
                 async for item in items:
                     if isinstance(item, Completed):
@@ -96,26 +96,26 @@ class VideoServicer(video_pb2_grpc.VideoServiceServicer):
         """Ends the work on a video."""
         principal = principal_of(context)
         if request.request_id:
-            ended = await self._studio.cancel_request(request.request_id, principal)
+            ended = await self._manager.cancel_request(request.request_id, principal)
         else:
-            ended = await self._studio.cancel(request.prediction_id, principal)
+            ended = await self._manager.cancel(request.prediction_id, principal)
         return video_pb2.CancelVideoResponse(cancelled=ended)
 
     async def MuxVideo(
         self, request: video_pb2.MuxVideoRequest, context: Context
     ) -> AsyncIterator[video_pb2.MuxVideoResponse]:
         """Lays speech over a video."""
-        principal, wish = principal_of(context), mux_of(request)
+        principal, mux_request = principal_of(context), mux_of(request)
         with self._accounting.watched("MuxVideo", principal):
-            async with aclosing(told_by(partial(self._muxer.mux, wish, principal))) as items:
+            async with aclosing(told_by(partial(self._muxer.mux, mux_request, principal))) as items:
                 async for item in items:
                     if isinstance(item, Progress):
                         yield video_pb2.MuxVideoResponse(progress=progress_of(item))
                     elif isinstance(item, bytes):
                         yield video_pb2.MuxVideoResponse(media_chunk=item)
                     else:
-                        url = await self._shelf.url(item.result.video)
-                        yield video_pb2.MuxVideoResponse(video=muxed(item.result, wish, url))
+                        url = await self._video_store.url(item.result.video)
+                        yield video_pb2.MuxVideoResponse(video=muxed(item.result, mux_request, url))
 
     async def ProbeMedia(self, request: video_pb2.ProbeMediaRequest, context: Context) -> video_pb2.ProbeMediaResponse:
         """Looks into a file."""
@@ -128,7 +128,9 @@ class VideoServicer(video_pb2_grpc.VideoServiceServicer):
         self, request: video_pb2.DeleteVideoRequest, context: Context
     ) -> video_pb2.DeleteVideoResponse:
         """Deletes a video of the caller's own."""
-        return video_pb2.DeleteVideoResponse(deleted_keys=await self._shelf.delete(request.key, principal_of(context)))
+        return video_pb2.DeleteVideoResponse(
+            deleted_keys=await self._video_store.delete(request.key, principal_of(context))
+        )
 
     async def ReceiveWebhook(
         self, request: video_pb2.ReceiveWebhookRequest, context: Context
@@ -140,4 +142,4 @@ class VideoServicer(video_pb2_grpc.VideoServiceServicer):
     async def _generated(self, record: Record) -> video_pb2.GeneratedVideo:
         if record.video is None:
             raise MediaError(Reason.INTERNAL)
-        return generated(record, record.video, await self._shelf.url(record.video))
+        return generated(record, record.video, await self._video_store.url(record.video))

@@ -59,15 +59,15 @@ def generated(record: Record, video: StoredVideo, url: VideoUrl) -> video_pb2.Ge
     )
 
 
-def muxed(found: MuxResult, wish: MuxRequest, url: VideoUrl) -> video_pb2.MuxedVideo:
+def muxed(found: MuxResult, request: MuxRequest, url: VideoUrl) -> video_pb2.MuxedVideo:
     """Returns the message of a video with speech."""
     planned = found.lengths
     return video_pb2.MuxedVideo(
         file=video_of(found.video, url),
         speech_seconds=_rounded(found.speech_seconds),
         video_seconds=_rounded(found.video_seconds),
-        audio_delay_ms=wish.audio_delay_ms,
-        length_policy=_POLICIES[wish.policy],
+        audio_delay_ms=request.audio_delay_ms,
+        length_policy=_POLICIES[request.policy],
         cut_speech_seconds=_rounded(planned.cut_speech_seconds),
         cut_video_seconds=_rounded(planned.cut_video_seconds),
         frozen_seconds=_rounded(planned.freeze_seconds),

@@ -145,10 +145,10 @@ async def test_who_does_not_want_to_wait_is_told_where_the_job_is(
 async def test_a_stub_makes_a_job_and_watches_it(suite: Suite, image: dict[str, Any]) -> None:
     metadata = (("authorization", f"Bearer {suite.token()}"),)
     video = jobs_pb2.VideoSpec(image_key=image["key"], prompt="pan left", seconds=1, resolution="512p")
-    wish = jobs_pb2.CreateJobRequest(animate=jobs_pb2.AnimateSpec(video=video))
+    request = jobs_pb2.CreateJobRequest(animate=jobs_pb2.AnimateSpec(video=video))
     async with grpc.aio.insecure_channel(suite.target) as channel:
         stub: jobs_pb2_grpc.JobServiceAsyncStub = jobs_pb2_grpc.JobServiceStub(channel)
-        job = (await stub.CreateJob(wish, metadata=metadata, timeout=20)).job
+        job = (await stub.CreateJob(request, metadata=metadata, timeout=20)).job
         watch = jobs_pb2.WatchJobRequest(id=job.id, after_revision=job.revision)
         async with open_stream(stub.WatchJob(watch, metadata=metadata, timeout=40)) as call:
             jobs = [event.job async for event in call]

@@ -124,8 +124,8 @@ class FakeElevenLabs:
         return self.answers_by_voice.get(request.match_info["voice_id"], Answer())
 
     async def _respond(self, request: web.Request, body: dict[str, Any], answer: Answer) -> web.StreamResponse:
-        if answer.head_gate:
-            await answer.head_gate.step()
+        if answer.head_limiter:
+            await answer.head_limiter.step()
         if answer.status != 200:
             return _error_response(answer)
         pieces, content_type = _pieces(request, body["text"], answer)
@@ -153,8 +153,8 @@ class FakeElevenLabs:
         await self._record(request)
         self._changed.set()
         answer = self.voices_answer
-        if answer.head_gate:
-            await answer.head_gate.step()
+        if answer.head_limiter:
+            await answer.head_limiter.step()
         refusal = _key_complaint(request) or (answer if answer.status != 200 else None)
         if refusal:
             return _error_response(refusal)
@@ -265,8 +265,8 @@ def line(audio: bytes, characters: str | list[str] = "", starts: list[float] | N
 
 async def _write(request: web.Request, response: web.StreamResponse, pieces: list[bytes], answer: Answer) -> None:
     for index, piece in enumerate(pieces):
-        if answer.gate:
-            await answer.gate.step()
+        if answer.limiter:
+            await answer.limiter.step()
         if index and answer.pace_seconds:
             await asyncio.sleep(answer.pace_seconds)
         if index == answer.cut_after_pieces:

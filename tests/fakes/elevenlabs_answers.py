@@ -58,9 +58,9 @@ class Answer:
     """Whether the times of each line begin at zero again."""
     cut_after_pieces: int | None = None
     """The connection is closed within the piece after these."""
-    head_gate: ConcurrencyLimiter | None = None
+    head_limiter: ConcurrencyLimiter | None = None
     """Holds the status line back."""
-    gate: ConcurrencyLimiter | None = None
+    limiter: ConcurrencyLimiter | None = None
     """Holds each piece back."""
     pace_seconds: float = 0.0
     """Time between two pieces, for measurements."""

@@ -76,7 +76,7 @@ class FakeServices:
         if self.failures[method]:
             raise self.failures[method].popleft()
 
-    async def pass_gate(self, method: str) -> None:
+    async def pass_limiter(self, method: str) -> None:
         """Waits where it was told to."""
         if method in self.held:
             await self._wait(method, self.held[method])
@@ -84,15 +84,15 @@ class FakeServices:
     async def part(self, method: str) -> None:
         """Ends a stream, as it was told to."""
         match self.parting.get(method):
-            case asyncio.Event() as gate:
-                await self._wait(method, gate)
+            case asyncio.Event() as limiter:
+                await self._wait(method, limiter)
             case MediaError() as error:
                 raise error
         self.parted.append(method)
 
-    async def _wait(self, method: str, gate: asyncio.Event) -> None:
+    async def _wait(self, method: str, limiter: asyncio.Event) -> None:
         try:
-            await gate.wait()
+            await limiter.wait()
         except asyncio.CancelledError:
             self.left.append(method)
             raise
@@ -106,7 +106,7 @@ class _Speech(tts_pb2_grpc.TextToSpeechServiceServicer):
         self, request: tts_pb2.SynthesizeStreamRequest, context: Context
     ) -> AsyncIterator[tts_pb2.SynthesizeStreamResponse]:
         await self._fake.take("SynthesizeStream", request, context)
-        await self._fake.pass_gate("SynthesizeStream")
+        await self._fake.pass_limiter("SynthesizeStream")
         yield tts_pb2.SynthesizeStreamResponse(chunk=tts_pb2.SpeechChunk(audio=b"sound", alignment=ALIGNMENT))
         if "SynthesizeStream" not in self._fake.cut:
             yield tts_pb2.SynthesizeStreamResponse(done=tts_pb2.SpeechDone(stored_audio=_stored_audio()))
@@ -116,7 +116,7 @@ class _Speech(tts_pb2_grpc.TextToSpeechServiceServicer):
         self, request: tts_pb2.GetStoredAudioRequest, context: Context
     ) -> tts_pb2.GetStoredAudioResponse:
         await self._fake.take("GetStoredAudio", request, context)
-        await self._fake.pass_gate("GetStoredAudio")
+        await self._fake.pass_limiter("GetStoredAudio")
         stored = _stored_audio()
         stored.alignment.CopyFrom(ALIGNMENT)
         return tts_pb2.GetStoredAudioResponse(stored_audio=stored)
@@ -130,7 +130,7 @@ class _Images(image_pb2_grpc.ImageServiceServicer):
         self, request: image_pb2.GenerateImageRequest, context: Context
     ) -> image_pb2.GenerateImageResponse:
         await self._fake.take("GenerateImage", request, context)
-        await self._fake.pass_gate("GenerateImage")
+        await self._fake.pass_limiter("GenerateImage")
         image = image_pb2.Image(
             key=request.output.object_key,
             content_type="image/webp",
@@ -153,7 +153,7 @@ class _Videos(video_pb2_grpc.VideoServiceServicer):
         await self._fake.take("GenerateVideo", request, context)
         for percent in self._fake.percents:
             yield video_pb2.GenerateVideoResponse(progress=video_pb2.VideoProgress(percent=percent))
-        await self._fake.pass_gate("GenerateVideo")
+        await self._fake.pass_limiter("GenerateVideo")
         if "GenerateVideo" not in self._fake.cut:
             made = video_pb2.GeneratedVideo(file=_video(VIDEO_KEY), provider="replicate", model="minimax/hailuo-02")
             yield video_pb2.GenerateVideoResponse(video=made)
@@ -165,7 +165,7 @@ class _Videos(video_pb2_grpc.VideoServiceServicer):
         await self._fake.take("MuxVideo", request, context)
         for percent in self._fake.percents:
             yield video_pb2.MuxVideoResponse(progress=video_pb2.VideoProgress(percent=percent))
-        await self._fake.pass_gate("MuxVideo")
+        await self._fake.pass_limiter("MuxVideo")
         if "MuxVideo" not in self._fake.cut:
             yield video_pb2.MuxVideoResponse(video=video_pb2.MuxedVideo(file=_video(request.object_key)))
             await self._fake.part("MuxVideo")
@@ -174,7 +174,7 @@ class _Videos(video_pb2_grpc.VideoServiceServicer):
         self, request: video_pb2.CancelVideoRequest, context: Context
     ) -> video_pb2.CancelVideoResponse:
         await self._fake.take("CancelVideo", request, context)
-        await self._fake.pass_gate("CancelVideo")
+        await self._fake.pass_limiter("CancelVideo")
         return video_pb2.CancelVideoResponse(cancelled=True)
 
 

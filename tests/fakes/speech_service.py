@@ -62,7 +62,7 @@ def servicer_of(
         by_name,
         accounting,
         max_unary_bytes=max_unary_bytes,
-        shelf=AudioStore(store or FakeObjectStore()),
+        audio_store=AudioStore(store or FakeObjectStore()),
     )
 
 

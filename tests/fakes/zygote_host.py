@@ -27,17 +27,17 @@ def main() -> None:
     sys.stdout.write(json.dumps({**told, "children": _children()}))
 
 
-async def _run(zygote: Zygote, wish: str) -> dict[str, object]:
-    if wish == "is not let go":
+async def _run(zygote: Zygote, request: str) -> dict[str, object]:
+    if request == "is not let go":
         return await _not_let_go(zygote)
-    if wish == "has lost its zygote":
+    if request == "has lost its zygote":
         zygote.end()
-    notebook, command = Notebook(), (sys.executable, "-m", MODULE, wish)
+    notebook, command = Notebook(), (sys.executable, "-m", MODULE, request)
     process = Process(name="child", argv=command, environment=ENVIRONMENT, ready=_never)
     async with guarding(1) as guard, asyncio.TaskGroup() as lives:
         life = await start(process, notebook, guard, lives, zygote)
         await until(lambda: bool(notebook.lines))
-        if wish == "waits":
+        if request == "waits":
             life.child.terminate()
         code = await life.end
     return {"code": code, "lines": [line for _, line in notebook.lines], "host": os.getpid()}

@@ -90,11 +90,11 @@ async def chaos(folder: Path, count: int, pause_seconds: float, seed: int) -> Ou
         await fleet.start("nats")
         await fleet.start("video", "worker", "worker2")
         streams = await stack.enter_async_context(open_streams(StreamOptions((fleet.nats_url,), quota=_QUOTA), "chaos"))
-        board = JobStore(streams)
-        ids = [await _submitted(board, number) for number in range(count)]
+        job_store = JobStore(streams)
+        ids = [await _submitted(job_store, number) for number in range(count)]
         killing = asyncio.create_task(_kill(fleet, chance, pause_seconds))
         try:
-            records = [await _ended(board, job_id) for job_id in ids]
+            records = [await _ended(job_store, job_id) for job_id in ids]
         finally:
             killing.cancel()
             await asyncio.gather(killing, return_exceptions=True)
@@ -103,15 +103,15 @@ async def chaos(folder: Path, count: int, pause_seconds: float, seed: int) -> Ou
         return Outcome(statuses, failures, replicate.created, fleet.kills, time.monotonic() - began)
 
 
-async def _submitted(board: JobStore, number: int) -> str:
+async def _submitted(job_store: JobStore, number: int) -> str:
     spec = {"video": {"imageKey": _IMAGE, "prompt": f"number {number}", "provider": "replicate"}}
-    return (await board.submit(JobRequest("animate", spec, request_id=f"chaos-{number}"), _OWNER)).record.job_id
+    return (await job_store.submit(JobRequest("animate", spec, request_id=f"chaos-{number}"), _OWNER)).record.job_id
 
 
-async def _ended(board: JobStore, job_id: str) -> Record:
+async def _ended(job_store: JobStore, job_id: str) -> Record:
     async def answer() -> Record | None:
         with suppress(MediaError):
-            record = (await board.get(job_id, _OWNER)).record
+            record = (await job_store.get(job_id, _OWNER)).record
             return record if record.status.is_final else None
         return None
 

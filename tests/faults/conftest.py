@@ -30,32 +30,34 @@ IMAGE = "images/cat.png"
 class Jobs:
     """The board, and words for what tests do with it."""
 
-    def __init__(self, board: JobStore) -> None:
-        self.board = board
+    def __init__(self, job_store: JobStore) -> None:
+        self.job_store = job_store
 
     async def talking(self, captions: str = "JOB_CAPTIONS_UNSPECIFIED", **fields: Any) -> str:
         """Asks for a video that speaks."""
         video_spec = {"imageKey": IMAGE, "prompt": "zoom in", "resolution": "512p", "provider": "replicate"}
         narration = {"text": "Hello from a cat.", "provider": "espeak"}
         spec = {"video": video_spec, "narration": narration, "captions": captions}
-        return (await self.board.submit(JobRequest("talking_video", spec, **fields), ALICE)).record.job_id
+        return (await self.job_store.submit(JobRequest("talking_video", spec, **fields), ALICE)).record.job_id
 
     async def animate(self, **fields: Any) -> str:
         """Asks for a video."""
         video_spec = {"imageKey": IMAGE, "prompt": "zoom in", "resolution": "512p", "provider": "replicate"}
-        return (await self.board.submit(JobRequest("animate", {"video": video_spec}, **fields), ALICE)).record.job_id
+        return (
+            await self.job_store.submit(JobRequest("animate", {"video": video_spec}, **fields), ALICE)
+        ).record.job_id
 
     async def headline(self, **fields: Any) -> str:
         """Asks for an image and narration."""
         spec = {"headline": "Cats rule", "imageProvider": "embedded", "narration": {"provider": "espeak"}}
-        return (await self.board.submit(JobRequest("headline", spec, **fields), ALICE)).record.job_id
+        return (await self.job_store.submit(JobRequest("headline", spec, **fields), ALICE)).record.job_id
 
     async def known(self, job_id: str) -> Record:
         """Returns what is known of a job, however long the server of jobs takes to answer."""
 
         async def answer() -> Record | None:
             with suppress(MediaError):
-                return (await self.board.get(job_id, ALICE)).record
+                return (await self.job_store.get(job_id, ALICE)).record
             return None
 
         return await eventually(answer)
@@ -75,7 +77,7 @@ class Jobs:
 
     async def changes(self, job_id: str) -> list[StoredJob]:
         """Returns every change of a job that a watcher is told."""
-        return [known async for known in self.board.watch(job_id, ALICE)]
+        return [known async for known in self.job_store.watch(job_id, ALICE)]
 
 
 @pytest.fixture(scope="session")

@@ -74,10 +74,12 @@ def open_nursery() -> Iterator[Nursery]:
 async def _serve(zygote: Zygote) -> None:
     async with asyncio.TaskGroup() as lives:
         while line := await asyncio.to_thread(sys.stdin.readline):
-            wish = json.loads(line)
-            descriptor = os.open(wish["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            request = json.loads(line)
+            descriptor = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             try:
-                grown = await zygote.start(Order(wish["module"], (), wish["environment"], wish["folder"]), descriptor)
+                grown = await zygote.start(
+                    Order(request["module"], (), request["environment"], request["folder"]), descriptor
+                )
             finally:
                 os.close(descriptor)
             lives.create_task(grown.wait())

@@ -163,7 +163,7 @@ async def test_a_job_that_is_ended_while_it_waits_for_a_worker(
 ) -> None:
     fleet.kill("worker")
     job_id = await jobs.animate()
-    await jobs.board.cancel(job_id, "alice")
+    await jobs.job_store.cancel(job_id, "alice")
     await fleet.start("worker")
     assert (await jobs.ended(job_id)).status is Status.CANCELLED
     assert replicate.created == 0
@@ -174,7 +174,7 @@ async def test_a_job_that_is_ended_while_it_videos(fleet: Fleet, jobs: Jobs, rep
     job_id = await jobs.animate()
     await begun(replicate)
     await jobs.until(job_id, is_videoing)
-    await jobs.board.cancel(job_id, "alice")
+    await jobs.job_store.cancel(job_id, "alice")
     assert (await jobs.ended(job_id)).status is Status.CANCELLED
     await replicate.until(lambda: replicate.cancelled == ["p1"])
 
@@ -183,7 +183,7 @@ async def test_a_job_that_is_ended_inside_the_paid_call(fleet: Fleet, jobs: Jobs
     replicate.failures["create"].append(Failure(hangs=True, works=True))
     job_id = await jobs.animate()
     await begun(replicate)
-    await jobs.board.cancel(job_id, "alice")
+    await jobs.job_store.cancel(job_id, "alice")
     assert (await jobs.ended(job_id)).status is Status.CANCELLED
     assert replicate.created == 1
 

@@ -55,7 +55,7 @@ async def test_a_webhook_is_told_until_it_is_taken_and_signed_each_time(
         assert (told["type"], told["data"]["id"]) == ("job.succeeded", job_id)
 
     async def all_sent() -> list[Any] | None:
-        sent = [item["status"] for item in await jobs.board.deliveries(job_id, ALICE)]
+        sent = [item["status"] for item in await jobs.job_store.deliveries(job_id, ALICE)]
         return sent if len(sent) == len(answers) else None
 
     assert await eventually(all_sent) == answers

@@ -44,7 +44,7 @@ async def test_a_job_that_is_ended_though_the_provider_has_forgotten_its_video(
     await jobs.until(job_id, lambda record: record.stage == "video" and record.percent > 0)
     fleet.kill("worker")
     await fleet.restart("video")
-    await jobs.board.cancel(job_id, ALICE)
+    await jobs.job_store.cancel(job_id, ALICE)
     await fleet.start("worker")
     record = await jobs.ended(job_id)
     assert (record.status, replicate.created) == (Status.CANCELLED, 1)

@@ -86,7 +86,7 @@ async def test_a_job_that_is_ended_before_its_video(
     fleet.pause(name)
     job_id = await ask(jobs)
     await jobs.until(job_id, at(stage))
-    await jobs.board.cancel(job_id, ALICE)
+    await jobs.job_store.cancel(job_id, ALICE)
     record = await jobs.ended(job_id)
     fleet.resume(name)
     assert (record.status, record.steps, replicate.created) == (Status.CANCELLED, {}, 0)
@@ -94,7 +94,7 @@ async def test_a_job_that_is_ended_before_its_video(
 
 async def test_a_job_that_is_ended_behind_its_video(fleet: Fleet, jobs: Jobs, replicate: FakeReplicate) -> None:
     job_id = await before_the_mux(fleet, jobs, replicate)
-    await jobs.board.cancel(job_id, ALICE)
+    await jobs.job_store.cancel(job_id, ALICE)
     record = await jobs.ended(job_id)
     assert (record.status, set(record.steps), replicate.created) == (Status.CANCELLED, {"audio", "video"}, 1)
     assert replicate.cancelled == []
@@ -104,7 +104,7 @@ async def test_a_job_that_is_ended_between_two_attempts(fleet: Fleet, jobs: Jobs
     replicate.failures["create"] += [Failure(503)] * 100
     job_id = await jobs.animate()
     await jobs.until(job_id, lambda record: record.status is Status.QUEUED and bool(record.attempts))
-    await jobs.board.cancel(job_id, ALICE)
+    await jobs.job_store.cancel(job_id, ALICE)
     record = await jobs.ended(job_id)
     assert (record.status, replicate.created) == (Status.CANCELLED, 0)
 

@@ -26,14 +26,14 @@ class CallResult(Generic[T]):
 
 
 async def call_with_retries(
-    ask: Callable[[], Awaitable[T]], provider: str, gate: ConcurrencyLimiter, retries: Retrier, patience: WaitBudget
+    ask: Callable[[], Awaitable[T]], provider: str, limiter: ConcurrencyLimiter, retries: Retrier, patience: WaitBudget
 ) -> CallResult[T]:
     """Returns what `ask` returns, holding a turn for as long as it works.
 
     Args:
         ask: Asks the provider once; raises MediaError if that failed.
         provider: Its name, for the log.
-        gate: Hands out the provider's turns.
+        limiter: Hands out the provider's turns.
         retries: Whether and after how long it is asked again.
         patience: How long the caller waits for turns and between attempts; the provider's own work is not counted.
 
@@ -44,9 +44,9 @@ async def call_with_retries(
 
     async def attempt() -> T:
         nonlocal queued_seconds
-        async with gate.turn(patience.left_seconds) as turn:
+        async with limiter.turn(patience.left_seconds) as turn:
             queued_seconds += turn.waited_seconds
-            with report_rejections(gate):
+            with report_rejections(limiter):
                 return await ask()
 
     answer = await retries.run(attempt, provider, patience)
@@ -54,11 +54,11 @@ async def call_with_retries(
 
 
 @contextmanager
-def report_rejections(gate: ConcurrencyLimiter) -> Iterator[None]:
+def report_rejections(limiter: ConcurrencyLimiter) -> Iterator[None]:
     """Tells the gate if the provider refuses because of how many calls are under way."""
     try:
         yield
     except MediaError as error:
         if error.metadata.get(LIMIT_KEY) == CONCURRENCY:
-            gate.refused()
+            limiter.refused()
         raise

@@ -47,7 +47,7 @@ class Sweep:
 
     Args:
         streams: Where they are.
-        board: Reads them.
+        job_store: Reads them.
         disposal: Deletes what they made.
         store: Where drafts of objects may lie about.
         options: What is done.
@@ -58,7 +58,7 @@ class Sweep:
     def __init__(
         self,
         streams: Streams,
-        board: JobStore,
+        job_store: JobStore,
         disposal: Cleanup,
         store: ObjectStore,
         options: SweepOptions,
@@ -66,7 +66,7 @@ class Sweep:
         now_seconds: Callable[[], float] = time.time,
     ) -> None:
         self._streams = streams
-        self._board = board
+        self._job_store = job_store
         self._disposal = disposal
         self._store = store
         self._options = options
@@ -106,7 +106,7 @@ class Sweep:
     async def _looked(self, key: str) -> str:
         """Does what a job needs, and returns the name of it."""
         try:
-            known = await self._board.read(key)
+            known = await self._job_store.read(key)
             name = "" if known is None else self._due(known.record)
             if known is None or not name or not await self._actions[name](key, known):
                 return ""
@@ -150,14 +150,14 @@ class Sweep:
     async def _put_back(self, key: str, known: StoredJob) -> bool:
         """Puts a job back into the queue if it is not there any more; says whether it was not."""
         record = known.record
-        if record.job_id in await self._in_queue(self._board.subject(record)):
+        if record.job_id in await self._in_queue(self._job_store.subject(record)):
             return False
-        again = await self._board.read(key)
+        again = await self._job_store.read(key)
         if again is None or again.revision != known.revision:
             # It has ended, and left the queue, while we looked.
             return False
         log.warning("a job was not in the queue any more", job=record.job_id, kind=record.kind)
-        await self._board.publish(record, f"{key}.{known.revision}")
+        await self._job_store.publish(record, f"{key}.{known.revision}")
         return True
 
     async def _in_queue(self, subject: str) -> set[str]:

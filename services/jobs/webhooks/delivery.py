@@ -31,12 +31,12 @@ class WebhookPoster(Protocol):
         """Returns the status of the answer; raises MediaError that names `field`."""
 
 
-def webhook_work(board: JobStore, secrets: SigningSecrets, posts: WebhookPoster) -> JobType:
+def webhook_work(job_store: JobStore, secrets: SigningSecrets, posts: WebhookPoster) -> JobType:
     """Returns what jobs of the kind webhook are done by."""
 
     async def tell(lease: Lease) -> None:
         record = lease.record
-        job = (await board.get(record.spec["jobId"], record.principal)).record
+        job = (await job_store.get(record.spec["jobId"], record.principal)).record
         body = orjson.dumps(_told(job))
         signed = headers(job.job_id, int(time.time()), body, await secrets.of(record.principal))
         status, error = 0, ""

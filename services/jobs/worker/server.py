@@ -17,7 +17,7 @@ from services.common.rpc.channel import open_channel
 from services.common.rpc.server import ServerOptions, run_server, stop_signal
 from services.common.storage import open_object_store
 from services.jobs.clients import ServiceClients
-from services.jobs.diagnostics import findings
+from services.jobs.diagnostics import diagnostics
 from services.jobs.jetstream import open_streams
 from services.jobs.job_store import JobStore
 from services.jobs.job_type import JobType
@@ -42,7 +42,7 @@ HEALTH_NAME = "services.jobs.worker"
 
 async def main(settings: WorkerSettings) -> None:
     """Works until asked to stop; jobs in its hands are given back."""
-    log_diagnostics(findings(settings))
+    log_diagnostics(diagnostics(settings))
     registry = CollectorRegistry()
     metrics = JobMetrics(registry)
     async with AsyncExitStack() as stack:
@@ -53,19 +53,19 @@ async def main(settings: WorkerSettings) -> None:
             for address in (settings.tts_address, settings.image_address, settings.video_address)
         ]
         fetcher = await stack.enter_async_context(open_fetcher(settings.fetch_options))
-        board = JobStore(streams)
+        job_store = JobStore(streams)
         services = ServiceClients.over(*channels)
         steps = Steps(services, settings.speech_format, settings.call_seconds, settings.video_seconds)
         kinds: Mapping[str, JobType] = {
             **work(steps, settings.fleet, settings.patience_seconds),
-            WEBHOOK: webhook_work(board, SigningSecrets(streams), fetcher),
+            WEBHOOK: webhook_work(job_store, SigningSecrets(streams), fetcher),
         }
         options = WorkerOptions(f"{settings.name}-{os.getpid()}", settings.slots, settings.lease_seconds)
-        worker = Worker(streams, board, kinds, options, metrics)
+        worker = Worker(streams, job_store, kinds, options, metrics)
         store = await stack.enter_async_context(open_object_store(settings))
         upkeep = Sweep(
             streams,
-            board,
+            job_store,
             Cleanup(services, settings.call_seconds),
             store,
             SweepOptions(settings.retention_days * 86_400, settings.delete_results),

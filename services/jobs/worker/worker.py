@@ -52,7 +52,7 @@ class Worker:
 
     Args:
         streams: Where jobs live.
-        board: Accepts webhooks, which are jobs, too.
+        job_store: Accepts webhooks, which are jobs, too.
         work: What each kind is done by.
         options: How it works.
         metrics: Counts what it does; None where nobody asks.
@@ -61,13 +61,13 @@ class Worker:
     def __init__(
         self,
         streams: Streams,
-        board: JobStore,
+        job_store: JobStore,
         work: Mapping[str, JobType],
         options: WorkerOptions,
         metrics: JobMetrics | None = None,
     ) -> None:
         self._streams = streams
-        self._board = board
+        self._job_store = job_store
         self._work = work
         self._options = options
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -82,14 +82,14 @@ class Worker:
 
     async def run(self) -> None:
         """Works until it is cancelled; what it has not done then is given back."""
-        wishes = await self._streams.client.subscribe(f"{TOLD}.{CANCELS}.>", cb=self._told)
+        requests = await self._streams.client.subscribe(f"{TOLD}.{CANCELS}.>", cb=self._told)
         try:
             async with asyncio.TaskGroup() as kinds:
                 for kind in self._work:
                     kinds.create_task(self._pull(kind))
         finally:
             with suppress(nats.errors.Error):
-                await wishes.unsubscribe()
+                await requests.unsubscribe()
 
     async def _pull(self, kind: str) -> None:
         """Takes jobs of one kind, one at a time, whenever there is a place."""
@@ -148,7 +148,7 @@ class Worker:
             with suppress(nats.errors.Error):
                 await message.nak(delay=_UNREADABLE_SECONDS)
             return
-        key = self._board.key(record.principal, record.job_id)
+        key = self._job_store.key(record.principal, record.job_id)
         request_id.set(record.job_id)
         alive = asyncio.create_task(self._stay_alive(message, key))
         try:
@@ -174,7 +174,7 @@ class Worker:
             with suppress(nats.errors.Error):
                 await message.in_progress()
                 task = self._running.get(key)
-                if task is not None and await self._board.is_cancelled(key):
+                if task is not None and await self._job_store.is_cancelled(key):
                     task.cancel()
             await asyncio.sleep(self._options.lease_seconds / 3)
 
@@ -184,12 +184,12 @@ class Worker:
             task.cancel()
 
     async def _settle(self, message: Msg, record: Record) -> None:
-        lease = await self._board.open(record)
+        lease = await self._job_store.open(record)
         work = self._work[record.kind]
         if lease.record.status.is_final:
             await self._finished(lease, message)
             return
-        if await self._board.is_cancelled(lease.key):
+        if await self._job_store.is_cancelled(lease.key):
             await self._called_off(lease, message, work)
             return
         if lease.record.attempt - lease.record.failed_attempts >= _MAX_LOST:
@@ -216,7 +216,7 @@ class Worker:
         self._running[lease.key] = task = asyncio.ensure_future(work.pipeline(lease))
         try:
             # Somebody may have wished so before there was anything to cancel.
-            if await self._board.is_cancelled(lease.key):
+            if await self._job_store.is_cancelled(lease.key):
                 task.cancel()
             # Lost over that question, a wish to stop would be heard of when the job is done.
             raise_if_cancelled()
@@ -231,7 +231,7 @@ class Worker:
         if is_cancelled():
             raise asyncio.CancelledError
         # A write may have been cut short: what is true is in the record.
-        again = await self._board.open(lease.record)
+        again = await self._job_store.open(lease.record)
         if again.record.worker == self._options.name and not again.record.status.is_final:
             await self._called_off(again, message, work)
 
@@ -290,7 +290,7 @@ class Worker:
         if record.webhook_url:
             spec = {"jobId": record.job_id, "url": record.webhook_url}
             # Refused, it leaves the message where it is: the job is taken again, and does this again.
-            await self._board.submit(
+            await self._job_store.submit(
                 JobRequest(WEBHOOK, spec, request_id=webhook_request_id(record.job_id)), record.principal
             )
         await message.ack_sync()

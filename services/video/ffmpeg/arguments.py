@@ -21,7 +21,7 @@ RESULT = "result.mp4"
 FRAGMENTS = "pipe:1"
 CAPTIONS = "captions.srt"
 FONTS = "fonts"
-STILL, LABEL = "still.png", "label.png"
+SOURCE_IMAGE, LABEL = "still.png", "label.png"
 FRAME_RATE = 24
 """Frames a second of what the embedded engine makes."""
 
@@ -106,12 +106,12 @@ def remux(source: Input, seconds: float) -> Command:
     return _command([given["v"], given["a"], given["s?"]], seconds, {"c": "copy"}, fragmented=False)
 
 
-def moving_still(motion: Motion, seconds: float) -> Command:
+def moving_source_image(motion: Motion, seconds: float) -> Command:
     """Returns the command that makes a video of one still image, with its label on it."""
     frames = max(2, round(seconds * FRAME_RATE))
     corners = motion.corners(frames)
     moving = (
-        _input(Input(STILL, "png_pipe"), framerate=FRAME_RATE)
+        _input(Input(SOURCE_IMAGE, "png_pipe"), framerate=FRAME_RATE)
         # The filter, not the option -loop, which decodes the image anew for every frame.
         .filter("loop", loop=-1, size=1, start=0)
         .filter("setpts", f"N/{FRAME_RATE}/TB")

@@ -9,7 +9,7 @@ from services.common.errors import MediaError, Reason, invalid
 from services.common.worker_pool import WorkerPool
 from services.video.camera_motion import motion_of
 from services.video.ffmpeg import FfmpegRunner, Watch
-from services.video.ffmpeg.arguments import LABEL, RESULT, STILL, moving_still
+from services.video.ffmpeg.arguments import LABEL, RESULT, SOURCE_IMAGE, moving_source_image
 from services.video.progress import Progress, State
 from services.video.providers.interface import Tell, VideoProvider, VideoRequest, VideoSpec
 from services.video.source_image import scene
@@ -30,7 +30,7 @@ class EmbeddedProvider(VideoProvider):
     """
 
     name = PROVIDER
-    max_still_bytes = 8 * 1024 * 1024
+    max_source_image_bytes = 8 * 1024 * 1024
     outlives_process = False
 
     def __init__(self, workers: WorkerPool, runner: FfmpegRunner) -> None:
@@ -38,11 +38,11 @@ class EmbeddedProvider(VideoProvider):
         self._runner = runner
         self._begun: dict[str, VideoSpec] = {}
 
-    def model_for(self, wish: VideoRequest) -> str:
+    def model_for(self, request: VideoRequest) -> str:
         """Returns the one model that there is."""
-        if wish.model:
+        if request.model:
             raise invalid("model", "must be absent where the provider is embedded, which has one model only")
-        if wish.model_input:
+        if request.model_input:
             raise invalid("model_input", "must be absent where the provider is embedded, which has no further inputs")
         return MODEL
 
@@ -68,13 +68,13 @@ class EmbeddedProvider(VideoProvider):
         return self._begun.pop(prediction_id, None) is not None
 
     async def _made(self, spec: VideoSpec, folder: Path, tell: Tell) -> Path:
-        shown = await self._workers.run(scene, spec.still, int(spec.wish.shorter_side.removesuffix("p")))
-        (folder / STILL).write_bytes(shown.image)
+        shown = await self._workers.run(scene, spec.source_image, int(spec.request.shorter_side.removesuffix("p")))
+        (folder / SOURCE_IMAGE).write_bytes(shown.image)
         (folder / LABEL).write_bytes(shown.label)
         watch = Watch(
             queued=lambda place: tell(Progress(State.QUEUED, queue_position=place)),
             running=lambda percent: tell(Progress(State.RUNNING, min(_ALMOST, percent))),
         )
-        command = moving_still(motion_of(spec.wish.prompt), float(spec.wish.length_seconds))
+        command = moving_source_image(motion_of(spec.request.prompt), float(spec.request.length_seconds))
         await self._runner.run(command, folder, watch)
         return folder / RESULT

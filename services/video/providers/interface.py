@@ -52,12 +52,12 @@ class VideoRequest:
 class VideoSpec:
     """A wish that the engine has agreed to, with its still."""
 
-    wish: VideoRequest
+    request: VideoRequest
     model: str
     """The model that makes it."""
-    still: bytes = field(repr=False)
+    source_image: bytes = field(repr=False)
     """The still as a JPEG, upright, of the image's own size."""
-    still_url: str = ""
+    source_image_url: str = ""
     """Where anybody can read the still; empty if nobody can."""
 
 
@@ -70,13 +70,13 @@ class VideoProvider(ABC):
 
     name: str
     """Name in requests and results."""
-    max_still_bytes: int
+    max_source_image_bytes: int
     """Longest file that it takes as a still."""
     outlives_process: bool = True
     """Whether what it has begun goes on without this process; if not, it costs nothing to begin again."""
 
     @abstractmethod
-    def model_for(self, wish: VideoRequest) -> str:
+    def model_for(self, request: VideoRequest) -> str:
         """Returns the model that makes what is wished; asks nobody.
 
         Raises:

@@ -18,11 +18,11 @@ from deploy.local.zygote import IMPORTED, Order, order_of, start_zygote
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every process starts by itself")
 
 
-async def hosted(wish: str) -> Any:
+async def hosted(request: str) -> Any:
     """Returns what a supervisor with a zygote tells of one process."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.fakes.zygote_host", wish), stdout=asyncio.subprocess.PIPE, env=environment
+        *(sys.executable, "-m", "tests.fakes.zygote_host", request), stdout=asyncio.subprocess.PIPE, env=environment
     )
     async with asyncio.timeout(30):
         told, _ = await process.communicate()
@@ -63,8 +63,8 @@ async def test_a_copy_that_fails_says_why_and_has_an_exit_code() -> None:
 
 @on_linux
 @pytest.mark.parametrize("wish", ["exits", "waits", "raises", "is not let go"])
-async def test_nothing_is_left_of_the_zygote_and_its_copies(wish: str) -> None:
-    assert (await hosted(wish))["children"] == []
+async def test_nothing_is_left_of_the_zygote_and_its_copies(request: str) -> None:
+    assert (await hosted(request))["children"] == []
 
 
 @on_linux

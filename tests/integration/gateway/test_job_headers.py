@@ -63,7 +63,7 @@ async def test_a_key_that_another_request_has_is_refused(
     assert (status, told["error"]["code"]) == (409, "ALREADY_EXISTS")
 
 
-async def test_the_same_wish_in_a_header_of_its_own_is_heard(
+async def test_the_same_request_in_a_header_of_its_own_is_heard(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService
 ) -> None:
     headers = [("Prefer", "wait=5"), ("Prefer", "respond-async")]

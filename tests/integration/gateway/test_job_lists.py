@@ -61,7 +61,7 @@ async def test_jobs_are_listed_page_by_page_of_one_kind_and_status(
         ("kind=JOB_KIND_STORY&kind=JOB_KIND_ANIMATE", "kind"),
     ],
 )
-async def test_a_wrong_wish_for_a_list_is_named(
+async def test_a_wrong_request_for_a_list_is_named(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, query: str, field: str
 ) -> None:
     status, told = await asked_by_alice(jobs_http, "GET", f"/api/jobs?{query}")

@@ -76,8 +76,8 @@ async def test_a_video_may_be_wished_for_in_detail(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, path: str, body: dict[str, Any]
 ) -> None:
     jobs.story = (DONE,)
-    wish = {**body, "seconds": 10, "resolution": "512p", "model": "minimax/hailuo-02"}
-    assert (await asked_by_alice(jobs_http, "POST", path, wish))[0] == 200
+    request = {**body, "seconds": 10, "resolution": "512p", "model": "minimax/hailuo-02"}
+    assert (await asked_by_alice(jobs_http, "POST", path, request))[0] == 200
     (made,) = jobs.requests("CreateJob")
     video = (made.animate if path == ONLY else made.talking_video).video
     assert (video.seconds, video.resolution, video.model) == (10, "512p", "minimax/hailuo-02")
@@ -88,8 +88,8 @@ async def test_null_is_as_if_it_were_not_there(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, path: str, body: dict[str, Any]
 ) -> None:
     jobs.story = (DONE,)
-    wish = {**body, "seconds": None, "resolution": None, "model": None}
-    assert (await asked_by_alice(jobs_http, "POST", path, wish))[0] == 200
+    request = {**body, "seconds": None, "resolution": None, "model": None}
+    assert (await asked_by_alice(jobs_http, "POST", path, request))[0] == 200
     assert (await asked_by_alice(jobs_http, "POST", path, body))[0] == 200
     first, second = jobs.requests("CreateJob")
     assert first == second

@@ -37,7 +37,7 @@ class Jobs:
     def __init__(self, streams: Streams, url: str) -> None:
         self.streams = streams
         self.url = url
-        self.board = JobStore(streams)
+        self.job_store = JobStore(streams)
         self.owner = f"owner-{next(_owners)}"
 
     def another_owner(self) -> str:
@@ -46,22 +46,22 @@ class Jobs:
 
     async def submit(self, kind: str = "animate", owner: str = "", **fields: Any) -> str:
         """Asks for a job and returns its id."""
-        wish = JobRequest(kind, fields.pop("spec", {"video": {"prompt": "zoom in"}}), **fields)
-        return (await self.board.submit(wish, owner or self.owner)).record.job_id
+        request = JobRequest(kind, fields.pop("spec", {"video": {"prompt": "zoom in"}}), **fields)
+        return (await self.job_store.submit(request, owner or self.owner)).record.job_id
 
     async def enqueue(self, record: Record) -> str:
         """Puts a message into the queue as it is, and returns the id of its job."""
-        await self.streams.jetstream.publish(self.board.subject(record), record.encode())
+        await self.streams.jetstream.publish(self.job_store.subject(record), record.encode())
         return record.job_id
 
     async def known(self, job_id: str) -> Record:
         """Returns what is known of a job."""
-        return (await self.board.get(job_id, self.owner)).record
+        return (await self.job_store.get(job_id, self.owner)).record
 
     async def until(self, job_id: str, condition: Callable[[Record], bool]) -> Record:
         """Waits until `condition` holds for a job."""
         async with asyncio.timeout(15):
-            async for known in self.board.watch(job_id, self.owner):
+            async for known in self.job_store.watch(job_id, self.owner):
                 if condition(known.record):
                     return known.record
         raise AssertionError("the job ended otherwise")
@@ -77,13 +77,13 @@ class Jobs:
     async def changes(self, job_id: str, after_revision: int = 0) -> list[StoredJob]:
         """Returns what a watcher is told."""
         async with asyncio.timeout(15):
-            return [known async for known in self.board.watch(job_id, self.owner, after_revision)]
+            return [known async for known in self.job_store.watch(job_id, self.owner, after_revision)]
 
     async def page(
         self, page_size: int = 100, token: str = "", *, owner: str = "", selection: JobFilter | None = None
     ) -> tuple[list[str], str]:
         """Returns the ids on a page, and what asks for the next one."""
-        found, following = await self.board.page(owner or self.owner, selection or JobFilter(), page_size, token)
+        found, following = await self.job_store.page(owner or self.owner, selection or JobFilter(), page_size, token)
         return [known.record.job_id for known in found], following
 
     async def pages(self, page_size: int) -> list[list[str]]:

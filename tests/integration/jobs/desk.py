@@ -51,7 +51,7 @@ class Desk:
 
     async def taken(self, job_id: str) -> Lease:
         """Takes a job in hand, as a worker does."""
-        return await self.jobs.board.open(await self.jobs.known(job_id))
+        return await self.jobs.job_store.open(await self.jobs.known(job_id))
 
 
 def animate(**fields: Any) -> jobs_pb2.CreateJobRequest:
@@ -71,7 +71,7 @@ async def open_desk(jobs: Jobs) -> AsyncIterator[Desk]:
     fake = FakeServices()
     async with serving(fake) as services:
         servicer = JobServicer(
-            jobs.board, FakeObjectStore(), services, SigningSecrets(jobs.streams), MAX_CHARACTERS, AddressPolicy()
+            jobs.job_store, FakeObjectStore(), services, SigningSecrets(jobs.streams), MAX_CHARACTERS, AddressPolicy()
         )
 
         def register(server: grpc.aio.Server) -> list[str]:

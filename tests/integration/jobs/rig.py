@@ -30,7 +30,7 @@ class Hands:
         """What the next attempts fail with."""
         self.always: Exception | None = None
         """What every attempt fails with."""
-        self.gate: asyncio.Event | None = None
+        self.limiter: asyncio.Event | None = None
         """What attempts wait for, if they do."""
         self.left: list[str] = []
         """Ids of jobs that were stopped while they waited."""
@@ -38,7 +38,7 @@ class Hands:
         """Records of jobs that were called off."""
         self.off_failures: deque[Exception] = deque()
         """What the next calls to call off fail with."""
-        self.off_gate: asyncio.Event | None = None
+        self.off_limiter: asyncio.Event | None = None
         """What calls to call off wait for, if they do."""
         self.most_at_once = 0
         self._at_once = 0
@@ -58,8 +58,8 @@ class Hands:
         self._at_once += 1
         self.most_at_once = max(self.most_at_once, self._at_once)
         try:
-            if self.gate is not None:
-                await self.gate.wait()
+            if self.limiter is not None:
+                await self.limiter.wait()
         except asyncio.CancelledError:
             self.left.append(lease.record.job_id)
             raise
@@ -73,8 +73,8 @@ class Hands:
     async def call_off(self, record: Record) -> None:
         """Takes that a job is not wanted any more."""
         self.off.append(record)
-        if self.off_gate is not None:
-            await self.off_gate.wait()
+        if self.off_limiter is not None:
+            await self.off_limiter.wait()
         if self.off_failures:
             raise self.off_failures.popleft()
 

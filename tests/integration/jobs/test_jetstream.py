@@ -94,7 +94,7 @@ async def test_streams_that_were_removed_are_made_anew_by_whoever_starts(tmp_pat
 async def test_what_a_caller_was_refused_is_not_done_when_the_server_is_back(tmp_path: Path) -> None:
     ports = free_ports(2)
     options = StreamOptions((f"nats://127.0.0.1:{ports[0]}",))
-    wish = JobRequest("animate", {"video": {"imageKey": "a.png", "prompt": "zoom in"}})
+    request = JobRequest("animate", {"video": {"imageKey": "a.png", "prompt": "zoom in"}})
     async with running_nats(tmp_path, ports=(ports[0], ports[1])):
         service = open_streams(options, "service", holds_back=False)
         streams = await service.__aenter__()
@@ -102,11 +102,11 @@ async def test_what_a_caller_was_refused_is_not_done_when_the_server_is_back(tmp
         await until(lambda: not streams.client.is_connected)
         for _ in range(3):
             with pytest.raises(MediaError) as refused:
-                await JobStore(streams).submit(wish, "alice")
+                await JobStore(streams).submit(request, "alice")
             assert refused.value.reason is Reason.UNAVAILABLE
         async with running_nats(tmp_path, ports=(ports[0], ports[1])):
             await until(lambda: streams.client.is_connected)
-            await JobStore(streams).submit(wish, "alice")
+            await JobStore(streams).submit(request, "alice")
             assert (await streams.jetstream.stream_info(QUEUE)).state.messages == 1
     finally:
         await service.__aexit__(None, None, None)

@@ -12,16 +12,16 @@ from services.jobs.record import Status
 from services.jobs.request import JobRequest
 from tests.integration.jobs.conftest import QUOTA, Jobs, reason_of
 
-WISH = JobRequest("animate", {"video": {"prompt": "zoom in", "seconds": 6}}, "https://example.com/told", "order-7")
+REQUEST = JobRequest("animate", {"video": {"prompt": "zoom in", "seconds": 6}}, "https://example.com/told", "order-7")
 UNKNOWN = "0" * 32
 
 
 async def test_what_is_accepted_is_in_the_queue_and_known(jobs: Jobs) -> None:
-    known = await jobs.board.submit(WISH, jobs.owner)
-    assert known == await jobs.board.get(known.record.job_id, jobs.owner)
+    known = await jobs.job_store.submit(REQUEST, jobs.owner)
+    assert known == await jobs.job_store.get(known.record.job_id, jobs.owner)
     record = known.record
-    assert (record.principal, record.kind, record.spec) == (jobs.owner, WISH.kind, WISH.spec)
-    assert (record.webhook_url, record.request_id) == (WISH.webhook_url, WISH.request_id)
+    assert (record.principal, record.kind, record.spec) == (jobs.owner, REQUEST.kind, REQUEST.spec)
+    assert (record.webhook_url, record.request_id) == (REQUEST.webhook_url, REQUEST.request_id)
     assert (record.status, record.attempt, record.percent) == (Status.QUEUED, 0, 0.0)
     assert record.created_at <= record.updated_at
     assert await jobs.queued() == 1
@@ -35,21 +35,21 @@ async def test_jobs_without_a_name_are_jobs_of_their_own(jobs: Jobs) -> None:
 
 async def test_one_name_is_one_job_however_many_ask_at_once(jobs: Jobs, nats_url: str) -> None:
     async with open_streams(StreamOptions((nats_url,), quota=QUOTA), "another replica") as streams:
-        boards = [jobs.board, type(jobs.board)(streams)]
-        found = await asyncio.gather(*(boards[number % 2].submit(WISH, jobs.owner) for number in range(20)))
+        boards = [jobs.job_store, type(jobs.job_store)(streams)]
+        found = await asyncio.gather(*(boards[number % 2].submit(REQUEST, jobs.owner) for number in range(20)))
     assert len({known.record.job_id for known in found}) == 1
     assert await jobs.queued() == 1
 
 
 async def test_the_same_name_again_tells_how_far_the_job_is(jobs: Jobs) -> None:
-    first = await jobs.board.submit(WISH, jobs.owner)
-    lease = await jobs.board.open(first.record)
+    first = await jobs.job_store.submit(REQUEST, jobs.owner)
+    lease = await jobs.job_store.open(first.record)
     await lease.write(lease.record.begun("w-1", 1))
-    again = await jobs.board.submit(WISH, jobs.owner)
+    again = await jobs.job_store.submit(REQUEST, jobs.owner)
     assert (again.record, again.revision) == (lease.record, lease.revision)
 
 
-async def test_the_same_name_and_wish_in_another_order_is_the_same_job(jobs: Jobs) -> None:
+async def test_the_same_name_and_request_in_another_order_is_the_same_job(jobs: Jobs) -> None:
     first = await jobs.submit(spec={"video": {"prompt": "zoom", "seconds": 6}}, request_id="order-7")
     assert await jobs.submit(spec={"video": {"seconds": 6, "prompt": "zoom"}}, request_id="order-7") == first
 
@@ -57,16 +57,16 @@ async def test_the_same_name_and_wish_in_another_order_is_the_same_job(jobs: Job
 @pytest.mark.parametrize(
     "other",
     [
-        JobRequest("animate", {"video": {"prompt": "zoom out", "seconds": 6}}, WISH.webhook_url, WISH.request_id),
-        JobRequest("story", WISH.spec, WISH.webhook_url, WISH.request_id),
-        JobRequest("animate", WISH.spec, "https://example.com/elsewhere", WISH.request_id),
+        JobRequest("animate", {"video": {"prompt": "zoom out", "seconds": 6}}, REQUEST.webhook_url, REQUEST.request_id),
+        JobRequest("story", REQUEST.spec, REQUEST.webhook_url, REQUEST.request_id),
+        JobRequest("animate", REQUEST.spec, "https://example.com/elsewhere", REQUEST.request_id),
     ],
     ids=["another video", "another kind", "another webhook"],
 )
-async def test_another_wish_under_the_same_name_is_refused(jobs: Jobs, other: JobRequest) -> None:
-    await jobs.board.submit(WISH, jobs.owner)
+async def test_another_request_under_the_same_name_is_refused(jobs: Jobs, other: JobRequest) -> None:
+    await jobs.job_store.submit(REQUEST, jobs.owner)
     with pytest.raises(MediaError) as caught:
-        await jobs.board.submit(other, jobs.owner)
+        await jobs.job_store.submit(other, jobs.owner)
     assert caught.value.reason is Reason.ALREADY_EXISTS
     assert [item.field for item in caught.value.violations] == ["request_id"]
     assert await jobs.queued() == 1
@@ -137,12 +137,12 @@ async def test_a_refused_name_is_no_job_yet(jobs: Jobs) -> None:
 async def test_nobody_else_sees_a_job(jobs: Jobs) -> None:
     job_id, mallory = await jobs.submit(), jobs.another_owner()
     for attempt in (
-        jobs.board.get(job_id, mallory),
-        jobs.board.get(job_id, ""),
-        jobs.board.get(UNKNOWN, jobs.owner),
-        jobs.board.cancel(job_id, mallory),
-        jobs.board.deliveries(job_id, mallory),
-        anext(aiter(jobs.board.watch(job_id, mallory))),
+        jobs.job_store.get(job_id, mallory),
+        jobs.job_store.get(job_id, ""),
+        jobs.job_store.get(UNKNOWN, jobs.owner),
+        jobs.job_store.cancel(job_id, mallory),
+        jobs.job_store.deliveries(job_id, mallory),
+        anext(aiter(jobs.job_store.watch(job_id, mallory))),
     ):
         assert await reason_of(attempt) is Reason.JOB_NOT_FOUND
     assert (await jobs.page(owner=mallory))[0] == []
@@ -150,7 +150,7 @@ async def test_nobody_else_sees_a_job(jobs: Jobs) -> None:
 
 async def test_a_job_that_tells_a_webhook_is_seen_by_nobody(jobs: Jobs) -> None:
     job_id = await jobs.submit("webhook", spec={"jobId": UNKNOWN, "url": "https://example.com"})
-    assert await reason_of(jobs.board.get(job_id, jobs.owner)) is Reason.JOB_NOT_FOUND
+    assert await reason_of(jobs.job_store.get(job_id, jobs.owner)) is Reason.JOB_NOT_FOUND
     assert (await jobs.page())[0] == []
 
 
@@ -160,8 +160,8 @@ async def test_owners_may_have_any_name(jobs: Jobs, owner: str) -> None:
     job_id = await jobs.submit()
     assert (await jobs.known(job_id)).principal == jobs.owner
     assert job_id in (await jobs.page())[0]
-    await jobs.board.cancel(job_id, jobs.owner)
-    assert await jobs.board.is_cancelled(jobs.board.key(jobs.owner, job_id))
+    await jobs.job_store.cancel(job_id, jobs.owner)
+    assert await jobs.job_store.is_cancelled(jobs.job_store.key(jobs.owner, job_id))
 
 
 async def test_a_server_that_does_not_answer_is_told_and_may_be_asked_again(jobs: Jobs) -> None:
@@ -170,10 +170,10 @@ async def test_a_server_that_does_not_answer_is_told_and_may_be_asked_again(jobs
     for attempt in (
         jobs.submit(),
         jobs.submit(request_id="order-7"),
-        jobs.board.get(job_id, jobs.owner),
-        jobs.board.deliveries(job_id, jobs.owner),
+        jobs.job_store.get(job_id, jobs.owner),
+        jobs.job_store.deliveries(job_id, jobs.owner),
         jobs.page(),
-        jobs.board.cancel(job_id, jobs.owner),
+        jobs.job_store.cancel(job_id, jobs.owner),
     ):
         with pytest.raises(MediaError) as caught:
             await attempt

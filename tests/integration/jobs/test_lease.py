@@ -14,7 +14,7 @@ from tests.integration.jobs.conftest import Jobs
 
 async def test_whoever_was_superseded_may_not_write(jobs: Jobs) -> None:
     record = await jobs.known(await jobs.submit())
-    old, new = await jobs.board.open(record), await jobs.board.open(record)
+    old, new = await jobs.job_store.open(record), await jobs.job_store.open(record)
     await new.write(new.record.begun("w-2", 2))
     for attempt in (old.write(old.record.begun("w-1", 1)), old.reach("video", 50), old.note("video", {})):
         with pytest.raises(LeaseLostError):
@@ -24,9 +24,9 @@ async def test_whoever_was_superseded_may_not_write(jobs: Jobs) -> None:
 
 async def test_whoever_opens_a_job_has_it_as_it_was_written_last(jobs: Jobs) -> None:
     record = await jobs.known(await jobs.submit())
-    first = await jobs.board.open(record)
+    first = await jobs.job_store.open(record)
     await first.write(replace(first.record, steps={"audio": {"key": "audio/1.mp3"}}))
-    second = await jobs.board.open(record)
+    second = await jobs.job_store.open(record)
     assert (second.record, second.revision) == (first.record, first.revision)
     await second.write(second.record.begun("w-2", 2))
     assert second.record.steps == {"audio": {"key": "audio/1.mp3"}}
@@ -34,7 +34,7 @@ async def test_whoever_opens_a_job_has_it_as_it_was_written_last(jobs: Jobs) -> 
 
 async def test_of_many_who_write_at_once_one_does(jobs: Jobs) -> None:
     record = await jobs.known(await jobs.submit())
-    leases = [await jobs.board.open(record) for _ in range(8)]
+    leases = [await jobs.job_store.open(record) for _ in range(8)]
     writes = (lease.write(lease.record.begun(f"w-{number}", 1)) for number, lease in enumerate(leases))
     ends = await asyncio.gather(*writes, return_exceptions=True)
     winners = [f"w-{number}" for number, end in enumerate(ends) if end is None]
@@ -44,19 +44,19 @@ async def test_of_many_who_write_at_once_one_does(jobs: Jobs) -> None:
 
 async def test_a_job_that_is_in_the_queue_only_gets_its_record_when_it_is_taken(jobs: Jobs) -> None:
     record = Record("ab" * 16, jobs.owner, "animate", {"video": {}}, now())
-    lease = await jobs.board.open(record)
+    lease = await jobs.job_store.open(record)
     assert lease.record == record
     assert await jobs.known(record.job_id) == record
     await lease.write(lease.record.begun("w-1", 1))
-    assert (await jobs.board.open(record)).record.attempt == 1
+    assert (await jobs.job_store.open(record)).record.attempt == 1
 
 
 async def test_a_percentage_never_goes_back_whoever_tells_it(jobs: Jobs) -> None:
     record = await jobs.known(await jobs.submit())
-    first = await jobs.board.open(record)
+    first = await jobs.job_store.open(record)
     for percent in (10.0, 40.0, 20.0):
         await first.reach("video", percent)
-    second = await jobs.board.open(record)
+    second = await jobs.job_store.open(record)
     await second.write(second.record.begun("w-2", 2))
     for percent in (1.0, 39.0, 41.0, 100.0):
         await second.reach("video", percent)
@@ -73,9 +73,9 @@ async def test_a_job_that_was_lost_between_two_steps_goes_on_behind_the_first(jo
         done.append(name)
         return {"by": name}
 
-    first = await jobs.board.open(record)
+    first = await jobs.job_store.open(record)
     await first.step("audio", lambda: step("first"), paid=True)
-    second = await jobs.board.open(record)
+    second = await jobs.job_store.open(record)
     assert await second.step("audio", lambda: step("second"), paid=True) == {"by": "first"}
     assert await second.step("video", lambda: step("second"), paid=True) == {"by": "second"}
     with pytest.raises(LeaseLostError):

@@ -31,7 +31,7 @@ async def test_pages_follow_each_other_without_a_gap(jobs: Jobs, page_size: int)
 async def test_jobs_are_chosen_by_kind_and_status(jobs: Jobs) -> None:
     waiting, ended = await jobs.submit("animate"), await jobs.submit("animate")
     story = await jobs.submit("story")
-    lease = await jobs.board.open(await jobs.known(ended))
+    lease = await jobs.job_store.open(await jobs.known(ended))
     await lease.write(lease.record.begun("w-1", 1).ended(Status.SUCCEEDED))
     chosen = {
         (kind, status): set((await jobs.page(selection=JobFilter(kind, status)))[0])
@@ -74,7 +74,7 @@ async def test_nothing_is_missing_and_nothing_comes_twice_while_four_write(jobs:
 
     async def write(mine: list[str]) -> None:
         nonlocal written
-        leases = [await jobs.board.open(await jobs.known(job_id)) for job_id in mine]
+        leases = [await jobs.job_store.open(await jobs.known(job_id)) for job_id in mine]
         while not over.is_set():
             for lease in leases:
                 await lease.write(replace(lease.record, percent=lease.record.percent + 0.01))

@@ -143,7 +143,7 @@ async def test_a_video_that_is_cancelled_is_let_go_and_called_off(jobs: Jobs, st
     async with jobs.working(studio.only("talking_video"), lease_seconds=300):
         job_id = await jobs.submit("talking_video", spec=SPECS["talking_video"])
         await until(lambda: "GenerateVideo" in studio.fake.methods)
-        await jobs.board.cancel(job_id, jobs.owner)
+        await jobs.job_store.cancel(job_id, jobs.owner)
         record = await jobs.ended(job_id)
         await until(lambda: studio.fake.left == ["GenerateVideo"])
     assert (record.status, list(record.steps)) == (Status.CANCELLED, ["audio"])
@@ -157,7 +157,7 @@ async def test_speech_that_is_cancelled_calls_off_no_video(jobs: Jobs, studio: S
     async with jobs.working(studio.only("talking_video"), lease_seconds=300):
         job_id = await jobs.submit("talking_video", spec=SPECS["talking_video"])
         await until(lambda: "SynthesizeStream" in studio.fake.methods)
-        await jobs.board.cancel(job_id, jobs.owner)
+        await jobs.job_store.cancel(job_id, jobs.owner)
         assert (await jobs.ended(job_id)).status is Status.CANCELLED
     assert studio.fake.methods == ["SynthesizeStream"]
 

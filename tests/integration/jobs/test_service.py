@@ -189,7 +189,7 @@ async def test_jobs_are_listed_page_by_page(desk: Desk) -> None:
 
 async def test_a_page_has_twenty_jobs_unless_asked_otherwise(desk: Desk) -> None:
     for number in range(21):
-        await desk.jobs.board.open(Record(f"{number:032x}", desk.jobs.owner, "animate", {}, now()))
+        await desk.jobs.job_store.open(Record(f"{number:032x}", desk.jobs.owner, "animate", {}, now()))
     listed = await desk.stub.ListJobs(jobs_pb2.ListJobsRequest(), metadata=desk.caller)
     assert len(listed.jobs) == 20
     assert listed.next_page_token

@@ -28,11 +28,11 @@ async def desk(jobs: Jobs) -> AsyncIterator[Desk]:
         yield opened
 
 
-async def test_a_wish_to_end_a_job_is_taken_and_the_job_shown_as_it_was(desk: Desk) -> None:
+async def test_a_request_to_end_a_job_is_taken_and_the_job_shown_as_it_was(desk: Desk) -> None:
     job = await desk.create()
     answer = await desk.stub.CancelJob(jobs_pb2.CancelJobRequest(id=job.id), metadata=desk.caller)
     assert answer.job == job
-    assert await desk.jobs.board.is_cancelled(desk.jobs.board.key(desk.jobs.owner, job.id))
+    assert await desk.jobs.job_store.is_cancelled(desk.jobs.job_store.key(desk.jobs.owner, job.id))
 
 
 async def test_a_watcher_is_told_every_change_and_then_the_call_ends(desk: Desk) -> None:
@@ -70,9 +70,9 @@ async def test_what_was_sent_to_a_webhook_is_listed(desk: Desk) -> None:
     request = jobs_pb2.ListWebhookDeliveriesRequest(id=job.id)
     assert not (await desk.stub.ListWebhookDeliveries(request, metadata=desk.caller)).deliveries
     telling = await desk.jobs.submit("webhook", spec={"jobId": job.id}, request_id=webhook_request_id(job.id))
-    known = await desk.jobs.board.read(desk.jobs.board.key(desk.jobs.owner, telling))
+    known = await desk.jobs.job_store.read(desk.jobs.job_store.key(desk.jobs.owner, telling))
     assert known is not None
-    lease = await desk.jobs.board.open(known.record)
+    lease = await desk.jobs.job_store.open(known.record)
     sent = [{"at": known.record.created_at, "status": 503, "error": ""}]
     await lease.note("deliveries", {"sent": sent})
     listed = (await desk.stub.ListWebhookDeliveries(request, metadata=desk.caller)).deliveries

@@ -21,12 +21,12 @@ FAILURE = Failure("CONTENT_BLOCKED", "The provider's safety rules refuse this co
 async def begun(jobs: Jobs) -> Lease:
     """Asks for a job and takes it in hand."""
     known = await jobs.known(await jobs.submit())
-    return await jobs.board.open(known)
+    return await jobs.job_store.open(known)
 
 
 async def test_a_watcher_is_told_every_change_to_the_end(jobs: Jobs) -> None:
     lease = await begun(jobs)
-    told = jobs.board.watch(lease.record.job_id, jobs.owner)
+    told = jobs.job_store.watch(lease.record.job_id, jobs.owner)
     seen = [await anext(told)]
     for record in (
         lease.record.begun("w-1", 1),
@@ -49,8 +49,8 @@ async def test_a_watcher_is_told_every_change_to_the_end(jobs: Jobs) -> None:
 async def test_all_who_watch_are_told_the_end(jobs: Jobs, nats_url: str) -> None:
     lease = await begun(jobs)
     async with open_streams(StreamOptions((nats_url,), quota=QUOTA), "another replica") as streams:
-        boards = [jobs.board, JobStore(streams)]
-        watchers = [board.watch(lease.record.job_id, jobs.owner) for board in boards for _ in range(5)]
+        boards = [jobs.job_store, JobStore(streams)]
+        watchers = [job_store.watch(lease.record.job_id, jobs.owner) for job_store in boards for _ in range(5)]
         for watcher in watchers:
             assert (await anext(watcher)).record.status is Status.QUEUED
         await lease.write(lease.record.begun("w-1", 1).ended(Status.FAILED, FAILURE))
@@ -72,7 +72,7 @@ async def test_whoever_comes_back_is_told_what_came_later(jobs: Jobs) -> None:
 
 async def test_whoever_comes_back_before_a_change_waits_for_it(jobs: Jobs) -> None:
     lease = await begun(jobs)
-    told = jobs.board.watch(lease.record.job_id, jobs.owner, lease.revision)
+    told = jobs.job_store.watch(lease.record.job_id, jobs.owner, lease.revision)
     following = asyncio.ensure_future(anext(told))
     await lease.write(lease.record.begun("w-1", 1))
     assert (await following).revision == lease.revision
@@ -101,7 +101,7 @@ async def test_whoever_knows_a_change_of_another_store_is_told_the_end_all_the_s
 
 async def test_a_job_that_does_not_change_is_told_again_as_a_sign_of_life(jobs: Jobs) -> None:
     lease = await begun(jobs)
-    told = jobs.board.watch(lease.record.job_id, jobs.owner, lease.revision, repeat_seconds=0)
+    told = jobs.job_store.watch(lease.record.job_id, jobs.owner, lease.revision, repeat_seconds=0)
     async with asyncio.timeout(10):
         assert [(await anext(told)).revision for _ in range(2)] == [lease.revision] * 2
     await told.aclose()  # type: ignore[attr-defined] # it is a generator, which its published type does not tell
@@ -126,20 +126,20 @@ async def test_whoever_leaves_is_told_nothing_more(jobs: Jobs) -> None:
         await subscription.unsubscribe()
 
 
-async def test_the_wish_to_end_a_job_is_written_down_for_its_worker(jobs: Jobs) -> None:
+async def test_the_request_to_end_a_job_is_written_down_for_its_worker(jobs: Jobs) -> None:
     lease = await begun(jobs)
-    assert not await jobs.board.is_cancelled(lease.key)
-    known = await jobs.board.cancel(lease.record.job_id, jobs.owner)
+    assert not await jobs.job_store.is_cancelled(lease.key)
+    known = await jobs.job_store.cancel(lease.record.job_id, jobs.owner)
     assert known.record.status is Status.QUEUED
-    assert await jobs.board.is_cancelled(lease.key)
-    assert (await jobs.board.cancel(lease.record.job_id, jobs.owner)).record == known.record
+    assert await jobs.job_store.is_cancelled(lease.key)
+    assert (await jobs.job_store.cancel(lease.record.job_id, jobs.owner)).record == known.record
 
 
 @pytest.mark.parametrize("status", [Status.SUCCEEDED, Status.FAILED, Status.CANCELLED])
 async def test_a_job_that_has_ended_stays_as_it_is(jobs: Jobs, status: Status) -> None:
     lease = await begun(jobs)
     await lease.write(lease.record.ended(status))
-    known = await jobs.board.cancel(lease.record.job_id, jobs.owner)
+    known = await jobs.job_store.cancel(lease.record.job_id, jobs.owner)
     assert (known.record, known.revision) == (lease.record, lease.revision)
-    assert not await jobs.board.is_cancelled(lease.key)
+    assert not await jobs.job_store.is_cancelled(lease.key)
     assert (await jobs.known(lease.record.job_id)).status is status

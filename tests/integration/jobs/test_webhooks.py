@@ -53,7 +53,7 @@ class Receiver:
 
     def work(self, jobs: Jobs) -> JobType:
         """Returns what tells it, hardly waiting between attempts."""
-        made = webhook_work(jobs.board, SigningSecrets(jobs.streams), self.fetcher)
+        made = webhook_work(jobs.job_store, SigningSecrets(jobs.streams), self.fetcher)
         return replace(made, longest_delay_seconds=0.01)
 
 
@@ -68,7 +68,7 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 async def deliveries(jobs: Jobs, job_id: str) -> list[tuple[int, str]]:
     """Returns what became of each attempt to tell of a job."""
-    return [(sent["status"], sent["error"]) for sent in await jobs.board.deliveries(job_id, jobs.owner)]
+    return [(sent["status"], sent["error"]) for sent in await jobs.job_store.deliveries(job_id, jobs.owner)]
 
 
 async def telling_job(jobs: Jobs) -> Record:
@@ -112,7 +112,7 @@ async def test_a_failure_is_told_with_its_reason(jobs: Jobs, receiver: Receiver)
 async def test_a_cancelled_job_is_told_of_as_well(jobs: Jobs, receiver: Receiver) -> None:
     hands = Hands()
     job_id = await jobs.submit(webhook_url=receiver.url)
-    await jobs.board.cancel(job_id, jobs.owner)
+    await jobs.job_store.cancel(job_id, jobs.owner)
     async with jobs.working({"animate": hands.work(), "webhook": receiver.work(jobs)}):
         await until(lambda: len(receiver.webhooks) == 1)
     assert orjson.loads(receiver.webhooks[0].body)["type"] == "job.cancelled"

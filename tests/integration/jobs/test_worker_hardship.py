@@ -39,7 +39,7 @@ class LosingBoard(JobStore):
 
 async def test_a_worker_that_stops_gives_its_jobs_back(jobs: Jobs) -> None:
     going, coming = Hands(), Hands()
-    going.gate = asyncio.Event()
+    going.limiter = asyncio.Event()
     async with hearing(jobs.streams) as heard:
         async with jobs.working({"animate": going.work()}, "w-1", lease_seconds=300) as worker:
             ids = [await jobs.submit() for _ in range(3)]
@@ -57,7 +57,7 @@ async def test_a_worker_that_stops_gives_its_jobs_back(jobs: Jobs) -> None:
 
 async def test_a_worker_that_stops_does_not_take_its_own_job_again(jobs: Jobs) -> None:
     hands = Hands()
-    hands.gate = asyncio.Event()
+    hands.limiter = asyncio.Event()
     async with hearing(jobs.streams) as heard:
         async with jobs.working({"animate": hands.work()}):
             await jobs.submit()
@@ -69,9 +69,9 @@ async def test_a_worker_that_stops_does_not_take_its_own_job_again(jobs: Jobs) -
 
 async def test_a_worker_that_stops_gives_back_a_job_that_it_is_about_to_end(jobs: Jobs) -> None:
     hands = Hands()
-    hands.off_gate = asyncio.Event()
+    hands.off_limiter = asyncio.Event()
     job_id = await jobs.submit()
-    await jobs.board.cancel(job_id, jobs.owner)
+    await jobs.job_store.cancel(job_id, jobs.owner)
     async with hearing(jobs.streams) as heard:
         async with jobs.working({"animate": hands.work()}, lease_seconds=300):
             await until(lambda: len(hands.off) == 1)
@@ -82,7 +82,7 @@ async def test_a_worker_that_stops_gives_back_a_job_that_it_is_about_to_end(jobs
 
 async def test_a_stop_that_comes_while_a_job_is_begun_is_not_lost(jobs: Jobs) -> None:
     hands = Hands()
-    hands.gate = asyncio.Event()
+    hands.limiter = asyncio.Event()
     worker = Worker(jobs.streams, LosingBoard(jobs.streams), {"animate": hands.work()}, WorkerOptions("w-1", 1, 300))
     working = asyncio.create_task(worker.run())
     async with hearing(jobs.streams) as heard:
@@ -94,7 +94,7 @@ async def test_a_stop_that_comes_while_a_job_is_begun_is_not_lost(jobs: Jobs) ->
 
 async def test_a_job_that_takes_longer_than_the_lease_stays_with_its_worker(jobs: Jobs) -> None:
     one, other = Hands(), Hands()
-    one.gate = other.gate = asyncio.Event()
+    one.limiter = other.limiter = asyncio.Event()
     async with (
         hearing(jobs.streams) as heard,
         jobs.working({"animate": one.work()}, "w-1", lease_seconds=SHORT_LEASE_SECONDS),
@@ -104,20 +104,20 @@ async def test_a_job_that_takes_longer_than_the_lease_stays_with_its_worker(jobs
         # Three signs of life in a lease, the first one at once: by then two leases have passed.
         await until(lambda: heard.count(b"+WPI") >= 7)
         assert len(one.taken) + len(other.taken) == 1
-        one.gate.set()
+        one.limiter.set()
         record = await jobs.ended(job_id)
     assert (record.status, record.attempt) == (Status.SUCCEEDED, 1)
 
 
 async def test_whoever_was_overtaken_lets_go_without_a_trace(jobs: Jobs, log_lines: LogLines) -> None:
     hands = Hands()
-    hands.gate = asyncio.Event()
+    hands.limiter = asyncio.Event()
     hands.failures.append(RuntimeError())
     async with jobs.working({"animate": hands.work()}) as worker:
         job_id = await jobs.submit()
-        lease = await jobs.board.open(await jobs.running(job_id))
+        lease = await jobs.job_store.open(await jobs.running(job_id))
         await lease.write(replace(lease.record, worker="w-2", delivery=9, percent=70.0))
-        hands.gate.set()
+        hands.limiter.set()
         await until(lambda: worker.at_work == 0)
         assert await jobs.known(job_id) == lease.record
     assert len(hands.taken) == 1
@@ -129,7 +129,7 @@ async def test_a_delivery_that_is_older_than_the_one_at_work_is_no_job(jobs: Job
     hands = Hands()
     record = Record(new_job_id(), jobs.owner, "animate", {}, now()).begun("w-2", 3)
     await jobs.enqueue(record)
-    await jobs.board.open(record)
+    await jobs.job_store.open(record)
     async with jobs.working({"animate": hands.work()}, "w-1", lease_seconds=SHORT_LEASE_SECONDS):
         ended = await jobs.ended(record.job_id)
     (taken,) = hands.taken
@@ -141,7 +141,7 @@ async def test_a_job_that_waits_is_taken_however_often_it_was_delivered_before(j
     hands = Hands()
     record = replace(Record(new_job_id(), jobs.owner, "animate", {}, now()).begun("w-2", 9), status=Status.QUEUED)
     await jobs.enqueue(record)
-    await jobs.board.open(record)
+    await jobs.job_store.open(record)
     async with jobs.working({"animate": hands.work()}):
         assert (await jobs.ended(record.job_id)).status is Status.SUCCEEDED
     assert [taken.delivery for taken in hands.taken] == [1]
@@ -192,12 +192,12 @@ async def test_a_message_of_a_job_that_has_ended_is_let_go(jobs: Jobs) -> None:
 async def test_a_worker_goes_on_where_the_queue_was_made_anew(jobs: Jobs) -> None:
     """Nothing of the server's own is remembered that it may forget, but the record is."""
     hands = Hands()
-    hands.gate = asyncio.Event()
+    hands.limiter = asyncio.Event()
     async with jobs.working({"animate": hands.work()}, slots=1) as worker:
         job_id = await jobs.submit()
         await until(lambda: worker.at_work == 1)
         await jobs.streams.jetstream.purge_stream("JOBS")
-        hands.gate.set()
+        hands.limiter.set()
         await until(lambda: worker.at_work == 0)
         second = await jobs.submit()
         assert (await jobs.ended(second)).status is Status.SUCCEEDED
@@ -208,7 +208,7 @@ async def test_a_provider_that_can_not_be_told_at_once_is_told_again(jobs: Jobs,
     hands = Hands()
     hands.off_failures.append(MediaError(Reason.UNAVAILABLE))
     job_id = await jobs.submit()
-    await jobs.board.cancel(job_id, jobs.owner)
+    await jobs.job_store.cancel(job_id, jobs.owner)
     async with jobs.working({"animate": hands.work()}):
         record = await jobs.ended(job_id)
     assert (record.status, len(hands.off), hands.taken) == (Status.CANCELLED, 2, [])
@@ -224,7 +224,7 @@ async def test_a_job_that_nobody_wants_ends_though_its_provider_can_not_be_told(
     hands = Hands()
     hands.off_failures.extend([MediaError(reason)] * 10)
     job_id = await jobs.submit()
-    await jobs.board.cancel(job_id, jobs.owner)
+    await jobs.job_store.cancel(job_id, jobs.owner)
     async with jobs.working({"animate": hands.work(failures=3)}):
         record = await jobs.ended(job_id)
         await jobs.until_queued(0)
@@ -243,12 +243,12 @@ async def test_a_provider_that_is_waited_for_in_vain_is_told_that_nobody_waits_a
 
 async def test_jobs_of_a_kind_that_has_places_of_its_own_keep_none_from_others(jobs: Jobs) -> None:
     stuck, hands = Hands(), Hands()
-    stuck.gate = asyncio.Event()
+    stuck.limiter = asyncio.Event()
     work = {"webhook": stuck.work(own_places=2), "animate": hands.work()}
     async with jobs.working(work, slots=1):
         for _ in range(3):
             await jobs.submit("webhook", spec={})
         await until(lambda: len(stuck.taken) == 2)
         await jobs.ended(await jobs.submit())
-        stuck.gate.set()
+        stuck.limiter.set()
     assert stuck.most_at_once == 2

@@ -21,14 +21,14 @@ async def test_kinds_of_which_there_is_nothing_keep_no_places(jobs: Jobs, monkey
     # Whoever waited for a pull of another kind to end would wait for longer than anybody does here.
     monkeypatch.setattr("services.jobs.worker.worker._FETCH_SECONDS", 600.0)
     hands = Hands()
-    hands.gate = asyncio.Event()
+    hands.limiter = asyncio.Event()
     idle = Hands()
     work = {kind: (hands if kind == "animate" else idle).work() for kind in KINDS}
     async with jobs.working(work, slots=QUOTA):
         for _ in range(QUOTA):
             await jobs.submit()
         await until(lambda: len(hands.taken) == QUOTA)
-        hands.gate.set()
+        hands.limiter.set()
         await jobs.until_queued(0)
     assert hands.most_at_once == QUOTA
 
@@ -77,15 +77,15 @@ async def test_a_worker_that_stopped_swallows_no_job_of_the_others(jobs: Jobs) -
 
 
 async def test_a_job_that_comes_to_its_worker_a_second_time_can_still_be_ended(jobs: Jobs, log_lines: LogLines) -> None:
-    gates = [asyncio.Event(), asyncio.Event()]
+    limiters = [asyncio.Event(), asyncio.Event()]
     taken: list[Lease] = []
     left: list[Lease] = []
 
     async def pipeline(lease: Lease) -> None:
-        gate = gates[len(taken)]
+        limiter = limiters[len(taken)]
         taken.append(lease)
         try:
-            await gate.wait()
+            await limiter.wait()
         except asyncio.CancelledError:
             left.append(lease)
             raise
@@ -96,9 +96,9 @@ async def test_a_job_that_comes_to_its_worker_a_second_time_can_still_be_ended(j
         await until(lambda: len(taken) == 1)
         await jobs.enqueue(await jobs.known(job_id))
         await until(lambda: len(taken) == 2)
-        gates[0].set()
+        limiters[0].set()
         await until(lambda: any(line["event"] == "another worker has this job" for line in log_lines()))
         assert worker.at_work == 1
-        await jobs.board.cancel(job_id, jobs.owner)
+        await jobs.job_store.cancel(job_id, jobs.owner)
         await until(lambda: bool(left))
     assert left == [taken[1]]

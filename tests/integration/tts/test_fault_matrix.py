@@ -65,8 +65,8 @@ MATRIX = [
 async def test_a_failure_is_told_as_what_it_is_and_nothing_is_kept(
     fake: FakeElevenLabs, speaking: Speaking, fault: Fault, shape: str
 ) -> None:
-    gate = None if fault.silent_after_pieces is None else ConcurrencyLimiter(fault.silent_after_pieces)
-    fake.answers.append(replace(fault.answer, gate=gate))
+    limiter = None if fault.silent_after_pieces is None else ConcurrencyLimiter(fault.silent_after_pieces)
+    fake.answers.append(replace(fault.answer, limiter=limiter))
     async with speaking(stall_seconds=0.3) as stub:
         with pytest.raises(grpc.aio.AioRpcError) as failure:
             await ask(stub, shape, TEXT)

@@ -21,13 +21,13 @@ PIECES = 4
 
 
 async def test_a_hundred_identical_requests_are_one_call(fake: FakeElevenLabs, speaking: Speaking) -> None:
-    gate, listening = ConcurrencyLimiter(1), asyncio.Semaphore(0)
-    fake.answers.append(Answer(pieces=PIECES, gate=gate))
+    limiter, listening = ConcurrencyLimiter(1), asyncio.Semaphore(0)
+    fake.answers.append(Answer(pieces=PIECES, limiter=limiter))
     # Whoever is so late that all is over finds it in memory: that is no second call either.
     async with TieredCache(None, SpeechCodec()) as cache, speaking(cache=cache) as stub:
         early = [asyncio.create_task(ask(stub, SHAPES[number % 3], TEXT)) for number in range(CALLERS - LATE)]
         # The second piece is held back: the first has been delivered.
-        await gate.held()
+        await limiter.held()
         late = [asyncio.create_task(ask(stub, SHAPES[1 + number % 2], TEXT, listening)) for number in range(LATE)]
         async with asyncio.timeout(10):
             for _ in late:
@@ -37,7 +37,7 @@ async def test_a_hundred_identical_requests_are_one_call(fake: FakeElevenLabs, s
         for caller in leaving:
             caller.cancel()
         await asyncio.wait(leaving)
-        gate.release(PIECES)
+        limiter.release(PIECES)
         heard = [await caller for caller in staying]
     assert fake.calls == 1
     assert len({one.audio for one in heard}) == 1
@@ -51,11 +51,11 @@ async def test_a_hundred_identical_requests_are_one_call(fake: FakeElevenLabs, s
 
 @pytest.mark.parametrize("shape", SHAPES)
 async def test_when_all_have_left_the_provider_is_left(fake: FakeElevenLabs, speaking: Speaking, shape: str) -> None:
-    gate = ConcurrencyLimiter(1)
-    fake.answers.append(Answer(pieces=PIECES, gate=gate))
+    limiter = ConcurrencyLimiter(1)
+    fake.answers.append(Answer(pieces=PIECES, limiter=limiter))
     async with speaking() as stub:
         callers = [asyncio.create_task(ask(stub, shape, TEXT)) for _ in range(10)]
-        await gate.held()
+        await limiter.held()
         for caller in callers:
             caller.cancel()
         await fake.all_closed()

@@ -20,7 +20,7 @@ from tests.integration.video.conftest import VideoSuite, failure, running
 
 # Nobody may be asked there: what is read all the same came from the store.
 PREFIX = "http://169.254.169.254/media/"
-STILL, VIDEO, SPEECH = "images/cat.png", "videos/cat.mp4", "audio/cat.wav"
+SOURCE_IMAGE, VIDEO, SPEECH = "images/cat.png", "videos/cat.mp4", "audio/cat.wav"
 
 
 class LinkingStore(FakeObjectStore):
@@ -35,7 +35,7 @@ class LinkingStore(FakeObjectStore):
 async def linked(workers: WorkerPool, tmp_path: Path, two_seconds: bytes) -> AsyncIterator[VideoSuite]:
     """The service over a store with an image, a video and speech, all of them another caller's."""
     store = LinkingStore()
-    kinds = ((STILL, make_image(Size(320, 200)), "image/png"), (VIDEO, two_seconds, "video/mp4"))
+    kinds = ((SOURCE_IMAGE, make_image(Size(320, 200)), "image/png"), (VIDEO, two_seconds, "video/mp4"))
     for key, data, kind in (*kinds, (SPEECH, speech(1.0), "audio/wav")):
         await store.put(key, data, ObjectSpec(kind, {"owner": "bob"}))
     async with running(workers, tmp_path / "work", store, fetch_allow="") as suite:
@@ -53,7 +53,7 @@ async def test_whoever_has_the_link_may_look_into_the_file(linked: VideoSuite) -
 
 
 async def test_a_video_is_made_of_a_linked_image(linked: VideoSuite) -> None:
-    made = await linked.generate(image_url=PREFIX + STILL, seconds=1, resolution="512p")
+    made = await linked.generate(image_url=PREFIX + SOURCE_IMAGE, seconds=1, resolution="512p")
     assert made.file.duration_seconds == 1.0
     assert made.file.key in linked.store.objects
 
@@ -83,4 +83,4 @@ async def test_what_is_no_link_of_ours_is_guarded_as_before(linked: VideoSuite) 
 
 async def test_a_linked_file_must_be_what_it_should_be(linked: VideoSuite) -> None:
     assert (await failure(linked.generate(image_url=PREFIX + SPEECH))).reason is Reason.MEDIA_INVALID
-    assert (await failure(probed(linked, PREFIX + STILL))).reason is Reason.MEDIA_INVALID
+    assert (await failure(probed(linked, PREFIX + SOURCE_IMAGE))).reason is Reason.MEDIA_INVALID

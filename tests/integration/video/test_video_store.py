@@ -24,7 +24,7 @@ from tests.fakes.replicate import API_TOKEN, BROKEN, DOWN, FakeReplicate, Run, r
 from tests.fakes.waiting import until
 from tests.integration.video.conftest import VideoSuite, failure, running
 
-STILL = make_image(Size(640, 400))
+SOURCE_IMAGE = make_image(Size(640, 400))
 
 
 def working() -> Run:
@@ -52,7 +52,7 @@ def store() -> FakeObjectStore:
 
 @pytest.fixture
 async def starts(workers: WorkerPool, tmp_path: Path, store: FakeObjectStore, replicate: FakeReplicate) -> Starts:
-    await store.put("images/cat.png", STILL, _spec("alice"))
+    await store.put("images/cat.png", SOURCE_IMAGE, _spec("alice"))
 
     def start(**changes: Any) -> AbstractAsyncContextManager[VideoSuite]:
         settings = {"replicate_api_token": API_TOKEN, "replicate_base_url": replicate.base_url, **changes}
@@ -66,7 +66,7 @@ def _spec(owner: str) -> ObjectSpec:
 
 
 async def test_the_embedded_engine_makes_a_video_of_the_images_shape(suite: VideoSuite, tmp_path: Path) -> None:
-    await suite.store.put("images/cat.png", STILL, _spec("alice"))
+    await suite.store.put("images/cat.png", SOURCE_IMAGE, _spec("alice"))
     made = await suite.generate(image_key="images/cat.png", seconds=2, resolution="512p")
     assert (made.provider, made.model, made.seconds, made.resolution) == ("embedded", "embedded", 2, "512p")
     assert (made.file.width, made.file.height, made.file.frame_rate) == (818, 512, 24.0)
@@ -117,7 +117,7 @@ async def test_what_can_not_be_made_is_refused_before_anybody_is_asked(
     starts: Starts, replicate: FakeReplicate, fields: dict[str, Any], field: str | None
 ) -> None:
     async with starts() as suite:
-        await suite.store.put("images/of_bob.png", STILL, _spec("bob"))
+        await suite.store.put("images/of_bob.png", SOURCE_IMAGE, _spec("bob"))
         await suite.store.put("images/tiny.png", make_image(Size(8, 8)), _spec("alice"))
         error = await failure(suite.generate(**{"image_key": "images/cat.png", **fields}))
         assert suite.leftovers == []
@@ -300,4 +300,4 @@ async def _begun_and_left(suite: VideoSuite, **fields: Any) -> None:
 
 
 def _inline() -> str:
-    return f"data:image/png;base64,{base64.b64encode(STILL).decode()}"
+    return f"data:image/png;base64,{base64.b64encode(SOURCE_IMAGE).decode()}"

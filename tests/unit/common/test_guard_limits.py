@@ -56,13 +56,13 @@ async def saturated(
     kind: str = UNARY, calls: int = 2
 ) -> AsyncIterator[tuple[Served, ConcurrencyLimiter, list[asyncio.Task[Any]]]]:
     """Runs a server whose every slot is taken by a call of this kind that waits at the gate."""
-    gate = ConcurrencyLimiter()
-    register = probe_of_all_kinds(gate.body)
+    limiter = ConcurrencyLimiter()
+    register = probe_of_all_kinds(limiter.body)
     async with served(register, limits=Limits(concurrent_rpcs=calls), reflection=True) as probed:
         tasks = [asyncio.create_task(Call().run(probed.channel, kind)) for _ in range(calls)]
-        await gate.live.becomes(calls)
-        yield probed, gate, tasks
-        gate.opened.set()
+        await limiter.live.becomes(calls)
+        yield probed, limiter, tasks
+        limiter.opened.set()
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
@@ -78,12 +78,12 @@ def refused_as_overloaded() -> Iterator[None]:
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_call_beyond_the_limit_is_refused_with_a_time_to_come_back(kind: str) -> None:
-    async with saturated(kind) as (probed, gate, tasks):
+    async with saturated(kind) as (probed, limiter, tasks):
         assert probed.server.guard.running == 2
         with refused_as_overloaded():
             await Call().run(probed.channel, kind)
-        assert gate.live.total == 2
-        gate.opened.set()
+        assert limiter.live.total == 2
+        limiter.opened.set()
         assert await asyncio.gather(*tasks) == [[b"done"], [b"done"]]
         assert await Call().run(probed.channel, kind) == [b"done"]
         assert probed.server.guard.running == 0
@@ -116,31 +116,31 @@ async def test_reflection_answers_while_every_slot_is_taken() -> None:
 @pytest.mark.parametrize("failure", [MediaError(Reason.CONTENT_BLOCKED), RuntimeError("unexpected")])
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_failed_call_frees_its_slot(kind: str, failure: Exception) -> None:
-    async with saturated(kind, calls=1) as (probed, gate, tasks):
-        gate.failure = failure
-        gate.opened.set()
+    async with saturated(kind, calls=1) as (probed, limiter, tasks):
+        limiter.failure = failure
+        limiter.opened.set()
         with pytest.raises(grpc.aio.AioRpcError):
             await tasks[0]
-        gate.failure = None
+        limiter.failure = None
         assert await Call().run(probed.channel, kind) == [b"done"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_cancelled_call_frees_its_slot(kind: str) -> None:
-    async with saturated(kind, calls=1) as (probed, gate, tasks):
+    async with saturated(kind, calls=1) as (probed, limiter, tasks):
         tasks[0].cancel()
-        await gate.live.becomes(0)
-        gate.opened.set()
+        await limiter.live.becomes(0)
+        limiter.opened.set()
         assert await Call().run(probed.channel, kind) == [b"done"]
 
 
 async def test_a_call_past_its_deadline_frees_its_slot() -> None:
-    gate = ConcurrencyLimiter()
+    limiter = ConcurrencyLimiter()
     limits = Limits(concurrent_rpcs=1, deadline_seconds=0.1)
-    async with served(probe_of_all_kinds(gate.body), limits=limits) as probed:
+    async with served(probe_of_all_kinds(limiter.body), limits=limits) as probed:
         with pytest.raises(grpc.aio.AioRpcError):
             await Call().run(probed.channel, UNARY)
-        gate.opened.set()
+        limiter.opened.set()
         assert await Call().run(probed.channel, UNARY) == [b"done"]
 
 

@@ -17,7 +17,7 @@ class Pieces:
     """Work that ends when it is told to."""
 
     def __init__(self, count: int) -> None:
-        self.gates = [asyncio.Event() for _ in range(count)]
+        self.limiters = [asyncio.Event() for _ in range(count)]
         self.begun: list[int] = []
         self.cancelled: list[int] = []
         self.most_at_once = 0
@@ -28,7 +28,7 @@ class Pieces:
         def piece(number: int) -> Callable[[], Awaitable[str]]:
             return lambda: self._run(number)
 
-        return [piece(number) for number in range(len(self.gates))]
+        return [piece(number) for number in range(len(self.limiters))]
 
     async def _run(self, number: int) -> str:
         self.begun.append(number)
@@ -37,7 +37,7 @@ class Pieces:
         try:
             # Even where the gate is open: others have their turn first.
             await asyncio.sleep(0)
-            await self.gates[number].wait()
+            await self.limiters[number].wait()
         except asyncio.CancelledError:
             self.cancelled.append(number)
             raise
@@ -48,12 +48,12 @@ class Pieces:
 
 async def test_each_piece_is_told_as_it_ends() -> None:
     pieces = Pieces(3)
-    pieces.gates[2].set()
+    pieces.limiters[2].set()
     async with asyncio.timeout(5), aclosing(run_limited(pieces.work(), 3)) as ready:
         assert await anext(ready) == (2, "piece 2")
-        pieces.gates[0].set()
+        pieces.limiters[0].set()
         assert await anext(ready) == (0, "piece 0")
-        pieces.gates[1].set()
+        pieces.limiters[1].set()
         assert await anext(ready) == (1, "piece 1")
         assert [item async for item in ready] == []
 
@@ -61,8 +61,8 @@ async def test_each_piece_is_told_as_it_ends() -> None:
 @pytest.mark.parametrize("parallelism", [1, 2, 5])
 async def test_no_more_are_at_work_than_allowed(parallelism: int) -> None:
     pieces = Pieces(7)
-    for gate in pieces.gates:
-        gate.set()
+    for limiter in pieces.limiters:
+        limiter.set()
     async with aclosing(run_limited(pieces.work(), parallelism)) as ready:
         found = [item async for item in ready]
     assert sorted(found) == [(number, f"piece {number}") for number in range(7)]
@@ -99,7 +99,7 @@ async def test_what_nobody_foresaw_is_logged_without_its_text(log_lines: LogLine
 
 async def test_who_leaves_ends_the_work() -> None:
     pieces = Pieces(4)
-    pieces.gates[0].set()
+    pieces.limiters[0].set()
     async with asyncio.timeout(5), aclosing(run_limited(pieces.work(), 3)) as ready:
         await anext(ready)
     assert sorted(pieces.cancelled) == [1, 2]

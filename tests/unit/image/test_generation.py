@@ -33,11 +33,11 @@ def plan(provider: FakeImageProvider) -> Plan:
 
 @pytest.fixture
 async def originals() -> AsyncIterator[ImageGenerator]:
-    care = Care(gates={"fal": ConcurrencyLimiter("fal", None, 10)})
+    policy = Care(limiters={"fal": ConcurrencyLimiter("fal", None, 10)})
     objects = CacheObjects(FakeObjectStore(), 60)
     async with (
         open_workers(1, max_queue=8, timeout_seconds=20) as workers,
-        (opened := ImageGenerator(care, workers, None, objects, store_binary=False)).flights,
+        (opened := ImageGenerator(policy, workers, None, objects, store_binary=False)).flights,
     ):
         yield opened
 

@@ -20,24 +20,24 @@ from tests.fakes.drawing import PLAIN, FakeImageProvider
 
 FAL, GEMINI = FakeImageProvider("fal"), FakeImageProvider("gemini", PLAIN)
 PLANNER = Planner({"fal": FAL, "gemini": GEMINI}, PlanningOptions("fal"))
-WISH = ImageRequest(Mode.STANDARD, PromptRequest("a cat"))
+REQUEST = ImageRequest(Mode.STANDARD, PromptRequest("a cat"))
 SOURCE = SourceImage(b"file", "image/png", Size(300, 200), "ab" * 32)
 
 
-def refusal(wish: ImageRequest, planner: Planner = PLANNER) -> MediaError:
+def refusal(image_request: ImageRequest, planner: Planner = PLANNER) -> MediaError:
     with pytest.raises(MediaError) as caught:
-        planner.plan(wish)
+        planner.plan(image_request)
     assert caught.value.reason is Reason.VALIDATION_ERROR
     return caught.value
 
 
-def field_refused(wish: ImageRequest) -> str:
-    (violation,) = refusal(wish).violations
+def field_refused(image_request: ImageRequest) -> str:
+    (violation,) = refusal(image_request).violations
     return violation.field
 
 
-def test_a_plain_wish_takes_the_seeds_defaults() -> None:
-    plan = PLANNER.plan(WISH)
+def test_a_plain_request_takes_the_seeds_defaults() -> None:
+    plan = PLANNER.plan(REQUEST)
     (candidate,) = plan.candidates
     assert candidate.provider is FAL
     assert (candidate.spec.size, candidate.spec.preset, plan.size) == (
@@ -52,7 +52,7 @@ def test_a_plain_wish_takes_the_seeds_defaults() -> None:
 
 @pytest.mark.parametrize("size", [Size(14_142, 64), Size(64, 14_142), Size(6_400, 64), Size(14_142, 1414)])
 def test_of_a_model_no_longer_strip_is_asked_than_is_taken_from_it(size: Size) -> None:
-    plan = PLANNER.plan(replace(WISH, image_size="custom", custom_size=size))
+    plan = PLANNER.plan(replace(REQUEST, image_size="custom", custom_size=size))
     asked = plan.candidates[0].spec.size
     assert plan.size == size
     assert max(asked.width, asked.height) <= min(1024, MAX_ASPECT * min(asked.width, asked.height))
@@ -60,7 +60,7 @@ def test_of_a_model_no_longer_strip_is_asked_than_is_taken_from_it(size: Size) -
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_is_delivered_exactly_and_drawn_within_the_models_reach(name: str) -> None:
-    plan = PLANNER.plan(replace(WISH, image_size=name))
+    plan = PLANNER.plan(replace(REQUEST, image_size=name))
     asked = plan.candidates[0].spec.size
     assert plan.size == PRESETS[name].size
     assert max(asked.width, asked.height) <= 1024
@@ -69,11 +69,11 @@ def test_every_preset_is_delivered_exactly_and_drawn_within_the_models_reach(nam
 
 @given(st.integers(64, MAX_SIDE_PIXELS), st.integers(64, MAX_SIDE_PIXELS))
 def test_a_size_of_ones_own_is_delivered_exactly_or_refused(width: int, height: int) -> None:
-    wish = replace(WISH, image_size="custom", custom_size=Size(width, height))
+    image_request = replace(REQUEST, image_size="custom", custom_size=Size(width, height))
     if width * height > MAX_PIXELS:
-        assert field_refused(wish) == "width"
+        assert field_refused(image_request) == "width"
         return
-    plan = PLANNER.plan(wish)
+    plan = PLANNER.plan(image_request)
     asked = plan.candidates[0].spec.size
     assert plan.size == Size(width, height)
     assert 1 <= min(asked.width, asked.height) <= max(asked.width, asked.height) <= 1024
@@ -82,30 +82,30 @@ def test_a_size_of_ones_own_is_delivered_exactly_or_refused(width: int, height: 
 
 @pytest.mark.parametrize("size", [Size(14_143, 64), Size(64, 14_143), Size(14_142, 14_142)])
 def test_what_is_too_large_is_refused_by_name(size: Size) -> None:
-    assert field_refused(replace(WISH, image_size="custom", custom_size=size)) == "width"
+    assert field_refused(replace(REQUEST, image_size="custom", custom_size=size)) == "width"
 
 
 def test_a_transformed_image_keeps_its_size_unless_another_is_asked_for() -> None:
-    wish = replace(WISH, mode=Mode.TRANSFORM)
-    assert PLANNER.plan(wish, SOURCE).size == Size(300, 200)
-    assert PLANNER.plan(replace(wish, image_size="card"), SOURCE).size == Size(512, 512)
-    assert PLANNER.plan(wish, SOURCE).candidates[0].spec.strength == 0.75
-    assert PLANNER.plan(replace(wish, strength=0.0), SOURCE).candidates[0].spec.strength == 0.0
+    image_request = replace(REQUEST, mode=Mode.TRANSFORM)
+    assert PLANNER.plan(image_request, SOURCE).size == Size(300, 200)
+    assert PLANNER.plan(replace(image_request, image_size="card"), SOURCE).size == Size(512, 512)
+    assert PLANNER.plan(image_request, SOURCE).candidates[0].spec.strength == 0.75
+    assert PLANNER.plan(replace(image_request, strength=0.0), SOURCE).candidates[0].spec.strength == 0.0
 
 
 def test_quality_decides_steps_where_they_are_left_open() -> None:
-    def steps(wish: ImageRequest) -> int | None:
-        return PLANNER.plan(wish).candidates[0].spec.steps
+    def steps(image_request: ImageRequest) -> int | None:
+        return PLANNER.plan(image_request).candidates[0].spec.steps
 
-    assert [steps(replace(WISH, quality=quality)) for quality in ("low", "medium", "high")] == [16, 28, 40]
-    assert steps(replace(WISH, quality="high", steps=3)) == 3
+    assert [steps(replace(REQUEST, quality=quality)) for quality in ("low", "medium", "high")] == [16, 28, 40]
+    assert steps(replace(REQUEST, quality="high", steps=3)) == 3
 
 
 def test_what_the_model_knows_nothing_of_is_not_sent_and_told() -> None:
-    wish = replace(
-        WISH, provider="gemini", negative_prompt="dogs", steps=9, guidance_scale=7.0, safety_checker=False, seed=5
+    image_request = replace(
+        REQUEST, provider="gemini", negative_prompt="dogs", steps=9, guidance_scale=7.0, safety_checker=False, seed=5
     )
-    (candidate,) = PLANNER.plan(wish).candidates
+    (candidate,) = PLANNER.plan(image_request).candidates
     spec = candidate.spec
     assert (spec.negative_prompt, spec.steps, spec.guidance_scale, spec.safety_checker) == ("", None, None, True)
     assert spec.seed == 5
@@ -118,46 +118,47 @@ def test_what_the_model_knows_nothing_of_is_not_sent_and_told() -> None:
 
 
 def test_only_what_was_given_is_told_as_ignored() -> None:
-    assert PLANNER.plan(replace(WISH, provider="gemini")).candidates[0].ignored_fields == ()
+    assert PLANNER.plan(replace(REQUEST, provider="gemini")).candidates[0].ignored_fields == ()
 
 
 def test_stand_ins_come_in_order_and_never_the_first_again() -> None:
     planner = Planner({"fal": FAL, "gemini": GEMINI}, PlanningOptions("fal", ("fal", "gemini", "nobody")))
-    assert [candidate.provider.name for candidate in planner.plan(WISH).candidates] == ["fal", "gemini"]
-    plan = planner.plan(replace(WISH, provider="gemini"))
+    assert [candidate.provider.name for candidate in planner.plan(REQUEST).candidates] == ["fal", "gemini"]
+    plan = planner.plan(replace(REQUEST, provider="gemini"))
     assert [candidate.provider.name for candidate in plan.candidates] == ["gemini", "fal"]
 
 
 @pytest.mark.parametrize(
-    ("wish", "field"),
+    ("image_request", "field"),
     [
-        (replace(WISH, provider="dalle"), "provider"),
-        (replace(WISH, image_size="huge"), "image_size"),
-        (replace(WISH, output=OutputRequest("png", encoder_quality=80)), "output.encoder_quality"),
-        (replace(WISH, output=OutputRequest("jpeg", compression_level=3)), "output.compression_level"),
-        (replace(WISH, output=OutputRequest(variants=(VariantRequest("tiny"),))), "output.variants[0]"),
-        (replace(WISH, output=OutputRequest(variants=(VariantRequest("tiny", 40),))), "output.variants[0]"),
+        (replace(REQUEST, provider="dalle"), "provider"),
+        (replace(REQUEST, image_size="huge"), "image_size"),
+        (replace(REQUEST, output=OutputRequest("png", encoder_quality=80)), "output.encoder_quality"),
+        (replace(REQUEST, output=OutputRequest("jpeg", compression_level=3)), "output.compression_level"),
+        (replace(REQUEST, output=OutputRequest(variants=(VariantRequest("tiny"),))), "output.variants[0]"),
+        (replace(REQUEST, output=OutputRequest(variants=(VariantRequest("tiny", 40),))), "output.variants[0]"),
         (
             replace(
-                WISH, output=OutputRequest(variants=(VariantRequest("a", 4096, 4096), VariantRequest("b", 4096, 1024)))
+                REQUEST,
+                output=OutputRequest(variants=(VariantRequest("a", 4096, 4096), VariantRequest("b", 4096, 1024))),
             ),
             "output.variants",
         ),
         (
-            replace(WISH, output=OutputRequest(variants=(VariantRequest("card"), VariantRequest("card")))),
+            replace(REQUEST, output=OutputRequest(variants=(VariantRequest("card"), VariantRequest("card")))),
             "output.variants[1].name",
         ),
     ],
 )
-def test_bad_input_is_refused_by_name(wish: ImageRequest, field: str) -> None:
-    assert field_refused(wish) == field
+def test_bad_input_is_refused_by_name(image_request: ImageRequest, field: str) -> None:
+    assert field_refused(image_request) == field
 
 
 def test_variants_take_the_size_of_their_preset_or_their_own() -> None:
     output = OutputRequest(
         variants=(VariantRequest("thumbnail"), VariantRequest("tiny", 40, 30), VariantRequest("card", 300))
     )
-    variants = PLANNER.plan(replace(WISH, output=output)).form.variants
+    variants = PLANNER.plan(replace(REQUEST, output=output)).form.variants
     assert [(variant.name, variant.size) for variant in variants] == [
         ("thumbnail", Size(256, 256)),
         ("tiny", Size(40, 30)),
@@ -167,7 +168,7 @@ def test_variants_take_the_size_of_their_preset_or_their_own() -> None:
 
 def test_the_brand_is_applied_where_asked_and_never_over_the_requests_own() -> None:
     planner = Planner({"fal": FAL}, PlanningOptions("fal", brand=Brand(("#0066CC",), "professional")))
-    assert "#0066CC" not in planner.plan(WISH).prompt.text
-    assert "#0066CC" in planner.plan(replace(WISH, use_brand=True)).prompt.text
-    own = replace(WISH, use_brand=True, prompt=PromptRequest("a cat", brand_colors=("#FF0000",)))
+    assert "#0066CC" not in planner.plan(REQUEST).prompt.text
+    assert "#0066CC" in planner.plan(replace(REQUEST, use_brand=True)).prompt.text
+    own = replace(REQUEST, use_brand=True, prompt=PromptRequest("a cat", brand_colors=("#FF0000",)))
     assert "#0066CC" not in planner.plan(own).prompt.text

@@ -27,9 +27,9 @@ EVERYTHING = PromptRequest(
 WORDS = st.text(alphabet="abc \n,é👩‍👩‍👧", min_size=1, max_size=60).filter(lambda text: bool(text.strip()))
 
 
-def refused_field(wish: PromptRequest) -> str:
+def refused_field(prompt_request: PromptRequest) -> str:
     with pytest.raises(MediaError) as caught:
-        compose(wish)
+        compose(prompt_request)
     assert caught.value.reason is Reason.VALIDATION_ERROR
     (violation,) = caught.value.violations
     return violation.field
@@ -89,10 +89,10 @@ def test_every_colour_has_a_name(color: str) -> None:
 
 @given(WORDS, st.integers(1, 400), st.lists(WORDS, max_size=3))
 def test_the_longest_prompt_is_kept_and_own_words_survive_first(prompt: str, longest: int, rules: list[str]) -> None:
-    wish = replace(EVERYTHING, prompt=prompt, style_guidelines=tuple(rules), max_length=longest)
-    made, whole = compose(wish), compose(replace(wish, max_length=5000))
+    prompt_request = replace(EVERYTHING, prompt=prompt, style_guidelines=tuple(rules), max_length=longest)
+    made, whole = compose(prompt_request), compose(replace(prompt_request, max_length=5000))
     assert 0 < len(made.text) <= longest
-    assert compose(wish) == made
+    assert compose(prompt_request) == made
     assert made.shortened == (made.text != whole.text)
     own = " ".join(prompt.split())
     if len(own) > longest:
@@ -134,7 +134,7 @@ def test_a_headline_becomes_a_prompt_of_the_length_asked_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wish", "field"),
+    ("prompt_request", "field"),
     [
         (replace(CAT, theme="baroque"), "style.theme"),
         (replace(CAT, template="novel"), "style.template"),
@@ -143,8 +143,8 @@ def test_a_headline_becomes_a_prompt_of_the_length_asked_for() -> None:
         (replace(CAT, template_fields={"moment": "x"}), "style.template_fields"),
     ],
 )
-def test_what_is_not_known_is_refused_by_name(wish: PromptRequest, field: str) -> None:
-    assert refused_field(wish) == field
+def test_what_is_not_known_is_refused_by_name(prompt_request: PromptRequest, field: str) -> None:
+    assert refused_field(prompt_request) == field
 
 
 def test_what_a_caller_writes_is_never_a_template_of_its_own() -> None:

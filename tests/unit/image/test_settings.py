@@ -8,7 +8,7 @@ import pytest
 
 from services.common.diagnostics import Level
 from services.common.settings import ConfigurationError, load
-from services.image.diagnostics import findings
+from services.image.diagnostics import diagnostics
 from services.image.settings import ImageSettings
 
 
@@ -17,7 +17,7 @@ def settings(**fields: Any) -> ImageSettings:
 
 
 def found(level: Level, **fields: Any) -> list[str]:
-    return [finding.message for finding in findings(settings(**fields)) if finding.level is level]
+    return [diagnostic.message for diagnostic in diagnostics(settings(**fields)) if diagnostic.level is level]
 
 
 @pytest.mark.parametrize(
@@ -83,10 +83,10 @@ def test_what_contradicts_itself_is_found(fields: Any, level: Level, said: str) 
     assert any(said in message for message in found(level, **fields))
 
 
-def test_every_finding_that_is_not_well_says_what_to_do_and_none_holds_a_secret() -> None:
+def test_every_diagnostic_that_is_not_well_says_what_to_do_and_none_holds_a_secret() -> None:
     configured = settings(
         default_provider="gemini", fal_key="secret", spaces_key="secret", supabase_service_role="secret"
     )
-    for finding in findings(configured):
-        assert finding.level is Level.OK or finding.remedy
-        assert "secret" not in f"{finding.message} {finding.remedy}".replace("SECRET", "")
+    for diagnostic in diagnostics(configured):
+        assert diagnostic.level is Level.OK or diagnostic.remedy
+        assert "secret" not in f"{diagnostic.message} {diagnostic.remedy}".replace("SECRET", "")

@@ -47,9 +47,9 @@ def test_a_job_fails_for_good_where_the_documents_say() -> None:
 
 @pytest.mark.parametrize("page_token", ["short", "z" * 33, "!" * 32, "../" * 10 + "ab"])
 async def test_a_page_token_that_nobody_was_given_is_refused(page_token: str) -> None:
-    board = JobStore(Buckets().streams)
+    job_store = JobStore(Buckets().streams)
     with pytest.raises(MediaError) as caught:
-        await board.page("alice", JobFilter(), 20, page_token)
+        await job_store.page("alice", JobFilter(), 20, page_token)
     assert (caught.value.reason, caught.value.violations[0].field) == (Reason.VALIDATION_ERROR, "page_token")
 
 

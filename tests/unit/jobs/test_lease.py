@@ -61,7 +61,7 @@ async def test_whoever_was_superseded_may_not_write_and_knows_what_he_knew() -> 
     assert buckets.records[-1].worker == "w-2"
 
 
-async def test_a_wish_to_end_that_comes_with_the_answer_to_a_write_is_not_lost() -> None:
+async def test_a_request_to_end_that_comes_with_the_answer_to_a_write_is_not_lost() -> None:
     buckets = Buckets()
     buckets.state = LosingBucket()
     lease = await asyncio.create_task(buckets.lease(record_of()))

@@ -11,7 +11,7 @@ from media.jobs.v1 import jobs_pb2
 from services.common.errors import MediaError, Reason
 from services.common.rpc.validation import validate
 from services.jobs.jetstream import KINDS as WORKED_ON
-from services.jobs.reading import KINDS, STATUSES, selection_of, wish_of
+from services.jobs.reading import KINDS, STATUSES, request_of, selection_of
 from services.jobs.record import Status
 from services.jobs.request import JobFilter
 
@@ -52,29 +52,29 @@ def talking(text: str) -> jobs_pb2.CreateJobRequest:
 
 def refusal(asked: jobs_pb2.CreateJobRequest) -> tuple[Reason, list[str]]:
     with pytest.raises(MediaError) as caught:
-        wish_of(asked, MAX_CHARACTERS)
+        request_of(asked, MAX_CHARACTERS)
     return caught.value.reason, [item.field for item in caught.value.violations]
 
 
 @pytest.mark.parametrize("kind", list(SPECS))
-def test_all_that_is_asked_for_is_in_the_wish(kind: str) -> None:
+def test_all_that_is_asked_for_is_in_the_request(kind: str) -> None:
     asked = request(kind, SPECS[kind], requestId="order-7", webhookUrl="https://example.com/told")
     validate(asked)
-    wish = wish_of(asked, MAX_CHARACTERS)
-    assert (wish.kind, wish.request_id, wish.webhook_url) == (kind, "order-7", "https://example.com/told")
-    assert request(kind, dict(wish.spec)) == request(kind, SPECS[kind])
+    parsed = request_of(asked, MAX_CHARACTERS)
+    assert (parsed.kind, parsed.request_id, parsed.webhook_url) == (kind, "order-7", "https://example.com/told")
+    assert request(kind, dict(parsed.spec)) == request(kind, SPECS[kind])
 
 
 def test_a_delay_of_nothing_is_kept_apart_from_none() -> None:
-    silent = wish_of(request("talking_video", {"video": VIDEO, "narration": NARRATION}), MAX_CHARACTERS)
+    silent = request_of(request("talking_video", {"video": VIDEO, "narration": NARRATION}), MAX_CHARACTERS)
     assert "audioDelayMs" not in silent.spec
-    at_once = wish_of(request("talking_video", SPECS["talking_video"]), MAX_CHARACTERS)
+    at_once = request_of(request("talking_video", SPECS["talking_video"]), MAX_CHARACTERS)
     assert at_once.spec["audioDelayMs"] == 0
 
 
-def test_equal_requests_are_equal_wishes() -> None:
-    one = wish_of(request("story", SPECS["story"]), MAX_CHARACTERS)
-    assert one == wish_of(request("story", dict(reversed(SPECS["story"].items()))), MAX_CHARACTERS)
+def test_equal_requests_are_equal_requests() -> None:
+    one = request_of(request("story", SPECS["story"]), MAX_CHARACTERS)
+    assert one == request_of(request("story", dict(reversed(SPECS["story"].items()))), MAX_CHARACTERS)
 
 
 def test_the_kinds_of_the_contract_are_those_that_workers_do() -> None:
@@ -129,12 +129,12 @@ def test_what_a_service_would_refuse_after_others_were_paid_is_refused_before(
 
 
 def test_a_text_is_counted_in_code_points() -> None:
-    assert wish_of(talking("🐈" * MAX_CHARACTERS), MAX_CHARACTERS).spec["narration"]["text"] == "🐈" * MAX_CHARACTERS
+    assert request_of(talking("🐈" * MAX_CHARACTERS), MAX_CHARACTERS).spec["narration"]["text"] == "🐈" * MAX_CHARACTERS
 
 
 def test_a_headline_is_its_own_text() -> None:
-    wish = wish_of(request("headline", {"headline": "Cats"}), MAX_CHARACTERS)
-    assert wish.spec == {"headline": "Cats"}
+    parsed = request_of(request("headline", {"headline": "Cats"}), MAX_CHARACTERS)
+    assert parsed.spec == {"headline": "Cats"}
 
 
 @pytest.mark.parametrize(

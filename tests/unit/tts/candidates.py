@@ -22,7 +22,7 @@ def plan_of(provider: SpeechProvider, *, with_alignment: bool = False) -> Plan:
     return Plan(provider, SpeechSpec(TEXT, voice, FORMATS["mp3_44100_128"]), with_alignment)
 
 
-def care_for(
+def policy_for(
     *providers: SpeechProvider,
     limit: int | None = None,
     passing: PassingTime | None = None,
@@ -32,5 +32,5 @@ def care_for(
 ) -> Care:
     """Returns care whose delays take no time, with a gate for each of the providers."""
     passing = passing or PassingTime()
-    gates = {provider.name: ConcurrencyLimiter(provider.name, limit, clock=clock) for provider in providers}
-    return Care(gates, Retrier(policy, passing.sleep), stall_seconds, passing)
+    limiters = {provider.name: ConcurrencyLimiter(provider.name, limit, clock=clock) for provider in providers}
+    return Care(limiters, Retrier(policy, passing.sleep), stall_seconds, passing)

@@ -16,7 +16,7 @@ from services.tts.providers.interface import AudioChunk
 from tests.conftest import LogLines
 from tests.fakes.speech import FakeSpeechProvider
 from tests.fakes.virtual_time import in_virtual_time
-from tests.unit.tts.candidates import care_for, plan_of
+from tests.unit.tts.candidates import plan_of, policy_for
 
 FIRST, SECOND = AudioChunk(b"first"), AudioChunk(b"second")
 TIMING = AudioChunk(b"", Alignment(("H",), (0.0,), (0.1,)))
@@ -40,7 +40,7 @@ def spare(*steps: AudioChunk | BaseException) -> FakeSpeechProvider:
 
 async def opening(*providers: FakeSpeechProvider) -> tuple[ProviderStream, list[AudioChunk]]:
     plans = [plan_of(provider) for provider in providers]
-    async with open_with_failover(plans, care_for(*providers), patience_seconds=100) as found:
+    async with open_with_failover(plans, policy_for(*providers), patience_seconds=100) as found:
         return found, [chunk async for chunk in found.chunks]
 
 
@@ -62,7 +62,7 @@ async def test_everything_is_heard_from_the_beginning() -> None:
 
 async def test_no_more_than_the_first_audio_is_read_ahead() -> None:
     provider = FakeSpeechProvider(FIRST, endless=True)
-    async with open_with_failover([plan_of(provider)], care_for(provider), patience_seconds=1) as found:
+    async with open_with_failover([plan_of(provider)], policy_for(provider), patience_seconds=1) as found:
         assert provider.delivered == 1
         assert await anext(found.chunks) == FIRST
         assert provider.delivered == 1
@@ -72,7 +72,7 @@ async def test_no_more_than_the_first_audio_is_read_ahead() -> None:
 async def test_the_plan_is_asked_for_as_it_is(with_alignment: bool) -> None:
     provider = FakeSpeechProvider(FIRST)
     plan = plan_of(provider, with_alignment=with_alignment)
-    async with open_with_failover([plan], care_for(provider), patience_seconds=1):
+    async with open_with_failover([plan], policy_for(provider), patience_seconds=1):
         assert provider.specs == [(plan.spec, with_alignment)]
 
 
@@ -129,7 +129,9 @@ async def test_silence_after_acceptance_is_a_stall() -> None:
 
 async def test_a_failure_after_the_first_audio_is_the_readers() -> None:
     paid, other = FakeSpeechProvider(FIRST, MediaError(Reason.GENERATION_FAILED), name="paid"), spare()
-    async with open_with_failover([plan_of(paid), plan_of(other)], care_for(paid, other), patience_seconds=1) as found:
+    async with open_with_failover(
+        [plan_of(paid), plan_of(other)], policy_for(paid, other), patience_seconds=1
+    ) as found:
         assert await anext(found.chunks) == FIRST
         with pytest.raises(MediaError):
             await anext(found.chunks)
@@ -169,21 +171,21 @@ async def test_a_mistake_of_ours_is_no_failure_of_the_provider(mistake: Exceptio
 
 async def test_leaving_ends_the_providers_work_and_frees_its_turn() -> None:
     provider = FakeSpeechProvider(FIRST, endless=True)
-    care = care_for(provider, limit=1)
+    policy = policy_for(provider, limit=1)
     for _ in range(3):
-        async with open_with_failover([plan_of(provider)], care, patience_seconds=0):
-            assert (provider.live.now, care.gates["espeak"].in_flight) == (1, 1)
-        assert (provider.live.now, care.gates["espeak"].in_flight) == (0, 0)
+        async with open_with_failover([plan_of(provider)], policy, patience_seconds=0):
+            assert (provider.live.now, policy.limiters["espeak"].in_flight) == (1, 1)
+        assert (provider.live.now, policy.limiters["espeak"].in_flight) == (0, 0)
 
 
 async def test_an_error_of_the_reader_is_passed_on_and_frees_all() -> None:
     provider = FakeSpeechProvider(FIRST)
-    care = care_for(provider)
+    policy = policy_for(provider)
     with pytest.raises(MediaError) as caught:
-        async with open_with_failover([plan_of(provider)], care, patience_seconds=0):
+        async with open_with_failover([plan_of(provider)], policy, patience_seconds=0):
             raise MediaError(Reason.PROVIDER_UNAVAILABLE, "of the reader")
     assert (caught.value.message, provider.live.total) == ("of the reader", 1)
-    assert (provider.live.now, care.gates["espeak"].in_flight) == (0, 0)
+    assert (provider.live.now, policy.limiters["espeak"].in_flight) == (0, 0)
 
 
 @pytest.mark.parametrize("state", ["not accepted", "silent", "speaking"])
@@ -195,10 +197,10 @@ async def test_cancellation_is_no_failure(state: str) -> None:
         "speaking": FakeSpeechProvider(FIRST, never, name="paid"),
     }[state]
     other = spare()
-    care = care_for(provider, other)
+    policy = policy_for(provider, other)
 
     async def listen() -> None:
-        async with open_with_failover([plan_of(provider), plan_of(other)], care, patience_seconds=5) as found:
+        async with open_with_failover([plan_of(provider), plan_of(other)], policy, patience_seconds=5) as found:
             async for _ in found.chunks:
                 pass
 
@@ -208,16 +210,16 @@ async def test_cancellation_is_no_failure(state: str) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert (provider.live.now, provider.live.total, other.live.total) == (0, 1, 0)
-    assert care.gates["paid"].in_flight == 0
+    assert policy.limiters["paid"].in_flight == 0
 
 
 @in_virtual_time
 async def test_time_in_the_queue_is_told() -> None:
     provider = FakeSpeechProvider(FIRST)
-    care = care_for(provider, limit=1, clock=asyncio.get_running_loop().time)
+    policy = policy_for(provider, limit=1, clock=asyncio.get_running_loop().time)
 
     async def call() -> float:
-        async with open_with_failover([plan_of(provider)], care, patience_seconds=10) as found:
+        async with open_with_failover([plan_of(provider)], policy, patience_seconds=10) as found:
             await asyncio.sleep(3)
             return found.queued_seconds
 
@@ -227,10 +229,10 @@ async def test_time_in_the_queue_is_told() -> None:
 @in_virtual_time
 async def test_who_gets_no_turn_in_time_hears_the_next_provider() -> None:
     paid, other = FakeSpeechProvider(FIRST, name="paid"), spare()
-    care = care_for(paid, other, limit=1)
+    policy = policy_for(paid, other, limit=1)
     async with (
-        open_with_failover([plan_of(paid)], care, patience_seconds=1),
-        open_with_failover([plan_of(paid), plan_of(other)], care, patience_seconds=1) as found,
+        open_with_failover([plan_of(paid)], policy, patience_seconds=1),
+        open_with_failover([plan_of(paid), plan_of(other)], policy, patience_seconds=1) as found,
     ):
         assert found.plan.provider is other
         assert found.attempts == (Failure("paid", Reason.PROVIDER_BUSY),)
@@ -239,22 +241,22 @@ async def test_who_gets_no_turn_in_time_hears_the_next_provider() -> None:
 
 async def test_no_turn_is_kept_during_a_delay() -> None:
     provider = FakeSpeechProvider(FIRST, refusals=[MediaError(Reason.PROVIDER_UNAVAILABLE)])
-    gate = ConcurrencyLimiter("espeak", 1)
+    limiter = ConcurrencyLimiter("espeak", 1)
     seen: list[tuple[int, int]] = []
 
     async def sleep(_seconds: float) -> None:
-        seen.append((gate.in_flight, provider.live.now))
+        seen.append((limiter.in_flight, provider.live.now))
 
-    care = Care({"espeak": gate}, Retrier(sleep=sleep))
-    async with open_with_failover([plan_of(provider)], care, patience_seconds=5):
-        assert (seen, gate.in_flight) == ([(0, 0)], 1)
+    policy = Care({"espeak": limiter}, Retrier(sleep=sleep))
+    async with open_with_failover([plan_of(provider)], policy, patience_seconds=5):
+        assert (seen, limiter.in_flight) == ([(0, 0)], 1)
 
 
-async def test_the_gate_learns_what_the_provider_tells() -> None:
+async def test_the_limiter_learns_what_the_provider_tells() -> None:
     provider = FakeSpeechProvider(FIRST, max_concurrent_requests=7)
-    care = care_for(provider)
-    async with open_with_failover([plan_of(provider)], care, patience_seconds=0):
-        assert care.gates["espeak"].limit == 7
+    policy = policy_for(provider)
+    async with open_with_failover([plan_of(provider)], policy, patience_seconds=0):
+        assert policy.limiters["espeak"].limit == 7
 
 
 @pytest.mark.parametrize(
@@ -264,15 +266,15 @@ async def test_only_a_refusal_for_too_many_at_once_lowers_the_limit(
     metadata: dict[str, str], limit: int | None
 ) -> None:
     provider = FakeSpeechProvider(FIRST, refusals=[MediaError(Reason.PROVIDER_BUSY, metadata=metadata)])
-    care = care_for(provider)
-    async with open_with_failover([plan_of(provider)], care, patience_seconds=50):
-        assert care.gates["espeak"].limit == limit
+    policy = policy_for(provider)
+    async with open_with_failover([plan_of(provider)], policy, patience_seconds=50):
+        assert policy.limiters["espeak"].limit == limit
 
 
 async def test_giving_a_provider_up_is_logged(log_lines: LogLines) -> None:
     paid, other = failing(Reason.PROVIDER_UNAVAILABLE), spare()
-    care = care_for(paid, other, policy=RetryPolicy(max_attempts=2))
-    async with open_with_failover([plan_of(paid), plan_of(other)], care, patience_seconds=50):
+    policy = policy_for(paid, other, policy=RetryPolicy(max_attempts=2))
+    async with open_with_failover([plan_of(paid), plan_of(other)], policy, patience_seconds=50):
         again, given_up = log_lines()
     assert (again["provider"], again["reason"], again["attempt"]) == ("paid", "PROVIDER_UNAVAILABLE", 1)
     assert (given_up["provider"], given_up["reason"], given_up["attempt"]) == ("paid", "PROVIDER_UNAVAILABLE", 2)

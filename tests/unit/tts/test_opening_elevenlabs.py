@@ -16,7 +16,7 @@ from tests.fakes.elevenlabs_answers import Answer, ConcurrencyLimiter, refused, 
 from tests.fakes.provider_audio import speech
 from tests.fakes.tcp import tcp_peer
 from tests.fakes.virtual_time import PassingTime
-from tests.unit.tts.candidates import TEXT, care_for, plan_of
+from tests.unit.tts.candidates import TEXT, plan_of, policy_for
 
 
 @pytest.fixture
@@ -31,9 +31,9 @@ async def provider_at(base_url: str) -> AsyncIterator[ElevenLabsProvider]:
         yield provider
 
 
-async def heard(provider: ElevenLabsProvider, care: Care, patience_seconds: float = 30) -> bytes:
+async def heard(provider: ElevenLabsProvider, policy: Care, patience_seconds: float = 30) -> bytes:
     plan = plan_of(provider)
-    async with open_with_failover([plan], care, patience_seconds=patience_seconds) as found:
+    async with open_with_failover([plan], policy, patience_seconds=patience_seconds) as found:
         audio = b"".join([chunk.audio async for chunk in found.chunks])
     assert audio == speech(TEXT, plan.spec.output_format)
     return audio
@@ -51,7 +51,7 @@ async def test_what_is_safe_is_asked_again(fake: FakeElevenLabs, case: str) -> N
     fake.answers += answers
     passing = PassingTime()
     async with provider_at(fake.base_url) as provider:
-        await heard(provider, care_for(provider, passing=passing))
+        await heard(provider, policy_for(provider, passing=passing))
     assert (fake.calls, len(passing.slept_seconds)) == (calls, calls - 1)
     assert case != "busy, with a delay" or 3 <= passing.slept_seconds[0] <= 3.25
 
@@ -60,7 +60,7 @@ async def test_a_connection_lost_after_the_request_is_not_tried_again() -> None:
     passing = PassingTime()
     async with tcp_peer() as peer, provider_at(f"http://127.0.0.1:{peer.port}") as provider:
         with pytest.raises(MediaError) as failure:
-            await heard(provider, care_for(provider, passing=passing))
+            await heard(provider, policy_for(provider, passing=passing))
     assert failure.value.reason is Reason.PROVIDER_UNAVAILABLE
     assert (len(peer.heads), passing.slept_seconds) == (1, [])
 
@@ -79,7 +79,7 @@ async def test_anything_else_is_asked_once(fake: FakeElevenLabs, case: str) -> N
     fake.answers.append(answer)
     async with provider_at(fake.base_url) as provider:
         with pytest.raises(MediaError) as failure:
-            await heard(provider, care_for(provider))
+            await heard(provider, policy_for(provider))
     assert (failure.value.reason, fake.calls) == (reason, 1)
 
 
@@ -89,7 +89,7 @@ async def test_a_refused_connection_is_tried_again() -> None:
     passing = PassingTime()
     async with provider_at(f"http://127.0.0.1:{free_port}") as provider:
         with pytest.raises(MediaError) as failure:
-            await heard(provider, care_for(provider, passing=passing))
+            await heard(provider, policy_for(provider, passing=passing))
     assert failure.value.reason is Reason.PROVIDER_UNAVAILABLE
     assert failure.value.metadata["attempts"] == " ".join(["elevenlabs:PROVIDER_UNAVAILABLE"] * 3)
     assert len(passing.slept_seconds) == 2
@@ -99,15 +99,15 @@ async def test_what_the_account_may_have_at_once_is_never_exceeded(fake: FakeEle
     fake.concurrency_limit = 5
     fake.refuses_above_limit = True
     async with provider_at(fake.base_url) as provider:
-        care = care_for(provider)
-        await heard(provider, care)
-        fake.answers += [Answer(gate=(held := ConcurrencyLimiter()))] * 20
+        policy = policy_for(provider)
+        await heard(provider, policy)
+        fake.answers += [Answer(limiter=(held := ConcurrencyLimiter()))] * 20
         async with asyncio.TaskGroup() as group:
             for _ in range(20):
-                group.create_task(heard(provider, care))
+                group.create_task(heard(provider, policy))
             await fake.until(lambda: fake.open_streams == 5)
             held.release(steps=80)
-    assert care.gates["elevenlabs"].limit == 5
+    assert policy.limiters["elevenlabs"].limit == 5
     assert (fake.calls, fake.most_open_streams) == (21, 5)
 
 
@@ -115,25 +115,25 @@ async def test_an_unknown_limit_is_found_by_being_refused(fake: FakeElevenLabs) 
     fake.concurrency_limit = 3
     fake.refuses_above_limit = True
     async with provider_at(fake.base_url) as provider:
-        care = care_for(provider)
-        fake.answers += [Answer(gate=(held := ConcurrencyLimiter()))] * 12
+        policy = policy_for(provider)
+        fake.answers += [Answer(limiter=(held := ConcurrencyLimiter()))] * 12
         async with asyncio.TaskGroup() as group:
             for _ in range(12):
-                group.create_task(heard(provider, care))
+                group.create_task(heard(provider, policy))
             await fake.until(lambda: fake.calls >= 12)
             held.release(steps=48)
     assert fake.most_open_streams == 3
-    assert (care.gates["elevenlabs"].in_flight, care.gates["elevenlabs"].queued) == (0, 0)
+    assert (policy.limiters["elevenlabs"].in_flight, policy.limiters["elevenlabs"].queued) == (0, 0)
 
 
 async def test_leaving_early_closes_the_connection_and_frees_the_turn(fake: FakeElevenLabs) -> None:
     held = ConcurrencyLimiter(permits=1)
-    fake.answers.append(Answer(gate=held))
+    fake.answers.append(Answer(limiter=held))
     async with provider_at(fake.base_url) as provider:
-        care = care_for(provider, limit=1)
-        async with open_with_failover([plan_of(provider)], care, patience_seconds=0):
+        policy = policy_for(provider, limit=1)
+        async with open_with_failover([plan_of(provider)], policy, patience_seconds=0):
             await held.held()
-        assert care.gates["elevenlabs"].in_flight == 0
+        assert policy.limiters["elevenlabs"].in_flight == 0
         await fake.all_closed()
     assert fake.abandoned == 1
 
@@ -158,7 +158,7 @@ def reply(name: str, value: str) -> bytes:
 )
 async def test_the_limit_is_read_from_the_header_in_any_case(name: str, value: str, limit: int | None) -> None:
     async with tcp_peer(reply(name, value)) as peer, provider_at(f"http://127.0.0.1:{peer.port}") as provider:
-        care = care_for(provider)
-        async with open_with_failover([plan_of(provider)], care, patience_seconds=0) as found:
+        policy = policy_for(provider)
+        async with open_with_failover([plan_of(provider)], policy, patience_seconds=0) as found:
             assert found.stream.max_concurrent_requests == limit
-        assert care.gates["elevenlabs"].limit == limit
+        assert policy.limiters["elevenlabs"].limit == limit

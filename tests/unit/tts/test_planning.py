@@ -11,7 +11,7 @@ from services.tts.planning import Planner, PlanningOptions, SpeechRequest, longe
 from services.tts.providers.interface import Capabilities, VoiceSettings
 from tests.fakes.speech import ALL_FAMILIES, FakeSpeechProvider, voice
 
-WISH = SpeechRequest("Hello", output_format="pcm_8000")
+REQUEST = SpeechRequest("Hello", output_format="pcm_8000")
 
 
 def planner(*providers: FakeSpeechProvider, fallbacks: tuple[str, ...] = (), resume: bool = True) -> Planner:
@@ -19,15 +19,15 @@ def planner(*providers: FakeSpeechProvider, fallbacks: tuple[str, ...] = (), res
     return Planner({provider.name: provider for provider in providers}, options)
 
 
-def test_what_a_wish_leaves_open_is_decided() -> None:
+def test_what_a_request_leaves_open_is_decided() -> None:
     provider = FakeSpeechProvider(capabilities=Capabilities(ALL_FAMILIES, default_model_id="model-1"))
     spec = planner(provider).plan(SpeechRequest("Hello")).spec
     assert (spec.voice.name, spec.output_format.name, spec.model_id) == ("Aria", "mp3_44100_128", "model-1")
 
 
-def test_what_a_wish_says_is_kept() -> None:
+def test_what_a_request_says_is_kept() -> None:
     settings = VoiceSettings(0.1, 0.2, 0.3, 0.9, use_speaker_boost=False)
-    wish = SpeechRequest(
+    speech_request = SpeechRequest(
         "Hello",
         voice="bella-ID".lower(),
         provider="second",
@@ -44,32 +44,32 @@ def test_what_a_wish_says_is_kept() -> None:
         include_alignment=True,
     )
     second = FakeSpeechProvider(name="second", voices=[voice("Bella", "second")])
-    plan = planner(FakeSpeechProvider(), second).plan(wish)
+    plan = planner(FakeSpeechProvider(), second).plan(speech_request)
     assert (plan.provider, plan.with_alignment) == (second, True)
     spec = plan.spec
     assert (spec.voice.name, spec.output_format.name, spec.settings) == ("Bella", "wav_8000", settings)
     for field in ("model_id", "language_code", "seed", "previous_text", "next_text", "previous_request_ids"):
-        assert getattr(spec, field) == getattr(wish, field)
+        assert getattr(spec, field) == getattr(speech_request, field)
     assert (spec.next_request_ids, spec.apply_text_normalization) == (("n",), "off")
 
 
-def test_settings_that_a_wish_leaves_open_are_the_providers() -> None:
+def test_settings_that_a_request_leaves_open_are_the_providers() -> None:
     defaults = VoiceSettings(0.5, 0.75, 0.0, 1.0, use_speaker_boost=True)
     provider = FakeSpeechProvider(capabilities=Capabilities(ALL_FAMILIES, default_settings=defaults))
-    wish = replace(WISH, settings=VoiceSettings(stability=0.0, use_speaker_boost=False))
-    chosen = planner(provider).plan(wish).spec.settings
+    speech_request = replace(REQUEST, settings=VoiceSettings(stability=0.0, use_speaker_boost=False))
+    chosen = planner(provider).plan(speech_request).spec.settings
     assert chosen == VoiceSettings(0.0, 0.75, 0.0, 1.0, use_speaker_boost=False)
 
 
-def refused(wish: SpeechRequest, provider: FakeSpeechProvider) -> MediaError:
+def refused(speech_request: SpeechRequest, provider: FakeSpeechProvider) -> MediaError:
     with pytest.raises(MediaError) as caught:
-        planner(provider).plan(wish)
+        planner(provider).plan(speech_request)
     assert provider.live.total == 0
     return caught.value
 
 
 @pytest.mark.parametrize(
-    ("wish", "reason", "field"),
+    ("speech_request", "reason", "field"),
     [
         (SpeechRequest("Hello", voice="Nobody"), Reason.VOICE_NOT_FOUND, "voice"),
         (SpeechRequest("Hello", provider="elevenlabs"), Reason.VALIDATION_ERROR, "provider"),
@@ -80,9 +80,9 @@ def refused(wish: SpeechRequest, provider: FakeSpeechProvider) -> MediaError:
     ids=lambda value: getattr(value, "name", None),
 )
 def test_what_can_not_be_done_is_refused_by_field_without_asking_the_provider(
-    wish: SpeechRequest, reason: Reason, field: str
+    speech_request: SpeechRequest, reason: Reason, field: str
 ) -> None:
-    error = refused(wish, FakeSpeechProvider(capabilities=Capabilities(frozenset({"mp3", "pcm"}))))
+    error = refused(speech_request, FakeSpeechProvider(capabilities=Capabilities(frozenset({"mp3", "pcm"}))))
     assert error.reason is reason
     assert [item.field for item in error.violations] == [field]
 
@@ -106,13 +106,13 @@ LIMITS = Capabilities(
 @pytest.mark.parametrize(("model", "limit"), [("", 30), ("large", 30), ("small", 10), ("unlisted", 20), ("huge", 1000)])
 def test_the_longest_call_is_the_models(model: str, limit: int) -> None:
     provider = FakeSpeechProvider(capabilities=LIMITS)
-    assert longest_call(planner(provider).plan(replace(WISH, model_id=model))) == limit
+    assert longest_call(planner(provider).plan(replace(REQUEST, model_id=model))) == limit
 
 
 def test_the_longest_call_fits_whoever_may_stand_in() -> None:
     first = FakeSpeechProvider(name="elevenlabs", capabilities=LIMITS)
     second = FakeSpeechProvider(capabilities=replace(LIMITS, default_model_id="small"))
-    assert longest_call(planner(first, second, fallbacks=("espeak",)).plan(WISH)) == 10
+    assert longest_call(planner(first, second, fallbacks=("espeak",)).plan(REQUEST)) == 10
 
 
 def test_who_stands_in_has_a_voice_of_the_same_name_and_the_format() -> None:
@@ -121,7 +121,7 @@ def test_who_stands_in_has_a_voice_of_the_same_name_and_the_format() -> None:
     other_voices = FakeSpeechProvider(name="third", voices=[voice("Bella", "third")])
     other_formats = FakeSpeechProvider(name="fourth", capabilities=Capabilities(frozenset({"mp3"})))
     chosen = planner(first, other_voices, other_formats, second, fallbacks=("third", "fourth", "elevenlabs", "espeak"))
-    plan = chosen.plan(replace(WISH, provider="elevenlabs"))
+    plan = chosen.plan(replace(REQUEST, provider="elevenlabs"))
     assert [one.provider for one in plan.fallbacks] == [second]
 
 
@@ -129,7 +129,7 @@ def test_who_stands_in_has_a_voice_of_the_same_name_and_the_format() -> None:
     ("streamed", "resume", "resumable"), [(True, True, True), (True, False, False), (False, True, False)]
 )
 def test_only_streams_are_mended_and_only_if_configured(streamed: bool, resume: bool, resumable: bool) -> None:
-    plan = planner(FakeSpeechProvider(), resume=resume).plan(replace(WISH, streamed=streamed))
+    plan = planner(FakeSpeechProvider(), resume=resume).plan(replace(REQUEST, streamed=streamed))
     assert plan.resumable is resumable
 
 

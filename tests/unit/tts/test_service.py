@@ -155,7 +155,7 @@ async def both_fail(
         ({"text": " \u200b"}, Reason.VALIDATION_ERROR, "text"),
     ],
 )
-async def test_a_wrong_wish_is_refused_by_field_and_no_provider_is_asked(
+async def test_a_wrong_request_is_refused_by_field_and_no_provider_is_asked(
     fields: dict[str, str], reason: Reason, field: str
 ) -> None:
     provider = FakeSpeechProvider(FIRST, capabilities=Capabilities(frozenset({"mp3", "pcm"})))

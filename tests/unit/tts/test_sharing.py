@@ -32,7 +32,7 @@ CHUNKS = (
     AudioChunk(b"\x01" * 800, Alignment(("i",), (0.05,), (0.1,))),
 )
 AUDIO = b"".join(chunk.audio for chunk in CHUNKS)
-WISH = SpeechRequest("Hi", output_format="pcm_8000")
+REQUEST = SpeechRequest("Hi", output_format="pcm_8000")
 MOST_TURNS = 30
 
 
@@ -85,8 +85,8 @@ class Caller:
 
 async def call(speech: SpeechComponents, caller: Caller, accounting: Accounting) -> list[SpeechEvent]:
     await turns(caller.after_turns)
-    wish = replace(WISH, include_alignment=caller.timing, streamed=caller.streamed)
-    events = accounting.watched(speech.synthesizer.stream(speech.planner.plan(wish)), "alice", WISH.text)
+    request = replace(REQUEST, include_alignment=caller.timing, streamed=caller.streamed)
+    events = accounting.watched(speech.synthesizer.stream(speech.planner.plan(request)), "alice", REQUEST.text)
     heard: list[SpeechEvent] = []
     try:
         async for event in events:
@@ -120,7 +120,7 @@ def assert_whole(heard: list[SpeechEvent], caller: Caller) -> None:
     chunks = [event for event in heard if isinstance(event, AudioChunk)]
     assert b"".join(chunk.audio for chunk in chunks) == AUDIO
     timing = "".join(chunk.alignment.text for chunk in chunks if chunk.alignment is not None)
-    assert timing == (WISH.text if caller.timing else "")
+    assert timing == (REQUEST.text if caller.timing else "")
 
 
 some_turns = st.integers(0, MOST_TURNS)

@@ -19,15 +19,15 @@ from tests.fakes.speech import FakeSpeechProvider
 from tests.fakes.speech_service import speech_of
 
 ONE_SECOND = bytes(16_000)
-WISH = SpeechRequest("Hello", output_format="pcm_8000")
+REQUEST = SpeechRequest("Hello", output_format="pcm_8000")
 FIRST, SECOND = AudioChunk(ONE_SECOND), AudioChunk(b"\x01" * 8000)
 
 
 def speak(
-    provider: FakeSpeechProvider, wish: SpeechRequest = WISH, stall_seconds: float = 5
+    provider: FakeSpeechProvider, request: SpeechRequest = REQUEST, stall_seconds: float = 5
 ) -> AsyncGenerator[SpeechEvent, None]:
     speech = speech_of(provider, stall_seconds=stall_seconds)
-    return speech.synthesizer.stream(speech.planner.plan(wish))
+    return speech.synthesizer.stream(speech.planner.plan(request))
 
 
 async def test_a_stream_is_header_then_chunks_then_done() -> None:
@@ -42,7 +42,7 @@ async def test_a_stream_is_header_then_chunks_then_done() -> None:
 
 @pytest.mark.parametrize(("text", "characters"), [("a", 1), ("👍🏽", 2), ("é", 1), ("e\u0301", 2), ("日本語", 3)])
 async def test_characters_are_code_points(text: str, characters: int) -> None:
-    *_, done = [event async for event in speak(FakeSpeechProvider(FIRST), replace(WISH, text=text))]
+    *_, done = [event async for event in speak(FakeSpeechProvider(FIRST), replace(REQUEST, text=text))]
     assert isinstance(done, Done)
     assert done.characters == characters
 
@@ -61,8 +61,8 @@ async def test_the_header_comes_with_the_first_audio() -> None:
 
 async def test_a_chunk_of_timing_only_is_passed_on() -> None:
     timing = AudioChunk(b"", Alignment(("H",), (0.0,), (0.1,)))
-    wish = replace(WISH, include_alignment=True)
-    events = [event async for event in speak(FakeSpeechProvider(FIRST, timing), wish)]
+    request = replace(REQUEST, include_alignment=True)
+    events = [event async for event in speak(FakeSpeechProvider(FIRST, timing), request)]
     assert events[1:3] == [FIRST, timing]
 
 

@@ -22,7 +22,7 @@ from tests.fakes.speech import ALL_FAMILIES, FakeSpeechProvider
 from tests.fakes.speech_service import speech_of
 
 TEXT = "One two. Three four! Five six? Seven."
-WISH = SpeechRequest(TEXT, output_format="pcm_8000", include_alignment=True, streamed=True)
+REQUEST = SpeechRequest(TEXT, output_format="pcm_8000", include_alignment=True, streamed=True)
 SECONDS_PER_CHARACTER = 0.125
 BYTES_PER_CHARACTER = 2000
 BROKEN = MediaError(Reason.GENERATION_FAILED, "Broke.")
@@ -69,10 +69,13 @@ class Refusing(FrameSynthesizer):
 
 
 async def told(
-    *speakers: FrameSynthesizer, wish: SpeechRequest = WISH, resume: bool = True, fallbacks: tuple[str, ...] = ()
+    *speakers: FrameSynthesizer,
+    speech_request: SpeechRequest = REQUEST,
+    resume: bool = True,
+    fallbacks: tuple[str, ...] = (),
 ) -> tuple[Header, list[AudioChunk], Done]:
     speech = speech_of(*speakers, resume=resume, fallbacks=fallbacks)
-    header, *chunks, done = [event async for event in speech.synthesizer.stream(speech.planner.plan(wish))]
+    header, *chunks, done = [event async for event in speech.synthesizer.stream(speech.planner.plan(speech_request))]
     assert isinstance(header, Header)
     assert isinstance(done, Done)
     return header, [chunk for chunk in chunks if isinstance(chunk, AudioChunk)], done
@@ -103,7 +106,7 @@ async def test_a_wav_in_pieces_is_one_file() -> None:
         async def _spoken(self, spec: SpeechSpec, breaks_after: int | None) -> AsyncIterator[AudioChunk]:
             yield AudioChunk(wav(bytes([len(self.specs)]) * BYTES_PER_CHARACTER * len(spec.text), 8000))
 
-    _, chunks, done = await told(WholeFiles(limit=22), wish=replace(WISH, output_format="wav_8000"))
+    _, chunks, done = await told(WholeFiles(limit=22), speech_request=replace(REQUEST, output_format="wav_8000"))
     (file,) = [chunk.audio for chunk in chunks if chunk.audio]
     parts = [wav(b"\x01" * BYTES_PER_CHARACTER * 21, 8000), wav(b"\x02" * BYTES_PER_CHARACTER * 16, 8000)]
     assert file == wav_of_all(parts)
@@ -165,18 +168,20 @@ async def test_as_many_failures_as_allowed_are_mended() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wish", "resume", "breaks"),
+    ("speech_request", "resume", "breaks"),
     [
-        (replace(WISH, text="A single sentence."), True, {1: 5}),
-        (replace(WISH, streamed=False), True, {1: 12}),
-        (WISH, False, {1: 12}),
-        (WISH, True, {1: 12, 2: 3, 3: 3}),
+        (replace(REQUEST, text="A single sentence."), True, {1: 5}),
+        (replace(REQUEST, streamed=False), True, {1: 12}),
+        (REQUEST, False, {1: 12}),
+        (REQUEST, True, {1: 12, 2: 3, 3: 3}),
     ],
     ids=["single sentence", "not streamed", "switched off", "too often"],
 )
-async def test_what_can_not_be_mended_is_an_error(wish: SpeechRequest, resume: bool, breaks: dict[int, int]) -> None:
+async def test_what_can_not_be_mended_is_an_error(
+    speech_request: SpeechRequest, resume: bool, breaks: dict[int, int]
+) -> None:
     with pytest.raises(MediaError, match="Broke"):
-        await told(FrameSynthesizer(breaks=breaks), wish=wish, resume=resume)
+        await told(FrameSynthesizer(breaks=breaks), speech_request=speech_request, resume=resume)
 
 
 async def test_sentences_by_themselves_are_paid_for_once() -> None:
@@ -185,7 +190,7 @@ async def test_sentences_by_themselves_are_paid_for_once() -> None:
         speech = speech_of(speaker, reuse_sentences=True, cache=cache)
 
         async def events(text: str) -> list[SpeechEvent]:
-            plan = speech.planner.plan(replace(WISH, text=text))
+            plan = speech.planner.plan(replace(REQUEST, text=text))
             return [event async for event in speech.synthesizer.stream(plan)]
 
         await events(TEXT)
@@ -205,7 +210,7 @@ async def test_sentences_by_a_stand_in_name_it_and_are_not_kept_as_the_first_one
     async with TieredCache(None, SpeechCodec()) as cache:
         speech = speech_of(first, second, fallbacks=("espeak",), reuse_sentences=True, cache=cache)
         for _ in range(2):
-            header, *_, done = [event async for event in speech.synthesizer.stream(speech.planner.plan(WISH))]
+            header, *_, done = [event async for event in speech.synthesizer.stream(speech.planner.plan(REQUEST))]
             assert isinstance(header, Header)
             assert isinstance(done, Done)
             assert (header.provider, header.cache_status, done.seams) == ("espeak", "miss", ())
@@ -214,7 +219,7 @@ async def test_sentences_by_a_stand_in_name_it_and_are_not_kept_as_the_first_one
 async def test_a_reader_who_leaves_in_the_second_piece_ends_it() -> None:
     speaker = FrameSynthesizer(limit=22)
     speech = speech_of(speaker)
-    events = speech.synthesizer.stream(speech.planner.plan(replace(WISH, use_cache=False)))
+    events = speech.synthesizer.stream(speech.planner.plan(replace(REQUEST, use_cache=False)))
     async with asyncio.timeout(5):
         async for _ in events:
             if len(speaker.specs) == 2:

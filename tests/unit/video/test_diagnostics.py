@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from services.common.diagnostics import Level
-from services.video.diagnostics import findings
+from services.video.diagnostics import diagnostics
 from services.video.settings import VideoSettings
 
 
@@ -16,7 +16,7 @@ def settings(**fields: Any) -> VideoSettings:
 
 
 def found(level: Level, **fields: Any) -> list[str]:
-    return [finding.message for finding in findings(settings(**fields)) if finding.level is level]
+    return [diagnostic.message for diagnostic in diagnostics(settings(**fields)) if diagnostic.level is level]
 
 
 def test_without_anything_all_is_well() -> None:
@@ -63,11 +63,11 @@ def test_what_is_as_meant_is_no_warning(fields: Any) -> None:
     assert found(Level.PROBLEM, **fields) == found(Level.WARNING, **fields) == []
 
 
-def test_every_finding_that_is_not_well_says_what_to_do_and_none_holds_a_secret() -> None:
+def test_every_diagnostic_that_is_not_well_says_what_to_do_and_none_holds_a_secret() -> None:
     for fields in (
         {"replicate_api_token": "secret", "replicate_model": "owner/name", "replicate_models": "other/name"},
         {"default_provider": "replicate", "ffmpeg_binary": "/nowhere/ffmpeg", "replicate_webhook_secret": "secret"},
     ):
-        for finding in findings(settings(**fields)):
-            assert finding.level is Level.OK or finding.remedy
-            assert "secret" not in f"{finding.message} {finding.remedy}"
+        for diagnostic in diagnostics(settings(**fields)):
+            assert diagnostic.level is Level.OK or diagnostic.remedy
+            assert "secret" not in f"{diagnostic.message} {diagnostic.remedy}"

@@ -46,22 +46,22 @@ async def test_work_that_tells_nothing_comes_to_its_end() -> None:
 
 
 async def test_of_progress_only_the_latest_is_told() -> None:
-    async def hasty(teller: ProgressChannel) -> str:
+    async def hasty(channel: ProgressChannel) -> str:
         for percent in (1, 2, 3):
-            teller.progress(running(percent))
+            channel.progress(running(percent))
         await turn()
-        teller.progress(Progress(State.STORING, 99, estimated=True))
+        channel.progress(Progress(State.STORING, 99, estimated=True))
         return "video"
 
     assert await all_told(hasty) == [running(3), Progress(State.STORING, 99, estimated=True), Completed("video")]
 
 
 async def test_a_percentage_never_goes_back_and_never_beyond_all() -> None:
-    async def wavering(teller: ProgressChannel) -> str:
+    async def wavering(channel: ProgressChannel) -> str:
         for percent in (50.0, 20.0, 250.0, 0.0):
-            teller.progress(running(percent))
+            channel.progress(running(percent))
             await turn()
-        teller.progress(Progress(State.QUEUED, queue_position=2))
+        channel.progress(Progress(State.QUEUED, queue_position=2))
         return "video"
 
     assert await all_told(wavering) == [
@@ -77,10 +77,10 @@ async def test_a_percentage_never_goes_back_and_never_beyond_all() -> None:
 async def test_every_byte_is_told_in_order() -> None:
     pieces = [bytes([number]) * 3 for number in range(50)]
 
-    async def streaming(teller: ProgressChannel) -> str:
+    async def streaming(channel: ProgressChannel) -> str:
         for number, piece in enumerate(pieces):
-            teller.progress(running(number))
-            await teller.chunk(piece)
+            channel.progress(running(number))
+            await channel.chunk(piece)
         return "video"
 
     items = await all_told(streaming)
@@ -94,10 +94,10 @@ async def test_every_byte_is_told_in_order() -> None:
 async def test_a_video_comes_no_faster_than_it_is_taken() -> None:
     sent = 0
 
-    async def streaming(teller: ProgressChannel) -> str:
+    async def streaming(channel: ProgressChannel) -> str:
         nonlocal sent
         while sent < 3 * MAX_CHUNKS:
-            await teller.chunk(b"piece")
+            await channel.chunk(b"piece")
             sent += 1
         return "video"
 
@@ -112,23 +112,23 @@ async def test_a_video_comes_no_faster_than_it_is_taken() -> None:
 
 
 async def test_a_chunk_waits_until_earlier_ones_are_taken_and_progress_does_not() -> None:
-    teller = ProgressChannel()
+    channel = ProgressChannel()
     for _ in range(MAX_CHUNKS):
-        await teller.chunk(b"early")
-    late = asyncio.create_task(teller.chunk(b"late"))
+        await channel.chunk(b"early")
+    late = asyncio.create_task(channel.chunk(b"late"))
     await turn()
     assert not late.done()
-    teller.progress(running(7))
-    assert await teller.taken() == [running(7), *[b"early"] * MAX_CHUNKS]
+    channel.progress(running(7))
+    assert await channel.taken() == [running(7), *[b"early"] * MAX_CHUNKS]
     await late
-    assert await teller.taken() == [b"late"]
+    assert await channel.taken() == [b"late"]
 
 
 async def test_who_stops_listening_ends_the_work_and_waits_for_its_end() -> None:
     ended: list[str] = []
 
-    async def endless(teller: ProgressChannel) -> str:
-        teller.progress(running(1))
+    async def endless(channel: ProgressChannel) -> str:
+        channel.progress(running(1))
         try:
             await asyncio.Event().wait()
         finally:
@@ -144,10 +144,10 @@ async def test_who_stops_listening_ends_the_work_and_waits_for_its_end() -> None
 async def test_work_that_waits_for_its_listener_ends_with_him() -> None:
     ended: list[str] = []
 
-    async def streaming(teller: ProgressChannel) -> str:
+    async def streaming(channel: ProgressChannel) -> str:
         try:
             while True:
-                await teller.chunk(b"piece")
+                await channel.chunk(b"piece")
         finally:
             ended.append("put away")
 
@@ -177,9 +177,9 @@ async def test_a_listener_who_is_cancelled_ends_the_work() -> None:
 
 
 async def test_an_error_comes_after_everything_that_was_told() -> None:
-    async def failing(teller: ProgressChannel) -> str:
-        teller.progress(running(40))
-        await teller.chunk(b"half a video")
+    async def failing(channel: ProgressChannel) -> str:
+        channel.progress(running(40))
+        await channel.chunk(b"half a video")
         raise MediaError(Reason.GENERATION_FAILED)
 
     async with listening(failing) as items:

@@ -42,7 +42,11 @@ def captions(
 
 def test_what_is_left_open_takes_its_defaults() -> None:
     assert GenerationRequest(VideoRequest("a cat"), image_url="https://example.com/cat.png") == ORDER
-    assert (ORDER.wish.length_seconds, ORDER.wish.shorter_side, ORDER.wish.prompt_optimizer) == (6, "768p", True)
+    assert (ORDER.request.length_seconds, ORDER.request.shorter_side, ORDER.request.prompt_optimizer) == (
+        6,
+        "768p",
+        True,
+    )
 
 
 def test_what_is_given_is_taken() -> None:
@@ -61,7 +65,7 @@ def test_what_is_given_is_taken() -> None:
         overwrite=True,
     )
     assert order_of(request) == GenerationRequest(
-        wish=VideoRequest("a cat", 10, "512p", "owner/name", False, image_input_name="image"),
+        request=VideoRequest("a cat", 10, "512p", "owner/name", False, image_input_name="image"),
         image_key="users/alice/cat.png",
         provider="replicate",
         place=Place("users/alice/cat.mp4", True),
@@ -83,7 +87,7 @@ def test_whole_numbers_of_a_models_inputs_stay_whole() -> None:
         "list": [1, 2.5, {"deep": 4}],
         "object": {"fps": 24, "empty": {}},
     }
-    found = order_of(with_input(**given)).wish.model_input
+    found = order_of(with_input(**given)).request.model_input
     assert found == given
     deep: Any = found
     whole = (deep["duration"], deep["minus"], deep["zero"], deep["large"], deep["list"][0], deep["object"]["fps"])
@@ -93,18 +97,18 @@ def test_whole_numbers_of_a_models_inputs_stay_whole() -> None:
 
 
 def test_without_inputs_of_its_own_a_model_gets_none() -> None:
-    assert order_of(with_input()).wish.model_input == {}
+    assert order_of(with_input()).request.model_input == {}
 
 
 def test_the_fingerprint_tells_videos_apart_and_not_how_they_are_listened_to() -> None:
     changed = [
-        replace(ORDER, wish=replace(ORDER.wish, prompt="a dog")),
-        replace(ORDER, wish=replace(ORDER.wish, seconds=10)),
-        replace(ORDER, wish=replace(ORDER.wish, resolution="512p")),
-        replace(ORDER, wish=replace(ORDER.wish, model="owner/name")),
-        replace(ORDER, wish=replace(ORDER.wish, prompt_optimizer=False)),
-        replace(ORDER, wish=replace(ORDER.wish, model_input={"seed": 1})),
-        replace(ORDER, wish=replace(ORDER.wish, image_input_name="image")),
+        replace(ORDER, request=replace(ORDER.request, prompt="a dog")),
+        replace(ORDER, request=replace(ORDER.request, seconds=10)),
+        replace(ORDER, request=replace(ORDER.request, resolution="512p")),
+        replace(ORDER, request=replace(ORDER.request, model="owner/name")),
+        replace(ORDER, request=replace(ORDER.request, prompt_optimizer=False)),
+        replace(ORDER, request=replace(ORDER.request, model_input={"seed": 1})),
+        replace(ORDER, request=replace(ORDER.request, image_input_name="image")),
         replace(ORDER, image_url="https://example.com/dog.png"),
         replace(ORDER, image_key="users/alice/cat.png"),
         replace(ORDER, provider="embedded"),
@@ -123,7 +127,7 @@ def test_the_fingerprint_does_not_depend_on_the_order_of_inputs() -> None:
 def test_the_largest_numbers_have_a_fingerprint(number: float) -> None:
     order = order_of(with_input(seed=number))
     assert order.fingerprint
-    assert order.wish.model_input == {"seed": number}
+    assert order.request.model_input == {"seed": number}
 
 
 @pytest.mark.parametrize("number", [float("inf"), float("-inf"), float("nan")])
@@ -153,8 +157,12 @@ def test_a_mux_takes_what_is_given() -> None:
     request = video_pb2.MuxVideoRequest(
         audio_delay_ms=1200, stream_media=True, object_key="users/alice/cat.mp4", overwrite=True
     )
-    wish = mux_of(request)
-    assert (wish.audio_delay_ms, wish.stream_media, wish.place) == (1200, True, Place("users/alice/cat.mp4", True))
+    parsed = mux_of(request)
+    assert (parsed.audio_delay_ms, parsed.stream_media, parsed.place) == (
+        1200,
+        True,
+        Place("users/alice/cat.mp4", True),
+    )
 
 
 def test_no_silence_is_not_the_usual_silence() -> None:

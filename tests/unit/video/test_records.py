@@ -63,7 +63,7 @@ def records(store: FakeObjectStore) -> RecordStore:
     return RecordStore(store)
 
 
-async def reason_of_finding(records: RecordStore, prediction_id: str, principal: str) -> Reason:
+async def reason_of_diagnostic(records: RecordStore, prediction_id: str, principal: str) -> Reason:
     with pytest.raises(MediaError) as caught:
         await records.find(prediction_id, principal)
     return caught.value.reason
@@ -97,15 +97,15 @@ async def test_a_record_is_private_and_keeps_a_key_and_no_address(records: Recor
 
 async def test_nobody_else_finds_it(records: RecordStore) -> None:
     await records.write(RECORD, "alice")
-    assert await reason_of_finding(records, "p-1", "bob") is Reason.NOT_FOUND
-    assert await reason_of_finding(records, "p-1", "") is Reason.NOT_FOUND
-    assert await reason_of_finding(records, "p-2", "alice") is Reason.NOT_FOUND
+    assert await reason_of_diagnostic(records, "p-1", "bob") is Reason.NOT_FOUND
+    assert await reason_of_diagnostic(records, "p-1", "") is Reason.NOT_FOUND
+    assert await reason_of_diagnostic(records, "p-2", "alice") is Reason.NOT_FOUND
 
 
 async def test_a_store_that_can_not_be_read_is_told(records: RecordStore, store: FakeObjectStore) -> None:
     await records.write(RECORD, "alice")
     store.unreadable = True
-    assert await reason_of_finding(records, "p-1", "alice") is Reason.STORAGE_FAILED
+    assert await reason_of_diagnostic(records, "p-1", "alice") is Reason.STORAGE_FAILED
 
 
 async def test_the_first_intent_wins_and_the_second_gets_it(records: RecordStore) -> None:

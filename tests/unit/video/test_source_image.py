@@ -53,19 +53,19 @@ def refusal(data: bytes, field: str = "image_url") -> MediaError:
 
 @pytest.mark.parametrize("format_name", ["PNG", "JPEG", "WEBP", "AVIF"])
 def test_an_image_of_any_kind_becomes_a_jpeg_of_its_own_size(format_name: str) -> None:
-    still = looked_into(make_image(Size(120, 90), "teal", format_name), "image_url", MUCH)
-    image = image_of(still.data)
+    source_image = looked_into(make_image(Size(120, 90), "teal", format_name), "image_url", MUCH)
+    image = image_of(source_image.data)
     assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (120, 90))
-    assert still.size == Size(120, 90)
+    assert source_image.size == Size(120, 90)
     assert color_at(image, 60, 45) == pytest.approx((0, 128, 128), abs=6)
 
 
 def test_it_is_brought_upright_and_nothing_stays_beside_the_pixels() -> None:
     exif = Image.Exif()
     exif[ORIENTATION] = TURNED_LEFT
-    still = looked_into(file_of(Image.new("RGB", (120, 90)), "JPEG", exif=exif.tobytes()), "image_url", MUCH)
-    assert still.size == Size(90, 120)
-    image = image_of(still.data)
+    source_image = looked_into(file_of(Image.new("RGB", (120, 90)), "JPEG", exif=exif.tobytes()), "image_url", MUCH)
+    assert source_image.size == Size(90, 120)
+    image = image_of(source_image.data)
     assert image.size == (90, 120)
     assert not image.getexif()
 
@@ -111,12 +111,12 @@ def test_it_becomes_coarser_before_it_becomes_smaller() -> None:
 
 @pytest.mark.parametrize("max_bytes", [50_000, 20_000, 6_000, 2_000])
 def test_it_becomes_coarser_and_smaller_until_it_fits(max_bytes: int) -> None:
-    still = looked_into(noise(Size(400, 200)), "image_url", max_bytes)
-    image = image_of(still.data)
-    assert len(still.data) <= max_bytes
+    source_image = looked_into(noise(Size(400, 200)), "image_url", max_bytes)
+    image = image_of(source_image.data)
+    assert len(source_image.data) <= max_bytes
     assert image.width == 2 * image.height
     # What is told is the size of the image that was given.
-    assert still.size == Size(400, 200)
+    assert source_image.size == Size(400, 200)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ IMAGE = StreamInfo("video", "h264", 2.0, 320, 240, 24.0, packets=48)
 SOUND = StreamInfo("audio", "mp3", 1.0, sample_rate_hz=44_100, channels=1, packets=40)
 MEDIA = MediaFile("mp4", 1000, (IMAGE, SOUND))
 PIECES = [bytes([number]) * 100_000 for number in range(20)]
-WISH = MuxRequest(Source(data=b"video"), Source(data=b"speech"), stream_media=True)
+REQUEST = MuxRequest(Source(data=b"video"), Source(data=b"speech"), stream_media=True)
 
 
 class Finds:
@@ -73,29 +73,31 @@ async def workspaces(tmp_path: Path) -> AsyncIterator[Workspaces]:
         yield opened
 
 
-def muxer_of(runner: Runs, shelf: ImageStore, workspaces: Workspaces) -> Muxer:
-    return Muxer(cast("Inputs", Finds()), cast("FfmpegRunner", runner), cast("VideoStore", shelf), workspaces, 600)
+def muxer_of(runner: Runs, video_store: ImageStore, workspaces: Workspaces) -> Muxer:
+    return Muxer(
+        cast("Inputs", Finds()), cast("FfmpegRunner", runner), cast("VideoStore", video_store), workspaces, 600
+    )
 
 
 async def test_ffmpeg_is_done_though_nobody_has_taken_anything(workspaces: Workspaces) -> None:
-    runner, shelf, teller = Runs(), ImageStore(), ProgressChannel()
-    work = asyncio.create_task(muxer_of(runner, shelf, workspaces).mux(WISH, "alice", teller))
+    runner, video_store, channel = Runs(), ImageStore(), ProgressChannel()
+    work = asyncio.create_task(muxer_of(runner, video_store, workspaces).mux(REQUEST, "alice", channel))
     await until(lambda: runner.ended == 2)
-    assert shelf.kept == []
+    assert video_store.kept == []
     told = b""
     while len(told) < sum(map(len, PIECES)):
-        told += b"".join(item for item in await teller.taken() if isinstance(item, bytes))
+        told += b"".join(item for item in await channel.taken() if isinstance(item, bytes))
     assert told == b"".join(PIECES)
     assert (await work).video.key == "videos/1.mp4"
-    assert shelf.kept == [RESULT]
+    assert video_store.kept == [RESULT]
 
 
 async def test_who_leaves_before_the_end_has_nothing_stored(workspaces: Workspaces, tmp_path: Path) -> None:
-    runner, shelf = Runs(), ImageStore()
-    work = asyncio.create_task(muxer_of(runner, shelf, workspaces).mux(WISH, "alice", ProgressChannel()))
+    runner, video_store = Runs(), ImageStore()
+    work = asyncio.create_task(muxer_of(runner, video_store, workspaces).mux(REQUEST, "alice", ProgressChannel()))
     await until(lambda: runner.ended == 2)
     work.cancel()
     await asyncio.wait([work])
     assert work.cancelled()
-    assert shelf.kept == []
+    assert video_store.kept == []
     assert not await asyncio.to_thread(lambda: [path for path in tmp_path.rglob("*") if path.is_file()])

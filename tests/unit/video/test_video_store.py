@@ -41,7 +41,7 @@ def store() -> FakeObjectStore:
 
 
 @pytest.fixture
-def shelf(store: FakeObjectStore) -> VideoStore:
+def video_store(store: FakeObjectStore) -> VideoStore:
     return VideoStore(InputFiles(NoDownloads(), store))
 
 
@@ -52,16 +52,16 @@ def path(tmp_path: Path) -> Path:
     return made
 
 
-async def refusal(shelf: VideoStore, place: Place, principal: str = "alice") -> tuple[Reason, str]:
+async def refusal(video_store: VideoStore, place: Place, principal: str = "alice") -> tuple[Reason, str]:
     with pytest.raises(MediaError) as caught:
-        await shelf.check(place, principal)
+        await video_store.check(place, principal)
     (violation,) = caught.value.violations
     return caught.value.reason, violation.field
 
 
-async def reason_of_deleting(shelf: VideoStore, key: str, principal: str) -> tuple[Reason, str]:
+async def reason_of_deleting(video_store: VideoStore, key: str, principal: str) -> tuple[Reason, str]:
     with pytest.raises(MediaError) as caught:
-        await shelf.delete(key, principal)
+        await video_store.delete(key, principal)
     return caught.value.reason, caught.value.violations[0].field
 
 
@@ -81,92 +81,94 @@ async def reason_of_deleting(shelf: VideoStore, key: str, principal: str) -> tup
     ],
 )
 async def test_a_place_that_can_not_be_taken_is_refused_by_name(
-    shelf: VideoStore, place: Place, reason: Reason, field: str
+    video_store: VideoStore, place: Place, reason: Reason, field: str
 ) -> None:
-    assert await refusal(shelf, place) == (reason, field)
+    assert await refusal(video_store, place) == (reason, field)
 
 
-async def test_a_place_that_is_free_or_left_open_is_taken(shelf: VideoStore) -> None:
-    await shelf.check(Place(), "alice")
-    await shelf.check(Place(OWN), "alice")
-    await shelf.check(Place(OWN, overwrite=True), "alice")
+async def test_a_place_that_is_free_or_left_open_is_taken(video_store: VideoStore) -> None:
+    await video_store.check(Place(), "alice")
+    await video_store.check(Place(OWN), "alice")
+    await video_store.check(Place(OWN, overwrite=True), "alice")
 
 
 async def test_a_place_that_is_taken_is_refused_unless_it_may_be_replaced(
-    shelf: VideoStore, store: FakeObjectStore
+    video_store: VideoStore, store: FakeObjectStore
 ) -> None:
     await store.put(OWN, b"x", ObjectSpec(CONTENT_TYPE))
-    assert await refusal(shelf, Place(OWN)) == (Reason.ALREADY_EXISTS, "object_key")
-    await shelf.check(Place(OWN, overwrite=True), "alice")
+    assert await refusal(video_store, Place(OWN)) == (Reason.ALREADY_EXISTS, "object_key")
+    await video_store.check(Place(OWN, overwrite=True), "alice")
 
 
-async def test_a_store_that_can_not_be_asked_is_told(shelf: VideoStore, store: FakeObjectStore) -> None:
+async def test_a_store_that_can_not_be_asked_is_told(video_store: VideoStore, store: FakeObjectStore) -> None:
     store.unreadable = True
     with pytest.raises(MediaError) as caught:
-        await shelf.check(Place(OWN), "alice")
+        await video_store.check(Place(OWN), "alice")
     assert caught.value.reason is Reason.STORAGE_FAILED
 
 
-async def test_a_video_is_stored_whole_under_a_new_key(shelf: VideoStore, store: FakeObjectStore, path: Path) -> None:
+async def test_a_video_is_stored_whole_under_a_new_key(
+    video_store: VideoStore, store: FakeObjectStore, path: Path
+) -> None:
     said = {"provider": "embedded", "owner": "mallory"}
-    video = await shelf.put(path, SHA256, MEDIA, Place(), "alice", said)
+    video = await video_store.put(path, SHA256, MEDIA, Place(), "alice", said)
     assert re.fullmatch(r"videos/\d{4}/\d\d/[0-9a-f-]{36}\.mp4", video.key)
     assert (video.sha256, video.media) == (await digest(path), MEDIA)
     info, data = store.objects[video.key]
     assert data == DATA
     assert (info.content_type, info.metadata) == ("video/mp4", {"provider": "embedded", "owner": "alice"})
     assert info.cache_control == IMMUTABLE
-    assert (await shelf.put(path, SHA256, MEDIA, Place(), "alice", {})).key != video.key
+    assert (await video_store.put(path, SHA256, MEDIA, Place(), "alice", {})).key != video.key
 
 
 async def test_a_video_is_stored_where_its_owner_wants_it(
-    shelf: VideoStore, store: FakeObjectStore, path: Path
+    video_store: VideoStore, store: FakeObjectStore, path: Path
 ) -> None:
-    assert (await shelf.put(path, SHA256, MEDIA, Place(OWN), "alice", {})).key == OWN
+    assert (await video_store.put(path, SHA256, MEDIA, Place(OWN), "alice", {})).key == OWN
     with pytest.raises(MediaError) as caught:
-        await shelf.put(path, SHA256, MEDIA, Place(OWN), "alice", {})
+        await video_store.put(path, SHA256, MEDIA, Place(OWN), "alice", {})
     assert caught.value.reason is Reason.ALREADY_EXISTS
     store.objects[OWN] = store.objects[OWN][0], b"an earlier video"
-    await shelf.put(path, SHA256, MEDIA, Place(OWN, overwrite=True), "alice", {})
+    await video_store.put(path, SHA256, MEDIA, Place(OWN, overwrite=True), "alice", {})
     info, data = store.objects[OWN]
     # No browser may show the earlier one.
     assert (data, info.cache_control) == (DATA, REPLACEABLE)
 
 
-async def test_a_store_that_fails_keeps_nothing(shelf: VideoStore, store: FakeObjectStore, path: Path) -> None:
+async def test_a_store_that_fails_keeps_nothing(video_store: VideoStore, store: FakeObjectStore, path: Path) -> None:
     store.puts_until_failure = 0
     with pytest.raises(MediaError) as caught:
-        await shelf.put(path, SHA256, MEDIA, Place(), "alice", {})
+        await video_store.put(path, SHA256, MEDIA, Place(), "alice", {})
     assert caught.value.reason is Reason.STORAGE_FAILED
     assert store.keys == []
 
 
-async def test_a_video_can_be_seen_until_its_address_ends(shelf: VideoStore) -> None:
-    found = await shelf.url(StoredVideo(OWN, "", MEDIA))
+async def test_a_video_can_be_seen_until_its_address_ends(video_store: VideoStore) -> None:
+    found = await video_store.url(StoredVideo(OWN, "", MEDIA))
     assert (found.url, found.expires_at) == (f"https://store.example/{OWN}", EXPIRES)
 
 
 @pytest.mark.parametrize("place", [Place(), Place(OWN)])
 async def test_a_video_is_deleted_by_its_owner_once(
-    shelf: VideoStore, store: FakeObjectStore, path: Path, place: Place
+    video_store: VideoStore, store: FakeObjectStore, path: Path, place: Place
 ) -> None:
-    key = (await shelf.put(path, SHA256, MEDIA, place, "alice", {})).key
-    assert await shelf.delete(key, "alice") == [key]
+    key = (await video_store.put(path, SHA256, MEDIA, place, "alice", {})).key
+    assert await video_store.delete(key, "alice") == [key]
     assert store.keys == []
-    assert await reason_of_deleting(shelf, key, "alice") == (Reason.NOT_FOUND, "key")
+    assert await reason_of_deleting(video_store, key, "alice") == (Reason.NOT_FOUND, "key")
 
 
-async def test_nobody_else_deletes_a_video(shelf: VideoStore, store: FakeObjectStore, path: Path) -> None:
-    new = (await shelf.put(path, SHA256, MEDIA, Place(), "alice", {})).key
-    await shelf.put(path, SHA256, MEDIA, Place(OWN), "alice", {})
+async def test_nobody_else_deletes_a_video(video_store: VideoStore, store: FakeObjectStore, path: Path) -> None:
+    new = (await video_store.put(path, SHA256, MEDIA, Place(), "alice", {})).key
+    await video_store.put(path, SHA256, MEDIA, Place(OWN), "alice", {})
     for principal in ("bob", ""):
-        assert await reason_of_deleting(shelf, new, principal) == (Reason.NOT_FOUND, "key")
-        assert await reason_of_deleting(shelf, OWN, principal) == (Reason.PERMISSION_DENIED, "key")
+        assert await reason_of_deleting(video_store, new, principal) == (Reason.NOT_FOUND, "key")
+        assert await reason_of_deleting(video_store, OWN, principal) == (Reason.PERMISSION_DENIED, "key")
     assert store.keys == [OWN, new]
 
 
-async def test_what_is_no_video_is_not_deleted_as_one(shelf: VideoStore, store: FakeObjectStore) -> None:
+async def test_what_is_no_video_is_not_deleted_as_one(video_store: VideoStore, store: FakeObjectStore) -> None:
     await store.put("users/alice/cat.png", b"x", ObjectSpec("image/png"))
-    assert await reason_of_deleting(shelf, "users/alice/cat.png", "alice") == (Reason.NOT_FOUND, "key")
-    assert await reason_of_deleting(shelf, "../x", "alice") == (Reason.VALIDATION_ERROR, "key")
+    assert await reason_of_deleting(video_store, "users/alice/cat.png", "alice") == (Reason.NOT_FOUND, "key")
+    assert await reason_of_deleting(video_store, "../x", "alice") == (Reason.VALIDATION_ERROR, "key")
     assert store.keys == ["users/alice/cat.png"]

@@ -70,7 +70,7 @@ class ReplicateProvider(VideoProvider):
     """
 
     name = PROVIDER
-    max_still_bytes = 8 * 1024 * 1024
+    max_source_image_bytes = 8 * 1024 * 1024
 
     def __init__(
         self, transport: Transport, settings: ReplicateSettings, downloads: Downloads, wait: Pause = pause
@@ -83,17 +83,17 @@ class ReplicateProvider(VideoProvider):
         self._secret = settings.webhook_secret
         self._asking = asyncio.Lock()
 
-    def model_for(self, wish: VideoRequest) -> str:
+    def model_for(self, request: VideoRequest) -> str:
         """Returns the model."""
         if not self._settings.api_token:
             raise failure(Reason.API_KEY_MISSING)
-        return model_for(wish, self._settings)
+        return model_for(request, self._settings)
 
     async def begin(self, spec: VideoSpec) -> str:
         """Creates the prediction."""
         if not self._settings.api_token:
             raise failure(Reason.API_KEY_MISSING)
-        body = body_of(spec, _address(spec) or await self._uploaded(spec.still), self._settings)
+        body = body_of(spec, _address(spec) or await self._uploaded(spec.source_image), self._settings)
         seconds = self._settings.wait_seconds
         answer = await self._ask(
             "POST", path_of(spec.model), body, begun=False, headers={"Prefer": f"wait={seconds}"} if seconds else None
@@ -267,9 +267,9 @@ def peer(settings: ReplicateSettings) -> ProviderEndpoint:
 
 def _address(spec: VideoSpec) -> str:
     """Returns where the still is without anything being done for it; empty where it must be brought to Replicate."""
-    if spec.still_url or len(spec.still) > _INLINE_BYTES:
-        return spec.still_url
-    return f"data:image/jpeg;base64,{pybase64.b64encode(spec.still).decode()}"
+    if spec.source_image_url or len(spec.source_image) > _INLINE_BYTES:
+        return spec.source_image_url
+    return f"data:image/jpeg;base64,{pybase64.b64encode(spec.source_image).decode()}"
 
 
 def _progress(found: Prediction, working_seconds: float) -> Progress:

@@ -31,26 +31,26 @@ MODELS: Mapping[str, KnownModel] = {
 """The models whose inputs are known (replicate.com, the model's API page)."""
 
 
-def model_for(wish: VideoRequest, settings: ReplicateSettings) -> str:
+def model_for(request: VideoRequest, settings: ReplicateSettings) -> str:
     """Returns the model that makes what is wished.
 
     Raises:
         MediaError: VALIDATION_ERROR, naming the field.
     """
-    model = wish.model or settings.default_model
-    if wish.model and settings.allowed_models and wish.model not in settings.allowed_models:
+    model = request.model or settings.default_model
+    if request.model and settings.allowed_models and request.model not in settings.allowed_models:
         raise invalid("model", f"must be one of {', '.join(settings.allowed_models)}")
     known = MODELS.get(model)
     if known is None:
         return model
-    if wish.model_input or wish.image_input_name:
-        field = "model_input" if wish.model_input else "image_input_name"
+    if request.model_input or request.image_input_name:
+        field = "model_input" if request.model_input else "image_input_name"
         raise invalid(field, f"must be absent: the inputs of {model} have fields of their own")
-    lengths = known.seconds_by_resolution.get(wish.shorter_side)
+    lengths = known.seconds_by_resolution.get(request.shorter_side)
     if lengths is None:
         raise invalid("resolution", f"must be {_either(known.seconds_by_resolution)} for {model}")
-    if wish.length_seconds not in lengths:
-        raise invalid("seconds", f"must be {_either(map(str, lengths))} for {model} in {wish.shorter_side}")
+    if request.length_seconds not in lengths:
+        raise invalid("seconds", f"must be {_either(map(str, lengths))} for {model} in {request.shorter_side}")
     return model
 
 
@@ -59,15 +59,15 @@ def path_of(model: str) -> str:
     return "/predictions" if _version_in(model) else f"/models/{model}/predictions"
 
 
-def body_of(spec: VideoSpec, still: str, settings: ReplicateSettings) -> dict[str, Any]:
+def body_of(spec: VideoSpec, source_image: str, settings: ReplicateSettings) -> dict[str, Any]:
     """Returns the body of the request.
 
     Args:
         spec: What is asked for.
-        still: Address or data URI of the still.
+        source_image: Address or data URI of the still.
         settings: Where webhooks go.
     """
-    body: dict[str, Any] = {"input": _inputs(spec, still)}
+    body: dict[str, Any] = {"input": _inputs(spec, source_image)}
     if version := _version_in(spec.model):
         body["version"] = version
     if settings.webhook_url:
@@ -75,46 +75,46 @@ def body_of(spec: VideoSpec, still: str, settings: ReplicateSettings) -> dict[st
     return body
 
 
-def is_of(told: Mapping[str, Any], spec: VideoSpec, still: str) -> bool:
+def is_of(told: Mapping[str, Any], spec: VideoSpec, source_image: str) -> bool:
     """Tells whether a prediction was asked for by `spec`.
 
     Args:
         told: What Replicate tells of the prediction.
         spec: What is asked for.
-        still: Address or data URI of the still; empty where it has another one each time, and is left aside.
+        source_image: Address or data URI of the still; empty where it has another one each time, and is left aside.
     """
     version = _version_in(spec.model)
     if told.get("version" if version else "model") != (version or spec.model):
         return False
-    wanted, inputs = _inputs(spec, still), told.get("input")
-    if not still:
+    wanted, inputs = _inputs(spec, source_image), told.get("input")
+    if not source_image:
         del wanted[_image_input(spec)]
     return isinstance(inputs, dict) and all(inputs.get(name) == value for name, value in wanted.items())
 
 
-def _inputs(spec: VideoSpec, still: str) -> dict[str, Any]:
-    wish = spec.wish
+def _inputs(spec: VideoSpec, source_image: str) -> dict[str, Any]:
+    request = spec.request
     known = MODELS.get(spec.model)
     if known is not None:
         return {
-            "prompt": wish.prompt,
-            "duration": wish.length_seconds,
-            "resolution": wish.shorter_side,
-            "prompt_optimizer": wish.prompt_optimizer,
-            known.image_input: still,
+            "prompt": request.prompt,
+            "duration": request.length_seconds,
+            "resolution": request.shorter_side,
+            "prompt_optimizer": request.prompt_optimizer,
+            known.image_input: source_image,
         }
-    given = {"duration": wish.seconds or None, "resolution": wish.resolution or None}
+    given = {"duration": request.seconds or None, "resolution": request.resolution or None}
     return {
-        "prompt": wish.prompt,
+        "prompt": request.prompt,
         **{name: value for name, value in given.items() if value is not None},
-        **wish.model_input,
-        _image_input(spec): still,
+        **request.model_input,
+        _image_input(spec): source_image,
     }
 
 
 def _image_input(spec: VideoSpec) -> str:
     known = MODELS.get(spec.model)
-    return known.image_input if known else spec.wish.image_input_name or _IMAGE_INPUT
+    return known.image_input if known else spec.request.image_input_name or _IMAGE_INPUT
 
 
 def _version_in(model: str) -> str:

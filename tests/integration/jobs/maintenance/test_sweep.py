@@ -26,7 +26,7 @@ from tests.fakes.object_store import FakeObjectStore
 from tests.fakes.shelves import FakeShelves, running_shelves
 
 RETENTION_SECONDS = 30 * 86_400.0
-WISH = JobRequest("story", {"headline": {"headline": "Cats rule"}}, request_id="mine")
+REQUEST = JobRequest("story", {"headline": {"headline": "Cats rule"}}, request_id="mine")
 STORED_AUDIO_ID = "0b9d3a5e-52a7-4d0c-9a36-3f0e6a9b8c11"
 MADE = {
     "image": {"key": "users/alice/jobs/1/image.webp"},
@@ -41,7 +41,7 @@ class House:
     """Jobs, and who cleans up behind them, with a clock that the test turns."""
 
     streams: Streams
-    board: JobStore
+    job_store: JobStore
     shelves: FakeShelves
     services: ServiceClients
     store: ObjectStore
@@ -50,10 +50,10 @@ class House:
     def __post_init__(self) -> None:
         self.metrics = JobMetrics(self.registry)
 
-    async def job(self, status: Status = Status.QUEUED, wish: JobRequest = WISH, **fields: object) -> str:
+    async def job(self, status: Status = Status.QUEUED, request: JobRequest = REQUEST, **fields: object) -> str:
         """Returns the id of a job that stands like this, and has done so from now on."""
-        known = await self.board.submit(wish, "alice")
-        lease = await self.board.open(known.record)
+        known = await self.job_store.submit(request, "alice")
+        lease = await self.job_store.open(known.record)
         await lease.write(replace(lease.record, status=status, **fields))  # type: ignore[arg-type] # fields of a record
         return known.record.job_id
 
@@ -62,11 +62,11 @@ class House:
         chosen = SweepOptions(RETENTION_SECONDS, **options)
         disposal = Cleanup(self.services, 10)
         clock = time.time() + after_seconds
-        await Sweep(self.streams, self.board, disposal, self.store, chosen, self.metrics, lambda: clock).run()
+        await Sweep(self.streams, self.job_store, disposal, self.store, chosen, self.metrics, lambda: clock).run()
 
     async def record(self, job_id: str) -> Record | None:
         """Returns what is known of a job of Alice's."""
-        known = await self.board.read(JobStore.key("alice", job_id))
+        known = await self.job_store.read(JobStore.key("alice", job_id))
         return None if known is None else known.record
 
     async def subjects(self, stream: str) -> set[str]:
@@ -92,9 +92,9 @@ async def test_a_job_that_ended_long_ago_is_forgotten_with_all_that_was_written_
     assert await house.record(job_id) is None
     for bucket in (STATE, REQUESTS, CANCELS):
         assert await house.subjects(f"KV_{bucket}") == set()
-    assert await house.board.page("alice", JobFilter(), 10, "") == ([], "")
+    assert await house.job_store.page("alice", JobFilter(), 10, "") == ([], "")
     with pytest.raises(MediaError) as refused:
-        await house.board.get(job_id, "alice")
+        await house.job_store.get(job_id, "alice")
     assert refused.value.reason is Reason.JOB_NOT_FOUND
     assert house.shelves.deleted == []
     assert house.registry.get_sample_value("media_jobs_upkeep_total", {"action": "forgotten"}) == 1
@@ -111,7 +111,7 @@ async def test_what_it_made_is_deleted_in_its_owners_name_if_that_is_wanted(hous
 
 async def test_a_job_whose_results_can_not_be_deleted_is_looked_at_again(house: House) -> None:
     job_id = await house.job(Status.SUCCEEDED, steps=MADE)
-    other_id = await house.job(Status.SUCCEEDED, replace(WISH, request_id="other"))
+    other_id = await house.job(Status.SUCCEEDED, replace(REQUEST, request_id="other"))
     house.shelves.reasons[STORED_AUDIO_ID] = Reason.STORAGE_FAILED
     await house.round(RETENTION_SECONDS + 60, delete_results=True)
     assert await house.record(job_id) is not None
@@ -168,7 +168,7 @@ async def test_a_job_that_the_queue_has_lost_is_put_back_once(house: House, stat
 
 async def test_a_job_that_waits_its_turn_is_left_where_it_is(house: House) -> None:
     for number in range(3):
-        await house.job(Status.QUEUED, replace(WISH, request_id=f"job-{number}"))
+        await house.job(Status.QUEUED, replace(REQUEST, request_id=f"job-{number}"))
     # Something that nobody here can read is no reason to stop looking.
     await house.streams.jetstream.publish(f"{RUN}.story.alice", b"from a newer version")
     await house.round(SILENT_SECONDS + 60)
@@ -178,10 +178,10 @@ async def test_a_job_that_waits_its_turn_is_left_where_it_is(house: House) -> No
 async def test_a_job_that_ended_while_it_was_looked_for_is_not_put_back(house: House) -> None:
     job_id = await house.job(Status.RUNNING)
     await house.streams.jetstream.purge_stream(QUEUE)
-    known = await house.board.read(JobStore.key("alice", job_id))
+    known = await house.job_store.read(JobStore.key("alice", job_id))
     assert known is not None
-    lease = await house.board.open(known.record)
-    read = house.board.read
+    lease = await house.job_store.open(known.record)
+    read = house.job_store.read
 
     async def ends_meanwhile(key: str) -> object:
         found = await read(key)
@@ -189,7 +189,7 @@ async def test_a_job_that_ended_while_it_was_looked_for_is_not_put_back(house: H
             await lease.write(lease.record.ended(Status.SUCCEEDED))
         return found
 
-    house.board.read = ends_meanwhile  # type: ignore[method-assign, assignment] # in between, as another process would
+    house.job_store.read = ends_meanwhile  # type: ignore[method-assign, assignment] # in between, as another process would
     await house.round(SILENT_SECONDS + 60)
     with pytest.raises(NotFoundError):
         await house.streams.jetstream.get_last_msg(QUEUE, f"{RUN}.story.alice")
@@ -211,7 +211,7 @@ async def test_drafts_of_objects_are_looked_for_in_each_round(house: House) -> N
 async def test_a_record_that_can_not_be_read_stops_neither_a_round_nor_a_list(house: House) -> None:
     job_id = await house.job(Status.SUCCEEDED)
     await house.streams.state.put(JobStore.key("alice", "f" * 32), b'{"status": "paused"}')
-    found, _ = await house.board.page("alice", JobFilter(), 10, "")
+    found, _ = await house.job_store.page("alice", JobFilter(), 10, "")
     assert [known.record.job_id for known in found] == [job_id]
     await house.round(RETENTION_SECONDS + 60)
     assert await house.record(job_id) is None

@@ -190,7 +190,7 @@ async def test_a_job_with_which_forty_workers_were_lost_ends(jobs: Jobs) -> None
     hands = Hands()
     record = Record(new_job_id(), jobs.owner, "animate", {}, now(), status=Status.RUNNING, stage="video", attempt=40)
     await jobs.enqueue(record)
-    await jobs.board.open(record)
+    await jobs.job_store.open(record)
     async with jobs.working({"animate": hands.work()}):
         ended = await jobs.ended(record.job_id)
         await jobs.until_queued(0)
@@ -204,7 +204,7 @@ async def test_the_fortieth_time_is_one_more_chance(jobs: Jobs) -> None:
     hands = Hands()
     record = replace(failed(0, jobs.owner), attempt=39)
     await jobs.enqueue(record)
-    await jobs.board.open(record)
+    await jobs.job_store.open(record)
     async with jobs.working({"animate": hands.work()}):
         ended = await jobs.ended(record.job_id)
     assert (ended.status, ended.attempt) == (Status.SUCCEEDED, 40)
@@ -212,7 +212,7 @@ async def test_the_fortieth_time_is_one_more_chance(jobs: Jobs) -> None:
 
 async def test_no_more_jobs_are_done_at_once_than_there_are_slots(jobs: Jobs) -> None:
     hands = Hands()
-    hands.gate = asyncio.Event()
+    hands.limiter = asyncio.Event()
     ids = [await jobs.submit(owner=owner) for owner in (jobs.owner, jobs.another_owner()) for _ in range(3)]
     async with (
         hearing(jobs.streams) as heard,
@@ -220,7 +220,7 @@ async def test_no_more_jobs_are_done_at_once_than_there_are_slots(jobs: Jobs) ->
     ):
         await until(lambda: heard.count(b"+WPI") >= 6)
         assert (len(hands.taken), worker.at_work) == (2, 2)
-        hands.gate.set()
+        hands.limiter.set()
         await until(lambda: heard.done == len(ids))
         await until(lambda: worker.at_work == 0)
     assert (hands.most_at_once, sorted(hands.ids)) == (2, sorted(ids))
@@ -228,7 +228,7 @@ async def test_no_more_jobs_are_done_at_once_than_there_are_slots(jobs: Jobs) ->
 
 async def test_two_workers_together_do_no_more_than_the_fleet_may(jobs: Jobs) -> None:
     one, other = Hands(), Hands()
-    one.gate = other.gate = asyncio.Event()
+    one.limiter = other.limiter = asyncio.Event()
     ids = [await jobs.submit(owner=owner) for owner in (jobs.owner, jobs.another_owner()) for _ in range(3)]
     async with (
         hearing(jobs.streams) as heard,
@@ -237,7 +237,7 @@ async def test_two_workers_together_do_no_more_than_the_fleet_may(jobs: Jobs) ->
     ):
         await until(lambda: heard.count(b"+WPI") >= 9)
         assert len(one.taken) + len(other.taken) == 3
-        one.gate.set()
+        one.limiter.set()
         await until(lambda: heard.done == len(ids))
     assert sorted(one.ids + other.ids) == sorted(ids)
 

@@ -20,36 +20,36 @@ from tests.conftest import LogLines
 from tests.fakes.virtual_time import PassingTime, in_virtual_time
 
 
-def gate_of(limit: int | None, max_queue: int = 100) -> ConcurrencyLimiter:
+def limiter_of(limit: int | None, max_queue: int = 100) -> ConcurrencyLimiter:
     return ConcurrencyLimiter("elevenlabs", limit, max_queue, clock=asyncio.get_running_loop().time)
 
 
 class Caller:
     """Asks for a turn and keeps it until it is let go."""
 
-    def __init__(self, gate: ConcurrencyLimiter, patience_seconds: float = 100) -> None:
+    def __init__(self, limiter: ConcurrencyLimiter, patience_seconds: float = 100) -> None:
         self.has_turn = False
         self.let_go = asyncio.Event()
-        self.task = asyncio.create_task(self._call(gate, patience_seconds))
+        self.task = asyncio.create_task(self._call(limiter, patience_seconds))
 
-    async def _call(self, gate: ConcurrencyLimiter, patience_seconds: float) -> None:
-        async with gate.turn(patience_seconds):
+    async def _call(self, limiter: ConcurrencyLimiter, patience_seconds: float) -> None:
+        async with limiter.turn(patience_seconds):
             self.has_turn = True
             await self.let_go.wait()
 
 
-async def refused(gate: ConcurrencyLimiter, patience_seconds: float = 0) -> LimitExceededError:
+async def refused(limiter: ConcurrencyLimiter, patience_seconds: float = 0) -> LimitExceededError:
     with pytest.raises(LimitExceededError) as failure:
-        async with gate.turn(patience_seconds):
+        async with limiter.turn(patience_seconds):
             pytest.fail("there was a turn")
     return failure.value
 
 
 @asynccontextmanager
-async def turns(gate: ConcurrencyLimiter, count: int) -> AsyncIterator[AsyncExitStack]:
+async def turns(limiter: ConcurrencyLimiter, count: int) -> AsyncIterator[AsyncExitStack]:
     async with AsyncExitStack() as held:
         for _ in range(count):
-            await held.enter_async_context(gate.turn(0))
+            await held.enter_async_context(limiter.turn(0))
         yield held
 
 
@@ -61,19 +61,19 @@ async def settled() -> None:
 @pytest.mark.parametrize("limit", [None, 2])
 @in_virtual_time
 async def test_where_there_is_room_nobody_waits(limit: int | None) -> None:
-    gate = gate_of(limit)
-    async with gate.turn(0) as one, gate.turn(0) as two:
-        assert (one.waited_seconds, two.waited_seconds, gate.in_flight) == (0, 0, 2)
-    assert gate.in_flight == 0
+    limiter = limiter_of(limit)
+    async with limiter.turn(0) as one, limiter.turn(0) as two:
+        assert (one.waited_seconds, two.waited_seconds, limiter.in_flight) == (0, 0, 2)
+    assert limiter.in_flight == 0
 
 
 @in_virtual_time
 async def test_turns_come_in_the_order_of_asking() -> None:
-    gate = gate_of(1)
+    limiter = limiter_of(1)
     served: list[tuple[int, float]] = []
 
     async def ask(number: int) -> None:
-        async with gate.turn(100) as turn:
+        async with limiter.turn(100) as turn:
             served.append((number, turn.waited_seconds))
             await asyncio.sleep(2)
 
@@ -85,12 +85,12 @@ async def test_turns_come_in_the_order_of_asking() -> None:
 
 @in_virtual_time
 async def test_a_newcomer_does_not_overtake_the_queue() -> None:
-    gate = gate_of(1)
-    async with turns(gate, 1) as held:
-        waiter = Caller(gate)
+    limiter = limiter_of(1)
+    async with turns(limiter, 1) as held:
+        waiter = Caller(limiter)
         await settled()
         await held.aclose()
-        await refused(gate)
+        await refused(limiter)
         assert waiter.has_turn
     waiter.let_go.set()
     await waiter.task
@@ -98,35 +98,35 @@ async def test_a_newcomer_does_not_overtake_the_queue() -> None:
 
 @in_virtual_time
 async def test_a_wait_in_vain_says_how_long_it_was_and_when_to_come_back() -> None:
-    gate = gate_of(1)
-    async with turns(gate, 1):
+    limiter = limiter_of(1)
+    async with turns(limiter, 1):
         await asyncio.sleep(4)
-    async with turns(gate, 1):
-        failure = await refused(gate, patience_seconds=2.5)
+    async with turns(limiter, 1):
+        failure = await refused(limiter, patience_seconds=2.5)
     assert failure.reason is Reason.PROVIDER_BUSY
     assert "2.5 seconds" in failure.message
     assert "elevenlabs" in failure.message
     assert failure.retry_after_seconds == 4
-    assert (gate.in_flight, gate.queued) == (0, 0)
+    assert (limiter.in_flight, limiter.queued) == (0, 0)
 
 
 @in_virtual_time
 async def test_the_delay_that_is_told_has_bounds() -> None:
-    gate = gate_of(1, max_queue=0)
+    limiter = limiter_of(1, max_queue=0)
     for seconds, told in ((0.0, MIN_RETRY_AFTER_SECONDS), (10_000.0, MAX_RETRY_AFTER_SECONDS)):
-        async with turns(gate, 1):
+        async with turns(limiter, 1):
             await asyncio.sleep(seconds)
-        async with turns(gate, 1):
-            assert (await refused(gate)).retry_after_seconds == told
+        async with turns(limiter, 1):
+            assert (await refused(limiter)).retry_after_seconds == told
 
 
 @in_virtual_time
 async def test_a_full_queue_refuses_at_once() -> None:
-    gate = gate_of(1, max_queue=1)
-    async with turns(gate, 1):
-        waiter = Caller(gate)
+    limiter = limiter_of(1, max_queue=1)
+    async with turns(limiter, 1):
+        waiter = Caller(limiter)
         await settled()
-        assert "1 calls wait already" in (await refused(gate, patience_seconds=100)).message
+        assert "1 calls wait already" in (await refused(limiter, patience_seconds=100)).message
         assert asyncio.get_running_loop().time() == 0
     waiter.let_go.set()
     await waiter.task
@@ -134,55 +134,55 @@ async def test_a_full_queue_refuses_at_once() -> None:
 
 @in_virtual_time
 async def test_a_failure_within_a_turn_frees_it() -> None:
-    gate = gate_of(1)
+    limiter = limiter_of(1)
     with pytest.raises(MediaError):
-        async with gate.turn(0):
+        async with limiter.turn(0):
             raise MediaError(Reason.PROVIDER_UNAVAILABLE)
-    assert gate.in_flight == 0
+    assert limiter.in_flight == 0
 
 
 @pytest.mark.parametrize("ticks", range(5))
 @in_virtual_time
 async def test_a_waiter_cancelled_around_its_turn_leaves_it_to_the_next(ticks: int) -> None:
-    gate = gate_of(1)
-    async with turns(gate, 1):
-        first, second = Caller(gate), Caller(gate)
+    limiter = limiter_of(1)
+    async with turns(limiter, 1):
+        first, second = Caller(limiter), Caller(limiter)
         await settled()
     for _ in range(ticks):
         await asyncio.sleep(0)
     first.task.cancel()
     await settled()
-    assert (first.task.cancelled(), second.has_turn, gate.in_flight, gate.queued) == (True, True, 1, 0)
+    assert (first.task.cancelled(), second.has_turn, limiter.in_flight, limiter.queued) == (True, True, 1, 0)
     second.let_go.set()
     await second.task
-    assert gate.in_flight == 0
+    assert limiter.in_flight == 0
 
 
 @in_virtual_time
 async def test_a_turn_that_comes_at_the_deadline_is_not_lost() -> None:
-    gate = gate_of(1)
-    async with turns(gate, 1):
-        late, next_one = Caller(gate, patience_seconds=3), Caller(gate)
+    limiter = limiter_of(1)
+    async with turns(limiter, 1):
+        late, next_one = Caller(limiter, patience_seconds=3), Caller(limiter)
         await asyncio.sleep(3)
     await settled()
     assert late.has_turn is not next_one.has_turn
-    assert (gate.in_flight, gate.queued) == (1, 1 if late.has_turn else 0)
+    assert (limiter.in_flight, limiter.queued) == (1, 1 if late.has_turn else 0)
     late.let_go.set()
     next_one.let_go.set()
     await asyncio.gather(late.task, next_one.task, return_exceptions=True)
-    assert (gate.in_flight, gate.queued) == (0, 0)
+    assert (limiter.in_flight, limiter.queued) == (0, 0)
 
 
 @in_virtual_time
 async def test_a_raised_limit_lets_those_go_who_wait() -> None:
-    gate = gate_of(None)
-    gate.learn(1)
-    async with turns(gate, 1):
-        waiters = [Caller(gate) for _ in range(3)]
+    limiter = limiter_of(None)
+    limiter.learn(1)
+    async with turns(limiter, 1):
+        waiters = [Caller(limiter) for _ in range(3)]
         await settled()
-        gate.learn(3)
+        limiter.learn(3)
         await settled()
-        assert ([waiter.has_turn for waiter in waiters], gate.in_flight) == ([True, True, False], 3)
+        assert ([waiter.has_turn for waiter in waiters], limiter.in_flight) == ([True, True, False], 3)
     for waiter in waiters:
         waiter.let_go.set()
         await waiter.task
@@ -190,56 +190,56 @@ async def test_a_raised_limit_lets_those_go_who_wait() -> None:
 
 @in_virtual_time
 async def test_a_lowered_limit_interrupts_nobody_but_lets_nobody_in() -> None:
-    gate = gate_of(None)
-    async with turns(gate, 3) as held:
-        gate.learn(2)
-        assert gate.in_flight == 3
-        await refused(gate, patience_seconds=1)
+    limiter = limiter_of(None)
+    async with turns(limiter, 3) as held:
+        limiter.learn(2)
+        assert limiter.in_flight == 3
+        await refused(limiter, patience_seconds=1)
         await held.aclose()
-        async with turns(gate, 2):
-            await refused(gate)
+        async with turns(limiter, 2):
+            await refused(limiter)
 
 
 @in_virtual_time
 async def test_what_is_configured_is_never_exceeded() -> None:
-    gate = gate_of(4)
-    gate.learn(50)
-    assert gate.limit == 4
-    gate.learn(3)
-    assert gate.limit == 3
+    limiter = limiter_of(4)
+    limiter.learn(50)
+    assert limiter.limit == 4
+    limiter.learn(3)
+    assert limiter.limit == 3
 
 
 @in_virtual_time
 async def test_a_refusal_lowers_the_limit_to_what_was_taken() -> None:
-    gate = gate_of(None)
-    async with turns(gate, 5):
-        async with gate.turn(0):
-            gate.refused()
-        assert gate.limit == 5
-    async with gate.turn(0):
-        gate.refused()
-    assert gate.limit == 1
+    limiter = limiter_of(None)
+    async with turns(limiter, 5):
+        async with limiter.turn(0):
+            limiter.refused()
+        assert limiter.limit == 5
+    async with limiter.turn(0):
+        limiter.refused()
+    assert limiter.limit == 1
 
 
 @in_virtual_time
 async def test_a_lowered_limit_recovers_one_by_one() -> None:
-    gate = gate_of(4)
-    async with gate.turn(0):
-        gate.refused()
+    limiter = limiter_of(4)
+    async with limiter.turn(0):
+        limiter.refused()
     limits = []
     for _ in range(5):
-        async with gate.turn(0):
-            limits.append(gate.limit)
+        async with limiter.turn(0):
+            limits.append(limiter.limit)
         await asyncio.sleep(RECOVERY_SECONDS)
     assert limits == [1, 2, 3, 4, 4]
 
 
 @in_virtual_time
 async def test_recovery_lets_those_go_who_wait() -> None:
-    gate = gate_of(2)
-    async with turns(gate, 2) as held:
-        gate.refused()
-        waiters = [Caller(gate) for _ in range(2)]
+    limiter = limiter_of(2)
+    async with turns(limiter, 2) as held:
+        limiter.refused()
+        waiters = [Caller(limiter) for _ in range(2)]
         await asyncio.sleep(RECOVERY_SECONDS)
         await held.aclose()
         await settled()
@@ -250,15 +250,15 @@ async def test_recovery_lets_those_go_who_wait() -> None:
 
 
 async def test_a_change_of_the_limit_is_logged_once(log_lines: LogLines) -> None:
-    gate = ConcurrencyLimiter("elevenlabs", clock=PassingTime())
-    gate.learn(3)
-    gate.learn(3)
-    async with gate.turn(0), gate.turn(0):
-        gate.refused()
+    limiter = ConcurrencyLimiter("elevenlabs", clock=PassingTime())
+    limiter.learn(3)
+    limiter.learn(3)
+    async with limiter.turn(0), limiter.turn(0):
+        limiter.refused()
     lines = [(line["level"], line["provider"], line["limit"]) for line in log_lines()]
     assert lines == [("info", "elevenlabs", 3), ("warning", "elevenlabs", 1)]
 
 
-def test_a_gate_that_lets_nobody_through_is_a_mistake() -> None:
+def test_a_limiter_that_lets_nobody_through_is_a_mistake() -> None:
     with pytest.raises(ValueError, match="at least one"):
         ConcurrencyLimiter("elevenlabs", 0)

@@ -33,9 +33,9 @@ class GateMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = VirtualLoop()
-        self.gate = ConcurrencyLimiter("provider", None, MAX_QUEUE, clock=self.loop.time)
+        self.limiter = ConcurrencyLimiter("provider", None, MAX_QUEUE, clock=self.loop.time)
         # Without a limit nobody queues, and nothing is put to the test.
-        self.gate.learn(2)
+        self.limiter.learn(2)
         self.waiting: list[Caller] = []
         self.inside: list[Caller] = []
         self.faults: list[str] = []
@@ -54,7 +54,7 @@ class GateMachine(RuleBasedStateMachine):
     async def _call(self, caller: Caller) -> None:
         self.waiting.append(caller)
         try:
-            async with self.gate.turn(caller.gives_up_at_seconds - self.loop.time()):
+            async with self.limiter.turn(caller.gives_up_at_seconds - self.loop.time()):
                 self._check_entry(caller)
                 await caller.let_go.wait()
         except LimitExceededError:
@@ -66,8 +66,8 @@ class GateMachine(RuleBasedStateMachine):
                     place.remove(caller)
 
     def _check_entry(self, caller: Caller) -> None:
-        limit = self.gate.limit
-        if limit is not None and self.gate.in_flight > limit:
+        limit = self.limiter.limit
+        if limit is not None and self.limiter.in_flight > limit:
             self.faults.append("above the limit")
         ahead = self.waiting[: self.waiting.index(caller)]
         if caller.has_queued and any(other.task is not None and not other.task.cancelling() for other in ahead):
@@ -115,13 +115,13 @@ class GateMachine(RuleBasedStateMachine):
 
     @rule(maximum=st.integers(1, 5))
     def learn(self, maximum: int) -> None:
-        self.gate.learn(maximum)
+        self.limiter.learn(maximum)
         self.settle()
 
     @precondition(lambda self: self.inside)
     @rule()
     def refuse(self) -> None:
-        self.gate.refused()
+        self.limiter.refused()
 
     @rule(seconds=st.sampled_from([0.5, 1.0, 5.0, 30.0]))
     def pass_time(self, seconds: float) -> None:
@@ -133,18 +133,18 @@ class GateMachine(RuleBasedStateMachine):
         assert self.faults == []
 
     @invariant()
-    def the_gate_counts_right(self) -> None:
-        assert (self.gate.in_flight, self.gate.queued) == (len(self.inside), len(self.waiting))
+    def the_limiter_counts_right(self) -> None:
+        assert (self.limiter.in_flight, self.limiter.queued) == (len(self.inside), len(self.waiting))
 
     @invariant()
     def there_is_always_a_way_in(self) -> None:
-        assert self.gate.limit is not None
-        assert self.gate.limit >= 1
+        assert self.limiter.limit is not None
+        assert self.limiter.limit >= 1
 
     @invariant()
     def nobody_waits_while_there_is_room(self) -> None:
-        assert self.gate.limit is not None
-        assert not self.waiting or self.gate.in_flight >= self.gate.limit
+        assert self.limiter.limit is not None
+        assert not self.waiting or self.limiter.in_flight >= self.limiter.limit
 
     @invariant()
     def nobody_is_served_before_those_who_wait(self) -> None:
@@ -159,7 +159,7 @@ class GateMachine(RuleBasedStateMachine):
             assert caller.task is not None
             caller.task.cancel()
         self.settle()
-        assert (self.gate.in_flight, self.gate.queued) == (0, 0)
+        assert (self.limiter.in_flight, self.limiter.queued) == (0, 0)
         self.loop.close()
 
 

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from deploy.local.__main__ import main
-from deploy.local.doctor import as_json, edge_findings, examine, report
+from deploy.local.doctor import as_json, edge_diagnostics, examine, report
 from gateway.settings import GatewaySettings
 from services.common.diagnostics import Diagnostic, Level, ok, problem, warning
 from tests.fakes.nats import running_nats
@@ -47,7 +47,7 @@ async def host() -> AsyncIterator[WebHost]:
 
 
 async def found(level: Level) -> dict[str, str]:
-    return {finding.subject: finding.message for finding in await examine() if finding.level is level}
+    return {diagnostic.subject: diagnostic.message for diagnostic in await examine() if diagnostic.level is level}
 
 
 async def test_without_anything_set_all_is_well(tmp_path: Path) -> None:
@@ -107,8 +107,8 @@ async def test_the_server_of_jobs_is_asked_whether_it_keeps_anything(
 async def test_a_variable_that_can_not_be_is_the_only_thing_that_is_told(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("MEDIA_STORAGE", "ftp")
     problems = await examine()
-    assert {finding.level for finding in problems} == {Level.PROBLEM}
-    assert all("MEDIA_STORAGE" in finding.message for finding in problems)
+    assert {diagnostic.level for diagnostic in problems} == {Level.PROBLEM}
+    assert all("MEDIA_STORAGE" in diagnostic.message for diagnostic in problems)
 
 
 @pytest.mark.parametrize(
@@ -117,18 +117,18 @@ async def test_a_variable_that_can_not_be_is_the_only_thing_that_is_told(environ
 )
 def test_links_that_lead_nowhere_are_told(url: str, level: Level) -> None:
     settings = GatewaySettings(_env_file=None, public_url=url)
-    assert [finding.level for finding in edge_findings(settings, 8080)] == [level]
+    assert [diagnostic.level for diagnostic in edge_diagnostics(settings, 8080)] == [level]
 
 
-FINDINGS = [ok("speech", "espeak speaks"), warning("links", "odd", "mend it"), problem("store", "gone", "make it")]
+DIAGNOSTICS = [ok("speech", "espeak speaks"), warning("links", "odd", "mend it"), problem("store", "gone", "make it")]
 
 
 def test_the_report_tells_remedies_and_what_it_comes_to() -> None:
-    text = report(FINDINGS)
+    text = report(DIAGNOSTICS)
     assert "-> mend it" in text
     assert text.endswith("1 problems, 1 warnings")
-    rows = json.loads(as_json(FINDINGS))
-    assert [Diagnostic(Level(row.pop("level")), **row) for row in rows] == FINDINGS
+    rows = json.loads(as_json(DIAGNOSTICS))
+    assert [Diagnostic(Level(row.pop("level")), **row) for row in rows] == DIAGNOSTICS
 
 
 def test_problems_are_an_exit_code(environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

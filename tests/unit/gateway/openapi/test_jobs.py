@@ -119,10 +119,10 @@ def test_who_cancels_says_nothing_beside_the_id(document: Json) -> None:
 
 
 def test_of_all_that_a_job_can_make_one_is_asked_for(document: Json) -> None:
-    wish = schema(document, "CreateJobRequest")
+    request = schema(document, "CreateJobRequest")
     kinds = [field.json_name for field in jobs_pb2.CreateJobRequest.DESCRIPTOR.oneofs_by_name["spec"].fields]
     assert kinds == ["animate", "talkingVideo", "headline", "story"]
-    assert set(wish["properties"]) == {*kinds, "requestId", "webhookUrl"}
+    assert set(request["properties"]) == {*kinds, "requestId", "webhookUrl"}
     assert schema(document, "BatchCreateJobsRequest")["properties"]["requests"]["maxItems"] == 50
 
 

@@ -137,11 +137,11 @@ async def test_a_stream_is_heard_to_its_end_so_that_nobody_is_written_down_as_on
     shop: Shop, step: str
 ) -> None:
     method = STEPS[step][0]
-    shop.fake.parting[method] = gate = asyncio.Event()
+    shop.fake.parting[method] = limiter = asyncio.Event()
     doing = asyncio.create_task(done(shop, step, steps=without(step)))
     over, _ = await asyncio.wait({doing}, timeout=0.2)
     assert not over
-    gate.set()
+    limiter.set()
     assert "key" in await doing
     assert (shop.fake.parted, shop.fake.left) == ([method], [])
 

@@ -8,7 +8,7 @@ import pytest
 
 from services.video.camera_motion import motion_of
 from services.video.ffmpeg import Command
-from services.video.ffmpeg.arguments import CAPTIONS, FRAGMENTS, RESULT, Input, Mux, moving_still, mux, remux
+from services.video.ffmpeg.arguments import CAPTIONS, FRAGMENTS, RESULT, Input, Mux, moving_source_image, mux, remux
 
 PLAIN = Mux(Input("video.mp4", "mov"), Input("audio.mp3", "mp3"), 6.0, 500)
 ENCODED = replace(PLAIN, copy_video=False)
@@ -24,8 +24,8 @@ COMMANDS = [
     mux(BURNED),
     mux(replace(BURNED, fragmented=True, freeze_seconds=1.5, audio_delay_ms=0)),
     remux(Input("fragments.mp4", "mov"), 6.0),
-    moving_still(motion_of("zoom in"), 6.0),
-    moving_still(motion_of("pan left"), 0.01),
+    moving_source_image(motion_of("zoom in"), 6.0),
+    moving_source_image(motion_of("pan left"), 0.01),
 ]
 
 
@@ -125,7 +125,7 @@ def test_an_image_that_is_not_copied_is_encoded_with_even_sides() -> None:
     assert found.maps[0] != "0:v:0"
 
 
-def test_the_last_frame_stands_still_only_where_that_is_wished() -> None:
+def test_the_last_frame_stands_source_image_only_where_that_is_wished() -> None:
     frozen = graph(mux(replace(ENCODED, freeze_seconds=1.5)))
     assert "tpad=" in frozen
     assert "stop_duration=1.500000" in frozen
@@ -169,7 +169,7 @@ def test_captions_that_are_burned_are_part_of_the_image_and_no_stream() -> None:
     assert "-c:s" not in found.options
 
 
-def test_captions_are_burned_also_on_the_frame_that_stands_still() -> None:
+def test_captions_are_burned_also_on_the_frame_that_stands_source_image() -> None:
     found = graph(mux(replace(BURNED, freeze_seconds=1.0)))
     assert found.index("tpad") < found.index("subtitles") < found.index("scale")
 
@@ -188,14 +188,14 @@ def test_fragments_become_a_whole_video_by_copying_every_stream() -> None:
 
 
 @pytest.mark.parametrize(("seconds", "length"), [(6.0, "6.000000"), (6.01, "6.000000"), (0.01, "0.083333")])
-def test_a_moving_still_has_whole_frames_two_at_least(seconds: float, length: str) -> None:
-    command = moving_still(motion_of("zoom in"), seconds)
+def test_a_moving_source_image_has_whole_frames_two_at_least(seconds: float, length: str) -> None:
+    command = moving_source_image(motion_of("zoom in"), seconds)
     assert asked(command).options["-t"] == length
     assert command.seconds == pytest.approx(float(length), abs=1e-6)
 
 
-def test_a_moving_still_shows_its_label_and_has_no_sound() -> None:
-    command = moving_still(motion_of("zoom in"), 6.0)
+def test_a_moving_source_image_shows_its_label_and_has_no_sound() -> None:
+    command = moving_source_image(motion_of("zoom in"), 6.0)
     found = asked(command)
     assert [(name, options["-f"]) for name, options in found.inputs] == [
         ("still.png", "png_pipe"),

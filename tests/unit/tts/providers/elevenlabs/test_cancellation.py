@@ -20,22 +20,22 @@ class Silence:
     """Where in its answer the provider falls silent."""
 
     answer: Answer
-    gate: ConcurrencyLimiter
+    limiter: ConcurrencyLimiter
 
 
 def before_the_status_line() -> Silence:
-    gate = ConcurrencyLimiter()
-    return Silence(Answer(head_gate=gate), gate)
+    limiter = ConcurrencyLimiter()
+    return Silence(Answer(head_limiter=limiter), limiter)
 
 
 def before_the_first_byte() -> Silence:
-    gate = ConcurrencyLimiter()
-    return Silence(Answer(gate=gate), gate)
+    limiter = ConcurrencyLimiter()
+    return Silence(Answer(limiter=limiter), limiter)
 
 
 def between_two_pieces() -> Silence:
-    gate = ConcurrencyLimiter(2)
-    return Silence(Answer(gate=gate), gate)
+    limiter = ConcurrencyLimiter(2)
+    return Silence(Answer(limiter=limiter), limiter)
 
 
 @pytest.mark.parametrize("with_alignment", [False, True])
@@ -46,7 +46,7 @@ async def test_cancelling_closes_the_connection_of_a_silent_provider(
     held = silence()  # type: ignore[call-arg]  # a function that returns a Silence
     fake.answers.append(held.answer)
     task = asyncio.create_task(heard(provider, spec_of(), with_alignment=with_alignment))
-    await held.gate.held()
+    await held.limiter.held()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -58,7 +58,7 @@ async def test_cancelling_closes_the_connection_of_a_silent_provider(
 async def test_leaving_half_way_closes_the_connection(
     fake: FakeElevenLabs, provider: ElevenLabsProvider, with_alignment: bool
 ) -> None:
-    fake.answers.append(Answer(gate=ConcurrencyLimiter(1)))
+    fake.answers.append(Answer(limiter=ConcurrencyLimiter(1)))
     async with provider.synthesize(spec_of(), with_alignment=with_alignment) as stream:
         assert (await anext(stream.chunks)).audio
     await fake.all_closed(WITHIN_SECONDS)
@@ -68,7 +68,7 @@ async def test_leaving_half_way_closes_the_connection(
 async def test_leaving_without_listening_closes_the_connection(
     fake: FakeElevenLabs, provider: ElevenLabsProvider
 ) -> None:
-    fake.answers.append(Answer(gate=ConcurrencyLimiter()))
+    fake.answers.append(Answer(limiter=ConcurrencyLimiter()))
     async with provider.synthesize(spec_of(), with_alignment=False):
         assert fake.open_streams == 1
     await fake.all_closed(WITHIN_SECONDS)
@@ -76,23 +76,23 @@ async def test_leaving_without_listening_closes_the_connection(
 
 
 async def test_one_that_leaves_does_not_disturb_another(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
-    gate = ConcurrencyLimiter()
-    fake.answers += [Answer(gate=gate), Answer(gate=ConcurrencyLimiter())]
+    limiter = ConcurrencyLimiter()
+    fake.answers += [Answer(limiter=limiter), Answer(limiter=ConcurrencyLimiter())]
     staying = asyncio.create_task(heard(provider, spec_of()))
-    await gate.held()
+    await limiter.held()
     async with provider.synthesize(spec_of(), with_alignment=False):
         assert fake.open_streams == 2
     await fake.until(lambda: fake.open_streams == 1, WITHIN_SECONDS)
-    gate.release(10)
+    limiter.release(10)
     assert await staying
 
 
 async def test_closing_the_engine_ends_what_is_under_way(fake: FakeElevenLabs) -> None:
-    gate = ConcurrencyLimiter()
-    fake.answers.append(Answer(gate=gate))
+    limiter = ConcurrencyLimiter()
+    fake.answers.append(Answer(limiter=limiter))
     async with open_elevenlabs(ElevenLabsSettings(API_KEY, fake.base_url)) as provider:
         task = asyncio.create_task(heard(provider, spec_of()))
-        await gate.held()
+        await limiter.held()
     await fake.all_closed(WITHIN_SECONDS)
     task.cancel()
     await asyncio.wait([task])

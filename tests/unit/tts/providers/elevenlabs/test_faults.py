@@ -100,16 +100,16 @@ async def test_after_a_failure_the_next_call_is_good(
 async def test_what_came_before_a_cut_was_delivered(
     fake: FakeElevenLabs, provider: ElevenLabsProvider, with_alignment: bool
 ) -> None:
-    gate = ConcurrencyLimiter()
-    fake.answers.append(Answer(gate=gate, cut_after_pieces=2))
+    limiter = ConcurrencyLimiter()
+    fake.answers.append(Answer(limiter=limiter, cut_after_pieces=2))
     received: list[AudioChunk] = []
 
     async def listen() -> None:
         async with provider.synthesize(spec_of(), with_alignment=with_alignment) as stream:
-            gate.release()
+            limiter.release()
             async for chunk in stream.chunks:
                 received.append(chunk)
-                gate.release()
+                limiter.release()
 
     with pytest.raises(MediaError):
         await listen()
@@ -117,7 +117,7 @@ async def test_what_came_before_a_cut_was_delivered(
 
 
 async def test_silence_before_the_answer_is_a_timeout(fake: FakeElevenLabs, with_alignment: bool) -> None:
-    fake.answers.append(Answer(head_gate=ConcurrencyLimiter()))
+    fake.answers.append(Answer(head_limiter=ConcurrencyLimiter()))
     async with open_impatiently(fake.base_url) as provider:
         with pytest.raises(MediaError) as failure:
             await heard(provider, spec_of(), with_alignment=with_alignment)
@@ -127,8 +127,8 @@ async def test_silence_before_the_answer_is_a_timeout(fake: FakeElevenLabs, with
 
 
 async def test_an_accepted_answer_may_be_silent_for_longer(fake: FakeElevenLabs, with_alignment: bool) -> None:
-    gate = ConcurrencyLimiter(1)
-    fake.answers.append(Answer(pieces=2, gate=gate))
+    limiter = ConcurrencyLimiter(1)
+    fake.answers.append(Answer(pieces=2, limiter=limiter))
     async with (
         open_impatiently(fake.base_url) as provider,
         provider.synthesize(spec_of(), with_alignment=with_alignment) as stream,
@@ -137,7 +137,7 @@ async def test_an_accepted_answer_may_be_silent_for_longer(fake: FakeElevenLabs,
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.3):
                 await anext(stream.chunks)
-        gate.release()
+        limiter.release()
         assert (await anext(stream.chunks)).audio
 
 

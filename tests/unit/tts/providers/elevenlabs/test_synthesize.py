@@ -50,27 +50,27 @@ async def test_timing_is_on_the_clock_of_the_whole_stream(
 
 
 async def test_every_piece_is_passed_on_as_it_comes(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
-    gate = ConcurrencyLimiter()
-    fake.answers.append(Answer(pieces=5, gate=gate))
+    limiter = ConcurrencyLimiter()
+    fake.answers.append(Answer(pieces=5, limiter=limiter))
     received: list[bytes] = []
     async with provider.synthesize(spec_of(), with_alignment=False) as stream:
-        gate.release()
+        limiter.release()
         async for chunk in stream.chunks:
             received.append(chunk.audio)
-            gate.release()
+            limiter.release()
     assert received == cut(speech(TEXT, FORMATS["mp3_44100_128"]), 5)
 
 
 async def test_a_slow_trickle_is_heard_whole(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
-    gate = ConcurrencyLimiter()
+    limiter = ConcurrencyLimiter()
     audio = bytes(range(64))
-    fake.answers.append(Answer(audio=audio, pieces=64, gate=gate))
+    fake.answers.append(Answer(audio=audio, pieces=64, limiter=limiter))
     received: list[bytes] = []
     async with provider.synthesize(spec_of(), with_alignment=False) as stream:
-        gate.release()
+        limiter.release()
         async for chunk in stream.chunks:
             received.append(chunk.audio)
-            gate.release()
+            limiter.release()
     assert received == [bytes([byte]) for byte in audio]
 
 

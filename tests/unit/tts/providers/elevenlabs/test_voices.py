@@ -153,14 +153,14 @@ async def test_a_listing_is_kept_until_it_is_old(fake: FakeElevenLabs) -> None:
 
 
 async def test_listings_at_once_ask_once(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
-    gate = ConcurrencyLimiter()
+    limiter = ConcurrencyLimiter()
     fake.account_voices = [account_voice(1)]
-    fake.voices_answer = Answer(head_gate=gate)
+    fake.voices_answer = Answer(head_limiter=limiter)
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(ids_of_account(provider)) for _ in range(5)]
-        await gate.held()
+        await limiter.held()
         tasks[0].cancel()
-        gate.release(5)
+        limiter.release(5)
     assert [len(task.result()) for task in tasks[1:]] == [1] * 4
     assert len(fake.requests) == 2, "one for the caller that left, one for all others"
 
@@ -175,7 +175,7 @@ async def test_listings_at_once_ask_once(fake: FakeElevenLabs, provider: ElevenL
         Answer(lines=(b"<html>",)),
         Answer(lines=(b"[]",)),
         Answer(lines=(b'{"voices": null}',)),
-        Answer(head_gate=ConcurrencyLimiter()),
+        Answer(head_limiter=ConcurrencyLimiter()),
     ],
 )
 async def test_a_listing_that_fails_serves_the_old_one(fake: FakeElevenLabs, answer: Answer) -> None:

@@ -29,8 +29,8 @@ GOLDEN = Path(__file__).parents[4] / "golden" / "replicate"
 VERSION = "c43b610efe40d08a28d2c07cb3515dab1cd3324dfc7418f3304a092571071d22"
 JPEG = b"\xff\xd8\xff\xe0 no real image"
 CAT = VideoSpec(VideoRequest("a cat"), DEFAULT_MODEL, JPEG, "https://x/y.png")
-OWN_CAT = replace(CAT, still_url="")
-BIG_CAT = replace(OWN_CAT, still=JPEG + bytes(200 * 1024))
+OWN_CAT = replace(CAT, source_image_url="")
+BIG_CAT = replace(OWN_CAT, source_image=JPEG + bytes(200 * 1024))
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 

@@ -64,36 +64,43 @@ async def test_the_first_answer_may_be_held_back_for_the_video(replicate: FakeRe
 
 
 async def test_a_version_is_created_as_the_official_client_does(replicate: FakeReplicate) -> None:
-    wish = VideoRequest("a cat", seconds=6, resolution="768p", model_input={"prompt_optimizer": True})
+    request = VideoRequest("a cat", seconds=6, resolution="768p", model_input={"prompt_optimizer": True})
     async with provider_of(replicate, wait_seconds=1) as provider:
-        await provider.begin(replace(CAT, wish=wish, model=f"minimax/hailuo-02:{VERSION}"))
+        await provider.begin(replace(CAT, request=request, model=f"minimax/hailuo-02:{VERSION}"))
     assert_golden(replicate, 0, "predictions.create_version", headers={"prefer": "wait=1"})
 
 
-async def test_a_small_still_is_sent_as_a_data_uri(replicate: FakeReplicate, provider: ReplicateProvider) -> None:
+async def test_a_small_source_image_is_sent_as_a_data_uri(
+    replicate: FakeReplicate, provider: ReplicateProvider
+) -> None:
     await provider.begin(OWN_CAT)
     (sent,) = replicate.requests
     head, _, data = sent.body["input"]["first_frame_image"].partition(",")
     assert (head, base64.b64decode(data)) == ("data:image/jpeg;base64", JPEG)
 
 
-async def test_a_large_still_is_brought_as_a_file_first(replicate: FakeReplicate, provider: ReplicateProvider) -> None:
+async def test_a_large_source_image_is_brought_as_a_file_first(
+    replicate: FakeReplicate, provider: ReplicateProvider
+) -> None:
     await provider.begin(BIG_CAT)
     upload, creation = replicate.requests
     expected = golden("files.create")
     assert (upload.method, upload.path) == (expected["method"], expected["path"])
     assert upload.headers["authorization"] == expected["semantic_headers"]["authorization"]
     assert upload.headers["content-type"].startswith("multipart/form-data; boundary=")
-    still = {"Content-Type": "image/jpeg", "Content-Disposition": 'form-data; name="content"; filename="still.jpg"'}
+    source_image = {
+        "Content-Type": "image/jpeg",
+        "Content-Disposition": 'form-data; name="content"; filename="still.jpg"',
+    }
     headers = [part["headers"] for part in expected["body"]["multipart"]]
     assert [part.headers.keys() for part in upload.parts] == [part.keys() for part in headers]
-    assert [part.headers for part in upload.parts] == [headers[0], still]
-    assert [part.data for part in upload.parts] == [b"{}", BIG_CAT.still]
+    assert [part.headers for part in upload.parts] == [headers[0], source_image]
+    assert [part.data for part in upload.parts] == [b"{}", BIG_CAT.source_image]
     assert creation.body["input"]["first_frame_image"] == f"{replicate.base_url}/files/file-1"
 
 
 @pytest.mark.parametrize("answer", [{}, {"urls": None}, {"urls": {"get": 7}}])
-async def test_a_still_without_an_address_begins_nothing(
+async def test_a_source_image_without_an_address_begins_nothing(
     replicate: FakeReplicate, provider: ReplicateProvider, tmp_path: Path, answer: Any
 ) -> None:
     replicate.file_answer = answer
@@ -105,7 +112,7 @@ async def test_a_still_without_an_address_begins_nothing(
 @pytest.mark.parametrize(
     "answer", [CUT, BROKEN, DOWN, Failure(502), Failure(504), Failure(200), HANGS, THROTTLED_BY_BODY, NOT_FOUND]
 )
-async def test_a_still_that_can_not_be_brought_costs_nothing(
+async def test_a_source_image_that_can_not_be_brought_costs_nothing(
     replicate: FakeReplicate, tmp_path: Path, answer: Failure
 ) -> None:
     replicate.failures["files"].append(answer)
@@ -116,11 +123,11 @@ async def test_a_still_that_can_not_be_brought_costs_nothing(
     assert replicate.created == 0
 
 
-async def test_an_address_of_the_still_is_passed_on_and_not_visited(
+async def test_an_address_of_the_source_image_is_passed_on_and_not_visited(
     replicate: FakeReplicate, provider: ReplicateProvider
 ) -> None:
     async with running_web_host() as other:
-        await provider.begin(replace(BIG_CAT, still_url=other.url("/cat.jpg")))
+        await provider.begin(replace(BIG_CAT, source_image_url=other.url("/cat.jpg")))
         assert other.requests == []
     (sent,) = replicate.requests
     assert sent.body["input"]["first_frame_image"] == other.url("/cat.jpg")

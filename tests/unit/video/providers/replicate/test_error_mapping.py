@@ -92,7 +92,7 @@ def test_an_answer_from_behind_the_till_may_be_charged(answer: Failure, reason: 
 
 
 @pytest.mark.parametrize("answer", [BROKEN, Failure(502), DOWN, Failure(504), Failure(520), Failure(599)])
-def test_a_video_does_not_care_that_a_question_about_it_failed(answer: Failure) -> None:
+def test_a_video_does_not_policy_that_a_question_about_it_failed(answer: Failure) -> None:
     error = refused(answer, begun=True)
     assert (error.reason, is_charged(error)) == (Reason.PROVIDER_UNAVAILABLE, True)
 

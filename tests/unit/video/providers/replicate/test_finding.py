@@ -31,7 +31,7 @@ OTHER = "someone/model"
 LIKE_THE_CAT = {
     "id": "p1",
     "model": OTHER,
-    "input": {"prompt": "a cat", "first_frame_image": CAT.still_url},
+    "input": {"prompt": "a cat", "first_frame_image": CAT.source_image_url},
     "status": "starting",
 }
 
@@ -54,7 +54,7 @@ async def test_the_latest_of_several_predictions_is_found(
     assert await provider.find(CAT, LONG_AGO) is None
     for _ in range(3):
         await provider.begin(CAT)
-    await provider.begin(replace(CAT, wish=VideoRequest("a dog")))
+    await provider.begin(replace(CAT, request=VideoRequest("a dog")))
     assert await provider.find(CAT, LONG_AGO) == "p3"
 
 
@@ -75,7 +75,7 @@ async def test_a_prediction_of_another_time_or_other_inputs_is_not_found(
     await provider.begin(CAT)
     assert await provider.find(CAT, now) == "p1"
     assert await provider.find(CAT, now + timedelta(seconds=1)) is None
-    assert await provider.find(replace(CAT, wish=VideoRequest("a cat", seconds=10)), now) is None
+    assert await provider.find(replace(CAT, request=VideoRequest("a cat", seconds=10)), now) is None
 
 
 @pytest.mark.parametrize(
@@ -123,21 +123,21 @@ async def test_a_prediction_of_any_model_is_found_and_of_another_is_not(
 
 
 @pytest.mark.parametrize("spec", [CAT, OWN_CAT])
-async def test_a_prediction_with_another_still_is_not_found(
+async def test_a_prediction_with_another_source_image_is_not_found(
     replicate: FakeReplicate, provider: ReplicateProvider, spec: VideoSpec
 ) -> None:
     await provider.begin(spec)
     assert await provider.find(spec, LONG_AGO) == "p1"
-    url = spec.still_url and "https://x/another.png"
-    assert await provider.find(replace(spec, still=JPEG + b"x", still_url=url), LONG_AGO) is None
+    url = spec.source_image_url and "https://x/another.png"
+    assert await provider.find(replace(spec, source_image=JPEG + b"x", source_image_url=url), LONG_AGO) is None
 
 
-async def test_a_still_that_was_brought_as_a_file_is_left_aside(
+async def test_a_source_image_that_was_brought_as_a_file_is_left_aside(
     replicate: FakeReplicate, provider: ReplicateProvider
 ) -> None:
     await provider.begin(BIG_CAT)
     assert await provider.find(BIG_CAT, LONG_AGO) == "p1"
-    assert await provider.find(replace(BIG_CAT, wish=VideoRequest("a dog")), LONG_AGO) is None
+    assert await provider.find(replace(BIG_CAT, request=VideoRequest("a dog")), LONG_AGO) is None
     assert [request.path for request in replicate.requests] == [
         "/v1/files",
         "/v1/models/minimax/hailuo-02/predictions",

@@ -14,15 +14,15 @@ from services.video.providers.replicate.settings import DEFAULT_MODEL, Replicate
 SETTINGS = ReplicateSettings("r8_TOKEN")
 VERSION = "c43b610efe40d08a28d2c07cb3515dab1cd3324dfc7418f3304a092571071d22"
 OTHER = "someone/model"
-STILL = "https://x/y.png"
+SOURCE_IMAGE = "https://x/y.png"
 
 
-def spec_of(model: str = DEFAULT_MODEL, **wish: Any) -> VideoSpec:
-    return VideoSpec(VideoRequest("a cat", **wish), model, b"jpeg")
+def spec_of(model: str = DEFAULT_MODEL, **video_request: Any) -> VideoSpec:
+    return VideoSpec(VideoRequest("a cat", **video_request), model, b"jpeg")
 
 
 def inputs_of(spec: VideoSpec) -> Any:
-    return body_of(spec, STILL, SETTINGS)["input"]
+    return body_of(spec, SOURCE_IMAGE, SETTINGS)["input"]
 
 
 def test_who_names_no_model_gets_the_usual_one() -> None:
@@ -56,7 +56,7 @@ def test_what_the_model_makes_is_agreed_to(seconds: int, resolution: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("wish", "field"),
+    ("video_request", "field"),
     [
         (VideoRequest("a cat", seconds=10, resolution="1080p"), "seconds"),
         (VideoRequest("a cat", seconds=10, resolution="512p"), "seconds"),
@@ -66,9 +66,11 @@ def test_what_the_model_makes_is_agreed_to(seconds: int, resolution: str) -> Non
         (VideoRequest("a cat", image_input_name="image"), "image_input_name"),
     ],
 )
-def test_what_the_model_does_not_make_is_refused_by_the_name_of_its_field(wish: VideoRequest, field: str) -> None:
+def test_what_the_model_does_not_make_is_refused_by_the_name_of_its_field(
+    video_request: VideoRequest, field: str
+) -> None:
     with pytest.raises(MediaError) as caught:
-        model_for(wish, SETTINGS)
+        model_for(video_request, SETTINGS)
     assert caught.value.reason is Reason.VALIDATION_ERROR
     assert [item.field for item in caught.value.violations] == [field]
     assert DEFAULT_MODEL in caught.value.message
@@ -85,7 +87,7 @@ def test_what_the_model_does_not_make_is_refused_by_the_name_of_its_field(wish: 
 )
 def test_a_version_is_asked_for_elsewhere_than_a_model(model: str, path: str, version: str | None) -> None:
     assert path_of(model) == path
-    assert body_of(spec_of(model), STILL, SETTINGS).get("version") == version
+    assert body_of(spec_of(model), SOURCE_IMAGE, SETTINGS).get("version") == version
 
 
 def test_a_known_model_is_sent_all_of_its_inputs() -> None:
@@ -95,55 +97,55 @@ def test_a_known_model_is_sent_all_of_its_inputs() -> None:
         "duration": 6,
         "resolution": "768p",
         "prompt_optimizer": True,
-        "first_frame_image": STILL,
+        "first_frame_image": SOURCE_IMAGE,
     }
     sent = inputs_of(spec_of(seconds=10, resolution="768p", prompt_optimizer=False))
     assert (sent["duration"], sent["resolution"], sent["prompt_optimizer"]) == (10, "768p", False)
 
 
 def test_an_unknown_model_is_sent_nothing_that_nobody_gave() -> None:
-    assert inputs_of(spec_of(OTHER)) == {"prompt": "a cat", "first_frame_image": STILL}
+    assert inputs_of(spec_of(OTHER)) == {"prompt": "a cat", "first_frame_image": SOURCE_IMAGE}
 
 
 def test_an_unknown_model_is_sent_what_was_given_under_its_own_names() -> None:
-    wish = {"seconds": 8, "resolution": "1080p", "model_input": {"seed": 7}, "image_input_name": "image"}
-    expected = {"prompt": "a cat", "duration": 8, "resolution": "1080p", "seed": 7, "image": STILL}
-    assert inputs_of(spec_of(OTHER, **wish)) == expected
+    video_request = {"seconds": 8, "resolution": "1080p", "model_input": {"seed": 7}, "image_input_name": "image"}
+    expected = {"prompt": "a cat", "duration": 8, "resolution": "1080p", "seed": 7, "image": SOURCE_IMAGE}
+    assert inputs_of(spec_of(OTHER, **video_request)) == expected
     assert inputs_of(spec_of(OTHER, model_input={"image": "no", "duration": 5}, image_input_name="image")) == {
         "prompt": "a cat",
         "duration": 5,
-        "image": STILL,
+        "image": SOURCE_IMAGE,
     }
 
 
 def test_webhooks_are_asked_for_where_there_is_an_address_and_of_the_end_only() -> None:
-    assert body_of(spec_of(), STILL, SETTINGS).keys() == {"input"}
-    body = body_of(spec_of(), STILL, ReplicateSettings("r8_TOKEN", webhook_url="https://me.example/hook"))
+    assert body_of(spec_of(), SOURCE_IMAGE, SETTINGS).keys() == {"input"}
+    body = body_of(spec_of(), SOURCE_IMAGE, ReplicateSettings("r8_TOKEN", webhook_url="https://me.example/hook"))
     assert (body["webhook"], body["webhook_events_filter"]) == ("https://me.example/hook", ["completed"])
 
 
-def told_of(spec: VideoSpec, still: str = STILL, **changes: Any) -> dict[str, Any]:
+def told_of(spec: VideoSpec, source_image: str = SOURCE_IMAGE, **changes: Any) -> dict[str, Any]:
     """Returns what Replicate tells of a prediction by `spec`, some of its inputs changed."""
     owner, _, version = spec.model.rpartition(":")
     model = {"model": owner or OTHER, "version": version} if len(version) == 64 else {"model": spec.model}
-    return {"version": "hidden", **model, "input": body_of(spec, still, SETTINGS)["input"] | changes}
+    return {"version": "hidden", **model, "input": body_of(spec, source_image, SETTINGS)["input"] | changes}
 
 
 @pytest.mark.parametrize("model", [DEFAULT_MODEL, OTHER, f"{OTHER}:{VERSION}", VERSION])
-def test_a_prediction_is_known_by_its_model_inputs_and_still(model: str) -> None:
+def test_a_prediction_is_known_by_its_model_inputs_and_source_image(model: str) -> None:
     spec = spec_of(model, seconds=10)
-    assert is_of(told_of(spec), spec, STILL)
+    assert is_of(told_of(spec), spec, SOURCE_IMAGE)
     # A model may have defaults of its own.
-    assert is_of(told_of(spec, added=1), spec, STILL)
+    assert is_of(told_of(spec, added=1), spec, SOURCE_IMAGE)
 
 
-def test_a_prediction_with_another_still_is_another() -> None:
+def test_a_prediction_with_another_source_image_is_another() -> None:
     for spec in (spec_of(), spec_of(OTHER), spec_of(OTHER, image_input_name="image")):
-        assert not is_of(told_of(spec, "https://x/another.png"), spec, STILL)
+        assert not is_of(told_of(spec, "https://x/another.png"), spec, SOURCE_IMAGE)
         assert not is_of(told_of(spec, "data:image/jpeg;base64,AAAA"), spec, "data:image/jpeg;base64,AAAB")
 
 
-def test_a_still_that_is_elsewhere_each_time_is_left_aside() -> None:
+def test_a_source_image_that_is_elsewhere_each_time_is_left_aside() -> None:
     for spec in (spec_of(), spec_of(OTHER), spec_of(OTHER, image_input_name="image")):
         assert is_of(told_of(spec, "https://api.replicate.com/v1/files/file-1"), spec, "")
         assert not is_of(told_of(spec, prompt="a dog"), spec, "")
@@ -162,7 +164,7 @@ def test_a_still_that_is_elsewhere_each_time_is_left_aside() -> None:
 )
 def test_a_prediction_of_another_model_or_version_is_another(model: str, told: dict[str, Any]) -> None:
     spec = spec_of(model)
-    assert not is_of(told_of(spec) | told, spec, STILL)
+    assert not is_of(told_of(spec) | told, spec, SOURCE_IMAGE)
 
 
 @pytest.mark.parametrize(
@@ -170,14 +172,14 @@ def test_a_prediction_of_another_model_or_version_is_another(model: str, told: d
 )
 def test_a_prediction_with_another_input_is_another(inputs: dict[str, Any]) -> None:
     spec = spec_of(seconds=10)
-    assert not is_of(told_of(spec, **inputs), spec, STILL)
+    assert not is_of(told_of(spec, **inputs), spec, SOURCE_IMAGE)
 
 
 @pytest.mark.parametrize("inputs", [None, {}, [], "a cat", 1])
 def test_inputs_that_were_removed_are_of_nobody(inputs: object) -> None:
-    assert not is_of(told_of(spec_of()) | {"input": inputs}, spec_of(), STILL)
+    assert not is_of(told_of(spec_of()) | {"input": inputs}, spec_of(), SOURCE_IMAGE)
 
 
-def test_neither_token_nor_secret_nor_still_is_printed() -> None:
+def test_neither_token_nor_secret_nor_source_image_is_printed() -> None:
     printed = repr(ReplicateSettings("r8_TOKEN", webhook_secret="whsec_x")) + repr(spec_of())
     assert not any(word in printed for word in ("r8_TOKEN", "whsec_x", "jpeg"))
