@@ -22,7 +22,7 @@ from bench.suite import Provider, running_provider
 from bench.suites import running_suites
 from bench.summary import Row, summarize
 from bench.targets import bars
-from bench.tools import Tools, compiled
+from bench.tools import Tools, compile_tools
 
 REST = "rest"
 _WARM_UP_SECONDS = 0.5
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = options.scenario or [*(scenario.name for scenario in SCENARIOS), REST]
     chosen = [scenario for scenario in SCENARIOS if scenario.name in names]
     try:
-        tools = compiled()
+        tools = compile_tools()
         with tempfile.TemporaryDirectory(prefix="bench-") as folder, running_provider(tools.provider) as provider:
             rest = weigh(Path(folder), provider.url) if REST in names else None
             runs = _measure(tools, provider, chosen, options, Path(folder)) if chosen else []

@@ -17,7 +17,7 @@ from bench import system_stats as machine
 from bench.errors import BenchError
 from bench.suite import overrides, stop
 from deploy.local.ports import EDGE, choose_free
-from deploy.local.processes import SUITE, ports_of
+from deploy.local.processes import SUITE, list_ports
 
 _READY_SECONDS = 30.0
 _POLL_SECONDS = 0.02
@@ -50,7 +50,7 @@ def weigh(folder: Path, provider_url: str) -> Rest:
     Raises:
         BenchError: The suite does not become ready.
     """
-    chosen = choose_free(ports_of(SUITE))
+    chosen = choose_free(list_ports(SUITE))
     ports = {variable: str(port) for variable, port in chosen.items()}
     log = folder / "rest.log"
     began = time.monotonic()
@@ -74,7 +74,7 @@ def weigh(folder: Path, provider_url: str) -> Rest:
         stop(process)
 
 
-def program_of(command: Sequence[str]) -> str:
+def find_program(command: Sequence[str]) -> str:
     """Returns what people call the program with this command line: the module of a Python, else the file's name."""
     if len(command) == 1:
         # A process that was forked writes its line itself, in one piece.
@@ -89,8 +89,8 @@ def program_of(command: Sequence[str]) -> str:
 def _weights(pid: int) -> dict[str, int]:
     weights: dict[str, int] = {}
     for process in machine.descendants(pid):
-        if command := machine.command_of(process):
-            name = program_of(command)
+        if command := machine.read_command(process):
+            name = find_program(command)
             weights[name] = weights.get(name, 0) + machine.own_pss_bytes(process)
     return weights
 

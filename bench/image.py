@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code."""
     options = _parser().parse_args(arguments)
     encodings, crowd = asyncio.run(measure(options.repeats, options.crowd))
-    sys.stdout.write(f"{encoded_table(encodings)}\n\n{crowd_lines(crowd)}\n")
+    sys.stdout.write(f"{format_encodings(encodings)}\n\n{crowd_lines(crowd)}\n")
     return 0
 
 
@@ -98,30 +98,30 @@ async def measure(repeats: int, crowd: int) -> tuple[list[Encoded], LoadSample]:
     async with open_workers(_WORKERS, max_queue=crowd, timeout_seconds=_CALL_TIMEOUT_SECONDS) as workers:
         original = await workers.run(paint, Order(prompt=_PROMPT, size=_SIZE, seed=1))
         kinds = [Encoding(name, grade) for name, grades in SETTINGS.items() for grade in grades]
-        encodings = [await _encoded(workers, original, kind, repeats) for kind in kinds]
-        return encodings, await _crowded(workers, original, crowd)
+        encodings = [await _measure_encoding(workers, original, kind, repeats) for kind in kinds]
+        return encodings, await _measure_load(workers, original, crowd)
 
 
-async def _encoded(workers: WorkerPool, original: bytes, encoding: Encoding, repeats: int) -> Encoded:
+async def _measure_encoding(workers: WorkerPool, original: bytes, encoding: Encoding, repeats: int) -> Encoded:
     spec = RenditionSpec(_SIZE, encoding)
     inside, outside, size_bytes = [], [], 0
     for _ in range(repeats):
         started = time.perf_counter()
-        rendition, seconds = await workers.run(timed, original, spec)
+        rendition, seconds = await workers.run(time_render, original, spec)
         outside.append((time.perf_counter() - started) * 1000)
         inside.append(seconds * 1000)
         size_bytes = len(rendition.main.data)
     return Encoded(encoding, median(inside), median(outside), size_bytes)
 
 
-def timed(original: bytes, spec: RenditionSpec) -> tuple[Rendition, float]:
+def time_render(original: bytes, spec: RenditionSpec) -> tuple[Rendition, float]:
     """Returns the rendition and the seconds that it took; runs in a worker."""
     started = time.perf_counter()
     rendition = render(original, spec)
     return rendition, time.perf_counter() - started
 
 
-async def _crowded(workers: WorkerPool, original: bytes, count: int) -> LoadSample:
+async def _measure_load(workers: WorkerPool, original: bytes, count: int) -> LoadSample:
     ticks = Ticks()
     with ticks.watching():
         await asyncio.sleep(1.0)
@@ -135,7 +135,7 @@ async def _crowded(workers: WorkerPool, original: bytes, count: int) -> LoadSamp
     return LoadSample(count, time.perf_counter() - started, ticks.worst_ms, idle_stall_ms)
 
 
-def encoded_table(encodings: Sequence[Encoded]) -> str:
+def format_encodings(encodings: Sequence[Encoded]) -> str:
     """Returns one line per format and grade."""
     lines = [("format", "grade", "in worker ms", "round trip ms", "KiB")]
     lines += [

@@ -86,12 +86,12 @@ async def _measure(ports: Mapping[str, int], count: int) -> list[Timed]:
             await stub.CreateJob(_request(f"bench-{number}"), metadata=metadata)
 
         in_turn = await alternating({"publish": bare, "job": submit, "named": submit_named}, count)
-        seen = await _seen(stub, JobStore(streams), count)
+        seen = await _measure_watch(stub, JobStore(streams), count)
     return [
-        summarized("bare publish, written to the disk", in_turn["publish"]),
-        summarized("job accepted", in_turn["job"], _ACCEPTED_MS),
-        summarized("job accepted, with a request id", in_turn["named"], _ACCEPTED_MS),
-        summarized("change seen through another process", seen, _SEEN_MS),
+        summarize("bare publish, written to the disk", in_turn["publish"]),
+        summarize("job accepted", in_turn["job"], _ACCEPTED_MS),
+        summarize("job accepted, with a request id", in_turn["named"], _ACCEPTED_MS),
+        summarize("change seen through another process", seen, _SEEN_MS),
     ]
 
 
@@ -112,7 +112,7 @@ async def alternating(ways: Mapping[str, Way], count: int) -> dict[str, list[flo
     return taken
 
 
-async def _seen(stub: jobs_pb2_grpc.JobServiceAsyncStub, job_store: JobStore, count: int) -> list[float]:
+async def _measure_watch(stub: jobs_pb2_grpc.JobServiceAsyncStub, job_store: JobStore, count: int) -> list[float]:
     """Returns the seconds from a worker's write until a watcher of the service of jobs has the change."""
     taken: list[float] = []
     while len(taken) < count:
@@ -149,7 +149,7 @@ async def _bare(server: str) -> AsyncIterator[Way]:
         await client.close()
 
 
-def summarized(name: str, seconds: Sequence[float], bar: float | None = None) -> Timed:
+def summarize(name: str, seconds: Sequence[float], bar: float | None = None) -> Timed:
     """Returns the middle and the slow end of what was measured, at least two values."""
     cuts = quantiles(seconds, n=100, method="inclusive")
     return Timed(name, cuts[49] * 1000, cuts[98] * 1000, bar)

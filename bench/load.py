@@ -95,7 +95,7 @@ def _arguments(target: Target, scenario: Scenario, seconds: float) -> list[str]:
         "first-text": 0 if scenario.texts else next(_TEXTS_OF_A_RUN),
         "together": int(scenario.together),
     }
-    if scenario.paced and isinstance(scenario.answer, Schedule):
+    if scenario.is_paced and isinstance(scenario.answer, Schedule):
         options |= {
             "chunk-bytes": scenario.answer.chunk_bytes,
             "first-ms": scenario.answer.first_ms,

@@ -87,7 +87,7 @@ class Scenario:
         return json.dumps({"text": _TEXT, "voice": self.answer.voice})
 
     @property
-    def paced(self) -> bool:
+    def is_paced(self) -> bool:
         """Whether audio comes as time goes by, so that it can be late."""
         return isinstance(self.answer, Schedule) and self.answer.gap_ms > 0
 

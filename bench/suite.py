@@ -17,7 +17,7 @@ from bench.errors import BenchError
 from deploy.local import watchdog
 from deploy.local.dev_keys import ensure_identity, issue_token
 from deploy.local.ports import EDGE, Chosen, choose_free
-from deploy.local.processes import SUITE, Process, Row, ports_of, processes
+from deploy.local.processes import SUITE, Process, Row, list_ports, processes
 
 _READY_SECONDS = 30.0
 _POLL_SECONDS = 0.02
@@ -107,7 +107,7 @@ def running_rows(
     Raises:
         BenchError: A process ends or does not become ready; the text has its last lines.
     """
-    chosen = choose_free(ports_of(rows))
+    chosen = choose_free(list_ports(rows))
     made = processes(rows, chosen, jwks_file=ensure_identity(folder), log_format="json", folder=folder)
     with _guard() as guard, ExitStack() as stack:
         pids = {row.name: stack.enter_context(_running(row, folder, variables, guard)) for row in made}

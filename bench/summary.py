@@ -91,7 +91,7 @@ def _row(own: Sequence[Run], baseline: Sequence[Run], *, is_baseline: bool) -> R
         starved_percent=_median(counted, lambda run: _percent(run.load.starved_chunks, run.load)),
         calls_per_answer=_median(counted, lambda run: run.calls / max(1, run.load.ok)),
         cpu_ms={} if is_baseline else _cpu_ms(counted),
-        added=None if is_baseline else _added(counted, [run for run in of_baseline if run.load.ok]),
+        added=None if is_baseline else _compare(counted, [run for run in of_baseline if run.load.ok]),
         ok=sum(run.load.ok for run in own),
         errors=sum(run.load.errors for run in own),
         last_error=next((run.load.last_error for run in reversed(own) if run.load.last_error), ""),
@@ -110,7 +110,7 @@ def first_p99_ms(run: Run) -> float:
     return run.load.first_byte_ms.p99 if run.load.first_byte_ms else float("nan")
 
 
-def _added(own: Sequence[Run], baseline: Sequence[Run]) -> Added | None:
+def _compare(own: Sequence[Run], baseline: Sequence[Run]) -> Added | None:
     if not (own and baseline):
         return None
     direct_p50_ms, direct_p99_ms = _median(baseline, first_p50_ms), _median(baseline, first_p99_ms)

@@ -24,7 +24,7 @@ def cpu_seconds(pid: int) -> float:
 
 def own_pss_bytes(pid: int) -> int:
     """Returns the memory of one process; of a page that n processes share it counts the nth part."""
-    return sum(pss_of(text) for text in _read([_PROC / str(pid) / "smaps_rollup"]))
+    return sum(parse_pss_bytes(text) for text in _read([_PROC / str(pid) / "smaps_rollup"]))
 
 
 def busy_seconds() -> float:
@@ -40,7 +40,7 @@ def descendants(pid: int) -> Iterator[int]:
             yield from descendants(int(child))
 
 
-def command_of(pid: int) -> list[str]:
+def read_command(pid: int) -> list[str]:
     """Returns the command line of a process; empty if it has ended."""
     return [part for text in _read([_PROC / str(pid) / "cmdline"]) for part in text.split("\0") if part]
 
@@ -62,7 +62,7 @@ def cpu_ticks(stat: str) -> int:
     return sum(int(value) for value in after_command[_CPU_FIELDS])
 
 
-def pss_of(smaps_rollup: str) -> int:
+def parse_pss_bytes(smaps_rollup: str) -> int:
     """Returns the bytes that /proc/PID/smaps_rollup tells as Pss."""
     for line in smaps_rollup.splitlines():
         name, _, value = line.partition(":")

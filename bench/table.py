@@ -21,7 +21,7 @@ def standing(bars: Sequence[PerformanceTarget]) -> str:
     """Returns one line per bar: the figure, its bound, and whether it is reached."""
     lines = [("bar", "measured", "bound", "")]
     for bar in bars:
-        verdict = "reached" if bar.reached else "not reached"
+        verdict = "reached" if bar.is_reached else "not reached"
         lines.append(
             (
                 bar.name,

@@ -24,7 +24,7 @@ class PerformanceTarget:
     value: float
 
     @property
-    def reached(self) -> bool:
+    def is_reached(self) -> bool:
         """Whether the figure keeps its bound."""
         return self.value <= self.bound if self.side == "at most" else self.value >= self.bound
 
@@ -55,11 +55,11 @@ def _calls(row: Row) -> float:
     return row.calls_per_answer
 
 
-def _added_p50_ms(row: Row) -> float:
+def _get_p50_ms(row: Row) -> float:
     return row.added.p50_ms if row.added else float("nan")
 
 
-def _added_p99_ms(row: Row) -> float:
+def _get_p99_ms(row: Row) -> float:
     return row.added.p99_ms if row.added else float("nan")
 
 
@@ -67,8 +67,8 @@ _OF_SCENARIOS: tuple[
     tuple[str, str, str, str, float, Literal["at most", "at least"], Callable[[Row], float]],
     ...,
 ] = (
-    ("paced", FULL, "added to first audio at 60 paced streams, p50", "ms", 2.5, "at most", _added_p50_ms),
-    ("paced", FULL, "added to first audio at 60 paced streams, p99", "ms", 6.0, "at most", _added_p99_ms),
+    ("paced", FULL, "added to first audio at 60 paced streams, p50", "ms", 2.5, "at most", _get_p50_ms),
+    ("paced", FULL, "added to first audio at 60 paced streams, p99", "ms", 6.0, "at most", _get_p99_ms),
     ("paced", FULL, "CPU per paced stream of 60 chunks, all hops", "ms", 13.0, "at most", lambda row: row.cpu_total_ms),
     ("unary", FULL, "whole answers of 48 KiB, 8 users", "1/s", 2000, "at least", _per_second),
     ("hit_memory", FULL, "cached answers of 48 KiB from memory, 8 users", "1/s", 3000, "at least", _per_second),

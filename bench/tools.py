@@ -26,7 +26,7 @@ class Tools:
     """The load generator."""
 
 
-def compiled() -> Tools:
+def compile_tools() -> Tools:
     """Returns the programs, compiled anew where a source is younger.
 
     Raises:
@@ -40,7 +40,7 @@ def compiled() -> Tools:
 
 def _program(name: str, *sources: str) -> Path:
     program = _BUILD / name
-    if not _outdated(program, _SOURCES.glob("*.[ch]")):
+    if not _is_outdated(program, _SOURCES.glob("*.[ch]")):
         return program
     gcc = shutil.which("gcc")
     if gcc is None:
@@ -53,7 +53,7 @@ def _program(name: str, *sources: str) -> Path:
     return program
 
 
-def _outdated(program: Path, sources: Iterable[Path]) -> bool:
+def _is_outdated(program: Path, sources: Iterable[Path]) -> bool:
     if not program.exists():
         return True
     return any(source.stat().st_mtime > program.stat().st_mtime for source in sources)

@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 async def _measure(folder: Path, rounds: int, seconds: int) -> list[Timed]:
-    video, audio = _given(folder, seconds)
+    video, audio = _make_inputs(folder, seconds)
     binary = ffmpeg_binary("")
     limits = Limits(wall_seconds=120, cpu_seconds=240, output_bytes=_MAX_BYTES)
     runner = FfmpegRunner(binary, FfmpegLimiter(2, 10), limits)
@@ -80,7 +80,7 @@ async def _measure(folder: Path, rounds: int, seconds: int) -> list[Timed]:
     ):
         files = InputFiles(fetcher, store)
         inputs = Inputs(files, workers, _MAX_BYTES, _MAX_SECONDS)
-        with Workspaces(folder / "work").opened() as workspaces:
+        with Workspaces(folder / "work").open() as workspaces:
             muxer = Muxer(inputs, runner, VideoStore(files), workspaces, _MAX_SECONDS)
             request = MuxRequest(Source(data=video.read_bytes()), Source(data=audio.read_bytes()))
 
@@ -133,7 +133,7 @@ def table(timed: Sequence[Timed]) -> str:
     return columns(lines)
 
 
-def _given(folder: Path, seconds: int) -> tuple[Path, Path]:
+def _make_inputs(folder: Path, seconds: int) -> tuple[Path, Path]:
     """Makes a video and speech that is two seconds shorter."""
     video, audio = folder / "video.mp4", folder / "audio.mp3"
     command = [str(ffmpeg_binary("")), "-v", "error", "-nostdin", "-y"]

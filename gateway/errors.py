@@ -14,7 +14,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from services.common.errors import MediaError, Reason
-from services.common.log import bound_request_id, logger, request_id, where
+from services.common.log import bind_request_id, logger, request_id, where
 from services.common.rpc.status import from_rpc_error
 
 log = logger(__name__)
@@ -52,7 +52,7 @@ SPELLING = web.RequestKey("spelling", FieldNaming)
 @web.middleware
 async def failures(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Gives every request its id and every failure its answer."""
-    with bound_request_id(_request_id_of(request)):
+    with bind_request_id(_get_request_id(request)):
         try:
             response = await handler(request)
         except Exception as error:  # noqa: BLE001 - the last line of defence: every failure needs an answer
@@ -62,7 +62,7 @@ async def failures(request: web.Request, handler: Handler) -> web.StreamResponse
         return response
 
 
-def body_of(error: MediaError, spelled: FieldNaming = IN_CAMEL_CASE) -> dict[str, object]:
+def build_body(error: MediaError, spelled: FieldNaming = IN_CAMEL_CASE) -> dict[str, object]:
     """Returns the JSON form of an error, as every route answers it.
 
     Args:
@@ -99,7 +99,7 @@ def _answer(request: web.Request, error: Exception) -> web.StreamResponse:
         headers["Allow"] = ", ".join(sorted(error.allowed_methods))
     return web.Response(
         status=failure.reason.row.http_status,
-        body=orjson.dumps(body_of(failure, request.get(SPELLING, IN_CAMEL_CASE))),
+        body=orjson.dumps(build_body(failure, request.get(SPELLING, IN_CAMEL_CASE))),
         content_type="application/json",
         headers=headers,
     )
@@ -127,6 +127,6 @@ def _failure(error: Exception) -> MediaError:
             return MediaError(Reason.INTERNAL)
 
 
-def _request_id_of(request: web.Request) -> str:
+def _get_request_id(request: web.Request) -> str:
     given = request.headers.get(REQUEST_ID, "")
     return given if _REQUEST_ID_SHAPE.fullmatch(given) else secrets.token_hex(16)

@@ -10,7 +10,7 @@ import grpc
 import orjson
 from aiohttp import web
 
-from gateway.errors import STARTED, body_of
+from gateway.errors import STARTED, build_body
 from services.common.errors import MediaError
 from services.common.log import request_id
 from services.common.rpc.status import from_rpc_error
@@ -39,7 +39,7 @@ async def answer_lines(request: web.Request, lines: Lines) -> web.StreamResponse
             async for line in lines:
                 await response.write(_line(line))
         except (MediaError, grpc.aio.AioRpcError) as error:
-            await response.write(_line(body_of(error if isinstance(error, MediaError) else from_rpc_error(error))))
+            await response.write(_line(build_body(error if isinstance(error, MediaError) else from_rpc_error(error))))
             raise
         await response.write_eof()
     return response

@@ -29,7 +29,7 @@ _INTEGER = re.compile(r"-?[0-9]{1,20}")
 _BOOLEANS = {"true": True, "false": False}
 
 
-def principal_of(request: web.Request) -> str:
+def get_principal(request: web.Request) -> str:
     """Returns who is calling, as the edge has verified it."""
     return request.headers.get(PRINCIPAL, "")
 
@@ -76,7 +76,7 @@ def parameters(request: web.Request, descriptor: Descriptor) -> dict[str, Any]:
     given: dict[str, Any] = {}
     for name in request.query:
         field = descriptor.fields_by_name.get(name) or descriptor.fields_by_camelcase_name.get(name)
-        values = [_typed(value, field) for value in request.query.getall(name)]
+        values = [_parse_value(value, field) for value in request.query.getall(name)]
         repeated = field is not None and field.is_repeated
         if name in request.match_info or (len(values) > 1 and not repeated):
             raise invalid(name, "must be given once")
@@ -84,7 +84,7 @@ def parameters(request: web.Request, descriptor: Descriptor) -> dict[str, Any]:
     return {**given, **request.match_info}
 
 
-def _typed(value: str, field: FieldDescriptor | None) -> object:
+def _parse_value(value: str, field: FieldDescriptor | None) -> object:
     """Returns `value` as the field's type where it reads as one; else as it is, for the codec to refuse by name."""
     try:
         if field is not None and field.cpp_type in _INTEGERS and _INTEGER.fullmatch(value):

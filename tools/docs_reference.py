@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from deploy.local.ports import EDGE
-from deploy.local.processes import SUITE, ports_of
+from deploy.local.processes import SUITE, list_ports
 from deploy.local.settings import ROOT, LocalSettings
 from deploy.nats.settings import NatsSettings
 from gateway.envoy.settings import EdgeSettings
@@ -119,7 +119,7 @@ def _same(info: FieldInfo, common: FieldInfo | None) -> bool:
 
 
 def _port_rows() -> Iterator[tuple[object, ...]]:
-    for port in ports_of(SUITE):
+    for port in list_ports(SUITE):
         yield f"`{port.variable}`", port.default, f"{port.purpose}"
 
 

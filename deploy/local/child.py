@@ -15,7 +15,7 @@ from deploy.local import watchdog
 from deploy.local.output import Lines, Output
 from deploy.local.processes import Process
 from deploy.local.settings import ROOT
-from deploy.local.zygote import Grown, Zygote, order_of
+from deploy.local.zygote import Grown, Zygote, parse_command
 
 _READ_BYTES = 64 * 1024
 _LAST_LINES = 15
@@ -147,7 +147,7 @@ async def start(
     """
     pipe, outer = await Pipe.open()
     try:
-        handle = await _grown(process, outer, zygote) or await _executed(process, outer)
+        handle = await _grown(process, outer, zygote) or await _spawn(process, outer)
     except BaseException:
         pipe.close()
         raise
@@ -162,7 +162,7 @@ async def start(
 
 
 async def _grown(process: Process, output: int, zygote: Zygote | None) -> Grown | None:
-    order = order_of(process.argv, process.environment, ROOT)
+    order = parse_command(process.argv, process.environment, ROOT)
     if zygote is None or order is None:
         return None
     try:
@@ -172,7 +172,7 @@ async def _grown(process: Process, output: int, zygote: Zygote | None) -> Grown 
         return None
 
 
-async def _executed(process: Process, output: int) -> asyncio.subprocess.Process:
+async def _spawn(process: Process, output: int) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         *process.argv,
         stdin=asyncio.subprocess.DEVNULL,

@@ -17,13 +17,13 @@ from deploy.local.dev_keys import ensure_identity, issue_token
 from deploy.local.engines import engines
 from deploy.local.output import Files
 from deploy.local.ports import EDGE, LOOPBACK, choose_free
-from deploy.local.processes import SUITE, Row, ports_of, processes
+from deploy.local.processes import SUITE, Row, list_ports, processes
 from deploy.local.progress import Progress
 from deploy.local.settings import LocalSettings
 from deploy.local.shutdown import stoppable
-from deploy.local.state_dir import locked, prepare
+from deploy.local.state_dir import hold_lock, prepare
 from deploy.local.supervisor import Options, running
-from deploy.local.video_client import Script, VideoFailed, begin, download, follow, paint, result_of, upload
+from deploy.local.video_client import Script, VideoFailed, begin, download, fetch_result, follow, paint, upload
 from deploy.local.zygote import Zygote
 
 _LOCK = "lock"
@@ -72,9 +72,9 @@ async def demonstrate(
     folder = prepare(prepare(settings.run_dir) / "demo-suite")
     target = prepare(request.output or settings.run_dir / "demo", "--output" if request.output else "MEDIA_RUN_DIR")
     makers = engines()
-    chosen = choose_free(ports_of(rows))
+    chosen = choose_free(list_ports(rows))
     logs = folder / "logs"
-    with locked(folder, _LOCK, f"a demo, process {os.getpid()}"), stoppable() as stop:
+    with hold_lock(folder, _LOCK, f"a demo, process {os.getpid()}"), stoppable() as stop:
         suite = processes(
             [_by_itself(row) for row in rows],
             chosen,
@@ -106,13 +106,13 @@ async def _video(edge: str, token: str, request: Wish, target: Path) -> None:
         print(f"The job {job_id} is accepted")
         with Progress(sys.stdout) as progress:
             await follow(session, job_id, progress.show)
-        made |= await result_of(session, job_id)
+        made |= await fetch_result(session, job_id)
     print(f"\n{target}/")
     for medium, name in _NAMES.items():
         if medium in made:
             file = target / f"{name}{PurePosixPath(made[medium]['key']).suffix}"
             await download(made[medium]["url"], file)
-            print(f"  {file.name:<14}  {_described(made[medium])}")
+            print(f"  {file.name:<14}  {_describe(made[medium])}")
     _save_timing(made.get("alignment"), target / "alignment.json")
 
 
@@ -125,7 +125,7 @@ def _save_timing(alignment: Mapping[str, Any] | None, file: Path) -> None:
     print(f"  {file.name:<14}  when each of {len(alignment['characters'])} characters is heard")
 
 
-def _described(medium: Mapping[str, Any]) -> str:
+def _describe(medium: Mapping[str, Any]) -> str:
     seconds = f"{medium['durationSeconds']:.1f} s" if medium.get("durationSeconds") else ""
     pixels = f"{medium['width']} x {medium['height']}" if medium["width"] else ""
     # What names nobody was put together by the suite from what others made.

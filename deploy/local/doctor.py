@@ -14,7 +14,7 @@ from aiohttp import ClientTimeout
 from yarl import URL
 
 from deploy.local.ports import EDGE, choose
-from deploy.local.processes import SUITE, ports_of
+from deploy.local.processes import SUITE, list_ports
 from deploy.nats.server import server as nats_server
 from gateway.settings import GatewaySettings
 from services.common.diagnostics import Diagnostic, Level, ok, problem, warning
@@ -25,7 +25,7 @@ from services.common.storage.settings import StorageSettings
 from services.image import diagnostics as image_diagnostics
 from services.image.settings import ImageSettings
 from services.jobs import diagnostics as job_diagnostics
-from services.jobs.jetstream import connected
+from services.jobs.jetstream import connect_nats
 from services.jobs.server import stream_options
 from services.jobs.settings import WorkerSettings
 from services.tts import diagnostics as tts_diagnostics
@@ -67,7 +67,7 @@ async def examine() -> list[Diagnostic]:
         *image_diagnostics.diagnostics(image),
         *video_diagnostics.diagnostics(video),
         *job_diagnostics.diagnostics(worker),
-        *edge_diagnostics(gateway, choose(ports_of(SUITE))[EDGE.variable]),
+        *edge_diagnostics(gateway, choose(list_ports(SUITE))[EDGE.variable]),
     ]
     async with aiohttp.ClientSession(timeout=ClientTimeout(total=CHECK_SECONDS)) as session:
         checks: list[Check] = [
@@ -77,7 +77,7 @@ async def examine() -> list[Diagnostic]:
             lambda: try_nats(worker),
         ]
         async with asyncio.TaskGroup() as asking:
-            asked = [asking.create_task(_bounded(check)) for check in checks]
+            asked = [asking.create_task(_run_bounded(check)) for check in checks]
     return [*found, *(task.result() for task in asked)]
 
 
@@ -188,7 +188,7 @@ async def try_nats(settings: WorkerSettings) -> Diagnostic:
         return ok(subject, "comes with make run")
     options = stream_options(settings)
     try:
-        async with connected(options, "doctor", patient=False) as client:
+        async with connect_nats(options, "doctor", patient=False) as client:
             account = await client.jetstream(timeout=CHECK_SECONDS).account_info()
     except ConfigurationError as error:
         return problem(subject, str(error), "start NATS, or mend NATS_URL and NATS_CREDENTIALS")
@@ -219,7 +219,7 @@ def as_json(diagnostics: Sequence[Diagnostic]) -> str:
     return orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode()
 
 
-async def _bounded(check: Check) -> Diagnostic:
+async def _run_bounded(check: Check) -> Diagnostic:
     try:
         async with asyncio.timeout(2 * CHECK_SECONDS):
             return await check()

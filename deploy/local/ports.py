@@ -52,9 +52,9 @@ def choose(ports: Sequence[Port]) -> Chosen:
     Raises:
         ConfigurationError: A variable holds no port, or two variables hold the same one.
     """
-    explicit = load(_settings_of(ports)).model_dump()
+    explicit = load(_build_settings(ports)).model_dump()
     shift = (explicit[EDGE.variable] or EDGE.default) - EDGE.default
-    chosen = {port.variable: explicit[port.variable] or _shifted(port.default, shift) for port in ports}
+    chosen = {port.variable: explicit[port.variable] or _shift(port.default, shift) for port in ports}
     _require_distinct(chosen)
     return chosen
 
@@ -138,7 +138,7 @@ def _program(process: Path) -> str:
     return Path(command[0]).name if command else (process / "comm").read_text().strip()
 
 
-def _settings_of(ports: Sequence[Port]) -> type[Settings]:
+def _build_settings(ports: Sequence[Port]) -> type[Settings]:
     """Returns a settings class with one field for each port, so that a new process needs no second place."""
     fields = {
         port.variable: (
@@ -151,7 +151,7 @@ def _settings_of(ports: Sequence[Port]) -> type[Settings]:
     return create_model("PortSettings", __base__=Settings, **fields)  # type: ignore[call-overload, no-any-return]  # see above
 
 
-def _shifted(port: int, shift: int) -> int:
+def _shift(port: int, shift: int) -> int:
     """Returns `port + shift`, wrapped around into the ports that need no privilege."""
     if not shift:
         return port

@@ -163,7 +163,7 @@ class Process:
     """Names of processes that must be ready before this one starts."""
 
 
-def ports_of(rows: Sequence[Row]) -> list[Port]:
+def list_ports(rows: Sequence[Row]) -> list[Port]:
     """Returns every port of `rows`."""
     return [port for row in rows for port in row.ports]
 

@@ -27,7 +27,7 @@ class StopRequest:
             self.asked = True
             self._task.cancel()
 
-    def signalled(self) -> None:
+    def handle_signal(self) -> None:
         """Takes a signal: asks for an orderly stop, and for an immediate one where that is under way."""
         if self.asked or self._ending:
             self.urgent.set()
@@ -37,7 +37,7 @@ class StopRequest:
         """Notes that the stop is under way, for whatever reason: it must not be interrupted, only hastened."""
         self._ending = True
 
-    def answered(self, cancelled: asyncio.CancelledError) -> None:
+    def absorb(self, cancelled: asyncio.CancelledError) -> None:
         """Takes back the cancellation that the stop was asked for by.
 
         Raises:
@@ -54,11 +54,11 @@ def stoppable() -> Iterator[StopRequest]:
     request = StopRequest()
     loop = asyncio.get_running_loop()
     for number in _SIGNALS:
-        loop.add_signal_handler(number, request.signalled)
+        loop.add_signal_handler(number, request.handle_signal)
     try:
         yield request
     except asyncio.CancelledError as cancelled:
-        request.answered(cancelled)
+        request.absorb(cancelled)
     finally:
         for number in _SIGNALS:
             loop.remove_signal_handler(number)

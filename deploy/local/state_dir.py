@@ -35,7 +35,7 @@ def prepare(folder: Path, setting: str = "MEDIA_RUN_DIR") -> Path:
 
 
 @contextmanager
-def locked(folder: Path, name: str, holder: str) -> Iterator[None]:
+def hold_lock(folder: Path, name: str, holder: str) -> Iterator[None]:
     """Holds the lock `name` of `folder`; the system frees it however this process ends.
 
     Args:

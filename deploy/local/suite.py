@@ -14,10 +14,10 @@ from deploy.local.dev_keys import ensure_identity
 from deploy.local.engines import engines
 from deploy.local.output import Terminal
 from deploy.local.ports import EDGE, Chosen, choose, require_free
-from deploy.local.processes import SUITE, Row, ports_of, processes
+from deploy.local.processes import SUITE, Row, list_ports, processes
 from deploy.local.settings import ROOT, LocalSettings
 from deploy.local.shutdown import stoppable
-from deploy.local.state_dir import locked, prepare
+from deploy.local.state_dir import hold_lock, prepare
 from deploy.local.supervisor import Options, running
 from deploy.local.zygote import Zygote
 
@@ -39,8 +39,8 @@ async def run_suite(settings: LocalSettings, rows: Sequence[Row] = SUITE, zygote
     began = time.monotonic()
     folder = prepare(settings.run_dir)
     makers = engines()
-    chosen = choose(ports_of(rows))
-    with locked(folder, _LOCK, f"process {os.getpid()}, http://localhost:{chosen[EDGE.variable]}"):
+    chosen = choose(list_ports(rows))
+    with hold_lock(folder, _LOCK, f"process {os.getpid()}, http://localhost:{chosen[EDGE.variable]}"):
         require_free(chosen)
         suite = processes(rows, chosen, jwks_file=ensure_identity(folder), log_format=settings.log_format)
         with stoppable() as stop:

@@ -67,13 +67,13 @@ async def running(
                 async with asyncio.TaskGroup() as group:
                     keepers = [group.create_task(supervisor.keep(process)) for process in suite]
                     await supervisor.all_ready()
-                    supervisor.started()
+                    supervisor.end_zygote()
                     yield
                     for keeper in keepers:
                         keeper.cancel()
             finally:
                 stop.ending()
-                supervisor.started()
+                supervisor.end_zygote()
                 await supervisor.stop(stop.urgent)
     except BaseExceptionGroup as failures:
         # Of several failures at once the first is told: the others mostly follow from it.
@@ -110,7 +110,7 @@ class _Supervisor:
             raise SuiteFailed("\n".join(self._not_ready())) from None
         self._all_ready = True
 
-    def started(self) -> None:
+    def end_zygote(self) -> None:
         """Ends the zygote, which weighs as much as all that it has made."""
         if self._zygote is not None:
             self._zygote.end()
@@ -127,7 +127,7 @@ class _Supervisor:
             life = await self._start(process)
             await self._follow(process, life)
             if not self._all_ready:
-                raise SuiteFailed(f"{_ended(life)} before the suite was ready.{_last_lines(life.child)}")
+                raise SuiteFailed(f"{_describe_exit(life)} before the suite was ready.{_last_lines(life.child)}")
             lasted = loop.time() - started > self._options.quick_seconds
             quick_deaths = 1 if lasted else quick_deaths + 1
             await self._pause(life, quick_deaths)
@@ -191,10 +191,10 @@ class _Supervisor:
 
     async def _pause(self, life: ChildProcess, quick_deaths: int) -> None:
         if quick_deaths > self._options.quick_deaths:
-            raise SuiteFailed(f"{_ended(life)}, time and again; giving up.{_last_lines(life.child)}")
+            raise SuiteFailed(f"{_describe_exit(life)}, time and again; giving up.{_last_lines(life.child)}")
         backoff = self._options.backoff_seconds * 2 ** (quick_deaths - 1)
         seconds = min(backoff, self._options.max_backoff_seconds)
-        self._output.note(f"{_ended(life)}; starting it again in {seconds:g} s")
+        self._output.note(f"{_describe_exit(life)}; starting it again in {seconds:g} s")
         await asyncio.sleep(seconds)
 
     def _not_ready(self) -> Iterable[str]:
@@ -219,7 +219,7 @@ def _still(lives: Sequence[ChildProcess]) -> list[ChildProcess]:
     return [life for life in lives if not life.end.done()]
 
 
-def _ended(life: ChildProcess) -> str:
+def _describe_exit(life: ChildProcess) -> str:
     code = life.end.result()
     how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
     return f"{life.child.name} {how}"

@@ -95,7 +95,7 @@ async def follow(session: aiohttp.ClientSession, job_id: str, tell: Tell, retry_
         VideoFailed: It ended otherwise, or its events can not be had.
     """
     try:
-        job = await _end_of(session, job_id, tell, Events(retry_seconds))
+        job = await _wait_for_end(session, job_id, tell, Events(retry_seconds))
     except asyncio.CancelledError:
         # A video that nobody waits for must not cost anything.
         with suppress(aiohttp.ClientError, TimeoutError):
@@ -107,7 +107,7 @@ async def follow(session: aiohttp.ClientSession, job_id: str, tell: Tell, retry_
     raise VideoFailed(_words_for(job))
 
 
-async def result_of(session: aiohttp.ClientSession, job_id: str) -> dict[str, Any]:
+async def fetch_result(session: aiohttp.ClientSession, job_id: str) -> dict[str, Any]:
     """Returns what a job has made.
 
     Raises:
@@ -140,7 +140,7 @@ async def download(url: str, file: Path) -> None:
         draft.unlink(missing_ok=True)
 
 
-async def _end_of(session: aiohttp.ClientSession, job_id: str, tell: Tell, events: Events) -> dict[str, Any]:
+async def _wait_for_end(session: aiohttp.ClientSession, job_id: str, tell: Tell, events: Events) -> dict[str, Any]:
     """Returns a job as it ended, over as many event streams as it takes."""
     breaks = 0
     trouble = ""
@@ -152,13 +152,13 @@ async def _end_of(session: aiohttp.ClientSession, job_id: str, tell: Tell, event
         try:
             async with session.get(f"/api/jobs/{job_id}/events", headers=events.headers, timeout=_STREAM) as response:
                 if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-                    trouble = await _words_of(response)
+                    trouble = await _parse_error(response)
                     continue
                 await _require_ok(response)
                 async for event in events.read(response.content.iter_any()):
                     breaks = 1
                     job: dict[str, Any] = json.loads(event.data)
-                    tell(_stage_of(job), job["percent"])
+                    tell(_get_stage(job), job["percent"])
                     if event.name == "end":
                         return job
         except (aiohttp.ClientError, TimeoutError) as error:
@@ -178,7 +178,7 @@ def _words_for(job: Mapping[str, Any]) -> str:
     )
 
 
-def _stage_of(job: Mapping[str, Any]) -> str:
+def _get_stage(job: Mapping[str, Any]) -> str:
     if job["status"] == "JOB_STATUS_QUEUED":
         return "waiting for another attempt" if job["attempt"] else "waiting for a worker"
     if job["status"] == "JOB_STATUS_SUCCEEDED":
@@ -198,10 +198,10 @@ async def _call(session: aiohttp.ClientSession, method: str, path: str, **sent: 
 
 async def _require_ok(response: aiohttp.ClientResponse) -> None:
     if response.status != HTTPStatus.OK:
-        raise VideoFailed(await _words_of(response))
+        raise VideoFailed(await _parse_error(response))
 
 
-async def _words_of(response: aiohttp.ClientResponse) -> str:
+async def _parse_error(response: aiohttp.ClientResponse) -> str:
     """Returns what the suite says of a refusal."""
     with suppress(aiohttp.ContentTypeError, ValueError, KeyError, TypeError):
         error = (await response.json())["error"]

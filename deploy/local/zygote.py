@@ -92,7 +92,7 @@ class Zygote:
         waiting, leash = os.pipe()
         try:
             async with self._turn:
-                pid = await asyncio.to_thread(self._asked, message, [output, waiting])
+                pid = await asyncio.to_thread(self._ask, message, [output, waiting])
         except BaseException:
             os.close(leash)
             raise
@@ -109,7 +109,7 @@ class Zygote:
         os.waitpid(self._pid, 0)
         _subreaper(wanted=False)
 
-    def _asked(self, message: bytes, descriptors: list[int]) -> int:
+    def _ask(self, message: bytes, descriptors: list[int]) -> int:
         socket.send_fds(self._wire, [message], descriptors)
         answer = self._wire.recv(_PID_BYTES)
         if not answer:
@@ -161,7 +161,7 @@ class Grown:
         return os.waitstatus_to_exitcode(status)
 
 
-def order_of(argv: Sequence[str], environment: Mapping[str, str], folder: Path) -> Order | None:
+def parse_command(argv: Sequence[str], environment: Mapping[str, str], folder: Path) -> Order | None:
     """Returns the order for a command; None if it is no module of this Python."""
     match argv:
         case [program, "-m", module, *arguments] if program == sys.executable:
@@ -220,7 +220,7 @@ def _serve(wire: socket.socket, imported: Sequence[str]) -> Order:
             message, descriptors = b"", []
         if not message:
             os._exit(0)
-        pid = _forked_twice()
+        pid = _fork_twice()
         if pid:
             for descriptor in descriptors:
                 os.close(descriptor)
@@ -236,7 +236,7 @@ def _serve(wire: socket.socket, imported: Sequence[str]) -> Order:
         return Order(**json.loads(message))
 
 
-def _forked_twice() -> int:
+def _fork_twice() -> int:
     """Returns the number of a new process, or 0 in it; it is the supervisor's, since whoever forked it has ended."""
     telling, told = os.pipe()
     if between := os.fork():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from deploy.nats.server import PROGRAM, configured, server
+from deploy.nats.server import PROGRAM, render_config, server
 from deploy.nats.settings import NatsSettings
 from services.common.settings import ConfigurationError, load, refuse_to_start
 
@@ -23,7 +23,7 @@ def main() -> None:
     folder = (settings.state_dir / "nats").resolve()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     configuration = folder / "nats.conf"
-    configuration.write_text(configured(settings, folder))
+    configuration.write_text(render_config(settings, folder))
     os.execv(program, [PROGRAM, "-c", str(configuration)])  # noqa: S606 - no shell is the point
 
 

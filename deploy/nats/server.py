@@ -24,7 +24,7 @@ jetstream {{
 """
 
 
-def configured(settings: NatsSettings, folder: Path) -> str:
+def render_config(settings: NatsSettings, folder: Path) -> str:
     """Returns the server's configuration."""
     return _CONFIGURATION.format(port=settings.port, monitor_port=settings.monitor_port, store_dir=folder)
 

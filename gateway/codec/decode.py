@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 
 from gateway.codec import values
 from gateway.codec.values import Reader
-from gateway.codec.violations import Violations, shown
+from gateway.codec.violations import Violations, shorten
 
 _M = TypeVar("_M", bound=Message)
 
@@ -94,7 +94,7 @@ class _Plan:
     def _refuse(self, key: str, prefix: str, faults: Violations) -> None:
         close = get_close_matches(key, self._fields, n=1) if len(key) <= _MAX_SUGGESTIBLE_CHARACTERS else []
         hint = f"; did you mean {self._names.get(close[0], close[0])}?" if close else ""
-        faults.add(prefix + shown(key), f"is not a known field{hint}")
+        faults.add(prefix + shorten(key), f"is not a known field{hint}")
 
 
 _PLANS: dict[type[Message], _Plan] = {}
@@ -112,7 +112,7 @@ def _reader(field: FieldDescriptor) -> Reader:
         return _single(field)
     if field.message_type is not None and field.message_type.GetOptions().map_entry:
         return _mapping(field.message_type)
-    return _repeated(_single(field))
+    return _read_repeated(_single(field))
 
 
 def _single(field: FieldDescriptor) -> Reader:
@@ -129,7 +129,7 @@ def _single(field: FieldDescriptor) -> Reader:
     return read
 
 
-def _repeated(read_item: Reader) -> Reader:
+def _read_repeated(read_item: Reader) -> Reader:
     def read(value: object, path: str, faults: Violations) -> object:
         if type(value) is not list:
             return faults.add(path, "must be a list")
@@ -147,7 +147,7 @@ def _mapping(entry: Descriptor) -> Reader:
             return faults.add(path, "must be an object")
         found: dict[object, object] = {}
         for key, item in value.items():
-            item_path = f"{path}[{shown(key)}]"
+            item_path = f"{path}[{shorten(key)}]"
             found[read_key(key, item_path, faults)] = read_value(item, item_path, faults)
         return found
 

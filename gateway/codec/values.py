@@ -89,7 +89,7 @@ def number(largest: float) -> Reader:
     return read
 
 
-def one_of(kind: EnumDescriptor) -> Reader:
+def build_enum_reader(kind: EnumDescriptor) -> Reader:
     """Returns a reader of the value names of `kind`."""
     numbers = {value.name: value.number for value in kind.values}
     wanted = f"must be one of {', '.join(numbers)}"
@@ -127,7 +127,7 @@ def map_key(field: FieldDescriptor) -> Reader:
 def scalar(field: FieldDescriptor) -> Reader:
     """Returns the reader of a field that is no message; of one item where it is repeated."""
     if field.enum_type is not None:
-        return one_of(field.enum_type)
+        return build_enum_reader(field.enum_type)
     if field.type in _RANGES:
         low, high = _RANGES[field.type]
         return whole_number(low, high, accept_digits=high > 2**32)

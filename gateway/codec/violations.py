@@ -39,7 +39,7 @@ class Violations:
         return MediaError(Reason.VALIDATION_ERROR, summary, violations=self.violations)
 
 
-def shown(key: str) -> str:
+def shorten(key: str) -> str:
     """Returns a caller's own key in a form that is short and safe to send back."""
     text = key if len(key) <= _MAX_SHOWN_CHARACTERS else key[: _MAX_SHOWN_CHARACTERS - 1] + "…"
     return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from gateway.envoy.credentials import ApiKey, read_jwks
 from gateway.envoy.settings import Address, EdgeSettings
-from gateway.envoy.typed_config import Config, extension, seconds, typed
+from gateway.envoy.typed_config import Config, build_typed, extension, seconds
 from services.common.settings import ConfigurationError
 
 PRINCIPAL_HEADER = "x-media-principal"
@@ -83,13 +83,13 @@ def api_key_filter(keys: Sequence[ApiKey]) -> Config:
 
 def public_route() -> Config:
     """Returns the filter settings of a route that asks for no credential."""
-    return {JWT_FILTER: typed(f"{_JWT}.PerRouteConfig", disabled=True)}
+    return {JWT_FILTER: build_typed(f"{_JWT}.PerRouteConfig", disabled=True)}
 
 
 def api_key_route() -> Config:
     """Returns the filter settings of a route that asks for an API key in place of a token."""
     # Envoy takes keys and their source from the filter, but forwards a client's name only where the route says so.
-    return {**public_route(), API_KEY_FILTER: typed("envoy.config.route.v3.FilterConfig", config={})}
+    return {**public_route(), API_KEY_FILTER: build_typed("envoy.config.route.v3.FilterConfig", config={})}
 
 
 def jwks_address(settings: EdgeSettings) -> Address | None:

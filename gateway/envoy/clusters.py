@@ -5,7 +5,7 @@ from __future__ import annotations
 from gateway.envoy import auth, limits
 from gateway.envoy.route_table import IMAGE, JOBS, SPEECH, VIDEO, Upstream
 from gateway.envoy.settings import Address, EdgeSettings
-from gateway.envoy.typed_config import Config, extension, seconds, socket, typed
+from gateway.envoy.typed_config import Config, build_typed, extension, seconds, socket
 
 HEALTH_INTERVAL_SECONDS = 0.5
 _HEALTH_TIMEOUT_SECONDS = 2.0
@@ -54,7 +54,7 @@ def _says_serving(service: str) -> Config:
 
 def _cluster(to: Upstream, address: Address, settings: EdgeSettings, protocol: Config, health: Config) -> Config:
     return {
-        **_reached_by_name(to.value, address),
+        **_build_dns_cluster(to.value, address),
         "circuit_breakers": limits.circuit_breakers(settings),
         # A lone replica that says NOT_SERVING would otherwise still get every request.
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
@@ -78,13 +78,13 @@ def _jwks_cluster(address: Address, settings: EdgeSettings) -> Config:
         },
     )
     return {
-        **_reached_by_name(auth.JWKS_CLUSTER, address),
+        **_build_dns_cluster(auth.JWKS_CLUSTER, address),
         "transport_socket": tls,
         "typed_extension_protocol_options": {_HTTP_OPTIONS: _http1()},
     }
 
 
-def _reached_by_name(name: str, address: Address) -> Config:
+def _build_dns_cluster(name: str, address: Address) -> Config:
     endpoint = {"endpoint": {"address": socket(address)}}
     return {
         "name": name,
@@ -112,11 +112,11 @@ def _health_times() -> Config:
 
 
 def _http1() -> Config:
-    return typed(_HTTP_OPTIONS, **_common(), explicit_http_config={"http_protocol_options": {}})
+    return build_typed(_HTTP_OPTIONS, **_common(), explicit_http_config={"http_protocol_options": {}})
 
 
 def _http2() -> Config:
-    return typed(_HTTP_OPTIONS, **_common(), explicit_http_config={"http2_protocol_options": HTTP2_OPTIONS})
+    return build_typed(_HTTP_OPTIONS, **_common(), explicit_http_config={"http2_protocol_options": HTTP2_OPTIONS})
 
 
 def _common() -> Config:

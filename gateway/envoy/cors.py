@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.envoy.settings import EdgeSettings
-from gateway.envoy.typed_config import Config, extension, typed
+from gateway.envoy.typed_config import Config, build_typed, extension
 
 CORS_FILTER = "envoy.filters.http.cors"
 _CORS = "envoy.extensions.filters.http.cors.v3"
@@ -55,9 +55,9 @@ def cors_policy(settings: EdgeSettings) -> Config:
     Credentials stay off: tokens travel in a header that a page must set itself, never in cookies.
     """
     return {
-        CORS_FILTER: typed(
+        CORS_FILTER: build_typed(
             f"{_CORS}.CorsPolicy",
-            allow_origin_string_match=[{"exact": origin} for origin in settings.allowed_origins],
+            allow_origin_string_match=[{"exact": origin} for origin in settings.list_origins],
             allow_methods=", ".join(_METHODS),
             allow_headers=", ".join(_REQUEST_HEADERS),
             expose_headers=", ".join(_RESPONSE_HEADERS),

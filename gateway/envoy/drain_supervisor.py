@@ -106,17 +106,17 @@ class Envoy:
         self._status: int | None = None
         self._pid = _start(command)
 
-    def ended(self) -> bool:
+    def has_ended(self) -> bool:
         """Says whether it has ended."""
         if self._status is None:
             pid, status = os.waitpid(self._pid, os.WNOHANG)
             self._status = status if pid else None
         return self._status is not None
 
-    def interrupted(self, seconds: float | None) -> bool:
+    def wait(self, seconds: float | None) -> bool:
         """Waits for so long, or for ever; says whether Envoy ended or somebody asked to stop before that."""
         deadline = None if seconds is None else time.monotonic() + seconds
-        while not self.ended():
+        while not self.has_ended():
             remaining = None if deadline is None else max(0.0, deadline - time.monotonic())
             if not select.select([self._inbox], [], [], remaining)[0]:
                 return False
@@ -127,7 +127,7 @@ class Envoy:
     def end(self) -> int:
         """Ends it, unless it has ended; returns the exit code to pass on."""
         self._send(signal.SIGTERM)
-        self.interrupted(_STOP_SECONDS)
+        self.wait(_STOP_SECONDS)
         self._send(signal.SIGKILL)
         if self._status is None:
             self._status = os.waitpid(self._pid, 0)[1]
@@ -135,14 +135,14 @@ class Envoy:
         return code if code >= 0 else 128 - code
 
     def _send(self, number: int) -> None:
-        if not self.ended():
+        if not self.has_ended():
             os.kill(self._pid, number)
 
 
 def keep(envoy: Envoy, admin: Admin, log: Log, notice_seconds: float, grace_seconds: float) -> int:
     """Waits until Envoy ends or a stop is asked for, drains it in that case, and returns the exit code."""
-    envoy.interrupted(None)
-    if envoy.ended():
+    envoy.wait(None)
+    if envoy.has_ended():
         code = envoy.end()
         log.warning("Envoy ended unasked", exit_code=code)
         return code
@@ -156,7 +156,7 @@ def _drain(envoy: Envoy, admin: Admin, log: Log, notice_seconds: float, grace_se
     if not admin.post("/healthcheck/fail"):
         log.warning("the admin page does not answer, so that nothing can be drained")
         return
-    if envoy.interrupted(notice_seconds):
+    if envoy.wait(notice_seconds):
         return
     # Not `graceful`: that one goes on accepting, for as long as --drain-time-s, which is what the notice was for.
     admin.post("/drain_listeners")
@@ -169,7 +169,7 @@ def _drain(envoy: Envoy, admin: Admin, log: Log, notice_seconds: float, grace_se
             if in_flight != 0:
                 log.warning("the grace is over, and what is still in flight is cut")
             return
-        if envoy.interrupted(_POLL_SECONDS):
+        if envoy.wait(_POLL_SECONDS):
             return
 
 

@@ -66,11 +66,11 @@ def run(settings: EdgeSettings) -> NoReturn:
     """
     descriptor = private_file(to_json(render(settings)))
     os.set_inheritable(descriptor, True)
-    words = supervised(settings, descriptor)
+    words = build_supervisor_command(settings, descriptor)
     os.execv(words[0], words)  # noqa: S606 - the command is ours, and no shell reads it
 
 
-def supervised(settings: EdgeSettings, descriptor: int) -> list[str]:
+def build_supervisor_command(settings: EdgeSettings, descriptor: int) -> list[str]:
     """Returns the command of Envoy's parent; see `command` for Envoy's own."""
     return [
         sys.executable,

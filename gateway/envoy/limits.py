@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.envoy.auth import PRINCIPAL_HEADER
 from gateway.envoy.settings import EdgeSettings
-from gateway.envoy.typed_config import Config, extension, seconds, typed
+from gateway.envoy.typed_config import Config, build_typed, extension, seconds
 
 RATE_LIMIT_FILTER = "envoy.filters.http.local_ratelimit"
 BUFFER_FILTER = "envoy.filters.http.buffer"
@@ -60,9 +60,9 @@ def rate_limit_filter(settings: EdgeSettings) -> Config:
     )
 
 
-def unlimited_route() -> Config:
+def build_unlimited_route() -> Config:
     """Returns the filter settings of a route that the edge answers itself: it must not drain the common bucket."""
-    return {RATE_LIMIT_FILTER: typed("envoy.config.route.v3.FilterConfig", disabled=True)}
+    return {RATE_LIMIT_FILTER: build_typed("envoy.config.route.v3.FilterConfig", disabled=True)}
 
 
 def body_filter(settings: EdgeSettings) -> Config:
@@ -73,9 +73,11 @@ def body_filter(settings: EdgeSettings) -> Config:
     }
 
 
-def bounded_body(settings: EdgeSettings) -> Config:
+def build_body_limit(settings: EdgeSettings) -> Config:
     """Returns the filter settings of a route whose request body is bounded."""
-    return {BUFFER_FILTER: typed(f"{_BUFFER}.BufferPerRoute", buffer={"max_request_bytes": settings.max_body_bytes})}
+    return {
+        BUFFER_FILTER: build_typed(f"{_BUFFER}.BufferPerRoute", buffer={"max_request_bytes": settings.max_body_bytes})
+    }
 
 
 def retry_policy() -> Config:

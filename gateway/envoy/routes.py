@@ -45,7 +45,7 @@ def _route(row: Route, settings: EdgeSettings, credentials: Config) -> Config:
     action = {"cluster": row.upstream.value, **_time_bounds(row.kind, settings)}
     if row.safe:
         action["retry_policy"] = limits.retry_policy()
-    body = limits.bounded_body(settings) if row.kind in _BODY_BOUNDED else {}
+    body = limits.build_body_limit(settings) if row.kind in _BODY_BOUNDED else {}
     return {
         "name": row.path,
         "match": _match(row),
@@ -101,5 +101,5 @@ def _nothing_here() -> Config:
         "name": "nothing",
         "match": {"prefix": "/"},
         "direct_response": {"status": 404},
-        "typed_per_filter_config": {**auth.public_route(), **limits.unlimited_route()},
+        "typed_per_filter_config": {**auth.public_route(), **limits.build_unlimited_route()},
     }

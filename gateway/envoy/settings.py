@@ -218,6 +218,6 @@ class EdgeSettings(Settings):
         return self
 
     @property
-    def allowed_origins(self) -> tuple[str, ...]:
+    def list_origins(self) -> tuple[str, ...]:
         """The origins one by one."""
         return tuple(origin for part in self.allowed_origin.split(",") if (origin := part.strip()))

@@ -10,14 +10,14 @@ Config = dict[str, Any]
 """A message of Envoy's configuration in its JSON form."""
 
 
-def typed(type_name: str, **fields: Any) -> Config:
+def build_typed(type_name: str, **fields: Any) -> Config:
     """Returns a message that names its own type, as every extension point expects it."""
     return {"@type": f"type.googleapis.com/{type_name}", **fields}
 
 
 def extension(name: str, type_name: str, **fields: Any) -> Config:
     """Returns an extension with its settings."""
-    return {"name": name, "typed_config": typed(type_name, **fields)}
+    return {"name": name, "typed_config": build_typed(type_name, **fields)}
 
 
 def seconds(value: float) -> str:

@@ -89,8 +89,8 @@ def _paragraphs(text: str) -> str:
 
 
 def _as_json(text: str, spellings: dict[str, str]) -> str:
-    def spelled(match: re.Match[str]) -> str:
+    def spell(match: re.Match[str]) -> str:
         parts = match[1].split(".")
         return f"`{'.'.join(spellings.get(part, part) for part in parts)}`"
 
-    return _QUOTED.sub(spelled, text)
+    return _QUOTED.sub(spell, text)

@@ -47,7 +47,7 @@ def option(element: DescriptorBase, extension: Any) -> Any:
     return element.GetOptions().Extensions[extension]
 
 
-def rules_of(field: FieldDescriptor) -> validate_pb2.FieldRules:
+def get_rules(field: FieldDescriptor) -> validate_pb2.FieldRules:
     """Returns the rules of `field`; empty ones where it has none or they are switched off."""
     rules: validate_pb2.FieldRules = option(field, validate_pb2.field)
     return validate_pb2.FieldRules() if rules.ignore == validate_pb2.IGNORE_ALWAYS else rules
@@ -84,7 +84,7 @@ def cel_notes(rules: validate_pb2.FieldRules | validate_pb2.MessageRules) -> lis
 def _apply(schema: dict[str, object], name: str, value: object, enum: EnumDescriptor | None, notes: list[str]) -> bool:
     """Adds one rule to `schema` and says whether that was possible."""
     if isinstance(value, validate_pb2.FieldRules):
-        notes.extend(_nested(schema, name, value, enum))
+        notes.extend(_describe_nested(schema, name, value, enum))
     elif name in _KEYWORDS:
         schema.update(dict.fromkeys(_KEYWORDS[name], _json(value, enum)))
     elif name in _FORMATS:
@@ -96,7 +96,7 @@ def _apply(schema: dict[str, object], name: str, value: object, enum: EnumDescri
     return True
 
 
-def _nested(
+def _describe_nested(
     schema: dict[str, object], name: str, rules: validate_pb2.FieldRules, enum: EnumDescriptor | None
 ) -> list[str]:
     place = {"items": "items", "keys": "propertyNames", "values": "additionalProperties"}[name]

@@ -11,7 +11,7 @@ from google.protobuf.descriptor import Descriptor, ServiceDescriptor
 from gateway.openapi.comments import comment
 from gateway.openapi.error_responses import ERROR, error_responses, error_schema
 from gateway.openapi.http_rules import http_rules
-from gateway.openapi.operations import hand_written_operation, rpc_operation, tag_of
+from gateway.openapi.operations import build_tag, hand_written_operation, rpc_operation
 from gateway.openapi.route_spec import HandWritten
 from gateway.openapi.schemas import Schemas
 
@@ -55,7 +55,7 @@ def build_document(routes: Sequence[HandWritten], services: Sequence[ServiceDesc
     Raises:
         ValueError: Two routes share a path and method or a name, or an annotation can not be served.
     """
-    schemas = Schemas(_sent(routes, services))
+    schemas = Schemas(_list_messages(routes, services))
     paths: dict[str, _Json] = {}
     for path, method, operation in _operations(routes, services, schemas):
         if method in paths.setdefault(path, {}):
@@ -78,7 +78,7 @@ def build_document(routes: Sequence[HandWritten], services: Sequence[ServiceDesc
     }
 
 
-def _sent(routes: Sequence[HandWritten], services: Sequence[ServiceDescriptor]) -> Iterator[Descriptor]:
+def _list_messages(routes: Sequence[HandWritten], services: Sequence[ServiceDescriptor]) -> Iterator[Descriptor]:
     for route in routes:
         if route.request is not None:
             yield route.request.DESCRIPTOR  # type: ignore[misc]  # protobuf's native class, a Descriptor in all but name
@@ -100,7 +100,8 @@ def _operations(
 
 def _tags(routes: Sequence[HandWritten], services: Sequence[ServiceDescriptor]) -> list[_Json]:
     described: dict[str, _Json] = {
-        tag_of(service): {"name": tag_of(service), "description": comment(service.full_name)} for service in services
+        build_tag(service): {"name": build_tag(service), "description": comment(service.full_name)}
+        for service in services
     }
     for route in routes:
         for tag in route.tags:

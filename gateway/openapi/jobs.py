@@ -33,7 +33,7 @@ _HOW = (
 )
 
 
-def _made(description: str, *urls: str) -> Response:
+def _build_result(description: str, *urls: str) -> Response:
     """Returns the answer that waits for what was made."""
     properties = dict.fromkeys((*urls, "job_id"), _TEXT)
     content = Content("application/json", {"type": "object", "properties": properties})
@@ -67,7 +67,7 @@ JOB_ROUTES: tuple[HandWritten, ...] = (
         description=_WAITS,
         in_headers=_HOW,
         json_body={"type": "object", "required": ["image_url", "prompt"], "properties": _VIDEO},
-        responses=(_made("The video.", "video_url"), _ACCEPTED),
+        responses=(_build_result("The video.", "video_url"), _ACCEPTED),
     ),
     HandWritten(
         method="POST",
@@ -82,6 +82,9 @@ JOB_ROUTES: tuple[HandWritten, ...] = (
             "required": ["image_url", "prompt", "text", "voice_id"],
             "properties": {**_VIDEO, **_SPOKEN},
         },
-        responses=(_made("Speech, video, and both together.", "audio_url", "video_url", "final_url"), _ACCEPTED),
+        responses=(
+            _build_result("Speech, video, and both together.", "audio_url", "video_url", "final_url"),
+            _ACCEPTED,
+        ),
     ),
 )

@@ -23,7 +23,7 @@ _SUCCESS: _Json = {
 }
 
 
-def tag_of(service: ServiceDescriptor) -> str:
+def build_tag(service: ServiceDescriptor) -> str:
     """Returns the group that a service's routes are listed in, such as `Text to speech`."""
     words: list[str] = _WORDS.findall(service.name.removesuffix("Service"))
     return " ".join(words).capitalize()
@@ -46,7 +46,7 @@ def rpc_operation(rule: HttpRule, number: int, schemas: Schemas) -> _Json:
     in_body = _in_body(rule)
     operation: _Json = {
         "operationId": name,
-        "tags": [tag_of(rule.rpc.containing_service)],
+        "tags": [build_tag(rule.rpc.containing_service)],
         "summary": summary,
         "description": description,
         "parameters": [
@@ -79,9 +79,9 @@ def hand_written_operation(route: HandWritten, schemas: Schemas) -> _Json:
         "summary": route.summary,
         "description": route.description,
         "parameters": [
-            *(_written_parameter(parameter, "path") for parameter in route.in_path),
-            *(_written_parameter(parameter, "query") for parameter in route.query),
-            *(_written_parameter(parameter, "header") for parameter in route.in_headers),
+            *(_write_parameter(parameter, "path") for parameter in route.in_path),
+            *(_write_parameter(parameter, "query") for parameter in route.query),
+            *(_write_parameter(parameter, "header") for parameter in route.in_headers),
         ],
         "responses": {
             **{str(response.status): _response(response, schemas) for response in route.responses},
@@ -89,7 +89,7 @@ def hand_written_operation(route: HandWritten, schemas: Schemas) -> _Json:
         },
     }
     if route.request is not None:
-        schema = _request_schema(_descriptor_of(route), route.request_omits, route.operation_id, schemas)
+        schema = _request_schema(_get_descriptor(route), route.request_omits, route.operation_id, schemas)
         examples: _Json = {title: {"value": dict(body)} for title, body in route.examples.items()}
         operation["requestBody"] = _body(schema, examples)
     elif route.json_body is not None:
@@ -102,7 +102,7 @@ def hand_written_operation(route: HandWritten, schemas: Schemas) -> _Json:
     return _without_empty(operation, keep=("security",))
 
 
-def _descriptor_of(route: HandWritten) -> Descriptor:
+def _get_descriptor(route: HandWritten) -> Descriptor:
     if route.request is None:
         raise ValueError(f"{route.operation_id} takes no body")
     return route.request.DESCRIPTOR  # type: ignore[return-value]  # protobuf's native class, a Descriptor in all but name
@@ -136,7 +136,7 @@ def _parameter(field: FieldDescriptor, place: str, schemas: Schemas) -> _Json:
     return _without_empty(parameter, keep=("schema", "required"))
 
 
-def _written_parameter(parameter: Query | Header, place: str) -> _Json:
+def _write_parameter(parameter: Query | Header, place: str) -> _Json:
     return {
         "name": parameter.name,
         "in": place,
@@ -150,7 +150,7 @@ def _request_schema(kind: Descriptor, omit: Iterable[str], operation_id: str, sc
     omitted = tuple(omit)
     if not omitted:
         return schemas.reference(kind)
-    return schemas.reduced(kind, omitted, f"{operation_id[:1].upper()}{operation_id[1:]}Body")
+    return schemas.refer_reduced(kind, omitted, f"{operation_id[:1].upper()}{operation_id[1:]}Body")
 
 
 def _body(schema: _Json, examples: _Json | None = None) -> _Json:

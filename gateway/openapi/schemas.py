@@ -10,7 +10,7 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 from google.protobuf.message import Message
 
 from gateway.openapi.comments import comment
-from gateway.openapi.constraints import cel_notes, constrain, option, rules_of
+from gateway.openapi.constraints import cel_notes, constrain, get_rules, option
 
 _Json = dict[str, object]
 
@@ -35,7 +35,7 @@ class Schemas:
             component.update(_enum(kind) if isinstance(kind, EnumDescriptor) else self._message(kind, ()))
         return _pointer(kind.full_name)
 
-    def reduced(self, kind: Descriptor, omit: Collection[str], name: str) -> _Json:
+    def refer_reduced(self, kind: Descriptor, omit: Collection[str], name: str) -> _Json:
         """Returns a reference to a schema of `kind` called `name`, without the fields `omit`."""
         self.components[name] = self._message(kind, omit)
         return _pointer(name)
@@ -53,15 +53,15 @@ class Schemas:
     def field(self, field: FieldDescriptor) -> _Json:
         """Returns the schema of the value of `field`, with its comment and its rules."""
         schema = self._shape(field)
-        notes = constrain(schema, rules_of(field), _enum_in(field))
-        return schema | _described(comment(field.full_name), notes)
+        notes = constrain(schema, get_rules(field), _enum_in(field))
+        return schema | _add_description(comment(field.full_name), notes)
 
     def _message(self, kind: Descriptor, omit: Collection[str]) -> _Json:
         fields = [field for field in kind.fields if field.name not in omit]
         sent = kind.full_name in self._sent
         schema: _Json = {
             "type": "object",
-            **_described(comment(kind.full_name), _message_notes(kind)),
+            **_add_description(comment(kind.full_name), _message_notes(kind)),
             "properties": {field.json_name: self.field(field) for field in fields},
         }
         if required := [field.json_name for field in fields if (is_required if sent else _always_there)(field)]:
@@ -94,7 +94,7 @@ class Schemas:
 def is_required(field: FieldDescriptor) -> bool:
     """Returns whether a caller must send `field`."""
     behaviors = option(field, field_behavior_pb2.field_behavior)
-    return field_behavior_pb2.REQUIRED in behaviors or rules_of(field).required
+    return field_behavior_pb2.REQUIRED in behaviors or get_rules(field).required
 
 
 def is_object(field: FieldDescriptor) -> bool:
@@ -166,7 +166,7 @@ def _choice(names: Iterable[str], *, required: bool) -> str:
     return f"{'Exactly' if required else 'At most'} one of {listed}."
 
 
-def _described(text: str, notes: Iterable[str]) -> _Json:
+def _add_description(text: str, notes: Iterable[str]) -> _Json:
     whole = " ".join(part for part in (text, *notes) if part)
     return {"description": whole} if whole else {}
 

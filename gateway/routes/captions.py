@@ -9,9 +9,9 @@ import grpc
 from aiohttp import web
 from media.tts.v1 import tts_pb2, tts_pb2_grpc
 
-from gateway.codec.violations import shown
-from gateway.request_parsing import message_body, principal_of
-from gateway.routes.speech_common import StreamTiming, derived, whole_audio_headers
+from gateway.codec.violations import shorten
+from gateway.request_parsing import get_principal, message_body
+from gateway.routes.speech_common import StreamTiming, derive, whole_audio_headers
 from services.common.errors import MediaError, Reason, invalid
 from services.common.rpc.channel import call_metadata
 from services.common.timing.alignment import Alignment
@@ -54,7 +54,7 @@ class CaptionRoutes:
 
     async def captions(self, request: web.Request) -> web.Response:
         """Answers with the captions of the audio that the same body gets from /api/speech."""
-        caption_format = _format_of(request)
+        caption_format = _choose_format(request)
         message = await message_body(request, tts_pb2.SynthesizeRequest)
         if message.store:
             raise invalid(
@@ -62,7 +62,7 @@ class CaptionRoutes:
             )
         message.include_alignment = True
         reply = await self._stub.Synthesize(
-            message, timeout=self._call_seconds, metadata=call_metadata(principal_of(request))
+            message, timeout=self._call_seconds, metadata=call_metadata(get_principal(request))
         )
         if not reply.alignment.characters:
             raise MediaError(
@@ -70,15 +70,15 @@ class CaptionRoutes:
             )
         timing = StreamTiming()
         timing.add(reply.alignment)
-        file = await derived(caption_format.write, timing.alignment())
+        file = await derive(caption_format.write, timing.alignment())
         headers = {**whole_audio_headers(reply), "Content-Type": caption_format.content_type}
         return web.Response(body=file.encode(), headers=headers)
 
 
-def _format_of(request: web.Request) -> CaptionFormat:
+def _choose_format(request: web.Request) -> CaptionFormat:
     """Returns the format that the query names, else the one that the Accept header prefers, else the default."""
     if unknown := sorted(request.query.keys() - {_PARAMETER}):
-        raise invalid(shown(unknown[0]), f"is no parameter of this path; {_PARAMETER} is")
+        raise invalid(shorten(unknown[0]), f"is no parameter of this path; {_PARAMETER} is")
     named = request.query.getall(_PARAMETER, [])
     if len(named) > 1:
         raise invalid(_PARAMETER, "must be given once")
@@ -88,11 +88,11 @@ def _format_of(request: web.Request) -> CaptionFormat:
             raise invalid(_PARAMETER, f"must be one of {', '.join(FORMATS)}")
         return found
     # max() takes the first of equals, so the order of the table decides where the caller does not.
-    weights = dict(_accepted(request.headers.getall("Accept", [])))
+    weights = dict(_parse_accept(request.headers.getall("Accept", [])))
     return max(FORMATS.values(), key=lambda item: max(weights.get(kind, 0.0) for kind in item.media_types))
 
 
-def _accepted(headers: Sequence[str]) -> Iterator[tuple[str, float]]:
+def _parse_accept(headers: Sequence[str]) -> Iterator[tuple[str, float]]:
     """Yields each media type of the Accept headers with its weight; one that can not be read counts as 0."""
     for item in ",".join(headers).split(","):
         kind, *parameters = (part.strip().lower() for part in item.split(";"))

@@ -66,8 +66,8 @@ def docs_routes(document: Mapping[str, object]) -> list[web.RouteDef]:
         {asset.file.name.replace(".", "_"): asset.path for asset in assets}
     )
     return [
-        web.get("/openapi.json", _fixed(orjson.dumps(document), "application/json", {})),
-        web.get("/docs", _fixed(page.encode(), "text/html", _PAGE_HEADERS)),
+        web.get("/openapi.json", _serve_fixed(orjson.dumps(document), "application/json", {})),
+        web.get("/docs", _serve_fixed(page.encode(), "text/html", _PAGE_HEADERS)),
         *(web.get(asset.path, _file(asset)) for asset in assets),
     ]
 
@@ -84,7 +84,7 @@ def _asset(file: Path) -> _Asset:
     return _Asset(file, hashlib.sha256(file.read_bytes()).hexdigest()[:16])
 
 
-def _fixed(body: bytes, content_type: str, extra: Mapping[str, str]) -> Handler:
+def _serve_fixed(body: bytes, content_type: str, extra: Mapping[str, str]) -> Handler:
     """Returns a handler that answers with `body`, or says that the caller has it already."""
     etag = hashlib.sha256(body).hexdigest()[:32]
     headers = {"Cache-Control": _REVALIDATE, **_SAFE_TYPE, **extra}

@@ -13,7 +13,7 @@ from media.image.v1 import image_pb2, image_pb2_grpc
 
 from gateway.codec import decode, encode
 from gateway.ndjson import Lines, answer_lines
-from gateway.request_parsing import message_body, parameters, principal_of
+from gateway.request_parsing import get_principal, message_body, parameters
 from services.common.errors import MediaError, Reason, invalid
 from services.common.rpc.channel import call_metadata, open_stream
 
@@ -41,15 +41,15 @@ class ImageRoutes:
         """Passes a file on while it comes; one that ends early is cancelled at the service."""
         spec = image_pb2.UploadSpec(output=_output(request))
         if request.content_type != _FORM and request.content_length is not None:
-            spec.size_bytes = _checked(request.content_length)
-        call = self._stub.UploadImage(timeout=self._call_seconds, metadata=call_metadata(principal_of(request)))
+            spec.size_bytes = _check_length(request.content_length)
+        call = self._stub.UploadImage(timeout=self._call_seconds, metadata=call_metadata(get_principal(request)))
         # A stream of ours that is left before its end is cancelled, and the service keeps nothing.
         async with open_stream(call):
             await call.write(image_pb2.UploadImageRequest(spec=spec))
             sent = 0
             try:
                 async for piece in _pieces(request):
-                    sent = _checked(sent + len(piece))
+                    sent = _check_length(sent + len(piece))
                     if call.done():
                         break
                     await call.write(image_pb2.UploadImageRequest(chunk=piece))
@@ -68,7 +68,7 @@ class ImageRoutes:
             request.clone(client_max_size=MAX_BATCH_BYTES), image_pb2.BatchGenerateImagesRequest
         )
         call = self._stub.BatchGenerateImages(
-            message, timeout=self._call_seconds, metadata=call_metadata(principal_of(request))
+            message, timeout=self._call_seconds, metadata=call_metadata(get_principal(request))
         )
         return await answer_lines(request, _as_ready(call, len(message.items)))
 
@@ -98,7 +98,7 @@ def _output(request: web.Request) -> image_pb2.ImageOutput:
     return decode(image_pb2.ImageOutput, parameters(request, described))
 
 
-def _checked(length: int) -> int:
+def _check_length(length: int) -> int:
     if length > MAX_UPLOAD_BYTES:
         raise MediaError(Reason.PAYLOAD_TOO_LARGE, f"An image must have at most {MAX_UPLOAD_BYTES} bytes.")
     return length

@@ -13,7 +13,7 @@ from media.jobs.v1 import jobs_pb2, jobs_pb2_grpc
 
 from gateway.codec import encode
 from gateway.errors import STARTED
-from gateway.request_parsing import principal_of
+from gateway.request_parsing import get_principal
 from services.common.errors import invalid
 from services.common.log import request_id
 from services.common.rpc.channel import call_metadata, open_stream
@@ -44,7 +44,7 @@ class JobRoutes:
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Sends every change of a job as a server-sent event; who comes back with Last-Event-ID misses nothing."""
         watch = jobs_pb2.WatchJobRequest(id=request.match_info["id"], after_revision=_last_event_id(request))
-        call = self._stub.WatchJob(watch, metadata=call_metadata(principal_of(request)))
+        call = self._stub.WatchJob(watch, metadata=call_metadata(get_principal(request)))
         async with open_stream(call), aclosing(_with_heartbeats(call, self._heartbeat_seconds)) as changes:
             try:
                 first = await anext(changes)

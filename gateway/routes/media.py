@@ -10,7 +10,7 @@ from email.utils import format_datetime, parsedate_to_datetime
 from aiohttp import web
 
 from gateway.errors import STARTED
-from gateway.request_parsing import principal_of
+from gateway.request_parsing import get_principal
 from services.common.errors import MediaError, Reason
 from services.common.storage import ByteRange, ObjectInfo, ObjectStore
 from services.common.storage.keys import belongs_to, check_key
@@ -45,15 +45,15 @@ class MediaRoutes:
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Answers with the object, or the part of it that is asked for."""
-        key = _key_of(request)
-        info = await self._allowed(request, key)
+        key = _parse_key(request)
+        info = await self._check_access(request, key)
         if not isinstance(self._store, LocalStore):
             return web.Response(status=302, headers={"Location": (await self._store.url(key)).url})
         headers = _headers(info)
         if SIGNATURE not in request.query:
             # Whoever stands between would hand it to people who are not its owner.
             headers["Cache-Control"] = info.cache_control.replace("public", "private")
-        if _unchanged(request, info):
+        if _is_unchanged(request, info):
             return web.Response(status=304, headers=headers)
         wanted = _range(request, info)
         if wanted is not None and wanted.start >= wanted.end:
@@ -75,7 +75,7 @@ class MediaRoutes:
         await response.write_eof()
         return response
 
-    async def _allowed(self, request: web.Request, key: str) -> ObjectInfo:
+    async def _check_access(self, request: web.Request, key: str) -> ObjectInfo:
         """Returns what is known of the object, if the caller may read it."""
         signature = request.query.get(SIGNATURE)
         if signature is not None:
@@ -84,12 +84,12 @@ class MediaRoutes:
             self._store.signer.check(key, request.query.get(EXPIRES, ""), signature, time.time())
             return await self._store.head(key)
         info = await self._store.head(key)
-        if not belongs_to(info, principal_of(request)):
+        if not belongs_to(info, get_principal(request)):
             raise _missing()
         return info
 
 
-def _key_of(request: web.Request) -> str:
+def _parse_key(request: web.Request) -> str:
     try:
         return check_key(request.match_info["key"])
     except MediaError:
@@ -108,7 +108,7 @@ def _headers(info: ObjectInfo) -> dict[str, str]:
     }
 
 
-def _unchanged(request: web.Request, info: ObjectInfo) -> bool:
+def _is_unchanged(request: web.Request, info: ObjectInfo) -> bool:
     tags = request.if_none_match
     if tags is not None:
         return any(tag.value in ("*", info.etag) for tag in tags)

@@ -14,7 +14,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from gateway.codec import decode, encode
 from gateway.openapi import HttpRule, http_rules
-from gateway.request_parsing import json_body, parameters, principal_of
+from gateway.request_parsing import get_principal, json_body, parameters
 from services.common.errors import MediaError, Reason, invalid
 from services.common.rpc.channel import call_metadata
 
@@ -43,7 +43,7 @@ def _handler(channel: grpc.aio.Channel, rule: HttpRule, call_seconds: float) -> 
 
     async def answer(request: web.Request) -> web.Response:
         message = decode(request_kind, await _fields(request, rule))
-        reply = await call(message, timeout=call_seconds, metadata=call_metadata(principal_of(request)))
+        reply = await call(message, timeout=call_seconds, metadata=call_metadata(get_principal(request)))
         answered = getattr(reply, rule.response_body) if rule.response_body else reply
         return web.Response(body=orjson.dumps({"success": True, **encode(answered)}), content_type="application/json")
 

@@ -13,9 +13,9 @@ from media.common.v1 import alignment_pb2
 from media.tts.v1 import tts_pb2, tts_pb2_grpc
 
 from gateway.codec import encode
-from gateway.errors import STARTED, body_of
-from gateway.request_parsing import message_body, principal_of
-from gateway.routes.speech_common import StreamTiming, audio_headers, derived, highlights, whole_audio_headers
+from gateway.errors import STARTED, build_body
+from gateway.request_parsing import get_principal, message_body
+from gateway.routes.speech_common import StreamTiming, audio_headers, derive, highlights, whole_audio_headers
 from services.common.errors import MediaError, Reason, invalid
 from services.common.log import request_id
 from services.common.rpc.channel import call_metadata, open_stream
@@ -45,7 +45,7 @@ class SpeechRoutes:
         message = await message_body(request, tts_pb2.SynthesizeRequest)
         _refuse_alignment(message.include_alignment)
         reply = await self._stub.Synthesize(
-            message, timeout=self._call_seconds, metadata=call_metadata(principal_of(request))
+            message, timeout=self._call_seconds, metadata=call_metadata(get_principal(request))
         )
         digest = base64.b64encode(bytes.fromhex(reply.done.sha256)).decode()
         headers = {**whole_audio_headers(reply), "Repr-Digest": f"sha-256=:{digest}:"}
@@ -58,7 +58,7 @@ class SpeechRoutes:
         async with open_stream(self._call(request, message)) as call:
             events = aiter(call)
             header, first = await _beginning(events)
-            response = await _started(request, audio_headers(header))
+            response = await _start_response(request, audio_headers(header))
             await response.write(first.audio)
             async for event in _until_done(events):
                 if isinstance(event, tts_pb2.SpeechChunk):
@@ -76,7 +76,7 @@ class SpeechRoutes:
         async with open_stream(self._call(request, message)) as call:
             events = aiter(call)
             header, first = await _beginning(events)
-            response = await _started(request, {**audio_headers(header), "Content-Type": NDJSON})
+            response = await _start_response(request, {**audio_headers(header), "Content-Type": NDJSON})
             await response.write(_line({"header": encode(header)}) + _line(_piece(first)))
             try:
                 timing = StreamTiming()
@@ -86,10 +86,12 @@ class SpeechRoutes:
                         timing.add(event.alignment)
                         await response.write(_line(_piece(event)))
                     else:
-                        found = await derived(highlights, timing.alignment())
+                        found = await derive(highlights, timing.alignment())
                         await response.write(_line({"done": {**encode(event), **found}}))
             except (MediaError, grpc.aio.AioRpcError) as error:
-                await response.write(_line(body_of(error if isinstance(error, MediaError) else from_rpc_error(error))))
+                await response.write(
+                    _line(build_body(error if isinstance(error, MediaError) else from_rpc_error(error)))
+                )
                 raise
             await response.write_eof()
         return response
@@ -98,7 +100,7 @@ class SpeechRoutes:
         self, request: web.Request, message: tts_pb2.SynthesizeStreamRequest
     ) -> grpc.aio.UnaryStreamCall[tts_pb2.SynthesizeStreamRequest, tts_pb2.SynthesizeStreamResponse]:
         return self._stub.SynthesizeStream(
-            message, timeout=self._call_seconds, metadata=call_metadata(principal_of(request))
+            message, timeout=self._call_seconds, metadata=call_metadata(get_principal(request))
         )
 
 
@@ -136,7 +138,7 @@ def _refuse_alignment(wanted: bool) -> None:
         raise invalid("include_alignment", "must be absent here: POST /api/speech/timestamps carries timing")
 
 
-async def _started(request: web.Request, headers: dict[str, str]) -> web.StreamResponse:
+async def _start_response(request: web.Request, headers: dict[str, str]) -> web.StreamResponse:
     response = web.StreamResponse(headers={**headers, "X-Request-Id": request_id.get()})
     response.enable_chunked_encoding()
     request[STARTED] = response

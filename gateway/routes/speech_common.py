@@ -76,7 +76,7 @@ class StreamTiming:
         return Alignment(tuple(self._characters), tuple(self._starts_seconds), tuple(self._ends_seconds))
 
 
-async def derived(work: Callable[[Alignment], T], alignment: Alignment) -> T:
+async def derive(work: Callable[[Alignment], T], alignment: Alignment) -> T:
     """Returns `work(alignment)`, worked out beside the loop where it takes long."""
     if len(alignment) <= _LONGEST_ON_LOOP:
         return work(alignment)
@@ -86,12 +86,12 @@ async def derived(work: Callable[[Alignment], T], alignment: Alignment) -> T:
 def highlights(alignment: Alignment) -> dict[str, object]:
     """Returns the words and the sentences of `alignment` with their times, as JSON."""
     return {
-        "words": [_timed(span) for span in words(alignment)],
-        "sentences": [_timed(span) for span in sentences(alignment)],
+        "words": [_to_json(span) for span in words(alignment)],
+        "sentences": [_to_json(span) for span in sentences(alignment)],
     }
 
 
-def _timed(span: TimedSpan) -> dict[str, object]:
+def _to_json(span: TimedSpan) -> dict[str, object]:
     return {
         "text": span.text,
         "startSeconds": span.start_seconds,

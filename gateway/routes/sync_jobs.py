@@ -12,7 +12,7 @@ from aiohttp import web
 from media.jobs.v1 import jobs_pb2, jobs_pb2_grpc
 
 from gateway.errors import SPELLING, FieldNaming
-from gateway.request_parsing import header_text, json_body, principal_of
+from gateway.request_parsing import get_principal, header_text, json_body
 from gateway.routes.jobs import FINAL
 from services.common.errors import MediaError, Reason, invalid
 from services.common.rpc.channel import call_metadata, open_stream
@@ -102,8 +102,8 @@ class PromptRoutes:
     async def _answer(self, request: web.Request, job: jobs_pb2.CreateJobRequest, urls: Urls) -> web.Response:
         """Has a job done and waits for its end, unless the caller wants no waiting. Who gives up does not stop it."""
         request[SPELLING] = _AS_THE_ROUTE_HAS_IT
-        job.request_id = _name_of(request)
-        principal = principal_of(request)
+        job.request_id = _parse_request_id(request)
+        principal = get_principal(request)
         created = await self._stub.CreateJob(job, metadata=call_metadata(principal), timeout=self._call_seconds)
         location = f"/api/jobs/{created.job.id}"
         if _wants_no_waiting(request):
@@ -112,14 +112,14 @@ class PromptRoutes:
                 status=202,
                 headers={"Location": location, "Preference-Applied": _RESPOND_ASYNC},
             )
-        ended = await self._ended(created.job, principal)
+        ended = await self._wait_for_end(created.job, principal)
         if ended.status != jobs_pb2.JOB_STATUS_SUCCEEDED:
-            raise _end_of(ended)
+            raise _to_error(ended)
         return web.json_response(
             {"success": True, **urls(ended.result), "job_id": ended.id}, headers={"Content-Location": location}
         )
 
-    async def _ended(self, job: jobs_pb2.Job, principal: str) -> jobs_pb2.Job:
+    async def _wait_for_end(self, job: jobs_pb2.Job, principal: str) -> jobs_pb2.Job:
         """Returns the job as it ended, or as it was last seen of a service that went away and stays away."""
         for attempt in range(_RETURNS):
             if attempt:
@@ -137,7 +137,7 @@ class PromptRoutes:
         return job
 
 
-def _end_of(job: jobs_pb2.Job) -> MediaError:
+def _to_error(job: jobs_pb2.Job) -> MediaError:
     if job.status == jobs_pb2.JOB_STATUS_CANCELLED:
         return MediaError(Reason.CANCELLED, f"The job {job.id} was cancelled.")
     if job.status != jobs_pb2.JOB_STATUS_FAILED:
@@ -146,7 +146,7 @@ def _end_of(job: jobs_pb2.Job) -> MediaError:
     return MediaError(reason, f"{job.error.message} (job {job.id})")
 
 
-def _name_of(request: web.Request) -> str:
+def _parse_request_id(request: web.Request) -> str:
     """Returns the caller's own name for the job. The draft of the header writes it in quotes, which many leave out."""
     name = header_text(request, IDEMPOTENCY_KEY)
     is_quoted = len(name) > 1 and name[0] == name[-1] == '"'

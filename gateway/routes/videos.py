@@ -13,7 +13,7 @@ from media.video.v1 import video_pb2, video_pb2_grpc
 from gateway.codec import encode
 from gateway.errors import STARTED
 from gateway.ndjson import Lines, answer_lines
-from gateway.request_parsing import header_text, message_body, principal_of
+from gateway.request_parsing import get_principal, header_text, message_body
 from services.common.errors import MediaError, Reason
 from services.common.log import request_id
 from services.common.rpc.channel import call_metadata, open_stream
@@ -46,18 +46,18 @@ class VideoRoutes:
     async def generate(self, request: web.Request) -> web.StreamResponse:
         """Makes a video: lines of progress, then the video. Its length is bounded by the service and the edge."""
         message = await message_body(_with_room(request), video_pb2.GenerateVideoRequest)
-        call = self._stub.GenerateVideo(message, metadata=call_metadata(principal_of(request)))
-        return await answer_lines(request, _told(call))
+        call = self._stub.GenerateVideo(message, metadata=call_metadata(get_principal(request)))
+        return await answer_lines(request, _read_events(call))
 
     async def resume(self, request: web.Request) -> web.StreamResponse:
         """Goes on listening to a video."""
         message = await message_body(request, video_pb2.ResumeVideoRequest)
-        call = self._stub.ResumeVideo(message, metadata=call_metadata(principal_of(request)))
-        return await answer_lines(request, _told(call))
+        call = self._stub.ResumeVideo(message, metadata=call_metadata(get_principal(request)))
+        return await answer_lines(request, _read_events(call))
 
     async def mux(self, request: web.Request) -> web.StreamResponse:
         """Lays speech over a video: lines of progress, then the video."""
-        return await answer_lines(request, _told(self._mux(request, await self._mux_request(request))))
+        return await answer_lines(request, _read_events(self._mux(request, await self._mux_request(request))))
 
     async def mux_stream(self, request: web.Request) -> web.StreamResponse:
         """Lays speech over a video and sends it while it is made."""
@@ -103,14 +103,14 @@ class VideoRoutes:
     def _mux(
         self, request: web.Request, message: video_pb2.MuxVideoRequest
     ) -> grpc.aio.UnaryStreamCall[video_pb2.MuxVideoRequest, video_pb2.MuxVideoResponse]:
-        return self._stub.MuxVideo(message, timeout=self._call_seconds, metadata=call_metadata(principal_of(request)))
+        return self._stub.MuxVideo(message, timeout=self._call_seconds, metadata=call_metadata(get_principal(request)))
 
 
 def _with_room(request: web.Request) -> web.Request:
     return request.clone(client_max_size=MAX_BODY_BYTES)
 
 
-async def _told(call: grpc.aio.UnaryStreamCall[Request, Event]) -> Lines:
+async def _read_events(call: grpc.aio.UnaryStreamCall[Request, Event]) -> Lines:
     """Yields what is told; a stream without a video at its end was cut."""
     is_whole = False
     async with open_stream(call):

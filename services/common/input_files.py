@@ -55,7 +55,7 @@ class InputFiles:
                 PERMISSION_DENIED or STORAGE_FAILED, naming the field.
         """
         if key:
-            info = await self.owned(key, principal, "image_key")
+            info = await self.find_owned(key, principal, "image_key")
             if info.size_bytes > max_bytes:
                 raise invalid("image_key", f"must have at most {max_bytes} bytes", Reason.PAYLOAD_TOO_LARGE)
             return (await read_all(self.store, key, max_bytes=max_bytes))[0]
@@ -66,7 +66,7 @@ class InputFiles:
                 return (await read_all(self.store, own, max_bytes=max_bytes))[0]
         return (await self.downloads.fetch(url, field="image_url", max_bytes=max_bytes)).data
 
-    async def owned(self, key: str, principal: str, field: str) -> ObjectInfo:
+    async def find_owned(self, key: str, principal: str, field: str) -> ObjectInfo:
         """Returns what is known of an object of `principal`'s own.
 
         Args:

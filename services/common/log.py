@@ -43,7 +43,7 @@ def configure(service: str, level: str = "INFO", log_format: LogFormat = "json")
 
 
 @contextmanager
-def bound_request_id(value: str) -> Iterator[None]:
+def bind_request_id(value: str) -> Iterator[None]:
     """Marks everything logged inside as done for the request `value`."""
     token = request_id.set(value)
     try:

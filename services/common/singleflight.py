@@ -87,11 +87,11 @@ class SingleFlight(Generic[T]):
         raise AssertionError("a source of one item yields or raises")
 
     def _begin(self, key: str, source: Source[T]) -> _Flight[T]:
-        def landed() -> None:
+        def forget() -> None:
             if self._flying.get(key) is flight:
                 del self._flying[key]
 
-        flight = _Flight(self._size_bytes, self._limits, landed)
+        flight = _Flight(self._size_bytes, self._limits, forget)
         self._flying[key] = flight
         task = asyncio.create_task(flight.run(source), name=f"flight {key[:12]}")
         flight.task = task

@@ -80,15 +80,15 @@ def verify(webhook: Webhook, secret: str, now_seconds: float) -> None:
     """
     key = key_in(secret)
     if key is None:
-        raise _denied("The secret of this account is not known, so that no webhook can be believed.")
+        raise _permission_denied("The secret of this account is not known, so that no webhook can be believed.")
     expected = _signature(key, webhook.webhook_id, webhook.timestamp, webhook.body)
     given = [item.removeprefix(_VERSION).encode() for item in webhook.signature.split() if item.startswith(_VERSION)]
     if not any(hmac.compare_digest(expected, item) for item in given):
-        raise _denied("The webhook is not signed with the secret of this account.")
+        raise _permission_denied("The webhook is not signed with the secret of this account.")
     if not webhook.timestamp.isascii() or not webhook.timestamp.isdigit():
-        raise _denied("The webhook does not tell when it was sent.")
+        raise _permission_denied("The webhook does not tell when it was sent.")
     if abs(now_seconds - int(webhook.timestamp)) > TOLERANCE_SECONDS:
-        raise _denied("The webhook is too old, or this machine's clock is wrong.")
+        raise _permission_denied("The webhook is too old, or this machine's clock is wrong.")
 
 
 def _signature(key: bytes, webhook_id: str, timestamp: str, body: bytes) -> bytes:
@@ -96,5 +96,5 @@ def _signature(key: bytes, webhook_id: str, timestamp: str, body: bytes) -> byte
     return base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest())
 
 
-def _denied(message: str) -> MediaError:
+def _permission_denied(message: str) -> MediaError:
     return MediaError(Reason.PERMISSION_DENIED, message)

@@ -76,7 +76,7 @@ class WorkerPool:
                 Reason.OVERLOADED, "Too many files wait to be worked on; retry.", retry_after_seconds=_RETRY_SECONDS
             )
         try:
-            outcome: T | _Failure = await self._done(function, args, kwargs)
+            outcome: T | _Failure = await self._run_task(function, args, kwargs)
         except TimeoutError:
             log.warning("a file took too long", work=function.__name__, seconds=self._timeout_seconds)
             raise MediaError(
@@ -91,7 +91,7 @@ class WorkerPool:
             raise outcome.error()
         return outcome
 
-    async def _done(
+    async def _run_task(
         self, function: Callable[..., T], args: tuple[object, ...], kwargs: dict[str, object]
     ) -> T | _Failure:
         """Returns what a worker answers; its place is taken until then, whether anybody still waits or not."""
@@ -116,7 +116,7 @@ class WorkerPool:
                 loop.call_soon_threadsafe(free, done)
 
         try:
-            task = self._pool.schedule(_told, args=[function, args, kwargs], timeout=self._timeout_seconds)
+            task = self._pool.schedule(_run_in_worker, args=[function, args, kwargs], timeout=self._timeout_seconds)
         except BaseException:
             self._taken -= 1
             self._places.release()
@@ -170,7 +170,7 @@ class _Failure:
         )
 
 
-def _told(function: Callable[..., T], args: tuple[object, ...], kwargs: dict[str, object]) -> T | _Failure:
+def _run_in_worker(function: Callable[..., T], args: tuple[object, ...], kwargs: dict[str, object]) -> T | _Failure:
     try:
         return function(*args, **kwargs)
     except MediaError as error:

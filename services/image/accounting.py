@@ -21,7 +21,7 @@ class Account:
     def __init__(self) -> None:
         self.original: Original | None = None
 
-    def drawn(self, original: Original) -> None:
+    def record_original(self, original: Original) -> None:
         """Takes note of what was drawn or found."""
         self.original = original
 
@@ -43,7 +43,7 @@ class Accounting:
         self._clock = clock
 
     @contextmanager
-    def watched(self, method: str, principal: str, characters: int) -> Iterator[Account]:
+    def watch(self, method: str, principal: str, characters: int) -> Iterator[Account]:
         """Records the call that is made within the context when it ends.
 
         Args:
@@ -53,13 +53,13 @@ class Accounting:
         """
         account = Account()
 
-        def ended(outcome: str, seconds: float) -> None:
-            self._ended(method, principal, characters, account.original, outcome, seconds)
+        def finish(outcome: str, seconds: float) -> None:
+            self._record_usage(method, principal, characters, account.original, outcome, seconds)
 
-        with record_outcome(ended, self._clock):
+        with record_outcome(finish, self._clock):
             yield account
 
-    def _ended(
+    def _record_usage(
         self, method: str, principal: str, characters: int, original: Original | None, outcome: str, seconds: float
     ) -> None:
         status = original.cache_status if original is not None else "bypass"

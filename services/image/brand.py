@@ -16,7 +16,7 @@ class Brand:
     style: str = ""
     """Style in a few words."""
 
-    def applied_to(self, request: PromptRequest) -> PromptRequest:
+    def apply_to(self, request: PromptRequest) -> PromptRequest:
         """Returns `request` with this brand where it names none of its own."""
         return replace(
             request, brand_colors=request.brand_colors or self.colors, brand_style=request.brand_style or self.style

@@ -52,7 +52,7 @@ def cache_key(candidate: Candidate) -> str:
     decisive = {
         "version": _KEY_VERSION,
         **parameters(candidate),
-        "imageSize": candidate.provider.shape_of(spec),
+        "imageSize": candidate.provider.describe_shape(spec),
         "source": spec.source.sha256 if spec.source else "",
         # Beyond 64 bits for the JSON writer otherwise.
         "seed": "" if spec.seed is None else str(spec.seed),

@@ -74,7 +74,7 @@ class CacheObjects:
         # Keys are in the order of days, so that the first one that is not over ends the search.
         while True:
             page = await self._store.list(PREFIX, page_size=100)
-            over = [item.key for item in page.objects if _day_of(item.key) < today]
+            over = [item.key for item in page.objects if _parse_day(item.key) < today]
             for key in over:
                 swept += await self._store.delete(key)
             if len(over) < len(page.objects) or not page.next_page_token:
@@ -82,7 +82,7 @@ class CacheObjects:
         return swept
 
 
-def _day_of(key: str) -> date:
+def _parse_day(key: str) -> date:
     """Returns the day in `key`; the far future for what is not ours."""
     try:
         return date.fromisoformat(key.removeprefix(PREFIX).split("/")[0])

@@ -65,10 +65,10 @@ async def generate_with_failover(candidates: Sequence[Candidate], policy: Care) 
             log.warning("a provider could not be had", provider=provider.name, reason=error.reason.name)
         else:
             return GenerationResult(candidate, answered.answer, answered.queued_seconds)
-    raise _explained(failures)
+    raise _combine_errors(failures)
 
 
-def _explained(failures: Sequence[tuple[str, MediaError]]) -> MediaError:
+def _combine_errors(failures: Sequence[tuple[str, MediaError]]) -> MediaError:
     first = failures[0][1]
     if len(failures) == 1:
         return first

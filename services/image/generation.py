@@ -94,29 +94,29 @@ class ImageGenerator:
             MediaError: The provider refused or failed, or delivered what is no image.
         """
         if not plan.shared:
-            return (await self._drawn(plan)).original
+            return (await self._generate(plan)).original
         key = cache_key(plan.candidates[0])
-        found, _ = await self.flights.single(key, lambda: self._found_or_drawn(key, plan))
+        found, _ = await self.flights.single(key, lambda: self._find_or_generate(key, plan))
         # Not simply whoever began it: he may have left, and somebody has to be told what it cost.
         if found.cache_status == "miss" and not found.bill.take():
             return replace(found, cache_status="joined")
         return found
 
-    async def _found_or_drawn(self, key: str, plan: Plan) -> Original:
+    async def _find_or_generate(self, key: str, plan: Plan) -> Original:
         first = plan.candidates[0]
         if self._cache is None:
-            return replace((await self._drawn(plan)).original, cache_status="miss")
+            return replace((await self._generate(plan)).original, cache_status="miss")
         if (kept := await self._cache.get(key)) is not None:
-            if (data := await self._bytes_of(kept, first.provider)) is not None:
+            if (data := await self._read_bytes(kept, first.provider)) is not None:
                 return Original(data, first, kept.seed, "hit", cost_units=kept.cost_units)
             log.info("a kept image is gone and is drawn anew", provider=first.provider.name)
-        made = await self._drawn(plan)
-        if made.original.candidate is first and (kept := await self._kept(key, made)) is not None:
+        made = await self._generate(plan)
+        if made.original.candidate is first and (kept := await self._store_in_cache(key, made)) is not None:
             # Before anybody is told the end: whoever asks from then on must find it.
             self._cache.put(key, kept)
         return replace(made.original, cache_status="miss")
 
-    async def _drawn(self, plan: Plan) -> _Made:
+    async def _generate(self, plan: Plan) -> _Made:
         done = await generate_with_failover(plan.candidates, self._policy)
         image = done.image
         try:
@@ -135,7 +135,7 @@ class ImageGenerator:
         )
         return _Made(original, image.url, inspected)
 
-    async def _bytes_of(self, kept: CachedImage, provider: ImageProvider) -> bytes | None:
+    async def _read_bytes(self, kept: CachedImage, provider: ImageProvider) -> bytes | None:
         """Returns the file of a kept image, or None if it is nowhere any more."""
         if kept.data:
             return kept.data
@@ -150,7 +150,7 @@ class ImageGenerator:
             return None
         return data
 
-    async def _kept(self, key: str, made: _Made) -> CachedImage | None:
+    async def _store_in_cache(self, key: str, made: _Made) -> CachedImage | None:
         original = made.original
         kept = CachedImage(
             data=b"",

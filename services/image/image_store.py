@@ -126,7 +126,7 @@ class ImageStore:
         copies = [(name, _copy_key(key, name), rendered) for name, rendered in rendition.variants]
         overwrite = output.overwrite or output.content_addressed
         names = [name for name, _, _ in copies]
-        earlier = [name for name in await self._names_of_copies(key) if name not in names] if overwrite else []
+        earlier = [name for name in await self._list_copies(key) if name not in names] if overwrite else []
         if output.content_addressed:
             # The same image as before: who asked for those copies still has their addresses.
             names, earlier = [*names, *earlier][:_MOST_COPIES], [*names, *earlier][_MOST_COPIES:]
@@ -149,12 +149,12 @@ class ImageStore:
                 stored.append(place)
         except BaseException:
             if not overwrite:
-                await asyncio.shield(self._withdrawn(stored))
+                await asyncio.shield(self._withdraw(stored))
             raise
         # Nobody would find them any more.
-        await self._withdrawn([_copy_key(key, name) for name in earlier])
-        main = await self._shelved(key, rendition.main)
-        variants = [(name, await self._shelved(place, rendered)) for name, place, rendered in copies]
+        await self._withdraw([_copy_key(key, name) for name in earlier])
+        main = await self._build_stored(key, rendition.main)
+        variants = [(name, await self._build_stored(place, rendered)) for name, place, rendered in copies]
         return StoredImage(main, sha256, tuple(variants))
 
     async def delete(self, key: str, principal: str) -> list[str]:
@@ -173,13 +173,13 @@ class ImageStore:
         return [place for place in places if await self._store.delete(place)]
 
     async def _exists(self, key: str) -> bool:
-        return await self._known(key) is not None
+        return await self._find(key) is not None
 
-    async def _names_of_copies(self, key: str) -> Sequence[str]:
-        info = await self._known(key)
+    async def _list_copies(self, key: str) -> Sequence[str]:
+        info = await self._find(key)
         return _copies_in(info) if info is not None else ()
 
-    async def _known(self, key: str) -> ObjectInfo | None:
+    async def _find(self, key: str) -> ObjectInfo | None:
         try:
             return await self._store.head(key)
         except MediaError as error:
@@ -187,13 +187,13 @@ class ImageStore:
                 return None
             raise
 
-    async def _shelved(self, key: str, rendered: Rendered) -> StoredRendition:
+    async def _build_stored(self, key: str, rendered: Rendered) -> StoredRendition:
         address = await self._store.url(key)
         return StoredRendition(
             key, address.url, address.expires_at, rendered.size, len(rendered.data), rendered.content_type
         )
 
-    async def _withdrawn(self, keys: Sequence[str]) -> None:
+    async def _withdraw(self, keys: Sequence[str]) -> None:
         for key in keys:
             try:
                 await self._store.delete(key)

@@ -13,7 +13,7 @@ from services.common.worker_pool import WorkerPool
 from services.image.cache import cache_key
 from services.image.generation import ImageGenerator, Original
 from services.image.image_store import ImageStore, StoredImage
-from services.image.planning import Form, Plan, Planner, form_of
+from services.image.planning import Form, Plan, Planner, build_form
 from services.image.prompt import FinalPrompt
 from services.image.providers.interface import Mode
 from services.image.rendition import Rendition, RenditionSpec, render
@@ -94,7 +94,7 @@ class Studio:
             MediaError: Whatever is wrong with the request is said before anybody is paid.
         """
         # Told before anything is fetched, let alone paid.
-        form = form_of(request.output, request.quality)
+        form = build_form(request.output, request.quality)
         await self._image_store.check(request.output, principal, form.encoding.format)
         transforms = request.mode is Mode.TRANSFORM
         source = await self._sources.source(given.url, given.key, principal) if transforms else None
@@ -131,7 +131,7 @@ class Studio:
             await self._image_store.check(output, principal, named)
         # Of a PNG no effort changes a pixel.
         grade: Quality = "medium" if named == "png" else "high"
-        form = form_of(replace(output, format=output.format or named), grade)
+        form = build_form(replace(output, format=output.format or named), grade)
         rendition = await self._workers.run(render, data, _spec(form, None, {}))
         shelved = await self._image_store.put(rendition, output, principal, {})
         return shelved, _source_summary(rendition)

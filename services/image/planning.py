@@ -92,7 +92,7 @@ class Planner:
         """
         provider = self._provider(request)
         brand = self._options.brand if request.use_brand else Brand()
-        prompt = compose(brand.applied_to(request.prompt))
+        prompt = compose(brand.apply_to(request.prompt))
         size = _size(request, source)
         names = dict.fromkeys((provider.name, *self._options.fallback_providers))
         candidates = tuple(
@@ -100,7 +100,7 @@ class Planner:
             for name in names
             if name in self._providers and request.mode in self._providers[name].models
         )
-        return Plan(candidates, prompt, size, form_of(request.output, request.quality), request.use_cache)
+        return Plan(candidates, prompt, size, build_form(request.output, request.quality), request.use_cache)
 
     def _provider(self, request: ImageRequest) -> ImageProvider:
         found = self._providers.get(request.provider or self._options.default_provider)
@@ -110,7 +110,7 @@ class Planner:
         return found
 
 
-def form_of(output: OutputRequest, quality: Quality | None) -> Form:
+def build_form(output: OutputRequest, quality: Quality | None) -> Form:
     """Returns the form that `output` asks for.
 
     Raises:
@@ -161,7 +161,7 @@ def _candidate(
     provider: ImageProvider, request: ImageRequest, prompt: str, size: Size, source: SourceImage | None
 ) -> Candidate:
     model = provider.models[request.mode]
-    asked = _asked(size, model)
+    asked = _choose_size(size, model)
     steps = _steps(request, model)
     guidance = DEFAULT_GUIDANCE_SCALE if request.guidance_scale is None else request.guidance_scale
     strength = DEFAULT_STRENGTH if request.strength is None else request.strength
@@ -180,10 +180,10 @@ def _candidate(
     )
     if spec.preset == CUSTOM:
         spec = replace(spec, preset="")
-    return Candidate(provider, model, spec, _ignored(request, model))
+    return Candidate(provider, model, spec, _list_ignored(request, model))
 
 
-def _asked(size: Size, model: Model) -> Size:
+def _choose_size(size: Size, model: Model) -> Size:
     """Returns what the model is asked for, of which `size` can be made."""
     within = size.within(model.max_side_pixels)
     # Nobody would take a longer strip from the model; the fit makes it of this one.
@@ -199,7 +199,7 @@ def _steps(request: ImageRequest, model: Model) -> int | None:
     return model.steps_by_quality.get(request.quality or "", model.default_steps)
 
 
-def _ignored(request: ImageRequest, model: Model) -> tuple[str, ...]:
+def _list_ignored(request: ImageRequest, model: Model) -> tuple[str, ...]:
     """Returns the fields that the request gives and the model can not honour."""
     given_and_taken = {
         "negative_prompt": (bool(request.negative_prompt), model.takes_negative_prompt),

@@ -122,7 +122,7 @@ def compose(request: PromptRequest) -> FinalPrompt:
         MediaError: VALIDATION_ERROR, a theme, a template or a field of one is not known, or is missing.
     """
     subject = _subject(request)
-    text = _shortened(subject, request.max_length)
+    text = _shorten(subject, request.max_length)
     shortened = text != subject
     for addition in _additions(request):
         longer = f"{text.rstrip(' .,;')}. {addition}"
@@ -143,7 +143,7 @@ def _subject(request: PromptRequest) -> str:
     template = TEMPLATES.get(request.template)
     if template is None:
         raise invalid("style.template", f"must be one of {', '.join(TEMPLATES)}")
-    wanted = set(fields_of(request.template)) - {"subject"}
+    wanted = set(list_fields(request.template)) - {"subject"}
     given = set(request.template_fields)
     if wanted != given:
         named = ", ".join(sorted(wanted)) or "none"
@@ -152,7 +152,7 @@ def _subject(request: PromptRequest) -> str:
     return string.Template(template).substitute(values, subject=words)
 
 
-def fields_of(template: str) -> Sequence[str]:
+def list_fields(template: str) -> Sequence[str]:
     """Returns the names of the fields of a template, `subject` included, in their order."""
     return string.Template(TEMPLATES[template]).get_identifiers()
 
@@ -165,7 +165,9 @@ def _additions(request: PromptRequest) -> list[str]:
         f"Style: {THEMES[request.theme]}" if request.theme else "",
         _art(request.art_styles),
         f"Brand style: {request.brand_style}" if request.brand_style else "",
-        f"Colors: {_listed([_named(color) for color in request.brand_colors])} prevail" if request.brand_colors else "",
+        f"Colors: {_join_words([_name_color(color) for color in request.brand_colors])} prevail"
+        if request.brand_colors
+        else "",
         FINANCE if request.enhance_for_finance else "",
         *(" ".join(guideline.split()) for guideline in request.style_guidelines),
     ]
@@ -176,14 +178,14 @@ def _art(styles: Sequence[str]) -> str:
     if not styles:
         return ""
     words = [ART_STYLES.get(style.lower(), style) for style in styles]
-    return f"Art style: {words[0]}" if len(words) == 1 else f"Art style: a blend of {_listed(words)}"
+    return f"Art style: {words[0]}" if len(words) == 1 else f"Art style: a blend of {_join_words(words)}"
 
 
-def _listed(words: Sequence[str]) -> str:
+def _join_words(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
-def _named(color: str) -> str:
+def _name_color(color: str) -> str:
     """Returns `#0066CC` as `blue (#0066CC)`: models know words better than numbers."""
     red, green, blue = (int(color[at : at + 2], 16) / 255 for at in (1, 3, 5))
     hue, lightness, saturation = colorsys.rgb_to_hls(red, green, blue)
@@ -198,7 +200,7 @@ def _named(color: str) -> str:
     return f"{name} ({color.upper()})"
 
 
-def _shortened(text: str, longest: int) -> str:
+def _shorten(text: str, longest: int) -> str:
     """Returns `text`, or as many of its words as fit; of one word that does not fit, its beginning."""
     if len(text) <= longest:
         return text

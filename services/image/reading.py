@@ -33,10 +33,10 @@ _FITS: Mapping[image_pb2.ImageFit, Fit] = {
 }
 
 
-def request_of(request: Request) -> ImageRequest:
+def to_image_request(request: Request) -> ImageRequest:
     """Returns what `request` asks for."""
 
-    def given(field: str) -> bool:
+    def has_field(field: str) -> bool:
         return request.HasField(field)
 
     return ImageRequest(
@@ -46,26 +46,26 @@ def request_of(request: Request) -> ImageRequest:
         negative_prompt=request.negative_prompt,
         image_size=request.image_size,
         custom_size=Size(request.width, request.height) if request.width else None,
-        steps=request.num_inference_steps if given("num_inference_steps") else None,
-        seed=request.seed if given("seed") else None,
-        guidance_scale=request.guidance_scale if given("guidance_scale") else None,
-        safety_checker=request.enable_safety_checker if given("enable_safety_checker") else None,
+        steps=request.num_inference_steps if has_field("num_inference_steps") else None,
+        seed=request.seed if has_field("seed") else None,
+        guidance_scale=request.guidance_scale if has_field("guidance_scale") else None,
+        safety_checker=request.enable_safety_checker if has_field("enable_safety_checker") else None,
         strength=_strength(request),
-        use_cache=request.use_cache if given("use_cache") else True,
+        use_cache=request.use_cache if has_field("use_cache") else True,
         provider=request.provider,
         quality=_QUALITIES.get(request.quality),
-        output=output_of(request.output),
+        output=to_output_request(request.output),
     )
 
 
-def given_of(request: Request) -> Given:
+def to_input_ref(request: Request) -> Given:
     """Returns where the image is that is to be transformed."""
     if isinstance(request, image_pb2.TransformImageRequest):
         return Given(request.image_url, request.image_key)
     return Given()
 
 
-def output_of(output: image_pb2.ImageOutput) -> OutputRequest:
+def to_output_request(output: image_pb2.ImageOutput) -> OutputRequest:
     """Returns the form and the place that `output` asks for."""
     return OutputRequest(
         format=output.format,

@@ -71,7 +71,7 @@ async def main(settings: ImageSettings) -> None:
         if cache is not None:
             metrics.watch_cache(lambda: cache.stats)
         servicer = await stack.enter_async_context(
-            assembled(settings, providers, store, fetcher, workers, cache, Accounting(usage, metrics))
+            build_service(settings, providers, store, fetcher, workers, cache, Accounting(usage, metrics))
         )
 
         def register(server: grpc.aio.Server) -> list[str]:
@@ -82,7 +82,7 @@ async def main(settings: ImageSettings) -> None:
 
 
 @asynccontextmanager
-async def assembled(
+async def build_service(
     settings: ImageSettings,
     providers: Mapping[str, ImageProvider],
     store: ObjectStore,

@@ -11,14 +11,14 @@ import grpc
 from media.image.v1 import image_pb2, image_pb2_grpc
 
 from services.common.errors import MediaError, invalid
-from services.common.rpc.principal import principal_of
+from services.common.rpc.principal import get_principal
 from services.image.accounting import Accounting
 from services.image.batch import run_limited
 from services.image.image_store import ImageStore
 from services.image.pipeline import Studio
-from services.image.reading import Request, given_of, output_of, request_of
+from services.image.reading import Request, to_image_request, to_input_ref, to_output_request
 from services.image.uploads import receive_upload
-from services.image.writing import kept, made, sizes
+from services.image.writing import sizes, to_generated_image, to_stored_image
 
 SERVICE_NAME = image_pb2.DESCRIPTOR.services_by_name["ImageService"].full_name
 DEFAULT_PARALLELISM = 4
@@ -46,29 +46,29 @@ class ImageServicer(image_pb2_grpc.ImageServiceServicer):
         self, request: image_pb2.GenerateImageRequest, context: Context
     ) -> image_pb2.GenerateImageResponse:
         """Makes an image with care."""
-        image = await self._made(request, "GenerateImage", principal_of(context))
+        image = await self._make(request, "GenerateImage", get_principal(context))
         return image_pb2.GenerateImageResponse(image=image)
 
     async def GenerateImageFast(
         self, request: image_pb2.GenerateImageFastRequest, context: Context
     ) -> image_pb2.GenerateImageFastResponse:
         """Makes an image in few steps."""
-        image = await self._made(request, "GenerateImageFast", principal_of(context))
+        image = await self._make(request, "GenerateImageFast", get_principal(context))
         return image_pb2.GenerateImageFastResponse(image=image)
 
     async def TransformImage(
         self, request: image_pb2.TransformImageRequest, context: Context
     ) -> image_pb2.TransformImageResponse:
         """Makes an image from another one."""
-        image = await self._made(request, "TransformImage", principal_of(context))
+        image = await self._make(request, "TransformImage", get_principal(context))
         return image_pb2.TransformImageResponse(image=image)
 
     async def BatchGenerateImages(
         self, request: image_pb2.BatchGenerateImagesRequest, context: Context
     ) -> AsyncIterator[image_pb2.BatchGenerateImagesResponse]:
         """Sends each image as it is ready."""
-        principal = principal_of(context)
-        work = [partial(self._made, _one(item), "BatchGenerateImages", principal) for item in request.items]
+        principal = get_principal(context)
+        work = [partial(self._make, _one(item), "BatchGenerateImages", principal) for item in request.items]
         async with aclosing(run_limited(work, request.parallelism or DEFAULT_PARALLELISM)) as ready:
             async for index, outcome in ready:
                 if isinstance(outcome, MediaError):
@@ -86,27 +86,29 @@ class ImageServicer(image_pb2_grpc.ImageServiceServicer):
         self, requests: AsyncIterator[image_pb2.UploadImageRequest], context: Context
     ) -> image_pb2.UploadImageResponse:
         """Takes a file in pieces and keeps it."""
-        principal = principal_of(context)
-        with self._accounting.watched("UploadImage", principal, 0):
+        principal = get_principal(context)
+        with self._accounting.watch("UploadImage", principal, 0):
             spec = await _spec(requests)
             async with self._uploads:
                 receive: Callable[[], Awaitable[bytes]] = partial(
                     receive_upload, _pieces(requests), size_bytes=spec.size_bytes, sha256=spec.sha256
                 )
-                shelved, source_summary = await self._pipeline.keep(receive, output_of(spec.output), principal)
-        return image_pb2.UploadImageResponse(image=kept(shelved, source_summary))
+                shelved, source_summary = await self._pipeline.keep(receive, to_output_request(spec.output), principal)
+        return image_pb2.UploadImageResponse(image=to_stored_image(shelved, source_summary))
 
     async def DeleteImage(
         self, request: image_pb2.DeleteImageRequest, context: Context
     ) -> image_pb2.DeleteImageResponse:
         """Deletes an image of the caller's own."""
-        gone = await self._image_store.delete(request.key, principal_of(context))
+        gone = await self._image_store.delete(request.key, get_principal(context))
         return image_pb2.DeleteImageResponse(deleted_keys=gone)
 
-    async def _made(self, request: Request, method: str, principal: str) -> image_pb2.Image:
-        with self._accounting.watched(method, principal, len(request.prompt)) as account:
-            image = await self._pipeline.make(request_of(request), principal, given_of(request), account.drawn)
-        return made(image)
+    async def _make(self, request: Request, method: str, principal: str) -> image_pb2.Image:
+        with self._accounting.watch(method, principal, len(request.prompt)) as account:
+            image = await self._pipeline.make(
+                to_image_request(request), principal, to_input_ref(request), account.record_original
+            )
+        return to_generated_image(image)
 
 
 def _one(item: image_pb2.BatchImage) -> Request:

@@ -23,11 +23,11 @@ _CACHE_STATUSES: Mapping[CacheStatus, cache_pb2.CacheStatus] = {
 }
 
 
-def made(result: Image) -> image_pb2.Image:
+def to_generated_image(result: Image) -> image_pb2.Image:
     """Returns the message of an image that was made."""
     original, prompt = result.original, result.prompt
     candidate = original.candidate
-    image = kept(result.shelved, result.source_summary)
+    image = to_stored_image(result.shelved, result.source_summary)
     image.provider = candidate.provider.name
     image.model = candidate.model.name
     image.prompt = prompt.text
@@ -49,7 +49,7 @@ def made(result: Image) -> image_pb2.Image:
     return image
 
 
-def kept(shelved: StoredImage, source_summary: SourceSummary) -> image_pb2.Image:
+def to_stored_image(shelved: StoredImage, source_summary: SourceSummary) -> image_pb2.Image:
     """Returns the message of an image that is stored, with what is true of every one."""
     main = shelved.main
     return image_pb2.Image(

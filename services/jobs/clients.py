@@ -43,7 +43,7 @@ class ServiceClients:
 
 async def await_reply(call: Awaitable[T]) -> T:
     """Returns what a call answers; raises its MediaError."""
-    with _explained():
+    with _translate_errors():
         return await call
 
 
@@ -58,17 +58,17 @@ async def await_last_message(call: Any, name: str, tell: Callable[[Any], Awaitab
     Raises:
         MediaError: What the service failed with; UNAVAILABLE, the stream ended without that.
     """
-    async with aclosing(_told(call)) as events:
+    async with aclosing(_iterate(call)) as events:
         async for event in events:
             if event.HasField(name):
-                await _parted(events)
+                await _drain(events)
                 return getattr(event, name)
             if tell is not None:
                 await tell(event)
     raise MediaError(Reason.UNAVAILABLE, "A service ended before what it was asked for was complete.")
 
 
-async def _parted(events: AsyncIterator[Any]) -> None:
+async def _drain(events: AsyncIterator[Any]) -> None:
     """Stays to the end of a stream: in the service's books, who leaves before it got nothing."""
     # What is known is worth no less for what comes, or does not come, behind it.
     with suppress(MediaError, TimeoutError):
@@ -77,8 +77,8 @@ async def _parted(events: AsyncIterator[Any]) -> None:
                 pass
 
 
-async def _told(call: Any) -> AsyncGenerator[Any]:
-    with _explained():
+async def _iterate(call: Any) -> AsyncGenerator[Any]:
+    with _translate_errors():
         async with open_stream(call):
             async for event in call:
                 yield event
@@ -90,7 +90,7 @@ def metadata_for_owner(principal: str) -> list[tuple[str, str]]:
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     try:
         yield
     except grpc.aio.AioRpcError as error:

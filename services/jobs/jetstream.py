@@ -96,12 +96,12 @@ async def open_streams(options: StreamOptions, name: str, *, holds_back: bool = 
     Raises:
         ConfigurationError: The server is too old, or does not make the streams as they are wanted.
     """
-    async with connected(options, name, holds_back=holds_back) as client:
+    async with connect_nats(options, name, holds_back=holds_back) as client:
         yield await _patiently_made(client, options)
 
 
 @asynccontextmanager
-async def connected(
+async def connect_nats(
     options: StreamOptions, name: str, *, patient: bool = True, holds_back: bool = True
 ) -> AsyncIterator[Client]:
     """Yields the bare connection.
@@ -147,7 +147,7 @@ async def _patiently_made(client: Client, options: StreamOptions) -> Streams:
     tell = _teller(_names(options))
     while True:
         try:
-            return await _made(client, options)
+            return await _create_streams(client, options)
         except (nats.errors.TimeoutError, nats.errors.NoRespondersError, ServiceUnavailableError) as error:
             await tell(error)
             raise_if_cancelled()
@@ -157,7 +157,7 @@ async def _patiently_made(client: Client, options: StreamOptions) -> Streams:
             raise ConfigurationError(f"JOBS_REPLICAS {what}; NATS refuses the streams ({error.err_code})") from None
 
 
-async def _made(client: Client, options: StreamOptions) -> Streams:
+async def _create_streams(client: Client, options: StreamOptions) -> Streams:
     jetstream = client.jetstream(timeout=_TIMEOUT_SECONDS)
     await _stream(
         jetstream,
@@ -225,7 +225,7 @@ async def pulling(
     return await jetstream.pull_subscribe_bind(config.durable_name, stream)
 
 
-async def subjects_of(client: Client, stream: str, pattern: str) -> list[str]:
+async def list_subjects(client: Client, stream: str, pattern: str) -> list[str]:
     """Returns all subjects of a stream that there are messages of; the server tells 100,000 at a time.
 
     Args:

@@ -18,7 +18,17 @@ from services.common.cancellation import raise_if_cancelled
 from services.common.errors import MediaError, Reason, invalid
 from services.common.log import logger
 from services.jobs.ids import new_job_id, owner_token, request_token
-from services.jobs.jetstream import QUEUE, QUOTA_ERROR, RETRY_SECONDS, RUN, STATE, TOLD, Streams, answering, subjects_of
+from services.jobs.jetstream import (
+    QUEUE,
+    QUOTA_ERROR,
+    RETRY_SECONDS,
+    RUN,
+    STATE,
+    TOLD,
+    Streams,
+    answering,
+    list_subjects,
+)
 from services.jobs.lease import Lease
 from services.jobs.record import Record, now
 from services.jobs.request import WEBHOOK, JobFilter, JobRequest, StoredJob
@@ -63,7 +73,7 @@ class JobStore:
                 request_id=request.request_id,
             )
             known = await self.read(self.key(principal, job_id)) if request.request_id else None
-            return known or await self._published(record)
+            return known or await self._publish(record)
 
     async def open(self, record: Record) -> Lease:
         """Returns the right to advance a job, of whose record there may be nothing but the message yet."""
@@ -232,7 +242,7 @@ class JobStore:
                 raise
             raise await self._full(record) from None
 
-    async def _published(self, record: Record) -> StoredJob:
+    async def _publish(self, record: Record) -> StoredJob:
         """Returns the record of a new job: the acknowledged message is the acceptance."""
         await self.publish(record, self.key(record.principal, record.job_id))
         try:
@@ -260,7 +270,7 @@ class JobStore:
         The server names the subjects: complete even while workers write, which a watch of the bucket is not.
         """
         prefix = f"$KV.{STATE}.{owner_token(principal)}."
-        found = await subjects_of(self._streams.client, f"KV_{STATE}", f"{prefix}*")
+        found = await list_subjects(self._streams.client, f"KV_{STATE}", f"{prefix}*")
         return sorted((subject.removeprefix(prefix) for subject in found), reverse=True)
 
     async def _readable(self, key: str) -> StoredJob | None:

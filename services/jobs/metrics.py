@@ -50,18 +50,18 @@ class JobMetrics:
             "media_jobs_upkeep", "Jobs that upkeep has changed, by what it did.", ("action",), registry=registry
         )
 
-    def ended(self, record: Record) -> None:
+    def count_end(self, record: Record) -> None:
         """Counts a job that has ended."""
         reason = "OK" if record.failure is None else record.failure.reason
         self._ended.labels(record.kind, record.status.value, reason).inc()
         took = datetime.fromisoformat(now()) - datetime.fromisoformat(record.created_at)
         self._seconds.labels(record.kind, record.status.value).observe(max(0.0, took.total_seconds()))
 
-    def failed(self, kind: str, reason: str) -> None:
+    def count_failure(self, kind: str, reason: str) -> None:
         """Counts an attempt that failed."""
         self._failed.labels(kind, reason).inc()
 
-    def lost(self, kind: str) -> None:
+    def count_lost(self, kind: str) -> None:
         """Counts a job that another worker has."""
         self._lost.labels(kind).inc()
 

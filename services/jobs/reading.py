@@ -10,7 +10,7 @@ from media.jobs.v1 import jobs_pb2
 
 from services.common.errors import FieldViolation, MediaError, Reason, invalid
 from services.common.rpc.validation import validate
-from services.jobs.pipelines.requests import image_request, narration_of, speech_request, video_of, video_request
+from services.jobs.pipelines.requests import build_narration, build_video, image_request, speech_request, video_request
 from services.jobs.record import Status
 from services.jobs.request import JobFilter, JobRequest
 
@@ -40,7 +40,7 @@ _IMAGE_FIELDS: Mapping[str, str] = {
 _A_NAME, _A_KEY, _A_FORMAT = "job-0", "users/somebody/image.webp", "mp3_44100_64"
 
 
-def request_of(request: jobs_pb2.CreateJobRequest, max_characters: int) -> JobRequest:
+def to_job_request(request: jobs_pb2.CreateJobRequest, max_characters: int) -> JobRequest:
     """Returns the job that `request` asks for.
 
     Args:
@@ -56,18 +56,18 @@ def request_of(request: jobs_pb2.CreateJobRequest, max_characters: int) -> JobRe
     return JobRequest(kind, MessageToDict(getattr(request, kind)), request.webhook_url, request.request_id)
 
 
-def addresses_of(request: jobs_pb2.CreateJobRequest) -> list[tuple[str, str]]:
+def list_addresses(request: jobs_pb2.CreateJobRequest) -> list[tuple[str, str]]:
     """Returns the addresses in a request, each with its field: those of images, and the webhook's."""
-    found = [(video.image_url, f"{field}.image_url") for field, video in _videos_of(request)]
+    found = [(video.image_url, f"{field}.image_url") for field, video in _list_videos(request)]
     return [(url, field) for url, field in (*found, (request.webhook_url, "webhook_url")) if url]
 
 
-def keys_of(request: jobs_pb2.CreateJobRequest) -> list[tuple[str, str]]:
+def list_keys(request: jobs_pb2.CreateJobRequest) -> list[tuple[str, str]]:
     """Returns the keys of images in a request, each with its field."""
-    return [(video.image_key, f"{field}.image_key") for field, video in _videos_of(request) if video.image_key]
+    return [(video.image_key, f"{field}.image_key") for field, video in _list_videos(request) if video.image_key]
 
 
-def selection_of(request: jobs_pb2.ListJobsRequest) -> JobFilter:
+def to_job_filter(request: jobs_pb2.ListJobsRequest) -> JobFilter:
     """Returns which jobs are listed."""
     kind = next((name for name, value in KINDS.items() if value == request.kind), "")
     status = next((status for status, value in STATUSES.items() if value == request.status), None)
@@ -86,11 +86,11 @@ def _check(request: jobs_pb2.CreateJobRequest, kind: str, max_characters: int) -
             _check_headline(request.headline, "headline", max_characters)
         case "story":
             _check_headline(request.story.headline, "story.headline", max_characters)
-            video = video_of(request.story, _A_KEY)
+            video = build_video(request.story, _A_KEY)
             _check_contract(video_request(video, _A_NAME), "story", _STORY_FIELDS)
 
 
-def _videos_of(request: jobs_pb2.CreateJobRequest) -> list[tuple[str, jobs_pb2.VideoSpec]]:
+def _list_videos(request: jobs_pb2.CreateJobRequest) -> list[tuple[str, jobs_pb2.VideoSpec]]:
     return [("animate.video", request.animate.video), ("talking_video.video", request.talking_video.video)]
 
 
@@ -102,7 +102,7 @@ def _check_headline(spec: jobs_pb2.HeadlineSpec, field: str, max_characters: int
     names = {there: f"{field}.{here}" for there, here in _IMAGE_FIELDS.items()}
     _check_contract(image_request(spec, _A_KEY), field, names)
     text_field = f"{field}.narration.text" if spec.narration.text else f"{field}.headline"
-    _check_speech(narration_of(spec), f"{field}.narration", max_characters, text_field)
+    _check_speech(build_narration(spec), f"{field}.narration", max_characters, text_field)
 
 
 def _check_speech(spec: jobs_pb2.NarrationSpec, field: str, max_characters: int, text_field: str = "") -> None:

@@ -94,8 +94,8 @@ class Record:
     @classmethod
     def decode(cls, data: bytes) -> Record:
         """Returns the record in `data`; what a newer version of the suite has added to it is left out."""
-        content = _known(cls, orjson.loads(data))
-        attempts = (_known(Attempt, item) for item in content["attempts"])
+        content = _keep_known(cls, orjson.loads(data))
+        attempts = (_keep_known(Attempt, item) for item in content["attempts"])
         return cls(
             **{
                 **content,
@@ -106,7 +106,7 @@ class Record:
             }
         )
 
-    def begun(self, worker: str, delivery: int) -> Record:
+    def start_attempt(self, worker: str, delivery: int) -> Record:
         """Returns the record of a job that `worker` takes, by a delivery of this number."""
         number = self.attempt + 1
         return replace(
@@ -119,7 +119,7 @@ class Record:
             failure=None,
         )
 
-    def ended(self, status: Status, failure: Failure | None = None) -> Record:
+    def end_attempt(self, status: Status, failure: Failure | None = None) -> Record:
         """Returns the record of a job whose attempt ends, and with it perhaps the job."""
         attempts = self.attempts
         if attempts and not attempts[-1].ended_at:
@@ -152,10 +152,10 @@ def _plain(value: object) -> object:
     raise TypeError(type(value).__name__)
 
 
-def _known(kind: type[Record | Attempt | Failure], content: Mapping[str, Any]) -> dict[str, Any]:
+def _keep_known(kind: type[Record | Attempt | Failure], content: Mapping[str, Any]) -> dict[str, Any]:
     """Returns those entries of `content` that this version knows."""
     return {each.name: content[each.name] for each in fields(kind) if each.name in content}
 
 
 def _failure(content: Mapping[str, Any] | None) -> Failure | None:
-    return None if content is None else Failure(**_known(Failure, content))
+    return None if content is None else Failure(**_keep_known(Failure, content))

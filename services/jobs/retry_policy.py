@@ -68,7 +68,7 @@ def delay_seconds(work: JobType, failed: int, error: Exception) -> float:
     return max(ours, min(asked, _LONGEST_ASKED_SECONDS))
 
 
-def failure_of(error: Exception, stage: str) -> Failure:
+def build_failure(error: Exception, stage: str) -> Failure:
     """Returns what is written down of an error."""
     if isinstance(error, MediaError):
         return Failure(error.reason.name, error.message, stage)

@@ -10,18 +10,18 @@ from media.tts.v1 import tts_pb2
 
 from services.common.errors import MediaError
 from services.common.fetch.addresses import AddressPolicy
-from services.common.fetch.urls import target_of
+from services.common.fetch.urls import parse_target
 from services.common.log import logger
-from services.common.rpc.principal import principal_of
+from services.common.rpc.principal import get_principal
 from services.common.storage import ObjectStore
 from services.common.storage.keys import check_given_key
 from services.jobs.clients import ServiceClients, await_reply, metadata_for_owner
 from services.jobs.jetstream import answering
 from services.jobs.job_store import JobStore
-from services.jobs.reading import addresses_of, keys_of, request_of, selection_of
+from services.jobs.reading import list_addresses, list_keys, to_job_filter, to_job_request
 from services.jobs.request import StoredJob
 from services.jobs.webhooks.signing_secrets import SigningSecrets
-from services.jobs.writing import delivery_of, job_of
+from services.jobs.writing import to_delivery, to_job
 
 log = logger(__name__)
 
@@ -64,7 +64,7 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
 
     async def CreateJob(self, request: jobs_pb2.CreateJobRequest, context: Context) -> jobs_pb2.CreateJobResponse:
         """Accepts a job."""
-        return jobs_pb2.CreateJobResponse(job=await self._created(request, principal_of(context)))
+        return jobs_pb2.CreateJobResponse(job=await self._create(request, get_principal(context)))
 
     async def BatchCreateJobs(
         self, request: jobs_pb2.BatchCreateJobsRequest, context: Context
@@ -73,7 +73,7 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
         outcomes = []
         for one in request.requests:
             try:
-                outcomes.append(jobs_pb2.JobOutcome(job=await self._created(one, principal_of(context))))
+                outcomes.append(jobs_pb2.JobOutcome(job=await self._create(one, get_principal(context))))
             except MediaError as error:
                 refused = jobs_pb2.JobError(reason=error.reason.name, message=error.message)
                 outcomes.append(jobs_pb2.JobOutcome(error=refused))
@@ -81,8 +81,8 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
 
     async def GetJob(self, request: jobs_pb2.GetJobRequest, context: Context) -> jobs_pb2.GetJobResponse:
         """Tells what is known of a job, with the timing of its speech."""
-        principal = principal_of(context)
-        job = await self._told(await self._job_store.get(request.id, principal))
+        principal = get_principal(context)
+        job = await self._to_message(await self._job_store.get(request.id, principal))
         if job.result.stored_audio_id:
             await self._align(job, principal)
         return jobs_pb2.GetJobResponse(job=job)
@@ -91,50 +91,52 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
         """Lists the caller's jobs."""
         size = request.page_size or DEFAULT_PAGE_SIZE
         found, token = await self._job_store.page(
-            principal_of(context), selection_of(request), size, request.page_token
+            get_principal(context), to_job_filter(request), size, request.page_token
         )
-        return jobs_pb2.ListJobsResponse(jobs=[await self._told(known) for known in found], next_page_token=token)
+        return jobs_pb2.ListJobsResponse(jobs=[await self._to_message(known) for known in found], next_page_token=token)
 
     async def CancelJob(self, request: jobs_pb2.CancelJobRequest, context: Context) -> jobs_pb2.CancelJobResponse:
         """Asks for the end of a job."""
-        known = await self._job_store.cancel(request.id, principal_of(context))
-        return jobs_pb2.CancelJobResponse(job=await self._told(known))
+        known = await self._job_store.cancel(request.id, get_principal(context))
+        return jobs_pb2.CancelJobResponse(job=await self._to_message(known))
 
     async def WatchJob(
         self, request: jobs_pb2.WatchJobRequest, context: Context
     ) -> AsyncIterator[jobs_pb2.WatchJobResponse]:
         """Tells every change of a job."""
-        principal = principal_of(context)
+        principal = get_principal(context)
         async for known in self._job_store.watch(
             request.id, principal, request.after_revision, repeat_seconds=REPEAT_SECONDS
         ):
-            yield jobs_pb2.WatchJobResponse(job=await self._told(known))
+            yield jobs_pb2.WatchJobResponse(job=await self._to_message(known))
 
     async def ListWebhookDeliveries(
         self, request: jobs_pb2.ListWebhookDeliveriesRequest, context: Context
     ) -> jobs_pb2.ListWebhookDeliveriesResponse:
         """Lists what was sent to a job's webhook."""
-        sent = await self._job_store.deliveries(request.id, principal_of(context))
-        return jobs_pb2.ListWebhookDeliveriesResponse(deliveries=[delivery_of(item) for item in sent])
+        sent = await self._job_store.deliveries(request.id, get_principal(context))
+        return jobs_pb2.ListWebhookDeliveriesResponse(deliveries=[to_delivery(item) for item in sent])
 
     async def RotateWebhookSecret(
         self, request: jobs_pb2.RotateWebhookSecretRequest, context: Context
     ) -> jobs_pb2.RotateWebhookSecretResponse:
         """Makes a new secret."""
         with answering():
-            return jobs_pb2.RotateWebhookSecretResponse(secret=await self._secrets.rotate(principal_of(context)))
+            return jobs_pb2.RotateWebhookSecretResponse(secret=await self._secrets.rotate(get_principal(context)))
 
-    async def _created(self, request: jobs_pb2.CreateJobRequest, principal: str) -> jobs_pb2.Job:
-        for url, field in addresses_of(request):
+    async def _create(self, request: jobs_pb2.CreateJobRequest, principal: str) -> jobs_pb2.Job:
+        for url, field in list_addresses(request):
             # A link of the suite's own leads to the store, and not through the network.
             if self._store.key_behind(url) is None:
-                target_of(url, field, self._allowed)
-        for key, field in keys_of(request):
+                parse_target(url, field, self._allowed)
+        for key, field in list_keys(request):
             check_given_key(key, principal, field)
-        return await self._told(await self._job_store.submit(request_of(request, self._max_characters), principal))
+        return await self._to_message(
+            await self._job_store.submit(to_job_request(request, self._max_characters), principal)
+        )
 
-    async def _told(self, known: StoredJob) -> jobs_pb2.Job:
-        return await job_of(known, self._store)
+    async def _to_message(self, known: StoredJob) -> jobs_pb2.Job:
+        return await to_job(known, self._store)
 
     async def _align(self, job: jobs_pb2.Job, principal: str) -> None:
         """Adds the timing of the speech, if the speech service knows it."""

@@ -18,7 +18,7 @@ from services.jobs.request import StoredJob
 _MEDIA = (VIDEO, AUDIO, FINAL, IMAGE)
 
 
-async def job_of(known: StoredJob, store: ObjectStore) -> jobs_pb2.Job:
+async def to_job(known: StoredJob, store: ObjectStore) -> jobs_pb2.Job:
     """Returns the message of a job."""
     record = known.record
     job = jobs_pb2.Job(
@@ -37,7 +37,7 @@ async def job_of(known: StoredJob, store: ObjectStore) -> jobs_pb2.Job:
         revision=known.revision,
     )
     if record.failure is not None and record.status.is_final:
-        job.error.CopyFrom(error_of(record.failure))
+        job.error.CopyFrom(to_job_error(record.failure))
     for name in _MEDIA:
         if name in record.steps:
             getattr(job.result, name).CopyFrom(await _media(record.steps[name], store))
@@ -46,12 +46,12 @@ async def job_of(known: StoredJob, store: ObjectStore) -> jobs_pb2.Job:
     return job
 
 
-def error_of(failure: Failure) -> jobs_pb2.JobError:
+def to_job_error(failure: Failure) -> jobs_pb2.JobError:
     """Returns the message of what ended a job."""
     return jobs_pb2.JobError(reason=failure.reason, message=failure.message, stage=failure.stage)
 
 
-def delivery_of(sent: Mapping[str, Any]) -> jobs_pb2.WebhookDelivery:
+def to_delivery(sent: Mapping[str, Any]) -> jobs_pb2.WebhookDelivery:
     """Returns the message of one attempt to tell a webhook."""
     return jobs_pb2.WebhookDelivery(send_time=_timestamp(sent["at"]), status=sent["status"], error=sent["error"])
 
@@ -78,7 +78,7 @@ def _attempt(attempt: Attempt) -> jobs_pb2.JobAttempt:
     if attempt.ended_at:
         message.end_time.CopyFrom(_timestamp(attempt.ended_at))
     if attempt.failure is not None:
-        message.error.CopyFrom(error_of(attempt.failure))
+        message.error.CopyFrom(to_job_error(attempt.failure))
     return message
 
 

@@ -33,7 +33,7 @@ class Accounting:
         self._metrics = metrics
         self._clock = clock
 
-    async def watched(
+    async def watch(
         self, events: AsyncGenerator[SpeechEvent, None], principal: str, text: str
     ) -> AsyncGenerator[SpeechEvent, None]:
         """Yields `events` and records the call of `principal` when it ends."""
@@ -72,7 +72,7 @@ def _status(header: Header | None) -> CacheStatus:
     return header.cache_status if header is not None else "bypass"
 
 
-def _paid(header: Header | None, done: Done | None) -> int | None:
+def _count_paid(header: Header | None, done: Done | None) -> int | None:
     """Returns what the call cost. Who began a production that he leaves pays what was charged for it until then."""
     if done is not None:
         return done.cost_units
@@ -88,7 +88,7 @@ def _record(
     first_audio_seconds: float | None,
     outcome: str,
 ) -> UsageRecord:
-    status, paid = _status(header), _paid(header, done)
+    status, paid = _status(header), _count_paid(header, done)
     # Who joined has the bill where he who began has left.
     shared = status in ("hit", "joined") and not paid
     cached = 0 if done is None else characters if shared else done.cached_characters

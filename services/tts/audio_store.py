@@ -13,7 +13,7 @@ import orjson
 from services.common.errors import MediaError, Reason
 from services.common.log import logger
 from services.common.storage import OWNER, ObjectSpec, ObjectStore, read_all
-from services.common.storage.keys import dated_key, record_key
+from services.common.storage.keys import new_dated_key, record_key
 from services.common.timing.alignment import Alignment
 from services.tts.events import Done, Header
 
@@ -88,7 +88,7 @@ class AudioStore:
         form = header.spec.output_format
         stored = StoredAudio(
             audio_id=audio_id,
-            key=dated_key(FOLDER, audio_id, _EXTENSIONS[form.family], now),
+            key=new_dated_key(FOLDER, audio_id, _EXTENSIONS[form.family], now),
             content_type=form.content_type,
             size_bytes=len(audio),
             duration_seconds=done.duration_seconds,
@@ -101,7 +101,7 @@ class AudioStore:
             output_format=form.name,
             stored_at=now,
         )
-        record = await asyncio.to_thread(_written, stored)
+        record = await asyncio.to_thread(_encode, stored)
         beside = {OWNER: principal, "audio_id": audio_id}
         await self._store.put(stored.key, audio, ObjectSpec(stored.content_type, beside))
         try:
@@ -109,7 +109,7 @@ class AudioStore:
             await self._store.put(record_key(FOLDER, principal, audio_id), record, spec)
         except BaseException:
             # Without its record nobody would find the audio.
-            await asyncio.shield(self._withdrawn(stored.key))
+            await asyncio.shield(self._withdraw(stored.key))
             raise
         return stored
 
@@ -143,14 +143,14 @@ class AudioStore:
         await self._store.delete(stored.key)
         await self._store.delete(record_key(FOLDER, principal, audio_id))
 
-    async def _withdrawn(self, key: str) -> None:
+    async def _withdraw(self, key: str) -> None:
         try:
             await self._store.delete(key)
         except MediaError as error:
             log.warning("audio without its record stays behind", key=key, reason=error.reason.name)
 
 
-def _written(stored: StoredAudio) -> bytes:
+def _encode(stored: StoredAudio) -> bytes:
     return orjson.dumps(
         {
             "id": stored.audio_id,

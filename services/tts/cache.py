@@ -12,8 +12,8 @@ from typing import Any
 import orjson
 
 from services.common.cache import Collection, Entry
-from services.common.timing.alignment import Alignment, joined
-from services.tts.events import Done, Header, Plan, SpeechEvent, answered
+from services.common.timing.alignment import Alignment, join_alignments
+from services.tts.events import Done, Header, Plan, SpeechEvent, with_cache_status
 from services.tts.providers.interface import AudioChunk, SpeechSpec, VoiceSettings
 
 COLLECTION = Collection(name="TTSCache", data_field="audioData")
@@ -70,7 +70,7 @@ def replay(kept: CachedSpeech, plan: Plan) -> Iterator[SpeechEvent]:
         )
         told = upto
         yield AudioChunk(audio[start:end], piece if len(piece) else None)
-    yield answered(kept.done, "hit")
+    yield with_cache_status(kept.done, "hit")
 
 
 class Recording:
@@ -95,7 +95,7 @@ class Recording:
             case Done():
                 self._done = event
 
-    def kept(self) -> CachedSpeech | None:
+    def build_entry(self) -> CachedSpeech | None:
         """Returns what can be kept; None unless it is whole, of one piece, and by the provider that was asked."""
         header, done = self._header, self._done
         if header is None or done is None or done.seams or header.provider != self._plan.provider.name:
@@ -108,7 +108,7 @@ class Recording:
             "textLength": len(spec.text),
             "parameters": {"provider": header.provider, **_parameters(spec)},
         }
-        return CachedSpeech(b"".join(self._audio), joined(self._timing), done, header.ignored_fields, document)
+        return CachedSpeech(b"".join(self._audio), join_alignments(self._timing), done, header.ignored_fields, document)
 
 
 class SpeechCodec:

@@ -11,7 +11,7 @@ from media.tts.v1 import tts_pb2
 from services.tts.audio_store import AudioUrl, StoredAudio
 
 
-def stored_audio(stored: StoredAudio, address: AudioUrl, *, with_alignment: bool = False) -> tts_pb2.StoredAudio:
+def to_stored_audio(stored: StoredAudio, address: AudioUrl, *, with_alignment: bool = False) -> tts_pb2.StoredAudio:
     """Returns the message of `stored`, to be heard at `address`."""
     message = tts_pb2.StoredAudio(
         id=stored.audio_id,

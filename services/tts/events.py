@@ -111,7 +111,7 @@ def size_bytes(event: SpeechEvent) -> int:
             return 500
 
 
-def answered(event: SpeechEvent, status: CacheStatus) -> SpeechEvent:
+def with_cache_status(event: SpeechEvent, status: CacheStatus) -> SpeechEvent:
     """Returns an event of somebody else's production as it is told to a caller who paid nothing for it."""
     match event:
         case Header():

@@ -80,7 +80,7 @@ async def open_with_failover(
         MediaError: Nobody spoke; the failure of the first candidate, with the others' reasons in its metadata.
     """
     async with AsyncExitStack() as resources:
-        yield await _Search(policy, patience_seconds, resources).first_of(candidates)
+        yield await _Search(policy, patience_seconds, resources).open_first(candidates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class _Search:
         self._queued_seconds = 0.0
         self._failures: list[Failure] = []
 
-    async def first_of(self, candidates: Sequence[Plan]) -> ProviderStream:
+    async def open_first(self, candidates: Sequence[Plan]) -> ProviderStream:
         errors: list[MediaError] = []
         for plan in candidates:
             try:
@@ -114,12 +114,12 @@ class _Search:
                     reason=error.reason.name,
                     attempt=len(self._failures),
                 )
-        raise self._explained(errors[0])
+        raise self._with_attempts(errors[0])
 
     async def _speaking(self, plan: Plan) -> ProviderStream:
         provider = plan.provider.name
         # Only what the provider has not accepted is asked again of it: the rest may have been paid for.
-        accepted = await self._policy.retries.run(lambda: self._accepted(plan), provider, self._patience)
+        accepted = await self._policy.retries.run(lambda: self._open_plan(plan), provider, self._patience)
         async with accepted.resources as held:
             with self._noting_failure(provider):
                 chunks = aiter(accepted.stream.chunks)
@@ -134,7 +134,7 @@ class _Search:
             tuple(self._failures),
         )
 
-    async def _accepted(self, plan: Plan) -> _Accepted:
+    async def _open_plan(self, plan: Plan) -> _Accepted:
         provider = plan.provider
         limiter = self._policy.limiters[provider.name]
         async with AsyncExitStack() as held:
@@ -183,7 +183,7 @@ class _Search:
             self._failures.append(Failure(provider, error.reason))
             raise
 
-    def _explained(self, error: MediaError) -> MediaError:
+    def _with_attempts(self, error: MediaError) -> MediaError:
         """Returns `error` with every attempt in its metadata, if there was more than one."""
         if len(self._failures) == 1:
             return error

@@ -10,11 +10,11 @@ from media.common.v1 import alignment_pb2, cache_pb2
 from media.tts.v1 import tts_pb2, tts_pb2_grpc
 
 from services.common.errors import MediaError, Reason
-from services.common.rpc.principal import principal_of
+from services.common.rpc.principal import get_principal
 from services.common.timing.alignment import Alignment
 from services.tts.accounting import Accounting
 from services.tts.audio_store import AudioStore
-from services.tts.converters import stored_audio
+from services.tts.converters import to_stored_audio
 from services.tts.events import CacheStatus, Done, Header, SpeechEvent
 from services.tts.pagination import page
 from services.tts.planning import Planner, SpeechRequest
@@ -79,7 +79,7 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
                         if event.alignment is not None:
                             _extend(response.alignment, event.alignment)
                     case Done():
-                        response.done.CopyFrom(await self._told(event))
+                        response.done.CopyFrom(await self._log_done(event))
         response.audio = b"".join(audio)
         return response
 
@@ -90,7 +90,7 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
         async with aclosing(self._events(request, context, streamed=True)) as events:
             async for event in events:
                 if isinstance(event, Done):
-                    yield tts_pb2.SynthesizeStreamResponse(done=await self._told(event))
+                    yield tts_pb2.SynthesizeStreamResponse(done=await self._log_done(event))
                 else:
                     yield _response(event)
 
@@ -110,31 +110,31 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
         self, request: tts_pb2.GetStoredAudioRequest, context: Context
     ) -> tts_pb2.GetStoredAudioResponse:
         """Finds stored audio of the caller's own, and makes it a fresh address."""
-        stored = await self._audio_store.find(request.id, principal_of(context))
+        stored = await self._audio_store.find(request.id, get_principal(context))
         return tts_pb2.GetStoredAudioResponse(
-            stored_audio=stored_audio(stored, await self._audio_store.url(stored), with_alignment=True)
+            stored_audio=to_stored_audio(stored, await self._audio_store.url(stored), with_alignment=True)
         )
 
     async def DeleteStoredAudio(
         self, request: tts_pb2.DeleteStoredAudioRequest, context: Context
     ) -> tts_pb2.DeleteStoredAudioResponse:
         """Deletes stored audio of the caller's own."""
-        await self._audio_store.delete(request.id, principal_of(context))
+        await self._audio_store.delete(request.id, get_principal(context))
         return tts_pb2.DeleteStoredAudioResponse()
 
     def _events(self, request: Request, context: Context, *, streamed: bool) -> AsyncGenerator[SpeechEvent, None]:
         plan = self._planner.plan(_request(request, streamed=streamed))
-        principal = principal_of(context)
+        principal = get_principal(context)
         # What was paid is recorded even if it can not be stored.
-        events = self._accounting.watched(self._synthesizer.stream(plan), principal, request.text)
+        events = self._accounting.watch(self._synthesizer.stream(plan), principal, request.text)
         if not request.store:
             return events
         return self._storing.passing(events, principal, tell_alignment=request.include_alignment)
 
-    async def _told(self, done: Done) -> tts_pb2.SpeechDone:
-        message = _done(done)
+    async def _log_done(self, done: Done) -> tts_pb2.SpeechDone:
+        message = _to_speech_done(done)
         if done.stored is not None:
-            message.stored_audio.CopyFrom(stored_audio(done.stored, await self._audio_store.url(done.stored)))
+            message.stored_audio.CopyFrom(to_stored_audio(done.stored, await self._audio_store.url(done.stored)))
         return message
 
     def _refuse_too_large(self, audio_bytes: int) -> None:
@@ -146,7 +146,7 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
 
 
 def _request(request: Request, *, streamed: bool) -> SpeechRequest:
-    def given(field: str) -> bool:
+    def has_field(field: str) -> bool:
         return request.HasField(field)
 
     return SpeechRequest(
@@ -157,13 +157,13 @@ def _request(request: Request, *, streamed: bool) -> SpeechRequest:
         output_format=request.output_format,
         language_code=request.language_code,
         settings=VoiceSettings(
-            stability=request.stability if given("stability") else None,
-            similarity_boost=request.similarity_boost if given("similarity_boost") else None,
-            style=request.style if given("style") else None,
-            speed=request.speed if given("speed") else None,
-            use_speaker_boost=request.use_speaker_boost if given("use_speaker_boost") else None,
+            stability=request.stability if has_field("stability") else None,
+            similarity_boost=request.similarity_boost if has_field("similarity_boost") else None,
+            style=request.style if has_field("style") else None,
+            speed=request.speed if has_field("speed") else None,
+            use_speaker_boost=request.use_speaker_boost if has_field("use_speaker_boost") else None,
         ),
-        seed=request.seed if given("seed") else None,
+        seed=request.seed if has_field("seed") else None,
         previous_text=request.previous_text,
         next_text=request.next_text,
         previous_request_ids=tuple(request.previous_request_ids),
@@ -171,7 +171,7 @@ def _request(request: Request, *, streamed: bool) -> SpeechRequest:
         apply_text_normalization=request.apply_text_normalization,
         # Stored audio has its timing, whether or not the caller wants to be told.
         include_alignment=request.include_alignment or request.store,
-        use_cache=request.use_cache if given("use_cache") else True,
+        use_cache=request.use_cache if has_field("use_cache") else True,
         streamed=streamed,
     )
 
@@ -207,7 +207,7 @@ def _header(event: Header) -> tts_pb2.SpeechHeader:
     )
 
 
-def _done(event: Done) -> tts_pb2.SpeechDone:
+def _to_speech_done(event: Done) -> tts_pb2.SpeechDone:
     return tts_pb2.SpeechDone(
         characters=event.characters,
         audio_bytes=event.audio_bytes,

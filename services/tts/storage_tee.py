@@ -7,7 +7,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from services.common.errors import MediaError, Reason
-from services.common.timing.alignment import Alignment, joined
+from services.common.timing.alignment import Alignment, join_alignments
 from services.tts.audio_store import AudioStore, new_audio_id
 from services.tts.events import Done, Header, SpeechEvent
 from services.tts.providers.interface import AudioChunk
@@ -58,7 +58,7 @@ class StorageTee:
                             yield AudioChunk(event.audio)
                     case Done() if header is not None:
                         stored = await self.audio_store.keep(
-                            audio_id, principal, b"".join(audio), joined(timing), header, event
+                            audio_id, principal, b"".join(audio), join_alignments(timing), header, event
                         )
                         yield replace(event, stored=stored)
 

@@ -10,7 +10,7 @@ from services.common.cache import TieredCache
 from services.common.singleflight import SingleFlight
 from services.common.timing.sentences import Span, split_for_limit, split_sentences
 from services.tts.cache import CachedSpeech, Recording, cache_key, replay
-from services.tts.events import Bill, Done, Header, Plan, SpeechEvent, answered
+from services.tts.events import Bill, Done, Header, Plan, SpeechEvent, with_cache_status
 from services.tts.failover import Care, open_with_failover
 from services.tts.planning import longest_call
 from services.tts.providers.interface import AudioChunk
@@ -59,15 +59,17 @@ class Synthesizer:
         Raises:
             MediaError: The provider refused, failed, stalled, was cut, or delivered no audio.
         """
-        source = self._shared(plan) if plan.shared else self._narration(_with_what_mending_needs(plan)).events()
+        source = (
+            self._synthesize_shared(plan) if plan.shared else self._narration(_with_what_mending_needs(plan)).events()
+        )
         async with aclosing(source) as events:
             async for event in events:
                 if (told := _for_caller(event, plan)) is not None:
                     yield told
 
-    async def _shared(self, plan: Plan) -> AsyncGenerator[SpeechEvent, None]:
+    async def _synthesize_shared(self, plan: Plan) -> AsyncGenerator[SpeechEvent, None]:
         key = cache_key(plan)
-        if (kept := await self._kept(key)) is not None:
+        if (kept := await self._find_cached(key)) is not None:
             for event in replay(kept, plan):
                 yield event
             return
@@ -81,9 +83,9 @@ class Synthesizer:
                 if isinstance(event, Done) and (due or not seat.joined):
                     yield replace(event, cost_units=due)
                 else:
-                    yield answered(event, "joined") if seat.joined else event
+                    yield with_cache_status(event, "joined") if seat.joined else event
 
-    async def _kept(self, key: str) -> CachedSpeech | None:
+    async def _find_cached(self, key: str) -> CachedSpeech | None:
         if self._cache is None or key in self._flights:
             return None
         # The second look is for a production that ended during the first: it would be paid again.
@@ -96,7 +98,7 @@ class Synthesizer:
             async for event in events:
                 told = replace(event, cache_status="miss") if isinstance(event, Header) else event
                 recording.feed(told)
-                if isinstance(told, Done) and self._cache is not None and (kept := recording.kept()) is not None:
+                if isinstance(told, Done) and self._cache is not None and (kept := recording.build_entry()) is not None:
                     # Before anybody is told the end: whoever asks from then on must find it.
                     self._cache.put(key, kept)
                 yield told
@@ -105,7 +107,7 @@ class Synthesizer:
         text, limit = plan.spec.text, longest_call(plan)
         if self._options.reuse_sentences and plan.shared and len(sentences := split_sentences(text)) > 1:
             return UtteranceStream(plan, sentences, self._open_sentence, self._options.narration)
-        pieces = _spoken(text, split_for_limit(text, limit)) if len(text) > limit else (Span(0, len(text)),)
+        pieces = _select_spoken(text, split_for_limit(text, limit)) if len(text) > limit else (Span(0, len(text)),)
         return UtteranceStream(plan, pieces, self._open_call, self._options.narration)
 
     @asynccontextmanager
@@ -128,14 +130,14 @@ class Synthesizer:
     async def _open_sentence(self, plans: Sequence[Plan]) -> AsyncIterator[Piece]:
         """Has a sentence spoken like a request of its own, so that it is found, shared and kept as one."""
         first, *others = alone = [_standing_alone(one) for one in plans]
-        async with aclosing(self._shared(replace(first, fallbacks=tuple(others)))) as events:
+        async with aclosing(self._synthesize_shared(replace(first, fallbacks=tuple(others)))) as events:
             header = await anext(events)
             assert isinstance(header, Header)  # noqa: S101 - told so to mypy: every stream of ours begins with one
             spoken_by = next(one for one in alone if one.provider.name == header.provider)
-            yield _piece_of(spoken_by, header, events)
+            yield _build_piece(spoken_by, header, events)
 
 
-def _piece_of(plan: Plan, header: Header, events: AsyncIterator[SpeechEvent]) -> Piece:
+def _build_piece(plan: Plan, header: Header, events: AsyncIterator[SpeechEvent]) -> Piece:
     async def chunks() -> AsyncIterator[AudioChunk]:
         async for event in events:
             match event:
@@ -153,7 +155,7 @@ def _piece_of(plan: Plan, header: Header, events: AsyncIterator[SpeechEvent]) ->
     return piece
 
 
-def _spoken(text: str, pieces: Sequence[Span]) -> Sequence[Span]:
+def _select_spoken(text: str, pieces: Sequence[Span]) -> Sequence[Span]:
     """Returns the pieces that hold something to say: white space by itself is nothing to pay for."""
     spoken = [piece for piece in pieces if any(map(str.isalnum, text[piece.start : piece.end]))]
     return spoken or pieces[:1]

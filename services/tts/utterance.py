@@ -12,13 +12,13 @@ from dataclasses import dataclass, field, replace
 from services.common.errors import MediaError, Reason
 from services.common.log import logger
 from services.common.timing.alignment import Alignment
-from services.common.timing.rebase import shifted
+from services.common.timing.rebase import shift_alignment
 from services.common.timing.sentences import Span, split_sentences
 from services.tts.audio_duration import duration_meter
 from services.tts.events import Bill, Done, Header, Plan, Seam, SpeechEvent
 from services.tts.pacing import Pacing, PlaybackClock
 from services.tts.providers.interface import AudioChunk
-from services.tts.wav import wav_of_all
+from services.tts.wav import join_wav
 
 log = logger(__name__)
 
@@ -115,7 +115,7 @@ class UtteranceStream:
             piece = self._pieces.popleft()
             plans = [self._for_piece(plan, piece) for plan in (self._plan, *self._plan.fallbacks)]
             async with self._open_piece(plans) as opened:
-                for event in self._begun(opened, piece):
+                for event in self._begin(opened, piece):
                     yield event
                 meter = duration_meter(opened.plan.spec.output_format)
                 heard = _Heard()
@@ -123,20 +123,20 @@ class UtteranceStream:
                     async for chunk in self._chunks(opened):
                         meter.feed(chunk.audio)
                         heard.feed(chunk.alignment)
-                        if told := self._told(chunk):
+                        if told := self._rebase_chunk(chunk):
                             yield told
                         await self._rest(opened, chunk, meter.seconds)
                 except MediaError as failure:
                     if not self._mend(piece, heard.characters_until(meter.seconds), failure):
                         raise
-                    if filler := self._counted(meter.padding()):
+                    if filler := self._count(meter.padding()):
                         meter.feed(filler)
                         yield AudioChunk(filler)
                 self._clock_seconds += meter.seconds
                 self._settle(opened)
         if self._held_wav:
-            yield AudioChunk(self._counted(wav_of_all(self._held_wav)))
-        yield self._done()
+            yield AudioChunk(self._count(join_wav(self._held_wav)))
+        yield self._build_done()
 
     def _for_piece(self, plan: Plan, piece: Span) -> Plan:
         if piece.start == 0 and piece.end == len(self._plan.spec.text):
@@ -155,7 +155,7 @@ class UtteranceStream:
         )
         return replace(plan, spec=spec)
 
-    def _begun(self, opened: Piece, piece: Span) -> list[SpeechEvent]:
+    def _begin(self, opened: Piece, piece: Span) -> list[SpeechEvent]:
         self._charge(opened)
         self._timing_from_seconds = self._timed_until_seconds
         provider, before = opened.plan.provider.name, self._speaking
@@ -191,22 +191,22 @@ class UtteranceStream:
         if seconds and opened.rest is not None:
             await opened.rest(seconds)
 
-    def _told(self, chunk: AudioChunk) -> AudioChunk | None:
+    def _rebase_chunk(self, chunk: AudioChunk) -> AudioChunk | None:
         """Returns the chunk on the clock of the whole utterance; None if nothing of it can be told yet."""
         audio = chunk.audio
         if self._joins_wav:
             self._wav += audio
             audio = b""
-        alignment = self._placed(chunk.alignment) if chunk.alignment else None
-        return AudioChunk(self._counted(audio), alignment) if audio or alignment else None
+        alignment = self._rebase(chunk.alignment) if chunk.alignment else None
+        return AudioChunk(self._count(audio), alignment) if audio or alignment else None
 
-    def _placed(self, alignment: Alignment) -> Alignment:
+    def _rebase(self, alignment: Alignment) -> Alignment:
         """Returns timing on the clock of the whole utterance; what a broken call told ahead can not be taken back."""
-        placed = _not_before(shifted(alignment, self._clock_seconds), self._timing_from_seconds)
+        placed = _not_before(shift_alignment(alignment, self._clock_seconds), self._timing_from_seconds)
         self._timed_until_seconds = placed.ends_seconds[-1]
         return placed
 
-    def _counted(self, audio: bytes) -> bytes:
+    def _count(self, audio: bytes) -> bytes:
         self._digest.update(audio)
         self._audio_bytes += len(audio)
         return audio
@@ -242,7 +242,7 @@ class UtteranceStream:
             self._held_wav.append(bytes(self._wav))
             self._wav.clear()
 
-    def _done(self) -> Done:
+    def _build_done(self) -> Done:
         if self._broken is not None and self._header is not None:
             # Every sentence had been heard whole when the last call broke.
             offset, reason = self._broken
@@ -263,15 +263,15 @@ class _Heard:
     """Which characters have been told by when."""
 
     def __init__(self) -> None:
-        self._told: list[tuple[int, float]] = []
+        self._ends: list[tuple[int, float]] = []
 
     def feed(self, alignment: Alignment | None) -> None:
         if alignment is not None:
-            self._told += zip(map(len, alignment.characters), alignment.ends_seconds, strict=True)
+            self._ends += zip(map(len, alignment.characters), alignment.ends_seconds, strict=True)
 
     def characters_until(self, seconds: float) -> int:
         """Returns how many code points were heard whole by then."""
-        return sum(length for length, end in self._told if end <= seconds + _ROUNDING_SECONDS)
+        return sum(length for length, end in self._ends if end <= seconds + _ROUNDING_SECONDS)
 
 
 def _not_before(alignment: Alignment, seconds: float) -> Alignment:

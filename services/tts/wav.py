@@ -11,7 +11,7 @@ _RIFF_HEADER_BYTES = 12
 _CHUNK_HEADER_BYTES = 8
 
 
-def wav_of_all(files: Sequence[bytes]) -> bytes:
+def join_wav(files: Sequence[bytes]) -> bytes:
     """Returns one file that sounds like `files` one after the other; all have the format of the first.
 
     Raises:

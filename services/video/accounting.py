@@ -38,7 +38,7 @@ class Accounting:
         self._clock = clock
 
     @contextmanager
-    def watched(self, method: str, principal: str, characters: int = 0) -> Iterator[Account]:
+    def watch(self, method: str, principal: str, characters: int = 0) -> Iterator[Account]:
         """Records the call that is made within the context when it ends.
 
         Args:
@@ -48,12 +48,12 @@ class Accounting:
         """
         account = Account()
 
-        def ended(outcome: str, seconds: float) -> None:
+        def finish(outcome: str, seconds: float) -> None:
             self._metrics.call_ended(method, account.provider, outcome, seconds)
             if self._usage is not None:
                 self._usage.record(_record(principal, characters, outcome, seconds))
 
-        with record_outcome(ended, self._clock):
+        with record_outcome(finish, self._clock):
             yield account
 
 

@@ -62,7 +62,7 @@ _BY_WORDS: Sequence[tuple[tuple[str, ...], Motion]] = (
 )
 
 
-def motion_of(prompt: str) -> Motion:
+def choose_motion(prompt: str) -> Motion:
     """Returns the motion that the prompt speaks of; one that depends on its letters alone if it speaks of none."""
     words = prompt.lower()
     for phrases, motion in _BY_WORDS:

@@ -9,7 +9,7 @@ from PIL import ImageFont
 
 from services.common.timing.alignment import Alignment
 from services.common.timing.captions import to_srt
-from services.common.timing.rebase import shifted
+from services.common.timing.rebase import shift_alignment
 from services.video.ffmpeg.arguments import CAPTIONS, FONTS
 
 _FONT_FILE = "Aileron-Regular.ttf"
@@ -27,7 +27,7 @@ def write_captions(
         folder: Where ffmpeg runs.
         burned: Whether they become part of the image, so that a font is needed.
     """
-    text = to_srt(shifted(alignment, delay_seconds), until_seconds=result_seconds)
+    text = to_srt(shift_alignment(alignment, delay_seconds), until_seconds=result_seconds)
     if not text:
         return False
     if burned:

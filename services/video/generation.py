@@ -28,7 +28,7 @@ from services.video.probe import MediaFile
 from services.video.progress import Progress, State
 from services.video.providers.interface import VideoProvider, VideoRequest, VideoSpec
 from services.video.records import Intent, Record, RecordStore
-from services.video.source_image import looked_into
+from services.video.source_image import inspect_source
 from services.video.video_store import Place, StoredVideo, VideoStore, digest
 from services.video.workspace import Workspaces
 
@@ -108,7 +108,7 @@ class VideoGenerator:
     urls_are_public: bool = True
     """Whether a provider can read what the service can: not where callers' URLs may lead to private places."""
 
-    async def ordered(self, video: GenerationTask, provider: VideoProvider, order: GenerationRequest) -> Record:
+    async def generate(self, video: GenerationTask, provider: VideoProvider, order: GenerationRequest) -> Record:
         """Makes a video from the beginning, unless an earlier request of the same name has begun it.
 
         Raises:
@@ -119,26 +119,26 @@ class VideoGenerator:
         if known is not None and known.prediction_id:
             record = await self.records.find(known.prediction_id, video.principal)
             if record.video is not None or provider.outlives_process:
-                video.begun(known.prediction_id)
-                return await self.continued(video, provider, record)
+                video.set_prediction_id(known.prediction_id)
+                return await self.resume(video, provider, record)
         try:
             # Not before: of a video that was made, the place is taken by the video itself.
             await self.video_store.check(order.place, video.principal)
             spec = await self._spec(order, provider, video)
-            found = await self._lost(provider, spec, known) if known is not None else None
+            found = await self._find_lost(provider, spec, known) if known is not None else None
         except (MediaError, asyncio.CancelledError):
             if known is None:
-                await _to_its_end(self._withdrawn(order, video.principal))
+                await _to_its_end(self._withdraw_intent(order, video.principal))
             raise
         try:
             # Nobody may leave between the moment in which it is paid and the one in which it is written down.
-            record = await _to_its_end(self._begun(video, provider, spec, order, intent, found))
+            record = await _to_its_end(self._begin(video, provider, spec, order, intent, found))
         except asyncio.CancelledError:
             await self._unless_wanted(video, provider)
             raise
-        return await self.continued(video, provider, record)
+        return await self.resume(video, provider, record)
 
-    async def continued(self, video: GenerationTask, provider: VideoProvider, record: Record) -> Record:
+    async def resume(self, video: GenerationTask, provider: VideoProvider, record: Record) -> Record:
         """Brings home a video that was begun.
 
         Raises:
@@ -149,9 +149,9 @@ class VideoGenerator:
         try:
             with self.workspaces.folder() as folder:
                 path = await provider.bring(record.prediction_id, folder, video.progress)
-                media = await self._looked_at(path, record)
+                media = await self._probe_result(path, record)
                 video.progress(Progress(State.STORING, _ALMOST))
-                kept = await self._kept(path, media, record, video.principal)
+                kept = await self._store_video(path, media, record, video.principal)
             finished = replace(record, video=kept)
             await self.records.write(finished, video.principal)
         except asyncio.CancelledError:
@@ -185,7 +185,7 @@ class VideoGenerator:
             )
         return known
 
-    async def _lost(self, provider: VideoProvider, spec: VideoSpec, known: Intent) -> str | None:
+    async def _find_lost(self, provider: VideoProvider, spec: VideoSpec, known: Intent) -> str | None:
         """Returns the id of a video that an earlier call began without living to write it down."""
         if not provider.outlives_process:
             return None
@@ -198,11 +198,11 @@ class VideoGenerator:
             order.image_url, order.image_key, video.principal, max_bytes=MAX_SOURCE_IMAGE_BYTES
         )
         name = "image_key" if order.image_key else "image_url"
-        source_image = await self.workers.run(looked_into, data, name, provider.max_source_image_bytes)
+        source_image = await self.workers.run(inspect_source, data, name, provider.max_source_image_bytes)
         is_public = self.urls_are_public and order.image_url.startswith("https://")
         return VideoSpec(order.request, video.model, source_image.data, order.image_url if is_public else "")
 
-    async def _begun(
+    async def _begin(
         self,
         video: GenerationTask,
         provider: VideoProvider,
@@ -211,8 +211,8 @@ class VideoGenerator:
         intent: Intent,
         found: str | None,
     ) -> Record:
-        prediction_id = found or await self._asked(video, provider, spec, order)
-        video.begun(prediction_id)
+        prediction_id = found or await self._request_video(video, provider, spec, order)
+        video.set_prediction_id(prediction_id)
         record = Record(
             prediction_id=prediction_id,
             provider=provider.name,
@@ -227,13 +227,13 @@ class VideoGenerator:
         except MediaError:
             # A named one is looked for when its name comes again; any other would be paid for and found by nobody.
             if not (order.request_id and provider.outlives_process):
-                await _called_off(provider, prediction_id)
+                await _cancel_at_provider(provider, prediction_id)
             raise
         if order.request_id:
             await self.records.bind(order.request_id, video.principal, intent, prediction_id)
         return record
 
-    async def _asked(
+    async def _request_video(
         self, video: GenerationTask, provider: VideoProvider, spec: VideoSpec, order: GenerationRequest
     ) -> str:
         policy = self.policy
@@ -248,15 +248,15 @@ class VideoGenerator:
         except MediaError as error:
             # Where it may have been paid, the intent stays, so that the video is looked for before another is begun.
             if MAY_BE_CHARGED_KEY not in error.metadata:
-                await self._withdrawn(order, video.principal)
+                await self._withdraw_intent(order, video.principal)
             raise
         return answered.answer
 
-    async def _withdrawn(self, order: GenerationRequest, principal: str) -> None:
+    async def _withdraw_intent(self, order: GenerationRequest, principal: str) -> None:
         if order.request_id:
             await self.records.withdraw(order.request_id, principal)
 
-    async def _looked_at(self, path: Path, record: Record) -> MediaFile:
+    async def _probe_result(self, path: Path, record: Record) -> MediaFile:
         """Returns what a provider's video is made of; what is none is the provider's failure."""
         broken = MediaError(
             Reason.GENERATION_FAILED,
@@ -276,7 +276,7 @@ class VideoGenerator:
             raise broken
         return media
 
-    async def _kept(self, path: Path, media: MediaFile, record: Record, principal: str) -> StoredVideo:
+    async def _store_video(self, path: Path, media: MediaFile, record: Record, principal: str) -> StoredVideo:
         """Stores a video, or finds that an earlier attempt has stored it and could not write that down."""
         sha256 = await digest(path)
         said = {"provider": record.provider, "prediction_id": record.prediction_id}
@@ -291,10 +291,10 @@ class VideoGenerator:
     async def _unless_wanted(self, video: GenerationTask, provider: VideoProvider) -> None:
         """Tells the provider to stop, where the video was given up, and not this process."""
         if video.unwanted and video.prediction_id:
-            await _to_its_end(_called_off(provider, video.prediction_id))
+            await _to_its_end(_cancel_at_provider(provider, video.prediction_id))
 
 
-async def _called_off(provider: VideoProvider, prediction_id: str) -> None:
+async def _cancel_at_provider(provider: VideoProvider, prediction_id: str) -> None:
     with suppress(MediaError):
         await provider.cancel(prediction_id)
 

@@ -55,12 +55,12 @@ class Studio:
         Raises:
             MediaError: The order can not be filled, or the video failed.
         """
-        production = self._named(order, principal)
+        production = self._find_named(order, principal)
         if production is None:
             provider = self._providers[order.provider or self._default_provider]
             model = provider.model_for(order.request)
             production = GenerationTask(principal, provider.name, model, order.request_id, order.fingerprint)
-            self._start(production, lambda video: self._maker.ordered(video, provider, order))
+            self._start(production, lambda video: self._maker.generate(video, provider, order))
         async with aclosing(production.listen(detach=order.detach)) as told:
             async for item in told:
                 yield item
@@ -76,7 +76,7 @@ class Studio:
         production = self._production(prediction_id, principal)
         if production is None:
             record = await self._maker.records.find(prediction_id, principal)
-            production = self._production(prediction_id, principal) or self._continued(record, principal)
+            production = self._production(prediction_id, principal) or self._resume_task(record, principal)
         async with aclosing(production.listen(detach=detach)) as told:
             async for item in told:
                 yield item
@@ -118,7 +118,7 @@ class Studio:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _named(self, order: GenerationRequest, principal: str) -> GenerationTask | None:
+    def _find_named(self, order: GenerationRequest, principal: str) -> GenerationTask | None:
         """Returns the video that is made for an earlier request of the same name."""
         if not order.request_id:
             return None
@@ -134,13 +134,13 @@ class Studio:
                 return found
         return None
 
-    def _continued(self, record: Record, principal: str) -> GenerationTask:
+    def _resume_task(self, record: Record, principal: str) -> GenerationTask:
         production = GenerationTask(principal, record.provider, record.model)
-        production.begun(record.prediction_id)
+        production.set_prediction_id(record.prediction_id)
         if record.video is not None:
             production.progress(Progress(State.STORING, 100.0))
         provider = self._providers[record.provider]
-        self._start(production, lambda video: self._maker.continued(video, provider, record))
+        self._start(production, lambda video: self._maker.resume(video, provider, record))
         return production
 
     def _start(self, production: GenerationTask, work: JobType) -> None:
@@ -150,9 +150,9 @@ class Studio:
             )
         task = production.start(work)
         self._productions[task] = production
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._on_task_done)
 
-    def _ended(self, task: asyncio.Task[Record]) -> None:
+    def _on_task_done(self, task: asyncio.Task[Record]) -> None:
         production = self._productions.pop(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             reason = error.reason.name if isinstance(error, MediaError) else type(error).__name__

@@ -58,7 +58,7 @@ class GenerationTask:
         self._task.add_done_callback(lambda _: self._tell())
         return self._task
 
-    def begun(self, prediction_id: str) -> None:
+    def set_prediction_id(self, prediction_id: str) -> None:
         """Takes note of the id."""
         self.prediction_id = prediction_id
         self._tell()

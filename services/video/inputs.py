@@ -75,7 +75,7 @@ class Inputs:
         """
         most = min(max_bytes or self._max_bytes, self._max_bytes)
         async with self._pieces(source, name, principal, most) as pieces:
-            path, kind = await _written(pieces, folder, name, most)
+            path, kind = await _write(pieces, folder, name, most)
         return LocalInput(Input(path.name, kind.demuxer), await self.look(path, kind, name))
 
     async def look(self, path: Path, kind: MediaType, field: str) -> MediaFile:
@@ -92,7 +92,7 @@ class Inputs:
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         if source.key:
             field = f"{name}.key"
-            info = await self._files.owned(source.key, principal, field)
+            info = await self._files.find_owned(source.key, principal, field)
             if info.size_bytes > max_bytes:
                 raise _too_large(field, max_bytes)
             async with self._files.store.open(source.key) as found:
@@ -114,7 +114,7 @@ async def _one(data: bytes) -> AsyncIterator[bytes]:
     yield data
 
 
-async def _written(pieces: AsyncIterator[bytes], folder: Path, name: str, max_bytes: int) -> tuple[Path, MediaType]:
+async def _write(pieces: AsyncIterator[bytes], folder: Path, name: str, max_bytes: int) -> tuple[Path, MediaType]:
     """Writes a file as it comes; what its first bytes do not tell is not read any further."""
     head, gathered, written = bytearray(), bytearray(), 0
     kind: MediaType | None = None
@@ -126,7 +126,7 @@ async def _written(pieces: AsyncIterator[bytes], folder: Path, name: str, max_by
                 raise _too_large(name, max_bytes)
             if kind is None:
                 head += piece[:HEAD_BYTES]
-                kind = _known(bytes(head), name) if len(head) >= HEAD_BYTES else None
+                kind = _sniff(bytes(head), name) if len(head) >= HEAD_BYTES else None
             # Small pieces go together; one that is large already is not copied once more.
             if gathered or len(piece) < _WRITE_BYTES:
                 gathered += piece
@@ -135,12 +135,12 @@ async def _written(pieces: AsyncIterator[bytes], folder: Path, name: str, max_by
             if len(gathered) >= _WRITE_BYTES:
                 await asyncio.to_thread(file.write, bytes(gathered))
                 gathered.clear()
-        kind = kind or _known(bytes(head), name)
+        kind = kind or _sniff(bytes(head), name)
         file.write(gathered)
     return path.rename(folder / f"{name}.{kind.extension}"), kind
 
 
-def _known(head: bytes, name: str) -> MediaType:
+def _sniff(head: bytes, name: str) -> MediaType:
     kind = sniff_media_type(head)
     if kind is None:
         raise invalid(name, f"must be a file of {KNOWN}", Reason.MEDIA_INVALID)

@@ -108,7 +108,7 @@ class Muxer:
         """
         await self._video_store.check(request.place, principal)
         with self._workspaces.folder() as folder:
-            video, audio = await self._brought(request, folder, principal)
+            video, audio = await self._fetch_inputs(request, folder, principal)
             image, sound = _stream(video, "video"), _stream(audio, "audio")
             given = Given(
                 image.duration_seconds, sound.duration_seconds, request.audio_delay_ms / 1000, image.frame_rate
@@ -118,15 +118,15 @@ class Muxer:
                 raise invalid(
                     "audio", f"must make a video of at most {self._max_seconds:g} seconds", Reason.MEDIA_INVALID
                 )
-            captioned = await self._captioned(request, planned.result_seconds, folder)
+            captioned = await self._write_captions(request, planned.result_seconds, folder)
             inputs = (_from(video, image), _from(audio, sound))
             order = _order(request, *inputs, image, planned, captioned=captioned)
-            await self._made(order, folder, channel)
+            await self._run_ffmpeg(order, folder, channel)
             channel.progress(Progress(State.STORING, _ALMOST))
-            stored = await self._stored(folder / RESULT, planned, request.place, principal)
+            stored = await self._store_result(folder / RESULT, planned, request.place, principal)
         return MuxResult(stored, given.speech_seconds, given.video_seconds, planned, order.copy_video)
 
-    async def _brought(self, request: MuxRequest, folder: Path, principal: str) -> tuple[LocalInput, LocalInput]:
+    async def _fetch_inputs(self, request: MuxRequest, folder: Path, principal: str) -> tuple[LocalInput, LocalInput]:
         """Brings both at once; whichever fails first ends the other."""
         bring = partial(self._inputs.bring, folder=folder, principal=principal)
         return await _both(
@@ -134,7 +134,7 @@ class Muxer:
             lambda: bring(request.audio, name="audio", max_bytes=MAX_SPEECH_BYTES),
         )
 
-    async def _captioned(self, request: MuxRequest, result_seconds: float, folder: Path) -> bool:
+    async def _write_captions(self, request: MuxRequest, result_seconds: float, folder: Path) -> bool:
         if request.captions is None:
             return False
         delay_seconds = request.audio_delay_ms / 1000
@@ -143,7 +143,7 @@ class Muxer:
             write_captions, captions.alignment, delay_seconds, result_seconds, folder, burned=captions.burned
         )
 
-    async def _made(self, order: Mux, folder: Path, channel: ProgressChannel) -> None:
+    async def _run_ffmpeg(self, order: Mux, folder: Path, channel: ProgressChannel) -> None:
         """Makes RESULT in `folder`; one that is told while it is made is made whole afterwards, by copying."""
         watch = Watch(
             queued=lambda place: channel.progress(Progress(State.QUEUED, queue_position=place)),
@@ -153,7 +153,7 @@ class Muxer:
             await self._runner.run(mux(order), folder, watch)
             return
         # How fast they are taken is nothing to ffmpeg: others wait for its place.
-        with Spool(folder / _FRAGMENTS).opened() as spool:
+        with Spool(folder / _FRAGMENTS).open() as spool:
             telling = asyncio.ensure_future(_tell(spool, channel))
             try:
                 await self._runner.run(mux(order), folder, watch, spool.write)
@@ -165,7 +165,7 @@ class Muxer:
                 telling.cancel()
                 await asyncio.gather(telling, return_exceptions=True)
 
-    async def _stored(self, path: Path, planned: MuxDurations, place: Place, principal: str) -> StoredVideo:
+    async def _store_result(self, path: Path, planned: MuxDurations, place: Place, principal: str) -> StoredVideo:
         # Each reads the whole file, in a process and in a thread: together they take no longer than one.
         digesting = asyncio.ensure_future(digest(path))
         try:
@@ -191,7 +191,7 @@ async def _both(
 ) -> tuple[LocalInput, LocalInput]:
     try:
         async with asyncio.TaskGroup() as group:
-            one, two = group.create_task(_awaited(first)), group.create_task(_awaited(second))
+            one, two = group.create_task(_translate_group(first)), group.create_task(_translate_group(second))
     except* MediaError as failures:
         # What is wrong with both is told at once.
         errors = [error for error in failures.exceptions if isinstance(error, MediaError)]
@@ -199,7 +199,7 @@ async def _both(
     return one.result(), two.result()
 
 
-async def _awaited(work: Callable[[], Awaitable[LocalInput]]) -> LocalInput:
+async def _translate_group(work: Callable[[], Awaitable[LocalInput]]) -> LocalInput:
     return await work()
 
 

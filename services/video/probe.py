@@ -123,7 +123,7 @@ def probe(path: str, demuxer: str, container: str, max_seconds: float, field: st
         with av.open(path, format=demuxer, options=_ALONE) as opened:
             tells = _tells_length(Path(path), demuxer)
             if tells and opened.duration and opened.duration / av.time_base > max_seconds:
-                raise _refused(field, _TOO_LONG.format(opened.duration / av.time_base, max_seconds))
+                raise _invalid_media(field, _TOO_LONG.format(opened.duration / av.time_base, max_seconds))
             streams = list(opened.streams)
             spans = _spans(opened, streams, max_seconds, field)
             begin_seconds = (opened.start_time or 0) / av.time_base
@@ -131,10 +131,10 @@ def probe(path: str, demuxer: str, container: str, max_seconds: float, field: st
                 _info(stream, spans[stream.index], begin_seconds, field if tells else None) for stream in streams
             )
     except (av.FFmpegError, ValueError, EOFError):
-        raise _refused(field, "must be whole, and what its first bytes say") from None
+        raise _invalid_media(field, "must be whole, and what its first bytes say") from None
     found = MediaFile(container, Path(path).stat().st_size, infos)
     if not any(stream.packets and stream.kind in (_IMAGE, _SOUND) for stream in infos):
-        raise _refused(field, "must hold an image that moves, or sound")
+        raise _invalid_media(field, "must hold an image that moves, or sound")
     return found
 
 
@@ -143,7 +143,7 @@ def _spans(opened: av.container.InputContainer, streams: list[Stream], max_secon
     spans = [_Span() for _ in streams]
     for number, packet in enumerate(opened.demux()):
         if number > _MAX_PACKETS:
-            raise _refused(field, f"must have at most {_MAX_PACKETS:,} packets")
+            raise _invalid_media(field, f"must have at most {_MAX_PACKETS:,} packets")
         if packet.pts is None or packet.time_base is None:
             continue
         span, start = spans[packet.stream.index], float(packet.pts * packet.time_base)
@@ -156,7 +156,7 @@ def _spans(opened: av.container.InputContainer, streams: list[Stream], max_secon
         if packet.stream.type == _IMAGE:
             span.times.append(start)
         if span.last > max_seconds:
-            raise _refused(field, _TOO_LONG.format(span.last, max_seconds))
+            raise _invalid_media(field, _TOO_LONG.format(span.last, max_seconds))
     return spans
 
 
@@ -203,9 +203,9 @@ def _length(stream: Stream, counted_seconds: float, field: str) -> float:
         return counted_seconds
     said = float(stream.duration * stream.time_base)
     if counted_seconds and said > counted_seconds + max(_CUT_SECONDS, _CUT_SHARE * said):
-        raise _refused(field, f"must be whole: it was cut after {counted_seconds:.1f} of {said:.1f} seconds")
+        raise _invalid_media(field, f"must be whole: it was cut after {counted_seconds:.1f} of {said:.1f} seconds")
     return said if abs(said - counted_seconds) <= _PADDING_SECONDS else counted_seconds
 
 
-def _refused(field: str, description: str) -> MediaError:
+def _invalid_media(field: str, description: str) -> MediaError:
     return invalid(field, description, Reason.MEDIA_INVALID)

@@ -66,23 +66,25 @@ class ProgressChannel:
         self._chunks.append(data)
         self._news.set()
 
-    def ended(self) -> None:
+    def close(self) -> None:
         """Wakes whoever listens."""
         self._news.set()
 
-    async def taken(self) -> list[Progress | bytes]:
+    async def wait_for_items(self) -> list[Progress | bytes]:
         """Waits until something was told and returns it."""
         await self._news.wait()
         self._news.clear()
-        told: list[Progress | bytes] = [] if self._progress is None else [self._progress]
+        items: list[Progress | bytes] = [] if self._progress is None else [self._progress]
         self._progress = None
-        told += self._chunks
+        items += self._chunks
         self._chunks.clear()
         self._room.set()
-        return told
+        return items
 
 
-async def told(work: Callable[[ProgressChannel], Awaitable[T]]) -> AsyncGenerator[Progress | bytes | Completed[T]]:
+async def stream_progress(
+    work: Callable[[ProgressChannel], Awaitable[T]],
+) -> AsyncGenerator[Progress | bytes | Completed[T]]:
     """Yields what `work` tells, and last what it came to; whoever stops listening ends it.
 
     Args:
@@ -93,13 +95,13 @@ async def told(work: Callable[[ProgressChannel], Awaitable[T]]) -> AsyncGenerato
     """
     channel = ProgressChannel()
     task = asyncio.ensure_future(work(channel))
-    task.add_done_callback(lambda _: channel.ended())
+    task.add_done_callback(lambda _: channel.close())
     try:
         while not task.done():
-            for item in await channel.taken():
+            for item in await channel.wait_for_items():
                 yield item
-        channel.ended()
-        for item in await channel.taken():
+        channel.close()
+        for item in await channel.wait_for_items():
             yield item
         yield Completed(await task)
     finally:

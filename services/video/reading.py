@@ -27,7 +27,7 @@ _POLICIES: Mapping[video_pb2.LengthPolicy, Policy] = {
 }
 
 
-def order_of(request: video_pb2.GenerateVideoRequest) -> GenerationRequest:
+def to_generation_request(request: video_pb2.GenerateVideoRequest) -> GenerationRequest:
     """Returns the video that `request` asks for."""
     return GenerationRequest(
         request=VideoRequest(
@@ -56,7 +56,7 @@ def _model_input(request: video_pb2.GenerateVideoRequest) -> dict[str, Any]:
     return found
 
 
-def mux_of(request: video_pb2.MuxVideoRequest) -> MuxRequest:
+def to_mux_request(request: video_pb2.MuxVideoRequest) -> MuxRequest:
     """Returns what `request` wants laid together.
 
     Raises:
@@ -64,8 +64,8 @@ def mux_of(request: video_pb2.MuxVideoRequest) -> MuxRequest:
     """
     delay_ms = request.audio_delay_ms if request.HasField("audio_delay_ms") else DEFAULT_DELAY_MS
     return MuxRequest(
-        video=source_of(request.video),
-        audio=source_of(request.audio),
+        video=to_source(request.video),
+        audio=to_source(request.audio),
         audio_delay_ms=delay_ms,
         policy=_POLICIES[request.length_policy],
         captions=_captions(request.captions) if request.HasField("captions") else None,
@@ -74,7 +74,7 @@ def mux_of(request: video_pb2.MuxVideoRequest) -> MuxRequest:
     )
 
 
-def source_of(source: video_pb2.MediaSource) -> Source:
+def to_source(source: video_pb2.MediaSource) -> Source:
     """Returns where a file is."""
     return Source(source.key, source.url, source.data)
 

@@ -68,7 +68,7 @@ class RecordStore:
         Raises:
             MediaError: STORAGE_FAILED.
         """
-        await self._put(record_key(_VIDEOS, principal, record.prediction_id), _of_record(record), principal)
+        await self._put(record_key(_VIDEOS, principal, record.prediction_id), _record_to_json(record), principal)
 
     async def find(self, prediction_id: str, principal: str) -> Record:
         """Returns the record of a video of `principal`'s own.
@@ -89,7 +89,7 @@ class RecordStore:
         """
         key = record_key(_REQUESTS, principal, request_id)
         try:
-            await self._put(key, _of_intent(intent), principal, overwrite=False)
+            await self._put(key, _intent_to_json(intent), principal, overwrite=False)
         except MediaError as error:
             if error.reason is not Reason.ALREADY_EXISTS:
                 raise
@@ -116,7 +116,7 @@ class RecordStore:
             MediaError: STORAGE_FAILED.
         """
         bound = replace(intent, prediction_id=prediction_id)
-        await self._put(record_key(_REQUESTS, principal, request_id), _of_intent(bound), principal)
+        await self._put(record_key(_REQUESTS, principal, request_id), _intent_to_json(bound), principal)
 
     async def withdraw(self, request_id: str, principal: str) -> None:
         """Forgets an intent that led to nothing, so that the request may be made again."""
@@ -140,7 +140,7 @@ class RecordStore:
         return found
 
 
-def _of_intent(intent: Intent) -> dict[str, Any]:
+def _intent_to_json(intent: Intent) -> dict[str, Any]:
     return {
         "fingerprint": intent.fingerprint,
         "at": intent.at.astimezone(UTC).isoformat(),
@@ -152,7 +152,7 @@ def _intent(content: dict[str, Any]) -> Intent:
     return Intent(content["fingerprint"], datetime.fromisoformat(content["at"]), content["predictionId"])
 
 
-def _of_record(record: Record) -> dict[str, Any]:
+def _record_to_json(record: Record) -> dict[str, Any]:
     return {
         "predictionId": record.prediction_id,
         "provider": record.provider,
@@ -162,7 +162,7 @@ def _of_record(record: Record) -> dict[str, Any]:
         "resolution": record.resolution,
         "objectKey": record.place.object_key,
         "overwrite": record.place.overwrite,
-        "video": None if record.video is None else _of_video(record.video),
+        "video": None if record.video is None else _video_to_json(record.video),
     }
 
 
@@ -179,7 +179,7 @@ def _record(content: dict[str, Any]) -> Record:
     )
 
 
-def _of_video(video: StoredVideo) -> dict[str, Any]:
+def _video_to_json(video: StoredVideo) -> dict[str, Any]:
     streams = [{name: getattr(stream, name) for name in StreamInfo.__slots__} for stream in video.media.streams]
     media = {"container": video.media.container, "sizeBytes": video.media.size_bytes, "streams": streams}
     return {"key": video.key, "sha256": video.sha256, "media": media}

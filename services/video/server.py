@@ -80,7 +80,7 @@ async def main(settings: VideoSettings) -> None:
             open_usage(settings.mongodb_uri.get_secret_value(), settings.state_dir / _STATE_FILE)
         )
         parts = Parts(store, fetcher, workers, replicate, metrics, usage)
-        servicer = await stack.enter_async_context(assembled(settings, parts))
+        servicer = await stack.enter_async_context(build_service(settings, parts))
 
         def register(server: grpc.aio.Server) -> list[str]:
             video_pb2_grpc.add_VideoServiceServicer_to_server(servicer, server)
@@ -90,7 +90,7 @@ async def main(settings: VideoSettings) -> None:
 
 
 @asynccontextmanager
-async def assembled(settings: VideoSettings, parts: Parts) -> AsyncIterator[VideoServicer]:
+async def build_service(settings: VideoSettings, parts: Parts) -> AsyncIterator[VideoServicer]:
     """Yields the service, wired; videos that are made go on at their providers afterwards."""
     slots = FfmpegLimiter(settings.ffmpeg_slots, _MAX_QUEUE)
     runner = FfmpegRunner(ffmpeg_binary(settings.ffmpeg_binary), slots, ffmpeg_limits(settings))
@@ -106,7 +106,7 @@ async def assembled(settings: VideoSettings, parts: Parts) -> AsyncIterator[Vide
         retries=Retrier(RetryPolicy(max_attempts=settings.max_attempts)),
         patience_seconds=settings.patience_seconds,
     )
-    with Workspaces(settings.temp_dir).opened() as workspaces:
+    with Workspaces(settings.temp_dir).open() as workspaces:
         maker = VideoGenerator(
             policy,
             files,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from services.common.errors import invalid
-from services.common.images import Size, opened, upright
+from services.common.images import Size, open_image, upright
 
 MIN_SIDE_PIXELS = 64
 """Smallest image that a video is made of."""
@@ -39,7 +39,7 @@ class Scene:
     """The video's size; both sides are even."""
 
 
-def looked_into(data: bytes, field: str, max_bytes: int) -> SourceImage:
+def inspect_source(data: bytes, field: str, max_bytes: int) -> SourceImage:
     """Returns the image in `data` for a provider.
 
     Args:
@@ -67,7 +67,7 @@ def scene(data: bytes, short_side: int) -> Scene:
     """Returns the image in `data`, ready to be moved.
 
     Args:
-        data: A file that `looked_into` has taken.
+        data: A file that `inspect_source` has taken.
         short_side: Pixels of the video's shorter side.
     """
     image = _plain(data, "image_url")
@@ -87,7 +87,7 @@ def video_size(size: Size, short_side: int) -> Size:
 
 
 def _plain(data: bytes, field: str) -> Image.Image:
-    with opened(data) as source:
+    with open_image(data) as source:
         image = upright(source)
     if min(image.size) < MIN_SIDE_PIXELS:
         raise invalid(field, f"must have at least {MIN_SIDE_PIXELS} pixels a side, has {image.width} x {image.height}")

@@ -26,7 +26,7 @@ class Spool:
         self._news = asyncio.Event()
 
     @contextmanager
-    def opened(self) -> Iterator[Self]:
+    def open(self) -> Iterator[Self]:
         """Holds the file open for writing; whoever reads opens it for himself."""
         with self._path.open("xb", buffering=0) as self._file:
             yield self

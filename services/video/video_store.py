@@ -77,7 +77,7 @@ class VideoStore:
         key = check_own_key(place.object_key, principal, "object_key")
         if not key.endswith(f".{_EXTENSION}"):
             raise invalid("object_key", f"must end in .{_EXTENSION}")
-        if not place.overwrite and await self._known(key) is not None:
+        if not place.overwrite and await self._find(key) is not None:
             raise invalid("object_key", "is taken: choose another, or set overwrite to true", Reason.ALREADY_EXISTS)
 
     async def put(
@@ -108,7 +108,7 @@ class VideoStore:
         Raises:
             MediaError: STORAGE_FAILED.
         """
-        known = await self._known(key)
+        known = await self._find(key)
         return known is not None and said.items() <= known.metadata.items()
 
     async def url(self, video: StoredVideo) -> VideoUrl:
@@ -122,12 +122,12 @@ class VideoStore:
         Raises:
             MediaError: VALIDATION_ERROR, PERMISSION_DENIED, NOT_FOUND, STORAGE_FAILED.
         """
-        info = await self._files.owned(key, principal, "key")
+        info = await self._files.find_owned(key, principal, "key")
         if info.content_type != CONTENT_TYPE:
             raise invalid("key", "must be the key of a video", Reason.NOT_FOUND)
         return [key] if await self._store.delete(key) else []
 
-    async def _known(self, key: str) -> ObjectInfo | None:
+    async def _find(self, key: str) -> ObjectInfo | None:
         try:
             return await self._store.head(key)
         except MediaError as error:

@@ -25,26 +25,26 @@ class Workspaces:
         self._root: Path | None = None
 
     @contextmanager
-    def opened(self) -> Iterator[Workspaces]:
+    def open(self) -> Iterator[Workspaces]:
         """Makes the process's folder; removes it afterwards, and before that what processes that died have left."""
         self._parent.mkdir(parents=True, exist_ok=True)
         for left in self._parent.glob(f"{_PREFIX}*"):
-            with _claimed(left) as is_ours:
+            with _try_lock(left) as is_ours:
                 if is_ours:
                     shutil.rmtree(left, ignore_errors=True)
         with ExitStack() as stack:
-            self._root = self._made(stack)
+            self._root = self._create_folder(stack)
             try:
                 yield self
             finally:
                 shutil.rmtree(self._root, ignore_errors=True)
                 self._root = None
 
-    def _made(self, stack: ExitStack) -> Path:
+    def _create_folder(self, stack: ExitStack) -> Path:
         """Returns a new folder whose lock is held; one that somebody who tidies up claims first is left to him."""
         while True:
             root = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._parent))
-            if stack.enter_context(_claimed(root)) and root.exists():
+            if stack.enter_context(_try_lock(root)) and root.exists():
                 return root
 
     @contextmanager
@@ -59,7 +59,7 @@ class Workspaces:
 
 
 @contextmanager
-def _claimed(folder: Path) -> Iterator[bool]:
+def _try_lock(folder: Path) -> Iterator[bool]:
     """Holds a lock on a folder and tells whether it was to be had.
 
     The system lets go of it when its holder ends, however it ends: process ids are used again, and those of another

@@ -29,7 +29,7 @@ _POLICIES: Mapping[Policy, video_pb2.LengthPolicy] = {
 _DIGITS = 3
 
 
-def progress_of(progress: Progress) -> video_pb2.VideoProgress:
+def to_progress(progress: Progress) -> video_pb2.VideoProgress:
     """Returns the message of how far a video is."""
     return video_pb2.VideoProgress(
         state=_STATES[progress.state],
@@ -39,17 +39,17 @@ def progress_of(progress: Progress) -> video_pb2.VideoProgress:
     )
 
 
-def told(item: GenerationStatus) -> video_pb2.VideoProgress:
+def to_status_progress(item: GenerationStatus) -> video_pb2.VideoProgress:
     """Returns the message of how far a video is that a provider makes."""
-    message = progress_of(item.progress)
+    message = to_progress(item.progress)
     message.prediction_id, message.provider, message.model = item.prediction_id, item.provider, item.model
     return message
 
 
-def generated(record: Record, video: StoredVideo, url: VideoUrl) -> video_pb2.GeneratedVideo:
+def to_generated_video(record: Record, video: StoredVideo, url: VideoUrl) -> video_pb2.GeneratedVideo:
     """Returns the message of a video that a provider made."""
     return video_pb2.GeneratedVideo(
-        file=video_of(video, url),
+        file=to_video_file(video, url),
         provider=record.provider,
         model=record.model,
         prediction_id=record.prediction_id,
@@ -59,24 +59,24 @@ def generated(record: Record, video: StoredVideo, url: VideoUrl) -> video_pb2.Ge
     )
 
 
-def muxed(found: MuxResult, request: MuxRequest, url: VideoUrl) -> video_pb2.MuxedVideo:
+def to_muxed_video(found: MuxResult, request: MuxRequest, url: VideoUrl) -> video_pb2.MuxedVideo:
     """Returns the message of a video with speech."""
     planned = found.lengths
     return video_pb2.MuxedVideo(
-        file=video_of(found.video, url),
-        speech_seconds=_rounded(found.speech_seconds),
-        video_seconds=_rounded(found.video_seconds),
+        file=to_video_file(found.video, url),
+        speech_seconds=_round(found.speech_seconds),
+        video_seconds=_round(found.video_seconds),
         audio_delay_ms=request.audio_delay_ms,
         length_policy=_POLICIES[request.policy],
-        cut_speech_seconds=_rounded(planned.cut_speech_seconds),
-        cut_video_seconds=_rounded(planned.cut_video_seconds),
-        frozen_seconds=_rounded(planned.freeze_seconds),
-        looped_seconds=_rounded(planned.looped_seconds),
+        cut_speech_seconds=_round(planned.cut_speech_seconds),
+        cut_video_seconds=_round(planned.cut_video_seconds),
+        frozen_seconds=_round(planned.freeze_seconds),
+        looped_seconds=_round(planned.looped_seconds),
         video_copied=found.video_copied,
     )
 
 
-def video_of(video: StoredVideo, url: VideoUrl) -> video_pb2.VideoFile:
+def to_video_file(video: StoredVideo, url: VideoUrl) -> video_pb2.VideoFile:
     """Returns the message of a stored video."""
     image = video.media.video
     return video_pb2.VideoFile(
@@ -86,19 +86,19 @@ def video_of(video: StoredVideo, url: VideoUrl) -> video_pb2.VideoFile:
         content_type=CONTENT_TYPE,
         size_bytes=video.media.size_bytes,
         sha256=video.sha256,
-        duration_seconds=_rounded(video.media.duration_seconds),
+        duration_seconds=_round(video.media.duration_seconds),
         width=image.width if image else 0,
         height=image.height if image else 0,
-        frame_rate=_rounded(image.frame_rate) if image else 0.0,
+        frame_rate=_round(image.frame_rate) if image else 0.0,
         streams=[_stream(stream) for stream in video.media.streams],
     )
 
 
-def info_of(media: MediaFile) -> video_pb2.MediaInfo:
+def to_media_info(media: MediaFile) -> video_pb2.MediaInfo:
     """Returns the message of what a file is made of."""
     return video_pb2.MediaInfo(
         container=media.container,
-        duration_seconds=_rounded(media.duration_seconds),
+        duration_seconds=_round(media.duration_seconds),
         size_bytes=media.size_bytes,
         streams=[_stream(stream) for stream in media.streams],
     )
@@ -108,16 +108,16 @@ def _stream(stream: StreamInfo) -> video_pb2.MediaStream:
     return video_pb2.MediaStream(
         kind=stream.kind,
         codec=stream.codec,
-        duration_seconds=_rounded(stream.duration_seconds),
+        duration_seconds=_round(stream.duration_seconds),
         width=stream.width,
         height=stream.height,
-        frame_rate=_rounded(stream.frame_rate),
+        frame_rate=_round(stream.frame_rate),
         sample_rate_hz=stream.sample_rate_hz,
         channels=stream.channels,
     )
 
 
-def _rounded(number: float) -> float:
+def _round(number: float) -> float:
     return round(number, _DIGITS)
 
 

@@ -58,7 +58,7 @@ class FakeImageProvider(ImageProvider):
         """What comes of the next calls; beyond them, images."""
         self.url = ""
         """Where it keeps its images."""
-        self.kept: dict[str, bytes] = {}
+        self.stored: dict[str, bytes] = {}
         """Its images by URL, until they are gone."""
         self.downloads = 0
         """How often one of them was asked for."""
@@ -90,7 +90,7 @@ class FakeImageProvider(ImageProvider):
             return outcome
         data = make_image(spec.size)
         if self.url:
-            self.kept[self.url] = data
+            self.stored[self.url] = data
         seed = 7 if spec.seed is None else spec.seed
         return GeneratedImage(data, "image/png", seed, self.url, f"request-{len(self.specs)}", cost_units=3)
 
@@ -99,7 +99,7 @@ class FakeImageProvider(ImageProvider):
         self.downloads += 1
         if self.download_failure is not None:
             raise self.download_failure
-        return self.kept.get(url)
+        return self.stored.get(url)
 
     async def until(self, condition: Callable[[], bool], within_seconds: float = 30) -> None:
         """Waits until `condition` holds; it is looked at whenever a call comes or is cancelled."""

@@ -95,7 +95,7 @@ async def running_parent(settings: EdgeSettings, log: Path) -> AsyncIterator[tup
     Raises:
         RuntimeError: They ended by themselves, or were not ready in time.
     """
-    async with _running(binary.supervised, settings, log) as (edge, process):
+    async with _running(binary.build_supervisor_command, settings, log) as (edge, process):
         yield edge, process
 
 

@@ -16,7 +16,7 @@ from media.tts.v1 import tts_pb2, tts_pb2_grpc
 from media.video.v1 import video_pb2, video_pb2_grpc
 
 from services.common.errors import MediaError
-from services.common.rpc.principal import principal_of
+from services.common.rpc.principal import get_principal
 from services.jobs.clients import ServiceClients
 from tests.fakes.grpc_server import served
 
@@ -72,7 +72,7 @@ class FakeServices:
 
     async def take(self, method: str, request: Any, context: Context) -> None:
         """Writes down a call, and fails where it was told to."""
-        self.asked.append(Asked(method, request, principal_of(context), context.time_remaining() or 0.0))
+        self.asked.append(Asked(method, request, get_principal(context), context.time_remaining() or 0.0))
         if self.failures[method]:
             raise self.failures[method].popleft()
 

@@ -16,7 +16,7 @@ from google.protobuf.message_factory import GetMessageClass
 from media.jobs.v1 import jobs_pb2
 
 from services.common.errors import MediaError
-from services.common.rpc.principal import principal_of
+from services.common.rpc.principal import get_principal
 from tests.fakes.counting import LiveCount
 from tests.fakes.grpc_server import Served, served
 
@@ -99,7 +99,7 @@ class FakeJobService:
 
     def _take(self, method: str, request: Any, context: Context) -> None:
         metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
-        self.asked.append(Asked(method, request, metadata, principal_of(context)))
+        self.asked.append(Asked(method, request, metadata, get_principal(context)))
         if self.failures[method]:
             raise self.failures[method].popleft()
 

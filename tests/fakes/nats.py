@@ -9,7 +9,7 @@ from pathlib import Path
 
 from deploy.local.ports import free_ports
 from deploy.local.readiness import check_for
-from deploy.nats.server import configured, server
+from deploy.nats.server import render_config, server
 from deploy.nats.settings import NatsSettings
 from tests.fakes.waiting import eventually
 
@@ -30,7 +30,7 @@ async def running_nats(
         ports: Where it and its monitoring page listen; None for free ones.
     """
     port, monitor_port = ports or free_ports(2)
-    text = configured(NatsSettings(_env_file=None, NATS_PORT=port, NATS_MONITOR_PORT=monitor_port), folder)
+    text = render_config(NatsSettings(_env_file=None, NATS_PORT=port, NATS_MONITOR_PORT=monitor_port), folder)
     configuration = folder / "nats.conf"
     text = text if streams else text[: text.index("jetstream")]
     configuration.write_text(f"{text}{_ONE_USER if users else ''}")

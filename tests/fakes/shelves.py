@@ -11,7 +11,7 @@ from media.tts.v1 import tts_pb2, tts_pb2_grpc
 from media.video.v1 import video_pb2, video_pb2_grpc
 
 from services.common.errors import MediaError, Reason
-from services.common.rpc.principal import principal_of
+from services.common.rpc.principal import get_principal
 from services.jobs.clients import ServiceClients
 from tests.fakes.grpc_server import Context, served
 
@@ -29,7 +29,7 @@ class FakeShelves:
         """Deletes, or raises what the test has said."""
         if reason := self.reasons.get(name):
             raise MediaError(reason)
-        self.deleted.append((principal_of(context), name))
+        self.deleted.append((get_principal(context), name))
 
     def register(self, server: grpc.aio.Server) -> list[str]:
         """Adds the three services to a server."""

@@ -47,7 +47,7 @@ class FakeUsageStore(UsageStore):
     """Keeps records in a dict; every number in it can be had by adding them up by hand."""
 
     def __init__(self) -> None:
-        self.kept: dict[str, UsageRecord] = {}
+        self.stored: dict[str, UsageRecord] = {}
         self.batches: list[int] = []
         self.purged_before: list[date] = []
         self.failure: Exception | None = None
@@ -62,7 +62,7 @@ class FakeUsageStore(UsageStore):
         await self._note(len(records))
         await self.proceed.wait()
         self._fail()
-        self.kept.update({record.record_id: record for record in records if record.record_id not in self.kept})
+        self.stored.update({record.record_id: record for record in records if record.record_id not in self.stored})
         await self._note()
 
     async def days(self, principal: str, start: date, end: date, service: str = "") -> list[DayTotals]:
@@ -70,7 +70,7 @@ class FakeUsageStore(UsageStore):
         self._fail()
         return by_day(
             _alone(item)
-            for item in self.kept.values()
+            for item in self.stored.values()
             if item.principal == principal and start <= item.day <= end and service in ("", item.service)
         )
 
@@ -79,15 +79,15 @@ class FakeUsageStore(UsageStore):
         self.purged_before.append(day)
         await self._note()
         self._fail()
-        old = [item.record_id for item in self.kept.values() if item.day < day]
+        old = [item.record_id for item in self.stored.values() if item.day < day]
         for record_id in old:
-            del self.kept[record_id]
+            del self.stored[record_id]
         return len(old)
 
     async def keeps(self, records: int, within_seconds: float = 30) -> None:
         """Returns once so many records are kept."""
         async with asyncio.timeout(within_seconds), self._changed:
-            await self._changed.wait_for(lambda: len(self.kept) >= records)
+            await self._changed.wait_for(lambda: len(self.stored) >= records)
 
     async def attempted(self, writes: int, within_seconds: float = 30) -> None:
         """Returns once so many writes have begun."""

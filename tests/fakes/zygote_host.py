@@ -11,7 +11,7 @@ from pathlib import Path
 from deploy.local.child import guarding, start
 from deploy.local.processes import Process
 from deploy.local.settings import ROOT
-from deploy.local.zygote import Zygote, order_of, start_zygote
+from deploy.local.zygote import Zygote, parse_command, start_zygote
 from tests.fakes.children import Notebook
 from tests.fakes.waiting import until
 
@@ -44,7 +44,7 @@ async def _run(zygote: Zygote, request: str) -> dict[str, object]:
 
 
 async def _not_let_go(zygote: Zygote) -> dict[str, object]:
-    order = order_of((sys.executable, "-m", MODULE, "waits"), ENVIRONMENT, Path.cwd())
+    order = parse_command((sys.executable, "-m", MODULE, "waits"), ENVIRONMENT, Path.cwd())
     assert order is not None
     reading, writing = os.pipe()
     grown = await zygote.start(order, writing)

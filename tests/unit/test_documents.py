@@ -12,7 +12,7 @@ import pytest
 from grpc_health.v1 import health_pb2
 from pydantic import AliasChoices
 
-from deploy.local.processes import SUITE, ports_of
+from deploy.local.processes import SUITE, list_ports
 from deploy.local.settings import LocalSettings
 from deploy.nats.settings import NatsSettings
 from gateway.app import SERVICES
@@ -55,7 +55,7 @@ def known_variables() -> set[str]:
     aliases = [info.validation_alias for kind in KINDS for info in variables(kind).values()]
     further = {str(name) for alias in aliases if isinstance(alias, AliasChoices) for name in alias.choices}
     of_tests = set(re.findall(r"MEDIA_TEST_\w+", (ROOT / ".ci" / "run").read_text()))
-    ports = {port.variable for port in ports_of(SUITE)}
+    ports = {port.variable for port in list_ports(SUITE)}
     return {name for kind in KINDS for name in variables(kind)} | ports | further | of_tests
 
 

@@ -53,13 +53,13 @@ class CircuitBreaker:
         self._retry_at = now + self._pause_seconds
         return True
 
-    def succeeded(self) -> None:
+    def record_success(self) -> None:
         """Takes note that a call worked."""
         self._failures_in_a_row = 0
         self._pause_seconds = self._options.first_pause_seconds
         self._retry_at = None
 
-    def failed(self) -> None:
+    def record_failure(self) -> None:
         """Takes note that a call failed or took too long."""
         self._failures_in_a_row += 1
         if self._failures_in_a_row < self._options.failures:

@@ -96,7 +96,7 @@ class CoalescedReads(Generic[T]):
             return None
         else:
             if not self._running[key].late:
-                self._circuit.succeeded()
+                self._circuit.record_success()
             return found
         finally:
             del self._running[key]
@@ -104,10 +104,10 @@ class CoalescedReads(Generic[T]):
     def _give_up(self, lookup: _Lookup[T]) -> None:
         if not lookup.late:
             lookup.late = True
-            self._circuit.failed()
+            self._circuit.record_failure()
             self._failed(SLOW)
 
     def _fail(self, key: str, cause: str) -> None:
         if not self._running[key].late:
-            self._circuit.failed()
+            self._circuit.record_failure()
             self._failed(cause)

@@ -88,7 +88,7 @@ class SqliteFile:
         if opening is None:
             return
         await asyncio.wait({opening})
-        if not _failed(opening):
+        if not _has_failed(opening):
             await opening.result().stack.aclose()
 
     @asynccontextmanager
@@ -109,7 +109,7 @@ class SqliteFile:
             raise StoreError("closed") from error
 
     def _forget_failure(self, opening: asyncio.Task[_Connections]) -> None:
-        if _failed(opening) and self._opening is opening:
+        if _has_failed(opening) and self._opening is opening:
             self._opening = None
 
     async def _open(self) -> _Connections:
@@ -173,7 +173,7 @@ def _create_private(path: Path) -> None:
             return
 
 
-def _failed(task: asyncio.Task[_Connections]) -> bool:
+def _has_failed(task: asyncio.Task[_Connections]) -> bool:
     return task.cancelled() or task.exception() is not None
 
 

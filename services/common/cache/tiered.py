@@ -96,7 +96,7 @@ class TieredCache(Generic[T]):
             self._read,
             CircuitBreaker(options.circuit, self._clock.monotonic),
             self._counts,
-            lambda cause: self._failed("read", cause),
+            lambda cause: self._record_failure("read", cause),
             timeout_seconds=options.read_timeout_seconds,
             max_running=options.max_running_reads,
         )
@@ -214,17 +214,17 @@ class TieredCache(Generic[T]):
         except Exception as error:  # noqa: BLE001 - whatever a driver does, the cache goes on
             cause = type(error).__name__
         else:
-            self._write_circuit.succeeded()
+            self._write_circuit.record_success()
             return
-        self._write_circuit.failed()
-        self._failed(doing, cause)
+        self._write_circuit.record_failure()
+        self._record_failure(doing, cause)
 
     async def _purge_now_and_then(self, store: Store) -> None:
         while True:
             await self._attempt("purge", store.purge_expired)
             await asyncio.sleep(self._options.purge_interval_seconds)
 
-    def _failed(self, doing: str, cause: str) -> None:
+    def _record_failure(self, doing: str, cause: str) -> None:
         self._counts["errors"] += 1
         self._log_failure(doing, cause)
 

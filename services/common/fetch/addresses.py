@@ -66,7 +66,7 @@ class AddressPolicy:
 
 def is_public(address: Address) -> bool:
     """Tells whether `address` is one of the open internet, and all that it stands for is."""
-    return all(_is_open(one) for one in (address, *_meant_by(address)))
+    return all(_is_open(one) for one in (address, *_translate(address)))
 
 
 def _is_open(address: Address) -> bool:
@@ -75,7 +75,7 @@ def _is_open(address: Address) -> bool:
     return not any(address in network for network in _NEVER if network.version == address.version)
 
 
-def _meant_by(address: Address) -> Iterable[Address]:
+def _translate(address: Address) -> Iterable[Address]:
     """Yields the addresses that a translated one leads to."""
     if isinstance(address, ipaddress.IPv4Address):
         return

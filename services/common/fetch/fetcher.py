@@ -14,7 +14,7 @@ from yarl import URL
 from services.common.errors import MediaError, Reason, invalid
 from services.common.fetch.addresses import AddressPolicy
 from services.common.fetch.resolver import CheckedResolver, ForbiddenAddressError, Lookup
-from services.common.fetch.urls import Target, forbidden, target_of
+from services.common.fetch.urls import Target, forbidden, parse_target
 from services.common.version import VERSION
 
 _CONNECT_SECONDS = 5.0
@@ -93,7 +93,7 @@ class Fetcher:
             MediaError: VALIDATION_ERROR, URL_FORBIDDEN, URL_UNREACHABLE or PAYLOAD_TOO_LARGE, naming `field`.
         """
         async with self._answer("GET", url, field) as answer:
-            streamed = _streamed(answer, field, max_bytes)
+            streamed = _open_stream(answer, field, max_bytes)
             data = b"".join([chunk async for chunk in streamed.chunks])
             return Fetched(data, streamed.content_type, str(answer.url))
 
@@ -104,7 +104,7 @@ class Fetcher:
         The time of the whole context counts: who reads slowly is cut off, too.
         """
         async with self._answer("GET", url, field) as answer:
-            yield _streamed(answer, field, max_bytes)
+            yield _open_stream(answer, field, max_bytes)
 
     async def head(self, url: str, *, field: str) -> Head:
         """Returns what the server says about `url`, whatever its status; raises as `fetch` does."""
@@ -129,8 +129,8 @@ class Fetcher:
         """
         try:
             async with asyncio.timeout(self._options.timeout_seconds) as limit:
-                with _explained(field):
-                    target = target_of(url, field, self._options.allowed)
+                with _translate_errors(field):
+                    target = parse_target(url, field, self._options.allowed)
                     answer = await self._session.post(
                         target.url, data=data, headers=dict(headers), allow_redirects=False
                     )
@@ -147,8 +147,8 @@ class Fetcher:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         try:
             async with asyncio.timeout(self._options.timeout_seconds) as limit:
-                with _explained(field):
-                    answer = await self._followed(method, target_of(text, field, self._options.allowed), field)
+                with _translate_errors(field):
+                    answer = await self._follow(method, parse_target(text, field, self._options.allowed), field)
                 try:
                     if not any_status and answer.status not in _OK:
                         raise _unreachable(field, f"must be readable for everybody; it answers {answer.status}")
@@ -161,7 +161,7 @@ class Fetcher:
             seconds = self._options.timeout_seconds
             raise _unreachable(field, f"must deliver within {seconds:g} seconds") from None
 
-    async def _followed(self, method: str, target: Target, field: str) -> aiohttp.ClientResponse:
+    async def _follow(self, method: str, target: Target, field: str) -> aiohttp.ClientResponse:
         for _ in range(self._options.max_redirects + 1):
             answer = await self._session.request(method, target.url, allow_redirects=False)
             if answer.status not in _REDIRECTS or "Location" not in answer.headers:
@@ -176,7 +176,7 @@ class Fetcher:
             joined = target.url.join(URL(location, encoded=True))
         except ValueError:
             raise _unreachable(field, "must not redirect to what is no URL") from None
-        following = target_of(str(joined), field, self._options.allowed)
+        following = parse_target(str(joined), field, self._options.allowed)
         if target.url.scheme == "https" and following.url.scheme == "http":
             raise forbidden(field, "must not redirect from https to http")
         return following
@@ -213,7 +213,7 @@ async def system_lookup(host: str, port: int) -> Sequence[str]:
     return list(dict.fromkeys(str(item[4][0]) for item in found))
 
 
-def _streamed(answer: aiohttp.ClientResponse, field: str, max_bytes: int) -> Streamed:
+def _open_stream(answer: aiohttp.ClientResponse, field: str, max_bytes: int) -> Streamed:
     size_bytes = answer.content_length
     if size_bytes is not None and size_bytes > max_bytes:
         raise _too_large(field, max_bytes)
@@ -224,7 +224,7 @@ def _streamed(answer: aiohttp.ClientResponse, field: str, max_bytes: int) -> Str
 
 async def _chunks(answer: aiohttp.ClientResponse, field: str, max_bytes: int) -> AsyncIterator[bytes]:
     read = 0
-    with _explained(field):
+    with _translate_errors(field):
         async for chunk in answer.content.iter_chunked(_CHUNK_BYTES):
             read += len(chunk)
             if read > max_bytes:
@@ -241,7 +241,7 @@ def _content_type(answer: aiohttp.ClientResponse) -> str:
 
 
 @contextmanager
-def _explained(field: str) -> Iterator[None]:
+def _translate_errors(field: str) -> Iterator[None]:
     """Says in our words what went wrong, and nothing of where: a URL may hold secrets."""
     try:
         yield

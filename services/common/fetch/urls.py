@@ -30,7 +30,7 @@ class Target:
     port: int
 
 
-def target_of(text: str, field: str, allowed: AddressPolicy) -> Target:
+def parse_target(text: str, field: str, allowed: AddressPolicy) -> Target:
     """Returns where `text` leads, so far as that can be told without asking anybody.
 
     Raises:

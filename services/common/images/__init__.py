@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from services.common.images.inspect import MAX_ASPECT, ImageInfo, inspect, opened
+from services.common.images.inspect import MAX_ASPECT, ImageInfo, inspect, open_image
 from services.common.images.orientation import upright
 from services.common.images.size import MAX_PIXELS, Size
 
-__all__ = ["MAX_ASPECT", "MAX_PIXELS", "ImageInfo", "Size", "inspect", "opened", "upright"]
+__all__ = ["MAX_ASPECT", "MAX_PIXELS", "ImageInfo", "Size", "inspect", "open_image", "upright"]

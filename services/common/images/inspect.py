@@ -40,22 +40,22 @@ def inspect(data: bytes) -> ImageInfo:
     Raises:
         MediaError: MEDIA_INVALID, it is no whole image of a known kind, or too large.
     """
-    with opened(data) as image:
+    with open_image(data) as image:
         return ImageInfo(f"image/{str(image.format).lower()}", Size(*image.size))
 
 
 @contextmanager
-def opened(data: bytes) -> Iterator[Image.Image]:
+def open_image(data: bytes) -> Iterator[Image.Image]:
     """Yields the first frame of the image in `data`, decoded.
 
     Raises:
         MediaError: MEDIA_INVALID, it is no whole image of a known kind, or too large.
     """
-    with _decoded(data) as image:
+    with _decode(data) as image:
         yield image
 
 
-def _decoded(data: bytes) -> Image.Image:
+def _decode(data: bytes) -> Image.Image:
     with warnings.catch_warnings():
         # Broken metadata is no matter: none of it is kept.
         warnings.simplefilter("ignore")
@@ -67,18 +67,20 @@ def _decoded(data: bytes) -> Image.Image:
             raise
         # Decoders raise whatever they like about a file that is not what it says.
         except Exception:  # noqa: BLE001 - see above
-            raise _refused("must be a whole PNG, JPEG, WebP or AVIF file") from None
+            raise _invalid_image("must be a whole PNG, JPEG, WebP or AVIF file") from None
     if image.format == "PNG" and _END_OF_PNG not in data:
-        raise _refused("was cut: its end is missing")
+        raise _invalid_image("was cut: its end is missing")
     return image
 
 
 def _check_size(size: Size) -> None:
     if size.pixels > MAX_PIXELS:
-        raise _refused(f"must have at most {MAX_PIXELS:,} pixels, has {size.width} x {size.height}")
+        raise _invalid_image(f"must have at most {MAX_PIXELS:,} pixels, has {size.width} x {size.height}")
     if max(size.width, size.height) > MAX_ASPECT * min(size.width, size.height):
-        raise _refused(f"must be at most {MAX_ASPECT} times as long as it is wide, has {size.width} x {size.height}")
+        raise _invalid_image(
+            f"must be at most {MAX_ASPECT} times as long as it is wide, has {size.width} x {size.height}"
+        )
 
 
-def _refused(what: str) -> MediaError:
+def _invalid_image(what: str) -> MediaError:
     return MediaError(Reason.MEDIA_INVALID, f"The image {what}.")

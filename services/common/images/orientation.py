@@ -17,7 +17,7 @@ def upright(image: Image.Image) -> Image.Image:
     """Returns `image` as the eye should see it, without anything that came with it."""
     turned = ImageOps.exif_transpose(image)
     wanted = "RGBA" if turned.has_transparency_data else "RGB"
-    colored = _in_srgb(turned, wanted) or _converted(turned, wanted)
+    colored = _in_srgb(turned, wanted) or _convert(turned, wanted)
     # A new image: what was read beside the pixels stays behind.
     bare = Image.new(wanted, colored.size)
     bare.paste(colored)
@@ -45,7 +45,7 @@ def _in_srgb(image: Image.Image, wanted: str) -> Image.Image | None:
     return None
 
 
-def _converted(image: Image.Image, wanted: str) -> Image.Image:
+def _convert(image: Image.Image, wanted: str) -> Image.Image:
     if image.mode in _DEEP:
         # Pillow itself would cut off everything above 255.
         image = Image.fromarray((numpy.asarray(image) // _DEEP_STEP).astype(numpy.uint8))

@@ -100,14 +100,14 @@ class Transport:
         """
         try:
             async with asyncio.timeout(timeout_seconds) as limit:
-                return await self._asked(method, url, body, begun, headers or {})
+                return await self._request(method, url, body, begun, headers or {})
         except TimeoutError:
             if not limit.expired():
                 raise
             log.warning("a provider does not answer", provider=self._peer.name)
             raise self._peer.failure(Reason.PROVIDER_TIMEOUT, begun=begun or method == "POST") from None
 
-    async def _asked(
+    async def _request(
         self,
         method: str,
         url: str,

@@ -60,5 +60,5 @@ def report_rejections(limiter: ConcurrencyLimiter) -> Iterator[None]:
         yield
     except MediaError as error:
         if error.metadata.get(LIMIT_KEY) == CONCURRENCY:
-            limiter.refused()
+            limiter.record_rejection()
         raise

@@ -104,7 +104,7 @@ class ConcurrencyLimiter:
         log.info("the provider tells how many calls it takes", provider=self._name, limit=self.limit)
         self._admit()
 
-    def refused(self) -> None:
+    def record_rejection(self) -> None:
         """Takes note that the provider refused a call for being one too many; told while its turn is kept."""
         self._lowered = _least(self.limit, max(1, self._in_flight - 1))
         self._recovered_at_seconds = self._clock()
@@ -120,12 +120,12 @@ class ConcurrencyLimiter:
             raise self._no_turn(f"and {len(self._waiting)} calls wait already")
         began = self._clock()
         try:
-            await self._admitted(patience_seconds)
+            await self._wait_for_admission(patience_seconds)
         except TimeoutError:
             raise self._no_turn(f"and none ended within {self._clock() - began:.1f} seconds of waiting") from None
         return self._clock() - began
 
-    async def _admitted(self, patience_seconds: float) -> None:
+    async def _wait_for_admission(self, patience_seconds: float) -> None:
         ticket = asyncio.get_running_loop().create_future()
         self._waiting.append(ticket)
         admitted = False

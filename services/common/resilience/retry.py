@@ -91,7 +91,7 @@ class Retrier:
                 raise
             failed: MediaError | None = error
 
-        async def attempted() -> T:
+        async def run_once() -> T:
             """Tells the first failure where the first attempt is expected: most calls need nothing of all this."""
             nonlocal failed
             if failed is None:
@@ -120,7 +120,7 @@ class Retrier:
             reraise=True,
         ):
             with attempt:
-                return await attempted()
+                return await run_once()
         raise AssertionError("the loop ends by returning or raising")
 
     def _delay_seconds(self, state: RetryCallState) -> float:

@@ -17,7 +17,7 @@ from google.protobuf.message import Message
 
 from services.common.cancellation import is_cancelled
 from services.common.errors import MediaError, Reason
-from services.common.log import bound_request_id, logger, where
+from services.common.log import bind_request_id, logger, where
 from services.common.rpc.lenient_parsing import MalformedRequest, lenient_deserializer
 from services.common.rpc.status import from_rpc_error, to_status
 from services.common.rpc.validation import validate
@@ -73,7 +73,7 @@ class GuardInterceptor(grpc.aio.ServerInterceptor):
         """How many calls are being served."""
         return self._running
 
-    async def settled(self, within_seconds: float) -> None:
+    async def wait_until_settled(self, within_seconds: float) -> None:
         """Returns when every call has cleaned up and is logged, or when the time is over.
 
         A server that has stopped has ended its calls, not their handlers: those go on to their last line.
@@ -117,14 +117,14 @@ class GuardInterceptor(grpc.aio.ServerInterceptor):
     def _unary(self, method: str, behaviour: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
         async def call(request: Message | MalformedRequest, context: Context) -> T:
             async with self._call(method, context):
-                return await behaviour(_checked(request), context)
+                return await behaviour(_check(request), context)
 
         return call
 
     def _server_stream(self, method: str, behaviour: Callable[..., Any]) -> Callable[..., Awaitable[None]]:
         async def call(request: Message | MalformedRequest, context: Context) -> None:
             async with self._call(method, context):
-                await _send(behaviour, _checked(request), context)
+                await _send(behaviour, _check(request), context)
 
         return call
 
@@ -132,9 +132,9 @@ class GuardInterceptor(grpc.aio.ServerInterceptor):
         async def call(requests: AsyncIterator[Message | MalformedRequest], context: Context) -> T:
             async with self._call(method, context):
                 try:
-                    return await behaviour(_each_checked(requests), context)
+                    return await behaviour(_check_each(requests), context)
                 except Exception:
-                    await _heard_out(requests)
+                    await _read_to_end(requests)
                     raise
 
         return call
@@ -142,7 +142,7 @@ class GuardInterceptor(grpc.aio.ServerInterceptor):
     def _bidirectional(self, method: str, behaviour: Callable[..., Any]) -> Callable[..., Awaitable[None]]:
         async def call(requests: AsyncIterator[Message | MalformedRequest], context: Context) -> None:
             async with self._call(method, context):
-                await _send(behaviour, _each_checked(requests), context)
+                await _send(behaviour, _check_each(requests), context)
 
         return call
 
@@ -151,8 +151,8 @@ class GuardInterceptor(grpc.aio.ServerInterceptor):
         started = time.monotonic()
         self._keep(asyncio.current_task())
         outcome = "OK"
-        request_id = _request_id_of(context)
-        with bound_request_id(request_id):
+        request_id = _get_request_id(context)
+        with bind_request_id(request_id):
             try:
                 self._refuse_if_full()
                 self._running += 1
@@ -206,7 +206,7 @@ async def _send(behaviour: Callable[..., Any], request: object, context: Context
             await context.write(message)
 
 
-async def _heard_out(requests: AsyncIterator[Message | MalformedRequest]) -> None:
+async def _read_to_end(requests: AsyncIterator[Message | MalformedRequest]) -> None:
     """Takes what a caller is still sending, until he pauses.
 
     The library takes a call that ends while it writes for a broken one: its caller would see INTERNAL in place of the
@@ -219,16 +219,16 @@ async def _heard_out(requests: AsyncIterator[Message | MalformedRequest]) -> Non
                     await anext(aiter(requests))
 
 
-def _checked(request: Message | MalformedRequest) -> Message:
+def _check(request: Message | MalformedRequest) -> Message:
     if isinstance(request, MalformedRequest):
         raise request.error()
     validate(request)
     return request
 
 
-async def _each_checked(requests: AsyncIterator[Message | MalformedRequest]) -> AsyncIterator[Message]:
+async def _check_each(requests: AsyncIterator[Message | MalformedRequest]) -> AsyncIterator[Message]:
     async for request in requests:
-        yield _checked(request)
+        yield _check(request)
 
 
 def _caller_left() -> bool:
@@ -254,7 +254,7 @@ async def _abort(context: Context, error: MediaError, request_id: str) -> NoRetu
     raise AssertionError("abort_with_status returns by raising")
 
 
-def _request_id_of(context: Context) -> str:
+def _get_request_id(context: Context) -> str:
     for key, value in context.invocation_metadata() or ():
         if key == REQUEST_ID and isinstance(value, str) and _REQUEST_ID_SHAPE.fullmatch(value):
             return value

@@ -104,7 +104,7 @@ async def run_server(
         yield RunningServer(server, health, port, guard, options)
     finally:
         await server.stop(0)
-        await guard.settled(_SETTLE_SECONDS)
+        await guard.wait_until_settled(_SETTLE_SECONDS)
 
 
 async def serve(register: Register, options: ServerOptions) -> None:

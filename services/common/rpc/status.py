@@ -32,13 +32,13 @@ def to_status(error: MediaError, request_id: str) -> grpc.Status:
     """Returns the gRPC status of `error`: code, message, ErrorInfo, and BadRequest or RetryInfo where they apply."""
     metadata = {**error.metadata, "request_id": request_id} if request_id else error.metadata
     details = [error_details_pb2.ErrorInfo(reason=error.reason.name, domain=DOMAIN, metadata=metadata)]
-    packed = [_packed(detail) for detail in details]
+    packed = [_pack(detail) for detail in details]
     if error.violations:
-        packed.append(_packed(_bad_request(error)))
+        packed.append(_pack(_bad_request(error)))
     if error.retry_after_seconds is not None:
         delay = duration_pb2.Duration()
         delay.FromNanoseconds(int(error.retry_after_seconds * 1e9))
-        packed.append(_packed(error_details_pb2.RetryInfo(retry_delay=delay)))
+        packed.append(_pack(error_details_pb2.RetryInfo(retry_delay=delay)))
     code = grpc.StatusCode[error.reason.row.grpc_code]
     # A named tuple, which its published type does not tell.
     status: Any = rpc_status.to_status(status_pb2.Status(code=code.value[0], message=error.message, details=packed))
@@ -82,7 +82,7 @@ def _bad_request(error: MediaError) -> error_details_pb2.BadRequest:
     )
 
 
-def _packed(
+def _pack(
     detail: error_details_pb2.ErrorInfo | error_details_pb2.BadRequest | error_details_pb2.RetryInfo,
 ) -> any_pb2.Any:
     packed = any_pb2.Any()

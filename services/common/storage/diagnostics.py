@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from services.common.diagnostics import Diagnostic, ok, problem, warning
-from services.common.storage.factory import missing_of
+from services.common.storage.factory import list_missing
 from services.common.storage.settings import StorageSettings
 
 _SUBJECT = "object store"
@@ -14,7 +14,7 @@ _SUBJECT = "object store"
 def diagnose_storage(settings: StorageSettings) -> Iterator[Diagnostic]:
     """Yields what is configured, and what contradicts itself."""
     name, configured = settings.store_name, settings.configured_stores
-    if missing := missing_of(name, settings):
+    if missing := list_missing(name, settings):
         yield problem(
             _SUBJECT, f"{name} is chosen, but {', '.join(missing)} is missing", "set it, or MEDIA_STORAGE=local"
         )

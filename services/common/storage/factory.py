@@ -10,7 +10,7 @@ from services.common.settings import ConfigurationError
 from services.common.storage.interface import ObjectStore
 from services.common.storage.local import LocalStore
 from services.common.storage.settings import StorageSettings, StoreName
-from services.common.storage.signed_urls import Signer, shared_secret
+from services.common.storage.signed_urls import Signer, load_shared_secret
 from services.common.storage.supabase import SupabaseOptions, SupabaseStore
 
 _SIGNING_FILE = "signing.key"
@@ -32,7 +32,7 @@ async def open_object_store(settings: StorageSettings) -> AsyncIterator[ObjectSt
         await store.close()
 
 
-def missing_of(name: StoreName, settings: StorageSettings) -> list[str]:
+def list_missing(name: StoreName, settings: StorageSettings) -> list[str]:
     """Returns the variables that the store `name` still needs."""
     needed: Mapping[StoreName, Mapping[str, bool]] = {
         "local": {},
@@ -52,7 +52,7 @@ def missing_of(name: StoreName, settings: StorageSettings) -> list[str]:
 
 
 def _require(name: StoreName, settings: StorageSettings) -> None:
-    if missing := missing_of(name, settings):
+    if missing := list_missing(name, settings):
         raise ConfigurationError(
             f"{', '.join(missing)}: must be set for the object store {name}, or MEDIA_STORAGE=local. "
             "See docs/configuration.md."
@@ -63,7 +63,7 @@ def _local(settings: StorageSettings) -> ObjectStore:
     secret = settings.url_signing_key.get_secret_value().encode()
     folder = settings.storage_dir
     try:
-        signer = Signer(secret or shared_secret(folder / _SIGNING_FILE))
+        signer = Signer(secret or load_shared_secret(folder / _SIGNING_FILE))
     except OSError as error:
         raise ConfigurationError(f"MEDIA_STORAGE_DIR: {folder} can not be used ({error.strerror}).") from None
     return LocalStore(folder, settings.public_url.rstrip("/"), signer, settings.url_lifetime_seconds)

@@ -87,10 +87,10 @@ def check_given_key(key: str, principal: str, field: str) -> str:
 
 def new_key(folder: str, extension: str, now: datetime | None = None) -> str:
     """Returns a key that nobody has, such as images/2026/11/3c2f….webp."""
-    return dated_key(folder, str(uuid.uuid4()), extension, now)
+    return new_dated_key(folder, str(uuid.uuid4()), extension, now)
 
 
-def dated_key(folder: str, name: str, extension: str, now: datetime | None = None) -> str:
+def new_dated_key(folder: str, name: str, extension: str, now: datetime | None = None) -> str:
     """Returns the key of `name` in the folder of the month, such as audio/2026/11/<name>.mp3."""
     return f"{folder}/{now or datetime.now(UTC):%Y/%m}/{name}.{extension}"
 

@@ -71,7 +71,7 @@ class LocalStore(ObjectStore):
                 await _in_thread(local_files.append, file, digest.update, piece)
             return digest.hexdigest()
 
-        return await self._placed(key, local_files.begin, fill, spec, overwrite=overwrite)
+        return await self._store_file(key, local_files.begin, fill, spec, overwrite=overwrite)
 
     async def put_file(
         self, key: str, path: Path, sha256: str, spec: ObjectSpec, *, overwrite: bool = False
@@ -82,9 +82,9 @@ class LocalStore(ObjectStore):
             del file
             return sha256
 
-        return await self._placed(key, partial(local_files.adopt, path), fill, spec, overwrite=overwrite)
+        return await self._store_file(key, partial(local_files.adopt, path), fill, spec, overwrite=overwrite)
 
-    async def _placed(
+    async def _store_file(
         self,
         key: str,
         begin: Callable[[Path], BinaryIO],
@@ -97,7 +97,7 @@ class LocalStore(ObjectStore):
         path = self._path(key)
         unfinished = self._unfinished / secrets.token_hex(16)
         held = _Held(partial(begin, unfinished), partial(local_files.drop, unfinished=unfinished))
-        file = await held.opened()
+        file = await held.open()
         try:
             known = {
                 "contentType": spec.content_type,
@@ -115,15 +115,15 @@ class LocalStore(ObjectStore):
     @asynccontextmanager
     async def open(self, key: str, byte_range: ByteRange | None = None) -> AsyncIterator[OpenObject]:
         """Opens the file of an object."""
-        held = _Held(partial(local_files.opened, self._path(key), key), lambda opened: opened[0].close())
-        file, info = await held.opened()
+        held = _Held(partial(local_files.open_object, self._path(key), key), lambda opened: opened[0].close())
+        file, info = await held.open()
         # Not in a thread, as above.
         with file:
             yield OpenObject(info, _chunks(file, byte_range or ByteRange(0, info.size_bytes)))
 
     async def head(self, key: str) -> ObjectInfo:
         """Reads the end of the file of an object."""
-        return await _in_thread(local_files.known, self._path(key), key)
+        return await _in_thread(local_files.read_info, self._path(key), key)
 
     async def url(self, key: str, *, lifetime_seconds: float | None = None) -> ObjectUrl:
         """Returns a signed link to the gateway, which serves the object."""
@@ -177,7 +177,7 @@ class _Held(Generic[T]):
         self._wanted = True
         self._opened: T | None = None
 
-    async def opened(self) -> T:
+    async def open(self) -> T:
         try:
             return await _in_thread(self._open)
         except asyncio.CancelledError:

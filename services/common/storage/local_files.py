@@ -45,13 +45,13 @@ def adopt(given: Path, path: Path) -> BinaryIO:
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        _moved_over(given, path)
+        _move_across(given, path)
     file = path.open("ab")
     os.fchmod(file.fileno(), 0o600)
     return file
 
 
-def _moved_over(given: Path, path: Path) -> None:
+def _move_across(given: Path, path: Path) -> None:
     """Moves a file to another file system; what can not be copied whole is not left there."""
     try:
         shutil.copyfile(given, path)
@@ -118,7 +118,7 @@ def tidy(folder: Path, before: float) -> int:
     return removed
 
 
-def opened(path: Path, key: str) -> tuple[BinaryIO, ObjectInfo]:
+def open_object(path: Path, key: str) -> tuple[BinaryIO, ObjectInfo]:
     """Returns the file of an object, open, and what is known about it.
 
     Raises:
@@ -144,13 +144,13 @@ def opened(path: Path, key: str) -> tuple[BinaryIO, ObjectInfo]:
         raise
 
 
-def known(path: Path, key: str) -> ObjectInfo:
+def read_info(path: Path, key: str) -> ObjectInfo:
     """Returns what is known about an object.
 
     Raises:
         MediaError: NOT_FOUND.
     """
-    file, info = opened(path, key)
+    file, info = open_object(path, key)
     file.close()
     return info
 
@@ -163,15 +163,15 @@ def _info(file: BinaryIO, key: str) -> ObjectInfo:
         file.seek(-_LENGTH.size - length, os.SEEK_END)
         size_bytes = file.tell()
         # Of a file that is none of ours, this is nothing that reads as JSON.
-        known = orjson.loads(file.read(length) if mark == _MARK else b"")
+        saved = orjson.loads(file.read(length) if mark == _MARK else b"")
         return ObjectInfo(
             key=key,
             size_bytes=size_bytes,
-            content_type=known["contentType"],
-            etag=known["etag"],
+            content_type=saved["contentType"],
+            etag=saved["etag"],
             modified_at=datetime.fromtimestamp(status.st_mtime, UTC),
-            metadata=known["metadata"],
-            cache_control=known["cacheControl"],
+            metadata=saved["metadata"],
+            cache_control=saved["cacheControl"],
         )
     except (ValueError, KeyError, OSError, struct.error):
         log.warning("a file in the folder of objects is none", key=key)
@@ -206,7 +206,7 @@ def page(root: Path, prefix: str, page_size: int, after: str) -> ObjectPage:
             return ObjectPage(tuple(found), found[-1].key)
         with suppress(MediaError):
             # It may have been deleted meanwhile.
-            info = known(root / key, key)
+            info = read_info(root / key, key)
             found.append(replace(info, metadata={}, cache_control=""))
     return ObjectPage(tuple(found))
 

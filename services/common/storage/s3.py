@@ -100,7 +100,7 @@ class S3Store(ObjectStore):
         if not overwrite and not isinstance(data, bytes):
             # Parts that are put together can not be told to find the place free.
             await self._require_free(key)
-        with self._explained():
+        with self._translate_errors():
             await obstore.put_async(
                 self._client,
                 key,
@@ -115,7 +115,7 @@ class S3Store(ObjectStore):
     async def open(self, key: str, byte_range: ByteRange | None = None) -> AsyncIterator[OpenObject]:
         """Opens an object."""
         check_key(key)
-        with self._explained():
+        with self._translate_errors():
             found = await obstore.get_async(
                 self._client,
                 key,
@@ -127,7 +127,7 @@ class S3Store(ObjectStore):
     async def head(self, key: str) -> ObjectInfo:
         """Asks for what is known about an object."""
         check_key(key)
-        with self._explained():
+        with self._translate_errors():
             found = await obstore.get_async(self._client, key, options={"head": True})
         return _info(found.meta, found.attributes)
 
@@ -137,14 +137,14 @@ class S3Store(ObjectStore):
         if self._options.public_url:
             return ObjectUrl(f"{self._options.public_url}/{quote(key, safe='/')}")
         lifetime = timedelta(seconds=lifetime_seconds or self._options.url_lifetime_seconds)
-        with self._explained():
+        with self._translate_errors():
             signed = await obstore.sign_async(self._client, "GET", key, lifetime)
         return ObjectUrl(signed, datetime.now(UTC) + lifetime)
 
     async def delete(self, key: str) -> bool:
         """Deletes an object; S3 does not tell whether there was one."""
         check_key(key)
-        with self._explained():
+        with self._translate_errors():
             try:
                 await obstore.delete_async(self._client, key)
             except FileNotFoundError:
@@ -158,7 +158,7 @@ class S3Store(ObjectStore):
         if page_token and not page_token.startswith(prefix):
             raise invalid("page_token", "must be the next_page_token of the page before")
         found: list[ObjectInfo] = []
-        with self._explained():
+        with self._translate_errors():
             stream = obstore.list(
                 self._client, prefix or None, offset=page_token or None, chunk_size=min(page_size + 1, 1000)
             )
@@ -179,14 +179,14 @@ class S3Store(ObjectStore):
         raise MediaError(Reason.ALREADY_EXISTS)
 
     async def _chunks(self, found: obstore.GetResult) -> AsyncIterator[bytes]:
-        with self._explained():
+        with self._translate_errors():
             async for chunk in found.stream(min_chunk_size=_CHUNK_BYTES // 4):
                 view = memoryview(chunk)
                 for start in range(0, len(view), _CHUNK_BYTES):
                     yield bytes(view[start : start + _CHUNK_BYTES])
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _translate_errors(self) -> Iterator[None]:
         """Says in our words what the bucket can not do."""
         bucket = self._options.variables.get("bucket", "the bucket")
         credentials = self._options.variables.get("credentials", "the credentials")
@@ -194,23 +194,27 @@ class S3Store(ObjectStore):
             yield
         except (NotFoundError, FileNotFoundError) as error:
             if "NoSuchBucket" in str(error):
-                raise _failed(f"The bucket of {bucket} does not exist; make it, or name another.") from None
+                raise _storage_failed(f"The bucket of {bucket} does not exist; make it, or name another.") from None
             raise MediaError(Reason.NOT_FOUND, "There is no object of this key.") from None
         except AlreadyExistsError:
             raise MediaError(Reason.ALREADY_EXISTS) from None
         except (PermissionDeniedError, UnauthenticatedError, PermissionError):
-            raise _failed(f"The store refuses {credentials}; check them and their rights on the bucket.") from None
+            raise _storage_failed(
+                f"The store refuses {credentials}; check them and their rights on the bucket."
+            ) from None
         except (BaseError, OSError, ValueError) as error:
             log.warning("the object store failed", store=self.name, error_type=type(error).__name__)
             text = str(error)
             if any(code in text for code in ("InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied")):
-                raise _failed(f"The store refuses {credentials}; check them and their rights on the bucket.") from None
+                raise _storage_failed(
+                    f"The store refuses {credentials}; check them and their rights on the bucket."
+                ) from None
             if "NoSuchBucket" in text:
-                raise _failed(f"The bucket of {bucket} does not exist; make it, or name another.") from None
-            raise _failed("The object store can not be reached or fails; `make doctor` tells more.") from None
+                raise _storage_failed(f"The bucket of {bucket} does not exist; make it, or name another.") from None
+            raise _storage_failed("The object store can not be reached or fails; `make doctor` tells more.") from None
 
 
-def _failed(message: str) -> MediaError:
+def _storage_failed(message: str) -> MediaError:
     return MediaError(Reason.STORAGE_FAILED, message)
 
 

@@ -77,7 +77,7 @@ class Signer:
         return hmac.new(self._secret, f"{expires_at}\n{key}".encode(), hashlib.sha256).hexdigest()
 
 
-def shared_secret(file: Path) -> bytes:
+def load_shared_secret(file: Path) -> bytes:
     """Returns the secret in `file`; makes one if there is none. Processes that start at once agree on one."""
     try:
         return _read(file)

@@ -28,7 +28,7 @@ from services.common.storage.interface import (
     OpenObject,
 )
 from services.common.storage.keys import check_key
-from services.common.storage.supabase_errors import failure_of_answer, failure_of_client, unreachable
+from services.common.storage.supabase_errors import error_from_body, error_from_client, unreachable
 
 if TYPE_CHECKING:
     from storage3 import AsyncStorageClient
@@ -90,11 +90,11 @@ class SupabaseStore(ObjectStore):
             "metadata": dict(spec.metadata),
         }
         bucket = await self._bucket()
-        with self._explained():
+        with self._translate_errors():
             if isinstance(data, bytes) and len(data) <= _IN_MEMORY_BYTES:
                 await bucket.upload(key, data, options)
             else:
-                async with _spooled(data) as file:
+                async with _spool(data) as file:
                     await bucket.upload(key, file, options)
         return await self.head(key)
 
@@ -107,17 +107,17 @@ class SupabaseStore(ObjectStore):
             headers["Range"] = f"bytes={byte_range.start}-{byte_range.end - 1}"
         url = f"{self._base}/object/authenticated/{self._options.bucket}/{quote(key, safe='/')}"
         session = await self._http()
-        with self._explained():
+        with self._translate_errors():
             async with session.get(url, headers=headers) as answer:
                 if answer.status not in (_OK, _PARTIAL):
-                    raise failure_of_answer(await _json(answer))
+                    raise error_from_body(await _json(answer))
                 yield OpenObject(info, self._chunks(answer))
 
     async def head(self, key: str) -> ObjectInfo:
         """Asks for what is known about an object."""
         check_key(key)
         bucket = await self._bucket()
-        with self._explained():
+        with self._translate_errors():
             found = await bucket.info(key)
         return ObjectInfo(
             key=key,
@@ -136,7 +136,7 @@ class SupabaseStore(ObjectStore):
             return ObjectUrl(f"{self._public_base}/object/public/{self._options.bucket}/{quote(key, safe='/')}")
         lifetime_seconds = int(lifetime_seconds or self._options.url_lifetime_seconds)
         bucket = await self._bucket()
-        with self._explained():
+        with self._translate_errors():
             signed = str((await bucket.create_signed_url(key, int(lifetime_seconds)))["signedURL"])
         # It begins with the address that we use, which readers may not reach.
         return ObjectUrl(
@@ -148,7 +148,7 @@ class SupabaseStore(ObjectStore):
         """Deletes an object; the answer lists what was there."""
         check_key(key)
         bucket = await self._bucket()
-        with self._explained():
+        with self._translate_errors():
             return bool(await bucket.remove([key]))
 
     async def list(self, prefix: str, *, page_size: int = 100, page_token: str = "") -> ObjectPage:
@@ -159,7 +159,7 @@ class SupabaseStore(ObjectStore):
             raise invalid("page_token", "must be the next_page_token of the page before")
         bucket = await self._bucket()
         found: list[ObjectInfo] = []
-        with self._explained():
+        with self._translate_errors():
             async for info in _walk(bucket, prefix, page_token):
                 if len(found) == page_size:
                     return ObjectPage(tuple(found), found[-1].key)
@@ -186,12 +186,12 @@ class SupabaseStore(ObjectStore):
         return self._session
 
     async def _chunks(self, answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-        with self._explained():
+        with self._translate_errors():
             async for chunk in answer.content.iter_chunked(_CHUNK_BYTES):
                 yield chunk
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _translate_errors(self) -> Iterator[None]:
         """Says in our words what the bucket can not do."""
         try:
             yield
@@ -201,7 +201,7 @@ class SupabaseStore(ObjectStore):
             raise unreachable(error) from None
         # The client raises its own errors and those of its HTTP library, none of which is imported before it is used.
         except Exception as error:  # noqa: BLE001 - see above
-            raise failure_of_client(error) from None
+            raise error_from_client(error) from None
 
 
 def _client(base: str, headers: Mapping[str, str]) -> AsyncStorageClient:
@@ -215,7 +215,7 @@ def _client(base: str, headers: Mapping[str, str]) -> AsyncStorageClient:
 
 
 @asynccontextmanager
-async def _spooled(data: bytes | AsyncIterator[bytes]) -> AsyncIterator[Path]:
+async def _spool(data: bytes | AsyncIterator[bytes]) -> AsyncIterator[Path]:
     with tempfile.TemporaryDirectory(prefix="media-upload-") as folder:
         path = Path(folder, "object")
         if isinstance(data, bytes):
@@ -244,13 +244,13 @@ async def _entries(bucket: AsyncBucketProxy, folder: str) -> AsyncIterator[tuple
         page = await bucket.list(folder.removesuffix("/"), options)
         for item in page:
             key = f"{folder}{item['name']}"
-            yield (key, _listed(key, item)) if item.get("id") else (f"{key}/", None)
+            yield (key, _to_info(key, item)) if item.get("id") else (f"{key}/", None)
         offset += len(page)
         if len(page) < _FOLDER_PAGE:
             return
 
 
-def _listed(key: str, item: Mapping[str, Any]) -> ObjectInfo:
+def _to_info(key: str, item: Mapping[str, Any]) -> ObjectInfo:
     known = item.get("metadata") or {}
     return ObjectInfo(
         key=key,

@@ -38,12 +38,12 @@ _BY_STATUS: Mapping[str, tuple[Reason, str]] = {
 _OTHER = "Supabase can not be reached or fails; `make doctor` tells more."
 
 
-def failure_of_answer(body: Mapping[str, Any]) -> MediaError:
+def error_from_body(body: Mapping[str, Any]) -> MediaError:
     """Returns the error for the body of a refusal."""
     return _failure(str(body.get("code", "")), str(body.get("error", "")), str(body.get("statusCode", "")))
 
 
-def failure_of_client(error: Exception) -> MediaError:
+def error_from_client(error: Exception) -> MediaError:
     """Returns the error for what the client raised, without its text."""
     code, status = getattr(error, "code", ""), getattr(error, "status", "")
     if not code and not status:

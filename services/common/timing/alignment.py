@@ -43,7 +43,7 @@ class Alignment:
         return "".join(self.characters)
 
 
-def joined(pieces: Iterable[Alignment]) -> Alignment:
+def join_alignments(pieces: Iterable[Alignment]) -> Alignment:
     """Returns `pieces`, which are on one clock and in order, as one."""
     found = list(pieces)
     return Alignment(

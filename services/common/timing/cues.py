@@ -70,8 +70,8 @@ def cues(alignment: Alignment) -> tuple[Cue, ...]:
     Times are rounded to milliseconds. A caption that would be gone too soon stays for a second, if the next one lets
     it, even beyond the last word.
     """
-    groups = _joined([group for sentence in _sentences(Timeline(alignment)) for group in _divided(sentence)])
-    return tuple(_placed([group for group in groups if any(piece.is_heard for piece in group)]))
+    groups = _join_short([group for sentence in _sentences(Timeline(alignment)) for group in _divide(sentence)])
+    return tuple(_place([group for group in groups if any(piece.is_heard for piece in group)]))
 
 
 def _sentences(timeline: Timeline) -> Iterator[_Group]:
@@ -89,7 +89,7 @@ def _pieces(timeline: Timeline, token: Span, *, spaced: bool) -> Iterator[_Piece
     """Yields `token`, in parts if it does not fit a line."""
     is_heard = is_word(token.of(timeline.text))
     for part in _parts(timeline.text, token):
-        timed = timeline.timed(part)
+        timed = timeline.time_span(part)
         # Control characters can not be shown, and no file format takes them.
         if shown := "".join(character for character in timed.text if unicodedata.category(character) != "Cc"):
             yield _Piece(
@@ -121,7 +121,7 @@ def _width(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(character) in _WIDE else 1 for character in text)
 
 
-def _divided(sentence: _Group) -> Iterator[_Group]:
+def _divide(sentence: _Group) -> Iterator[_Group]:
     """Yields the captions of one sentence: each as long as may be, or shorter by up to half to end a clause."""
     rest = sentence
     while rest:
@@ -148,7 +148,7 @@ def _fitting(pieces: _Group) -> int:
     return len(pieces)
 
 
-def _joined(groups: list[_Group]) -> list[_Group]:
+def _join_short(groups: list[_Group]) -> list[_Group]:
     """Returns `groups` with those that could not stay for long joined to a neighbour, where one caption holds both."""
     kept: list[_Group] = []
     for group in groups:
@@ -166,7 +166,7 @@ def _fit(group: _Group) -> bool:
     return _fitting(group) == len(group)
 
 
-def _placed(groups: Sequence[_Group]) -> Iterator[Cue]:
+def _place(groups: Sequence[_Group]) -> Iterator[Cue]:
     """Yields each group as a caption, with times that do not overlap."""
     earliest = 0
     for number, group in enumerate(groups, start=1):
@@ -181,12 +181,12 @@ def _placed(groups: Sequence[_Group]) -> Iterator[Cue]:
 
 
 def _lines(group: _Group) -> tuple[str, ...]:
-    if _width_of(group) <= MAX_LINE_CHARACTERS:
+    if _measure_width(group) <= MAX_LINE_CHARACTERS:
         return (_text(group),)
     candidates = [
         (_unevenness(group[:number], group[number:]), number)
         for number in range(1, len(group))
-        if max(_width_of(group[:number]), _width_of(group[number:])) <= MAX_LINE_CHARACTERS
+        if max(_measure_width(group[:number]), _measure_width(group[number:])) <= MAX_LINE_CHARACTERS
     ]
     _, number = min(candidates)
     return _text(group[:number]), _text(group[number:])
@@ -194,12 +194,12 @@ def _lines(group: _Group) -> tuple[str, ...]:
 
 def _unevenness(first: _Group, second: _Group) -> int:
     bonus = _CLAUSE_BONUS_CHARACTERS if first[-1].ends_clause else 0
-    return abs(_width_of(first) - _width_of(second)) - bonus
+    return abs(_measure_width(first) - _measure_width(second)) - bonus
 
 
 def _text(group: _Group) -> str:
     return group[0].text + "".join(" " * piece.spaced + piece.text for piece in group[1:])
 
 
-def _width_of(group: _Group) -> int:
+def _measure_width(group: _Group) -> int:
     return sum(piece.width for piece in group) + sum(following.spaced for _, following in pairwise(group))

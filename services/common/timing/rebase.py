@@ -9,7 +9,7 @@ from itertools import accumulate
 from services.common.timing.alignment import Alignment
 
 
-def shifted(alignment: Alignment, seconds: float) -> Alignment:
+def shift_alignment(alignment: Alignment, seconds: float) -> Alignment:
     """Returns `alignment` later by `seconds`; negative seconds move it earlier, and no time goes below 0.
 
     Raises:

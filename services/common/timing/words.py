@@ -58,7 +58,7 @@ class Timeline:
             else:
                 self._share(len(characters), start, end)
 
-    def timed(self, span: Span) -> TimedSpan:
+    def time_span(self, span: Span) -> TimedSpan:
         """Returns `span`, which must not be empty, with its times."""
         start_seconds, end_seconds = self._starts[span.start], self._ends[span.end - 1]
         return TimedSpan(span.of(self.text), start_seconds, end_seconds, span.start, len(span))
@@ -79,14 +79,14 @@ def words(alignment: Alignment) -> tuple[TimedSpan, ...]:
     timeline = Timeline(alignment)
     text = timeline.text
     found = (token for sentence in split_sentences(text) for token in tokens(text, sentence))
-    return tuple(timeline.timed(token) for token in found if is_word(token.of(text)))
+    return tuple(timeline.time_span(token) for token in found if is_word(token.of(text)))
 
 
 def sentences(alignment: Alignment) -> tuple[TimedSpan, ...]:
     """Returns the sentences of `alignment` with their times, in order, without the white space around them."""
     timeline = Timeline(alignment)
-    trimmed = (_trimmed(timeline.text, span) for span in split_sentences(timeline.text))
-    return tuple(timeline.timed(span) for span in trimmed if len(span))
+    trimmed = (_trim(timeline.text, span) for span in split_sentences(timeline.text))
+    return tuple(timeline.time_span(span) for span in trimmed if len(span))
 
 
 def tokens(text: str, part: Span) -> Iterator[Span]:
@@ -104,7 +104,7 @@ def is_word(token: str) -> bool:
     )
 
 
-def _trimmed(text: str, span: Span) -> Span:
+def _trim(text: str, span: Span) -> Span:
     visible = span.of(text).strip()
     start = span.start + len(span.of(text)) - len(span.of(text).lstrip())
     return Span(start, start + len(visible))

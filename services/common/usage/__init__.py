@@ -6,7 +6,7 @@ from services.common.usage.factory import open_usage
 from services.common.usage.record import CacheStatus, UsageRecord, utc_today
 from services.common.usage.recorder import RecorderOptions, RecorderStats, UsageRecorder
 from services.common.usage.store import UsageStore, UsageStoreError
-from services.common.usage.totals import DayTotals, Totals, total_of
+from services.common.usage.totals import DayTotals, Totals, sum_totals
 
 __all__ = [
     "CacheStatus",
@@ -19,6 +19,6 @@ __all__ = [
     "UsageStore",
     "UsageStoreError",
     "open_usage",
-    "total_of",
+    "sum_totals",
     "utc_today",
 ]

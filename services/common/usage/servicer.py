@@ -11,8 +11,8 @@ import grpc
 from media.usage.v1 import usage_pb2, usage_pb2_grpc
 
 from services.common.errors import MediaError, Reason, invalid
-from services.common.rpc.principal import principal_of
-from services.common.usage import DayTotals, Totals, UsageRecorder, UsageStoreError, total_of, utc_today
+from services.common.rpc.principal import get_principal
+from services.common.usage import DayTotals, Totals, UsageRecorder, UsageStoreError, sum_totals, utc_today
 
 USAGE_SERVICE_NAME = usage_pb2.DESCRIPTOR.services_by_name["UsageService"].full_name
 
@@ -43,8 +43,8 @@ class UsageServicer(usage_pb2_grpc.UsageServiceServicer):
     ) -> usage_pb2.GetUsageResponse:
         """Sums what the caller used on each of the days asked for."""
         start, end = _span(request, self._today())
-        days = await self._days(principal_of(context), start, end, request.service)
-        return usage_pb2.GetUsageResponse(days=[_day(item) for item in days], totals=_totals(total_of(days)))
+        days = await self._days(get_principal(context), start, end, request.service)
+        return usage_pb2.GetUsageResponse(days=[_day(item) for item in days], totals=_totals(sum_totals(days)))
 
     async def _days(self, principal: str, start: date, end: date, service: str) -> list[DayTotals]:
         # So that callers find the calls they have just made, unless the store takes too long for that.
@@ -63,8 +63,8 @@ class UsageServicer(usage_pb2_grpc.UsageServiceServicer):
 
 
 def _span(request: usage_pb2.GetUsageRequest, today: date) -> tuple[date, date]:
-    end = _parsed("end_date", request.end_date) if request.end_date else today
-    start = _parsed("start_date", request.start_date) if request.start_date else _default_start(end)
+    end = _parse_date("end_date", request.end_date) if request.end_date else today
+    start = _parse_date("start_date", request.start_date) if request.start_date else _default_start(end)
     if start > end:
         raise invalid("start_date", "must not be after the last day, which is today by default")
     if (end - start).days > MOST_DAYS_BETWEEN:
@@ -74,7 +74,7 @@ def _span(request: usage_pb2.GetUsageRequest, today: date) -> tuple[date, date]:
     return start, end
 
 
-def _parsed(field: str, text: str) -> date:
+def _parse_date(field: str, text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:

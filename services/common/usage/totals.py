@@ -80,6 +80,6 @@ def by_day(groups: Iterable[Group]) -> list[DayTotals]:
     return [DayTotals(day, found[day]) for day in sorted(found, reverse=True)]
 
 
-def total_of(days: Iterable[DayTotals]) -> Totals:
+def sum_totals(days: Iterable[DayTotals]) -> Totals:
     """Returns the sum of all days."""
     return sum((item.totals for item in days), Totals())

@@ -127,7 +127,7 @@ class ImageProvider(ABC):
                 `services.common.resilience.error_metadata.MAY_BE_CHARGED_KEY`.
         """
 
-    def shape_of(self, spec: ImageSpec) -> str:
+    def describe_shape(self, spec: ImageSpec) -> str:
         """Returns what of the size is asked for: requests that differ in size alone, but not in this, draw the same."""
         return f"{spec.size.width}x{spec.size.height}"
 

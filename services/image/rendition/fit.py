@@ -31,7 +31,7 @@ def fit_to_size(image: Image.Image, size: Size, fit: Fit) -> tuple[Image.Image, 
         case "stretch":
             return image.resize(wanted, _FILTER, reducing_gap=2.0), "stretched"
         case "contain":
-            return _contained(image, wanted), "padded"
+            return _contain(image, wanted), "padded"
 
 
 def _alike(own: tuple[int, int], wanted: tuple[int, int]) -> bool:
@@ -39,7 +39,7 @@ def _alike(own: tuple[int, int], wanted: tuple[int, int]) -> bool:
     return abs(ratio - 1) < _SAME_SHAPE
 
 
-def _contained(image: Image.Image, wanted: tuple[int, int]) -> Image.Image:
+def _contain(image: Image.Image, wanted: tuple[int, int]) -> Image.Image:
     scale = min(wanted[0] / image.width, wanted[1] / image.height)
     inner = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     shown = image.resize(inner, _FILTER, reducing_gap=2.0)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from services.common.images import Size, opened, upright
+from services.common.images import Size, open_image, upright
 from services.image.rendition.encode import encode_image
 from services.image.rendition.spec import Encoding
 
@@ -37,7 +37,7 @@ def normalize(data: bytes, longest_side: int) -> Normalized:
     Raises:
         MediaError: MEDIA_INVALID, `data` is no whole image of a known kind, or too large.
     """
-    with opened(data) as source:
+    with open_image(data) as source:
         image = upright(source)
     own = Size(*image.size)
     within = own.within(longest_side)

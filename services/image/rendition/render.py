@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.common.images import Size, opened, upright
+from services.common.images import Size, open_image, upright
 from services.image.rendition.encode import encode_image
 from services.image.rendition.fit import fit_to_size
 from services.image.rendition.preview import preview
@@ -15,7 +15,7 @@ def render(data: bytes, spec: RenditionSpec) -> Rendition:
     Raises:
         MediaError: MEDIA_INVALID, `data` is no whole image of a known kind, or too large.
     """
-    with opened(data) as source:
+    with open_image(data) as source:
         image = upright(source)
     own = Size(*image.size)
     shown, how = fit_to_size(image, spec.size or own, spec.fit)

@@ -56,17 +56,17 @@ class Cleanup:
 
     async def _image(self, record: Record, key: str) -> None:
         request = image_pb2.DeleteImageRequest(key=key)
-        await self._deleted(record, self._services.images.DeleteImage, request)
+        await self._delete(record, self._services.images.DeleteImage, request)
 
     async def _video(self, record: Record, key: str) -> None:
         request = video_pb2.DeleteVideoRequest(key=key)
-        await self._deleted(record, self._services.videos.DeleteVideo, request)
+        await self._delete(record, self._services.videos.DeleteVideo, request)
 
     async def _speech(self, record: Record, stored_audio_id: str) -> None:
         request = tts_pb2.DeleteStoredAudioRequest(id=stored_audio_id)
-        await self._deleted(record, self._services.speech.DeleteStoredAudio, request)
+        await self._delete(record, self._services.speech.DeleteStoredAudio, request)
 
-    async def _deleted(self, record: Record, method: Callable[..., Awaitable[Any]], request: object) -> None:
+    async def _delete(self, record: Record, method: Callable[..., Awaitable[Any]], request: object) -> None:
         try:
             await await_reply(
                 method(request, metadata=metadata_for_owner(record.principal), timeout=self._call_seconds)

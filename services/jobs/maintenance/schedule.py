@@ -49,7 +49,7 @@ class Schedule:
         while True:
             raise_if_cancelled()
             try:
-                pulled = pulled or await self._subscribed()
+                pulled = pulled or await self._subscribe()
                 message = (await pulled.fetch(1, timeout=_FETCH_SECONDS))[0]
             except nats.errors.TimeoutError:
                 continue
@@ -61,7 +61,7 @@ class Schedule:
                 continue
             await self._round(message)
 
-    async def _subscribed(self) -> JetStreamContext.PullSubscription:
+    async def _subscribe(self) -> JetStreamContext.PullSubscription:
         await self._plan()
         return await pulling(
             self._streams.jetstream,

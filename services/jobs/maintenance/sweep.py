@@ -16,7 +16,7 @@ from services.common.errors import MediaError
 from services.common.log import logger
 from services.common.storage import ObjectStore
 from services.jobs.ids import owner_token, request_token
-from services.jobs.jetstream import CANCELS, QUEUE, REQUESTS, STATE, Streams, subjects_of
+from services.jobs.jetstream import CANCELS, QUEUE, REQUESTS, STATE, Streams, list_subjects
 from services.jobs.job_store import JobStore
 from services.jobs.maintenance.cleanup import Cleanup
 from services.jobs.metrics import JobMetrics
@@ -92,7 +92,7 @@ class Sweep:
 
         async def look(key: str) -> None:
             async with places:
-                done[await self._looked(key)] += 1
+                done[await self._check_job(key)] += 1
 
         async with asyncio.TaskGroup() as looking:
             for key in await self._keys():
@@ -103,7 +103,7 @@ class Sweep:
             self._metrics.upkept(name, count)
         log.info("a round of upkeep", jobs=done.total(), drafts=drafts, **counts)
 
-    async def _looked(self, key: str) -> str:
+    async def _check_job(self, key: str) -> str:
         """Does what a job needs, and returns the name of it."""
         try:
             known = await self._job_store.read(key)
@@ -181,7 +181,7 @@ class Sweep:
 
     async def _keys(self) -> list[str]:
         prefix = f"$KV.{STATE}."
-        found = await subjects_of(self._streams.client, f"KV_{STATE}", f"{prefix}>")
+        found = await list_subjects(self._streams.client, f"KV_{STATE}", f"{prefix}>")
         return [subject.removeprefix(prefix) for subject in found]
 
     async def _purge(self, bucket: str, key: str) -> None:

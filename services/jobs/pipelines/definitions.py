@@ -9,7 +9,7 @@ from media.jobs.v1 import jobs_pb2
 
 from services.jobs.job_type import JobType, Pipeline
 from services.jobs.lease import Lease
-from services.jobs.pipelines.requests import narration_of, video_of
+from services.jobs.pipelines.requests import build_narration, build_video
 from services.jobs.pipelines.steps import IMAGE, Span, Steps
 
 DEFAULT_DELAY_MS = 500
@@ -30,7 +30,7 @@ def work(steps: Steps, fleet: int, patience_seconds: float) -> Mapping[str, JobT
         "story": lambda lease: story(lease, steps),
     }
     return {
-        kind: JobType(pipeline, steps.called_off, fleet, patience_seconds=patience_seconds)
+        kind: JobType(pipeline, steps.cancel_video, fleet, patience_seconds=patience_seconds)
         for kind, pipeline in pipelines.items()
     }
 
@@ -53,7 +53,7 @@ async def talking_video(lease: Lease, steps: Steps) -> None:
 async def headline(lease: Lease, steps: Steps) -> None:
     """An image and narration of a headline."""
     spec = ParseDict(dict(lease.record.spec), jobs_pb2.HeadlineSpec())
-    await _told(lease, steps, spec, Span(1, 55), Span(55, 90))
+    await _illustrate(lease, steps, spec, Span(1, 55), Span(55, 90))
     await lease.reach("storage", 95)
     # Both are stored by those who made them: what is asked for here is whether the timing is there, too.
     await steps.alignment(lease.record)
@@ -62,15 +62,15 @@ async def headline(lease: Lease, steps: Steps) -> None:
 async def story(lease: Lease, steps: Steps) -> None:
     """A video of a headline's image, with narration and captions."""
     spec = ParseDict(dict(lease.record.spec), jobs_pb2.StorySpec())
-    await _told(lease, steps, spec.headline, Span(1, 15), Span(15, 25))
-    video = video_of(spec, lease.record.steps[IMAGE]["key"])
+    await _illustrate(lease, steps, spec.headline, Span(1, 15), Span(15, 25))
+    video = build_video(spec, lease.record.steps[IMAGE]["key"])
     await steps.video(lease, video, Span(25, 88))
     captions = spec.captions or jobs_pb2.JOB_CAPTIONS_TRACK
     await steps.mux(lease, Span(88, 99), audio_delay_ms=DEFAULT_DELAY_MS, captions=captions)
 
 
-async def _told(lease: Lease, steps: Steps, spec: jobs_pb2.HeadlineSpec, drawn: Span, spoken: Span) -> None:
+async def _illustrate(lease: Lease, steps: Steps, spec: jobs_pb2.HeadlineSpec, drawn: Span, spoken: Span) -> None:
     """Draws and speaks a headline."""
     await lease.begin(IMAGE, drawn.low, "prompt")
     await steps.image(lease, spec, drawn)
-    await steps.narration(lease, narration_of(spec), spoken)
+    await steps.narration(lease, build_narration(spec), spoken)

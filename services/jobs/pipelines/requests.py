@@ -56,7 +56,7 @@ def image_request(spec: jobs_pb2.HeadlineSpec, object_key: str) -> image_pb2.Gen
     )
 
 
-def narration_of(spec: jobs_pb2.HeadlineSpec) -> jobs_pb2.NarrationSpec:
+def build_narration(spec: jobs_pb2.HeadlineSpec) -> jobs_pb2.NarrationSpec:
     """Returns what is said to a headline: the headline itself where nothing else is given."""
     narration = jobs_pb2.NarrationSpec()
     narration.CopyFrom(spec.narration)
@@ -64,7 +64,7 @@ def narration_of(spec: jobs_pb2.HeadlineSpec) -> jobs_pb2.NarrationSpec:
     return narration
 
 
-def video_of(spec: jobs_pb2.StorySpec, image_key: str) -> jobs_pb2.VideoSpec:
+def build_video(spec: jobs_pb2.StorySpec, image_key: str) -> jobs_pb2.VideoSpec:
     """Returns the video of a story's image."""
     return jobs_pb2.VideoSpec(
         image_key=image_key,

@@ -141,7 +141,7 @@ class Steps:
         )
         return (await await_reply(call)).stored_audio.alignment
 
-    async def called_off(self, record: Record) -> None:
+    async def cancel_video(self, record: Record) -> None:
         """Tells the provider of a video that it is not wanted any more."""
         if VIDEO not in record.intents or VIDEO in record.steps:
             return

@@ -37,7 +37,7 @@ def webhook_work(job_store: JobStore, secrets: SigningSecrets, posts: WebhookPos
     async def tell(lease: Lease) -> None:
         record = lease.record
         job = (await job_store.get(record.spec["jobId"], record.principal)).record
-        body = orjson.dumps(_told(job))
+        body = orjson.dumps(_build_body(job))
         signed = headers(job.job_id, int(time.time()), body, await secrets.of(record.principal))
         status, error = 0, ""
         try:
@@ -67,7 +67,7 @@ def webhook_work(job_store: JobStore, secrets: SigningSecrets, posts: WebhookPos
     )
 
 
-def _told(job: Record) -> dict[str, object]:
+def _build_body(job: Record) -> dict[str, object]:
     """Returns the body: what happened, and to which job; what it made is asked for with the owner's own token."""
     data: dict[str, object] = {
         "id": job.job_id,

@@ -32,7 +32,7 @@ class SigningSecrets:
         with suppress(KeyNotFoundError):
             return _valid((await self._bucket.get(key)).value)
         with suppress(KeyWrongLastSequenceError):
-            await self._bucket.create(key, _written([(new_secret(), 0.0)]))
+            await self._bucket.create(key, _encode([(new_secret(), 0.0)]))
         return _valid((await self._bucket.get(key)).value)
 
     async def rotate(self, principal: str) -> str:
@@ -46,11 +46,11 @@ class SigningSecrets:
             before = [(secret, ends or over) for secret, ends in _lasting(entry.value)][:_MOST_BEFORE]
             # Of two who change it at once, the second finds the secret of the first.
             with suppress(KeyWrongLastSequenceError):
-                await self._bucket.update(key, _written([(made, 0.0), *before]), last=entry.revision)
+                await self._bucket.update(key, _encode([(made, 0.0), *before]), last=entry.revision)
                 return made
 
 
-def _written(secrets: list[tuple[str, float]]) -> bytes:
+def _encode(secrets: list[tuple[str, float]]) -> bytes:
     return orjson.dumps(secrets)
 
 

@@ -22,7 +22,7 @@ from services.jobs.lease import Lease, LeaseLostError
 from services.jobs.metrics import JobMetrics
 from services.jobs.record import Failure, Record, Status
 from services.jobs.request import WEBHOOK, JobRequest
-from services.jobs.retry_policy import AGAIN, delay_seconds, failure_of, is_last
+from services.jobs.retry_policy import AGAIN, build_failure, delay_seconds, is_last
 
 log = logger(__name__)
 
@@ -82,7 +82,7 @@ class Worker:
 
     async def run(self) -> None:
         """Works until it is cancelled; what it has not done then is given back."""
-        requests = await self._streams.client.subscribe(f"{TOLD}.{CANCELS}.>", cb=self._told)
+        requests = await self._streams.client.subscribe(f"{TOLD}.{CANCELS}.>", cb=self._handle_cancel)
         try:
             async with asyncio.TaskGroup() as kinds:
                 for kind in self._work:
@@ -110,18 +110,18 @@ class Worker:
                     except nats.errors.Error as error:
                         log.warning("jobs can not be taken", kind=kind, error_type=type(error).__name__)
                         # What it was taken by may be gone, and is made anew.
-                        await _left(pulled)
+                        await _stop_pulling(pulled)
                         pulled = None
                         await asyncio.sleep(_HAND_BACK_SECONDS)
                         continue
                     if places.locked() or is_cancelled():
                         # Another kind was faster, or this worker stops: the job is for one that has a place.
-                        await _given_back(message)
+                        await _give_back(message)
                         continue
                     await places.acquire()
-                    jobs.create_task(self._guarded(message, places))
+                    jobs.create_task(self._settle_guarded(message, places))
         finally:
-            await _left(pulled)
+            await _stop_pulling(pulled)
 
     async def _consumer(self, kind: str) -> JetStreamContext.PullSubscription:
         return await pulling(
@@ -138,7 +138,7 @@ class Worker:
             ),
         )
 
-    async def _guarded(self, message: Msg, places: asyncio.Semaphore) -> None:
+    async def _settle_guarded(self, message: Msg, places: asyncio.Semaphore) -> None:
         try:
             record = Record.decode(message.data)
         except (ValueError, TypeError, KeyError):
@@ -155,12 +155,12 @@ class Worker:
             await self._settle(message, record)
         except asyncio.CancelledError:
             # This process stops: the job is another's, soon, but not this worker's own open pull's.
-            await _given_back(message)
+            await _give_back(message)
             with suppress(nats.errors.Error):
                 await self._streams.client.flush()
             raise
         except LeaseLostError:
-            self._metrics.lost(record.kind)
+            self._metrics.count_lost(record.kind)
             log.warning("another worker has this job", job=record.job_id)
         except Exception as error:  # noqa: BLE001 - whatever it is, this worker goes on, and the lease runs out
             log.warning("a job is left to be taken again", job=record.job_id, error_type=type(error).__name__)
@@ -178,7 +178,7 @@ class Worker:
                     task.cancel()
             await asyncio.sleep(self._options.lease_seconds / 3)
 
-    async def _told(self, message: Msg) -> None:
+    async def _handle_cancel(self, message: Msg) -> None:
         task = self._running.get(message.subject.removeprefix(f"{TOLD}.{CANCELS}."))
         if task is not None:
             task.cancel()
@@ -187,28 +187,28 @@ class Worker:
         lease = await self._job_store.open(record)
         work = self._work[record.kind]
         if lease.record.status.is_final:
-            await self._finished(lease, message)
+            await self._finish(lease, message)
             return
         if await self._job_store.is_cancelled(lease.key):
-            await self._called_off(lease, message, work)
+            await self._cancel_at_provider(lease, message, work)
             return
         if lease.record.attempt - lease.record.failed_attempts >= _MAX_LOST:
             lost = Failure(Reason.GENERATION_FAILED.name, "Its workers were lost again and again.", lease.record.stage)
-            await self._given_up(lease, message, work, lost)
+            await self._give_up(lease, message, work, lost)
             return
         delivery = message.metadata.num_delivered
         if lease.record.status is Status.RUNNING and delivery < lease.record.delivery:
             # It came while this process stood still, and has been given to somebody else since.
             raise LeaseLostError
-        await lease.write(lease.record.begun(self._options.name, delivery))
+        await lease.write(lease.record.start_attempt(self._options.name, delivery))
         try:
             await self._run(lease, work)
         except asyncio.CancelledError:
-            await self._cancelled(lease, message, work)
+            await self._cancel(lease, message, work)
         except (LeaseLostError, nats.errors.Error):
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the job must end or be done again
-            await self._failed(lease, message, work, error)
+            await self._fail(lease, message, work, error)
         else:
             await self._end(lease, message, Status.SUCCEEDED)
 
@@ -227,17 +227,17 @@ class Worker:
             if self._running.get(lease.key) is task:
                 del self._running[lease.key]
 
-    async def _cancelled(self, lease: Lease, message: Msg, work: JobType) -> None:
+    async def _cancel(self, lease: Lease, message: Msg, work: JobType) -> None:
         if is_cancelled():
             raise asyncio.CancelledError
         # A write may have been cut short: what is true is in the record.
         again = await self._job_store.open(lease.record)
         if again.record.worker == self._options.name and not again.record.status.is_final:
-            await self._called_off(again, message, work)
+            await self._cancel_at_provider(again, message, work)
 
-    async def _called_off(self, lease: Lease, message: Msg, work: JobType) -> None:
+    async def _cancel_at_provider(self, lease: Lease, message: Msg, work: JobType) -> None:
         """Tells the provider, again and again if need be, but not for ever: then the job ends without that."""
-        if (error := await self._told_off(lease.record, work)) is not None:
+        if (error := await self._try_cancel(lease.record, work)) is not None:
             failed = lease.record.failed_attempts + 1
             if error.reason in AGAIN and failed < work.failures:
                 await lease.write(replace(lease.record, failed_attempts=failed))
@@ -245,7 +245,7 @@ class Worker:
                 return
         await self._end(lease, message, Status.CANCELLED)
 
-    async def _told_off(self, record: Record, work: JobType) -> MediaError | None:
+    async def _try_cancel(self, record: Record, work: JobType) -> MediaError | None:
         """Tells providers that a job is not wanted any more; returns why they could not be told."""
         try:
             if work.called_off is not None:
@@ -255,9 +255,9 @@ class Worker:
             return error
         return None
 
-    async def _failed(self, lease: Lease, message: Msg, work: JobType, error: Exception) -> None:
-        failure = failure_of(error, lease.record.stage)
-        self._metrics.failed(lease.record.kind, failure.reason)
+    async def _fail(self, lease: Lease, message: Msg, work: JobType, error: Exception) -> None:
+        failure = build_failure(error, lease.record.stage)
+        self._metrics.count_failure(lease.record.kind, failure.reason)
         log.warning(
             "an attempt failed",
             job=lease.record.job_id,
@@ -268,23 +268,23 @@ class Worker:
         )
         failed = 1 + lease.record.failed_attempts
         if is_last(failure, lease.record, work):
-            await self._given_up(lease, message, work, failure)
+            await self._give_up(lease, message, work, failure)
             return
-        await lease.write(lease.record.ended(Status.QUEUED, failure))
+        await lease.write(lease.record.end_attempt(Status.QUEUED, failure))
         await message.nak(delay=delay_seconds(work, failed, error))
 
-    async def _given_up(self, lease: Lease, message: Msg, work: JobType, failure: Failure) -> None:
+    async def _give_up(self, lease: Lease, message: Msg, work: JobType, failure: Failure) -> None:
         # What a provider still does for it is not waited for by anybody.
-        await self._told_off(lease.record, work)
+        await self._try_cancel(lease.record, work)
         await self._end(lease, message, Status.FAILED, failure)
 
     async def _end(self, lease: Lease, message: Msg, status: Status, failure: Failure | None = None) -> None:
-        await lease.write(lease.record.ended(status, failure))
-        self._metrics.ended(lease.record)
+        await lease.write(lease.record.end_attempt(status, failure))
+        self._metrics.count_end(lease.record)
         log.info("a job ended", job=lease.record.job_id, kind=lease.record.kind, status=status.value)
-        await self._finished(lease, message)
+        await self._finish(lease, message)
 
-    async def _finished(self, lease: Lease, message: Msg) -> None:
+    async def _finish(self, lease: Lease, message: Msg) -> None:
         """Tells the webhook, and only then lets go of the message: who dies in between does both again."""
         record = lease.record
         if record.webhook_url:
@@ -296,12 +296,12 @@ class Worker:
         await message.ack_sync()
 
 
-async def _given_back(message: Msg) -> None:
+async def _give_back(message: Msg) -> None:
     with suppress(nats.errors.Error):
         await message.nak(delay=_HAND_BACK_SECONDS)
 
 
-async def _left(pulled: JetStreamContext.PullSubscription | None) -> None:
+async def _stop_pulling(pulled: JetStreamContext.PullSubscription | None) -> None:
     """Stops taking: a pull that stays open would swallow a job that nobody does."""
     if pulled is not None:
         with suppress(nats.errors.Error):

@@ -31,7 +31,7 @@ class FfmpegLimiter:
         return len(self._line)
 
     @asynccontextmanager
-    async def taken(self, tell: Callable[[int], None]) -> AsyncIterator[None]:
+    async def acquire(self, tell: Callable[[int], None]) -> AsyncIterator[None]:
         """Returns the context in which a place is held.
 
         Args:
@@ -65,7 +65,7 @@ class FfmpegLimiter:
                 self._give()
             elif (turn, tell) in self._line:
                 self._line.remove((turn, tell))
-                self._moved()
+                self._report_positions()
             raise
 
     def _give(self) -> None:
@@ -74,10 +74,10 @@ class FfmpegLimiter:
             # One who leaves in this very moment may not have left the line yet.
             if not turn.done():
                 turn.set_result(None)
-                self._moved()
+                self._report_positions()
                 return
         self._free += 1
 
-    def _moved(self) -> None:
+    def _report_positions(self) -> None:
         for place, (_, tell) in enumerate(self._line, 1):
             tell(place)

@@ -82,12 +82,12 @@ class FfmpegRunner:
             MediaError: OVERLOADED; MEDIA_INVALID, ffmpeg can not make it of these files, or not in time;
                 OUTPUT_TOO_LARGE; GENERATION_FAILED, ffmpeg was ended by somebody else.
         """
-        async with self._slots.taken(watch.queued):
+        async with self._slots.acquire(watch.queued):
             watch.running(0.0)
             meter = Meter(command.seconds)
             try:
                 async with asyncio.timeout(self._limits.wall_seconds) as limit:
-                    code = await self._ended(command, folder, meter, watch, sink)
+                    code = await self._run_to_end(command, folder, meter, watch, sink)
             except TimeoutError:
                 if not limit.expired():
                     raise
@@ -97,20 +97,20 @@ class FfmpegRunner:
                 log.warning("ffmpeg failed", exit_code=code, complaints=meter.complaints)
                 raise self._failure(code)
 
-    async def _ended(self, command: Command, folder: Path, meter: Meter, watch: Watch, sink: Sink | None) -> int:
+    async def _run_to_end(self, command: Command, folder: Path, meter: Meter, watch: Watch, sink: Sink | None) -> int:
         """Returns the exit code."""
-        spawning = asyncio.ensure_future(self._spawned(command, folder, with_output=sink is not None))
+        spawning = asyncio.ensure_future(self._spawn(command, folder, with_output=sink is not None))
         try:
             process = await asyncio.shield(spawning)
         except asyncio.CancelledError:
             # Who leaves while it starts would otherwise leave it behind.
-            await _put_down(await spawning)
+            await _kill(await spawning)
             raise
         try:
-            self._bound(process.pid)
-            readers = [asyncio.ensure_future(_heard(process, meter, watch))]
+            self._apply_limits(process.pid)
+            readers = [asyncio.ensure_future(_read_diagnostics(process, meter, watch))]
             if sink:
-                readers.append(asyncio.ensure_future(self._passed_on(process, sink)))
+                readers.append(asyncio.ensure_future(self._copy_output(process, sink)))
             try:
                 # As a group would, but what a sink raises comes out as it is.
                 await asyncio.gather(*readers)
@@ -120,9 +120,9 @@ class FfmpegRunner:
                 await asyncio.gather(*readers, return_exceptions=True)
             return await process.wait()
         finally:
-            await _put_down(process)
+            await _kill(process)
 
-    async def _spawned(self, command: Command, folder: Path, *, with_output: bool) -> Process:
+    async def _spawn(self, command: Command, folder: Path, *, with_output: bool) -> Process:
         return await asyncio.create_subprocess_exec(
             str(self._binary),
             *_QUIET,
@@ -137,7 +137,7 @@ class FfmpegRunner:
             start_new_session=True,
         )
 
-    def _bound(self, pid: int) -> None:
+    def _apply_limits(self, pid: int) -> None:
         limits = {
             # At the first bound it is told, a little later it is ended.
             resource.RLIMIT_CPU: (self._limits.cpu_seconds, self._limits.cpu_seconds + 5),
@@ -150,7 +150,7 @@ class FfmpegRunner:
             for kind, value in limits.items():
                 resource.prlimit(pid, kind, value)
 
-    async def _passed_on(self, process: Process, sink: Sink) -> None:
+    async def _copy_output(self, process: Process, sink: Sink) -> None:
         assert process.stdout is not None  # noqa: S101 - told so to mypy: it is a pipe
         read = 0
         while data := await process.stdout.read(_CHUNK_BYTES):
@@ -181,19 +181,19 @@ def _too_slow(seconds: float) -> MediaError:
     return MediaError(Reason.MEDIA_INVALID, f"The video can not be made within {seconds:g} seconds; make it shorter.")
 
 
-async def _heard(process: Process, meter: Meter, watch: Watch) -> None:
+async def _read_diagnostics(process: Process, meter: Meter, watch: Watch) -> None:
     assert process.stderr is not None  # noqa: S101 - told so to mypy: it is a pipe
     while data := await process.stderr.read(_CHUNK_BYTES):
         if meter.feed(data):
             watch.running(meter.percent)
 
 
-async def _put_down(process: Process) -> None:
+async def _kill(process: Process) -> None:
     """Ends the process with all that it started, and waits until it is gone."""
     with suppress(ProcessLookupError, PermissionError):
         # Also where it has ended itself: what it started may be left, and holds its group's number.
         os.killpg(process.pid, signal.SIGKILL)
-    gone, is_cancelled = asyncio.ensure_future(_gone(process)), False
+    gone, is_cancelled = asyncio.ensure_future(_wait_for_exit(process)), False
     while not gone.done():
         try:
             await asyncio.shield(gone)
@@ -204,7 +204,7 @@ async def _put_down(process: Process) -> None:
         raise asyncio.CancelledError
 
 
-async def _gone(process: Process) -> None:
+async def _wait_for_exit(process: Process) -> None:
     # Before the wait, which ends with the pipes: what nobody has read would keep them open, and us waiting, for ever.
     with suppress(TimeoutError):
         async with asyncio.timeout(_DRAIN_SECONDS):

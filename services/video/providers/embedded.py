@@ -7,7 +7,7 @@ from pathlib import Path
 
 from services.common.errors import MediaError, Reason, invalid
 from services.common.worker_pool import WorkerPool
-from services.video.camera_motion import motion_of
+from services.video.camera_motion import choose_motion
 from services.video.ffmpeg import FfmpegRunner, Watch
 from services.video.ffmpeg.arguments import LABEL, RESULT, SOURCE_IMAGE, moving_source_image
 from services.video.progress import Progress, State
@@ -61,13 +61,13 @@ class EmbeddedProvider(VideoProvider):
                 "Nobody makes this video any more; ask for it again, which costs nothing.",
                 metadata={"provider": PROVIDER},
             )
-        return await self._made(spec, folder, tell)
+        return await self._render(spec, folder, tell)
 
     async def cancel(self, prediction_id: str) -> bool:
         """Forgets the wish; who makes the video already is cancelled as a task."""
         return self._begun.pop(prediction_id, None) is not None
 
-    async def _made(self, spec: VideoSpec, folder: Path, tell: Tell) -> Path:
+    async def _render(self, spec: VideoSpec, folder: Path, tell: Tell) -> Path:
         shown = await self._workers.run(scene, spec.source_image, int(spec.request.shorter_side.removesuffix("p")))
         (folder / SOURCE_IMAGE).write_bytes(shown.image)
         (folder / LABEL).write_bytes(shown.label)
@@ -75,6 +75,6 @@ class EmbeddedProvider(VideoProvider):
             queued=lambda place: tell(Progress(State.QUEUED, queue_position=place)),
             running=lambda percent: tell(Progress(State.RUNNING, min(_ALMOST, percent))),
         )
-        command = moving_source_image(motion_of(spec.request.prompt), float(spec.request.length_seconds))
+        command = moving_source_image(choose_motion(spec.request.prompt), float(spec.request.length_seconds))
         await self._runner.run(command, folder, watch)
         return folder / RESULT

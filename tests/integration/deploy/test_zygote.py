@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from deploy.local.settings import ROOT
-from deploy.local.zygote import IMPORTED, Order, order_of, start_zygote
+from deploy.local.zygote import IMPORTED, Order, parse_command, start_zygote
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every process starts by itself")
 
@@ -62,9 +62,9 @@ async def test_a_copy_that_fails_says_why_and_has_an_exit_code() -> None:
 
 
 @on_linux
-@pytest.mark.parametrize("wish", ["exits", "waits", "raises", "is not let go"])
-async def test_nothing_is_left_of_the_zygote_and_its_copies(request: str) -> None:
-    assert (await hosted(request))["children"] == []
+@pytest.mark.parametrize("behavior", ["exits", "waits", "raises", "is not let go"])
+async def test_nothing_is_left_of_the_zygote_and_its_copies(behavior: str) -> None:
+    assert (await hosted(behavior))["children"] == []
 
 
 @on_linux
@@ -93,12 +93,12 @@ async def test_without_a_zygote_a_process_starts_by_itself() -> None:
 
 @pytest.mark.parametrize("argv", [("nats-server",), ("/usr/bin/other", "-m", "gateway"), (sys.executable, "x.py")])
 def test_what_is_no_module_of_this_python_is_not_for_a_zygote(argv: tuple[str, ...]) -> None:
-    assert order_of(argv, {}, Path("/")) is None
+    assert parse_command(argv, {}, Path("/")) is None
 
 
 def test_an_order_is_the_command_in_other_words() -> None:
     argv = (sys.executable, "-m", "gateway.envoy", "run")
-    assert order_of(argv, {"A": "b"}, Path("/x")) == Order("gateway.envoy", ["run"], {"A": "b"}, "/x")
+    assert parse_command(argv, {"A": "b"}, Path("/x")) == Order("gateway.envoy", ["run"], {"A": "b"}, "/x")
 
 
 async def test_a_process_with_an_event_loop_and_threads_has_no_zygote() -> None:

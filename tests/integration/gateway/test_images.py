@@ -23,7 +23,7 @@ from services.common.storage import StorageSettings, open_object_store
 from services.common.worker_pool import WorkerPool
 from services.image.accounting import Accounting
 from services.image.metrics import ImageMetrics
-from services.image.server import assembled
+from services.image.server import build_service
 from services.image.service import SERVICE_NAME
 from services.image.settings import ImageSettings
 from services.image.sizes import PRESETS
@@ -54,7 +54,7 @@ async def http(
     async with (
         open_object_store(storage) as store,
         open_fetcher() as fetcher,
-        assembled(settings, {"fal": provider}, store, fetcher, workers, None, accounting) as servicer,
+        build_service(settings, {"fal": provider}, store, fetcher, workers, None, accounting) as servicer,
     ):
 
         def register(server: grpc.aio.Server) -> list[str]:

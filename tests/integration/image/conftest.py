@@ -26,7 +26,7 @@ from services.image.accounting import Accounting
 from services.image.cache import COLLECTION, ImageCodec
 from services.image.metrics import ImageMetrics
 from services.image.providers.interface import ImageProvider
-from services.image.server import assembled
+from services.image.server import build_service
 from services.image.service import SERVICE_NAME
 from services.image.settings import ImageSettings
 from tests.fakes.drawing import FakeImageProvider
@@ -70,7 +70,7 @@ class ImageSuite:
         """Returns what was recorded, once it is so many calls, in the order in which they ended."""
         await self._recorder.flush()
         await self._usage.keeps(count)
-        return sorted(self._usage.kept.values(), key=lambda record: record.at)
+        return sorted(self._usage.stored.values(), key=lambda record: record.at)
 
 
 async def failure(call: Any) -> MediaError:
@@ -146,7 +146,7 @@ async def running(
         allowed = AddressPolicy.parse(entry for entry in fetch_allow.split(",") if entry)
         fetcher = await stack.enter_async_context(open_fetcher(FetchOptions(allowed, 5)))
         servicer = await stack.enter_async_context(
-            assembled(settings, providers, store, fetcher, workers, cache, accounting)
+            build_service(settings, providers, store, fetcher, workers, cache, accounting)
         )
 
         def register(server: grpc.aio.Server) -> list[str]:

@@ -103,7 +103,7 @@ async def test_what_was_paid_for_survives_a_restart(
     url: str,
 ) -> None:
     data = large() if size == "large" else make_image()
-    provider.kept[url] = data
+    provider.stored[url] = data
     provider.outcomes.append(GeneratedImage(data, "image/png", 2**64 - 1, url, cost_units=3))
     async with running({"fal": provider}, store, workers, tmp_path, store_binary=store_binary) as suite:
         await suite.generate()
@@ -120,7 +120,7 @@ async def test_what_was_paid_for_survives_a_restart(
 async def test_a_url_that_has_ended_is_noticed_and_drawn_anew(suite: ImageSuite, provider: FakeImageProvider) -> None:
     provider.url = URL
     await suite.generate()
-    provider.kept.clear()
+    provider.stored.clear()
     assert not (await suite.generate()).from_cache
     assert len(provider.specs) == 2
     provider.download_failure = MediaError(Reason.PROVIDER_UNAVAILABLE)

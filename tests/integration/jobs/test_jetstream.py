@@ -15,7 +15,7 @@ from nats.js.errors import NotFoundError
 from deploy.local.ports import free_ports
 from services.common.errors import MediaError, Reason
 from services.common.settings import ConfigurationError
-from services.jobs.jetstream import QUEUE, SECRETS, STATE, StreamOptions, connected, open_streams, subjects_of
+from services.jobs.jetstream import QUEUE, SECRETS, STATE, StreamOptions, connect_nats, list_subjects, open_streams
 from services.jobs.job_store import JobStore
 from services.jobs.request import JobRequest
 from tests.conftest import LogLines
@@ -76,7 +76,7 @@ async def test_more_copies_than_there_are_servers_are_told_by_their_variable(tmp
 
 async def test_an_impatient_caller_is_told_where_nobody_answers() -> None:
     with pytest.raises(ConfigurationError, match=r"NATS_URL .* 127\.0\.0\.1:9 does not answer") as refused:
-        async with connected(StreamOptions(("nats://name:secret@127.0.0.1:9",)), "test", patient=False):
+        async with connect_nats(StreamOptions(("nats://name:secret@127.0.0.1:9",)), "test", patient=False):
             pass
     assert "secret" not in str(refused.value)
 
@@ -131,10 +131,10 @@ async def test_all_subjects_are_told_however_many_a_server_tells_at_a_time(tmp_p
                 answer.data = orjson.dumps(told)
                 return answer
 
-        found = await subjects_of(cast(Client, Stingy()), f"KV_{STATE}", f"{prefix}>")
+        found = await list_subjects(cast(Client, Stingy()), f"KV_{STATE}", f"{prefix}>")
         assert sorted(found) == [f"{prefix}alice.{number}" for number in range(5)]
         with pytest.raises(NotFoundError):
-            await subjects_of(streams.client, "NOTHING", ">")
+            await list_subjects(streams.client, "NOTHING", ">")
 
 
 @pytest.mark.parametrize("content", [None, "no credentials"])
@@ -144,5 +144,5 @@ async def test_credentials_that_are_none_are_told_by_their_variable(tmp_path: Pa
         file.write_text(content)
     async with running_nats(tmp_path, users=True) as url:
         with pytest.raises(ConfigurationError, match="NATS_CREDENTIALS"):
-            async with connected(StreamOptions((url,), str(file)), "test", patient=False):
+            async with connect_nats(StreamOptions((url,), str(file)), "test", patient=False):
                 pass

@@ -44,7 +44,7 @@ async def test_one_name_is_one_job_however_many_ask_at_once(jobs: Jobs, nats_url
 async def test_the_same_name_again_tells_how_far_the_job_is(jobs: Jobs) -> None:
     first = await jobs.job_store.submit(REQUEST, jobs.owner)
     lease = await jobs.job_store.open(first.record)
-    await lease.write(lease.record.begun("w-1", 1))
+    await lease.write(lease.record.start_attempt("w-1", 1))
     again = await jobs.job_store.submit(REQUEST, jobs.owner)
     assert (again.record, again.revision) == (lease.record, lease.revision)
 

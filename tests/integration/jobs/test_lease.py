@@ -15,8 +15,8 @@ from tests.integration.jobs.conftest import Jobs
 async def test_whoever_was_superseded_may_not_write(jobs: Jobs) -> None:
     record = await jobs.known(await jobs.submit())
     old, new = await jobs.job_store.open(record), await jobs.job_store.open(record)
-    await new.write(new.record.begun("w-2", 2))
-    for attempt in (old.write(old.record.begun("w-1", 1)), old.reach("video", 50), old.note("video", {})):
+    await new.write(new.record.start_attempt("w-2", 2))
+    for attempt in (old.write(old.record.start_attempt("w-1", 1)), old.reach("video", 50), old.note("video", {})):
         with pytest.raises(LeaseLostError):
             await attempt
     assert await jobs.known(record.job_id) == new.record
@@ -28,14 +28,14 @@ async def test_whoever_opens_a_job_has_it_as_it_was_written_last(jobs: Jobs) -> 
     await first.write(replace(first.record, steps={"audio": {"key": "audio/1.mp3"}}))
     second = await jobs.job_store.open(record)
     assert (second.record, second.revision) == (first.record, first.revision)
-    await second.write(second.record.begun("w-2", 2))
+    await second.write(second.record.start_attempt("w-2", 2))
     assert second.record.steps == {"audio": {"key": "audio/1.mp3"}}
 
 
 async def test_of_many_who_write_at_once_one_does(jobs: Jobs) -> None:
     record = await jobs.known(await jobs.submit())
     leases = [await jobs.job_store.open(record) for _ in range(8)]
-    writes = (lease.write(lease.record.begun(f"w-{number}", 1)) for number, lease in enumerate(leases))
+    writes = (lease.write(lease.record.start_attempt(f"w-{number}", 1)) for number, lease in enumerate(leases))
     ends = await asyncio.gather(*writes, return_exceptions=True)
     winners = [f"w-{number}" for number, end in enumerate(ends) if end is None]
     assert [type(end) for end in ends if end is not None] == [LeaseLostError] * 7
@@ -47,7 +47,7 @@ async def test_a_job_that_is_in_the_queue_only_gets_its_record_when_it_is_taken(
     lease = await jobs.job_store.open(record)
     assert lease.record == record
     assert await jobs.known(record.job_id) == record
-    await lease.write(lease.record.begun("w-1", 1))
+    await lease.write(lease.record.start_attempt("w-1", 1))
     assert (await jobs.job_store.open(record)).record.attempt == 1
 
 
@@ -57,11 +57,11 @@ async def test_a_percentage_never_goes_back_whoever_tells_it(jobs: Jobs) -> None
     for percent in (10.0, 40.0, 20.0):
         await first.reach("video", percent)
     second = await jobs.job_store.open(record)
-    await second.write(second.record.begun("w-2", 2))
+    await second.write(second.record.start_attempt("w-2", 2))
     for percent in (1.0, 39.0, 41.0, 100.0):
         await second.reach("video", percent)
     assert (await jobs.known(record.job_id)).percent == 99.0
-    await second.write(second.record.ended(Status.SUCCEEDED))
+    await second.write(second.record.end_attempt(Status.SUCCEEDED))
     assert (await jobs.known(record.job_id)).percent == 100.0
 
 

@@ -32,7 +32,7 @@ async def test_jobs_are_chosen_by_kind_and_status(jobs: Jobs) -> None:
     waiting, ended = await jobs.submit("animate"), await jobs.submit("animate")
     story = await jobs.submit("story")
     lease = await jobs.job_store.open(await jobs.known(ended))
-    await lease.write(lease.record.begun("w-1", 1).ended(Status.SUCCEEDED))
+    await lease.write(lease.record.start_attempt("w-1", 1).end_attempt(Status.SUCCEEDED))
     chosen = {
         (kind, status): set((await jobs.page(selection=JobFilter(kind, status)))[0])
         for kind in ("", "animate", "story", "headline")

@@ -199,7 +199,7 @@ async def test_jobs_of_a_kind_and_a_status_are_listed(desk: Desk) -> None:
     video = await desk.create()
     await desk.create(jobs_pb2.CreateJobRequest(headline=jobs_pb2.HeadlineSpec(headline="Cats")))
     lease = await desk.taken(video.id)
-    await lease.write(lease.record.ended(Status.FAILED, Failure("CONTENT_BLOCKED", "No.", "video")))
+    await lease.write(lease.record.end_attempt(Status.FAILED, Failure("CONTENT_BLOCKED", "No.", "video")))
     request = jobs_pb2.ListJobsRequest(kind=jobs_pb2.JOB_KIND_ANIMATE, status=jobs_pb2.JOB_STATUS_FAILED)
     listed = await desk.stub.ListJobs(request, metadata=desk.caller)
     assert [(job.id, job.error.reason) for job in listed.jobs] == [(video.id, "CONTENT_BLOCKED")]

@@ -45,9 +45,9 @@ async def test_a_watcher_is_told_every_change_and_then_the_call_ends(desk: Desk)
             async for event in call:
                 told.append((event.job.status, event.job.percent))
                 if event.job.status == jobs_pb2.JOB_STATUS_QUEUED:
-                    await lease.write(replace(lease.record.begun("w-1", 1), percent=50.0))
+                    await lease.write(replace(lease.record.start_attempt("w-1", 1), percent=50.0))
                 elif event.job.status == jobs_pb2.JOB_STATUS_RUNNING:
-                    await lease.write(lease.record.ended(Status.SUCCEEDED))
+                    await lease.write(lease.record.end_attempt(Status.SUCCEEDED))
     assert told == [
         (jobs_pb2.JOB_STATUS_QUEUED, 0.0),
         (jobs_pb2.JOB_STATUS_RUNNING, 50.0),
@@ -58,7 +58,7 @@ async def test_a_watcher_is_told_every_change_and_then_the_call_ends(desk: Desk)
 async def test_whoever_comes_back_to_a_job_that_has_ended_is_told_what_he_missed(desk: Desk) -> None:
     job = await desk.create()
     lease = await desk.taken(job.id)
-    await lease.write(lease.record.ended(Status.SUCCEEDED))
+    await lease.write(lease.record.end_attempt(Status.SUCCEEDED))
     for known, revisions in ((job.revision, [lease.revision]), (lease.revision, [])):
         request = jobs_pb2.WatchJobRequest(id=job.id, after_revision=known)
         call = desk.stub.WatchJob(request, metadata=desk.caller)

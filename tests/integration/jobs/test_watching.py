@@ -29,9 +29,9 @@ async def test_a_watcher_is_told_every_change_to_the_end(jobs: Jobs) -> None:
     told = jobs.job_store.watch(lease.record.job_id, jobs.owner)
     seen = [await anext(told)]
     for record in (
-        lease.record.begun("w-1", 1),
-        replace(lease.record.begun("w-1", 1), stage="video", percent=50.0),
-        replace(lease.record.begun("w-1", 1), stage="video", percent=50.0).ended(Status.SUCCEEDED),
+        lease.record.start_attempt("w-1", 1),
+        replace(lease.record.start_attempt("w-1", 1), stage="video", percent=50.0),
+        replace(lease.record.start_attempt("w-1", 1), stage="video", percent=50.0).end_attempt(Status.SUCCEEDED),
     ):
         await lease.write(record)
         seen.append(await anext(told))
@@ -53,7 +53,7 @@ async def test_all_who_watch_are_told_the_end(jobs: Jobs, nats_url: str) -> None
         watchers = [job_store.watch(lease.record.job_id, jobs.owner) for job_store in boards for _ in range(5)]
         for watcher in watchers:
             assert (await anext(watcher)).record.status is Status.QUEUED
-        await lease.write(lease.record.begun("w-1", 1).ended(Status.FAILED, FAILURE))
+        await lease.write(lease.record.start_attempt("w-1", 1).end_attempt(Status.FAILED, FAILURE))
         for watcher in watchers:
             assert (await anext(watcher)).record.failure == FAILURE
             assert [known async for known in watcher] == []
@@ -61,10 +61,10 @@ async def test_all_who_watch_are_told_the_end(jobs: Jobs, nats_url: str) -> None
 
 async def test_whoever_comes_back_is_told_what_came_later(jobs: Jobs) -> None:
     lease = await begun(jobs)
-    await lease.write(lease.record.begun("w-1", 1))
+    await lease.write(lease.record.start_attempt("w-1", 1))
     known = lease.revision
     await lease.write(replace(lease.record, percent=50.0))
-    await lease.write(lease.record.ended(Status.SUCCEEDED))
+    await lease.write(lease.record.end_attempt(Status.SUCCEEDED))
     told = await jobs.changes(lease.record.job_id, known)
     assert [change.revision for change in told] == [lease.revision]
     assert told[-1].record.status is Status.SUCCEEDED
@@ -74,7 +74,7 @@ async def test_whoever_comes_back_before_a_change_waits_for_it(jobs: Jobs) -> No
     lease = await begun(jobs)
     told = jobs.job_store.watch(lease.record.job_id, jobs.owner, lease.revision)
     following = asyncio.ensure_future(anext(told))
-    await lease.write(lease.record.begun("w-1", 1))
+    await lease.write(lease.record.start_attempt("w-1", 1))
     assert (await following).revision == lease.revision
     await told.aclose()  # type: ignore[attr-defined] # it is a generator, which its published type does not tell
 
@@ -82,19 +82,19 @@ async def test_whoever_comes_back_before_a_change_waits_for_it(jobs: Jobs) -> No
 @pytest.mark.parametrize("status", [Status.SUCCEEDED, Status.FAILED, Status.CANCELLED])
 async def test_a_job_that_has_ended_is_told_once(jobs: Jobs, status: Status) -> None:
     lease = await begun(jobs)
-    await lease.write(lease.record.ended(status))
+    await lease.write(lease.record.end_attempt(status))
     assert [known.record.status for known in await jobs.changes(lease.record.job_id)] == [status]
 
 
 async def test_whoever_knows_the_end_is_told_nothing_and_waits_for_nothing(jobs: Jobs) -> None:
     lease = await begun(jobs)
-    await lease.write(lease.record.ended(Status.SUCCEEDED))
+    await lease.write(lease.record.end_attempt(Status.SUCCEEDED))
     assert await jobs.changes(lease.record.job_id, lease.revision) == []
 
 
 async def test_whoever_knows_a_change_of_another_store_is_told_the_end_all_the_same(jobs: Jobs) -> None:
     lease = await begun(jobs)
-    await lease.write(lease.record.ended(Status.SUCCEEDED))
+    await lease.write(lease.record.end_attempt(Status.SUCCEEDED))
     (told,) = await jobs.changes(lease.record.job_id, lease.revision + 1000)
     assert told.record.status is Status.SUCCEEDED
 
@@ -111,7 +111,7 @@ async def test_a_notice_that_was_lost_only_delays(jobs: Jobs) -> None:
     lease = await begun(jobs)
     told = JobStore(Ear(jobs.streams, deaf=True).streams).watch(lease.record.job_id, jobs.owner)
     assert (await anext(told)).revision == lease.revision
-    await lease.write(lease.record.ended(Status.SUCCEEDED))
+    await lease.write(lease.record.end_attempt(Status.SUCCEEDED))
     async with asyncio.timeout(10):
         assert (await anext(told)).record.status is Status.SUCCEEDED
 
@@ -138,7 +138,7 @@ async def test_the_request_to_end_a_job_is_written_down_for_its_worker(jobs: Job
 @pytest.mark.parametrize("status", [Status.SUCCEEDED, Status.FAILED, Status.CANCELLED])
 async def test_a_job_that_has_ended_stays_as_it_is(jobs: Jobs, status: Status) -> None:
     lease = await begun(jobs)
-    await lease.write(lease.record.ended(status))
+    await lease.write(lease.record.end_attempt(status))
     known = await jobs.job_store.cancel(lease.record.job_id, jobs.owner)
     assert (known.record, known.revision) == (lease.record, lease.revision)
     assert not await jobs.job_store.is_cancelled(lease.key)

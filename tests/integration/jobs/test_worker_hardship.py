@@ -127,7 +127,7 @@ async def test_whoever_was_overtaken_lets_go_without_a_trace(jobs: Jobs, log_lin
 async def test_a_delivery_that_is_older_than_the_one_at_work_is_no_job(jobs: Jobs) -> None:
     """A worker that stood still wakes up with a message that another one has by now."""
     hands = Hands()
-    record = Record(new_job_id(), jobs.owner, "animate", {}, now()).begun("w-2", 3)
+    record = Record(new_job_id(), jobs.owner, "animate", {}, now()).start_attempt("w-2", 3)
     await jobs.enqueue(record)
     await jobs.job_store.open(record)
     async with jobs.working({"animate": hands.work()}, "w-1", lease_seconds=SHORT_LEASE_SECONDS):
@@ -139,7 +139,9 @@ async def test_a_delivery_that_is_older_than_the_one_at_work_is_no_job(jobs: Job
 async def test_a_job_that_waits_is_taken_however_often_it_was_delivered_before(jobs: Jobs) -> None:
     """Put back into the queue, its deliveries are counted anew."""
     hands = Hands()
-    record = replace(Record(new_job_id(), jobs.owner, "animate", {}, now()).begun("w-2", 9), status=Status.QUEUED)
+    record = replace(
+        Record(new_job_id(), jobs.owner, "animate", {}, now()).start_attempt("w-2", 9), status=Status.QUEUED
+    )
     await jobs.enqueue(record)
     await jobs.job_store.open(record)
     async with jobs.working({"animate": hands.work()}):

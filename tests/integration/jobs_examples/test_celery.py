@@ -106,7 +106,7 @@ async def test_a_task_that_is_retried_asks_under_the_same_name(
 async def test_a_task_gives_up_after_eight_retries(tasks: Any, jobs: FakeJobService) -> None:
     jobs.failures["CreateJob"] += [MediaError(Reason.PERMISSION_DENIED)] * 20
     outcome = await run(tasks.animate, *ARGUMENTS)
-    assert outcome.failed()
+    assert outcome.record_failure()
     assert "PERMISSION_DENIED" in str(outcome.result)
     assert jobs.requests("CreateJob") == [REQUEST] * 9
 

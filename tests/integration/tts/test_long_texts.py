@@ -8,7 +8,7 @@ import pytest
 
 from services.tts.audio_duration import duration_meter
 from services.tts.formats import FORMATS
-from services.tts.wav import wav_of_all
+from services.tts.wav import join_wav
 from tests.fakes.elevenlabs import FakeElevenLabs
 from tests.fakes.provider_audio import speech
 from tests.integration.tts.conftest import SHAPES, Speaking, ask
@@ -91,7 +91,7 @@ async def test_wav_files_become_one_file(fake: FakeElevenLabs, speaking: Speakin
     async with speaking(longest_call=LIMIT) as stub:
         heard = await ask(stub, shape, TEXT, output_format="wav_16000")
     assert fake.calls == len(PIECES)
-    assert heard.audio == wav_of_all([speech(piece, FORMATS["wav_16000"]) for piece in PIECES])
+    assert heard.audio == join_wav([speech(piece, FORMATS["wav_16000"]) for piece in PIECES])
     assert heard.done is not None
     assert heard.done.sha256 == hashlib.sha256(heard.audio).hexdigest()
     assert heard.done.duration_seconds == pytest.approx((len(heard.audio) - 44) / 32_000)

@@ -23,7 +23,7 @@ from services.common.usage import UsageRecorder
 from services.common.worker_pool import WorkerPool, end_pool, new_pool
 from services.video.metrics import VideoMetrics
 from services.video.providers.replicate import open_replicate
-from services.video.server import Parts, assembled, replicate_settings
+from services.video.server import Parts, build_service, replicate_settings
 from services.video.service import SERVICE_NAME
 from services.video.settings import VideoSettings
 from tests.fakes.grpc_server import served
@@ -147,7 +147,7 @@ async def running(workers: WorkerPool, work: Path, store: FakeObjectStore, **cha
         replicate = await stack.enter_async_context(open_replicate(polling, fetcher))
         usage = await stack.enter_async_context(UsageRecorder(FakeUsageStore()))
         parts = Parts(store, fetcher, workers, replicate, VideoMetrics(CollectorRegistry()), usage)
-        servicer = await stack.enter_async_context(assembled(settings, parts))
+        servicer = await stack.enter_async_context(build_service(settings, parts))
 
         def register(server: grpc.aio.Server) -> list[str]:
             video_pb2_grpc.add_VideoServiceServicer_to_server(servicer, server)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from bench.image import Encoded, LoadSample, Ticks, crowd_lines, encoded_table, timed
+from bench.image import Encoded, LoadSample, Ticks, crowd_lines, format_encodings, time_render
 from services.common.images import Size
 from services.image.providers.embedded.painting import Order, paint
 from services.image.rendition.spec import Encoding, RenditionSpec
@@ -13,13 +13,13 @@ from services.image.rendition.spec import Encoding, RenditionSpec
 
 def test_a_rendition_comes_with_the_time_that_it_took() -> None:
     size = Size(64, 64)
-    rendition, seconds = timed(paint(Order("A lighthouse", size, 1)), RenditionSpec(size, Encoding("webp")))
+    rendition, seconds = time_render(paint(Order("A lighthouse", size, 1)), RenditionSpec(size, Encoding("webp")))
     assert rendition.main.data[8:12] == b"WEBP"
     assert seconds > 0
 
 
 def test_every_format_has_its_line() -> None:
-    lines = encoded_table([Encoded(Encoding("avif", "low"), 35.26, 37.2, 15_053)]).splitlines()
+    lines = format_encodings([Encoded(Encoding("avif", "low"), 35.26, 37.2, 15_053)]).splitlines()
     assert lines[1].split() == ["avif", "low", "35.3", "37.2", "14.7"]
 
 

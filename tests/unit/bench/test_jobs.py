@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.jobs import Timed, alternating, summarized, table
+from bench.jobs import Timed, alternating, summarize, table
 
 
 async def test_ways_are_done_in_turn_and_as_often_as_asked_after_a_warm_up() -> None:
@@ -24,7 +24,7 @@ async def test_ways_are_done_in_turn_and_as_often_as_asked_after_a_warm_up() -> 
 
 
 def test_the_middle_and_the_slow_end_are_told_in_milliseconds() -> None:
-    timed = summarized("it", [number / 1000 for number in range(101)], 10)
+    timed = summarize("it", [number / 1000 for number in range(101)], 10)
     assert (timed.name, timed.bar) == ("it", 10)
     assert timed.p50 == pytest.approx(50)
     assert timed.p99 == pytest.approx(99)

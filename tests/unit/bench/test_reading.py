@@ -9,7 +9,7 @@ import re
 import pytest
 
 from bench import system_stats as machine
-from bench.idle import program_of
+from bench.idle import find_program
 from bench.load import Percentiles, parse
 from bench.scenarios import FULL, SCENARIOS, Scenario, Schedule, direct, whole_suite
 
@@ -45,10 +45,10 @@ def test_cpu_time_is_found_behind_any_command_name() -> None:
 
 
 def test_memory_is_the_proportional_share() -> None:
-    assert machine.pss_of(
+    assert machine.parse_pss_bytes(
         "55d0-7ffc ---p 00000000 00:00 0 [rollup]\nRss: 9000 kB\nPss: 1234 kB\nPss_Dirty: 7 kB\n"
     ) == (1234 * 1024)
-    assert machine.pss_of("") == 0
+    assert machine.parse_pss_bytes("") == 0
 
 
 def test_idle_and_waiting_cores_are_not_busy() -> None:
@@ -64,7 +64,7 @@ def test_a_process_comes_with_its_descendants() -> None:
 def test_a_process_that_has_ended_weighs_nothing() -> None:
     beyond_any_pid = 2**30
     assert machine.cpu_seconds(beyond_any_pid) == 0
-    assert machine.command_of(beyond_any_pid) == []
+    assert machine.read_command(beyond_any_pid) == []
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_process_that_has_ended_weighs_nothing() -> None:
     ],
 )
 def test_a_program_is_called_by_its_module_or_its_file(command: list[str], name: str) -> None:
-    assert program_of(command) == name
+    assert find_program(command) == name
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)

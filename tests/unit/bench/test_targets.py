@@ -30,7 +30,8 @@ def test_only_what_was_measured_has_a_bar() -> None:
 def test_a_bar_is_reached_on_its_right_side(side: str, value: float, reached: bool) -> None:
     bound = 2.5 if side == "at most" else 2000
     assert (
-        PerformanceTarget("some", "ms", bound, "at most" if side == "at most" else "at least", value).reached is reached
+        PerformanceTarget("some", "ms", bound, "at most" if side == "at most" else "at least", value).is_reached
+        is reached
     )
 
 

@@ -186,8 +186,8 @@ async def test_a_store_that_fails_is_no_mistake_of_the_caller(files: InputFiles,
 
 
 async def test_what_is_known_of_an_object_of_ones_own_is_told(files: InputFiles) -> None:
-    info = await files.owned(OWN, "alice", "video.key")
+    info = await files.find_owned(OWN, "alice", "video.key")
     assert (info.key, info.size_bytes, info.content_type) == (OWN, len(CAT), "image/png")
     with pytest.raises(MediaError) as caught:
-        await files.owned(ANOTHERS, "alice", "video.key")
+        await files.find_owned(ANOTHERS, "alice", "video.key")
     assert fields_of(caught.value) == ["video.key"]

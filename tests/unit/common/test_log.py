@@ -11,12 +11,12 @@ from datetime import datetime
 
 import pytest
 
-from services.common.log import LogFormat, bound_request_id, configure, logger, request_id, where
+from services.common.log import LogFormat, bind_request_id, configure, logger, request_id, where
 from tests.conftest import LogLines
 
 
 def test_a_line_says_when_who_what_and_for_which_request(log_lines: LogLines) -> None:
-    with bound_request_id("req-1"):
+    with bind_request_id("req-1"):
         logger("services.probe").info("something happened", count=3)
     (line,) = log_lines()
     assert datetime.fromisoformat(line.pop("timestamp")).utcoffset() is not None
@@ -31,8 +31,8 @@ def test_a_line_says_when_who_what_and_for_which_request(log_lines: LogLines) ->
 
 
 def test_a_request_id_ends_with_its_block() -> None:
-    with bound_request_id("outer"):
-        with bound_request_id("inner"):
+    with bind_request_id("outer"):
+        with bind_request_id("inner"):
             assert request_id.get() == "inner"
         assert request_id.get() == "outer"
     assert request_id.get() == ""

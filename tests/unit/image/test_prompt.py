@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.common.errors import MediaError, Reason
-from services.image.prompt import ART_STYLES, FINANCE, TEMPLATES, THEMES, VERSION, PromptRequest, compose, fields_of
+from services.image.prompt import ART_STYLES, FINANCE, TEMPLATES, THEMES, VERSION, PromptRequest, compose, list_fields
 
 CAT = PromptRequest("A cat on a roof.")
 EVERYTHING = PromptRequest(
@@ -110,7 +110,7 @@ def test_words_are_not_cut_in_the_middle() -> None:
 
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_every_template_takes_its_fields(template: str) -> None:
-    fields = {name: f"the {name}" for name in fields_of(template) if name != "subject"}
+    fields = {name: f"the {name}" for name in list_fields(template) if name != "subject"}
     text = compose(PromptRequest("the subject", template=template, template_fields=fields)).text
     assert "the subject" in text
     assert all(value in text for value in fields.values())

@@ -53,10 +53,10 @@ async def test_a_write_is_known_at_once_and_has_its_time() -> None:
 async def test_whoever_was_superseded_may_not_write_and_knows_what_he_knew() -> None:
     buckets = Buckets()
     stale = await buckets.lease(record_of())
-    await buckets.state.put(stale.key, record_of().begun("w-2", 2).encode())
+    await buckets.state.put(stale.key, record_of().start_attempt("w-2", 2).encode())
     known = (stale.record, stale.revision)
     with pytest.raises(LeaseLostError):
-        await stale.write(stale.record.ended(Status.SUCCEEDED))
+        await stale.write(stale.record.end_attempt(Status.SUCCEEDED))
     assert (stale.record, stale.revision) == known
     assert buckets.records[-1].worker == "w-2"
 
@@ -145,7 +145,7 @@ async def test_a_step_that_failed_is_done_again_and_announced_once() -> None:
 async def test_whoever_was_superseded_spends_nothing() -> None:
     buckets = Buckets()
     stale, step = await buckets.lease(record_of()), Step(buckets)
-    await buckets.state.put(stale.key, record_of().begun("w-2", 2).encode())
+    await buckets.state.put(stale.key, record_of().start_attempt("w-2", 2).encode())
     with pytest.raises(LeaseLostError):
         await stale.step("video", step, paid=True)
     assert step.intents == []

@@ -17,8 +17,8 @@ def test_jobs_are_counted_by_how_they_ended_and_how_long_they_took() -> None:
     metrics = JobMetrics(registry)
     began = (datetime.now(UTC) - timedelta(seconds=30)).isoformat()
     record = record_of("story", created_at=began)
-    metrics.ended(record.ended(Status.SUCCEEDED))
-    metrics.ended(record.ended(Status.FAILED, Failure("CONTENT_BLOCKED", "It was refused.", "image")))
+    metrics.count_end(record.end_attempt(Status.SUCCEEDED))
+    metrics.count_end(record.end_attempt(Status.FAILED, Failure("CONTENT_BLOCKED", "It was refused.", "image")))
     for status, reason in (("succeeded", "OK"), ("failed", "CONTENT_BLOCKED")):
         labels = {"kind": "story", "status": status, "reason": reason}
         assert registry.get_sample_value("media_jobs_ended_total", labels) == 1
@@ -29,15 +29,15 @@ def test_jobs_are_counted_by_how_they_ended_and_how_long_they_took() -> None:
 def test_a_job_from_a_clock_that_is_ahead_took_no_time() -> None:
     registry = CollectorRegistry()
     ahead = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
-    JobMetrics(registry).ended(record_of("story", created_at=ahead).ended(Status.SUCCEEDED))
+    JobMetrics(registry).count_end(record_of("story", created_at=ahead).end_attempt(Status.SUCCEEDED))
     assert registry.get_sample_value("media_jobs_seconds_sum", {"kind": "story", "status": "succeeded"}) == 0
 
 
 def test_failed_attempts_lost_leases_and_upkeep_are_counted() -> None:
     registry = CollectorRegistry()
     metrics = JobMetrics(registry)
-    metrics.failed("animate", "PROVIDER_BUSY")
-    metrics.lost("animate")
+    metrics.count_failure("animate", "PROVIDER_BUSY")
+    metrics.count_lost("animate")
     metrics.upkept("put_back", 2)
     labels = {"kind": "animate", "reason": "PROVIDER_BUSY"}
     assert registry.get_sample_value("media_jobs_failed_attempts_total", labels) == 1

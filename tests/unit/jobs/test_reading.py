@@ -11,7 +11,7 @@ from media.jobs.v1 import jobs_pb2
 from services.common.errors import MediaError, Reason
 from services.common.rpc.validation import validate
 from services.jobs.jetstream import KINDS as WORKED_ON
-from services.jobs.reading import KINDS, STATUSES, request_of, selection_of
+from services.jobs.reading import KINDS, STATUSES, to_job_filter, to_job_request
 from services.jobs.record import Status
 from services.jobs.request import JobFilter
 
@@ -52,7 +52,7 @@ def talking(text: str) -> jobs_pb2.CreateJobRequest:
 
 def refusal(asked: jobs_pb2.CreateJobRequest) -> tuple[Reason, list[str]]:
     with pytest.raises(MediaError) as caught:
-        request_of(asked, MAX_CHARACTERS)
+        to_job_request(asked, MAX_CHARACTERS)
     return caught.value.reason, [item.field for item in caught.value.violations]
 
 
@@ -60,21 +60,21 @@ def refusal(asked: jobs_pb2.CreateJobRequest) -> tuple[Reason, list[str]]:
 def test_all_that_is_asked_for_is_in_the_request(kind: str) -> None:
     asked = request(kind, SPECS[kind], requestId="order-7", webhookUrl="https://example.com/told")
     validate(asked)
-    parsed = request_of(asked, MAX_CHARACTERS)
+    parsed = to_job_request(asked, MAX_CHARACTERS)
     assert (parsed.kind, parsed.request_id, parsed.webhook_url) == (kind, "order-7", "https://example.com/told")
     assert request(kind, dict(parsed.spec)) == request(kind, SPECS[kind])
 
 
 def test_a_delay_of_nothing_is_kept_apart_from_none() -> None:
-    silent = request_of(request("talking_video", {"video": VIDEO, "narration": NARRATION}), MAX_CHARACTERS)
+    silent = to_job_request(request("talking_video", {"video": VIDEO, "narration": NARRATION}), MAX_CHARACTERS)
     assert "audioDelayMs" not in silent.spec
-    at_once = request_of(request("talking_video", SPECS["talking_video"]), MAX_CHARACTERS)
+    at_once = to_job_request(request("talking_video", SPECS["talking_video"]), MAX_CHARACTERS)
     assert at_once.spec["audioDelayMs"] == 0
 
 
 def test_equal_requests_are_equal_requests() -> None:
-    one = request_of(request("story", SPECS["story"]), MAX_CHARACTERS)
-    assert one == request_of(request("story", dict(reversed(SPECS["story"].items()))), MAX_CHARACTERS)
+    one = to_job_request(request("story", SPECS["story"]), MAX_CHARACTERS)
+    assert one == to_job_request(request("story", dict(reversed(SPECS["story"].items()))), MAX_CHARACTERS)
 
 
 def test_the_kinds_of_the_contract_are_those_that_workers_do() -> None:
@@ -129,11 +129,14 @@ def test_what_a_service_would_refuse_after_others_were_paid_is_refused_before(
 
 
 def test_a_text_is_counted_in_code_points() -> None:
-    assert request_of(talking("🐈" * MAX_CHARACTERS), MAX_CHARACTERS).spec["narration"]["text"] == "🐈" * MAX_CHARACTERS
+    assert (
+        to_job_request(talking("🐈" * MAX_CHARACTERS), MAX_CHARACTERS).spec["narration"]["text"]
+        == "🐈" * MAX_CHARACTERS
+    )
 
 
 def test_a_headline_is_its_own_text() -> None:
-    parsed = request_of(request("headline", {"headline": "Cats"}), MAX_CHARACTERS)
+    parsed = to_job_request(request("headline", {"headline": "Cats"}), MAX_CHARACTERS)
     assert parsed.spec == {"headline": "Cats"}
 
 
@@ -183,4 +186,4 @@ def test_jobs_are_listed_by_kind_and_status(kind: str, status: Status | None) ->
         kind=KINDS.get(kind, jobs_pb2.JOB_KIND_UNSPECIFIED),
         status=jobs_pb2.JOB_STATUS_UNSPECIFIED if status is None else STATUSES[status],
     )
-    assert selection_of(asked) == JobFilter(kind, status)
+    assert to_job_filter(asked) == JobFilter(kind, status)

@@ -63,7 +63,7 @@ def test_a_record_is_read_as_it_was_written(record: Record) -> None:
 
 
 def test_what_a_newer_version_has_added_is_left_out() -> None:
-    record = record_of(spec={"video": {}}).begun("w-1", 3).ended(Status.FAILED, BLOCKED)
+    record = record_of(spec={"video": {}}).start_attempt("w-1", 3).end_attempt(Status.FAILED, BLOCKED)
     (attempt,) = orjson.loads(record.encode())["attempts"]
     newer = changed(
         record,
@@ -98,7 +98,7 @@ def test_a_job_that_succeeded_failed_or_was_cancelled_stays_so(status: Status) -
 
 
 def test_a_worker_that_takes_a_job_begins_an_attempt() -> None:
-    record = replace(record_of(), failure=BLOCKED).begun("w-1", 7)
+    record = replace(record_of(), failure=BLOCKED).start_attempt("w-1", 7)
     assert (record.status, record.worker, record.delivery, record.attempt) == (Status.RUNNING, "w-1", 7, 1)
     assert record.failure is None
     (attempt,) = record.attempts
@@ -107,7 +107,13 @@ def test_a_worker_that_takes_a_job_begins_an_attempt() -> None:
 
 
 def test_an_attempt_ends_with_what_ended_it() -> None:
-    record = record_of().begun("w-1", 1).ended(Status.QUEUED, BLOCKED).begun("w-2", 2).ended(Status.SUCCEEDED)
+    record = (
+        record_of()
+        .start_attempt("w-1", 1)
+        .end_attempt(Status.QUEUED, BLOCKED)
+        .start_attempt("w-2", 2)
+        .end_attempt(Status.SUCCEEDED)
+    )
     first, second = record.attempts
     assert (first.number, first.failure, second.number, second.failure) == (1, BLOCKED, 2, None)
     assert first.began_at <= first.ended_at <= second.began_at <= second.ended_at
@@ -115,47 +121,47 @@ def test_an_attempt_ends_with_what_ended_it() -> None:
 
 
 def test_an_attempt_whose_worker_was_lost_has_no_end() -> None:
-    record = record_of().begun("w-1", 1).begun("w-2", 2).ended(Status.SUCCEEDED)
+    record = record_of().start_attempt("w-1", 1).start_attempt("w-2", 2).end_attempt(Status.SUCCEEDED)
     lost, last = record.attempts
     assert (lost.ended_at, lost.failure) == ("", None)
     assert last.ended_at
 
 
 def test_an_attempt_ends_once() -> None:
-    record = record_of().begun("w-1", 1).ended(Status.QUEUED, BLOCKED)
-    again = record.ended(Status.CANCELLED)
+    record = record_of().start_attempt("w-1", 1).end_attempt(Status.QUEUED, BLOCKED)
+    again = record.end_attempt(Status.CANCELLED)
     assert again.attempts == record.attempts
     assert again.status is Status.CANCELLED
 
 
 def test_a_job_that_nobody_took_ends_without_an_attempt() -> None:
-    record = record_of().ended(Status.CANCELLED)
+    record = record_of().end_attempt(Status.CANCELLED)
     assert (record.status, record.attempts, record.attempt) == (Status.CANCELLED, (), 0)
 
 
 def test_only_the_last_attempts_are_kept_and_all_are_counted() -> None:
     record = record_of()
     for number in range(1, 36):
-        record = record.begun("w-1", number).ended(Status.QUEUED, BLOCKED)
+        record = record.start_attempt("w-1", number).end_attempt(Status.QUEUED, BLOCKED)
     assert record.attempt == 35
     assert [attempt.number for attempt in record.attempts] == list(range(16, 36))
 
 
 @pytest.mark.parametrize("status", [Status.QUEUED, Status.FAILED, Status.CANCELLED])
 def test_a_job_that_did_not_succeed_shows_how_far_it_came(status: Status) -> None:
-    record = replace(record_of().begun("w-1", 1), stage="video", percent=42.0).ended(status, BLOCKED)
+    record = replace(record_of().start_attempt("w-1", 1), stage="video", percent=42.0).end_attempt(status, BLOCKED)
     assert (record.stage, record.percent) == ("video", 42.0)
 
 
 def test_a_job_that_succeeded_is_whole() -> None:
-    record = replace(record_of().begun("w-1", 1), stage="mux", percent=97.0).ended(Status.SUCCEEDED)
+    record = replace(record_of().start_attempt("w-1", 1), stage="mux", percent=97.0).end_attempt(Status.SUCCEEDED)
     assert (record.stage, record.percent) == ("", 100.0)
 
 
 def test_a_record_is_not_changed_by_what_becomes_of_it() -> None:
     record = record_of(steps={"video": {"key": "videos/1.mp4"}}, intents=("video",))
     before = record.encode()
-    ended = record.begun("w-1", 1).ended(Status.SUCCEEDED)
+    ended = record.start_attempt("w-1", 1).end_attempt(Status.SUCCEEDED)
     assert record.encode() == before
     assert (ended.steps, ended.intents, ended.created_at) == (record.steps, record.intents, CREATED_AT)
 

@@ -34,7 +34,7 @@ def failing(times: int, since_seconds: float = 0.0, reason: Reason = Reason.UNAV
     """Returns the record of a job that has failed so often, the first time so long ago."""
     record = Record("1" * 32, "alice", "animate", {}, now())
     for _ in range(times):
-        record = record.begun("w-1", 1).ended(Status.QUEUED, Failure(reason.name, "", "video"))
+        record = record.start_attempt("w-1", 1).end_attempt(Status.QUEUED, Failure(reason.name, "", "video"))
     since = datetime.now(UTC) - timedelta(seconds=since_seconds)
     return replace(record, failing_since=since.isoformat() if times else "")
 
@@ -74,7 +74,7 @@ def test_a_provider_is_waited_for_in_vain_three_times() -> None:
 
 def test_the_time_is_counted_from_the_first_failure() -> None:
     first = failing(1, 100)
-    second = first.begun("w-1", 2).ended(Status.QUEUED, Failure("UNAVAILABLE", "", "video"))
+    second = first.start_attempt("w-1", 2).end_attempt(Status.QUEUED, Failure("UNAVAILABLE", "", "video"))
     assert second.failing_since == first.failing_since
 
 

@@ -12,7 +12,7 @@ from services.common.errors import MediaError, Reason
 from services.common.storage import ObjectUrl
 from services.jobs.record import Attempt, Failure, Record, Status
 from services.jobs.request import StoredJob
-from services.jobs.writing import delivery_of, error_of, job_of
+from services.jobs.writing import to_delivery, to_job, to_job_error
 from tests.fakes.object_store import EXPIRES, FakeObjectStore
 from tests.unit.jobs.rig import CREATED_AT, JOB_ID, record_of
 
@@ -64,7 +64,7 @@ class BrokenStore(FakeObjectStore):
 
 
 async def written(record: Record, revision: int = 9) -> jobs_pb2.Job:
-    return await job_of(StoredJob(record, revision), FakeObjectStore())
+    return await to_job(StoredJob(record, revision), FakeObjectStore())
 
 
 def moment(text: str) -> datetime:
@@ -114,14 +114,14 @@ async def test_addresses_are_made_from_keys_and_tell_when_they_end() -> None:
 
 
 async def test_an_address_that_lasts_tells_no_end() -> None:
-    job = await job_of(StoredJob(record_of(steps={"video": VIDEO}), 1), LastingStore())
+    job = await to_job(StoredJob(record_of(steps={"video": VIDEO}), 1), LastingStore())
     assert job.result.video.url == "https://cdn.example/videos/1.mp4"
     assert not job.result.video.HasField("url_expire_time")
 
 
 async def test_a_store_that_knows_no_address_is_told() -> None:
     with pytest.raises(MediaError) as caught:
-        await job_of(StoredJob(record_of(steps={"video": VIDEO}), 1), BrokenStore())
+        await to_job(StoredJob(record_of(steps={"video": VIDEO}), 1), BrokenStore())
     assert caught.value.reason is Reason.STORAGE_FAILED
 
 
@@ -139,7 +139,7 @@ async def test_a_failed_job_tells_why() -> None:
         "The provider is at its limit of calls; retry after the delay.",
         "video",
     )
-    assert job.error == error_of(FAILURE)
+    assert job.error == to_job_error(FAILURE)
 
 
 async def test_attempts_tell_when_they_began_and_how_they_ended() -> None:
@@ -148,13 +148,13 @@ async def test_attempts_tell_when_they_began_and_how_they_ended() -> None:
     assert [attempt.number for attempt in (lost, failed, done)] == [1, 2, 3]
     assert failed.start_time.ToDatetime(UTC) == moment(BEGAN_AT)
     assert failed.end_time.ToDatetime(UTC) == moment(ENDED_AT)
-    assert failed.error == error_of(FAILURE)
+    assert failed.error == to_job_error(FAILURE)
     assert (lost.HasField("end_time"), lost.HasField("error")) == (False, False)
     assert (done.HasField("end_time"), done.HasField("error")) == (True, False)
 
 
 def test_a_delivery_tells_when_it_was_sent_and_what_was_answered() -> None:
-    delivery = delivery_of({"at": BEGAN_AT, "status": 503, "error": ""})
+    delivery = to_delivery({"at": BEGAN_AT, "status": 503, "error": ""})
     assert (delivery.send_time.ToDatetime(UTC), delivery.status, delivery.error) == (moment(BEGAN_AT), 503, "")
-    unheard = delivery_of({"at": BEGAN_AT, "status": 0, "error": "URL_UNREACHABLE"})
+    unheard = to_delivery({"at": BEGAN_AT, "status": 0, "error": "URL_UNREACHABLE"})
     assert (unheard.status, unheard.error) == (0, "URL_UNREACHABLE")

@@ -46,7 +46,7 @@ async def account(
     accounting = Accounting(cast("UsageRecorder", ledger), SpeechMetrics(registry))
     generator = cast("AsyncGenerator[SpeechEvent, None]", events)
     seen = 0
-    async with aclosing(accounting.watched(generator, "alice", TEXT)) as watched:
+    async with aclosing(accounting.watch(generator, "alice", TEXT)) as watched:
         try:
             async for _ in watched:
                 seen += 1

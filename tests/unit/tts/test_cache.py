@@ -56,7 +56,7 @@ def recorded(done: Done = DONE, provider: str = "espeak") -> CachedSpeech | None
     recording.feed(AudioChunk(bytes(8000), Alignment(("H",), (0.0,), (0.25,))))
     recording.feed(AudioChunk(bytes(8000), Alignment(("i", "!"), (0.25, 0.5), (0.5, 1.0))))
     recording.feed(done)
-    return recording.kept()
+    return recording.build_entry()
 
 
 def test_a_whole_utterance_is_kept_with_its_timing() -> None:
@@ -80,7 +80,7 @@ def test_what_has_not_ended_is_not_kept() -> None:
     recording = Recording(PLAN)
     recording.feed(Header(SPEC, "espeak"))
     recording.feed(AudioChunk(bytes(10)))
-    assert recording.kept() is None
+    assert recording.build_entry() is None
 
 
 def test_the_store_gives_back_what_it_was_given() -> None:

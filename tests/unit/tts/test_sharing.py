@@ -86,7 +86,7 @@ class Caller:
 async def call(speech: SpeechComponents, caller: Caller, accounting: Accounting) -> list[SpeechEvent]:
     await turns(caller.after_turns)
     request = replace(REQUEST, include_alignment=caller.timing, streamed=caller.streamed)
-    events = accounting.watched(speech.synthesizer.stream(speech.planner.plan(request)), "alice", REQUEST.text)
+    events = accounting.watch(speech.synthesizer.stream(speech.planner.plan(request)), "alice", REQUEST.text)
     heard: list[SpeechEvent] = []
     try:
         async for event in events:

@@ -16,7 +16,7 @@ from services.tts.cache import SpeechCodec
 from services.tts.events import Done, Header, Seam, SpeechEvent
 from services.tts.planning import SpeechRequest
 from services.tts.providers.interface import AudioChunk, Capabilities, SpeechSpec, SpeechStream
-from services.tts.wav import wav_of_all
+from services.tts.wav import join_wav
 from tests.fakes.audio import wav
 from tests.fakes.speech import ALL_FAMILIES, FakeSpeechProvider
 from tests.fakes.speech_service import speech_of
@@ -109,7 +109,7 @@ async def test_a_wav_in_pieces_is_one_file() -> None:
     _, chunks, done = await told(WholeFiles(limit=22), speech_request=replace(REQUEST, output_format="wav_8000"))
     (file,) = [chunk.audio for chunk in chunks if chunk.audio]
     parts = [wav(b"\x01" * BYTES_PER_CHARACTER * 21, 8000), wav(b"\x02" * BYTES_PER_CHARACTER * 16, 8000)]
-    assert file == wav_of_all(parts)
+    assert file == join_wav(parts)
     assert len(file) == 44 + BYTES_PER_CHARACTER * len(TEXT)
     assert done.duration_seconds == len(TEXT) * SECONDS_PER_CHARACTER
 

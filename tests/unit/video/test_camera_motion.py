@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.video.camera_motion import Motion, View, motion_of
+from services.video.camera_motion import Motion, View, choose_motion
 
 WIDTH, HEIGHT = 1280, 720
 LEFT, RIGHT, TOP, BOTTOM = (0.0, 0.5), (1.0, 0.5), (0.5, 0.0), (0.5, 1.0)
@@ -38,13 +38,13 @@ def seen_at(motion: Motion, frame: int, frames: int = 144) -> tuple[float, float
 
 @pytest.mark.parametrize("prompt", ["Zoom out slowly", "the camera PULLS BACK? no: pull back", "a reveal of the city"])
 def test_words_of_distance_move_away(prompt: str) -> None:
-    motion = motion_of(prompt)
+    motion = choose_motion(prompt)
     assert motion.start.zoom > motion.end.zoom == 1.0
 
 
 @pytest.mark.parametrize("prompt", ["zoom", "zoom in on her", "come closer", "he begins to TALK", "she will say hello"])
 def test_words_of_nearness_and_speech_move_closer(prompt: str) -> None:
-    motion = motion_of(prompt)
+    motion = choose_motion(prompt)
     assert motion.end.zoom > motion.start.zoom == 1.0
 
 
@@ -62,7 +62,7 @@ def test_words_of_nearness_and_speech_move_closer(prompt: str) -> None:
     ],
 )
 def test_words_of_direction_move_that_way(prompt: str, start: tuple[float, float], end: tuple[float, float]) -> None:
-    motion = motion_of(prompt)
+    motion = choose_motion(prompt)
     assert (place(motion.start), place(motion.end)) == (start, end)
     assert motion.start.zoom == motion.end.zoom > 1.0
 
@@ -79,29 +79,29 @@ def test_words_of_direction_move_that_way(prompt: str, start: tuple[float, float
     ],
 )
 def test_a_word_within_another_does_not_move_the_camera(word: str, within: str) -> None:
-    same = {motion_of(f"{within} {number}") == motion_of(f"{word} {number}") for number in range(40)}
+    same = {choose_motion(f"{within} {number}") == choose_motion(f"{word} {number}") for number in range(40)}
     assert same == {True, False}
 
 
 @pytest.mark.parametrize(("prompt", "like"), [("flying", "fly"), ("he walks", "walk"), ('"run!"', "run")])
 def test_a_word_may_have_an_ending_and_marks_around_it(prompt: str, like: str) -> None:
-    assert motion_of(prompt) == motion_of(like)
+    assert choose_motion(prompt) == choose_motion(like)
 
 
 @given(PROMPTS)
 def test_the_same_prompt_moves_the_same_way_and_every_one_moves(prompt: str) -> None:
-    motion = motion_of(prompt)
-    assert motion == motion_of(prompt)
+    motion = choose_motion(prompt)
+    assert motion == choose_motion(prompt)
     assert motion.start != motion.end
 
 
 def test_prompts_without_such_words_do_not_all_move_the_same_way() -> None:
-    assert len({motion_of(f"a cat, number {number}") for number in range(40)}) > 3
+    assert len({choose_motion(f"a cat, number {number}") for number in range(40)}) > 3
 
 
 @given(PROMPTS, st.integers(0, 200), st.integers(2, 150))
 def test_no_more_is_seen_than_the_image_has(prompt: str, frame: int, frames: int) -> None:
-    left, top, width, height = seen_at(motion_of(prompt), frame, frames)
+    left, top, width, height = seen_at(choose_motion(prompt), frame, frames)
     assert -1e-6 <= left <= left + width <= WIDTH + 1e-6
     assert -1e-6 <= top <= top + height <= HEIGHT + 1e-6
     assert width / height == pytest.approx(WIDTH / HEIGHT)
@@ -109,7 +109,7 @@ def test_no_more_is_seen_than_the_image_has(prompt: str, frame: int, frames: int
 
 
 def test_it_goes_from_its_start_to_its_end_and_stays_there() -> None:
-    motion = motion_of("zoom in")
+    motion = choose_motion("zoom in")
     assert seen_at(motion, 0) == (0, 0, WIDTH, HEIGHT)
     left, top, width, height = seen_at(motion, 143)
     assert (width, height) == pytest.approx((WIDTH / 1.18, HEIGHT / 1.18))
@@ -118,7 +118,7 @@ def test_it_goes_from_its_start_to_its_end_and_stays_there() -> None:
 
 
 def test_it_is_slow_at_both_ends_and_never_turns_back() -> None:
-    lefts = [seen_at(motion_of("pan right"), frame, 25)[0] for frame in range(25)]
+    lefts = [seen_at(choose_motion("pan right"), frame, 25)[0] for frame in range(25)]
     steps = [after - before for before, after in pairwise(lefts)]
     assert min(steps) > 0
     assert steps[0] == pytest.approx(steps[-1])

@@ -8,7 +8,7 @@ import pytest
 from PIL import ImageFont
 
 from services.common.timing.alignment import Alignment
-from services.common.timing.rebase import shifted
+from services.common.timing.rebase import shift_alignment
 from services.video.captions import write_captions
 from services.video.ffmpeg.arguments import CAPTIONS, FONTS
 
@@ -62,12 +62,12 @@ def test_words_in_braces_are_words_where_captions_become_image(tmp_path: Path) -
 
 
 def test_no_caption_lasts_longer_than_the_video_or_begins_behind_it(tmp_path: Path) -> None:
-    alignment = spoken("Hello there, how are you? ", 0.1) + shifted(spoken("Yes!", 0.05), 2.6)
-    assert write_captions(alignment + shifted(spoken("No!"), 9.0), 0.5, 3.3, tmp_path, burned=False)
+    alignment = spoken("Hello there, how are you? ", 0.1) + shift_alignment(spoken("Yes!", 0.05), 2.6)
+    assert write_captions(alignment + shift_alignment(spoken("No!"), 9.0), 0.5, 3.3, tmp_path, burned=False)
     times = [line for line in (tmp_path / CAPTIONS).read_text(encoding="utf-8").splitlines() if "-->" in line]
     assert times == ["00:00:00,500 --> 00:00:03,000", "00:00:03,100 --> 00:00:03,300"]
 
 
 def test_where_nothing_is_said_within_the_video_nothing_is_written(tmp_path: Path) -> None:
-    assert not write_captions(shifted(spoken("Late."), 9.0), 0.5, 3.3, tmp_path, burned=True)
+    assert not write_captions(shift_alignment(spoken("Late."), 9.0), 0.5, 3.3, tmp_path, burned=True)
     assert names(tmp_path) == set()

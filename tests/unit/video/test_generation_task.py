@@ -83,13 +83,13 @@ async def test_nothing_is_told_before_the_video_has_an_id(stage: Stage) -> None:
         stage.video.progress(running(10))
         await turn()
         assert not first.done()
-        stage.video.begun("p-1")
+        stage.video.set_prediction_id("p-1")
         assert await first == told(running(10))
 
 
 async def test_a_listener_hears_how_far_it_is_and_then_the_video(stage: Stage) -> None:
     async with listener(stage) as items:
-        stage.video.begun("p-1")
+        stage.video.set_prediction_id("p-1")
         assert await anext(items) == told(QUEUED)
         stage.video.progress(running(30))
         assert await anext(items) == told(running(30))
@@ -103,7 +103,7 @@ async def test_a_listener_hears_how_far_it_is_and_then_the_video(stage: Stage) -
 
 async def test_a_slow_listener_hears_the_latest_only_and_it_never_goes_back(stage: Stage) -> None:
     async with listener(stage) as items:
-        stage.video.begun("p-1")
+        stage.video.set_prediction_id("p-1")
         assert await anext(items) == told(QUEUED)
         for percent in (10, 60, 40):
             stage.video.progress(running(percent))
@@ -114,7 +114,7 @@ async def test_a_slow_listener_hears_the_latest_only_and_it_never_goes_back(stag
 
 async def test_all_who_listen_hear_the_same(stage: Stage) -> None:
     async with listener(stage) as one, listener(stage) as other:
-        stage.video.begun("p-1")
+        stage.video.set_prediction_id("p-1")
         assert await anext(one) == await anext(other) == told(QUEUED)
         stage.video.progress(running(50))
         assert await anext(one) == await anext(other) == told(running(50))
@@ -124,7 +124,7 @@ async def test_all_who_listen_hear_the_same(stage: Stage) -> None:
 
 async def test_one_who_comes_late_hears_how_far_it_is_at_once(stage: Stage) -> None:
     async with listener(stage) as early:
-        stage.video.begun("p-1")
+        stage.video.set_prediction_id("p-1")
         stage.video.progress(running(50))
         assert await anext(early) == told(running(50))
         async with listener(stage) as late:
@@ -132,7 +132,7 @@ async def test_one_who_comes_late_hears_how_far_it_is_at_once(stage: Stage) -> N
 
 
 async def test_one_who_comes_after_the_end_hears_how_far_it_was_and_then_the_video(stage: Stage) -> None:
-    stage.video.begun("p-1")
+    stage.video.set_prediction_id("p-1")
     stage.video.progress(Progress(State.STORING, 100))
     stage.outcome.set_result(RECORD)
     await stage.task
@@ -140,7 +140,7 @@ async def test_one_who_comes_after_the_end_hears_how_far_it_was_and_then_the_vid
 
 
 async def test_one_who_resumes_a_video_that_ends_at_once_hears_some_progress_first(stage: Stage) -> None:
-    stage.video.begun("p-1")
+    stage.video.set_prediction_id("p-1")
     stage.outcome.set_result(RECORD)
     items = await heard(stage, detach=True)
     assert items == [told(QUEUED), Completed(RECORD)]
@@ -148,7 +148,7 @@ async def test_one_who_resumes_a_video_that_ends_at_once_hears_some_progress_fir
 
 async def test_the_last_who_leaves_ends_the_work_for_good(stage: Stage) -> None:
     async with listener(stage) as one:
-        stage.video.begun("p-1")
+        stage.video.set_prediction_id("p-1")
         await anext(one)
         async with listener(stage) as other:
             await anext(other)
@@ -172,7 +172,7 @@ async def test_a_listener_who_is_cancelled_has_left(stage: Stage) -> None:
 
 
 async def test_a_detached_video_goes_on_without_listeners(stage: Stage) -> None:
-    stage.video.begun("p-1")
+    stage.video.set_prediction_id("p-1")
     async with listener(stage, detach=True) as items:
         await anext(items)
     await turn()
@@ -182,7 +182,7 @@ async def test_a_detached_video_goes_on_without_listeners(stage: Stage) -> None:
 
 
 async def test_once_detached_it_stays_so_whoever_listens(stage: Stage) -> None:
-    stage.video.begun("p-1")
+    stage.video.set_prediction_id("p-1")
     async with listener(stage) as first:
         await anext(first)
         async with listener(stage, detach=True) as second:
@@ -195,7 +195,7 @@ async def test_once_detached_it_stays_so_whoever_listens(stage: Stage) -> None:
 
 
 async def test_who_leaves_after_the_end_gives_nothing_up(stage: Stage) -> None:
-    stage.video.begun("p-1")
+    stage.video.set_prediction_id("p-1")
     async with listener(stage) as items:
         await anext(items)
         stage.outcome.set_result(RECORD)
@@ -205,7 +205,7 @@ async def test_who_leaves_after_the_end_gives_nothing_up(stage: Stage) -> None:
 
 
 async def test_a_video_that_is_stopped_is_cancelled_for_its_listeners_and_goes_on_at_its_provider(stage: Stage) -> None:
-    stage.video.begun("p-1")
+    stage.video.set_prediction_id("p-1")
     listening = [asyncio.create_task(heard(stage)) for _ in range(2)]
     await turn()
     stage.video.stop()
@@ -231,7 +231,7 @@ async def test_a_failure_is_told_to_all_who_listen(stage: Stage) -> None:
 
 
 async def test_a_failure_comes_after_how_far_it_was(stage: Stage) -> None:
-    stage.video.begun("p-1")
+    stage.video.set_prediction_id("p-1")
     stage.outcome.set_exception(MediaError(Reason.GENERATION_FAILED))
     async with listener(stage) as items:
         assert await anext(items) == told(QUEUED)

@@ -9,7 +9,7 @@ from contextlib import aclosing, asynccontextmanager
 import pytest
 
 from services.common.errors import MediaError, Reason
-from services.video.progress import Completed, Progress, ProgressChannel, State, told
+from services.video.progress import Completed, Progress, ProgressChannel, State, stream_progress
 
 MAX_CHUNKS = 4
 GenerationStatus = Progress | bytes | Completed[str]
@@ -23,7 +23,7 @@ def running(percent: float) -> Progress:
 async def listening(
     work: Callable[[ProgressChannel], Awaitable[str]],
 ) -> AsyncIterator[AsyncGenerator[GenerationStatus]]:
-    async with asyncio.timeout(20), aclosing(told(work)) as items:
+    async with asyncio.timeout(20), aclosing(stream_progress(work)) as items:
         yield items
 
 
@@ -119,9 +119,9 @@ async def test_a_chunk_waits_until_earlier_ones_are_taken_and_progress_does_not(
     await turn()
     assert not late.done()
     channel.progress(running(7))
-    assert await channel.taken() == [running(7), *[b"early"] * MAX_CHUNKS]
+    assert await channel.wait_for_items() == [running(7), *[b"early"] * MAX_CHUNKS]
     await late
-    assert await channel.taken() == [b"late"]
+    assert await channel.wait_for_items() == [b"late"]
 
 
 async def test_who_stops_listening_ends_the_work_and_waits_for_its_end() -> None:

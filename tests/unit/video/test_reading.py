@@ -15,11 +15,11 @@ from services.video.generation import GenerationRequest
 from services.video.inputs import Source
 from services.video.mux import CaptionRequest, MuxRequest
 from services.video.providers.interface import VideoRequest
-from services.video.reading import mux_of, order_of, source_of
+from services.video.reading import to_generation_request, to_mux_request, to_source
 from services.video.video_store import Place
 
 BASE = video_pb2.GenerateVideoRequest(prompt="a cat", image_url="https://example.com/cat.png")
-ORDER = order_of(BASE)
+ORDER = to_generation_request(BASE)
 CHARACTERS, STARTS, ENDS = ("H", "i"), (0.0, 0.1), (0.1, 0.25)
 
 
@@ -64,7 +64,7 @@ def test_what_is_given_is_taken() -> None:
         object_key="users/alice/cat.mp4",
         overwrite=True,
     )
-    assert order_of(request) == GenerationRequest(
+    assert to_generation_request(request) == GenerationRequest(
         request=VideoRequest("a cat", 10, "512p", "owner/name", False, image_input_name="image"),
         image_key="users/alice/cat.png",
         provider="replicate",
@@ -87,7 +87,7 @@ def test_whole_numbers_of_a_models_inputs_stay_whole() -> None:
         "list": [1, 2.5, {"deep": 4}],
         "object": {"fps": 24, "empty": {}},
     }
-    found = order_of(with_input(**given)).request.model_input
+    found = to_generation_request(with_input(**given)).request.model_input
     assert found == given
     deep: Any = found
     whole = (deep["duration"], deep["minus"], deep["zero"], deep["large"], deep["list"][0], deep["object"]["fps"])
@@ -97,7 +97,7 @@ def test_whole_numbers_of_a_models_inputs_stay_whole() -> None:
 
 
 def test_without_inputs_of_its_own_a_model_gets_none() -> None:
-    assert order_of(with_input()).request.model_input == {}
+    assert to_generation_request(with_input()).request.model_input == {}
 
 
 def test_the_fingerprint_tells_videos_apart_and_not_how_they_are_listened_to() -> None:
@@ -120,12 +120,12 @@ def test_the_fingerprint_tells_videos_apart_and_not_how_they_are_listened_to() -
 
 def test_the_fingerprint_does_not_depend_on_the_order_of_inputs() -> None:
     one, other = with_input(a=1, b={"c": 2, "d": 3}), with_input(b={"d": 3, "c": 2}, a=1)
-    assert order_of(one).fingerprint == order_of(other).fingerprint
+    assert to_generation_request(one).fingerprint == to_generation_request(other).fingerprint
 
 
 @pytest.mark.parametrize("number", [1e20, -1e20, 1e300])
 def test_the_largest_numbers_have_a_fingerprint(number: float) -> None:
-    order = order_of(with_input(seed=number))
+    order = to_generation_request(with_input(seed=number))
     assert order.fingerprint
     assert order.request.model_input == {"seed": number}
 
@@ -133,7 +133,7 @@ def test_the_largest_numbers_have_a_fingerprint(number: float) -> None:
 @pytest.mark.parametrize("number", [float("inf"), float("-inf"), float("nan")])
 def test_what_is_no_number_is_refused_by_name(number: float) -> None:
     with pytest.raises(MediaError) as caught:
-        order_of(with_input(seed=number))
+        to_generation_request(with_input(seed=number))
     assert caught.value.reason is Reason.VALIDATION_ERROR
     assert [item.field for item in caught.value.violations] == ["model_input"]
 
@@ -142,7 +142,7 @@ def test_a_mux_takes_its_defaults() -> None:
     request = video_pb2.MuxVideoRequest(
         video=video_pb2.MediaSource(key="users/alice/cat.mp4"), audio=video_pb2.MediaSource(url="https://example.com/a")
     )
-    assert mux_of(request) == MuxRequest(
+    assert to_mux_request(request) == MuxRequest(
         Source(key="users/alice/cat.mp4"),
         Source(url="https://example.com/a"),
         audio_delay_ms=500,
@@ -157,7 +157,7 @@ def test_a_mux_takes_what_is_given() -> None:
     request = video_pb2.MuxVideoRequest(
         audio_delay_ms=1200, stream_media=True, object_key="users/alice/cat.mp4", overwrite=True
     )
-    parsed = mux_of(request)
+    parsed = to_mux_request(request)
     assert (parsed.audio_delay_ms, parsed.stream_media, parsed.place) == (
         1200,
         True,
@@ -166,7 +166,7 @@ def test_a_mux_takes_what_is_given() -> None:
 
 
 def test_no_silence_is_not_the_usual_silence() -> None:
-    assert mux_of(video_pb2.MuxVideoRequest(audio_delay_ms=0)).audio_delay_ms == 0
+    assert to_mux_request(video_pb2.MuxVideoRequest(audio_delay_ms=0)).audio_delay_ms == 0
 
 
 @pytest.mark.parametrize(
@@ -179,12 +179,12 @@ def test_no_silence_is_not_the_usual_silence() -> None:
     ],
 )
 def test_every_policy_is_known(asked: video_pb2.LengthPolicy, policy: Policy) -> None:
-    assert mux_of(video_pb2.MuxVideoRequest(length_policy=asked)).policy is policy
+    assert to_mux_request(video_pb2.MuxVideoRequest(length_policy=asked)).policy is policy
 
 
 def test_the_contract_has_no_policy_that_is_not_known() -> None:
     for name in video_pb2.LengthPolicy.keys():  # noqa: SIM118 - no dict
-        assert mux_of(video_pb2.MuxVideoRequest(length_policy=name)).policy in Policy
+        assert to_mux_request(video_pb2.MuxVideoRequest(length_policy=name)).policy in Policy
 
 
 @pytest.mark.parametrize(
@@ -196,26 +196,26 @@ def test_the_contract_has_no_policy_that_is_not_known() -> None:
     ],
 )
 def test_a_source_is_one_of_three(source: video_pb2.MediaSource, expected: Source) -> None:
-    assert source_of(source) == expected
+    assert to_source(source) == expected
 
 
 def test_captions_take_their_defaults_and_what_is_given() -> None:
     alignment = Alignment(CHARACTERS, STARTS, ENDS)
-    assert mux_of(captions()).captions == CaptionRequest(alignment, burned=False, language="und")
+    assert to_mux_request(captions()).captions == CaptionRequest(alignment, burned=False, language="und")
     burned = captions(video_pb2.CAPTION_MODE_BURNED, "deu")
-    assert mux_of(burned).captions == CaptionRequest(alignment, burned=True, language="deu")
+    assert to_mux_request(burned).captions == CaptionRequest(alignment, burned=True, language="deu")
 
 
 @pytest.mark.parametrize("ends", [(), (0.1,), (0.1, 0.2, 0.3)])
 def test_captions_whose_lists_differ_in_length_are_refused_by_name(ends: tuple[float, ...]) -> None:
     with pytest.raises(MediaError) as caught:
-        mux_of(captions(ends=ends))
+        to_mux_request(captions(ends=ends))
     assert caught.value.reason is Reason.VALIDATION_ERROR
     assert [item.field for item in caught.value.violations] == ["captions.alignment"]
 
 
 def test_captions_that_never_end_are_refused_by_name() -> None:
     with pytest.raises(MediaError) as caught:
-        mux_of(captions(ends=(*ENDS[:-1], float("inf"))))
+        to_mux_request(captions(ends=(*ENDS[:-1], float("inf"))))
     assert caught.value.reason is Reason.VALIDATION_ERROR
     assert [item.field for item in caught.value.violations] == ["captions.alignment"]

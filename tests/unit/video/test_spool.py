@@ -24,7 +24,7 @@ async def turns(count: int) -> None:
 @settings(max_examples=30)
 @given(st.lists(st.tuples(st.binary(max_size=300_000), st.integers(0, 5)), max_size=6), st.integers(0, 20))
 async def test_a_reader_gets_every_byte_whenever_he_begins(writes: list[tuple[bytes, int]], begins_after: int) -> None:
-    with tempfile.TemporaryDirectory() as folder, Spool(Path(folder) / "video").opened() as spool:
+    with tempfile.TemporaryDirectory() as folder, Spool(Path(folder) / "video").open() as spool:
 
         async def read() -> bytes:
             await turns(begins_after)
@@ -39,7 +39,7 @@ async def test_a_reader_gets_every_byte_whenever_he_begins(writes: list[tuple[by
 
 
 async def test_what_is_written_is_given_before_there_is_more(tmp_path: Path) -> None:
-    with Spool(tmp_path / "video").opened() as spool:
+    with Spool(tmp_path / "video").open() as spool:
         pieces = spool.pieces()
         await spool.write(b"first")
         assert await anext(pieces) == b"first"
@@ -53,7 +53,7 @@ async def test_what_is_written_is_given_before_there_is_more(tmp_path: Path) -> 
 
 
 async def test_a_writer_does_not_wait_for_a_reader_who_takes_nothing(tmp_path: Path) -> None:
-    with Spool(tmp_path / "video").opened() as spool:
+    with Spool(tmp_path / "video").open() as spool:
         pieces = spool.pieces()
         await spool.write(b"a")
         assert await anext(pieces) == b"a"

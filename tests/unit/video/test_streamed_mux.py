@@ -69,7 +69,7 @@ class ImageStore:
 
 @pytest.fixture
 async def workspaces(tmp_path: Path) -> AsyncIterator[Workspaces]:
-    with Workspaces(tmp_path).opened() as opened:
+    with Workspaces(tmp_path).open() as opened:
         yield opened
 
 
@@ -86,7 +86,7 @@ async def test_ffmpeg_is_done_though_nobody_has_taken_anything(workspaces: Works
     assert video_store.kept == []
     told = b""
     while len(told) < sum(map(len, PIECES)):
-        told += b"".join(item for item in await channel.taken() if isinstance(item, bytes))
+        told += b"".join(item for item in await channel.wait_for_items() if isinstance(item, bytes))
     assert told == b"".join(PIECES)
     assert (await work).video.key == "videos/1.mp4"
     assert video_store.kept == [RESULT]

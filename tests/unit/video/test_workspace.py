@@ -53,7 +53,7 @@ def names(folder: Path) -> set[str]:
 
 
 def test_a_folder_is_empty_and_private_and_gone_afterwards(tmp_path: Path) -> None:
-    with Workspaces(tmp_path).opened() as workspaces:
+    with Workspaces(tmp_path).open() as workspaces:
         with workspaces.folder() as folder:
             assert names(folder) == set()
             assert folder.parent.name.startswith(PREFIX)
@@ -66,7 +66,7 @@ def test_a_folder_is_empty_and_private_and_gone_afterwards(tmp_path: Path) -> No
 
 
 def test_two_pieces_of_work_never_share_one(tmp_path: Path) -> None:
-    with Workspaces(tmp_path).opened() as workspaces, workspaces.folder() as one, workspaces.folder() as other:
+    with Workspaces(tmp_path).open() as workspaces, workspaces.folder() as one, workspaces.folder() as other:
         assert one != other
         assert one.parent == other.parent != tmp_path
 
@@ -75,7 +75,7 @@ def test_it_is_gone_also_where_the_work_fails(tmp_path: Path) -> None:
     kept: list[Path] = []
 
     def fails() -> None:
-        with Workspaces(tmp_path).opened() as workspaces, workspaces.folder() as folder:
+        with Workspaces(tmp_path).open() as workspaces, workspaces.folder() as folder:
             kept.append(folder)
             (folder / "video.mp4").write_bytes(b"half")
             raise RuntimeError
@@ -87,38 +87,38 @@ def test_it_is_gone_also_where_the_work_fails(tmp_path: Path) -> None:
 
 
 def test_what_the_work_has_removed_itself_is_no_error(tmp_path: Path) -> None:
-    with Workspaces(tmp_path).opened() as workspaces, workspaces.folder() as folder:
+    with Workspaces(tmp_path).open() as workspaces, workspaces.folder() as folder:
         folder.rmdir()
     assert names(tmp_path) == set()
 
 
 def test_the_place_is_made_where_it_is_absent(tmp_path: Path) -> None:
     parent = tmp_path / "some" / "where"
-    with Workspaces(parent).opened() as workspaces, workspaces.folder() as folder:
+    with Workspaces(parent).open() as workspaces, workspaces.folder() as folder:
         assert parent in folder.parents
 
 
 def test_a_folder_that_nobody_holds_is_removed(tmp_path: Path) -> None:
     folders = [left(tmp_path), left(tmp_path, "1-abc"), left(tmp_path, f"{os.getpid()}-abc")]
-    with Workspaces(tmp_path).opened():
+    with Workspaces(tmp_path).open():
         assert [folder.exists() for folder in folders] == [False] * 3
 
 
 def test_a_folder_that_another_process_holds_is_kept_and_removed_once_it_has_died(tmp_path: Path) -> None:
     folder = left(tmp_path)
     with holder(folder) as process:
-        with Workspaces(tmp_path).opened():
+        with Workspaces(tmp_path).open():
             assert (folder / "work" / "video.mp4").read_bytes() == b"left"
         assert names(tmp_path) == {folder.name}
         process.kill()
         process.wait()
-        with Workspaces(tmp_path).opened():
+        with Workspaces(tmp_path).open():
             assert not folder.exists()
 
 
 def test_a_folder_that_the_same_process_holds_is_kept(tmp_path: Path) -> None:
-    with Workspaces(tmp_path).opened() as first, first.folder() as folder:
-        with Workspaces(tmp_path).opened() as second, second.folder() as other:
+    with Workspaces(tmp_path).open() as first, first.folder() as folder:
+        with Workspaces(tmp_path).open() as second, second.folder() as other:
             assert other.parent != folder.parent
             assert folder.exists()
         assert folder.exists()
@@ -128,8 +128,8 @@ def test_a_folder_that_the_same_process_holds_is_kept(tmp_path: Path) -> None:
 
 def test_what_another_process_would_find_is_held_as_long_as_it_is_used(tmp_path: Path) -> None:
     script = "import sys\nfrom pathlib import Path\nfrom services.video.workspace import Workspaces\n"
-    script += "with Workspaces(Path(sys.argv[1])).opened(): pass\n"
-    with Workspaces(tmp_path).opened() as workspaces, workspaces.folder() as folder:
+    script += "with Workspaces(Path(sys.argv[1])).open(): pass\n"
+    with Workspaces(tmp_path).open() as workspaces, workspaces.folder() as folder:
         subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, timeout=30)
         assert folder.exists()
 
@@ -138,7 +138,7 @@ def test_what_is_none_of_ours_is_kept(tmp_path: Path) -> None:
     for name in ("media-image-abc", "video-abc", ".media-video-abc"):
         (tmp_path / name).mkdir()
     before = names(tmp_path)
-    with Workspaces(tmp_path).opened():
+    with Workspaces(tmp_path).open():
         pass
     assert names(tmp_path) == before
 
@@ -146,7 +146,7 @@ def test_what_is_none_of_ours_is_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["", "²", "9" * 20, "-1", "a b", "\n", "*", "~", "\udcff"])
 def test_a_folder_of_any_name_does_not_keep_the_service_from_starting(tmp_path: Path, name: str) -> None:
     folder = left(tmp_path, name)
-    with Workspaces(tmp_path).opened() as workspaces, workspaces.folder() as own:
+    with Workspaces(tmp_path).open() as workspaces, workspaces.folder() as own:
         assert own.exists()
         assert not folder.exists()
 
@@ -155,7 +155,7 @@ def test_what_is_no_folder_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / f"{PREFIX}file").write_bytes(b"precious")
     os.mkfifo(tmp_path / f"{PREFIX}pipe")
     before = names(tmp_path)
-    with Workspaces(tmp_path).opened() as workspaces, workspaces.folder() as folder:
+    with Workspaces(tmp_path).open() as workspaces, workspaces.folder() as folder:
         assert folder.exists()
     assert names(tmp_path) == before
 
@@ -168,7 +168,7 @@ def test_links_in_the_place_of_a_folder_are_left_alone(tmp_path: Path) -> None:
     (parent / f"{PREFIX}link").symlink_to(elsewhere)
     (parent / f"{PREFIX}nowhere").symlink_to(tmp_path / "absent")
     before = names(parent)
-    with Workspaces(parent).opened():
+    with Workspaces(parent).open():
         pass
     assert names(parent) == before
     assert names(elsewhere) == {"precious"}
@@ -181,13 +181,13 @@ def test_links_within_what_was_left_are_not_followed(tmp_path: Path) -> None:
     parent = tmp_path / "parent"
     folder = left(parent)
     (folder / "link").symlink_to(elsewhere)
-    with Workspaces(parent).opened():
+    with Workspaces(parent).open():
         assert not folder.exists()
     assert names(elsewhere) == {"precious"}
 
 
 def test_the_lock_is_not_handed_on_to_what_the_service_starts(tmp_path: Path) -> None:
-    with Workspaces(tmp_path).opened():
+    with Workspaces(tmp_path).open():
         (folder,) = tmp_path.iterdir()
         command = [sys.executable, "-I", "-S", "-c", TELLS_WHAT_IT_HOLDS]
         told = subprocess.run(command, check=True, capture_output=True, text=True, timeout=30, close_fds=False).stdout

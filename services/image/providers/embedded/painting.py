@@ -51,10 +51,10 @@ def paint(order: Order) -> bytes:
     """Returns the image as a PNG."""
     digest = hashlib.sha256(f"{order.prompt}\n{order.seed}".encode()).digest()
     random = numpy.random.Generator(numpy.random.PCG64(int.from_bytes(digest[:16], "big")))
-    image = _grained(_shaped(_ground(order, random), order, random), random)
+    image = _add_grain(_draw_shapes(_ground(order, random), order, random), random)
     if order.source:
-        image = _blended(image, order)
-    _captioned(image, order)
+        image = _blend_source(image, order)
+    _draw_caption(image, order)
     file = BytesIO()
     image.save(file, "PNG", compress_level=1)
     return file.getvalue()
@@ -98,7 +98,7 @@ def _ramp(prompt: str, random: numpy.random.Generator) -> Pixels:
     return numpy.array([pixel.getpixel((0, 0)) for pixel in pixels], dtype=numpy.float32)
 
 
-def _shaped(image: Image.Image, order: Order, random: numpy.random.Generator) -> Image.Image:
+def _draw_shapes(image: Image.Image, order: Order, random: numpy.random.Generator) -> Image.Image:
     """Lays translucent discs and polygons over the ground."""
     width, height = image.size
     # Drawn small and blurred on the way up: soft edges for a fraction of the time.
@@ -121,13 +121,13 @@ def _shaped(image: Image.Image, order: Order, random: numpy.random.Generator) ->
     return image
 
 
-def _grained(image: Image.Image, random: numpy.random.Generator) -> Image.Image:
+def _add_grain(image: Image.Image, random: numpy.random.Generator) -> Image.Image:
     grain = random.normal(0, _GRAIN, (image.height, image.width, 1)).astype(numpy.float32)
     pixels = numpy.asarray(image, dtype=numpy.float32) + grain
     return Image.fromarray(numpy.clip(pixels, 0, 255).astype(numpy.uint8))
 
 
-def _blended(image: Image.Image, order: Order) -> Image.Image:
+def _blend_source(image: Image.Image, order: Order) -> Image.Image:
     """Returns the source, changed as far as the strength says."""
     with Image.open(BytesIO(order.source)) as opened:
         source = opened.convert("RGB").resize(image.size, Image.Resampling.LANCZOS)
@@ -135,7 +135,7 @@ def _blended(image: Image.Image, order: Order) -> Image.Image:
     return Image.blend(source, changed, min(1.0, 2 * order.strength))
 
 
-def _captioned(image: Image.Image, order: Order) -> None:
+def _draw_caption(image: Image.Image, order: Order) -> None:
     """Writes the prompt's first words and the label on a band at the foot, over one that a source may have."""
     draw = ImageDraw.Draw(image, "RGBA")
     points = max(8, min(image.size) // 32)

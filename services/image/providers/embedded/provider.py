@@ -30,7 +30,7 @@ class EmbeddedProvider(ImageProvider):
 
     async def draw(self, spec: ImageSpec) -> GeneratedImage:
         """Paints; the seed follows from the prompt where none is given, so that the same prompt gives the same."""
-        seed = _seed_of(spec.prompt) if spec.seed is None else spec.seed
+        seed = _derive_seed(spec.prompt) if spec.seed is None else spec.seed
         order = Order(
             spec.prompt,
             spec.size,
@@ -42,6 +42,6 @@ class EmbeddedProvider(ImageProvider):
         return GeneratedImage(data, "image/png", seed)
 
 
-def _seed_of(prompt: str) -> int:
+def _derive_seed(prompt: str) -> int:
     """Returns a seed within what JSON readers keep exactly."""
     return int.from_bytes(hashlib.sha256(prompt.encode()).digest()[:4], "big")

@@ -83,7 +83,7 @@ def refusal(status: int, headers: Mapping[str, str], body: object, *, begun: boo
     """
     kind = headers.get("X-Fal-Error-Type", "") or _type_in(body)
     reason = _BY_TYPE.get(kind) or _BY_STATUS.get(status, Reason.GENERATION_FAILED)
-    if reason is Reason.PROVIDER_REJECTED_KEY and _speaks_of_money(body):
+    if reason is Reason.PROVIDER_REJECTED_KEY and _is_about_balance(body):
         reason = Reason.PROVIDER_QUOTA_EXCEEDED
     log.warning("fal refused", status=status, kind=kind[:60], reason=reason.name)
     paid_anyway = begun and reason not in (Reason.VALIDATION_ERROR, Reason.PROVIDER_BUSY)
@@ -101,7 +101,7 @@ def _type_in(body: object) -> str:
     return kind if isinstance(kind, str) else ""
 
 
-def _speaks_of_money(body: object) -> bool:
+def _is_about_balance(body: object) -> bool:
     detail = body.get("detail") if isinstance(body, dict) else None
     return isinstance(detail, str) and _BALANCE in detail.lower()
 

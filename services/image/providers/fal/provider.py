@@ -14,7 +14,7 @@ from services.common.fetch import Fetched
 from services.common.log import logger
 from services.common.providers import Answer, ProviderEndpoint, Transport, open_session
 from services.image.providers.fal.error_mapping import failure, refusal
-from services.image.providers.fal.request import MODELS, body_of
+from services.image.providers.fal.request import MODELS, build_body
 from services.image.providers.fal.settings import PROVIDER, FalSettings
 from services.image.providers.interface import GeneratedImage, ImageProvider, ImageSpec, Mode
 
@@ -56,16 +56,16 @@ class FalProvider(ImageProvider):
         self._downloads = downloads
         self._sleep = sleep
 
-    def shape_of(self, spec: ImageSpec) -> str:
+    def describe_shape(self, spec: ImageSpec) -> str:
         """Returns the size, which an image that is transformed has from its source."""
-        return "" if spec.mode is Mode.TRANSFORM else super().shape_of(spec)
+        return "" if spec.mode is Mode.TRANSFORM else super().describe_shape(spec)
 
     async def draw(self, spec: ImageSpec) -> GeneratedImage:
         """Draws: fast images at once, where leaving the connection cancels, others through the queue."""
         if not self._settings.api_key:
             raise failure(Reason.API_KEY_MISSING)
         fal = MODELS[spec.mode]
-        body = body_of(spec, fal)
+        body = build_body(spec, fal)
         try:
             async with asyncio.timeout(self._settings.timeout_seconds) as limit:
                 if spec.mode is Mode.FAST:
@@ -73,8 +73,8 @@ class FalProvider(ImageProvider):
                     result = await self._transport.ask("POST", url, body, begun=False)
                     request_id = result.headers.get("x-fal-request-id", "")
                 else:
-                    result, request_id = await self._queued(f"{self._settings.queue_base_url}/{fal.path}", body)
-                return await self._brought(result, request_id)
+                    result, request_id = await self._run_queued(f"{self._settings.queue_base_url}/{fal.path}", body)
+                return await self._download_result(result, request_id)
         except TimeoutError:
             if not limit.expired():
                 raise
@@ -91,50 +91,50 @@ class FalProvider(ImageProvider):
             raise failure(Reason.PROVIDER_UNAVAILABLE) from None
         return fetched.data
 
-    async def _queued(self, url: str, body: Mapping[str, Any]) -> tuple[Answer, str]:
-        submitted = (await self._submitted(url, body)).body
+    async def _run_queued(self, url: str, body: Mapping[str, Any]) -> tuple[Answer, str]:
+        submitted = (await self._submit(url, body)).body
         # Never made by us: they do not follow from the model's path.
         urls = [submitted.get(name) for name in ("status_url", "response_url", "cancel_url")]
         if not all(isinstance(item, str) for item in urls):
             raise failure(Reason.GENERATION_FAILED, begun=True)
         status_url, response_url, cancel_url = map(str, urls)
         try:
-            await self._completed(status_url)
-            return await self._asked(response_url), str(submitted.get("request_id", ""))
+            await self._wait_for_completion(status_url)
+            return await self._get(response_url), str(submitted.get("request_id", ""))
         except asyncio.CancelledError:
-            await asyncio.shield(self._cancelled(cancel_url))
+            await asyncio.shield(self._cancel(cancel_url))
             raise
 
-    async def _submitted(self, url: str, body: Mapping[str, Any]) -> Answer:
+    async def _submit(self, url: str, body: Mapping[str, Any]) -> Answer:
         """Submits; whoever leaves meanwhile leaves nothing in the queue that is drawn, and charged, for nobody."""
         submitting = asyncio.create_task(self._transport.ask("POST", url, body, begun=False))
         try:
             return await asyncio.shield(submitting)
         except asyncio.CancelledError:
-            await asyncio.shield(self._taken_back(submitting))
+            await asyncio.shield(self._withdraw(submitting))
             raise
 
-    async def _taken_back(self, submitting: asyncio.Task[Answer]) -> None:
+    async def _withdraw(self, submitting: asyncio.Task[Answer]) -> None:
         with suppress(MediaError, TimeoutError):
             async with asyncio.timeout(_CANCEL_SECONDS):
                 cancel_url = (await submitting).body.get("cancel_url")
             if isinstance(cancel_url, str):
-                await self._cancelled(cancel_url)
+                await self._cancel(cancel_url)
 
-    async def _completed(self, status_url: str) -> None:
+    async def _wait_for_completion(self, status_url: str) -> None:
         """Waits until fal has ended with the image, well or not."""
         delay = self._settings.first_poll_seconds
         mark = "&" if "?" in status_url else "?"
         while True:
             await self._sleep(delay)
-            status = (await self._asked(f"{status_url}{mark}logs=false")).body.get("status")
+            status = (await self._get(f"{status_url}{mark}logs=false")).body.get("status")
             if status == "COMPLETED":
                 return
             if status not in ("IN_QUEUE", "IN_PROGRESS"):
                 raise failure(Reason.GENERATION_FAILED, begun=True)
             delay = min(delay * 1.5, self._settings.longest_poll_seconds)
 
-    async def _asked(self, url: str) -> Answer:
+    async def _get(self, url: str) -> Answer:
         for _ in range(_ASKED_AGAIN - 1):
             try:
                 return await self._transport.ask("GET", url, begun=True)
@@ -144,12 +144,12 @@ class FalProvider(ImageProvider):
             await self._sleep(self._settings.first_poll_seconds)
         return await self._transport.ask("GET", url, begun=True)
 
-    async def _cancelled(self, cancel_url: str) -> None:
+    async def _cancel(self, cancel_url: str) -> None:
         with suppress(MediaError, TimeoutError):
             async with asyncio.timeout(_CANCEL_SECONDS):
                 await self._transport.ask("PUT", cancel_url, begun=True)
 
-    async def _brought(self, result: Answer, request_id: str) -> GeneratedImage:
+    async def _download_result(self, result: Answer, request_id: str) -> GeneratedImage:
         body = result.body
         blocked = body.get("has_nsfw_concepts")
         if isinstance(blocked, list) and blocked and blocked[0] is True:
@@ -163,7 +163,7 @@ class FalProvider(ImageProvider):
         seed = body.get("seed")
         inline = url.startswith("data:")
         return GeneratedImage(
-            data=_inline(url) if inline else await self._fetched(url),
+            data=_inline(url) if inline else await self._download(url),
             content_type=str(image.get("content_type") or ""),
             seed=seed if isinstance(seed, int) and 0 <= seed < 2**64 else None,
             url="" if inline else url,
@@ -171,7 +171,7 @@ class FalProvider(ImageProvider):
             cost_units=_units(result.headers.get("X-Fal-Billable-Units", "")),
         )
 
-    async def _fetched(self, url: str) -> bytes:
+    async def _download(self, url: str) -> bytes:
         """Returns an image that is paid for: one failure on the way is not the end."""
         for attempt in range(1, _DOWNLOADS + 1):
             try:

@@ -29,7 +29,7 @@ class FalModel:
     """The fields that only it has."""
 
 
-def body_of(spec: ImageSpec, fal: FalModel) -> dict[str, Any]:
+def build_body(spec: ImageSpec, fal: FalModel) -> dict[str, Any]:
     """Returns the body of a request; a seed is sent only where there is one."""
     body: dict[str, Any] = {
         "prompt": spec.prompt,

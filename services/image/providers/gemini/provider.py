@@ -11,7 +11,7 @@ import orjson
 
 from services.common.errors import Reason
 from services.common.log import logger
-from services.image.providers.gemini.request import body_of, folded, shape_of
+from services.image.providers.gemini.request import build_body, describe_shape, fold_seed
 from services.image.providers.gemini.response import failure, image_in, refusal
 from services.image.providers.gemini.settings import PROVIDER, GeminiSettings
 from services.image.providers.interface import GeneratedImage, ImageProvider, ImageSpec, Mode, Model
@@ -46,24 +46,24 @@ class GeminiProvider(ImageProvider):
             raise failure(Reason.API_KEY_MISSING)
         try:
             async with asyncio.timeout(settings.timeout_seconds) as limit:
-                content = await self._asked(spec)
+                content = await self._post(spec)
         except TimeoutError:
             if not limit.expired():
                 raise
             raise failure(Reason.PROVIDER_TIMEOUT, begun=True) from None
         # Megabytes of base64: longer than the loop may stand still.
         image = await asyncio.to_thread(image_in, content)
-        seed = None if spec.seed is None else folded(spec.seed)
+        seed = None if spec.seed is None else fold_seed(spec.seed)
         return GeneratedImage(image.data, image.content_type, seed, request_id=image.response_id)
 
-    def shape_of(self, spec: ImageSpec) -> str:
+    def describe_shape(self, spec: ImageSpec) -> str:
         """Returns shape and resolution: sizes in pixels are not asked for."""
-        return shape_of(spec, self._settings.model_id)
+        return describe_shape(spec, self._settings.model_id)
 
-    async def _asked(self, spec: ImageSpec) -> bytes:
+    async def _post(self, spec: ImageSpec) -> bytes:
         settings = self._settings
         url = f"{settings.base_url}/{settings.api_version}/models/{settings.model_id}:generateContent"
-        body = await asyncio.to_thread(lambda: orjson.dumps(body_of(spec, settings.model_id)))
+        body = await asyncio.to_thread(lambda: orjson.dumps(build_body(spec, settings.model_id)))
         headers = {"x-goog-api-key": settings.api_key, "Content-Type": "application/json"}
         try:
             async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as response:

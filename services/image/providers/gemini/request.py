@@ -46,7 +46,7 @@ TRAITS: Mapping[str, Traits] = {
 _UNKNOWN = Traits(_TEN, ())
 
 
-def body_of(spec: ImageSpec, model_id: str) -> dict[str, Any]:
+def build_body(spec: ImageSpec, model_id: str) -> dict[str, Any]:
     """Returns the body of generateContent."""
     traits = _traits(model_id)
     parts: list[dict[str, Any]] = [{"text": spec.prompt}]
@@ -55,14 +55,14 @@ def body_of(spec: ImageSpec, model_id: str) -> dict[str, Any]:
         parts.append({"inlineData": {"data": data, "mime_type": spec.source.content_type}})
     generation: dict[str, Any] = {"responseModalities": ["IMAGE"], "imageConfig": _image_config(spec, traits)}
     if spec.seed is not None:
-        generation["seed"] = folded(spec.seed)
+        generation["seed"] = fold_seed(spec.seed)
     body: dict[str, Any] = {"contents": [{"parts": parts, "role": "user"}], "generationConfig": generation}
     if not spec.safety_checker:
         body["safetySettings"] = [{"category": name, "threshold": "BLOCK_ONLY_HIGH"} for name in _CATEGORIES]
     return body
 
 
-def shape_of(spec: ImageSpec, model_id: str) -> str:
+def describe_shape(spec: ImageSpec, model_id: str) -> str:
     """Returns what of the size is asked for: a shape, and a resolution where the model has several."""
     return " ".join(_image_config(spec, _traits(model_id)).values())
 
@@ -78,7 +78,7 @@ def _image_config(spec: ImageSpec, traits: Traits) -> dict[str, str]:
     return config
 
 
-def folded(seed: int) -> int:
+def fold_seed(seed: int) -> int:
     """Returns `seed` within the 31 bits that the API takes; small seeds stay as they are."""
     return seed % _SEED_RANGE
 

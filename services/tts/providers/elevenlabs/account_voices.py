@@ -59,7 +59,7 @@ class AccountVoices:
         return list(voices.values())
 
     async def _page(self, token: str) -> Mapping[str, Any]:
-        async with self._transport.accepted(voices_request(self._settings, token)) as response:
+        async with self._transport.send(voices_request(self._settings, token)) as response:
             body = await Body(response).read_all(MAX_PAGE_BYTES)
         try:
             page = orjson.loads(body)

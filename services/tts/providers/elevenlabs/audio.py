@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 import aiohttp
 
 from services.common.errors import MediaError, Reason
-from services.common.timing.alignment import joined
+from services.common.timing.alignment import join_alignments
 from services.tts.providers.elevenlabs.http_client import Body
 from services.tts.providers.elevenlabs.json_framing import Lines, Records, Whole
 from services.tts.providers.elevenlabs.payload import RecordReader
@@ -21,7 +21,7 @@ _RECORDS: dict[Endpoint, Callable[[], Records]] = {
 _JSON_SUBTYPES = ("json", "ndjson", "jsonl")
 
 
-def chunks_of(response: aiohttp.ClientResponse, body: Body, endpoint: Endpoint) -> AsyncIterator[AudioChunk]:
+def read_chunks(response: aiohttp.ClientResponse, body: Body, endpoint: Endpoint) -> AsyncIterator[AudioChunk]:
     """Returns the audio of an accepted answer, read from its `body`.
 
     Raises:
@@ -64,7 +64,7 @@ class TimedAudio(AsyncIterator[AudioChunk]):
         while not self._ended and self._failure is None:
             piece = await self._body.read()
             self._ended = not piece
-            chunk = self._merged(self._records.feed(piece) if piece else self._records.end())
+            chunk = self._merge(self._records.feed(piece) if piece else self._records.end())
             if chunk.audio or chunk.alignment is not None:
                 self._delivered = self._delivered or bool(chunk.audio)
                 return chunk
@@ -74,7 +74,7 @@ class TimedAudio(AsyncIterator[AudioChunk]):
             raise _no_audio()
         raise StopAsyncIteration
 
-    def _merged(self, records: list[bytes]) -> AudioChunk:
+    def _merge(self, records: list[bytes]) -> AudioChunk:
         """Returns what the records hold; of those before a malformed one nothing is lost."""
         chunks: list[AudioChunk] = []
         try:
@@ -84,7 +84,7 @@ class TimedAudio(AsyncIterator[AudioChunk]):
         if len(chunks) == 1:
             return chunks[0]
         timing = [chunk.alignment for chunk in chunks if chunk.alignment is not None]
-        return AudioChunk(b"".join([chunk.audio for chunk in chunks]), joined(timing) if timing else None)
+        return AudioChunk(b"".join([chunk.audio for chunk in chunks]), join_alignments(timing) if timing else None)
 
 
 def _refuse_other_content(response: aiohttp.ClientResponse, *, may_be_json: bool) -> None:

@@ -41,7 +41,7 @@ class VoiceCatalog:
         self._ask_again_at_seconds = clock()
         self._told_that_not_allowed = False
         self._voices = _TABLE
-        self._index = _indexed(_TABLE)
+        self._index = _index(_TABLE)
 
     def resolve(self, voice: str) -> Voice | None:
         """Returns the voice of this name (in any case) or id, or None; asks nobody.
@@ -64,10 +64,10 @@ class VoiceCatalog:
     async def _refresh(self) -> float:
         """Asks for the account's voices and returns how long the answer is good for."""
         try:
-            self._voices = _merged(await self._account.fetch())
+            self._voices = _merge(await self._account.fetch())
         except MediaError as error:
             return self._after(error)
-        self._index = _indexed(self._voices)
+        self._index = _index(self._voices)
         return self._settings.voices_ttl_seconds
 
     def _after(self, error: MediaError) -> float:
@@ -83,7 +83,7 @@ class VoiceCatalog:
         return self._settings.voices_ttl_seconds
 
 
-def _merged(of_account: Iterable[Voice]) -> tuple[Voice, ...]:
+def _merge(of_account: Iterable[Voice]) -> tuple[Voice, ...]:
     """Returns the table followed by the account's other voices, no name twice."""
     voices = {voice.voice_id: voice for voice in _TABLE}
     names = {voice.name.casefold() for voice in _TABLE}
@@ -96,7 +96,7 @@ def _merged(of_account: Iterable[Voice]) -> tuple[Voice, ...]:
     return tuple(voices.values())
 
 
-def _indexed(voices: Iterable[Voice]) -> dict[str, Voice]:
+def _index(voices: Iterable[Voice]) -> dict[str, Voice]:
     """Returns the voices by name in lower case and by id; ids go last, they are what cannot be mistaken."""
     listed = tuple(voices)
     return {voice.name.casefold(): voice for voice in listed} | {voice.voice_id: voice for voice in listed}

@@ -189,13 +189,13 @@ def _our_field(place: str) -> str:
 def _retry_after_seconds(reason: Reason, headers: Mapping[str, str]) -> float | None:
     if not reason.row.retryable:
         return None
-    told = _told_delay_seconds(headers)
+    told = _parse_retry_after(headers)
     if told is None:
         return DEFAULT_RETRY_AFTER_SECONDS if reason is Reason.PROVIDER_BUSY else None
     return min(max(told, 0.0), MAX_RETRY_AFTER_SECONDS)
 
 
-def _told_delay_seconds(headers: Mapping[str, str]) -> float | None:
+def _parse_retry_after(headers: Mapping[str, str]) -> float | None:
     milliseconds = _number(headers.get("retry-after-ms", ""))
     if milliseconds is not None:
         return milliseconds / 1000

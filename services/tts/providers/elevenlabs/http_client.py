@@ -94,7 +94,7 @@ class Transport:
         self._first_byte_timeout_seconds = settings.first_byte_timeout_seconds
 
     @asynccontextmanager
-    async def accepted(self, request: ProviderRequest) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def send(self, request: ProviderRequest) -> AsyncIterator[aiohttp.ClientResponse]:
         """Sends `request` and yields the answer once the API has accepted it.
 
         Leaving the context closes the connection at once, unless the body was read to its end: then it has gone back

@@ -36,29 +36,29 @@ class RecordReader:
         try:
             members = orjson.loads(record)
             if not isinstance(members, dict) or members.keys().isdisjoint(_MEMBERS):
-                raise _malformed()
+                raise _invalid_answer()
             # Of a long answer the standard library's decoder would take more time than all else here together.
             audio = pybase64.b64decode(members.get("audio_base64") or "", validate=True)
             timing = members.get("alignment")
             return AudioChunk(audio, None if timing is None else self._alignment(timing))
         except (TypeError, ValueError):
-            raise _malformed() from None
+            raise _invalid_answer() from None
 
     def _alignment(self, timing: object) -> Alignment | None:
         if not isinstance(timing, dict):
-            raise _malformed()
+            raise _invalid_answer()
         characters, starts, ends = (timing.get(name) for name in _TIMING_MEMBERS)
         if not (isinstance(characters, list) and _ONLY_TEXT.issuperset(map(type, characters))):
-            raise _malformed()
+            raise _invalid_answer()
         placed = self._clock.place(characters, _seconds(starts), _seconds(ends))
         return placed if len(placed) else None
 
 
 def _seconds(times: object) -> list[float]:
     if not (isinstance(times, list) and _ONLY_NUMBERS.issuperset(map(type, times)) and all(map(math.isfinite, times))):
-        raise _malformed()
+        raise _invalid_answer()
     return list(map(float, times))
 
 
-def _malformed() -> MediaError:
+def _invalid_answer() -> MediaError:
     return MediaError(Reason.GENERATION_FAILED, "The provider sent a record of audio and timing that can not be read.")

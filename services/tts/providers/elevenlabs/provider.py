@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 from services.common.errors import MediaError, Reason
 from services.tts.providers.elevenlabs.account_voices import AccountVoices
-from services.tts.providers.elevenlabs.audio import chunks_of
+from services.tts.providers.elevenlabs.audio import read_chunks
 from services.tts.providers.elevenlabs.catalog import VoiceCatalog
 from services.tts.providers.elevenlabs.http_client import Body, Transport, open_transport
 from services.tts.providers.elevenlabs.models import CAPABILITIES, ignored_fields
@@ -56,10 +56,10 @@ class ElevenLabsProvider(SpeechProvider):
                 "No ElevenLabs key is configured; set ELEVENLABS_API_KEY or use another provider.",
             )
         endpoint = endpoint_for(spec, with_alignment=with_alignment)
-        async with self._transport.accepted(speech_request(spec, endpoint, self._settings)) as response:
+        async with self._transport.send(speech_request(spec, endpoint, self._settings)) as response:
             body = Body(response)
             yield SpeechStream(
-                chunks=chunks_of(response, body, endpoint),
+                chunks=read_chunks(response, body, endpoint),
                 request_id=_matching(_REQUEST_ID, response.headers, "request-id"),
                 cost_units=_cost_units(response.headers),
                 ignored_fields=ignored_fields(spec),

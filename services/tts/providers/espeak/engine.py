@@ -122,7 +122,7 @@ class Engine:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             self._listener.close()
-            _let_go_of_pipes()
+            _detach_pipes()
             _limit_this_process(self._limits)
             speak_for(connection, self._library)
         except OSError:
@@ -178,7 +178,7 @@ def _is_open(connection: socket.socket) -> bool:
         return True
 
 
-def _let_go_of_pipes() -> None:
+def _detach_pipes() -> None:
     """Detaches the child from the pipes to the service, which shall tell only whether the engine itself is there."""
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (sys.stdin.fileno(), sys.stdout.fileno()):

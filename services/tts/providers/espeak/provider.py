@@ -68,7 +68,7 @@ class EspeakProvider(SpeechProvider):
                 connection = _Connection(await self._engine.connect())
                 first = await connection.ask(request)
             yield SpeechStream(
-                chunks=_Chunks(connection, _audio_of(first), spec.text),
+                chunks=_Chunks(connection, _to_audio(first), spec.text),
                 cost_units=0,
                 ignored_fields=ignored_fields(spec),
             )
@@ -169,7 +169,7 @@ class _Chunks(AsyncIterator[AudioChunk]):
             frame = await self._connection.read()
         if isinstance(frame, DoneFrame):
             raise StopAsyncIteration
-        return self._chunk(_audio_of(frame))
+        return self._chunk(_to_audio(frame))
 
     def _chunk(self, frame: AudioFrame) -> AudioChunk:
         count = len(frame.starts_seconds)
@@ -180,7 +180,7 @@ class _Chunks(AsyncIterator[AudioChunk]):
         return AudioChunk(frame.audio, Alignment(characters, tuple(frame.starts_seconds), tuple(frame.ends_seconds)))
 
 
-def _audio_of(frame: Frame | None) -> AudioFrame:
+def _to_audio(frame: Frame | None) -> AudioFrame:
     """Returns a frame that carries audio; raises GENERATION_FAILED for anything else."""
     if isinstance(frame, AudioFrame):
         return frame

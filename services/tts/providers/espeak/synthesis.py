@@ -18,7 +18,7 @@ from services.tts.providers.espeak.protocol import (
     Frame,
     SpeakRequest,
 )
-from services.tts.providers.espeak.voices import VoiceVariant, identifier_of
+from services.tts.providers.espeak.voices import VoiceVariant, get_identifier
 
 SILENT = "silent"
 """Code of the failure of a text in which nothing can be spoken."""
@@ -52,7 +52,7 @@ class FrameSynthesizer:
         self._request = request
         self._send = send
         self._wanted = wanted
-        self._identifier = identifier_of(VoiceVariant(request.language, request.variant))
+        self._identifier = get_identifier(VoiceVariant(request.language, request.variant))
         self._encoder = encoder_for(FORMATS[request.output_format])
         self._clock = CharacterClock(request.text) if request.with_alignment else None
         self._samples = 0

@@ -49,19 +49,19 @@ _TIMBRES = {
 }
 
 
-def _named(voice: NamedVoice, timbre: VoiceVariant) -> Voice:
+def _build_named(voice: NamedVoice, timbre: VoiceVariant) -> Voice:
     labels = {"gender": voice.gender, "variant": timbre.variant}
     return Voice(timbre.voice_id, voice.name, PROVIDER, "embedded", LANGUAGES[timbre.language].codes, labels)
 
 
-def _of_language(language: Language) -> Voice:
+def _build_default(language: Language) -> Voice:
     timbre = VoiceVariant(language.tag, "")
     return Voice(timbre.voice_id, f"espeak {language.name}", PROVIDER, "embedded", language.codes)
 
 
 VOICES: tuple[Voice, ...] = (
-    *(_named(voice, _TIMBRES[voice.name]) for voice in NAMED_VOICES),
-    *(_of_language(language) for language in LANGUAGES.values()),
+    *(_build_named(voice, _TIMBRES[voice.name]) for voice in NAMED_VOICES),
+    *(_build_default(language) for language in LANGUAGES.values()),
 )
 
 _TIMBRE_OF_ID = {
@@ -100,7 +100,7 @@ def timbre_for(voice: Voice, language_code: str) -> VoiceVariant:
     return VoiceVariant(language.tag, timbre.variant)
 
 
-def identifier_of(timbre: VoiceVariant) -> str:
+def get_identifier(timbre: VoiceVariant) -> str:
     """Returns the engine's own name of a timbre.
 
     Raises:

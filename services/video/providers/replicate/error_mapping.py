@@ -84,7 +84,7 @@ def refusal(status: int, headers: Mapping[str, str], body: object, *, begun: boo
         reason = Reason.PROVIDER_UNAVAILABLE
     log.warning("replicate refused", status=status, reason=reason.name)
     if reason is Reason.VALIDATION_ERROR:
-        return forgotten() if begun else _named(status, body)
+        return build_gone_error() if begun else _name_fields(status, body)
     return failure(
         reason, begun=begun or status not in _REFUSED_UNSEEN, retry_after_seconds=_retry_after(headers, body)
     )
@@ -108,7 +108,7 @@ def of_failed(status: str, error: object) -> MediaError:
     return failure(Reason.PROVIDER_TIMEOUT if _TOO_SLOW.search(text) else Reason.GENERATION_FAILED, begun=True)
 
 
-def forgotten() -> MediaError:
+def build_gone_error() -> MediaError:
     """Returns the error for a video that Replicate does not keep any more."""
     return MediaError(
         Reason.GENERATION_FAILED,
@@ -117,7 +117,7 @@ def forgotten() -> MediaError:
     )
 
 
-def _named(status: int, body: object) -> MediaError:
+def _name_fields(status: int, body: object) -> MediaError:
     """Returns the error that names the fields which Replicate refuses."""
     if status == 404:  # noqa: PLR2004 - Not Found
         names = ["model"]

@@ -49,7 +49,7 @@ class Prediction:
         return self.status == _STARTING
 
 
-def prediction_of(body: Mapping[str, Any]) -> Prediction:
+def parse_prediction(body: Mapping[str, Any]) -> Prediction:
     """Returns what `body` tells."""
     prediction_id, status = body.get("id"), body.get("status")
     return Prediction(
@@ -62,12 +62,12 @@ def prediction_of(body: Mapping[str, Any]) -> Prediction:
     )
 
 
-def estimated(seconds: float) -> float:
+def estimate_percent(seconds: float) -> float:
     """Returns the percentage that is usual after `seconds` of work; never complete."""
     return _ALMOST * (1 - math.exp(-seconds / _TYPICAL_SECONDS))
 
 
-def created_at(body: Mapping[str, Any]) -> datetime | None:
+def parse_created_at(body: Mapping[str, Any]) -> datetime | None:
     """Returns when a video was begun, if `body` tells."""
     text = body.get("created_at")
     try:

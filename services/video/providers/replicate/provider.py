@@ -21,15 +21,15 @@ from services.common.providers import Answer, ProviderEndpoint, Transport, open_
 from services.common.webhooks import Webhook, key_in
 from services.video.progress import Progress, State
 from services.video.providers.interface import Tell, VideoProvider, VideoRequest, VideoSpec
-from services.video.providers.replicate.error_mapping import failure, forgotten, of_failed, refusal
+from services.video.providers.replicate.error_mapping import build_gone_error, failure, of_failed, refusal
 from services.video.providers.replicate.prediction import (
     ENDED_BADLY,
     Prediction,
-    created_at,
-    estimated,
-    prediction_of,
+    estimate_percent,
+    parse_created_at,
+    parse_prediction,
 )
-from services.video.providers.replicate.request import body_of, is_of, model_for, path_of
+from services.video.providers.replicate.request import build_body, build_path, matches_spec, model_for
 from services.video.providers.replicate.settings import PROVIDER, ReplicateSettings
 from services.video.providers.replicate.webhooks import prediction_in
 
@@ -93,12 +93,16 @@ class ReplicateProvider(VideoProvider):
         """Creates the prediction."""
         if not self._settings.api_token:
             raise failure(Reason.API_KEY_MISSING)
-        body = body_of(spec, _address(spec) or await self._uploaded(spec.source_image), self._settings)
+        body = build_body(spec, _address(spec) or await self._upload(spec.source_image), self._settings)
         seconds = self._settings.wait_seconds
         answer = await self._ask(
-            "POST", path_of(spec.model), body, begun=False, headers={"Prefer": f"wait={seconds}"} if seconds else None
+            "POST",
+            build_path(spec.model),
+            body,
+            begun=False,
+            headers={"Prefer": f"wait={seconds}"} if seconds else None,
         )
-        found = prediction_of(answer.body)
+        found = parse_prediction(answer.body)
         if not found.prediction_id:
             raise failure(Reason.GENERATION_FAILED, begun=True)
         log.info("a prediction was created", prediction_id=found.prediction_id, model=spec.model)
@@ -109,10 +113,10 @@ class ReplicateProvider(VideoProvider):
         try:
             async with asyncio.timeout(self._settings.timeout_seconds) as limit:
                 for attempt in range(1, _DOWNLOADS + 1):
-                    done = await self._done(prediction_id, tell)
+                    done = await self._wait_until_done(prediction_id, tell)
                     tell(Progress(State.STORING, _ALMOST))
                     try:
-                        return await self._fetched(done.output_url, folder)
+                        return await self._download(done.output_url, folder)
                     except MediaError as error:
                         log.warning("a video can not be fetched", reason=error.reason.name, attempt=attempt)
                         if error.reason is not Reason.URL_UNREACHABLE or attempt == _DOWNLOADS:
@@ -130,9 +134,9 @@ class ReplicateProvider(VideoProvider):
         answer = await self._ask("GET", _LATEST, begun=False)
         results = answer.body.get("results")
         for body in results if isinstance(results, list) else []:
-            if not isinstance(body, dict) or not is_of(body, spec, _address(spec)):
+            if not isinstance(body, dict) or not matches_spec(body, spec, _address(spec)):
                 continue
-            begun, found = created_at(body), prediction_of(body)
+            begun, found = parse_created_at(body), parse_prediction(body)
             if begun is not None and begun >= since and found.prediction_id and found.status not in ENDED_BADLY:
                 return found.prediction_id
         return None
@@ -141,9 +145,9 @@ class ReplicateProvider(VideoProvider):
         """Cancels the prediction."""
         answer = await self._ask("POST", f"/predictions/{quote(prediction_id, safe='')}/cancel", begun=True)
         self._wake(prediction_id)
-        return prediction_of(answer.body).status not in _ENDED_BY_ITSELF
+        return parse_prediction(answer.body).status not in _ENDED_BY_ITSELF
 
-    async def heard(self, webhook: Webhook) -> bool:
+    async def accept_webhook(self, webhook: Webhook) -> bool:
         """Wakes whoever waits for the video that a webhook tells of, and tells whether anybody did.
 
         What it says is not believed beyond that: Replicate is asked, so that old and repeated ones do no harm.
@@ -166,7 +170,7 @@ class ReplicateProvider(VideoProvider):
             news.set()
         return bool(waiting)
 
-    async def _done(self, prediction_id: str, tell: Tell) -> Prediction:
+    async def _wait_until_done(self, prediction_id: str, tell: Tell) -> Prediction:
         """Waits until there is a video."""
         news = asyncio.Event()
         self._news[prediction_id].add(news)
@@ -175,12 +179,16 @@ class ReplicateProvider(VideoProvider):
             while True:
                 # Before the question: what is told while it is on its way must not be missed.
                 news.clear()
-                found = prediction_of((await self._asked(prediction_id)).body)
+                found = parse_prediction((await self._get_prediction(prediction_id)).body)
                 if found.is_done and found.output_url:
                     return found
                 if found.is_done or found.status in ENDED_BADLY:
                     log.warning("a prediction failed", prediction_id=prediction_id, status=found.status)
-                    raise forgotten() if found.is_done and found.is_removed else of_failed(found.status, found.error)
+                    raise (
+                        build_gone_error()
+                        if found.is_done and found.is_removed
+                        else of_failed(found.status, found.error)
+                    )
                 if found.is_queued:
                     working_since = time.monotonic()
                 tell(_progress(found, time.monotonic() - working_since))
@@ -191,7 +199,7 @@ class ReplicateProvider(VideoProvider):
             if not self._news[prediction_id]:
                 del self._news[prediction_id]
 
-    async def _asked(self, prediction_id: str) -> Answer:
+    async def _get_prediction(self, prediction_id: str) -> Answer:
         path, delay = f"/predictions/{quote(prediction_id, safe='')}", self._settings.first_poll_seconds
         for _ in range(_ASKED_AGAIN - 1):
             try:
@@ -203,7 +211,7 @@ class ReplicateProvider(VideoProvider):
                 delay = min(delay * 2, 2 * self._settings.longest_poll_seconds)
         return await self._ask("GET", path, begun=True)
 
-    async def _fetched(self, url: str, folder: Path) -> Path:
+    async def _download(self, url: str, folder: Path) -> Path:
         path = folder / _OUTPUT
         async with self._downloads.stream(url, field="output", max_bytes=self._settings.max_video_bytes) as streamed:
             with path.open("wb", buffering=0) as file:
@@ -211,7 +219,7 @@ class ReplicateProvider(VideoProvider):
                     await asyncio.to_thread(file.write, chunk)
         return path
 
-    async def _uploaded(self, data: bytes) -> str:
+    async def _upload(self, data: bytes) -> str:
         """Returns an address of a still that is brought to Replicate."""
         form = aiohttp.MultipartWriter("form-data")
         note = form.append("{}")
@@ -277,4 +285,4 @@ def _progress(found: Prediction, working_seconds: float) -> Progress:
         return Progress(State.QUEUED)
     if found.percent is not None:
         return Progress(State.RUNNING, min(_ALMOST, found.percent))
-    return Progress(State.RUNNING, min(_ALMOST, estimated(working_seconds)), estimated=True)
+    return Progress(State.RUNNING, min(_ALMOST, estimate_percent(working_seconds)), estimated=True)

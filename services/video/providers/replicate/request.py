@@ -54,12 +54,12 @@ def model_for(request: VideoRequest, settings: ReplicateSettings) -> str:
     return model
 
 
-def path_of(model: str) -> str:
+def build_path(model: str) -> str:
     """Returns where a video by `model` is asked for, below the base URL."""
     return "/predictions" if _version_in(model) else f"/models/{model}/predictions"
 
 
-def body_of(spec: VideoSpec, source_image: str, settings: ReplicateSettings) -> dict[str, Any]:
+def build_body(spec: VideoSpec, source_image: str, settings: ReplicateSettings) -> dict[str, Any]:
     """Returns the body of the request.
 
     Args:
@@ -75,7 +75,7 @@ def body_of(spec: VideoSpec, source_image: str, settings: ReplicateSettings) -> 
     return body
 
 
-def is_of(told: Mapping[str, Any], spec: VideoSpec, source_image: str) -> bool:
+def matches_spec(told: Mapping[str, Any], spec: VideoSpec, source_image: str) -> bool:
     """Tells whether a prediction was asked for by `spec`.
 
     Args:

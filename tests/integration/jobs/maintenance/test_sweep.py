@@ -186,7 +186,7 @@ async def test_a_job_that_ended_while_it_was_looked_for_is_not_put_back(house: H
     async def ends_meanwhile(key: str) -> object:
         found = await read(key)
         if lease.revision == known.revision:
-            await lease.write(lease.record.ended(Status.SUCCEEDED))
+            await lease.write(lease.record.end_attempt(Status.SUCCEEDED))
         return found
 
     house.job_store.read = ends_meanwhile  # type: ignore[method-assign, assignment] # in between, as another process would

@@ -19,16 +19,16 @@ def opened(clocks: Clocks) -> CircuitBreaker:
     circuit = circuit_on(clocks)
     for _ in range(3):
         assert circuit.allows()
-        circuit.failed()
+        circuit.record_failure()
     return circuit
 
 
 def test_a_failure_now_and_then_opens_nothing() -> None:
     circuit = circuit_on(Clocks())
     for _ in range(20):
-        circuit.failed()
-        circuit.failed()
-        circuit.succeeded()
+        circuit.record_failure()
+        circuit.record_failure()
+        circuit.record_success()
     assert circuit.allows()
 
 
@@ -49,7 +49,7 @@ def test_a_probe_that_succeeds_closes_it() -> None:
     circuit = opened(clocks)
     clocks.pass_seconds(1)
     assert circuit.allows()
-    circuit.succeeded()
+    circuit.record_success()
     assert not circuit.is_open
     assert [circuit.allows() for _ in range(5)] == [True] * 5
 
@@ -60,7 +60,7 @@ def test_probes_that_fail_double_the_pause_up_to_a_cap() -> None:
     clocks.pass_seconds(1)
     for pause_seconds in (2, 4, 5, 5):
         assert circuit.allows()
-        circuit.failed()
+        circuit.record_failure()
         clocks.pass_seconds(pause_seconds - 0.01)
         assert not circuit.allows()
         clocks.pass_seconds(0.01)
@@ -79,10 +79,10 @@ def test_an_outage_after_a_recovery_begins_with_the_first_pause() -> None:
     clocks = Clocks()
     circuit = opened(clocks)
     for _ in range(5):
-        circuit.failed()
-    circuit.succeeded()
+        circuit.record_failure()
+    circuit.record_success()
     for _ in range(3):
-        circuit.failed()
+        circuit.record_failure()
     clocks.pass_seconds(1)
     assert circuit.allows()
 
@@ -98,10 +98,10 @@ def test_an_open_circuit_lets_one_through_a_pause(script: list[str | float]) -> 
             case float():
                 clocks.pass_seconds(step)
             case "ok":
-                circuit.succeeded()
+                circuit.record_success()
                 in_a_row, let_through_at = 0, None
             case "fail":
-                circuit.failed()
+                circuit.record_failure()
                 in_a_row += 1
             case _ if circuit.allows() and in_a_row >= OPTIONS.failures:
                 now = clocks.monotonic_seconds

@@ -214,10 +214,10 @@ async def test_a_refusal_lowers_the_limit_to_what_was_taken() -> None:
     limiter = limiter_of(None)
     async with turns(limiter, 5):
         async with limiter.turn(0):
-            limiter.refused()
+            limiter.record_rejection()
         assert limiter.limit == 5
     async with limiter.turn(0):
-        limiter.refused()
+        limiter.record_rejection()
     assert limiter.limit == 1
 
 
@@ -225,7 +225,7 @@ async def test_a_refusal_lowers_the_limit_to_what_was_taken() -> None:
 async def test_a_lowered_limit_recovers_one_by_one() -> None:
     limiter = limiter_of(4)
     async with limiter.turn(0):
-        limiter.refused()
+        limiter.record_rejection()
     limits = []
     for _ in range(5):
         async with limiter.turn(0):
@@ -238,7 +238,7 @@ async def test_a_lowered_limit_recovers_one_by_one() -> None:
 async def test_recovery_lets_those_go_who_wait() -> None:
     limiter = limiter_of(2)
     async with turns(limiter, 2) as held:
-        limiter.refused()
+        limiter.record_rejection()
         waiters = [Caller(limiter) for _ in range(2)]
         await asyncio.sleep(RECOVERY_SECONDS)
         await held.aclose()
@@ -254,7 +254,7 @@ async def test_a_change_of_the_limit_is_logged_once(log_lines: LogLines) -> None
     limiter.learn(3)
     limiter.learn(3)
     async with limiter.turn(0), limiter.turn(0):
-        limiter.refused()
+        limiter.record_rejection()
     lines = [(line["level"], line["provider"], line["limit"]) for line in log_lines()]
     assert lines == [("info", "elevenlabs", 3), ("warning", "elevenlabs", 1)]
 

@@ -121,7 +121,7 @@ class GateMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.inside)
     @rule()
     def refuse(self) -> None:
-        self.limiter.refused()
+        self.limiter.record_rejection()
 
     @rule(seconds=st.sampled_from([0.5, 1.0, 5.0, 30.0]))
     def pass_time(self, seconds: float) -> None:

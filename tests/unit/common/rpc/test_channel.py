@@ -11,7 +11,7 @@ import pytest
 from media.tts.v1 import tts_pb2, tts_pb2_grpc
 
 from services.common.errors import MediaError, Reason
-from services.common.log import bound_request_id
+from services.common.log import bind_request_id
 from services.common.rpc.channel import call_metadata, open_stream
 from tests.fakes.counting import LiveCount
 from tests.fakes.grpc_server import SERVER_STREAM, UNARY, Call, Context, Request, Response, probe, served
@@ -196,7 +196,7 @@ async def test_what_a_service_itself_answers_is_final(reason: Reason) -> None:
 
 
 def test_a_call_carries_the_request_it_belongs_to_and_who_asked() -> None:
-    with bound_request_id("req-1"):
+    with bind_request_id("req-1"):
         assert call_metadata("alice") == (("x-request-id", "req-1"), ("x-media-principal", "alice"))
         assert call_metadata() == (("x-request-id", "req-1"),)
     assert call_metadata() == ()

@@ -182,7 +182,7 @@ async def test_a_reader_who_leaves_while_a_file_is_opened_leaves_it_closed(
         async with store.open("a/b"):
             pytest.fail("was opened for somebody who has gone")
 
-    monkeypatch.setattr("services.common.storage.local_files.opened", slow)
+    monkeypatch.setattr("services.common.storage.local_files.open_object", slow)
     reader = asyncio.ensure_future(read())
     await asyncio.to_thread(begun.wait, 5)
     reader.cancel()

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.common.errors import MediaError, Reason
-from services.common.storage.signed_urls import Signer, shared_secret
+from services.common.storage.signed_urls import Signer, load_shared_secret
 
 SIGNER = Signer(b"secret")
 
@@ -54,11 +54,11 @@ def test_nothing_that_was_not_signed_is_accepted(key: str, expires: str, signatu
 def test_processes_that_start_at_once_agree_on_one_secret(tmp_path: Path) -> None:
     file = tmp_path / "folder" / "signing.key"
     with ThreadPoolExecutor(8) as pool:
-        secrets = set(pool.map(lambda _: shared_secret(file), range(16)))
+        secrets = set(pool.map(lambda _: load_shared_secret(file), range(16)))
     assert len(secrets) == 1
     assert file.stat().st_mode & 0o077 == 0
     assert [path.name for path in file.parent.iterdir()] == ["signing.key"]
-    assert len(shared_secret(file)) == 32
+    assert len(load_shared_secret(file)) == 32
 
 
 def test_a_link_of_ones_own_is_known_by_its_signature() -> None:

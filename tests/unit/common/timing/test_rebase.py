@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.common.timing.alignment import Alignment
-from services.common.timing.rebase import join, shifted
+from services.common.timing.rebase import join, shift_alignment
 from tests.unit.common.timing.samples import alignments
 
 FIRST = Alignment(("H", "i"), (0.0, 0.1), (0.1, 0.2))
@@ -24,29 +24,29 @@ def is_ordered(alignment: Alignment) -> bool:
 
 
 def test_all_times_move_by_the_same() -> None:
-    assert shifted(FIRST, 1.5) == Alignment(("H", "i"), (1.5, 1.6), (1.6, 1.7))
+    assert shift_alignment(FIRST, 1.5) == Alignment(("H", "i"), (1.5, 1.6), (1.6, 1.7))
 
 
 def test_no_time_moves_below_zero() -> None:
-    assert shifted(FIRST, -0.15).starts_seconds == (0.0, 0.0)
+    assert shift_alignment(FIRST, -0.15).starts_seconds == (0.0, 0.0)
 
 
 @pytest.mark.parametrize("seconds", [math.nan, math.inf, -math.inf])
 def test_a_shift_must_be_finite(seconds: float) -> None:
     with pytest.raises(ValueError, match="finite"):
-        shifted(FIRST, seconds)
+        shift_alignment(FIRST, seconds)
 
 
 @given(alignments(), st.floats(-10, 1e5))
 def test_a_moved_alignment_stays_in_order(alignment: Alignment, seconds: float) -> None:
-    moved = shifted(alignment, seconds)
+    moved = shift_alignment(alignment, seconds)
     assert moved.characters == alignment.characters
     assert is_ordered(moved)
     assert all(time >= 0 for time in moved.starts_seconds)
 
 
 def test_chunks_that_follow_each_other_are_joined_as_they_are() -> None:
-    assert join([FIRST, Alignment(), shifted(FIRST, 0.2)]) == FIRST + shifted(FIRST, 0.2)
+    assert join([FIRST, Alignment(), shift_alignment(FIRST, 0.2)]) == FIRST + shift_alignment(FIRST, 0.2)
     assert join([]) == Alignment()
 
 

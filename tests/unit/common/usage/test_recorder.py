@@ -32,7 +32,7 @@ async def test_a_record_is_written_in_the_background() -> None:
     async with recording(store) as recorder:
         recorder.record(record)
         await store.keeps(1)
-    assert list(store.kept.values()) == [record]
+    assert list(store.stored.values()) == [record]
 
 
 async def test_records_are_written_together() -> None:
@@ -48,7 +48,7 @@ async def test_what_waits_is_written_at_close() -> None:
     store = FakeUsageStore()
     async with recording(store, interval_seconds=NEVER, batch_records=2) as recorder:
         recorder.record(usage_record())
-    assert len(store.kept) == 1
+    assert len(store.stored) == 1
     assert recorder.stats == RecorderStats(written=1, lost=0, waiting=0, failed_writes=0)
 
 
@@ -62,7 +62,7 @@ async def test_what_waits_is_written_when_the_process_fails() -> None:
 
     with pytest.raises(ZeroDivisionError):
         await failing_process()
-    assert len(store.kept) == 1
+    assert len(store.stored) == 1
 
 
 async def test_a_flush_writes_at_once_and_says_so() -> None:
@@ -70,7 +70,7 @@ async def test_a_flush_writes_at_once_and_says_so() -> None:
     async with recording(store, interval_seconds=NEVER) as recorder:
         recorder.record(usage_record())
         assert await recorder.flush()
-        assert len(store.kept) == 1
+        assert len(store.stored) == 1
 
 
 async def test_a_flush_that_is_given_up_loses_nothing_and_writes_nothing_twice() -> None:
@@ -203,8 +203,8 @@ async def test_every_record_is_kept_waits_or_was_refused_for_room(
             case _:
                 store.failure = None
         assert recorder.stats.waiting <= most_waiting
-        assert taken == len(store.kept) + recorder.stats.waiting
-        assert recorder.stats.written == len(store.kept)
+        assert taken == len(store.stored) + recorder.stats.waiting
+        assert recorder.stats.written == len(store.stored)
     assert all(size <= batch_records for size in store.batches)
 
 

@@ -11,9 +11,9 @@ import pytest
 
 from deploy.local.__main__ import main
 from deploy.local.ports import choose_free
-from deploy.local.processes import SUITE, ports_of
+from deploy.local.processes import SUITE, list_ports
 from deploy.local.settings import ROOT
-from deploy.local.state_dir import locked, prepare
+from deploy.local.state_dir import hold_lock, prepare
 from deploy.local.suite import welcome
 from services.common.settings import EXIT_CONFIGURATION
 
@@ -22,7 +22,7 @@ from services.common.settings import EXIT_CONFIGURATION
 def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MEDIA_RUN_DIR", str(tmp_path / "run"))
-    for variable, port in choose_free(ports_of(SUITE)).items():
+    for variable, port in choose_free(list_ports(SUITE)).items():
         monkeypatch.setenv(variable, str(port))
     return tmp_path / "run"
 
@@ -101,7 +101,7 @@ def test_run_names_a_taken_port_before_it_starts_anything(
 
 
 def test_a_second_run_in_one_folder_is_told_of_the_first(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    first = locked(prepare(folder), "lock", f"process {os.getpid()}, http://localhost:8080")
+    first = hold_lock(prepare(folder), "lock", f"process {os.getpid()}, http://localhost:8080")
     with first, pytest.raises(SystemExit) as end:
         main(["run"])
     assert end.value.code == EXIT_CONFIGURATION
@@ -118,7 +118,7 @@ def test_a_wrong_setting_of_a_process_is_told_before_anything_starts(
 
 
 def test_the_welcome_names_every_process_its_port_and_three_things_to_try() -> None:
-    chosen = {port.variable: port.default for port in ports_of(SUITE)}
+    chosen = {port.variable: port.default for port in list_ports(SUITE)}
     text = welcome(SUITE, chosen, ROOT / ".run", {"speech": "espeak (free)", "images": "fal (paid)"}, 2.13)
     for row in SUITE:
         assert f"  {row.name} " in text
@@ -136,5 +136,5 @@ def test_the_welcome_names_every_process_its_port_and_three_things_to_try() -> N
 
 
 def test_the_welcome_asks_for_tokens_of_the_folder_in_use() -> None:
-    chosen = {port.variable: port.default for port in ports_of(SUITE)}
+    chosen = {port.variable: port.default for port in list_ports(SUITE)}
     assert "$(make -s token MEDIA_RUN_DIR='/my run')" in welcome(SUITE, chosen, Path("/my run"), {}, 1)

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from deploy.local import ports
 from deploy.local.ports import EDGE, Port, choose, choose_free, free_ports, require_free
-from deploy.local.processes import SUITE, ports_of
+from deploy.local.processes import SUITE, list_ports
 from services.common.settings import ConfigurationError
 
-ALL = ports_of(SUITE)
+ALL = list_ports(SUITE)
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +46,7 @@ def test_wherever_the_edge_is_ports_are_distinct_and_need_no_privilege(edge: int
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("MEDIA_PORT", str(edge))
         inner = [port for port in ALL if port is not EDGE]
-        moved = [ports._shifted(port.default, edge - EDGE.default) for port in inner]
+        moved = [ports._shift(port.default, edge - EDGE.default) for port in inner]
     assert len(set(moved)) == len(inner)
     assert all(1024 <= port <= 65535 for port in moved)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.ports import EDGE
-from deploy.local.processes import SUITE, Process, Row, ports_of, processes
+from deploy.local.processes import SUITE, Process, Row, list_ports, processes
 from deploy.local.supervisor import Options
 from deploy.nats.settings import NatsSettings
 from gateway.envoy.settings import EdgeSettings
@@ -29,7 +29,7 @@ KINDS = (
     WorkerSettings,
     NatsSettings,
 )
-CHOSEN = {port.variable: 20_000 + index for index, port in enumerate(ports_of(SUITE))}
+CHOSEN = {port.variable: 20_000 + index for index, port in enumerate(list_ports(SUITE))}
 KNOWN = {name for kind in (*KINDS, Settings) for name in variables(kind)}
 
 
@@ -49,7 +49,7 @@ def test_a_row_can_be_started(row: Row) -> None:
 
 def test_default_ports_are_those_of_the_services() -> None:
     defaults = {name: info for kind in KINDS for name, info in variables(kind).items()}
-    for port in ports_of(SUITE):
+    for port in list_ports(SUITE):
         assert port.default == defaults[port.variable].default
 
 

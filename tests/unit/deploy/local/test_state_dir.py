@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.state_dir import locked, prepare
+from deploy.local.state_dir import hold_lock, prepare
 from services.common.settings import ConfigurationError
 
 
@@ -28,8 +28,8 @@ def test_a_folder_that_can_not_be_is_named_with_its_variable(tmp_path: Path) -> 
 
 
 def test_a_second_one_is_told_who_is_first_and_what_to_do(tmp_path: Path) -> None:
-    first = locked(tmp_path, "lock", "process 7, http://localhost:8080")
-    second = locked(tmp_path, "lock", "process 8")
+    first = hold_lock(tmp_path, "lock", "process 7, http://localhost:8080")
+    second = hold_lock(tmp_path, "lock", "process 8")
     with first, pytest.raises(ConfigurationError, match="process 7, http://localhost:8080") as failure, second:
         pytest.fail("the lock is held")
     assert "MEDIA_PORT=" in str(failure.value)
@@ -37,5 +37,5 @@ def test_a_second_one_is_told_who_is_first_and_what_to_do(tmp_path: Path) -> Non
 
 def test_a_lock_is_free_again_once_it_was_left(tmp_path: Path) -> None:
     for holder in ("first, with a long description", "second"):
-        with locked(tmp_path, "lock", holder):
+        with hold_lock(tmp_path, "lock", holder):
             assert (tmp_path / "lock").read_text() == holder

@@ -18,9 +18,9 @@ from deploy.local.video_client import (
     VideoFailed,
     begin,
     download,
+    fetch_result,
     follow,
     paint,
-    result_of,
     upload,
 )
 from tests.fakes.video_edge import (
@@ -183,7 +183,7 @@ async def test_a_suite_that_is_gone_is_told_of() -> None:
 
 
 async def test_a_result_has_its_timing(client: Client) -> None:
-    assert (await result_of(client.session, JOB_ID))["alignment"] == ALIGNMENT
+    assert (await fetch_result(client.session, JOB_ID))["alignment"] == ALIGNMENT
 
 
 async def test_a_file_arrives_whole_and_takes_the_place_of_the_one_before(client: Client, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.nats.server import PROGRAM, configured, server
+from deploy.nats.server import PROGRAM, render_config, server
 from deploy.nats.settings import NatsSettings
 from services.common.settings import EXIT_CONFIGURATION, ConfigurationError
 
@@ -20,7 +20,7 @@ SECONDS = 30
 
 def lines(folder: Path) -> list[str]:
     settings = NatsSettings(_env_file=None, port=4001, monitor_port=4002)
-    return [line.strip() for line in configured(settings, folder).splitlines()]
+    return [line.strip() for line in render_config(settings, folder).splitlines()]
 
 
 def started(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -52,7 +52,7 @@ def test_the_server_takes_its_configuration(tmp_path: Path, name: str) -> None:
     folder = tmp_path / name
     folder.mkdir()
     file = folder / "nats.conf"
-    file.write_text(configured(NatsSettings(_env_file=None), folder))
+    file.write_text(render_config(NatsSettings(_env_file=None), folder))
     checked = subprocess.run(
         [server(), "-t", "-c", str(file)], capture_output=True, text=True, timeout=SECONDS, check=False
     )

@@ -14,7 +14,7 @@ from media.tts.v1 import tts_pb2
 from gateway.app import SERVICES
 from gateway.codec import decode
 from gateway.openapi import HandWritten, Response, build_document, http_rules
-from gateway.openapi.constraints import rules_of
+from gateway.openapi.constraints import get_rules
 from gateway.openapi.hand_written import HAND_WRITTEN
 from gateway.routes.captions import FORMATS
 from services.common.errors import Reason
@@ -160,7 +160,7 @@ def test_every_rule_of_the_request_is_in_the_body_schema(document: Json, path: s
     properties = body_schema(document, path)["properties"]
     words = {name: constraints(schema) for name, schema in properties.items()}
     fields: Any = tts_pb2.SynthesizeRequest.DESCRIPTOR.fields
-    wanted = [(field.json_name, value) for field in fields for value in rule_values(rules_of(field))]
+    wanted = [(field.json_name, value) for field in fields for value in rule_values(get_rules(field))]
     assert len(wanted) > 50
     for name, value in wanted:
         assert value in words[name] or str(value).lower() in properties[name]["description"].lower()

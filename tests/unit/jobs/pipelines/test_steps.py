@@ -269,7 +269,7 @@ async def test_captions_are_the_timing_of_the_speech(
 
 
 async def test_a_video_that_is_not_wanted_any_more_is_called_off_by_its_name(shop: Shop) -> None:
-    await shop.steps.called_off(record_of(intents=("video",)))
+    await shop.steps.cancel_video(record_of(intents=("video",)))
     asked = shop.fake.last("CancelVideo")
     assert (asked.request.request_id, asked.principal) == (f"job-{JOB_ID}", "alice")
 
@@ -280,5 +280,5 @@ async def test_a_video_that_is_not_wanted_any_more_is_called_off_by_its_name(sho
     ids=["nothing was begun", "no video was begun", "the video is there"],
 )
 async def test_nothing_is_called_off_where_no_video_is_made(shop: Shop, record: Record) -> None:
-    await shop.steps.called_off(record)
+    await shop.steps.cancel_video(record)
     assert shop.fake.asked == []

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from services.video.camera_motion import motion_of
+from services.video.camera_motion import choose_motion
 from services.video.ffmpeg import Command
 from services.video.ffmpeg.arguments import CAPTIONS, FRAGMENTS, RESULT, Input, Mux, moving_source_image, mux, remux
 
@@ -24,8 +24,8 @@ COMMANDS = [
     mux(BURNED),
     mux(replace(BURNED, fragmented=True, freeze_seconds=1.5, audio_delay_ms=0)),
     remux(Input("fragments.mp4", "mov"), 6.0),
-    moving_source_image(motion_of("zoom in"), 6.0),
-    moving_source_image(motion_of("pan left"), 0.01),
+    moving_source_image(choose_motion("zoom in"), 6.0),
+    moving_source_image(choose_motion("pan left"), 0.01),
 ]
 
 
@@ -189,13 +189,13 @@ def test_fragments_become_a_whole_video_by_copying_every_stream() -> None:
 
 @pytest.mark.parametrize(("seconds", "length"), [(6.0, "6.000000"), (6.01, "6.000000"), (0.01, "0.083333")])
 def test_a_moving_source_image_has_whole_frames_two_at_least(seconds: float, length: str) -> None:
-    command = moving_source_image(motion_of("zoom in"), seconds)
+    command = moving_source_image(choose_motion("zoom in"), seconds)
     assert asked(command).options["-t"] == length
     assert command.seconds == pytest.approx(float(length), abs=1e-6)
 
 
 def test_a_moving_source_image_shows_its_label_and_has_no_sound() -> None:
-    command = moving_source_image(motion_of("zoom in"), 6.0)
+    command = moving_source_image(choose_motion("zoom in"), 6.0)
     found = asked(command)
     assert [(name, options["-f"]) for name, options in found.inputs] == [
         ("still.png", "png_pipe"),

@@ -29,7 +29,7 @@ class Worker:
         self.task = asyncio.create_task(self._work())
 
     async def _work(self) -> None:
-        async with self._slots.taken(self.places.append):
+        async with self._slots.acquire(self.places.append):
             self._order.append(self)
             await self._done.wait()
 
@@ -144,7 +144,7 @@ async def test_one_who_leaves_while_he_works_gives_his_place_back() -> None:
 async def test_one_who_leaves_at_the_moment_of_being_given_a_place_passes_it_on() -> None:
     async with crew_of(1) as crew:
         async with AsyncExitStack() as held:
-            await held.enter_async_context(crew.slots.taken(lambda _: None))
+            await held.enter_async_context(crew.slots.acquire(lambda _: None))
             second, third = await crew.come(2)
         # The place is given to the second, who has had no turn to take it yet.
         await leave(second)
@@ -157,7 +157,7 @@ async def test_one_who_leaves_at_the_moment_of_being_given_a_place_passes_it_on(
 async def test_a_place_given_to_one_who_leaves_is_free_where_nobody_waits() -> None:
     async with crew_of(1) as crew:
         async with AsyncExitStack() as held:
-            await held.enter_async_context(crew.slots.taken(lambda _: None))
+            await held.enter_async_context(crew.slots.acquire(lambda _: None))
             (second,) = await crew.come(1)
         await leave(second)
         (third,) = await crew.come(1)
@@ -181,7 +181,7 @@ async def test_a_place_is_not_lost_where_its_holder_and_the_next_are_cancelled_t
 async def test_a_place_given_back_as_the_next_leaves_goes_to_the_one_behind() -> None:
     async with crew_of(1) as crew:
         async with AsyncExitStack() as held:
-            await held.enter_async_context(crew.slots.taken(lambda _: None))
+            await held.enter_async_context(crew.slots.acquire(lambda _: None))
             second, third = await crew.come(2)
             # Cancelled, and has had no turn to leave the line yet.
             second.task.cancel()
@@ -193,7 +193,7 @@ async def test_more_than_may_wait_are_refused_at_once_and_may_ask_again() -> Non
     async with crew_of(1, max_waiting=2) as crew:
         _, second, *_ = await crew.come(3)
         with pytest.raises(MediaError) as caught:
-            async with crew.slots.taken(lambda _: None):
+            async with crew.slots.acquire(lambda _: None):
                 pytest.fail("has a place")
         assert caught.value.reason is Reason.OVERLOADED
         assert caught.value.retry_after_seconds
@@ -206,7 +206,7 @@ async def test_more_than_may_wait_are_refused_at_once_and_may_ask_again() -> Non
 async def test_a_failure_within_gives_the_place_back() -> None:
     slots = FfmpegLimiter(1, 0)
     with pytest.raises(RuntimeError):
-        async with slots.taken(lambda _: None):
+        async with slots.acquire(lambda _: None):
             raise RuntimeError
-    async with slots.taken(lambda _: None):
+    async with slots.acquire(lambda _: None):
         assert slots.waiting == 0

@@ -17,7 +17,7 @@ from services.common.errors import MediaError, Reason
 from services.common.images import Size
 from services.common.resilience.error_metadata import MAY_BE_CHARGED_KEY
 from services.image.providers.gemini import GeminiProvider, GeminiSettings, open_gemini
-from services.image.providers.gemini.request import TRAITS, body_of
+from services.image.providers.gemini.request import TRAITS, build_body
 from services.image.providers.interface import ImageSpec, Mode, SourceImage
 from services.image.sizes import PRESETS
 from tests.fakes.drawing import make_image
@@ -75,7 +75,7 @@ async def test_an_image_is_changed_as_its_client_asks(gemini: FakeGemini, provid
 @pytest.mark.parametrize("model", TRAITS)
 def test_shape_and_resolution_are_those_that_the_model_has(name: str, model: str) -> None:
     size = PRESETS[name].size
-    image = body_of(replace(CAT, size=size), model)["generationConfig"]["imageConfig"]
+    image = build_body(replace(CAT, size=size), model)["generationConfig"]["imageConfig"]
     width, height = map(int, image["aspectRatio"].split(":"))
     assert image["aspectRatio"] in TRAITS[model].ratios
     assert width / height == pytest.approx(size.width / size.height, rel=0.02)
@@ -85,7 +85,7 @@ def test_shape_and_resolution_are_those_that_the_model_has(name: str, model: str
 
 def test_a_fast_image_is_a_small_one_and_a_large_one_is_large() -> None:
     def resolution(spec: ImageSpec) -> str:
-        return str(body_of(spec, MODEL)["generationConfig"]["imageConfig"]["imageSize"])
+        return str(build_body(spec, MODEL)["generationConfig"]["imageConfig"]["imageSize"])
 
     assert resolution(replace(CAT, mode=Mode.FAST)) == "1K"
     assert resolution(replace(CAT, size=Size(512, 512))) == "1K"
@@ -94,14 +94,14 @@ def test_a_fast_image_is_a_small_one_and_a_large_one_is_large() -> None:
 
 @given(st.integers(0, 2**64 - 1))
 def test_every_seed_fits_the_api(seed: int) -> None:
-    sent = body_of(replace(CAT, seed=seed), MODEL)["generationConfig"]["seed"]
+    sent = build_body(replace(CAT, seed=seed), MODEL)["generationConfig"]["seed"]
     assert 0 <= sent < 2**31
     assert seed >= 2**31 or sent == seed
 
 
 def test_filters_are_relaxed_only_where_asked() -> None:
-    assert "safetySettings" not in body_of(CAT, MODEL)
-    relaxed = body_of(replace(CAT, safety_checker=False), MODEL)["safetySettings"]
+    assert "safetySettings" not in build_body(CAT, MODEL)
+    relaxed = build_body(replace(CAT, safety_checker=False), MODEL)["safetySettings"]
     assert golden("image")["body"]["safetySettings"][0] in relaxed
 
 

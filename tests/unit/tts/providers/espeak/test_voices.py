@@ -8,7 +8,7 @@ import pytest
 
 from services.common.errors import MediaError, Reason
 from services.tts.providers.espeak.languages import LANGUAGES, find_language
-from services.tts.providers.espeak.voices import VOICES, VoiceVariant, identifier_of, resolve, timbre_for
+from services.tts.providers.espeak.voices import VOICES, VoiceVariant, get_identifier, resolve, timbre_for
 from services.tts.providers.interface import Voice
 from services.tts.voices import NAMED_VOICES, NamedVoice
 
@@ -56,7 +56,7 @@ def test_a_named_voice_says_honestly_who_speaks(named: NamedVoice) -> None:
 def test_every_voice_has_a_name_an_id_and_a_sound_of_its_own() -> None:
     assert len({found.voice_id for found in VOICES}) == len(VOICES)
     assert len({found.name.casefold() for found in VOICES}) == len(VOICES)
-    assert len({identifier_of(timbre_for(found, "")) for found in VOICES}) == len(VOICES)
+    assert len({get_identifier(timbre_for(found, "")) for found in VOICES}) == len(VOICES)
 
 
 def test_every_voice_can_be_named_in_a_request() -> None:
@@ -82,9 +82,9 @@ def test_what_is_not_on_the_list_is_nobody(name: str) -> None:
 @pytest.mark.parametrize("name", HOSTILE[:5])
 def test_no_path_becomes_a_name_of_the_engine(name: str) -> None:
     with pytest.raises(KeyError):
-        identifier_of(VoiceVariant(name, ""))
+        get_identifier(VoiceVariant(name, ""))
     with pytest.raises(KeyError):
-        identifier_of(VoiceVariant("en-us", name))
+        get_identifier(VoiceVariant("en-us", name))
 
 
 def test_a_voice_that_somebody_made_up_is_refused() -> None:

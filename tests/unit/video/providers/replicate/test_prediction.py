@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.video.providers.replicate.prediction import created_at, estimated, prediction_of
+from services.video.providers.replicate.prediction import estimate_percent, parse_created_at, parse_prediction
 
 VIDEO = "https://replicate.delivery/x.mp4"
 
@@ -26,14 +26,14 @@ VIDEO = "https://replicate.delivery/x.mp4"
     ],
 )
 def test_the_video_is_found_in_every_shape(output: Any) -> None:
-    assert prediction_of({"output": output}).output_url == VIDEO
+    assert parse_prediction({"output": output}).output_url == VIDEO
 
 
 @pytest.mark.parametrize(
     "output", [None, "", "x.mp4", "file:///etc/passwd", "data:video/mp4;base64,AA", [], {}, 7, True]
 )
 def test_what_holds_no_address_holds_no_video(output: Any) -> None:
-    assert prediction_of({"output": output}).output_url == ""
+    assert parse_prediction({"output": output}).output_url == ""
 
 
 @pytest.mark.parametrize("depth", [4, 5, 100, 50_000])
@@ -41,8 +41,8 @@ def test_what_lies_too_deep_is_no_address(depth: int) -> None:
     output: Any = VIDEO
     for number in range(depth):
         output = [output] if number % 2 else {"deep": output}
-    assert prediction_of({"output": output}).output_url == ""
-    assert prediction_of({"output": [output, VIDEO]}).output_url == VIDEO
+    assert parse_prediction({"output": output}).output_url == ""
+    assert parse_prediction({"output": [output, VIDEO]}).output_url == VIDEO
 
 
 @pytest.mark.parametrize(
@@ -57,18 +57,18 @@ def test_what_lies_too_deep_is_no_address(depth: int) -> None:
     ],
 )
 def test_only_success_is_the_end_of_the_work(status: str, is_done: bool, is_queued: bool) -> None:
-    found = prediction_of({"status": status})
+    found = parse_prediction({"status": status})
     assert (found.status, found.is_done, found.is_queued) == (status, is_done, is_queued)
 
 
 @pytest.mark.parametrize("given", [None, 7, "", "../etc", "a b", "-a", "x" * 101, "p1\n", {"id": "p1"}])
 def test_an_id_that_can_not_be_used_is_none(given: Any) -> None:
-    assert prediction_of({"id": given}).prediction_id == ""
+    assert parse_prediction({"id": given}).prediction_id == ""
 
 
 @pytest.mark.parametrize("given", ["p1", "rrr4z55ocneqzikepnug6xezpe", "a_b-C", "x" * 100])
 def test_an_id_is_kept_as_it_is(given: str) -> None:
-    assert prediction_of({"id": given}).prediction_id == given
+    assert parse_prediction({"id": given}).prediction_id == given
 
 
 @pytest.mark.parametrize(
@@ -87,18 +87,18 @@ def test_an_id_is_kept_as_it_is(given: str) -> None:
     ],
 )
 def test_progress_is_read_from_the_end_of_the_logs(logs: Any, percent: float | None) -> None:
-    assert prediction_of({"logs": logs}).percent == percent
+    assert parse_prediction({"logs": logs}).percent == percent
 
 
 def test_an_answer_that_tells_nothing_is_read_all_the_same() -> None:
-    found = prediction_of({})
+    found = parse_prediction({})
     assert (found.prediction_id, found.status, found.output_url, found.percent) == ("", "", "", None)
     assert (found.error, found.is_done, found.is_queued) == (None, False, False)
-    assert prediction_of({"status": 7}).status == ""
+    assert parse_prediction({"status": 7}).status == ""
 
 
 def test_a_guess_grows_and_never_says_that_all_is_done() -> None:
-    guesses = [estimated(seconds) for seconds in (0, 10, 60, 120, 600, 100_000)]
+    guesses = [estimate_percent(seconds) for seconds in (0, 10, 60, 120, 600, 100_000)]
     assert guesses[0] == 0
     assert guesses == sorted(guesses)
     assert guesses[-1] <= 95.0
@@ -106,10 +106,10 @@ def test_a_guess_grows_and_never_says_that_all_is_done() -> None:
 
 def test_when_a_video_was_begun_is_read_with_its_zone() -> None:
     expected = datetime(2026, 11, 21, 8, 0, 0, 123000, tzinfo=UTC)
-    assert created_at({"created_at": "2026-11-21T08:00:00.123Z"}) == expected
-    assert created_at({"created_at": "2026-11-21T09:00:00.123000+01:00"}) == expected
+    assert parse_created_at({"created_at": "2026-11-21T08:00:00.123Z"}) == expected
+    assert parse_created_at({"created_at": "2026-11-21T09:00:00.123000+01:00"}) == expected
 
 
 @pytest.mark.parametrize("given", [None, 1_800_000_000, "", "yesterday", "2026-11-21T08:00:00", "2026-11-21"])
 def test_a_time_that_is_none_or_of_no_zone_is_not_believed(given: Any) -> None:
-    assert created_at({"created_at": given}) is None
+    assert parse_created_at({"created_at": given}) is None

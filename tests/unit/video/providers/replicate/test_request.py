@@ -8,7 +8,7 @@ import pytest
 
 from services.common.errors import MediaError, Reason
 from services.video.providers.interface import VideoRequest, VideoSpec
-from services.video.providers.replicate.request import body_of, is_of, model_for, path_of
+from services.video.providers.replicate.request import build_body, build_path, matches_spec, model_for
 from services.video.providers.replicate.settings import DEFAULT_MODEL, ReplicateSettings
 
 SETTINGS = ReplicateSettings("r8_TOKEN")
@@ -22,7 +22,7 @@ def spec_of(model: str = DEFAULT_MODEL, **video_request: Any) -> VideoSpec:
 
 
 def inputs_of(spec: VideoSpec) -> Any:
-    return body_of(spec, SOURCE_IMAGE, SETTINGS)["input"]
+    return build_body(spec, SOURCE_IMAGE, SETTINGS)["input"]
 
 
 def test_who_names_no_model_gets_the_usual_one() -> None:
@@ -86,8 +86,8 @@ def test_what_the_model_does_not_make_is_refused_by_the_name_of_its_field(
     ],
 )
 def test_a_version_is_asked_for_elsewhere_than_a_model(model: str, path: str, version: str | None) -> None:
-    assert path_of(model) == path
-    assert body_of(spec_of(model), SOURCE_IMAGE, SETTINGS).get("version") == version
+    assert build_path(model) == path
+    assert build_body(spec_of(model), SOURCE_IMAGE, SETTINGS).get("version") == version
 
 
 def test_a_known_model_is_sent_all_of_its_inputs() -> None:
@@ -119,8 +119,8 @@ def test_an_unknown_model_is_sent_what_was_given_under_its_own_names() -> None:
 
 
 def test_webhooks_are_asked_for_where_there_is_an_address_and_of_the_end_only() -> None:
-    assert body_of(spec_of(), SOURCE_IMAGE, SETTINGS).keys() == {"input"}
-    body = body_of(spec_of(), SOURCE_IMAGE, ReplicateSettings("r8_TOKEN", webhook_url="https://me.example/hook"))
+    assert build_body(spec_of(), SOURCE_IMAGE, SETTINGS).keys() == {"input"}
+    body = build_body(spec_of(), SOURCE_IMAGE, ReplicateSettings("r8_TOKEN", webhook_url="https://me.example/hook"))
     assert (body["webhook"], body["webhook_events_filter"]) == ("https://me.example/hook", ["completed"])
 
 
@@ -128,27 +128,27 @@ def told_of(spec: VideoSpec, source_image: str = SOURCE_IMAGE, **changes: Any) -
     """Returns what Replicate tells of a prediction by `spec`, some of its inputs changed."""
     owner, _, version = spec.model.rpartition(":")
     model = {"model": owner or OTHER, "version": version} if len(version) == 64 else {"model": spec.model}
-    return {"version": "hidden", **model, "input": body_of(spec, source_image, SETTINGS)["input"] | changes}
+    return {"version": "hidden", **model, "input": build_body(spec, source_image, SETTINGS)["input"] | changes}
 
 
 @pytest.mark.parametrize("model", [DEFAULT_MODEL, OTHER, f"{OTHER}:{VERSION}", VERSION])
 def test_a_prediction_is_known_by_its_model_inputs_and_source_image(model: str) -> None:
     spec = spec_of(model, seconds=10)
-    assert is_of(told_of(spec), spec, SOURCE_IMAGE)
+    assert matches_spec(told_of(spec), spec, SOURCE_IMAGE)
     # A model may have defaults of its own.
-    assert is_of(told_of(spec, added=1), spec, SOURCE_IMAGE)
+    assert matches_spec(told_of(spec, added=1), spec, SOURCE_IMAGE)
 
 
 def test_a_prediction_with_another_source_image_is_another() -> None:
     for spec in (spec_of(), spec_of(OTHER), spec_of(OTHER, image_input_name="image")):
-        assert not is_of(told_of(spec, "https://x/another.png"), spec, SOURCE_IMAGE)
-        assert not is_of(told_of(spec, "data:image/jpeg;base64,AAAA"), spec, "data:image/jpeg;base64,AAAB")
+        assert not matches_spec(told_of(spec, "https://x/another.png"), spec, SOURCE_IMAGE)
+        assert not matches_spec(told_of(spec, "data:image/jpeg;base64,AAAA"), spec, "data:image/jpeg;base64,AAAB")
 
 
 def test_a_source_image_that_is_elsewhere_each_time_is_left_aside() -> None:
     for spec in (spec_of(), spec_of(OTHER), spec_of(OTHER, image_input_name="image")):
-        assert is_of(told_of(spec, "https://api.replicate.com/v1/files/file-1"), spec, "")
-        assert not is_of(told_of(spec, prompt="a dog"), spec, "")
+        assert matches_spec(told_of(spec, "https://api.replicate.com/v1/files/file-1"), spec, "")
+        assert not matches_spec(told_of(spec, prompt="a dog"), spec, "")
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_a_source_image_that_is_elsewhere_each_time_is_left_aside() -> None:
 )
 def test_a_prediction_of_another_model_or_version_is_another(model: str, told: dict[str, Any]) -> None:
     spec = spec_of(model)
-    assert not is_of(told_of(spec) | told, spec, SOURCE_IMAGE)
+    assert not matches_spec(told_of(spec) | told, spec, SOURCE_IMAGE)
 
 
 @pytest.mark.parametrize(
@@ -172,12 +172,12 @@ def test_a_prediction_of_another_model_or_version_is_another(model: str, told: d
 )
 def test_a_prediction_with_another_input_is_another(inputs: dict[str, Any]) -> None:
     spec = spec_of(seconds=10)
-    assert not is_of(told_of(spec, **inputs), spec, SOURCE_IMAGE)
+    assert not matches_spec(told_of(spec, **inputs), spec, SOURCE_IMAGE)
 
 
 @pytest.mark.parametrize("inputs", [None, {}, [], "a cat", 1])
 def test_inputs_that_were_removed_are_of_nobody(inputs: object) -> None:
-    assert not is_of(told_of(spec_of()) | {"input": inputs}, spec_of(), SOURCE_IMAGE)
+    assert not matches_spec(told_of(spec_of()) | {"input": inputs}, spec_of(), SOURCE_IMAGE)
 
 
 def test_neither_token_nor_secret_nor_source_image_is_printed() -> None:

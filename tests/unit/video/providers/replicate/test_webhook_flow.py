@@ -41,7 +41,7 @@ async def listener(replicate: FakeReplicate) -> AsyncIterator[ReplicateProvider]
 
 async def denied(provider: ReplicateProvider, webhook: Webhook) -> None:
     with pytest.raises(MediaError) as caught:
-        await provider.heard(webhook)
+        await provider.accept_webhook(webhook)
     assert caught.value.reason is Reason.PERMISSION_DENIED
 
 
@@ -51,7 +51,7 @@ async def test_a_webhook_ends_the_waiting_at_once(replicate: FakeReplicate, tmp_
         task = asyncio.create_task(brought(provider, tmp_path))
         await replicate.until(lambda: len(replicate.requests) == 2)
         replicate.move("p1", "succeeded")
-        assert await provider.heard(webhook_of(replicate, "p1"))
+        assert await provider.accept_webhook(webhook_of(replicate, "p1"))
         assert await task == VIDEO
 
 
@@ -60,11 +60,11 @@ async def test_a_webhook_is_not_believed_but_replicate_is_asked(replicate: FakeR
     async with listening(replicate) as provider, asyncio.timeout(9):
         task = asyncio.create_task(brought(provider, tmp_path))
         await replicate.until(lambda: len(replicate.requests) == 2)
-        assert await provider.heard(webhook_of(replicate, "p1"))
+        assert await provider.accept_webhook(webhook_of(replicate, "p1"))
         await replicate.until(lambda: replicate.predictions["p1"].polls == 2)
         assert not task.done()
         replicate.move("p1", "failed")
-        assert await provider.heard(webhook_of(replicate, "p1"))
+        assert await provider.accept_webhook(webhook_of(replicate, "p1"))
         with pytest.raises(MediaError) as caught:
             await task
     assert caught.value.reason is Reason.GENERATION_FAILED
@@ -74,13 +74,13 @@ async def test_a_webhook_of_a_video_that_nobody_waits_for_wakes_nobody(
     replicate: FakeReplicate, listener: ReplicateProvider, tmp_path: Path
 ) -> None:
     await brought(listener, tmp_path)
-    assert not await listener.heard(webhook_of(replicate, "p1"))
+    assert not await listener.accept_webhook(webhook_of(replicate, "p1"))
 
 
 async def test_the_secret_of_webhooks_is_asked_for_once(replicate: FakeReplicate, listener: ReplicateProvider) -> None:
     await listener.begin(CAT)
     for _ in range(3):
-        await listener.heard(webhook_of(replicate, "p1"))
+        await listener.accept_webhook(webhook_of(replicate, "p1"))
     assert_golden(replicate, 1, "webhooks.default.secret")
     assert len(replicate.requests) == 2
 
@@ -88,7 +88,7 @@ async def test_the_secret_of_webhooks_is_asked_for_once(replicate: FakeReplicate
 async def test_a_secret_that_is_configured_is_not_asked_for(replicate: FakeReplicate) -> None:
     async with provider_of(replicate, webhook_secret=WEBHOOK_SECRET) as provider:
         await provider.begin(CAT)
-        await provider.heard(webhook_of(replicate, "p1"))
+        await provider.accept_webhook(webhook_of(replicate, "p1"))
     assert len(replicate.requests) == 1
 
 
@@ -106,9 +106,9 @@ async def test_a_secret_that_can_not_be_had_is_asked_for_again(
     await listener.begin(CAT)
     replicate.failures["secret"].append(DOWN)
     with pytest.raises(MediaError) as caught:
-        await listener.heard(webhook_of(replicate, "p1"))
+        await listener.accept_webhook(webhook_of(replicate, "p1"))
     assert caught.value.reason is Reason.PROVIDER_UNAVAILABLE
-    assert not await listener.heard(webhook_of(replicate, "p1"))
+    assert not await listener.accept_webhook(webhook_of(replicate, "p1"))
 
 
 async def test_a_question_for_the_secret_that_is_never_answered_is_given_up_in_time(replicate: FakeReplicate) -> None:
@@ -116,9 +116,9 @@ async def test_a_question_for_the_secret_that_is_never_answered_is_given_up_in_t
     async with provider_of(replicate, webhook_url=HOOK, answer_seconds=0.2) as provider:
         await provider.begin(CAT)
         with pytest.raises(MediaError) as caught:
-            await provider.heard(webhook_of(replicate, "p1"))
+            await provider.accept_webhook(webhook_of(replicate, "p1"))
         assert (caught.value.reason, is_charged(caught.value)) == (Reason.PROVIDER_TIMEOUT, False)
-        assert not await provider.heard(webhook_of(replicate, "p1"))
+        assert not await provider.accept_webhook(webhook_of(replicate, "p1"))
 
 
 async def test_a_secret_that_is_nowhere_is_no_mistake_of_the_caller(
@@ -127,7 +127,7 @@ async def test_a_secret_that_is_nowhere_is_no_mistake_of_the_caller(
     await listener.begin(CAT)
     replicate.failures["secret"].append(NOT_FOUND)
     with pytest.raises(MediaError) as caught:
-        await listener.heard(webhook_of(replicate, "p1"))
+        await listener.accept_webhook(webhook_of(replicate, "p1"))
     assert (caught.value.reason, caught.value.violations) == (Reason.GENERATION_FAILED, ())
 
 
@@ -152,7 +152,7 @@ async def test_a_secret_that_keeps_none_is_not_believed_and_not_kept(
     for secret in ("whsec_", WEBHOOK_SECRET):
         await denied(listener, webhook_of(replicate, "p1", secret))
     replicate.secret_answer = {"key": WEBHOOK_SECRET}
-    assert not await listener.heard(webhook_of(replicate, "p1"))
+    assert not await listener.accept_webhook(webhook_of(replicate, "p1"))
     assert [request.path for request in replicate.requests[1:]] == ["/v1/webhooks/default/secret"] * 3
 
 
@@ -177,7 +177,7 @@ async def test_who_hear_at_the_same_time_ask_for_the_secret_once(
     replicate: FakeReplicate, listener: ReplicateProvider
 ) -> None:
     await listener.begin(CAT)
-    heard = await asyncio.gather(*(listener.heard(webhook_of(replicate, "p1")) for _ in range(5)))
+    heard = await asyncio.gather(*(listener.accept_webhook(webhook_of(replicate, "p1")) for _ in range(5)))
     assert heard == [False] * 5
     assert len(replicate.requests) == 2
 
@@ -198,6 +198,6 @@ async def test_all_who_wait_for_a_video_are_woken(replicate: FakeReplicate, tmp_
             with pytest.raises(asyncio.CancelledError):
                 await leaver
         replicate.move(prediction_id, "succeeded")
-        assert await provider.heard(webhook_of(replicate, prediction_id))
+        assert await provider.accept_webhook(webhook_of(replicate, prediction_id))
         assert [path.read_bytes() for path in await asyncio.gather(*tasks)] == [VIDEO] * len(tasks)
-        assert not await provider.heard(webhook_of(replicate, prediction_id))
+        assert not await provider.accept_webhook(webhook_of(replicate, prediction_id))
