@@ -42,7 +42,7 @@ types: $(DEVELOPMENT)
 imports: $(DEVELOPMENT)
 	$(BIN)/lint-imports
 
-protos: $(DEVELOPMENT) ## Write the stubs in protos/gen anew from the .proto files
+protos: $(DEVELOPMENT) ## Write the stubs in protos/gen again from the .proto files
 	$(BIN)/python protos/contracts.py generate
 
 protos-check: $(DEVELOPMENT)
@@ -56,7 +56,7 @@ docs-check: $(DEVELOPMENT)
 bench: $(DEVELOPMENT) ## Measure added latency and CPU against a direct call (needs gcc)
 	$(BIN)/python -m bench
 
-lock: ## Resolve requirements.lock and requirements-dev.lock anew from pyproject.toml
+lock: ## Resolve requirements.lock and requirements-dev.lock again from pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \

@@ -32,7 +32,7 @@ _INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command and returns its exit code."""
+    """Run the command and returns its exit code."""
     options = _parser().parse_args(arguments)
     names = options.scenario or [*(scenario.name for scenario in SCENARIOS), REST]
     chosen = [scenario for scenario in SCENARIOS if scenario.name in names]

@@ -41,7 +41,7 @@ class Rest:
 
 
 def weigh(folder: Path, provider_url: str) -> Rest:
-    """Starts the suite, waits until it is ready and quiet, weighs it and stops it.
+    """Start the suite, waits until it is ready and quiet, weighs it and stops it.
 
     Args:
         folder: Where its keys and its log go.
@@ -70,12 +70,12 @@ def weigh(folder: Path, provider_url: str) -> Rest:
         time.sleep(_SETTLE_SECONDS)
         return Rest(ready_seconds, _weights(process.pid))
     finally:
-        # Ends its children itself, and has a watchdog for the case that it can not.
+        # Ends its children itself, and has a watchdog for the case that it cannot.
         stop(process)
 
 
 def find_program(command: Sequence[str]) -> str:
-    """Returns what people call the program with this command line: the module of a Python, else the file's name."""
+    """Return what people call the program with this command line: the module of a Python, else the file's name."""
     if len(command) == 1:
         # A process that was forked writes its line itself, in one piece.
         command = command[0].split()

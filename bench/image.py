@@ -62,7 +62,7 @@ class Ticks:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Watches until the block ends."""
+        """Watch until the block ends."""
         self.worst_ms = 0.0
         task = asyncio.ensure_future(self._watch())
         try:
@@ -79,7 +79,7 @@ class Ticks:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command and returns its exit code."""
+    """Run the command and returns its exit code."""
     options = _parser().parse_args(arguments)
     encodings, crowd = asyncio.run(measure(options.repeats, options.crowd))
     sys.stdout.write(f"{format_encodings(encodings)}\n\n{crowd_lines(crowd)}\n")
@@ -94,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def measure(repeats: int, crowd: int) -> tuple[list[Encoded], LoadSample]:
-    """Returns what every format and grade costs, and what the loop suffers from `crowd` renditions at once."""
+    """Return what every format and grade costs, and what the loop suffers from `crowd` renditions at once."""
     async with open_workers(_WORKERS, max_queue=crowd, timeout_seconds=_CALL_TIMEOUT_SECONDS) as workers:
         original = await workers.run(paint, Order(prompt=_PROMPT, size=_SIZE, seed=1))
         kinds = [Encoding(name, grade) for name, grades in SETTINGS.items() for grade in grades]
@@ -115,7 +115,7 @@ async def _measure_encoding(workers: WorkerPool, original: bytes, encoding: Enco
 
 
 def time_render(original: bytes, spec: RenditionSpec) -> tuple[Rendition, float]:
-    """Returns the rendition and the seconds that it took; runs in a worker."""
+    """Return the rendition and the seconds that it took; runs in a worker."""
     started = time.perf_counter()
     rendition = render(original, spec)
     return rendition, time.perf_counter() - started
@@ -136,7 +136,7 @@ async def _measure_load(workers: WorkerPool, original: bytes, count: int) -> Loa
 
 
 def format_encodings(encodings: Sequence[Encoded]) -> str:
-    """Returns one line per format and grade."""
+    """Return one line per format and grade."""
     lines = [("format", "grade", "in worker ms", "round trip ms", "KiB")]
     lines += [
         (
@@ -152,7 +152,7 @@ def format_encodings(encodings: Sequence[Encoded]) -> str:
 
 
 def crowd_lines(crowd: LoadSample) -> str:
-    """Returns what many renditions at once did to the loop, against its bound."""
+    """Return what many renditions at once did to the loop, against its bound."""
     verdict = "reached" if crowd.worst_stall_ms <= _STALL_BOUND_MS else "not reached"
     return (
         f"{crowd.count} renditions at once on {_WORKERS} workers: {crowd.seconds:.2f} s\n"

@@ -51,7 +51,7 @@ class Timed:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command and returns its exit code."""
+    """Run the command and returns its exit code."""
     parser = argparse.ArgumentParser(prog="python -m bench.jobs", description=__doc__)
     parser.add_argument("--count", type=int, default=500, metavar="N", help="how often each is done (500)")
     options = parser.parse_args(arguments)
@@ -96,7 +96,7 @@ async def _measure(ports: Mapping[str, int], count: int) -> list[Timed]:
 
 
 async def alternating(ways: Mapping[str, Way], count: int) -> dict[str, list[float]]:
-    """Returns the seconds that each way took, done in turn so that a busy moment meets all alike.
+    """Return the seconds that each way took, done in turn so that a busy moment meets all alike.
 
     Args:
         ways: What is done, by name.
@@ -113,7 +113,7 @@ async def alternating(ways: Mapping[str, Way], count: int) -> dict[str, list[flo
 
 
 async def _measure_watch(stub: jobs_pb2_grpc.JobServiceAsyncStub, job_store: JobStore, count: int) -> list[float]:
-    """Returns the seconds from a worker's write until a watcher of the service of jobs has the change."""
+    """Return the seconds from a worker's write until a watcher of the service of jobs has the change."""
     taken: list[float] = []
     while len(taken) < count:
         created = await stub.CreateJob(_request(), metadata=call_metadata(_OWNER))
@@ -134,7 +134,7 @@ async def _measure_watch(stub: jobs_pb2_grpc.JobServiceAsyncStub, job_store: Job
 
 @asynccontextmanager
 async def _bare(server: str) -> AsyncIterator[Way]:
-    """Yields what publishes a message as long as a job's into a stream of the same kind, and nothing else."""
+    """Yield what publishes a message as long as a job's into a stream of the same kind, and nothing else."""
     client = await nats.connect(server)
     try:
         jetstream = client.jetstream()
@@ -150,13 +150,13 @@ async def _bare(server: str) -> AsyncIterator[Way]:
 
 
 def summarize(name: str, seconds: Sequence[float], bar: float | None = None) -> Timed:
-    """Returns the middle and the slow end of what was measured, at least two values."""
+    """Return the middle and the slow end of what was measured, at least two values."""
     cuts = quantiles(seconds, n=100, method="inclusive")
     return Timed(name, cuts[49] * 1000, cuts[98] * 1000, bar)
 
 
 def table(timed: Sequence[Timed]) -> str:
-    """Returns one line for each."""
+    """Return one line for each."""
     lines = [("what", "p50 ms", "p99 ms", "bar", "")]
     for item in timed:
         bar = "" if item.bar is None else f"{item.bar:g}"

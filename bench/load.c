@@ -128,7 +128,7 @@ static void ask(struct user *u)
     if (u->fd < 0)
         dial(u);
     if (u->fd < 0) {
-        fail(u, "can not connect");
+        fail(u, "cannot connect");
         return;
     }
     response_begin(&u->response);
@@ -138,7 +138,7 @@ static void ask(struct user *u)
     u->asking = true;
     number_request(u);
     if (send(u->fd, request, request_bytes, MSG_NOSIGNAL) != (ssize_t)request_bytes)
-        fail(u, "can not send");
+        fail(u, "cannot send");
 }
 
 static void finish(struct user *u)

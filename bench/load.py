@@ -57,7 +57,7 @@ class LoadResult:
 
 
 def run_load(program: Path, target: Target, scenario: Scenario, seconds: float) -> LoadResult:
-    """Puts `target` under the load of `scenario`.
+    """Put `target` under the load of `scenario`.
 
     Args:
         program: The compiled load generator.
@@ -76,7 +76,7 @@ def run_load(program: Path, target: Target, scenario: Scenario, seconds: float) 
 
 
 def parse(text: str) -> LoadResult:
-    """Returns the line that the load generator printed."""
+    """Return the line that the load generator printed."""
     members: Mapping[str, Any] = json.loads(text)
     values = {item.name: members[item.name] for item in fields(LoadResult)}
     for name in ("first_byte_ms", "total_ms", "lateness_ms"):

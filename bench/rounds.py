@@ -58,7 +58,7 @@ def measure(
     seconds: float,
     settle: Callable[[], None],
 ) -> Iterator[Run]:
-    """Yields one run per round, scenario and target; the order of targets alternates.
+    """Yield one run per round, scenario and target; the order of targets alternates.
 
     Args:
         scenarios: What is asked.

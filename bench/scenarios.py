@@ -127,15 +127,15 @@ class Target:
     """Path with `{voice}`; empty: the scenario's own."""
 
     def url(self, scenario: Scenario) -> str:
-        """Returns the URL that `scenario` asks."""
+        """Return the URL that `scenario` asks."""
         return self.base_url + (self.path or scenario.path).format(voice=scenario.answer.voice)
 
 
 def direct(base_url: str) -> Target:
-    """Returns the fake provider as a target."""
+    """Return the fake provider as a target."""
     return Target(BASELINE, base_url, path="/v1/text-to-speech/{voice}/stream")
 
 
 def whole_suite(name: str, base_url: str, token: str) -> Target:
-    """Returns a whole suite as a target: Envoy, gateway, TTS service."""
+    """Return a whole suite as a target: Envoy, gateway, TTS service."""
     return Target(name, base_url, {"authorization": f"Bearer {token}"})

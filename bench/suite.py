@@ -34,7 +34,7 @@ class Provider:
     url: str
 
     def calls(self) -> int:
-        """Returns how often speech was asked for so far."""
+        """Return how often speech was asked for so far."""
         with urllib.request.urlopen(f"{self.url}/calls", timeout=_ANSWER_SECONDS) as answer:  # noqa: S310 - always http
             return int(answer.read())
 
@@ -52,7 +52,7 @@ class Suite:
 
 
 def overrides(provider_url: str) -> dict[str, str]:
-    """Returns the variables that point the suite at the fake provider and lift the limits that a load would meet."""
+    """Return the variables that point the suite at the fake provider and lift the limits that a load would meet."""
     return {
         "ELEVENLABS_API_KEY": "bench",
         "ELEVENLABS_BASE_URL": provider_url,
@@ -65,7 +65,7 @@ def overrides(provider_url: str) -> dict[str, str]:
 
 @contextmanager
 def running_provider(program: Path) -> Iterator[Provider]:
-    """Runs the fake provider until the context is left."""
+    """Run the fake provider until the context is left."""
     with subprocess.Popen([program], stdout=subprocess.PIPE, text=True) as process:
         try:
             port = process.stdout.readline().strip() if process.stdout else ""
@@ -78,7 +78,7 @@ def running_provider(program: Path) -> Iterator[Provider]:
 
 @contextmanager
 def running_suite(folder: Path, provider: Provider, variables: Mapping[str, str]) -> Iterator[Suite]:
-    """Runs the suite until the context is left.
+    """Run the suite until the context is left.
 
     Args:
         folder: Where its keys, its logs and what it keeps go.
@@ -97,7 +97,7 @@ def running_suite(folder: Path, provider: Provider, variables: Mapping[str, str]
 def running_rows(
     rows: Sequence[Row], folder: Path, variables: Mapping[str, str]
 ) -> Iterator[tuple[dict[str, int], Chosen]]:
-    """Runs some processes of the suite until the context is left; yields their pids and the port of each variable.
+    """Run some processes of the suite until the context is left; yields their pids and the port of each variable.
 
     Args:
         rows: Which, in the order of starting.
@@ -116,7 +116,7 @@ def running_rows(
 
 @contextmanager
 def _guard() -> Iterator[IO[bytes]]:
-    """Yields the pipe to a process that ends the suite should we be killed."""
+    """Yield the pipe to a process that ends the suite should we be killed."""
     command = [sys.executable, "-I", "-S", watchdog.__file__, str(_STOP_SECONDS)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as process:
         if process.stdin is None:
@@ -149,7 +149,7 @@ def _running(row: Process, folder: Path, changed: Mapping[str, str], guard: IO[b
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """Ends a process in order, or at once if that takes too long."""
+    """End a process in order, or at once if that takes too long."""
     process.terminate()
     try:
         process.wait(_STOP_SECONDS)

@@ -23,7 +23,7 @@ _NO_MEMORY = {"TTS_CACHE_MEMORY_BYTES": "0"}
 
 @contextmanager
 def running_suites(folder: Path, provider: Provider, scenarios: Sequence[Scenario]) -> Iterator[Mapping[str, Suite]]:
-    """Runs those suites, by name, that `scenarios` ask.
+    """Run those suites, by name, that `scenarios` ask.
 
     Raises:
         BenchError: One does not start.
@@ -43,7 +43,7 @@ def running_suites(folder: Path, provider: Provider, scenarios: Sequence[Scenari
 
 @contextmanager
 def _scratch_database(server_uri: str) -> Iterator[str]:
-    """Yields the connection string of a database that vanishes."""
+    """Yield the connection string of a database that vanishes."""
     name = f"bench_{secrets.token_hex(4)}"
     uri = urlsplit(server_uri)._replace(path=f"/{name}").geturl()
     try:

@@ -58,7 +58,7 @@ class Row:
 
 
 def summarize(runs: Sequence[Run], baseline: str) -> list[Row]:
-    """Returns one row per scenario and target, in the order of their first runs.
+    """Return one row per scenario and target, in the order of their first runs.
 
     Args:
         runs: What was measured, round by round.
@@ -101,12 +101,12 @@ def _row(own: Sequence[Run], baseline: Sequence[Run], *, is_baseline: bool) -> R
 
 
 def first_p50_ms(run: Run) -> float:
-    """Returns the median time to the first audio."""
+    """Return the median time to the first audio."""
     return run.load.first_byte_ms.p50 if run.load.first_byte_ms else float("nan")
 
 
 def first_p99_ms(run: Run) -> float:
-    """Returns the time to the first audio that one in a hundred exceeds."""
+    """Return the time to the first audio that one in a hundred exceeds."""
     return run.load.first_byte_ms.p99 if run.load.first_byte_ms else float("nan")
 
 

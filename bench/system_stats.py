@@ -17,23 +17,23 @@ _SAMPLE_SECONDS = 0.2
 
 
 def cpu_seconds(pid: int) -> float:
-    """Returns what a process and its descendants have used so far, in steps of 10 ms."""
+    """Return what a process and its descendants have used so far, in steps of 10 ms."""
     stats = _read(_PROC / str(process) / "stat" for process in descendants(pid))
     return sum(cpu_ticks(text) for text in stats) / _TICKS_PER_SECOND
 
 
 def own_pss_bytes(pid: int) -> int:
-    """Returns the memory of one process; of a page that n processes share it counts the nth part."""
+    """Return the memory of one process; of a page that n processes share it counts the nth part."""
     return sum(parse_pss_bytes(text) for text in _read([_PROC / str(pid) / "smaps_rollup"]))
 
 
 def busy_seconds() -> float:
-    """Returns what all cores together have worked since the machine started."""
+    """Return what all cores together have worked since the machine started."""
     return busy_ticks((_PROC / "stat").read_text()) / _TICKS_PER_SECOND
 
 
 def descendants(pid: int) -> Iterator[int]:
-    """Yields a process and all that come of it; none of those that end meanwhile."""
+    """Yield a process and all that come of it; none of those that end meanwhile."""
     yield pid
     for children in _read(_PROC.glob(f"{pid}/task/*/children")):
         for child in children.split():
@@ -41,12 +41,12 @@ def descendants(pid: int) -> Iterator[int]:
 
 
 def read_command(pid: int) -> list[str]:
-    """Returns the command line of a process; empty if it has ended."""
+    """Return the command line of a process; empty if it has ended."""
     return [part for text in _read([_PROC / str(pid) / "cmdline"]) for part in text.split("\0") if part]
 
 
 def wait_until_quiet(cores: float, timeout_seconds: float) -> None:
-    """Returns when the machine uses fewer than `cores`, or when the time is over."""
+    """Return when the machine uses fewer than `cores`, or when the time is over."""
     deadline = time.monotonic() + timeout_seconds
     while time.monotonic() < deadline:
         before = busy_seconds()
@@ -56,14 +56,14 @@ def wait_until_quiet(cores: float, timeout_seconds: float) -> None:
 
 
 def cpu_ticks(stat: str) -> int:
-    """Returns the CPU time that /proc/PID/stat tells, that of children that have ended included."""
+    """Return the CPU time that /proc/PID/stat tells, that of children that have ended included."""
     # The command may hold brackets and spaces itself.
     after_command = stat.rpartition(")")[2].split()
     return sum(int(value) for value in after_command[_CPU_FIELDS])
 
 
 def parse_pss_bytes(smaps_rollup: str) -> int:
-    """Returns the bytes that /proc/PID/smaps_rollup tells as Pss."""
+    """Return the bytes that /proc/PID/smaps_rollup tells as Pss."""
     for line in smaps_rollup.splitlines():
         name, _, value = line.partition(":")
         if name == "Pss":
@@ -72,7 +72,7 @@ def parse_pss_bytes(smaps_rollup: str) -> int:
 
 
 def busy_ticks(stat: str) -> int:
-    """Returns the time that /proc/stat tells as worked, of all cores together."""
+    """Return the time that /proc/stat tells as worked, of all cores together."""
     values = [int(value) for value in stat.partition("\n")[0].split()[1:]]
     return sum(values[index] for index in _BUSY_FIELDS)
 

@@ -13,12 +13,12 @@ _TAIL = ("of direct", "calls", "CPU ms", "by hop", "errors", "quiet")
 
 
 def figures(rows: Sequence[Row]) -> str:
-    """Returns one line per scenario and target; times are in milliseconds, CPU per answer."""
+    """Return one line per scenario and target; times are in milliseconds, CPU per answer."""
     return columns([(*_HEAD, *_TAIL), *(_cells(row) for row in rows)])
 
 
 def standing(bars: Sequence[PerformanceTarget]) -> str:
-    """Returns one line per bar: the figure, its bound, and whether it is reached."""
+    """Return one line per bar: the figure, its bound, and whether it is reached."""
     lines = [("bar", "measured", "bound", "")]
     for bar in bars:
         verdict = "reached" if bar.is_reached else "not reached"
@@ -34,14 +34,14 @@ def standing(bars: Sequence[PerformanceTarget]) -> str:
 
 
 def weights(rest: Rest) -> str:
-    """Returns the memory of each process at rest, and of all."""
+    """Return the memory of each process at rest, and of all."""
     lines = [("at rest", "PSS MB")]
     lines += [(name, f"{size / MIB:.1f}") for name, size in rest.pss_bytes.items()]
     return columns([*lines, ("all", f"{rest.total_bytes / MIB:.1f}")])
 
 
 def columns(lines: Sequence[Sequence[str]]) -> str:
-    """Returns `lines` with their cells one below the other, words to the left and numbers to the right."""
+    """Return `lines` with their cells one below the other, words to the left and numbers to the right."""
     widths = [max(len(line[index]) for line in lines) for index in range(len(lines[0]))]
     body = lines[1:]
     numeric = [all(_is_number(line[index]) for line in body) for index in range(len(widths))]

@@ -30,7 +30,7 @@ class PerformanceTarget:
 
 
 def bars(rows: Sequence[Row], rest: Rest | None) -> list[PerformanceTarget]:
-    """Returns the bars whose scenarios were measured."""
+    """Return the bars whose scenarios were measured."""
     of_suites = {(row.scenario, row.target): row for row in rows if row.added is not None}
     found = [
         PerformanceTarget(name, unit, bound, side, figure(of_suites[scenario, suite]))

@@ -27,7 +27,7 @@ class Tools:
 
 
 def compile_tools() -> Tools:
-    """Returns the programs, compiled anew where a source is younger.
+    """Return the programs, compiled again where a source is younger.
 
     Raises:
         BenchError: There is no gcc, or it does not accept the sources.

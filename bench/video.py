@@ -55,7 +55,7 @@ class Timed:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command and returns its exit code."""
+    """Run the command and returns its exit code."""
     parser = argparse.ArgumentParser(prog="python -m bench.video", description=__doc__)
     parser.add_argument("--rounds", type=int, default=15, metavar="N", help="how often each is run, in turn (15)")
     parser.add_argument("--seconds", type=int, default=60, metavar="S", help="length of the video (60)")
@@ -100,7 +100,7 @@ async def _measure(folder: Path, rounds: int, seconds: int) -> list[Timed]:
 
 
 async def compare(ways: Sequence[Way], rounds: int) -> list[Timed]:
-    """Returns what each way takes, the first being the one that the others are held against.
+    """Return what each way takes, the first being the one that the others are held against.
 
     Args:
         ways: What is run, one after the other in each round, after one round that is not counted.
@@ -125,7 +125,7 @@ async def compare(ways: Sequence[Way], rounds: int) -> list[Timed]:
 
 
 def table(timed: Sequence[Timed]) -> str:
-    """Returns one line per way."""
+    """Return one line per way."""
     lines = [("way", "ms", "of bare", "")]
     for item in timed:
         verdict = "reached" if item.ratio <= _BOUND else f"above {_BOUND:g}"
@@ -134,7 +134,7 @@ def table(timed: Sequence[Timed]) -> str:
 
 
 def _make_inputs(folder: Path, seconds: int) -> tuple[Path, Path]:
-    """Makes a video and speech that is two seconds shorter."""
+    """Make a video and speech that is two seconds shorter."""
     video, audio = folder / "video.mp4", folder / "audio.mp3"
     command = [str(ffmpeg_binary("")), "-v", "error", "-nostdin", "-y"]
     image = ["-f", "lavfi", "-i", f"testsrc2=size=1360x768:rate=24:duration={seconds}"]

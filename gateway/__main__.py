@@ -20,7 +20,7 @@ from services.common.storage import open_object_store
 
 
 async def main(settings: GatewaySettings) -> None:
-    """Serves HTTP, and gRPC reflection and health, until asked to stop; then drains both."""
+    """Serve HTTP, and gRPC reflection and health, until asked to stop; then drains both."""
     health = Health()
     async with (
         open_channel(settings.tts_address) as tts,
@@ -48,7 +48,7 @@ async def main(settings: GatewaySettings) -> None:
 
 
 def directory(settings: GatewaySettings, upstreams: Upstreams) -> AbstractAsyncContextManager[RunningServer]:
-    """Returns the server of reflection and health for all services, not yet started."""
+    """Return the server of reflection and health for all services, not yet started."""
     channels = upstreams.by_service()
 
     def register(server: grpc.aio.Server) -> list[str]:

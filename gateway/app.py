@@ -50,7 +50,7 @@ class Upstreams:
     jobs: grpc.aio.Channel
 
     def by_service(self) -> dict[str, grpc.aio.Channel]:
-        """Returns the channel of each service by the service's full name."""
+        """Return the channel of each service by the service's full name."""
         return {
             SPEECH.full_name: self.tts,
             IMAGE.full_name: self.image,
@@ -73,7 +73,7 @@ class Reach:
 def build_app(
     upstreams: Upstreams, reach: Reach, health: Health, *, max_body_bytes: int, call_seconds: float
 ) -> web.Application:
-    """Returns the application; whoever runs it must enable handler cancellation.
+    """Return the application; whoever runs it must enable handler cancellation.
 
     Args:
         upstreams: Channels to the services.

@@ -32,7 +32,7 @@ STARTED = web.RequestKey("started", web.StreamResponse)
 
 
 def _camel_case(path: str) -> str:
-    """Returns a field's path as JSON spells it, such as `items[0].outputFormat`."""
+    """Return a field's path as JSON spells it, such as `items[0].outputFormat`."""
     return re.sub(r"_([a-z0-9])", lambda match: match[1].upper(), path)
 
 
@@ -51,7 +51,7 @@ SPELLING = web.RequestKey("spelling", FieldNaming)
 
 @web.middleware
 async def failures(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Gives every request its id and every failure its answer."""
+    """Give every request its id and every failure its answer."""
     with bind_request_id(_get_request_id(request)):
         try:
             response = await handler(request)
@@ -63,7 +63,7 @@ async def failures(request: web.Request, handler: Handler) -> web.StreamResponse
 
 
 def build_body(error: MediaError, spelled: FieldNaming = IN_CAMEL_CASE) -> dict[str, object]:
-    """Returns the JSON form of an error, as every route answers it.
+    """Return the JSON form of an error, as every route answers it.
 
     Args:
         error: What went wrong.
@@ -106,7 +106,7 @@ def _answer(request: web.Request, error: Exception) -> web.StreamResponse:
 
 
 def _cut(request: web.Request, started: web.StreamResponse) -> web.StreamResponse:
-    """Ends a begun answer so that no client takes it for whole: what was written goes out, the final chunk never."""
+    """End a begun answer so that no client takes it for whole: what was written goes out, the final chunk never."""
     if request.transport is not None:
         request.transport.close()
     return started

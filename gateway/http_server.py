@@ -25,7 +25,7 @@ class RunningHttp:
         return int(self._runner.addresses[0][1])
 
     async def drain(self) -> None:
-        """Accepts nothing more, lets requests in flight finish within the grace time, then stops."""
+        """Accept nothing more, lets requests in flight finish within the grace time, then stops."""
         await self._runner.cleanup()
 
 
@@ -33,7 +33,7 @@ class RunningHttp:
 async def running_http(
     app: web.Application, host: str, port: int, *, grace_seconds: float
 ) -> AsyncIterator[RunningHttp]:
-    """Serves `app` until the context is left.
+    """Serve `app` until the context is left.
 
     Args:
         app: What is served.
@@ -59,7 +59,7 @@ async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
         await web.TCPSite(runner, host, port, backlog=1024).start()
     except OSError:
         raise ConfigurationError(
-            f"GATEWAY_PORT: can not listen on {host}:{port}: the port is taken or not permitted. "
+            f"GATEWAY_PORT: cannot listen on {host}:{port}: the port is taken or not permitted. "
             "Stop what uses it, or set GATEWAY_PORT to a free port."
         ) from None
     log.info("serving", host=host, port=port)

@@ -22,7 +22,7 @@ Lines = AsyncGenerator[Mapping[str, Any]]
 
 
 async def answer_lines(request: web.Request, lines: Lines) -> web.StreamResponse:
-    """Sends `lines`; an answer that fails on the way ends with the error and without the final chunk.
+    """Send `lines`; an answer that fails on the way ends with the error and without the final chunk.
 
     Raises:
         MediaError: From `lines`; before the first of them nothing has been sent.

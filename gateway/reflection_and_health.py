@@ -33,7 +33,7 @@ class AggregateHealth(HealthServicer):
         self._checks = {name: _check(channel) for name, channel in channels.items()}
 
     async def Check(self, request: health_pb2.HealthCheckRequest, context: Context) -> health_pb2.HealthCheckResponse:
-        """Answers once."""
+        """Answer once."""
         if request.service in self._checks:
             return health_pb2.HealthCheckResponse(status=await self._status(request.service))
         if not request.service:
@@ -41,7 +41,7 @@ class AggregateHealth(HealthServicer):
         return await super().Check(request, context)
 
     async def Watch(self, request: health_pb2.HealthCheckRequest, context: Context) -> None:
-        """Answers whenever the status changes."""
+        """Answer whenever the status changes."""
         known = not request.service or request.service in self._checks
         told: int | None = None
         while True:
@@ -75,7 +75,7 @@ def _check(channel: grpc.aio.Channel) -> Check:
 
 
 def add_reflection(server: grpc.aio.Server, services: Sequence[str]) -> None:
-    """Makes `server` describe `services`, in the current and in the older version of the protocol.
+    """Make `server` describe `services`, in the current and in the older version of the protocol.
 
     The two differ in name only, and the library has just the older one.
     """

@@ -30,12 +30,12 @@ _BOOLEANS = {"true": True, "false": False}
 
 
 def get_principal(request: web.Request) -> str:
-    """Returns who is calling, as the edge has verified it."""
+    """Return who is calling, as the edge has verified it."""
     return request.headers.get(PRINCIPAL, "")
 
 
 def header_text(request: web.Request, name: str) -> str:
-    """Returns a header of the request; empty if there is none.
+    """Return a header of the request; empty if there is none.
 
     Raises:
         MediaError: VALIDATION_ERROR, it holds bytes that are no text.
@@ -47,7 +47,7 @@ def header_text(request: web.Request, name: str) -> str:
 
 
 async def json_body(request: web.Request) -> object:
-    """Returns the parsed JSON body.
+    """Return the parsed JSON body.
 
     Raises:
         MediaError: UNSUPPORTED_MEDIA_TYPE, PAYLOAD_TOO_LARGE, or VALIDATION_ERROR if it is not JSON in UTF-8.
@@ -67,12 +67,12 @@ async def json_body(request: web.Request) -> object:
 
 
 async def message_body(request: web.Request, kind: type[M]) -> M:
-    """Returns the JSON body as a message of `kind`; raises as `json_body` and `decode` do."""
+    """Return the JSON body as a message of `kind`; raises as `json_body` and `decode` do."""
     return decode(kind, await json_body(request))
 
 
 def parameters(request: web.Request, descriptor: Descriptor) -> dict[str, Any]:
-    """Returns query and path parameters in the form that `decode` takes, typed as `descriptor` wants them."""
+    """Return query and path parameters in the form that `decode` takes, typed as `descriptor` wants them."""
     given: dict[str, Any] = {}
     for name in request.query:
         field = descriptor.fields_by_name.get(name) or descriptor.fields_by_camelcase_name.get(name)
@@ -85,7 +85,7 @@ def parameters(request: web.Request, descriptor: Descriptor) -> dict[str, Any]:
 
 
 def _parse_value(value: str, field: FieldDescriptor | None) -> object:
-    """Returns `value` as the field's type where it reads as one; else as it is, for the codec to refuse by name."""
+    """Return `value` as the field's type where it reads as one; else as it is, for the codec to refuse by name."""
     try:
         if field is not None and field.cpp_type in _INTEGERS and _INTEGER.fullmatch(value):
             return int(value)

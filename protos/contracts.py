@@ -28,10 +28,10 @@ VALIDATE = "buf/validate/validate.proto"
 
 
 def main() -> int:
-    """Runs one command and returns the exit code."""
+    """Run one command and returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("generate", help="write protos/gen anew from the .proto files")
+    commands.add_parser("generate", help="write protos/gen again from the .proto files")
     commands.add_parser("drift", help="fail if protos/gen is not what the .proto files give")
     commands.add_parser("lint", help="check style and comments with buf (STANDARD and COMMENTS)")
     breaking = commands.add_parser("breaking", help="fail if a change breaks the contracts of another revision")
@@ -56,12 +56,12 @@ def main() -> int:
 
 
 def sources(root: Path) -> list[str]:
-    """Returns our .proto files below `root`, as import paths in a stable order."""
+    """Return our .proto files below `root`, as import paths in a stable order."""
     return sorted(str(path.relative_to(root)) for path in (root / "media").rglob("*.proto"))
 
 
 def protoc(root: Path, files: list[str], *outputs: str) -> int:
-    """Runs the compiler over `files` and returns its exit code."""
+    """Run the compiler over `files` and returns its exit code."""
     with tempfile.TemporaryDirectory() as scratch:
         validate = Path(scratch) / "validate.binpb"
         validate.write_bytes(validate_descriptors())
@@ -79,14 +79,14 @@ def protoc(root: Path, files: list[str], *outputs: str) -> int:
 
 
 def validate_descriptors() -> bytes:
-    """Returns a FileDescriptorSet of protovalidate's rules, as the installed validator understands them."""
+    """Return a FileDescriptorSet of protovalidate's rules, as the installed validator understands them."""
     descriptors = descriptor_pb2.FileDescriptorSet()
     descriptors.file.add().ParseFromString(ViolationPb.desc().file.proto.to_binary())
     return descriptors.SerializeToString()
 
 
 def generate(root: Path, target: Path) -> int:
-    """Writes stubs, type information and descriptors for the contracts below `root` into `target`."""
+    """Write stubs, type information and descriptors for the contracts below `root` into `target`."""
     target.mkdir(parents=True, exist_ok=True)
     plugin = f"--plugin=protoc-gen-mypy_grpc={SCRIPTS / 'protoc-gen-mypy_grpc'}"
     messages = (f"--python_out={target}", f"--pyi_out={target}")
@@ -112,12 +112,12 @@ def generate(root: Path, target: Path) -> int:
 
 
 def build_image(root: Path, image: Path) -> int:
-    """Writes all descriptors below `root`, imports and comments included, to the file `image`."""
+    """Write all descriptors below `root`, imports and comments included, to the file `image`."""
     return protoc(root, sources(root), "--include_imports", "--include_source_info", f"--descriptor_set_out={image}")
 
 
 def keep_own_comments(image: Path) -> None:
-    """Drops the comments of imported files, which are most of the image and of no use to a reader of ours."""
+    """Drop the comments of imported files, which are most of the image and of no use to a reader of ours."""
     descriptors = descriptor_pb2.FileDescriptorSet.FromString(image.read_bytes())
     for file in descriptors.file:
         if not file.name.startswith("media/"):
@@ -126,7 +126,7 @@ def keep_own_comments(image: Path) -> None:
 
 
 def drift(scratch: Path) -> int:
-    """Compares the committed stubs with fresh ones; prints what differs."""
+    """Compare the committed stubs with fresh ones; prints what differs."""
     if failed := generate(PROTOS, scratch):
         return failed
     differing = sorted(compare(filecmp.dircmp(GENERATED, scratch, ignore=["__pycache__"]), Path("protos/gen")))
@@ -138,7 +138,7 @@ def drift(scratch: Path) -> int:
 
 
 def compare(pair: filecmp.dircmp[str], prefix: Path) -> list[Path]:
-    """Returns every path below `prefix` that only one side has, or that differs in content."""
+    """Return every path below `prefix` that only one side has, or that differs in content."""
     _, differing, unreadable = filecmp.cmpfiles(pair.left, pair.right, pair.common_files, shallow=False)
     found = [prefix / name for name in (*pair.left_only, *pair.right_only, *differing, *unreadable)]
     for name, below in pair.subdirs.items():
@@ -147,13 +147,13 @@ def compare(pair: filecmp.dircmp[str], prefix: Path) -> list[Path]:
 
 
 def lint(scratch: Path) -> int:
-    """Checks style and comments of our own files."""
+    """Check style and comments of our own files."""
     image = scratch / "image.binpb"
     return build_image(PROTOS, image) or buf("lint", str(image), "--path", "media")
 
 
 def breaking_against(revision: str, scratch: Path) -> int:
-    """Fails if the contracts here break a client that was built from `revision`."""
+    """Fail if the contracts here break a client that was built from `revision`."""
     if git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}").returncode != 0:
         unborn = git("rev-parse", "--verify", "--quiet", "HEAD").returncode != 0
         print("Nothing is committed yet: nothing can break." if unborn else f"There is no revision {revision}.")  # noqa: T201 - a check talks to a person
@@ -173,14 +173,14 @@ def breaking_against(revision: str, scratch: Path) -> int:
 
 
 def published() -> list[str]:
-    """Returns the revisions that clients may have been built from: main, and on main itself also what it was before."""
+    """Return the revisions that clients may have been built from: main, and on main itself also what it was before."""
     on_main = git("rev-parse", "--verify", "--quiet", "main").stdout == git("rev-parse", "HEAD").stdout
     has_parent = git("rev-parse", "--verify", "--quiet", "main~1").returncode == 0
     return ["main", "main~1"] if on_main and has_parent else ["main"]
 
 
 def git(*arguments: str) -> subprocess.CompletedProcess[bytes]:
-    """Runs git in the checkout and returns how it went."""
+    """Run git in the checkout and returns how it went."""
     return subprocess.run(  # noqa: S603 - arguments are words, no shell reads them
         ["git", *arguments],  # noqa: S607 - git comes from the PATH, like make
         cwd=PROTOS.parent,
@@ -190,7 +190,7 @@ def git(*arguments: str) -> subprocess.CompletedProcess[bytes]:
 
 
 def buf(*arguments: str) -> int:
-    """Runs the buf command from this environment with our rules and returns its exit code."""
+    """Run the buf command from this environment with our rules and returns its exit code."""
     command = [str(SCRIPTS / "buf"), *arguments, "--config", str(PROTOS / "buf.yaml")]
     return subprocess.run(command, check=False).returncode  # noqa: S603 - arguments are ours
 

@@ -19,7 +19,7 @@ LogLines = Callable[[], list[dict[str, Any]]]
 
 @pytest.fixture
 def log_lines() -> Iterator[LogLines]:
-    """Configures logging as a process does, at DEBUG; returns a reader of the lines logged since the last reading."""
+    """Configure logging as a process does, at DEBUG; returns a reader of the lines logged since the last reading."""
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
     output = io.StringIO()

@@ -40,7 +40,7 @@ _NOTICE = "<!-- Written by `python -m tools.docs_reference`; `make check` fails 
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Writes or checks the documents and returns the exit code."""
+    """Write or checks the documents and returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tools.docs_reference", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 and a diff if one is stale")
     parser.add_argument("--folder", type=Path, default=ROOT / "docs", help="where the documents are (default: docs)")
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def configuration() -> str:
-    """Returns docs/configuration.md."""
+    """Return docs/configuration.md."""
     common = variables(Settings)
     sections = [
         "# Configuration",
@@ -75,7 +75,7 @@ def configuration() -> str:
 
 
 def errors() -> str:
-    """Returns docs/errors.md."""
+    """Return docs/errors.md."""
     rows = (
         (
             f"`{reason.name}`",
@@ -97,7 +97,7 @@ def errors() -> str:
 
 _CONFIGURATION_TEXT = """\
 Every process reads the environment, then a file `.env` in its working directory. An empty variable counts as not set. \
-A value that can not be ends the process at its start with exit code 78 and a text that names the variable and the \
+A value that cannot be ends the process at its start with exit code 78 and a text that names the variable and the \
 remedy."""
 
 _ERRORS_TEXT = """\
@@ -172,7 +172,7 @@ def _check(documents: Mapping[Path, str]) -> int:
         )
         sys.stdout.writelines(diff)
     if stale:
-        print("The documents do not match the code; `python -m tools.docs_reference` writes them anew.")
+        print("The documents do not match the code; `python -m tools.docs_reference` writes them again.")
     return stale
 
 

@@ -65,7 +65,7 @@ class Count:
         return 1000 * len(self.markers) / self.words if self.words else 0.0
 
     def __add__(self, other: Count) -> Count:
-        """Returns the count of both."""
+        """Return the count of both."""
         return Count(self.words + other.words, self.markers + other.markers)
 
 

@@ -33,7 +33,7 @@ _STOPPED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command and returns its exit code."""
+    """Run one command and returns its exit code."""
     options = _parser().parse_args(arguments)
     try:
         return int(options.command(load(LocalSettings), options))
@@ -124,7 +124,7 @@ def _content(path: str) -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError as error:
-        raise argparse.ArgumentTypeError(f"can not read {path} ({error.strerror})") from None
+        raise argparse.ArgumentTypeError(f"cannot read {path} ({error.strerror})") from None
 
 
 if __name__ == "__main__":

@@ -30,17 +30,17 @@ class Watchdog:
         self._pipe = pipe
 
     def add(self, group: int) -> None:
-        """Takes on a process group that must not outlive the supervisor."""
+        """Take on a process group that must not outlive the supervisor."""
         self._pipe.write(b"+%d\n" % group)
 
     def remove(self, group: int) -> None:
-        """Lets go of a process group that has ended."""
+        """Let go of a process group that has ended."""
         self._pipe.write(b"-%d\n" % group)
 
 
 @asynccontextmanager
 async def guarding(grace_seconds: float) -> AsyncIterator[Watchdog]:
-    """Keeps a watchdog process until the context is left, or until this process is gone and all is cleaned up.
+    """Keep a watchdog process until the context is left, or until this process is gone and all is cleaned up.
 
     Args:
         grace_seconds: How long processes left behind may take for an orderly end.
@@ -67,16 +67,16 @@ class Child:
         self._output = output
 
     def terminate(self) -> None:
-        """Asks the process alone, so that it can end its own children in order."""
+        """Ask the process alone, so that it can end its own children in order."""
         with suppress(ProcessLookupError):
             self._handle.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """Ends the process, and everything in its group, at once."""
+        """End the process, and everything in its group, at once."""
         watchdog.send(self._handle.pid, signal.SIGKILL)
 
     async def live(self, pipe: Pipe, guard: Watchdog) -> int:
-        """Passes on what the process says until it ends; returns its exit code, or minus the signal that ended it."""
+        """Pass on what the process says until it ends; returns its exit code, or minus the signal that ended it."""
         output = asyncio.create_task(self._pass_on(pipe.reader))
         try:
             code = await self._handle.wait()
@@ -112,12 +112,12 @@ class Pipe:
     transport: asyncio.ReadTransport
 
     def close(self) -> None:
-        """Stops reading."""
+        """Stop reading."""
         self.transport.close()
 
     @classmethod
     async def open(cls) -> tuple[Pipe, int]:
-        """Returns a pipe and the descriptor to write to, which the caller closes."""
+        """Return a pipe and the descriptor to write to, which the caller closes."""
         inner, outer = os.pipe()
         reader = asyncio.StreamReader()
         try:
@@ -133,7 +133,7 @@ class Pipe:
 async def start(
     process: Process, output: Output, guard: Watchdog, lives: asyncio.TaskGroup, zygote: Zygote | None = None
 ) -> ChildProcess:
-    """Starts `process`; its life is a task of `lives`.
+    """Start `process`; its life is a task of `lives`.
 
     Args:
         process: What is started.
@@ -143,7 +143,7 @@ async def start(
         zygote: Makes it, if it can; otherwise, and without one, it starts by itself.
 
     Raises:
-        OSError: The command can not be run.
+        OSError: The command cannot be run.
     """
     pipe, outer = await Pipe.open()
     try:

@@ -52,7 +52,7 @@ class Wish:
 async def demonstrate(
     settings: LocalSettings, request: Wish, rows: Sequence[Row] = SUITE, zygote: Zygote | None = None
 ) -> bool:
-    """Makes a video that talks and what it is made of, with a suite of its own beside one that may be running.
+    """Make a video that talks and what it is made of, with a suite of its own beside one that may be running.
 
     Args:
         settings: Where the state is, and how patient to be.
@@ -65,7 +65,7 @@ async def demonstrate(
 
     Raises:
         ConfigurationError: A setting is wrong, or a demo is running.
-        SuiteFailed: A process can not run.
+        SuiteFailed: A process cannot run.
         VideoFailed: The suite gave no video.
     """
     # Jobs, keys and logs of its own: two suites must not keep their jobs in one folder.
@@ -89,7 +89,7 @@ async def demonstrate(
 
 
 def _by_itself(row: Row) -> Row:
-    """Returns a row that keeps its habits whatever the user set, such as where jobs are or where links lead."""
+    """Return a row that keeps its habits whatever the user set, such as where jobs are or where links lead."""
     return replace(row, environment={**row.habits, **_ALONE, **row.environment})
 
 

@@ -27,7 +27,7 @@ _ANYBODY_READS = 0o644
 
 
 def ensure_identity(folder: Path) -> Path:
-    """Makes the key pair in `folder` unless it is there.
+    """Make the key pair in `folder` unless it is there.
 
     Args:
         folder: Where the two files live; made, for its owner only, if need be.
@@ -43,7 +43,7 @@ def ensure_identity(folder: Path) -> Path:
         key = ec.generate_private_key(ec.SECP256R1())
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         _write_once(folder / _PRIVATE_KEY, pem)
-    # Written from the private key each time, so that the two can not part.
+    # Written from the private key each time, so that the two cannot part.
     public = _private_key(folder).public_key()
     document = {
         "keys": [{**ECAlgorithm.to_jwk(public, as_dict=True), "alg": ALGORITHM, "use": "sig", "kid": _key_id(folder)}]
@@ -60,7 +60,7 @@ def issue_token(
     issuer: str = ISSUER,
     audience: str = AUDIENCE,
 ) -> str:
-    """Returns a bearer token signed by the key pair in `folder`.
+    """Return a bearer token signed by the key pair in `folder`.
 
     Args:
         folder: Where the key pair lives; made if it is not there.
@@ -97,14 +97,14 @@ def _private_key(folder: Path) -> ec.EllipticCurvePrivateKey:
 
 
 def _key_id(folder: Path) -> str:
-    """Returns the key's thumbprint, so that a new pair never passes for the old one."""
+    """Return the key's thumbprint, so that a new pair never passes for the old one."""
     members = ECAlgorithm.to_jwk(_private_key(folder).public_key(), as_dict=True)
     canonical = json.dumps({name: members[name] for name in ("crv", "kty", "x", "y")}, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
 def _write_once(path: Path, content: bytes) -> None:
-    """Writes `path` whole unless another process did so first; whoever loses the race uses the winner's."""
+    """Write `path` whole unless another process did so first; whoever loses the race uses the winner's."""
     draft = _draft(path, content, _OWNER_ONLY)
     try:
         with contextlib.suppress(FileExistsError):

@@ -55,7 +55,7 @@ class Dependency:
 
 
 async def examine() -> list[Diagnostic]:
-    """Returns everything that was found, in the order in which it was looked for."""
+    """Return everything that was found, in the order in which it was looked for."""
     found: list[Diagnostic] = []
     try:
         tts, image, video = load(TtsSettings), load(ImageSettings), load(VideoSettings)
@@ -82,7 +82,7 @@ async def examine() -> list[Diagnostic]:
 
 
 def edge_diagnostics(gateway: GatewaySettings, port: int) -> Sequence[Diagnostic]:
-    """Returns whether links to stored media lead to the suite.
+    """Return whether links to stored media lead to the suite.
 
     Args:
         gateway: Settings of who serves them.
@@ -105,7 +105,7 @@ def edge_diagnostics(gateway: GatewaySettings, port: int) -> Sequence[Diagnostic
 
 
 def list_dependencies(tts: TtsSettings, image: ImageSettings, video: VideoSettings) -> list[Dependency]:
-    """Returns where those providers are asked that have a key."""
+    """Return where those providers are asked that have a key."""
     eleven, gemini, fal = (
         key.get_secret_value() for key in (tts.elevenlabs_api_key, image.gemini_api_key, image.fal_key)
     )
@@ -130,7 +130,7 @@ def list_dependencies(tts: TtsSettings, image: ImageSettings, video: VideoSettin
 
 
 async def check_dependency(session: aiohttp.ClientSession, door: Dependency) -> Diagnostic:
-    """Asks a provider something that costs nothing."""
+    """Ask a provider something that costs nothing."""
     try:
         async with session.get(door.url, headers=door.headers, allow_redirects=False) as answer:
             if door.tells_key and answer.status in _UNKNOWN_KEY:
@@ -138,14 +138,14 @@ async def check_dependency(session: aiohttp.ClientSession, door: Dependency) -> 
             if door.tells_key and not answer.ok:
                 return warning(door.name, f"answers {answer.status}", "look at the provider's status page")
     except (aiohttp.ClientError, OSError, TimeoutError):
-        return problem(door.name, "can not be reached", "check the network, a proxy, and the base URL's variable")
+        return problem(door.name, "cannot be reached", "check the network, a proxy, and the base URL's variable")
     return ok(
-        door.name, "is there and knows the key" if door.tells_key else "is there; its key can not be tried for free"
+        door.name, "is there and knows the key" if door.tells_key else "is there; its key cannot be tried for free"
     )
 
 
 async def try_store(settings: StorageSettings) -> Diagnostic:
-    """Stores, reads and deletes an object."""
+    """Store, reads and deletes an object."""
     key = f"doctor/{secrets.token_hex(8)}.txt"
     subject = f"object store {settings.store_name}"
     try:
@@ -162,7 +162,7 @@ async def try_store(settings: StorageSettings) -> Diagnostic:
 
 
 async def try_mongo(uri: str) -> Diagnostic:
-    """Asks the database whether it is there."""
+    """Ask the database whether it is there."""
     if not uri:
         return ok("results and usage", "are kept in a file")
     from pymongo.errors import PyMongoError  # noqa: PLC0415 - as services.common.cache: only where it is used
@@ -173,12 +173,12 @@ async def try_mongo(uri: str) -> Diagnostic:
         async with open_mongo_database(uri) as database:
             await database.command("ping")
     except (PyMongoError, ConfigurationError):
-        return problem("MongoDB", "can not be reached", "check MONGODB_URI; without it results are made anew each time")
+        return problem("MongoDB", "cannot be reached", "check MONGODB_URI; without it results are made again each time")
     return ok("MongoDB", "is there")
 
 
 async def try_nats(settings: WorkerSettings) -> Diagnostic:
-    """Asks the servers of jobs whether they are there and keep streams."""
+    """Ask the servers of jobs whether they are there and keep streams."""
     subject = "NATS"
     if "nats_url" not in settings.model_fields_set:
         try:
@@ -198,7 +198,7 @@ async def try_nats(settings: WorkerSettings) -> Diagnostic:
 
 
 def report(diagnostics: Sequence[Diagnostic]) -> str:
-    """Returns the findings for people to read, and what they come to."""
+    """Return the findings for people to read, and what they come to."""
     width = max((len(diagnostic.subject) for diagnostic in diagnostics), default=0)
     lines = []
     for diagnostic in diagnostics:
@@ -211,7 +211,7 @@ def report(diagnostics: Sequence[Diagnostic]) -> str:
 
 
 def as_json(diagnostics: Sequence[Diagnostic]) -> str:
-    """Returns the findings for programs to read."""
+    """Return the findings for programs to read."""
     rows = [
         {"level": item.level.value, "subject": item.subject, "message": item.message, "remedy": item.remedy}
         for item in diagnostics

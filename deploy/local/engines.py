@@ -27,7 +27,7 @@ _ENGINES: Mapping[str, Mapping[str, str]] = {
 
 
 def engines() -> Mapping[str, str]:
-    """Returns by medium who makes it where the caller names nobody.
+    """Return by medium who makes it where the caller names nobody.
 
     Raises:
         ConfigurationError: A setting is wrong.

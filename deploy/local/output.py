@@ -21,10 +21,10 @@ class Output(Protocol):
     """Takes what processes say, line by line."""
 
     def line(self, name: str, text: str) -> None:
-        """Takes a line of the process `name`."""
+        """Take a line of the process `name`."""
 
     def note(self, text: str) -> None:
-        """Takes a line of the supervisor itself."""
+        """Take a line of the supervisor itself."""
 
 
 class Terminal:
@@ -44,15 +44,15 @@ class Terminal:
         self._gone = gone
 
     def line(self, name: str, text: str) -> None:
-        """Writes a line of the process `name`."""
+        """Write a line of the process `name`."""
         self.plain(f"{self._prefixes[name]} {text}")
 
     def note(self, text: str) -> None:
-        """Writes a line of the supervisor itself."""
+        """Write a line of the supervisor itself."""
         self.line(SUITE_NAME, text)
 
     def plain(self, text: str) -> None:
-        """Writes `text` without a prefix."""
+        """Write `text` without a prefix."""
         try:
             self._stream.write(f"{text}\n")
             self._stream.flush()
@@ -68,22 +68,22 @@ class Terminal:
 
 
 class Files:
-    """Writes every process's lines to `folder`/<name>.log, anew with each start of the suite."""
+    """Writes every process's lines to `folder`/<name>.log, again with each start of the suite."""
 
     def __init__(self, folder: Path, names: Iterable[str]) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._files = {name: (folder / f"{name}.log").open("w", encoding="utf-8") for name in [SUITE_NAME, *names]}
 
     def line(self, name: str, text: str) -> None:
-        """Writes a line of the process `name`."""
+        """Write a line of the process `name`."""
         self._files[name].write(f"{text}\n")
 
     def note(self, text: str) -> None:
-        """Writes a line of the supervisor itself."""
+        """Write a line of the supervisor itself."""
         self.line(SUITE_NAME, text)
 
     def close(self) -> None:
-        """Closes the files."""
+        """Close the files."""
         for file in self._files.values():
             file.close()
 
@@ -95,7 +95,7 @@ class Lines:
         self._rest = b""
 
     def feed(self, block: bytes) -> Iterator[str]:
-        """Yields the lines that `block` completes."""
+        """Yield the lines that `block` completes."""
         *whole, self._rest = (self._rest + block).split(b"\n")
         yield from map(_readable, whole)
         while len(self._rest) >= _MAX_LINE_BYTES:
@@ -103,7 +103,7 @@ class Lines:
             yield _readable(head)
 
     def end(self) -> Iterator[str]:
-        """Yields what came after the last line end."""
+        """Yield what came after the last line end."""
         if self._rest:
             yield _readable(self._rest)
         self._rest = b""

@@ -47,7 +47,7 @@ Chosen = Mapping[str, int]
 
 
 def choose(ports: Sequence[Port]) -> Chosen:
-    """Returns where each of `ports` is, as the environment has it.
+    """Return where each of `ports` is, as the environment has it.
 
     Raises:
         ConfigurationError: A variable holds no port, or two variables hold the same one.
@@ -60,14 +60,14 @@ def choose(ports: Sequence[Port]) -> Chosen:
 
 
 def choose_free(ports: Sequence[Port]) -> Chosen:
-    """Returns a free port for each of `ports`, whatever the environment says."""
+    """Return a free port for each of `ports`, whatever the environment says."""
     return dict(zip((port.variable for port in ports), free_ports(len(ports)), strict=True))
 
 
 def free_ports(count: int) -> list[int]:
-    """Returns ports that nobody listens on, each once in the life of this process.
+    """Return ports that nobody listens on, each once in the life of this process.
 
-    None is of those that the system hands out by itself: a connection that somebody opens before we listen can not have
+    None is of those that the system hands out by itself: a connection that somebody opens before we listen cannot have
     taken one.
 
     Raises:
@@ -86,7 +86,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def _never_handed_out() -> range:
-    """Returns the larger of the two ranges beside the one that the system takes ports for connections from."""
+    """Return the larger of the two ranges beside the one that the system takes ports for connections from."""
     low, high = 32_768, 60_999
     with suppress(OSError):
         low, high = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
@@ -94,7 +94,7 @@ def _never_handed_out() -> range:
 
 
 def _candidates() -> Iterator[int]:
-    """Yields ports in turn, from a place that another process hardly begins at, too."""
+    """Yield ports in turn, from a place that another process hardly begins at, too."""
     span = _never_handed_out() or range(_LOWEST_FREE, _HIGHEST + 1)
     start = secrets.randbelow(len(span))
     for number in itertools.count(start):
@@ -105,7 +105,7 @@ _CANDIDATES = _candidates()
 
 
 def require_free(chosen: Chosen) -> None:
-    """Checks that nobody listens on any of the ports.
+    """Check that nobody listens on any of the ports.
 
     Raises:
         ConfigurationError: Some are taken; the text names each with its holder and its variable.
@@ -117,7 +117,7 @@ def require_free(chosen: Chosen) -> None:
 
 
 def holder(port: int) -> str:
-    """Returns who listens on `port`, such as `envoy (process 4711)`; empty where that can not be told."""
+    """Return who listens on `port`, such as `envoy (process 4711)`; empty where that cannot be told."""
     inodes = set(_listening_inodes(port))
     for descriptor in Path("/proc").glob("[0-9]*/fd/*") if inodes else ():
         try:
@@ -131,7 +131,7 @@ def holder(port: int) -> str:
 
 
 def _program(process: Path) -> str:
-    """Returns what people call a process: the module of a Python, else the name of its file."""
+    """Return what people call a process: the module of a Python, else the name of its file."""
     command = (process / "cmdline").read_text().replace("\0", " ").split()
     if "-m" in command[:-1]:
         return command[command.index("-m") + 1]
@@ -139,7 +139,7 @@ def _program(process: Path) -> str:
 
 
 def _build_settings(ports: Sequence[Port]) -> type[Settings]:
-    """Returns a settings class with one field for each port, so that a new process needs no second place."""
+    """Return a settings class with one field for each port, so that a new process needs no second place."""
     fields = {
         port.variable: (
             int | None,
@@ -147,12 +147,12 @@ def _build_settings(ports: Sequence[Port]) -> type[Settings]:
         )
         for port in ports
     }
-    # The stubs of create_model can not express fields that are only known when it runs.
+    # The stubs of create_model cannot express fields that are only known when it runs.
     return create_model("PortSettings", __base__=Settings, **fields)  # type: ignore[call-overload, no-any-return]  # see above
 
 
 def _shift(port: int, shift: int) -> int:
-    """Returns `port + shift`, wrapped around into the ports that need no privilege."""
+    """Return `port + shift`, wrapped around into the ports that need no privilege."""
     if not shift:
         return port
     return _LOWEST + (port + shift - _LOWEST) % (_HIGHEST - _LOWEST + 1)
@@ -181,7 +181,7 @@ def _problem(variable: str, port: int) -> str:
 
 
 def _listening_inodes(port: int) -> Iterator[str]:
-    """Yields what /proc calls the sockets that listen on `port`; nothing where there is no /proc."""
+    """Yield what /proc calls the sockets that listen on `port`; nothing where there is no /proc."""
     for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
         if not table.exists():
             continue

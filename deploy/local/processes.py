@@ -164,14 +164,14 @@ class Process:
 
 
 def list_ports(rows: Sequence[Row]) -> list[Port]:
-    """Returns every port of `rows`."""
+    """Return every port of `rows`."""
     return [port for row in rows for port in row.ports]
 
 
 def processes(
     rows: Sequence[Row], chosen: Chosen, *, jwks_file: Path, log_format: str, folder: Path = ROOT
 ) -> list[Process]:
-    """Returns `rows` as commands, each with its environment and its check.
+    """Return `rows` as commands, each with its environment and its check.
 
     Args:
         rows: What runs.
@@ -210,7 +210,7 @@ def _argv(row: Row, chosen: Chosen) -> tuple[str, ...]:
 def _environment(
     rows: Sequence[Row], chosen: Chosen, habits: Mapping[str, str], told: Collection[str]
 ) -> dict[str, str]:
-    """Returns the user's own environment with the suite's ports and addresses.
+    """Return the user's own environment with the suite's ports and addresses.
 
     One environment for all: whoever is told an address is told the same. What is `told` by a file .env is left to it,
     because a variable of the environment would win.

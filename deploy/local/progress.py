@@ -35,7 +35,7 @@ class Progress:
             self._stream.flush()
 
     def show(self, stage: str, percent: float) -> None:
-        """Shows where things are.
+        """Show where things are.
 
         Args:
             stage: What is being done, in a few words.
@@ -57,7 +57,7 @@ class Progress:
 
 
 def bar(stage: str, percent: float, columns: int) -> str:
-    """Returns a line of at most `columns` less one, so that no terminal begins a new one behind it.
+    """Return a line of at most `columns` less one, so that no terminal begins a new one behind it.
 
     Args:
         stage: What is being done.

@@ -16,14 +16,14 @@ Check = Callable[[], Awaitable[bool]]
 _ANSWER_SECONDS = 2.0
 _HTTP_OK = 200
 _CHANNEL_OPTIONS = [
-    # Each question must try to connect anew: a shared channel would wait out the back-off of the last refusal.
+    # Each question must try to connect again: a shared channel would wait out the back-off of the last refusal.
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.enable_http_proxy", 0),
 ]
 
 
 def check_for(url: str) -> Check:
-    """Returns the question for `url`: grpc://host:port/service asks for health, http:// for status 200."""
+    """Return the question for `url`: grpc://host:port/service asks for health, http:// for status 200."""
     parts = urlsplit(url)
     checks: dict[str, Check] = {
         "grpc": lambda: grpc_serving(parts.netloc, parts.path.removeprefix("/")),
@@ -33,7 +33,7 @@ def check_for(url: str) -> Check:
 
 
 async def grpc_serving(target: str, service: str) -> bool:
-    """Says whether the server at `target` reports `service` as SERVING."""
+    """Say whether the server at `target` reports `service` as SERVING."""
     async with grpc.aio.insecure_channel(target, options=_CHANNEL_OPTIONS) as channel:
         check = channel.unary_unary(
             "/grpc.health.v1.Health/Check",
@@ -48,7 +48,7 @@ async def grpc_serving(target: str, service: str) -> bool:
 
 
 async def http_ok(url: str) -> bool:
-    """Says whether GET `url` answers with status 200."""
+    """Say whether GET `url` answers with status 200."""
     try:
         async with (
             asyncio.timeout(_ANSWER_SECONDS),

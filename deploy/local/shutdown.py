@@ -22,23 +22,23 @@ class StopRequest:
         self._task = asyncio.current_task()
 
     def ask(self) -> None:
-        """Asks for an orderly stop; does nothing where one is under way."""
+        """Ask for an orderly stop; does nothing where one is under way."""
         if not (self.asked or self._ending) and self._task is not None:
             self.asked = True
             self._task.cancel()
 
     def handle_signal(self) -> None:
-        """Takes a signal: asks for an orderly stop, and for an immediate one where that is under way."""
+        """Take a signal: asks for an orderly stop, and for an immediate one where that is under way."""
         if self.asked or self._ending:
             self.urgent.set()
         self.ask()
 
     def ending(self) -> None:
-        """Notes that the stop is under way, for whatever reason: it must not be interrupted, only hastened."""
+        """Note that the stop is under way, for whatever reason: it must not be interrupted, only hastened."""
         self._ending = True
 
     def absorb(self, cancelled: asyncio.CancelledError) -> None:
-        """Takes back the cancellation that the stop was asked for by.
+        """Take back the cancellation that the stop was asked for by.
 
         Raises:
             CancelledError: The cancellation came from elsewhere.
@@ -50,7 +50,7 @@ class StopRequest:
 
 @contextmanager
 def stoppable() -> Iterator[StopRequest]:
-    """Leaves the context, as if its end were reached, when SIGINT, SIGTERM or SIGHUP arrives."""
+    """Leave the context, as if its end were reached, when SIGINT, SIGTERM or SIGHUP arrives."""
     request = StopRequest()
     loop = asyncio.get_running_loop()
     for number in _SIGNALS:

@@ -31,7 +31,7 @@ class Events:
         return {"Last-Event-ID": self._last_id} if self._last_id else {}
 
     async def read(self, blocks: AsyncIterable[bytes]) -> AsyncIterator[Event]:
-        """Yields the events of one connection; one whose empty line did not arrive was not told.
+        """Yield the events of one connection; one whose empty line did not arrive was not told.
 
         Args:
             blocks: What comes, cut anywhere.
@@ -57,7 +57,7 @@ class Events:
 
 
 async def _lines(blocks: AsyncIterable[bytes]) -> AsyncIterator[str]:
-    """Yields whole lines; one may be longer than what `readline` takes."""
+    """Yield whole lines; one may be longer than what `readline` takes."""
     rest = b""
     async for block in blocks:
         *whole, rest = (rest + block).split(b"\n")

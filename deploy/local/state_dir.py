@@ -14,29 +14,29 @@ _OWNER_ONLY = 0o700
 
 
 def prepare(folder: Path, setting: str = "MEDIA_RUN_DIR") -> Path:
-    """Makes `folder`, for its owner only, and returns its absolute path.
+    """Make `folder`, for its owner only, and returns its absolute path.
 
     Args:
         folder: The folder.
-        setting: What chooses another one, for whoever is told that this one can not be used.
+        setting: What chooses another one, for whoever is told that this one cannot be used.
 
     Raises:
-        ConfigurationError: It can not be made.
+        ConfigurationError: It cannot be made.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=_OWNER_ONLY)
     except OSError as error:
         raise ConfigurationError(
-            f"{setting}: can not use {folder} ({os.strerror(error.errno or 0)}). Set it to a folder of your own."
+            f"{setting}: cannot use {folder} ({os.strerror(error.errno or 0)}). Set it to a folder of your own."
         ) from None
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise ConfigurationError(f"{setting}: can not write to {folder}. Set it to a folder of your own.")
+        raise ConfigurationError(f"{setting}: cannot write to {folder}. Set it to a folder of your own.")
     return folder.resolve()
 
 
 @contextmanager
 def hold_lock(folder: Path, name: str, holder: str) -> Iterator[None]:
-    """Holds the lock `name` of `folder`; the system frees it however this process ends.
+    """Hold the lock `name` of `folder`; the system frees it however this process ends.
 
     Args:
         folder: The folder, which must exist.

@@ -25,7 +25,7 @@ _LOCK = "lock"
 
 
 async def run_suite(settings: LocalSettings, rows: Sequence[Row] = SUITE, zygote: Zygote | None = None) -> None:
-    """Runs the suite until it is asked to stop.
+    """Run the suite until it is asked to stop.
 
     Args:
         settings: Where its state is, and how patient to be.
@@ -34,7 +34,7 @@ async def run_suite(settings: LocalSettings, rows: Sequence[Row] = SUITE, zygote
 
     Raises:
         ConfigurationError: A setting is wrong, a port is taken, or the suite runs already.
-        SuiteFailed: A process can not run.
+        SuiteFailed: A process cannot run.
     """
     began = time.monotonic()
     folder = prepare(settings.run_dir)
@@ -58,7 +58,7 @@ async def run_suite(settings: LocalSettings, rows: Sequence[Row] = SUITE, zygote
 
 
 def welcome(rows: Sequence[Row], chosen: Chosen, folder: Path, makers: Mapping[str, str], seconds: float) -> str:
-    """Returns what a person needs to know once the suite is ready.
+    """Return what a person needs to know once the suite is ready.
 
     Args:
         rows: What runs.

@@ -36,7 +36,7 @@ class Options:
 
 
 class SuiteFailed(Exception):  # noqa: N818 - reads as what happened
-    """The suite can not run; the text says which process is at fault and ends with its last lines."""
+    """The suite cannot run; the text says which process is at fault and ends with its last lines."""
 
 
 @asynccontextmanager
@@ -47,7 +47,7 @@ async def running(
     options: Options | None = None,
     zygote: Zygote | None = None,
 ) -> AsyncIterator[None]:
-    """Runs `suite`: enters the context once every process serves, and ends them all when it is left.
+    """Run `suite`: enters the context once every process serves, and ends them all when it is left.
 
     Args:
         suite: What runs, in the order of starting; it is stopped in the opposite order.
@@ -101,7 +101,7 @@ class _Supervisor:
         self._current: dict[str, ChildProcess] = {}
 
     async def all_ready(self) -> None:
-        """Waits until every process has said once that it serves."""
+        """Wait until every process has said once that it serves."""
         try:
             async with asyncio.timeout(self._options.ready_seconds):
                 for ready in self._ready.values():
@@ -111,13 +111,13 @@ class _Supervisor:
         self._all_ready = True
 
     def end_zygote(self) -> None:
-        """Ends the zygote, which weighs as much as all that it has made."""
+        """End the zygote, which weighs as much as all that it has made."""
         if self._zygote is not None:
             self._zygote.end()
             self._zygote = None
 
     async def keep(self, process: Process) -> None:
-        """Starts `process`, and again each time that it dies."""
+        """Start `process`, and again each time that it dies."""
         for name in process.after:
             await self._ready[name].wait()
         loop = asyncio.get_running_loop()
@@ -133,7 +133,7 @@ class _Supervisor:
             await self._pause(life, quick_deaths)
 
     async def stop(self, urgent: asyncio.Event) -> None:
-        """Asks the processes to stop, one after the other in reverse order, and kills what does not in time."""
+        """Ask the processes to stop, one after the other in reverse order, and kills what does not in time."""
         names = [process.name for process in reversed(self._suite) if process.name in self._current]
         alive = [self._current[name] for name in names if not self._current[name].end.done()]
         impatience = asyncio.create_task(_kill_when(urgent, alive))
@@ -162,12 +162,12 @@ class _Supervisor:
         try:
             life = await start(process, self._output, self._guard, self._lives, self._zygote)
         except OSError as error:
-            raise SuiteFailed(f"{process.name} can not be started: {process.argv[0]}: {error.strerror}.") from None
+            raise SuiteFailed(f"{process.name} cannot be started: {process.argv[0]}: {error.strerror}.") from None
         self._current[process.name] = life
         return life
 
     async def _follow(self, process: Process, life: ChildProcess) -> None:
-        """Returns when the process has ended, having noted when it serves."""
+        """Return when the process has ended, having noted when it serves."""
         polling = asyncio.create_task(self._poll(process))
         try:
             # At the first start the deadline is that of the whole suite.

@@ -50,7 +50,7 @@ class Script:
 
 
 async def paint(session: aiohttp.ClientSession, prompt: str) -> dict[str, Any]:
-    """Has an image painted and returns what the suite tells of it.
+    """Have an image painted and returns what the suite tells of it.
 
     Raises:
         VideoFailed: The suite refused, or did not answer.
@@ -60,7 +60,7 @@ async def paint(session: aiohttp.ClientSession, prompt: str) -> dict[str, Any]:
 
 
 async def upload(session: aiohttp.ClientSession, image: bytes) -> dict[str, Any]:
-    """Brings an image along and returns what the suite tells of it.
+    """Bring an image along and returns what the suite tells of it.
 
     Raises:
         VideoFailed: The suite refused, or did not answer.
@@ -69,7 +69,7 @@ async def upload(session: aiohttp.ClientSession, image: bytes) -> dict[str, Any]
 
 
 async def begin(session: aiohttp.ClientSession, image_key: str, script: Script) -> str:
-    """Asks for the video of an image as a job and returns the job's id.
+    """Ask for the video of an image as a job and returns the job's id.
 
     Raises:
         VideoFailed: The suite refused, or did not answer.
@@ -83,7 +83,7 @@ async def begin(session: aiohttp.ClientSession, image_key: str, script: Script) 
 
 
 async def follow(session: aiohttp.ClientSession, job_id: str, tell: Tell, retry_seconds: float = 1.0) -> None:
-    """Tells how far a job is until it has succeeded; whoever stops listening ends the job.
+    """Tell how far a job is until it has succeeded; whoever stops listening ends the job.
 
     Args:
         session: With the edge as its base, and a token.
@@ -92,7 +92,7 @@ async def follow(session: aiohttp.ClientSession, job_id: str, tell: Tell, retry_
         retry_seconds: Wait before coming back to a stream that broke, until the suite names another.
 
     Raises:
-        VideoFailed: It ended otherwise, or its events can not be had.
+        VideoFailed: It ended otherwise, or its events cannot be had.
     """
     try:
         job = await _wait_for_end(session, job_id, tell, Events(retry_seconds))
@@ -108,7 +108,7 @@ async def follow(session: aiohttp.ClientSession, job_id: str, tell: Tell, retry_
 
 
 async def fetch_result(session: aiohttp.ClientSession, job_id: str) -> dict[str, Any]:
-    """Returns what a job has made.
+    """Return what a job has made.
 
     Raises:
         VideoFailed: The suite refused, or did not answer.
@@ -118,10 +118,10 @@ async def fetch_result(session: aiohttp.ClientSession, job_id: str) -> dict[str,
 
 
 async def download(url: str, file: Path) -> None:
-    """Writes what is behind a link to `file`, without a token; a file is only there if it is whole.
+    """Write what is behind a link to `file`, without a token; a file is only there if it is whole.
 
     Raises:
-        VideoFailed: It can not be had or not be written, or it was cut.
+        VideoFailed: It cannot be had or not be written, or it was cut.
     """
     draft = file.with_name(f"{file.name}.part")
     try:
@@ -135,13 +135,13 @@ async def download(url: str, file: Path) -> None:
     except (aiohttp.ClientError, TimeoutError) as error:
         raise VideoFailed(f"The download of {file.name} was cut off ({type(error).__name__}). {_AGAIN}") from None
     except OSError as error:
-        raise VideoFailed(f"{file} can not be written ({error.strerror}); --output names another folder.") from None
+        raise VideoFailed(f"{file} cannot be written ({error.strerror}); --output names another folder.") from None
     finally:
         draft.unlink(missing_ok=True)
 
 
 async def _wait_for_end(session: aiohttp.ClientSession, job_id: str, tell: Tell, events: Events) -> dict[str, Any]:
-    """Returns a job as it ended, over as many event streams as it takes."""
+    """Return a job as it ended, over as many event streams as it takes."""
     breaks = 0
     trouble = ""
     while breaks <= MOST_BREAKS:
@@ -163,11 +163,11 @@ async def _wait_for_end(session: aiohttp.ClientSession, job_id: str, tell: Tell,
                         return job
         except (aiohttp.ClientError, TimeoutError) as error:
             trouble = type(error).__name__
-    raise VideoFailed(f"The job {job_id} can not be listened to: its stream breaks each time ({trouble}). {_AGAIN}")
+    raise VideoFailed(f"The job {job_id} cannot be listened to: its stream breaks each time ({trouble}). {_AGAIN}")
 
 
 def _words_for(job: Mapping[str, Any]) -> str:
-    """Returns what is said of a job that has ended without a video."""
+    """Return what is said of a job that has ended without a video."""
     error = job.get("error")
     if error is None:
         return f"The job {job['id']} was cancelled. {_AGAIN}"
@@ -202,7 +202,7 @@ async def _require_ok(response: aiohttp.ClientResponse) -> None:
 
 
 async def _parse_error(response: aiohttp.ClientResponse) -> str:
-    """Returns what the suite says of a refusal."""
+    """Return what the suite says of a refusal."""
     with suppress(aiohttp.ContentTypeError, ValueError, KeyError, TypeError):
         error = (await response.json())["error"]
         return f"{error['code']}: {error['message']} (request {error['requestId']})"

@@ -79,7 +79,7 @@ class Zygote:
         self._turn = asyncio.Lock()
 
     async def start(self, order: Order, output: int) -> Grown:
-        """Returns a process that does nothing before it is let go, and ends if it never is.
+        """Return a process that does nothing before it is let go, and ends if it never is.
 
         Args:
             order: What it is to be.
@@ -101,7 +101,7 @@ class Zygote:
         return Grown(pid, leash)
 
     def end(self) -> None:
-        """Ends the zygote, if it has not ended; what it has started goes on."""
+        """End the zygote, if it has not ended; what it has started goes on."""
         if self._wire.fileno() == _CLOSED:
             return
         self._wire.close()
@@ -131,12 +131,12 @@ class Grown:
         self._ended = False
 
     def let_go(self) -> None:
-        """Lets it run; to be called once somebody cares for its end."""
+        """Let it run; to be called once somebody cares for its end."""
         os.write(self.leash, _GO)
         os.close(self.leash)
 
     def send_signal(self, number: int) -> None:
-        """Sends a signal.
+        """Send a signal.
 
         Raises:
             ProcessLookupError: It has ended.
@@ -146,7 +146,7 @@ class Grown:
         os.kill(self.pid, number)
 
     async def wait(self) -> int:
-        """Returns its exit code, or minus the signal that ended it; to be awaited once."""
+        """Return its exit code, or minus the signal that ended it; to be awaited once."""
         loop = asyncio.get_running_loop()
         over = asyncio.Event()
         descriptor = os.pidfd_open(self.pid)
@@ -162,7 +162,7 @@ class Grown:
 
 
 def parse_command(argv: Sequence[str], environment: Mapping[str, str], folder: Path) -> Order | None:
-    """Returns the order for a command; None if it is no module of this Python."""
+    """Return the order for a command; None if it is no module of this Python."""
     match argv:
         case [program, "-m", module, *arguments] if program == sys.executable:
             return Order(module, arguments, environment, str(folder))
@@ -171,7 +171,7 @@ def parse_command(argv: Sequence[str], environment: Mapping[str, str], folder: P
 
 @contextmanager
 def start_zygote(imported: Sequence[str] = IMPORTED) -> Iterator[Zygote | None]:
-    """Yields a zygote, or None where there can be none; leaving the context ends it, if nobody has before.
+    """Yield a zygote, or None where there can be none; leaving the context ends it, if nobody has before.
 
     To be entered before there are threads or an event loop. In a process that the zygote has started the context is
     never entered: it becomes what was ordered.
@@ -199,14 +199,14 @@ def start_zygote(imported: Sequence[str] = IMPORTED) -> Iterator[Zygote | None]:
 
 
 def _occupy_standard_descriptors() -> None:
-    """Leaves none of 0, 1 and 2 free: what got such a number would be overwritten when a copy redirects them."""
+    """Leave none of 0, 1 and 2 free: what got such a number would be overwritten when a copy redirects them."""
     while (spare := os.open(os.devnull, os.O_RDWR)) <= _STANDARD_ERROR:
         pass
     os.close(spare)
 
 
 def _serve(wire: socket.socket, imported: Sequence[str]) -> Order:
-    """Imports, and forks a copy for each order; returns in the copies alone."""
+    """Import, and forks a copy for each order; returns in the copies alone."""
     setproctitle.setproctitle("python -m deploy.local zygote")
     # Ctrl-C is for the supervisor, whose end ends this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -237,7 +237,7 @@ def _serve(wire: socket.socket, imported: Sequence[str]) -> Order:
 
 
 def _fork_twice() -> int:
-    """Returns the number of a new process, or 0 in it; it is the supervisor's, since whoever forked it has ended."""
+    """Return the number of a new process, or 0 in it; it is the supervisor's, since whoever forked it has ended."""
     telling, told = os.pipe()
     if between := os.fork():
         os.close(told)
@@ -263,7 +263,7 @@ def _redirect(output: int) -> None:
 
 
 def _become(order: Order) -> NoReturn:
-    """Runs a module as `python -m` would, in a process that has nothing but memory of the one before."""
+    """Run a module as `python -m` would, in a process that has nothing but memory of the one before."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     _open_standard_streams()
     os.environ.clear()
@@ -276,18 +276,18 @@ def _become(order: Order) -> NoReturn:
 
 
 def _open_standard_streams() -> None:
-    """Gives the process those streams that the supervisor was started without."""
+    """Give the process those streams that the supervisor was started without."""
     for descriptor, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(descriptor, mode, closefd=False))
 
 
 def _freeze() -> None:
-    """Hides all objects from the garbage collector, which would write to each of them and so unshare its page."""
+    """Hide all objects from the garbage collector, which would write to each of them and so unshare its page."""
     gc.collect()
     gc.freeze()
 
 
 def _subreaper(*, wanted: bool) -> None:
-    """Has the kernel give us processes whose parents have ended."""
+    """Have the kernel give us processes whose parents have ended."""
     ctypes.CDLL(None, use_errno=True).prctl(_SET_CHILD_SUBREAPER, int(wanted), 0, 0, 0)

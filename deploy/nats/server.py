@@ -25,12 +25,12 @@ jetstream {{
 
 
 def render_config(settings: NatsSettings, folder: Path) -> str:
-    """Returns the server's configuration."""
+    """Return the server's configuration."""
     return _CONFIGURATION.format(port=settings.port, monitor_port=settings.monitor_port, store_dir=folder)
 
 
 def server() -> str:
-    """Returns where the program is: beside this Python, where its wheel puts it, or on PATH.
+    """Return where the program is: beside this Python, where its wheel puts it, or on PATH.
 
     Raises:
         ConfigurationError: It is nowhere.

@@ -22,7 +22,7 @@ _MAX_SUGGESTIBLE_CHARACTERS = 64
 
 
 def decode(kind: type[_M], data: object, *, path: str = "") -> _M:
-    """Returns the message of type `kind` that `data` describes.
+    """Return the message of type `kind` that `data` describes.
 
     Field names may be camelCase or snake_case, null stands for absent, and 64-bit integers may be strings of digits.
 
@@ -60,7 +60,7 @@ class _Plan:
         ]
 
     def read(self, data: object, path: str, faults: Violations) -> object:
-        """Returns the message that `data` describes, or None where faults were found by now."""
+        """Return the message that `data` describes, or None where faults were found by now."""
         if type(data) is not dict:
             return faults.add(path, "must be an object")
         if faults.depth >= _MAX_DEPTH:

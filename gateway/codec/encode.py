@@ -18,7 +18,7 @@ Writer = Callable[[Any], object]
 
 
 def encode(message: Message) -> dict[str, object]:
-    """Returns `message` as a dict for orjson.dumps.
+    """Return `message` as a dict for orjson.dumps.
 
     Names are camelCase, enum values are names, bytes are base64 and 64-bit integers stay numbers. Scalars, lists and
     maps are always there; `optional` fields, messages and members of a oneof only when they are set.
@@ -40,7 +40,7 @@ class _Plan:
         self._optional = [(field.json_name, field.name, _writer(field)) for field in fields if field.has_presence]
 
     def write(self, message: Message) -> dict[str, object]:
-        """Returns `message` as a JSON object."""
+        """Return `message` as a JSON object."""
         result = dict(zip(self._always, self._get(message)))  # noqa: B905 - equal by construction, and strict costs time
         for name, writer in self._converted:
             result[name] = writer(result[name])
@@ -68,7 +68,7 @@ def _getter(names: list[str]) -> Callable[[Message], Iterable[object]]:
 
 
 def _writer(field: FieldDescriptor) -> Writer | None:
-    """Returns what turns the field's value into JSON, or None where the value is JSON already."""
+    """Return what turns the field's value into JSON, or None where the value is JSON already."""
     if not field.is_repeated:
         return _single(field)
     if field.message_type is not None and field.message_type.GetOptions().map_entry:

@@ -34,7 +34,7 @@ _WELL_KNOWN_FORMS: Mapping[str, str] = {
 
 
 def read_text(value: object, path: str, faults: Violations) -> object:
-    """Reads a string field."""
+    """Read a string field."""
     if type(value) is not str:
         return faults.add(path, "must be a string")
     if value.isascii():
@@ -47,12 +47,12 @@ def read_text(value: object, path: str, faults: Violations) -> object:
 
 
 def read_boolean(value: object, path: str, faults: Violations) -> object:
-    """Reads a bool field."""
+    """Read a bool field."""
     return value if type(value) is bool else faults.add(path, "must be true or false")
 
 
 def read_bytes(value: object, path: str, faults: Violations) -> object:
-    """Reads a bytes field from base64, standard or URL-safe, padded or not."""
+    """Read a bytes field from base64, standard or URL-safe, padded or not."""
     if type(value) is not str:
         return faults.add(path, "must be a string in base64")
     text = value.translate(_URL_SAFE) if "-" in value or "_" in value else value
@@ -64,7 +64,7 @@ def read_bytes(value: object, path: str, faults: Violations) -> object:
 
 
 def whole_number(low: int, high: int, *, accept_digits: bool) -> Reader:
-    """Returns a reader of integers from `low` to `high`; `accept_digits` also takes them as strings."""
+    """Return a reader of integers from `low` to `high`; `accept_digits` also takes them as strings."""
     wanted = f"must be a whole number from {low} to {high}"
 
     def read(value: object, path: str, faults: Violations) -> object:
@@ -75,7 +75,7 @@ def whole_number(low: int, high: int, *, accept_digits: bool) -> Reader:
 
 
 def number(largest: float) -> Reader:
-    """Returns a reader of finite numbers up to `largest` on either side of zero."""
+    """Return a reader of finite numbers up to `largest` on either side of zero."""
 
     def read(value: object, path: str, faults: Violations) -> object:
         if type(value) is not float and type(value) is not int:
@@ -90,7 +90,7 @@ def number(largest: float) -> Reader:
 
 
 def build_enum_reader(kind: EnumDescriptor) -> Reader:
-    """Returns a reader of the value names of `kind`."""
+    """Return a reader of the value names of `kind`."""
     numbers = {value.name: value.number for value in kind.values}
     wanted = f"must be one of {', '.join(numbers)}"
 
@@ -102,7 +102,7 @@ def build_enum_reader(kind: EnumDescriptor) -> Reader:
 
 
 def well_known(kind: type[Message]) -> Reader:
-    """Returns a reader of a google.protobuf type, whose JSON form only protobuf's own library knows."""
+    """Return a reader of a google.protobuf type, whose JSON form only protobuf's own library knows."""
     wanted = _WELL_KNOWN_FORMS.get(kind.DESCRIPTOR.full_name, "must be a plain JSON value of the field's type")
 
     def read(value: object, path: str, faults: Violations) -> object:
@@ -115,7 +115,7 @@ def well_known(kind: type[Message]) -> Reader:
 
 
 def map_key(field: FieldDescriptor) -> Reader:
-    """Returns a reader of the keys of a map: strings that hold what the key field `field` takes."""
+    """Return a reader of the keys of a map: strings that hold what the key field `field` takes."""
     if field.type == FieldDescriptor.TYPE_STRING:
         return read_text
     if field.type == FieldDescriptor.TYPE_BOOL:
@@ -125,7 +125,7 @@ def map_key(field: FieldDescriptor) -> Reader:
 
 
 def scalar(field: FieldDescriptor) -> Reader:
-    """Returns the reader of a field that is no message; of one item where it is repeated."""
+    """Return the reader of a field that is no message; of one item where it is repeated."""
     if field.enum_type is not None:
         return build_enum_reader(field.enum_type)
     if field.type in _RANGES:

@@ -20,7 +20,7 @@ class Violations:
         """Messages that are open around the value being read."""
 
     def add(self, path: str, description: str) -> object:
-        """Records that the field at `path` is wrong; an empty path is the request itself.
+        """Record that the field at `path` is wrong; an empty path is the request itself.
 
         Returns:
             None, which is what a reader returns in place of a value.
@@ -34,12 +34,12 @@ class Violations:
         return None
 
     def error(self) -> MediaError:
-        """Returns the one VALIDATION_ERROR that names every violation."""
+        """Return the one VALIDATION_ERROR that names every violation."""
         summary = "; ".join(f"{item.field}: {item.description}" for item in self.violations)
         return MediaError(Reason.VALIDATION_ERROR, summary, violations=self.violations)
 
 
 def shorten(key: str) -> str:
-    """Returns a caller's own key in a form that is short and safe to send back."""
+    """Return a caller's own key in a form that is short and safe to send back."""
     text = key if len(key) <= _MAX_SHOWN_CHARACTERS else key[: _MAX_SHOWN_CHARACTERS - 1] + "…"
     return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)

@@ -20,7 +20,7 @@ _READY_SECONDS = 2.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command and returns its exit code."""
+    """Run one command and returns its exit code."""
     options = _parser().parse_args(arguments)
     try:
         command: Callable[[EdgeSettings, argparse.Namespace], int] = options.command

@@ -35,7 +35,7 @@ _WORDS = ("method", "path", "status", "grpc_status", "flags", "duration_ms", "pr
 
 
 def access_log(settings: EdgeSettings) -> Config:
-    """Returns the log on standard output, as JSON or, where people read it, as words."""
+    """Return the log on standard output, as JSON or, where people read it, as words."""
     if settings.log_format == "console":
         words = " ".join(f"{name}={FIELDS[name]}" for name in _WORDS)
         line: Config = {"text_format_source": {"inline_string": f"{FIELDS['timestamp']} {words}\n"}}

@@ -34,7 +34,7 @@ _PRINCIPAL = "[!-~]+"
 
 
 def identity_stripping(settings: EdgeSettings) -> Config:
-    """Returns what removes a client's own identity headers before a route or a filter sees them."""
+    """Return what removes a client's own identity headers before a route or a filter sees them."""
     names = _UNTRUSTED_HEADERS if settings.trusted_hops else (*_UNTRUSTED_HEADERS, "x-forwarded-for")
     return extension(
         "envoy.http.early_header_mutation.header_mutation",
@@ -47,7 +47,7 @@ def identity_stripping(settings: EdgeSettings) -> Config:
 
 
 def jwt_filter(settings: EdgeSettings) -> Config:
-    """Returns the filter that asks every request for a bearer token, unless its route says otherwise.
+    """Return the filter that asks every request for a bearer token, unless its route says otherwise.
 
     The one rule covers all paths, so that a route that says nothing is closed.
     """
@@ -68,7 +68,7 @@ def jwt_filter(settings: EdgeSettings) -> Config:
 
 
 def api_key_filter(keys: Sequence[ApiKey]) -> Config:
-    """Returns the filter that knows API keys; it works only on routes that turn it on."""
+    """Return the filter that knows API keys; it works only on routes that turn it on."""
     return {
         "disabled": True,
         **extension(
@@ -82,18 +82,18 @@ def api_key_filter(keys: Sequence[ApiKey]) -> Config:
 
 
 def public_route() -> Config:
-    """Returns the filter settings of a route that asks for no credential."""
+    """Return the filter settings of a route that asks for no credential."""
     return {JWT_FILTER: build_typed(f"{_JWT}.PerRouteConfig", disabled=True)}
 
 
 def api_key_route() -> Config:
-    """Returns the filter settings of a route that asks for an API key in place of a token."""
+    """Return the filter settings of a route that asks for an API key in place of a token."""
     # Envoy takes keys and their source from the filter, but forwards a client's name only where the route says so.
     return {**public_route(), API_KEY_FILTER: build_typed("envoy.config.route.v3.FilterConfig", config={})}
 
 
 def jwks_address(settings: EdgeSettings) -> Address | None:
-    """Returns where public keys are fetched from; nowhere when they come from a file."""
+    """Return where public keys are fetched from; nowhere when they come from a file."""
     if settings.jwt_jwks_uri is None:
         return None
     parts = urlsplit(settings.jwt_jwks_uri)
@@ -101,7 +101,7 @@ def jwks_address(settings: EdgeSettings) -> Address | None:
 
 
 def ca_file(settings: EdgeSettings) -> Path:
-    """Returns the CA bundle for the JWKS URL.
+    """Return the CA bundle for the JWKS URL.
 
     Raises:
         ConfigurationError: There is none.

@@ -29,7 +29,7 @@ No keepalive pings: a gRPC server counts more than one in five minutes as abuse 
 
 
 def clusters(settings: EdgeSettings) -> list[Config]:
-    """Returns every service that the edge calls."""
+    """Return every service that the edge calls."""
     found = [
         _cluster(Upstream.GATEWAY, settings.gateway_address, settings, _http1(), _SAYS_OK),
         _cluster(Upstream.GATEWAY_GRPC, settings.gateway_grpc_address, settings, _http2(), _ACCEPTS_CONNECTIONS),

@@ -16,10 +16,10 @@ _LOG_FIELDS = {"timestamp": "%Y-%m-%dT%T.%eZ", "service": "edge", "level": "%l",
 
 
 def render(settings: EdgeSettings) -> Config:
-    """Returns Envoy's configuration.
+    """Return Envoy's configuration.
 
     Raises:
-        ConfigurationError: A file that the settings name can not be used.
+        ConfigurationError: A file that the settings name cannot be used.
     """
     keys = read_api_keys(settings.api_keys_file)
     config: Config = {
@@ -36,12 +36,12 @@ def render(settings: EdgeSettings) -> Config:
 
 
 def to_json(config: Config) -> str:
-    """Returns the configuration as the text that Envoy reads."""
+    """Return the configuration as the text that Envoy reads."""
     return json.dumps(config, indent=2) + "\n"
 
 
 def _runtime() -> Config:
-    """Returns what keeps clients that open streams only to reset them from starving the others."""
+    """Return what keeps clients that open streams only to reset them from starving the others."""
     return {
         "http.max_requests_per_io_cycle": 1,
         "overload.premature_reset_total_stream_count": 500,

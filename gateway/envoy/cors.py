@@ -45,12 +45,12 @@ _RESPONSE_HEADERS = (
 
 
 def cors_filter() -> Config:
-    """Returns the filter that answers preflights, before anybody asks for a token that they can not carry."""
+    """Return the filter that answers preflights, before anybody asks for a token that they cannot carry."""
     return extension(CORS_FILTER, f"{_CORS}.Cors")
 
 
 def cors_policy(settings: EdgeSettings) -> Config:
-    """Returns the filter settings that apply to every route.
+    """Return the filter settings that apply to every route.
 
     Credentials stay off: tokens travel in a header that a page must set itself, never in cookies.
     """

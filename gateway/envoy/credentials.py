@@ -27,10 +27,10 @@ class ApiKey:
 
 
 def read_jwks(path: Path) -> str:
-    """Returns the JWKS document at `path`.
+    """Return the JWKS document at `path`.
 
     Raises:
-        ConfigurationError: The file can not be read, or is not a JWKS of public keys.
+        ConfigurationError: The file cannot be read, or is not a JWKS of public keys.
     """
     text = _read(path, "MEDIA_JWT_JWKS_FILE", "name a readable JWKS file")
     try:
@@ -49,10 +49,10 @@ def read_jwks(path: Path) -> str:
 
 
 def read_api_keys(path: Path | None) -> tuple[ApiKey, ...]:
-    """Returns the API keys of the file at `path`; none when there is no file.
+    """Return the API keys of the file at `path`; none when there is no file.
 
     Raises:
-        ConfigurationError: The file can not be read, or a line is not `client:key`. The text never quotes a line.
+        ConfigurationError: The file cannot be read, or a line is not `client:key`. The text never quotes a line.
     """
     if path is None:
         return ()
@@ -80,4 +80,4 @@ def _read(path: Path, variable: str, remedy: str) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{variable}: can not read {path} ({type(error).__name__}); {remedy}.") from None
+        raise ConfigurationError(f"{variable}: cannot read {path} ({type(error).__name__}); {remedy}.") from None

@@ -42,12 +42,12 @@ class Log:
         self._verbose = level in {"DEBUG", "INFO"}
 
     def info(self, event: str, **fields: int) -> None:
-        """Notes what is normal."""
+        """Note what is normal."""
         if self._verbose:
             self._write("info", event, fields)
 
     def warning(self, event: str, **fields: int) -> None:
-        """Notes what somebody should know."""
+        """Note what somebody should know."""
         self._write("warning", event, fields)
 
     def _write(self, level: str, event: str, fields: dict[str, int]) -> None:
@@ -71,11 +71,11 @@ class Admin:
         self._port = port
 
     def post(self, path: str) -> bool:
-        """Asks for a change; says whether it was made."""
+        """Ask for a change; says whether it was made."""
         return self._ask("POST", path) is not None
 
     def in_flight(self) -> int | None:
-        """Returns 0 if no request runs and no answer waits to be read, a number if so, None if nobody knows."""
+        """Return 0 if no request runs and no answer waits to be read, a number if so, None if nobody knows."""
         answer = self._ask("GET", _IN_FLIGHT)
         if answer is None:
             return None
@@ -107,14 +107,14 @@ class Envoy:
         self._pid = _start(command)
 
     def has_ended(self) -> bool:
-        """Says whether it has ended."""
+        """Say whether it has ended."""
         if self._status is None:
             pid, status = os.waitpid(self._pid, os.WNOHANG)
             self._status = status if pid else None
         return self._status is not None
 
     def wait(self, seconds: float | None) -> bool:
-        """Waits for so long, or for ever; says whether Envoy ended or somebody asked to stop before that."""
+        """Wait for so long, or for ever; says whether Envoy ended or somebody asked to stop before that."""
         deadline = None if seconds is None else time.monotonic() + seconds
         while not self.has_ended():
             remaining = None if deadline is None else max(0.0, deadline - time.monotonic())
@@ -125,7 +125,7 @@ class Envoy:
         return True
 
     def end(self) -> int:
-        """Ends it, unless it has ended; returns the exit code to pass on."""
+        """End it, unless it has ended; returns the exit code to pass on."""
         self._send(signal.SIGTERM)
         self.wait(_STOP_SECONDS)
         self._send(signal.SIGKILL)
@@ -140,7 +140,7 @@ class Envoy:
 
 
 def keep(envoy: Envoy, admin: Admin, log: Log, notice_seconds: float, grace_seconds: float) -> int:
-    """Waits until Envoy ends or a stop is asked for, drains it in that case, and returns the exit code."""
+    """Wait until Envoy ends or a stop is asked for, drains it in that case, and returns the exit code."""
     envoy.wait(None)
     if envoy.has_ended():
         code = envoy.end()
@@ -184,14 +184,14 @@ def _start(command: list[str]) -> int:
         _tie_to(parent)
         os.execv(command[0], command)  # noqa: S606 - the command is ours, and no shell reads it
     except OSError as error:
-        sys.stderr.write(f"Envoy can not be started: {error.strerror}.\n")
+        sys.stderr.write(f"Envoy cannot be started: {error.strerror}.\n")
         sys.stderr.flush()
     finally:
         os._exit(EXIT_NOT_STARTED)
 
 
 def _tie_to(parent: int) -> None:
-    """Makes this process end with its parent, and deaf to the terminal's Ctrl-C, which is the parent's to answer.
+    """Make this process end with its parent, and deaf to the terminal's Ctrl-C, which is the parent's to answer.
 
     Only Linux can do the former. Elsewhere Envoy stays in the parent's process group, so that who ends the group of a
     parent that was killed ends Envoy too.
@@ -207,7 +207,7 @@ def _tie_to(parent: int) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Runs Envoy to its end.
+    """Run Envoy to its end.
 
     Args:
         arguments: Admin port, notice and grace in seconds, log format and level, the descriptor of the configuration,

@@ -23,7 +23,7 @@ _LOG_LEVELS = {"DEBUG": "warning", "INFO": "warning", "WARNING": "warning", "ERR
 
 
 def locate(settings: EdgeSettings) -> Path:
-    """Returns the Envoy executable.
+    """Return the Envoy executable.
 
     Raises:
         ConfigurationError: There is none where the settings or the package say.
@@ -37,7 +37,7 @@ def locate(settings: EdgeSettings) -> Path:
 
 
 def validate(settings: EdgeSettings) -> None:
-    """Lets Envoy itself check the configuration.
+    """Let Envoy itself check the configuration.
 
     Raises:
         ConfigurationError: Envoy refuses it; the text is Envoy's reason.
@@ -59,10 +59,10 @@ def validate(settings: EdgeSettings) -> None:
 
 
 def run(settings: EdgeSettings) -> NoReturn:
-    """Replaces this process by the small parent of Envoy, which drains it at a stop.
+    """Replace this process by the small parent of Envoy, which drains it at a stop.
 
     Raises:
-        ConfigurationError: Something that the settings name can not be used.
+        ConfigurationError: Something that the settings name cannot be used.
     """
     descriptor = private_file(to_json(render(settings)))
     os.set_inheritable(descriptor, True)
@@ -71,7 +71,7 @@ def run(settings: EdgeSettings) -> NoReturn:
 
 
 def build_supervisor_command(settings: EdgeSettings, descriptor: int) -> list[str]:
-    """Returns the command of Envoy's parent; see `command` for Envoy's own."""
+    """Return the command of Envoy's parent; see `command` for Envoy's own."""
     return [
         sys.executable,
         # Isolated and without site packages it stays small, and finds none of our modules in place of Python's.
@@ -89,7 +89,7 @@ def build_supervisor_command(settings: EdgeSettings, descriptor: int) -> list[st
 
 
 def command(settings: EdgeSettings, descriptor: int) -> list[str]:
-    """Returns the command of Envoy.
+    """Return the command of Envoy.
 
     Args:
         settings: The settings.
@@ -109,7 +109,7 @@ def command(settings: EdgeSettings, descriptor: int) -> list[str]:
 
 
 def private_file(text: str) -> int:
-    """Returns a descriptor of a nameless file with `text`: the configuration may hold API keys."""
+    """Return a descriptor of a nameless file with `text`: the configuration may hold API keys."""
     if sys.platform == "linux":
         descriptor = os.memfd_create("edge")
     else:

@@ -29,7 +29,7 @@ _REFUSE_REQUESTS_AT = 0.98
 
 
 def rate_limit_filter(settings: EdgeSettings) -> Config:
-    """Returns the filter that counts each caller, by address where nobody is known, and all of them together.
+    """Return the filter that counts each caller, by address where nobody is known, and all of them together.
 
     A caller over its own limit takes nothing from the common bucket.
     """
@@ -61,12 +61,12 @@ def rate_limit_filter(settings: EdgeSettings) -> Config:
 
 
 def build_unlimited_route() -> Config:
-    """Returns the filter settings of a route that the edge answers itself: it must not drain the common bucket."""
+    """Return the filter settings of a route that the edge answers itself: it must not drain the common bucket."""
     return {RATE_LIMIT_FILTER: build_typed("envoy.config.route.v3.FilterConfig", disabled=True)}
 
 
 def body_filter(settings: EdgeSettings) -> Config:
-    """Returns the filter that holds a request back until its body is whole; it works only on routes that turn it on."""
+    """Return the filter that holds a request back until its body is whole; it works only on routes that turn it on."""
     return {
         "disabled": True,
         **extension(BUFFER_FILTER, f"{_BUFFER}.Buffer", max_request_bytes=settings.max_body_bytes),
@@ -74,14 +74,14 @@ def body_filter(settings: EdgeSettings) -> Config:
 
 
 def build_body_limit(settings: EdgeSettings) -> Config:
-    """Returns the filter settings of a route whose request body is bounded."""
+    """Return the filter settings of a route whose request body is bounded."""
     return {
         BUFFER_FILTER: build_typed(f"{_BUFFER}.BufferPerRoute", buffer={"max_request_bytes": settings.max_body_bytes})
     }
 
 
 def retry_policy() -> Config:
-    """Returns the one further attempt that a safe request gets when nobody has begun to answer it."""
+    """Return the one further attempt that a safe request gets when nobody has begun to answer it."""
     return {
         "retry_on": "connect-failure,refused-stream,unavailable",
         "num_retries": 1,
@@ -90,7 +90,7 @@ def retry_policy() -> Config:
 
 
 def circuit_breakers(settings: EdgeSettings) -> Config:
-    """Returns what one service may be asked for at a time."""
+    """Return what one service may be asked for at a time."""
     return {
         "thresholds": [
             {
@@ -105,7 +105,7 @@ def circuit_breakers(settings: EdgeSettings) -> Config:
 
 
 def overload_manager(settings: EdgeSettings) -> Config:
-    """Returns when Envoy sheds load instead of dying: near its heap limit, and at its connection limit."""
+    """Return when Envoy sheds load instead of dying: near its heap limit, and at its connection limit."""
     return {
         "refresh_interval": seconds(0.25),
         "resource_monitors": [

@@ -22,7 +22,7 @@ _MAX_HEADERS_KIB = 32
 
 
 def listener(settings: EdgeSettings, keys: Sequence[ApiKey]) -> Config:
-    """Returns the listener of the public port: HTTP/1.1, h2c, gRPC and gRPC-Web."""
+    """Return the listener of the public port: HTTP/1.1, h2c, gRPC and gRPC-Web."""
     return {
         "name": "public",
         "address": socket(Address(settings.host, settings.port)),
@@ -34,7 +34,7 @@ def listener(settings: EdgeSettings, keys: Sequence[ApiKey]) -> Config:
 
 
 def http_filters(settings: EdgeSettings, keys: Sequence[ApiKey]) -> list[Config]:
-    """Returns the filters in the order that a request passes them.
+    """Return the filters in the order that a request passes them.
 
     Preflights are answered before credentials are asked for; callers are counted once it is known who they are.
     """
@@ -112,7 +112,7 @@ def _how_long(settings: EdgeSettings) -> Config:
 
 
 def _own_health() -> Config:
-    """Returns what answers for the gateway that the suite is not well, once the edge itself is to stop."""
+    """Return what answers for the gateway that the suite is not well, once the edge itself is to stop."""
     path = {"name": ":path", "string_match": {"safe_regex": {"regex": r"/health(\?.*)?"}}}
     return extension(
         "envoy.filters.http.health_check",

@@ -71,7 +71,7 @@ REPLIES: tuple[Reply, ...] = (
 
 
 def local_replies() -> Config:
-    """Returns how Envoy words its own answers."""
+    """Return how Envoy words its own answers."""
     return {"mappers": [mapper for reply in REPLIES for mapper in (_rpc_mapper(reply), _http_mapper(reply))]}
 
 

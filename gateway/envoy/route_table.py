@@ -69,7 +69,7 @@ class Route:
 
 
 def rpc_routes(service: ServiceDescriptor, upstream: Upstream) -> tuple[Route, ...]:
-    """Returns one row per method of a gRPC service, so that a new method needs no edit here."""
+    """Return one row per method of a gRPC service, so that a new method needs no edit here."""
     return tuple(_rpc_route(service, method, upstream) for method in service.methods)
 
 
@@ -127,7 +127,7 @@ TABLE: tuple[Route, ...] = (
 
 
 def rpc_methods() -> dict[str, list[str]]:
-    """Returns the methods of the table by the full name of their service."""
+    """Return the methods of the table by the full name of their service."""
     found: dict[str, list[str]] = {}
     for row in TABLE:
         if row.kind in _RPC_KINDS and not row.path.endswith("*"):

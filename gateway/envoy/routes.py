@@ -18,7 +18,7 @@ _BODY_BOUNDED = frozenset({Kind.HTTP, Kind.HTTP_STREAM, Kind.HTTP_WAIT})
 
 
 def route_configuration(settings: EdgeSettings, with_api_keys: bool) -> Config:
-    """Returns every route, first match first, and 404 for the rest."""
+    """Return every route, first match first, and 404 for the rest."""
     host = {
         "name": "media",
         "domains": ["*"],
@@ -73,7 +73,7 @@ def _path_match(path: str) -> Config:
 
 
 def _time_bounds(kind: Kind, settings: EdgeSettings) -> Config:
-    """Returns the timeouts of a route; Envoy's own default of 15 s would cut every stream."""
+    """Return the timeouts of a route; Envoy's own default of 15 s would cut every stream."""
     unary, life = settings.unary_timeout_seconds, settings.max_stream_seconds
     whole = {"idle_timeout": seconds(unary + _SLACK_SECONDS)}
     quiet = {"idle_timeout": seconds(settings.stream_idle_timeout_seconds)}
@@ -92,7 +92,7 @@ def _time_bounds(kind: Kind, settings: EdgeSettings) -> Config:
 
 
 def _deadline(longest_seconds: float) -> Config:
-    """Returns the caller's deadline where it sends one, ours where it sends none or a longer one."""
+    """Return the caller's deadline where it sends one, ours where it sends none or a longer one."""
     return {"max_stream_duration": seconds(longest_seconds), "grpc_timeout_header_max": seconds(longest_seconds)}
 
 

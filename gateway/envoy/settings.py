@@ -25,7 +25,7 @@ class Address:
 
     @classmethod
     def parse(cls, value: object) -> Address:
-        """Reads `host:port`; an IPv6 address stands in brackets.
+        """Read `host:port`; an IPv6 address stands in brackets.
 
         Raises:
             ValueError: `value` is something else.
@@ -213,7 +213,7 @@ class EdgeSettings(Settings):
         if (self.jwt_jwks_file is None) == (self.jwt_jwks_uri is None):
             raise ValueError(
                 "set exactly one of MEDIA_JWT_JWKS_FILE (a file) and MEDIA_JWT_JWKS_URI (an https URL):"
-                " without public keys no token can be checked, and authentication can not be turned off"
+                " without public keys no token can be checked, and authentication cannot be turned off"
             )
         return self
 

@@ -11,20 +11,20 @@ Config = dict[str, Any]
 
 
 def build_typed(type_name: str, **fields: Any) -> Config:
-    """Returns a message that names its own type, as every extension point expects it."""
+    """Return a message that names its own type, as every extension point expects it."""
     return {"@type": f"type.googleapis.com/{type_name}", **fields}
 
 
 def extension(name: str, type_name: str, **fields: Any) -> Config:
-    """Returns an extension with its settings."""
+    """Return an extension with its settings."""
     return {"name": name, "typed_config": build_typed(type_name, **fields)}
 
 
 def seconds(value: float) -> str:
-    """Returns a protobuf duration."""
+    """Return a protobuf duration."""
     return f"{value:.3f}".rstrip("0").rstrip(".") + "s"
 
 
 def socket(address: Address) -> Config:
-    """Returns the address of a TCP socket."""
+    """Return the address of a TCP socket."""
     return {"socket_address": {"address": address.host, "port_value": address.port}}

@@ -21,7 +21,7 @@ _Place = tuple[int, ...]
 
 
 def comment(full_name: str) -> str:
-    """Returns the comment of the element `full_name`, with field names as JSON spells them; empty if it has none.
+    """Return the comment of the element `full_name`, with field names as JSON spells them; empty if it has none.
 
     An enum value is found under its enum's name, such as `media.tts.v1.VoiceType.VOICE_TYPE_CUSTOM`.
     """
@@ -29,7 +29,7 @@ def comment(full_name: str) -> str:
 
 
 def split(text: str) -> tuple[str, str]:
-    """Returns the first sentence of a comment without its full stop, and the rest."""
+    """Return the first sentence of a comment without its full stop, and the rest."""
     first, _, rest = text.partition("\n\n")
     return first.removesuffix("."), rest
 
@@ -51,7 +51,7 @@ def _comments() -> dict[str, str]:
 
 
 def _elements(file: FileDescriptorProto) -> Iterator[tuple[str, _Place, str]]:
-    """Yields full name and place of everything that bears a comment, and a field's JSON name."""
+    """Yield full name and place of everything that bears a comment, and a field's JSON name."""
     for index, message in enumerate(file.message_type):
         yield from _message_elements(message, f"{file.package}.{message.name}", (_FILE_MESSAGES, index))
     for index, enum in enumerate(file.enum_type):
@@ -82,7 +82,7 @@ def _message_elements(message: DescriptorProto, name: str, place: _Place) -> Ite
 
 
 def _paragraphs(text: str) -> str:
-    """Returns a comment with its lines joined, paragraph by paragraph."""
+    """Return a comment with its lines joined, paragraph by paragraph."""
     # The schema says what is required, so the comment need not.
     paragraphs = (" ".join(paragraph.split()) for paragraph in re.split(r"\n\s*\n", text))
     return _PRESENCE.sub("", "\n\n".join(paragraph for paragraph in paragraphs if paragraph))

@@ -36,25 +36,25 @@ _FORMATS: Mapping[str, str] = {
     "uri_ref": "uri-reference",
     "uuid": "uuid",
 }
-# JSON can not say otherwise, or the codec refuses it for every field alike.
+# JSON cannot say otherwise, or the codec refuses it for every field alike.
 _IMPLIED = frozenset({"finite", "strict", "defined_only"})
 # The schema of these is a string that encodes the value, so keywords would constrain the wrong thing.
 _ENCODED = frozenset({"bytes", "duration", "timestamp", "field_mask", "any"})
 
 
 def option(element: DescriptorBase, extension: Any) -> Any:
-    """Returns the value of a custom option of an element; its default where it is not set."""
+    """Return the value of a custom option of an element; its default where it is not set."""
     return element.GetOptions().Extensions[extension]
 
 
 def get_rules(field: FieldDescriptor) -> validate_pb2.FieldRules:
-    """Returns the rules of `field`; empty ones where it has none or they are switched off."""
+    """Return the rules of `field`; empty ones where it has none or they are switched off."""
     rules: validate_pb2.FieldRules = option(field, validate_pb2.field)
     return validate_pb2.FieldRules() if rules.ignore == validate_pb2.IGNORE_ALWAYS else rules
 
 
 def constrain(schema: dict[str, object], rules: validate_pb2.FieldRules, enum: EnumDescriptor | None) -> list[str]:
-    """Adds to `schema` what `rules` demand.
+    """Add to `schema` what `rules` demand.
 
     Args:
         schema: The schema of the field's value; changed in place, its `items` and the like included.
@@ -75,14 +75,14 @@ def constrain(schema: dict[str, object], rules: validate_pb2.FieldRules, enum: E
 
 
 def cel_notes(rules: validate_pb2.FieldRules | validate_pb2.MessageRules) -> list[str]:
-    """Returns the rules written as expressions, in the words of their messages."""
+    """Return the rules written as expressions, in the words of their messages."""
     written = [rule.message or f"must fulfil `{rule.expression}`" for rule in rules.cel]
     bare = [f"must fulfil `{expression}`" for expression in rules.cel_expression]
     return [_sentence(text) for text in (*written, *bare)]
 
 
 def _apply(schema: dict[str, object], name: str, value: object, enum: EnumDescriptor | None, notes: list[str]) -> bool:
-    """Adds one rule to `schema` and says whether that was possible."""
+    """Add one rule to `schema` and says whether that was possible."""
     if isinstance(value, validate_pb2.FieldRules):
         notes.extend(_describe_nested(schema, name, value, enum))
     elif name in _KEYWORDS:
@@ -108,7 +108,7 @@ def _describe_nested(
 
 
 def _json(value: object, enum: EnumDescriptor | None) -> object:
-    """Returns a rule's value as it stands in a schema."""
+    """Return a rule's value as it stands in a schema."""
     if isinstance(value, (str, bool)):
         return value
     if isinstance(value, float):
@@ -119,7 +119,7 @@ def _json(value: object, enum: EnumDescriptor | None) -> object:
 
 
 def _plain(value: object) -> str:
-    """Returns a rule's value in words."""
+    """Return a rule's value in words."""
     if isinstance(value, Message):
         return ", ".join(f"{field.name} {item}" for field, item in value.ListFields()) or "0"
     return str(value)

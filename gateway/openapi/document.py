@@ -45,7 +45,7 @@ _REQUEST_ID_HEADER: _Json = {
 
 
 def build_document(routes: Sequence[HandWritten], services: Sequence[ServiceDescriptor], version: str) -> _Json:
-    """Returns the OpenAPI 3.1 document of the hand-written `routes` and the annotated RPCs of `services`.
+    """Return the OpenAPI 3.1 document of the hand-written `routes` and the annotated RPCs of `services`.
 
     Args:
         routes: The hand-written routes, in the order they are listed.
@@ -53,7 +53,7 @@ def build_document(routes: Sequence[HandWritten], services: Sequence[ServiceDesc
         version: The version of the suite.
 
     Raises:
-        ValueError: Two routes share a path and method or a name, or an annotation can not be served.
+        ValueError: Two routes share a path and method or a name, or an annotation cannot be served.
     """
     schemas = Schemas(_list_messages(routes, services))
     paths: dict[str, _Json] = {}

@@ -22,7 +22,7 @@ _REASONS: dict[int, list[Reason]] = {
 
 
 def error_schema() -> dict[str, object]:
-    """Returns the schema of every error body."""
+    """Return the schema of every error body."""
     detail = {
         "type": "object",
         "description": "A request field at fault.",
@@ -55,12 +55,12 @@ def error_schema() -> dict[str, object]:
 
 
 def error_responses() -> dict[str, object]:
-    """Returns the error answers that operations refer to, by name."""
+    """Return the error answers that operations refer to, by name."""
     return {_name(status): _response(reasons) for status, reasons in _REASONS.items()}
 
 
 def references(*, takes_body: bool, public: bool) -> dict[str, object]:
-    """Returns the error answers of one operation, by status."""
+    """Return the error answers of one operation, by status."""
     return {
         str(status): {"$ref": f"#/components/responses/{_name(status)}"}
         for status in _statuses(takes_body=takes_body, public=public)

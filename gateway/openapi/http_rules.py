@@ -53,7 +53,7 @@ class HttpRule:
 
 
 def http_rules(service: ServiceDescriptor) -> list[HttpRule]:
-    """Returns the routes of the annotated RPCs of `service`, additional bindings included, in the contract's order.
+    """Return the routes of the annotated RPCs of `service`, additional bindings included, in the contract's order.
 
     Raises:
         ValueError: An annotation asks for what the gateway does not do; the message names it.

@@ -41,7 +41,7 @@ IMAGE_ROUTES: tuple[HandWritten, ...] = (
         summary="Keeps an image that the caller brings along",
         description=(
             "The body is the file, or a form with it as the part `file`: PNG, JPEG, WebP or AVIF of at most 20 MiB and"
-            " 20 million pixels, told by its bytes, not by its name. It is turned upright and encoded anew, and nothing"
+            " 20 million pixels, told by its bytes, not by its name. It is turned upright and encoded again, and nothing"
             " that came with the pixels is kept, places and cameras least of all."
         ),
         files=_FILES,

@@ -34,7 +34,7 @@ _HOW = (
 
 
 def _build_result(description: str, *urls: str) -> Response:
-    """Returns the answer that waits for what was made."""
+    """Return the answer that waits for what was made."""
     properties = dict.fromkeys((*urls, "job_id"), _TEXT)
     content = Content("application/json", {"type": "object", "properties": properties})
     return Response(description, (content,), headers=(Header("Content-Location", "Where the job is."),))

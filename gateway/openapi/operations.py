@@ -24,13 +24,13 @@ _SUCCESS: _Json = {
 
 
 def build_tag(service: ServiceDescriptor) -> str:
-    """Returns the group that a service's routes are listed in, such as `Text to speech`."""
+    """Return the group that a service's routes are listed in, such as `Text to speech`."""
     words: list[str] = _WORDS.findall(service.name.removesuffix("Service"))
     return " ".join(words).capitalize()
 
 
 def rpc_operation(rule: HttpRule, number: int, schemas: Schemas) -> _Json:
-    """Returns the description of a route that leads to an RPC.
+    """Return the description of a route that leads to an RPC.
 
     Args:
         rule: The route.
@@ -72,7 +72,7 @@ def rpc_operation(rule: HttpRule, number: int, schemas: Schemas) -> _Json:
 
 
 def hand_written_operation(route: HandWritten, schemas: Schemas) -> _Json:
-    """Returns the description of a hand-written route."""
+    """Return the description of a hand-written route."""
     operation: _Json = {
         "operationId": route.operation_id,
         "tags": list(route.tags),

@@ -28,7 +28,7 @@ class Schemas:
         self._sent = frozenset(name for request in requests for name in _reachable(request))
 
     def reference(self, kind: Descriptor | EnumDescriptor) -> _Json:
-        """Returns a reference to the schema of `kind`, which is made if it is not there yet."""
+        """Return a reference to the schema of `kind`, which is made if it is not there yet."""
         if kind.full_name not in self.components:
             # Entered before it is filled, because a type may hold itself.
             component = self.components[kind.full_name] = {}
@@ -36,12 +36,12 @@ class Schemas:
         return _pointer(kind.full_name)
 
     def refer_reduced(self, kind: Descriptor, omit: Collection[str], name: str) -> _Json:
-        """Returns a reference to a schema of `kind` called `name`, without the fields `omit`."""
+        """Return a reference to a schema of `kind` called `name`, without the fields `omit`."""
         self.components[name] = self._message(kind, omit)
         return _pointer(name)
 
     def resolve(self, node: object) -> object:
-        """Returns the schema `node` with every message type in it replaced by a reference."""
+        """Return the schema `node` with every message type in it replaced by a reference."""
         if isinstance(node, type) and issubclass(node, Message):
             return self.reference(_descriptor(node))
         if isinstance(node, Mapping):
@@ -51,7 +51,7 @@ class Schemas:
         return node
 
     def field(self, field: FieldDescriptor) -> _Json:
-        """Returns the schema of the value of `field`, with its comment and its rules."""
+        """Return the schema of the value of `field`, with its comment and its rules."""
         schema = self._shape(field)
         notes = constrain(schema, get_rules(field), _enum_in(field))
         return schema | _add_description(comment(field.full_name), notes)
@@ -92,13 +92,13 @@ class Schemas:
 
 
 def is_required(field: FieldDescriptor) -> bool:
-    """Returns whether a caller must send `field`."""
+    """Return whether a caller must send `field`."""
     behaviors = option(field, field_behavior_pb2.field_behavior)
     return field_behavior_pb2.REQUIRED in behaviors or get_rules(field).required
 
 
 def is_object(field: FieldDescriptor) -> bool:
-    """Returns whether the value of `field`, or of each of its items, has fields of its own in JSON."""
+    """Return whether the value of `field`, or of each of its items, has fields of its own in JSON."""
     return field.message_type is not None and _WELL_KNOWN.get(field.message_type.full_name, {}).get("type") not in (
         "string",
         "integer",
@@ -120,7 +120,7 @@ def _pointer(name: str) -> _Json:
 
 
 def _reachable(kind: Descriptor) -> Iterator[str]:
-    """Yields the full names of `kind` and of every message type it holds."""
+    """Yield the full names of `kind` and of every message type it holds."""
     seen: set[str] = set()
     waiting = [kind]
     while waiting:

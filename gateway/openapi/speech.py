@@ -40,7 +40,7 @@ _SPEECH_HEADERS = (
     ),
     Header(
         "X-Media-Ignored-Fields",
-        "Request fields that were set and that the provider can not honour, separated by commas; absent if none.",
+        "Request fields that were set and that the provider cannot honour, separated by commas; absent if none.",
     ),
     Header("X-Media-Id", "Id of the stored audio, once the answer has ended whole; absent without `store`."),
 )

@@ -28,7 +28,7 @@ _ALIGNMENT = {
 
 
 def only(name: str, schema: object, description: str) -> dict[str, object]:
-    """Returns the schema of an object that has one field and no other."""
+    """Return the schema of an object that has one field and no other."""
     return {
         "type": "object",
         "description": description,

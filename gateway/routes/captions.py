@@ -49,11 +49,11 @@ class CaptionRoutes:
         self._call_seconds = call_seconds
 
     def routes(self) -> Sequence[web.RouteDef]:
-        """Returns the routes."""
+        """Return the routes."""
         return [web.post("/api/speech/captions", self.captions)]
 
     async def captions(self, request: web.Request) -> web.Response:
-        """Answers with the captions of the audio that the same body gets from /api/speech."""
+        """Answer with the captions of the audio that the same body gets from /api/speech."""
         caption_format = _choose_format(request)
         message = await message_body(request, tts_pb2.SynthesizeRequest)
         if message.store:
@@ -76,7 +76,7 @@ class CaptionRoutes:
 
 
 def _choose_format(request: web.Request) -> CaptionFormat:
-    """Returns the format that the query names, else the one that the Accept header prefers, else the default."""
+    """Return the format that the query names, else the one that the Accept header prefers, else the default."""
     if unknown := sorted(request.query.keys() - {_PARAMETER}):
         raise invalid(shorten(unknown[0]), f"is no parameter of this path; {_PARAMETER} is")
     named = request.query.getall(_PARAMETER, [])
@@ -93,7 +93,7 @@ def _choose_format(request: web.Request) -> CaptionFormat:
 
 
 def _parse_accept(headers: Sequence[str]) -> Iterator[tuple[str, float]]:
-    """Yields each media type of the Accept headers with its weight; one that can not be read counts as 0."""
+    """Yield each media type of the Accept headers with its weight; one that cannot be read counts as 0."""
     for item in ",".join(headers).split(","):
         kind, *parameters = (part.strip().lower() for part in item.split(";"))
         quality = next((part[2:] for part in parameters if part.startswith("q=")), "1")

@@ -24,11 +24,11 @@ class DebugRoutes:
         self._fetcher = fetcher
 
     def routes(self) -> Sequence[web.RouteDef]:
-        """Returns the route."""
+        """Return the route."""
         return [web.post("/debug/head", self.head)]
 
     async def head(self, request: web.Request) -> web.Response:
-        """Answers with status, media type and length of the URL in the body."""
+        """Answer with status, media type and length of the URL in the body."""
         found = await self._fetcher.head(_url_in(await json_body(request)), field="url")
         answer = {
             "success": True,

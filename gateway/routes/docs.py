@@ -56,7 +56,7 @@ class _Asset:
 
 
 def docs_routes(document: Mapping[str, object]) -> list[web.RouteDef]:
-    """Returns the routes of the OpenAPI `document` and of the page that shows it.
+    """Return the routes of the OpenAPI `document` and of the page that shows it.
 
     Raises:
         FileNotFoundError: The wheel that brings Swagger UI is incomplete.
@@ -85,7 +85,7 @@ def _asset(file: Path) -> _Asset:
 
 
 def _serve_fixed(body: bytes, content_type: str, extra: Mapping[str, str]) -> Handler:
-    """Returns a handler that answers with `body`, or says that the caller has it already."""
+    """Return a handler that answers with `body`, or says that the caller has it already."""
     etag = hashlib.sha256(body).hexdigest()[:32]
     headers = {"Cache-Control": _REVALIDATE, **_SAFE_TYPE, **extra}
 
@@ -103,7 +103,7 @@ def _serve_fixed(body: bytes, content_type: str, extra: Mapping[str, str]) -> Ha
 
 
 def _file(asset: _Asset) -> Handler:
-    """Returns a handler that answers with a file, its ETag included, without holding it in memory."""
+    """Return a handler that answers with a file, its ETag included, without holding it in memory."""
     headers = {"Cache-Control": _FOREVER, "Content-Type": _CONTENT_TYPES[asset.file.suffix], **_SAFE_TYPE}
 
     async def answer(_request: web.Request) -> web.StreamResponse:

@@ -12,11 +12,11 @@ class Health:
         self._draining = False
 
     def drain(self) -> None:
-        """Makes /health say 503 from now on, so that balancers look elsewhere."""
+        """Make /health say 503 from now on, so that balancers look elsewhere."""
         self._draining = True
 
     async def answer(self, _request: web.Request) -> web.Response:
-        """Answers GET /health."""
+        """Answer GET /health."""
         if self._draining:
             return web.json_response({"ok": False}, status=503)
         return web.json_response({"ok": True})

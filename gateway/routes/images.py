@@ -34,11 +34,11 @@ class ImageRoutes:
         self._call_seconds = call_seconds
 
     def routes(self) -> Sequence[web.RouteDef]:
-        """Returns the routes."""
+        """Return the routes."""
         return [web.post("/api/image/upload", self.upload), web.post("/api/image/batch", self.batch)]
 
     async def upload(self, request: web.Request) -> web.Response:
-        """Passes a file on while it comes; one that ends early is cancelled at the service."""
+        """Pass a file on while it comes; one that ends early is cancelled at the service."""
         spec = image_pb2.UploadSpec(output=_output(request))
         if request.content_type != _FORM and request.content_length is not None:
             spec.size_bytes = _check_length(request.content_length)
@@ -63,7 +63,7 @@ class ImageRoutes:
         )
 
     async def batch(self, request: web.Request) -> web.StreamResponse:
-        """Answers with one JSON object a line, each as it is ready; a cut answer ends without the final chunk."""
+        """Answer with one JSON object a line, each as it is ready; a cut answer ends without the final chunk."""
         message = await message_body(
             request.clone(client_max_size=MAX_BATCH_BYTES), image_pb2.BatchGenerateImagesRequest
         )
@@ -88,7 +88,7 @@ async def _as_ready(
 
 
 def _output(request: web.Request) -> image_pb2.ImageOutput:
-    """Returns what the query says of form and place."""
+    """Return what the query says of form and place."""
     described = image_pb2.DESCRIPTOR.message_types_by_name["ImageOutput"]
     taken = [described.fields_by_name[name] for name in _PARAMETERS]
     names = [field.camelcase_name for field in taken]
@@ -105,7 +105,7 @@ def _check_length(length: int) -> int:
 
 
 async def _pieces(request: web.Request) -> AsyncIterator[bytes]:
-    """Yields the file as it comes, never more of it than a piece."""
+    """Yield the file as it comes, never more of it than a piece."""
     if request.content_type != _FORM:
         async for piece in request.content.iter_chunked(_PIECE_BYTES):
             yield piece
@@ -126,7 +126,7 @@ async def _parts(request: web.Request) -> AsyncIterator[BodyPartReader]:
 
 
 async def _well_formed(reading: Awaitable[T]) -> T:
-    """Returns what is read of a form; its reader raises ValueError of one that is broken."""
+    """Return what is read of a form; its reader raises ValueError of one that is broken."""
     try:
         return await reading
     except ValueError:

@@ -38,11 +38,11 @@ class JobRoutes:
         self._heartbeat_seconds = heartbeat_seconds
 
     def routes(self) -> Sequence[web.RouteDef]:
-        """Returns the routes."""
+        """Return the routes."""
         return [web.get("/api/jobs/{id}/events", self.events, allow_head=False)]
 
     async def events(self, request: web.Request) -> web.StreamResponse:
-        """Sends every change of a job as a server-sent event; who comes back with Last-Event-ID misses nothing."""
+        """Send every change of a job as a server-sent event; who comes back with Last-Event-ID misses nothing."""
         watch = jobs_pb2.WatchJobRequest(id=request.match_info["id"], after_revision=_last_event_id(request))
         call = self._stub.WatchJob(watch, metadata=call_metadata(get_principal(request)))
         async with open_stream(call), aclosing(_with_heartbeats(call, self._heartbeat_seconds)) as changes:
@@ -73,7 +73,7 @@ class JobRoutes:
 async def _with_heartbeats(
     call: grpc.aio.UnaryStreamCall[jobs_pb2.WatchJobRequest, jobs_pb2.WatchJobResponse], seconds: float
 ) -> AsyncGenerator[jobs_pb2.Job | None]:
-    """Yields every change, and None whenever there was none for a while."""
+    """Yield every change, and None whenever there was none for a while."""
     changes, revision = aiter(call), 0
     coming = asyncio.ensure_future(anext(changes, None))
     try:

@@ -40,11 +40,11 @@ class MediaRoutes:
         self._store = store
 
     def routes(self) -> Sequence[web.RouteDef]:
-        """Returns the route."""
+        """Return the route."""
         return [web.get("/media/{key:.+}", self.serve, allow_head=True)]
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """Answers with the object, or the part of it that is asked for."""
+        """Answer with the object, or the part of it that is asked for."""
         key = _parse_key(request)
         info = await self._check_access(request, key)
         if not isinstance(self._store, LocalStore):
@@ -76,7 +76,7 @@ class MediaRoutes:
         return response
 
     async def _check_access(self, request: web.Request, key: str) -> ObjectInfo:
-        """Returns what is known of the object, if the caller may read it."""
+        """Return what is known of the object, if the caller may read it."""
         signature = request.query.get(SIGNATURE)
         if signature is not None:
             if not isinstance(self._store, LocalStore):
@@ -117,7 +117,7 @@ def _is_unchanged(request: web.Request, info: ObjectInfo) -> bool:
 
 
 def _range(request: web.Request, info: ObjectInfo) -> ByteRange | None:
-    """Returns the one range that is asked for, empty if it begins behind the end.
+    """Return the one range that is asked for, empty if it begins behind the end.
 
     None for the whole, also where what is asked for is no range.
     """
@@ -139,7 +139,7 @@ def _range(request: web.Request, info: ObjectInfo) -> ByteRange | None:
 
 
 def _if_range(request: web.Request, info: ObjectInfo) -> bool:
-    """Tells whether a range may be answered: always, unless the caller's part is of another version."""
+    """Tell whether a range may be answered: always, unless the caller's part is of another version."""
     condition = request.headers.get("If-Range")
     if condition is None or condition == f'"{info.etag}"':
         return True

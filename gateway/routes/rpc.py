@@ -28,7 +28,7 @@ LARGE_BODIES: Mapping[str, int] = {
 
 
 def rpc_routes(channel: grpc.aio.Channel, service: ServiceDescriptor, call_seconds: float) -> Sequence[web.RouteDef]:
-    """Returns a route for every annotated RPC of `service`, answered over `channel`."""
+    """Return a route for every annotated RPC of `service`, answered over `channel`."""
     return [
         web.route(rule.method, _pattern(rule), _handler(channel, rule, call_seconds), allow_head=True)
         if rule.method == "GET"
@@ -51,7 +51,7 @@ def _handler(channel: grpc.aio.Channel, rule: HttpRule, call_seconds: float) -> 
 
 
 def _pattern(rule: HttpRule) -> str:
-    """Returns the path as the router takes it."""
+    """Return the path as the router takes it."""
     path = rule.path
     for field in rule.deep_fields:
         path = path.replace(f"{{{field}}}", f"{{{field}:.+}}")
@@ -67,7 +67,7 @@ def _unary_call(channel: grpc.aio.Channel, rpc: MethodDescriptor) -> grpc.aio.Un
 
 
 async def _fields(request: web.Request, rule: HttpRule) -> dict[str, object]:
-    """Joins body, query and path into one set of fields; a field may come one way only."""
+    """Join body, query and path into one set of fields; a field may come one way only."""
     fields = parameters(request, rule.rpc.input_type)
     if not rule.body:
         return fields
@@ -82,6 +82,6 @@ async def _fields(request: web.Request, rule: HttpRule) -> dict[str, object]:
 
 
 def _with_room(request: web.Request, rule: HttpRule) -> web.Request:
-    """Returns `request` with the bound on its body that the RPC has."""
+    """Return `request` with the bound on its body that the RPC has."""
     room = LARGE_BODIES.get(rule.rpc.full_name)
     return request if room is None else request.clone(client_max_size=room)

@@ -33,7 +33,7 @@ class SpeechRoutes:
         self._call_seconds = call_seconds
 
     def routes(self) -> Sequence[web.RouteDef]:
-        """Returns the routes."""
+        """Return the routes."""
         return [
             web.post("/api/speech", self.whole),
             web.post("/api/speech/stream", self.stream),
@@ -41,7 +41,7 @@ class SpeechRoutes:
         ]
 
     async def whole(self, request: web.Request) -> web.Response:
-        """Answers with the whole audio, its length and its digest; nothing is sent unless all of it was made."""
+        """Answer with the whole audio, its length and its digest; nothing is sent unless all of it was made."""
         message = await message_body(request, tts_pb2.SynthesizeRequest)
         _refuse_alignment(message.include_alignment)
         reply = await self._stub.Synthesize(
@@ -52,7 +52,7 @@ class SpeechRoutes:
         return web.Response(body=reply.audio, headers=headers)
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
-        """Answers with the audio while it is made; a cut stream ends without the final chunk."""
+        """Answer with the audio while it is made; a cut stream ends without the final chunk."""
         message = await message_body(request, tts_pb2.SynthesizeStreamRequest)
         _refuse_alignment(message.include_alignment)
         async with open_stream(self._call(request, message)) as call:
@@ -67,7 +67,7 @@ class SpeechRoutes:
         return response
 
     async def timestamps(self, request: web.Request) -> web.StreamResponse:
-        """Answers with one JSON object a line: header, pieces of audio with their timing, then `done` with the words.
+        """Answer with one JSON object a line: header, pieces of audio with their timing, then `done` with the words.
 
         A failure on the way is the last line, and the answer ends without the final chunk.
         """
@@ -107,7 +107,7 @@ class SpeechRoutes:
 async def _beginning(
     events: AsyncIterator[tts_pb2.SynthesizeStreamResponse],
 ) -> tuple[tts_pb2.SpeechHeader, tts_pb2.SpeechChunk]:
-    """Waits for the header and the first audio, so that the HTTP status is still free to tell the truth."""
+    """Wait for the header and the first audio, so that the HTTP status is still free to tell the truth."""
     header = await anext(events, None)
     first = await anext(events, None)
     if header is None or first is None or not (header.HasField("header") and first.HasField("chunk")):
@@ -118,7 +118,7 @@ async def _beginning(
 async def _until_done(
     events: AsyncIterator[tts_pb2.SynthesizeStreamResponse],
 ) -> AsyncIterator[tts_pb2.SpeechChunk | tts_pb2.SpeechDone]:
-    """Yields chunks and then `done`; a stream that ends before it was cut."""
+    """Yield chunks and then `done`; a stream that ends before it was cut."""
     async for event in events:
         if event.HasField("done"):
             yield event.done
@@ -154,7 +154,7 @@ def _piece(chunk: tts_pb2.SpeechChunk) -> dict[str, object]:
 
 
 def _alignment(alignment: alignment_pb2.Alignment) -> dict[str, object]:
-    """Returns the normalized form under the names that players of ElevenLabs alignments already read."""
+    """Return the normalized form under the names that players of ElevenLabs alignments already read."""
     return {
         "characters": list(alignment.characters),
         "character_start_times_seconds": list(alignment.character_start_times_seconds),

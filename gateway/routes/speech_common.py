@@ -20,7 +20,7 @@ _LONGEST_ON_LOOP = 2_000
 
 
 def audio_headers(header: tts_pb2.SpeechHeader) -> dict[str, str]:
-    """Returns the HTTP headers that say what the audio is, its media type included."""
+    """Return the HTTP headers that say what the audio is, its media type included."""
     cache_status = cache_pb2.CacheStatus.Name(header.cache_status).removeprefix("CACHE_STATUS_")
     headers = {
         "Content-Type": header.content_type,
@@ -39,7 +39,7 @@ def audio_headers(header: tts_pb2.SpeechHeader) -> dict[str, str]:
 
 
 def whole_audio_headers(reply: tts_pb2.SynthesizeResponse) -> dict[str, str]:
-    """Returns the headers of `audio_headers` and the length of the audio."""
+    """Return the headers of `audio_headers` and the length of the audio."""
     headers = {
         **audio_headers(reply.header),
         "X-Media-Duration-Seconds": f"{reply.done.duration_seconds:.3f}",
@@ -62,13 +62,13 @@ class StreamTiming:
         self._ends_seconds: list[float] = []
 
     def add(self, message: alignment_pb2.Alignment) -> None:
-        """Takes the next piece; an empty one changes nothing."""
+        """Take the next piece; an empty one changes nothing."""
         self._characters += message.characters
         self._starts_seconds += message.character_start_times_seconds
         self._ends_seconds += message.character_end_times_seconds
 
     def alignment(self) -> Alignment:
-        """Returns all pieces as one.
+        """Return all pieces as one.
 
         Raises:
             ValueError: The lists of a piece differed in length.
@@ -77,14 +77,14 @@ class StreamTiming:
 
 
 async def derive(work: Callable[[Alignment], T], alignment: Alignment) -> T:
-    """Returns `work(alignment)`, worked out beside the loop where it takes long."""
+    """Return `work(alignment)`, worked out beside the loop where it takes long."""
     if len(alignment) <= _LONGEST_ON_LOOP:
         return work(alignment)
     return await asyncio.to_thread(work, alignment)
 
 
 def highlights(alignment: Alignment) -> dict[str, object]:
-    """Returns the words and the sentences of `alignment` with their times, as JSON."""
+    """Return the words and the sentences of `alignment` with their times, as JSON."""
     return {
         "words": [_to_json(span) for span in words(alignment)],
         "sentences": [_to_json(span) for span in sentences(alignment)],

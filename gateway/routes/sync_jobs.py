@@ -72,20 +72,20 @@ class PromptRoutes:
         self._return_seconds = return_seconds
 
     def routes(self) -> Sequence[web.RouteDef]:
-        """Returns the routes."""
+        """Return the routes."""
         return [
             web.post("/jobs_prompt_only", self.prompt_only),
             web.post("/jobs_prompt_tts", self.prompt_tts),
         ]
 
     async def prompt_only(self, request: web.Request) -> web.Response:
-        """Makes a video of an image and waits for it."""
+        """Make a video of an image and waits for it."""
         body = await _body(request, _VIDEO_FIELDS, ("image_url", "prompt"))
         job = jobs_pb2.CreateJobRequest(animate=jobs_pb2.AnimateSpec(video=body.video()))
         return await self._answer(request, job, lambda result: {"video_url": result.video.url})
 
     async def prompt_tts(self, request: web.Request) -> web.Response:
-        """Makes a video of an image that speaks, and waits for it."""
+        """Make a video of an image that speaks, and waits for it."""
         body = await _body(request, {**_VIDEO_FIELDS, **_SPEECH_FIELDS}, ("image_url", "prompt", "text", "voice_id"))
         narration = jobs_pb2.NarrationSpec(text=body.fields["text"], voice=body.fields["voice_id"])
         spec = jobs_pb2.TalkingVideoSpec(video=body.video(), narration=narration)
@@ -100,7 +100,7 @@ class PromptRoutes:
         )
 
     async def _answer(self, request: web.Request, job: jobs_pb2.CreateJobRequest, urls: Urls) -> web.Response:
-        """Has a job done and waits for its end, unless the caller wants no waiting. Who gives up does not stop it."""
+        """Have a job done and waits for its end, unless the caller wants no waiting. Who gives up does not stop it."""
         request[SPELLING] = _AS_THE_ROUTE_HAS_IT
         job.request_id = _parse_request_id(request)
         principal = get_principal(request)
@@ -120,7 +120,7 @@ class PromptRoutes:
         )
 
     async def _wait_for_end(self, job: jobs_pb2.Job, principal: str) -> jobs_pb2.Job:
-        """Returns the job as it ended, or as it was last seen of a service that went away and stays away."""
+        """Return the job as it ended, or as it was last seen of a service that went away and stays away."""
         for attempt in range(_RETURNS):
             if attempt:
                 await asyncio.sleep(self._return_seconds)
@@ -147,7 +147,7 @@ def _to_error(job: jobs_pb2.Job) -> MediaError:
 
 
 def _parse_request_id(request: web.Request) -> str:
-    """Returns the caller's own name for the job. The draft of the header writes it in quotes, which many leave out."""
+    """Return the caller's own name for the job. The draft of the header writes it in quotes, which many leave out."""
     name = header_text(request, IDEMPOTENCY_KEY)
     is_quoted = len(name) > 1 and name[0] == name[-1] == '"'
     return name[1:-1] if is_quoted else name
@@ -178,7 +178,7 @@ async def _body(request: web.Request, known: Mapping[str, type], required: Seque
 
 
 def _own_field(path: str) -> str:
-    """Returns what these routes call a field of the contract, such as voice_id for talking_video.narration.voice."""
+    """Return what these routes call a field of the contract, such as voice_id for talking_video.narration.voice."""
     name = path.rpartition(".")[2]
     return _OTHER_NAMES.get(name, name)
 

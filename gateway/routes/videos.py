@@ -34,7 +34,7 @@ class VideoRoutes:
         self._call_seconds = call_seconds
 
     def routes(self) -> Sequence[web.RouteDef]:
-        """Returns the routes."""
+        """Return the routes."""
         return [
             web.post("/api/video/generate", self.generate),
             web.post("/api/video/resume", self.resume),
@@ -44,23 +44,23 @@ class VideoRoutes:
         ]
 
     async def generate(self, request: web.Request) -> web.StreamResponse:
-        """Makes a video: lines of progress, then the video. Its length is bounded by the service and the edge."""
+        """Make a video: lines of progress, then the video. Its length is bounded by the service and the edge."""
         message = await message_body(_with_room(request), video_pb2.GenerateVideoRequest)
         call = self._stub.GenerateVideo(message, metadata=call_metadata(get_principal(request)))
         return await answer_lines(request, _read_events(call))
 
     async def resume(self, request: web.Request) -> web.StreamResponse:
-        """Goes on listening to a video."""
+        """Go on listening to a video."""
         message = await message_body(request, video_pb2.ResumeVideoRequest)
         call = self._stub.ResumeVideo(message, metadata=call_metadata(get_principal(request)))
         return await answer_lines(request, _read_events(call))
 
     async def mux(self, request: web.Request) -> web.StreamResponse:
-        """Lays speech over a video: lines of progress, then the video."""
+        """Lay speech over a video: lines of progress, then the video."""
         return await answer_lines(request, _read_events(self._mux(request, await self._mux_request(request))))
 
     async def mux_stream(self, request: web.Request) -> web.StreamResponse:
-        """Lays speech over a video and sends it while it is made."""
+        """Lay speech over a video and sends it while it is made."""
         message = await self._mux_request(request)
         message.stream_media = True
         call = self._mux(request, message)
@@ -78,7 +78,7 @@ class VideoRoutes:
         return response
 
     async def webhook(self, request: web.Request) -> web.Response:
-        """Passes on what Replicate tells; the service looks at its signature."""
+        """Pass on what Replicate tells; the service looks at its signature."""
         reply = await self._stub.ReceiveWebhook(
             video_pb2.ReceiveWebhookRequest(
                 provider="replicate",
@@ -111,7 +111,7 @@ def _with_room(request: web.Request) -> web.Request:
 
 
 async def _read_events(call: grpc.aio.UnaryStreamCall[Request, Event]) -> Lines:
-    """Yields what is told; a stream without a video at its end was cut."""
+    """Yield what is told; a stream without a video at its end was cut."""
     is_whole = False
     async with open_stream(call):
         async for event in call:

@@ -6,13 +6,13 @@ import asyncio
 
 
 def is_cancelled() -> bool:
-    """Says whether somebody wants the current task to end, whether or not it has heard of that."""
+    """Say whether somebody wants the current task to end, whether or not it has heard of that."""
     task = asyncio.current_task()
     return task is not None and bool(task.cancelling())
 
 
 def raise_if_cancelled() -> None:
-    """Raises the cancellation of the current task that was asked for and swallowed; to be called in endless loops.
+    """Raise the cancellation of the current task that was asked for and swallowed; to be called in endless loops.
 
     Raises:
         asyncio.CancelledError: Somebody wants the task to end.

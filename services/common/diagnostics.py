@@ -19,7 +19,7 @@ class Level(Enum):
     WARNING = "warning"
     """It works, but probably not as meant."""
     PROBLEM = "problem"
-    """Something that was asked for can not work."""
+    """Something that was asked for cannot work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +36,22 @@ class Diagnostic:
 
 
 def ok(subject: str, message: str) -> Diagnostic:
-    """Returns a finding that all is well."""
+    """Return a finding that all is well."""
     return Diagnostic(Level.OK, subject, message)
 
 
 def warning(subject: str, message: str, remedy: str) -> Diagnostic:
-    """Returns a finding that something is probably not as meant."""
+    """Return a finding that something is probably not as meant."""
     return Diagnostic(Level.WARNING, subject, message, remedy)
 
 
 def problem(subject: str, message: str, remedy: str) -> Diagnostic:
-    """Returns a finding that something can not work."""
+    """Return a finding that something cannot work."""
     return Diagnostic(Level.PROBLEM, subject, message, remedy)
 
 
 def log_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
-    """Logs what is not well, at the start of a process."""
+    """Log what is not well, at the start of a process."""
     for diagnostic in diagnostics:
         if diagnostic.level is not Level.OK:
             log.warning("configuration", subject=diagnostic.subject, found=diagnostic.message, remedy=diagnostic.remedy)

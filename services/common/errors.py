@@ -147,5 +147,5 @@ class MediaError(Exception):
 
 
 def invalid(field: str, description: str, reason: Reason = Reason.VALIDATION_ERROR) -> MediaError:
-    """Returns the error for one wrong request field."""
+    """Return the error for one wrong request field."""
     return MediaError(reason, f"{field}: {description}", violations=[FieldViolation(field, description)])

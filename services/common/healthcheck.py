@@ -17,7 +17,7 @@ _DEFAULT_SECONDS = 2.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns 0 if the process serves, else 1 with the reason on standard error."""
+    """Return 0 if the process serves, else 1 with the reason on standard error."""
     options = _parser().parse_args(arguments)
     problem = _PROBES[options.address.scheme](options.address, options.seconds)
     if problem:

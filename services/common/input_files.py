@@ -26,10 +26,10 @@ class Downloads(Protocol):
     """Fetches what a caller's URL names, if that may be fetched."""
 
     async def fetch(self, url: str, *, field: str, max_bytes: int) -> Fetched:
-        """Returns the file; raises MediaError that names `field`."""
+        """Return the file; raises MediaError that names `field`."""
 
     def stream(self, url: str, *, field: str, max_bytes: int) -> AbstractAsyncContextManager[Streamed]:
-        """Returns the context in which the file is read; raises MediaError that names `field`."""
+        """Return the context in which the file is read; raises MediaError that names `field`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class InputFiles:
     """Where keys lead."""
 
     async def read(self, url: str, key: str, principal: str, *, max_bytes: int) -> bytes:
-        """Returns the image that a request names in image_url or image_key.
+        """Return the image that a request names in image_url or image_key.
 
         Args:
             url: An http or https URL or a data URI; empty where `key` is given.
@@ -67,7 +67,7 @@ class InputFiles:
         return (await self.downloads.fetch(url, field="image_url", max_bytes=max_bytes)).data
 
     async def find_owned(self, key: str, principal: str, field: str) -> ObjectInfo:
-        """Returns what is known of an object of `principal`'s own.
+        """Return what is known of an object of `principal`'s own.
 
         Args:
             key: Its key.
@@ -95,7 +95,7 @@ def _not_yours(field: str) -> MediaError:
 
 @contextmanager
 def naming(field: str) -> Iterator[None]:
-    """Has errors of the store name the request field that leads to the object."""
+    """Have errors of the store name the request field that leads to the object."""
     try:
         yield
     except MediaError as error:

@@ -21,13 +21,13 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:
-    """Returns the logger of a module: static messages, everything that varies as a field."""
+    """Return the logger of a module: static messages, everything that varies as a field."""
     bound: structlog.stdlib.BoundLogger = structlog.get_logger(component=name)
     return bound
 
 
 def configure(service: str, level: str = "INFO", log_format: LogFormat = "json") -> None:
-    """Sends this process's logs to standard output; called once, at start."""
+    """Send this process's logs to standard output; called once, at start."""
     threshold = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[
@@ -44,7 +44,7 @@ def configure(service: str, level: str = "INFO", log_format: LogFormat = "json")
 
 @contextmanager
 def bind_request_id(value: str) -> Iterator[None]:
-    """Marks everything logged inside as done for the request `value`."""
+    """Mark everything logged inside as done for the request `value`."""
     token = request_id.set(value)
     try:
         yield
@@ -53,7 +53,7 @@ def bind_request_id(value: str) -> Iterator[None]:
 
 
 def where(error: BaseException) -> list[str]:
-    """Returns the frames that raised `error`, innermost last, without its text: that may quote a prompt or a key."""
+    """Return the frames that raised `error`, innermost last, without its text: that may quote a prompt or a key."""
     frames = traceback.extract_tb(error.__traceback__)[-8:]
     return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
 

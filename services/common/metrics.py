@@ -15,7 +15,7 @@ from services.common.settings import ConfigurationError
 
 @contextmanager
 def serve_metrics(registry: CollectorRegistry, host: str, port: int, variable: str) -> Iterator[None]:
-    """Answers GET /metrics in the Prometheus text format for as long as the context is open.
+    """Answer GET /metrics in the Prometheus text format for as long as the context is open.
 
     Args:
         registry: What is shown.
@@ -33,7 +33,7 @@ def serve_metrics(registry: CollectorRegistry, host: str, port: int, variable: s
         server, thread = start_http_server(port, host, registry)
     except OSError:
         raise ConfigurationError(
-            f"{variable}: can not listen on {host}:{port}: the port is taken. Set {variable} to a free port, or to 0."
+            f"{variable}: cannot listen on {host}:{port}: the port is taken. Set {variable} to a free port, or to 0."
         ) from None
     try:
         yield
@@ -56,7 +56,7 @@ class CacheCollector:
         self._stats = stats
 
     def collect(self) -> Iterator[CounterMetricFamily]:
-        """Yields one counter, labelled by what happened."""
+        """Yield one counter, labelled by what happened."""
         family = CounterMetricFamily(self._name, "What the result cache did.", labels=("event",))
         for event, value in asdict(self._stats()).items():
             family.add_metric((event,), value)

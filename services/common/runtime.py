@@ -17,7 +17,7 @@ S = TypeVar("S", bound=Settings)
 
 
 def run(service: str, description: str, kind: type[S], main: Callable[[S], Coroutine[None, None, None]]) -> None:
-    """Runs the process `service` until its `main` returns.
+    """Run the process `service` until its `main` returns.
 
     Args:
         service: Name in logs and in `--help`.

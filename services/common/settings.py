@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 EXIT_CONFIGURATION = 78
-"""Exit code of a process that can not start as configured (sysexits.h, EX_CONFIG)."""
+"""Exit code of a process that cannot start as configured (sysexits.h, EX_CONFIG)."""
 
 S = TypeVar("S", bound="Settings")
 
@@ -35,14 +35,14 @@ class Settings(BaseSettings):
 
 
 class ConfigurationError(Exception):
-    """The process can not start as configured; the text names the variable and the remedy."""
+    """The process cannot start as configured; the text names the variable and the remedy."""
 
 
 def load(kind: type[S]) -> S:
-    """Reads the settings of `kind` from the environment.
+    """Read the settings of `kind` from the environment.
 
     Raises:
-        ConfigurationError: A variable has a value that it can not have.
+        ConfigurationError: A variable has a value that it cannot have.
     """
     try:
         return kind()
@@ -52,12 +52,12 @@ def load(kind: type[S]) -> S:
 
 
 def variables(kind: type[Settings]) -> dict[str, FieldInfo]:
-    """Returns every field of `kind` by the variable that sets it."""
+    """Return every field of `kind` by the variable that sets it."""
     return {_variable_names(name, info)[0]: info for name, info in kind.model_fields.items()}
 
 
 def refuse_to_start(error: ConfigurationError) -> NoReturn:
-    """Prints what is wrong with the configuration and ends the process."""
+    """Print what is wrong with the configuration and ends the process."""
     sys.stderr.write(f"{error}\n")
     sys.exit(EXIT_CONFIGURATION)
 

@@ -60,7 +60,7 @@ class SingleFlight(Generic[T]):
 
     @contextmanager
     def seat(self, key: str, source: Source[T]) -> Iterator[Subscription[T]]:
-        """Takes part in the flight `key`; begins it from `source` if there is none.
+        """Take part in the flight `key`; begins it from `source` if there is none.
 
         Leaving gives the seat up. When the last one is given up before the production is over, the production is
         cancelled.
@@ -76,7 +76,7 @@ class SingleFlight(Generic[T]):
             flight.remove_reader(reader)
 
     async def single(self, key: str, produce: Callable[[], Awaitable[T]]) -> tuple[T, bool]:
-        """Returns the one result of `produce`, shared by all who ask for `key` meanwhile, and whether it was joined."""
+        """Return the one result of `produce`, shared by all who ask for `key` meanwhile, and whether it was joined."""
 
         async def source() -> AsyncGenerator[T, None]:
             yield await produce()
@@ -110,7 +110,7 @@ class Subscription(Generic[T]):
         """Whether somebody else had begun the flight."""
 
     def items(self) -> AsyncIterator[T]:
-        """Yields every item from the first, at this reader's own pace.
+        """Yield every item from the first, at this reader's own pace.
 
         Raises:
             MediaError: What the production failed with; OVERLOADED if this reader fell too far behind.
@@ -162,7 +162,7 @@ class _Flight(Generic[T]):
         self.task.cancel()
 
     async def run(self, source: Source[T]) -> None:
-        """Produces; whatever ends it is told to the readers and to nobody else."""
+        """Produce; whatever ends it is told to the readers and to nobody else."""
         try:
             async with aclosing(source()) as items:
                 async for item in items:

@@ -33,12 +33,12 @@ class Webhook:
 
 
 def new_secret() -> str:
-    """Returns a secret that nobody has."""
+    """Return a secret that nobody has."""
     return PREFIX + base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode()
 
 
 def key_in(secret: object) -> bytes | None:
-    """Returns the key in a secret such as whsec_MDEy...; None if there is none that keeps a secret."""
+    """Return the key in a secret such as whsec_MDEy...; None if there is none that keeps a secret."""
     if not isinstance(secret, str) or not secret.startswith(PREFIX):
         return None
     try:
@@ -49,7 +49,7 @@ def key_in(secret: object) -> bytes | None:
 
 
 def headers(webhook_id: str, sent_at_seconds: int, body: bytes, signed_with: list[str]) -> Mapping[str, str]:
-    """Returns the headers of a webhook that is sent.
+    """Return the headers of a webhook that is sent.
 
     Args:
         webhook_id: Its id, the same in every attempt.
@@ -68,7 +68,7 @@ def headers(webhook_id: str, sent_at_seconds: int, body: bytes, signed_with: lis
 
 
 def verify(webhook: Webhook, secret: str, now_seconds: float) -> None:
-    """Sees to it that a webhook was signed with a secret, and lately.
+    """See to it that a webhook was signed with a secret, and lately.
 
     Args:
         webhook: The webhook.

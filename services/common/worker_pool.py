@@ -61,7 +61,7 @@ class WorkerPool:
         return self._taken
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Returns what `function` returns in a worker. A caller who leaves before it has begun costs nothing.
+        """Return what `function` returns in a worker. A caller who leaves before it has begun costs nothing.
 
         Args:
             function: A function of a module, that a worker can import.
@@ -80,12 +80,12 @@ class WorkerPool:
         except TimeoutError:
             log.warning("a file took too long", work=function.__name__, seconds=self._timeout_seconds)
             raise MediaError(
-                Reason.MEDIA_INVALID, f"The file can not be processed within {self._timeout_seconds:g} seconds."
+                Reason.MEDIA_INVALID, f"The file cannot be processed within {self._timeout_seconds:g} seconds."
             ) from None
         except ProcessExpired as error:
             log.error("a worker crashed", work=function.__name__, exit_code=error.exitcode)
             raise MediaError(
-                Reason.MEDIA_INVALID, "The file can not be processed; save it anew with another program."
+                Reason.MEDIA_INVALID, "The file cannot be processed; save it again with another program."
             ) from None
         if isinstance(outcome, _Failure):
             raise outcome.error()
@@ -94,7 +94,7 @@ class WorkerPool:
     async def _run_task(
         self, function: Callable[..., T], args: tuple[object, ...], kwargs: dict[str, object]
     ) -> T | _Failure:
-        """Returns what a worker answers; its place is taken until then, whether anybody still waits or not."""
+        """Return what a worker answers; its place is taken until then, whether anybody still waits or not."""
         self._taken += 1
         try:
             await self._places.acquire()
@@ -127,7 +127,7 @@ class WorkerPool:
 
 @asynccontextmanager
 async def open_workers(count: int, *, max_queue: int, timeout_seconds: float) -> AsyncIterator[WorkerPool]:
-    """Yields the pool and ends its processes afterwards.
+    """Yield the pool and ends its processes afterwards.
 
     Args:
         count: Most processes.
@@ -142,14 +142,14 @@ async def open_workers(count: int, *, max_queue: int, timeout_seconds: float) ->
 
 
 def new_pool(count: int) -> ProcessPool:
-    """Returns processes, not yet started, that belong to no event loop; `end_pool` ends them."""
+    """Return processes, not yet started, that belong to no event loop; `end_pool` ends them."""
     return ProcessPool(
         max_workers=count, context=multiprocessing.get_context("spawn"), initializer=_prepare, initargs=[]
     )
 
 
 def end_pool(pool: ProcessPool) -> None:
-    """Ends the processes, whatever they are doing."""
+    """End the processes, whatever they are doing."""
     pool.stop()  # type: ignore[no-untyped-call]  # pebble leaves this one out
     pool.join()
 
@@ -180,7 +180,7 @@ def _run_in_worker(function: Callable[..., T], args: tuple[object, ...], kwargs:
 
 
 def _prepare() -> None:
-    """Makes a fresh process fit to open strangers' files."""
+    """Make a fresh process fit to open strangers' files."""
     resource.setrlimit(resource.RLIMIT_AS, (MAX_WORKER_BYTES, MAX_WORKER_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.nice(_NICENESS)
@@ -189,7 +189,7 @@ def _prepare() -> None:
 
 
 def _end_with_parent() -> None:
-    """Ends this process as soon as the service is gone, however it went."""
+    """End this process as soon as the service is gone, however it went."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         wait([parent.sentinel])

@@ -22,7 +22,7 @@ class Account:
         self.original: Original | None = None
 
     def record_original(self, original: Original) -> None:
-        """Takes note of what was drawn or found."""
+        """Take note of what was drawn or found."""
         self.original = original
 
 
@@ -44,7 +44,7 @@ class Accounting:
 
     @contextmanager
     def watch(self, method: str, principal: str, characters: int) -> Iterator[Account]:
-        """Records the call that is made within the context when it ends.
+        """Record the call that is made within the context when it ends.
 
         Args:
             method: Name of the RPC.

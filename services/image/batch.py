@@ -17,7 +17,7 @@ T = TypeVar("T")
 async def run_limited(
     work: Sequence[Callable[[], Awaitable[T]]], parallelism: int
 ) -> AsyncGenerator[tuple[int, T | MediaError], None]:
-    """Yields the number of each piece of work with its result, or with what it failed with, in the order they end.
+    """Yield the number of each piece of work with its result, or with what it failed with, in the order they end.
 
     A failure stops nothing else. Leaving the iteration cancels what is not ended. No more is begun than is taken: a
     reader who stops reading stops the work.

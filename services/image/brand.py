@@ -17,7 +17,7 @@ class Brand:
     """Style in a few words."""
 
     def apply_to(self, request: PromptRequest) -> PromptRequest:
-        """Returns `request` with this brand where it names none of its own."""
+        """Return `request` with this brand where it names none of its own."""
         return replace(
             request, brand_colors=request.brand_colors or self.colors, brand_style=request.brand_style or self.style
         )

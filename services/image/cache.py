@@ -47,7 +47,7 @@ class CachedImage:
 
 
 def cache_key(candidate: Candidate) -> str:
-    """Returns the SHA-256 of everything that decides what the provider draws."""
+    """Return the SHA-256 of everything that decides what the provider draws."""
     spec = candidate.spec
     decisive = {
         "version": _KEY_VERSION,
@@ -61,7 +61,7 @@ def cache_key(candidate: Candidate) -> str:
 
 
 def parameters(candidate: Candidate) -> dict[str, Any]:
-    """Returns what is asked for, under the names that requests use."""
+    """Return what is asked for, under the names that requests use."""
     spec = candidate.spec
     return {
         "provider": candidate.provider.name,
@@ -81,7 +81,7 @@ class ImageCodec:
     """Turns images into documents of the store and back."""
 
     def encode(self, key: str, kept: CachedImage, created_at: datetime, expires_at: datetime) -> Entry:
-        """Returns the document: imageUrl, imageData, width, height, seed, model, parameters, then our own fields."""
+        """Return the document: imageUrl, imageData, width, height, seed, model, parameters, then our own fields."""
         # The stores' integers end at 63 bits; providers' seeds do not.
         seed = str(kept.seed) if kept.seed is not None and kept.seed > _LARGEST_INTEGER else kept.seed
         fields = {
@@ -98,7 +98,7 @@ class ImageCodec:
         return Entry(key, fields, kept.data, created_at, expires_at)
 
     def decode(self, entry: Entry) -> CachedImage:
-        """Returns what `encode` was given; raises if the document is not one of ours."""
+        """Return what `encode` was given; raises if the document is not one of ours."""
         fields = entry.fields
         seed = fields["seed"]
         return CachedImage(
@@ -114,5 +114,5 @@ class ImageCodec:
         )
 
     def size_bytes(self, kept: CachedImage) -> int:
-        """Returns how much memory an image takes, roughly."""
+        """Return how much memory an image takes, roughly."""
         return len(kept.data) + _FIELDS_BYTES

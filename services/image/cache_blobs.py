@@ -33,7 +33,7 @@ class CacheObjects:
         self._now = now
 
     async def put(self, key: str, data: bytes, content_type: str) -> str:
-        """Keeps `data` and returns the key of the object.
+        """Keep `data` and returns the key of the object.
 
         Args:
             key: Key of the cache entry.
@@ -50,7 +50,7 @@ class CacheObjects:
         return object_key
 
     async def get(self, object_key: str) -> bytes | None:
-        """Returns the bytes, or None if they are gone.
+        """Return the bytes, or None if they are gone.
 
         Raises:
             MediaError: STORAGE_FAILED.
@@ -64,7 +64,7 @@ class CacheObjects:
         return data
 
     async def sweep(self) -> int:
-        """Deletes the folders of days that are over and returns how many objects there were.
+        """Delete the folders of days that are over and returns how many objects there were.
 
         Raises:
             MediaError: STORAGE_FAILED.
@@ -83,7 +83,7 @@ class CacheObjects:
 
 
 def _parse_day(key: str) -> date:
-    """Returns the day in `key`; the far future for what is not ours."""
+    """Return the day in `key`; the far future for what is not ours."""
     try:
         return date.fromisoformat(key.removeprefix(PREFIX).split("/")[0])
     except ValueError:

@@ -13,7 +13,7 @@ _SUBJECT = "images"
 
 
 def diagnostics(settings: ImageSettings) -> list[Diagnostic]:
-    """Returns who draws, where images are kept, and what contradicts itself."""
+    """Return who draws, where images are kept, and what contradicts itself."""
     return [*_providers(settings), *_cache(settings), *diagnose_storage(settings)]
 
 

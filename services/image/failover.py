@@ -41,7 +41,7 @@ class GenerationResult:
 
 
 async def generate_with_failover(candidates: Sequence[Candidate], policy: Care) -> GenerationResult:
-    """Has the first of the candidates draw that can.
+    """Have the first of the candidates draw that can.
 
     Raises:
         MediaError: Nobody drew; the failure of the first candidate, with the others' reasons in its metadata.

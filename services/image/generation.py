@@ -33,7 +33,7 @@ class Bill:
         self._taken = False
 
     def take(self) -> bool:
-        """Takes the bill, and tells whether it was still there."""
+        """Take the bill, and tells whether it was still there."""
         free, self._taken = not self._taken, True
         return free
 
@@ -88,7 +88,7 @@ class ImageGenerator:
         self.flights: SingleFlight[Original] = SingleFlight(lambda original: len(original.data))
 
     async def original(self, plan: Plan) -> Original:
-        """Returns the image of `plan`.
+        """Return the image of `plan`.
 
         Raises:
             MediaError: The provider refused or failed, or delivered what is no image.
@@ -109,7 +109,7 @@ class ImageGenerator:
         if (kept := await self._cache.get(key)) is not None:
             if (data := await self._read_bytes(kept, first.provider)) is not None:
                 return Original(data, first, kept.seed, "hit", cost_units=kept.cost_units)
-            log.info("a kept image is gone and is drawn anew", provider=first.provider.name)
+            log.info("a kept image is gone and is drawn again", provider=first.provider.name)
         made = await self._generate(plan)
         if made.original.candidate is first and (kept := await self._store_in_cache(key, made)) is not None:
             # Before anybody is told the end: whoever asks from then on must find it.
@@ -136,7 +136,7 @@ class ImageGenerator:
         return _Made(original, image.url, inspected)
 
     async def _read_bytes(self, kept: CachedImage, provider: ImageProvider) -> bytes | None:
-        """Returns the file of a kept image, or None if it is nowhere any more."""
+        """Return the file of a kept image, or None if it is nowhere any more."""
         if kept.data:
             return kept.data
         try:
@@ -146,7 +146,7 @@ class ImageGenerator:
             if data is not None:
                 await self._workers.run(inspect, data)
         except MediaError as error:
-            log.warning("a kept image can not be had", provider=provider.name, reason=error.reason.name)
+            log.warning("a kept image cannot be had", provider=provider.name, reason=error.reason.name)
             return None
         return data
 
@@ -170,7 +170,7 @@ class ImageGenerator:
         try:
             object_key = await self._objects.put(key, original.data, made.inspected.content_type)
         except MediaError as error:
-            log.warning("an image can not be kept", reason=error.reason.name)
+            log.warning("an image cannot be kept", reason=error.reason.name)
             return kept if made.url else None
         return replace(kept, object_key=object_key)
 

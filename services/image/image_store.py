@@ -69,7 +69,7 @@ class ImageStore:
         self._store = store
 
     async def check(self, output: OutputRequest, principal: str, extension_of: str) -> None:
-        """Refuses a place that can not be taken, before anybody is paid.
+        """Refuse a place that cannot be taken, before anybody is paid.
 
         Args:
             output: Where the caller wants the image.
@@ -109,7 +109,7 @@ class ImageStore:
     async def put(
         self, rendition: Rendition, output: OutputRequest, principal: str, said: Mapping[str, str]
     ) -> StoredImage:
-        """Stores an image with its copies: all of it or nothing.
+        """Store an image with its copies: all of it or nothing.
 
         Args:
             rendition: The image.
@@ -158,7 +158,7 @@ class ImageStore:
         return StoredImage(main, sha256, tuple(variants))
 
     async def delete(self, key: str, principal: str) -> list[str]:
-        """Deletes an image of the caller's own, with its copies, and returns the keys that are gone.
+        """Delete an image of the caller's own, with its copies, and returns the keys that are gone.
 
         Raises:
             MediaError: VALIDATION_ERROR, PERMISSION_DENIED under another's prefix, NOT_FOUND, STORAGE_FAILED.
@@ -202,7 +202,7 @@ class ImageStore:
 
 
 def _copy_key(key: str, name: str) -> str:
-    """Returns the key of the copy `name` of the image at `key`."""
+    """Return the key of the copy `name` of the image at `key`."""
     stem, _, extension = key.rpartition(".")
     return f"{stem}.{name}.{extension}"
 

@@ -36,16 +36,16 @@ class ImageMetrics:
         )
 
     def call_ended(self, method: str, provider: str, cache: str, outcome: str, seconds: float) -> None:
-        """Counts one call."""
+        """Count one call."""
         self._calls.labels(method, provider, cache, outcome).inc()
         if outcome == "OK":
             self._seconds.labels(method, cache).observe(seconds)
 
     def watch_cache(self, stats: Callable[[], CacheStats]) -> None:
-        """Shows what the cache has done, whenever somebody asks."""
+        """Show what the cache has done, whenever somebody asks."""
         self._registry.register(CacheCollector("media_image_cache", stats))
 
     def watch_workers(self, queued: Callable[[], int]) -> None:
-        """Shows how many images wait for a worker, whenever somebody asks."""
+        """Show how many images wait for a worker, whenever somebody asks."""
         waiting = Gauge("media_image_workers_queued", "Images that wait for a worker.", registry=self._registry)
         waiting.set_function(queued)

@@ -82,7 +82,7 @@ class Studio:
     async def make(
         self, request: ImageRequest, principal: str, given: Given, drawn: Callable[[Original], None]
     ) -> Image:
-        """Makes an image and stores it for the caller.
+        """Make an image and stores it for the caller.
 
         Args:
             request: What is wanted.
@@ -111,7 +111,7 @@ class Studio:
     async def keep(
         self, receive: Callable[[], Awaitable[bytes]], output: OutputRequest, principal: str
     ) -> tuple[StoredImage, SourceSummary]:
-        """Stores an image that the caller brings along, without the metadata in it.
+        """Store an image that the caller brings along, without the metadata in it.
 
         Args:
             receive: Receives the file.

@@ -27,7 +27,7 @@ class PlanningOptions:
     default_provider: str
     """Who draws where the caller names nobody."""
     fallback_providers: tuple[str, ...] = ()
-    """Who stands in for a provider that can not draw, in order."""
+    """Who stands in for a provider that cannot draw, in order."""
     brand: Brand = Brand()
     """What `use_brand` applies."""
 
@@ -81,7 +81,7 @@ class Planner:
         self._options = options
 
     def plan(self, request: ImageRequest, source: SourceImage | None = None) -> Plan:
-        """Returns who will draw, and what exactly.
+        """Return who will draw, and what exactly.
 
         Args:
             request: What the caller wants.
@@ -111,7 +111,7 @@ class Planner:
 
 
 def build_form(output: OutputRequest, quality: Quality | None) -> Form:
-    """Returns the form that `output` asks for.
+    """Return the form that `output` asks for.
 
     Raises:
         MediaError: VALIDATION_ERROR naming the field.
@@ -184,7 +184,7 @@ def _candidate(
 
 
 def _choose_size(size: Size, model: Model) -> Size:
-    """Returns what the model is asked for, of which `size` can be made."""
+    """Return what the model is asked for, of which `size` can be made."""
     within = size.within(model.max_side_pixels)
     # Nobody would take a longer strip from the model; the fit makes it of this one.
     least = -(-max(within.width, within.height) // MAX_ASPECT)
@@ -200,7 +200,7 @@ def _steps(request: ImageRequest, model: Model) -> int | None:
 
 
 def _list_ignored(request: ImageRequest, model: Model) -> tuple[str, ...]:
-    """Returns the fields that the request gives and the model can not honour."""
+    """Return the fields that the request gives and the model cannot honour."""
     given_and_taken = {
         "negative_prompt": (bool(request.negative_prompt), model.takes_negative_prompt),
         "num_inference_steps": (request.steps is not None, model.default_steps is not None),

@@ -114,7 +114,7 @@ class FinalPrompt:
 
 
 def compose(request: PromptRequest) -> FinalPrompt:
-    """Returns the words for `request`: its own first, then what is added, in a fixed order.
+    """Return the words for `request`: its own first, then what is added, in a fixed order.
 
     What does not fit is left out from the end: whole additions first, and the caller's own words last.
 
@@ -153,12 +153,12 @@ def _subject(request: PromptRequest) -> str:
 
 
 def list_fields(template: str) -> Sequence[str]:
-    """Returns the names of the fields of a template, `subject` included, in their order."""
+    """Return the names of the fields of a template, `subject` included, in their order."""
     return string.Template(TEMPLATES[template]).get_identifiers()
 
 
 def _additions(request: PromptRequest) -> list[str]:
-    """Returns what is added, most important first."""
+    """Return what is added, most important first."""
     if request.theme and request.theme not in THEMES:
         raise invalid("style.theme", f"must be one of {', '.join(THEMES)}")
     found = [
@@ -186,7 +186,7 @@ def _join_words(words: Sequence[str]) -> str:
 
 
 def _name_color(color: str) -> str:
-    """Returns `#0066CC` as `blue (#0066CC)`: models know words better than numbers."""
+    """Return `#0066CC` as `blue (#0066CC)`: models know words better than numbers."""
     red, green, blue = (int(color[at : at + 2], 16) / 255 for at in (1, 3, 5))
     hue, lightness, saturation = colorsys.rgb_to_hls(red, green, blue)
     if lightness < _DARK:
@@ -201,7 +201,7 @@ def _name_color(color: str) -> str:
 
 
 def _shorten(text: str, longest: int) -> str:
-    """Returns `text`, or as many of its words as fit; of one word that does not fit, its beginning."""
+    """Return `text`, or as many of its words as fit; of one word that does not fit, its beginning."""
     if len(text) <= longest:
         return text
     head, _, _ = text[: longest + 1].rpartition(" ")

@@ -34,7 +34,7 @@ _FITS: Mapping[image_pb2.ImageFit, Fit] = {
 
 
 def to_image_request(request: Request) -> ImageRequest:
-    """Returns what `request` asks for."""
+    """Return what `request` asks for."""
 
     def has_field(field: str) -> bool:
         return request.HasField(field)
@@ -59,14 +59,14 @@ def to_image_request(request: Request) -> ImageRequest:
 
 
 def to_input_ref(request: Request) -> Given:
-    """Returns where the image is that is to be transformed."""
+    """Return where the image is that is to be transformed."""
     if isinstance(request, image_pb2.TransformImageRequest):
         return Given(request.image_url, request.image_key)
     return Given()
 
 
 def to_output_request(output: image_pb2.ImageOutput) -> OutputRequest:
-    """Returns the form and the place that `output` asks for."""
+    """Return the form and the place that `output` asks for."""
     return OutputRequest(
         format=output.format,
         encoder_quality=output.encoder_quality if output.HasField("encoder_quality") else None,

@@ -51,7 +51,7 @@ log = logger(__name__)
 
 
 async def main(settings: ImageSettings) -> None:
-    """Serves until asked to stop."""
+    """Serve until asked to stop."""
     log_diagnostics(diagnostics(settings))
     registry = CollectorRegistry()
     metrics = ImageMetrics(registry)
@@ -91,7 +91,7 @@ async def build_service(
     cache: TieredCache[CachedImage] | None,
     accounting: Accounting,
 ) -> AsyncIterator[ImageServicer]:
-    """Yields the service, wired, while its upkeep goes on."""
+    """Yield the service, wired, while its upkeep goes on."""
     limits = {"fal": settings.fal_max_concurrent_calls, "gemini": settings.gemini_max_concurrent_calls}
     policy = Care(
         limiters={name: ConcurrencyLimiter(name, limits.get(name), _MAX_QUEUE) for name in providers},
@@ -123,7 +123,7 @@ async def build_service(
 async def open_providers(
     settings: ImageSettings, fetcher: Fetcher, workers: WorkerPool
 ) -> AsyncIterator[Mapping[str, ImageProvider]]:
-    """Yields everybody who draws, by name."""
+    """Yield everybody who draws, by name."""
     fal_settings = FalSettings(
         api_key=settings.fal_key.get_secret_value(),
         queue_base_url=settings.fal_queue_base_url,
@@ -142,7 +142,7 @@ async def open_providers(
 
 
 def server_options(settings: ImageSettings) -> ServerOptions:
-    """Returns where and how the process listens."""
+    """Return where and how the process listens."""
     return ServerOptions(
         host=settings.host,
         port=settings.port,
@@ -168,5 +168,5 @@ async def _upkeep(objects: CacheObjects) -> None:
             if swept := await objects.sweep():
                 log.info("bytes of expired images are deleted", objects=swept)
         except MediaError as error:
-            log.warning("expired images can not be deleted", reason=error.reason.name)
+            log.warning("expired images cannot be deleted", reason=error.reason.name)
         await asyncio.sleep(_SWEEP_SECONDS)

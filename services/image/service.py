@@ -45,28 +45,28 @@ class ImageServicer(image_pb2_grpc.ImageServiceServicer):
     async def GenerateImage(
         self, request: image_pb2.GenerateImageRequest, context: Context
     ) -> image_pb2.GenerateImageResponse:
-        """Makes an image with care."""
+        """Make an image with care."""
         image = await self._make(request, "GenerateImage", get_principal(context))
         return image_pb2.GenerateImageResponse(image=image)
 
     async def GenerateImageFast(
         self, request: image_pb2.GenerateImageFastRequest, context: Context
     ) -> image_pb2.GenerateImageFastResponse:
-        """Makes an image in few steps."""
+        """Make an image in few steps."""
         image = await self._make(request, "GenerateImageFast", get_principal(context))
         return image_pb2.GenerateImageFastResponse(image=image)
 
     async def TransformImage(
         self, request: image_pb2.TransformImageRequest, context: Context
     ) -> image_pb2.TransformImageResponse:
-        """Makes an image from another one."""
+        """Make an image from another one."""
         image = await self._make(request, "TransformImage", get_principal(context))
         return image_pb2.TransformImageResponse(image=image)
 
     async def BatchGenerateImages(
         self, request: image_pb2.BatchGenerateImagesRequest, context: Context
     ) -> AsyncIterator[image_pb2.BatchGenerateImagesResponse]:
-        """Sends each image as it is ready."""
+        """Send each image as it is ready."""
         principal = get_principal(context)
         work = [partial(self._make, _one(item), "BatchGenerateImages", principal) for item in request.items]
         async with aclosing(run_limited(work, request.parallelism or DEFAULT_PARALLELISM)) as ready:
@@ -79,13 +79,13 @@ class ImageServicer(image_pb2_grpc.ImageServiceServicer):
     async def ListImageSizes(
         self, request: image_pb2.ListImageSizesRequest, context: Context
     ) -> image_pb2.ListImageSizesResponse:
-        """Lists the sizes that have names."""
+        """List the sizes that have names."""
         return image_pb2.ListImageSizesResponse(sizes=sizes())
 
     async def UploadImage(
         self, requests: AsyncIterator[image_pb2.UploadImageRequest], context: Context
     ) -> image_pb2.UploadImageResponse:
-        """Takes a file in pieces and keeps it."""
+        """Take a file in pieces and keeps it."""
         principal = get_principal(context)
         with self._accounting.watch("UploadImage", principal, 0):
             spec = await _spec(requests)
@@ -99,7 +99,7 @@ class ImageServicer(image_pb2_grpc.ImageServiceServicer):
     async def DeleteImage(
         self, request: image_pb2.DeleteImageRequest, context: Context
     ) -> image_pb2.DeleteImageResponse:
-        """Deletes an image of the caller's own."""
+        """Delete an image of the caller's own."""
         gone = await self._image_store.delete(request.key, get_principal(context))
         return image_pb2.DeleteImageResponse(deleted_keys=gone)
 

@@ -58,7 +58,7 @@ class ImageSettings(StorageSettings, FetchSettings):
         "",
         pattern="^((fal|gemini|embedded)(,(fal|gemini|embedded))*)?$",
         validation_alias="IMAGE_FALLBACK_PROVIDERS",
-        description="Who stands in for a provider that can not draw, in order, such as `embedded`. Unset: nobody.",
+        description="Who stands in for a provider that cannot draw, in order, such as `embedded`. Unset: nobody.",
     )
     patience_seconds: float = Field(
         60.0,
@@ -175,7 +175,7 @@ class ImageSettings(StorageSettings, FetchSettings):
 
     @property
     def fallback_order(self) -> tuple[str, ...]:
-        """Who stands in for a provider that can not draw, in order."""
+        """Who stands in for a provider that cannot draw, in order."""
         return tuple(name for name in self.fallback_providers.split(",") if name)
 
     @property

@@ -27,7 +27,7 @@ class SourceImages:
     """Where files are looked into."""
 
     async def source(self, url: str, key: str, principal: str) -> SourceImage:
-        """Returns the image, upright, without metadata, and no larger than providers see.
+        """Return the image, upright, without metadata, and no larger than providers see.
 
         Args:
             url: An http or https URL or a data URI; empty where `key` is given.

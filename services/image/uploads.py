@@ -14,7 +14,7 @@ _LONGEST_PAUSE_SECONDS = 20.0
 
 
 async def receive_upload(pieces: AsyncIterator[bytes], *, size_bytes: int, sha256: str) -> bytes:
-    """Returns the file.
+    """Return the file.
 
     Args:
         pieces: The file as it comes.
@@ -46,7 +46,7 @@ async def receive_upload(pieces: AsyncIterator[bytes], *, size_bytes: int, sha25
 
 
 async def _next(pieces: AsyncIterator[bytes]) -> bytes | None:
-    """Returns the next piece; None at the end."""
+    """Return the next piece; None at the end."""
     try:
         async with asyncio.timeout(_LONGEST_PAUSE_SECONDS) as limit:
             return await anext(pieces, None)

@@ -24,7 +24,7 @@ _CACHE_STATUSES: Mapping[CacheStatus, cache_pb2.CacheStatus] = {
 
 
 def to_generated_image(result: Image) -> image_pb2.Image:
-    """Returns the message of an image that was made."""
+    """Return the message of an image that was made."""
     original, prompt = result.original, result.prompt
     candidate = original.candidate
     image = to_stored_image(result.shelved, result.source_summary)
@@ -50,7 +50,7 @@ def to_generated_image(result: Image) -> image_pb2.Image:
 
 
 def to_stored_image(shelved: StoredImage, source_summary: SourceSummary) -> image_pb2.Image:
-    """Returns the message of an image that is stored, with what is true of every one."""
+    """Return the message of an image that is stored, with what is true of every one."""
     main = shelved.main
     return image_pb2.Image(
         image_url=main.url,
@@ -73,7 +73,7 @@ def to_stored_image(shelved: StoredImage, source_summary: SourceSummary) -> imag
 
 
 def sizes() -> dict[str, image_pb2.ImageSize]:
-    """Returns every size that has a name, and `custom`."""
+    """Return every size that has a name, and `custom`."""
     named = {
         name: image_pb2.ImageSize(width=preset.size.width, height=preset.size.height, description=preset.description)
         for name, preset in PRESETS.items()

@@ -33,7 +33,7 @@ class ServiceClients:
 
     @classmethod
     def over(cls, tts: grpc.aio.Channel, image: grpc.aio.Channel, video: grpc.aio.Channel) -> ServiceClients:
-        """Returns the stubs over channels."""
+        """Return the stubs over channels."""
         return cls(
             tts_pb2_grpc.TextToSpeechServiceStub(tts),
             image_pb2_grpc.ImageServiceStub(image),
@@ -42,13 +42,13 @@ class ServiceClients:
 
 
 async def await_reply(call: Awaitable[T]) -> T:
-    """Returns what a call answers; raises its MediaError."""
+    """Return what a call answers; raises its MediaError."""
     with _translate_errors():
         return await call
 
 
 async def await_last_message(call: Any, name: str, tell: Callable[[Any], Awaitable[None]] | None = None) -> Any:
-    """Returns what a stream leads to: the field `name` of its last message. Whoever stops waiting ends the call.
+    """Return what a stream leads to: the field `name` of its last message. Whoever stops waiting ends the call.
 
     Args:
         call: The stream.
@@ -69,7 +69,7 @@ async def await_last_message(call: Any, name: str, tell: Callable[[Any], Awaitab
 
 
 async def _drain(events: AsyncIterator[Any]) -> None:
-    """Stays to the end of a stream: in the service's books, who leaves before it got nothing."""
+    """Stay to the end of a stream: in the service's books, who leaves before it got nothing."""
     # What is known is worth no less for what comes, or does not come, behind it.
     with suppress(MediaError, TimeoutError):
         async with asyncio.timeout(_PARTING_SECONDS):
@@ -85,7 +85,7 @@ async def _iterate(call: Any) -> AsyncGenerator[Any]:
 
 
 def metadata_for_owner(principal: str) -> list[tuple[str, str]]:
-    """Returns the metadata of a call that is made for a job's owner."""
+    """Return the metadata of a call that is made for a job's owner."""
     return list(call_metadata(principal))
 
 

@@ -13,7 +13,7 @@ _SAFE_REPLICAS = 3
 
 
 def diagnostics(settings: QueueSettings) -> list[Diagnostic]:
-    """Returns where jobs are kept, how often, and what contradicts itself."""
+    """Return where jobs are kept, how often, and what contradicts itself."""
     return [*_servers(settings), *_credentials(settings)]
 
 

@@ -14,7 +14,7 @@ _PARTS = 1 << 16
 
 
 def new_job_id(now_seconds: float | None = None) -> str:
-    """Returns an id that nobody has: 12 digits of milliseconds, 4 of parts of one, and 16 of chance.
+    """Return an id that nobody has: 12 digits of milliseconds, 4 of parts of one, and 16 of chance.
 
     By the parts jobs that are accepted one right after the other are in their order, too.
     """
@@ -23,7 +23,7 @@ def new_job_id(now_seconds: float | None = None) -> str:
 
 
 def owner_token(principal: str) -> str:
-    """Returns what stands for `principal` in a subject; two of them never share one.
+    """Return what stands for `principal` in a subject; two of them never share one.
 
     Args:
         principal: Who calls, as the edge has verified it; any text.
@@ -35,5 +35,5 @@ def owner_token(principal: str) -> str:
 
 
 def request_token(request_id: str) -> str:
-    """Returns what stands for a caller's own name of a request in a key."""
+    """Return what stands for a caller's own name of a request in a key."""
     return hashlib.sha256(request_id.encode()).hexdigest()[:_HASHED_LETTERS]

@@ -85,7 +85,7 @@ class Streams:
 
 @asynccontextmanager
 async def open_streams(options: StreamOptions, name: str, *, holds_back: bool = True) -> AsyncIterator[Streams]:
-    """Yields the connection; it comes back by itself whenever the server does.
+    """Yield the connection; it comes back by itself whenever the server does.
 
     Args:
         options: Where and how.
@@ -104,7 +104,7 @@ async def open_streams(options: StreamOptions, name: str, *, holds_back: bool = 
 async def connect_nats(
     options: StreamOptions, name: str, *, patient: bool = True, holds_back: bool = True
 ) -> AsyncIterator[Client]:
-    """Yields the bare connection.
+    """Yield the bare connection.
 
     Args:
         options: Where and how.
@@ -143,7 +143,7 @@ async def connect_nats(
 
 
 async def _patiently_made(client: Client, options: StreamOptions) -> Streams:
-    """Makes the streams as soon as a server can: the servers of a cluster first have to find each other."""
+    """Make the streams as soon as a server can: the servers of a cluster first have to find each other."""
     tell = _teller(_names(options))
     while True:
         try:
@@ -213,7 +213,7 @@ async def _create_streams(client: Client, options: StreamOptions) -> Streams:
 async def pulling(
     jetstream: JetStreamContext, stream: str, config: api.ConsumerConfig
 ) -> JetStreamContext.PullSubscription:
-    """Returns what takes messages as one of many takers of the same name, who share them.
+    """Return what takes messages as one of many takers of the same name, who share them.
 
     Args:
         jetstream: Where the stream is.
@@ -226,7 +226,7 @@ async def pulling(
 
 
 async def list_subjects(client: Client, stream: str, pattern: str) -> list[str]:
-    """Returns all subjects of a stream that there are messages of; the server tells 100,000 at a time.
+    """Return all subjects of a stream that there are messages of; the server tells 100,000 at a time.
 
     Args:
         client: The connection.
@@ -251,7 +251,7 @@ async def list_subjects(client: Client, stream: str, pattern: str) -> list[str]:
 
 @contextmanager
 def answering() -> Iterator[None]:
-    """Turns silence of the server into an error that a caller may retry.
+    """Turn silence of the server into an error that a caller may retry.
 
     Raises:
         MediaError: UNAVAILABLE.
@@ -265,7 +265,7 @@ def answering() -> Iterator[None]:
 
 
 async def _stream(jetstream: JetStreamContext, config: api.StreamConfig) -> None:
-    """Makes a stream, or changes one that was made with other settings, such as another quota."""
+    """Make a stream, or changes one that was made with other settings, such as another quota."""
     try:
         await jetstream.add_stream(config)
     except BadRequestError:
@@ -273,7 +273,7 @@ async def _stream(jetstream: JetStreamContext, config: api.StreamConfig) -> None
 
 
 def _check_credentials(file: Path) -> None:
-    """Refuses what the library would fail on, without a word that helps."""
+    """Refuse what the library would fail on, without a word that helps."""
     try:
         is_one = all(mark in file.read_text() for mark in _MARKS_OF_CREDENTIALS)
     except (OSError, UnicodeDecodeError):
@@ -283,12 +283,12 @@ def _check_credentials(file: Path) -> None:
 
 
 def _names(options: StreamOptions) -> str:
-    """Returns where the servers are, without the names and passwords that addresses may hold."""
+    """Return where the servers are, without the names and passwords that addresses may hold."""
     return ", ".join(URL(server).authority.rpartition("@")[2] for server in options.servers)
 
 
 def _teller(servers: str) -> Callable[[Exception], Awaitable[None]]:
-    """Returns what logs trouble with the connection, now and then; never its texts, which hold addresses and names."""
+    """Return what logs trouble with the connection, now and then; never its texts, which hold addresses and names."""
     last = -_TOLD_SECONDS
 
     async def tell(error: Exception) -> None:

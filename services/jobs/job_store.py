@@ -55,7 +55,7 @@ class JobStore:
         self._streams = streams
 
     async def submit(self, request: JobRequest, principal: str) -> StoredJob:
-        """Accepts a job, or returns the one that an earlier request of the same name has made.
+        """Accept a job, or returns the one that an earlier request of the same name has made.
 
         Raises:
             MediaError: QUOTA_EXCEEDED; ALREADY_EXISTS, the name was used for something else; UNAVAILABLE.
@@ -76,7 +76,7 @@ class JobStore:
             return known or await self._publish(record)
 
     async def open(self, record: Record) -> Lease:
-        """Returns the right to advance a job, of whose record there may be nothing but the message yet."""
+        """Return the right to advance a job, of whose record there may be nothing but the message yet."""
         key = self.key(record.principal, record.job_id)
         with suppress(KeyWrongLastSequenceError):
             await self._streams.state.create(key, record.encode())
@@ -86,7 +86,7 @@ class JobStore:
         return Lease(self._streams, key, known.record, known.revision)
 
     async def get(self, job_id: str, principal: str) -> StoredJob:
-        """Returns a job of `principal`'s own.
+        """Return a job of `principal`'s own.
 
         Raises:
             MediaError: JOB_NOT_FOUND, UNAVAILABLE.
@@ -98,7 +98,7 @@ class JobStore:
         return known
 
     async def deliveries(self, job_id: str, principal: str) -> list[Mapping[str, Any]]:
-        """Returns what was sent to the webhook of a job of `principal`'s own.
+        """Return what was sent to the webhook of a job of `principal`'s own.
 
         Raises:
             MediaError: JOB_NOT_FOUND, UNAVAILABLE.
@@ -116,7 +116,7 @@ class JobStore:
     async def page(
         self, principal: str, selection: JobFilter, page_size: int, page_token: str
     ) -> tuple[list[StoredJob], str]:
-        """Returns jobs of `principal`'s own, newest first, and what asks for the ones behind them.
+        """Return jobs of `principal`'s own, newest first, and what asks for the ones behind them.
 
         Raises:
             MediaError: VALIDATION_ERROR, UNAVAILABLE.
@@ -139,7 +139,7 @@ class JobStore:
         return chosen, ids[_MOST_READ - 1] if len(ids) > _MOST_READ else ""
 
     async def cancel(self, job_id: str, principal: str) -> StoredJob:
-        """Asks for the end of a job; one that has ended stays as it is.
+        """Ask for the end of a job; one that has ended stays as it is.
 
         Raises:
             MediaError: JOB_NOT_FOUND, UNAVAILABLE.
@@ -151,7 +151,7 @@ class JobStore:
         return known
 
     async def is_cancelled(self, key: str) -> bool:
-        """Tells whether somebody asked for the end of a job."""
+        """Tell whether somebody asked for the end of a job."""
         try:
             return bool((await self._streams.cancels.get(key)).value)
         except KeyNotFoundError:
@@ -160,7 +160,7 @@ class JobStore:
     async def watch(
         self, job_id: str, principal: str, after_revision: int = 0, *, repeat_seconds: float = math.inf
     ) -> AsyncIterator[StoredJob]:
-        """Yields a job whenever it has changed, until it has ended.
+        """Yield a job whenever it has changed, until it has ended.
 
         Args:
             job_id: Which one.
@@ -199,18 +199,18 @@ class JobStore:
 
     @staticmethod
     def key(principal: str, job_id: str) -> str:
-        """Returns the key of a job's record."""
+        """Return the key of a job's record."""
         return f"{owner_token(principal)}.{job_id}"
 
     @staticmethod
     def subject(record: Record) -> str:
-        """Returns the subject of a job in the queue; the server bounds how many each has."""
+        """Return the subject of a job in the queue; the server bounds how many each has."""
         # Webhooks are no wishes of the owner's, who can have as many of them as jobs that end.
         whose = record.job_id if record.kind == WEBHOOK else owner_token(record.principal)
         return f"{RUN}.{record.kind}.{whose}"
 
     async def _id_for(self, request: JobRequest, principal: str) -> str:
-        """Returns a new id, or the one that an earlier request of the same name has got."""
+        """Return a new id, or the one that an earlier request of the same name has got."""
         job_id = new_job_id()
         if not request.request_id:
             return job_id
@@ -228,7 +228,7 @@ class JobStore:
         return str(found)
 
     async def publish(self, record: Record, message_id: str) -> None:
-        """Puts a job into the queue, once for each `message_id`. The message carries all of it.
+        """Put a job into the queue, once for each `message_id`. The message carries all of it.
 
         Raises:
             MediaError: QUOTA_EXCEEDED.
@@ -243,7 +243,7 @@ class JobStore:
             raise await self._full(record) from None
 
     async def _publish(self, record: Record) -> StoredJob:
-        """Returns the record of a new job: the acknowledged message is the acceptance."""
+        """Return the record of a new job: the acknowledged message is the acceptance."""
         await self.publish(record, self.key(record.principal, record.job_id))
         try:
             lease = await self.open(record)
@@ -265,7 +265,7 @@ class JobStore:
         )
 
     async def _ids(self, principal: str) -> list[str]:
-        """Returns the ids of all of an owner's jobs, newest first.
+        """Return the ids of all of an owner's jobs, newest first.
 
         The server names the subjects: complete even while workers write, which a watch of the bucket is not.
         """
@@ -274,15 +274,15 @@ class JobStore:
         return sorted((subject.removeprefix(prefix) for subject in found), reverse=True)
 
     async def _readable(self, key: str) -> StoredJob | None:
-        """Returns what is under a key, or None where that can not be read."""
+        """Return what is under a key, or None where that cannot be read."""
         try:
             return await self.read(key)
         except (ValueError, TypeError, KeyError):
-            log.warning("a record can not be read; a newer version may have written it", job=key)
+            log.warning("a record cannot be read; a newer version may have written it", job=key)
             return None
 
     async def read(self, key: str) -> StoredJob | None:
-        """Returns what is under a key, whoever's it is; None if nothing is."""
+        """Return what is under a key, whoever's it is; None if nothing is."""
         try:
             entry = await self._streams.state.get(key)
         except KeyNotFoundError:
@@ -293,5 +293,5 @@ class JobStore:
 
 
 def webhook_request_id(job_id: str) -> str:
-    """Returns the name under which the job that tells the webhook of a job is asked for; no caller can use it."""
+    """Return the name under which the job that tells the webhook of a job is asked for; no caller can use it."""
     return f"{WEBHOOK}:{job_id}"

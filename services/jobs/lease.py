@@ -1,4 +1,4 @@
-"""The right to advance one job: every write is compare-and-set, so that who was superseded can not write or spend."""
+"""The right to advance one job: every write is compare-and-set, so that who was superseded cannot write or spend."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Lease:
         self.revision = revision
 
     async def write(self, record: Record) -> None:
-        """Writes the next record.
+        """Write the next record.
 
         Raises:
             LeaseLostError: Somebody else has written meanwhile.
@@ -54,18 +54,18 @@ class Lease:
         raise_if_cancelled()
 
     async def reach(self, stage: str, percent: float) -> None:
-        """Tells how far the job is; a percentage never goes back, and small changes are not worth a write."""
+        """Tell how far the job is; a percentage never goes back, and small changes are not worth a write."""
         percent = max(self.record.percent, min(99.0, percent))
         if stage != self.record.stage or percent >= self.record.percent + 1:
             await self.write(replace(self.record, stage=stage, percent=percent))
 
     async def begin(self, step: str, percent: float, stage: str = "") -> None:
-        """Tells that a step begins, as a stage of its name or another; of one that is done nobody hears again."""
+        """Tell that a step begins, as a stage of its name or another; of one that is done nobody hears again."""
         if step not in self.record.steps:
             await self.reach(stage or step, percent)
 
     async def step(self, name: str, run: Callable[[], Awaitable[Result]], *, paid: bool = False) -> Result:
-        """Returns what `run` leaves, from the record if it was done before.
+        """Return what `run` leaves, from the record if it was done before.
 
         Args:
             name: Name of the step, unique in the job.
@@ -84,5 +84,5 @@ class Lease:
         return result
 
     async def note(self, name: str, result: Result) -> None:
-        """Writes down what a step has left: the job has got on, and what comes next is waited for anew."""
+        """Write down what a step has left: the job has got on, and what comes next is waited for again."""
         await self.write(replace(self.record, steps={**self.record.steps, name: dict(result)}, failing_since=""))

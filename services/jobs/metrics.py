@@ -51,25 +51,25 @@ class JobMetrics:
         )
 
     def count_end(self, record: Record) -> None:
-        """Counts a job that has ended."""
+        """Count a job that has ended."""
         reason = "OK" if record.failure is None else record.failure.reason
         self._ended.labels(record.kind, record.status.value, reason).inc()
         took = datetime.fromisoformat(now()) - datetime.fromisoformat(record.created_at)
         self._seconds.labels(record.kind, record.status.value).observe(max(0.0, took.total_seconds()))
 
     def count_failure(self, kind: str, reason: str) -> None:
-        """Counts an attempt that failed."""
+        """Count an attempt that failed."""
         self._failed.labels(kind, reason).inc()
 
     def count_lost(self, kind: str) -> None:
-        """Counts a job that another worker has."""
+        """Count a job that another worker has."""
         self._lost.labels(kind).inc()
 
     def upkept(self, action: str, count: int) -> None:
-        """Counts jobs with which upkeep did something."""
+        """Count jobs with which upkeep did something."""
         self._upkeep.labels(action).inc(count)
 
     def watch(self, at_work: Callable[[], int]) -> None:
-        """Shows, whenever somebody asks, how many jobs are done at the moment."""
+        """Show, whenever somebody asks, how many jobs are done at the moment."""
         running = Gauge("media_jobs_running", "Jobs that this worker does at the moment.", registry=self._registry)
         running.set_function(at_work)

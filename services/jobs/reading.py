@@ -41,7 +41,7 @@ _A_NAME, _A_KEY, _A_FORMAT = "job-0", "users/somebody/image.webp", "mp3_44100_64
 
 
 def to_job_request(request: jobs_pb2.CreateJobRequest, max_characters: int) -> JobRequest:
-    """Returns the job that `request` asks for.
+    """Return the job that `request` asks for.
 
     Args:
         request: What came.
@@ -57,25 +57,25 @@ def to_job_request(request: jobs_pb2.CreateJobRequest, max_characters: int) -> J
 
 
 def list_addresses(request: jobs_pb2.CreateJobRequest) -> list[tuple[str, str]]:
-    """Returns the addresses in a request, each with its field: those of images, and the webhook's."""
+    """Return the addresses in a request, each with its field: those of images, and the webhook's."""
     found = [(video.image_url, f"{field}.image_url") for field, video in _list_videos(request)]
     return [(url, field) for url, field in (*found, (request.webhook_url, "webhook_url")) if url]
 
 
 def list_keys(request: jobs_pb2.CreateJobRequest) -> list[tuple[str, str]]:
-    """Returns the keys of images in a request, each with its field."""
+    """Return the keys of images in a request, each with its field."""
     return [(video.image_key, f"{field}.image_key") for field, video in _list_videos(request) if video.image_key]
 
 
 def to_job_filter(request: jobs_pb2.ListJobsRequest) -> JobFilter:
-    """Returns which jobs are listed."""
+    """Return which jobs are listed."""
     kind = next((name for name, value in KINDS.items() if value == request.kind), "")
     status = next((status for status, value in STATUSES.items() if value == request.status), None)
     return JobFilter(kind, status)
 
 
 def _check(request: jobs_pb2.CreateJobRequest, kind: str, max_characters: int) -> None:
-    """Refuses what a service would refuse later, when other steps may have been paid for."""
+    """Refuse what a service would refuse later, when other steps may have been paid for."""
     match kind:
         case "animate":
             _check_video(request.animate.video, "animate.video")
@@ -113,7 +113,7 @@ def _check_speech(spec: jobs_pb2.NarrationSpec, field: str, max_characters: int,
 
 
 def _check_contract(message: Message, field: str, names: Mapping[str, str]) -> None:
-    """Refuses what the contract of a service does not allow, in words of the job's own fields.
+    """Refuse what the contract of a service does not allow, in words of the job's own fields.
 
     Args:
         message: What the service would be asked.

@@ -88,12 +88,12 @@ class Record:
     """Whether what it stored and does not name was looked for since it ended."""
 
     def encode(self) -> bytes:
-        """Returns the record as JSON."""
+        """Return the record as JSON."""
         return orjson.dumps(self, default=_plain)
 
     @classmethod
     def decode(cls, data: bytes) -> Record:
-        """Returns the record in `data`; what a newer version of the suite has added to it is left out."""
+        """Return the record in `data`; what a newer version of the suite has added to it is left out."""
         content = _keep_known(cls, orjson.loads(data))
         attempts = (_keep_known(Attempt, item) for item in content["attempts"])
         return cls(
@@ -107,7 +107,7 @@ class Record:
         )
 
     def start_attempt(self, worker: str, delivery: int) -> Record:
-        """Returns the record of a job that `worker` takes, by a delivery of this number."""
+        """Return the record of a job that `worker` takes, by a delivery of this number."""
         number = self.attempt + 1
         return replace(
             self,
@@ -120,7 +120,7 @@ class Record:
         )
 
     def end_attempt(self, status: Status, failure: Failure | None = None) -> Record:
-        """Returns the record of a job whose attempt ends, and with it perhaps the job."""
+        """Return the record of a job whose attempt ends, and with it perhaps the job."""
         attempts = self.attempts
         if attempts and not attempts[-1].ended_at:
             attempts = (*attempts[:-1], replace(attempts[-1], ended_at=now(), failure=failure))
@@ -142,7 +142,7 @@ _KEPT_ATTEMPTS = 20
 
 
 def now() -> str:
-    """Returns the time as records tell it."""
+    """Return the time as records tell it."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
@@ -153,7 +153,7 @@ def _plain(value: object) -> object:
 
 
 def _keep_known(kind: type[Record | Attempt | Failure], content: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns those entries of `content` that this version knows."""
+    """Return those entries of `content` that this version knows."""
     return {each.name: content[each.name] for each in fields(kind) if each.name in content}
 
 

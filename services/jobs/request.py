@@ -40,7 +40,7 @@ class JobFilter:
     """Only this status; None for all."""
 
     def fits(self, record: Record) -> bool:
-        """Says whether a job is one of these; those that tell webhooks never are."""
+        """Say whether a job is one of these; those that tell webhooks never are."""
         if record.kind == WEBHOOK or (self.kind and record.kind != self.kind):
             return False
         return self.status is None or record.status is self.status

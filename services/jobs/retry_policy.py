@@ -42,7 +42,7 @@ _AWAY = frozenset(
 
 
 def is_last(failure: Failure, record: Record, work: JobType) -> bool:
-    """Says whether a job ends with this failure of an attempt, which the record does not tell of yet."""
+    """Say whether a job ends with this failure of an attempt, which the record does not tell of yet."""
     reason = Reason[failure.reason]
     if reason not in AGAIN:
         return True
@@ -61,7 +61,7 @@ def _failing_seconds(record: Record) -> float:
 
 
 def delay_seconds(work: JobType, failed: int, error: Exception) -> float:
-    """Returns the seconds until another attempt: ours, or the longer ones that were asked for."""
+    """Return the seconds until another attempt: ours, or the longer ones that were asked for."""
     longest = min(work.longest_delay_seconds, _FIRST_DELAY_SECONDS * 2 ** (failed - 1))
     asked = (error.retry_after_seconds if isinstance(error, MediaError) else None) or 0.0
     ours: float = longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load
@@ -69,7 +69,7 @@ def delay_seconds(work: JobType, failed: int, error: Exception) -> float:
 
 
 def build_failure(error: Exception, stage: str) -> Failure:
-    """Returns what is written down of an error."""
+    """Return what is written down of an error."""
     if isinstance(error, MediaError):
         return Failure(error.reason.name, error.message, stage)
     return Failure(Reason.INTERNAL.name, "The suite itself failed; report the id of the job.", stage)

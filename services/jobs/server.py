@@ -22,7 +22,7 @@ from services.jobs.webhooks.signing_secrets import SigningSecrets
 
 
 async def main(settings: JobsSettings) -> None:
-    """Serves until asked to stop."""
+    """Serve until asked to stop."""
     log_diagnostics(diagnostics(settings))
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(open_object_store(settings))
@@ -47,7 +47,7 @@ async def main(settings: JobsSettings) -> None:
 
 
 def stream_options(settings: QueueSettings) -> StreamOptions:
-    """Returns where jobs live."""
+    """Return where jobs live."""
     return StreamOptions(
         servers=settings.nats_servers,
         credentials=settings.nats_credentials,
@@ -58,7 +58,7 @@ def stream_options(settings: QueueSettings) -> StreamOptions:
 
 
 def server_options(settings: JobsSettings) -> ServerOptions:
-    """Returns where and how the process listens."""
+    """Return where and how the process listens."""
     return ServerOptions(
         host=settings.host,
         port=settings.port,

@@ -63,13 +63,13 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
         self._allowed = allowed
 
     async def CreateJob(self, request: jobs_pb2.CreateJobRequest, context: Context) -> jobs_pb2.CreateJobResponse:
-        """Accepts a job."""
+        """Accept a job."""
         return jobs_pb2.CreateJobResponse(job=await self._create(request, get_principal(context)))
 
     async def BatchCreateJobs(
         self, request: jobs_pb2.BatchCreateJobsRequest, context: Context
     ) -> jobs_pb2.BatchCreateJobsResponse:
-        """Accepts several jobs, in their order."""
+        """Accept several jobs, in their order."""
         outcomes = []
         for one in request.requests:
             try:
@@ -80,7 +80,7 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
         return jobs_pb2.BatchCreateJobsResponse(outcomes=outcomes)
 
     async def GetJob(self, request: jobs_pb2.GetJobRequest, context: Context) -> jobs_pb2.GetJobResponse:
-        """Tells what is known of a job, with the timing of its speech."""
+        """Tell what is known of a job, with the timing of its speech."""
         principal = get_principal(context)
         job = await self._to_message(await self._job_store.get(request.id, principal))
         if job.result.stored_audio_id:
@@ -88,7 +88,7 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
         return jobs_pb2.GetJobResponse(job=job)
 
     async def ListJobs(self, request: jobs_pb2.ListJobsRequest, context: Context) -> jobs_pb2.ListJobsResponse:
-        """Lists the caller's jobs."""
+        """List the caller's jobs."""
         size = request.page_size or DEFAULT_PAGE_SIZE
         found, token = await self._job_store.page(
             get_principal(context), to_job_filter(request), size, request.page_token
@@ -96,14 +96,14 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
         return jobs_pb2.ListJobsResponse(jobs=[await self._to_message(known) for known in found], next_page_token=token)
 
     async def CancelJob(self, request: jobs_pb2.CancelJobRequest, context: Context) -> jobs_pb2.CancelJobResponse:
-        """Asks for the end of a job."""
+        """Ask for the end of a job."""
         known = await self._job_store.cancel(request.id, get_principal(context))
         return jobs_pb2.CancelJobResponse(job=await self._to_message(known))
 
     async def WatchJob(
         self, request: jobs_pb2.WatchJobRequest, context: Context
     ) -> AsyncIterator[jobs_pb2.WatchJobResponse]:
-        """Tells every change of a job."""
+        """Tell every change of a job."""
         principal = get_principal(context)
         async for known in self._job_store.watch(
             request.id, principal, request.after_revision, repeat_seconds=REPEAT_SECONDS
@@ -113,14 +113,14 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
     async def ListWebhookDeliveries(
         self, request: jobs_pb2.ListWebhookDeliveriesRequest, context: Context
     ) -> jobs_pb2.ListWebhookDeliveriesResponse:
-        """Lists what was sent to a job's webhook."""
+        """List what was sent to a job's webhook."""
         sent = await self._job_store.deliveries(request.id, get_principal(context))
         return jobs_pb2.ListWebhookDeliveriesResponse(deliveries=[to_delivery(item) for item in sent])
 
     async def RotateWebhookSecret(
         self, request: jobs_pb2.RotateWebhookSecretRequest, context: Context
     ) -> jobs_pb2.RotateWebhookSecretResponse:
-        """Makes a new secret."""
+        """Make a new secret."""
         with answering():
             return jobs_pb2.RotateWebhookSecretResponse(secret=await self._secrets.rotate(get_principal(context)))
 
@@ -139,7 +139,7 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
         return await to_job(known, self._store)
 
     async def _align(self, job: jobs_pb2.Job, principal: str) -> None:
-        """Adds the timing of the speech, if the speech service knows it."""
+        """Add the timing of the speech, if the speech service knows it."""
         request = tts_pb2.GetStoredAudioRequest(id=job.result.stored_audio_id)
         call = self._services.speech.GetStoredAudio(
             request, metadata=metadata_for_owner(principal), timeout=_ALIGNMENT_SECONDS
@@ -147,4 +147,4 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
         try:
             job.result.alignment.CopyFrom((await await_reply(call)).stored_audio.alignment)
         except MediaError as error:
-            log.warning("the timing of a job's speech can not be had", reason=error.reason.name)
+            log.warning("the timing of a job's speech cannot be had", reason=error.reason.name)

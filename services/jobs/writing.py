@@ -19,7 +19,7 @@ _MEDIA = (VIDEO, AUDIO, FINAL, IMAGE)
 
 
 async def to_job(known: StoredJob, store: ObjectStore) -> jobs_pb2.Job:
-    """Returns the message of a job."""
+    """Return the message of a job."""
     record = known.record
     job = jobs_pb2.Job(
         id=record.job_id,
@@ -47,12 +47,12 @@ async def to_job(known: StoredJob, store: ObjectStore) -> jobs_pb2.Job:
 
 
 def to_job_error(failure: Failure) -> jobs_pb2.JobError:
-    """Returns the message of what ended a job."""
+    """Return the message of what ended a job."""
     return jobs_pb2.JobError(reason=failure.reason, message=failure.message, stage=failure.stage)
 
 
 def to_delivery(sent: Mapping[str, Any]) -> jobs_pb2.WebhookDelivery:
-    """Returns the message of one attempt to tell a webhook."""
+    """Return the message of one attempt to tell a webhook."""
     return jobs_pb2.WebhookDelivery(send_time=_timestamp(sent["at"]), status=sent["status"], error=sent["error"])
 
 

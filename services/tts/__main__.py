@@ -38,7 +38,7 @@ _STATE_FILE = "media.sqlite3"
 
 
 async def main(settings: TtsSettings) -> None:
-    """Opens providers and stores and serves until asked to stop."""
+    """Open providers and stores and serves until asked to stop."""
     log_diagnostics(diagnostics(settings))
     registry = CollectorRegistry()
     metrics = SpeechMetrics(registry)

@@ -36,7 +36,7 @@ class Accounting:
     async def watch(
         self, events: AsyncGenerator[SpeechEvent, None], principal: str, text: str
     ) -> AsyncGenerator[SpeechEvent, None]:
-        """Yields `events` and records the call of `principal` when it ends."""
+        """Yield `events` and records the call of `principal` when it ends."""
         began = self._clock()
         outcome = Reason.CANCELLED.name
         header: Header | None = None
@@ -73,7 +73,7 @@ def _status(header: Header | None) -> CacheStatus:
 
 
 def _count_paid(header: Header | None, done: Done | None) -> int | None:
-    """Returns what the call cost. Who began a production that he leaves pays what was charged for it until then."""
+    """Return what the call cost. Who began a production that he leaves pays what was charged for it until then."""
     if done is not None:
         return done.cost_units
     return header.bill.take() if header is not None and header.cache_status in ("miss", "bypass") else None

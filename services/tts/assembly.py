@@ -53,7 +53,7 @@ class SpeechComponents:
 def build_speech(
     providers: Mapping[str, SpeechProvider], options: SpeechOptions, cache: TieredCache[CachedSpeech] | None = None
 ) -> SpeechComponents:
-    """Returns the parts, wired; whoever runs them enters `flights` for as long."""
+    """Return the parts, wired; whoever runs them enters `flights` for as long."""
     policy = Care(
         limiters={
             name: ConcurrencyLimiter(name, options.concurrency.get(name), options.max_queue) for name in providers

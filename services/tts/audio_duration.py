@@ -14,18 +14,18 @@ class DurationMeter(Protocol):
     """Counts the samples of audio that is fed to it."""
 
     def feed(self, audio: bytes) -> None:
-        """Takes the next bytes; borders may fall anywhere."""
+        """Take the next bytes; borders may fall anywhere."""
 
     @property
     def seconds(self) -> float:
         """Length of what was fed so far."""
 
     def padding(self) -> bytes:
-        """Returns the zeros that complete a sample or frame which was cut, so that other audio can follow."""
+        """Return the zeros that complete a sample or frame which was cut, so that other audio can follow."""
 
 
 def duration_meter(output_format: OutputFormat) -> DurationMeter:
-    """Returns a fresh meter for audio in this format."""
+    """Return a fresh meter for audio in this format."""
     return _METERS[output_format.family](output_format)
 
 
@@ -75,7 +75,7 @@ class _Walker:
         return bytes(self._skip)
 
     def step(self, data: bytes, position: int) -> int:
-        """Reads the header at `position` and returns the distance to the next; 0 if more bytes are needed."""
+        """Read the header at `position` and returns the distance to the next; 0 if more bytes are needed."""
         raise AssertionError("every walker has its own step")
 
 
@@ -124,7 +124,7 @@ class _Mp3(_Walker):
         return self._seconds
 
     def step(self, data: bytes, position: int) -> int:
-        # An encoder uses a handful of headers; taking each frame's apart anew would cost more than all else in a chunk.
+        # An encoder uses a handful of headers; taking each frame's apart again would cost more than all else in a chunk.
         following, last = position, len(data) - self.header_bytes
         while following <= last and (frame := self._known.get(data[following : following + _TELLING_BYTES])):
             self._seconds += frame[0]

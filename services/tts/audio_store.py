@@ -59,7 +59,7 @@ class AudioUrl:
 
 
 def new_audio_id() -> str:
-    """Returns an id that nobody has."""
+    """Return an id that nobody has."""
     return str(uuid.uuid4())
 
 
@@ -79,7 +79,7 @@ class AudioStore:
     async def keep(
         self, audio_id: str, principal: str, audio: bytes, alignment: Alignment, header: Header, done: Done
     ) -> StoredAudio:
-        """Stores audio and its record, or nothing.
+        """Store audio and its record, or nothing.
 
         Raises:
             MediaError: STORAGE_FAILED.
@@ -114,7 +114,7 @@ class AudioStore:
         return stored
 
     async def find(self, audio_id: str, principal: str) -> StoredAudio:
-        """Returns what is known of audio of `principal`'s own.
+        """Return what is known of audio of `principal`'s own.
 
         Raises:
             MediaError: NOT_FOUND, STORAGE_FAILED.
@@ -128,12 +128,12 @@ class AudioStore:
         return await asyncio.to_thread(_read, record)
 
     async def url(self, stored: StoredAudio) -> AudioUrl:
-        """Returns a fresh address of stored audio."""
+        """Return a fresh address of stored audio."""
         address = await self._store.url(stored.key)
         return AudioUrl(address.url, address.expires_at)
 
     async def delete(self, audio_id: str, principal: str) -> None:
-        """Deletes audio of `principal`'s own and its record.
+        """Delete audio of `principal`'s own and its record.
 
         Raises:
             MediaError: NOT_FOUND, STORAGE_FAILED.

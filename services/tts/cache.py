@@ -40,7 +40,7 @@ class CachedSpeech:
 
 
 def cache_key(plan: Plan) -> str:
-    """Returns the SHA-256 of everything that decides how the audio of `plan` sounds."""
+    """Return the SHA-256 of everything that decides how the audio of `plan` sounds."""
     spec = plan.spec
     decisive = {
         "version": _KEY_VERSION,
@@ -57,7 +57,7 @@ def cache_key(plan: Plan) -> str:
 
 
 def replay(kept: CachedSpeech, plan: Plan) -> Iterator[SpeechEvent]:
-    """Yields a kept utterance as the stream it once was."""
+    """Yield a kept utterance as the stream it once was."""
     yield Header(plan.spec, plan.provider.name, ignored_fields=kept.ignored_fields, cache_status="hit")
     audio, alignment = kept.audio, kept.alignment
     told = 0
@@ -84,7 +84,7 @@ class Recording:
         self._done: Done | None = None
 
     def feed(self, event: SpeechEvent) -> None:
-        """Takes the next event."""
+        """Take the next event."""
         match event:
             case AudioChunk():
                 self._audio.append(event.audio)
@@ -96,7 +96,7 @@ class Recording:
                 self._done = event
 
     def build_entry(self) -> CachedSpeech | None:
-        """Returns what can be kept; None unless it is whole, of one piece, and by the provider that was asked."""
+        """Return what can be kept; None unless it is whole, of one piece, and by the provider that was asked."""
         header, done = self._header, self._done
         if header is None or done is None or done.seams or header.provider != self._plan.provider.name:
             return None
@@ -115,7 +115,7 @@ class SpeechCodec:
     """Turns utterances into documents of the store and back."""
 
     def encode(self, key: str, kept: CachedSpeech, created_at: datetime, expires_at: datetime) -> Entry:
-        """Returns the document: the seed's fields, then what a replay needs."""
+        """Return the document: the seed's fields, then what a replay needs."""
         fields = {
             **kept.document,
             "audioSha256": kept.done.sha256,
@@ -131,7 +131,7 @@ class SpeechCodec:
         return Entry(key, fields, kept.audio, created_at, expires_at)
 
     def decode(self, entry: Entry) -> CachedSpeech:
-        """Returns what `encode` was given; raises if the document is not one of ours."""
+        """Return what `encode` was given; raises if the document is not one of ours."""
         fields = entry.fields
         timing = fields["alignment"]
         alignment = Alignment(
@@ -150,7 +150,7 @@ class SpeechCodec:
         return CachedSpeech(entry.data, alignment, done, tuple(fields["ignoredFields"]), document)
 
     def size_bytes(self, kept: CachedSpeech) -> int:
-        """Returns how much memory an utterance takes, roughly."""
+        """Return how much memory an utterance takes, roughly."""
         return len(kept.audio) + _BYTES_PER_CHARACTER * len(kept.alignment) + 1000
 
 

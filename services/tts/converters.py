@@ -12,7 +12,7 @@ from services.tts.audio_store import AudioUrl, StoredAudio
 
 
 def to_stored_audio(stored: StoredAudio, address: AudioUrl, *, with_alignment: bool = False) -> tts_pb2.StoredAudio:
-    """Returns the message of `stored`, to be heard at `address`."""
+    """Return the message of `stored`, to be heard at `address`."""
     message = tts_pb2.StoredAudio(
         id=stored.audio_id,
         key=stored.key,

@@ -11,7 +11,7 @@ _SUBJECT = "speech"
 
 
 def diagnostics(settings: TtsSettings) -> list[Diagnostic]:
-    """Returns who speaks, and what contradicts itself."""
+    """Return who speaks, and what contradicts itself."""
     return list(_diagnostics(settings))
 
 

@@ -28,7 +28,7 @@ class Plan:
     streamed: bool = False
     """Whether it is heard while it is made."""
     fallbacks: tuple[Plan, ...] = ()
-    """Who else may speak if this provider can not, in order."""
+    """Who else may speak if this provider cannot, in order."""
 
 
 class Bill:
@@ -41,12 +41,12 @@ class Bill:
         self._cost_units = cost_units
 
     def add(self, cost_units: int | None) -> None:
-        """Adds what was charged; None if the provider does not tell."""
+        """Add what was charged; None if the provider does not tell."""
         if cost_units is not None:
             self._cost_units = (self._cost_units or 0) + cost_units
 
     def take(self) -> int | None:
-        """Returns what nobody has taken yet; None if no provider has told of a cost."""
+        """Return what nobody has taken yet; None if no provider has told of a cost."""
         taken = self._cost_units
         self._cost_units = None if taken is None else 0
         return taken
@@ -103,7 +103,7 @@ SpeechEvent = Header | AudioChunk | Done
 
 
 def size_bytes(event: SpeechEvent) -> int:
-    """Returns roughly how much memory an event takes."""
+    """Return roughly how much memory an event takes."""
     match event:
         case AudioChunk():
             return len(event.audio) + 100 * len(event.alignment or ())
@@ -112,7 +112,7 @@ def size_bytes(event: SpeechEvent) -> int:
 
 
 def with_cache_status(event: SpeechEvent, status: CacheStatus) -> SpeechEvent:
-    """Returns an event of somebody else's production as it is told to a caller who paid nothing for it."""
+    """Return an event of somebody else's production as it is told to a caller who paid nothing for it."""
     match event:
         case Header():
             return replace(event, cache_status=status, queued_seconds=0.0)

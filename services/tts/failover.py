@@ -68,7 +68,7 @@ class ProviderStream:
 async def open_with_failover(
     candidates: Sequence[Plan], policy: Care, *, patience_seconds: float
 ) -> AsyncIterator[ProviderStream]:
-    """Has the first of the candidates speak that can; leaving the context ends its work and frees its turn at once.
+    """Have the first of the candidates speak that can; leaving the context ends its work and frees its turn at once.
 
     Args:
         candidates: Who may speak, in order of preference; at least one.
@@ -184,7 +184,7 @@ class _Search:
             raise
 
     def _with_attempts(self, error: MediaError) -> MediaError:
-        """Returns `error` with every attempt in its metadata, if there was more than one."""
+        """Return `error` with every attempt in its metadata, if there was more than one."""
         if len(self._failures) == 1:
             return error
         attempts = " ".join(f"{failure.provider}:{failure.reason.name}" for failure in self._failures)

@@ -36,11 +36,11 @@ class SpeechMetrics:
         )
 
     def call_ended(self, provider: str, cache: str, outcome: str, first_audio_seconds: float | None) -> None:
-        """Counts one call."""
+        """Count one call."""
         self._calls.labels(provider, cache, outcome).inc()
         if first_audio_seconds is not None:
             self._first_audio.labels(cache).observe(first_audio_seconds)
 
     def watch_cache(self, stats: Callable[[], CacheStats]) -> None:
-        """Shows what the cache has done, whenever somebody asks."""
+        """Show what the cache has done, whenever somebody asks."""
         self._registry.register(CacheCollector("media_speech_cache", stats))

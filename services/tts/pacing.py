@@ -19,7 +19,7 @@ class Pacing:
     """A chunk of this size shows that audio comes faster than it is asked for: there is nothing to gather."""
 
     def __post_init__(self) -> None:
-        """Raises ValueError where a listener would run dry."""
+        """Raise ValueError where a listener would run dry."""
         if not 0 <= self.rest_seconds < self.lead_seconds:
             raise ValueError("a rest must be shorter than the lead that allows it")
 
@@ -38,7 +38,7 @@ class PlaybackClock:
         self._began_seconds: float | None = None
 
     def rest_seconds(self, chunk_bytes: int, told_seconds: float) -> float:
-        """Returns how long to rest now; 0 for not at all.
+        """Return how long to rest now; 0 for not at all.
 
         Args:
             chunk_bytes: Size of the chunk that was told last.

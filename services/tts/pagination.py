@@ -16,7 +16,7 @@ DEFAULT_PAGE_SIZE = 50
 
 
 def page(items: Sequence[T], page_size: int, page_token: str, filters: str) -> tuple[Sequence[T], str]:
-    """Returns one page of `items` and the token of the next, empty on the last.
+    """Return one page of `items` and the token of the next, empty on the last.
 
     Args:
         items: The whole list, in an order that does not change.

@@ -42,7 +42,7 @@ class PlanningOptions:
     default_provider: str
     """Who speaks where the caller names nobody."""
     fallback_providers: tuple[str, ...] = ()
-    """Who may stand in for a provider that can not speak, in order; empty for nobody."""
+    """Who may stand in for a provider that cannot speak, in order; empty for nobody."""
     max_text_characters: int = 100_000
     """Longest text of a request."""
     resume: bool = True
@@ -57,7 +57,7 @@ class Planner:
         self._options = options
 
     def provider(self, name: str) -> SpeechProvider:
-        """Returns the provider of this name, or the default one for an empty name.
+        """Return the provider of this name, or the default one for an empty name.
 
         Raises:
             MediaError: VALIDATION_ERROR, no provider has this name.
@@ -68,7 +68,7 @@ class Planner:
         return found
 
     def voice(self, name: str, provider: SpeechProvider) -> Voice:
-        """Returns the voice of this name or id.
+        """Return the voice of this name or id.
 
         Raises:
             MediaError: VOICE_NOT_FOUND, the provider has no such voice.
@@ -80,7 +80,7 @@ class Planner:
         return found
 
     def plan(self, request: SpeechRequest) -> Plan:
-        """Returns who will speak, and what exactly.
+        """Return who will speak, and what exactly.
 
         Raises:
             MediaError: VOICE_NOT_FOUND, TEXT_TOO_LONG, or VALIDATION_ERROR naming the field.
@@ -93,7 +93,7 @@ class Planner:
         return self._plan(request, provider, voice, self._fallbacks(request, provider, voice))
 
     def _fallbacks(self, request: SpeechRequest, provider: SpeechProvider, voice: Voice) -> tuple[Plan, ...]:
-        """Returns plans of whoever has a voice of the same name and the same format."""
+        """Return plans of whoever has a voice of the same name and the same format."""
         found = []
         for name in self._options.fallback_providers:
             other = self._providers.get(name)
@@ -135,7 +135,7 @@ class Planner:
 
 
 def longest_call(plan: Plan) -> int:
-    """Returns how many code points one call of the plan's providers takes at most."""
+    """Return how many code points one call of the plan's providers takes at most."""
     return min(_longest_text(one) for one in (plan, *plan.fallbacks))
 
 

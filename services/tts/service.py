@@ -63,7 +63,7 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
         self._max_unary_bytes = max_unary_bytes
 
     async def Synthesize(self, request: tts_pb2.SynthesizeRequest, context: Context) -> tts_pb2.SynthesizeResponse:
-        """Collects the whole stream and returns it in one message."""
+        """Collect the whole stream and returns it in one message."""
         response = tts_pb2.SynthesizeResponse()
         audio: list[bytes] = []
         collected_bytes = 0
@@ -86,7 +86,7 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
     async def SynthesizeStream(
         self, request: tts_pb2.SynthesizeStreamRequest, context: Context
     ) -> AsyncIterator[tts_pb2.SynthesizeStreamResponse]:
-        """Sends each event as it comes, one message per provider read."""
+        """Send each event as it comes, one message per provider read."""
         async with aclosing(self._events(request, context, streamed=True)) as events:
             async for event in events:
                 if isinstance(event, Done):
@@ -95,21 +95,21 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
                     yield _response(event)
 
     async def ListVoices(self, request: tts_pb2.ListVoicesRequest, context: Context) -> tts_pb2.ListVoicesResponse:
-        """Lists what every provider offers, provider by provider."""
+        """List what every provider offers, provider by provider."""
         chosen = [self._planner.provider(request.provider)] if request.provider else self._providers.values()
         voices = [voice for provider in chosen for voice in await provider.list_voices()]
         shown, next_page_token = page(voices, request.page_size, request.page_token, request.provider)
         return tts_pb2.ListVoicesResponse(voices=[_voice(voice) for voice in shown], next_page_token=next_page_token)
 
     async def GetVoice(self, request: tts_pb2.GetVoiceRequest, context: Context) -> tts_pb2.GetVoiceResponse:
-        """Finds a voice the way Synthesize would."""
+        """Find a voice the way Synthesize would."""
         provider = self._planner.provider(request.provider)
         return tts_pb2.GetVoiceResponse(voice=_voice(self._planner.voice(request.voice, provider)))
 
     async def GetStoredAudio(
         self, request: tts_pb2.GetStoredAudioRequest, context: Context
     ) -> tts_pb2.GetStoredAudioResponse:
-        """Finds stored audio of the caller's own, and makes it a fresh address."""
+        """Find stored audio of the caller's own, and makes it a fresh address."""
         stored = await self._audio_store.find(request.id, get_principal(context))
         return tts_pb2.GetStoredAudioResponse(
             stored_audio=to_stored_audio(stored, await self._audio_store.url(stored), with_alignment=True)
@@ -118,14 +118,14 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
     async def DeleteStoredAudio(
         self, request: tts_pb2.DeleteStoredAudioRequest, context: Context
     ) -> tts_pb2.DeleteStoredAudioResponse:
-        """Deletes stored audio of the caller's own."""
+        """Delete stored audio of the caller's own."""
         await self._audio_store.delete(request.id, get_principal(context))
         return tts_pb2.DeleteStoredAudioResponse()
 
     def _events(self, request: Request, context: Context, *, streamed: bool) -> AsyncGenerator[SpeechEvent, None]:
         plan = self._planner.plan(_request(request, streamed=streamed))
         principal = get_principal(context)
-        # What was paid is recorded even if it can not be stored.
+        # What was paid is recorded even if it cannot be stored.
         events = self._accounting.watch(self._synthesizer.stream(plan), principal, request.text)
         if not request.store:
             return events

@@ -98,7 +98,7 @@ class TtsSettings(StorageSettings):
         "",
         pattern="^((elevenlabs|espeak)(,(elevenlabs|espeak))*)?$",
         validation_alias="TTS_FALLBACK_PROVIDERS",
-        description="Who stands in for a provider that can not speak, in order, such as `espeak`. Unset: nobody.",
+        description="Who stands in for a provider that cannot speak, in order, such as `espeak`. Unset: nobody.",
     )
     patience_seconds: float = Field(
         30.0,
@@ -163,7 +163,7 @@ class TtsSettings(StorageSettings):
 
     @property
     def fallback_order(self) -> tuple[str, ...]:
-        """Who stands in for a provider that can not speak, in order."""
+        """Who stands in for a provider that cannot speak, in order."""
         return tuple(name for name in self.fallback_providers.split(",") if name)
 
     @property

@@ -25,7 +25,7 @@ class StorageTee:
     async def passing(
         self, events: AsyncGenerator[SpeechEvent, None], principal: str, *, tell_alignment: bool
     ) -> AsyncGenerator[SpeechEvent, None]:
-        """Yields `events`; their end once the audio is stored.
+        """Yield `events`; their end once the audio is stored.
 
         Args:
             events: Speech with its timing.

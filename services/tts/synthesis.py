@@ -52,7 +52,7 @@ class Synthesizer:
         self._options = options
 
     async def stream(self, plan: Plan) -> AsyncGenerator[SpeechEvent, None]:
-        """Yields the header once there is audio, then the audio, then `Done`.
+        """Yield the header once there is audio, then the audio, then `Done`.
 
         Whoever iterates closes the iterator. A provider's work ends when the last one does who listens to it.
 
@@ -92,7 +92,7 @@ class Synthesizer:
         return await self._cache.get(key) or self._cache.peek(key)
 
     async def _production(self, key: str, plan: Plan) -> AsyncGenerator[SpeechEvent, None]:
-        """Makes the speech for all who want it, with timing in case one of them does, and keeps it if it is whole."""
+        """Make the speech for all who want it, with timing in case one of them does, and keeps it if it is whole."""
         recording = Recording(plan)
         async with aclosing(self._narration(_with_timing(plan)).events()) as events:
             async for event in events:
@@ -112,7 +112,7 @@ class Synthesizer:
 
     @asynccontextmanager
     async def _open_call(self, plans: Sequence[Plan]) -> AsyncIterator[Piece]:
-        """Has a piece spoken by a call of its own."""
+        """Have a piece spoken by a call of its own."""
         async with open_with_failover(plans, self._policy, patience_seconds=self._options.patience_seconds) as call:
             stream = call.stream
             yield Piece(
@@ -128,7 +128,7 @@ class Synthesizer:
 
     @asynccontextmanager
     async def _open_sentence(self, plans: Sequence[Plan]) -> AsyncIterator[Piece]:
-        """Has a sentence spoken like a request of its own, so that it is found, shared and kept as one."""
+        """Have a sentence spoken like a request of its own, so that it is found, shared and kept as one."""
         first, *others = alone = [_standing_alone(one) for one in plans]
         async with aclosing(self._synthesize_shared(replace(first, fallbacks=tuple(others)))) as events:
             header = await anext(events)
@@ -156,19 +156,19 @@ def _build_piece(plan: Plan, header: Header, events: AsyncIterator[SpeechEvent])
 
 
 def _select_spoken(text: str, pieces: Sequence[Span]) -> Sequence[Span]:
-    """Returns the pieces that hold something to say: white space by itself is nothing to pay for."""
+    """Return the pieces that hold something to say: white space by itself is nothing to pay for."""
     spoken = [piece for piece in pieces if any(map(str.isalnum, text[piece.start : piece.end]))]
     return spoken or pieces[:1]
 
 
 def _standing_alone(plan: Plan) -> Plan:
-    """Returns the plan of a sentence that sounds the same whatever stands around it."""
+    """Return the plan of a sentence that sounds the same whatever stands around it."""
     alone = replace(plan.spec, previous_text="", next_text="", previous_request_ids=(), next_request_ids=())
     return replace(plan, spec=alone, resumable=False)
 
 
 def _with_what_mending_needs(plan: Plan) -> Plan:
-    """Returns the plan with timing where a failure may be mended: it says which sentences were heard."""
+    """Return the plan with timing where a failure may be mended: it says which sentences were heard."""
     return _with_timing(plan) if plan.resumable and len(split_sentences(plan.spec.text)) > 1 else plan
 
 
@@ -178,7 +178,7 @@ def _with_timing(plan: Plan) -> Plan:
 
 
 def _for_caller(event: SpeechEvent, plan: Plan) -> SpeechEvent | None:
-    """Returns the event without the timing that only others wanted; None if nothing is left of it."""
+    """Return the event without the timing that only others wanted; None if nothing is left of it."""
     if plan.with_alignment or not isinstance(event, AudioChunk) or event.alignment is None:
         return event
     return AudioChunk(event.audio) if event.audio else None

@@ -34,7 +34,7 @@ class Piece:
     request_id: str = ""
     """The provider's id of the request; may be empty."""
     ignored_fields: tuple[str, ...] = ()
-    """Fields of the request that the provider can not honour."""
+    """Fields of the request that the provider cannot honour."""
     queued_seconds: float = 0.0
     """How long it waited for its turn at the provider."""
     stands_in_because: str = ""
@@ -106,7 +106,7 @@ class UtteranceStream:
         self._held_wav: list[bytes] = []
 
     async def events(self) -> AsyncGenerator[SpeechEvent, None]:
-        """Yields the header once the first call has audio, then the audio, then `Done`.
+        """Yield the header once the first call has audio, then the audio, then `Done`.
 
         Raises:
             MediaError: No call could be had, or one failed on the way and could not be mended.
@@ -186,13 +186,13 @@ class UtteranceStream:
             yield chunk
 
     async def _rest(self, opened: Piece, chunk: AudioChunk, piece_seconds: float) -> None:
-        """Lets audio gather at the provider's if the listener has enough to hear meanwhile."""
+        """Let audio gather at the provider's if the listener has enough to hear meanwhile."""
         seconds = self._listener.rest_seconds(len(chunk.audio), self._clock_seconds + piece_seconds)
         if seconds and opened.rest is not None:
             await opened.rest(seconds)
 
     def _rebase_chunk(self, chunk: AudioChunk) -> AudioChunk | None:
-        """Returns the chunk on the clock of the whole utterance; None if nothing of it can be told yet."""
+        """Return the chunk on the clock of the whole utterance; None if nothing of it can be told yet."""
         audio = chunk.audio
         if self._joins_wav:
             self._wav += audio
@@ -201,7 +201,7 @@ class UtteranceStream:
         return AudioChunk(self._count(audio), alignment) if audio or alignment else None
 
     def _rebase(self, alignment: Alignment) -> Alignment:
-        """Returns timing on the clock of the whole utterance; what a broken call told ahead can not be taken back."""
+        """Return timing on the clock of the whole utterance; what a broken call told ahead cannot be taken back."""
         placed = _not_before(shift_alignment(alignment, self._clock_seconds), self._timing_from_seconds)
         self._timed_until_seconds = placed.ends_seconds[-1]
         return placed
@@ -212,7 +212,7 @@ class UtteranceStream:
         return audio
 
     def _mend(self, piece: Span, heard_characters: int, failure: MediaError) -> bool:
-        """Puts back what is left to say after a call broke, from the first sentence that was not heard whole.
+        """Put back what is left to say after a call broke, from the first sentence that was not heard whole.
 
         Returns False where nothing can be mended: then the failure is the caller's to know.
         """
@@ -270,7 +270,7 @@ class _Heard:
             self._ends += zip(map(len, alignment.characters), alignment.ends_seconds, strict=True)
 
     def characters_until(self, seconds: float) -> int:
-        """Returns how many code points were heard whole by then."""
+        """Return how many code points were heard whole by then."""
         return sum(length for length, end in self._ends if end <= seconds + _ROUNDING_SECONDS)
 
 

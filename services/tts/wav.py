@@ -12,7 +12,7 @@ _CHUNK_HEADER_BYTES = 8
 
 
 def join_wav(files: Sequence[bytes]) -> bytes:
-    """Returns one file that sounds like `files` one after the other; all have the format of the first.
+    """Return one file that sounds like `files` one after the other; all have the format of the first.
 
     Raises:
         MediaError: GENERATION_FAILED, one of them is no RIFF file with samples.
@@ -24,7 +24,7 @@ def join_wav(files: Sequence[bytes]) -> bytes:
 
 
 def _chunks(file: bytes) -> tuple[bytes, bytes]:
-    """Returns the content of the format and of the data chunk."""
+    """Return the content of the format and of the data chunk."""
     found: dict[bytes, bytes] = {}
     position = _RIFF_HEADER_BYTES
     while position + _CHUNK_HEADER_BYTES <= len(file):

@@ -39,7 +39,7 @@ class Accounting:
 
     @contextmanager
     def watch(self, method: str, principal: str, characters: int = 0) -> Iterator[Account]:
-        """Records the call that is made within the context when it ends.
+        """Record the call that is made within the context when it ends.
 
         Args:
             method: Name of the RPC.

@@ -31,7 +31,7 @@ class Motion:
     end: View
 
     def corners(self, frames: int) -> dict[str, str]:
-        """Returns the corners of what is seen, as expressions of the frame's number `on` for ffmpeg's `perspective`.
+        """Return the corners of what is seen, as expressions of the frame's number `on` for ffmpeg's `perspective`.
 
         Args:
             frames: How many frames the motion takes, at least 2.
@@ -63,7 +63,7 @@ _BY_WORDS: Sequence[tuple[tuple[str, ...], Motion]] = (
 
 
 def choose_motion(prompt: str) -> Motion:
-    """Returns the motion that the prompt speaks of; one that depends on its letters alone if it speaks of none."""
+    """Return the motion that the prompt speaks of; one that depends on its letters alone if it speaks of none."""
     words = prompt.lower()
     for phrases, motion in _BY_WORDS:
         # At the beginning of a word: a butterfly does not tilt the camera.

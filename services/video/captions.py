@@ -18,7 +18,7 @@ _FONT_FILE = "Aileron-Regular.ttf"
 def write_captions(
     alignment: Alignment, delay_seconds: float, result_seconds: float, folder: Path, *, burned: bool
 ) -> bool:
-    """Writes the captions into `folder` and tells whether there are any.
+    """Write the captions into `folder` and tells whether there are any.
 
     Args:
         alignment: When each character is heard, from the start of the speech.
@@ -42,7 +42,7 @@ def write_captions(
 
 
 def _font() -> bytes:
-    """Returns the font that comes with Pillow (Latin letters); for others the machine's own fonts step in."""
+    """Return the font that comes with Pillow (Latin letters); for others the machine's own fonts step in."""
     font = ImageFont.load_default(16)
     source = font.path if isinstance(font, ImageFont.FreeTypeFont) else None
     return source.getvalue() if isinstance(source, BytesIO) else b""

@@ -15,7 +15,7 @@ _SUBJECT = "videos"
 
 
 def diagnostics(settings: VideoSettings) -> list[Diagnostic]:
-    """Returns who makes videos, with which ffmpeg, where they are kept, and what contradicts itself."""
+    """Return who makes videos, with which ffmpeg, where they are kept, and what contradicts itself."""
     return [*_providers(settings), *_ffmpeg(settings), *diagnose_storage(settings)]
 
 

@@ -54,7 +54,7 @@ class MuxDurations:
 
 
 def lengths(given: Given, policy: Policy) -> MuxDurations:
-    """Returns how long everything becomes.
+    """Return how long everything becomes.
 
     Args:
         given: What is laid together.

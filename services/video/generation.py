@@ -109,10 +109,10 @@ class VideoGenerator:
     """Whether a provider can read what the service can: not where callers' URLs may lead to private places."""
 
     async def generate(self, video: GenerationTask, provider: VideoProvider, order: GenerationRequest) -> Record:
-        """Makes a video from the beginning, unless an earlier request of the same name has begun it.
+        """Make a video from the beginning, unless an earlier request of the same name has begun it.
 
         Raises:
-            MediaError: The order can not be filled, or the video failed.
+            MediaError: The order cannot be filled, or the video failed.
         """
         intent = Intent(order.fingerprint, datetime.now(UTC))
         known = await self._earlier(order, video.principal, intent)
@@ -139,10 +139,10 @@ class VideoGenerator:
         return await self.resume(video, provider, record)
 
     async def resume(self, video: GenerationTask, provider: VideoProvider, record: Record) -> Record:
-        """Brings home a video that was begun.
+        """Bring home a video that was begun.
 
         Raises:
-            MediaError: The video failed, or can not be stored.
+            MediaError: The video failed, or cannot be stored.
         """
         if record.video is not None:
             return record
@@ -160,7 +160,7 @@ class VideoGenerator:
         return finished
 
     def check_same(self, fingerprint: str, order: GenerationRequest) -> None:
-        """Refuses a name that another request has.
+        """Refuse a name that another request has.
 
         Raises:
             MediaError: ALREADY_EXISTS.
@@ -169,7 +169,7 @@ class VideoGenerator:
             raise invalid("request_id", "was used for another request; choose another", Reason.ALREADY_EXISTS)
 
     async def _earlier(self, order: GenerationRequest, principal: str, intent: Intent) -> Intent | None:
-        """Returns the intent that an earlier request of the same name has left; None if this is the first."""
+        """Return the intent that an earlier request of the same name has left; None if this is the first."""
         if not order.request_id:
             return None
         known = await self.records.intend(order.request_id, principal, intent)
@@ -186,7 +186,7 @@ class VideoGenerator:
         return known
 
     async def _find_lost(self, provider: VideoProvider, spec: VideoSpec, known: Intent) -> str | None:
-        """Returns the id of a video that an earlier call began without living to write it down."""
+        """Return the id of a video that an earlier call began without living to write it down."""
         if not provider.outlives_process:
             return None
         found = await provider.find(spec, known.at - _CLOCKS_DIFFER)
@@ -257,7 +257,7 @@ class VideoGenerator:
             await self.records.withdraw(order.request_id, principal)
 
     async def _probe_result(self, path: Path, record: Record) -> MediaFile:
-        """Returns what a provider's video is made of; what is none is the provider's failure."""
+        """Return what a provider's video is made of; what is none is the provider's failure."""
         broken = MediaError(
             Reason.GENERATION_FAILED,
             "The provider delivered a file that is no video; try again, or use another model.",
@@ -277,7 +277,7 @@ class VideoGenerator:
         return media
 
     async def _store_video(self, path: Path, media: MediaFile, record: Record, principal: str) -> StoredVideo:
-        """Stores a video, or finds that an earlier attempt has stored it and could not write that down."""
+        """Store a video, or finds that an earlier attempt has stored it and could not write that down."""
         sha256 = await digest(path)
         said = {"provider": record.provider, "prediction_id": record.prediction_id}
         try:
@@ -289,7 +289,7 @@ class VideoGenerator:
         return StoredVideo(record.place.object_key, sha256, media)
 
     async def _unless_wanted(self, video: GenerationTask, provider: VideoProvider) -> None:
-        """Tells the provider to stop, where the video was given up, and not this process."""
+        """Tell the provider to stop, where the video was given up, and not this process."""
         if video.unwanted and video.prediction_id:
             await _to_its_end(_cancel_at_provider(provider, video.prediction_id))
 
@@ -300,7 +300,7 @@ async def _cancel_at_provider(provider: VideoProvider, prediction_id: str) -> No
 
 
 async def _to_its_end(work: Coroutine[Any, Any, T]) -> T:
-    """Returns what `work` returns; who is cancelled meanwhile is so after its end."""
+    """Return what `work` returns; who is cancelled meanwhile is so after its end."""
     task = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(task)

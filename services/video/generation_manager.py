@@ -50,10 +50,10 @@ class Studio:
     async def generate(
         self, order: GenerationRequest, principal: str
     ) -> AsyncGenerator[GenerationStatus | Completed[Record]]:
-        """Yields how far the video is, and then the video.
+        """Yield how far the video is, and then the video.
 
         Raises:
-            MediaError: The order can not be filled, or the video failed.
+            MediaError: The order cannot be filled, or the video failed.
         """
         production = self._find_named(order, principal)
         if production is None:
@@ -68,7 +68,7 @@ class Studio:
     async def resume(
         self, prediction_id: str, principal: str, *, detach: bool
     ) -> AsyncGenerator[GenerationStatus | Completed[Record]]:
-        """Yields how far a video is that was begun before, and then the video.
+        """Yield how far a video is that was begun before, and then the video.
 
         Raises:
             MediaError: NOT_FOUND, or the video failed.
@@ -82,10 +82,10 @@ class Studio:
                 yield item
 
     async def cancel(self, prediction_id: str, principal: str) -> bool:
-        """Ends the work on a video and tells whether there was any.
+        """End the work on a video and tells whether there was any.
 
         Raises:
-            MediaError: NOT_FOUND, or the provider can not be asked.
+            MediaError: NOT_FOUND, or the provider cannot be asked.
         """
         production = self._production(prediction_id, principal)
         if production is not None:
@@ -96,10 +96,10 @@ class Studio:
         return record.video is None and await self._providers[record.provider].cancel(prediction_id)
 
     async def cancel_request(self, request_id: str, principal: str) -> bool:
-        """Ends the work on a video that a request of this name began, and tells whether there was any.
+        """End the work on a video that a request of this name began, and tells whether there was any.
 
         Raises:
-            MediaError: The provider can not be asked.
+            MediaError: The provider cannot be asked.
         """
         for found in self._productions.values():
             if (found.principal, found.request_id) == (principal, request_id):
@@ -112,14 +112,14 @@ class Studio:
         return await self.cancel(intent.prediction_id, principal)
 
     async def close(self) -> None:
-        """Stops listening to providers; what they make goes on there, and is found by resume."""
+        """Stop listening to providers; what they make goes on there, and is found by resume."""
         tasks = list(self._productions)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _find_named(self, order: GenerationRequest, principal: str) -> GenerationTask | None:
-        """Returns the video that is made for an earlier request of the same name."""
+        """Return the video that is made for an earlier request of the same name."""
         if not order.request_id:
             return None
         for found in self._productions.values():

@@ -53,33 +53,33 @@ class GenerationTask:
         self._task: asyncio.Task[Record] | None = None
 
     def start(self, work: JobType) -> asyncio.Task[Record]:
-        """Begins the work."""
+        """Begin the work."""
         self._task = asyncio.create_task(_run(work, self), name="a video")
         self._task.add_done_callback(lambda _: self._tell())
         return self._task
 
     def set_prediction_id(self, prediction_id: str) -> None:
-        """Takes note of the id."""
+        """Take note of the id."""
         self.prediction_id = prediction_id
         self._tell()
 
     def progress(self, progress: Progress) -> None:
-        """Tells how far it is; never backwards."""
+        """Tell how far it is; never backwards."""
         self._progress = replace(progress, percent=max(self._progress.percent, progress.percent))
         self._tell()
 
     def give_up(self) -> None:
-        """Ends the work, the provider's included."""
+        """End the work, the provider's included."""
         self.unwanted = True
         self.stop()
 
     def stop(self) -> None:
-        """Ends the work here."""
+        """End the work here."""
         if self._task is not None:
             self._task.cancel()
 
     async def listen(self, *, detach: bool) -> AsyncGenerator[GenerationStatus | Completed[Record]]:
-        """Yields how far the video is, at least once, and then the video; the last who stops listening ends the work.
+        """Yield how far the video is, at least once, and then the video; the last who stops listening ends the work.
 
         Args:
             detach: Whether the work goes on when this listener leaves.

@@ -61,7 +61,7 @@ class Inputs:
     async def bring(
         self, source: Source, folder: Path, name: str, principal: str, *, max_bytes: int | None = None
     ) -> LocalInput:
-        """Puts a file into `folder` and returns what it is.
+        """Put a file into `folder` and returns what it is.
 
         Args:
             source: Where it is.
@@ -79,7 +79,7 @@ class Inputs:
         return LocalInput(Input(path.name, kind.demuxer), await self.look(path, kind, name))
 
     async def look(self, path: Path, kind: MediaType, field: str) -> MediaFile:
-        """Returns what a file is made of.
+        """Return what a file is made of.
 
         Raises:
             MediaError: MEDIA_INVALID, naming `field`.
@@ -115,7 +115,7 @@ async def _one(data: bytes) -> AsyncIterator[bytes]:
 
 
 async def _write(pieces: AsyncIterator[bytes], folder: Path, name: str, max_bytes: int) -> tuple[Path, MediaType]:
-    """Writes a file as it comes; what its first bytes do not tell is not read any further."""
+    """Write a file as it comes; what its first bytes do not tell is not read any further."""
     head, gathered, written = bytearray(), bytearray(), 0
     kind: MediaType | None = None
     path = folder / name

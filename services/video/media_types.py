@@ -44,7 +44,7 @@ _MPEG_SYNC, _MPEG_LAYER_3, _ADTS_LAYER = 0xE0, 0x02, 0x00
 
 
 def sniff_media_type(head: bytes) -> MediaType | None:
-    """Returns the kind of the file that begins with `head`; None for everything else.
+    """Return the kind of the file that begins with `head`; None for everything else.
 
     Args:
         head: The file's first bytes, HEAD_BYTES of them if it has as many.
@@ -58,7 +58,7 @@ def sniff_media_type(head: bytes) -> MediaType | None:
 
 
 def _mpeg_audio(head: bytes) -> MediaType | None:
-    """Tells frames of MP3 and of AAC by their header: eleven set bits, then the layer."""
+    """Tell frames of MP3 and of AAC by their header: eleven set bits, then the layer."""
     if len(head) < 2 or head[0] != 0xFF or head[1] & _MPEG_SYNC != _MPEG_SYNC:  # noqa: PLR2004 - the header's bytes
         return None
     layer = head[1] & 0x06

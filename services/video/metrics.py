@@ -35,13 +35,13 @@ class VideoMetrics:
         )
 
     def call_ended(self, method: str, provider: str, outcome: str, seconds: float) -> None:
-        """Counts one call."""
+        """Count one call."""
         self._calls.labels(method, provider, outcome).inc()
         if outcome == OK:
             self._seconds.labels(method, provider).observe(seconds)
 
     def watch(self, waiting: Callable[[], int], at_work: Callable[[], int]) -> None:
-        """Shows, whenever somebody asks, how many wait for ffmpeg and how many videos are being made."""
+        """Show, whenever somebody asks, how many wait for ffmpeg and how many videos are being made."""
         line = Gauge("media_video_ffmpeg_waiting", "Videos that wait for a place for ffmpeg.", registry=self._registry)
         line.set_function(waiting)
         videos = Gauge("media_video_productions", "Videos that are being made.", registry=self._registry)

@@ -96,7 +96,7 @@ class Muxer:
         self._max_seconds = max_seconds
 
     async def mux(self, request: MuxRequest, principal: str, channel: ProgressChannel) -> MuxResult:
-        """Returns the video, stored.
+        """Return the video, stored.
 
         Args:
             request: What is laid together.
@@ -127,7 +127,7 @@ class Muxer:
         return MuxResult(stored, given.speech_seconds, given.video_seconds, planned, order.copy_video)
 
     async def _fetch_inputs(self, request: MuxRequest, folder: Path, principal: str) -> tuple[LocalInput, LocalInput]:
-        """Brings both at once; whichever fails first ends the other."""
+        """Bring both at once; whichever fails first ends the other."""
         bring = partial(self._inputs.bring, folder=folder, principal=principal)
         return await _both(
             lambda: bring(request.video, name="video"),
@@ -144,7 +144,7 @@ class Muxer:
         )
 
     async def _run_ffmpeg(self, order: Mux, folder: Path, channel: ProgressChannel) -> None:
-        """Makes RESULT in `folder`; one that is told while it is made is made whole afterwards, by copying."""
+        """Make RESULT in `folder`; one that is told while it is made is made whole afterwards, by copying."""
         watch = Watch(
             queued=lambda place: channel.progress(Progress(State.QUEUED, queue_position=place)),
             running=lambda percent: channel.progress(Progress(State.RUNNING, min(_ALMOST, percent))),

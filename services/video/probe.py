@@ -48,7 +48,7 @@ class StreamInfo:
     start_seconds: float = 0.0
     """How long after the file's beginning it begins."""
     is_steady: bool = True
-    """Whether all of its packets are shown, at one rate: not where a video was trimmed without being encoded anew."""
+    """Whether all of its packets are shown, at one rate: not where a video was trimmed without being encoded again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class _Span:
 
 
 def probe(path: str, demuxer: str, container: str, max_seconds: float, field: str) -> MediaFile:
-    """Returns what the file at `path` is made of.
+    """Return what the file at `path` is made of.
 
     Args:
         path: Where it is.
@@ -115,7 +115,7 @@ def probe(path: str, demuxer: str, container: str, max_seconds: float, field: st
         field: Name of the request field that holds it.
 
     Raises:
-        MediaError: MEDIA_INVALID, it can not be read, has no stream with anything in it, or is too long.
+        MediaError: MEDIA_INVALID, it cannot be read, has no stream with anything in it, or is too long.
     """
     try:
         # What a broken file makes the libraries say is of no use to anybody.
@@ -139,7 +139,7 @@ def probe(path: str, demuxer: str, container: str, max_seconds: float, field: st
 
 
 def _spans(opened: av.container.InputContainer, streams: list[Stream], max_seconds: float, field: str) -> list[_Span]:
-    """Returns what the packets of each stream tell; nothing is decoded."""
+    """Return what the packets of each stream tell; nothing is decoded."""
     spans = [_Span() for _ in streams]
     for number, packet in enumerate(opened.demux()):
         if number > _MAX_PACKETS:
@@ -161,7 +161,7 @@ def _spans(opened: av.container.InputContainer, streams: list[Stream], max_secon
 
 
 def _tells_length(path: Path, demuxer: str) -> bool:
-    """Tells whether a file says how long it is: where it does not, the libraries guess, by far too much at times."""
+    """Tell whether a file says how long it is: where it does not, the libraries guess, by far too much at times."""
     if demuxer != "mp3":
         return demuxer != "aac"
     with path.open("rb") as file:
@@ -198,7 +198,7 @@ def _codec(stream: Stream) -> str:
 
 
 def _length(stream: Stream, counted_seconds: float, field: str) -> float:
-    """Returns what the header says where the packets agree: it knows of an encoder's padding, and may also be a lie."""
+    """Return what the header says where the packets agree: it knows of an encoder's padding, and may also be a lie."""
     if stream.duration is None or stream.time_base is None:
         return counted_seconds
     said = float(stream.duration * stream.time_base)

@@ -53,13 +53,13 @@ class ProgressChannel:
         self._room = asyncio.Event()
 
     def progress(self, progress: Progress) -> None:
-        """Tells how far the work is; a percentage that goes back is told as the highest so far."""
+        """Tell how far the work is; a percentage that goes back is told as the highest so far."""
         self._percent = max(self._percent, min(100.0, progress.percent))
         self._progress = replace(progress, percent=self._percent)
         self._news.set()
 
     async def chunk(self, data: bytes) -> None:
-        """Tells a piece of the video; waits while earlier ones have not been taken."""
+        """Tell a piece of the video; waits while earlier ones have not been taken."""
         while len(self._chunks) >= _MAX_CHUNKS:
             self._room.clear()
             await self._room.wait()
@@ -67,11 +67,11 @@ class ProgressChannel:
         self._news.set()
 
     def close(self) -> None:
-        """Wakes whoever listens."""
+        """Wake whoever listens."""
         self._news.set()
 
     async def wait_for_items(self) -> list[Progress | bytes]:
-        """Waits until something was told and returns it."""
+        """Wait until something was told and returns it."""
         await self._news.wait()
         self._news.clear()
         items: list[Progress | bytes] = [] if self._progress is None else [self._progress]
@@ -85,7 +85,7 @@ class ProgressChannel:
 async def stream_progress(
     work: Callable[[ProgressChannel], Awaitable[T]],
 ) -> AsyncGenerator[Progress | bytes | Completed[T]]:
-    """Yields what `work` tells, and last what it came to; whoever stops listening ends it.
+    """Yield what `work` tells, and last what it came to; whoever stops listening ends it.
 
     Args:
         work: Gets the teller that it tells.

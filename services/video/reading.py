@@ -28,7 +28,7 @@ _POLICIES: Mapping[video_pb2.LengthPolicy, Policy] = {
 
 
 def to_generation_request(request: video_pb2.GenerateVideoRequest) -> GenerationRequest:
-    """Returns the video that `request` asks for."""
+    """Return the video that `request` asks for."""
     return GenerationRequest(
         request=VideoRequest(
             prompt=request.prompt,
@@ -57,7 +57,7 @@ def _model_input(request: video_pb2.GenerateVideoRequest) -> dict[str, Any]:
 
 
 def to_mux_request(request: video_pb2.MuxVideoRequest) -> MuxRequest:
-    """Returns what `request` wants laid together.
+    """Return what `request` wants laid together.
 
     Raises:
         MediaError: VALIDATION_ERROR, the lists of the captions differ in length.
@@ -75,7 +75,7 @@ def to_mux_request(request: video_pb2.MuxVideoRequest) -> MuxRequest:
 
 
 def to_source(source: video_pb2.MediaSource) -> Source:
-    """Returns where a file is."""
+    """Return where a file is."""
     return Source(source.key, source.url, source.data)
 
 
@@ -96,7 +96,7 @@ def _captions(captions: video_pb2.Captions) -> CaptionRequest:
 
 
 def _whole_numbers(value: Any) -> Any:
-    """Returns JSON with 6 in place of 6.0: a Struct knows floating-point numbers only, and models refuse them."""
+    """Return JSON with 6 in place of 6.0: a Struct knows floating-point numbers only, and models refuse them."""
     if isinstance(value, dict):
         return {name: _whole_numbers(item) for name, item in value.items()}
     if isinstance(value, list):

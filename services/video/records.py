@@ -63,7 +63,7 @@ class RecordStore:
         self._store = store
 
     async def write(self, record: Record, principal: str) -> None:
-        """Writes a video's record, in place of an earlier one.
+        """Write a video's record, in place of an earlier one.
 
         Raises:
             MediaError: STORAGE_FAILED.
@@ -71,7 +71,7 @@ class RecordStore:
         await self._put(record_key(_VIDEOS, principal, record.prediction_id), _record_to_json(record), principal)
 
     async def find(self, prediction_id: str, principal: str) -> Record:
-        """Returns the record of a video of `principal`'s own.
+        """Return the record of a video of `principal`'s own.
 
         Raises:
             MediaError: NOT_FOUND, STORAGE_FAILED.
@@ -82,7 +82,7 @@ class RecordStore:
         return _record(found)
 
     async def intend(self, request_id: str, principal: str, intent: Intent) -> Intent | None:
-        """Writes an intent and returns None; or returns the one that is there already.
+        """Write an intent and returns None; or returns the one that is there already.
 
         Raises:
             MediaError: STORAGE_FAILED.
@@ -101,7 +101,7 @@ class RecordStore:
         return None
 
     async def intent(self, request_id: str, principal: str) -> Intent | None:
-        """Returns the intent that a request has left, if there is one.
+        """Return the intent that a request has left, if there is one.
 
         Raises:
             MediaError: STORAGE_FAILED.
@@ -110,7 +110,7 @@ class RecordStore:
         return None if found is None else _intent(found)
 
     async def bind(self, request_id: str, principal: str, intent: Intent, prediction_id: str) -> None:
-        """Writes down what an intent led to.
+        """Write down what an intent led to.
 
         Raises:
             MediaError: STORAGE_FAILED.
@@ -119,7 +119,7 @@ class RecordStore:
         await self._put(record_key(_REQUESTS, principal, request_id), _intent_to_json(bound), principal)
 
     async def withdraw(self, request_id: str, principal: str) -> None:
-        """Forgets an intent that led to nothing, so that the request may be made again."""
+        """Forget an intent that led to nothing, so that the request may be made again."""
         try:
             await self._store.delete(record_key(_REQUESTS, principal, request_id))
         except MediaError as error:

@@ -61,7 +61,7 @@ class Parts:
 
 
 async def main(settings: VideoSettings) -> None:
-    """Serves until asked to stop."""
+    """Serve until asked to stop."""
     log_diagnostics(diagnostics(settings))
     registry = CollectorRegistry()
     metrics = VideoMetrics(registry)
@@ -91,7 +91,7 @@ async def main(settings: VideoSettings) -> None:
 
 @asynccontextmanager
 async def build_service(settings: VideoSettings, parts: Parts) -> AsyncIterator[VideoServicer]:
-    """Yields the service, wired; videos that are made go on at their providers afterwards."""
+    """Yield the service, wired; videos that are made go on at their providers afterwards."""
     slots = FfmpegLimiter(settings.ffmpeg_slots, _MAX_QUEUE)
     runner = FfmpegRunner(ffmpeg_binary(settings.ffmpeg_binary), slots, ffmpeg_limits(settings))
     files = InputFiles(parts.fetcher, parts.store)
@@ -129,7 +129,7 @@ async def build_service(settings: VideoSettings, parts: Parts) -> AsyncIterator[
 
 
 def replicate_settings(settings: VideoSettings) -> ReplicateSettings:
-    """Returns how Replicate is reached."""
+    """Return how Replicate is reached."""
     return ReplicateSettings(
         api_token=settings.replicate_api_token.get_secret_value(),
         base_url=settings.replicate_base_url,
@@ -145,7 +145,7 @@ def replicate_settings(settings: VideoSettings) -> ReplicateSettings:
 
 
 def ffmpeg_limits(settings: VideoSettings) -> Limits:
-    """Returns what one run of ffmpeg may take."""
+    """Return what one run of ffmpeg may take."""
     return Limits(
         wall_seconds=settings.ffmpeg_timeout_seconds,
         # It works on two threads.
@@ -155,7 +155,7 @@ def ffmpeg_limits(settings: VideoSettings) -> Limits:
 
 
 def server_options(settings: VideoSettings) -> ServerOptions:
-    """Returns where and how the process listens."""
+    """Return where and how the process listens."""
     return ServerOptions(
         host=settings.host,
         port=settings.port,

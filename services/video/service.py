@@ -63,7 +63,7 @@ class VideoServicer(video_pb2_grpc.VideoServiceServicer):
     async def GenerateVideo(
         self, request: video_pb2.GenerateVideoRequest, context: Context
     ) -> AsyncIterator[video_pb2.GenerateVideoResponse]:
-        """Makes a still move."""
+        """Make a still move."""
         principal = get_principal(context)
         with self._accounting.watch("GenerateVideo", principal, len(request.prompt)) as account:
             async with aclosing(self._manager.generate(to_generation_request(request), principal)) as items:
@@ -77,7 +77,7 @@ class VideoServicer(video_pb2_grpc.VideoServiceServicer):
     async def ResumeVideo(
         self, request: video_pb2.ResumeVideoRequest, context: Context
     ) -> AsyncIterator[video_pb2.ResumeVideoResponse]:
-        """Goes on listening to a video."""
+        """Go on listening to a video."""
         principal = get_principal(context)
         with self._accounting.watch("ResumeVideo", principal) as account:
             found = self._manager.resume(request.prediction_id, principal, detach=request.detach)
@@ -92,7 +92,7 @@ class VideoServicer(video_pb2_grpc.VideoServiceServicer):
     async def CancelVideo(
         self, request: video_pb2.CancelVideoRequest, context: Context
     ) -> video_pb2.CancelVideoResponse:
-        """Ends the work on a video."""
+        """End the work on a video."""
         principal = get_principal(context)
         if request.request_id:
             ended = await self._manager.cancel_request(request.request_id, principal)
@@ -103,7 +103,7 @@ class VideoServicer(video_pb2_grpc.VideoServiceServicer):
     async def MuxVideo(
         self, request: video_pb2.MuxVideoRequest, context: Context
     ) -> AsyncIterator[video_pb2.MuxVideoResponse]:
-        """Lays speech over a video."""
+        """Lay speech over a video."""
         principal, mux_request = get_principal(context), to_mux_request(request)
         with self._accounting.watch("MuxVideo", principal):
             async with aclosing(stream_progress(partial(self._muxer.mux, mux_request, principal))) as items:
@@ -117,7 +117,7 @@ class VideoServicer(video_pb2_grpc.VideoServiceServicer):
                         yield video_pb2.MuxVideoResponse(video=to_muxed_video(item.result, mux_request, url))
 
     async def ProbeMedia(self, request: video_pb2.ProbeMediaRequest, context: Context) -> video_pb2.ProbeMediaResponse:
-        """Looks into a file."""
+        """Look into a file."""
         principal = get_principal(context)
         with self._accounting.watch("ProbeMedia", principal), self._workspaces.folder() as folder:
             brought = await self._inputs.bring(to_source(request.media), folder, "media", principal)
@@ -126,7 +126,7 @@ class VideoServicer(video_pb2_grpc.VideoServiceServicer):
     async def DeleteVideo(
         self, request: video_pb2.DeleteVideoRequest, context: Context
     ) -> video_pb2.DeleteVideoResponse:
-        """Deletes a video of the caller's own."""
+        """Delete a video of the caller's own."""
         return video_pb2.DeleteVideoResponse(
             deleted_keys=await self._video_store.delete(request.key, get_principal(context))
         )
@@ -134,7 +134,7 @@ class VideoServicer(video_pb2_grpc.VideoServiceServicer):
     async def ReceiveWebhook(
         self, request: video_pb2.ReceiveWebhookRequest, context: Context
     ) -> video_pb2.ReceiveWebhookResponse:
-        """Wakes whoever waits for a video."""
+        """Wake whoever waits for a video."""
         webhook = Webhook(request.webhook_id, request.webhook_timestamp, request.webhook_signature, request.body)
         return video_pb2.ReceiveWebhookResponse(awaited=await self._replicate.accept_webhook(webhook))
 

@@ -40,7 +40,7 @@ class Scene:
 
 
 def inspect_source(data: bytes, field: str, max_bytes: int) -> SourceImage:
-    """Returns the image in `data` for a provider.
+    """Return the image in `data` for a provider.
 
     Args:
         data: The file.
@@ -64,7 +64,7 @@ def inspect_source(data: bytes, field: str, max_bytes: int) -> SourceImage:
 
 
 def scene(data: bytes, short_side: int) -> Scene:
-    """Returns the image in `data`, ready to be moved.
+    """Return the image in `data`, ready to be moved.
 
     Args:
         data: A file that `inspect_source` has taken.
@@ -78,7 +78,7 @@ def scene(data: bytes, short_side: int) -> Scene:
 
 
 def video_size(size: Size, short_side: int) -> Size:
-    """Returns the size of a video of an image's shape, with both sides even."""
+    """Return the size of a video of an image's shape, with both sides even."""
     short = min(size.width, size.height)
     long = max(size.width, size.height)
     longest = min(_MAX_LONG_SIDE, round(long * short_side / short))

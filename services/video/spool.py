@@ -27,24 +27,24 @@ class Spool:
 
     @contextmanager
     def open(self) -> Iterator[Self]:
-        """Holds the file open for writing; whoever reads opens it for himself."""
+        """Hold the file open for writing; whoever reads opens it for himself."""
         with self._path.open("xb", buffering=0) as self._file:
             yield self
 
     async def write(self, data: bytes) -> None:
-        """Adds to the file."""
+        """Add to the file."""
         assert self._file is not None  # noqa: S101 - told so to mypy: it is opened
         await asyncio.to_thread(self._file.write, data)
         self._written_bytes += len(data)
         self._news.set()
 
     def end(self) -> None:
-        """Says that nothing more comes."""
+        """Say that nothing more comes."""
         self._is_whole = True
         self._news.set()
 
     async def pieces(self) -> AsyncGenerator[bytes]:
-        """Yields everything in order, as it comes, until the end."""
+        """Yield everything in order, as it comes, until the end."""
         read_bytes = 0
         with self._path.open("rb", buffering=0) as file:
             while True:

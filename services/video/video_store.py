@@ -65,7 +65,7 @@ class VideoStore:
         return self._files.store
 
     async def check(self, place: Place, principal: str) -> None:
-        """Refuses a place that can not be taken, before anybody works or is paid.
+        """Refuse a place that cannot be taken, before anybody works or is paid.
 
         Raises:
             MediaError: VALIDATION_ERROR, PERMISSION_DENIED or ALREADY_EXISTS, naming the field.
@@ -83,7 +83,7 @@ class VideoStore:
     async def put(
         self, path: Path, sha256: str, media: MediaFile, place: Place, principal: str, said: Mapping[str, str]
     ) -> StoredVideo:
-        """Stores a video.
+        """Store a video.
 
         Args:
             path: The file, which may be gone afterwards.
@@ -103,7 +103,7 @@ class VideoStore:
         return StoredVideo(key, sha256, media)
 
     async def holds(self, key: str, said: Mapping[str, str]) -> bool:
-        """Tells whether there is an object of which all this was said when it was stored.
+        """Tell whether there is an object of which all this was said when it was stored.
 
         Raises:
             MediaError: STORAGE_FAILED.
@@ -112,12 +112,12 @@ class VideoStore:
         return known is not None and said.items() <= known.metadata.items()
 
     async def url(self, video: StoredVideo) -> VideoUrl:
-        """Returns where `video` can be seen now."""
+        """Return where `video` can be seen now."""
         found = await self._store.url(video.key)
         return VideoUrl(found.url, found.expires_at)
 
     async def delete(self, key: str, principal: str) -> list[str]:
-        """Deletes a video of `principal`'s own and returns the keys that are gone.
+        """Delete a video of `principal`'s own and returns the keys that are gone.
 
         Raises:
             MediaError: VALIDATION_ERROR, PERMISSION_DENIED, NOT_FOUND, STORAGE_FAILED.
@@ -137,7 +137,7 @@ class VideoStore:
 
 
 async def digest(path: Path) -> str:
-    """Returns the SHA-256 of a file, in hexadecimal."""
+    """Return the SHA-256 of a file, in hexadecimal."""
     return await asyncio.to_thread(_digest, path)
 
 

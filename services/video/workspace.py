@@ -26,7 +26,7 @@ class Workspaces:
 
     @contextmanager
     def open(self) -> Iterator[Workspaces]:
-        """Makes the process's folder; removes it afterwards, and before that what processes that died have left."""
+        """Make the process's folder; removes it afterwards, and before that what processes that died have left."""
         self._parent.mkdir(parents=True, exist_ok=True)
         for left in self._parent.glob(f"{_PREFIX}*"):
             with _try_lock(left) as is_ours:
@@ -41,7 +41,7 @@ class Workspaces:
                 self._root = None
 
     def _create_folder(self, stack: ExitStack) -> Path:
-        """Returns a new folder whose lock is held; one that somebody who tidies up claims first is left to him."""
+        """Return a new folder whose lock is held; one that somebody who tidies up claims first is left to him."""
         while True:
             root = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._parent))
             if stack.enter_context(_try_lock(root)) and root.exists():
@@ -49,7 +49,7 @@ class Workspaces:
 
     @contextmanager
     def folder(self) -> Iterator[Path]:
-        """Yields an empty folder that nobody else may enter."""
+        """Yield an empty folder that nobody else may enter."""
         folder = Path(tempfile.mkdtemp(dir=self._root))
         try:
             yield folder
@@ -60,7 +60,7 @@ class Workspaces:
 
 @contextmanager
 def _try_lock(folder: Path) -> Iterator[bool]:
-    """Holds a lock on a folder and tells whether it was to be had.
+    """Hold a lock on a folder and tells whether it was to be had.
 
     The system lets go of it when its holder ends, however it ends: process ids are used again, and those of another
     container mean nothing here.

@@ -30,7 +30,7 @@ _DIGITS = 3
 
 
 def to_progress(progress: Progress) -> video_pb2.VideoProgress:
-    """Returns the message of how far a video is."""
+    """Return the message of how far a video is."""
     return video_pb2.VideoProgress(
         state=_STATES[progress.state],
         percent=round(progress.percent, 1),
@@ -40,14 +40,14 @@ def to_progress(progress: Progress) -> video_pb2.VideoProgress:
 
 
 def to_status_progress(item: GenerationStatus) -> video_pb2.VideoProgress:
-    """Returns the message of how far a video is that a provider makes."""
+    """Return the message of how far a video is that a provider makes."""
     message = to_progress(item.progress)
     message.prediction_id, message.provider, message.model = item.prediction_id, item.provider, item.model
     return message
 
 
 def to_generated_video(record: Record, video: StoredVideo, url: VideoUrl) -> video_pb2.GeneratedVideo:
-    """Returns the message of a video that a provider made."""
+    """Return the message of a video that a provider made."""
     return video_pb2.GeneratedVideo(
         file=to_video_file(video, url),
         provider=record.provider,
@@ -60,7 +60,7 @@ def to_generated_video(record: Record, video: StoredVideo, url: VideoUrl) -> vid
 
 
 def to_muxed_video(found: MuxResult, request: MuxRequest, url: VideoUrl) -> video_pb2.MuxedVideo:
-    """Returns the message of a video with speech."""
+    """Return the message of a video with speech."""
     planned = found.lengths
     return video_pb2.MuxedVideo(
         file=to_video_file(found.video, url),
@@ -77,7 +77,7 @@ def to_muxed_video(found: MuxResult, request: MuxRequest, url: VideoUrl) -> vide
 
 
 def to_video_file(video: StoredVideo, url: VideoUrl) -> video_pb2.VideoFile:
-    """Returns the message of a stored video."""
+    """Return the message of a stored video."""
     image = video.media.video
     return video_pb2.VideoFile(
         key=video.key,
@@ -95,7 +95,7 @@ def to_video_file(video: StoredVideo, url: VideoUrl) -> video_pb2.VideoFile:
 
 
 def to_media_info(media: MediaFile) -> video_pb2.MediaInfo:
-    """Returns the message of what a file is made of."""
+    """Return the message of what a file is made of."""
     return video_pb2.MediaInfo(
         container=media.container,
         duration_seconds=_round(media.duration_seconds),

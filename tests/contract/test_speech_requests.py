@@ -8,7 +8,7 @@ from media.tts.v1 import tts_pb2
 
 
 def fields(kind: type[Message]) -> list[descriptor_pb2.FieldDescriptorProto]:
-    """Returns the fields as they are declared: names, numbers, types, presence, and every rule."""
+    """Return the fields as they are declared: names, numbers, types, presence, and every rule."""
     message = descriptor_pb2.DescriptorProto()
     kind.DESCRIPTOR.CopyToProto(message)
     return list(message.field)

@@ -20,30 +20,30 @@ class Workspace:
         shutil.copytree(ROOT / "protos", self.protos, ignore=shutil.ignore_patterns("__pycache__"))
 
     def edit(self, path: str, old: str, new: str) -> None:
-        """Replaces the only occurrence of `old` in a file below `protos/`."""
+        """Replace the only occurrence of `old` in a file below `protos/`."""
         file = self.protos / path
         content = file.read_text()
         assert content.count(old) == 1, f"{path} has {content.count(old)} times {old!r}"
         file.write_text(content.replace(old, new))
 
     def contracts(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Runs the contract tool of this copy."""
+        """Run the contract tool of this copy."""
         return self.run(sys.executable, str(self.protos / "contracts.py"), *arguments)
 
     def commit(self) -> None:
-        """Commits what is here as branch `main`."""
+        """Commit what is here as branch `main`."""
         if not (self.root / ".git").exists():
             self.git("init", "--quiet", "--initial-branch=main")
         self.git("add", "--all")
         self.git("commit", "--quiet", "--message", "contracts")
 
     def git(self, *arguments: str) -> None:
-        """Runs git here, with nobody's own configuration."""
+        """Run git here, with nobody's own configuration."""
         done = self.run("git", "-c", "user.name=test", "-c", "user.email=test@example.org", *arguments)
         assert done.returncode == 0, done.stderr
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """Runs a command here and returns what became of it."""
+        """Run a command here and returns what became of it."""
         without_git = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
         return subprocess.run(
             command,

@@ -53,7 +53,7 @@ class Suite:
         return f"127.0.0.1:{self.port}"
 
     def token(self, subject: str = "tests", lifetime_seconds: float = 3600) -> str:
-        """Returns a bearer token."""
+        """Return a bearer token."""
         return issue_token(self.run_dir, subject, lifetime_seconds)
 
 
@@ -68,17 +68,17 @@ class _Reader:
         self._thread.start()
 
     def welcome(self) -> str:
-        """Returns what was said until the suite was ready."""
+        """Return what was said until the suite was ready."""
         assert self._ready.wait(READY_SECONDS), self.everything()
         assert self._process.poll() is None, self.everything()
         return self.everything()
 
     def everything(self) -> str:
-        """Returns what was said up to now."""
+        """Return what was said up to now."""
         return "".join(self._lines)
 
     def join(self) -> None:
-        """Waits for the last line."""
+        """Wait for the last line."""
         self._thread.join(STOP_SECONDS)
 
     def _read(self) -> None:
@@ -92,7 +92,7 @@ class _Reader:
 
 @pytest.fixture(scope="session")
 def suite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Suite]:
-    """Runs the suite with the embedded engine, whatever the environment of the tests has set."""
+    """Run the suite with the embedded engine, whatever the environment of the tests has set."""
     run_dir = tmp_path_factory.mktemp("suite")
     chosen = choose_free(list_ports(SUITE))
     environment = {name: value for name, value in os.environ.items() if not _OURS.match(name)}

@@ -27,7 +27,7 @@ class GenerationStatus:
 
 
 async def uploaded(http: aiohttp.ClientSession) -> dict[str, Any]:
-    """Brings an image along."""
+    """Bring an image along."""
     file = BytesIO()
     Image.new("RGB", (320, 180), "teal").save(file, "PNG")
     async with http.post("/api/image/upload", data=file.getvalue()) as answer:
@@ -63,7 +63,7 @@ async def refused(http: aiohttp.ClientSession, method: str, path: str, **sent: A
 
 
 async def events(http: aiohttp.ClientSession, job_id: str, after: int = 0) -> AsyncIterator[GenerationStatus]:
-    """Yields what is told of a job; each id is the revision of what it tells."""
+    """Yield what is told of a job; each id is the revision of what it tells."""
     reader = Events(1.0)
     headers = {"Last-Event-ID": str(after)} if after else {}
     async with http.get(f"/api/jobs/{job_id}/events", headers=headers) as answer:

@@ -38,7 +38,7 @@ async def generated(http: aiohttp.ClientSession, route: str = "generate", **body
 
 
 async def fetched(url: object) -> Image.Image:
-    """Opens the image behind a link, without a token."""
+    """Open the image behind a link, without a token."""
     async with aiohttp.ClientSession() as nobody, nobody.get(str(url)) as answer:
         assert answer.status == 200
         return Image.open(BytesIO(await answer.read()))
@@ -94,7 +94,7 @@ async def test_an_upload_is_changed_shown_and_deleted_by_its_owner_alone(
 
 
 async def answered(suite: Suite, query: str, pieces: int) -> tuple[bytes, bytes]:
-    """Returns the head and the body of the answer to an upload, whether or not all of it was taken."""
+    """Return the head and the body of the answer to an upload, whether or not all of it was taken."""
     reader, writer = await asyncio.open_connection("127.0.0.1", suite.port)
 
     async def send() -> None:

@@ -35,12 +35,12 @@ async def http(suite: Suite) -> AsyncIterator[aiohttp.ClientSession]:
 
 @pytest.fixture
 async def image(http: aiohttp.ClientSession) -> dict[str, Any]:
-    """Brings an image along."""
+    """Bring an image along."""
     return await uploaded(http)
 
 
 async def probed(http: aiohttp.ClientSession, key: str) -> dict[str, str]:
-    """Returns the codec of each stream, as the suite sees it."""
+    """Return the codec of each stream, as the suite sees it."""
     found = await answered(http, "POST", "/api/video/probe", json={"media": {"key": key}})
     return {stream["kind"]: stream["codec"] for stream in found["streams"]}
 

@@ -23,7 +23,7 @@ async def http(suite: Suite) -> AsyncIterator[aiohttp.ClientSession]:
 
 @pytest.fixture
 async def image(http: aiohttp.ClientSession) -> dict[str, Any]:
-    """Brings an image along."""
+    """Bring an image along."""
     return await uploaded(http)
 
 

@@ -41,7 +41,7 @@ def blocks(language: str) -> list[str]:
 
 
 def typed() -> Iterator[Typed]:
-    """Yields every command of every `console` block; a line that ends in a backslash goes on."""
+    """Yield every command of every `console` block; a line that ends in a backslash goes on."""
     for block in blocks("console"):
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             command, output = re.fullmatch(r"((?:[^\n]*\\\n)*[^\n]*\n)(.*)", part, flags=re.DOTALL).groups()  # type: ignore[union-attr]  # fits any text
@@ -54,14 +54,14 @@ def can_be_typed(shown: Typed) -> bool:
 
 
 def shape(text: str) -> list[str]:
-    """Returns the lines of `text` without what differs from run to run."""
+    """Return the lines of `text` without what differs from run to run."""
     for pattern, placeholder in PLACEHOLDERS:
         text = re.sub(pattern, placeholder, text)
     return text.strip().splitlines()
 
 
 def fits(shown: list[str], real: list[str]) -> bool:
-    """Tells whether `real` is what was shown; a line `...` stands for any lines."""
+    """Tell whether `real` is what was shown; a line `...` stands for any lines."""
     if not shown:
         return not real
     head, *rest = shown
@@ -72,7 +72,7 @@ def fits(shown: list[str], real: list[str]) -> bool:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """Returns a folder in which the README's commands work and may leave files."""
+    """Return a folder in which the README's commands work and may leave files."""
     for name in ("Makefile", "requirements.lock", ".venv"):
         (tmp_path / name).symlink_to(ROOT / name)
     (program,) = blocks("python")
@@ -112,7 +112,7 @@ def test_a_command_answers_as_shown(shown: Typed, suite: Suite, checkout: Path) 
 
 
 def answer(command: str, suite: Suite, checkout: Path) -> str:
-    """Types a command in and returns what it says."""
+    """Type a command in and returns what it says."""
     command = re.sub(r"localhost:8080", f"localhost:{suite.port}", command)
     for file in checkout.glob("*.py"):
         file.write_text(file.read_text().replace("localhost:8080", f"localhost:{suite.port}"))

@@ -54,7 +54,7 @@ async def last_line(http: aiohttp.ClientSession, path: str, body: dict[str, Any]
 
 @pytest.fixture
 async def talking(http: aiohttp.ClientSession) -> dict[str, Any]:
-    """Makes a video that speaks."""
+    """Make a video that speaks."""
     body: dict[str, Any] = {"prompt": "A cat at the sea", "imageSize": "landscape_16_9"}
     async with http.post("/api/image/generate", json=body) as answer:
         image = await answer.json()

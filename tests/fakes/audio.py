@@ -17,7 +17,7 @@ class MpegFrame:
     sample_rate_hz: int
 
     def bytes(self, payload: bytes = b"") -> bytes:
-        """Returns the frame, filled up with zeros after `payload`."""
+        """Return the frame, filled up with zeros after `payload`."""
         return (self.header.to_bytes(4) + payload).ljust(self.frame_bytes, b"\x00")
 
     @property
@@ -36,13 +36,13 @@ MPEG_2_5_8_KBPS_8000_HZ = MpegFrame(0xFFE318C0, 72, 576, 8000)
 
 
 def id3_tag(body_bytes: int) -> bytes:
-    """Returns an ID3v2 tag of this many bytes after its header, full of bytes that look like frame headers."""
+    """Return an ID3v2 tag of this many bytes after its header, full of bytes that look like frame headers."""
     size = bytes(body_bytes >> shift & 127 for shift in (21, 14, 7, 0))
     return b"ID3\x04\x00\x00" + size + (b"\xff\xfb\x90\xc0" * body_bytes)[:body_bytes]
 
 
 def wav(samples: bytes, sample_rate_hz: int, *extra_chunks: bytes) -> bytes:
-    """Returns a RIFF file of 16-bit mono samples, with chunks between format and data."""
+    """Return a RIFF file of 16-bit mono samples, with chunks between format and data."""
     rates = struct.pack("<IIHH", sample_rate_hz, sample_rate_hz * 2, 2, 16)
     chunks = b"fmt " + struct.pack("<IHH", 16, 1, 1) + rates + b"".join(extra_chunks)
     body = b"WAVE" + chunks + b"data" + struct.pack("<I", len(samples)) + samples
@@ -50,14 +50,14 @@ def wav(samples: bytes, sample_rate_hz: int, *extra_chunks: bytes) -> bytes:
 
 
 def ogg_page(packets: Iterable[bytes], granule: int, *, sequence: int = 0) -> bytes:
-    """Returns an Ogg page of whole packets, each below 255 bytes; the checksum is left out."""
+    """Return an Ogg page of whole packets, each below 255 bytes; the checksum is left out."""
     kept = list(packets)
     head = struct.pack("<4sBBqIIIB", b"OggS", 0, 0, granule, 1, sequence, 0, len(kept))
     return head + bytes(len(packet) for packet in kept) + b"".join(kept)
 
 
 def ogg_opus(packets: Iterable[bytes], *, pre_skip_samples: int = 312, samples_per_packet: int = 960) -> bytes:
-    """Returns a stream of Opus packets, one a page, with both of its header pages."""
+    """Return a stream of Opus packets, one a page, with both of its header pages."""
     head = b"OpusHead" + struct.pack("<BBHIhB", 1, 1, pre_skip_samples, 48000, 0, 0)
     tags = b"OpusTags" + struct.pack("<I4sI", 4, b"test", 0)
     pages = [ogg_page([head], 0), ogg_page([tags], 0, sequence=1)]

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 
 async def lost_cancellation() -> None:
-    """Cancels the current task and swallows that, as asyncio.wait_for of Python 3.11 does with a result at hand."""
+    """Cancel the current task and swallows that, as asyncio.wait_for of Python 3.11 does with a result at hand."""
     task = asyncio.current_task()
     assert task is not None
     task.cancel()

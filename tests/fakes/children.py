@@ -55,23 +55,23 @@ class Home:
         self._arrived = asyncio.Condition()
 
     async def guest(self, name: str, number: int = 1) -> Guest:
-        """Returns the `number`-th process that reported as `name`, waiting for it if need be."""
+        """Return the `number`-th process that reported as `name`, waiting for it if need be."""
         async with asyncio.timeout(DEADLINE_SECONDS), self._arrived:
             await self._arrived.wait_for(lambda: len(self._named(name)) >= number)
         return self._named(name)[number - 1]
 
     async def left(self, guest: Guest) -> None:
-        """Waits until `guest` has ended."""
+        """Wait until `guest` has ended."""
         async with asyncio.timeout(DEADLINE_SECONDS):
             await guest.gone.wait()
 
     async def empty(self) -> None:
-        """Waits until all that ever reported have ended."""
+        """Wait until all that ever reported have ended."""
         for guest in self.guests:
             await self.left(guest)
 
     def process(self, name: str, script: str = WAITS, *, after: tuple[str, ...] = ()) -> Process:
-        """Returns a row for the supervisor; the process is ready once it has reported."""
+        """Return a row for the supervisor; the process is ready once it has reported."""
         code = (_PREAMBLE + script).format(port=self.port, name=name)
         known = len(self._named(name))
 
@@ -84,7 +84,7 @@ class Home:
         return Process(name=name, argv=command, environment=dict(os.environ), ready=ready, after=after)
 
     async def receive(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Keeps the book of one process."""
+        """Keep the book of one process."""
         try:
             name, pid = (await reader.readline()).decode().split()
             guest = Guest(name, int(pid))
@@ -105,7 +105,7 @@ class Home:
 
 @asynccontextmanager
 async def open_home() -> AsyncIterator[Home]:
-    """Opens a home on a free port."""
+    """Open a home on a free port."""
     home = Home()
     async with await asyncio.start_server(home.receive, "127.0.0.1", 0) as server:
         home.port = server.sockets[0].getsockname()[1]
@@ -120,9 +120,9 @@ class Notebook:
         self.notes: list[str] = []
 
     def line(self, name: str, text: str) -> None:
-        """Remembers a line of a process."""
+        """Remember a line of a process."""
         self.lines.append((name, text))
 
     def note(self, text: str) -> None:
-        """Remembers a line of the supervisor."""
+        """Remember a line of the supervisor."""
         self.notes.append(text)

@@ -15,14 +15,14 @@ class Clocks:
         self.monotonic_seconds = 5000.0
 
     def steady(self) -> ExpiryClock:
-        """Returns the clock of a process that starts now."""
+        """Return the clock of a process that starts now."""
         return ExpiryClock(lambda: self.wall_seconds, lambda: self.monotonic_seconds)
 
     def pass_seconds(self, seconds: float) -> None:
-        """Lets time pass."""
+        """Let time pass."""
         self.wall_seconds += seconds
         self.monotonic_seconds += seconds
 
     def set_wall(self, seconds: float) -> None:
-        """Moves the hands of the wall clock by `seconds`, forward or back, while no time passes."""
+        """Move the hands of the wall clock by `seconds`, forward or back, while no time passes."""
         self.wall_seconds += seconds

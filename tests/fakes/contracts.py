@@ -17,7 +17,7 @@ _WELL_KNOWN = Path(grpc_tools.__file__).parent / "_proto"
 
 
 def compiled(name: str, source: str) -> FileDescriptor:
-    """Returns the descriptor of `source`, a .proto file called `name`, from protobuf's default pool.
+    """Return the descriptor of `source`, a .proto file called `name`, from protobuf's default pool.
 
     Raises:
         ValueError: The text is no valid .proto file.
@@ -28,7 +28,7 @@ def compiled(name: str, source: str) -> FileDescriptor:
         image = root / "image.binpb"
         arguments = [f"--descriptor_set_in={_KNOWN}", f"-I{root}", f"-I{_WELL_KNOWN}", f"--descriptor_set_out={image}"]
         if grpc_tools.protoc.main(["protoc", *arguments, name]) != 0:
-            raise ValueError(f"{name} can not be compiled")
+            raise ValueError(f"{name} cannot be compiled")
         files = descriptor_pb2.FileDescriptorSet.FromString(image.read_bytes()).file
     pool = descriptor_pool.Default()
     pool.AddSerializedFile(files[0].SerializeToString())

@@ -17,7 +17,7 @@ class LiveCount:
 
     @contextmanager
     def one(self) -> Iterator[None]:
-        """Counts the block for as long as it runs, however it ends."""
+        """Count the block for as long as it runs, however it ends."""
         self.total += 1
         self._change(1)
         try:
@@ -26,7 +26,7 @@ class LiveCount:
             self._change(-1)
 
     async def becomes(self, wanted: int, within_seconds: float = 30) -> None:
-        """Returns once `wanted` blocks are running.
+        """Return once `wanted` blocks are running.
 
         Raises:
             TimeoutError: That did not happen in time.

@@ -35,7 +35,7 @@ PLAIN = Model("plain", max_side_pixels=2048)
 
 
 def make_image(size: Size = SMALL, color: str = "teal", format_name: str = "PNG") -> bytes:
-    """Returns a file with an image of one colour."""
+    """Return a file with an image of one colour."""
     file = BytesIO()
     Image.new("RGB", (size.width, size.height), color).save(file, format_name)
     return file.getvalue()
@@ -72,7 +72,7 @@ class FakeImageProvider(ImageProvider):
         self._changed = asyncio.Condition()
 
     async def draw(self, spec: ImageSpec) -> GeneratedImage:
-        """Draws, or fails as told."""
+        """Draw, or fails as told."""
         self.specs.append(spec)
         async with self._changed:
             self._changed.notify_all()
@@ -95,13 +95,13 @@ class FakeImageProvider(ImageProvider):
         return GeneratedImage(data, "image/png", seed, self.url, f"request-{len(self.specs)}", cost_units=3)
 
     async def download(self, url: str) -> bytes | None:
-        """Returns the image while it is kept."""
+        """Return the image while it is kept."""
         self.downloads += 1
         if self.download_failure is not None:
             raise self.download_failure
         return self.stored.get(url)
 
     async def until(self, condition: Callable[[], bool], within_seconds: float = 30) -> None:
-        """Waits until `condition` holds; it is looked at whenever a call comes or is cancelled."""
+        """Wait until `condition` holds; it is looked at whenever a call comes or is cancelled."""
         async with asyncio.timeout(within_seconds), self._changed:
             await self._changed.wait_for(condition)

@@ -48,7 +48,7 @@ class Edge:
 
 
 def edge_settings(folder: Path, **changes: Any) -> EdgeSettings:
-    """Returns settings for one test: free ports, a key pair in `folder`, upstreams that nobody answers for."""
+    """Return settings for one test: free ports, a key pair in `folder`, upstreams that nobody answers for."""
     ports = free_ports(8)
     chosen: dict[str, Any] = {
         "port": ports[0],
@@ -71,7 +71,7 @@ def edge_settings(folder: Path, **changes: Any) -> EdgeSettings:
 
 @asynccontextmanager
 async def running_envoy(settings: EdgeSettings, log: Path) -> AsyncIterator[Edge]:
-    """Runs Envoy until the block ends.
+    """Run Envoy until the block ends.
 
     Args:
         settings: Its settings.
@@ -86,7 +86,7 @@ async def running_envoy(settings: EdgeSettings, log: Path) -> AsyncIterator[Edge
 
 @asynccontextmanager
 async def running_parent(settings: EdgeSettings, log: Path) -> AsyncIterator[tuple[Edge, asyncio.subprocess.Process]]:
-    """Runs Envoy below the parent that drains it, as `python -m gateway.envoy run` does, until the block ends.
+    """Run Envoy below the parent that drains it, as `python -m gateway.envoy run` does, until the block ends.
 
     Args:
         settings: Their settings.

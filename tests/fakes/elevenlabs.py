@@ -72,18 +72,18 @@ class FakeElevenLabs:
         self._changed = asyncio.Event()
 
     async def until(self, condition: Callable[[], bool], within_seconds: float = 30) -> None:
-        """Waits until `condition` holds; it is looked at whenever a request comes or goes."""
+        """Wait until `condition` holds; it is looked at whenever a request comes or goes."""
         async with asyncio.timeout(within_seconds):
             while not condition():
                 self._changed.clear()
                 await self._changed.wait()
 
     async def all_closed(self, within_seconds: float = 30) -> None:
-        """Waits until no request for speech is being answered."""
+        """Wait until no request for speech is being answered."""
         await self.until(lambda: self.open_streams == 0, within_seconds)
 
     def application(self) -> web.Application:
-        """Returns the routes."""
+        """Return the routes."""
         app = web.Application(client_max_size=4 << 20)
         for suffix in ("", "/stream", "/with-timestamps", "/stream/with-timestamps"):
             app.router.add_post(f"/v1/text-to-speech/{{voice_id}}{suffix}", self._speech)
@@ -171,7 +171,7 @@ class FakeElevenLabs:
 
 @asynccontextmanager
 async def fake_elevenlabs() -> AsyncIterator[FakeElevenLabs]:
-    """Serves the API on a free port of the loopback; ends everything under way when left."""
+    """Serve the API on a free port of the loopback; ends everything under way when left."""
     fake = FakeElevenLabs()
     # Without cancellation a handler that waits at a gate would not see that the client has gone.
     runner = web.AppRunner(fake.application(), handler_cancellation=True, access_log=None, shutdown_timeout=0.05)
@@ -200,7 +200,7 @@ def _key_complaint(request: web.Request) -> Answer | None:
 
 
 def _complaint(request: web.Request, body: Any) -> Answer | None:
-    """Returns how the API refuses a request that it would not take."""
+    """Return how the API refuses a request that it would not take."""
     if refusal := _key_complaint(request):
         return refusal
     if not isinstance(body, dict) or not isinstance(body.get("text"), str):
@@ -232,7 +232,7 @@ def _pieces(request: web.Request, text: str, answer: Answer) -> tuple[list[bytes
 
 
 def cut(audio: bytes, pieces: int) -> list[bytes]:
-    """Returns `audio` in so many pieces of about the same size."""
+    """Return `audio` in so many pieces of about the same size."""
     size = max(1, math.ceil(len(audio) / pieces))
     return [audio[start : start + size] for start in range(0, len(audio), size)]
 
@@ -249,7 +249,7 @@ def _lines(audio: bytes, text: str, count: int, *, clock_restarts: bool) -> list
 
 
 def line(audio: bytes, characters: str | list[str] = "", starts: list[float] | None = None) -> bytes:
-    """Returns one line of the streams with timestamps; each character lasts SECONDS_PER_CHARACTER."""
+    """Return one line of the streams with timestamps; each character lasts SECONDS_PER_CHARACTER."""
     starts = starts or []
     timing = {
         "character_start_times_seconds": starts,
@@ -276,7 +276,7 @@ async def _write(request: web.Request, response: web.StreamResponse, pieces: lis
 
 
 def _cut_within(request: web.Request, piece: bytes, *, chunked: bool) -> None:
-    """Announces a chunk, sends half of it and hangs up."""
+    """Announce a chunk, sends half of it and hangs up."""
     if request.transport is not None:
         head = f"{len(piece):x}\r\n".encode() if chunked else b""
         request.transport.write(head + piece[: len(piece) // 2])

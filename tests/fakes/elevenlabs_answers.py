@@ -20,18 +20,18 @@ class ConcurrencyLimiter:
         self._held = asyncio.Event()
 
     def release(self, steps: int = 1) -> None:
-        """Lets the server take so many more steps."""
+        """Let the server take so many more steps."""
         for _ in range(steps):
             self._permits.release()
 
     async def step(self) -> None:
-        """Waits for a permit; called by the server."""
+        """Wait for a permit; called by the server."""
         if self._permits.locked():
             self._held.set()
         await self._permits.acquire()
 
     async def held(self, within_seconds: float = 30) -> None:
-        """Waits until the server has been held at least once."""
+        """Wait until the server has been held at least once."""
         async with asyncio.timeout(within_seconds):
             await self._held.wait()
 
@@ -67,7 +67,7 @@ class Answer:
 
 
 def refused(status: int, code: str, *, param: str = "", headers: Mapping[str, str] | None = None) -> Answer:
-    """Returns an error in the API's present shape."""
+    """Return an error in the API's present shape."""
     detail = {
         "type": "some_error",
         "code": code,
@@ -79,23 +79,23 @@ def refused(status: int, code: str, *, param: str = "", headers: Mapping[str, st
 
 
 def refused_legacy(status: int, code: str, *, headers: Mapping[str, str] | None = None) -> Answer:
-    """Returns an error in the API's legacy shape."""
+    """Return an error in the API's legacy shape."""
     return _error(status, {"detail": {"status": code, "message": "SECRET provider words"}}, headers)
 
 
 def refused_fields(*places: tuple[str, ...]) -> Answer:
-    """Returns the API's answer to a body or query of the wrong form."""
+    """Return the API's answer to a body or query of the wrong form."""
     items = [{"loc": place, "msg": "SECRET provider words", "type": "value_error"} for place in places]
     return _error(422, {"detail": items})
 
 
 def refused_in_words(status: int, words: str = "SECRET provider words") -> Answer:
-    """Returns an error whose detail is bare text."""
+    """Return an error whose detail is bare text."""
     return _error(status, {"detail": words})
 
 
 def refused_in_html(status: int) -> Answer:
-    """Returns an error as a proxy on the way would send it."""
+    """Return an error as a proxy on the way would send it."""
     return Answer(status, b"<html>SECRET bad gateway</html>", content_type="text/html")
 
 

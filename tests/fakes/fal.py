@@ -80,7 +80,7 @@ class FakeFal:
         self._changed = asyncio.Condition()
 
     def app(self) -> web.Application:
-        """Returns the server."""
+        """Return the server."""
         app = web.Application(client_max_size=64 * 1024 * 1024)
         app.router.add_get("/fal-ai/flux/requests/{id}/status", self._status)
         app.router.add_get("/fal-ai/flux/requests/{id}", self._result)
@@ -90,7 +90,7 @@ class FakeFal:
         return app
 
     def image_of(self, run: Run) -> Any:
-        """Returns the body of a result."""
+        """Return the body of a result."""
         if run.body is not None:
             return run.body
         return {
@@ -102,7 +102,7 @@ class FakeFal:
         }
 
     async def until(self, condition: Callable[[], bool], within_seconds: float = 30) -> None:
-        """Waits until `condition` holds; it is looked at whenever something is asked."""
+        """Wait until `condition` holds; it is looked at whenever something is asked."""
         async with asyncio.timeout(within_seconds), self._changed:
             await self._changed.wait_for(condition)
 
@@ -183,7 +183,7 @@ class FakeDownloads:
         self.urls: list[str] = []
 
     async def fetch(self, url: str, *, field: str, max_bytes: int) -> Fetched:
-        """Returns the file, or fails as told."""
+        """Return the file, or fails as told."""
         self.urls.append(url)
         if self.failures:
             raise MediaError(self.failures.popleft())
@@ -192,7 +192,7 @@ class FakeDownloads:
 
 @asynccontextmanager
 async def running_fal() -> AsyncIterator[FakeFal]:
-    """Yields a server on a port of its own."""
+    """Yield a server on a port of its own."""
     fake = FakeFal()
     runner = web.AppRunner(fake.app(), access_log=None, handler_cancellation=True, shutdown_timeout=0)
     await runner.setup()

@@ -33,7 +33,7 @@ async def gateway_before(
     health: Health | None = None,
     max_body_bytes: int = 16 * 1024,
 ) -> AsyncIterator[aiohttp.ClientSession]:
-    """Yields a session whose base URL is a gateway.
+    """Yield a session whose base URL is a gateway.
 
     Args:
         tts: The speech service; none if not given.

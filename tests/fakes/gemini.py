@@ -30,12 +30,12 @@ class RecordedRequest:
 
 
 def part(data: bytes, content_type: str = "image/png", **more: Any) -> dict[str, Any]:
-    """Returns a part of an answer that holds an image."""
+    """Return a part of an answer that holds an image."""
     return {"inlineData": {"mimeType": content_type, "data": base64.b64encode(data).decode()}, **more}
 
 
 def answer(*parts: dict[str, Any], finish: str = "STOP") -> dict[str, Any]:
-    """Returns an answer with one candidate."""
+    """Return an answer with one candidate."""
     content = {"content": {"role": "model", "parts": list(parts)}} if parts else {}
     return {"candidates": [{**content, "finishReason": finish, "index": 0}], "responseId": "response-1"}
 
@@ -54,7 +54,7 @@ class FakeGemini:
         """Whether it closes the connection in place of an answer."""
 
     async def respond(self, request: web.Request) -> web.StreamResponse:
-        """Answers a request."""
+        """Answer a request."""
         body = json.loads(await request.text())
         headers = {name.lower(): value for name, value in request.headers.items()}
         self.requests.append(RecordedRequest(request.method, request.path, list(request.query.items()), headers, body))
@@ -69,7 +69,7 @@ class FakeGemini:
 
 @asynccontextmanager
 async def running_gemini() -> AsyncIterator[FakeGemini]:
-    """Yields a server on a port of its own."""
+    """Yield a server on a port of its own."""
     fake = FakeGemini()
     app = web.Application(client_max_size=64 * 1024 * 1024)
     app.router.add_post("/{path:.*}", fake.respond)

@@ -42,7 +42,7 @@ class Served:
 
 @asynccontextmanager
 async def served(register: Register, **options: Any) -> AsyncIterator[Served]:
-    """Runs a server on a free port with a channel to it; `options` are those of ServerOptions."""
+    """Run a server on a free port with a channel to it; `options` are those of ServerOptions."""
     chosen = ServerOptions(**{"host": "127.0.0.1", "port": 0, "port_variable": "TEST_PORT", **options})
     async with run_server(register, chosen) as server:
         target = f"127.0.0.1:{server.port}"
@@ -51,7 +51,7 @@ async def served(register: Register, **options: Any) -> AsyncIterator[Served]:
 
 
 def probe(handlers: Mapping[str, Callable[..., Any]]) -> Register:
-    """Returns what registers the probe service with these handlers, by kind."""
+    """Return what registers the probe service with these handlers, by kind."""
 
     def register(server: grpc.aio.Server) -> Sequence[str]:
         made = {kind: _method_handler(kind, handler) for kind, handler in handlers.items()}
@@ -62,7 +62,7 @@ def probe(handlers: Mapping[str, Callable[..., Any]]) -> Register:
 
 
 def probe_of_all_kinds(body: Body) -> Register:
-    """Returns what registers the probe service, where `body` answers each request of each kind."""
+    """Return what registers the probe service, where `body` answers each request of each kind."""
 
     async def unary(request: Request, context: Context) -> Response:
         return await body(request, context)
@@ -90,7 +90,7 @@ class Call:
     metadata: Sequence[tuple[str, str]] = field(default=())
 
     def start(self, channel: grpc.aio.Channel, kind: str) -> Any:
-        """Starts a call of this kind; returns the library's call object."""
+        """Start a call of this kind; returns the library's call object."""
         method = getattr(channel, kind)(
             f"/{SERVICE}/{kind}", request_serializer=_serialized, response_deserializer=Response.FromString
         )
@@ -98,7 +98,7 @@ class Call:
         return method(argument, timeout=self.timeout_seconds, metadata=tuple(self.metadata))
 
     async def run(self, channel: grpc.aio.Channel, kind: str) -> list[bytes]:
-        """Makes a call of this kind; returns what was answered."""
+        """Make a call of this kind; returns what was answered."""
         call = self.start(channel, kind)
         if kind.endswith("stream"):
             return [response.value async for response in call]
@@ -106,12 +106,12 @@ class Call:
 
 
 def health_stub(channel: grpc.aio.Channel) -> Any:
-    """Returns a stub of the health service, whose published types know none of its methods."""
+    """Return a stub of the health service, whose published types know none of its methods."""
     return health_pb2_grpc.HealthStub(channel)
 
 
 async def reflected_services(channel: grpc.aio.Channel) -> list[str]:
-    """Returns the names of the services that reflection tells of."""
+    """Return the names of the services that reflection tells of."""
     stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)  # type: ignore[arg-type]  # typed for blocking calls
     call = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]), timeout=5)
     answer = await call.read()

@@ -26,7 +26,7 @@ class HoldingProxy:
         self._needle = needle
 
     async def pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Serves one client."""
+        """Serve one client."""
         from_server, to_server = await asyncio.open_connection("127.0.0.1", self._target_port)
         try:
             with suppress(ConnectionError):
@@ -51,7 +51,7 @@ class HoldingProxy:
 
 @asynccontextmanager
 async def holding_proxy(target_port: int, needle: bytes) -> AsyncIterator[HoldingProxy]:
-    """Serves on a free port of the loopback."""
+    """Serve on a free port of the loopback."""
     proxy = HoldingProxy(target_port, needle)
     server = await asyncio.start_server(proxy.pass_on, "127.0.0.1", 0)
     proxy.port = server.sockets[0].getsockname()[1]

@@ -67,22 +67,22 @@ class FakeServices:
         return [asked.method for asked in self.asked]
 
     def last(self, method: str) -> Asked:
-        """Returns the last call of a method."""
+        """Return the last call of a method."""
         return [asked for asked in self.asked if asked.method == method][-1]
 
     async def take(self, method: str, request: Any, context: Context) -> None:
-        """Writes down a call, and fails where it was told to."""
+        """Write down a call, and fails where it was told to."""
         self.asked.append(Asked(method, request, get_principal(context), context.time_remaining() or 0.0))
         if self.failures[method]:
             raise self.failures[method].popleft()
 
     async def pass_limiter(self, method: str) -> None:
-        """Waits where it was told to."""
+        """Wait where it was told to."""
         if method in self.held:
             await self._wait(method, self.held[method])
 
     async def part(self, method: str) -> None:
-        """Ends a stream, as it was told to."""
+        """End a stream, as it was told to."""
         match self.parting.get(method):
             case asyncio.Event() as limiter:
                 await self._wait(method, limiter)
@@ -180,7 +180,7 @@ class _Videos(video_pb2_grpc.VideoServiceServicer):
 
 @asynccontextmanager
 async def serving(fake: FakeServices) -> AsyncIterator[ServiceClients]:
-    """Runs all of them on a free port; returns the stubs that jobs call them by."""
+    """Run all of them on a free port; returns the stubs that jobs call them by."""
 
     def register(server: grpc.aio.Server) -> list[str]:
         tts_pb2_grpc.add_TextToSpeechServiceServicer_to_server(_Speech(fake), server)  # type: ignore[abstract] # jobs ask for nothing else

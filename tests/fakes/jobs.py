@@ -31,20 +31,20 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 def job(status: jobs_pb2.JobStatus = jobs_pb2.JOB_STATUS_QUEUED, revision: int = 1, **fields: Any) -> jobs_pb2.Job:
-    """Returns a job; what is not given is that of a video that nobody has begun."""
+    """Return a job; what is not given is that of a video that nobody has begun."""
     plain: dict[str, Any] = {"id": JOB_ID, "kind": jobs_pb2.JOB_KIND_ANIMATE}
     return jobs_pb2.Job(**{**plain, "status": status, "revision": revision, **fields})
 
 
 def succeeded(revision: int = 3, **made: str) -> jobs_pb2.Job:
-    """Returns a job that has made what is named, each at its address."""
+    """Return a job that has made what is named, each at its address."""
     media = {name: jobs_pb2.JobMedia(key=name, url=url) for name, url in made.items()}
     result = jobs_pb2.JobResult(**media)  # type: ignore[arg-type]  # only names of files are given
     return job(jobs_pb2.JOB_STATUS_SUCCEEDED, revision, percent=100.0, result=result)
 
 
 def failed(reason: str, message: str = "It broke.", revision: int = 3) -> jobs_pb2.Job:
-    """Returns a job that has ended without a result."""
+    """Return a job that has ended without a result."""
     return job(jobs_pb2.JOB_STATUS_FAILED, revision, error=jobs_pb2.JobError(reason=reason, message=message))
 
 
@@ -74,17 +74,17 @@ class FakeJobService:
         """Counts calls of WatchJob that are open."""
 
     def requests(self, method: str) -> list[Any]:
-        """Returns what a method was asked, in order."""
+        """Return what a method was asked, in order."""
         return [asked.request for asked in self.asked if asked.method == method]
 
     async def unary(self, method: str, request: Any, context: Context) -> Message:
-        """Answers a call with one message, or fails."""
+        """Answer a call with one message, or fails."""
         self._take(method, request, context)
         empty = GetMessageClass(SERVICE.methods_by_name[method].output_type)
         return self.answers.get(method, empty())
 
     async def watch(self, request: jobs_pb2.WatchJobRequest, context: Context) -> AsyncIterator[Message]:
-        """Tells the story."""
+        """Tell the story."""
         with self.watching.one():
             self._take("WatchJob", request, context)
             for step in self.story:
@@ -106,7 +106,7 @@ class FakeJobService:
 
 @asynccontextmanager
 async def serving_jobs(fake: FakeJobService) -> AsyncIterator[Served]:
-    """Runs the service on a free port."""
+    """Run the service on a free port."""
 
     def register(server: grpc.aio.Server) -> list[str]:
         handlers = {rpc.name: _handler(fake, rpc) for rpc in SERVICE.methods}

@@ -22,7 +22,7 @@ _CLICK = 20_000
 
 
 def video(folder: Path, seconds: float = 2.0, *, rate: int = 24, size: str = "320x240", codec: str = "libx264") -> Path:
-    """Makes a video without sound, with frames stored out of order."""
+    """Make a video without sound, with frames stored out of order."""
     path = folder / f"video-{seconds}-{rate}-{size}-{codec}.{'webm' if codec.startswith('libvp') else 'mp4'}"
     source = f"testsrc=size={size}:rate={rate}:duration={seconds}"
     _ffmpeg("-f", "lavfi", "-i", source, "-c:v", codec, "-pix_fmt", "yuv420p", str(path))
@@ -30,14 +30,14 @@ def video(folder: Path, seconds: float = 2.0, *, rate: int = 24, size: str = "32
 
 
 def trimmed(path: Path, seconds: float) -> Path:
-    """Cuts off the beginning of a video without encoding it anew: frames that others need stay in it, hidden."""
+    """Cut off the beginning of a video without encoding it again: frames that others need stay in it, hidden."""
     made = path.with_stem(f"{path.stem}-trimmed")
     _ffmpeg("-ss", str(seconds), "-i", str(path), "-c", "copy", str(made))
     return made
 
 
 def late(path: Path, seconds: float) -> Path:
-    """Has the image of a video begin later than its sound."""
+    """Have the image of a video begin later than its sound."""
     made = path.with_stem(f"{path.stem}-late")
     sound = ("-f", "lavfi", "-i", "sine=440:duration=1")
     _ffmpeg(
@@ -47,7 +47,7 @@ def late(path: Path, seconds: float) -> Path:
 
 
 def late_sound(path: Path, wav: bytes, seconds: float) -> Path:
-    """Gives a video sound that begins later than its image."""
+    """Give a video sound that begins later than its image."""
     given, made = path.with_suffix(".wav"), path.with_stem(f"{path.stem}-late-sound")
     given.write_bytes(wav)
     _ffmpeg("-i", str(path), "-itsoffset", str(seconds), "-i", str(given), "-c:v", "copy", str(made))
@@ -55,14 +55,14 @@ def late_sound(path: Path, wav: bytes, seconds: float) -> Path:
 
 
 def uneven(path: Path) -> Path:
-    """Leaves out most frames of a video's second half."""
+    """Leave out most frames of a video's second half."""
     made = path.with_stem(f"{path.stem}-uneven")
     _ffmpeg("-i", str(path), "-vf", "select=lt(t\\,1)+not(mod(n\\,6))", "-fps_mode", "vfr", str(made))
     return made
 
 
 def speech(seconds: float, click_seconds: float = 0.0) -> bytes:
-    """Returns a WAV file that is silent but for a click."""
+    """Return a WAV file that is silent but for a click."""
     samples = array.array("h", [0]) * round(seconds * RATE_HZ)
     start = round(click_seconds * RATE_HZ)
     wave_form = array.array("h", ([_CLICK] * 22 + [-_CLICK] * 22) * 10)
@@ -77,7 +77,7 @@ def speech(seconds: float, click_seconds: float = 0.0) -> bytes:
 
 
 def as_mp3(wav: bytes, folder: Path) -> bytes:
-    """Returns the same as MP3."""
+    """Return the same as MP3."""
     given, made = folder / "speech.wav", folder / "speech.mp3"
     given.write_bytes(wav)
     _ffmpeg("-i", str(given), "-b:a", "64k", str(made))
@@ -85,7 +85,7 @@ def as_mp3(wav: bytes, folder: Path) -> bytes:
 
 
 def clicks(path: Path) -> list[float]:
-    """Returns when clicks are heard in a video, in seconds."""
+    """Return when clicks are heard in a video, in seconds."""
     raw = subprocess.run(
         [str(ffmpeg_binary("")), "-v", "error", "-i", str(path), "-map", "0:a:0", "-f", "s16le", "-ac", "1", "-"],
         capture_output=True,
@@ -105,17 +105,17 @@ class Probed:
     format: dict[str, Any]
 
     def stream(self, kind: str) -> dict[str, Any]:
-        """Returns the only stream of a kind."""
+        """Return the only stream of a kind."""
         (found,) = [stream for stream in self.streams if stream["codec_type"] == kind]
         return found
 
     def seconds(self, kind: str) -> float:
-        """Returns how long the only stream of a kind is."""
+        """Return how long the only stream of a kind is."""
         return float(self.stream(kind)["duration"])
 
 
 def ffprobe(path: Path) -> Probed:
-    """Asks Debian's ffprobe."""
+    """Ask Debian's ffprobe."""
     assert FFPROBE is not None
     command = [FFPROBE, "-v", "error", "-show_streams", "-show_format", "-of", "json", str(path)]
     said = orjson.loads(subprocess.run(command, capture_output=True, check=True, timeout=30).stdout)

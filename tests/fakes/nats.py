@@ -21,7 +21,7 @@ _ONE_USER = 'authorization {users: [{nkey: "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFR
 async def running_nats(
     folder: Path, *, streams: bool = True, users: bool = False, ports: tuple[int, int] | None = None
 ) -> AsyncIterator[str]:
-    """Runs the server until the context is left; yields its address.
+    """Run the server until the context is left; yields its address.
 
     Args:
         folder: Where its configuration and what it keeps go.

@@ -34,7 +34,7 @@ class FakeObjectStore(ObjectStore):
     async def put(
         self, key: str, data: bytes | AsyncIterator[bytes], spec: ObjectSpec, *, overwrite: bool = False
     ) -> ObjectInfo:
-        """Stores an object."""
+        """Store an object."""
         check_key(key)
         if self.puts_until_failure is not None:
             if self.puts_until_failure == 0:
@@ -57,7 +57,7 @@ class FakeObjectStore(ObjectStore):
 
     @asynccontextmanager
     async def open(self, key: str, byte_range: ByteRange | None = None) -> AsyncIterator[OpenObject]:
-        """Opens an object."""
+        """Open an object."""
         info = await self.head(key)
         wanted = byte_range or ByteRange(0, info.size_bytes)
 
@@ -67,7 +67,7 @@ class FakeObjectStore(ObjectStore):
         yield OpenObject(info, chunks())
 
     async def head(self, key: str) -> ObjectInfo:
-        """Tells what is known."""
+        """Tell what is known."""
         check_key(key)
         if self.unreadable:
             raise MediaError(Reason.STORAGE_FAILED)
@@ -76,16 +76,16 @@ class FakeObjectStore(ObjectStore):
         return self.objects[key][0]
 
     async def url(self, key: str, *, lifetime_seconds: float | None = None) -> ObjectUrl:
-        """Returns an address that tells its key and its life."""
+        """Return an address that tells its key and its life."""
         ends = EXPIRES if lifetime_seconds is None else EXPIRES + timedelta(seconds=lifetime_seconds)
         return ObjectUrl(f"https://store.example/{check_key(key)}", ends)
 
     async def delete(self, key: str) -> bool:
-        """Deletes an object."""
+        """Delete an object."""
         return self.objects.pop(check_key(key), None) is not None
 
     async def list(self, prefix: str, *, page_size: int = 100, page_token: str = "") -> ObjectPage:
-        """Lists objects."""
+        """List objects."""
         found = [key for key in self.keys if key.startswith(prefix) and key > page_token]
         page = tuple(self.objects[key][0] for key in found[:page_size])
         return ObjectPage(page, page[-1].key if len(found) > page_size else "")

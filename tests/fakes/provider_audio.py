@@ -19,12 +19,12 @@ _PACKETS_PER_PAGE = 50
 
 
 def speech(text: str, output_format: OutputFormat) -> bytes:
-    """Returns audio of about SECONDS_PER_CHARACTER for each character of `text`; the same each time."""
+    """Return audio of about SECONDS_PER_CHARACTER for each character of `text`; the same each time."""
     return _MAKERS[output_format.family](text, output_format)
 
 
 def mp3_frame_seconds(output_format: OutputFormat) -> float:
-    """Returns the length of one frame: 26.12 ms at 44.1 kHz."""
+    """Return the length of one frame: 26.12 ms at 44.1 kHz."""
     return _samples_per_frame(output_format) / output_format.sample_rate_hz
 
 

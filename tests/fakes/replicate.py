@@ -65,12 +65,12 @@ class Failure:
 
 
 def problem(status: int, detail: str, **more: Any) -> Failure:
-    """Returns a refusal as Replicate words it."""
+    """Return a refusal as Replicate words it."""
     return Failure(status, {"title": "Refused", "detail": detail, "status": status, **more})
 
 
 def refused_fields(*names: str) -> Failure:
-    """Returns a refusal that names inputs."""
+    """Return a refusal that names inputs."""
     fields = [{"type": "invalid", "field": name, "description": "is wrong"} for name in names]
     return problem(422, "Input validation failed", invalid_fields=fields)
 
@@ -163,7 +163,7 @@ class FakeReplicate:
         return len(self.predictions)
 
     def app(self) -> web.Application:
-        """Returns the server."""
+        """Return the server."""
         app = web.Application(client_max_size=64 * 1024 * 1024)
         routes: list[tuple[str, str, str, Answer]] = [
             ("GET", "/v1/predictions", "list", self._list),
@@ -180,11 +180,11 @@ class FakeReplicate:
         return app
 
     def move(self, prediction_id: str, status: str) -> None:
-        """Brings a prediction to a status, whatever its run says."""
+        """Bring a prediction to a status, whatever its run says."""
         self.predictions[prediction_id].run.statuses = (status,)
 
     def told(self, prediction_id: str) -> dict[str, Any]:
-        """Returns what is told of a prediction."""
+        """Return what is told of a prediction."""
         found = self.predictions[prediction_id]
         is_there = found.status == "succeeded" and not found.run.is_removed
         here = f"{self.base_url}/predictions/{prediction_id}"
@@ -206,7 +206,7 @@ class FakeReplicate:
     def webhook(
         self, prediction_id: str, at_seconds: float, secret: str = WEBHOOK_SECRET
     ) -> tuple[dict[str, str], bytes]:
-        """Returns headers and body of what is posted when a prediction ends, signed."""
+        """Return headers and body of what is posted when a prediction ends, signed."""
         body, sent_at = json.dumps(self.told(prediction_id)).encode(), str(int(at_seconds))
         return {
             "webhook-id": f"msg_{prediction_id}",
@@ -215,12 +215,12 @@ class FakeReplicate:
         }, body
 
     async def until(self, condition: Callable[[], bool], within_seconds: float = 30) -> None:
-        """Waits until `condition` holds; it is looked at whenever something is asked."""
+        """Wait until `condition` holds; it is looked at whenever something is asked."""
         async with asyncio.timeout(within_seconds), self._changed:
             await self._changed.wait_for(condition)
 
     def _failing(self, name: str, answer: Answer) -> Answer:
-        """Returns the handler that records what is asked, fails as told, and answers otherwise."""
+        """Return the handler that records what is asked, fails as told, and answers otherwise."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
             recorded = await _recorded(request)
@@ -308,7 +308,7 @@ class FakeReplicate:
 
 
 def signature(secret: str, webhook_id: str, sent_at: str, body: bytes) -> str:
-    """Returns the signature of a webhook in base64, without its version."""
+    """Return the signature of a webhook in base64, without its version."""
     key = base64.b64decode(secret.removeprefix("whsec_"))
     return base64.b64encode(hmac.digest(key, f"{webhook_id}.{sent_at}.".encode() + body, hashlib.sha256)).decode()
 
@@ -334,7 +334,7 @@ def _response(failure: Failure) -> web.Response:
 
 @asynccontextmanager
 async def running_replicate() -> AsyncIterator[FakeReplicate]:
-    """Yields a server on a port of its own."""
+    """Yield a server on a port of its own."""
     fake = FakeReplicate()
     runner = web.AppRunner(fake.app(), access_log=None, handler_cancellation=True, shutdown_timeout=0)
     await runner.setup()

@@ -54,18 +54,18 @@ class FakeStore(Store):
         return entry
 
     async def put(self, entry: Entry) -> None:
-        """Puts `entry` on the shelf."""
+        """Put `entry` on the shelf."""
         await self._serve(f"put {entry.cache_key}", writes=True)
         if len(entry.data) <= self.collection.max_entry_bytes:
             self.shelf.entries[entry.cache_key] = (entry, await digest(entry.data))
 
     async def delete(self, key: str) -> None:
-        """Takes the entry off the shelf."""
+        """Take the entry off the shelf."""
         await self._serve(f"delete {key}", writes=True)
         self.shelf.entries.pop(key, None)
 
     async def purge_expired(self) -> int:
-        """Takes everything off the shelf that is past its expiry."""
+        """Take everything off the shelf that is past its expiry."""
         self.purged.set()
         await self._serve("purge", writes=True)
         expired = [key for key, (entry, _) in self.shelf.entries.items() if entry.expires_at <= self._now()]
@@ -74,7 +74,7 @@ class FakeStore(Store):
         return len(expired)
 
     async def close(self) -> None:
-        """Refuses everything from now on."""
+        """Refuse everything from now on."""
         self._closed = True
 
     async def _serve(self, what: str, *, writes: bool) -> None:

@@ -16,7 +16,7 @@ _STARTS_WITHIN_SECONDS = 30
 
 @contextmanager
 def running_s3() -> Iterator[str]:
-    """Yields the address of an empty server."""
+    """Yield the address of an empty server."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     process = subprocess.Popen(
@@ -34,7 +34,7 @@ def running_s3() -> Iterator[str]:
 
 
 def make_bucket(url: str, name: str) -> None:
-    """Makes a bucket."""
+    """Make a bucket."""
     connection = HTTPConnection(url.removeprefix("http://"), timeout=10)
     connection.request("PUT", f"/{name}")
     assert connection.getresponse().status == OK

@@ -17,22 +17,22 @@ from tests.fakes.grpc_server import Context, served
 
 
 class FakeShelves:
-    """What was deleted, by whom, and what can not be."""
+    """What was deleted, by whom, and what cannot be."""
 
     def __init__(self) -> None:
         self.deleted: list[tuple[str, str]] = []
         """Principal and key, or id, of each call that was answered well."""
         self.reasons: dict[str, Reason] = {}
-        """Why a key, or id, can not be deleted."""
+        """Why a key, or id, cannot be deleted."""
 
     def delete(self, name: str, context: Context) -> None:
-        """Deletes, or raises what the test has said."""
+        """Delete, or raises what the test has said."""
         if reason := self.reasons.get(name):
             raise MediaError(reason)
         self.deleted.append((get_principal(context), name))
 
     def register(self, server: grpc.aio.Server) -> list[str]:
-        """Adds the three services to a server."""
+        """Add the three services to a server."""
         tts_pb2_grpc.add_TextToSpeechServiceServicer_to_server(_Speech(self), server)  # type: ignore[abstract] # nothing else is asked
         image_pb2_grpc.add_ImageServiceServicer_to_server(_Images(self), server)  # type: ignore[abstract] # as above
         video_pb2_grpc.add_VideoServiceServicer_to_server(_Videos(self), server)  # type: ignore[abstract] # as above
@@ -41,7 +41,7 @@ class FakeShelves:
 
 @asynccontextmanager
 async def running_shelves() -> AsyncIterator[tuple[FakeShelves, ServiceClients]]:
-    """Runs them on a free port; yields what they remember, and their stubs."""
+    """Run them on a free port; yields what they remember, and their stubs."""
     shelves = FakeShelves()
     async with served(shelves.register) as server:
         yield shelves, ServiceClients.over(server.channel, server.channel, server.channel)

@@ -17,7 +17,7 @@ ALL_FAMILIES = frozenset({"mp3", "pcm", "wav", "opus", "ulaw", "alaw"})
 
 
 def voice(name: str = "Aria", provider: str = "espeak") -> Voice:
-    """Returns a voice whose id is its name in lower case with `-id` behind."""
+    """Return a voice whose id is its name in lower case with `-id` behind."""
     return Voice(f"{name.lower()}-id", name, provider, "embedded", ("en",))
 
 
@@ -63,7 +63,7 @@ class FakeSpeechProvider(SpeechProvider):
 
     @asynccontextmanager
     async def synthesize(self, spec: SpeechSpec, *, with_alignment: bool) -> AsyncIterator[SpeechStream]:
-        """Follows the script; `live` counts contexts that are open."""
+        """Follow the script; `live` counts contexts that are open."""
         self.specs.append((spec, with_alignment))
         with self.live.one():
             if self._accepts_when is not None:
@@ -95,9 +95,9 @@ class FakeSpeechProvider(SpeechProvider):
             yield last
 
     def resolve(self, voice: str) -> Voice | None:
-        """Finds one of its voices by name, in any case, or id."""
+        """Find one of its voices by name, in any case, or id."""
         return next((item for item in self._voices if voice.lower() in (item.name.lower(), item.voice_id)), None)
 
     async def list_voices(self) -> list[Voice]:
-        """Returns its voices."""
+        """Return its voices."""
         return list(self._voices)

@@ -36,7 +36,7 @@ def speech_of(
     reuse_sentences: bool = False,
     cache: TieredCache[CachedSpeech] | None = None,
 ) -> SpeechComponents:
-    """Returns what makes speech with these providers, the first being the default; none is asked twice or rested."""
+    """Return what makes speech with these providers, the first being the default; none is asked twice or rested."""
     by_name = {provider.name: provider for provider in providers}
     planning = PlanningOptions(providers[0].name, fallbacks, max_text_characters=10_000, resume=resume)
     options = SpeechOptions(
@@ -52,7 +52,7 @@ def servicer_of(
     store: ObjectStore | None = None,
     **options: Any,
 ) -> TextToSpeechServicer:
-    """Returns the service with these providers and the options of `speech_of`."""
+    """Return the service with these providers and the options of `speech_of`."""
     speech = speech_of(*providers, **options)
     accounting = Accounting(usage, SpeechMetrics(CollectorRegistry()))
     by_name = {provider.name: provider for provider in providers}
@@ -68,7 +68,7 @@ def servicer_of(
 
 @asynccontextmanager
 async def served_by(servicer: TextToSpeechServicer) -> AsyncIterator[Served]:
-    """Runs the service on a free port."""
+    """Run the service on a free port."""
 
     def register(server: grpc.aio.Server) -> list[str]:
         tts_pb2_grpc.add_TextToSpeechServiceServicer_to_server(servicer, server)
@@ -82,7 +82,7 @@ async def served_by(servicer: TextToSpeechServicer) -> AsyncIterator[Served]:
 async def stub_for(
     *providers: SpeechProvider, stall_seconds: float = 5, max_unary_bytes: int = 1_000_000
 ) -> AsyncIterator[tts_pb2_grpc.TextToSpeechServiceAsyncStub]:
-    """Runs the service with these providers; returns a stub for it."""
+    """Run the service with these providers; returns a stub for it."""
     servicer = servicer_of(*providers, stall_seconds=stall_seconds, max_unary_bytes=max_unary_bytes)
     async with served_by(servicer) as running:
         yield tts_pb2_grpc.TextToSpeechServiceStub(running.channel)

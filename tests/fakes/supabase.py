@@ -59,7 +59,7 @@ class FakeSupabase:
         """Whether answers are nothing of Supabase's."""
 
     def app(self) -> web.Application:
-        """Returns the server."""
+        """Return the server."""
         app = web.Application(client_max_size=64 * 1024 * 1024, middlewares=[self._front])
         prefix = "/storage/v1/object"
         app.router.add_get(prefix + "/info/{bucket}/{name:.+}", self._info)
@@ -185,7 +185,7 @@ class FakeSupabase:
 
 @asynccontextmanager
 async def running_supabase() -> AsyncIterator[FakeSupabase]:
-    """Yields a server on a port of its own."""
+    """Yield a server on a port of its own."""
     fake = FakeSupabase()
     runner = web.AppRunner(fake.app(), access_log=None)
     await runner.setup()
@@ -202,5 +202,5 @@ def _missing() -> web.Response:
 
 
 def _refused(status: str, error: str, message: str, code: str) -> web.Response:
-    """Returns a refusal: its HTTP status is 400, whatever the true one."""
+    """Return a refusal: its HTTP status is 400, whatever the true one."""
     return web.json_response({"statusCode": status, "error": error, "message": message, "code": code}, status=400)

@@ -23,7 +23,7 @@ class TcpPeer:
     _conversations: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Serves one connection."""
+        """Serve one connection."""
         if (task := asyncio.current_task()) is not None:
             self._conversations.add(task)
         try:
@@ -40,14 +40,14 @@ class TcpPeer:
                 await writer.wait_closed()
 
     async def all_ended(self, within_seconds: float = 30) -> None:
-        """Waits until every connection is closed."""
+        """Wait until every connection is closed."""
         async with asyncio.timeout(within_seconds):
             await asyncio.gather(*self._conversations)
 
 
 @asynccontextmanager
 async def tcp_peer(reply: bytes = b"", *, stays: bool = False) -> AsyncIterator[TcpPeer]:
-    """Serves on a free port of the loopback; when left, waits for the clients to have gone."""
+    """Serve on a free port of the loopback; when left, waits for the clients to have gone."""
     peer = TcpPeer(reply, stays)
     server = await asyncio.start_server(peer.converse, "127.0.0.1", 0)
     peer.port = server.sockets[0].getsockname()[1]

@@ -20,7 +20,7 @@ ROW = Row(
 
 
 def main() -> None:
-    """Serves until asked to stop."""
+    """Serve until asked to stop."""
     web.run_app(VideoEdge().app(), host="127.0.0.1", port=int(os.environ["MEDIA_PORT"]), print=None)
 
 

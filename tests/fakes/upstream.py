@@ -88,7 +88,7 @@ class Upstreams:
 
 @asynccontextmanager
 async def upstreams() -> AsyncIterator[Upstreams]:
-    """Runs a gateway that echoes requests, a health service, and a speech service, each on a free port."""
+    """Run a gateway that echoes requests, a health service, and a speech service, each on a free port."""
     async with AsyncExitStack() as stack:
         proceed = asyncio.Event()
         speech, speech_health, common_health = SpeechComponents(), health.HealthServicer(), health.HealthServicer()

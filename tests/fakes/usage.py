@@ -21,7 +21,7 @@ TODAY = NOON.date()
 
 
 def usage_record(**fields: Any) -> UsageRecord:
-    """Returns the record of a call; what is not given is that of a plain one."""
+    """Return the record of a call; what is not given is that of a plain one."""
     plain: dict[str, Any] = {
         "at": NOON,
         "principal": "alice",
@@ -39,7 +39,7 @@ class Ledger:
         self.records: list[UsageRecord] = []
 
     def record(self, record: UsageRecord) -> None:
-        """Keeps a record."""
+        """Keep a record."""
         self.records.append(record)
 
 
@@ -58,7 +58,7 @@ class FakeUsageStore(UsageStore):
         self._changed = asyncio.Condition()
 
     async def add_many(self, records: Sequence[UsageRecord]) -> None:
-        """Keeps the records, or fails."""
+        """Keep the records, or fails."""
         await self._note(len(records))
         await self.proceed.wait()
         self._fail()
@@ -66,7 +66,7 @@ class FakeUsageStore(UsageStore):
         await self._note()
 
     async def days(self, principal: str, start: date, end: date, service: str = "") -> list[DayTotals]:
-        """Adds up the records one by one."""
+        """Add up the records one by one."""
         self._fail()
         return by_day(
             _alone(item)
@@ -75,7 +75,7 @@ class FakeUsageStore(UsageStore):
         )
 
     async def purge_before(self, day: date) -> int:
-        """Forgets what is older."""
+        """Forget what is older."""
         self.purged_before.append(day)
         await self._note()
         self._fail()
@@ -85,17 +85,17 @@ class FakeUsageStore(UsageStore):
         return len(old)
 
     async def keeps(self, records: int, within_seconds: float = 30) -> None:
-        """Returns once so many records are kept."""
+        """Return once so many records are kept."""
         async with asyncio.timeout(within_seconds), self._changed:
             await self._changed.wait_for(lambda: len(self.stored) >= records)
 
     async def attempted(self, writes: int, within_seconds: float = 30) -> None:
-        """Returns once so many writes have begun."""
+        """Return once so many writes have begun."""
         async with asyncio.timeout(within_seconds), self._changed:
             await self._changed.wait_for(lambda: len(self.batches) >= writes)
 
     async def purged(self, times: int, within_seconds: float = 30) -> None:
-        """Returns once old records were looked for so often."""
+        """Return once old records were looked for so often."""
         async with asyncio.timeout(within_seconds), self._changed:
             await self._changed.wait_for(lambda: len(self.purged_before) >= times)
 
@@ -110,13 +110,13 @@ class FakeUsageStore(UsageStore):
 
 
 def down() -> UsageStoreError:
-    """Returns what a store raises that can not be reached."""
+    """Return what a store raises that cannot be reached."""
     return UsageStoreError("ServerSelectionTimeoutError")
 
 
 @asynccontextmanager
 async def usage_service(recorder: UsageRecorder, today: date = TODAY) -> AsyncIterator[Served]:
-    """Serves media.usage.v1.UsageService over what `recorder` records, on a free port."""
+    """Serve media.usage.v1.UsageService over what `recorder` records, on a free port."""
 
     def register(server: grpc.aio.Server) -> list[str]:
         usage_pb2_grpc.add_UsageServiceServicer_to_server(UsageServicer(recorder, lambda: today), server)

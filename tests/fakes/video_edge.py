@@ -27,7 +27,7 @@ class Refusal:
     """Empty for an answer that does not come from the suite."""
 
     def response(self) -> web.Response:
-        """Returns the answer."""
+        """Return the answer."""
         if not self.code:
             return web.Response(status=self.status, text="Bad Gateway")
         error = {"code": self.code, "message": "Not this one.", "details": [], "requestId": "r1"}
@@ -35,13 +35,13 @@ class Refusal:
 
 
 def job(stage: str, percent: float, status: str = "RUNNING", *, attempt: int = 1) -> dict[str, Any]:
-    """Returns a job as an event tells it."""
+    """Return a job as an event tells it."""
     named = {"id": JOB_ID, "kind": "JOB_KIND_TALKING_VIDEO", "status": f"JOB_STATUS_{status}"}
     return {**named, "stage": stage, "percent": percent, "attempt": attempt}
 
 
 def failed(reason: str, stage: str) -> dict[str, Any]:
-    """Returns a job that has failed."""
+    """Return a job that has failed."""
     error = {"reason": reason, "message": "Draw something else.", "stage": stage}
     return job(stage, 15, "FAILED") | {"error": error}
 
@@ -73,7 +73,7 @@ class VideoEdge:
         """Paths of files that somebody showed a token for, which none needs."""
 
     def app(self) -> web.Application:
-        """Returns the edge."""
+        """Return the edge."""
         app = web.Application(middlewares=[self._guarded])
         app.add_routes(
             [
@@ -163,7 +163,7 @@ class VideoEdge:
 
 @asynccontextmanager
 async def running_video_edge() -> AsyncIterator[tuple[VideoEdge, str]]:
-    """Yields an edge and its address."""
+    """Yield an edge and its address."""
     edge = VideoEdge()
     async with TestServer(edge.app()) as server:
         yield edge, str(server.make_url("/"))

@@ -21,11 +21,11 @@ class PassingTime:
         self.slept_seconds: list[float] = []
 
     def __call__(self) -> float:
-        """Returns the time."""
+        """Return the time."""
         return self.now_seconds
 
     async def sleep(self, seconds: float) -> None:
-        """Lets others go on once, and the time pass."""
+        """Let others go on once, and the time pass."""
         self.slept_seconds.append(seconds)
         self.now_seconds += seconds
         await asyncio.sleep(0)
@@ -39,12 +39,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         super().__init__(self._jumping)
 
     def time(self) -> float:
-        """Returns the virtual time in seconds."""
+        """Return the virtual time in seconds."""
         return self._jumping.now_seconds
 
 
 def in_virtual_time(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
-    """Runs an asynchronous test on a loop of virtual time."""
+    """Run an asynchronous test on a loop of virtual time."""
 
     @functools.wraps(test)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:

@@ -12,14 +12,14 @@ _PAUSE_SECONDS = 0.02
 
 
 async def until(condition: Callable[[], bool], within_seconds: float = 60) -> None:
-    """Waits until `condition` holds."""
+    """Wait until `condition` holds."""
     async with asyncio.timeout(within_seconds):
         while not condition():  # noqa: ASYNC110 - what other processes do raises no event here
             await asyncio.sleep(_PAUSE_SECONDS)
 
 
 async def eventually(answer: Callable[[], Awaitable[T | None]], within_seconds: float = 60) -> T:
-    """Returns the first answer that is not None or False; asks another process again and again."""
+    """Return the first answer that is not None or False; asks another process again and again."""
     async with asyncio.timeout(within_seconds):
         while True:
             if found := await answer():

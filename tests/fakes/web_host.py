@@ -21,11 +21,11 @@ class WebHost:
         self.port = 0
 
     def url(self, path: str, host: str = "127.0.0.1") -> str:
-        """Returns the address of a page."""
+        """Return the address of a page."""
         return f"http://{host}:{self.port}{path}"
 
     def file(self, path: str, data: bytes, content_type: str = "image/png") -> None:
-        """Serves a file."""
+        """Serve a file."""
 
         async def answer(_: web.Request) -> web.Response:
             return web.Response(body=data, content_type=content_type)
@@ -33,7 +33,7 @@ class WebHost:
         self.pages[path] = answer
 
     def redirect(self, path: str, location: str) -> None:
-        """Serves a redirect."""
+        """Serve a redirect."""
 
         async def answer(_: web.Request) -> web.Response:
             return web.Response(status=302, headers={"Location": location})
@@ -41,7 +41,7 @@ class WebHost:
         self.pages[path] = answer
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        """Answers a request."""
+        """Answer a request."""
         self.requests.append((request.method, request.raw_path))
         page = self.pages.get(request.path)
         return await page(request) if page else web.Response(status=404, text="nothing here")
@@ -49,7 +49,7 @@ class WebHost:
 
 @asynccontextmanager
 async def running_web_host() -> AsyncIterator[WebHost]:
-    """Yields a server on a port of its own."""
+    """Yield a server on a port of its own."""
     host = WebHost()
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", host.answer)

@@ -20,7 +20,7 @@ ENVIRONMENT = {"A_WORD": "given", "PATH": os.environ["PATH"], "PYTHONPATH": str(
 
 
 def main() -> None:
-    """Does what the argument says and prints what came of it as JSON."""
+    """Do what the argument says and prints what came of it as JSON."""
     with start_zygote(["wave"]) as zygote:
         assert zygote is not None
         told = asyncio.run(_run(zygote, sys.argv[1]))

@@ -48,7 +48,7 @@ class Outcome:
 
 
 def main() -> int:
-    """Runs the command; 0 if every job succeeded and no video was paid for twice."""
+    """Run the command; 0 if every job succeeded and no video was paid for twice."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults.chaos", description=__doc__)
     parser.add_argument("--jobs", type=int, default=200, help="how many jobs (200)")
     parser.add_argument("--pause", type=float, default=1.0, help="seconds between two kills (1)")
@@ -64,7 +64,7 @@ def main() -> int:
 
 
 async def chaos(folder: Path, count: int, pause_seconds: float, seed: int) -> Outcome:
-    """Asks for `count` videos and kills a process every `pause_seconds` until all jobs have ended."""
+    """Ask for `count` videos and kills a process every `pause_seconds` until all jobs have ended."""
     chance = random.Random(seed)  # noqa: S311 - the same kills each time are the point
     began = time.monotonic()
     async with AsyncExitStack() as stack:

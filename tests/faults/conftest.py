@@ -34,26 +34,26 @@ class Jobs:
         self.job_store = job_store
 
     async def talking(self, captions: str = "JOB_CAPTIONS_UNSPECIFIED", **fields: Any) -> str:
-        """Asks for a video that speaks."""
+        """Ask for a video that speaks."""
         video_spec = {"imageKey": IMAGE, "prompt": "zoom in", "resolution": "512p", "provider": "replicate"}
         narration = {"text": "Hello from a cat.", "provider": "espeak"}
         spec = {"video": video_spec, "narration": narration, "captions": captions}
         return (await self.job_store.submit(JobRequest("talking_video", spec, **fields), ALICE)).record.job_id
 
     async def animate(self, **fields: Any) -> str:
-        """Asks for a video."""
+        """Ask for a video."""
         video_spec = {"imageKey": IMAGE, "prompt": "zoom in", "resolution": "512p", "provider": "replicate"}
         return (
             await self.job_store.submit(JobRequest("animate", {"video": video_spec}, **fields), ALICE)
         ).record.job_id
 
     async def headline(self, **fields: Any) -> str:
-        """Asks for an image and narration."""
+        """Ask for an image and narration."""
         spec = {"headline": "Cats rule", "imageProvider": "embedded", "narration": {"provider": "espeak"}}
         return (await self.job_store.submit(JobRequest("headline", spec, **fields), ALICE)).record.job_id
 
     async def known(self, job_id: str) -> Record:
-        """Returns what is known of a job, however long the server of jobs takes to answer."""
+        """Return what is known of a job, however long the server of jobs takes to answer."""
 
         async def answer() -> Record | None:
             with suppress(MediaError):
@@ -63,7 +63,7 @@ class Jobs:
         return await eventually(answer)
 
     async def until(self, job_id: str, condition: Callable[[Record], bool], within_seconds: float = 120) -> Record:
-        """Waits until `condition` holds for a job."""
+        """Wait until `condition` holds for a job."""
 
         async def answer() -> Record | None:
             record = await self.known(job_id)
@@ -72,17 +72,17 @@ class Jobs:
         return await eventually(answer, within_seconds)
 
     async def ended(self, job_id: str) -> Record:
-        """Waits until a job has ended."""
+        """Wait until a job has ended."""
         return await self.until(job_id, lambda record: record.status.is_final)
 
     async def changes(self, job_id: str) -> list[StoredJob]:
-        """Returns every change of a job that a watcher is told."""
+        """Return every change of a job that a watcher is told."""
         return [known async for known in self.job_store.watch(job_id, ALICE)]
 
 
 @pytest.fixture(scope="session")
 def nursery() -> Iterator[Nursery]:
-    """Starts the processes of all fleets."""
+    """Start the processes of all fleets."""
     with open_nursery() as opened:
         yield opened
 
@@ -98,7 +98,7 @@ async def replicate(tmp_path: Path) -> AsyncIterator[FakeReplicate]:
 async def fleet_of(
     folder: Path, replicate: FakeReplicate, variables: Mapping[str, str], nursery: Nursery
 ) -> AsyncIterator[Fleet]:
-    """Yields processes of which none runs yet, with an image of Alice's in the store."""
+    """Yield processes of which none runs yet, with an image of Alice's in the store."""
     storage = StorageSettings(storage="local", storage_dir=folder / "objects")
     async with open_object_store(storage) as store:
         await store.put(IMAGE, make_image(Size(160, 120)), ObjectSpec("image/png", {"owner": ALICE}))
@@ -136,5 +136,5 @@ async def jobs(fleet: Fleet) -> AsyncIterator[Jobs]:
 
 
 def working() -> Run:
-    """Returns how a video goes that is not done until the test says so."""
+    """Return how a video goes that is not done until the test says so."""
     return Run(statuses=("processing",))

@@ -104,7 +104,7 @@ class Fleet:
         return f"http://127.0.0.1:{self.ports['GATEWAY_PORT']}"
 
     async def start(self, *names: str) -> None:
-        """Starts processes and waits until they serve."""
+        """Start processes and waits until they serve."""
         for name in names:
             self._spawn(name)
         async with asyncio.TaskGroup() as waiting:
@@ -112,38 +112,38 @@ class Fleet:
                 waiting.create_task(self._ready(name))
 
     def kill(self, name: str) -> None:
-        """Ends a process as a crash does, and waits until it is gone."""
+        """End a process as a crash does, and waits until it is gone."""
         process = self._running.pop(name)
         process.send_signal(signal.SIGKILL)
         assert process.has_ended(_END_SECONDS)
         self.kills += 1
 
     async def stop(self, name: str) -> None:
-        """Asks a process to end and waits until it has."""
+        """Ask a process to end and waits until it has."""
         process = self._running.pop(name)
         process.send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(process.has_ended, _END_SECONDS)
 
     def pause(self, name: str) -> None:
-        """Stops a process where it is."""
+        """Stop a process where it is."""
         self._running[name].send_signal(signal.SIGSTOP)
 
     def resume(self, name: str) -> None:
-        """Lets a paused process go on."""
+        """Let a paused process go on."""
         self._running[name].send_signal(signal.SIGCONT)
 
     async def restart(self, *names: str) -> None:
-        """Kills processes and starts them again."""
+        """Kill processes and starts them again."""
         for name in names:
             self.kill(name)
         await self.start(*names)
 
     def log(self, name: str) -> str:
-        """Returns what a process has said."""
+        """Return what a process has said."""
         return (self.folder / f"{name}.log").read_text()
 
     def close(self) -> None:
-        """Ends all of them."""
+        """End all of them."""
         for process in self._running.values():
             process.send_signal(signal.SIGKILL)
             process.has_ended(_END_SECONDS)

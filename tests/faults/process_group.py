@@ -33,12 +33,12 @@ class Nursling:
         self._descriptor = os.pidfd_open(pid)
 
     def send_signal(self, number: int) -> None:
-        """Sends a signal, unless it has ended."""
+        """Send a signal, unless it has ended."""
         with suppress(ProcessLookupError):
             signal.pidfd_send_signal(self._descriptor, number)
 
     def has_ended(self, within_seconds: float = 0) -> bool:
-        """Says whether it has ended, or does so in time."""
+        """Say whether it has ended, or does so in time."""
         return bool(select.select([self._descriptor], [], [], within_seconds)[0])
 
 
@@ -53,7 +53,7 @@ class Nursery:
         self._process = process
 
     def start(self, module: str, environment: Mapping[str, str], folder: Path, log: Path) -> Nursling:
-        """Starts `python -m <module>`, whose output is appended to `log`."""
+        """Start `python -m <module>`, whose output is appended to `log`."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         order = {"module": module, "environment": dict(environment), "folder": str(folder), "log": str(log)}
@@ -64,7 +64,7 @@ class Nursery:
 
 @contextmanager
 def open_nursery() -> Iterator[Nursery]:
-    """Keeps a nursery for as long as the context is open."""
+    """Keep a nursery for as long as the context is open."""
     command = (sys.executable, "-m", "tests.faults.process_group")
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         # Leaving the context closes its input, which ends it.
@@ -89,7 +89,7 @@ async def _serve(zygote: Zygote) -> None:
 
 
 def main() -> None:
-    """Serves until its input ends; what it has started may go on."""
+    """Serve until its input ends; what it has started may go on."""
     with start_zygote() as zygote:
         assert zygote is not None
         with suppress(KeyboardInterrupt):

@@ -52,23 +52,23 @@ class Cluster:
             self._configurations[name].write_text(text)
 
     def start(self, name: str) -> None:
-        """Starts a node."""
+        """Start a node."""
         command = (server(), "-c", self._configurations[name])
         self._running[name] = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def kill(self, name: str) -> None:
-        """Ends a node as a crash does."""
+        """End a node as a crash does."""
         process = self._running.pop(name)
         process.kill()
         process.wait()
 
     async def serves(self, name: str) -> None:
-        """Waits until a node is one of the cluster."""
+        """Wait until a node is one of the cluster."""
         healthy = check_for(f"http://127.0.0.1:{self._monitors[name]}/healthz")
         await eventually(healthy)
 
     def close(self) -> None:
-        """Ends all of them."""
+        """End all of them."""
         for name in list(self._running):
             self.kill(name)
 
@@ -109,7 +109,7 @@ async def jobs(streams: Streams) -> Jobs:
 
 
 async def accepted(jobs: Jobs) -> str:
-    """Returns the id of a job, asked for again under the same name until it is accepted."""
+    """Return the id of a job, asked for again under the same name until it is accepted."""
 
     async def answer() -> str:
         try:

@@ -85,7 +85,7 @@ async def test_events_go_on_by_their_id_after_the_gateway_was_killed(
 
 
 async def _last(answer: aiohttp.ClientResponse, seen: dict[str, str]) -> dict[str, str]:
-    """Returns the last event of a stream that breaks off."""
+    """Return the last event of a stream that breaks off."""
     with suppress(aiohttp.ClientPayloadError):
         while True:
             seen = await _event(answer)
@@ -93,7 +93,7 @@ async def _last(answer: aiohttp.ClientResponse, seen: dict[str, str]) -> dict[st
 
 
 async def _event(answer: aiohttp.ClientResponse) -> dict[str, str]:
-    """Returns the next event, comments left aside."""
+    """Return the next event, comments left aside."""
     fields: dict[str, str] = {}
     while "data" not in fields:
         line = (await answer.content.readline()).decode()

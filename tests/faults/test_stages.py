@@ -110,7 +110,7 @@ async def test_a_job_that_is_ended_between_two_attempts(fleet: Fleet, jobs: Jobs
 
 
 async def before_the_mux(fleet: Fleet, jobs: Jobs, replicate: FakeReplicate) -> str:
-    """Returns the id of a job that is held between its video and the mux, by a speech service that stands still."""
+    """Return the id of a job that is held between its video and the mux, by a speech service that stands still."""
     replicate.runs.append(working())
     job_id = await jobs.talking(captions="JOB_CAPTIONS_TRACK")
     await replicate.until(lambda: replicate.created == 1)

@@ -73,7 +73,7 @@ def served_paths() -> set[str]:
 
 
 def links(text: str) -> Iterator[tuple[str, str]]:
-    """Yields file and anchor of every relative link."""
+    """Yield file and anchor of every relative link."""
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
         if "://" not in target:
             file, _, anchor = target.partition("#")
@@ -81,18 +81,18 @@ def links(text: str) -> Iterator[tuple[str, str]]:
 
 
 def anchors(text: str) -> set[str]:
-    """Returns the anchors of a document's headings, as GitHub makes them."""
+    """Return the anchors of a document's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def spans(text: str) -> list[str]:
-    """Returns what stands between single backticks outside fenced blocks."""
+    """Return what stands between single backticks outside fenced blocks."""
     return re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
 
 
 def table(text: str, head: str) -> list[list[str]]:
-    """Returns the rows of the one table whose first column is headed `head`."""
+    """Return the rows of the one table whose first column is headed `head`."""
     (found,) = re.findall(rf"^\| {re.escape(head)} \|.*\n\|[-|: ]+\|\n((?:\|.*\n)+)", text, flags=re.MULTILINE)
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in found.splitlines()]
 

@@ -44,7 +44,7 @@ class CircuitBreaker:
         return self._retry_at is not None
 
     def allows(self) -> bool:
-        """Says whether one call may be made now; whoever is told yes makes it and reports its outcome."""
+        """Say whether one call may be made now; whoever is told yes makes it and reports its outcome."""
         if self._retry_at is None:
             return True
         now = self._monotonic()
@@ -54,13 +54,13 @@ class CircuitBreaker:
         return True
 
     def record_success(self) -> None:
-        """Takes note that a call worked."""
+        """Take note that a call worked."""
         self._failures_in_a_row = 0
         self._pause_seconds = self._options.first_pause_seconds
         self._retry_at = None
 
     def record_failure(self) -> None:
-        """Takes note that a call failed or took too long."""
+        """Take note that a call failed or took too long."""
         self._failures_in_a_row += 1
         if self._failures_in_a_row < self._options.failures:
             return

@@ -55,7 +55,7 @@ class CoalescedReads(Generic[T]):
         self._running: dict[str, _Lookup[T]] = {}
 
     async def get(self, key: str) -> T | None:
-        """Returns what the store has for `key`; None where it has nothing, fails, or does not answer in time."""
+        """Return what the store has for `key`; None where it has nothing, fails, or does not answer in time."""
         lookup = self._running.get(key) or self._begin(key)
         if lookup is None:
             return None
@@ -66,7 +66,7 @@ class CoalescedReads(Generic[T]):
         return None if lookup.task.cancelled() else lookup.task.result()
 
     async def close(self) -> None:
-        """Ends every read."""
+        """End every read."""
         tasks = [lookup.task for lookup in self._running.values()]
         for task in tasks:
             task.cancel()

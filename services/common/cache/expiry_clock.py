@@ -27,12 +27,12 @@ class ExpiryClock:
         self._offset_seconds = wall() - monotonic()
 
     def now(self) -> datetime:
-        """Returns the time in UTC, to the millisecond, as stores keep it."""
+        """Return the time in UTC, to the millisecond, as stores keep it."""
         seconds = max(self._wall(), self._offset_seconds + self.monotonic())
         return datetime.fromtimestamp(int(seconds * 1000) / 1000, UTC)
 
     def seconds_left(self, entry: Entry) -> float:
-        """Returns how long `entry` may still be served; 0 or less if it may not.
+        """Return how long `entry` may still be served; 0 or less if it may not.
 
         An entry from the future was written by a clock that was wrong, so its expiry means nothing.
         """

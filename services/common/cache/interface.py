@@ -53,7 +53,7 @@ class Entry:
 
 
 class StoreError(Exception):
-    """The store can not do what was asked.
+    """The store cannot do what was asked.
 
     Args:
         cause: What failed, as the name of an error class or code: fit to be logged, never a text of the driver.
@@ -81,12 +81,12 @@ class Store(ABC):
         """How many entries were dropped because they were not what was stored."""
 
     async def get(self, key: str) -> Entry | None:
-        """Returns the entry of `key`, or None. It may be past its expiry: that is for the caller's clock to say.
+        """Return the entry of `key`, or None. It may be past its expiry: that is for the caller's clock to say.
 
         A corrupt entry is logged, deleted and reported as None.
 
         Raises:
-            StoreError: The store can not be read.
+            StoreError: The store cannot be read.
         """
         try:
             return await self._read(key)
@@ -99,53 +99,53 @@ class Store(ABC):
 
     @abstractmethod
     async def _read(self, key: str) -> Entry | None:
-        """Returns the entry of `key` once its digest was verified.
+        """Return the entry of `key` once its digest was verified.
 
         Raises:
-            StoreError: The store can not be read.
+            StoreError: The store cannot be read.
             CorruptEntryError: What is there is not what was stored.
         """
 
     @abstractmethod
     async def put(self, entry: Entry) -> None:
-        """Stores `entry` in place of any older one of its key.
+        """Store `entry` in place of any older one of its key.
 
-        What exceeds `Collection.max_entry_bytes`, or can not be expressed in the store's format, is left out.
+        What exceeds `Collection.max_entry_bytes`, or cannot be expressed in the store's format, is left out.
 
         Raises:
-            StoreError: The store can not be written.
+            StoreError: The store cannot be written.
         """
 
     @abstractmethod
     async def delete(self, key: str) -> None:
-        """Deletes the entry of `key`, if there is one.
+        """Delete the entry of `key`, if there is one.
 
         Raises:
-            StoreError: The store can not be written.
+            StoreError: The store cannot be written.
         """
 
     @abstractmethod
     async def purge_expired(self) -> int:
-        """Deletes every entry past its expiry and returns how many there were.
+        """Delete every entry past its expiry and returns how many there were.
 
         Raises:
-            StoreError: The store can not be written.
+            StoreError: The store cannot be written.
         """
 
     @abstractmethod
     async def close(self) -> None:
-        """Lets go of files, threads and connections; a closed store only raises StoreError."""
+        """Let go of files, threads and connections; a closed store only raises StoreError."""
 
 
 async def digest(data: bytes) -> str:
-    """Returns the SHA-256 of `data` in hexadecimal, without holding up the event loop for long data."""
+    """Return the SHA-256 of `data` in hexadecimal, without holding up the event loop for long data."""
     if len(data) <= _DIGESTED_IN_PLACE_BYTES:
         return hashlib.sha256(data).hexdigest()
     return await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
 
 
 async def verify(data: object, expected: object) -> bytes:
-    """Returns `data` once its digest is the expected one.
+    """Return `data` once its digest is the expected one.
 
     Raises:
         CorruptEntryError: It is not, or one of the two is no such thing at all.
@@ -160,5 +160,5 @@ async def verify(data: object, expected: object) -> bytes:
 
 
 def log_skipped_entries(entry: Entry, collection: Collection, why: str) -> None:
-    """Says that a store left `entry` out."""
+    """Say that a store left `entry` out."""
     log.info("a result is not stored", collection=collection.name, why=why, data_bytes=len(entry.data))

@@ -20,7 +20,7 @@ class LogThrottle:
         self._held_back = 0
 
     def turn(self) -> int | None:
-        """Returns how many were held back since the last one, or None where this one is held back too."""
+        """Return how many were held back since the last one, or None where this one is held back too."""
         now = self._monotonic()
         if self._next_at is not None and now < self._next_at:
             self._held_back += 1

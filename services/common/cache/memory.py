@@ -51,7 +51,7 @@ class MemoryCache(Generic[T]):
         return len(self._slots)
 
     def get(self, key: str) -> T | None:
-        """Returns the value of `key` if it is there and may still be served."""
+        """Return the value of `key` if it is there and may still be served."""
         slot = self._slots.get(key)
         if slot is None:
             return None
@@ -62,7 +62,7 @@ class MemoryCache(Generic[T]):
         return slot.value
 
     def put(self, key: str, value: T, ttl_seconds: float) -> None:
-        """Keeps `value` for `ttl_seconds` at most, in place of any older one of `key`."""
+        """Keep `value` for `ttl_seconds` at most, in place of any older one of `key`."""
         self.discard(key)
         size_bytes = self._size_bytes(value) + ENTRY_OVERHEAD_BYTES
         if ttl_seconds <= 0 or size_bytes > self._max_bytes:
@@ -74,7 +74,7 @@ class MemoryCache(Generic[T]):
             self.discard(next(iter(self._slots)))
 
     def discard(self, key: str) -> None:
-        """Forgets the value of `key`, if there is one."""
+        """Forget the value of `key`, if there is one."""
         slot = self._slots.pop(key, None)
         if slot is not None:
             self._bytes -= slot.size_bytes

@@ -93,7 +93,7 @@ class MongoStore(Store):
         except PyMongoError as error:
             raise StoreError(type(error).__name__) from error
         except BSONError:
-            raise CorruptEntryError("the document can not be read") from None
+            raise CorruptEntryError("the document cannot be read") from None
         if document is None:
             return None
         fields = {name: value for name, value in document.items() if name not in self._own_names}
@@ -103,10 +103,10 @@ class MongoStore(Store):
         return Entry(key, fields, data, _time(document, "createdAt"), _time(document, "expiresAt"))
 
     async def put(self, entry: Entry) -> None:
-        """Stores `entry`; where another process stored its own in the same moment, that one stays.
+        """Store `entry`; where another process stored its own in the same moment, that one stays.
 
         Raises:
-            StoreError: The server can not be written.
+            StoreError: The server cannot be written.
         """
         if len(entry.data) > self.collection.max_entry_bytes:
             log_skipped_entries(entry, self.collection, "size")
@@ -123,10 +123,10 @@ class MongoStore(Store):
             log_skipped_entries(entry, self.collection, type(error).__name__)
 
     async def delete(self, key: str) -> None:
-        """Deletes the document of `key`, if there is one.
+        """Delete the document of `key`, if there is one.
 
         Raises:
-            StoreError: The server can not be written.
+            StoreError: The server cannot be written.
         """
         try:
             await self._documents.delete_one({"cacheKey": key})
@@ -134,10 +134,10 @@ class MongoStore(Store):
             raise StoreError(type(error).__name__) from error
 
     async def purge_expired(self) -> int:
-        """Deletes every document past its expiry, for servers that have no TTL index.
+        """Delete every document past its expiry, for servers that have no TTL index.
 
         Raises:
-            StoreError: The server can not be written.
+            StoreError: The server cannot be written.
         """
         try:
             await self._ensure_indexes()
@@ -146,7 +146,7 @@ class MongoStore(Store):
             raise StoreError(type(error).__name__) from error
 
     async def close(self) -> None:
-        """Does nothing: the client is closed by whoever opened it, and may serve other collections."""
+        """Do nothing: the client is closed by whoever opened it, and may serve other collections."""
 
     async def _document(self, entry: Entry) -> dict[str, Any]:
         return {
@@ -182,7 +182,7 @@ class MongoStore(Store):
 
 @asynccontextmanager
 async def open_mongo_database(uri: str, client_factory: ClientFactory = AsyncIOMotorClient) -> AsyncIterator[Database]:
-    """Yields the database that `uri` names, or `media`, without connecting yet; closes the client at the end.
+    """Yield the database that `uri` names, or `media`, without connecting yet; closes the client at the end.
 
     Args:
         uri: Connection string. Timeouts that it gives win over ours, which are short.
@@ -218,7 +218,7 @@ async def open_mongo_store(
     *,
     now: Callable[[], datetime] | None = None,
 ) -> AsyncIterator[MongoStore]:
-    """Yields the store in a collection of the database that `uri` names; connects when first used.
+    """Yield the store in a collection of the database that `uri` names; connects when first used.
 
     Args:
         uri: Connection string.

@@ -101,10 +101,10 @@ class SqliteStore(Store):
         return Entry(key, _fields(fields), await verify(data, sha256), _from_ms(created_at_ms), _from_ms(expires_at_ms))
 
     async def put(self, entry: Entry) -> None:
-        """Stores `entry` and makes room for it.
+        """Store `entry` and makes room for it.
 
         Raises:
-            StoreError: The file can not be written.
+            StoreError: The file cannot be written.
         """
         try:
             fields = orjson.dumps(dict(entry.fields))
@@ -126,18 +126,18 @@ class SqliteStore(Store):
             await self._make_room()
 
     async def delete(self, key: str) -> None:
-        """Deletes the entry of `key`, if there is one.
+        """Delete the entry of `key`, if there is one.
 
         Raises:
-            StoreError: The file can not be written.
+            StoreError: The file cannot be written.
         """
         await self._file.write(_DELETE, (self.collection.name, key))
 
     async def purge_expired(self) -> int:
-        """Deletes every entry past its expiry, few at a time so that other writers get their turn.
+        """Delete every entry past its expiry, few at a time so that other writers get their turn.
 
         Raises:
-            StoreError: The file can not be written.
+            StoreError: The file cannot be written.
         """
         now_ms = _to_ms(self._now())
         purged = 0
@@ -146,7 +146,7 @@ class SqliteStore(Store):
         return purged
 
     async def close(self) -> None:
-        """Closes the file."""
+        """Close the file."""
         await self._file.close()
 
     async def _make_room(self) -> None:
@@ -165,7 +165,7 @@ async def open_sqlite_store(
     busy_seconds: float = 5.0,
     now: Callable[[], datetime] | None = None,
 ) -> AsyncIterator[SqliteStore]:
-    """Yields the store in the file at `path`, which is opened when first used, and closes it at the end.
+    """Yield the store in the file at `path`, which is opened when first used, and closes it at the end.
 
     Args:
         path: The file; several collections and processes may share it.
@@ -189,7 +189,7 @@ def _fields(content: object) -> dict[str, Any]:
     except orjson.JSONDecodeError:
         fields = None
     if not isinstance(fields, dict):
-        raise CorruptEntryError("the fields can not be read")
+        raise CorruptEntryError("the fields cannot be read")
     return fields
 
 

@@ -64,25 +64,25 @@ class SqliteFile:
         self._closed = False
 
     async def read(self, statement: str, parameters: Iterable[Any] = ()) -> list[Row]:
-        """Returns the rows of a query.
+        """Return the rows of a query.
 
         Raises:
-            StoreError: The file can not be read.
+            StoreError: The file cannot be read.
         """
         async with self._connections() as connections:
             return list(await connections.reader.execute_fetchall(statement, parameters))
 
     async def write(self, statement: str, parameters: Iterable[Any] = ()) -> list[Row]:
-        """Runs a statement that changes something and returns the rows of its RETURNING clause.
+        """Run a statement that changes something and returns the rows of its RETURNING clause.
 
         Raises:
-            StoreError: The file can not be written: it is full, read-only, damaged or locked for too long.
+            StoreError: The file cannot be written: it is full, read-only, damaged or locked for too long.
         """
         async with self._connections() as connections:
             return list(await connections.writer.execute_fetchall(statement, parameters))
 
     async def close(self) -> None:
-        """Finishes what is running and closes the file."""
+        """Finish what is running and closes the file."""
         self._closed = True
         opening, self._opening = self._opening, None
         if opening is None:
@@ -126,7 +126,7 @@ class SqliteFile:
         return aiosqlite.connect(self._path, timeout=self._busy_seconds, isolation_level=None)
 
     async def _enable_log(self, writer: aiosqlite.Connection) -> None:
-        """Switches to the write-ahead log, for which SQLite does not wait where another process just does the same."""
+        """Switch to the write-ahead log, for which SQLite does not wait where another process just does the same."""
         give_up_at = time.monotonic() + self._busy_seconds
         while True:
             try:

@@ -21,7 +21,7 @@ class CacheStats:
     hits_store: int = 0
     """Values that came from the store."""
     misses: int = 0
-    """Answers without a value, for whatever reason: their callers made it anew."""
+    """Answers without a value, for whatever reason: their callers made it again."""
     errors: int = 0
     """Reads, writes and purges that failed or took too long."""
     skipped_open_circuit: int = 0

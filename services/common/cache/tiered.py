@@ -31,13 +31,13 @@ class Codec(Protocol[T]):
     """How values become entries and back."""
 
     def encode(self, key: str, value: T, created_at: datetime, expires_at: datetime) -> Entry:
-        """Returns the entry; called behind the caller's back, so values must not change once they are cached."""
+        """Return the entry; called behind the caller's back, so values must not change once they are cached."""
 
     def decode(self, entry: Entry) -> T:
-        """Returns the value; an entry for which this raises, whatever it raises, is dropped as corrupt."""
+        """Return the value; an entry for which this raises, whatever it raises, is dropped as corrupt."""
 
     def size_bytes(self, value: T) -> int:
-        """Returns how much memory a value takes."""
+        """Return how much memory a value takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ class TieredCache(Generic[T]):
         return CacheStats(**{str(name): count for name, count in counts.items()})
 
     async def get(self, key: str) -> T | None:
-        """Returns the value of `key` if it is known and may still be served.
+        """Return the value of `key` if it is known and may still be served.
 
         Never raises because of the store, and never takes longer than `read_timeout_seconds`.
         """
@@ -146,11 +146,11 @@ class TieredCache(Generic[T]):
         return value
 
     def peek(self, key: str) -> T | None:
-        """Returns the value of `key` if it is in memory, at once; this counts as nothing."""
+        """Return the value of `key` if it is in memory, at once; this counts as nothing."""
         return self._memory.get(key)
 
     def put(self, key: str, value: T, ttl_seconds: float | None = None) -> None:
-        """Keeps `value` in memory at once, and brings it to the store when that has time.
+        """Keep `value` in memory at once, and brings it to the store when that has time.
 
         Args:
             key: SHA-256 of all that decides what the value is, in hexadecimal.
@@ -171,7 +171,7 @@ class TieredCache(Generic[T]):
         self._offer("write", key, self._codec.size_bytes(value), write)
 
     def discard(self, key: str) -> None:
-        """Forgets the value of `key`, here at once and in the store when that has time."""
+        """Forget the value of `key`, here at once and in the store when that has time."""
         self._memory.discard(key)
         if self._store is not None and self._is_open:
             store = self._store
@@ -200,7 +200,7 @@ class TieredCache(Generic[T]):
             self._log_failure(doing, "queue full")
 
     async def _attempt(self, doing: str, work: Callable[[], Awaitable[object]]) -> None:
-        """Does something to the store unless it has just failed; never raises."""
+        """Do something to the store unless it has just failed; never raises."""
         if not self._write_circuit.allows():
             self._counts["skipped_open_circuit"] += 1
             return

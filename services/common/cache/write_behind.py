@@ -41,7 +41,7 @@ class WriteQueue:
         return self._bytes
 
     def offer(self, write: Write) -> bool:
-        """Takes `write` if there is room for it, and says whether it did; never blocks."""
+        """Take `write` if there is room for it, and says whether it did; never blocks."""
         replaced = self._waiting.get(write.key)
         bytes_after = self._bytes + write.size_bytes - (replaced.size_bytes if replaced else 0)
         if bytes_after > self._max_bytes:
@@ -53,7 +53,7 @@ class WriteQueue:
         return True
 
     async def run(self) -> None:
-        """Performs what is offered, until cancelled."""
+        """Perform what is offered, until cancelled."""
         while True:
             await self._filled.wait()
             while self._waiting:
@@ -68,7 +68,7 @@ class WriteQueue:
             self._idle.set()
 
     async def drain(self, seconds: float) -> int:
-        """Waits until everything is performed, for `seconds` at most; returns how many writes are left."""
+        """Wait until everything is performed, for `seconds` at most; returns how many writes are left."""
         try:
             async with asyncio.timeout(seconds):
                 await self._idle.wait()

@@ -38,7 +38,7 @@ class AddressPolicy:
 
     @classmethod
     def parse(cls, entries: Iterable[str]) -> AddressPolicy:
-        """Reads entries such as `minio.internal`, `127.0.0.1:9000` and `10.1.0.0/16`."""
+        """Read entries such as `minio.internal`, `127.0.0.1:9000` and `10.1.0.0/16`."""
         hosts: set[str] = set()
         places: set[tuple[str, int]] = set()
         networks: list[Network] = []
@@ -56,16 +56,16 @@ class AddressPolicy:
         return cls(frozenset(hosts), frozenset(places), tuple(networks))
 
     def by_name(self, host: str, port: int) -> bool:
-        """Tells whether `host` may lead anywhere, private addresses included."""
+        """Tell whether `host` may lead anywhere, private addresses included."""
         return host in self.hosts or (host, port) in self.places
 
     def by_address(self, address: Address) -> bool:
-        """Tells whether `address` is in an allowed network."""
+        """Tell whether `address` is in an allowed network."""
         return any(address in network for network in self.networks if network.version == address.version)
 
 
 def is_public(address: Address) -> bool:
-    """Tells whether `address` is one of the open internet, and all that it stands for is."""
+    """Tell whether `address` is one of the open internet, and all that it stands for is."""
     return all(_is_open(one) for one in (address, *_translate(address)))
 
 
@@ -76,7 +76,7 @@ def _is_open(address: Address) -> bool:
 
 
 def _translate(address: Address) -> Iterable[Address]:
-    """Yields the addresses that a translated one leads to."""
+    """Yield the addresses that a translated one leads to."""
     if isinstance(address, ipaddress.IPv4Address):
         return
     if address.ipv4_mapped is not None:

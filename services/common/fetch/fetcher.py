@@ -82,7 +82,7 @@ class Fetcher:
         self._options = options
 
     async def fetch(self, url: str, *, field: str, max_bytes: int) -> Fetched:
-        """Returns the file at `url`.
+        """Return the file at `url`.
 
         Args:
             url: What the caller gave.
@@ -99,7 +99,7 @@ class Fetcher:
 
     @asynccontextmanager
     async def stream(self, url: str, *, field: str, max_bytes: int) -> AsyncIterator[Streamed]:
-        """Returns the context in which the file at `url` is read; raises as `fetch` does.
+        """Return the context in which the file at `url` is read; raises as `fetch` does.
 
         The time of the whole context counts: who reads slowly is cut off, too.
         """
@@ -107,7 +107,7 @@ class Fetcher:
             yield _open_stream(answer, field, max_bytes)
 
     async def head(self, url: str, *, field: str) -> Head:
-        """Returns what the server says about `url`, whatever its status; raises as `fetch` does."""
+        """Return what the server says about `url`, whatever its status; raises as `fetch` does."""
         async with self._answer("HEAD", url, field, any_status=True) as answer:
             if answer.status not in _NO_HEAD:
                 return _head(answer)
@@ -116,7 +116,7 @@ class Fetcher:
             return _head(answer)
 
     async def post(self, url: str, *, field: str, data: bytes, headers: Mapping[str, str]) -> int:
-        """Sends `data` to `url` and returns the status of the answer; no redirect is followed.
+        """Send `data` to `url` and returns the status of the answer; no redirect is followed.
 
         Args:
             url: What a caller gave.
@@ -184,7 +184,7 @@ class Fetcher:
 
 @asynccontextmanager
 async def open_fetcher(options: FetchOptions = FetchOptions(), lookup: Lookup | None = None) -> AsyncIterator[Fetcher]:
-    """Yields the fetcher of a process and closes its connections afterwards.
+    """Yield the fetcher of a process and closes its connections afterwards.
 
     Args:
         options: How the guard works.
@@ -208,7 +208,7 @@ async def open_fetcher(options: FetchOptions = FetchOptions(), lookup: Lookup | 
 
 
 async def system_lookup(host: str, port: int) -> Sequence[str]:
-    """Returns the addresses of `host`, as the system finds them."""
+    """Return the addresses of `host`, as the system finds them."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(item[4][0]) for item in found))
 
@@ -242,7 +242,7 @@ def _content_type(answer: aiohttp.ClientResponse) -> str:
 
 @contextmanager
 def _translate_errors(field: str) -> Iterator[None]:
-    """Says in our words what went wrong, and nothing of where: a URL may hold secrets."""
+    """Say in our words what went wrong, and nothing of where: a URL may hold secrets."""
     try:
         yield
     except aiohttp.ClientConnectorDNSError as error:

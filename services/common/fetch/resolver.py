@@ -20,7 +20,7 @@ class Lookup(Protocol):
     """Finds addresses, as `loop.getaddrinfo` does."""
 
     async def __call__(self, host: str, port: int) -> Sequence[str]:
-        """Returns the addresses of `host`; raises OSError if it has none."""
+        """Return the addresses of `host`; raises OSError if it has none."""
 
 
 class CheckedResolver(AbstractResolver):
@@ -38,7 +38,7 @@ class CheckedResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """Returns the addresses of `host`.
+        """Return the addresses of `host`.
 
         Raises:
             ForbiddenAddressError: One of them may not be connected to: a name that leads to both is a trap.
@@ -62,4 +62,4 @@ class CheckedResolver(AbstractResolver):
         ]
 
     async def close(self) -> None:
-        """Holds nothing."""
+        """Hold nothing."""

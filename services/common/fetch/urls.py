@@ -31,7 +31,7 @@ class Target:
 
 
 def parse_target(text: str, field: str, allowed: AddressPolicy) -> Target:
-    """Returns where `text` leads, so far as that can be told without asking anybody.
+    """Return where `text` leads, so far as that can be told without asking anybody.
 
     Raises:
         MediaError: VALIDATION_ERROR, it is no URL; URL_FORBIDDEN, it leads where nobody may be led.
@@ -62,12 +62,12 @@ def parse_target(text: str, field: str, allowed: AddressPolicy) -> Target:
 
 
 def forbidden(field: str, description: str = _FORBIDDEN) -> MediaError:
-    """Returns the error for a URL that may not be fetched."""
+    """Return the error for a URL that may not be fetched."""
     return invalid(field, description, Reason.URL_FORBIDDEN)
 
 
 def _address(host: str) -> Address | None:
-    """Returns the address that `host` is; None for a name, whose addresses are checked when they are found."""
+    """Return the address that `host` is; None for a name, whose addresses are checked when they are found."""
     try:
         return ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

@@ -35,7 +35,7 @@ class ImageInfo:
 
 
 def inspect(data: bytes) -> ImageInfo:
-    """Returns what `data` is, once all of it was decoded.
+    """Return what `data` is, once all of it was decoded.
 
     Raises:
         MediaError: MEDIA_INVALID, it is no whole image of a known kind, or too large.
@@ -46,7 +46,7 @@ def inspect(data: bytes) -> ImageInfo:
 
 @contextmanager
 def open_image(data: bytes) -> Iterator[Image.Image]:
-    """Yields the first frame of the image in `data`, decoded.
+    """Yield the first frame of the image in `data`, decoded.
 
     Raises:
         MediaError: MEDIA_INVALID, it is no whole image of a known kind, or too large.

@@ -14,7 +14,7 @@ _DEEP_STEP = 257
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """Returns `image` as the eye should see it, without anything that came with it."""
+    """Return `image` as the eye should see it, without anything that came with it."""
     turned = ImageOps.exif_transpose(image)
     wanted = "RGBA" if turned.has_transparency_data else "RGB"
     colored = _in_srgb(turned, wanted) or _convert(turned, wanted)
@@ -25,7 +25,7 @@ def upright(image: Image.Image) -> Image.Image:
 
 
 def _in_srgb(image: Image.Image, wanted: str) -> Image.Image | None:
-    """Returns `image` in sRGB by the profile that came with it; None where there is none of use."""
+    """Return `image` in sRGB by the profile that came with it; None where there is none of use."""
     profile = image.info.get("icc_profile")
     if not isinstance(profile, bytes) or image.mode not in ("RGB", "RGBA", "CMYK", "L"):
         return None

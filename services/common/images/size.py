@@ -21,7 +21,7 @@ class Size:
         return self.width * self.height
 
     def within(self, longest_side: int) -> Size:
-        """Returns this size, or the largest of its shape whose sides are at most `longest_side`."""
+        """Return this size, or the largest of its shape whose sides are at most `longest_side`."""
         longest = max(self.width, self.height)
         if longest <= longest_side:
             return self

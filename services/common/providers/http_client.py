@@ -25,14 +25,14 @@ class Failure(Protocol):
     """Makes the error for something that a provider did not do."""
 
     def __call__(self, reason: Reason, *, begun: bool = False) -> MediaError:
-        """Returns the error; `begun` says whether the provider may have begun to work, and to charge."""
+        """Return the error; `begun` says whether the provider may have begun to work, and to charge."""
 
 
 class Refusal(Protocol):
     """Makes the error for an answer that is no success."""
 
     def __call__(self, status: int, headers: Mapping[str, str], body: object, *, begun: bool) -> MediaError:
-        """Returns the error for an answer with this status, these headers and this JSON; anything at all."""
+        """Return the error for an answer with this status, these headers and this JSON; anything at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         timeout_seconds: float | None = None,
     ) -> Answer:
-        """Returns what the provider answers.
+        """Return what the provider answers.
 
         Args:
             method: HTTP method.
@@ -140,7 +140,7 @@ class Transport:
                     raise self._peer.failure(reason, begun=True)
                 return Answer(response.status, response.headers, found)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            log.warning("a provider can not be reached", provider=self._peer.name, error_type=type(error).__name__)
+            log.warning("a provider cannot be reached", provider=self._peer.name, error_type=type(error).__name__)
             raise self._peer.failure(Reason.PROVIDER_UNAVAILABLE, begun=begun) from None
         except (aiohttp.ClientError, OSError) as error:
             # The request may have arrived: who asks again may pay twice.
@@ -157,7 +157,7 @@ class Transport:
         return {**key, "Content-Type": "application/json"} if isinstance(body, Mapping) else key
 
     def _own(self, url: str) -> URL:
-        """Returns `url` if it is the provider's: the key goes to nobody else."""
+        """Return `url` if it is the provider's: the key goes to nobody else."""
         try:
             target = URL(url, encoded=True)
             own = target.scheme == "https" and (target.host or "").endswith(self._peer.host_suffix)
@@ -170,7 +170,7 @@ class Transport:
 
 
 def open_session() -> aiohttp.ClientSession:
-    """Returns connections to one provider."""
+    """Return connections to one provider."""
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS)
     return aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar())
 

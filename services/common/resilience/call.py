@@ -28,7 +28,7 @@ class CallResult(Generic[T]):
 async def call_with_retries(
     ask: Callable[[], Awaitable[T]], provider: str, limiter: ConcurrencyLimiter, retries: Retrier, patience: WaitBudget
 ) -> CallResult[T]:
-    """Returns what `ask` returns, holding a turn for as long as it works.
+    """Return what `ask` returns, holding a turn for as long as it works.
 
     Args:
         ask: Asks the provider once; raises MediaError if that failed.
@@ -55,7 +55,7 @@ async def call_with_retries(
 
 @contextmanager
 def report_rejections(limiter: ConcurrencyLimiter) -> Iterator[None]:
-    """Tells the gate if the provider refuses because of how many calls are under way."""
+    """Tell the gate if the provider refuses because of how many calls are under way."""
     try:
         yield
     except MediaError as error:

@@ -80,7 +80,7 @@ class ConcurrencyLimiter:
 
     @asynccontextmanager
     async def turn(self, patience_seconds: float) -> AsyncIterator[Permit]:
-        """Waits for a turn and keeps it for as long as the context is open.
+        """Wait for a turn and keeps it for as long as the context is open.
 
         Args:
             patience_seconds: Longest wait; 0 takes a turn only if there is one at once.
@@ -97,7 +97,7 @@ class ConcurrencyLimiter:
             self._leave()
 
     def learn(self, maximum: int) -> None:
-        """Takes note of how many calls the provider says it takes at once, 1 or more."""
+        """Take note of how many calls the provider says it takes at once, 1 or more."""
         if maximum == self._told:
             return
         self._told = max(1, maximum)
@@ -105,7 +105,7 @@ class ConcurrencyLimiter:
         self._admit()
 
     def record_rejection(self) -> None:
-        """Takes note that the provider refused a call for being one too many; told while its turn is kept."""
+        """Take note that the provider refused a call for being one too many; told while its turn is kept."""
         self._lowered = _least(self.limit, max(1, self._in_flight - 1))
         self._recovered_at_seconds = self._clock()
         log.warning("the provider takes fewer calls than it was sent", provider=self._name, limit=self._lowered)

@@ -74,7 +74,7 @@ class Retrier:
         self._jitter = jitter
 
     async def run(self, ask: Callable[[], Awaitable[T]], provider: str, patience: WaitBudget) -> T:
-        """Returns what `ask` returns, after as many calls as it takes and the policy allows.
+        """Return what `ask` returns, after as many calls as it takes and the policy allows.
 
         Args:
             ask: Asks the provider once; raises MediaError if that failed.
@@ -92,7 +92,7 @@ class Retrier:
             failed: MediaError | None = error
 
         async def run_once() -> T:
-            """Tells the first failure where the first attempt is expected: most calls need nothing of all this."""
+            """Tell the first failure where the first attempt is expected: most calls need nothing of all this."""
             nonlocal failed
             if failed is None:
                 return await ask()

@@ -57,7 +57,7 @@ _SERVICE_CONFIG = json.dumps(
 
 
 def open_channel(target: str) -> grpc.aio.Channel:
-    """Returns a channel to the service at `target`, a gRPC name such as `127.0.0.1:50051` or `dns:///tts:50051`."""
+    """Return a channel to the service at `target`, a gRPC name such as `127.0.0.1:50051` or `dns:///tts:50051`."""
     return grpc.aio.insecure_channel(
         target,
         options=[
@@ -74,14 +74,14 @@ def open_channel(target: str) -> grpc.aio.Channel:
 
 
 def call_metadata(principal: str = "") -> tuple[tuple[str, str], ...]:
-    """Returns what every call carries: the id of the request it belongs to, and who asked."""
+    """Return what every call carries: the id of the request it belongs to, and who asked."""
     carried = (("x-request-id", request_id.get()), ("x-media-principal", principal))
     return tuple(item for item in carried if item[1])
 
 
 @asynccontextmanager
 async def open_stream(call: Call) -> AsyncIterator[Call]:
-    """Holds a stream, up or down, for as long as it is used; every client stream is opened through this.
+    """Hold a stream, up or down, for as long as it is used; every client stream is opened through this.
 
     A call that is merely dropped goes on at the service for good (grpc issue 43462), so leaving always cancels. On a
     finished call that does nothing.

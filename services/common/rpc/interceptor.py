@@ -41,7 +41,7 @@ class Continuation(Protocol):
     """The next interceptor, or the handler itself."""
 
     def __call__(self, details: grpc.HandlerCallDetails) -> Awaitable[Handler]:
-        """Returns the handler of the method, or None."""
+        """Return the handler of the method, or None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class GuardInterceptor(grpc.aio.ServerInterceptor):
         return self._running
 
     async def wait_until_settled(self, within_seconds: float) -> None:
-        """Returns when every call has cleaned up and is logged, or when the time is over.
+        """Return when every call has cleaned up and is logged, or when the time is over.
 
         A server that has stopped has ended its calls, not their handlers: those go on to their last line.
         """
@@ -84,7 +84,7 @@ class GuardInterceptor(grpc.aio.ServerInterceptor):
     async def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
     ) -> Handler:
-        """Returns the guarded handler of the method."""
+        """Return the guarded handler of the method."""
         method = handler_call_details.method
         handler = await continuation(handler_call_details)
         if handler is None or method.startswith(EXEMPT):
@@ -197,7 +197,7 @@ class GuardInterceptor(grpc.aio.ServerInterceptor):
 
 
 async def _send(behaviour: Callable[..., Any], request: object, context: Context) -> None:
-    """Runs a streaming handler of either style and sends what it yields."""
+    """Run a streaming handler of either style and sends what it yields."""
     if not inspect.isasyncgenfunction(behaviour):
         await behaviour(request, context)
         return
@@ -207,7 +207,7 @@ async def _send(behaviour: Callable[..., Any], request: object, context: Context
 
 
 async def _read_to_end(requests: AsyncIterator[Message | MalformedRequest]) -> None:
-    """Takes what a caller is still sending, until he pauses.
+    """Take what a caller is still sending, until he pauses.
 
     The library takes a call that ends while it writes for a broken one: its caller would see INTERNAL in place of the
     reason.
@@ -232,7 +232,7 @@ async def _check_each(requests: AsyncIterator[Message | MalformedRequest]) -> As
 
 
 def _caller_left() -> bool:
-    """Tells the end of the call from a CancelledError that something inside let slip."""
+    """Tell the end of the call from a CancelledError that something inside let slip."""
     return is_cancelled()
 
 

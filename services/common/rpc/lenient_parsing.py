@@ -22,7 +22,7 @@ class MalformedRequest:
     descriptor: Descriptor | None
 
     def error(self) -> MediaError:
-        """Returns the error that names the first string field that is not UTF-8, if that is what is wrong."""
+        """Return the error that names the first string field that is not UTF-8, if that is what is wrong."""
         if self.descriptor is not None and (field := _first_broken_string(self.content, self.descriptor)):
             return invalid(field, "must be valid UTF-8")
         return MediaError(Reason.VALIDATION_ERROR, "The request is not a valid protobuf message of this method.")
@@ -31,7 +31,7 @@ class MalformedRequest:
 def lenient_deserializer(
     deserialize: Callable[[bytes], Message] | None,
 ) -> Callable[[bytes], Message | MalformedRequest] | None:
-    """Returns `deserialize` that hands out Malformed where it would have failed.
+    """Return `deserialize` that hands out Malformed where it would have failed.
 
     Left to itself the library answers INTERNAL without saying why, and no interceptor ever sees the call.
     """

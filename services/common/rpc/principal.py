@@ -11,7 +11,7 @@ PRINCIPAL = "x-media-principal"
 
 
 def get_principal(context: grpc.aio.ServicerContext[Any, Any]) -> str:
-    """Returns who is calling, as the edge has verified it; empty for a call that came past no edge."""
+    """Return who is calling, as the edge has verified it; empty for a call that came past no edge."""
     for key, value in context.invocation_metadata() or ():
         if key == PRINCIPAL and isinstance(value, str):
             return value

@@ -65,7 +65,7 @@ class RunningServer:
         self.guard = guard
 
     async def drain(self) -> None:
-        """Says NOT_SERVING, waits until balancers have seen it, lets calls in flight finish, then stops."""
+        """Say NOT_SERVING, waits until balancers have seen it, lets calls in flight finish, then stops."""
         log.info("draining", calls_in_flight=self.guard.running)
         await self._health.enter_graceful_shutdown()
         await asyncio.sleep(self._options.notice_seconds)
@@ -77,7 +77,7 @@ class RunningServer:
 async def run_server(
     register: Register, options: ServerOptions, health: HealthServicer | None = None
 ) -> AsyncIterator[RunningServer]:
-    """Serves what `register` adds until the context is left; leaving it stops without a drain.
+    """Serve what `register` adds until the context is left; leaving it stops without a drain.
 
     Args:
         register: Adds the servicers.
@@ -108,7 +108,7 @@ async def run_server(
 
 
 async def serve(register: Register, options: ServerOptions) -> None:
-    """Serves what `register` adds until SIGTERM or SIGINT, then drains.
+    """Serve what `register` adds until SIGTERM or SIGINT, then drains.
 
     Raises:
         ConfigurationError: The port is taken.
@@ -119,7 +119,7 @@ async def serve(register: Register, options: ServerOptions) -> None:
 
 
 async def stop_signal() -> None:
-    """Returns when the process is asked to stop; a second request ends it at once."""
+    """Return when the process is asked to stop; a second request ends it at once."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     watched = (signal.SIGTERM, signal.SIGINT)
@@ -138,7 +138,7 @@ def _bind(server: grpc.aio.Server, options: ServerOptions) -> int:
         return server.add_insecure_port(address)
     except RuntimeError:
         raise ConfigurationError(
-            f"{options.port_variable}: can not listen on {address}: the port is taken or not permitted. "
+            f"{options.port_variable}: cannot listen on {address}: the port is taken or not permitted. "
             f"Stop what uses it, or set {options.port_variable} to a free port."
         ) from None
 

@@ -29,7 +29,7 @@ _REASON_OF_CODE = {
 
 
 def to_status(error: MediaError, request_id: str) -> grpc.Status:
-    """Returns the gRPC status of `error`: code, message, ErrorInfo, and BadRequest or RetryInfo where they apply."""
+    """Return the gRPC status of `error`: code, message, ErrorInfo, and BadRequest or RetryInfo where they apply."""
     metadata = {**error.metadata, "request_id": request_id} if request_id else error.metadata
     details = [error_details_pb2.ErrorInfo(reason=error.reason.name, domain=DOMAIN, metadata=metadata)]
     packed = [_pack(detail) for detail in details]
@@ -47,7 +47,7 @@ def to_status(error: MediaError, request_id: str) -> grpc.Status:
 
 
 def from_rpc_error(error: grpc.aio.AioRpcError) -> MediaError:
-    """Returns what a failed call of one of our services meant.
+    """Return what a failed call of one of our services meant.
 
     A failure without our ErrorInfo keeps its code but not its text, which may name hosts or quote anything.
     """

@@ -12,7 +12,7 @@ _MOST_VIOLATIONS = 25
 
 
 def validate(message: Message) -> None:
-    """Raises VALIDATION_ERROR naming every field of `message` that breaks a rule of its contract, 25 at most."""
+    """Raise VALIDATION_ERROR naming every field of `message` that breaks a rule of its contract, 25 at most."""
     found = protovalidate.collect_violations(message)[:_MOST_VIOLATIONS]
     if not found:
         return

@@ -12,7 +12,7 @@ _SUBJECT = "object store"
 
 
 def diagnose_storage(settings: StorageSettings) -> Iterator[Diagnostic]:
-    """Yields what is configured, and what contradicts itself."""
+    """Yield what is configured, and what contradicts itself."""
     name, configured = settings.store_name, settings.configured_stores
     if missing := list_missing(name, settings):
         yield problem(
@@ -30,7 +30,7 @@ def diagnose_storage(settings: StorageSettings) -> Iterator[Diagnostic]:
 
 
 def _half(settings: StorageSettings) -> Iterator[Diagnostic]:
-    """Yields stores of which a part is configured that does not make them one."""
+    """Yield stores of which a part is configured that does not make them one."""
     supabase = bool(settings.supabase_url), bool(settings.supabase_service_role.get_secret_value())
     if supabase[0] != supabase[1] and settings.store_name != "supabase":
         absent = "SUPABASE_SERVICE_ROLE" if supabase[0] else "SUPABASE_URL"

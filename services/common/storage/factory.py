@@ -18,7 +18,7 @@ _SIGNING_FILE = "signing.key"
 
 @asynccontextmanager
 async def open_object_store(settings: StorageSettings) -> AsyncIterator[ObjectStore]:
-    """Yields the configured store; connects to nothing before it is used.
+    """Yield the configured store; connects to nothing before it is used.
 
     Raises:
         ConfigurationError: The chosen store is not configured whole; the text names the variables.
@@ -33,7 +33,7 @@ async def open_object_store(settings: StorageSettings) -> AsyncIterator[ObjectSt
 
 
 def list_missing(name: StoreName, settings: StorageSettings) -> list[str]:
-    """Returns the variables that the store `name` still needs."""
+    """Return the variables that the store `name` still needs."""
     needed: Mapping[StoreName, Mapping[str, bool]] = {
         "local": {},
         "s3": {"S3_BUCKET": bool(settings.s3_bucket)},
@@ -65,7 +65,7 @@ def _local(settings: StorageSettings) -> ObjectStore:
     try:
         signer = Signer(secret or load_shared_secret(folder / _SIGNING_FILE))
     except OSError as error:
-        raise ConfigurationError(f"MEDIA_STORAGE_DIR: {folder} can not be used ({error.strerror}).") from None
+        raise ConfigurationError(f"MEDIA_STORAGE_DIR: {folder} cannot be used ({error.strerror}).") from None
     return LocalStore(folder, settings.public_url.rstrip("/"), signer, settings.url_lifetime_seconds)
 
 

@@ -15,7 +15,7 @@ from services.common.errors import MediaError, Reason
 IMMUTABLE = "public, max-age=31536000, immutable"
 """Cache-Control of objects whose bytes never change under their key."""
 REPLACEABLE = "public, max-age=0, must-revalidate"
-"""Cache-Control of objects whose key somebody chose who may put other bytes there: asked for anew by entity tag."""
+"""Cache-Control of objects whose key somebody chose who may put other bytes there: asked for again by entity tag."""
 OWNER = "owner"
 """Name of the metadata entry that says whose an object is."""
 _CHUNK_BYTES = 1024 * 1024
@@ -98,7 +98,7 @@ class ObjectStore(ABC):
 
     An object is there whole or not at all, whatever happens to the process that writes it. Every method raises
     MediaError: VALIDATION_ERROR for a key that `services.common.storage.keys` refuses, STORAGE_FAILED where the store
-    can not do what was asked (with a message that names what to look at: bucket, credentials, reachability, and never
+    cannot do what was asked (with a message that names what to look at: bucket, credentials, reachability, and never
     the store's own words).
     """
 
@@ -109,7 +109,7 @@ class ObjectStore(ABC):
     async def put(
         self, key: str, data: bytes | AsyncIterator[bytes], spec: ObjectSpec, *, overwrite: bool = False
     ) -> ObjectInfo:
-        """Stores an object.
+        """Store an object.
 
         Args:
             key: Where.
@@ -124,7 +124,7 @@ class ObjectStore(ABC):
     async def put_file(
         self, key: str, path: Path, sha256: str, spec: ObjectSpec, *, overwrite: bool = False
     ) -> ObjectInfo:
-        """Stores a file, which is the store's from then on: it may be gone, and must not be written to.
+        """Store a file, which is the store's from then on: it may be gone, and must not be written to.
 
         Args:
             key: Where.
@@ -141,7 +141,7 @@ class ObjectStore(ABC):
 
     @abstractmethod
     def open(self, key: str, byte_range: ByteRange | None = None) -> AbstractAsyncContextManager[OpenObject]:
-        """Returns the context in which an object is read.
+        """Return the context in which an object is read.
 
         Raises:
             MediaError: NOT_FOUND, there is no object of this key.
@@ -149,7 +149,7 @@ class ObjectStore(ABC):
 
     @abstractmethod
     async def head(self, key: str) -> ObjectInfo:
-        """Returns what is known about an object.
+        """Return what is known about an object.
 
         Raises:
             MediaError: NOT_FOUND, there is no object of this key.
@@ -157,7 +157,7 @@ class ObjectStore(ABC):
 
     @abstractmethod
     async def url(self, key: str, *, lifetime_seconds: float | None = None) -> ObjectUrl:
-        """Returns an address of the object; does not look whether it is there.
+        """Return an address of the object; does not look whether it is there.
 
         Args:
             key: Which object.
@@ -166,16 +166,16 @@ class ObjectStore(ABC):
         """
 
     def key_behind(self, url: str) -> str | None:
-        """Returns the key of the object that a link of this store's own leads to, if it is one and still works."""
+        """Return the key of the object that a link of this store's own leads to, if it is one and still works."""
         return None
 
     @abstractmethod
     async def delete(self, key: str) -> bool:
-        """Deletes an object and returns whether there was one, as far as the store tells (S3 says yes always)."""
+        """Delete an object and returns whether there was one, as far as the store tells (S3 says yes always)."""
 
     @abstractmethod
     async def list(self, prefix: str, *, page_size: int = 100, page_token: str = "") -> ObjectPage:
-        """Returns objects whose keys begin with `prefix`, in order of their keys.
+        """Return objects whose keys begin with `prefix`, in order of their keys.
 
         Args:
             prefix: Whole segments, ending in `/`; empty for everything.
@@ -187,7 +187,7 @@ class ObjectStore(ABC):
         """
 
     async def tidy(self, older_than_seconds: float) -> int:
-        """Removes drafts of objects whose writers died, and returns how many there were.
+        """Remove drafts of objects whose writers died, and returns how many there were.
 
         Stores that keep no drafts where we see them have none; what is left of an upload in parts to a bucket is for a
         lifecycle rule of the bucket.
@@ -199,7 +199,7 @@ class ObjectStore(ABC):
         return 0
 
     async def close(self) -> None:
-        """Frees what the store holds; the instance is not used afterwards."""
+        """Free what the store holds; the instance is not used afterwards."""
         return
 
 
@@ -210,7 +210,7 @@ async def _read(path: Path) -> AsyncIterator[bytes]:
 
 
 async def read_all(store: ObjectStore, key: str, *, max_bytes: int) -> tuple[bytes, ObjectInfo]:
-    """Returns the whole object.
+    """Return the whole object.
 
     Raises:
         MediaError: NOT_FOUND; PAYLOAD_TOO_LARGE, it has more than `max_bytes`; STORAGE_FAILED.

@@ -27,7 +27,7 @@ _SHAPE = (
 
 
 def check_key(key: str, field: str = "key") -> str:
-    """Returns `key` if it is one.
+    """Return `key` if it is one.
 
     Args:
         key: What a caller or a service gives as a key.
@@ -44,7 +44,7 @@ def check_key(key: str, field: str = "key") -> str:
 
 
 def own_prefix(principal: str) -> str:
-    """Returns what keys of `principal`'s own choice begin with; two principals never share it.
+    """Return what keys of `principal`'s own choice begin with; two principals never share it.
 
     Args:
         principal: Who calls, as the edge has verified it; empty for calls that came past no edge.
@@ -58,7 +58,7 @@ def own_prefix(principal: str) -> str:
 
 
 def check_own_key(key: str, principal: str, field: str) -> str:
-    """Returns `key` if it is one under `principal`'s own prefix.
+    """Return `key` if it is one under `principal`'s own prefix.
 
     Raises:
         MediaError: VALIDATION_ERROR, it is no such key; PERMISSION_DENIED, it is under the prefix of another.
@@ -76,7 +76,7 @@ def check_own_key(key: str, principal: str, field: str) -> str:
 
 
 def check_given_key(key: str, principal: str, field: str) -> str:
-    """Returns `key` if it may be that of an object of `principal`'s own: under his prefix, or under nobody's.
+    """Return `key` if it may be that of an object of `principal`'s own: under his prefix, or under nobody's.
 
     Raises:
         MediaError: VALIDATION_ERROR, it is no key; PERMISSION_DENIED, it is under the prefix of another.
@@ -86,17 +86,17 @@ def check_given_key(key: str, principal: str, field: str) -> str:
 
 
 def new_key(folder: str, extension: str, now: datetime | None = None) -> str:
-    """Returns a key that nobody has, such as images/2026/11/3c2f….webp."""
+    """Return a key that nobody has, such as images/2026/11/3c2f….webp."""
     return new_dated_key(folder, str(uuid.uuid4()), extension, now)
 
 
 def new_dated_key(folder: str, name: str, extension: str, now: datetime | None = None) -> str:
-    """Returns the key of `name` in the folder of the month, such as audio/2026/11/<name>.mp3."""
+    """Return the key of `name` in the folder of the month, such as audio/2026/11/<name>.mp3."""
     return f"{folder}/{now or datetime.now(UTC):%Y/%m}/{name}.{extension}"
 
 
 def content_key(principal: str, sha256: str, extension: str) -> str:
-    """Returns the key of `principal`'s object with these bytes.
+    """Return the key of `principal`'s object with these bytes.
 
     Args:
         principal: Whose it is.
@@ -107,7 +107,7 @@ def content_key(principal: str, sha256: str, extension: str) -> str:
 
 
 def record_key(kind: str, principal: str, record_id: str) -> str:
-    """Returns the key of a record of `principal`'s own, such as records/audio/alice/<id>.json.
+    """Return the key of a record of `principal`'s own, such as records/audio/alice/<id>.json.
 
     Args:
         kind: What is recorded.
@@ -119,5 +119,5 @@ def record_key(kind: str, principal: str, record_id: str) -> str:
 
 
 def belongs_to(info: ObjectInfo, principal: str) -> bool:
-    """Tells whether an object is `principal`'s own, by its key or by what was said when it was stored."""
+    """Tell whether an object is `principal`'s own, by its key or by what was said when it was stored."""
     return info.key.startswith(own_prefix(principal)) or info.metadata.get(OWNER) == principal

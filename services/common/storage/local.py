@@ -63,7 +63,7 @@ class LocalStore(ObjectStore):
     async def put(
         self, key: str, data: bytes | AsyncIterator[bytes], spec: ObjectSpec, *, overwrite: bool = False
     ) -> ObjectInfo:
-        """Writes a file beside, and moves it to its place once it is whole and on the disk."""
+        """Write a file beside, and moves it to its place once it is whole and on the disk."""
         digest = hashlib.sha256()
 
         async def fill(file: BinaryIO) -> str:
@@ -76,7 +76,7 @@ class LocalStore(ObjectStore):
     async def put_file(
         self, key: str, path: Path, sha256: str, spec: ObjectSpec, *, overwrite: bool = False
     ) -> ObjectInfo:
-        """Moves the file over, where it is on the same file system, and copies it otherwise."""
+        """Move the file over, where it is on the same file system, and copies it otherwise."""
 
         async def fill(file: BinaryIO) -> str:
             del file
@@ -93,7 +93,7 @@ class LocalStore(ObjectStore):
         *,
         overwrite: bool,
     ) -> ObjectInfo:
-        """Stores what `fill` writes into the file that `begin` opens; `fill` returns the digest."""
+        """Store what `fill` writes into the file that `begin` opens; `fill` returns the digest."""
         path = self._path(key)
         unfinished = self._unfinished / secrets.token_hex(16)
         held = _Held(partial(begin, unfinished), partial(local_files.drop, unfinished=unfinished))
@@ -114,7 +114,7 @@ class LocalStore(ObjectStore):
 
     @asynccontextmanager
     async def open(self, key: str, byte_range: ByteRange | None = None) -> AsyncIterator[OpenObject]:
-        """Opens the file of an object."""
+        """Open the file of an object."""
         held = _Held(partial(local_files.open_object, self._path(key), key), lambda opened: opened[0].close())
         file, info = await held.open()
         # Not in a thread, as above.
@@ -122,26 +122,26 @@ class LocalStore(ObjectStore):
             yield OpenObject(info, _chunks(file, byte_range or ByteRange(0, info.size_bytes)))
 
     async def head(self, key: str) -> ObjectInfo:
-        """Reads the end of the file of an object."""
+        """Read the end of the file of an object."""
         return await _in_thread(local_files.read_info, self._path(key), key)
 
     async def url(self, key: str, *, lifetime_seconds: float | None = None) -> ObjectUrl:
-        """Returns a signed link to the gateway, which serves the object."""
+        """Return a signed link to the gateway, which serves the object."""
         lifetime = self._url_lifetime_seconds if lifetime_seconds is None else lifetime_seconds
         expires_at = int(time.time() + lifetime)
         path = self.signer.path(check_key(key), expires_at)
         return ObjectUrl(f"{self._public_url}{path}", datetime.fromtimestamp(expires_at, UTC))
 
     def key_behind(self, url: str) -> str | None:
-        """Returns the key in a signed link that leads to the gateway."""
+        """Return the key in a signed link that leads to the gateway."""
         return self.signer.key_in(url, self._public_url, time.time())
 
     async def delete(self, key: str) -> bool:
-        """Deletes the file of an object, and folders that it leaves empty."""
+        """Delete the file of an object, and folders that it leaves empty."""
         return await _in_thread(local_files.delete, self._path(key), self._objects)
 
     async def list(self, prefix: str, *, page_size: int = 100, page_token: str = "") -> ObjectPage:
-        """Walks the folders in the order of keys, from where the page before ended."""
+        """Walk the folders in the order of keys, from where the page before ended."""
         if prefix:
             check_key(prefix.removesuffix("/"), "prefix")
         if page_token and not page_token.startswith(prefix):
@@ -149,7 +149,7 @@ class LocalStore(ObjectStore):
         return await _in_thread(local_files.page, self._objects, prefix, page_size, page_token)
 
     async def tidy(self, older_than_seconds: float) -> int:
-        """Removes files that were begun beside and never came to their place."""
+        """Remove files that were begun beside and never came to their place."""
         return await _in_thread(local_files.tidy, self._unfinished, time.time() - older_than_seconds)
 
     def _path(self, key: str) -> Path:
@@ -157,14 +157,14 @@ class LocalStore(ObjectStore):
 
 
 async def _in_thread(work: Callable[..., T], *args: object) -> T:
-    """Runs `work` off the event loop and says in our words what the file system can not do."""
+    """Run `work` off the event loop and says in our words what the file system cannot do."""
     try:
         return await asyncio.to_thread(work, *args)
     except OSError as error:
-        log.warning("the folder of objects can not be used", error_type=type(error).__name__, errno=error.errno)
+        log.warning("the folder of objects cannot be used", error_type=type(error).__name__, errno=error.errno)
         raise MediaError(
             Reason.STORAGE_FAILED,
-            "The local object store can not be used: check space and rights of MEDIA_STORAGE_DIR.",
+            "The local object store cannot be used: check space and rights of MEDIA_STORAGE_DIR.",
         ) from None
 
 

@@ -1,7 +1,7 @@
 """What an object is on the disk: written beside, moved to its place, read, listed and removed. Runs in threads.
 
 Each object is one file: its bytes, then what is known about it as JSON, then the length of that. So what is said and
-what is there can not contradict each other, and an object appears and goes in one step of the file system.
+what is there cannot contradict each other, and an object appears and goes in one step of the file system.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ log = logger(__name__)
 
 
 def begin(path: Path) -> BinaryIO:
-    """Makes a new file that only we may read."""
+    """Make a new file that only we may read."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "w+b")
 
 
 def adopt(given: Path, path: Path) -> BinaryIO:
-    """Takes a finished file over as an unfinished object, to be written on at its end; it is not where it was then."""
+    """Take a finished file over as an unfinished object, to be written on at its end; it is not where it was then."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         given.rename(path)
@@ -52,7 +52,7 @@ def adopt(given: Path, path: Path) -> BinaryIO:
 
 
 def _move_across(given: Path, path: Path) -> None:
-    """Moves a file to another file system; what can not be copied whole is not left there."""
+    """Move a file to another file system; what cannot be copied whole is not left there."""
     try:
         shutil.copyfile(given, path)
     except BaseException:
@@ -62,20 +62,20 @@ def _move_across(given: Path, path: Path) -> None:
 
 
 def append(file: BinaryIO, feed: Callable[[bytes], None], piece: bytes) -> None:
-    """Writes a piece and feeds a digest with it."""
+    """Write a piece and feeds a digest with it."""
     feed(piece)
     file.write(piece)
 
 
 def finish(file: BinaryIO, said: bytes) -> None:
-    """Writes what is known about the object behind its bytes, and has it all on the disk."""
+    """Write what is known about the object behind its bytes, and has it all on the disk."""
     file.write(said + _LENGTH.pack(_MARK, len(said)))
     file.flush()
     os.fsync(file.fileno())
 
 
 def place(unfinished: Path, path: Path, overwrite: bool) -> None:
-    """Moves a finished file to its place.
+    """Move a finished file to its place.
 
     Raises:
         MediaError: ALREADY_EXISTS, it is taken and must not be overwritten.
@@ -92,7 +92,7 @@ def place(unfinished: Path, path: Path, overwrite: bool) -> None:
         except FileNotFoundError:
             continue
         except (FileExistsError, IsADirectoryError, NotADirectoryError):
-            # A folder can not have the name of an object, either.
+            # A folder cannot have the name of an object, either.
             if path.exists() or any(folder.is_file() for folder in path.parents):
                 raise MediaError(Reason.ALREADY_EXISTS) from None
         else:
@@ -101,13 +101,13 @@ def place(unfinished: Path, path: Path, overwrite: bool) -> None:
 
 
 def drop(file: BinaryIO, unfinished: Path) -> None:
-    """Closes a file and removes what is left of it beside."""
+    """Close a file and removes what is left of it beside."""
     file.close()
     unfinished.unlink(missing_ok=True)
 
 
 def tidy(folder: Path, before: float) -> int:
-    """Removes files that nobody has written to since `before`, and returns how many there were."""
+    """Remove files that nobody has written to since `before`, and returns how many there were."""
     removed = 0
     for draft in folder.iterdir() if folder.is_dir() else ():
         # Somebody else may tidy, too.
@@ -119,7 +119,7 @@ def tidy(folder: Path, before: float) -> int:
 
 
 def open_object(path: Path, key: str) -> tuple[BinaryIO, ObjectInfo]:
-    """Returns the file of an object, open, and what is known about it.
+    """Return the file of an object, open, and what is known about it.
 
     Raises:
         MediaError: NOT_FOUND.
@@ -145,7 +145,7 @@ def open_object(path: Path, key: str) -> tuple[BinaryIO, ObjectInfo]:
 
 
 def read_info(path: Path, key: str) -> ObjectInfo:
-    """Returns what is known about an object.
+    """Return what is known about an object.
 
     Raises:
         MediaError: NOT_FOUND.
@@ -179,7 +179,7 @@ def _info(file: BinaryIO, key: str) -> ObjectInfo:
 
 
 def delete(path: Path, root: Path) -> bool:
-    """Removes the file of an object and folders that it leaves empty; returns whether there was one."""
+    """Remove the file of an object and folders that it leaves empty; returns whether there was one."""
     try:
         path.unlink()
     except (FileNotFoundError, NotADirectoryError):
@@ -199,7 +199,7 @@ def delete(path: Path, root: Path) -> bool:
 
 
 def page(root: Path, prefix: str, page_size: int, after: str) -> ObjectPage:
-    """Returns the objects under `prefix` whose keys come after `after`."""
+    """Return the objects under `prefix` whose keys come after `after`."""
     found: list[ObjectInfo] = []
     for key in _keys(root, prefix, after):
         if len(found) == page_size:
@@ -212,7 +212,7 @@ def page(root: Path, prefix: str, page_size: int, after: str) -> ObjectPage:
 
 
 def _keys(root: Path, folder: str, after: str) -> Iterator[str]:
-    """Yields the keys in `folder`, that is empty or ends in a slash, that come after `after`, in order."""
+    """Yield the keys in `folder`, that is empty or ends in a slash, that come after `after`, in order."""
     try:
         with os.scandir(root / folder) as entries:
             names = [f"{entry.name}/" if entry.is_dir(follow_symlinks=False) else entry.name for entry in entries]

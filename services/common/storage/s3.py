@@ -90,7 +90,7 @@ class S3Store(ObjectStore):
     async def put(
         self, key: str, data: bytes | AsyncIterator[bytes], spec: ObjectSpec, *, overwrite: bool = False
     ) -> ObjectInfo:
-        """Stores an object; what comes in pieces goes up in parts, and appears when the last one is there."""
+        """Store an object; what comes in pieces goes up in parts, and appears when the last one is there."""
         check_key(key)
         attributes = {
             "Content-Type": spec.content_type,
@@ -98,7 +98,7 @@ class S3Store(ObjectStore):
             **{name: _as_header(text) for name, text in spec.metadata.items()},
         }
         if not overwrite and not isinstance(data, bytes):
-            # Parts that are put together can not be told to find the place free.
+            # Parts that are put together cannot be told to find the place free.
             await self._require_free(key)
         with self._translate_errors():
             await obstore.put_async(
@@ -113,7 +113,7 @@ class S3Store(ObjectStore):
 
     @asynccontextmanager
     async def open(self, key: str, byte_range: ByteRange | None = None) -> AsyncIterator[OpenObject]:
-        """Opens an object."""
+        """Open an object."""
         check_key(key)
         with self._translate_errors():
             found = await obstore.get_async(
@@ -125,14 +125,14 @@ class S3Store(ObjectStore):
         yield OpenObject(info, self._chunks(found))
 
     async def head(self, key: str) -> ObjectInfo:
-        """Asks for what is known about an object."""
+        """Ask for what is known about an object."""
         check_key(key)
         with self._translate_errors():
             found = await obstore.get_async(self._client, key, options={"head": True})
         return _info(found.meta, found.attributes)
 
     async def url(self, key: str, *, lifetime_seconds: float | None = None) -> ObjectUrl:
-        """Returns the public address, or a signed one; asks nobody."""
+        """Return the public address, or a signed one; asks nobody."""
         check_key(key)
         if self._options.public_url:
             return ObjectUrl(f"{self._options.public_url}/{quote(key, safe='/')}")
@@ -142,7 +142,7 @@ class S3Store(ObjectStore):
         return ObjectUrl(signed, datetime.now(UTC) + lifetime)
 
     async def delete(self, key: str) -> bool:
-        """Deletes an object; S3 does not tell whether there was one."""
+        """Delete an object; S3 does not tell whether there was one."""
         check_key(key)
         with self._translate_errors():
             try:
@@ -152,7 +152,7 @@ class S3Store(ObjectStore):
         return True
 
     async def list(self, prefix: str, *, page_size: int = 100, page_token: str = "") -> ObjectPage:
-        """Lists objects after the last one of the page before."""
+        """List objects after the last one of the page before."""
         if prefix:
             check_key(prefix.removesuffix("/"), "prefix")
         if page_token and not page_token.startswith(prefix):
@@ -187,7 +187,7 @@ class S3Store(ObjectStore):
 
     @contextmanager
     def _translate_errors(self) -> Iterator[None]:
-        """Says in our words what the bucket can not do."""
+        """Say in our words what the bucket cannot do."""
         bucket = self._options.variables.get("bucket", "the bucket")
         credentials = self._options.variables.get("credentials", "the credentials")
         try:
@@ -211,7 +211,7 @@ class S3Store(ObjectStore):
                 ) from None
             if "NoSuchBucket" in text:
                 raise _storage_failed(f"The bucket of {bucket} does not exist; make it, or name another.") from None
-            raise _storage_failed("The object store can not be reached or fails; `make doctor` tells more.") from None
+            raise _storage_failed("The object store cannot be reached or fails; `make doctor` tells more.") from None
 
 
 def _storage_failed(message: str) -> MediaError:
@@ -231,7 +231,7 @@ def _info(meta: obstore.ObjectMeta, attributes: Mapping[str, str]) -> ObjectInfo
 
 
 def _as_header(text: str) -> str:
-    """Returns `text` as a header can carry it: as it is, or as RFC 2047 and S3 itself write what no header can."""
+    """Return `text` as a header can carry it: as it is, or as RFC 2047 and S3 itself write what no header can."""
     if _FIT_FOR_A_HEADER.fullmatch(text):
         return text
     return f"=?UTF-8?B?{pybase64.b64encode(text.encode()).decode()}?="

@@ -32,12 +32,12 @@ class Signer:
         self._secret = secret
 
     def path(self, key: str, expires_at: int) -> str:
-        """Returns path and query of a link to `key` that ends at `expires_at`, in seconds since 1970."""
+        """Return path and query of a link to `key` that ends at `expires_at`, in seconds since 1970."""
         query = urlencode({EXPIRES: expires_at, SIGNATURE: self._signature(key, expires_at)})
         return f"/media/{quote(key, safe='/')}?{query}"
 
     def key_in(self, url: str, public_url: str, now: float) -> str | None:
-        """Returns the key in a link that `path` gave, if it still works; None for any other address.
+        """Return the key in a link that `path` gave, if it still works; None for any other address.
 
         Args:
             url: Any text.
@@ -56,7 +56,7 @@ class Signer:
         return unquote(path)
 
     def check(self, key: str, expires: str, signature: str, now: float) -> None:
-        """Accepts what `path` gave, until it ends.
+        """Accept what `path` gave, until it ends.
 
         Args:
             key: The key in the link.
@@ -78,7 +78,7 @@ class Signer:
 
 
 def load_shared_secret(file: Path) -> bytes:
-    """Returns the secret in `file`; makes one if there is none. Processes that start at once agree on one."""
+    """Return the secret in `file`; makes one if there is none. Processes that start at once agree on one."""
     try:
         return _read(file)
     except FileNotFoundError:

@@ -79,7 +79,7 @@ class SupabaseStore(ObjectStore):
     async def put(
         self, key: str, data: bytes | AsyncIterator[bytes], spec: ObjectSpec, *, overwrite: bool = False
     ) -> ObjectInfo:
-        """Uploads an object; what is large or comes in pieces goes by way of a temporary file."""
+        """Upload an object; what is large or comes in pieces goes by way of a temporary file."""
         check_key(key)
         max_age = _MAX_AGE.search(spec.cache_control)
         options: Any = {
@@ -100,7 +100,7 @@ class SupabaseStore(ObjectStore):
 
     @asynccontextmanager
     async def open(self, key: str, byte_range: ByteRange | None = None) -> AsyncIterator[OpenObject]:
-        """Reads an object while it arrives, which the client does not do."""
+        """Read an object while it arrives, which the client does not do."""
         info = await self.head(key)
         headers = dict(self._headers)
         if byte_range is not None:
@@ -114,7 +114,7 @@ class SupabaseStore(ObjectStore):
                 yield OpenObject(info, self._chunks(answer))
 
     async def head(self, key: str) -> ObjectInfo:
-        """Asks for what is known about an object."""
+        """Ask for what is known about an object."""
         check_key(key)
         bucket = await self._bucket()
         with self._translate_errors():
@@ -130,7 +130,7 @@ class SupabaseStore(ObjectStore):
         )
 
     async def url(self, key: str, *, lifetime_seconds: float | None = None) -> ObjectUrl:
-        """Returns the public address, or has one signed."""
+        """Return the public address, or has one signed."""
         check_key(key)
         if self._options.public:
             return ObjectUrl(f"{self._public_base}/object/public/{self._options.bucket}/{quote(key, safe='/')}")
@@ -145,14 +145,14 @@ class SupabaseStore(ObjectStore):
         )
 
     async def delete(self, key: str) -> bool:
-        """Deletes an object; the answer lists what was there."""
+        """Delete an object; the answer lists what was there."""
         check_key(key)
         bucket = await self._bucket()
         with self._translate_errors():
             return bool(await bucket.remove([key]))
 
     async def list(self, prefix: str, *, page_size: int = 100, page_token: str = "") -> ObjectPage:
-        """Walks the folders in the order of keys: the server lists one at a time."""
+        """Walk the folders in the order of keys: the server lists one at a time."""
         if prefix:
             check_key(prefix.removesuffix("/"), "prefix")
         if page_token and not page_token.startswith(prefix):
@@ -167,7 +167,7 @@ class SupabaseStore(ObjectStore):
         return ObjectPage(tuple(found))
 
     async def close(self) -> None:
-        """Closes connections."""
+        """Close connections."""
         if self._session is not None:
             await self._session.close()
         if self._client is not None:
@@ -192,7 +192,7 @@ class SupabaseStore(ObjectStore):
 
     @contextmanager
     def _translate_errors(self) -> Iterator[None]:
-        """Says in our words what the bucket can not do."""
+        """Say in our words what the bucket cannot do."""
         try:
             yield
         except MediaError:
@@ -205,7 +205,7 @@ class SupabaseStore(ObjectStore):
 
 
 def _client(base: str, headers: Mapping[str, str]) -> AsyncStorageClient:
-    """Returns the storage client of `supabase`, imported now: half a second that only those pay who keep media here."""
+    """Return the storage client of `supabase`, imported now: half a second that only those pay who keep media here."""
     # Its whole client would bring four more, for databases and accounts, and set up this one in a way it deprecates.
     from httpx import AsyncClient  # noqa: PLC0415 - see above
     from storage3 import AsyncStorageClient  # noqa: PLC0415 - see above

@@ -35,16 +35,16 @@ _BY_STATUS: Mapping[str, tuple[Reason, str]] = {
     "413": _TABLE["EntityTooLarge"],
     "415": _TABLE["InvalidMimeType"],
 }
-_OTHER = "Supabase can not be reached or fails; `make doctor` tells more."
+_OTHER = "Supabase cannot be reached or fails; `make doctor` tells more."
 
 
 def error_from_body(body: Mapping[str, Any]) -> MediaError:
-    """Returns the error for the body of a refusal."""
+    """Return the error for the body of a refusal."""
     return _failure(str(body.get("code", "")), str(body.get("error", "")), str(body.get("statusCode", "")))
 
 
 def error_from_client(error: Exception) -> MediaError:
-    """Returns the error for what the client raised, without its text."""
+    """Return the error for what the client raised, without its text."""
     code, status = getattr(error, "code", ""), getattr(error, "status", "")
     if not code and not status:
         return unreachable(error)
@@ -54,7 +54,7 @@ def error_from_client(error: Exception) -> MediaError:
 
 
 def unreachable(error: Exception) -> MediaError:
-    """Returns the error for a connection that failed."""
+    """Return the error for a connection that failed."""
     log.warning("the object store failed", store="supabase", error_type=type(error).__name__)
     return MediaError(Reason.STORAGE_FAILED, _OTHER)
 

@@ -48,7 +48,7 @@ _LIST_MARKER = re.compile(r"(?:^|[\n\r])[^\S\n\r]*\(?\d{1,3}\Z")
 
 
 def full_stop_ends(text: str, stop: int, after: int) -> bool:
-    """Returns whether the single full stop at `stop` ends its sentence.
+    """Return whether the single full stop at `stop` ends its sentence.
 
     Args:
         text: The whole text.
@@ -71,7 +71,7 @@ def full_stop_ends(text: str, stop: int, after: int) -> bool:
 
 
 def _token_before(text: str, stop: int) -> str:
-    """Returns what the full stop at `stop` follows, in lower case; empty for what no table knows."""
+    """Return what the full stop at `stop` follows, in lower case; empty for what no table knows."""
     token = _BORDERS.split(text[max(0, stop - _LONGEST_TOKEN - 1) : stop])[-1]
     return token.casefold() if len(token) <= _LONGEST_TOKEN else ""
 
@@ -83,7 +83,7 @@ def _number_ends(text: str, stop: int, word: str) -> bool:
 
 
 def _is_initial(token: str) -> bool:
-    """Returns whether `token` is one letter of a script that has capitals."""
+    """Return whether `token` is one letter of a script that has capitals."""
     return len(token) == 1 and token.upper() != token
 
 

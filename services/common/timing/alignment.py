@@ -22,7 +22,7 @@ class Alignment:
     """When each entry has been heard; never before its start."""
 
     def __post_init__(self) -> None:
-        """Raises ValueError where the lists differ in length."""
+        """Raise ValueError where the lists differ in length."""
         if not len(self.characters) == len(self.starts_seconds) == len(self.ends_seconds):
             raise ValueError("characters, starts and ends must have the same length")
 
@@ -30,7 +30,7 @@ class Alignment:
         return len(self.characters)
 
     def __add__(self, later: Alignment) -> Alignment:
-        """Returns this alignment followed by `later`."""
+        """Return this alignment followed by `later`."""
         return Alignment(
             self.characters + later.characters,
             self.starts_seconds + later.starts_seconds,
@@ -44,7 +44,7 @@ class Alignment:
 
 
 def join_alignments(pieces: Iterable[Alignment]) -> Alignment:
-    """Returns `pieces`, which are on one clock and in order, as one."""
+    """Return `pieces`, which are on one clock and in order, as one."""
     found = list(pieces)
     return Alignment(
         tuple(chain.from_iterable(piece.characters for piece in found)),

@@ -17,7 +17,7 @@ _SUBRIP_MARKUP = re.compile(r"(?<=--)(?=>)|(?<=<)(?=[A-Za-z/])|(?<=\{)(?=\\)|(?<
 
 
 def to_webvtt(alignment: Alignment) -> str:
-    """Returns the captions of `alignment` as a WebVTT file; without any text it has the header only."""
+    """Return the captions of `alignment` as a WebVTT file; without any text it has the header only."""
     blocks = ["WEBVTT\n"]
     for cue in cues(alignment):
         text = "\n".join(line.translate(_WEBVTT_ESCAPES) for line in cue.lines)
@@ -26,7 +26,7 @@ def to_webvtt(alignment: Alignment) -> str:
 
 
 def to_srt(alignment: Alignment, *, until_seconds: float = math.inf) -> str:
-    """Returns the captions of `alignment` as an SRT file, to be stored in UTF-8; without any text it is empty.
+    """Return the captions of `alignment` as an SRT file, to be stored in UTF-8; without any text it is empty.
 
     Args:
         alignment: When each character is heard.

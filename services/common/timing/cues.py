@@ -65,7 +65,7 @@ _Group = Sequence[_Piece]
 
 
 def cues(alignment: Alignment) -> tuple[Cue, ...]:
-    """Returns the captions of `alignment`: in order, never two at once, every word in one of them.
+    """Return the captions of `alignment`: in order, never two at once, every word in one of them.
 
     Times are rounded to milliseconds. A caption that would be gone too soon stays for a second, if the next one lets
     it, even beyond the last word.
@@ -75,7 +75,7 @@ def cues(alignment: Alignment) -> tuple[Cue, ...]:
 
 
 def _sentences(timeline: Timeline) -> Iterator[_Group]:
-    """Yields the pieces of each sentence."""
+    """Yield the pieces of each sentence."""
     last = 0
     for sentence in split_sentences(timeline.text):
         pieces: list[_Piece] = []
@@ -86,11 +86,11 @@ def _sentences(timeline: Timeline) -> Iterator[_Group]:
 
 
 def _pieces(timeline: Timeline, token: Span, *, spaced: bool) -> Iterator[_Piece]:
-    """Yields `token`, in parts if it does not fit a line."""
+    """Yield `token`, in parts if it does not fit a line."""
     is_heard = is_word(token.of(timeline.text))
     for part in _parts(timeline.text, token):
         timed = timeline.time_span(part)
-        # Control characters can not be shown, and no file format takes them.
+        # Control characters cannot be shown, and no file format takes them.
         if shown := "".join(character for character in timed.text if unicodedata.category(character) != "Cc"):
             yield _Piece(
                 text=shown,
@@ -104,7 +104,7 @@ def _pieces(timeline: Timeline, token: Span, *, spaced: bool) -> Iterator[_Piece
 
 
 def _parts(text: str, token: Span) -> Iterator[Span]:
-    """Yields `token` in parts that fit a line, cut between whole characters where that is possible."""
+    """Yield `token` in parts that fit a line, cut between whole characters where that is possible."""
     start, width = token.start, 0
     for index in range(token.start, token.end):
         width += _width(text[index])
@@ -122,7 +122,7 @@ def _width(text: str) -> int:
 
 
 def _divide(sentence: _Group) -> Iterator[_Group]:
-    """Yields the captions of one sentence: each as long as may be, or shorter by up to half to end a clause."""
+    """Yield the captions of one sentence: each as long as may be, or shorter by up to half to end a clause."""
     rest = sentence
     while rest:
         count = _fitting(rest)
@@ -134,7 +134,7 @@ def _divide(sentence: _Group) -> Iterator[_Group]:
 
 
 def _fitting(pieces: _Group) -> int:
-    """Returns how many of the first `pieces` one caption holds; at least one."""
+    """Return how many of the first `pieces` one caption holds; at least one."""
     line, width = 1, 0
     for number, piece in enumerate(pieces):
         if number and piece.end_milliseconds - pieces[0].start_milliseconds > MAX_CUE_MILLISECONDS:
@@ -149,7 +149,7 @@ def _fitting(pieces: _Group) -> int:
 
 
 def _join_short(groups: list[_Group]) -> list[_Group]:
-    """Returns `groups` with those that could not stay for long joined to a neighbour, where one caption holds both."""
+    """Return `groups` with those that could not stay for long joined to a neighbour, where one caption holds both."""
     kept: list[_Group] = []
     for group in groups:
         hasty = bool(kept) and group[0].start_milliseconds - kept[-1][0].start_milliseconds < MIN_CUE_MILLISECONDS
@@ -167,7 +167,7 @@ def _fit(group: _Group) -> bool:
 
 
 def _place(groups: Sequence[_Group]) -> Iterator[Cue]:
-    """Yields each group as a caption, with times that do not overlap."""
+    """Yield each group as a caption, with times that do not overlap."""
     earliest = 0
     for number, group in enumerate(groups, start=1):
         start = max(earliest, group[0].start_milliseconds)

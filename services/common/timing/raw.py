@@ -26,13 +26,13 @@ class RawAlignment(TypedDict):
 
 
 def to_raw(alignment: Alignment) -> RawAlignment:
-    """Returns the raw form of `alignment`; `from_raw` gives back the same alignment."""
+    """Return the raw form of `alignment`; `from_raw` gives back the same alignment."""
     entries = zip(alignment.characters, alignment.starts_seconds, alignment.ends_seconds, strict=True)
     return {"characters": [{"char": char, "start": start, "end": end} for char, start, end in entries]}
 
 
 def from_raw(raw: object) -> Alignment:
-    """Returns the alignment that `raw`, parsed from JSON, stands for; `to_raw` gives back the same object.
+    """Return the alignment that `raw`, parsed from JSON, stands for; `to_raw` gives back the same object.
 
     Raises:
         ValueError: It is not of the form `{"characters": [{"char": ..., "start": ..., "end": ...}]}`, or a time is not

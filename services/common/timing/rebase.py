@@ -10,7 +10,7 @@ from services.common.timing.alignment import Alignment
 
 
 def shift_alignment(alignment: Alignment, seconds: float) -> Alignment:
-    """Returns `alignment` later by `seconds`; negative seconds move it earlier, and no time goes below 0.
+    """Return `alignment` later by `seconds`; negative seconds move it earlier, and no time goes below 0.
 
     Raises:
         ValueError: `seconds` is not finite.
@@ -27,7 +27,7 @@ def shift_alignment(alignment: Alignment, seconds: float) -> Alignment:
 
 
 def join(alignments: Iterable[Alignment]) -> Alignment:
-    """Returns the alignments of successive chunks, all on one clock, as one whose times never decrease.
+    """Return the alignments of successive chunks, all on one clock, as one whose times never decrease.
 
     What would begin before the chunk before it has ended, as rounding makes it, begins at that end instead.
     """

@@ -53,12 +53,12 @@ _LONGEST_FLAG_ROW = 64
 
 
 def is_heard(text: str) -> bool:
-    """Returns whether `text` holds a letter or a digit, so that somebody can say it."""
+    """Return whether `text` holds a letter or a digit, so that somebody can say it."""
     return _HEARD.search(text) is not None
 
 
 def is_joined(text: str, index: int) -> bool:
-    """Returns whether a cut before code point `index` would go through what a reader sees as one character.
+    """Return whether a cut before code point `index` would go through what a reader sees as one character.
 
     Knows combining marks, emoji sequences and flags; Hangul that is spelled in single jamo is not looked at.
     """
@@ -80,7 +80,7 @@ def _is_flag_letter(character: str) -> bool:
 
 
 def _flag_letters_before(text: str, index: int) -> int:
-    """Returns how many letters of flags stand in a row before `index`, at most _LONGEST_FLAG_ROW."""
+    """Return how many letters of flags stand in a row before `index`, at most _LONGEST_FLAG_ROW."""
     first = index
     while first > max(0, index - _LONGEST_FLAG_ROW) and _is_flag_letter(text[first - 1]):
         first -= 1

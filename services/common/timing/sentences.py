@@ -58,12 +58,12 @@ class Span:
         return self.end - self.start
 
     def of(self, text: str) -> str:
-        """Returns the part of `text` that the span stands for."""
+        """Return the part of `text` that the span stands for."""
         return text[self.start : self.end]
 
 
 def split_sentences(text: str) -> tuple[Span, ...]:
-    """Returns the sentences of `text`, in order and without gaps: white space belongs to the sentence before it.
+    """Return the sentences of `text`, in order and without gaps: white space belongs to the sentence before it.
 
     Every sentence holds a letter or a digit, unless the whole text has none. A blank line always ends a sentence; a
     single line end does so where the next line does not look like the rest of a sentence.
@@ -72,7 +72,7 @@ def split_sentences(text: str) -> tuple[Span, ...]:
 
 
 def split_for_limit(text: str, limit: int) -> tuple[Span, ...]:
-    """Returns `text` in pieces of at most `limit` code points, in order and without gaps, each as long as may be.
+    """Return `text` in pieces of at most `limit` code points, in order and without gaps, each as long as may be.
 
     A piece ends with a sentence where one fits, else with a clause, else before a word, else after the last whole
     character. White space belongs to the piece before it, as far as it fits there.
@@ -90,7 +90,7 @@ def split_for_limit(text: str, limit: int) -> tuple[Span, ...]:
 
 
 def _spans(borders: list[int], text: str) -> tuple[Span, ...]:
-    """Returns the spans between `borders`, joining what nobody can say to its neighbour."""
+    """Return the spans between `borders`, joining what nobody can say to its neighbour."""
     spans: list[Span] = []
     start = 0
     for before, end in pairwise([0, *borders, len(text)]):
@@ -107,7 +107,7 @@ def _spans(borders: list[int], text: str) -> tuple[Span, ...]:
 
 
 def _borders(text: str) -> Iterator[int]:
-    """Yields the offset behind every sentence but the last."""
+    """Yield the offset behind every sentence but the last."""
     for match in _BORDER.finditer(text):
         after = match.end()
         if after < len(text) and (_line_ends(text, match) if match["line"] else _stop_ends(text, match)):
@@ -154,14 +154,14 @@ def _ends_paragraph(gap: str) -> bool:
 
 
 def _goes_on(text: str, match: re.Match[str]) -> bool:
-    """Returns whether what follows looks like the rest of a sentence, because it begins with a small letter."""
+    """Return whether what follows looks like the rest of a sentence, because it begins with a small letter."""
     opening = _OPENING.match(text, match.end())
     first = match.end() if opening is None else opening.end()
     return text[first : first + 1].islower()
 
 
 def _cut(text: str, start: int, stop: int, sentence_ends: list[int]) -> int:
-    """Returns where the piece from `start` ends, at `stop` at the latest; more text follows."""
+    """Return where the piece from `start` ends, at `stop` at the latest; more text follows."""
     return (
         _sentence_cut(text, start, stop, sentence_ends)
         or _last_gap(_CLAUSE, text, start, stop)
@@ -181,7 +181,7 @@ def _sentence_cut(text: str, start: int, stop: int, sentence_ends: list[int]) ->
 
 
 def _last_gap(pattern: re.Pattern[str], text: str, start: int, stop: int) -> int | None:
-    """Returns the end of the last match that has nothing but white space beyond `stop`."""
+    """Return the end of the last match that has nothing but white space beyond `stop`."""
     last = None
     for match in pattern.finditer(text, start, stop + 1):
         cut = min(match.end(), stop)

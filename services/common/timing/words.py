@@ -59,7 +59,7 @@ class Timeline:
                 self._share(len(characters), start, end)
 
     def time_span(self, span: Span) -> TimedSpan:
-        """Returns `span`, which must not be empty, with its times."""
+        """Return `span`, which must not be empty, with its times."""
         start_seconds, end_seconds = self._starts[span.start], self._ends[span.end - 1]
         return TimedSpan(span.of(self.text), start_seconds, end_seconds, span.start, len(span))
 
@@ -71,7 +71,7 @@ class Timeline:
 
 
 def words(alignment: Alignment) -> tuple[TimedSpan, ...]:
-    """Returns the words of `alignment` with their times, in order.
+    """Return the words of `alignment` with their times, in order.
 
     A word holds no white space; punctuation belongs to its word, and alone is none. Where a script has no spaces, as in
     Chinese and Japanese, each character is a word.
@@ -83,21 +83,21 @@ def words(alignment: Alignment) -> tuple[TimedSpan, ...]:
 
 
 def sentences(alignment: Alignment) -> tuple[TimedSpan, ...]:
-    """Returns the sentences of `alignment` with their times, in order, without the white space around them."""
+    """Return the sentences of `alignment` with their times, in order, without the white space around them."""
     timeline = Timeline(alignment)
     trimmed = (_trim(timeline.text, span) for span in split_sentences(timeline.text))
     return tuple(timeline.time_span(span) for span in trimmed if len(span))
 
 
 def tokens(text: str, part: Span) -> Iterator[Span]:
-    """Yields everything between white space in `part`, with each character of unspaced scripts by itself."""
+    """Yield everything between white space in `part`, with each character of unspaced scripts by itself."""
     pattern = _MIXED_RUN if _UNSPACED.search(text, part.start, part.end) else _RUN
     for match in pattern.finditer(text, part.start, part.end):
         yield Span(*match.span())
 
 
 def is_word(token: str) -> bool:
-    """Returns whether `token` has a letter, a digit or a symbol in it, and not punctuation only."""
+    """Return whether `token` has a letter, a digit or a symbol in it, and not punctuation only."""
     return token.isalnum() or any(
         unicodedata.category(character)[0] in _HEARD_CATEGORIES or character in _HEARD_PUNCTUATION
         for character in token

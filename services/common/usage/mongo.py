@@ -52,7 +52,7 @@ class MongoUsageStore(UsageStore):
         self._indexed = False
 
     async def add_many(self, records: Sequence[UsageRecord]) -> None:
-        """Keeps the records; after an error some may be there, and adding them again is safe."""
+        """Keep the records; after an error some may be there, and adding them again is safe."""
         with _usage_errors():
             await self._ensure_indexes()
             try:
@@ -62,7 +62,7 @@ class MongoUsageStore(UsageStore):
                     raise
 
     async def days(self, principal: str, start: date, end: date, service: str = "") -> list[DayTotals]:
-        """Sums the records of `principal` by day, on the server."""
+        """Sum the records of `principal` by day, on the server."""
         match: dict[str, object] = {
             "principal": principal,
             "day": {"$gte": start.isoformat(), "$lte": end.isoformat()},
@@ -80,7 +80,7 @@ class MongoUsageStore(UsageStore):
         )
 
     async def purge_before(self, day: date) -> int:
-        """Removes old records, also where the server does so by itself."""
+        """Remove old records, also where the server does so by itself."""
         with _usage_errors():
             result = await self._documents.delete_many({"day": {"$lt": day.isoformat()}})
         return int(result.deleted_count)
@@ -118,7 +118,7 @@ class MongoUsageStore(UsageStore):
 async def open_mongo_usage(
     uri: str, retention_days: int, client_factory: ClientFactory | None = None
 ) -> AsyncIterator[MongoUsageStore]:
-    """Yields the store in the database that `uri` names; connects when first used.
+    """Yield the store in the database that `uri` names; connects when first used.
 
     Args:
         uri: Connection string.

@@ -14,7 +14,7 @@ WHOLE = "OK"
 
 
 def utc_today() -> date:
-    """Returns the day that calls count for now."""
+    """Return the day that calls count for now."""
     return datetime.now(UTC).date()
 
 

@@ -95,7 +95,7 @@ class UsageRecorder:
         return RecorderStats(self._written, self._lost, len(self._waiting), self._failed_writes)
 
     def record(self, record: UsageRecord) -> None:
-        """Takes `record`; returns at once and never raises. Without room it is lost, counted and logged."""
+        """Take `record`; returns at once and never raises. Without room it is lost, counted and logged."""
         if len(self._waiting) >= self._options.most_waiting:
             self._lose(1)
             return
@@ -105,7 +105,7 @@ class UsageRecorder:
             self._batch_full.set()
 
     async def flush(self) -> bool:
-        """Writes what waits, at once; stops at the first failure. Returns whether nothing waits any more."""
+        """Write what waits, at once; stops at the first failure. Returns whether nothing waits any more."""
         async with self._writing:
             while batch := list(islice(self._waiting, self._options.batch_records)):
                 if not await self._write(batch):
@@ -146,7 +146,7 @@ class UsageRecorder:
                 self._arrived.set()
 
     async def _pause(self) -> None:
-        """Waits for a batch to fill; after a failure, longer each time, whatever fills."""
+        """Wait for a batch to fill; after a failure, longer each time, whatever fills."""
         if self._failed_in_a_row:
             # The exponent is bounded so that the product stays a float.
             longer = self._options.interval_seconds * 2 ** min(self._failed_in_a_row, 16)
@@ -157,7 +157,7 @@ class UsageRecorder:
                 await self._batch_full.wait()
 
     async def _write(self, batch: Sequence[UsageRecord]) -> bool:
-        """Returns whether the batch is done with."""
+        """Return whether the batch is done with."""
         try:
             async with asyncio.timeout(self._options.write_seconds):
                 await self.store.add_many(batch)
@@ -166,7 +166,7 @@ class UsageRecorder:
             self._failed_in_a_row += 1
             if self._tell_failure.turn() is not None:
                 cause = str(error) or type(error).__name__
-                log.warning("usage records can not be written now and wait", waiting=len(self._waiting), cause=cause)
+                log.warning("usage records cannot be written now and wait", waiting=len(self._waiting), cause=cause)
             return False
         except Exception as error:  # noqa: BLE001 - what no store can take must not keep the rest waiting
             log.error("usage records were refused", error_type=type(error).__name__, frames=where(error))

@@ -41,7 +41,7 @@ class UsageServicer(usage_pb2_grpc.UsageServiceServicer):
     async def GetUsage(  # noqa: N802 - the contract's name
         self, request: usage_pb2.GetUsageRequest, context: Context
     ) -> usage_pb2.GetUsageResponse:
-        """Sums what the caller used on each of the days asked for."""
+        """Sum what the caller used on each of the days asked for."""
         start, end = _span(request, self._today())
         days = await self._days(get_principal(context), start, end, request.service)
         return usage_pb2.GetUsageResponse(days=[_day(item) for item in days], totals=_totals(sum_totals(days)))
@@ -57,7 +57,7 @@ class UsageServicer(usage_pb2_grpc.UsageServiceServicer):
         except (UsageStoreError, TimeoutError):
             raise MediaError(
                 Reason.UNAVAILABLE,
-                "The usage records can not be read at the moment; retry later.",
+                "The usage records cannot be read at the moment; retry later.",
                 retry_after_seconds=_RETRY_SECONDS,
             ) from None
 

@@ -85,19 +85,19 @@ class SqliteUsageStore(UsageStore):
         self._file = file
 
     async def add_many(self, records: Sequence[UsageRecord]) -> None:
-        """Keeps all `records` or, on an error, none."""
+        """Keep all `records` or, on an error, none."""
         rows = orjson.dumps([_row(record) for record in records]).decode()
         with _usage_errors():
             await self._file.write(_ADD, (rows,))
 
     async def days(self, principal: str, start: date, end: date, service: str = "") -> list[DayTotals]:
-        """Sums the records of `principal` by day."""
+        """Sum the records of `principal` by day."""
         with _usage_errors():
             rows = await self._file.read(_DAYS, (principal, start.isoformat(), end.isoformat(), service))
         return by_day(Group(date.fromisoformat(day), *sums) for day, *sums in rows)
 
     async def purge_before(self, day: date) -> int:
-        """Removes old records step by step."""
+        """Remove old records step by step."""
         removed = 0
         with _usage_errors():
             while rows := await self._file.write(_PURGE, (day.isoformat(), _PURGED_AT_ONCE)):
@@ -107,7 +107,7 @@ class SqliteUsageStore(UsageStore):
 
 @asynccontextmanager
 async def open_sqlite_usage(path: Path) -> AsyncIterator[SqliteUsageStore]:
-    """Yields the store in the file at `path`, which is opened when first used, and closes it at the end."""
+    """Yield the store in the file at `path`, which is opened when first used, and closes it at the end."""
     file = SqliteFile(path, _SCHEMA)
     try:
         yield SqliteUsageStore(file)

@@ -11,7 +11,7 @@ from services.common.usage.totals import DayTotals
 
 
 class UsageStoreError(Exception):
-    """The store can not be used at present; it may be later."""
+    """The store cannot be used at present; it may be later."""
 
 
 class UsageStore(ABC):
@@ -19,7 +19,7 @@ class UsageStore(ABC):
 
     @abstractmethod
     async def add_many(self, records: Sequence[UsageRecord]) -> None:
-        """Keeps `records`; one that is there already stays as it is, so a failed attempt may be repeated.
+        """Keep `records`; one that is there already stays as it is, so a failed attempt may be repeated.
 
         Raises:
             UsageStoreError: It is not known that all of them are kept.
@@ -27,7 +27,7 @@ class UsageStore(ABC):
 
     @abstractmethod
     async def days(self, principal: str, start: date, end: date, service: str = "") -> list[DayTotals]:
-        """Returns the totals of `principal` for each day with a call from `start` to `end`, both included.
+        """Return the totals of `principal` for each day with a call from `start` to `end`, both included.
 
         Days are in UTC, newest first. Calls of one `service` only are counted if it is named.
 
@@ -37,7 +37,7 @@ class UsageStore(ABC):
 
     @abstractmethod
     async def purge_before(self, day: date) -> int:
-        """Removes the records of all days before `day`; returns how many they were.
+        """Remove the records of all days before `day`; returns how many they were.
 
         Raises:
             UsageStoreError: Some may be left.

@@ -58,7 +58,7 @@ class Group:
     saved_cost_units: int
 
     def totals(self) -> Totals:
-        """Returns what the group adds to its day."""
+        """Return what the group adds to its day."""
         if self.outcome != WHOLE:
             return Totals(unfinished_calls=self.calls, provider_cost_units=self.cost_units)
         return Totals(
@@ -73,7 +73,7 @@ class Group:
 
 
 def by_day(groups: Iterable[Group]) -> list[DayTotals]:
-    """Returns the totals of every day that has a group, newest first."""
+    """Return the totals of every day that has a group, newest first."""
     found: dict[date, Totals] = {}
     for group in groups:
         found[group.day] = found.get(group.day, Totals()) + group.totals()
@@ -81,5 +81,5 @@ def by_day(groups: Iterable[Group]) -> list[DayTotals]:
 
 
 def sum_totals(days: Iterable[DayTotals]) -> Totals:
-    """Returns the sum of all days."""
+    """Return the sum of all days."""
     return sum((item.totals for item in days), Totals())

@@ -118,7 +118,7 @@ class ImageProvider(ABC):
 
     @abstractmethod
     async def draw(self, spec: ImageSpec) -> GeneratedImage:
-        """Draws; a cancelled call ends the provider's work as far as it can be ended.
+        """Draw; a cancelled call ends the provider's work as far as it can be ended.
 
         Raises:
             MediaError: API_KEY_MISSING, PROVIDER_REJECTED_KEY, PROVIDER_QUOTA_EXCEEDED, PROVIDER_BUSY,
@@ -128,11 +128,11 @@ class ImageProvider(ABC):
         """
 
     def describe_shape(self, spec: ImageSpec) -> str:
-        """Returns what of the size is asked for: requests that differ in size alone, but not in this, draw the same."""
+        """Return what of the size is asked for: requests that differ in size alone, but not in this, draw the same."""
         return f"{spec.size.width}x{spec.size.height}"
 
     async def download(self, url: str) -> bytes | None:
-        """Returns the file that `GeneratedImage.url` once named, or None if the provider no longer keeps it.
+        """Return the file that `GeneratedImage.url` once named, or None if the provider no longer keeps it.
 
         Raises:
             MediaError: PROVIDER_UNAVAILABLE or PROVIDER_TIMEOUT.
@@ -140,5 +140,5 @@ class ImageProvider(ABC):
         return None
 
     async def close(self) -> None:
-        """Frees what the engine holds; the instance is not used afterwards."""
+        """Free what the engine holds; the instance is not used afterwards."""
         return

@@ -40,7 +40,7 @@ _WITHOUT_TRANSPARENCY = frozenset({"jpeg"})
 
 
 def encode_image(image: Image.Image, encoding: Encoding, notes: Mapping[str, str]) -> Rendered:
-    """Returns `image` as a file with nothing in it but the image and `notes`.
+    """Return `image` as a file with nothing in it but the image and `notes`.
 
     Args:
         image: RGB or RGBA.

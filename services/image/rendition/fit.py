@@ -13,7 +13,7 @@ _SAME_SHAPE = 0.01
 
 
 def fit_to_size(image: Image.Image, size: Size, fit: Fit) -> tuple[Image.Image, Fitted]:
-    """Returns `image` in exactly `size`, and what was done to it.
+    """Return `image` in exactly `size`, and what was done to it.
 
     Args:
         image: RGB or RGBA.

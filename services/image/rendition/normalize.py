@@ -28,7 +28,7 @@ class Normalized:
 
 
 def normalize(data: bytes, longest_side: int) -> Normalized:
-    """Returns the image in `data` for a provider.
+    """Return the image in `data` for a provider.
 
     Args:
         data: The file.

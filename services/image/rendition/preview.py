@@ -12,7 +12,7 @@ _SIDES = (24, 16, 8)
 
 
 def preview(image: Image.Image) -> str:
-    """Returns `image` as a data URI of at most 1,000 letters."""
+    """Return `image` as a data URI of at most 1,000 letters."""
     for side in _SIDES:
         small = image.copy()
         small.thumbnail((side, side), Image.Resampling.BOX)

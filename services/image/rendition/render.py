@@ -10,7 +10,7 @@ from services.image.rendition.spec import Rendition, RenditionSpec
 
 
 def render(data: bytes, spec: RenditionSpec) -> Rendition:
-    """Returns the image in `data` as `spec` wants it.
+    """Return the image in `data` as `spec` wants it.
 
     Raises:
         MediaError: MEDIA_INVALID, `data` is no whole image of a known kind, or too large.

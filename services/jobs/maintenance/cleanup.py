@@ -33,7 +33,7 @@ class Cleanup:
         }
 
     async def results(self, record: Record) -> None:
-        """Deletes all that a job has made; what is gone already is no error.
+        """Delete all that a job has made; what is gone already is no error.
 
         Raises:
             MediaError: A service could not.
@@ -45,7 +45,7 @@ class Cleanup:
             await self._speech(record, stored_audio_id)
 
     async def orphans(self, record: Record) -> None:
-        """Deletes what a job that has ended stored and never wrote down.
+        """Delete what a job that has ended stored and never wrote down.
 
         Raises:
             MediaError: A service could not.

@@ -44,7 +44,7 @@ class Schedule:
         self._lease_seconds = lease_seconds
 
     async def run(self) -> None:
-        """Works until it is cancelled."""
+        """Work until it is cancelled."""
         pulled: JetStreamContext.PullSubscription | None = None
         while True:
             raise_if_cancelled()
@@ -54,8 +54,8 @@ class Schedule:
             except nats.errors.TimeoutError:
                 continue
             except nats.errors.Error as error:
-                log.warning("upkeep can not be taken", error_type=type(error).__name__)
-                # What it was taken by may be gone, and is made anew.
+                log.warning("upkeep cannot be taken", error_type=type(error).__name__)
+                # What it was taken by may be gone, and is made again.
                 pulled = None
                 await asyncio.sleep(_AGAIN_SECONDS)
                 continue
@@ -77,7 +77,7 @@ class Schedule:
         )
 
     async def _plan(self) -> None:
-        """Writes the schedule, unless it is there: written anew, it would begin anew, and with it the first wait."""
+        """Write the schedule, unless it is there: written again, it would begin again, and with it the first wait."""
         subject = f"{WHEN}.{ROUND}"
         with suppress(NotFoundError):
             found = await self._streams.jetstream.get_last_msg(UPKEEP, subject)

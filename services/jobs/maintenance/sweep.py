@@ -81,7 +81,7 @@ class Sweep:
         }
 
     async def run(self) -> None:
-        """Does a round. What can not be done now is done in the next one.
+        """Do a round. What cannot be done now is done in the next one.
 
         Raises:
             nats.errors.Error: The server does not answer.
@@ -104,7 +104,7 @@ class Sweep:
         log.info("a round of upkeep", jobs=done.total(), drafts=drafts, **counts)
 
     async def _check_job(self, key: str) -> str:
-        """Does what a job needs, and returns the name of it."""
+        """Do what a job needs, and returns the name of it."""
         try:
             known = await self._job_store.read(key)
             name = "" if known is None else self._due(known.record)
@@ -117,7 +117,7 @@ class Sweep:
             # It has changed meanwhile: somebody cares for it.
             return ""
         except (ValueError, TypeError, KeyError):
-            log.warning("a record can not be read; a newer version may have written it", job=key)
+            log.warning("a record cannot be read; a newer version may have written it", job=key)
             return "failed"
         return name
 
@@ -148,7 +148,7 @@ class Sweep:
         return True
 
     async def _put_back(self, key: str, known: StoredJob) -> bool:
-        """Puts a job back into the queue if it is not there any more; says whether it was not."""
+        """Put a job back into the queue if it is not there any more; says whether it was not."""
         record = known.record
         if record.job_id in await self._in_queue(self._job_store.subject(record)):
             return False
@@ -161,7 +161,7 @@ class Sweep:
         return True
 
     async def _in_queue(self, subject: str) -> set[str]:
-        """Returns the ids of the jobs of a subject that were in the queue in this round."""
+        """Return the ids of the jobs of a subject that were in the queue in this round."""
         async with self._reading:
             if subject not in self._queued:
                 self._queued[subject] = {job_id async for job_id in self._ids(subject)}
@@ -174,7 +174,7 @@ class Sweep:
                 message = await self._streams.jetstream.get_msg(QUEUE, seq=sequence, subject=subject, next=True)
             except NotFoundError:
                 return
-            # What can not be read is for a newer worker, and no reason to put anything back.
+            # What cannot be read is for a newer worker, and no reason to put anything back.
             with suppress(ValueError, TypeError, KeyError):
                 yield Record.decode(message.data or b"").job_id
             sequence = (message.seq or sequence) + 1
@@ -185,5 +185,5 @@ class Sweep:
         return [subject.removeprefix(prefix) for subject in found]
 
     async def _purge(self, bucket: str, key: str) -> None:
-        """Removes an entry of a bucket without the mark that deleting one leaves."""
+        """Remove an entry of a bucket without the mark that deleting one leaves."""
         await self._streams.jetstream.purge_stream(f"KV_{bucket}", subject=f"$KV.{bucket}.{key}")

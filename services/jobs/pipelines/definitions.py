@@ -16,7 +16,7 @@ DEFAULT_DELAY_MS = 500
 
 
 def work(steps: Steps, fleet: int, patience_seconds: float) -> Mapping[str, JobType]:
-    """Returns what each kind that callers may ask for is done by.
+    """Return what each kind that callers may ask for is done by.
 
     Args:
         steps: Does the steps.
@@ -70,7 +70,7 @@ async def story(lease: Lease, steps: Steps) -> None:
 
 
 async def _illustrate(lease: Lease, steps: Steps, spec: jobs_pb2.HeadlineSpec, drawn: Span, spoken: Span) -> None:
-    """Draws and speaks a headline."""
+    """Draw and speaks a headline."""
     await lease.begin(IMAGE, drawn.low, "prompt")
     await steps.image(lease, spec, drawn)
     await steps.narration(lease, build_narration(spec), spoken)

@@ -12,7 +12,7 @@ _DEFAULT_SIZE = "landscape_16_9"
 
 
 def video_request(spec: jobs_pb2.VideoSpec, request_id: str) -> video_pb2.GenerateVideoRequest:
-    """Returns the request for a video; the same `request_id` leads to the same video."""
+    """Return the request for a video; the same `request_id` leads to the same video."""
     return video_pb2.GenerateVideoRequest(
         prompt=spec.prompt,
         image_url=spec.image_url,
@@ -28,7 +28,7 @@ def video_request(spec: jobs_pb2.VideoSpec, request_id: str) -> video_pb2.Genera
 
 
 def speech_request(spec: jobs_pb2.NarrationSpec, output_format: str) -> tts_pb2.SynthesizeStreamRequest:
-    """Returns the request for speech that is stored with its timing."""
+    """Return the request for speech that is stored with its timing."""
     return tts_pb2.SynthesizeStreamRequest(
         text=spec.text,
         voice=spec.voice,
@@ -41,7 +41,7 @@ def speech_request(spec: jobs_pb2.NarrationSpec, output_format: str) -> tts_pb2.
 
 
 def image_request(spec: jobs_pb2.HeadlineSpec, object_key: str) -> image_pb2.GenerateImageRequest:
-    """Returns the request for the image of a headline, stored under a key of the owner's own."""
+    """Return the request for the image of a headline, stored under a key of the owner's own."""
     return image_pb2.GenerateImageRequest(
         prompt=spec.headline,
         image_size=spec.image_size or _DEFAULT_SIZE,
@@ -57,7 +57,7 @@ def image_request(spec: jobs_pb2.HeadlineSpec, object_key: str) -> image_pb2.Gen
 
 
 def build_narration(spec: jobs_pb2.HeadlineSpec) -> jobs_pb2.NarrationSpec:
-    """Returns what is said to a headline: the headline itself where nothing else is given."""
+    """Return what is said to a headline: the headline itself where nothing else is given."""
     narration = jobs_pb2.NarrationSpec()
     narration.CopyFrom(spec.narration)
     narration.text = narration.text or spec.headline
@@ -65,7 +65,7 @@ def build_narration(spec: jobs_pb2.HeadlineSpec) -> jobs_pb2.NarrationSpec:
 
 
 def build_video(spec: jobs_pb2.StorySpec, image_key: str) -> jobs_pb2.VideoSpec:
-    """Returns the video of a story's image."""
+    """Return the video of a story's image."""
     return jobs_pb2.VideoSpec(
         image_key=image_key,
         prompt=spec.motion or DEFAULT_MOTION,

@@ -35,7 +35,7 @@ class Span:
     high: float
 
     def at(self, percent: float) -> float:
-        """Returns the job's percentage where the step's own is `percent`."""
+        """Return the job's percentage where the step's own is `percent`."""
         return self.low + (self.high - self.low) * percent / 100
 
 
@@ -52,7 +52,7 @@ class Steps:
     """Longest that one may wait for a video; a later attempt finds it where it was."""
 
     async def video(self, lease: Lease, spec: jobs_pb2.VideoSpec, span: Span) -> Result:
-        """Makes the video of an image. The request carries the job's id: made again, it is the same video."""
+        """Make the video of an image. The request carries the job's id: made again, it is the same video."""
 
         async def run() -> Result:
             record = lease.record
@@ -68,7 +68,7 @@ class Steps:
         return await lease.step(VIDEO, run, paid=True)
 
     async def narration(self, lease: Lease, spec: jobs_pb2.NarrationSpec, span: Span) -> Result:
-        """Speaks a text and stores it with its timing. Made again, it comes from the speech service's cache."""
+        """Speak a text and stores it with its timing. Made again, it comes from the speech service's cache."""
 
         async def run() -> Result:
             request = speech_request(spec, self.speech_format)
@@ -81,7 +81,7 @@ class Steps:
         return await lease.step(AUDIO, run, paid=True)
 
     async def image(self, lease: Lease, spec: jobs_pb2.HeadlineSpec, span: Span) -> Result:
-        """Draws a headline, and keeps the final prompt beside. Made again, it comes from the image service's cache."""
+        """Draw a headline, and keeps the final prompt beside. Made again, it comes from the image service's cache."""
 
         async def run() -> Result:
             record = lease.record
@@ -107,7 +107,7 @@ class Steps:
         audio_delay_ms: int,
         captions: jobs_pb2.JobCaptions,
     ) -> Result:
-        """Lays the speech over the video. Made again, it takes the place of the one before."""
+        """Lay the speech over the video. Made again, it takes the place of the one before."""
 
         async def run() -> Result:
             record = lease.record
@@ -134,7 +134,7 @@ class Steps:
         return await lease.step(FINAL, run)
 
     async def alignment(self, record: Record) -> alignment_pb2.Alignment:
-        """Returns when each character of a job's speech is heard."""
+        """Return when each character of a job's speech is heard."""
         request = tts_pb2.GetStoredAudioRequest(id=record.steps[AUDIO]["storedAudioId"])
         call = self.services.speech.GetStoredAudio(
             request, metadata=metadata_for_owner(record.principal), timeout=self.call_seconds
@@ -142,7 +142,7 @@ class Steps:
         return (await await_reply(call)).stored_audio.alignment
 
     async def cancel_video(self, record: Record) -> None:
-        """Tells the provider of a video that it is not wanted any more."""
+        """Tell the provider of a video that it is not wanted any more."""
         if VIDEO not in record.intents or VIDEO in record.steps:
             return
         request = video_pb2.CancelVideoRequest(request_id=video_request_id(record))
@@ -151,12 +151,12 @@ class Steps:
 
 
 def video_request_id(record: Record) -> str:
-    """Returns the name under which a job asks for its video."""
+    """Return the name under which a job asks for its video."""
     return f"job-{record.job_id}"
 
 
 def own_key(record: Record, step: str) -> str:
-    """Returns the key of what a step of a job stores, the same each time."""
+    """Return the key of what a step of a job stores, the same each time."""
     return f"{own_prefix(record.principal)}jobs/{record.job_id}/{OWN_OBJECTS[step]}"
 
 

@@ -28,11 +28,11 @@ class WebhookPoster(Protocol):
     """Sends to callers' addresses, if they may be sent to."""
 
     async def post(self, url: str, *, field: str, data: bytes, headers: dict[str, str]) -> int:
-        """Returns the status of the answer; raises MediaError that names `field`."""
+        """Return the status of the answer; raises MediaError that names `field`."""
 
 
 def webhook_work(job_store: JobStore, secrets: SigningSecrets, posts: WebhookPoster) -> JobType:
-    """Returns what jobs of the kind webhook are done by."""
+    """Return what jobs of the kind webhook are done by."""
 
     async def tell(lease: Lease) -> None:
         record = lease.record
@@ -68,7 +68,7 @@ def webhook_work(job_store: JobStore, secrets: SigningSecrets, posts: WebhookPos
 
 
 def _build_body(job: Record) -> dict[str, object]:
-    """Returns the body: what happened, and to which job; what it made is asked for with the owner's own token."""
+    """Return the body: what happened, and to which job; what it made is asked for with the owner's own token."""
     data: dict[str, object] = {
         "id": job.job_id,
         "kind": job.kind,

@@ -27,7 +27,7 @@ class SigningSecrets:
         self._bucket = streams.secrets
 
     async def of(self, principal: str) -> list[str]:
-        """Returns the secrets of an owner, the newest first; makes the first one where there is none."""
+        """Return the secrets of an owner, the newest first; makes the first one where there is none."""
         key = owner_token(principal)
         with suppress(KeyNotFoundError):
             return _valid((await self._bucket.get(key)).value)
@@ -36,7 +36,7 @@ class SigningSecrets:
         return _valid((await self._bucket.get(key)).value)
 
     async def rotate(self, principal: str) -> str:
-        """Returns a new secret; the one before signs along for a day."""
+        """Return a new secret; the one before signs along for a day."""
         key, made = owner_token(principal), new_secret()
         while True:
             await self.of(principal)
@@ -55,11 +55,11 @@ def _encode(secrets: list[tuple[str, float]]) -> bytes:
 
 
 def _valid(content: bytes | None) -> list[str]:
-    """Returns the secrets that have not ended."""
+    """Return the secrets that have not ended."""
     return [secret for secret, _ in _lasting(content)]
 
 
 def _lasting(content: bytes | None) -> list[tuple[str, float]]:
-    """Returns the secrets that have not ended, and when they do; 0 stands for no end."""
+    """Return the secrets that have not ended, and when they do; 0 stands for no end."""
     found = orjson.loads(content or b"[]")
     return [(secret, ends) for secret, ends in found if not ends or ends > time.time()]

@@ -41,7 +41,7 @@ HEALTH_NAME = "services.jobs.worker"
 
 
 async def main(settings: WorkerSettings) -> None:
-    """Works until asked to stop; jobs in its hands are given back."""
+    """Work until asked to stop; jobs in its hands are given back."""
     log_diagnostics(diagnostics(settings))
     registry = CollectorRegistry()
     metrics = JobMetrics(registry)

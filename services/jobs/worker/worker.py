@@ -81,7 +81,7 @@ class Worker:
         return len(self._running)
 
     async def run(self) -> None:
-        """Works until it is cancelled; what it has not done then is given back."""
+        """Work until it is cancelled; what it has not done then is given back."""
         requests = await self._streams.client.subscribe(f"{TOLD}.{CANCELS}.>", cb=self._handle_cancel)
         try:
             async with asyncio.TaskGroup() as kinds:
@@ -92,7 +92,7 @@ class Worker:
                 await requests.unsubscribe()
 
     async def _pull(self, kind: str) -> None:
-        """Takes jobs of one kind, one at a time, whenever there is a place."""
+        """Take jobs of one kind, one at a time, whenever there is a place."""
         pulled: JetStreamContext.PullSubscription | None = None
         own = self._work[kind].own_places
         places = asyncio.Semaphore(own) if own else self._free
@@ -108,8 +108,8 @@ class Worker:
                     except nats.errors.TimeoutError:
                         continue
                     except nats.errors.Error as error:
-                        log.warning("jobs can not be taken", kind=kind, error_type=type(error).__name__)
-                        # What it was taken by may be gone, and is made anew.
+                        log.warning("jobs cannot be taken", kind=kind, error_type=type(error).__name__)
+                        # What it was taken by may be gone, and is made again.
                         await _stop_pulling(pulled)
                         pulled = None
                         await asyncio.sleep(_HAND_BACK_SECONDS)
@@ -169,7 +169,7 @@ class Worker:
             places.release()
 
     async def _stay_alive(self, message: Msg, key: str) -> None:
-        """Keeps the lease, and looks whether the job is still wanted: a wish to end may have gone unheard."""
+        """Keep the lease, and looks whether the job is still wanted: a wish to end may have gone unheard."""
         while True:
             with suppress(nats.errors.Error):
                 await message.in_progress()
@@ -236,7 +236,7 @@ class Worker:
             await self._cancel_at_provider(again, message, work)
 
     async def _cancel_at_provider(self, lease: Lease, message: Msg, work: JobType) -> None:
-        """Tells the provider, again and again if need be, but not for ever: then the job ends without that."""
+        """Tell the provider, again and again if need be, but not for ever: then the job ends without that."""
         if (error := await self._try_cancel(lease.record, work)) is not None:
             failed = lease.record.failed_attempts + 1
             if error.reason in AGAIN and failed < work.failures:
@@ -246,7 +246,7 @@ class Worker:
         await self._end(lease, message, Status.CANCELLED)
 
     async def _try_cancel(self, record: Record, work: JobType) -> MediaError | None:
-        """Tells providers that a job is not wanted any more; returns why they could not be told."""
+        """Tell providers that a job is not wanted any more; returns why they could not be told."""
         try:
             if work.called_off is not None:
                 await work.called_off(record)
@@ -285,7 +285,7 @@ class Worker:
         await self._finish(lease, message)
 
     async def _finish(self, lease: Lease, message: Msg) -> None:
-        """Tells the webhook, and only then lets go of the message: who dies in between does both again."""
+        """Tell the webhook, and only then lets go of the message: who dies in between does both again."""
         record = lease.record
         if record.webhook_url:
             spec = {"jobId": record.job_id, "url": record.webhook_url}
@@ -302,7 +302,7 @@ async def _give_back(message: Msg) -> None:
 
 
 async def _stop_pulling(pulled: JetStreamContext.PullSubscription | None) -> None:
-    """Stops taking: a pull that stays open would swallow a job that nobody does."""
+    """Stop taking: a pull that stays open would swallow a job that nobody does."""
     if pulled is not None:
         with suppress(nats.errors.Error):
             await pulled.unsubscribe()

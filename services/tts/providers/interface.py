@@ -45,7 +45,7 @@ class VoiceSettings:
     use_speaker_boost: bool | None = None
 
     def or_else(self, defaults: VoiceSettings) -> VoiceSettings:
-        """Returns these settings, with `defaults` where they leave one open."""
+        """Return these settings, with `defaults` where they leave one open."""
         return VoiceSettings(
             self.stability if self.stability is not None else defaults.stability,
             self.similarity_boost if self.similarity_boost is not None else defaults.similarity_boost,
@@ -106,7 +106,7 @@ class SpeechStream:
     cost_units: int | None = None
     """What the provider charges, in its own units; None if not told."""
     ignored_fields: tuple[str, ...] = ()
-    """Fields of the request that this provider can not honour."""
+    """Fields of the request that this provider cannot honour."""
     max_concurrent_requests: int | None = None
     """How many calls the provider takes at once for this key, 1 to 10000; None if not told."""
     rest: Callable[[float], Awaitable[None]] | None = None
@@ -142,7 +142,7 @@ class SpeechProvider(ABC):
 
     @abstractmethod
     def synthesize(self, spec: SpeechSpec, *, with_alignment: bool) -> AbstractAsyncContextManager[SpeechStream]:
-        """Returns a context in which `spec` is spoken.
+        """Return a context in which `spec` is spoken.
 
         Entering it asks the provider and returns once it has accepted; leaving it, for whatever reason, ends the
         provider's work at once.
@@ -153,16 +153,16 @@ class SpeechProvider(ABC):
 
     @abstractmethod
     def resolve(self, voice: str) -> Voice | None:
-        """Returns the voice of this name (in any case) or id, or None; asks nobody."""
+        """Return the voice of this name (in any case) or id, or None; asks nobody."""
 
     @abstractmethod
     async def list_voices(self) -> list[Voice]:
-        """Returns all voices in a stable order; may ask the provider.
+        """Return all voices in a stable order; may ask the provider.
 
         Raises:
             MediaError: The provider could not be asked.
         """
 
     async def close(self) -> None:
-        """Frees what the engine holds; the instance is not used afterwards."""
+        """Free what the engine holds; the instance is not used afterwards."""
         return

@@ -78,7 +78,7 @@ class Mux:
 
 
 def mux(wanted: Mux) -> Command:
-    """Returns the command that lays speech over a video."""
+    """Return the command that lays speech over a video."""
     video_input = _input(wanted.video, **({"stream_loop": wanted.loops} if wanted.loops else {}))
     image = video_input["v:0"]
     if wanted.freeze_seconds:
@@ -101,18 +101,18 @@ def mux(wanted: Mux) -> Command:
 
 
 def remux(source: Input, seconds: float) -> Command:
-    """Returns the command that makes a whole video of fragments, copying every stream."""
+    """Return the command that makes a whole video of fragments, copying every stream."""
     given = _input(source)
     return _command([given["v"], given["a"], given["s?"]], seconds, {"c": "copy"}, fragmented=False)
 
 
 def moving_source_image(motion: Motion, seconds: float) -> Command:
-    """Returns the command that makes a video of one still image, with its label on it."""
+    """Return the command that makes a video of one still image, with its label on it."""
     frames = max(2, round(seconds * FRAME_RATE))
     corners = motion.corners(frames)
     moving = (
         _input(Input(SOURCE_IMAGE, "png_pipe"), framerate=FRAME_RATE)
-        # The filter, not the option -loop, which decodes the image anew for every frame.
+        # The filter, not the option -loop, which decodes the image again for every frame.
         .filter("loop", loop=-1, size=1, start=0)
         .filter("setpts", f"N/{FRAME_RATE}/TB")
         .filter("format", "yuv420p")

@@ -12,13 +12,13 @@ from services.common.settings import ConfigurationError
 
 
 def ffmpeg_binary(configured: str) -> Path:
-    """Returns the program.
+    """Return the program.
 
     Args:
         configured: FFMPEG_BINARY: a path, or a name that is looked for on PATH; empty for the wheel's.
 
     Raises:
-        ConfigurationError: There is no such program, or it can not be run.
+        ConfigurationError: There is no such program, or it cannot be run.
     """
     if not configured:
         try:

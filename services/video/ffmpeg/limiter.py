@@ -32,7 +32,7 @@ class FfmpegLimiter:
 
     @asynccontextmanager
     async def acquire(self, tell: Callable[[int], None]) -> AsyncIterator[None]:
-        """Returns the context in which a place is held.
+        """Return the context in which a place is held.
 
         Args:
             tell: Called with the place in line, 1 for the next, whenever it changes; not at all without waiting.

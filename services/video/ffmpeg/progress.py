@@ -30,7 +30,7 @@ class Meter:
         return list(self._complaints)
 
     def feed(self, data: bytes) -> bool:
-        """Takes what ffmpeg wrote and tells whether the percentage grew."""
+        """Take what ffmpeg wrote and tells whether the percentage grew."""
         before = self.percent
         *lines, rest = (self._rest + data).split(b"\n")
         # A line without an end may not grow for ever.
@@ -54,5 +54,5 @@ class Meter:
 
 
 def _is_statistic(key: bytes, equals: bytes) -> bool:
-    """Tells whether a line is one of a block's, such as fps=25 or stream_0_0_q=28.0."""
+    """Tell whether a line is one of a block's, such as fps=25 or stream_0_0_q=28.0."""
     return bool(equals) and key.replace(b"_", b"").isalnum() and key.islower()

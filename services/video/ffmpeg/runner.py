@@ -70,7 +70,7 @@ class FfmpegRunner:
         self._limits = limits
 
     async def run(self, command: Command, folder: Path, watch: Watch, sink: Sink | None = None) -> None:
-        """Runs `command` to its end; whoever is cancelled ends it with everything it started.
+        """Run `command` to its end; whoever is cancelled ends it with everything it started.
 
         Args:
             command: What is run.
@@ -79,7 +79,7 @@ class FfmpegRunner:
             sink: Who reads its standard output, if it writes there.
 
         Raises:
-            MediaError: OVERLOADED; MEDIA_INVALID, ffmpeg can not make it of these files, or not in time;
+            MediaError: OVERLOADED; MEDIA_INVALID, ffmpeg cannot make it of these files, or not in time;
                 OUTPUT_TOO_LARGE; GENERATION_FAILED, ffmpeg was ended by somebody else.
         """
         async with self._slots.acquire(watch.queued):
@@ -98,7 +98,7 @@ class FfmpegRunner:
                 raise self._failure(code)
 
     async def _run_to_end(self, command: Command, folder: Path, meter: Meter, watch: Watch, sink: Sink | None) -> int:
-        """Returns the exit code."""
+        """Return the exit code."""
         spawning = asyncio.ensure_future(self._spawn(command, folder, with_output=sink is not None))
         try:
             process = await asyncio.shield(spawning)
@@ -169,7 +169,7 @@ class FfmpegRunner:
         if code < 0:
             return MediaError(Reason.GENERATION_FAILED, "ffmpeg was ended while it worked; try again.")
         return MediaError(
-            Reason.MEDIA_INVALID, "ffmpeg can not make a video of these files; save them anew, as MP4 and MP3."
+            Reason.MEDIA_INVALID, "ffmpeg cannot make a video of these files; save them again, as MP4 and MP3."
         )
 
 
@@ -178,7 +178,7 @@ def _too_large(max_bytes: int) -> MediaError:
 
 
 def _too_slow(seconds: float) -> MediaError:
-    return MediaError(Reason.MEDIA_INVALID, f"The video can not be made within {seconds:g} seconds; make it shorter.")
+    return MediaError(Reason.MEDIA_INVALID, f"The video cannot be made within {seconds:g} seconds; make it shorter.")
 
 
 async def _read_diagnostics(process: Process, meter: Meter, watch: Watch) -> None:
@@ -189,7 +189,7 @@ async def _read_diagnostics(process: Process, meter: Meter, watch: Watch) -> Non
 
 
 async def _kill(process: Process) -> None:
-    """Ends the process with all that it started, and waits until it is gone."""
+    """End the process with all that it started, and waits until it is gone."""
     with suppress(ProcessLookupError, PermissionError):
         # Also where it has ended itself: what it started may be left, and holds its group's number.
         os.killpg(process.pid, signal.SIGKILL)

@@ -39,7 +39,7 @@ class EmbeddedProvider(VideoProvider):
         self._begun: dict[str, VideoSpec] = {}
 
     def model_for(self, request: VideoRequest) -> str:
-        """Returns the one model that there is."""
+        """Return the one model that there is."""
         if request.model:
             raise invalid("model", "must be absent where the provider is embedded, which has one model only")
         if request.model_input:
@@ -47,13 +47,13 @@ class EmbeddedProvider(VideoProvider):
         return MODEL
 
     async def begin(self, spec: VideoSpec) -> str:
-        """Takes note of the wish."""
+        """Take note of the wish."""
         prediction_id = str(uuid.uuid4())
         self._begun[prediction_id] = spec
         return prediction_id
 
     async def bring(self, prediction_id: str, folder: Path, tell: Tell) -> Path:
-        """Makes the video."""
+        """Make the video."""
         spec = self._begun.pop(prediction_id, None)
         if spec is None:
             raise MediaError(
@@ -64,7 +64,7 @@ class EmbeddedProvider(VideoProvider):
         return await self._render(spec, folder, tell)
 
     async def cancel(self, prediction_id: str) -> bool:
-        """Forgets the wish; who makes the video already is cancelled as a task."""
+        """Forget the wish; who makes the video already is cancelled as a task."""
         return self._begun.pop(prediction_id, None) is not None
 
     async def _render(self, spec: VideoSpec, folder: Path, tell: Tell) -> Path:

@@ -77,7 +77,7 @@ class VideoProvider(ABC):
 
     @abstractmethod
     def model_for(self, request: VideoRequest) -> str:
-        """Returns the model that makes what is wished; asks nobody.
+        """Return the model that makes what is wished; asks nobody.
 
         Raises:
             MediaError: VALIDATION_ERROR, no model makes it, naming the field; API_KEY_MISSING.
@@ -85,7 +85,7 @@ class VideoProvider(ABC):
 
     @abstractmethod
     async def begin(self, spec: VideoSpec) -> str:
-        """Begins a video and returns the id of it: letters, digits, hyphens and underscores. What costs money is this.
+        """Begin a video and returns the id of it: letters, digits, hyphens and underscores. What costs money is this.
 
         Raises:
             MediaError: API_KEY_MISSING, PROVIDER_REJECTED_KEY, PROVIDER_QUOTA_EXCEEDED, PROVIDER_BUSY,
@@ -96,24 +96,24 @@ class VideoProvider(ABC):
 
     @abstractmethod
     async def bring(self, prediction_id: str, folder: Path, tell: Tell) -> Path:
-        """Waits until a video is made and returns it as a file in `folder`.
+        """Wait until a video is made and returns it as a file in `folder`.
 
         Raises:
-            MediaError: The video failed, or can not be had any more.
+            MediaError: The video failed, or cannot be had any more.
         """
 
     async def find(self, spec: VideoSpec, since: datetime) -> str | None:
-        """Returns the id of a video that was begun by `spec` at `since` or later, if there is one; costs nothing.
+        """Return the id of a video that was begun by `spec` at `since` or later, if there is one; costs nothing.
 
         Raises:
-            MediaError: The provider can not be asked.
+            MediaError: The provider cannot be asked.
         """
         return None
 
     @abstractmethod
     async def cancel(self, prediction_id: str) -> bool:
-        """Ends the work on a video and tells whether there was any.
+        """End the work on a video and tells whether there was any.
 
         Raises:
-            MediaError: The provider can not be asked.
+            MediaError: The provider cannot be asked.
         """

@@ -39,13 +39,13 @@ class Server:
         return f"nats://127.0.0.1:{self.port}"
 
     async def told(self, page: str) -> Any:
-        """Returns what a page of its monitoring tells."""
+        """Return what a page of its monitoring tells."""
         async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{self.monitor_port}/{page}") as answer:
             return await answer.json()
 
 
 async def begun(folder: Path, port: int, monitor_port: int) -> asyncio.subprocess.Process:
-    """Starts the module in `folder`."""
+    """Start the module in `folder`."""
     roots = os.pathsep.join((str(ROOT), str(ROOT / "protos" / "gen")))
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "deploy.nats"),
@@ -64,7 +64,7 @@ async def begun(folder: Path, port: int, monitor_port: int) -> asyncio.subproces
 
 @asynccontextmanager
 async def running(folder: Path) -> AsyncIterator[Server]:
-    """Runs it on free ports until the context is left."""
+    """Run it on free ports until the context is left."""
     port, monitor_port = free_ports(2)
     process = await begun(folder, port, monitor_port)
     try:

@@ -39,12 +39,12 @@ class Run:
     port: int
 
     async def says(self, until: str) -> str:
-        """Returns what it says up to and with `until`."""
+        """Return what it says up to and with `until`."""
         async with asyncio.timeout(DEADLINE_SECONDS):
             return (await self.output.reader.readuntil(until.encode())).decode()
 
     async def ends(self) -> int:
-        """Returns its exit code."""
+        """Return its exit code."""
         async with asyncio.timeout(DEADLINE_SECONDS):
             return await self.process.wait()
 
@@ -135,7 +135,7 @@ async def test_a_demo_keeps_nothing_where_the_suite_keeps_its_jobs(tmp_path: Pat
         await demonstrate(LocalSettings(run_dir=tmp_path), demo_of(), [replace(ROW, command=("python", "-c", shows))])
 
 
-async def test_a_demo_that_can_not_start_shows_why(tmp_path: Path) -> None:
+async def test_a_demo_that_cannot_start_shows_why(tmp_path: Path) -> None:
     broken = replace(ROW, command=("python", "-c", "import sys; sys.exit('no luck today')"))
     with pytest.raises(SuiteFailed, match="no luck today"):
         await demonstrate(LocalSettings(run_dir=tmp_path), demo_of(), [broken])

@@ -100,16 +100,16 @@ async def test_a_death_before_all_are_ready_ends_the_suite_with_the_last_lines(
     dies = replace(home.process("dies", DIES), ready=never)
     with pytest.raises(SuiteFailed, match=r"dies ended with exit code 3 before the suite was ready\.") as failure:
         async with running([home.process("lives"), dies], notebook, stop, OPTIONS):
-            pytest.fail("the suite can not be ready")
+            pytest.fail("the suite cannot be ready")
     assert "no such luck" in str(failure.value)
     await home.empty()
 
 
 async def test_a_command_that_does_not_exist_is_named(notebook: Notebook, stop: StopRequest) -> None:
     nothing = Process("nothing", ("/no/such/command",), {}, never)
-    with pytest.raises(SuiteFailed, match="nothing can not be started: /no/such/command: No such file"):
+    with pytest.raises(SuiteFailed, match="nothing cannot be started: /no/such/command: No such file"):
         async with running([nothing], notebook, stop, OPTIONS):
-            pytest.fail("the suite can not be ready")
+            pytest.fail("the suite cannot be ready")
 
 
 async def test_what_is_not_ready_in_time_is_named_with_its_last_lines(
@@ -119,7 +119,7 @@ async def test_what_is_not_ready_in_time_is_named_with_its_last_lines(
     suite = [slow, home.process("other", after=("slow",))]
     with pytest.raises(SuiteFailed) as failure:
         async with running(suite, notebook, stop, replace(OPTIONS, ready_seconds=0.5, poll_seconds=0.05)):
-            pytest.fail("the suite can not be ready")
+            pytest.fail("the suite cannot be ready")
     assert "The suite is not ready after 0.5 s." in str(failure.value)
     assert "slow runs, but is not ready." in str(failure.value)
     assert "other waits for slow." in str(failure.value)
@@ -223,7 +223,7 @@ async def test_a_failure_inside_the_context_comes_out_as_it_is(
 
 @asynccontextmanager
 async def a_supervisor(home: Home) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Runs a supervisor in a process of its own, with three processes below it."""
+    """Run a supervisor in a process of its own, with three processes below it."""
     command = (sys.executable, "-m", "tests.fakes.supervised", str(home.port))
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT)
     try:

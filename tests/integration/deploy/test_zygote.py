@@ -19,7 +19,7 @@ on_linux = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every p
 
 
 async def hosted(request: str) -> Any:
-    """Returns what a supervisor with a zygote tells of one process."""
+    """Return what a supervisor with a zygote tells of one process."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.fakes.zygote_host", request), stdout=asyncio.subprocess.PIPE, env=environment

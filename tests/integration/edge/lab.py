@@ -65,7 +65,7 @@ class Lab:
         return stub
 
     async def ask(self, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes = b"") -> Answer:
-        """Sends one request and reads the JSON of its answer; an empty body is None."""
+        """Send one request and reads the JSON of its answer; an empty body is None."""
         async with self.session.request(
             method, f"{self.edge.url}{path}", headers=headers, data=io.BytesIO(body) if body else None
         ) as answer:
@@ -76,7 +76,7 @@ class Lab:
 
 @asynccontextmanager
 async def running_lab(folder: Path, **changes: Any) -> AsyncIterator[Lab]:
-    """Runs an edge with these settings in front of fake services."""
+    """Run an edge with these settings in front of fake services."""
     (folder / "keys").write_text(f"{CLIENT}:{API_KEY}\n")
     async with upstreams() as behind:
         settings = edge_settings(folder, api_keys_file=folder / "keys", **{**behind.addresses(), **changes})

@@ -59,13 +59,13 @@ class Scene:
             return answer.status, answer.headers.get("connection")
 
     async def refused(self) -> None:
-        """Waits until new connections are refused."""
+        """Wait until new connections are refused."""
         async with asyncio.timeout(DEADLINE_SECONDS):
             while await self.accepts():
                 pass
 
     async def accepts(self) -> bool:
-        """Says whether a new connection is taken."""
+        """Say whether a new connection is taken."""
         try:
             _, writer = await asyncio.open_connection(LOOPBACK, self.edge.settings.port)
         except ConnectionRefusedError:
@@ -230,7 +230,7 @@ async def test_the_command_runs_envoy_until_it_is_asked_to_stop(tmp_path: Path) 
         assert await process.wait() == 0
 
 
-async def test_the_exit_code_of_an_envoy_that_can_not_start_is_passed_on(tmp_path: Path) -> None:
+async def test_the_exit_code_of_an_envoy_that_cannot_start_is_passed_on(tmp_path: Path) -> None:
     with_taken_port = await asyncio.start_server(lambda *_: None, LOOPBACK, free_ports(1)[0])
     async with with_taken_port:
         environment = _environment(tmp_path, MEDIA_PORT=str(with_taken_port.sockets[0].getsockname()[1]))

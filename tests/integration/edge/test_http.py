@@ -21,7 +21,7 @@ async def test_an_unknown_path_is_not_found(lab: Lab) -> None:
     assert (answer.status, answer.code) == (404, "NOT_FOUND")
 
 
-async def test_a_public_page_can_not_be_written_to(lab: Lab) -> None:
+async def test_a_public_page_cannot_be_written_to(lab: Lab) -> None:
     answer = await lab.ask("POST", "/health", body=b"{}")
     assert (answer.status, answer.code) == (404, "NOT_FOUND")
 

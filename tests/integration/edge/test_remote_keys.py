@@ -21,7 +21,7 @@ from tests.integration.edge.lab import running_lab
 
 
 def _certificate(folder: Path, name: str) -> Path:
-    """Makes a self-signed certificate for `name`; the file holds its key too."""
+    """Make a self-signed certificate for `name`; the file holds its key too."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     now = datetime.datetime.now(datetime.UTC)

@@ -24,7 +24,7 @@ Gateway = Callable[..., AbstractAsyncContextManager[aiohttp.ClientSession]]
 async def gateway_before_engines(
     *engines: FakeSpeechProvider, stall_seconds: float = 10, health: Health | None = None
 ) -> AsyncIterator[aiohttp.ClientSession]:
-    """Yields a session whose base URL is a gateway in front of these engines; the first is the default."""
+    """Yield a session whose base URL is a gateway in front of these engines; the first is the default."""
     servicer = servicer_of(*engines, stall_seconds=stall_seconds)
     async with (
         served_by(servicer) as tts,
@@ -58,6 +58,6 @@ async def jobs_http(jobs: FakeJobService) -> AsyncIterator[aiohttp.ClientSession
 async def asked_by_alice(
     http: aiohttp.ClientSession, method: str, path: str, body: Any = None, **headers: str
 ) -> tuple[int, Any]:
-    """Asks as the edge would for alice; returns status and body."""
+    """Ask as the edge would for alice; returns status and body."""
     async with http.request(method, path, json=body, headers={"X-Media-Principal": "alice", **headers}) as answer:
         return answer.status, await answer.json()

@@ -87,7 +87,7 @@ async def test_every_wrong_field_is_named_at_once(gateway: Gateway) -> None:
     assert {detail["field"] for detail in details} == {"text", "speed", "stability"}
 
 
-async def test_timing_can_not_be_asked_of_bare_audio(gateway: Gateway) -> None:
+async def test_timing_cannot_be_asked_of_bare_audio(gateway: Gateway) -> None:
     body = {"text": "Hi", "includeAlignment": True}
     async with gateway(FakeSpeechProvider(CHUNK)) as http, http.post("/api/speech", json=body) as answer:
         assert answer.status == 400

@@ -38,7 +38,7 @@ class Event:
 
 
 def events_in(text: str) -> list[Event]:
-    """Reads a stream of events as browsers do; comments and what comes without data are no events."""
+    """Read a stream of events as browsers do; comments and what comes without data are no events."""
     found = []
     for block in text.split("\n\n"):
         fields = dict(line.split(": ", 1) for line in block.split("\n") if line and not line.startswith(":"))
@@ -49,7 +49,7 @@ def events_in(text: str) -> list[Event]:
 
 @asynccontextmanager
 async def gateway_that_is_never_silent(jobs: FakeJobService, seconds: float) -> AsyncIterator[aiohttp.ClientSession]:
-    """Yields a session whose base URL is the routes of jobs, with heartbeats as often as told."""
+    """Yield a session whose base URL is the routes of jobs, with heartbeats as often as told."""
     async with serving_jobs(jobs) as service:
         app = web.Application(middlewares=[failures])
         app.router.add_routes(JobRoutes(service.channel, heartbeat_seconds=seconds).routes())

@@ -115,7 +115,7 @@ async def test_a_header_that_is_no_text_is_named(
 
 
 async def answer_to(http: aiohttp.ClientSession, path: str, line: bytes, body: dict[str, Any]) -> tuple[int, bytes]:
-    """Sends a header that aiohttp's own client would not."""
+    """Send a header that aiohttp's own client would not."""
     where, content = http._base_url, orjson.dumps(body)
     assert where is not None
     reader, writer = await asyncio.open_connection(where.host, where.port)

@@ -90,7 +90,7 @@ async def test_what_is_no_id_of_a_job_is_named(
     assert jobs.asked == []
 
 
-async def test_the_id_in_the_path_can_not_be_contradicted(
+async def test_the_id_in_the_path_cannot_be_contradicted(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService
 ) -> None:
     status, told = await asked_by_alice(jobs_http, "POST", f"/api/jobs/{JOB_ID}/cancel", {"id": OTHER_JOB_ID})

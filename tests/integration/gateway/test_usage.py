@@ -40,7 +40,7 @@ async def http(recorder: UsageRecorder) -> AsyncIterator[aiohttp.ClientSession]:
 
 
 async def usage(http: aiohttp.ClientSession, principal: str, /, **span: str) -> tuple[int, Any]:
-    """Asks as the edge would for this principal; returns status and body."""
+    """Ask as the edge would for this principal; returns status and body."""
     async with http.get("/api/usage", params=span, headers={"X-Media-Principal": principal}) as answer:
         return answer.status, await answer.json()
 
@@ -69,7 +69,7 @@ async def test_alice_never_sees_bob(http: aiohttp.ClientSession, recorder: Usage
         assert (await usage(http, principal))[1]["totals"]["calls"] == calls
 
 
-async def test_a_caller_can_not_ask_for_somebody_else(http: aiohttp.ClientSession, recorder: UsageRecorder) -> None:
+async def test_a_caller_cannot_ask_for_somebody_else(http: aiohttp.ClientSession, recorder: UsageRecorder) -> None:
     recorder.record(usage_record(principal="bob"))
     for name in ("principal", "user"):
         status, body = await usage(http, "alice", **{name: "bob"})

@@ -44,17 +44,17 @@ class ImageSuite:
         self._recorder = recorder
 
     async def generate(self, principal: str = "alice", **fields: Any) -> image_pb2.Image:
-        """Has an image made."""
+        """Have an image made."""
         request = image_pb2.GenerateImageRequest(**{"prompt": "a cat", "image_size": "card", **fields})
         return (await self.stub.GenerateImage(request, metadata=call_metadata(principal))).image
 
     async def transform(self, principal: str = "alice", **fields: Any) -> image_pb2.Image:
-        """Has an image changed."""
+        """Have an image changed."""
         request = image_pb2.TransformImageRequest(**{"prompt": "in fog", **fields})
         return (await self.stub.TransformImage(request, metadata=call_metadata(principal))).image
 
     async def upload(self, *pieces: bytes, principal: str = "alice", **spec: Any) -> image_pb2.Image:
-        """Brings a file along."""
+        """Bring a file along."""
         messages = [
             image_pb2.UploadImageRequest(spec=image_pb2.UploadSpec(**spec)),
             *(image_pb2.UploadImageRequest(chunk=piece) for piece in pieces),
@@ -62,19 +62,19 @@ class ImageSuite:
         return (await self.stub.UploadImage(iter(messages), metadata=call_metadata(principal))).image
 
     async def delete(self, key: str, principal: str = "alice") -> list[str]:
-        """Deletes an image."""
+        """Delete an image."""
         request = image_pb2.DeleteImageRequest(key=key)
         return list((await self.stub.DeleteImage(request, metadata=call_metadata(principal))).deleted_keys)
 
     async def records(self, count: int) -> list[UsageRecord]:
-        """Returns what was recorded, once it is so many calls, in the order in which they ended."""
+        """Return what was recorded, once it is so many calls, in the order in which they ended."""
         await self._recorder.flush()
         await self._usage.keeps(count)
         return sorted(self._usage.stored.values(), key=lambda record: record.at)
 
 
 async def failure(call: Any) -> MediaError:
-    """Returns what a call fails with."""
+    """Return what a call fails with."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call
     return from_rpc_error(caught.value)
@@ -82,7 +82,7 @@ async def failure(call: Any) -> MediaError:
 
 @pytest.fixture(scope="session")
 def pool() -> Iterator[ProcessPool]:
-    """Processes that open images, for all tests: they take a while to start, and keep nothing."""
+    """Process that open images, for all tests: they take a while to start, and keep nothing."""
     opened = new_pool(2)
     yield opened
     end_pool(opened)
@@ -124,7 +124,7 @@ async def running(
     fetch_allow: str = "",
     **changes: Any,
 ) -> AsyncIterator[ImageSuite]:
-    """Runs the service; the first provider is the default."""
+    """Run the service; the first provider is the default."""
     settings = ImageSettings(
         _env_file=None,
         **{

@@ -26,7 +26,7 @@ URL = "https://v3.fal.media/files/cat.png"
 
 
 def large() -> bytes:
-    """Returns an image that does not fit into a document."""
+    """Return an image that does not fit into a document."""
     file = BytesIO()
     Image.effect_noise((700, 500), 90).convert("RGB").save(file, "PNG")
     assert len(file.getvalue()) > INLINE_BYTES
@@ -137,7 +137,7 @@ async def test_bytes_that_are_gone_are_noticed_and_drawn_anew(
     assert not (await suite.generate()).from_cache
 
 
-async def test_a_store_that_can_not_keep_costs_no_request(
+async def test_a_store_that_cannot_keep_costs_no_request(
     suite: ImageSuite, provider: FakeImageProvider, store: FakeObjectStore
 ) -> None:
     provider.outcomes.append(GeneratedImage(large(), "image/png"))

@@ -93,7 +93,7 @@ async def test_an_output_size_of_ones_own_is_honoured(suite: ImageSuite) -> None
         ({"image_url": data_uri(), "num_inference_steps": 9}, Reason.VALIDATION_ERROR),
     ],
 )
-async def test_what_can_not_be_transformed_is_refused_before_anybody_is_paid(
+async def test_what_cannot_be_transformed_is_refused_before_anybody_is_paid(
     suite: ImageSuite, provider: FakeImageProvider, store: FakeObjectStore, fields: Any, reason: Reason
 ) -> None:
     await store.put("users/bob/cat.png", CAT, ObjectSpec("image/png"))

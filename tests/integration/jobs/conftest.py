@@ -41,25 +41,25 @@ class Jobs:
         self.owner = f"owner-{next(_owners)}"
 
     def another_owner(self) -> str:
-        """Returns the name of somebody who has no jobs."""
+        """Return the name of somebody who has no jobs."""
         return f"owner-{next(_owners)}"
 
     async def submit(self, kind: str = "animate", owner: str = "", **fields: Any) -> str:
-        """Asks for a job and returns its id."""
+        """Ask for a job and returns its id."""
         request = JobRequest(kind, fields.pop("spec", {"video": {"prompt": "zoom in"}}), **fields)
         return (await self.job_store.submit(request, owner or self.owner)).record.job_id
 
     async def enqueue(self, record: Record) -> str:
-        """Puts a message into the queue as it is, and returns the id of its job."""
+        """Put a message into the queue as it is, and returns the id of its job."""
         await self.streams.jetstream.publish(self.job_store.subject(record), record.encode())
         return record.job_id
 
     async def known(self, job_id: str) -> Record:
-        """Returns what is known of a job."""
+        """Return what is known of a job."""
         return (await self.job_store.get(job_id, self.owner)).record
 
     async def until(self, job_id: str, condition: Callable[[Record], bool]) -> Record:
-        """Waits until `condition` holds for a job."""
+        """Wait until `condition` holds for a job."""
         async with asyncio.timeout(15):
             async for known in self.job_store.watch(job_id, self.owner):
                 if condition(known.record):
@@ -67,27 +67,27 @@ class Jobs:
         raise AssertionError("the job ended otherwise")
 
     async def ended(self, job_id: str) -> Record:
-        """Waits until a job has ended."""
+        """Wait until a job has ended."""
         return await self.until(job_id, lambda record: record.status.is_final)
 
     async def running(self, job_id: str) -> Record:
-        """Waits until a job is worked on."""
+        """Wait until a job is worked on."""
         return await self.until(job_id, lambda record: record.status is Status.RUNNING)
 
     async def changes(self, job_id: str, after_revision: int = 0) -> list[StoredJob]:
-        """Returns what a watcher is told."""
+        """Return what a watcher is told."""
         async with asyncio.timeout(15):
             return [known async for known in self.job_store.watch(job_id, self.owner, after_revision)]
 
     async def page(
         self, page_size: int = 100, token: str = "", *, owner: str = "", selection: JobFilter | None = None
     ) -> tuple[list[str], str]:
-        """Returns the ids on a page, and what asks for the next one."""
+        """Return the ids on a page, and what asks for the next one."""
         found, following = await self.job_store.page(owner or self.owner, selection or JobFilter(), page_size, token)
         return [known.record.job_id for known in found], following
 
     async def pages(self, page_size: int) -> list[list[str]]:
-        """Returns the ids on all pages."""
+        """Return the ids on all pages."""
         ids, token = await self.page(page_size)
         pages = [ids]
         while token:
@@ -96,13 +96,13 @@ class Jobs:
         return pages
 
     async def queued(self, kind: str = "") -> int:
-        """Returns how many messages are in the queue: all, or this owner's of a kind."""
+        """Return how many messages are in the queue: all, or this owner's of a kind."""
         subject = self.subject(kind) if kind else ">"
         info = await self.streams.jetstream.stream_info(QUEUE, subjects_filter=subject)
         return sum((info.state.subjects or {}).values())
 
     async def until_queued(self, count: int, kind: str = "") -> None:
-        """Waits until so many messages are in the queue: a job has ended a moment before its message is done with."""
+        """Wait until so many messages are in the queue: a job has ended a moment before its message is done with."""
 
         async def answer() -> bool:
             return await self.queued(kind) == count
@@ -110,14 +110,14 @@ class Jobs:
         await eventually(answer)
 
     def subject(self, kind: str, owner: str = "") -> str:
-        """Returns where an owner's jobs of a kind wait; those that tell webhooks wait anywhere."""
+        """Return where an owner's jobs of a kind wait; those that tell webhooks wait anywhere."""
         return f"{RUN}.{kind}.{'*' if kind == WEBHOOK else owner_token(owner or self.owner)}"
 
     @asynccontextmanager
     async def working(
         self, work: Mapping[str, JobType], name: str = "w-1", slots: int = 8, lease_seconds: float = _LEASE_SECONDS
     ) -> AsyncIterator[Worker]:
-        """Runs a worker over a connection of its own, and stops it as its process does."""
+        """Run a worker over a connection of its own, and stops it as its process does."""
         async with open_streams(StreamOptions((self.url,), quota=QUOTA), name) as streams:
             worker = Worker(streams, JobStore(streams), work, WorkerOptions(name, slots, lease_seconds))
             running = asyncio.create_task(worker.run())
@@ -130,7 +130,7 @@ class Jobs:
 
 
 async def reason_of(call: Any) -> Reason:
-    """Returns what a call is refused with."""
+    """Return what a call is refused with."""
     with pytest.raises(MediaError) as caught:
         await call
     return caught.value.reason

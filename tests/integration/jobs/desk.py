@@ -41,16 +41,16 @@ class Desk:
         return call_metadata(self.jobs.owner)
 
     async def create(self, request: jobs_pb2.CreateJobRequest | None = None, **fields: Any) -> jobs_pb2.Job:
-        """Asks for a job."""
+        """Ask for a job."""
         asked = request or animate(**fields)
         return (await self.stub.CreateJob(asked, metadata=self.caller)).job
 
     async def get(self, job_id: str) -> jobs_pb2.Job:
-        """Asks what is known of a job."""
+        """Ask what is known of a job."""
         return (await self.stub.GetJob(jobs_pb2.GetJobRequest(id=job_id), metadata=self.caller)).job
 
     async def taken(self, job_id: str) -> Lease:
-        """Takes a job in hand, as a worker does."""
+        """Take a job in hand, as a worker does."""
         return await self.jobs.job_store.open(await self.jobs.known(job_id))
 
 
@@ -59,7 +59,7 @@ def animate(**fields: Any) -> jobs_pb2.CreateJobRequest:
 
 
 async def failure(call: Awaitable[Any]) -> MediaError:
-    """Returns what a call fails with."""
+    """Return what a call fails with."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call
     return from_rpc_error(caught.value)
@@ -67,7 +67,7 @@ async def failure(call: Awaitable[Any]) -> MediaError:
 
 @asynccontextmanager
 async def open_desk(jobs: Jobs) -> AsyncIterator[Desk]:
-    """Runs the service over jobs."""
+    """Run the service over jobs."""
     fake = FakeServices()
     async with serving(fake) as services:
         servicer = JobServicer(

@@ -49,11 +49,11 @@ class Hands:
         return [record.job_id for record in self.taken]
 
     def work(self, **options: Any) -> JobType:
-        """Returns the work, which hardly waits between attempts."""
+        """Return the work, which hardly waits between attempts."""
         return JobType(self.run, self.call_off, **{"longest_delay_seconds": 0.01, **options})
 
     async def run(self, lease: Lease) -> None:
-        """Does a job."""
+        """Do a job."""
         self.taken.append(lease.record)
         self._at_once += 1
         self.most_at_once = max(self.most_at_once, self._at_once)
@@ -71,7 +71,7 @@ class Hands:
             raise failure
 
     async def call_off(self, record: Record) -> None:
-        """Takes that a job is not wanted any more."""
+        """Take that a job is not wanted any more."""
         self.off.append(record)
         if self.off_limiter is not None:
             await self.off_limiter.wait()
@@ -86,7 +86,7 @@ class Heard:
         self.told: list[bytes] = []
 
     def count(self, what: bytes) -> int:
-        """Returns how often something that begins so was told."""
+        """Return how often something that begins so was told."""
         return sum(told.startswith(what) for told in self.told)
 
     @property
@@ -111,14 +111,14 @@ class Ear:
         self.streams = replace(streams, client=cast(Client, self))
 
     async def subscribe(self, subject: str, **options: Any) -> Subscription:
-        """Listens."""
+        """Listen."""
         self.subscriptions.append(await self._client.subscribe(self._prefix + subject, **options))
         return self.subscriptions[-1]
 
 
 @asynccontextmanager
 async def hearing(streams: Streams) -> AsyncIterator[Heard]:
-    """Hears what workers tell of messages of the queue."""
+    """Hear what workers tell of messages of the queue."""
     heard = Heard()
 
     async def hear(message: Msg) -> None:

@@ -82,7 +82,7 @@ async def test_a_request_that_went_unheard_is_found(jobs: Jobs) -> None:
     assert hands.left == [job_id]
 
 
-async def test_a_provider_that_can_not_be_told_is_told_later(jobs: Jobs) -> None:
+async def test_a_provider_that_cannot_be_told_is_told_later(jobs: Jobs) -> None:
     hands = Hands()
     hands.limiter = asyncio.Event()
     hands.off_failures.append(MediaError(Reason.PROVIDER_UNAVAILABLE))

@@ -57,7 +57,7 @@ class Studio:
         }
 
     def only(self, kind: str) -> dict[str, JobType]:
-        """Returns the work of one kind."""
+        """Return the work of one kind."""
         return {kind: self.kinds[kind]}
 
 
@@ -69,7 +69,7 @@ async def studio() -> AsyncIterator[Studio]:
 
 
 async def made(jobs: Jobs, studio: Studio, kind: str) -> Record:
-    """Has a job done from its beginning to its end."""
+    """Have a job done from its beginning to its end."""
     async with jobs.working(studio.only(kind)):
         return await jobs.ended(await jobs.submit(kind, spec=SPECS[kind]))
 

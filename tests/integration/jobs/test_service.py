@@ -59,13 +59,13 @@ async def test_one_job_too_many_is_refused_and_told_when_to_come_back(desk: Desk
 
 
 def linked(url: str) -> jobs_pb2.CreateJobRequest:
-    """Asks for a video of an image at an address."""
+    """Ask for a video of an image at an address."""
     video = jobs_pb2.VideoSpec(image_url=url, prompt="zoom in")
     return jobs_pb2.CreateJobRequest(animate=jobs_pb2.AnimateSpec(video=video))
 
 
 def kept(key: str) -> jobs_pb2.CreateJobRequest:
-    """Asks for a video that speaks of an image in the store."""
+    """Ask for a video that speaks of an image in the store."""
     video = jobs_pb2.VideoSpec(image_key=key, prompt="zoom in")
     spec = jobs_pb2.TalkingVideoSpec(video=video, narration=jobs_pb2.NarrationSpec(text="Hello."))
     return jobs_pb2.CreateJobRequest(talking_video=spec)
@@ -160,7 +160,7 @@ async def test_a_job_with_speech_tells_when_each_character_is_heard(desk: Desk) 
 
 
 @pytest.mark.parametrize("reason", [Reason.UNAVAILABLE, Reason.NOT_FOUND])
-async def test_a_job_is_shown_without_a_timing_that_can_not_be_had(desk: Desk, reason: Reason) -> None:
+async def test_a_job_is_shown_without_a_timing_that_cannot_be_had(desk: Desk, reason: Reason) -> None:
     job = await desk.create()
     await (await desk.taken(job.id)).note("audio", AUDIO)
     # The channel itself asks a second time where a service is not there.
@@ -213,7 +213,7 @@ async def test_jobs_of_a_kind_and_a_status_are_listed(desk: Desk) -> None:
         (jobs_pb2.ListJobsRequest(page_token="x" * 101), "page_token"),
     ],
 )
-async def test_a_page_that_can_not_be_names_its_field(
+async def test_a_page_that_cannot_be_names_its_field(
     desk: Desk, request_: jobs_pb2.ListJobsRequest, field: str
 ) -> None:
     refused = await failure(desk.stub.ListJobs(request_, metadata=desk.caller))

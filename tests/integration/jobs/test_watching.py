@@ -19,7 +19,7 @@ FAILURE = Failure("CONTENT_BLOCKED", "The provider's safety rules refuse this co
 
 
 async def begun(jobs: Jobs) -> Lease:
-    """Asks for a job and takes it in hand."""
+    """Ask for a job and takes it in hand."""
     known = await jobs.known(await jobs.submit())
     return await jobs.job_store.open(known)
 

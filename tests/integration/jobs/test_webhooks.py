@@ -46,13 +46,13 @@ class Receiver:
         return self.host.url("/told")
 
     async def take(self, request: web.Request) -> web.Response:
-        """Takes a webhook."""
+        """Take a webhook."""
         webhook_id, sent_at, signature = (request.headers[f"webhook-{name}"] for name in _SIGNED)
         self.webhooks.append(Webhook(webhook_id, sent_at, signature, await request.read()))
         return web.Response(status=self.statuses.popleft() if self.statuses else 204)
 
     def work(self, jobs: Jobs) -> JobType:
-        """Returns what tells it, hardly waiting between attempts."""
+        """Return what tells it, hardly waiting between attempts."""
         made = webhook_work(jobs.job_store, SigningSecrets(jobs.streams), self.fetcher)
         return replace(made, longest_delay_seconds=0.01)
 
@@ -67,12 +67,12 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 
 async def deliveries(jobs: Jobs, job_id: str) -> list[tuple[int, str]]:
-    """Returns what became of each attempt to tell of a job."""
+    """Return what became of each attempt to tell of a job."""
     return [(sent["status"], sent["error"]) for sent in await jobs.job_store.deliveries(job_id, jobs.owner)]
 
 
 async def telling_job(jobs: Jobs) -> Record:
-    """Returns the one job that waits to tell of another."""
+    """Return the one job that waits to tell of another."""
     assert await jobs.queued("webhook") == 1
     message = await jobs.streams.jetstream.get_last_msg("JOBS", jobs.subject("webhook"))
     return Record.decode(message.data or b"")

@@ -28,7 +28,7 @@ class LosingBoard(JobStore):
         self._asked: set[asyncio.Task[object] | None] = set()
 
     async def is_cancelled(self, key: str) -> bool:
-        """Tells whether somebody asked for the end of a job."""
+        """Tell whether somebody asked for the end of a job."""
         answer = await super().is_cancelled(key)
         # Whoever asks for a second time has begun.
         if asyncio.current_task() in self._asked:
@@ -137,7 +137,7 @@ async def test_a_delivery_that_is_older_than_the_one_at_work_is_no_job(jobs: Job
 
 
 async def test_a_job_that_waits_is_taken_however_often_it_was_delivered_before(jobs: Jobs) -> None:
-    """Put back into the queue, its deliveries are counted anew."""
+    """Put back into the queue, its deliveries are counted again."""
     hands = Hands()
     record = replace(
         Record(new_job_id(), jobs.owner, "animate", {}, now()).start_attempt("w-2", 9), status=Status.QUEUED
@@ -206,7 +206,7 @@ async def test_a_worker_goes_on_where_the_queue_was_made_anew(jobs: Jobs) -> Non
     assert (await jobs.known(job_id)).status is Status.SUCCEEDED
 
 
-async def test_a_provider_that_can_not_be_told_at_once_is_told_again(jobs: Jobs, log_lines: LogLines) -> None:
+async def test_a_provider_that_cannot_be_told_at_once_is_told_again(jobs: Jobs, log_lines: LogLines) -> None:
     hands = Hands()
     hands.off_failures.append(MediaError(Reason.UNAVAILABLE))
     job_id = await jobs.submit()
@@ -220,7 +220,7 @@ async def test_a_provider_that_can_not_be_told_at_once_is_told_again(jobs: Jobs,
 @pytest.mark.parametrize(
     ("reason", "asked"), [(Reason.NOT_FOUND, 1), (Reason.PROVIDER_UNAVAILABLE, 3)], ids=["never", "not for now"]
 )
-async def test_a_job_that_nobody_wants_ends_though_its_provider_can_not_be_told(
+async def test_a_job_that_nobody_wants_ends_though_its_provider_cannot_be_told(
     jobs: Jobs, reason: Reason, asked: int
 ) -> None:
     hands = Hands()

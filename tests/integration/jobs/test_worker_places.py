@@ -1,4 +1,4 @@
-"""Where workers take jobs from: places that idle kinds do not keep, and takers that are made anew or left in order."""
+"""Where workers take jobs from: places that idle kinds do not keep, and takers that are made again or left in order."""
 
 from __future__ import annotations
 

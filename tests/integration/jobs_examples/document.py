@@ -11,7 +11,7 @@ DOCUMENT = Path(__file__).parents[3] / "docs" / "jobs.md"
 
 
 def program(name: str, folder: Path) -> ModuleType:
-    """Saves the one Python block that defines `name` in `folder`, and imports it.
+    """Save the one Python block that defines `name` in `folder`, and imports it.
 
     Args:
         name: A function of the program.

@@ -60,7 +60,7 @@ def tasks(saved: Any, service: Served, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @asynccontextmanager
 async def working(app: Celery) -> AsyncIterator[None]:
-    """Has a worker take what is in the queue, all of it in a thread: here the service must go on answering."""
+    """Have a worker take what is in the queue, all of it in a thread: here the service must go on answering."""
     over = threading.Event()
 
     def work() -> None:
@@ -76,7 +76,7 @@ async def working(app: Celery) -> AsyncIterator[None]:
 
 
 async def run(task: Any, *arguments: str, **keywords: str) -> Any:
-    """Runs a task here and now, retries included, as a worker would but for the delays; returns its outcome."""
+    """Run a task here and now, retries included, as a worker would but for the delays; returns its outcome."""
     return await asyncio.to_thread(task.apply, arguments, keywords, task_id=TASK_ID)
 
 

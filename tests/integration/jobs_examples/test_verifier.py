@@ -31,12 +31,12 @@ def is_ours(tmp_path_factory: pytest.TempPathFactory) -> IsOurs:
 
 
 def sent(*secrets: str, seconds_ago: int = 0, body: bytes = BODY) -> dict[str, str]:
-    """Returns the headers of a webhook as the suite sends it."""
+    """Return the headers of a webhook as the suite sends it."""
     return dict(headers("0123456789abcdef" * 2, int(time.time()) - seconds_ago, body, list(secrets)))
 
 
 def signed_by_hand(timestamp: str) -> dict[str, str]:
-    """Returns the headers of a webhook that is signed with NEW over any text in place of a time."""
+    """Return the headers of a webhook that is signed with NEW over any text in place of a time."""
     key = base64.b64decode(NEW.removeprefix(PREFIX))
     digest = hmac.new(key, f"job-7.{timestamp}.".encode(errors="replace") + BODY, hashlib.sha256).digest()
     signature = f"v1,{base64.b64encode(digest).decode()}"
@@ -111,7 +111,7 @@ def test_the_example_and_the_suite_believe_the_same(is_ours: IsOurs, seconds_ago
 
 
 def believed(webhook: Webhook, secret: str) -> bool:
-    """Tells whether the suite itself would believe a webhook."""
+    """Tell whether the suite itself would believe a webhook."""
     try:
         verify(webhook, secret, time.time())
     except Exception:  # noqa: BLE001 - whatever it says, it does not believe

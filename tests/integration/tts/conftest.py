@@ -65,7 +65,7 @@ async def ask(
     listening: asyncio.Semaphore | None = None,
     **fields: Any,
 ) -> Heard:
-    """Returns what a caller of this shape hears; a stream releases `listening` when it begins."""
+    """Return what a caller of this shape hears; a stream releases `listening` when it begins."""
     timed = shape != "stream"
     if shape == "unary":
         reply = await stub.Synthesize(tts_pb2.SynthesizeRequest(text=text, include_alignment=timed, **fields))
@@ -81,7 +81,7 @@ async def ask(
 
 
 def heard_in(messages: Sequence[tts_pb2.SynthesizeStreamResponse]) -> Heard:
-    """Returns what the messages of a stream say; `done` is None where it is missing."""
+    """Return what the messages of a stream say; `done` is None where it is missing."""
     chunks = [message.chunk for message in messages if message.HasField("chunk")]
     done = messages[-1].done if messages[-1].HasField("done") else None
     return Heard(b"".join(chunk.audio for chunk in chunks), _timing(chunks), messages[0].header, done)

@@ -56,33 +56,33 @@ class VideoSuite:
     async def mux(
         self, video: bytes | video_pb2.MediaSource, audio: bytes, principal: str = "alice", **fields: Any
     ) -> video_pb2.MuxedVideo:
-        """Has speech laid over a video."""
+        """Have speech laid over a video."""
         source = video_pb2.MediaSource(data=video) if isinstance(video, bytes) else video
         request = video_pb2.MuxVideoRequest(video=source, audio=video_pb2.MediaSource(data=audio), **fields)
         found: video_pb2.MuxedVideo = await self._last(self.stub.MuxVideo(request, metadata=call_metadata(principal)))
         return found
 
     async def generate(self, principal: str = "alice", **fields: Any) -> video_pb2.GeneratedVideo:
-        """Has a video made."""
+        """Have a video made."""
         request = video_pb2.GenerateVideoRequest(**{"prompt": "zoom in", **fields})
         call = self.stub.GenerateVideo(request, metadata=call_metadata(principal))
         found: video_pb2.GeneratedVideo = await self._last(call)
         return found
 
     async def resume(self, prediction_id: str, principal: str = "alice") -> video_pb2.GeneratedVideo:
-        """Goes on listening to a video."""
+        """Go on listening to a video."""
         request = video_pb2.ResumeVideoRequest(prediction_id=prediction_id)
         call = self.stub.ResumeVideo(request, metadata=call_metadata(principal))
         found: video_pb2.GeneratedVideo = await self._last(call)
         return found
 
     async def probe(self, data: bytes) -> video_pb2.MediaInfo:
-        """Has a file looked into."""
+        """Have a file looked into."""
         request = video_pb2.ProbeMediaRequest(media=video_pb2.MediaSource(data=data))
         return (await self.stub.ProbeMedia(request, metadata=call_metadata("alice"))).info
 
     def file(self, key: str, folder: Path) -> Path:
-        """Returns a stored video as a file."""
+        """Return a stored video as a file."""
         path = folder / key.rpartition("/")[2]
         path.write_bytes(self.store.objects[key][1])
         return path
@@ -103,7 +103,7 @@ class VideoSuite:
 
 
 async def failure(call: Any) -> MediaError:
-    """Returns what a call fails with."""
+    """Return what a call fails with."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call
     return from_rpc_error(caught.value)
@@ -111,7 +111,7 @@ async def failure(call: Any) -> MediaError:
 
 @pytest.fixture(scope="session")
 def pool() -> Iterator[ProcessPool]:
-    """Processes that look into files, for all tests: they take a while to start, and keep nothing."""
+    """Process that look into files, for all tests: they take a while to start, and keep nothing."""
     opened = new_pool(1)
     yield opened
     end_pool(opened)
@@ -131,7 +131,7 @@ def two_seconds(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @asynccontextmanager
 async def running(workers: WorkerPool, work: Path, store: FakeObjectStore, **changes: Any) -> AsyncIterator[VideoSuite]:
-    """Runs the service.
+    """Run the service.
 
     Args:
         workers: Where files are looked into.

@@ -144,7 +144,7 @@ async def test_a_url_may_not_lead_inside(workers: WorkerPool, tmp_path: Path) ->
 
 @asynccontextmanager
 async def with_ffmpeg(script: str, workers: WorkerPool, folder: Path, **changes: Any) -> AsyncIterator[VideoSuite]:
-    """Runs the service with a program of the test's own in place of ffmpeg."""
+    """Run the service with a program of the test's own in place of ffmpeg."""
     program = folder / "ffmpeg"
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(program.stat().st_mode | stat.S_IXUSR)

@@ -55,13 +55,13 @@ async def starts(workers: WorkerPool, tmp_path: Path, replicate: FakeReplicate) 
 
 
 async def cancel(suite: VideoSuite, name: str = NAME, principal: str = "alice") -> bool:
-    """Ends what was begun under a name; returns whether there was anything to end."""
+    """End what was begun under a name; returns whether there was anything to end."""
     request = video_pb2.CancelVideoRequest(request_id=name)
     return (await suite.stub.CancelVideo(request, metadata=call_metadata(principal))).cancelled
 
 
 async def begin(suite: VideoSuite, **fields: Any) -> None:
-    """Begins a video that goes on without its caller."""
+    """Begin a video that goes on without its caller."""
     request = video_pb2.GenerateVideoRequest(prompt="zoom in", detach=True, **{**ORDER, **fields})
     async with open_stream(suite.stub.GenerateVideo(request, metadata=call_metadata("alice"))) as call:
         assert (await anext(aiter(call))).progress.prediction_id == "p1"
@@ -146,7 +146,7 @@ async def test_what_never_began_is_not_there_to_be_ended(starts: Starts, replica
     assert (replicate.created, replicate.cancelled) == (0, [])
 
 
-async def test_a_provider_that_can_not_be_asked_is_told(starts: Starts, replicate: FakeReplicate) -> None:
+async def test_a_provider_that_cannot_be_asked_is_told(starts: Starts, replicate: FakeReplicate) -> None:
     async with starts() as suite:
         await begin(suite)
     replicate.failures["cancel"] += [DOWN] * 10

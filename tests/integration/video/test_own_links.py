@@ -27,7 +27,7 @@ class LinkingStore(FakeObjectStore):
     """A store that knows its own links."""
 
     def key_behind(self, url: str) -> str | None:
-        """Returns what follows the prefix."""
+        """Return what follows the prefix."""
         return url.removeprefix(PREFIX) if url.startswith(PREFIX) else None
 
 

@@ -28,7 +28,7 @@ SOURCE_IMAGE = make_image(Size(640, 400))
 
 
 def working() -> Run:
-    """Returns how a video goes that is not done until the test says so."""
+    """Return how a video goes that is not done until the test says so."""
     return Run(statuses=("processing",))
 
 
@@ -113,7 +113,7 @@ async def test_a_video_is_begun_paid_once_and_copied(
         ({"model": "../x"}, "model"),
     ],
 )
-async def test_what_can_not_be_made_is_refused_before_anybody_is_asked(
+async def test_what_cannot_be_made_is_refused_before_anybody_is_asked(
     starts: Starts, replicate: FakeReplicate, fields: dict[str, Any], field: str | None
 ) -> None:
     async with starts() as suite:
@@ -271,7 +271,7 @@ async def test_a_video_does_not_take_the_place_of_another_that_came_meanwhile(
 
 
 @pytest.mark.parametrize(("request_id", "cancelled"), [("", ["p1"]), ("story-7", [])])
-async def test_a_video_that_can_not_be_written_down_is_ended_unless_its_name_finds_it(
+async def test_a_video_that_cannot_be_written_down_is_ended_unless_its_name_finds_it(
     starts: Starts, replicate: FakeReplicate, store: FakeObjectStore, request_id: str, cancelled: list[str]
 ) -> None:
     async with starts(begin_seconds=0) as suite:
@@ -293,7 +293,7 @@ async def test_what_is_no_video_is_the_providers_failure(starts: Starts, replica
 
 
 async def _begun_and_left(suite: VideoSuite, **fields: Any) -> None:
-    """Begins a video and leaves once its id is known."""
+    """Begin a video and leaves once its id is known."""
     request = video_pb2.GenerateVideoRequest(prompt="zoom in", image_key="images/cat.png", **fields)
     async with open_stream(suite.stub.GenerateVideo(request, metadata=call_metadata("alice"))) as call:
         assert (await anext(aiter(call))).progress.prediction_id == "p1"

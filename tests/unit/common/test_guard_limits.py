@@ -55,7 +55,7 @@ class ConcurrencyLimiter:
 async def saturated(
     kind: str = UNARY, calls: int = 2
 ) -> AsyncIterator[tuple[Served, ConcurrencyLimiter, list[asyncio.Task[Any]]]]:
-    """Runs a server whose every slot is taken by a call of this kind that waits at the gate."""
+    """Run a server whose every slot is taken by a call of this kind that waits at the gate."""
     limiter = ConcurrencyLimiter()
     register = probe_of_all_kinds(limiter.body)
     async with served(register, limits=Limits(concurrent_rpcs=calls), reflection=True) as probed:

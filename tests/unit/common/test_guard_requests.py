@@ -46,7 +46,7 @@ class Seen:
 
 
 async def refusal(kind: str, *requests: Request | bytes) -> tuple[grpc.StatusCode, MediaError, list[str]]:
-    """Makes a call that must fail; returns its code, its meaning, and what the handler saw."""
+    """Make a call that must fail; returns its code, its meaning, and what the handler saw."""
     seen = Seen()
     async with served(probe_of_all_kinds(seen.body)) as probed:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -97,7 +97,7 @@ async def test_a_client_stream_without_messages_reaches_the_handler(kind: str) -
 
 
 async def request_id_of_call(kind: str, metadata: list[tuple[str, str]]) -> tuple[str, str]:
-    """Makes a call that fails; returns the request id that the handler saw and the one in the ErrorInfo."""
+    """Make a call that fails; returns the request id that the handler saw and the one in the ErrorInfo."""
     seen: list[str] = []
 
     async def body(request: Request, context: Context) -> Response:

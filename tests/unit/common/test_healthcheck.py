@@ -14,7 +14,7 @@ from tests.fakes.grpc_server import SERVICE, Context, Request, Response, probe_o
 
 
 async def asked(address: str, seconds: float = 5) -> int:
-    """Asks from a thread: the probe blocks, and what it asks lives in this loop."""
+    """Ask from a thread: the probe blocks, and what it asks lives in this loop."""
     return await asyncio.to_thread(probe.main, [address, "--seconds", str(seconds)])
 
 
@@ -82,7 +82,7 @@ async def test_nobody_there_is_not_well(scheme: str, capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:50051", "ftp://127.0.0.1:21/", "grpc:///Service", "http://host/health"])
-def test_an_address_that_can_not_be_asked_is_refused(address: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_address_that_cannot_be_asked_is_refused(address: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         probe.main([address])
     assert ended.value.code == 2

@@ -78,7 +78,7 @@ async def test_a_url_is_fetched(files: InputFiles, host: WebHost) -> None:
         ("http://127.0.0.1:{port}/gone", Reason.URL_UNREACHABLE),
     ],
 )
-async def test_a_url_that_may_not_or_can_not_be_fetched_is_refused_by_its_field(
+async def test_a_url_that_may_not_or_cannot_be_fetched_is_refused_by_its_field(
     files: InputFiles, host: WebHost, url: str, reason: Reason
 ) -> None:
     error = await refused(files, url.format(port=host.port))

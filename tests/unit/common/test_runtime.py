@@ -46,7 +46,7 @@ def test_a_process_runs_its_main_with_its_settings(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("port", ["many", "99"])
-def test_a_process_that_can_not_start_says_so_without_a_traceback(tmp_path: Path, port: str) -> None:
+def test_a_process_that_cannot_start_says_so_without_a_traceback(tmp_path: Path, port: str) -> None:
     ended = probe(tmp_path, PROBE_PORT=port)
     assert ended.returncode == 78
     assert ended.stderr.startswith("PROBE_PORT: ")

@@ -43,14 +43,14 @@ ids = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=64
 def sent(
     *secrets: str, body: bytes = BODY, webhook_id: str = "f" * 32, sent_at_seconds: int = SENT_AT, **changes: Any
 ) -> Webhook:
-    """Returns a webhook that was signed with these secrets, and then changed."""
+    """Return a webhook that was signed with these secrets, and then changed."""
     carried = headers(webhook_id, sent_at_seconds, body, list(secrets))
     webhook = Webhook(carried["webhook-id"], carried["webhook-timestamp"], carried["webhook-signature"], body)
     return replace(webhook, **changes)
 
 
 def denied(webhook: Webhook, secret: str = NEW, now_seconds: float = SENT_AT) -> str:
-    """Returns in which words a webhook is not believed."""
+    """Return in which words a webhook is not believed."""
     with pytest.raises(MediaError) as caught:
         verify(webhook, secret, now_seconds)
     assert caught.value.reason is Reason.PERMISSION_DENIED
@@ -59,7 +59,7 @@ def denied(webhook: Webhook, secret: str = NEW, now_seconds: float = SENT_AT) ->
 
 
 def believed(webhook: Webhook, secret: str = NEW, now_seconds: float = SENT_AT) -> bool:
-    """Tells whether a webhook is believed; anything but a refusal is a defect."""
+    """Tell whether a webhook is believed; anything but a refusal is a defect."""
     try:
         verify(webhook, secret, now_seconds)
     except MediaError as error:
@@ -188,7 +188,7 @@ def test_the_headers_are_those_of_the_scheme_and_hold_no_secret() -> None:
 
 
 def signed_by_hand(timestamp: str, key: bytes | None = None) -> Webhook:
-    """Returns a webhook that is signed with NEW, or with a key, over any text in place of a time."""
+    """Return a webhook that is signed with NEW, or with a key, over any text in place of a time."""
     known = key_in(NEW) if key is None else key
     assert known is not None
     digest = hmac.new(known, f"job-7.{timestamp}.".encode() + BODY, hashlib.sha256).digest()

@@ -47,7 +47,7 @@ def imported() -> bool:
 
 
 def children() -> list[int]:
-    """Returns the processes that this one has started and that still run."""
+    """Return the processes that this one has started and that still run."""
     return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
 
 
@@ -88,7 +88,7 @@ async def test_what_takes_too_long_is_ended(tmp_path: Path) -> None:
 
 
 async def left(*tasks: asyncio.Task[None]) -> None:
-    """Has the callers leave."""
+    """Have the callers leave."""
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

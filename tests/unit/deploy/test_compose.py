@@ -55,7 +55,7 @@ SettingsOf = Callable[[str, type[S]], S]
 
 @pytest.fixture
 def settings_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SettingsOf[Any]:
-    """Returns what reads a container's settings as they are where nobody sets anything outside."""
+    """Return what reads a container's settings as they are where nobody sets anything outside."""
     monkeypatch.chdir(tmp_path)
 
     def read(name: str, kind: type[S]) -> S:
@@ -69,7 +69,7 @@ def settings_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SettingsOf[A
 
 
 def outside_unset(text: str) -> str:
-    """Returns what compose makes of `text` where no variable is set."""
+    """Return what compose makes of `text` where no variable is set."""
     return re.sub(r"\$\{[A-Z0-9_]+:-([^}]*)\}", r"\1", text)
 
 
@@ -85,7 +85,7 @@ def health_command(name: str) -> list[str]:
 
 
 def nats_says(key: str) -> str:
-    """Returns the only value of `key` in the configuration of NATS."""
+    """Return the only value of `key` in the configuration of NATS."""
     (value,) = re.findall(rf"^\s*{key}: (.+)$", NATS.read_text(), flags=re.MULTILINE)
     return str(value).strip('"')
 

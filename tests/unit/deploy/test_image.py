@@ -22,7 +22,7 @@ IGNORED = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if
 
 
 def arguments(instruction: str) -> list[str]:
-    """Returns the arguments of every such instruction, in order."""
+    """Return the arguments of every such instruction, in order."""
     return re.findall(rf"^{instruction} (.+)$", DOCKERFILE, flags=re.MULTILINE)
 
 
@@ -31,7 +31,7 @@ def copied_from_here() -> list[str]:
 
 
 def is_sent_to_the_builder(path: str) -> bool:
-    """Tells what .dockerignore says of `path`: the last line that fits it or a folder above it decides."""
+    """Tell what .dockerignore says of `path`: the last line that fits it or a folder above it decides."""
     names = [path, *(str(folder) for folder in Path(path).parents if folder != Path())]
     sent = True
     for line in IGNORED:

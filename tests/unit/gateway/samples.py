@@ -83,13 +83,13 @@ _SCALARS: dict[int, st.SearchStrategy[Any]] = {
 
 
 def make(kind: type[Message], **fields: Any) -> Message:
-    """Returns a message of a type that type checkers do not know."""
+    """Return a message of a type that type checkers do not know."""
     return kind(**fields)
 
 
 @st.composite
 def messages(draw: st.DrawFn, kind: type[Message], depth: int = 2) -> Message:
-    """Draws a message of `kind` that a service may send, nested at most `depth` levels."""
+    """Draw a message of `kind` that a service may send, nested at most `depth` levels."""
     members = {field.name for oneof in kind.DESCRIPTOR.oneofs if len(oneof.fields) > 1 for field in oneof.fields}
     fields = {field.name: field for field in kind.DESCRIPTOR.fields if depth or _message_in(field) is None}
     free = sorted(fields.keys() - members)

@@ -31,7 +31,7 @@ class Script:
         self.live = LiveCount()
 
     async def lines(self) -> Lines:
-        """Follows the steps."""
+        """Follow the steps."""
         with self.live.one():
             for step in self.steps:
                 if isinstance(step, asyncio.Event):
@@ -44,7 +44,7 @@ class Script:
 
 @asynccontextmanager
 async def answering(script: Script) -> AsyncIterator[aiohttp.ClientSession]:
-    """Yields a session whose base URL answers with the lines of a script."""
+    """Yield a session whose base URL answers with the lines of a script."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         return await answer_lines(request, script.lines())

@@ -35,23 +35,23 @@ class Bucket:
         """Everything that was ever written, in order."""
 
     async def get(self, key: str) -> Entry:
-        """Returns what is under a key."""
+        """Return what is under a key."""
         if key not in self.entries:
             raise KeyNotFoundError
         return self.entries[key]
 
     async def put(self, key: str, value: bytes) -> int:
-        """Writes, whatever is there."""
+        """Write, whatever is there."""
         self.writes.append(value)
         self.entries[key] = Entry(value, len(self.writes))
         return len(self.writes)
 
     async def create(self, key: str, value: bytes) -> int:
-        """Writes where nothing is."""
+        """Write where nothing is."""
         return await self.update(key, value, last=0)
 
     async def update(self, key: str, value: bytes, last: int) -> int:
-        """Writes where nobody else has since `last`."""
+        """Write where nobody else has since `last`."""
         if (self.entries[key].revision if key in self.entries else 0) != last:
             raise KeyWrongLastSequenceError(description="wrong last sequence")
         return await self.put(key, value)
@@ -76,13 +76,13 @@ class Buckets:
         return [Record.decode(content) for content in self.state.writes]
 
     async def lease(self, record: Record) -> Lease:
-        """Writes a record and returns the right to advance it."""
+        """Write a record and returns the right to advance it."""
         key = JobStore.key(record.principal, record.job_id)
         return Lease(self.streams, key, record, await self.state.create(key, record.encode()))
 
 
 def record_of(kind: str = "animate", spec: Mapping[str, Any] | None = None, **fields: Any) -> Record:
-    """Returns the record of a job of Alice's, as it is when it is accepted."""
+    """Return the record of a job of Alice's, as it is when it is accepted."""
     return Record(
         **{"job_id": JOB_ID, "principal": "alice", "created_at": CREATED_AT, **fields}, kind=kind, spec=spec or {}
     )

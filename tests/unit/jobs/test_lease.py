@@ -24,7 +24,7 @@ class Step:
         """What was announced when it was done, each time."""
 
     async def __call__(self) -> Result:
-        """Does it."""
+        """Do it."""
         self.intents.append(self._buckets.records[-1].intents)
         if self._fails:
             raise RuntimeError
@@ -35,7 +35,7 @@ class LosingBucket(Bucket):
     """A bucket whose answers come together with a wish to end, over which asyncio.wait_for of Python 3.11 loses it."""
 
     async def update(self, key: str, value: bytes, last: int) -> int:
-        """Writes where nobody else has, and loses a cancellation."""
+        """Write where nobody else has, and loses a cancellation."""
         revision = await super().update(key, value, last)
         await lost_cancellation()
         return revision

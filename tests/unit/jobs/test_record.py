@@ -53,7 +53,7 @@ ENDS = [Status.SUCCEEDED, Status.FAILED, Status.CANCELLED]
 
 
 def changed(record: Record, **fields: Any) -> bytes:
-    """Returns a record as somebody else may have written it."""
+    """Return a record as somebody else may have written it."""
     return orjson.dumps({**orjson.loads(record.encode()), **fields})
 
 

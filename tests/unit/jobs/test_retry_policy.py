@@ -31,7 +31,7 @@ WORK = JobType(_nothing, failures=3, patience_seconds=600)
 
 
 def failing(times: int, since_seconds: float = 0.0, reason: Reason = Reason.UNAVAILABLE) -> Record:
-    """Returns the record of a job that has failed so often, the first time so long ago."""
+    """Return the record of a job that has failed so often, the first time so long ago."""
     record = Record("1" * 32, "alice", "animate", {}, now())
     for _ in range(times):
         record = record.start_attempt("w-1", 1).end_attempt(Status.QUEUED, Failure(reason.name, "", "video"))

@@ -51,7 +51,7 @@ class LastingStore(FakeObjectStore):
     """A store whose addresses never end."""
 
     async def url(self, key: str, *, lifetime_seconds: float | None = None) -> ObjectUrl:
-        """Returns an address."""
+        """Return an address."""
         return ObjectUrl(f"https://cdn.example/{key}")
 
 
@@ -59,7 +59,7 @@ class BrokenStore(FakeObjectStore):
     """A store that knows no addresses at the moment."""
 
     async def url(self, key: str, *, lifetime_seconds: float | None = None) -> ObjectUrl:
-        """Fails."""
+        """Fail."""
         raise MediaError(Reason.STORAGE_FAILED)
 
 

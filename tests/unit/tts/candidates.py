@@ -17,7 +17,7 @@ TEXT = "Hello there."
 
 
 def plan_of(provider: SpeechProvider, *, with_alignment: bool = False) -> Plan:
-    """Returns a plan to say TEXT with a voice that the provider does not doubt."""
+    """Return a plan to say TEXT with a voice that the provider does not doubt."""
     voice = Voice("21m00Tcm4TlvDq8ikWAM", "Rachel", provider.name, "account")
     return Plan(provider, SpeechSpec(TEXT, voice, FORMATS["mp3_44100_128"]), with_alignment)
 
@@ -30,7 +30,7 @@ def policy_for(
     stall_seconds: float = 5.0,
     clock: Callable[[], float] = time.monotonic,
 ) -> Care:
-    """Returns care whose delays take no time, with a gate for each of the providers."""
+    """Return care whose delays take no time, with a gate for each of the providers."""
     passing = passing or PassingTime()
     limiters = {provider.name: ConcurrencyLimiter(provider.name, limit, clock=clock) for provider in providers}
     return Care(limiters, Retrier(policy, passing.sleep), stall_seconds, passing)

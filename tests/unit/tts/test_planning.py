@@ -79,7 +79,7 @@ def refused(speech_request: SpeechRequest, provider: FakeSpeechProvider) -> Medi
     ],
     ids=lambda value: getattr(value, "name", None),
 )
-def test_what_can_not_be_done_is_refused_by_field_without_asking_the_provider(
+def test_what_cannot_be_done_is_refused_by_field_without_asking_the_provider(
     speech_request: SpeechRequest, reason: Reason, field: str
 ) -> None:
     error = refused(speech_request, FakeSpeechProvider(capabilities=Capabilities(frozenset({"mp3", "pcm"}))))

@@ -131,7 +131,7 @@ async def test_every_other_field_reaches_the_provider() -> None:
 async def both_fail(
     provider: FakeSpeechProvider, fields: dict[str, str] | None = None, stall_seconds: float = 5
 ) -> MediaError:
-    """Asks for speech both ways, which must fail alike; returns how."""
+    """Ask for speech both ways, which must fail alike; returns how."""
     wanted: dict[str, Any] = {"text": "Hi!", "output_format": "pcm_8000", **(fields or {})}
     async with stub_for(provider, stall_seconds=stall_seconds) as stub:
         with pytest.raises(grpc.aio.AioRpcError) as whole:

@@ -37,7 +37,7 @@ MOST_TURNS = 30
 
 
 async def turns(count: int) -> None:
-    """Lets everybody else go on so many times."""
+    """Let everybody else go on so many times."""
     for _ in range(count):
         await asyncio.sleep(0)
 
@@ -102,7 +102,7 @@ async def call(speech: SpeechComponents, caller: Caller, accounting: Accounting)
 async def ask_all(
     callers: list[Caller], speaking_turns: int, reading_turns: int
 ) -> tuple[int, list[list[SpeechEvent]]]:
-    """Returns how often the provider was asked, and what each caller heard; each of those calls is paid by somebody."""
+    """Return how often the provider was asked, and what each caller heard; each of those calls is paid by somebody."""
     speaker, ledger = SlowSpeaker(speaking_turns), Ledger()
     accounting = Accounting(cast("UsageRecorder", ledger), SpeechMetrics(CollectorRegistry()))
     async with TieredCache(SlowStore(reading_turns), SpeechCodec()) as cache:

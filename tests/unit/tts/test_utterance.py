@@ -177,7 +177,7 @@ async def test_as_many_failures_as_allowed_are_mended() -> None:
     ],
     ids=["single sentence", "not streamed", "switched off", "too often"],
 )
-async def test_what_can_not_be_mended_is_an_error(
+async def test_what_cannot_be_mended_is_an_error(
     speech_request: SpeechRequest, resume: bool, breaks: dict[int, int]
 ) -> None:
     with pytest.raises(MediaError, match="Broke"):

@@ -22,14 +22,14 @@ def place(view: View) -> tuple[float, float]:
 
 
 def corners_at(motion: Motion, frame: int, frames: int) -> dict[str, float]:
-    """Returns what ffmpeg would make of the expressions."""
+    """Return what ffmpeg would make of the expressions."""
     names = {"on": frame, "W": WIDTH, "H": HEIGHT, "min": min, "__builtins__": {}}
     expressions = motion.corners(frames)
     return {name: eval(text, names) for name, text in expressions.items()}  # noqa: S307 - the expressions are ours
 
 
 def seen_at(motion: Motion, frame: int, frames: int = 144) -> tuple[float, float, float, float]:
-    """Returns left, top, width and height of what is seen, once its corners are known to make a rectangle."""
+    """Return left, top, width and height of what is seen, once its corners are known to make a rectangle."""
     found = corners_at(motion, frame, frames)
     left, top, right, bottom = found["x0"], found["y0"], found["x3"], found["y3"]
     assert (found["x1"], found["y1"], found["x2"], found["y2"]) == (right, top, left, bottom)

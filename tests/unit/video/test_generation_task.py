@@ -61,7 +61,7 @@ async def stage() -> AsyncIterator[Stage]:
 
 
 async def turn() -> None:
-    """Lets everybody go on who can."""
+    """Let everybody go on who can."""
     for _ in range(5):
         await asyncio.sleep(0)
 

@@ -17,7 +17,7 @@ MOST = 600.0
 
 
 def looked_into(path: Path, max_seconds: float = MOST, field: str = "video") -> MediaFile:
-    """Returns what is in a file, its kind told as the service does."""
+    """Return what is in a file, its kind told as the service does."""
     kind = sniff_media_type(path.read_bytes()[:HEAD_BYTES])
     assert kind is not None
     return probe(str(path), kind.demuxer, kind.name, max_seconds, field)
@@ -39,7 +39,7 @@ def file_of(folder: Path, data: bytes, name: str = "file") -> Path:
 
 
 def made(folder: Path, name: str, *arguments: str) -> Path:
-    """Returns a file that ffmpeg makes."""
+    """Return a file that ffmpeg makes."""
     path = folder / name
     command = [str(ffmpeg_binary("")), "-v", "error", "-nostdin", "-y", *arguments, str(path)]
     subprocess.run(command, check=True, capture_output=True, timeout=60)

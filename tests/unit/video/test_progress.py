@@ -33,7 +33,7 @@ async def all_told(work: Callable[[ProgressChannel], Awaitable[str]]) -> list[Ge
 
 
 async def turn() -> None:
-    """Lets everybody go on who can."""
+    """Let everybody go on who can."""
     for _ in range(5):
         await asyncio.sleep(0)
 

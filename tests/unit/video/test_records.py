@@ -44,7 +44,7 @@ class VanishingStore(FakeObjectStore):
     """A store where whatever is in the way of the first writer goes away before he can read it."""
 
     async def put(self, key: str, data: object, spec: ObjectSpec, *, overwrite: bool = False) -> ObjectInfo:
-        """Stores an object, or refuses and lets the one in the way go."""
+        """Store an object, or refuses and lets the one in the way go."""
         assert isinstance(data, bytes)
         try:
             return await super().put(key, data, spec, overwrite=overwrite)
@@ -102,7 +102,7 @@ async def test_nobody_else_finds_it(records: RecordStore) -> None:
     assert await reason_of_diagnostic(records, "p-2", "alice") is Reason.NOT_FOUND
 
 
-async def test_a_store_that_can_not_be_read_is_told(records: RecordStore, store: FakeObjectStore) -> None:
+async def test_a_store_that_cannot_be_read_is_told(records: RecordStore, store: FakeObjectStore) -> None:
     await records.write(RECORD, "alice")
     store.unreadable = True
     assert await reason_of_diagnostic(records, "p-1", "alice") is Reason.STORAGE_FAILED
@@ -182,7 +182,7 @@ async def test_what_a_request_led_to_is_nobody_elses_business(records: RecordSto
         assert await records.intent(name, principal) is None
 
 
-async def test_a_store_that_can_not_be_read_does_not_say_that_there_was_no_request(
+async def test_a_store_that_cannot_be_read_does_not_say_that_there_was_no_request(
     records: RecordStore, store: FakeObjectStore
 ) -> None:
     await records.intend("order-1", "alice", INTENT)

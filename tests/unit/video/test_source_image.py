@@ -28,7 +28,7 @@ def file_of(image: Image.Image, format_name: str = "PNG", exif: bytes = b"") -> 
 
 
 def noise(size: Size) -> bytes:
-    """Returns an image that no encoder makes small."""
+    """Return an image that no encoder makes small."""
     pixels = numpy.random.default_rng(1).integers(0, 256, (size.height, size.width, 3), dtype=numpy.uint8)
     return file_of(Image.fromarray(pixels))
 

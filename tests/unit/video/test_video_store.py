@@ -27,11 +27,11 @@ class NoDownloads:
     """Fetches nothing: videos do not come from URLs."""
 
     async def fetch(self, url: str, *, field: str, max_bytes: int) -> Fetched:
-        """Fails."""
+        """Fail."""
         raise AssertionError
 
     def stream(self, url: str, *, field: str, max_bytes: int) -> AbstractAsyncContextManager[Streamed]:
-        """Fails."""
+        """Fail."""
         raise AssertionError
 
 
@@ -80,7 +80,7 @@ async def reason_of_deleting(video_store: VideoStore, key: str, principal: str) 
         (Place(overwrite=True), Reason.VALIDATION_ERROR, "overwrite"),
     ],
 )
-async def test_a_place_that_can_not_be_taken_is_refused_by_name(
+async def test_a_place_that_cannot_be_taken_is_refused_by_name(
     video_store: VideoStore, place: Place, reason: Reason, field: str
 ) -> None:
     assert await refusal(video_store, place) == (reason, field)
@@ -100,7 +100,7 @@ async def test_a_place_that_is_taken_is_refused_unless_it_may_be_replaced(
     await video_store.check(Place(OWN, overwrite=True), "alice")
 
 
-async def test_a_store_that_can_not_be_asked_is_told(video_store: VideoStore, store: FakeObjectStore) -> None:
+async def test_a_store_that_cannot_be_asked_is_told(video_store: VideoStore, store: FakeObjectStore) -> None:
     store.unreadable = True
     with pytest.raises(MediaError) as caught:
         await video_store.check(Place(OWN), "alice")

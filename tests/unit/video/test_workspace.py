@@ -30,7 +30,7 @@ for number in os.listdir("/proc/self/fd"):
 
 
 def left(parent: Path, name: str = "abc") -> Path:
-    """Returns a folder that somebody has left behind, with a video in it."""
+    """Return a folder that somebody has left behind, with a video in it."""
     folder = parent / f"{PREFIX}{name}"
     (folder / "work").mkdir(parents=True)
     (folder / "work" / "video.mp4").write_bytes(b"left")
@@ -39,7 +39,7 @@ def left(parent: Path, name: str = "abc") -> Path:
 
 @contextmanager
 def holder(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Yields another process that holds `folder`."""
+    """Yield another process that holds `folder`."""
     command = [sys.executable, "-I", "-S", "-c", HOLDS, str(folder)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None

@@ -48,7 +48,7 @@ class Order:
 
 
 def paint(order: Order) -> bytes:
-    """Returns the image as a PNG."""
+    """Return the image as a PNG."""
     digest = hashlib.sha256(f"{order.prompt}\n{order.seed}".encode()).digest()
     random = numpy.random.Generator(numpy.random.PCG64(int.from_bytes(digest[:16], "big")))
     image = _add_grain(_draw_shapes(_ground(order, random), order, random), random)
@@ -61,7 +61,7 @@ def paint(order: Order) -> bytes:
 
 
 def _ground(order: Order, random: numpy.random.Generator) -> Image.Image:
-    """Returns a smooth field of a ramp of five colours."""
+    """Return a smooth field of a ramp of five colours."""
     width = _FIELD_PIXELS
     height = max(2, round(width * order.size.height / order.size.width))
     across, down = numpy.meshgrid(numpy.linspace(0, 1, width), numpy.linspace(0, 1, min(height, 40 * width)))
@@ -80,7 +80,7 @@ def _ground(order: Order, random: numpy.random.Generator) -> Image.Image:
 
 
 def _ramp(prompt: str, random: numpy.random.Generator) -> Pixels:
-    """Returns five colours, from dark to light: those that the prompt names, or hues of its mood."""
+    """Return five colours, from dark to light: those that the prompt names, or hues of its mood."""
     named = [bytes.fromhex(found) for found in _COLOR.findall(prompt)][:3]
     lightness = numpy.linspace(0.18, 0.86, 5)
     if named:
@@ -99,7 +99,7 @@ def _ramp(prompt: str, random: numpy.random.Generator) -> Pixels:
 
 
 def _draw_shapes(image: Image.Image, order: Order, random: numpy.random.Generator) -> Image.Image:
-    """Lays translucent discs and polygons over the ground."""
+    """Lay translucent discs and polygons over the ground."""
     width, height = image.size
     # Drawn small and blurred on the way up: soft edges for a fraction of the time.
     layer = Image.new("RGBA", (max(2, width // 2), max(2, height // 2)), (0, 0, 0, 0))
@@ -128,7 +128,7 @@ def _add_grain(image: Image.Image, random: numpy.random.Generator) -> Image.Imag
 
 
 def _blend_source(image: Image.Image, order: Order) -> Image.Image:
-    """Returns the source, changed as far as the strength says."""
+    """Return the source, changed as far as the strength says."""
     with Image.open(BytesIO(order.source)) as opened:
         source = opened.convert("RGB").resize(image.size, Image.Resampling.LANCZOS)
     changed = Image.blend(ImageChops.soft_light(source, image), image, max(0.0, order.strength - 0.5))
@@ -136,7 +136,7 @@ def _blend_source(image: Image.Image, order: Order) -> Image.Image:
 
 
 def _draw_caption(image: Image.Image, order: Order) -> None:
-    """Writes the prompt's first words and the label on a band at the foot, over one that a source may have."""
+    """Write the prompt's first words and the label on a band at the foot, over one that a source may have."""
     draw = ImageDraw.Draw(image, "RGBA")
     points = max(8, min(image.size) // 32)
     font = ImageFont.load_default(points)

@@ -29,7 +29,7 @@ class EmbeddedProvider(ImageProvider):
         self._workers = workers
 
     async def draw(self, spec: ImageSpec) -> GeneratedImage:
-        """Paints; the seed follows from the prompt where none is given, so that the same prompt gives the same."""
+        """Paint; the seed follows from the prompt where none is given, so that the same prompt gives the same."""
         seed = _derive_seed(spec.prompt) if spec.seed is None else spec.seed
         order = Order(
             spec.prompt,
@@ -43,5 +43,5 @@ class EmbeddedProvider(ImageProvider):
 
 
 def _derive_seed(prompt: str) -> int:
-    """Returns a seed within what JSON readers keep exactly."""
+    """Return a seed within what JSON readers keep exactly."""
     return int.from_bytes(hashlib.sha256(prompt.encode()).digest()[:4], "big")

@@ -57,7 +57,7 @@ _BALANCE = "balance"
 
 
 def failure(reason: Reason, *, begun: bool = False, retry_after_seconds: float | None = None) -> MediaError:
-    """Returns the error for `reason`.
+    """Return the error for `reason`.
 
     Args:
         reason: What happened.
@@ -73,7 +73,7 @@ def failure(reason: Reason, *, begun: bool = False, retry_after_seconds: float |
 
 
 def refusal(status: int, headers: Mapping[str, str], body: object, *, begun: bool) -> MediaError:
-    """Returns the error for an answer that is no success.
+    """Return the error for an answer that is no success.
 
     Args:
         status: Its HTTP status.

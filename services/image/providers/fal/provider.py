@@ -32,7 +32,7 @@ class Downloads(Protocol):
     """Fetches files, if they may be fetched."""
 
     async def fetch(self, url: str, *, field: str, max_bytes: int) -> Fetched:
-        """Returns the file at `url`; raises MediaError."""
+        """Return the file at `url`; raises MediaError."""
 
 
 class FalProvider(ImageProvider):
@@ -57,11 +57,11 @@ class FalProvider(ImageProvider):
         self._sleep = sleep
 
     def describe_shape(self, spec: ImageSpec) -> str:
-        """Returns the size, which an image that is transformed has from its source."""
+        """Return the size, which an image that is transformed has from its source."""
         return "" if spec.mode is Mode.TRANSFORM else super().describe_shape(spec)
 
     async def draw(self, spec: ImageSpec) -> GeneratedImage:
-        """Draws: fast images at once, where leaving the connection cancels, others through the queue."""
+        """Draw: fast images at once, where leaving the connection cancels, others through the queue."""
         if not self._settings.api_key:
             raise failure(Reason.API_KEY_MISSING)
         fal = MODELS[spec.mode]
@@ -81,12 +81,12 @@ class FalProvider(ImageProvider):
             raise failure(Reason.PROVIDER_TIMEOUT, begun=True) from None
 
     async def download(self, url: str) -> bytes | None:
-        """Returns an image that fal still keeps."""
+        """Return an image that fal still keeps."""
         try:
             fetched = await self._downloads.fetch(url, field="image_url", max_bytes=self._settings.max_image_bytes)
         except MediaError as error:
             if error.reason is Reason.URL_UNREACHABLE:
-                # fal deletes; whatever else it is, an image that can not be had is no image.
+                # fal deletes; whatever else it is, an image that cannot be had is no image.
                 return None
             raise failure(Reason.PROVIDER_UNAVAILABLE) from None
         return fetched.data
@@ -106,7 +106,7 @@ class FalProvider(ImageProvider):
             raise
 
     async def _submit(self, url: str, body: Mapping[str, Any]) -> Answer:
-        """Submits; whoever leaves meanwhile leaves nothing in the queue that is drawn, and charged, for nobody."""
+        """Submit; whoever leaves meanwhile leaves nothing in the queue that is drawn, and charged, for nobody."""
         submitting = asyncio.create_task(self._transport.ask("POST", url, body, begun=False))
         try:
             return await asyncio.shield(submitting)
@@ -122,7 +122,7 @@ class FalProvider(ImageProvider):
                 await self._cancel(cancel_url)
 
     async def _wait_for_completion(self, status_url: str) -> None:
-        """Waits until fal has ended with the image, well or not."""
+        """Wait until fal has ended with the image, well or not."""
         delay = self._settings.first_poll_seconds
         mark = "&" if "?" in status_url else "?"
         while True:
@@ -172,19 +172,19 @@ class FalProvider(ImageProvider):
         )
 
     async def _download(self, url: str) -> bytes:
-        """Returns an image that is paid for: one failure on the way is not the end."""
+        """Return an image that is paid for: one failure on the way is not the end."""
         for attempt in range(1, _DOWNLOADS + 1):
             try:
                 fetched = await self._downloads.fetch(url, field="image_url", max_bytes=self._settings.max_image_bytes)
             except MediaError as error:
-                log.warning("a finished image can not be fetched", reason=error.reason.name, attempt=attempt)
+                log.warning("a finished image cannot be fetched", reason=error.reason.name, attempt=attempt)
             else:
                 return fetched.data
         raise failure(Reason.GENERATION_FAILED, begun=True)
 
 
 def peer(settings: FalSettings) -> ProviderEndpoint:
-    """Returns fal, as the transport needs to know it."""
+    """Return fal, as the transport needs to know it."""
     return ProviderEndpoint(
         name=PROVIDER,
         authorization=f"Key {settings.api_key}",
@@ -197,7 +197,7 @@ def peer(settings: FalSettings) -> ProviderEndpoint:
 
 @asynccontextmanager
 async def open_fal(settings: FalSettings, downloads: Downloads) -> AsyncIterator[FalProvider]:
-    """Yields the provider and closes its connections afterwards."""
+    """Yield the provider and closes its connections afterwards."""
     async with open_session() as session:
         yield FalProvider(Transport(session, peer(settings)), settings, downloads)
 
@@ -210,7 +210,7 @@ def _inline(uri: str) -> bytes:
 
 
 def _units(text: str) -> int | None:
-    """Returns what fal charged, rounded up to whole units."""
+    """Return what fal charged, rounded up to whole units."""
     try:
         units = float(text)
     except ValueError:

@@ -30,7 +30,7 @@ class FalModel:
 
 
 def build_body(spec: ImageSpec, fal: FalModel) -> dict[str, Any]:
-    """Returns the body of a request; a seed is sent only where there is one."""
+    """Return the body of a request; a seed is sent only where there is one."""
     body: dict[str, Any] = {
         "prompt": spec.prompt,
         **fal.fields(spec),

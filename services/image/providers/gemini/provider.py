@@ -40,7 +40,7 @@ class GeminiProvider(ImageProvider):
         self.models: Mapping[Mode, Model] = dict.fromkeys(Mode, model)
 
     async def draw(self, spec: ImageSpec) -> GeneratedImage:
-        """Draws; leaving the connection is all that can be done to cancel."""
+        """Draw; leaving the connection is all that can be done to cancel."""
         settings = self._settings
         if not settings.api_key:
             raise failure(Reason.API_KEY_MISSING)
@@ -57,7 +57,7 @@ class GeminiProvider(ImageProvider):
         return GeneratedImage(image.data, image.content_type, seed, request_id=image.response_id)
 
     def describe_shape(self, spec: ImageSpec) -> str:
-        """Returns shape and resolution: sizes in pixels are not asked for."""
+        """Return shape and resolution: sizes in pixels are not asked for."""
         return describe_shape(spec, self._settings.model_id)
 
     async def _post(self, spec: ImageSpec) -> bytes:
@@ -76,7 +76,7 @@ class GeminiProvider(ImageProvider):
                     raise refusal(response.status, bytes(content))
                 return bytes(content)
         except aiohttp.ClientConnectorError as error:
-            log.warning("gemini can not be reached", error_type=type(error).__name__)
+            log.warning("gemini cannot be reached", error_type=type(error).__name__)
             raise failure(Reason.PROVIDER_UNAVAILABLE) from None
         except (aiohttp.ClientError, OSError) as error:
             if isinstance(error, TimeoutError):
@@ -88,7 +88,7 @@ class GeminiProvider(ImageProvider):
 
 @asynccontextmanager
 async def open_gemini(settings: GeminiSettings) -> AsyncIterator[GeminiProvider]:
-    """Yields the provider and closes its connections afterwards."""
+    """Yield the provider and closes its connections afterwards."""
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS)
     async with aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()) as session:
         yield GeminiProvider(session, settings)

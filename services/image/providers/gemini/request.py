@@ -47,7 +47,7 @@ _UNKNOWN = Traits(_TEN, ())
 
 
 def build_body(spec: ImageSpec, model_id: str) -> dict[str, Any]:
-    """Returns the body of generateContent."""
+    """Return the body of generateContent."""
     traits = _traits(model_id)
     parts: list[dict[str, Any]] = [{"text": spec.prompt}]
     if spec.source is not None:
@@ -63,7 +63,7 @@ def build_body(spec: ImageSpec, model_id: str) -> dict[str, Any]:
 
 
 def describe_shape(spec: ImageSpec, model_id: str) -> str:
-    """Returns what of the size is asked for: a shape, and a resolution where the model has several."""
+    """Return what of the size is asked for: a shape, and a resolution where the model has several."""
     return " ".join(_image_config(spec, _traits(model_id)).values())
 
 
@@ -79,7 +79,7 @@ def _image_config(spec: ImageSpec, traits: Traits) -> dict[str, str]:
 
 
 def fold_seed(seed: int) -> int:
-    """Returns `seed` within the 31 bits that the API takes; small seeds stay as they are."""
+    """Return `seed` within the 31 bits that the API takes; small seeds stay as they are."""
     return seed % _SEED_RANGE
 
 
@@ -94,7 +94,7 @@ def _nearest(size: Size, ratios: tuple[str, ...]) -> str:
 
 
 def _resolution(size: Size, offered: tuple[str, ...]) -> str:
-    """Returns the least resolution that `size` can be taken from, or the highest there is."""
+    """Return the least resolution that `size` can be taken from, or the highest there is."""
     longest = max(size.width, size.height)
     enough = [name for name, pixels in _RESOLUTIONS if name in offered and pixels >= longest]
     return enough[0] if enough else offered[-1]

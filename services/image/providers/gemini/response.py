@@ -71,13 +71,13 @@ class Image:
 
 
 def failure(reason: Reason, *, begun: bool = False, retry_after_seconds: float | None = None) -> MediaError:
-    """Returns the error for `reason`; `begun` says that Gemini may have begun to draw, and to charge."""
+    """Return the error for `reason`; `begun` says that Gemini may have begun to draw, and to charge."""
     metadata = {"provider": PROVIDER, **({MAY_BE_CHARGED_KEY: "true"} if begun else {})}
     return MediaError(reason, _MESSAGES[reason], metadata=metadata, retry_after_seconds=retry_after_seconds)
 
 
 def image_in(content: bytes) -> Image:
-    """Returns the image in an answer of status 200.
+    """Return the image in an answer of status 200.
 
     Raises:
         MediaError: CONTENT_BLOCKED, there is none because of the content; GENERATION_FAILED, there is none.
@@ -102,7 +102,7 @@ def image_in(content: bytes) -> Image:
 
 
 def refusal(code: int, content: bytes) -> MediaError:
-    """Returns the error for an answer that is no success."""
+    """Return the error for an answer that is no success."""
     error = _json(content).get("error")
     error = error if isinstance(error, dict) else {}
     status, details = str(error.get("status", "")), _details(error)
@@ -123,7 +123,7 @@ def _images(candidate: object) -> Iterator[Mapping[str, Any]]:
 
 
 def _without_image(candidate: object) -> MediaError:
-    """Returns the error for a candidate that holds none: finished because of the content, or with words only."""
+    """Return the error for a candidate that holds none: finished because of the content, or with words only."""
     finish = str(candidate.get("finishReason", "")) if isinstance(candidate, dict) else ""
     log.warning("gemini drew nothing", finish_reason=finish[:40])
     # Words in place of an image are how the model itself refuses.

@@ -31,7 +31,7 @@ class AccountVoices:
         self._settings = settings
 
     async def fetch(self) -> list[Voice]:
-        """Returns the account's voices, each once, in the API's order.
+        """Return the account's voices, each once, in the API's order.
 
         Raises:
             MediaError: There is no key, or the API refused, failed or took longer than `voices_timeout_seconds`.
@@ -66,7 +66,7 @@ class AccountVoices:
         except orjson.JSONDecodeError:
             page = None
         if not isinstance(page, dict) or not isinstance(page.get("voices"), list):
-            raise MediaError(Reason.GENERATION_FAILED, "ElevenLabs sent a listing of voices that can not be read.")
+            raise MediaError(Reason.GENERATION_FAILED, "ElevenLabs sent a listing of voices that cannot be read.")
         return page
 
 

@@ -22,7 +22,7 @@ _JSON_SUBTYPES = ("json", "ndjson", "jsonl")
 
 
 def read_chunks(response: aiohttp.ClientResponse, body: Body, endpoint: Endpoint) -> AsyncIterator[AudioChunk]:
-    """Returns the audio of an accepted answer, read from its `body`.
+    """Return the audio of an accepted answer, read from its `body`.
 
     Raises:
         MediaError: GENERATION_FAILED, the answer is not of a kind that carries audio.
@@ -75,7 +75,7 @@ class TimedAudio(AsyncIterator[AudioChunk]):
         raise StopAsyncIteration
 
     def _merge(self, records: list[bytes]) -> AudioChunk:
-        """Returns what the records hold; of those before a malformed one nothing is lost."""
+        """Return what the records hold; of those before a malformed one nothing is lost."""
         chunks: list[AudioChunk] = []
         try:
             chunks.extend(map(self._reader.read, records))

@@ -44,7 +44,7 @@ class VoiceCatalog:
         self._index = _index(_TABLE)
 
     def resolve(self, voice: str) -> Voice | None:
-        """Returns the voice of this name (in any case) or id, or None; asks nobody.
+        """Return the voice of this name (in any case) or id, or None; asks nobody.
 
         An id that is not known is taken as it is: the account may have got that voice a moment ago.
         """
@@ -54,7 +54,7 @@ class VoiceCatalog:
         return known
 
     async def list_voices(self) -> list[Voice]:
-        """Returns the table, then the account's voices as they were when they could last be had."""
+        """Return the table, then the account's voices as they were when they could last be had."""
         async with self._one_at_a_time:
             if self._clock() >= self._ask_again_at_seconds:
                 current_seconds = await self._refresh()
@@ -62,7 +62,7 @@ class VoiceCatalog:
             return list(self._voices)
 
     async def _refresh(self) -> float:
-        """Asks for the account's voices and returns how long the answer is good for."""
+        """Ask for the account's voices and returns how long the answer is good for."""
         try:
             self._voices = _merge(await self._account.fetch())
         except MediaError as error:
@@ -84,7 +84,7 @@ class VoiceCatalog:
 
 
 def _merge(of_account: Iterable[Voice]) -> tuple[Voice, ...]:
-    """Returns the table followed by the account's other voices, no name twice."""
+    """Return the table followed by the account's other voices, no name twice."""
     voices = {voice.voice_id: voice for voice in _TABLE}
     names = {voice.name.casefold() for voice in _TABLE}
     for voice in of_account:
@@ -97,6 +97,6 @@ def _merge(of_account: Iterable[Voice]) -> tuple[Voice, ...]:
 
 
 def _index(voices: Iterable[Voice]) -> dict[str, Voice]:
-    """Returns the voices by name in lower case and by id; ids go last, they are what cannot be mistaken."""
+    """Return the voices by name in lower case and by id; ids go last, they are what cannot be mistaken."""
     listed = tuple(voices)
     return {voice.name.casefold(): voice for voice in listed} | {voice.voice_id: voice for voice in listed}

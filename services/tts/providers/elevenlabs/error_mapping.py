@@ -117,7 +117,7 @@ _OUR_FIELDS = {
 
 
 def refusal(status: int, headers: Mapping[str, str], body: bytes) -> MediaError:
-    """Returns what an answer other than 200 means.
+    """Return what an answer other than 200 means.
 
     Args:
         status: HTTP status.
@@ -153,7 +153,7 @@ def _meaning(code: str, status: int, detail: object, *, readable: bool) -> _Mean
 
 
 def _detail(body: bytes) -> tuple[bool, object]:
-    """Returns whether the body is of the API at all (a proxy's HTML is not), and its `detail`."""
+    """Return whether the body is of the API at all (a proxy's HTML is not), and its `detail`."""
     if not body.strip():
         return True, None
     try:
@@ -164,7 +164,7 @@ def _detail(body: bytes) -> tuple[bool, object]:
 
 
 def _code(detail: object) -> str:
-    """Returns the word of the table that the answer holds; other words may quote anything and are dropped."""
+    """Return the word of the table that the answer holds; other words may quote anything and are dropped."""
     words = (detail.get("code"), detail.get("status")) if isinstance(detail, dict) else ()
     return next((word for word in words if isinstance(word, str) and word in _MEANINGS), "")
 

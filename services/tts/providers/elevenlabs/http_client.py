@@ -33,7 +33,7 @@ class Body:
         self._response = response
 
     async def read(self) -> bytes:
-        """Returns what has arrived, as soon as there is any; empty at the end.
+        """Return what has arrived, as soon as there is any; empty at the end.
 
         Raises:
             MediaError: GENERATION_FAILED, the connection was lost before the end.
@@ -47,7 +47,7 @@ class Body:
             ) from None
 
     async def rest(self, seconds: float) -> None:
-        """Leaves what arrives in the kernel for `seconds`; returns at once if the answer is all here."""
+        """Leave what arrives in the kernel for `seconds`; returns at once if the answer is all here."""
         connection = self._response.connection
         protocol = None if connection is None else connection.protocol
         if protocol is None:
@@ -59,7 +59,7 @@ class Body:
             protocol.resume_reading()
 
     async def read_all(self, max_bytes: int) -> bytes:
-        """Returns the whole body.
+        """Return the whole body.
 
         Raises:
             MediaError: GENERATION_FAILED, it was cut or has more than `max_bytes`.
@@ -68,7 +68,7 @@ class Body:
         while piece := await self.read():
             collected += piece
             if len(collected) > max_bytes:
-                raise MediaError(Reason.GENERATION_FAILED, "ElevenLabs sent an answer of a size that can not be right.")
+                raise MediaError(Reason.GENERATION_FAILED, "ElevenLabs sent an answer of a size that cannot be right.")
         return bytes(collected)
 
 
@@ -95,7 +95,7 @@ class Transport:
 
     @asynccontextmanager
     async def send(self, request: ProviderRequest) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Sends `request` and yields the answer once the API has accepted it.
+        """Send `request` and yields the answer once the API has accepted it.
 
         Leaving the context closes the connection at once, unless the body was read to its end: then it has gone back
         to the pool.
@@ -139,7 +139,7 @@ class Transport:
 
 @asynccontextmanager
 async def open_transport(settings: ElevenLabsSettings) -> AsyncIterator[Transport]:
-    """Opens the pool of connections, and closes it with everything still under way."""
+    """Open the pool of connections, and closes it with everything still under way."""
     session = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(
             limit=settings.max_connections, keepalive_timeout=settings.keep_alive_seconds, ttl_dns_cache=60
@@ -175,11 +175,11 @@ async def _error_body(response: aiohttp.ClientResponse) -> bytes:
 
 
 def _unreachable(error: Exception) -> MediaError:
-    log.warning("provider can not be reached", provider=PROVIDER, error_type=type(error).__name__)
+    log.warning("provider cannot be reached", provider=PROVIDER, error_type=type(error).__name__)
     if isinstance(error, _BEFORE_SENDING):
         return MediaError(
             Reason.PROVIDER_UNAVAILABLE,
-            "ElevenLabs can not be reached; retry later, or check ELEVENLABS_BASE_URL.",
+            "ElevenLabs cannot be reached; retry later, or check ELEVENLABS_BASE_URL.",
             metadata={"provider": PROVIDER},
         )
     return MediaError(

@@ -14,10 +14,10 @@ class Records(Protocol):
     """Collects bytes and gives back whole records."""
 
     def feed(self, piece: bytes) -> list[bytes]:
-        """Takes the next bytes and returns the records that they complete."""
+        """Take the next bytes and returns the records that they complete."""
 
     def end(self) -> list[bytes]:
-        """Returns what is left when the body has ended."""
+        """Return what is left when the body has ended."""
 
 
 class Lines:
@@ -31,7 +31,7 @@ class Lines:
         self._begun = _Begun(max_bytes)
 
     def feed(self, piece: bytes) -> list[bytes]:
-        """Takes the next bytes and returns the lines that they complete, without line ends."""
+        """Take the next bytes and returns the lines that they complete, without line ends."""
         first, newline, rest = piece.partition(b"\n")
         self._begun.add(first)
         if not newline:
@@ -42,7 +42,7 @@ class Lines:
         return lines
 
     def end(self) -> list[bytes]:
-        """Returns the line that had no newline, if any."""
+        """Return the line that had no newline, if any."""
         return _not_blank([self._begun.take()])
 
 
@@ -57,12 +57,12 @@ class Whole:
         self._begun = _Begun(max_bytes)
 
     def feed(self, piece: bytes) -> list[bytes]:
-        """Takes the next bytes; there is no record before the end."""
+        """Take the next bytes; there is no record before the end."""
         self._begun.add(piece)
         return []
 
     def end(self) -> list[bytes]:
-        """Returns the body, unless it is blank."""
+        """Return the body, unless it is blank."""
         return _not_blank([self._begun.take()])
 
 
@@ -79,7 +79,7 @@ class _Begun:
         self._bytes += len(part)
         if self._bytes > self._max_bytes:
             raise MediaError(
-                Reason.GENERATION_FAILED, "ElevenLabs sent a record of a size that can not be right; try again."
+                Reason.GENERATION_FAILED, "ElevenLabs sent a record of a size that cannot be right; try again."
             )
 
     def take(self) -> bytes:

@@ -1,4 +1,4 @@
-"""What the models of ElevenLabs can do and can not."""
+"""What the models of ElevenLabs can do and cannot."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _SUPERSEDED_BY = {"previous_text": "previous_request_ids", "next_text": "next_re
 
 
 def ignored_fields(spec: SpeechSpec) -> tuple[str, ...]:
-    """Returns the fields set in `spec` that its model can not honour; they are not sent."""
+    """Return the fields set in `spec` that its model cannot honour; they are not sent."""
     unsupported = _UNSUPPORTED_FIELDS.get(spec.model_id or DEFAULT_MODEL_ID, ())
     superseded = [text for text, request_ids in _SUPERSEDED_BY.items() if getattr(spec, request_ids)]
     return tuple(name for name in dict.fromkeys((*unsupported, *superseded)) if getattr(spec, name))

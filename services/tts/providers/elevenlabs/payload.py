@@ -25,7 +25,7 @@ class RecordReader:
         self._clock = StreamClock()
 
     def read(self, record: bytes) -> AudioChunk:
-        """Returns the audio and timing of the next record; either may be missing.
+        """Return the audio and timing of the next record; either may be missing.
 
         The timing is that of the caller's own text, never of the normalized one, whose characters the caller has not
         written.
@@ -61,4 +61,4 @@ def _seconds(times: object) -> list[float]:
 
 
 def _invalid_answer() -> MediaError:
-    return MediaError(Reason.GENERATION_FAILED, "The provider sent a record of audio and timing that can not be read.")
+    return MediaError(Reason.GENERATION_FAILED, "The provider sent a record of audio and timing that cannot be read.")

@@ -45,7 +45,7 @@ class ElevenLabsProvider(SpeechProvider):
 
     @asynccontextmanager
     async def synthesize(self, spec: SpeechSpec, *, with_alignment: bool) -> AsyncIterator[SpeechStream]:
-        """Has `spec` spoken; leaving the context before the audio's end closes the connection to the API.
+        """Have `spec` spoken; leaving the context before the audio's end closes the connection to the API.
 
         Raises:
             MediaError: API_KEY_MISSING without a call, or what the API's refusal or the network's failure means.
@@ -68,17 +68,17 @@ class ElevenLabsProvider(SpeechProvider):
             )
 
     def resolve(self, voice: str) -> Voice | None:
-        """Returns the voice of this name (in any case) or id, or None; any well-formed id counts as a voice."""
+        """Return the voice of this name (in any case) or id, or None; any well-formed id counts as a voice."""
         return self._catalog.resolve(voice)
 
     async def list_voices(self) -> list[Voice]:
-        """Returns the named table, then the account's voices; never fails, the latter may be old or missing."""
+        """Return the named table, then the account's voices; never fails, the latter may be old or missing."""
         return await self._catalog.list_voices()
 
 
 @asynccontextmanager
 async def open_elevenlabs(settings: ElevenLabsSettings) -> AsyncIterator[ElevenLabsProvider]:
-    """Opens the provider; leaving the context closes its connections."""
+    """Open the provider; leaving the context closes its connections."""
     async with open_transport(settings) as transport:
         yield ElevenLabsProvider(transport, settings)
 

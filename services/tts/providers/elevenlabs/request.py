@@ -46,14 +46,14 @@ class ProviderRequest:
 
 
 def endpoint_for(spec: SpeechSpec, *, with_alignment: bool) -> Endpoint:
-    """Returns the endpoint that delivers earliest; WAV has its length in front and exists only in one piece."""
+    """Return the endpoint that delivers earliest; WAV has its length in front and exists only in one piece."""
     if spec.output_format.family == "wav":
         return Endpoint.WHOLE_WITH_TIMESTAMPS if with_alignment else Endpoint.WHOLE
     return Endpoint.STREAM_WITH_TIMESTAMPS if with_alignment else Endpoint.STREAM
 
 
 def speech_request(spec: SpeechSpec, endpoint: Endpoint, settings: ElevenLabsSettings) -> ProviderRequest:
-    """Returns the request that has `spec` spoken; whatever is not set is left out."""
+    """Return the request that has `spec` spoken; whatever is not set is left out."""
     return ProviderRequest(
         method="POST",
         path=f"/v1/text-to-speech/{quote(spec.voice.voice_id, safe='')}{endpoint.value}",
@@ -64,7 +64,7 @@ def speech_request(spec: SpeechSpec, endpoint: Endpoint, settings: ElevenLabsSet
 
 
 def voices_request(settings: ElevenLabsSettings, next_page_token: str = "") -> ProviderRequest:
-    """Returns the request for one page of the account's voices; the first page has no token."""
+    """Return the request for one page of the account's voices; the first page has no token."""
     token = (("next_page_token", next_page_token),) if next_page_token else ()
     return ProviderRequest(
         method="GET",

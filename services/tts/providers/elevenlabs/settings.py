@@ -35,5 +35,5 @@ class ElevenLabsSettings:
     """How long a failed listing is not tried again."""
 
     def __post_init__(self) -> None:
-        """Trims the key: one that was read from a file often brings its newline."""
+        """Trim the key: one that was read from a file often brings its newline."""
         object.__setattr__(self, "api_key", self.api_key.strip())

@@ -27,7 +27,7 @@ class StreamClock:
         self._chunk_end_seconds = 0.0
 
     def place(self, characters: Sequence[str], starts: Sequence[float], ends: Sequence[float]) -> Alignment:
-        """Returns the timing of the next chunk on the clock of the stream.
+        """Return the timing of the next chunk on the clock of the stream.
 
         Args:
             characters: What is heard.

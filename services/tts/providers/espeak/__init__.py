@@ -15,7 +15,7 @@ _HOMES = {"EspeakProvider": "provider", "EspeakSettings": "process", "open_espea
 
 
 def __getattr__(name: str) -> object:
-    """Loads the service's side when it is asked for: the engine's process imports this package too, and must not."""
+    """Load the service's side when it is asked for: the engine's process imports this package too, and must not."""
     if name not in _HOMES:
         raise AttributeError(name)
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

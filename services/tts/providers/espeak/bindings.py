@@ -93,10 +93,10 @@ class SpeechLibrary:
         self._lib.espeak_SetSynthCallback(self._callback)
 
     def speak(self, text: str, identifier: str, words_per_minute: int, sink: Sink) -> None:
-        """Speaks `text` into `sink`, at most 60 ms at a time, until all is said or the sink has enough.
+        """Speak `text` into `sink`, at most 60 ms at a time, until all is said or the sink has enough.
 
         Args:
-            text: Any text; what can not be spoken becomes a pause.
+            text: Any text; what cannot be spoken becomes a pause.
             identifier: The library's name of a voice. Never a caller's words: the library would open them as a path.
             words_per_minute: Tempo, 80 to 450.
             sink: Where the speech goes; what it raises is raised here.

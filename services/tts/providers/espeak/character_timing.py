@@ -23,12 +23,12 @@ Span = tuple[float, float]
 
 
 def token_starts(text: str) -> list[int]:
-    """Returns where the tokens of `text` begin: runs without white space, and each character of unspaced scripts."""
+    """Return where the tokens of `text` begin: runs without white space, and each character of unspaced scripts."""
     return [match.start() for match in _TOKEN.finditer(text)]
 
 
 def spread(characters: str, start: float, end: float) -> list[Span]:
-    """Returns how `characters` share the time from `start` to `end`, by how long such a character tends to take."""
+    """Return how `characters` share the time from `start` to `end`, by how long such a character tends to take."""
     end = max(start, end)
     weights = [_weight(character) for character in characters]
     scale = (end - start) / (sum(weights) or 1.0)
@@ -42,7 +42,7 @@ def spread(characters: str, start: float, end: float) -> list[Span]:
 
 
 def last_loud_sample(pcm: bytes) -> int | None:
-    """Returns how many samples of 16-bit `pcm` lie before the end of its last audible 5 ms, or None if silent."""
+    """Return how many samples of 16-bit `pcm` lie before the end of its last audible 5 ms, or None if silent."""
     samples = array("h", pcm)
     end = len(samples)
     while end > 0:
@@ -107,7 +107,7 @@ class CharacterClock:
         return spans
 
     def _close(self, position: int, speech_end: float, end: float) -> list[Span]:
-        """Spreads the open run up to `position`; white space at its end takes the pause."""
+        """Spread the open run up to `position`; white space at its end takes the pause."""
         run = self._text[self._run.first : position]
         spoken = run.rstrip()
         start = self._run.start
@@ -116,7 +116,7 @@ class CharacterClock:
         return spread(spoken, start, speech_end) + spread(run[len(spoken) :], speech_end, end)
 
     def _token_at(self, position: int) -> int | None:
-        """Returns where the token at `position` begins; between two tokens, where the next does."""
+        """Return where the token at `position` begins; between two tokens, where the next does."""
         if not 0 <= position < len(self._text):
             return None
         index = bisect_right(self._tokens, position)

@@ -28,11 +28,11 @@ class Encoder(ABC):
 
     @abstractmethod
     def encode(self, pcm: bytes) -> bytes:
-        """Returns what can be said of the audio so far; may be empty. `pcm` holds whole samples."""
+        """Return what can be said of the audio so far; may be empty. `pcm` holds whole samples."""
 
     @abstractmethod
     def finish(self) -> bytes:
-        """Returns the rest; called once, after all PCM."""
+        """Return the rest; called once, after all PCM."""
 
 
 class Mp3Encoder(Encoder):
@@ -51,11 +51,11 @@ class Mp3Encoder(Encoder):
         self.lead_in_seconds = _MP3_LEAD_IN_SAMPLES / sample_rate_hz
 
     def encode(self, pcm: bytes) -> bytes:
-        """Returns the frames that are complete."""
+        """Return the frames that are complete."""
         return bytes(self._lame.encode(pcm))
 
     def finish(self) -> bytes:
-        """Returns the last frames, padded with silence."""
+        """Return the last frames, padded with silence."""
         return bytes(self._lame.flush())
 
 
@@ -66,11 +66,11 @@ class PcmEncoder(Encoder):
         self._resampler = None if sample_rate_hz == SOURCE_RATE_HZ else _Resampler(sample_rate_hz)
 
     def encode(self, pcm: bytes) -> bytes:
-        """Returns the samples that are certain; a resampler holds a few back."""
+        """Return the samples that are certain; a resampler holds a few back."""
         return self._resampler.convert(pcm) if self._resampler else pcm
 
     def finish(self) -> bytes:
-        """Returns the samples that were held back."""
+        """Return the samples that were held back."""
         return self._resampler.convert(b"", last=True) if self._resampler else b""
 
 
@@ -83,12 +83,12 @@ class WavEncoder(Encoder):
         self._data = bytearray()
 
     def encode(self, pcm: bytes) -> bytes:
-        """Keeps the samples."""
+        """Keep the samples."""
         self._data += self._samples.encode(pcm)
         return b""
 
     def finish(self) -> bytes:
-        """Returns the file."""
+        """Return the file."""
         self._data += self._samples.finish()
         return wav_header(self._sample_rate_hz, len(self._data)) + self._data
 
@@ -112,7 +112,7 @@ class _Resampler:
 
 
 def encoder_for(output_format: OutputFormat) -> Encoder:
-    """Returns a fresh encoder.
+    """Return a fresh encoder.
 
     Raises:
         ValueError: The format's family is not in `FAMILIES`.
@@ -129,7 +129,7 @@ def encoder_for(output_format: OutputFormat) -> Encoder:
 
 
 def wav_header(sample_rate_hz: int, data_bytes: int) -> bytes:
-    """Returns the 44 bytes before `data_bytes` of mono 16-bit PCM."""
+    """Return the 44 bytes before `data_bytes` of mono 16-bit PCM."""
     return struct.pack(
         "<4sI4s4sIHHIIHH4sI",
         *(b"RIFF", 36 + data_bytes, b"WAVE"),

@@ -74,7 +74,7 @@ class Engine:
             self._selector.register(sys.stdin.fileno(), selectors.EVENT_READ, self._on_stdin)
 
     def serve(self) -> None:
-        """Runs until SIGTERM or, where asked for, the end of standard input; leaves no child behind."""
+        """Run until SIGTERM or, where asked for, the end of standard input; leaves no child behind."""
         signal.set_wakeup_fd(self._signals_in.fileno())
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGTERM, self._on_stop)
@@ -89,7 +89,7 @@ class Engine:
                 os.waitpid(child, 0)
 
     def warm_up(self) -> None:
-        """Speaks a few words for nobody, so that children find dictionary, encoders and resampler in memory."""
+        """Speak a few words for nobody, so that children find dictionary, encoders and resampler in memory."""
         for name in ("mp3_44100_128", "pcm_16000"):
             request = SpeakRequest("Ready.", "en-us", "f3", 175, name, with_alignment=True)
             FrameSynthesizer(request, lambda _: None, lambda: True).run(self._library)
@@ -116,7 +116,7 @@ class Engine:
             self._selector.unregister(self._listener)
 
     def _run_child(self, connection: socket.socket) -> int:
-        """Serves one connection in the child and returns its exit status; must not raise."""
+        """Serve one connection in the child and returns its exit status; must not raise."""
         try:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -152,7 +152,7 @@ class Engine:
 
 
 def speak_for(connection: socket.socket, library: SpeechLibrary) -> None:
-    """Reads the request of one connection and answers it.
+    """Read the request of one connection and answers it.
 
     Raises:
         OSError: The caller left.
@@ -171,7 +171,7 @@ def speak_for(connection: socket.socket, library: SpeechLibrary) -> None:
 
 
 def _is_open(connection: socket.socket) -> bool:
-    """Tells whether the caller is there; it sends nothing after its request, so that anything to read is its end."""
+    """Tell whether the caller is there; it sends nothing after its request, so that anything to read is its end."""
     try:
         return bool(connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
     except BlockingIOError:
@@ -179,7 +179,7 @@ def _is_open(connection: socket.socket) -> bool:
 
 
 def _detach_pipes() -> None:
-    """Detaches the child from the pipes to the service, which shall tell only whether the engine itself is there."""
+    """Detach the child from the pipes to the service, which shall tell only whether the engine itself is there."""
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (sys.stdin.fileno(), sys.stdout.fileno()):
         os.dup2(null, descriptor)
@@ -197,7 +197,7 @@ def _limit_this_process(limits: Limits) -> None:
 
 
 def listen(path: Path) -> socket.socket:
-    """Returns a socket that listens at `path`, readable and writable by this user only."""
+    """Return a socket that listens at `path`, readable and writable by this user only."""
     path.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(str(path))
@@ -207,14 +207,14 @@ def listen(path: Path) -> socket.socket:
 
 
 def _tidy(path: Path) -> None:
-    """Removes the socket and its folder: who made them may have been killed."""
+    """Remove the socket and its folder: who made them may have been killed."""
     with suppress(OSError):
         path.unlink(missing_ok=True)
         path.parent.rmdir()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the process."""
+    """Run the process."""
     parser = argparse.ArgumentParser(prog="python -m services.tts.providers.espeak.engine", description=__doc__)
     parser.add_argument("--socket", type=Path, required=True, help="path of the Unix socket to listen at")
     parser.add_argument(

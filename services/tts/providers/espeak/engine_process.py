@@ -1,4 +1,4 @@
-"""Starts the engine's process, connects to it, starts it anew if it died, and stops it."""
+"""Starts the engine's process, connects to it, starts it again if it died, and stops it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class EspeakSettings:
 
 
 def is_installed() -> bool:
-    """Tells whether the packages of the extra `embedded` are there."""
+    """Tell whether the packages of the extra `embedded` are there."""
     return all(find_spec(name) is not None for name in _PACKAGES)
 
 
@@ -69,7 +69,7 @@ class EngineProcess:
         return self._process.pid if self._process else None
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Returns a connection that takes one request; starts the process where there is none.
+        """Return a connection that takes one request; starts the process where there is none.
 
         Raises:
             MediaError: PROVIDER_UNAVAILABLE, where the engine is not installed, does not start or was closed.
@@ -85,7 +85,7 @@ class EngineProcess:
         raise MediaError(Reason.PROVIDER_UNAVAILABLE, "The embedded speech engine does not stay up; see its log.")
 
     async def answers(self) -> bool:
-        """Tells whether the process accepts connections."""
+        """Tell whether the process accepts connections."""
         if self._address is None:
             return False
         try:
@@ -96,13 +96,13 @@ class EngineProcess:
         return True
 
     async def close(self) -> None:
-        """Stops the process and everything it is doing."""
+        """Stop the process and everything it is doing."""
         async with self._lock:
             self._closed = True
             await self._stop()
 
     async def _replace(self, address: str | None) -> None:
-        """Starts the process anew, unless the one at `address` has been replaced already."""
+        """Start the process again, unless the one at `address` has been replaced already."""
         async with self._lock:
             if self._address != address:
                 return

@@ -185,7 +185,7 @@ _ALIASES = {
 
 
 def find_language(code: str) -> Language | None:
-    """Returns the language of a tag in any case, at worst without its region, or None."""
+    """Return the language of a tag in any case, at worst without its region, or None."""
     tag = code.casefold().replace("_", "-")
     while tag:
         if language := LANGUAGES.get(_ALIASES.get(tag, tag)):

@@ -76,12 +76,12 @@ Frame = AudioFrame | DoneFrame | FailedFrame
 
 
 def encode_request(request: SpeakRequest) -> bytes:
-    """Returns the request as one frame."""
+    """Return the request as one frame."""
     return _frame(_REQUEST, json.dumps(asdict(request)).encode())
 
 
 def encode_frame(frame: Frame) -> bytes:
-    """Returns an answer as one frame."""
+    """Return an answer as one frame."""
     match frame:
         case AudioFrame(audio, starts, ends):
             return _frame(_AUDIO, _COUNT.pack(len(starts)) + starts.tobytes() + ends.tobytes() + audio)
@@ -92,7 +92,7 @@ def encode_frame(frame: Frame) -> bytes:
 
 
 def receive_request(connection: socket.socket) -> SpeakRequest | None:
-    """Waits for the request on a blocking socket; None if the caller left before it was complete.
+    """Wait for the request on a blocking socket; None if the caller left before it was complete.
 
     Raises:
         WireError: Something else arrived.
@@ -108,7 +108,7 @@ def receive_request(connection: socket.socket) -> SpeakRequest | None:
 
 
 async def read_frame(reader: asyncio.StreamReader) -> Frame:
-    """Waits for the next answer.
+    """Wait for the next answer.
 
     Raises:
         WireError: Something else arrived.

@@ -50,7 +50,7 @@ class EspeakProvider(SpeechProvider):
 
     @asynccontextmanager
     async def synthesize(self, spec: SpeechSpec, *, with_alignment: bool) -> AsyncIterator[SpeechStream]:
-        """Returns a context in which `spec` is spoken; leaving it ends the engine's work within milliseconds.
+        """Return a context in which `spec` is spoken; leaving it ends the engine's work within milliseconds.
 
         Raises:
             MediaError: VALIDATION_ERROR for a language or format that the engine lacks, VOICE_NOT_FOUND,
@@ -77,21 +77,21 @@ class EspeakProvider(SpeechProvider):
                 connection.close()
 
     def resolve(self, voice: str) -> Voice | None:
-        """Returns the voice of this name (in any case) or id, its ElevenLabs id included, or None."""
+        """Return the voice of this name (in any case) or id, its ElevenLabs id included, or None."""
         return voices.resolve(voice)
 
     async def list_voices(self) -> list[Voice]:
-        """Returns the named voices, then one for each language."""
+        """Return the named voices, then one for each language."""
         return list(voices.VOICES)
 
     async def close(self) -> None:
-        """Stops the engine's process and everything it is doing."""
+        """Stop the engine's process and everything it is doing."""
         await self._engine.close()
 
 
 @asynccontextmanager
 async def open_espeak(settings: EspeakSettings | None = None) -> AsyncIterator[EspeakProvider]:
-    """Opens the provider and warms it up; closing it stops its process.
+    """Open the provider and warms it up; closing it stops its process.
 
     An engine that is not installed or does not start costs a warning here, and each request its error.
     """
@@ -108,7 +108,7 @@ async def open_espeak(settings: EspeakSettings | None = None) -> AsyncIterator[E
 
 
 def ignored_fields(spec: SpeechSpec) -> tuple[str, ...]:
-    """Returns the names of the fields that the caller set and this engine can not honour."""
+    """Return the names of the fields that the caller set and this engine cannot honour."""
     settings = spec.settings
     values: dict[str, object] = {
         "model_id": spec.model_id or None,
@@ -133,7 +133,7 @@ class _Connection:
         self._reader, self._writer = streams
 
     async def ask(self, request: SpeakRequest) -> Frame | None:
-        """Sends the request and returns the first answer, or None where the other side hung up before it."""
+        """Send the request and returns the first answer, or None where the other side hung up before it."""
         try:
             self._writer.write(encode_request(request))
             await self._writer.drain()
@@ -142,14 +142,14 @@ class _Connection:
         return await self.read()
 
     async def read(self) -> Frame | None:
-        """Returns the next answer, or None where the other side hung up before it was whole."""
+        """Return the next answer, or None where the other side hung up before it was whole."""
         try:
             return await read_frame(self._reader)
         except (asyncio.IncompleteReadError, OSError, WireError):
             return None
 
     def close(self) -> None:
-        """Hangs up at once, whatever is still to be read."""
+        """Hang up at once, whatever is still to be read."""
         self._writer.transport.abort()
 
 
@@ -181,7 +181,7 @@ class _Chunks(AsyncIterator[AudioChunk]):
 
 
 def _to_audio(frame: Frame | None) -> AudioFrame:
-    """Returns a frame that carries audio; raises GENERATION_FAILED for anything else."""
+    """Return a frame that carries audio; raises GENERATION_FAILED for anything else."""
     if isinstance(frame, AudioFrame):
         return frame
     code = frame.code if isinstance(frame, FailedFrame) else "ended"

@@ -32,7 +32,7 @@ class Library(Protocol):
     """What the speaker needs of the engine."""
 
     def speak(self, text: str, identifier: str, words_per_minute: int, sink: Sink) -> None:
-        """Speaks `text` into `sink` until all is said or the sink has enough."""
+        """Speak `text` into `sink` until all is said or the sink has enough."""
 
 
 class FrameSynthesizer:
@@ -64,7 +64,7 @@ class FrameSynthesizer:
         self._flush_at_sample = 0
 
     def run(self, library: Library) -> None:
-        """Sends the whole speech and its end; or, if the text has nothing to speak, that alone."""
+        """Send the whole speech and its end; or, if the text has nothing to speak, that alone."""
         request = self._request
         library.speak(request.text, self._identifier, request.words_per_minute, self._take)
         if not self._speech_end:

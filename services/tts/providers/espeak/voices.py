@@ -74,12 +74,12 @@ _BY_FOREIGN_ID = {named.voice_id: _BY_KEY[named.name.casefold()] for named in NA
 
 
 def resolve(voice: str) -> Voice | None:
-    """Returns the embedded voice of this name or id (in any case) or of this ElevenLabs id, or None."""
+    """Return the embedded voice of this name or id (in any case) or of this ElevenLabs id, or None."""
     return _BY_FOREIGN_ID.get(voice) or _BY_KEY.get(voice.casefold())
 
 
 def timbre_for(voice: Voice, language_code: str) -> VoiceVariant:
-    """Returns what the engine shall speak with.
+    """Return what the engine shall speak with.
 
     Args:
         voice: A voice that `resolve` gave.
@@ -101,7 +101,7 @@ def timbre_for(voice: Voice, language_code: str) -> VoiceVariant:
 
 
 def get_identifier(timbre: VoiceVariant) -> str:
-    """Returns the engine's own name of a timbre.
+    """Return the engine's own name of a timbre.
 
     Raises:
         KeyError: The timbre is not on the allow-list; the engine would take such a name for a path.

@@ -56,7 +56,7 @@ _RESET = re.compile(r"~(\d+)s")
 
 
 def failure(reason: Reason, *, begun: bool = False, retry_after_seconds: float | None = None) -> MediaError:
-    """Returns the error for `reason`.
+    """Return the error for `reason`.
 
     Args:
         reason: What happened.
@@ -70,7 +70,7 @@ def failure(reason: Reason, *, begun: bool = False, retry_after_seconds: float |
 
 
 def refusal(status: int, headers: Mapping[str, str], body: object, *, begun: bool) -> MediaError:
-    """Returns the error for an answer that is no success.
+    """Return the error for an answer that is no success.
 
     Args:
         status: Its HTTP status.
@@ -91,7 +91,7 @@ def refusal(status: int, headers: Mapping[str, str], body: object, *, begun: boo
 
 
 def of_failed(status: str, error: object) -> MediaError:
-    """Returns the error for a video that ended without one.
+    """Return the error for a video that ended without one.
 
     Args:
         status: failed, canceled or aborted.
@@ -109,16 +109,16 @@ def of_failed(status: str, error: object) -> MediaError:
 
 
 def build_gone_error() -> MediaError:
-    """Returns the error for a video that Replicate does not keep any more."""
+    """Return the error for a video that Replicate does not keep any more."""
     return MediaError(
         Reason.GENERATION_FAILED,
-        "replicate no longer has this video; ask for it anew.",
+        "replicate no longer has this video; ask for it again.",
         metadata={"provider": PROVIDER, MAY_BE_CHARGED_KEY: "true"},
     )
 
 
 def _name_fields(status: int, body: object) -> MediaError:
-    """Returns the error that names the fields which Replicate refuses."""
+    """Return the error that names the fields which Replicate refuses."""
     if status == 404:  # noqa: PLR2004 - Not Found
         names = ["model"]
     else:

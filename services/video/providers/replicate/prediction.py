@@ -50,7 +50,7 @@ class Prediction:
 
 
 def parse_prediction(body: Mapping[str, Any]) -> Prediction:
-    """Returns what `body` tells."""
+    """Return what `body` tells."""
     prediction_id, status = body.get("id"), body.get("status")
     return Prediction(
         prediction_id=prediction_id if isinstance(prediction_id, str) and _ID.fullmatch(prediction_id) else "",
@@ -63,12 +63,12 @@ def parse_prediction(body: Mapping[str, Any]) -> Prediction:
 
 
 def estimate_percent(seconds: float) -> float:
-    """Returns the percentage that is usual after `seconds` of work; never complete."""
+    """Return the percentage that is usual after `seconds` of work; never complete."""
     return _ALMOST * (1 - math.exp(-seconds / _TYPICAL_SECONDS))
 
 
 def parse_created_at(body: Mapping[str, Any]) -> datetime | None:
-    """Returns when a video was begun, if `body` tells."""
+    """Return when a video was begun, if `body` tells."""
     text = body.get("created_at")
     try:
         found = datetime.fromisoformat(text) if isinstance(text, str) else None
@@ -78,7 +78,7 @@ def parse_created_at(body: Mapping[str, Any]) -> datetime | None:
 
 
 def _url_in(output: object, depth: int = _OUTPUT_DEPTH) -> str:
-    """Returns the first address in an output, which each model shapes as it likes."""
+    """Return the first address in an output, which each model shapes as it likes."""
     if not depth:
         return ""
     if isinstance(output, str):

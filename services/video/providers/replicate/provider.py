@@ -51,7 +51,7 @@ Pause = Callable[[asyncio.Event, float], Awaitable[None]]
 
 
 async def pause(news: asyncio.Event, seconds: float) -> None:
-    """Waits until something is told, or `seconds`."""
+    """Wait until something is told, or `seconds`."""
     try:
         async with asyncio.timeout(seconds):
             await news.wait()
@@ -84,13 +84,13 @@ class ReplicateProvider(VideoProvider):
         self._asking = asyncio.Lock()
 
     def model_for(self, request: VideoRequest) -> str:
-        """Returns the model."""
+        """Return the model."""
         if not self._settings.api_token:
             raise failure(Reason.API_KEY_MISSING)
         return model_for(request, self._settings)
 
     async def begin(self, spec: VideoSpec) -> str:
-        """Creates the prediction."""
+        """Create the prediction."""
         if not self._settings.api_token:
             raise failure(Reason.API_KEY_MISSING)
         body = build_body(spec, _address(spec) or await self._upload(spec.source_image), self._settings)
@@ -109,7 +109,7 @@ class ReplicateProvider(VideoProvider):
         return found.prediction_id
 
     async def bring(self, prediction_id: str, folder: Path, tell: Tell) -> Path:
-        """Waits for the prediction and fetches its output."""
+        """Wait for the prediction and fetches its output."""
         try:
             async with asyncio.timeout(self._settings.timeout_seconds) as limit:
                 for attempt in range(1, _DOWNLOADS + 1):
@@ -118,7 +118,7 @@ class ReplicateProvider(VideoProvider):
                     try:
                         return await self._download(done.output_url, folder)
                     except MediaError as error:
-                        log.warning("a video can not be fetched", reason=error.reason.name, attempt=attempt)
+                        log.warning("a video cannot be fetched", reason=error.reason.name, attempt=attempt)
                         if error.reason is not Reason.URL_UNREACHABLE or attempt == _DOWNLOADS:
                             break
                     # It may be a moment late.
@@ -130,7 +130,7 @@ class ReplicateProvider(VideoProvider):
             raise failure(Reason.PROVIDER_TIMEOUT, begun=True) from None
 
     async def find(self, spec: VideoSpec, since: datetime) -> str | None:
-        """Looks among the latest predictions for one with the same inputs."""
+        """Look among the latest predictions for one with the same inputs."""
         answer = await self._ask("GET", _LATEST, begun=False)
         results = answer.body.get("results")
         for body in results if isinstance(results, list) else []:
@@ -142,18 +142,18 @@ class ReplicateProvider(VideoProvider):
         return None
 
     async def cancel(self, prediction_id: str) -> bool:
-        """Cancels the prediction."""
+        """Cancel the prediction."""
         answer = await self._ask("POST", f"/predictions/{quote(prediction_id, safe='')}/cancel", begun=True)
         self._wake(prediction_id)
         return parse_prediction(answer.body).status not in _ENDED_BY_ITSELF
 
     async def accept_webhook(self, webhook: Webhook) -> bool:
-        """Wakes whoever waits for the video that a webhook tells of, and tells whether anybody did.
+        """Wake whoever waits for the video that a webhook tells of, and tells whether anybody did.
 
         What it says is not believed beyond that: Replicate is asked, so that old and repeated ones do no harm.
 
         Raises:
-            MediaError: PERMISSION_DENIED, it is not signed by Replicate; or the secret can not be had.
+            MediaError: PERMISSION_DENIED, it is not signed by Replicate; or the secret cannot be had.
         """
         if not self._settings.webhook_url and not self._secret:
             raise MediaError(Reason.PERMISSION_DENIED, "Nobody was asked for webhooks here.")
@@ -171,7 +171,7 @@ class ReplicateProvider(VideoProvider):
         return bool(waiting)
 
     async def _wait_until_done(self, prediction_id: str, tell: Tell) -> Prediction:
-        """Waits until there is a video."""
+        """Wait until there is a video."""
         news = asyncio.Event()
         self._news[prediction_id].add(news)
         delay, working_since = self._settings.first_poll_seconds, time.monotonic()
@@ -220,7 +220,7 @@ class ReplicateProvider(VideoProvider):
         return path
 
     async def _upload(self, data: bytes) -> str:
-        """Returns an address of a still that is brought to Replicate."""
+        """Return an address of a still that is brought to Replicate."""
         form = aiohttp.MultipartWriter("form-data")
         note = form.append("{}")
         note.set_content_disposition("form-data", name="metadata")
@@ -256,13 +256,13 @@ class ReplicateProvider(VideoProvider):
 
 @asynccontextmanager
 async def open_replicate(settings: ReplicateSettings, downloads: Downloads) -> AsyncIterator[ReplicateProvider]:
-    """Yields the provider and closes its connections afterwards."""
+    """Yield the provider and closes its connections afterwards."""
     async with open_session() as session:
         yield ReplicateProvider(Transport(session, peer(settings)), settings, downloads)
 
 
 def peer(settings: ReplicateSettings) -> ProviderEndpoint:
-    """Returns Replicate, as the transport needs to know it."""
+    """Return Replicate, as the transport needs to know it."""
     return ProviderEndpoint(
         name=PROVIDER,
         authorization=f"Bearer {settings.api_token}",
@@ -274,7 +274,7 @@ def peer(settings: ReplicateSettings) -> ProviderEndpoint:
 
 
 def _address(spec: VideoSpec) -> str:
-    """Returns where the still is without anything being done for it; empty where it must be brought to Replicate."""
+    """Return where the still is without anything being done for it; empty where it must be brought to Replicate."""
     if spec.source_image_url or len(spec.source_image) > _INLINE_BYTES:
         return spec.source_image_url
     return f"data:image/jpeg;base64,{pybase64.b64encode(spec.source_image).decode()}"

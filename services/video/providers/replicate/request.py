@@ -25,14 +25,14 @@ class KnownModel:
 
 
 MODELS: Mapping[str, KnownModel] = {
-    # Its own default is 1080p, which can not last ten seconds: so both are always sent.
+    # Its own default is 1080p, which cannot last ten seconds: so both are always sent.
     "minimax/hailuo-02": KnownModel({"512p": (6,), "768p": (6, 10), "1080p": (6,)}),
 }
 """The models whose inputs are known (replicate.com, the model's API page)."""
 
 
 def model_for(request: VideoRequest, settings: ReplicateSettings) -> str:
-    """Returns the model that makes what is wished.
+    """Return the model that makes what is wished.
 
     Raises:
         MediaError: VALIDATION_ERROR, naming the field.
@@ -55,12 +55,12 @@ def model_for(request: VideoRequest, settings: ReplicateSettings) -> str:
 
 
 def build_path(model: str) -> str:
-    """Returns where a video by `model` is asked for, below the base URL."""
+    """Return where a video by `model` is asked for, below the base URL."""
     return "/predictions" if _version_in(model) else f"/models/{model}/predictions"
 
 
 def build_body(spec: VideoSpec, source_image: str, settings: ReplicateSettings) -> dict[str, Any]:
-    """Returns the body of the request.
+    """Return the body of the request.
 
     Args:
         spec: What is asked for.
@@ -76,7 +76,7 @@ def build_body(spec: VideoSpec, source_image: str, settings: ReplicateSettings) 
 
 
 def matches_spec(told: Mapping[str, Any], spec: VideoSpec, source_image: str) -> bool:
-    """Tells whether a prediction was asked for by `spec`.
+    """Tell whether a prediction was asked for by `spec`.
 
     Args:
         told: What Replicate tells of the prediction.
@@ -118,7 +118,7 @@ def _image_input(spec: VideoSpec) -> str:
 
 
 def _version_in(model: str) -> str:
-    """Returns the version that `model` names; empty if it names the model itself."""
+    """Return the version that `model` names; empty if it names the model itself."""
     version = model.rpartition(":")[2]
     return version if len(version) == _VERSION_LETTERS and "/" not in version else ""
 

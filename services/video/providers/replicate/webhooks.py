@@ -8,7 +8,7 @@ from services.common.webhooks import Webhook, verify
 
 
 def prediction_in(webhook: Webhook, secret: str, now_seconds: float) -> str:
-    """Returns the id of the video that a webhook tells of; empty if it tells none.
+    """Return the id of the video that a webhook tells of; empty if it tells none.
 
     Args:
         webhook: The webhook.

@@ -36,13 +36,13 @@ async def working(streams: Streams, work: Callable[[], Awaitable[None]], every_s
 
 
 async def planned(streams: Streams) -> tuple[str, int]:
-    """Returns what is planned, and the number of the message that says so."""
+    """Return what is planned, and the number of the message that says so."""
     message = await streams.jetstream.get_last_msg(UPKEEP, f"{WHEN}.{ROUND}")
     return (message.headers or {})[SPEC], message.seq or 0
 
 
 async def planned_as(streams: Streams, spec: str) -> None:
-    """Waits until this is what is planned."""
+    """Wait until this is what is planned."""
 
     async def answer() -> bool:
         with suppress(NotFoundError):

@@ -51,26 +51,26 @@ class House:
         self.metrics = JobMetrics(self.registry)
 
     async def job(self, status: Status = Status.QUEUED, request: JobRequest = REQUEST, **fields: object) -> str:
-        """Returns the id of a job that stands like this, and has done so from now on."""
+        """Return the id of a job that stands like this, and has done so from now on."""
         known = await self.job_store.submit(request, "alice")
         lease = await self.job_store.open(known.record)
         await lease.write(replace(lease.record, status=status, **fields))  # type: ignore[arg-type] # fields of a record
         return known.record.job_id
 
     async def round(self, after_seconds: float, **options: bool) -> None:
-        """Does a round that many seconds from now."""
+        """Do a round that many seconds from now."""
         chosen = SweepOptions(RETENTION_SECONDS, **options)
         disposal = Cleanup(self.services, 10)
         clock = time.time() + after_seconds
         await Sweep(self.streams, self.job_store, disposal, self.store, chosen, self.metrics, lambda: clock).run()
 
     async def record(self, job_id: str) -> Record | None:
-        """Returns what is known of a job of Alice's."""
+        """Return what is known of a job of Alice's."""
         known = await self.job_store.read(JobStore.key("alice", job_id))
         return None if known is None else known.record
 
     async def subjects(self, stream: str) -> set[str]:
-        """Returns the subjects that there are messages of."""
+        """Return the subjects that there are messages of."""
         info = await self.streams.jetstream.stream_info(stream, subjects_filter=">")
         return set(info.state.subjects or {})
 
@@ -109,7 +109,7 @@ async def test_what_it_made_is_deleted_in_its_owners_name_if_that_is_wanted(hous
     )
 
 
-async def test_a_job_whose_results_can_not_be_deleted_is_looked_at_again(house: House) -> None:
+async def test_a_job_whose_results_cannot_be_deleted_is_looked_at_again(house: House) -> None:
     job_id = await house.job(Status.SUCCEEDED, steps=MADE)
     other_id = await house.job(Status.SUCCEEDED, replace(REQUEST, request_id="other"))
     house.shelves.reasons[STORED_AUDIO_ID] = Reason.STORAGE_FAILED
@@ -208,7 +208,7 @@ async def test_drafts_of_objects_are_looked_for_in_each_round(house: House) -> N
     assert tidied == [SETTLED_SECONDS]
 
 
-async def test_a_record_that_can_not_be_read_stops_neither_a_round_nor_a_list(house: House) -> None:
+async def test_a_record_that_cannot_be_read_stops_neither_a_round_nor_a_list(house: House) -> None:
     job_id = await house.job(Status.SUCCEEDED)
     await house.streams.state.put(JobStore.key("alice", "f" * 32), b'{"status": "paused"}')
     found, _ = await house.job_store.page("alice", JobFilter(), 10, "")

@@ -29,7 +29,7 @@ BUSY = MediaError(Reason.PROVIDER_BUSY, "The provider is at its limit.")
 
 
 def failed(times: int, owner: str) -> Record:
-    """Returns the record of a job that has failed so often."""
+    """Return the record of a job that has failed so often."""
     failure = Failure(Reason.PROVIDER_BUSY.name, "The provider is at its limit.", "video")
     attempts = tuple(Attempt(number, now(), now(), failure) for number in range(1, times + 1))
     return Record(new_job_id(), owner, "animate", {}, now(), attempt=times, attempts=attempts, failed_attempts=times)

@@ -33,11 +33,11 @@ class Backend(ABC):
 
     @abstractmethod
     def open(self, collection: Collection, now: Now) -> AbstractAsyncContextManager[Store]:
-        """Opens one more store over the same place."""
+        """Open one more store over the same place."""
 
     @abstractmethod
     def damage(self, collection: Collection, key: str, data: bytes | None = None, digest: str | None = None) -> None:
-        """Changes what is stored without the store's knowledge."""
+        """Change what is stored without the store's knowledge."""
 
 
 class FakeBackend(Backend):
@@ -69,7 +69,7 @@ class SqliteBackend(Backend):
                 self.set(collection, key, column, value)
 
     def set(self, collection: Collection, key: str, column: str, value: object) -> None:
-        """Sets one column of an entry."""
+        """Set one column of an entry."""
         statement = f"UPDATE cache_entries SET {column} = ? WHERE collection = ? AND cache_key = ?"  # noqa: S608 - ours
         with closing(sqlite3.connect(self.path)) as connection, connection:
             assert connection.execute(statement, (value, collection.name, key)).rowcount == 1
@@ -89,13 +89,13 @@ class MongoBackend(Backend):
         self.set(collection, key, {name: value for name, value in changes.items() if value is not None})
 
     def set(self, collection: Collection, key: str, changes: Mapping[str, object]) -> None:
-        """Sets some fields of a document."""
+        """Set some fields of a document."""
         with MongoClient[dict[str, Any]](self.uri) as client:
             documents = client.get_default_database()[collection.name]
             assert documents.update_one({"cacheKey": key}, {"$set": changes}).matched_count == 1
 
     def drop(self) -> None:
-        """Removes the whole database."""
+        """Remove the whole database."""
         with MongoClient[dict[str, Any]](self.uri) as client:
             client.drop_database(client.get_default_database())
 

@@ -27,7 +27,7 @@ FIELDS = {
 
 
 def entry_of(key: str = "a" * 64, data: bytes = b"\x00sound\xff" * 9, ttl_seconds: float = 60, **fields: Any) -> Entry:
-    """Returns an entry that was made at the start of the test's clocks."""
+    """Return an entry that was made at the start of the test's clocks."""
     return Entry(key, fields or FIELDS, data, NOON, NOON + timedelta(seconds=ttl_seconds))
 
 

@@ -52,7 +52,7 @@ class Rig:
 
     @asynccontextmanager
     async def opened(self, options: TieredOptions = PATIENT) -> AsyncIterator[tuple[TieredCache[str], FakeStore]]:
-        """Yields a cache of a new process, with its store, after the first purge."""
+        """Yield a cache of a new process, with its store, after the first purge."""
         store = self.store()
         async with self.cache(store, options) as cache:
             await until(store.purged)
@@ -60,7 +60,7 @@ class Rig:
             yield cache, store
 
     async def remembers(self, key: str, value: str, ttl_seconds: float = 60) -> None:
-        """Has another process put something."""
+        """Have another process put something."""
         async with self.opened() as (cache, _):
             cache.put(key, value, ttl_seconds)
 
@@ -71,7 +71,7 @@ async def until(event: asyncio.Event) -> None:
 
 
 async def settled(condition: Callable[[], bool]) -> None:
-    """Lets others run until `condition` holds."""
+    """Let others run until `condition` holds."""
     async with asyncio.timeout(DEADLINE_SECONDS):
         while not condition():  # noqa: ASYNC110 - what is waited for happens in code that has no event to offer
             await asyncio.sleep(0)

@@ -26,7 +26,7 @@ in_both_drivers = pytest.mark.parametrize("driver", DRIVERS.values(), ids=list(D
 
 
 async def failures_of(port: int, driver: ClientFactory) -> set[str]:
-    """Returns the causes of all that fails at a server which does not answer."""
+    """Return the causes of all that fails at a server which does not answer."""
     uri = f"mongodb://127.0.0.1:{port}/?serverSelectionTimeoutMS=50"
     async with open_mongo_store(uri, SPEECH, driver) as store:
         attempts = (store.get("a"), store.put(entry_of()), store.delete("a"), store.purge_expired())

@@ -40,7 +40,7 @@ async def fill(path: Path, *keys: str, max_bytes: int = 10_000_000, data: bytes 
 
 
 def writer(path: Path, key: str, size_bytes: int, count: int, *before: str) -> subprocess.Popen[str]:
-    """Starts a process that writes entries; `before` are statements of Python that it runs first."""
+    """Start a process that writes entries; `before` are statements of Python that it runs first."""
     arguments = [str(path), key, str(size_bytes), str(count)]
     script = "; ".join([*before, "import runpy", "runpy.run_module('tests.fakes.cache_writer', run_name='__main__')"])
     return subprocess.Popen(
@@ -120,7 +120,7 @@ async def test_a_purge_goes_on_until_nothing_expired_is_left(backend: SqliteBack
         assert await store.purge_expired() == 450
 
 
-async def test_fields_that_json_can_not_express_are_left_out(backend: SqliteBackend) -> None:
+async def test_fields_that_json_cannot_express_are_left_out(backend: SqliteBackend) -> None:
     async with open_sqlite_store(backend.path, SPEECH) as store:
         await store.put(entry_of(odd=object()))
         await store.put(entry_of("surrogate", odd="\ud800"))
@@ -165,7 +165,7 @@ async def test_a_file_that_is_no_database_is_an_error_and_stays(backend: SqliteB
     assert backend.path.read_bytes() == b"something that somebody needs" * 1000
 
 
-async def test_a_place_that_can_not_be_is_an_error_until_it_can(backend: SqliteBackend) -> None:
+async def test_a_place_that_cannot_be_is_an_error_until_it_can(backend: SqliteBackend) -> None:
     backend.path.parent.write_text("a file where a folder should be")
     async with open_sqlite_store(backend.path, SPEECH) as store:
         with pytest.raises(StoreError, match="FileExistsError"):

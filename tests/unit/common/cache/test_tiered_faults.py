@@ -117,7 +117,7 @@ async def test_a_store_that_fails_is_a_miss(rig: Rig, log_lines: LogLines, failu
     assert "bug" not in cause
 
 
-async def test_a_store_that_can_not_be_written_still_serves(rig: Rig) -> None:
+async def test_a_store_that_cannot_be_written_still_serves(rig: Rig) -> None:
     await rig.remembers("there", "value")
     async with rig.opened(replace(PATIENT, circuit=HASTY.circuit)) as (cache, store):
         store.read_only = True
@@ -200,7 +200,7 @@ async def test_expired_entries_are_purged_now_and_again(rig: Rig) -> None:
         assert list(rig.shelf.entries) == ["long"]
 
 
-async def test_a_value_that_can_not_be_decoded_is_dropped(rig: Rig, log_lines: LogLines) -> None:
+async def test_a_value_that_cannot_be_decoded_is_dropped(rig: Rig, log_lines: LogLines) -> None:
     async with rig.opened() as (cache, store):
         await store.put(replace(entry_of("k", b"\xff\xfe"), created_at=rig.clocks.steady().now()))
         assert await cache.get("k") is None
@@ -217,7 +217,7 @@ async def test_a_value_that_the_store_found_corrupt_is_counted(rig: Rig) -> None
         assert cache.stats == CacheStats(misses=1, corrupt=1)
 
 
-async def test_a_value_that_can_not_be_encoded_is_kept_in_memory(rig: Rig, log_lines: LogLines) -> None:
+async def test_a_value_that_cannot_be_encoded_is_kept_in_memory(rig: Rig, log_lines: LogLines) -> None:
     async with rig.opened() as (cache, _):
         cache.put("k", "\ud800")
         await settled(lambda: cache.stats.errors == 1)

@@ -17,7 +17,7 @@ class Journal:
         self.performed: list[str] = []
 
     def write(self, key: str, size_bytes: int, label: str = "") -> Write:
-        """Returns a write that is noted as `label`, or as its key."""
+        """Return a write that is noted as `label`, or as its key."""
 
         async def perform() -> None:
             self.performed.append(label or key)

@@ -1,4 +1,4 @@
-"""Fetching for callers: what is refused before anybody is asked, and what a server can not do to us."""
+"""Fetching for callers: what is refused before anybody is asked, and what a server cannot do to us."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def guarded(
 
 
 def trusting(host: WebHost, timeout_seconds: float = 5) -> AbstractAsyncContextManager[Fetcher]:
-    """Allows the test's own server."""
+    """Allow the test's own server."""
     return guarded(None, timeout_seconds, f"127.0.0.1:{host.port}", f"cats.example:{host.port}")
 
 

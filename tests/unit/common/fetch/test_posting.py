@@ -29,7 +29,7 @@ class Receiver:
         host.pages["/hook"] = self.take
 
     async def take(self, request: web.Request) -> web.Response:
-        """Takes a request."""
+        """Take a request."""
         self.bodies.append(await request.read())
         self.headers.append(dict(request.headers))
         return web.Response(status=self.status, headers={"Location": self.host.url("/elsewhere")})
@@ -50,7 +50,7 @@ def guarded(*allowed: str, timeout_seconds: float = 5) -> AbstractAsyncContextMa
 
 
 def trusting(host: WebHost, timeout_seconds: float = 5) -> AbstractAsyncContextManager[Fetcher]:
-    """Allows the test's own server."""
+    """Allow the test's own server."""
     return guarded(f"127.0.0.1:{host.port}", timeout_seconds=timeout_seconds)
 
 

@@ -27,7 +27,7 @@ def refusal(data: bytes) -> str:
 
 
 def png_of(width: int, height: int) -> bytes:
-    """Returns a small file that says it is so large, and would be."""
+    """Return a small file that says it is so large, and would be."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

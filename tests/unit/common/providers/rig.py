@@ -38,7 +38,7 @@ def peer_at(*base_urls: str) -> ProviderEndpoint:
 
 
 async def failed(asked: Awaitable[Answer]) -> tuple[Reason, bool]:
-    """Returns the reason of a failure, and whether anything may be charged."""
+    """Return the reason of a failure, and whether anything may be charged."""
     with pytest.raises(FailedError) as caught:
         await asked
     return caught.value.reason, caught.value.begun

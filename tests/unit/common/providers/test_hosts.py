@@ -24,12 +24,12 @@ class Nowhere(AbstractResolver):
         self.asked: list[str] = []
 
     async def resolve(self, host: str, port: int = 0, family: Any = 0) -> list[ResolveResult]:
-        """Finds nothing."""
+        """Find nothing."""
         self.asked.append(host)
         raise OSError
 
     async def close(self) -> None:
-        """Holds nothing."""
+        """Hold nothing."""
 
 
 @asynccontextmanager

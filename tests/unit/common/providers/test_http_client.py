@@ -38,7 +38,7 @@ class Provider:
         return self.host.url("/v1/things")
 
     def answers(self, response: Callable[[], web.Response]) -> None:
-        """Sets what is answered."""
+        """Set what is answered."""
 
         async def answer(request: web.Request) -> web.Response:
             self.requests.append(request)

@@ -62,7 +62,7 @@ async def test_what_the_provider_had_already_is_not_asked_again() -> None:
 
 
 @pytest.mark.parametrize("reason", [reason for reason in Reason if reason not in SAFE], ids=lambda reason: reason.name)
-async def test_what_may_have_been_paid_for_or_can_not_help_is_not_asked_again(reason: Reason) -> None:
+async def test_what_may_have_been_paid_for_or_cannot_help_is_not_asked_again(reason: Reason) -> None:
     provider, time = Provider(MediaError(reason, retry_after_seconds=1)), PassingTime()
     with pytest.raises(MediaError) as failure:
         await run(provider, time)

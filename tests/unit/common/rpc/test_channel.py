@@ -117,7 +117,7 @@ class Unsteady:
         await self.begin(context)
 
     async def begin(self, context: Context) -> None:
-        """Counts a call, and fails it while there are failures left."""
+        """Count a call, and fails it while there are failures left."""
         self.calls += 1
         if self.calls > self._failures:
             return
@@ -143,7 +143,7 @@ class UnsteadySpeech(tts_pb2_grpc.TextToSpeechServiceServicer):
 
 @asynccontextmanager
 async def speaking(failures: int) -> AsyncIterator[tuple[tts_pb2_grpc.TextToSpeechServiceAsyncStub, Unsteady]]:
-    """Yields the stub of a speech service that is away for a number of calls, and what counts them."""
+    """Yield the stub of a speech service that is away for a number of calls, and what counts them."""
     speech = UnsteadySpeech(failures)  # type: ignore[abstract] # nothing else is asked
 
     def register(server: grpc.aio.Server) -> list[str]:

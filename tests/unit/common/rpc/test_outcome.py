@@ -22,7 +22,7 @@ class GenerationStatus:
 
 
 def clock(*times: float) -> Callable[[], float]:
-    """Returns a clock that shows one time after the other."""
+    """Return a clock that shows one time after the other."""
     return iter(times).__next__
 
 

@@ -94,7 +94,7 @@ async def test_a_taken_port_is_named_with_its_variable() -> None:
         with pytest.raises(ConfigurationError) as caught:
             async with run_server(FrameSynthesizer().register, options):
                 pass
-        assert str(caught.value).startswith(f"TTS_PORT: can not listen on 127.0.0.1:{first.server.port}")
+        assert str(caught.value).startswith(f"TTS_PORT: cannot listen on 127.0.0.1:{first.server.port}")
         assert "set TTS_PORT to a free port" in str(caught.value)
         assert await Call().run(first.channel, UNARY) == [b"answer"]
 
@@ -109,7 +109,7 @@ async def test_nobody_else_can_share_the_port() -> None:
 
 async def test_a_host_that_is_not_ours_is_named_with_the_variable() -> None:
     options = ServerOptions(host="203.0.113.1", port=0, port_variable="TTS_PORT")
-    with pytest.raises(ConfigurationError, match=r"TTS_PORT: can not listen on 203\.0\.113\.1:0"):
+    with pytest.raises(ConfigurationError, match=r"TTS_PORT: cannot listen on 203\.0\.113\.1:0"):
         async with run_server(FrameSynthesizer().register, options):
             pass
 

@@ -26,7 +26,7 @@ errors = st.builds(
 
 
 def received(status: grpc.Status) -> grpc.aio.AioRpcError:
-    """Returns what the library raises at a caller who is sent `status`."""
+    """Return what the library raises at a caller who is sent `status`."""
     trailers = grpc.aio.Metadata(*(status.trailing_metadata or ()))
     return grpc.aio.AioRpcError(status.code, grpc.aio.Metadata(), trailers, status.details)
 
@@ -164,7 +164,7 @@ def test_a_failure_that_is_not_ours_keeps_its_kind_but_not_its_words(
 
 
 @pytest.mark.parametrize("content", [b"\xff\xff", b"", status_pb2.Status(details=[any_pb2.Any()]).SerializeToString()])
-def test_details_that_can_not_be_read_are_no_details(content: bytes) -> None:
+def test_details_that_cannot_be_read_are_no_details(content: bytes) -> None:
     trailers = grpc.aio.Metadata(("grpc-status-details-bin", content))
     error = grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), trailers, SECRET)
     meant = from_rpc_error(error)
@@ -172,7 +172,7 @@ def test_details_that_can_not_be_read_are_no_details(content: bytes) -> None:
 
 
 @pytest.mark.parametrize("kind", ["ErrorInfo", "BadRequest", "RetryInfo"])
-def test_a_detail_that_can_not_be_read_is_no_detail(kind: str) -> None:
+def test_a_detail_that_cannot_be_read_is_no_detail(kind: str) -> None:
     broken = any_pb2.Any(type_url=f"type.googleapis.com/google.rpc.{kind}", value=b"\xff\xff")
     content = status_pb2.Status(details=[broken]).SerializeToString()
     trailers = grpc.aio.Metadata(("grpc-status-details-bin", content))

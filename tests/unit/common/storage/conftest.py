@@ -31,12 +31,12 @@ async def supabase() -> AsyncIterator[FakeSupabase]:
 
 
 def local_settings(folder: Path) -> StorageSettings:
-    """Returns the settings of a folder."""
+    """Return the settings of a folder."""
     return StorageSettings(storage="local", storage_dir=folder, public_url=PUBLIC_URL)
 
 
 def s3_settings(url: str, bucket: str = "", secret: str = SECRET_KEY) -> StorageSettings:
-    """Returns the settings of a bucket, a new one if none is named."""
+    """Return the settings of a bucket, a new one if none is named."""
     if not bucket:
         bucket = f"bucket-{secrets.token_hex(8)}"
         make_bucket(url, bucket)
@@ -50,7 +50,7 @@ def s3_settings(url: str, bucket: str = "", secret: str = SECRET_KEY) -> Storage
 
 
 def supabase_settings(fake: FakeSupabase, *, public: bool = True, bucket: str = BUCKET) -> StorageSettings:
-    """Returns the settings of the bucket of `fake`."""
+    """Return the settings of the bucket of `fake`."""
     return StorageSettings(
         storage="supabase",
         supabase_url=fake.base_url,

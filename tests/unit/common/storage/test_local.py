@@ -135,7 +135,7 @@ async def test_a_folder_that_goes_while_an_object_comes_is_made_again(
     assert await read_all(store, "a/b/c", max_bytes=1) == (b"x", await store.head("a/b/c"))
 
 
-async def test_an_object_that_can_not_be_deleted_is_not_taken_for_none(
+async def test_an_object_that_cannot_be_deleted_is_not_taken_for_none(
     store: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await store.put("a/b", b"x", SPEC)
@@ -156,7 +156,7 @@ async def test_a_link_leads_to_the_suite_and_ends(store: ObjectStore) -> None:
     assert link.expires_at is not None
 
 
-async def test_a_folder_that_can_not_be_written_is_told(store: ObjectStore, tmp_path: Path) -> None:
+async def test_a_folder_that_cannot_be_written_is_told(store: ObjectStore, tmp_path: Path) -> None:
     (tmp_path / "unfinished").write_text("a file in the place of the folder")
     with pytest.raises(MediaError) as caught:
         await store.put("a/b", b"x", SPEC)

@@ -35,7 +35,7 @@ async def in_pieces(*pieces: bytes) -> AsyncIterator[bytes]:
 
 
 def given_file(folder: Path, data: bytes) -> tuple[Path, str]:
-    """Returns a file of these bytes, and its digest."""
+    """Return a file of these bytes, and its digest."""
     path = folder / "given"
     path.write_bytes(data)
     return path, hashlib.sha256(data).hexdigest()

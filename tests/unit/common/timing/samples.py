@@ -44,7 +44,7 @@ _STEPS = st.one_of(st.just(0.0), st.floats(0, 0.2), st.floats(0, 3))
 
 @st.composite
 def alignments(draw: st.DrawFn, texts: st.SearchStrategy[str] = TEXTS) -> Alignment:
-    """Returns alignments as the contract promises them: entries of any number of code points, times in order."""
+    """Return alignments as the contract promises them: entries of any number of code points, times in order."""
     text = draw(texts)
     cuts = sorted(draw(st.lists(st.integers(0, len(text)), max_size=5))) if draw(st.booleans()) else range(len(text))
     characters = tuple(text[start:end] for start, end in pairwise([0, *cuts, len(text)]))
@@ -55,7 +55,7 @@ def alignments(draw: st.DrawFn, texts: st.SearchStrategy[str] = TEXTS) -> Alignm
 
 
 def evenly(text: str, seconds_each: float = 0.0625) -> Alignment:
-    """Returns an alignment of `text` whose code points take the same time each."""
+    """Return an alignment of `text` whose code points take the same time each."""
     return Alignment(
         tuple(text),
         tuple(number * seconds_each for number in range(len(text))),

@@ -19,7 +19,7 @@ class Shown:
 
 
 def read_webvtt(file: str) -> list[Shown]:
-    """Returns the captions of a WebVTT file; its form is asserted."""
+    """Return the captions of a WebVTT file; its form is asserted."""
     header, *blocks = _blocks(file)
     assert header == ["WEBVTT"]
     for block in blocks:
@@ -28,7 +28,7 @@ def read_webvtt(file: str) -> list[Shown]:
 
 
 def read_srt(file: str) -> list[Shown]:
-    """Returns the captions of an SRT file; its form is asserted."""
+    """Return the captions of an SRT file; its form is asserted."""
     blocks = _blocks(file)
     assert [block[0] for block in blocks] == [str(number) for number in range(1, len(blocks) + 1)]
     for block in blocks:

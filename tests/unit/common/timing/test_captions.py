@@ -21,7 +21,7 @@ def lines(text: str, seconds_each: float = 0.0625) -> list[tuple[str, ...]]:
 
 
 def shown(text: str) -> str:
-    """Returns what of `text` is shown, without white space, which may become a line's end."""
+    """Return what of `text` is shown, without white space, which may become a line's end."""
     return "".join(char for char in text if unicodedata.category(char) != "Cc" and not char.isspace())
 
 

@@ -25,7 +25,7 @@ Open = Callable[[Path, str], AbstractAsyncContextManager[UsageStore]]
 
 
 def own_database(uri: str) -> str:
-    """Returns `uri` with a database that nobody else uses."""
+    """Return `uri` with a database that nobody else uses."""
     return urlsplit(uri)._replace(path=f"/usage_{secrets.token_hex(8)}").geturl()
 
 

@@ -21,7 +21,7 @@ async def test_what_was_recorded_is_there_after_a_restart(tmp_path: Path) -> Non
     assert found.totals.calls == 1
 
 
-async def test_a_place_that_can_not_be_written_stops_nothing(tmp_path: Path) -> None:
+async def test_a_place_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file where a folder should be")
     async with open_usage("", tmp_path / "data" / "media.sqlite") as recorder:
         recorder.record(usage_record())

@@ -170,7 +170,7 @@ async def test_a_store_that_is_down_is_logged_once_a_minute(log_lines: LogLines)
         seconds[0] = now
         assert not await recorder.flush()
     lines = log_lines()
-    assert [line["event"] for line in lines] == ["usage records can not be written now and wait"] * 2
+    assert [line["event"] for line in lines] == ["usage records cannot be written now and wait"] * 2
     assert lines[0]["cause"] == "ServerSelectionTimeoutError"
 
 

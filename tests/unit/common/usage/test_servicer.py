@@ -155,7 +155,7 @@ async def test_both_ends_of_the_span_belong_to_it(
         (Request(start_date="2024-01-01"), "end_date"),
     ],
 )
-async def test_a_span_that_can_not_be_is_refused_by_field(
+async def test_a_span_that_cannot_be_is_refused_by_field(
     asking: Asking, span: usage_pb2.GetUsageRequest, field: str
 ) -> None:
     error = await asking.refusal(span)
@@ -168,15 +168,15 @@ async def test_the_first_days_of_the_calendar_are_no_error() -> None:
         assert await asking.days() == []
 
 
-async def test_a_store_that_can_not_be_read_is_unavailable_and_says_when_to_return(asking: Asking) -> None:
+async def test_a_store_that_cannot_be_read_is_unavailable_and_says_when_to_return(asking: Asking) -> None:
     asking.store.failure = down()
     error = await asking.refusal()
     assert error.reason is Reason.UNAVAILABLE
     assert error.retry_after_seconds == 5
-    assert error.message == "The usage records can not be read at the moment; retry later."
+    assert error.message == "The usage records cannot be read at the moment; retry later."
 
 
-async def test_records_that_can_not_be_written_do_not_hide_those_that_are(asking: Asking) -> None:
+async def test_records_that_cannot_be_written_do_not_hide_those_that_are(asking: Asking) -> None:
     asking.recorder.record(usage_record())
     await asking.recorder.flush()
     asking.store.proceed.clear()

@@ -70,7 +70,7 @@ async def test_a_file_that_is_no_database_is_an_error_until_it_is_one(sqlite: Sq
     assert await calls_of(sqlite) == 1
 
 
-async def test_a_folder_that_can_not_be_made_is_an_error(tmp_path: Path) -> None:
+async def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file")
     async with open_sqlite_usage(tmp_path / "data" / "media.sqlite") as sqlite:
         with pytest.raises(UsageStoreError):

@@ -13,7 +13,7 @@ DAY = timedelta(days=1)
 
 
 def varied(count: int) -> list[UsageRecord]:
-    """Returns records that differ in everything that is summed or told apart."""
+    """Return records that differ in everything that is summed or told apart."""
     statuses = ("miss", "hit", "joined", "bypass")
     return [
         usage_record(

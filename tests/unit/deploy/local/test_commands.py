@@ -1,4 +1,4 @@
-"""Tests of the command line: token, help, and how a start that can not be ends."""
+"""Tests of the command line: token, help, and how a start that cannot be ends."""
 
 from __future__ import annotations
 
@@ -66,24 +66,24 @@ def test_help_names_the_variables(command: list[str], capsys: pytest.CaptureFixt
     assert "MEDIA_PORT" in capsys.readouterr().out
 
 
-def test_an_image_that_can_not_be_read_is_told_before_anything_starts(
+def test_an_image_that_cannot_be_read_is_told_before_anything_starts(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as end:
         main(["demo", "--image", "nowhere.png"])
     assert end.value.code == 2
-    assert "--image: can not read nowhere.png (No such file or directory)" in capsys.readouterr().err
+    assert "--image: cannot read nowhere.png (No such file or directory)" in capsys.readouterr().err
     assert not folder.exists()
 
 
-def test_a_folder_for_the_demo_that_can_not_be_made_names_its_option(
+def test_a_folder_for_the_demo_that_cannot_be_made_names_its_option(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(SystemExit) as end:
         main(["demo", "--output", str(tmp_path / "file")])
     assert end.value.code == EXIT_CONFIGURATION
-    assert "--output: can not use" in capsys.readouterr().err
+    assert "--output: cannot use" in capsys.readouterr().err
 
 
 def test_run_names_a_taken_port_before_it_starts_anything(

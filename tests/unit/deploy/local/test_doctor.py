@@ -69,7 +69,7 @@ async def test_a_key_that_is_refused_and_one_that_is_known_are_told(
     environment.setenv("FAL_QUEUE_BASE_URL", host.url(""))
     well = await found(Level.OK)
     assert well["elevenlabs"] == well["gemini"] == "is there and knows the key"
-    assert "can not be tried for free" in well["fal"]
+    assert "cannot be tried for free" in well["fal"]
 
     async def refuses(_: web.Request) -> web.Response:
         return web.Response(status=401, text="secret words")
@@ -104,7 +104,7 @@ async def test_the_server_of_jobs_is_asked_whether_it_keeps_anything(
         assert (await found(Level.PROBLEM))["NATS"] == "keeps no streams"
 
 
-async def test_a_variable_that_can_not_be_is_the_only_thing_that_is_told(environment: pytest.MonkeyPatch) -> None:
+async def test_a_variable_that_cannot_be_is_the_only_thing_that_is_told(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("MEDIA_STORAGE", "ftp")
     problems = await examine()
     assert {diagnostic.level for diagnostic in problems} == {Level.PROBLEM}

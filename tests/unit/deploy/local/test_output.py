@@ -84,5 +84,5 @@ def test_a_line_without_end_is_cut() -> None:
         (b"bad \xff byte\n", "bad \ufffd byte"),
     ],
 )
-def test_a_line_can_not_steer_the_terminal(raw: bytes, shown: str) -> None:
+def test_a_line_cannot_steer_the_terminal(raw: bytes, shown: str) -> None:
     assert list(Lines().feed(raw)) == [shown]

@@ -21,9 +21,9 @@ def test_a_folder_that_was_there_keeps_its_mode(tmp_path: Path) -> None:
     assert stat.S_IMODE(prepare(tmp_path).stat().st_mode) == 0o755
 
 
-def test_a_folder_that_can_not_be_is_named_with_its_variable(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_is_named_with_its_variable(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigurationError, match=r"MEDIA_RUN_DIR: can not use .*file"):
+    with pytest.raises(ConfigurationError, match=r"MEDIA_RUN_DIR: cannot use .*file"):
         prepare(tmp_path / "file")
 
 

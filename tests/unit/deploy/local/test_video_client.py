@@ -51,11 +51,11 @@ class Client:
     told: list[tuple[str, float]] = field(default_factory=list)
 
     async def follow(self) -> None:
-        """Listens until the job has ended."""
+        """Listen until the job has ended."""
         await follow(self.session, JOB_ID, lambda *told: self.told.append(told), RETRY_MILLISECONDS / 1000)
 
     async def download(self, name: str, file: Path) -> None:
-        """Downloads a file of the edge."""
+        """Download a file of the edge."""
         await download(f"{self.url}media/{name}", file)
 
 
@@ -118,7 +118,7 @@ async def test_a_part_that_is_away_for_a_moment_is_waited_for(client: Client) ->
 
 async def test_breaks_without_any_news_come_to_an_end(client: Client) -> None:
     client.edge.breaks = deque([2] + [0] * MOST_BREAKS)
-    with pytest.raises(VideoFailed, match=r"can not be listened to.*make doctor"):
+    with pytest.raises(VideoFailed, match=r"cannot be listened to.*make doctor"):
         await client.follow()
     assert client.edge.came_back == ["", *["2"] * MOST_BREAKS]
 
@@ -210,6 +210,6 @@ async def test_a_link_that_has_ended_is_told_of(client: Client, tmp_path: Path) 
     assert files_in(tmp_path) == []
 
 
-async def test_a_folder_that_can_not_be_written_names_the_option(client: Client, tmp_path: Path) -> None:
+async def test_a_folder_that_cannot_be_written_names_the_option(client: Client, tmp_path: Path) -> None:
     with pytest.raises(VideoFailed, match="--output"):
         await client.download("c.mp4", tmp_path / "nowhere" / "talking.mp4")

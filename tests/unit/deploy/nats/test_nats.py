@@ -24,7 +24,7 @@ def lines(folder: Path) -> list[str]:
 
 
 def started(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Runs the module in `folder` until it ends."""
+    """Run the module in `folder` until it ends."""
     roots = os.pathsep.join((str(ROOT), str(ROOT / "protos" / "gen")))
     return subprocess.run(
         [sys.executable, "-m", "deploy.nats", *arguments],

@@ -40,7 +40,7 @@ def test_without_a_file_there_are_no_api_keys() -> None:
         (f"robot:{KEY}é", "line 1"),
         ("# nobody\n", "no key"),
         (f"a:{KEY}\nb:{KEY}", "same key"),
-        (b"\xff\xfe", "can not read"),
+        (b"\xff\xfe", "cannot read"),
     ],
 )
 def test_a_broken_file_of_api_keys_is_refused_without_quoting_it(
@@ -53,9 +53,9 @@ def test_a_broken_file_of_api_keys_is_refused_without_quoting_it(
 
 
 def test_a_missing_file_names_the_variable(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="MEDIA_API_KEYS_FILE: can not read"):
+    with pytest.raises(ConfigurationError, match="MEDIA_API_KEYS_FILE: cannot read"):
         read_api_keys(tmp_path / "none")
-    with pytest.raises(ConfigurationError, match="MEDIA_JWT_JWKS_FILE: can not read"):
+    with pytest.raises(ConfigurationError, match="MEDIA_JWT_JWKS_FILE: cannot read"):
         read_jwks(tmp_path / "none")
 
 

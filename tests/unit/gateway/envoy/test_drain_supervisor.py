@@ -32,7 +32,7 @@ class AdminPage:
         self._gauges = list(gauges) or [QUIET]
 
     async def receive(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answers one request."""
+        """Answer one request."""
         head = await reader.readuntil(b"\r\n\r\n")
         method, path, _ = head.decode().split(" ", 2)
         self.asked.append(f"{method} {path.partition('?')[0]}")
@@ -82,7 +82,7 @@ async def up(process: Process) -> None:
 
 
 async def ended(process: Process) -> tuple[int | None, str]:
-    """Returns the exit code and what was written."""
+    """Return the exit code and what was written."""
     async with asyncio.timeout(DEADLINE_SECONDS):
         output, _ = await process.communicate()
     return process.returncode, output.decode()
@@ -175,7 +175,7 @@ async def test_people_read_words_and_only_what_they_asked_for() -> None:
         assert (await ended(process))[1] == ""
 
 
-async def test_what_can_not_be_run_is_said() -> None:
+async def test_what_cannot_be_run_is_said() -> None:
     command = [sys.executable, "-I", "-S", parent.__file__, "1", "0", "0", "json", "INFO"]
     with open(NULL, "rb") as configuration:  # noqa: ASYNC230, PTH123 - its number is all that matters
         number = configuration.fileno()
@@ -185,4 +185,4 @@ async def test_what_can_not_be_run_is_said() -> None:
     async with asyncio.timeout(DEADLINE_SECONDS):
         _, errors = await process.communicate()
     assert process.returncode == parent.EXIT_NOT_STARTED
-    assert b"can not be started" in errors
+    assert b"cannot be started" in errors

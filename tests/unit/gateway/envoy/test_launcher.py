@@ -57,13 +57,13 @@ def test_what_envoy_refuses_is_an_error(tmp_path: Path) -> None:
         binary.validate(edge_settings(tmp_path, host="not an address"))
 
 
-def test_without_a_ca_bundle_keys_can_not_come_from_a_url(tmp_path: Path) -> None:
+def test_without_a_ca_bundle_keys_cannot_come_from_a_url(tmp_path: Path) -> None:
     settings = edge_settings(tmp_path, jwt_jwks_uri="https://keys.example.com/", ca_file=tmp_path / "none")
     with pytest.raises(ConfigurationError, match="MEDIA_CA_FILE"):
         render(settings)
 
 
-def test_a_binary_that_can_not_be_run_names_its_variable(tmp_path: Path) -> None:
+def test_a_binary_that_cannot_be_run_names_its_variable(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="ENVOY_BINARY"):
         binary.locate(edge_settings(tmp_path, envoy_binary=tmp_path))
 

@@ -167,7 +167,7 @@ def test_every_rule_of_the_request_is_in_the_body_schema(document: Json, path: s
 
 
 def rule_values(rules: Any) -> Iterator[Any]:
-    """Yields every value and every message that the rules hold."""
+    """Yield every value and every message that the rules hold."""
     yield from (rule.message for rule in rules.cel)
     kind = rules.WhichOneof("type")
     for _, value in getattr(rules, kind).ListFields() if kind else ():
@@ -178,7 +178,7 @@ def rule_values(rules: Any) -> Iterator[Any]:
 
 
 def constraints(schema: Json) -> list[Any]:
-    """Returns every value in a schema, however deep."""
+    """Return every value in a schema, however deep."""
     found: list[Any] = []
     for node in nodes(schema):
         for value in node.values():
@@ -187,7 +187,7 @@ def constraints(schema: Json) -> list[Any]:
 
 
 @pytest.mark.parametrize("path", SPEECH_PATHS)
-def test_timing_can_not_be_asked_for_by_field(document: Json, path: str) -> None:
+def test_timing_cannot_be_asked_for_by_field(document: Json, path: str) -> None:
     schema = body_schema(document, path)
     assert "includeAlignment" not in schema["properties"]
     assert schema["required"] == ["text"]
@@ -231,7 +231,7 @@ def test_only_public_routes_ask_for_no_credential(document: Json) -> None:
     assert document["components"]["securitySchemes"]["apiKey"]["name"] == "x-api-key"
 
 
-def test_answers_to_what_an_operation_can_not_do_wrong_are_left_out(document: Json) -> None:
+def test_answers_to_what_an_operation_cannot_do_wrong_are_left_out(document: Json) -> None:
     speech = document["paths"]["/api/speech"]["post"]["responses"]
     voices = document["paths"]["/api/voices"]["get"]["responses"]
     assert {"400", "401", "413", "415", "429"} <= speech.keys()

@@ -100,6 +100,6 @@ def test_an_rpc_without_annotation_has_no_route() -> None:
         ("Nowhere", "has no path"),
     ],
 )
-def test_an_annotation_that_can_not_be_served_is_refused_by_name(name: str, problem: str) -> None:
+def test_an_annotation_that_cannot_be_served_is_refused_by_name(name: str, problem: str) -> None:
     with pytest.raises(ValueError, match=f"routes.v1.{name}.* {problem}"):
         http_rules(service(name))

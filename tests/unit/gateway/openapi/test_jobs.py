@@ -30,13 +30,13 @@ def document() -> Json:
 
 
 def body_of(document: Json, path: str) -> Json:
-    """Returns the schema of what is posted to one of the routes that wait."""
+    """Return the schema of what is posted to one of the routes that wait."""
     found: Json = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
     return found
 
 
 def schema(document: Json, name: str) -> Json:
-    """Returns the schema of a message of jobs."""
+    """Return the schema of a message of jobs."""
     found: Json = document["components"]["schemas"][f"media.jobs.v1.{name}"]
     return found
 
@@ -176,7 +176,7 @@ def test_the_bounds_of_a_video_are_those_of_the_contract(document: Json, path: s
 
 
 def refuses(**fields: Any) -> bool:
-    """Tells whether the contract refuses a video of this kind."""
+    """Tell whether the contract refuses a video of this kind."""
     try:
         validate(jobs_pb2.VideoSpec(image_url="https://example.com/still.png", prompt="zoom in", **fields))
     except MediaError:

@@ -55,7 +55,7 @@ async def test_a_status_that_is_no_success_is_told_too(http: aiohttp.ClientSessi
         ({"url": "http://example.com/", "depth": 1}, 400, "VALIDATION_ERROR"),
     ],
 )
-async def test_what_can_not_be_asked_for_is_refused(
+async def test_what_cannot_be_asked_for_is_refused(
     http: aiohttp.ClientSession, body: Any, status: int, code: str
 ) -> None:
     answered, told = await seen(http, body)

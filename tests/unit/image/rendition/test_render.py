@@ -60,7 +60,7 @@ def test_the_size_is_exactly_the_one_asked_for(fit: Fit, own: tuple[int, int], w
 
 
 def halves() -> bytes:
-    """Returns a wide image, red on the left and blue on the right."""
+    """Return a wide image, red on the left and blue on the right."""
     image = Image.new("RGB", (200, 100), "red")
     image.paste("blue", (100, 0, 200, 100))
     return saved(image)

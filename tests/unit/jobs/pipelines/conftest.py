@@ -35,7 +35,7 @@ class Shop:
         return list(dict.fromkeys((record.stage, record.percent) for record in self.buckets.records[1:]))
 
     async def make(self, kind: str, spec: dict[str, Any], **fields: Any) -> Record:
-        """Does a job from where its record says it is."""
+        """Do a job from where its record says it is."""
         lease = await self.buckets.lease(record_of(kind, spec, **fields))
         await work(self.steps, 3, 60.0)[kind].pipeline(lease)
         return self.record

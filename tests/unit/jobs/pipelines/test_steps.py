@@ -56,19 +56,19 @@ class OvertakenBucket(Bucket):
     """A bucket where another worker has the job as soon as a call tells how far it is."""
 
     async def update(self, key: str, value: bytes, last: int) -> int:
-        """Writes where nobody else has."""
+        """Write where nobody else has."""
         if Record.decode(value).percent > SPAN.low:
             raise KeyWrongLastSequenceError(description="wrong last sequence")
         return await super().update(key, value, last)
 
 
 async def done(shop: Shop, step: str, **fields: Any) -> Result:
-    """Does one step of a job."""
+    """Do one step of a job."""
     return await STEPS[step][1](shop.steps, await shop.buckets.lease(record_of(**{"steps": MADE, **fields})))
 
 
 def without(step: str) -> dict[str, Any]:
-    """Returns the steps that a job needs to have done before this one."""
+    """Return the steps that a job needs to have done before this one."""
     return {name: result for name, result in MADE.items() if name != step}
 
 

@@ -37,13 +37,13 @@ class Post:
 
 @dataclass
 class Receiver:
-    """Whoever is told: answers with a status, or can not be asked at all."""
+    """Whoever is told: answers with a status, or cannot be asked at all."""
 
     answers: deque[int | MediaError] = field(default_factory=deque)
     posts: list[Post] = field(default_factory=list)
 
     async def post(self, url: str, *, field: str, data: bytes, headers: dict[str, str]) -> int:
-        """Takes a POST."""
+        """Take a POST."""
         self.posts.append(Post(url, field, data, headers))
         answer = self.answers.popleft() if self.answers else 204
         if isinstance(answer, MediaError):
@@ -65,17 +65,17 @@ class Telling:
         return webhook_work(JobStore(self.buckets.streams), self.secrets, self.receiver)
 
     async def ended(self, status: Status = Status.SUCCEEDED, **fields: Any) -> Record:
-        """Writes down a job that has ended."""
+        """Write down a job that has ended."""
         record = record_of(status=status, request_id="order-7", updated_at=UPDATED_AT, webhook_url=URL, **fields)
         await self.buckets.lease(record)
         return record
 
     async def lease(self, job_id: str = JOB_ID) -> Lease:
-        """Takes the job that tells of another."""
+        """Take the job that tells of another."""
         return await self.buckets.lease(record_of("webhook", {"jobId": job_id, "url": URL}, job_id="f" * 32))
 
     async def attempt(self, lease: Lease) -> Reason | None:
-        """Makes one attempt; returns what it failed with."""
+        """Make one attempt; returns what it failed with."""
         try:
             await self.work.pipeline(lease)
         except MediaError as error:

@@ -24,7 +24,7 @@ class CrowdedBucket(Bucket):
         self._first_looks = lookers
 
     async def get(self, key: str) -> Entry:
-        """Returns what is under a key, once all have asked."""
+        """Return what is under a key, once all have asked."""
         if self._first_looks:
             self._first_looks -= 1
             try:

@@ -67,7 +67,7 @@ class Kitchen:
     async def run(
         self, script: str, seen: Seen | None = None, sink: Sink | None = None, limits: Limits = LIMITS
     ) -> None:
-        """Runs a script."""
+        """Run a script."""
         self._runs += 1
         binary = self._parent / f"ffmpeg-{self._runs}"
         binary.write_text(f"#!/bin/sh\n{script}")
@@ -76,17 +76,17 @@ class Kitchen:
         await runner.run(COMMAND, self.folder, (seen or Seen()).watch, sink)
 
     async def failure(self, script: str, limits: Limits = LIMITS) -> MediaError:
-        """Returns what running a script raises."""
+        """Return what running a script raises."""
         with pytest.raises(MediaError) as caught:
             await self.run(script, limits=limits)
         return caught.value
 
     def text(self, name: str) -> str:
-        """Returns what a script wrote."""
+        """Return what a script wrote."""
         return (self.folder / name).read_text()
 
     async def all_end(self) -> None:
-        """Waits until nobody holds the pipe `alive`, any more or ever."""
+        """Wait until nobody holds the pipe `alive`, any more or ever."""
         await until(self._is_let_go)
 
     def _is_let_go(self) -> bool:

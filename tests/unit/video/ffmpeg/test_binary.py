@@ -36,7 +36,7 @@ def test_a_name_is_looked_for_on_the_path(tmp_path: Path, monkeypatch: pytest.Mo
     assert ffmpeg_binary(own.name) == own
 
 
-def test_what_can_not_be_run_is_refused_by_name(tmp_path: Path) -> None:
+def test_what_cannot_be_run_is_refused_by_name(tmp_path: Path) -> None:
     for wrong in (tmp_path / "absent", program(tmp_path, "text", 0o644), tmp_path):
         with pytest.raises(ConfigurationError, match="FFMPEG_BINARY") as caught:
             ffmpeg_binary(str(wrong))

@@ -34,7 +34,7 @@ class Worker:
             await self._done.wait()
 
     async def finish(self) -> None:
-        """Gives its place back."""
+        """Give its place back."""
         self._done.set()
         await self.task
 
@@ -53,7 +53,7 @@ class Crew:
         self.all: list[Worker] = []
 
     async def come(self, count: int) -> list[Worker]:
-        """Returns workers that have a place or wait."""
+        """Return workers that have a place or wait."""
         came = [Worker(self.slots, self.at_work) for _ in range(count)]
         self.all += came
         await turn()
@@ -72,7 +72,7 @@ async def crew_of(count: int, max_waiting: int = 9) -> AsyncIterator[Crew]:
 
 
 async def turn() -> None:
-    """Lets everybody go on who can."""
+    """Let everybody go on who can."""
     for _ in range(5):
         await asyncio.sleep(0)
 

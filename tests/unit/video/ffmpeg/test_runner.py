@@ -108,9 +108,9 @@ async def test_many_complaints_do_not_stop_it(kitchen: Kitchen) -> None:
 @pytest.mark.parametrize(
     ("script", "reason", "word"),
     [
-        ("exit 1", Reason.MEDIA_INVALID, "save them anew"),
-        ("exit 183", Reason.MEDIA_INVALID, "save them anew"),
-        ("exit 254", Reason.MEDIA_INVALID, "save them anew"),
+        ("exit 1", Reason.MEDIA_INVALID, "save them again"),
+        ("exit 183", Reason.MEDIA_INVALID, "save them again"),
+        ("exit 254", Reason.MEDIA_INVALID, "save them again"),
         ("exit 255", Reason.MEDIA_INVALID, "within 20 seconds"),
         ("kill -XFSZ $$", Reason.OUTPUT_TOO_LARGE, "1000000 bytes"),
         ("kill -XCPU $$", Reason.MEDIA_INVALID, "within 20 seconds"),

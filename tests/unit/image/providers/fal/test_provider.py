@@ -189,7 +189,7 @@ async def test_an_image_in_the_answer_itself_is_taken(fal: FakeFal, provider: Fa
     assert (drawn.data, drawn.url, drawn.seed, drawn.cost_units) == (b"\0\0\0", "", 5, None)
 
 
-async def test_a_status_that_can_not_be_had_is_asked_for_again(fal: FakeFal, provider: FalProvider) -> None:
+async def test_a_status_that_cannot_be_had_is_asked_for_again(fal: FakeFal, provider: FalProvider) -> None:
     fal.broken_polls = 2
     await provider.draw(CAT)
     assert fal.paid == 1

@@ -119,7 +119,7 @@ async def test_drafts_are_passed_over(gemini: FakeGemini, provider: GeminiProvid
         ({"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}}, Reason.CONTENT_BLOCKED),
         (answer(finish="IMAGE_SAFETY"), Reason.CONTENT_BLOCKED),
         (answer(finish="SAFETY"), Reason.CONTENT_BLOCKED),
-        (answer({"text": "I can not draw that."}), Reason.CONTENT_BLOCKED),
+        (answer({"text": "I cannot draw that."}), Reason.CONTENT_BLOCKED),
         (answer(finish="NO_IMAGE"), Reason.GENERATION_FAILED),
         (answer({"text": "..."}, finish="MAX_TOKENS"), Reason.GENERATION_FAILED),
         ({}, Reason.GENERATION_FAILED),
@@ -135,7 +135,7 @@ async def test_an_answer_without_an_image_is_told_as_what_it_is(
     gemini.answers.append((200, body))
     error = await failure(provider)
     assert error.reason is reason
-    assert "can not draw" not in error.message
+    assert "cannot draw" not in error.message
 
 
 def refused(status: str, *details: Any) -> Any:

@@ -10,16 +10,16 @@ TEXT = "Hello there, this is a test."
 
 
 def spec_of(output_format: str = "mp3_44100_128", text: str = TEXT) -> SpeechSpec:
-    """Returns a request that sets no more than it must."""
+    """Return a request that sets no more than it must."""
     return SpeechSpec(text=text, voice=VOICE, output_format=FORMATS[output_format])
 
 
 async def heard(provider: SpeechProvider, spec: SpeechSpec, *, with_alignment: bool = False) -> list[AudioChunk]:
-    """Returns everything that the engine says."""
+    """Return everything that the engine says."""
     async with provider.synthesize(spec, with_alignment=with_alignment) as stream:
         return [chunk async for chunk in stream.chunks]
 
 
 def joined(chunks: list[AudioChunk]) -> bytes:
-    """Returns the audio of all chunks."""
+    """Return the audio of all chunks."""
     return b"".join(chunk.audio for chunk in chunks)

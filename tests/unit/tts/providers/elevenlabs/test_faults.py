@@ -179,7 +179,7 @@ async def test_an_error_without_end_is_not_read_to_its_end(with_alignment: bool)
 
 
 @pytest.mark.parametrize("bad", [b"{broken\n", b"<html>\n", b"{}\n", b'{"detail": {"code": "system_busy"}}\n'])
-async def test_a_line_that_can_not_be_read_is_an_error(
+async def test_a_line_that_cannot_be_read_is_an_error(
     fake: FakeElevenLabs, provider: ElevenLabsProvider, bad: bytes, with_alignment: bool
 ) -> None:
     del with_alignment

@@ -1,4 +1,4 @@
-"""What is left out because the model can not honour it."""
+"""What is left out because the model cannot honour it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STITCHED = replace(CONTEXT, previous_request_ids=("a",), next_request_ids=("b",)
         ("eleven_flash_v2_5", {"previous_text", "next_text"}),
     ],
 )
-def test_fields_that_the_model_can_not_honour_are_told_and_not_sent(model_id: str, ignored: set[str]) -> None:
+def test_fields_that_the_model_cannot_honour_are_told_and_not_sent(model_id: str, ignored: set[str]) -> None:
     spec = replace(STITCHED, model_id=model_id)
     assert set(ignored_fields(spec)) == ignored
     body = speech_request(spec, Endpoint.STREAM, ElevenLabsSettings("key")).json or {}

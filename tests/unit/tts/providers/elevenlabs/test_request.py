@@ -120,7 +120,7 @@ def test_a_region_is_not_sent() -> None:
     assert (speech_request(spec, Endpoint.STREAM, PLAIN).json or {})["language_code"] == "pt"
 
 
-def test_a_voice_id_can_not_leave_its_place_in_the_path() -> None:
+def test_a_voice_id_cannot_leave_its_place_in_the_path() -> None:
     spec = replace(MINIMAL, voice=Voice("../voices?x=#", "odd", "elevenlabs", "account"))
     assert speech_request(spec, Endpoint.STREAM, PLAIN).path == "/v1/text-to-speech/..%2Fvoices%3Fx%3D%23/stream"
 

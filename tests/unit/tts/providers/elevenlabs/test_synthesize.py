@@ -109,7 +109,7 @@ async def test_odd_headers_are_not_taken_for_facts(
         assert (stream.request_id, stream.cost_units) == ("", None)
 
 
-async def test_fields_that_the_model_can_not_honour_are_told(provider: ElevenLabsProvider) -> None:
+async def test_fields_that_the_model_cannot_honour_are_told(provider: ElevenLabsProvider) -> None:
     spec = replace(spec_of(), model_id="eleven_v3", previous_text="before")
     async with provider.synthesize(spec, with_alignment=False) as stream:
         assert stream.ignored_fields == ("previous_text",)

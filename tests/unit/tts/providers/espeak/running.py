@@ -52,7 +52,7 @@ async def speak(provider: EspeakProvider, asked: SpeechSpec, *, with_alignment: 
 
 
 def children_of(pid: int) -> set[int]:
-    """Returns the live children of a process."""
+    """Return the live children of a process."""
     children = set()
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
@@ -64,7 +64,7 @@ def children_of(pid: int) -> set[int]:
 
 
 async def gone(pid: int) -> None:
-    """Waits until a process has ended."""
+    """Wait until a process has ended."""
     try:
         descriptor = os.pidfd_open(pid)
     except ProcessLookupError:

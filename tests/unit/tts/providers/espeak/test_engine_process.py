@@ -35,7 +35,7 @@ async def running(settings: EspeakSettings | None = None) -> AsyncIterator[tuple
 
 
 async def started(stack: AsyncExitStack, provider: EspeakProvider, engine: EngineProcess) -> tuple[SpeechStream, int]:
-    """Begins an utterance that waits for its reader; returns it and the child that speaks it."""
+    """Begin an utterance that waits for its reader; returns it and the child that speaks it."""
     before = children_of(pid_of(engine))
     stream = await stack.enter_async_context(provider.synthesize(ENDLESS, with_alignment=False))
     await anext(stream.chunks)
@@ -189,7 +189,7 @@ async def test_the_engine_ends_with_the_process_that_started_it_and_leaves_nothi
         "    await asyncio.Event().wait()\n"
         "asyncio.run(main())\n"
     )
-    # What a killed parent can not tidy up is looked for where nobody else leaves anything.
+    # What a killed parent cannot tidy up is looked for where nobody else leaves anything.
     script = f"import tempfile; tempfile.tempdir = {str(tmp_path)!r}\n" + script
     parent = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stdout=asyncio.subprocess.PIPE)
     assert parent.stdout is not None

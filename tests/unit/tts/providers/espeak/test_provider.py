@@ -211,7 +211,7 @@ def test_nothing_is_ignored_that_was_not_set() -> None:
     assert ignored_fields(spec(settings=VoiceSettings(speed=0.9), language_code="en")) == ()
 
 
-def test_all_that_can_not_be_honoured_is_named() -> None:
+def test_all_that_cannot_be_honoured_is_named() -> None:
     settings = VoiceSettings(stability=0.1, similarity_boost=0.1, style=0.1, use_speaker_boost=True)
     full = replace(
         spec(settings=settings),

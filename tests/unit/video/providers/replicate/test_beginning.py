@@ -112,7 +112,7 @@ async def test_a_source_image_without_an_address_begins_nothing(
 @pytest.mark.parametrize(
     "answer", [CUT, BROKEN, DOWN, Failure(502), Failure(504), Failure(200), HANGS, THROTTLED_BY_BODY, NOT_FOUND]
 )
-async def test_a_source_image_that_can_not_be_brought_costs_nothing(
+async def test_a_source_image_that_cannot_be_brought_costs_nothing(
     replicate: FakeReplicate, tmp_path: Path, answer: Failure
 ) -> None:
     replicate.failures["files"].append(answer)

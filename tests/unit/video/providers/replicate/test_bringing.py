@@ -29,13 +29,13 @@ async def test_what_models_do_differently_is_understood(
     assert await brought(provider, tmp_path) == VIDEO
 
 
-async def test_a_video_that_can_not_be_fetched_is_tried_again(
+async def test_a_video_that_cannot_be_fetched_is_tried_again(
     replicate: FakeReplicate, provider: ReplicateProvider, tmp_path: Path
 ) -> None:
     replicate.failures["output"] += [Failure(404), DOWN]
     assert await brought(provider, tmp_path) == VIDEO
     assert len(replicate.downloads) == 3
-    # Each time its address is asked for anew: the old one may have been signed for a short time.
+    # Each time its address is asked for again: the old one may have been signed for a short time.
     assert [request.method for request in replicate.requests] == ["POST", "GET", "GET", "GET"]
 
 

@@ -25,14 +25,14 @@ async def test_a_prediction_is_cancelled_as_the_official_client_does(
 
 
 @pytest.mark.parametrize("status", ["succeeded", "failed", "aborted"])
-async def test_a_video_that_has_ended_can_not_be_cancelled(
+async def test_a_video_that_has_ended_cannot_be_cancelled(
     replicate: FakeReplicate, provider: ReplicateProvider, status: str
 ) -> None:
     replicate.runs.append(Run(first=status))
     assert not await provider.cancel(await provider.begin(CAT))
 
 
-async def test_a_prediction_that_nobody_knows_can_not_be_cancelled(provider: ReplicateProvider) -> None:
+async def test_a_prediction_that_nobody_knows_cannot_be_cancelled(provider: ReplicateProvider) -> None:
     with pytest.raises(MediaError) as caught:
         await provider.cancel("p7")
     assert caught.value.reason is Reason.GENERATION_FAILED
@@ -47,7 +47,7 @@ async def test_a_cancellation_that_is_never_answered_is_given_up_in_time(replica
     assert caught.value.reason is Reason.PROVIDER_TIMEOUT
 
 
-async def test_an_id_can_not_lead_to_another_path(replicate: FakeReplicate, provider: ReplicateProvider) -> None:
+async def test_an_id_cannot_lead_to_another_path(replicate: FakeReplicate, provider: ReplicateProvider) -> None:
     with pytest.raises(MediaError):
         await provider.cancel("../files?x=")
     (sent,) = replicate.requests

@@ -96,7 +96,7 @@ async def test_a_list_of_any_shape_is_looked_through(
     assert await provider.find(replace(CAT, model=OTHER), LONG_AGO) is None
 
 
-async def test_who_can_not_be_asked_has_found_nothing(replicate: FakeReplicate, provider: ReplicateProvider) -> None:
+async def test_who_cannot_be_asked_has_found_nothing(replicate: FakeReplicate, provider: ReplicateProvider) -> None:
     replicate.failures["list"].append(DOWN)
     with pytest.raises(MediaError) as caught:
         await provider.find(CAT, LONG_AGO)

@@ -62,7 +62,7 @@ def test_only_success_is_the_end_of_the_work(status: str, is_done: bool, is_queu
 
 
 @pytest.mark.parametrize("given", [None, 7, "", "../etc", "a b", "-a", "x" * 101, "p1\n", {"id": "p1"}])
-def test_an_id_that_can_not_be_used_is_none(given: Any) -> None:
+def test_an_id_that_cannot_be_used_is_none(given: Any) -> None:
     assert parse_prediction({"id": given}).prediction_id == ""
 
 

@@ -125,7 +125,7 @@ def test_webhooks_are_asked_for_where_there_is_an_address_and_of_the_end_only() 
 
 
 def told_of(spec: VideoSpec, source_image: str = SOURCE_IMAGE, **changes: Any) -> dict[str, Any]:
-    """Returns what Replicate tells of a prediction by `spec`, some of its inputs changed."""
+    """Return what Replicate tells of a prediction by `spec`, some of its inputs changed."""
     owner, _, version = spec.model.rpartition(":")
     model = {"model": owner or OTHER, "version": version} if len(version) == 64 else {"model": spec.model}
     return {"version": "hidden", **model, "input": build_body(spec, source_image, SETTINGS)["input"] | changes}

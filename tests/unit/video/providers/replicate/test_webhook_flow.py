@@ -28,7 +28,7 @@ def webhook_of(replicate: FakeReplicate, prediction_id: str, secret: str = WEBHO
 
 @asynccontextmanager
 async def listening(replicate: FakeReplicate) -> AsyncIterator[ReplicateProvider]:
-    """Yields a provider that asks seldom, because it is told."""
+    """Yield a provider that asks seldom, because it is told."""
     async with provider_of(replicate, pause, first_poll_seconds=50, timeout_seconds=60, webhook_url=HOOK) as provider:
         yield provider
 
@@ -100,7 +100,7 @@ async def test_a_webhook_that_is_forged_or_old_is_denied(
     await denied(listener, webhook_of(replicate, "p1", secret, late))
 
 
-async def test_a_secret_that_can_not_be_had_is_asked_for_again(
+async def test_a_secret_that_cannot_be_had_is_asked_for_again(
     replicate: FakeReplicate, listener: ReplicateProvider
 ) -> None:
     await listener.begin(CAT)
