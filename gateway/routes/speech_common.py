@@ -11,7 +11,7 @@ from media.common.v1 import alignment_pb2, cache_pb2
 from media.tts.v1 import tts_pb2
 
 from services.common.timing.alignment import Alignment
-from services.common.timing.words import TimedSpan, sentences, words
+from services.common.timing.words import TimedSpan, find_sentences, find_words
 
 T = TypeVar("T")
 
@@ -86,8 +86,8 @@ async def derive(work: Callable[[Alignment], T], alignment: Alignment) -> T:
 def highlights(alignment: Alignment) -> dict[str, object]:
     """Return the words and the sentences of `alignment` with their times, as JSON."""
     return {
-        "words": [_to_json(span) for span in words(alignment)],
-        "sentences": [_to_json(span) for span in sentences(alignment)],
+        "words": [_to_json(span) for span in find_words(alignment)],
+        "sentences": [_to_json(span) for span in find_sentences(alignment)],
     }
 
 

@@ -11,9 +11,9 @@ from typing import Protocol
 import pybase64
 
 from services.common.errors import MediaError, Reason, invalid
-from services.common.fetch import Fetched, Streamed
+from services.common.fetch import FetchedFile, StreamedFile
 from services.common.storage import ObjectInfo, ObjectStore, read_all
-from services.common.storage.keys import belongs_to, check_given_key
+from services.common.storage.keys import belongs_to, check_input_key
 
 _DECODED_IN_PLACE_LETTERS = 256 * 1024
 _WHAT_IS_WRONG = {
@@ -25,10 +25,10 @@ _WHAT_IS_WRONG = {
 class Downloads(Protocol):
     """Fetches what a caller's URL names, if that may be fetched."""
 
-    async def fetch(self, url: str, *, field: str, max_bytes: int) -> Fetched:
+    async def fetch(self, url: str, *, field: str, max_bytes: int) -> FetchedFile:
         """Return the file; raises MediaError that names `field`."""
 
-    def stream(self, url: str, *, field: str, max_bytes: int) -> AbstractAsyncContextManager[Streamed]:
+    def stream(self, url: str, *, field: str, max_bytes: int) -> AbstractAsyncContextManager[StreamedFile]:
         """Return the context in which the file is read; raises MediaError that names `field`."""
 
 
@@ -61,7 +61,7 @@ class InputFiles:
             return (await read_all(self.store, key, max_bytes=max_bytes))[0]
         if url[:5].lower() == "data:":
             return await _inline(url, max_bytes)
-        if (own := self.store.key_behind(url)) is not None:
+        if (own := self.store.key_from_url(url)) is not None:
             with naming("image_url"):
                 return (await read_all(self.store, own, max_bytes=max_bytes))[0]
         return (await self.downloads.fetch(url, field="image_url", max_bytes=max_bytes)).data
@@ -77,7 +77,7 @@ class InputFiles:
         Raises:
             MediaError: VALIDATION_ERROR, PERMISSION_DENIED, NOT_FOUND or STORAGE_FAILED, naming `field`.
         """
-        check_given_key(key, principal, field)
+        check_input_key(key, principal, field)
         try:
             info = await self.store.head(key)
         except MediaError as error:

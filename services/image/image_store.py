@@ -14,10 +14,10 @@ from services.common.log import logger
 from services.common.storage import IMMUTABLE, OWNER, REPLACEABLE, ObjectInfo, ObjectSpec, ObjectStore
 from services.common.storage.keys import (
     belongs_to,
-    check_given_key,
+    build_content_key,
+    check_input_key,
     check_key,
     check_own_key,
-    content_key,
     new_key,
 )
 from services.image.rendition import Rendered, Rendition
@@ -163,7 +163,7 @@ class ImageStore:
         Raises:
             MediaError: VALIDATION_ERROR, PERMISSION_DENIED under another's prefix, NOT_FOUND, STORAGE_FAILED.
         """
-        check_given_key(key, principal, "key")
+        check_input_key(key, principal, "key")
         missing = MediaError(Reason.NOT_FOUND, "There is no image of yours under this key.")
         info = await self._store.head(key)
         if not belongs_to(info, principal) or not info.content_type.startswith("image/"):
@@ -215,5 +215,5 @@ def _key(output: OutputRequest, principal: str, sha256: str, extension: str) -> 
     if output.object_key:
         return output.object_key
     if output.content_addressed:
-        return content_key(principal, sha256, extension)
+        return build_content_key(principal, sha256, extension)
     return new_key(FOLDER, extension)

@@ -10,7 +10,7 @@ import grpc
 from media.image.v1 import image_pb2_grpc
 from prometheus_client import CollectorRegistry
 
-from services.common.cache import TieredCache, TieredOptions, open_store
+from services.common.cache import TieredCache, TieredOptions, open_result_store
 from services.common.diagnostics import log_diagnostics
 from services.common.errors import MediaError
 from services.common.fetch import Fetcher, open_fetcher
@@ -158,7 +158,7 @@ def server_options(settings: ImageSettings) -> ServerOptions:
 async def _cache(settings: ImageSettings) -> AsyncIterator[TieredCache[CachedImage]]:
     uri, file = settings.mongodb_uri.get_secret_value(), settings.state_dir / _STATE_FILE
     options = TieredOptions(ttl_seconds=settings.cache_ttl_seconds, memory_bytes=settings.cache_memory_bytes)
-    async with open_store(uri, file, COLLECTION) as store, TieredCache(store, ImageCodec(), options) as cache:
+    async with open_result_store(uri, file, COLLECTION) as store, TieredCache(store, ImageCodec(), options) as cache:
         yield cache
 
 

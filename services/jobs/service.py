@@ -14,7 +14,7 @@ from services.common.fetch.urls import parse_target
 from services.common.log import logger
 from services.common.rpc.principal import get_principal
 from services.common.storage import ObjectStore
-from services.common.storage.keys import check_given_key
+from services.common.storage.keys import check_input_key
 from services.jobs.clients import ServiceClients, await_reply, metadata_for_owner
 from services.jobs.jetstream import answering
 from services.jobs.job_store import JobStore
@@ -127,10 +127,10 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
     async def _create(self, request: jobs_pb2.CreateJobRequest, principal: str) -> jobs_pb2.Job:
         for url, field in list_addresses(request):
             # A link of the suite's own leads to the store, and not through the network.
-            if self._store.key_behind(url) is None:
+            if self._store.key_from_url(url) is None:
                 parse_target(url, field, self._allowed)
         for key, field in list_keys(request):
-            check_given_key(key, principal, field)
+            check_input_key(key, principal, field)
         return await self._to_message(
             await self._job_store.submit(to_job_request(request, self._max_characters), principal)
         )

@@ -10,7 +10,7 @@ from media.tts.v1 import tts_pb2_grpc
 from media.usage.v1 import usage_pb2_grpc
 from prometheus_client import CollectorRegistry
 
-from services.common.cache import TieredCache, TieredOptions, open_store
+from services.common.cache import TieredCache, TieredOptions, open_result_store
 from services.common.diagnostics import log_diagnostics
 from services.common.metrics import serve_metrics
 from services.common.resilience.retry import RetryPolicy
@@ -91,7 +91,7 @@ async def _providers(settings: TtsSettings) -> AsyncIterator[Mapping[str, Speech
 async def _cache(settings: TtsSettings) -> AsyncIterator[TieredCache[CachedSpeech]]:
     uri, file = settings.mongodb_uri.get_secret_value(), settings.state_dir / _STATE_FILE
     options = TieredOptions(ttl_seconds=settings.cache_ttl_seconds, memory_bytes=settings.cache_memory_bytes)
-    async with open_store(uri, file, COLLECTION) as store, TieredCache(store, SpeechCodec(), options) as cache:
+    async with open_result_store(uri, file, COLLECTION) as store, TieredCache(store, SpeechCodec(), options) as cache:
         yield cache
 
 

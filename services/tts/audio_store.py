@@ -13,7 +13,7 @@ import orjson
 from services.common.errors import MediaError, Reason
 from services.common.log import logger
 from services.common.storage import OWNER, ObjectSpec, ObjectStore, read_all
-from services.common.storage.keys import new_dated_key, record_key
+from services.common.storage.keys import build_record_key, new_dated_key
 from services.common.timing.alignment import Alignment
 from services.tts.events import Done, Header
 
@@ -106,7 +106,7 @@ class AudioStore:
         await self._store.put(stored.key, audio, ObjectSpec(stored.content_type, beside))
         try:
             spec = ObjectSpec(_RECORD_TYPE, {OWNER: principal}, _PRIVATE)
-            await self._store.put(record_key(FOLDER, principal, audio_id), record, spec)
+            await self._store.put(build_record_key(FOLDER, principal, audio_id), record, spec)
         except BaseException:
             # Without its record nobody would find the audio.
             await asyncio.shield(self._withdraw(stored.key))
@@ -121,7 +121,7 @@ class AudioStore:
         """
         try:
             record, _ = await read_all(
-                self._store, record_key(FOLDER, principal, audio_id), max_bytes=_MAX_RECORD_BYTES
+                self._store, build_record_key(FOLDER, principal, audio_id), max_bytes=_MAX_RECORD_BYTES
             )
         except MediaError as error:
             raise _missing() if error.reason is Reason.NOT_FOUND else error from None
@@ -141,7 +141,7 @@ class AudioStore:
         stored = await self.find(audio_id, principal)
         # The record goes last: as long as it is there, the audio can be found.
         await self._store.delete(stored.key)
-        await self._store.delete(record_key(FOLDER, principal, audio_id))
+        await self._store.delete(build_record_key(FOLDER, principal, audio_id))
 
     async def _withdraw(self, key: str) -> None:
         try:

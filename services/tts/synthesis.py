@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from services.common.cache import TieredCache
 from services.common.singleflight import SingleFlight
-from services.common.timing.sentences import Span, split_for_limit, split_sentences
+from services.common.timing.sentences import TextSpan, split_for_limit, split_sentences
 from services.tts.cache import CachedSpeech, Recording, cache_key, replay
 from services.tts.events import Bill, Done, Header, Plan, SpeechEvent, with_cache_status
 from services.tts.failover import Care, open_with_failover
@@ -107,7 +107,7 @@ class Synthesizer:
         text, limit = plan.spec.text, longest_call(plan)
         if self._options.reuse_sentences and plan.shared and len(sentences := split_sentences(text)) > 1:
             return UtteranceStream(plan, sentences, self._open_sentence, self._options.narration)
-        pieces = _select_spoken(text, split_for_limit(text, limit)) if len(text) > limit else (Span(0, len(text)),)
+        pieces = _select_spoken(text, split_for_limit(text, limit)) if len(text) > limit else (TextSpan(0, len(text)),)
         return UtteranceStream(plan, pieces, self._open_call, self._options.narration)
 
     @asynccontextmanager
@@ -155,7 +155,7 @@ def _build_piece(plan: Plan, header: Header, events: AsyncIterator[SpeechEvent])
     return piece
 
 
-def _select_spoken(text: str, pieces: Sequence[Span]) -> Sequence[Span]:
+def _select_spoken(text: str, pieces: Sequence[TextSpan]) -> Sequence[TextSpan]:
     """Return the pieces that hold something to say: white space by itself is nothing to pay for."""
     spoken = [piece for piece in pieces if any(map(str.isalnum, text[piece.start : piece.end]))]
     return spoken or pieces[:1]

@@ -13,7 +13,7 @@ from services.common.errors import MediaError, Reason
 from services.common.log import logger
 from services.common.timing.alignment import Alignment
 from services.common.timing.rebase import shift_alignment
-from services.common.timing.sentences import Span, split_sentences
+from services.common.timing.sentences import TextSpan, split_sentences
 from services.tts.audio_duration import duration_meter
 from services.tts.events import Bill, Done, Header, Plan, Seam, SpeechEvent
 from services.tts.pacing import Pacing, PlaybackClock
@@ -81,7 +81,9 @@ class UtteranceStream:
         options: How failures are treated.
     """
 
-    def __init__(self, plan: Plan, pieces: Sequence[Span], open_piece: OpenPiece, options: UtteranceOptions) -> None:
+    def __init__(
+        self, plan: Plan, pieces: Sequence[TextSpan], open_piece: OpenPiece, options: UtteranceOptions
+    ) -> None:
         self._plan = plan
         self._pieces = deque(pieces)
         self._open_piece = open_piece
@@ -138,7 +140,7 @@ class UtteranceStream:
             yield AudioChunk(self._count(join_wav(self._held_wav)))
         yield self._build_done()
 
-    def _for_piece(self, plan: Plan, piece: Span) -> Plan:
+    def _for_piece(self, plan: Plan, piece: TextSpan) -> Plan:
         if piece.start == 0 and piece.end == len(self._plan.spec.text):
             return plan
         text = self._plan.spec.text
@@ -155,7 +157,7 @@ class UtteranceStream:
         )
         return replace(plan, spec=spec)
 
-    def _begin(self, opened: Piece, piece: Span) -> list[SpeechEvent]:
+    def _begin(self, opened: Piece, piece: TextSpan) -> list[SpeechEvent]:
         self._charge(opened)
         self._timing_from_seconds = self._timed_until_seconds
         provider, before = opened.plan.provider.name, self._speaking
@@ -211,7 +213,7 @@ class UtteranceStream:
         self._audio_bytes += len(audio)
         return audio
 
-    def _mend(self, piece: Span, heard_characters: int, failure: MediaError) -> bool:
+    def _mend(self, piece: TextSpan, heard_characters: int, failure: MediaError) -> bool:
         """Put back what is left to say after a call broke, from the first sentence that was not heard whole.
 
         Returns False where nothing can be mended: then the failure is the caller's to know.
@@ -225,7 +227,7 @@ class UtteranceStream:
         log.warning("a provider failed on the way, another call goes on", reason=failure.reason.name, offset=offset)
         self._broken = (offset, failure.reason.name)
         if offset < piece.end:
-            self._pieces.appendleft(Span(offset, piece.end))
+            self._pieces.appendleft(TextSpan(offset, piece.end))
         return True
 
     def _charge(self, opened: Piece) -> None:

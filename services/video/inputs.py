@@ -97,7 +97,7 @@ class Inputs:
                 raise _too_large(field, max_bytes)
             async with self._files.store.open(source.key) as found:
                 yield found.chunks
-        elif source.url and (own := self._files.store.key_behind(source.url)) is not None:
+        elif source.url and (own := self._files.store.key_from_url(source.url)) is not None:
             # A link of our own is a credential: it leads to the object, and not through the network.
             async with AsyncExitStack() as stack:
                 with naming(f"{name}.url"):

@@ -11,7 +11,7 @@ import orjson
 from services.common.errors import MediaError, Reason, invalid
 from services.common.log import logger
 from services.common.storage import OWNER, ObjectSpec, ObjectStore, read_all
-from services.common.storage.keys import record_key
+from services.common.storage.keys import build_record_key
 from services.video.probe import MediaFile, StreamInfo
 from services.video.video_store import Place, StoredVideo
 
@@ -68,7 +68,7 @@ class RecordStore:
         Raises:
             MediaError: STORAGE_FAILED.
         """
-        await self._put(record_key(_VIDEOS, principal, record.prediction_id), _record_to_json(record), principal)
+        await self._put(build_record_key(_VIDEOS, principal, record.prediction_id), _record_to_json(record), principal)
 
     async def find(self, prediction_id: str, principal: str) -> Record:
         """Return the record of a video of `principal`'s own.
@@ -76,7 +76,7 @@ class RecordStore:
         Raises:
             MediaError: NOT_FOUND, STORAGE_FAILED.
         """
-        found = await self._get(record_key(_VIDEOS, principal, prediction_id))
+        found = await self._get(build_record_key(_VIDEOS, principal, prediction_id))
         if found is None:
             raise invalid("prediction_id", "must be the id of a video of yours", Reason.NOT_FOUND)
         return _record(found)
@@ -87,7 +87,7 @@ class RecordStore:
         Raises:
             MediaError: STORAGE_FAILED.
         """
-        key = record_key(_REQUESTS, principal, request_id)
+        key = build_record_key(_REQUESTS, principal, request_id)
         try:
             await self._put(key, _intent_to_json(intent), principal, overwrite=False)
         except MediaError as error:
@@ -106,7 +106,7 @@ class RecordStore:
         Raises:
             MediaError: STORAGE_FAILED.
         """
-        found = await self._get(record_key(_REQUESTS, principal, request_id))
+        found = await self._get(build_record_key(_REQUESTS, principal, request_id))
         return None if found is None else _intent(found)
 
     async def bind(self, request_id: str, principal: str, intent: Intent, prediction_id: str) -> None:
@@ -116,12 +116,12 @@ class RecordStore:
             MediaError: STORAGE_FAILED.
         """
         bound = replace(intent, prediction_id=prediction_id)
-        await self._put(record_key(_REQUESTS, principal, request_id), _intent_to_json(bound), principal)
+        await self._put(build_record_key(_REQUESTS, principal, request_id), _intent_to_json(bound), principal)
 
     async def withdraw(self, request_id: str, principal: str) -> None:
         """Forget an intent that led to nothing, so that the request may be made again."""
         try:
-            await self._store.delete(record_key(_REQUESTS, principal, request_id))
+            await self._store.delete(build_record_key(_REQUESTS, principal, request_id))
         except MediaError as error:
             log.warning("an intent stays behind", reason=error.reason.name)
 

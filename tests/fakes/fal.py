@@ -13,7 +13,7 @@ from typing import Any
 from aiohttp import web
 
 from services.common.errors import MediaError, Reason
-from services.common.fetch import Fetched
+from services.common.fetch import FetchedFile
 from services.common.images import Size
 from tests.fakes.drawing import make_image
 
@@ -182,12 +182,12 @@ class FakeDownloads:
         """What the next fetches fail with."""
         self.urls: list[str] = []
 
-    async def fetch(self, url: str, *, field: str, max_bytes: int) -> Fetched:
+    async def fetch(self, url: str, *, field: str, max_bytes: int) -> FetchedFile:
         """Return the file, or fails as told."""
         self.urls.append(url)
         if self.failures:
             raise MediaError(self.failures.popleft())
-        return Fetched(self.data, "image/png", url)
+        return FetchedFile(self.data, "image/png", url)
 
 
 @asynccontextmanager

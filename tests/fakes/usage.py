@@ -13,7 +13,7 @@ from media.usage.v1 import usage_pb2_grpc
 
 from services.common.usage import DayTotals, UsageRecord, UsageRecorder, UsageStore, UsageStoreError
 from services.common.usage.servicer import USAGE_SERVICE_NAME, UsageServicer
-from services.common.usage.totals import Group, by_day
+from services.common.usage.totals import Group, group_by_day
 from tests.fakes.grpc_server import Served, served
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -65,10 +65,10 @@ class FakeUsageStore(UsageStore):
         self.stored.update({record.record_id: record for record in records if record.record_id not in self.stored})
         await self._note()
 
-    async def days(self, principal: str, start: date, end: date, service: str = "") -> list[DayTotals]:
+    async def sum_days(self, principal: str, start: date, end: date, service: str = "") -> list[DayTotals]:
         """Add up the records one by one."""
         self._fail()
-        return by_day(
+        return group_by_day(
             _alone(item)
             for item in self.stored.values()
             if item.principal == principal and start <= item.day <= end and service in ("", item.service)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.common.cache.expiry_clock import ExpiryClock
-from services.common.cache.factory import open_store
+from services.common.cache.factory import open_result_store
 from services.common.cache.interface import Collection, Entry, Store, StoreError
 from services.common.cache.stats import CacheStats
 from services.common.cache.tiered import Codec, TieredCache, TieredOptions
@@ -18,5 +18,5 @@ __all__ = [
     "StoreError",
     "TieredCache",
     "TieredOptions",
-    "open_store",
+    "open_result_store",
 ]

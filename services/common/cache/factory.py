@@ -9,7 +9,7 @@ from services.common.cache.interface import Collection, Store
 from services.common.cache.sqlite import DEFAULT_MAX_BYTES, open_sqlite_store
 
 
-def open_store(
+def open_result_store(
     mongodb_uri: str, sqlite_path: Path, collection: Collection, *, sqlite_max_bytes: int = DEFAULT_MAX_BYTES
 ) -> AbstractAsyncContextManager[Store]:
     """Return the context in which the store is there; nothing is connected or opened before it is first used.

@@ -1,4 +1,4 @@
-"""Holds a log line down to one a minute, and counts what it held back."""
+"""Limits a repeated log line to one per interval and counts the lines it suppresses."""
 
 from __future__ import annotations
 
@@ -6,25 +6,27 @@ from collections.abc import Callable
 
 
 class LogThrottle:
-    """Lets one through per interval.
+    """Allows one log line per interval.
 
     Args:
-        interval_seconds: Least time between two.
-        monotonic: Seconds since any moment, never decreasing.
+        interval_seconds: Least time between two lines.
+        monotonic: Monotonic clock, in seconds.
     """
 
     def __init__(self, interval_seconds: float, monotonic: Callable[[], float]) -> None:
         self._interval_seconds = interval_seconds
         self._monotonic = monotonic
         self._next_at: float | None = None
-        self._held_back = 0
+        self._suppressed_since = 0
+        self.suppressed = 0
+        """How many lines were suppressed between the last allowed line and the one before it."""
 
-    def turn(self) -> int | None:
-        """Return how many were held back since the last one, or None where this one is held back too."""
+    def allows(self) -> bool:
+        """Return whether a line may be logged now; a refused line is counted."""
         now = self._monotonic()
         if self._next_at is not None and now < self._next_at:
-            self._held_back += 1
-            return None
+            self._suppressed_since += 1
+            return False
         self._next_at = now + self._interval_seconds
-        held_back, self._held_back = self._held_back, 0
-        return held_back
+        self.suppressed, self._suppressed_since = self._suppressed_since, 0
+        return True

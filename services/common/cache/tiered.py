@@ -89,7 +89,7 @@ class TieredCache(Generic[T]):
         self._clock = clock or ExpiryClock()
         self._memory: MemoryCache[T] = MemoryCache(options.memory_bytes, codec.size_bytes, self._clock)
         self._counts: Counts = Counts()
-        self._log_turns = LogThrottle(_LOG_INTERVAL_SECONDS, self._clock.monotonic)
+        self._log_throttle = LogThrottle(_LOG_INTERVAL_SECONDS, self._clock.monotonic)
         self._write_circuit = CircuitBreaker(options.circuit, self._clock.monotonic)
         self._writes = WriteQueue(options.queue_bytes)
         self._lookups: CoalescedReads[T] = CoalescedReads(
@@ -194,12 +194,12 @@ class TieredCache(Generic[T]):
         self._memory.put(key, value, seconds_left)
         return value
 
-    def _offer(self, doing: str, key: str, size_bytes: int, work: Callable[[], Awaitable[None]]) -> None:
-        if not self._writes.offer(Write(key, size_bytes, lambda: self._attempt(doing, work))):
+    def _offer(self, operation: str, key: str, size_bytes: int, work: Callable[[], Awaitable[None]]) -> None:
+        if not self._writes.offer(Write(key, size_bytes, lambda: self._attempt(operation, work))):
             self._counts["dropped_writes"] += 1
-            self._log_failure(doing, "queue full")
+            self._log_failure(operation, "queue full")
 
-    async def _attempt(self, doing: str, work: Callable[[], Awaitable[object]]) -> None:
+    async def _attempt(self, operation: str, work: Callable[[], Awaitable[object]]) -> None:
         """Do something to the store unless it has just failed; never raises."""
         if not self._write_circuit.allows():
             self._counts["skipped_open_circuit"] += 1
@@ -217,20 +217,22 @@ class TieredCache(Generic[T]):
             self._write_circuit.record_success()
             return
         self._write_circuit.record_failure()
-        self._record_failure(doing, cause)
+        self._record_failure(operation, cause)
 
     async def _purge_now_and_then(self, store: Store) -> None:
         while True:
             await self._attempt("purge", store.purge_expired)
             await asyncio.sleep(self._options.purge_interval_seconds)
 
-    def _record_failure(self, doing: str, cause: str) -> None:
+    def _record_failure(self, operation: str, cause: str) -> None:
         self._counts["errors"] += 1
-        self._log_failure(doing, cause)
+        self._log_failure(operation, cause)
 
-    def _log_failure(self, doing: str, cause: str) -> None:
-        held_back = self._log_turns.turn()
-        if held_back is not None:
+    def _log_failure(self, operation: str, cause: str) -> None:
+        if self._log_throttle.allows():
             log.warning(
-                "the result store fails; results are served uncached", doing=doing, cause=cause, held_back=held_back
+                "the result store failed; results are served uncached",
+                operation=operation,
+                cause=cause,
+                suppressed=self._log_throttle.suppressed,
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.common.fetch.fetcher import Fetched, Fetcher, FetchOptions, Head, Streamed, open_fetcher
+from services.common.fetch.fetcher import FetchedFile, Fetcher, FetchOptions, Head, StreamedFile, open_fetcher
 from services.common.fetch.settings import FetchSettings
 
-__all__ = ["FetchOptions", "FetchSettings", "Fetched", "Fetcher", "Head", "Streamed", "open_fetcher"]
+__all__ = ["FetchOptions", "FetchSettings", "FetchedFile", "Fetcher", "Head", "StreamedFile", "open_fetcher"]

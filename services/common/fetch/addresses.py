@@ -55,11 +55,11 @@ class AddressPolicy:
                 hosts.add(entry.lower())
         return cls(frozenset(hosts), frozenset(places), tuple(networks))
 
-    def by_name(self, host: str, port: int) -> bool:
+    def allows_name(self, host: str, port: int) -> bool:
         """Tell whether `host` may lead anywhere, private addresses included."""
         return host in self.hosts or (host, port) in self.places
 
-    def by_address(self, address: Address) -> bool:
+    def allows_address(self, address: Address) -> bool:
         """Tell whether `address` is in an allowed network."""
         return any(address in network for network in self.networks if network.version == address.version)
 

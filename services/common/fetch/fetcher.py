@@ -13,8 +13,8 @@ from yarl import URL
 
 from services.common.errors import MediaError, Reason, invalid
 from services.common.fetch.addresses import AddressPolicy
-from services.common.fetch.resolver import CheckedResolver, ForbiddenAddressError, Lookup
-from services.common.fetch.urls import Target, forbidden, parse_target
+from services.common.fetch.resolver import ForbiddenAddressError, Lookup, PolicyResolver
+from services.common.fetch.urls import Target, forbidden_url_error, parse_target
 from services.common.version import VERSION
 
 _CONNECT_SECONDS = 5.0
@@ -38,7 +38,7 @@ class FetchOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
+class FetchedFile:
     """A file."""
 
     data: bytes
@@ -49,7 +49,7 @@ class Fetched:
 
 
 @dataclass(frozen=True, slots=True)
-class Streamed:
+class StreamedFile:
     """A file on its way."""
 
     content_type: str
@@ -81,7 +81,7 @@ class Fetcher:
         self._session = session
         self._options = options
 
-    async def fetch(self, url: str, *, field: str, max_bytes: int) -> Fetched:
+    async def fetch(self, url: str, *, field: str, max_bytes: int) -> FetchedFile:
         """Return the file at `url`.
 
         Args:
@@ -95,10 +95,10 @@ class Fetcher:
         async with self._answer("GET", url, field) as answer:
             streamed = _open_stream(answer, field, max_bytes)
             data = b"".join([chunk async for chunk in streamed.chunks])
-            return Fetched(data, streamed.content_type, str(answer.url))
+            return FetchedFile(data, streamed.content_type, str(answer.url))
 
     @asynccontextmanager
-    async def stream(self, url: str, *, field: str, max_bytes: int) -> AsyncIterator[Streamed]:
+    async def stream(self, url: str, *, field: str, max_bytes: int) -> AsyncIterator[StreamedFile]:
         """Return the context in which the file at `url` is read; raises as `fetch` does.
 
         The time of the whole context counts: who reads slowly is cut off, too.
@@ -139,7 +139,7 @@ class Fetcher:
         except TimeoutError:
             if not limit.expired():
                 raise
-            raise _unreachable(field, f"must answer within {self._options.timeout_seconds:g} seconds") from None
+            raise _unreachable_error(field, f"must answer within {self._options.timeout_seconds:g} seconds") from None
 
     @asynccontextmanager
     async def _answer(
@@ -151,7 +151,7 @@ class Fetcher:
                     answer = await self._follow(method, parse_target(text, field, self._options.allowed), field)
                 try:
                     if not any_status and answer.status not in _OK:
-                        raise _unreachable(field, f"must be readable for everybody; it answers {answer.status}")
+                        raise _unreachable_error(field, f"must be readable for everybody; it answers {answer.status}")
                     yield answer
                 finally:
                     answer.close()
@@ -159,7 +159,7 @@ class Fetcher:
             if not limit.expired():
                 raise
             seconds = self._options.timeout_seconds
-            raise _unreachable(field, f"must deliver within {seconds:g} seconds") from None
+            raise _unreachable_error(field, f"must deliver within {seconds:g} seconds") from None
 
     async def _follow(self, method: str, target: Target, field: str) -> aiohttp.ClientResponse:
         for _ in range(self._options.max_redirects + 1):
@@ -168,17 +168,17 @@ class Fetcher:
                 return answer
             answer.close()
             target = self._next(target, answer.headers, field)
-        raise _unreachable(field, f"must lead to its target by at most {self._options.max_redirects} redirects")
+        raise _unreachable_error(field, f"must lead to its target by at most {self._options.max_redirects} redirects")
 
     def _next(self, target: Target, headers: Mapping[str, str], field: str) -> Target:
         location = headers["Location"]
         try:
             joined = target.url.join(URL(location, encoded=True))
         except ValueError:
-            raise _unreachable(field, "must not redirect to what is no URL") from None
+            raise _unreachable_error(field, "must not redirect to what is no URL") from None
         following = parse_target(str(joined), field, self._options.allowed)
         if target.url.scheme == "https" and following.url.scheme == "http":
-            raise forbidden(field, "must not redirect from https to http")
+            raise forbidden_url_error(field, "must not redirect from https to http")
         return following
 
 
@@ -190,7 +190,7 @@ async def open_fetcher(options: FetchOptions = FetchOptions(), lookup: Lookup | 
         options: How the guard works.
         lookup: Finds addresses; the system's own way if not given.
     """
-    resolver = CheckedResolver(options.allowed, lookup or system_lookup)
+    resolver = PolicyResolver(options.allowed, lookup or system_lookup)
     # Connections are not kept: one that was checked for one name may not serve another.
     connector = aiohttp.TCPConnector(
         resolver=resolver, use_dns_cache=False, force_close=True, limit=_MAX_CONNECTIONS, enable_cleanup_closed=False
@@ -213,13 +213,13 @@ async def system_lookup(host: str, port: int) -> Sequence[str]:
     return list(dict.fromkeys(str(item[4][0]) for item in found))
 
 
-def _open_stream(answer: aiohttp.ClientResponse, field: str, max_bytes: int) -> Streamed:
+def _open_stream(answer: aiohttp.ClientResponse, field: str, max_bytes: int) -> StreamedFile:
     size_bytes = answer.content_length
     if size_bytes is not None and size_bytes > max_bytes:
-        raise _too_large(field, max_bytes)
+        raise _too_large_error(field, max_bytes)
     if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise _unreachable(field, "must deliver the file as it is, not compressed")
-    return Streamed(_content_type(answer), size_bytes, _chunks(answer, field, max_bytes))
+        raise _unreachable_error(field, "must deliver the file as it is, not compressed")
+    return StreamedFile(_content_type(answer), size_bytes, _chunks(answer, field, max_bytes))
 
 
 async def _chunks(answer: aiohttp.ClientResponse, field: str, max_bytes: int) -> AsyncIterator[bytes]:
@@ -228,7 +228,7 @@ async def _chunks(answer: aiohttp.ClientResponse, field: str, max_bytes: int) ->
         async for chunk in answer.content.iter_chunked(_CHUNK_BYTES):
             read += len(chunk)
             if read > max_bytes:
-                raise _too_large(field, max_bytes)
+                raise _too_large_error(field, max_bytes)
             yield chunk
 
 
@@ -247,23 +247,25 @@ def _translate_errors(field: str) -> Iterator[None]:
         yield
     except aiohttp.ClientConnectorDNSError as error:
         if isinstance(error.os_error, ForbiddenAddressError) or isinstance(error.__cause__, ForbiddenAddressError):
-            raise forbidden(field) from None
-        raise _unreachable(field, "must have a host that exists") from None
+            raise forbidden_url_error(field) from None
+        raise _unreachable_error(field, "must have a host that exists") from None
     except ForbiddenAddressError:
-        raise forbidden(field) from None
+        raise forbidden_url_error(field) from None
     except aiohttp.ClientPayloadError:
-        raise _unreachable(field, "must deliver the whole file; the connection ended before it was complete") from None
+        raise _unreachable_error(
+            field, "must deliver the whole file; the connection ended before it was complete"
+        ) from None
     except (aiohttp.ClientError, OSError) as error:
         if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
             raise
-        raise _unreachable(field, "must be reachable; the connection failed") from None
+        raise _unreachable_error(field, "must be reachable; the connection failed") from None
     except ValueError:
-        raise _unreachable(field, "must be a URL that can be asked for") from None
+        raise _unreachable_error(field, "must be a URL that can be asked for") from None
 
 
-def _unreachable(field: str, description: str) -> MediaError:
+def _unreachable_error(field: str, description: str) -> MediaError:
     return invalid(field, description, Reason.URL_UNREACHABLE)
 
 
-def _too_large(field: str, max_bytes: int) -> MediaError:
+def _too_large_error(field: str, max_bytes: int) -> MediaError:
     return invalid(field, f"must lead to at most {max_bytes} bytes", Reason.PAYLOAD_TOO_LARGE)

@@ -23,7 +23,7 @@ class Lookup(Protocol):
         """Return the addresses of `host`; raises OSError if it has none."""
 
 
-class CheckedResolver(AbstractResolver):
+class PolicyResolver(AbstractResolver):
     """Resolves names for connections, which go to the very addresses that were checked.
 
     Args:
@@ -45,9 +45,9 @@ class CheckedResolver(AbstractResolver):
             OSError: It has none.
         """
         found = [ipaddress.ip_address(text.partition("%")[0]) for text in await self._lookup(host, port)]
-        if not self._allowed.by_name(host.lower(), port):
+        if not self._allowed.allows_name(host.lower(), port):
             for address in found:
-                if not is_public(address) and not self._allowed.by_address(address):
+                if not is_public(address) and not self._allowed.allows_address(address):
                     raise ForbiddenAddressError
         return [
             ResolveResult(

@@ -10,7 +10,7 @@ from services.common.settings import ConfigurationError
 from services.common.storage.interface import ObjectStore
 from services.common.storage.local import LocalStore
 from services.common.storage.settings import StorageSettings, StoreName
-from services.common.storage.signed_urls import Signer, load_shared_secret
+from services.common.storage.signed_urls import UrlSigner, load_shared_secret
 from services.common.storage.supabase import SupabaseOptions, SupabaseStore
 
 _SIGNING_FILE = "signing.key"
@@ -63,7 +63,7 @@ def _local(settings: StorageSettings) -> ObjectStore:
     secret = settings.url_signing_key.get_secret_value().encode()
     folder = settings.storage_dir
     try:
-        signer = Signer(secret or load_shared_secret(folder / _SIGNING_FILE))
+        signer = UrlSigner(secret or load_shared_secret(folder / _SIGNING_FILE))
     except OSError as error:
         raise ConfigurationError(f"MEDIA_STORAGE_DIR: {folder} cannot be used ({error.strerror}).") from None
     return LocalStore(folder, settings.public_url.rstrip("/"), signer, settings.url_lifetime_seconds)

@@ -165,7 +165,7 @@ class ObjectStore(ABC):
                 are public gives their lasting address whatever is asked.
         """
 
-    def key_behind(self, url: str) -> str | None:
+    def key_from_url(self, url: str) -> str | None:
         """Return the key of the object that a link of this store's own leads to, if it is one and still works."""
         return None
 
@@ -186,7 +186,7 @@ class ObjectStore(ABC):
             MediaError: VALIDATION_ERROR, the token is not one of ours for this prefix.
         """
 
-    async def tidy(self, older_than_seconds: float) -> int:
+    async def remove_stale_drafts(self, older_than_seconds: float) -> int:
         """Remove drafts of objects whose writers died, and returns how many there were.
 
         Stores that keep no drafts where we see them have none; what is left of an upload in parts to a bucket is for a

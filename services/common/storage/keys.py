@@ -43,7 +43,7 @@ def check_key(key: str, field: str = "key") -> str:
     return key
 
 
-def own_prefix(principal: str) -> str:
+def prefix_for(principal: str) -> str:
     """Return what keys of `principal`'s own choice begin with; two principals never share it.
 
     Args:
@@ -64,7 +64,7 @@ def check_own_key(key: str, principal: str, field: str) -> str:
         MediaError: VALIDATION_ERROR, it is no such key; PERMISSION_DENIED, it is under the prefix of another.
     """
     check_key(key, field)
-    prefix = own_prefix(principal)
+    prefix = prefix_for(principal)
     if key.startswith(prefix):
         return key
     what = f"must begin with {prefix}"
@@ -75,7 +75,7 @@ def check_own_key(key: str, principal: str, field: str) -> str:
     raise invalid(field, what)
 
 
-def check_given_key(key: str, principal: str, field: str) -> str:
+def check_input_key(key: str, principal: str, field: str) -> str:
     """Return `key` if it may be that of an object of `principal`'s own: under his prefix, or under nobody's.
 
     Raises:
@@ -95,7 +95,7 @@ def new_dated_key(folder: str, name: str, extension: str, now: datetime | None =
     return f"{folder}/{now or datetime.now(UTC):%Y/%m}/{name}.{extension}"
 
 
-def content_key(principal: str, sha256: str, extension: str) -> str:
+def build_content_key(principal: str, sha256: str, extension: str) -> str:
     """Return the key of `principal`'s object with these bytes.
 
     Args:
@@ -103,10 +103,10 @@ def content_key(principal: str, sha256: str, extension: str) -> str:
         sha256: Digest of the bytes in lower-case hexadecimal.
         extension: Extension of the key, without a dot.
     """
-    return f"{own_prefix(principal)}sha256/{sha256[:2]}/{sha256[2:]}.{extension}"
+    return f"{prefix_for(principal)}sha256/{sha256[:2]}/{sha256[2:]}.{extension}"
 
 
-def record_key(kind: str, principal: str, record_id: str) -> str:
+def build_record_key(kind: str, principal: str, record_id: str) -> str:
     """Return the key of a record of `principal`'s own, such as records/audio/alice/<id>.json.
 
     Args:
@@ -114,10 +114,10 @@ def record_key(kind: str, principal: str, record_id: str) -> str:
         principal: Whose it is.
         record_id: Its id, fit to be a segment of a key.
     """
-    owner = own_prefix(principal).removeprefix(f"{USERS}/")
+    owner = prefix_for(principal).removeprefix(f"{USERS}/")
     return f"records/{kind}/{owner}{record_id}.json"
 
 
 def belongs_to(info: ObjectInfo, principal: str) -> bool:
     """Tell whether an object is `principal`'s own, by its key or by what was said when it was stored."""
-    return info.key.startswith(own_prefix(principal)) or info.metadata.get(OWNER) == principal
+    return info.key.startswith(prefix_for(principal)) or info.metadata.get(OWNER) == principal

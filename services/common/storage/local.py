@@ -29,7 +29,7 @@ from services.common.storage.interface import (
     OpenObject,
 )
 from services.common.storage.keys import check_key
-from services.common.storage.signed_urls import Signer
+from services.common.storage.signed_urls import UrlSigner
 
 T = TypeVar("T")
 
@@ -52,7 +52,7 @@ class LocalStore(ObjectStore):
 
     name = "local"
 
-    def __init__(self, folder: Path, public_url: str, signer: Signer, url_lifetime_seconds: float) -> None:
+    def __init__(self, folder: Path, public_url: str, signer: UrlSigner, url_lifetime_seconds: float) -> None:
         self.signer = signer
         self._objects = folder / _OBJECTS
         # On the same file system, so that a finished file can move over.
@@ -129,12 +129,12 @@ class LocalStore(ObjectStore):
         """Return a signed link to the gateway, which serves the object."""
         lifetime = self._url_lifetime_seconds if lifetime_seconds is None else lifetime_seconds
         expires_at = int(time.time() + lifetime)
-        path = self.signer.path(check_key(key), expires_at)
+        path = self.signer.build_path(check_key(key), expires_at)
         return ObjectUrl(f"{self._public_url}{path}", datetime.fromtimestamp(expires_at, UTC))
 
-    def key_behind(self, url: str) -> str | None:
+    def key_from_url(self, url: str) -> str | None:
         """Return the key in a signed link that leads to the gateway."""
-        return self.signer.key_in(url, self._public_url, time.time())
+        return self.signer.key_from_url(url, self._public_url, time.time())
 
     async def delete(self, key: str) -> bool:
         """Delete the file of an object, and folders that it leaves empty."""
@@ -148,9 +148,9 @@ class LocalStore(ObjectStore):
             raise invalid("page_token", "must be the next_page_token of the page before")
         return await _in_thread(local_files.page, self._objects, prefix, page_size, page_token)
 
-    async def tidy(self, older_than_seconds: float) -> int:
+    async def remove_stale_drafts(self, older_than_seconds: float) -> int:
         """Remove files that were begun beside and never came to their place."""
-        return await _in_thread(local_files.tidy, self._unfinished, time.time() - older_than_seconds)
+        return await _in_thread(local_files.remove_stale_drafts, self._unfinished, time.time() - older_than_seconds)
 
     def _path(self, key: str) -> Path:
         return self._objects / check_key(key)

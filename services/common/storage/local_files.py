@@ -106,7 +106,7 @@ def drop(file: BinaryIO, unfinished: Path) -> None:
     unfinished.unlink(missing_ok=True)
 
 
-def tidy(folder: Path, before: float) -> int:
+def remove_stale_drafts(folder: Path, before: float) -> int:
     """Remove files that nobody has written to since `before`, and returns how many there were."""
     removed = 0
     for draft in folder.iterdir() if folder.is_dir() else ():

@@ -21,7 +21,7 @@ _KEY_BYTES = 32
 _SECONDS = re.compile(r"[0-9]{1,12}")
 
 
-class Signer:
+class UrlSigner:
     """Signs keys of objects and checks what it signed.
 
     Args:
@@ -31,12 +31,12 @@ class Signer:
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
 
-    def path(self, key: str, expires_at: int) -> str:
+    def build_path(self, key: str, expires_at: int) -> str:
         """Return path and query of a link to `key` that ends at `expires_at`, in seconds since 1970."""
         query = urlencode({EXPIRES: expires_at, SIGNATURE: self._signature(key, expires_at)})
         return f"/media/{quote(key, safe='/')}?{query}"
 
-    def key_in(self, url: str, public_url: str, now: float) -> str | None:
+    def key_from_url(self, url: str, public_url: str, now: float) -> str | None:
         """Return the key in a link that `path` gave, if it still works; None for any other address.
 
         Args:

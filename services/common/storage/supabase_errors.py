@@ -47,13 +47,13 @@ def error_from_client(error: Exception) -> MediaError:
     """Return the error for what the client raised, without its text."""
     code, status = getattr(error, "code", ""), getattr(error, "status", "")
     if not code and not status:
-        return unreachable(error)
+        return connection_error(error)
     # The client calls `code` what the server calls `error`, and the bucket's absence has no other sign.
     about_bucket = getattr(error, "message", "") == "Bucket not found"
     return _failure("Bucket not found" if about_bucket else str(code), "", str(status))
 
 
-def unreachable(error: Exception) -> MediaError:
+def connection_error(error: Exception) -> MediaError:
     """Return the error for a connection that failed."""
     log.warning("the object store failed", store="supabase", error_type=type(error).__name__)
     return MediaError(Reason.STORAGE_FAILED, _OTHER)

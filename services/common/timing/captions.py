@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 
 from services.common.timing.alignment import Alignment
-from services.common.timing.cues import Cue, cues
+from services.common.timing.cues import Cue, build_cues
 
 _WEBVTT_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 # SubRip has no escapes. An invisible character keeps players from taking text for an arrow, a tag, an override or
@@ -19,7 +19,7 @@ _SUBRIP_MARKUP = re.compile(r"(?<=--)(?=>)|(?<=<)(?=[A-Za-z/])|(?<=\{)(?=\\)|(?<
 def to_webvtt(alignment: Alignment) -> str:
     """Return the captions of `alignment` as a WebVTT file; without any text it has the header only."""
     blocks = ["WEBVTT\n"]
-    for cue in cues(alignment):
+    for cue in build_cues(alignment):
         text = "\n".join(line.translate(_WEBVTT_ESCAPES) for line in cue.lines)
         blocks.append(f"{_times(cue, '.')}\n{text}\n")
     return "\n".join(blocks)
@@ -34,7 +34,7 @@ def to_srt(alignment: Alignment, *, until_seconds: float = math.inf) -> str:
     """
     until = until_seconds * 1000
     blocks = []
-    shown = (replace(cue, end_milliseconds=int(min(cue.end_milliseconds, until))) for cue in cues(alignment))
+    shown = (replace(cue, end_milliseconds=int(min(cue.end_milliseconds, until))) for cue in build_cues(alignment))
     for number, cue in enumerate((cue for cue in shown if cue.start_milliseconds < cue.end_milliseconds), start=1):
         text = "\n".join(_SUBRIP_MARKUP.sub(_WORD_JOINER, line) for line in cue.lines)
         blocks.append(f"{number}\n{_times(cue, ',')}\n{text}\n")

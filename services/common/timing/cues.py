@@ -18,8 +18,8 @@ from services.common.timing.scripts import (
     WEAK_STOPS,
     is_joined,
 )
-from services.common.timing.sentences import Span, split_sentences
-from services.common.timing.words import Timeline, is_word, tokens
+from services.common.timing.sentences import TextSpan, split_sentences
+from services.common.timing.words import Timeline, is_word, split_tokens
 
 MAX_LINE_CHARACTERS = 42
 """Longest line; characters of double width, such as Chinese ones, count twice."""
@@ -64,7 +64,7 @@ class _Piece:
 _Group = Sequence[_Piece]
 
 
-def cues(alignment: Alignment) -> tuple[Cue, ...]:
+def build_cues(alignment: Alignment) -> tuple[Cue, ...]:
     """Return the captions of `alignment`: in order, never two at once, every word in one of them.
 
     Times are rounded to milliseconds. A caption that would be gone too soon stays for a second, if the next one lets
@@ -79,13 +79,13 @@ def _sentences(timeline: Timeline) -> Iterator[_Group]:
     last = 0
     for sentence in split_sentences(timeline.text):
         pieces: list[_Piece] = []
-        for token in tokens(timeline.text, sentence):
+        for token in split_tokens(timeline.text, sentence):
             pieces += _pieces(timeline, token, spaced=token.start > last)
             last = token.end
         yield pieces
 
 
-def _pieces(timeline: Timeline, token: Span, *, spaced: bool) -> Iterator[_Piece]:
+def _pieces(timeline: Timeline, token: TextSpan, *, spaced: bool) -> Iterator[_Piece]:
     """Yield `token`, in parts if it does not fit a line."""
     is_heard = is_word(token.of(timeline.text))
     for part in _parts(timeline.text, token):
@@ -103,16 +103,16 @@ def _pieces(timeline: Timeline, token: Span, *, spaced: bool) -> Iterator[_Piece
             )
 
 
-def _parts(text: str, token: Span) -> Iterator[Span]:
+def _parts(text: str, token: TextSpan) -> Iterator[TextSpan]:
     """Yield `token` in parts that fit a line, cut between whole characters where that is possible."""
     start, width = token.start, 0
     for index in range(token.start, token.end):
         width += _width(text[index])
         while width > MAX_LINE_CHARACTERS:
             cut = next((at for at in range(index, start, -1) if not is_joined(text, at)), index)
-            yield Span(start, cut)
+            yield TextSpan(start, cut)
             start, width = cut, _width(text[cut : index + 1])
-    yield Span(start, token.end)
+    yield TextSpan(start, token.end)
 
 
 def _width(text: str) -> int:

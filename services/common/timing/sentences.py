@@ -48,7 +48,7 @@ _SPACE = re.compile(r"(?<=\S)(?P<gap>\s++)")
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class TextSpan:
     """A part of a text, in code points: from `start` to before `end`."""
 
     start: int
@@ -62,7 +62,7 @@ class Span:
         return text[self.start : self.end]
 
 
-def split_sentences(text: str) -> tuple[Span, ...]:
+def split_sentences(text: str) -> tuple[TextSpan, ...]:
     """Return the sentences of `text`, in order and without gaps: white space belongs to the sentence before it.
 
     Every sentence holds a letter or a digit, unless the whole text has none. A blank line always ends a sentence; a
@@ -71,7 +71,7 @@ def split_sentences(text: str) -> tuple[Span, ...]:
     return _spans([border for border in _borders(text) if not is_joined(text, border)], text)
 
 
-def split_for_limit(text: str, limit: int) -> tuple[Span, ...]:
+def split_for_limit(text: str, limit: int) -> tuple[TextSpan, ...]:
     """Return `text` in pieces of at most `limit` code points, in order and without gaps, each as long as may be.
 
     A piece ends with a sentence where one fits, else with a clause, else before a word, else after the last whole
@@ -86,23 +86,23 @@ def split_for_limit(text: str, limit: int) -> tuple[Span, ...]:
     cuts = [0]
     while len(text) - cuts[-1] > limit:
         cuts.append(_cut(text, cuts[-1], cuts[-1] + limit, sentence_ends))
-    return tuple(Span(*pair) for pair in pairwise([*cuts, len(text)])) if text else ()
+    return tuple(TextSpan(*pair) for pair in pairwise([*cuts, len(text)])) if text else ()
 
 
-def _spans(borders: list[int], text: str) -> tuple[Span, ...]:
+def _spans(borders: list[int], text: str) -> tuple[TextSpan, ...]:
     """Return the spans between `borders`, joining what nobody can say to its neighbour."""
-    spans: list[Span] = []
+    spans: list[TextSpan] = []
     start = 0
     for before, end in pairwise([0, *borders, len(text)]):
         if is_heard(text[before:end]):
-            spans.append(Span(start, end))
+            spans.append(TextSpan(start, end))
         elif spans:
-            spans[-1] = Span(spans[-1].start, end)
+            spans[-1] = TextSpan(spans[-1].start, end)
         else:
             continue
         start = end
     if start < len(text):
-        spans.append(Span(start, len(text)))
+        spans.append(TextSpan(start, len(text)))
     return tuple(spans)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from services.common.timing.alignment import Alignment
 from services.common.timing.scripts import UNSPACED, UNSPACED_OPENERS
-from services.common.timing.sentences import Span, split_sentences
+from services.common.timing.sentences import TextSpan, split_sentences
 
 _RUN = re.compile(r"\S+")
 _UNSPACED = re.compile(f"[{UNSPACED}]")
@@ -58,7 +58,7 @@ class Timeline:
             else:
                 self._share(len(characters), start, end)
 
-    def time_span(self, span: Span) -> TimedSpan:
+    def time_span(self, span: TextSpan) -> TimedSpan:
         """Return `span`, which must not be empty, with its times."""
         start_seconds, end_seconds = self._starts[span.start], self._ends[span.end - 1]
         return TimedSpan(span.of(self.text), start_seconds, end_seconds, span.start, len(span))
@@ -70,7 +70,7 @@ class Timeline:
             self._ends += borders[1:]
 
 
-def words(alignment: Alignment) -> tuple[TimedSpan, ...]:
+def find_words(alignment: Alignment) -> tuple[TimedSpan, ...]:
     """Return the words of `alignment` with their times, in order.
 
     A word holds no white space; punctuation belongs to its word, and alone is none. Where a script has no spaces, as in
@@ -78,22 +78,22 @@ def words(alignment: Alignment) -> tuple[TimedSpan, ...]:
     """
     timeline = Timeline(alignment)
     text = timeline.text
-    found = (token for sentence in split_sentences(text) for token in tokens(text, sentence))
+    found = (token for sentence in split_sentences(text) for token in split_tokens(text, sentence))
     return tuple(timeline.time_span(token) for token in found if is_word(token.of(text)))
 
 
-def sentences(alignment: Alignment) -> tuple[TimedSpan, ...]:
+def find_sentences(alignment: Alignment) -> tuple[TimedSpan, ...]:
     """Return the sentences of `alignment` with their times, in order, without the white space around them."""
     timeline = Timeline(alignment)
     trimmed = (_trim(timeline.text, span) for span in split_sentences(timeline.text))
     return tuple(timeline.time_span(span) for span in trimmed if len(span))
 
 
-def tokens(text: str, part: Span) -> Iterator[Span]:
+def split_tokens(text: str, part: TextSpan) -> Iterator[TextSpan]:
     """Yield everything between white space in `part`, with each character of unspaced scripts by itself."""
     pattern = _MIXED_RUN if _UNSPACED.search(text, part.start, part.end) else _RUN
     for match in pattern.finditer(text, part.start, part.end):
-        yield Span(*match.span())
+        yield TextSpan(*match.span())
 
 
 def is_word(token: str) -> bool:
@@ -104,7 +104,7 @@ def is_word(token: str) -> bool:
     )
 
 
-def _trim(text: str, span: Span) -> Span:
+def _trim(text: str, span: TextSpan) -> TextSpan:
     visible = span.of(text).strip()
     start = span.start + len(span.of(text)) - len(span.of(text).lstrip())
-    return Span(start, start + len(visible))
+    return TextSpan(start, start + len(visible))

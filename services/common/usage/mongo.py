@@ -15,7 +15,7 @@ from services.common.cache.mongo import ClientFactory, open_mongo_database
 from services.common.log import logger
 from services.common.usage.record import UsageRecord
 from services.common.usage.store import UsageStore, UsageStoreError
-from services.common.usage.totals import DayTotals, Group, by_day
+from services.common.usage.totals import DayTotals, Group, group_by_day
 
 log = logger(__name__)
 
@@ -61,7 +61,7 @@ class MongoUsageStore(UsageStore):
                 if not _only_duplicates(error):
                     raise
 
-    async def days(self, principal: str, start: date, end: date, service: str = "") -> list[DayTotals]:
+    async def sum_days(self, principal: str, start: date, end: date, service: str = "") -> list[DayTotals]:
         """Sum the records of `principal` by day, on the server."""
         match: dict[str, object] = {
             "principal": principal,
@@ -74,7 +74,7 @@ class MongoUsageStore(UsageStore):
             for name, summand in _SUMS.items():
                 async for key, value in self._sums(match, summand):
                     found.setdefault(key, dict.fromkeys(_SUMS, 0))[name] = value
-        return by_day(
+        return group_by_day(
             Group(date.fromisoformat(day), cache_status, outcome, **sums)
             for (day, cache_status, outcome), sums in found.items()
         )

@@ -86,8 +86,8 @@ class UsageRecorder:
         self._writing = asyncio.Lock()
         self._background: list[asyncio.Task[None]] = []
         self._written = self._lost = self._failed_writes = self._failed_in_a_row = 0
-        self._tell_loss = LogThrottle(_LOG_EVERY_SECONDS, clock)
-        self._tell_failure = LogThrottle(_LOG_EVERY_SECONDS, clock)
+        self._loss_throttle = LogThrottle(_LOG_EVERY_SECONDS, clock)
+        self._failure_throttle = LogThrottle(_LOG_EVERY_SECONDS, clock)
 
     @property
     def stats(self) -> RecorderStats:
@@ -164,7 +164,7 @@ class UsageRecorder:
         except (UsageStoreError, TimeoutError) as error:
             self._failed_writes += 1
             self._failed_in_a_row += 1
-            if self._tell_failure.turn() is not None:
+            if self._failure_throttle.allows():
                 cause = str(error) or type(error).__name__
                 log.warning("usage records cannot be written now and wait", waiting=len(self._waiting), cause=cause)
             return False
@@ -186,5 +186,5 @@ class UsageRecorder:
 
     def _lose(self, records: int) -> None:
         self._lost += records
-        if self._tell_loss.turn() is not None:
+        if self._loss_throttle.allows():
             log.warning("usage records are lost: too many wait to be written", lost_so_far=self._lost)

@@ -53,7 +53,7 @@ class UsageServicer(usage_pb2_grpc.UsageServiceServicer):
                 await self._recorder.flush()
         try:
             async with asyncio.timeout(_READ_SECONDS):
-                return await self._recorder.store.days(principal, start, end, service)
+                return await self._recorder.store.sum_days(principal, start, end, service)
         except (UsageStoreError, TimeoutError):
             raise MediaError(
                 Reason.UNAVAILABLE,

@@ -13,7 +13,7 @@ from services.common.cache.interface import StoreError
 from services.common.cache.sqlite_file import Schema, SqliteFile
 from services.common.usage.record import UsageRecord
 from services.common.usage.store import UsageStore, UsageStoreError
-from services.common.usage.totals import DayTotals, Group, by_day
+from services.common.usage.totals import DayTotals, Group, group_by_day
 
 _PURGED_AT_ONCE = 1000
 
@@ -90,11 +90,11 @@ class SqliteUsageStore(UsageStore):
         with _usage_errors():
             await self._file.write(_ADD, (rows,))
 
-    async def days(self, principal: str, start: date, end: date, service: str = "") -> list[DayTotals]:
+    async def sum_days(self, principal: str, start: date, end: date, service: str = "") -> list[DayTotals]:
         """Sum the records of `principal` by day."""
         with _usage_errors():
             rows = await self._file.read(_DAYS, (principal, start.isoformat(), end.isoformat(), service))
-        return by_day(Group(date.fromisoformat(day), *sums) for day, *sums in rows)
+        return group_by_day(Group(date.fromisoformat(day), *sums) for day, *sums in rows)
 
     async def purge_before(self, day: date) -> int:
         """Remove old records step by step."""

@@ -26,7 +26,7 @@ class UsageStore(ABC):
         """
 
     @abstractmethod
-    async def days(self, principal: str, start: date, end: date, service: str = "") -> list[DayTotals]:
+    async def sum_days(self, principal: str, start: date, end: date, service: str = "") -> list[DayTotals]:
         """Return the totals of `principal` for each day with a call from `start` to `end`, both included.
 
         Days are in UTC, newest first. Calls of one `service` only are counted if it is named.

@@ -72,7 +72,7 @@ class Group:
         )
 
 
-def by_day(groups: Iterable[Group]) -> list[DayTotals]:
+def group_by_day(groups: Iterable[Group]) -> list[DayTotals]:
     """Return the totals of every day that has a group, newest first."""
     found: dict[date, Totals] = {}
     for group in groups:

@@ -97,7 +97,7 @@ class Sweep:
         async with asyncio.TaskGroup() as looking:
             for key in await self._keys():
                 looking.create_task(look(key))
-        drafts = await self._store.tidy(SETTLED_SECONDS)
+        drafts = await self._store.remove_stale_drafts(SETTLED_SECONDS)
         counts = {name: done[name] for name in (*self._actions, "failed")}
         for name, count in counts.items():
             self._metrics.upkept(name, count)

@@ -10,7 +10,7 @@ from media.jobs.v1 import jobs_pb2
 from media.tts.v1 import tts_pb2
 from media.video.v1 import video_pb2
 
-from services.common.storage.keys import own_prefix
+from services.common.storage.keys import prefix_for
 from services.jobs.clients import ServiceClients, await_last_message, await_reply, metadata_for_owner
 from services.jobs.lease import Lease, Result
 from services.jobs.pipelines.requests import image_request, speech_request, video_request
@@ -157,7 +157,7 @@ def video_request_id(record: Record) -> str:
 
 def own_key(record: Record, step: str) -> str:
     """Return the key of what a step of a job stores, the same each time."""
-    return f"{own_prefix(record.principal)}jobs/{record.job_id}/{OWN_OBJECTS[step]}"
+    return f"{prefix_for(record.principal)}jobs/{record.job_id}/{OWN_OBJECTS[step]}"
 
 
 def _medium(key: str, content_type: str, provider: str, model: str) -> dict[str, object]:

@@ -13,7 +13,7 @@ from media.image.v1 import image_pb2, image_pb2_grpc
 from pebble import ProcessPool
 from prometheus_client import CollectorRegistry
 
-from services.common.cache import TieredCache, TieredOptions, open_store
+from services.common.cache import TieredCache, TieredOptions, open_result_store
 from services.common.errors import MediaError
 from services.common.fetch import FetchOptions, open_fetcher
 from services.common.fetch.addresses import AddressPolicy
@@ -140,7 +140,7 @@ async def running(
         accounting = Accounting(recorder, ImageMetrics(CollectorRegistry()))
         cache = None
         if settings.caching_enabled:
-            entries = await stack.enter_async_context(open_store("", folder / "media.sqlite3", COLLECTION))
+            entries = await stack.enter_async_context(open_result_store("", folder / "media.sqlite3", COLLECTION))
             options = TieredOptions(ttl_seconds=3600, read_timeout_seconds=5)
             cache = await stack.enter_async_context(TieredCache(entries, ImageCodec(), options))
         allowed = AddressPolicy.parse(entry for entry in fetch_allow.split(",") if entry)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from media.common.v1 import cache_pb2
 
-from services.common.cache import Entry, Store, TieredCache, TieredOptions, open_store
+from services.common.cache import Entry, Store, TieredCache, TieredOptions, open_result_store
 from services.tts.cache import COLLECTION, CachedSpeech, SpeechCodec
 from tests.fakes.elevenlabs import FakeElevenLabs
 from tests.integration.tts.conftest import SHAPES, Speaking, ask
@@ -22,7 +22,7 @@ HIT, MISS, BYPASS = cache_pb2.CACHE_STATUS_HIT, cache_pb2.CACHE_STATUS_MISS, cac
 
 @asynccontextmanager
 async def cache_in(file: Path) -> AsyncIterator[TieredCache[CachedSpeech]]:
-    async with open_store("", file, COLLECTION) as store, TieredCache(store, SpeechCodec()) as cache:
+    async with open_result_store("", file, COLLECTION) as store, TieredCache(store, SpeechCodec()) as cache:
         yield cache
 
 
@@ -111,7 +111,7 @@ async def test_a_store_that_never_answers_stops_nobody(fake: FakeElevenLabs, spe
 
 
 async def test_what_is_expired_is_not_served(fake: FakeElevenLabs, speaking: Speaking, tmp_path: Path) -> None:
-    async with open_store("", tmp_path / "kept", COLLECTION) as store:
+    async with open_result_store("", tmp_path / "kept", COLLECTION) as store:
         options = TieredOptions(ttl_seconds=0)
         async with TieredCache(store, SpeechCodec(), options) as cache, speaking(cache=cache) as stub:
             for _ in range(2):

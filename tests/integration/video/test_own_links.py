@@ -26,7 +26,7 @@ SOURCE_IMAGE, VIDEO, SPEECH = "images/cat.png", "videos/cat.mp4", "audio/cat.wav
 class LinkingStore(FakeObjectStore):
     """A store that knows its own links."""
 
-    def key_behind(self, url: str) -> str | None:
+    def key_from_url(self, url: str) -> str | None:
         """Return what follows the prefix."""
         return url.removeprefix(PREFIX) if url.startswith(PREFIX) else None
 

@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from services.common.errors import MediaError, Reason
-from services.common.fetch import Fetched, Streamed
+from services.common.fetch import FetchedFile, StreamedFile
 from services.common.input_files import InputFiles
 from services.common.worker_pool import WorkerPool
 from services.video.inputs import Inputs, LocalInput, Source
@@ -36,10 +36,10 @@ class InPieces:
         self._pieces = [data[start:end] for start, end in pairwise([0, *sorted(cuts), len(data)])]
 
     @asynccontextmanager
-    async def stream(self, url: str, *, field: str, max_bytes: int) -> AsyncIterator[Streamed]:
-        yield Streamed("audio/wav", None, self._chunks())
+    async def stream(self, url: str, *, field: str, max_bytes: int) -> AsyncIterator[StreamedFile]:
+        yield StreamedFile("audio/wav", None, self._chunks())
 
-    async def fetch(self, url: str, *, field: str, max_bytes: int) -> Fetched:
+    async def fetch(self, url: str, *, field: str, max_bytes: int) -> FetchedFile:
         raise AssertionError("no input is held in memory")
 
     async def _chunks(self) -> AsyncIterator[bytes]:

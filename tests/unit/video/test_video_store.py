@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from services.common.errors import MediaError, Reason
-from services.common.fetch import Fetched, Streamed
+from services.common.fetch import FetchedFile, StreamedFile
 from services.common.input_files import InputFiles
 from services.common.storage import IMMUTABLE, REPLACEABLE, ObjectSpec
 from services.video.probe import MediaFile
@@ -26,11 +26,11 @@ OWN = "users/alice/videos/cat.mp4"
 class NoDownloads:
     """Fetches nothing: videos do not come from URLs."""
 
-    async def fetch(self, url: str, *, field: str, max_bytes: int) -> Fetched:
+    async def fetch(self, url: str, *, field: str, max_bytes: int) -> FetchedFile:
         """Fail."""
         raise AssertionError
 
-    def stream(self, url: str, *, field: str, max_bytes: int) -> AbstractAsyncContextManager[Streamed]:
+    def stream(self, url: str, *, field: str, max_bytes: int) -> AbstractAsyncContextManager[StreamedFile]:
         """Fail."""
         raise AssertionError
 

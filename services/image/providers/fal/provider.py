@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import pybase64
 
 from services.common.errors import MediaError, Reason
-from services.common.fetch import Fetched
+from services.common.fetch import FetchedFile
 from services.common.log import logger
 from services.common.providers import Answer, ProviderEndpoint, Transport, open_session
 from services.image.providers.fal.error_mapping import failure, refusal
@@ -31,7 +31,7 @@ Sleep = Callable[[float], Awaitable[None]]
 class Downloads(Protocol):
     """Fetches files, if they may be fetched."""
 
-    async def fetch(self, url: str, *, field: str, max_bytes: int) -> Fetched:
+    async def fetch(self, url: str, *, field: str, max_bytes: int) -> FetchedFile:
         """Return the file at `url`; raises MediaError."""
 
 

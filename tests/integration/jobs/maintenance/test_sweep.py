@@ -199,7 +199,7 @@ async def test_drafts_of_objects_are_looked_for_in_each_round(house: House) -> N
     tidied: list[float] = []
 
     class Store(FakeObjectStore):
-        async def tidy(self, older_than_seconds: float) -> int:
+        async def remove_stale_drafts(self, older_than_seconds: float) -> int:
             tidied.append(older_than_seconds)
             return 1
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from services.common.cache import Collection, open_store
+from services.common.cache import Collection, open_result_store
 from services.common.cache.mongo import MongoStore
 from services.common.cache.sqlite import SqliteStore
 from services.common.settings import ConfigurationError
@@ -16,26 +16,26 @@ from tests.unit.common.cache.conftest import entry_of
 
 
 async def test_without_a_connection_string_it_is_the_file(tmp_path: Path) -> None:
-    async with open_store("", tmp_path / "state" / "media.sqlite", Collection()) as store:
+    async with open_result_store("", tmp_path / "state" / "media.sqlite", Collection()) as store:
         assert isinstance(store, SqliteStore)
         await store.put(entry_of())
         assert await store.get("a" * 64) == entry_of()
 
 
 async def test_the_file_is_bounded_as_asked(tmp_path: Path) -> None:
-    async with open_store("", tmp_path / "media.sqlite", Collection(), sqlite_max_bytes=100) as store:
+    async with open_result_store("", tmp_path / "media.sqlite", Collection(), sqlite_max_bytes=100) as store:
         await store.put(entry_of(data=b"x" * 101))
         assert await store.get("a" * 64) is None
 
 
 async def test_with_a_connection_string_it_is_the_server(tmp_path: Path) -> None:
-    async with open_store("mongodb://127.0.0.1:1/", tmp_path / "media.sqlite", Collection()) as store:
+    async with open_result_store("mongodb://127.0.0.1:1/", tmp_path / "media.sqlite", Collection()) as store:
         assert isinstance(store, MongoStore)
 
 
 async def test_a_connection_string_that_is_none_stops_the_process(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="MONGODB_URI"):
-        async with open_store("mongodb://", tmp_path / "media.sqlite", Collection()):
+        async with open_result_store("mongodb://", tmp_path / "media.sqlite", Collection()):
             raise AssertionError("it was accepted")
 
 

@@ -16,8 +16,8 @@ from tests.unit.common.cache.rig import HASTY, PATIENT, Rig, settled
 
 
 def failures(log_lines: LogLines) -> list[tuple[str, str, int]]:
-    lines = [line for line in log_lines() if line["event"].startswith("the result store fails")]
-    return [(line["doing"], line["cause"], line["held_back"]) for line in lines]
+    lines = [line for line in log_lines() if line["event"].startswith("the result store failed")]
+    return [(line["operation"], line["cause"], line["suppressed"]) for line in lines]
 
 
 async def test_a_store_that_never_answers_costs_a_bounded_wait(rig: Rig, log_lines: LogLines) -> None:
@@ -112,8 +112,8 @@ async def test_a_store_that_fails_is_a_miss(rig: Rig, log_lines: LogLines, failu
         cache.put("k", "value")
         assert await cache.get("k") == "value"
         assert cache.stats.errors == 1
-    ((doing, cause, held_back),) = failures(log_lines)
-    assert (doing, held_back) == ("read", 0)
+    ((operation, cause, suppressed),) = failures(log_lines)
+    assert (operation, suppressed) == ("read", 0)
     assert "bug" not in cause
 
 

@@ -15,11 +15,11 @@ from services.common.storage import ObjectInfo
 from services.common.storage.keys import (
     MAX_KEY_BYTES,
     belongs_to,
+    build_content_key,
     check_key,
     check_own_key,
-    content_key,
     new_key,
-    own_prefix,
+    prefix_for,
 )
 
 NOVEMBER = datetime(2026, 11, 21, tzinfo=UTC)
@@ -68,7 +68,7 @@ def test_others_are_refused_by_name(key: str) -> None:
 @example("a/b", "a")
 @example("..", ".")
 def test_two_principals_never_share_a_prefix(first: str, second: str) -> None:
-    mine, theirs = own_prefix(first), own_prefix(second)
+    mine, theirs = prefix_for(first), prefix_for(second)
     assert check_key(f"{mine}x") == f"{mine}x"
     if first != second:
         assert not mine.startswith(theirs)
@@ -76,9 +76,9 @@ def test_two_principals_never_share_a_prefix(first: str, second: str) -> None:
 
 
 def test_a_plain_principal_stands_as_it_is() -> None:
-    assert own_prefix("alice@example.com") == "users/alice@example.com/"
-    assert own_prefix("") == "users/~internal/"
-    assert re.fullmatch(r"users/~[0-9a-f]{32}/", own_prefix("auth0|123"))
+    assert prefix_for("alice@example.com") == "users/alice@example.com/"
+    assert prefix_for("") == "users/~internal/"
+    assert re.fullmatch(r"users/~[0-9a-f]{32}/", prefix_for("auth0|123"))
 
 
 def test_a_key_of_ones_own_is_under_ones_own_prefix() -> None:
@@ -98,7 +98,7 @@ def test_new_keys_tell_the_month_and_are_never_the_same() -> None:
 
 
 def test_equal_bytes_of_one_owner_have_one_key() -> None:
-    assert content_key("alice", "ab" + "0" * 62, "png") == f"users/alice/sha256/ab/{'0' * 62}.png"
+    assert build_content_key("alice", "ab" + "0" * 62, "png") == f"users/alice/sha256/ab/{'0' * 62}.png"
 
 
 def test_an_object_is_its_owners_by_key_or_by_what_was_said() -> None:

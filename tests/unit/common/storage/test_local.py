@@ -57,7 +57,7 @@ async def test_a_writer_that_fails_leaves_no_file(store: ObjectStore, tmp_path: 
 async def test_drafts_whose_writers_died_are_removed_and_those_being_written_are_not(
     store: ObjectStore, tmp_path: Path
 ) -> None:
-    assert await store.tidy(3600) == 0
+    assert await store.remove_stale_drafts(3600) == 0
     counts: list[int] = []
 
     async def slow() -> AsyncIterator[bytes]:
@@ -66,7 +66,7 @@ async def test_drafts_whose_writers_died_are_removed_and_those_being_written_are
         left = lost.with_name("left")
         left.write_bytes(b"half of something")
         os.utime(left, (0, 0))
-        counts.append(await store.tidy(3600))
+        counts.append(await store.remove_stale_drafts(3600))
         assert not left.exists()
         yield b"second half"
 

@@ -14,13 +14,13 @@ from services.common.errors import MediaError, Reason
 from services.common.fetch import FetchOptions, open_fetcher
 from services.common.input_files import InputFiles
 from services.common.storage import ObjectSpec, ObjectStore, open_object_store
-from services.common.storage.signed_urls import Signer
+from services.common.storage.signed_urls import UrlSigner
 from tests.fakes.object_store import FakeObjectStore
 from tests.unit.common.storage.conftest import PUBLIC_URL, local_settings
 
 KEY = "images/2026/11/a~b=c+d@e.png"
 IMAGE = b"\x89PNG" + bytes(1000)
-SIGNER = Signer(b"k" * 32)
+SIGNER = UrlSigner(b"k" * 32)
 NOW = 1_800_000_000
 
 segments = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="/"), min_size=1, max_size=20)
@@ -50,16 +50,16 @@ async def refusal(files: InputFiles, url: str, max_bytes: int = 5000) -> MediaEr
 @given(keys)
 @example("a?b=c&expires=1#d/e%2Ff")
 def test_the_key_in_a_link_is_the_one_that_was_signed(key: str) -> None:
-    link = f"{PUBLIC_URL}{SIGNER.path(key, NOW + 1)}"
-    assert SIGNER.key_in(link, PUBLIC_URL, NOW) == key
-    assert SIGNER.key_in(link, PUBLIC_URL, NOW + 1) is None
-    assert Signer(b"another" * 5).key_in(link, PUBLIC_URL, NOW) is None
+    link = f"{PUBLIC_URL}{SIGNER.build_path(key, NOW + 1)}"
+    assert SIGNER.key_from_url(link, PUBLIC_URL, NOW) == key
+    assert SIGNER.key_from_url(link, PUBLIC_URL, NOW + 1) is None
+    assert UrlSigner(b"another" * 5).key_from_url(link, PUBLIC_URL, NOW) is None
 
 
 @given(keys, keys)
 def test_a_link_does_not_lead_to_another_object(key: str, other: str) -> None:
-    _, _, query = SIGNER.path(key, NOW + 1).partition("?")
-    found = SIGNER.key_in(f"{PUBLIC_URL}/media/{quote(other, safe='/')}?{query}", PUBLIC_URL, NOW)
+    _, _, query = SIGNER.build_path(key, NOW + 1).partition("?")
+    found = SIGNER.key_from_url(f"{PUBLIC_URL}/media/{quote(other, safe='/')}?{query}", PUBLIC_URL, NOW)
     assert found == (key if other == key else None)
 
 
@@ -72,29 +72,29 @@ def test_a_link_does_not_lead_to_another_object(key: str, other: str) -> None:
 @example(f"{PUBLIC_URL}.evil.example/media/a?expires={NOW + 1}&signature=x")
 def test_what_was_not_signed_is_no_link_of_ours(text: str) -> None:
     for url in (text, f"{PUBLIC_URL}/media/{text}"):
-        assert SIGNER.key_in(url, PUBLIC_URL, NOW) is None
+        assert SIGNER.key_from_url(url, PUBLIC_URL, NOW) is None
 
 
 async def test_a_folder_knows_its_links_until_they_end(local: ObjectStore) -> None:
     link = (await local.url(KEY)).url
-    assert local.key_behind(link) == KEY
+    assert local.key_from_url(link) == KEY
     # Whether there is such an object is another question.
-    assert local.key_behind((await local.url("images/absent.png")).url) == "images/absent.png"
-    assert local.key_behind((await local.url(KEY, lifetime_seconds=-1)).url) is None
+    assert local.key_from_url((await local.url("images/absent.png")).url) == "images/absent.png"
+    assert local.key_from_url((await local.url(KEY, lifetime_seconds=-1)).url) is None
     for wrong in (link[:-1], link.replace(PUBLIC_URL, "https://evil.example"), link.partition("?")[0], "", KEY):
-        assert local.key_behind(wrong) is None
+        assert local.key_from_url(wrong) is None
 
 
 async def test_the_folder_of_another_suite_gives_other_links(local: ObjectStore, tmp_path: Path) -> None:
     async with open_object_store(local_settings(tmp_path / "other")) as other:
-        assert local.key_behind((await other.url(KEY)).url) is None
+        assert local.key_from_url((await other.url(KEY)).url) is None
 
 
 async def test_where_links_lead_elsewhere_none_is_of_the_suites_own(store: ObjectStore) -> None:
     await store.put(KEY, IMAGE, ObjectSpec("image/png"))
-    found = store.key_behind((await store.url(KEY)).url)
+    found = store.key_from_url((await store.url(KEY)).url)
     assert found == (KEY if store.name == "local" else None)
-    assert FakeObjectStore().key_behind(f"{PUBLIC_URL}/media/{KEY}") is None
+    assert FakeObjectStore().key_from_url(f"{PUBLIC_URL}/media/{KEY}") is None
 
 
 async def test_a_link_of_ones_own_is_read_without_the_network(files: InputFiles, local: ObjectStore) -> None:

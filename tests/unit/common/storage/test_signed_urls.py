@@ -11,9 +11,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.common.errors import MediaError, Reason
-from services.common.storage.signed_urls import Signer, load_shared_secret
+from services.common.storage.signed_urls import UrlSigner, load_shared_secret
 
-SIGNER = Signer(b"secret")
+SIGNER = UrlSigner(b"secret")
 
 
 def parts(link: str) -> tuple[str, str, str]:
@@ -30,19 +30,19 @@ def refused(key: str, expires: str, signature: str, now: float = 0) -> str:
 
 
 def test_a_link_works_until_it_ends() -> None:
-    key, expires, signature = parts(SIGNER.path("images/2026/11/a~b=c+d@e.webp", 1000))
+    key, expires, signature = parts(SIGNER.build_path("images/2026/11/a~b=c+d@e.webp", 1000))
     assert key == "images/2026/11/a~b=c+d@e.webp"
     SIGNER.check(key, expires, signature, 999.9)
     assert "has ended" in refused(key, expires, signature, 1000)
 
 
 def test_a_link_is_for_one_object_and_one_time() -> None:
-    key, expires, signature = parts(SIGNER.path("images/one.webp", 1000))
+    key, expires, signature = parts(SIGNER.build_path("images/one.webp", 1000))
     assert "not one of" in refused("images/two.webp", expires, signature)
     assert "not one of" in refused(key, "2000", signature)
     assert "not one of" in refused(key, expires, signature[:-1])
     with pytest.raises(MediaError):
-        Signer(b"another").check(key, expires, signature, 0)
+        UrlSigner(b"another").check(key, expires, signature, 0)
 
 
 @given(st.text(), st.text(), st.text())
@@ -62,10 +62,10 @@ def test_processes_that_start_at_once_agree_on_one_secret(tmp_path: Path) -> Non
 
 
 def test_a_link_of_ones_own_is_known_by_its_signature() -> None:
-    signer = Signer(b"k" * 32)
-    link = f"http://suite.example{signer.path('images/a b.png', 2000)}"
-    assert signer.key_in(link, "http://suite.example", 1999) == "images/a b.png"
-    assert signer.key_in(link, "http://suite.example", 2001) is None
-    assert signer.key_in(link, "http://other.example", 1999) is None
-    assert signer.key_in(link.replace("a%20b", "b"), "http://suite.example", 1999) is None
-    assert signer.key_in(link.partition("?")[0], "http://suite.example", 1999) is None
+    signer = UrlSigner(b"k" * 32)
+    link = f"http://suite.example{signer.build_path('images/a b.png', 2000)}"
+    assert signer.key_from_url(link, "http://suite.example", 1999) == "images/a b.png"
+    assert signer.key_from_url(link, "http://suite.example", 2001) is None
+    assert signer.key_from_url(link, "http://other.example", 1999) is None
+    assert signer.key_from_url(link.replace("a%20b", "b"), "http://suite.example", 1999) is None
+    assert signer.key_from_url(link.partition("?")[0], "http://suite.example", 1999) is None

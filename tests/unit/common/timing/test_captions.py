@@ -10,14 +10,14 @@ from hypothesis import given, settings
 
 from services.common.timing.alignment import Alignment
 from services.common.timing.captions import to_srt, to_webvtt
-from services.common.timing.cues import MAX_CUE_MILLISECONDS, MAX_LINE_CHARACTERS, Cue, cues
-from services.common.timing.words import is_word, words
+from services.common.timing.cues import MAX_CUE_MILLISECONDS, MAX_LINE_CHARACTERS, Cue, build_cues
+from services.common.timing.words import find_words, is_word
 from tests.unit.common.timing.samples import alignments, evenly
 from tests.unit.common.timing.subtitles import read_srt, read_webvtt
 
 
 def lines(text: str, seconds_each: float = 0.0625) -> list[tuple[str, ...]]:
-    return [cue.lines for cue in cues(evenly(text, seconds_each))]
+    return [cue.lines for cue in build_cues(evenly(text, seconds_each))]
 
 
 def shown(text: str) -> str:
@@ -26,7 +26,7 @@ def shown(text: str) -> str:
 
 
 def test_a_sentence_is_one_caption_where_it_fits() -> None:
-    assert cues(evenly("A sentence. Another one.", 0.125)) == (
+    assert build_cues(evenly("A sentence. Another one.", 0.125)) == (
         Cue(0, 1375, ("A sentence.",)),
         Cue(1500, 3000, ("Another one.",)),
     )
@@ -54,18 +54,18 @@ def test_short_sentences_share_a_caption() -> None:
 
 
 def test_a_caption_is_gone_after_seven_seconds() -> None:
-    assert all(cue.end_milliseconds - cue.start_milliseconds <= 7000 for cue in cues(evenly("so slow " * 9, 0.5)))
+    assert all(cue.end_milliseconds - cue.start_milliseconds <= 7000 for cue in build_cues(evenly("so slow " * 9, 0.5)))
     assert lines("slow " * 4, 0.5) == [("slow slow slow",), ("slow",)]
 
 
 def test_a_caption_stays_for_a_second() -> None:
-    assert cues(evenly("Hi.")) == (Cue(0, 1000, ("Hi.",)),)
+    assert build_cues(evenly("Hi.")) == (Cue(0, 1000, ("Hi.",)),)
 
 
 def test_a_caption_makes_room_for_the_next() -> None:
     long = "x" * 41
     alignment = Alignment((f"{long}. ", f"{long} {long}."), (0.0, 0.3), (0.2, 3.0))
-    first, second = cues(alignment)
+    first, second = build_cues(alignment)
     assert (first.end_milliseconds, second.start_milliseconds) == (300, 300)
 
 
@@ -83,7 +83,7 @@ def test_wide_characters_take_the_room_of_two() -> None:
 
 
 def test_punctuation_alone_is_no_caption() -> None:
-    assert cues(evenly("... — !")) == ()
+    assert build_cues(evenly("... — !")) == ()
 
 
 def test_text_from_right_to_left_is_left_as_it_is() -> None:
@@ -146,7 +146,7 @@ def test_times_are_rounded_to_milliseconds(seconds: float, written: str) -> None
 @settings(deadline=None)
 @given(alignments())
 def test_captions_follow_each_other_and_fit_the_screen(alignment: Alignment) -> None:
-    found = cues(alignment)
+    found = build_cues(alignment)
     for cue in found:
         assert 0 <= cue.start_milliseconds < cue.end_milliseconds <= cue.start_milliseconds + MAX_CUE_MILLISECONDS
         assert 1 <= len(cue.lines) <= 2
@@ -157,11 +157,11 @@ def test_captions_follow_each_other_and_fit_the_screen(alignment: Alignment) -> 
 @settings(deadline=None)
 @given(alignments())
 def test_every_word_is_in_the_captions_in_order(alignment: Alignment) -> None:
-    whole = shown("".join(line for cue in cues(alignment) for line in cue.lines))
+    whole = shown("".join(line for cue in build_cues(alignment) for line in cue.lines))
     position = 0
-    for word in words(alignment):
+    for word in find_words(alignment):
         position = whole.index(shown(word.text), position) + len(shown(word.text))
-    assert bool(words(alignment)) == bool(cues(alignment))
+    assert bool(find_words(alignment)) == bool(build_cues(alignment))
 
 
 @settings(deadline=None)
@@ -169,23 +169,23 @@ def test_every_word_is_in_the_captions_in_order(alignment: Alignment) -> None:
 def test_a_caption_appears_with_its_first_word(alignment: Alignment) -> None:
     starts = {round(time * 1000) for time in [*alignment.starts_seconds, *alignment.ends_seconds]}
     single = all(len(entry) <= 1 for entry in alignment.characters)
-    ends = {cue.end_milliseconds for cue in cues(alignment)}
-    for cue in cues(alignment):
+    ends = {cue.end_milliseconds for cue in build_cues(alignment)}
+    for cue in build_cues(alignment):
         assert not single or cue.start_milliseconds in starts | ends
 
 
 @settings(deadline=None)
 @given(alignments())
 def test_players_read_both_files_as_the_same_captions(alignment: Alignment) -> None:
-    expected = [(cue.start_milliseconds, cue.end_milliseconds) for cue in cues(alignment)]
+    expected = [(cue.start_milliseconds, cue.end_milliseconds) for cue in build_cues(alignment)]
     for file in (read_webvtt(to_webvtt(alignment)), read_srt(to_srt(alignment))):
         assert [(item.start_milliseconds, item.end_milliseconds) for item in file] == expected
-    assert [item.lines for item in read_webvtt(to_webvtt(alignment))] == [cue.lines for cue in cues(alignment)]
+    assert [item.lines for item in read_webvtt(to_webvtt(alignment))] == [cue.lines for cue in build_cues(alignment)]
 
 
 def test_captions_of_many_words_at_one_moment_still_follow_each_other() -> None:
     text = "word " * 60
-    found = cues(Alignment(tuple(text), (5.0,) * len(text), (5.0,) * len(text)))
+    found = build_cues(Alignment(tuple(text), (5.0,) * len(text), (5.0,) * len(text)))
     assert [cue.start_milliseconds for cue in found] == sorted({cue.start_milliseconds for cue in found})
     assert sum(len(line.split()) for cue in found for line in cue.lines) == 60
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 
 from services.common.timing.scripts import is_heard, is_joined
-from services.common.timing.sentences import Span, split_sentences
+from services.common.timing.sentences import TextSpan, split_sentences
 from tests.unit.common.timing.samples import TEXTS
 
 DIVIDED = {
@@ -65,7 +65,7 @@ def test_a_text_is_divided_into_its_sentences(sentences: list[str]) -> None:
 
 def test_no_text_has_no_sentence_and_white_space_is_one() -> None:
     assert split_sentences("") == ()
-    assert split_sentences(" \n\n ") == (Span(0, 4),)
+    assert split_sentences(" \n\n ") == (TextSpan(0, 4),)
 
 
 @settings(deadline=None)

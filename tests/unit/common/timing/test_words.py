@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 
 from services.common.timing.alignment import Alignment
-from services.common.timing.words import TimedSpan, sentences, words
+from services.common.timing.words import TimedSpan, find_sentences, find_words
 from tests.unit.common.timing.samples import alignments, evenly
 
 
 def test_a_word_has_its_punctuation_its_times_and_its_offset() -> None:
-    assert words(Alignment(tuple("Hi, you."), tuple(range(8)), tuple(range(1, 9)))) == (
+    assert find_words(Alignment(tuple("Hi, you."), tuple(range(8)), tuple(range(1, 9)))) == (
         TimedSpan("Hi,", 0, 3, 0, 3),
         TimedSpan("you.", 4, 8, 4, 4),
     )
@@ -40,29 +40,29 @@ def test_a_word_has_its_punctuation_its_times_and_its_offset() -> None:
     ],
 )
 def test_words_are_found_in_every_script(text: str, expected: list[str]) -> None:
-    assert [word.text for word in words(evenly(text))] == expected
+    assert [word.text for word in find_words(evenly(text))] == expected
 
 
 def test_an_entry_of_several_code_points_shares_its_time() -> None:
     alignment = Alignment(("ab c", "d", "", "ef"), (0.0, 4.0, 5.0, 6.0), (4.0, 5.0, 5.0, 8.0))
-    assert words(alignment) == (TimedSpan("ab", 0.0, 2.0, 0, 2), TimedSpan("cdef", 3.0, 8.0, 3, 4))
+    assert find_words(alignment) == (TimedSpan("ab", 0.0, 2.0, 0, 2), TimedSpan("cdef", 3.0, 8.0, 3, 4))
 
 
 def test_offsets_count_code_points() -> None:
-    first, second = words(evenly("😀😀 é"))
+    first, second = find_words(evenly("😀😀 é"))
     assert (first.text_offset, first.text_length) == (0, 2)
     assert (second.text_offset, second.text_length) == (3, 1)
 
 
 def test_sentences_have_no_white_space_around_them() -> None:
-    assert sentences(evenly(" Hi.  You? ", 1.0)) == (TimedSpan("Hi.", 1, 4, 1, 3), TimedSpan("You?", 6, 10, 6, 4))
-    assert sentences(evenly(" \n")) == ()
+    assert find_sentences(evenly(" Hi.  You? ", 1.0)) == (TimedSpan("Hi.", 1, 4, 1, 3), TimedSpan("You?", 6, 10, 6, 4))
+    assert find_sentences(evenly(" \n")) == ()
 
 
 @settings(deadline=None)
 @given(alignments())
 def test_every_part_is_where_it_says_and_time_never_runs_back(alignment: Alignment) -> None:
-    for spans in (words(alignment), sentences(alignment)):
+    for spans in (find_words(alignment), find_sentences(alignment)):
         for span in spans:
             assert alignment.text[span.text_offset : span.text_offset + span.text_length] == span.text
             assert span.text
@@ -76,7 +76,7 @@ def test_every_part_is_where_it_says_and_time_never_runs_back(alignment: Alignme
 @settings(deadline=None)
 @given(alignments())
 def test_words_hold_every_letter_and_no_white_space(alignment: Alignment) -> None:
-    found = words(alignment)
+    found = find_words(alignment)
     assert not any(character.isspace() for word in found for character in word.text)
     covered = {at for word in found for at in range(word.text_offset, word.text_offset + word.text_length)}
     assert {at for at, character in enumerate(alignment.text) if character.isalnum()} <= covered
@@ -85,6 +85,6 @@ def test_words_hold_every_letter_and_no_white_space(alignment: Alignment) -> Non
 @settings(deadline=None)
 @given(alignments())
 def test_every_word_is_in_one_sentence(alignment: Alignment) -> None:
-    borders = {sentence.text_offset for sentence in sentences(alignment)}
-    for word in words(alignment):
+    borders = {sentence.text_offset for sentence in find_sentences(alignment)}
+    for word in find_words(alignment):
         assert not borders & set(range(word.text_offset + 1, word.text_offset + word.text_length))

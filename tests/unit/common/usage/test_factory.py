@@ -17,7 +17,7 @@ async def test_what_was_recorded_is_there_after_a_restart(tmp_path: Path) -> Non
     async with open_usage("", path) as recorder:
         recorder.record(usage_record(at=datetime.now(UTC)))
     async with open_usage("", path) as recorder:
-        (found,) = await recorder.store.days("alice", utc_today() - timedelta(days=1), utc_today())
+        (found,) = await recorder.store.sum_days("alice", utc_today() - timedelta(days=1), utc_today())
     assert found.totals.calls == 1
 
 

@@ -26,7 +26,11 @@ async def test_a_server_that_is_not_there_is_an_error(client: ClientFactory, tmp
     # A socket file, because PyMongo's own client leaks a network socket when it is closed while it connects.
     address = quote(str(tmp_path / "absent.sock"), safe="")
     async with open_mongo_usage(f"mongodb://{address}/?serverSelectionTimeoutMS=50", RETENTION_DAYS, client) as store:
-        for attempt in (store.add_many([usage_record()]), store.days("alice", TODAY, TODAY), store.purge_before(TODAY)):
+        for attempt in (
+            store.add_many([usage_record()]),
+            store.sum_days("alice", TODAY, TODAY),
+            store.purge_before(TODAY),
+        ):
             with pytest.raises(UsageStoreError, match="ServerSelectionTimeoutError"):
                 await attempt
 

@@ -41,7 +41,7 @@ def change(path: Path, statement: str) -> None:
 
 
 async def calls_of(store: SqliteUsageStore, principal: str = "alice") -> int:
-    return sum(item.totals.calls for item in await store.days(principal, TODAY, TODAY))
+    return sum(item.totals.calls for item in await store.sum_days(principal, TODAY, TODAY))
 
 
 async def test_records_outlive_the_store(path: Path) -> None:
@@ -74,7 +74,7 @@ async def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file")
     async with open_sqlite_usage(tmp_path / "data" / "media.sqlite") as sqlite:
         with pytest.raises(UsageStoreError):
-            await sqlite.days("alice", TODAY, TODAY)
+            await sqlite.sum_days("alice", TODAY, TODAY)
 
 
 async def test_a_batch_that_fails_half_way_is_absent_and_may_be_repeated(sqlite: SqliteUsageStore, path: Path) -> None:

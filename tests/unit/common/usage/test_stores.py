@@ -32,12 +32,12 @@ def varied(count: int) -> list[UsageRecord]:
 
 
 async def test_a_store_without_records_has_no_days(store: UsageStore) -> None:
-    assert await store.days("alice", *EVER) == []
+    assert await store.sum_days("alice", *EVER) == []
 
 
 async def test_a_whole_call_counts_with_what_it_cost(store: UsageStore) -> None:
     await store.add_many([usage_record(characters=12, cost_units=6)])
-    assert await store.days("alice", TODAY, TODAY) == [
+    assert await store.sum_days("alice", TODAY, TODAY) == [
         DayTotals(TODAY, Totals(calls=1, characters=12, provider_cost_units=6))
     ]
 
@@ -51,7 +51,7 @@ async def test_hits_and_joined_calls_are_savings(store: UsageStore) -> None:
             usage_record(cache_status="joined", **shared),
         ]
     )
-    (found,) = await store.days("alice", TODAY, TODAY)
+    (found,) = await store.sum_days("alice", TODAY, TODAY)
     assert found.totals == Totals(
         calls=3,
         characters=60,
@@ -70,27 +70,27 @@ async def test_an_unfinished_call_counts_apart_but_what_it_cost_was_paid(store: 
             usage_record(outcome="CANCELLED", cache_status="hit", cached_characters=10, saved_cost_units=5),
         ]
     )
-    (found,) = await store.days("alice", TODAY, TODAY)
+    (found,) = await store.sum_days("alice", TODAY, TODAY)
     assert found.totals == Totals(unfinished_calls=2, provider_cost_units=4)
 
 
 async def test_days_come_newest_first_and_both_ends_belong_to_the_span(store: UsageStore) -> None:
     await store.add_many([usage_record(at=NOON - DAY * age) for age in (3, 0, 2, 1)])
-    days = await store.days("alice", TODAY - 2 * DAY, TODAY - DAY)
+    days = await store.sum_days("alice", TODAY - 2 * DAY, TODAY - DAY)
     assert [item.day for item in days] == [TODAY - DAY, TODAY - 2 * DAY]
 
 
 async def test_days_are_those_of_utc(store: UsageStore) -> None:
     midnight_in_tokyo = NOON.replace(hour=0, tzinfo=timezone(timedelta(hours=9)))
     await store.add_many([usage_record(at=midnight_in_tokyo)])
-    assert [item.day for item in await store.days("alice", *EVER)] == [TODAY - DAY]
+    assert [item.day for item in await store.sum_days("alice", *EVER)] == [TODAY - DAY]
 
 
 async def test_nobody_sees_the_calls_of_others(store: UsageStore) -> None:
     names = ["alice", "Alice", "alice ", "bob", "", "%", "a'; --", "äöü", "$day"]
     await store.add_many([usage_record(principal=name, characters=number) for number, name in enumerate(names)])
     for number, name in enumerate(names):
-        (found,) = await store.days(name, *EVER)
+        (found,) = await store.sum_days(name, *EVER)
         assert found.totals == Totals(calls=1, characters=number)
 
 
@@ -98,7 +98,7 @@ async def test_the_calls_of_one_service_can_be_asked_for(store: UsageStore) -> N
     await store.add_many([usage_record(service=name, characters=size) for name, size in (("tts", 1), ("image", 2))])
     sums = {}
     for service in ("", "tts", "image"):
-        (found,) = await store.days("alice", *EVER, service)
+        (found,) = await store.sum_days("alice", *EVER, service)
         sums[service] = found.totals.characters
     assert sums == {"": 3, "tts": 1, "image": 2}
 
@@ -107,7 +107,7 @@ async def test_adding_again_what_is_there_changes_nothing(store: UsageStore) -> 
     first, second, third = (usage_record(characters=size) for size in (1, 2, 4))
     await store.add_many([first, second])
     await store.add_many([first, second, third])
-    (found,) = await store.days("alice", *EVER)
+    (found,) = await store.sum_days("alice", *EVER)
     assert found.totals == Totals(calls=3, characters=7)
 
 
@@ -116,13 +116,13 @@ async def test_sums_are_those_of_adding_up_by_hand(store: UsageStore) -> None:
     for one in (by_hand, store):
         await one.add_many(records)
     for principal in ("alice", "bob", "", "carol"):
-        assert await store.days(principal, *EVER) == await by_hand.days(principal, *EVER)
+        assert await store.sum_days(principal, *EVER) == await by_hand.sum_days(principal, *EVER)
 
 
 async def test_old_records_can_be_removed(store: UsageStore) -> None:
     await store.add_many([usage_record(at=NOON - DAY * age) for age in range(5)])
     assert await store.purge_before(TODAY - DAY) == 3
-    assert [item.day for item in await store.days("alice", *EVER)] == [TODAY, TODAY - DAY]
+    assert [item.day for item in await store.sum_days("alice", *EVER)] == [TODAY, TODAY - DAY]
     assert await store.purge_before(TODAY - DAY) == 0
 
 
@@ -130,6 +130,6 @@ async def test_many_may_write_and_read_at_once(store: UsageStore) -> None:
     async with asyncio.TaskGroup() as group:
         for _ in range(10):
             group.create_task(store.add_many([usage_record(characters=1) for _ in range(20)]))
-            group.create_task(store.days("alice", *EVER))
-    (found,) = await store.days("alice", *EVER)
+            group.create_task(store.sum_days("alice", *EVER))
+    (found,) = await store.sum_days("alice", *EVER)
     assert found.totals == Totals(calls=200, characters=200)

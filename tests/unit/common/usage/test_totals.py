@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.common.usage import CacheStatus, DayTotals, Totals, sum_totals
-from services.common.usage.totals import Group, by_day
+from services.common.usage.totals import Group, group_by_day
 
 FIRST = date(2026, 1, 1)
 amounts = st.integers(0, 10**9)
@@ -31,20 +31,22 @@ groups = st.lists(
 
 @given(groups)
 def test_the_total_is_the_sum_of_the_days(found: list[Group]) -> None:
-    days = by_day(found)
+    days = group_by_day(found)
     assert sum_totals(days) == sum((group.totals() for group in found), Totals())
     assert [item.day for item in days] == sorted({group.day for group in found}, reverse=True)
 
 
 @given(groups, groups)
 def test_days_add_up_in_any_order_and_grouping(some: list[Group], others: list[Group]) -> None:
-    assert by_day([*some, *others]) == by_day([*others, *some])
-    assert sum_totals(by_day(some)) + sum_totals(by_day(others)) == sum_totals(by_day([*some, *others]))
+    assert group_by_day([*some, *others]) == group_by_day([*others, *some])
+    assert sum_totals(group_by_day(some)) + sum_totals(group_by_day(others)) == sum_totals(
+        group_by_day([*some, *others])
+    )
 
 
 @given(groups)
 def test_every_call_is_whole_or_not_and_every_cost_is_counted(found: list[Group]) -> None:
-    total = sum_totals(by_day(found))
+    total = sum_totals(group_by_day(found))
     assert total.calls + total.unfinished_calls == sum(group.calls for group in found)
     assert total.provider_cost_units == sum(group.cost_units for group in found)
     assert total.cache_hits + total.joined_calls <= total.calls
@@ -53,13 +55,13 @@ def test_every_call_is_whole_or_not_and_every_cost_is_counted(found: list[Group]
 @given(groups)
 def test_only_whole_results_have_characters_and_savings(found: list[Group]) -> None:
     whole = [group for group in found if group.outcome == "OK"]
-    total = sum_totals(by_day(found))
+    total = sum_totals(group_by_day(found))
     assert total.characters == sum(group.characters for group in whole)
     assert total.saved_characters == sum(group.cached_characters for group in whole)
     assert total.saved_cost_units == sum(group.saved_cost_units for group in whole)
 
 
 def test_no_days_are_no_usage() -> None:
-    assert by_day([]) == []
+    assert group_by_day([]) == []
     assert sum_totals([]) == Totals()
     assert sum_totals([DayTotals(FIRST, Totals(calls=1))]) == Totals(calls=1)
