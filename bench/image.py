@@ -17,7 +17,7 @@ from statistics import median
 from bench.table import columns
 from services.common.images import Size
 from services.common.worker_pool import WorkerPool, open_workers
-from services.image.providers.embedded.painting import Order, paint
+from services.image.providers.embedded.painting import PaintRequest, paint
 from services.image.rendition.encode import SETTINGS
 from services.image.rendition.render import render
 from services.image.rendition.spec import Encoding, Rendition, RenditionSpec
@@ -96,32 +96,32 @@ def _parser() -> argparse.ArgumentParser:
 async def measure(repeats: int, crowd: int) -> tuple[list[Encoded], LoadSample]:
     """Return what every format and grade costs, and what the loop suffers from `crowd` renditions at once."""
     async with open_workers(_WORKERS, max_queue=crowd, timeout_seconds=_CALL_TIMEOUT_SECONDS) as workers:
-        original = await workers.run(paint, Order(prompt=_PROMPT, size=_SIZE, seed=1))
+        source = await workers.run(paint, PaintRequest(prompt=_PROMPT, size=_SIZE, seed=1))
         kinds = [Encoding(name, grade) for name, grades in SETTINGS.items() for grade in grades]
-        encodings = [await _measure_encoding(workers, original, kind, repeats) for kind in kinds]
-        return encodings, await _measure_load(workers, original, crowd)
+        encodings = [await _measure_encoding(workers, source, kind, repeats) for kind in kinds]
+        return encodings, await _measure_load(workers, source, crowd)
 
 
-async def _measure_encoding(workers: WorkerPool, original: bytes, encoding: Encoding, repeats: int) -> Encoded:
+async def _measure_encoding(workers: WorkerPool, source: bytes, encoding: Encoding, repeats: int) -> Encoded:
     spec = RenditionSpec(_SIZE, encoding)
     inside, outside, size_bytes = [], [], 0
     for _ in range(repeats):
         started = time.perf_counter()
-        rendition, seconds = await workers.run(time_render, original, spec)
+        rendition, seconds = await workers.run(time_render, source, spec)
         outside.append((time.perf_counter() - started) * 1000)
         inside.append(seconds * 1000)
         size_bytes = len(rendition.main.data)
     return Encoded(encoding, median(inside), median(outside), size_bytes)
 
 
-def time_render(original: bytes, spec: RenditionSpec) -> tuple[Rendition, float]:
+def time_render(source: bytes, spec: RenditionSpec) -> tuple[Rendition, float]:
     """Return the rendition and the seconds that it took; runs in a worker."""
     started = time.perf_counter()
-    rendition = render(original, spec)
+    rendition = render(source, spec)
     return rendition, time.perf_counter() - started
 
 
-async def _measure_load(workers: WorkerPool, original: bytes, count: int) -> LoadSample:
+async def _measure_load(workers: WorkerPool, source: bytes, count: int) -> LoadSample:
     ticks = Ticks()
     with ticks.watching():
         await asyncio.sleep(1.0)
@@ -131,7 +131,7 @@ async def _measure_load(workers: WorkerPool, original: bytes, count: int) -> Loa
     with ticks.watching():
         async with asyncio.TaskGroup() as group:
             for _ in range(count):
-                group.create_task(workers.run(render, original, spec))
+                group.create_task(workers.run(render, source, spec))
     return LoadSample(count, time.perf_counter() - started, ticks.worst_ms, idle_stall_ms)
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from services.common.rpc.outcome import record_outcome
 from services.common.usage import UsageRecord, UsageRecorder
-from services.image.generation import Original
+from services.image.generation import Generation
 from services.image.metrics import ImageMetrics
 
 SERVICE = "image"
@@ -19,11 +19,11 @@ class Account:
     """What becomes known of a call while it goes on."""
 
     def __init__(self) -> None:
-        self.original: Original | None = None
+        self.generation: Generation | None = None
 
-    def record_original(self, original: Original) -> None:
+    def record_generation(self, generation: Generation) -> None:
         """Take note of what was drawn or found."""
-        self.original = original
+        self.generation = generation
 
 
 class Accounting:
@@ -54,19 +54,19 @@ class Accounting:
         account = Account()
 
         def finish(outcome: str, seconds: float) -> None:
-            self._record_usage(method, principal, characters, account.original, outcome, seconds)
+            self._record_usage(method, principal, characters, account.generation, outcome, seconds)
 
         with record_outcome(finish, self._clock):
             yield account
 
     def _record_usage(
-        self, method: str, principal: str, characters: int, original: Original | None, outcome: str, seconds: float
+        self, method: str, principal: str, characters: int, generation: Generation | None, outcome: str, seconds: float
     ) -> None:
-        status = original.cache_status if original is not None else "bypass"
-        provider = original.candidate.provider.name if original is not None else ""
-        cost = original.cost_units if original is not None else None
+        status = generation.cache_status if generation is not None else "bypass"
+        provider = generation.candidate.provider.name if generation is not None else ""
+        cost = generation.cost_units if generation is not None else None
         shared = status in ("hit", "joined")
-        self._metrics.call_ended(method, provider, status, outcome, seconds)
+        self._metrics.record_call(method, provider, status, outcome, seconds)
         if self._usage is None:
             return
         self._usage.record(

@@ -32,7 +32,7 @@ async def run_limited(
         while waiting or running:
             while waiting and len(running) < parallelism:
                 number, begin = waiting.pop()
-                running[asyncio.create_task(_outcome(begin))] = number
+                running[asyncio.create_task(_capture_error(begin))] = number
             ended, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
             for task in ended:
                 yield running.pop(task), task.result()
@@ -42,7 +42,7 @@ async def run_limited(
         await asyncio.gather(*running, return_exceptions=True)
 
 
-async def _outcome(begin: Callable[[], Awaitable[T]]) -> T | MediaError:
+async def _capture_error(begin: Callable[[], Awaitable[T]]) -> T | MediaError:
     try:
         return await begin()
     except MediaError as error:

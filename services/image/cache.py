@@ -46,21 +46,21 @@ class CachedImage:
     """What was asked for, to be read by people."""
 
 
-def cache_key(candidate: Candidate) -> str:
+def build_cache_key(candidate: Candidate) -> str:
     """Return the SHA-256 of everything that decides what the provider draws."""
     spec = candidate.spec
-    decisive = {
+    key_fields = {
         "version": _KEY_VERSION,
-        **parameters(candidate),
+        **list_parameters(candidate),
         "imageSize": candidate.provider.describe_shape(spec),
         "source": spec.source.sha256 if spec.source else "",
         # Beyond 64 bits for the JSON writer otherwise.
         "seed": "" if spec.seed is None else str(spec.seed),
     }
-    return hashlib.sha256(orjson.dumps(decisive, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    return hashlib.sha256(orjson.dumps(key_fields, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def parameters(candidate: Candidate) -> dict[str, Any]:
+def list_parameters(candidate: Candidate) -> dict[str, Any]:
     """Return what is asked for, under the names that requests use."""
     spec = candidate.spec
     return {
@@ -80,22 +80,22 @@ def parameters(candidate: Candidate) -> dict[str, Any]:
 class ImageCodec:
     """Turns images into documents of the store and back."""
 
-    def encode(self, key: str, kept: CachedImage, created_at: datetime, expires_at: datetime) -> Entry:
+    def encode(self, key: str, cached: CachedImage, created_at: datetime, expires_at: datetime) -> Entry:
         """Return the document: imageUrl, imageData, width, height, seed, model, parameters, then our own fields."""
         # The stores' integers end at 63 bits; providers' seeds do not.
-        seed = str(kept.seed) if kept.seed is not None and kept.seed > _LARGEST_INTEGER else kept.seed
+        seed = str(cached.seed) if cached.seed is not None and cached.seed > _LARGEST_INTEGER else cached.seed
         fields = {
-            "imageUrl": kept.url or None,
-            "width": kept.size.width,
-            "height": kept.size.height,
+            "imageUrl": cached.url or None,
+            "width": cached.size.width,
+            "height": cached.size.height,
             "seed": seed,
-            "model": kept.model,
-            "parameters": kept.parameters,
-            "objectKey": kept.object_key,
-            "contentType": kept.content_type,
-            "costUnits": kept.cost_units,
+            "model": cached.model,
+            "parameters": cached.parameters,
+            "objectKey": cached.object_key,
+            "contentType": cached.content_type,
+            "costUnits": cached.cost_units,
         }
-        return Entry(key, fields, kept.data, created_at, expires_at)
+        return Entry(key, fields, cached.data, created_at, expires_at)
 
     def decode(self, entry: Entry) -> CachedImage:
         """Return what `encode` was given; raises if the document is not one of ours."""
@@ -113,6 +113,6 @@ class ImageCodec:
             parameters=fields["parameters"],
         )
 
-    def size_bytes(self, kept: CachedImage) -> int:
+    def size_bytes(self, cached: CachedImage) -> int:
         """Return how much memory an image takes, roughly."""
-        return len(kept.data) + _FIELDS_BYTES
+        return len(cached.data) + _FIELDS_BYTES

@@ -16,7 +16,7 @@ _EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "i
 _MAX_BYTES = 256 * 1024 * 1024
 
 
-class CacheObjects:
+class CacheBlobs:
     """Keeps bytes for as long as cache entries live, and a day at most beyond that.
 
     Args:

@@ -14,10 +14,10 @@ _SUBJECT = "images"
 
 def diagnostics(settings: ImageSettings) -> list[Diagnostic]:
     """Return who draws, where images are kept, and what contradicts itself."""
-    return [*_providers(settings), *_cache(settings), *diagnose_storage(settings)]
+    return [*_check_providers(settings), *_check_cache(settings), *diagnose_storage(settings)]
 
 
-def _providers(settings: ImageSettings) -> Iterator[Diagnostic]:
+def _check_providers(settings: ImageSettings) -> Iterator[Diagnostic]:
     keys = {
         "fal": ("FAL_KEY", bool(settings.fal_key.get_secret_value())),
         "gemini": ("GEMINI_API_KEY", bool(settings.gemini_api_key.get_secret_value())),
@@ -49,7 +49,7 @@ def _providers(settings: ImageSettings) -> Iterator[Diagnostic]:
         yield warning(_SUBJECT, "the brand has a second colour and no first", "set BRAND_PRIMARY_COLOR")
 
 
-def _cache(settings: ImageSettings) -> Iterator[Diagnostic]:
+def _check_cache(settings: ImageSettings) -> Iterator[Diagnostic]:
     if settings.store_binary and not settings.caching_enabled:
         yield warning(
             _SUBJECT, "IMAGE_STORE_BINARY is set, but nothing is cached", "set IMAGE_CACHING_ENABLED=true, or unset it"

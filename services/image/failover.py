@@ -52,7 +52,7 @@ async def generate_with_failover(candidates: Sequence[Candidate], policy: Care) 
         provider = candidate.provider
         try:
             answered = await call_with_retries(
-                partial(provider.draw, candidate.spec),
+                partial(provider.generate, candidate.spec),
                 provider.name,
                 policy.limiters[provider.name],
                 policy.retries,

@@ -1,4 +1,4 @@
-"""Originals, as providers draw them: from the cache, from a production that is going on, or drawn and kept."""
+"""Originals, as providers draw them: from the cache, from a production that is going on, or drawn and cached."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from services.common.log import logger
 from services.common.resilience.error_metadata import MAY_BE_CHARGED_KEY
 from services.common.singleflight import SingleFlight
 from services.common.worker_pool import WorkerPool
-from services.image.cache import CachedImage, cache_key, parameters
-from services.image.cache_blobs import CacheObjects
+from services.image.cache import CachedImage, build_cache_key, list_parameters
+from services.image.cache_blobs import CacheBlobs
 from services.image.failover import Care, generate_with_failover
 from services.image.planning import Candidate, Plan
 from services.image.providers.interface import ImageProvider
@@ -23,23 +23,23 @@ log = logger(__name__)
 CacheStatus = Literal["miss", "hit", "joined", "bypass"]
 
 INLINE_BYTES = 256 * 1024
-"""Largest file that is kept in the document itself; others go to the object store."""
+"""Largest file that is cached in the document itself; others go to the object store."""
 
 
-class Bill:
+class CostClaim:
     """What was paid for an image that several share; it goes to the first of them who gets the image."""
 
     def __init__(self) -> None:
         self._taken = False
 
-    def take(self) -> bool:
-        """Take the bill, and tells whether it was still there."""
+    def claim(self) -> bool:
+        """Take the cost_claim, and tells whether it was still there."""
         free, self._taken = not self._taken, True
         return free
 
 
 @dataclass(frozen=True, slots=True)
-class Original:
+class Generation:
     """An image as a provider drew it."""
 
     data: bytes
@@ -56,7 +56,7 @@ class Original:
     """What was charged for it when it was drawn, in the provider's units; None if not told."""
     queued_seconds: float = 0.0
     """Time spent waiting for the provider's turn."""
-    bill: Bill = field(default_factory=Bill, compare=False)
+    cost_claim: CostClaim = field(default_factory=CostClaim, compare=False)
     """One for all who share the image."""
 
 
@@ -67,8 +67,8 @@ class ImageGenerator:
         policy: How providers are treated.
         workers: Where files are looked into.
         cache: What is known of earlier images; None for nothing.
-        objects: Where the bytes of kept images are.
-        store_binary: Whether bytes are kept although the provider keeps them under a URL for a while.
+        blobs: Where the bytes of cached images are.
+        store_binary: Whether bytes are cached although the provider keeps them under a URL for a while.
     """
 
     def __init__(
@@ -76,47 +76,47 @@ class ImageGenerator:
         policy: Care,
         workers: WorkerPool,
         cache: TieredCache[CachedImage] | None,
-        objects: CacheObjects,
+        blobs: CacheBlobs,
         *,
         store_binary: bool,
     ) -> None:
         self._policy = policy
         self._workers = workers
         self._cache = cache
-        self._objects = objects
+        self._blobs = blobs
         self._store_binary = store_binary
-        self.flights: SingleFlight[Original] = SingleFlight(lambda original: len(original.data))
+        self.flights: SingleFlight[Generation] = SingleFlight(lambda generation: len(generation.data))
 
-    async def original(self, plan: Plan) -> Original:
+    async def generate(self, plan: Plan) -> Generation:
         """Return the image of `plan`.
 
         Raises:
             MediaError: The provider refused or failed, or delivered what is no image.
         """
         if not plan.shared:
-            return (await self._generate(plan)).original
-        key = cache_key(plan.candidates[0])
+            return (await self._generate(plan)).generation
+        key = build_cache_key(plan.candidates[0])
         found, _ = await self.flights.single(key, lambda: self._find_or_generate(key, plan))
         # Not simply whoever began it: he may have left, and somebody has to be told what it cost.
-        if found.cache_status == "miss" and not found.bill.take():
+        if found.cache_status == "miss" and not found.cost_claim.claim():
             return replace(found, cache_status="joined")
         return found
 
-    async def _find_or_generate(self, key: str, plan: Plan) -> Original:
+    async def _find_or_generate(self, key: str, plan: Plan) -> Generation:
         first = plan.candidates[0]
         if self._cache is None:
-            return replace((await self._generate(plan)).original, cache_status="miss")
-        if (kept := await self._cache.get(key)) is not None:
-            if (data := await self._read_bytes(kept, first.provider)) is not None:
-                return Original(data, first, kept.seed, "hit", cost_units=kept.cost_units)
-            log.info("a kept image is gone and is drawn again", provider=first.provider.name)
-        made = await self._generate(plan)
-        if made.original.candidate is first and (kept := await self._store_in_cache(key, made)) is not None:
+            return replace((await self._generate(plan)).generation, cache_status="miss")
+        if (cached := await self._cache.get(key)) is not None:
+            if (data := await self._read_bytes(cached, first.provider)) is not None:
+                return Generation(data, first, cached.seed, "hit", cost_units=cached.cost_units)
+            log.info("a cached image is gone and is drawn again", provider=first.provider.name)
+        fresh = await self._generate(plan)
+        if fresh.generation.candidate is first and (cached := await self._store_in_cache(key, fresh)) is not None:
             # Before anybody is told the end: whoever asks from then on must find it.
-            self._cache.put(key, kept)
-        return replace(made.original, cache_status="miss")
+            self._cache.put(key, cached)
+        return replace(fresh.generation, cache_status="miss")
 
-    async def _generate(self, plan: Plan) -> _Made:
+    async def _generate(self, plan: Plan) -> _FreshGeneration:
         done = await generate_with_failover(plan.candidates, self._policy)
         image = done.image
         try:
@@ -130,53 +130,53 @@ class ImageGenerator:
                 f"{provider} delivered something that is not a usable image; try again or use another provider.",
                 metadata={"provider": provider, MAY_BE_CHARGED_KEY: "true"},
             ) from None
-        original = Original(
+        generation = Generation(
             image.data, done.candidate, image.seed, "bypass", image.request_id, image.cost_units, done.queued_seconds
         )
-        return _Made(original, image.url, inspected)
+        return _FreshGeneration(generation, image.url, inspected)
 
-    async def _read_bytes(self, kept: CachedImage, provider: ImageProvider) -> bytes | None:
-        """Return the file of a kept image, or None if it is nowhere any more."""
-        if kept.data:
-            return kept.data
+    async def _read_bytes(self, cached: CachedImage, provider: ImageProvider) -> bytes | None:
+        """Return the file of a cached image, or None if it is nowhere any more."""
+        if cached.data:
+            return cached.data
         try:
-            if kept.object_key:
-                return await self._objects.get(kept.object_key)
-            data = await provider.download(kept.url)
+            if cached.object_key:
+                return await self._blobs.get(cached.object_key)
+            data = await provider.download(cached.url)
             if data is not None:
                 await self._workers.run(inspect, data)
         except MediaError as error:
-            log.warning("a kept image cannot be had", provider=provider.name, reason=error.reason.name)
+            log.warning("a cached image cannot be had", provider=provider.name, reason=error.reason.name)
             return None
         return data
 
-    async def _store_in_cache(self, key: str, made: _Made) -> CachedImage | None:
-        original = made.original
-        kept = CachedImage(
+    async def _store_in_cache(self, key: str, fresh: _FreshGeneration) -> CachedImage | None:
+        generation = fresh.generation
+        cached = CachedImage(
             data=b"",
             object_key="",
-            url=made.url,
-            content_type=made.inspected.content_type,
-            size=made.inspected.size,
-            seed=original.seed,
-            model=original.candidate.model.name,
-            cost_units=original.cost_units,
-            parameters=parameters(original.candidate),
+            url=fresh.url,
+            content_type=fresh.inspected.content_type,
+            size=fresh.inspected.size,
+            seed=generation.seed,
+            model=generation.candidate.model.name,
+            cost_units=generation.cost_units,
+            parameters=list_parameters(generation.candidate),
         )
-        if made.url and not self._store_binary:
-            return kept
-        if len(original.data) <= INLINE_BYTES:
-            return replace(kept, data=original.data)
+        if fresh.url and not self._store_binary:
+            return cached
+        if len(generation.data) <= INLINE_BYTES:
+            return replace(cached, data=generation.data)
         try:
-            object_key = await self._objects.put(key, original.data, made.inspected.content_type)
+            object_key = await self._blobs.put(key, generation.data, fresh.inspected.content_type)
         except MediaError as error:
-            log.warning("an image cannot be kept", reason=error.reason.name)
-            return kept if made.url else None
-        return replace(kept, object_key=object_key)
+            log.warning("an image cannot be cached", reason=error.reason.name)
+            return cached if fresh.url else None
+        return replace(cached, object_key=object_key)
 
 
 @dataclass(frozen=True, slots=True)
-class _Made:
-    original: Original
+class _FreshGeneration:
+    generation: Generation
     url: str
     inspected: ImageInfo

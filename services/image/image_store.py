@@ -32,7 +32,7 @@ EXTENSIONS: Mapping[str, str] = {"png": "png", "jpeg": "jpg", "webp": "webp", "a
 """Extension of keys by format."""
 _ALSO_ACCEPTED = {"jpeg": ("jpg", "jpeg")}
 _MAX_METADATA_BYTES = 1000
-_MOST_COPIES = 16
+_MAX_COPIES = 16
 """Copies that are remembered of an image that is stored again and again; the metadata has no room for more."""
 
 
@@ -81,8 +81,8 @@ class ImageStore:
         """
         if sum(len(name) + len(value.encode()) for name, value in output.metadata.items()) > _MAX_METADATA_BYTES:
             raise invalid("output.metadata", f"must have at most {_MAX_METADATA_BYTES} bytes in all")
-        if taken := sorted({OWNER, VARIANTS} & output.metadata.keys()):
-            raise invalid("output.metadata", f"must not contain {taken[0]}, which the service writes itself")
+        if reserved := sorted({OWNER, VARIANTS} & output.metadata.keys()):
+            raise invalid("output.metadata", f"must not contain {reserved[0]}, which the service writes itself")
         if not output.object_key:
             if output.overwrite:
                 raise invalid("output.overwrite", "must come with object_key")
@@ -95,7 +95,7 @@ class ImageStore:
             raise invalid("output.object_key", f"must end in .{accepted[0]}, as the format does")
         places = {
             key: "",
-            **{_copy_key(key, request.name): f" for its copy {request.name}" for request in output.variants},
+            **{_build_copy_key(key, request.name): f" for its copy {request.name}" for request in output.variants},
         }
         for place, whose in places.items():
             try:
@@ -107,7 +107,7 @@ class ImageStore:
                 raise invalid("output.object_key", what, Reason.ALREADY_EXISTS)
 
     async def put(
-        self, rendition: Rendition, output: OutputRequest, principal: str, said: Mapping[str, str]
+        self, rendition: Rendition, output: OutputRequest, principal: str, service_metadata: Mapping[str, str]
     ) -> StoredImage:
         """Store an image with its copies: all of it or nothing.
 
@@ -115,22 +115,22 @@ class ImageStore:
             rendition: The image.
             output: Where the caller wants it, checked before.
             principal: Who calls.
-            said: What the service writes beside it.
+            service_metadata: What the service writes beside it.
 
         Raises:
             MediaError: ALREADY_EXISTS, STORAGE_FAILED.
         """
         sha256 = await asyncio.to_thread(lambda: hashlib.sha256(rendition.main.data).hexdigest())
         extension = EXTENSIONS[rendition.main.content_type.removeprefix("image/")]
-        key = _key(output, principal, sha256, extension)
-        copies = [(name, _copy_key(key, name), rendered) for name, rendered in rendition.variants]
+        key = _choose_key(output, principal, sha256, extension)
+        copies = [(name, _build_copy_key(key, name), rendered) for name, rendered in rendition.variants]
         overwrite = output.overwrite or output.content_addressed
         names = [name for name, _, _ in copies]
         earlier = [name for name in await self._list_copies(key) if name not in names] if overwrite else []
         if output.content_addressed:
             # The same image as before: who asked for those copies still has their addresses.
-            names, earlier = [*names, *earlier][:_MOST_COPIES], [*names, *earlier][_MOST_COPIES:]
-        metadata = {**output.metadata, **said, OWNER: principal}
+            names, earlier = [*names, *earlier][:_MAX_COPIES], [*names, *earlier][_MAX_COPIES:]
+        metadata = {**output.metadata, **service_metadata, OWNER: principal}
         if names:
             metadata[VARIANTS] = ",".join(names)
         stored: list[str] = []
@@ -149,10 +149,10 @@ class ImageStore:
                 stored.append(place)
         except BaseException:
             if not overwrite:
-                await asyncio.shield(self._withdraw(stored))
+                await asyncio.shield(self._delete_copies(stored))
             raise
         # Nobody would find them any more.
-        await self._withdraw([_copy_key(key, name) for name in earlier])
+        await self._delete_copies([_build_copy_key(key, name) for name in earlier])
         main = await self._build_stored(key, rendition.main)
         variants = [(name, await self._build_stored(place, rendered)) for name, place, rendered in copies]
         return StoredImage(main, sha256, tuple(variants))
@@ -169,7 +169,7 @@ class ImageStore:
         if not belongs_to(info, principal) or not info.content_type.startswith("image/"):
             raise missing
         # The image goes last: as long as it is there, its copies can be found.
-        places = [*(_copy_key(key, name) for name in _copies_in(info)), key]
+        places = [*(_build_copy_key(key, name) for name in _parse_copies(info)), key]
         return [place for place in places if await self._store.delete(place)]
 
     async def _exists(self, key: str) -> bool:
@@ -177,7 +177,7 @@ class ImageStore:
 
     async def _list_copies(self, key: str) -> Sequence[str]:
         info = await self._find(key)
-        return _copies_in(info) if info is not None else ()
+        return _parse_copies(info) if info is not None else ()
 
     async def _find(self, key: str) -> ObjectInfo | None:
         try:
@@ -193,7 +193,7 @@ class ImageStore:
             key, address.url, address.expires_at, rendered.size, len(rendered.data), rendered.content_type
         )
 
-    async def _withdraw(self, keys: Sequence[str]) -> None:
+    async def _delete_copies(self, keys: Sequence[str]) -> None:
         for key in keys:
             try:
                 await self._store.delete(key)
@@ -201,17 +201,17 @@ class ImageStore:
                 log.warning("a copy without its image stays behind", key=key, reason=error.reason.name)
 
 
-def _copy_key(key: str, name: str) -> str:
+def _build_copy_key(key: str, name: str) -> str:
     """Return the key of the copy `name` of the image at `key`."""
     stem, _, extension = key.rpartition(".")
     return f"{stem}.{name}.{extension}"
 
 
-def _copies_in(info: ObjectInfo) -> Sequence[str]:
+def _parse_copies(info: ObjectInfo) -> Sequence[str]:
     return [name for name in info.metadata.get(VARIANTS, "").split(",") if name]
 
 
-def _key(output: OutputRequest, principal: str, sha256: str, extension: str) -> str:
+def _choose_key(output: OutputRequest, principal: str, sha256: str, extension: str) -> str:
     if output.object_key:
         return output.object_key
     if output.content_addressed:

@@ -35,7 +35,7 @@ class ImageMetrics:
             registry=registry,
         )
 
-    def call_ended(self, method: str, provider: str, cache: str, outcome: str, seconds: float) -> None:
+    def record_call(self, method: str, provider: str, cache: str, outcome: str, seconds: float) -> None:
         """Count one call."""
         self._calls.labels(method, provider, cache, outcome).inc()
         if outcome == "OK":

@@ -1,4 +1,4 @@
-"""The way of an image: from a wish through an original and its rendition to the caller's own object."""
+"""The way of an image: from a wish through an generation and its rendition to the caller's own object."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from services.common.images import Size, inspect
 from services.common.singleflight import SingleFlight
 from services.common.worker_pool import WorkerPool
-from services.image.cache import cache_key
-from services.image.generation import ImageGenerator, Original
+from services.image.cache import build_cache_key
+from services.image.generation import Generation, ImageGenerator
 from services.image.image_store import ImageStore, StoredImage
 from services.image.planning import Form, Plan, Planner, build_form
 from services.image.prompt import FinalPrompt
@@ -22,7 +22,7 @@ from services.image.source_images import SourceImages
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class InputRef:
     """Where the image is that is to be transformed; one of the two."""
 
     url: str = ""
@@ -45,21 +45,21 @@ class SourceSummary:
 class Image:
     """A finished image that was made."""
 
-    shelved: StoredImage
+    stored: StoredImage
     source_summary: SourceSummary
-    original: Original
+    generation: Generation
     prompt: FinalPrompt
-    made_at: datetime
+    generated_at: datetime
     """When, in UTC."""
 
 
-class Studio:
+class ImagePipeline:
     """Makes images.
 
     Args:
         planner: Makes wishes definite.
-        originals: Has images drawn.
-        sources: Reads given images.
+        generator: Has images drawn.
+        source_images: Reads given images.
         workers: Where images are brought into form.
         image_store: Where they go.
     """
@@ -67,28 +67,28 @@ class Studio:
     def __init__(
         self,
         planner: Planner,
-        originals: ImageGenerator,
-        sources: SourceImages,
+        generator: ImageGenerator,
+        source_images: SourceImages,
         workers: WorkerPool,
         image_store: ImageStore,
     ) -> None:
         self._planner = planner
-        self._originals = originals
-        self._sources = sources
+        self._generator = generator
+        self._source_images = source_images
         self._workers = workers
         self._image_store = image_store
-        self.flights: SingleFlight[Rendition] = SingleFlight(_weight)
+        self.flights: SingleFlight[Rendition] = SingleFlight(_count_bytes)
 
-    async def make(
-        self, request: ImageRequest, principal: str, given: Given, drawn: Callable[[Original], None]
+    async def generate(
+        self, request: ImageRequest, principal: str, input_ref: InputRef, on_generated: Callable[[Generation], None]
     ) -> Image:
         """Make an image and stores it for the caller.
 
         Args:
             request: What is wanted.
             principal: Who calls.
-            given: The image to transform, for Mode.TRANSFORM.
-            drawn: Is told of the original, which has its price whatever becomes of it.
+            input_ref: The image to transform, for Mode.TRANSFORM.
+            on_generated: Is told of the generation, which has its price whatever becomes of it.
 
         Raises:
             MediaError: Whatever is wrong with the request is said before anybody is paid.
@@ -97,18 +97,18 @@ class Studio:
         form = build_form(request.output, request.quality)
         await self._image_store.check(request.output, principal, form.encoding.format)
         transforms = request.mode is Mode.TRANSFORM
-        source = await self._sources.source(given.url, given.key, principal) if transforms else None
+        source = await self._source_images.read(input_ref.url, input_ref.key, principal) if transforms else None
         plan = self._planner.plan(request, source)
-        original = await self._originals.original(plan)
-        drawn(original)
-        rendition = await self._rendition(plan, original)
-        said = {"provider": original.candidate.provider.name, "model": original.candidate.model.name}
-        if original.seed is not None:
-            said["seed"] = str(original.seed)
-        shelved = await self._image_store.put(rendition, request.output, principal, said)
-        return Image(shelved, _source_summary(rendition), original, plan.prompt, datetime.now(UTC))
+        generation = await self._generator.generate(plan)
+        on_generated(generation)
+        rendition = await self._render(plan, generation)
+        metadata = {"provider": generation.candidate.provider.name, "model": generation.candidate.model.name}
+        if generation.seed is not None:
+            metadata["seed"] = str(generation.seed)
+        stored = await self._image_store.put(rendition, request.output, principal, metadata)
+        return Image(stored, _summarize(rendition), generation, plan.prompt, datetime.now(UTC))
 
-    async def keep(
+    async def store_upload(
         self, receive: Callable[[], Awaitable[bytes]], output: OutputRequest, principal: str
     ) -> tuple[StoredImage, SourceSummary]:
         """Store an image that the caller brings along, without the metadata in it.
@@ -126,35 +126,35 @@ class Studio:
             await self._image_store.check(output, principal, output.format)
         data = await receive()
         inspected = await self._workers.run(inspect, data)
-        named = inspected.content_type.removeprefix("image/")
+        file_format = inspected.content_type.removeprefix("image/")
         if not output.format:
-            await self._image_store.check(output, principal, named)
+            await self._image_store.check(output, principal, file_format)
         # Of a PNG no effort changes a pixel.
-        grade: Quality = "medium" if named == "png" else "high"
-        form = build_form(replace(output, format=output.format or named), grade)
-        rendition = await self._workers.run(render, data, _spec(form, None, {}))
-        shelved = await self._image_store.put(rendition, output, principal, {})
-        return shelved, _source_summary(rendition)
+        grade: Quality = "medium" if file_format == "png" else "high"
+        form = build_form(replace(output, format=output.format or file_format), grade)
+        rendition = await self._workers.run(render, data, _to_rendition_spec(form, None, {}))
+        stored = await self._image_store.put(rendition, output, principal, {})
+        return stored, _summarize(rendition)
 
-    async def _rendition(self, plan: Plan, original: Original) -> Rendition:
-        notes = {"Software": f"media-suite, {original.candidate.provider.name}"}
-        if original.seed is not None:
-            notes["Seed"] = str(original.seed)
-        spec = _spec(plan.form, plan.size, notes)
+    async def _render(self, plan: Plan, generation: Generation) -> Rendition:
+        notes = {"Software": f"media-suite, {generation.candidate.provider.name}"}
+        if generation.seed is not None:
+            notes["Seed"] = str(generation.seed)
+        spec = _to_rendition_spec(plan.form, plan.size, notes)
         if not plan.shared:
-            return await self._workers.run(render, original.data, spec)
-        key = hashlib.sha256(f"{cache_key(original.candidate)} {spec!r}".encode()).hexdigest()
-        rendition, _ = await self.flights.single(key, lambda: self._workers.run(render, original.data, spec))
+            return await self._workers.run(render, generation.data, spec)
+        key = hashlib.sha256(f"{build_cache_key(generation.candidate)} {spec!r}".encode()).hexdigest()
+        rendition, _ = await self.flights.single(key, lambda: self._workers.run(render, generation.data, spec))
         return rendition
 
 
-def _spec(form: Form, size: Size | None, notes: dict[str, str]) -> RenditionSpec:
+def _to_rendition_spec(form: Form, size: Size | None, notes: dict[str, str]) -> RenditionSpec:
     return RenditionSpec(size=size, fit=form.fit, encoding=form.encoding, notes=notes, variants=form.variants)
 
 
-def _source_summary(rendition: Rendition) -> SourceSummary:
+def _summarize(rendition: Rendition) -> SourceSummary:
     return SourceSummary(rendition.preview, rendition.source_size, rendition.fitted)
 
 
-def _weight(rendition: Rendition) -> int:
+def _count_bytes(rendition: Rendition) -> int:
     return len(rendition.main.data) + sum(len(copy.data) for _, copy in rendition.variants)

@@ -90,19 +90,19 @@ class Planner:
         Raises:
             MediaError: VALIDATION_ERROR naming the field.
         """
-        provider = self._provider(request)
+        provider = self._choose_provider(request)
         brand = self._options.brand if request.use_brand else Brand()
         prompt = compose(brand.apply_to(request.prompt))
-        size = _size(request, source)
+        size = _resolve_size(request, source)
         names = dict.fromkeys((provider.name, *self._options.fallback_providers))
         candidates = tuple(
-            _candidate(self._providers[name], request, prompt.text, size, source)
+            _build_candidate(self._providers[name], request, prompt.text, size, source)
             for name in names
             if name in self._providers and request.mode in self._providers[name].models
         )
         return Plan(candidates, prompt, size, build_form(request.output, request.quality), request.use_cache)
 
-    def _provider(self, request: ImageRequest) -> ImageProvider:
+    def _choose_provider(self, request: ImageRequest) -> ImageProvider:
         found = self._providers.get(request.provider or self._options.default_provider)
         if found is None or request.mode not in found.models:
             able = [name for name, provider in self._providers.items() if request.mode in provider.models]
@@ -122,10 +122,10 @@ def build_form(output: OutputRequest, quality: Quality | None) -> Form:
     if output.compression_level is not None and name != "png":
         raise invalid("output.compression_level", f"must be absent for {name}: see encoder_quality")
     encoding = Encoding(name, quality or DEFAULT_QUALITY, output.encoder_quality, output.compression_level)
-    return Form(encoding, output.fit, _variants(output))
+    return Form(encoding, output.fit, _resolve_variants(output))
 
 
-def _variants(output: OutputRequest) -> tuple[VariantSpec, ...]:
+def _resolve_variants(output: OutputRequest) -> tuple[VariantSpec, ...]:
     found: dict[str, VariantSpec] = {}
     for at, request in enumerate(output.variants):
         if request.name in found:
@@ -143,7 +143,7 @@ def _variants(output: OutputRequest) -> tuple[VariantSpec, ...]:
     return tuple(found.values())
 
 
-def _size(request: ImageRequest, source: SourceImage | None) -> Size:
+def _resolve_size(request: ImageRequest, source: SourceImage | None) -> Size:
     if request.image_size == CUSTOM or request.custom_size is not None:
         size = request.custom_size
         if size is None or max(size.width, size.height) > MAX_SIDE_PIXELS or size.pixels > MAX_PIXELS:
@@ -157,19 +157,19 @@ def _size(request: ImageRequest, source: SourceImage | None) -> Size:
     return preset.size
 
 
-def _candidate(
+def _build_candidate(
     provider: ImageProvider, request: ImageRequest, prompt: str, size: Size, source: SourceImage | None
 ) -> Candidate:
     model = provider.models[request.mode]
-    asked = _choose_size(size, model)
-    steps = _steps(request, model)
+    model_size = _limit_size(size, model)
+    steps = _choose_steps(request, model)
     guidance = DEFAULT_GUIDANCE_SCALE if request.guidance_scale is None else request.guidance_scale
     strength = DEFAULT_STRENGTH if request.strength is None else request.strength
     spec = ImageSpec(
         mode=request.mode,
         prompt=prompt,
-        size=asked,
-        preset=request.image_size or DEFAULT_PRESET if asked == size and source is None else "",
+        size=model_size,
+        preset=request.image_size or DEFAULT_PRESET if model_size == size and source is None else "",
         negative_prompt=request.negative_prompt if model.takes_negative_prompt else "",
         steps=steps,
         guidance_scale=guidance if model.takes_guidance else None,
@@ -183,7 +183,7 @@ def _candidate(
     return Candidate(provider, model, spec, _list_ignored(request, model))
 
 
-def _choose_size(size: Size, model: Model) -> Size:
+def _limit_size(size: Size, model: Model) -> Size:
     """Return what the model is asked for, of which `size` can be made."""
     within = size.within(model.max_side_pixels)
     # Nobody would take a longer strip from the model; the fit makes it of this one.
@@ -191,7 +191,7 @@ def _choose_size(size: Size, model: Model) -> Size:
     return Size(max(within.width, least), max(within.height, least))
 
 
-def _steps(request: ImageRequest, model: Model) -> int | None:
+def _choose_steps(request: ImageRequest, model: Model) -> int | None:
     if model.default_steps is None:
         return None
     if request.steps is not None:
@@ -201,7 +201,7 @@ def _steps(request: ImageRequest, model: Model) -> int | None:
 
 def _list_ignored(request: ImageRequest, model: Model) -> tuple[str, ...]:
     """Return the fields that the request gives and the model cannot honour."""
-    given_and_taken = {
+    support = {
         "negative_prompt": (bool(request.negative_prompt), model.takes_negative_prompt),
         "num_inference_steps": (request.steps is not None, model.default_steps is not None),
         "guidance_scale": (request.guidance_scale is not None, model.takes_guidance),
@@ -209,4 +209,4 @@ def _list_ignored(request: ImageRequest, model: Model) -> tuple[str, ...]:
         "enable_safety_checker": (request.safety_checker is not None, model.takes_safety_checker),
         "strength": (request.strength is not None, model.takes_strength),
     }
-    return tuple(name for name, (given, taken) in given_and_taken.items() if given and not taken)
+    return tuple(name for name, (is_set, is_supported) in support.items() if is_set and not is_supported)

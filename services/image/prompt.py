@@ -121,10 +121,10 @@ def compose(request: PromptRequest) -> FinalPrompt:
     Raises:
         MediaError: VALIDATION_ERROR, a theme, a template or a field of one is not known, or is missing.
     """
-    subject = _subject(request)
+    subject = _build_subject(request)
     text = _shorten(subject, request.max_length)
     shortened = text != subject
-    for addition in _additions(request):
+    for addition in _build_additions(request):
         longer = f"{text.rstrip(' .,;')}. {addition}"
         if shortened or len(longer) > request.max_length:
             shortened = True
@@ -134,7 +134,7 @@ def compose(request: PromptRequest) -> FinalPrompt:
     return FinalPrompt(text, style, VERSION, shortened)
 
 
-def _subject(request: PromptRequest) -> str:
+def _build_subject(request: PromptRequest) -> str:
     words = " ".join(request.prompt.split())
     if not request.template:
         if request.template_fields:
@@ -143,27 +143,27 @@ def _subject(request: PromptRequest) -> str:
     template = TEMPLATES.get(request.template)
     if template is None:
         raise invalid("style.template", f"must be one of {', '.join(TEMPLATES)}")
-    wanted = set(list_fields(request.template)) - {"subject"}
-    given = set(request.template_fields)
-    if wanted != given:
-        named = ", ".join(sorted(wanted)) or "none"
+    expected = set(list_fields(request.template)) - {"subject"}
+    received = set(request.template_fields)
+    if expected != received:
+        named = ", ".join(sorted(expected)) or "none"
         raise invalid("style.template_fields", f"must be exactly the fields of {request.template}: {named}")
     values = {name: " ".join(value.split()) for name, value in request.template_fields.items()}
     return string.Template(template).substitute(values, subject=words)
 
 
 def list_fields(template: str) -> Sequence[str]:
-    """Return the names of the fields of a template, `subject` included, in their order."""
+    """Return the names of the fields of a template, `subject` included, in their request."""
     return string.Template(TEMPLATES[template]).get_identifiers()
 
 
-def _additions(request: PromptRequest) -> list[str]:
+def _build_additions(request: PromptRequest) -> list[str]:
     """Return what is added, most important first."""
     if request.theme and request.theme not in THEMES:
         raise invalid("style.theme", f"must be one of {', '.join(THEMES)}")
     found = [
         f"Style: {THEMES[request.theme]}" if request.theme else "",
-        _art(request.art_styles),
+        _describe_art_styles(request.art_styles),
         f"Brand style: {request.brand_style}" if request.brand_style else "",
         f"Colors: {_join_words([_name_color(color) for color in request.brand_colors])} prevail"
         if request.brand_colors
@@ -174,7 +174,7 @@ def _additions(request: PromptRequest) -> list[str]:
     return [addition for addition in found if addition]
 
 
-def _art(styles: Sequence[str]) -> str:
+def _describe_art_styles(styles: Sequence[str]) -> str:
     if not styles:
         return ""
     words = [ART_STYLES.get(style.lower(), style) for style in styles]

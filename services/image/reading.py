@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from media.image.v1 import image_pb2
 
 from services.common.images import Size
-from services.image.pipeline import Given
+from services.image.pipeline import InputRef
 from services.image.prompt import PromptRequest
 from services.image.providers.interface import Mode
 from services.image.rendition import Fit
@@ -41,7 +41,7 @@ def to_image_request(request: Request) -> ImageRequest:
 
     return ImageRequest(
         mode=_MODES[type(request)],
-        prompt=_prompt(request.prompt, request.style),
+        prompt=_to_prompt_request(request.prompt, request.style),
         use_brand=request.style.use_brand,
         negative_prompt=request.negative_prompt,
         image_size=request.image_size,
@@ -50,7 +50,7 @@ def to_image_request(request: Request) -> ImageRequest:
         seed=request.seed if has_field("seed") else None,
         guidance_scale=request.guidance_scale if has_field("guidance_scale") else None,
         safety_checker=request.enable_safety_checker if has_field("enable_safety_checker") else None,
-        strength=_strength(request),
+        strength=_get_strength(request),
         use_cache=request.use_cache if has_field("use_cache") else True,
         provider=request.provider,
         quality=_QUALITIES.get(request.quality),
@@ -58,11 +58,11 @@ def to_image_request(request: Request) -> ImageRequest:
     )
 
 
-def to_input_ref(request: Request) -> Given:
+def to_input_ref(request: Request) -> InputRef:
     """Return where the image is that is to be transformed."""
     if isinstance(request, image_pb2.TransformImageRequest):
-        return Given(request.image_url, request.image_key)
-    return Given()
+        return InputRef(request.image_url, request.image_key)
+    return InputRef()
 
 
 def to_output_request(output: image_pb2.ImageOutput) -> OutputRequest:
@@ -80,13 +80,13 @@ def to_output_request(output: image_pb2.ImageOutput) -> OutputRequest:
     )
 
 
-def _strength(request: Request) -> float | None:
+def _get_strength(request: Request) -> float | None:
     if isinstance(request, image_pb2.TransformImageRequest) and request.HasField("strength"):
         return request.strength
     return None
 
 
-def _prompt(prompt: str, style: image_pb2.PromptStyle) -> PromptRequest:
+def _to_prompt_request(prompt: str, style: image_pb2.PromptStyle) -> PromptRequest:
     theme = image_pb2.ImageTheme.Name(style.theme).removeprefix("IMAGE_THEME_").lower() if style.theme else ""
     return PromptRequest(
         prompt=prompt,

@@ -27,13 +27,13 @@ from services.common.worker_pool import WorkerPool, open_workers
 from services.image.accounting import Accounting
 from services.image.brand import Brand
 from services.image.cache import COLLECTION, CachedImage, ImageCodec
-from services.image.cache_blobs import CacheObjects
+from services.image.cache_blobs import CacheBlobs
 from services.image.diagnostics import diagnostics
 from services.image.failover import Care
 from services.image.generation import ImageGenerator
 from services.image.image_store import ImageStore
 from services.image.metrics import ImageMetrics
-from services.image.pipeline import Studio
+from services.image.pipeline import ImagePipeline
 from services.image.planning import Planner, PlanningOptions
 from services.image.providers.embedded import EmbeddedProvider
 from services.image.providers.fal import FalSettings, open_fal
@@ -67,7 +67,7 @@ async def main(settings: ImageSettings) -> None:
         usage = await stack.enter_async_context(
             open_usage(settings.mongodb_uri.get_secret_value(), settings.state_dir / _STATE_FILE)
         )
-        cache = await stack.enter_async_context(_cache(settings)) if settings.caching_enabled else None
+        cache = await stack.enter_async_context(_open_cache(settings)) if settings.caching_enabled else None
         if cache is not None:
             metrics.watch_cache(lambda: cache.stats)
         servicer = await stack.enter_async_context(
@@ -91,15 +91,15 @@ async def build_service(
     cache: TieredCache[CachedImage] | None,
     accounting: Accounting,
 ) -> AsyncIterator[ImageServicer]:
-    """Yield the service, wired, while its upkeep goes on."""
+    """Yield the service, wired, while its sweeper goes on."""
     limits = {"fal": settings.fal_max_concurrent_calls, "gemini": settings.gemini_max_concurrent_calls}
     policy = Care(
         limiters={name: ConcurrencyLimiter(name, limits.get(name), _MAX_QUEUE) for name in providers},
         retries=Retrier(RetryPolicy(max_attempts=settings.max_attempts)),
         patience_seconds=settings.patience_seconds,
     )
-    objects = CacheObjects(store, settings.cache_ttl_seconds)
-    originals = ImageGenerator(policy, workers, cache, objects, store_binary=settings.store_binary)
+    blobs = CacheBlobs(store, settings.cache_ttl_seconds)
+    generator = ImageGenerator(policy, workers, cache, blobs, store_binary=settings.store_binary)
     planner = Planner(
         providers,
         PlanningOptions(
@@ -109,14 +109,16 @@ async def build_service(
         ),
     )
     image_store = ImageStore(store)
-    pipeline = Studio(planner, originals, SourceImages(InputFiles(fetcher, store), workers), workers, image_store)
-    upkeep = asyncio.create_task(_upkeep(objects), name="upkeep of kept images")
+    pipeline = ImagePipeline(
+        planner, generator, SourceImages(InputFiles(fetcher, store), workers), workers, image_store
+    )
+    sweeper = asyncio.create_task(_sweep_blobs(blobs), name="sweep of cached images")
     try:
-        async with originals.flights, pipeline.flights:
+        async with generator.flights, pipeline.flights:
             yield ImageServicer(pipeline, image_store, accounting, max_uploads=settings.max_uploads)
     finally:
-        upkeep.cancel()
-        await asyncio.gather(upkeep, return_exceptions=True)
+        sweeper.cancel()
+        await asyncio.gather(sweeper, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -155,17 +157,17 @@ def server_options(settings: ImageSettings) -> ServerOptions:
 
 
 @asynccontextmanager
-async def _cache(settings: ImageSettings) -> AsyncIterator[TieredCache[CachedImage]]:
+async def _open_cache(settings: ImageSettings) -> AsyncIterator[TieredCache[CachedImage]]:
     uri, file = settings.mongodb_uri.get_secret_value(), settings.state_dir / _STATE_FILE
     options = TieredOptions(ttl_seconds=settings.cache_ttl_seconds, memory_bytes=settings.cache_memory_bytes)
     async with open_result_store(uri, file, COLLECTION) as store, TieredCache(store, ImageCodec(), options) as cache:
         yield cache
 
 
-async def _upkeep(objects: CacheObjects) -> None:
+async def _sweep_blobs(blobs: CacheBlobs) -> None:
     while True:
         try:
-            if swept := await objects.sweep():
+            if swept := await blobs.sweep():
                 log.info("bytes of expired images are deleted", objects=swept)
         except MediaError as error:
             log.warning("expired images cannot be deleted", reason=error.reason.name)

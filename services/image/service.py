@@ -15,10 +15,10 @@ from services.common.rpc.principal import get_principal
 from services.image.accounting import Accounting
 from services.image.batch import run_limited
 from services.image.image_store import ImageStore
-from services.image.pipeline import Studio
+from services.image.pipeline import ImagePipeline
 from services.image.reading import Request, to_image_request, to_input_ref, to_output_request
 from services.image.uploads import receive_upload
-from services.image.writing import sizes, to_generated_image, to_stored_image
+from services.image.writing import list_sizes, to_generated_image, to_stored_image
 
 SERVICE_NAME = image_pb2.DESCRIPTOR.services_by_name["ImageService"].full_name
 DEFAULT_PARALLELISM = 4
@@ -36,7 +36,9 @@ class ImageServicer(image_pb2_grpc.ImageServiceServicer):
         max_uploads: Most uploads that are held in memory at once; more wait.
     """
 
-    def __init__(self, pipeline: Studio, image_store: ImageStore, accounting: Accounting, *, max_uploads: int) -> None:
+    def __init__(
+        self, pipeline: ImagePipeline, image_store: ImageStore, accounting: Accounting, *, max_uploads: int
+    ) -> None:
         self._pipeline = pipeline
         self._image_store = image_store
         self._accounting = accounting
@@ -46,21 +48,21 @@ class ImageServicer(image_pb2_grpc.ImageServiceServicer):
         self, request: image_pb2.GenerateImageRequest, context: Context
     ) -> image_pb2.GenerateImageResponse:
         """Make an image with care."""
-        image = await self._make(request, "GenerateImage", get_principal(context))
+        image = await self._generate(request, "GenerateImage", get_principal(context))
         return image_pb2.GenerateImageResponse(image=image)
 
     async def GenerateImageFast(
         self, request: image_pb2.GenerateImageFastRequest, context: Context
     ) -> image_pb2.GenerateImageFastResponse:
         """Make an image in few steps."""
-        image = await self._make(request, "GenerateImageFast", get_principal(context))
+        image = await self._generate(request, "GenerateImageFast", get_principal(context))
         return image_pb2.GenerateImageFastResponse(image=image)
 
     async def TransformImage(
         self, request: image_pb2.TransformImageRequest, context: Context
     ) -> image_pb2.TransformImageResponse:
         """Make an image from another one."""
-        image = await self._make(request, "TransformImage", get_principal(context))
+        image = await self._generate(request, "TransformImage", get_principal(context))
         return image_pb2.TransformImageResponse(image=image)
 
     async def BatchGenerateImages(
@@ -68,11 +70,11 @@ class ImageServicer(image_pb2_grpc.ImageServiceServicer):
     ) -> AsyncIterator[image_pb2.BatchGenerateImagesResponse]:
         """Send each image as it is ready."""
         principal = get_principal(context)
-        work = [partial(self._make, _one(item), "BatchGenerateImages", principal) for item in request.items]
+        work = [partial(self._generate, _unwrap_item(item), "BatchGenerateImages", principal) for item in request.items]
         async with aclosing(run_limited(work, request.parallelism or DEFAULT_PARALLELISM)) as ready:
             async for index, outcome in ready:
                 if isinstance(outcome, MediaError):
-                    yield image_pb2.BatchGenerateImagesResponse(index=index, failure=_failure(outcome))
+                    yield image_pb2.BatchGenerateImagesResponse(index=index, failure=_to_failure(outcome))
                 else:
                     yield image_pb2.BatchGenerateImagesResponse(index=index, image=outcome)
 
@@ -80,7 +82,7 @@ class ImageServicer(image_pb2_grpc.ImageServiceServicer):
         self, request: image_pb2.ListImageSizesRequest, context: Context
     ) -> image_pb2.ListImageSizesResponse:
         """List the sizes that have names."""
-        return image_pb2.ListImageSizesResponse(sizes=sizes())
+        return image_pb2.ListImageSizesResponse(sizes=list_sizes())
 
     async def UploadImage(
         self, requests: AsyncIterator[image_pb2.UploadImageRequest], context: Context
@@ -88,13 +90,15 @@ class ImageServicer(image_pb2_grpc.ImageServiceServicer):
         """Take a file in pieces and keeps it."""
         principal = get_principal(context)
         with self._accounting.watch("UploadImage", principal, 0):
-            spec = await _spec(requests)
+            spec = await _read_spec(requests)
             async with self._uploads:
                 receive: Callable[[], Awaitable[bytes]] = partial(
-                    receive_upload, _pieces(requests), size_bytes=spec.size_bytes, sha256=spec.sha256
+                    receive_upload, _read_chunks(requests), size_bytes=spec.size_bytes, sha256=spec.sha256
                 )
-                shelved, source_summary = await self._pipeline.keep(receive, to_output_request(spec.output), principal)
-        return image_pb2.UploadImageResponse(image=to_stored_image(shelved, source_summary))
+                stored, source_summary = await self._pipeline.store_upload(
+                    receive, to_output_request(spec.output), principal
+                )
+        return image_pb2.UploadImageResponse(image=to_stored_image(stored, source_summary))
 
     async def DeleteImage(
         self, request: image_pb2.DeleteImageRequest, context: Context
@@ -103,33 +107,33 @@ class ImageServicer(image_pb2_grpc.ImageServiceServicer):
         gone = await self._image_store.delete(request.key, get_principal(context))
         return image_pb2.DeleteImageResponse(deleted_keys=gone)
 
-    async def _make(self, request: Request, method: str, principal: str) -> image_pb2.Image:
+    async def _generate(self, request: Request, method: str, principal: str) -> image_pb2.Image:
         with self._accounting.watch(method, principal, len(request.prompt)) as account:
-            image = await self._pipeline.make(
-                to_image_request(request), principal, to_input_ref(request), account.record_original
+            image = await self._pipeline.generate(
+                to_image_request(request), principal, to_input_ref(request), account.record_generation
             )
         return to_generated_image(image)
 
 
-def _one(item: image_pb2.BatchImage) -> Request:
+def _unwrap_item(item: image_pb2.BatchImage) -> Request:
     which = item.WhichOneof("request")
     assert which is not None  # noqa: S101 - told so to mypy: the contract requires it
     request: Request = getattr(item, which)
     return request
 
 
-def _failure(error: MediaError) -> image_pb2.ImageFailure:
+def _to_failure(error: MediaError) -> image_pb2.ImageFailure:
     return image_pb2.ImageFailure(reason=error.reason.name, message=error.message, retryable=error.retryable)
 
 
-async def _spec(requests: AsyncIterator[image_pb2.UploadImageRequest]) -> image_pb2.UploadSpec:
+async def _read_spec(requests: AsyncIterator[image_pb2.UploadImageRequest]) -> image_pb2.UploadSpec:
     first = await anext(aiter(requests), None)
     if first is None or first.WhichOneof("part") != "spec":
         raise invalid("spec", "must be the first message of an upload")
     return first.spec
 
 
-async def _pieces(requests: AsyncIterator[image_pb2.UploadImageRequest]) -> AsyncIterator[bytes]:
+async def _read_chunks(requests: AsyncIterator[image_pb2.UploadImageRequest]) -> AsyncIterator[bytes]:
     async for request in requests:
         if request.WhichOneof("part") != "chunk":
             raise invalid("spec", "must be given once, first")

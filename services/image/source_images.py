@@ -26,12 +26,12 @@ class SourceImages:
     workers: WorkerPool
     """Where files are looked into."""
 
-    async def source(self, url: str, key: str, principal: str) -> SourceImage:
+    async def read(self, url: str, key: str, principal: str) -> SourceImage:
         """Return the image, upright, without metadata, and no larger than providers see.
 
         Args:
-            url: An http or https URL or a data URI; empty where `key` is given.
-            key: Key of an image of the caller's own; empty where `url` is given.
+            url: An http or https URL or a data URI; empty where `key` is normalized.
+            key: Key of an image of the caller's own; empty where `url` is normalized.
             principal: Who calls.
 
         Raises:
@@ -39,6 +39,6 @@ class SourceImages:
                 PERMISSION_DENIED or STORAGE_FAILED.
         """
         data = await self.files.read(url, key, principal, max_bytes=MAX_SOURCE_BYTES)
-        given = await self.workers.run(normalize, data, LONGEST_SIDE_PIXELS)
+        normalized = await self.workers.run(normalize, data, LONGEST_SIDE_PIXELS)
         digest = await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
-        return SourceImage(given.data, given.content_type, given.size, digest)
+        return SourceImage(normalized.data, normalized.content_type, normalized.size, digest)

@@ -9,15 +9,15 @@ from collections.abc import AsyncIterator
 from services.common.errors import MediaError, Reason, invalid
 
 MAX_UPLOAD_BYTES = 20 * 1024 * 1024
-_LONGEST_PAUSE_SECONDS = 20.0
-"""Between two pieces: who sends nothing more would keep others from their turn."""
+_MAX_PAUSE_SECONDS = 20.0
+"""Between two chunks: who sends nothing more would keep others from their turn."""
 
 
-async def receive_upload(pieces: AsyncIterator[bytes], *, size_bytes: int, sha256: str) -> bytes:
+async def receive_upload(chunks: AsyncIterator[bytes], *, size_bytes: int, sha256: str) -> bytes:
     """Return the file.
 
     Args:
-        pieces: The file as it comes.
+        chunks: The file as it comes.
         size_bytes: Its length as the caller says; 0 if he does not.
         sha256: Its digest in hexadecimal, in any case; empty if he does not say.
 
@@ -25,33 +25,33 @@ async def receive_upload(pieces: AsyncIterator[bytes], *, size_bytes: int, sha25
         MediaError: PAYLOAD_TOO_LARGE; DEADLINE_EXCEEDED, it stopped coming; MEDIA_INVALID, it is empty, or not what was
             announced.
     """
-    read = bytearray()
-    while (piece := await _next(pieces)) is not None:
-        read += piece
-        if len(read) > MAX_UPLOAD_BYTES:
+    received = bytearray()
+    while (chunk := await _read_chunk(chunks)) is not None:
+        received += chunk
+        if len(received) > MAX_UPLOAD_BYTES:
             raise MediaError(Reason.PAYLOAD_TOO_LARGE, f"An image must have at most {MAX_UPLOAD_BYTES} bytes.")
-    if not read:
+    if not received:
         raise invalid("chunk", "must bring at least one byte of the file", Reason.MEDIA_INVALID)
-    if size_bytes and len(read) != size_bytes:
+    if size_bytes and len(received) != size_bytes:
         raise invalid(
             "size_bytes",
-            f"announces {size_bytes} bytes, but {len(read)} came: send the file whole",
+            f"announces {size_bytes} bytes, but {len(received)} came: send the file whole",
             Reason.MEDIA_INVALID,
         )
-    data = bytes(read)
+    data = bytes(received)
     digest = await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
     if sha256 and digest != sha256.lower():
         raise invalid("sha256", "is not the digest of the bytes that came: send the file again", Reason.MEDIA_INVALID)
     return data
 
 
-async def _next(pieces: AsyncIterator[bytes]) -> bytes | None:
-    """Return the next piece; None at the end."""
+async def _read_chunk(chunks: AsyncIterator[bytes]) -> bytes | None:
+    """Return the next chunk; None at the end."""
     try:
-        async with asyncio.timeout(_LONGEST_PAUSE_SECONDS) as limit:
-            return await anext(pieces, None)
+        async with asyncio.timeout(_MAX_PAUSE_SECONDS) as limit:
+            return await anext(chunks, None)
     except TimeoutError:
         if not limit.expired():
             raise
-        message = f"Nothing of the file came for {_LONGEST_PAUSE_SECONDS:g} seconds; send it again."
+        message = f"Nothing of the file came for {_MAX_PAUSE_SECONDS:g} seconds; send it again."
         raise MediaError(Reason.DEADLINE_EXCEEDED, message) from None

@@ -25,45 +25,45 @@ _CACHE_STATUSES: Mapping[CacheStatus, cache_pb2.CacheStatus] = {
 
 def to_generated_image(result: Image) -> image_pb2.Image:
     """Return the message of an image that was made."""
-    original, prompt = result.original, result.prompt
-    candidate = original.candidate
-    image = to_stored_image(result.shelved, result.source_summary)
+    generation, prompt = result.generation, result.prompt
+    candidate = generation.candidate
+    image = to_stored_image(result.stored, result.source_summary)
     image.provider = candidate.provider.name
     image.model = candidate.model.name
     image.prompt = prompt.text
     image.prompt_metadata.CopyFrom(
         image_pb2.PromptMetadata(
             style=prompt.style,
-            timestamp=_timestamp(result.made_at),
+            timestamp=_to_timestamp(result.generated_at),
             version=prompt.version,
             shortened=prompt.shortened,
         )
     )
-    image.from_cache = original.cache_status == "hit"
-    image.cache_status = _CACHE_STATUSES[original.cache_status]
-    image.provider_request_id = original.request_id
+    image.from_cache = generation.cache_status == "hit"
+    image.cache_status = _CACHE_STATUSES[generation.cache_status]
+    image.provider_request_id = generation.request_id
     image.ignored_fields.extend(candidate.ignored_fields)
-    image.queued_seconds = original.queued_seconds
-    if original.seed is not None:
-        image.seed = original.seed
+    image.queued_seconds = generation.queued_seconds
+    if generation.seed is not None:
+        image.seed = generation.seed
     return image
 
 
-def to_stored_image(shelved: StoredImage, source_summary: SourceSummary) -> image_pb2.Image:
+def to_stored_image(stored: StoredImage, source_summary: SourceSummary) -> image_pb2.Image:
     """Return the message of an image that is stored, with what is true of every one."""
-    main = shelved.main
+    main = stored.main
     return image_pb2.Image(
         image_url=main.url,
-        url_expire_time=None if main.expires_at is None else _timestamp(main.expires_at),
+        url_expire_time=None if main.expires_at is None else _to_timestamp(main.expires_at),
         width=main.size.width,
         height=main.size.height,
         request_id=request_id.get(),
         key=main.key,
         content_type=main.content_type,
         size_bytes=main.size_bytes,
-        sha256=shelved.sha256,
+        sha256=stored.sha256,
         preview=source_summary.preview,
-        variants=[_variant(name, variant) for name, variant in shelved.variants],
+        variants=[_to_variant(name, variant) for name, variant in stored.variants],
         provider_dimensions=image_pb2.ImageDimensions(
             width=source_summary.source_size.width, height=source_summary.source_size.height
         ),
@@ -72,7 +72,7 @@ def to_stored_image(shelved: StoredImage, source_summary: SourceSummary) -> imag
     )
 
 
-def sizes() -> dict[str, image_pb2.ImageSize]:
+def list_sizes() -> dict[str, image_pb2.ImageSize]:
     """Return every size that has a name, and `custom`."""
     named = {
         name: image_pb2.ImageSize(width=preset.size.width, height=preset.size.height, description=preset.description)
@@ -81,18 +81,18 @@ def sizes() -> dict[str, image_pb2.ImageSize]:
     return {**named, CUSTOM: image_pb2.ImageSize(description=CUSTOM_DESCRIPTION)}
 
 
-def _variant(name: str, shelved: StoredRendition) -> image_pb2.ImageVariant:
+def _to_variant(name: str, stored: StoredRendition) -> image_pb2.ImageVariant:
     return image_pb2.ImageVariant(
         name=name,
-        image_url=shelved.url,
-        key=shelved.key,
-        width=shelved.size.width,
-        height=shelved.size.height,
-        size_bytes=shelved.size_bytes,
+        image_url=stored.url,
+        key=stored.key,
+        width=stored.size.width,
+        height=stored.size.height,
+        size_bytes=stored.size_bytes,
     )
 
 
-def _timestamp(time: datetime) -> Timestamp:
+def _to_timestamp(time: datetime) -> Timestamp:
     timestamp = Timestamp()
     timestamp.FromDatetime(time)
     return timestamp

@@ -15,7 +15,7 @@ from aiohttp import web
 from services.common.errors import MediaError, Reason
 from services.common.fetch import FetchedFile
 from services.common.images import Size
-from tests.fakes.drawing import make_image
+from tests.fakes.image_provider import make_image
 
 API_KEY = "KEYID:KEYSECRET"
 HUGE_SEED = 17_454_220_438_242_315_174
@@ -89,7 +89,7 @@ class FakeFal:
         app.router.add_post("/{model:.+}", self._submit)
         return app
 
-    def image_of(self, run: Run) -> Any:
+    def build_result(self, run: Run) -> Any:
         """Return the body of a result."""
         if run.body is not None:
             return run.body
@@ -137,7 +137,7 @@ class FakeFal:
     async def _result(self, request: web.Request) -> web.Response:
         await self._record(request)
         run = self._live[request.match_info["id"]]
-        return web.json_response(self.image_of(run), status=run.status, headers=run.headers)
+        return web.json_response(self.build_result(run), status=run.status, headers=run.headers)
 
     async def _cancel(self, request: web.Request) -> web.Response:
         await self._record(request)
@@ -161,7 +161,7 @@ class FakeFal:
                 async with self._changed:
                     self._changed.notify_all()
         headers = {"x-fal-request-id": f"sync-{self.paid}", **run.headers}
-        return web.json_response(self.image_of(run), status=run.status, headers=headers)
+        return web.json_response(self.build_result(run), status=run.status, headers=headers)
 
     async def _record(self, request: web.Request) -> None:
         text = await request.text()

@@ -13,7 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.fakes.drawing import make_image
+from tests.fakes.image_provider import make_image
 
 API_KEY = "G_KEY"
 

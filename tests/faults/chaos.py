@@ -20,7 +20,7 @@ from services.jobs.jetstream import StreamOptions, open_streams
 from services.jobs.job_store import JobStore
 from services.jobs.record import Record
 from services.jobs.request import JobRequest
-from tests.fakes.drawing import make_image
+from tests.fakes.image_provider import make_image
 from tests.fakes.media import video
 from tests.fakes.replicate import API_TOKEN, Run, running_replicate
 from tests.fakes.waiting import eventually

@@ -117,7 +117,7 @@ class ImageProvider(ABC):
     """The model of each way of asking that it offers."""
 
     @abstractmethod
-    async def draw(self, spec: ImageSpec) -> GeneratedImage:
+    async def generate(self, spec: ImageSpec) -> GeneratedImage:
         """Draw; a cancelled call ends the provider's work as far as it can be ended.
 
         Raises:

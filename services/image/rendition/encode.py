@@ -48,9 +48,9 @@ def encode_image(image: Image.Image, encoding: Encoding, notes: Mapping[str, str
         notes: Texts in ASCII by name: tEXt of a PNG, the EXIF description of the others.
     """
     if image.mode == "RGBA" and encoding.format in _WITHOUT_TRANSPARENCY:
-        image = _over_white(image)
+        image = _flatten_on_white(image)
     file = BytesIO()
-    image.save(file, encoding.format.upper(), **_settings(encoding), **_with_notes(encoding.format, notes))
+    image.save(file, encoding.format.upper(), **_settings(encoding), **_encode_notes(encoding.format, notes))
     return Rendered(file.getvalue(), Size(*image.size), encoding.content_type)
 
 
@@ -63,7 +63,7 @@ def _settings(encoding: Encoding) -> dict[str, Any]:
     return settings
 
 
-def _with_notes(format_name: str, notes: Mapping[str, str]) -> dict[str, Any]:
+def _encode_notes(format_name: str, notes: Mapping[str, str]) -> dict[str, Any]:
     if not notes:
         return {}
     if format_name == "png":
@@ -76,7 +76,7 @@ def _with_notes(format_name: str, notes: Mapping[str, str]) -> dict[str, Any]:
     return {"exif": exif.tobytes()}
 
 
-def _over_white(image: Image.Image) -> Image.Image:
+def _flatten_on_white(image: Image.Image) -> Image.Image:
     ground = Image.new("RGB", image.size, "white")
     ground.paste(image, mask=image.getchannel("A"))
     return ground

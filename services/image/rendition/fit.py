@@ -23,7 +23,7 @@ def fit_to_size(image: Image.Image, size: Size, fit: Fit) -> tuple[Image.Image, 
     own, wanted = image.size, (size.width, size.height)
     if own == wanted:
         return image, "none"
-    if _alike(own, wanted):
+    if _has_same_shape(own, wanted):
         return image.resize(wanted, _FILTER, reducing_gap=2.0), "resized"
     match fit:
         case "cover":
@@ -34,7 +34,7 @@ def fit_to_size(image: Image.Image, size: Size, fit: Fit) -> tuple[Image.Image, 
             return _contain(image, wanted), "padded"
 
 
-def _alike(own: tuple[int, int], wanted: tuple[int, int]) -> bool:
+def _has_same_shape(own: tuple[int, int], wanted: tuple[int, int]) -> bool:
     ratio = (own[0] * wanted[1]) / (own[1] * wanted[0])
     return abs(ratio - 1) < _SAME_SHAPE
 

@@ -18,10 +18,10 @@ def render(data: bytes, spec: RenditionSpec) -> Rendition:
     with open_image(data) as source:
         image = upright(source)
     own = Size(*image.size)
-    shown, how = fit_to_size(image, spec.size or own, spec.fit)
+    shown, fitted = fit_to_size(image, spec.size or own, spec.fit)
     # Copies are made of the whole image, not of one that was cut to another shape.
     copies = tuple(
         (variant.name, encode_image(fit_to_size(image, variant.size, spec.fit)[0], spec.encoding, spec.notes))
         for variant in spec.variants
     )
-    return Rendition(encode_image(shown, spec.encoding, spec.notes), copies, preview(shown), own, how)
+    return Rendition(encode_image(shown, spec.encoding, spec.notes), copies, preview(shown), own, fitted)

@@ -27,9 +27,9 @@ from services.image.server import build_service
 from services.image.service import SERVICE_NAME
 from services.image.settings import ImageSettings
 from services.image.sizes import PRESETS
-from tests.fakes.drawing import FakeImageProvider, make_image
 from tests.fakes.gateway import gateway_before
 from tests.fakes.grpc_server import served
+from tests.fakes.image_provider import FakeImageProvider, make_image
 from tests.integration.image.conftest import pool, workers
 
 __all__ = ["pool", "workers"]

@@ -15,8 +15,8 @@ import pytest
 from services.common.images import Size
 from services.common.storage import ObjectSpec
 from services.common.worker_pool import WorkerPool
-from tests.fakes.drawing import make_image
 from tests.fakes.gateway import gateway_before
+from tests.fakes.image_provider import make_image
 from tests.fakes.media import speech
 from tests.fakes.object_store import FakeObjectStore
 from tests.fakes.replicate import API_TOKEN, WEBHOOK_SECRET, FakeReplicate, Run, running_replicate

@@ -29,8 +29,8 @@ from services.image.providers.interface import ImageProvider
 from services.image.server import build_service
 from services.image.service import SERVICE_NAME
 from services.image.settings import ImageSettings
-from tests.fakes.drawing import FakeImageProvider
 from tests.fakes.grpc_server import served
+from tests.fakes.image_provider import FakeImageProvider
 from tests.fakes.object_store import FakeObjectStore
 from tests.fakes.usage import FakeUsageStore
 

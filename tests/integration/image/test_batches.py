@@ -9,7 +9,7 @@ from media.image.v1 import image_pb2
 
 from services.common.errors import MediaError, Reason
 from services.common.rpc.channel import call_metadata, open_stream
-from tests.fakes.drawing import FakeImageProvider
+from tests.fakes.image_provider import FakeImageProvider
 from tests.integration.image.conftest import ImageSuite, failure
 
 Item = image_pb2.BatchImage
@@ -19,7 +19,9 @@ def generate(prompt: str, **fields: Any) -> Item:
     return Item(generate=image_pb2.GenerateImageRequest(prompt=prompt, image_size="card", **fields))
 
 
-async def told(suite: ImageSuite, *items: Item, parallelism: int = 2) -> list[image_pb2.BatchGenerateImagesResponse]:
+async def collect_events(
+    suite: ImageSuite, *items: Item, parallelism: int = 2
+) -> list[image_pb2.BatchGenerateImagesResponse]:
     request = image_pb2.BatchGenerateImagesRequest(items=items, parallelism=parallelism)
     async with open_stream(suite.stub.BatchGenerateImages(request, metadata=call_metadata("alice"))) as call:
         return [event async for event in call]
@@ -30,7 +32,7 @@ async def test_each_image_is_told_and_one_failure_stops_no_other(
 ) -> None:
     provider.outcomes.append(MediaError(Reason.CONTENT_BLOCKED))
     fast = Item(generate_fast=image_pb2.GenerateImageFastRequest(prompt="c", image_size="thumbnail"))
-    events = await told(suite, generate("a"), generate("b"), fast, parallelism=1)
+    events = await collect_events(suite, generate("a"), generate("b"), fast, parallelism=1)
     assert [event.index for event in events] == [0, 1, 2]
     failed = events[0].failure
     assert (failed.reason, failed.retryable, bool(failed.message)) == ("CONTENT_BLOCKED", False, True)
@@ -39,7 +41,7 @@ async def test_each_image_is_told_and_one_failure_stops_no_other(
 
 
 async def test_identical_images_of_a_batch_are_paid_for_once(suite: ImageSuite, provider: FakeImageProvider) -> None:
-    events = await told(suite, *(generate("a") for _ in range(6)), parallelism=3)
+    events = await collect_events(suite, *(generate("a") for _ in range(6)), parallelism=3)
     assert len({event.image.key for event in events}) == 6
     assert len(provider.specs) == 1
 
@@ -65,6 +67,6 @@ async def test_who_leaves_ends_what_is_not_made(suite: ImageSuite, provider: Fak
 async def test_a_batch_with_bad_input_is_refused_as_a_whole(
     suite: ImageSuite, provider: FakeImageProvider, items: list[Item], field: str
 ) -> None:
-    error = await failure(told(suite, *items))
+    error = await failure(collect_events(suite, *items))
     assert [item.field for item in error.violations] == [field]
     assert provider.specs == []

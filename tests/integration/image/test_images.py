@@ -19,7 +19,7 @@ from services.common.storage import IMMUTABLE, REPLACEABLE, ObjectSpec
 from services.common.worker_pool import WorkerPool
 from services.image.providers.interface import GeneratedImage, Mode
 from services.image.sizes import PRESETS
-from tests.fakes.drawing import PLAIN, FakeImageProvider, make_image
+from tests.fakes.image_provider import PLAIN, FakeImageProvider, make_image
 from tests.fakes.object_store import EXPIRES, FakeObjectStore
 from tests.integration.image.conftest import ImageSuite, failure, running
 

@@ -17,7 +17,7 @@ from services.common.rpc.channel import open_stream
 from services.common.worker_pool import WorkerPool
 from services.image.generation import INLINE_BYTES
 from services.image.providers.interface import GeneratedImage
-from tests.fakes.drawing import FakeImageProvider, make_image
+from tests.fakes.image_provider import FakeImageProvider, make_image
 from tests.fakes.object_store import FakeObjectStore
 from tests.integration.image.conftest import ImageSuite, failure, running
 

@@ -21,7 +21,7 @@ from services.common.rpc.status import from_rpc_error
 from services.common.storage import ObjectSpec
 from services.common.worker_pool import WorkerPool
 from services.image.providers.interface import Mode
-from tests.fakes.drawing import FakeImageProvider, make_image
+from tests.fakes.image_provider import FakeImageProvider, make_image
 from tests.fakes.object_store import FakeObjectStore
 from tests.fakes.web_host import WebHost, running_web_host
 from tests.integration.image.conftest import ImageSuite, failure, running

@@ -17,8 +17,8 @@ from services.common.images import Size
 from services.common.rpc.channel import call_metadata, open_stream
 from services.common.storage import ObjectSpec
 from services.common.worker_pool import WorkerPool
-from tests.fakes.drawing import make_image
 from tests.fakes.gateway import gateway_before
+from tests.fakes.image_provider import make_image
 from tests.fakes.object_store import FakeObjectStore
 from tests.fakes.replicate import API_TOKEN, DOWN, FakeReplicate, Run, running_replicate
 from tests.fakes.waiting import until

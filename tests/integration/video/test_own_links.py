@@ -13,7 +13,7 @@ from services.common.images import Size
 from services.common.rpc.channel import call_metadata
 from services.common.storage import ObjectSpec
 from services.common.worker_pool import WorkerPool
-from tests.fakes.drawing import make_image
+from tests.fakes.image_provider import make_image
 from tests.fakes.media import speech
 from tests.fakes.object_store import FakeObjectStore
 from tests.integration.video.conftest import VideoSuite, failure, running

@@ -17,7 +17,7 @@ from services.common.images import Size
 from services.common.rpc.channel import call_metadata, open_stream
 from services.common.storage import ObjectSpec
 from services.common.worker_pool import WorkerPool
-from tests.fakes.drawing import make_image
+from tests.fakes.image_provider import make_image
 from tests.fakes.media import FFPROBE, ffprobe
 from tests.fakes.object_store import FakeObjectStore
 from tests.fakes.replicate import API_TOKEN, BROKEN, DOWN, FakeReplicate, Run, running_replicate

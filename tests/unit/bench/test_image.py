@@ -7,13 +7,15 @@ import time
 
 from bench.image import Encoded, LoadSample, Ticks, crowd_lines, format_encodings, time_render
 from services.common.images import Size
-from services.image.providers.embedded.painting import Order, paint
+from services.image.providers.embedded.painting import PaintRequest, paint
 from services.image.rendition.spec import Encoding, RenditionSpec
 
 
 def test_a_rendition_comes_with_the_time_that_it_took() -> None:
     size = Size(64, 64)
-    rendition, seconds = time_render(paint(Order("A lighthouse", size, 1)), RenditionSpec(size, Encoding("webp")))
+    rendition, seconds = time_render(
+        paint(PaintRequest("A lighthouse", size, 1)), RenditionSpec(size, Encoding("webp"))
+    )
     assert rendition.main.data[8:12] == b"WEBP"
     assert seconds > 0
 

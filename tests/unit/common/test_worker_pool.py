@@ -14,7 +14,7 @@ import pytest
 from services.common.errors import MediaError, Reason, invalid
 from services.common.images import Size, inspect
 from services.common.worker_pool import WorkerPool, open_workers
-from tests.fakes.drawing import make_image
+from tests.fakes.image_provider import make_image
 from tests.fakes.waiting import until
 
 

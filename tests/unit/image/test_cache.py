@@ -11,12 +11,12 @@ import pytest
 
 from services.common.fetch import open_fetcher
 from services.common.images import Size
-from services.image.cache import cache_key
+from services.image.cache import build_cache_key
 from services.image.planning import Candidate
 from services.image.providers.fal import FalSettings, open_fal
 from services.image.providers.gemini import GeminiSettings, open_gemini
 from services.image.providers.interface import ImageProvider, ImageSpec, Mode, SourceImage
-from tests.fakes.drawing import FakeImageProvider
+from tests.fakes.image_provider import FakeImageProvider
 
 SOURCE = SourceImage(b"", "image/png", Size(64, 64), "5" * 64)
 SPEC = ImageSpec(Mode.STANDARD, "a cat", Size(1024, 768), steps=28, guidance_scale=3.5, seed=7)
@@ -36,7 +36,7 @@ DECISIVE: tuple[dict[str, Any], ...] = (
 
 
 def key(provider: ImageProvider, spec: ImageSpec) -> str:
-    return cache_key(Candidate(provider, next(iter(provider.models.values())), spec, ()))
+    return build_cache_key(Candidate(provider, next(iter(provider.models.values())), spec, ()))
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from services.common.errors import MediaError
 from services.common.storage import ObjectSpec
-from services.image.cache_blobs import CacheObjects
+from services.image.cache_blobs import CacheBlobs
 from tests.fakes.object_store import FakeObjectStore
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -27,35 +27,35 @@ class Clock:
 
 async def test_bytes_are_found_again_and_only_the_service_reads_them() -> None:
     store = FakeObjectStore()
-    objects = CacheObjects(store, DAY, Clock())
-    key = await objects.put("ab" * 32, b"image", "image/png")
+    blobs = CacheBlobs(store, DAY, Clock())
+    key = await blobs.put("ab" * 32, b"image", "image/png")
     assert key == f"cache/images/2026-11-22/{'ab' * 32}.png"
-    assert await objects.get(key) == b"image"
+    assert await blobs.get(key) == b"image"
     assert "owner" not in store.objects[key][0].metadata
     assert "no-store" in store.objects[key][0].cache_control
 
 
 async def test_bytes_that_are_gone_are_none_and_a_broken_store_is_told() -> None:
     store = FakeObjectStore()
-    objects = CacheObjects(store, DAY, Clock())
-    assert await objects.get("cache/images/2026-11-22/gone.png") is None
+    blobs = CacheBlobs(store, DAY, Clock())
+    assert await blobs.get("cache/images/2026-11-22/gone.png") is None
     store.unreadable = True
     with pytest.raises(MediaError):
-        await objects.get("cache/images/2026-11-22/gone.png")
+        await blobs.get("cache/images/2026-11-22/gone.png")
 
 
 async def test_days_that_are_over_are_swept_and_nothing_else() -> None:
     store, clock = FakeObjectStore(), Clock()
-    objects = CacheObjects(store, DAY, clock)
+    blobs = CacheBlobs(store, DAY, clock)
     for number in range(250):
-        await objects.put(f"{number:064x}", b"x", "image/webp")
+        await blobs.put(f"{number:064x}", b"x", "image/webp")
     clock.now = NOON + timedelta(days=1)
-    kept = await objects.put("f" * 64, b"x", "image/webp")
+    current = await blobs.put("f" * 64, b"x", "image/webp")
     for key in ("cache/images/odd", "images/2020/01/mine.png", "cache/imagesque/2020-01-01/x"):
         await store.put(key, b"x", ObjectSpec("image/png"))
     others = ["cache/images/odd", "cache/imagesque/2020-01-01/x", "images/2020/01/mine.png"]
-    assert await objects.sweep() == 0
+    assert await blobs.sweep() == 0
     clock.now = NOON + timedelta(days=2)
-    assert await objects.sweep() == 250
-    assert store.keys == sorted([kept, *others])
-    assert await objects.sweep() == 0
+    assert await blobs.sweep() == 250
+    assert store.keys == sorted([current, *others])
+    assert await blobs.sweep() == 0

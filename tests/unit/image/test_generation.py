@@ -9,14 +9,14 @@ import pytest
 
 from services.common.resilience.concurrency_limiter import ConcurrencyLimiter
 from services.common.worker_pool import open_workers
-from services.image.cache_blobs import CacheObjects
+from services.image.cache_blobs import CacheBlobs
 from services.image.failover import Care
 from services.image.generation import ImageGenerator
 from services.image.planning import Plan, Planner, PlanningOptions
 from services.image.prompt import PromptRequest
 from services.image.providers.interface import Mode
 from services.image.request import ImageRequest
-from tests.fakes.drawing import FakeImageProvider
+from tests.fakes.image_provider import FakeImageProvider
 from tests.fakes.object_store import FakeObjectStore
 
 
@@ -32,19 +32,19 @@ def plan(provider: FakeImageProvider) -> Plan:
 
 
 @pytest.fixture
-async def originals() -> AsyncIterator[ImageGenerator]:
+async def generator() -> AsyncIterator[ImageGenerator]:
     policy = Care(limiters={"fal": ConcurrencyLimiter("fal", None, 10)})
-    objects = CacheObjects(FakeObjectStore(), 60)
+    blobs = CacheBlobs(FakeObjectStore(), 60)
     async with (
         open_workers(1, max_queue=8, timeout_seconds=20) as workers,
-        (opened := ImageGenerator(policy, workers, None, objects, store_binary=False)).flights,
+        (opened := ImageGenerator(policy, workers, None, blobs, store_binary=False)).flights,
     ):
         yield opened
 
 
-async def test_who_began_it_pays(originals: ImageGenerator, provider: FakeImageProvider, plan: Plan) -> None:
+async def test_who_began_it_pays(generator: ImageGenerator, provider: FakeImageProvider, plan: Plan) -> None:
     provider.proceed.clear()
-    callers = [asyncio.create_task(originals.original(plan)) for _ in range(3)]
+    callers = [asyncio.create_task(generator.generate(plan)) for _ in range(3)]
     await provider.until(lambda: len(provider.specs) == 1)
     provider.proceed.set()
     assert [(await caller).cache_status for caller in callers] == ["miss", "joined", "joined"]
@@ -52,10 +52,10 @@ async def test_who_began_it_pays(originals: ImageGenerator, provider: FakeImageP
 
 
 async def test_where_who_began_it_has_left_another_pays(
-    originals: ImageGenerator, provider: FakeImageProvider, plan: Plan
+    generator: ImageGenerator, provider: FakeImageProvider, plan: Plan
 ) -> None:
     provider.proceed.clear()
-    callers = [asyncio.create_task(originals.original(plan)) for _ in range(3)]
+    callers = [asyncio.create_task(generator.generate(plan)) for _ in range(3)]
     await provider.until(lambda: len(provider.specs) == 1)
     callers[0].cancel()
     await asyncio.wait(callers[:1])

@@ -16,7 +16,7 @@ from services.image.prompt import PromptRequest
 from services.image.providers.interface import Mode, SourceImage
 from services.image.request import ImageRequest, OutputRequest, VariantRequest
 from services.image.sizes import MAX_SIDE_PIXELS, PRESETS
-from tests.fakes.drawing import PLAIN, FakeImageProvider
+from tests.fakes.image_provider import PLAIN, FakeImageProvider
 
 FAL, GEMINI = FakeImageProvider("fal"), FakeImageProvider("gemini", PLAIN)
 PLANNER = Planner({"fal": FAL, "gemini": GEMINI}, PlanningOptions("fal"))
@@ -24,15 +24,15 @@ REQUEST = ImageRequest(Mode.STANDARD, PromptRequest("a cat"))
 SOURCE = SourceImage(b"file", "image/png", Size(300, 200), "ab" * 32)
 
 
-def refusal(image_request: ImageRequest, planner: Planner = PLANNER) -> MediaError:
+def plan_error(image_request: ImageRequest, planner: Planner = PLANNER) -> MediaError:
     with pytest.raises(MediaError) as caught:
         planner.plan(image_request)
     assert caught.value.reason is Reason.VALIDATION_ERROR
     return caught.value
 
 
-def field_refused(image_request: ImageRequest) -> str:
-    (violation,) = refusal(image_request).violations
+def find_refused_field(image_request: ImageRequest) -> str:
+    (violation,) = plan_error(image_request).violations
     return violation.field
 
 
@@ -53,36 +53,36 @@ def test_a_plain_request_takes_the_seeds_defaults() -> None:
 @pytest.mark.parametrize("size", [Size(14_142, 64), Size(64, 14_142), Size(6_400, 64), Size(14_142, 1414)])
 def test_of_a_model_no_longer_strip_is_asked_than_is_taken_from_it(size: Size) -> None:
     plan = PLANNER.plan(replace(REQUEST, image_size="custom", custom_size=size))
-    asked = plan.candidates[0].spec.size
+    model_size = plan.candidates[0].spec.size
     assert plan.size == size
-    assert max(asked.width, asked.height) <= min(1024, MAX_ASPECT * min(asked.width, asked.height))
+    assert max(model_size.width, model_size.height) <= min(1024, MAX_ASPECT * min(model_size.width, model_size.height))
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_is_delivered_exactly_and_drawn_within_the_models_reach(name: str) -> None:
     plan = PLANNER.plan(replace(REQUEST, image_size=name))
-    asked = plan.candidates[0].spec.size
+    model_size = plan.candidates[0].spec.size
     assert plan.size == PRESETS[name].size
-    assert max(asked.width, asked.height) <= 1024
-    assert plan.candidates[0].spec.preset == (name if asked == plan.size else "")
+    assert max(model_size.width, model_size.height) <= 1024
+    assert plan.candidates[0].spec.preset == (name if model_size == plan.size else "")
 
 
 @given(st.integers(64, MAX_SIDE_PIXELS), st.integers(64, MAX_SIDE_PIXELS))
 def test_a_size_of_ones_own_is_delivered_exactly_or_refused(width: int, height: int) -> None:
     image_request = replace(REQUEST, image_size="custom", custom_size=Size(width, height))
     if width * height > MAX_PIXELS:
-        assert field_refused(image_request) == "width"
+        assert find_refused_field(image_request) == "width"
         return
     plan = PLANNER.plan(image_request)
-    asked = plan.candidates[0].spec.size
+    model_size = plan.candidates[0].spec.size
     assert plan.size == Size(width, height)
-    assert 1 <= min(asked.width, asked.height) <= max(asked.width, asked.height) <= 1024
+    assert 1 <= min(model_size.width, model_size.height) <= max(model_size.width, model_size.height) <= 1024
     assert plan.candidates[0].spec.preset == ""
 
 
 @pytest.mark.parametrize("size", [Size(14_143, 64), Size(64, 14_143), Size(14_142, 14_142)])
 def test_what_is_too_large_is_refused_by_name(size: Size) -> None:
-    assert field_refused(replace(REQUEST, image_size="custom", custom_size=size)) == "width"
+    assert find_refused_field(replace(REQUEST, image_size="custom", custom_size=size)) == "width"
 
 
 def test_a_transformed_image_keeps_its_size_unless_another_is_asked_for() -> None:
@@ -151,7 +151,7 @@ def test_stand_ins_come_in_order_and_never_the_first_again() -> None:
     ],
 )
 def test_bad_input_is_refused_by_name(image_request: ImageRequest, field: str) -> None:
-    assert field_refused(image_request) == field
+    assert find_refused_field(image_request) == field
 
 
 def test_variants_take_the_size_of_their_preset_or_their_own() -> None:

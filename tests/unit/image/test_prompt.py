@@ -27,7 +27,7 @@ EVERYTHING = PromptRequest(
 WORDS = st.text(alphabet="abc \n,é👩‍👩‍👧", min_size=1, max_size=60).filter(lambda text: bool(text.strip()))
 
 
-def refused_field(prompt_request: PromptRequest) -> str:
+def find_refused_field(prompt_request: PromptRequest) -> str:
     with pytest.raises(MediaError) as caught:
         compose(prompt_request)
     assert caught.value.reason is Reason.VALIDATION_ERROR
@@ -36,14 +36,14 @@ def refused_field(prompt_request: PromptRequest) -> str:
 
 
 def test_a_plain_prompt_stays_as_it_is() -> None:
-    made = compose(CAT)
-    assert (made.text, made.style, made.version, made.shortened) == ("A cat on a roof.", "", VERSION, False)
+    final = compose(CAT)
+    assert (final.text, final.style, final.version, final.shortened) == ("A cat on a roof.", "", VERSION, False)
     assert compose(replace(CAT, prompt="  two\n lines ")).text == "two lines"
 
 
 def test_additions_come_in_a_fixed_order() -> None:
-    made = compose(EVERYTHING)
-    assert made.text == (
+    final = compose(EVERYTHING)
+    assert final.text == (
         "A cat on a roof"
         f". Style: {THEMES['professional']}"
         f". Art style: a blend of {ART_STYLES['watercolor']}, {ART_STYLES['comic']} and my own style"
@@ -53,7 +53,7 @@ def test_additions_come_in_a_fixed_order() -> None:
         ". No text in the image"
         ". Wide view"
     )
-    assert made.style == "professional, watercolor, Comic, my own style"
+    assert final.style == "professional, watercolor, Comic, my own style"
 
 
 @pytest.mark.parametrize("theme", THEMES)
@@ -90,15 +90,15 @@ def test_every_colour_has_a_name(color: str) -> None:
 @given(WORDS, st.integers(1, 400), st.lists(WORDS, max_size=3))
 def test_the_longest_prompt_is_kept_and_own_words_survive_first(prompt: str, longest: int, rules: list[str]) -> None:
     prompt_request = replace(EVERYTHING, prompt=prompt, style_guidelines=tuple(rules), max_length=longest)
-    made, whole = compose(prompt_request), compose(replace(prompt_request, max_length=5000))
-    assert 0 < len(made.text) <= longest
-    assert compose(prompt_request) == made
-    assert made.shortened == (made.text != whole.text)
+    final, whole = compose(prompt_request), compose(replace(prompt_request, max_length=5000))
+    assert 0 < len(final.text) <= longest
+    assert compose(prompt_request) == final
+    assert final.shortened == (final.text != whole.text)
     own = " ".join(prompt.split())
     if len(own) > longest:
-        assert own.startswith(made.text)
+        assert own.startswith(final.text)
     else:
-        assert made.text.startswith(own.rstrip(" .,;"))
+        assert final.text.startswith(own.rstrip(" .,;"))
 
 
 def test_words_are_not_cut_in_the_middle() -> None:
@@ -118,7 +118,7 @@ def test_every_template_takes_its_fields(template: str) -> None:
 
 
 def test_a_headline_becomes_a_prompt_of_the_length_asked_for() -> None:
-    made = compose(
+    final = compose(
         PromptRequest(
             "Markets rally after a calm winter",
             template="headline",
@@ -127,10 +127,10 @@ def test_a_headline_becomes_a_prompt_of_the_length_asked_for() -> None:
             max_length=150,
         )
     )
-    assert "Markets rally after a calm winter" in made.text
-    assert len(made.text) <= 150
-    assert made.shortened
-    assert made.style == "oil painting"
+    assert "Markets rally after a calm winter" in final.text
+    assert len(final.text) <= 150
+    assert final.shortened
+    assert final.style == "oil painting"
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_a_headline_becomes_a_prompt_of_the_length_asked_for() -> None:
     ],
 )
 def test_what_is_not_known_is_refused_by_name(prompt_request: PromptRequest, field: str) -> None:
-    assert refused_field(prompt_request) == field
+    assert find_refused_field(prompt_request) == field
 
 
 def test_what_a_caller_writes_is_never_a_template_of_its_own() -> None:

@@ -12,12 +12,12 @@ from services.image.diagnostics import diagnostics
 from services.image.settings import ImageSettings
 
 
-def settings(**fields: Any) -> ImageSettings:
+def make_settings(**fields: Any) -> ImageSettings:
     return ImageSettings(_env_file=None, **fields)
 
 
-def found(level: Level, **fields: Any) -> list[str]:
-    return [diagnostic.message for diagnostic in diagnostics(settings(**fields)) if diagnostic.level is level]
+def list_messages(level: Level, **fields: Any) -> list[str]:
+    return [diagnostic.message for diagnostic in diagnostics(make_settings(**fields)) if diagnostic.level is level]
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def found(level: Level, **fields: Any) -> list[str]:
     ],
 )
 def test_the_first_provider_with_a_key_draws(fields: Any, default: str) -> None:
-    assert settings(**fields).provider_by_default == default
+    assert make_settings(**fields).provider_by_default == default
 
 
 @pytest.mark.parametrize(
@@ -54,12 +54,12 @@ def test_a_wrong_value_names_its_variable(monkeypatch: pytest.MonkeyPatch, varia
 
 
 def test_without_anything_all_is_well() -> None:
-    assert found(Level.PROBLEM) == found(Level.WARNING) == []
-    assert "embedded draws by default" in found(Level.OK)
+    assert list_messages(Level.PROBLEM) == list_messages(Level.WARNING) == []
+    assert "embedded draws by default" in list_messages(Level.OK)
 
 
 @pytest.mark.parametrize(
-    ("fields", "level", "said"),
+    ("fields", "level", "text"),
     [
         ({"default_provider": "fal"}, Level.PROBLEM, "fal draws by default and has no key"),
         ({"storage": "supabase"}, Level.PROBLEM, "SUPABASE_URL"),
@@ -79,12 +79,12 @@ def test_without_anything_all_is_well() -> None:
         ),
     ],
 )
-def test_what_contradicts_itself_is_found(fields: Any, level: Level, said: str) -> None:
-    assert any(said in message for message in found(level, **fields))
+def test_what_contradicts_itself_is_found(fields: Any, level: Level, text: str) -> None:
+    assert any(text in message for message in list_messages(level, **fields))
 
 
 def test_every_diagnostic_that_is_not_well_says_what_to_do_and_none_holds_a_secret() -> None:
-    configured = settings(
+    configured = make_settings(
         default_provider="gemini", fal_key="secret", spaces_key="secret", supabase_service_role="secret"
     )
     for diagnostic in diagnostics(configured):

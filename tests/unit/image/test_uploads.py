@@ -15,15 +15,15 @@ from tests.fakes.virtual_time import in_virtual_time
 FILE = b"an image, as it were"
 
 
-async def pieces(*parts: bytes) -> AsyncIterator[bytes]:
+async def send_chunks(*parts: bytes) -> AsyncIterator[bytes]:
     for part in parts:
         yield part
 
 
 async def test_the_pieces_are_put_together() -> None:
     digest = hashlib.sha256(FILE).hexdigest().upper()
-    assert await receive_upload(pieces(FILE[:5], b"", FILE[5:]), size_bytes=len(FILE), sha256=digest) == FILE
-    assert await receive_upload(pieces(FILE), size_bytes=0, sha256="") == FILE
+    assert await receive_upload(send_chunks(FILE[:5], b"", FILE[5:]), size_bytes=len(FILE), sha256=digest) == FILE
+    assert await receive_upload(send_chunks(FILE), size_bytes=0, sha256="") == FILE
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ async def test_what_is_not_as_announced_is_refused_by_name(
     parts: tuple[bytes, ...], size_bytes: int, sha256: str, field: str
 ) -> None:
     with pytest.raises(MediaError) as caught:
-        await receive_upload(pieces(*parts), size_bytes=size_bytes, sha256=sha256)
+        await receive_upload(send_chunks(*parts), size_bytes=size_bytes, sha256=sha256)
     assert caught.value.reason is Reason.MEDIA_INVALID
     assert [item.field for item in caught.value.violations] == [field]
 
@@ -74,4 +74,4 @@ async def test_a_file_that_stops_coming_is_not_waited_for() -> None:
 
 async def test_a_file_of_exactly_the_largest_size_is_taken() -> None:
     whole = bytes(MAX_UPLOAD_BYTES)
-    assert len(await receive_upload(pieces(whole), size_bytes=MAX_UPLOAD_BYTES, sha256="")) == MAX_UPLOAD_BYTES
+    assert len(await receive_upload(send_chunks(whole), size_bytes=MAX_UPLOAD_BYTES, sha256="")) == MAX_UPLOAD_BYTES

@@ -13,7 +13,7 @@ from PIL import Image
 from services.common.errors import MediaError, Reason
 from services.common.images import Size
 from services.video.source_image import MIN_SIDE_PIXELS, inspect_source, scene, video_size
-from tests.fakes.drawing import make_image
+from tests.fakes.image_provider import make_image
 
 MUCH = 8 * 1024 * 1024
 SHORT_SIDES = st.sampled_from((512, 768, 1080))

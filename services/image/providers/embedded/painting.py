@@ -21,7 +21,7 @@ _SHAPES = 9
 _GRAIN = 5.0
 _COLOR = re.compile(r"#([0-9A-Fa-f]{6})")
 _CAPTION_LETTERS = 60
-_NOT_DRAWN = re.compile(r"[^\x20-\x7e]+")
+_UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
 _MOODS: tuple[tuple[tuple[str, ...], tuple[float, float]], ...] = (
     (("sunset", "vintage", "autumn", "warm", "oil painting"), (0.0, 0.13)),
     (("forest", "garden", "nature", "growth", "spring"), (0.22, 0.42)),
@@ -34,7 +34,7 @@ Pixels = NDArray[numpy.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class PaintRequest:
     """What is painted."""
 
     prompt: str
@@ -47,39 +47,39 @@ class Order:
     """How much of `source` is changed, 0 to 1."""
 
 
-def paint(order: Order) -> bytes:
+def paint(request: PaintRequest) -> bytes:
     """Return the image as a PNG."""
-    digest = hashlib.sha256(f"{order.prompt}\n{order.seed}".encode()).digest()
+    digest = hashlib.sha256(f"{request.prompt}\n{request.seed}".encode()).digest()
     random = numpy.random.Generator(numpy.random.PCG64(int.from_bytes(digest[:16], "big")))
-    image = _add_grain(_draw_shapes(_ground(order, random), order, random), random)
-    if order.source:
-        image = _blend_source(image, order)
-    _draw_caption(image, order)
+    image = _add_grain(_draw_shapes(_paint_background(request, random), request, random), random)
+    if request.source:
+        image = _blend_source(image, request)
+    _draw_caption(image, request)
     file = BytesIO()
     image.save(file, "PNG", compress_level=1)
     return file.getvalue()
 
 
-def _ground(order: Order, random: numpy.random.Generator) -> Image.Image:
+def _paint_background(request: PaintRequest, random: numpy.random.Generator) -> Image.Image:
     """Return a smooth field of a ramp of five colours."""
     width = _FIELD_PIXELS
-    height = max(2, round(width * order.size.height / order.size.width))
+    height = max(2, round(width * request.size.height / request.size.width))
     across, down = numpy.meshgrid(numpy.linspace(0, 1, width), numpy.linspace(0, 1, min(height, 40 * width)))
     field: Pixels = numpy.zeros_like(across, dtype=numpy.float32)
     for _ in range(4):
         angle, speed, shift = random.uniform(0, 2 * numpy.pi), random.uniform(1, 5), random.uniform(0, 2 * numpy.pi)
         field += numpy.sin(speed * (across * numpy.cos(angle) + down * numpy.sin(angle)) + shift).astype(numpy.float32)
     field = (field - field.min()) / max(1e-6, float(field.max() - field.min()))
-    ramp = _ramp(order.prompt, random)
+    ramp = _build_ramp(request.prompt, random)
     place = field * (len(ramp) - 1)
     low = numpy.clip(place.astype(int), 0, len(ramp) - 2)
     part = (place - low)[..., None]
     colors = ramp[low] * (1 - part) + ramp[low + 1] * part
     small = Image.fromarray(colors.astype(numpy.uint8))
-    return small.resize((order.size.width, order.size.height), Image.Resampling.BICUBIC)
+    return small.resize((request.size.width, request.size.height), Image.Resampling.BICUBIC)
 
 
-def _ramp(prompt: str, random: numpy.random.Generator) -> Pixels:
+def _build_ramp(prompt: str, random: numpy.random.Generator) -> Pixels:
     """Return five colours, from dark to light: those that the prompt names, or hues of its mood."""
     named = [bytes.fromhex(found) for found in _COLOR.findall(prompt)][:3]
     lightness = numpy.linspace(0.18, 0.86, 5)
@@ -98,13 +98,13 @@ def _ramp(prompt: str, random: numpy.random.Generator) -> Pixels:
     return numpy.array([pixel.getpixel((0, 0)) for pixel in pixels], dtype=numpy.float32)
 
 
-def _draw_shapes(image: Image.Image, order: Order, random: numpy.random.Generator) -> Image.Image:
+def _draw_shapes(image: Image.Image, request: PaintRequest, random: numpy.random.Generator) -> Image.Image:
     """Lay translucent discs and polygons over the ground."""
     width, height = image.size
     # Drawn small and blurred on the way up: soft edges for a fraction of the time.
     layer = Image.new("RGBA", (max(2, width // 2), max(2, height // 2)), (0, 0, 0, 0))
     draw = ImageDraw.Draw(layer)
-    ramp = _ramp(order.prompt, random)
+    ramp = _build_ramp(request.prompt, random)
     for _ in range(_SHAPES):
         red, green, blue = (int(value) for value in ramp[random.integers(0, len(ramp))])
         color = (red, green, blue, int(random.uniform(30, 110)))
@@ -127,23 +127,23 @@ def _add_grain(image: Image.Image, random: numpy.random.Generator) -> Image.Imag
     return Image.fromarray(numpy.clip(pixels, 0, 255).astype(numpy.uint8))
 
 
-def _blend_source(image: Image.Image, order: Order) -> Image.Image:
+def _blend_source(image: Image.Image, request: PaintRequest) -> Image.Image:
     """Return the source, changed as far as the strength says."""
-    with Image.open(BytesIO(order.source)) as opened:
+    with Image.open(BytesIO(request.source)) as opened:
         source = opened.convert("RGB").resize(image.size, Image.Resampling.LANCZOS)
-    changed = Image.blend(ImageChops.soft_light(source, image), image, max(0.0, order.strength - 0.5))
-    return Image.blend(source, changed, min(1.0, 2 * order.strength))
+    changed = Image.blend(ImageChops.soft_light(source, image), image, max(0.0, request.strength - 0.5))
+    return Image.blend(source, changed, min(1.0, 2 * request.strength))
 
 
-def _draw_caption(image: Image.Image, order: Order) -> None:
+def _draw_caption(image: Image.Image, request: PaintRequest) -> None:
     """Write the prompt's first words and the label on a band at the foot, over one that a source may have."""
     draw = ImageDraw.Draw(image, "RGBA")
     points = max(8, min(image.size) // 32)
     font = ImageFont.load_default(points)
-    words = " ".join(_NOT_DRAWN.sub(" ", order.prompt).split())
+    words = " ".join(_UNPRINTABLE.sub(" ", request.prompt).split())
     lines = [words[:_CAPTION_LETTERS] + ("..." if len(words) > _CAPTION_LETTERS else ""), LABEL]
     margin, step = points // 2, round(points * 1.4)
     top = max(0, image.height - 2 * step - margin)
-    draw.rectangle((0, top, image.width, image.height), fill=(0, 0, 0, 235 if order.source else 110))
+    draw.rectangle((0, top, image.width, image.height), fill=(0, 0, 0, 235 if request.source else 110))
     for number, line in enumerate(lines):
         draw.text((margin, top + margin // 2 + number * step), line, font=font, fill=(255, 255, 255, 230))

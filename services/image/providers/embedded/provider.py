@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 
 from services.common.worker_pool import WorkerPool
-from services.image.providers.embedded.painting import Order, paint
+from services.image.providers.embedded.painting import PaintRequest, paint
 from services.image.providers.interface import GeneratedImage, ImageProvider, ImageSpec, Mode, Model
 
 PROVIDER = "embedded"
@@ -28,17 +28,17 @@ class EmbeddedProvider(ImageProvider):
     def __init__(self, workers: WorkerPool) -> None:
         self._workers = workers
 
-    async def draw(self, spec: ImageSpec) -> GeneratedImage:
+    async def generate(self, spec: ImageSpec) -> GeneratedImage:
         """Paint; the seed follows from the prompt where none is given, so that the same prompt gives the same."""
         seed = _derive_seed(spec.prompt) if spec.seed is None else spec.seed
-        order = Order(
+        request = PaintRequest(
             spec.prompt,
             spec.size,
             seed,
             spec.source.data if spec.source else b"",
             1.0 if spec.strength is None else spec.strength,
         )
-        data = await self._workers.run(paint, order)
+        data = await self._workers.run(paint, request)
         return GeneratedImage(data, "image/png", seed)
 
 

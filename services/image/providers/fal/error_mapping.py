@@ -81,7 +81,7 @@ def refusal(status: int, headers: Mapping[str, str], body: object, *, begun: boo
         body: Its JSON; anything at all.
         begun: Whether fal may have begun to draw.
     """
-    kind = headers.get("X-Fal-Error-Type", "") or _type_in(body)
+    kind = headers.get("X-Fal-Error-Type", "") or _find_error_type(body)
     reason = _BY_TYPE.get(kind) or _BY_STATUS.get(status, Reason.GENERATION_FAILED)
     if reason is Reason.PROVIDER_REJECTED_KEY and _is_about_balance(body):
         reason = Reason.PROVIDER_QUOTA_EXCEEDED
@@ -90,7 +90,7 @@ def refusal(status: int, headers: Mapping[str, str], body: object, *, begun: boo
     return failure(reason, begun=paid_anyway, retry_after_seconds=_retry_after(headers))
 
 
-def _type_in(body: object) -> str:
+def _find_error_type(body: object) -> str:
     if not isinstance(body, dict):
         return ""
     if isinstance(found := body.get("error_type"), str):

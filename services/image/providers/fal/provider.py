@@ -21,9 +21,9 @@ from services.image.providers.interface import GeneratedImage, ImageProvider, Im
 log = logger(__name__)
 
 _CANCEL_SECONDS = 2.0
-_ASKED_AGAIN = 3
+_POLL_ATTEMPTS = 3
 """How often in a row a question for the status may fail: it costs nothing to ask again."""
-_DOWNLOADS = 2
+_DOWNLOAD_ATTEMPTS = 2
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -60,7 +60,7 @@ class FalProvider(ImageProvider):
         """Return the size, which an image that is transformed has from its source."""
         return "" if spec.mode is Mode.TRANSFORM else super().describe_shape(spec)
 
-    async def draw(self, spec: ImageSpec) -> GeneratedImage:
+    async def generate(self, spec: ImageSpec) -> GeneratedImage:
         """Draw: fast images at once, where leaving the connection cancels, others through the queue."""
         if not self._settings.api_key:
             raise failure(Reason.API_KEY_MISSING)
@@ -111,10 +111,10 @@ class FalProvider(ImageProvider):
         try:
             return await asyncio.shield(submitting)
         except asyncio.CancelledError:
-            await asyncio.shield(self._withdraw(submitting))
+            await asyncio.shield(self._cancel_submission(submitting))
             raise
 
-    async def _withdraw(self, submitting: asyncio.Task[Answer]) -> None:
+    async def _cancel_submission(self, submitting: asyncio.Task[Answer]) -> None:
         with suppress(MediaError, TimeoutError):
             async with asyncio.timeout(_CANCEL_SECONDS):
                 cancel_url = (await submitting).body.get("cancel_url")
@@ -135,7 +135,7 @@ class FalProvider(ImageProvider):
             delay = min(delay * 1.5, self._settings.longest_poll_seconds)
 
     async def _get(self, url: str) -> Answer:
-        for _ in range(_ASKED_AGAIN - 1):
+        for _ in range(_POLL_ATTEMPTS - 1):
             try:
                 return await self._transport.ask("GET", url, begun=True)
             except MediaError as error:
@@ -163,17 +163,17 @@ class FalProvider(ImageProvider):
         seed = body.get("seed")
         inline = url.startswith("data:")
         return GeneratedImage(
-            data=_inline(url) if inline else await self._download(url),
+            data=_decode_data_uri(url) if inline else await self._download(url),
             content_type=str(image.get("content_type") or ""),
             seed=seed if isinstance(seed, int) and 0 <= seed < 2**64 else None,
             url="" if inline else url,
             request_id=request_id,
-            cost_units=_units(result.headers.get("X-Fal-Billable-Units", "")),
+            cost_units=_parse_units(result.headers.get("X-Fal-Billable-Units", "")),
         )
 
     async def _download(self, url: str) -> bytes:
         """Return an image that is paid for: one failure on the way is not the end."""
-        for attempt in range(1, _DOWNLOADS + 1):
+        for attempt in range(1, _DOWNLOAD_ATTEMPTS + 1):
             try:
                 fetched = await self._downloads.fetch(url, field="image_url", max_bytes=self._settings.max_image_bytes)
             except MediaError as error:
@@ -183,7 +183,7 @@ class FalProvider(ImageProvider):
         raise failure(Reason.GENERATION_FAILED, begun=True)
 
 
-def peer(settings: FalSettings) -> ProviderEndpoint:
+def build_endpoint(settings: FalSettings) -> ProviderEndpoint:
     """Return fal, as the transport needs to know it."""
     return ProviderEndpoint(
         name=PROVIDER,
@@ -199,17 +199,17 @@ def peer(settings: FalSettings) -> ProviderEndpoint:
 async def open_fal(settings: FalSettings, downloads: Downloads) -> AsyncIterator[FalProvider]:
     """Yield the provider and closes its connections afterwards."""
     async with open_session() as session:
-        yield FalProvider(Transport(session, peer(settings)), settings, downloads)
+        yield FalProvider(Transport(session, build_endpoint(settings)), settings, downloads)
 
 
-def _inline(uri: str) -> bytes:
+def _decode_data_uri(uri: str) -> bytes:
     try:
         return pybase64.b64decode(uri.partition(",")[2], validate=True)
     except ValueError:
         raise failure(Reason.GENERATION_FAILED, begun=True) from None
 
 
-def _units(text: str) -> int | None:
+def _parse_units(text: str) -> int | None:
     """Return what fal charged, rounded up to whole units."""
     try:
         units = float(text)

@@ -14,7 +14,7 @@ PRESETS = frozenset({"square_hd", "square", "portrait_4_3", "portrait_16_9", "la
 """Sizes that fal knows by the names that we use."""
 _MAX_SIDE_PIXELS = 1536
 """FLUX draws well up to about two million pixels; larger images are scaled up."""
-_LEAST_STRENGTH = 0.01
+_MIN_STRENGTH = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +48,13 @@ def build_body(spec: ImageSpec, fal: FalModel) -> dict[str, Any]:
     return {name: value for name, value in body.items() if value is not None}
 
 
-def _size(spec: ImageSpec) -> dict[str, Any]:
+def _build_size_fields(spec: ImageSpec) -> dict[str, Any]:
     if spec.preset in PRESETS:
         return {"image_size": spec.preset}
     return {"image_size": {"width": spec.size.width, "height": spec.size.height}}
 
 
-def _source(spec: ImageSpec) -> dict[str, Any]:
+def _build_source_fields(spec: ImageSpec) -> dict[str, Any]:
     source, strength = spec.source, spec.strength
     if source is None:
         raise ValueError("an image is transformed from another")
@@ -62,7 +62,7 @@ def _source(spec: ImageSpec) -> dict[str, Any]:
     return {
         "image_url": f"data:{source.content_type};base64,{data}",
         # Nothing would be drawn at 0, which fal refuses.
-        "strength": None if strength is None else max(strength, _LEAST_STRENGTH),
+        "strength": None if strength is None else max(strength, _MIN_STRENGTH),
     }
 
 
@@ -77,7 +77,7 @@ MODELS: Mapping[Mode, FalModel] = {
             takes_guidance=True,
             takes_safety_checker=True,
         ),
-        _size,
+        _build_size_fields,
     ),
     Mode.FAST: FalModel(
         "fal-ai/flux/schnell",
@@ -89,7 +89,7 @@ MODELS: Mapping[Mode, FalModel] = {
             takes_guidance=True,
             takes_safety_checker=True,
         ),
-        _size,
+        _build_size_fields,
     ),
     Mode.TRANSFORM: FalModel(
         "fal-ai/flux/dev/image-to-image",
@@ -102,7 +102,7 @@ MODELS: Mapping[Mode, FalModel] = {
             takes_safety_checker=True,
             takes_strength=True,
         ),
-        _source,
+        _build_source_fields,
     ),
 }
 """The model of each way of asking."""

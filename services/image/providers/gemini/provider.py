@@ -12,7 +12,7 @@ import orjson
 from services.common.errors import Reason
 from services.common.log import logger
 from services.image.providers.gemini.request import build_body, describe_shape, fold_seed
-from services.image.providers.gemini.response import failure, image_in, refusal
+from services.image.providers.gemini.response import failure, parse_image, refusal
 from services.image.providers.gemini.settings import PROVIDER, GeminiSettings
 from services.image.providers.interface import GeneratedImage, ImageProvider, ImageSpec, Mode, Model
 
@@ -39,7 +39,7 @@ class GeminiProvider(ImageProvider):
         model = Model(settings.model_id, _MAX_SIDE_PIXELS, takes_safety_checker=True)
         self.models: Mapping[Mode, Model] = dict.fromkeys(Mode, model)
 
-    async def draw(self, spec: ImageSpec) -> GeneratedImage:
+    async def generate(self, spec: ImageSpec) -> GeneratedImage:
         """Draw; leaving the connection is all that can be done to cancel."""
         settings = self._settings
         if not settings.api_key:
@@ -52,7 +52,7 @@ class GeminiProvider(ImageProvider):
                 raise
             raise failure(Reason.PROVIDER_TIMEOUT, begun=True) from None
         # Megabytes of base64: longer than the loop may stand still.
-        image = await asyncio.to_thread(image_in, content)
+        image = await asyncio.to_thread(parse_image, content)
         seed = None if spec.seed is None else fold_seed(spec.seed)
         return GeneratedImage(image.data, image.content_type, seed, request_id=image.response_id)
 

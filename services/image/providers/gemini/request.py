@@ -48,12 +48,12 @@ _UNKNOWN = Traits(_TEN, ())
 
 def build_body(spec: ImageSpec, model_id: str) -> dict[str, Any]:
     """Return the body of generateContent."""
-    traits = _traits(model_id)
+    traits = _get_traits(model_id)
     parts: list[dict[str, Any]] = [{"text": spec.prompt}]
     if spec.source is not None:
         data = pybase64.b64encode(spec.source.data).decode()
         parts.append({"inlineData": {"data": data, "mime_type": spec.source.content_type}})
-    generation: dict[str, Any] = {"responseModalities": ["IMAGE"], "imageConfig": _image_config(spec, traits)}
+    generation: dict[str, Any] = {"responseModalities": ["IMAGE"], "imageConfig": _build_image_config(spec, traits)}
     if spec.seed is not None:
         generation["seed"] = fold_seed(spec.seed)
     body: dict[str, Any] = {"contents": [{"parts": parts, "role": "user"}], "generationConfig": generation}
@@ -64,17 +64,17 @@ def build_body(spec: ImageSpec, model_id: str) -> dict[str, Any]:
 
 def describe_shape(spec: ImageSpec, model_id: str) -> str:
     """Return what of the size is asked for: a shape, and a resolution where the model has several."""
-    return " ".join(_image_config(spec, _traits(model_id)).values())
+    return " ".join(_build_image_config(spec, _get_traits(model_id)).values())
 
 
-def _traits(model_id: str) -> Traits:
+def _get_traits(model_id: str) -> Traits:
     return TRAITS.get(model_id, _UNKNOWN)
 
 
-def _image_config(spec: ImageSpec, traits: Traits) -> dict[str, str]:
-    config = {"aspectRatio": _nearest(spec.size, traits.ratios)}
+def _build_image_config(spec: ImageSpec, traits: Traits) -> dict[str, str]:
+    config = {"aspectRatio": _find_nearest_ratio(spec.size, traits.ratios)}
     if traits.resolutions:
-        config["imageSize"] = "1K" if spec.mode is Mode.FAST else _resolution(spec.size, traits.resolutions)
+        config["imageSize"] = "1K" if spec.mode is Mode.FAST else _choose_resolution(spec.size, traits.resolutions)
     return config
 
 
@@ -83,7 +83,7 @@ def fold_seed(seed: int) -> int:
     return seed % _SEED_RANGE
 
 
-def _nearest(size: Size, ratios: tuple[str, ...]) -> str:
+def _find_nearest_ratio(size: Size, ratios: tuple[str, ...]) -> str:
     wanted = math.log(size.width / size.height)
 
     def distance(ratio: str) -> float:
@@ -93,7 +93,7 @@ def _nearest(size: Size, ratios: tuple[str, ...]) -> str:
     return min(ratios, key=distance)
 
 
-def _resolution(size: Size, offered: tuple[str, ...]) -> str:
+def _choose_resolution(size: Size, offered: tuple[str, ...]) -> str:
     """Return the least resolution that `size` can be taken from, or the highest there is."""
     longest = max(size.width, size.height)
     enough = [name for name, pixels in _RESOLUTIONS if name in offered and pixels >= longest]

@@ -76,21 +76,21 @@ def failure(reason: Reason, *, begun: bool = False, retry_after_seconds: float |
     return MediaError(reason, _MESSAGES[reason], metadata=metadata, retry_after_seconds=retry_after_seconds)
 
 
-def image_in(content: bytes) -> Image:
+def parse_image(content: bytes) -> Image:
     """Return the image in an answer of status 200.
 
     Raises:
         MediaError: CONTENT_BLOCKED, there is none because of the content; GENERATION_FAILED, there is none.
     """
-    body = _json(content)
+    body = _parse_json(content)
     candidates = body.get("candidates") or []
     if not candidates:
         feedback = body.get("promptFeedback")
         refused = isinstance(feedback, dict) and bool(feedback.get("blockReason"))
         raise failure(Reason.CONTENT_BLOCKED if refused else Reason.GENERATION_FAILED, begun=not refused)
-    found = list(_images(candidates[0]))
+    found = list(_iterate_images(candidates[0]))
     if not found:
-        raise _without_image(candidates[0])
+        raise _to_missing_image_error(candidates[0])
     # Drafts come first.
     inline = found[-1]
     try:
@@ -103,9 +103,9 @@ def image_in(content: bytes) -> Image:
 
 def refusal(code: int, content: bytes) -> MediaError:
     """Return the error for an answer that is no success."""
-    error = _json(content).get("error")
+    error = _parse_json(content).get("error")
     error = error if isinstance(error, dict) else {}
-    status, details = str(error.get("status", "")), _details(error)
+    status, details = str(error.get("status", "")), _list_details(error)
     reason = _BY_STATUS.get(status) or _BY_CODE.get(code, Reason.GENERATION_FAILED)
     if any(detail.get("reason") == "API_KEY_INVALID" for detail in details):
         reason = Reason.PROVIDER_REJECTED_KEY
@@ -114,7 +114,7 @@ def refusal(code: int, content: bytes) -> MediaError:
     return failure(reason, retry_after_seconds=float(delay[1]) if delay else None)
 
 
-def _images(candidate: object) -> Iterator[Mapping[str, Any]]:
+def _iterate_images(candidate: object) -> Iterator[Mapping[str, Any]]:
     content = candidate.get("content") if isinstance(candidate, dict) else None
     for part in (content.get("parts") or []) if isinstance(content, dict) else []:
         inline = part.get("inlineData") or part.get("inline_data") if isinstance(part, dict) else None
@@ -122,7 +122,7 @@ def _images(candidate: object) -> Iterator[Mapping[str, Any]]:
             yield inline
 
 
-def _without_image(candidate: object) -> MediaError:
+def _to_missing_image_error(candidate: object) -> MediaError:
     """Return the error for a candidate that holds none: finished because of the content, or with words only."""
     finish = str(candidate.get("finishReason", "")) if isinstance(candidate, dict) else ""
     log.warning("gemini drew nothing", finish_reason=finish[:40])
@@ -131,12 +131,12 @@ def _without_image(candidate: object) -> MediaError:
     return failure(Reason.CONTENT_BLOCKED if refused else Reason.GENERATION_FAILED, begun=True)
 
 
-def _details(error: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _list_details(error: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     details = error.get("details")
     return [detail for detail in details if isinstance(detail, dict)] if isinstance(details, list) else []
 
 
-def _json(content: bytes) -> Mapping[str, Any]:
+def _parse_json(content: bytes) -> Mapping[str, Any]:
     try:
         found = orjson.loads(content)
     except orjson.JSONDecodeError:

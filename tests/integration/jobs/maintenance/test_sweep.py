@@ -21,9 +21,9 @@ from services.jobs.maintenance.sweep import SETTLED_SECONDS, SILENT_SECONDS, Swe
 from services.jobs.metrics import JobMetrics
 from services.jobs.record import Record, Status
 from services.jobs.request import JobFilter, JobRequest
+from tests.fakes.media_services import FakeMediaServices, running_media_services
 from tests.fakes.nats import running_nats
 from tests.fakes.object_store import FakeObjectStore
-from tests.fakes.shelves import FakeShelves, running_shelves
 
 RETENTION_SECONDS = 30 * 86_400.0
 REQUEST = JobRequest("story", {"headline": {"headline": "Cats rule"}}, request_id="mine")
@@ -42,7 +42,7 @@ class House:
 
     streams: Streams
     job_store: JobStore
-    shelves: FakeShelves
+    shelves: FakeMediaServices
     services: ServiceClients
     store: ObjectStore
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
@@ -80,7 +80,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     async with (
         running_nats(tmp_path) as url,
         open_streams(StreamOptions((url,)), "test") as streams,
-        running_shelves() as (shelves, services),
+        running_media_services() as (shelves, services),
     ):
         yield House(streams, JobStore(streams), shelves, services, FakeObjectStore())
 

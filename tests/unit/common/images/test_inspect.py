@@ -14,7 +14,7 @@ from PIL import Image
 from services.common.errors import MediaError, Reason
 from services.common.images import Size, inspect
 from services.image.rendition import normalize
-from tests.fakes.drawing import make_image
+from tests.fakes.image_provider import make_image
 
 WHOLE = {name: make_image(Size(64, 48), format_name=name) for name in ("PNG", "JPEG", "WEBP", "AVIF")}
 

@@ -12,25 +12,25 @@ from PIL import ExifTags, Image, ImageCms
 from services.common.images import Size
 from services.image.rendition import Encoding, Fit, RenditionSpec, VariantSpec, render
 from services.image.rendition.preview import MAX_LETTERS
-from tests.fakes.drawing import make_image
+from tests.fakes.image_provider import make_image
 
 FORMATS = ["png", "jpeg", "webp", "avif"]
 PNG = Encoding("png", "low")
 
 
-def opened(data: bytes) -> Image.Image:
+def open_file(data: bytes) -> Image.Image:
     image = Image.open(BytesIO(data))
     image.load()
     return image
 
 
-def saved(image: Image.Image, name: str = "PNG", **options: object) -> bytes:
+def encode_file(image: Image.Image, name: str = "PNG", **options: object) -> bytes:
     file = BytesIO()
     image.save(file, name, **options)
     return file.getvalue()
 
 
-def color_at(image: Image.Image, x: int, y: int) -> tuple[int, ...]:
+def get_color(image: Image.Image, x: int, y: int) -> tuple[int, ...]:
     found = image.convert("RGB").getpixel((x, y))
     assert isinstance(found, tuple)
     return tuple(int(value) for value in found)
@@ -39,10 +39,10 @@ def color_at(image: Image.Image, x: int, y: int) -> tuple[int, ...]:
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("grade", ["low", "medium", "high"])
 def test_every_format_and_grade_gives_a_file_of_its_kind(name: str, grade: str) -> None:
-    made = render(make_image(Size(60, 40)), RenditionSpec(Size(30, 20), Encoding(name, grade)))
-    image = opened(made.main.data)
+    rendition = render(make_image(Size(60, 40)), RenditionSpec(Size(30, 20), Encoding(name, grade)))
+    image = open_file(rendition.main.data)
     assert (image.format, image.size) == (name.upper(), (30, 20))
-    assert (made.main.content_type, made.main.size) == (f"image/{name}", Size(30, 20))
+    assert (rendition.main.content_type, rendition.main.size) == (f"image/{name}", Size(30, 20))
 
 
 @pytest.mark.parametrize("fit", ["cover", "contain", "stretch"])
@@ -52,46 +52,46 @@ def test_every_format_and_grade_gives_a_file_of_its_kind(name: str, grade: str) 
     st.tuples(st.integers(1, 120), st.integers(1, 120)),
 )
 def test_the_size_is_exactly_the_one_asked_for(fit: Fit, own: tuple[int, int], wanted: tuple[int, int]) -> None:
-    made = render(make_image(Size(*own)), RenditionSpec(Size(*wanted), PNG, fit))
-    assert opened(made.main.data).size == wanted
-    assert made.main.size == Size(*wanted)
-    assert made.source_size == Size(*own)
-    assert (made.fitted == "none") == (own == wanted)
+    rendition = render(make_image(Size(*own)), RenditionSpec(Size(*wanted), PNG, fit))
+    assert open_file(rendition.main.data).size == wanted
+    assert rendition.main.size == Size(*wanted)
+    assert rendition.source_size == Size(*own)
+    assert (rendition.fitted == "none") == (own == wanted)
 
 
-def halves() -> bytes:
+def make_halves() -> bytes:
     """Return a wide image, red on the left and blue on the right."""
     image = Image.new("RGB", (200, 100), "red")
     image.paste("blue", (100, 0, 200, 100))
-    return saved(image)
+    return encode_file(image)
 
 
 @pytest.mark.parametrize(("fit", "how"), [("cover", "cropped"), ("contain", "padded"), ("stretch", "stretched")])
 def test_another_shape_is_cut_padded_or_pulled_as_asked(fit: Fit, how: str) -> None:
-    made = render(halves(), RenditionSpec(Size(100, 100), PNG, fit))
-    assert made.fitted == how
-    image = opened(made.main.data)
-    assert color_at(image, 10, 50) == (255, 0, 0)
-    assert color_at(image, 90, 50) == (0, 0, 255)
-    corner = color_at(image, 2, 2)
+    rendition = render(make_halves(), RenditionSpec(Size(100, 100), PNG, fit))
+    assert rendition.fitted == how
+    image = open_file(rendition.main.data)
+    assert get_color(image, 10, 50) == (255, 0, 0)
+    assert get_color(image, 90, 50) == (0, 0, 255)
+    corner = get_color(image, 2, 2)
     # Shown whole, it stands on the mean of its colours.
     assert (corner == (255, 0, 0)) == (fit != "contain")
 
 
 def test_the_same_shape_is_only_resized() -> None:
-    assert render(halves(), RenditionSpec(Size(100, 50), PNG)).fitted == "resized"
-    assert render(halves(), RenditionSpec(None, PNG)).fitted == "none"
+    assert render(make_halves(), RenditionSpec(Size(100, 50), PNG)).fitted == "resized"
+    assert render(make_halves(), RenditionSpec(None, PNG)).fitted == "none"
 
 
 def test_copies_are_made_of_the_whole_image() -> None:
     spec = RenditionSpec(
         Size(50, 50), PNG, variants=(VariantSpec("wide", Size(40, 20)), VariantSpec("tiny", Size(8, 8)))
     )
-    made = render(halves(), spec)
-    assert [(name, copy.size) for name, copy in made.variants] == [("wide", Size(40, 20)), ("tiny", Size(8, 8))]
-    wide = opened(made.variants[0][1].data)
-    assert color_at(wide, 1, 10) == (255, 0, 0)
-    assert color_at(wide, 38, 10) == (0, 0, 255)
+    rendition = render(make_halves(), spec)
+    assert [(name, copy.size) for name, copy in rendition.variants] == [("wide", Size(40, 20)), ("tiny", Size(8, 8))]
+    wide = open_file(rendition.variants[0][1].data)
+    assert get_color(wide, 1, 10) == (255, 0, 0)
+    assert get_color(wide, 38, 10) == (0, 0, 255)
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -99,12 +99,12 @@ def test_a_file_holds_notes_and_nothing_that_came_with_it(name: str) -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.Make] = "Secret Camera"
     exif.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitude] = (52.0, 31.0, 0.0)
-    source = saved(Image.new("RGB", (40, 30), "red"), "JPEG", exif=exif, comment=b"secret words")
+    source = encode_file(Image.new("RGB", (40, 30), "red"), "JPEG", exif=exif, comment=b"secret words")
     notes = {"Software": "media-suite, fal", "Seed": "18446744073709551615"}
     data = render(source, RenditionSpec(None, Encoding(name), notes=notes)).main.data
     assert b"Secret" not in data
     assert b"secret" not in data
-    image = opened(data)
+    image = open_file(data)
     if name == "png":
         assert {key: image.info[key] for key in notes} == notes
     else:
@@ -118,48 +118,48 @@ def test_a_file_holds_notes_and_nothing_that_came_with_it(name: str) -> None:
 def test_an_image_that_lies_on_its_side_is_turned() -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
-    made = render(saved(Image.new("RGB", (40, 20), "red"), "JPEG", exif=exif), RenditionSpec(None, PNG))
-    assert made.main.size == made.source_size == Size(20, 40)
+    rendition = render(encode_file(Image.new("RGB", (40, 20), "red"), "JPEG", exif=exif), RenditionSpec(None, PNG))
+    assert rendition.main.size == rendition.source_size == Size(20, 40)
 
 
 def test_transparency_stays_where_the_format_has_it_and_is_white_where_not() -> None:
-    clear = saved(Image.new("RGBA", (20, 20), (255, 0, 0, 0)))
+    clear = encode_file(Image.new("RGBA", (20, 20), (255, 0, 0, 0)))
     for name in ("png", "webp", "avif"):
-        image = opened(render(clear, RenditionSpec(None, Encoding(name))).main.data)
+        image = open_file(render(clear, RenditionSpec(None, Encoding(name))).main.data)
         assert image.convert("RGBA").getpixel((5, 5))[3] == 0  # type: ignore[index]  # four values
-    image = opened(render(clear, RenditionSpec(None, Encoding("jpeg"))).main.data)
-    assert min(color_at(image, 5, 5)) > 250
+    image = open_file(render(clear, RenditionSpec(None, Encoding("jpeg"))).main.data)
+    assert min(get_color(image, 5, 5)) > 250
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "I;16", "CMYK"])
 def test_every_kind_of_pixels_becomes_colours(mode: str) -> None:
     image = Image.new("L", (20, 20), 128)
     if mode == "I;16":
-        source = saved(Image.new("I;16", (20, 20), 128 * 257))
+        source = encode_file(Image.new("I;16", (20, 20), 128 * 257))
     elif mode == "CMYK":
-        source = saved(Image.new("RGB", (20, 20), (128, 128, 128)).convert("CMYK"), "JPEG", quality=95)
+        source = encode_file(Image.new("RGB", (20, 20), (128, 128, 128)).convert("CMYK"), "JPEG", quality=95)
     else:
-        source = saved(image.convert(mode))
-    made = opened(render(source, RenditionSpec(None, PNG)).main.data)
-    assert made.mode in ("RGB", "RGBA")
-    gray = color_at(made, 10, 10)
+        source = encode_file(image.convert(mode))
+    rendition = open_file(render(source, RenditionSpec(None, PNG)).main.data)
+    assert rendition.mode in ("RGB", "RGBA")
+    gray = get_color(rendition, 10, 10)
     assert mode == "1" or all(abs(value - 128) < 12 for value in gray)
 
 
 def test_colours_of_another_profile_become_ours() -> None:
     lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    source = saved(Image.new("RGB", (20, 20), (10, 200, 30)), "PNG", icc_profile=lab)
-    made = opened(render(source, RenditionSpec(None, PNG)).main.data)
-    assert "icc_profile" not in made.info
-    assert all(abs(a - b) <= 2 for a, b in zip(color_at(made, 5, 5), (10, 200, 30), strict=True))
+    source = encode_file(Image.new("RGB", (20, 20), (10, 200, 30)), "PNG", icc_profile=lab)
+    rendition = open_file(render(source, RenditionSpec(None, PNG)).main.data)
+    assert "icc_profile" not in rendition.info
+    assert all(abs(a - b) <= 2 for a, b in zip(get_color(rendition, 5, 5), (10, 200, 30), strict=True))
 
 
 def test_a_colour_that_stands_for_transparency_does_so_beside_a_profile() -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     image = Image.new("RGB", (20, 20), "red")
     image.paste("black", (0, 0, 10, 20))
-    made = render(saved(image, transparency=(0, 0, 0), icc_profile=profile), RenditionSpec(None, PNG))
-    alpha = opened(made.main.data).getchannel("A")
+    rendition = render(encode_file(image, transparency=(0, 0, 0), icc_profile=profile), RenditionSpec(None, PNG))
+    alpha = open_file(rendition.main.data).getchannel("A")
     assert (alpha.getpixel((5, 5)), alpha.getpixel((15, 5))) == (0, 255)
 
 
@@ -175,7 +175,9 @@ def test_a_colour_that_stands_for_transparency_does_so_beside_a_profile() -> Non
 )
 def test_the_encoders_settings_can_be_chosen(smaller: Encoding, larger: Encoding) -> None:
     blurred = Image.effect_noise((40, 40), 60).convert("RGB").resize((300, 300))
-    sizes = [len(render(saved(blurred), RenditionSpec(None, encoding)).main.data) for encoding in (smaller, larger)]
+    sizes = [
+        len(render(encode_file(blurred), RenditionSpec(None, encoding)).main.data) for encoding in (smaller, larger)
+    ]
     assert sizes[0] < sizes[1]
 
 
@@ -183,6 +185,6 @@ def test_the_encoders_settings_can_be_chosen(smaller: Encoding, larger: Encoding
 @given(st.integers(1, 400), st.integers(1, 400))
 def test_a_preview_is_short_and_an_image(width: int, height: int) -> None:
     noise = Image.effect_noise((max(width, height // 100 + 1), max(height, width // 100 + 1)), 90).convert("RGB")
-    made = render(saved(noise), RenditionSpec(None, PNG))
-    assert made.preview.startswith("data:image/webp;base64,")
-    assert len(made.preview) <= MAX_LETTERS
+    rendition = render(encode_file(noise), RenditionSpec(None, PNG))
+    assert rendition.preview.startswith("data:image/webp;base64,")
+    assert len(rendition.preview) <= MAX_LETTERS

@@ -1,4 +1,4 @@
-"""The embedded painter: the same image for the same order, labelled, and in exactly the size asked for."""
+"""The embedded painter: the same image for the same request, labelled, and in exactly the size asked for."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from PIL import Image
 from services.common.images import Size
 from services.common.worker_pool import WorkerPool, open_workers
 from services.image.providers.embedded import EmbeddedProvider
-from services.image.providers.embedded.painting import Order, paint
+from services.image.providers.embedded.painting import PaintRequest, paint
 from services.image.providers.interface import ImageSpec, Mode, SourceImage
-from tests.fakes.drawing import make_image
+from tests.fakes.image_provider import make_image
 
-ORDER = Order("A lighthouse at dusk", Size(256, 192), 7)
+REQUEST = PaintRequest("A lighthouse at dusk", Size(256, 192), 7)
 
 
 def pixels(data: bytes) -> numpy.ndarray:
@@ -27,27 +27,27 @@ def pixels(data: bytes) -> numpy.ndarray:
         return numpy.asarray(image.convert("RGB"), dtype=numpy.int16)
 
 
-def test_the_same_order_gives_the_same_bytes() -> None:
-    assert paint(ORDER) == paint(ORDER)
-    assert paint(ORDER) != paint(replace(ORDER, seed=8))
-    assert paint(ORDER) != paint(replace(ORDER, prompt="A lighthouse at dawn"))
+def test_the_same_request_gives_the_same_bytes() -> None:
+    assert paint(REQUEST) == paint(REQUEST)
+    assert paint(REQUEST) != paint(replace(REQUEST, seed=8))
+    assert paint(REQUEST) != paint(replace(REQUEST, prompt="A lighthouse at dawn"))
 
 
 @settings(deadline=None, max_examples=25)
 @given(st.text(max_size=80), st.integers(16, 200), st.integers(16, 200), st.integers(0, 2**64 - 1))
-def test_every_order_can_be_painted(prompt: str, width: int, height: int, seed: int) -> None:
-    painted = pixels(paint(Order(prompt, Size(width, height), seed)))
+def test_every_request_can_be_painted(prompt: str, width: int, height: int, seed: int) -> None:
+    painted = pixels(paint(PaintRequest(prompt, Size(width, height), seed)))
     assert painted.shape == (height, width, 3)
     assert painted.std() > 1
 
 
 def test_a_colour_that_the_prompt_names_prevails() -> None:
-    red, green, blue = pixels(paint(replace(ORDER, prompt="growth in blue (#0000FF)"))).mean(axis=(0, 1))
+    red, green, blue = pixels(paint(replace(REQUEST, prompt="growth in blue (#0000FF)"))).mean(axis=(0, 1))
     assert blue > 2 * max(red, green)
 
 
 def test_every_image_says_what_made_it() -> None:
-    painted = pixels(paint(replace(ORDER, size=Size(512, 384))))
+    painted = pixels(paint(replace(REQUEST, size=Size(512, 384))))
     foot = painted[-40:, :200]
     # White letters on a dark band.
     assert foot.max() > 200
@@ -58,7 +58,7 @@ def test_every_image_says_what_made_it() -> None:
 def test_a_source_is_changed_as_much_as_asked() -> None:
     source = make_image(Size(256, 192), "white")
     changes = [
-        float(numpy.abs(pixels(paint(replace(ORDER, source=source, strength=strength)))[:120] - 255).mean())
+        float(numpy.abs(pixels(paint(replace(REQUEST, source=source, strength=strength)))[:120] - 255).mean())
         for strength in (0.0, 0.4, 0.75, 1.0)
     ]
     assert changes[0] < 2
@@ -75,17 +75,17 @@ async def workers() -> AsyncIterator[WorkerPool]:
 async def test_the_seed_is_told_and_gives_the_image_again(workers: WorkerPool) -> None:
     provider = EmbeddedProvider(workers)
     spec = ImageSpec(Mode.STANDARD, "a cat", Size(64, 48))
-    drawn = await provider.draw(spec)
-    assert drawn.seed is not None
-    assert (await provider.draw(replace(spec, seed=drawn.seed))).data == drawn.data
-    assert (await provider.draw(replace(spec, seed=2**64 - 1))).seed == 2**64 - 1
-    assert (drawn.content_type, drawn.url, drawn.cost_units) == ("image/png", "", None)
+    generated = await provider.generate(spec)
+    assert generated.seed is not None
+    assert (await provider.generate(replace(spec, seed=generated.seed))).data == generated.data
+    assert (await provider.generate(replace(spec, seed=2**64 - 1))).seed == 2**64 - 1
+    assert (generated.content_type, generated.url, generated.cost_units) == ("image/png", "", None)
 
 
 async def test_an_image_is_painted_over_a_source(workers: WorkerPool) -> None:
     source = SourceImage(make_image(Size(64, 48), "red"), "image/png", Size(64, 48), "00")
     spec = ImageSpec(Mode.TRANSFORM, "a cat", Size(64, 48), source=source, strength=0.0)
-    drawn = await EmbeddedProvider(workers).draw(spec)
-    red, green, blue = pixels(drawn.data)[:20].mean(axis=(0, 1))
+    generated = await EmbeddedProvider(workers).generate(spec)
+    red, green, blue = pixels(generated.data)[:20].mean(axis=(0, 1))
     assert red > 240
     assert max(green, blue) < 30

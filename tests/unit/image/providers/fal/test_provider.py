@@ -17,7 +17,7 @@ from services.common.images import Size
 from services.common.providers import Transport, open_session
 from services.common.resilience.error_metadata import CONCURRENCY, LIMIT_KEY, MAY_BE_CHARGED_KEY
 from services.image.providers.fal import FalProvider, FalSettings
-from services.image.providers.fal.provider import peer
+from services.image.providers.fal.provider import build_endpoint
 from services.image.providers.interface import ImageSpec, Mode, SourceImage
 from tests.fakes.fal import API_KEY, HUGE_SEED, FakeDownloads, FakeFal, Run, running_fal
 
@@ -49,7 +49,7 @@ def downloads() -> FakeDownloads:
     return FakeDownloads()
 
 
-async def at_once(_: float) -> None:
+async def skip_wait(_: float) -> None:
     await asyncio.sleep(0)
 
 
@@ -57,24 +57,24 @@ Sleep = Callable[[float], Awaitable[None]]
 
 
 @asynccontextmanager
-async def provider_of(
-    fal: FakeFal, downloads: FakeDownloads, sleep: Sleep = at_once, **changes: Any
+async def open_provider(
+    fal: FakeFal, downloads: FakeDownloads, sleep: Sleep = skip_wait, **changes: Any
 ) -> AsyncIterator[FalProvider]:
     settings = FalSettings(API_KEY, fal.base_url, f"{fal.base_url}/sync", timeout_seconds=10)
     settings = replace(settings, **changes)
     async with open_session() as session:
-        yield FalProvider(Transport(session, peer(settings)), settings, downloads, sleep)
+        yield FalProvider(Transport(session, build_endpoint(settings)), settings, downloads, sleep)
 
 
 @pytest.fixture
 async def provider(fal: FakeFal, downloads: FakeDownloads) -> AsyncIterator[FalProvider]:
-    async with provider_of(fal, downloads) as opened:
+    async with open_provider(fal, downloads) as opened:
         yield opened
 
 
 async def failure(provider: FalProvider, spec: ImageSpec = CAT) -> MediaError:
     with pytest.raises(MediaError) as caught:
-        await provider.draw(spec)
+        await provider.generate(spec)
     return caught.value
 
 
@@ -91,30 +91,34 @@ async def test_a_careful_image_goes_through_the_queue(
     fal: FakeFal, provider: FalProvider, downloads: FakeDownloads
 ) -> None:
     fal.runs.append(Run(polls=3, headers={"X-Fal-Billable-Units": "0.79"}))
-    drawn = await provider.draw(CAT)
+    generated = await provider.generate(CAT)
     assert_golden(fal, 0, "queue.submit")
     assert_golden(fal, 1, "queue.status", body=False)
     assert_golden(fal, -1, "queue.result", body=False)
     assert [request.path.rpartition("/")[2] for request in fal.requests[1:]] == ["status"] * 3 + ["request-1"]
-    assert (drawn.data, drawn.content_type, drawn.seed) == (downloads.data, "image/png", HUGE_SEED)
-    assert (drawn.url, drawn.request_id, drawn.cost_units) == (f"{fal.base_url}/files/a.png", "request-1", 1)
+    assert (generated.data, generated.content_type, generated.seed) == (downloads.data, "image/png", HUGE_SEED)
+    assert (generated.url, generated.request_id, generated.cost_units) == (
+        f"{fal.base_url}/files/a.png",
+        "request-1",
+        1,
+    )
 
 
 async def test_a_fast_image_is_made_at_once_and_sends_the_models_own_fields(
     fal: FakeFal, provider: FalProvider
 ) -> None:
-    drawn = await provider.draw(FAST)
+    generated = await provider.generate(FAST)
     (sent,) = fal.requests
     expected = golden("sync.run")
     assert (sent.method, sent.path) == (expected["method"], expected["path"])
     assert sent.body["prompt"] == expected["body"]["prompt"]
     assert sent.headers["authorization"] == expected["semantic_headers"]["authorization"]
     assert sent.body.keys() == golden("queue.submit")["body"].keys() - {"seed"}
-    assert drawn.request_id == "sync-1"
+    assert generated.request_id == "sync-1"
 
 
 async def test_an_image_is_transformed_from_a_data_uri_without_a_size(fal: FakeFal, provider: FalProvider) -> None:
-    await provider.draw(FROM_CAT)
+    await provider.generate(FROM_CAT)
     sent, expected = fal.requests[0], golden("queue.submit_image_to_image")
     assert sent.path == expected["path"]
     assert {name: sent.body[name] for name in expected["body"]} == expected["body"]
@@ -122,14 +126,14 @@ async def test_an_image_is_transformed_from_a_data_uri_without_a_size(fal: FakeF
 
 
 async def test_the_least_strength_is_what_fal_takes(fal: FakeFal, provider: FalProvider) -> None:
-    await provider.draw(replace(FROM_CAT, strength=0.0))
+    await provider.generate(replace(FROM_CAT, strength=0.0))
     assert fal.requests[0].body["strength"] == 0.01
 
 
 async def test_a_size_without_a_name_is_sent_in_pixels(fal: FakeFal, provider: FalProvider) -> None:
-    await provider.draw(replace(CAT, size=Size(640, 360), preset=""))
+    await provider.generate(replace(CAT, size=Size(640, 360), preset=""))
     assert fal.requests[0].body["image_size"] == {"width": 640, "height": 360}
-    await provider.draw(replace(CAT, size=Size(512, 512), preset="card"))
+    await provider.generate(replace(CAT, size=Size(512, 512), preset="card"))
     assert fal.requests[3].body["image_size"] == {"width": 512, "height": 512}
 
 
@@ -185,13 +189,13 @@ async def test_completed_is_not_success(fal: FakeFal, provider: FalProvider, run
 
 async def test_an_image_in_the_answer_itself_is_taken(fal: FakeFal, provider: FalProvider) -> None:
     fal.runs.append(Run(body={"images": [{"url": "data:image/png;base64,AAAA"}], "seed": 5}))
-    drawn = await provider.draw(CAT)
-    assert (drawn.data, drawn.url, drawn.seed, drawn.cost_units) == (b"\0\0\0", "", 5, None)
+    generated = await provider.generate(CAT)
+    assert (generated.data, generated.url, generated.seed, generated.cost_units) == (b"\0\0\0", "", 5, None)
 
 
 async def test_a_status_that_cannot_be_had_is_asked_for_again(fal: FakeFal, provider: FalProvider) -> None:
     fal.broken_polls = 2
-    await provider.draw(CAT)
+    await provider.generate(CAT)
     assert fal.paid == 1
     fal.broken_polls = 3
     error = await failure(provider)
@@ -211,7 +215,7 @@ async def test_a_page_in_the_place_of_an_image_is_asked_again(fal: FakeFal, prov
 
 async def test_who_leaves_cancels_in_the_queue(fal: FakeFal, provider: FalProvider) -> None:
     fal.runs.append(Run(hangs=True))
-    task = asyncio.create_task(provider.draw(CAT))
+    task = asyncio.create_task(provider.generate(CAT))
     await fal.until(lambda: len(fal.requests) > 3)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -225,7 +229,7 @@ async def test_who_leaves_while_it_is_submitted_leaves_nothing_in_the_queue(
     fal: FakeFal, provider: FalProvider
 ) -> None:
     fal.admits.clear()
-    task = asyncio.create_task(provider.draw(CAT))
+    task = asyncio.create_task(provider.generate(CAT))
     await fal.until(lambda: len(fal.requests) == 1)
     task.cancel()
     fal.admits.set()
@@ -236,7 +240,7 @@ async def test_who_leaves_while_it_is_submitted_leaves_nothing_in_the_queue(
 
 async def test_who_leaves_a_fast_image_leaves_the_connection(fal: FakeFal, provider: FalProvider) -> None:
     fal.runs.append(Run(hangs=True))
-    task = asyncio.create_task(provider.draw(FAST))
+    task = asyncio.create_task(provider.generate(FAST))
     await fal.until(lambda: fal.paid == 1)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -246,7 +250,7 @@ async def test_who_leaves_a_fast_image_leaves_the_connection(fal: FakeFal, provi
 
 async def test_an_image_that_never_ends_is_cancelled_in_time(fal: FakeFal, downloads: FakeDownloads) -> None:
     fal.runs.append(Run(hangs=True))
-    async with provider_of(fal, downloads, timeout_seconds=1) as provider:
+    async with open_provider(fal, downloads, timeout_seconds=1) as provider:
         error = await failure(provider)
     assert error.reason is Reason.PROVIDER_TIMEOUT
     assert MAY_BE_CHARGED_KEY in error.metadata
@@ -260,8 +264,8 @@ async def test_questions_come_less_often_with_time(fal: FakeFal, downloads: Fake
         delays.append(seconds)
 
     fal.runs.append(Run(polls=9))
-    async with provider_of(fal, downloads, note) as provider:
-        await provider.draw(CAT)
+    async with open_provider(fal, downloads, note) as provider:
+        await provider.generate(CAT)
     assert delays == sorted(delays)
     assert (delays[0], delays[-1]) == (0.3, 2.0)
 
@@ -277,7 +281,7 @@ async def test_a_paid_image_is_fetched_again_before_it_is_given_up(
     fal: FakeFal, provider: FalProvider, downloads: FakeDownloads
 ) -> None:
     downloads.failures.append(Reason.URL_UNREACHABLE)
-    assert (await provider.draw(CAT)).data == downloads.data
+    assert (await provider.generate(CAT)).data == downloads.data
     downloads.failures += [Reason.URL_UNREACHABLE] * 2
     error = await failure(provider)
     assert error.reason is Reason.GENERATION_FAILED
@@ -291,14 +295,14 @@ async def test_an_image_that_fal_has_deleted_is_none(provider: FalProvider, down
 
 
 async def test_without_a_key_nobody_is_asked(fal: FakeFal, downloads: FakeDownloads) -> None:
-    async with provider_of(fal, downloads, api_key="") as provider:
+    async with open_provider(fal, downloads, api_key="") as provider:
         error = await failure(provider)
     assert (error.reason, "FAL_KEY" in error.message) == (Reason.API_KEY_MISSING, True)
     assert fal.requests == []
 
 
 async def test_a_server_that_is_not_there_may_be_asked_again(fal: FakeFal, downloads: FakeDownloads) -> None:
-    async with provider_of(fal, downloads, queue_base_url="http://127.0.0.1:9") as provider:
+    async with open_provider(fal, downloads, queue_base_url="http://127.0.0.1:9") as provider:
         error = await failure(provider)
     assert error.reason is Reason.PROVIDER_UNAVAILABLE
     assert MAY_BE_CHARGED_KEY not in error.metadata

@@ -20,8 +20,8 @@ from services.image.providers.gemini import GeminiProvider, GeminiSettings, open
 from services.image.providers.gemini.request import TRAITS, build_body
 from services.image.providers.interface import ImageSpec, Mode, SourceImage
 from services.image.sizes import PRESETS
-from tests.fakes.drawing import make_image
 from tests.fakes.gemini import API_KEY, FakeGemini, answer, part, running_gemini
+from tests.fakes.image_provider import make_image
 
 GOLDEN = Path(__file__).parents[4] / "golden" / "gemini"
 CAT = ImageSpec(Mode.STANDARD, "a cat", Size(1920, 1080), seed=7)
@@ -46,12 +46,12 @@ async def provider(gemini: FakeGemini) -> AsyncIterator[GeminiProvider]:
 
 async def failure(provider: GeminiProvider) -> MediaError:
     with pytest.raises(MediaError) as caught:
-        await provider.draw(CAT)
+        await provider.generate(CAT)
     return caught.value
 
 
 async def test_an_image_is_asked_for_as_its_client_does(gemini: FakeGemini, provider: GeminiProvider) -> None:
-    drawn = await provider.draw(CAT)
+    generated = await provider.generate(CAT)
     (sent,) = gemini.requests
     expected = golden("image")
     assert (sent.method, sent.path, sent.query) == (expected["method"], expected["path"], expected["query"])
@@ -59,15 +59,15 @@ async def test_an_image_is_asked_for_as_its_client_does(gemini: FakeGemini, prov
     # The captured request relaxed one filter; with the checker on, ours are left as they are.
     body = {name: value for name, value in expected["body"].items() if name != "safetySettings"}
     assert sent.body == body
-    assert (drawn.data, drawn.content_type, drawn.seed) == (make_image(), "image/png", 7)
-    assert (drawn.request_id, drawn.url) == ("response-1", "")
+    assert (generated.data, generated.content_type, generated.seed) == (make_image(), "image/png", 7)
+    assert (generated.request_id, generated.url) == ("response-1", "")
 
 
 async def test_an_image_is_changed_as_its_client_asks(gemini: FakeGemini, provider: GeminiProvider) -> None:
     expected = golden("image_edit")["body"]["contents"]
     inline = expected[0]["parts"][1]["inlineData"]
     source = SourceImage(base64.b64decode(inline["data"]), inline["mime_type"], Size(1, 1), "00")
-    await provider.draw(ImageSpec(Mode.TRANSFORM, "make it blue", Size(1, 1), source=source))
+    await provider.generate(ImageSpec(Mode.TRANSFORM, "make it blue", Size(1, 1), source=source))
     assert gemini.requests[0].body["contents"] == expected
 
 
@@ -109,8 +109,8 @@ async def test_drafts_are_passed_over(gemini: FakeGemini, provider: GeminiProvid
     last = make_image(Size(9, 9))
     parts = part(b"draft", thought=True), {"text": "words"}, part(b"first"), part(last, "image/jpeg")
     gemini.answers.append((200, answer(*parts, part(b"afterthought", thought=True))))
-    drawn = await provider.draw(CAT)
-    assert (drawn.data, drawn.content_type) == (last, "image/jpeg")
+    generated = await provider.generate(CAT)
+    assert (generated.data, generated.content_type) == (last, "image/jpeg")
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ class FakeImageProvider(ImageProvider):
         """Calls that were cancelled while they waited."""
         self._changed = asyncio.Condition()
 
-    async def draw(self, spec: ImageSpec) -> GeneratedImage:
+    async def generate(self, spec: ImageSpec) -> GeneratedImage:
         """Draw, or fails as told."""
         self.specs.append(spec)
         async with self._changed:

@@ -16,7 +16,7 @@ from services.jobs.clients import ServiceClients
 from tests.fakes.grpc_server import Context, served
 
 
-class FakeShelves:
+class FakeMediaServices:
     """What was deleted, by whom, and what cannot be."""
 
     def __init__(self) -> None:
@@ -40,15 +40,15 @@ class FakeShelves:
 
 
 @asynccontextmanager
-async def running_shelves() -> AsyncIterator[tuple[FakeShelves, ServiceClients]]:
+async def running_media_services() -> AsyncIterator[tuple[FakeMediaServices, ServiceClients]]:
     """Run them on a free port; yields what they remember, and their stubs."""
-    shelves = FakeShelves()
+    shelves = FakeMediaServices()
     async with served(shelves.register) as server:
         yield shelves, ServiceClients.over(server.channel, server.channel, server.channel)
 
 
 class _Speech(tts_pb2_grpc.TextToSpeechServiceServicer):
-    def __init__(self, shelves: FakeShelves) -> None:
+    def __init__(self, shelves: FakeMediaServices) -> None:
         self._shelves = shelves
 
     async def DeleteStoredAudio(  # noqa: N802 - the contract's name
@@ -59,7 +59,7 @@ class _Speech(tts_pb2_grpc.TextToSpeechServiceServicer):
 
 
 class _Images(image_pb2_grpc.ImageServiceServicer):
-    def __init__(self, shelves: FakeShelves) -> None:
+    def __init__(self, shelves: FakeMediaServices) -> None:
         self._shelves = shelves
 
     async def DeleteImage(  # noqa: N802 - the contract's name
@@ -70,7 +70,7 @@ class _Images(image_pb2_grpc.ImageServiceServicer):
 
 
 class _Videos(video_pb2_grpc.VideoServiceServicer):
-    def __init__(self, shelves: FakeShelves) -> None:
+    def __init__(self, shelves: FakeMediaServices) -> None:
         self._shelves = shelves
 
     async def DeleteVideo(  # noqa: N802 - the contract's name
