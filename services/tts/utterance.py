@@ -11,8 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from services.common.errors import MediaError, Reason
 from services.common.log import logger
-from services.common.timing.alignment import Alignment
-from services.common.timing.rebase import shift_alignment
+from services.common.timing.alignment import Alignment, shift_alignment
 from services.common.timing.sentences import TextSpan, split_sentences
 from services.tts.audio_duration import duration_meter
 from services.tts.events import Bill, Done, Header, Plan, Seam, SpeechEvent

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from PIL import ImageFont
 
-from services.common.timing.alignment import Alignment
+from services.common.timing.alignment import Alignment, shift_alignment
 from services.common.timing.captions import to_srt
-from services.common.timing.rebase import shift_alignment
 from services.video.ffmpeg.arguments import CAPTIONS, FONTS
 
 _FONT_FILE = "Aileron-Regular.ttf"

@@ -38,11 +38,6 @@ class CircuitBreaker:
         self._pause_seconds = options.first_pause_seconds
         self._retry_at: float | None = None
 
-    @property
-    def is_open(self) -> bool:
-        """Whether calls are being turned away."""
-        return self._retry_at is not None
-
     def allows(self) -> bool:
         """Say whether one call may be made now; whoever is told yes makes it and reports its outcome."""
         if self._retry_at is None:

@@ -1,23 +1,24 @@
-"""The nearest level of the cache: decoded values in this process, the least recently used dropped first."""
+"""The memory level of the result cache: decoded values in this process, least recently used evicted first."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
+
+from cachetools import LRUCache
 
 from services.common.cache.expiry_clock import ExpiryClock
 
 T = TypeVar("T")
 
 ENTRY_OVERHEAD_BYTES = 512
-"""What an entry costs beside its value: without it, a million tiny values would count as nothing."""
+"""Bytes counted for an entry beside its value, so that a million tiny values do not count as nothing."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Slot(Generic[T]):
+class _TimedValue(Generic[T]):
     value: T
     size_bytes: int
     expires_at: datetime
@@ -27,54 +28,48 @@ class _Slot(Generic[T]):
 class MemoryCache(Generic[T]):
     """Values by key, bounded in bytes.
 
-    A value expires when either clock says so: the wall clock, or the time that has passed since it was put here.
+    A value expires as soon as one of two clocks says so: the wall clock, or the time since `put`. The timed caches of
+    cachetools know one clock only, so the expiry is checked here.
 
     Args:
-        max_bytes: Most that all values together may take; 0 keeps nothing.
-        size_bytes: Says how much a value takes.
-        clock: Says what time it is.
+        max_bytes: Most bytes that all values together may take; 0 stores nothing.
+        size_bytes: Called with a value; returns its size.
+        clock: Clock for expiry.
     """
 
     def __init__(self, max_bytes: int, size_bytes: Callable[[T], int], clock: ExpiryClock) -> None:
         self._max_bytes = max_bytes
         self._size_bytes = size_bytes
         self._clock = clock
-        self._slots: OrderedDict[str, _Slot[T]] = OrderedDict()
-        self._bytes = 0
+        self._values: LRUCache[str, _TimedValue[T]] = LRUCache(max_bytes, getsizeof=lambda timed: timed.size_bytes)
 
     @property
     def held_bytes(self) -> int:
-        """How much the values take; never more than `max_bytes`."""
-        return self._bytes
+        """Bytes that the values take; at most `max_bytes`."""
+        return int(self._values.currsize)
 
     def __len__(self) -> int:
-        return len(self._slots)
+        return len(self._values)
 
     def get(self, key: str) -> T | None:
-        """Return the value of `key` if it is there and may still be served."""
-        slot = self._slots.get(key)
-        if slot is None:
+        """Return the value of `key` unless it is absent or expired."""
+        timed = self._values.get(key)
+        if timed is None:
             return None
-        if self._clock.monotonic() >= slot.deadline_seconds or self._clock.now() >= slot.expires_at:
+        if self._clock.monotonic() >= timed.deadline_seconds or self._clock.now() >= timed.expires_at:
             self.discard(key)
             return None
-        self._slots.move_to_end(key)
-        return slot.value
+        return timed.value
 
     def put(self, key: str, value: T, ttl_seconds: float) -> None:
-        """Keep `value` for `ttl_seconds` at most, in place of any older one of `key`."""
+        """Store `value` for at most `ttl_seconds`, in place of an older value of `key`."""
         self.discard(key)
         size_bytes = self._size_bytes(value) + ENTRY_OVERHEAD_BYTES
         if ttl_seconds <= 0 or size_bytes > self._max_bytes:
             return
         expires_at = self._clock.now() + timedelta(seconds=ttl_seconds)
-        self._slots[key] = _Slot(value, size_bytes, expires_at, self._clock.monotonic() + ttl_seconds)
-        self._bytes += size_bytes
-        while self._bytes > self._max_bytes:
-            self.discard(next(iter(self._slots)))
+        self._values[key] = _TimedValue(value, size_bytes, expires_at, self._clock.monotonic() + ttl_seconds)
 
     def discard(self, key: str) -> None:
-        """Forget the value of `key`, if there is one."""
-        slot = self._slots.pop(key, None)
-        if slot is not None:
-            self._bytes -= slot.size_bytes
+        """Remove the value of `key`, if there is one."""
+        self._values.pop(key, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain
@@ -50,4 +51,21 @@ def join_alignments(pieces: Iterable[Alignment]) -> Alignment:
         tuple(chain.from_iterable(piece.characters for piece in found)),
         tuple(chain.from_iterable(piece.starts_seconds for piece in found)),
         tuple(chain.from_iterable(piece.ends_seconds for piece in found)),
+    )
+
+
+def shift_alignment(alignment: Alignment, seconds: float) -> Alignment:
+    """Return `alignment` later by `seconds`; negative seconds move it earlier, and no time goes below 0.
+
+    Raises:
+        ValueError: `seconds` is not finite.
+    """
+    if not math.isfinite(seconds):
+        raise ValueError("an alignment can only be moved by a finite number of seconds")
+    if seconds == 0:
+        return alignment
+    return Alignment(
+        alignment.characters,
+        tuple(max(0.0, start + seconds) for start in alignment.starts_seconds),
+        tuple(max(0.0, end + seconds) for end in alignment.ends_seconds),
     )

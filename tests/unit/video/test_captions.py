@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import ImageFont
 
-from services.common.timing.alignment import Alignment
-from services.common.timing.rebase import shift_alignment
+from services.common.timing.alignment import Alignment, shift_alignment
 from services.video.captions import write_captions
 from services.video.ffmpeg.arguments import CAPTIONS, FONTS
 
