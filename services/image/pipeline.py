@@ -13,12 +13,12 @@ from services.common.worker_pool import WorkerPool
 from services.image.cache import build_cache_key
 from services.image.generation import Generation, ImageGenerator
 from services.image.image_store import ImageStore, StoredImage
+from services.image.inputs import SourceImages
 from services.image.planning import Form, Plan, Planner, build_form
 from services.image.prompt import FinalPrompt
 from services.image.providers.interface import Mode
 from services.image.rendition import Rendition, RenditionSpec, render
 from services.image.request import ImageRequest, OutputRequest, Quality
-from services.image.source_images import SourceImages
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 
 from services.common.errors import invalid
 from services.common.images import MAX_ASPECT, MAX_PIXELS, Size
-from services.image.brand import Brand
-from services.image.prompt import FinalPrompt, compose
+from services.image.prompt import Brand, FinalPrompt, compose
 from services.image.providers.interface import ImageProvider, ImageSpec, Mode, Model, SourceImage
 from services.image.rendition import Encoding, Fit, VariantSpec
 from services.image.request import ImageRequest, OutputRequest, Quality

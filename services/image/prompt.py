@@ -5,7 +5,7 @@ from __future__ import annotations
 import colorsys
 import string
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from services.common.errors import invalid
 
@@ -97,6 +97,22 @@ class PromptRequest:
     """A name of TEMPLATES."""
     template_fields: Mapping[str, str] = field(default_factory=dict)
     """Its fields beside `subject`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Brand:
+    """Colours and style."""
+
+    colors: tuple[str, ...] = ()
+    """Colours as #RRGGBB, most important first."""
+    style: str = ""
+    """Style in a few words."""
+
+    def apply_to(self, request: PromptRequest) -> PromptRequest:
+        """Return `request` with this brand where it names none of its own."""
+        return replace(
+            request, brand_colors=request.brand_colors or self.colors, brand_style=request.brand_style or self.style
+        )
 
 
 @dataclass(frozen=True, slots=True)

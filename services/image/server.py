@@ -25,23 +25,23 @@ from services.common.storage import ObjectStore, open_object_store
 from services.common.usage import open_usage
 from services.common.worker_pool import WorkerPool, open_workers
 from services.image.accounting import Accounting
-from services.image.brand import Brand
 from services.image.cache import COLLECTION, CachedImage, ImageCodec
 from services.image.cache_blobs import CacheBlobs
 from services.image.diagnostics import diagnostics
 from services.image.failover import Care
 from services.image.generation import ImageGenerator
 from services.image.image_store import ImageStore
+from services.image.inputs import SourceImages
 from services.image.metrics import ImageMetrics
 from services.image.pipeline import ImagePipeline
 from services.image.planning import Planner, PlanningOptions
+from services.image.prompt import Brand
 from services.image.providers.embedded import EmbeddedProvider
 from services.image.providers.fal import FalSettings, open_fal
 from services.image.providers.gemini import GeminiSettings, open_gemini
 from services.image.providers.interface import ImageProvider
 from services.image.service import SERVICE_NAME, ImageServicer
 from services.image.settings import ImageSettings
-from services.image.source_images import SourceImages
 
 _STATE_FILE = "media.sqlite3"
 _SWEEP_SECONDS = 3600.0

@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
+from typing import TypeVar
 
 import grpc
 from media.image.v1 import image_pb2, image_pb2_grpc
 
-from services.common.errors import MediaError, invalid
+from services.common.errors import MediaError, Reason, invalid
+from services.common.log import logger, where
 from services.common.rpc.principal import get_principal
 from services.image.accounting import Accounting
-from services.image.batch import run_limited
+from services.image.converters import (
+    Request,
+    list_sizes,
+    to_generated_image,
+    to_image_request,
+    to_input_ref,
+    to_output_request,
+    to_stored_image,
+)
 from services.image.image_store import ImageStore
+from services.image.inputs import receive_upload
 from services.image.pipeline import ImagePipeline
-from services.image.reading import Request, to_image_request, to_input_ref, to_output_request
-from services.image.uploads import receive_upload
-from services.image.writing import list_sizes, to_generated_image, to_stored_image
 
 SERVICE_NAME = image_pb2.DESCRIPTOR.services_by_name["ImageService"].full_name
 DEFAULT_PARALLELISM = 4
 
+log = logger(__name__)
+
+T = TypeVar("T")
 Context = grpc.aio.ServicerContext[object, object]
 
 
@@ -138,3 +149,41 @@ async def _read_chunks(requests: AsyncIterator[image_pb2.UploadImageRequest]) ->
         if request.WhichOneof("part") != "chunk":
             raise invalid("spec", "must be given once, first")
         yield request.chunk
+
+
+async def run_limited(
+    work: Sequence[Callable[[], Awaitable[T]]], parallelism: int
+) -> AsyncGenerator[tuple[int, T | MediaError], None]:
+    """Yield the number of each piece of work with its result, or with what it failed with, in the order they end.
+
+    A failure stops nothing else. Leaving the iteration cancels what is not ended. No more is begun than is taken: a
+    reader who stops reading stops the work.
+
+    Args:
+        work: What is to be done; each is called once at most.
+        parallelism: Most pieces at once, 1 or more.
+    """
+    waiting = list(enumerate(work))[::-1]
+    running: dict[asyncio.Task[T | MediaError], int] = {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < parallelism:
+                number, begin = waiting.pop()
+                running[asyncio.create_task(_capture_error(begin))] = number
+            ended, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            for task in ended:
+                yield running.pop(task), task.result()
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+async def _capture_error(begin: Callable[[], Awaitable[T]]) -> T | MediaError:
+    try:
+        return await begin()
+    except MediaError as error:
+        return error
+    except Exception as error:  # noqa: BLE001 - one broken piece may not take the others along
+        log.error("an image of a batch failed", error_type=type(error).__name__, frames=where(error))
+        return MediaError(Reason.INTERNAL)

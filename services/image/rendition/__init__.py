@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from services.image.rendition.normalize import Normalized, normalize
-from services.image.rendition.render import render
+from services.image.rendition.render import Normalized, normalize, render
 from services.image.rendition.spec import (
     Encoding,
     Fit,

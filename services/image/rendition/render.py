@@ -1,12 +1,37 @@
-"""From a file to a rendition: the whole way, in one go."""
+"""Decode an image and bring it into its exact size and format: for the caller, or for a provider."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from io import BytesIO
+
+import pybase64
+from PIL import Image, ImageOps
+
 from services.common.images import Size, open_image, upright
 from services.image.rendition.encode import encode_image
-from services.image.rendition.fit import fit_to_size
-from services.image.rendition.preview import preview
-from services.image.rendition.spec import Rendition, RenditionSpec
+from services.image.rendition.spec import Encoding, Fit, Fitted, Rendition, RenditionSpec
+
+MAX_PREVIEW_CHARACTERS = 1000
+_PREVIEW_SIDES = (24, 16, 8)
+_FILTER = Image.Resampling.LANCZOS
+# Shapes that differ by less than this are the same shape, rounded.
+_SAME_SHAPE = 0.01
+# Fine enough that no provider sees a difference, and a fifth of a PNG of a photograph.
+_PHOTOGRAPH = Encoding("jpeg", quality=92)
+_WITH_TRANSPARENCY = Encoding("png", "low")
+
+
+@dataclass(frozen=True, slots=True)
+class Normalized:
+    """An image for a provider."""
+
+    data: bytes
+    """The file."""
+    content_type: str
+    """image/png where the image is transparent in places, else image/jpeg."""
+    size: Size
+    """Size of the image that was given, upright; the file's sides may be shorter."""
 
 
 def render(data: bytes, spec: RenditionSpec) -> Rendition:
@@ -18,10 +43,83 @@ def render(data: bytes, spec: RenditionSpec) -> Rendition:
     with open_image(data) as source:
         image = upright(source)
     own = Size(*image.size)
-    shown, fitted = fit_to_size(image, spec.size or own, spec.fit)
+    shown, fitted = _fit_to_size(image, spec.size or own, spec.fit)
     # Copies are made of the whole image, not of one that was cut to another shape.
     copies = tuple(
-        (variant.name, encode_image(fit_to_size(image, variant.size, spec.fit)[0], spec.encoding, spec.notes))
+        (variant.name, encode_image(_fit_to_size(image, variant.size, spec.fit)[0], spec.encoding, spec.notes))
         for variant in spec.variants
     )
-    return Rendition(encode_image(shown, spec.encoding, spec.notes), copies, preview(shown), own, fitted)
+    return Rendition(encode_image(shown, spec.encoding, spec.notes), copies, _make_preview(shown), own, fitted)
+
+
+def normalize(data: bytes, longest_side: int) -> Normalized:
+    """Return the image in `data` for a provider.
+
+    Args:
+        data: The file.
+        longest_side: Most pixels of a side.
+
+    Raises:
+        MediaError: MEDIA_INVALID, `data` is no whole image of a known kind, or too large.
+    """
+    with open_image(data) as source:
+        image = upright(source)
+    own = Size(*image.size)
+    within = own.within(longest_side)
+    if within != own:
+        image = image.resize((within.width, within.height), _FILTER, reducing_gap=2.0)
+    file = encode_image(image, _WITH_TRANSPARENCY if image.mode == "RGBA" else _PHOTOGRAPH, {})
+    return Normalized(file.data, file.content_type, own)
+
+
+def _fit_to_size(image: Image.Image, size: Size, fit: Fit) -> tuple[Image.Image, Fitted]:
+    """Return `image` in exactly `size`, and what was done to it.
+
+    Args:
+        image: RGB or RGBA.
+        size: The exact size.
+        fit: What to do about another shape.
+    """
+    own, wanted = image.size, (size.width, size.height)
+    if own == wanted:
+        return image, "none"
+    if _has_same_shape(own, wanted):
+        return image.resize(wanted, _FILTER, reducing_gap=2.0), "resized"
+    match fit:
+        case "cover":
+            return ImageOps.fit(image, wanted, _FILTER), "cropped"
+        case "stretch":
+            return image.resize(wanted, _FILTER, reducing_gap=2.0), "stretched"
+        case "contain":
+            return _contain(image, wanted), "padded"
+
+
+def _has_same_shape(own: tuple[int, int], wanted: tuple[int, int]) -> bool:
+    ratio = (own[0] * wanted[1]) / (own[1] * wanted[0])
+    return abs(ratio - 1) < _SAME_SHAPE
+
+
+def _contain(image: Image.Image, wanted: tuple[int, int]) -> Image.Image:
+    scale = min(wanted[0] / image.width, wanted[1] / image.height)
+    inner = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    shown = image.resize(inner, _FILTER, reducing_gap=2.0)
+    # The mean of all pixels: a ground that belongs to the image.
+    ground = image.convert("RGB").resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
+    color = ground if isinstance(ground, tuple) else (0, 0, 0)
+    whole = Image.new("RGB", wanted, color)
+    corner = ((wanted[0] - inner[0]) // 2, (wanted[1] - inner[1]) // 2)
+    whole.paste(shown, corner, shown if shown.mode == "RGBA" else None)
+    return whole
+
+
+def _make_preview(image: Image.Image) -> str:
+    """Return `image` as a data URI of at most 1,000 letters."""
+    for side in _PREVIEW_SIDES:
+        small = image.copy()
+        small.thumbnail((side, side), Image.Resampling.BOX)
+        file = BytesIO()
+        small.save(file, "WEBP", quality=40, method=4)
+        uri = f"data:image/webp;base64,{pybase64.b64encode(file.getvalue()).decode()}"
+        if len(uri) <= MAX_PREVIEW_CHARACTERS:
+            break
+    return uri

@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 
 from services.common.errors import MediaError, Reason
 from services.common.images import MAX_ASPECT, MAX_PIXELS, Size
-from services.image.brand import Brand
 from services.image.planning import Planner, PlanningOptions
-from services.image.prompt import PromptRequest
+from services.image.prompt import Brand, PromptRequest
 from services.image.providers.interface import Mode, SourceImage
 from services.image.request import ImageRequest, OutputRequest, VariantRequest
 from services.image.sizes import MAX_SIDE_PIXELS, PRESETS

@@ -11,7 +11,7 @@ from PIL import ExifTags, Image, ImageCms
 
 from services.common.images import Size
 from services.image.rendition import Encoding, Fit, RenditionSpec, VariantSpec, render
-from services.image.rendition.preview import MAX_LETTERS
+from services.image.rendition.render import MAX_PREVIEW_CHARACTERS
 from tests.fakes.image_provider import make_image
 
 FORMATS = ["png", "jpeg", "webp", "avif"]
@@ -187,4 +187,4 @@ def test_a_preview_is_short_and_an_image(width: int, height: int) -> None:
     noise = Image.effect_noise((max(width, height // 100 + 1), max(height, width // 100 + 1)), 90).convert("RGB")
     rendition = render(encode_file(noise), RenditionSpec(None, PNG))
     assert rendition.preview.startswith("data:image/webp;base64,")
-    assert len(rendition.preview) <= MAX_LETTERS
+    assert len(rendition.preview) <= MAX_PREVIEW_CHARACTERS

@@ -9,7 +9,7 @@ from contextlib import aclosing
 import pytest
 
 from services.common.errors import MediaError, Reason
-from services.image.batch import run_limited
+from services.image.service import run_limited
 from tests.conftest import LogLines
 
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from services.common.errors import MediaError, Reason
-from services.image.uploads import MAX_UPLOAD_BYTES, receive_upload
+from services.image.inputs import MAX_UPLOAD_BYTES, receive_upload
 from tests.fakes.virtual_time import in_virtual_time
 
 FILE = b"an image, as it were"
