@@ -6,16 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from services.common.errors import MediaError
-from services.common.log import logger
 from services.common.resilience.call import call_with_retries
 from services.common.resilience.concurrency_limiter import ConcurrencyLimiter
-from services.common.resilience.error_metadata import FAILOVER_REASONS
+from services.common.resilience.failover import FailureLog, first_available
 from services.common.resilience.retry import Retrier, WaitBudget
 from services.image.planning import Candidate
 from services.image.providers.interface import GeneratedImage
-
-log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +37,17 @@ class GenerationResult:
 
 
 async def generate_with_failover(candidates: Sequence[Candidate], policy: Care) -> GenerationResult:
-    """Have the first of the candidates draw that can.
+    """Return the image of the first candidate whose provider generates it.
 
     Raises:
-        MediaError: Nobody drew; the failure of the first candidate, with the others' reasons in its metadata.
+        MediaError: All providers failed; the error of the first candidate, with the others' reasons in its metadata.
     """
     patience = WaitBudget(policy.patience_seconds)
-    failures: list[tuple[str, MediaError]] = []
-    for candidate in candidates:
+    attempts = FailureLog()
+
+    async def generate(candidate: Candidate) -> GenerationResult:
         provider = candidate.provider
-        try:
+        with attempts.record(provider.name):
             answered = await call_with_retries(
                 partial(provider.generate, candidate.spec),
                 provider.name,
@@ -58,26 +55,6 @@ async def generate_with_failover(candidates: Sequence[Candidate], policy: Care) 
                 policy.retries,
                 patience,
             )
-        except MediaError as error:
-            failures.append((provider.name, error))
-            if error.reason not in FAILOVER_REASONS:
-                break
-            log.warning("a provider could not be had", provider=provider.name, reason=error.reason.name)
-        else:
-            return GenerationResult(candidate, answered.answer, answered.queued_seconds)
-    raise _combine_errors(failures)
+        return GenerationResult(candidate, answered.answer, answered.queued_seconds)
 
-
-def _combine_errors(failures: Sequence[tuple[str, MediaError]]) -> MediaError:
-    first = failures[0][1]
-    if len(failures) == 1:
-        return first
-    attempts = " ".join(f"{name}:{error.reason.name}" for name, error in failures)
-    explained = MediaError(
-        first.reason,
-        first.message,
-        violations=first.violations,
-        retry_after_seconds=first.retry_after_seconds,
-        metadata={**first.metadata, "attempts": attempts},
-    )
-    return explained.with_traceback(first.__traceback__)
+    return await first_available(candidates, generate, attempts)

@@ -124,7 +124,7 @@ class _Mp3(_Walker):
         return self._seconds
 
     def step(self, data: bytes, position: int) -> int:
-        # An encoder uses a handful of headers; taking each frame's apart again would cost more than all else in a chunk.
+        # An encoder uses few different headers: parsing each one only once is most of this function's speed.
         following, last = position, len(data) - self.header_bytes
         while following <= last and (frame := self._known.get(data[following : following + _TELLING_BYTES])):
             self._seconds += frame[0]

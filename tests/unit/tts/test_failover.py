@@ -9,9 +9,10 @@ import pytest
 from services.common.errors import FieldViolation, MediaError, Reason
 from services.common.resilience.concurrency_limiter import ConcurrencyLimiter
 from services.common.resilience.error_metadata import CONCURRENCY, LIMIT_KEY
+from services.common.resilience.failover import AttemptFailure
 from services.common.resilience.retry import Retrier, RetryPolicy
 from services.common.timing.alignment import Alignment
-from services.tts.failover import Care, Failure, ProviderStream, open_with_failover
+from services.tts.failover import Care, ProviderStream, open_with_failover
 from services.tts.providers.interface import AudioChunk
 from tests.conftest import LogLines
 from tests.fakes.speech import FakeSpeechProvider
@@ -81,7 +82,7 @@ async def test_a_refusal_that_is_safe_is_tried_again(reason: Reason) -> None:
     provider = FakeSpeechProvider(FIRST, name="paid", refusals=[MediaError(reason), MediaError(reason)])
     found, chunks = await opening(provider)
     assert chunks == [FIRST]
-    assert found.attempts == (Failure("paid", reason),) * 2
+    assert found.attempts == (AttemptFailure("paid", reason),) * 2
     assert provider.live.total == 3
 
 
@@ -91,7 +92,7 @@ async def test_where_a_provider_fails_the_next_one_speaks(reason: Reason) -> Non
     found, chunks = await opening(paid, other)
     assert (found.plan.provider, chunks) == (other, [SECOND])
     times = 3 if reason in ASKED_AGAIN else 1
-    assert found.attempts == (Failure("paid", reason),) * times
+    assert found.attempts == (AttemptFailure("paid", reason),) * times
     assert (paid.live.now, paid.live.total) == (0, times)
 
 
@@ -108,14 +109,14 @@ async def test_no_audio_is_a_failure(steps: tuple[AudioChunk, ...]) -> None:
     error = await failure_of(mute)
     assert (error.reason, mute.live.total) == (Reason.GENERATION_FAILED, 1)
     found, _ = await opening(mute, spare())
-    assert found.attempts == (Failure("mute", Reason.GENERATION_FAILED),)
+    assert found.attempts == (AttemptFailure("mute", Reason.GENERATION_FAILED),)
 
 
 @pytest.mark.parametrize("reason", ASKED_AGAIN)
 async def test_what_was_accepted_is_not_asked_of_the_same_provider_again(reason: Reason) -> None:
     broken = FakeSpeechProvider(TIMING, MediaError(reason), name="broken")
     found, _ = await opening(broken, spare())
-    assert (broken.live.total, found.attempts) == (1, (Failure("broken", reason),))
+    assert (broken.live.total, found.attempts) == (1, (AttemptFailure("broken", reason),))
 
 
 @in_virtual_time
@@ -124,7 +125,7 @@ async def test_silence_after_acceptance_is_a_stall() -> None:
     error = await failure_of(silent)
     assert (error.reason, "for 5 seconds" in error.message) == (Reason.PROVIDER_TIMEOUT, True)
     found, _ = await opening(silent, spare())
-    assert found.attempts == (Failure("silent", Reason.PROVIDER_TIMEOUT),)
+    assert found.attempts == (AttemptFailure("silent", Reason.PROVIDER_TIMEOUT),)
 
 
 async def test_a_failure_after_the_first_audio_is_the_readers() -> None:
@@ -235,7 +236,7 @@ async def test_who_gets_no_turn_in_time_hears_the_next_provider() -> None:
         open_with_failover([plan_of(paid), plan_of(other)], policy, patience_seconds=1) as found,
     ):
         assert found.plan.provider is other
-        assert found.attempts == (Failure("paid", Reason.PROVIDER_BUSY),)
+        assert found.attempts == (AttemptFailure("paid", Reason.PROVIDER_BUSY),)
     assert paid.live.total == 1
 
 
