@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,12 +14,12 @@ from aiohttp.typedefs import Handler
 
 from services.common.errors import MediaError, Reason
 from services.common.log import bind_request_id, logger, request_id, where
+from services.common.rpc.metadata import choose_request_id
 from services.common.rpc.status import from_rpc_error
 
 log = logger(__name__)
 
 REQUEST_ID = "X-Request-Id"
-_REQUEST_ID_SHAPE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _REASON_OF_HTTP_STATUS = {
     404: Reason.NOT_FOUND,
     405: Reason.METHOD_NOT_ALLOWED,
@@ -128,5 +127,4 @@ def _failure(error: Exception) -> MediaError:
 
 
 def _get_request_id(request: web.Request) -> str:
-    given = request.headers.get(REQUEST_ID, "")
-    return given if _REQUEST_ID_SHAPE.fullmatch(given) else secrets.token_hex(16)
+    return choose_request_id(request.headers.get(REQUEST_ID, ""))

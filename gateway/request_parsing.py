@@ -12,11 +12,9 @@ from google.protobuf.message import Message
 
 from gateway.codec import decode
 from services.common.errors import MediaError, Reason, invalid
+from services.common.rpc.metadata import PRINCIPAL
 
 M = TypeVar("M", bound=Message)
-
-PRINCIPAL = "X-Media-Principal"
-"""Header in which the edge says who is calling; it strips what a client sends under this name."""
 
 _INTEGERS = {
     FieldDescriptor.CPPTYPE_INT32,

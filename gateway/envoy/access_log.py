@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from gateway.envoy.auth import PRINCIPAL_HEADER
 from gateway.envoy.settings import EdgeSettings
 from gateway.envoy.typed_config import Config, extension
+from services.common.rpc.metadata import PRINCIPAL
 
 FIELDS: dict[str, str] = {
     "timestamp": "%START_TIME(%Y-%m-%dT%H:%M:%S.%3fZ)%",
     "service": "edge",
     "event": "request",
     "request_id": "%REQ(X-REQUEST-ID):128%",
-    "principal": f"%REQ({PRINCIPAL_HEADER.upper()}):128%",
+    "principal": f"%REQ({PRINCIPAL.upper()}):128%",
     "client_address": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
     "method": "%REQ(:METHOD)%",
     "path": "%PATH(NQ:PATH):256%",

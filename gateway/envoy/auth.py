@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 from gateway.envoy.credentials import ApiKey, read_jwks
 from gateway.envoy.settings import Address, EdgeSettings
 from gateway.envoy.typed_config import Config, build_typed, extension, seconds
+from services.common.rpc.metadata import PRINCIPAL
 from services.common.settings import ConfigurationError
 
-PRINCIPAL_HEADER = "x-media-principal"
 API_KEY_HEADER = "x-api-key"
 CREDENTIAL_HEADERS = ("authorization", API_KEY_HEADER)
 JWKS_CLUSTER = "jwks"
@@ -23,7 +23,7 @@ CLOCK_SKEW_SECONDS = 10
 _JWKS_FETCH_SECONDS = 5.0
 _JWKS_CACHE_SECONDS = 300.0
 _PROVIDER = "media"
-_API_KEY_FORWARDING: Config = {"header": PRINCIPAL_HEADER, "hide_credentials": True}
+_API_KEY_FORWARDING: Config = {"header": PRINCIPAL, "hide_credentials": True}
 _JWT = "envoy.extensions.filters.http.jwt_authn.v3"
 _API_KEY = "envoy.extensions.filters.http.api_key_auth.v3"
 # What a proxy says about a caller is believed only from proxies, and x-envoy- headers change timeouts and retries.
@@ -59,7 +59,7 @@ def jwt_filter(settings: EdgeSettings) -> Config:
         "clock_skew_seconds": CLOCK_SKEW_SECONDS,
         "from_headers": [{"name": "authorization", "value_prefix": "Bearer "}],
         "forward": False,
-        "claim_to_headers": [{"header_name": PRINCIPAL_HEADER, "claim_name": "sub"}],
+        "claim_to_headers": [{"header_name": PRINCIPAL, "claim_name": "sub"}],
         "jwt_cache_config": {"jwt_cache_size": 1000},
         **_key_source(settings),
     }

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from gateway.envoy.auth import PRINCIPAL_HEADER
 from gateway.envoy.settings import EdgeSettings
 from gateway.envoy.typed_config import Config, build_typed, extension, seconds
+from services.common.rpc.metadata import PRINCIPAL
 
 RATE_LIMIT_FILTER = "envoy.filters.http.local_ratelimit"
 BUFFER_FILTER = "envoy.filters.http.buffer"
@@ -16,7 +16,7 @@ _BUFFER = "envoy.extensions.filters.http.buffer.v3"
 _HEAP = "envoy.resource_monitors.fixed_heap"
 _CONNECTIONS = "envoy.resource_monitors.global_downstream_max_connections"
 _MONITORS = "envoy.extensions.resource_monitors"
-_PRINCIPAL = "principal"
+_DESCRIPTOR_KEY = "principal"
 _ANONYMOUS = "anonymous"
 # Fixed by Envoy: the name under which it reports the caller's address.
 _REMOTE_ADDRESS = "remote_address"
@@ -34,7 +34,7 @@ def rate_limit_filter(settings: EdgeSettings) -> Config:
     A caller over its own limit takes nothing from the common bucket.
     """
     own = _bucket(settings.rate_limit_per_second)
-    known = {"name": PRINCIPAL_HEADER, "present_match": True}
+    known = {"name": PRINCIPAL, "present_match": True}
     anonymous = {"descriptor_key": _ANONYMOUS, "descriptor_value": "yes", "expect_match": False, "headers": [known]}
     return extension(
         RATE_LIMIT_FILTER,
@@ -43,12 +43,12 @@ def rate_limit_filter(settings: EdgeSettings) -> Config:
         token_bucket=_bucket(settings.rate_limit_total_per_second),
         always_consume_default_token_bucket=True,
         rate_limits=[
-            {"actions": [{"request_headers": {"header_name": PRINCIPAL_HEADER, "descriptor_key": _PRINCIPAL}}]},
+            {"actions": [{"request_headers": {"header_name": PRINCIPAL, "descriptor_key": _DESCRIPTOR_KEY}}]},
             {"actions": [{"header_value_match": anonymous}, {"remote_address": {}}]},
         ],
         # An entry without a value gives every value a bucket of its own.
         descriptors=[
-            {"entries": [{"key": _PRINCIPAL}], "token_bucket": own},
+            {"entries": [{"key": _DESCRIPTOR_KEY}], "token_bucket": own},
             {"entries": [{"key": _ANONYMOUS, "value": "yes"}, {"key": _REMOTE_ADDRESS}], "token_bucket": own},
         ],
         max_dynamic_descriptors=_CALLERS_REMEMBERED,

@@ -13,7 +13,7 @@ from media.image.v1 import image_pb2, image_pb2_grpc
 
 from services.common.errors import MediaError, Reason, invalid
 from services.common.log import logger, where
-from services.common.rpc.principal import get_principal
+from services.common.rpc.metadata import get_principal
 from services.image.accounting import Accounting
 from services.image.converters import (
     Request,

@@ -12,7 +12,7 @@ from services.common.errors import MediaError
 from services.common.fetch.addresses import AddressPolicy
 from services.common.fetch.urls import parse_target
 from services.common.log import logger
-from services.common.rpc.principal import get_principal
+from services.common.rpc.metadata import get_principal
 from services.common.storage import ObjectStore
 from services.common.storage.keys import check_input_key
 from services.jobs.clients import ServiceClients, await_reply, metadata_for_owner

@@ -10,7 +10,7 @@ from media.common.v1 import alignment_pb2, cache_pb2
 from media.tts.v1 import tts_pb2, tts_pb2_grpc
 
 from services.common.errors import MediaError, Reason
-from services.common.rpc.principal import get_principal
+from services.common.rpc.metadata import get_principal
 from services.common.timing.alignment import Alignment
 from services.tts.accounting import Accounting
 from services.tts.audio_store import AudioStore

@@ -10,7 +10,7 @@ import grpc
 from media.video.v1 import video_pb2, video_pb2_grpc
 
 from services.common.errors import MediaError, Reason
-from services.common.rpc.principal import get_principal
+from services.common.rpc.metadata import get_principal
 from services.common.webhooks import Webhook
 from services.video.accounting import Accounting
 from services.video.generation_manager import Studio

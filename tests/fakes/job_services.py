@@ -16,7 +16,7 @@ from media.tts.v1 import tts_pb2, tts_pb2_grpc
 from media.video.v1 import video_pb2, video_pb2_grpc
 
 from services.common.errors import MediaError
-from services.common.rpc.principal import get_principal
+from services.common.rpc.metadata import get_principal
 from services.jobs.clients import ServiceClients
 from tests.fakes.grpc_server import served
 

@@ -16,7 +16,7 @@ from google.protobuf.message_factory import GetMessageClass
 from media.jobs.v1 import jobs_pb2
 
 from services.common.errors import MediaError
-from services.common.rpc.principal import get_principal
+from services.common.rpc.metadata import get_principal
 from tests.fakes.counting import LiveCount
 from tests.fakes.grpc_server import Served, served
 

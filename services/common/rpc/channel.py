@@ -15,6 +15,7 @@ from media.usage.v1 import usage_pb2
 from media.video.v1 import video_pb2
 
 from services.common.log import request_id
+from services.common.rpc.metadata import PRINCIPAL, REQUEST_ID
 
 Call = TypeVar("Call", bound=grpc.aio.Call)
 
@@ -75,7 +76,7 @@ def open_channel(target: str) -> grpc.aio.Channel:
 
 def call_metadata(principal: str = "") -> tuple[tuple[str, str], ...]:
     """Return what every call carries: the id of the request it belongs to, and who asked."""
-    carried = (("x-request-id", request_id.get()), ("x-media-principal", principal))
+    carried = ((REQUEST_ID, request_id.get()), (PRINCIPAL, principal))
     return tuple(item for item in carried if item[1])
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import re
-import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
@@ -19,6 +17,7 @@ from services.common.cancellation import is_cancelled
 from services.common.errors import MediaError, Reason
 from services.common.log import bind_request_id, logger, where
 from services.common.rpc.lenient_parsing import MalformedRequest, lenient_deserializer
+from services.common.rpc.metadata import REQUEST_ID, choose_request_id, find_metadata
 from services.common.rpc.status import from_rpc_error, to_status
 from services.common.rpc.validation import validate
 
@@ -30,11 +29,9 @@ T = TypeVar("T")
 
 # Health must answer while everything else is refused, and reflection is for people looking into just that.
 EXEMPT = ("/grpc.health.v1.Health/", "/grpc.reflection.")
-REQUEST_ID = "x-request-id"
 _OWN_DEADLINE_SLACK_SECONDS = 1.0
 _PAUSE_SECONDS = 0.25
 _LONGEST_HEARING_SECONDS = 10.0
-_REQUEST_ID_SHAPE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class Continuation(Protocol):
@@ -151,7 +148,7 @@ class GuardInterceptor(grpc.aio.ServerInterceptor):
         started = time.monotonic()
         self._keep(asyncio.current_task())
         outcome = "OK"
-        request_id = _get_request_id(context)
+        request_id = choose_request_id(find_metadata(context, REQUEST_ID))
         with bind_request_id(request_id):
             try:
                 self._refuse_if_full()
@@ -252,10 +249,3 @@ def _failure(error: Exception, method: str) -> MediaError:
 async def _abort(context: Context, error: MediaError, request_id: str) -> NoReturn:
     await context.abort_with_status(to_status(error, request_id))
     raise AssertionError("abort_with_status returns by raising")
-
-
-def _get_request_id(context: Context) -> str:
-    for key, value in context.invocation_metadata() or ():
-        if key == REQUEST_ID and isinstance(value, str) and _REQUEST_ID_SHAPE.fullmatch(value):
-            return value
-    return secrets.token_hex(16)

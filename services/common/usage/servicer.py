@@ -11,7 +11,7 @@ import grpc
 from media.usage.v1 import usage_pb2, usage_pb2_grpc
 
 from services.common.errors import MediaError, Reason, invalid
-from services.common.rpc.principal import get_principal
+from services.common.rpc.metadata import get_principal
 from services.common.usage import DayTotals, Totals, UsageRecorder, UsageStoreError, sum_totals, utc_today
 
 USAGE_SERVICE_NAME = usage_pb2.DESCRIPTOR.services_by_name["UsageService"].full_name
