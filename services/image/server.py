@@ -19,8 +19,7 @@ from services.common.log import logger
 from services.common.metrics import serve_metrics
 from services.common.resilience.concurrency_limiter import ConcurrencyLimiter
 from services.common.resilience.retry import Retrier, RetryPolicy
-from services.common.rpc.interceptor import Limits
-from services.common.rpc.server import ServerOptions, serve
+from services.common.rpc.server import serve
 from services.common.storage import ObjectStore, open_object_store
 from services.common.usage import open_usage
 from services.common.worker_pool import WorkerPool, open_workers
@@ -43,7 +42,6 @@ from services.image.providers.interface import ImageProvider
 from services.image.service import SERVICE_NAME, ImageServicer
 from services.image.settings import ImageSettings
 
-_STATE_FILE = "media.sqlite3"
 _SWEEP_SECONDS = 3600.0
 _MAX_QUEUE = 200
 
@@ -65,7 +63,7 @@ async def main(settings: ImageSettings) -> None:
         fetcher = await stack.enter_async_context(open_fetcher(settings.fetch_options))
         providers = await stack.enter_async_context(open_providers(settings, fetcher, workers))
         usage = await stack.enter_async_context(
-            open_usage(settings.mongodb_uri.get_secret_value(), settings.state_dir / _STATE_FILE)
+            open_usage(settings.mongodb_uri.get_secret_value(), settings.database_file)
         )
         cache = await stack.enter_async_context(_open_cache(settings)) if settings.caching_enabled else None
         if cache is not None:
@@ -78,7 +76,7 @@ async def main(settings: ImageSettings) -> None:
             image_pb2_grpc.add_ImageServiceServicer_to_server(servicer, server)
             return [SERVICE_NAME]
 
-        await serve(register, server_options(settings))
+        await serve(register, settings.server_options())
 
 
 @asynccontextmanager
@@ -143,22 +141,9 @@ async def open_providers(
         yield {provider.name: provider for provider in (fal, gemini, embedded)}
 
 
-def server_options(settings: ImageSettings) -> ServerOptions:
-    """Return where and how the process listens."""
-    return ServerOptions(
-        host=settings.host,
-        port=settings.port,
-        port_variable="IMAGE_PORT",
-        limits=Limits(concurrent_rpcs=settings.max_concurrent_rpcs, deadline_seconds=settings.max_call_seconds),
-        reflection=settings.reflection,
-        notice_seconds=settings.drain_notice_seconds,
-        grace_seconds=settings.drain_grace_seconds,
-    )
-
-
 @asynccontextmanager
 async def _open_cache(settings: ImageSettings) -> AsyncIterator[TieredCache[CachedImage]]:
-    uri, file = settings.mongodb_uri.get_secret_value(), settings.state_dir / _STATE_FILE
+    uri, file = settings.mongodb_uri.get_secret_value(), settings.database_file
     options = TieredOptions(ttl_seconds=settings.cache_ttl_seconds, memory_bytes=settings.cache_memory_bytes)
     async with open_result_store(uri, file, COLLECTION) as store, TieredCache(store, ImageCodec(), options) as cache:
         yield cache

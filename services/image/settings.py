@@ -2,53 +2,30 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
 
+from services.common.cache.settings import CacheSettings, MemoryBytes
 from services.common.fetch.settings import FetchSettings
+from services.common.rpc.settings import CallSeconds, ConcurrentRpcs, MetricsPort, Port, ServerSettings
 from services.common.storage.settings import StorageSettings
 
 ProviderName = Literal["fal", "gemini", "embedded"]
 _COLOR = "^(#[0-9A-Fa-f]{6})?$"
 
 
-class ImageSettings(StorageSettings, FetchSettings):
+class ImageSettings(StorageSettings, FetchSettings, CacheSettings, ServerSettings):
     """Settings of the image service."""
 
-    host: str = Field("127.0.0.1", validation_alias="IMAGE_HOST", description="Address the image service listens on.")
-    port: int = Field(
-        50052, ge=0, le=65535, validation_alias="IMAGE_PORT", description="Port of the image service (gRPC)."
-    )
-    reflection: bool = Field(
-        False, validation_alias="IMAGE_REFLECTION", description="Whether the image port itself answers reflection."
-    )
-    max_concurrent_rpcs: int = Field(
-        200, ge=1, validation_alias="IMAGE_MAX_CONCURRENT_RPCS", description="Calls served at once; more are refused."
-    )
-    max_call_seconds: float = Field(
-        600, gt=0, validation_alias="IMAGE_MAX_CALL_SECONDS", description="Longest that one call may take."
-    )
-    drain_notice_seconds: float = Field(
-        1.0,
-        ge=0,
-        validation_alias="IMAGE_DRAIN_NOTICE_SECONDS",
-        description="How long NOT_SERVING is shown before a stop.",
-    )
-    drain_grace_seconds: float = Field(
-        20.0,
-        ge=0,
-        validation_alias="IMAGE_DRAIN_GRACE_SECONDS",
-        description="How long calls in flight may go on at a stop.",
-    )
-    metrics_port: int = Field(
-        9465,
-        ge=0,
-        le=65535,
-        validation_alias="IMAGE_METRICS_PORT",
-        description="Port where the image service shows Prometheus metrics. 0: nowhere.",
-    )
+    model_config = SettingsConfigDict(env_prefix="IMAGE_")
+
+    port: Port = 50052
+    max_concurrent_rpcs: ConcurrentRpcs = 200
+    max_call_seconds: CallSeconds = 600
+    metrics_port: MetricsPort = 9465
+    cache_memory_bytes: MemoryBytes = 32 * 1024 * 1024
     default_provider: ProviderName | None = Field(
         None,
         validation_alias="IMAGE_DEFAULT_PROVIDER",
@@ -143,34 +120,10 @@ class ImageSettings(StorageSettings, FetchSettings):
         "", max_length=60, validation_alias="BRAND_STYLE", description="Brand's style, such as `professional`."
     )
 
-    caching_enabled: bool = Field(
-        False,
-        validation_alias="IMAGE_CACHING_ENABLED",
-        description="Whether images are kept for identical requests.",
-    )
-    cache_ttl_seconds: float = Field(
-        86_400, gt=0, validation_alias="IMAGE_CACHE_TTL_SECONDS", description="How long an image is kept."
-    )
-    cache_memory_bytes: int = Field(
-        32 * 1024 * 1024,
-        ge=0,
-        validation_alias="IMAGE_CACHE_MEMORY_BYTES",
-        description="Memory for images that were asked for lately.",
-    )
     store_binary: bool = Field(
         False,
         validation_alias="IMAGE_STORE_BINARY",
         description="Whether the cache keeps the bytes of images that the provider keeps under a URL for a while.",
-    )
-    mongodb_uri: SecretStr = Field(
-        SecretStr(""),
-        validation_alias="MONGODB_URI",
-        description="MongoDB that keeps results and usage, with the database in its path. Unset: a file.",
-    )
-    state_dir: Path = Field(
-        Path(".run/state"),
-        validation_alias="MEDIA_STATE_DIR",
-        description="Folder of the file that keeps results and usage where there is no MongoDB.",
     )
 
     @property

@@ -9,8 +9,7 @@ from media.jobs.v1 import jobs_pb2_grpc
 
 from services.common.diagnostics import log_diagnostics
 from services.common.rpc.channel import open_channel
-from services.common.rpc.interceptor import Limits
-from services.common.rpc.server import ServerOptions, serve
+from services.common.rpc.server import serve
 from services.common.storage import open_object_store
 from services.jobs.clients import ServiceClients
 from services.jobs.diagnostics import diagnostics
@@ -43,7 +42,7 @@ async def main(settings: JobsSettings) -> None:
             jobs_pb2_grpc.add_JobServiceServicer_to_server(servicer, server)
             return [SERVICE_NAME]
 
-        await serve(register, server_options(settings))
+        await serve(register, settings.server_options())
 
 
 def stream_options(settings: QueueSettings) -> StreamOptions:
@@ -54,17 +53,4 @@ def stream_options(settings: QueueSettings) -> StreamOptions:
         replicas=settings.replicas,
         quota=settings.quota,
         retention_seconds=settings.retention_days * 86_400,
-    )
-
-
-def server_options(settings: JobsSettings) -> ServerOptions:
-    """Return where and how the process listens."""
-    return ServerOptions(
-        host=settings.host,
-        port=settings.port,
-        port_variable="JOBS_PORT",
-        limits=Limits(concurrent_rpcs=settings.max_concurrent_rpcs, deadline_seconds=settings.max_call_seconds),
-        reflection=settings.reflection,
-        notice_seconds=settings.drain_notice_seconds,
-        grace_seconds=settings.drain_grace_seconds,
     )

@@ -5,8 +5,18 @@ from __future__ import annotations
 import socket
 
 from pydantic import Field
+from pydantic_settings import SettingsConfigDict
 
 from services.common.fetch.settings import FetchSettings
+from services.common.rpc.settings import (
+    CallSeconds,
+    ConcurrentRpcs,
+    GraceSeconds,
+    ListenSettings,
+    MetricsPort,
+    Port,
+    ServerSettings,
+)
 from services.common.storage.settings import StorageSettings
 
 
@@ -51,42 +61,27 @@ class QueueSettings(StorageSettings, FetchSettings):
         return tuple(server.strip() for server in self.nats_url.split(",") if server.strip())
 
 
-class JobsSettings(QueueSettings):
+class JobsSettings(QueueSettings, ServerSettings):
     """Settings of the service of jobs."""
 
-    host: str = Field("127.0.0.1", validation_alias="JOBS_HOST", description="Address the service of jobs listens on.")
-    port: int = Field(
-        50054, ge=0, le=65535, validation_alias="JOBS_PORT", description="Port of the service of jobs (gRPC)."
-    )
+    model_config = SettingsConfigDict(env_prefix="JOBS_")
+
+    port: Port = 50054
+    max_concurrent_rpcs: ConcurrentRpcs = 2000
+    max_call_seconds: CallSeconds = 3600
+    drain_grace_seconds: GraceSeconds = 5.0
     tts_address: str = Field(
         "127.0.0.1:50051", validation_alias="TTS_ADDRESS", description="Where the TTS service is: host:port."
     )
-    reflection: bool = Field(
-        False, validation_alias="JOBS_REFLECTION", description="Whether the jobs port itself answers reflection."
-    )
-    max_concurrent_rpcs: int = Field(
-        2000, ge=1, validation_alias="JOBS_MAX_CONCURRENT_RPCS", description="Calls served at once; more are refused."
-    )
-    max_call_seconds: float = Field(
-        3600, gt=0, validation_alias="JOBS_MAX_CALL_SECONDS", description="Longest that one call may take."
-    )
-    drain_notice_seconds: float = Field(
-        1.0,
-        ge=0,
-        validation_alias="JOBS_DRAIN_NOTICE_SECONDS",
-        description="How long NOT_SERVING is shown before a stop.",
-    )
-    drain_grace_seconds: float = Field(
-        5.0,
-        ge=0,
-        validation_alias="JOBS_DRAIN_GRACE_SECONDS",
-        description="How long calls in flight may go on at a stop.",
-    )
 
 
-class WorkerSettings(QueueSettings):
+class WorkerSettings(QueueSettings, ListenSettings):
     """Settings of a worker."""
 
+    model_config = SettingsConfigDict(env_prefix="WORKER_")
+
+    port: Port = 50055
+    metrics_port: MetricsPort = 9467
     name: str = Field(
         default_factory=socket.gethostname,
         validation_alias="WORKER_NAME",
@@ -136,15 +131,4 @@ class WorkerSettings(QueueSettings):
         False,
         validation_alias="JOBS_DELETE_RESULTS",
         description="Whether what a job made is deleted when the job is not known any more.",
-    )
-    host: str = Field("127.0.0.1", validation_alias="WORKER_HOST", description="Address of the worker's health page.")
-    port: int = Field(
-        50055, ge=0, le=65535, validation_alias="WORKER_PORT", description="Port of the worker's health (gRPC)."
-    )
-    metrics_port: int = Field(
-        9467,
-        ge=0,
-        le=65535,
-        validation_alias="WORKER_METRICS_PORT",
-        description="Port where the worker shows Prometheus metrics. 0: nowhere.",
     )

@@ -14,8 +14,7 @@ from services.common.cache import TieredCache, TieredOptions, open_result_store
 from services.common.diagnostics import log_diagnostics
 from services.common.metrics import serve_metrics
 from services.common.resilience.retry import RetryPolicy
-from services.common.rpc.interceptor import Limits
-from services.common.rpc.server import Register, ServerOptions, serve
+from services.common.rpc.server import Register, serve
 from services.common.runtime import run
 from services.common.storage import open_object_store
 from services.common.usage import UsageRecorder, open_usage
@@ -34,8 +33,6 @@ from services.tts.providers.interface import SpeechProvider
 from services.tts.service import SERVICE_NAME, TextToSpeechServicer
 from services.tts.settings import TtsSettings
 
-_STATE_FILE = "media.sqlite3"
-
 
 async def main(settings: TtsSettings) -> None:
     """Open providers and stores and serves until asked to stop."""
@@ -46,7 +43,7 @@ async def main(settings: TtsSettings) -> None:
         stack.enter_context(serve_metrics(registry, settings.host, settings.metrics_port, "TTS_METRICS_PORT"))
         providers = await stack.enter_async_context(_providers(settings))
         usage = await stack.enter_async_context(
-            open_usage(settings.mongodb_uri.get_secret_value(), settings.state_dir / _STATE_FILE)
+            open_usage(settings.mongodb_uri.get_secret_value(), settings.database_file)
         )
         cache = await stack.enter_async_context(_cache(settings)) if settings.caching_enabled else None
         if cache is not None:
@@ -62,7 +59,7 @@ async def main(settings: TtsSettings) -> None:
             max_unary_bytes=settings.max_unary_bytes,
             audio_store=AudioStore(store),
         )
-        await serve(_registering(servicer, usage), _server_options(settings))
+        await serve(_registering(servicer, usage), settings.server_options())
 
 
 def _registering(servicer: TextToSpeechServicer, usage: UsageRecorder) -> Register:
@@ -89,7 +86,7 @@ async def _providers(settings: TtsSettings) -> AsyncIterator[Mapping[str, Speech
 
 @asynccontextmanager
 async def _cache(settings: TtsSettings) -> AsyncIterator[TieredCache[CachedSpeech]]:
-    uri, file = settings.mongodb_uri.get_secret_value(), settings.state_dir / _STATE_FILE
+    uri, file = settings.mongodb_uri.get_secret_value(), settings.database_file
     options = TieredOptions(ttl_seconds=settings.cache_ttl_seconds, memory_bytes=settings.cache_memory_bytes)
     async with open_result_store(uri, file, COLLECTION) as store, TieredCache(store, SpeechCodec(), options) as cache:
         yield cache
@@ -110,18 +107,6 @@ def _speech_options(settings: TtsSettings) -> SpeechOptions:
         concurrency={} if limit is None else {"elevenlabs": limit},
         pacing=Pacing() if settings.pacing_enabled else None,
         reuse_sentences=settings.reuse_sentences,
-    )
-
-
-def _server_options(settings: TtsSettings) -> ServerOptions:
-    return ServerOptions(
-        host=settings.host,
-        port=settings.port,
-        port_variable="TTS_PORT",
-        limits=Limits(concurrent_rpcs=settings.max_concurrent_rpcs, deadline_seconds=settings.max_call_seconds),
-        reflection=settings.reflection,
-        notice_seconds=settings.drain_notice_seconds,
-        grace_seconds=settings.drain_grace_seconds,
     )
 
 

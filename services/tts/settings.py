@@ -2,42 +2,27 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import SettingsConfigDict
 
+from services.common.cache.settings import CacheSettings
+from services.common.rpc.settings import CallSeconds, ConcurrentRpcs, MetricsPort, Port, ServerSettings
 from services.common.storage import StorageSettings
 
 ProviderName = Literal["elevenlabs", "espeak"]
 
 
-class TtsSettings(StorageSettings):
+class TtsSettings(StorageSettings, CacheSettings, ServerSettings):
     """Settings of the text-to-speech service."""
 
-    host: str = Field("127.0.0.1", validation_alias="TTS_HOST", description="Address the TTS service listens on.")
-    port: int = Field(50051, ge=0, le=65535, validation_alias="TTS_PORT", description="Port of the TTS service (gRPC).")
-    reflection: bool = Field(
-        False, validation_alias="TTS_REFLECTION", description="Whether the TTS port itself answers reflection."
-    )
-    max_concurrent_rpcs: int = Field(
-        1000, ge=1, validation_alias="TTS_MAX_CONCURRENT_RPCS", description="Calls served at once; more are refused."
-    )
-    max_call_seconds: float = Field(
-        600, gt=0, validation_alias="TTS_MAX_CALL_SECONDS", description="Longest that one call may take."
-    )
-    drain_notice_seconds: float = Field(
-        1.0,
-        ge=0,
-        validation_alias="TTS_DRAIN_NOTICE_SECONDS",
-        description="How long NOT_SERVING is shown before a stop.",
-    )
-    drain_grace_seconds: float = Field(
-        20.0,
-        ge=0,
-        validation_alias="TTS_DRAIN_GRACE_SECONDS",
-        description="How long calls in flight may go on at a stop.",
-    )
+    model_config = SettingsConfigDict(env_prefix="TTS_")
+
+    port: Port = 50051
+    max_concurrent_rpcs: ConcurrentRpcs = 1000
+    max_call_seconds: CallSeconds = 600
+    metrics_port: MetricsPort = 9464
     default_provider: ProviderName | None = Field(
         None,
         validation_alias="TTS_DEFAULT_PROVIDER",
@@ -123,42 +108,10 @@ class TtsSettings(StorageSettings):
         validation_alias="TTS_PACING_ENABLED",
         description="Whether audio of a stream gathers for 250 ms while its listener has more than 500 ms to hear.",
     )
-    caching_enabled: bool = Field(
-        False,
-        validation_alias="TTS_CACHING_ENABLED",
-        description="Whether whole utterances are kept for identical requests.",
-    )
-    cache_ttl_seconds: float = Field(
-        86_400, gt=0, validation_alias="TTS_CACHE_TTL_SECONDS", description="How long an utterance is kept."
-    )
-    cache_memory_bytes: int = Field(
-        64 * 1024 * 1024,
-        ge=0,
-        validation_alias="TTS_CACHE_MEMORY_BYTES",
-        description="Memory for utterances that were asked for lately.",
-    )
     reuse_sentences: bool = Field(
         False,
         validation_alias="TTS_REUSE_SENTENCES",
         description="Whether every sentence is kept by itself; see docs/caching.md for what that costs.",
-    )
-    mongodb_uri: SecretStr = Field(
-        SecretStr(""),
-        validation_alias="MONGODB_URI",
-        description="MongoDB that keeps results and usage, with the database in its path. Unset: a file.",
-    )
-    state_dir: Path = Field(
-        Path(".run/state"),
-        validation_alias="MEDIA_STATE_DIR",
-        description="Folder of the file that keeps results and usage where there is no MongoDB.",
-    )
-
-    metrics_port: int = Field(
-        9464,
-        ge=0,
-        le=65535,
-        validation_alias="TTS_METRICS_PORT",
-        description="Port where the TTS service shows Prometheus metrics. 0: nowhere.",
     )
 
     @property

@@ -18,8 +18,7 @@ from services.common.log import logger
 from services.common.metrics import serve_metrics
 from services.common.resilience.concurrency_limiter import ConcurrencyLimiter
 from services.common.resilience.retry import Retrier, RetryPolicy
-from services.common.rpc.interceptor import Limits as RpcLimits
-from services.common.rpc.server import ServerOptions, serve
+from services.common.rpc.server import serve
 from services.common.storage import ObjectStore, open_object_store
 from services.common.usage import UsageRecorder, open_usage
 from services.common.worker_pool import WorkerPool, open_workers
@@ -40,7 +39,6 @@ from services.video.settings import VideoSettings
 from services.video.video_store import VideoStore
 from services.video.workspace import Workspaces
 
-_STATE_FILE = "media.sqlite3"
 _MAX_QUEUE = 200
 _VIDEO_TIMEOUT_SECONDS = 300.0
 """Longest that fetching a finished video may take: it is larger than what callers give, and paid for."""
@@ -77,7 +75,7 @@ async def main(settings: VideoSettings) -> None:
         )
         replicate = await stack.enter_async_context(open_replicate(replicate_settings(settings), videos))
         usage = await stack.enter_async_context(
-            open_usage(settings.mongodb_uri.get_secret_value(), settings.state_dir / _STATE_FILE)
+            open_usage(settings.mongodb_uri.get_secret_value(), settings.database_file)
         )
         parts = Parts(store, fetcher, workers, replicate, metrics, usage)
         servicer = await stack.enter_async_context(build_service(settings, parts))
@@ -86,7 +84,7 @@ async def main(settings: VideoSettings) -> None:
             video_pb2_grpc.add_VideoServiceServicer_to_server(servicer, server)
             return [SERVICE_NAME]
 
-        await serve(register, server_options(settings))
+        await serve(register, settings.server_options())
 
 
 @asynccontextmanager
@@ -151,17 +149,4 @@ def ffmpeg_limits(settings: VideoSettings) -> Limits:
         # It works on two threads.
         cpu_seconds=int(2 * settings.ffmpeg_timeout_seconds) + 1,
         output_bytes=settings.max_input_bytes,
-    )
-
-
-def server_options(settings: VideoSettings) -> ServerOptions:
-    """Return where and how the process listens."""
-    return ServerOptions(
-        host=settings.host,
-        port=settings.port,
-        port_variable="VIDEO_PORT",
-        limits=RpcLimits(concurrent_rpcs=settings.max_concurrent_rpcs, deadline_seconds=settings.max_call_seconds),
-        reflection=settings.reflection,
-        notice_seconds=settings.drain_notice_seconds,
-        grace_seconds=settings.drain_grace_seconds,
     )

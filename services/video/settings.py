@@ -7,49 +7,26 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
 
+from services.common.cache.settings import DatabaseSettings
 from services.common.fetch.settings import FetchSettings
+from services.common.rpc.settings import CallSeconds, ConcurrentRpcs, MetricsPort, Port, ServerSettings
 from services.common.storage.settings import StorageSettings
 
 ProviderName = Literal["replicate", "embedded"]
 WEBHOOK_PATH = "/webhooks/replicate"
 
 
-class VideoSettings(StorageSettings, FetchSettings):
+class VideoSettings(StorageSettings, FetchSettings, DatabaseSettings, ServerSettings):
     """Settings of the video service."""
 
-    host: str = Field("127.0.0.1", validation_alias="VIDEO_HOST", description="Address the video service listens on.")
-    port: int = Field(
-        50053, ge=0, le=65535, validation_alias="VIDEO_PORT", description="Port of the video service (gRPC)."
-    )
-    reflection: bool = Field(
-        False, validation_alias="VIDEO_REFLECTION", description="Whether the video port itself answers reflection."
-    )
-    max_concurrent_rpcs: int = Field(
-        200, ge=1, validation_alias="VIDEO_MAX_CONCURRENT_RPCS", description="Calls served at once; more are refused."
-    )
-    max_call_seconds: float = Field(
-        2400, gt=0, validation_alias="VIDEO_MAX_CALL_SECONDS", description="Longest that one call may take."
-    )
-    drain_notice_seconds: float = Field(
-        1.0,
-        ge=0,
-        validation_alias="VIDEO_DRAIN_NOTICE_SECONDS",
-        description="How long NOT_SERVING is shown before a stop.",
-    )
-    drain_grace_seconds: float = Field(
-        20.0,
-        ge=0,
-        validation_alias="VIDEO_DRAIN_GRACE_SECONDS",
-        description="How long calls in flight may go on at a stop.",
-    )
-    metrics_port: int = Field(
-        9466,
-        ge=0,
-        le=65535,
-        validation_alias="VIDEO_METRICS_PORT",
-        description="Port where the video service shows Prometheus metrics. 0: nowhere.",
-    )
+    model_config = SettingsConfigDict(env_prefix="VIDEO_")
+
+    port: Port = 50053
+    max_concurrent_rpcs: ConcurrentRpcs = 200
+    max_call_seconds: CallSeconds = 2400
+    metrics_port: MetricsPort = 9466
     default_provider: ProviderName | None = Field(
         None,
         validation_alias="VIDEO_DEFAULT_PROVIDER",
@@ -164,16 +141,6 @@ class VideoSettings(StorageSettings, FetchSettings):
         ge=1,
         validation_alias="REPLICATE_MAX_CONCURRENT_CALLS",
         description="Most videos begun at Replicate at once. Unset: as many as come.",
-    )
-    mongodb_uri: SecretStr = Field(
-        SecretStr(""),
-        validation_alias="MONGODB_URI",
-        description="MongoDB that keeps results and usage, with the database in its path. Unset: a file.",
-    )
-    state_dir: Path = Field(
-        Path(".run/state"),
-        validation_alias="MEDIA_STATE_DIR",
-        description="Folder of the file that keeps results and usage where there is no MongoDB.",
     )
 
     @property

@@ -72,7 +72,9 @@ async def main(settings: WorkerSettings) -> None:
             metrics,
         )
         schedule = Schedule(streams, upkeep.run, settings.upkeep_seconds, settings.lease_seconds)
-        health = ServerOptions(settings.host, settings.port, "WORKER_PORT", notice_seconds=0, grace_seconds=1)
+        health = ServerOptions(
+            settings.host, settings.port, settings.port_variable(), notice_seconds=0, grace_seconds=1
+        )
         await stack.enter_async_context(run_server(lambda _: [HEALTH_NAME], health))
         async with asyncio.TaskGroup() as tasks:
             working = [tasks.create_task(worker.run()), tasks.create_task(schedule.run())]

@@ -9,7 +9,7 @@ import pytest
 
 from services.common.settings import ConfigurationError, load
 from services.jobs.jetstream import StreamOptions
-from services.jobs.server import server_options, stream_options
+from services.jobs.server import stream_options
 from services.jobs.settings import JobsSettings, QueueSettings, WorkerSettings
 
 
@@ -37,7 +37,7 @@ def test_streams_are_made_as_configured() -> None:
 
 
 def test_the_service_listens_as_configured() -> None:
-    found = server_options(settings(host="0.0.0.0", port=1234, max_concurrent_rpcs=5, max_call_seconds=9))
+    found = settings(host="0.0.0.0", port=1234, max_concurrent_rpcs=5, max_call_seconds=9).server_options()
     assert (found.host, found.port, found.port_variable) == ("0.0.0.0", 1234, "JOBS_PORT")
     assert (found.limits.concurrent_rpcs, found.limits.deadline_seconds) == (5, 9)
 
