@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import grpc
 from media.tts.v1 import tts_pb2_grpc
-from media.usage.v1 import usage_pb2_grpc
 from prometheus_client import CollectorRegistry
 
 from services.common.cache import TieredCache, TieredOptions, open_result_store
@@ -18,7 +17,7 @@ from services.common.rpc.server import Register, serve
 from services.common.runtime import run
 from services.common.storage import open_object_store
 from services.common.usage import UsageRecorder, open_usage
-from services.common.usage.servicer import USAGE_SERVICE_NAME, UsageServicer
+from services.common.usage.servicer import register_usage_service
 from services.tts.accounting import Accounting
 from services.tts.assembly import SpeechOptions, build_speech
 from services.tts.audio_store import AudioStore
@@ -65,8 +64,7 @@ async def main(settings: TtsSettings) -> None:
 def _registering(servicer: TextToSpeechServicer, usage: UsageRecorder) -> Register:
     def register(server: grpc.aio.Server) -> list[str]:
         tts_pb2_grpc.add_TextToSpeechServiceServicer_to_server(servicer, server)
-        usage_pb2_grpc.add_UsageServiceServicer_to_server(UsageServicer(usage), server)
-        return [SERVICE_NAME, USAGE_SERVICE_NAME]
+        return [SERVICE_NAME, register_usage_service(server, usage)]
 
     return register
 

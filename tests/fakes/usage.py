@@ -9,10 +9,9 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import grpc
-from media.usage.v1 import usage_pb2_grpc
 
 from services.common.usage import DayTotals, UsageRecord, UsageRecorder, UsageStore, UsageStoreError
-from services.common.usage.servicer import USAGE_SERVICE_NAME, UsageServicer
+from services.common.usage.servicer import register_usage_service
 from services.common.usage.totals import Group, group_by_day
 from tests.fakes.grpc_server import Served, served
 
@@ -119,8 +118,7 @@ async def usage_service(recorder: UsageRecorder, today: date = TODAY) -> AsyncIt
     """Serve media.usage.v1.UsageService over what `recorder` records, on a free port."""
 
     def register(server: grpc.aio.Server) -> list[str]:
-        usage_pb2_grpc.add_UsageServiceServicer_to_server(UsageServicer(recorder, lambda: today), server)
-        return [USAGE_SERVICE_NAME]
+        return [register_usage_service(server, recorder, lambda: today)]
 
     async with served(register) as running:
         yield running

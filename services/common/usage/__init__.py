@@ -1,4 +1,4 @@
-"""What callers used, paid and saved: one record per call, kept beside the cache and summed by day."""
+"""Usage of the callers: one record per call, stored beside the cache and summed by day."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opens the usage records of a process, in the same database as the cache."""
+"""Opens the usage recorder of a process, in the same database as the cache."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ async def open_usage(
     Args:
         mongodb_uri: Connection string of MongoDB; empty for the SQLite file.
         sqlite_path: The file; the cache and other processes may share it.
-        options: How much waits, how long, and what is kept.
+        options: Bounds, intervals and retention.
 
     Raises:
-        ConfigurationError: `mongodb_uri` is no connection string.
+        ConfigurationError: `mongodb_uri` is not a connection string.
     """
     async with (
         _open_store(mongodb_uri, sqlite_path, options.retention_days) as store,

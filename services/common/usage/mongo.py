@@ -24,7 +24,7 @@ COLLECTION = "Usage"
 _DAY_SECONDS = 24 * 60 * 60
 _DUPLICATE_KEY = 11000
 
-# The quantities of a group, each with what is summed for it.
+# The sums of a group, each with its summand.
 _SUMS: Mapping[str, object] = {
     "calls": 1,
     "characters": "$characters",
@@ -33,16 +33,16 @@ _SUMS: Mapping[str, object] = {
     "saved_cost_units": "$savedCostUnits",
 }
 
-# Motor's database or PyMongo's own asynchronous one: what is used of them is alike, but their types share nothing.
+# The database of Motor or of PyMongo's asynchronous client: both offer the same methods but share no type.
 Database = Any
 
 
 class MongoUsageStore(UsageStore):
-    """Keeps usage records as documents of one collection.
+    """Stores usage records as documents of one collection.
 
     Args:
-        database: Where the collection is.
-        retention_days: After how many days the server itself may remove a record, if it can.
+        database: Database of the collection.
+        retention_days: Number of days after which the server may remove a record by itself, if it can.
     """
 
     def __init__(self, database: Database, retention_days: int) -> None:
@@ -52,13 +52,13 @@ class MongoUsageStore(UsageStore):
         self._indexed = False
 
     async def add_many(self, records: Sequence[UsageRecord]) -> None:
-        """Keep the records; after an error some may be there, and adding them again is safe."""
-        with _usage_errors():
+        """Store the records; after an error some may be stored, and adding them again is safe."""
+        with _translate_errors():
             await self._ensure_indexes()
             try:
-                await self._documents.insert_many([_document(record) for record in records], ordered=False)
+                await self._documents.insert_many([_to_document(record) for record in records], ordered=False)
             except BulkWriteError as error:
-                if not _only_duplicates(error):
+                if not _has_only_duplicates(error):
                     raise
 
     async def sum_days(self, principal: str, start: date, end: date, service: str = "") -> list[DayTotals]:
@@ -70,9 +70,9 @@ class MongoUsageStore(UsageStore):
         if service:
             match["service"] = service
         found: dict[tuple[str, str, str], dict[str, int]] = {}
-        with _usage_errors():
+        with _translate_errors():
             for name, summand in _SUMS.items():
-                async for key, value in self._sums(match, summand):
+                async for key, value in self._read_sums(match, summand):
                     found.setdefault(key, dict.fromkeys(_SUMS, 0))[name] = value
         return group_by_day(
             Group(date.fromisoformat(day), cache_status, outcome, **sums)
@@ -80,16 +80,16 @@ class MongoUsageStore(UsageStore):
         )
 
     async def purge_before(self, day: date) -> int:
-        """Remove old records, also where the server does so by itself."""
-        with _usage_errors():
+        """Remove old records, even if the server expires them by itself."""
+        with _translate_errors():
             result = await self._documents.delete_many({"day": {"$lt": day.isoformat()}})
         return int(result.deleted_count)
 
-    async def _sums(
+    async def _read_sums(
         self, match: Mapping[str, object], summand: object
     ) -> AsyncIterator[tuple[tuple[str, str, str], int]]:
-        # One sum per question: servers that speak MongoDB's protocol may fill in the first of several and leave the
-        # others at 0 (FerretDB issue 4616), which nobody would see.
+        # One sum per query: FerretDB computes only the first of several sums and returns 0 for the others, without an
+        # error (FerretDB issue 4616).
         key = {"day": "$day", "cacheStatus": "$cacheStatus", "outcome": "$outcome"}
         cursor = self._documents.aggregate([{"$match": match}, {"$group": {"_id": key, "sum": {"$sum": summand}}}])
         if inspect.isawaitable(cursor):
@@ -104,29 +104,29 @@ class MongoUsageStore(UsageStore):
                 return
             await self._documents.create_index([("principal", 1), ("day", 1)])
             await self._documents.create_index([("day", 1)])
-            await self._ask_for_expiry()
+            await self._create_expiry_index()
             self._indexed = True
 
-    async def _ask_for_expiry(self) -> None:
+    async def _create_expiry_index(self) -> None:
         try:
             await self._documents.create_index([("at", 1)], expireAfterSeconds=self._expire_after_seconds)
         except OperationFailure as error:
-            log.info("the server does not expire usage records; they are purged from here", server_code=error.code)
+            log.info("the server does not expire usage records; this process purges them", server_code=error.code)
 
 
 @asynccontextmanager
 async def open_mongo_usage(
     uri: str, retention_days: int, client_factory: ClientFactory | None = None
 ) -> AsyncIterator[MongoUsageStore]:
-    """Yield the store in the database that `uri` names; connects when first used.
+    """Yield the store in the database that `uri` names; connects on first use.
 
     Args:
         uri: Connection string.
-        retention_days: After how many days the server itself may remove a record, if it can.
-        client_factory: Makes the driver's client; by default as for the cache.
+        retention_days: Number of days after which the server may remove a record by itself, if it can.
+        client_factory: Creates the driver's client; the default is that of the cache.
 
     Raises:
-        ConfigurationError: `uri` is no connection string.
+        ConfigurationError: `uri` is not a connection string.
     """
     chosen = {"client_factory": client_factory} if client_factory else {}
     async with open_mongo_database(uri, **chosen) as database:
@@ -134,20 +134,20 @@ async def open_mongo_usage(
 
 
 @contextmanager
-def _usage_errors() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     try:
         yield
     except PyMongoError as error:
         raise UsageStoreError(type(error).__name__) from error
 
 
-def _only_duplicates(error: BulkWriteError) -> bool:
+def _has_only_duplicates(error: BulkWriteError) -> bool:
     details = error.details or {}
     codes = {item["code"] for item in details.get("writeErrors", [])}
     return codes == {_DUPLICATE_KEY} and not details.get("writeConcernErrors")
 
 
-def _document(record: UsageRecord) -> dict[str, object]:
+def _to_document(record: UsageRecord) -> dict[str, object]:
     return {
         "_id": record.record_id,
         "at": record.at.astimezone(UTC),

@@ -1,4 +1,4 @@
-"""What is kept of one call: who called, what it took, what it cost. Never what was said."""
+"""The usage record of one call: caller, quantities and cost, never the text itself."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Literal
 
 CacheStatus = Literal["miss", "hit", "joined", "bypass"]
 
-WHOLE = "OK"
-"""Outcome of a call that delivered a whole result."""
+COMPLETE = "OK"
+"""Outcome of a call that delivered a complete result."""
 
 
 def utc_today() -> date:
@@ -24,32 +24,32 @@ def _new_id() -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageRecord:
-    """One call, whole or not."""
+    """One call, complete or not."""
 
     at: datetime
-    """When it ended; aware of its time zone."""
+    """End of the call, with a time zone."""
     principal: str
-    """Who called, as the edge verified it; empty for calls that came past no edge."""
+    """Caller, as verified by the edge; empty for calls that did not pass the edge."""
     service: str = "tts"
-    """Which service answered."""
+    """Name of the service."""
     characters: int
     """Code points of the text."""
     cost_units: int | None = None
-    """What the provider charged for this very call, in its own units; None where it did not tell, or nobody paid."""
+    """What the provider charged for this very call, in its own units; None if unknown or free."""
     cache_status: CacheStatus
-    """Where the result came from."""
+    """Source of the result."""
     saved_cost_units: int = 0
-    """What the part that nobody had to pay for cost when it was paid for."""
+    """Original cost of the part of the result that this call did not have to pay for."""
     cached_characters: int = 0
     """How many of `characters` came from the cache or a shared call."""
     latency_seconds: float
-    """From request to end."""
+    """Time from the request to the end."""
     first_audio_seconds: float | None = None
-    """From request to the first audio; None where there was none."""
-    outcome: str = WHOLE
+    """Time from the request to the first audio; None without audio."""
+    outcome: str = COMPLETE
     """`OK`, or the name of the Reason that ended the call."""
     record_id: str = field(default_factory=_new_id)
-    """Tells this record from every other, so that writing it twice keeps one."""
+    """Unique id: a record that is written twice is stored once."""
 
     @property
     def day(self) -> date:

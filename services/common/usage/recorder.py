@@ -1,4 +1,4 @@
-"""Takes usage records from calls at once and writes them in the background, so that no call waits or fails for them."""
+"""The usage recorder: takes records at once and writes them in the background, so that no call waits for it."""
 
 from __future__ import annotations
 
@@ -20,53 +20,53 @@ from services.common.usage.store import UsageStore, UsageStoreError
 
 log = logger(__name__)
 
-_LOG_EVERY_SECONDS = 60.0
+_LOG_INTERVAL_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class RecorderOptions:
-    """How much waits, how long, and what is kept."""
+    """Bounds, intervals and retention of a usage recorder."""
 
-    most_waiting: int = 10_000
-    """Records that may wait to be written; further ones are lost."""
+    max_waiting: int = 10_000
+    """Most records that may wait to be written; further records are lost."""
     batch_records: int = 200
-    """Records written at once; as soon as so many wait, they are written."""
+    """Records per write; as soon as this many wait, they are written."""
     interval_seconds: float = 0.5
-    """How long a record waits for others to be written with."""
+    """How long a record waits for the rest of its batch."""
     longest_pause_seconds: float = 30.0
-    """Longest time between two attempts while the store fails."""
+    """Longest pause between two attempts while the store fails."""
     write_seconds: float = 10.0
-    """Longest that one attempt may take."""
+    """Timeout of one attempt."""
     close_seconds: float = 5.0
-    """Longest that the last attempts at close may take, together."""
+    """Timeout of all attempts at close, together."""
     retention_days: int = 400
-    """For how many days records are kept."""
-    purge_every_seconds: float = 3600.0
-    """How often older ones are looked for."""
+    """Number of days after which records are purged."""
+    purge_interval_seconds: float = 3600.0
+    """Interval of the purge."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecorderStats:
-    """Counts since the start, and what waits now."""
+    """Counts since the start, and the number of records that wait now."""
 
     written: int
-    """Records that the store has."""
+    """Records that are stored."""
     lost: int
-    """Records that it will never have: there was no room, the store refused them, or time ran out at close."""
+    """Records that will never be stored: too many waited, the store refused them, or closing timed out."""
     waiting: int
-    """Records on their way."""
+    """Records that wait to be written."""
     failed_writes: int
-    """Attempts that failed; their records went on waiting."""
+    """Attempts that failed and left their records waiting."""
 
 
 class UsageRecorder:
-    """Writes usage records in batches for as long as its context is open, and what is left when that closes.
+    """Writes usage records in batches while its context is open, and the rest when the context closes.
 
     Args:
-        store: Where records go.
-        options: How much waits, how long, and what is kept.
-        clock: Seconds that never go backwards.
-        today: The day in UTC.
+        store: Store of the records; read it for totals.
+        options: Bounds, intervals and retention.
+        clock: Monotonic clock, in seconds.
+        today: Called for the current day in UTC.
     """
 
     def __init__(
@@ -86,18 +86,18 @@ class UsageRecorder:
         self._writing = asyncio.Lock()
         self._background: list[asyncio.Task[None]] = []
         self._written = self._lost = self._failed_writes = self._failed_in_a_row = 0
-        self._loss_throttle = LogThrottle(_LOG_EVERY_SECONDS, clock)
-        self._failure_throttle = LogThrottle(_LOG_EVERY_SECONDS, clock)
+        self._loss_throttle = LogThrottle(_LOG_INTERVAL_SECONDS, clock)
+        self._failure_throttle = LogThrottle(_LOG_INTERVAL_SECONDS, clock)
 
     @property
     def stats(self) -> RecorderStats:
-        """What has become of the records so far."""
+        """Counts of the records so far."""
         return RecorderStats(self._written, self._lost, len(self._waiting), self._failed_writes)
 
     def record(self, record: UsageRecord) -> None:
-        """Take `record`; returns at once and never raises. Without room it is lost, counted and logged."""
-        if len(self._waiting) >= self._options.most_waiting:
-            self._lose(1)
+        """Take `record` without waiting; never raises. If too many records wait, it is counted as lost and logged."""
+        if len(self._waiting) >= self._options.max_waiting:
+            self._count_lost(1)
             return
         self._waiting.append(record)
         self._arrived.set()
@@ -105,12 +105,13 @@ class UsageRecorder:
             self._batch_full.set()
 
     async def flush(self) -> bool:
-        """Write what waits, at once; stops at the first failure. Returns whether nothing waits any more."""
+        """Write the waiting records now, up to the first failure; return whether none is left."""
         async with self._writing:
             while batch := list(islice(self._waiting, self._options.batch_records)):
                 if not await self._write(batch):
                     return False
-                # Records leave only now, and from the left, where none arrive: a cancelled attempt loses nothing.
+                # Records leave the queue only once they are written, so that a cancelled attempt loses none. New ones
+                # arrive at the other end.
                 for _ in batch:
                     self._waiting.popleft()
         return True
@@ -131,33 +132,33 @@ class UsageRecorder:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._options.close_seconds):
                 await self.flush()
-        if left := len(self._waiting):
+        if unwritten := len(self._waiting):
             self._waiting.clear()
-            self._lost += left
-            log.warning("usage records are lost: they could not be written before the end", lost=left)
+            self._lost += unwritten
+            log.warning("usage records were lost: closing timed out before they were written", lost=unwritten)
 
     async def _write_regularly(self) -> None:
         while True:
             await self._arrived.wait()
-            await self._pause()
+            await self._wait_for_batch()
             self._arrived.clear()
             self._batch_full.clear()
             if not await self.flush():
                 self._arrived.set()
 
-    async def _pause(self) -> None:
-        """Wait for a batch to fill; after a failure, longer each time, whatever fills."""
+    async def _wait_for_batch(self) -> None:
+        """Wait until a batch is full or its interval is over; after failures, back off exponentially instead."""
         if self._failed_in_a_row:
             # The exponent is bounded so that the product stays a float.
-            longer = self._options.interval_seconds * 2 ** min(self._failed_in_a_row, 16)
-            await asyncio.sleep(min(longer, self._options.longest_pause_seconds))
+            pause_seconds = self._options.interval_seconds * 2 ** min(self._failed_in_a_row, 16)
+            await asyncio.sleep(min(pause_seconds, self._options.longest_pause_seconds))
             return
         with suppress(TimeoutError):
             async with asyncio.timeout(self._options.interval_seconds):
                 await self._batch_full.wait()
 
     async def _write(self, batch: Sequence[UsageRecord]) -> bool:
-        """Return whether the batch is done with."""
+        """Write `batch` and return whether it may leave the queue: it is stored, or it can never be."""
         try:
             async with asyncio.timeout(self._options.write_seconds):
                 await self.store.add_many(batch)
@@ -166,9 +167,11 @@ class UsageRecorder:
             self._failed_in_a_row += 1
             if self._failure_throttle.allows():
                 cause = str(error) or type(error).__name__
-                log.warning("usage records cannot be written now and wait", waiting=len(self._waiting), cause=cause)
+                log.warning(
+                    "usage records cannot be written and will be retried", waiting=len(self._waiting), cause=cause
+                )
             return False
-        except Exception as error:  # noqa: BLE001 - what no store can take must not keep the rest waiting
+        except Exception as error:  # noqa: BLE001 - a batch that the store refuses must not block the next ones
             log.error("usage records were refused", error_type=type(error).__name__, frames=where(error))
             self._lost += len(batch)
             return True
@@ -180,11 +183,11 @@ class UsageRecorder:
         while True:
             try:
                 await self.store.purge_before(self._today() - timedelta(days=self._options.retention_days))
-            except Exception as error:  # noqa: BLE001 - the next round may succeed
+            except Exception as error:  # noqa: BLE001 - the next purge may succeed
                 log.warning("old usage records could not be removed", error_type=type(error).__name__)
-            await asyncio.sleep(self._options.purge_every_seconds)
+            await asyncio.sleep(self._options.purge_interval_seconds)
 
-    def _lose(self, records: int) -> None:
+    def _count_lost(self, records: int) -> None:
         self._lost += records
         if self._loss_throttle.allows():
-            log.warning("usage records are lost: too many wait to be written", lost_so_far=self._lost)
+            log.warning("usage records were lost: too many wait to be written", lost_so_far=self._lost)

@@ -1,4 +1,4 @@
-"""The gRPC face of the usage records: tells callers their own totals."""
+"""The usage service: returns to each caller the totals of that caller's own records."""
 
 from __future__ import annotations
 
@@ -14,10 +14,8 @@ from services.common.errors import MediaError, Reason, invalid
 from services.common.rpc.metadata import get_principal
 from services.common.usage import DayTotals, Totals, UsageRecorder, UsageStoreError, sum_totals, utc_today
 
-USAGE_SERVICE_NAME = usage_pb2.DESCRIPTOR.services_by_name["UsageService"].full_name
-
 DEFAULT_DAYS = 30
-MOST_DAYS_BETWEEN = 366
+MAX_DAYS_BETWEEN = 366
 
 _FLUSH_SECONDS = 1.0
 _READ_SECONDS = 5.0
@@ -26,12 +24,20 @@ _RETRY_SECONDS = 5.0
 Context = grpc.aio.ServicerContext[object, object]
 
 
+def register_usage_service(
+    server: grpc.aio.Server, recorder: UsageRecorder, today: Callable[[], date] = utc_today
+) -> str:
+    """Add the usage service to `server`, which may serve others too, and return the full name of the service."""
+    usage_pb2_grpc.add_UsageServiceServicer_to_server(UsageServicer(recorder, today), server)
+    return usage_pb2.DESCRIPTOR.services_by_name["UsageService"].full_name
+
+
 class UsageServicer(usage_pb2_grpc.UsageServiceServicer):
-    """Answers media.usage.v1.UsageService.
+    """The servicer of media.usage.v1.UsageService.
 
     Args:
-        recorder: Where this process records usage.
-        today: The day in UTC.
+        recorder: Recorder of this process; its store holds the records of all processes.
+        today: Called for the current day in UTC.
     """
 
     def __init__(self, recorder: UsageRecorder, today: Callable[[], date] = utc_today) -> None:
@@ -41,13 +47,13 @@ class UsageServicer(usage_pb2_grpc.UsageServiceServicer):
     async def GetUsage(  # noqa: N802 - the contract's name
         self, request: usage_pb2.GetUsageRequest, context: Context
     ) -> usage_pb2.GetUsageResponse:
-        """Sum what the caller used on each of the days asked for."""
-        start, end = _span(request, self._today())
-        days = await self._days(get_principal(context), start, end, request.service)
-        return usage_pb2.GetUsageResponse(days=[_day(item) for item in days], totals=_totals(sum_totals(days)))
+        """Return the totals of the caller for each requested day, and their sum."""
+        start, end = _parse_days(request, self._today())
+        days = await self._read_days(get_principal(context), start, end, request.service)
+        return usage_pb2.GetUsageResponse(days=[_to_day(item) for item in days], totals=_to_totals(sum_totals(days)))
 
-    async def _days(self, principal: str, start: date, end: date, service: str) -> list[DayTotals]:
-        # So that callers find the calls they have just made, unless the store takes too long for that.
+    async def _read_days(self, principal: str, start: date, end: date, service: str) -> list[DayTotals]:
+        # A caller finds the calls that it has just made, unless the store takes too long to write them.
         with suppress(TimeoutError):
             async with asyncio.timeout(_FLUSH_SECONDS):
                 await self._recorder.flush()
@@ -62,14 +68,14 @@ class UsageServicer(usage_pb2_grpc.UsageServiceServicer):
             ) from None
 
 
-def _span(request: usage_pb2.GetUsageRequest, today: date) -> tuple[date, date]:
+def _parse_days(request: usage_pb2.GetUsageRequest, today: date) -> tuple[date, date]:
     end = _parse_date("end_date", request.end_date) if request.end_date else today
     start = _parse_date("start_date", request.start_date) if request.start_date else _default_start(end)
     if start > end:
         raise invalid("start_date", "must not be after the last day, which is today by default")
-    if (end - start).days > MOST_DAYS_BETWEEN:
+    if (end - start).days > MAX_DAYS_BETWEEN:
         raise invalid(
-            "end_date", f"must be at most {MOST_DAYS_BETWEEN} days after the first day; it is today by default"
+            "end_date", f"must be at most {MAX_DAYS_BETWEEN} days after the first day; it is today by default"
         )
     return start, end
 
@@ -82,15 +88,15 @@ def _parse_date(field: str, text: str) -> date:
 
 
 def _default_start(end: date) -> date:
-    # The calendar has a first day, and a caller may ask for days near it.
+    # An end date near the first day of the calendar must not lead to a day before it.
     return date.fromordinal(max(1, end.toordinal() - DEFAULT_DAYS + 1))
 
 
-def _day(item: DayTotals) -> usage_pb2.UsageDay:
-    return usage_pb2.UsageDay(date=item.day.isoformat(), totals=_totals(item.totals))
+def _to_day(item: DayTotals) -> usage_pb2.UsageDay:
+    return usage_pb2.UsageDay(date=item.day.isoformat(), totals=_to_totals(item.totals))
 
 
-def _totals(totals: Totals) -> usage_pb2.UsageTotals:
+def _to_totals(totals: Totals) -> usage_pb2.UsageTotals:
     return usage_pb2.UsageTotals(
         calls=totals.calls,
         unfinished_calls=totals.unfinished_calls,

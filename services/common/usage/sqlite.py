@@ -1,4 +1,4 @@
-"""Usage records in an SQLite file, for a suite on one machine; several processes may share the file."""
+"""Usage records in a SQLite file, for a suite on one machine; several processes may share the file."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from services.common.usage.record import UsageRecord
 from services.common.usage.store import UsageStore, UsageStoreError
 from services.common.usage.totals import DayTotals, Group, group_by_day
 
-_PURGED_AT_ONCE = 1000
+_PURGE_BATCH = 1000
 
-# The rows of one principal and day lie side by side, so a question reads one stretch of the file.
+# The rows of one principal and day are neighbours, so that a query reads one range of the file.
 _SCHEMA = Schema(
     "usage",
     (
@@ -45,7 +45,7 @@ _SCHEMA = Schema(
     ),
 )
 
-# One statement is whole or absent by itself, so that no cancelled caller leaves a transaction open.
+# A single statement is atomic by itself, so that a cancelled caller leaves no transaction open.
 _ADD = """
 INSERT INTO usage_records (
   record_id, at, day, principal, service, characters, cost_units, cache_status, saved_cost_units, cached_characters,
@@ -70,7 +70,7 @@ WHERE principal = ? AND day BETWEEN ? AND ? AND ? IN ('', service)
 GROUP BY day, cache_status, outcome
 """
 
-# In small steps: other processes write to the file between them.
+# In small batches, so that other processes can write to the file in between.
 _PURGE = """
 DELETE FROM usage_records
 WHERE (principal, day, record_id) IN (SELECT principal, day, record_id FROM usage_records WHERE day < ? LIMIT ?)
@@ -79,35 +79,35 @@ RETURNING 1
 
 
 class SqliteUsageStore(UsageStore):
-    """Keeps usage records in a table of `file`."""
+    """Stores usage records in a table of `file`."""
 
     def __init__(self, file: SqliteFile) -> None:
         self._file = file
 
     async def add_many(self, records: Sequence[UsageRecord]) -> None:
-        """Keep all `records` or, on an error, none."""
-        rows = orjson.dumps([_row(record) for record in records]).decode()
-        with _usage_errors():
+        """Store all `records` or, on an error, none."""
+        rows = orjson.dumps([_to_row(record) for record in records]).decode()
+        with _translate_errors():
             await self._file.write(_ADD, (rows,))
 
     async def sum_days(self, principal: str, start: date, end: date, service: str = "") -> list[DayTotals]:
         """Sum the records of `principal` by day."""
-        with _usage_errors():
+        with _translate_errors():
             rows = await self._file.read(_DAYS, (principal, start.isoformat(), end.isoformat(), service))
         return group_by_day(Group(date.fromisoformat(day), *sums) for day, *sums in rows)
 
     async def purge_before(self, day: date) -> int:
-        """Remove old records step by step."""
+        """Remove old records in small batches."""
         removed = 0
-        with _usage_errors():
-            while rows := await self._file.write(_PURGE, (day.isoformat(), _PURGED_AT_ONCE)):
+        with _translate_errors():
+            while rows := await self._file.write(_PURGE, (day.isoformat(), _PURGE_BATCH)):
                 removed += len(rows)
         return removed
 
 
 @asynccontextmanager
 async def open_sqlite_usage(path: Path) -> AsyncIterator[SqliteUsageStore]:
-    """Yield the store in the file at `path`, which is opened when first used, and closes it at the end."""
+    """Yield the store in the file at `path`; opens the file on first use and closes it at the end."""
     file = SqliteFile(path, _SCHEMA)
     try:
         yield SqliteUsageStore(file)
@@ -116,14 +116,14 @@ async def open_sqlite_usage(path: Path) -> AsyncIterator[SqliteUsageStore]:
 
 
 @contextmanager
-def _usage_errors() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     try:
         yield
     except StoreError as error:
         raise UsageStoreError(str(error)) from error
 
 
-def _row(record: UsageRecord) -> tuple[object, ...]:
+def _to_row(record: UsageRecord) -> tuple[object, ...]:
     return (
         record.record_id,
         record.at.astimezone(UTC).isoformat(timespec="milliseconds"),

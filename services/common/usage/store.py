@@ -1,4 +1,4 @@
-"""Where usage records are kept: the interface of the stores, and their one error."""
+"""The interface of the usage stores and their one error."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from services.common.usage.totals import DayTotals
 
 
 class UsageStoreError(Exception):
-    """The store cannot be used at present; it may be later."""
+    """Raised when a usage store cannot be used at present; a later attempt may succeed."""
 
 
 class UsageStore(ABC):
-    """Keeps usage records and sums them; connects to what keeps them when it is first used."""
+    """Stores usage records and sums them; connects to its database on first use."""
 
     @abstractmethod
     async def add_many(self, records: Sequence[UsageRecord]) -> None:
-        """Keep `records`; one that is there already stays as it is, so a failed attempt may be repeated.
+        """Store `records`; a record that exists already is left unchanged, so a failed attempt may be repeated.
 
         Raises:
-            UsageStoreError: It is not known that all of them are kept.
+            UsageStoreError: Some of the records may not be stored.
         """
 
     @abstractmethod
     async def sum_days(self, principal: str, start: date, end: date, service: str = "") -> list[DayTotals]:
         """Return the totals of `principal` for each day with a call from `start` to `end`, both included.
 
-        Days are in UTC, newest first. Calls of one `service` only are counted if it is named.
+        Days are in UTC, newest first. A non-empty `service` restricts the totals to its calls.
 
         Raises:
-            UsageStoreError: The store could not be read.
+            UsageStoreError: The store cannot be read.
         """
 
     @abstractmethod
     async def purge_before(self, day: date) -> int:
-        """Remove the records of all days before `day`; returns how many they were.
+        """Remove the records of all days before `day` and return their number.
 
         Raises:
-            UsageStoreError: Some may be left.
+            UsageStoreError: Some of the records may be left.
         """

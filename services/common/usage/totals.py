@@ -1,4 +1,4 @@
-"""Sums of usage records: what each kind of call adds to a day, in one place for every store."""
+"""Totals of usage records, computed in the same way for every store."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from datetime import date
 
-from services.common.usage.record import WHOLE
+from services.common.usage.record import COMPLETE
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,24 +14,24 @@ class Totals:
     """Sums of calls."""
 
     calls: int = 0
-    """Calls that delivered a whole result."""
+    """Calls that delivered a complete result."""
     unfinished_calls: int = 0
-    """Calls that failed or were left before their end."""
+    """Calls that failed or were cancelled."""
     characters: int = 0
-    """Code points of text of the whole results."""
+    """Code points of text of the complete results."""
     provider_cost_units: int = 0
-    """What providers charged, in their own units, also for calls without a whole result."""
+    """What providers charged, in their own units, also for calls without a complete result."""
     cache_hits: int = 0
-    """Whole results from the cache."""
+    """Complete results from the cache."""
     joined_calls: int = 0
-    """Whole results of a provider call that an identical request had begun."""
+    """Complete results of a provider call that an identical request had started."""
     saved_characters: int = 0
-    """Code points of whole results that nobody had to pay for."""
+    """Code points of complete results that cost nothing."""
     saved_cost_units: int = 0
-    """What those cost when they were paid for, in the provider's units."""
+    """Original cost of the saved characters, in the provider's units."""
 
     def __add__(self, other: Totals) -> Totals:
-        return Totals(*(mine + its for mine, its in zip(astuple(self), astuple(other), strict=True)))
+        return Totals(*(left + right for left, right in zip(astuple(self), astuple(other), strict=True)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class DayTotals:
     day: date
     """The day in UTC."""
     totals: Totals
-    """What was used on it."""
+    """Totals of that day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +57,9 @@ class Group:
     cached_characters: int
     saved_cost_units: int
 
-    def totals(self) -> Totals:
-        """Return what the group adds to its day."""
-        if self.outcome != WHOLE:
+    def to_totals(self) -> Totals:
+        """Return the part of the day's totals that comes from this group."""
+        if self.outcome != COMPLETE:
             return Totals(unfinished_calls=self.calls, provider_cost_units=self.cost_units)
         return Totals(
             calls=self.calls,
@@ -76,7 +76,7 @@ def group_by_day(groups: Iterable[Group]) -> list[DayTotals]:
     """Return the totals of every day that has a group, newest first."""
     found: dict[date, Totals] = {}
     for group in groups:
-        found[group.day] = found.get(group.day, Totals()) + group.totals()
+        found[group.day] = found.get(group.day, Totals()) + group.to_totals()
     return [DayTotals(day, found[day]) for day in sorted(found, reverse=True)]
 
 

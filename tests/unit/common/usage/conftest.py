@@ -1,4 +1,4 @@
-"""The stores that all keep the same contract; those of MongoDB where `MEDIA_TEST_MONGO_URI` names a server."""
+"""The usage stores that share one contract; MongoDB only where `MEDIA_TEST_MONGO_URI` names a server."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ RETENTION_DAYS = 400
 Open = Callable[[Path, str], AbstractAsyncContextManager[UsageStore]]
 
 
-def own_database(uri: str) -> str:
-    """Return `uri` with a database that nobody else uses."""
+def with_unused_database(uri: str) -> str:
+    """Return `uri` with the name of an unused database."""
     return urlsplit(uri)._replace(path=f"/usage_{secrets.token_hex(8)}").geturl()
 
 
@@ -44,8 +44,8 @@ if MONGO_URI:
 
 @pytest.fixture
 async def mongo_uri() -> AsyncIterator[str]:
-    """A database of the test's own; empty without a server."""
-    uri = own_database(MONGO_URI) if MONGO_URI else ""
+    """Yield the URI of an unused database; empty without a server."""
+    uri = with_unused_database(MONGO_URI) if MONGO_URI else ""
     yield uri
     if uri:
         async with AsyncMongoClient[dict[str, object]](uri) as client:
@@ -54,6 +54,6 @@ async def mongo_uri() -> AsyncIterator[str]:
 
 @pytest.fixture(params=list(_STORES))
 async def store(request: pytest.FixtureRequest, tmp_path: Path, mongo_uri: str) -> AsyncIterator[UsageStore]:
-    """A store of each kind, empty."""
+    """Yield an empty store of each kind."""
     async with _STORES[request.param](tmp_path, mongo_uri) as opened:
         yield opened

@@ -1,4 +1,4 @@
-"""Opening the usage of a process."""
+"""The factory of the usage recorder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from services.common.usage import open_usage, utc_today
 from tests.fakes.usage import usage_record
 
 
-async def test_what_was_recorded_is_there_after_a_restart(tmp_path: Path) -> None:
+async def test_records_survive_a_restart(tmp_path: Path) -> None:
     path = tmp_path / "media.sqlite"
     async with open_usage("", path) as recorder:
         recorder.record(usage_record(at=datetime.now(UTC)))
@@ -21,7 +21,7 @@ async def test_what_was_recorded_is_there_after_a_restart(tmp_path: Path) -> Non
     assert found.totals.calls == 1
 
 
-async def test_a_place_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
+async def test_an_unwritable_path_does_not_stop_the_process(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file where a folder should be")
     async with open_usage("", tmp_path / "data" / "media.sqlite") as recorder:
         recorder.record(usage_record())
@@ -29,7 +29,7 @@ async def test_a_place_that_cannot_be_written_stops_nothing(tmp_path: Path) -> N
     assert recorder.stats.lost == 1
 
 
-async def test_what_is_no_connection_string_stops_the_start(tmp_path: Path) -> None:
+async def test_an_invalid_connection_string_stops_the_start(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="MONGODB_URI"):
         async with open_usage("http://localhost", tmp_path / "unused"):
             pass

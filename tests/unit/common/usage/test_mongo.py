@@ -1,4 +1,4 @@
-"""Usage in MongoDB: what is asked of the server, and a server that is not there."""
+"""The MongoDB usage store: its commands, its documents and an unreachable server."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ in_both_drivers = pytest.mark.parametrize("client", [AsyncIOMotorClient, AsyncMo
 
 
 @in_both_drivers
-async def test_a_server_that_is_not_there_is_an_error(client: ClientFactory, tmp_path: Path) -> None:
+async def test_an_unreachable_server_is_an_error(client: ClientFactory, tmp_path: Path) -> None:
     # A socket file, because PyMongo's own client leaks a network socket when it is closed while it connects.
     address = quote(str(tmp_path / "absent.sock"), safe="")
     async with open_mongo_usage(f"mongodb://{address}/?serverSelectionTimeoutMS=50", RETENTION_DAYS, client) as store:
@@ -35,14 +35,14 @@ async def test_a_server_that_is_not_there_is_an_error(client: ClientFactory, tmp
                 await attempt
 
 
-async def test_what_is_no_connection_string_names_its_variable() -> None:
+async def test_an_invalid_connection_string_names_its_variable() -> None:
     with pytest.raises(ConfigurationError, match="MONGODB_URI"):
         async with open_mongo_usage("postgres://localhost", RETENTION_DAYS):
             pass
 
 
-class Heard(CommandListener):
-    """Keeps the commands that are sent."""
+class RecordedCommands(CommandListener):
+    """Records the commands that are sent."""
 
     def __init__(self) -> None:
         self.commands: list[dict[str, Any]] = []
@@ -60,20 +60,20 @@ class Heard(CommandListener):
 if MONGO_URI:
 
     @in_both_drivers
-    async def test_indexes_and_expiry_are_asked_for_once(client: ClientFactory, mongo_uri: str) -> None:
-        heard = Heard()
+    async def test_indexes_and_expiry_are_created_once(client: ClientFactory, mongo_uri: str) -> None:
+        heard = RecordedCommands()
 
-        def listened(uri: str, **options: Any) -> Any:
+        def create_client(uri: str, **options: Any) -> Any:
             return client(uri, event_listeners=[heard], **options)
 
-        async with open_mongo_usage(mongo_uri, RETENTION_DAYS, listened) as store:
+        async with open_mongo_usage(mongo_uri, RETENTION_DAYS, create_client) as store:
             for _ in range(2):
                 await store.add_many([usage_record()])
         asked = [index for command in heard.commands for index in command.get("indexes", [])]
         assert [dict(index["key"]) for index in asked] == [{"principal": 1, "day": 1}, {"day": 1}, {"at": 1}]
         assert asked[-1]["expireAfterSeconds"] == RETENTION_DAYS * 24 * 60 * 60
 
-    async def test_a_document_holds_the_whole_record_and_nothing_else(mongo_uri: str) -> None:
+    async def test_a_document_holds_exactly_the_fields_of_the_record(mongo_uri: str) -> None:
         record = usage_record(cost_units=5, first_audio_seconds=0.25)
         async with open_mongo_usage(mongo_uri, RETENTION_DAYS) as store:
             await store.add_many([record])

@@ -1,4 +1,4 @@
-"""The recorder: no call waits or fails for it, nothing is lost below its bound, and nothing is kept above it."""
+"""The usage recorder: never blocks or fails a call, loses no record below its bound, holds none above it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NEVER = 3600.0
 
 
 @asynccontextmanager
-async def recording(store: FakeUsageStore, **options: Any) -> AsyncIterator[UsageRecorder]:
+async def open_recorder(store: FakeUsageStore, **options: Any) -> AsyncIterator[UsageRecorder]:
     chosen = RecorderOptions(**({"interval_seconds": SOON, "close_seconds": 5} | options))
     async with UsageRecorder(store, chosen, today=lambda: TODAY) as recorder:
         yield recorder
@@ -29,34 +29,34 @@ async def recording(store: FakeUsageStore, **options: Any) -> AsyncIterator[Usag
 
 async def test_a_record_is_written_in_the_background() -> None:
     store, record = FakeUsageStore(), usage_record()
-    async with recording(store) as recorder:
+    async with open_recorder(store) as recorder:
         recorder.record(record)
         await store.keeps(1)
     assert list(store.stored.values()) == [record]
 
 
-async def test_records_are_written_together() -> None:
+async def test_records_are_written_in_batches() -> None:
     store = FakeUsageStore()
-    async with recording(store, interval_seconds=NEVER, batch_records=3) as recorder:
+    async with open_recorder(store, interval_seconds=NEVER, batch_records=3) as recorder:
         for _ in range(6):
             recorder.record(usage_record())
         await store.keeps(6)
     assert store.batches == [3, 3]
 
 
-async def test_what_waits_is_written_at_close() -> None:
+async def test_waiting_records_are_written_at_close() -> None:
     store = FakeUsageStore()
-    async with recording(store, interval_seconds=NEVER, batch_records=2) as recorder:
+    async with open_recorder(store, interval_seconds=NEVER, batch_records=2) as recorder:
         recorder.record(usage_record())
     assert len(store.stored) == 1
     assert recorder.stats == RecorderStats(written=1, lost=0, waiting=0, failed_writes=0)
 
 
-async def test_what_waits_is_written_when_the_process_fails() -> None:
+async def test_waiting_records_are_written_when_the_process_fails() -> None:
     store = FakeUsageStore()
 
     async def failing_process() -> None:
-        async with recording(store, interval_seconds=NEVER) as recorder:
+        async with open_recorder(store, interval_seconds=NEVER) as recorder:
             recorder.record(usage_record())
             raise ZeroDivisionError
 
@@ -65,18 +65,18 @@ async def test_what_waits_is_written_when_the_process_fails() -> None:
     assert len(store.stored) == 1
 
 
-async def test_a_flush_writes_at_once_and_says_so() -> None:
+async def test_a_flush_writes_at_once_and_returns_true() -> None:
     store = FakeUsageStore()
-    async with recording(store, interval_seconds=NEVER) as recorder:
+    async with open_recorder(store, interval_seconds=NEVER) as recorder:
         recorder.record(usage_record())
         assert await recorder.flush()
         assert len(store.stored) == 1
 
 
-async def test_a_flush_that_is_given_up_loses_nothing_and_writes_nothing_twice() -> None:
+async def test_a_cancelled_flush_loses_nothing_and_writes_nothing_twice() -> None:
     store = FakeUsageStore()
     store.proceed.clear()
-    async with recording(store, interval_seconds=NEVER) as recorder:
+    async with open_recorder(store, interval_seconds=NEVER) as recorder:
         recorder.record(usage_record())
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0):
@@ -87,10 +87,10 @@ async def test_a_flush_that_is_given_up_loses_nothing_and_writes_nothing_twice()
     assert recorder.stats == RecorderStats(written=1, lost=0, waiting=0, failed_writes=0)
 
 
-async def test_a_store_that_comes_back_gets_everything() -> None:
+async def test_a_recovered_store_gets_every_record() -> None:
     store = FakeUsageStore()
     store.failure = down()
-    async with recording(store, longest_pause_seconds=SOON) as recorder:
+    async with open_recorder(store, longest_pause_seconds=SOON) as recorder:
         for _ in range(5):
             recorder.record(usage_record())
         await store.attempted(3)
@@ -101,10 +101,10 @@ async def test_a_store_that_comes_back_gets_everything() -> None:
     assert recorder.stats.failed_writes >= 2
 
 
-async def test_a_store_that_hangs_is_given_up_and_tried_again() -> None:
+async def test_a_write_that_hangs_times_out_and_is_retried() -> None:
     store = FakeUsageStore()
     store.proceed.clear()
-    async with recording(store, write_seconds=SOON, longest_pause_seconds=SOON) as recorder:
+    async with open_recorder(store, write_seconds=SOON, longest_pause_seconds=SOON) as recorder:
         recorder.record(usage_record())
         await store.attempted(2)
         store.proceed.set()
@@ -112,30 +112,30 @@ async def test_a_store_that_hangs_is_given_up_and_tried_again() -> None:
     assert recorder.stats.written == 1
 
 
-async def test_a_store_that_is_down_to_the_end_costs_records_but_no_error(log_lines: LogLines) -> None:
+async def test_a_store_that_is_down_at_close_loses_records_without_an_error(log_lines: LogLines) -> None:
     store = FakeUsageStore()
     store.failure = down()
-    async with recording(store) as recorder:
+    async with open_recorder(store) as recorder:
         for _ in range(3):
             recorder.record(usage_record())
     assert (recorder.stats.lost, recorder.stats.waiting) == (3, 0)
-    assert {"event": "usage records are lost: they could not be written before the end", "lost": 3}.items() <= (
+    assert {"event": "usage records were lost: closing timed out before they were written", "lost": 3}.items() <= (
         log_lines()[-1].items()
     )
 
 
-async def test_a_store_that_hangs_does_not_keep_the_process() -> None:
+async def test_a_store_that_hangs_does_not_delay_the_shutdown() -> None:
     store = FakeUsageStore()
     store.proceed.clear()
-    async with recording(store, close_seconds=SOON) as recorder:
+    async with open_recorder(store, close_seconds=SOON) as recorder:
         recorder.record(usage_record())
     assert recorder.stats.lost == 1
 
 
-async def test_what_no_store_can_take_does_not_keep_the_rest_waiting(log_lines: LogLines) -> None:
+async def test_a_refused_batch_does_not_block_the_next_ones(log_lines: LogLines) -> None:
     store = FakeUsageStore()
     store.failure = OverflowError("a text that quotes what was said")
-    async with recording(store, interval_seconds=NEVER) as recorder:
+    async with open_recorder(store, interval_seconds=NEVER) as recorder:
         recorder.record(usage_record())
         assert await recorder.flush()
         store.failure = None
@@ -149,7 +149,7 @@ async def test_what_no_store_can_take_does_not_keep_the_rest_waiting(log_lines: 
 
 async def test_beyond_the_bound_records_are_lost_counted_and_logged_once_a_minute(log_lines: LogLines) -> None:
     seconds = [0.0]
-    recorder = UsageRecorder(FakeUsageStore(), RecorderOptions(most_waiting=2), clock=lambda: seconds[0])
+    recorder = UsageRecorder(FakeUsageStore(), RecorderOptions(max_waiting=2), clock=lambda: seconds[0])
     for now in (0.0, 1.0, 2.0, 3.0, 60.0, 61.0):
         seconds[0] = now
         recorder.record(usage_record())
@@ -170,21 +170,19 @@ async def test_a_store_that_is_down_is_logged_once_a_minute(log_lines: LogLines)
         seconds[0] = now
         assert not await recorder.flush()
     lines = log_lines()
-    assert [line["event"] for line in lines] == ["usage records cannot be written now and wait"] * 2
+    assert [line["event"] for line in lines] == ["usage records cannot be written and will be retried"] * 2
     assert lines[0]["cause"] == "ServerSelectionTimeoutError"
 
 
 @settings(deadline=None)
 @given(
     steps=st.lists(st.sampled_from(["record", "flush", "fail", "heal"]), max_size=40),
-    most_waiting=st.integers(1, 8),
+    max_waiting=st.integers(1, 8),
     batch_records=st.integers(1, 5),
 )
-async def test_every_record_is_kept_waits_or_was_refused_for_room(
-    steps: list[str], most_waiting: int, batch_records: int
-) -> None:
+async def test_every_record_is_written_waiting_or_lost(steps: list[str], max_waiting: int, batch_records: int) -> None:
     store = FakeUsageStore()
-    options = RecorderOptions(most_waiting=most_waiting, batch_records=batch_records)
+    options = RecorderOptions(max_waiting=max_waiting, batch_records=batch_records)
     recorder = UsageRecorder(store, options)
     taken = 0
     for step in steps:
@@ -192,7 +190,7 @@ async def test_every_record_is_kept_waits_or_was_refused_for_room(
         match step:
             case "record":
                 recorder.record(usage_record())
-                room = before.waiting < most_waiting
+                room = before.waiting < max_waiting
                 taken += room
                 assert recorder.stats.lost == before.lost + (not room)
             case "flush":
@@ -202,16 +200,16 @@ async def test_every_record_is_kept_waits_or_was_refused_for_room(
                 store.failure = down()
             case _:
                 store.failure = None
-        assert recorder.stats.waiting <= most_waiting
+        assert recorder.stats.waiting <= max_waiting
         assert taken == len(store.stored) + recorder.stats.waiting
         assert recorder.stats.written == len(store.stored)
     assert all(size <= batch_records for size in store.batches)
 
 
-async def test_old_records_are_removed_from_time_to_time_also_after_a_failure(log_lines: LogLines) -> None:
+async def test_old_records_are_purged_regularly_even_after_a_failure(log_lines: LogLines) -> None:
     store = FakeUsageStore()
     store.failure = down()
-    async with recording(store, purge_every_seconds=SOON, retention_days=10):
+    async with open_recorder(store, purge_interval_seconds=SOON, retention_days=10):
         await store.purged(2)
         store.failure = None
         await store.purged(4)

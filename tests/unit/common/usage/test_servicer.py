@@ -1,4 +1,4 @@
-"""The gRPC face of the usage records, through a real server and a real channel."""
+"""The usage service, through a real server and a real channel."""
 
 from __future__ import annotations
 
@@ -20,43 +20,43 @@ DAY = timedelta(days=1)
 Request = usage_pb2.GetUsageRequest
 
 
-class Asking:
-    """A usage service and whoever asks it."""
+class UsageClient:
+    """A client of a usage service, with the recorder and the store behind it."""
 
     def __init__(self, recorder: UsageRecorder, store: FakeUsageStore, channel: grpc.aio.Channel) -> None:
         self.recorder = recorder
         self.store = store
         self._stub: usage_pb2_grpc.UsageServiceAsyncStub = usage_pb2_grpc.UsageServiceStub(channel)
 
-    async def usage(
+    async def get_usage(
         self, request: usage_pb2.GetUsageRequest | None = None, principal: str = "alice"
     ) -> usage_pb2.GetUsageResponse:
         return await self._stub.GetUsage(request or Request(), metadata=call_metadata(principal), timeout=30)
 
-    async def days(self, request: usage_pb2.GetUsageRequest | None = None, principal: str = "alice") -> list[str]:
-        return [item.date for item in (await self.usage(request, principal)).days]
+    async def get_days(self, request: usage_pb2.GetUsageRequest | None = None, principal: str = "alice") -> list[str]:
+        return [item.date for item in (await self.get_usage(request, principal)).days]
 
-    async def refusal(self, request: usage_pb2.GetUsageRequest | None = None) -> MediaError:
+    async def get_error(self, request: usage_pb2.GetUsageRequest | None = None) -> MediaError:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await self.usage(request)
+            await self.get_usage(request)
         return from_rpc_error(caught.value)
 
 
 @asynccontextmanager
-async def _asking(today: date) -> AsyncIterator[Asking]:
+async def _open_client(today: date) -> AsyncIterator[UsageClient]:
     store = FakeUsageStore()
     recorder = UsageRecorder(store)
     async with usage_service(recorder, today) as service:
-        yield Asking(recorder, store, service.channel)
+        yield UsageClient(recorder, store, service.channel)
 
 
 @pytest.fixture
-async def asking() -> AsyncIterator[Asking]:
-    async with _asking(TODAY) as found:
+async def client() -> AsyncIterator[UsageClient]:
+    async with _open_client(TODAY) as found:
         yield found
 
 
-async def test_a_caller_gets_days_newest_first_and_their_sum(asking: Asking) -> None:
+async def test_a_caller_gets_days_newest_first_and_their_sum(client: UsageClient) -> None:
     saved = {"cached_characters": 10, "saved_cost_units": 5}
     for record in (
         usage_record(cost_units=5),
@@ -64,8 +64,8 @@ async def test_a_caller_gets_days_newest_first_and_their_sum(asking: Asking) -> 
         usage_record(cache_status="joined", at=NOON - DAY, **saved),
         usage_record(outcome="PROVIDER_BUSY", at=NOON - DAY),
     ):
-        asking.recorder.record(record)
-    assert await asking.usage() == usage_pb2.GetUsageResponse(
+        client.recorder.record(record)
+    assert await client.get_usage() == usage_pb2.GetUsageResponse(
         days=[
             usage_pb2.UsageDay(
                 date="2026-01-31",
@@ -103,21 +103,21 @@ async def test_a_caller_gets_days_newest_first_and_their_sum(asking: Asking) -> 
     )
 
 
-async def test_whoever_used_nothing_gets_nothing(asking: Asking) -> None:
-    assert await asking.usage() == usage_pb2.GetUsageResponse(totals=usage_pb2.UsageTotals())
+async def test_a_caller_without_records_gets_empty_totals(client: UsageClient) -> None:
+    assert await client.get_usage() == usage_pb2.GetUsageResponse(totals=usage_pb2.UsageTotals())
 
 
-async def test_callers_without_a_name_share_what_nobody_else_sees(asking: Asking) -> None:
-    asking.recorder.record(usage_record(principal=""))
-    assert await asking.days(principal="") == ["2026-01-31"]
-    assert await asking.days(principal="alice") == []
+async def test_calls_without_a_principal_are_not_visible_to_a_principal(client: UsageClient) -> None:
+    client.recorder.record(usage_record(principal=""))
+    assert await client.get_days(principal="") == ["2026-01-31"]
+    assert await client.get_days(principal="alice") == []
 
 
-async def test_thirty_days_are_the_default(asking: Asking) -> None:
+async def test_thirty_days_are_the_default(client: UsageClient) -> None:
     for age in (0, 29, 30):
-        asking.recorder.record(usage_record(at=NOON - DAY * age))
-    assert await asking.days() == ["2026-01-31", "2026-01-02"]
-    assert await asking.days(Request(end_date="2026-01-30")) == ["2026-01-02", "2026-01-01"]
+        client.recorder.record(usage_record(at=NOON - DAY * age))
+    assert await client.get_days() == ["2026-01-31", "2026-01-02"]
+    assert await client.get_days(Request(end_date="2026-01-30")) == ["2026-01-02", "2026-01-01"]
 
 
 @pytest.mark.parametrize(
@@ -131,12 +131,12 @@ async def test_thirty_days_are_the_default(asking: Asking) -> None:
         (Request(start_date="9999-12-31", end_date="9999-12-31"), []),
     ],
 )
-async def test_both_ends_of_the_span_belong_to_it(
-    asking: Asking, span: usage_pb2.GetUsageRequest, days: list[str]
+async def test_the_first_and_the_last_day_are_included(
+    client: UsageClient, span: usage_pb2.GetUsageRequest, days: list[str]
 ) -> None:
     for age in range(3):
-        asking.recorder.record(usage_record(at=NOON - DAY * age))
-    assert await asking.days(span) == days
+        client.recorder.record(usage_record(at=NOON - DAY * age))
+    assert await client.get_days(span) == days
 
 
 @pytest.mark.parametrize(
@@ -155,31 +155,31 @@ async def test_both_ends_of_the_span_belong_to_it(
         (Request(start_date="2024-01-01"), "end_date"),
     ],
 )
-async def test_a_span_that_cannot_be_is_refused_by_field(
-    asking: Asking, span: usage_pb2.GetUsageRequest, field: str
+async def test_an_impossible_range_of_days_is_refused_by_field(
+    client: UsageClient, span: usage_pb2.GetUsageRequest, field: str
 ) -> None:
-    error = await asking.refusal(span)
+    error = await client.get_error(span)
     assert error.reason is Reason.VALIDATION_ERROR
     assert [item.field for item in error.violations] == [field]
 
 
 async def test_the_first_days_of_the_calendar_are_no_error() -> None:
-    async with _asking(date.min) as asking:
-        assert await asking.days() == []
+    async with _open_client(date.min) as client:
+        assert await client.get_days() == []
 
 
-async def test_a_store_that_cannot_be_read_is_unavailable_and_says_when_to_return(asking: Asking) -> None:
-    asking.store.failure = down()
-    error = await asking.refusal()
+async def test_a_store_that_cannot_be_read_is_unavailable_with_a_retry_delay(client: UsageClient) -> None:
+    client.store.failure = down()
+    error = await client.get_error()
     assert error.reason is Reason.UNAVAILABLE
     assert error.retry_after_seconds == 5
     assert error.message == "The usage records cannot be read at the moment; retry later."
 
 
-async def test_records_that_cannot_be_written_do_not_hide_those_that_are(asking: Asking) -> None:
-    asking.recorder.record(usage_record())
-    await asking.recorder.flush()
-    asking.store.proceed.clear()
-    asking.recorder.record(usage_record())
-    assert (await asking.usage()).totals.calls == 1
-    asking.store.proceed.set()
+async def test_unwritten_records_do_not_hide_the_written_ones(client: UsageClient) -> None:
+    client.recorder.record(usage_record())
+    await client.recorder.flush()
+    client.store.proceed.clear()
+    client.recorder.record(usage_record())
+    assert (await client.get_usage()).totals.calls == 1
+    client.store.proceed.set()

@@ -1,4 +1,4 @@
-"""Usage in an SQLite file: shared with others, whole or absent, and back after trouble."""
+"""The SQLite usage store: shared with other processes, atomic, usable again after errors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def sqlite(path: Path) -> AsyncIterator[SqliteUsageStore]:
         yield opened
 
 
-def spoil(path: Path) -> None:
+def corrupt_file(path: Path) -> None:
     path.parent.mkdir()
     path.write_bytes(b"no database" * 100)
 
@@ -40,14 +40,14 @@ def change(path: Path, statement: str) -> None:
         connection.execute(statement)
 
 
-async def calls_of(store: SqliteUsageStore, principal: str = "alice") -> int:
+async def count_calls(store: SqliteUsageStore, principal: str = "alice") -> int:
     return sum(item.totals.calls for item in await store.sum_days(principal, TODAY, TODAY))
 
 
 async def test_records_outlive_the_store(path: Path) -> None:
     for already_there in range(3):
         async with open_sqlite_usage(path) as store:
-            assert await calls_of(store) == already_there
+            assert await count_calls(store) == already_there
             await store.add_many([usage_record()])
 
 
@@ -57,27 +57,31 @@ async def test_two_stores_share_a_file(sqlite: SqliteUsageStore, path: Path) -> 
             for _ in range(20):
                 group.create_task(sqlite.add_many([usage_record()]))
                 group.create_task(other.add_many([usage_record()]))
-        assert await calls_of(sqlite) == await calls_of(other) == 40
+        assert await count_calls(sqlite) == await count_calls(other) == 40
 
 
-async def test_a_file_that_is_no_database_is_an_error_until_it_is_one(sqlite: SqliteUsageStore, path: Path) -> None:
-    spoil(path)
+async def test_a_file_that_is_not_a_database_is_an_error_until_it_is_replaced(
+    sqlite: SqliteUsageStore, path: Path
+) -> None:
+    corrupt_file(path)
     for _ in range(2):
         with pytest.raises(UsageStoreError):
             await sqlite.add_many([usage_record()])
     remove(path)
     await sqlite.add_many([usage_record()])
-    assert await calls_of(sqlite) == 1
+    assert await count_calls(sqlite) == 1
 
 
-async def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
+async def test_a_folder_that_cannot_be_created_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file")
     async with open_sqlite_usage(tmp_path / "data" / "media.sqlite") as sqlite:
         with pytest.raises(UsageStoreError):
             await sqlite.sum_days("alice", TODAY, TODAY)
 
 
-async def test_a_batch_that_fails_half_way_is_absent_and_may_be_repeated(sqlite: SqliteUsageStore, path: Path) -> None:
+async def test_a_batch_that_fails_half_way_stores_nothing_and_may_be_repeated(
+    sqlite: SqliteUsageStore, path: Path
+) -> None:
     await sqlite.add_many([usage_record()])
     change(
         path,
@@ -89,24 +93,24 @@ async def test_a_batch_that_fails_half_way_is_absent_and_may_be_repeated(sqlite:
         await sqlite.add_many(batch)
     change(path, "DROP TRIGGER full")
     await sqlite.add_many(batch)
-    assert await calls_of(sqlite) == 4
+    assert await count_calls(sqlite) == 4
 
 
-async def test_a_record_that_lacks_something_is_an_error_and_not_left_out(sqlite: SqliteUsageStore) -> None:
+async def test_an_incomplete_record_is_an_error_and_not_skipped(sqlite: SqliteUsageStore) -> None:
     with pytest.raises(UsageStoreError):
         await sqlite.add_many([usage_record(characters=None)])
 
 
-async def test_a_cancelled_writer_leaves_a_store_that_works(sqlite: SqliteUsageStore) -> None:
+async def test_a_cancelled_write_leaves_the_store_usable(sqlite: SqliteUsageStore) -> None:
     writers = [asyncio.create_task(sqlite.add_many([usage_record()])) for _ in range(3)]
     await asyncio.sleep(0)
     for writer in writers:
         writer.cancel()
     await asyncio.gather(*writers, return_exceptions=True)
     await sqlite.add_many([usage_record(principal="bob")])
-    assert await calls_of(sqlite, "bob") == 1
+    assert await count_calls(sqlite, "bob") == 1
 
 
-async def test_a_great_many_old_records_go_step_by_step(sqlite: SqliteUsageStore) -> None:
+async def test_many_old_records_are_removed_in_batches(sqlite: SqliteUsageStore) -> None:
     await sqlite.add_many([usage_record() for _ in range(2500)])
     assert await sqlite.purge_before(TODAY.replace(year=2027)) == 2500

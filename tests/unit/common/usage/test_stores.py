@@ -1,4 +1,4 @@
-"""What every usage store does alike."""
+"""The contract of every usage store."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ EVER = (date(1, 1, 1), date(9999, 12, 31))
 DAY = timedelta(days=1)
 
 
-def varied(count: int) -> list[UsageRecord]:
-    """Return records that differ in everything that is summed or told apart."""
+def make_varied_records(count: int) -> list[UsageRecord]:
+    """Return records that differ in every field that is summed or grouped by."""
     statuses = ("miss", "hit", "joined", "bypass")
     return [
         usage_record(
@@ -35,7 +35,7 @@ async def test_a_store_without_records_has_no_days(store: UsageStore) -> None:
     assert await store.sum_days("alice", *EVER) == []
 
 
-async def test_a_whole_call_counts_with_what_it_cost(store: UsageStore) -> None:
+async def test_a_complete_call_counts_with_its_cost(store: UsageStore) -> None:
     await store.add_many([usage_record(characters=12, cost_units=6)])
     assert await store.sum_days("alice", TODAY, TODAY) == [
         DayTotals(TODAY, Totals(calls=1, characters=12, provider_cost_units=6))
@@ -63,7 +63,7 @@ async def test_hits_and_joined_calls_are_savings(store: UsageStore) -> None:
     )
 
 
-async def test_an_unfinished_call_counts_apart_but_what_it_cost_was_paid(store: UsageStore) -> None:
+async def test_an_unfinished_call_counts_apart_but_its_cost_is_summed(store: UsageStore) -> None:
     await store.add_many(
         [
             usage_record(outcome="PROVIDER_TIMEOUT", cost_units=4),
@@ -74,7 +74,7 @@ async def test_an_unfinished_call_counts_apart_but_what_it_cost_was_paid(store: 
     assert found.totals == Totals(unfinished_calls=2, provider_cost_units=4)
 
 
-async def test_days_come_newest_first_and_both_ends_belong_to_the_span(store: UsageStore) -> None:
+async def test_days_are_newest_first_and_both_ends_are_included(store: UsageStore) -> None:
     await store.add_many([usage_record(at=NOON - DAY * age) for age in (3, 0, 2, 1)])
     days = await store.sum_days("alice", TODAY - 2 * DAY, TODAY - DAY)
     assert [item.day for item in days] == [TODAY - DAY, TODAY - 2 * DAY]
@@ -86,7 +86,7 @@ async def test_days_are_those_of_utc(store: UsageStore) -> None:
     assert [item.day for item in await store.sum_days("alice", *EVER)] == [TODAY - DAY]
 
 
-async def test_nobody_sees_the_calls_of_others(store: UsageStore) -> None:
+async def test_a_principal_does_not_see_the_calls_of_others(store: UsageStore) -> None:
     names = ["alice", "Alice", "alice ", "bob", "", "%", "a'; --", "äöü", "$day"]
     await store.add_many([usage_record(principal=name, characters=number) for number, name in enumerate(names)])
     for number, name in enumerate(names):
@@ -94,7 +94,7 @@ async def test_nobody_sees_the_calls_of_others(store: UsageStore) -> None:
         assert found.totals == Totals(calls=1, characters=number)
 
 
-async def test_the_calls_of_one_service_can_be_asked_for(store: UsageStore) -> None:
+async def test_totals_can_be_restricted_to_one_service(store: UsageStore) -> None:
     await store.add_many([usage_record(service=name, characters=size) for name, size in (("tts", 1), ("image", 2))])
     sums = {}
     for service in ("", "tts", "image"):
@@ -103,7 +103,7 @@ async def test_the_calls_of_one_service_can_be_asked_for(store: UsageStore) -> N
     assert sums == {"": 3, "tts": 1, "image": 2}
 
 
-async def test_adding_again_what_is_there_changes_nothing(store: UsageStore) -> None:
+async def test_adding_a_stored_record_again_changes_nothing(store: UsageStore) -> None:
     first, second, third = (usage_record(characters=size) for size in (1, 2, 4))
     await store.add_many([first, second])
     await store.add_many([first, second, third])
@@ -111,12 +111,12 @@ async def test_adding_again_what_is_there_changes_nothing(store: UsageStore) -> 
     assert found.totals == Totals(calls=3, characters=7)
 
 
-async def test_sums_are_those_of_adding_up_by_hand(store: UsageStore) -> None:
-    by_hand, records = FakeUsageStore(), varied(200)
-    for one in (by_hand, store):
+async def test_sums_equal_those_of_the_fake_store(store: UsageStore) -> None:
+    fake, records = FakeUsageStore(), make_varied_records(200)
+    for one in (fake, store):
         await one.add_many(records)
     for principal in ("alice", "bob", "", "carol"):
-        assert await store.sum_days(principal, *EVER) == await by_hand.sum_days(principal, *EVER)
+        assert await store.sum_days(principal, *EVER) == await fake.sum_days(principal, *EVER)
 
 
 async def test_old_records_can_be_removed(store: UsageStore) -> None:
@@ -126,7 +126,7 @@ async def test_old_records_can_be_removed(store: UsageStore) -> None:
     assert await store.purge_before(TODAY - DAY) == 0
 
 
-async def test_many_may_write_and_read_at_once(store: UsageStore) -> None:
+async def test_concurrent_writes_and_reads_all_succeed(store: UsageStore) -> None:
     async with asyncio.TaskGroup() as group:
         for _ in range(10):
             group.create_task(store.add_many([usage_record(characters=1) for _ in range(20)]))

@@ -1,4 +1,4 @@
-"""Sums of usage: the total is the sum of the days, however the records are grouped."""
+"""Totals of usage: the total is the sum of the days, however the records are grouped."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ groups = st.lists(
 @given(groups)
 def test_the_total_is_the_sum_of_the_days(found: list[Group]) -> None:
     days = group_by_day(found)
-    assert sum_totals(days) == sum((group.totals() for group in found), Totals())
+    assert sum_totals(days) == sum((group.to_totals() for group in found), Totals())
     assert [item.day for item in days] == sorted({group.day for group in found}, reverse=True)
 
 
@@ -45,7 +45,7 @@ def test_days_add_up_in_any_order_and_grouping(some: list[Group], others: list[G
 
 
 @given(groups)
-def test_every_call_is_whole_or_not_and_every_cost_is_counted(found: list[Group]) -> None:
+def test_every_call_is_complete_or_unfinished_and_every_cost_is_counted(found: list[Group]) -> None:
     total = sum_totals(group_by_day(found))
     assert total.calls + total.unfinished_calls == sum(group.calls for group in found)
     assert total.provider_cost_units == sum(group.cost_units for group in found)
@@ -53,7 +53,7 @@ def test_every_call_is_whole_or_not_and_every_cost_is_counted(found: list[Group]
 
 
 @given(groups)
-def test_only_whole_results_have_characters_and_savings(found: list[Group]) -> None:
+def test_only_complete_results_have_characters_and_savings(found: list[Group]) -> None:
     whole = [group for group in found if group.outcome == "OK"]
     total = sum_totals(group_by_day(found))
     assert total.characters == sum(group.characters for group in whole)
@@ -61,7 +61,7 @@ def test_only_whole_results_have_characters_and_savings(found: list[Group]) -> N
     assert total.saved_cost_units == sum(group.saved_cost_units for group in whole)
 
 
-def test_no_days_are_no_usage() -> None:
+def test_the_sum_of_no_days_is_zero() -> None:
     assert group_by_day([]) == []
     assert sum_totals([]) == Totals()
     assert sum_totals([DayTotals(FIRST, Totals(calls=1))]) == Totals(calls=1)
