@@ -37,7 +37,7 @@ IMPORTED = (
     "services.image.server",
     "services.jobs.server",
     "services.jobs.worker.server",
-    "services.tts.assembly",
+    "services.tts.server",
     "services.tts.audio_store",
     "services.tts.providers.elevenlabs",
     "services.tts.service",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,7 +14,7 @@ from services.common.log import logger
 from services.common.storage import OWNER, ObjectSpec, ObjectStore, read_all
 from services.common.storage.keys import build_record_key, new_dated_key
 from services.common.timing.alignment import Alignment
-from services.tts.events import Done, Header
+from services.tts.events import AudioUrl, Done, Header, StoredAudio
 
 log = logger(__name__)
 
@@ -24,38 +23,6 @@ _RECORD_TYPE = "application/json"
 _PRIVATE = "private, no-store"
 _MAX_RECORD_BYTES = 64 * 1024 * 1024
 _EXTENSIONS = {"mp3": "mp3", "pcm": "pcm", "wav": "wav", "opus": "opus", "ulaw": "ulaw", "alaw": "alaw"}
-
-
-@dataclass(frozen=True, slots=True)
-class StoredAudio:
-    """What is known of stored audio."""
-
-    audio_id: str
-    """The id, a UUID."""
-    key: str
-    """Key of the audio; addresses are made when they are needed, because they end."""
-    content_type: str
-    size_bytes: int
-    duration_seconds: float
-    sha256: str
-    alignment: Alignment
-    """When each character is heard; may be empty."""
-    model_id: str
-    voice_id: str
-    voice_name: str
-    provider: str
-    output_format: str
-    stored_at: datetime
-    """In UTC."""
-
-
-@dataclass(frozen=True, slots=True)
-class AudioUrl:
-    """Where stored audio can be heard."""
-
-    url: str
-    expires_at: datetime | None
-    """When it ends; None if it lasts."""
 
 
 def new_audio_id() -> str:

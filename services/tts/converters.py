@@ -1,14 +1,137 @@
-"""From stored audio to the contract's message."""
+"""Conversions between the protobuf messages of media.tts.v1 and the service's own types."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from media.common.v1 import alignment_pb2
+from media.common.v1 import alignment_pb2, cache_pb2
 from media.tts.v1 import tts_pb2
 
-from services.tts.audio_store import AudioUrl, StoredAudio
+from services.common.timing.alignment import Alignment
+from services.tts.events import AudioUrl, CacheStatus, Done, Header, StoredAudio
+from services.tts.planning import SpeechRequest
+from services.tts.providers.interface import AudioChunk, Voice, VoiceSettings
+
+_VOICE_TYPES = {
+    "custom": tts_pb2.VOICE_TYPE_CUSTOM,
+    "standard": tts_pb2.VOICE_TYPE_STANDARD,
+    "account": tts_pb2.VOICE_TYPE_ACCOUNT,
+    "embedded": tts_pb2.VOICE_TYPE_EMBEDDED,
+}
+_CACHE_STATUSES: dict[CacheStatus, cache_pb2.CacheStatus] = {
+    "miss": cache_pb2.CACHE_STATUS_MISS,
+    "hit": cache_pb2.CACHE_STATUS_HIT,
+    "joined": cache_pb2.CACHE_STATUS_JOINED,
+    "bypass": cache_pb2.CACHE_STATUS_BYPASS,
+}
+
+
+def from_synthesize_request(
+    request: tts_pb2.SynthesizeRequest | tts_pb2.SynthesizeStreamRequest, *, streamed: bool
+) -> SpeechRequest:
+    """Return the request in the words of the service; unset optional fields become None."""
+
+    def has_field(field: str) -> bool:
+        return request.HasField(field)
+
+    return SpeechRequest(
+        text=request.text,
+        voice=request.voice,
+        provider=request.provider,
+        model_id=request.model_id,
+        output_format=request.output_format,
+        language_code=request.language_code,
+        settings=VoiceSettings(
+            stability=request.stability if has_field("stability") else None,
+            similarity_boost=request.similarity_boost if has_field("similarity_boost") else None,
+            style=request.style if has_field("style") else None,
+            speed=request.speed if has_field("speed") else None,
+            use_speaker_boost=request.use_speaker_boost if has_field("use_speaker_boost") else None,
+        ),
+        seed=request.seed if has_field("seed") else None,
+        previous_text=request.previous_text,
+        next_text=request.next_text,
+        previous_request_ids=tuple(request.previous_request_ids),
+        next_request_ids=tuple(request.next_request_ids),
+        apply_text_normalization=request.apply_text_normalization,
+        # Stored audio has its timing, whether or not the caller wants to be told.
+        include_alignment=request.include_alignment or request.store,
+        use_cache=request.use_cache if has_field("use_cache") else True,
+        streamed=streamed,
+    )
+
+
+def to_stream_response(event: Header | AudioChunk) -> tts_pb2.SynthesizeStreamResponse:
+    """Return the message for one event of a stream."""
+    match event:
+        case AudioChunk():
+            # Filled in place: a chunk that is handed over as an argument is copied.
+            response = tts_pb2.SynthesizeStreamResponse(chunk={})
+            response.chunk.audio = event.audio
+            if event.alignment is not None:
+                extend_alignment(response.chunk.alignment, event.alignment)
+            return response
+        case Header():
+            return tts_pb2.SynthesizeStreamResponse(header=to_speech_header(event))
+
+
+def to_speech_header(event: Header) -> tts_pb2.SpeechHeader:
+    """Return the message that comes before the audio."""
+    spec = event.spec
+    return tts_pb2.SpeechHeader(
+        content_type=spec.output_format.content_type,
+        output_format=spec.output_format.name,
+        sample_rate_hz=spec.output_format.sample_rate_hz,
+        voice_id=spec.voice.voice_id,
+        voice_name=spec.voice.name,
+        provider=event.provider,
+        model_id=spec.model_id,
+        cache_status=_CACHE_STATUSES[event.cache_status],
+        provider_request_id=event.provider_request_id,
+        ignored_fields=event.ignored_fields,
+        queued_seconds=event.queued_seconds,
+        stored_audio_id=event.stored_audio_id,
+    )
+
+
+def to_speech_done(event: Done) -> tts_pb2.SpeechDone:
+    """Return the message that follows the audio; the caller adds where the audio is stored."""
+    return tts_pb2.SpeechDone(
+        characters=event.characters,
+        audio_bytes=event.audio_bytes,
+        duration_seconds=event.duration_seconds,
+        sha256=event.sha256,
+        provider_cost_units=event.cost_units,
+        seams=[
+            tts_pb2.SpeechSeam(
+                text_offset=seam.text_offset, at_seconds=seam.at_seconds, provider=seam.provider, reason=seam.reason
+            )
+            for seam in event.seams
+        ],
+        cached_characters=event.cached_characters,
+    )
+
+
+def extend_alignment(message: alignment_pb2.Alignment, alignment: Alignment) -> None:
+    """Append the timing of further characters to `message`."""
+    message.characters.extend(alignment.characters)
+    message.character_start_times_seconds.extend(alignment.starts_seconds)
+    message.character_end_times_seconds.extend(alignment.ends_seconds)
+    message.SetInParent()
+
+
+def to_voice(voice: Voice) -> tts_pb2.Voice:
+    """Return the message of a voice."""
+    return tts_pb2.Voice(
+        voice_id=voice.voice_id,
+        name=voice.name,
+        provider=voice.provider,
+        type=_VOICE_TYPES[voice.type],
+        language_codes=voice.language_codes,
+        labels=voice.labels,
+        preview_url=voice.preview_url,
+    )
 
 
 def to_stored_audio(stored: StoredAudio, address: AudioUrl, *, with_alignment: bool = False) -> tts_pb2.StoredAudio:
@@ -17,7 +140,7 @@ def to_stored_audio(stored: StoredAudio, address: AudioUrl, *, with_alignment: b
         id=stored.audio_id,
         key=stored.key,
         url=address.url,
-        url_expire_time=None if address.expires_at is None else _timestamp(address.expires_at),
+        url_expire_time=None if address.expires_at is None else _to_timestamp(address.expires_at),
         content_type=stored.content_type,
         size_bytes=stored.size_bytes,
         duration_seconds=stored.duration_seconds,
@@ -28,7 +151,7 @@ def to_stored_audio(stored: StoredAudio, address: AudioUrl, *, with_alignment: b
             voice_name=stored.voice_name,
             provider=stored.provider,
             output_format=stored.output_format,
-            timestamp=_timestamp(stored.stored_at),
+            timestamp=_to_timestamp(stored.stored_at),
         ),
     )
     if with_alignment:
@@ -42,7 +165,7 @@ def to_stored_audio(stored: StoredAudio, address: AudioUrl, *, with_alignment: b
     return message
 
 
-def _timestamp(time: datetime) -> Timestamp:
+def _to_timestamp(time: datetime) -> Timestamp:
     timestamp = Timestamp()
     timestamp.FromDatetime(time)
     return timestamp

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from datetime import datetime
+from typing import Literal
 
+from services.common.timing.alignment import Alignment
 from services.tts.providers.interface import AudioChunk, SpeechProvider, SpeechSpec
-
-if TYPE_CHECKING:
-    from services.tts.audio_store import StoredAudio
 
 CacheStatus = Literal["miss", "hit", "joined", "bypass"]
 
@@ -97,6 +96,38 @@ class Done:
     """What the part that nobody had to pay for cost when it was paid for."""
     stored: StoredAudio | None = None
     """Where the audio is stored, if it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAudio:
+    """What is known of stored audio."""
+
+    audio_id: str
+    """The id, a UUID."""
+    key: str
+    """Key of the audio; addresses are made when they are needed, because they end."""
+    content_type: str
+    size_bytes: int
+    duration_seconds: float
+    sha256: str
+    alignment: Alignment
+    """When each character is heard; may be empty."""
+    model_id: str
+    voice_id: str
+    voice_name: str
+    provider: str
+    output_format: str
+    stored_at: datetime
+    """In UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioUrl:
+    """Where stored audio can be heard."""
+
+    url: str
+    expires_at: datetime | None
+    """When it ends; None if it lasts."""
 
 
 SpeechEvent = Header | AudioChunk | Done

@@ -2,43 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+import base64
+import binascii
+import hashlib
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
+from typing import TypeVar
 
 import grpc
-from media.common.v1 import alignment_pb2, cache_pb2
 from media.tts.v1 import tts_pb2, tts_pb2_grpc
 
-from services.common.errors import MediaError, Reason
+from services.common.errors import MediaError, Reason, invalid
 from services.common.rpc.metadata import get_principal
-from services.common.timing.alignment import Alignment
 from services.tts.accounting import Accounting
 from services.tts.audio_store import AudioStore
-from services.tts.converters import to_stored_audio
-from services.tts.events import CacheStatus, Done, Header, SpeechEvent
-from services.tts.pagination import page
-from services.tts.planning import Planner, SpeechRequest
-from services.tts.providers.interface import AudioChunk, SpeechProvider, Voice, VoiceSettings
+from services.tts.converters import (
+    extend_alignment,
+    from_synthesize_request,
+    to_speech_done,
+    to_speech_header,
+    to_stored_audio,
+    to_stream_response,
+    to_voice,
+)
+from services.tts.events import Done, Header, SpeechEvent
+from services.tts.planning import Planner
+from services.tts.providers.interface import AudioChunk, SpeechProvider
 from services.tts.storage_tee import StorageTee
 from services.tts.synthesis import Synthesizer
 
 SERVICE_NAME = tts_pb2.DESCRIPTOR.services_by_name["TextToSpeechService"].full_name
 
+DEFAULT_PAGE_SIZE = 50
+T = TypeVar("T")
 Request = tts_pb2.SynthesizeRequest | tts_pb2.SynthesizeStreamRequest
 Context = grpc.aio.ServicerContext[object, object]
-
-_VOICE_TYPES = {
-    "custom": tts_pb2.VOICE_TYPE_CUSTOM,
-    "standard": tts_pb2.VOICE_TYPE_STANDARD,
-    "account": tts_pb2.VOICE_TYPE_ACCOUNT,
-    "embedded": tts_pb2.VOICE_TYPE_EMBEDDED,
-}
-_CACHE_STATUSES: dict[CacheStatus, cache_pb2.CacheStatus] = {
-    "miss": cache_pb2.CACHE_STATUS_MISS,
-    "hit": cache_pb2.CACHE_STATUS_HIT,
-    "joined": cache_pb2.CACHE_STATUS_JOINED,
-    "bypass": cache_pb2.CACHE_STATUS_BYPASS,
-}
 
 
 class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
@@ -71,15 +69,15 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
             async for event in events:
                 match event:
                     case Header():
-                        response.header.CopyFrom(_header(event))
+                        response.header.CopyFrom(to_speech_header(event))
                     case AudioChunk():
                         audio.append(event.audio)
                         collected_bytes += len(event.audio)
                         self._refuse_too_large(collected_bytes)
                         if event.alignment is not None:
-                            _extend(response.alignment, event.alignment)
+                            extend_alignment(response.alignment, event.alignment)
                     case Done():
-                        response.done.CopyFrom(await self._log_done(event))
+                        response.done.CopyFrom(await self._to_speech_done(event))
         response.audio = b"".join(audio)
         return response
 
@@ -90,21 +88,21 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
         async with aclosing(self._events(request, context, streamed=True)) as events:
             async for event in events:
                 if isinstance(event, Done):
-                    yield tts_pb2.SynthesizeStreamResponse(done=await self._log_done(event))
+                    yield tts_pb2.SynthesizeStreamResponse(done=await self._to_speech_done(event))
                 else:
-                    yield _response(event)
+                    yield to_stream_response(event)
 
     async def ListVoices(self, request: tts_pb2.ListVoicesRequest, context: Context) -> tts_pb2.ListVoicesResponse:
         """List what every provider offers, provider by provider."""
         chosen = [self._planner.provider(request.provider)] if request.provider else self._providers.values()
         voices = [voice for provider in chosen for voice in await provider.list_voices()]
         shown, next_page_token = page(voices, request.page_size, request.page_token, request.provider)
-        return tts_pb2.ListVoicesResponse(voices=[_voice(voice) for voice in shown], next_page_token=next_page_token)
+        return tts_pb2.ListVoicesResponse(voices=[to_voice(voice) for voice in shown], next_page_token=next_page_token)
 
     async def GetVoice(self, request: tts_pb2.GetVoiceRequest, context: Context) -> tts_pb2.GetVoiceResponse:
         """Find a voice the way Synthesize would."""
         provider = self._planner.provider(request.provider)
-        return tts_pb2.GetVoiceResponse(voice=_voice(self._planner.voice(request.voice, provider)))
+        return tts_pb2.GetVoiceResponse(voice=to_voice(self._planner.voice(request.voice, provider)))
 
     async def GetStoredAudio(
         self, request: tts_pb2.GetStoredAudioRequest, context: Context
@@ -123,7 +121,7 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
         return tts_pb2.DeleteStoredAudioResponse()
 
     def _events(self, request: Request, context: Context, *, streamed: bool) -> AsyncGenerator[SpeechEvent, None]:
-        plan = self._planner.plan(_request(request, streamed=streamed))
+        plan = self._planner.plan(from_synthesize_request(request, streamed=streamed))
         principal = get_principal(context)
         # What was paid is recorded even if it cannot be stored.
         events = self._accounting.watch(self._synthesizer.stream(plan), principal, request.text)
@@ -131,8 +129,8 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
             return events
         return self._storing.passing(events, principal, tell_alignment=request.include_alignment)
 
-    async def _log_done(self, done: Done) -> tts_pb2.SpeechDone:
-        message = _to_speech_done(done)
+    async def _to_speech_done(self, done: Done) -> tts_pb2.SpeechDone:
+        message = to_speech_done(done)
         if done.stored is not None:
             message.stored_audio.CopyFrom(to_stored_audio(done.stored, await self._audio_store.url(done.stored)))
         return message
@@ -145,99 +143,36 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
             )
 
 
-def _request(request: Request, *, streamed: bool) -> SpeechRequest:
-    def has_field(field: str) -> bool:
-        return request.HasField(field)
+def page(items: Sequence[T], page_size: int, page_token: str, filters: str) -> tuple[Sequence[T], str]:
+    """Return one page of `items` and the token of the next, empty on the last.
 
-    return SpeechRequest(
-        text=request.text,
-        voice=request.voice,
-        provider=request.provider,
-        model_id=request.model_id,
-        output_format=request.output_format,
-        language_code=request.language_code,
-        settings=VoiceSettings(
-            stability=request.stability if has_field("stability") else None,
-            similarity_boost=request.similarity_boost if has_field("similarity_boost") else None,
-            style=request.style if has_field("style") else None,
-            speed=request.speed if has_field("speed") else None,
-            use_speaker_boost=request.use_speaker_boost if has_field("use_speaker_boost") else None,
-        ),
-        seed=request.seed if has_field("seed") else None,
-        previous_text=request.previous_text,
-        next_text=request.next_text,
-        previous_request_ids=tuple(request.previous_request_ids),
-        next_request_ids=tuple(request.next_request_ids),
-        apply_text_normalization=request.apply_text_normalization,
-        # Stored audio has its timing, whether or not the caller wants to be told.
-        include_alignment=request.include_alignment or request.store,
-        use_cache=request.use_cache if has_field("use_cache") else True,
-        streamed=streamed,
-    )
+    Args:
+        items: The whole list, in an order that does not change.
+        page_size: Items per page; 0 for the default of 50.
+        page_token: Token of this page; empty for the first.
+        filters: Everything else the request asked for; a token is good for the same filters only.
+
+    Raises:
+        MediaError: VALIDATION_ERROR, the token is not one of ours for these filters.
+    """
+    start = _parse_page_token(page_token, filters)
+    end = start + (page_size or DEFAULT_PAGE_SIZE)
+    return items[start:end], _build_page_token(end, filters) if end < len(items) else ""
 
 
-def _response(event: Header | AudioChunk) -> tts_pb2.SynthesizeStreamResponse:
-    match event:
-        case AudioChunk():
-            # Filled in place: a chunk that is handed over as an argument is copied.
-            response = tts_pb2.SynthesizeStreamResponse(chunk={})
-            response.chunk.audio = event.audio
-            if event.alignment is not None:
-                _extend(response.chunk.alignment, event.alignment)
-            return response
-        case Header():
-            return tts_pb2.SynthesizeStreamResponse(header=_header(event))
+def _build_page_token(start: int, filters: str) -> str:
+    digest = hashlib.sha256(filters.encode()).hexdigest()[:12]
+    return base64.urlsafe_b64encode(f"{start}.{digest}".encode()).decode().rstrip("=")
 
 
-def _header(event: Header) -> tts_pb2.SpeechHeader:
-    spec = event.spec
-    return tts_pb2.SpeechHeader(
-        content_type=spec.output_format.content_type,
-        output_format=spec.output_format.name,
-        sample_rate_hz=spec.output_format.sample_rate_hz,
-        voice_id=spec.voice.voice_id,
-        voice_name=spec.voice.name,
-        provider=event.provider,
-        model_id=spec.model_id,
-        cache_status=_CACHE_STATUSES[event.cache_status],
-        provider_request_id=event.provider_request_id,
-        ignored_fields=event.ignored_fields,
-        queued_seconds=event.queued_seconds,
-        stored_audio_id=event.stored_audio_id,
-    )
-
-
-def _to_speech_done(event: Done) -> tts_pb2.SpeechDone:
-    return tts_pb2.SpeechDone(
-        characters=event.characters,
-        audio_bytes=event.audio_bytes,
-        duration_seconds=event.duration_seconds,
-        sha256=event.sha256,
-        provider_cost_units=event.cost_units,
-        seams=[
-            tts_pb2.SpeechSeam(
-                text_offset=seam.text_offset, at_seconds=seam.at_seconds, provider=seam.provider, reason=seam.reason
-            )
-            for seam in event.seams
-        ],
-        cached_characters=event.cached_characters,
-    )
-
-
-def _extend(message: alignment_pb2.Alignment, alignment: Alignment) -> None:
-    message.characters.extend(alignment.characters)
-    message.character_start_times_seconds.extend(alignment.starts_seconds)
-    message.character_end_times_seconds.extend(alignment.ends_seconds)
-    message.SetInParent()
-
-
-def _voice(voice: Voice) -> tts_pb2.Voice:
-    return tts_pb2.Voice(
-        voice_id=voice.voice_id,
-        name=voice.name,
-        provider=voice.provider,
-        type=_VOICE_TYPES[voice.type],
-        language_codes=voice.language_codes,
-        labels=voice.labels,
-        preview_url=voice.preview_url,
-    )
+def _parse_page_token(token: str, filters: str) -> int:
+    if not token:
+        return 0
+    try:
+        padded = token + "=" * (-len(token) % 4)
+        start = int(base64.urlsafe_b64decode(padded).decode().partition(".")[0])
+    except (binascii.Error, ValueError):
+        start = -1
+    if start < 0 or _build_page_token(start, filters) != token:
+        raise invalid("page_token", "must be the next_page_token of a request with the same filters")
+    return start

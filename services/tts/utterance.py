@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import struct
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -17,7 +18,6 @@ from services.tts.audio_duration import duration_meter
 from services.tts.events import Bill, Done, Header, Plan, Seam, SpeechEvent
 from services.tts.pacing import Pacing, PlaybackClock
 from services.tts.providers.interface import AudioChunk
-from services.tts.wav import join_wav
 
 log = logger(__name__)
 
@@ -56,6 +56,8 @@ _CONTEXT_CHARACTERS = 1000
 """How much of the text around a piece is told to the model, for intonation."""
 _ROUNDING_SECONDS = 0.05
 """How much earlier than a character's end its audio may stop and still count as heard."""
+_RIFF_HEADER_BYTES = 12
+_CHUNK_HEADER_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,3 +298,34 @@ async def _next(chunks: AsyncIterator[AudioChunk], stall_seconds: float) -> Audi
             Reason.PROVIDER_TIMEOUT,
             f"The provider sent nothing for {stall_seconds:g} seconds; retry, or use another one.",
         ) from None
+
+
+def join_wav(files: Sequence[bytes]) -> bytes:
+    """Return one file that sounds like `files` one after the other; all have the format of the first.
+
+    Raises:
+        MediaError: GENERATION_FAILED, one of them is no RIFF file with samples.
+    """
+    taken_apart = [_split_riff(file) for file in files]
+    samples = b"".join(data for _, data in taken_apart)
+    body = b"WAVE" + _build_riff_chunk(b"fmt ", taken_apart[0][0]) + _build_riff_chunk(b"data", samples)
+    return _build_riff_chunk(b"RIFF", body)
+
+
+def _split_riff(file: bytes) -> tuple[bytes, bytes]:
+    """Return the content of the format and of the data chunk."""
+    found: dict[bytes, bytes] = {}
+    position = _RIFF_HEADER_BYTES
+    while position + _CHUNK_HEADER_BYTES <= len(file):
+        name, size = struct.unpack_from("<4sI", file, position)
+        content = position + _CHUNK_HEADER_BYTES
+        # A writer that did not know the length leaves a size that is too large: then the rest is data.
+        found[name] = file[content : content + size]
+        position = content + size + size % 2
+    if not (file.startswith(b"RIFF") and found.get(b"fmt ") and b"data" in found):
+        raise MediaError(Reason.GENERATION_FAILED, "The provider delivered something other than a WAV file.")
+    return found[b"fmt "], found[b"data"]
+
+
+def _build_riff_chunk(name: bytes, content: bytes) -> bytes:
+    return name + struct.pack("<I", len(content)) + content + b"\x00" * (len(content) % 2)

@@ -15,12 +15,12 @@ from services.common.resilience.retry import RetryPolicy
 from services.common.storage import ObjectStore
 from services.common.usage import UsageRecorder
 from services.tts.accounting import Accounting
-from services.tts.assembly import SpeechComponents, SpeechOptions, build_speech
 from services.tts.audio_store import AudioStore
 from services.tts.cache import CachedSpeech
 from services.tts.metrics import SpeechMetrics
 from services.tts.planning import PlanningOptions
 from services.tts.providers.interface import SpeechProvider
+from services.tts.server import SpeechComponents, SpeechOptions, build_speech
 from services.tts.service import SERVICE_NAME, TextToSpeechServicer
 from tests.fakes.grpc_server import Served, served
 from tests.fakes.object_store import FakeObjectStore

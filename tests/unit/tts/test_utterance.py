@@ -16,7 +16,7 @@ from services.tts.cache import SpeechCodec
 from services.tts.events import Done, Header, Seam, SpeechEvent
 from services.tts.planning import SpeechRequest
 from services.tts.providers.interface import AudioChunk, Capabilities, SpeechSpec, SpeechStream
-from services.tts.wav import join_wav
+from services.tts.utterance import join_wav
 from tests.fakes.audio import wav
 from tests.fakes.speech import ALL_FAMILIES, FakeSpeechProvider
 from tests.fakes.speech_service import speech_of

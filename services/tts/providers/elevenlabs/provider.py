@@ -8,13 +8,12 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from services.common.errors import MediaError, Reason
-from services.tts.providers.elevenlabs.account_voices import AccountVoices
 from services.tts.providers.elevenlabs.audio import read_chunks
-from services.tts.providers.elevenlabs.catalog import VoiceCatalog
 from services.tts.providers.elevenlabs.http_client import Body, Transport, open_transport
 from services.tts.providers.elevenlabs.models import CAPABILITIES, ignored_fields
 from services.tts.providers.elevenlabs.request import endpoint_for, speech_request
 from services.tts.providers.elevenlabs.settings import PROVIDER, ElevenLabsSettings
+from services.tts.providers.elevenlabs.voices import AccountVoices, VoiceCatalog
 from services.tts.providers.interface import SpeechProvider, SpeechSpec, SpeechStream, Voice
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")

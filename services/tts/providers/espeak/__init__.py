@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EspeakProvider", "EspeakSettings", "open_espeak"]
 
-_HOMES = {"EspeakProvider": "provider", "EspeakSettings": "process", "open_espeak": "provider"}
+_HOMES = {"EspeakProvider": "provider", "EspeakSettings": "engine_process", "open_espeak": "provider"}
 
 
 def __getattr__(name: str) -> object:

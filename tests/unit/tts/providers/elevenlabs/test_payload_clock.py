@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.tts.providers.elevenlabs.stream_clock import StreamClock
+from services.tts.providers.elevenlabs.payload import StreamClock
 
 TIMES = st.floats(-5, 1000, allow_nan=False)
 CHUNKS = st.lists(st.lists(st.tuples(TIMES, TIMES), max_size=6), max_size=6)

@@ -16,12 +16,12 @@ from services.common.cache import Entry, TieredCache
 from services.common.timing.alignment import Alignment
 from services.common.usage import UsageRecorder
 from services.tts.accounting import Accounting
-from services.tts.assembly import SpeechComponents
 from services.tts.cache import SpeechCodec
 from services.tts.events import Done, Header, SpeechEvent
 from services.tts.metrics import SpeechMetrics
 from services.tts.planning import SpeechRequest
 from services.tts.providers.interface import AudioChunk, SpeechSpec, SpeechStream
+from services.tts.server import SpeechComponents
 from tests.fakes.result_store import FakeStore
 from tests.fakes.speech import FakeSpeechProvider
 from tests.fakes.speech_service import speech_of

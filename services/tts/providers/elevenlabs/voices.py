@@ -1,22 +1,33 @@
-"""The voices that ElevenLabs can be asked for: the named table, and what the account has of its own."""
+"""The voices of ElevenLabs: the named table, and the voices of the account itself."""
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
+
+import orjson
 
 from services.common.errors import MediaError, Reason
 from services.common.log import logger
-from services.tts.providers.elevenlabs.account_voices import AccountVoices
+from services.tts.providers.elevenlabs.http_client import Body, Transport
+from services.tts.providers.elevenlabs.request import voices_request
 from services.tts.providers.elevenlabs.settings import PROVIDER, ElevenLabsSettings
 from services.tts.providers.interface import Voice
 from services.tts.voices import NAMED_VOICES
 
 log = logger(__name__)
 
+MAX_PAGES = 100
+MAX_PAGE_BYTES = 16 * 1024 * 1024
+
+# What a caller may give as an id without its being known.
 _ID = re.compile(r"[A-Za-z0-9_-]{16,64}")
+# An id from the API becomes part of a path; nothing else may.
+_SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_LANGUAGE_CODE = re.compile(r"[a-z]{2,3}")
 
 _TABLE = tuple(
     Voice(item.voice_id, item.name, PROVIDER, item.type, (item.language_code,), {"gender": item.gender})
@@ -100,3 +111,88 @@ def _index(voices: Iterable[Voice]) -> dict[str, Voice]:
     """Return the voices by name in lower case and by id; ids go last, they are what cannot be mistaken."""
     listed = tuple(voices)
     return {voice.name.casefold(): voice for voice in listed} | {voice.voice_id: voice for voice in listed}
+
+
+class AccountVoices:
+    """Lists the voices of one account."""
+
+    def __init__(self, transport: Transport, settings: ElevenLabsSettings) -> None:
+        self._transport = transport
+        self._settings = settings
+
+    async def fetch(self) -> list[Voice]:
+        """Return the account's voices, each once, in the API's order.
+
+        Raises:
+            MediaError: There is no key, or the API refused, failed or took longer than `voices_timeout_seconds`.
+        """
+        if not self._settings.api_key:
+            raise MediaError(Reason.API_KEY_MISSING)
+        try:
+            async with asyncio.timeout(self._settings.voices_timeout_seconds):
+                return await self._fetch_all_pages()
+        except TimeoutError:
+            raise MediaError(Reason.PROVIDER_TIMEOUT) from None
+
+    async def _fetch_all_pages(self) -> list[Voice]:
+        voices: dict[str, Voice] = {}
+        token, seen = "", {""}
+        for _ in range(MAX_PAGES):
+            page = await self._fetch_page(token)
+            for voice in _parse_voices(page):
+                voices.setdefault(voice.voice_id, voice)
+            token = _parse_next_token(page)
+            # A token that comes again would lead round in circles.
+            if token in seen:
+                break
+            seen.add(token)
+        return list(voices.values())
+
+    async def _fetch_page(self, token: str) -> Mapping[str, Any]:
+        async with self._transport.send(voices_request(self._settings, token)) as response:
+            body = await Body(response).read_all(MAX_PAGE_BYTES)
+        try:
+            page = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            page = None
+        if not isinstance(page, dict) or not isinstance(page.get("voices"), list):
+            raise MediaError(Reason.GENERATION_FAILED, "ElevenLabs sent a listing of voices that cannot be read.")
+        return page
+
+
+def _parse_next_token(page: Mapping[str, Any]) -> str:
+    token = page.get("next_page_token")
+    return token if page.get("has_more") is True and isinstance(token, str) else ""
+
+
+def _parse_voices(page: Mapping[str, Any]) -> Iterator[Voice]:
+    for item in page["voices"]:
+        voice_id = item.get("voice_id") if isinstance(item, dict) else None
+        if isinstance(voice_id, str) and _SAFE_ID.fullmatch(voice_id):
+            yield _parse_voice(voice_id, item)
+
+
+def _parse_voice(voice_id: str, item: Mapping[str, Any]) -> Voice:
+    preview_url = item.get("preview_url")
+    return Voice(
+        voice_id=voice_id,
+        name=str(item.get("name") or "").strip() or voice_id,
+        provider=PROVIDER,
+        type="account",
+        language_codes=_parse_language_codes(item),
+        labels=_parse_labels(item),
+        preview_url=preview_url if isinstance(preview_url, str) and preview_url.startswith("https://") else "",
+    )
+
+
+def _parse_labels(item: Mapping[str, Any]) -> dict[str, str]:
+    labels = item.get("labels")
+    pairs = labels.items() if isinstance(labels, dict) else ()
+    return {key: value for key, value in pairs if isinstance(value, str)}
+
+
+def _parse_language_codes(item: Mapping[str, Any]) -> tuple[str, ...]:
+    verified = item.get("verified_languages")
+    entries = verified if isinstance(verified, list) else []
+    codes = [entry.get("language") for entry in entries if isinstance(entry, dict)]
+    return tuple(dict.fromkeys(code for code in codes if isinstance(code, str) and _LANGUAGE_CODE.fullmatch(code)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from services.common.errors import MediaError, Reason
-from services.tts.wav import join_wav
+from services.tts.utterance import join_wav
 from tests.fakes.audio import wav
 
 

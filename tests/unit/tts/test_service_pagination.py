@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.common.errors import MediaError, Reason
-from services.tts.pagination import DEFAULT_PAGE_SIZE, page
+from services.tts.service import DEFAULT_PAGE_SIZE, page
 
 
 @given(st.lists(st.integers(), max_size=60), st.integers(1, 20), st.text(max_size=10))

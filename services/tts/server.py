@@ -1,0 +1,163 @@
+"""The speech process: opens providers, stores and the cache, and serves until it is stopped."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+
+import grpc
+from media.tts.v1 import tts_pb2_grpc
+from prometheus_client import CollectorRegistry
+
+from services.common.cache import TieredCache, TieredOptions, open_result_store
+from services.common.diagnostics import log_diagnostics
+from services.common.metrics import serve_metrics
+from services.common.resilience.concurrency_limiter import ConcurrencyLimiter
+from services.common.resilience.retry import Retrier, RetryPolicy
+from services.common.rpc.server import serve
+from services.common.singleflight import SingleFlight
+from services.common.storage import open_object_store
+from services.common.usage import open_usage
+from services.common.usage.servicer import register_usage_service
+from services.tts.accounting import Accounting
+from services.tts.audio_store import AudioStore
+from services.tts.cache import COLLECTION, CachedSpeech, SpeechCodec
+from services.tts.diagnostics import diagnostics
+from services.tts.events import SpeechEvent, size_bytes
+from services.tts.failover import Care
+from services.tts.metrics import SpeechMetrics
+from services.tts.pacing import Pacing
+from services.tts.planning import Planner, PlanningOptions
+from services.tts.providers.elevenlabs import ElevenLabsSettings, open_elevenlabs
+from services.tts.providers.espeak import open_espeak
+from services.tts.providers.interface import SpeechProvider
+from services.tts.service import SERVICE_NAME, TextToSpeechServicer
+from services.tts.settings import TtsSettings
+from services.tts.synthesis import SynthesisOptions, Synthesizer
+from services.tts.utterance import UtteranceOptions
+
+
+async def main(settings: TtsSettings) -> None:
+    """Open providers and stores, and serve until the process is stopped."""
+    log_diagnostics(diagnostics(settings))
+    registry = CollectorRegistry()
+    metrics = SpeechMetrics(registry)
+    async with AsyncExitStack() as stack:
+        stack.enter_context(serve_metrics(registry, settings.host, settings.metrics_port, "TTS_METRICS_PORT"))
+        providers = await stack.enter_async_context(_open_providers(settings))
+        usage = await stack.enter_async_context(
+            open_usage(settings.mongodb_uri.get_secret_value(), settings.database_file)
+        )
+        cache = await stack.enter_async_context(_open_cache(settings)) if settings.caching_enabled else None
+        if cache is not None:
+            metrics.watch_cache(lambda: cache.stats)
+        store = await stack.enter_async_context(open_object_store(settings))
+        speech = build_speech(providers, _speech_options(settings), cache)
+        await stack.enter_async_context(speech.flights)
+        servicer = TextToSpeechServicer(
+            speech.planner,
+            speech.synthesizer,
+            providers,
+            Accounting(usage, metrics),
+            max_unary_bytes=settings.max_unary_bytes,
+            audio_store=AudioStore(store),
+        )
+
+        def register(server: grpc.aio.Server) -> list[str]:
+            tts_pb2_grpc.add_TextToSpeechServiceServicer_to_server(servicer, server)
+            return [SERVICE_NAME, register_usage_service(server, usage)]
+
+        await serve(register, settings.server_options())
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechOptions:
+    """How speech is planned, made, shared and kept."""
+
+    planning: PlanningOptions
+    """How wishes are made definite."""
+    stall_seconds: float = 10.0
+    """Longest silence of a provider."""
+    patience_seconds: float = 30.0
+    """Longest wait for a provider's turn and between attempts."""
+    retry: RetryPolicy = RetryPolicy()
+    """When a provider is asked again."""
+    concurrency: Mapping[str, int] = field(default_factory=dict)
+    """Most calls at once by provider; one that is not named has no limit until it tells its own."""
+    max_queue: int = 1000
+    """Most calls that wait for a turn, by provider."""
+    pacing: Pacing | None = Pacing()
+    """When audio that is heard while it is made may gather; None for never."""
+    reuse_sentences: bool = False
+    """Whether sentences are kept and looked for by themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechComponents:
+    """What the service needs to speak."""
+
+    planner: Planner
+    synthesizer: Synthesizer
+    flights: SingleFlight[SpeechEvent]
+
+
+def build_speech(
+    providers: Mapping[str, SpeechProvider], options: SpeechOptions, cache: TieredCache[CachedSpeech] | None = None
+) -> SpeechComponents:
+    """Return the parts, wired; whoever runs them enters `flights` for as long."""
+    policy = Care(
+        limiters={
+            name: ConcurrencyLimiter(name, options.concurrency.get(name), options.max_queue) for name in providers
+        },
+        retries=Retrier(options.retry),
+        stall_seconds=options.stall_seconds,
+    )
+    flights: SingleFlight[SpeechEvent] = SingleFlight(size_bytes)
+    synthesis = SynthesisOptions(
+        UtteranceOptions(stall_seconds=options.stall_seconds, pacing=options.pacing),
+        patience_seconds=options.patience_seconds,
+        reuse_sentences=options.reuse_sentences,
+    )
+    return SpeechComponents(
+        Planner(providers, options.planning), Synthesizer(policy, cache, flights, synthesis), flights
+    )
+
+
+@asynccontextmanager
+async def _open_providers(settings: TtsSettings) -> AsyncIterator[Mapping[str, SpeechProvider]]:
+    elevenlabs = ElevenLabsSettings(
+        api_key=settings.elevenlabs_api_key.get_secret_value(),
+        base_url=settings.elevenlabs_base_url,
+        first_byte_timeout_seconds=settings.elevenlabs_first_byte_seconds,
+        enable_logging=settings.elevenlabs_enable_logging,
+        optimize_streaming_latency=settings.elevenlabs_optimize_streaming_latency,
+    )
+    async with open_elevenlabs(elevenlabs) as paid, open_espeak() as embedded:
+        yield {paid.name: paid, embedded.name: embedded}
+
+
+@asynccontextmanager
+async def _open_cache(settings: TtsSettings) -> AsyncIterator[TieredCache[CachedSpeech]]:
+    uri, file = settings.mongodb_uri.get_secret_value(), settings.database_file
+    options = TieredOptions(ttl_seconds=settings.cache_ttl_seconds, memory_bytes=settings.cache_memory_bytes)
+    async with open_result_store(uri, file, COLLECTION) as store, TieredCache(store, SpeechCodec(), options) as cache:
+        yield cache
+
+
+def _speech_options(settings: TtsSettings) -> SpeechOptions:
+    limit = settings.elevenlabs_max_concurrent_calls
+    return SpeechOptions(
+        PlanningOptions(
+            settings.provider_by_default,
+            settings.fallback_order,
+            max_text_characters=settings.max_text_characters,
+            resume=settings.resume_streams,
+        ),
+        stall_seconds=settings.stall_seconds,
+        patience_seconds=settings.patience_seconds,
+        retry=RetryPolicy(max_attempts=settings.max_attempts),
+        concurrency={} if limit is None else {"elevenlabs": limit},
+        pacing=Pacing() if settings.pacing_enabled else None,
+        reuse_sentences=settings.reuse_sentences,
+    )
