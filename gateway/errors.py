@@ -97,7 +97,7 @@ def _answer(request: web.Request, error: Exception) -> web.StreamResponse:
     if isinstance(error, web.HTTPMethodNotAllowed):
         headers["Allow"] = ", ".join(sorted(error.allowed_methods))
     return web.Response(
-        status=failure.reason.row.http_status,
+        status=failure.reason.info.http_status,
         body=orjson.dumps(build_body(failure, request.get(SPELLING, IN_CAMEL_CASE))),
         content_type="application/json",
         headers=headers,

@@ -79,10 +79,10 @@ def errors() -> str:
     rows = (
         (
             f"`{reason.name}`",
-            reason.row.http_status,
-            reason.row.grpc_code,
-            _yes(reason.row.retryable),
-            reason.row.meaning,
+            reason.info.http_status,
+            reason.info.grpc_code,
+            _yes(reason.info.retryable),
+            reason.info.meaning,
         )
         for reason in Reason
     )

@@ -27,7 +27,7 @@ class Reply:
     @property
     def text(self) -> str:
         """The message that the caller reads."""
-        return self.message or self.reason.row.meaning
+        return self.message or self.reason.info.meaning
 
 
 REPLIES: tuple[Reply, ...] = (
@@ -93,10 +93,10 @@ def _http_mapper(reply: Reply) -> Config:
     conditions = _conditions(reply)
     mapper: Config = {
         "filter": conditions[0] if len(conditions) == 1 else {"and_filter": {"filters": conditions}},
-        "status_code": reply.reason.row.http_status,
+        "status_code": reply.reason.info.http_status,
         "body_format_override": {"json_format": {"success": False, "error": error}},
     }
-    if reply.reason.row.retryable:
+    if reply.reason.info.retryable:
         header = {"key": "retry-after", "value": str(RETRY_AFTER_SECONDS)}
         mapper["headers_to_add"] = [{"header": header, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}]
     return mapper

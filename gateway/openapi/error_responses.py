@@ -16,8 +16,8 @@ _NEEDS_CREDENTIAL = frozenset({401, 403})
 _ELSEWHERE = frozenset({405, 499})
 
 _REASONS: dict[int, list[Reason]] = {
-    status: [reason for reason in Reason if reason.row.http_status == status]
-    for status in sorted({reason.row.http_status for reason in Reason} - _ELSEWHERE)
+    status: [reason for reason in Reason if reason.info.http_status == status]
+    for status in sorted({reason.info.http_status for reason in Reason} - _ELSEWHERE)
 }
 
 
@@ -37,7 +37,7 @@ def error_schema() -> dict[str, object]:
         "properties": {
             "code": {
                 "type": "string",
-                "description": "\n".join(f"- `{reason.name}`: {reason.row.meaning}" for reason in Reason),
+                "description": "\n".join(f"- `{reason.name}`: {reason.info.meaning}" for reason in Reason),
                 "enum": [reason.name for reason in Reason],
             },
             "message": {"type": "string", "description": "What went wrong and what to do next."},
@@ -80,13 +80,13 @@ def _name(status: int) -> str:
 
 def _response(reasons: list[Reason]) -> dict[str, object]:
     headers: dict[str, object] = {}
-    if any(reason.row.retryable for reason in reasons):
+    if any(reason.info.retryable for reason in reasons):
         headers["Retry-After"] = {
             "description": "Seconds to wait before the same request makes sense again, where that is known.",
             "schema": {"type": "integer", "minimum": 0},
         }
     return {
-        "description": "\n".join(f"- `{reason.name}`: {reason.row.meaning}" for reason in reasons),
+        "description": "\n".join(f"- `{reason.name}`: {reason.info.meaning}" for reason in reasons),
         **({"headers": headers} if headers else {}),
         "content": {
             "application/json": {
@@ -99,7 +99,7 @@ def _response(reasons: list[Reason]) -> dict[str, object]:
 
 def _example(reason: Reason) -> dict[str, object]:
     details = [{"field": "speed", "description": "must be a number"}] if reason is Reason.VALIDATION_ERROR else []
-    message = "speed: must be a number" if details else reason.row.meaning
+    message = "speed: must be a number" if details else reason.info.meaning
     request_id = "0b1f6e3c9a7d4e52"
     return {
         "success": False,

@@ -10,7 +10,7 @@ DOMAIN = "media"
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ReasonInfo:
     """What a reason means to each kind of caller."""
 
     grpc_code: str
@@ -26,79 +26,85 @@ class Row:
 class Reason(Enum):
     """Every reason an error can give; the name goes over the wire as google.rpc.ErrorInfo.reason."""
 
-    VALIDATION_ERROR = Row("INVALID_ARGUMENT", 400, False, "A field is missing or out of range; the details name it.")
-    TEXT_TOO_LONG = Row(
+    VALIDATION_ERROR = ReasonInfo(
+        "INVALID_ARGUMENT", 400, False, "A field is missing or out of range; the details name it."
+    )
+    TEXT_TOO_LONG = ReasonInfo(
         "INVALID_ARGUMENT", 400, False, "The text exceeds the model's limit; shorten it or choose another model."
     )
-    OUTPUT_TOO_LARGE = Row(
+    OUTPUT_TOO_LARGE = ReasonInfo(
         "INVALID_ARGUMENT",
         400,
         False,
         "The result does not fit one message; use the streaming call or a smaller format.",
     )
-    URL_FORBIDDEN = Row(
+    URL_FORBIDDEN = ReasonInfo(
         "INVALID_ARGUMENT", 400, False, "The URL may not be fetched: only public http and https addresses are."
     )
-    URL_UNREACHABLE = Row(
+    URL_UNREACHABLE = ReasonInfo(
         "FAILED_PRECONDITION", 422, False, "The URL did not deliver: unknown host, refused, an error, or too slow."
     )
-    UNAUTHENTICATED = Row("UNAUTHENTICATED", 401, False, "The token or API key is missing, expired or not ours.")
-    PROVIDER_QUOTA_EXCEEDED = Row(
+    UNAUTHENTICATED = ReasonInfo("UNAUTHENTICATED", 401, False, "The token or API key is missing, expired or not ours.")
+    PROVIDER_QUOTA_EXCEEDED = ReasonInfo(
         "FAILED_PRECONDITION", 402, False, "The provider account has no credit left; top it up or use another provider."
     )
-    PERMISSION_DENIED = Row("PERMISSION_DENIED", 403, False, "The caller is known but may not do this.")
-    NOT_FOUND = Row("NOT_FOUND", 404, False, "There is nothing at this path.")
-    VOICE_NOT_FOUND = Row("NOT_FOUND", 404, False, "No such voice; GET /api/voices lists them.")
-    JOB_NOT_FOUND = Row("NOT_FOUND", 404, False, "No such job of yours; GET /api/jobs lists them.")
-    METHOD_NOT_ALLOWED = Row("UNIMPLEMENTED", 405, False, "The path exists for another HTTP method; see Allow.")
-    ALREADY_EXISTS = Row(
+    PERMISSION_DENIED = ReasonInfo("PERMISSION_DENIED", 403, False, "The caller is known but may not do this.")
+    NOT_FOUND = ReasonInfo("NOT_FOUND", 404, False, "There is nothing at this path.")
+    VOICE_NOT_FOUND = ReasonInfo("NOT_FOUND", 404, False, "No such voice; GET /api/voices lists them.")
+    JOB_NOT_FOUND = ReasonInfo("NOT_FOUND", 404, False, "No such job of yours; GET /api/jobs lists them.")
+    METHOD_NOT_ALLOWED = ReasonInfo("UNIMPLEMENTED", 405, False, "The path exists for another HTTP method; see Allow.")
+    ALREADY_EXISTS = ReasonInfo(
         "ALREADY_EXISTS", 409, False, "There is something under this key already; choose another, or allow overwriting."
     )
-    PAYLOAD_TOO_LARGE = Row("INVALID_ARGUMENT", 413, False, "The request body exceeds the limit of this path.")
-    UNSUPPORTED_MEDIA_TYPE = Row(
+    PAYLOAD_TOO_LARGE = ReasonInfo("INVALID_ARGUMENT", 413, False, "The request body exceeds the limit of this path.")
+    UNSUPPORTED_MEDIA_TYPE = ReasonInfo(
         "INVALID_ARGUMENT", 415, False, "The request body must be sent as application/json in UTF-8."
     )
-    CONTENT_BLOCKED = Row("FAILED_PRECONDITION", 422, False, "The provider's safety rules refuse this content.")
-    MEDIA_INVALID = Row(
+    CONTENT_BLOCKED = ReasonInfo("FAILED_PRECONDITION", 422, False, "The provider's safety rules refuse this content.")
+    MEDIA_INVALID = ReasonInfo(
         "INVALID_ARGUMENT",
         422,
         False,
         "The file is not what it should be: unreadable, cut, too large or of a wrong type.",
     )
-    OVERLOADED = Row("RESOURCE_EXHAUSTED", 429, True, "The service is at its limit of calls; retry after the delay.")
-    RATE_LIMITED = Row("RESOURCE_EXHAUSTED", 429, True, "This caller sends too many requests; retry after the delay.")
-    QUOTA_EXCEEDED = Row(
+    OVERLOADED = ReasonInfo(
+        "RESOURCE_EXHAUSTED", 429, True, "The service is at its limit of calls; retry after the delay."
+    )
+    RATE_LIMITED = ReasonInfo(
+        "RESOURCE_EXHAUSTED", 429, True, "This caller sends too many requests; retry after the delay."
+    )
+    QUOTA_EXCEEDED = ReasonInfo(
         "RESOURCE_EXHAUSTED", 429, True, "This caller has as many unfinished jobs as he may have; wait for one to end."
     )
-    PROVIDER_BUSY = Row(
+    PROVIDER_BUSY = ReasonInfo(
         "RESOURCE_EXHAUSTED", 429, True, "The provider is at its limit of calls; retry after the delay."
     )
-    CANCELLED = Row("CANCELLED", 499, False, "The caller went away before the answer was complete.")
-    API_KEY_MISSING = Row(
+    CANCELLED = ReasonInfo("CANCELLED", 499, False, "The caller went away before the answer was complete.")
+    API_KEY_MISSING = ReasonInfo(
         "FAILED_PRECONDITION", 500, False, "The provider's key is not configured; set it or choose another provider."
     )
-    PROVIDER_REJECTED_KEY = Row(
+    PROVIDER_REJECTED_KEY = ReasonInfo(
         "FAILED_PRECONDITION", 500, False, "The provider refuses the configured key; replace it or widen its rights."
     )
-    GENERATION_FAILED = Row(
+    GENERATION_FAILED = ReasonInfo(
         "INTERNAL", 500, False, "The provider failed or delivered nothing usable; nothing of it was stored."
     )
-    STORAGE_FAILED = Row(
+    STORAGE_FAILED = ReasonInfo(
         "INTERNAL",
         500,
         False,
         "The object store could not be written or read; nothing is half-stored. `make doctor` tells.",
     )
-    INTERNAL = Row("INTERNAL", 500, False, "The suite itself failed; report the request id.")
-    UNAVAILABLE = Row("UNAVAILABLE", 503, True, "A part of the suite is starting, stopping or gone; retry.")
-    PROVIDER_UNAVAILABLE = Row("UNAVAILABLE", 503, True, "The provider is down or unreachable; retry later.")
-    PROVIDER_TIMEOUT = Row("DEADLINE_EXCEEDED", 504, True, "The provider did not deliver in time; retry.")
-    DEADLINE_EXCEEDED = Row(
+    INTERNAL = ReasonInfo("INTERNAL", 500, False, "The suite itself failed; report the request id.")
+    UNAVAILABLE = ReasonInfo("UNAVAILABLE", 503, True, "A part of the suite is starting, stopping or gone; retry.")
+    PROVIDER_UNAVAILABLE = ReasonInfo("UNAVAILABLE", 503, True, "The provider is down or unreachable; retry later.")
+    PROVIDER_TIMEOUT = ReasonInfo("DEADLINE_EXCEEDED", 504, True, "The provider did not deliver in time; retry.")
+    DEADLINE_EXCEEDED = ReasonInfo(
         "DEADLINE_EXCEEDED", 504, True, "The call's own deadline passed first; allow more time or ask for less."
     )
 
     @property
-    def row(self) -> Row:
+    def info(self) -> ReasonInfo:
         """What the reason means to each kind of caller."""
         return self.value
 
@@ -134,7 +140,7 @@ class MediaError(Exception):
         metadata: Mapping[str, str] | None = None,
     ) -> None:
         self.reason = reason
-        self.message = message or reason.row.meaning
+        self.message = message or reason.info.meaning
         self.violations = tuple(violations)
         self.retry_after_seconds = retry_after_seconds
         self.metadata = dict(metadata or {})
@@ -143,7 +149,7 @@ class MediaError(Exception):
     @property
     def retryable(self) -> bool:
         """Whether the same request may succeed later without a change."""
-        return self.reason.row.retryable
+        return self.reason.info.retryable
 
 
 def invalid(field: str, description: str, reason: Reason = Reason.VALIDATION_ERROR) -> MediaError:

@@ -59,11 +59,11 @@ class SingleFlight(Generic[T]):
         return key in self._flying
 
     @contextmanager
-    def seat(self, key: str, source: Source[T]) -> Iterator[Subscription[T]]:
+    def subscribe(self, key: str, source: Source[T]) -> Iterator[Subscription[T]]:
         """Take part in the flight `key`; begins it from `source` if there is none.
 
-        Leaving gives the seat up. When the last one is given up before the production is over, the production is
-        cancelled.
+        Leaving the context ends the subscription. When the last subscription ends before the production is over, the
+        production is cancelled.
         """
         flight = self._flying.get(key)
         joined = flight is not None and flight.open_to_joiners
@@ -81,9 +81,9 @@ class SingleFlight(Generic[T]):
         async def source() -> AsyncGenerator[T, None]:
             yield await produce()
 
-        with self.seat(key, source) as seat:
-            async for item in seat.items():
-                return item, seat.joined
+        with self.subscribe(key, source) as subscription:
+            async for item in subscription.items():
+                return item, subscription.joined
         raise AssertionError("a source of one item yields or raises")
 
     def _begin(self, key: str, source: Source[T]) -> _Flight[T]:

@@ -56,7 +56,7 @@ class WorkerPool:
         self._taken = 0
 
     @property
-    def queued(self) -> int:
+    def queued_calls(self) -> int:
         """How many calls are taken on, those at work included."""
         return self._taken
 

@@ -59,7 +59,7 @@ async def main(settings: ImageSettings) -> None:
         workers = await stack.enter_async_context(
             open_workers(settings.workers, max_queue=_MAX_QUEUE, timeout_seconds=settings.worker_timeout_seconds)
         )
-        metrics.watch_workers(lambda: workers.queued)
+        metrics.watch_workers(lambda: workers.queued_calls)
         fetcher = await stack.enter_async_context(open_fetcher(settings.fetch_options))
         providers = await stack.enter_async_context(open_providers(settings, fetcher, workers))
         usage = await stack.enter_async_context(

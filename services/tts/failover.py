@@ -112,7 +112,7 @@ class _StreamOpener:
         limiter = self._policy.limiters[provider.name]
         async with AsyncExitStack() as held:
             with self.attempts.record(provider.name):
-                permit = await held.enter_async_context(limiter.turn(self._patience.left_seconds))
+                permit = await held.enter_async_context(limiter.acquire(self._patience.left_seconds))
                 self._queued_seconds += permit.waited_seconds
                 with report_rejections(limiter):
                     speech = provider.synthesize(plan.spec, with_alignment=plan.with_alignment)

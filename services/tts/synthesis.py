@@ -73,17 +73,17 @@ class Synthesizer:
             for event in replay(kept, plan):
                 yield event
             return
-        with self._flights.seat(key, lambda: self._production(key, plan)) as seat:
+        with self._flights.subscribe(key, lambda: self._production(key, plan)) as subscription:
             bill = Bill()
-            async for event in seat.items():
+            async for event in subscription.items():
                 if isinstance(event, Header):
                     bill = event.bill
                 # Not simply whoever began it pays: he may have left.
                 due = bill.take() if isinstance(event, Done) else None
-                if isinstance(event, Done) and (due or not seat.joined):
+                if isinstance(event, Done) and (due or not subscription.joined):
                     yield replace(event, cost_units=due)
                 else:
-                    yield with_cache_status(event, "joined") if seat.joined else event
+                    yield with_cache_status(event, "joined") if subscription.joined else event
 
     async def _find_cached(self, key: str) -> CachedSpeech | None:
         if self._cache is None or key in self._flights:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from services.common.providers.http_client import Answer, ProviderEndpoint, Transport, open_session
+from services.common.providers.http_client import Answer, ProviderEndpoint, ProviderHttpClient, open_session
 
-__all__ = ["Answer", "ProviderEndpoint", "Transport", "open_session"]
+__all__ = ["Answer", "ProviderEndpoint", "ProviderHttpClient", "open_session"]

@@ -62,7 +62,7 @@ class Answer:
     body: Mapping[str, Any]
 
 
-class Transport:
+class ProviderHttpClient:
     """Speaks with one provider.
 
     Args:

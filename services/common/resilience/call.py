@@ -44,8 +44,8 @@ async def call_with_retries(
 
     async def attempt() -> T:
         nonlocal queued_seconds
-        async with limiter.turn(patience.left_seconds) as turn:
-            queued_seconds += turn.waited_seconds
+        async with limiter.acquire(patience.left_seconds) as permit:
+            queued_seconds += permit.waited_seconds
             with report_rejections(limiter):
                 return await ask()
 

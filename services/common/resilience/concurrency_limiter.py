@@ -79,14 +79,14 @@ class ConcurrencyLimiter:
         return len(self._waiting)
 
     @asynccontextmanager
-    async def turn(self, patience_seconds: float) -> AsyncIterator[Permit]:
+    async def acquire(self, patience_seconds: float) -> AsyncIterator[Permit]:
         """Wait for a turn and keeps it for as long as the context is open.
 
         Args:
             patience_seconds: Longest wait; 0 takes a turn only if there is one at once.
 
         Raises:
-            NoTurnError: PROVIDER_BUSY; the queue is full, or the wait was in vain.
+            LimitExceededError: PROVIDER_BUSY; the queue is full, or the wait was in vain.
         """
         waited_seconds = await self._wait(patience_seconds)
         began = self._clock()

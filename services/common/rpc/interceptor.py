@@ -42,7 +42,7 @@ class Continuation(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ServerLimits:
     """How much a service takes on."""
 
     concurrent_rpcs: int = 1000
@@ -59,7 +59,7 @@ class GuardInterceptor(grpc.aio.ServerInterceptor):
     slow reader blocks a write still ends in a status.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: ServerLimits) -> None:
         self._limits = limits
         self._running = 0
         self._calls: set[asyncio.Task[Any]] = set()

@@ -14,7 +14,7 @@ from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
 from services.common.log import logger
-from services.common.rpc.interceptor import GuardInterceptor, Limits
+from services.common.rpc.interceptor import GuardInterceptor, ServerLimits
 from services.common.settings import ConfigurationError
 
 log = logger(__name__)
@@ -35,7 +35,7 @@ class ServerOptions:
     """Port to listen on; 0 takes a free one."""
     port_variable: str
     """Variable that sets the port, for the error that names it."""
-    limits: Limits = Limits()
+    limits: ServerLimits = ServerLimits()
     """How much the server takes on."""
     reflection: bool = False
     """Whether the server describes its own services."""

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from services.common.rpc.interceptor import Limits
+from services.common.rpc.interceptor import ServerLimits
 from services.common.rpc.server import ServerOptions
 from services.common.settings import Settings
 
@@ -57,7 +57,7 @@ class ServerSettings(ListenSettings):
             host=self.host,
             port=self.port,
             port_variable=self.port_variable(),
-            limits=Limits(concurrent_rpcs=self.max_concurrent_rpcs, deadline_seconds=self.max_call_seconds),
+            limits=ServerLimits(concurrent_rpcs=self.max_concurrent_rpcs, deadline_seconds=self.max_call_seconds),
             reflection=self.reflection,
             notice_seconds=self.drain_notice_seconds,
             grace_seconds=self.drain_grace_seconds,

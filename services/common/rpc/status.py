@@ -39,7 +39,7 @@ def to_status(error: MediaError, request_id: str) -> grpc.Status:
         delay = duration_pb2.Duration()
         delay.FromNanoseconds(int(error.retry_after_seconds * 1e9))
         packed.append(_pack(error_details_pb2.RetryInfo(retry_delay=delay)))
-    code = grpc.StatusCode[error.reason.row.grpc_code]
+    code = grpc.StatusCode[error.reason.info.grpc_code]
     # A named tuple, which its published type does not tell.
     status: Any = rpc_status.to_status(status_pb2.Status(code=code.value[0], message=error.message, details=packed))
     final: grpc.Status = status._replace(trailing_metadata=(*status.trailing_metadata, _NO_RETRY))

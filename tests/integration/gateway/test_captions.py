@@ -92,7 +92,7 @@ async def test_a_wrong_query_is_named_and_costs_nothing(gateway: Gateway, query:
 
 async def test_speech_without_timing_has_no_captions(gateway: Gateway) -> None:
     async with gateway(FakeSpeechProvider(AudioChunk(AUDIO))) as http, http.post(PATH, json=REQUEST) as answer:
-        assert answer.status == Reason.GENERATION_FAILED.row.http_status
+        assert answer.status == Reason.GENERATION_FAILED.info.http_status
         error = (await answer.json())["error"]
     assert error["code"] == "GENERATION_FAILED"
     assert "timing" in error["message"]

@@ -28,7 +28,7 @@ ALL = ("/api/speech", "/api/speech/captions", *STREAMS)
 async def test_a_refusal_has_its_own_status(gateway: Gateway, path: str, reason: Reason) -> None:
     engine = FakeSpeechProvider(refusal=MediaError(reason, "No."))
     async with gateway(engine) as http, http.post(path, json=REQUEST) as answer:
-        assert answer.status == reason.row.http_status
+        assert answer.status == reason.info.http_status
         error = (await answer.json())["error"]
     assert (error["code"], error["message"]) == (reason.name, "No.")
 

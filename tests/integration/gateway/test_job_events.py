@@ -222,7 +222,7 @@ async def test_an_error_before_the_first_event_has_its_status(
     # Twice: what is UNAVAILABLE is asked for once more.
     jobs.failures["WatchJob"] += [MediaError(reason, "No."), MediaError(reason, "No.")]
     async with jobs_http.get(PATH) as answer:
-        assert (answer.status, answer.content_type) == (reason.row.http_status, "application/json")
+        assert (answer.status, answer.content_type) == (reason.info.http_status, "application/json")
         error = (await answer.json())["error"]
     assert (error["code"], error["message"]) == (reason.name, "No.")
     assert jobs.watching.now == 0

@@ -172,7 +172,7 @@ async def test_a_job_that_failed_has_the_status_of_its_reason(
 ) -> None:
     jobs.story = (job(), failed(reason.name, "No."))
     status, told = await asked_by_alice(jobs_http, "POST", path, body)
-    assert (status, told["success"]) == (reason.row.http_status, False)
+    assert (status, told["success"]) == (reason.info.http_status, False)
     assert (told["error"]["code"], told["error"]["message"]) == (reason.name, f"No. (job {JOB_ID})")
 
 

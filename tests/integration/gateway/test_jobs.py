@@ -61,7 +61,7 @@ async def test_a_refusal_has_the_status_of_its_reason(
     # Twice: what is UNAVAILABLE is asked for once more.
     jobs.failures[call] += [MediaError(reason, "No."), MediaError(reason, "No.")]
     status, told = await asked_by_alice(jobs_http, method, path, body)
-    assert (status, told["success"]) == (reason.row.http_status, False)
+    assert (status, told["success"]) == (reason.info.http_status, False)
     assert (told["error"]["code"], told["error"]["message"]) == (reason.name, "No.")
 
 

@@ -122,7 +122,7 @@ async def test_what_cannot_be_made_is_refused_before_anybody_is_asked(
         error = await failure(suite.generate(**{"image_key": "images/cat.png", **fields}))
         assert suite.leftovers == []
     assert [item.field for item in error.violations] == ([field] if field else [])
-    assert 400 <= error.reason.row.http_status < 500
+    assert 400 <= error.reason.info.http_status < 500
     assert replicate.requests == []
 
 

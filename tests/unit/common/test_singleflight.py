@@ -43,16 +43,16 @@ async def flights() -> AsyncIterator[SingleFlight[bytes]]:
         yield made
 
 
-async def everything(seat: Subscription[bytes]) -> list[bytes]:
-    return [item async for item in seat.items()]
+async def everything(subscription: Subscription[bytes]) -> list[bytes]:
+    return [item async for item in subscription.items()]
 
 
 async def test_readers_share_one_production_and_get_the_same(flights: SingleFlight[bytes]) -> None:
     production = GenerationTask()
-    with flights.seat("key", production) as leader, flights.seat("key", production) as joiner:
+    with flights.subscribe("key", production) as leader, flights.subscribe("key", production) as joiner:
         assert (leader.joined, joiner.joined) == (False, True)
         async with asyncio.TaskGroup() as readers:
-            tasks = [readers.create_task(everything(seat)) for seat in (leader, joiner)]
+            tasks = [readers.create_task(everything(subscription)) for subscription in (leader, joiner)]
             production.more.set()
     assert [task.result() for task in tasks] == [ITEMS, ITEMS]
     assert production.live.total == 1
@@ -60,9 +60,9 @@ async def test_readers_share_one_production_and_get_the_same(flights: SingleFlig
 
 async def test_a_late_joiner_gets_everything_from_the_first_item(flights: SingleFlight[bytes]) -> None:
     production = GenerationTask()
-    with flights.seat("key", production) as leader:
+    with flights.subscribe("key", production) as leader:
         assert await anext(aiter(leader.items())) == ITEMS[0]
-        with flights.seat("key", production) as joiner:
+        with flights.subscribe("key", production) as joiner:
             production.more.set()
             assert await everything(joiner) == ITEMS
     assert production.live.total == 1
@@ -70,9 +70,9 @@ async def test_a_late_joiner_gets_everything_from_the_first_item(flights: Single
 
 async def test_the_leader_may_leave(flights: SingleFlight[bytes]) -> None:
     production = GenerationTask()
-    leading = flights.seat("key", production)
+    leading = flights.subscribe("key", production)
     leading.__enter__()
-    with flights.seat("key", production) as joiner:
+    with flights.subscribe("key", production) as joiner:
         leading.__exit__(None, None, None)
         production.more.set()
         assert await everything(joiner) == ITEMS
@@ -80,7 +80,7 @@ async def test_the_leader_may_leave(flights: SingleFlight[bytes]) -> None:
 
 async def test_when_the_last_one_leaves_the_production_is_cancelled(flights: SingleFlight[bytes]) -> None:
     production = GenerationTask()
-    with flights.seat("key", production) as leader, flights.seat("key", production):
+    with flights.subscribe("key", production) as leader, flights.subscribe("key", production):
         assert await anext(aiter(leader.items())) == ITEMS[0]
     await production.live.becomes(0)
     assert production.yielded == 1
@@ -88,19 +88,19 @@ async def test_when_the_last_one_leaves_the_production_is_cancelled(flights: Sin
 
 async def test_whoever_comes_after_the_last_one_left_gets_a_new_production(flights: SingleFlight[bytes]) -> None:
     left, new = GenerationTask(), GenerationTask()
-    with flights.seat("key", left) as seat:
-        assert await anext(aiter(seat.items())) == ITEMS[0]
+    with flights.subscribe("key", left) as subscription:
+        assert await anext(aiter(subscription.items())) == ITEMS[0]
     new.more.set()
-    with flights.seat("key", new) as seat:
-        assert not seat.joined
-        assert await everything(seat) == ITEMS
+    with flights.subscribe("key", new) as subscription:
+        assert not subscription.joined
+        assert await everything(subscription) == ITEMS
 
 
 async def test_different_keys_fly_alone(flights: SingleFlight[bytes]) -> None:
     one, other = GenerationTask(), GenerationTask()
     one.more.set()
     other.more.set()
-    with flights.seat("one", one) as first, flights.seat("other", other) as second:
+    with flights.subscribe("one", one) as first, flights.subscribe("other", other) as second:
         assert await everything(first) == await everything(second) == ITEMS
     assert (one.live.total, other.live.total) == (1, 1)
 
@@ -110,22 +110,22 @@ async def test_a_failure_reaches_every_reader_after_what_was_produced(flights: S
     production.more.set()
     seen: list[bytes] = []
 
-    async def read(seat: Subscription[bytes]) -> None:
-        seen.extend([item async for item in seat.items()])
+    async def read(subscription: Subscription[bytes]) -> None:
+        seen.extend([item async for item in subscription.items()])
 
-    with flights.seat("key", production) as leader, flights.seat("key", production) as joiner:
-        for seat in (leader, joiner):
+    with flights.subscribe("key", production) as leader, flights.subscribe("key", production) as joiner:
+        for subscription in (leader, joiner):
             with pytest.raises(MediaError, match="Broke"):
-                await read(seat)
+                await read(subscription)
 
 
 async def test_a_finished_flight_is_not_joined(flights: SingleFlight[bytes]) -> None:
     production = GenerationTask()
     production.more.set()
-    with flights.seat("key", production) as leader:
+    with flights.subscribe("key", production) as leader:
         assert await everything(leader) == ITEMS
         assert len(flights) == 0
-        with flights.seat("key", production) as second:
+        with flights.subscribe("key", production) as second:
             assert not second.joined
             assert await everything(second) == ITEMS
     assert production.live.total == 2
@@ -135,8 +135,8 @@ async def test_the_production_does_not_run_far_ahead_of_its_only_reader() -> Non
     production = GenerationTask([b"x" * 100] * 100)
     production.more.set()
     async with SingleFlight[bytes](len, SingleFlightLimits(ahead_bytes=500)) as flights:
-        with flights.seat("key", production) as seat:
-            items = aiter(seat.items())
+        with flights.subscribe("key", production) as subscription:
+            items = aiter(subscription.items())
             await anext(items)
             await anext(items)
             assert production.yielded <= 2 + 5 + 1
@@ -147,7 +147,7 @@ async def test_a_slow_reader_does_not_slow_the_others_and_is_cut_off_at_last() -
     production = GenerationTask([b"x" * 100] * 100)
     production.more.set()
     async with SingleFlight[bytes](len, SingleFlightLimits(ahead_bytes=500, kept_bytes=2000)) as flights:
-        with flights.seat("key", production) as slow, flights.seat("key", production) as quick:
+        with flights.subscribe("key", production) as slow, flights.subscribe("key", production) as quick:
             slow_items = aiter(slow.items())
             await anext(slow_items)
             assert len(await everything(quick)) == 100
@@ -161,11 +161,11 @@ async def test_a_flight_that_forgot_its_beginning_is_not_joined() -> None:
     long.more.set()
     new.more.set()
     async with SingleFlight[bytes](len, SingleFlightLimits(ahead_bytes=300, kept_bytes=1000)) as flights:
-        with flights.seat("key", long) as leader:
+        with flights.subscribe("key", long) as leader:
             items = aiter(leader.items())
             for _ in range(20):
                 await anext(items)
-            with flights.seat("key", new) as late:
+            with flights.subscribe("key", new) as late:
                 assert not late.joined
                 assert await everything(late) == ITEMS
 
@@ -190,7 +190,7 @@ async def test_a_single_result_is_shared(flights: SingleFlight[bytes]) -> None:
 async def test_closing_ends_every_production_and_tells_the_readers() -> None:
     production = GenerationTask()
     async with SingleFlight[bytes](len) as flights:
-        seating = flights.seat("key", production)
+        seating = flights.subscribe("key", production)
         items = aiter(seating.__enter__().items())
         await anext(items)
     await production.live.becomes(0)
@@ -209,12 +209,12 @@ async def test_whenever_one_joins_one_gets_the_same(sizes: list[int], joins: lis
             yield item
 
     async with SingleFlight[bytes](len, SingleFlightLimits(ahead_bytes=0)) as flights, asyncio.TaskGroup() as readers:
-        with flights.seat("key", source) as leader:
+        with flights.subscribe("key", source) as leader:
             tasks = []
             read: list[bytes] = []
             async for item in leader.items():
                 for _ in [at for at in joins if at == len(read)]:
-                    joining = flights.seat("key", source)
+                    joining = flights.subscribe("key", source)
                     tasks.append((readers.create_task(everything(joining.__enter__())), joining))
                 read.append(item)
             results = [await task for task, _ in tasks]

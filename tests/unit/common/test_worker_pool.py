@@ -104,7 +104,7 @@ async def test_who_leaves_ends_no_worker_that_may_have_begun_with_anothers_work(
     await until(Path(f"{end}.begun").exists)
     following = asyncio.create_task(workers.run(pid_of, 2))
     await left(task)
-    assert workers.queued == 2
+    assert workers.queued_calls == 2
     end.touch()
     assert await following == worker
 
@@ -115,7 +115,7 @@ async def test_what_is_left_behind_has_its_time_and_no_more(tmp_path: Path) -> N
         await until((tmp_path / "never.begun").exists)
         await left(task)
         assert (await workers.run(inspect, make_image())).size == Size(8, 6)
-        assert workers.queued == 0
+        assert workers.queued_calls == 0
 
 
 async def test_who_leaves_before_his_turn_costs_nothing(workers: WorkerPool, tmp_path: Path) -> None:
@@ -123,9 +123,9 @@ async def test_who_leaves_before_his_turn_costs_nothing(workers: WorkerPool, tmp
     at_work = asyncio.create_task(workers.run(works_until, str(end)))
     await until(Path(f"{end}.begun").exists)
     waiting = asyncio.create_task(workers.run(works_until, str(tmp_path / "never")))
-    await until(lambda: workers.queued == 2)
+    await until(lambda: workers.queued_calls == 2)
     await left(waiting)
-    assert workers.queued == 1
+    assert workers.queued_calls == 1
     end.touch()
     await at_work
     await workers.run(pid_of, 1)
@@ -135,11 +135,11 @@ async def test_who_leaves_before_his_turn_costs_nothing(workers: WorkerPool, tmp
 async def test_more_than_can_wait_are_refused_at_once(workers: WorkerPool, tmp_path: Path) -> None:
     end = tmp_path / "end"
     tasks = [asyncio.create_task(workers.run(works_until, str(end))) for _ in range(4)]
-    await until(lambda: workers.queued == 4)
+    await until(lambda: workers.queued_calls == 4)
     assert await reason_of(workers, pid_of, 1) is Reason.OVERLOADED
     end.touch()
     await asyncio.gather(*tasks)
-    assert workers.queued == 0
+    assert workers.queued_calls == 0
 
 
 async def test_no_process_outlives_the_pool() -> None:
@@ -150,7 +150,7 @@ async def test_no_process_outlives_the_pool() -> None:
 
 async def test_a_pool_that_is_not_used_starts_nothing() -> None:
     async with open_workers(2, max_queue=3, timeout_seconds=20) as workers:
-        assert workers.queued == 0
+        assert workers.queued_calls == 0
         before = set(children())
         await workers.run(pid_of, 1)
         assert len(set(children()) - before) >= 1

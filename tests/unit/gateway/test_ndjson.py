@@ -88,7 +88,7 @@ async def test_nothing_to_say_is_an_empty_answer() -> None:
 @pytest.mark.parametrize("reason", [Reason.NOT_FOUND, Reason.PROVIDER_BUSY, Reason.UNAVAILABLE])
 async def test_a_failure_before_the_first_line_is_a_plain_error(reason: Reason) -> None:
     async with answering(Script(MediaError(reason, "No.", retry_after_seconds=2))) as http, http.get("/") as answer:
-        assert (answer.status, answer.content_type) == (reason.row.http_status, "application/json")
+        assert (answer.status, answer.content_type) == (reason.info.http_status, "application/json")
         assert answer.headers["Retry-After"] == "2"
         assert (await answer.json())["error"]["code"] == reason.name
 

@@ -20,7 +20,7 @@ def test_every_reason_has_a_row() -> None:
     rows = reference.errors().splitlines()
     for reason in Reason:
         row = next(line for line in rows if line.startswith(f"| `{reason.name}` |"))
-        assert f"| {reason.row.http_status} | {reason.row.grpc_code} |" in row
+        assert f"| {reason.info.http_status} | {reason.info.grpc_code} |" in row
 
 
 @pytest.mark.parametrize(

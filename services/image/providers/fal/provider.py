@@ -12,7 +12,7 @@ import pybase64
 from services.common.errors import MediaError, Reason
 from services.common.fetch import FetchedFile
 from services.common.log import logger
-from services.common.providers import Answer, ProviderEndpoint, Transport, open_session
+from services.common.providers import Answer, ProviderEndpoint, ProviderHttpClient, open_session
 from services.image.providers.fal.error_mapping import failure, refusal
 from services.image.providers.fal.request import MODELS, build_body
 from services.image.providers.fal.settings import PROVIDER, FalSettings
@@ -49,7 +49,7 @@ class FalProvider(ImageProvider):
     models: Mapping[Mode, Any] = {mode: fal.model for mode, fal in MODELS.items()}
 
     def __init__(
-        self, transport: Transport, settings: FalSettings, downloads: Downloads, sleep: Sleep = asyncio.sleep
+        self, transport: ProviderHttpClient, settings: FalSettings, downloads: Downloads, sleep: Sleep = asyncio.sleep
     ) -> None:
         self._transport = transport
         self._settings = settings
@@ -199,7 +199,7 @@ def build_endpoint(settings: FalSettings) -> ProviderEndpoint:
 async def open_fal(settings: FalSettings, downloads: Downloads) -> AsyncIterator[FalProvider]:
     """Yield the provider and closes its connections afterwards."""
     async with open_session() as session:
-        yield FalProvider(Transport(session, build_endpoint(settings)), settings, downloads)
+        yield FalProvider(ProviderHttpClient(session, build_endpoint(settings)), settings, downloads)
 
 
 def _decode_data_uri(uri: str) -> bytes:

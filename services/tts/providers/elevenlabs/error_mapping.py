@@ -187,7 +187,7 @@ def _our_field(place: str) -> str:
 
 
 def _retry_after_seconds(reason: Reason, headers: Mapping[str, str]) -> float | None:
-    if not reason.row.retryable:
+    if not reason.info.retryable:
         return None
     told = _parse_retry_after(headers)
     if told is None:

@@ -17,7 +17,7 @@ import pybase64
 from services.common.errors import MediaError, Reason
 from services.common.input_files import Downloads
 from services.common.log import logger
-from services.common.providers import Answer, ProviderEndpoint, Transport, open_session
+from services.common.providers import Answer, ProviderEndpoint, ProviderHttpClient, open_session
 from services.common.webhooks import Webhook, key_in
 from services.video.progress import Progress, State
 from services.video.providers.interface import Tell, VideoProvider, VideoRequest, VideoSpec
@@ -73,7 +73,7 @@ class ReplicateProvider(VideoProvider):
     max_source_image_bytes = 8 * 1024 * 1024
 
     def __init__(
-        self, transport: Transport, settings: ReplicateSettings, downloads: Downloads, wait: Pause = pause
+        self, transport: ProviderHttpClient, settings: ReplicateSettings, downloads: Downloads, wait: Pause = pause
     ) -> None:
         self._transport = transport
         self._settings = settings
@@ -258,7 +258,7 @@ class ReplicateProvider(VideoProvider):
 async def open_replicate(settings: ReplicateSettings, downloads: Downloads) -> AsyncIterator[ReplicateProvider]:
     """Yield the provider and closes its connections afterwards."""
     async with open_session() as session:
-        yield ReplicateProvider(Transport(session, peer(settings)), settings, downloads)
+        yield ReplicateProvider(ProviderHttpClient(session, peer(settings)), settings, downloads)
 
 
 def peer(settings: ReplicateSettings) -> ProviderEndpoint:

@@ -11,7 +11,7 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from services.common.errors import Reason
-from services.common.providers import Transport, open_session
+from services.common.providers import ProviderHttpClient, open_session
 from tests.conftest import LogLines
 from tests.fakes.web_host import running_web_host
 from tests.unit.common.providers.rig import RefusedError, failed, peer_at
@@ -33,10 +33,10 @@ class Nowhere(AbstractResolver):
 
 
 @asynccontextmanager
-async def leading_nowhere() -> AsyncIterator[tuple[Nowhere, Transport]]:
+async def leading_nowhere() -> AsyncIterator[tuple[Nowhere, ProviderHttpClient]]:
     resolver = Nowhere()
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(resolver=resolver)) as session:
-        yield resolver, Transport(session, peer_at("https://api.example/v1", "http://127.0.0.1:9/sync"))
+        yield resolver, ProviderHttpClient(session, peer_at("https://api.example/v1", "http://127.0.0.1:9/sync"))
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ async def test_the_key_does_not_follow_a_redirect() -> None:
     async with running_web_host() as host, running_web_host() as other, open_session() as session:
         host.redirect("/v1/things", other.url("/elsewhere"))
         with pytest.raises(RefusedError) as caught:
-            await Transport(session, peer_at(host.url("/v1"))).ask("GET", host.url("/v1/things"), begun=True)
+            await ProviderHttpClient(session, peer_at(host.url("/v1"))).ask("GET", host.url("/v1/things"), begun=True)
         assert other.requests == []
     assert caught.value.told == (302, None, True)
 

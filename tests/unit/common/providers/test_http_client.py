@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from services.common.errors import Reason
-from services.common.providers import Transport, open_session
+from services.common.providers import ProviderHttpClient, open_session
 from tests.fakes.tcp import tcp_peer
 from tests.fakes.web_host import WebHost, running_web_host
 from tests.unit.common.providers.rig import KEY, RefusedError, failed, peer_at
@@ -24,7 +24,7 @@ class Provider:
     """A provider, the transport to it, and what it was sent."""
 
     host: WebHost
-    transport: Transport
+    transport: ProviderHttpClient
     requests: list[web.BaseRequest] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
     asked: asyncio.Event = field(default_factory=asyncio.Event)
@@ -68,7 +68,7 @@ class Provider:
 @pytest.fixture
 async def provider() -> AsyncIterator[Provider]:
     async with running_web_host() as host, open_session() as session:
-        made = Provider(host, Transport(session, peer_at(host.url("/v1"))))
+        made = Provider(host, ProviderHttpClient(session, peer_at(host.url("/v1"))))
         made.answers(lambda: web.json_response({"id": "p1"}, status=201, headers={"X-Cost": "3"}))
         yield made
 
@@ -157,14 +157,16 @@ async def test_a_connection_that_is_cut_may_have_been_charged_where_work_was_ask
 ) -> None:
     async with tcp_peer(reply) as server, open_session() as session:
         url = f"http://127.0.0.1:{server.port}"
-        asked = Transport(session, peer_at(url)).ask(method, f"{url}/things", begun=begun)
+        asked = ProviderHttpClient(session, peer_at(url)).ask(method, f"{url}/things", begun=begun)
         assert await failed(asked) == (Reason.PROVIDER_UNAVAILABLE, may_be_charged)
 
 
 @pytest.mark.parametrize("begun", [False, True])
 async def test_where_nobody_is_nothing_was_charged(begun: bool) -> None:
     async with open_session() as session:
-        asked = Transport(session, peer_at("http://127.0.0.1:9")).ask("POST", "http://127.0.0.1:9/", {}, begun=begun)
+        asked = ProviderHttpClient(session, peer_at("http://127.0.0.1:9")).ask(
+            "POST", "http://127.0.0.1:9/", {}, begun=begun
+        )
         assert await failed(asked) == (Reason.PROVIDER_UNAVAILABLE, begun)
 
 

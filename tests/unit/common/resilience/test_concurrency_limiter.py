@@ -33,14 +33,14 @@ class Caller:
         self.task = asyncio.create_task(self._call(limiter, patience_seconds))
 
     async def _call(self, limiter: ConcurrencyLimiter, patience_seconds: float) -> None:
-        async with limiter.turn(patience_seconds):
+        async with limiter.acquire(patience_seconds):
             self.has_turn = True
             await self.let_go.wait()
 
 
 async def refused(limiter: ConcurrencyLimiter, patience_seconds: float = 0) -> LimitExceededError:
     with pytest.raises(LimitExceededError) as failure:
-        async with limiter.turn(patience_seconds):
+        async with limiter.acquire(patience_seconds):
             pytest.fail("there was a turn")
     return failure.value
 
@@ -49,7 +49,7 @@ async def refused(limiter: ConcurrencyLimiter, patience_seconds: float = 0) -> L
 async def turns(limiter: ConcurrencyLimiter, count: int) -> AsyncIterator[AsyncExitStack]:
     async with AsyncExitStack() as held:
         for _ in range(count):
-            await held.enter_async_context(limiter.turn(0))
+            await held.enter_async_context(limiter.acquire(0))
         yield held
 
 
@@ -62,7 +62,7 @@ async def settled() -> None:
 @in_virtual_time
 async def test_where_there_is_room_nobody_waits(limit: int | None) -> None:
     limiter = limiter_of(limit)
-    async with limiter.turn(0) as one, limiter.turn(0) as two:
+    async with limiter.acquire(0) as one, limiter.acquire(0) as two:
         assert (one.waited_seconds, two.waited_seconds, limiter.in_flight) == (0, 0, 2)
     assert limiter.in_flight == 0
 
@@ -73,8 +73,8 @@ async def test_turns_come_in_the_order_of_asking() -> None:
     served: list[tuple[int, float]] = []
 
     async def ask(number: int) -> None:
-        async with limiter.turn(100) as turn:
-            served.append((number, turn.waited_seconds))
+        async with limiter.acquire(100) as permit:
+            served.append((number, permit.waited_seconds))
             await asyncio.sleep(2)
 
     async with asyncio.TaskGroup() as group:
@@ -136,7 +136,7 @@ async def test_a_full_queue_refuses_at_once() -> None:
 async def test_a_failure_within_a_turn_frees_it() -> None:
     limiter = limiter_of(1)
     with pytest.raises(MediaError):
-        async with limiter.turn(0):
+        async with limiter.acquire(0):
             raise MediaError(Reason.PROVIDER_UNAVAILABLE)
     assert limiter.in_flight == 0
 
@@ -213,10 +213,10 @@ async def test_what_is_configured_is_never_exceeded() -> None:
 async def test_a_refusal_lowers_the_limit_to_what_was_taken() -> None:
     limiter = limiter_of(None)
     async with turns(limiter, 5):
-        async with limiter.turn(0):
+        async with limiter.acquire(0):
             limiter.record_rejection()
         assert limiter.limit == 5
-    async with limiter.turn(0):
+    async with limiter.acquire(0):
         limiter.record_rejection()
     assert limiter.limit == 1
 
@@ -224,11 +224,11 @@ async def test_a_refusal_lowers_the_limit_to_what_was_taken() -> None:
 @in_virtual_time
 async def test_a_lowered_limit_recovers_one_by_one() -> None:
     limiter = limiter_of(4)
-    async with limiter.turn(0):
+    async with limiter.acquire(0):
         limiter.record_rejection()
     limits = []
     for _ in range(5):
-        async with limiter.turn(0):
+        async with limiter.acquire(0):
             limits.append(limiter.limit)
         await asyncio.sleep(RECOVERY_SECONDS)
     assert limits == [1, 2, 3, 4, 4]
@@ -253,7 +253,7 @@ async def test_a_change_of_the_limit_is_logged_once(log_lines: LogLines) -> None
     limiter = ConcurrencyLimiter("elevenlabs", clock=PassingTime())
     limiter.learn(3)
     limiter.learn(3)
-    async with limiter.turn(0), limiter.turn(0):
+    async with limiter.acquire(0), limiter.acquire(0):
         limiter.record_rejection()
     lines = [(line["level"], line["provider"], line["limit"]) for line in log_lines()]
     assert lines == [("info", "elevenlabs", 3), ("warning", "elevenlabs", 1)]

@@ -54,7 +54,7 @@ class GateMachine(RuleBasedStateMachine):
     async def _call(self, caller: Caller) -> None:
         self.waiting.append(caller)
         try:
-            async with self.limiter.turn(caller.gives_up_at_seconds - self.loop.time()):
+            async with self.limiter.acquire(caller.gives_up_at_seconds - self.loop.time()):
                 self._check_entry(caller)
                 await caller.let_go.wait()
         except LimitExceededError:

@@ -70,7 +70,7 @@ async def test_every_reason_arrives_over_the_wire(reason: Reason) -> None:
     async with served(probe({UNARY: unary})) as probed:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await Call().run(probed.channel, UNARY)
-    assert caught.value.code().name == reason.row.grpc_code
+    assert caught.value.code().name == reason.info.grpc_code
     back = from_rpc_error(caught.value)
     assert (back.reason, back.message, back.violations, back.retry_after_seconds, back.metadata) == (
         sent.reason,
@@ -87,13 +87,13 @@ def test_every_status_carries_the_reason_in_our_domain(reason: Reason) -> None:
     info = error_details_pb2.ErrorInfo()
     assert status.details[0].Unpack(info)
     assert (info.reason, info.domain, dict(info.metadata)) == (reason.name, DOMAIN, {"request_id": "req-1"})
-    assert code_pb2.Code.Name(status.code) == reason.row.grpc_code
-    assert status.message == reason.row.meaning
+    assert code_pb2.Code.Name(status.code) == reason.info.grpc_code
+    assert status.message == reason.info.meaning
 
 
 @pytest.mark.parametrize("reason", Reason, ids=lambda reason: reason.name)
 def test_every_row_is_fit_to_be_shown(reason: Reason) -> None:
-    row = reason.row
+    row = reason.info
     assert grpc.StatusCode[row.grpc_code] is not grpc.StatusCode.OK
     assert 400 <= row.http_status < 600
     assert row.meaning.endswith(".")
@@ -112,11 +112,11 @@ def test_what_only_jobs_are_refused_with_has_its_place_in_the_table(
     reason: Reason, code: grpc.StatusCode, http_status: int, retryable: bool
 ) -> None:
     assert to_status(MediaError(reason), "req-1").code is code
-    assert (reason.row.http_status, reason.row.retryable) == (http_status, retryable)
+    assert (reason.info.http_status, reason.info.retryable) == (http_status, retryable)
 
 
 def test_no_two_reasons_are_the_same_row() -> None:
-    assert len({reason.row for reason in Reason}) == len(Reason)
+    assert len({reason.info for reason in Reason}) == len(Reason)
     assert len(Reason.__members__) == len(Reason)
 
 
@@ -156,11 +156,11 @@ def test_a_failure_that_is_not_ours_keeps_its_kind_but_not_its_words(
     code: grpc.StatusCode, details: tuple[error_details_pb2.ErrorInfo, ...]
 ) -> None:
     meant = from_rpc_error(foreign(code, *details))
-    assert meant.message == meant.reason.row.meaning
+    assert meant.message == meant.reason.info.meaning
     assert not meant.metadata
     # CANCELLED by the other side is a server that stops as the call arrives.
     kept = "UNAVAILABLE" if code is grpc.StatusCode.CANCELLED else code.name
-    assert meant.reason.row.grpc_code == kept or meant.reason is Reason.INTERNAL
+    assert meant.reason.info.grpc_code == kept or meant.reason is Reason.INTERNAL
 
 
 @pytest.mark.parametrize("content", [b"\xff\xff", b"", status_pb2.Status(details=[any_pb2.Any()]).SerializeToString()])
@@ -168,7 +168,7 @@ def test_details_that_cannot_be_read_are_no_details(content: bytes) -> None:
     trailers = grpc.aio.Metadata(("grpc-status-details-bin", content))
     error = grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), trailers, SECRET)
     meant = from_rpc_error(error)
-    assert (meant.reason, meant.message) == (Reason.UNAVAILABLE, Reason.UNAVAILABLE.row.meaning)
+    assert (meant.reason, meant.message) == (Reason.UNAVAILABLE, Reason.UNAVAILABLE.info.meaning)
 
 
 @pytest.mark.parametrize("kind", ["ErrorInfo", "BadRequest", "RetryInfo"])

@@ -26,7 +26,7 @@ def test_over_http_the_status_is_the_one_of_the_table() -> None:
     mappers = local_replies()["mappers"][1::2]
     for reply, mapper in zip(REPLIES, mappers, strict=True):
         body = mapper["body_format_override"]["json_format"]
-        assert mapper["status_code"] == reply.reason.row.http_status
+        assert mapper["status_code"] == reply.reason.info.http_status
         assert body["success"] is False
         assert body["error"].keys() == {"code", "message", "details", "requestId"}
         assert body["error"]["code"] == reply.reason.name

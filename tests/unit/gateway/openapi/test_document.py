@@ -143,10 +143,10 @@ def test_every_reason_is_there_with_its_status_and_meaning(document: Json) -> No
     codes = document["components"]["schemas"]["Error"]["properties"]["error"]["properties"]["code"]
     assert codes["enum"] == [reason.name for reason in Reason]
     for reason in Reason:
-        assert reason.row.meaning in codes["description"]
-        if reason.row.http_status in {_CALLER_GONE, 405}:
+        assert reason.info.meaning in codes["description"]
+        if reason.info.http_status in {_CALLER_GONE, 405}:
             continue
-        response = document["components"]["responses"][f"Error{reason.row.http_status}"]
+        response = document["components"]["responses"][f"Error{reason.info.http_status}"]
         example = response["content"]["application/json"]["examples"][reason.name]["value"]
         assert example["error"]["code"] == reason.name
 

@@ -14,7 +14,7 @@ import pytest
 
 from services.common.errors import MediaError, Reason
 from services.common.images import Size
-from services.common.providers import Transport, open_session
+from services.common.providers import ProviderHttpClient, open_session
 from services.common.resilience.error_metadata import CONCURRENCY, LIMIT_KEY, MAY_BE_CHARGED_KEY
 from services.image.providers.fal import FalProvider, FalSettings
 from services.image.providers.fal.provider import build_endpoint
@@ -63,7 +63,7 @@ async def open_provider(
     settings = FalSettings(API_KEY, fal.base_url, f"{fal.base_url}/sync", timeout_seconds=10)
     settings = replace(settings, **changes)
     async with open_session() as session:
-        yield FalProvider(Transport(session, build_endpoint(settings)), settings, downloads, sleep)
+        yield FalProvider(ProviderHttpClient(session, build_endpoint(settings)), settings, downloads, sleep)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pytest
 from services.common.errors import MediaError
 from services.common.fetch import FetchOptions, open_fetcher
 from services.common.fetch.addresses import AddressPolicy
-from services.common.providers import Transport, open_session
+from services.common.providers import ProviderHttpClient, open_session
 from services.common.resilience.error_metadata import MAY_BE_CHARGED_KEY
 from services.video.progress import Progress
 from services.video.providers.interface import VideoRequest, VideoSpec
@@ -59,7 +59,7 @@ async def provider_of(
     settings = settings_of(replicate, **changes)
     allowed = FetchOptions(AddressPolicy.parse(["127.0.0.0/8"]), 5)
     async with open_session() as session, open_fetcher(allowed) as downloads:
-        yield ReplicateProvider(Transport(session, peer(settings)), settings, downloads, wait)
+        yield ReplicateProvider(ProviderHttpClient(session, peer(settings)), settings, downloads, wait)
 
 
 def ignored(_: Progress) -> None:

@@ -9,7 +9,7 @@ import grpc
 import pytest
 
 from services.common.errors import Reason
-from services.common.rpc.interceptor import Limits
+from services.common.rpc.interceptor import ServerLimits
 from services.common.rpc.status import from_rpc_error
 from tests.conftest import LogLines
 from tests.fakes.counting import LiveCount
@@ -101,7 +101,7 @@ async def test_the_callers_deadline_ends_a_handler_that_waits(kind: str, log_lin
 @of_each_kind
 async def test_no_call_outlasts_the_servers_own_limit(kind: str) -> None:
     live = LiveCount()
-    limits = Limits(deadline_seconds=0.1)
+    limits = ServerLimits(deadline_seconds=0.1)
     async with served(probe_of_all_kinds(waits_for_ever(live)), limits=limits) as probed:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await Call(timeout_seconds=None).run(probed.channel, kind)
@@ -185,7 +185,7 @@ async def test_a_deadline_ends_a_handler_that_is_blocked_by_a_slow_reader(kind: 
 @of_each_stream
 async def test_the_servers_own_limit_ends_a_handler_that_is_blocked_by_a_slow_reader(kind: str, style: str) -> None:
     writer = BlockedWriter()
-    async with served(probe({kind: getattr(writer, style)}), limits=Limits(deadline_seconds=0.2)) as probed:
+    async with served(probe({kind: getattr(writer, style)}), limits=ServerLimits(deadline_seconds=0.2)) as probed:
         call = Call().start(probed.channel, kind)
         await call.read()
         await writer.live.becomes(0)

@@ -12,7 +12,7 @@ import pytest
 from grpc_health.v1 import health_pb2
 
 from services.common.errors import MediaError, Reason
-from services.common.rpc.interceptor import Limits
+from services.common.rpc.interceptor import ServerLimits
 from services.common.rpc.status import from_rpc_error
 from tests.fakes.counting import LiveCount
 from tests.fakes.grpc_server import (
@@ -58,7 +58,7 @@ async def saturated(
     """Run a server whose every slot is taken by a call of this kind that waits at the gate."""
     limiter = ConcurrencyLimiter()
     register = probe_of_all_kinds(limiter.body)
-    async with served(register, limits=Limits(concurrent_rpcs=calls), reflection=True) as probed:
+    async with served(register, limits=ServerLimits(concurrent_rpcs=calls), reflection=True) as probed:
         tasks = [asyncio.create_task(Call().run(probed.channel, kind)) for _ in range(calls)]
         await limiter.live.becomes(calls)
         yield probed, limiter, tasks
@@ -100,7 +100,7 @@ async def test_health_answers_while_every_slot_is_taken() -> None:
 
 
 async def test_watching_health_takes_no_slot() -> None:
-    async with served(probe_of_all_kinds(ConcurrencyLimiter().body), limits=Limits(concurrent_rpcs=1)) as probed:
+    async with served(probe_of_all_kinds(ConcurrencyLimiter().body), limits=ServerLimits(concurrent_rpcs=1)) as probed:
         health = health_stub(probed.channel)
         watch = health.Watch(health_pb2.HealthCheckRequest(), timeout=5)
         assert (await watch.read()).status == SERVING
@@ -136,7 +136,7 @@ async def test_a_cancelled_call_frees_its_slot(kind: str) -> None:
 
 async def test_a_call_past_its_deadline_frees_its_slot() -> None:
     limiter = ConcurrencyLimiter()
-    limits = Limits(concurrent_rpcs=1, deadline_seconds=0.1)
+    limits = ServerLimits(concurrent_rpcs=1, deadline_seconds=0.1)
     async with served(probe_of_all_kinds(limiter.body), limits=limits) as probed:
         with pytest.raises(grpc.aio.AioRpcError):
             await Call().run(probed.channel, UNARY)
@@ -152,7 +152,7 @@ async def test_a_stream_holds_its_slot_until_its_last_message() -> None:
         await going_on.wait()
         yield Response(value=b"last")
 
-    async with served(probe({SERVER_STREAM: handler}), limits=Limits(concurrent_rpcs=1)) as probed:
+    async with served(probe({SERVER_STREAM: handler}), limits=ServerLimits(concurrent_rpcs=1)) as probed:
         call = Call().start(probed.channel, SERVER_STREAM)
         assert (await call.read()).value == b"first"
         with refused_as_overloaded():
