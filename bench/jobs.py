@@ -118,14 +118,14 @@ async def _measure_watch(stub: jobs_pb2_grpc.JobServiceAsyncStub, job_store: Job
     while len(taken) < count:
         created = await stub.CreateJob(_request(), metadata=call_metadata(_OWNER))
         known = await job_store.get(created.job.id, _OWNER)
-        lease = await job_store.open(known.record)
+        lease = await job_store.open_lease(known.record)
         call = stub.WatchJob(jobs_pb2.WatchJobRequest(id=created.job.id), metadata=call_metadata(_OWNER))
         async with open_stream(call):
             events = aiter(call)
             await anext(events)
             for percent in range(1, _CHANGES_PER_JOB):
                 began = time.perf_counter()
-                await lease.reach("video", percent)
+                await lease.report_progress("video", percent)
                 while (await anext(events)).job.revision < lease.revision:
                     continue
                 taken.append(time.perf_counter() - began)

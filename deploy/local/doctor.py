@@ -26,7 +26,7 @@ from services.image import diagnostics as image_diagnostics
 from services.image.settings import ImageSettings
 from services.jobs import diagnostics as job_diagnostics
 from services.jobs.jetstream import connect_nats
-from services.jobs.server import stream_options
+from services.jobs.server import build_stream_options
 from services.jobs.settings import WorkerSettings
 from services.tts import diagnostics as tts_diagnostics
 from services.tts.settings import TtsSettings
@@ -186,9 +186,9 @@ async def try_nats(settings: WorkerSettings) -> Diagnostic:
         except ConfigurationError as error:
             return problem(subject, str(error), "run make run, which installs it, or set NATS_URL")
         return ok(subject, "comes with make run")
-    options = stream_options(settings)
+    options = build_stream_options(settings)
     try:
-        async with connect_nats(options, "doctor", patient=False) as client:
+        async with connect_nats(options, "doctor", reconnect=False) as client:
             account = await client.jetstream(timeout=CHECK_SECONDS).account_info()
     except ConfigurationError as error:
         return problem(subject, str(error), "start NATS, or mend NATS_URL and NATS_CREDENTIALS")

@@ -1,4 +1,4 @@
-"""The services that jobs are made with, spoken to as everybody else does: through their stubs, in the owner's name."""
+"""gRPC clients of the services that jobs use; calls are made through the public API, as the owner of the job."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from services.common.rpc.status import from_rpc_error
 
 T = TypeVar("T")
 
-_PARTING_SECONDS = 5.0
+_DRAIN_SECONDS = 5.0
 """Longest wait for a service to end a stream that has told its last."""
 
 
@@ -32,7 +32,7 @@ class ServiceClients:
     videos: video_pb2_grpc.VideoServiceAsyncStub
 
     @classmethod
-    def over(cls, tts: grpc.aio.Channel, image: grpc.aio.Channel, video: grpc.aio.Channel) -> ServiceClients:
+    def from_channels(cls, tts: grpc.aio.Channel, image: grpc.aio.Channel, video: grpc.aio.Channel) -> ServiceClients:
         """Return the stubs over channels."""
         return cls(
             tts_pb2_grpc.TextToSpeechServiceStub(tts),
@@ -47,13 +47,13 @@ async def await_reply(call: Awaitable[T]) -> T:
         return await call
 
 
-async def await_last_message(call: Any, name: str, tell: Callable[[Any], Awaitable[None]] | None = None) -> Any:
+async def await_last_message(call: Any, name: str, on_event: Callable[[Any], Awaitable[None]] | None = None) -> Any:
     """Return what a stream leads to: the field `name` of its last message. Whoever stops waiting ends the call.
 
     Args:
         call: The stream.
         name: The field.
-        tell: Is given each message before.
+        on_event: Is given each message before.
 
     Raises:
         MediaError: What the service failed with; UNAVAILABLE, the stream ended without that.
@@ -63,8 +63,8 @@ async def await_last_message(call: Any, name: str, tell: Callable[[Any], Awaitab
             if event.HasField(name):
                 await _drain(events)
                 return getattr(event, name)
-            if tell is not None:
-                await tell(event)
+            if on_event is not None:
+                await on_event(event)
     raise MediaError(Reason.UNAVAILABLE, "A service ended before what it was asked for was complete.")
 
 
@@ -72,7 +72,7 @@ async def _drain(events: AsyncIterator[Any]) -> None:
     """Stay to the end of a stream: in the service's books, who leaves before it got nothing."""
     # What is known is worth no less for what comes, or does not come, behind it.
     with suppress(MediaError, TimeoutError):
-        async with asyncio.timeout(_PARTING_SECONDS):
+        async with asyncio.timeout(_DRAIN_SECONDS):
             async for _ in events:
                 pass
 

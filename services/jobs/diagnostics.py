@@ -14,10 +14,10 @@ _SAFE_REPLICAS = 3
 
 def diagnostics(settings: QueueSettings) -> list[Diagnostic]:
     """Return where jobs are kept, how often, and what contradicts itself."""
-    return [*_servers(settings), *_credentials(settings)]
+    return [*_check_servers(settings), *_check_credentials(settings)]
 
 
-def _servers(settings: QueueSettings) -> Iterator[Diagnostic]:
+def _check_servers(settings: QueueSettings) -> Iterator[Diagnostic]:
     servers, replicas = len(settings.nats_servers), settings.replicas
     if servers >= _SAFE_REPLICAS > replicas:
         yield warning(
@@ -36,6 +36,6 @@ def _servers(settings: QueueSettings) -> Iterator[Diagnostic]:
         yield ok(SUBJECT, f"are kept for {settings.retention_days:g} days in {replicas} copies")
 
 
-def _credentials(settings: QueueSettings) -> Iterator[Diagnostic]:
+def _check_credentials(settings: QueueSettings) -> Iterator[Diagnostic]:
     if settings.nats_credentials and not Path(settings.nats_credentials).is_file():
         yield problem(SUBJECT, "the file that NATS_CREDENTIALS names is not there", "mend the path, or unset it")

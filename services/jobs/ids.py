@@ -13,7 +13,7 @@ _PARTS = 1 << 16
 """Of a millisecond."""
 
 
-def new_job_id(now_seconds: float | None = None) -> str:
+def make_job_id(now_seconds: float | None = None) -> str:
     """Return an id that nobody has: 12 digits of milliseconds, 4 of parts of one, and 16 of chance.
 
     By the parts jobs that are accepted one right after the other are in their order, too.
@@ -22,7 +22,7 @@ def new_job_id(now_seconds: float | None = None) -> str:
     return f"{int(seconds * 1000 * _PARTS):016x}{secrets.token_hex(8)}"
 
 
-def owner_token(principal: str) -> str:
+def to_owner_token(principal: str) -> str:
     """Return what stands for `principal` in a subject; two of them never share one.
 
     Args:
@@ -34,6 +34,6 @@ def owner_token(principal: str) -> str:
     return f"={hashlib.sha256(principal.encode()).hexdigest()[:_HASHED_LETTERS]}"
 
 
-def request_token(request_id: str) -> str:
+def to_request_token(request_id: str) -> str:
     """Return what stands for a caller's own name of a request in a key."""
     return hashlib.sha256(request_id.encode()).hexdigest()[:_HASHED_LETTERS]

@@ -29,13 +29,13 @@ QUEUE = "JOBS"
 """The work queue: one message per unfinished job."""
 RUN = "jobs.run"
 """Subjects of the queue: jobs.run.<kind>.<owner>."""
-TOLD = "jobs.told"
+UPDATES = "jobs.told"
 """Subjects under which the server repeats changes of records and wishes to end: jobs.told.<bucket>.<key>."""
 KINDS = ("animate", "talking_video", "headline", "story", "webhook")
 """What workers do."""
-UPKEEP = "JOBS_UPKEEP"
+MAINTENANCE = "JOBS_UPKEEP"
 """The stream of what is done at times: schedules, and what they have made due."""
-WHEN, DUE = "jobs.upkeep.when", "jobs.upkeep.due"
+SCHEDULED, DUE = "jobs.upkeep.when", "jobs.upkeep.due"
 """Subjects of it: the server writes to the second at the times that the first says."""
 STATE, CANCELS, REQUESTS, SECRETS = "job-state", "job-cancel", "job-request", "job-secret"
 """Buckets: records, wishes to end, names of requests, secrets of webhooks."""
@@ -50,8 +50,8 @@ _TIMEOUT_SECONDS = 3.0
 _RECONNECT_SECONDS = 0.3
 RETRY_SECONDS = 2.0
 """When a caller may ask again."""
-_MARKS_OF_CREDENTIALS = ("BEGIN NATS USER JWT", "BEGIN USER NKEY SEED")
-_TOLD_SECONDS = 5.0
+_CREDENTIALS_MARKERS = ("BEGIN NATS USER JWT", "BEGIN USER NKEY SEED")
+_LOG_INTERVAL_SECONDS = 5.0
 """Trouble with the connection is logged no more often."""
 
 
@@ -84,38 +84,38 @@ class Streams:
 
 
 @asynccontextmanager
-async def open_streams(options: StreamOptions, name: str, *, holds_back: bool = True) -> AsyncIterator[Streams]:
+async def open_streams(options: StreamOptions, name: str, *, buffer_writes: bool = True) -> AsyncIterator[Streams]:
     """Yield the connection; it comes back by itself whenever the server does.
 
     Args:
         options: Where and how.
         name: What the server calls us.
-        holds_back: Whether what is written while the server is away is sent when it is back: right for results that
+        buffer_writes: Whether what is written while the server is away is sent when it is back: right for results that
             were paid for, and wrong for what a caller is told to ask for again.
 
     Raises:
         ConfigurationError: The server is too old, or does not make the streams as they are wanted.
     """
-    async with connect_nats(options, name, holds_back=holds_back) as client:
-        yield await _patiently_made(client, options)
+    async with connect_nats(options, name, buffer_writes=buffer_writes) as client:
+        yield await _wait_for_streams(client, options)
 
 
 @asynccontextmanager
 async def connect_nats(
-    options: StreamOptions, name: str, *, patient: bool = True, holds_back: bool = True
+    options: StreamOptions, name: str, *, reconnect: bool = True, buffer_writes: bool = True
 ) -> AsyncIterator[Client]:
     """Yield the bare connection.
 
     Args:
         options: Where and how.
         name: What the server calls us.
-        patient: Whether a server that is away is waited for, now and later.
-        holds_back: Whether what is written meanwhile is sent then.
+        reconnect: Whether a server that is away is waited for, now and later.
+        buffer_writes: Whether what is written meanwhile is sent then.
 
     Raises:
         ConfigurationError: The server is too old; or, of an impatient one, is not there or does not let us in.
     """
-    servers = _names(options)
+    servers = _format_servers(options)
     if options.credentials:
         await asyncio.to_thread(_check_credentials, Path(options.credentials))
     try:
@@ -123,12 +123,12 @@ async def connect_nats(
             servers=list(options.servers),
             name=name,
             user_credentials=options.credentials or None,
-            allow_reconnect=patient,
+            allow_reconnect=reconnect,
             # The library takes 0 for no bound.
-            max_reconnect_attempts=-1 if patient else 1,
+            max_reconnect_attempts=-1 if reconnect else 1,
             reconnect_time_wait=_RECONNECT_SECONDS,
-            pending_size=DEFAULT_PENDING_SIZE if holds_back else 0,
-            error_cb=_teller(servers),
+            pending_size=DEFAULT_PENDING_SIZE if buffer_writes else 0,
+            error_cb=_make_error_logger(servers),
         )
     except (nats.errors.Error, OSError, TimeoutError, ValueError):
         raise ConfigurationError(f"NATS_URL must lead to a server that lets us in; {servers} does not answer") from None
@@ -142,14 +142,14 @@ async def connect_nats(
         await client.close()
 
 
-async def _patiently_made(client: Client, options: StreamOptions) -> Streams:
+async def _wait_for_streams(client: Client, options: StreamOptions) -> Streams:
     """Make the streams as soon as a server can: the servers of a cluster first have to find each other."""
-    tell = _teller(_names(options))
+    log_error = _make_error_logger(_format_servers(options))
     while True:
         try:
             return await _create_streams(client, options)
         except (nats.errors.TimeoutError, nats.errors.NoRespondersError, ServiceUnavailableError) as error:
-            await tell(error)
+            await log_error(error)
             raise_if_cancelled()
             await asyncio.sleep(_RECONNECT_SECONDS)
         except APIError as error:
@@ -159,7 +159,7 @@ async def _patiently_made(client: Client, options: StreamOptions) -> Streams:
 
 async def _create_streams(client: Client, options: StreamOptions) -> Streams:
     jetstream = client.jetstream(timeout=_TIMEOUT_SECONDS)
-    await _stream(
+    await _create_or_update_stream(
         jetstream,
         api.StreamConfig(
             name=QUEUE,
@@ -174,11 +174,11 @@ async def _create_streams(client: Client, options: StreamOptions) -> Streams:
         ),
     )
 
-    await _stream(
+    await _create_or_update_stream(
         jetstream,
         api.StreamConfig(
-            name=UPKEEP,
-            subjects=[f"{WHEN}.*", f"{DUE}.*"],
+            name=MAINTENANCE,
+            subjects=[f"{SCHEDULED}.*", f"{DUE}.*"],
             # What was due twice is done once.
             max_msgs_per_subject=1,
             allow_msg_schedules=True,
@@ -186,10 +186,10 @@ async def _create_streams(client: Client, options: StreamOptions) -> Streams:
         ),
     )
 
-    async def bucket(name: str, *, told: bool = False, lasts: bool = False) -> KeyValue:
-        republish = api.RePublish(f"$KV.{name}.>", f"{TOLD}.{name}.>") if told else None
+    async def create_bucket(name: str, *, republished: bool = False, permanent: bool = False) -> KeyValue:
+        republish = api.RePublish(f"$KV.{name}.>", f"{UPDATES}.{name}.>") if republished else None
         # Not direct: what one has written oneself must be read, from whichever replica.
-        age_seconds = None if lasts else options.retention_seconds + _MARGIN_SECONDS
+        age_seconds = None if permanent else options.retention_seconds + _MARGIN_SECONDS
         try:
             return await jetstream.create_key_value(
                 bucket=name, ttl=age_seconds, replicas=options.replicas, direct=False, republish=republish
@@ -203,14 +203,14 @@ async def _create_streams(client: Client, options: StreamOptions) -> Streams:
     return Streams(
         client,
         jetstream,
-        state=await bucket(STATE, told=True),
-        cancels=await bucket(CANCELS, told=True),
-        requests=await bucket(REQUESTS),
-        secrets=await bucket(SECRETS, lasts=True),
+        state=await create_bucket(STATE, republished=True),
+        cancels=await create_bucket(CANCELS, republished=True),
+        requests=await create_bucket(REQUESTS),
+        secrets=await create_bucket(SECRETS, permanent=True),
     )
 
 
-async def pulling(
+async def open_pull_subscription(
     jetstream: JetStreamContext, stream: str, config: api.ConsumerConfig
 ) -> JetStreamContext.PullSubscription:
     """Return what takes messages as one of many takers of the same name, who share them.
@@ -238,19 +238,19 @@ async def list_subjects(client: Client, stream: str, pattern: str) -> list[str]:
     """
     found: list[str] = []
     while True:
-        question = orjson.dumps({"subjects_filter": pattern, "offset": len(found)})
-        answer = await client.request(f"$JS.API.STREAM.INFO.{stream}", question, timeout=_TIMEOUT_SECONDS)
-        told = orjson.loads(answer.data)
-        if "error" in told:
-            raise APIError.from_error(told["error"])
-        some = told["state"].get("subjects") or {}
+        query = orjson.dumps({"subjects_filter": pattern, "offset": len(found)})
+        message = await client.request(f"$JS.API.STREAM.INFO.{stream}", query, timeout=_TIMEOUT_SECONDS)
+        reply = orjson.loads(message.data)
+        if "error" in reply:
+            raise APIError.from_error(reply["error"])
+        some = reply["state"].get("subjects") or {}
         found += some
-        if not some or len(found) >= told.get("total", 0):
+        if not some or len(found) >= reply.get("total", 0):
             return found
 
 
 @contextmanager
-def answering() -> Iterator[None]:
+def translate_nats_errors() -> Iterator[None]:
     """Turn silence of the server into an error that a caller may retry.
 
     Raises:
@@ -264,7 +264,7 @@ def answering() -> Iterator[None]:
         ) from None
 
 
-async def _stream(jetstream: JetStreamContext, config: api.StreamConfig) -> None:
+async def _create_or_update_stream(jetstream: JetStreamContext, config: api.StreamConfig) -> None:
     """Make a stream, or changes one that was made with other settings, such as another quota."""
     try:
         await jetstream.add_stream(config)
@@ -275,26 +275,26 @@ async def _stream(jetstream: JetStreamContext, config: api.StreamConfig) -> None
 def _check_credentials(file: Path) -> None:
     """Refuse what the library would fail on, without a word that helps."""
     try:
-        is_one = all(mark in file.read_text() for mark in _MARKS_OF_CREDENTIALS)
+        is_valid = all(mark in file.read_text() for mark in _CREDENTIALS_MARKERS)
     except (OSError, UnicodeDecodeError):
-        is_one = False
-    if not is_one:
+        is_valid = False
+    if not is_valid:
         raise ConfigurationError("NATS_CREDENTIALS must name a file with the credentials of a user, which can be read")
 
 
-def _names(options: StreamOptions) -> str:
+def _format_servers(options: StreamOptions) -> str:
     """Return where the servers are, without the names and passwords that addresses may hold."""
     return ", ".join(URL(server).authority.rpartition("@")[2] for server in options.servers)
 
 
-def _teller(servers: str) -> Callable[[Exception], Awaitable[None]]:
+def _make_error_logger(servers: str) -> Callable[[Exception], Awaitable[None]]:
     """Return what logs trouble with the connection, now and then; never its texts, which hold addresses and names."""
-    last = -_TOLD_SECONDS
+    last = -_LOG_INTERVAL_SECONDS
 
-    async def tell(error: Exception) -> None:
+    async def log_error(error: Exception) -> None:
         nonlocal last
-        if time.monotonic() - last >= _TOLD_SECONDS:
+        if time.monotonic() - last >= _LOG_INTERVAL_SECONDS:
             last = time.monotonic()
             log.warning("NATS does not answer; it is asked again", servers=servers, error_type=type(error).__name__)
 
-    return tell
+    return log_error

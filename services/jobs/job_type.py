@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from services.jobs.lease import Lease
-from services.jobs.record import Record
+from services.jobs.record import JobRecord
 
 Pipeline = Callable[[Lease], Awaitable[None]]
 """Does a job from where its record says it is; what it makes are the results of its steps."""
@@ -21,15 +21,15 @@ class JobType:
 
     pipeline: Pipeline
     """Does it."""
-    called_off: Callable[[Record], Awaitable[None]] | None = None
+    cancel_at_provider: Callable[[JobRecord], Awaitable[None]] | None = None
     """Tells providers that a job is not wanted any more."""
-    fleet: int = 100
+    max_running: int = 100
     """Most jobs of the kind that all workers together have at once, those between two attempts included."""
-    own_places: int = 0
+    own_permits: int = 0
     """Most of the kind that one worker does at once, beside all others; 0 to share the worker's places."""
-    failures: int = 8
+    max_failures: int = 8
     """How many attempts may fail before the job does."""
-    patience_seconds: float = 0.0
+    wait_budget_seconds: float = 0.0
     """How long attempts go on, however many fail, while what they need is away."""
-    longest_delay_seconds: float = 60.0
+    max_delay_seconds: float = 60.0
     """Longest time between two attempts."""

@@ -10,7 +10,7 @@ from nats.js.errors import KeyWrongLastSequenceError
 
 from services.common.cancellation import raise_if_cancelled
 from services.jobs.jetstream import Streams
-from services.jobs.record import Record, now
+from services.jobs.record import JobRecord, now
 
 Result = Mapping[str, Any]
 """What a step leaves, as JSON."""
@@ -30,13 +30,13 @@ class Lease:
         revision: Number of its last change.
     """
 
-    def __init__(self, streams: Streams, key: str, record: Record, revision: int) -> None:
+    def __init__(self, streams: Streams, key: str, record: JobRecord, revision: int) -> None:
         self._streams = streams
         self.key = key
         self.record = record
         self.revision = revision
 
-    async def write(self, record: Record) -> None:
+    async def write(self, record: JobRecord) -> None:
         """Write the next record.
 
         Raises:
@@ -53,18 +53,18 @@ class Lease:
         # A wish to end the job, or this process, that comes with the server's answer must not be lost over it.
         raise_if_cancelled()
 
-    async def reach(self, stage: str, percent: float) -> None:
+    async def report_progress(self, stage: str, percent: float) -> None:
         """Tell how far the job is; a percentage never goes back, and small changes are not worth a write."""
         percent = max(self.record.percent, min(99.0, percent))
         if stage != self.record.stage or percent >= self.record.percent + 1:
             await self.write(replace(self.record, stage=stage, percent=percent))
 
-    async def begin(self, step: str, percent: float, stage: str = "") -> None:
+    async def begin_step(self, step: str, percent: float, stage: str = "") -> None:
         """Tell that a step begins, as a stage of its name or another; of one that is done nobody hears again."""
         if step not in self.record.steps:
-            await self.reach(stage or step, percent)
+            await self.report_progress(stage or step, percent)
 
-    async def step(self, name: str, run: Callable[[], Awaitable[Result]], *, paid: bool = False) -> Result:
+    async def run_step(self, name: str, run: Callable[[], Awaitable[Result]], *, paid: bool = False) -> Result:
         """Return what `run` leaves, from the record if it was done before.
 
         Args:
@@ -73,16 +73,16 @@ class Lease:
             paid: Whether it costs money: that it is about to be done is written down before.
         """
         if name in self.record.steps:
-            found: Result = self.record.steps[name]
-            return found
+            stored: Result = self.record.steps[name]
+            return stored
         if paid:
             # Written each time: who was superseded learns so before he spends.
-            known = (intent for intent in self.record.intents if intent != name)
-            await self.write(replace(self.record, intents=(*known, name)))
+            others = (intent for intent in self.record.intents if intent != name)
+            await self.write(replace(self.record, intents=(*others, name)))
         result = dict(await run())
-        await self.note(name, result)
+        await self.save_result(name, result)
         return result
 
-    async def note(self, name: str, result: Result) -> None:
+    async def save_result(self, name: str, result: Result) -> None:
         """Write down what a step has left: the job has got on, and what comes next is waited for again."""
         await self.write(replace(self.record, steps={**self.record.steps, name: dict(result)}, failing_since=""))

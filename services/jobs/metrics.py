@@ -7,7 +7,7 @@ from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from services.jobs.record import Record, now
+from services.jobs.record import JobRecord, now
 
 _SECONDS = (1, 2.5, 5, 10, 20, 40, 80, 160, 320, 640, 1280, 3600, 14_400)
 
@@ -50,7 +50,7 @@ class JobMetrics:
             "media_jobs_upkeep", "Jobs that upkeep has changed, by what it did.", ("action",), registry=registry
         )
 
-    def count_end(self, record: Record) -> None:
+    def count_end(self, record: JobRecord) -> None:
         """Count a job that has ended."""
         reason = "OK" if record.failure is None else record.failure.reason
         self._ended.labels(record.kind, record.status.value, reason).inc()
@@ -61,15 +61,15 @@ class JobMetrics:
         """Count an attempt that failed."""
         self._failed.labels(kind, reason).inc()
 
-    def count_lost(self, kind: str) -> None:
+    def count_lost_lease(self, kind: str) -> None:
         """Count a job that another worker has."""
         self._lost.labels(kind).inc()
 
-    def upkept(self, action: str, count: int) -> None:
+    def count_maintenance(self, action: str, count: int) -> None:
         """Count jobs with which upkeep did something."""
         self._upkeep.labels(action).inc(count)
 
-    def watch(self, at_work: Callable[[], int]) -> None:
+    def expose_running(self, count_running: Callable[[], int]) -> None:
         """Show, whenever somebody asks, how many jobs are done at the moment."""
         running = Gauge("media_jobs_running", "Jobs that this worker does at the moment.", registry=self._registry)
-        running.set_function(at_work)
+        running.set_function(count_running)

@@ -10,7 +10,13 @@ from media.jobs.v1 import jobs_pb2
 
 from services.common.errors import FieldViolation, MediaError, Reason, invalid
 from services.common.rpc.validation import validate
-from services.jobs.pipelines.requests import build_narration, build_video, image_request, speech_request, video_request
+from services.jobs.pipelines.requests import (
+    build_image_request,
+    build_narration_spec,
+    build_speech_request,
+    build_video_request,
+    build_video_spec,
+)
 from services.jobs.record import Status
 from services.jobs.request import JobFilter, JobRequest
 
@@ -86,8 +92,8 @@ def _check(request: jobs_pb2.CreateJobRequest, kind: str, max_characters: int) -
             _check_headline(request.headline, "headline", max_characters)
         case "story":
             _check_headline(request.story.headline, "story.headline", max_characters)
-            video = build_video(request.story, _A_KEY)
-            _check_contract(video_request(video, _A_NAME), "story", _STORY_FIELDS)
+            video = build_video_spec(request.story, _A_KEY)
+            _check_contract(build_video_request(video, _A_NAME), "story", _STORY_FIELDS)
 
 
 def _list_videos(request: jobs_pb2.CreateJobRequest) -> list[tuple[str, jobs_pb2.VideoSpec]]:
@@ -95,19 +101,19 @@ def _list_videos(request: jobs_pb2.CreateJobRequest) -> list[tuple[str, jobs_pb2
 
 
 def _check_video(spec: jobs_pb2.VideoSpec, field: str) -> None:
-    _check_contract(video_request(spec, _A_NAME), field, {})
+    _check_contract(build_video_request(spec, _A_NAME), field, {})
 
 
 def _check_headline(spec: jobs_pb2.HeadlineSpec, field: str, max_characters: int) -> None:
     names = {there: f"{field}.{here}" for there, here in _IMAGE_FIELDS.items()}
-    _check_contract(image_request(spec, _A_KEY), field, names)
+    _check_contract(build_image_request(spec, _A_KEY), field, names)
     text_field = f"{field}.narration.text" if spec.narration.text else f"{field}.headline"
-    _check_speech(build_narration(spec), f"{field}.narration", max_characters, text_field)
+    _check_speech(build_narration_spec(spec), f"{field}.narration", max_characters, text_field)
 
 
 def _check_speech(spec: jobs_pb2.NarrationSpec, field: str, max_characters: int, text_field: str = "") -> None:
     text_field = text_field or f"{field}.text"
-    _check_contract(speech_request(spec, _A_FORMAT), field, {"text": text_field})
+    _check_contract(build_speech_request(spec, _A_FORMAT), field, {"text": text_field})
     if len(spec.text) > max_characters:
         raise invalid(text_field, f"must have at most {max_characters} code points", Reason.TEXT_TOO_LONG)
 

@@ -27,7 +27,7 @@ class Status(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class JobFailure:
     """What ended an attempt, or the job."""
 
     reason: str
@@ -45,11 +45,11 @@ class Attempt:
     """ISO 8601, in UTC."""
     ended_at: str = ""
     """Empty while it goes on, or where its worker was lost."""
-    failure: Failure | None = None
+    failure: JobFailure | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class JobRecord:
     """A job. Immutable: a lease writes the next one."""
 
     job_id: str
@@ -77,7 +77,7 @@ class Record:
     """Results of the steps that are done, by name: the checkpoint."""
     intents: tuple[str, ...] = ()
     """Paid calls that were begun, written before each of them."""
-    failure: Failure | None = None
+    failure: JobFailure | None = None
     worker: str = ""
     """Who holds it."""
     delivery: int = 0
@@ -89,37 +89,37 @@ class Record:
 
     def encode(self) -> bytes:
         """Return the record as JSON."""
-        return orjson.dumps(self, default=_plain)
+        return orjson.dumps(self, default=_to_plain)
 
     @classmethod
-    def decode(cls, data: bytes) -> Record:
+    def decode(cls, data: bytes) -> JobRecord:
         """Return the record in `data`; what a newer version of the suite has added to it is left out."""
-        content = _keep_known(cls, orjson.loads(data))
-        attempts = (_keep_known(Attempt, item) for item in content["attempts"])
+        content = _select_known_fields(cls, orjson.loads(data))
+        attempts = (_select_known_fields(Attempt, item) for item in content["attempts"])
         return cls(
             **{
                 **content,
                 "status": Status(content["status"]),
-                "attempts": tuple(Attempt(**{**item, "failure": _failure(item["failure"])}) for item in attempts),
+                "attempts": tuple(Attempt(**{**item, "failure": _parse_failure(item["failure"])}) for item in attempts),
                 "intents": tuple(content["intents"]),
-                "failure": _failure(content["failure"]),
+                "failure": _parse_failure(content["failure"]),
             }
         )
 
-    def start_attempt(self, worker: str, delivery: int) -> Record:
+    def start_attempt(self, worker: str, delivery: int) -> JobRecord:
         """Return the record of a job that `worker` takes, by a delivery of this number."""
         number = self.attempt + 1
         return replace(
             self,
             status=Status.RUNNING,
             attempt=number,
-            attempts=(*self.attempts, Attempt(number, now()))[-_KEPT_ATTEMPTS:],
+            attempts=(*self.attempts, Attempt(number, now()))[-_MAX_ATTEMPTS_LISTED:],
             worker=worker,
             delivery=delivery,
             failure=None,
         )
 
-    def end_attempt(self, status: Status, failure: Failure | None = None) -> Record:
+    def end_attempt(self, status: Status, failure: JobFailure | None = None) -> JobRecord:
         """Return the record of a job whose attempt ends, and with it perhaps the job."""
         attempts = self.attempts
         if attempts and not attempts[-1].ended_at:
@@ -138,7 +138,7 @@ class Record:
         )
 
 
-_KEPT_ATTEMPTS = 20
+_MAX_ATTEMPTS_LISTED = 20
 
 
 def now() -> str:
@@ -146,16 +146,16 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def _plain(value: object) -> object:
+def _to_plain(value: object) -> object:
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError(type(value).__name__)
 
 
-def _keep_known(kind: type[Record | Attempt | Failure], content: Mapping[str, Any]) -> dict[str, Any]:
+def _select_known_fields(kind: type[JobRecord | Attempt | JobFailure], content: Mapping[str, Any]) -> dict[str, Any]:
     """Return those entries of `content` that this version knows."""
     return {each.name: content[each.name] for each in fields(kind) if each.name in content}
 
 
-def _failure(content: Mapping[str, Any] | None) -> Failure | None:
-    return None if content is None else Failure(**_keep_known(Failure, content))
+def _parse_failure(content: Mapping[str, Any] | None) -> JobFailure | None:
+    return None if content is None else JobFailure(**_select_known_fields(JobFailure, content))

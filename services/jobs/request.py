@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from services.jobs.record import Record, Status
+from services.jobs.record import JobRecord, Status
 
 WEBHOOK = "webhook"
 """The kind of a job that tells a webhook; nobody asks for it."""
@@ -16,7 +16,7 @@ WEBHOOK = "webhook"
 class StoredJob:
     """A record as it was read."""
 
-    record: Record
+    record: JobRecord
     revision: int
 
 
@@ -39,7 +39,7 @@ class JobFilter:
     status: Status | None = None
     """Only this status; None for all."""
 
-    def fits(self, record: Record) -> bool:
+    def fits(self, record: JobRecord) -> bool:
         """Say whether a job is one of these; those that tell webhooks never are."""
         if record.kind == WEBHOOK or (self.kind and record.kind != self.kind):
             return False

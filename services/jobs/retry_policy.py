@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 
 from services.common.errors import MediaError, Reason
 from services.jobs.job_type import JobType
-from services.jobs.record import Failure, Record
+from services.jobs.record import JobFailure, JobRecord
 
 _FIRST_DELAY_SECONDS = 1.0
-_MOST_TIMEOUTS = 3
+_MAX_TIMEOUTS = 3
 """How often a provider may be waited for in vain: each time may take the better part of an hour."""
-_LONGEST_ASKED_SECONDS = 600.0
+_MAX_RETRY_AFTER_SECONDS = 600.0
 """Most that a provider's wish for a delay is kept to: a job that waits keeps its place in the fleet."""
-AGAIN = frozenset(
+RETRYABLE = frozenset(
     {
         Reason.UNAVAILABLE,
         Reason.OVERLOADED,
@@ -28,7 +28,7 @@ AGAIN = frozenset(
     }
 )
 """What another attempt may mend; videos are not paid for again by it."""
-_AWAY = frozenset(
+_TEMPORARY = frozenset(
     {
         Reason.UNAVAILABLE,
         Reason.OVERLOADED,
@@ -41,35 +41,35 @@ _AWAY = frozenset(
 """What is nobody's fault who asks, and passes: a job that has paid for something waits for it to be over."""
 
 
-def is_last(failure: Failure, record: Record, work: JobType) -> bool:
+def is_last_attempt(failure: JobFailure, record: JobRecord, job_type: JobType) -> bool:
     """Say whether a job ends with this failure of an attempt, which the record does not tell of yet."""
     reason = Reason[failure.reason]
-    if reason not in AGAIN:
+    if reason not in RETRYABLE:
         return True
     if reason is Reason.PROVIDER_TIMEOUT:
         before = [attempt.failure.reason for attempt in record.attempts if attempt.failure is not None]
-        return before.count(reason.name) + 1 >= _MOST_TIMEOUTS
-    if record.failed_attempts + 1 < work.failures:
+        return before.count(reason.name) + 1 >= _MAX_TIMEOUTS
+    if record.failed_attempts + 1 < job_type.max_failures:
         return False
-    return reason not in _AWAY or _failing_seconds(record) >= work.patience_seconds
+    return reason not in _TEMPORARY or _get_failing_seconds(record) >= job_type.wait_budget_seconds
 
 
-def _failing_seconds(record: Record) -> float:
+def _get_failing_seconds(record: JobRecord) -> float:
     if not record.failing_since:
         return 0.0
     return (datetime.now(UTC) - datetime.fromisoformat(record.failing_since)).total_seconds()
 
 
-def delay_seconds(work: JobType, failed: int, error: Exception) -> float:
+def compute_delay_seconds(job_type: JobType, failed: int, error: Exception) -> float:
     """Return the seconds until another attempt: ours, or the longer ones that were asked for."""
-    longest = min(work.longest_delay_seconds, _FIRST_DELAY_SECONDS * 2 ** (failed - 1))
+    longest = min(job_type.max_delay_seconds, _FIRST_DELAY_SECONDS * 2 ** (failed - 1))
     asked = (error.retry_after_seconds if isinstance(error, MediaError) else None) or 0.0
     ours: float = longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load
-    return max(ours, min(asked, _LONGEST_ASKED_SECONDS))
+    return max(ours, min(asked, _MAX_RETRY_AFTER_SECONDS))
 
 
-def build_failure(error: Exception, stage: str) -> Failure:
+def build_failure(error: Exception, stage: str) -> JobFailure:
     """Return what is written down of an error."""
     if isinstance(error, MediaError):
-        return Failure(error.reason.name, error.message, stage)
-    return Failure(Reason.INTERNAL.name, "The suite itself failed; report the id of the job.", stage)
+        return JobFailure(error.reason.name, error.message, stage)
+    return JobFailure(Reason.INTERNAL.name, "The suite itself failed; report the id of the job.", stage)

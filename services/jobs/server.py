@@ -26,13 +26,13 @@ async def main(settings: JobsSettings) -> None:
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(open_object_store(settings))
         streams = await stack.enter_async_context(
-            open_streams(stream_options(settings), "services.jobs", holds_back=False)
+            open_streams(build_stream_options(settings), "services.jobs", buffer_writes=False)
         )
         tts = await stack.enter_async_context(open_channel(settings.tts_address))
         servicer = JobServicer(
             JobStore(streams),
             store,
-            ServiceClients.over(tts, tts, tts),
+            ServiceClients.from_channels(tts, tts, tts),
             SigningSecrets(streams),
             settings.max_characters,
             settings.fetch_options.allowed,
@@ -45,7 +45,7 @@ async def main(settings: JobsSettings) -> None:
         await serve(register, settings.server_options())
 
 
-def stream_options(settings: QueueSettings) -> StreamOptions:
+def build_stream_options(settings: QueueSettings) -> StreamOptions:
     """Return where jobs live."""
     return StreamOptions(
         servers=settings.nats_servers,

@@ -16,7 +16,7 @@ from services.common.rpc.metadata import get_principal
 from services.common.storage import ObjectStore
 from services.common.storage.keys import check_input_key
 from services.jobs.clients import ServiceClients, await_reply, metadata_for_owner
-from services.jobs.jetstream import answering
+from services.jobs.jetstream import translate_nats_errors
 from services.jobs.job_store import JobStore
 from services.jobs.reading import list_addresses, list_keys, to_job_filter, to_job_request
 from services.jobs.request import StoredJob
@@ -90,38 +90,40 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
     async def ListJobs(self, request: jobs_pb2.ListJobsRequest, context: Context) -> jobs_pb2.ListJobsResponse:
         """List the caller's jobs."""
         size = request.page_size or DEFAULT_PAGE_SIZE
-        found, token = await self._job_store.page(
+        found, token = await self._job_store.list_page(
             get_principal(context), to_job_filter(request), size, request.page_token
         )
-        return jobs_pb2.ListJobsResponse(jobs=[await self._to_message(known) for known in found], next_page_token=token)
+        return jobs_pb2.ListJobsResponse(
+            jobs=[await self._to_message(stored) for stored in found], next_page_token=token
+        )
 
     async def CancelJob(self, request: jobs_pb2.CancelJobRequest, context: Context) -> jobs_pb2.CancelJobResponse:
         """Ask for the end of a job."""
-        known = await self._job_store.cancel(request.id, get_principal(context))
-        return jobs_pb2.CancelJobResponse(job=await self._to_message(known))
+        stored = await self._job_store.cancel(request.id, get_principal(context))
+        return jobs_pb2.CancelJobResponse(job=await self._to_message(stored))
 
     async def WatchJob(
         self, request: jobs_pb2.WatchJobRequest, context: Context
     ) -> AsyncIterator[jobs_pb2.WatchJobResponse]:
         """Tell every change of a job."""
         principal = get_principal(context)
-        async for known in self._job_store.watch(
+        async for stored in self._job_store.watch(
             request.id, principal, request.after_revision, repeat_seconds=REPEAT_SECONDS
         ):
-            yield jobs_pb2.WatchJobResponse(job=await self._to_message(known))
+            yield jobs_pb2.WatchJobResponse(job=await self._to_message(stored))
 
     async def ListWebhookDeliveries(
         self, request: jobs_pb2.ListWebhookDeliveriesRequest, context: Context
     ) -> jobs_pb2.ListWebhookDeliveriesResponse:
         """List what was sent to a job's webhook."""
-        sent = await self._job_store.deliveries(request.id, get_principal(context))
+        sent = await self._job_store.list_deliveries(request.id, get_principal(context))
         return jobs_pb2.ListWebhookDeliveriesResponse(deliveries=[to_delivery(item) for item in sent])
 
     async def RotateWebhookSecret(
         self, request: jobs_pb2.RotateWebhookSecretRequest, context: Context
     ) -> jobs_pb2.RotateWebhookSecretResponse:
         """Make a new secret."""
-        with answering():
+        with translate_nats_errors():
             return jobs_pb2.RotateWebhookSecretResponse(secret=await self._secrets.rotate(get_principal(context)))
 
     async def _create(self, request: jobs_pb2.CreateJobRequest, principal: str) -> jobs_pb2.Job:
@@ -135,8 +137,8 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
             await self._job_store.submit(to_job_request(request, self._max_characters), principal)
         )
 
-    async def _to_message(self, known: StoredJob) -> jobs_pb2.Job:
-        return await to_job(known, self._store)
+    async def _to_message(self, stored: StoredJob) -> jobs_pb2.Job:
+        return await to_job(stored, self._store)
 
     async def _align(self, job: jobs_pb2.Job, principal: str) -> None:
         """Add the timing of the speech, if the speech service knows it."""

@@ -96,8 +96,8 @@ class WorkerSettings(QueueSettings, ListenSettings):
     video_address: str = Field(
         "127.0.0.1:50053", validation_alias="VIDEO_ADDRESS", description="Where the video service is: host:port."
     )
-    slots: int = Field(8, ge=1, validation_alias="WORKER_SLOTS", description="Jobs that one worker does at once.")
-    fleet: int = Field(
+    max_jobs: int = Field(8, ge=1, validation_alias="WORKER_SLOTS", description="Jobs that one worker does at once.")
+    max_running: int = Field(
         100,
         ge=1,
         validation_alias="JOBS_FLEET",
@@ -109,7 +109,7 @@ class WorkerSettings(QueueSettings, ListenSettings):
         validation_alias="JOBS_LEASE_SECONDS",
         description="How long a job is a worker's without a sign of life; then another takes it.",
     )
-    patience_seconds: float = Field(
+    wait_budget_seconds: float = Field(
         1800.0,
         ge=0,
         validation_alias="JOBS_PATIENCE_SECONDS",
@@ -121,7 +121,7 @@ class WorkerSettings(QueueSettings, ListenSettings):
     video_seconds: float = Field(
         3600.0, gt=0, validation_alias="WORKER_VIDEO_SECONDS", description="Longest wait of one attempt for a video."
     )
-    upkeep_seconds: int = Field(
+    sweep_interval_seconds: int = Field(
         3600,
         ge=1,
         validation_alias="JOBS_UPKEEP_SECONDS",

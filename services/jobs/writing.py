@@ -12,15 +12,15 @@ from media.jobs.v1 import jobs_pb2
 from services.common.storage import ObjectStore
 from services.jobs.pipelines.steps import AUDIO, FINAL, IMAGE, VIDEO
 from services.jobs.reading import KINDS, STATUSES
-from services.jobs.record import Attempt, Failure
+from services.jobs.record import Attempt, JobFailure
 from services.jobs.request import StoredJob
 
 _MEDIA = (VIDEO, AUDIO, FINAL, IMAGE)
 
 
-async def to_job(known: StoredJob, store: ObjectStore) -> jobs_pb2.Job:
+async def to_job(stored: StoredJob, store: ObjectStore) -> jobs_pb2.Job:
     """Return the message of a job."""
-    record = known.record
+    record = stored.record
     job = jobs_pb2.Job(
         id=record.job_id,
         kind=KINDS[record.kind],
@@ -28,35 +28,35 @@ async def to_job(known: StoredJob, store: ObjectStore) -> jobs_pb2.Job:
         stage=record.stage,
         percent=round(record.percent, 1),
         attempt=record.attempt,
-        attempts=[_attempt(attempt) for attempt in record.attempts],
+        attempts=[_to_attempt(attempt) for attempt in record.attempts],
         steps_done=list(record.steps),
         webhook_url=record.webhook_url,
         request_id=record.request_id,
-        create_time=_timestamp(record.created_at),
-        update_time=_timestamp(record.updated_at or record.created_at),
-        revision=known.revision,
+        create_time=_to_timestamp(record.created_at),
+        update_time=_to_timestamp(record.updated_at or record.created_at),
+        revision=stored.revision,
     )
     if record.failure is not None and record.status.is_final:
         job.error.CopyFrom(to_job_error(record.failure))
     for name in _MEDIA:
         if name in record.steps:
-            getattr(job.result, name).CopyFrom(await _media(record.steps[name], store))
+            getattr(job.result, name).CopyFrom(await _to_media(record.steps[name], store))
     job.result.prompt = record.steps.get(IMAGE, {}).get("prompt", "")
     job.result.stored_audio_id = record.steps.get(AUDIO, {}).get("storedAudioId", "")
     return job
 
 
-def to_job_error(failure: Failure) -> jobs_pb2.JobError:
+def to_job_error(failure: JobFailure) -> jobs_pb2.JobError:
     """Return the message of what ended a job."""
     return jobs_pb2.JobError(reason=failure.reason, message=failure.message, stage=failure.stage)
 
 
 def to_delivery(sent: Mapping[str, Any]) -> jobs_pb2.WebhookDelivery:
     """Return the message of one attempt to tell a webhook."""
-    return jobs_pb2.WebhookDelivery(send_time=_timestamp(sent["at"]), status=sent["status"], error=sent["error"])
+    return jobs_pb2.WebhookDelivery(send_time=_to_timestamp(sent["at"]), status=sent["status"], error=sent["error"])
 
 
-async def _media(medium: Mapping[str, Any], store: ObjectStore) -> jobs_pb2.JobMedia:
+async def _to_media(medium: Mapping[str, Any], store: ObjectStore) -> jobs_pb2.JobMedia:
     address = await store.url(medium["key"])
     media = jobs_pb2.JobMedia(
         key=medium["key"],
@@ -73,16 +73,16 @@ async def _media(medium: Mapping[str, Any], store: ObjectStore) -> jobs_pb2.JobM
     return media
 
 
-def _attempt(attempt: Attempt) -> jobs_pb2.JobAttempt:
-    message = jobs_pb2.JobAttempt(number=attempt.number, start_time=_timestamp(attempt.began_at))
+def _to_attempt(attempt: Attempt) -> jobs_pb2.JobAttempt:
+    message = jobs_pb2.JobAttempt(number=attempt.number, start_time=_to_timestamp(attempt.began_at))
     if attempt.ended_at:
-        message.end_time.CopyFrom(_timestamp(attempt.ended_at))
+        message.end_time.CopyFrom(_to_timestamp(attempt.ended_at))
     if attempt.failure is not None:
         message.error.CopyFrom(to_job_error(attempt.failure))
     return message
 
 
-def _timestamp(text: str) -> Timestamp:
+def _to_timestamp(text: str) -> Timestamp:
     stamp = Timestamp()
     stamp.FromDatetime(datetime.fromisoformat(text))
     return stamp

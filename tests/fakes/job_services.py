@@ -30,7 +30,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ReceivedCall:
     """One call, as it came."""
 
     method: str
@@ -44,57 +44,57 @@ class FakeServices:
     """What all of them know."""
 
     def __init__(self) -> None:
-        self.asked: list[Asked] = []
+        self.calls: list[ReceivedCall] = []
         """Every call, in order."""
         self.failures: defaultdict[str, deque[MediaError]] = defaultdict(deque)
         """What the next calls of a method fail with, by its name."""
-        self.held: dict[str, asyncio.Event] = {}
-        """Methods that give what was asked for once the event is set, by name."""
+        self.blocked: dict[str, asyncio.Event] = {}
+        """Methods that give what was requested once the event is set, by name."""
         self.percents: Sequence[float] = (0.0, 50.0, 100.0)
         """What is told of a video before it is there."""
-        self.cut: set[str] = set()
-        """Streams that end in good order, but without what was asked for."""
-        self.left: list[str] = []
+        self.truncated: set[str] = set()
+        """Streams that end in good order, but without what was requested."""
+        self.abandoned: list[str] = []
         """Methods whose callers went away, in order."""
-        self.parting: dict[str, asyncio.Event | MediaError] = {}
+        self.endings: dict[str, asyncio.Event | MediaError] = {}
         """Streams that have told their last and end once the event is set, or with an error, by name."""
-        self.parted: list[str] = []
+        self.drained: list[str] = []
         """Streams whose callers stayed to the end, in order."""
 
     @property
     def methods(self) -> list[str]:
         """Names of the methods that were called, in order."""
-        return [asked.method for asked in self.asked]
+        return [call.method for call in self.calls]
 
-    def last(self, method: str) -> Asked:
+    def last(self, method: str) -> ReceivedCall:
         """Return the last call of a method."""
-        return [asked for asked in self.asked if asked.method == method][-1]
+        return [call for call in self.calls if call.method == method][-1]
 
-    async def take(self, method: str, request: Any, context: Context) -> None:
+    async def record_call(self, method: str, request: Any, context: Context) -> None:
         """Write down a call, and fails where it was told to."""
-        self.asked.append(Asked(method, request, get_principal(context), context.time_remaining() or 0.0))
+        self.calls.append(ReceivedCall(method, request, get_principal(context), context.time_remaining() or 0.0))
         if self.failures[method]:
             raise self.failures[method].popleft()
 
     async def pass_limiter(self, method: str) -> None:
         """Wait where it was told to."""
-        if method in self.held:
-            await self._wait(method, self.held[method])
+        if method in self.blocked:
+            await self._wait(method, self.blocked[method])
 
-    async def part(self, method: str) -> None:
+    async def end_stream(self, method: str) -> None:
         """End a stream, as it was told to."""
-        match self.parting.get(method):
+        match self.endings.get(method):
             case asyncio.Event() as limiter:
                 await self._wait(method, limiter)
             case MediaError() as error:
                 raise error
-        self.parted.append(method)
+        self.drained.append(method)
 
     async def _wait(self, method: str, limiter: asyncio.Event) -> None:
         try:
             await limiter.wait()
         except asyncio.CancelledError:
-            self.left.append(method)
+            self.abandoned.append(method)
             raise
 
 
@@ -105,17 +105,17 @@ class _Speech(tts_pb2_grpc.TextToSpeechServiceServicer):
     async def SynthesizeStream(  # noqa: N802 - named by the contract
         self, request: tts_pb2.SynthesizeStreamRequest, context: Context
     ) -> AsyncIterator[tts_pb2.SynthesizeStreamResponse]:
-        await self._fake.take("SynthesizeStream", request, context)
+        await self._fake.record_call("SynthesizeStream", request, context)
         await self._fake.pass_limiter("SynthesizeStream")
         yield tts_pb2.SynthesizeStreamResponse(chunk=tts_pb2.SpeechChunk(audio=b"sound", alignment=ALIGNMENT))
-        if "SynthesizeStream" not in self._fake.cut:
+        if "SynthesizeStream" not in self._fake.truncated:
             yield tts_pb2.SynthesizeStreamResponse(done=tts_pb2.SpeechDone(stored_audio=_stored_audio()))
-            await self._fake.part("SynthesizeStream")
+            await self._fake.end_stream("SynthesizeStream")
 
     async def GetStoredAudio(  # noqa: N802 - named by the contract
         self, request: tts_pb2.GetStoredAudioRequest, context: Context
     ) -> tts_pb2.GetStoredAudioResponse:
-        await self._fake.take("GetStoredAudio", request, context)
+        await self._fake.record_call("GetStoredAudio", request, context)
         await self._fake.pass_limiter("GetStoredAudio")
         stored = _stored_audio()
         stored.alignment.CopyFrom(ALIGNMENT)
@@ -129,7 +129,7 @@ class _Images(image_pb2_grpc.ImageServiceServicer):
     async def GenerateImage(  # noqa: N802 - named by the contract
         self, request: image_pb2.GenerateImageRequest, context: Context
     ) -> image_pb2.GenerateImageResponse:
-        await self._fake.take("GenerateImage", request, context)
+        await self._fake.record_call("GenerateImage", request, context)
         await self._fake.pass_limiter("GenerateImage")
         image = image_pb2.Image(
             key=request.output.object_key,
@@ -150,36 +150,36 @@ class _Videos(video_pb2_grpc.VideoServiceServicer):
     async def GenerateVideo(  # noqa: N802 - named by the contract
         self, request: video_pb2.GenerateVideoRequest, context: Context
     ) -> AsyncIterator[video_pb2.GenerateVideoResponse]:
-        await self._fake.take("GenerateVideo", request, context)
+        await self._fake.record_call("GenerateVideo", request, context)
         for percent in self._fake.percents:
             yield video_pb2.GenerateVideoResponse(progress=video_pb2.VideoProgress(percent=percent))
         await self._fake.pass_limiter("GenerateVideo")
-        if "GenerateVideo" not in self._fake.cut:
+        if "GenerateVideo" not in self._fake.truncated:
             made = video_pb2.GeneratedVideo(file=_video(VIDEO_KEY), provider="replicate", model="minimax/hailuo-02")
             yield video_pb2.GenerateVideoResponse(video=made)
-            await self._fake.part("GenerateVideo")
+            await self._fake.end_stream("GenerateVideo")
 
     async def MuxVideo(  # noqa: N802 - named by the contract
         self, request: video_pb2.MuxVideoRequest, context: Context
     ) -> AsyncIterator[video_pb2.MuxVideoResponse]:
-        await self._fake.take("MuxVideo", request, context)
+        await self._fake.record_call("MuxVideo", request, context)
         for percent in self._fake.percents:
             yield video_pb2.MuxVideoResponse(progress=video_pb2.VideoProgress(percent=percent))
         await self._fake.pass_limiter("MuxVideo")
-        if "MuxVideo" not in self._fake.cut:
+        if "MuxVideo" not in self._fake.truncated:
             yield video_pb2.MuxVideoResponse(video=video_pb2.MuxedVideo(file=_video(request.object_key)))
-            await self._fake.part("MuxVideo")
+            await self._fake.end_stream("MuxVideo")
 
     async def CancelVideo(  # noqa: N802 - named by the contract
         self, request: video_pb2.CancelVideoRequest, context: Context
     ) -> video_pb2.CancelVideoResponse:
-        await self._fake.take("CancelVideo", request, context)
+        await self._fake.record_call("CancelVideo", request, context)
         await self._fake.pass_limiter("CancelVideo")
         return video_pb2.CancelVideoResponse(cancelled=True)
 
 
 @asynccontextmanager
-async def serving(fake: FakeServices) -> AsyncIterator[ServiceClients]:
+async def serve_fake_services(fake: FakeServices) -> AsyncIterator[ServiceClients]:
     """Run all of them on a free port; returns the stubs that jobs call them by."""
 
     def register(server: grpc.aio.Server) -> list[str]:
@@ -189,7 +189,7 @@ async def serving(fake: FakeServices) -> AsyncIterator[ServiceClients]:
         return []
 
     async with served(register) as running:
-        yield ServiceClients.over(running.channel, running.channel, running.channel)
+        yield ServiceClients.from_channels(running.channel, running.channel, running.channel)
 
 
 def _stored_audio() -> tts_pb2.StoredAudio:

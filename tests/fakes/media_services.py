@@ -44,7 +44,7 @@ async def running_media_services() -> AsyncIterator[tuple[FakeMediaServices, Ser
     """Run them on a free port; yields what they remember, and their stubs."""
     shelves = FakeMediaServices()
     async with served(shelves.register) as server:
-        yield shelves, ServiceClients.over(server.channel, server.channel, server.channel)
+        yield shelves, ServiceClients.from_channels(server.channel, server.channel, server.channel)
 
 
 class _Speech(tts_pb2_grpc.TextToSpeechServiceServicer):

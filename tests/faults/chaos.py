@@ -18,14 +18,14 @@ from services.common.images import Size
 from services.common.storage import ObjectSpec, StorageSettings, open_object_store
 from services.jobs.jetstream import StreamOptions, open_streams
 from services.jobs.job_store import JobStore
-from services.jobs.record import Record
+from services.jobs.record import JobRecord
 from services.jobs.request import JobRequest
 from tests.fakes.image_provider import make_image
 from tests.fakes.media import video
 from tests.fakes.replicate import API_TOKEN, Run, running_replicate
 from tests.fakes.waiting import eventually
-from tests.faults.fleet import Fleet
-from tests.faults.process_group import open_nursery
+from tests.faults.process_group import open_spawner
+from tests.faults.suite_processes import SuiteProcesses
 
 _VICTIMS = ("worker", "worker2", "video", "nats")
 _OWNER, _IMAGE = "alice", "images/cat.png"
@@ -74,7 +74,7 @@ async def chaos(folder: Path, count: int, pause_seconds: float, seed: int) -> Ou
         replicate.runs.extend([Run(statuses=(*("processing",) * 4, "succeeded"))] * count)
         async with open_object_store(StorageSettings(storage="local", storage_dir=folder / "objects")) as store:
             await store.put(_IMAGE, make_image(Size(160, 120)), ObjectSpec("image/png", {"owner": _OWNER}))
-        fleet = Fleet(
+        suite = SuiteProcesses(
             folder,
             {
                 "REPLICATE_API_TOKEN": API_TOKEN,
@@ -84,32 +84,32 @@ async def chaos(folder: Path, count: int, pause_seconds: float, seed: int) -> Ou
                 "WORKER_SLOTS": "4",
                 "JOBS_LEASE_SECONDS": "1.5",
             },
-            stack.enter_context(open_nursery()),
+            stack.enter_context(open_spawner()),
         )
-        stack.callback(fleet.close)
-        await fleet.start("nats")
-        await fleet.start("video", "worker", "worker2")
-        streams = await stack.enter_async_context(open_streams(StreamOptions((fleet.nats_url,), quota=_QUOTA), "chaos"))
+        stack.callback(suite.close)
+        await suite.start("nats")
+        await suite.start("video", "worker", "worker2")
+        streams = await stack.enter_async_context(open_streams(StreamOptions((suite.nats_url,), quota=_QUOTA), "chaos"))
         job_store = JobStore(streams)
-        ids = [await _submitted(job_store, number) for number in range(count)]
-        killing = asyncio.create_task(_kill(fleet, chance, pause_seconds))
+        ids = [await _submit(job_store, number) for number in range(count)]
+        killing = asyncio.create_task(_kill(suite, chance, pause_seconds))
         try:
-            records = [await _ended(job_store, job_id) for job_id in ids]
+            records = [await _wait_until_ended(job_store, job_id) for job_id in ids]
         finally:
             killing.cancel()
             await asyncio.gather(killing, return_exceptions=True)
         statuses = Counter(record.status.value for record in records)
-        failures = tuple(_told(record) for record in records if record.failure is not None)
-        return Outcome(statuses, failures, replicate.created, fleet.kills, time.monotonic() - began)
+        failures = tuple(_describe_failures(record) for record in records if record.failure is not None)
+        return Outcome(statuses, failures, replicate.created, suite.kills, time.monotonic() - began)
 
 
-async def _submitted(job_store: JobStore, number: int) -> str:
+async def _submit(job_store: JobStore, number: int) -> str:
     spec = {"video": {"imageKey": _IMAGE, "prompt": f"number {number}", "provider": "replicate"}}
     return (await job_store.submit(JobRequest("animate", spec, request_id=f"chaos-{number}"), _OWNER)).record.job_id
 
 
-async def _ended(job_store: JobStore, job_id: str) -> Record:
-    async def answer() -> Record | None:
+async def _wait_until_ended(job_store: JobStore, job_id: str) -> JobRecord:
+    async def answer() -> JobRecord | None:
         with suppress(MediaError):
             record = (await job_store.get(job_id, _OWNER)).record
             return record if record.status.is_final else None
@@ -118,17 +118,17 @@ async def _ended(job_store: JobStore, job_id: str) -> Record:
     return await eventually(answer, _LONGEST_SECONDS)
 
 
-def _told(record: Record) -> str:
+def _describe_failures(record: JobRecord) -> str:
     failures = [item.failure for item in record.attempts if item.failure is not None]
     return f"{record.attempt} attempts: " + ", ".join(f"{item.reason} in {item.stage}" for item in failures)
 
 
-async def _kill(fleet: Fleet, chance: random.Random, pause_seconds: float) -> None:
+async def _kill(suite: SuiteProcesses, chance: random.Random, pause_seconds: float) -> None:
     async with asyncio.TaskGroup() as restarts:
         away: set[str] = set()
 
         async def again(name: str) -> None:
-            await fleet.start(name)
+            await suite.start(name)
             away.discard(name)
 
         while True:
@@ -137,7 +137,7 @@ async def _kill(fleet: Fleet, chance: random.Random, pause_seconds: float) -> No
             if name in away:
                 continue
             away.add(name)
-            fleet.kill(name)
+            suite.kill(name)
             restarts.create_task(again(name))
 
 

@@ -21,7 +21,7 @@ from deploy.local.zygote import Order, Zygote, start_zygote
 ROOT = Path(__file__).parents[2]
 
 
-class Nursling:
+class SpawnedProcess:
     """A process that was started here; not a child of whoever holds this.
 
     Args:
@@ -42,7 +42,7 @@ class Nursling:
         return bool(select.select([self._descriptor], [], [], within_seconds)[0])
 
 
-class Nursery:
+class ProcessSpawner:
     """Takes orders.
 
     Args:
@@ -52,23 +52,23 @@ class Nursery:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
-    def start(self, module: str, environment: Mapping[str, str], folder: Path, log: Path) -> Nursling:
+    def start(self, module: str, environment: Mapping[str, str], folder: Path, log: Path) -> SpawnedProcess:
         """Start `python -m <module>`, whose output is appended to `log`."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         order = {"module": module, "environment": dict(environment), "folder": str(folder), "log": str(log)}
         self._process.stdin.write(f"{json.dumps(order)}\n")
         self._process.stdin.flush()
-        return Nursling(int(self._process.stdout.readline()))
+        return SpawnedProcess(int(self._process.stdout.readline()))
 
 
 @contextmanager
-def open_nursery() -> Iterator[Nursery]:
-    """Keep a nursery for as long as the context is open."""
+def open_spawner() -> Iterator[ProcessSpawner]:
+    """Keep a spawner for as long as the context is open."""
     command = (sys.executable, "-m", "tests.faults.process_group")
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         # Leaving the context closes its input, which ends it.
-        yield Nursery(process)
+        yield ProcessSpawner(process)
 
 
 async def _serve(zygote: Zygote) -> None:

@@ -18,9 +18,9 @@ from services.jobs.job_store import JobStore
 from services.jobs.record import Status
 from tests.fakes.replicate import FakeReplicate
 from tests.fakes.waiting import eventually
-from tests.faults.conftest import Jobs, fleet_of, working
-from tests.faults.fleet import Fleet
-from tests.faults.process_group import Nursery
+from tests.faults.conftest import Jobs, make_pending_run, prepare_suite
+from tests.faults.process_group import ProcessSpawner
+from tests.faults.suite_processes import SuiteProcesses
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -93,12 +93,12 @@ async def streams(cluster: Cluster) -> AsyncIterator[Streams]:
 
 
 @pytest.fixture
-async def fleet(
-    cluster: Cluster, streams: Streams, tmp_path: Path, replicate: FakeReplicate, nursery: Nursery
-) -> AsyncIterator[Fleet]:
+async def suite(
+    cluster: Cluster, streams: Streams, tmp_path: Path, replicate: FakeReplicate, spawner: ProcessSpawner
+) -> AsyncIterator[SuiteProcesses]:
     """One worker and the services that videos need, before the cluster."""
     variables = {"NATS_URL": ",".join(cluster.urls), "JOBS_REPLICAS": "3"}
-    async with fleet_of(tmp_path, replicate, variables, nursery) as made:
+    async with prepare_suite(tmp_path, replicate, variables, spawner) as made:
         await made.start("tts", "video", "worker")
         yield made
 
@@ -113,7 +113,7 @@ async def accepted(jobs: Jobs) -> str:
 
     async def answer() -> str:
         try:
-            return await jobs.animate(request_id="after the loss")
+            return await jobs.submit_animate(request_id="after the loss")
         except MediaError as error:
             if error.reason is not Reason.UNAVAILABLE:
                 raise
@@ -123,10 +123,10 @@ async def accepted(jobs: Jobs) -> str:
 
 
 async def test_the_loss_of_the_node_that_leads_loses_no_job(
-    cluster: Cluster, streams: Streams, fleet: Fleet, jobs: Jobs, replicate: FakeReplicate
+    cluster: Cluster, streams: Streams, suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate
 ) -> None:
-    replicate.runs.append(working())
-    before = await jobs.animate()
+    replicate.runs.append(make_pending_run())
+    before = await jobs.submit_animate()
     await replicate.until(lambda: replicate.created == 1)
     queue = (await streams.jetstream.stream_info(QUEUE)).cluster
     assert queue is not None
@@ -136,7 +136,7 @@ async def test_the_loss_of_the_node_that_leads_loses_no_job(
     after = await accepted(jobs)
     replicate.move("p1", "succeeded")
     for job_id in (before, after):
-        assert (await jobs.ended(job_id)).status is Status.SUCCEEDED
+        assert (await jobs.wait_until_ended(job_id)).status is Status.SUCCEEDED
     assert replicate.created == 2
     cluster.start(lost)
     await cluster.serves(lost)
@@ -148,9 +148,9 @@ async def test_without_a_majority_no_job_is_accepted_falsely(cluster: Cluster, s
     for name in NODES[1:]:
         cluster.kill(name)
     with pytest.raises(MediaError) as refused:
-        await jobs.animate(request_id="lonely")
+        await jobs.submit_animate(request_id="lonely")
     assert refused.value.reason is Reason.UNAVAILABLE
     for name in NODES[1:]:
         cluster.start(name)
     job_id = await accepted(jobs)
-    assert (await jobs.known(job_id)).status is Status.QUEUED
+    assert (await jobs.get_record(job_id)).status is Status.QUEUED

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from services.jobs.record import Record, Status
+from services.jobs.record import JobRecord, Status
 from tests.fakes.replicate import DOWN, Failure, FakeReplicate
 from tests.fakes.waiting import until
-from tests.faults.conftest import Jobs, working
-from tests.faults.fleet import Fleet
+from tests.faults.conftest import Jobs, make_pending_run
+from tests.faults.suite_processes import SuiteProcesses
 
 pytestmark = pytest.mark.timeout(300)
 
 
-def is_videoing(record: Record) -> bool:
+def is_videoing(record: JobRecord) -> bool:
     return record.stage == "video"
 
 
@@ -24,56 +24,60 @@ async def begun(replicate: FakeReplicate) -> None:
     await replicate.until(lambda: replicate.created == 1)
 
 
-async def test_a_video_that_speaks_is_made(fleet: Fleet, jobs: Jobs, replicate: FakeReplicate) -> None:
-    job_id = await jobs.talking()
-    record = await jobs.ended(job_id)
+async def test_a_video_that_speaks_is_made(suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate) -> None:
+    job_id = await jobs.submit_talking_video()
+    record = await jobs.wait_until_ended(job_id)
     assert (record.status, record.attempt, record.percent) == (Status.SUCCEEDED, 1, 100.0)
     assert {"audio", "video", "final"} <= record.steps.keys()
     assert replicate.created == 1
 
 
-async def test_a_worker_that_is_killed_while_it_waits(fleet: Fleet, jobs: Jobs, replicate: FakeReplicate) -> None:
-    replicate.runs.append(working())
-    job_id = await jobs.talking()
+async def test_a_worker_that_is_killed_while_it_waits(
+    suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate
+) -> None:
+    replicate.runs.append(make_pending_run())
+    job_id = await jobs.submit_talking_video()
     await begun(replicate)
-    await fleet.restart("worker")
+    await suite.restart("worker")
     replicate.move("p1", "succeeded")
-    record = await jobs.ended(job_id)
+    record = await jobs.wait_until_ended(job_id)
     assert (record.status, record.attempt, replicate.created) == (Status.SUCCEEDED, 2, 1)
 
 
-async def test_a_worker_that_is_killed_inside_the_paid_call(fleet: Fleet, jobs: Jobs, replicate: FakeReplicate) -> None:
+async def test_a_worker_that_is_killed_inside_the_paid_call(
+    suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate
+) -> None:
     replicate.failures["create"].append(Failure(hangs=True, works=True))
-    job_id = await jobs.animate()
+    job_id = await jobs.submit_animate()
     await begun(replicate)
-    fleet.kill("worker")
-    await fleet.restart("video")
-    await fleet.start("worker")
-    record = await jobs.ended(job_id)
+    suite.kill("worker")
+    await suite.restart("video")
+    await suite.start("worker")
+    record = await jobs.wait_until_ended(job_id)
     assert (record.status, replicate.created) == (Status.SUCCEEDED, 1)
 
 
 async def test_a_service_that_is_killed_inside_the_paid_call(
-    fleet: Fleet, jobs: Jobs, replicate: FakeReplicate
+    suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate
 ) -> None:
     replicate.failures["create"].append(Failure(hangs=True, works=True))
-    job_id = await jobs.animate()
+    job_id = await jobs.submit_animate()
     await begun(replicate)
-    await fleet.restart("video")
-    record = await jobs.ended(job_id)
+    await suite.restart("video")
+    record = await jobs.wait_until_ended(job_id)
     assert (record.status, replicate.created) == (Status.SUCCEEDED, 1)
 
 
 async def test_the_server_of_jobs_that_is_killed_under_a_job(
-    fleet: Fleet, jobs: Jobs, replicate: FakeReplicate
+    suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate
 ) -> None:
-    replicate.runs.append(working())
-    job_id = await jobs.talking()
-    watching = asyncio.create_task(jobs.changes(job_id))
+    replicate.runs.append(make_pending_run())
+    job_id = await jobs.submit_talking_video()
+    watching = asyncio.create_task(jobs.collect_changes(job_id))
     await begun(replicate)
-    await fleet.restart("nats")
+    await suite.restart("nats")
     replicate.move("p1", "succeeded")
-    record = await jobs.ended(job_id)
+    record = await jobs.wait_until_ended(job_id)
     assert (record.status, replicate.created) == (Status.SUCCEEDED, 1)
     async with asyncio.timeout(20):
         changes = await watching
@@ -83,44 +87,44 @@ async def test_the_server_of_jobs_that_is_killed_under_a_job(
 
 
 async def test_the_server_of_jobs_that_is_killed_right_after_it_has_accepted(
-    fleet: Fleet, jobs: Jobs, replicate: FakeReplicate
+    suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate
 ) -> None:
-    fleet.kill("worker")
-    job_id = await jobs.animate()
-    await fleet.restart("nats")
-    await fleet.start("worker")
-    record = await jobs.ended(job_id)
+    suite.kill("worker")
+    job_id = await jobs.submit_animate()
+    await suite.restart("nats")
+    await suite.start("worker")
+    record = await jobs.wait_until_ended(job_id)
     assert (record.status, replicate.created) == (Status.SUCCEEDED, 1)
 
 
 async def test_a_worker_that_was_paused_past_its_lease_may_not_write(
-    fleet: Fleet, jobs: Jobs, replicate: FakeReplicate
+    suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate
 ) -> None:
-    replicate.runs.append(working())
-    job_id = await jobs.animate()
+    replicate.runs.append(make_pending_run())
+    job_id = await jobs.submit_animate()
     await begun(replicate)
-    await jobs.until(job_id, is_videoing)
-    fleet.pause("worker")
-    await fleet.start("worker2")
-    await jobs.until(job_id, lambda record: record.attempt == 2)
-    fleet.resume("worker")
+    await jobs.wait_until(job_id, is_videoing)
+    suite.pause("worker")
+    await suite.start("worker2")
+    await jobs.wait_until(job_id, lambda record: record.attempt == 2)
+    suite.resume("worker")
     replicate.move("p1", "succeeded")
-    record = await jobs.ended(job_id)
+    record = await jobs.wait_until_ended(job_id)
     assert (record.status, record.attempt, replicate.created) == (Status.SUCCEEDED, 2, 1)
-    await until(lambda: "another worker has this job" in fleet.log("worker"))
+    await until(lambda: "another worker has this job" in suite.log("worker"))
 
 
-async def test_a_provider_that_is_down_twice(fleet: Fleet, jobs: Jobs, replicate: FakeReplicate) -> None:
+async def test_a_provider_that_is_down_twice(suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate) -> None:
     replicate.failures["create"] += [DOWN, DOWN]
-    record = await jobs.ended(await jobs.animate())
+    record = await jobs.wait_until_ended(await jobs.submit_animate())
     assert (record.status, replicate.created) == (Status.SUCCEEDED, 1)
 
 
-async def test_a_provider_that_never_finishes(fleet: Fleet, jobs: Jobs, replicate: FakeReplicate) -> None:
-    fleet.told["video"] = {"REPLICATE_TIMEOUT_SECONDS": "3"}
-    await fleet.restart("video")
-    replicate.runs.append(working())
-    record = await jobs.ended(await jobs.animate())
+async def test_a_provider_that_never_finishes(suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate) -> None:
+    suite.overrides["video"] = {"REPLICATE_TIMEOUT_SECONDS": "3"}
+    await suite.restart("video")
+    replicate.runs.append(make_pending_run())
+    record = await jobs.wait_until_ended(await jobs.submit_animate())
     assert record.failure is not None
     assert (record.status, record.failure.reason) == (Status.FAILED, "PROVIDER_TIMEOUT")
     assert (record.attempt, replicate.created) == (3, 1)
@@ -129,74 +133,76 @@ async def test_a_provider_that_never_finishes(fleet: Fleet, jobs: Jobs, replicat
 
 @pytest.mark.parametrize("name", ["tts", "video"])
 async def test_a_service_that_is_killed_under_a_job(
-    fleet: Fleet, jobs: Jobs, replicate: FakeReplicate, name: str
+    suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate, name: str
 ) -> None:
-    replicate.runs.append(working())
-    job_id = await jobs.talking()
+    replicate.runs.append(make_pending_run())
+    job_id = await jobs.submit_talking_video()
     await begun(replicate)
-    await fleet.restart(name)
+    await suite.restart(name)
     replicate.move("p1", "succeeded")
-    record = await jobs.ended(job_id)
+    record = await jobs.wait_until_ended(job_id)
     assert (record.status, replicate.created) == (Status.SUCCEEDED, 1)
 
 
 async def test_a_store_of_objects_that_is_away_for_a_while(
-    fleet: Fleet, jobs: Jobs, replicate: FakeReplicate, tmp_path: Path
+    suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate, tmp_path: Path
 ) -> None:
-    replicate.runs.append(working())
-    job_id = await jobs.animate()
-    await jobs.until(job_id, is_videoing)
+    replicate.runs.append(make_pending_run())
+    job_id = await jobs.submit_animate()
+    await jobs.wait_until(job_id, is_videoing)
     await begun(replicate)
     objects, away = tmp_path / "objects", tmp_path / "away"
     objects.rename(away)
     objects.write_text("a file in the place of the folder")
     replicate.move("p1", "succeeded")
-    await jobs.until(job_id, lambda record: any(attempt.failure for attempt in record.attempts))
+    await jobs.wait_until(job_id, lambda record: any(attempt.failure for attempt in record.attempts))
     objects.unlink()
     away.rename(objects)
-    record = await jobs.ended(job_id)
+    record = await jobs.wait_until_ended(job_id)
     assert (record.status, replicate.created) == (Status.SUCCEEDED, 1)
 
 
 async def test_a_job_that_is_ended_while_it_waits_for_a_worker(
-    fleet: Fleet, jobs: Jobs, replicate: FakeReplicate
+    suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate
 ) -> None:
-    fleet.kill("worker")
-    job_id = await jobs.animate()
+    suite.kill("worker")
+    job_id = await jobs.submit_animate()
     await jobs.job_store.cancel(job_id, "alice")
-    await fleet.start("worker")
-    assert (await jobs.ended(job_id)).status is Status.CANCELLED
+    await suite.start("worker")
+    assert (await jobs.wait_until_ended(job_id)).status is Status.CANCELLED
     assert replicate.created == 0
 
 
-async def test_a_job_that_is_ended_while_it_videos(fleet: Fleet, jobs: Jobs, replicate: FakeReplicate) -> None:
-    replicate.runs.append(working())
-    job_id = await jobs.animate()
+async def test_a_job_that_is_ended_while_it_videos(suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate) -> None:
+    replicate.runs.append(make_pending_run())
+    job_id = await jobs.submit_animate()
     await begun(replicate)
-    await jobs.until(job_id, is_videoing)
+    await jobs.wait_until(job_id, is_videoing)
     await jobs.job_store.cancel(job_id, "alice")
-    assert (await jobs.ended(job_id)).status is Status.CANCELLED
+    assert (await jobs.wait_until_ended(job_id)).status is Status.CANCELLED
     await replicate.until(lambda: replicate.cancelled == ["p1"])
 
 
-async def test_a_job_that_is_ended_inside_the_paid_call(fleet: Fleet, jobs: Jobs, replicate: FakeReplicate) -> None:
+async def test_a_job_that_is_ended_inside_the_paid_call(
+    suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate
+) -> None:
     replicate.failures["create"].append(Failure(hangs=True, works=True))
-    job_id = await jobs.animate()
+    job_id = await jobs.submit_animate()
     await begun(replicate)
     await jobs.job_store.cancel(job_id, "alice")
-    assert (await jobs.ended(job_id)).status is Status.CANCELLED
+    assert (await jobs.wait_until_ended(job_id)).status is Status.CANCELLED
     assert replicate.created == 1
 
 
 async def test_a_worker_that_is_asked_to_stop_gives_its_jobs_back(
-    fleet: Fleet, jobs: Jobs, replicate: FakeReplicate
+    suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate
 ) -> None:
-    replicate.runs.append(working())
-    job_id = await jobs.animate()
+    replicate.runs.append(make_pending_run())
+    job_id = await jobs.submit_animate()
     await begun(replicate)
-    await fleet.start("worker2")
-    await fleet.stop("worker")
+    await suite.start("worker2")
+    await suite.stop("worker")
     replicate.move("p1", "succeeded")
-    record = await jobs.ended(job_id)
+    record = await jobs.wait_until_ended(job_id)
     assert (record.status, record.attempt, replicate.created) == (Status.SUCCEEDED, 2, 1)
     assert record.attempts[0].failure is None

@@ -18,8 +18,8 @@ from services.jobs.webhooks.signing_secrets import SigningSecrets
 from tests.fakes.replicate import FakeReplicate
 from tests.fakes.waiting import eventually, until
 from tests.fakes.web_host import WebHost, running_web_host
-from tests.faults.conftest import ALICE, Jobs, working
-from tests.faults.fleet import Fleet
+from tests.faults.conftest import ALICE, Jobs, make_pending_run
+from tests.faults.suite_processes import SuiteProcesses
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -31,7 +31,7 @@ async def sink() -> AsyncIterator[WebHost]:
 
 
 async def test_a_webhook_is_told_until_it_is_taken_and_signed_each_time(
-    fleet: Fleet, jobs: Jobs, replicate: FakeReplicate, sink: WebHost
+    suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate, sink: WebHost
 ) -> None:
     came: list[tuple[Webhook, float]] = []
     answers = [503, 503, 200]
@@ -43,11 +43,11 @@ async def test_a_webhook_is_told_until_it_is_taken_and_signed_each_time(
         return web.Response(status=answers[len(came) - 1])
 
     sink.pages["/hook"] = take
-    job_id = await jobs.animate(webhook_url=sink.url("/hook"))
-    assert (await jobs.ended(job_id)).status is Status.SUCCEEDED
+    job_id = await jobs.submit_animate(webhook_url=sink.url("/hook"))
+    assert (await jobs.wait_until_ended(job_id)).status is Status.SUCCEEDED
     await until(lambda: len(came) == 3)
-    async with open_streams(StreamOptions((fleet.nats_url,)), "test") as streams:
-        (secret,) = await SigningSecrets(streams).of(ALICE)
+    async with open_streams(StreamOptions((suite.nats_url,)), "test") as streams:
+        (secret,) = await SigningSecrets(streams).get(ALICE)
     for webhook, now in came:
         verify(webhook, secret, now)
         assert webhook.webhook_id == job_id
@@ -55,24 +55,24 @@ async def test_a_webhook_is_told_until_it_is_taken_and_signed_each_time(
         assert (told["type"], told["data"]["id"]) == ("job.succeeded", job_id)
 
     async def all_sent() -> list[Any] | None:
-        sent = [item["status"] for item in await jobs.job_store.deliveries(job_id, ALICE)]
+        sent = [item["status"] for item in await jobs.job_store.list_deliveries(job_id, ALICE)]
         return sent if len(sent) == len(answers) else None
 
     assert await eventually(all_sent) == answers
 
 
 async def test_events_go_on_by_their_id_after_the_gateway_was_killed(
-    fleet: Fleet, jobs: Jobs, replicate: FakeReplicate
+    suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate
 ) -> None:
-    await fleet.start("jobs")
-    await fleet.start("image", "gateway")
-    replicate.runs.append(working())
-    job_id = await jobs.animate()
-    url, alice = f"{fleet.gateway_url}/api/jobs/{job_id}/events", {"X-Media-Principal": ALICE}
+    await suite.start("jobs")
+    await suite.start("image", "gateway")
+    replicate.runs.append(make_pending_run())
+    job_id = await jobs.submit_animate()
+    url, alice = f"{suite.gateway_url}/api/jobs/{job_id}/events", {"X-Media-Principal": ALICE}
     async with aiohttp.ClientSession(headers=alice) as http:
         async with http.get(url) as answer:
             seen = await _event(answer)
-            await fleet.restart("gateway")
+            await suite.restart("gateway")
             seen = await _last(answer, seen)
         await replicate.until(lambda: replicate.created == 1)
         replicate.move("p1", "succeeded")

@@ -11,8 +11,8 @@ from media.video.v1 import video_pb2
 
 from services.common.errors import MediaError, Reason
 from services.jobs.clients import ServiceClients, await_reply, metadata_for_owner
-from services.jobs.pipelines.steps import AUDIO, FINAL, IMAGE, OWN_OBJECTS, VIDEO, own_key
-from services.jobs.record import Record
+from services.jobs.pipelines.steps import AUDIO, FINAL, IMAGE, OWN_OBJECTS, VIDEO, build_own_key
+from services.jobs.record import JobRecord
 
 
 class Cleanup:
@@ -26,13 +26,13 @@ class Cleanup:
     def __init__(self, services: ServiceClients, call_seconds: float) -> None:
         self._services = services
         self._call_seconds = call_seconds
-        self._by_step: Mapping[str, Callable[[Record, str], Awaitable[None]]] = {
-            IMAGE: self._image,
-            VIDEO: self._video,
-            FINAL: self._video,
+        self._by_step: Mapping[str, Callable[[JobRecord, str], Awaitable[None]]] = {
+            IMAGE: self._delete_image,
+            VIDEO: self._delete_video,
+            FINAL: self._delete_video,
         }
 
-    async def results(self, record: Record) -> None:
+    async def delete_results(self, record: JobRecord) -> None:
         """Delete all that a job has made; what is gone already is no error.
 
         Raises:
@@ -42,9 +42,9 @@ class Cleanup:
             if step in record.steps:
                 await delete(record, record.steps[step]["key"])
         if stored_audio_id := record.steps.get(AUDIO, {}).get("storedAudioId"):
-            await self._speech(record, stored_audio_id)
+            await self._delete_speech(record, stored_audio_id)
 
-    async def orphans(self, record: Record) -> None:
+    async def delete_orphans(self, record: JobRecord) -> None:
         """Delete what a job that has ended stored and never wrote down.
 
         Raises:
@@ -52,21 +52,21 @@ class Cleanup:
         """
         for step in OWN_OBJECTS:
             if step not in record.steps:
-                await self._by_step[step](record, own_key(record, step))
+                await self._by_step[step](record, build_own_key(record, step))
 
-    async def _image(self, record: Record, key: str) -> None:
+    async def _delete_image(self, record: JobRecord, key: str) -> None:
         request = image_pb2.DeleteImageRequest(key=key)
         await self._delete(record, self._services.images.DeleteImage, request)
 
-    async def _video(self, record: Record, key: str) -> None:
+    async def _delete_video(self, record: JobRecord, key: str) -> None:
         request = video_pb2.DeleteVideoRequest(key=key)
         await self._delete(record, self._services.videos.DeleteVideo, request)
 
-    async def _speech(self, record: Record, stored_audio_id: str) -> None:
+    async def _delete_speech(self, record: JobRecord, stored_audio_id: str) -> None:
         request = tts_pb2.DeleteStoredAudioRequest(id=stored_audio_id)
         await self._delete(record, self._services.speech.DeleteStoredAudio, request)
 
-    async def _delete(self, record: Record, method: Callable[..., Awaitable[Any]], request: object) -> None:
+    async def _delete(self, record: JobRecord, method: Callable[..., Awaitable[Any]], request: object) -> None:
         try:
             await await_reply(
                 method(request, metadata=metadata_for_owner(record.principal), timeout=self._call_seconds)

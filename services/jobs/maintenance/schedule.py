@@ -13,11 +13,11 @@ from nats.js.errors import NotFoundError
 
 from services.common.cancellation import raise_if_cancelled
 from services.common.log import logger
-from services.jobs.jetstream import DUE, UPKEEP, WHEN, Streams, pulling
+from services.jobs.jetstream import DUE, MAINTENANCE, SCHEDULED, Streams, open_pull_subscription
 
 log = logger(__name__)
 
-ROUND = "round"
+SWEEP = "round"
 """Name of the only thing that is scheduled."""
 _FETCH_SECONDS = 30.0
 _AGAIN_SECONDS = 5.0
@@ -30,45 +30,45 @@ class Schedule:
 
     Args:
         streams: Where the schedule is.
-        work: Does a round; doing it twice, or beside another, must be harmless.
+        sweep: Does a round; doing it twice, or beside another, must be harmless.
         every_seconds: Time between two rounds, at least 1. Whoever starts last decides for all.
         lease_seconds: How long a round is ours without a sign of life.
     """
 
     def __init__(
-        self, streams: Streams, work: Callable[[], Awaitable[None]], every_seconds: int, lease_seconds: float
+        self, streams: Streams, sweep: Callable[[], Awaitable[None]], every_seconds: int, lease_seconds: float
     ) -> None:
         self._streams = streams
-        self._work = work
+        self._sweep = sweep
         self._spec = f"@every {every_seconds}s"
         self._lease_seconds = lease_seconds
 
     async def run(self) -> None:
         """Work until it is cancelled."""
-        pulled: JetStreamContext.PullSubscription | None = None
+        subscription: JetStreamContext.PullSubscription | None = None
         while True:
             raise_if_cancelled()
             try:
-                pulled = pulled or await self._subscribe()
-                message = (await pulled.fetch(1, timeout=_FETCH_SECONDS))[0]
+                subscription = subscription or await self._subscribe()
+                message = (await subscription.fetch(1, timeout=_FETCH_SECONDS))[0]
             except nats.errors.TimeoutError:
                 continue
             except nats.errors.Error as error:
                 log.warning("upkeep cannot be taken", error_type=type(error).__name__)
                 # What it was taken by may be gone, and is made again.
-                pulled = None
+                subscription = None
                 await asyncio.sleep(_AGAIN_SECONDS)
                 continue
-            await self._round(message)
+            await self._run_sweep(message)
 
     async def _subscribe(self) -> JetStreamContext.PullSubscription:
-        await self._plan()
-        return await pulling(
+        await self._ensure_schedule()
+        return await open_pull_subscription(
             self._streams.jetstream,
-            UPKEEP,
+            MAINTENANCE,
             api.ConsumerConfig(
-                durable_name=f"upkeep-{ROUND}",
-                filter_subject=f"{DUE}.{ROUND}",
+                durable_name=f"upkeep-{SWEEP}",
+                filter_subject=f"{DUE}.{SWEEP}",
                 ack_policy=api.AckPolicy.EXPLICIT,
                 ack_wait=self._lease_seconds,
                 max_deliver=-1,
@@ -76,20 +76,20 @@ class Schedule:
             ),
         )
 
-    async def _plan(self) -> None:
+    async def _ensure_schedule(self) -> None:
         """Write the schedule, unless it is there: written again, it would begin again, and with it the first wait."""
-        subject = f"{WHEN}.{ROUND}"
+        subject = f"{SCHEDULED}.{SWEEP}"
         with suppress(NotFoundError):
-            found = await self._streams.jetstream.get_last_msg(UPKEEP, subject)
+            found = await self._streams.jetstream.get_last_msg(MAINTENANCE, subject)
             if (found.headers or {}).get(api.Header.SCHEDULE) == self._spec:
                 return
-        headers = {api.Header.SCHEDULE.value: self._spec, api.Header.SCHEDULE_TARGET.value: f"{DUE}.{ROUND}"}
+        headers = {api.Header.SCHEDULE.value: self._spec, api.Header.SCHEDULE_TARGET.value: f"{DUE}.{SWEEP}"}
         await self._streams.jetstream.publish(subject, b"", headers=headers)
 
-    async def _round(self, message: Msg) -> None:
-        alive = asyncio.create_task(self._stay_alive(message))
+    async def _run_sweep(self, message: Msg) -> None:
+        alive = asyncio.create_task(self._extend_lease(message))
         try:
-            await self._work()
+            await self._sweep()
         except Exception as error:  # noqa: BLE001 - upkeep is no reason for a worker to end; it is done again
             log.warning("a round of upkeep failed", error_type=type(error).__name__)
             with suppress(nats.errors.Error):
@@ -100,7 +100,7 @@ class Schedule:
         finally:
             alive.cancel()
 
-    async def _stay_alive(self, message: Msg) -> None:
+    async def _extend_lease(self, message: Msg) -> None:
         while True:
             with suppress(nats.errors.Error):
                 await message.in_progress()

@@ -15,12 +15,12 @@ from nats.js.errors import KeyWrongLastSequenceError, NotFoundError
 from services.common.errors import MediaError
 from services.common.log import logger
 from services.common.storage import ObjectStore
-from services.jobs.ids import owner_token, request_token
+from services.jobs.ids import to_owner_token, to_request_token
 from services.jobs.jetstream import CANCELS, QUEUE, REQUESTS, STATE, Streams, list_subjects
 from services.jobs.job_store import JobStore
 from services.jobs.maintenance.cleanup import Cleanup
 from services.jobs.metrics import JobMetrics
-from services.jobs.record import Record, Status
+from services.jobs.record import JobRecord, Status
 from services.jobs.request import WEBHOOK, StoredJob
 
 log = logger(__name__)
@@ -48,7 +48,7 @@ class Sweep:
     Args:
         streams: Where they are.
         job_store: Reads them.
-        disposal: Deletes what they made.
+        cleanup: Deletes what they made.
         store: Where drafts of objects may lie about.
         options: What is done.
         metrics: Counts it.
@@ -59,7 +59,7 @@ class Sweep:
         self,
         streams: Streams,
         job_store: JobStore,
-        disposal: Cleanup,
+        cleanup: Cleanup,
         store: ObjectStore,
         options: SweepOptions,
         metrics: JobMetrics,
@@ -67,7 +67,7 @@ class Sweep:
     ) -> None:
         self._streams = streams
         self._job_store = job_store
-        self._disposal = disposal
+        self._cleanup = cleanup
         self._store = store
         self._options = options
         self._metrics = metrics
@@ -75,9 +75,9 @@ class Sweep:
         self._reading = asyncio.Lock()
         self._queued: dict[str, set[str]] = {}
         self._actions: Mapping[str, Callable[[str, StoredJob], Awaitable[bool]]] = {
-            "forgotten": self._forget,
-            "tidied": self._tidy,
-            "put_back": self._put_back,
+            "forgotten": self._delete_record,
+            "tidied": self._delete_orphans,
+            "put_back": self._requeue,
         }
 
     async def run(self) -> None:
@@ -88,27 +88,27 @@ class Sweep:
         """
         done: Counter[str] = Counter()
         self._queued.clear()
-        places = asyncio.Semaphore(_AT_ONCE)
+        permits = asyncio.Semaphore(_AT_ONCE)
 
-        async def look(key: str) -> None:
-            async with places:
+        async def check_with_permit(key: str) -> None:
+            async with permits:
                 done[await self._check_job(key)] += 1
 
-        async with asyncio.TaskGroup() as looking:
-            for key in await self._keys():
-                looking.create_task(look(key))
+        async with asyncio.TaskGroup() as tasks:
+            for key in await self._list_keys():
+                tasks.create_task(check_with_permit(key))
         drafts = await self._store.remove_stale_drafts(SETTLED_SECONDS)
         counts = {name: done[name] for name in (*self._actions, "failed")}
         for name, count in counts.items():
-            self._metrics.upkept(name, count)
+            self._metrics.count_maintenance(name, count)
         log.info("a round of upkeep", jobs=done.total(), drafts=drafts, **counts)
 
     async def _check_job(self, key: str) -> str:
         """Do what a job needs, and returns the name of it."""
         try:
-            known = await self._job_store.read(key)
-            name = "" if known is None else self._due(known.record)
-            if known is None or not name or not await self._actions[name](key, known):
+            stored = await self._job_store.read(key)
+            name = "" if stored is None else self._find_action(stored.record)
+            if stored is None or not name or not await self._actions[name](key, stored):
                 return ""
         except MediaError as error:
             log.warning("upkeep of a job failed", job=key, reason=error.reason.name)
@@ -121,7 +121,7 @@ class Sweep:
             return "failed"
         return name
 
-    def _due(self, record: Record) -> str:
+    def _find_action(self, record: JobRecord) -> str:
         age_seconds = self._now_seconds() - datetime.fromisoformat(record.updated_at or record.created_at).timestamp()
         if not record.status.is_final:
             return "put_back" if age_seconds > SILENT_SECONDS else ""
@@ -130,44 +130,44 @@ class Sweep:
         left_something = record.kind != WEBHOOK and record.status is not Status.SUCCEEDED and not record.tidied
         return "tidied" if left_something and age_seconds > SETTLED_SECONDS else ""
 
-    async def _forget(self, key: str, known: StoredJob) -> bool:
-        record = known.record
+    async def _delete_record(self, key: str, stored: StoredJob) -> bool:
+        record = stored.record
         if self._options.delete_results:
-            await self._disposal.results(record)
+            await self._cleanup.delete_results(record)
         if record.request_id:
-            await self._purge(REQUESTS, f"{owner_token(record.principal)}.{request_token(record.request_id)}")
+            await self._purge(REQUESTS, f"{to_owner_token(record.principal)}.{to_request_token(record.request_id)}")
         await self._purge(CANCELS, key)
         # Last: while it is there, the rest is done again.
         await self._purge(STATE, key)
         return True
 
-    async def _tidy(self, key: str, known: StoredJob) -> bool:
-        await self._disposal.orphans(known.record)
+    async def _delete_orphans(self, key: str, stored: StoredJob) -> bool:
+        await self._cleanup.delete_orphans(stored.record)
         # Not by a lease, whose writes count as changes of the job.
-        await self._streams.state.update(key, replace(known.record, tidied=True).encode(), last=known.revision)
+        await self._streams.state.update(key, replace(stored.record, tidied=True).encode(), last=stored.revision)
         return True
 
-    async def _put_back(self, key: str, known: StoredJob) -> bool:
+    async def _requeue(self, key: str, stored: StoredJob) -> bool:
         """Put a job back into the queue if it is not there any more; says whether it was not."""
-        record = known.record
-        if record.job_id in await self._in_queue(self._job_store.subject(record)):
+        record = stored.record
+        if record.job_id in await self._list_queued_ids(self._job_store.build_subject(record)):
             return False
         again = await self._job_store.read(key)
-        if again is None or again.revision != known.revision:
+        if again is None or again.revision != stored.revision:
             # It has ended, and left the queue, while we looked.
             return False
         log.warning("a job was not in the queue any more", job=record.job_id, kind=record.kind)
-        await self._job_store.publish(record, f"{key}.{known.revision}")
+        await self._job_store.publish(record, f"{key}.{stored.revision}")
         return True
 
-    async def _in_queue(self, subject: str) -> set[str]:
+    async def _list_queued_ids(self, subject: str) -> set[str]:
         """Return the ids of the jobs of a subject that were in the queue in this round."""
         async with self._reading:
             if subject not in self._queued:
-                self._queued[subject] = {job_id async for job_id in self._ids(subject)}
+                self._queued[subject] = {job_id async for job_id in self._read_queued_ids(subject)}
             return self._queued[subject]
 
-    async def _ids(self, subject: str) -> AsyncIterator[str]:
+    async def _read_queued_ids(self, subject: str) -> AsyncIterator[str]:
         sequence = 1
         while True:
             try:
@@ -176,10 +176,10 @@ class Sweep:
                 return
             # What cannot be read is for a newer worker, and no reason to put anything back.
             with suppress(ValueError, TypeError, KeyError):
-                yield Record.decode(message.data or b"").job_id
+                yield JobRecord.decode(message.data or b"").job_id
             sequence = (message.seq or sequence) + 1
 
-    async def _keys(self) -> list[str]:
+    async def _list_keys(self) -> list[str]:
         prefix = f"$KV.{STATE}."
         found = await list_subjects(self._streams.client, f"KV_{STATE}", f"{prefix}>")
         return [subject.removeprefix(prefix) for subject in found]

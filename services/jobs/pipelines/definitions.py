@@ -9,68 +9,70 @@ from media.jobs.v1 import jobs_pb2
 
 from services.jobs.job_type import JobType, Pipeline
 from services.jobs.lease import Lease
-from services.jobs.pipelines.requests import build_narration, build_video
-from services.jobs.pipelines.steps import IMAGE, Span, Steps
+from services.jobs.pipelines.requests import build_narration_spec, build_video_spec
+from services.jobs.pipelines.steps import IMAGE, ProgressRange, Steps
 
 DEFAULT_DELAY_MS = 500
 
 
-def work(steps: Steps, fleet: int, patience_seconds: float) -> Mapping[str, JobType]:
+def build_job_types(steps: Steps, max_running: int, wait_budget_seconds: float) -> Mapping[str, JobType]:
     """Return what each kind that callers may ask for is done by.
 
     Args:
         steps: Does the steps.
-        fleet: Most jobs of one kind that all workers together do at once.
-        patience_seconds: How long a job goes on trying while what it needs is away.
+        max_running: Most jobs of one kind that all workers together do at once.
+        wait_budget_seconds: How long a job goes on trying while what it needs is away.
     """
     pipelines: Mapping[str, Pipeline] = {
-        "animate": lambda lease: animate(lease, steps),
-        "talking_video": lambda lease: talking_video(lease, steps),
-        "headline": lambda lease: headline(lease, steps),
-        "story": lambda lease: story(lease, steps),
+        "animate": lambda lease: run_animate(lease, steps),
+        "talking_video": lambda lease: run_talking_video(lease, steps),
+        "headline": lambda lease: run_headline(lease, steps),
+        "story": lambda lease: run_story(lease, steps),
     }
     return {
-        kind: JobType(pipeline, steps.cancel_video, fleet, patience_seconds=patience_seconds)
+        kind: JobType(pipeline, steps.cancel_video, max_running, wait_budget_seconds=wait_budget_seconds)
         for kind, pipeline in pipelines.items()
     }
 
 
-async def animate(lease: Lease, steps: Steps) -> None:
+async def run_animate(lease: Lease, steps: Steps) -> None:
     """A video of an image."""
     spec = ParseDict(dict(lease.record.spec), jobs_pb2.AnimateSpec())
-    await steps.video(lease, spec.video, Span(1, 99))
+    await steps.make_video(lease, spec.video, ProgressRange(1, 99))
 
 
-async def talking_video(lease: Lease, steps: Steps) -> None:
+async def run_talking_video(lease: Lease, steps: Steps) -> None:
     """A video of an image, with speech over it."""
     spec = ParseDict(dict(lease.record.spec), jobs_pb2.TalkingVideoSpec())
-    await steps.narration(lease, spec.narration, Span(1, 15))
-    await steps.video(lease, spec.video, Span(15, 85))
+    await steps.make_speech(lease, spec.narration, ProgressRange(1, 15))
+    await steps.make_video(lease, spec.video, ProgressRange(15, 85))
     delay_ms = spec.audio_delay_ms if spec.HasField("audio_delay_ms") else DEFAULT_DELAY_MS
-    await steps.mux(lease, Span(85, 99), audio_delay_ms=delay_ms, captions=spec.captions)
+    await steps.mux_video(lease, ProgressRange(85, 99), audio_delay_ms=delay_ms, captions=spec.captions)
 
 
-async def headline(lease: Lease, steps: Steps) -> None:
+async def run_headline(lease: Lease, steps: Steps) -> None:
     """An image and narration of a headline."""
     spec = ParseDict(dict(lease.record.spec), jobs_pb2.HeadlineSpec())
-    await _illustrate(lease, steps, spec, Span(1, 55), Span(55, 90))
-    await lease.reach("storage", 95)
+    await _illustrate(lease, steps, spec, ProgressRange(1, 55), ProgressRange(55, 90))
+    await lease.report_progress("storage", 95)
     # Both are stored by those who made them: what is asked for here is whether the timing is there, too.
-    await steps.alignment(lease.record)
+    await steps.get_alignment(lease.record)
 
 
-async def story(lease: Lease, steps: Steps) -> None:
+async def run_story(lease: Lease, steps: Steps) -> None:
     """A video of a headline's image, with narration and captions."""
     spec = ParseDict(dict(lease.record.spec), jobs_pb2.StorySpec())
-    await _illustrate(lease, steps, spec.headline, Span(1, 15), Span(15, 25))
-    video = build_video(spec, lease.record.steps[IMAGE]["key"])
-    await steps.video(lease, video, Span(25, 88))
+    await _illustrate(lease, steps, spec.headline, ProgressRange(1, 15), ProgressRange(15, 25))
+    video = build_video_spec(spec, lease.record.steps[IMAGE]["key"])
+    await steps.make_video(lease, video, ProgressRange(25, 88))
     captions = spec.captions or jobs_pb2.JOB_CAPTIONS_TRACK
-    await steps.mux(lease, Span(88, 99), audio_delay_ms=DEFAULT_DELAY_MS, captions=captions)
+    await steps.mux_video(lease, ProgressRange(88, 99), audio_delay_ms=DEFAULT_DELAY_MS, captions=captions)
 
 
-async def _illustrate(lease: Lease, steps: Steps, spec: jobs_pb2.HeadlineSpec, drawn: Span, spoken: Span) -> None:
+async def _illustrate(
+    lease: Lease, steps: Steps, spec: jobs_pb2.HeadlineSpec, image_range: ProgressRange, speech_range: ProgressRange
+) -> None:
     """Draw and speaks a headline."""
-    await lease.begin(IMAGE, drawn.low, "prompt")
-    await steps.image(lease, spec, drawn)
-    await steps.narration(lease, build_narration(spec), spoken)
+    await lease.begin_step(IMAGE, image_range.low, "prompt")
+    await steps.make_image(lease, spec, image_range)
+    await steps.make_speech(lease, build_narration_spec(spec), speech_range)

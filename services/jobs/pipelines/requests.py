@@ -11,7 +11,7 @@ DEFAULT_MOTION = "A slow move closer to the image"
 _DEFAULT_SIZE = "landscape_16_9"
 
 
-def video_request(spec: jobs_pb2.VideoSpec, request_id: str) -> video_pb2.GenerateVideoRequest:
+def build_video_request(spec: jobs_pb2.VideoSpec, request_id: str) -> video_pb2.GenerateVideoRequest:
     """Return the request for a video; the same `request_id` leads to the same video."""
     return video_pb2.GenerateVideoRequest(
         prompt=spec.prompt,
@@ -27,7 +27,7 @@ def video_request(spec: jobs_pb2.VideoSpec, request_id: str) -> video_pb2.Genera
     )
 
 
-def speech_request(spec: jobs_pb2.NarrationSpec, output_format: str) -> tts_pb2.SynthesizeStreamRequest:
+def build_speech_request(spec: jobs_pb2.NarrationSpec, output_format: str) -> tts_pb2.SynthesizeStreamRequest:
     """Return the request for speech that is stored with its timing."""
     return tts_pb2.SynthesizeStreamRequest(
         text=spec.text,
@@ -40,7 +40,7 @@ def speech_request(spec: jobs_pb2.NarrationSpec, output_format: str) -> tts_pb2.
     )
 
 
-def image_request(spec: jobs_pb2.HeadlineSpec, object_key: str) -> image_pb2.GenerateImageRequest:
+def build_image_request(spec: jobs_pb2.HeadlineSpec, object_key: str) -> image_pb2.GenerateImageRequest:
     """Return the request for the image of a headline, stored under a key of the owner's own."""
     return image_pb2.GenerateImageRequest(
         prompt=spec.headline,
@@ -56,7 +56,7 @@ def image_request(spec: jobs_pb2.HeadlineSpec, object_key: str) -> image_pb2.Gen
     )
 
 
-def build_narration(spec: jobs_pb2.HeadlineSpec) -> jobs_pb2.NarrationSpec:
+def build_narration_spec(spec: jobs_pb2.HeadlineSpec) -> jobs_pb2.NarrationSpec:
     """Return what is said to a headline: the headline itself where nothing else is given."""
     narration = jobs_pb2.NarrationSpec()
     narration.CopyFrom(spec.narration)
@@ -64,7 +64,7 @@ def build_narration(spec: jobs_pb2.HeadlineSpec) -> jobs_pb2.NarrationSpec:
     return narration
 
 
-def build_video(spec: jobs_pb2.StorySpec, image_key: str) -> jobs_pb2.VideoSpec:
+def build_video_spec(spec: jobs_pb2.StorySpec, image_key: str) -> jobs_pb2.VideoSpec:
     """Return the video of a story's image."""
     return jobs_pb2.VideoSpec(
         image_key=image_key,

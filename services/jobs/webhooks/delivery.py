@@ -12,16 +12,16 @@ from services.common.webhooks import headers
 from services.jobs.job_store import DELIVERIES, JobStore
 from services.jobs.job_type import UNBOUNDED, JobType
 from services.jobs.lease import Lease
-from services.jobs.record import Record, now
+from services.jobs.record import JobRecord, now
 from services.jobs.webhooks.signing_secrets import SigningSecrets
 
-_TAKEN = range(200, 300)
+_ACCEPTED = range(200, 300)
 _GONE = 410
-_KEPT = 30
+_MAX_DELIVERIES = 30
 _AT_ONCE = 32
-FAILURES = 20
+MAX_FAILURES = 20
 """How often a webhook is told before it is given up: seven to fourteen hours, a receiver's night."""
-LONGEST_DELAY_SECONDS = 7200.0
+MAX_DELAY_SECONDS = 7200.0
 
 
 class WebhookPoster(Protocol):
@@ -31,17 +31,17 @@ class WebhookPoster(Protocol):
         """Return the status of the answer; raises MediaError that names `field`."""
 
 
-def webhook_work(job_store: JobStore, secrets: SigningSecrets, posts: WebhookPoster) -> JobType:
+def build_webhook_job_type(job_store: JobStore, secrets: SigningSecrets, poster: WebhookPoster) -> JobType:
     """Return what jobs of the kind webhook are done by."""
 
-    async def tell(lease: Lease) -> None:
+    async def deliver(lease: Lease) -> None:
         record = lease.record
         job = (await job_store.get(record.spec["jobId"], record.principal)).record
         body = orjson.dumps(_build_body(job))
-        signed = headers(job.job_id, int(time.time()), body, await secrets.of(record.principal))
+        signed = headers(job.job_id, int(time.time()), body, await secrets.get(record.principal))
         status, error = 0, ""
         try:
-            status = await posts.post(
+            status = await poster.post(
                 record.spec["url"],
                 field="webhook_url",
                 data=body,
@@ -50,24 +50,24 @@ def webhook_work(job_store: JobStore, secrets: SigningSecrets, posts: WebhookPos
         except MediaError as failure:
             error = failure.reason.name
         sent = [*record.steps.get(DELIVERIES, {}).get("sent", ()), {"at": now(), "status": status, "error": error}]
-        await lease.note(DELIVERIES, {"sent": sent[-_KEPT:]})
-        if status in _TAKEN:
+        await lease.save_result(DELIVERIES, {"sent": sent[-_MAX_DELIVERIES:]})
+        if status in _ACCEPTED:
             return
         if status == _GONE or error in (Reason.URL_FORBIDDEN.name, Reason.VALIDATION_ERROR.name):
             raise MediaError(Reason.VALIDATION_ERROR, "The webhook is not wanted there, or may not be sent.")
         raise MediaError(Reason.UNAVAILABLE, "The webhook was not taken.")
 
     return JobType(
-        tell,
-        fleet=UNBOUNDED,
+        deliver,
+        max_running=UNBOUNDED,
         # A receiver that never answers must not keep a place from anybody's job.
-        own_places=_AT_ONCE,
-        failures=FAILURES,
-        longest_delay_seconds=LONGEST_DELAY_SECONDS,
+        own_permits=_AT_ONCE,
+        max_failures=MAX_FAILURES,
+        max_delay_seconds=MAX_DELAY_SECONDS,
     )
 
 
-def _build_body(job: Record) -> dict[str, object]:
+def _build_body(job: JobRecord) -> dict[str, object]:
     """Return the body: what happened, and to which job; what it made is asked for with the owner's own token."""
     data: dict[str, object] = {
         "id": job.job_id,

@@ -25,12 +25,12 @@ from services.jobs.maintenance.cleanup import Cleanup
 from services.jobs.maintenance.schedule import Schedule
 from services.jobs.maintenance.sweep import Sweep, SweepOptions
 from services.jobs.metrics import JobMetrics
-from services.jobs.pipelines.definitions import work
+from services.jobs.pipelines.definitions import build_job_types
 from services.jobs.pipelines.steps import Steps
 from services.jobs.request import WEBHOOK
-from services.jobs.server import stream_options
+from services.jobs.server import build_stream_options
 from services.jobs.settings import WorkerSettings
-from services.jobs.webhooks.delivery import webhook_work
+from services.jobs.webhooks.delivery import build_webhook_job_type
 from services.jobs.webhooks.signing_secrets import SigningSecrets
 from services.jobs.worker.worker import Worker, WorkerOptions
 
@@ -47,23 +47,25 @@ async def main(settings: WorkerSettings) -> None:
     metrics = JobMetrics(registry)
     async with AsyncExitStack() as stack:
         stack.enter_context(serve_metrics(registry, settings.host, settings.metrics_port, "WORKER_METRICS_PORT"))
-        streams = await stack.enter_async_context(open_streams(stream_options(settings), "services.jobs.worker.worker"))
+        streams = await stack.enter_async_context(
+            open_streams(build_stream_options(settings), "services.jobs.worker.worker")
+        )
         channels = [
             await stack.enter_async_context(open_channel(address))
             for address in (settings.tts_address, settings.image_address, settings.video_address)
         ]
         fetcher = await stack.enter_async_context(open_fetcher(settings.fetch_options))
         job_store = JobStore(streams)
-        services = ServiceClients.over(*channels)
+        services = ServiceClients.from_channels(*channels)
         steps = Steps(services, settings.speech_format, settings.call_seconds, settings.video_seconds)
-        kinds: Mapping[str, JobType] = {
-            **work(steps, settings.fleet, settings.patience_seconds),
-            WEBHOOK: webhook_work(job_store, SigningSecrets(streams), fetcher),
+        job_types: Mapping[str, JobType] = {
+            **build_job_types(steps, settings.max_running, settings.wait_budget_seconds),
+            WEBHOOK: build_webhook_job_type(job_store, SigningSecrets(streams), fetcher),
         }
-        options = WorkerOptions(f"{settings.name}-{os.getpid()}", settings.slots, settings.lease_seconds)
-        worker = Worker(streams, job_store, kinds, options, metrics)
+        options = WorkerOptions(f"{settings.name}-{os.getpid()}", settings.max_jobs, settings.lease_seconds)
+        worker = Worker(streams, job_store, job_types, options, metrics)
         store = await stack.enter_async_context(open_object_store(settings))
-        upkeep = Sweep(
+        sweep = Sweep(
             streams,
             job_store,
             Cleanup(services, settings.call_seconds),
@@ -71,7 +73,7 @@ async def main(settings: WorkerSettings) -> None:
             SweepOptions(settings.retention_days * 86_400, settings.delete_results),
             metrics,
         )
-        schedule = Schedule(streams, upkeep.run, settings.upkeep_seconds, settings.lease_seconds)
+        schedule = Schedule(streams, sweep.run, settings.sweep_interval_seconds, settings.lease_seconds)
         health = ServerOptions(
             settings.host, settings.port, settings.port_variable(), notice_seconds=0, grace_seconds=1
         )
@@ -79,6 +81,6 @@ async def main(settings: WorkerSettings) -> None:
         async with asyncio.TaskGroup() as tasks:
             working = [tasks.create_task(worker.run()), tasks.create_task(schedule.run())]
             await stop_signal()
-            log.info("stopping", jobs=worker.at_work)
+            log.info("stopping", jobs=worker.running_jobs)
             for task in working:
                 task.cancel()

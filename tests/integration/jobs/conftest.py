@@ -14,11 +14,11 @@ import pytest_asyncio
 from nats.js.errors import NotFoundError
 
 from services.common.errors import MediaError, Reason
-from services.jobs.ids import owner_token
+from services.jobs.ids import to_owner_token
 from services.jobs.jetstream import QUEUE, RUN, StreamOptions, Streams, open_streams
 from services.jobs.job_store import JobStore
 from services.jobs.job_type import JobType
-from services.jobs.record import Record, Status
+from services.jobs.record import JobRecord, Status
 from services.jobs.request import WEBHOOK, JobFilter, JobRequest, StoredJob
 from services.jobs.worker.worker import Worker, WorkerOptions
 from tests.fakes.nats import running_nats
@@ -40,7 +40,7 @@ class Jobs:
         self.job_store = JobStore(streams)
         self.owner = f"owner-{next(_owners)}"
 
-    def another_owner(self) -> str:
+    def make_owner(self) -> str:
         """Return the name of somebody who has no jobs."""
         return f"owner-{next(_owners)}"
 
@@ -49,77 +49,83 @@ class Jobs:
         request = JobRequest(kind, fields.pop("spec", {"video": {"prompt": "zoom in"}}), **fields)
         return (await self.job_store.submit(request, owner or self.owner)).record.job_id
 
-    async def enqueue(self, record: Record) -> str:
+    async def enqueue(self, record: JobRecord) -> str:
         """Put a message into the queue as it is, and returns the id of its job."""
-        await self.streams.jetstream.publish(self.job_store.subject(record), record.encode())
+        await self.streams.jetstream.publish(self.job_store.build_subject(record), record.encode())
         return record.job_id
 
-    async def known(self, job_id: str) -> Record:
+    async def get_record(self, job_id: str) -> JobRecord:
         """Return what is known of a job."""
         return (await self.job_store.get(job_id, self.owner)).record
 
-    async def until(self, job_id: str, condition: Callable[[Record], bool]) -> Record:
+    async def wait_until(self, job_id: str, condition: Callable[[JobRecord], bool]) -> JobRecord:
         """Wait until `condition` holds for a job."""
         async with asyncio.timeout(15):
-            async for known in self.job_store.watch(job_id, self.owner):
-                if condition(known.record):
-                    return known.record
+            async for stored in self.job_store.watch(job_id, self.owner):
+                if condition(stored.record):
+                    return stored.record
         raise AssertionError("the job ended otherwise")
 
-    async def ended(self, job_id: str) -> Record:
+    async def wait_until_ended(self, job_id: str) -> JobRecord:
         """Wait until a job has ended."""
-        return await self.until(job_id, lambda record: record.status.is_final)
+        return await self.wait_until(job_id, lambda record: record.status.is_final)
 
-    async def running(self, job_id: str) -> Record:
+    async def wait_until_running(self, job_id: str) -> JobRecord:
         """Wait until a job is worked on."""
-        return await self.until(job_id, lambda record: record.status is Status.RUNNING)
+        return await self.wait_until(job_id, lambda record: record.status is Status.RUNNING)
 
-    async def changes(self, job_id: str, after_revision: int = 0) -> list[StoredJob]:
+    async def collect_changes(self, job_id: str, after_revision: int = 0) -> list[StoredJob]:
         """Return what a watcher is told."""
         async with asyncio.timeout(15):
-            return [known async for known in self.job_store.watch(job_id, self.owner, after_revision)]
+            return [stored async for stored in self.job_store.watch(job_id, self.owner, after_revision)]
 
-    async def page(
-        self, page_size: int = 100, token: str = "", *, owner: str = "", selection: JobFilter | None = None
+    async def list_page(
+        self, page_size: int = 100, token: str = "", *, owner: str = "", job_filter: JobFilter | None = None
     ) -> tuple[list[str], str]:
         """Return the ids on a page, and what asks for the next one."""
-        found, following = await self.job_store.page(owner or self.owner, selection or JobFilter(), page_size, token)
-        return [known.record.job_id for known in found], following
+        found, following = await self.job_store.list_page(
+            owner or self.owner, job_filter or JobFilter(), page_size, token
+        )
+        return [stored.record.job_id for stored in found], following
 
-    async def pages(self, page_size: int) -> list[list[str]]:
+    async def list_pages(self, page_size: int) -> list[list[str]]:
         """Return the ids on all pages."""
-        ids, token = await self.page(page_size)
+        ids, token = await self.list_page(page_size)
         pages = [ids]
         while token:
-            ids, token = await self.page(page_size, token)
+            ids, token = await self.list_page(page_size, token)
             pages.append(ids)
         return pages
 
-    async def queued(self, kind: str = "") -> int:
+    async def count_queued(self, kind: str = "") -> int:
         """Return how many messages are in the queue: all, or this owner's of a kind."""
-        subject = self.subject(kind) if kind else ">"
+        subject = self.build_subject(kind) if kind else ">"
         info = await self.streams.jetstream.stream_info(QUEUE, subjects_filter=subject)
         return sum((info.state.subjects or {}).values())
 
-    async def until_queued(self, count: int, kind: str = "") -> None:
+    async def wait_for_queued(self, count: int, kind: str = "") -> None:
         """Wait until so many messages are in the queue: a job has ended a moment before its message is done with."""
 
         async def answer() -> bool:
-            return await self.queued(kind) == count
+            return await self.count_queued(kind) == count
 
         await eventually(answer)
 
-    def subject(self, kind: str, owner: str = "") -> str:
+    def build_subject(self, kind: str, owner: str = "") -> str:
         """Return where an owner's jobs of a kind wait; those that tell webhooks wait anywhere."""
-        return f"{RUN}.{kind}.{'*' if kind == WEBHOOK else owner_token(owner or self.owner)}"
+        return f"{RUN}.{kind}.{'*' if kind == WEBHOOK else to_owner_token(owner or self.owner)}"
 
     @asynccontextmanager
-    async def working(
-        self, work: Mapping[str, JobType], name: str = "w-1", slots: int = 8, lease_seconds: float = _LEASE_SECONDS
+    async def run_worker(
+        self,
+        job_types: Mapping[str, JobType],
+        name: str = "w-1",
+        max_jobs: int = 8,
+        lease_seconds: float = _LEASE_SECONDS,
     ) -> AsyncIterator[Worker]:
         """Run a worker over a connection of its own, and stops it as its process does."""
         async with open_streams(StreamOptions((self.url,), quota=QUOTA), name) as streams:
-            worker = Worker(streams, JobStore(streams), work, WorkerOptions(name, slots, lease_seconds))
+            worker = Worker(streams, JobStore(streams), job_types, WorkerOptions(name, max_jobs, lease_seconds))
             running = asyncio.create_task(worker.run())
             try:
                 yield worker
@@ -129,7 +135,7 @@ class Jobs:
                     await running
 
 
-async def reason_of(call: Any) -> Reason:
+async def catch_reason(call: Any) -> Reason:
     """Return what a call is refused with."""
     with pytest.raises(MediaError) as caught:
         await call

@@ -1,4 +1,4 @@
-"""A wish to end a job is heard wherever the job is, and what is done for it elsewhere is ended, too."""
+"""A wish to end a job is acks wherever the job is, and what is done for it elsewhere is ended, too."""
 
 from __future__ import annotations
 
@@ -10,117 +10,120 @@ from services.jobs.record import Status
 from services.jobs.worker.worker import Worker, WorkerOptions
 from tests.fakes.waiting import until
 from tests.integration.jobs.conftest import SHORT_LEASE_SECONDS, Jobs
-from tests.integration.jobs.rig import Ear, Hands, hearing
+from tests.integration.jobs.scripted_pipelines import ScriptedPipeline, SubscriptionSpy, record_acks
 
 
 async def test_a_job_that_waits_ends_when_it_is_taken_and_is_not_begun(jobs: Jobs) -> None:
-    hands = Hands()
+    pipeline = ScriptedPipeline()
     job_id = await jobs.submit()
     known = await jobs.job_store.cancel(job_id, jobs.owner)
     assert known.record.status is Status.QUEUED
-    async with jobs.working({"animate": hands.work()}):
-        record = await jobs.ended(job_id)
-        await jobs.until_queued(0)
+    async with jobs.run_worker({"animate": pipeline.to_job_type()}):
+        record = await jobs.wait_until_ended(job_id)
+        await jobs.wait_for_queued(0)
     assert (record.status, record.attempt, record.attempts) == (Status.CANCELLED, 0, ())
-    assert (hands.taken, [off.job_id for off in hands.off]) == ([], [job_id])
+    assert (pipeline.taken, [off.job_id for off in pipeline.cancelled]) == ([], [job_id])
 
 
 async def test_a_job_that_runs_ends_at_once_and_is_called_off(jobs: Jobs) -> None:
-    hands = Hands()
-    hands.limiter = asyncio.Event()
-    async with jobs.working({"animate": hands.work()}, lease_seconds=300) as worker:
+    pipeline = ScriptedPipeline()
+    pipeline.limiter = asyncio.Event()
+    async with jobs.run_worker({"animate": pipeline.to_job_type()}, lease_seconds=300) as worker:
         job_id = await jobs.submit()
-        await until(lambda: hands.ids == [job_id])
+        await until(lambda: pipeline.ids == [job_id])
         await jobs.job_store.cancel(job_id, jobs.owner)
-        record = await jobs.ended(job_id)
-        await jobs.until_queued(0)
-        await until(lambda: worker.at_work == 0)
+        record = await jobs.wait_until_ended(job_id)
+        await jobs.wait_for_queued(0)
+        await until(lambda: worker.running_jobs == 0)
     assert (record.status, record.worker, record.failure) == (Status.CANCELLED, "", None)
     assert [bool(attempt.ended_at) for attempt in record.attempts] == [True]
-    assert (hands.left, [off.job_id for off in hands.off]) == ([job_id], [job_id])
+    assert (pipeline.stopped, [off.job_id for off in pipeline.cancelled]) == ([job_id], [job_id])
 
 
 async def test_other_jobs_go_on(jobs: Jobs) -> None:
-    hands = Hands()
-    hands.limiter = asyncio.Event()
-    async with jobs.working({"animate": hands.work()}):
+    pipeline = ScriptedPipeline()
+    pipeline.limiter = asyncio.Event()
+    async with jobs.run_worker({"animate": pipeline.to_job_type()}):
         unwanted, wanted = await jobs.submit(), await jobs.submit()
-        await until(lambda: len(hands.taken) == 2)
+        await until(lambda: len(pipeline.taken) == 2)
         await jobs.job_store.cancel(unwanted, jobs.owner)
-        assert (await jobs.ended(unwanted)).status is Status.CANCELLED
-        hands.limiter.set()
-        assert (await jobs.ended(wanted)).status is Status.SUCCEEDED
-    assert hands.left == [unwanted]
+        assert (await jobs.wait_until_ended(unwanted)).status is Status.CANCELLED
+        pipeline.limiter.set()
+        assert (await jobs.wait_until_ended(wanted)).status is Status.SUCCEEDED
+    assert pipeline.stopped == [unwanted]
 
 
 async def test_a_job_that_waits_for_another_attempt_ends_at_that_one(jobs: Jobs) -> None:
-    hands = Hands()
-    hands.failures.append(MediaError(Reason.RATE_LIMITED, retry_after_seconds=2))
-    async with hearing(jobs.streams) as heard, jobs.working({"animate": hands.work()}):
+    pipeline = ScriptedPipeline()
+    pipeline.failures.append(MediaError(Reason.RATE_LIMITED, retry_after_seconds=2))
+    async with record_acks(jobs.streams) as acks, jobs.run_worker({"animate": pipeline.to_job_type()}):
         job_id = await jobs.submit()
-        await until(lambda: bool(heard.delays_seconds))
+        await until(lambda: bool(acks.delays_seconds))
         await jobs.job_store.cancel(job_id, jobs.owner)
-        record = await jobs.ended(job_id)
-    assert (record.status, record.attempt, len(hands.taken)) == (Status.CANCELLED, 1, 1)
-    assert [off.job_id for off in hands.off] == [job_id]
+        record = await jobs.wait_until_ended(job_id)
+    assert (record.status, record.attempt, len(pipeline.taken)) == (Status.CANCELLED, 1, 1)
+    assert [off.job_id for off in pipeline.cancelled] == [job_id]
 
 
 async def test_a_request_that_went_unheard_is_found(jobs: Jobs) -> None:
-    hands = Hands()
-    hands.limiter = asyncio.Event()
-    ear = Ear(jobs.streams, deaf=True)
+    pipeline = ScriptedPipeline()
+    pipeline.limiter = asyncio.Event()
+    spy = SubscriptionSpy(jobs.streams, deaf=True)
     worker = Worker(
-        ear.streams, JobStore(jobs.streams), {"animate": hands.work()}, WorkerOptions("w-1", 1, SHORT_LEASE_SECONDS)
+        spy.streams,
+        JobStore(jobs.streams),
+        {"animate": pipeline.to_job_type()},
+        WorkerOptions("w-1", 1, SHORT_LEASE_SECONDS),
     )
     working = asyncio.create_task(worker.run())
     job_id = await jobs.submit()
-    await until(lambda: hands.ids == [job_id])
+    await until(lambda: pipeline.ids == [job_id])
     await jobs.job_store.cancel(job_id, jobs.owner)
-    assert (await jobs.ended(job_id)).status is Status.CANCELLED
+    assert (await jobs.wait_until_ended(job_id)).status is Status.CANCELLED
     working.cancel()
     await asyncio.gather(working, return_exceptions=True)
-    assert hands.left == [job_id]
+    assert pipeline.stopped == [job_id]
 
 
 async def test_a_provider_that_cannot_be_told_is_told_later(jobs: Jobs) -> None:
-    hands = Hands()
-    hands.limiter = asyncio.Event()
-    hands.off_failures.append(MediaError(Reason.PROVIDER_UNAVAILABLE))
-    async with jobs.working({"animate": hands.work()}):
+    pipeline = ScriptedPipeline()
+    pipeline.limiter = asyncio.Event()
+    pipeline.cancel_failures.append(MediaError(Reason.PROVIDER_UNAVAILABLE))
+    async with jobs.run_worker({"animate": pipeline.to_job_type()}):
         job_id = await jobs.submit()
-        await until(lambda: hands.ids == [job_id])
+        await until(lambda: pipeline.ids == [job_id])
         await jobs.job_store.cancel(job_id, jobs.owner)
-        record = await jobs.ended(job_id)
-    assert (record.status, len(hands.off), len(hands.taken)) == (Status.CANCELLED, 2, 1)
+        record = await jobs.wait_until_ended(job_id)
+    assert (record.status, len(pipeline.cancelled), len(pipeline.taken)) == (Status.CANCELLED, 2, 1)
 
 
 async def test_a_job_that_its_worker_gave_back_is_not_begun_again(jobs: Jobs) -> None:
-    going, coming = Hands(), Hands()
+    going, coming = ScriptedPipeline(), ScriptedPipeline()
     going.limiter = asyncio.Event()
-    async with jobs.working({"animate": going.work()}, "w-1"):
+    async with jobs.run_worker({"animate": going.to_job_type()}, "w-1"):
         job_id = await jobs.submit()
         await until(lambda: going.ids == [job_id])
     await jobs.job_store.cancel(job_id, jobs.owner)
-    async with jobs.working({"animate": coming.work()}, "w-2"):
-        record = await jobs.ended(job_id)
-    assert (record.status, coming.taken, len(coming.off)) == (Status.CANCELLED, [], 1)
+    async with jobs.run_worker({"animate": coming.to_job_type()}, "w-2"):
+        record = await jobs.wait_until_ended(job_id)
+    assert (record.status, coming.taken, len(coming.cancelled)) == (Status.CANCELLED, [], 1)
 
 
 async def test_a_kind_that_needs_no_calling_off_is_cancelled_as_well(jobs: Jobs) -> None:
-    hands = Hands()
+    pipeline = ScriptedPipeline()
     job_id = await jobs.submit()
     await jobs.job_store.cancel(job_id, jobs.owner)
-    work = hands.work()
-    async with jobs.working({"animate": type(work)(work.pipeline)}):
-        assert (await jobs.ended(job_id)).status is Status.CANCELLED
-    assert hands.off == []
+    work = pipeline.to_job_type()
+    async with jobs.run_worker({"animate": type(work)(work.pipeline)}):
+        assert (await jobs.wait_until_ended(job_id)).status is Status.CANCELLED
+    assert pipeline.cancelled == []
 
 
 async def test_a_request_that_comes_too_late_changes_nothing(jobs: Jobs) -> None:
-    hands = Hands()
-    async with jobs.working({"animate": hands.work()}):
-        record = await jobs.ended(await jobs.submit())
+    pipeline = ScriptedPipeline()
+    async with jobs.run_worker({"animate": pipeline.to_job_type()}):
+        record = await jobs.wait_until_ended(await jobs.submit())
         assert (await jobs.job_store.cancel(record.job_id, jobs.owner)).record == record
-        second = await jobs.ended(await jobs.submit())
-    assert (await jobs.known(record.job_id), second.status) == (record, Status.SUCCEEDED)
-    assert hands.off == []
+        second = await jobs.wait_until_ended(await jobs.submit())
+    assert (await jobs.get_record(record.job_id), second.status) == (record, Status.SUCCEEDED)
+    assert pipeline.cancelled == []

@@ -76,7 +76,7 @@ async def test_more_copies_than_there_are_servers_are_told_by_their_variable(tmp
 
 async def test_an_impatient_caller_is_told_where_nobody_answers() -> None:
     with pytest.raises(ConfigurationError, match=r"NATS_URL .* 127\.0\.0\.1:9 does not answer") as refused:
-        async with connect_nats(StreamOptions(("nats://name:secret@127.0.0.1:9",)), "test", patient=False):
+        async with connect_nats(StreamOptions(("nats://name:secret@127.0.0.1:9",)), "test", reconnect=False):
             pass
     assert "secret" not in str(refused.value)
 
@@ -96,7 +96,7 @@ async def test_what_a_caller_was_refused_is_not_done_when_the_server_is_back(tmp
     options = StreamOptions((f"nats://127.0.0.1:{ports[0]}",))
     request = JobRequest("animate", {"video": {"imageKey": "a.png", "prompt": "zoom in"}})
     async with running_nats(tmp_path, ports=(ports[0], ports[1])):
-        service = open_streams(options, "service", holds_back=False)
+        service = open_streams(options, "service", buffer_writes=False)
         streams = await service.__aenter__()
     try:
         await until(lambda: not streams.client.is_connected)
@@ -144,5 +144,5 @@ async def test_credentials_that_are_none_are_told_by_their_variable(tmp_path: Pa
         file.write_text(content)
     async with running_nats(tmp_path, users=True) as url:
         with pytest.raises(ConfigurationError, match="NATS_CREDENTIALS"):
-            async with connect_nats(StreamOptions((url,), str(file)), "test", patient=False):
+            async with connect_nats(StreamOptions((url,), str(file)), "test", reconnect=False):
                 pass

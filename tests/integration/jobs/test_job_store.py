@@ -10,7 +10,7 @@ from services.common.errors import MediaError, Reason
 from services.jobs.jetstream import StreamOptions, open_streams
 from services.jobs.record import Status
 from services.jobs.request import JobRequest
-from tests.integration.jobs.conftest import QUOTA, Jobs, reason_of
+from tests.integration.jobs.conftest import QUOTA, Jobs, catch_reason
 
 REQUEST = JobRequest("animate", {"video": {"prompt": "zoom in", "seconds": 6}}, "https://example.com/told", "order-7")
 UNKNOWN = "0" * 32
@@ -24,13 +24,13 @@ async def test_what_is_accepted_is_in_the_queue_and_known(jobs: Jobs) -> None:
     assert (record.webhook_url, record.request_id) == (REQUEST.webhook_url, REQUEST.request_id)
     assert (record.status, record.attempt, record.percent) == (Status.QUEUED, 0, 0.0)
     assert record.created_at <= record.updated_at
-    assert await jobs.queued() == 1
+    assert await jobs.count_queued() == 1
 
 
 async def test_jobs_without_a_name_are_jobs_of_their_own(jobs: Jobs) -> None:
     ids = [await jobs.submit() for _ in range(QUOTA)]
     assert ids == sorted(set(ids))
-    assert await jobs.queued() == QUOTA
+    assert await jobs.count_queued() == QUOTA
 
 
 async def test_one_name_is_one_job_however_many_ask_at_once(jobs: Jobs, nats_url: str) -> None:
@@ -38,12 +38,12 @@ async def test_one_name_is_one_job_however_many_ask_at_once(jobs: Jobs, nats_url
         boards = [jobs.job_store, type(jobs.job_store)(streams)]
         found = await asyncio.gather(*(boards[number % 2].submit(REQUEST, jobs.owner) for number in range(20)))
     assert len({known.record.job_id for known in found}) == 1
-    assert await jobs.queued() == 1
+    assert await jobs.count_queued() == 1
 
 
 async def test_the_same_name_again_tells_how_far_the_job_is(jobs: Jobs) -> None:
     first = await jobs.job_store.submit(REQUEST, jobs.owner)
-    lease = await jobs.job_store.open(first.record)
+    lease = await jobs.job_store.open_lease(first.record)
     await lease.write(lease.record.start_attempt("w-1", 1))
     again = await jobs.job_store.submit(REQUEST, jobs.owner)
     assert (again.record, again.revision) == (lease.record, lease.revision)
@@ -69,14 +69,14 @@ async def test_another_request_under_the_same_name_is_refused(jobs: Jobs, other:
         await jobs.job_store.submit(other, jobs.owner)
     assert caught.value.reason is Reason.ALREADY_EXISTS
     assert [item.field for item in caught.value.violations] == ["request_id"]
-    assert await jobs.queued() == 1
+    assert await jobs.count_queued() == 1
 
 
 async def test_the_same_name_is_anothers_to_another(jobs: Jobs) -> None:
     mine = await jobs.submit(request_id="order-7")
-    theirs = await jobs.submit(owner=jobs.another_owner(), request_id="order-7")
+    theirs = await jobs.submit(owner=jobs.make_owner(), request_id="order-7")
     assert mine != theirs
-    assert await jobs.queued() == 2
+    assert await jobs.count_queued() == 2
 
 
 async def test_one_more_than_the_quota_is_refused_and_says_how_many_there_are(jobs: Jobs) -> None:
@@ -86,7 +86,7 @@ async def test_one_more_than_the_quota_is_refused_and_says_how_many_there_are(jo
     assert caught.value.reason is Reason.QUOTA_EXCEEDED
     assert caught.value.metadata == {"in_use": str(QUOTA)}
     assert (caught.value.retry_after_seconds or 0) > 0
-    found, _ = await jobs.page(QUOTA + 1)
+    found, _ = await jobs.list_page(QUOTA + 1)
     assert sorted(found) == ids
 
 
@@ -95,7 +95,7 @@ async def test_the_quota_is_kept_to_however_many_ask_at_once(jobs: Jobs) -> None
     assert sum(isinstance(answer, str) for answer in asked) == QUOTA
     refused = {answer.reason for answer in asked if isinstance(answer, MediaError)}
     assert refused == {Reason.QUOTA_EXCEEDED}
-    assert await jobs.queued() == QUOTA
+    assert await jobs.count_queued() == QUOTA
 
 
 async def test_the_quota_that_runs_unless_configured_otherwise_is_fifty(jobs: Jobs, nats_url: str) -> None:
@@ -108,60 +108,60 @@ async def test_the_quota_that_runs_unless_configured_otherwise_is_fifty(jobs: Jo
 async def test_a_full_queue_is_no_matter_to_other_kinds_and_owners(jobs: Jobs) -> None:
     for _ in range(QUOTA):
         await jobs.submit()
-    assert await reason_of(jobs.submit()) is Reason.QUOTA_EXCEEDED
+    assert await catch_reason(jobs.submit()) is Reason.QUOTA_EXCEEDED
     await jobs.submit("headline")
-    await jobs.submit(owner=jobs.another_owner())
-    assert await jobs.queued() == QUOTA + 2
+    await jobs.submit(owner=jobs.make_owner())
+    assert await jobs.count_queued() == QUOTA + 2
 
 
 async def test_a_name_that_was_refused_for_the_quota_is_good_later(jobs: Jobs) -> None:
     for _ in range(QUOTA):
         await jobs.submit()
     for _ in range(2):
-        assert await reason_of(jobs.submit(request_id="order-7")) is Reason.QUOTA_EXCEEDED
-    await jobs.streams.jetstream.purge_stream("JOBS", subject=jobs.subject("animate"))
+        assert await catch_reason(jobs.submit(request_id="order-7")) is Reason.QUOTA_EXCEEDED
+    await jobs.streams.jetstream.purge_stream("JOBS", subject=jobs.build_subject("animate"))
     job_id = await jobs.submit(request_id="order-7")
-    assert (await jobs.known(job_id)).request_id == "order-7"
+    assert (await jobs.get_record(job_id)).request_id == "order-7"
     assert await jobs.submit(request_id="order-7") == job_id
-    assert await jobs.queued() == 1
+    assert await jobs.count_queued() == 1
 
 
 async def test_a_refused_name_is_no_job_yet(jobs: Jobs) -> None:
     for _ in range(QUOTA):
         await jobs.submit()
-    before, _ = await jobs.page()
-    await reason_of(jobs.submit(request_id="order-7"))
-    assert (await jobs.page())[0] == before
+    before, _ = await jobs.list_page()
+    await catch_reason(jobs.submit(request_id="order-7"))
+    assert (await jobs.list_page())[0] == before
 
 
 async def test_nobody_else_sees_a_job(jobs: Jobs) -> None:
-    job_id, mallory = await jobs.submit(), jobs.another_owner()
+    job_id, mallory = await jobs.submit(), jobs.make_owner()
     for attempt in (
         jobs.job_store.get(job_id, mallory),
         jobs.job_store.get(job_id, ""),
         jobs.job_store.get(UNKNOWN, jobs.owner),
         jobs.job_store.cancel(job_id, mallory),
-        jobs.job_store.deliveries(job_id, mallory),
+        jobs.job_store.list_deliveries(job_id, mallory),
         anext(aiter(jobs.job_store.watch(job_id, mallory))),
     ):
-        assert await reason_of(attempt) is Reason.JOB_NOT_FOUND
-    assert (await jobs.page(owner=mallory))[0] == []
+        assert await catch_reason(attempt) is Reason.JOB_NOT_FOUND
+    assert (await jobs.list_page(owner=mallory))[0] == []
 
 
 async def test_a_job_that_tells_a_webhook_is_seen_by_nobody(jobs: Jobs) -> None:
     job_id = await jobs.submit("webhook", spec={"jobId": UNKNOWN, "url": "https://example.com"})
-    assert await reason_of(jobs.job_store.get(job_id, jobs.owner)) is Reason.JOB_NOT_FOUND
-    assert (await jobs.page())[0] == []
+    assert await catch_reason(jobs.job_store.get(job_id, jobs.owner)) is Reason.JOB_NOT_FOUND
+    assert (await jobs.list_page())[0] == []
 
 
 @pytest.mark.parametrize("owner", ["", "someone@example.com", "a.b", "a b", "*", ">", "=a", "käthe", "x" * 200])
 async def test_owners_may_have_any_name(jobs: Jobs, owner: str) -> None:
     jobs.owner = f"{owner}{jobs.owner}" if owner else ""
     job_id = await jobs.submit()
-    assert (await jobs.known(job_id)).principal == jobs.owner
-    assert job_id in (await jobs.page())[0]
+    assert (await jobs.get_record(job_id)).principal == jobs.owner
+    assert job_id in (await jobs.list_page())[0]
     await jobs.job_store.cancel(job_id, jobs.owner)
-    assert await jobs.job_store.is_cancelled(jobs.job_store.key(jobs.owner, job_id))
+    assert await jobs.job_store.is_cancelled(jobs.job_store.build_key(jobs.owner, job_id))
 
 
 async def test_a_server_that_does_not_answer_is_told_and_may_be_asked_again(jobs: Jobs) -> None:
@@ -171,8 +171,8 @@ async def test_a_server_that_does_not_answer_is_told_and_may_be_asked_again(jobs
         jobs.submit(),
         jobs.submit(request_id="order-7"),
         jobs.job_store.get(job_id, jobs.owner),
-        jobs.job_store.deliveries(job_id, jobs.owner),
-        jobs.page(),
+        jobs.job_store.list_deliveries(job_id, jobs.owner),
+        jobs.list_page(),
         jobs.job_store.cancel(job_id, jobs.owner),
     ):
         with pytest.raises(MediaError) as caught:

@@ -8,77 +8,81 @@ from dataclasses import replace
 import pytest
 
 from services.jobs.lease import LeaseLostError
-from services.jobs.record import Record, Status, now
+from services.jobs.record import JobRecord, Status, now
 from tests.integration.jobs.conftest import Jobs
 
 
 async def test_whoever_was_superseded_may_not_write(jobs: Jobs) -> None:
-    record = await jobs.known(await jobs.submit())
-    old, new = await jobs.job_store.open(record), await jobs.job_store.open(record)
+    record = await jobs.get_record(await jobs.submit())
+    old, new = await jobs.job_store.open_lease(record), await jobs.job_store.open_lease(record)
     await new.write(new.record.start_attempt("w-2", 2))
-    for attempt in (old.write(old.record.start_attempt("w-1", 1)), old.reach("video", 50), old.note("video", {})):
+    for attempt in (
+        old.write(old.record.start_attempt("w-1", 1)),
+        old.report_progress("video", 50),
+        old.save_result("video", {}),
+    ):
         with pytest.raises(LeaseLostError):
             await attempt
-    assert await jobs.known(record.job_id) == new.record
+    assert await jobs.get_record(record.job_id) == new.record
 
 
 async def test_whoever_opens_a_job_has_it_as_it_was_written_last(jobs: Jobs) -> None:
-    record = await jobs.known(await jobs.submit())
-    first = await jobs.job_store.open(record)
+    record = await jobs.get_record(await jobs.submit())
+    first = await jobs.job_store.open_lease(record)
     await first.write(replace(first.record, steps={"audio": {"key": "audio/1.mp3"}}))
-    second = await jobs.job_store.open(record)
+    second = await jobs.job_store.open_lease(record)
     assert (second.record, second.revision) == (first.record, first.revision)
     await second.write(second.record.start_attempt("w-2", 2))
     assert second.record.steps == {"audio": {"key": "audio/1.mp3"}}
 
 
 async def test_of_many_who_write_at_once_one_does(jobs: Jobs) -> None:
-    record = await jobs.known(await jobs.submit())
-    leases = [await jobs.job_store.open(record) for _ in range(8)]
+    record = await jobs.get_record(await jobs.submit())
+    leases = [await jobs.job_store.open_lease(record) for _ in range(8)]
     writes = (lease.write(lease.record.start_attempt(f"w-{number}", 1)) for number, lease in enumerate(leases))
     ends = await asyncio.gather(*writes, return_exceptions=True)
     winners = [f"w-{number}" for number, end in enumerate(ends) if end is None]
     assert [type(end) for end in ends if end is not None] == [LeaseLostError] * 7
-    assert [(await jobs.known(record.job_id)).worker] == winners
+    assert [(await jobs.get_record(record.job_id)).worker] == winners
 
 
 async def test_a_job_that_is_in_the_queue_only_gets_its_record_when_it_is_taken(jobs: Jobs) -> None:
-    record = Record("ab" * 16, jobs.owner, "animate", {"video": {}}, now())
-    lease = await jobs.job_store.open(record)
+    record = JobRecord("ab" * 16, jobs.owner, "animate", {"video": {}}, now())
+    lease = await jobs.job_store.open_lease(record)
     assert lease.record == record
-    assert await jobs.known(record.job_id) == record
+    assert await jobs.get_record(record.job_id) == record
     await lease.write(lease.record.start_attempt("w-1", 1))
-    assert (await jobs.job_store.open(record)).record.attempt == 1
+    assert (await jobs.job_store.open_lease(record)).record.attempt == 1
 
 
 async def test_a_percentage_never_goes_back_whoever_tells_it(jobs: Jobs) -> None:
-    record = await jobs.known(await jobs.submit())
-    first = await jobs.job_store.open(record)
+    record = await jobs.get_record(await jobs.submit())
+    first = await jobs.job_store.open_lease(record)
     for percent in (10.0, 40.0, 20.0):
-        await first.reach("video", percent)
-    second = await jobs.job_store.open(record)
+        await first.report_progress("video", percent)
+    second = await jobs.job_store.open_lease(record)
     await second.write(second.record.start_attempt("w-2", 2))
     for percent in (1.0, 39.0, 41.0, 100.0):
-        await second.reach("video", percent)
-    assert (await jobs.known(record.job_id)).percent == 99.0
+        await second.report_progress("video", percent)
+    assert (await jobs.get_record(record.job_id)).percent == 99.0
     await second.write(second.record.end_attempt(Status.SUCCEEDED))
-    assert (await jobs.known(record.job_id)).percent == 100.0
+    assert (await jobs.get_record(record.job_id)).percent == 100.0
 
 
 async def test_a_job_that_was_lost_between_two_steps_goes_on_behind_the_first(jobs: Jobs) -> None:
-    record = await jobs.known(await jobs.submit())
+    record = await jobs.get_record(await jobs.submit())
     done: list[str] = []
 
     async def step(name: str) -> dict[str, str]:
         done.append(name)
         return {"by": name}
 
-    first = await jobs.job_store.open(record)
-    await first.step("audio", lambda: step("first"), paid=True)
-    second = await jobs.job_store.open(record)
-    assert await second.step("audio", lambda: step("second"), paid=True) == {"by": "first"}
-    assert await second.step("video", lambda: step("second"), paid=True) == {"by": "second"}
+    first = await jobs.job_store.open_lease(record)
+    await first.run_step("audio", lambda: step("first"), paid=True)
+    second = await jobs.job_store.open_lease(record)
+    assert await second.run_step("audio", lambda: step("second"), paid=True) == {"by": "first"}
+    assert await second.run_step("video", lambda: step("second"), paid=True) == {"by": "second"}
     with pytest.raises(LeaseLostError):
-        await first.step("video", lambda: step("first"), paid=True)
+        await first.run_step("video", lambda: step("first"), paid=True)
     assert done == ["first", "second"]
-    assert (await jobs.known(record.job_id)).intents == ("audio", "video")
+    assert (await jobs.get_record(record.job_id)).intents == ("audio", "video")

@@ -15,14 +15,14 @@ from tests.integration.jobs.conftest import Jobs
 
 async def test_the_newest_comes_first(jobs: Jobs) -> None:
     ids = [await jobs.submit(kind) for kind in ("animate", "story", "animate", "headline")]
-    found, token = await jobs.page()
+    found, token = await jobs.list_page()
     assert (found, token) == (sorted(ids, reverse=True), "")
 
 
 @pytest.mark.parametrize("page_size", [1, 2, 3, 4, 5, 6, 7])
 async def test_pages_follow_each_other_without_a_gap(jobs: Jobs, page_size: int) -> None:
     ids = [await jobs.submit(kind) for kind in ("animate", "story") for _ in range(3)]
-    pages = await jobs.pages(page_size)
+    pages = await jobs.list_pages(page_size)
     assert [job_id for page in pages for job_id in page] == sorted(ids, reverse=True)
     assert [len(page) for page in pages[:-1]] == [page_size] * (len(pages) - 1)
     assert pages[-1]
@@ -31,10 +31,10 @@ async def test_pages_follow_each_other_without_a_gap(jobs: Jobs, page_size: int)
 async def test_jobs_are_chosen_by_kind_and_status(jobs: Jobs) -> None:
     waiting, ended = await jobs.submit("animate"), await jobs.submit("animate")
     story = await jobs.submit("story")
-    lease = await jobs.job_store.open(await jobs.known(ended))
+    lease = await jobs.job_store.open_lease(await jobs.get_record(ended))
     await lease.write(lease.record.start_attempt("w-1", 1).end_attempt(Status.SUCCEEDED))
     chosen = {
-        (kind, status): set((await jobs.page(selection=JobFilter(kind, status)))[0])
+        (kind, status): set((await jobs.list_page(job_filter=JobFilter(kind, status)))[0])
         for kind in ("", "animate", "story", "headline")
         for status in (None, Status.QUEUED, Status.SUCCEEDED, Status.FAILED)
     }
@@ -51,18 +51,18 @@ async def test_a_page_of_one_kind_is_full_though_others_lie_between(jobs: Jobs) 
         for kind, found in ids.items():
             found.append(await jobs.submit(kind))
     selection = JobFilter("animate")
-    first, token = await jobs.page(2, selection=selection)
-    rest, end = await jobs.page(2, token, selection=selection)
+    first, token = await jobs.list_page(2, job_filter=selection)
+    rest, end = await jobs.list_page(2, token, job_filter=selection)
     assert (first + rest, end) == (sorted(ids["animate"], reverse=True), "")
 
 
 async def test_what_was_made_after_the_first_page_is_in_no_later_one(jobs: Jobs) -> None:
     ids = [await jobs.submit() for _ in range(2)]
-    first, token = await jobs.page(1)
+    first, token = await jobs.list_page(1)
     later = await jobs.submit()
-    rest, _ = await jobs.page(5, token)
+    rest, _ = await jobs.list_page(5, token)
     assert (first, rest) == ([ids[1]], [ids[0]])
-    assert (await jobs.page(1))[0] == [later]
+    assert (await jobs.list_page(1))[0] == [later]
 
 
 async def test_nothing_is_missing_and_nothing_comes_twice_while_four_write(jobs: Jobs, nats_url: str) -> None:
@@ -74,7 +74,7 @@ async def test_nothing_is_missing_and_nothing_comes_twice_while_four_write(jobs:
 
     async def write(mine: list[str]) -> None:
         nonlocal written
-        leases = [await jobs.job_store.open(await jobs.known(job_id)) for job_id in mine]
+        leases = [await jobs.job_store.open_lease(await jobs.get_record(job_id)) for job_id in mine]
         while not over.is_set():
             for lease in leases:
                 await lease.write(replace(lease.record, percent=lease.record.percent + 0.01))
@@ -84,11 +84,11 @@ async def test_nothing_is_missing_and_nothing_comes_twice_while_four_write(jobs:
         for number in range(4):
             writers.create_task(write(ids[number::4]))
         for _ in range(20):
-            pages = await jobs.pages(7)
+            pages = await jobs.list_pages(7)
             assert [job_id for page in pages for job_id in page] == sorted(ids, reverse=True)
         over.set()
     assert written > 0
 
 
 async def test_an_owner_without_jobs_has_an_empty_page(jobs: Jobs) -> None:
-    assert await jobs.page() == ([], "")
+    assert await jobs.list_page() == ([], "")

@@ -12,10 +12,10 @@ import pytest
 from services.common.errors import MediaError, Reason
 from services.jobs.clients import ServiceClients
 from services.jobs.job_type import JobType
-from services.jobs.pipelines.definitions import work
+from services.jobs.pipelines.definitions import build_job_types
 from services.jobs.pipelines.steps import Steps
-from services.jobs.record import Record, Status
-from tests.fakes.job_services import FakeServices, serving
+from services.jobs.record import JobRecord, Status
+from tests.fakes.job_services import FakeServices, serve_fake_services
 from tests.fakes.waiting import until
 from tests.integration.jobs.conftest import Jobs
 
@@ -53,7 +53,7 @@ class Studio:
         self.fake = fake
         steps = Steps(services, speech_format="mp3_44100_64", call_seconds=30, video_seconds=60)
         self.kinds: dict[str, JobType] = {
-            kind: replace(made, longest_delay_seconds=0.01) for kind, made in work(steps, 10, 60.0).items()
+            kind: replace(made, max_delay_seconds=0.01) for kind, made in build_job_types(steps, 10, 60.0).items()
         }
 
     def only(self, kind: str) -> dict[str, JobType]:
@@ -64,14 +64,14 @@ class Studio:
 @pytest.fixture
 async def studio() -> AsyncIterator[Studio]:
     fake = FakeServices()
-    async with serving(fake) as services:
+    async with serve_fake_services(fake) as services:
         yield Studio(fake, services)
 
 
-async def made(jobs: Jobs, studio: Studio, kind: str) -> Record:
+async def made(jobs: Jobs, studio: Studio, kind: str) -> JobRecord:
     """Have a job done from its beginning to its end."""
-    async with jobs.working(studio.only(kind)):
-        return await jobs.ended(await jobs.submit(kind, spec=SPECS[kind]))
+    async with jobs.run_worker(studio.only(kind)):
+        return await jobs.wait_until_ended(await jobs.submit(kind, spec=SPECS[kind]))
 
 
 @pytest.mark.parametrize("kind", SPECS)
@@ -79,7 +79,7 @@ async def test_a_job_asks_for_each_thing_once_in_its_order(jobs: Jobs, studio: S
     record = await made(jobs, studio, kind)
     assert (record.status, record.percent, record.attempt) == (Status.SUCCEEDED, 100.0, 1)
     assert studio.fake.methods == ASKED[kind]
-    assert {asked.principal for asked in studio.fake.asked} == {jobs.owner}
+    assert {asked.principal for asked in studio.fake.calls} == {jobs.owner}
     assert record.steps.keys() == MADE[kind]
     assert record.intents == PAID[kind]
 
@@ -87,8 +87,8 @@ async def test_a_job_asks_for_each_thing_once_in_its_order(jobs: Jobs, studio: S
 @pytest.mark.parametrize("kind", SPECS)
 async def test_watchers_see_the_percent_go_forward_only(jobs: Jobs, studio: Studio, kind: str) -> None:
     job_id = await jobs.submit(kind, spec=SPECS[kind])
-    watching = asyncio.create_task(jobs.changes(job_id))
-    async with jobs.working(studio.only(kind)):
+    watching = asyncio.create_task(jobs.collect_changes(job_id))
+    async with jobs.run_worker(studio.only(kind)):
         percents = [known.record.percent for known in await watching]
     assert percents == sorted(percents)
     assert (percents[0], percents[-1]) == (0.0, 100.0)
@@ -111,7 +111,7 @@ async def test_what_was_made_is_not_made_again_after_a_failure(
 async def test_every_attempt_asks_for_the_same_video(jobs: Jobs, studio: Studio, kind: str) -> None:
     studio.fake.failures["GenerateVideo"] += [MediaError(Reason.PROVIDER_UNAVAILABLE)] * 3
     record = await made(jobs, studio, kind)
-    requests = [asked.request for asked in studio.fake.asked if asked.method == "GenerateVideo"]
+    requests = [asked.request for asked in studio.fake.calls if asked.method == "GenerateVideo"]
     assert len(requests) == 4
     assert {request.request_id for request in requests} == {f"job-{record.job_id}"}
     assert all(request == requests[0] for request in requests)
@@ -127,25 +127,25 @@ async def test_a_video_that_is_refused_ends_the_job_and_keeps_the_speech(jobs: J
 
 
 async def test_a_stream_that_was_cut_is_asked_for_again(jobs: Jobs, studio: Studio) -> None:
-    studio.fake.cut.add("GenerateVideo")
-    async with jobs.working(studio.only("animate")):
+    studio.fake.truncated.add("GenerateVideo")
+    async with jobs.run_worker(studio.only("animate")):
         job_id = await jobs.submit("animate", spec=SPECS["animate"])
         await until(lambda: studio.fake.methods.count("GenerateVideo") >= 2)
-        studio.fake.cut.clear()
-        record = await jobs.ended(job_id)
+        studio.fake.truncated.clear()
+        record = await jobs.wait_until_ended(job_id)
     assert record.status is Status.SUCCEEDED
     assert record.attempts[0].failure is not None
     assert record.attempts[0].failure.reason == "UNAVAILABLE"
 
 
 async def test_a_video_that_is_cancelled_is_let_go_and_called_off(jobs: Jobs, studio: Studio) -> None:
-    studio.fake.held["GenerateVideo"] = asyncio.Event()
-    async with jobs.working(studio.only("talking_video"), lease_seconds=300):
+    studio.fake.blocked["GenerateVideo"] = asyncio.Event()
+    async with jobs.run_worker(studio.only("talking_video"), lease_seconds=300):
         job_id = await jobs.submit("talking_video", spec=SPECS["talking_video"])
         await until(lambda: "GenerateVideo" in studio.fake.methods)
         await jobs.job_store.cancel(job_id, jobs.owner)
-        record = await jobs.ended(job_id)
-        await until(lambda: studio.fake.left == ["GenerateVideo"])
+        record = await jobs.wait_until_ended(job_id)
+        await until(lambda: studio.fake.abandoned == ["GenerateVideo"])
     assert (record.status, list(record.steps)) == (Status.CANCELLED, ["audio"])
     assert studio.fake.methods == ["SynthesizeStream", "GenerateVideo", "CancelVideo"]
     asked = studio.fake.last("CancelVideo")
@@ -153,31 +153,31 @@ async def test_a_video_that_is_cancelled_is_let_go_and_called_off(jobs: Jobs, st
 
 
 async def test_speech_that_is_cancelled_calls_off_no_video(jobs: Jobs, studio: Studio) -> None:
-    studio.fake.held["SynthesizeStream"] = asyncio.Event()
-    async with jobs.working(studio.only("talking_video"), lease_seconds=300):
+    studio.fake.blocked["SynthesizeStream"] = asyncio.Event()
+    async with jobs.run_worker(studio.only("talking_video"), lease_seconds=300):
         job_id = await jobs.submit("talking_video", spec=SPECS["talking_video"])
         await until(lambda: "SynthesizeStream" in studio.fake.methods)
         await jobs.job_store.cancel(job_id, jobs.owner)
-        assert (await jobs.ended(job_id)).status is Status.CANCELLED
+        assert (await jobs.wait_until_ended(job_id)).status is Status.CANCELLED
     assert studio.fake.methods == ["SynthesizeStream"]
 
 
 async def test_a_worker_that_stops_leaves_the_video_going_for_the_next_one(jobs: Jobs, studio: Studio) -> None:
-    studio.fake.held["GenerateVideo"] = asyncio.Event()
-    async with jobs.working(studio.only("talking_video"), "w-1"):
+    studio.fake.blocked["GenerateVideo"] = asyncio.Event()
+    async with jobs.run_worker(studio.only("talking_video"), "w-1"):
         job_id = await jobs.submit("talking_video", spec=SPECS["talking_video"])
         await until(lambda: "GenerateVideo" in studio.fake.methods)
-    studio.fake.held["GenerateVideo"].set()
-    async with jobs.working(studio.only("talking_video"), "w-2"):
-        record = await jobs.ended(job_id)
+    studio.fake.blocked["GenerateVideo"].set()
+    async with jobs.run_worker(studio.only("talking_video"), "w-2"):
+        record = await jobs.wait_until_ended(job_id)
     assert (record.status, record.attempt) == (Status.SUCCEEDED, 2)
     assert studio.fake.methods == ["SynthesizeStream", "GenerateVideo", "GenerateVideo", "MuxVideo"]
     assert "CancelVideo" not in studio.fake.methods
 
 
 async def test_all_kinds_are_done_by_one_worker_side_by_side(jobs: Jobs, studio: Studio) -> None:
-    async with jobs.working(studio.kinds):
+    async with jobs.run_worker(studio.kinds):
         ids = {kind: await jobs.submit(kind, spec=spec) for kind, spec in SPECS.items()}
-        records = {kind: await jobs.ended(job_id) for kind, job_id in ids.items()}
+        records = {kind: await jobs.wait_until_ended(job_id) for kind, job_id in ids.items()}
     assert {kind: record.status for kind, record in records.items()} == dict.fromkeys(SPECS, Status.SUCCEEDED)
     assert sorted(studio.fake.methods) == sorted(method for methods in ASKED.values() for method in methods)

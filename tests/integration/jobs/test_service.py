@@ -9,10 +9,10 @@ from media.jobs.v1 import jobs_pb2
 
 from services.common.errors import MediaError, Reason
 from services.common.rpc.channel import call_metadata
-from services.jobs.record import Failure, Record, Status, now
+from services.jobs.record import JobFailure, JobRecord, Status, now
 from tests.fakes.job_services import ALIGNMENT, STORED_AUDIO_ID
 from tests.integration.jobs.conftest import QUOTA, Jobs
-from tests.integration.jobs.desk import VIDEO, Desk, animate, failure, open_desk
+from tests.integration.jobs.job_service import VIDEO, JobServiceRig, animate, failure, open_service_rig
 
 AUDIO = {
     "key": "audio/1.mp3",
@@ -24,36 +24,36 @@ AUDIO = {
 
 
 @pytest.fixture
-async def desk(jobs: Jobs) -> AsyncIterator[Desk]:
-    async with open_desk(jobs) as opened:
+async def rig(jobs: Jobs) -> AsyncIterator[JobServiceRig]:
+    async with open_service_rig(jobs) as opened:
         yield opened
 
 
-async def test_a_job_is_accepted_and_shown_at_once(desk: Desk) -> None:
-    job = await desk.create(request_id="order-7", webhook_url="https://example.com/told")
+async def test_a_job_is_accepted_and_shown_at_once(rig: JobServiceRig) -> None:
+    job = await rig.create(request_id="order-7", webhook_url="https://example.com/told")
     assert (job.kind, job.status) == (jobs_pb2.JOB_KIND_ANIMATE, jobs_pb2.JOB_STATUS_QUEUED)
     assert (job.request_id, job.webhook_url) == ("order-7", "https://example.com/told")
     assert job.revision > 0
-    assert await desk.get(job.id) == job
-    record = await desk.jobs.known(job.id)
+    assert await rig.get(job.id) == job
+    record = await rig.jobs.get_record(job.id)
     assert record.spec == {
         "video": {"imageUrl": "https://example.com/still.png", "prompt": "zoom in", "resolution": "512p"}
     }
-    assert await desk.jobs.queued("animate") == 1
+    assert await rig.jobs.count_queued("animate") == 1
 
 
-async def test_the_same_request_again_is_the_same_job(desk: Desk) -> None:
-    first = await desk.create(request_id="order-7")
-    assert (await desk.create(request_id="order-7")).id == first.id
+async def test_the_same_request_again_is_the_same_job(rig: JobServiceRig) -> None:
+    first = await rig.create(request_id="order-7")
+    assert (await rig.create(request_id="order-7")).id == first.id
     other = jobs_pb2.CreateJobRequest(headline=jobs_pb2.HeadlineSpec(headline="Cats"), request_id="order-7")
-    refused = await failure(desk.create(other))
+    refused = await failure(rig.create(other))
     assert (refused.reason, [item.field for item in refused.violations]) == (Reason.ALREADY_EXISTS, ["request_id"])
 
 
-async def test_one_job_too_many_is_refused_and_told_when_to_come_back(desk: Desk) -> None:
+async def test_one_job_too_many_is_refused_and_told_when_to_come_back(rig: JobServiceRig) -> None:
     for _ in range(QUOTA):
-        await desk.create()
-    refused = await failure(desk.create())
+        await rig.create()
+    refused = await failure(rig.create())
     assert (refused.reason, refused.metadata) == (Reason.QUOTA_EXCEEDED, {"in_use": str(QUOTA)})
     assert (refused.retry_after_seconds or 0) > 0
 
@@ -103,14 +103,14 @@ def kept(key: str) -> jobs_pb2.CreateJobRequest:
     ],
 )
 async def test_a_wrong_request_names_its_field_and_is_no_job(
-    desk: Desk, request_: jobs_pb2.CreateJobRequest, reason: Reason, field: str
+    rig: JobServiceRig, request_: jobs_pb2.CreateJobRequest, reason: Reason, field: str
 ) -> None:
-    refused = await failure(desk.create(request_))
+    refused = await failure(rig.create(request_))
     assert (refused.reason, [item.field for item in refused.violations]) == (reason, [field])
-    assert await desk.jobs.queued() == 0
+    assert await rig.jobs.count_queued() == 0
 
 
-async def test_of_several_jobs_each_is_accepted_or_refused_by_itself(desk: Desk) -> None:
+async def test_of_several_jobs_each_is_accepted_or_refused_by_itself(rig: JobServiceRig) -> None:
     spoken = jobs_pb2.NarrationSpec(text="x" * 21)
     requests = [
         animate(request_id="one"),
@@ -119,7 +119,7 @@ async def test_of_several_jobs_each_is_accepted_or_refused_by_itself(desk: Desk)
         *(animate() for _ in range(QUOTA)),
         jobs_pb2.CreateJobRequest(headline=jobs_pb2.HeadlineSpec(headline="Cats")),
     ]
-    answer = await desk.stub.BatchCreateJobs(jobs_pb2.BatchCreateJobsRequest(requests=requests), metadata=desk.caller)
+    answer = await rig.stub.BatchCreateJobs(jobs_pb2.BatchCreateJobsRequest(requests=requests), metadata=rig.caller)
     told = [outcome.error.reason or jobs_pb2.JobKind.Name(outcome.job.kind) for outcome in answer.outcomes]
     assert told == [
         "JOB_KIND_ANIMATE",
@@ -131,77 +131,77 @@ async def test_of_several_jobs_each_is_accepted_or_refused_by_itself(desk: Desk)
     ]
     assert answer.outcomes[0].job.id == answer.outcomes[2].job.id
     assert answer.outcomes[1].error.message.startswith("talking_video.narration.text: ")
-    assert (await desk.jobs.queued("animate"), await desk.jobs.queued("headline")) == (QUOTA, 1)
+    assert (await rig.jobs.count_queued("animate"), await rig.jobs.count_queued("headline")) == (QUOTA, 1)
 
 
 @pytest.mark.parametrize("count", [0, 51])
-async def test_several_jobs_are_one_to_fifty(desk: Desk, count: int) -> None:
+async def test_several_jobs_are_one_to_fifty(rig: JobServiceRig, count: int) -> None:
     request = jobs_pb2.BatchCreateJobsRequest(requests=[animate()] * count)
-    refused = await failure(desk.stub.BatchCreateJobs(request, metadata=desk.caller))
+    refused = await failure(rig.stub.BatchCreateJobs(request, metadata=rig.caller))
     assert (refused.reason, [item.field for item in refused.violations]) == (Reason.VALIDATION_ERROR, ["requests"])
 
 
-async def test_one_job_that_breaks_the_contract_refuses_all_of_them(desk: Desk) -> None:
+async def test_one_job_that_breaks_the_contract_refuses_all_of_them(rig: JobServiceRig) -> None:
     request = jobs_pb2.BatchCreateJobsRequest(requests=[animate(), animate(request_id="no name")])
-    refused = await failure(desk.stub.BatchCreateJobs(request, metadata=desk.caller))
+    refused = await failure(rig.stub.BatchCreateJobs(request, metadata=rig.caller))
     assert [item.field for item in refused.violations] == ["requests[1].request_id"]
-    assert await desk.jobs.queued() == 0
+    assert await rig.jobs.count_queued() == 0
 
 
-async def test_a_job_with_speech_tells_when_each_character_is_heard(desk: Desk) -> None:
-    job = await desk.create()
-    lease = await desk.taken(job.id)
-    await lease.note("audio", AUDIO)
-    found = await desk.get(job.id)
+async def test_a_job_with_speech_tells_when_each_character_is_heard(rig: JobServiceRig) -> None:
+    job = await rig.create()
+    lease = await rig.take(job.id)
+    await lease.save_result("audio", AUDIO)
+    found = await rig.get(job.id)
     assert found.result.alignment == ALIGNMENT
     assert found.result.audio.url == "https://store.example/audio/1.mp3"
-    asked = desk.fake.last("GetStoredAudio")
-    assert (asked.request.id, asked.principal) == (STORED_AUDIO_ID, desk.jobs.owner)
+    asked = rig.fake.last("GetStoredAudio")
+    assert (asked.request.id, asked.principal) == (STORED_AUDIO_ID, rig.jobs.owner)
 
 
 @pytest.mark.parametrize("reason", [Reason.UNAVAILABLE, Reason.NOT_FOUND])
-async def test_a_job_is_shown_without_a_timing_that_cannot_be_had(desk: Desk, reason: Reason) -> None:
-    job = await desk.create()
-    await (await desk.taken(job.id)).note("audio", AUDIO)
+async def test_a_job_is_shown_without_a_timing_that_cannot_be_had(rig: JobServiceRig, reason: Reason) -> None:
+    job = await rig.create()
+    await (await rig.take(job.id)).save_result("audio", AUDIO)
     # The channel itself asks a second time where a service is not there.
-    desk.fake.failures["GetStoredAudio"] += [MediaError(reason)] * 2
-    found = await desk.get(job.id)
+    rig.fake.failures["GetStoredAudio"] += [MediaError(reason)] * 2
+    found = await rig.get(job.id)
     assert (found.result.stored_audio_id, found.result.HasField("alignment")) == (STORED_AUDIO_ID, False)
 
 
-async def test_jobs_without_speech_and_lists_ask_for_no_timing(desk: Desk) -> None:
-    job = await desk.create()
-    await desk.get(job.id)
-    await (await desk.taken(job.id)).note("audio", AUDIO)
-    listed = await desk.stub.ListJobs(jobs_pb2.ListJobsRequest(), metadata=desk.caller)
+async def test_jobs_without_speech_and_lists_ask_for_no_timing(rig: JobServiceRig) -> None:
+    job = await rig.create()
+    await rig.get(job.id)
+    await (await rig.take(job.id)).save_result("audio", AUDIO)
+    listed = await rig.stub.ListJobs(jobs_pb2.ListJobsRequest(), metadata=rig.caller)
     assert [found.result.stored_audio_id for found in listed.jobs] == [STORED_AUDIO_ID]
-    assert desk.fake.asked == []
+    assert rig.fake.calls == []
 
 
-async def test_jobs_are_listed_page_by_page(desk: Desk) -> None:
-    ids = [(await desk.create()).id for _ in range(3)]
-    first = await desk.stub.ListJobs(jobs_pb2.ListJobsRequest(page_size=2), metadata=desk.caller)
+async def test_jobs_are_listed_page_by_page(rig: JobServiceRig) -> None:
+    ids = [(await rig.create()).id for _ in range(3)]
+    first = await rig.stub.ListJobs(jobs_pb2.ListJobsRequest(page_size=2), metadata=rig.caller)
     token = first.next_page_token
-    rest = await desk.stub.ListJobs(jobs_pb2.ListJobsRequest(page_size=2, page_token=token), metadata=desk.caller)
+    rest = await rig.stub.ListJobs(jobs_pb2.ListJobsRequest(page_size=2, page_token=token), metadata=rig.caller)
     assert [job.id for job in [*first.jobs, *rest.jobs]] == sorted(ids, reverse=True)
     assert rest.next_page_token == ""
 
 
-async def test_a_page_has_twenty_jobs_unless_asked_otherwise(desk: Desk) -> None:
+async def test_a_page_has_twenty_jobs_unless_asked_otherwise(rig: JobServiceRig) -> None:
     for number in range(21):
-        await desk.jobs.job_store.open(Record(f"{number:032x}", desk.jobs.owner, "animate", {}, now()))
-    listed = await desk.stub.ListJobs(jobs_pb2.ListJobsRequest(), metadata=desk.caller)
+        await rig.jobs.job_store.open_lease(JobRecord(f"{number:032x}", rig.jobs.owner, "animate", {}, now()))
+    listed = await rig.stub.ListJobs(jobs_pb2.ListJobsRequest(), metadata=rig.caller)
     assert len(listed.jobs) == 20
     assert listed.next_page_token
 
 
-async def test_jobs_of_a_kind_and_a_status_are_listed(desk: Desk) -> None:
-    video = await desk.create()
-    await desk.create(jobs_pb2.CreateJobRequest(headline=jobs_pb2.HeadlineSpec(headline="Cats")))
-    lease = await desk.taken(video.id)
-    await lease.write(lease.record.end_attempt(Status.FAILED, Failure("CONTENT_BLOCKED", "No.", "video")))
+async def test_jobs_of_a_kind_and_a_status_are_listed(rig: JobServiceRig) -> None:
+    video = await rig.create()
+    await rig.create(jobs_pb2.CreateJobRequest(headline=jobs_pb2.HeadlineSpec(headline="Cats")))
+    lease = await rig.take(video.id)
+    await lease.write(lease.record.end_attempt(Status.FAILED, JobFailure("CONTENT_BLOCKED", "No.", "video")))
     request = jobs_pb2.ListJobsRequest(kind=jobs_pb2.JOB_KIND_ANIMATE, status=jobs_pb2.JOB_STATUS_FAILED)
-    listed = await desk.stub.ListJobs(request, metadata=desk.caller)
+    listed = await rig.stub.ListJobs(request, metadata=rig.caller)
     assert [(job.id, job.error.reason) for job in listed.jobs] == [(video.id, "CONTENT_BLOCKED")]
 
 
@@ -214,15 +214,15 @@ async def test_jobs_of_a_kind_and_a_status_are_listed(desk: Desk) -> None:
     ],
 )
 async def test_a_page_that_cannot_be_names_its_field(
-    desk: Desk, request_: jobs_pb2.ListJobsRequest, field: str
+    rig: JobServiceRig, request_: jobs_pb2.ListJobsRequest, field: str
 ) -> None:
-    refused = await failure(desk.stub.ListJobs(request_, metadata=desk.caller))
+    refused = await failure(rig.stub.ListJobs(request_, metadata=rig.caller))
     assert (refused.reason, [item.field for item in refused.violations]) == (Reason.VALIDATION_ERROR, [field])
 
 
-async def test_nobody_else_is_shown_a_job(desk: Desk) -> None:
-    job = await desk.create()
-    mallory = call_metadata(desk.jobs.another_owner())
-    refused = await failure(desk.stub.GetJob(jobs_pb2.GetJobRequest(id=job.id), metadata=mallory))
+async def test_nobody_else_is_shown_a_job(rig: JobServiceRig) -> None:
+    job = await rig.create()
+    mallory = call_metadata(rig.jobs.make_owner())
+    refused = await failure(rig.stub.GetJob(jobs_pb2.GetJobRequest(id=job.id), metadata=mallory))
     assert refused.reason is Reason.JOB_NOT_FOUND
-    assert not (await desk.stub.ListJobs(jobs_pb2.ListJobsRequest(), metadata=mallory)).jobs
+    assert not (await rig.stub.ListJobs(jobs_pb2.ListJobsRequest(), metadata=mallory)).jobs

@@ -1,4 +1,4 @@
-"""Whoever watches is told every change to the end, from anywhere; whoever cancels is heard."""
+"""Whoever watches is told every change to the end, from anywhere; whoever cancels is acks."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from nats.errors import BadSubscriptionError
 from services.jobs.jetstream import StreamOptions, open_streams
 from services.jobs.job_store import JobStore
 from services.jobs.lease import Lease
-from services.jobs.record import Failure, Status
+from services.jobs.record import JobFailure, Status
 from tests.integration.jobs.conftest import QUOTA, Jobs
-from tests.integration.jobs.rig import Ear
+from tests.integration.jobs.scripted_pipelines import SubscriptionSpy
 
-FAILURE = Failure("CONTENT_BLOCKED", "The provider's safety rules refuse this content.", "video")
+FAILURE = JobFailure("CONTENT_BLOCKED", "The provider's safety rules refuse this content.", "video")
 
 
 async def begun(jobs: Jobs) -> Lease:
     """Ask for a job and takes it in hand."""
-    known = await jobs.known(await jobs.submit())
-    return await jobs.job_store.open(known)
+    known = await jobs.get_record(await jobs.submit())
+    return await jobs.job_store.open_lease(known)
 
 
 async def test_a_watcher_is_told_every_change_to_the_end(jobs: Jobs) -> None:
@@ -65,7 +65,7 @@ async def test_whoever_comes_back_is_told_what_came_later(jobs: Jobs) -> None:
     known = lease.revision
     await lease.write(replace(lease.record, percent=50.0))
     await lease.write(lease.record.end_attempt(Status.SUCCEEDED))
-    told = await jobs.changes(lease.record.job_id, known)
+    told = await jobs.collect_changes(lease.record.job_id, known)
     assert [change.revision for change in told] == [lease.revision]
     assert told[-1].record.status is Status.SUCCEEDED
 
@@ -83,19 +83,19 @@ async def test_whoever_comes_back_before_a_change_waits_for_it(jobs: Jobs) -> No
 async def test_a_job_that_has_ended_is_told_once(jobs: Jobs, status: Status) -> None:
     lease = await begun(jobs)
     await lease.write(lease.record.end_attempt(status))
-    assert [known.record.status for known in await jobs.changes(lease.record.job_id)] == [status]
+    assert [known.record.status for known in await jobs.collect_changes(lease.record.job_id)] == [status]
 
 
 async def test_whoever_knows_the_end_is_told_nothing_and_waits_for_nothing(jobs: Jobs) -> None:
     lease = await begun(jobs)
     await lease.write(lease.record.end_attempt(Status.SUCCEEDED))
-    assert await jobs.changes(lease.record.job_id, lease.revision) == []
+    assert await jobs.collect_changes(lease.record.job_id, lease.revision) == []
 
 
 async def test_whoever_knows_a_change_of_another_store_is_told_the_end_all_the_same(jobs: Jobs) -> None:
     lease = await begun(jobs)
     await lease.write(lease.record.end_attempt(Status.SUCCEEDED))
-    (told,) = await jobs.changes(lease.record.job_id, lease.revision + 1000)
+    (told,) = await jobs.collect_changes(lease.record.job_id, lease.revision + 1000)
     assert told.record.status is Status.SUCCEEDED
 
 
@@ -109,7 +109,7 @@ async def test_a_job_that_does_not_change_is_told_again_as_a_sign_of_life(jobs: 
 
 async def test_a_notice_that_was_lost_only_delays(jobs: Jobs) -> None:
     lease = await begun(jobs)
-    told = JobStore(Ear(jobs.streams, deaf=True).streams).watch(lease.record.job_id, jobs.owner)
+    told = JobStore(SubscriptionSpy(jobs.streams, deaf=True).streams).watch(lease.record.job_id, jobs.owner)
     assert (await anext(told)).revision == lease.revision
     await lease.write(lease.record.end_attempt(Status.SUCCEEDED))
     async with asyncio.timeout(10):
@@ -117,11 +117,11 @@ async def test_a_notice_that_was_lost_only_delays(jobs: Jobs) -> None:
 
 
 async def test_whoever_leaves_is_told_nothing_more(jobs: Jobs) -> None:
-    lease, ear = await begun(jobs), Ear(jobs.streams)
-    told = JobStore(ear.streams).watch(lease.record.job_id, jobs.owner)
+    lease, spy = await begun(jobs), SubscriptionSpy(jobs.streams)
+    told = JobStore(spy.streams).watch(lease.record.job_id, jobs.owner)
     await anext(told)
     await told.aclose()  # type: ignore[attr-defined] # it is a generator, which its published type does not tell
-    (subscription,) = ear.subscriptions
+    (subscription,) = spy.subscriptions
     with pytest.raises(BadSubscriptionError):
         await subscription.unsubscribe()
 
@@ -142,4 +142,4 @@ async def test_a_job_that_has_ended_stays_as_it_is(jobs: Jobs, status: Status) -
     known = await jobs.job_store.cancel(lease.record.job_id, jobs.owner)
     assert (known.record, known.revision) == (lease.record, lease.revision)
     assert not await jobs.job_store.is_cancelled(lease.key)
-    assert (await jobs.known(lease.record.job_id)).status is status
+    assert (await jobs.get_record(lease.record.job_id)).status is status

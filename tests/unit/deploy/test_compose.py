@@ -21,7 +21,7 @@ from services.common.settings import Settings, load, variables
 from services.common.version import VERSION
 from services.image.service import SERVICE_NAME as IMAGE_SERVICE_NAME
 from services.image.settings import ImageSettings
-from services.jobs.server import stream_options
+from services.jobs.server import build_stream_options
 from services.jobs.service import SERVICE_NAME as JOB_SERVICE_NAME
 from services.jobs.settings import JobsSettings, WorkerSettings
 from services.jobs.worker.server import HEALTH_NAME as WORKER_HEALTH_NAME
@@ -189,7 +189,7 @@ def test_nats_has_every_write_on_its_volume_before_it_acknowledges(tmp_path: Pat
 
 
 def test_whoever_makes_the_streams_makes_them_alike(settings_of: SettingsOf[Any]) -> None:
-    made = [stream_options(settings_of(name, READS[name])) for name in QUEUE]
+    made = [build_stream_options(settings_of(name, READS[name])) for name in QUEUE]
     assert made[0] == made[1]
     outside = [{name for name, text in SERVICES[of]["environment"].items() if "$" in text} for of in QUEUE]
     about_streams = {"NATS_URL", "NATS_CREDENTIALS", "JOBS_REPLICAS", "JOBS_QUOTA", "JOBS_RETENTION_DAYS"}

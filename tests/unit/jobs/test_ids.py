@@ -7,7 +7,7 @@ import re
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from services.jobs.ids import new_job_id, owner_token, request_token
+from services.jobs.ids import make_job_id, to_owner_token, to_request_token
 
 # A token of a subject, and a segment of a bucket's key: nothing that separates, matches or ends.
 TOKEN = re.compile(r"[A-Za-z0-9_=-]+")
@@ -23,32 +23,32 @@ SECONDS = st.floats(0, 2**38)
 def test_ids_are_in_the_order_of_time(first: float, second: float) -> None:
     earlier, later = sorted((first, second))
     if int(earlier * 1000) < int(later * 1000):
-        assert new_job_id(earlier) < new_job_id(later)
-    assert new_job_id(earlier)[:12] <= new_job_id(later)[:12]
+        assert make_job_id(earlier) < make_job_id(later)
+    assert make_job_id(earlier)[:12] <= make_job_id(later)[:12]
 
 
 def test_ids_of_one_millisecond_are_in_the_order_of_time() -> None:
-    ids = [new_job_id(1_800_000_000 + step / 100_000) for step in range(100)]
+    ids = [make_job_id(1_800_000_000 + step / 100_000) for step in range(100)]
     assert ids == sorted(ids)
 
 
 def test_an_id_is_what_the_contract_takes() -> None:
-    assert re.fullmatch(r"[0-9a-f]{32}", new_job_id())
-    assert re.fullmatch(r"[0-9a-f]{32}", new_job_id(0.0))
+    assert re.fullmatch(r"[0-9a-f]{32}", make_job_id())
+    assert re.fullmatch(r"[0-9a-f]{32}", make_job_id(0.0))
 
 
 def test_no_two_ids_of_one_moment_are_the_same() -> None:
-    assert len({new_job_id(1_800_000_000.0) for _ in range(1000)}) == 1000
+    assert len({make_job_id(1_800_000_000.0) for _ in range(1000)}) == 1000
 
 
 def test_an_id_begins_with_the_milliseconds_since_1970() -> None:
-    assert int(new_job_id(1_800_000_000.125)[:12], 16) == 1_800_000_000_125
+    assert int(make_job_id(1_800_000_000.125)[:12], 16) == 1_800_000_000_125
 
 
 @given(PRINCIPALS)
 def test_an_owners_token_means_nothing_to_nats(principal: str) -> None:
-    assert TOKEN.fullmatch(owner_token(principal))
-    assert owner_token(principal) == owner_token(principal)
+    assert TOKEN.fullmatch(to_owner_token(principal))
+    assert to_owner_token(principal) == to_owner_token(principal)
 
 
 @given(PRINCIPALS, PRINCIPALS)
@@ -56,17 +56,17 @@ def test_an_owners_token_means_nothing_to_nats(principal: str) -> None:
 @example("alice", "Alice")
 @example("alice", "alice\n")
 def test_no_two_owners_share_a_token(one: str, another: str) -> None:
-    assert (owner_token(one) == owner_token(another)) == (one == another)
+    assert (to_owner_token(one) == to_owner_token(another)) == (one == another)
 
 
 @given(PRINCIPALS)
 def test_nobody_is_called_what_stands_for_somebody_else(principal: str) -> None:
-    token = owner_token(principal)
+    token = to_owner_token(principal)
     if token != principal:
-        assert owner_token(token) != token
+        assert to_owner_token(token) != token
 
 
 @given(st.text(), st.text())
 def test_names_of_requests_are_tokens_and_no_two_share_one(one: str, another: str) -> None:
-    assert TOKEN.fullmatch(request_token(one))
-    assert (request_token(one) == request_token(another)) == (one == another)
+    assert TOKEN.fullmatch(to_request_token(one))
+    assert (to_request_token(one) == to_request_token(another)) == (one == another)

@@ -9,13 +9,13 @@ from media.jobs.v1 import jobs_pb2
 
 from services.common.errors import MediaError, Reason
 from services.common.rpc.validation import validate
-from services.jobs.ids import owner_token, request_token
-from services.jobs.job_store import JobStore, webhook_request_id
+from services.jobs.ids import to_owner_token, to_request_token
+from services.jobs.job_store import JobStore, build_webhook_request_id
 from services.jobs.job_type import JobType
 from services.jobs.lease import Lease
 from services.jobs.request import JobFilter
 from services.jobs.worker.worker import Worker, WorkerOptions
-from tests.unit.jobs.rig import JOB_ID, Buckets
+from tests.unit.jobs.memory_buckets import JOB_ID, Buckets
 
 
 async def nothing(_: Lease) -> None:
@@ -24,14 +24,14 @@ async def nothing(_: Lease) -> None:
 
 @given(st.text(), st.text())
 def test_no_two_owners_have_a_record_under_the_same_key(one: str, another: str) -> None:
-    assert (JobStore.key(one, JOB_ID) == JobStore.key(another, JOB_ID)) == (one == another)
-    assert JobStore.key(one, JOB_ID) == f"{owner_token(one)}.{JOB_ID}"
+    assert (JobStore.build_key(one, JOB_ID) == JobStore.build_key(another, JOB_ID)) == (one == another)
+    assert JobStore.build_key(one, JOB_ID) == f"{to_owner_token(one)}.{JOB_ID}"
 
 
 def test_the_job_that_tells_a_webhook_has_a_name_that_no_caller_can_use() -> None:
-    name = webhook_request_id(JOB_ID)
+    name = build_webhook_request_id(JOB_ID)
     assert JOB_ID in name
-    assert request_token(name) != request_token(JOB_ID)
+    assert to_request_token(name) != to_request_token(JOB_ID)
     video = jobs_pb2.VideoSpec(image_key="a.png", prompt="zoom in")
     with pytest.raises(MediaError) as refused:
         validate(jobs_pb2.CreateJobRequest(animate=jobs_pb2.AnimateSpec(video=video), request_id=name))
@@ -40,8 +40,8 @@ def test_the_job_that_tells_a_webhook_has_a_name_that_no_caller_can_use() -> Non
 
 def test_a_job_fails_for_good_where_the_documents_say() -> None:
     work = JobType(nothing)
-    delays = [min(work.longest_delay_seconds, 2.0**number) for number in range(work.failures - 1)]
-    assert (work.failures, work.longest_delay_seconds) == (8, 60.0)
+    delays = [min(work.max_delay_seconds, 2.0**number) for number in range(work.max_failures - 1)]
+    assert (work.max_failures, work.max_delay_seconds) == (8, 60.0)
     assert 60 <= sum(delays) / 2 <= sum(delays) <= 130
 
 
@@ -49,10 +49,10 @@ def test_a_job_fails_for_good_where_the_documents_say() -> None:
 async def test_a_page_token_that_nobody_was_given_is_refused(page_token: str) -> None:
     job_store = JobStore(Buckets().streams)
     with pytest.raises(MediaError) as caught:
-        await job_store.page("alice", JobFilter(), 20, page_token)
+        await job_store.list_page("alice", JobFilter(), 20, page_token)
     assert (caught.value.reason, caught.value.violations[0].field) == (Reason.VALIDATION_ERROR, "page_token")
 
 
 async def test_a_worker_that_was_just_made_is_at_no_job() -> None:
     streams = Buckets().streams
-    assert Worker(streams, JobStore(streams), {"animate": JobType(nothing)}, WorkerOptions("w-1")).at_work == 0
+    assert Worker(streams, JobStore(streams), {"animate": JobType(nothing)}, WorkerOptions("w-1")).running_jobs == 0

@@ -11,7 +11,7 @@ import pytest
 from services.jobs.lease import LeaseLostError, Result
 from services.jobs.record import Status, now
 from tests.fakes.cancelling import lost_cancellation
-from tests.unit.jobs.rig import Bucket, Buckets, record_of
+from tests.unit.jobs.memory_buckets import Bucket, Buckets, make_record
 
 
 class Step:
@@ -43,7 +43,7 @@ class LosingBucket(Bucket):
 
 async def test_a_write_is_known_at_once_and_has_its_time() -> None:
     buckets = Buckets()
-    lease = await buckets.lease(record_of())
+    lease = await buckets.lease(make_record())
     await lease.write(replace(lease.record, stage="video"))
     assert buckets.records[-1] == lease.record
     assert (lease.record.stage, lease.revision) == ("video", 2)
@@ -52,8 +52,8 @@ async def test_a_write_is_known_at_once_and_has_its_time() -> None:
 
 async def test_whoever_was_superseded_may_not_write_and_knows_what_he_knew() -> None:
     buckets = Buckets()
-    stale = await buckets.lease(record_of())
-    await buckets.state.put(stale.key, record_of().start_attempt("w-2", 2).encode())
+    stale = await buckets.lease(make_record())
+    await buckets.state.put(stale.key, make_record().start_attempt("w-2", 2).encode())
     known = (stale.record, stale.revision)
     with pytest.raises(LeaseLostError):
         await stale.write(stale.record.end_attempt(Status.SUCCEEDED))
@@ -64,8 +64,8 @@ async def test_whoever_was_superseded_may_not_write_and_knows_what_he_knew() -> 
 async def test_a_request_to_end_that_comes_with_the_answer_to_a_write_is_not_lost() -> None:
     buckets = Buckets()
     buckets.state = LosingBucket()
-    lease = await asyncio.create_task(buckets.lease(record_of()))
-    writing = asyncio.create_task(lease.reach("video", 10))
+    lease = await asyncio.create_task(buckets.lease(make_record()))
+    writing = asyncio.create_task(lease.report_progress("video", 10))
     with pytest.raises(asyncio.CancelledError):
         await writing
     assert (lease.record.percent, lease.revision) == (10.0, 2)
@@ -74,88 +74,88 @@ async def test_a_request_to_end_that_comes_with_the_answer_to_a_write_is_not_los
 
 async def test_a_percentage_never_goes_back_and_leaves_100_to_success() -> None:
     buckets = Buckets()
-    lease = await buckets.lease(record_of())
+    lease = await buckets.lease(make_record())
     for percent in (10.0, 5.0, 30.0, 29.5, 100.0, 250.0, 0.0):
-        await lease.reach("video", percent)
+        await lease.report_progress("video", percent)
     assert [record.percent for record in buckets.records] == [0.0, 10.0, 30.0, 99.0]
 
 
 async def test_small_changes_are_not_written_but_stages_are() -> None:
     buckets = Buckets()
-    lease = await buckets.lease(record_of())
+    lease = await buckets.lease(make_record())
     for percent in (10.0, 10.5, 10.9, 11.0):
-        await lease.reach("video", percent)
-    await lease.reach("mux", 11.2)
-    await lease.reach("storage", 3.0)
+        await lease.report_progress("video", percent)
+    await lease.report_progress("mux", 11.2)
+    await lease.report_progress("storage", 3.0)
     told = [(record.stage, record.percent) for record in buckets.records[1:]]
     assert told == [("video", 10.0), ("video", 11.0), ("mux", 11.2), ("storage", 11.2)]
 
 
 async def test_a_step_is_done_once_and_its_result_is_used_again() -> None:
     buckets = Buckets()
-    lease, step = await buckets.lease(record_of()), Step(buckets)
-    assert await lease.step("video", step) == {"key": "videos/1.mp4"}
-    assert await lease.step("video", step) == {"key": "videos/1.mp4"}
+    lease, step = await buckets.lease(make_record()), Step(buckets)
+    assert await lease.run_step("video", step) == {"key": "videos/1.mp4"}
+    assert await lease.run_step("video", step) == {"key": "videos/1.mp4"}
     assert len(step.intents) == 1
     assert buckets.records[-1].steps == {"video": {"key": "videos/1.mp4"}}
 
 
 async def test_steps_that_another_worker_has_done_are_not_done_again() -> None:
     buckets = Buckets()
-    lease, step = await buckets.lease(record_of(steps={"audio": {"key": "audio/1.mp3"}})), Step(buckets)
-    assert await lease.step("audio", step) == {"key": "audio/1.mp3"}
-    await lease.step("video", step)
+    lease, step = await buckets.lease(make_record(steps={"audio": {"key": "audio/1.mp3"}})), Step(buckets)
+    assert await lease.run_step("audio", step) == {"key": "audio/1.mp3"}
+    await lease.run_step("video", step)
     assert len(step.intents) == 1
     assert list(buckets.records[-1].steps) == ["audio", "video"]
 
 
 async def test_a_job_that_gets_on_is_not_failing_any_more() -> None:
     buckets = Buckets()
-    lease, step = await buckets.lease(record_of(failing_since=now(), failed_attempts=3)), Step(buckets)
-    await lease.reach("video", 30)
+    lease, step = await buckets.lease(make_record(failing_since=now(), failed_attempts=3)), Step(buckets)
+    await lease.report_progress("video", 30)
     assert lease.record.failing_since
-    await lease.step("video", step)
+    await lease.run_step("video", step)
     assert (lease.record.failing_since, lease.record.failed_attempts) == ("", 3)
 
 
 async def test_that_money_is_about_to_be_spent_is_written_down_before() -> None:
     buckets = Buckets()
-    lease, step = await buckets.lease(record_of()), Step(buckets)
-    await lease.step("video", step, paid=True)
+    lease, step = await buckets.lease(make_record()), Step(buckets)
+    await lease.run_step("video", step, paid=True)
     assert step.intents == [("video",)]
 
 
 async def test_a_step_that_costs_nothing_is_not_announced() -> None:
     buckets = Buckets()
-    lease, step = await buckets.lease(record_of()), Step(buckets)
-    await lease.step("final", step)
+    lease, step = await buckets.lease(make_record()), Step(buckets)
+    await lease.run_step("final", step)
     assert step.intents == [()]
 
 
 async def test_a_step_that_failed_is_done_again_and_announced_once() -> None:
     buckets = Buckets()
-    lease, failing, step = await buckets.lease(record_of()), Step(buckets, fails=True), Step(buckets)
+    lease, failing, step = await buckets.lease(make_record()), Step(buckets, fails=True), Step(buckets)
     with pytest.raises(RuntimeError):
-        await lease.step("video", failing, paid=True)
+        await lease.run_step("video", failing, paid=True)
     assert "video" not in lease.record.steps
-    await lease.step("video", step, paid=True)
+    await lease.run_step("video", step, paid=True)
     assert step.intents == [("video",)]
 
 
 async def test_whoever_was_superseded_spends_nothing() -> None:
     buckets = Buckets()
-    stale, step = await buckets.lease(record_of()), Step(buckets)
-    await buckets.state.put(stale.key, record_of().start_attempt("w-2", 2).encode())
+    stale, step = await buckets.lease(make_record()), Step(buckets)
+    await buckets.state.put(stale.key, make_record().start_attempt("w-2", 2).encode())
     with pytest.raises(LeaseLostError):
-        await stale.step("video", step, paid=True)
+        await stale.run_step("video", step, paid=True)
     assert step.intents == []
 
 
 async def test_a_note_takes_the_place_of_an_earlier_one() -> None:
     buckets = Buckets()
-    lease = await buckets.lease(record_of(steps={"audio": {"key": "audio/1.mp3"}}))
-    await lease.note("deliveries", {"sent": [1]})
-    await lease.note("deliveries", {"sent": [1, 2]})
+    lease = await buckets.lease(make_record(steps={"audio": {"key": "audio/1.mp3"}}))
+    await lease.save_result("deliveries", {"sent": [1]})
+    await lease.save_result("deliveries", {"sent": [1, 2]})
     assert lease.record.steps == {"audio": {"key": "audio/1.mp3"}, "deliveries": {"sent": [1, 2]}}
 
 

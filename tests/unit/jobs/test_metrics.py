@@ -8,17 +8,17 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from services.jobs.metrics import JobMetrics
-from services.jobs.record import Failure, Status
-from tests.unit.jobs.rig import record_of
+from services.jobs.record import JobFailure, Status
+from tests.unit.jobs.memory_buckets import make_record
 
 
 def test_jobs_are_counted_by_how_they_ended_and_how_long_they_took() -> None:
     registry = CollectorRegistry()
     metrics = JobMetrics(registry)
     began = (datetime.now(UTC) - timedelta(seconds=30)).isoformat()
-    record = record_of("story", created_at=began)
+    record = make_record("story", created_at=began)
     metrics.count_end(record.end_attempt(Status.SUCCEEDED))
-    metrics.count_end(record.end_attempt(Status.FAILED, Failure("CONTENT_BLOCKED", "It was refused.", "image")))
+    metrics.count_end(record.end_attempt(Status.FAILED, JobFailure("CONTENT_BLOCKED", "It was refused.", "image")))
     for status, reason in (("succeeded", "OK"), ("failed", "CONTENT_BLOCKED")):
         labels = {"kind": "story", "status": status, "reason": reason}
         assert registry.get_sample_value("media_jobs_ended_total", labels) == 1
@@ -29,7 +29,7 @@ def test_jobs_are_counted_by_how_they_ended_and_how_long_they_took() -> None:
 def test_a_job_from_a_clock_that_is_ahead_took_no_time() -> None:
     registry = CollectorRegistry()
     ahead = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
-    JobMetrics(registry).count_end(record_of("story", created_at=ahead).end_attempt(Status.SUCCEEDED))
+    JobMetrics(registry).count_end(make_record("story", created_at=ahead).end_attempt(Status.SUCCEEDED))
     assert registry.get_sample_value("media_jobs_seconds_sum", {"kind": "story", "status": "succeeded"}) == 0
 
 
@@ -37,8 +37,8 @@ def test_failed_attempts_lost_leases_and_upkeep_are_counted() -> None:
     registry = CollectorRegistry()
     metrics = JobMetrics(registry)
     metrics.count_failure("animate", "PROVIDER_BUSY")
-    metrics.count_lost("animate")
-    metrics.upkept("put_back", 2)
+    metrics.count_lost_lease("animate")
+    metrics.count_maintenance("put_back", 2)
     labels = {"kind": "animate", "reason": "PROVIDER_BUSY"}
     assert registry.get_sample_value("media_jobs_failed_attempts_total", labels) == 1
     assert registry.get_sample_value("media_jobs_lost_leases_total", {"kind": "animate"}) == 1
@@ -47,8 +47,8 @@ def test_failed_attempts_lost_leases_and_upkeep_are_counted() -> None:
 
 def test_what_is_at_work_is_asked_for_when_somebody_looks() -> None:
     registry = CollectorRegistry()
-    at_work = [3]
-    JobMetrics(registry).watch(lambda: at_work[0])
+    running = [3]
+    JobMetrics(registry).expose_running(lambda: running[0])
     assert registry.get_sample_value("media_jobs_running") == 3
-    at_work[0] = 0
+    running[0] = 0
     assert registry.get_sample_value("media_jobs_running") == 0

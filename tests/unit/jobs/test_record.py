@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.jobs.record import Attempt, Failure, Record, Status, now
-from tests.unit.jobs.rig import CREATED_AT, record_of
+from services.jobs.record import Attempt, JobFailure, JobRecord, Status, now
+from tests.unit.jobs.memory_buckets import CREATED_AT, make_record
 
 JSON = st.recursive(
     st.none()
@@ -24,11 +24,11 @@ JSON = st.recursive(
     max_leaves=8,
 )
 OBJECTS = st.dictionaries(st.text(), JSON, max_size=3)
-FAILURES = st.builds(Failure, st.text(), st.text(), st.text())
+MAX_FAILURES = st.builds(JobFailure, st.text(), st.text(), st.text())
 MOMENTS = st.datetimes().map(lambda moment: moment.isoformat(timespec="milliseconds") + "+00:00")
-ATTEMPTS = st.builds(Attempt, st.integers(1, 40), MOMENTS, st.just("") | MOMENTS, st.none() | FAILURES)
+ATTEMPTS = st.builds(Attempt, st.integers(1, 40), MOMENTS, st.just("") | MOMENTS, st.none() | MAX_FAILURES)
 RECORDS = st.builds(
-    Record,
+    JobRecord,
     job_id=st.from_regex(r"[0-9a-f]{32}", fullmatch=True),
     principal=st.text(),
     kind=st.sampled_from(("animate", "talking_video", "headline", "story", "webhook")),
@@ -42,28 +42,28 @@ RECORDS = st.builds(
     attempts=st.lists(ATTEMPTS, max_size=3).map(tuple),
     steps=OBJECTS,
     intents=st.lists(st.text(), max_size=3).map(tuple),
-    failure=st.none() | FAILURES,
+    failure=st.none() | MAX_FAILURES,
     worker=st.text(),
     delivery=st.integers(0, 1000),
     webhook_url=st.text(),
     request_id=st.text(),
 )
-BLOCKED = Failure("CONTENT_BLOCKED", "The provider's safety rules refuse this content.", "video")
+BLOCKED = JobFailure("CONTENT_BLOCKED", "The provider's safety rules refuse this content.", "video")
 ENDS = [Status.SUCCEEDED, Status.FAILED, Status.CANCELLED]
 
 
-def changed(record: Record, **fields: Any) -> bytes:
+def changed(record: JobRecord, **fields: Any) -> bytes:
     """Return a record as somebody else may have written it."""
     return orjson.dumps({**orjson.loads(record.encode()), **fields})
 
 
 @given(RECORDS)
-def test_a_record_is_read_as_it_was_written(record: Record) -> None:
-    assert Record.decode(record.encode()) == record
+def test_a_record_is_read_as_it_was_written(record: JobRecord) -> None:
+    assert JobRecord.decode(record.encode()) == record
 
 
 def test_what_a_newer_version_has_added_is_left_out() -> None:
-    record = record_of(spec={"video": {}}).start_attempt("w-1", 3).end_attempt(Status.FAILED, BLOCKED)
+    record = make_record(spec={"video": {}}).start_attempt("w-1", 3).end_attempt(Status.FAILED, BLOCKED)
     (attempt,) = orjson.loads(record.encode())["attempts"]
     newer = changed(
         record,
@@ -71,25 +71,25 @@ def test_what_a_newer_version_has_added_is_left_out() -> None:
         failure={"reason": BLOCKED.reason, "message": BLOCKED.message, "stage": BLOCKED.stage, "hint": "ask again"},
         attempts=[{**attempt, "cost": 5, "failure": {**attempt["failure"], "hint": "ask again"}}],
     )
-    assert Record.decode(newer) == record
+    assert JobRecord.decode(newer) == record
 
 
 def test_what_an_older_version_did_not_know_has_its_default() -> None:
-    older = orjson.loads(record_of().encode())
+    older = orjson.loads(make_record().encode())
     for name in ("delivery", "webhook_url", "request_id"):
         del older[name]
-    assert Record.decode(orjson.dumps(older)) == record_of()
+    assert JobRecord.decode(orjson.dumps(older)) == make_record()
 
 
 @pytest.mark.parametrize("data", [b"", b"no json", b"[]", b"42", b"{}", b'{"job_id": "1"}'])
 def test_what_is_no_record_is_refused(data: bytes) -> None:
     with pytest.raises((ValueError, TypeError, KeyError)):
-        Record.decode(data)
+        JobRecord.decode(data)
 
 
 def test_a_status_that_nobody_knows_is_refused() -> None:
     with pytest.raises(ValueError, match="dreaming"):
-        Record.decode(changed(record_of(), status="dreaming"))
+        JobRecord.decode(changed(make_record(), status="dreaming"))
 
 
 @pytest.mark.parametrize("status", list(Status))
@@ -98,7 +98,7 @@ def test_a_job_that_succeeded_failed_or_was_cancelled_stays_so(status: Status) -
 
 
 def test_a_worker_that_takes_a_job_begins_an_attempt() -> None:
-    record = replace(record_of(), failure=BLOCKED).start_attempt("w-1", 7)
+    record = replace(make_record(), failure=BLOCKED).start_attempt("w-1", 7)
     assert (record.status, record.worker, record.delivery, record.attempt) == (Status.RUNNING, "w-1", 7, 1)
     assert record.failure is None
     (attempt,) = record.attempts
@@ -108,7 +108,7 @@ def test_a_worker_that_takes_a_job_begins_an_attempt() -> None:
 
 def test_an_attempt_ends_with_what_ended_it() -> None:
     record = (
-        record_of()
+        make_record()
         .start_attempt("w-1", 1)
         .end_attempt(Status.QUEUED, BLOCKED)
         .start_attempt("w-2", 2)
@@ -121,26 +121,26 @@ def test_an_attempt_ends_with_what_ended_it() -> None:
 
 
 def test_an_attempt_whose_worker_was_lost_has_no_end() -> None:
-    record = record_of().start_attempt("w-1", 1).start_attempt("w-2", 2).end_attempt(Status.SUCCEEDED)
+    record = make_record().start_attempt("w-1", 1).start_attempt("w-2", 2).end_attempt(Status.SUCCEEDED)
     lost, last = record.attempts
     assert (lost.ended_at, lost.failure) == ("", None)
     assert last.ended_at
 
 
 def test_an_attempt_ends_once() -> None:
-    record = record_of().start_attempt("w-1", 1).end_attempt(Status.QUEUED, BLOCKED)
+    record = make_record().start_attempt("w-1", 1).end_attempt(Status.QUEUED, BLOCKED)
     again = record.end_attempt(Status.CANCELLED)
     assert again.attempts == record.attempts
     assert again.status is Status.CANCELLED
 
 
 def test_a_job_that_nobody_took_ends_without_an_attempt() -> None:
-    record = record_of().end_attempt(Status.CANCELLED)
+    record = make_record().end_attempt(Status.CANCELLED)
     assert (record.status, record.attempts, record.attempt) == (Status.CANCELLED, (), 0)
 
 
 def test_only_the_last_attempts_are_kept_and_all_are_counted() -> None:
-    record = record_of()
+    record = make_record()
     for number in range(1, 36):
         record = record.start_attempt("w-1", number).end_attempt(Status.QUEUED, BLOCKED)
     assert record.attempt == 35
@@ -149,17 +149,17 @@ def test_only_the_last_attempts_are_kept_and_all_are_counted() -> None:
 
 @pytest.mark.parametrize("status", [Status.QUEUED, Status.FAILED, Status.CANCELLED])
 def test_a_job_that_did_not_succeed_shows_how_far_it_came(status: Status) -> None:
-    record = replace(record_of().start_attempt("w-1", 1), stage="video", percent=42.0).end_attempt(status, BLOCKED)
+    record = replace(make_record().start_attempt("w-1", 1), stage="video", percent=42.0).end_attempt(status, BLOCKED)
     assert (record.stage, record.percent) == ("video", 42.0)
 
 
 def test_a_job_that_succeeded_is_whole() -> None:
-    record = replace(record_of().start_attempt("w-1", 1), stage="mux", percent=97.0).end_attempt(Status.SUCCEEDED)
+    record = replace(make_record().start_attempt("w-1", 1), stage="mux", percent=97.0).end_attempt(Status.SUCCEEDED)
     assert (record.stage, record.percent) == ("", 100.0)
 
 
 def test_a_record_is_not_changed_by_what_becomes_of_it() -> None:
-    record = record_of(steps={"video": {"key": "videos/1.mp4"}}, intents=("video",))
+    record = make_record(steps={"video": {"key": "videos/1.mp4"}}, intents=("video",))
     before = record.encode()
     ended = record.start_attempt("w-1", 1).end_attempt(Status.SUCCEEDED)
     assert record.encode() == before
@@ -175,4 +175,4 @@ def test_time_is_told_in_utc_to_the_millisecond() -> None:
 
 def test_what_json_does_not_know_is_not_written() -> None:
     with pytest.raises(TypeError):
-        record_of(spec={"video": object()}).encode()
+        make_record(spec={"video": object()}).encode()

@@ -10,8 +10,8 @@ import pytest
 from services.common.errors import MediaError, Reason
 from services.jobs.job_type import JobType
 from services.jobs.lease import Lease
-from services.jobs.record import Failure, Record, Status, now
-from services.jobs.retry_policy import delay_seconds, is_last
+from services.jobs.record import JobFailure, JobRecord, Status, now
+from services.jobs.retry_policy import compute_delay_seconds, is_last_attempt
 
 AWAY = [
     Reason.UNAVAILABLE,
@@ -27,20 +27,20 @@ async def _nothing(lease: Lease) -> None:
     return
 
 
-WORK = JobType(_nothing, failures=3, patience_seconds=600)
+WORK = JobType(_nothing, max_failures=3, wait_budget_seconds=600)
 
 
-def failing(times: int, since_seconds: float = 0.0, reason: Reason = Reason.UNAVAILABLE) -> Record:
+def failing(times: int, since_seconds: float = 0.0, reason: Reason = Reason.UNAVAILABLE) -> JobRecord:
     """Return the record of a job that has failed so often, the first time so long ago."""
-    record = Record("1" * 32, "alice", "animate", {}, now())
+    record = JobRecord("1" * 32, "alice", "animate", {}, now())
     for _ in range(times):
-        record = record.start_attempt("w-1", 1).end_attempt(Status.QUEUED, Failure(reason.name, "", "video"))
+        record = record.start_attempt("w-1", 1).end_attempt(Status.QUEUED, JobFailure(reason.name, "", "video"))
     since = datetime.now(UTC) - timedelta(seconds=since_seconds)
     return replace(record, failing_since=since.isoformat() if times else "")
 
 
-def last(reason: Reason, record: Record, work: JobType = WORK) -> bool:
-    return is_last(Failure(reason.name, "", "video"), record, work)
+def last(reason: Reason, record: JobRecord, work: JobType = WORK) -> bool:
+    return is_last_attempt(JobFailure(reason.name, "", "video"), record, work)
 
 
 @pytest.mark.parametrize("reason", [Reason.VALIDATION_ERROR, Reason.CONTENT_BLOCKED, Reason.MEDIA_INVALID])
@@ -58,7 +58,7 @@ def test_the_last_is_not_before_as_many_have_failed_as_may(reason: Reason) -> No
 def test_what_is_away_is_waited_for_however_often_it_failed(reason: Reason) -> None:
     assert not last(reason, failing(30, 590))
     assert last(reason, failing(30, 601))
-    assert last(reason, failing(2, 0), replace(WORK, patience_seconds=0.0))
+    assert last(reason, failing(2, 0), replace(WORK, wait_budget_seconds=0.0))
 
 
 @pytest.mark.parametrize("reason", [Reason.INTERNAL, Reason.DEADLINE_EXCEEDED])
@@ -74,10 +74,10 @@ def test_a_provider_is_waited_for_in_vain_three_times() -> None:
 
 def test_the_time_is_counted_from_the_first_failure() -> None:
     first = failing(1, 100)
-    second = first.start_attempt("w-1", 2).end_attempt(Status.QUEUED, Failure("UNAVAILABLE", "", "video"))
+    second = first.start_attempt("w-1", 2).end_attempt(Status.QUEUED, JobFailure("UNAVAILABLE", "", "video"))
     assert second.failing_since == first.failing_since
 
 
 @pytest.mark.parametrize("failed", [1, 8, 60, 200])
 def test_delays_stay_within_their_bound_however_many_have_failed(failed: int) -> None:
-    assert 0.5 <= delay_seconds(WORK, failed, MediaError(Reason.UNAVAILABLE)) <= 60
+    assert 0.5 <= compute_delay_seconds(WORK, failed, MediaError(Reason.UNAVAILABLE)) <= 60

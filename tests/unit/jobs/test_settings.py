@@ -9,7 +9,7 @@ import pytest
 
 from services.common.settings import ConfigurationError, load
 from services.jobs.jetstream import StreamOptions
-from services.jobs.server import stream_options
+from services.jobs.server import build_stream_options
 from services.jobs.settings import JobsSettings, QueueSettings, WorkerSettings
 
 
@@ -30,7 +30,7 @@ def test_servers_have_commas_between_them(given: str, servers: tuple[str, ...]) 
 
 
 def test_streams_are_made_as_configured() -> None:
-    found = stream_options(
+    found = build_stream_options(
         settings(nats_url="nats://a:1", nats_credentials="/c.creds", replicas=3, quota=7, retention_days=0.5)
     )
     assert found == StreamOptions(("nats://a:1",), "/c.creds", replicas=3, quota=7, retention_seconds=43_200)

@@ -10,13 +10,13 @@ from media.jobs.v1 import jobs_pb2
 
 from services.common.errors import MediaError, Reason
 from services.common.storage import ObjectUrl
-from services.jobs.record import Attempt, Failure, Record, Status
+from services.jobs.record import Attempt, JobFailure, JobRecord, Status
 from services.jobs.request import StoredJob
 from services.jobs.writing import to_delivery, to_job, to_job_error
 from tests.fakes.object_store import EXPIRES, FakeObjectStore
-from tests.unit.jobs.rig import CREATED_AT, JOB_ID, record_of
+from tests.unit.jobs.memory_buckets import CREATED_AT, JOB_ID, make_record
 
-FAILURE = Failure("PROVIDER_BUSY", "The provider is at its limit of calls; retry after the delay.", "video")
+FAILURE = JobFailure("PROVIDER_BUSY", "The provider is at its limit of calls; retry after the delay.", "video")
 BEGAN_AT, ENDED_AT = "2026-11-21T09:00:01.000+00:00", "2026-11-21T09:00:02.500+00:00"
 VIDEO = {
     "key": "videos/1.mp4",
@@ -63,7 +63,7 @@ class BrokenStore(FakeObjectStore):
         raise MediaError(Reason.STORAGE_FAILED)
 
 
-async def written(record: Record, revision: int = 9) -> jobs_pb2.Job:
+async def written(record: JobRecord, revision: int = 9) -> jobs_pb2.Job:
     return await to_job(StoredJob(record, revision), FakeObjectStore())
 
 
@@ -72,7 +72,7 @@ def moment(text: str) -> datetime:
 
 
 async def test_a_job_that_was_just_accepted() -> None:
-    job = await written(record_of(webhook_url="https://example.com/told", request_id="order-7"))
+    job = await written(make_record(webhook_url="https://example.com/told", request_id="order-7"))
     assert (job.id, job.kind, job.status) == (JOB_ID, jobs_pb2.JOB_KIND_ANIMATE, jobs_pb2.JOB_STATUS_QUEUED)
     assert (job.stage, job.percent, job.attempt, job.revision) == ("", 0.0, 0, 9)
     assert (job.webhook_url, job.request_id) == ("https://example.com/told", "order-7")
@@ -84,7 +84,7 @@ async def test_a_job_that_was_just_accepted() -> None:
 
 async def test_a_job_that_is_under_way() -> None:
     record = replace(
-        record_of("story", updated_at=ENDED_AT), status=Status.RUNNING, stage="video", percent=41.26, attempt=2
+        make_record("story", updated_at=ENDED_AT), status=Status.RUNNING, stage="video", percent=41.26, attempt=2
     )
     job = await written(replace(record, steps={"image": IMAGE, "audio": AUDIO}))
     assert (job.kind, job.status, job.stage) == (jobs_pb2.JOB_KIND_STORY, jobs_pb2.JOB_STATUS_RUNNING, "video")
@@ -94,7 +94,7 @@ async def test_a_job_that_is_under_way() -> None:
 
 
 async def test_each_medium_has_its_facts() -> None:
-    job = await written(record_of("story", steps={"image": IMAGE, "audio": AUDIO, "video": VIDEO, "final": FINAL}))
+    job = await written(make_record("story", steps={"image": IMAGE, "audio": AUDIO, "video": VIDEO, "final": FINAL}))
     video = job.result.video
     assert (video.key, video.content_type, video.duration_seconds) == ("videos/1.mp4", "video/mp4", 6.04)
     assert (video.width, video.height, video.provider, video.model) == (1364, 768, "replicate", "minimax/hailuo-02")
@@ -108,31 +108,31 @@ async def test_each_medium_has_its_facts() -> None:
 
 
 async def test_addresses_are_made_from_keys_and_tell_when_they_end() -> None:
-    job = await written(record_of(steps={"video": VIDEO}))
+    job = await written(make_record(steps={"video": VIDEO}))
     assert job.result.video.url == "https://store.example/videos/1.mp4"
     assert job.result.video.url_expire_time.ToDatetime(UTC) == EXPIRES
 
 
 async def test_an_address_that_lasts_tells_no_end() -> None:
-    job = await to_job(StoredJob(record_of(steps={"video": VIDEO}), 1), LastingStore())
+    job = await to_job(StoredJob(make_record(steps={"video": VIDEO}), 1), LastingStore())
     assert job.result.video.url == "https://cdn.example/videos/1.mp4"
     assert not job.result.video.HasField("url_expire_time")
 
 
 async def test_a_store_that_knows_no_address_is_told() -> None:
     with pytest.raises(MediaError) as caught:
-        await to_job(StoredJob(record_of(steps={"video": VIDEO}), 1), BrokenStore())
+        await to_job(StoredJob(make_record(steps={"video": VIDEO}), 1), BrokenStore())
     assert caught.value.reason is Reason.STORAGE_FAILED
 
 
 @pytest.mark.parametrize("status", list(Status))
 async def test_an_error_is_shown_of_jobs_only_that_have_ended(status: Status) -> None:
-    job = await written(record_of(status=status, failure=FAILURE))
+    job = await written(make_record(status=status, failure=FAILURE))
     assert job.HasField("error") is status.is_final
 
 
 async def test_a_failed_job_tells_why() -> None:
-    job = await written(record_of(status=Status.FAILED, failure=FAILURE))
+    job = await written(make_record(status=Status.FAILED, failure=FAILURE))
     assert job.status == jobs_pb2.JOB_STATUS_FAILED
     assert (job.error.reason, job.error.message, job.error.stage) == (
         "PROVIDER_BUSY",
@@ -144,7 +144,7 @@ async def test_a_failed_job_tells_why() -> None:
 
 async def test_attempts_tell_when_they_began_and_how_they_ended() -> None:
     attempts = (Attempt(1, BEGAN_AT), Attempt(2, BEGAN_AT, ENDED_AT, FAILURE), Attempt(3, BEGAN_AT, ENDED_AT))
-    lost, failed, done = (await written(record_of(attempts=attempts))).attempts
+    lost, failed, done = (await written(make_record(attempts=attempts))).attempts
     assert [attempt.number for attempt in (lost, failed, done)] == [1, 2, 3]
     assert failed.start_time.ToDatetime(UTC) == moment(BEGAN_AT)
     assert failed.end_time.ToDatetime(UTC) == moment(ENDED_AT)

@@ -11,8 +11,8 @@ import pytest
 from nats.js import api
 from nats.js.errors import NotFoundError
 
-from services.jobs.jetstream import UPKEEP, WHEN, StreamOptions, Streams, open_streams
-from services.jobs.maintenance.schedule import ROUND, Schedule
+from services.jobs.jetstream import MAINTENANCE, SCHEDULED, StreamOptions, Streams, open_streams
+from services.jobs.maintenance.schedule import SWEEP, Schedule
 from tests.fakes.nats import running_nats
 from tests.fakes.waiting import eventually, until
 
@@ -37,7 +37,7 @@ async def working(streams: Streams, work: Callable[[], Awaitable[None]], every_s
 
 async def planned(streams: Streams) -> tuple[str, int]:
     """Return what is planned, and the number of the message that says so."""
-    message = await streams.jetstream.get_last_msg(UPKEEP, f"{WHEN}.{ROUND}")
+    message = await streams.jetstream.get_last_msg(MAINTENANCE, f"{SCHEDULED}.{SWEEP}")
     return (message.headers or {})[SPEC], message.seq or 0
 
 
@@ -65,7 +65,7 @@ async def test_each_round_is_done_by_one_of_two_workers(streams: Streams) -> Non
         await until(lambda: len(done) >= 2)
 
         async def answer() -> bool:
-            state = (await streams.jetstream.consumer_info(UPKEEP, f"upkeep-{ROUND}")).delivered
+            state = (await streams.jetstream.consumer_info(MAINTENANCE, f"upkeep-{SWEEP}")).delivered
             return state is not None and state.consumer_seq == len(done)
 
         # The next round may be under way.

@@ -19,7 +19,7 @@ from services.jobs.job_store import JobStore
 from services.jobs.maintenance.cleanup import Cleanup
 from services.jobs.maintenance.sweep import SETTLED_SECONDS, SILENT_SECONDS, Sweep, SweepOptions
 from services.jobs.metrics import JobMetrics
-from services.jobs.record import Record, Status
+from services.jobs.record import JobRecord, Status
 from services.jobs.request import JobFilter, JobRequest
 from tests.fakes.media_services import FakeMediaServices, running_media_services
 from tests.fakes.nats import running_nats
@@ -53,7 +53,7 @@ class House:
     async def job(self, status: Status = Status.QUEUED, request: JobRequest = REQUEST, **fields: object) -> str:
         """Return the id of a job that stands like this, and has done so from now on."""
         known = await self.job_store.submit(request, "alice")
-        lease = await self.job_store.open(known.record)
+        lease = await self.job_store.open_lease(known.record)
         await lease.write(replace(lease.record, status=status, **fields))  # type: ignore[arg-type] # fields of a record
         return known.record.job_id
 
@@ -64,9 +64,9 @@ class House:
         clock = time.time() + after_seconds
         await Sweep(self.streams, self.job_store, disposal, self.store, chosen, self.metrics, lambda: clock).run()
 
-    async def record(self, job_id: str) -> Record | None:
+    async def record(self, job_id: str) -> JobRecord | None:
         """Return what is known of a job of Alice's."""
-        known = await self.job_store.read(JobStore.key("alice", job_id))
+        known = await self.job_store.read(JobStore.build_key("alice", job_id))
         return None if known is None else known.record
 
     async def subjects(self, stream: str) -> set[str]:
@@ -87,12 +87,12 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
 
 async def test_a_job_that_ended_long_ago_is_forgotten_with_all_that_was_written_of_it(house: House) -> None:
     job_id = await house.job(Status.SUCCEEDED, steps=MADE)
-    await house.streams.cancels.put(JobStore.key("alice", job_id), b"1")
+    await house.streams.cancels.put(JobStore.build_key("alice", job_id), b"1")
     await house.round(RETENTION_SECONDS + 60)
     assert await house.record(job_id) is None
     for bucket in (STATE, REQUESTS, CANCELS):
         assert await house.subjects(f"KV_{bucket}") == set()
-    assert await house.job_store.page("alice", JobFilter(), 10, "") == ([], "")
+    assert await house.job_store.list_page("alice", JobFilter(), 10, "") == ([], "")
     with pytest.raises(MediaError) as refused:
         await house.job_store.get(job_id, "alice")
     assert refused.value.reason is Reason.JOB_NOT_FOUND
@@ -163,7 +163,7 @@ async def test_a_job_that_the_queue_has_lost_is_put_back_once(house: House, stat
     await house.round(SILENT_SECONDS + 60)
     info = await house.streams.jetstream.stream_info(QUEUE)
     message = await house.streams.jetstream.get_last_msg(QUEUE, subject)
-    assert (info.state.messages, Record.decode(message.data or b"").job_id) == (1, job_id)
+    assert (info.state.messages, JobRecord.decode(message.data or b"").job_id) == (1, job_id)
 
 
 async def test_a_job_that_waits_its_turn_is_left_where_it_is(house: House) -> None:
@@ -178,9 +178,9 @@ async def test_a_job_that_waits_its_turn_is_left_where_it_is(house: House) -> No
 async def test_a_job_that_ended_while_it_was_looked_for_is_not_put_back(house: House) -> None:
     job_id = await house.job(Status.RUNNING)
     await house.streams.jetstream.purge_stream(QUEUE)
-    known = await house.job_store.read(JobStore.key("alice", job_id))
+    known = await house.job_store.read(JobStore.build_key("alice", job_id))
     assert known is not None
-    lease = await house.job_store.open(known.record)
+    lease = await house.job_store.open_lease(known.record)
     read = house.job_store.read
 
     async def ends_meanwhile(key: str) -> object:
@@ -210,8 +210,8 @@ async def test_drafts_of_objects_are_looked_for_in_each_round(house: House) -> N
 
 async def test_a_record_that_cannot_be_read_stops_neither_a_round_nor_a_list(house: House) -> None:
     job_id = await house.job(Status.SUCCEEDED)
-    await house.streams.state.put(JobStore.key("alice", "f" * 32), b'{"status": "paused"}')
-    found, _ = await house.job_store.page("alice", JobFilter(), 10, "")
+    await house.streams.state.put(JobStore.build_key("alice", "f" * 32), b'{"status": "paused"}')
+    found, _ = await house.job_store.list_page("alice", JobFilter(), 10, "")
     assert [known.record.job_id for known in found] == [job_id]
     await house.round(RETENTION_SECONDS + 60)
     assert await house.record(job_id) is None

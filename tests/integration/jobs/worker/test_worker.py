@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 
 from services.common.errors import MediaError, Reason
-from services.jobs.ids import new_job_id
-from services.jobs.record import Attempt, Failure, Record, Status, now
+from services.jobs.ids import make_job_id
+from services.jobs.record import Attempt, JobFailure, JobRecord, Status, now
 from tests.fakes.waiting import until
 from tests.integration.jobs.conftest import SHORT_LEASE_SECONDS, Jobs
-from tests.integration.jobs.rig import Hands, hearing
+from tests.integration.jobs.scripted_pipelines import ScriptedPipeline, record_acks
 
-AGAIN = {
+RETRYABLE = {
     Reason.UNAVAILABLE,
     Reason.OVERLOADED,
     Reason.RATE_LIMITED,
@@ -28,20 +28,22 @@ AGAIN = {
 BUSY = MediaError(Reason.PROVIDER_BUSY, "The provider is at its limit.")
 
 
-def failed(times: int, owner: str) -> Record:
+def failed(times: int, owner: str) -> JobRecord:
     """Return the record of a job that has failed so often."""
-    failure = Failure(Reason.PROVIDER_BUSY.name, "The provider is at its limit.", "video")
+    failure = JobFailure(Reason.PROVIDER_BUSY.name, "The provider is at its limit.", "video")
     attempts = tuple(Attempt(number, now(), now(), failure) for number in range(1, times + 1))
-    return Record(new_job_id(), owner, "animate", {}, now(), attempt=times, attempts=attempts, failed_attempts=times)
+    return JobRecord(
+        make_job_id(), owner, "animate", {}, now(), attempt=times, attempts=attempts, failed_attempts=times
+    )
 
 
 async def test_a_job_is_taken_done_and_ended(jobs: Jobs) -> None:
-    hands = Hands()
-    async with jobs.working({"animate": hands.work()}, "w-7") as worker:
-        record = await jobs.ended(await jobs.submit())
-        await jobs.until_queued(0)
-        await until(lambda: worker.at_work == 0)
-    (taken,) = hands.taken
+    pipeline = ScriptedPipeline()
+    async with jobs.run_worker({"animate": pipeline.to_job_type()}, "w-7") as worker:
+        record = await jobs.wait_until_ended(await jobs.submit())
+        await jobs.wait_for_queued(0)
+        await until(lambda: worker.running_jobs == 0)
+    (taken,) = pipeline.taken
     assert (taken.status, taken.worker, taken.attempt, taken.delivery) == (Status.RUNNING, "w-7", 1, 1)
     assert (record.status, record.worker, record.percent, record.stage) == (Status.SUCCEEDED, "", 100.0, "")
     assert record.steps == {}
@@ -50,62 +52,64 @@ async def test_a_job_is_taken_done_and_ended(jobs: Jobs) -> None:
 
 
 async def test_what_waited_before_there_was_a_worker_is_done(jobs: Jobs) -> None:
-    hands = Hands()
+    pipeline = ScriptedPipeline()
     ids = [await jobs.submit() for _ in range(3)]
-    async with jobs.working({"animate": hands.work()}):
+    async with jobs.run_worker({"animate": pipeline.to_job_type()}):
         for job_id in ids:
-            assert (await jobs.ended(job_id)).status is Status.SUCCEEDED
-    assert sorted(hands.ids) == sorted(ids)
+            assert (await jobs.wait_until_ended(job_id)).status is Status.SUCCEEDED
+    assert sorted(pipeline.ids) == sorted(ids)
 
 
 async def test_each_kind_is_done_by_its_own_work(jobs: Jobs) -> None:
-    videos, stories = Hands(), Hands()
-    async with jobs.working({"animate": videos.work(), "story": stories.work()}):
+    videos, stories = ScriptedPipeline(), ScriptedPipeline()
+    async with jobs.run_worker({"animate": videos.to_job_type(), "story": stories.to_job_type()}):
         video, story = await jobs.submit("animate"), await jobs.submit("story")
-        await asyncio.gather(jobs.ended(video), jobs.ended(story))
+        await asyncio.gather(jobs.wait_until_ended(video), jobs.wait_until_ended(story))
     assert (videos.ids, stories.ids) == ([video], [story])
 
 
 async def test_a_job_whose_record_was_never_written_is_done(jobs: Jobs) -> None:
     """Whoever accepted it died behind the one write that counts."""
-    hands = Hands()
-    record = Record(new_job_id(), jobs.owner, "animate", {}, now())
+    pipeline = ScriptedPipeline()
+    record = JobRecord(make_job_id(), jobs.owner, "animate", {}, now())
     await jobs.enqueue(record)
-    async with jobs.working({"animate": hands.work()}):
-        await until(lambda: hands.ids == [record.job_id])
-        assert (await jobs.ended(record.job_id)).status is Status.SUCCEEDED
+    async with jobs.run_worker({"animate": pipeline.to_job_type()}):
+        await until(lambda: pipeline.ids == [record.job_id])
+        assert (await jobs.wait_until_ended(record.job_id)).status is Status.SUCCEEDED
 
 
 async def test_what_may_mend_is_done_again_until_it_succeeds(jobs: Jobs) -> None:
-    hands = Hands()
-    hands.failures += [BUSY, RuntimeError("a secret"), BUSY]
-    async with jobs.working({"animate": hands.work()}):
-        record = await jobs.ended(await jobs.submit())
+    pipeline = ScriptedPipeline()
+    pipeline.failures += [BUSY, RuntimeError("a secret"), BUSY]
+    async with jobs.run_worker({"animate": pipeline.to_job_type()}):
+        record = await jobs.wait_until_ended(await jobs.submit())
     assert (record.status, record.attempt, record.failure) == (Status.SUCCEEDED, 4, None)
     reasons = [attempt.failure and attempt.failure.reason for attempt in record.attempts]
     assert reasons == ["PROVIDER_BUSY", "INTERNAL", "PROVIDER_BUSY", None]
     assert all(attempt.ended_at for attempt in record.attempts)
-    assert [taken.failure for taken in hands.taken] == [None] * 4
+    assert [taken.failure for taken in pipeline.taken] == [None] * 4
 
 
 async def test_what_never_mends_ends_with_its_reason(jobs: Jobs) -> None:
-    hands = Hands()
-    hands.always = BUSY
-    async with jobs.working({"animate": hands.work()}):
-        record = await jobs.ended(await jobs.submit())
-        await jobs.until_queued(0)
-    assert (record.status, record.attempt, len(hands.taken)) == (Status.FAILED, 8, 8)
-    assert record.failure == Failure("PROVIDER_BUSY", "The provider is at its limit.", "video")
+    pipeline = ScriptedPipeline()
+    pipeline.always = BUSY
+    async with jobs.run_worker({"animate": pipeline.to_job_type()}):
+        record = await jobs.wait_until_ended(await jobs.submit())
+        await jobs.wait_for_queued(0)
+    assert (record.status, record.attempt, len(pipeline.taken)) == (Status.FAILED, 8, 8)
+    assert record.failure == JobFailure("PROVIDER_BUSY", "The provider is at its limit.", "video")
     assert (record.percent, record.stage) == (40.0, "video")
 
 
 async def test_a_job_that_waits_for_another_attempt_is_queued_and_keeps_how_far_it_came(jobs: Jobs) -> None:
-    hands = Hands()
-    hands.failures.append(MediaError(Reason.RATE_LIMITED, retry_after_seconds=600))
-    async with jobs.working({"animate": hands.work()}):
-        record = await jobs.until(await jobs.submit(), lambda known: bool(known.attempts and known.attempts[0].failure))
+    pipeline = ScriptedPipeline()
+    pipeline.failures.append(MediaError(Reason.RATE_LIMITED, retry_after_seconds=600))
+    async with jobs.run_worker({"animate": pipeline.to_job_type()}):
+        record = await jobs.wait_until(
+            await jobs.submit(), lambda known: bool(known.attempts and known.attempts[0].failure)
+        )
     assert (record.status, record.worker, record.percent, record.stage) == (Status.QUEUED, "", 40.0, "video")
-    assert await jobs.queued() == 1
+    assert await jobs.count_queued() == 1
 
 
 @pytest.mark.parametrize(
@@ -115,137 +119,149 @@ async def test_a_job_that_waits_for_another_attempt_is_queued_and_keeps_how_far_
 async def test_delays_double_up_to_a_minute(
     jobs: Jobs, failures: int, least_seconds: float, most_seconds: float
 ) -> None:
-    hands = Hands()
-    hands.always = BUSY
-    async with hearing(jobs.streams) as heard, jobs.working({"animate": hands.work(longest_delay_seconds=60.0)}):
+    pipeline = ScriptedPipeline()
+    pipeline.always = BUSY
+    async with (
+        record_acks(jobs.streams) as acks,
+        jobs.run_worker({"animate": pipeline.to_job_type(max_delay_seconds=60.0)}),
+    ):
         await jobs.enqueue(failed(failures, jobs.owner))
-        await until(lambda: bool(heard.delays_seconds))
-    assert least_seconds <= heard.delays_seconds[0] <= most_seconds
+        await until(lambda: bool(acks.delays_seconds))
+    assert least_seconds <= acks.delays_seconds[0] <= most_seconds
 
 
 @pytest.mark.parametrize(("asked_seconds", "kept_seconds"), [(7.5, 7.5), (600.0, 600.0), (3600.0, 600.0)])
 async def test_a_delay_that_the_provider_named_is_kept_to_for_ten_minutes(
     jobs: Jobs, asked_seconds: float, kept_seconds: float
 ) -> None:
-    hands = Hands()
-    hands.failures.append(MediaError(Reason.RATE_LIMITED, retry_after_seconds=asked_seconds))
-    async with hearing(jobs.streams) as heard, jobs.working({"animate": hands.work()}):
+    pipeline = ScriptedPipeline()
+    pipeline.failures.append(MediaError(Reason.RATE_LIMITED, retry_after_seconds=asked_seconds))
+    async with record_acks(jobs.streams) as acks, jobs.run_worker({"animate": pipeline.to_job_type()}):
         await jobs.submit()
-        await until(lambda: bool(heard.delays_seconds))
-    assert heard.delays_seconds == [kept_seconds]
+        await until(lambda: bool(acks.delays_seconds))
+    assert acks.delays_seconds == [kept_seconds]
 
 
 async def test_a_delay_that_the_provider_named_is_not_shorter_than_ours(jobs: Jobs) -> None:
-    hands = Hands()
-    hands.failures.append(MediaError(Reason.RATE_LIMITED, retry_after_seconds=0.001))
-    async with hearing(jobs.streams) as heard, jobs.working({"animate": hands.work(longest_delay_seconds=60.0)}):
+    pipeline = ScriptedPipeline()
+    pipeline.failures.append(MediaError(Reason.RATE_LIMITED, retry_after_seconds=0.001))
+    async with (
+        record_acks(jobs.streams) as acks,
+        jobs.run_worker({"animate": pipeline.to_job_type(max_delay_seconds=60.0)}),
+    ):
         await jobs.submit()
-        await until(lambda: bool(heard.delays_seconds))
-    assert heard.delays_seconds[0] >= 0.5
+        await until(lambda: bool(acks.delays_seconds))
+    assert acks.delays_seconds[0] >= 0.5
 
 
 @pytest.mark.parametrize("reason", list(Reason), ids=lambda reason: reason.name)
 async def test_only_what_may_mend_is_done_again(jobs: Jobs, reason: Reason) -> None:
-    hands = Hands()
-    hands.failures.append(MediaError(reason, "What to do next."))
-    async with jobs.working({"animate": hands.work()}):
-        record = await jobs.ended(await jobs.submit())
-    assert len(hands.taken) == (2 if reason in AGAIN else 1)
-    assert record.status is (Status.SUCCEEDED if reason in AGAIN else Status.FAILED)
-    assert record.failure == (None if reason in AGAIN else Failure(reason.name, "What to do next.", "video"))
+    pipeline = ScriptedPipeline()
+    pipeline.failures.append(MediaError(reason, "What to do next."))
+    async with jobs.run_worker({"animate": pipeline.to_job_type()}):
+        record = await jobs.wait_until_ended(await jobs.submit())
+    assert len(pipeline.taken) == (2 if reason in RETRYABLE else 1)
+    assert record.status is (Status.SUCCEEDED if reason in RETRYABLE else Status.FAILED)
+    assert record.failure == (None if reason in RETRYABLE else JobFailure(reason.name, "What to do next.", "video"))
 
 
 async def test_a_job_outlasts_what_is_away_for_longer_than_it_may_fail(jobs: Jobs) -> None:
-    hands = Hands()
-    hands.failures += [BUSY] * 6
-    work = replace(hands.work(failures=2), patience_seconds=60.0)
-    async with jobs.working({"animate": work}):
-        record = await jobs.ended(await jobs.submit())
+    pipeline = ScriptedPipeline()
+    pipeline.failures += [BUSY] * 6
+    work = replace(pipeline.to_job_type(max_failures=2), wait_budget_seconds=60.0)
+    async with jobs.run_worker({"animate": work}):
+        record = await jobs.wait_until_ended(await jobs.submit())
     assert (record.status, record.attempt, record.failed_attempts) == (Status.SUCCEEDED, 7, 6)
 
 
 async def test_what_an_exception_says_is_shown_to_nobody(jobs: Jobs) -> None:
-    hands = Hands()
-    hands.always = RuntimeError("a secret")
-    async with jobs.working({"animate": hands.work(failures=1)}):
-        record = await jobs.ended(await jobs.submit())
+    pipeline = ScriptedPipeline()
+    pipeline.always = RuntimeError("a secret")
+    async with jobs.run_worker({"animate": pipeline.to_job_type(max_failures=1)}):
+        record = await jobs.wait_until_ended(await jobs.submit())
     assert record.failure is not None
     assert (record.failure.reason, record.failure.stage) == ("INTERNAL", "video")
     assert b"secret" not in record.encode()
 
 
 async def test_a_lost_worker_counts_as_taken_and_not_as_failed(jobs: Jobs) -> None:
-    hands = Hands()
-    hands.always = BUSY
+    pipeline = ScriptedPipeline()
+    pipeline.always = BUSY
     lost = tuple(Attempt(number, now()) for number in range(1, 8))
-    record = Record(new_job_id(), jobs.owner, "animate", {}, now(), status=Status.RUNNING, attempt=7, attempts=lost)
-    async with jobs.working({"animate": hands.work(failures=2)}):
+    record = JobRecord(make_job_id(), jobs.owner, "animate", {}, now(), status=Status.RUNNING, attempt=7, attempts=lost)
+    async with jobs.run_worker({"animate": pipeline.to_job_type(max_failures=2)}):
         await jobs.enqueue(record)
-        await until(lambda: len(hands.taken) == 2)
-        ended = await jobs.ended(record.job_id)
+        await until(lambda: len(pipeline.taken) == 2)
+        ended = await jobs.wait_until_ended(record.job_id)
     assert (ended.status, ended.attempt) == (Status.FAILED, 9)
 
 
 async def test_a_job_with_which_forty_workers_were_lost_ends(jobs: Jobs) -> None:
-    hands = Hands()
-    record = Record(new_job_id(), jobs.owner, "animate", {}, now(), status=Status.RUNNING, stage="video", attempt=40)
+    pipeline = ScriptedPipeline()
+    record = JobRecord(
+        make_job_id(), jobs.owner, "animate", {}, now(), status=Status.RUNNING, stage="video", attempt=40
+    )
     await jobs.enqueue(record)
-    await jobs.job_store.open(record)
-    async with jobs.working({"animate": hands.work()}):
-        ended = await jobs.ended(record.job_id)
-        await jobs.until_queued(0)
-    assert (hands.taken, [off.job_id for off in hands.off]) == ([], [record.job_id])
+    await jobs.job_store.open_lease(record)
+    async with jobs.run_worker({"animate": pipeline.to_job_type()}):
+        ended = await jobs.wait_until_ended(record.job_id)
+        await jobs.wait_for_queued(0)
+    assert (pipeline.taken, [off.job_id for off in pipeline.cancelled]) == ([], [record.job_id])
     assert (ended.status, ended.attempt) == (Status.FAILED, 40)
     assert ended.failure is not None
     assert (ended.failure.reason, ended.failure.stage) == ("GENERATION_FAILED", "video")
 
 
 async def test_the_fortieth_time_is_one_more_chance(jobs: Jobs) -> None:
-    hands = Hands()
+    pipeline = ScriptedPipeline()
     record = replace(failed(0, jobs.owner), attempt=39)
     await jobs.enqueue(record)
-    await jobs.job_store.open(record)
-    async with jobs.working({"animate": hands.work()}):
-        ended = await jobs.ended(record.job_id)
+    await jobs.job_store.open_lease(record)
+    async with jobs.run_worker({"animate": pipeline.to_job_type()}):
+        ended = await jobs.wait_until_ended(record.job_id)
     assert (ended.status, ended.attempt) == (Status.SUCCEEDED, 40)
 
 
 async def test_no_more_jobs_are_done_at_once_than_there_are_slots(jobs: Jobs) -> None:
-    hands = Hands()
-    hands.limiter = asyncio.Event()
-    ids = [await jobs.submit(owner=owner) for owner in (jobs.owner, jobs.another_owner()) for _ in range(3)]
+    pipeline = ScriptedPipeline()
+    pipeline.limiter = asyncio.Event()
+    ids = [await jobs.submit(owner=owner) for owner in (jobs.owner, jobs.make_owner()) for _ in range(3)]
     async with (
-        hearing(jobs.streams) as heard,
-        jobs.working({"animate": hands.work()}, slots=2, lease_seconds=SHORT_LEASE_SECONDS) as worker,
+        record_acks(jobs.streams) as acks,
+        jobs.run_worker({"animate": pipeline.to_job_type()}, max_jobs=2, lease_seconds=SHORT_LEASE_SECONDS) as worker,
     ):
-        await until(lambda: heard.count(b"+WPI") >= 6)
-        assert (len(hands.taken), worker.at_work) == (2, 2)
-        hands.limiter.set()
-        await until(lambda: heard.done == len(ids))
-        await until(lambda: worker.at_work == 0)
-    assert (hands.most_at_once, sorted(hands.ids)) == (2, sorted(ids))
+        await until(lambda: acks.count(b"+WPI") >= 6)
+        assert (len(pipeline.taken), worker.running_jobs) == (2, 2)
+        pipeline.limiter.set()
+        await until(lambda: acks.done == len(ids))
+        await until(lambda: worker.running_jobs == 0)
+    assert (pipeline.most_at_once, sorted(pipeline.ids)) == (2, sorted(ids))
 
 
 async def test_two_workers_together_do_no_more_than_the_fleet_may(jobs: Jobs) -> None:
-    one, other = Hands(), Hands()
+    one, other = ScriptedPipeline(), ScriptedPipeline()
     one.limiter = other.limiter = asyncio.Event()
-    ids = [await jobs.submit(owner=owner) for owner in (jobs.owner, jobs.another_owner()) for _ in range(3)]
+    ids = [await jobs.submit(owner=owner) for owner in (jobs.owner, jobs.make_owner()) for _ in range(3)]
     async with (
-        hearing(jobs.streams) as heard,
-        jobs.working({"animate": one.work(fleet=3)}, "w-1", slots=2, lease_seconds=SHORT_LEASE_SECONDS),
-        jobs.working({"animate": other.work(fleet=3)}, "w-2", slots=2, lease_seconds=SHORT_LEASE_SECONDS),
+        record_acks(jobs.streams) as acks,
+        jobs.run_worker(
+            {"animate": one.to_job_type(max_running=3)}, "w-1", max_jobs=2, lease_seconds=SHORT_LEASE_SECONDS
+        ),
+        jobs.run_worker(
+            {"animate": other.to_job_type(max_running=3)}, "w-2", max_jobs=2, lease_seconds=SHORT_LEASE_SECONDS
+        ),
     ):
-        await until(lambda: heard.count(b"+WPI") >= 9)
+        await until(lambda: acks.count(b"+WPI") >= 9)
         assert len(one.taken) + len(other.taken) == 3
         one.limiter.set()
-        await until(lambda: heard.done == len(ids))
+        await until(lambda: acks.done == len(ids))
     assert sorted(one.ids + other.ids) == sorted(ids)
 
 
 async def test_the_lease_and_the_fleet_are_those_of_the_worker_that_started_last(jobs: Jobs) -> None:
-    hands = Hands()
+    pipeline = ScriptedPipeline()
     for fleet, lease_seconds in ((3, 5.0), (7, 9.0)):
-        async with jobs.working({"animate": hands.work(fleet=fleet)}, lease_seconds=lease_seconds):
-            await jobs.ended(await jobs.submit())
+        async with jobs.run_worker({"animate": pipeline.to_job_type(max_running=fleet)}, lease_seconds=lease_seconds):
+            await jobs.wait_until_ended(await jobs.submit())
             found = (await jobs.streams.jetstream.consumer_info("JOBS", "worker-animate")).config
             assert (found.max_ack_pending, found.ack_wait, found.max_deliver) == (fleet, lease_seconds, -1)

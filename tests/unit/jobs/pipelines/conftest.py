@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from services.jobs.pipelines.definitions import work
+from services.jobs.pipelines.definitions import build_job_types
 from services.jobs.pipelines.steps import Steps
-from services.jobs.record import Record
-from tests.fakes.job_services import FakeServices, serving
-from tests.unit.jobs.rig import Buckets, record_of
+from services.jobs.record import JobRecord
+from tests.fakes.job_services import FakeServices, serve_fake_services
+from tests.unit.jobs.memory_buckets import Buckets, make_record
 
 CALL_SECONDS, VIDEO_SECONDS = 100.0, 1000.0
 
@@ -25,7 +25,7 @@ class Shop:
         self.buckets = Buckets()
 
     @property
-    def record(self) -> Record:
+    def record(self) -> JobRecord:
         """The record as it was written last."""
         return self.buckets.records[-1]
 
@@ -34,17 +34,17 @@ class Shop:
         """Stages and percents that were written, in order, each once."""
         return list(dict.fromkeys((record.stage, record.percent) for record in self.buckets.records[1:]))
 
-    async def make(self, kind: str, spec: dict[str, Any], **fields: Any) -> Record:
+    async def make(self, kind: str, spec: dict[str, Any], **fields: Any) -> JobRecord:
         """Do a job from where its record says it is."""
-        lease = await self.buckets.lease(record_of(kind, spec, **fields))
-        await work(self.steps, 3, 60.0)[kind].pipeline(lease)
+        lease = await self.buckets.lease(make_record(kind, spec, **fields))
+        await build_job_types(self.steps, 3, 60.0)[kind].pipeline(lease)
         return self.record
 
 
 @pytest.fixture
 async def shop() -> AsyncIterator[Shop]:
     fake = FakeServices()
-    async with serving(fake) as services:
+    async with serve_fake_services(fake) as services:
         yield Shop(
             fake,
             Steps(services, speech_format="mp3_44100_64", call_seconds=CALL_SECONDS, video_seconds=VIDEO_SECONDS),

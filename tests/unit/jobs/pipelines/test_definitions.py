@@ -8,12 +8,12 @@ import pytest
 from media.video.v1 import video_pb2
 
 from services.common.errors import MediaError, Reason
-from services.jobs.pipelines.definitions import DEFAULT_DELAY_MS, work
+from services.jobs.pipelines.definitions import DEFAULT_DELAY_MS, build_job_types
 from services.jobs.pipelines.requests import DEFAULT_MOTION
 from services.jobs.reading import KINDS
 from tests.fakes.job_services import AUDIO_KEY, STORED_AUDIO_ID, VIDEO_KEY
+from tests.unit.jobs.memory_buckets import JOB_ID, make_record
 from tests.unit.jobs.pipelines.conftest import Shop
-from tests.unit.jobs.rig import JOB_ID, record_of
 
 VIDEO: dict[str, Any] = {"imageKey": "users/alice/cat.png", "prompt": "zoom in"}
 NARRATION: dict[str, Any] = {"text": "Hello."}
@@ -76,7 +76,7 @@ async def test_the_percent_never_goes_back_and_ends_below_100(
 @pytest.mark.parametrize("kind", SPECS)
 async def test_all_is_asked_for_in_the_owners_name(shop: Shop, kind: str) -> None:
     await shop.make(kind, SPECS[kind], principal="bob")
-    assert {asked.principal for asked in shop.fake.asked} == {"bob"}
+    assert {asked.principal for asked in shop.fake.calls} == {"bob"}
 
 
 @pytest.mark.parametrize(
@@ -185,10 +185,10 @@ async def test_a_headline_without_its_timing_is_not_done(shop: Shop) -> None:
 
 
 async def test_every_kind_that_callers_may_ask_for_is_bounded_and_can_be_called_off(shop: Shop) -> None:
-    table = work(shop.steps, 7, 60.0)
+    table = build_job_types(shop.steps, 7, 60.0)
     assert set(table) == set(KINDS)
     for kind in table.values():
-        assert (kind.fleet, kind.patience_seconds) == (7, 60.0)
-        assert kind.called_off is not None
-        await kind.called_off(record_of(intents=("video",)))
+        assert (kind.max_running, kind.wait_budget_seconds) == (7, 60.0)
+        assert kind.cancel_at_provider is not None
+        await kind.cancel_at_provider(make_record(intents=("video",)))
     assert shop.fake.methods == ["CancelVideo"] * len(KINDS)

@@ -15,12 +15,12 @@ from nats.js.errors import KeyWrongLastSequenceError
 
 from services.common.errors import MediaError, Reason
 from services.jobs.lease import Lease, LeaseLostError, Result
-from services.jobs.pipelines.steps import Span, Steps, video_request_id
-from services.jobs.record import Record
+from services.jobs.pipelines.steps import ProgressRange, Steps, build_video_request_id
+from services.jobs.record import JobRecord
 from tests.fakes.job_services import ALIGNMENT, AUDIO_KEY, STORED_AUDIO_ID, VIDEO_KEY
 from tests.fakes.waiting import until
+from tests.unit.jobs.memory_buckets import JOB_ID, Bucket, make_record
 from tests.unit.jobs.pipelines.conftest import CALL_SECONDS, VIDEO_SECONDS, Shop
-from tests.unit.jobs.rig import JOB_ID, Bucket, record_of
 
 VIDEO = jobs_pb2.VideoSpec(
     image_key="users/alice/cat.png",
@@ -40,15 +40,15 @@ HEADLINE = jobs_pb2.HeadlineSpec(
     image_provider="fal",
 )
 MADE = {"audio": {"key": AUDIO_KEY, "storedAudioId": STORED_AUDIO_ID}, "video": {"key": VIDEO_KEY}}
-SPAN = Span(20, 60)
+SPAN = ProgressRange(20, 60)
 NONE = jobs_pb2.JOB_CAPTIONS_NONE
 
 Do = Callable[[Steps, Lease], Awaitable[Result]]
 STEPS: dict[str, tuple[str, Do]] = {
-    "video": ("GenerateVideo", lambda steps, lease: steps.video(lease, VIDEO, SPAN)),
-    "audio": ("SynthesizeStream", lambda steps, lease: steps.narration(lease, NARRATION, SPAN)),
-    "image": ("GenerateImage", lambda steps, lease: steps.image(lease, HEADLINE, SPAN)),
-    "final": ("MuxVideo", lambda steps, lease: steps.mux(lease, SPAN, audio_delay_ms=0, captions=NONE)),
+    "video": ("GenerateVideo", lambda steps, lease: steps.make_video(lease, VIDEO, SPAN)),
+    "audio": ("SynthesizeStream", lambda steps, lease: steps.make_speech(lease, NARRATION, SPAN)),
+    "image": ("GenerateImage", lambda steps, lease: steps.make_image(lease, HEADLINE, SPAN)),
+    "final": ("MuxVideo", lambda steps, lease: steps.mux_video(lease, SPAN, audio_delay_ms=0, captions=NONE)),
 }
 
 
@@ -57,14 +57,14 @@ class OvertakenBucket(Bucket):
 
     async def update(self, key: str, value: bytes, last: int) -> int:
         """Write where nobody else has."""
-        if Record.decode(value).percent > SPAN.low:
+        if JobRecord.decode(value).percent > SPAN.low:
             raise KeyWrongLastSequenceError(description="wrong last sequence")
         return await super().update(key, value, last)
 
 
 async def done(shop: Shop, step: str, **fields: Any) -> Result:
     """Do one step of a job."""
-    return await STEPS[step][1](shop.steps, await shop.buckets.lease(record_of(**{"steps": MADE, **fields})))
+    return await STEPS[step][1](shop.steps, await shop.buckets.lease(make_record(**{"steps": MADE, **fields})))
 
 
 def without(step: str) -> dict[str, Any]:
@@ -74,24 +74,24 @@ def without(step: str) -> dict[str, Any]:
 
 @given(st.floats(0, 100), st.floats(0, 100), st.floats(0, 100), st.floats(0, 100))
 def test_a_span_is_a_part_of_the_whole_and_keeps_order(low: float, high: float, one: float, another: float) -> None:
-    span = Span(min(low, high), max(low, high))
-    assert (span.at(0), span.at(100)) == pytest.approx((span.low, span.high))
+    span = ProgressRange(min(low, high), max(low, high))
+    assert (span.to_job_percent(0), span.to_job_percent(100)) == pytest.approx((span.low, span.high))
     earlier, later = sorted((one, another))
-    assert span.at(earlier) <= span.at(later)
+    assert span.to_job_percent(earlier) <= span.to_job_percent(later)
 
 
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("principal", ["alice", "", "someone@example.com"])
 async def test_every_call_is_made_in_the_owners_name(shop: Shop, step: str, principal: str) -> None:
     await done(shop, step, principal=principal, steps=without(step))
-    assert [(asked.method, asked.principal) for asked in shop.fake.asked] == [(STEPS[step][0], principal)]
+    assert [(asked.method, asked.principal) for asked in shop.fake.calls] == [(STEPS[step][0], principal)]
 
 
 @pytest.mark.parametrize("step", STEPS)
 async def test_what_was_done_is_not_done_again(shop: Shop, step: str) -> None:
     made = {"key": "somewhere/else.bin"}
     assert await done(shop, step, steps={**MADE, step: made}) == made
-    assert shop.fake.asked == []
+    assert shop.fake.calls == []
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -126,7 +126,7 @@ async def test_what_a_service_fails_with_is_told_as_it_is(shop: Shop, step: str)
 
 @pytest.mark.parametrize("step", ["video", "audio", "final"])
 async def test_a_stream_that_ends_without_its_result_may_be_tried_again(shop: Shop, step: str) -> None:
-    shop.fake.cut.add(STEPS[step][0])
+    shop.fake.truncated.add(STEPS[step][0])
     with pytest.raises(MediaError) as caught:
         await done(shop, step, steps=without(step))
     assert caught.value.reason is Reason.UNAVAILABLE
@@ -137,18 +137,18 @@ async def test_a_stream_is_heard_to_its_end_so_that_nobody_is_written_down_as_on
     shop: Shop, step: str
 ) -> None:
     method = STEPS[step][0]
-    shop.fake.parting[method] = limiter = asyncio.Event()
+    shop.fake.endings[method] = limiter = asyncio.Event()
     doing = asyncio.create_task(done(shop, step, steps=without(step)))
     over, _ = await asyncio.wait({doing}, timeout=0.2)
     assert not over
     limiter.set()
     assert "key" in await doing
-    assert (shop.fake.parted, shop.fake.left) == ([method], [])
+    assert (shop.fake.drained, shop.fake.abandoned) == ([method], [])
 
 
 @pytest.mark.parametrize("step", ["video", "audio", "final"])
 async def test_what_fails_behind_a_result_takes_nothing_of_it(shop: Shop, step: str) -> None:
-    shop.fake.parting[STEPS[step][0]] = MediaError(Reason.UNAVAILABLE)
+    shop.fake.endings[STEPS[step][0]] = MediaError(Reason.UNAVAILABLE)
     assert "key" in await done(shop, step, steps=without(step))
 
 
@@ -156,40 +156,40 @@ async def test_what_fails_behind_a_result_takes_nothing_of_it(shop: Shop, step: 
 async def test_a_stream_that_never_ends_behind_its_result_is_left(
     shop: Shop, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.jobs.clients._PARTING_SECONDS", 0.05)
+    monkeypatch.setattr("services.jobs.clients._DRAIN_SECONDS", 0.05)
     method = STEPS[step][0]
-    shop.fake.parting[method] = asyncio.Event()
+    shop.fake.endings[method] = asyncio.Event()
     assert "key" in await done(shop, step, steps=without(step))
-    await until(lambda: shop.fake.left == [method])
+    await until(lambda: shop.fake.abandoned == [method])
 
 
 @pytest.mark.parametrize("step", ["video", "audio", "final"])
 async def test_whoever_stops_listening_ends_the_call(shop: Shop, step: str) -> None:
     method = STEPS[step][0]
-    shop.fake.held[method] = asyncio.Event()
+    shop.fake.blocked[method] = asyncio.Event()
     doing = asyncio.create_task(done(shop, step, steps=without(step)))
     await until(lambda: method in shop.fake.methods)
     doing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await doing
-    await until(lambda: shop.fake.left == [method])
+    await until(lambda: shop.fake.abandoned == [method])
 
 
 @pytest.mark.parametrize("step", ["video", "final"])
 async def test_whoever_was_superseded_ends_the_call(shop: Shop, step: str) -> None:
     method = STEPS[step][0]
     shop.buckets.state = OvertakenBucket()
-    shop.fake.held[method] = asyncio.Event()
+    shop.fake.blocked[method] = asyncio.Event()
     with pytest.raises(LeaseLostError):
         await done(shop, step, steps=without(step))
-    await until(lambda: shop.fake.left == [method])
+    await until(lambda: shop.fake.abandoned == [method])
 
 
 @pytest.mark.parametrize("step", STEPS)
 async def test_a_video_is_waited_for_longer_than_anything_else(shop: Shop, step: str) -> None:
     await done(shop, step, steps=without(step))
     allowed = VIDEO_SECONDS if step == "video" else CALL_SECONDS
-    (asked,) = shop.fake.asked
+    (asked,) = shop.fake.calls
     assert asked.seconds_left == pytest.approx(allowed, abs=10)
 
 
@@ -197,7 +197,7 @@ async def test_a_video_is_asked_for_under_the_name_of_its_job_and_goes_on_withou
     result = await done(shop, "video", steps={})
     request = shop.fake.last("GenerateVideo").request
     assert (request.request_id, request.detach) == (f"job-{JOB_ID}", True)
-    assert request.request_id == video_request_id(shop.record)
+    assert request.request_id == build_video_request_id(shop.record)
     assert (request.image_key, request.image_url, request.prompt) == ("users/alice/cat.png", "", "zoom in")
     assert (request.seconds, request.resolution) == (10, "512p")
     assert (request.model, request.provider) == ("minimax/hailuo-02", "replicate")
@@ -233,15 +233,15 @@ async def test_an_image_is_drawn_to_a_key_of_the_jobs_own(shop: Shop) -> None:
 
 
 async def test_an_image_of_no_size_is_wide_and_of_no_style_is_plain(shop: Shop) -> None:
-    lease = await shop.buckets.lease(record_of())
-    await shop.steps.image(lease, jobs_pb2.HeadlineSpec(headline="Cats"), SPAN)
+    lease = await shop.buckets.lease(make_record())
+    await shop.steps.make_image(lease, jobs_pb2.HeadlineSpec(headline="Cats"), SPAN)
     request = shop.fake.last("GenerateImage").request
     assert (request.image_size, list(request.style.art_styles)) == ("landscape_16_9", [])
 
 
 async def test_speech_is_laid_over_the_video_that_was_made(shop: Shop) -> None:
-    lease = await shop.buckets.lease(record_of(steps=MADE))
-    result = await shop.steps.mux(lease, SPAN, audio_delay_ms=750, captions=NONE)
+    lease = await shop.buckets.lease(make_record(steps=MADE))
+    result = await shop.steps.mux_video(lease, SPAN, audio_delay_ms=750, captions=NONE)
     request = shop.fake.last("MuxVideo").request
     assert (request.video.key, request.audio.key, request.audio_delay_ms) == (VIDEO_KEY, AUDIO_KEY, 750)
     assert request.length_policy == video_pb2.LENGTH_POLICY_FREEZE
@@ -260,8 +260,8 @@ async def test_speech_is_laid_over_the_video_that_was_made(shop: Shop) -> None:
 async def test_captions_are_the_timing_of_the_speech(
     shop: Shop, captions: jobs_pb2.JobCaptions, mode: video_pb2.CaptionMode
 ) -> None:
-    lease = await shop.buckets.lease(record_of(steps=MADE))
-    await shop.steps.mux(lease, SPAN, audio_delay_ms=0, captions=captions)
+    lease = await shop.buckets.lease(make_record(steps=MADE))
+    await shop.steps.mux_video(lease, SPAN, audio_delay_ms=0, captions=captions)
     assert shop.fake.methods == ["GetStoredAudio", "MuxVideo"]
     assert shop.fake.last("GetStoredAudio").request.id == STORED_AUDIO_ID
     request = shop.fake.last("MuxVideo").request
@@ -269,16 +269,20 @@ async def test_captions_are_the_timing_of_the_speech(
 
 
 async def test_a_video_that_is_not_wanted_any_more_is_called_off_by_its_name(shop: Shop) -> None:
-    await shop.steps.cancel_video(record_of(intents=("video",)))
+    await shop.steps.cancel_video(make_record(intents=("video",)))
     asked = shop.fake.last("CancelVideo")
     assert (asked.request.request_id, asked.principal) == (f"job-{JOB_ID}", "alice")
 
 
 @pytest.mark.parametrize(
     "record",
-    [record_of(), record_of(intents=("audio",)), record_of(intents=("video",), steps={"video": {"key": VIDEO_KEY}})],
+    [
+        make_record(),
+        make_record(intents=("audio",)),
+        make_record(intents=("video",), steps={"video": {"key": VIDEO_KEY}}),
+    ],
     ids=["nothing was begun", "no video was begun", "the video is there"],
 )
-async def test_nothing_is_called_off_where_no_video_is_made(shop: Shop, record: Record) -> None:
+async def test_nothing_is_called_off_where_no_video_is_made(shop: Shop, record: JobRecord) -> None:
     await shop.steps.cancel_video(record)
-    assert shop.fake.asked == []
+    assert shop.fake.calls == []

@@ -15,14 +15,14 @@ from services.common.webhooks import Webhook, verify
 from services.jobs.job_store import DELIVERIES, JobStore
 from services.jobs.job_type import UNBOUNDED, JobType
 from services.jobs.lease import Lease
-from services.jobs.record import Failure, Record, Status
-from services.jobs.webhooks.delivery import FAILURES, LONGEST_DELAY_SECONDS, webhook_work
+from services.jobs.record import JobFailure, JobRecord, Status
+from services.jobs.webhooks.delivery import MAX_DELAY_SECONDS, MAX_FAILURES, build_webhook_job_type
 from services.jobs.webhooks.signing_secrets import SigningSecrets
-from tests.unit.jobs.rig import JOB_ID, Buckets, record_of
+from tests.unit.jobs.memory_buckets import JOB_ID, Buckets, make_record
 
 URL = "https://example.com/told"
 UPDATED_AT = "2026-11-21T09:05:00.000+00:00"
-BLOCKED = Failure("CONTENT_BLOCKED", "The provider's safety rules refuse this content.", "video")
+BLOCKED = JobFailure("CONTENT_BLOCKED", "The provider's safety rules refuse this content.", "video")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +62,17 @@ class Telling:
     @property
     def work(self) -> JobType:
         """What tells it."""
-        return webhook_work(JobStore(self.buckets.streams), self.secrets, self.receiver)
+        return build_webhook_job_type(JobStore(self.buckets.streams), self.secrets, self.receiver)
 
-    async def ended(self, status: Status = Status.SUCCEEDED, **fields: Any) -> Record:
+    async def ended(self, status: Status = Status.SUCCEEDED, **fields: Any) -> JobRecord:
         """Write down a job that has ended."""
-        record = record_of(status=status, request_id="order-7", updated_at=UPDATED_AT, webhook_url=URL, **fields)
+        record = make_record(status=status, request_id="order-7", updated_at=UPDATED_AT, webhook_url=URL, **fields)
         await self.buckets.lease(record)
         return record
 
     async def lease(self, job_id: str = JOB_ID) -> Lease:
         """Take the job that tells of another."""
-        return await self.buckets.lease(record_of("webhook", {"jobId": job_id, "url": URL}, job_id="f" * 32))
+        return await self.buckets.lease(make_record("webhook", {"jobId": job_id, "url": URL}, job_id="f" * 32))
 
     async def attempt(self, lease: Lease) -> Reason | None:
         """Make one attempt; returns what it failed with."""
@@ -118,7 +118,7 @@ async def test_a_failed_job_tells_why_and_nothing_of_what_was_made() -> None:
 async def test_it_is_signed_with_every_secret_that_is_valid() -> None:
     telling = Telling()
     await telling.ended()
-    (first,) = await telling.secrets.of("alice")
+    (first,) = await telling.secrets.get("alice")
     second = await telling.secrets.rotate("alice")
     await telling.attempt(await telling.lease())
     (post,) = telling.receiver.posts
@@ -197,10 +197,10 @@ async def test_as_many_attempts_as_there_may_be_are_kept() -> None:
     telling = Telling()
     await telling.ended()
     lease = await telling.lease()
-    for number in range(FAILURES):
+    for number in range(MAX_FAILURES):
         telling.receiver.answers.append(500 + number)
         await telling.attempt(lease)
-    assert [item["status"] for item in sent(lease)] == [500 + number for number in range(FAILURES)]
+    assert [item["status"] for item in sent(lease)] == [500 + number for number in range(MAX_FAILURES)]
 
 
 async def test_however_often_it_is_told_the_record_does_not_grow_without_end() -> None:
@@ -221,7 +221,7 @@ async def test_a_job_that_is_not_known_any_more_is_not_told_of() -> None:
 
 async def test_attempts_last_for_a_night() -> None:
     work = Telling().work
-    assert (work.failures, work.longest_delay_seconds, work.fleet) == (FAILURES, LONGEST_DELAY_SECONDS, UNBOUNDED)
-    delays = [min(work.longest_delay_seconds, 2.0**number) for number in range(work.failures - 1)]
+    assert (work.max_failures, work.max_delay_seconds, work.max_running) == (MAX_FAILURES, MAX_DELAY_SECONDS, UNBOUNDED)
+    delays = [min(work.max_delay_seconds, 2.0**number) for number in range(work.max_failures - 1)]
     assert sum(delays) / 2 > 6 * 3600
     assert sum(delays) < 15 * 3600

@@ -10,7 +10,7 @@ import pytest
 from services.common.webhooks import key_in
 from services.jobs.webhooks.signing_secrets import SigningSecrets
 from tests.fakes.clocks import START_SECONDS, Clocks
-from tests.unit.jobs.rig import Bucket, Buckets, Entry
+from tests.unit.jobs.memory_buckets import Bucket, Buckets, Entry
 
 DAY_SECONDS = 86_400
 
@@ -47,66 +47,66 @@ def secrets() -> SigningSecrets:
 
 
 async def test_the_first_one_is_made_when_it_is_needed_and_stays(secrets: SigningSecrets) -> None:
-    (made,) = await secrets.of("alice")
+    (made,) = await secrets.get("alice")
     assert key_in(made) is not None
-    assert await secrets.of("alice") == [made]
+    assert await secrets.get("alice") == [made]
 
 
 async def test_no_two_owners_share_one(secrets: SigningSecrets) -> None:
-    made = [(await secrets.of(owner))[0] for owner in ("alice", "bob", "", "a.b", "a_b")]
+    made = [(await secrets.get(owner))[0] for owner in ("alice", "bob", "", "a.b", "a_b")]
     assert len(set(made)) == 5
 
 
 async def test_all_who_need_the_first_one_at_once_get_the_same() -> None:
     buckets = Buckets()
     buckets.secrets = CrowdedBucket(5)
-    found = await asyncio.gather(*(SigningSecrets(buckets.streams).of("alice") for _ in range(5)))
+    found = await asyncio.gather(*(SigningSecrets(buckets.streams).get("alice") for _ in range(5)))
     assert len({tuple(secrets) for secrets in found}) == 1
     assert len(buckets.secrets.writes) == 1
 
 
 async def test_the_one_before_signs_along(secrets: SigningSecrets) -> None:
-    (first,) = await secrets.of("alice")
+    (first,) = await secrets.get("alice")
     second = await secrets.rotate("alice")
-    assert await secrets.of("alice") == [second, first]
+    assert await secrets.get("alice") == [second, first]
 
 
 async def test_the_first_call_tells_a_secret_that_signs(secrets: SigningSecrets) -> None:
     told = await secrets.rotate("alice")
-    assert (await secrets.of("alice"))[0] == told
+    assert (await secrets.get("alice"))[0] == told
 
 
 async def test_the_one_before_ends_after_a_day(clocks: Clocks, secrets: SigningSecrets) -> None:
     assert clocks.wall_seconds == START_SECONDS
-    (first,) = await secrets.of("alice")
+    (first,) = await secrets.get("alice")
     second = await secrets.rotate("alice")
     clocks.pass_seconds(DAY_SECONDS - 1)
-    assert await secrets.of("alice") == [second, first]
+    assert await secrets.get("alice") == [second, first]
     clocks.pass_seconds(2)
-    assert await secrets.of("alice") == [second]
+    assert await secrets.get("alice") == [second]
 
 
 async def test_the_newest_one_does_not_end(clocks: Clocks, secrets: SigningSecrets) -> None:
     second = await secrets.rotate("alice")
     clocks.pass_seconds(400 * DAY_SECONDS)
-    assert await secrets.of("alice") == [second]
+    assert await secrets.get("alice") == [second]
 
 
 async def test_whoever_asks_again_because_no_answer_came_keeps_the_secret_that_receivers_know(
     secrets: SigningSecrets,
 ) -> None:
-    (first,) = await secrets.of("alice")
+    (first,) = await secrets.get("alice")
     second = await secrets.rotate("alice")
     third = await secrets.rotate("alice")
-    assert await secrets.of("alice") == [third, second, first]
+    assert await secrets.get("alice") == [third, second, first]
 
 
 async def test_no_more_than_four_earlier_secrets_sign_along(secrets: SigningSecrets) -> None:
     made = [await secrets.rotate("alice") for _ in range(7)]
-    assert await secrets.of("alice") == made[:-6:-1]
+    assert await secrets.get("alice") == made[:-6:-1]
 
 
 async def test_one_owners_change_is_not_anothers(secrets: SigningSecrets) -> None:
-    before = await secrets.of("bob")
+    before = await secrets.get("bob")
     await secrets.rotate("alice")
-    assert await secrets.of("bob") == before
+    assert await secrets.get("bob") == before

@@ -14,66 +14,71 @@ from services.jobs.worker.worker import Worker, WorkerOptions
 from tests.conftest import LogLines
 from tests.fakes.waiting import until
 from tests.integration.jobs.conftest import QUOTA, Jobs
-from tests.integration.jobs.rig import Hands, hearing
+from tests.integration.jobs.scripted_pipelines import ScriptedPipeline, record_acks
 
 
 async def test_kinds_of_which_there_is_nothing_keep_no_places(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
     # Whoever waited for a pull of another kind to end would wait for longer than anybody does here.
     monkeypatch.setattr("services.jobs.worker.worker._FETCH_SECONDS", 600.0)
-    hands = Hands()
-    hands.limiter = asyncio.Event()
-    idle = Hands()
-    work = {kind: (hands if kind == "animate" else idle).work() for kind in KINDS}
-    async with jobs.working(work, slots=QUOTA):
+    pipeline = ScriptedPipeline()
+    pipeline.limiter = asyncio.Event()
+    idle = ScriptedPipeline()
+    work = {kind: (pipeline if kind == "animate" else idle).to_job_type() for kind in KINDS}
+    async with jobs.run_worker(work, max_jobs=QUOTA):
         for _ in range(QUOTA):
             await jobs.submit()
-        await until(lambda: len(hands.taken) == QUOTA)
-        hands.limiter.set()
-        await jobs.until_queued(0)
-    assert hands.most_at_once == QUOTA
+        await until(lambda: len(pipeline.taken) == QUOTA)
+        pipeline.limiter.set()
+        await jobs.wait_for_queued(0)
+    assert pipeline.most_at_once == QUOTA
 
 
 async def test_one_place_is_shared_by_all_kinds(jobs: Jobs) -> None:
-    hands = Hands()
-    async with jobs.working({kind: hands.work() for kind in KINDS}, slots=1):
+    pipeline = ScriptedPipeline()
+    async with jobs.run_worker({kind: pipeline.to_job_type() for kind in KINDS}, max_jobs=1):
         ids = [await jobs.submit(kind) for kind in ("animate", "story", "headline")]
         for job_id in ids:
-            await jobs.ended(job_id)
-    assert sorted(hands.ids) == sorted(ids)
-    assert hands.most_at_once == 1
+            await jobs.wait_until_ended(job_id)
+    assert sorted(pipeline.ids) == sorted(ids)
+    assert pipeline.most_at_once == 1
 
 
 async def test_a_taker_that_was_removed_is_made_anew(jobs: Jobs) -> None:
-    hands = Hands()
-    async with jobs.working({"animate": hands.work()}):
-        await jobs.ended(await jobs.submit())
+    pipeline = ScriptedPipeline()
+    async with jobs.run_worker({"animate": pipeline.to_job_type()}):
+        await jobs.wait_until_ended(await jobs.submit())
         await jobs.streams.jetstream.delete_consumer(QUEUE, "worker-animate")
-        await jobs.ended(await jobs.submit())
-    assert len(hands.taken) == 2
+        await jobs.wait_until_ended(await jobs.submit())
+    assert len(pipeline.taken) == 2
 
 
 async def test_a_queue_that_was_removed_and_made_anew_is_worked_on(jobs: Jobs) -> None:
-    hands = Hands()
-    async with jobs.working({"animate": hands.work()}):
-        await jobs.ended(await jobs.submit())
+    pipeline = ScriptedPipeline()
+    async with jobs.run_worker({"animate": pipeline.to_job_type()}):
+        await jobs.wait_until_ended(await jobs.submit())
         await jobs.streams.jetstream.delete_stream(QUEUE)
         async with open_streams(StreamOptions((jobs.url,), quota=QUOTA), "again"):
-            await jobs.ended(await jobs.submit())
-    assert len(hands.taken) == 2
+            await jobs.wait_until_ended(await jobs.submit())
+    assert len(pipeline.taken) == 2
 
 
 async def test_a_worker_that_stopped_swallows_no_job_of_the_others(jobs: Jobs) -> None:
     # Its connection stays, which in its own process would end with it.
-    worker = Worker(jobs.streams, JobStore(jobs.streams), {"animate": Hands().work()}, WorkerOptions("w-1", 1, 30))
+    worker = Worker(
+        jobs.streams, JobStore(jobs.streams), {"animate": ScriptedPipeline().to_job_type()}, WorkerOptions("w-1", 1, 30)
+    )
     running = asyncio.create_task(worker.run())
-    async with hearing(jobs.streams):
-        await jobs.ended(await jobs.submit())
-        await until(lambda: worker.at_work == 0)
+    async with record_acks(jobs.streams):
+        await jobs.wait_until_ended(await jobs.submit())
+        await until(lambda: worker.running_jobs == 0)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     job_id = await jobs.submit()
-    async with jobs.working({"animate": Hands().work()}, "w-2", lease_seconds=30), asyncio.timeout(15):
-        await jobs.ended(job_id)
+    async with (
+        jobs.run_worker({"animate": ScriptedPipeline().to_job_type()}, "w-2", lease_seconds=30),
+        asyncio.timeout(15),
+    ):
+        await jobs.wait_until_ended(job_id)
 
 
 async def test_a_job_that_comes_to_its_worker_a_second_time_can_still_be_ended(jobs: Jobs, log_lines: LogLines) -> None:
@@ -89,16 +94,16 @@ async def test_a_job_that_comes_to_its_worker_a_second_time_can_still_be_ended(j
         except asyncio.CancelledError:
             left.append(lease)
             raise
-        await lease.reach("video", 50)
+        await lease.report_progress("video", 50)
 
-    async with jobs.working({"animate": JobType(pipeline)}) as worker:
+    async with jobs.run_worker({"animate": JobType(pipeline)}) as worker:
         job_id = await jobs.submit()
         await until(lambda: len(taken) == 1)
-        await jobs.enqueue(await jobs.known(job_id))
+        await jobs.enqueue(await jobs.get_record(job_id))
         await until(lambda: len(taken) == 2)
         limiters[0].set()
         await until(lambda: any(line["event"] == "another worker has this job" for line in log_lines()))
-        assert worker.at_work == 1
+        assert worker.running_jobs == 1
         await jobs.job_store.cancel(job_id, jobs.owner)
         await until(lambda: bool(left))
     assert left == [taken[1]]

@@ -17,14 +17,14 @@ from nats.aio.subscription import Subscription
 from services.jobs.jetstream import QUEUE, Streams
 from services.jobs.job_type import JobType
 from services.jobs.lease import Lease
-from services.jobs.record import Record
+from services.jobs.record import JobRecord
 
 
-class Hands:
+class ScriptedPipeline:
     """Does jobs of one kind."""
 
     def __init__(self) -> None:
-        self.taken: list[Record] = []
+        self.taken: list[JobRecord] = []
         """Records as they were when a job was begun, in order."""
         self.failures: deque[Exception] = deque()
         """What the next attempts fail with."""
@@ -32,13 +32,13 @@ class Hands:
         """What every attempt fails with."""
         self.limiter: asyncio.Event | None = None
         """What attempts wait for, if they do."""
-        self.left: list[str] = []
+        self.stopped: list[str] = []
         """Ids of jobs that were stopped while they waited."""
-        self.off: list[Record] = []
+        self.cancelled: list[JobRecord] = []
         """Records of jobs that were called off."""
-        self.off_failures: deque[Exception] = deque()
+        self.cancel_failures: deque[Exception] = deque()
         """What the next calls to call off fail with."""
-        self.off_limiter: asyncio.Event | None = None
+        self.cancel_limiter: asyncio.Event | None = None
         """What calls to call off wait for, if they do."""
         self.most_at_once = 0
         self._at_once = 0
@@ -48,9 +48,9 @@ class Hands:
         """Ids of the jobs that were begun, in order."""
         return [record.job_id for record in self.taken]
 
-    def work(self, **options: Any) -> JobType:
+    def to_job_type(self, **options: Any) -> JobType:
         """Return the work, which hardly waits between attempts."""
-        return JobType(self.run, self.call_off, **{"longest_delay_seconds": 0.01, **options})
+        return JobType(self.run, self.cancel, **{"max_delay_seconds": 0.01, **options})
 
     async def run(self, lease: Lease) -> None:
         """Do a job."""
@@ -61,25 +61,25 @@ class Hands:
             if self.limiter is not None:
                 await self.limiter.wait()
         except asyncio.CancelledError:
-            self.left.append(lease.record.job_id)
+            self.stopped.append(lease.record.job_id)
             raise
         finally:
             self._at_once -= 1
-        await lease.reach("video", 40)
+        await lease.report_progress("video", 40)
         failure = self.failures.popleft() if self.failures else self.always
         if failure is not None:
             raise failure
 
-    async def call_off(self, record: Record) -> None:
+    async def cancel(self, record: JobRecord) -> None:
         """Take that a job is not wanted any more."""
-        self.off.append(record)
-        if self.off_limiter is not None:
-            await self.off_limiter.wait()
-        if self.off_failures:
-            raise self.off_failures.popleft()
+        self.cancelled.append(record)
+        if self.cancel_limiter is not None:
+            await self.cancel_limiter.wait()
+        if self.cancel_failures:
+            raise self.cancel_failures.popleft()
 
 
-class Heard:
+class AckLog:
     """What workers have told the server of messages, in order."""
 
     def __init__(self) -> None:
@@ -101,7 +101,7 @@ class Heard:
         return [int(delay[1]) / 1e9 for delay in found if delay is not None]
 
 
-class Ear:
+class SubscriptionSpy:
     """A connection that remembers what is listened to, and that may be deaf."""
 
     def __init__(self, streams: Streams, *, deaf: bool = False) -> None:
@@ -117,13 +117,13 @@ class Ear:
 
 
 @asynccontextmanager
-async def hearing(streams: Streams) -> AsyncIterator[Heard]:
+async def record_acks(streams: Streams) -> AsyncIterator[AckLog]:
     """Hear what workers tell of messages of the queue."""
-    heard = Heard()
+    acks = AckLog()
 
     async def hear(message: Msg) -> None:
-        heard.told.append(message.data)
+        acks.told.append(message.data)
 
     subscription = await streams.client.subscribe(f"$JS.ACK.{QUEUE}.>", cb=hear)
-    yield heard
+    yield acks
     await subscription.unsubscribe()

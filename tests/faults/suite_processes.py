@@ -12,7 +12,7 @@ from pathlib import Path
 from deploy.local.ports import free_ports
 from deploy.local.readiness import check_for
 from tests.fakes.waiting import eventually
-from tests.faults.process_group import Nursery, Nursling
+from tests.faults.process_group import ProcessSpawner, SpawnedProcess
 
 ROOT = Path(__file__).parents[2]
 _READY_SECONDS = 90.0
@@ -48,23 +48,23 @@ _VARIABLES = (
 _ADDRESSES = {f"{name}_ADDRESS": f"{name}_PORT" for name in ("TTS", "IMAGE", "VIDEO", "JOBS")}
 
 
-class Fleet:
+class SuiteProcesses:
     """Processes by name.
 
     Args:
         folder: Their state and their logs.
         environment: What all of them are told beside ports and folders.
-        nursery: Starts them.
+        spawner: Starts them.
     """
 
-    def __init__(self, folder: Path, environment: Mapping[str, str], nursery: Nursery) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str], spawner: ProcessSpawner) -> None:
         self.folder = folder
-        self._nursery = nursery
+        self._spawner = spawner
         self.ports = dict(zip(_VARIABLES, free_ports(len(_VARIABLES)), strict=True))
-        self._running: dict[str, Nursling] = {}
+        self._running: dict[str, SpawnedProcess] = {}
         self.kills = 0
         """How many were killed so far."""
-        self.told: dict[str, Mapping[str, str]] = {}
+        self.overrides: dict[str, Mapping[str, str]] = {}
         """What one process alone is told when it starts, by its name."""
         ports = {name: str(port) for name, port in self.ports.items()}
         addresses = {name: f"127.0.0.1:{self.ports[port]}" for name, port in _ADDRESSES.items()}
@@ -151,11 +151,11 @@ class Fleet:
 
     def _spawn(self, name: str) -> None:
         part = PARTS[name]
-        environment = {**self._environment, **part.environment, **self.told.get(name, {})}
+        environment = {**self._environment, **part.environment, **self.overrides.get(name, {})}
         if name == "worker2":
             environment["WORKER_PORT"] = environment["WORKER2_PORT"]
         log = self.folder / f"{name}.log"
-        self._running[name] = self._nursery.start(part.module, environment, self.folder, log)
+        self._running[name] = self._spawner.start(part.module, environment, self.folder, log)
 
     async def _ready(self, name: str) -> None:
         serves = check_for(PARTS[name].ready.format_map(self.ports))

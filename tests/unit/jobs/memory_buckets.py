@@ -12,7 +12,7 @@ from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
 from services.jobs.jetstream import Streams
 from services.jobs.job_store import JobStore
 from services.jobs.lease import Lease
-from services.jobs.record import Record
+from services.jobs.record import JobRecord
 
 CREATED_AT = "2026-11-21T09:00:00.250+00:00"
 JOB_ID = "0193000000ab" + "0123456789abcdef0123"
@@ -71,18 +71,18 @@ class Buckets:
         return cast(Streams, SimpleNamespace(state=self.state, requests=self.requests, secrets=self.secrets))
 
     @property
-    def records(self) -> list[Record]:
+    def records(self) -> list[JobRecord]:
         """Every record that was ever written, in order."""
-        return [Record.decode(content) for content in self.state.writes]
+        return [JobRecord.decode(content) for content in self.state.writes]
 
-    async def lease(self, record: Record) -> Lease:
+    async def lease(self, record: JobRecord) -> Lease:
         """Write a record and returns the right to advance it."""
-        key = JobStore.key(record.principal, record.job_id)
+        key = JobStore.build_key(record.principal, record.job_id)
         return Lease(self.streams, key, record, await self.state.create(key, record.encode()))
 
 
-def record_of(kind: str = "animate", spec: Mapping[str, Any] | None = None, **fields: Any) -> Record:
+def make_record(kind: str = "animate", spec: Mapping[str, Any] | None = None, **fields: Any) -> JobRecord:
     """Return the record of a job of Alice's, as it is when it is accepted."""
-    return Record(
+    return JobRecord(
         **{"job_id": JOB_ID, "principal": "alice", "created_at": CREATED_AT, **fields}, kind=kind, spec=spec or {}
     )

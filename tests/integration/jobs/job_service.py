@@ -19,7 +19,7 @@ from services.jobs.lease import Lease
 from services.jobs.service import SERVICE_NAME, JobServicer
 from services.jobs.webhooks.signing_secrets import SigningSecrets
 from tests.fakes.grpc_server import served
-from tests.fakes.job_services import FakeServices, serving
+from tests.fakes.job_services import FakeServices, serve_fake_services
 from tests.fakes.object_store import FakeObjectStore
 from tests.integration.jobs.conftest import Jobs
 
@@ -28,7 +28,7 @@ VIDEO = jobs_pb2.VideoSpec(image_url="https://example.com/still.png", prompt="zo
 
 
 @dataclass(frozen=True)
-class Desk:
+class JobServiceRig:
     """The service, and its caller."""
 
     stub: jobs_pb2_grpc.JobServiceAsyncStub
@@ -49,9 +49,9 @@ class Desk:
         """Ask what is known of a job."""
         return (await self.stub.GetJob(jobs_pb2.GetJobRequest(id=job_id), metadata=self.caller)).job
 
-    async def taken(self, job_id: str) -> Lease:
+    async def take(self, job_id: str) -> Lease:
         """Take a job in hand, as a worker does."""
-        return await self.jobs.job_store.open(await self.jobs.known(job_id))
+        return await self.jobs.job_store.open_lease(await self.jobs.get_record(job_id))
 
 
 def animate(**fields: Any) -> jobs_pb2.CreateJobRequest:
@@ -66,10 +66,10 @@ async def failure(call: Awaitable[Any]) -> MediaError:
 
 
 @asynccontextmanager
-async def open_desk(jobs: Jobs) -> AsyncIterator[Desk]:
+async def open_service_rig(jobs: Jobs) -> AsyncIterator[JobServiceRig]:
     """Run the service over jobs."""
     fake = FakeServices()
-    async with serving(fake) as services:
+    async with serve_fake_services(fake) as services:
         servicer = JobServicer(
             jobs.job_store, FakeObjectStore(), services, SigningSecrets(jobs.streams), MAX_CHARACTERS, AddressPolicy()
         )
@@ -79,4 +79,4 @@ async def open_desk(jobs: Jobs) -> AsyncIterator[Desk]:
             return [SERVICE_NAME]
 
         async with served(register) as running:
-            yield Desk(jobs_pb2_grpc.JobServiceStub(running.channel), jobs, fake)
+            yield JobServiceRig(jobs_pb2_grpc.JobServiceStub(running.channel), jobs, fake)

@@ -13,34 +13,34 @@ from media.jobs.v1 import jobs_pb2
 from services.common.errors import Reason
 from services.common.rpc.channel import open_stream
 from services.common.webhooks import key_in
-from services.jobs.job_store import webhook_request_id
+from services.jobs.job_store import build_webhook_request_id
 from services.jobs.record import Status
 from services.jobs.webhooks.signing_secrets import SigningSecrets
 from tests.integration.jobs.conftest import Jobs
-from tests.integration.jobs.desk import Desk, failure, open_desk
+from tests.integration.jobs.job_service import JobServiceRig, failure, open_service_rig
 
 UNKNOWN = "0" * 32
 
 
 @pytest.fixture
-async def desk(jobs: Jobs) -> AsyncIterator[Desk]:
-    async with open_desk(jobs) as opened:
+async def rig(jobs: Jobs) -> AsyncIterator[JobServiceRig]:
+    async with open_service_rig(jobs) as opened:
         yield opened
 
 
-async def test_a_request_to_end_a_job_is_taken_and_the_job_shown_as_it_was(desk: Desk) -> None:
-    job = await desk.create()
-    answer = await desk.stub.CancelJob(jobs_pb2.CancelJobRequest(id=job.id), metadata=desk.caller)
+async def test_a_request_to_end_a_job_is_taken_and_the_job_shown_as_it_was(rig: JobServiceRig) -> None:
+    job = await rig.create()
+    answer = await rig.stub.CancelJob(jobs_pb2.CancelJobRequest(id=job.id), metadata=rig.caller)
     assert answer.job == job
-    assert await desk.jobs.job_store.is_cancelled(desk.jobs.job_store.key(desk.jobs.owner, job.id))
+    assert await rig.jobs.job_store.is_cancelled(rig.jobs.job_store.build_key(rig.jobs.owner, job.id))
 
 
-async def test_a_watcher_is_told_every_change_and_then_the_call_ends(desk: Desk) -> None:
-    job = await desk.create()
-    lease = await desk.taken(job.id)
+async def test_a_watcher_is_told_every_change_and_then_the_call_ends(rig: JobServiceRig) -> None:
+    job = await rig.create()
+    lease = await rig.take(job.id)
     told: list[tuple[int, float]] = []
     async with asyncio.timeout(15):
-        call = desk.stub.WatchJob(jobs_pb2.WatchJobRequest(id=job.id), metadata=desk.caller)
+        call = rig.stub.WatchJob(jobs_pb2.WatchJobRequest(id=job.id), metadata=rig.caller)
         async with open_stream(call):
             async for event in call:
                 told.append((event.job.status, event.job.percent))
@@ -55,36 +55,36 @@ async def test_a_watcher_is_told_every_change_and_then_the_call_ends(desk: Desk)
     ]
 
 
-async def test_whoever_comes_back_to_a_job_that_has_ended_is_told_what_he_missed(desk: Desk) -> None:
-    job = await desk.create()
-    lease = await desk.taken(job.id)
+async def test_whoever_comes_back_to_a_job_that_has_ended_is_told_what_he_missed(rig: JobServiceRig) -> None:
+    job = await rig.create()
+    lease = await rig.take(job.id)
     await lease.write(lease.record.end_attempt(Status.SUCCEEDED))
     for known, revisions in ((job.revision, [lease.revision]), (lease.revision, [])):
         request = jobs_pb2.WatchJobRequest(id=job.id, after_revision=known)
-        call = desk.stub.WatchJob(request, metadata=desk.caller)
+        call = rig.stub.WatchJob(request, metadata=rig.caller)
         assert [event.job.revision async for event in call] == revisions
 
 
-async def test_what_was_sent_to_a_webhook_is_listed(desk: Desk) -> None:
-    job = await desk.create(webhook_url="https://example.com/told")
+async def test_what_was_sent_to_a_webhook_is_listed(rig: JobServiceRig) -> None:
+    job = await rig.create(webhook_url="https://example.com/told")
     request = jobs_pb2.ListWebhookDeliveriesRequest(id=job.id)
-    assert not (await desk.stub.ListWebhookDeliveries(request, metadata=desk.caller)).deliveries
-    telling = await desk.jobs.submit("webhook", spec={"jobId": job.id}, request_id=webhook_request_id(job.id))
-    known = await desk.jobs.job_store.read(desk.jobs.job_store.key(desk.jobs.owner, telling))
+    assert not (await rig.stub.ListWebhookDeliveries(request, metadata=rig.caller)).deliveries
+    telling = await rig.jobs.submit("webhook", spec={"jobId": job.id}, request_id=build_webhook_request_id(job.id))
+    known = await rig.jobs.job_store.read(rig.jobs.job_store.build_key(rig.jobs.owner, telling))
     assert known is not None
-    lease = await desk.jobs.job_store.open(known.record)
+    lease = await rig.jobs.job_store.open_lease(known.record)
     sent = [{"at": known.record.created_at, "status": 503, "error": ""}]
-    await lease.note("deliveries", {"sent": sent})
-    listed = (await desk.stub.ListWebhookDeliveries(request, metadata=desk.caller)).deliveries
+    await lease.save_result("deliveries", {"sent": sent})
+    listed = (await rig.stub.ListWebhookDeliveries(request, metadata=rig.caller)).deliveries
     assert [(delivery.status, delivery.error) for delivery in listed] == [(503, "")]
 
 
-async def test_a_new_secret_is_told_once_and_signs_from_now_on(desk: Desk) -> None:
+async def test_a_new_secret_is_told_once_and_signs_from_now_on(rig: JobServiceRig) -> None:
     request = jobs_pb2.RotateWebhookSecretRequest()
-    first = (await desk.stub.RotateWebhookSecret(request, metadata=desk.caller)).secret
-    second = (await desk.stub.RotateWebhookSecret(request, metadata=desk.caller)).secret
+    first = (await rig.stub.RotateWebhookSecret(request, metadata=rig.caller)).secret
+    second = (await rig.stub.RotateWebhookSecret(request, metadata=rig.caller)).secret
     assert key_in(first) is not None
-    assert (await SigningSecrets(desk.jobs.streams).of(desk.jobs.owner))[:2] == [second, first]
+    assert (await SigningSecrets(rig.jobs.streams).get(rig.jobs.owner))[:2] == [second, first]
 
 
 @pytest.mark.parametrize(
@@ -101,9 +101,9 @@ async def test_a_new_secret_is_told_once_and_signs_from_now_on(desk: Desk) -> No
     [(UNKNOWN, Reason.JOB_NOT_FOUND), ("../etc", Reason.VALIDATION_ERROR), ("", Reason.VALIDATION_ERROR)],
 )
 async def test_a_job_that_is_not_the_callers_is_not_found(
-    desk: Desk, method: str, request_type: Any, job_id: str, reason: Reason
+    rig: JobServiceRig, method: str, request_type: Any, job_id: str, reason: Reason
 ) -> None:
-    call = getattr(desk.stub, method)(request_type(id=job_id), metadata=desk.caller)
+    call = getattr(rig.stub, method)(request_type(id=job_id), metadata=rig.caller)
     refused = await failure(call.read() if method == "WatchJob" else call)
     assert (refused.reason, [item.field for item in refused.violations]) == (reason, ["id"])
 
@@ -111,19 +111,19 @@ async def test_a_job_that_is_not_the_callers_is_not_found(
 async def test_of_two_changes_of_a_secret_at_once_both_sign(jobs: Jobs) -> None:
     secrets = SigningSecrets(jobs.streams)
     told = await asyncio.gather(secrets.rotate(jobs.owner), secrets.rotate(jobs.owner))
-    assert set(await secrets.of(jobs.owner)) >= set(told)
+    assert set(await secrets.get(jobs.owner)) >= set(told)
 
 
-async def test_without_a_server_every_call_says_that_it_may_be_made_again(jobs: Jobs, desk: Desk) -> None:
-    job = await desk.create()
+async def test_without_a_server_every_call_says_that_it_may_be_made_again(jobs: Jobs, rig: JobServiceRig) -> None:
+    job = await rig.create()
     await jobs.streams.client.close()
     calls: list[Awaitable[Any]] = [
-        desk.stub.RotateWebhookSecret(jobs_pb2.RotateWebhookSecretRequest(), metadata=desk.caller),
-        desk.stub.WatchJob(jobs_pb2.WatchJobRequest(id=job.id), metadata=desk.caller).read(),
-        desk.stub.GetJob(jobs_pb2.GetJobRequest(id=job.id), metadata=desk.caller),
-        desk.stub.ListJobs(jobs_pb2.ListJobsRequest(), metadata=desk.caller),
-        desk.stub.CancelJob(jobs_pb2.CancelJobRequest(id=job.id), metadata=desk.caller),
-        desk.create(),
+        rig.stub.RotateWebhookSecret(jobs_pb2.RotateWebhookSecretRequest(), metadata=rig.caller),
+        rig.stub.WatchJob(jobs_pb2.WatchJobRequest(id=job.id), metadata=rig.caller).read(),
+        rig.stub.GetJob(jobs_pb2.GetJobRequest(id=job.id), metadata=rig.caller),
+        rig.stub.ListJobs(jobs_pb2.ListJobsRequest(), metadata=rig.caller),
+        rig.stub.CancelJob(jobs_pb2.CancelJobRequest(id=job.id), metadata=rig.caller),
+        rig.create(),
     ]
     errors = [await failure(call) for call in calls]
     assert [error.reason for error in errors] == [Reason.UNAVAILABLE] * len(calls)
