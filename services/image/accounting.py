@@ -1,4 +1,4 @@
-"""Writes down what each call took, whichever way it ends: for the caller's usage and for the operator's metrics."""
+"""Record usage and metrics of each call, whether it succeeds, fails or is cancelled."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ SERVICE = "image"
 
 
 class Account:
-    """What becomes known of a call while it goes on."""
+    """Facts that a call reports while it runs."""
 
     def __init__(self) -> None:
         self.generation: Generation | None = None
 
     def record_generation(self, generation: Generation) -> None:
-        """Take note of what was drawn or found."""
+        """Remember the generation whose cost the call reports."""
         self.generation = generation
 
 
 class Accounting:
-    """Watches calls go by.
+    """Records every call once, when it ends.
 
     Args:
-        usage: Where records go; None for nowhere.
-        metrics: What is counted for the operator.
-        clock: Seconds that never go back.
+        usage: Recorder of usage; None records metrics only.
+        metrics: Metrics of the service.
+        clock: Monotonic clock, in seconds.
     """
 
     def __init__(
@@ -44,11 +44,11 @@ class Accounting:
 
     @contextmanager
     def watch(self, method: str, principal: str, characters: int) -> Iterator[Account]:
-        """Record the call that is made within the context when it ends.
+        """Record the call that runs within the context when the context ends.
 
         Args:
             method: Name of the RPC.
-            principal: Who calls.
+            principal: The caller.
             characters: Code points of the prompt.
         """
         account = Account()

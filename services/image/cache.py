@@ -1,4 +1,4 @@
-"""Images as they are kept: the key of identical requests and the document of the store."""
+"""Cache entries of images: the key that identical requests share, and the document in the cache store."""
 
 from __future__ import annotations
 
@@ -16,52 +16,52 @@ from services.image.planning import Candidate
 COLLECTION = Collection(name="ImageCache", data_field="imageData", url_field="imageUrl")
 
 _KEY_VERSION = 1
-"""Raised whenever the same request may look different from what older versions stored."""
+"""Incremented when the same request may give another image than older versions stored."""
 _LARGEST_INTEGER = 2**63 - 1
 _FIELDS_BYTES = 8000
-"""What the fields of an image take in memory, roughly."""
+"""Estimate of the memory that the fields of an entry take."""
 
 
 @dataclass(frozen=True, slots=True)
 class CachedImage:
-    """What is known of an image that somebody paid for; the bytes are in exactly one of three places."""
+    """A cached image; its bytes are in exactly one place: `data`, `object_key` or `url`."""
 
     data: bytes
-    """The provider's file; empty if it is elsewhere."""
+    """The provider's file; empty if it is in another place."""
     object_key: str
-    """Key of the file in the object store; empty if it is elsewhere."""
+    """Key of the file in the object store; empty if it is in another place."""
     url: str
-    """Where the provider keeps the file for a while; empty if it does not."""
+    """URL under which the provider keeps the file for a while; empty if it does not."""
     content_type: str
     """Media type of the file."""
     size: Size
     """Size of the image."""
     seed: int | None
-    """The seed that was used, 0 to 2**64 - 1; None if not told."""
+    """The seed that was used, 0 to 2**64 - 1; None if the provider did not report it."""
     model: str
     """Name of the model."""
     cost_units: int | None
-    """What the provider charged, in its own units; None if not told."""
+    """What the provider charged, in its own units; None if it did not report it."""
     parameters: dict[str, Any]
-    """What was asked for, to be read by people."""
+    """Parameters of the request, for people who read the document."""
 
 
 def build_cache_key(candidate: Candidate) -> str:
-    """Return the SHA-256 of everything that decides what the provider draws."""
+    """Return the SHA-256 of everything that decides what the provider generates."""
     spec = candidate.spec
     key_fields = {
         "version": _KEY_VERSION,
         **list_parameters(candidate),
         "imageSize": candidate.provider.describe_shape(spec),
         "source": spec.source.sha256 if spec.source else "",
-        # Beyond 64 bits for the JSON writer otherwise.
+        # As text: orjson writes integers of at most 64 bits, signed or unsigned.
         "seed": "" if spec.seed is None else str(spec.seed),
     }
     return hashlib.sha256(orjson.dumps(key_fields, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def list_parameters(candidate: Candidate) -> dict[str, Any]:
-    """Return what is asked for, under the names that requests use."""
+    """Return the parameters of the provider request, under the JSON names of the API."""
     spec = candidate.spec
     return {
         "provider": candidate.provider.name,
@@ -78,11 +78,11 @@ def list_parameters(candidate: Candidate) -> dict[str, Any]:
 
 
 class ImageCodec:
-    """Turns images into documents of the store and back."""
+    """Converts cached images to entries of the cache store and back."""
 
     def encode(self, key: str, cached: CachedImage, created_at: datetime, expires_at: datetime) -> Entry:
-        """Return the document: imageUrl, imageData, width, height, seed, model, parameters, then our own fields."""
-        # The stores' integers end at 63 bits; providers' seeds do not.
+        """Return the document: imageUrl, imageData, width, height, seed, model, parameters, then further fields."""
+        # The stores take signed 64-bit integers; seeds may be larger.
         seed = str(cached.seed) if cached.seed is not None and cached.seed > _LARGEST_INTEGER else cached.seed
         fields = {
             "imageUrl": cached.url or None,
@@ -98,7 +98,7 @@ class ImageCodec:
         return Entry(key, fields, cached.data, created_at, expires_at)
 
     def decode(self, entry: Entry) -> CachedImage:
-        """Return what `encode` was given; raises if the document is not one of ours."""
+        """Return the image that `encode` wrote; raise if the document has another form."""
         fields = entry.fields
         seed = fields["seed"]
         return CachedImage(
@@ -114,5 +114,5 @@ class ImageCodec:
         )
 
     def size_bytes(self, cached: CachedImage) -> int:
-        """Return how much memory an image takes, roughly."""
+        """Return an estimate of the memory that an image takes."""
         return len(cached.data) + _FIELDS_BYTES

@@ -1,4 +1,4 @@
-"""Bytes of kept images that are too large for a document: objects in folders by the day on which they end."""
+"""Store the bytes of cached images that are too large for a cache entry, in folders by their day of expiry."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _MAX_BYTES = 256 * 1024 * 1024
 
 
 class CacheBlobs:
-    """Keeps bytes for as long as cache entries live, and a day at most beyond that.
+    """Stores bytes for the lifetime of a cache entry; `sweep` deletes them within a day after that.
 
     Args:
-        store: Where they are kept.
-        ttl_seconds: How long a cache entry lives.
-        now: Tells the time in UTC.
+        store: The object store.
+        ttl_seconds: Lifetime of a cache entry.
+        now: Clock that returns the time in UTC.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class CacheBlobs:
         self._now = now
 
     async def put(self, key: str, data: bytes, content_type: str) -> str:
-        """Keep `data` and returns the key of the object.
+        """Store `data` and return the key of the object.
 
         Args:
             key: Key of the cache entry.
@@ -50,7 +50,7 @@ class CacheBlobs:
         return object_key
 
     async def get(self, object_key: str) -> bytes | None:
-        """Return the bytes, or None if they are gone.
+        """Return the bytes, or None if the object no longer exists.
 
         Raises:
             MediaError: STORAGE_FAILED.
@@ -64,26 +64,26 @@ class CacheBlobs:
         return data
 
     async def sweep(self) -> int:
-        """Delete the folders of days that are over and returns how many objects there were.
+        """Delete the objects of past days and return how many were deleted.
 
         Raises:
             MediaError: STORAGE_FAILED.
         """
         today = self._now().date()
         swept = 0
-        # Keys are in the order of days, so that the first one that is not over ends the search.
+        # Keys sort by day, so the first object that has not expired ends the search.
         while True:
             page = await self._store.list(PREFIX, page_size=100)
-            over = [item.key for item in page.objects if _parse_day(item.key) < today]
-            for key in over:
+            expired = [item.key for item in page.objects if _parse_day(item.key) < today]
+            for key in expired:
                 swept += await self._store.delete(key)
-            if len(over) < len(page.objects) or not page.next_page_token:
+            if len(expired) < len(page.objects) or not page.next_page_token:
                 break
         return swept
 
 
 def _parse_day(key: str) -> date:
-    """Return the day in `key`; the far future for what is not ours."""
+    """Return the day in `key`; the far future for a key of another form, so that it is never deleted."""
     try:
         return date.fromisoformat(key.removeprefix(PREFIX).split("/")[0])
     except ValueError:

@@ -47,7 +47,7 @@ _CACHE_STATUSES: Mapping[CacheStatus, cache_pb2.CacheStatus] = {
 
 
 def to_image_request(request: Request) -> ImageRequest:
-    """Return what `request` asks for."""
+    """Return the domain request for a message."""
 
     def has_field(field: str) -> bool:
         return request.HasField(field)
@@ -72,14 +72,14 @@ def to_image_request(request: Request) -> ImageRequest:
 
 
 def to_input_ref(request: Request) -> InputRef:
-    """Return where the image is that is to be transformed."""
+    """Return the reference to the image to transform; empty for other requests."""
     if isinstance(request, image_pb2.TransformImageRequest):
         return InputRef(request.image_url, request.image_key)
     return InputRef()
 
 
 def to_output_request(output: image_pb2.ImageOutput) -> OutputRequest:
-    """Return the form and the place that `output` asks for."""
+    """Return the domain form of `output`."""
     return OutputRequest(
         format=output.format,
         encoder_quality=output.encoder_quality if output.HasField("encoder_quality") else None,
@@ -116,7 +116,7 @@ def _to_prompt_request(prompt: str, style: image_pb2.PromptStyle) -> PromptReque
 
 
 def to_generated_image(result: Image) -> image_pb2.Image:
-    """Return the message of an image that was made."""
+    """Return the message for a generated image."""
     generation, prompt = result.generation, result.prompt
     candidate = generation.candidate
     image = to_stored_image(result.stored, result.source_summary)
@@ -142,7 +142,7 @@ def to_generated_image(result: Image) -> image_pb2.Image:
 
 
 def to_stored_image(stored: StoredImage, source_summary: SourceSummary) -> image_pb2.Image:
-    """Return the message of an image that is stored, with what is true of every one."""
+    """Return the message for a stored image, with the fields that uploads have too."""
     main = stored.main
     return image_pb2.Image(
         image_url=main.url,
@@ -165,12 +165,12 @@ def to_stored_image(stored: StoredImage, source_summary: SourceSummary) -> image
 
 
 def list_sizes() -> dict[str, image_pb2.ImageSize]:
-    """Return every size that has a name, and `custom`."""
-    named = {
+    """Return all presets by name, and `custom`."""
+    presets = {
         name: image_pb2.ImageSize(width=preset.size.width, height=preset.size.height, description=preset.description)
         for name, preset in PRESETS.items()
     }
-    return {**named, CUSTOM: image_pb2.ImageSize(description=CUSTOM_DESCRIPTION)}
+    return {**presets, CUSTOM: image_pb2.ImageSize(description=CUSTOM_DESCRIPTION)}
 
 
 def _to_variant(name: str, stored: StoredRendition) -> image_pb2.ImageVariant:

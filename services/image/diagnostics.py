@@ -1,4 +1,4 @@
-"""What can be told of the image service's configuration without asking anybody."""
+"""Check the configuration of the image service without network access."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SUBJECT = "images"
 
 
 def diagnostics(settings: ImageSettings) -> list[Diagnostic]:
-    """Return who draws, where images are kept, and what contradicts itself."""
+    """Return the default provider, the storage, and every contradiction of the settings."""
     return [*_check_providers(settings), *_check_cache(settings), *diagnose_storage(settings)]
 
 
@@ -25,32 +25,32 @@ def _check_providers(settings: ImageSettings) -> Iterator[Diagnostic]:
     default = settings.provider_by_default
     variable, has_key = keys.get(default, ("", True))
     if has_key:
-        yield ok(_SUBJECT, f"{default} draws by default")
+        yield ok(_SUBJECT, f"{default} is the default provider")
     else:
         yield problem(
             _SUBJECT,
-            f"{default} draws by default and has no key",
+            f"{default} is the default provider and has no key",
             f"set {variable}, or IMAGE_DEFAULT_PROVIDER=embedded",
         )
     for name in settings.fallback_order:
         variable, has_key = keys.get(name, ("", True))
         if not has_key:
-            yield warning(_SUBJECT, f"{name} stands in for others and has no key", f"set {variable}")
+            yield warning(_SUBJECT, f"{name} is a fallback provider and has no key", f"set {variable}")
         if name == default:
-            yield warning(_SUBJECT, f"{name} stands in for itself", "remove it from IMAGE_FALLBACK_PROVIDERS")
+            yield warning(_SUBJECT, f"{name} is a fallback for itself", "remove it from IMAGE_FALLBACK_PROVIDERS")
     if keys["gemini"][1] and settings.gemini_model_id not in TRAITS:
-        known = ", ".join(TRAITS)
+        names = ", ".join(TRAITS)
         yield warning(
             _SUBJECT,
-            f"GEMINI_IMAGE_MODEL is {settings.gemini_model_id}, of which only common shapes are known",
-            f"check the name; known are {known}",
+            f"GEMINI_IMAGE_MODEL is {settings.gemini_model_id}, an unknown model: only common shapes are requested",
+            f"check the name; known models are {names}",
         )
     if bool(settings.brand_secondary_color) and not settings.brand_primary_color:
-        yield warning(_SUBJECT, "the brand has a second colour and no first", "set BRAND_PRIMARY_COLOR")
+        yield warning(_SUBJECT, "the brand has a secondary colour and no primary colour", "set BRAND_PRIMARY_COLOR")
 
 
 def _check_cache(settings: ImageSettings) -> Iterator[Diagnostic]:
     if settings.store_binary and not settings.caching_enabled:
         yield warning(
-            _SUBJECT, "IMAGE_STORE_BINARY is set, but nothing is cached", "set IMAGE_CACHING_ENABLED=true, or unset it"
+            _SUBJECT, "IMAGE_STORE_BINARY is set, but caching is off", "set IMAGE_CACHING_ENABLED=true, or unset it"
         )

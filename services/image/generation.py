@@ -1,4 +1,7 @@
-"""Originals, as providers draw them: from the cache, from a production that is going on, or drawn and cached."""
+"""Generate an image once for all identical requests: from the cache, from a call in flight, or from a provider.
+
+The order of a request through this file: single flight, cache, provider (failover.py), inspection, cache again.
+"""
 
 from __future__ import annotations
 
@@ -23,52 +26,52 @@ log = logger(__name__)
 CacheStatus = Literal["miss", "hit", "joined", "bypass"]
 
 INLINE_BYTES = 256 * 1024
-"""Largest file that is cached in the document itself; others go to the object store."""
+"""Largest file that a cache entry holds itself; larger files go to the object store."""
 
 
 class CostClaim:
-    """What was paid for an image that several share; it goes to the first of them who gets the image."""
+    """Decide which of several callers that share one generation reports its cost: the first to claim it."""
 
     def __init__(self) -> None:
-        self._taken = False
+        self._claimed = False
 
     def claim(self) -> bool:
-        """Take the cost_claim, and tells whether it was still there."""
-        free, self._taken = not self._taken, True
-        return free
+        """Claim the cost; return whether this is the first claim."""
+        is_first, self._claimed = not self._claimed, True
+        return is_first
 
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """An image as a provider drew it."""
+    """An image as a provider returned it, with its origin and its cost."""
 
     data: bytes
     """The file; it decodes, and is within the service's limits."""
     candidate: Candidate
-    """Who drew it, and what was asked."""
+    """The provider that generated the image, and the request that was sent to it."""
     seed: int | None
-    """The seed that was used; None if not told."""
+    """The seed that was used; None if the provider did not report it."""
     cache_status: CacheStatus
-    """Where it came from."""
+    """Where the image came from."""
     request_id: str = ""
-    """The provider's id of the request; empty if it has none or nobody was asked."""
+    """The provider's id of the request; empty if there is none or if no provider was called."""
     cost_units: int | None = None
-    """What was charged for it when it was drawn, in the provider's units; None if not told."""
+    """What the provider charged for the image, in its own units; None if it did not report it."""
     queued_seconds: float = 0.0
-    """Time spent waiting for the provider's turn."""
+    """Time spent waiting for a permit of the provider's limiter."""
     cost_claim: CostClaim = field(default_factory=CostClaim, compare=False)
-    """One for all who share the image."""
+    """The claim that all callers share who get this image."""
 
 
 class ImageGenerator:
-    """Has images drawn, once for all who want the same at the same time, and keeps them for those who come later.
+    """Generates images, shares each one between identical requests in flight, and caches it for later ones.
 
     Args:
-        policy: How providers are treated.
-        workers: Where files are looked into.
-        cache: What is known of earlier images; None for nothing.
-        blobs: Where the bytes of cached images are.
-        store_binary: Whether bytes are cached although the provider keeps them under a URL for a while.
+        policy: Limits, retries and wait budget of the providers.
+        workers: Worker pool that inspects files.
+        cache: Cache of earlier images; None disables caching, not the sharing of requests in flight.
+        blobs: Store of cached files that are too large for a cache entry.
+        store_binary: Whether to cache the bytes although the provider keeps the file under a URL for a while.
     """
 
     def __init__(
@@ -88,55 +91,36 @@ class ImageGenerator:
         self.flights: SingleFlight[Generation] = SingleFlight(lambda generation: len(generation.data))
 
     async def generate(self, plan: Plan) -> Generation:
-        """Return the image of `plan`.
+        """Return the image for `plan`.
 
         Raises:
-            MediaError: The provider refused or failed, or delivered what is no image.
+            MediaError: The provider refused or failed, or its file is not a usable image.
         """
         if not plan.shared:
-            return (await self._generate(plan)).generation
+            return (await self._call_provider(plan)).generation
         key = build_cache_key(plan.candidates[0])
-        found, _ = await self.flights.single(key, lambda: self._find_or_generate(key, plan))
-        # Not simply whoever began it: he may have left, and somebody has to be told what it cost.
-        if found.cache_status == "miss" and not found.cost_claim.claim():
-            return replace(found, cache_status="joined")
-        return found
+        generation, _ = await self.flights.single(key, lambda: self._find_or_generate(key, plan))
+        # Not simply the caller that started the call: it may have left, and one of the others must report the cost.
+        if generation.cache_status == "miss" and not generation.cost_claim.claim():
+            return replace(generation, cache_status="joined")
+        return generation
 
     async def _find_or_generate(self, key: str, plan: Plan) -> Generation:
         first = plan.candidates[0]
         if self._cache is None:
-            return replace((await self._generate(plan)).generation, cache_status="miss")
+            return replace((await self._call_provider(plan)).generation, cache_status="miss")
         if (cached := await self._cache.get(key)) is not None:
-            if (data := await self._read_bytes(cached, first.provider)) is not None:
+            if (data := await self._read_cached_file(cached, first.provider)) is not None:
                 return Generation(data, first, cached.seed, "hit", cost_units=cached.cost_units)
-            log.info("a cached image is gone and is drawn again", provider=first.provider.name)
-        fresh = await self._generate(plan)
-        if fresh.generation.candidate is first and (cached := await self._store_in_cache(key, fresh)) is not None:
-            # Before anybody is told the end: whoever asks from then on must find it.
+            log.info("cached image is gone; generating again", provider=first.provider.name)
+        fresh = await self._call_provider(plan)
+        if fresh.generation.candidate is first and (cached := await self._to_cached_image(key, fresh)) is not None:
+            # Before the flight ends: a request that comes after it must find the cache entry.
             self._cache.put(key, cached)
         return replace(fresh.generation, cache_status="miss")
 
-    async def _generate(self, plan: Plan) -> _FreshGeneration:
-        done = await generate_with_failover(plan.candidates, self._policy)
-        image = done.image
-        try:
-            inspected = await self._workers.run(inspect, image.data)
-        except MediaError as error:
-            if error.reason is not Reason.MEDIA_INVALID:
-                raise
-            provider = done.candidate.provider.name
-            raise MediaError(
-                Reason.GENERATION_FAILED,
-                f"{provider} delivered something that is not a usable image; try again or use another provider.",
-                metadata={"provider": provider, MAY_BE_CHARGED_KEY: "true"},
-            ) from None
-        generation = Generation(
-            image.data, done.candidate, image.seed, "bypass", image.request_id, image.cost_units, done.queued_seconds
-        )
-        return _FreshGeneration(generation, image.url, inspected)
-
-    async def _read_bytes(self, cached: CachedImage, provider: ImageProvider) -> bytes | None:
-        """Return the file of a cached image, or None if it is nowhere any more."""
+    async def _read_cached_file(self, cached: CachedImage, provider: ImageProvider) -> bytes | None:
+        """Return the file of a cached image, or None if it no longer exists."""
         if cached.data:
             return cached.data
         try:
@@ -146,18 +130,45 @@ class ImageGenerator:
             if data is not None:
                 await self._workers.run(inspect, data)
         except MediaError as error:
-            log.warning("a cached image cannot be had", provider=provider.name, reason=error.reason.name)
+            log.warning("cannot read cached image", provider=provider.name, reason=error.reason.name)
             return None
         return data
 
-    async def _store_in_cache(self, key: str, fresh: _FreshGeneration) -> CachedImage | None:
+    async def _call_provider(self, plan: Plan) -> _FreshGeneration:
+        """Return a new image of the first candidate that succeeds."""
+        result = await generate_with_failover(plan.candidates, self._policy)
+        image = result.image
+        try:
+            info = await self._workers.run(inspect, image.data)
+        except MediaError as error:
+            if error.reason is not Reason.MEDIA_INVALID:
+                raise
+            provider = result.candidate.provider.name
+            raise MediaError(
+                Reason.GENERATION_FAILED,
+                f"{provider} returned a file that is not a usable image; try again or use another provider.",
+                metadata={"provider": provider, MAY_BE_CHARGED_KEY: "true"},
+            ) from None
+        generation = Generation(
+            image.data,
+            result.candidate,
+            image.seed,
+            "bypass",
+            image.request_id,
+            image.cost_units,
+            result.queued_seconds,
+        )
+        return _FreshGeneration(generation, image.url, info)
+
+    async def _to_cached_image(self, key: str, fresh: _FreshGeneration) -> CachedImage | None:
+        """Return the cache entry for a new image, or None if its bytes cannot be stored anywhere."""
         generation = fresh.generation
         cached = CachedImage(
             data=b"",
             object_key="",
             url=fresh.url,
-            content_type=fresh.inspected.content_type,
-            size=fresh.inspected.size,
+            content_type=fresh.info.content_type,
+            size=fresh.info.size,
             seed=generation.seed,
             model=generation.candidate.model.name,
             cost_units=generation.cost_units,
@@ -168,9 +179,9 @@ class ImageGenerator:
         if len(generation.data) <= INLINE_BYTES:
             return replace(cached, data=generation.data)
         try:
-            object_key = await self._blobs.put(key, generation.data, fresh.inspected.content_type)
+            object_key = await self._blobs.put(key, generation.data, fresh.info.content_type)
         except MediaError as error:
-            log.warning("an image cannot be cached", reason=error.reason.name)
+            log.warning("cannot cache the bytes of an image", reason=error.reason.name)
             return cached if fresh.url else None
         return replace(cached, object_key=object_key)
 
@@ -179,4 +190,4 @@ class ImageGenerator:
 class _FreshGeneration:
     generation: Generation
     url: str
-    inspected: ImageInfo
+    info: ImageInfo

@@ -1,4 +1,4 @@
-"""Where finished images go: keys, what is said beside them, addresses, and deletion."""
+"""Store finished images for their owners: choose keys, write metadata, return URLs, delete."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ log = logger(__name__)
 
 FOLDER = "images"
 VARIANTS = "variants"
-"""Name of the metadata entry that lists the keys of an image's copies."""
+"""Name of the metadata entry that lists the names of an image's variants."""
 EXTENSIONS: Mapping[str, str] = {"png": "png", "jpeg": "jpg", "webp": "webp", "avif": "avif"}
 """Extension of keys by format."""
 _ALSO_ACCEPTED = {"jpeg": ("jpg", "jpeg")}
 _MAX_METADATA_BYTES = 1000
-_MAX_COPIES = 16
-"""Copies that are remembered of an image that is stored again and again; the metadata has no room for more."""
+_MAX_VARIANTS = 16
+"""Most variants that the metadata of an image lists, also when it is stored again and again."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredRendition:
-    """An image, or a copy of one, in the object store."""
+    """An image, or a variant of one, in the object store."""
 
     key: str
     url: str
     expires_at: datetime | None
-    """When `url` ends; None if it lasts."""
+    """When `url` expires; None if it does not."""
     size: Size
     size_bytes: int
     content_type: str
@@ -51,7 +51,7 @@ class StoredRendition:
 
 @dataclass(frozen=True, slots=True)
 class StoredImage:
-    """An image with its copies in the object store."""
+    """An image with its variants in the object store."""
 
     main: StoredRendition
     sha256: str
@@ -59,22 +59,22 @@ class StoredImage:
 
 
 class ImageStore:
-    """Keeps images for their owners.
+    """Stores each image as an object that its caller owns, with its variants beside it.
 
     Args:
-        store: Where they are.
+        store: The object store.
     """
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
 
-    async def check(self, output: OutputRequest, principal: str, extension_of: str) -> None:
-        """Refuse a place that cannot be taken, before anybody is paid.
+    async def check(self, output: OutputRequest, principal: str, file_format: str) -> None:
+        """Raise an error if the image cannot be stored as `output` says; called before a provider is paid.
 
         Args:
-            output: Where the caller wants the image.
-            principal: Who calls.
-            extension_of: Format of the image.
+            output: Key and metadata that the caller wants.
+            principal: The caller.
+            file_format: Format of the image.
 
         Raises:
             MediaError: VALIDATION_ERROR, PERMISSION_DENIED or ALREADY_EXISTS, naming the field.
@@ -85,99 +85,94 @@ class ImageStore:
             raise invalid("output.metadata", f"must not contain {reserved[0]}, which the service writes itself")
         if not output.object_key:
             if output.overwrite:
-                raise invalid("output.overwrite", "must come with object_key")
+                raise invalid("output.overwrite", "must be set together with object_key")
             return
         if output.content_addressed:
-            raise invalid("output.content_addressed", "must not come with object_key")
+            raise invalid("output.content_addressed", "must not be set together with object_key")
         key = check_own_key(output.object_key, principal, "output.object_key")
-        accepted = _ALSO_ACCEPTED.get(extension_of, (EXTENSIONS[extension_of],))
+        accepted = _ALSO_ACCEPTED.get(file_format, (EXTENSIONS[file_format],))
         if key.rpartition(".")[2] not in accepted:
-            raise invalid("output.object_key", f"must end in .{accepted[0]}, as the format does")
-        places = {
-            key: "",
-            **{_build_copy_key(key, request.name): f" for its copy {request.name}" for request in output.variants},
-        }
-        for place, whose in places.items():
-            try:
-                check_key(place)
-            except MediaError:
-                raise invalid("output.object_key", f"is too long{whose}: choose a shorter one") from None
-            if not output.overwrite and await self._exists(place):
-                what = f"is taken{whose}: choose another, or set overwrite to true"
-                raise invalid("output.object_key", what, Reason.ALREADY_EXISTS)
+            raise invalid("output.object_key", f"must end in .{accepted[0]}, the extension of the format")
+        await self._check_free(key, "", output.overwrite)
+        for variant in output.variants:
+            variant_key = _build_variant_key(key, variant.name)
+            await self._check_free(variant_key, f" for the variant {variant.name}", output.overwrite)
+
+    async def _check_free(self, key: str, context: str, overwrite: bool) -> None:
+        try:
+            check_key(key)
+        except MediaError:
+            raise invalid("output.object_key", f"is too long{context}: choose a shorter key") from None
+        if not overwrite and await self._find(key) is not None:
+            message = f"already exists{context}: choose another key, or set overwrite to true"
+            raise invalid("output.object_key", message, Reason.ALREADY_EXISTS)
 
     async def put(
         self, rendition: Rendition, output: OutputRequest, principal: str, service_metadata: Mapping[str, str]
     ) -> StoredImage:
-        """Store an image with its copies: all of it or nothing.
+        """Store an image with its variants: all of them or, where nothing is replaced, none.
 
         Args:
             rendition: The image.
-            output: Where the caller wants it, checked before.
-            principal: Who calls.
-            service_metadata: What the service writes beside it.
+            output: Key and metadata that the caller wants, as checked by `check`.
+            principal: The caller.
+            service_metadata: Metadata of the service, stored in addition to the caller's.
 
         Raises:
             MediaError: ALREADY_EXISTS, STORAGE_FAILED.
         """
         sha256 = await asyncio.to_thread(lambda: hashlib.sha256(rendition.main.data).hexdigest())
-        extension = EXTENSIONS[rendition.main.content_type.removeprefix("image/")]
-        key = _choose_key(output, principal, sha256, extension)
-        copies = [(name, _build_copy_key(key, name), rendered) for name, rendered in rendition.variants]
+        key = _choose_key(output, principal, sha256, EXTENSIONS[rendition.main.content_type.removeprefix("image/")])
         overwrite = output.overwrite or output.content_addressed
-        names = [name for name, _, _ in copies]
-        earlier = [name for name in await self._list_copies(key) if name not in names] if overwrite else []
+        names = [name for name, _ in rendition.variants]
+        obsolete = [name for name in await self._list_variants(key) if name not in names] if overwrite else []
         if output.content_addressed:
-            # The same image as before: who asked for those copies still has their addresses.
-            names, earlier = [*names, *earlier][:_MAX_COPIES], [*names, *earlier][_MAX_COPIES:]
+            # The same bytes as before: callers may still use the URLs of the earlier variants.
+            names, obsolete = [*names, *obsolete][:_MAX_VARIANTS], [*names, *obsolete][_MAX_VARIANTS:]
         metadata = {**output.metadata, **service_metadata, OWNER: principal}
         if names:
             metadata[VARIANTS] = ",".join(names)
-        stored: list[str] = []
-        # Copies first: an image that is there has all of its copies.
-        owner = {OWNER: principal}
-        # Copies of equal images may have other sizes under the same name.
-        changing = IMMUTABLE if not output.object_key and not output.content_addressed else REPLACEABLE
-        places = [
-            (place, rendered, ObjectSpec(rendered.content_type, owner, changing)) for _, place, rendered in copies
+        await self._put_all(_list_objects(key, rendition, output, metadata), overwrite=overwrite)
+        # Their names are no longer in the metadata, so a later deletion would miss them.
+        await self._try_delete([_build_variant_key(key, name) for name in obsolete])
+        main = await self._to_stored(key, rendition.main)
+        variants = [
+            (name, await self._to_stored(_build_variant_key(key, name), variant))
+            for name, variant in rendition.variants
         ]
-        lasting = REPLACEABLE if output.object_key else IMMUTABLE
-        places.append((key, rendition.main, ObjectSpec(rendition.main.content_type, metadata, lasting)))
-        try:
-            for place, rendered, spec in places:
-                await self._store.put(place, rendered.data, spec, overwrite=overwrite)
-                stored.append(place)
-        except BaseException:
-            if not overwrite:
-                await asyncio.shield(self._delete_copies(stored))
-            raise
-        # Nobody would find them any more.
-        await self._delete_copies([_build_copy_key(key, name) for name in earlier])
-        main = await self._build_stored(key, rendition.main)
-        variants = [(name, await self._build_stored(place, rendered)) for name, place, rendered in copies]
         return StoredImage(main, sha256, tuple(variants))
 
+    async def _put_all(self, objects: Sequence[tuple[str, Rendered, ObjectSpec]], *, overwrite: bool) -> None:
+        """Store the objects in order; after a failure or a cancellation, delete the new ones again."""
+        stored: list[str] = []
+        try:
+            for key, rendered, spec in objects:
+                await self._store.put(key, rendered.data, spec, overwrite=overwrite)
+                stored.append(key)
+        except BaseException:
+            # An object that was replaced cannot be restored; deleting it would make the loss larger.
+            if not overwrite:
+                await asyncio.shield(self._try_delete(stored))
+            raise
+
     async def delete(self, key: str, principal: str) -> list[str]:
-        """Delete an image of the caller's own, with its copies, and returns the keys that are gone.
+        """Delete an image of the caller with its variants and return the keys that were deleted.
 
         Raises:
-            MediaError: VALIDATION_ERROR, PERMISSION_DENIED under another's prefix, NOT_FOUND, STORAGE_FAILED.
+            MediaError: VALIDATION_ERROR, PERMISSION_DENIED under the prefix of another caller, NOT_FOUND,
+                STORAGE_FAILED.
         """
         check_input_key(key, principal, "key")
-        missing = MediaError(Reason.NOT_FOUND, "There is no image of yours under this key.")
         info = await self._store.head(key)
         if not belongs_to(info, principal) or not info.content_type.startswith("image/"):
-            raise missing
-        # The image goes last: as long as it is there, its copies can be found.
-        places = [*(_build_copy_key(key, name) for name in _parse_copies(info)), key]
-        return [place for place in places if await self._store.delete(place)]
+            raise MediaError(Reason.NOT_FOUND, "You have no image under this key.")
+        # The image last: while it exists, its variants can still be found.
+        keys = [*(_build_variant_key(key, name) for name in _parse_variants(info)), key]
+        return [key for key in keys if await self._store.delete(key)]
 
-    async def _exists(self, key: str) -> bool:
-        return await self._find(key) is not None
-
-    async def _list_copies(self, key: str) -> Sequence[str]:
+    async def _list_variants(self, key: str) -> Sequence[str]:
         info = await self._find(key)
-        return _parse_copies(info) if info is not None else ()
+        return _parse_variants(info) if info is not None else ()
 
     async def _find(self, key: str) -> ObjectInfo | None:
         try:
@@ -187,28 +182,16 @@ class ImageStore:
                 return None
             raise
 
-    async def _build_stored(self, key: str, rendered: Rendered) -> StoredRendition:
-        address = await self._store.url(key)
-        return StoredRendition(
-            key, address.url, address.expires_at, rendered.size, len(rendered.data), rendered.content_type
-        )
+    async def _to_stored(self, key: str, rendered: Rendered) -> StoredRendition:
+        url = await self._store.url(key)
+        return StoredRendition(key, url.url, url.expires_at, rendered.size, len(rendered.data), rendered.content_type)
 
-    async def _delete_copies(self, keys: Sequence[str]) -> None:
+    async def _try_delete(self, keys: Sequence[str]) -> None:
         for key in keys:
             try:
                 await self._store.delete(key)
             except MediaError as error:
-                log.warning("a copy without its image stays behind", key=key, reason=error.reason.name)
-
-
-def _build_copy_key(key: str, name: str) -> str:
-    """Return the key of the copy `name` of the image at `key`."""
-    stem, _, extension = key.rpartition(".")
-    return f"{stem}.{name}.{extension}"
-
-
-def _parse_copies(info: ObjectInfo) -> Sequence[str]:
-    return [name for name in info.metadata.get(VARIANTS, "").split(",") if name]
+                log.warning("cannot delete a variant without an image", key=key, reason=error.reason.name)
 
 
 def _choose_key(output: OutputRequest, principal: str, sha256: str, extension: str) -> str:
@@ -217,3 +200,29 @@ def _choose_key(output: OutputRequest, principal: str, sha256: str, extension: s
     if output.content_addressed:
         return build_content_key(principal, sha256, extension)
     return new_key(FOLDER, extension)
+
+
+def _list_objects(
+    key: str, rendition: Rendition, output: OutputRequest, metadata: Mapping[str, str]
+) -> list[tuple[str, Rendered, ObjectSpec]]:
+    """Return the objects of an image: variants first, so that an image that exists has all of its variants."""
+    # The same name may stand for another size when equal bytes are stored again.
+    variant_caching = REPLACEABLE if output.object_key or output.content_addressed else IMMUTABLE
+    main_caching = REPLACEABLE if output.object_key else IMMUTABLE
+    owner = {OWNER: metadata[OWNER]}
+    variants = [
+        (_build_variant_key(key, name), variant, ObjectSpec(variant.content_type, owner, variant_caching))
+        for name, variant in rendition.variants
+    ]
+    main = rendition.main
+    return [*variants, (key, main, ObjectSpec(main.content_type, metadata, main_caching))]
+
+
+def _build_variant_key(key: str, name: str) -> str:
+    """Return the key of the variant `name` of the image at `key`."""
+    stem, _, extension = key.rpartition(".")
+    return f"{stem}.{name}.{extension}"
+
+
+def _parse_variants(info: ObjectInfo) -> Sequence[str]:
+    return [name for name in info.metadata.get(VARIANTS, "").split(",") if name]

@@ -1,4 +1,4 @@
-"""What the operator's dashboards count of images."""
+"""Prometheus metrics of the image service."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320)
 
 
 class ImageMetrics:
-    """Counters of the image service.
+    """The metrics of the image service.
 
     Args:
-        registry: Where they are found by whoever asks for them.
+        registry: Registry that the metrics endpoint serves.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -36,16 +36,16 @@ class ImageMetrics:
         )
 
     def record_call(self, method: str, provider: str, cache: str, outcome: str, seconds: float) -> None:
-        """Count one call."""
+        """Count a call that ended; observe its duration if it succeeded."""
         self._calls.labels(method, provider, cache, outcome).inc()
         if outcome == "OK":
             self._seconds.labels(method, cache).observe(seconds)
 
     def watch_cache(self, stats: Callable[[], CacheStats]) -> None:
-        """Show what the cache has done, whenever somebody asks."""
+        """Export the statistics of the cache; `stats` is called at each scrape."""
         self._registry.register(CacheCollector("media_image_cache", stats))
 
     def watch_workers(self, queued: Callable[[], int]) -> None:
-        """Show how many images wait for a worker, whenever somebody asks."""
+        """Export the length of the worker pool's queue; `queued` is called at each scrape."""
         waiting = Gauge("media_image_workers_queued", "Images that wait for a worker.", registry=self._registry)
         waiting.set_function(queued)

@@ -1,4 +1,4 @@
-"""The way of an image: from a wish through an generation and its rendition to the caller's own object."""
+"""Turn an image request into a stored image: plan, generate, render, store. Uploads skip the first two steps."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from services.image.request import ImageRequest, OutputRequest, Quality
 
 @dataclass(frozen=True, slots=True)
 class InputRef:
-    """Where the image is that is to be transformed; one of the two."""
+    """Where the image to transform is; exactly one of the two is set."""
 
     url: str = ""
     key: str = ""
@@ -31,7 +31,7 @@ class InputRef:
 
 @dataclass(frozen=True, slots=True)
 class SourceSummary:
-    """What is known of a finished image beside its bytes."""
+    """The preview of a finished image, and how its source was fitted."""
 
     preview: str
     """A tiny copy as a data URI."""
@@ -43,25 +43,25 @@ class SourceSummary:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A finished image that was made."""
+    """A generated image that is stored."""
 
     stored: StoredImage
     source_summary: SourceSummary
     generation: Generation
     prompt: FinalPrompt
     generated_at: datetime
-    """When, in UTC."""
+    """Time of completion, in UTC."""
 
 
 class ImagePipeline:
-    """Makes images.
+    """Runs image requests and uploads from start to end.
 
     Args:
-        planner: Makes wishes definite.
-        generator: Has images drawn.
-        source_images: Reads given images.
-        workers: Where images are brought into form.
-        image_store: Where they go.
+        planner: Resolves requests to plans.
+        generator: Generates images, or finds them in the cache.
+        source_images: Reads images that are to be transformed.
+        workers: Worker pool that renders images.
+        image_store: Store of the finished images.
     """
 
     def __init__(
@@ -82,18 +82,18 @@ class ImagePipeline:
     async def generate(
         self, request: ImageRequest, principal: str, input_ref: InputRef, on_generated: Callable[[Generation], None]
     ) -> Image:
-        """Make an image and stores it for the caller.
+        """Generate an image and store it for the caller.
 
         Args:
-            request: What is wanted.
-            principal: Who calls.
+            request: The image that the caller wants.
+            principal: The caller.
             input_ref: The image to transform, for Mode.TRANSFORM.
-            on_generated: Is told of the generation, which has its price whatever becomes of it.
+            on_generated: Called with the generation as soon as it exists: it has a cost even if a later step fails.
 
         Raises:
-            MediaError: Whatever is wrong with the request is said before anybody is paid.
+            MediaError: Errors of the request are raised before a provider is called.
         """
-        # Told before anything is fetched, let alone paid.
+        # First the checks that need no download and cost nothing.
         form = build_form(request.output, request.quality)
         await self._image_store.check(request.output, principal, form.encoding.format)
         transforms = request.mode is Mode.TRANSFORM
@@ -108,35 +108,8 @@ class ImagePipeline:
         stored = await self._image_store.put(rendition, request.output, principal, metadata)
         return Image(stored, _summarize(rendition), generation, plan.prompt, datetime.now(UTC))
 
-    async def store_upload(
-        self, receive: Callable[[], Awaitable[bytes]], output: OutputRequest, principal: str
-    ) -> tuple[StoredImage, SourceSummary]:
-        """Store an image that the caller brings along, without the metadata in it.
-
-        Args:
-            receive: Receives the file.
-            output: In which form and where it is kept.
-            principal: Who calls.
-
-        Raises:
-            MediaError: MEDIA_INVALID, the file is no image of a known kind; what `receive` and `ImageStore` raise.
-        """
-        if output.format:
-            # Told before the file is taken.
-            await self._image_store.check(output, principal, output.format)
-        data = await receive()
-        inspected = await self._workers.run(inspect, data)
-        file_format = inspected.content_type.removeprefix("image/")
-        if not output.format:
-            await self._image_store.check(output, principal, file_format)
-        # Of a PNG no effort changes a pixel.
-        grade: Quality = "medium" if file_format == "png" else "high"
-        form = build_form(replace(output, format=output.format or file_format), grade)
-        rendition = await self._workers.run(render, data, _to_rendition_spec(form, None, {}))
-        stored = await self._image_store.put(rendition, output, principal, {})
-        return stored, _summarize(rendition)
-
     async def _render(self, plan: Plan, generation: Generation) -> Rendition:
+        """Return the image in the caller's size and format; identical requests in flight share the work."""
         notes = {"Software": f"media-suite, {generation.candidate.provider.name}"}
         if generation.seed is not None:
             notes["Seed"] = str(generation.seed)
@@ -146,6 +119,35 @@ class ImagePipeline:
         key = hashlib.sha256(f"{build_cache_key(generation.candidate)} {spec!r}".encode()).hexdigest()
         rendition, _ = await self.flights.single(key, lambda: self._workers.run(render, generation.data, spec))
         return rendition
+
+    async def store_upload(
+        self, receive: Callable[[], Awaitable[bytes]], output: OutputRequest, principal: str
+    ) -> tuple[StoredImage, SourceSummary]:
+        """Store an image that the caller uploads, without the metadata in its file.
+
+        Args:
+            receive: Called once to receive the file.
+            output: Format and key of the stored image.
+            principal: The caller.
+
+        Raises:
+            MediaError: MEDIA_INVALID, the file is not an image of a supported format; and the errors of `receive` and
+                `ImageStore`.
+        """
+        if output.format:
+            # Before the file is received.
+            await self._image_store.check(output, principal, output.format)
+        data = await receive()
+        info = await self._workers.run(inspect, data)
+        file_format = info.content_type.removeprefix("image/")
+        if not output.format:
+            await self._image_store.check(output, principal, file_format)
+        # PNG is lossless: a higher grade costs time and changes no pixel.
+        grade: Quality = "medium" if file_format == "png" else "high"
+        form = build_form(replace(output, format=output.format or file_format), grade)
+        rendition = await self._workers.run(render, data, _to_rendition_spec(form, None, {}))
+        stored = await self._image_store.put(rendition, output, principal, {})
+        return stored, _summarize(rendition)
 
 
 def _to_rendition_spec(form: Form, size: Size | None, notes: dict[str, str]) -> RenditionSpec:

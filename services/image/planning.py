@@ -1,4 +1,4 @@
-"""From a wish to a plan: who draws what, in which size and form, and who may stand in."""
+"""Resolve an image request to a plan: providers in order, what each is asked for, and the form of the result."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ DEFAULT_STRENGTH = 0.75
 
 @dataclass(frozen=True, slots=True)
 class PlanningOptions:
-    """How wishes are made definite."""
+    """Defaults of the service for requests."""
 
     default_provider: str
-    """Who draws where the caller names nobody."""
+    """Provider of requests that name none."""
     fallback_providers: tuple[str, ...] = ()
-    """Who stands in for a provider that cannot draw, in order."""
+    """Providers to try after a failed one, in order."""
     brand: Brand = Brand()
-    """What `use_brand` applies."""
+    """Brand that `use_brand` applies."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One who may draw, and what exactly is asked of him."""
+    """A provider that may generate the image, and the exact request for it."""
 
     provider: ImageProvider
     model: Model
     spec: ImageSpec
     ignored_fields: tuple[str, ...]
-    """Fields of the request that the model knows nothing of."""
+    """Fields of the request that the model does not support."""
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """In which form an image is delivered."""
+    """File format, fit and variants of the delivered image."""
 
     encoding: Encoding
     fit: Fit
@@ -53,26 +53,26 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that is decided before anybody is paid."""
+    """Everything that is decided before a provider is called."""
 
     candidates: tuple[Candidate, ...]
-    """Who may draw, in order of preference; at least one."""
+    """Candidates in order of preference; at least one."""
     prompt: FinalPrompt
-    """What is drawn."""
+    """The final prompt."""
     size: Size
     """Size of the delivered image."""
     form: Form
     """Its form."""
     shared: bool
-    """Whether it may come from the cache, and go there."""
+    """Whether the image may be shared with identical requests, in flight and through the cache."""
 
 
 class Planner:
-    """Makes wishes definite.
+    """Resolves image requests to plans.
 
     Args:
-        providers: Everybody who draws, by name.
-        options: What applies where a wish leaves things open.
+        providers: All providers, by name.
+        options: Defaults for what requests leave open.
     """
 
     def __init__(self, providers: Mapping[str, ImageProvider], options: PlanningOptions) -> None:
@@ -80,11 +80,11 @@ class Planner:
         self._options = options
 
     def plan(self, request: ImageRequest, source: SourceImage | None = None) -> Plan:
-        """Return who will draw, and what exactly.
+        """Return the plan for `request`.
 
         Args:
-            request: What the caller wants.
-            source: The image to transform; given exactly for Mode.TRANSFORM.
+            request: The image that the caller wants.
+            source: The image to transform; set exactly for Mode.TRANSFORM.
 
         Raises:
             MediaError: VALIDATION_ERROR naming the field.
@@ -104,22 +104,22 @@ class Planner:
     def _choose_provider(self, request: ImageRequest) -> ImageProvider:
         found = self._providers.get(request.provider or self._options.default_provider)
         if found is None or request.mode not in found.models:
-            able = [name for name, provider in self._providers.items() if request.mode in provider.models]
-            raise invalid("provider", f"must be one of {', '.join(able)}")
+            capable = [name for name, provider in self._providers.items() if request.mode in provider.models]
+            raise invalid("provider", f"must be one of {', '.join(capable)}")
         return found
 
 
 def build_form(output: OutputRequest, quality: Quality | None) -> Form:
-    """Return the form that `output` asks for.
+    """Return the form for `output`, with defaults for what it leaves open.
 
     Raises:
         MediaError: VALIDATION_ERROR naming the field.
     """
     name = output.format or DEFAULT_FORMAT
     if output.encoder_quality is not None and name == "png":
-        raise invalid("output.encoder_quality", "must be absent for png, which loses nothing: see compression_level")
+        raise invalid("output.encoder_quality", "must be absent for png, which is lossless: use compression_level")
     if output.compression_level is not None and name != "png":
-        raise invalid("output.compression_level", f"must be absent for {name}: see encoder_quality")
+        raise invalid("output.compression_level", f"must be absent for {name}: use encoder_quality")
     encoding = Encoding(name, quality or DEFAULT_QUALITY, output.encoder_quality, output.compression_level)
     return Form(encoding, output.fit, _resolve_variants(output))
 
@@ -133,10 +133,10 @@ def _resolve_variants(output: OutputRequest) -> tuple[VariantSpec, ...]:
         width = request.width or (preset.size.width if preset else 0)
         height = request.height or (preset.size.height if preset else 0)
         if not (width and height):
-            named = ", ".join(PRESETS)
-            raise invalid(f"output.variants[{at}]", f"must have width and height, or a name with a preset: {named}")
+            names = ", ".join(PRESETS)
+            raise invalid(f"output.variants[{at}]", f"must have width and height, or the name of a preset: {names}")
         found[request.name] = VariantSpec(request.name, Size(width, height))
-    # More could not be encoded in the time that one image has, and would be told of after it was paid.
+    # More pixels could exceed the worker's time limit, and the request would fail after the provider was paid.
     if sum(copy.size.pixels for copy in found.values()) > MAX_PIXELS:
         raise invalid("output.variants", f"must have at most {MAX_PIXELS:,} pixels in all")
     return tuple(found.values())
@@ -183,11 +183,11 @@ def _build_candidate(
 
 
 def _limit_size(size: Size, model: Model) -> Size:
-    """Return what the model is asked for, of which `size` can be made."""
+    """Return the size to request from the model; the result is fitted to `size` afterwards."""
     within = size.within(model.max_side_pixels)
-    # Nobody would take a longer strip from the model; the fit makes it of this one.
-    least = -(-max(within.width, within.height) // MAX_ASPECT)
-    return Size(max(within.width, least), max(within.height, least))
+    # Files with a longer aspect ratio are refused on inspection; the fit makes longer strips from this one.
+    shortest = -(-max(within.width, within.height) // MAX_ASPECT)
+    return Size(max(within.width, shortest), max(within.height, shortest))
 
 
 def _choose_steps(request: ImageRequest, model: Model) -> int | None:
@@ -199,7 +199,7 @@ def _choose_steps(request: ImageRequest, model: Model) -> int | None:
 
 
 def _list_ignored(request: ImageRequest, model: Model) -> tuple[str, ...]:
-    """Return the fields that the request gives and the model cannot honour."""
+    """Return the fields that the request sets and the model does not support."""
     support = {
         "negative_prompt": (bool(request.negative_prompt), model.takes_negative_prompt),
         "num_inference_steps": (request.steps is not None, model.default_steps is not None),

@@ -1,4 +1,4 @@
-"""The prompt layer: from what a caller wants to say to the words that are drawn. Pure functions over tables."""
+"""Build the final prompt from the caller's words, a theme, styles and a brand: pure functions over tables."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from services.common.errors import invalid
 
 VERSION = "1"
-"""Raised whenever the same wish would give other words."""
+"""Incremented when the same request would give another prompt."""
 MAX_PROMPT_CHARACTERS = 5000
 
 THEMES: Mapping[str, str] = {
@@ -23,7 +23,7 @@ THEMES: Mapping[str, str] = {
     "infographic": "infographic style, data made visible in simple charts and icons",
     "vintage": "vintage look, faded colors, video grain of an older time",
 }
-"""What each theme adds."""
+"""The words that each theme adds."""
 
 ART_STYLES: Mapping[str, str] = {
     "anime": "anime art with expressive line work",
@@ -44,19 +44,19 @@ ART_STYLES: Mapping[str, str] = {
     "ukiyo-e": "ukiyo-e woodblock print",
     "watercolor": "watercolor with soft washes and paper texture",
 }
-"""Art styles whose words are known to work; any other is taken as it is."""
+"""Art styles with tested words; other styles are added as the caller wrote them."""
 
 FINANCE = (
     "suited to a financial application: trustworthy, optimistic, a sense of growth and stability, no numbers or logos"
 )
-"""What `enhance_for_finance` adds."""
+"""The words that `enhance_for_finance` adds."""
 
 TEMPLATES: Mapping[str, str] = {
     "headline": "An editorial image that tells this news at a glance, without any words in it: $subject",
     "goal": "A person who reaches this goal: $subject. The moment: $moment",
     "portfolio": "An image of an investment portfolio that stands for $subject, with a mood of $mood",
 }
-"""Prompts with named fields; the request's own prompt is `subject`."""
+"""Prompts with named fields; the prompt of the request becomes the field `subject`."""
 
 _COLOR_NAMES: tuple[tuple[float, str], ...] = (
     (0.045, "red"),
@@ -69,39 +69,39 @@ _COLOR_NAMES: tuple[tuple[float, str], ...] = (
     (0.95, "pink"),
     (1.01, "red"),
 )
-"""Names of hues up to a place on the colour circle."""
+"""Names of hues, each with the upper end of its range on the colour circle (0 to 1)."""
 _DARK, _LIGHT, _GRAY = 0.12, 0.9, 0.12
 
 
 @dataclass(frozen=True, slots=True)
 class PromptRequest:
-    """What a caller wants to say; empty leaves out."""
+    """The parts of a prompt; empty parts add nothing."""
 
     prompt: str
-    """What to draw, or the field `subject` of a template."""
+    """The caller's words, or the field `subject` of the template."""
     theme: str = ""
-    """A name of THEMES."""
+    """A name in THEMES."""
     art_styles: tuple[str, ...] = ()
-    """Names of ART_STYLES or other words, most important first."""
+    """Names in ART_STYLES or other words, most important first."""
     brand_colors: tuple[str, ...] = ()
     """Colours as #RRGGBB, most important first."""
     brand_style: str = ""
     """Style of the brand in a few words."""
     enhance_for_finance: bool = False
-    """Whether FINANCE is added."""
+    """Whether to add FINANCE."""
     style_guidelines: tuple[str, ...] = ()
-    """Rules for the look."""
+    """Rules for the look, each added as it is."""
     max_length: int = MAX_PROMPT_CHARACTERS
     """Longest final prompt in code points, 1 or more."""
     template: str = ""
-    """A name of TEMPLATES."""
+    """A name in TEMPLATES."""
     template_fields: Mapping[str, str] = field(default_factory=dict)
-    """Its fields beside `subject`."""
+    """The fields of the template except `subject`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Brand:
-    """Colours and style."""
+    """The operator's brand."""
 
     colors: tuple[str, ...] = ()
     """Colours as #RRGGBB, most important first."""
@@ -109,7 +109,7 @@ class Brand:
     """Style in a few words."""
 
     def apply_to(self, request: PromptRequest) -> PromptRequest:
-        """Return `request` with this brand where it names none of its own."""
+        """Return `request` with the colours and the style of this brand where it has none."""
         return replace(
             request, brand_colors=request.brand_colors or self.colors, brand_style=request.brand_style or self.style
         )
@@ -117,25 +117,25 @@ class Brand:
 
 @dataclass(frozen=True, slots=True)
 class FinalPrompt:
-    """What is drawn, and how it came about."""
+    """The prompt that is sent to the provider, and how it was built."""
 
     text: str
     """The words; at most `max_length` code points."""
     style: str
-    """Names of the theme and the art styles that were asked for, joined by commas."""
+    """Names of the requested theme and art styles, joined by commas."""
     version: str
-    """VERSION when it was made."""
+    """VERSION of the tables that built it."""
     shortened: bool
-    """Whether words were left out to keep to the longest prompt."""
+    """Whether words were left out to stay within `max_length`."""
 
 
 def compose(request: PromptRequest) -> FinalPrompt:
-    """Return the words for `request`: its own first, then what is added, in a fixed order.
+    """Return the final prompt: the caller's words, then the additions in a fixed order.
 
-    What does not fit is left out from the end: whole additions first, and the caller's own words last.
+    A prompt that is too long loses whole additions from the end first, and the caller's own words last.
 
     Raises:
-        MediaError: VALIDATION_ERROR, a theme, a template or a field of one is not known, or is missing.
+        MediaError: VALIDATION_ERROR, a theme or a template is unknown, or a template field is unknown or missing.
     """
     subject = _build_subject(request)
     text = _shorten(subject, request.max_length)
@@ -154,7 +154,7 @@ def _build_subject(request: PromptRequest) -> str:
     words = " ".join(request.prompt.split())
     if not request.template:
         if request.template_fields:
-            raise invalid("style.template_fields", "must come with a template")
+            raise invalid("style.template_fields", "must be set together with style.template")
         return words
     template = TEMPLATES.get(request.template)
     if template is None:
@@ -174,7 +174,7 @@ def list_fields(template: str) -> Sequence[str]:
 
 
 def _build_additions(request: PromptRequest) -> list[str]:
-    """Return what is added, most important first."""
+    """Return the additions to the caller's words, most important first."""
     if request.theme and request.theme not in THEMES:
         raise invalid("style.theme", f"must be one of {', '.join(THEMES)}")
     found = [
@@ -202,7 +202,7 @@ def _join_words(words: Sequence[str]) -> str:
 
 
 def _name_color(color: str) -> str:
-    """Return `#0066CC` as `blue (#0066CC)`: models know words better than numbers."""
+    """Return `#0066CC` as `blue (#0066CC)`: models understand words better than numbers."""
     red, green, blue = (int(color[at : at + 2], 16) / 255 for at in (1, 3, 5))
     hue, lightness, saturation = colorsys.rgb_to_hls(red, green, blue)
     if lightness < _DARK:
@@ -217,7 +217,7 @@ def _name_color(color: str) -> str:
 
 
 def _shorten(text: str, longest: int) -> str:
-    """Return `text`, or as many of its words as fit; of one word that does not fit, its beginning."""
+    """Return as many words of `text` as fit, or the beginning of the first word if none fits."""
     if len(text) <= longest:
         return text
     head, _, _ = text[: longest + 1].rpartition(" ")

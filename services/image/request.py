@@ -1,4 +1,4 @@
-"""What a caller wants of an image, before anything of it has been decided."""
+"""Image requests as the caller sent them, before defaults are applied (planning.py does that)."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ Quality = Literal["low", "medium", "high"]
 
 @dataclass(frozen=True, slots=True)
 class VariantRequest:
-    """A smaller copy."""
+    """A smaller copy of the image."""
 
     name: str
-    """What it is called."""
+    """Name of the variant."""
     width: int = 0
-    """In pixels; 0 for that of the preset of its name."""
+    """Width in pixels; 0 for the width of the preset with this name."""
     height: int = 0
-    """In pixels; 0 for that of the preset of its name."""
+    """Height in pixels; 0 for the height of the preset with this name."""
 
 
 @dataclass(frozen=True, slots=True)
 class OutputRequest:
-    """In which form an image is delivered and where it is kept."""
+    """The form in which an image is delivered, and the key under which it is stored."""
 
     format: str = ""
     """png, jpeg, webp or avif; empty for the default."""
@@ -37,50 +37,50 @@ class OutputRequest:
     compression_level: int | None = None
     """0 to 9; None: by quality."""
     fit: Fit = "cover"
-    """How it is brought to its size."""
+    """How an image of another shape is brought to the size."""
     variants: tuple[VariantRequest, ...] = ()
     """Smaller copies."""
     object_key: str = ""
-    """Key of the caller's own choice; empty for one of ours."""
+    """Key that the caller chose; empty for a generated one."""
     overwrite: bool = False
-    """Whether an object of `object_key` may be replaced."""
+    """Whether an existing object under `object_key` may be replaced."""
     content_addressed: bool = False
-    """Whether the key is made from the bytes."""
+    """Whether the key is derived from the bytes."""
     metadata: Mapping[str, str] = field(default_factory=dict)
-    """What is kept beside the image."""
+    """The caller's metadata, stored with the image."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageRequest:
-    """An image to be made; empty and None leave things open."""
+    """A request for one image; an empty or None field leaves the choice to the service."""
 
     mode: Mode
-    """Which way of asking."""
+    """Standard, fast or transform."""
     prompt: PromptRequest
-    """The prompt and what is added to it."""
+    """The prompt and its additions."""
     use_brand: bool = False
-    """Whether the configured brand is applied where the prompt names none of its own."""
+    """Whether to apply the configured brand where the prompt has no brand of its own."""
     negative_prompt: str = ""
-    """What should not be there."""
+    """What the image should not show."""
     image_size: str = ""
     """Name of a preset, or custom."""
     custom_size: Size | None = None
     """Size where `image_size` is custom."""
     steps: int | None = None
-    """Steps of the model."""
+    """Inference steps of the model."""
     seed: int | None = None
-    """For repeatable images."""
+    """Seed of the model, for repeatable images."""
     guidance_scale: float | None = None
-    """How closely the prompt is followed."""
+    """How closely the model follows the prompt."""
     safety_checker: bool | None = None
-    """Whether the content filter is on."""
+    """Whether the provider's content filter is on."""
     strength: float | None = None
-    """How much is changed of a given image."""
+    """How much of the source image to change, 0 to 1."""
     use_cache: bool = True
-    """Whether the image may be shared."""
+    """Whether the image may be shared with identical requests."""
     provider: str = ""
-    """Who draws."""
+    """Name of the provider."""
     quality: Quality | None = None
-    """How fine it is, where steps and encoder are left open."""
+    """Decides steps and encoder settings that are not set."""
     output: OutputRequest = OutputRequest()
-    """Form and place."""
+    """Form and key of the result."""

@@ -1,4 +1,4 @@
-"""The gRPC face of the image service: messages in, domain calls, messages out."""
+"""The gRPC servicer of the image service: converts messages, calls the pipeline, and records usage."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ Context = grpc.aio.ServicerContext[object, object]
 
 
 class ImageServicer(image_pb2_grpc.ImageServiceServicer):
-    """Answers media.image.v1.ImageService.
+    """Implements media.image.v1.ImageService.
 
     Args:
-        pipeline: Makes images.
-        image_store: Where they are.
-        accounting: Writes down what calls took.
-        max_uploads: Most uploads that are held in memory at once; more wait.
+        pipeline: Runs image requests and uploads.
+        image_store: Store that images are deleted from.
+        accounting: Records usage and metrics of each call.
+        max_uploads: Most uploads that are held in memory at once; others wait.
     """
 
     def __init__(
@@ -58,28 +58,28 @@ class ImageServicer(image_pb2_grpc.ImageServiceServicer):
     async def GenerateImage(
         self, request: image_pb2.GenerateImageRequest, context: Context
     ) -> image_pb2.GenerateImageResponse:
-        """Make an image with care."""
+        """Generate an image with the provider's standard model."""
         image = await self._generate(request, "GenerateImage", get_principal(context))
         return image_pb2.GenerateImageResponse(image=image)
 
     async def GenerateImageFast(
         self, request: image_pb2.GenerateImageFastRequest, context: Context
     ) -> image_pb2.GenerateImageFastResponse:
-        """Make an image in few steps."""
+        """Generate an image with the provider's fast model."""
         image = await self._generate(request, "GenerateImageFast", get_principal(context))
         return image_pb2.GenerateImageFastResponse(image=image)
 
     async def TransformImage(
         self, request: image_pb2.TransformImageRequest, context: Context
     ) -> image_pb2.TransformImageResponse:
-        """Make an image from another one."""
+        """Transform an image."""
         image = await self._generate(request, "TransformImage", get_principal(context))
         return image_pb2.TransformImageResponse(image=image)
 
     async def BatchGenerateImages(
         self, request: image_pb2.BatchGenerateImagesRequest, context: Context
     ) -> AsyncIterator[image_pb2.BatchGenerateImagesResponse]:
-        """Send each image as it is ready."""
+        """Generate several images and send each one as soon as it is ready."""
         principal = get_principal(context)
         work = [partial(self._generate, _unwrap_item(item), "BatchGenerateImages", principal) for item in request.items]
         async with aclosing(run_limited(work, request.parallelism or DEFAULT_PARALLELISM)) as ready:
@@ -92,13 +92,13 @@ class ImageServicer(image_pb2_grpc.ImageServiceServicer):
     async def ListImageSizes(
         self, request: image_pb2.ListImageSizesRequest, context: Context
     ) -> image_pb2.ListImageSizesResponse:
-        """List the sizes that have names."""
+        """List the named sizes."""
         return image_pb2.ListImageSizesResponse(sizes=list_sizes())
 
     async def UploadImage(
         self, requests: AsyncIterator[image_pb2.UploadImageRequest], context: Context
     ) -> image_pb2.UploadImageResponse:
-        """Take a file in pieces and keeps it."""
+        """Receive an image in chunks and store it."""
         principal = get_principal(context)
         with self._accounting.watch("UploadImage", principal, 0):
             spec = await _read_spec(requests)
@@ -114,9 +114,9 @@ class ImageServicer(image_pb2_grpc.ImageServiceServicer):
     async def DeleteImage(
         self, request: image_pb2.DeleteImageRequest, context: Context
     ) -> image_pb2.DeleteImageResponse:
-        """Delete an image of the caller's own."""
-        gone = await self._image_store.delete(request.key, get_principal(context))
-        return image_pb2.DeleteImageResponse(deleted_keys=gone)
+        """Delete an image of the caller, with its variants."""
+        deleted = await self._image_store.delete(request.key, get_principal(context))
+        return image_pb2.DeleteImageResponse(deleted_keys=deleted)
 
     async def _generate(self, request: Request, method: str, principal: str) -> image_pb2.Image:
         with self._accounting.watch(method, principal, len(request.prompt)) as account:
@@ -128,7 +128,7 @@ class ImageServicer(image_pb2_grpc.ImageServiceServicer):
 
 def _unwrap_item(item: image_pb2.BatchImage) -> Request:
     which = item.WhichOneof("request")
-    assert which is not None  # noqa: S101 - told so to mypy: the contract requires it
+    assert which is not None  # noqa: S101 - for mypy: validation has required the field
     request: Request = getattr(item, which)
     return request
 
@@ -140,28 +140,28 @@ def _to_failure(error: MediaError) -> image_pb2.ImageFailure:
 async def _read_spec(requests: AsyncIterator[image_pb2.UploadImageRequest]) -> image_pb2.UploadSpec:
     first = await anext(aiter(requests), None)
     if first is None or first.WhichOneof("part") != "spec":
-        raise invalid("spec", "must be the first message of an upload")
+        raise invalid("spec", "must be set in the first message of an upload")
     return first.spec
 
 
 async def _read_chunks(requests: AsyncIterator[image_pb2.UploadImageRequest]) -> AsyncIterator[bytes]:
     async for request in requests:
         if request.WhichOneof("part") != "chunk":
-            raise invalid("spec", "must be given once, first")
+            raise invalid("spec", "must be set in the first message only")
         yield request.chunk
 
 
 async def run_limited(
     work: Sequence[Callable[[], Awaitable[T]]], parallelism: int
 ) -> AsyncGenerator[tuple[int, T | MediaError], None]:
-    """Yield the number of each piece of work with its result, or with what it failed with, in the order they end.
+    """Run the calls in `work` and yield the index of each with its result or error, in the order of completion.
 
-    A failure stops nothing else. Leaving the iteration cancels what is not ended. No more is begun than is taken: a
-    reader who stops reading stops the work.
+    A failed call does not stop the others. Closing the generator cancels the running calls. A new call starts only
+    when the reader asks for the next result, so a reader that stops reading stops the work.
 
     Args:
-        work: What is to be done; each is called once at most.
-        parallelism: Most pieces at once, 1 or more.
+        work: The calls; each is called at most once.
+        parallelism: Most calls at once, 1 or more.
     """
     waiting = list(enumerate(work))[::-1]
     running: dict[asyncio.Task[T | MediaError], int] = {}
@@ -184,6 +184,6 @@ async def _capture_error(begin: Callable[[], Awaitable[T]]) -> T | MediaError:
         return await begin()
     except MediaError as error:
         return error
-    except Exception as error:  # noqa: BLE001 - one broken piece may not take the others along
-        log.error("an image of a batch failed", error_type=type(error).__name__, frames=where(error))
+    except Exception as error:  # noqa: BLE001 - one broken call must not cancel the others
+        log.error("image of a batch failed", error_type=type(error).__name__, frames=where(error))
         return MediaError(Reason.INTERNAL)

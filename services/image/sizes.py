@@ -1,4 +1,4 @@
-"""Sizes that have names, and the limits of those that have none."""
+"""Table of the named sizes, and the limit of custom sizes."""
 
 from __future__ import annotations
 
@@ -8,19 +8,18 @@ from dataclasses import dataclass
 from services.common.images import Size
 
 MAX_SIDE_PIXELS = 14_142
-"""Longest side of an image that is asked for."""
+"""Longest side of a requested image."""
 CUSTOM = "custom"
-"""Name under which a size has no preset: the request says it."""
+"""Name of the size whose width and height the request gives."""
 
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A size that has a name."""
+    """A named size."""
 
     size: Size
-    """The size."""
     description: str
-    """What it is for."""
+    """What the size is suited for."""
 
 
 PRESETS: Mapping[str, Preset] = {
@@ -37,6 +36,6 @@ PRESETS: Mapping[str, Preset] = {
     "wide_card": Preset(Size(1280, 720), "Wide format"),
     "portrait": Preset(Size(768, 1024), "Portrait orientation"),
 }
-"""Every preset, by the name that requests use."""
+"""All presets by their names in requests."""
 DEFAULT_PRESET = "landscape_4_3"
 CUSTOM_DESCRIPTION = "Any size: width and height of the request"

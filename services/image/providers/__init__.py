@@ -1,1 +1,1 @@
-"""Who draws: one package per provider behind one interface."""
+"""Image providers: one package per provider behind one interface."""

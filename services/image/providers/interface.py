@@ -1,4 +1,4 @@
-"""What every engine that draws offers, and the words that the service and engines share."""
+"""Interface of the image providers, and the types that they share with the service."""
 
 from __future__ import annotations
 
@@ -11,86 +11,86 @@ from services.common.images import Size
 
 
 class Mode(Enum):
-    """The three ways of asking."""
+    """The kind of an image request; each kind has its own model."""
 
     STANDARD = "standard"
-    """From a prompt, with care."""
+    """From a prompt, with the standard model."""
     FAST = "fast"
     """From a prompt, in few steps."""
     TRANSFORM = "transform"
-    """From an image and a prompt."""
+    """From a source image and a prompt."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceImage:
-    """An image that is to be transformed, already checked: it decodes, and is within the service's limits."""
+    """An image to transform; it has been decoded successfully and is within the service's limits."""
 
     data: bytes
     """The file."""
     content_type: str
     """image/png, image/jpeg or image/webp."""
     size: Size
-    """Its size."""
+    """Size of the image."""
     sha256: str
-    """Digest of what the caller gave, in hexadecimal."""
+    """SHA-256 of the caller's file, in hexadecimal."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageSpec:
-    """A resolved request: everything that decides what the provider draws, and nothing else."""
+    """A resolved request: exactly the parameters that decide what the provider generates."""
 
     mode: Mode
-    """Which way of asking."""
+    """Standard, fast or transform."""
     prompt: str
     """The final prompt; not blank."""
     size: Size
-    """Size that the provider is asked for; within what its model declares."""
+    """Size to request from the provider; within the limits of its model."""
     preset: str = ""
-    """Name of `size` in requests where it is one of the sizes that a preset stands for; else empty."""
+    """Name of the preset that `size` is; empty if it is none."""
     negative_prompt: str = ""
-    """What should not be there; empty where the model knows no such thing."""
+    """What the image should not show; empty if the model does not support it."""
     steps: int | None = None
-    """Steps of the model; None where it has none."""
+    """Inference steps; None if the model does not support them."""
     guidance_scale: float | None = None
-    """How closely the prompt is followed; None where the model has no such setting."""
+    """How closely the model follows the prompt; None if it does not support this."""
     seed: int | None = None
-    """0 to 2**64 - 1; None leaves it to the provider."""
+    """0 to 2**64 - 1; None leaves the choice to the provider."""
     safety_checker: bool = True
     """Whether the provider's content filter is on."""
     source: SourceImage | None = None
-    """What is transformed; given exactly for Mode.TRANSFORM."""
+    """The image to transform; set exactly for Mode.TRANSFORM."""
     strength: float | None = None
-    """0 to 1, how much of `source` is changed; None where the model has no such setting."""
+    """0 to 1, how much of `source` to change; None if the model does not support it."""
 
 
 @dataclass(frozen=True, slots=True)
 class GeneratedImage:
-    """What a provider drew."""
+    """An image as the provider returned it."""
 
     data: bytes
     """The file as the provider encoded it; not yet checked."""
     content_type: str
-    """Media type that the provider says it has."""
+    """Media type that the provider declared."""
     seed: int | None = None
-    """The seed that was used, 0 to 2**64 - 1; None if not told."""
+    """The seed that was used, 0 to 2**64 - 1; None if the provider did not report it."""
     url: str = ""
-    """Where the provider keeps the file, for a while, for whoever has the address; empty if it does not."""
+    """Public URL under which the provider keeps the file for a while; empty if it does not."""
     request_id: str = ""
     """The provider's id of the request; may be empty."""
     cost_units: int | None = None
-    """What the provider charges, in its own units; None if not told."""
+    """What the provider charged, in its own units; None if it did not report it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What a model takes, declared rather than probed."""
+    """The parameters that a model supports."""
 
     name: str
-    """What results call it: flux-dev, flux-schnell, flux-dev-i2i, a model id, or embedded."""
+    """Name in results: flux-dev, flux-schnell, flux-dev-i2i, a model id, or embedded."""
     max_side_pixels: int
-    """Longest side that is asked for; larger images are drawn within it and scaled up."""
+    """Longest side to request; larger images are generated within it and scaled up."""
     default_steps: int | None = None
-    """Steps where the request leaves them open; None: it has no such setting."""
+    """Steps if the request sets none; None: the model does not support steps."""
     steps_by_quality: Mapping[str, int] = field(default_factory=dict)
     """Steps for low, medium and high."""
     takes_guidance: bool = False
@@ -102,37 +102,37 @@ class Model:
     takes_safety_checker: bool = False
     """Whether its content filter can be turned off."""
     takes_strength: bool = False
-    """Whether it takes a strength; only of interest for Mode.TRANSFORM."""
+    """Whether it takes a strength; only used for Mode.TRANSFORM."""
 
 
 class ImageProvider(ABC):
-    """An engine that draws.
+    """A provider that generates images.
 
-    An instance is opened once per process and used by many calls at once.
+    One instance per process serves many concurrent calls.
     """
 
     name: str
     """Name in requests and results."""
     models: Mapping[Mode, Model]
-    """The model of each way of asking that it offers."""
+    """The model of each mode that the provider supports."""
 
     @abstractmethod
     async def generate(self, spec: ImageSpec) -> GeneratedImage:
-        """Draw; a cancelled call ends the provider's work as far as it can be ended.
+        """Generate an image; cancelling the call also cancels the provider's work, as far as the provider allows.
 
         Raises:
             MediaError: API_KEY_MISSING, PROVIDER_REJECTED_KEY, PROVIDER_QUOTA_EXCEEDED, PROVIDER_BUSY,
-                PROVIDER_UNAVAILABLE, PROVIDER_TIMEOUT, CONTENT_BLOCKED, VALIDATION_ERROR or GENERATION_FAILED. Where
-                the provider may have begun to draw, the metadata holds
+                PROVIDER_UNAVAILABLE, PROVIDER_TIMEOUT, CONTENT_BLOCKED, VALIDATION_ERROR or GENERATION_FAILED. If
+                the provider may have started to generate, the metadata holds
                 `services.common.resilience.error_metadata.MAY_BE_CHARGED_KEY`.
         """
 
     def describe_shape(self, spec: ImageSpec) -> str:
-        """Return what of the size is asked for: requests that differ in size alone, but not in this, draw the same."""
+        """Return the shape that the provider receives: sizes with equal shapes give the same image."""
         return f"{spec.size.width}x{spec.size.height}"
 
     async def download(self, url: str) -> bytes | None:
-        """Return the file that `GeneratedImage.url` once named, or None if the provider no longer keeps it.
+        """Return the file at `GeneratedImage.url` of an earlier image, or None if the provider no longer has it.
 
         Raises:
             MediaError: PROVIDER_UNAVAILABLE or PROVIDER_TIMEOUT.
@@ -140,5 +140,5 @@ class ImageProvider(ABC):
         return None
 
     async def close(self) -> None:
-        """Free what the engine holds; the instance is not used afterwards."""
+        """Release the resources of the provider; the instance must not be used afterwards."""
         return

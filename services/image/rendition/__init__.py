@@ -1,4 +1,4 @@
-"""Images brought into form: looked into, fitted, encoded, cleaned. Everything here runs in a worker."""
+"""Decode, fit and encode images, without their metadata. All code of this package runs in the worker pool."""
 
 from __future__ import annotations
 

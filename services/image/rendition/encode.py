@@ -1,4 +1,4 @@
-"""Encodes images: one table of settings, and the few words that are written into the file."""
+"""Encode an image with the settings of one table, and write notes into the file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL.PngImagePlugin import PngInfo
 from services.common.images import Size
 from services.image.rendition.spec import Encoding, Rendered
 
-# What the time and bytes of each are: `python -m bench.image`.
+# `python -m bench.image` measures the time and the bytes of each.
 SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "png": {
         "low": {"compress_level": 1},
@@ -40,12 +40,12 @@ _WITHOUT_TRANSPARENCY = frozenset({"jpeg"})
 
 
 def encode_image(image: Image.Image, encoding: Encoding, notes: Mapping[str, str]) -> Rendered:
-    """Return `image` as a file with nothing in it but the image and `notes`.
+    """Return `image` as a file that holds only the pixels and `notes`.
 
     Args:
         image: RGB or RGBA.
-        encoding: How.
-        notes: Texts in ASCII by name: tEXt of a PNG, the EXIF description of the others.
+        encoding: Format and settings.
+        notes: ASCII texts by name, written as tEXt chunks of a PNG, or as the EXIF description of other formats.
     """
     if image.mode == "RGBA" and encoding.format in _WITHOUT_TRANSPARENCY:
         image = _flatten_on_white(image)
@@ -77,6 +77,6 @@ def _encode_notes(format_name: str, notes: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _flatten_on_white(image: Image.Image) -> Image.Image:
-    ground = Image.new("RGB", image.size, "white")
-    ground.paste(image, mask=image.getchannel("A"))
-    return ground
+    background = Image.new("RGB", image.size, "white")
+    background.paste(image, mask=image.getchannel("A"))
+    return background

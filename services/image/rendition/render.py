@@ -15,52 +15,52 @@ from services.image.rendition.spec import Encoding, Fit, Fitted, Rendition, Rend
 MAX_PREVIEW_CHARACTERS = 1000
 _PREVIEW_SIDES = (24, 16, 8)
 _FILTER = Image.Resampling.LANCZOS
-# Shapes that differ by less than this are the same shape, rounded.
+# Aspect ratios that differ by less than this are equal, except for rounding to whole pixels.
 _SAME_SHAPE = 0.01
-# Fine enough that no provider sees a difference, and a fifth of a PNG of a photograph.
+# No visible loss for a provider, and a fifth of the bytes of a PNG.
 _PHOTOGRAPH = Encoding("jpeg", quality=92)
 _WITH_TRANSPARENCY = Encoding("png", "low")
 
 
 @dataclass(frozen=True, slots=True)
 class Normalized:
-    """An image for a provider."""
+    """A source image in the form that is sent to providers."""
 
     data: bytes
     """The file."""
     content_type: str
-    """image/png where the image is transparent in places, else image/jpeg."""
+    """image/png if any pixel is transparent, else image/jpeg."""
     size: Size
-    """Size of the image that was given, upright; the file's sides may be shorter."""
+    """Upright size of the caller's image; the sides of `data` may be shorter."""
 
 
 def render(data: bytes, spec: RenditionSpec) -> Rendition:
-    """Return the image in `data` as `spec` wants it.
+    """Return the image in `data` in the size and format of `spec`.
 
     Raises:
-        MediaError: MEDIA_INVALID, `data` is no whole image of a known kind, or too large.
+        MediaError: MEDIA_INVALID, `data` is not a complete image of a supported format, or is too large.
     """
     with open_image(data) as source:
         image = upright(source)
     own = Size(*image.size)
     shown, fitted = _fit_to_size(image, spec.size or own, spec.fit)
-    # Copies are made of the whole image, not of one that was cut to another shape.
-    copies = tuple(
+    # From the whole image, not from the main rendition, which may be cropped to another shape.
+    variants = tuple(
         (variant.name, encode_image(_fit_to_size(image, variant.size, spec.fit)[0], spec.encoding, spec.notes))
         for variant in spec.variants
     )
-    return Rendition(encode_image(shown, spec.encoding, spec.notes), copies, _make_preview(shown), own, fitted)
+    return Rendition(encode_image(shown, spec.encoding, spec.notes), variants, _make_preview(shown), own, fitted)
 
 
 def normalize(data: bytes, longest_side: int) -> Normalized:
-    """Return the image in `data` for a provider.
+    """Return the image in `data` upright, without metadata, in a size for providers.
 
     Args:
         data: The file.
         longest_side: Most pixels of a side.
 
     Raises:
-        MediaError: MEDIA_INVALID, `data` is no whole image of a known kind, or too large.
+        MediaError: MEDIA_INVALID, `data` is not a complete image of a supported format, or is too large.
     """
     with open_image(data) as source:
         image = upright(source)
@@ -73,12 +73,12 @@ def normalize(data: bytes, longest_side: int) -> Normalized:
 
 
 def _fit_to_size(image: Image.Image, size: Size, fit: Fit) -> tuple[Image.Image, Fitted]:
-    """Return `image` in exactly `size`, and what was done to it.
+    """Return `image` in exactly `size`, and how it was fitted.
 
     Args:
         image: RGB or RGBA.
         size: The exact size.
-        fit: What to do about another shape.
+        fit: How to fit an image of another shape.
     """
     own, wanted = image.size, (size.width, size.height)
     if own == wanted:
@@ -103,17 +103,17 @@ def _contain(image: Image.Image, wanted: tuple[int, int]) -> Image.Image:
     scale = min(wanted[0] / image.width, wanted[1] / image.height)
     inner = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     shown = image.resize(inner, _FILTER, reducing_gap=2.0)
-    # The mean of all pixels: a ground that belongs to the image.
-    ground = image.convert("RGB").resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
-    color = ground if isinstance(ground, tuple) else (0, 0, 0)
-    whole = Image.new("RGB", wanted, color)
+    # The mean colour of all pixels as background.
+    mean = image.convert("RGB").resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
+    color = mean if isinstance(mean, tuple) else (0, 0, 0)
+    padded = Image.new("RGB", wanted, color)
     corner = ((wanted[0] - inner[0]) // 2, (wanted[1] - inner[1]) // 2)
-    whole.paste(shown, corner, shown if shown.mode == "RGBA" else None)
-    return whole
+    padded.paste(shown, corner, shown if shown.mode == "RGBA" else None)
+    return padded
 
 
 def _make_preview(image: Image.Image) -> str:
-    """Return `image` as a data URI of at most 1,000 letters."""
+    """Return a tiny copy of `image` as a data URI of at most MAX_PREVIEW_CHARACTERS."""
     for side in _PREVIEW_SIDES:
         small = image.copy()
         small.thumbnail((side, side), Image.Resampling.BOX)

@@ -1,4 +1,4 @@
-"""The words for what is made of an image."""
+"""Types of the rendition: what to make of an image, and the result."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Literal
 from services.common.images import Size
 
 Fit = Literal["cover", "contain", "stretch"]
-"""How an image of another shape is brought to a size: cut off evenly, shown whole on a ground, or pulled."""
+"""How to fit an image of another shape: crop it evenly, pad it with its mean colour, or stretch it."""
 Fitted = Literal["none", "resized", "cropped", "padded", "stretched"]
-"""What was done to reach a size."""
+"""How an image was fitted to its size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +21,15 @@ class Encoding:
     format: str
     """png, jpeg, webp or avif."""
     grade: str = "medium"
-    """low, medium or high: decides the settings that are left open."""
+    """low, medium or high: decides the settings below that are None."""
     quality: int | None = None
-    """1 (smallest) to 100 (finest), of jpeg, webp and avif; None: by grade."""
+    """Quality of jpeg, webp and avif, 1 (smallest) to 100 (best); None: by grade."""
     compression_level: int | None = None
-    """0 to 9, of png; None: by grade."""
+    """Compression level of png, 0 to 9; None: by grade."""
 
     @property
     def content_type(self) -> str:
-        """The media type."""
+        """Media type of the format."""
         return f"image/{self.format}"
 
 
@@ -43,18 +43,18 @@ class VariantSpec:
 
 @dataclass(frozen=True, slots=True)
 class RenditionSpec:
-    """What is made of an image."""
+    """What to make of an image."""
 
     size: Size | None
-    """Exact size; None keeps the image's own."""
+    """Exact size; None keeps the size of the source."""
     encoding: Encoding
-    """How it and its copies are encoded."""
+    """Encoding of the image and its variants."""
     fit: Fit = "cover"
-    """How it is brought to its size."""
+    """How to fit an image of another shape."""
     notes: Mapping[str, str] = field(default_factory=dict)
-    """What is written into the file as text, in ASCII; nothing else is."""
+    """ASCII texts to write into the file; it holds no other metadata."""
     variants: tuple[VariantSpec, ...] = ()
-    """Copies, made by the same fit."""
+    """Smaller copies, fitted in the same way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +68,14 @@ class Rendered:
 
 @dataclass(frozen=True, slots=True)
 class Rendition:
-    """An image in form, with its copies."""
+    """An image in its requested form, with its variants."""
 
     main: Rendered
     variants: tuple[tuple[str, Rendered], ...]
-    """Copies by name, in the order asked for."""
+    """Variants by name, in the order of the spec."""
     preview: str
-    """A tiny copy as a data URI of at most 1,000 letters."""
+    """A tiny copy as a data URI of at most 1,000 characters."""
     source_size: Size
-    """Size of the image that it was made of, upright."""
+    """Upright size of the source."""
     fitted: Fitted
-    """What was done to reach the size."""
+    """How the image was fitted to its size."""

@@ -55,20 +55,20 @@ def test_a_wrong_value_names_its_variable(monkeypatch: pytest.MonkeyPatch, varia
 
 def test_without_anything_all_is_well() -> None:
     assert list_messages(Level.PROBLEM) == list_messages(Level.WARNING) == []
-    assert "embedded draws by default" in list_messages(Level.OK)
+    assert "embedded is the default provider" in list_messages(Level.OK)
 
 
 @pytest.mark.parametrize(
     ("fields", "level", "text"),
     [
-        ({"default_provider": "fal"}, Level.PROBLEM, "fal draws by default and has no key"),
+        ({"default_provider": "fal"}, Level.PROBLEM, "fal is the default provider and has no key"),
         ({"storage": "supabase"}, Level.PROBLEM, "SUPABASE_URL"),
         ({"storage": "spaces", "spaces_key": "k"}, Level.PROBLEM, "DIGITALOCEAN_SPACES_SECRET"),
-        ({"fallback_providers": "gemini"}, Level.WARNING, "gemini stands in for others"),
-        ({"fallback_providers": "embedded"}, Level.WARNING, "embedded stands in for itself"),
+        ({"fallback_providers": "gemini"}, Level.WARNING, "gemini is a fallback provider"),
+        ({"fallback_providers": "embedded"}, Level.WARNING, "embedded is a fallback for itself"),
         ({"gemini_api_key": "g", "gemini_model_id": "gemini-9"}, Level.WARNING, "gemini-9"),
-        ({"brand_secondary_color": "#00AA66"}, Level.WARNING, "second colour"),
-        ({"store_binary": True}, Level.WARNING, "nothing is cached"),
+        ({"brand_secondary_color": "#00AA66"}, Level.WARNING, "secondary colour"),
+        ({"store_binary": True}, Level.WARNING, "caching is off"),
         ({"supabase_url": "https://x.supabase.co"}, Level.WARNING, "SUPABASE_SERVICE_ROLE"),
         ({"s3_bucket": "b", "s3_access_key_id": "k"}, Level.WARNING, "S3_SECRET_ACCESS_KEY"),
         ({"spaces_secret": "s"}, Level.WARNING, "Spaces has a secret and no key"),

@@ -1,4 +1,4 @@
-"""The embedded engine: images from numbers, free and labelled as what they are."""
+"""The embedded provider: abstract images that are computed locally, for free, and labelled as such."""
 
 from __future__ import annotations
 

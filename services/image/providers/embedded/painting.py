@@ -1,4 +1,4 @@
-"""Paints an image from a prompt's digest: a flowing ground, a few shapes, grain, a caption and a label."""
+"""Paint an image from the digest of a prompt: a background, shapes, grain, a caption and a label."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
 from services.common.images import Size
 
 LABEL = "embedded engine"
-"""What every one of its images says."""
+"""Label on every image of this engine."""
 
 _FIELD_PIXELS = 24
 _SHAPES = 9
 _GRAIN = 5.0
 _COLOR = re.compile(r"#([0-9A-Fa-f]{6})")
-_CAPTION_LETTERS = 60
+_CAPTION_CHARACTERS = 60
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
 _MOODS: tuple[tuple[tuple[str, ...], tuple[float, float]], ...] = (
     (("sunset", "vintage", "autumn", "warm", "oil painting"), (0.0, 0.13)),
@@ -28,23 +28,23 @@ _MOODS: tuple[tuple[tuple[str, ...], tuple[float, float]], ...] = (
     (("sea", "ocean", "sky", "professional", "ice", "water"), (0.5, 0.66)),
     (("night", "futuristic", "space", "dream", "luminous"), (0.62, 0.85)),
 )
-"""Words that decide the hues, as places on the colour circle."""
+"""Words of the prompt that choose a range of hues on the colour circle (0 to 1)."""
 
 Pixels = NDArray[numpy.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class PaintRequest:
-    """What is painted."""
+    """What to paint; equal requests give equal bytes."""
 
     prompt: str
     size: Size
     seed: int
-    """0 to 2**64 - 1: the same order gives the same bytes."""
+    """0 to 2**64 - 1."""
     source: bytes = b""
-    """An image to begin with; empty for none."""
+    """An image to transform; empty for none."""
     strength: float = 1.0
-    """How much of `source` is changed, 0 to 1."""
+    """How much of `source` to change, 0 to 1."""
 
 
 def paint(request: PaintRequest) -> bytes:
@@ -61,7 +61,7 @@ def paint(request: PaintRequest) -> bytes:
 
 
 def _paint_background(request: PaintRequest, random: numpy.random.Generator) -> Image.Image:
-    """Return a smooth field of a ramp of five colours."""
+    """Return a smooth gradient between the five colours of the ramp."""
     width = _FIELD_PIXELS
     height = max(2, round(width * request.size.height / request.size.width))
     across, down = numpy.meshgrid(numpy.linspace(0, 1, width), numpy.linspace(0, 1, min(height, 40 * width)))
@@ -71,16 +71,16 @@ def _paint_background(request: PaintRequest, random: numpy.random.Generator) -> 
         field += numpy.sin(speed * (across * numpy.cos(angle) + down * numpy.sin(angle)) + shift).astype(numpy.float32)
     field = (field - field.min()) / max(1e-6, float(field.max() - field.min()))
     ramp = _build_ramp(request.prompt, random)
-    place = field * (len(ramp) - 1)
-    low = numpy.clip(place.astype(int), 0, len(ramp) - 2)
-    part = (place - low)[..., None]
+    position = field * (len(ramp) - 1)
+    low = numpy.clip(position.astype(int), 0, len(ramp) - 2)
+    part = (position - low)[..., None]
     colors = ramp[low] * (1 - part) + ramp[low + 1] * part
     small = Image.fromarray(colors.astype(numpy.uint8))
     return small.resize((request.size.width, request.size.height), Image.Resampling.BICUBIC)
 
 
 def _build_ramp(prompt: str, random: numpy.random.Generator) -> Pixels:
-    """Return five colours, from dark to light: those that the prompt names, or hues of its mood."""
+    """Return five colours from dark to light: the colours in the prompt, or hues that suit its words."""
     named = [bytes.fromhex(found) for found in _COLOR.findall(prompt)][:3]
     lightness = numpy.linspace(0.18, 0.86, 5)
     if named:
@@ -99,9 +99,9 @@ def _build_ramp(prompt: str, random: numpy.random.Generator) -> Pixels:
 
 
 def _draw_shapes(image: Image.Image, request: PaintRequest, random: numpy.random.Generator) -> Image.Image:
-    """Lay translucent discs and polygons over the ground."""
+    """Draw translucent discs and polygons over the background."""
     width, height = image.size
-    # Drawn small and blurred on the way up: soft edges for a fraction of the time.
+    # Drawn at half size and scaled up with a blur: soft edges in a fraction of the time.
     layer = Image.new("RGBA", (max(2, width // 2), max(2, height // 2)), (0, 0, 0, 0))
     draw = ImageDraw.Draw(layer)
     ramp = _build_ramp(request.prompt, random)
@@ -110,7 +110,7 @@ def _draw_shapes(image: Image.Image, request: PaintRequest, random: numpy.random
         color = (red, green, blue, int(random.uniform(30, 110)))
         x, y = random.uniform(0, layer.width), random.uniform(0, layer.height)
         radius = random.uniform(0.05, 0.3) * min(layer.size)
-        if random.random() < 0.6:  # noqa: PLR2004 - a little more discs than polygons
+        if random.random() < 0.6:  # noqa: PLR2004 - slightly more discs than polygons
             draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=color)
         else:
             draw.regular_polygon(
@@ -128,7 +128,7 @@ def _add_grain(image: Image.Image, random: numpy.random.Generator) -> Image.Imag
 
 
 def _blend_source(image: Image.Image, request: PaintRequest) -> Image.Image:
-    """Return the source, changed as far as the strength says."""
+    """Return the source image, changed by the strength of the request."""
     with Image.open(BytesIO(request.source)) as opened:
         source = opened.convert("RGB").resize(image.size, Image.Resampling.LANCZOS)
     changed = Image.blend(ImageChops.soft_light(source, image), image, max(0.0, request.strength - 0.5))
@@ -136,12 +136,12 @@ def _blend_source(image: Image.Image, request: PaintRequest) -> Image.Image:
 
 
 def _draw_caption(image: Image.Image, request: PaintRequest) -> None:
-    """Write the prompt's first words and the label on a band at the foot, over one that a source may have."""
+    """Write the first words of the prompt and the label on a band at the bottom, over the band of a source."""
     draw = ImageDraw.Draw(image, "RGBA")
     points = max(8, min(image.size) // 32)
     font = ImageFont.load_default(points)
     words = " ".join(_UNPRINTABLE.sub(" ", request.prompt).split())
-    lines = [words[:_CAPTION_LETTERS] + ("..." if len(words) > _CAPTION_LETTERS else ""), LABEL]
+    lines = [words[:_CAPTION_CHARACTERS] + ("..." if len(words) > _CAPTION_CHARACTERS else ""), LABEL]
     margin, step = points // 2, round(points * 1.4)
     top = max(0, image.height - 2 * step - margin)
     draw.rectangle((0, top, image.width, image.height), fill=(0, 0, 0, 235 if request.source else 110))

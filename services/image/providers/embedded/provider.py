@@ -1,4 +1,4 @@
-"""The provider embedded: a painter that needs no key and no network."""
+"""The embedded image provider; it needs no key and no network."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _TRANSFORM = Model("embedded", _MAX_SIDE_PIXELS, takes_strength=True)
 
 
 class EmbeddedProvider(ImageProvider):
-    """Paints abstract images that are labelled as the embedded engine's.
+    """Paints abstract images that carry the label of the embedded engine.
 
     Args:
-        workers: Where it paints.
+        workers: Worker pool that paints the images.
     """
 
     name = PROVIDER
@@ -29,7 +29,7 @@ class EmbeddedProvider(ImageProvider):
         self._workers = workers
 
     async def generate(self, spec: ImageSpec) -> GeneratedImage:
-        """Paint; the seed follows from the prompt where none is given, so that the same prompt gives the same."""
+        """Paint an image; without a seed, derive one from the prompt, so that equal prompts give equal images."""
         seed = _derive_seed(spec.prompt) if spec.seed is None else spec.seed
         request = PaintRequest(
             spec.prompt,
@@ -43,5 +43,5 @@ class EmbeddedProvider(ImageProvider):
 
 
 def _derive_seed(prompt: str) -> int:
-    """Return a seed within what JSON readers keep exactly."""
+    """Return a seed of 32 bits, which every JSON reader represents exactly."""
     return int.from_bytes(hashlib.sha256(prompt.encode()).digest()[:4], "big")
