@@ -17,6 +17,7 @@ from services.common.fetch import Fetcher, open_fetcher
 from services.common.input_files import InputFiles
 from services.common.log import logger
 from services.common.metrics import serve_metrics
+from services.common.resilience.call import ProviderPolicy
 from services.common.resilience.concurrency_limiter import ConcurrencyLimiter
 from services.common.resilience.retry import Retrier, RetryPolicy
 from services.common.rpc.server import serve
@@ -27,7 +28,6 @@ from services.image.accounting import Accounting
 from services.image.cache import COLLECTION, CachedImage, ImageCodec
 from services.image.cache_blobs import CacheBlobs
 from services.image.diagnostics import diagnostics
-from services.image.failover import Care
 from services.image.generation import ImageGenerator
 from services.image.image_store import ImageStore
 from services.image.inputs import SourceImages
@@ -91,10 +91,10 @@ async def build_service(
 ) -> AsyncIterator[ImageServicer]:
     """Yield the service, wired, while its sweeper goes on."""
     limits = {"fal": settings.fal_max_concurrent_calls, "gemini": settings.gemini_max_concurrent_calls}
-    policy = Care(
+    policy = ProviderPolicy(
         limiters={name: ConcurrencyLimiter(name, limits.get(name), _MAX_QUEUE) for name in providers},
-        retries=Retrier(RetryPolicy(max_attempts=settings.max_attempts)),
-        patience_seconds=settings.patience_seconds,
+        retrier=Retrier(RetryPolicy(max_attempts=settings.max_attempts)),
+        wait_seconds=settings.patience_seconds,
     )
     blobs = CacheBlobs(store, settings.cache_ttl_seconds)
     generator = ImageGenerator(policy, workers, cache, blobs, store_binary=settings.store_binary)

@@ -3,33 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from services.common.errors import MediaError, Reason
-from services.common.resilience.call import report_rejections
-from services.common.resilience.concurrency_limiter import ConcurrencyLimiter
+from services.common.resilience.call import ProviderPolicy, report_rejections
 from services.common.resilience.failover import AttemptFailure, FailureLog, first_available
-from services.common.resilience.retry import Retrier, WaitBudget
 from services.tts.events import Plan
 from services.tts.providers.interface import AudioChunk, SpeechStream
-
-
-@dataclass(frozen=True, slots=True)
-class Care:
-    """Limits and retries of provider calls; one for the process."""
-
-    limiters: Mapping[str, ConcurrencyLimiter]
-    """The concurrency limiter of each provider, by name."""
-    retries: Retrier = field(default_factory=Retrier)
-    """Whether and when a provider is called again."""
-    stall_seconds: float = 10.0
-    """Longest silence of a provider between acceptance and its first audio."""
-    clock: Callable[[], float] = time.monotonic
-    """Monotonic clock, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +35,18 @@ class ProviderStream:
 
 
 @asynccontextmanager
-async def open_with_failover(
-    candidates: Sequence[Plan], policy: Care, *, patience_seconds: float
-) -> AsyncIterator[ProviderStream]:
+async def open_with_failover(candidates: Sequence[Plan], policy: ProviderPolicy) -> AsyncIterator[ProviderStream]:
     """Open the stream of the first candidate that speaks; leaving the context closes it and frees its permit at once.
 
     Args:
         candidates: The plans to try, in order of preference; at least one.
         policy: Limits and retries of provider calls.
-        patience_seconds: Longest wait for permits and between attempts, over all candidates. The providers' own work is
-            not counted.
 
     Raises:
         MediaError: All candidates failed; the error of the first one, with the others' reasons in its metadata.
     """
     async with AsyncExitStack() as resources:
-        opener = _StreamOpener(policy, patience_seconds, resources)
+        opener = _StreamOpener(policy, resources)
         yield await first_available(candidates, opener.open_stream, opener.attempts)
 
 
@@ -82,17 +61,17 @@ class _Accepted:
 class _StreamOpener:
     """Opens streams on behalf of one call; `resources` owns the one that succeeds."""
 
-    def __init__(self, policy: Care, patience_seconds: float, resources: AsyncExitStack) -> None:
+    def __init__(self, policy: ProviderPolicy, resources: AsyncExitStack) -> None:
         self.attempts = FailureLog()
         self._policy = policy
-        self._patience = WaitBudget(patience_seconds, policy.clock)
+        self._wait_budget = policy.start_wait_budget()
         self._resources = resources
         self._queued_seconds = 0.0
 
     async def open_stream(self, plan: Plan) -> ProviderStream:
         provider = plan.provider.name
         # Retry only until the provider has accepted: from then on the request may have been charged.
-        accepted = await self._policy.retries.run(lambda: self._request_stream(plan), provider, self._patience)
+        accepted = await self._policy.retrier.run(lambda: self._request_stream(plan), provider, self._wait_budget)
         async with accepted.resources as held:
             with self.attempts.record(provider):
                 chunks = aiter(accepted.stream.chunks)
@@ -112,7 +91,7 @@ class _StreamOpener:
         limiter = self._policy.limiters[provider.name]
         async with AsyncExitStack() as held:
             with self.attempts.record(provider.name):
-                permit = await held.enter_async_context(limiter.acquire(self._patience.left_seconds))
+                permit = await held.enter_async_context(limiter.acquire(self._wait_budget.left_seconds))
                 self._queued_seconds += permit.waited_seconds
                 with report_rejections(limiter):
                     speech = provider.synthesize(plan.spec, with_alignment=plan.with_alignment)

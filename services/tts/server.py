@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from services.common.cache import TieredCache, TieredOptions, open_result_store
 from services.common.diagnostics import log_diagnostics
 from services.common.metrics import serve_metrics
+from services.common.resilience.call import ProviderPolicy
 from services.common.resilience.concurrency_limiter import ConcurrencyLimiter
 from services.common.resilience.retry import Retrier, RetryPolicy
 from services.common.rpc.server import serve
@@ -25,7 +26,6 @@ from services.tts.audio_store import AudioStore
 from services.tts.cache import COLLECTION, CachedSpeech, SpeechCodec
 from services.tts.diagnostics import diagnostics
 from services.tts.events import SpeechEvent, size_bytes
-from services.tts.failover import Care
 from services.tts.metrics import SpeechMetrics
 from services.tts.pacing import Pacing
 from services.tts.planning import Planner, PlanningOptions
@@ -106,17 +106,17 @@ def build_speech(
     providers: Mapping[str, SpeechProvider], options: SpeechOptions, cache: TieredCache[CachedSpeech] | None = None
 ) -> SpeechComponents:
     """Return the parts, wired; whoever runs them enters `flights` for as long."""
-    policy = Care(
+    policy = ProviderPolicy(
         limiters={
             name: ConcurrencyLimiter(name, options.concurrency.get(name), options.max_queue) for name in providers
         },
-        retries=Retrier(options.retry),
+        retrier=Retrier(options.retry),
+        wait_seconds=options.patience_seconds,
         stall_seconds=options.stall_seconds,
     )
     flights: SingleFlight[SpeechEvent] = SingleFlight(size_bytes)
     synthesis = SynthesisOptions(
         UtteranceOptions(stall_seconds=options.stall_seconds, pacing=options.pacing),
-        patience_seconds=options.patience_seconds,
         reuse_sentences=options.reuse_sentences,
     )
     return SpeechComponents(

@@ -7,11 +7,12 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 
 from services.common.cache import TieredCache
+from services.common.resilience.call import ProviderPolicy
 from services.common.singleflight import SingleFlight
 from services.common.timing.sentences import TextSpan, split_for_limit, split_sentences
 from services.tts.cache import CachedSpeech, Recording, cache_key, replay
 from services.tts.events import Bill, Done, Header, Plan, SpeechEvent, with_cache_status
-from services.tts.failover import Care, open_with_failover
+from services.tts.failover import open_with_failover
 from services.tts.planning import longest_call
 from services.tts.providers.interface import AudioChunk
 from services.tts.utterance import Piece, UtteranceOptions, UtteranceStream
@@ -23,8 +24,6 @@ class SynthesisOptions:
 
     narration: UtteranceOptions = UtteranceOptions()
     """How failures on the way are treated."""
-    patience_seconds: float = 30.0
-    """Longest wait for a provider's turn and between attempts, over all providers."""
     reuse_sentences: bool = False
     """Whether every sentence of a text is kept, and looked for, by itself."""
 
@@ -41,7 +40,7 @@ class Synthesizer:
 
     def __init__(
         self,
-        policy: Care,
+        policy: ProviderPolicy,
         cache: TieredCache[CachedSpeech] | None,
         flights: SingleFlight[SpeechEvent],
         options: SynthesisOptions = SynthesisOptions(),
@@ -113,7 +112,7 @@ class Synthesizer:
     @asynccontextmanager
     async def _open_call(self, plans: Sequence[Plan]) -> AsyncIterator[Piece]:
         """Have a piece spoken by a call of its own."""
-        async with open_with_failover(plans, self._policy, patience_seconds=self._options.patience_seconds) as call:
+        async with open_with_failover(plans, self._policy) as call:
             stream = call.stream
             yield Piece(
                 call.plan,

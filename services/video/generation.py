@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -16,10 +16,8 @@ import orjson
 from services.common.errors import MediaError, Reason, invalid
 from services.common.input_files import InputFiles
 from services.common.log import logger
-from services.common.resilience.call import call_with_retries
-from services.common.resilience.concurrency_limiter import ConcurrencyLimiter
+from services.common.resilience.call import ProviderPolicy, call_with_retries
 from services.common.resilience.error_metadata import MAY_BE_CHARGED_KEY
-from services.common.resilience.retry import Retrier, WaitBudget
 from services.common.worker_pool import WorkerPool
 from services.video.generation_task import GenerationTask
 from services.video.inputs import Inputs
@@ -78,22 +76,10 @@ class GenerationRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Care:
-    """How providers are asked."""
-
-    limiters: Mapping[str, ConcurrencyLimiter]
-    """The turns of each."""
-    retries: Retrier
-    """When they are asked again."""
-    patience_seconds: float
-    """Longest wait for a turn and between attempts."""
-
-
-@dataclass(frozen=True, slots=True)
 class VideoGenerator:
     """Makes one video at a time, for as many as call."""
 
-    policy: Care
+    policy: ProviderPolicy
     files: InputFiles
     """Where stills are."""
     workers: WorkerPool
@@ -241,9 +227,8 @@ class VideoGenerator:
             answered = await call_with_retries(
                 lambda: provider.begin(spec),
                 provider.name,
-                policy.limiters[provider.name],
-                policy.retries,
-                WaitBudget(policy.patience_seconds),
+                policy,
+                policy.start_wait_budget(),
             )
         except MediaError as error:
             # Where it may have been paid, the intent stays, so that the video is looked for before another is begun.

@@ -16,6 +16,7 @@ from services.common.fetch import Fetcher, open_fetcher
 from services.common.input_files import InputFiles
 from services.common.log import logger
 from services.common.metrics import serve_metrics
+from services.common.resilience.call import ProviderPolicy
 from services.common.resilience.concurrency_limiter import ConcurrencyLimiter
 from services.common.resilience.retry import Retrier, RetryPolicy
 from services.common.rpc.server import serve
@@ -25,7 +26,7 @@ from services.common.worker_pool import WorkerPool, open_workers
 from services.video.accounting import Accounting
 from services.video.diagnostics import diagnostics
 from services.video.ffmpeg import FfmpegLimiter, FfmpegRunner, Limits, ffmpeg_binary
-from services.video.generation import Care, VideoGenerator
+from services.video.generation import VideoGenerator
 from services.video.generation_manager import Studio
 from services.video.inputs import Inputs
 from services.video.metrics import VideoMetrics
@@ -99,10 +100,10 @@ async def build_service(settings: VideoSettings, parts: Parts) -> AsyncIterator[
         provider.name: provider for provider in (parts.replicate, EmbeddedProvider(parts.workers, runner))
     }
     turns = {"replicate": settings.replicate_max_concurrent_calls}
-    policy = Care(
+    policy = ProviderPolicy(
         limiters={name: ConcurrencyLimiter(name, turns.get(name), _MAX_QUEUE) for name in providers},
-        retries=Retrier(RetryPolicy(max_attempts=settings.max_attempts)),
-        patience_seconds=settings.patience_seconds,
+        retrier=Retrier(RetryPolicy(max_attempts=settings.max_attempts)),
+        wait_seconds=settings.patience_seconds,
     )
     with Workspaces(settings.temp_dir).open() as workspaces:
         maker = VideoGenerator(

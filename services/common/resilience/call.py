@@ -1,10 +1,11 @@
-"""Asks a provider for one whole answer: in turn, and again where that is safe."""
+"""Call a provider for one complete answer: with a permit, and again where a retry is safe."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from services.common.errors import MediaError
@@ -16,46 +17,67 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
+class ProviderPolicy:
+    """Limits, retries and waits of provider calls; a service has one for all its providers."""
+
+    limiters: Mapping[str, ConcurrencyLimiter]
+    """The concurrency limiter of each provider, by name."""
+    retrier: Retrier = field(default_factory=Retrier)
+    """Whether and when a provider is called again."""
+    wait_seconds: float = 60.0
+    """Longest wait of one request for permits and between attempts, over all providers. The providers' own work is not
+    counted."""
+    stall_seconds: float = 10.0
+    """Longest silence of a provider whose answer is a stream."""
+    clock: Callable[[], float] = time.monotonic
+    """Monotonic clock, in seconds."""
+
+    def start_wait_budget(self) -> WaitBudget:
+        """Return the wait budget of a request that begins now."""
+        return WaitBudget(self.wait_seconds, self.clock)
+
+
+@dataclass(frozen=True, slots=True)
 class CallResult(Generic[T]):
-    """What a provider answered."""
+    """The answer of a provider."""
 
     answer: T
     """The answer."""
     queued_seconds: float
-    """Time spent waiting for turns, over all attempts."""
+    """Time spent waiting for permits, over all attempts."""
 
 
 async def call_with_retries(
-    ask: Callable[[], Awaitable[T]], provider: str, limiter: ConcurrencyLimiter, retries: Retrier, patience: WaitBudget
+    call: Callable[[], Awaitable[T]], provider: str, policy: ProviderPolicy, wait_budget: WaitBudget
 ) -> CallResult[T]:
-    """Return what `ask` returns, holding a turn for as long as it works.
+    """Return what `call` returns; each attempt holds a permit of the provider.
 
     Args:
-        ask: Asks the provider once; raises MediaError if that failed.
-        provider: Its name, for the log.
-        limiter: Hands out the provider's turns.
-        retries: Whether and after how long it is asked again.
-        patience: How long the caller waits for turns and between attempts; the provider's own work is not counted.
+        call: Calls the provider once; raises MediaError if that failed.
+        provider: Name of the provider.
+        policy: Limits and retries of provider calls.
+        wait_budget: How long the caller waits for permits and between attempts.
 
     Raises:
-        MediaError: The last call failed, or no turn was to be had.
+        MediaError: The last attempt failed, or there was no permit within the wait budget.
     """
+    limiter = policy.limiters[provider]
     queued_seconds = 0.0
 
     async def attempt() -> T:
         nonlocal queued_seconds
-        async with limiter.acquire(patience.left_seconds) as permit:
+        async with limiter.acquire(wait_budget.left_seconds) as permit:
             queued_seconds += permit.waited_seconds
             with report_rejections(limiter):
-                return await ask()
+                return await call()
 
-    answer = await retries.run(attempt, provider, patience)
+    answer = await policy.retrier.run(attempt, provider, wait_budget)
     return CallResult(answer, queued_seconds)
 
 
 @contextmanager
 def report_rejections(limiter: ConcurrencyLimiter) -> Iterator[None]:
-    """Tell the gate if the provider refuses because of how many calls are under way."""
+    """Report to the limiter that the provider rejected a call because too many run at once."""
     try:
         yield
     except MediaError as error:

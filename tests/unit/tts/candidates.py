@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from services.common.resilience.call import ProviderPolicy
 from services.common.resilience.concurrency_limiter import ConcurrencyLimiter
 from services.common.resilience.retry import Retrier, RetryPolicy
 from services.tts.events import Plan
-from services.tts.failover import Care
 from services.tts.formats import FORMATS
 from services.tts.providers.interface import SpeechProvider, SpeechSpec, Voice
 from tests.fakes.virtual_time import PassingTime
@@ -29,8 +29,8 @@ def policy_for(
     policy: RetryPolicy = RetryPolicy(),
     stall_seconds: float = 5.0,
     clock: Callable[[], float] = time.monotonic,
-) -> Care:
+) -> ProviderPolicy:
     """Return care whose delays take no time, with a gate for each of the providers."""
     passing = passing or PassingTime()
     limiters = {provider.name: ConcurrencyLimiter(provider.name, limit, clock=clock) for provider in providers}
-    return Care(limiters, Retrier(policy, passing.sleep), stall_seconds, passing)
+    return ProviderPolicy(limiters, Retrier(policy, passing.sleep), stall_seconds=stall_seconds, clock=passing)

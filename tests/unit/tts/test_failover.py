@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from services.common.errors import FieldViolation, MediaError, Reason
+from services.common.resilience.call import ProviderPolicy
 from services.common.resilience.concurrency_limiter import ConcurrencyLimiter
 from services.common.resilience.error_metadata import CONCURRENCY, LIMIT_KEY
 from services.common.resilience.failover import AttemptFailure
 from services.common.resilience.retry import Retrier, RetryPolicy
 from services.common.timing.alignment import Alignment
-from services.tts.failover import Care, ProviderStream, open_with_failover
+from services.tts.failover import ProviderStream, open_with_failover
 from services.tts.providers.interface import AudioChunk
 from tests.conftest import LogLines
 from tests.fakes.speech import FakeSpeechProvider
@@ -41,7 +43,7 @@ def spare(*steps: AudioChunk | BaseException) -> FakeSpeechProvider:
 
 async def opening(*providers: FakeSpeechProvider) -> tuple[ProviderStream, list[AudioChunk]]:
     plans = [plan_of(provider) for provider in providers]
-    async with open_with_failover(plans, policy_for(*providers), patience_seconds=100) as found:
+    async with open_with_failover(plans, replace(policy_for(*providers), wait_seconds=100)) as found:
         return found, [chunk async for chunk in found.chunks]
 
 
@@ -63,7 +65,7 @@ async def test_everything_is_heard_from_the_beginning() -> None:
 
 async def test_no_more_than_the_first_audio_is_read_ahead() -> None:
     provider = FakeSpeechProvider(FIRST, endless=True)
-    async with open_with_failover([plan_of(provider)], policy_for(provider), patience_seconds=1) as found:
+    async with open_with_failover([plan_of(provider)], replace(policy_for(provider), wait_seconds=1)) as found:
         assert provider.delivered == 1
         assert await anext(found.chunks) == FIRST
         assert provider.delivered == 1
@@ -73,7 +75,7 @@ async def test_no_more_than_the_first_audio_is_read_ahead() -> None:
 async def test_the_plan_is_asked_for_as_it_is(with_alignment: bool) -> None:
     provider = FakeSpeechProvider(FIRST)
     plan = plan_of(provider, with_alignment=with_alignment)
-    async with open_with_failover([plan], policy_for(provider), patience_seconds=1):
+    async with open_with_failover([plan], replace(policy_for(provider), wait_seconds=1)):
         assert provider.specs == [(plan.spec, with_alignment)]
 
 
@@ -131,7 +133,7 @@ async def test_silence_after_acceptance_is_a_stall() -> None:
 async def test_a_failure_after_the_first_audio_is_the_readers() -> None:
     paid, other = FakeSpeechProvider(FIRST, MediaError(Reason.GENERATION_FAILED), name="paid"), spare()
     async with open_with_failover(
-        [plan_of(paid), plan_of(other)], policy_for(paid, other), patience_seconds=1
+        [plan_of(paid), plan_of(other)], replace(policy_for(paid, other), wait_seconds=1)
     ) as found:
         assert await anext(found.chunks) == FIRST
         with pytest.raises(MediaError):
@@ -174,7 +176,7 @@ async def test_leaving_ends_the_providers_work_and_frees_its_turn() -> None:
     provider = FakeSpeechProvider(FIRST, endless=True)
     policy = policy_for(provider, limit=1)
     for _ in range(3):
-        async with open_with_failover([plan_of(provider)], policy, patience_seconds=0):
+        async with open_with_failover([plan_of(provider)], replace(policy, wait_seconds=0)):
             assert (provider.live.now, policy.limiters["espeak"].in_flight) == (1, 1)
         assert (provider.live.now, policy.limiters["espeak"].in_flight) == (0, 0)
 
@@ -183,7 +185,7 @@ async def test_an_error_of_the_reader_is_passed_on_and_frees_all() -> None:
     provider = FakeSpeechProvider(FIRST)
     policy = policy_for(provider)
     with pytest.raises(MediaError) as caught:
-        async with open_with_failover([plan_of(provider)], policy, patience_seconds=0):
+        async with open_with_failover([plan_of(provider)], replace(policy, wait_seconds=0)):
             raise MediaError(Reason.PROVIDER_UNAVAILABLE, "of the reader")
     assert (caught.value.message, provider.live.total) == ("of the reader", 1)
     assert (provider.live.now, policy.limiters["espeak"].in_flight) == (0, 0)
@@ -201,7 +203,7 @@ async def test_cancellation_is_no_failure(state: str) -> None:
     policy = policy_for(provider, other)
 
     async def listen() -> None:
-        async with open_with_failover([plan_of(provider), plan_of(other)], policy, patience_seconds=5) as found:
+        async with open_with_failover([plan_of(provider), plan_of(other)], replace(policy, wait_seconds=5)) as found:
             async for _ in found.chunks:
                 pass
 
@@ -220,7 +222,7 @@ async def test_time_in_the_queue_is_told() -> None:
     policy = policy_for(provider, limit=1, clock=asyncio.get_running_loop().time)
 
     async def call() -> float:
-        async with open_with_failover([plan_of(provider)], policy, patience_seconds=10) as found:
+        async with open_with_failover([plan_of(provider)], replace(policy, wait_seconds=10)) as found:
             await asyncio.sleep(3)
             return found.queued_seconds
 
@@ -232,8 +234,8 @@ async def test_who_gets_no_turn_in_time_hears_the_next_provider() -> None:
     paid, other = FakeSpeechProvider(FIRST, name="paid"), spare()
     policy = policy_for(paid, other, limit=1)
     async with (
-        open_with_failover([plan_of(paid)], policy, patience_seconds=1),
-        open_with_failover([plan_of(paid), plan_of(other)], policy, patience_seconds=1) as found,
+        open_with_failover([plan_of(paid)], replace(policy, wait_seconds=1)),
+        open_with_failover([plan_of(paid), plan_of(other)], replace(policy, wait_seconds=1)) as found,
     ):
         assert found.plan.provider is other
         assert found.attempts == (AttemptFailure("paid", Reason.PROVIDER_BUSY),)
@@ -248,15 +250,15 @@ async def test_no_turn_is_kept_during_a_delay() -> None:
     async def sleep(_seconds: float) -> None:
         seen.append((limiter.in_flight, provider.live.now))
 
-    policy = Care({"espeak": limiter}, Retrier(sleep=sleep))
-    async with open_with_failover([plan_of(provider)], policy, patience_seconds=5):
+    policy = ProviderPolicy({"espeak": limiter}, Retrier(sleep=sleep))
+    async with open_with_failover([plan_of(provider)], replace(policy, wait_seconds=5)):
         assert (seen, limiter.in_flight) == ([(0, 0)], 1)
 
 
 async def test_the_limiter_learns_what_the_provider_tells() -> None:
     provider = FakeSpeechProvider(FIRST, max_concurrent_requests=7)
     policy = policy_for(provider)
-    async with open_with_failover([plan_of(provider)], policy, patience_seconds=0):
+    async with open_with_failover([plan_of(provider)], replace(policy, wait_seconds=0)):
         assert policy.limiters["espeak"].limit == 7
 
 
@@ -268,14 +270,14 @@ async def test_only_a_refusal_for_too_many_at_once_lowers_the_limit(
 ) -> None:
     provider = FakeSpeechProvider(FIRST, refusals=[MediaError(Reason.PROVIDER_BUSY, metadata=metadata)])
     policy = policy_for(provider)
-    async with open_with_failover([plan_of(provider)], policy, patience_seconds=50):
+    async with open_with_failover([plan_of(provider)], replace(policy, wait_seconds=50)):
         assert policy.limiters["espeak"].limit == limit
 
 
 async def test_giving_a_provider_up_is_logged(log_lines: LogLines) -> None:
     paid, other = failing(Reason.PROVIDER_UNAVAILABLE), spare()
     policy = policy_for(paid, other, policy=RetryPolicy(max_attempts=2))
-    async with open_with_failover([plan_of(paid), plan_of(other)], policy, patience_seconds=50):
+    async with open_with_failover([plan_of(paid), plan_of(other)], replace(policy, wait_seconds=50)):
         again, given_up = log_lines()
     assert (again["provider"], again["reason"], again["attempt"]) == ("paid", "PROVIDER_UNAVAILABLE", 1)
     assert (given_up["provider"], given_up["reason"], given_up["attempt"]) == ("paid", "PROVIDER_UNAVAILABLE", 2)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
 from services.common.errors import MediaError, Reason
-from services.tts.failover import Care, open_with_failover
+from services.common.resilience.call import ProviderPolicy
+from services.tts.failover import open_with_failover
 from services.tts.providers.elevenlabs import ElevenLabsProvider, ElevenLabsSettings, open_elevenlabs
 from tests.fakes.elevenlabs import API_KEY, FakeElevenLabs, fake_elevenlabs
 from tests.fakes.elevenlabs_answers import Answer, ConcurrencyLimiter, refused, refused_legacy
@@ -31,9 +33,9 @@ async def provider_at(base_url: str) -> AsyncIterator[ElevenLabsProvider]:
         yield provider
 
 
-async def heard(provider: ElevenLabsProvider, policy: Care, patience_seconds: float = 30) -> bytes:
+async def heard(provider: ElevenLabsProvider, policy: ProviderPolicy, patience_seconds: float = 30) -> bytes:
     plan = plan_of(provider)
-    async with open_with_failover([plan], policy, patience_seconds=patience_seconds) as found:
+    async with open_with_failover([plan], replace(policy, wait_seconds=patience_seconds)) as found:
         audio = b"".join([chunk.audio async for chunk in found.chunks])
     assert audio == speech(TEXT, plan.spec.output_format)
     return audio
@@ -131,7 +133,7 @@ async def test_leaving_early_closes_the_connection_and_frees_the_turn(fake: Fake
     fake.answers.append(Answer(limiter=held))
     async with provider_at(fake.base_url) as provider:
         policy = policy_for(provider, limit=1)
-        async with open_with_failover([plan_of(provider)], policy, patience_seconds=0):
+        async with open_with_failover([plan_of(provider)], replace(policy, wait_seconds=0)):
             await held.held()
         assert policy.limiters["elevenlabs"].in_flight == 0
         await fake.all_closed()
@@ -159,6 +161,6 @@ def reply(name: str, value: str) -> bytes:
 async def test_the_limit_is_read_from_the_header_in_any_case(name: str, value: str, limit: int | None) -> None:
     async with tcp_peer(reply(name, value)) as peer, provider_at(f"http://127.0.0.1:{peer.port}") as provider:
         policy = policy_for(provider)
-        async with open_with_failover([plan_of(provider)], policy, patience_seconds=0) as found:
+        async with open_with_failover([plan_of(provider)], replace(policy, wait_seconds=0)) as found:
             assert found.stream.max_concurrent_requests == limit
         assert policy.limiters["elevenlabs"].limit == limit
