@@ -19,7 +19,7 @@ from PIL import Image
 from services.common.rpc.channel import open_stream
 from tests.e2e.conftest import Suite
 from tests.e2e.jobs import SHORT, TEXT, answered, created, ended, events, talking, uploaded
-from tests.fakes.media import FFPROBE, ffprobe
+from tests.fakes.media import FFPROBE, run_ffprobe
 
 SERVICE = "media.jobs.v1.JobService"
 GRPCURL = shutil.which("grpcurl")
@@ -65,7 +65,7 @@ async def test_an_image_speaks_by_a_job(http: aiohttp.ClientSession, image: dict
     if FFPROBE is not None:
         path = tmp_path / "talking.mp4"
         path.write_bytes(files["final"])
-        foreign = ffprobe(path)
+        foreign = run_ffprobe(path)
         assert {kind: foreign.stream(kind)["codec_name"] for kind in CODECS} == CODECS
         assert foreign.seconds("video") == pytest.approx(result["final"]["durationSeconds"], abs=1 / 24)
         assert foreign.stream("video")["height"] == result["final"]["height"] == 512

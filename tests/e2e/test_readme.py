@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import ROOT, Suite
-from tests.fakes.media import FFPROBE, ffprobe
+from tests.fakes.media import FFPROBE, run_ffprobe
 
 README = (ROOT / "README.md").read_text()
 COMMAND_SECONDS = 120
@@ -95,7 +95,7 @@ def test_the_demo_looks_as_shown_and_leaves_a_video_that_talks(suite: Suite, che
     assert fits(shape(DEMO.output), shape(said)), said
     (told,) = re.findall(r"talking\.mp4 +([\d.]+) s +(\d+) x (\d+) ", said)
     if FFPROBE is not None:
-        video = ffprobe(suite.run_dir / "demo" / "talking.mp4")
+        video = run_ffprobe(suite.run_dir / "demo" / "talking.mp4")
         kinds = {stream["codec_type"]: stream["codec_name"] for stream in video.streams}
         assert kinds == {"video": "h264", "audio": "aac", "subtitle": "mov_text"}
         assert float(video.format["duration"]) == pytest.approx(float(told[0]), abs=0.1)

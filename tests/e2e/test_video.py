@@ -17,7 +17,7 @@ from media.video.v1 import video_pb2, video_pb2_grpc
 
 from services.common.rpc.channel import open_stream
 from tests.e2e.conftest import Suite
-from tests.fakes.media import FFPROBE, ffprobe
+from tests.fakes.media import FFPROBE, run_ffprobe
 
 SERVICE = "media.video.v1.VideoService"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -75,7 +75,7 @@ async def test_an_image_speaks_to_its_end(talking: dict[str, Any], tmp_path: Pat
         assert (answer.status, answer.content_type) == (200, "video/mp4")
         path.write_bytes(await answer.read())
     if FFPROBE is not None:
-        probed = ffprobe(path)
+        probed = run_ffprobe(path)
         assert (probed.stream("video")["codec_name"], probed.stream("audio")["codec_name"]) == ("h264", "aac")
         assert probed.seconds("video") == pytest.approx(talking["speechSeconds"] + 0.5, abs=1 / 24)
 

@@ -21,7 +21,7 @@ from services.jobs.job_store import JobStore
 from services.jobs.record import JobRecord
 from services.jobs.request import JobRequest
 from tests.fakes.image_provider import make_image
-from tests.fakes.media import video
+from tests.fakes.media import make_video
 from tests.fakes.replicate import API_TOKEN, Run, running_replicate
 from tests.fakes.waiting import eventually
 from tests.faults.process_group import open_spawner
@@ -69,7 +69,7 @@ async def chaos(folder: Path, count: int, pause_seconds: float, seed: int) -> Ou
     began = time.monotonic()
     async with AsyncExitStack() as stack:
         replicate = await stack.enter_async_context(running_replicate())
-        replicate.video = video(folder, 1.0, size="160x120").read_bytes()
+        replicate.video = make_video(folder, 1.0, size="160x120").read_bytes()
         # Long enough to be killed in the middle of.
         replicate.runs.extend([Run(statuses=(*("processing",) * 4, "succeeded"))] * count)
         async with open_object_store(StorageSettings(storage="local", storage_dir=folder / "objects")) as store:

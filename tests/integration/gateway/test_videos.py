@@ -17,7 +17,7 @@ from services.common.storage import ObjectSpec
 from services.common.worker_pool import WorkerPool
 from tests.fakes.gateway import gateway_before
 from tests.fakes.image_provider import make_image
-from tests.fakes.media import speech
+from tests.fakes.media import make_speech
 from tests.fakes.object_store import FakeObjectStore
 from tests.fakes.replicate import API_TOKEN, WEBHOOK_SECRET, FakeReplicate, Run, running_replicate
 from tests.integration.video.conftest import VideoSuite, pool, running, two_seconds, workers
@@ -86,14 +86,14 @@ async def test_a_video_comes_as_lines_of_progress_and_last_the_video(http: aioht
 
 
 async def test_speech_and_video_come_in_base64(http: aiohttp.ClientSession, two_seconds: bytes) -> None:
-    body = {"video": in_base64(two_seconds), "audio": in_base64(speech(3.0)), "lengthPolicy": "LENGTH_POLICY_LOOP"}
+    body = {"video": in_base64(two_seconds), "audio": in_base64(make_speech(3.0)), "lengthPolicy": "LENGTH_POLICY_LOOP"}
     async with http.post("/api/video/mux", json=body, headers=ALICE) as answer:
         video = (await lines_of(answer))[-1]["video"]
     assert (video["loopedSeconds"], video["audioDelayMs"], video["videoCopied"]) == (1.5, 500, True)
 
 
 async def test_a_video_is_streamed_while_it_is_made(http: aiohttp.ClientSession, two_seconds: bytes) -> None:
-    body = {"video": in_base64(two_seconds), "audio": in_base64(speech(1.0))}
+    body = {"video": in_base64(two_seconds), "audio": in_base64(make_speech(1.0))}
     async with http.post("/api/video/mux/stream", json=body, headers=ALICE) as answer:
         assert (answer.status, answer.content_type, answer.content_length) == (200, "video/mp4", None)
         video = await answer.read()
@@ -118,8 +118,8 @@ async def test_a_file_is_told_apart(http: aiohttp.ClientSession, two_seconds: by
         ("/api/video/generate", {"prompt": "x", "imageKey": "images/cat.png", "colour": 1}, "colour"),
         ("/api/video/generate", {"prompt": "x", "imageUrl": "http://169.254.169.254/"}, "imageUrl"),
         ("/api/video/mux", {"video": {"data": "AAAA"}}, "audio"),
-        ("/api/video/mux", {"video": in_base64(b"#EXTM3U\n" * 9), "audio": in_base64(speech(0.1))}, "video"),
-        ("/api/video/mux/stream", {"video": in_base64(b"<svg/>" * 9), "audio": in_base64(speech(0.1))}, "video"),
+        ("/api/video/mux", {"video": in_base64(b"#EXTM3U\n" * 9), "audio": in_base64(make_speech(0.1))}, "video"),
+        ("/api/video/mux/stream", {"video": in_base64(b"<svg/>" * 9), "audio": in_base64(make_speech(0.1))}, "video"),
         ("/api/video/probe", {"media": {"url": "file:///etc/passwd"}}, "media.url"),
         ("/api/video/resume", {"predictionId": "nobody-knows-it"}, "predictionId"),
         ("/api/video/cancel", {"predictionId": "../../x"}, "predictionId"),

@@ -27,7 +27,7 @@ from services.video.server import Parts, build_service, replicate_settings
 from services.video.service import SERVICE_NAME
 from services.video.settings import VideoSettings
 from tests.fakes.grpc_server import served
-from tests.fakes.media import video
+from tests.fakes.media import make_video
 from tests.fakes.object_store import FakeObjectStore
 from tests.fakes.usage import FakeUsageStore
 
@@ -126,7 +126,7 @@ async def workers(pool: ProcessPool) -> WorkerPool:
 @pytest.fixture(scope="session")
 def two_seconds(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """A video of 2 s with 24 frames a second."""
-    return video(tmp_path_factory.mktemp("videos")).read_bytes()
+    return make_video(tmp_path_factory.mktemp("videos")).read_bytes()
 
 
 @asynccontextmanager

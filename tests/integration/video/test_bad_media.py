@@ -16,7 +16,7 @@ from media.video.v1 import video_pb2
 from services.common.errors import Reason
 from services.common.rpc.channel import call_metadata, open_stream
 from services.common.worker_pool import WorkerPool
-from tests.fakes.media import speech, video
+from tests.fakes.media import make_speech, make_video
 from tests.fakes.object_store import FakeObjectStore
 from tests.fakes.waiting import until
 from tests.fakes.web_host import WebHost, running_web_host
@@ -33,7 +33,7 @@ NOTHING_KNOWN = {"playlist": HLS, "svg": SVG, "concat script": CONCAT, "html": b
 async def test_what_is_no_media_file_is_refused_by_its_first_bytes(
     suite: VideoSuite, two_seconds: bytes, data: bytes, field: str
 ) -> None:
-    given = {"video": two_seconds, "audio": speech(1.0)} | {field: data}
+    given = {"video": two_seconds, "audio": make_speech(1.0)} | {field: data}
     error = await failure(suite.mux(given["video"], given["audio"]))
     assert error.reason is Reason.MEDIA_INVALID
     assert [item.field for item in error.violations] == [field]
@@ -51,7 +51,7 @@ async def test_what_is_no_media_file_is_refused_by_its_first_bytes(
     ids=["a playlist behind a header", "cut", "a header alone", "noise"],
 )
 async def test_a_broken_video_is_refused(suite: VideoSuite, two_seconds: bytes, damage: Any) -> None:
-    error = await failure(suite.mux(damage(two_seconds), speech(1.0)))
+    error = await failure(suite.mux(damage(two_seconds), make_speech(1.0)))
     assert error.reason is Reason.MEDIA_INVALID
     assert [item.field for item in error.violations] == ["video"]
     assert suite.leftovers == []
@@ -62,7 +62,7 @@ async def test_speech_without_sound_and_a_video_without_image_are_refused(
 ) -> None:
     silent = await failure(suite.mux(two_seconds, two_seconds))
     assert (silent.reason, [item.field for item in silent.violations]) == (Reason.MEDIA_INVALID, ["audio"])
-    dark = await failure(suite.mux(speech(1.0), speech(1.0)))
+    dark = await failure(suite.mux(make_speech(1.0), make_speech(1.0)))
     assert (dark.reason, [item.field for item in dark.violations]) == (Reason.MEDIA_INVALID, ["video"])
 
 
@@ -72,18 +72,18 @@ async def test_nothing_is_asked_of_ffmpeg_for_an_empty_file(suite: VideoSuite, t
 
 
 async def test_a_file_of_hours_is_refused(workers: WorkerPool, tmp_path: Path, two_seconds: bytes) -> None:
-    hours = video(tmp_path, 30.0, rate=1, size="64x64").read_bytes()
+    hours = make_video(tmp_path, 30.0, rate=1, size="64x64").read_bytes()
     async with running(workers, tmp_path / "work", FakeObjectStore(), max_seconds=20.0) as suite:
-        long = await failure(suite.mux(hours, speech(1.0)))
+        long = await failure(suite.mux(hours, make_speech(1.0)))
         assert (long.reason, [item.field for item in long.violations]) == (Reason.MEDIA_INVALID, ["video"])
         assert "at most 20" in long.message
-        together = await failure(suite.mux(two_seconds, speech(19.8), audio_delay_ms=500))
+        together = await failure(suite.mux(two_seconds, make_speech(19.8), audio_delay_ms=500))
         assert (together.reason, [item.field for item in together.violations]) == (Reason.MEDIA_INVALID, ["audio"])
         assert suite.leftovers == []
 
 
 async def test_speech_is_at_most_nine_and_a_half_megabytes(suite: VideoSuite, two_seconds: bytes) -> None:
-    error = await failure(suite.mux(two_seconds, speech(115.0)))
+    error = await failure(suite.mux(two_seconds, make_speech(115.0)))
     assert error.reason is Reason.PAYLOAD_TOO_LARGE
     assert [item.field for item in error.violations] == ["audio"]
 
@@ -100,7 +100,7 @@ async def test_a_url_that_promises_too_much_is_not_read(suite: VideoSuite, web_h
 
     web_host.pages["/video.mp4"] = promise
     url = video_pb2.MediaSource(url=web_host.url("/video.mp4"))
-    error = await failure(suite.mux(url, speech(1.0)))
+    error = await failure(suite.mux(url, make_speech(1.0)))
     assert error.reason is Reason.PAYLOAD_TOO_LARGE
     assert [item.field for item in error.violations] == ["video.url"]
 
@@ -122,7 +122,7 @@ async def test_a_url_that_leads_to_something_else_is_left_after_its_first_bytes(
             raise
 
     web_host.pages["/video.mp4"] = endless
-    error = await failure(suite.mux(video_pb2.MediaSource(url=web_host.url("/video.mp4")), speech(1.0)))
+    error = await failure(suite.mux(video_pb2.MediaSource(url=web_host.url("/video.mp4")), make_speech(1.0)))
     assert error.reason is Reason.MEDIA_INVALID
     async with asyncio.timeout(5):
         await left.wait()
@@ -137,7 +137,7 @@ async def test_a_url_may_not_lead_inside(workers: WorkerPool, tmp_path: Path) ->
             "http://[::1]/a.mp4",
             "file:///etc/passwd",
         ):
-            error = await failure(suite.mux(video_pb2.MediaSource(url=url), speech(1.0)))
+            error = await failure(suite.mux(video_pb2.MediaSource(url=url), make_speech(1.0)))
             assert error.reason in (Reason.URL_FORBIDDEN, Reason.VALIDATION_ERROR), url
             assert [item.field for item in error.violations] == ["video.url"]
 
@@ -172,20 +172,20 @@ async def test_an_ffmpeg_that_hangs_is_ended_with_its_children(
     workers: WorkerPool, tmp_path: Path, two_seconds: bytes
 ) -> None:
     async with with_ffmpeg(HANGS, workers, tmp_path, ffmpeg_timeout_seconds=0.5) as suite:
-        error = await failure(suite.mux(two_seconds, speech(1.0)))
+        error = await failure(suite.mux(two_seconds, make_speech(1.0)))
         assert error.reason is Reason.MEDIA_INVALID
         # What is killed closes its pipes a little before it is gone.
         await until(lambda: not (is_alive(tmp_path / "pid") or is_alive(tmp_path / "child")))
         assert suite.leftovers == []
         # The only place is free again.
-        again = await failure(suite.mux(two_seconds, speech(1.0)))
+        again = await failure(suite.mux(two_seconds, make_speech(1.0)))
         assert again.reason is Reason.MEDIA_INVALID
 
 
 async def test_a_caller_who_leaves_ends_ffmpeg(workers: WorkerPool, tmp_path: Path, two_seconds: bytes) -> None:
     async with with_ffmpeg(HANGS, workers, tmp_path) as suite:
         request = video_pb2.MuxVideoRequest(
-            video=video_pb2.MediaSource(data=two_seconds), audio=video_pb2.MediaSource(data=speech(1.0))
+            video=video_pb2.MediaSource(data=two_seconds), audio=video_pb2.MediaSource(data=make_speech(1.0))
         )
         call = suite.stub.MuxVideo(request, metadata=call_metadata("alice"))
         async with open_stream(call):
@@ -199,14 +199,14 @@ async def test_an_ffmpeg_that_is_killed_is_told_and_leaves_nothing(
     workers: WorkerPool, tmp_path: Path, two_seconds: bytes
 ) -> None:
     async with with_ffmpeg("kill -9 $$", workers, tmp_path) as suite:
-        error = await failure(suite.mux(two_seconds, speech(1.0)))
+        error = await failure(suite.mux(two_seconds, make_speech(1.0)))
         assert error.reason is Reason.GENERATION_FAILED
         assert suite.leftovers == []
 
 
 async def test_what_ffmpeg_says_stays_here(workers: WorkerPool, tmp_path: Path, two_seconds: bytes) -> None:
     async with with_ffmpeg('echo "secret words of a video" >&2; exit 1', workers, tmp_path) as suite:
-        error = await failure(suite.mux(two_seconds, speech(1.0)))
+        error = await failure(suite.mux(two_seconds, make_speech(1.0)))
         assert error.reason is Reason.MEDIA_INVALID
         assert "secret" not in error.message
 
@@ -216,7 +216,7 @@ async def test_no_key_reaches_ffmpeg(
 ) -> None:
     monkeypatch.setenv("REPLICATE_API_TOKEN", "r8_secret")
     async with with_ffmpeg('env > "$HOME/../../../env"; exit 1', workers, tmp_path) as suite:
-        await failure(suite.mux(two_seconds, speech(1.0)))
+        await failure(suite.mux(two_seconds, make_speech(1.0)))
     assert "r8_secret" not in (tmp_path / "env").read_text()
     assert "REPLICATE" not in (tmp_path / "env").read_text()
 
@@ -226,7 +226,7 @@ async def test_waiting_for_a_place_is_told_with_the_place_in_line(
 ) -> None:
     async with with_ffmpeg(HANGS, workers, tmp_path) as suite:
         request = video_pb2.MuxVideoRequest(
-            video=video_pb2.MediaSource(data=two_seconds), audio=video_pb2.MediaSource(data=speech(1.0))
+            video=video_pb2.MediaSource(data=two_seconds), audio=video_pb2.MediaSource(data=make_speech(1.0))
         )
         first = suite.stub.MuxVideo(request, metadata=call_metadata("alice"))
         async with open_stream(first):

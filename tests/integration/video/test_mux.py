@@ -13,7 +13,18 @@ from media.common.v1 import alignment_pb2
 from media.video.v1 import video_pb2
 
 from services.common.errors import Reason
-from tests.fakes.media import FFPROBE, as_mp3, clicks, ffprobe, late, late_sound, speech, trimmed, uneven, video
+from tests.fakes.media import (
+    FFPROBE,
+    delay_image,
+    delay_sound,
+    drop_frames,
+    find_clicks,
+    make_speech,
+    make_video,
+    run_ffprobe,
+    to_mp3,
+    trim_start,
+)
 from tests.integration.video.conftest import VideoSuite, failure
 
 SHORTEST, FREEZE, LOOP = (
@@ -56,10 +67,10 @@ class Case:
 async def test_lengths_are_as_computed_and_told(
     suite: VideoSuite, two_seconds: bytes, tmp_path: Path, case: Case
 ) -> None:
-    made = await suite.mux(two_seconds, speech(case.speech_seconds), length_policy=case.policy)
+    made = await suite.mux(two_seconds, make_speech(case.speech_seconds), length_policy=case.policy)
     path = suite.file(made.file.key, tmp_path)
     if FFPROBE is not None:
-        probed = ffprobe(path)
+        probed = run_ffprobe(path)
         assert (probed.stream("video")["codec_name"], probed.stream("audio")["codec_name"]) == ("h264", "aac")
         assert probed.seconds("video") == pytest.approx(case.result_seconds, abs=FRAME)
         assert probed.seconds("audio") == pytest.approx(case.result_seconds, abs=FRAME)
@@ -80,8 +91,8 @@ async def test_lengths_are_as_computed_and_told(
 async def test_speech_is_heard_after_its_delay_to_ten_milliseconds(
     suite: VideoSuite, two_seconds: bytes, tmp_path: Path, fields: dict[str, Any], delay: float, seconds: float
 ) -> None:
-    made = await suite.mux(two_seconds, speech(seconds, click_seconds=0.1), **fields)
-    (click,) = clicks(suite.file(made.file.key, tmp_path))
+    made = await suite.mux(two_seconds, make_speech(seconds, click_seconds=0.1), **fields)
+    (click,) = find_clicks(suite.file(made.file.key, tmp_path))
     assert click == pytest.approx(delay + 0.1, abs=0.010)
 
 
@@ -89,8 +100,8 @@ async def test_speech_is_heard_after_its_delay_to_ten_milliseconds(
 async def test_the_end_of_long_speech_is_not_cut(
     suite: VideoSuite, two_seconds: bytes, tmp_path: Path, policy: video_pb2.LengthPolicy
 ) -> None:
-    made = await suite.mux(two_seconds, speech(4.0, click_seconds=3.98), length_policy=policy)
-    (click,) = clicks(suite.file(made.file.key, tmp_path))
+    made = await suite.mux(two_seconds, make_speech(4.0, click_seconds=3.98), length_policy=policy)
+    (click,) = find_clicks(suite.file(made.file.key, tmp_path))
     assert click == pytest.approx(4.48, abs=0.010)
 
 
@@ -99,13 +110,13 @@ async def test_speech_over_a_video_that_begins_again_ends_with_its_last_sample(
     suite: VideoSuite, tmp_path: Path, codec: str
 ) -> None:
     # Frames of 42 ms, told in whole milliseconds: whoever counts them alone ends too soon.
-    short = video(tmp_path, 0.25, codec=codec).read_bytes()
-    made = await suite.mux(short, speech(4.0, click_seconds=3.98), length_policy=LOOP)
+    short = make_video(tmp_path, 0.25, codec=codec).read_bytes()
+    made = await suite.mux(short, make_speech(4.0, click_seconds=3.98), length_policy=LOOP)
     path = suite.file(made.file.key, tmp_path)
-    (click,) = clicks(path)
+    (click,) = find_clicks(path)
     assert click == pytest.approx(4.48, abs=0.010)
     if FFPROBE is not None:
-        assert ffprobe(path).seconds("audio") == pytest.approx(4.5, abs=0.001)
+        assert run_ffprobe(path).seconds("audio") == pytest.approx(4.5, abs=0.001)
 
 
 @pytest.mark.parametrize(
@@ -114,14 +125,14 @@ async def test_speech_over_a_video_that_begins_again_ends_with_its_last_sample(
 async def test_of_a_trimmed_video_counts_what_is_shown(
     suite: VideoSuite, tmp_path: Path, policy: video_pb2.LengthPolicy, seconds: float, result_seconds: float
 ) -> None:
-    given = trimmed(video(tmp_path, 2.0), 0.5).read_bytes()
-    made = await suite.mux(given, speech(seconds, click_seconds=0.1), length_policy=policy)
+    given = trim_start(make_video(tmp_path, 2.0), 0.5).read_bytes()
+    made = await suite.mux(given, make_speech(seconds, click_seconds=0.1), length_policy=policy)
     assert made.video_seconds == pytest.approx(1.5, abs=0.01)
     assert made.file.duration_seconds == pytest.approx(result_seconds, abs=FRAME)
     path = suite.file(made.file.key, tmp_path)
     if FFPROBE is not None:
-        assert ffprobe(path).seconds("video") == pytest.approx(result_seconds, abs=FRAME)
-    (click,) = clicks(path)
+        assert run_ffprobe(path).seconds("video") == pytest.approx(result_seconds, abs=FRAME)
+    (click,) = find_clicks(path)
     assert click == pytest.approx(0.6, abs=0.010)
 
 
@@ -129,9 +140,11 @@ async def test_of_a_trimmed_video_counts_what_is_shown(
 async def test_an_image_that_begins_late_is_shown_whole_and_from_the_beginning(
     suite: VideoSuite, tmp_path: Path, policy: video_pb2.LengthPolicy, seconds: float
 ) -> None:
-    made = await suite.mux(late(video(tmp_path, 2.0), 1.0).read_bytes(), speech(seconds), length_policy=policy)
+    made = await suite.mux(
+        delay_image(make_video(tmp_path, 2.0), 1.0).read_bytes(), make_speech(seconds), length_policy=policy
+    )
     if FFPROBE is not None:
-        found = ffprobe(suite.file(made.file.key, tmp_path)).stream("video")
+        found = run_ffprobe(suite.file(made.file.key, tmp_path)).stream("video")
         assert float(found["start_time"]) == pytest.approx(0.0, abs=0.001)
         assert int(found["nb_frames"]) == round(made.file.duration_seconds * 24)
 
@@ -139,9 +152,9 @@ async def test_an_image_that_begins_late_is_shown_whole_and_from_the_beginning(
 async def test_speech_that_begins_late_in_its_file_begins_after_the_delay(
     suite: VideoSuite, two_seconds: bytes, tmp_path: Path
 ) -> None:
-    given = late_sound(video(tmp_path, 2.0), speech(1.0, click_seconds=0.95), 1.0).read_bytes()
+    given = delay_sound(make_video(tmp_path, 2.0), make_speech(1.0, click_seconds=0.95), 1.0).read_bytes()
     made = await suite.mux(two_seconds, given)
-    (click,) = clicks(suite.file(made.file.key, tmp_path))
+    (click,) = find_clicks(suite.file(made.file.key, tmp_path))
     assert click == pytest.approx(1.45, abs=0.03)
 
 
@@ -151,23 +164,25 @@ async def test_speech_that_begins_late_in_its_file_begins_after_the_delay(
 async def test_frames_that_come_unevenly_are_not_counted_off(
     suite: VideoSuite, tmp_path: Path, policy: video_pb2.LengthPolicy, seconds: float, result_seconds: float
 ) -> None:
-    made = await suite.mux(uneven(video(tmp_path, 2.0)).read_bytes(), speech(seconds), length_policy=policy)
+    made = await suite.mux(
+        drop_frames(make_video(tmp_path, 2.0)).read_bytes(), make_speech(seconds), length_policy=policy
+    )
     path = suite.file(made.file.key, tmp_path)
     if FFPROBE is not None:
         # The last frame stands until the next would come.
-        assert ffprobe(path).seconds("video") == pytest.approx(result_seconds, abs=0.5)
-        assert ffprobe(path).seconds("audio") == pytest.approx(result_seconds, abs=0.1)
+        assert run_ffprobe(path).seconds("video") == pytest.approx(result_seconds, abs=0.5)
+        assert run_ffprobe(path).seconds("audio") == pytest.approx(result_seconds, abs=0.1)
 
 
 async def test_mp3_is_taken_as_speech(suite: VideoSuite, two_seconds: bytes, tmp_path: Path) -> None:
-    made = await suite.mux(two_seconds, as_mp3(speech(1.0, 0.25), tmp_path))
-    (click,) = clicks(suite.file(made.file.key, tmp_path))
+    made = await suite.mux(two_seconds, to_mp3(make_speech(1.0, 0.25), tmp_path))
+    (click,) = find_clicks(suite.file(made.file.key, tmp_path))
     assert click == pytest.approx(0.75, abs=0.010)
 
 
 async def test_what_an_mp4_does_not_hold_is_encoded_anew(suite: VideoSuite, tmp_path: Path) -> None:
-    webm = video(tmp_path, 1.0, size="161x121", codec="libvpx").read_bytes()
-    made = await suite.mux(webm, speech(0.25))
+    webm = make_video(tmp_path, 1.0, size="161x121", codec="libvpx").read_bytes()
+    made = await suite.mux(webm, make_speech(0.25))
     assert [stream.codec for stream in made.file.streams] == ["h264", "aac"]
     assert (made.file.width, made.file.height) == (160, 120)
     assert made.video_copied is False
@@ -175,11 +190,11 @@ async def test_what_an_mp4_does_not_hold_is_encoded_anew(suite: VideoSuite, tmp_
 
 async def test_captions_are_a_track_of_their_language(suite: VideoSuite, two_seconds: bytes, tmp_path: Path) -> None:
     captions = video_pb2.Captions(alignment=CUES, language="eng")
-    made = await suite.mux(two_seconds, speech(1.0), captions=captions)
+    made = await suite.mux(two_seconds, make_speech(1.0), captions=captions)
     assert [stream.codec for stream in made.file.streams] == ["h264", "aac", "mov_text"]
     assert made.video_copied is True
     if FFPROBE is not None:
-        assert ffprobe(suite.file(made.file.key, tmp_path)).stream("subtitle")["tags"]["language"] == "eng"
+        assert run_ffprobe(suite.file(made.file.key, tmp_path)).stream("subtitle")["tags"]["language"] == "eng"
 
 
 @pytest.mark.parametrize("policy", [FREEZE, SHORTEST])
@@ -194,14 +209,14 @@ async def test_a_last_caption_ends_with_the_video(
         character_end_times_seconds=[start + 0.1 for start in starts],
     )
     captions = video_pb2.Captions(alignment=alignment)
-    made = await suite.mux(two_seconds, speech(3.0), captions=captions, length_policy=policy)
+    made = await suite.mux(two_seconds, make_speech(3.0), captions=captions, length_policy=policy)
     assert made.file.duration_seconds == pytest.approx(2.0 if policy == SHORTEST else 3.5, abs=FRAME)
 
 
 async def test_burned_captions_change_the_image(suite: VideoSuite, two_seconds: bytes) -> None:
     captions = video_pb2.Captions(alignment=CUES, mode=video_pb2.CAPTION_MODE_BURNED)
-    plain = await suite.mux(two_seconds, speech(3.0))
-    burned = await suite.mux(two_seconds, speech(3.0), captions=captions)
+    plain = await suite.mux(two_seconds, make_speech(3.0))
+    burned = await suite.mux(two_seconds, make_speech(3.0), captions=captions)
     assert [stream.codec for stream in burned.file.streams] == ["h264", "aac"]
     assert burned.video_copied is False
     assert burned.file.sha256 != plain.file.sha256
@@ -215,20 +230,20 @@ async def test_words_in_braces_are_burned_too(suite: VideoSuite, two_seconds: by
             characters=list(text), character_start_times_seconds=times, character_end_times_seconds=[1.0] * len(text)
         )
         captions = video_pb2.Captions(alignment=alignment, mode=video_pb2.CAPTION_MODE_BURNED)
-        burned.append((await suite.mux(two_seconds, speech(1.0), captions=captions)).file)
+        burned.append((await suite.mux(two_seconds, make_speech(1.0), captions=captions)).file)
     assert burned[0].size_bytes != burned[1].size_bytes
 
 
 async def test_a_video_is_told_in_fragments_while_it_is_made(
     suite: VideoSuite, two_seconds: bytes, tmp_path: Path
 ) -> None:
-    made = await suite.mux(two_seconds, speech(3.0), stream_media=True)
+    made = await suite.mux(two_seconds, make_speech(3.0), stream_media=True)
     told = b"".join(suite.chunks)
     assert told[4:8] == b"ftyp"
     assert told.count(b"moof") > 2
     path = tmp_path / "told.mp4"
     path.write_bytes(told)
-    (click,) = clicks(path)
+    (click,) = find_clicks(path)
     assert click == pytest.approx(0.5, abs=0.010)
     whole = suite.file(made.file.key, tmp_path).read_bytes()
     assert b"moof" not in whole
@@ -236,7 +251,7 @@ async def test_a_video_is_told_in_fragments_while_it_is_made(
 
 
 async def test_progress_goes_forward_to_the_end(suite: VideoSuite, two_seconds: bytes) -> None:
-    await suite.mux(two_seconds, speech(3.0))
+    await suite.mux(two_seconds, make_speech(3.0))
     percents = [progress.percent for progress in suite.progress]
     assert percents == sorted(percents)
     assert percents[-1] == 99.0
@@ -247,33 +262,33 @@ async def test_progress_goes_forward_to_the_end(suite: VideoSuite, two_seconds: 
 async def test_nothing_of_what_stood_beside_the_streams_is_kept(
     suite: VideoSuite, two_seconds: bytes, tmp_path: Path
 ) -> None:
-    made = await suite.mux(two_seconds, speech(1.0))
+    made = await suite.mux(two_seconds, make_speech(1.0))
     whole = suite.file(made.file.key, tmp_path).read_bytes()
     assert b"Lavf" not in whole
 
 
 async def test_a_video_goes_where_its_owner_wants_it(suite: VideoSuite, two_seconds: bytes) -> None:
-    made = await suite.mux(two_seconds, speech(1.0), object_key="users/alice/cat.mp4")
+    made = await suite.mux(two_seconds, make_speech(1.0), object_key="users/alice/cat.mp4")
     assert made.file.key == "users/alice/cat.mp4"
-    again = await failure(suite.mux(two_seconds, speech(1.0), object_key="users/alice/cat.mp4"))
+    again = await failure(suite.mux(two_seconds, make_speech(1.0), object_key="users/alice/cat.mp4"))
     assert again.reason is Reason.ALREADY_EXISTS
-    await suite.mux(two_seconds, speech(1.0), object_key="users/alice/cat.mp4", overwrite=True)
-    foreign = await failure(suite.mux(two_seconds, speech(1.0), object_key="users/bob/cat.mp4"))
+    await suite.mux(two_seconds, make_speech(1.0), object_key="users/alice/cat.mp4", overwrite=True)
+    foreign = await failure(suite.mux(two_seconds, make_speech(1.0), object_key="users/bob/cat.mp4"))
     assert foreign.reason is Reason.PERMISSION_DENIED
 
 
 async def test_inputs_come_by_key_of_ones_own(suite: VideoSuite, two_seconds: bytes) -> None:
-    made = await suite.mux(two_seconds, speech(1.0))
+    made = await suite.mux(two_seconds, make_speech(1.0))
     own = video_pb2.MediaSource(key=made.file.key)
-    again = await suite.mux(own, speech(1.0))
+    again = await suite.mux(own, make_speech(1.0))
     assert again.video_seconds == 2.0
-    foreign = await failure(suite.mux(own, speech(1.0), "mallory"))
+    foreign = await failure(suite.mux(own, make_speech(1.0), "mallory"))
     assert foreign.reason is Reason.NOT_FOUND
     assert [item.field for item in foreign.violations] == ["video.key"]
 
 
 async def test_a_video_is_deleted_by_its_owner(suite: VideoSuite, two_seconds: bytes) -> None:
-    made = await suite.mux(two_seconds, speech(1.0))
+    made = await suite.mux(two_seconds, make_speech(1.0))
     request = video_pb2.DeleteVideoRequest(key=made.file.key)
     foreign = await failure(suite.stub.DeleteVideo(request, metadata=(("x-media-principal", "mallory"),)))
     assert foreign.reason is Reason.NOT_FOUND

@@ -14,7 +14,7 @@ from services.common.rpc.channel import call_metadata
 from services.common.storage import ObjectSpec
 from services.common.worker_pool import WorkerPool
 from tests.fakes.image_provider import make_image
-from tests.fakes.media import speech
+from tests.fakes.media import make_speech
 from tests.fakes.object_store import FakeObjectStore
 from tests.integration.video.conftest import VideoSuite, failure, running
 
@@ -36,7 +36,7 @@ async def linked(workers: WorkerPool, tmp_path: Path, two_seconds: bytes) -> Asy
     """The service over a store with an image, a video and speech, all of them another caller's."""
     store = LinkingStore()
     kinds = ((SOURCE_IMAGE, make_image(Size(320, 200)), "image/png"), (VIDEO, two_seconds, "video/mp4"))
-    for key, data, kind in (*kinds, (SPEECH, speech(1.0), "audio/wav")):
+    for key, data, kind in (*kinds, (SPEECH, make_speech(1.0), "audio/wav")):
         await store.put(key, data, ObjectSpec(kind, {"owner": "bob"}))
     async with running(workers, tmp_path / "work", store, fetch_allow="") as suite:
         yield suite

@@ -18,7 +18,7 @@ from services.common.rpc.channel import call_metadata, open_stream
 from services.common.storage import ObjectSpec
 from services.common.worker_pool import WorkerPool
 from tests.fakes.image_provider import make_image
-from tests.fakes.media import FFPROBE, ffprobe
+from tests.fakes.media import FFPROBE, run_ffprobe
 from tests.fakes.object_store import FakeObjectStore
 from tests.fakes.replicate import API_TOKEN, BROKEN, DOWN, FakeReplicate, Run, running_replicate
 from tests.fakes.waiting import until
@@ -77,7 +77,7 @@ async def test_the_embedded_engine_makes_a_video_of_the_images_shape(suite: Vide
     assert {progress.prediction_id for progress in suite.progress} == {made.prediction_id}
     assert suite.leftovers == []
     if FFPROBE is not None:
-        probed = ffprobe(suite.file(made.file.key, tmp_path))
+        probed = run_ffprobe(suite.file(made.file.key, tmp_path))
         assert (probed.stream("video")["nb_frames"], probed.stream("video")["pix_fmt"]) == ("48", "yuv420p")
 
 

@@ -18,14 +18,14 @@ from services.common.fetch import FetchedFile, StreamedFile
 from services.common.input_files import InputFiles
 from services.common.worker_pool import WorkerPool
 from services.video.inputs import Inputs, LocalInput, Source
-from tests.fakes.media import speech
+from tests.fakes.media import make_speech
 from tests.fakes.object_store import FakeObjectStore
 
 MEBIBYTE = 1024 * 1024
 MAX_BYTES = 2 * MEBIBYTE
 
 
-SPEECH = speech(13)
+SPEECH = make_speech(13)
 """A little more than a mebibyte: as much as is written at once."""
 
 

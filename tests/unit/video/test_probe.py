@@ -11,7 +11,7 @@ from services.common.errors import MediaError, Reason
 from services.video.ffmpeg import ffmpeg_binary
 from services.video.media_types import HEAD_BYTES, sniff_media_type
 from services.video.probe import MediaFile, probe
-from tests.fakes.media import RATE_HZ, as_mp3, late, speech, trimmed, uneven, video
+from tests.fakes.media import RATE_HZ, delay_image, drop_frames, make_speech, make_video, to_mp3, trim_start
 
 MOST = 600.0
 
@@ -51,7 +51,7 @@ def made(folder: Path, name: str, *arguments: str) -> Path:
     [("libx264", "mp4", "h264"), ("mpeg4", "mp4", "mpeg4"), ("libvpx-vp9", "webm", "vp9")],
 )
 def test_a_video_is_told_with_its_image(tmp_path: Path, codec: str, container: str, told: str) -> None:
-    path = video(tmp_path, 2.0, rate=25, size="160x120", codec=codec)
+    path = make_video(tmp_path, 2.0, rate=25, size="160x120", codec=codec)
     found = looked_into(path)
     assert (found.container, found.size_bytes, len(found.streams)) == (container, path.stat().st_size, 1)
     assert found.video is not None
@@ -64,7 +64,7 @@ def test_a_video_is_told_with_its_image(tmp_path: Path, codec: str, container: s
 
 @pytest.mark.parametrize("seconds", [0.1, 1.0, 2.5])
 def test_speech_is_told_with_its_sound(tmp_path: Path, seconds: float) -> None:
-    found = looked_into(file_of(tmp_path, speech(seconds)))
+    found = looked_into(file_of(tmp_path, make_speech(seconds)))
     assert found.audio is not None
     assert (found.container, found.audio.kind, found.audio.codec) == ("wav", "audio", "pcm_s16le")
     assert (found.audio.sample_rate_hz, found.audio.channels) == (RATE_HZ, 1)
@@ -73,7 +73,7 @@ def test_speech_is_told_with_its_sound(tmp_path: Path, seconds: float) -> None:
 
 
 def test_speech_as_mp3_is_as_long_as_its_encoder_says(tmp_path: Path) -> None:
-    found = looked_into(file_of(tmp_path, as_mp3(speech(2.0), tmp_path)))
+    found = looked_into(file_of(tmp_path, to_mp3(make_speech(2.0), tmp_path)))
     assert found.audio is not None
     assert (found.container, found.audio.codec) == ("mp3", "mp3")
     assert found.audio.duration_seconds == pytest.approx(2.0, abs=0.06)
@@ -91,7 +91,7 @@ def test_speech_as_mp3_is_as_long_as_its_encoder_says(tmp_path: Path) -> None:
 def test_speech_of_every_kind_is_looked_into(
     tmp_path: Path, name: str, container: str, arguments: tuple[str, ...]
 ) -> None:
-    given = file_of(tmp_path, speech(2.0), "speech.wav")
+    given = file_of(tmp_path, make_speech(2.0), "speech.wav")
     found = looked_into(made(tmp_path, name, "-i", str(given), *arguments))
     assert found.audio is not None
     assert found.container == container
@@ -114,7 +114,7 @@ def test_speech_that_does_not_tell_its_length_is_as_long_as_its_packets(
 
 
 def test_speech_that_tells_its_length_behind_an_image_may_not_be_cut(tmp_path: Path) -> None:
-    data = as_mp3(speech(5.0), tmp_path)
+    data = to_mp3(make_speech(5.0), tmp_path)
     tag = b"ID3\x04\x00\x00" + bytes([0, 0, 100, 0]) + bytes(100 * 128)
     audio = data[data.index(b"\xff\xfb") :]
     whole = looked_into(file_of(tmp_path, tag + audio, "whole.mp3"))
@@ -123,7 +123,7 @@ def test_speech_that_tells_its_length_behind_an_image_may_not_be_cut(tmp_path: P
 
 
 def test_a_video_with_speech_has_both_and_is_as_long_as_the_longer(tmp_path: Path) -> None:
-    images, sound = video(tmp_path, 1.0), file_of(tmp_path, speech(3.0), "speech.wav")
+    images, sound = make_video(tmp_path, 1.0), file_of(tmp_path, make_speech(3.0), "speech.wav")
     found = looked_into(made(tmp_path, "both.mp4", "-i", str(images), "-i", str(sound), "-c:v", "copy"))
     assert found.video is not None
     assert found.audio is not None
@@ -134,19 +134,19 @@ def test_a_video_with_speech_has_both_and_is_as_long_as_the_longer(tmp_path: Pat
 
 def test_fragments_are_as_long_as_their_packets(tmp_path: Path) -> None:
     flags = ("-c", "copy", "-movflags", "+frag_keyframe+empty_moov+default_base_moof")
-    found = looked_into(made(tmp_path, "fragments.mp4", "-i", str(video(tmp_path, 2.0)), *flags))
+    found = looked_into(made(tmp_path, "fragments.mp4", "-i", str(make_video(tmp_path, 2.0)), *flags))
     assert found.duration_seconds == pytest.approx(2.0, abs=0.05)
 
 
 def test_of_a_video_that_was_trimmed_counts_what_is_shown(tmp_path: Path) -> None:
-    found = looked_into(trimmed(video(tmp_path, 2.0), 0.5)).video
+    found = looked_into(trim_start(make_video(tmp_path, 2.0), 0.5)).video
     assert found is not None
     assert found.duration_seconds == pytest.approx(1.5, abs=0.01)
     assert (found.packets, found.is_steady) == (36, False)
 
 
 def test_an_image_that_begins_late_is_told_with_its_beginning(tmp_path: Path) -> None:
-    found = looked_into(late(video(tmp_path, 2.0), 1.0))
+    found = looked_into(delay_image(make_video(tmp_path, 2.0), 1.0))
     assert found.video is not None
     assert found.audio is not None
     assert found.video.start_seconds == pytest.approx(1.0, abs=0.03)
@@ -156,9 +156,9 @@ def test_an_image_that_begins_late_is_told_with_its_beginning(tmp_path: Path) ->
 
 def test_frames_come_at_one_rate_or_not(tmp_path: Path) -> None:
     for path, is_steady in (
-        (video(tmp_path), True),
-        (video(tmp_path, codec="libvpx-vp9"), True),
-        (uneven(video(tmp_path)), False),
+        (make_video(tmp_path), True),
+        (make_video(tmp_path, codec="libvpx-vp9"), True),
+        (drop_frames(make_video(tmp_path)), False),
     ):
         found = looked_into(path).video
         assert found is not None
@@ -166,35 +166,35 @@ def test_frames_come_at_one_rate_or_not(tmp_path: Path) -> None:
 
 
 def test_what_is_too_long_is_refused_by_its_field(tmp_path: Path) -> None:
-    path = video(tmp_path, 3.0)
+    path = make_video(tmp_path, 3.0)
     assert looked_into(path, 3.1).duration_seconds == pytest.approx(3.0, abs=0.05)
     assert "must last at most 2" in refused(path, max_seconds=2.0).message
-    sound = file_of(tmp_path, speech(3.0))
+    sound = file_of(tmp_path, make_speech(3.0))
     assert "must last at most 2" in refused(sound, "wav", max_seconds=2.0, field="audio").message
 
 
 def test_a_length_that_only_the_packets_tell_is_bounded_too(tmp_path: Path) -> None:
-    arguments = ("-i", str(video(tmp_path, 3.0, codec="libvpx-vp9")), "-c", "copy", "-f", "webm", "-live", "1")
+    arguments = ("-i", str(make_video(tmp_path, 3.0, codec="libvpx-vp9")), "-c", "copy", "-f", "webm", "-live", "1")
     path = made(tmp_path, "live.webm", *arguments)
     assert "must last at most 2" in refused(path, "matroska", max_seconds=2.0).message
 
 
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.3, 0.9])
 def test_a_video_that_was_cut_is_refused(tmp_path: Path, share: float) -> None:
-    data = video(tmp_path).read_bytes()
+    data = make_video(tmp_path).read_bytes()
     refused(file_of(tmp_path, data[: int(len(data) * share)]))
 
 
 @pytest.mark.parametrize("share", [0.3, 0.9])
 def test_a_video_that_was_cut_behind_its_head_is_refused(tmp_path: Path, share: float) -> None:
     # The head says how long it was.
-    arguments = ("-i", str(video(tmp_path)), "-c", "copy", "-movflags", "+faststart")
+    arguments = ("-i", str(make_video(tmp_path)), "-c", "copy", "-movflags", "+faststart")
     data = made(tmp_path, "head-first.mp4", *arguments).read_bytes()
     refused(file_of(tmp_path, data[: int(len(data) * share)]))
 
 
 def test_speech_that_was_cut_is_as_long_as_what_is_left(tmp_path: Path) -> None:
-    found = looked_into(file_of(tmp_path, speech(2.0)[: 44 + RATE_HZ * 2]))
+    found = looked_into(file_of(tmp_path, make_speech(2.0)[: 44 + RATE_HZ * 2]))
     assert found.duration_seconds == pytest.approx(1.0, abs=0.01)
 
 
@@ -217,8 +217,8 @@ def test_what_is_no_such_file_is_refused(tmp_path: Path, data: bytes, demuxer: s
 
 
 def test_a_file_of_another_kind_than_its_beginning_is_refused(tmp_path: Path) -> None:
-    refused(video(tmp_path), "matroska")
-    refused(file_of(tmp_path, speech(1.0)), "mov")
+    refused(make_video(tmp_path), "matroska")
+    refused(file_of(tmp_path, make_speech(1.0)), "mov")
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
@@ -233,16 +233,16 @@ def test_words_alone_are_no_video(tmp_path: Path) -> None:
 
 def test_words_beside_a_video_are_told_as_such(tmp_path: Path) -> None:
     words = file_of(tmp_path, b"1\n00:00:00,000 --> 00:00:01,000\nhello\n", "words.srt")
-    arguments = ("-i", str(video(tmp_path)), "-i", str(words), "-c:v", "copy", "-c:s", "mov_text")
+    arguments = ("-i", str(make_video(tmp_path)), "-i", str(words), "-c:v", "copy", "-c:s", "mov_text")
     found = looked_into(made(tmp_path, "both.mp4", *arguments))
     assert [stream.kind for stream in found.streams] == ["video", "subtitle"]
     assert found.audio is None
 
 
 def test_a_stream_that_is_only_announced_is_none(tmp_path: Path) -> None:
-    sound = file_of(tmp_path, speech(1.0), "speech.wav")
+    sound = file_of(tmp_path, make_speech(1.0), "speech.wav")
     flags = ("-c:v", "copy", "-c:a", "aac", "-movflags", "+frag_keyframe+empty_moov+default_base_moof")
-    inputs = ("-i", str(video(tmp_path)), "-i", str(sound), "-af", "atrim=end_sample=0")
+    inputs = ("-i", str(make_video(tmp_path)), "-i", str(sound), "-af", "atrim=end_sample=0")
     found = looked_into(made(tmp_path, "announced.mp4", *inputs, *flags))
     assert [(stream.kind, stream.packets) for stream in found.streams] == [("video", 48), ("audio", 0)]
     assert found.video is not None
