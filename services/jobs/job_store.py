@@ -30,8 +30,7 @@ from services.jobs.jetstream import (
     translate_nats_errors,
 )
 from services.jobs.lease import Lease
-from services.jobs.record import JobRecord, now
-from services.jobs.request import WEBHOOK, JobFilter, JobRequest, StoredJob
+from services.jobs.record import WEBHOOK, JobFilter, JobRecord, JobRequest, StoredJob, now
 
 log = logger(__name__)
 
@@ -130,7 +129,7 @@ class JobStore:
                 some = ids[start : start + _MAX_CONCURRENT_READS]
                 read = await asyncio.gather(*(self._read_or_none(self.build_key(principal, found)) for found in some))
                 for stored in read:
-                    if stored is None or stored.record.principal != principal or not job_filter.fits(stored.record):
+                    if stored is None or stored.record.principal != principal or not job_filter.matches(stored.record):
                         continue
                     if len(chosen) == page_size:
                         return chosen, chosen[-1].record.job_id

@@ -10,6 +10,9 @@ from typing import Any
 
 import orjson
 
+WEBHOOK = "webhook"
+"""Kind of a job that delivers a webhook. The worker creates it; callers cannot request or list it."""
+
 
 class Status(Enum):
     """Where a job stands."""
@@ -139,6 +142,41 @@ class JobRecord:
 
 
 _MAX_ATTEMPTS_LISTED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class StoredJob:
+    """A record as it was read from the bucket."""
+
+    record: JobRecord
+    revision: int
+    """Number of its last change; 0 while the record is not written yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobRequest:
+    """A job as a caller requests it."""
+
+    kind: str
+    spec: Mapping[str, Any]
+    webhook_url: str = ""
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Selects the jobs of a list."""
+
+    kind: str = ""
+    """Only this kind; empty for all."""
+    status: Status | None = None
+    """Only this status; None for all."""
+
+    def matches(self, record: JobRecord) -> bool:
+        """Return whether the list includes a job; jobs that deliver webhooks are never listed."""
+        if record.kind == WEBHOOK or (self.kind and record.kind != self.kind):
+            return False
+        return self.status is None or record.status is self.status
 
 
 def now() -> str:

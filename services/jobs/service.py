@@ -16,12 +16,11 @@ from services.common.rpc.metadata import get_principal
 from services.common.storage import ObjectStore
 from services.common.storage.keys import check_input_key
 from services.jobs.clients import ServiceClients, await_reply, metadata_for_owner
+from services.jobs.converters import list_addresses, list_keys, to_delivery, to_job, to_job_filter, to_job_request
 from services.jobs.jetstream import translate_nats_errors
 from services.jobs.job_store import JobStore
-from services.jobs.reading import list_addresses, list_keys, to_job_filter, to_job_request
-from services.jobs.request import StoredJob
+from services.jobs.record import StoredJob
 from services.jobs.webhooks.signing_secrets import SigningSecrets
-from services.jobs.writing import to_delivery, to_job
 
 log = logger(__name__)
 

@@ -18,8 +18,7 @@ from services.common.images import Size
 from services.common.storage import ObjectSpec, StorageSettings, open_object_store
 from services.jobs.jetstream import StreamOptions, open_streams
 from services.jobs.job_store import JobStore
-from services.jobs.record import JobRecord
-from services.jobs.request import JobRequest
+from services.jobs.record import JobRecord, JobRequest
 from tests.fakes.image_provider import make_image
 from tests.fakes.media import make_video
 from tests.fakes.replicate import API_TOKEN, Run, running_replicate

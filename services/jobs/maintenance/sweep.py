@@ -20,8 +20,7 @@ from services.jobs.jetstream import CANCELS, QUEUE, REQUESTS, STATE, Streams, li
 from services.jobs.job_store import JobStore
 from services.jobs.maintenance.cleanup import Cleanup
 from services.jobs.metrics import JobMetrics
-from services.jobs.record import JobRecord, Status
-from services.jobs.request import WEBHOOK, StoredJob
+from services.jobs.record import WEBHOOK, JobRecord, Status, StoredJob
 
 log = logger(__name__)
 

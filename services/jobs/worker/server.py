@@ -27,7 +27,7 @@ from services.jobs.maintenance.sweep import Sweep, SweepOptions
 from services.jobs.metrics import JobMetrics
 from services.jobs.pipelines.definitions import build_job_types
 from services.jobs.pipelines.steps import Steps
-from services.jobs.request import WEBHOOK
+from services.jobs.record import WEBHOOK
 from services.jobs.server import build_stream_options
 from services.jobs.settings import WorkerSettings
 from services.jobs.webhooks.delivery import build_webhook_job_type

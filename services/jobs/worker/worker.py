@@ -1,4 +1,4 @@
-"""Takes jobs from the queue: pulls, keeps the lease alive, runs, and settles, so that each job ends once."""
+"""Pull jobs from the queue, run them under a lease, and acknowledge each one when it has ended."""
 
 from __future__ import annotations
 
@@ -20,42 +20,41 @@ from services.jobs.job_store import JobStore, build_webhook_request_id
 from services.jobs.job_type import JobType
 from services.jobs.lease import Lease, LeaseLostError
 from services.jobs.metrics import JobMetrics
-from services.jobs.record import JobFailure, JobRecord, Status
-from services.jobs.request import WEBHOOK, JobRequest
-from services.jobs.retry_policy import RETRYABLE, build_failure, compute_delay_seconds, is_last_attempt
+from services.jobs.record import WEBHOOK, JobFailure, JobRecord, JobRequest, Status
+from services.jobs.retry_policy import RETRYABLE, compute_delay_seconds, decide_retry
 
 log = logger(__name__)
 
 _FETCH_SECONDS = 2.0
-"""Longest that one pull is open: one that is open when the server dies is never answered."""
+"""Longest time that one pull stays open: a pull that is open when the server dies is never answered."""
 _REQUEUE_DELAY_SECONDS = 0.5
-"""Delay of a job that a stopping worker gives back: without one it could come to the same worker again."""
+"""Delay of a job that a stopping worker gives back: without it the open pull of the same worker could get it again."""
 _UNREADABLE_SECONDS = 60.0
 _MAX_LOST = 40
-"""How often a job may be taken at all: one that takes its workers down with it ends here."""
+"""Attempts that may end without a failure: a job that crashes its workers must not go on for ever."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerOptions:
-    """How a worker works."""
+    """Options of a worker."""
 
     name: str
-    """What records call it."""
+    """Name of the worker in records."""
     max_jobs: int = 8
-    """Most jobs at once in this process."""
+    """Most jobs that run at once in this process."""
     lease_seconds: float = 30.0
-    """How long a job is ours without a sign of life."""
+    """Time after which the server gives a job to another worker, unless the lease is extended."""
 
 
 class Worker:
-    """One process of the fleet.
+    """Run jobs of all kinds until the task of `run` is cancelled.
 
     Args:
-        streams: Where jobs live.
-        job_store: Accepts webhooks, which are jobs, too.
-        job_types: What each kind is done by.
-        options: How it works.
-        metrics: Counts what it does; None where nobody asks.
+        streams: Connection with the queue; the caller closes it.
+        job_store: Reads records, and accepts the jobs that deliver webhooks.
+        job_types: Pipeline and limits of each kind.
+        options: Name, concurrency and lease.
+        metrics: Counts what ends and fails here; None to count without a registry.
     """
 
     def __init__(
@@ -77,11 +76,11 @@ class Worker:
 
     @property
     def running_jobs(self) -> int:
-        """How many jobs are done at the moment."""
+        """Number of jobs that run at the moment."""
         return len(self._running)
 
     async def run(self) -> None:
-        """Work until it is cancelled; what it has not done then is given back."""
+        """Run jobs until cancelled; unfinished jobs then return to the queue."""
         cancels = await self._streams.client.subscribe(f"{UPDATES}.{CANCELS}.>", cb=self._handle_cancel)
         try:
             async with asyncio.TaskGroup() as kinds:
@@ -92,14 +91,14 @@ class Worker:
                 await cancels.unsubscribe()
 
     async def _pull(self, kind: str) -> None:
-        """Take jobs of one kind, one at a time, whenever there is a place."""
+        """Pull jobs of one kind, one message at a time, while a permit is free."""
         subscription: JetStreamContext.PullSubscription | None = None
         own = self._job_types[kind].own_permits
         permits = asyncio.Semaphore(own) if own else self._free
         try:
             async with asyncio.TaskGroup() as jobs:
                 while True:
-                    # A pull that hears of nothing must not keep its place from other kinds.
+                    # Wait for a permit, but do not hold it during the pull: a kind without jobs must not block others.
                     async with permits:
                         raise_if_cancelled()
                     try:
@@ -108,14 +107,14 @@ class Worker:
                     except nats.errors.TimeoutError:
                         continue
                     except nats.errors.Error as error:
-                        log.warning("jobs cannot be taken", kind=kind, error_type=type(error).__name__)
-                        # What it was taken by may be gone, and is made again.
+                        log.warning("cannot pull jobs", kind=kind, error_type=type(error).__name__)
+                        # The consumer may be gone: subscribe again.
                         await _close_subscription(subscription)
                         subscription = None
                         await asyncio.sleep(_REQUEUE_DELAY_SECONDS)
                         continue
                     if permits.locked() or is_cancelled():
-                        # Another kind was faster, or this worker stops: the job is for one that has a place.
+                        # Another kind took the last permit, or this worker stops: another worker gets the job.
                         await _give_back(message)
                         continue
                     await permits.acquire()
@@ -132,7 +131,7 @@ class Worker:
                 filter_subject=f"{RUN}.{kind}.*",
                 ack_policy=api.AckPolicy.EXPLICIT,
                 ack_wait=self._options.lease_seconds,
-                # The record counts attempts: a message that was delivered too often would stay in the queue for ever.
+                # The record counts attempts. With a limit here, a message beyond it would stay in the queue for ever.
                 max_deliver=-1,
                 max_ack_pending=self._job_types[kind].max_running,
             ),
@@ -143,8 +142,8 @@ class Worker:
             record = JobRecord.decode(message.data)
         except (ValueError, TypeError, KeyError):
             permits.release()
-            log.error("a message in the queue is no job", subject=message.subject, bytes=len(message.data))
-            # Not thrown away: it may be from a newer version, whose workers can read it.
+            log.error("cannot read a message in the queue", subject=message.subject, bytes=len(message.data))
+            # Keep it: a newer version may have written it, and its workers can read it.
             with suppress(nats.errors.Error):
                 await message.nak(delay=_UNREADABLE_SECONDS)
             return
@@ -154,7 +153,7 @@ class Worker:
         try:
             await self._process_job(message, record)
         except asyncio.CancelledError:
-            # This process stops: the job is another's, soon, but not this worker's own open pull's.
+            # This process stops: give the job back with a delay, so that its own open pull does not get it.
             await _give_back(message)
             with suppress(nats.errors.Error):
                 await self._streams.client.flush()
@@ -162,14 +161,14 @@ class Worker:
         except LeaseLostError:
             self._metrics.count_lost_lease(record.kind)
             log.warning("another worker has this job", job=record.job_id)
-        except Exception as error:  # noqa: BLE001 - whatever it is, this worker goes on, and the lease runs out
-            log.warning("a job is left to be taken again", job=record.job_id, error_type=type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - this worker must go on; the lease expires and the job is delivered again
+            log.warning("leaving a job to be delivered again", job=record.job_id, error_type=type(error).__name__)
         finally:
             alive.cancel()
             permits.release()
 
     async def _extend_lease(self, message: Msg, key: str) -> None:
-        """Keep the lease, and looks whether the job is still wanted: a wish to end may have gone unheard."""
+        """Extend the lease, and cancel the job if that was requested: the notification may be lost."""
         while True:
             with suppress(nats.errors.Error):
                 await message.in_progress()
@@ -194,13 +193,15 @@ class Worker:
             return
         if lease.record.attempt - lease.record.failed_attempts >= _MAX_LOST:
             lost = JobFailure(
-                Reason.GENERATION_FAILED.name, "Its workers were lost again and again.", lease.record.stage
+                Reason.GENERATION_FAILED.name,
+                "The workers of this job crashed too often; try another input.",
+                lease.record.stage,
             )
             await self._give_up(lease, message, job_type, lost)
             return
         delivery = message.metadata.num_delivered
         if lease.record.status is Status.RUNNING and delivery < lease.record.delivery:
-            # It came while this process stood still, and has been given to somebody else since.
+            # This process was suspended: the server has delivered the job to another worker since.
             raise LeaseLostError
         await lease.write(lease.record.start_attempt(self._options.name, delivery))
         try:
@@ -209,7 +210,7 @@ class Worker:
             await self._handle_task_cancel(lease, message, job_type)
         except (LeaseLostError, nats.errors.Error):
             raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, the job must end or be done again
+        except Exception as error:  # noqa: BLE001 - any error must end the job or lead to a retry
             await self._handle_failure(lease, message, job_type, error)
         else:
             await self._end(lease, message, Status.SUCCEEDED)
@@ -217,28 +218,28 @@ class Worker:
     async def _run(self, lease: Lease, job_type: JobType) -> None:
         self._running[lease.key] = task = asyncio.ensure_future(job_type.pipeline(lease))
         try:
-            # Somebody may have wished so before there was anything to cancel.
+            # The cancellation may have been requested before this task existed.
             if await self._job_store.is_cancelled(lease.key):
                 task.cancel()
-            # Lost over that question, a wish to stop would be heard of when the job is done.
+            # The read above may have swallowed the cancellation of this worker: check before the long wait.
             raise_if_cancelled()
             await task
         finally:
             task.cancel()
-            # The job may have come to this worker a second time.
+            # This worker may have received the job a second time.
             if self._running.get(lease.key) is task:
                 del self._running[lease.key]
 
     async def _handle_task_cancel(self, lease: Lease, message: Msg, job_type: JobType) -> None:
         if is_cancelled():
             raise asyncio.CancelledError
-        # A write may have been cut short: what is true is in the record.
+        # The cancellation may have interrupted a write: read the record again.
         again = await self._job_store.open_lease(lease.record)
         if again.record.worker == self._options.name and not again.record.status.is_final:
             await self._cancel_at_provider(again, message, job_type)
 
     async def _cancel_at_provider(self, lease: Lease, message: Msg, job_type: JobType) -> None:
-        """Tell the provider, again and again if need be, but not for ever: then the job ends without that."""
+        """Cancel at the provider with a bounded number of retries, then end the job."""
         if (error := await self._try_cancel(lease.record, job_type)) is not None:
             failed = lease.record.failed_attempts + 1
             if error.reason in RETRYABLE and failed < job_type.max_failures:
@@ -248,35 +249,34 @@ class Worker:
         await self._end(lease, message, Status.CANCELLED)
 
     async def _try_cancel(self, record: JobRecord, job_type: JobType) -> MediaError | None:
-        """Tell providers that a job is not wanted any more; returns why they could not be told."""
+        """Cancel a job at its providers; return the error if that failed."""
         try:
             if job_type.cancel_at_provider is not None:
                 await job_type.cancel_at_provider(record)
         except MediaError as error:
-            log.warning("a job could not be called off", job=record.job_id, reason=error.reason.name)
+            log.warning("cannot cancel a job at its provider", job=record.job_id, reason=error.reason.name)
             return error
         return None
 
     async def _handle_failure(self, lease: Lease, message: Msg, job_type: JobType, error: Exception) -> None:
-        failure = build_failure(error, lease.record.stage)
-        self._metrics.count_failure(lease.record.kind, failure.reason)
+        decision = decide_retry(error, lease.record, job_type)
+        self._metrics.count_failure(lease.record.kind, decision.failure.reason)
         log.warning(
             "an attempt failed",
             job=lease.record.job_id,
             kind=lease.record.kind,
             attempt=lease.record.attempt,
-            reason=failure.reason,
+            reason=decision.failure.reason,
             error_type=type(error).__name__,
         )
-        failed = 1 + lease.record.failed_attempts
-        if is_last_attempt(failure, lease.record, job_type):
-            await self._give_up(lease, message, job_type, failure)
+        if decision.delay_seconds is None:
+            await self._give_up(lease, message, job_type, decision.failure)
             return
-        await lease.write(lease.record.end_attempt(Status.QUEUED, failure))
-        await message.nak(delay=compute_delay_seconds(job_type, failed, error))
+        await lease.write(lease.record.end_attempt(Status.QUEUED, decision.failure))
+        await message.nak(delay=decision.delay_seconds)
 
     async def _give_up(self, lease: Lease, message: Msg, job_type: JobType, failure: JobFailure) -> None:
-        # What a provider still does for it is not waited for by anybody.
+        # Stop provider work that no caller waits for any more.
         await self._try_cancel(lease.record, job_type)
         await self._end(lease, message, Status.FAILED, failure)
 
@@ -287,11 +287,11 @@ class Worker:
         await self._finish(lease, message)
 
     async def _finish(self, lease: Lease, message: Msg) -> None:
-        """Tell the webhook, and only then lets go of the message: who dies in between does both again."""
+        """Submit the webhook job, then acknowledge; after a crash in between, the redelivery does both again."""
         record = lease.record
         if record.webhook_url:
             spec = {"jobId": record.job_id, "url": record.webhook_url}
-            # Refused, it leaves the message where it is: the job is taken again, and does this again.
+            # If this fails, the message stays in the queue and its redelivery submits the webhook again.
             await self._job_store.submit(
                 JobRequest(WEBHOOK, spec, request_id=build_webhook_request_id(record.job_id)), record.principal
             )
@@ -304,7 +304,7 @@ async def _give_back(message: Msg) -> None:
 
 
 async def _close_subscription(subscription: JetStreamContext.PullSubscription | None) -> None:
-    """Stop taking: a pull that stays open would swallow a job that nobody does."""
+    """Unsubscribe: an open pull would receive a job that no worker runs."""
     if subscription is not None:
         with suppress(nats.errors.Error):
             await subscription.unsubscribe()

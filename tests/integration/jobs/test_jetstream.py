@@ -17,7 +17,7 @@ from services.common.errors import MediaError, Reason
 from services.common.settings import ConfigurationError
 from services.jobs.jetstream import QUEUE, SECRETS, STATE, StreamOptions, connect_nats, list_subjects, open_streams
 from services.jobs.job_store import JobStore
-from services.jobs.request import JobRequest
+from services.jobs.record import JobRequest
 from tests.conftest import LogLines
 from tests.fakes.nats import running_nats
 from tests.fakes.waiting import until

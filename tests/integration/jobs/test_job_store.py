@@ -8,8 +8,7 @@ import pytest
 
 from services.common.errors import MediaError, Reason
 from services.jobs.jetstream import StreamOptions, open_streams
-from services.jobs.record import Status
-from services.jobs.request import JobRequest
+from services.jobs.record import JobRequest, Status
 from tests.integration.jobs.conftest import QUOTA, Jobs, catch_reason
 
 REQUEST = JobRequest("animate", {"video": {"prompt": "zoom in", "seconds": 6}}, "https://example.com/told", "order-7")

@@ -8,8 +8,7 @@ from dataclasses import replace
 import pytest
 
 from services.jobs.jetstream import StreamOptions, open_streams
-from services.jobs.record import Status
-from services.jobs.request import JobFilter
+from services.jobs.record import JobFilter, Status
 from tests.integration.jobs.conftest import Jobs
 
 

@@ -165,7 +165,7 @@ async def test_a_message_that_is_no_job_stops_nobody(jobs: Jobs, log_lines: LogL
         await jobs.wait_for_queued(1)
         assert [delay >= 10 for delay in acks.delays_seconds] == [True]
     assert pipeline.ids == [job_id]
-    assert [line["bytes"] for line in log_lines() if line["event"] == "a message in the queue is no job"] == [
+    assert [line["bytes"] for line in log_lines() if line["event"] == "cannot read a message in the queue"] == [
         len(poison)
     ]
 
@@ -216,7 +216,7 @@ async def test_a_provider_that_cannot_be_told_at_once_is_told_again(jobs: Jobs, 
     async with jobs.run_worker({"animate": pipeline.to_job_type()}):
         record = await jobs.wait_until_ended(job_id)
     assert (record.status, len(pipeline.cancelled), pipeline.taken) == (Status.CANCELLED, 2, [])
-    assert "a job could not be called off" in {line["event"] for line in log_lines()}
+    assert "cannot cancel a job at its provider" in {line["event"] for line in log_lines()}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from services.common.errors import MediaError, Reason
 from services.jobs.job_type import JobType
 from services.jobs.lease import Lease
 from services.jobs.record import JobFailure, JobRecord, Status, now
-from services.jobs.retry_policy import compute_delay_seconds, is_last_attempt
+from services.jobs.retry_policy import compute_delay_seconds, decide_retry, is_last_attempt
 
 AWAY = [
     Reason.UNAVAILABLE,
@@ -81,3 +81,9 @@ def test_the_time_is_counted_from_the_first_failure() -> None:
 @pytest.mark.parametrize("failed", [1, 8, 60, 200])
 def test_delays_stay_within_their_bound_however_many_have_failed(failed: int) -> None:
     assert 0.5 <= compute_delay_seconds(WORK, failed, MediaError(Reason.UNAVAILABLE)) <= 60
+
+
+def test_a_decision_has_the_failure_to_store_and_a_delay_unless_the_job_fails() -> None:
+    retry = decide_retry(MediaError(Reason.UNAVAILABLE, retry_after_seconds=7), failing(1), WORK)
+    assert (retry.failure.reason, retry.delay_seconds) == ("UNAVAILABLE", 7)
+    assert decide_retry(MediaError(Reason.MEDIA_INVALID), failing(0), WORK).delay_seconds is None

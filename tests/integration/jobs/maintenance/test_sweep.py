@@ -19,8 +19,7 @@ from services.jobs.job_store import JobStore
 from services.jobs.maintenance.cleanup import Cleanup
 from services.jobs.maintenance.sweep import SETTLED_SECONDS, SILENT_SECONDS, Sweep, SweepOptions
 from services.jobs.metrics import JobMetrics
-from services.jobs.record import JobRecord, Status
-from services.jobs.request import JobFilter, JobRequest
+from services.jobs.record import JobFilter, JobRecord, JobRequest, Status
 from tests.fakes.media_services import FakeMediaServices, running_media_services
 from tests.fakes.nats import running_nats
 from tests.fakes.object_store import FakeObjectStore

@@ -8,9 +8,9 @@ import pytest
 from media.video.v1 import video_pb2
 
 from services.common.errors import MediaError, Reason
+from services.jobs.converters import KINDS
 from services.jobs.pipelines.definitions import DEFAULT_DELAY_MS, build_job_types
 from services.jobs.pipelines.requests import DEFAULT_MOTION
-from services.jobs.reading import KINDS
 from tests.fakes.job_services import AUDIO_KEY, STORED_AUDIO_ID, VIDEO_KEY
 from tests.unit.jobs.memory_buckets import JOB_ID, make_record
 from tests.unit.jobs.pipelines.conftest import Shop

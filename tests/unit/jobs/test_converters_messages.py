@@ -10,9 +10,8 @@ from media.jobs.v1 import jobs_pb2
 
 from services.common.errors import MediaError, Reason
 from services.common.storage import ObjectUrl
-from services.jobs.record import Attempt, JobFailure, JobRecord, Status
-from services.jobs.request import StoredJob
-from services.jobs.writing import to_delivery, to_job, to_job_error
+from services.jobs.converters import to_delivery, to_job, to_job_error
+from services.jobs.record import Attempt, JobFailure, JobRecord, Status, StoredJob
 from tests.fakes.object_store import EXPIRES, FakeObjectStore
 from tests.unit.jobs.memory_buckets import CREATED_AT, JOB_ID, make_record
 

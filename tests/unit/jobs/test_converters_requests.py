@@ -10,10 +10,9 @@ from media.jobs.v1 import jobs_pb2
 
 from services.common.errors import MediaError, Reason
 from services.common.rpc.validation import validate
+from services.jobs.converters import KINDS, STATUSES, to_job_filter, to_job_request
 from services.jobs.jetstream import KINDS as WORKED_ON
-from services.jobs.reading import KINDS, STATUSES, to_job_filter, to_job_request
-from services.jobs.record import Status
-from services.jobs.request import JobFilter
+from services.jobs.record import JobFilter, Status
 
 MAX_CHARACTERS = 20
 VIDEO: dict[str, Any] = {"imageKey": "users/alice/cat.png", "prompt": "zoom in", "seconds": 6, "resolution": "512p"}

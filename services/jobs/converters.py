@@ -1,15 +1,22 @@
-"""From the contract's messages to wishes."""
+"""Convert messages of the contract to job requests, and job records to messages.
+
+Records hold object keys; a message gets a fresh address for each key when it is built.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 from media.jobs.v1 import jobs_pb2
 
 from services.common.errors import FieldViolation, MediaError, Reason, invalid
 from services.common.rpc.validation import validate
+from services.common.storage import ObjectStore
 from services.jobs.pipelines.requests import (
     build_image_request,
     build_narration_spec,
@@ -17,8 +24,8 @@ from services.jobs.pipelines.requests import (
     build_video_request,
     build_video_spec,
 )
-from services.jobs.record import Status
-from services.jobs.request import JobFilter, JobRequest
+from services.jobs.pipelines.steps import AUDIO, FINAL, IMAGE, VIDEO
+from services.jobs.record import Attempt, JobFailure, JobFilter, JobRequest, Status, StoredJob
 
 KINDS: Mapping[str, jobs_pb2.JobKind] = {
     "animate": jobs_pb2.JOB_KIND_ANIMATE,
@@ -34,6 +41,7 @@ STATUSES: Mapping[Status, jobs_pb2.JobStatus] = {
     Status.CANCELLED: jobs_pb2.JOB_STATUS_CANCELLED,
 }
 
+_MEDIA = (VIDEO, AUDIO, FINAL, IMAGE)
 _STORY_FIELDS: Mapping[str, str] = {"prompt": "story.motion", "provider": "story.video_provider"}
 _IMAGE_FIELDS: Mapping[str, str] = {
     "prompt": "headline",
@@ -135,3 +143,73 @@ def _check_contract(message: Message, field: str, names: Mapping[str, str]) -> N
         ]
         summary = "; ".join(f"{item.field}: {item.description}" for item in violations)
         raise MediaError(error.reason, summary, violations=violations) from None
+
+
+async def to_job(stored: StoredJob, store: ObjectStore) -> jobs_pb2.Job:
+    """Return the message of a job."""
+    record = stored.record
+    job = jobs_pb2.Job(
+        id=record.job_id,
+        kind=KINDS[record.kind],
+        status=STATUSES[record.status],
+        stage=record.stage,
+        percent=round(record.percent, 1),
+        attempt=record.attempt,
+        attempts=[_to_attempt(attempt) for attempt in record.attempts],
+        steps_done=list(record.steps),
+        webhook_url=record.webhook_url,
+        request_id=record.request_id,
+        create_time=_to_timestamp(record.created_at),
+        update_time=_to_timestamp(record.updated_at or record.created_at),
+        revision=stored.revision,
+    )
+    if record.failure is not None and record.status.is_final:
+        job.error.CopyFrom(to_job_error(record.failure))
+    for name in _MEDIA:
+        if name in record.steps:
+            getattr(job.result, name).CopyFrom(await _to_media(record.steps[name], store))
+    job.result.prompt = record.steps.get(IMAGE, {}).get("prompt", "")
+    job.result.stored_audio_id = record.steps.get(AUDIO, {}).get("storedAudioId", "")
+    return job
+
+
+def to_job_error(failure: JobFailure) -> jobs_pb2.JobError:
+    """Return the message of what ended a job."""
+    return jobs_pb2.JobError(reason=failure.reason, message=failure.message, stage=failure.stage)
+
+
+def to_delivery(sent: Mapping[str, Any]) -> jobs_pb2.WebhookDelivery:
+    """Return the message of one attempt to tell a webhook."""
+    return jobs_pb2.WebhookDelivery(send_time=_to_timestamp(sent["at"]), status=sent["status"], error=sent["error"])
+
+
+async def _to_media(medium: Mapping[str, Any], store: ObjectStore) -> jobs_pb2.JobMedia:
+    address = await store.url(medium["key"])
+    media = jobs_pb2.JobMedia(
+        key=medium["key"],
+        url=address.url,
+        content_type=medium["contentType"],
+        duration_seconds=medium.get("durationSeconds", 0.0),
+        width=medium.get("width", 0),
+        height=medium.get("height", 0),
+        provider=medium["provider"],
+        model=medium["model"],
+    )
+    if address.expires_at is not None:
+        media.url_expire_time.FromDatetime(address.expires_at)
+    return media
+
+
+def _to_attempt(attempt: Attempt) -> jobs_pb2.JobAttempt:
+    message = jobs_pb2.JobAttempt(number=attempt.number, start_time=_to_timestamp(attempt.began_at))
+    if attempt.ended_at:
+        message.end_time.CopyFrom(_to_timestamp(attempt.ended_at))
+    if attempt.failure is not None:
+        message.error.CopyFrom(to_job_error(attempt.failure))
+    return message
+
+
+def _to_timestamp(text: str) -> Timestamp:
+    stamp = Timestamp()
+    stamp.FromDatetime(datetime.fromisoformat(text))
+    return stamp
