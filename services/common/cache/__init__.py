@@ -1,4 +1,4 @@
-"""The result cache: memory over a store that processes share."""
+"""The result cache: memory in front of a store that all processes share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keeps a store that fails from being asked again at once."""
+"""The circuit breaker: stops calls to a store that keeps failing."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class CircuitOptions:
-    """When a circuit opens, and for how long."""
+    """Threshold and pauses of a circuit breaker."""
 
     failures: int = 5
-    """Failures in a row that open it."""
+    """Number of failures in a row that opens the circuit."""
     first_pause_seconds: float = 1.0
-    """How long nobody asks after it has opened."""
+    """How long no call is allowed after the circuit has opened."""
     longest_pause_seconds: float = 60.0
-    """Where the doubling of the pause ends."""
+    """Upper bound of the pause, which doubles with each failed probe."""
 
 
 class CircuitBreaker:
-    """Open after so many failures in a row; then one call a pause may try, and success closes it.
+    """Opens after a number of failures in a row; an open circuit allows one probe per pause, and a success closes it.
 
-    A probe whose outcome is never reported does no harm: the next one is due after the same pause.
+    If the outcome of a probe is never reported, the next probe is allowed after the same pause.
 
     Args:
-        options: When it opens, and for how long.
-        monotonic: Seconds since any moment, never decreasing.
+        options: Threshold and pauses.
+        monotonic: Monotonic clock, in seconds.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class CircuitBreaker:
         self._retry_at: float | None = None
 
     def allows(self) -> bool:
-        """Say whether one call may be made now; whoever is told yes makes it and reports its outcome."""
+        """Return whether one call may be made now; the caller then makes the call and reports its outcome."""
         if self._retry_at is None:
             return True
         now = self._monotonic()
@@ -49,13 +49,13 @@ class CircuitBreaker:
         return True
 
     def record_success(self) -> None:
-        """Take note that a call worked."""
+        """Report that a call succeeded."""
         self._failures_in_a_row = 0
         self._pause_seconds = self._options.first_pause_seconds
         self._retry_at = None
 
     def record_failure(self) -> None:
-        """Take note that a call failed or took too long."""
+        """Report that a call failed or timed out."""
         self._failures_in_a_row += 1
         if self._failures_in_a_row < self._options.failures:
             return

@@ -1,4 +1,4 @@
-"""Reads from the store that callers share and wait for only so long."""
+"""Reads from the store with a timeout, one per key: concurrent callers of a key share the read."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from services.common.cache.stats import Counts
 T = TypeVar("T")
 
 SLOW = "slow"
-"""What is reported as the cause where a read took too long."""
+"""Cause that is reported when a read or write times out."""
 
 
-class _Lookup(Generic[T]):
+class _SharedRead(Generic[T]):
     def __init__(self, task: asyncio.Task[T | None]) -> None:
         self.task = task
-        self.late = False
+        self.timed_out = False
 
 
 class CoalescedReads(Generic[T]):
-    """One read a key at a time, however many wait for it.
+    """At most one read per key at a time, however many callers wait for it.
 
-    A read that takes too long goes on without its callers: what it finds serves the next ones.
+    A read that times out is not cancelled: its callers go on without a value, and its result serves the next callers.
 
     Args:
-        read: Reads a key from the store; what it returns is the answer.
-        circuit: Says whether the store may be asked.
-        counts: Where skipped reads are counted.
-        failed: Told the cause of each failure.
-        timeout_seconds: Longest that a caller waits.
-        max_running: Most reads at once; beyond, callers are answered without the store.
+        read: Called with a key; reads the value from the store.
+        circuit: Circuit breaker of the reads.
+        counts: Counters for skipped reads.
+        report_failure: Called with the cause when a read fails or times out.
+        timeout_seconds: Longest time that a caller waits.
+        max_running: Most concurrent reads; further callers get no value.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class CoalescedReads(Generic[T]):
         read: Callable[[str], Awaitable[T | None]],
         circuit: CircuitBreaker,
         counts: Counts,
-        failed: Callable[[str], None],
+        report_failure: Callable[[str], None],
         *,
         timeout_seconds: float,
         max_running: int,
@@ -49,65 +49,65 @@ class CoalescedReads(Generic[T]):
         self._read = read
         self._circuit = circuit
         self._counts = counts
-        self._failed = failed
+        self._report_failure = report_failure
         self._timeout_seconds = timeout_seconds
         self._max_running = max_running
-        self._running: dict[str, _Lookup[T]] = {}
+        self._running: dict[str, _SharedRead[T]] = {}
 
     async def get(self, key: str) -> T | None:
-        """Return what the store has for `key`; None where it has nothing, fails, or does not answer in time."""
-        lookup = self._running.get(key) or self._begin(key)
-        if lookup is None:
+        """Return the value of `key`; None if the store has none, fails, or does not answer in time."""
+        shared = self._running.get(key) or self._start(key)
+        if shared is None:
             return None
-        done, _ = await asyncio.wait({lookup.task}, timeout=self._timeout_seconds)
+        done, _ = await asyncio.wait({shared.task}, timeout=self._timeout_seconds)
         if not done:
-            self._give_up(lookup)
+            self._abandon(shared)
             return None
-        return None if lookup.task.cancelled() else lookup.task.result()
+        return None if shared.task.cancelled() else shared.task.result()
 
     async def close(self) -> None:
-        """End every read."""
-        tasks = [lookup.task for lookup in self._running.values()]
+        """Cancel all reads."""
+        tasks = [shared.task for shared in self._running.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        # A task that is cancelled before its first step never gets to clean up.
+        # A task that is cancelled before its first step does not run its finally block.
         self._running.clear()
 
-    def _begin(self, key: str) -> _Lookup[T] | None:
+    def _start(self, key: str) -> _SharedRead[T] | None:
         if len(self._running) >= self._max_running:
             self._counts["skipped_busy"] += 1
             return None
         if not self._circuit.allows():
             self._counts["skipped_open_circuit"] += 1
             return None
-        lookup = _Lookup(asyncio.create_task(self._run(key), name="reading the result store"))
-        self._running[key] = lookup
-        return lookup
+        shared = _SharedRead(asyncio.create_task(self._run(key), name="result store read"))
+        self._running[key] = shared
+        return shared
 
     async def _run(self, key: str) -> T | None:
         try:
-            found = await self._read(key)
+            value = await self._read(key)
         except StoreError as error:
-            self._fail(key, error.cause)
+            self._record_failure(key, error.cause)
             return None
-        except Exception as error:  # noqa: BLE001 - whatever a driver does, the request goes on without the cache
-            self._fail(key, type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - an unexpected driver error must not fail the request
+            self._record_failure(key, type(error).__name__)
             return None
         else:
-            if not self._running[key].late:
+            if not self._running[key].timed_out:
                 self._circuit.record_success()
-            return found
+            return value
         finally:
             del self._running[key]
 
-    def _give_up(self, lookup: _Lookup[T]) -> None:
-        if not lookup.late:
-            lookup.late = True
+    def _abandon(self, shared: _SharedRead[T]) -> None:
+        if not shared.timed_out:
+            shared.timed_out = True
             self._circuit.record_failure()
-            self._failed(SLOW)
+            self._report_failure(SLOW)
 
-    def _fail(self, key: str, cause: str) -> None:
-        if not self._running[key].late:
+    def _record_failure(self, key: str, cause: str) -> None:
+        if not self._running[key].timed_out:
             self._circuit.record_failure()
-            self._failed(cause)
+            self._report_failure(cause)

@@ -1,4 +1,4 @@
-"""A clock for expiry: what a wall clock that is set back would bring to life again stays dead."""
+"""The clock for expiry: a wall clock that is set back does not revive expired entries."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _SKEW = timedelta(seconds=5)
 
 
 class ExpiryClock:
-    """Tells the time as the later of two: the wall clock, and the wall clock at the start plus the time since.
+    """A clock that returns the later of two times: the wall clock, and the wall clock at the start plus the time since.
 
-    So a wall clock that jumps forward expires what it should, and one that jumps back prolongs nothing.
+    A wall clock that jumps forward therefore expires entries, and one that jumps back prolongs none.
 
     Args:
-        wall: Seconds since 1970 in UTC.
-        monotonic: Seconds since any moment, never decreasing.
+        wall: Wall clock, in seconds since 1970 (UTC).
+        monotonic: Monotonic clock, in seconds.
     """
 
     def __init__(self, wall: Callable[[], float] = time.time, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -27,14 +27,14 @@ class ExpiryClock:
         self._offset_seconds = wall() - monotonic()
 
     def now(self) -> datetime:
-        """Return the time in UTC, to the millisecond, as stores keep it."""
+        """Return the time in UTC, to the millisecond, which is the precision of the stores."""
         seconds = max(self._wall(), self._offset_seconds + self.monotonic())
         return datetime.fromtimestamp(int(seconds * 1000) / 1000, UTC)
 
     def seconds_left(self, entry: Entry) -> float:
-        """Return how long `entry` may still be served; 0 or less if it may not.
+        """Return how long `entry` may still be served; 0 or less if it has expired.
 
-        An entry from the future was written by a clock that was wrong, so its expiry means nothing.
+        An entry that was created in the future was written with a wrong clock, so its expiry is not trusted.
         """
         now = self.now()
         if entry.created_at > now + _SKEW:

@@ -1,4 +1,4 @@
-"""What a result store is: entries, the collection they live in, and the one error a store raises."""
+"""The interface of result stores: entries, their collection, and the errors of a store."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from services.common.log import logger
 
 log = logger(__name__)
 
-_DIGESTED_IN_PLACE_BYTES = 512 * 1024
+_MAX_INLINE_DIGEST_BYTES = 512 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """Where entries of one kind live, and what their documents call things."""
+    """A collection of entries, with the field names of its documents."""
 
     name: str = "TTSCache"
     """Name of the collection."""
     data_field: str = "audioData"
-    """What a document calls the bytes."""
+    """Field of a document that holds the data."""
     url_field: str = "audioUrl"
-    """What a document calls the address of bytes that are kept elsewhere: a field of the entry, null without it."""
+    """Field of a document that holds the URL of data that is stored elsewhere; null if the entry does not set it."""
     max_entry_bytes: int = 15 * 1024 * 1024
-    """Longest data that is stored. A MongoDB document ends at 16 MiB, and the fields need room too."""
+    """Longest data that is stored. A MongoDB document is limited to 16 MiB, including its other fields."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,25 +38,25 @@ class Entry:
     """A stored result."""
 
     cache_key: str
-    """SHA-256 of all that decides what the result is, in hexadecimal."""
+    """SHA-256 of everything that determines the result, in hexadecimal."""
     fields: Mapping[str, Any]
-    """What the document says beside key, data and times, as JSON values under the document's own names.
+    """Further fields of the document, as JSON values under the names of the document.
 
-    Integers fit 64 bits with sign; None of the names is one that the store itself writes.
+    Integers fit 64 bits with sign. No name may be one that the store itself writes.
     """
     data: bytes
-    """The result itself."""
+    """The result."""
     created_at: datetime
-    """When it was made, in UTC, kept to the millisecond."""
+    """Time of creation in UTC, stored to the millisecond."""
     expires_at: datetime
-    """From when on it must not be served, in UTC, kept to the millisecond."""
+    """Time in UTC from which the entry must not be served, stored to the millisecond."""
 
 
 class StoreError(Exception):
-    """The store cannot do what was asked.
+    """Raised when the store cannot perform an operation.
 
     Args:
-        cause: What failed, as the name of an error class or code: fit to be logged, never a text of the driver.
+        cause: Name of an error class or code, safe to log; never a message of the driver.
     """
 
     def __init__(self, cause: str) -> None:
@@ -65,23 +65,23 @@ class StoreError(Exception):
 
 
 class CorruptEntryError(Exception):
-    """An entry is there but is not what was stored; the text says in what way, and quotes nothing of it."""
+    """Raised when an entry differs from what was stored; the message names the defect and quotes no content."""
 
 
 class Store(ABC):
-    """Keeps entries of one collection, for all processes that open the same store.
+    """Entries of one collection, shared by all processes that open the same store.
 
-    An entry is there whole or not at all, whatever happens to the process that writes it. Of two writers of one key one
-    wins, and neither sees an error.
+    Writes are atomic: a process that dies while it writes leaves no partial entry. If two processes write the same key,
+    one of them wins, and neither sees an error.
     """
 
     def __init__(self, collection: Collection) -> None:
         self.collection = collection
         self.corrupt_entries = 0
-        """How many entries were dropped because they were not what was stored."""
+        """Number of entries that were deleted because they were corrupt."""
 
     async def get(self, key: str) -> Entry | None:
-        """Return the entry of `key`, or None. It may be past its expiry: that is for the caller's clock to say.
+        """Return the entry of `key`, or None. The entry may have expired: the caller checks it with its own clock.
 
         A corrupt entry is logged, deleted and reported as None.
 
@@ -92,25 +92,27 @@ class Store(ABC):
             return await self._read(key)
         except CorruptEntryError as error:
             self.corrupt_entries += 1
-            log.warning("a corrupt entry was dropped", collection=self.collection.name, what=str(error), cache_key=key)
+            log.warning(
+                "a corrupt entry was deleted", collection=self.collection.name, defect=str(error), cache_key=key
+            )
         with suppress(StoreError):
             await self.delete(key)
         return None
 
     @abstractmethod
     async def _read(self, key: str) -> Entry | None:
-        """Return the entry of `key` once its digest was verified.
+        """Return the entry of `key` after its digest was verified.
 
         Raises:
             StoreError: The store cannot be read.
-            CorruptEntryError: What is there is not what was stored.
+            CorruptEntryError: The entry differs from what was stored.
         """
 
     @abstractmethod
     async def put(self, entry: Entry) -> None:
-        """Store `entry` in place of any older one of its key.
+        """Store `entry` in place of an older entry of its key.
 
-        What exceeds `Collection.max_entry_bytes`, or cannot be expressed in the store's format, is left out.
+        An entry that exceeds `Collection.max_entry_bytes`, or does not fit the format of the store, is skipped.
 
         Raises:
             StoreError: The store cannot be written.
@@ -126,7 +128,7 @@ class Store(ABC):
 
     @abstractmethod
     async def purge_expired(self) -> int:
-        """Delete every entry past its expiry and returns how many there were.
+        """Delete every expired entry and return the number of deleted entries.
 
         Raises:
             StoreError: The store cannot be written.
@@ -134,31 +136,31 @@ class Store(ABC):
 
     @abstractmethod
     async def close(self) -> None:
-        """Let go of files, threads and connections; a closed store only raises StoreError."""
+        """Release files, threads and connections; a closed store only raises StoreError."""
 
 
 async def digest(data: bytes) -> str:
-    """Return the SHA-256 of `data` in hexadecimal, without holding up the event loop for long data."""
-    if len(data) <= _DIGESTED_IN_PLACE_BYTES:
+    """Return the SHA-256 of `data` in hexadecimal; long data is hashed in a thread to keep the event loop free."""
+    if len(data) <= _MAX_INLINE_DIGEST_BYTES:
         return hashlib.sha256(data).hexdigest()
     return await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
 
 
 async def verify(data: object, expected: object) -> bytes:
-    """Return `data` once its digest is the expected one.
+    """Return `data` if its digest is the expected one.
 
     Raises:
-        CorruptEntryError: It is not, or one of the two is no such thing at all.
+        CorruptEntryError: The digest differs, or data or digest has the wrong type.
     """
     if not isinstance(data, bytes) or not isinstance(expected, str):
         raise CorruptEntryError("data or digest is missing")
-    # Drivers may hand out a subclass of bytes that compares unequal to bytes.
+    # Drivers may return a subclass of bytes, such as bson.Binary, that compares unequal to bytes.
     plain = bytes(data)
     if not hmac.compare_digest((await digest(plain)).encode(), expected.encode()):
         raise CorruptEntryError("the digest is wrong")
     return plain
 
 
-def log_skipped_entries(entry: Entry, collection: Collection, why: str) -> None:
-    """Say that a store left `entry` out."""
-    log.info("a result is not stored", collection=collection.name, why=why, data_bytes=len(entry.data))
+def log_skipped_entry(entry: Entry, collection: Collection, reason: str) -> None:
+    """Log that a store skipped `entry`."""
+    log.info("a result is not stored", collection=collection.name, reason=reason, data_bytes=len(entry.data))

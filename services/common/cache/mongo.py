@@ -1,4 +1,4 @@
-"""The shared result store: a MongoDB collection. The one module that knows the driver."""
+"""The shared result store: a MongoDB collection. Beside it, only usage/mongo.py and the doctor use the driver."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from services.common.cache.interface import (
     Store,
     StoreError,
     digest,
-    log_skipped_entries,
+    log_skipped_entry,
     verify,
 )
 from services.common.log import logger
@@ -40,13 +40,13 @@ if TYPE_CHECKING:
 log = logger(__name__)
 
 ClientFactory = Callable[..., Any]
-"""Makes the driver's client: `AsyncIOMotorClient` or pymongo's `AsyncMongoClient`, whose methods used here agree."""
+"""Creates the client: `AsyncIOMotorClient` or PyMongo's `AsyncMongoClient`, which share the methods used here."""
 
 DIGEST_FIELD = "dataSha256"
-"""What a document calls the digest of its bytes."""
+"""Field of a document that holds the digest of its data."""
 
 DEFAULT_DATABASE = "media"
-"""Database where the connection string names none."""
+"""Database to use if the connection string names none."""
 
 _OPTIONS: Mapping[str, Any] = {
     "appname": "media-suite",
@@ -60,16 +60,16 @@ _INDEXES: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("cacheKey", {"unique": True}),
     ("expiresAt", {"expireAfterSeconds": 0}),
 )
-_NOT_EXPRESSIBLE = (BSONError, OverflowError, UnicodeError, TypeError)
+_ENCODING_ERRORS = (BSONError, OverflowError, UnicodeError, TypeError)
 
 
 class MongoStore(Store):
-    """Entries of one collection as documents.
+    """Entries of one collection as MongoDB documents.
 
     Args:
-        database: Where the collection is.
-        collection: What is kept.
-        now: Tells what is expired.
+        database: Database of the collection.
+        collection: Collection of the entries.
+        now: Called for the current time.
     """
 
     def __init__(self, database: Database, collection: Collection, now: Callable[[], datetime]) -> None:
@@ -78,7 +78,7 @@ class MongoStore(Store):
         self._now = now
         self._indexing = asyncio.Lock()
         self._indexed = False
-        self._own_names = {
+        self._own_fields = {
             "_id",
             "cacheKey",
             collection.data_field,
@@ -96,22 +96,22 @@ class MongoStore(Store):
             raise CorruptEntryError("the document cannot be read") from None
         if document is None:
             return None
-        fields = {name: value for name, value in document.items() if name not in self._own_names}
+        fields = {name: value for name, value in document.items() if name not in self._own_fields}
         if fields.get(self.collection.url_field) is None:
             fields.pop(self.collection.url_field, None)
         data = await verify(document.get(self.collection.data_field), document.get(DIGEST_FIELD))
-        return Entry(key, fields, data, _time(document, "createdAt"), _time(document, "expiresAt"))
+        return Entry(key, fields, data, _get_time(document, "createdAt"), _get_time(document, "expiresAt"))
 
     async def put(self, entry: Entry) -> None:
-        """Store `entry`; where another process stored its own in the same moment, that one stays.
+        """Store `entry`; if another process stores the same key at the same moment, its entry may win.
 
         Raises:
             StoreError: The server cannot be written.
         """
         if len(entry.data) > self.collection.max_entry_bytes:
-            log_skipped_entries(entry, self.collection, "size")
+            log_skipped_entry(entry, self.collection, "size")
             return
-        document = await self._document(entry)
+        document = await self._to_document(entry)
         try:
             await self._ensure_indexes()
             await self._documents.replace_one({"cacheKey": entry.cache_key}, document, upsert=True)
@@ -119,8 +119,8 @@ class MongoStore(Store):
             log.debug("another process stored the same key first", collection=self.collection.name)
         except PyMongoError as error:
             raise StoreError(type(error).__name__) from error
-        except _NOT_EXPRESSIBLE as error:
-            log_skipped_entries(entry, self.collection, type(error).__name__)
+        except _ENCODING_ERRORS as error:
+            log_skipped_entry(entry, self.collection, type(error).__name__)
 
     async def delete(self, key: str) -> None:
         """Delete the document of `key`, if there is one.
@@ -134,7 +134,7 @@ class MongoStore(Store):
             raise StoreError(type(error).__name__) from error
 
     async def purge_expired(self) -> int:
-        """Delete every document past its expiry, for servers that have no TTL index.
+        """Delete every expired document, for servers without TTL indexes.
 
         Raises:
             StoreError: The server cannot be written.
@@ -146,9 +146,9 @@ class MongoStore(Store):
             raise StoreError(type(error).__name__) from error
 
     async def close(self) -> None:
-        """Do nothing: the client is closed by whoever opened it, and may serve other collections."""
+        """Do nothing: `open_mongo_database` closes the client, which may serve other collections."""
 
-    async def _document(self, entry: Entry) -> dict[str, Any]:
+    async def _to_document(self, entry: Entry) -> dict[str, Any]:
         return {
             "cacheKey": entry.cache_key,
             self.collection.data_field: Binary(entry.data),
@@ -171,7 +171,7 @@ class MongoStore(Store):
         try:
             await self._documents.create_index(field, **options)
         except OperationFailure as error:
-            # Compatible servers refuse TTL indexes; nothing depends on them but disk space between two purges.
+            # Some compatible servers refuse TTL indexes. Only the disk space used between two purges depends on them.
             log.warning(
                 "the server refuses an index; the store works without it",
                 collection=self.collection.name,
@@ -182,17 +182,17 @@ class MongoStore(Store):
 
 @asynccontextmanager
 async def open_mongo_database(uri: str, client_factory: ClientFactory = AsyncIOMotorClient) -> AsyncIterator[Database]:
-    """Yield the database that `uri` names, or `media`, without connecting yet; closes the client at the end.
+    """Yield the database that `uri` names, or `media`; connects on first use and closes the client at the end.
 
     Args:
-        uri: Connection string. Timeouts that it gives win over ours, which are short.
-        client_factory: Makes the driver's client.
+        uri: Connection string. Its timeouts override the short defaults of this module.
+        client_factory: Creates the client.
 
     Raises:
-        ConfigurationError: `uri` is no connection string.
+        ConfigurationError: `uri` is not a connection string.
     """
-    given = uri.lower()
-    options = {name: value for name, value in _OPTIONS.items() if f"{name.lower()}=" not in given}
+    lower_uri = uri.lower()
+    options = {name: value for name, value in _OPTIONS.items() if f"{name.lower()}=" not in lower_uri}
     try:
         client: Client = client_factory(uri, tz_aware=True, **options)
         database = client.get_default_database(DEFAULT_DATABASE)
@@ -204,7 +204,7 @@ async def open_mongo_database(uri: str, client_factory: ClientFactory = AsyncIOM
     try:
         yield database
     finally:
-        # Motor closes at once; pymongo's own client has to be awaited.
+        # The close method of PyMongo's client is a coroutine, that of Motor is not.
         closing = client.close()
         if inspect.isawaitable(closing):
             await closing
@@ -218,22 +218,22 @@ async def open_mongo_store(
     *,
     now: Callable[[], datetime] | None = None,
 ) -> AsyncIterator[MongoStore]:
-    """Yield the store in a collection of the database that `uri` names; connects when first used.
+    """Yield the store in a collection of the database that `uri` names; connects on first use.
 
     Args:
         uri: Connection string.
-        collection: What is kept.
-        client_factory: Makes the driver's client.
-        now: Tells what is expired.
+        collection: Collection of the entries.
+        client_factory: Creates the client.
+        now: Called for the current time.
 
     Raises:
-        ConfigurationError: `uri` is no connection string.
+        ConfigurationError: `uri` is not a connection string.
     """
     async with open_mongo_database(uri, client_factory) as database:
         yield MongoStore(database, collection, now or ExpiryClock().now)
 
 
-def _time(document: Mapping[str, Any], name: str) -> datetime:
+def _get_time(document: Mapping[str, Any], name: str) -> datetime:
     value = document.get(name)
     if not isinstance(value, datetime):
         raise CorruptEntryError("a time is missing")

@@ -1,4 +1,4 @@
-"""The embedded result store: one SQLite file, bounded in bytes, safe for several processes."""
+"""The embedded result store: a SQLite file that is bounded in bytes and shared by several processes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from services.common.cache.interface import (
     Entry,
     Store,
     digest,
-    log_skipped_entries,
+    log_skipped_entry,
     verify,
 )
 from services.common.cache.sqlite_file import Schema, SqliteFile
@@ -61,7 +61,7 @@ DELETE FROM cache_entries WHERE rowid IN (
     SELECT rowid FROM cache_entries WHERE collection = ? AND expires_at_ms <= ? LIMIT ?
 ) RETURNING 1
 """
-_PURGED_AT_ONCE = 200
+_PURGE_BATCH = 200
 _TOTAL = "SELECT total(size_bytes) FROM cache_entries WHERE collection = ?"
 _EVICT = """
 DELETE FROM cache_entries WHERE rowid IN (
@@ -71,19 +71,19 @@ DELETE FROM cache_entries WHERE rowid IN (
     ) WHERE newer_and_own_bytes > ?
 )
 """
-_KEPT_BY_EVICTION = 0.9
-# To add up all sizes takes long in a full file; what this process may store between two looks is little of the whole.
-_MAKES_ROOM_EVERY = 0.01
+_SHARE_AFTER_EVICTION = 0.9
+# Summing all sizes is slow in a full file, so a process checks the bound only after it has written this share of it.
+_SHARE_BETWEEN_CHECKS = 0.01
 
 
 class SqliteStore(Store):
     """Entries of one collection in a SQLite file.
 
     Args:
-        file: The file, with `SCHEMA`.
-        collection: What is kept.
-        max_bytes: Most that the collection may take, give or take a hundredth; the oldest entries make room.
-        now: Tells what is expired.
+        file: The file, opened with `SCHEMA`.
+        collection: Collection of the entries.
+        max_bytes: Most bytes of the collection, accurate to 1 % per process; the oldest entries are evicted.
+        now: Called for the current time.
     """
 
     def __init__(self, file: SqliteFile, collection: Collection, max_bytes: int, now: Callable[[], datetime]) -> None:
@@ -98,10 +98,12 @@ class SqliteStore(Store):
         if not rows:
             return None
         fields, sha256, created_at_ms, expires_at_ms, data = rows[0]
-        return Entry(key, _fields(fields), await verify(data, sha256), _from_ms(created_at_ms), _from_ms(expires_at_ms))
+        return Entry(
+            key, _parse_fields(fields), await verify(data, sha256), _from_ms(created_at_ms), _from_ms(expires_at_ms)
+        )
 
     async def put(self, entry: Entry) -> None:
-        """Store `entry` and makes room for it.
+        """Store `entry` and evict older entries if the collection has grown too large.
 
         Raises:
             StoreError: The file cannot be written.
@@ -109,11 +111,11 @@ class SqliteStore(Store):
         try:
             fields = orjson.dumps(dict(entry.fields))
         except orjson.JSONEncodeError:
-            log_skipped_entries(entry, self.collection, "fields")
+            log_skipped_entry(entry, self.collection, "fields")
             return
         size_bytes = len(entry.data) + len(fields)
         if len(entry.data) > self.collection.max_entry_bytes or size_bytes > self._max_bytes:
-            log_skipped_entries(entry, self.collection, "size")
+            log_skipped_entry(entry, self.collection, "size")
             return
         times = (_to_ms(entry.created_at), _to_ms(entry.expires_at))
         sha256 = await digest(entry.data)
@@ -121,9 +123,9 @@ class SqliteStore(Store):
             _PUT, (self.collection.name, entry.cache_key, fields, sha256, size_bytes, *times, entry.data)
         )
         self._unchecked_bytes += size_bytes
-        if self._unchecked_bytes >= self._max_bytes * _MAKES_ROOM_EVERY:
+        if self._unchecked_bytes >= self._max_bytes * _SHARE_BETWEEN_CHECKS:
             self._unchecked_bytes = 0
-            await self._make_room()
+            await self._evict()
 
     async def delete(self, key: str) -> None:
         """Delete the entry of `key`, if there is one.
@@ -134,14 +136,14 @@ class SqliteStore(Store):
         await self._file.write(_DELETE, (self.collection.name, key))
 
     async def purge_expired(self) -> int:
-        """Delete every entry past its expiry, few at a time so that other writers get their turn.
+        """Delete every expired entry, in small batches so that other processes can write in between.
 
         Raises:
             StoreError: The file cannot be written.
         """
         now_ms = _to_ms(self._now())
         purged = 0
-        while rows := await self._file.write(_PURGE, (self.collection.name, now_ms, _PURGED_AT_ONCE)):
+        while rows := await self._file.write(_PURGE, (self.collection.name, now_ms, _PURGE_BATCH)):
             purged += len(rows)
         return purged
 
@@ -149,11 +151,11 @@ class SqliteStore(Store):
         """Close the file."""
         await self._file.close()
 
-    async def _make_room(self) -> None:
-        # Asked of the file, not remembered: other processes write it too.
+    async def _evict(self) -> None:
+        # Read from the file, since other processes write to it too.
         ((total_bytes,),) = await self._file.write(_TOTAL, (self.collection.name,))
         if total_bytes > self._max_bytes:
-            await self._file.write(_EVICT, (self.collection.name, int(self._max_bytes * _KEPT_BY_EVICTION)))
+            await self._file.write(_EVICT, (self.collection.name, int(self._max_bytes * _SHARE_AFTER_EVICTION)))
 
 
 @asynccontextmanager
@@ -165,14 +167,14 @@ async def open_sqlite_store(
     busy_seconds: float = 5.0,
     now: Callable[[], datetime] | None = None,
 ) -> AsyncIterator[SqliteStore]:
-    """Yield the store in the file at `path`, which is opened when first used, and closes it at the end.
+    """Yield the store in the file at `path`; opens the file on first use and closes it at the end.
 
     Args:
         path: The file; several collections and processes may share it.
-        collection: What is kept.
-        max_bytes: Most that the collection may take, give or take a hundredth; the oldest entries make room.
-        busy_seconds: How long to wait for another process's write to end.
-        now: Tells what is expired.
+        collection: Collection of the entries.
+        max_bytes: Most bytes of the collection, accurate to 1 % per process; the oldest entries are evicted.
+        busy_seconds: How long to wait for the write of another process.
+        now: Called for the current time.
     """
     store = SqliteStore(
         SqliteFile(path, SCHEMA, busy_seconds=busy_seconds), collection, max_bytes, now or ExpiryClock().now
@@ -183,7 +185,7 @@ async def open_sqlite_store(
         await store.close()
 
 
-def _fields(content: object) -> dict[str, Any]:
+def _parse_fields(content: object) -> dict[str, Any]:
     try:
         fields = orjson.loads(content) if isinstance(content, bytes) else None
     except orjson.JSONDecodeError:

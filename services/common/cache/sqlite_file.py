@@ -1,4 +1,4 @@
-"""One SQLite file that several components and processes share: opened when first used, migrated, private."""
+"""A SQLite file that several components and processes share: private, migrated, opened on first use."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from services.common.cache.interface import StoreError
 
 Row = Sequence[Any]
 
-_VERSIONS = "CREATE TABLE IF NOT EXISTS schema_versions (component TEXT PRIMARY KEY, version INTEGER NOT NULL)"
-_VERSION = "SELECT version FROM schema_versions WHERE component = ?"
+_CREATE_VERSIONS = "CREATE TABLE IF NOT EXISTS schema_versions (component TEXT PRIMARY KEY, version INTEGER NOT NULL)"
+_GET_VERSION = "SELECT version FROM schema_versions WHERE component = ?"
 _HAS_VERSIONS = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'schema_versions'"
 _SET_VERSION = "INSERT OR REPLACE INTO schema_versions (component, version) VALUES (?, ?)"
 _RETRY_SECONDS = 0.02
-_LONGEST_LOG_BYTES = 64 * 1024 * 1024
-_creating = threading.Lock()
+_MAX_LOG_BYTES = 64 * 1024 * 1024
+_creation_lock = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """The tables of one component, as the steps that lead to them."""
+    """The tables of one component, as a list of migration steps."""
 
     component: str
-    """Name under which the file notes how far it is."""
+    """Name under which the file records the version of the schema."""
     steps: tuple[tuple[str, ...], ...]
-    """Statements of each step; a new version of the schema is one more step, and no step ever changes."""
+    """Statements of each step. A new version of the schema appends a step; released steps never change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +46,14 @@ class _Connections:
 
 
 class SqliteFile:
-    """A connection for reading and one for writing, so that a read never waits behind a write.
+    """A connection for reading and one for writing, so that a read never waits for a write.
 
-    Every statement is a transaction of its own, so that a caller who gives up leaves none open.
+    Every statement is a transaction of its own, so that a cancelled caller leaves no transaction open.
 
     Args:
-        path: The file; it and its folder are made for this user alone where they do not exist.
-        schema: What the file has to hold.
-        busy_seconds: How long to wait for another process's write to end.
+        path: The file; it and its folder are created for this user only if they do not exist.
+        schema: Tables of the component.
+        busy_seconds: How long to wait for the write of another process.
     """
 
     def __init__(self, path: Path, schema: Schema, *, busy_seconds: float = 5.0) -> None:
@@ -73,16 +73,16 @@ class SqliteFile:
             return list(await connections.reader.execute_fetchall(statement, parameters))
 
     async def write(self, statement: str, parameters: Iterable[Any] = ()) -> list[Row]:
-        """Run a statement that changes something and returns the rows of its RETURNING clause.
+        """Run a statement that writes and return the rows of its RETURNING clause.
 
         Raises:
-            StoreError: The file cannot be written: it is full, read-only, damaged or locked for too long.
+            StoreError: The file cannot be written: the disk is full, or the file is read-only, damaged or locked.
         """
         async with self._connections() as connections:
             return list(await connections.writer.execute_fetchall(statement, parameters))
 
     async def close(self) -> None:
-        """Finish what is running and closes the file."""
+        """Wait for running statements and close the file."""
         self._closed = True
         opening, self._opening = self._opening, None
         if opening is None:
@@ -97,18 +97,18 @@ class SqliteFile:
             raise StoreError("closed")
         if self._opening is None:
             self._opening = asyncio.create_task(self._open(), name="opening a SQLite file")
-            self._opening.add_done_callback(self._forget_failure)
+            self._opening.add_done_callback(self._reset_after_failure)
         try:
-            # A caller who gives up must not interrupt the opening: the half-open connection would leak.
+            # A cancelled caller must not interrupt the opening: the half-open connection would leak.
             yield await asyncio.shield(self._opening)
         except (sqlite3.Error, OSError) as error:
-            raise StoreError(_cause(error)) from error
+            raise StoreError(_get_cause(error)) from error
         except ValueError as error:
             if not self._closed:
                 raise
             raise StoreError("closed") from error
 
-    def _forget_failure(self, opening: asyncio.Task[_Connections]) -> None:
+    def _reset_after_failure(self, opening: asyncio.Task[_Connections]) -> None:
         if _has_failed(opening) and self._opening is opening:
             self._opening = None
 
@@ -116,7 +116,7 @@ class SqliteFile:
         await asyncio.to_thread(_create_private, self._path)
         async with AsyncExitStack() as stack:
             writer = await stack.enter_async_context(self._connect())
-            await self._enable_log(writer)
+            await self._enable_write_ahead_log(writer)
             await self._migrate(writer)
             reader = await stack.enter_async_context(self._connect())
             await reader.execute_fetchall("PRAGMA query_only = ON")
@@ -125,8 +125,8 @@ class SqliteFile:
     def _connect(self) -> aiosqlite.Connection:
         return aiosqlite.connect(self._path, timeout=self._busy_seconds, isolation_level=None)
 
-    async def _enable_log(self, writer: aiosqlite.Connection) -> None:
-        """Switch to the write-ahead log, for which SQLite does not wait where another process just does the same."""
+    async def _enable_write_ahead_log(self, writer: aiosqlite.Connection) -> None:
+        """Switch to the write-ahead log; SQLite does not wait for a process that does the same, so this retries."""
         give_up_at = time.monotonic() + self._busy_seconds
         while True:
             try:
@@ -136,37 +136,37 @@ class SqliteFile:
                 if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= give_up_at:
                     raise
             await asyncio.sleep(_RETRY_SECONDS)
-        # NORMAL loses the last entries when the power fails, never the file; a killed process loses nothing.
+        # NORMAL may lose the last entries on a power failure but never damages the file; a killed process loses nothing.
         await writer.execute_fetchall("PRAGMA synchronous = NORMAL")
-        await writer.execute_fetchall(f"PRAGMA journal_size_limit = {_LONGEST_LOG_BYTES}")
+        await writer.execute_fetchall(f"PRAGMA journal_size_limit = {_MAX_LOG_BYTES}")
 
     async def _migrate(self, writer: aiosqlite.Connection) -> None:
-        # Asked for first without a lock, so that a file that is only readable can be read.
-        if await self._version(writer) == len(self._schema.steps):
+        # The first check takes no lock, so that a read-only file can be read.
+        if await self._read_version(writer) == len(self._schema.steps):
             return
         await writer.execute_fetchall("BEGIN IMMEDIATE")
-        version = await self._version(writer)
+        version = await self._read_version(writer)
         if version > len(self._schema.steps):
             raise StoreError("written by a newer version")
         for step in self._schema.steps[version:]:
             for statement in step:
                 await writer.execute_fetchall(statement)
-        await writer.execute_fetchall(_VERSIONS)
+        await writer.execute_fetchall(_CREATE_VERSIONS)
         await writer.execute_fetchall(_SET_VERSION, (self._schema.component, len(self._schema.steps)))
         await writer.execute_fetchall("COMMIT")
 
-    async def _version(self, writer: aiosqlite.Connection) -> int:
+    async def _read_version(self, writer: aiosqlite.Connection) -> int:
         if not list(await writer.execute_fetchall(_HAS_VERSIONS)):
             return 0
-        rows = list(await writer.execute_fetchall(_VERSION, (self._schema.component,)))
+        rows = list(await writer.execute_fetchall(_GET_VERSION, (self._schema.component,)))
         return int(rows[0][0]) if rows else 0
 
 
 def _create_private(path: Path) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # Closing a descriptor of a file drops all locks this process has on it, those of an open database included. So
-    # only a file that nobody can have open yet is touched here, and not by two threads at once.
-    with _creating:
+    # Closing any descriptor of a file releases all POSIX locks that this process has on it, even those of an open
+    # database. So this function opens only a file that does not exist yet, and only in one thread at a time.
+    with _creation_lock:
         try:
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         except FileExistsError:
@@ -177,5 +177,5 @@ def _has_failed(task: asyncio.Task[_Connections]) -> bool:
     return task.cancelled() or task.exception() is not None
 
 
-def _cause(error: Exception) -> str:
+def _get_cause(error: Exception) -> str:
     return getattr(error, "sqlite_errorname", None) or type(error).__name__

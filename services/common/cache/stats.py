@@ -1,4 +1,4 @@
-"""What the cache has done since it was opened."""
+"""The counters of a cache."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ Counts = Counter[Stat]
 
 @dataclass(frozen=True, slots=True)
 class CacheStats:
-    """Counts since the cache was opened."""
+    """Counts since the cache was created."""
 
     hits_memory: int = 0
-    """Values that were in this process."""
+    """Reads answered from the memory of this process."""
     hits_store: int = 0
-    """Values that came from the store."""
+    """Reads answered from the store."""
     misses: int = 0
-    """Answers without a value, for whatever reason: their callers made it again."""
+    """Reads without a value, for whatever reason."""
     errors: int = 0
-    """Reads, writes and purges that failed or took too long."""
+    """Reads, writes and purges that failed or timed out."""
     skipped_open_circuit: int = 0
-    """Reads and writes that did not go to the store because it had just failed."""
+    """Reads and writes that skipped the store because its circuit was open."""
     skipped_busy: int = 0
-    """Reads that did not go to the store because too many were waiting for it."""
+    """Reads that skipped the store because too many others were running."""
     dropped_writes: int = 0
-    """Values that did not reach the store because too many waited, or the process ended first."""
+    """Writes that were dropped because the queue was full or the process ended first."""
     corrupt: int = 0
-    """Entries that were dropped because they were not what was stored."""
+    """Entries that were deleted because they were corrupt."""

@@ -1,4 +1,4 @@
-"""The cache that services use: memory over a store, which may be slow, full or down without anybody waiting for it."""
+"""The cache that services use: memory in front of a store that may be slow, full or down without delaying requests."""
 
 from __future__ import annotations
 
@@ -28,52 +28,52 @@ _LOG_INTERVAL_SECONDS = 60
 
 
 class Codec(Protocol[T]):
-    """How values become entries and back."""
+    """Converts values to entries and back."""
 
     def encode(self, key: str, value: T, created_at: datetime, expires_at: datetime) -> Entry:
-        """Return the entry; called behind the caller's back, so values must not change once they are cached."""
+        """Return the entry of `value`; called in the background, so cached values must not change."""
 
     def decode(self, entry: Entry) -> T:
-        """Return the value; an entry for which this raises, whatever it raises, is dropped as corrupt."""
+        """Return the value of `entry`; if this raises any error, the entry is deleted as corrupt."""
 
     def size_bytes(self, value: T) -> int:
-        """Return how much memory a value takes."""
+        """Return the size of `value` in memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class TieredOptions:
-    """How much the cache holds, how long, and how long it waits for its store."""
+    """Bounds, lifetimes and timeouts of a cache."""
 
     ttl_seconds: float = 86_400
-    """How long a value may be served where `put` does not say."""
+    """Lifetime of a value unless `put` specifies one."""
     memory_bytes: int = 64 * 1024 * 1024
-    """Most that values in memory take."""
+    """Most bytes that the values in memory take."""
     read_timeout_seconds: float = 0.05
-    """Longest that a caller waits for the store."""
+    """Longest time that a caller waits for the store."""
     write_timeout_seconds: float = 5.0
-    """Longest that one write or purge may take."""
+    """Timeout of one write or purge."""
     max_running_reads: int = 256
-    """Most reads that the store is asked for at once."""
+    """Most concurrent reads of the store."""
     queue_bytes: int = 64 * 1024 * 1024
-    """Most that values on their way to the store take."""
+    """Most bytes that the values waiting for the store take."""
     drain_seconds: float = 2.0
-    """How long closing waits for values on their way to the store."""
+    """How long closing waits for queued writes."""
     purge_interval_seconds: float = 600.0
-    """How often expired entries are deleted; the first time is at the start."""
+    """Interval at which expired entries are deleted, beginning at the start."""
     circuit: CircuitOptions = field(default_factory=CircuitOptions)
-    """When the store is left alone; reads and writes are judged apart, since a full store still answers."""
+    """Circuit breaker options. Reads and writes have one each, since a store that is full can still be read."""
 
 
 class TieredCache(Generic[T]):
     """Values by key, in memory and in a store that other processes share; an async context manager.
 
-    Neither `get` nor `put` ever raises because of the store. Outside its context only the memory is used.
+    A failure of the store never makes `get` or `put` raise. Outside its context the cache uses only the memory.
 
     Args:
-        store: Where values outlive the process; None for memory alone. Closed by whoever opened it.
-        codec: How values become entries and back.
-        options: How much is held, and how long is waited.
-        clock: Says what is expired.
+        store: Store that outlives the process; None to use only memory. The cache does not close it.
+        codec: Converts values to entries and back.
+        options: Bounds, lifetimes and timeouts.
+        clock: Clock for expiry.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class TieredCache(Generic[T]):
         self._log_throttle = LogThrottle(_LOG_INTERVAL_SECONDS, self._clock.monotonic)
         self._write_circuit = CircuitBreaker(options.circuit, self._clock.monotonic)
         self._writes = WriteQueue(options.queue_bytes)
-        self._lookups: CoalescedReads[T] = CoalescedReads(
+        self._reads: CoalescedReads[T] = CoalescedReads(
             self._read,
             CircuitBreaker(options.circuit, self._clock.monotonic),
             self._counts,
@@ -106,7 +106,7 @@ class TieredCache(Generic[T]):
     async def __aenter__(self) -> Self:
         if self._store is not None:
             group = await self._running.enter_async_context(asyncio.TaskGroup())
-            for work in (self._writes.run(), self._purge_now_and_then(self._store)):
+            for work in (self._writes.run(), self._purge_regularly(self._store)):
                 self._running.callback(group.create_task(work).cancel)
             self._is_open = True
         return self
@@ -116,46 +116,46 @@ class TieredCache(Generic[T]):
     ) -> None:
         self._is_open = False
         async with self._running:
-            await self._lookups.close()
-            if lost := await self._writes.drain(self._options.drain_seconds):
-                self._counts["dropped_writes"] += lost
-                log.warning("results did not reach the store before the end", entries=lost)
+            await self._reads.close()
+            if unwritten := await self._writes.drain(self._options.drain_seconds):
+                self._counts["dropped_writes"] += unwritten
+                log.warning("results were not stored: closing timed out", entries=unwritten)
 
     @property
     def stats(self) -> CacheStats:
-        """What the cache has done so far."""
+        """Counts so far, with the corrupt entries that the store deleted."""
         counts = self._counts.copy()
         counts["corrupt"] += self._store.corrupt_entries if self._store is not None else 0
         return CacheStats(**{str(name): count for name, count in counts.items()})
 
     async def get(self, key: str) -> T | None:
-        """Return the value of `key` if it is known and may still be served.
+        """Return the value of `key` unless it is absent or expired.
 
-        Never raises because of the store, and never takes longer than `read_timeout_seconds`.
+        A failure of the store counts as absent, and the call takes at most `read_timeout_seconds`.
         """
         value = self._memory.get(key)
         if value is not None:
             self._counts["hits_memory"] += 1
             return value
         if self._is_open:
-            value = await self._lookups.get(key)
+            value = await self._reads.get(key)
         if value is None:
-            # It may have been put while the store was asked.
+            # Another task may have put the value while the store was read.
             value = self._memory.get(key)
         self._counts["misses" if value is None else "hits_store"] += 1
         return value
 
     def peek(self, key: str) -> T | None:
-        """Return the value of `key` if it is in memory, at once; this counts as nothing."""
+        """Return the value of `key` if it is in memory; does not wait, and is not counted in `stats`."""
         return self._memory.get(key)
 
     def put(self, key: str, value: T, ttl_seconds: float | None = None) -> None:
-        """Keep `value` in memory at once, and brings it to the store when that has time.
+        """Store `value` in memory at once and in the store in the background.
 
         Args:
-            key: SHA-256 of all that decides what the value is, in hexadecimal.
-            value: Never changed again by anybody.
-            ttl_seconds: How long it may be served; 0 or less keeps nothing. None: as the options say.
+            key: SHA-256 of everything that determines the value, in hexadecimal.
+            value: The value, which must not change afterwards.
+            ttl_seconds: Lifetime of the value; 0 or less stores nothing. None uses that of the options.
         """
         lifetime_seconds = self._options.ttl_seconds if ttl_seconds is None else ttl_seconds
         self._memory.put(key, value, lifetime_seconds)
@@ -168,14 +168,14 @@ class TieredCache(Generic[T]):
         async def write() -> None:
             await store.put(self._codec.encode(key, value, created_at, expires_at))
 
-        self._offer("write", key, self._codec.size_bytes(value), write)
+        self._enqueue("write", key, self._codec.size_bytes(value), write)
 
     def discard(self, key: str) -> None:
-        """Forget the value of `key`, here at once and in the store when that has time."""
+        """Remove the value of `key` from the memory at once and from the store in the background."""
         self._memory.discard(key)
         if self._store is not None and self._is_open:
             store = self._store
-            self._offer("delete", key, len(key), lambda: store.delete(key))
+            self._enqueue("delete", key, len(key), lambda: store.delete(key))
 
     async def _read(self, key: str) -> T | None:
         entry = await self._store.get(key) if self._store is not None else None
@@ -186,21 +186,21 @@ class TieredCache(Generic[T]):
             return newer
         try:
             value = self._codec.decode(entry)
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with an entry, it is not served
+        except Exception as error:  # noqa: BLE001 - an entry that cannot be decoded is treated as corrupt
             self._counts["corrupt"] += 1
-            log.warning("a corrupt entry was dropped", what=type(error).__name__, cache_key=key)
+            log.warning("a corrupt entry was deleted", defect=type(error).__name__, cache_key=key)
             self.discard(key)
             return None
         self._memory.put(key, value, seconds_left)
         return value
 
-    def _offer(self, operation: str, key: str, size_bytes: int, work: Callable[[], Awaitable[None]]) -> None:
-        if not self._writes.offer(Write(key, size_bytes, lambda: self._attempt(operation, work))):
+    def _enqueue(self, operation: str, key: str, size_bytes: int, work: Callable[[], Awaitable[None]]) -> None:
+        if not self._writes.offer(Write(key, size_bytes, lambda: self._run_guarded(operation, work))):
             self._counts["dropped_writes"] += 1
             self._log_failure(operation, "queue full")
 
-    async def _attempt(self, operation: str, work: Callable[[], Awaitable[object]]) -> None:
-        """Do something to the store unless it has just failed; never raises."""
+    async def _run_guarded(self, operation: str, work: Callable[[], Awaitable[object]]) -> None:
+        """Run `work` on the store unless the circuit is open; never raises."""
         if not self._write_circuit.allows():
             self._counts["skipped_open_circuit"] += 1
             return
@@ -211,7 +211,7 @@ class TieredCache(Generic[T]):
             cause = error.cause
         except TimeoutError:
             cause = SLOW
-        except Exception as error:  # noqa: BLE001 - whatever a driver does, the cache goes on
+        except Exception as error:  # noqa: BLE001 - an unexpected driver error must not stop the queue
             cause = type(error).__name__
         else:
             self._write_circuit.record_success()
@@ -219,9 +219,9 @@ class TieredCache(Generic[T]):
         self._write_circuit.record_failure()
         self._record_failure(operation, cause)
 
-    async def _purge_now_and_then(self, store: Store) -> None:
+    async def _purge_regularly(self, store: Store) -> None:
         while True:
-            await self._attempt("purge", store.purge_expired)
+            await self._run_guarded("purge", store.purge_expired)
             await asyncio.sleep(self._options.purge_interval_seconds)
 
     def _record_failure(self, operation: str, cause: str) -> None:

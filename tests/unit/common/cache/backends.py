@@ -1,4 +1,4 @@
-"""Every kind of result store behind one face, so that the same tests run over all of them."""
+"""One interface for every kind of result store, so that the same tests run over all of them."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ Now = Callable[[], datetime]
 
 
 class Backend(ABC):
-    """A place where a store keeps its entries, and how to meddle with them."""
+    """The storage of one kind of result store, with a way to change its entries from outside."""
 
     @abstractmethod
     def open(self, collection: Collection, now: Now) -> AbstractAsyncContextManager[Store]:
-        """Open one more store over the same place."""
+        """Open another store over the same storage."""
 
     @abstractmethod
     def damage(self, collection: Collection, key: str, data: bytes | None = None, digest: str | None = None) -> None:
-        """Change what is stored without the store's knowledge."""
+        """Change the stored data or digest of an entry from outside."""
 
 
 class FakeBackend(Backend):

@@ -1,4 +1,4 @@
-"""What tests of the result cache share."""
+"""Fixtures and helpers of the cache tests."""
 
 from __future__ import annotations
 
@@ -26,20 +26,22 @@ FIELDS = {
 }
 
 
-def entry_of(key: str = "a" * 64, data: bytes = b"\x00sound\xff" * 9, ttl_seconds: float = 60, **fields: Any) -> Entry:
-    """Return an entry that was made at the start of the test's clocks."""
+def make_entry(
+    key: str = "a" * 64, data: bytes = b"\x00sound\xff" * 9, ttl_seconds: float = 60, **fields: Any
+) -> Entry:
+    """Return an entry that was created at the start of the clocks of the test."""
     return Entry(key, fields or FIELDS, data, NOON, NOON + timedelta(seconds=ttl_seconds))
 
 
 @pytest.fixture
 def clocks() -> Clocks:
-    """The clocks of the machine."""
+    """Return the clocks of the test."""
     return Clocks()
 
 
 @pytest.fixture(params=list(KINDS))
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
-    """A place of each kind, empty."""
+    """Yield an empty backend of each kind."""
     made = KINDS[request.param](tmp_path)
     yield made
     if isinstance(made, MongoBackend):
@@ -48,5 +50,5 @@ def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]
 
 @pytest.fixture
 def rig(clocks: Clocks) -> Rig:
-    """A cache with its store, and the clocks of the machine."""
+    """Return a builder of caches and stores that share the clocks of the test."""
     return Rig(clocks)

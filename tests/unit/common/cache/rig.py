@@ -1,4 +1,4 @@
-"""A tiered cache with clocks and a store that tests hold in their hands."""
+"""A tiered cache whose clocks and store are controlled by the test."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HASTY = TieredOptions(
 
 
 class TextCodec:
-    """Keeps texts as UTF-8."""
+    """Encodes texts as UTF-8."""
 
     def encode(self, key: str, value: str, created_at: datetime, expires_at: datetime) -> Entry:
         return Entry(key, {"contentType": "text/plain"}, value.encode(), created_at, expires_at)
@@ -39,39 +39,39 @@ class TextCodec:
 
 @dataclass
 class Rig:
-    """A cache, its clocks, and what its store is made of."""
+    """Builds caches and stores over one storage and one pair of clocks."""
 
     clocks: Clocks
-    shelf: ImageStore = field(default_factory=ImageStore)
+    storage: ImageStore = field(default_factory=ImageStore)
 
     def store(self) -> FakeStore:
-        return FakeStore(self.shelf, now=self.clocks.steady().now)
+        return FakeStore(self.storage, now=self.clocks.steady().now)
 
     def cache(self, store: FakeStore | None, options: TieredOptions = PATIENT) -> TieredCache[str]:
         return TieredCache(store, TextCodec(), options, self.clocks.steady())
 
     @asynccontextmanager
-    async def opened(self, options: TieredOptions = PATIENT) -> AsyncIterator[tuple[TieredCache[str], FakeStore]]:
+    async def open(self, options: TieredOptions = PATIENT) -> AsyncIterator[tuple[TieredCache[str], FakeStore]]:
         """Yield a cache of a new process, with its store, after the first purge."""
         store = self.store()
         async with self.cache(store, options) as cache:
-            await until(store.purged)
+            await wait_for(store.purged)
             store.asked.clear()
             yield cache, store
 
-    async def remembers(self, key: str, value: str, ttl_seconds: float = 60) -> None:
-        """Have another process put something."""
-        async with self.opened() as (cache, _):
+    async def put_from_other_process(self, key: str, value: str, ttl_seconds: float = 60) -> None:
+        """Put a value as another process would."""
+        async with self.open() as (cache, _):
             cache.put(key, value, ttl_seconds)
 
 
-async def until(event: asyncio.Event) -> None:
+async def wait_for(event: asyncio.Event) -> None:
     async with asyncio.timeout(DEADLINE_SECONDS):
         await event.wait()
 
 
-async def settled(condition: Callable[[], bool]) -> None:
-    """Let others run until `condition` holds."""
+async def wait_until(condition: Callable[[], bool]) -> None:
+    """Let other tasks run until `condition` holds."""
     async with asyncio.timeout(DEADLINE_SECONDS):
-        while not condition():  # noqa: ASYNC110 - what is waited for happens in code that has no event to offer
+        while not condition():  # noqa: ASYNC110 - the awaited code has no event
             await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""The circuit: open after failures in a row, one probe a pause, pauses that double up to a cap."""
+"""The circuit breaker: opens after failures in a row, one probe per pause, pauses double up to a cap."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from tests.fakes.clocks import Clocks
 OPTIONS = CircuitOptions(failures=3, first_pause_seconds=1, longest_pause_seconds=5)
 
 
-def circuit_on(clocks: Clocks) -> CircuitBreaker:
+def make_circuit(clocks: Clocks) -> CircuitBreaker:
     return CircuitBreaker(OPTIONS, lambda: clocks.monotonic_seconds)
 
 
-def opened(clocks: Clocks) -> CircuitBreaker:
-    circuit = circuit_on(clocks)
+def make_open_circuit(clocks: Clocks) -> CircuitBreaker:
+    circuit = make_circuit(clocks)
     for _ in range(3):
         assert circuit.allows()
         circuit.record_failure()
     return circuit
 
 
-def test_a_failure_now_and_then_opens_nothing() -> None:
-    circuit = circuit_on(Clocks())
+def test_occasional_failures_do_not_open_the_circuit() -> None:
+    circuit = make_circuit(Clocks())
     for _ in range(20):
         circuit.record_failure()
         circuit.record_failure()
@@ -32,9 +32,9 @@ def test_a_failure_now_and_then_opens_nothing() -> None:
     assert circuit.allows()
 
 
-def test_failures_in_a_row_open_it_for_a_pause() -> None:
+def test_failures_in_a_row_open_the_circuit_for_a_pause() -> None:
     clocks = Clocks()
-    circuit = opened(clocks)
+    circuit = make_open_circuit(clocks)
     assert not circuit.allows()
     clocks.pass_seconds(0.99)
     assert not circuit.allows()
@@ -43,9 +43,9 @@ def test_failures_in_a_row_open_it_for_a_pause() -> None:
     assert not circuit.allows()
 
 
-def test_a_probe_that_succeeds_closes_it() -> None:
+def test_a_probe_that_succeeds_closes_the_circuit() -> None:
     clocks = Clocks()
-    circuit = opened(clocks)
+    circuit = make_open_circuit(clocks)
     clocks.pass_seconds(1)
     assert circuit.allows()
     circuit.record_success()
@@ -54,7 +54,7 @@ def test_a_probe_that_succeeds_closes_it() -> None:
 
 def test_probes_that_fail_double_the_pause_up_to_a_cap() -> None:
     clocks = Clocks()
-    circuit = opened(clocks)
+    circuit = make_open_circuit(clocks)
     clocks.pass_seconds(1)
     for pause_seconds in (2, 4, 5, 5):
         assert circuit.allows()
@@ -64,18 +64,18 @@ def test_probes_that_fail_double_the_pause_up_to_a_cap() -> None:
         clocks.pass_seconds(0.01)
 
 
-def test_a_probe_whose_outcome_nobody_reports_is_followed_by_another() -> None:
+def test_an_unreported_probe_is_followed_by_another() -> None:
     clocks = Clocks()
-    circuit = opened(clocks)
+    circuit = make_open_circuit(clocks)
     clocks.pass_seconds(1)
     assert circuit.allows()
     clocks.pass_seconds(1)
     assert circuit.allows()
 
 
-def test_an_outage_after_a_recovery_begins_with_the_first_pause() -> None:
+def test_an_outage_after_a_recovery_starts_with_the_first_pause() -> None:
     clocks = Clocks()
-    circuit = opened(clocks)
+    circuit = make_open_circuit(clocks)
     for _ in range(5):
         circuit.record_failure()
     circuit.record_success()
@@ -86,26 +86,26 @@ def test_an_outage_after_a_recovery_begins_with_the_first_pause() -> None:
 
 
 @given(st.lists(st.one_of(st.sampled_from(["ask", "ok", "fail"]), st.floats(0, 8)), max_size=60))
-def test_an_open_circuit_lets_one_through_a_pause(script: list[str | float]) -> None:
+def test_an_open_circuit_allows_one_probe_per_pause(script: list[str | float]) -> None:
     clocks = Clocks()
-    circuit = circuit_on(clocks)
+    circuit = make_circuit(clocks)
     in_a_row = 0
-    let_through_at: float | None = None
+    allowed_at: float | None = None
     for step in script:
         match step:
             case float():
                 clocks.pass_seconds(step)
             case "ok":
                 circuit.record_success()
-                in_a_row, let_through_at = 0, None
+                in_a_row, allowed_at = 0, None
             case "fail":
                 circuit.record_failure()
                 in_a_row += 1
                 assert circuit.allows() == (in_a_row < OPTIONS.failures)
             case _ if circuit.allows() and in_a_row >= OPTIONS.failures:
                 now = clocks.monotonic_seconds
-                assert let_through_at is None or now - let_through_at >= OPTIONS.first_pause_seconds
-                let_through_at = now
+                assert allowed_at is None or now - allowed_at >= OPTIONS.first_pause_seconds
+                allowed_at = now
         assert in_a_row >= OPTIONS.failures or circuit.allows()
     clocks.pass_seconds(OPTIONS.longest_pause_seconds)
     assert circuit.allows()

@@ -1,4 +1,4 @@
-"""The memory level: bounded, least recently used first, and dead when either clock says so."""
+"""The memory level: bounded, evicts the least recently used value, expires by either of two clocks."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from services.common.cache.memory import ENTRY_OVERHEAD_BYTES, MemoryCache
 from tests.fakes.clocks import Clocks
 
 
-def cache_for(values: int, clocks: Clocks | None = None, value_bytes: int = 100) -> MemoryCache[bytes]:
+def make_cache(values: int, clocks: Clocks | None = None, value_bytes: int = 100) -> MemoryCache[bytes]:
     return MemoryCache(values * (value_bytes + ENTRY_OVERHEAD_BYTES), len, (clocks or Clocks()).steady())
 
 
 VALUE = b"x" * 100
 
 
-def test_a_value_comes_back_until_it_expires() -> None:
+def test_a_value_is_returned_until_it_expires() -> None:
     clocks = Clocks()
-    cache = cache_for(2, clocks)
+    cache = make_cache(2, clocks)
     cache.put("a", VALUE, 10)
     clocks.pass_seconds(9.9)
     assert cache.get("a") == VALUE
@@ -27,8 +27,8 @@ def test_a_value_comes_back_until_it_expires() -> None:
     assert cache.held_bytes == 0
 
 
-def test_the_least_recently_used_value_makes_room() -> None:
-    cache = cache_for(3)
+def test_the_least_recently_used_value_is_evicted() -> None:
+    cache = make_cache(3)
     for key in "abc":
         cache.put(key, VALUE, 10)
     cache.get("a")
@@ -36,16 +36,16 @@ def test_the_least_recently_used_value_makes_room() -> None:
     assert [cache.get(key) is not None for key in "abcd"] == [True, False, True, True]
 
 
-def test_a_value_replaces_the_one_of_its_key() -> None:
-    cache = cache_for(1)
+def test_a_value_replaces_the_older_one_of_its_key() -> None:
+    cache = make_cache(1)
     cache.put("a", VALUE, 10)
     cache.put("a", b"other", 10)
     assert cache.get("a") == b"other"
     assert len(cache) == 1
 
 
-def test_a_value_that_exceeds_all_room_displaces_only_its_predecessor() -> None:
-    cache = cache_for(2)
+def test_a_value_larger_than_the_cache_removes_only_its_predecessor() -> None:
+    cache = make_cache(2)
     cache.put("a", VALUE, 10)
     cache.put("b", VALUE, 10)
     cache.put("a", b"x" * 2000, 10)
@@ -53,15 +53,15 @@ def test_a_value_that_exceeds_all_room_displaces_only_its_predecessor() -> None:
     assert cache.get("b") == VALUE
 
 
-def test_nothing_is_kept_without_room_or_time() -> None:
-    for cache, ttl_seconds in ((cache_for(0), 10.0), (cache_for(2), 0.0), (cache_for(2), -1.0)):
+def test_nothing_is_stored_without_room_or_lifetime() -> None:
+    for cache, ttl_seconds in ((make_cache(0), 10.0), (make_cache(2), 0.0), (make_cache(2), -1.0)):
         cache.put("a", b"", ttl_seconds)
         assert len(cache) == 0
 
 
-def test_a_wall_clock_that_jumps_forward_expires() -> None:
+def test_a_wall_clock_that_jumps_forward_expires_values() -> None:
     clocks = Clocks()
-    cache = cache_for(2, clocks)
+    cache = make_cache(2, clocks)
     cache.put("a", VALUE, 10)
     clocks.set_wall(11)
     assert cache.get("a") is None
@@ -69,7 +69,7 @@ def test_a_wall_clock_that_jumps_forward_expires() -> None:
 
 def test_a_wall_clock_that_jumps_back_prolongs_nothing() -> None:
     clocks = Clocks()
-    cache = cache_for(2, clocks)
+    cache = make_cache(2, clocks)
     cache.put("a", VALUE, 10)
     clocks.set_wall(-3600)
     clocks.pass_seconds(9)
@@ -78,9 +78,9 @@ def test_a_wall_clock_that_jumps_back_prolongs_nothing() -> None:
     assert cache.get("a") is None
 
 
-def test_a_value_put_while_the_wall_clock_was_ahead_is_not_prolonged_when_it_is_corrected() -> None:
+def test_correcting_a_wall_clock_that_was_ahead_prolongs_nothing() -> None:
     clocks = Clocks()
-    cache = cache_for(2, clocks)
+    cache = make_cache(2, clocks)
     clocks.set_wall(3600)
     cache.put("a", VALUE, 10)
     clocks.set_wall(-3600)

@@ -1,4 +1,4 @@
-"""The MongoDB store: the document, the indexes, and a server that is not there, refuses, or is somebody else."""
+"""The MongoDB store: its documents and indexes, and servers that are unreachable, silent or incompatible."""
 
 from __future__ import annotations
 
@@ -18,38 +18,38 @@ from services.common.settings import ConfigurationError
 from tests.conftest import LogLines
 from tests.fakes.clocks import Clocks
 from tests.unit.common.cache.backends import DRIVERS, MONGO_URI, MongoBackend
-from tests.unit.common.cache.conftest import FIELDS, NOON, entry_of
+from tests.unit.common.cache.conftest import FIELDS, NOON, make_entry
 
 SPEECH = Collection()
 
 in_both_drivers = pytest.mark.parametrize("driver", DRIVERS.values(), ids=list(DRIVERS))
 
 
-async def failures_of(port: int, driver: ClientFactory) -> set[str]:
-    """Return the causes of all that fails at a server which does not answer."""
+async def collect_failures(port: int, driver: ClientFactory) -> set[str]:
+    """Return the causes of the failures of every operation at a server that does not answer."""
     uri = f"mongodb://127.0.0.1:{port}/?serverSelectionTimeoutMS=50"
     async with open_mongo_store(uri, SPEECH, driver) as store:
-        attempts = (store.get("a"), store.put(entry_of()), store.delete("a"), store.purge_expired())
+        attempts = (store.get("a"), store.put(make_entry()), store.delete("a"), store.purge_expired())
         errors = await asyncio.gather(*attempts, return_exceptions=True)
     assert {type(error) for error in errors} == {StoreError}
     return {str(error) for error in errors}
 
 
-async def test_a_server_that_is_not_there_is_an_error() -> None:
-    # With Motor alone: pymongo's own client forgets a socket if it is closed while it connects.
+async def test_an_unreachable_server_is_an_error() -> None:
+    # Only with Motor: PyMongo's own client leaks a socket if it is closed while it connects.
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        assert await failures_of(taken.getsockname()[1], DRIVERS["motor"]) == {"ServerSelectionTimeoutError"}
+        assert await collect_failures(taken.getsockname()[1], DRIVERS["motor"]) == {"ServerSelectionTimeoutError"}
 
 
 @in_both_drivers
-async def test_a_server_that_stays_silent_is_an_error(driver: ClientFactory) -> None:
+async def test_a_silent_server_is_an_error(driver: ClientFactory) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        assert await failures_of(silent.getsockname()[1], driver) == {"ServerSelectionTimeoutError"}
+        assert await collect_failures(silent.getsockname()[1], driver) == {"ServerSelectionTimeoutError"}
 
 
 @in_both_drivers
-async def test_what_is_no_connection_string_names_the_variable_and_no_password(driver: ClientFactory) -> None:
+async def test_an_invalid_connection_string_names_the_variable_and_no_password(driver: ClientFactory) -> None:
     for uri in ("mongodb://", "mongodb://user:p@ss:word@host/"):
         with pytest.raises(ConfigurationError, match=r"^MONGODB_URI: ") as raised:
             async with open_mongo_store(uri, SPEECH, driver):
@@ -57,7 +57,7 @@ async def test_what_is_no_connection_string_names_the_variable_and_no_password(d
         assert "word" not in str(raised.value)
 
 
-async def test_timeouts_are_short_unless_the_connection_string_says_otherwise() -> None:
+async def test_timeouts_are_short_unless_the_connection_string_sets_them() -> None:
     made: list[dict[str, Any]] = []
 
     def factory(uri: str, **options: Any) -> Any:
@@ -71,8 +71,8 @@ async def test_timeouts_are_short_unless_the_connection_string_says_otherwise() 
     assert set(made[0]) - set(made[1]) == {"socketTimeoutMS"}
 
 
-class Heard(CommandListener):
-    """Keeps the commands that are sent."""
+class RecordedCommands(CommandListener):
+    """Records the commands that are sent."""
 
     def __init__(self) -> None:
         self.commands: list[dict[str, Any]] = []
@@ -88,7 +88,7 @@ class Heard(CommandListener):
 
     @property
     def indexes(self) -> list[dict[str, Any]]:
-        """The indexes that were asked for."""
+        """The indexes that the commands create."""
         return [dict(index) for command in self.commands for index in command.get("indexes", [])]
 
 
@@ -105,12 +105,12 @@ if MONGO_URI:
             (document,) = client.get_default_database()["TTSCache"].find()
             return document
 
-    async def test_a_document_has_the_fields_that_were_agreed(backend: MongoBackend) -> None:
+    async def test_a_document_has_the_agreed_fields(backend: MongoBackend) -> None:
         async with open_mongo_store(backend.uri, SPEECH, backend.client_factory) as store:
-            await store.put(entry_of())
+            await store.put(make_entry())
         document = stored(backend)
         assert document.pop("_id") is not None
-        assert bytes(document.pop("audioData")) == entry_of().data
+        assert bytes(document.pop("audioData")) == make_entry().data
         assert len(document.pop("dataSha256")) == 64
         assert document == {
             "cacheKey": "a" * 64,
@@ -121,15 +121,15 @@ if MONGO_URI:
         }
 
     @pytest.mark.parametrize("first", ["put", "purge"])
-    async def test_both_indexes_are_asked_for_once(backend: MongoBackend, log_lines: LogLines, first: str) -> None:
-        heard = Heard()
+    async def test_both_indexes_are_created_once(backend: MongoBackend, log_lines: LogLines, first: str) -> None:
+        heard = RecordedCommands()
 
-        def listened(uri: str, **options: Any) -> Any:
+        def create_client(uri: str, **options: Any) -> Any:
             return backend.client_factory(uri, event_listeners=[heard], **options)
 
-        async with open_mongo_store(backend.uri, SPEECH, listened) as store:
-            await (store.put(entry_of()) if first == "put" else store.purge_expired())
-            await asyncio.gather(*(store.put(entry_of(str(number))) for number in range(5)))
+        async with open_mongo_store(backend.uri, SPEECH, create_client) as store:
+            await (store.put(make_entry()) if first == "put" else store.purge_expired())
+            await asyncio.gather(*(store.put(make_entry(str(number))) for number in range(5)))
             await store.purge_expired()
         assert [dict(index["key"]) for index in heard.indexes] == [{"cacheKey": 1}, {"expiresAt": 1}]
         assert heard.indexes[0]["unique"] is True
@@ -137,25 +137,23 @@ if MONGO_URI:
         refused = [line for line in log_lines() if line["event"].startswith("the server refuses an index")]
         assert len(refused) <= 1
 
-    async def test_an_index_that_is_refused_costs_a_log_line(backend: MongoBackend, log_lines: LogLines) -> None:
+    async def test_a_refused_index_is_logged(backend: MongoBackend, log_lines: LogLines) -> None:
         with MongoClient[dict[str, Any]](backend.uri) as client:
             client.get_default_database()["TTSCache"].insert_many([{"cacheKey": "twice"}, {"cacheKey": "twice"}])
         async with open_mongo_store(backend.uri, SPEECH, backend.client_factory) as store:
             for _ in range(2):
-                await store.put(entry_of())
-            assert await store.get("a" * 64) == entry_of()
+                await store.put(make_entry())
+            assert await store.get("a" * 64) == make_entry()
         refused = [line["index"] for line in log_lines() if line["event"].startswith("the server refuses an index")]
         assert refused.count("cacheKey") == 1
 
-    async def test_what_no_document_can_hold_is_left_out_without_an_error(
-        backend: MongoBackend, log_lines: LogLines
-    ) -> None:
+    async def test_an_entry_that_no_document_can_hold_is_skipped(backend: MongoBackend, log_lines: LogLines) -> None:
         generous = Collection(max_entry_bytes=32 * 1024 * 1024)
         async with open_mongo_store(backend.uri, generous, backend.client_factory) as store:
-            await store.put(entry_of("large", bytes(17_000_000)))
-            await store.put(entry_of("number", n=2**64))
-            await store.put(entry_of("surrogate", text="\ud800"))
-            await store.put(entry_of("object", thing=object()))
+            await store.put(make_entry("large", bytes(17_000_000)))
+            await store.put(make_entry("number", n=2**64))
+            await store.put(make_entry("surrogate", text="\ud800"))
+            await store.put(make_entry("object", thing=object()))
             assert [await store.get(key) for key in ("large", "number", "surrogate", "object")] == [None] * 4
         assert sum(line["event"] == "a result is not stored" for line in log_lines()) == 4
 
@@ -164,13 +162,13 @@ if MONGO_URI:
         [{"audioData": "text"}, {"audioData": None}, {"dataSha256": 7}, {"expiresAt": None}, {"createdAt": "noon"}],
         ids=lambda changes: next(iter(changes)),
     )
-    async def test_a_document_that_nobody_wrote_so_is_dropped(
+    async def test_a_corrupt_document_is_deleted(
         backend: MongoBackend, clocks: Clocks, changes: dict[str, object]
     ) -> None:
         async with open_mongo_store(backend.uri, SPEECH, backend.client_factory, now=clocks.steady().now) as store:
-            await store.put(entry_of())
+            await store.put(make_entry())
             backend.set(SPEECH, "a" * 64, changes)
             assert await store.get("a" * 64) is None
             assert store.corrupt_entries == 1
-            await store.put(entry_of())
-            assert await store.get("a" * 64) == entry_of()
+            await store.put(make_entry())
+            assert await store.get("a" * 64) == make_entry()

@@ -1,4 +1,4 @@
-"""The cache over a store that works: what is found, for how long, and by whom."""
+"""The tiered cache over a store that works: hits, misses and lifetimes."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from services.common.cache.stats import CacheStats
 from tests.unit.common.cache.rig import PATIENT, Rig
 
 
-async def test_what_was_put_is_there_at_once(rig: Rig) -> None:
-    async with rig.opened() as (cache, store):
+async def test_a_value_is_available_at_once(rig: Rig) -> None:
+    async with rig.open() as (cache, store):
         cache.put("k", "value")
         assert await cache.get("k") == "value"
         assert cache.peek("k") == "value"
@@ -21,22 +21,22 @@ async def test_what_was_put_is_there_at_once(rig: Rig) -> None:
         assert cache.stats == CacheStats(hits_memory=1)
 
 
-async def test_what_one_process_put_another_finds(rig: Rig) -> None:
-    await rig.remembers("k", "value")
-    async with rig.opened() as (cache, store):
+async def test_a_value_of_one_process_is_found_by_another(rig: Rig) -> None:
+    await rig.put_from_other_process("k", "value")
+    async with rig.open() as (cache, store):
         assert cache.peek("k") is None
         assert [await cache.get("k") for _ in range(3)] == ["value"] * 3
         assert store.asked == ["get k"]
         assert cache.stats == CacheStats(hits_memory=2, hits_store=1)
 
 
-async def test_what_nobody_put_is_a_miss(rig: Rig) -> None:
-    async with rig.opened() as (cache, _):
+async def test_an_unknown_key_is_a_miss(rig: Rig) -> None:
+    async with rig.open() as (cache, _):
         assert await cache.get("k") is None
         assert cache.stats == CacheStats(misses=1)
 
 
-async def test_without_a_store_memory_alone_serves(rig: Rig) -> None:
+async def test_without_a_store_only_memory_is_used(rig: Rig) -> None:
     async with rig.cache(None) as cache:
         assert await cache.get("k") is None
         cache.put("k", "value")
@@ -58,44 +58,44 @@ async def test_outside_its_context_only_memory_is_used(rig: Rig) -> None:
     assert not [asked for asked in store.asked if asked != "purge"]
 
 
-async def test_what_is_discarded_is_gone_everywhere(rig: Rig) -> None:
-    async with rig.opened() as (cache, _):
+async def test_a_discarded_value_is_gone_from_memory_and_store(rig: Rig) -> None:
+    async with rig.open() as (cache, _):
         cache.put("k", "value")
         cache.discard("k")
         assert await cache.get("k") is None
-    assert rig.shelf.entries == {}
+    assert rig.storage.entries == {}
 
 
 @pytest.mark.parametrize("value", ["", "value"])
 async def test_an_empty_value_is_a_value(rig: Rig, value: str) -> None:
-    await rig.remembers("k", value)
-    async with rig.opened() as (cache, _):
+    await rig.put_from_other_process("k", value)
+    async with rig.open() as (cache, _):
         assert await cache.get("k") == value
         assert await cache.get("k") == value
 
 
-async def test_a_value_without_a_lifetime_is_not_kept(rig: Rig) -> None:
-    async with rig.opened() as (cache, _):
+async def test_a_value_without_a_lifetime_is_not_cached(rig: Rig) -> None:
+    async with rig.open() as (cache, _):
         cache.put("k", "value", 0)
         assert await cache.get("k") is None
-    assert rig.shelf.entries == {}
+    assert rig.storage.entries == {}
 
 
-async def test_the_lifetime_is_the_callers_or_that_of_the_options(rig: Rig) -> None:
-    async with rig.opened(replace(PATIENT, ttl_seconds=100)) as (cache, _):
+async def test_the_lifetime_of_the_caller_overrides_the_options(rig: Rig) -> None:
+    async with rig.open(replace(PATIENT, ttl_seconds=100)) as (cache, _):
         cache.put("theirs", "value", 7)
         cache.put("ours", "value")
-    lifetimes = {key: entry.expires_at - entry.created_at for key, (entry, _) in rig.shelf.entries.items()}
+    lifetimes = {key: entry.expires_at - entry.created_at for key, (entry, _) in rig.storage.entries.items()}
     assert lifetimes == {"theirs": timedelta(seconds=7), "ours": timedelta(seconds=100)}
 
 
 @pytest.mark.parametrize("in_memory", [True, False])
 @pytest.mark.parametrize("jump_seconds", [0, -3600, 3600])
-async def test_nothing_outlives_its_time_whatever_the_wall_clock_does(
+async def test_no_value_outlives_its_lifetime_whatever_the_wall_clock_does(
     rig: Rig, in_memory: bool, jump_seconds: float
 ) -> None:
-    await rig.remembers("k", "value", 60)
-    async with rig.opened() as (cache, _):
+    await rig.put_from_other_process("k", "value", 60)
+    async with rig.open() as (cache, _):
         rig.clocks.pass_seconds(30)
         if in_memory:
             assert await cache.get("k") == "value"
@@ -105,9 +105,9 @@ async def test_nothing_outlives_its_time_whatever_the_wall_clock_does(
         assert await cache.get("k") is None
 
 
-async def test_a_value_from_the_store_expires_in_memory_when_it_does_there(rig: Rig) -> None:
-    await rig.remembers("k", "value", 60)
-    async with rig.opened() as (cache, store):
+async def test_a_value_from_the_store_expires_in_memory_at_the_same_time(rig: Rig) -> None:
+    await rig.put_from_other_process("k", "value", 60)
+    async with rig.open() as (cache, store):
         rig.clocks.pass_seconds(50)
         assert await cache.get("k") == "value"
         store.failure = StoreError("down")

@@ -1,4 +1,4 @@
-"""The queue of writes: in order, bounded, the last of a key wins."""
+"""The write queue: ordered, bounded, the last write of a key wins."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from services.common.cache.write_behind import Write, WriteQueue
 
 
 class Journal:
-    """Makes writes that note that they were performed."""
+    """Creates writes that record when they are performed."""
 
     def __init__(self) -> None:
         self.performed: list[str] = []
 
     def write(self, key: str, size_bytes: int, label: str = "") -> Write:
-        """Return a write that is noted as `label`, or as its key."""
+        """Return a write that is recorded as `label`, or as its key."""
 
         async def perform() -> None:
             self.performed.append(label or key)
@@ -25,7 +25,7 @@ class Journal:
         return Write(key, size_bytes, perform)
 
 
-async def performed(queue: WriteQueue) -> None:
+async def drain(queue: WriteQueue) -> None:
     running = asyncio.create_task(queue.run())
     assert await queue.drain(5) == 0
     running.cancel()
@@ -36,24 +36,24 @@ async def test_writes_are_performed_in_order() -> None:
     queue, journal = WriteQueue(100), Journal()
     for key in "abc":
         assert queue.offer(journal.write(key, 10))
-    await performed(queue)
+    await drain(queue)
     assert journal.performed == ["a", "b", "c"]
     assert queue.held_bytes == 0
 
 
-async def test_of_two_writes_of_a_key_the_later_is_performed() -> None:
+async def test_only_the_later_of_two_writes_of_a_key_is_performed() -> None:
     queue, journal = WriteQueue(100), Journal()
     for label in ("first", "second"):
         assert queue.offer(journal.write("a", 60, label))
-    await performed(queue)
+    await drain(queue)
     assert journal.performed == ["second"]
 
 
-async def test_an_empty_queue_is_drained_at_once() -> None:
+async def test_an_empty_queue_drains_at_once() -> None:
     assert await WriteQueue(100).drain(0) == 0
 
 
-async def test_draining_says_what_is_left() -> None:
+async def test_drain_returns_the_number_of_writes_left() -> None:
     queue, journal = WriteQueue(100), Journal()
     for key in "abc":
         queue.offer(journal.write(key, 10))
@@ -61,7 +61,7 @@ async def test_draining_says_what_is_left() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 60))), st.integers(0, 150))
-def test_the_bound_holds_and_what_was_accepted_is_performed(offers: list[tuple[str, int]], max_bytes: int) -> None:
+def test_the_bound_holds_and_accepted_writes_are_performed(offers: list[tuple[str, int]], max_bytes: int) -> None:
     async def scenario() -> None:
         queue, journal = WriteQueue(max_bytes), Journal()
         newest: dict[str, str] = {}
@@ -69,7 +69,7 @@ def test_the_bound_holds_and_what_was_accepted_is_performed(offers: list[tuple[s
             if queue.offer(journal.write(key, size_bytes, f"{key}{number}")):
                 newest[key] = f"{key}{number}"
             assert queue.held_bytes <= max_bytes
-        await performed(queue)
+        await drain(queue)
         assert sorted(journal.performed) == sorted(newest.values())
 
     asyncio.run(scenario())
