@@ -1,4 +1,4 @@
-"""Programs out of docs/jobs.md, as whoever reads it would save them."""
+"""Import the programs in docs/jobs.md as a reader would save them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from types import ModuleType
 DOCUMENT = Path(__file__).parents[3] / "docs" / "jobs.md"
 
 
-def program(name: str, folder: Path) -> ModuleType:
-    """Save the one Python block that defines `name` in `folder`, and imports it.
+def import_program(name: str, folder: Path) -> ModuleType:
+    """Save the one Python block that defines `name` in `folder`, and import it.
 
     Args:
         name: A function of the program.

@@ -1,23 +1,20 @@
-"""The Celery task of docs/jobs.md asks for one job, under one name, however often it is run."""
+"""The Celery task of docs/jobs.md creates one job per task id, however often it runs; Celery itself is a stub."""
 
 from __future__ import annotations
 
 import asyncio
-import threading
+import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from celery import Celery
-from celery.contrib.testing.worker import start_worker
 from media.jobs.v1 import jobs_pb2
 
 from services.common.errors import MediaError, Reason
 from tests.fakes.grpc_server import Served
 from tests.fakes.jobs import JOB_ID, FakeJobService, serving_jobs
-from tests.fakes.waiting import until
-from tests.integration.jobs_examples.document import program
+from tests.integration.jobs_examples.celery_stub import build_module
+from tests.integration.jobs_examples.document import import_program
 
 TASK_ID = "a8d1c1f6-6d0c-4a3e-9a9e-9d3c8d3f2b10"
 ARGUMENTS = ("https://example.com/still.png", "zoom in", "https://example.com/hook")
@@ -40,43 +37,27 @@ async def service(jobs: FakeJobService) -> AsyncIterator[Served]:
 
 
 @pytest.fixture(scope="module")
-def saved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """The program, imported once, as a worker does: Celery knows tasks by their names, in the whole process."""
-    with pytest.MonkeyPatch.context() as variables:
-        variables.setenv("BROKER_URL", "memory://")
-        tasks = program("animate", tmp_path_factory.mktemp("celery"))
-        tasks.app.conf.broker_transport_options = {"polling_interval": 0.01}
+def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The program of the document, imported once with the stub in the place of Celery."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "celery", build_module())
+        patch.setenv("BROKER_URL", "memory://")
+        tasks = import_program("animate", tmp_path_factory.mktemp("celery"))
+        assert tasks.app.broker == "memory://"
         yield tasks
 
 
 @pytest.fixture
-def tasks(saved: Any, service: Served, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The program, with an empty queue and its variables set as an operator would."""
+def tasks(program: Any, service: Served, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The program with an empty queue and the environment of an operator."""
     monkeypatch.setenv("TOKEN", "token-of-alice")
     monkeypatch.setenv("SUITE", service.target)
-    saved.app.control.purge()
-    return saved
-
-
-@asynccontextmanager
-async def working(app: Celery) -> AsyncIterator[None]:
-    """Have a worker take what is in the queue, all of it in a thread: here the service must go on answering."""
-    over = threading.Event()
-
-    def work() -> None:
-        with start_worker(app, pool="solo", perform_ping_check=False, shutdown_timeout=10):
-            over.wait()
-
-    worker = asyncio.create_task(asyncio.to_thread(work))
-    try:
-        yield
-    finally:
-        over.set()
-        await worker
+    program.app.queue.clear()
+    return program
 
 
 async def run(task: Any, *arguments: str, **keywords: str) -> Any:
-    """Run a task here and now, retries included, as a worker would but for the delays; returns its outcome."""
+    """Run a task with its retries, without delays, and return its outcome."""
     return await asyncio.to_thread(task.apply, arguments, keywords, task_id=TASK_ID)
 
 
@@ -106,7 +87,7 @@ async def test_a_task_that_is_retried_asks_under_the_same_name(
 async def test_a_task_gives_up_after_eight_retries(tasks: Any, jobs: FakeJobService) -> None:
     jobs.failures["CreateJob"] += [MediaError(Reason.PERMISSION_DENIED)] * 20
     outcome = await run(tasks.animate, *ARGUMENTS)
-    assert outcome.record_failure()
+    assert outcome.failed()
     assert "PERMISSION_DENIED" in str(outcome.result)
     assert jobs.requests("CreateJob") == [REQUEST] * 9
 
@@ -117,11 +98,11 @@ async def test_a_worker_asks_under_one_name_for_what_it_retries_and_what_it_is_g
     jobs.failures["CreateJob"].append(MediaError(Reason.QUOTA_EXCEEDED))
     for task_id in (TASK_ID, TASK_ID, "another"):
         tasks.animate.apply_async(ARGUMENTS, task_id=task_id)
-    async with working(tasks.app):
-        await until(lambda: len(jobs.asked) == 4)
+    await tasks.app.run_queue()
+    assert len(jobs.asked) == 4
     names = [request.request_id for request in jobs.requests("CreateJob")]
     assert sorted(names) == [*[REQUEST.request_id] * 3, "celery-another"]
 
 
-def test_a_task_that_a_worker_lost_is_delivered_again(saved: Any) -> None:
-    assert saved.animate.acks_late
+def test_a_task_that_a_worker_lost_is_delivered_again(program: Any) -> None:
+    assert program.animate.acks_late

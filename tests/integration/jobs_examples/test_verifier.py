@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from services.common.webhooks import PREFIX, Webhook, headers, new_secret, verify
-from tests.integration.jobs_examples.document import program
+from tests.integration.jobs_examples.document import import_program
 
 IsOurs = Callable[[Mapping[str, str], bytes, str], bool]
 
@@ -26,7 +26,7 @@ NONSENSE = ("", "now", "-5", "1.5", "1e9", " 7", "\u00b2", "\u0663", "9" * 5000,
 
 @pytest.fixture(scope="module")
 def is_ours(tmp_path_factory: pytest.TempPathFactory) -> IsOurs:
-    found: IsOurs = program("is_ours", tmp_path_factory.mktemp("receiver")).is_ours
+    found: IsOurs = import_program("is_ours", tmp_path_factory.mktemp("receiver")).is_ours
     return found
 
 
