@@ -21,8 +21,8 @@ from services.common.fetch import open_fetcher
 from services.common.input_files import InputFiles
 from services.common.storage import StorageSettings, open_object_store
 from services.common.worker_pool import open_workers
-from services.video.ffmpeg import FfmpegLimiter, FfmpegRunner, Limits, Watch, ffmpeg_binary
-from services.video.ffmpeg.arguments import Input, Mux, mux
+from services.video.ffmpeg import FfmpegLimiter, FfmpegLimits, FfmpegRunner, RunCallbacks, find_ffmpeg
+from services.video.ffmpeg.arguments import Input, MuxArguments, build_mux_command
 from services.video.inputs import Inputs, Source
 from services.video.mux import Muxer, MuxRequest
 from services.video.progress import ProgressChannel
@@ -32,7 +32,7 @@ from services.video.workspace import Workspaces
 _BOUND = 1.05
 _MAX_BYTES = 512 * 1024 * 1024
 _MAX_SECONDS = 600.0
-_QUIET = Watch(queued=lambda _: None, running=lambda _: None)
+_QUIET = RunCallbacks(on_queued=lambda _: None, on_progress=lambda _: None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +68,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 async def _measure(folder: Path, rounds: int, seconds: int) -> list[Timed]:
     video, audio = _make_inputs(folder, seconds)
-    binary = ffmpeg_binary("")
-    limits = Limits(wall_seconds=120, cpu_seconds=240, output_bytes=_MAX_BYTES)
+    binary = find_ffmpeg("")
+    limits = FfmpegLimits(wall_seconds=120, cpu_seconds=240, output_bytes=_MAX_BYTES)
     runner = FfmpegRunner(binary, FfmpegLimiter(2, 10), limits)
-    command = mux(Mux(Input(video.name, "mov"), Input(audio.name, "mp3"), float(seconds), 500))
+    command = build_mux_command(MuxArguments(Input(video.name, "mov"), Input(audio.name, "mp3"), float(seconds), 500))
     storage = StorageSettings(storage="local", storage_dir=folder / "objects")
     async with (
         open_object_store(storage) as store,
@@ -136,7 +136,7 @@ def table(timed: Sequence[Timed]) -> str:
 def _make_inputs(folder: Path, seconds: int) -> tuple[Path, Path]:
     """Make a video and speech that is two seconds shorter."""
     video, audio = folder / "video.mp4", folder / "audio.mp3"
-    command = [str(ffmpeg_binary("")), "-v", "error", "-nostdin", "-y"]
+    command = [str(find_ffmpeg("")), "-v", "error", "-nostdin", "-y"]
     image = ["-f", "lavfi", "-i", f"testsrc2=size=1360x768:rate=24:duration={seconds}"]
     encoded = ["-c:v", "libx264", "-preset", "ultrafast", "-crf", "32", "-pix_fmt", "yuv420p"]
     subprocess.run([*command, *image, *encoded, str(video)], check=True)

@@ -65,7 +65,7 @@ async def examine() -> list[Diagnostic]:
     found += [
         *tts_diagnostics.diagnostics(tts),
         *image_diagnostics.diagnostics(image),
-        *video_diagnostics.diagnostics(video),
+        *video_diagnostics.diagnose_video(video),
         *job_diagnostics.diagnostics(worker),
         *edge_diagnostics(gateway, choose(list_ports(SUITE))[EDGE.variable]),
     ]

@@ -1,4 +1,4 @@
-"""Writes down what each call took, whichever way it ends: for the caller's usage and for the operator's metrics."""
+"""Records each call when it ends: usage of the caller, and metrics."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ SERVICE = "video"
 
 
 class Account:
-    """What becomes known of a call while it goes on."""
+    """Facts about a call that become known while it runs."""
 
     def __init__(self) -> None:
         self.provider = ""
 
 
 class Accounting:
-    """Watches calls go by.
+    """Records calls, however they end: with a result, an error or a cancellation.
 
     Args:
-        usage: Where records go; None for nowhere.
-        metrics: What is counted for the operator.
-        clock: Seconds that never go back.
+        usage: Receives usage records; None to record no usage.
+        metrics: Receives the counts.
+        clock: Monotonic clock, in seconds.
     """
 
     def __init__(
@@ -38,32 +38,32 @@ class Accounting:
         self._clock = clock
 
     @contextmanager
-    def watch(self, method: str, principal: str, characters: int = 0) -> Iterator[Account]:
-        """Record the call that is made within the context when it ends.
+    def record_call(self, method: str, principal: str, characters: int = 0) -> Iterator[Account]:
+        """Record the call that runs within the context when it ends.
 
         Args:
             method: Name of the RPC.
-            principal: Who calls.
+            principal: The caller.
             characters: Code points of the prompt.
         """
         account = Account()
 
         def finish(outcome: str, seconds: float) -> None:
-            self._metrics.call_ended(method, account.provider, outcome, seconds)
+            self._metrics.count_call(method, account.provider, outcome, seconds)
             if self._usage is not None:
-                self._usage.record(_record(principal, characters, outcome, seconds))
+                self._usage.record(_to_usage_record(principal, characters, outcome, seconds))
 
         with record_outcome(finish, self._clock):
             yield account
 
 
-def _record(principal: str, characters: int, outcome: str, seconds: float) -> UsageRecord:
+def _to_usage_record(principal: str, characters: int, outcome: str, seconds: float) -> UsageRecord:
     return UsageRecord(
         at=datetime.now(UTC),
         principal=principal,
         service=SERVICE,
         characters=characters,
-        # Providers of videos do not tell what they charge.
+        # Video providers do not report their charges.
         cost_units=None,
         cache_status="bypass",
         saved_cost_units=0,

@@ -1,4 +1,4 @@
-"""How a still moves: read from the words of its prompt, and never the same way for every image."""
+"""Chooses the camera motion of the embedded engine from the words of a prompt."""
 
 from __future__ import annotations
 
@@ -8,40 +8,40 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 _NEAR = 1.18
-"""How much larger the image is shown at its nearest: more would show its pixels."""
+"""Largest zoom; more would show single pixels."""
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What of the image is seen at one moment."""
+    """The visible part of the image at one moment."""
 
     zoom: float
-    """1 shows all of it."""
+    """1 shows the whole image."""
     x: float
-    """Where the rest lies: 0 shows the left edge, 1 the right one."""
+    """Horizontal position: 0 shows the left edge, 1 the right edge."""
     y: float
-    """0 shows the upper edge, 1 the lower one."""
+    """Vertical position: 0 shows the upper edge, 1 the lower edge."""
 
 
 @dataclass(frozen=True, slots=True)
 class Motion:
-    """From where to where."""
+    """A camera motion from one view to another."""
 
     start: View
     end: View
 
-    def corners(self, frames: int) -> dict[str, str]:
-        """Return the corners of what is seen, as expressions of the frame's number `on` for ffmpeg's `perspective`.
+    def build_corners(self, frames: int) -> dict[str, str]:
+        """Return the corners of the visible part, as expressions of the frame number `on` for ffmpeg's `perspective`.
 
         Args:
-            frames: How many frames the motion takes, at least 2.
+            frames: Number of frames of the motion, at least 2.
         """
-        # Slow at both ends.
+        # Ease in and out.
         share = f"min(on/{frames - 1},1)"
         eased = f"({share}*{share}*(3-2*{share}))"
-        zoom = _between(self.start.zoom, self.end.zoom, eased)
-        left = f"(W-W/{zoom})*{_between(self.start.x, self.end.x, eased)}"
-        top = f"(H-H/{zoom})*{_between(self.start.y, self.end.y, eased)}"
+        zoom = _interpolate(self.start.zoom, self.end.zoom, eased)
+        left = f"(W-W/{zoom})*{_interpolate(self.start.x, self.end.x, eased)}"
+        top = f"(H-H/{zoom})*{_interpolate(self.start.y, self.end.y, eased)}"
         right, bottom = f"{left}+W/{zoom}", f"{top}+H/{zoom}"
         names = ("x0", "y0", "x1", "y1", "x2", "y2", "x3", "y3")
         return dict(zip(names, (left, top, right, top, left, bottom, right, bottom), strict=True))
@@ -63,15 +63,15 @@ _BY_WORDS: Sequence[tuple[tuple[str, ...], Motion]] = (
 
 
 def choose_motion(prompt: str) -> Motion:
-    """Return the motion that the prompt speaks of; one that depends on its letters alone if it speaks of none."""
+    """Return the motion that the prompt names; without one, choose by a hash of the prompt."""
     words = prompt.lower()
     for phrases, motion in _BY_WORDS:
-        # At the beginning of a word: a butterfly does not tilt the camera.
+        # Match at the beginning of a word only: "butterfly" must not match "fly".
         if re.search(rf"\b(?:{'|'.join(phrases)})", words):
             return motion
     digest = hashlib.sha256(prompt.encode()).digest()
     return _BY_WORDS[digest[0] % len(_BY_WORDS)][1]
 
 
-def _between(start: float, end: float, share: str) -> str:
+def _interpolate(start: float, end: float, share: str) -> str:
     return f"{start}" if start == end else f"({start}+({end - start:.4f})*{share})"

@@ -1,4 +1,4 @@
-"""What can be told of the video service's configuration without asking anybody."""
+"""Checks the configuration of the video service without network access."""
 
 from __future__ import annotations
 
@@ -7,44 +7,47 @@ from collections.abc import Iterator
 from services.common.diagnostics import Diagnostic, ok, problem, warning
 from services.common.settings import ConfigurationError
 from services.common.storage.diagnostics import diagnose_storage
-from services.video.ffmpeg import ffmpeg_binary
+from services.video.ffmpeg import find_ffmpeg
 from services.video.providers.replicate.request import MODELS
 from services.video.settings import VideoSettings
 
 _SUBJECT = "videos"
 
 
-def diagnostics(settings: VideoSettings) -> list[Diagnostic]:
-    """Return who makes videos, with which ffmpeg, where they are kept, and what contradicts itself."""
-    return [*_providers(settings), *_ffmpeg(settings), *diagnose_storage(settings)]
+def diagnose_video(settings: VideoSettings) -> list[Diagnostic]:
+    """Return diagnostics of the providers, of ffmpeg and of the storage."""
+    return [*_check_providers(settings), *_check_ffmpeg(settings), *diagnose_storage(settings)]
 
 
-def _providers(settings: VideoSettings) -> Iterator[Diagnostic]:
+def _check_providers(settings: VideoSettings) -> Iterator[Diagnostic]:
     has_token = bool(settings.replicate_api_token.get_secret_value())
     if settings.provider_by_default == "replicate" and not has_token:
         yield problem(
             _SUBJECT,
-            "replicate makes videos by default and has no token",
+            "the default provider replicate has no token",
             "set REPLICATE_API_TOKEN, or VIDEO_DEFAULT_PROVIDER=embedded",
         )
     else:
-        yield ok(_SUBJECT, f"{settings.provider_by_default} makes videos by default")
+        yield ok(_SUBJECT, f"the default provider is {settings.provider_by_default}")
     if has_token and settings.replicate_model not in MODELS:
         yield warning(
             _SUBJECT,
-            f"the inputs of {settings.replicate_model} are not known here and are not checked before they are paid for",
-            f"check REPLICATE_MODEL; known are {', '.join(MODELS)}",
+            f"the inputs of {settings.replicate_model} are unknown: the service cannot check them before it pays",
+            f"check REPLICATE_MODEL; known models are {', '.join(MODELS)}",
         )
     if settings.allowed_models and settings.replicate_model not in settings.allowed_models:
         yield warning(_SUBJECT, "REPLICATE_MODELS does not contain REPLICATE_MODEL", "add it, or remove the list")
     if has_token and not settings.webhook_url:
-        yield ok(_SUBJECT, "replicate is asked for its progress; with a public https address it would tell it")
+        yield ok(
+            _SUBJECT,
+            "the service polls replicate; with a public https address (MEDIA_PUBLIC_URL), replicate sends webhooks",
+        )
 
 
-def _ffmpeg(settings: VideoSettings) -> Iterator[Diagnostic]:
+def _check_ffmpeg(settings: VideoSettings) -> Iterator[Diagnostic]:
     try:
-        found = ffmpeg_binary(settings.ffmpeg_binary)
+        found = find_ffmpeg(settings.ffmpeg_binary)
     except ConfigurationError as error:
-        yield problem(_SUBJECT, str(error), "set FFMPEG_BINARY to a program that can be run, or unset it")
+        yield problem(_SUBJECT, str(error), "set FFMPEG_BINARY to an executable program, or unset it")
     else:
-        yield ok(_SUBJECT, f"ffmpeg is {found.name}, {settings.ffmpeg_slots} at once")
+        yield ok(_SUBJECT, f"ffmpeg is {found.name}, at most {settings.ffmpeg_slots} at once")

@@ -1,4 +1,4 @@
-"""Decides how long a video with speech is, and what is done where the two differ: plain arithmetic."""
+"""Decides the duration of a video with speech, and what is cut, frozen or looped where the inputs differ."""
 
 from __future__ import annotations
 
@@ -7,85 +7,85 @@ from dataclasses import dataclass
 from enum import Enum
 
 _SAME_SECONDS = 0.001
-"""Lengths that differ by less are the same: files count in ticks of their own."""
+"""Durations that differ by less are equal: each file has its own time base."""
 
 
-class Policy(Enum):
-    """What happens where speech and video differ in length."""
+class LengthPolicy(Enum):
+    """What to do where speech and video differ in duration."""
 
     SHORTEST = "shortest"
-    """Both end with the shorter one."""
+    """End both with the shorter one."""
     FREEZE = "freeze"
-    """The last frame stands still until the speech has ended."""
+    """Repeat the last frame until the speech ends."""
     LOOP = "loop"
-    """The video begins again until the speech has ended."""
+    """Repeat the video until the speech ends."""
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
-    """What is laid together."""
+class InputDurations:
+    """Durations of the inputs of a mux."""
 
     video_seconds: float
     speech_seconds: float
     delay_seconds: float
     """Silence before the speech."""
     frame_rate: float
-    """Frames a second of the video, greater than 0."""
+    """Frames per second of the video, greater than 0."""
 
 
 @dataclass(frozen=True, slots=True)
 class MuxDurations:
-    """How long everything becomes."""
+    """Durations of the result, and how they come about."""
 
     result_seconds: float
-    """Length of the result: whole frames, unless it ends with the shorter of two."""
+    """Duration of the result: whole frames, unless it ends with the shorter input."""
     freeze_seconds: float = 0.0
-    """How long the last frame stands still."""
+    """How long the last frame is repeated."""
     loops: int = 0
-    """How often the video is repeated after its first time."""
+    """Number of repetitions of the video after the first pass."""
     looped_seconds: float = 0.0
-    """How much of the result is repetition."""
+    """Duration of the repetitions in the result."""
     cut_speech_seconds: float = 0.0
-    """How much of the speech's end is missing."""
+    """Duration of the speech that is cut off at the end."""
     cut_video_seconds: float = 0.0
-    """How much of the video's end is missing."""
+    """Duration of the video that is cut off at the end."""
     video_frames: int = 0
-    """Frames of the result where the video is cut or repeated; 0: all that there are."""
+    """Number of frames where the video is cut or repeated; 0 for all frames."""
 
 
-def lengths(given: Given, policy: Policy) -> MuxDurations:
-    """Return how long everything becomes.
+def decide_durations(inputs: InputDurations, policy: LengthPolicy) -> MuxDurations:
+    """Return the durations of the result.
 
     Args:
-        given: What is laid together.
-        policy: What happens where the lengths differ.
+        inputs: Durations of the inputs.
+        policy: What to do where they differ.
     """
-    speech_ends = given.delay_seconds + given.speech_seconds
-    surplus = speech_ends - given.video_seconds
-    if policy is Policy.SHORTEST:
-        return _shortest(given, speech_ends)
+    speech_ends = inputs.delay_seconds + inputs.speech_seconds
+    surplus = speech_ends - inputs.video_seconds
+    if policy is LengthPolicy.SHORTEST:
+        return _decide_shortest(inputs, speech_ends)
     if surplus <= _SAME_SECONDS:
-        return MuxDurations(given.video_seconds)
-    # Up to the end of the frame in which the speech ends, so that none of it is lost.
-    result_seconds = max(given.video_seconds, math.ceil(speech_ends * given.frame_rate - 1e-6) / given.frame_rate)
-    added = result_seconds - given.video_seconds
-    if policy is Policy.FREEZE:
+        return MuxDurations(inputs.video_seconds)
+    # Up to the end of the frame in which the speech ends, so that no speech is lost.
+    result_seconds = max(inputs.video_seconds, math.ceil(speech_ends * inputs.frame_rate - 1e-6) / inputs.frame_rate)
+    added = result_seconds - inputs.video_seconds
+    if policy is LengthPolicy.FREEZE:
         return MuxDurations(result_seconds, freeze_seconds=added)
     return MuxDurations(
         result_seconds,
-        loops=math.ceil(result_seconds / given.video_seconds - 1e-9) - 1,
+        loops=math.ceil(result_seconds / inputs.video_seconds - 1e-9) - 1,
         looped_seconds=added,
-        video_frames=round(result_seconds * given.frame_rate),
+        video_frames=round(result_seconds * inputs.frame_rate),
     )
 
 
-def _shortest(given: Given, speech_ends: float) -> MuxDurations:
-    result_seconds = min(given.video_seconds, speech_ends)
-    cut_video = given.video_seconds - result_seconds
+def _decide_shortest(inputs: InputDurations, speech_ends: float) -> MuxDurations:
+    result_seconds = min(inputs.video_seconds, speech_ends)
+    cut_video = inputs.video_seconds - result_seconds
     if cut_video <= _SAME_SECONDS:
         return MuxDurations(
-            given.video_seconds,
-            cut_speech_seconds=min(given.speech_seconds, max(0.0, speech_ends - given.video_seconds)),
+            inputs.video_seconds,
+            cut_speech_seconds=min(inputs.speech_seconds, max(0.0, speech_ends - inputs.video_seconds)),
         )
-    frames = max(1, round(result_seconds * given.frame_rate))
+    frames = max(1, round(result_seconds * inputs.frame_rate))
     return MuxDurations(result_seconds, cut_video_seconds=cut_video, video_frames=frames)

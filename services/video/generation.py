@@ -1,4 +1,4 @@
-"""Makes one video: agrees with an engine, writes down what is about to be paid, begins, brings home, stores."""
+"""Generates one video: asks a provider for it, records the payment, waits for the result and stores it."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from services.video.media_types import HEAD_BYTES, MP4, sniff_media_type
 from services.video.probe import MediaFile
 from services.video.progress import Progress, State
 from services.video.providers.interface import VideoProvider, VideoRequest, VideoSpec
-from services.video.records import Intent, Record, RecordStore
-from services.video.source_image import inspect_source
-from services.video.video_store import Place, StoredVideo, VideoStore, digest
+from services.video.records import GenerationRecord, Intent, RecordStore
+from services.video.source_image import prepare_source_image
+from services.video.video_store import Destination, StoredVideo, VideoStore, compute_sha256
 from services.video.workspace import Workspaces
 
 log = logger(__name__)
@@ -35,7 +35,7 @@ log = logger(__name__)
 T = TypeVar("T")
 
 MAX_SOURCE_IMAGE_BYTES = 20 * 1024 * 1024
-"""Longest image that a video is made of."""
+"""Largest source image."""
 _CLOCKS_DIFFER = timedelta(seconds=60)
 _RETRY_SECONDS = 5.0
 _ALMOST = 99.0
@@ -43,25 +43,25 @@ _ALMOST = 99.0
 
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
-    """What a caller asks for."""
+    """A request for a video."""
 
     request: VideoRequest
     image_url: str = ""
-    """Address or data URI of the still; empty where `image_key` is given."""
+    """URL or data URI of the source image; empty where `image_key` is set."""
     image_key: str = ""
-    """Key of the still."""
+    """Object key of the source image."""
     provider: str = ""
-    """Who makes it; empty for the usual one."""
-    place: Place = field(default_factory=Place)
-    """Where it is stored."""
+    """Name of the provider; empty for the default."""
+    destination: Destination = field(default_factory=Destination)
+    """Where to store the video."""
     detach: bool = False
-    """Whether the work goes on when the caller leaves."""
+    """Whether the generation continues when the caller leaves."""
     request_id: str = ""
-    """The caller's own name for the request; empty if it has none."""
+    """The caller's own name of the request; empty for none."""
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of what decides the video."""
+        """SHA-256 of the fields that determine the video."""
         request = self.request
         parts = [
             request.prompt,
@@ -71,156 +71,168 @@ class GenerationRequest:
             request.prompt_optimizer,
             request.model_input,
         ]
-        parts += [request.image_input_name, self.image_url, self.image_key, self.provider, self.place.object_key]
+        parts += [request.image_input_name, self.image_url, self.image_key, self.provider, self.destination.object_key]
         return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class VideoGenerator:
-    """Makes one video at a time, for as many as call."""
+    """Generates videos, each paid at most once per request id. One instance serves all calls.
+
+    The order of the steps is what makes a video recoverable: write the intent, ask the provider, write the record,
+    then wait for the video. See docs/adr/0014-videos-are-paid-once.md.
+    """
 
     policy: ProviderPolicy
     files: InputFiles
-    """Where stills are."""
+    """Reads source images."""
     workers: WorkerPool
-    """Where they are looked into."""
+    """Decodes source images."""
     inputs: Inputs
-    """Looks at finished videos."""
+    """Probes generated videos."""
     video_store: VideoStore
     records: RecordStore
     workspaces: Workspaces
     beginning: timedelta = timedelta(seconds=90)
-    """How long a request that its caller has named may be on its way to the provider."""
+    """How long an intent without a prediction id counts as a call that is still on its way to the provider."""
     urls_are_public: bool = True
-    """Whether a provider can read what the service can: not where callers' URLs may lead to private places."""
+    """Whether providers can read callers' URLs. False where the service may fetch from private addresses."""
 
-    async def generate(self, video: GenerationTask, provider: VideoProvider, order: GenerationRequest) -> Record:
-        """Make a video from the beginning, unless an earlier request of the same name has begun it.
+    async def generate(
+        self, task: GenerationTask, provider: VideoProvider, request: GenerationRequest
+    ) -> GenerationRecord:
+        """Generate a video, or finish the one that an earlier call with the same request id began.
 
         Raises:
-            MediaError: The order cannot be filled, or the video failed.
+            MediaError: The request is invalid, or the generation failed.
         """
-        intent = Intent(order.fingerprint, datetime.now(UTC))
-        known = await self._earlier(order, video.principal, intent)
-        if known is not None and known.prediction_id:
-            record = await self.records.find(known.prediction_id, video.principal)
+        intent = Intent(request.fingerprint, datetime.now(UTC))
+        earlier = await self._find_earlier(request, task.principal, intent)
+        if earlier is not None and earlier.prediction_id:
+            record = await self.records.find(earlier.prediction_id, task.principal)
             if record.video is not None or provider.outlives_process:
-                video.set_prediction_id(known.prediction_id)
-                return await self.resume(video, provider, record)
+                task.set_prediction_id(earlier.prediction_id)
+                return await self.finish(task, provider, record)
         try:
-            # Not before: of a video that was made, the place is taken by the video itself.
-            await self.video_store.check(order.place, video.principal)
-            spec = await self._spec(order, provider, video)
-            found = await self._find_lost(provider, spec, known) if known is not None else None
+            # Only now: a finished video occupies its own destination, and would fail this check.
+            await self.video_store.check(request.destination, task.principal)
+            spec = await self._build_spec(request, provider, task)
+            found = await self._find_lost(provider, spec, earlier) if earlier is not None else None
         except (MediaError, asyncio.CancelledError):
-            if known is None:
-                await _to_its_end(self._withdraw_intent(order, video.principal))
+            if earlier is None:
+                await _run_to_end(self._withdraw_intent(request, task.principal))
             raise
         try:
-            # Nobody may leave between the moment in which it is paid and the one in which it is written down.
-            record = await _to_its_end(self._begin(video, provider, spec, order, intent, found))
+            # Not cancellable: between the payment and its record, a cancellation would lose a paid video.
+            record = await _run_to_end(self._begin(task, provider, spec, request, intent, found))
         except asyncio.CancelledError:
-            await self._unless_wanted(video, provider)
+            await self._cancel_if_abandoned(task, provider)
             raise
-        return await self.resume(video, provider, record)
+        return await self.finish(task, provider, record)
 
-    async def resume(self, video: GenerationTask, provider: VideoProvider, record: Record) -> Record:
-        """Bring home a video that was begun.
+    async def finish(self, task: GenerationTask, provider: VideoProvider, record: GenerationRecord) -> GenerationRecord:
+        """Wait for a video that the provider has accepted, store it, and return the completed record.
 
         Raises:
-            MediaError: The video failed, or cannot be stored.
+            MediaError: The generation failed, or the video cannot be stored.
         """
         if record.video is not None:
             return record
         try:
-            with self.workspaces.folder() as folder:
-                path = await provider.bring(record.prediction_id, folder, video.progress)
+            with self.workspaces.open_folder() as folder:
+                path = await provider.fetch(record.prediction_id, folder, task.report)
                 media = await self._probe_result(path, record)
-                video.progress(Progress(State.STORING, _ALMOST))
-                kept = await self._store_video(path, media, record, video.principal)
-            finished = replace(record, video=kept)
-            await self.records.write(finished, video.principal)
+                task.report(Progress(State.STORING, _ALMOST))
+                stored = await self._store_video(path, media, record, task.principal)
+            finished = replace(record, video=stored)
+            await self.records.write(finished, task.principal)
         except asyncio.CancelledError:
-            await self._unless_wanted(video, provider)
+            await self._cancel_if_abandoned(task, provider)
             raise
         return finished
 
-    def check_same(self, fingerprint: str, order: GenerationRequest) -> None:
-        """Refuse a name that another request has.
+    def check_same_request(self, fingerprint: str, request: GenerationRequest) -> None:
+        """Raise if a request id is in use for another request.
 
         Raises:
             MediaError: ALREADY_EXISTS.
         """
-        if fingerprint != order.fingerprint:
+        if fingerprint != request.fingerprint:
             raise invalid("request_id", "was used for another request; choose another", Reason.ALREADY_EXISTS)
 
-    async def _earlier(self, order: GenerationRequest, principal: str, intent: Intent) -> Intent | None:
-        """Return the intent that an earlier request of the same name has left; None if this is the first."""
-        if not order.request_id:
+    async def _find_earlier(self, request: GenerationRequest, principal: str, intent: Intent) -> Intent | None:
+        """Return the intent of an earlier call with the same request id; write `intent` and return None if first."""
+        if not request.request_id:
             return None
-        known = await self.records.intend(order.request_id, principal, intent)
-        if known is None:
+        earlier = await self.records.add_intent(request.request_id, principal, intent)
+        if earlier is None:
             return None
-        self.check_same(known.fingerprint, order)
-        if not known.prediction_id and intent.at - known.at < self.beginning:
+        self.check_same_request(earlier.fingerprint, request)
+        if not earlier.prediction_id and intent.at - earlier.at < self.beginning:
             raise MediaError(
                 Reason.UNAVAILABLE,
-                "This request is being begun by another call; ask again in a moment.",
-                # Sooner nothing can have changed, unless that call comes to its end.
-                retry_after_seconds=max(_RETRY_SECONDS, (known.at + self.beginning - intent.at).total_seconds()),
+                "Another call is beginning this request; retry in a moment.",
+                # Before that moment a retry gets the same answer, unless the other call ends.
+                retry_after_seconds=max(_RETRY_SECONDS, (earlier.at + self.beginning - intent.at).total_seconds()),
             )
-        return known
+        return earlier
 
-    async def _find_lost(self, provider: VideoProvider, spec: VideoSpec, known: Intent) -> str | None:
-        """Return the id of a video that an earlier call began without living to write it down."""
+    async def _build_spec(self, request: GenerationRequest, provider: VideoProvider, task: GenerationTask) -> VideoSpec:
+        data = await self.files.read(
+            request.image_url, request.image_key, task.principal, max_bytes=MAX_SOURCE_IMAGE_BYTES
+        )
+        name = "image_key" if request.image_key else "image_url"
+        source_image = await self.workers.run(prepare_source_image, data, name, provider.max_source_image_bytes)
+        is_public = self.urls_are_public and request.image_url.startswith("https://")
+        return VideoSpec(request.request, task.model, source_image.data, request.image_url if is_public else "")
+
+    async def _find_lost(self, provider: VideoProvider, spec: VideoSpec, earlier: Intent) -> str | None:
+        """Return the id of a video that an earlier call paid for but did not record before it ended."""
         if not provider.outlives_process:
             return None
-        found = await provider.find(spec, known.at - _CLOCKS_DIFFER)
-        log.warning("a video was begun by a call that did not come back", found=found is not None)
+        found = await provider.find(spec, earlier.at - _CLOCKS_DIFFER)
+        log.warning("an earlier call ended before it recorded its video", found=found is not None)
         return found
 
-    async def _spec(self, order: GenerationRequest, provider: VideoProvider, video: GenerationTask) -> VideoSpec:
-        data = await self.files.read(
-            order.image_url, order.image_key, video.principal, max_bytes=MAX_SOURCE_IMAGE_BYTES
-        )
-        name = "image_key" if order.image_key else "image_url"
-        source_image = await self.workers.run(inspect_source, data, name, provider.max_source_image_bytes)
-        is_public = self.urls_are_public and order.image_url.startswith("https://")
-        return VideoSpec(order.request, video.model, source_image.data, order.image_url if is_public else "")
+    async def _withdraw_intent(self, request: GenerationRequest, principal: str) -> None:
+        if request.request_id:
+            await self.records.withdraw_intent(request.request_id, principal)
 
     async def _begin(
         self,
-        video: GenerationTask,
+        task: GenerationTask,
         provider: VideoProvider,
         spec: VideoSpec,
-        order: GenerationRequest,
+        request: GenerationRequest,
         intent: Intent,
         found: str | None,
-    ) -> Record:
-        prediction_id = found or await self._request_video(video, provider, spec, order)
-        video.set_prediction_id(prediction_id)
-        record = Record(
+    ) -> GenerationRecord:
+        """Have the provider begin the video, unless `found` is the id of one, and write its record."""
+        prediction_id = found or await self._request_video(task, provider, spec, request)
+        task.set_prediction_id(prediction_id)
+        record = GenerationRecord(
             prediction_id=prediction_id,
             provider=provider.name,
-            model=video.model,
-            prompt=order.request.prompt,
-            seconds=order.request.length_seconds,
-            resolution=order.request.shorter_side,
-            place=order.place,
+            model=task.model,
+            prompt=request.request.prompt,
+            seconds=request.request.length_seconds,
+            resolution=request.request.shorter_side,
+            destination=request.destination,
         )
         try:
-            await self.records.write(record, video.principal)
+            await self.records.write(record, task.principal)
         except MediaError:
-            # A named one is looked for when its name comes again; any other would be paid for and found by nobody.
-            if not (order.request_id and provider.outlives_process):
+            # With a request id, the next call finds the video through its intent (_find_lost). Without one it would be
+            # paid for and never found, so it is cancelled.
+            if not (request.request_id and provider.outlives_process):
                 await _cancel_at_provider(provider, prediction_id)
             raise
-        if order.request_id:
-            await self.records.bind(order.request_id, video.principal, intent, prediction_id)
+        if request.request_id:
+            await self.records.bind_intent(request.request_id, task.principal, intent, prediction_id)
         return record
 
     async def _request_video(
-        self, video: GenerationTask, provider: VideoProvider, spec: VideoSpec, order: GenerationRequest
+        self, task: GenerationTask, provider: VideoProvider, spec: VideoSpec, request: GenerationRequest
     ) -> str:
         policy = self.policy
         try:
@@ -231,28 +243,29 @@ class VideoGenerator:
                 policy.start_wait_budget(),
             )
         except MediaError as error:
-            # Where it may have been paid, the intent stays, so that the video is looked for before another is begun.
+            # Where the provider may have been paid, the intent stays: the next call looks for the video first.
             if MAY_BE_CHARGED_KEY not in error.metadata:
-                await self._withdraw_intent(order, video.principal)
+                await self._withdraw_intent(request, task.principal)
             raise
         return answered.answer
 
-    async def _withdraw_intent(self, order: GenerationRequest, principal: str) -> None:
-        if order.request_id:
-            await self.records.withdraw(order.request_id, principal)
+    async def _cancel_if_abandoned(self, task: GenerationTask, provider: VideoProvider) -> None:
+        """Cancel at the provider if the task was abandoned, not if this process only stops."""
+        if task.is_abandoned and task.prediction_id:
+            await _run_to_end(_cancel_at_provider(provider, task.prediction_id))
 
-    async def _probe_result(self, path: Path, record: Record) -> MediaFile:
-        """Return what a provider's video is made of; what is none is the provider's failure."""
+    async def _probe_result(self, path: Path, record: GenerationRecord) -> MediaFile:
+        """Return what a generated file contains; a file that is not a video is the provider's failure."""
         broken = MediaError(
             Reason.GENERATION_FAILED,
-            "The provider delivered a file that is no video; try again, or use another model.",
+            "The provider delivered a file that is not a video; retry, or use another model.",
             metadata={"provider": record.provider},
         )
         with path.open("rb") as file:
             if sniff_media_type(file.read(HEAD_BYTES)) != MP4:
                 raise broken
         try:
-            media = await self.inputs.look(path, MP4, "video")
+            media = await self.inputs.probe(path, MP4, "video")
         except MediaError as error:
             if error.reason is not Reason.MEDIA_INVALID:
                 raise
@@ -261,22 +274,17 @@ class VideoGenerator:
             raise broken
         return media
 
-    async def _store_video(self, path: Path, media: MediaFile, record: Record, principal: str) -> StoredVideo:
-        """Store a video, or finds that an earlier attempt has stored it and could not write that down."""
-        sha256 = await digest(path)
-        said = {"provider": record.provider, "prediction_id": record.prediction_id}
+    async def _store_video(self, path: Path, media: MediaFile, record: GenerationRecord, principal: str) -> StoredVideo:
+        """Store a video; accept the same video of an earlier attempt that ended before it wrote its record."""
+        sha256 = await compute_sha256(path)
+        metadata = {"provider": record.provider, "prediction_id": record.prediction_id}
         try:
-            return await self.video_store.put(path, sha256, media, record.place, principal, said)
+            return await self.video_store.put(path, sha256, media, record.destination, principal, metadata)
         except MediaError as error:
-            taken = error.reason is Reason.ALREADY_EXISTS
-            if not taken or not await self.video_store.holds(record.place.object_key, said):
+            exists = error.reason is Reason.ALREADY_EXISTS
+            if not exists or not await self.video_store.has_metadata(record.destination.object_key, metadata):
                 raise
-        return StoredVideo(record.place.object_key, sha256, media)
-
-    async def _unless_wanted(self, video: GenerationTask, provider: VideoProvider) -> None:
-        """Tell the provider to stop, where the video was given up, and not this process."""
-        if video.unwanted and video.prediction_id:
-            await _to_its_end(_cancel_at_provider(provider, video.prediction_id))
+        return StoredVideo(record.destination.object_key, sha256, media)
 
 
 async def _cancel_at_provider(provider: VideoProvider, prediction_id: str) -> None:
@@ -284,8 +292,8 @@ async def _cancel_at_provider(provider: VideoProvider, prediction_id: str) -> No
         await provider.cancel(prediction_id)
 
 
-async def _to_its_end(work: Coroutine[Any, Any, T]) -> T:
-    """Return what `work` returns; who is cancelled meanwhile is so after its end."""
+async def _run_to_end(work: Coroutine[Any, Any, T]) -> T:
+    """Return the result of `work`; a cancellation is raised only after `work` has ended."""
     task = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(task)

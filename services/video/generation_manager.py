@@ -1,4 +1,4 @@
-"""The videos that are being made in this process: begun, listened to, resumed, cancelled."""
+"""Manages the generations of this process: starts, joins, resumes and cancels them."""
 
 from __future__ import annotations
 
@@ -9,151 +9,157 @@ from contextlib import aclosing
 from services.common.errors import MediaError, Reason
 from services.common.log import logger
 from services.video.generation import GenerationRequest, VideoGenerator
-from services.video.generation_task import GenerationStatus, GenerationTask, JobType
+from services.video.generation_task import GenerationStatus, GenerationTask, Work
 from services.video.progress import Completed, Progress, State
 from services.video.providers.interface import VideoProvider
-from services.video.records import Record
+from services.video.records import GenerationRecord
 
 log = logger(__name__)
 
 _RETRY_SECONDS = 5.0
 
 
-class Studio:
-    """Makes videos, each in a task of its own.
+class GenerationManager:
+    """Runs each generation in a task of its own, independent of the call that started it.
 
     Args:
-        maker: Makes one video.
-        providers: Who makes videos, by name.
-        default_provider: Who makes them where the caller names nobody.
-        max_productions: Most videos that are made at once.
+        generator: Generates one video.
+        providers: Providers by name.
+        default_provider: Name of the provider for requests that name none.
+        max_generations: Most generations at once.
     """
 
     def __init__(
         self,
-        maker: VideoGenerator,
+        generator: VideoGenerator,
         providers: Mapping[str, VideoProvider],
         default_provider: str,
-        max_productions: int,
+        max_generations: int,
     ) -> None:
-        self._maker = maker
+        self._generator = generator
         self._providers = providers
         self._default_provider = default_provider
-        self._max_productions = max_productions
-        self._productions: dict[asyncio.Task[Record], GenerationTask] = {}
+        self._max_generations = max_generations
+        self._tasks: dict[asyncio.Task[GenerationRecord], GenerationTask] = {}
 
     @property
-    def at_work(self) -> int:
-        """How many videos are made at the moment."""
-        return len(self._productions)
+    def running_count(self) -> int:
+        """Number of generations that run now."""
+        return len(self._tasks)
 
     async def generate(
-        self, order: GenerationRequest, principal: str
-    ) -> AsyncGenerator[GenerationStatus | Completed[Record]]:
-        """Yield how far the video is, and then the video.
+        self, request: GenerationRequest, principal: str
+    ) -> AsyncGenerator[GenerationStatus | Completed[GenerationRecord]]:
+        """Yield the progress of a new generation, or of a running one with the same request id, and then the result.
 
         Raises:
-            MediaError: The order cannot be filled, or the video failed.
+            MediaError: The request is invalid, or the generation failed.
         """
-        production = self._find_named(order, principal)
-        if production is None:
-            provider = self._providers[order.provider or self._default_provider]
-            model = provider.model_for(order.request)
-            production = GenerationTask(principal, provider.name, model, order.request_id, order.fingerprint)
-            self._start(production, lambda video: self._maker.generate(video, provider, order))
-        async with aclosing(production.listen(detach=order.detach)) as told:
-            async for item in told:
+        task = self._find_same_request(request, principal)
+        if task is None:
+            provider = self._providers[request.provider or self._default_provider]
+            model = provider.choose_model(request.request)
+            task = GenerationTask(principal, provider.name, model, request.request_id, request.fingerprint)
+            self._start(task, lambda started: self._generator.generate(started, provider, request))
+        async with aclosing(task.listen(detach=request.detach)) as items:
+            async for item in items:
                 yield item
 
     async def resume(
         self, prediction_id: str, principal: str, *, detach: bool
-    ) -> AsyncGenerator[GenerationStatus | Completed[Record]]:
-        """Yield how far a video is that was begun before, and then the video.
+    ) -> AsyncGenerator[GenerationStatus | Completed[GenerationRecord]]:
+        """Yield the progress of a generation that an earlier call began, and then the result.
 
         Raises:
-            MediaError: NOT_FOUND, or the video failed.
+            MediaError: NOT_FOUND, or the generation failed.
         """
-        production = self._production(prediction_id, principal)
-        if production is None:
-            record = await self._maker.records.find(prediction_id, principal)
-            production = self._production(prediction_id, principal) or self._resume_task(record, principal)
-        async with aclosing(production.listen(detach=detach)) as told:
-            async for item in told:
+        task = self._find_by_prediction(prediction_id, principal)
+        if task is None:
+            record = await self._generator.records.find(prediction_id, principal)
+            # Look again: another call may have resumed it during the read.
+            task = self._find_by_prediction(prediction_id, principal) or self._resume_task(record, principal)
+        async with aclosing(task.listen(detach=detach)) as items:
+            async for item in items:
                 yield item
 
     async def cancel(self, prediction_id: str, principal: str) -> bool:
-        """End the work on a video and tells whether there was any.
+        """Cancel a generation and return whether it was still running.
 
         Raises:
-            MediaError: NOT_FOUND, or the provider cannot be asked.
+            MediaError: NOT_FOUND, or the provider does not answer.
         """
-        production = self._production(prediction_id, principal)
-        if production is not None:
-            await self._providers[production.provider].cancel(prediction_id)
-            production.stop()
+        task = self._find_by_prediction(prediction_id, principal)
+        if task is not None:
+            await self._providers[task.provider].cancel(prediction_id)
+            task.stop()
             return True
-        record = await self._maker.records.find(prediction_id, principal)
+        record = await self._generator.records.find(prediction_id, principal)
         return record.video is None and await self._providers[record.provider].cancel(prediction_id)
 
     async def cancel_request(self, request_id: str, principal: str) -> bool:
-        """End the work on a video that a request of this name began, and tells whether there was any.
+        """Cancel the generation that a request id began, and return whether it was still running.
 
         Raises:
-            MediaError: The provider cannot be asked.
+            MediaError: The provider does not answer.
         """
-        for found in self._productions.values():
-            if (found.principal, found.request_id) == (principal, request_id):
-                # Whatever it is at: it tells the provider, once it knows the id.
-                found.give_up()
-                return True
-        intent = await self._maker.records.intent(request_id, principal)
+        task = self._find_by_request(request_id, principal)
+        if task is not None:
+            # The task may not know the prediction id yet: it cancels at the provider itself once it does.
+            task.abandon()
+            return True
+        intent = await self._generator.records.find_intent(request_id, principal)
         if intent is None or not intent.prediction_id:
             return False
         return await self.cancel(intent.prediction_id, principal)
 
     async def close(self) -> None:
-        """Stop listening to providers; what they make goes on there, and is found by resume."""
-        tasks = list(self._productions)
+        """Cancel all tasks. The providers continue, and ResumeVideo finds the videos later."""
+        tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _find_named(self, order: GenerationRequest, principal: str) -> GenerationTask | None:
-        """Return the video that is made for an earlier request of the same name."""
-        if not order.request_id:
-            return None
-        for found in self._productions.values():
-            if (found.principal, found.request_id) == (principal, order.request_id):
-                self._maker.check_same(found.fingerprint, order)
-                return found
+    def _find_same_request(self, request: GenerationRequest, principal: str) -> GenerationTask | None:
+        """Return the running task of an equal request with the same request id."""
+        task = self._find_by_request(request.request_id, principal) if request.request_id else None
+        if task is not None:
+            self._generator.check_same_request(task.fingerprint, request)
+        return task
+
+    def _find_by_request(self, request_id: str, principal: str) -> GenerationTask | None:
+        for task in self._tasks.values():
+            if (task.principal, task.request_id) == (principal, request_id):
+                return task
         return None
 
-    def _production(self, prediction_id: str, principal: str) -> GenerationTask | None:
-        for found in self._productions.values():
-            if (found.principal, found.prediction_id) == (principal, prediction_id):
-                return found
+    def _find_by_prediction(self, prediction_id: str, principal: str) -> GenerationTask | None:
+        for task in self._tasks.values():
+            if (task.principal, task.prediction_id) == (principal, prediction_id):
+                return task
         return None
 
-    def _resume_task(self, record: Record, principal: str) -> GenerationTask:
-        production = GenerationTask(principal, record.provider, record.model)
-        production.set_prediction_id(record.prediction_id)
+    def _resume_task(self, record: GenerationRecord, principal: str) -> GenerationTask:
+        task = GenerationTask(principal, record.provider, record.model)
+        task.set_prediction_id(record.prediction_id)
         if record.video is not None:
-            production.progress(Progress(State.STORING, 100.0))
+            task.report(Progress(State.STORING, 100.0))
         provider = self._providers[record.provider]
-        self._start(production, lambda video: self._maker.resume(video, provider, record))
-        return production
+        self._start(task, lambda started: self._generator.finish(started, provider, record))
+        return task
 
-    def _start(self, production: GenerationTask, work: JobType) -> None:
-        if len(self._productions) >= self._max_productions:
+    def _start(self, task: GenerationTask, work: Work) -> None:
+        if len(self._tasks) >= self._max_generations:
             raise MediaError(
-                Reason.OVERLOADED, "Too many videos are being made; retry.", retry_after_seconds=_RETRY_SECONDS
+                Reason.OVERLOADED,
+                "The service generates as many videos as it may; retry later.",
+                retry_after_seconds=_RETRY_SECONDS,
             )
-        task = production.start(work)
-        self._productions[task] = production
-        task.add_done_callback(self._on_task_done)
+        running = task.start(work)
+        self._tasks[running] = task
+        running.add_done_callback(self._on_task_done)
 
-    def _on_task_done(self, task: asyncio.Task[Record]) -> None:
-        production = self._productions.pop(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
+    def _on_task_done(self, running: asyncio.Task[GenerationRecord]) -> None:
+        task = self._tasks.pop(running)
+        if not running.cancelled() and (error := running.exception()) is not None:
             reason = error.reason.name if isinstance(error, MediaError) else type(error).__name__
-            log.warning("a video failed", reason=reason, provider=production.provider, model=production.model)
+            log.warning("video generation failed", reason=reason, provider=task.provider, model=task.model)

@@ -1,4 +1,4 @@
-"""A video while it is made: one task, any number of listeners, and an end that nobody has to be there for."""
+"""One running generation: an asyncio task, any number of listeners, and the rule when it is cancelled."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 
 from services.common.errors import MediaError, Reason
 from services.video.progress import Completed, Progress, State
-from services.video.records import Record
+from services.video.records import GenerationRecord
 
 
 @dataclass(frozen=True, slots=True)
 class GenerationStatus:
-    """How far a video is, of which the id is known."""
+    """Progress of a generation whose prediction id is known."""
 
     prediction_id: str
     provider: str
@@ -21,18 +21,19 @@ class GenerationStatus:
     progress: Progress
 
 
-JobType = Callable[["GenerationTask"], Awaitable[Record]]
+Work = Callable[["GenerationTask"], Awaitable[GenerationRecord]]
+"""Called with the task to generate its video."""
 
 
 class GenerationTask:
-    """One video that is made.
+    """Runs one generation and reports its progress to every listener.
 
     Args:
-        principal: Whose it is.
-        provider: Who makes it.
-        model: What makes it.
-        request_id: The caller's own name for the request; may be empty.
-        fingerprint: What decides the video, to tell one request of this name from another.
+        principal: Owner of the video.
+        provider: Name of the provider.
+        model: Name of the model.
+        request_id: The caller's own name of the request; may be empty.
+        fingerprint: Digest of the request, to detect a second request with the same name.
     """
 
     def __init__(self, principal: str, provider: str, model: str, request_id: str = "", fingerprint: str = "") -> None:
@@ -42,53 +43,35 @@ class GenerationTask:
         self.provider = provider
         self.model = model
         self.prediction_id = ""
-        """The provider's id; empty until the video is begun."""
-        self.detached = False
-        """Whether it goes on without listeners."""
-        self.unwanted = False
-        """Whether the provider is told to stop when the work is cancelled: not when this process ends."""
+        """Id at the provider; empty until the provider has accepted the request."""
+        self.is_detached = False
+        """Whether the generation continues without listeners."""
+        self.is_abandoned = False
+        """Whether a cancellation also cancels at the provider. False where only this process stops."""
         self._progress = Progress(State.QUEUED)
         self._listeners = 0
         self._changed = asyncio.Event()
-        self._task: asyncio.Task[Record] | None = None
+        self._task: asyncio.Task[GenerationRecord] | None = None
 
-    def start(self, work: JobType) -> asyncio.Task[Record]:
-        """Begin the work."""
-        self._task = asyncio.create_task(_run(work, self), name="a video")
-        self._task.add_done_callback(lambda _: self._tell())
+    def start(self, work: Work) -> asyncio.Task[GenerationRecord]:
+        """Start `work` as an asyncio task and return the task."""
+        self._task = asyncio.create_task(_run(work, self), name="video generation")
+        self._task.add_done_callback(lambda _: self._notify())
         return self._task
 
-    def set_prediction_id(self, prediction_id: str) -> None:
-        """Take note of the id."""
-        self.prediction_id = prediction_id
-        self._tell()
+    async def listen(self, *, detach: bool) -> AsyncGenerator[GenerationStatus | Completed[GenerationRecord]]:
+        """Yield the progress, at least once, and then the result.
 
-    def progress(self, progress: Progress) -> None:
-        """Tell how far it is; never backwards."""
-        self._progress = replace(progress, percent=max(self._progress.percent, progress.percent))
-        self._tell()
-
-    def give_up(self) -> None:
-        """End the work, the provider's included."""
-        self.unwanted = True
-        self.stop()
-
-    def stop(self) -> None:
-        """End the work here."""
-        if self._task is not None:
-            self._task.cancel()
-
-    async def listen(self, *, detach: bool) -> AsyncGenerator[GenerationStatus | Completed[Record]]:
-        """Yield how far the video is, at least once, and then the video; the last who stops listening ends the work.
+        When the last listener closes the generator early, the generation is abandoned, unless one of them detached it.
 
         Args:
-            detach: Whether the work goes on when this listener leaves.
+            detach: Whether the generation continues without this listener.
 
         Raises:
-            MediaError: The video failed, or was cancelled.
+            MediaError: The generation failed or was cancelled.
         """
-        assert self._task is not None  # noqa: S101 - told so to mypy: it was started
-        self.detached = self.detached or detach
+        assert self._task is not None  # noqa: S101 - for mypy: `start` was called
+        self.is_detached = self.is_detached or detach
         self._listeners += 1
         seen: Progress | None = None
         try:
@@ -104,13 +87,33 @@ class GenerationTask:
             yield Completed(self._task.result())
         finally:
             self._listeners -= 1
-            if not self._listeners and not self.detached and not self._task.done():
-                self.give_up()
+            if not self._listeners and not self.is_detached and not self._task.done():
+                self.abandon()
 
-    def _tell(self) -> None:
+    def set_prediction_id(self, prediction_id: str) -> None:
+        """Set the id at the provider; listeners get progress from now on."""
+        self.prediction_id = prediction_id
+        self._notify()
+
+    def report(self, progress: Progress) -> None:
+        """Report progress to the listeners; the percentage never decreases."""
+        self._progress = replace(progress, percent=max(self._progress.percent, progress.percent))
+        self._notify()
+
+    def abandon(self) -> None:
+        """Cancel the task, and the work at the provider."""
+        self.is_abandoned = True
+        self.stop()
+
+    def stop(self) -> None:
+        """Cancel the task; the provider continues."""
+        if self._task is not None:
+            self._task.cancel()
+
+    def _notify(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
 
-async def _run(work: JobType, production: GenerationTask) -> Record:
-    return await work(production)
+async def _run(work: Work, task: GenerationTask) -> GenerationRecord:
+    return await work(task)

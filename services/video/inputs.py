@@ -1,4 +1,4 @@
-"""Brings what a caller gives into a folder, and looks into it before anything works on it."""
+"""Fetches the files of a request into a folder and probes them before any other work."""
 
 from __future__ import annotations
 
@@ -12,43 +12,43 @@ from services.common.errors import MediaError, Reason, invalid
 from services.common.input_files import InputFiles, naming
 from services.common.worker_pool import WorkerPool
 from services.video.ffmpeg.arguments import Input
-from services.video.media_types import HEAD_BYTES, KNOWN, MediaType, sniff_media_type
-from services.video.probe import MediaFile, probe
+from services.video.media_types import HEAD_BYTES, SUPPORTED_TYPES, MediaType, sniff_media_type
+from services.video.probe import MediaFile, probe_file
 
 MAX_SPEECH_BYTES = int(9.5 * 1024 * 1024)
-"""Longest file of speech."""
+"""Largest speech file."""
 _WRITE_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a file is: exactly one of the three."""
+    """Source of a file; exactly one field is set."""
 
     key: str = ""
-    """Key of an object of the caller's own."""
+    """Key of an object of the caller."""
     url: str = ""
-    """A public address."""
+    """A public URL."""
     data: bytes = b""
-    """The file itself."""
+    """The content of the file."""
 
 
 @dataclass(frozen=True, slots=True)
 class LocalInput:
-    """A file that is there and was looked into."""
+    """A fetched and probed file."""
 
     input: Input
-    """How ffmpeg is told of it."""
+    """Name and format, as ffmpeg needs them."""
     media: MediaFile
-    """What it is made of."""
+    """Container and streams."""
 
 
 class Inputs:
-    """Brings files.
+    """Fetches and probes files. One instance serves all calls.
 
     Args:
-        files: Where URLs and keys lead.
-        workers: Where files are looked into.
-        max_bytes: Longest file.
+        files: Downloads URLs and reads objects of the caller.
+        workers: Processes that probe files.
+        max_bytes: Largest file.
         max_seconds: Longest video or speech.
     """
 
@@ -58,36 +58,39 @@ class Inputs:
         self._max_bytes = max_bytes
         self._max_seconds = max_seconds
 
-    async def bring(
+    async def fetch(
         self, source: Source, folder: Path, name: str, principal: str, *, max_bytes: int | None = None
     ) -> LocalInput:
-        """Put a file into `folder` and returns what it is.
+        """Fetch a file into `folder` and probe it.
 
         Args:
-            source: Where it is.
-            folder: Where it goes.
-            name: Name of the request field that holds it, and of the file.
-            principal: Who calls.
-            max_bytes: Longest file, where it is less than usual.
+            source: Where to fetch it from.
+            folder: Target folder.
+            name: Name of the request field, and of the file.
+            principal: The caller.
+            max_bytes: Largest file, if smaller than the service's own limit.
 
         Raises:
-            MediaError: Of the source, as `InputFiles` raises; PAYLOAD_TOO_LARGE; MEDIA_INVALID, it is of no known kind.
+            MediaError: The source is not accessible, as `InputFiles` raises it; PAYLOAD_TOO_LARGE; MEDIA_INVALID, the
+                media type is not supported.
         """
         most = min(max_bytes or self._max_bytes, self._max_bytes)
-        async with self._pieces(source, name, principal, most) as pieces:
-            path, kind = await _write(pieces, folder, name, most)
-        return LocalInput(Input(path.name, kind.demuxer), await self.look(path, kind, name))
+        async with self._open_source(source, name, principal, most) as pieces:
+            path, media_type = await _write_file(pieces, folder, name, most)
+        return LocalInput(Input(path.name, media_type.demuxer), await self.probe(path, media_type, name))
 
-    async def look(self, path: Path, kind: MediaType, field: str) -> MediaFile:
-        """Return what a file is made of.
+    async def probe(self, path: Path, media_type: MediaType, field: str) -> MediaFile:
+        """Return the container and streams of a file.
 
         Raises:
             MediaError: MEDIA_INVALID, naming `field`.
         """
-        return await self._workers.run(probe, str(path), kind.demuxer, kind.name, self._max_seconds, field)
+        return await self._workers.run(
+            probe_file, str(path), media_type.demuxer, media_type.name, self._max_seconds, field
+        )
 
     @asynccontextmanager
-    async def _pieces(
+    async def _open_source(
         self, source: Source, name: str, principal: str, max_bytes: int
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         if source.key:
@@ -98,7 +101,7 @@ class Inputs:
             async with self._files.store.open(source.key) as found:
                 yield found.chunks
         elif source.url and (own := self._files.store.key_from_url(source.url)) is not None:
-            # A link of our own is a credential: it leads to the object, and not through the network.
+            # A signed URL of our own store grants access by itself: read the object directly, not over the network.
             async with AsyncExitStack() as stack:
                 with naming(f"{name}.url"):
                     found = await stack.enter_async_context(self._files.store.open(own))
@@ -107,27 +110,27 @@ class Inputs:
             async with self._files.downloads.stream(source.url, field=f"{name}.url", max_bytes=max_bytes) as streamed:
                 yield streamed.chunks
         else:
-            yield _one(source.data)
+            yield _yield_once(source.data)
 
 
-async def _one(data: bytes) -> AsyncIterator[bytes]:
+async def _yield_once(data: bytes) -> AsyncIterator[bytes]:
     yield data
 
 
-async def _write(pieces: AsyncIterator[bytes], folder: Path, name: str, max_bytes: int) -> tuple[Path, MediaType]:
-    """Write a file as it comes; what its first bytes do not tell is not read any further."""
+async def _write_file(pieces: AsyncIterator[bytes], folder: Path, name: str, max_bytes: int) -> tuple[Path, MediaType]:
+    """Write a file piece by piece; stop at once if its first bytes are not of a supported type."""
     head, gathered, written = bytearray(), bytearray(), 0
-    kind: MediaType | None = None
+    media_type: MediaType | None = None
     path = folder / name
     with path.open("xb") as file:
         async for piece in pieces:
             written += len(piece)
             if written > max_bytes:
                 raise _too_large(name, max_bytes)
-            if kind is None:
+            if media_type is None:
                 head += piece[:HEAD_BYTES]
-                kind = _sniff(bytes(head), name) if len(head) >= HEAD_BYTES else None
-            # Small pieces go together; one that is large already is not copied once more.
+                media_type = _require_media_type(bytes(head), name) if len(head) >= HEAD_BYTES else None
+            # Small pieces are collected into one write; a large piece is not copied.
             if gathered or len(piece) < _WRITE_BYTES:
                 gathered += piece
             else:
@@ -135,16 +138,16 @@ async def _write(pieces: AsyncIterator[bytes], folder: Path, name: str, max_byte
             if len(gathered) >= _WRITE_BYTES:
                 await asyncio.to_thread(file.write, bytes(gathered))
                 gathered.clear()
-        kind = kind or _sniff(bytes(head), name)
+        media_type = media_type or _require_media_type(bytes(head), name)
         file.write(gathered)
-    return path.rename(folder / f"{name}.{kind.extension}"), kind
+    return path.rename(folder / f"{name}.{media_type.extension}"), media_type
 
 
-def _sniff(head: bytes, name: str) -> MediaType:
-    kind = sniff_media_type(head)
-    if kind is None:
-        raise invalid(name, f"must be a file of {KNOWN}", Reason.MEDIA_INVALID)
-    return kind
+def _require_media_type(head: bytes, name: str) -> MediaType:
+    media_type = sniff_media_type(head)
+    if media_type is None:
+        raise invalid(name, f"must be a file of {SUPPORTED_TYPES}", Reason.MEDIA_INVALID)
+    return media_type
 
 
 def _too_large(field: str, max_bytes: int) -> MediaError:

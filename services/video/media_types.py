@@ -1,4 +1,4 @@
-"""Which media files are taken: told by their first bytes, never by their names."""
+"""Detects the container format of a media file from its first bytes, never from its name."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ class MediaType:
     """A container format."""
 
     name: str
-    """What results call it."""
+    """Name in results."""
     demuxer: str
-    """What ffmpeg calls it."""
+    """Name of ffmpeg's demuxer."""
     extension: str
-    """Extension of the file that we keep it in."""
+    """Extension for files of this format."""
 
 
 MP4 = MediaType("mp4", "mov", "mp4")
@@ -26,15 +26,15 @@ _OGG = MediaType("ogg", "ogg", "ogg")
 _FLAC = MediaType("flac", "flac", "flac")
 _AAC = MediaType("aac", "aac", "aac")
 
-KNOWN = "MP4, MOV, WebM, MP3, WAV, Ogg, FLAC or AAC"
-"""All of them, for people."""
+SUPPORTED_TYPES = "MP4, MOV, WebM, MP3, WAV, Ogg, FLAC or AAC"
+"""The supported formats, for error messages."""
 HEAD_BYTES = 16
-"""How many bytes decide."""
+"""Number of bytes that `sniff_media_type` needs."""
 
-_BEGINNINGS: Sequence[tuple[int, bytes, MediaType]] = (
+_SIGNATURES: Sequence[tuple[int, bytes, MediaType]] = (
     (4, b"ftyp", MP4),
-    # QuickTime files from before there was a mark.
-    *((4, mark, MP4) for mark in (b"moov", b"mdat", b"wide", b"free", b"skip")),
+    # Old QuickTime files, which have no ftyp box.
+    *((4, signature, MP4) for signature in (b"moov", b"mdat", b"wide", b"free", b"skip")),
     (0, b"\x1aE\xdf\xa3", _WEBM),
     (0, b"ID3", MP3),
     (0, b"OggS", _OGG),
@@ -44,21 +44,21 @@ _MPEG_SYNC, _MPEG_LAYER_3, _ADTS_LAYER = 0xE0, 0x02, 0x00
 
 
 def sniff_media_type(head: bytes) -> MediaType | None:
-    """Return the kind of the file that begins with `head`; None for everything else.
+    """Return the format of a file that begins with `head`; None if it is not supported.
 
     Args:
-        head: The file's first bytes, HEAD_BYTES of them if it has as many.
+        head: The first HEAD_BYTES bytes of the file, or the whole file if it is shorter.
     """
-    for offset, mark, kind in _BEGINNINGS:
-        if head[offset : offset + len(mark)] == mark:
-            return kind
+    for offset, signature, media_type in _SIGNATURES:
+        if head[offset : offset + len(signature)] == signature:
+            return media_type
     if head[:4] in (b"RIFF", b"RF64") and head[8:12] == b"WAVE":
         return _WAV
     return _mpeg_audio(head)
 
 
 def _mpeg_audio(head: bytes) -> MediaType | None:
-    """Tell frames of MP3 and of AAC by their header: eleven set bits, then the layer."""
+    """Detect frames of MP3 and AAC by their header: eleven set bits, then the layer."""
     if len(head) < 2 or head[0] != 0xFF or head[1] & _MPEG_SYNC != _MPEG_SYNC:  # noqa: PLR2004 - the header's bytes
         return None
     layer = head[1] & 0x06

@@ -1,4 +1,4 @@
-"""What the operator's dashboards count of videos."""
+"""Prometheus metrics of the video service."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320, 640, 1280)
 
 
 class VideoMetrics:
-    """Counters of the video service.
+    """Metrics of the video service.
 
     Args:
-        registry: Where they are found by whoever asks for them.
+        registry: Registry that serves the metrics.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -28,21 +28,21 @@ class VideoMetrics:
         )
         self._seconds = Histogram(
             "media_video_seconds",
-            "From request to stored video.",
+            "Seconds from the request to the stored video.",
             ("method", "provider"),
             buckets=_SECONDS,
             registry=registry,
         )
 
-    def call_ended(self, method: str, provider: str, outcome: str, seconds: float) -> None:
-        """Count one call."""
+    def count_call(self, method: str, provider: str, outcome: str, seconds: float) -> None:
+        """Count one call; observe its duration if it succeeded."""
         self._calls.labels(method, provider, outcome).inc()
         if outcome == OK:
             self._seconds.labels(method, provider).observe(seconds)
 
-    def watch(self, waiting: Callable[[], int], at_work: Callable[[], int]) -> None:
-        """Show, whenever somebody asks, how many wait for ffmpeg and how many videos are being made."""
-        line = Gauge("media_video_ffmpeg_waiting", "Videos that wait for a place for ffmpeg.", registry=self._registry)
-        line.set_function(waiting)
-        videos = Gauge("media_video_productions", "Videos that are being made.", registry=self._registry)
-        videos.set_function(at_work)
+    def add_gauges(self, waiting: Callable[[], int], running: Callable[[], int]) -> None:
+        """Add gauges that read the queue for ffmpeg and the running generations at each scrape."""
+        queue = Gauge("media_video_ffmpeg_waiting", "Runs that wait for ffmpeg.", registry=self._registry)
+        queue.set_function(waiting)
+        generations = Gauge("media_video_productions", "Generations that run.", registry=self._registry)
+        generations.set_function(running)

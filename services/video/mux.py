@@ -1,27 +1,39 @@
-"""Lays speech over a video: brings both, decides the lengths, runs ffmpeg, looks at the result, and stores it."""
+"""Adds speech to a video: fetches both inputs, decides the durations, runs ffmpeg, checks and stores the result."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Coroutine
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from functools import partial
+from io import BytesIO
 from pathlib import Path
+from typing import Any
+
+from PIL import ImageFont
 
 from services.common.errors import FieldViolation, MediaError, Reason, invalid
 from services.common.log import logger
-from services.common.timing.alignment import Alignment
-from services.video.captions import write_captions
-from services.video.duration_policy import Given, MuxDurations, Policy, lengths
-from services.video.ffmpeg import Command, FfmpegRunner, Watch
-from services.video.ffmpeg.arguments import RESULT, Input, Mux, mux, remux
+from services.common.timing.alignment import Alignment, shift_alignment
+from services.common.timing.captions import to_srt
+from services.video.duration_policy import InputDurations, LengthPolicy, MuxDurations, decide_durations
+from services.video.ffmpeg import FfmpegRunner, RunCallbacks
+from services.video.ffmpeg.arguments import (
+    CAPTIONS,
+    FONTS,
+    RESULT,
+    Input,
+    MuxArguments,
+    build_mux_command,
+    build_remux_command,
+)
 from services.video.inputs import MAX_SPEECH_BYTES, Inputs, LocalInput, Source
 from services.video.media_types import MP4
 from services.video.probe import StreamInfo
 from services.video.progress import Progress, ProgressChannel, State
 from services.video.spool import Spool
-from services.video.video_store import Place, StoredVideo, VideoStore, digest
+from services.video.video_store import Destination, StoredVideo, VideoStore, compute_sha256
 from services.video.workspace import Workspaces
 
 log = logger(__name__)
@@ -29,61 +41,62 @@ log = logger(__name__)
 DEFAULT_DELAY_MS = 500
 _FRAGMENTS = "fragments.mp4"
 _COPIED_CODECS = frozenset({"h264", "hevc", "av1", "vp9", "mpeg4"})
-"""What an MP4 holds as it is."""
+"""Codecs that an MP4 may hold, so that the stream can be copied."""
 _TOLERANCE_SECONDS = 0.25
-"""How far the result may be from its computed length before it is called broken."""
+"""Largest accepted difference between the planned and the real duration of the result."""
 _ALMOST = 99.0
 _MAX_PIXELS = 4096 * 2304
+_FONT_FILE = "Aileron-Regular.ttf"
 
 
 @dataclass(frozen=True, slots=True)
 class CaptionRequest:
-    """Words that are shown while they are spoken."""
+    """Captions for the speech."""
 
     alignment: Alignment
     burned: bool = False
-    """Whether they become part of the image."""
+    """Whether the captions are drawn into the image."""
     language: str = "und"
     """Three letters of ISO 639-2."""
 
 
 @dataclass(frozen=True, slots=True)
 class MuxRequest:
-    """What a caller wants laid together."""
+    """A request to add speech to a video."""
 
     video: Source
     audio: Source
     audio_delay_ms: int = DEFAULT_DELAY_MS
     """Silence before the speech."""
-    policy: Policy = Policy.FREEZE
+    policy: LengthPolicy = LengthPolicy.FREEZE
     captions: CaptionRequest | None = None
     stream_media: bool = False
-    """Whether the video is also told while it is made."""
-    place: Place = field(default_factory=Place)
-    """Where it is stored."""
+    """Whether the video is also sent to the caller while ffmpeg writes it."""
+    destination: Destination = field(default_factory=Destination)
+    """Where to store the result."""
 
 
 @dataclass(frozen=True, slots=True)
 class MuxResult:
-    """A video with its speech."""
+    """A stored video with speech."""
 
     video: StoredVideo
     speech_seconds: float
     video_seconds: float
-    lengths: MuxDurations
+    durations: MuxDurations
     video_copied: bool
-    """Whether the image was copied as it was."""
+    """Whether the video stream was copied, not encoded again."""
 
 
 class Muxer:
-    """Lays speech over videos.
+    """Adds speech to videos. One instance serves all calls.
 
     Args:
-        inputs: Brings files.
+        inputs: Fetches and probes files.
         runner: Runs ffmpeg.
-        video_store: Keeps videos.
-        workspaces: Where the work is done.
-        max_seconds: Longest video that is made.
+        video_store: Stores the results.
+        workspaces: Gives each call a folder for its files.
+        max_seconds: Longest result.
     """
 
     def __init__(
@@ -96,42 +109,43 @@ class Muxer:
         self._max_seconds = max_seconds
 
     async def mux(self, request: MuxRequest, principal: str, channel: ProgressChannel) -> MuxResult:
-        """Return the video, stored.
+        """Add speech to a video and return the stored result.
 
         Args:
-            request: What is laid together.
-            principal: Who calls.
-            channel: Is told how far it is, and the video itself if that was wished.
+            request: The request.
+            principal: The caller; owner of the result.
+            channel: Receives the progress, and the video itself if the request asks for it.
 
         Raises:
-            MediaError: Of the inputs, of the place, or of the work; nothing is left behind.
+            MediaError: An input or the destination is invalid, or ffmpeg failed; no files are left behind.
         """
-        await self._video_store.check(request.place, principal)
-        with self._workspaces.folder() as folder:
+        await self._video_store.check(request.destination, principal)
+        with self._workspaces.open_folder() as folder:
             video, audio = await self._fetch_inputs(request, folder, principal)
-            image, sound = _stream(video, "video"), _stream(audio, "audio")
-            given = Given(
-                image.duration_seconds, sound.duration_seconds, request.audio_delay_ms / 1000, image.frame_rate
+            image, speech = _find_stream(video, "video"), _find_stream(audio, "audio")
+            input_durations = InputDurations(
+                image.duration_seconds, speech.duration_seconds, request.audio_delay_ms / 1000, image.frame_rate
             )
-            planned = lengths(given, request.policy)
-            if planned.result_seconds > self._max_seconds:
+            durations = decide_durations(input_durations, request.policy)
+            if durations.result_seconds > self._max_seconds:
                 raise invalid(
-                    "audio", f"must make a video of at most {self._max_seconds:g} seconds", Reason.MEDIA_INVALID
+                    "audio", f"must give a video of at most {self._max_seconds:g} seconds", Reason.MEDIA_INVALID
                 )
-            captioned = await self._write_captions(request, planned.result_seconds, folder)
-            inputs = (_from(video, image), _from(audio, sound))
-            order = _order(request, *inputs, image, planned, captioned=captioned)
-            await self._run_ffmpeg(order, folder, channel)
-            channel.progress(Progress(State.STORING, _ALMOST))
-            stored = await self._store_result(folder / RESULT, planned, request.place, principal)
-        return MuxResult(stored, given.speech_seconds, given.video_seconds, planned, order.copy_video)
+            has_captions = await self._write_captions(request, durations.result_seconds, folder)
+            inputs = (_start_at_stream(video, image), _start_at_stream(audio, speech))
+            arguments = _build_arguments(request, *inputs, image, durations, has_captions=has_captions)
+            await self._run_ffmpeg(arguments, folder, channel)
+            channel.report(Progress(State.STORING, _ALMOST))
+            stored = await self._store_result(folder / RESULT, durations, request.destination, principal)
+        return MuxResult(
+            stored, input_durations.speech_seconds, input_durations.video_seconds, durations, arguments.copy_video
+        )
 
     async def _fetch_inputs(self, request: MuxRequest, folder: Path, principal: str) -> tuple[LocalInput, LocalInput]:
-        """Bring both at once; whichever fails first ends the other."""
-        bring = partial(self._inputs.bring, folder=folder, principal=principal)
-        return await _both(
-            lambda: bring(request.video, name="video"),
-            lambda: bring(request.audio, name="audio", max_bytes=MAX_SPEECH_BYTES),
+        """Fetch both inputs at once; a failure of one cancels the other."""
+        fetch = partial(self._inputs.fetch, folder=folder, principal=principal)
+        return await _await_both(
+            fetch(request.video, name="video"), fetch(request.audio, name="audio", max_bytes=MAX_SPEECH_BYTES)
         )
 
     async def _write_captions(self, request: MuxRequest, result_seconds: float, folder: Path) -> bool:
@@ -143,104 +157,138 @@ class Muxer:
             write_captions, captions.alignment, delay_seconds, result_seconds, folder, burned=captions.burned
         )
 
-    async def _run_ffmpeg(self, order: Mux, folder: Path, channel: ProgressChannel) -> None:
-        """Make RESULT in `folder`; one that is told while it is made is made whole afterwards, by copying."""
-        watch = Watch(
-            queued=lambda place: channel.progress(Progress(State.QUEUED, queue_position=place)),
-            running=lambda percent: channel.progress(Progress(State.RUNNING, min(_ALMOST, percent))),
+    async def _run_ffmpeg(self, arguments: MuxArguments, folder: Path, channel: ProgressChannel) -> None:
+        """Write RESULT into `folder`; a video that is streamed in fragments is copied into one file afterwards."""
+        callbacks = RunCallbacks(
+            on_queued=lambda position: channel.report(Progress(State.QUEUED, queue_position=position)),
+            on_progress=lambda percent: channel.report(Progress(State.RUNNING, min(_ALMOST, percent))),
         )
-        if not order.fragmented:
-            await self._runner.run(mux(order), folder, watch)
+        command = build_mux_command(arguments)
+        if not arguments.fragmented:
+            await self._runner.run(command, folder, callbacks)
             return
-        # How fast they are taken is nothing to ffmpeg: others wait for its place.
+        # A slow caller must not hold the permit for ffmpeg: the spool takes the output at ffmpeg's speed.
         with Spool(folder / _FRAGMENTS).open() as spool:
-            telling = asyncio.ensure_future(_tell(spool, channel))
+            sending = asyncio.ensure_future(_send_chunks(spool, channel))
             try:
-                await self._runner.run(mux(order), folder, watch, spool.write)
-                spool.end()
-                again: Command = remux(Input(_FRAGMENTS, MP4.demuxer), order.seconds)
-                await self._runner.run(again, folder, watch)
-                await telling
+                await self._runner.run(command, folder, callbacks, spool.write)
+                spool.finish()
+                remux = build_remux_command(Input(_FRAGMENTS, MP4.demuxer), arguments.seconds)
+                await self._runner.run(remux, folder, callbacks)
+                await sending
             finally:
-                telling.cancel()
-                await asyncio.gather(telling, return_exceptions=True)
+                sending.cancel()
+                await asyncio.gather(sending, return_exceptions=True)
 
-    async def _store_result(self, path: Path, planned: MuxDurations, place: Place, principal: str) -> StoredVideo:
-        # Each reads the whole file, in a process and in a thread: together they take no longer than one.
-        digesting = asyncio.ensure_future(digest(path))
+    async def _store_result(
+        self, path: Path, durations: MuxDurations, destination: Destination, principal: str
+    ) -> StoredVideo:
+        # The digest (in a thread) and the probe (in a process) each read the whole file: run them at the same time.
+        digesting = asyncio.ensure_future(compute_sha256(path))
         try:
-            media = await self._inputs.look(path, MP4, "video")
-            if abs(media.duration_seconds - planned.result_seconds) > _TOLERANCE_SECONDS:
-                log.error("a video has another length", planned=planned.result_seconds, made=media.duration_seconds)
-                raise MediaError(
-                    Reason.GENERATION_FAILED, "The video came out in another length than planned; try again."
+            media = await self._inputs.probe(path, MP4, "video")
+            if abs(media.duration_seconds - durations.result_seconds) > _TOLERANCE_SECONDS:
+                log.error(
+                    "the result has an unexpected duration",
+                    planned=durations.result_seconds,
+                    actual=media.duration_seconds,
                 )
-            return await self._video_store.put(path, await digesting, media, place, principal, {})
+                raise MediaError(Reason.GENERATION_FAILED, "The video does not have the planned duration; retry.")
+            return await self._video_store.put(path, await digesting, media, destination, principal, {})
         finally:
             digesting.cancel()
 
 
-async def _tell(spool: Spool, channel: ProgressChannel) -> None:
-    async with aclosing(spool.pieces()) as pieces:
-        async for piece in pieces:
-            await channel.chunk(piece)
-
-
-async def _both(
-    first: Callable[[], Awaitable[LocalInput]], second: Callable[[], Awaitable[LocalInput]]
+async def _await_both(
+    first: Coroutine[Any, Any, LocalInput], second: Coroutine[Any, Any, LocalInput]
 ) -> tuple[LocalInput, LocalInput]:
     try:
         async with asyncio.TaskGroup() as group:
-            one, two = group.create_task(_translate_group(first)), group.create_task(_translate_group(second))
+            one, two = group.create_task(first), group.create_task(second)
     except* MediaError as failures:
-        # What is wrong with both is told at once.
         errors = [error for error in failures.exceptions if isinstance(error, MediaError)]
-        raise _together(errors) from None
+        raise _merge_errors(errors) from None
     return one.result(), two.result()
 
 
-async def _translate_group(work: Callable[[], Awaitable[LocalInput]]) -> LocalInput:
-    return await work()
-
-
-def _together(errors: list[MediaError]) -> MediaError:
+def _merge_errors(errors: list[MediaError]) -> MediaError:
+    """Return one error that names the violations of all."""
     first = errors[0]
     violations: list[FieldViolation] = [item for error in errors for item in error.violations]
     return MediaError(first.reason, " ".join(error.message for error in errors), violations=violations)
 
 
-def _stream(brought: LocalInput, name: str) -> StreamInfo:
-    found = brought.media.video if name == "video" else brought.media.audio
+def _find_stream(local: LocalInput, name: str) -> StreamInfo:
+    found = local.media.video if name == "video" else local.media.audio
     if found is None:
-        raise invalid(name, f"must have a stream of {name}; there is none in it", Reason.MEDIA_INVALID)
+        raise invalid(name, f"must have a stream of {name}; the file has none", Reason.MEDIA_INVALID)
     if found.duration_seconds <= 0 or (name == "video" and found.frame_rate <= 0):
-        raise invalid(name, "must tell how long it is", Reason.MEDIA_INVALID)
+        raise invalid(name, "must state its duration and frame rate; save the file again", Reason.MEDIA_INVALID)
     if found.width * found.height > _MAX_PIXELS:
         raise invalid(name, f"must have at most {_MAX_PIXELS:,} pixels a frame", Reason.MEDIA_INVALID)
     return found
 
 
-def _from(brought: LocalInput, stream: StreamInfo) -> Input:
-    return replace(brought.input, start_seconds=stream.start_seconds)
+def write_captions(
+    alignment: Alignment, delay_seconds: float, result_seconds: float, folder: Path, *, burned: bool
+) -> bool:
+    """Write the captions file into `folder`, and a font if needed, and return whether there are any captions.
+
+    Args:
+        alignment: Time of each character, from the start of the speech.
+        delay_seconds: Silence before the speech.
+        result_seconds: Duration of the video; captions end there.
+        folder: Working directory of ffmpeg.
+        burned: Whether the captions are drawn into the image, which needs a font.
+    """
+    text = to_srt(shift_alignment(alignment, delay_seconds), until_seconds=result_seconds)
+    if not text:
+        return False
+    if burned:
+        # The filter reads text between braces as instructions.
+        text = text.replace("{", r"\{").replace("}", r"\}")
+    (folder / CAPTIONS).write_text(text, encoding="utf-8")
+    if burned:
+        fonts = folder / FONTS
+        fonts.mkdir()
+        (fonts / _FONT_FILE).write_bytes(_load_font())
+    return True
 
 
-def _order(
-    request: MuxRequest, video: Input, audio: Input, image: StreamInfo, planned: MuxDurations, *, captioned: bool
-) -> Mux:
-    burned = captioned and request.captions is not None and request.captions.burned
-    # Packets can be counted off only where each is a frame that is shown, as long as all others.
-    can_be_cut = image.is_steady or not planned.video_frames
-    language = request.captions.language if captioned and not burned and request.captions is not None else ""
-    return Mux(
+def _load_font() -> bytes:
+    """Return the font that comes with Pillow (Latin letters); other scripts need fonts of the machine."""
+    font = ImageFont.load_default(16)
+    source = font.path if isinstance(font, ImageFont.FreeTypeFont) else None
+    return source.getvalue() if isinstance(source, BytesIO) else b""
+
+
+def _start_at_stream(local: LocalInput, stream: StreamInfo) -> Input:
+    return replace(local.input, start_seconds=stream.start_seconds)
+
+
+def _build_arguments(
+    request: MuxRequest, video: Input, audio: Input, image: StreamInfo, durations: MuxDurations, *, has_captions: bool
+) -> MuxArguments:
+    burned = has_captions and request.captions is not None and request.captions.burned
+    # A copy can be cut by counting packets only where each packet is one shown frame of the same duration.
+    can_be_cut = image.is_steady or not durations.video_frames
+    language = request.captions.language if has_captions and not burned and request.captions is not None else ""
+    return MuxArguments(
         video=video,
         audio=audio,
-        seconds=planned.result_seconds,
+        seconds=durations.result_seconds,
         audio_delay_ms=request.audio_delay_ms,
-        freeze_seconds=planned.freeze_seconds,
-        loops=planned.loops,
-        video_frames=planned.video_frames,
-        copy_video=image.codec in _COPIED_CODECS and can_be_cut and not planned.freeze_seconds and not burned,
+        freeze_seconds=durations.freeze_seconds,
+        loops=durations.loops,
+        video_frames=durations.video_frames,
+        copy_video=image.codec in _COPIED_CODECS and can_be_cut and not durations.freeze_seconds and not burned,
         burn_captions=burned,
         caption_language=language,
         fragmented=request.stream_media,
     )
+
+
+async def _send_chunks(spool: Spool, channel: ProgressChannel) -> None:
+    async with aclosing(spool.read()) as pieces:
+        async for piece in pieces:
+            await channel.send_chunk(piece)

@@ -1,4 +1,4 @@
-"""What a piece of work tells while it goes on: how far it is, and media as they are made."""
+"""Progress of long work, and the channel that carries progress and media from the work to its caller."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MAX_CHUNKS = 4
 
 
 class State(Enum):
-    """How far the work is."""
+    """Stage of the work."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -24,86 +24,86 @@ class State(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a video is."""
+    """Progress of one video."""
 
     state: State
     percent: float = 0.0
     """0 to 100."""
     estimated: bool = False
-    """Whether `percent` is guessed."""
+    """Whether `percent` is an estimate."""
     queue_position: int = 0
-    """Place in line while a place for ffmpeg is waited for."""
+    """Position in the queue for ffmpeg; 0 outside the queue."""
 
 
 @dataclass(frozen=True, slots=True)
 class Completed(Generic[T]):
-    """What the work came to."""
+    """Result of the work; the last item of a stream."""
 
     result: T
-
-
-class ProgressChannel:
-    """Passes on what is told: of progress the latest only, of media every byte, no faster than it is taken."""
-
-    def __init__(self) -> None:
-        self._progress: Progress | None = None
-        self._percent = 0.0
-        self._chunks: deque[bytes] = deque()
-        self._news = asyncio.Event()
-        self._room = asyncio.Event()
-
-    def progress(self, progress: Progress) -> None:
-        """Tell how far the work is; a percentage that goes back is told as the highest so far."""
-        self._percent = max(self._percent, min(100.0, progress.percent))
-        self._progress = replace(progress, percent=self._percent)
-        self._news.set()
-
-    async def chunk(self, data: bytes) -> None:
-        """Tell a piece of the video; waits while earlier ones have not been taken."""
-        while len(self._chunks) >= _MAX_CHUNKS:
-            self._room.clear()
-            await self._room.wait()
-        self._chunks.append(data)
-        self._news.set()
-
-    def close(self) -> None:
-        """Wake whoever listens."""
-        self._news.set()
-
-    async def wait_for_items(self) -> list[Progress | bytes]:
-        """Wait until something was told and returns it."""
-        await self._news.wait()
-        self._news.clear()
-        items: list[Progress | bytes] = [] if self._progress is None else [self._progress]
-        self._progress = None
-        items += self._chunks
-        self._chunks.clear()
-        self._room.set()
-        return items
 
 
 async def stream_progress(
     work: Callable[[ProgressChannel], Awaitable[T]],
 ) -> AsyncGenerator[Progress | bytes | Completed[T]]:
-    """Yield what `work` tells, and last what it came to; whoever stops listening ends it.
+    """Yield what `work` reports, and its result last. Closing the generator cancels the work.
 
     Args:
-        work: Gets the teller that it tells.
+        work: Called with the channel that it reports to.
 
     Raises:
-        MediaError: What `work` raised, after all that it told.
+        MediaError: Raised by `work`; all earlier reports are yielded first.
     """
     channel = ProgressChannel()
     task = asyncio.ensure_future(work(channel))
     task.add_done_callback(lambda _: channel.close())
     try:
         while not task.done():
-            for item in await channel.wait_for_items():
+            for item in await channel.receive():
                 yield item
         channel.close()
-        for item in await channel.wait_for_items():
+        for item in await channel.receive():
             yield item
         yield Completed(await task)
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+class ProgressChannel:
+    """Carries reports from work to one reader: only the latest progress, but all media, at the reader's speed."""
+
+    def __init__(self) -> None:
+        self._progress: Progress | None = None
+        self._percent = 0.0
+        self._chunks: deque[bytes] = deque()
+        self._has_items = asyncio.Event()
+        self._has_room = asyncio.Event()
+
+    def report(self, progress: Progress) -> None:
+        """Report progress; a lower percentage than before is raised to the highest so far."""
+        self._percent = max(self._percent, min(100.0, progress.percent))
+        self._progress = replace(progress, percent=self._percent)
+        self._has_items.set()
+
+    async def send_chunk(self, data: bytes) -> None:
+        """Send a piece of the video; wait while too many earlier pieces are unread."""
+        while len(self._chunks) >= _MAX_CHUNKS:
+            self._has_room.clear()
+            await self._has_room.wait()
+        self._chunks.append(data)
+        self._has_items.set()
+
+    def close(self) -> None:
+        """Wake the reader, also where there is nothing to read."""
+        self._has_items.set()
+
+    async def receive(self) -> list[Progress | bytes]:
+        """Wait for reports and return them; empty if the channel was closed."""
+        await self._has_items.wait()
+        self._has_items.clear()
+        items: list[Progress | bytes] = [] if self._progress is None else [self._progress]
+        self._progress = None
+        items += self._chunks
+        self._chunks.clear()
+        self._has_room.set()
+        return items

@@ -1,4 +1,8 @@
-"""Records of generations: by id, so that a restart loses no video; by request, so that no video is paid for twice."""
+"""Records of generations in the object store.
+
+The record of a prediction lets every replica find a video after a restart. The intent of a request id makes sure that a
+repeated request pays only once.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from services.common.log import logger
 from services.common.storage import OWNER, ObjectSpec, ObjectStore, read_all
 from services.common.storage.keys import build_record_key
 from services.video.probe import MediaFile, StreamInfo
-from services.video.video_store import Place, StoredVideo
+from services.video.video_store import Destination, StoredVideo
 
 log = logger(__name__)
 
@@ -23,55 +27,55 @@ _MAX_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
-    """A video that was begun."""
+class GenerationRecord:
+    """A generation that a provider has accepted."""
 
     prediction_id: str
-    """The id by which its provider knows it."""
+    """Id at the provider."""
     provider: str
     model: str
     prompt: str
     seconds: int
-    """Length that was asked for."""
+    """Requested duration."""
     resolution: str
-    place: Place
-    """Where it is wanted."""
+    destination: Destination
+    """Where to store the video."""
     video: StoredVideo | None = None
-    """The video, once it is stored."""
+    """The stored video; None until it is stored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A request that its caller has named."""
+    """Note that a request id is in use, written before the provider is paid."""
 
     fingerprint: str
-    """SHA-256 of what it asks for: the same name for another request is a mistake."""
+    """SHA-256 of the request: the same id for another request is an error."""
     at: datetime
-    """When it came, in UTC."""
+    """When the request came, in UTC."""
     prediction_id: str = ""
-    """What it led to; empty until that is known."""
+    """Id at the provider; empty until the provider has accepted the request."""
 
 
 class RecordStore:
-    """Writes and reads them.
+    """Reads and writes records and intents.
 
     Args:
-        store: Where they are.
+        store: The object store.
     """
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
 
-    async def write(self, record: Record, principal: str) -> None:
-        """Write a video's record, in place of an earlier one.
+    async def write(self, record: GenerationRecord, principal: str) -> None:
+        """Write the record of a generation, replacing an earlier one.
 
         Raises:
             MediaError: STORAGE_FAILED.
         """
         await self._put(build_record_key(_VIDEOS, principal, record.prediction_id), _record_to_json(record), principal)
 
-    async def find(self, prediction_id: str, principal: str) -> Record:
-        """Return the record of a video of `principal`'s own.
+    async def find(self, prediction_id: str, principal: str) -> GenerationRecord:
+        """Return the record of a generation of `principal`.
 
         Raises:
             MediaError: NOT_FOUND, STORAGE_FAILED.
@@ -79,10 +83,10 @@ class RecordStore:
         found = await self._get(build_record_key(_VIDEOS, principal, prediction_id))
         if found is None:
             raise invalid("prediction_id", "must be the id of a video of yours", Reason.NOT_FOUND)
-        return _record(found)
+        return _record_from_json(found)
 
-    async def intend(self, request_id: str, principal: str, intent: Intent) -> Intent | None:
-        """Write an intent and returns None; or returns the one that is there already.
+    async def add_intent(self, request_id: str, principal: str, intent: Intent) -> Intent | None:
+        """Write an intent and return None; return the existing one if the request id is already in use.
 
         Raises:
             MediaError: STORAGE_FAILED.
@@ -95,22 +99,22 @@ class RecordStore:
                 raise
             found = await self._get(key)
             if found is not None:
-                return _intent(found)
-            # It went away in between.
-            return await self.intend(request_id, principal, intent)
+                return _intent_from_json(found)
+            # Another call has withdrawn it in between.
+            return await self.add_intent(request_id, principal, intent)
         return None
 
-    async def intent(self, request_id: str, principal: str) -> Intent | None:
-        """Return the intent that a request has left, if there is one.
+    async def find_intent(self, request_id: str, principal: str) -> Intent | None:
+        """Return the intent of a request id; None if there is none.
 
         Raises:
             MediaError: STORAGE_FAILED.
         """
         found = await self._get(build_record_key(_REQUESTS, principal, request_id))
-        return None if found is None else _intent(found)
+        return None if found is None else _intent_from_json(found)
 
-    async def bind(self, request_id: str, principal: str, intent: Intent, prediction_id: str) -> None:
-        """Write down what an intent led to.
+    async def bind_intent(self, request_id: str, principal: str, intent: Intent, prediction_id: str) -> None:
+        """Write the prediction id into an intent.
 
         Raises:
             MediaError: STORAGE_FAILED.
@@ -118,12 +122,12 @@ class RecordStore:
         bound = replace(intent, prediction_id=prediction_id)
         await self._put(build_record_key(_REQUESTS, principal, request_id), _intent_to_json(bound), principal)
 
-    async def withdraw(self, request_id: str, principal: str) -> None:
-        """Forget an intent that led to nothing, so that the request may be made again."""
+    async def withdraw_intent(self, request_id: str, principal: str) -> None:
+        """Delete an intent without a prediction, so that the request id is free again. A failure is only logged."""
         try:
             await self._store.delete(build_record_key(_REQUESTS, principal, request_id))
         except MediaError as error:
-            log.warning("an intent stays behind", reason=error.reason.name)
+            log.warning("cannot delete the intent of a request", reason=error.reason.name)
 
     async def _put(self, key: str, content: dict[str, Any], principal: str, *, overwrite: bool = True) -> None:
         spec = ObjectSpec(_TYPE, {OWNER: principal}, _PRIVATE)
@@ -140,19 +144,7 @@ class RecordStore:
         return found
 
 
-def _intent_to_json(intent: Intent) -> dict[str, Any]:
-    return {
-        "fingerprint": intent.fingerprint,
-        "at": intent.at.astimezone(UTC).isoformat(),
-        "predictionId": intent.prediction_id,
-    }
-
-
-def _intent(content: dict[str, Any]) -> Intent:
-    return Intent(content["fingerprint"], datetime.fromisoformat(content["at"]), content["predictionId"])
-
-
-def _record_to_json(record: Record) -> dict[str, Any]:
+def _record_to_json(record: GenerationRecord) -> dict[str, Any]:
     return {
         "predictionId": record.prediction_id,
         "provider": record.provider,
@@ -160,22 +152,22 @@ def _record_to_json(record: Record) -> dict[str, Any]:
         "prompt": record.prompt,
         "seconds": record.seconds,
         "resolution": record.resolution,
-        "objectKey": record.place.object_key,
-        "overwrite": record.place.overwrite,
+        "objectKey": record.destination.object_key,
+        "overwrite": record.destination.overwrite,
         "video": None if record.video is None else _video_to_json(record.video),
     }
 
 
-def _record(content: dict[str, Any]) -> Record:
-    return Record(
+def _record_from_json(content: dict[str, Any]) -> GenerationRecord:
+    return GenerationRecord(
         prediction_id=content["predictionId"],
         provider=content["provider"],
         model=content["model"],
         prompt=content["prompt"],
         seconds=content["seconds"],
         resolution=content["resolution"],
-        place=Place(content["objectKey"], content["overwrite"]),
-        video=None if content["video"] is None else _video(content["video"]),
+        destination=Destination(content["objectKey"], content["overwrite"]),
+        video=None if content["video"] is None else _video_from_json(content["video"]),
     )
 
 
@@ -185,7 +177,19 @@ def _video_to_json(video: StoredVideo) -> dict[str, Any]:
     return {"key": video.key, "sha256": video.sha256, "media": media}
 
 
-def _video(content: dict[str, Any]) -> StoredVideo:
+def _video_from_json(content: dict[str, Any]) -> StoredVideo:
     media = content["media"]
     streams = tuple(StreamInfo(**stream) for stream in media["streams"])
     return StoredVideo(content["key"], content["sha256"], MediaFile(media["container"], media["sizeBytes"], streams))
+
+
+def _intent_to_json(intent: Intent) -> dict[str, Any]:
+    return {
+        "fingerprint": intent.fingerprint,
+        "at": intent.at.astimezone(UTC).isoformat(),
+        "predictionId": intent.prediction_id,
+    }
+
+
+def _intent_from_json(content: dict[str, Any]) -> Intent:
+    return Intent(content["fingerprint"], datetime.fromisoformat(content["at"]), content["predictionId"])

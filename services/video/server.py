@@ -1,4 +1,4 @@
-"""The video process: opens providers, stores, workers and folders, and serves until asked to stop."""
+"""The process of the video service: opens its dependencies, builds the service, and serves until it must stop."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from services.common.storage import ObjectStore, open_object_store
 from services.common.usage import UsageRecorder, open_usage
 from services.common.worker_pool import WorkerPool, open_workers
 from services.video.accounting import Accounting
-from services.video.diagnostics import diagnostics
-from services.video.ffmpeg import FfmpegLimiter, FfmpegRunner, Limits, ffmpeg_binary
+from services.video.diagnostics import diagnose_video
+from services.video.ffmpeg import FfmpegLimiter, FfmpegLimits, FfmpegRunner, find_ffmpeg
 from services.video.generation import VideoGenerator
-from services.video.generation_manager import Studio
+from services.video.generation_manager import GenerationManager
 from services.video.inputs import Inputs
 from services.video.metrics import VideoMetrics
 from services.video.mux import Muxer
@@ -42,14 +42,14 @@ from services.video.workspace import Workspaces
 
 _MAX_QUEUE = 200
 _VIDEO_TIMEOUT_SECONDS = 300.0
-"""Longest that fetching a finished video may take: it is larger than what callers give, and paid for."""
+"""Timeout for the download of a generated video: longer than for inputs, because the video is large and paid for."""
 
 log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """What the service is put together from."""
+class Dependencies:
+    """Opened dependencies of the service."""
 
     store: ObjectStore
     fetcher: Fetcher
@@ -61,7 +61,7 @@ class Parts:
 
 async def main(settings: VideoSettings) -> None:
     """Serve until asked to stop."""
-    log_diagnostics(diagnostics(settings))
+    log_diagnostics(diagnose_video(settings))
     registry = CollectorRegistry()
     metrics = VideoMetrics(registry)
     async with AsyncExitStack() as stack:
@@ -74,11 +74,11 @@ async def main(settings: VideoSettings) -> None:
         videos = await stack.enter_async_context(
             open_fetcher(replace(settings.fetch_options, timeout_seconds=_VIDEO_TIMEOUT_SECONDS))
         )
-        replicate = await stack.enter_async_context(open_replicate(replicate_settings(settings), videos))
+        replicate = await stack.enter_async_context(open_replicate(build_replicate_settings(settings), videos))
         usage = await stack.enter_async_context(
             open_usage(settings.mongodb_uri.get_secret_value(), settings.database_file)
         )
-        parts = Parts(store, fetcher, workers, replicate, metrics, usage)
+        parts = Dependencies(store, fetcher, workers, replicate, metrics, usage)
         servicer = await stack.enter_async_context(build_service(settings, parts))
 
         def register(server: grpc.aio.Server) -> list[str]:
@@ -89,24 +89,24 @@ async def main(settings: VideoSettings) -> None:
 
 
 @asynccontextmanager
-async def build_service(settings: VideoSettings, parts: Parts) -> AsyncIterator[VideoServicer]:
-    """Yield the service, wired; videos that are made go on at their providers afterwards."""
-    slots = FfmpegLimiter(settings.ffmpeg_slots, _MAX_QUEUE)
-    runner = FfmpegRunner(ffmpeg_binary(settings.ffmpeg_binary), slots, ffmpeg_limits(settings))
+async def build_service(settings: VideoSettings, parts: Dependencies) -> AsyncIterator[VideoServicer]:
+    """Build the service; at the end cancel its tasks. Providers continue their generations."""
+    limiter = FfmpegLimiter(settings.ffmpeg_slots, _MAX_QUEUE)
+    runner = FfmpegRunner(find_ffmpeg(settings.ffmpeg_binary), limiter, build_ffmpeg_limits(settings))
     files = InputFiles(parts.fetcher, parts.store)
     inputs = Inputs(files, parts.workers, settings.max_input_bytes, settings.max_seconds)
     video_store = VideoStore(files)
     providers: Mapping[str, VideoProvider] = {
         provider.name: provider for provider in (parts.replicate, EmbeddedProvider(parts.workers, runner))
     }
-    turns = {"replicate": settings.replicate_max_concurrent_calls}
+    limits = {"replicate": settings.replicate_max_concurrent_calls}
     policy = ProviderPolicy(
-        limiters={name: ConcurrencyLimiter(name, turns.get(name), _MAX_QUEUE) for name in providers},
+        limiters={name: ConcurrencyLimiter(name, limits.get(name), _MAX_QUEUE) for name in providers},
         retrier=Retrier(RetryPolicy(max_attempts=settings.max_attempts)),
         wait_seconds=settings.patience_seconds,
     )
     with Workspaces(settings.temp_dir).open() as workspaces:
-        maker = VideoGenerator(
+        generator = VideoGenerator(
             policy,
             files,
             parts.workers,
@@ -117,8 +117,8 @@ async def build_service(settings: VideoSettings, parts: Parts) -> AsyncIterator[
             timedelta(seconds=settings.begin_seconds),
             urls_are_public=not settings.fetch_allow,
         )
-        manager = Studio(maker, providers, settings.provider_by_default, settings.max_productions)
-        parts.metrics.watch(lambda: slots.waiting, lambda: manager.at_work)
+        manager = GenerationManager(generator, providers, settings.provider_by_default, settings.max_generations)
+        parts.metrics.add_gauges(lambda: limiter.waiting, lambda: manager.running_count)
         muxer = Muxer(inputs, runner, video_store, workspaces, settings.max_seconds)
         accounting = Accounting(parts.usage, parts.metrics)
         try:
@@ -127,8 +127,8 @@ async def build_service(settings: VideoSettings, parts: Parts) -> AsyncIterator[
             await manager.close()
 
 
-def replicate_settings(settings: VideoSettings) -> ReplicateSettings:
-    """Return how Replicate is reached."""
+def build_replicate_settings(settings: VideoSettings) -> ReplicateSettings:
+    """Return the settings of the provider replicate."""
     return ReplicateSettings(
         api_token=settings.replicate_api_token.get_secret_value(),
         base_url=settings.replicate_base_url,
@@ -143,11 +143,11 @@ def replicate_settings(settings: VideoSettings) -> ReplicateSettings:
     )
 
 
-def ffmpeg_limits(settings: VideoSettings) -> Limits:
-    """Return what one run of ffmpeg may take."""
-    return Limits(
+def build_ffmpeg_limits(settings: VideoSettings) -> FfmpegLimits:
+    """Return the limits of one run of ffmpeg."""
+    return FfmpegLimits(
         wall_seconds=settings.ffmpeg_timeout_seconds,
-        # It works on two threads.
+        # ffmpeg runs with two threads (services/video/ffmpeg/arguments.py).
         cpu_seconds=int(2 * settings.ffmpeg_timeout_seconds) + 1,
         output_bytes=settings.max_input_bytes,
     )

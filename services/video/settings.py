@@ -51,7 +51,7 @@ class VideoSettings(StorageSettings, FetchSettings, DatabaseSettings, ServerSett
         validation_alias="VIDEO_BEGIN_SECONDS",
         description="How long a named request may be on its way before another looks for it at the provider.",
     )
-    max_productions: int = Field(
+    max_generations: int = Field(
         100, ge=1, validation_alias="VIDEO_MAX_PRODUCTIONS", description="Videos made at once; more are refused."
     )
     max_input_bytes: int = Field(

@@ -1,4 +1,4 @@
-"""Makes a given image ready to be moved: upright, in the video's size, with its label beside it. Runs in a worker."""
+"""Prepares source images for providers: upright, in the right size, as plain pixels. Runs in a worker process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from services.common.errors import invalid
 from services.common.images import Size, open_image, upright
 
 MIN_SIDE_PIXELS = 64
-"""Smallest image that a video is made of."""
+"""Smallest side of a source image."""
 _MAX_LONG_SIDE = 1920
 _LABEL = "made by the embedded engine"
 _JPEG_QUALITIES = (90, 80, 65, 50)
@@ -19,39 +19,38 @@ _JPEG_QUALITIES = (90, 80, 65, 50)
 
 @dataclass(frozen=True, slots=True)
 class SourceImage:
-    """An image that was looked into."""
+    """A source image, decoded and encoded again."""
 
     data: bytes
-    """A JPEG of it without anything beside the pixels, upright, on white where it was transparent."""
+    """A JPEG without metadata, upright, with white in place of transparency."""
     size: Size
-    """Size of the image that was given; the JPEG's sides may be shorter."""
+    """Size of the original image; the JPEG may be smaller."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """An image that is ready to be moved."""
+    """The images from which the embedded engine makes a video."""
 
     image: bytes
-    """A PNG in the video's size."""
+    """The source image as a PNG, in the size of the video."""
     label: bytes
-    """A PNG that says who made the video."""
+    """A PNG with the name of the engine, drawn over the video."""
     size: Size
-    """The video's size; both sides are even."""
+    """Size of the video; both sides are even."""
 
 
-def inspect_source(data: bytes, field: str, max_bytes: int) -> SourceImage:
+def prepare_source_image(data: bytes, field: str, max_bytes: int) -> SourceImage:
     """Return the image in `data` for a provider.
 
     Args:
-        data: The file.
+        data: Content of the file.
         field: Name of the request field that holds it.
-        max_bytes: Longest file that the provider takes; the image is made coarser and smaller until it fits.
+        max_bytes: Largest file that the provider accepts; quality and size are reduced until the JPEG fits.
 
     Raises:
-        MediaError: MEDIA_INVALID, it is no whole image of a known kind, or too large; VALIDATION_ERROR, it is too
-            small.
+        MediaError: MEDIA_INVALID, not a complete image of a supported type, or too large; VALIDATION_ERROR, too small.
     """
-    image = _plain(data, field)
+    image = _open_plain(data, field)
     size = Size(*image.size)
     while max(image.size) > 1:
         for quality in _JPEG_QUALITIES:
@@ -63,22 +62,22 @@ def inspect_source(data: bytes, field: str, max_bytes: int) -> SourceImage:
     raise invalid(field, f"must fit into {max_bytes} bytes")
 
 
-def scene(data: bytes, short_side: int) -> Scene:
-    """Return the image in `data`, ready to be moved.
+def build_scene(data: bytes, short_side: int) -> Scene:
+    """Return the images for a video of `data`.
 
     Args:
-        data: A file that `inspect_source` has taken.
-        short_side: Pixels of the video's shorter side.
+        data: A JPEG from `prepare_source_image`.
+        short_side: Shorter side of the video, in pixels.
     """
-    image = _plain(data, "image_url")
-    size = video_size(Size(*image.size), short_side)
-    # Of a very long image the middle is shown.
+    image = _open_plain(data, "image_url")
+    size = compute_video_size(Size(*image.size), short_side)
+    # A very long image is cropped to its middle.
     image = ImageOps.fit(image, (size.width, size.height), Image.Resampling.LANCZOS)
-    return Scene(_png(image), _png(_label(size)), size)
+    return Scene(_encode_png(image), _encode_png(_draw_label(size)), size)
 
 
-def video_size(size: Size, short_side: int) -> Size:
-    """Return the size of a video of an image's shape, with both sides even."""
+def compute_video_size(size: Size, short_side: int) -> Size:
+    """Return the size of a video with the aspect ratio of an image; both sides are even."""
     short = min(size.width, size.height)
     long = max(size.width, size.height)
     longest = min(_MAX_LONG_SIDE, round(long * short_side / short))
@@ -86,19 +85,19 @@ def video_size(size: Size, short_side: int) -> Size:
     return Size(width // 2 * 2, height // 2 * 2)
 
 
-def _plain(data: bytes, field: str) -> Image.Image:
+def _open_plain(data: bytes, field: str) -> Image.Image:
     with open_image(data) as source:
         image = upright(source)
     if min(image.size) < MIN_SIDE_PIXELS:
         raise invalid(field, f"must have at least {MIN_SIDE_PIXELS} pixels a side, has {image.width} x {image.height}")
     if image.mode != "RGBA":
         return image
-    ground = Image.new("RGB", image.size, "white")
-    ground.paste(image, mask=image.getchannel("A"))
-    return ground
+    background = Image.new("RGB", image.size, "white")
+    background.paste(image, mask=image.getchannel("A"))
+    return background
 
 
-def _label(size: Size) -> Image.Image:
+def _draw_label(size: Size) -> Image.Image:
     font = ImageFont.load_default(max(14, min(size.width, size.height) // 32))
     left, top, right, bottom = font.getbbox(_LABEL)
     pad = 6
@@ -107,7 +106,7 @@ def _label(size: Size) -> Image.Image:
     return label
 
 
-def _png(image: Image.Image) -> bytes:
+def _encode_png(image: Image.Image) -> bytes:
     file = io.BytesIO()
     image.save(file, "PNG", compress_level=1)
     return file.getvalue()

@@ -1,4 +1,4 @@
-"""A file that is read while it is written, each at its own speed."""
+"""A file that one task writes while another reads it."""
 
 from __future__ import annotations
 
@@ -12,47 +12,49 @@ _PIECE_BYTES = 64 * 1024
 
 
 class Spool:
-    """Takes bytes as fast as they are made, and gives them to one reader as fast as he takes them.
+    """Buffers bytes in a file, so that a slow reader does not slow down the writer.
+
+    One writer and one reader use a spool at the same time.
 
     Args:
-        path: Where they lie meanwhile; nothing may be there.
+        path: Path of the file; it must not exist.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file: BinaryIO | None = None
         self._written_bytes = 0
-        self._is_whole = False
-        self._news = asyncio.Event()
+        self._is_finished = False
+        self._changed = asyncio.Event()
 
     @contextmanager
     def open(self) -> Iterator[Self]:
-        """Hold the file open for writing; whoever reads opens it for himself."""
+        """Keep the file open for writing; `read` opens the file a second time."""
         with self._path.open("xb", buffering=0) as self._file:
             yield self
 
     async def write(self, data: bytes) -> None:
-        """Add to the file."""
-        assert self._file is not None  # noqa: S101 - told so to mypy: it is opened
+        """Append `data` to the file."""
+        assert self._file is not None  # noqa: S101 - for mypy: `open` was entered
         await asyncio.to_thread(self._file.write, data)
         self._written_bytes += len(data)
-        self._news.set()
+        self._changed.set()
 
-    def end(self) -> None:
-        """Say that nothing more comes."""
-        self._is_whole = True
-        self._news.set()
+    def finish(self) -> None:
+        """Mark the file as complete, so that `read` ends."""
+        self._is_finished = True
+        self._changed.set()
 
-    async def pieces(self) -> AsyncGenerator[bytes]:
-        """Yield everything in order, as it comes, until the end."""
+    async def read(self) -> AsyncGenerator[bytes]:
+        """Yield all bytes in order, waiting for new ones until `finish` is called."""
         read_bytes = 0
         with self._path.open("rb", buffering=0) as file:
             while True:
-                self._news.clear()
+                self._changed.clear()
                 while read_bytes < self._written_bytes:
                     piece = await asyncio.to_thread(file.read, min(_PIECE_BYTES, self._written_bytes - read_bytes))
                     read_bytes += len(piece)
                     yield piece
-                if self._is_whole and read_bytes == self._written_bytes:
+                if self._is_finished and read_bytes == self._written_bytes:
                     return
-                await self._news.wait()
+                await self._changed.wait()

@@ -1,4 +1,4 @@
-"""Finished videos in the object store: keys, addresses, digests, and deletion."""
+"""Stores finished videos in the object store, and finds and deletes them."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _EXTENSION = "mp4"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a caller wants a video."""
+class Destination:
+    """Where a caller wants a video stored."""
 
     object_key: str = ""
-    """A key below the caller's own prefix; empty for a new one."""
+    """A key below the caller's own prefix; empty for a new key."""
     overwrite: bool = False
-    """Whether an object of this key may be replaced."""
+    """Whether an existing object with this key may be replaced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,23 +38,23 @@ class StoredVideo:
     sha256: str
     """In hexadecimal."""
     media: MediaFile
-    """What it is made of."""
+    """Container and streams."""
 
 
 @dataclass(frozen=True, slots=True)
 class VideoUrl:
-    """Where a video can be seen."""
+    """URL of a stored video."""
 
     url: str
     expires_at: datetime | None
-    """When it ends; None if it lasts."""
+    """When the URL expires; None for never."""
 
 
 class VideoStore:
-    """Keeps videos for their owners.
+    """Stores videos for their owners.
 
     Args:
-        files: Where they are.
+        files: Access to the object store, with owner checks.
     """
 
     def __init__(self, files: InputFiles) -> None:
@@ -64,60 +64,66 @@ class VideoStore:
     def _store(self) -> ObjectStore:
         return self._files.store
 
-    async def check(self, place: Place, principal: str) -> None:
-        """Refuse a place that cannot be taken, before anybody works or is paid.
+    async def check(self, destination: Destination, principal: str) -> None:
+        """Raise if a destination cannot be used; call this before any work or payment.
 
         Raises:
             MediaError: VALIDATION_ERROR, PERMISSION_DENIED or ALREADY_EXISTS, naming the field.
         """
-        if not place.object_key:
-            if place.overwrite:
+        if not destination.object_key:
+            if destination.overwrite:
                 raise invalid("overwrite", "must come with object_key")
             return
-        key = check_own_key(place.object_key, principal, "object_key")
+        key = check_own_key(destination.object_key, principal, "object_key")
         if not key.endswith(f".{_EXTENSION}"):
             raise invalid("object_key", f"must end in .{_EXTENSION}")
-        if not place.overwrite and await self._find(key) is not None:
-            raise invalid("object_key", "is taken: choose another, or set overwrite to true", Reason.ALREADY_EXISTS)
+        if not destination.overwrite and await self._find(key) is not None:
+            raise invalid("object_key", "is in use: choose another, or set overwrite to true", Reason.ALREADY_EXISTS)
 
     async def put(
-        self, path: Path, sha256: str, media: MediaFile, place: Place, principal: str, said: Mapping[str, str]
+        self,
+        path: Path,
+        sha256: str,
+        media: MediaFile,
+        destination: Destination,
+        principal: str,
+        metadata: Mapping[str, str],
     ) -> StoredVideo:
-        """Store a video.
+        """Store a video and return it.
 
         Args:
-            path: The file, which may be gone afterwards.
-            sha256: Its digest, in hexadecimal.
-            media: What it is made of.
-            place: Where the caller wants it, checked before.
-            principal: Who calls.
-            said: What is written beside it.
+            path: The file; the store may move it away.
+            sha256: Digest of the file, in hexadecimal.
+            media: Container and streams of the file.
+            destination: Where to store it; already checked.
+            principal: Owner of the video.
+            metadata: Metadata of the object.
 
         Raises:
             MediaError: ALREADY_EXISTS, STORAGE_FAILED.
         """
-        key = place.object_key or new_key(FOLDER, _EXTENSION)
-        lasting = REPLACEABLE if place.object_key else IMMUTABLE
-        spec = ObjectSpec(CONTENT_TYPE, {**said, OWNER: principal}, lasting)
-        await self._store.put_file(key, path, sha256, spec, overwrite=place.overwrite)
+        key = destination.object_key or new_key(FOLDER, _EXTENSION)
+        cache_control = REPLACEABLE if destination.object_key else IMMUTABLE
+        spec = ObjectSpec(CONTENT_TYPE, {**metadata, OWNER: principal}, cache_control)
+        await self._store.put_file(key, path, sha256, spec, overwrite=destination.overwrite)
         return StoredVideo(key, sha256, media)
 
-    async def holds(self, key: str, said: Mapping[str, str]) -> bool:
-        """Tell whether there is an object of which all this was said when it was stored.
+    async def has_metadata(self, key: str, metadata: Mapping[str, str]) -> bool:
+        """Return whether an object exists whose metadata include `metadata`.
 
         Raises:
             MediaError: STORAGE_FAILED.
         """
-        known = await self._find(key)
-        return known is not None and said.items() <= known.metadata.items()
+        found = await self._find(key)
+        return found is not None and metadata.items() <= found.metadata.items()
 
-    async def url(self, video: StoredVideo) -> VideoUrl:
-        """Return where `video` can be seen now."""
+    async def get_url(self, video: StoredVideo) -> VideoUrl:
+        """Return a URL of `video`, signed now if the store signs."""
         found = await self._store.url(video.key)
         return VideoUrl(found.url, found.expires_at)
 
     async def delete(self, key: str, principal: str) -> list[str]:
-        """Delete a video of `principal`'s own and returns the keys that are gone.
+        """Delete a video of `principal` and return the deleted keys.
 
         Raises:
             MediaError: VALIDATION_ERROR, PERMISSION_DENIED, NOT_FOUND, STORAGE_FAILED.
@@ -136,11 +142,11 @@ class VideoStore:
             raise
 
 
-async def digest(path: Path) -> str:
+async def compute_sha256(path: Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal."""
-    return await asyncio.to_thread(_digest, path)
+    return await asyncio.to_thread(_compute_sha256, path)
 
 
-def _digest(path: Path) -> str:
+def _compute_sha256(path: Path) -> str:
     with path.open("rb", buffering=0) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

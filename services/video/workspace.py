@@ -1,4 +1,4 @@
-"""Private folders for the files of one piece of work, which are gone when it ends, however it ends."""
+"""Creates temporary folders for the files of one call, and removes them when the call ends."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _PREFIX = "media-video-"
 
 
 class Workspaces:
-    """Makes folders below one of this process's own.
+    """Creates folders below one root folder of this process.
 
     Args:
-        parent: Where; the system's folder for temporary files if None.
+        parent: Folder for the root; the system's folder for temporary files if None.
     """
 
     def __init__(self, parent: Path | None = None) -> None:
@@ -26,44 +26,44 @@ class Workspaces:
 
     @contextmanager
     def open(self) -> Iterator[Workspaces]:
-        """Make the process's folder; removes it afterwards, and before that what processes that died have left."""
+        """Create the root folder and remove it at the end; first remove the roots of processes that have died."""
         self._parent.mkdir(parents=True, exist_ok=True)
-        for left in self._parent.glob(f"{_PREFIX}*"):
-            with _try_lock(left) as is_ours:
-                if is_ours:
-                    shutil.rmtree(left, ignore_errors=True)
+        for old in self._parent.glob(f"{_PREFIX}*"):
+            with _try_lock(old) as is_locked:
+                if is_locked:
+                    shutil.rmtree(old, ignore_errors=True)
         with ExitStack() as stack:
-            self._root = self._create_folder(stack)
+            self._root = self._create_root(stack)
             try:
                 yield self
             finally:
                 shutil.rmtree(self._root, ignore_errors=True)
                 self._root = None
 
-    def _create_folder(self, stack: ExitStack) -> Path:
-        """Return a new folder whose lock is held; one that somebody who tidies up claims first is left to him."""
+    def _create_root(self, stack: ExitStack) -> Path:
+        """Return a new, locked folder; try again if another process locks and removes it first."""
         while True:
             root = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._parent))
             if stack.enter_context(_try_lock(root)) and root.exists():
                 return root
 
     @contextmanager
-    def folder(self) -> Iterator[Path]:
-        """Yield an empty folder that nobody else may enter."""
+    def open_folder(self) -> Iterator[Path]:
+        """Create an empty folder that only this user may enter, and remove it at the end."""
         folder = Path(tempfile.mkdtemp(dir=self._root))
         try:
             yield folder
         finally:
-            # Not in a thread: a loop that shuts down would not begin it.
+            # Not in a thread: an event loop that shuts down would not run it.
             shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
 def _try_lock(folder: Path) -> Iterator[bool]:
-    """Hold a lock on a folder and tells whether it was to be had.
+    """Try to lock a folder and yield whether that succeeded.
 
-    The system lets go of it when its holder ends, however it ends: process ids are used again, and those of another
-    container mean nothing here.
+    The system releases the lock when the process ends, however it ends. A process id would not do: ids are reused, and
+    have no meaning in another container.
     """
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from services.video.ffmpeg import ffmpeg_binary
+from services.video.ffmpeg import find_ffmpeg
 
 FFPROBE = shutil.which("ffprobe")
 """The system's ffprobe, or None: an implementation that the suite does not ship."""
@@ -89,7 +89,7 @@ def to_mp3(wav: bytes, folder: Path) -> bytes:
 def find_clicks(path: Path) -> list[float]:
     """Return the times of the clicks in a video, in seconds."""
     raw = subprocess.run(
-        [str(ffmpeg_binary("")), "-v", "error", "-i", str(path), "-map", "0:a:0", "-f", "s16le", "-ac", "1", "-"],
+        [str(find_ffmpeg("")), "-v", "error", "-i", str(path), "-map", "0:a:0", "-f", "s16le", "-ac", "1", "-"],
         capture_output=True,
         check=True,
         timeout=30,
@@ -125,5 +125,5 @@ def run_ffprobe(path: Path) -> Probed:
 
 
 def _ffmpeg(*arguments: str) -> None:
-    command = [str(ffmpeg_binary("")), "-v", "error", "-nostdin", "-y", *arguments]
+    command = [str(find_ffmpeg("")), "-v", "error", "-nostdin", "-y", *arguments]
     subprocess.run(command, check=True, capture_output=True, timeout=60)

@@ -1,10 +1,9 @@
-"""The one way to ffmpeg: which program, with which arguments, within which bounds."""
+"""The only way to ffmpeg: find the program, build its arguments, run it within limits."""
 
 from __future__ import annotations
 
-from services.video.ffmpeg.binary import ffmpeg_binary
-from services.video.ffmpeg.command import Command
+from services.video.ffmpeg.arguments import Command
 from services.video.ffmpeg.limiter import FfmpegLimiter
-from services.video.ffmpeg.runner import FfmpegRunner, Limits, Watch
+from services.video.ffmpeg.runner import FfmpegLimits, FfmpegRunner, RunCallbacks, find_ffmpeg
 
-__all__ = ["Command", "FfmpegLimiter", "FfmpegRunner", "Limits", "Watch", "ffmpeg_binary"]
+__all__ = ["Command", "FfmpegLimiter", "FfmpegLimits", "FfmpegRunner", "RunCallbacks", "find_ffmpeg"]

@@ -1,4 +1,4 @@
-"""Places for ffmpeg: so many at once, the others wait in line and know where they stand."""
+"""Limits how many ffmpeg processes run at once; further runs wait in a queue and learn their position."""
 
 from __future__ import annotations
 
@@ -13,71 +13,72 @@ _RETRY_SECONDS = 5.0
 
 
 class FfmpegLimiter:
-    """Hands out places in the order in which they are asked for.
+    """Gives out permits for ffmpeg, first come, first served.
 
     Args:
-        count: Most that work at once.
-        max_waiting: Most that wait; more are refused.
+        count: Most permits in use at once.
+        max_waiting: Most runs that wait for a permit; more are refused.
     """
 
     def __init__(self, count: int, max_waiting: int) -> None:
         self._free = count
         self._max_waiting = max_waiting
-        self._line: deque[tuple[asyncio.Future[None], Callable[[int], None]]] = deque()
+        self._queue: deque[tuple[asyncio.Future[None], Callable[[int], None]]] = deque()
 
     @property
     def waiting(self) -> int:
-        """How many wait."""
-        return len(self._line)
+        """Number of runs that wait for a permit."""
+        return len(self._queue)
 
     @asynccontextmanager
-    async def acquire(self, tell: Callable[[int], None]) -> AsyncIterator[None]:
-        """Return the context in which a place is held.
+    async def acquire(self, on_position: Callable[[int], None]) -> AsyncIterator[None]:
+        """Hold a permit for as long as the context is open.
 
         Args:
-            tell: Called with the place in line, 1 for the next, whenever it changes; not at all without waiting.
+            on_position: Called with the position in the queue, 1 for the next, when it changes. Not called where a
+                permit is free.
 
         Raises:
-            MediaError: OVERLOADED, too many wait already.
+            MediaError: OVERLOADED, the queue is full.
         """
-        await self._take(tell)
+        await self._acquire(on_position)
         try:
             yield
         finally:
-            self._give()
+            self._release()
 
-    async def _take(self, tell: Callable[[int], None]) -> None:
+    async def _acquire(self, on_position: Callable[[int], None]) -> None:
         if self._free:
             self._free -= 1
             return
-        if len(self._line) >= self._max_waiting:
+        if len(self._queue) >= self._max_waiting:
             raise MediaError(
-                Reason.OVERLOADED, "Too many videos wait to be made; retry.", retry_after_seconds=_RETRY_SECONDS
+                Reason.OVERLOADED, "Too many videos wait for ffmpeg; retry later.", retry_after_seconds=_RETRY_SECONDS
             )
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._line.append((turn, tell))
-        tell(len(self._line))
+        permit: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.append((permit, on_position))
+        on_position(len(self._queue))
         try:
-            await turn
+            await permit
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                # The place had been given to somebody who leaves at this moment.
-                self._give()
-            elif (turn, tell) in self._line:
-                self._line.remove((turn, tell))
+            if permit.done() and not permit.cancelled():
+                # The permit was granted in the moment of the cancellation: pass it on.
+                self._release()
+            elif (permit, on_position) in self._queue:
+                self._queue.remove((permit, on_position))
                 self._report_positions()
             raise
 
-    def _give(self) -> None:
-        while self._line:
-            turn, _ = self._line.popleft()
-            # One who leaves in this very moment may not have left the line yet.
-            if not turn.done():
-                turn.set_result(None)
+    def _release(self) -> None:
+        while self._queue:
+            permit, _ = self._queue.popleft()
+            # A cancelled waiter may still be in the queue: its task runs only after this.
+            if not permit.done():
+                permit.set_result(None)
                 self._report_positions()
                 return
         self._free += 1
 
     def _report_positions(self) -> None:
-        for place, (_, tell) in enumerate(self._line, 1):
-            tell(place)
+        for position, (_, on_position) in enumerate(self._queue, 1):
+            on_position(position)

@@ -1,22 +1,26 @@
-"""Runs ffmpeg: in its turn, within bounds, with progress, and never beyond its caller's interest."""
+"""Runs ffmpeg: waits for a permit, limits time and memory, reports progress, and kills the process on cancellation."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import resource
+import shutil
 import signal
 from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import imageio_ffmpeg
+
 from services.common.errors import MediaError, Reason
 from services.common.log import logger
-from services.video.ffmpeg.command import Command
+from services.common.settings import ConfigurationError
+from services.video.ffmpeg.arguments import Command
 from services.video.ffmpeg.limiter import FfmpegLimiter
-from services.video.ffmpeg.progress import Meter
 
 log = logger(__name__)
 
@@ -25,94 +29,100 @@ _INTERRUPTED = 255
 _DRAIN_SECONDS = 1.0
 _QUIET = ("-hide_banner", "-nostdin", "-loglevel", "error", "-nostats")
 _PROGRESS = ("-progress", "pipe:2", "-stats_period", "0.2")
+_TAIL_LINES = 4
+_LINE_BYTES = 400
+_ALMOST = 99.0
+_MAX_DIGITS = 18
 
 Sink = Callable[[bytes], Awaitable[None]]
-"""Takes what ffmpeg writes to its standard output; ffmpeg waits while it waits."""
+"""Called with each piece that ffmpeg writes to its standard output; ffmpeg waits until it returns."""
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """What one run may take."""
+class FfmpegLimits:
+    """Limits of one run."""
 
     wall_seconds: float
-    """Longest that it may last."""
+    """Longest duration of the run."""
     cpu_seconds: int
     """Most processor time."""
     output_bytes: int
-    """Longest file that it may write, and most that it may write to its standard output."""
-    # Measured: static builds of ffmpeg break below 1 GiB of address space, and want 2 for 1080p.
+    """Largest file, and most bytes on the standard output."""
+    # Measured: static builds of ffmpeg fail below 1 GiB of address space, and need 2 GiB for 1080p.
     address_space_bytes: int = 4 * 1024**3
     """Most address space."""
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
-    """Who wants to know how far a run is."""
+class RunCallbacks:
+    """Callbacks for the progress of one run."""
 
-    queued: Callable[[int], None]
-    """Called with the place in line."""
-    running: Callable[[float], None]
-    """Called with the percentage, 0 to 100, never backwards."""
+    on_queued: Callable[[int], None]
+    """Called with the position in the queue when it changes, while the run waits for a permit."""
+    on_progress: Callable[[float], None]
+    """Called with the percentage, 0 to 100, when it grows."""
 
 
 class FfmpegRunner:
-    """Runs commands.
+    """Runs ffmpeg commands, each in a process group of its own.
 
     Args:
-        binary: The program.
-        slots: Bounds how many run at once.
-        limits: Bounds each of them.
+        binary: Path of the program.
+        limiter: Limits how many commands run at once.
+        limits: Limits of each run.
     """
 
-    def __init__(self, binary: Path, slots: FfmpegLimiter, limits: Limits) -> None:
+    def __init__(self, binary: Path, limiter: FfmpegLimiter, limits: FfmpegLimits) -> None:
         self._binary = binary
-        self._slots = slots
+        self._limiter = limiter
         self._limits = limits
 
-    async def run(self, command: Command, folder: Path, watch: Watch, sink: Sink | None = None) -> None:
-        """Run `command` to its end; whoever is cancelled ends it with everything it started.
+    async def run(self, command: Command, folder: Path, callbacks: RunCallbacks, sink: Sink | None = None) -> None:
+        """Run `command` to its end; cancellation kills it with every process that it started.
 
         Args:
-            command: What is run.
-            folder: Where it runs, and its only home.
-            watch: Who is told.
-            sink: Who reads its standard output, if it writes there.
+            command: The command.
+            folder: Working directory; the command names its files relative to it.
+            callbacks: Called while the command waits and runs.
+            sink: Receives the standard output, if the command writes there.
 
         Raises:
-            MediaError: OVERLOADED; MEDIA_INVALID, ffmpeg cannot make it of these files, or not in time;
-                OUTPUT_TOO_LARGE; GENERATION_FAILED, ffmpeg was ended by somebody else.
+            MediaError: OVERLOADED; MEDIA_INVALID, ffmpeg cannot process these files, or not in time;
+                OUTPUT_TOO_LARGE; GENERATION_FAILED, a signal from outside ended ffmpeg.
         """
-        async with self._slots.acquire(watch.queued):
-            watch.running(0.0)
-            meter = Meter(command.seconds)
+        async with self._limiter.acquire(callbacks.on_queued):
+            callbacks.on_progress(0.0)
+            parser = ProgressParser(command.seconds)
             try:
                 async with asyncio.timeout(self._limits.wall_seconds) as limit:
-                    code = await self._run_to_end(command, folder, meter, watch, sink)
+                    code = await self._run_to_end(command, folder, parser, callbacks, sink)
             except TimeoutError:
                 if not limit.expired():
                     raise
-                log.warning("ffmpeg took too long", seconds=self._limits.wall_seconds, percent=meter.percent)
+                log.warning("ffmpeg timed out", seconds=self._limits.wall_seconds, percent=parser.percent)
                 raise _too_slow(self._limits.wall_seconds) from None
             if code != 0:
-                log.warning("ffmpeg failed", exit_code=code, complaints=meter.complaints)
-                raise self._failure(code)
+                log.warning("ffmpeg failed", exit_code=code, messages=parser.messages)
+                raise self._to_error(code)
 
-    async def _run_to_end(self, command: Command, folder: Path, meter: Meter, watch: Watch, sink: Sink | None) -> int:
+    async def _run_to_end(
+        self, command: Command, folder: Path, parser: ProgressParser, callbacks: RunCallbacks, sink: Sink | None
+    ) -> int:
         """Return the exit code."""
         spawning = asyncio.ensure_future(self._spawn(command, folder, with_output=sink is not None))
         try:
             process = await asyncio.shield(spawning)
         except asyncio.CancelledError:
-            # Who leaves while it starts would otherwise leave it behind.
+            # A cancellation while the process starts must not leave it running.
             await _kill(await spawning)
             raise
         try:
             self._apply_limits(process.pid)
-            readers = [asyncio.ensure_future(_read_diagnostics(process, meter, watch))]
+            readers = [asyncio.ensure_future(_read_messages(process, parser, callbacks))]
             if sink:
-                readers.append(asyncio.ensure_future(self._copy_output(process, sink)))
+                readers.append(asyncio.ensure_future(self._forward_output(process, sink)))
             try:
-                # As a group would, but what a sink raises comes out as it is.
+                # Not a TaskGroup, which would wrap the error of a sink in an ExceptionGroup.
                 await asyncio.gather(*readers)
             finally:
                 for reader in readers:
@@ -129,7 +139,7 @@ class FfmpegRunner:
             *_PROGRESS,
             *command.arguments,
             cwd=folder,
-            # Nothing of our own environment: it holds keys.
+            # Nothing of the service's own environment: it holds keys.
             env={"PATH": os.defpath, "HOME": str(folder), "LANG": "C.UTF-8"},
             stdin=DEVNULL,
             stdout=PIPE if with_output else DEVNULL,
@@ -139,78 +149,148 @@ class FfmpegRunner:
 
     def _apply_limits(self, pid: int) -> None:
         limits = {
-            # At the first bound it is told, a little later it is ended.
+            # ffmpeg gets SIGXCPU at the soft limit, and SIGKILL at the hard one.
             resource.RLIMIT_CPU: (self._limits.cpu_seconds, self._limits.cpu_seconds + 5),
             resource.RLIMIT_FSIZE: (self._limits.output_bytes, self._limits.output_bytes),
             resource.RLIMIT_AS: (self._limits.address_space_bytes, self._limits.address_space_bytes),
             resource.RLIMIT_CORE: (0, 0),
         }
-        # From outside: what runs between fork and exec would run with threads of ours half-copied.
+        # Set from outside: code between fork and exec would run in a half-copied process with threads.
         with suppress(ProcessLookupError):
             for kind, value in limits.items():
                 resource.prlimit(pid, kind, value)
 
-    async def _copy_output(self, process: Process, sink: Sink) -> None:
-        assert process.stdout is not None  # noqa: S101 - told so to mypy: it is a pipe
+    async def _forward_output(self, process: Process, sink: Sink) -> None:
+        assert process.stdout is not None  # noqa: S101 - for mypy: the standard output is a pipe
         read = 0
         while data := await process.stdout.read(_CHUNK_BYTES):
             read += len(data)
-            # The system bounds files only.
+            # RLIMIT_FSIZE limits files only, not pipes.
             if read > self._limits.output_bytes:
                 raise _too_large(self._limits.output_bytes)
             await sink(data)
 
-    def _failure(self, code: int) -> MediaError:
+    def _to_error(self, code: int) -> MediaError:
         if code == -signal.SIGXFSZ:
             return _too_large(self._limits.output_bytes)
-        # ffmpeg hears the signal, ends its work as if it had been interrupted, and says so by this code.
+        # ffmpeg catches SIGXCPU, stops as if interrupted, and exits with this code.
         if code in (-signal.SIGXCPU, _INTERRUPTED):
             return _too_slow(self._limits.cpu_seconds)
         if code < 0:
-            return MediaError(Reason.GENERATION_FAILED, "ffmpeg was ended while it worked; try again.")
+            return MediaError(Reason.GENERATION_FAILED, "A signal ended ffmpeg while it worked; retry.")
         return MediaError(
-            Reason.MEDIA_INVALID, "ffmpeg cannot make a video of these files; save them again, as MP4 and MP3."
+            Reason.MEDIA_INVALID, "ffmpeg cannot make a video from these files; save them again, as MP4 and MP3."
         )
 
 
-def _too_large(max_bytes: int) -> MediaError:
-    return MediaError(Reason.OUTPUT_TOO_LARGE, f"The video would have more than {max_bytes} bytes; make it shorter.")
-
-
-def _too_slow(seconds: float) -> MediaError:
-    return MediaError(Reason.MEDIA_INVALID, f"The video cannot be made within {seconds:g} seconds; make it shorter.")
-
-
-async def _read_diagnostics(process: Process, meter: Meter, watch: Watch) -> None:
-    assert process.stderr is not None  # noqa: S101 - told so to mypy: it is a pipe
+async def _read_messages(process: Process, parser: ProgressParser, callbacks: RunCallbacks) -> None:
+    assert process.stderr is not None  # noqa: S101 - for mypy: the standard error is a pipe
     while data := await process.stderr.read(_CHUNK_BYTES):
-        if meter.feed(data):
-            watch.running(meter.percent)
+        if parser.feed(data):
+            callbacks.on_progress(parser.percent)
 
 
 async def _kill(process: Process) -> None:
-    """End the process with all that it started, and waits until it is gone."""
+    """Kill the process and all that it started, and wait until it is gone."""
     with suppress(ProcessLookupError, PermissionError):
-        # Also where it has ended itself: what it started may be left, and holds its group's number.
+        # Also after a normal exit: child processes may be left in the group.
         os.killpg(process.pid, signal.SIGKILL)
     gone, is_cancelled = asyncio.ensure_future(_wait_for_exit(process)), False
     while not gone.done():
         try:
             await asyncio.shield(gone)
         except asyncio.CancelledError:
-            # It takes no time, and what is not waited for now would be left to nobody.
+            # The wait is short, and no other code would wait for the process later.
             is_cancelled = True
     if is_cancelled:
         raise asyncio.CancelledError
 
 
 async def _wait_for_exit(process: Process) -> None:
-    # Before the wait, which ends with the pipes: what nobody has read would keep them open, and us waiting, for ever.
+    # process.wait() returns only after the pipes have closed: unread output would keep it waiting for ever.
     with suppress(TimeoutError):
         async with asyncio.timeout(_DRAIN_SECONDS):
             for stream in (process.stdout, process.stderr):
                 while stream is not None and await stream.read(_CHUNK_BYTES):
                     pass
-    # By itself it would close a turn of the loop later, which may not come: asyncio has no public name for this.
+    # The transport closes itself one loop iteration later, which may never run. asyncio has no public method for this.
     process._transport.close()  # type: ignore[attr-defined]
     await process.wait()
+
+
+class ProgressParser:
+    """Parses ffmpeg's standard error: progress as blocks of key=value (option -progress), and messages in between.
+
+    Args:
+        seconds: Duration of the output, which is 100 percent.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._whole_us = max(seconds, 0.001) * 1_000_000
+        self._rest = b""
+        self._messages: deque[str] = deque(maxlen=_TAIL_LINES)
+        self.percent = 0.0
+        """0 to 99 while ffmpeg works, 100 after its last block; never decreases."""
+
+    @property
+    def messages(self) -> list[str]:
+        """The last lines that are not progress, printable and shortened."""
+        return list(self._messages)
+
+    def feed(self, data: bytes) -> bool:
+        """Parse `data` and return whether the percentage grew."""
+        before = self.percent
+        *lines, rest = (self._rest + data).split(b"\n")
+        # A line without an end must not grow for ever.
+        self._rest = rest[:_LINE_BYTES]
+        for line in lines:
+            self._parse_line(line.strip())
+        return self.percent > before
+
+    def _parse_line(self, line: bytes) -> None:
+        key, equals, value = line.partition(b"=")
+        if equals and key == b"out_time_us":
+            # The value is "N/A" before the first frame.
+            if value.isdigit() and len(value) <= _MAX_DIGITS:
+                self.percent = max(self.percent, min(_ALMOST, 100 * int(value) / self._whole_us))
+        elif equals and key == b"progress":
+            if value == b"end":
+                self.percent = 100.0
+        elif line and not _is_statistic(key, equals):
+            text = line[:_LINE_BYTES].decode("utf-8", "replace")
+            self._messages.append("".join(letter if letter.isprintable() else "?" for letter in text))
+
+
+def _is_statistic(key: bytes, equals: bytes) -> bool:
+    """Return whether a line belongs to a block of progress, such as fps=25 or stream_0_0_q=28.0."""
+    return bool(equals) and key.replace(b"_", b"").isalnum() and key.islower()
+
+
+def _too_large(max_bytes: int) -> MediaError:
+    return MediaError(Reason.OUTPUT_TOO_LARGE, f"The video would exceed {max_bytes} bytes; make it shorter.")
+
+
+def _too_slow(seconds: float) -> MediaError:
+    return MediaError(Reason.MEDIA_INVALID, f"ffmpeg cannot finish the video within {seconds:g} seconds; shorten it.")
+
+
+def find_ffmpeg(configured: str) -> Path:
+    """Return the path of ffmpeg.
+
+    Args:
+        configured: FFMPEG_BINARY: a path, or a name to look for on PATH; empty for the program of the wheel.
+
+    Raises:
+        ConfigurationError: There is no such program, or it is not executable.
+    """
+    if not configured:
+        try:
+            return Path(imageio_ffmpeg.get_ffmpeg_exe())
+        except RuntimeError:
+            raise ConfigurationError(
+                "FFMPEG_BINARY must be set: the package imageio-ffmpeg has no ffmpeg for this machine"
+            ) from None
+    found = shutil.which(configured)
+    if found is None or not os.access(found, os.X_OK):
+        raise ConfigurationError(f"FFMPEG_BINARY must be an executable program; {configured} is not")
+    return Path(found)

@@ -1,4 +1,4 @@
-"""What every engine that makes videos offers, and the words that the service and engines share."""
+"""Interface of a video provider, and the types that it shares with the service."""
 
 from __future__ import annotations
 
@@ -14,106 +14,106 @@ from services.video.progress import Progress
 DEFAULT_SECONDS = 6
 DEFAULT_RESOLUTION = "768p"
 
-Tell = Callable[[Progress], None]
-"""Takes how far a video is."""
+ReportProgress = Callable[[Progress], None]
+"""Called with the progress of a video when it changes."""
 
 
 @dataclass(frozen=True, slots=True)
 class VideoRequest:
-    """What a caller wants of an engine, its fields checked against the contract."""
+    """A request to a provider; its fields are already validated against the contract."""
 
     prompt: str
-    """What is to happen; not blank."""
+    """Description of the video; not blank."""
     seconds: int = 0
-    """Length, 1 to 60; 0 leaves it open."""
+    """Duration, 1 to 60; 0 for the default."""
     resolution: str = ""
-    """512p, 768p or 1080p; empty leaves it open."""
+    """512p, 768p or 1080p; empty for the default."""
     model: str = ""
-    """The engine's model; empty for its usual one."""
+    """Model of the provider; empty for its default."""
     prompt_optimizer: bool = True
-    """Whether the engine may rewrite the prompt."""
+    """Whether the provider may rewrite the prompt."""
     model_input: Mapping[str, Any] = field(default_factory=dict)
-    """Further inputs of a model that has no table."""
+    """Further inputs of a model without a table of inputs."""
     image_input_name: str = ""
-    """What such a model calls the still; empty for the usual name."""
+    """Name of the image input of such a model; empty for the default."""
 
     @property
     def length_seconds(self) -> int:
-        """The length, the usual one where it was left open."""
+        """The requested duration, or the default."""
         return self.seconds or DEFAULT_SECONDS
 
     @property
     def shorter_side(self) -> str:
-        """The resolution, the usual one where it was left open."""
+        """The requested resolution, or the default."""
         return self.resolution or DEFAULT_RESOLUTION
 
 
 @dataclass(frozen=True, slots=True)
 class VideoSpec:
-    """A wish that the engine has agreed to, with its still."""
+    """A request with its model and source image, ready for `begin`."""
 
     request: VideoRequest
     model: str
-    """The model that makes it."""
+    """The model to use."""
     source_image: bytes = field(repr=False)
-    """The still as a JPEG, upright, of the image's own size."""
+    """The source image as an upright JPEG."""
     source_image_url: str = ""
-    """Where anybody can read the still; empty if nobody can."""
+    """Public URL of the source image; empty if there is none."""
 
 
 class VideoProvider(ABC):
-    """An engine that makes videos.
+    """A provider of generated videos. One instance per process serves many calls at once.
 
-    A video is begun by one call and brought by another, so that its id is known, and can be written down, before
-    anything takes long. An instance is opened once per process and used by many calls at once.
+    `begin` returns an id quickly and `fetch` waits for the video, so that the service can record the id of a paid video
+    before any long wait.
     """
 
     name: str
-    """Name in requests and results."""
+    """Name of the provider in requests and results."""
     max_source_image_bytes: int
-    """Longest file that it takes as a still."""
+    """Largest source image that the provider accepts."""
     outlives_process: bool = True
-    """Whether what it has begun goes on without this process; if not, it costs nothing to begin again."""
+    """Whether a generation continues when this process ends; if not, beginning again is free."""
 
     @abstractmethod
-    def model_for(self, request: VideoRequest) -> str:
-        """Return the model that makes what is wished; asks nobody.
+    def choose_model(self, request: VideoRequest) -> str:
+        """Return the model for a request; makes no network call.
 
         Raises:
-            MediaError: VALIDATION_ERROR, no model makes it, naming the field; API_KEY_MISSING.
+            MediaError: VALIDATION_ERROR, no model supports it, naming the field; API_KEY_MISSING.
         """
 
     @abstractmethod
     async def begin(self, spec: VideoSpec) -> str:
-        """Begin a video and returns the id of it: letters, digits, hyphens and underscores. What costs money is this.
+        """Begin a video and return its id: letters, digits, hyphens and underscores. This call costs money.
 
         Raises:
             MediaError: API_KEY_MISSING, PROVIDER_REJECTED_KEY, PROVIDER_QUOTA_EXCEEDED, PROVIDER_BUSY,
-                PROVIDER_UNAVAILABLE, PROVIDER_TIMEOUT, CONTENT_BLOCKED, VALIDATION_ERROR or GENERATION_FAILED. Where
-                the video may have been begun, the metadata holds
+                PROVIDER_UNAVAILABLE, PROVIDER_TIMEOUT, CONTENT_BLOCKED, VALIDATION_ERROR or GENERATION_FAILED. If
+                the provider may charge for the video, the metadata contain
                 `services.common.resilience.error_metadata.MAY_BE_CHARGED_KEY`.
         """
 
     @abstractmethod
-    async def bring(self, prediction_id: str, folder: Path, tell: Tell) -> Path:
-        """Wait until a video is made and returns it as a file in `folder`.
+    async def fetch(self, prediction_id: str, folder: Path, tell: ReportProgress) -> Path:
+        """Wait until the video is complete, download it into `folder` and return its path.
 
         Raises:
-            MediaError: The video failed, or cannot be had any more.
+            MediaError: The generation failed, or the video is no longer available.
         """
 
     async def find(self, spec: VideoSpec, since: datetime) -> str | None:
-        """Return the id of a video that was begun by `spec` at `since` or later, if there is one; costs nothing.
+        """Return the id of a video begun with `spec` at `since` or later; None if there is none. Costs nothing.
 
         Raises:
-            MediaError: The provider cannot be asked.
+            MediaError: The provider does not answer.
         """
         return None
 
     @abstractmethod
     async def cancel(self, prediction_id: str) -> bool:
-        """End the work on a video and tells whether there was any.
+        """Cancel a generation and return whether it was still running.
 
         Raises:
-            MediaError: The provider cannot be asked.
+            MediaError: The provider does not answer.
         """

@@ -23,7 +23,7 @@ from services.common.usage import UsageRecorder
 from services.common.worker_pool import WorkerPool, end_pool, new_pool
 from services.video.metrics import VideoMetrics
 from services.video.providers.replicate import open_replicate
-from services.video.server import Parts, build_service, replicate_settings
+from services.video.server import Dependencies, build_replicate_settings, build_service
 from services.video.service import SERVICE_NAME
 from services.video.settings import VideoSettings
 from tests.fakes.grpc_server import served
@@ -143,10 +143,10 @@ async def running(workers: WorkerPool, work: Path, store: FakeObjectStore, **cha
     async with AsyncExitStack() as stack:
         allowed = AddressPolicy.parse([settings.fetch_allow] if settings.fetch_allow else [])
         fetcher = await stack.enter_async_context(open_fetcher(FetchOptions(allowed, 5)))
-        polling = replace(replicate_settings(settings), first_poll_seconds=0.01, longest_poll_seconds=0.02)
+        polling = replace(build_replicate_settings(settings), first_poll_seconds=0.01, longest_poll_seconds=0.02)
         replicate = await stack.enter_async_context(open_replicate(polling, fetcher))
         usage = await stack.enter_async_context(UsageRecorder(FakeUsageStore()))
-        parts = Parts(store, fetcher, workers, replicate, VideoMetrics(CollectorRegistry()), usage)
+        parts = Dependencies(store, fetcher, workers, replicate, VideoMetrics(CollectorRegistry()), usage)
         servicer = await stack.enter_async_context(build_service(settings, parts))
 
         def register(server: grpc.aio.Server) -> list[str]:

@@ -52,7 +52,7 @@ def store() -> FakeObjectStore:
 
 @pytest.fixture
 async def starts(workers: WorkerPool, tmp_path: Path, store: FakeObjectStore, replicate: FakeReplicate) -> Starts:
-    await store.put("images/cat.png", SOURCE_IMAGE, _spec("alice"))
+    await store.put("images/cat.png", SOURCE_IMAGE, _build_spec("alice"))
 
     def start(**changes: Any) -> AbstractAsyncContextManager[VideoSuite]:
         settings = {"replicate_api_token": API_TOKEN, "replicate_base_url": replicate.base_url, **changes}
@@ -61,12 +61,12 @@ async def starts(workers: WorkerPool, tmp_path: Path, store: FakeObjectStore, re
     return start
 
 
-def _spec(owner: str) -> ObjectSpec:
+def _build_spec(owner: str) -> ObjectSpec:
     return ObjectSpec("image/png", {"owner": owner})
 
 
 async def test_the_embedded_engine_makes_a_video_of_the_images_shape(suite: VideoSuite, tmp_path: Path) -> None:
-    await suite.store.put("images/cat.png", SOURCE_IMAGE, _spec("alice"))
+    await suite.store.put("images/cat.png", SOURCE_IMAGE, _build_spec("alice"))
     made = await suite.generate(image_key="images/cat.png", seconds=2, resolution="512p")
     assert (made.provider, made.model, made.seconds, made.resolution) == ("embedded", "embedded", 2, "512p")
     assert (made.file.width, made.file.height, made.file.frame_rate) == (818, 512, 24.0)
@@ -117,8 +117,8 @@ async def test_what_cannot_be_made_is_refused_before_anybody_is_asked(
     starts: Starts, replicate: FakeReplicate, fields: dict[str, Any], field: str | None
 ) -> None:
     async with starts() as suite:
-        await suite.store.put("images/of_bob.png", SOURCE_IMAGE, _spec("bob"))
-        await suite.store.put("images/tiny.png", make_image(Size(8, 8)), _spec("alice"))
+        await suite.store.put("images/of_bob.png", SOURCE_IMAGE, _build_spec("bob"))
+        await suite.store.put("images/tiny.png", make_image(Size(8, 8)), _build_spec("alice"))
         error = await failure(suite.generate(**{"image_key": "images/cat.png", **fields}))
         assert suite.leftovers == []
     assert [item.field for item in error.violations] == ([field] if field else [])

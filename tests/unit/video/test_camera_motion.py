@@ -17,14 +17,14 @@ PROMPTS = st.one_of(
 )
 
 
-def place(view: View) -> tuple[float, float]:
+def destination(view: View) -> tuple[float, float]:
     return view.x, view.y
 
 
 def corners_at(motion: Motion, frame: int, frames: int) -> dict[str, float]:
     """Return what ffmpeg would make of the expressions."""
     names = {"on": frame, "W": WIDTH, "H": HEIGHT, "min": min, "__builtins__": {}}
-    expressions = motion.corners(frames)
+    expressions = motion.build_corners(frames)
     return {name: eval(text, names) for name, text in expressions.items()}  # noqa: S307 - the expressions are ours
 
 
@@ -63,7 +63,7 @@ def test_words_of_nearness_and_speech_move_closer(prompt: str) -> None:
 )
 def test_words_of_direction_move_that_way(prompt: str, start: tuple[float, float], end: tuple[float, float]) -> None:
     motion = choose_motion(prompt)
-    assert (place(motion.start), place(motion.end)) == (start, end)
+    assert (destination(motion.start), destination(motion.end)) == (start, end)
     assert motion.start.zoom == motion.end.zoom > 1.0
 
 

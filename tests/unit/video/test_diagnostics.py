@@ -1,4 +1,4 @@
-"""What contradicts itself in the configuration of the video service."""
+"""Diagnostics of the video service configuration."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from services.common.diagnostics import Level
-from services.video.diagnostics import diagnostics
+from services.video.diagnostics import diagnose_video
 from services.video.settings import VideoSettings
 
 
@@ -16,39 +16,39 @@ def settings(**fields: Any) -> VideoSettings:
 
 
 def found(level: Level, **fields: Any) -> list[str]:
-    return [diagnostic.message for diagnostic in diagnostics(settings(**fields)) if diagnostic.level is level]
+    return [diagnostic.message for diagnostic in diagnose_video(settings(**fields)) if diagnostic.level is level]
 
 
-def test_without_anything_all_is_well() -> None:
+def test_the_defaults_have_no_problems() -> None:
     assert found(Level.PROBLEM) == found(Level.WARNING) == []
-    assert "embedded makes videos by default" in found(Level.OK)
+    assert "the default provider is embedded" in found(Level.OK)
 
 
-def test_with_a_token_and_a_public_address_all_is_well() -> None:
+def test_a_token_and_a_public_url_have_no_problems() -> None:
     fields = {"replicate_api_token": "r", "public_url": "https://media.example.com"}
     assert found(Level.PROBLEM, **fields) == found(Level.WARNING, **fields) == []
-    assert "replicate makes videos by default" in found(Level.OK, **fields)
-    assert not any("asked for its progress" in message for message in found(Level.OK, **fields))
+    assert "the default provider is replicate" in found(Level.OK, **fields)
+    assert not any("polls replicate" in message for message in found(Level.OK, **fields))
 
 
-def test_which_ffmpeg_runs_and_how_often_is_told() -> None:
-    (said,) = (message for message in found(Level.OK, ffmpeg_slots=3) if message.startswith("ffmpeg"))
-    assert said.endswith(", 3 at once")
+def test_the_program_and_its_limit_are_reported() -> None:
+    (expected,) = (message for message in found(Level.OK, ffmpeg_slots=3) if message.startswith("ffmpeg"))
+    assert expected.endswith("at most 3 at once")
 
 
 @pytest.mark.parametrize(
-    ("fields", "level", "said"),
+    ("fields", "level", "expected"),
     [
-        ({"default_provider": "replicate"}, Level.PROBLEM, "replicate makes videos by default and has no token"),
+        ({"default_provider": "replicate"}, Level.PROBLEM, "the default provider replicate has no token"),
         ({"ffmpeg_binary": "/nowhere/ffmpeg"}, Level.PROBLEM, "/nowhere/ffmpeg"),
         ({"storage": "supabase"}, Level.PROBLEM, "SUPABASE_URL"),
         ({"replicate_api_token": "r", "replicate_model": "owner/name"}, Level.WARNING, "owner/name"),
         ({"replicate_models": "owner/name"}, Level.WARNING, "REPLICATE_MODELS does not contain REPLICATE_MODEL"),
-        ({"replicate_api_token": "r"}, Level.OK, "replicate is asked for its progress"),
+        ({"replicate_api_token": "r"}, Level.OK, "polls replicate"),
     ],
 )
-def test_what_contradicts_itself_is_found(fields: Any, level: Level, said: str) -> None:
-    assert any(said in message for message in found(level, **fields))
+def test_a_contradiction_is_reported(fields: Any, level: Level, expected: str) -> None:
+    assert any(expected in message for message in found(level, **fields))
 
 
 @pytest.mark.parametrize(
@@ -59,15 +59,15 @@ def test_what_contradicts_itself_is_found(fields: Any, level: Level, said: str) 
         {"default_provider": "embedded", "replicate_api_token": "r"},
     ],
 )
-def test_what_is_as_meant_is_no_warning(fields: Any) -> None:
+def test_a_deliberate_choice_is_not_a_warning(fields: Any) -> None:
     assert found(Level.PROBLEM, **fields) == found(Level.WARNING, **fields) == []
 
 
-def test_every_diagnostic_that_is_not_well_says_what_to_do_and_none_holds_a_secret() -> None:
+def test_every_problem_has_a_remedy_and_no_message_contains_a_secret() -> None:
     for fields in (
         {"replicate_api_token": "secret", "replicate_model": "owner/name", "replicate_models": "other/name"},
         {"default_provider": "replicate", "ffmpeg_binary": "/nowhere/ffmpeg", "replicate_webhook_secret": "secret"},
     ):
-        for diagnostic in diagnostics(settings(**fields)):
+        for diagnostic in diagnose_video(settings(**fields)):
             assert diagnostic.level is Level.OK or diagnostic.remedy
             assert "secret" not in f"{diagnostic.message} {diagnostic.remedy}"

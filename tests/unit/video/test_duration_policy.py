@@ -6,27 +6,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.video.duration_policy import Given, MuxDurations, Policy, lengths
+from services.video.duration_policy import InputDurations, LengthPolicy, MuxDurations, decide_durations
 
 SAME_SECONDS = 0.001
 RATES = st.sampled_from((10.0, 12.5, 23.976, 24.0, 24_000 / 1001, 25.0, 29.97, 30.0, 50.0, 60.0))
 LAID_TOGETHER = st.builds(
-    Given,
+    InputDurations,
     video_seconds=st.floats(0.05, 600),
     speech_seconds=st.floats(0.01, 600),
     delay_seconds=st.integers(0, 60_000).map(lambda milliseconds: milliseconds / 1000),
     frame_rate=RATES,
 )
-LENGTHENING = st.sampled_from((Policy.FREEZE, Policy.LOOP))
+LENGTHENING = st.sampled_from((LengthPolicy.FREEZE, LengthPolicy.LOOP))
 
 
 def planned(
-    policy: Policy, video_seconds: float, speech_seconds: float, delay_seconds: float = 0.5, frame_rate: float = 24.0
+    policy: LengthPolicy,
+    video_seconds: float,
+    speech_seconds: float,
+    delay_seconds: float = 0.5,
+    frame_rate: float = 24.0,
 ) -> MuxDurations:
-    return lengths(Given(video_seconds, speech_seconds, delay_seconds, frame_rate), policy)
+    return decide_durations(InputDurations(video_seconds, speech_seconds, delay_seconds, frame_rate), policy)
 
 
-def speech_ends(laid: Given) -> float:
+def speech_ends(laid: InputDurations) -> float:
     return laid.delay_seconds + laid.speech_seconds
 
 
@@ -43,11 +47,11 @@ def speech_ends(laid: Given) -> float:
 def test_shortest_ends_with_the_shorter_one(
     video_seconds: float, speech_seconds: float, expected: MuxDurations
 ) -> None:
-    assert planned(Policy.SHORTEST, video_seconds, speech_seconds) == expected
+    assert planned(LengthPolicy.SHORTEST, video_seconds, speech_seconds) == expected
 
 
 def test_a_video_cut_to_next_to_nothing_keeps_a_frame() -> None:
-    assert planned(Policy.SHORTEST, 6.0, 0.01, delay_seconds=0).video_frames == 1
+    assert planned(LengthPolicy.SHORTEST, 6.0, 0.01, delay_seconds=0).video_frames == 1
 
 
 @pytest.mark.parametrize(
@@ -64,7 +68,7 @@ def test_a_video_cut_to_next_to_nothing_keeps_a_frame() -> None:
 def test_freeze_holds_the_last_frame_until_the_speech_has_ended(
     video_seconds: float, speech_seconds: float, expected: MuxDurations
 ) -> None:
-    assert planned(Policy.FREEZE, video_seconds, speech_seconds) == expected
+    assert planned(LengthPolicy.FREEZE, video_seconds, speech_seconds) == expected
 
 
 @pytest.mark.parametrize(
@@ -81,27 +85,27 @@ def test_freeze_holds_the_last_frame_until_the_speech_has_ended(
 def test_loop_begins_the_video_again_until_the_speech_has_ended(
     video_seconds: float, speech_seconds: float, expected: MuxDurations
 ) -> None:
-    assert planned(Policy.LOOP, video_seconds, speech_seconds) == expected
+    assert planned(LengthPolicy.LOOP, video_seconds, speech_seconds) == expected
 
 
-@pytest.mark.parametrize("policy", Policy)
-def test_lengths_that_differ_by_less_than_a_tick_change_nothing(policy: Policy) -> None:
+@pytest.mark.parametrize("policy", LengthPolicy)
+def test_lengths_that_differ_by_less_than_a_tick_change_nothing(policy: LengthPolicy) -> None:
     for difference in (-0.0009, 0.0, 0.0009):
         found = planned(policy, 6.0, 5.5 + difference)
         assert (found.result_seconds, found.video_frames, found.loops, found.freeze_seconds) == (6.0, 0, 0, 0.0)
 
 
 @given(LAID_TOGETHER, LENGTHENING)
-def test_no_speech_is_cut_where_the_video_is_made_longer(laid: Given, policy: Policy) -> None:
-    found = lengths(laid, policy)
+def test_no_speech_is_cut_where_the_video_is_made_longer(laid: InputDurations, policy: LengthPolicy) -> None:
+    found = decide_durations(laid, policy)
     assert found.result_seconds >= speech_ends(laid) - SAME_SECONDS
     assert found.result_seconds >= laid.video_seconds
     assert found.cut_speech_seconds == found.cut_video_seconds == 0.0
 
 
 @given(LAID_TOGETHER, LENGTHENING)
-def test_a_video_made_longer_is_whole_frames_and_no_frame_too_long(laid: Given, policy: Policy) -> None:
-    found = lengths(laid, policy)
+def test_a_video_made_longer_is_whole_frames_and_no_frame_too_long(laid: InputDurations, policy: LengthPolicy) -> None:
+    found = decide_durations(laid, policy)
     if speech_ends(laid) <= laid.video_seconds:
         assert found == MuxDurations(laid.video_seconds)
         return
@@ -109,28 +113,28 @@ def test_a_video_made_longer_is_whole_frames_and_no_frame_too_long(laid: Given, 
     if found.result_seconds > laid.video_seconds:
         frames = found.result_seconds * laid.frame_rate
         assert frames == pytest.approx(round(frames), abs=1e-6)
-        assert found.video_frames == (round(frames) if policy is Policy.LOOP else 0)
+        assert found.video_frames == (round(frames) if policy is LengthPolicy.LOOP else 0)
 
 
 @given(LAID_TOGETHER)
-def test_what_is_added_is_frozen_or_repeated_and_told(laid: Given) -> None:
-    frozen, looped = lengths(laid, Policy.FREEZE), lengths(laid, Policy.LOOP)
+def test_what_is_added_is_frozen_or_repeated_and_told(laid: InputDurations) -> None:
+    frozen, looped = decide_durations(laid, LengthPolicy.FREEZE), decide_durations(laid, LengthPolicy.LOOP)
     assert frozen.result_seconds == looped.result_seconds
     assert frozen.freeze_seconds == looped.looped_seconds == frozen.result_seconds - laid.video_seconds
     assert (frozen.loops, frozen.looped_seconds, looped.freeze_seconds) == (0, 0.0, 0.0)
 
 
 @given(LAID_TOGETHER)
-def test_a_video_is_repeated_as_often_as_it_takes_and_no_more(laid: Given) -> None:
-    found = lengths(laid, Policy.LOOP)
+def test_a_video_is_repeated_as_often_as_it_takes_and_no_more(laid: InputDurations) -> None:
+    found = decide_durations(laid, LengthPolicy.LOOP)
     assert (found.loops + 1) * laid.video_seconds >= found.result_seconds - 1e-6
     assert found.loops * laid.video_seconds < found.result_seconds
     assert (found.loops > 0) == (found.looped_seconds > 0)
 
 
 @given(LAID_TOGETHER)
-def test_shortest_is_the_lesser_of_both(laid: Given) -> None:
-    found = lengths(laid, Policy.SHORTEST)
+def test_shortest_is_the_lesser_of_both(laid: InputDurations) -> None:
+    found = decide_durations(laid, LengthPolicy.SHORTEST)
     assert found.result_seconds == pytest.approx(min(laid.video_seconds, speech_ends(laid)), abs=SAME_SECONDS)
     assert found.result_seconds + found.cut_video_seconds == pytest.approx(laid.video_seconds)
     assert found.cut_speech_seconds == 0.0 or found.cut_video_seconds == 0.0
@@ -140,9 +144,9 @@ def test_shortest_is_the_lesser_of_both(laid: Given) -> None:
 
 
 def test_of_speech_that_would_begin_after_the_end_no_more_is_cut_than_there_is() -> None:
-    assert planned(Policy.SHORTEST, 1.0, 2.0, delay_seconds=3.0).cut_speech_seconds == 2.0
+    assert planned(LengthPolicy.SHORTEST, 1.0, 2.0, delay_seconds=3.0).cut_speech_seconds == 2.0
 
 
 @given(LAID_TOGETHER)
-def test_no_more_speech_is_cut_than_there_is(laid: Given) -> None:
-    assert 0.0 <= lengths(laid, Policy.SHORTEST).cut_speech_seconds <= laid.speech_seconds
+def test_no_more_speech_is_cut_than_there_is(laid: InputDurations) -> None:
+    assert 0.0 <= decide_durations(laid, LengthPolicy.SHORTEST).cut_speech_seconds <= laid.speech_seconds

@@ -11,12 +11,12 @@ import pytest
 from services.common.errors import MediaError, Reason
 from services.video.generation_task import GenerationStatus, GenerationTask
 from services.video.progress import Completed, Progress, State
-from services.video.records import Record
-from services.video.video_store import Place
+from services.video.records import GenerationRecord
+from services.video.video_store import Destination
 
-RECORD = Record("p-1", "embedded", "model", "a cat", 6, "768p", Place())
+RECORD = GenerationRecord("p-1", "embedded", "model", "a cat", 6, "768p", Destination())
 QUEUED = Progress(State.QUEUED)
-Item = GenerationStatus | Completed[Record]
+Item = GenerationStatus | Completed[GenerationRecord]
 
 
 def running(percent: float) -> Progress:
@@ -32,11 +32,11 @@ class Stage:
 
     def __init__(self) -> None:
         self.video = GenerationTask("alice", "embedded", "model")
-        self.outcome: asyncio.Future[Record] = asyncio.get_running_loop().create_future()
+        self.outcome: asyncio.Future[GenerationRecord] = asyncio.get_running_loop().create_future()
         """What the work comes to."""
         self.task = self.video.start(self._work)
 
-    async def _work(self, _: GenerationTask) -> Record:
+    async def _work(self, _: GenerationTask) -> GenerationRecord:
         return await self.outcome
 
     @property
@@ -80,7 +80,7 @@ async def reason_of(listening: asyncio.Task[list[Item]]) -> Reason:
 async def test_nothing_is_told_before_the_video_has_an_id(stage: Stage) -> None:
     async with listener(stage) as items:
         first = asyncio.ensure_future(anext(items))
-        stage.video.progress(running(10))
+        stage.video.report(running(10))
         await turn()
         assert not first.done()
         stage.video.set_prediction_id("p-1")
@@ -91,7 +91,7 @@ async def test_a_listener_hears_how_far_it_is_and_then_the_video(stage: Stage) -
     async with listener(stage) as items:
         stage.video.set_prediction_id("p-1")
         assert await anext(items) == told(QUEUED)
-        stage.video.progress(running(30))
+        stage.video.report(running(30))
         assert await anext(items) == told(running(30))
         following = asyncio.ensure_future(anext(items))
         await turn()
@@ -106,9 +106,9 @@ async def test_a_slow_listener_hears_the_latest_only_and_it_never_goes_back(stag
         stage.video.set_prediction_id("p-1")
         assert await anext(items) == told(QUEUED)
         for percent in (10, 60, 40):
-            stage.video.progress(running(percent))
+            stage.video.report(running(percent))
         assert await anext(items) == told(running(60))
-        stage.video.progress(Progress(State.STORING, 0, estimated=True))
+        stage.video.report(Progress(State.STORING, 0, estimated=True))
         assert await anext(items) == told(Progress(State.STORING, 60, estimated=True))
 
 
@@ -116,7 +116,7 @@ async def test_all_who_listen_hear_the_same(stage: Stage) -> None:
     async with listener(stage) as one, listener(stage) as other:
         stage.video.set_prediction_id("p-1")
         assert await anext(one) == await anext(other) == told(QUEUED)
-        stage.video.progress(running(50))
+        stage.video.report(running(50))
         assert await anext(one) == await anext(other) == told(running(50))
         stage.outcome.set_result(RECORD)
         assert await anext(one) == await anext(other) == Completed(RECORD)
@@ -125,7 +125,7 @@ async def test_all_who_listen_hear_the_same(stage: Stage) -> None:
 async def test_one_who_comes_late_hears_how_far_it_is_at_once(stage: Stage) -> None:
     async with listener(stage) as early:
         stage.video.set_prediction_id("p-1")
-        stage.video.progress(running(50))
+        stage.video.report(running(50))
         assert await anext(early) == told(running(50))
         async with listener(stage) as late:
             assert await anext(late) == told(running(50))
@@ -133,7 +133,7 @@ async def test_one_who_comes_late_hears_how_far_it_is_at_once(stage: Stage) -> N
 
 async def test_one_who_comes_after_the_end_hears_how_far_it_was_and_then_the_video(stage: Stage) -> None:
     stage.video.set_prediction_id("p-1")
-    stage.video.progress(Progress(State.STORING, 100))
+    stage.video.report(Progress(State.STORING, 100))
     stage.outcome.set_result(RECORD)
     await stage.task
     assert await heard(stage) == [told(Progress(State.STORING, 100)), Completed(RECORD)]
@@ -154,10 +154,10 @@ async def test_the_last_who_leaves_ends_the_work_for_good(stage: Stage) -> None:
             await anext(other)
         await turn()
         assert stage.goes_on
-        assert not stage.video.unwanted
+        assert not stage.video.is_abandoned
     await turn()
     assert stage.task.cancelled()
-    assert stage.video.unwanted
+    assert stage.video.is_abandoned
 
 
 async def test_a_listener_who_is_cancelled_has_left(stage: Stage) -> None:
@@ -168,7 +168,7 @@ async def test_a_listener_who_is_cancelled_has_left(stage: Stage) -> None:
         await listening
     await turn()
     assert stage.task.cancelled()
-    assert stage.video.unwanted
+    assert stage.video.is_abandoned
 
 
 async def test_a_detached_video_goes_on_without_listeners(stage: Stage) -> None:
@@ -191,7 +191,7 @@ async def test_once_detached_it_stays_so_whoever_listens(stage: Stage) -> None:
         await anext(third)
     await turn()
     assert stage.goes_on
-    assert not stage.video.unwanted
+    assert not stage.video.is_abandoned
 
 
 async def test_who_leaves_after_the_end_gives_nothing_up(stage: Stage) -> None:
@@ -200,7 +200,7 @@ async def test_who_leaves_after_the_end_gives_nothing_up(stage: Stage) -> None:
         await anext(items)
         stage.outcome.set_result(RECORD)
         assert await anext(items) == Completed(RECORD)
-    assert not stage.video.unwanted
+    assert not stage.video.is_abandoned
     assert stage.task.result() == RECORD
 
 
@@ -211,15 +211,15 @@ async def test_a_video_that_is_stopped_is_cancelled_for_its_listeners_and_goes_o
     stage.video.stop()
     for task in listening:
         assert await reason_of(task) is Reason.CANCELLED
-    assert not stage.video.unwanted
+    assert not stage.video.is_abandoned
 
 
 async def test_a_video_that_is_given_up_is_cancelled_for_its_listeners(stage: Stage) -> None:
     listening = asyncio.create_task(heard(stage))
     await turn()
-    stage.video.give_up()
+    stage.video.abandon()
     assert await reason_of(listening) is Reason.CANCELLED
-    assert stage.video.unwanted
+    assert stage.video.is_abandoned
 
 
 async def test_a_failure_is_told_to_all_who_listen(stage: Stage) -> None:
@@ -242,5 +242,10 @@ async def test_a_failure_comes_after_how_far_it_was(stage: Stage) -> None:
 
 async def test_what_was_not_started_can_be_given_up() -> None:
     video = GenerationTask("alice", "embedded", "model", "order-1", "ab")
-    video.give_up()
-    assert (video.unwanted, video.request_id, video.fingerprint, video.principal) == (True, "order-1", "ab", "alice")
+    video.abandon()
+    assert (video.is_abandoned, video.request_id, video.fingerprint, video.principal) == (
+        True,
+        "order-1",
+        "ab",
+        "alice",
+    )

@@ -54,10 +54,10 @@ class InPlace:
         return function(*args)
 
 
-async def bring(downloads: InPieces, folder: Path) -> LocalInput:
+async def fetch(downloads: InPieces, folder: Path) -> LocalInput:
     files = InputFiles(downloads, FakeObjectStore())
     inputs = Inputs(files, cast("WorkerPool", InPlace()), MAX_BYTES, 600)
-    return await inputs.bring(Source(url="https://example.com/a"), folder, "audio", "alice")
+    return await inputs.fetch(Source(url="https://example.com/a"), folder, "audio", "alice")
 
 
 @settings(max_examples=20)
@@ -67,7 +67,7 @@ async def bring(downloads: InPieces, folder: Path) -> LocalInput:
 @example([5, 5 + MEBIBYTE])
 async def test_a_file_is_the_same_however_it_was_cut_on_its_way(cuts: list[int]) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        brought = await bring(InPieces(SPEECH, cuts), Path(folder))
+        brought = await fetch(InPieces(SPEECH, cuts), Path(folder))
         assert (Path(folder) / brought.input.name).read_bytes() == SPEECH
         assert (brought.input.name, brought.input.format) == ("audio.wav", "wav")
 
@@ -75,12 +75,12 @@ async def test_a_file_is_the_same_however_it_was_cut_on_its_way(cuts: list[int])
 @pytest.mark.parametrize("cuts", [[], [8], list(range(1, 16))])
 async def test_what_is_no_media_file_is_refused_by_its_first_bytes(cuts: list[int], tmp_path: Path) -> None:
     with pytest.raises(MediaError) as caught:
-        await bring(InPieces(b"#EXTM3U\nhttp://10.0.0.1/a.ts\n" * 4, cuts), tmp_path)
+        await fetch(InPieces(b"#EXTM3U\nhttp://10.0.0.1/a.ts\n" * 4, cuts), tmp_path)
     assert caught.value.reason is Reason.MEDIA_INVALID
     assert [violation.field for violation in caught.value.violations] == ["audio"]
 
 
 async def test_a_file_of_more_bytes_than_it_may_have_is_refused_while_it_comes(tmp_path: Path) -> None:
     with pytest.raises(MediaError) as caught:
-        await bring(InPieces(SPEECH + bytes(MEBIBYTE), [100, MEBIBYTE]), tmp_path)
+        await fetch(InPieces(SPEECH + bytes(MEBIBYTE), [100, MEBIBYTE]), tmp_path)
     assert caught.value.reason is Reason.PAYLOAD_TOO_LARGE

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.video.media_types import HEAD_BYTES, KNOWN, sniff_media_type
+from services.video.media_types import HEAD_BYTES, SUPPORTED_TYPES, sniff_media_type
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_every_kind_is_told_by_its_first_bytes(head: bytes, name: str, demuxer: 
         kind = sniff_media_type(given_head)
         assert kind is not None
         assert (kind.name, kind.demuxer, kind.extension) == (name, demuxer, extension)
-    assert name in KNOWN.lower()
+    assert name in SUPPORTED_TYPES.lower()
 
 
 @pytest.mark.parametrize(

@@ -8,24 +8,24 @@ from pathlib import Path
 import pytest
 
 from services.common.errors import MediaError, Reason
-from services.video.ffmpeg import ffmpeg_binary
+from services.video.ffmpeg import find_ffmpeg
 from services.video.media_types import HEAD_BYTES, sniff_media_type
-from services.video.probe import MediaFile, probe
+from services.video.probe import MediaFile, probe_file
 from tests.fakes.media import RATE_HZ, delay_image, drop_frames, make_speech, make_video, to_mp3, trim_start
 
 MOST = 600.0
 
 
-def looked_into(path: Path, max_seconds: float = MOST, field: str = "video") -> MediaFile:
-    """Return what is in a file, its kind told as the service does."""
+def probe(path: Path, max_seconds: float = MOST, field: str = "video") -> MediaFile:
+    """Probe a file, with the media type detected as the service does."""
     kind = sniff_media_type(path.read_bytes()[:HEAD_BYTES])
     assert kind is not None
-    return probe(str(path), kind.demuxer, kind.name, max_seconds, field)
+    return probe_file(str(path), kind.demuxer, kind.name, max_seconds, field)
 
 
 def refused(path: Path, demuxer: str = "mov", max_seconds: float = MOST, field: str = "video") -> MediaError:
     with pytest.raises(MediaError) as caught:
-        probe(str(path), demuxer, "mp4", max_seconds, field)
+        probe_file(str(path), demuxer, "mp4", max_seconds, field)
     error = caught.value
     assert (error.reason, [item.field for item in error.violations]) == (Reason.MEDIA_INVALID, [field])
     assert str(path) not in error.message
@@ -41,7 +41,7 @@ def file_of(folder: Path, data: bytes, name: str = "file") -> Path:
 def made(folder: Path, name: str, *arguments: str) -> Path:
     """Return a file that ffmpeg makes."""
     path = folder / name
-    command = [str(ffmpeg_binary("")), "-v", "error", "-nostdin", "-y", *arguments, str(path)]
+    command = [str(find_ffmpeg("")), "-v", "error", "-nostdin", "-y", *arguments, str(path)]
     subprocess.run(command, check=True, capture_output=True, timeout=60)
     return path
 
@@ -52,7 +52,7 @@ def made(folder: Path, name: str, *arguments: str) -> Path:
 )
 def test_a_video_is_told_with_its_image(tmp_path: Path, codec: str, container: str, told: str) -> None:
     path = make_video(tmp_path, 2.0, rate=25, size="160x120", codec=codec)
-    found = looked_into(path)
+    found = probe(path)
     assert (found.container, found.size_bytes, len(found.streams)) == (container, path.stat().st_size, 1)
     assert found.video is not None
     assert (found.video.kind, found.video.codec, found.video.packets) == ("video", told, 50)
@@ -64,7 +64,7 @@ def test_a_video_is_told_with_its_image(tmp_path: Path, codec: str, container: s
 
 @pytest.mark.parametrize("seconds", [0.1, 1.0, 2.5])
 def test_speech_is_told_with_its_sound(tmp_path: Path, seconds: float) -> None:
-    found = looked_into(file_of(tmp_path, make_speech(seconds)))
+    found = probe(file_of(tmp_path, make_speech(seconds)))
     assert found.audio is not None
     assert (found.container, found.audio.kind, found.audio.codec) == ("wav", "audio", "pcm_s16le")
     assert (found.audio.sample_rate_hz, found.audio.channels) == (RATE_HZ, 1)
@@ -73,7 +73,7 @@ def test_speech_is_told_with_its_sound(tmp_path: Path, seconds: float) -> None:
 
 
 def test_speech_as_mp3_is_as_long_as_its_encoder_says(tmp_path: Path) -> None:
-    found = looked_into(file_of(tmp_path, to_mp3(make_speech(2.0), tmp_path)))
+    found = probe(file_of(tmp_path, to_mp3(make_speech(2.0), tmp_path)))
     assert found.audio is not None
     assert (found.container, found.audio.codec) == ("mp3", "mp3")
     assert found.audio.duration_seconds == pytest.approx(2.0, abs=0.06)
@@ -92,7 +92,7 @@ def test_speech_of_every_kind_is_looked_into(
     tmp_path: Path, name: str, container: str, arguments: tuple[str, ...]
 ) -> None:
     given = file_of(tmp_path, make_speech(2.0), "speech.wav")
-    found = looked_into(made(tmp_path, name, "-i", str(given), *arguments))
+    found = probe(made(tmp_path, name, "-i", str(given), *arguments))
     assert found.audio is not None
     assert found.container == container
     assert found.audio.duration_seconds == pytest.approx(2.0, abs=0.1)
@@ -109,7 +109,7 @@ def test_speech_that_does_not_tell_its_length_is_as_long_as_its_packets(
     # Silence, then noise: who guesses the length from the first frames is wrong by far.
     source = ("-f", "lavfi", "-i", "aevalsrc=if(lt(t\\,2)\\,0\\,random(0)):d=5")
     path = made(tmp_path, name, *source, *arguments)
-    assert looked_into(path, 6.0, "audio").duration_seconds == pytest.approx(5.0, abs=0.1)
+    assert probe(path, 6.0, "audio").duration_seconds == pytest.approx(5.0, abs=0.1)
     assert "must last at most 4" in refused(path, name[2:], max_seconds=4.0, field="audio").message
 
 
@@ -117,14 +117,14 @@ def test_speech_that_tells_its_length_behind_an_image_may_not_be_cut(tmp_path: P
     data = to_mp3(make_speech(5.0), tmp_path)
     tag = b"ID3\x04\x00\x00" + bytes([0, 0, 100, 0]) + bytes(100 * 128)
     audio = data[data.index(b"\xff\xfb") :]
-    whole = looked_into(file_of(tmp_path, tag + audio, "whole.mp3"))
+    whole = probe(file_of(tmp_path, tag + audio, "whole.mp3"))
     assert whole.duration_seconds == pytest.approx(5.0, abs=0.1)
-    assert "it was cut" in refused(file_of(tmp_path, tag + audio[: len(audio) // 2]), "mp3").message
+    assert "it is cut" in refused(file_of(tmp_path, tag + audio[: len(audio) // 2]), "mp3").message
 
 
 def test_a_video_with_speech_has_both_and_is_as_long_as_the_longer(tmp_path: Path) -> None:
     images, sound = make_video(tmp_path, 1.0), file_of(tmp_path, make_speech(3.0), "speech.wav")
-    found = looked_into(made(tmp_path, "both.mp4", "-i", str(images), "-i", str(sound), "-c:v", "copy"))
+    found = probe(made(tmp_path, "both.mp4", "-i", str(images), "-i", str(sound), "-c:v", "copy"))
     assert found.video is not None
     assert found.audio is not None
     assert found.video.duration_seconds == pytest.approx(1.0, abs=0.05)
@@ -134,19 +134,19 @@ def test_a_video_with_speech_has_both_and_is_as_long_as_the_longer(tmp_path: Pat
 
 def test_fragments_are_as_long_as_their_packets(tmp_path: Path) -> None:
     flags = ("-c", "copy", "-movflags", "+frag_keyframe+empty_moov+default_base_moof")
-    found = looked_into(made(tmp_path, "fragments.mp4", "-i", str(make_video(tmp_path, 2.0)), *flags))
+    found = probe(made(tmp_path, "fragments.mp4", "-i", str(make_video(tmp_path, 2.0)), *flags))
     assert found.duration_seconds == pytest.approx(2.0, abs=0.05)
 
 
 def test_of_a_video_that_was_trimmed_counts_what_is_shown(tmp_path: Path) -> None:
-    found = looked_into(trim_start(make_video(tmp_path, 2.0), 0.5)).video
+    found = probe(trim_start(make_video(tmp_path, 2.0), 0.5)).video
     assert found is not None
     assert found.duration_seconds == pytest.approx(1.5, abs=0.01)
     assert (found.packets, found.is_steady) == (36, False)
 
 
 def test_an_image_that_begins_late_is_told_with_its_beginning(tmp_path: Path) -> None:
-    found = looked_into(delay_image(make_video(tmp_path, 2.0), 1.0))
+    found = probe(delay_image(make_video(tmp_path, 2.0), 1.0))
     assert found.video is not None
     assert found.audio is not None
     assert found.video.start_seconds == pytest.approx(1.0, abs=0.03)
@@ -160,14 +160,14 @@ def test_frames_come_at_one_rate_or_not(tmp_path: Path) -> None:
         (make_video(tmp_path, codec="libvpx-vp9"), True),
         (drop_frames(make_video(tmp_path)), False),
     ):
-        found = looked_into(path).video
+        found = probe(path).video
         assert found is not None
         assert found.is_steady is is_steady, path
 
 
 def test_what_is_too_long_is_refused_by_its_field(tmp_path: Path) -> None:
     path = make_video(tmp_path, 3.0)
-    assert looked_into(path, 3.1).duration_seconds == pytest.approx(3.0, abs=0.05)
+    assert probe(path, 3.1).duration_seconds == pytest.approx(3.0, abs=0.05)
     assert "must last at most 2" in refused(path, max_seconds=2.0).message
     sound = file_of(tmp_path, make_speech(3.0))
     assert "must last at most 2" in refused(sound, "wav", max_seconds=2.0, field="audio").message
@@ -194,7 +194,7 @@ def test_a_video_that_was_cut_behind_its_head_is_refused(tmp_path: Path, share: 
 
 
 def test_speech_that_was_cut_is_as_long_as_what_is_left(tmp_path: Path) -> None:
-    found = looked_into(file_of(tmp_path, make_speech(2.0)[: 44 + RATE_HZ * 2]))
+    found = probe(file_of(tmp_path, make_speech(2.0)[: 44 + RATE_HZ * 2]))
     assert found.duration_seconds == pytest.approx(1.0, abs=0.01)
 
 
@@ -228,13 +228,13 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
 def test_words_alone_are_no_video(tmp_path: Path) -> None:
     words = file_of(tmp_path, b"1\n00:00:00,000 --> 00:00:01,000\nhello\n", "words.srt")
     path = made(tmp_path, "words.mp4", "-i", str(words), "-c:s", "mov_text")
-    assert "must hold an image that moves, or sound" in refused(path).message
+    assert "must contain a video or an audio stream" in refused(path).message
 
 
 def test_words_beside_a_video_are_told_as_such(tmp_path: Path) -> None:
     words = file_of(tmp_path, b"1\n00:00:00,000 --> 00:00:01,000\nhello\n", "words.srt")
     arguments = ("-i", str(make_video(tmp_path)), "-i", str(words), "-c:v", "copy", "-c:s", "mov_text")
-    found = looked_into(made(tmp_path, "both.mp4", *arguments))
+    found = probe(made(tmp_path, "both.mp4", *arguments))
     assert [stream.kind for stream in found.streams] == ["video", "subtitle"]
     assert found.audio is None
 
@@ -243,7 +243,7 @@ def test_a_stream_that_is_only_announced_is_none(tmp_path: Path) -> None:
     sound = file_of(tmp_path, make_speech(1.0), "speech.wav")
     flags = ("-c:v", "copy", "-c:a", "aac", "-movflags", "+frag_keyframe+empty_moov+default_base_moof")
     inputs = ("-i", str(make_video(tmp_path)), "-i", str(sound), "-af", "atrim=end_sample=0")
-    found = looked_into(made(tmp_path, "announced.mp4", *inputs, *flags))
+    found = probe(made(tmp_path, "announced.mp4", *inputs, *flags))
     assert [(stream.kind, stream.packets) for stream in found.streams] == [("video", 48), ("audio", 0)]
     assert found.video is not None
     assert found.audio is None

@@ -48,9 +48,9 @@ async def test_work_that_tells_nothing_comes_to_its_end() -> None:
 async def test_of_progress_only_the_latest_is_told() -> None:
     async def hasty(channel: ProgressChannel) -> str:
         for percent in (1, 2, 3):
-            channel.progress(running(percent))
+            channel.report(running(percent))
         await turn()
-        channel.progress(Progress(State.STORING, 99, estimated=True))
+        channel.report(Progress(State.STORING, 99, estimated=True))
         return "video"
 
     assert await all_told(hasty) == [running(3), Progress(State.STORING, 99, estimated=True), Completed("video")]
@@ -59,9 +59,9 @@ async def test_of_progress_only_the_latest_is_told() -> None:
 async def test_a_percentage_never_goes_back_and_never_beyond_all() -> None:
     async def wavering(channel: ProgressChannel) -> str:
         for percent in (50.0, 20.0, 250.0, 0.0):
-            channel.progress(running(percent))
+            channel.report(running(percent))
             await turn()
-        channel.progress(Progress(State.QUEUED, queue_position=2))
+        channel.report(Progress(State.QUEUED, queue_position=2))
         return "video"
 
     assert await all_told(wavering) == [
@@ -79,8 +79,8 @@ async def test_every_byte_is_told_in_order() -> None:
 
     async def streaming(channel: ProgressChannel) -> str:
         for number, piece in enumerate(pieces):
-            channel.progress(running(number))
-            await channel.chunk(piece)
+            channel.report(running(number))
+            await channel.send_chunk(piece)
         return "video"
 
     items = await all_told(streaming)
@@ -97,7 +97,7 @@ async def test_a_video_comes_no_faster_than_it_is_taken() -> None:
     async def streaming(channel: ProgressChannel) -> str:
         nonlocal sent
         while sent < 3 * MAX_CHUNKS:
-            await channel.chunk(b"piece")
+            await channel.send_chunk(b"piece")
             sent += 1
         return "video"
 
@@ -114,21 +114,21 @@ async def test_a_video_comes_no_faster_than_it_is_taken() -> None:
 async def test_a_chunk_waits_until_earlier_ones_are_taken_and_progress_does_not() -> None:
     channel = ProgressChannel()
     for _ in range(MAX_CHUNKS):
-        await channel.chunk(b"early")
-    late = asyncio.create_task(channel.chunk(b"late"))
+        await channel.send_chunk(b"early")
+    late = asyncio.create_task(channel.send_chunk(b"late"))
     await turn()
     assert not late.done()
-    channel.progress(running(7))
-    assert await channel.wait_for_items() == [running(7), *[b"early"] * MAX_CHUNKS]
+    channel.report(running(7))
+    assert await channel.receive() == [running(7), *[b"early"] * MAX_CHUNKS]
     await late
-    assert await channel.wait_for_items() == [b"late"]
+    assert await channel.receive() == [b"late"]
 
 
 async def test_who_stops_listening_ends_the_work_and_waits_for_its_end() -> None:
     ended: list[str] = []
 
     async def endless(channel: ProgressChannel) -> str:
-        channel.progress(running(1))
+        channel.report(running(1))
         try:
             await asyncio.Event().wait()
         finally:
@@ -147,7 +147,7 @@ async def test_work_that_waits_for_its_listener_ends_with_him() -> None:
     async def streaming(channel: ProgressChannel) -> str:
         try:
             while True:
-                await channel.chunk(b"piece")
+                await channel.send_chunk(b"piece")
         finally:
             ended.append("put away")
 
@@ -178,8 +178,8 @@ async def test_a_listener_who_is_cancelled_ends_the_work() -> None:
 
 async def test_an_error_comes_after_everything_that_was_told() -> None:
     async def failing(channel: ProgressChannel) -> str:
-        channel.progress(running(40))
-        await channel.chunk(b"half a video")
+        channel.report(running(40))
+        await channel.send_chunk(b"half a video")
         raise MediaError(Reason.GENERATION_FAILED)
 
     async with listening(failing) as items:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from services.common.errors import MediaError, Reason
 from services.common.storage import ObjectInfo, ObjectSpec
 from services.video.probe import MediaFile, StreamInfo
-from services.video.records import Intent, Record, RecordStore
-from services.video.video_store import Place, StoredVideo
+from services.video.records import GenerationRecord, Intent, RecordStore
+from services.video.video_store import Destination, StoredVideo
 from tests.fakes.object_store import FakeObjectStore
 
 STREAMS = (
@@ -23,19 +23,21 @@ STREAMS = (
     StreamInfo("subtitle", "mov_text", 5.0, packets=3),
 )
 VIDEO = StoredVideo("videos/2026/11/one.mp4", "ab" * 32, MediaFile("mp4", 123_456, STREAMS))
-RECORD = Record("p-1", "replicate", "minimax/hailuo-02", "a cat", 6, "768p", Place("users/alice/cat.mp4", True))
+RECORD = GenerationRecord(
+    "p-1", "replicate", "minimax/hailuo-02", "a cat", 6, "768p", Destination("users/alice/cat.mp4", True)
+)
 AT = datetime(2026, 11, 5, 12, 30, 15, 250_000, tzinfo=UTC)
 INTENT = Intent("ab" * 32, AT)
-PLACES = st.builds(Place, st.text(), st.booleans())
+PLACES = st.builds(Destination, st.text(), st.booleans())
 RECORDS = st.builds(
-    Record,
+    GenerationRecord,
     prediction_id=st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}", fullmatch=True),
     provider=st.text(),
     model=st.text(),
     prompt=st.text(),
     seconds=st.integers(0, 60),
     resolution=st.text(),
-    place=PLACES,
+    destination=PLACES,
     video=st.sampled_from((None, VIDEO, StoredVideo("videos/x.mp4", "", MediaFile("mp4", 0, ())))),
 )
 
@@ -70,7 +72,7 @@ async def reason_of_diagnostic(records: RecordStore, prediction_id: str, princip
 
 
 @given(RECORDS, st.sampled_from(("alice", "", "someone with/a long name")))
-async def test_a_record_is_found_as_it_was_written(record: Record, principal: str) -> None:
+async def test_a_record_is_found_as_it_was_written(record: GenerationRecord, principal: str) -> None:
     records = RecordStore(FakeObjectStore())
     await records.write(record, principal)
     assert await records.find(record.prediction_id, principal) == record
@@ -109,43 +111,43 @@ async def test_a_store_that_cannot_be_read_is_told(records: RecordStore, store: 
 
 
 async def test_the_first_intent_wins_and_the_second_gets_it(records: RecordStore) -> None:
-    assert await records.intend("order-1", "alice", INTENT) is None
+    assert await records.add_intent("order-1", "alice", INTENT) is None
     second = Intent("cd" * 32, AT + timedelta(seconds=5))
-    assert await records.intend("order-1", "alice", second) == INTENT
-    assert await records.intend("order-1", "alice", second) == INTENT
+    assert await records.add_intent("order-1", "alice", second) == INTENT
+    assert await records.add_intent("order-1", "alice", second) == INTENT
 
 
 async def test_the_same_name_is_anothers_to_another(records: RecordStore) -> None:
-    assert await records.intend("order-1", "alice", INTENT) is None
-    assert await records.intend("order-1", "bob", INTENT) is None
-    assert await records.intend("order-2", "alice", INTENT) is None
+    assert await records.add_intent("order-1", "alice", INTENT) is None
+    assert await records.add_intent("order-1", "bob", INTENT) is None
+    assert await records.add_intent("order-2", "alice", INTENT) is None
 
 
 async def test_what_an_intent_led_to_is_told_to_the_second(records: RecordStore) -> None:
-    await records.intend("order-1", "alice", INTENT)
-    await records.bind("order-1", "alice", INTENT, "p-1")
-    assert await records.intend("order-1", "alice", INTENT) == replace(INTENT, prediction_id="p-1")
+    await records.add_intent("order-1", "alice", INTENT)
+    await records.bind_intent("order-1", "alice", INTENT, "p-1")
+    assert await records.add_intent("order-1", "alice", INTENT) == replace(INTENT, prediction_id="p-1")
 
 
 async def test_an_intent_that_led_to_nothing_may_be_had_again(records: RecordStore, store: FakeObjectStore) -> None:
-    await records.intend("order-1", "alice", INTENT)
-    await records.withdraw("order-1", "alice")
-    await records.withdraw("order-1", "alice")
+    await records.add_intent("order-1", "alice", INTENT)
+    await records.withdraw_intent("order-1", "alice")
+    await records.withdraw_intent("order-1", "alice")
     assert store.keys == []
-    assert await records.intend("order-1", "alice", INTENT) is None
+    assert await records.add_intent("order-1", "alice", INTENT) is None
 
 
 async def test_an_intent_that_goes_away_before_it_is_read_is_written_anew() -> None:
     store = VanishingStore()
     records = RecordStore(store)
-    await records.intend("order-1", "alice", Intent("cd" * 32, AT))
-    assert await records.intend("order-1", "alice", INTENT) is None
+    await records.add_intent("order-1", "alice", Intent("cd" * 32, AT))
+    assert await records.add_intent("order-1", "alice", INTENT) is None
     assert orjson.loads(store.objects["records/video-requests/alice/order-1.json"][1])["fingerprint"] == "ab" * 32
 
 
 async def test_moments_are_kept_in_utc(records: RecordStore) -> None:
-    await records.intend("order-1", "alice", Intent("", AT.astimezone(timezone(timedelta(hours=5, minutes=30)))))
-    found = await records.intend("order-1", "alice", INTENT)
+    await records.add_intent("order-1", "alice", Intent("", AT.astimezone(timezone(timedelta(hours=5, minutes=30)))))
+    found = await records.add_intent("order-1", "alice", INTENT)
     assert found is not None
     assert (found.at, found.at.tzinfo) == (AT, UTC)
 
@@ -153,40 +155,40 @@ async def test_moments_are_kept_in_utc(records: RecordStore) -> None:
 async def test_a_store_that_fails_keeps_no_intent_and_is_told(records: RecordStore, store: FakeObjectStore) -> None:
     store.puts_until_failure = 0
     with pytest.raises(MediaError) as caught:
-        await records.intend("order-1", "alice", INTENT)
+        await records.add_intent("order-1", "alice", INTENT)
     assert caught.value.reason is Reason.STORAGE_FAILED
     store.puts_until_failure = None
-    assert await records.intend("order-1", "alice", INTENT) is None
+    assert await records.add_intent("order-1", "alice", INTENT) is None
 
 
 async def test_records_and_intents_of_one_name_are_not_in_each_others_way(records: RecordStore) -> None:
     await records.write(replace(RECORD, prediction_id="same"), "alice")
-    assert await records.intend("same", "alice", INTENT) is None
+    assert await records.add_intent("same", "alice", INTENT) is None
     assert (await records.find("same", "alice")).provider == "replicate"
 
 
 async def test_what_a_request_led_to_is_known_by_its_name(records: RecordStore) -> None:
-    assert await records.intent("order-1", "alice") is None
-    await records.intend("order-1", "alice", INTENT)
-    assert await records.intent("order-1", "alice") == INTENT
-    await records.bind("order-1", "alice", INTENT, "p-1")
-    assert await records.intent("order-1", "alice") == replace(INTENT, prediction_id="p-1")
-    await records.withdraw("order-1", "alice")
-    assert await records.intent("order-1", "alice") is None
+    assert await records.find_intent("order-1", "alice") is None
+    await records.add_intent("order-1", "alice", INTENT)
+    assert await records.find_intent("order-1", "alice") == INTENT
+    await records.bind_intent("order-1", "alice", INTENT, "p-1")
+    assert await records.find_intent("order-1", "alice") == replace(INTENT, prediction_id="p-1")
+    await records.withdraw_intent("order-1", "alice")
+    assert await records.find_intent("order-1", "alice") is None
 
 
 async def test_what_a_request_led_to_is_nobody_elses_business(records: RecordStore) -> None:
-    await records.intend("order-1", "alice", INTENT)
+    await records.add_intent("order-1", "alice", INTENT)
     await records.write(replace(RECORD, prediction_id="order-2"), "alice")
     for name, principal in (("order-1", "bob"), ("order-1", ""), ("order-2", "alice")):
-        assert await records.intent(name, principal) is None
+        assert await records.find_intent(name, principal) is None
 
 
 async def test_a_store_that_cannot_be_read_does_not_say_that_there_was_no_request(
     records: RecordStore, store: FakeObjectStore
 ) -> None:
-    await records.intend("order-1", "alice", INTENT)
+    await records.add_intent("order-1", "alice", INTENT)
     store.unreadable = True
     with pytest.raises(MediaError) as caught:
-        await records.intent("order-1", "alice")
+        await records.find_intent("order-1", "alice")
     assert caught.value.reason is Reason.STORAGE_FAILED

@@ -12,7 +12,7 @@ from PIL import Image
 
 from services.common.errors import MediaError, Reason
 from services.common.images import Size
-from services.video.source_image import MIN_SIDE_PIXELS, inspect_source, scene, video_size
+from services.video.source_image import MIN_SIDE_PIXELS, build_scene, compute_video_size, prepare_source_image
 from tests.fakes.image_provider import make_image
 
 MUCH = 8 * 1024 * 1024
@@ -47,13 +47,13 @@ def color_at(image: Image.Image, x: int, y: int) -> tuple[int, ...]:
 
 def refusal(data: bytes, field: str = "image_url") -> MediaError:
     with pytest.raises(MediaError) as caught:
-        inspect_source(data, field, MUCH)
+        prepare_source_image(data, field, MUCH)
     return caught.value
 
 
 @pytest.mark.parametrize("format_name", ["PNG", "JPEG", "WEBP", "AVIF"])
 def test_an_image_of_any_kind_becomes_a_jpeg_of_its_own_size(format_name: str) -> None:
-    source_image = inspect_source(make_image(Size(120, 90), "teal", format_name), "image_url", MUCH)
+    source_image = prepare_source_image(make_image(Size(120, 90), "teal", format_name), "image_url", MUCH)
     image = image_of(source_image.data)
     assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (120, 90))
     assert source_image.size == Size(120, 90)
@@ -63,7 +63,9 @@ def test_an_image_of_any_kind_becomes_a_jpeg_of_its_own_size(format_name: str) -
 def test_it_is_brought_upright_and_nothing_stays_beside_the_pixels() -> None:
     exif = Image.Exif()
     exif[ORIENTATION] = TURNED_LEFT
-    source_image = inspect_source(file_of(Image.new("RGB", (120, 90)), "JPEG", exif=exif.tobytes()), "image_url", MUCH)
+    source_image = prepare_source_image(
+        file_of(Image.new("RGB", (120, 90)), "JPEG", exif=exif.tobytes()), "image_url", MUCH
+    )
     assert source_image.size == Size(90, 120)
     image = image_of(source_image.data)
     assert image.size == (90, 120)
@@ -73,7 +75,7 @@ def test_it_is_brought_upright_and_nothing_stays_beside_the_pixels() -> None:
 def test_what_is_transparent_becomes_white() -> None:
     image = Image.new("RGBA", (100, 80), (0, 0, 0, 0))
     image.paste((0, 0, 255, 255), (50, 0, 100, 80))
-    for data in (inspect_source(file_of(image), "image_url", MUCH).data, scene(file_of(image), 512).image):
+    for data in (prepare_source_image(file_of(image), "image_url", MUCH).data, build_scene(file_of(image), 512).image):
         shown = image_of(data).convert("RGB")
         assert color_at(shown, shown.width // 8, shown.height // 2) == pytest.approx((255, 255, 255), abs=6)
         assert color_at(shown, shown.width * 7 // 8, shown.height // 2) == pytest.approx((0, 0, 255), abs=6)
@@ -89,7 +91,7 @@ def test_an_image_that_is_too_small_is_refused_by_its_field(size: Size) -> None:
 
 def test_the_smallest_image_is_taken() -> None:
     smallest = Size(MIN_SIDE_PIXELS, MIN_SIDE_PIXELS)
-    assert inspect_source(make_image(smallest), "image_url", MUCH).size == smallest
+    assert prepare_source_image(make_image(smallest), "image_url", MUCH).size == smallest
 
 
 @pytest.mark.parametrize("data", [b"", b"no image", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"GIF89a"])
@@ -103,15 +105,15 @@ def test_an_image_that_was_cut_is_refused() -> None:
 
 def test_it_becomes_coarser_before_it_becomes_smaller() -> None:
     data = noise(Size(300, 200))
-    whole = inspect_source(data, "image_url", MUCH)
-    coarser = inspect_source(data, "image_url", len(whole.data) - 1)
+    whole = prepare_source_image(data, "image_url", MUCH)
+    coarser = prepare_source_image(data, "image_url", len(whole.data) - 1)
     assert len(coarser.data) < len(whole.data)
     assert image_of(coarser.data).size == (300, 200)
 
 
 @pytest.mark.parametrize("max_bytes", [50_000, 20_000, 6_000, 2_000])
 def test_it_becomes_coarser_and_smaller_until_it_fits(max_bytes: int) -> None:
-    source_image = inspect_source(noise(Size(400, 200)), "image_url", max_bytes)
+    source_image = prepare_source_image(noise(Size(400, 200)), "image_url", max_bytes)
     image = image_of(source_image.data)
     assert len(source_image.data) <= max_bytes
     assert image.width == 2 * image.height
@@ -132,14 +134,14 @@ def test_it_becomes_coarser_and_smaller_until_it_fits(max_bytes: int) -> None:
     ],
 )
 def test_a_video_has_its_images_shape(size: Size, short_side: int, expected: Size) -> None:
-    assert video_size(size, short_side) == expected
+    assert compute_video_size(size, short_side) == expected
 
 
 @given(st.integers(MIN_SIDE_PIXELS, 5000), st.integers(MIN_SIDE_PIXELS, 5000), SHORT_SIDES)
 def test_both_sides_are_even_and_the_shape_is_kept_where_it_is_not_too_long(
     width: int, height: int, short_side: int
 ) -> None:
-    found = video_size(Size(width, height), short_side)
+    found = compute_video_size(Size(width, height), short_side)
     assert found.width % 2 == found.height % 2 == 0
     assert min(found.width, found.height) == short_side
     longer, shorter = max(width, height), min(width, height)
@@ -148,7 +150,7 @@ def test_both_sides_are_even_and_the_shape_is_kept_where_it_is_not_too_long(
 
 
 def test_a_scene_is_an_image_of_the_videos_size_and_a_label_that_fits_on_it() -> None:
-    shown = scene(make_image(Size(160, 90), "teal", "JPEG"), 512)
+    shown = build_scene(make_image(Size(160, 90), "teal", "JPEG"), 512)
     assert shown.size == Size(910, 512)
     image, label = image_of(shown.image), image_of(shown.label)
     assert (image.format, image.mode, image.size) == ("PNG", "RGB", (910, 512))
@@ -158,7 +160,7 @@ def test_a_scene_is_an_image_of_the_videos_size_and_a_label_that_fits_on_it() ->
 
 
 def test_the_label_fits_on_the_narrowest_video() -> None:
-    shown = scene(make_image(Size(100, 2000)), 512)
+    shown = build_scene(make_image(Size(100, 2000)), 512)
     assert shown.size == Size(512, 1920)
     assert image_of(shown.label).width < 512 - 32
 
@@ -166,7 +168,7 @@ def test_the_label_fits_on_the_narrowest_video() -> None:
 def test_of_a_very_long_image_the_middle_is_shown() -> None:
     image = Image.new("RGB", (2000, 100), "red")
     image.paste((0, 255, 0), (800, 0, 1200, 100))
-    shown = image_of(scene(file_of(image), 512).image)
+    shown = image_of(build_scene(file_of(image), 512).image)
     assert shown.size == (1920, 512)
     assert color_at(shown, 960, 256) == (0, 255, 0)
     assert color_at(shown, 100, 256) == color_at(shown, 1900, 256)

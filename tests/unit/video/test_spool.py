@@ -13,7 +13,7 @@ from services.video.spool import Spool
 
 
 async def everything(spool: Spool) -> bytes:
-    return b"".join([piece async for piece in spool.pieces()])
+    return b"".join([piece async for piece in spool.read()])
 
 
 async def turns(count: int) -> None:
@@ -31,16 +31,16 @@ async def test_a_reader_gets_every_byte_whenever_he_begins(writes: list[tuple[by
             return await everything(spool)
 
         reading = asyncio.create_task(read())
-        for data, pause in writes:
+        for data, wait_for_news in writes:
             await spool.write(data)
-            await turns(pause)
-        spool.end()
+            await turns(wait_for_news)
+        spool.finish()
         assert await reading == b"".join(data for data, _ in writes)
 
 
 async def test_what_is_written_is_given_before_there_is_more(tmp_path: Path) -> None:
     with Spool(tmp_path / "video").open() as spool:
-        pieces = spool.pieces()
+        pieces = spool.read()
         await spool.write(b"first")
         assert await anext(pieces) == b"first"
         following = asyncio.ensure_future(anext(pieces))
@@ -48,16 +48,16 @@ async def test_what_is_written_is_given_before_there_is_more(tmp_path: Path) -> 
         assert not following.done()
         await spool.write(b"second")
         assert await following == b"second"
-        spool.end()
+        spool.finish()
         assert [piece async for piece in pieces] == []
 
 
 async def test_a_writer_does_not_wait_for_a_reader_who_takes_nothing(tmp_path: Path) -> None:
     with Spool(tmp_path / "video").open() as spool:
-        pieces = spool.pieces()
+        pieces = spool.read()
         await spool.write(b"a")
         assert await anext(pieces) == b"a"
         for _ in range(64):
             await spool.write(bytes(100_000))
-        spool.end()
+        spool.finish()
         assert len(b"".join([piece async for piece in pieces])) == 6_400_000

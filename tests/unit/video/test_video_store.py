@@ -14,7 +14,7 @@ from services.common.fetch import FetchedFile, StreamedFile
 from services.common.input_files import InputFiles
 from services.common.storage import IMMUTABLE, REPLACEABLE, ObjectSpec
 from services.video.probe import MediaFile
-from services.video.video_store import CONTENT_TYPE, Place, StoredVideo, VideoStore, digest
+from services.video.video_store import CONTENT_TYPE, Destination, StoredVideo, VideoStore, compute_sha256
 from tests.fakes.object_store import EXPIRES, FakeObjectStore
 
 MEDIA = MediaFile("mp4", 21, ())
@@ -52,9 +52,9 @@ def path(tmp_path: Path) -> Path:
     return made
 
 
-async def refusal(video_store: VideoStore, place: Place, principal: str = "alice") -> tuple[Reason, str]:
+async def refusal(video_store: VideoStore, destination: Destination, principal: str = "alice") -> tuple[Reason, str]:
     with pytest.raises(MediaError) as caught:
-        await video_store.check(place, principal)
+        await video_store.check(destination, principal)
     (violation,) = caught.value.violations
     return caught.value.reason, violation.field
 
@@ -66,44 +66,44 @@ async def reason_of_deleting(video_store: VideoStore, key: str, principal: str) 
 
 
 @pytest.mark.parametrize(
-    ("place", "reason", "field"),
+    ("destination", "reason", "field"),
     [
-        (Place("users/bob/cat.mp4"), Reason.PERMISSION_DENIED, "object_key"),
-        (Place("users/bob/cat.mp4", overwrite=True), Reason.PERMISSION_DENIED, "object_key"),
-        (Place("users/alicette/cat.mp4"), Reason.PERMISSION_DENIED, "object_key"),
-        (Place("videos/2026/11/cat.mp4"), Reason.VALIDATION_ERROR, "object_key"),
-        (Place("users/alice/../bob/cat.mp4"), Reason.VALIDATION_ERROR, "object_key"),
-        (Place("users/alice/cat.webm"), Reason.VALIDATION_ERROR, "object_key"),
-        (Place("users/alice/cat"), Reason.VALIDATION_ERROR, "object_key"),
-        (Place("users/alice/catmp4"), Reason.VALIDATION_ERROR, "object_key"),
-        (Place("users/alice/cat.mp4/"), Reason.VALIDATION_ERROR, "object_key"),
-        (Place(overwrite=True), Reason.VALIDATION_ERROR, "overwrite"),
+        (Destination("users/bob/cat.mp4"), Reason.PERMISSION_DENIED, "object_key"),
+        (Destination("users/bob/cat.mp4", overwrite=True), Reason.PERMISSION_DENIED, "object_key"),
+        (Destination("users/alicette/cat.mp4"), Reason.PERMISSION_DENIED, "object_key"),
+        (Destination("videos/2026/11/cat.mp4"), Reason.VALIDATION_ERROR, "object_key"),
+        (Destination("users/alice/../bob/cat.mp4"), Reason.VALIDATION_ERROR, "object_key"),
+        (Destination("users/alice/cat.webm"), Reason.VALIDATION_ERROR, "object_key"),
+        (Destination("users/alice/cat"), Reason.VALIDATION_ERROR, "object_key"),
+        (Destination("users/alice/catmp4"), Reason.VALIDATION_ERROR, "object_key"),
+        (Destination("users/alice/cat.mp4/"), Reason.VALIDATION_ERROR, "object_key"),
+        (Destination(overwrite=True), Reason.VALIDATION_ERROR, "overwrite"),
     ],
 )
-async def test_a_place_that_cannot_be_taken_is_refused_by_name(
-    video_store: VideoStore, place: Place, reason: Reason, field: str
+async def test_a_place_that_can_not_be_taken_is_refused_by_name(
+    video_store: VideoStore, destination: Destination, reason: Reason, field: str
 ) -> None:
-    assert await refusal(video_store, place) == (reason, field)
+    assert await refusal(video_store, destination) == (reason, field)
 
 
 async def test_a_place_that_is_free_or_left_open_is_taken(video_store: VideoStore) -> None:
-    await video_store.check(Place(), "alice")
-    await video_store.check(Place(OWN), "alice")
-    await video_store.check(Place(OWN, overwrite=True), "alice")
+    await video_store.check(Destination(), "alice")
+    await video_store.check(Destination(OWN), "alice")
+    await video_store.check(Destination(OWN, overwrite=True), "alice")
 
 
 async def test_a_place_that_is_taken_is_refused_unless_it_may_be_replaced(
     video_store: VideoStore, store: FakeObjectStore
 ) -> None:
     await store.put(OWN, b"x", ObjectSpec(CONTENT_TYPE))
-    assert await refusal(video_store, Place(OWN)) == (Reason.ALREADY_EXISTS, "object_key")
-    await video_store.check(Place(OWN, overwrite=True), "alice")
+    assert await refusal(video_store, Destination(OWN)) == (Reason.ALREADY_EXISTS, "object_key")
+    await video_store.check(Destination(OWN, overwrite=True), "alice")
 
 
 async def test_a_store_that_cannot_be_asked_is_told(video_store: VideoStore, store: FakeObjectStore) -> None:
     store.unreadable = True
     with pytest.raises(MediaError) as caught:
-        await video_store.check(Place(OWN), "alice")
+        await video_store.check(Destination(OWN), "alice")
     assert caught.value.reason is Reason.STORAGE_FAILED
 
 
@@ -111,25 +111,25 @@ async def test_a_video_is_stored_whole_under_a_new_key(
     video_store: VideoStore, store: FakeObjectStore, path: Path
 ) -> None:
     said = {"provider": "embedded", "owner": "mallory"}
-    video = await video_store.put(path, SHA256, MEDIA, Place(), "alice", said)
+    video = await video_store.put(path, SHA256, MEDIA, Destination(), "alice", said)
     assert re.fullmatch(r"videos/\d{4}/\d\d/[0-9a-f-]{36}\.mp4", video.key)
-    assert (video.sha256, video.media) == (await digest(path), MEDIA)
+    assert (video.sha256, video.media) == (await compute_sha256(path), MEDIA)
     info, data = store.objects[video.key]
     assert data == DATA
     assert (info.content_type, info.metadata) == ("video/mp4", {"provider": "embedded", "owner": "alice"})
     assert info.cache_control == IMMUTABLE
-    assert (await video_store.put(path, SHA256, MEDIA, Place(), "alice", {})).key != video.key
+    assert (await video_store.put(path, SHA256, MEDIA, Destination(), "alice", {})).key != video.key
 
 
 async def test_a_video_is_stored_where_its_owner_wants_it(
     video_store: VideoStore, store: FakeObjectStore, path: Path
 ) -> None:
-    assert (await video_store.put(path, SHA256, MEDIA, Place(OWN), "alice", {})).key == OWN
+    assert (await video_store.put(path, SHA256, MEDIA, Destination(OWN), "alice", {})).key == OWN
     with pytest.raises(MediaError) as caught:
-        await video_store.put(path, SHA256, MEDIA, Place(OWN), "alice", {})
+        await video_store.put(path, SHA256, MEDIA, Destination(OWN), "alice", {})
     assert caught.value.reason is Reason.ALREADY_EXISTS
     store.objects[OWN] = store.objects[OWN][0], b"an earlier video"
-    await video_store.put(path, SHA256, MEDIA, Place(OWN, overwrite=True), "alice", {})
+    await video_store.put(path, SHA256, MEDIA, Destination(OWN, overwrite=True), "alice", {})
     info, data = store.objects[OWN]
     # No browser may show the earlier one.
     assert (data, info.cache_control) == (DATA, REPLACEABLE)
@@ -138,29 +138,29 @@ async def test_a_video_is_stored_where_its_owner_wants_it(
 async def test_a_store_that_fails_keeps_nothing(video_store: VideoStore, store: FakeObjectStore, path: Path) -> None:
     store.puts_until_failure = 0
     with pytest.raises(MediaError) as caught:
-        await video_store.put(path, SHA256, MEDIA, Place(), "alice", {})
+        await video_store.put(path, SHA256, MEDIA, Destination(), "alice", {})
     assert caught.value.reason is Reason.STORAGE_FAILED
     assert store.keys == []
 
 
 async def test_a_video_can_be_seen_until_its_address_ends(video_store: VideoStore) -> None:
-    found = await video_store.url(StoredVideo(OWN, "", MEDIA))
+    found = await video_store.get_url(StoredVideo(OWN, "", MEDIA))
     assert (found.url, found.expires_at) == (f"https://store.example/{OWN}", EXPIRES)
 
 
-@pytest.mark.parametrize("place", [Place(), Place(OWN)])
+@pytest.mark.parametrize("destination", [Destination(), Destination(OWN)])
 async def test_a_video_is_deleted_by_its_owner_once(
-    video_store: VideoStore, store: FakeObjectStore, path: Path, place: Place
+    video_store: VideoStore, store: FakeObjectStore, path: Path, destination: Destination
 ) -> None:
-    key = (await video_store.put(path, SHA256, MEDIA, place, "alice", {})).key
+    key = (await video_store.put(path, SHA256, MEDIA, destination, "alice", {})).key
     assert await video_store.delete(key, "alice") == [key]
     assert store.keys == []
     assert await reason_of_deleting(video_store, key, "alice") == (Reason.NOT_FOUND, "key")
 
 
 async def test_nobody_else_deletes_a_video(video_store: VideoStore, store: FakeObjectStore, path: Path) -> None:
-    new = (await video_store.put(path, SHA256, MEDIA, Place(), "alice", {})).key
-    await video_store.put(path, SHA256, MEDIA, Place(OWN), "alice", {})
+    new = (await video_store.put(path, SHA256, MEDIA, Destination(), "alice", {})).key
+    await video_store.put(path, SHA256, MEDIA, Destination(OWN), "alice", {})
     for principal in ("bob", ""):
         assert await reason_of_deleting(video_store, new, principal) == (Reason.NOT_FOUND, "key")
         assert await reason_of_deleting(video_store, OWN, principal) == (Reason.PERMISSION_DENIED, "key")

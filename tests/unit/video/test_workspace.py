@@ -54,7 +54,7 @@ def names(folder: Path) -> set[str]:
 
 def test_a_folder_is_empty_and_private_and_gone_afterwards(tmp_path: Path) -> None:
     with Workspaces(tmp_path).open() as workspaces:
-        with workspaces.folder() as folder:
+        with workspaces.open_folder() as folder:
             assert names(folder) == set()
             assert folder.parent.name.startswith(PREFIX)
             assert folder.stat().st_mode & 0o777 == 0o700
@@ -66,7 +66,7 @@ def test_a_folder_is_empty_and_private_and_gone_afterwards(tmp_path: Path) -> No
 
 
 def test_two_pieces_of_work_never_share_one(tmp_path: Path) -> None:
-    with Workspaces(tmp_path).open() as workspaces, workspaces.folder() as one, workspaces.folder() as other:
+    with Workspaces(tmp_path).open() as workspaces, workspaces.open_folder() as one, workspaces.open_folder() as other:
         assert one != other
         assert one.parent == other.parent != tmp_path
 
@@ -75,7 +75,7 @@ def test_it_is_gone_also_where_the_work_fails(tmp_path: Path) -> None:
     kept: list[Path] = []
 
     def fails() -> None:
-        with Workspaces(tmp_path).open() as workspaces, workspaces.folder() as folder:
+        with Workspaces(tmp_path).open() as workspaces, workspaces.open_folder() as folder:
             kept.append(folder)
             (folder / "video.mp4").write_bytes(b"half")
             raise RuntimeError
@@ -87,14 +87,14 @@ def test_it_is_gone_also_where_the_work_fails(tmp_path: Path) -> None:
 
 
 def test_what_the_work_has_removed_itself_is_no_error(tmp_path: Path) -> None:
-    with Workspaces(tmp_path).open() as workspaces, workspaces.folder() as folder:
+    with Workspaces(tmp_path).open() as workspaces, workspaces.open_folder() as folder:
         folder.rmdir()
     assert names(tmp_path) == set()
 
 
 def test_the_place_is_made_where_it_is_absent(tmp_path: Path) -> None:
     parent = tmp_path / "some" / "where"
-    with Workspaces(parent).open() as workspaces, workspaces.folder() as folder:
+    with Workspaces(parent).open() as workspaces, workspaces.open_folder() as folder:
         assert parent in folder.parents
 
 
@@ -117,8 +117,8 @@ def test_a_folder_that_another_process_holds_is_kept_and_removed_once_it_has_die
 
 
 def test_a_folder_that_the_same_process_holds_is_kept(tmp_path: Path) -> None:
-    with Workspaces(tmp_path).open() as first, first.folder() as folder:
-        with Workspaces(tmp_path).open() as second, second.folder() as other:
+    with Workspaces(tmp_path).open() as first, first.open_folder() as folder:
+        with Workspaces(tmp_path).open() as second, second.open_folder() as other:
             assert other.parent != folder.parent
             assert folder.exists()
         assert folder.exists()
@@ -129,7 +129,7 @@ def test_a_folder_that_the_same_process_holds_is_kept(tmp_path: Path) -> None:
 def test_what_another_process_would_find_is_held_as_long_as_it_is_used(tmp_path: Path) -> None:
     script = "import sys\nfrom pathlib import Path\nfrom services.video.workspace import Workspaces\n"
     script += "with Workspaces(Path(sys.argv[1])).open(): pass\n"
-    with Workspaces(tmp_path).open() as workspaces, workspaces.folder() as folder:
+    with Workspaces(tmp_path).open() as workspaces, workspaces.open_folder() as folder:
         subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, timeout=30)
         assert folder.exists()
 
@@ -146,7 +146,7 @@ def test_what_is_none_of_ours_is_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["", "²", "9" * 20, "-1", "a b", "\n", "*", "~", "\udcff"])
 def test_a_folder_of_any_name_does_not_keep_the_service_from_starting(tmp_path: Path, name: str) -> None:
     folder = left(tmp_path, name)
-    with Workspaces(tmp_path).open() as workspaces, workspaces.folder() as own:
+    with Workspaces(tmp_path).open() as workspaces, workspaces.open_folder() as own:
         assert own.exists()
         assert not folder.exists()
 
@@ -155,7 +155,7 @@ def test_what_is_no_folder_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / f"{PREFIX}file").write_bytes(b"precious")
     os.mkfifo(tmp_path / f"{PREFIX}pipe")
     before = names(tmp_path)
-    with Workspaces(tmp_path).open() as workspaces, workspaces.folder() as folder:
+    with Workspaces(tmp_path).open() as workspaces, workspaces.open_folder() as folder:
         assert folder.exists()
     assert names(tmp_path) == before
 

@@ -1,4 +1,4 @@
-"""Models on Replicate: minimax/hailuo-02, and any other by name or version."""
+"""The provider replicate: minimax/hailuo-02, and any other model by name or version."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Replicate says went wrong, in our words."""
+"""Maps errors of Replicate to reasons and messages of the suite."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from services.video.providers.replicate.settings import API_KEY_VARIABLE, PROVID
 log = logger(__name__)
 
 _MESSAGES: Mapping[Reason, str] = {
-    Reason.API_KEY_MISSING: f"replicate has no token; set {API_KEY_VARIABLE}, or choose another provider.",
-    Reason.PROVIDER_REJECTED_KEY: f"replicate refuses {API_KEY_VARIABLE}; replace it.",
+    Reason.API_KEY_MISSING: f"replicate has no token: set {API_KEY_VARIABLE}, or choose another provider.",
+    Reason.PROVIDER_REJECTED_KEY: f"replicate rejects {API_KEY_VARIABLE}; replace it.",
     Reason.PROVIDER_QUOTA_EXCEEDED: "The replicate account has no credit left; top it up or use another provider.",
-    Reason.PROVIDER_BUSY: "replicate is at its limit of requests; retry later.",
+    Reason.PROVIDER_BUSY: "replicate is at its request limit; retry later.",
     Reason.PROVIDER_UNAVAILABLE: "replicate is down or unreachable; retry later.",
     Reason.PROVIDER_TIMEOUT: "replicate did not deliver in time; retry.",
-    Reason.CONTENT_BLOCKED: "The model's safety rules refuse this content; change the prompt or the image.",
-    Reason.VALIDATION_ERROR: "replicate refuses a field of the request; change model, image or prompt.",
-    Reason.GENERATION_FAILED: "The model failed to make the video; try again, or choose another model.",
+    Reason.CONTENT_BLOCKED: "The model's safety rules reject this content; change the prompt or the image.",
+    Reason.VALIDATION_ERROR: "replicate rejects a field of the request; change model, image or prompt.",
+    Reason.GENERATION_FAILED: "The model failed to generate the video; retry, or choose another model.",
     Reason.CANCELLED: "The video was cancelled.",
 }
 _BY_STATUS: Mapping[int, Reason] = {
@@ -38,8 +38,8 @@ _BY_STATUS: Mapping[int, Reason] = {
     503: Reason.PROVIDER_UNAVAILABLE,
     504: Reason.PROVIDER_TIMEOUT,
 }
-_REFUSED_UNSEEN = frozenset({400, 401, 402, 403, 404, 422, 429, 503})
-"""What says that nothing was begun. Anything else may come from behind the place where videos are charged."""
+_NOT_BEGUN_STATUSES = frozenset({400, 401, 402, 403, 404, 422, 429, 503})
+"""Statuses that mean that nothing was begun. After any other status, the video may have been charged."""
 _SERVER_ERROR = 500
 _MAX_DELAY_SECONDS = 3600.0
 _FIELDS: Mapping[str, str] = {
@@ -49,18 +49,18 @@ _FIELDS: Mapping[str, str] = {
     "resolution": "resolution",
     "version": "model",
 }
-"""Our names of what Replicate names."""
+"""Request field for each input of Replicate."""
 _BLOCKED = re.compile(r"nsfw|sensitive|moderat|flagged|safety|content policy|\bE005\b", re.IGNORECASE)
 _TOO_SLOW = re.compile(r"time[d ]*out", re.IGNORECASE)
 _RESET = re.compile(r"~(\d+)s")
 
 
-def failure(reason: Reason, *, begun: bool = False, retry_after_seconds: float | None = None) -> MediaError:
+def build_error(reason: Reason, *, begun: bool = False, retry_after_seconds: float | None = None) -> MediaError:
     """Return the error for `reason`.
 
     Args:
-        reason: What happened.
-        begun: Whether the video may have been begun, and be charged.
+        reason: The reason.
+        begun: Whether Replicate may have begun the video, and may charge for it.
         retry_after_seconds: Delay that Replicate asks for.
     """
     metadata = {"provider": PROVIDER}
@@ -69,78 +69,80 @@ def failure(reason: Reason, *, begun: bool = False, retry_after_seconds: float |
     return MediaError(reason, _MESSAGES[reason], metadata=metadata, retry_after_seconds=retry_after_seconds)
 
 
-def refusal(status: int, headers: Mapping[str, str], body: object, *, begun: bool) -> MediaError:
-    """Return the error for an answer that is no success.
+def map_response(status: int, headers: Mapping[str, str], body: object, *, begun: bool) -> MediaError:
+    """Map an unsuccessful HTTP response to an error.
 
     Args:
-        status: Its HTTP status.
-        headers: Its headers, read in any case.
-        body: Its JSON; anything at all.
-        begun: Whether the video had been begun before.
+        status: HTTP status.
+        headers: Headers, with case-insensitive names.
+        body: Decoded JSON of any shape.
+        begun: Whether the video was begun before this request.
     """
     reason = _BY_STATUS.get(status, Reason.GENERATION_FAILED)
     if begun and status >= _SERVER_ERROR:
-        # The video does not care that a question about it failed.
+        # A failed status request does not affect the video itself.
         reason = Reason.PROVIDER_UNAVAILABLE
-    log.warning("replicate refused", status=status, reason=reason.name)
+    log.warning("replicate rejected a request", status=status, reason=reason.name)
     if reason is Reason.VALIDATION_ERROR:
-        return build_gone_error() if begun else _name_fields(status, body)
-    return failure(
-        reason, begun=begun or status not in _REFUSED_UNSEEN, retry_after_seconds=_retry_after(headers, body)
+        return build_gone_error() if begun else _map_validation_error(status, body)
+    return build_error(
+        reason, begun=begun or status not in _NOT_BEGUN_STATUSES, retry_after_seconds=_parse_retry_after(headers, body)
     )
 
 
-def of_failed(status: str, error: object) -> MediaError:
-    """Return the error for a video that ended without one.
+def map_failed_prediction(status: str, error: object) -> MediaError:
+    """Map a prediction that ended without a video to an error.
 
     Args:
         status: failed, canceled or aborted.
-        error: What Replicate says of it: free text, which may quote the prompt and goes nowhere.
+        error: Error text of Replicate. It may quote the prompt, so it is neither logged nor returned.
     """
     if status == "canceled":
-        return failure(Reason.CANCELLED, begun=True)
+        return build_error(Reason.CANCELLED, begun=True)
     if status == "aborted":
-        # Its time was over before it began.
-        return failure(Reason.PROVIDER_TIMEOUT)
+        # Its deadline passed before it started.
+        return build_error(Reason.PROVIDER_TIMEOUT)
     text = error if isinstance(error, str) else ""
     if _BLOCKED.search(text):
-        return failure(Reason.CONTENT_BLOCKED, begun=True)
-    return failure(Reason.PROVIDER_TIMEOUT if _TOO_SLOW.search(text) else Reason.GENERATION_FAILED, begun=True)
+        return build_error(Reason.CONTENT_BLOCKED, begun=True)
+    return build_error(Reason.PROVIDER_TIMEOUT if _TOO_SLOW.search(text) else Reason.GENERATION_FAILED, begun=True)
 
 
 def build_gone_error() -> MediaError:
-    """Return the error for a video that Replicate does not keep any more."""
+    """Return the error for a video that Replicate has deleted."""
     return MediaError(
         Reason.GENERATION_FAILED,
-        "replicate no longer has this video; ask for it again.",
+        "replicate no longer has this video; generate it again.",
         metadata={"provider": PROVIDER, MAY_BE_CHARGED_KEY: "true"},
     )
 
 
-def _name_fields(status: int, body: object) -> MediaError:
-    """Return the error that names the fields which Replicate refuses."""
+def _map_validation_error(status: int, body: object) -> MediaError:
+    """Return an error that names the fields that Replicate rejects."""
     if status == 404:  # noqa: PLR2004 - Not Found
         names = ["model"]
     else:
         fields: Any = body.get("invalid_fields") if isinstance(body, dict) else None
-        given = (
+        reported = (
             [str(item.get("field", "")) for item in fields if isinstance(item, dict)]
             if isinstance(fields, list)
             else []
         )
-        names = [_FIELDS[name.rpartition(".")[2]] for name in given if name.rpartition(".")[2] in _FIELDS]
+        names = [_FIELDS[name.rpartition(".")[2]] for name in reported if name.rpartition(".")[2] in _FIELDS]
         detail = body.get("detail") if isinstance(body, dict) else None
         if not names and isinstance(detail, str) and "version" in detail.lower():
             names = ["model"]
     if not names:
-        return failure(Reason.VALIDATION_ERROR)
-    unknown = "must be a model that replicate knows and this account may use"
-    violations = [FieldViolation(name, unknown if name == "model" else "is refused by replicate") for name in names]
+        return build_error(Reason.VALIDATION_ERROR)
+    unknown = "must be a model that exists at replicate and that this account may use"
+    violations = [
+        FieldViolation(name, unknown if name == "model" else "is rejected by replicate: change it") for name in names
+    ]
     text = " ".join(f"{item.field}: {item.description}." for item in violations)
     return MediaError(Reason.VALIDATION_ERROR, text, violations=violations, metadata={"provider": PROVIDER})
 
 
-def _retry_after(headers: Mapping[str, str], body: object) -> float | None:
+def _parse_retry_after(headers: Mapping[str, str], body: object) -> float | None:
     text = headers.get("Retry-After", "")
     if text.isascii() and text.isdigit():
         return min(_MAX_DELAY_SECONDS, float(text[:9]))

@@ -1,4 +1,4 @@
-"""Reads what Replicate tells of a video; nothing in it is taken for granted."""
+"""Parses predictions and webhooks of Replicate; any field may be missing or malformed."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import orjson
+
+from services.common.webhooks import Webhook, verify
+
 ENDED_BADLY = frozenset({"failed", "canceled", "aborted"})
-"""States without a video that do not change any more. Replicate's own clients do not know of `aborted`."""
+"""Final states without a video. `aborted` is missing in Replicate's own clients."""
 _SUCCEEDED = "succeeded"
 _STARTING = "starting"
 _PERCENT = re.compile(r"(\d{1,3})(?:\.\d+)?%")
@@ -23,52 +27,72 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What is known of a video."""
+    """A prediction: one generation at Replicate."""
 
     prediction_id: str
-    """Its id; empty if Replicate told none that can be used."""
+    """Id; empty if it is missing or malformed."""
     status: str
-    """starting, processing, succeeded, failed, canceled, aborted, or something new."""
+    """starting, processing, succeeded, failed, canceled, aborted, or an unknown state."""
     output_url: str
-    """Where the video is; empty if it is not there."""
+    """URL of the video; empty if there is none yet."""
     percent: float | None
-    """What the model says of its progress, 0 to 100; None if it says nothing."""
+    """Progress from the model's log, 0 to 100; None if the log contains none."""
     error: object
-    """What Replicate says went wrong."""
+    """Error text of Replicate."""
     is_removed: bool = False
-    """Whether Replicate has removed what it made."""
+    """Whether Replicate has deleted the output."""
 
     @property
     def is_done(self) -> bool:
-        """Whether there is a video."""
+        """Whether the prediction has succeeded."""
         return self.status == _SUCCEEDED
 
     @property
     def is_queued(self) -> bool:
-        """Whether the model has not begun."""
+        """Whether the model has not started."""
         return self.status == _STARTING
 
 
 def parse_prediction(body: Mapping[str, Any]) -> Prediction:
-    """Return what `body` tells."""
+    """Parse the JSON of a prediction."""
     prediction_id, status = body.get("id"), body.get("status")
     return Prediction(
         prediction_id=prediction_id if isinstance(prediction_id, str) and _ID.fullmatch(prediction_id) else "",
         status=status if isinstance(status, str) else "",
-        output_url=_url_in(body.get("output")),
-        percent=_percent_in(body.get("logs")),
+        output_url=_find_url(body.get("output")),
+        percent=_find_percent(body.get("logs")),
         error=body.get("error"),
         is_removed=body.get("data_removed") is True,
     )
 
 
+def parse_webhook(webhook: Webhook, secret: str, now_seconds: float) -> str:
+    """Verify a webhook and return the prediction id in it; empty if there is none.
+
+    Args:
+        webhook: The webhook.
+        secret: Signing secret: whsec_ and base64.
+        now_seconds: Current time, in seconds since 1970.
+
+    Raises:
+        MediaError: PERMISSION_DENIED, the signature is wrong or too old.
+    """
+    verify(webhook, secret, now_seconds)
+    try:
+        found = orjson.loads(webhook.body)
+    except orjson.JSONDecodeError:
+        return ""
+    prediction_id = found.get("id") if isinstance(found, dict) else None
+    return prediction_id if isinstance(prediction_id, str) else ""
+
+
 def estimate_percent(seconds: float) -> float:
-    """Return the percentage that is usual after `seconds` of work; never complete."""
+    """Return the usual percentage after `seconds` of work; always below 100."""
     return _ALMOST * (1 - math.exp(-seconds / _TYPICAL_SECONDS))
 
 
 def parse_created_at(body: Mapping[str, Any]) -> datetime | None:
-    """Return when a video was begun, if `body` tells."""
+    """Return the creation time in the JSON of a prediction; None if it is missing or malformed."""
     text = body.get("created_at")
     try:
         found = datetime.fromisoformat(text) if isinstance(text, str) else None
@@ -77,16 +101,16 @@ def parse_created_at(body: Mapping[str, Any]) -> datetime | None:
     return found if found is not None and found.tzinfo else None
 
 
-def _url_in(output: object, depth: int = _OUTPUT_DEPTH) -> str:
-    """Return the first address in an output, which each model shapes as it likes."""
+def _find_url(output: object, depth: int = _OUTPUT_DEPTH) -> str:
+    """Return the first URL in an output, whose shape depends on the model."""
     if not depth:
         return ""
     if isinstance(output, str):
         return output if output.startswith(("https://", "http://")) else ""
     items = output.values() if isinstance(output, dict) else output if isinstance(output, list) else ()
-    return next((url for item in items if (url := _url_in(item, depth - 1))), "")
+    return next((url for item in items if (url := _find_url(item, depth - 1))), "")
 
 
-def _percent_in(logs: object) -> float | None:
+def _find_percent(logs: object) -> float | None:
     found = _PERCENT.findall(logs[-_LOG_LETTERS:]) if isinstance(logs, str) else []
     return min(100.0, float(found[-1])) if found else None

@@ -1,4 +1,4 @@
-"""What Replicate's models are asked for: each known model's own inputs, and what is sent to the others."""
+"""Builds requests for Replicate's models: checked inputs for known models, generic inputs for all others."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ _VERSION_LETTERS = 64
 
 @dataclass(frozen=True, slots=True)
 class KnownModel:
-    """What a model takes."""
+    """Inputs of a known model."""
 
     seconds_by_resolution: Mapping[str, tuple[int, ...]]
-    """Lengths that it makes, by resolution."""
+    """Supported durations, by resolution."""
     image_input: str = _IMAGE_INPUT
-    """What it calls the still."""
+    """Name of the image input."""
 
 
 MODELS: Mapping[str, KnownModel] = {
-    # Its own default is 1080p, which cannot last ten seconds: so both are always sent.
+    # The model's own default is 1080p, which cannot last 10 seconds: so both inputs are always sent.
     "minimax/hailuo-02": KnownModel({"512p": (6,), "768p": (6, 10), "1080p": (6,)}),
 }
-"""The models whose inputs are known (replicate.com, the model's API page)."""
+"""The known models (replicate.com, API page of the model)."""
 
 
-def model_for(request: VideoRequest, settings: ReplicateSettings) -> str:
-    """Return the model that makes what is wished.
+def choose_model(request: VideoRequest, settings: ReplicateSettings) -> str:
+    """Return the model for a request; check the inputs of a known model.
 
     Raises:
         MediaError: VALIDATION_ERROR, naming the field.
@@ -46,50 +46,51 @@ def model_for(request: VideoRequest, settings: ReplicateSettings) -> str:
     if request.model_input or request.image_input_name:
         field = "model_input" if request.model_input else "image_input_name"
         raise invalid(field, f"must be absent: the inputs of {model} have fields of their own")
-    lengths = known.seconds_by_resolution.get(request.shorter_side)
-    if lengths is None:
-        raise invalid("resolution", f"must be {_either(known.seconds_by_resolution)} for {model}")
-    if request.length_seconds not in lengths:
-        raise invalid("seconds", f"must be {_either(map(str, lengths))} for {model} in {request.shorter_side}")
+    durations = known.seconds_by_resolution.get(request.shorter_side)
+    if durations is None:
+        raise invalid("resolution", f"must be {_join_choices(known.seconds_by_resolution)} for {model}")
+    if request.length_seconds not in durations:
+        raise invalid("seconds", f"must be {_join_choices(map(str, durations))} for {model} in {request.shorter_side}")
     return model
 
 
 def build_path(model: str) -> str:
-    """Return where a video by `model` is asked for, below the base URL."""
-    return "/predictions" if _version_in(model) else f"/models/{model}/predictions"
+    """Return the path, below the base URL, that creates a prediction of `model`."""
+    return "/predictions" if _find_version(model) else f"/models/{model}/predictions"
 
 
 def build_body(spec: VideoSpec, source_image: str, settings: ReplicateSettings) -> dict[str, Any]:
     """Return the body of the request.
 
     Args:
-        spec: What is asked for.
-        source_image: Address or data URI of the still.
-        settings: Where webhooks go.
+        spec: The request, with its model.
+        source_image: URL or data URI of the source image.
+        settings: URL for webhooks.
     """
     body: dict[str, Any] = {"input": _inputs(spec, source_image)}
-    if version := _version_in(spec.model):
+    if version := _find_version(spec.model):
         body["version"] = version
     if settings.webhook_url:
         body |= {"webhook": settings.webhook_url, "webhook_events_filter": ["completed"]}
     return body
 
 
-def matches_spec(told: Mapping[str, Any], spec: VideoSpec, source_image: str) -> bool:
-    """Tell whether a prediction was asked for by `spec`.
+def matches_spec(prediction: Mapping[str, Any], spec: VideoSpec, source_image: str) -> bool:
+    """Return whether a prediction has the model and inputs of `spec`.
 
     Args:
-        told: What Replicate tells of the prediction.
-        spec: What is asked for.
-        source_image: Address or data URI of the still; empty where it has another one each time, and is left aside.
+        prediction: JSON of the prediction.
+        spec: The request, with its model.
+        source_image: URL or data URI of the source image; empty for an uploaded image. Each upload has a new URL, so
+            uploaded images are not compared.
     """
-    version = _version_in(spec.model)
-    if told.get("version" if version else "model") != (version or spec.model):
+    version = _find_version(spec.model)
+    if prediction.get("version" if version else "model") != (version or spec.model):
         return False
-    wanted, inputs = _inputs(spec, source_image), told.get("input")
+    expected, inputs = _inputs(spec, source_image), prediction.get("input")
     if not source_image:
-        del wanted[_image_input(spec)]
-    return isinstance(inputs, dict) and all(inputs.get(name) == value for name, value in wanted.items())
+        del expected[_get_image_input_name(spec)]
+    return isinstance(inputs, dict) and all(inputs.get(name) == value for name, value in expected.items())
 
 
 def _inputs(spec: VideoSpec, source_image: str) -> dict[str, Any]:
@@ -103,25 +104,25 @@ def _inputs(spec: VideoSpec, source_image: str) -> dict[str, Any]:
             "prompt_optimizer": request.prompt_optimizer,
             known.image_input: source_image,
         }
-    given = {"duration": request.seconds or None, "resolution": request.resolution or None}
+    chosen = {"duration": request.seconds or None, "resolution": request.resolution or None}
     return {
         "prompt": request.prompt,
-        **{name: value for name, value in given.items() if value is not None},
+        **{name: value for name, value in chosen.items() if value is not None},
         **request.model_input,
-        _image_input(spec): source_image,
+        _get_image_input_name(spec): source_image,
     }
 
 
-def _image_input(spec: VideoSpec) -> str:
+def _get_image_input_name(spec: VideoSpec) -> str:
     known = MODELS.get(spec.model)
     return known.image_input if known else spec.request.image_input_name or _IMAGE_INPUT
 
 
-def _version_in(model: str) -> str:
-    """Return the version that `model` names; empty if it names the model itself."""
+def _find_version(model: str) -> str:
+    """Return the version in `model`; empty if `model` is only a name."""
     version = model.rpartition(":")[2]
     return version if len(version) == _VERSION_LETTERS and "/" not in version else ""
 
 
-def _either(words: Any) -> str:
+def _join_choices(words: Any) -> str:
     return " or ".join(words)

@@ -1,4 +1,4 @@
-"""How Replicate is reached."""
+"""Settings of the provider replicate."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ API_KEY_VARIABLE = "REPLICATE_API_TOKEN"
 
 @dataclass(frozen=True, slots=True)
 class ReplicateSettings:
-    """Address, token, and patience."""
+    """Base URL, token and time limits."""
 
     api_token: str = field(repr=False)
-    """Token of the account; empty if there is none."""
+    """Token of the account; empty for none."""
     base_url: str = "https://api.replicate.com/v1"
-    """Where the API is, version included."""
+    """Base URL of the API, with its version."""
     default_model: str = DEFAULT_MODEL
-    """The model where the caller names none."""
+    """Model for requests that name none."""
     allowed_models: tuple[str, ...] = ()
-    """The models that callers may name; empty: any."""
+    """Models that callers may name; empty for any."""
     wait_seconds: int = 1
-    """How long Replicate holds back its first answer for the video, 1 to 60; 0: not at all. Short, because until then
-    nobody knows the id."""
+    """How long Replicate delays its first response until the video is complete, 1 to 60; 0 for no delay. Short, because
+    the id is unknown until that response."""
     timeout_seconds: float = 1800.0
-    """Longest that one video may take."""
+    """Longest duration of one generation."""
     answer_seconds: float = 30.0
-    """Longest that Replicate may take for one answer, beyond the seconds that it was asked to wait."""
+    """Timeout of one request, in addition to `wait_seconds`."""
     first_poll_seconds: float = 0.5
-    """From the first answer to the first question."""
+    """Delay before the first poll."""
     longest_poll_seconds: float = 5.0
-    """Longest time between two questions."""
+    """Longest delay between two polls."""
     max_video_bytes: int = 512 * 1024 * 1024
-    """Largest video that is taken."""
+    """Largest video to download."""
     webhook_url: str = ""
-    """Where Replicate tells of finished videos: a public https address; empty for nowhere."""
+    """Public https URL that receives webhooks; empty for no webhooks."""
     webhook_secret: str = field(default="", repr=False)
-    """Secret that webhooks are signed with (whsec_...); empty: Replicate is asked for it once."""
+    """Secret that signs webhooks (whsec_...); empty: the provider requests it from Replicate once."""

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from services.common.errors import MediaError
-from services.video.ffmpeg import Command, FfmpegLimiter, FfmpegRunner, Limits, Watch
+from services.video.ffmpeg import Command, FfmpegLimiter, FfmpegLimits, FfmpegRunner, RunCallbacks
 from services.video.ffmpeg.runner import Sink
 from tests.fakes.waiting import until
 
 COMMAND = Command(("-i", "a video.mp4", "-t", "10", "video.mp4"), 10.0)
-LIMITS = Limits(wall_seconds=20, cpu_seconds=20, output_bytes=1_000_000)
+LIMITS = FfmpegLimits(wall_seconds=20, cpu_seconds=20, output_bytes=1_000_000)
 HANGS = """\
 exec 3>alive
 sleep 1000 &
@@ -34,12 +34,12 @@ class Seen:
         """Set when a place or more than nothing is told."""
 
     @property
-    def watch(self) -> Watch:
+    def watch(self) -> RunCallbacks:
         """How it is told."""
-        return Watch(self._queued, self._running)
+        return RunCallbacks(self._queued, self._running)
 
-    def _queued(self, place: int) -> None:
-        self.places.append(place)
+    def _queued(self, destination: int) -> None:
+        self.places.append(destination)
         self.moved.set()
 
     def _running(self, percent: float) -> None:
@@ -65,7 +65,7 @@ class Kitchen:
         self.alive = os.open(self.folder / "alive", os.O_RDONLY | os.O_NONBLOCK)
 
     async def run(
-        self, script: str, seen: Seen | None = None, sink: Sink | None = None, limits: Limits = LIMITS
+        self, script: str, seen: Seen | None = None, sink: Sink | None = None, limits: FfmpegLimits = LIMITS
     ) -> None:
         """Run a script."""
         self._runs += 1
@@ -75,14 +75,14 @@ class Kitchen:
         runner = FfmpegRunner(binary, self.slots, limits)
         await runner.run(COMMAND, self.folder, (seen or Seen()).watch, sink)
 
-    async def failure(self, script: str, limits: Limits = LIMITS) -> MediaError:
-        """Return what running a script raises."""
+    async def failure(self, script: str, limits: FfmpegLimits = LIMITS) -> MediaError:
+        """Returns what running a script raises."""
         with pytest.raises(MediaError) as caught:
             await self.run(script, limits=limits)
         return caught.value
 
     def text(self, name: str) -> str:
-        """Return what a script wrote."""
+        """Returns what a script wrote."""
         return (self.folder / name).read_text()
 
     async def all_end(self) -> None:

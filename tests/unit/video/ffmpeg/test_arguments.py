@@ -8,24 +8,33 @@ import pytest
 
 from services.video.camera_motion import choose_motion
 from services.video.ffmpeg import Command
-from services.video.ffmpeg.arguments import CAPTIONS, FRAGMENTS, RESULT, Input, Mux, moving_source_image, mux, remux
+from services.video.ffmpeg.arguments import (
+    CAPTIONS,
+    FRAGMENTS,
+    RESULT,
+    Input,
+    MuxArguments,
+    build_camera_command,
+    build_mux_command,
+    build_remux_command,
+)
 
-PLAIN = Mux(Input("video.mp4", "mov"), Input("audio.mp3", "mp3"), 6.0, 500)
+PLAIN = MuxArguments(Input("video.mp4", "mov"), Input("audio.mp3", "mp3"), 6.0, 500)
 ENCODED = replace(PLAIN, copy_video=False)
 BURNED = replace(ENCODED, burn_captions=True)
 COMMANDS = [
-    mux(PLAIN),
-    mux(replace(PLAIN, fragmented=True)),
-    mux(replace(PLAIN, caption_language="deu")),
-    mux(replace(PLAIN, loops=2, video_frames=144)),
-    mux(replace(PLAIN, video=Input("video.webm", "matroska"), audio=Input("audio.ogg", "ogg"))),
-    mux(ENCODED),
-    mux(replace(ENCODED, freeze_seconds=1.5)),
-    mux(BURNED),
-    mux(replace(BURNED, fragmented=True, freeze_seconds=1.5, audio_delay_ms=0)),
-    remux(Input("fragments.mp4", "mov"), 6.0),
-    moving_source_image(choose_motion("zoom in"), 6.0),
-    moving_source_image(choose_motion("pan left"), 0.01),
+    build_mux_command(PLAIN),
+    build_mux_command(replace(PLAIN, fragmented=True)),
+    build_mux_command(replace(PLAIN, caption_language="deu")),
+    build_mux_command(replace(PLAIN, loops=2, video_frames=144)),
+    build_mux_command(replace(PLAIN, video=Input("video.webm", "matroska"), audio=Input("audio.ogg", "ogg"))),
+    build_mux_command(ENCODED),
+    build_mux_command(replace(ENCODED, freeze_seconds=1.5)),
+    build_mux_command(BURNED),
+    build_mux_command(replace(BURNED, fragmented=True, freeze_seconds=1.5, audio_delay_ms=0)),
+    build_remux_command(Input("fragments.mp4", "mov"), 6.0),
+    build_camera_command(choose_motion("zoom in"), 6.0),
+    build_camera_command(choose_motion("pan left"), 0.01),
 ]
 
 
@@ -103,7 +112,7 @@ def test_every_result_is_an_mp4_in_the_folder_or_a_stream_of_fragments(command: 
 
 
 def test_a_plain_mux_copies_the_image_and_encodes_the_sound() -> None:
-    found = asked(mux(PLAIN))
+    found = asked(build_mux_command(PLAIN))
     assert [(name, options["-f"]) for name, options in found.inputs] == [("video.mp4", "mov"), ("audio.mp3", "mp3")]
     assert (found.options["-c:v"], found.options["-c:a"], found.options["-t"]) == ("copy", "aac", "6.000000")
     assert found.maps[0] == "0:v:0"
@@ -112,90 +121,90 @@ def test_a_plain_mux_copies_the_image_and_encodes_the_sound() -> None:
 
 
 def test_the_speech_begins_after_its_delay_and_is_followed_by_silence() -> None:
-    assert "[1:a:0]adelay=500:all=1" in graph(mux(PLAIN))
-    assert "apad" in graph(mux(PLAIN))
-    assert "[1:a:0]adelay=0:all=1" in graph(mux(replace(PLAIN, audio_delay_ms=0)))
+    assert "[1:a:0]adelay=500:all=1" in graph(build_mux_command(PLAIN))
+    assert "apad" in graph(build_mux_command(PLAIN))
+    assert "[1:a:0]adelay=0:all=1" in graph(build_mux_command(replace(PLAIN, audio_delay_ms=0)))
 
 
 def test_an_image_that_is_not_copied_is_encoded_with_even_sides() -> None:
-    found = asked(mux(ENCODED))
+    found = asked(build_mux_command(ENCODED))
     assert (found.options["-c:v"], found.options["-pix_fmt"]) == ("libx264", "yuv420p")
-    assert "scale=" in graph(mux(ENCODED))
-    assert "scale=" not in graph(mux(PLAIN))
+    assert "scale=" in graph(build_mux_command(ENCODED))
+    assert "scale=" not in graph(build_mux_command(PLAIN))
     assert found.maps[0] != "0:v:0"
 
 
 def test_the_last_frame_stands_source_image_only_where_that_is_wished() -> None:
-    frozen = graph(mux(replace(ENCODED, freeze_seconds=1.5)))
+    frozen = graph(build_mux_command(replace(ENCODED, freeze_seconds=1.5)))
     assert "tpad=" in frozen
     assert "stop_duration=1.500000" in frozen
     assert "stop_mode=clone" in frozen
-    assert "tpad" not in graph(mux(ENCODED))
+    assert "tpad" not in graph(build_mux_command(ENCODED))
 
 
 def test_a_video_is_repeated_by_its_input_and_ends_with_its_frames() -> None:
-    found = asked(mux(replace(PLAIN, loops=2, video_frames=144)))
+    found = asked(build_mux_command(replace(PLAIN, loops=2, video_frames=144)))
     assert [options.get("-stream_loop") for _, options in found.inputs] == ["2", None]
     assert found.options["-bsf:v"] == r"noise=drop=gte(n\,144)"
     # Which would end the sound, too.
     assert "-frames:v" not in found.options
-    assert all("-stream_loop" not in options for _, options in asked(mux(PLAIN)).inputs)
+    assert all("-stream_loop" not in options for _, options in asked(build_mux_command(PLAIN)).inputs)
 
 
 def test_a_video_that_is_encoded_ends_with_its_length() -> None:
-    assert "-bsf:v" not in asked(mux(replace(ENCODED, loops=2, video_frames=144))).options
+    assert "-bsf:v" not in asked(build_mux_command(replace(ENCODED, loops=2, video_frames=144))).options
 
 
 def test_streams_that_begin_later_than_their_files_are_used_from_their_own_beginning() -> None:
     video, audio = replace(PLAIN.video, start_seconds=1.5), replace(PLAIN.audio, start_seconds=0.25)
-    inputs = asked(mux(replace(PLAIN, video=video, audio=audio))).inputs
+    inputs = asked(build_mux_command(replace(PLAIN, video=video, audio=audio))).inputs
     assert [options["-itsoffset"] for _, options in inputs] == ["-1.500000", "-0.250000"]
-    assert all("-itsoffset" not in options for _, options in asked(mux(PLAIN)).inputs)
+    assert all("-itsoffset" not in options for _, options in asked(build_mux_command(PLAIN)).inputs)
 
 
 def test_captions_of_their_own_are_a_third_stream_with_a_language() -> None:
-    found = asked(mux(replace(PLAIN, caption_language="deu")))
+    found = asked(build_mux_command(replace(PLAIN, caption_language="deu")))
     assert [(name, options["-f"]) for name, options in found.inputs][2:] == [(CAPTIONS, "srt")]
     assert found.maps[2] == "2:s:0"
     assert (found.options["-c:s"], found.options["-metadata:s:s:0"]) == ("mov_text", "language=deu")
     assert found.options["-c:v"] == "copy"
-    assert "subtitles" not in graph(mux(replace(PLAIN, caption_language="deu")))
+    assert "subtitles" not in graph(build_mux_command(replace(PLAIN, caption_language="deu")))
 
 
 def test_captions_that_are_burned_are_part_of_the_image_and_no_stream() -> None:
-    found = asked(mux(BURNED))
-    assert f"subtitles={CAPTIONS}:fontsdir=fonts" in graph(mux(BURNED))
+    found = asked(build_mux_command(BURNED))
+    assert f"subtitles={CAPTIONS}:fontsdir=fonts" in graph(build_mux_command(BURNED))
     assert (len(found.inputs), len(found.maps), found.options["-c:v"]) == (2, 2, "libx264")
     assert "-c:s" not in found.options
 
 
 def test_captions_are_burned_also_on_the_frame_that_stands_source_image() -> None:
-    found = graph(mux(replace(BURNED, freeze_seconds=1.0)))
+    found = graph(build_mux_command(replace(BURNED, freeze_seconds=1.0)))
     assert found.index("tpad") < found.index("subtitles") < found.index("scale")
 
 
 def test_fragments_go_to_the_standard_output_and_can_be_played_from_the_first() -> None:
-    found = asked(mux(replace(PLAIN, fragmented=True)))
+    found = asked(build_mux_command(replace(PLAIN, fragmented=True)))
     assert found.target == "pipe:1"
     assert {"frag_keyframe", "delay_moov", "default_base_moof"} <= set(found.options["-movflags"].split("+"))
     assert found.options["-frag_duration"] == "500000"
 
 
 def test_fragments_become_a_whole_video_by_copying_every_stream() -> None:
-    found = asked(remux(Input("fragments.mp4", "mov"), 6.0))
+    found = asked(build_remux_command(Input("fragments.mp4", "mov"), 6.0))
     assert (found.options["-c"], found.maps, found.target) == ("copy", ["0:v", "0:a", "0:s?"], RESULT)
     assert "-filter_complex" not in found.options
 
 
 @pytest.mark.parametrize(("seconds", "length"), [(6.0, "6.000000"), (6.01, "6.000000"), (0.01, "0.083333")])
 def test_a_moving_source_image_has_whole_frames_two_at_least(seconds: float, length: str) -> None:
-    command = moving_source_image(choose_motion("zoom in"), seconds)
+    command = build_camera_command(choose_motion("zoom in"), seconds)
     assert asked(command).options["-t"] == length
     assert command.seconds == pytest.approx(float(length), abs=1e-6)
 
 
 def test_a_moving_source_image_shows_its_label_and_has_no_sound() -> None:
-    command = moving_source_image(choose_motion("zoom in"), 6.0)
+    command = build_camera_command(choose_motion("zoom in"), 6.0)
     found = asked(command)
     assert [(name, options["-f"]) for name, options in found.inputs] == [
         ("still.png", "png_pipe"),

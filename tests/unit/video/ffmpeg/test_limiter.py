@@ -48,13 +48,13 @@ class Crew:
 
     def __init__(self, slots: FfmpegLimiter) -> None:
         self.slots = slots
-        self.at_work: list[Worker] = []
+        self.running_count: list[Worker] = []
         """Those who got a place, in order."""
         self.all: list[Worker] = []
 
     async def come(self, count: int) -> list[Worker]:
-        """Return workers that have a place or wait."""
-        came = [Worker(self.slots, self.at_work) for _ in range(count)]
+        """Returns workers that have a place or wait."""
+        came = [Worker(self.slots, self.running_count) for _ in range(count)]
         self.all += came
         await turn()
         return came
@@ -86,7 +86,7 @@ async def leave(worker: Worker) -> None:
 async def test_who_finds_a_place_is_told_nothing() -> None:
     async with crew_of(2) as crew:
         first, second = await crew.come(2)
-        assert crew.at_work == [first, second]
+        assert crew.running_count == [first, second]
         assert first.places == second.places == []
         assert crew.slots.waiting == 0
 
@@ -98,12 +98,12 @@ async def test_places_go_to_those_who_came_first_and_all_know_where_they_stand()
         assert [second.places, third.places, fourth.places] == [[1], [2], [3]]
         await first.finish()
         await turn()
-        assert crew.at_work == [first, second]
+        assert crew.running_count == [first, second]
         assert [second.places, third.places, fourth.places] == [[1], [2, 1], [3, 2]]
         await second.finish()
         await third.finish()
         await turn()
-        assert crew.at_work == [first, second, third, fourth]
+        assert crew.running_count == [first, second, third, fourth]
         assert fourth.places == [3, 2, 1]
         assert crew.slots.waiting == 0
 
@@ -114,11 +114,11 @@ async def test_who_comes_while_others_wait_does_not_overtake_them() -> None:
         first_finished = asyncio.create_task(first.finish())
         (third,) = await crew.come(1)
         await first_finished
-        assert crew.at_work == [first, second]
+        assert crew.running_count == [first, second]
         assert crew.slots.waiting == 1
         await second.finish()
         await turn()
-        assert crew.at_work == [first, second, third]
+        assert crew.running_count == [first, second, third]
 
 
 async def test_one_who_leaves_the_line_makes_room_for_those_behind() -> None:
@@ -130,7 +130,7 @@ async def test_one_who_leaves_the_line_makes_room_for_those_behind() -> None:
         await first.finish()
         await second.finish()
         await turn()
-        assert crew.at_work == [first, second, fourth]
+        assert crew.running_count == [first, second, fourth]
 
 
 async def test_one_who_leaves_while_he_works_gives_his_place_back() -> None:
@@ -138,7 +138,7 @@ async def test_one_who_leaves_while_he_works_gives_his_place_back() -> None:
         first, second = await crew.come(2)
         await leave(first)
         await turn()
-        assert crew.at_work == [first, second]
+        assert crew.running_count == [first, second]
 
 
 async def test_one_who_leaves_at_the_moment_of_being_given_a_place_passes_it_on() -> None:
@@ -149,9 +149,9 @@ async def test_one_who_leaves_at_the_moment_of_being_given_a_place_passes_it_on(
         # The place is given to the second, who has had no turn to take it yet.
         await leave(second)
         await turn()
-        assert crew.at_work == [third]
+        assert crew.running_count == [third]
         await third.finish()
-        assert await crew.come(1) == crew.at_work[1:]
+        assert await crew.come(1) == crew.running_count[1:]
 
 
 async def test_a_place_given_to_one_who_leaves_is_free_where_nobody_waits() -> None:
@@ -161,7 +161,7 @@ async def test_a_place_given_to_one_who_leaves_is_free_where_nobody_waits() -> N
             (second,) = await crew.come(1)
         await leave(second)
         (third,) = await crew.come(1)
-        assert crew.at_work == [third]
+        assert crew.running_count == [third]
         assert third.places == []
 
 
@@ -175,7 +175,7 @@ async def test_a_place_is_not_lost_where_its_holder_and_the_next_are_cancelled_t
         assert second.task.cancelled()
         assert crew.slots.waiting == 0
         (third,) = await crew.come(1)
-        assert crew.at_work == [first, third]
+        assert crew.running_count == [first, third]
 
 
 async def test_a_place_given_back_as_the_next_leaves_goes_to_the_one_behind() -> None:
@@ -186,7 +186,7 @@ async def test_a_place_given_back_as_the_next_leaves_goes_to_the_one_behind() ->
             # Cancelled, and has had no turn to leave the line yet.
             second.task.cancel()
         await turn()
-        assert crew.at_work == [third]
+        assert crew.running_count == [third]
 
 
 async def test_more_than_may_wait_are_refused_at_once_and_may_ask_again() -> None:

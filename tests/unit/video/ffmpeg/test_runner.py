@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from services.common.errors import MediaError, Reason
-from services.video.ffmpeg import Command, FfmpegLimiter, FfmpegRunner, Limits, ffmpeg_binary
+from services.video.ffmpeg import Command, FfmpegLimiter, FfmpegLimits, FfmpegRunner, find_ffmpeg
 from tests.conftest import LogLines
 from tests.unit.video.ffmpeg.rig import COMMAND, HANGS, LIMITS, Kitchen, Seen
 
@@ -86,7 +86,7 @@ async def test_it_waits_for_a_slow_reader(kitchen: Kitchen) -> None:
         first.set()
         await go_on.wait()
 
-    script, limits = "head -c 4000000 /dev/zero; echo done >written", Limits(20, 20, 4_000_000)
+    script, limits = "head -c 4000000 /dev/zero; echo done >written", FfmpegLimits(20, 20, 4_000_000)
     task = asyncio.create_task(kitchen.run(script, sink=sink, limits=limits))
     async with asyncio.timeout(10):
         await first.wait()
@@ -101,7 +101,7 @@ async def test_without_a_reader_nothing_is_kept_of_what_it_writes(kitchen: Kitch
     await kitchen.run("head -c 4000000 /dev/zero")
 
 
-async def test_many_complaints_do_not_stop_it(kitchen: Kitchen) -> None:
+async def test_many_error_messages_do_not_block_ffmpeg(kitchen: Kitchen) -> None:
     await kitchen.run("head -c 4000000 /dev/zero >&2; i=0; while [ $i -lt 20000 ]; do echo no >&2; i=$((i+1)); done")
 
 
@@ -114,9 +114,9 @@ async def test_many_complaints_do_not_stop_it(kitchen: Kitchen) -> None:
         ("exit 255", Reason.MEDIA_INVALID, "within 20 seconds"),
         ("kill -XFSZ $$", Reason.OUTPUT_TOO_LARGE, "1000000 bytes"),
         ("kill -XCPU $$", Reason.MEDIA_INVALID, "within 20 seconds"),
-        ("kill -SEGV $$", Reason.GENERATION_FAILED, "try again"),
-        ("kill -KILL $$", Reason.GENERATION_FAILED, "try again"),
-        ("kill -TERM $$", Reason.GENERATION_FAILED, "try again"),
+        ("kill -SEGV $$", Reason.GENERATION_FAILED, "retry"),
+        ("kill -KILL $$", Reason.GENERATION_FAILED, "retry"),
+        ("kill -TERM $$", Reason.GENERATION_FAILED, "retry"),
     ],
 )
 async def test_every_bad_end_has_a_reason(kitchen: Kitchen, script: str, reason: Reason, word: str) -> None:
@@ -125,11 +125,11 @@ async def test_every_bad_end_has_a_reason(kitchen: Kitchen, script: str, reason:
     assert word in error.message
 
 
-async def test_its_complaints_are_logged_and_not_told(kitchen: Kitchen, log_lines: LogLines) -> None:
+async def test_error_messages_are_logged_and_not_returned(kitchen: Kitchen, log_lines: LogLines) -> None:
     error = await kitchen.failure("echo video.mp4: moov atom not found >&2; exit 1")
     assert "moov" not in error.message
     (line,) = [line for line in log_lines() if line["level"] == "warning"]
-    assert (line["exit_code"], line["complaints"]) == (1, ["video.mp4: moov atom not found"])
+    assert (line["exit_code"], line["messages"]) == (1, ["video.mp4: moov atom not found"])
 
 
 async def test_a_file_that_grows_too_large_ends_it(kitchen: Kitchen) -> None:
@@ -155,19 +155,19 @@ async def test_a_stream_that_grows_too_large_ends_it(kitchen: Kitchen) -> None:
 
 
 async def test_too_much_work_ends_it(kitchen: Kitchen) -> None:
-    error = await kitchen.failure("while :; do :; done", Limits(20, 1, 1_000_000))
+    error = await kitchen.failure("while :; do :; done", FfmpegLimits(20, 1, 1_000_000))
     assert (error.reason, "within 1 seconds" in error.message) == (Reason.MEDIA_INVALID, True)
 
 
 async def test_it_is_bound_in_all_that_it_may_take(kitchen: Kitchen) -> None:
     # The bounds come a moment after its beginning.
     script = 'until [ "$(ulimit -v)" = 1048576 ]; do :; done; (ulimit -S -t; ulimit -H -t; ulimit -f) >bounds'
-    await kitchen.run(script, limits=Limits(20, 7, 512 * 1024, address_space_bytes=1024**3))
+    await kitchen.run(script, limits=FfmpegLimits(20, 7, 512 * 1024, address_space_bytes=1024**3))
     assert kitchen.text("bounds").split() == ["7", "12", "1024"]
 
 
 async def test_it_is_ended_in_time_with_all_that_it_started(kitchen: Kitchen) -> None:
-    error = await kitchen.failure(HANGS, Limits(0.3, 20, 1_000_000))
+    error = await kitchen.failure(HANGS, FfmpegLimits(0.3, 20, 1_000_000))
     assert (error.reason, "within 0.3 seconds" in error.message) == (Reason.MEDIA_INVALID, True)
     await kitchen.all_end()
 
@@ -256,16 +256,16 @@ async def test_one_that_fails_gives_its_place_back(kitchen: Kitchen) -> None:
 @pytest.mark.parametrize(
     ("limits", "reason", "word"),
     [
-        (Limits(20, 20, 1_000_000), Reason.OUTPUT_TOO_LARGE, "1000000 bytes"),
-        (Limits(20, 1, 10**12), Reason.MEDIA_INVALID, "within 1 seconds"),
+        (FfmpegLimits(20, 20, 1_000_000), Reason.OUTPUT_TOO_LARGE, "1000000 bytes"),
+        (FfmpegLimits(20, 1, 10**12), Reason.MEDIA_INVALID, "within 1 seconds"),
     ],
 )
 async def test_the_real_ffmpeg_meets_its_bounds_alike(
-    tmp_path: Path, limits: Limits, reason: Reason, word: str
+    tmp_path: Path, limits: FfmpegLimits, reason: Reason, word: str
 ) -> None:
     source = ("-f", "lavfi", "-i", "testsrc=size=640x480:duration=100000", "-c:v", "rawvideo", "-y")
     target = ("-f", "null", "-") if limits.cpu_seconds == 1 else ("-f", "nut", "video.nut")
-    runner = FfmpegRunner(ffmpeg_binary(""), FfmpegLimiter(1, 0), limits)
+    runner = FfmpegRunner(find_ffmpeg(""), FfmpegLimiter(1, 0), limits)
     with pytest.raises(MediaError) as caught:
         await runner.run(Command((*source, *target), 100_000.0), tmp_path, Seen().watch)
     assert (caught.value.reason, word in caught.value.message) == (reason, True)

@@ -21,7 +21,7 @@ from services.common.resilience.error_metadata import MAY_BE_CHARGED_KEY
 from services.video.progress import Progress
 from services.video.providers.interface import VideoRequest, VideoSpec
 from services.video.providers.replicate import ReplicateProvider, ReplicateSettings
-from services.video.providers.replicate.provider import Pause, peer
+from services.video.providers.replicate.provider import WaitForNews, build_endpoint
 from services.video.providers.replicate.settings import DEFAULT_MODEL
 from tests.fakes.replicate import API_TOKEN, FakeReplicate
 
@@ -54,12 +54,12 @@ def settings_of(replicate: FakeReplicate, **changes: Any) -> ReplicateSettings:
 
 @asynccontextmanager
 async def provider_of(
-    replicate: FakeReplicate, wait: Pause = at_once, **changes: Any
+    replicate: FakeReplicate, wait: WaitForNews = at_once, **changes: Any
 ) -> AsyncIterator[ReplicateProvider]:
     settings = settings_of(replicate, **changes)
     allowed = FetchOptions(AddressPolicy.parse(["127.0.0.0/8"]), 5)
     async with open_session() as session, open_fetcher(allowed) as downloads:
-        yield ReplicateProvider(ProviderHttpClient(session, peer(settings)), settings, downloads, wait)
+        yield ReplicateProvider(ProviderHttpClient(session, build_endpoint(settings)), settings, downloads, wait)
 
 
 def ignored(_: Progress) -> None:
@@ -67,7 +67,7 @@ def ignored(_: Progress) -> None:
 
 
 async def brought(provider: ReplicateProvider, folder: Path, spec: VideoSpec = CAT) -> bytes:
-    return (await provider.bring(await provider.begin(spec), folder, ignored)).read_bytes()
+    return (await provider.fetch(await provider.begin(spec), folder, ignored)).read_bytes()
 
 
 async def failure(provider: ReplicateProvider, folder: Path, spec: VideoSpec = CAT) -> MediaError:

@@ -189,7 +189,7 @@ async def test_without_a_token_nothing_is_agreed_to(replicate: FakeReplicate) ->
     settings = settings_of(replicate, api_token="")
     async with open_fetcher() as downloads, open_replicate(settings, downloads) as provider:
         with pytest.raises(MediaError) as caught:
-            provider.model_for(VideoRequest("a cat"))
+            provider.choose_model(VideoRequest("a cat"))
     assert caught.value.reason is Reason.API_KEY_MISSING
     assert "REPLICATE_API_TOKEN" in caught.value.message
     assert replicate.requests == []
@@ -205,4 +205,4 @@ async def test_without_a_token_nothing_is_begun(replicate: FakeReplicate) -> Non
 
 
 async def test_with_a_token_the_model_is_agreed_to(provider: ReplicateProvider) -> None:
-    assert provider.model_for(VideoRequest("a cat")) == DEFAULT_MODEL
+    assert provider.choose_model(VideoRequest("a cat")) == DEFAULT_MODEL

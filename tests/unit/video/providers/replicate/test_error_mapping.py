@@ -10,7 +10,7 @@ from multidict import CIMultiDict
 
 from services.common.errors import MediaError, Reason
 from services.common.resilience.error_metadata import MAY_BE_CHARGED_KEY
-from services.video.providers.replicate.error_mapping import failure, of_failed, refusal
+from services.video.providers.replicate.error_mapping import build_error, map_failed_prediction, map_response
 from tests.conftest import LogLines
 from tests.fakes.replicate import (
     BAD_VERSION,
@@ -31,7 +31,7 @@ SECRET = "the prompt of somebody, $4.20 left"
 
 
 def refused(answer: Failure, *, begun: bool = False) -> MediaError:
-    return refusal(answer.status, CIMultiDict(answer.headers), answer.body, begun=begun)
+    return map_response(answer.status, CIMultiDict(answer.headers), answer.body, begun=begun)
 
 
 def is_charged(error: MediaError) -> bool:
@@ -196,19 +196,19 @@ def test_the_delay_is_read_from_header_body_or_text(
     ],
 )
 def test_a_video_that_ended_badly_has_a_reason(status: str, error: object, reason: Reason, charged: bool) -> None:
-    found = of_failed(status, error)
+    found = map_failed_prediction(status, error)
     assert (found.reason, is_charged(found)) == (reason, charged)
 
 
 def test_nothing_that_replicate_says_is_passed_on(log_lines: LogLines) -> None:
     body = {"title": SECRET, "detail": SECRET, "invalid_fields": [{"field": "prompt", "description": SECRET}]}
-    told = [refusal(status, {"X": SECRET}, body, begun=False) for status in (400, 401, 402, 404, 422, 429, 500)]
-    told += [of_failed("failed", SECRET), of_failed("failed", f"flagged: {SECRET}")]
+    told = [map_response(status, {"X": SECRET}, body, begun=False) for status in (400, 401, 402, 404, 422, 429, 500)]
+    told += [map_failed_prediction("failed", SECRET), map_failed_prediction("failed", f"flagged: {SECRET}")]
     said = [*(f"{error.message} {error.violations} {error.metadata}" for error in told), str(log_lines())]
     assert not any("4.20" in text or "somebody" in text for text in said)
 
 
 def test_messages_say_what_to_do() -> None:
-    assert "REPLICATE_API_TOKEN" in failure(Reason.API_KEY_MISSING).message
+    assert "REPLICATE_API_TOKEN" in build_error(Reason.API_KEY_MISSING).message
     assert "REPLICATE_API_TOKEN" in refused(UNAUTHENTICATED).message
     assert "top it up" in refused(NO_CREDIT).message

@@ -44,7 +44,7 @@ async def test_a_creation_whose_answer_was_lost_is_found_again(
     assert is_charged(await failure(provider, tmp_path, OWN_CAT))
     assert await provider.find(OWN_CAT, since) == "p1"
     assert (replicate.requests[-1].method, replicate.requests[-1].path) == ("GET", "/v1/predictions")
-    assert (await provider.bring("p1", tmp_path, ignored)).read_bytes() == VIDEO
+    assert (await provider.fetch("p1", tmp_path, ignored)).read_bytes() == VIDEO
     assert replicate.created == 1
 
 

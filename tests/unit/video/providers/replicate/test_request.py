@@ -8,7 +8,7 @@ import pytest
 
 from services.common.errors import MediaError, Reason
 from services.video.providers.interface import VideoRequest, VideoSpec
-from services.video.providers.replicate.request import build_body, build_path, matches_spec, model_for
+from services.video.providers.replicate.request import build_body, build_path, choose_model, matches_spec
 from services.video.providers.replicate.settings import DEFAULT_MODEL, ReplicateSettings
 
 SETTINGS = ReplicateSettings("r8_TOKEN")
@@ -26,33 +26,33 @@ def inputs_of(spec: VideoSpec) -> Any:
 
 
 def test_who_names_no_model_gets_the_usual_one() -> None:
-    assert model_for(VideoRequest("a cat"), SETTINGS) == DEFAULT_MODEL
-    assert model_for(VideoRequest("a cat"), ReplicateSettings("r8_TOKEN", default_model=OTHER)) == OTHER
+    assert choose_model(VideoRequest("a cat"), SETTINGS) == DEFAULT_MODEL
+    assert choose_model(VideoRequest("a cat"), ReplicateSettings("r8_TOKEN", default_model=OTHER)) == OTHER
 
 
 @pytest.mark.parametrize("model", [OTHER, f"{OTHER}:{VERSION}", VERSION])
 def test_any_model_may_be_named_where_no_list_says_otherwise(model: str) -> None:
-    assert model_for(VideoRequest("a cat", seconds=60, resolution="1080p", model=model), SETTINGS) == model
+    assert choose_model(VideoRequest("a cat", seconds=60, resolution="1080p", model=model), SETTINGS) == model
 
 
 def test_only_models_of_the_list_may_be_named() -> None:
     settings = ReplicateSettings("r8_TOKEN", allowed_models=(OTHER, DEFAULT_MODEL))
-    assert model_for(VideoRequest("a cat", model=OTHER), settings) == OTHER
+    assert choose_model(VideoRequest("a cat", model=OTHER), settings) == OTHER
     with pytest.raises(MediaError) as caught:
-        model_for(VideoRequest("a cat", model="an/other"), settings)
+        choose_model(VideoRequest("a cat", model="an/other"), settings)
     assert [item.field for item in caught.value.violations] == ["model"]
     assert f"{OTHER}, {DEFAULT_MODEL}" in caught.value.message
 
 
 def test_the_usual_model_needs_no_place_in_the_list() -> None:
-    assert model_for(VideoRequest("a cat"), ReplicateSettings("r8_TOKEN", allowed_models=(OTHER,))) == DEFAULT_MODEL
+    assert choose_model(VideoRequest("a cat"), ReplicateSettings("r8_TOKEN", allowed_models=(OTHER,))) == DEFAULT_MODEL
 
 
 @pytest.mark.parametrize(
     ("seconds", "resolution"), [(0, ""), (6, "512p"), (6, "768p"), (10, ""), (10, "768p"), (6, "1080p"), (0, "1080p")]
 )
 def test_what_the_model_makes_is_agreed_to(seconds: int, resolution: str) -> None:
-    assert model_for(VideoRequest("a cat", seconds=seconds, resolution=resolution), SETTINGS) == DEFAULT_MODEL
+    assert choose_model(VideoRequest("a cat", seconds=seconds, resolution=resolution), SETTINGS) == DEFAULT_MODEL
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_what_the_model_does_not_make_is_refused_by_the_name_of_its_field(
     video_request: VideoRequest, field: str
 ) -> None:
     with pytest.raises(MediaError) as caught:
-        model_for(video_request, SETTINGS)
+        choose_model(video_request, SETTINGS)
     assert caught.value.reason is Reason.VALIDATION_ERROR
     assert [item.field for item in caught.value.violations] == [field]
     assert DEFAULT_MODEL in caught.value.message

@@ -10,7 +10,7 @@ import pytest
 from services.common.errors import MediaError, Reason
 from services.video.progress import Progress, State
 from services.video.providers.replicate import ReplicateProvider
-from services.video.providers.replicate.provider import pause
+from services.video.providers.replicate.provider import wait_for_news
 from tests.fakes.replicate import (
     BROKEN,
     CUT,
@@ -44,7 +44,7 @@ async def test_a_video_is_begun_asked_for_and_brought(
 ) -> None:
     replicate.runs.append(Run(("starting", "processing", "succeeded")))
     assert await provider.begin(CAT) == "p1"
-    path = await provider.bring("p1", tmp_path, ignored)
+    path = await provider.fetch("p1", tmp_path, ignored)
     assert (path.parent, path.read_bytes()) == (tmp_path, VIDEO)
     assert_golden(replicate, 1, "predictions.get")
     assert [request.method for request in replicate.requests] == ["POST", "GET", "GET", "GET"]
@@ -72,12 +72,12 @@ async def test_progress_is_told_on_the_way(
 ) -> None:
     told: list[Progress] = []
     replicate.runs.append(Run(("starting", "processing", "succeeded")))
-    await provider.bring(await provider.begin(CAT), tmp_path, told.append)
+    await provider.fetch(await provider.begin(CAT), tmp_path, told.append)
     assert [progress.state for progress in told] == [State.QUEUED, State.RUNNING, State.STORING]
     assert [progress.estimated for progress in told] == [False, True, False]
     replicate.runs.append(Run(("processing", "succeeded"), logs=" 42%|####2 | 21/50"))
     told.clear()
-    await provider.bring(await provider.begin(CAT), tmp_path, told.append)
+    await provider.fetch(await provider.begin(CAT), tmp_path, told.append)
     assert told == [Progress(State.RUNNING, 42.0), Progress(State.STORING, 97.0)]
 
 
@@ -150,7 +150,7 @@ async def test_a_video_that_replicate_has_forgotten_is_said_to_be(
     replicate: FakeReplicate, provider: ReplicateProvider, tmp_path: Path
 ) -> None:
     with pytest.raises(MediaError) as caught:
-        await provider.bring("p7", tmp_path, ignored)
+        await provider.fetch("p7", tmp_path, ignored)
     error = caught.value
     assert (error.reason, error.violations, is_charged(error)) == (Reason.GENERATION_FAILED, (), True)
     assert "no longer has this video" in error.message
@@ -192,7 +192,7 @@ async def test_a_video_that_ends_badly_is_told_in_our_words(
 @pytest.mark.parametrize("run", [Run(("processing",)), Run(("starting",))])
 async def test_a_video_that_never_ends_is_given_up_in_time(replicate: FakeReplicate, tmp_path: Path, run: Run) -> None:
     replicate.runs.append(run)
-    async with provider_of(replicate, pause, timeout_seconds=0.2, first_poll_seconds=60) as provider:
+    async with provider_of(replicate, wait_for_news, timeout_seconds=0.2, first_poll_seconds=60) as provider:
         error = await failure(provider, tmp_path)
     assert (error.reason, is_charged(error)) == (Reason.PROVIDER_TIMEOUT, True)
 

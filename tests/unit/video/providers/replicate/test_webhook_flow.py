@@ -14,7 +14,7 @@ import pytest
 from services.common.errors import MediaError, Reason
 from services.common.webhooks import Webhook
 from services.video.providers.replicate import ReplicateProvider
-from services.video.providers.replicate.provider import pause
+from services.video.providers.replicate.provider import wait_for_news
 from tests.fakes.replicate import DOWN, HANGS, NOT_FOUND, VIDEO, WEBHOOK_SECRET, FakeReplicate, Run
 from tests.unit.video.providers.replicate.rig import CAT, assert_golden, brought, ignored, is_charged, provider_of
 
@@ -29,7 +29,9 @@ def webhook_of(replicate: FakeReplicate, prediction_id: str, secret: str = WEBHO
 @asynccontextmanager
 async def listening(replicate: FakeReplicate) -> AsyncIterator[ReplicateProvider]:
     """Yield a provider that asks seldom, because it is told."""
-    async with provider_of(replicate, pause, first_poll_seconds=50, timeout_seconds=60, webhook_url=HOOK) as provider:
+    async with provider_of(
+        replicate, wait_for_news, first_poll_seconds=50, timeout_seconds=60, webhook_url=HOOK
+    ) as provider:
         yield provider
 
 
@@ -190,7 +192,7 @@ async def test_all_who_wait_for_a_video_are_woken(replicate: FakeReplicate, tmp_
         folder.mkdir()
     async with listening(replicate) as provider, asyncio.timeout(9):
         prediction_id = await provider.begin(CAT)
-        tasks = [asyncio.create_task(provider.bring(prediction_id, folder, ignored)) for folder in folders]
+        tasks = [asyncio.create_task(provider.fetch(prediction_id, folder, ignored)) for folder in folders]
         await replicate.until(lambda: replicate.predictions[prediction_id].polls == 3)
         if one_leaves:
             leaver = tasks.pop()

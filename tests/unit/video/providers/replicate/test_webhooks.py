@@ -13,7 +13,7 @@ import pytest
 
 from services.common.errors import MediaError, Reason
 from services.common.webhooks import Webhook, key_in
-from services.video.providers.replicate.webhooks import prediction_in
+from services.video.providers.replicate.prediction import parse_webhook
 from tests.fakes.replicate import signature
 
 VECTOR = json.loads(
@@ -38,14 +38,14 @@ def signed(body: bytes, **changes: Any) -> Webhook:
 
 def denied(webhook: Webhook, now_seconds: float = SENT_AT, secret: str = SECRET) -> MediaError:
     with pytest.raises(MediaError) as caught:
-        prediction_in(webhook, secret, now_seconds)
+        parse_webhook(webhook, secret, now_seconds)
     assert caught.value.reason is Reason.PERMISSION_DENIED
     return caught.value
 
 
 def test_the_vector_of_the_official_client_is_believed() -> None:
     assert VECTOR["valid"]
-    assert prediction_in(GIVEN, SECRET, SENT_AT) == "p1"
+    assert parse_webhook(GIVEN, SECRET, SENT_AT) == "p1"
 
 
 def test_the_fake_signs_as_replicate_does() -> None:
@@ -54,7 +54,7 @@ def test_the_fake_signs_as_replicate_does() -> None:
 
 @pytest.mark.parametrize("given", [f"{WRONG} {RIGHT}", f"{RIGHT} {WRONG}", f"v2,x {RIGHT}", f"  {RIGHT}  junk"])
 def test_one_signature_of_several_is_enough(given: str) -> None:
-    assert prediction_in(replace(GIVEN, signature=given), SECRET, SENT_AT) == "p1"
+    assert parse_webhook(replace(GIVEN, signature=given), SECRET, SENT_AT) == "p1"
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_a_signature_of_another_secret_is_denied() -> None:
 
 @pytest.mark.parametrize("seconds", [-300, -1, 0, 1, 300])
 def test_clocks_may_differ_by_some_minutes(seconds: float) -> None:
-    assert prediction_in(GIVEN, SECRET, SENT_AT + seconds) == "p1"
+    assert parse_webhook(GIVEN, SECRET, SENT_AT + seconds) == "p1"
 
 
 @pytest.mark.parametrize("seconds", [-100_000, -301, 301, 100_000])
@@ -111,7 +111,7 @@ def test_a_webhook_without_a_time_is_denied_although_it_is_signed(timestamp: str
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"p1"', b"null", b"{}", b'{"id": 7}', b'{"id": null}', b"\xff"])
 def test_a_signed_webhook_that_names_no_video_names_none(body: bytes) -> None:
-    assert prediction_in(signed(body), SECRET, SENT_AT) == ""
+    assert parse_webhook(signed(body), SECRET, SENT_AT) == ""
 
 
 def test_the_key_is_what_follows_the_prefix() -> None:

@@ -10,13 +10,13 @@ from media.video.v1 import video_pb2
 
 from services.common.errors import MediaError, Reason
 from services.common.timing.alignment import Alignment
-from services.video.duration_policy import Policy
+from services.video.converters import to_generation_request, to_mux_request, to_source
+from services.video.duration_policy import LengthPolicy
 from services.video.generation import GenerationRequest
 from services.video.inputs import Source
 from services.video.mux import CaptionRequest, MuxRequest
 from services.video.providers.interface import VideoRequest
-from services.video.reading import to_generation_request, to_mux_request, to_source
-from services.video.video_store import Place
+from services.video.video_store import Destination
 
 BASE = video_pb2.GenerateVideoRequest(prompt="a cat", image_url="https://example.com/cat.png")
 ORDER = to_generation_request(BASE)
@@ -68,7 +68,7 @@ def test_what_is_given_is_taken() -> None:
         request=VideoRequest("a cat", 10, "512p", "owner/name", False, image_input_name="image"),
         image_key="users/alice/cat.png",
         provider="replicate",
-        place=Place("users/alice/cat.mp4", True),
+        destination=Destination("users/alice/cat.mp4", True),
         detach=True,
         request_id="order-1",
     )
@@ -112,7 +112,7 @@ def test_the_fingerprint_tells_videos_apart_and_not_how_they_are_listened_to() -
         replace(ORDER, image_url="https://example.com/dog.png"),
         replace(ORDER, image_key="users/alice/cat.png"),
         replace(ORDER, provider="embedded"),
-        replace(ORDER, place=Place("users/alice/cat.mp4")),
+        replace(ORDER, destination=Destination("users/alice/cat.mp4")),
     ]
     assert len({order.fingerprint for order in (ORDER, *changed)}) == len(changed) + 1
     assert replace(ORDER, detach=True, request_id="order-1").fingerprint == ORDER.fingerprint
@@ -146,10 +146,10 @@ def test_a_mux_takes_its_defaults() -> None:
         Source(key="users/alice/cat.mp4"),
         Source(url="https://example.com/a"),
         audio_delay_ms=500,
-        policy=Policy.FREEZE,
+        policy=LengthPolicy.FREEZE,
         captions=None,
         stream_media=False,
-        place=Place(),
+        destination=Destination(),
     )
 
 
@@ -158,10 +158,10 @@ def test_a_mux_takes_what_is_given() -> None:
         audio_delay_ms=1200, stream_media=True, object_key="users/alice/cat.mp4", overwrite=True
     )
     parsed = to_mux_request(request)
-    assert (parsed.audio_delay_ms, parsed.stream_media, parsed.place) == (
+    assert (parsed.audio_delay_ms, parsed.stream_media, parsed.destination) == (
         1200,
         True,
-        Place("users/alice/cat.mp4", True),
+        Destination("users/alice/cat.mp4", True),
     )
 
 
@@ -172,19 +172,19 @@ def test_no_silence_is_not_the_usual_silence() -> None:
 @pytest.mark.parametrize(
     ("asked", "policy"),
     [
-        (video_pb2.LENGTH_POLICY_UNSPECIFIED, Policy.FREEZE),
-        (video_pb2.LENGTH_POLICY_SHORTEST, Policy.SHORTEST),
-        (video_pb2.LENGTH_POLICY_FREEZE, Policy.FREEZE),
-        (video_pb2.LENGTH_POLICY_LOOP, Policy.LOOP),
+        (video_pb2.LENGTH_POLICY_UNSPECIFIED, LengthPolicy.FREEZE),
+        (video_pb2.LENGTH_POLICY_SHORTEST, LengthPolicy.SHORTEST),
+        (video_pb2.LENGTH_POLICY_FREEZE, LengthPolicy.FREEZE),
+        (video_pb2.LENGTH_POLICY_LOOP, LengthPolicy.LOOP),
     ],
 )
-def test_every_policy_is_known(asked: video_pb2.LengthPolicy, policy: Policy) -> None:
+def test_every_policy_is_known(asked: video_pb2.LengthPolicy, policy: LengthPolicy) -> None:
     assert to_mux_request(video_pb2.MuxVideoRequest(length_policy=asked)).policy is policy
 
 
 def test_the_contract_has_no_policy_that_is_not_known() -> None:
     for name in video_pb2.LengthPolicy.keys():  # noqa: SIM118 - no dict
-        assert to_mux_request(video_pb2.MuxVideoRequest(length_policy=name)).policy in Policy
+        assert to_mux_request(video_pb2.MuxVideoRequest(length_policy=name)).policy in LengthPolicy
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from services.video.ffmpeg import Command, FfmpegRunner, Watch
+from services.video.ffmpeg import Command, FfmpegRunner, RunCallbacks
 from services.video.ffmpeg.arguments import RESULT, Input
 from services.video.inputs import Inputs, LocalInput, Source
 from services.video.mux import Muxer, MuxRequest
@@ -29,10 +29,10 @@ REQUEST = MuxRequest(Source(data=b"video"), Source(data=b"speech"), stream_media
 class Finds:
     """Finds a video and speech in whatever is brought."""
 
-    async def bring(self, source: Source, folder: Path, name: str, principal: str, **_: Any) -> LocalInput:
+    async def fetch(self, source: Source, folder: Path, name: str, principal: str, **_: Any) -> LocalInput:
         return LocalInput(Input(f"{name}.mp4", "mov"), MEDIA)
 
-    async def look(self, path: Path, *_: Any) -> MediaFile:
+    async def probe(self, path: Path, *_: Any) -> MediaFile:
         return MEDIA
 
 
@@ -43,7 +43,11 @@ class Runs:
         self.ended = 0
 
     async def run(
-        self, command: Command, folder: Path, watch: Watch, sink: Callable[[bytes], Awaitable[None]] | None = None
+        self,
+        command: Command,
+        folder: Path,
+        watch: RunCallbacks,
+        sink: Callable[[bytes], Awaitable[None]] | None = None,
     ) -> None:
         if sink is not None:
             for piece in PIECES:
@@ -86,7 +90,7 @@ async def test_ffmpeg_is_done_though_nobody_has_taken_anything(workspaces: Works
     assert video_store.kept == []
     told = b""
     while len(told) < sum(map(len, PIECES)):
-        told += b"".join(item for item in await channel.wait_for_items() if isinstance(item, bytes))
+        told += b"".join(item for item in await channel.receive() if isinstance(item, bytes))
     assert told == b"".join(PIECES)
     assert (await work).video.key == "videos/1.mp4"
     assert video_store.kept == [RESULT]

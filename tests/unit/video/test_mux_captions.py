@@ -8,8 +8,8 @@ import pytest
 from PIL import ImageFont
 
 from services.common.timing.alignment import Alignment, shift_alignment
-from services.video.captions import write_captions
 from services.video.ffmpeg.arguments import CAPTIONS, FONTS
+from services.video.mux import write_captions
 
 
 def spoken(text: str, seconds: float = 0.1) -> Alignment:

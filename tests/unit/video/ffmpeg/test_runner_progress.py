@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.video.ffmpeg.progress import Meter
+from services.video.ffmpeg.runner import ProgressParser
 
 BLOCK = b"""frame=25
 fps=24.9
@@ -42,8 +42,8 @@ def in_pieces(data: bytes, cuts: list[int]) -> list[bytes]:
     return [data[start:end] for start, end in pairwise(borders)]
 
 
-def fed(*pieces: bytes, seconds: float = 10.0) -> Meter:
-    meter = Meter(seconds)
+def fed(*pieces: bytes, seconds: float = 10.0) -> ProgressParser:
+    meter = ProgressParser(seconds)
     for piece in pieces:
         meter.feed(piece)
     return meter
@@ -51,22 +51,22 @@ def fed(*pieces: bytes, seconds: float = 10.0) -> Meter:
 
 def test_nothing_said_is_nothing_done() -> None:
     assert fed().percent == 0.0
-    assert fed(b"").complaints == []
+    assert fed(b"").messages == []
 
 
 def test_blocks_become_percent_and_the_end_is_all_of_it() -> None:
-    meter = Meter(10.0)
+    meter = ProgressParser(10.0)
     assert meter.feed(block(2.5))
     assert meter.percent == 25.0
     assert meter.feed(block(5))
     assert meter.percent == 50.0
     assert meter.feed(ENDED)
     assert meter.percent == 100.0
-    assert meter.complaints == []
+    assert meter.messages == []
 
 
 def test_only_what_grows_is_told() -> None:
-    meter = Meter(10.0)
+    meter = ProgressParser(10.0)
     assert meter.feed(block(5))
     assert not meter.feed(block(5))
     assert not meter.feed(block(4))
@@ -83,7 +83,7 @@ def test_before_its_end_a_video_is_almost_done() -> None:
 @pytest.mark.parametrize("value", [b"N/A", b"", b"-1", b"1.5", b"1e6", b"0x10", b"\xb2", b"1 0"])
 def test_what_is_no_time_is_passed_over(value: bytes) -> None:
     meter = fed(b"out_time_us=" + value + b"\n")
-    assert (meter.percent, meter.complaints) == (0.0, [])
+    assert (meter.percent, meter.messages) == (0.0, [])
 
 
 def test_lines_may_end_as_on_another_system() -> None:
@@ -98,12 +98,12 @@ def test_a_video_without_length_is_no_division_by_zero() -> None:
 def test_in_whatever_pieces_it_comes_it_says_the_same(spoken: bytes, cuts: list[int]) -> None:
     whole, pieces = fed(spoken), fed(*in_pieces(spoken, cuts))
     assert pieces.percent == whole.percent
-    assert pieces.complaints == whole.complaints
+    assert pieces.messages == whole.messages
 
 
 @given(st.lists(st.one_of(SPOKEN, SPOKEN.map(lambda spoken: spoken + b"\n")), max_size=6))
 def test_it_never_goes_back_and_never_beyond_all(pieces: list[bytes]) -> None:
-    meter = Meter(10.0)
+    meter = ProgressParser(10.0)
     before = 0.0
     for piece in pieces:
         grew = meter.feed(piece)
@@ -114,16 +114,16 @@ def test_it_never_goes_back_and_never_beyond_all(pieces: list[bytes]) -> None:
 
 def test_the_last_complaints_are_kept_between_the_blocks() -> None:
     said = [b"complaint %d\n" % number + block(number) for number in range(6)]
-    assert fed(*said).complaints == [f"complaint {number}" for number in range(2, 6)]
+    assert fed(*said).messages == [f"complaint {number}" for number in range(2, 6)]
 
 
 def test_statistics_are_no_complaints_but_sentences_with_equals_signs_are() -> None:
-    assert fed(b"fps=25\nstream_0_0_psnr_all=42\nlsize=N/A\n").complaints == []
-    assert fed(b"Error: x=5\nOption Q=2 is gone\n").complaints == ["Error: x=5", "Option Q=2 is gone"]
+    assert fed(b"fps=25\nstream_0_0_psnr_all=42\nlsize=N/A\n").messages == []
+    assert fed(b"Error: x=5\nOption Q=2 is gone\n").messages == ["Error: x=5", "Option Q=2 is gone"]
 
 
 def test_complaints_are_printable_and_short() -> None:
-    (said,) = fed(b"\x1b[31mred\x00 \xff " + b"y" * 1000 + b"\n").complaints
+    (said,) = fed(b"\x1b[31mred\x00 \xff " + b"y" * 1000 + b"\n").messages
     assert said.startswith("?[31mred? ")
     assert said.isprintable()
     assert len(said) <= 400
@@ -131,9 +131,9 @@ def test_complaints_are_printable_and_short() -> None:
 
 def test_a_line_without_an_end_does_not_grow_for_ever() -> None:
     meter = fed(*(b"x" * 64 * 1024 for _ in range(100)))
-    assert meter.complaints == []
+    assert meter.messages == []
     meter.feed(b"\n" + block(5))
-    assert [len(said) for said in meter.complaints] == [400]
+    assert [len(said) for said in meter.messages] == [400]
     assert meter.percent == 50.0
 
 
