@@ -1,4 +1,4 @@
-"""What the video service reads from the environment."""
+"""Settings of the video service, read from the environment."""
 
 from __future__ import annotations
 
@@ -30,66 +30,70 @@ class VideoSettings(StorageSettings, FetchSettings, DatabaseSettings, ServerSett
     default_provider: ProviderName | None = Field(
         None,
         validation_alias="VIDEO_DEFAULT_PROVIDER",
-        description="Default provider of videos. Unset: replicate if it has a token, else embedded.",
+        description="Default provider. Unset: replicate if REPLICATE_API_TOKEN is set, else embedded.",
     )
     patience_seconds: float = Field(
         60.0,
         gt=0,
         validation_alias="VIDEO_PATIENCE_SECONDS",
-        description="Longest wait for a provider's turn and between attempts to begin a video.",
+        description="Longest total wait of a request for a permit of the provider and between attempts.",
     )
     max_attempts: int = Field(
         4,
         ge=1,
         le=10,
         validation_alias="VIDEO_MAX_ATTEMPTS",
-        description="How often a provider is asked while it has accepted nothing.",
+        description="Attempts to begin a video; after the provider has accepted it, there is no further attempt.",
     )
     begin_seconds: float = Field(
         90.0,
         ge=0,
         validation_alias="VIDEO_BEGIN_SECONDS",
-        description="How long a named request may be on its way before another looks for it at the provider.",
+        description="How long a named request may take to begin before a repeated one looks for its video.",
     )
     max_generations: int = Field(
-        100, ge=1, validation_alias="VIDEO_MAX_PRODUCTIONS", description="Videos made at once; more are refused."
+        100, ge=1, validation_alias="VIDEO_MAX_PRODUCTIONS", description="Most generations at once; more are refused."
     )
     max_input_bytes: int = Field(
         512 * 1024 * 1024,
         ge=1,
         validation_alias="VIDEO_MAX_INPUT_BYTES",
-        description="Longest video that is taken or made.",
+        description="Largest input and largest generated video.",
     )
     max_seconds: float = Field(
-        600.0, gt=0, validation_alias="VIDEO_MAX_SECONDS", description="Longest video or speech that is taken or made."
+        600.0, gt=0, validation_alias="VIDEO_MAX_SECONDS", description="Longest input and longest result."
     )
     ffmpeg_binary: str = Field(
         "",
         validation_alias="FFMPEG_BINARY",
-        description="The program ffmpeg. Unset: the one that is installed with the suite.",
+        description="Path or name of ffmpeg. Unset: the one installed with the suite.",
     )
     ffmpeg_slots: int = Field(
         default_factory=lambda: os.cpu_count() or 1,
         ge=1,
         validation_alias="VIDEO_FFMPEG_SLOTS",
-        description="How many ffmpeg run at once; further work waits. Unset: one per core.",
+        description="Most ffmpeg processes at once; further runs wait. Unset: one per core.",
     )
     ffmpeg_timeout_seconds: float = Field(
-        300.0, gt=0, validation_alias="VIDEO_FFMPEG_TIMEOUT_SECONDS", description="Longest that one ffmpeg may run."
+        300.0, gt=0, validation_alias="VIDEO_FFMPEG_TIMEOUT_SECONDS", description="Longest run of ffmpeg."
     )
     workers: int = Field(
-        1, ge=1, le=64, validation_alias="VIDEO_WORKERS", description="Processes that look into callers' files."
+        1,
+        ge=1,
+        le=64,
+        validation_alias="VIDEO_WORKERS",
+        description="Worker processes that probe files and decode images.",
     )
     worker_timeout_seconds: float = Field(
         30.0,
         gt=0,
         validation_alias="VIDEO_WORKER_TIMEOUT_SECONDS",
-        description="Longest that looking into one file may take.",
+        description="Longest duration of one task in a worker process.",
     )
     temp_dir: Path | None = Field(
         None,
         validation_alias="VIDEO_TEMP_DIR",
-        description="Folder for files of work in progress. Unset: the system's own for temporary files.",
+        description="Folder for temporary files. Unset: the default of the system.",
     )
 
     replicate_api_token: SecretStr = Field(
@@ -99,64 +103,64 @@ class VideoSettings(StorageSettings, FetchSettings, DatabaseSettings, ServerSett
         "https://api.replicate.com/v1",
         pattern="^https?://",
         validation_alias="REPLICATE_BASE_URL",
-        description="Where the Replicate API is.",
+        description="Base URL of the Replicate API.",
     )
     replicate_model: str = Field(
         "minimax/hailuo-02",
         pattern=r"^[a-z0-9][a-z0-9._-]*/[a-z0-9][a-z0-9._-]*(:[0-9a-f]{64})?$",
         validation_alias="REPLICATE_MODEL",
-        description="Model that makes videos where the caller names none.",
+        description="Model for requests that name none.",
     )
     replicate_models: str = Field(
         "",
         validation_alias="REPLICATE_MODELS",
-        description="Models that callers may name, with commas between them. Unset: any.",
+        description="Models that callers may name, separated by commas. Unset: any.",
     )
     replicate_wait_seconds: int = Field(
         1,
         ge=0,
         le=60,
         validation_alias="REPLICATE_WAIT_SECONDS",
-        description="How long Replicate may hold back its first answer for the video. 0: not at all.",
+        description="How long Replicate may delay its first response until the video is complete. 0: no delay.",
     )
     replicate_answer_seconds: float = Field(
         30.0,
         gt=0,
         validation_alias="REPLICATE_ANSWER_SECONDS",
-        description="Longest that Replicate may take to answer one request.",
+        description="Timeout of one request to Replicate.",
     )
     replicate_timeout_seconds: float = Field(
         1800.0,
         gt=0,
         validation_alias="REPLICATE_TIMEOUT_SECONDS",
-        description="Longest that Replicate may take for one video.",
+        description="Longest generation at Replicate.",
     )
     replicate_webhook_secret: SecretStr = Field(
         SecretStr(""),
         validation_alias="REPLICATE_WEBHOOK_SECRET",
-        description="Secret that Replicate signs webhooks with (whsec_...). Unset: Replicate is asked for it.",
+        description="Secret that signs webhooks of Replicate (whsec_...). Unset: Replicate returns it on request.",
     )
     replicate_max_concurrent_calls: int | None = Field(
         None,
         ge=1,
         validation_alias="REPLICATE_MAX_CONCURRENT_CALLS",
-        description="Most videos begun at Replicate at once. Unset: as many as come.",
+        description="Most concurrent requests that begin a video at Replicate. Unset: no limit.",
     )
 
     @property
     def provider_by_default(self) -> ProviderName:
-        """Who makes videos where the caller names nobody."""
+        """Provider for requests that name none."""
         if self.default_provider is not None:
             return self.default_provider
         return "replicate" if self.replicate_api_token.get_secret_value() else "embedded"
 
     @property
     def allowed_models(self) -> tuple[str, ...]:
-        """The models that callers may name; empty: any."""
+        """Models that callers may name; empty for any."""
         return tuple(name.strip() for name in self.replicate_models.split(",") if name.strip())
 
     @property
     def webhook_url(self) -> str:
-        """Where Replicate tells of finished videos; empty where the suite has no public https address."""
+        """URL that receives webhooks of Replicate; empty if the suite has no public https address."""
         base = self.public_url.rstrip("/")
         return f"{base}{WEBHOOK_PATH}" if base.startswith("https://") else ""
