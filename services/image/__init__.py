@@ -1,1 +1,1 @@
-"""The image service: images from words and from images, in exact sizes and formats, kept in the object store."""
+"""The image service: generates and transforms images in exact sizes and formats, and stores them."""

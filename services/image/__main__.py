@@ -1,6 +1,7 @@
-"""Serves images: `python -m services.image --help`.
+"""Entry point of the image service: `python -m services.image --help`.
 
-The workers' processes import this module too (multiprocessing looks for the main one), and nothing of the service then.
+The processes of the worker pool import this module too, because multiprocessing imports the main module of its parent;
+the imports below keep the service itself out of them.
 """
 
 if __name__ == "__main__":
@@ -8,4 +9,4 @@ if __name__ == "__main__":
     from services.image.server import main
     from services.image.settings import ImageSettings
 
-    run("services.image", "Serves images over gRPC.", ImageSettings, main)
+    run("services.image", "Serve images over gRPC.", ImageSettings, main)

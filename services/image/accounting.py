@@ -22,7 +22,7 @@ class Account:
         self.generation: Generation | None = None
 
     def record_generation(self, generation: Generation) -> None:
-        """Remember the generation whose cost the call reports."""
+        """Remember the generation, so that the call reports its cost."""
         self.generation = generation
 
 

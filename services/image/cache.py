@@ -43,7 +43,7 @@ class CachedImage:
     cost_units: int | None
     """What the provider charged, in its own units; None if it did not report it."""
     parameters: dict[str, Any]
-    """Parameters of the request, for people who read the document."""
+    """Parameters of the request, for people reading the document."""
 
 
 def build_cache_key(candidate: Candidate) -> str:

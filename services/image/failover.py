@@ -1,4 +1,4 @@
-"""Has an image drawn: in turn, with retries, and then by whoever stands in."""
+"""Call the candidates of a plan in order until one generates the image, each with its limiter and retries."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from services.image.providers.interface import GeneratedImage
 
 @dataclass(frozen=True, slots=True)
 class GenerationResult:
-    """An image, and who drew it."""
+    """An image, and the candidate that generated it."""
 
     candidate: Candidate
     image: GeneratedImage
     queued_seconds: float
-    """Time spent waiting for turns."""
+    """Time spent waiting for permits of the limiters."""
 
 
 async def generate_with_failover(candidates: Sequence[Candidate], policy: ProviderPolicy) -> GenerationResult:
-    """Return the image of the first candidate whose provider generates it.
+    """Return the image of the first candidate that succeeds.
 
     Raises:
         MediaError: All providers failed; the error of the first candidate, with the others' reasons in its metadata.

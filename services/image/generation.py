@@ -55,13 +55,13 @@ class Generation:
     cache_status: CacheStatus
     """Where the image came from."""
     request_id: str = ""
-    """The provider's id of the request; empty if there is none or if no provider was called."""
+    """The provider's id of the request; empty if it has no id or no provider was called."""
     cost_units: int | None = None
     """What the provider charged for the image, in its own units; None if it did not report it."""
     queued_seconds: float = 0.0
     """Time spent waiting for a permit of the provider's limiter."""
     cost_claim: CostClaim = field(default_factory=CostClaim, compare=False)
-    """The claim that all callers share who get this image."""
+    """The claim that all callers of this image share."""
 
 
 class ImageGenerator:

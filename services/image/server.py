@@ -1,4 +1,4 @@
-"""The image process: opens providers, stores and workers, and serves until asked to stop."""
+"""Open everything that the image service needs, build the service, and serve it until a stop signal."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ log = logger(__name__)
 
 
 async def main(settings: ImageSettings) -> None:
-    """Serve until asked to stop."""
+    """Serve until a stop signal arrives."""
     log_diagnostics(diagnostics(settings))
     registry = CollectorRegistry()
     metrics = ImageMetrics(registry)
@@ -89,7 +89,7 @@ async def build_service(
     cache: TieredCache[CachedImage] | None,
     accounting: Accounting,
 ) -> AsyncIterator[ImageServicer]:
-    """Yield the service, wired, while its sweeper goes on."""
+    """Yield the servicer; delete expired cache blobs in the background until the context ends."""
     limits = {"fal": settings.fal_max_concurrent_calls, "gemini": settings.gemini_max_concurrent_calls}
     policy = ProviderPolicy(
         limiters={name: ConcurrencyLimiter(name, limits.get(name), _MAX_QUEUE) for name in providers},
@@ -110,7 +110,7 @@ async def build_service(
     pipeline = ImagePipeline(
         planner, generator, SourceImages(InputFiles(fetcher, store), workers), workers, image_store
     )
-    sweeper = asyncio.create_task(_sweep_blobs(blobs), name="sweep of cached images")
+    sweeper = asyncio.create_task(_sweep_regularly(blobs), name="sweep of cached images")
     try:
         async with generator.flights, pipeline.flights:
             yield ImageServicer(pipeline, image_store, accounting, max_uploads=settings.max_uploads)
@@ -123,7 +123,7 @@ async def build_service(
 async def open_providers(
     settings: ImageSettings, fetcher: Fetcher, workers: WorkerPool
 ) -> AsyncIterator[Mapping[str, ImageProvider]]:
-    """Yield everybody who draws, by name."""
+    """Yield all providers by name; a provider without a key is open too, and its calls fail with API_KEY_MISSING."""
     fal_settings = FalSettings(
         api_key=settings.fal_key.get_secret_value(),
         queue_base_url=settings.fal_queue_base_url,
@@ -149,11 +149,11 @@ async def _open_cache(settings: ImageSettings) -> AsyncIterator[TieredCache[Cach
         yield cache
 
 
-async def _sweep_blobs(blobs: CacheBlobs) -> None:
+async def _sweep_regularly(blobs: CacheBlobs) -> None:
     while True:
         try:
             if swept := await blobs.sweep():
-                log.info("bytes of expired images are deleted", objects=swept)
+                log.info("expired cache blobs deleted", objects=swept)
         except MediaError as error:
-            log.warning("expired images cannot be deleted", reason=error.reason.name)
+            log.warning("cannot delete expired cache blobs", reason=error.reason.name)
         await asyncio.sleep(_SWEEP_SECONDS)

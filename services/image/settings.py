@@ -1,4 +1,4 @@
-"""What the image service reads from the environment."""
+"""Settings of the image service, read from the environment."""
 
 from __future__ import annotations
 
@@ -29,44 +29,44 @@ class ImageSettings(StorageSettings, FetchSettings, CacheSettings, ServerSetting
     default_provider: ProviderName | None = Field(
         None,
         validation_alias="IMAGE_DEFAULT_PROVIDER",
-        description="Who draws where the caller names nobody. Unset: fal or gemini, if it has a key, else embedded.",
+        description="Provider for requests that name none. Unset: fal or gemini, if it has a key, else embedded.",
     )
     fallback_providers: str = Field(
         "",
         pattern="^((fal|gemini|embedded)(,(fal|gemini|embedded))*)?$",
         validation_alias="IMAGE_FALLBACK_PROVIDERS",
-        description="Who stands in for a provider that cannot draw, in order, such as `embedded`. Unset: nobody.",
+        description="Providers to try after a failed one, in order, such as `embedded`. Unset: none.",
     )
     patience_seconds: float = Field(
         60.0,
         gt=0,
         validation_alias="IMAGE_PATIENCE_SECONDS",
-        description="Longest wait for a provider's turn and between attempts.",
+        description="Longest wait of a request for permits of the limiters and between attempts.",
     )
     max_attempts: int = Field(
         3,
         ge=1,
         le=10,
         validation_alias="IMAGE_MAX_ATTEMPTS",
-        description="How often a provider is asked while it has accepted nothing.",
+        description="Most calls to a provider for one image. A call that it accepted is not repeated.",
     )
     provider_timeout_seconds: float = Field(
         300.0,
         gt=0,
         validation_alias="IMAGE_PROVIDER_TIMEOUT_SECONDS",
-        description="Longest that a provider may take for one image.",
+        description="Longest time that a provider may take for one image.",
     )
     workers: int = Field(
-        2, ge=1, le=64, validation_alias="IMAGE_WORKERS", description="Processes that decode and encode images."
+        2, ge=1, le=64, validation_alias="IMAGE_WORKERS", description="Worker processes that decode and encode images."
     )
     worker_timeout_seconds: float = Field(
         30.0,
         gt=0,
         validation_alias="IMAGE_WORKER_TIMEOUT_SECONDS",
-        description="Longest that decoding or encoding one image may take.",
+        description="Longest time that a worker may take for one image.",
     )
     max_uploads: int = Field(
-        16, ge=1, validation_alias="IMAGE_MAX_UPLOADS", description="Uploads taken at once; more wait for their turn."
+        16, ge=1, validation_alias="IMAGE_MAX_UPLOADS", description="Most uploads received at once; others wait."
     )
 
     fal_key: SecretStr = Field(SecretStr(""), validation_alias="FAL_KEY", description="Key of the fal.ai account.")
@@ -74,19 +74,19 @@ class ImageSettings(StorageSettings, FetchSettings, CacheSettings, ServerSetting
         "https://queue.fal.run",
         pattern="^https?://",
         validation_alias="FAL_QUEUE_BASE_URL",
-        description="Where fal's queue is.",
+        description="Base URL of the fal queue.",
     )
     fal_sync_base_url: str = Field(
         "https://fal.run",
         pattern="^https?://",
         validation_alias="FAL_SYNC_BASE_URL",
-        description="Where fal answers at once, for fast images.",
+        description="Base URL of synchronous calls to fal, for fast images.",
     )
     fal_max_concurrent_calls: int | None = Field(
         None,
         ge=1,
         validation_alias="FAL_MAX_CONCURRENT_CALLS",
-        description="Most calls to fal at once. Unset: as many as come, fewer after a refusal.",
+        description="Most calls to fal at once. Unset: no limit until fal refuses a call.",
     )
     gemini_api_key: SecretStr = Field(
         SecretStr(""), validation_alias="GEMINI_API_KEY", description="Key of the Gemini API."
@@ -95,45 +95,48 @@ class ImageSettings(StorageSettings, FetchSettings, CacheSettings, ServerSetting
         "https://generativelanguage.googleapis.com",
         pattern="^https?://",
         validation_alias="GEMINI_BASE_URL",
-        description="Where the Gemini API is.",
+        description="Base URL of the Gemini API.",
     )
     gemini_model_id: str = Field(
         "gemini-3-pro-image",
         pattern="^[a-z0-9][a-z0-9.-]{0,63}$",
         validation_alias="GEMINI_IMAGE_MODEL",
-        description="Gemini model that draws.",
+        description="Gemini model that generates images.",
     )
     gemini_max_concurrent_calls: int | None = Field(
         None,
         ge=1,
         validation_alias="GEMINI_MAX_CONCURRENT_CALLS",
-        description="Most calls to Gemini at once. Unset: as many as come, fewer after a refusal.",
+        description="Most calls to Gemini at once. Unset: no limit until Gemini refuses a call.",
     )
 
     brand_primary_color: str = Field(
-        "", pattern=_COLOR, validation_alias="BRAND_PRIMARY_COLOR", description="Brand's first colour, such as #0066CC."
+        "",
+        pattern=_COLOR,
+        validation_alias="BRAND_PRIMARY_COLOR",
+        description="Primary colour of the brand, such as #0066CC.",
     )
     brand_secondary_color: str = Field(
-        "", pattern=_COLOR, validation_alias="BRAND_SECONDARY_COLOR", description="Brand's second colour."
+        "", pattern=_COLOR, validation_alias="BRAND_SECONDARY_COLOR", description="Secondary colour of the brand."
     )
     brand_style: str = Field(
-        "", max_length=60, validation_alias="BRAND_STYLE", description="Brand's style, such as `professional`."
+        "", max_length=60, validation_alias="BRAND_STYLE", description="Style of the brand, such as `professional`."
     )
 
     store_binary: bool = Field(
         False,
         validation_alias="IMAGE_STORE_BINARY",
-        description="Whether the cache keeps the bytes of images that the provider keeps under a URL for a while.",
+        description="Whether to cache the bytes of images that the provider keeps under a URL for a while.",
     )
 
     @property
     def fallback_order(self) -> tuple[str, ...]:
-        """Who stands in for a provider that cannot draw, in order."""
+        """The fallback providers, in order."""
         return tuple(name for name in self.fallback_providers.split(",") if name)
 
     @property
     def provider_by_default(self) -> ProviderName:
-        """Who draws where the caller names nobody."""
+        """The provider for requests that name none."""
         if self.default_provider is not None:
             return self.default_provider
         if self.fal_key.get_secret_value():
@@ -142,5 +145,5 @@ class ImageSettings(StorageSettings, FetchSettings, CacheSettings, ServerSetting
 
     @property
     def brand_colors(self) -> tuple[str, ...]:
-        """The brand's colours, most important first."""
+        """The colours of the brand, most important first."""
         return tuple(color for color in (self.brand_primary_color, self.brand_secondary_color) if color)

@@ -10,7 +10,7 @@ from services.common.images import Size
 MAX_SIDE_PIXELS = 14_142
 """Longest side of a requested image."""
 CUSTOM = "custom"
-"""Name of the size whose width and height the request gives."""
+"""Name of the size for which the request gives width and height."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ class ImageSpec:
     size: Size
     """Size to request from the provider; within the limits of its model."""
     preset: str = ""
-    """Name of the preset that `size` is; empty if it is none."""
+    """Name of the preset with this size in the request; empty if the request names another size."""
     negative_prompt: str = ""
     """What the image should not show; empty if the model does not support it."""
     steps: int | None = None

@@ -1,4 +1,4 @@
-"""FLUX by fal.ai: the queue for careful images, the synchronous address for fast ones."""
+"""FLUX models of fal.ai: the queue for standard and transformed images, synchronous calls for fast ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What fal says went wrong, in our words: one table by kind, one by status."""
+"""Map errors of fal to reasons of the suite: one table by error type, one by HTTP status."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from services.image.providers.fal.settings import PROVIDER
 log = logger(__name__)
 
 _MESSAGES: Mapping[Reason, str] = {
-    Reason.API_KEY_MISSING: "fal has no key; set FAL_KEY, or choose another provider.",
-    Reason.PROVIDER_REJECTED_KEY: "fal refuses FAL_KEY; replace it or widen its rights.",
+    Reason.API_KEY_MISSING: "FAL_KEY is not set; set it, or choose another provider.",
+    Reason.PROVIDER_REJECTED_KEY: "fal refuses FAL_KEY; replace the key or extend its permissions.",
     Reason.PROVIDER_QUOTA_EXCEEDED: "The fal account has no credit left; top it up or use another provider.",
-    Reason.PROVIDER_BUSY: "fal is at its limit of calls; retry later.",
+    Reason.PROVIDER_BUSY: "fal has reached its limit of concurrent calls; retry later.",
     Reason.PROVIDER_UNAVAILABLE: "fal is down or unreachable; retry later.",
-    Reason.PROVIDER_TIMEOUT: "fal did not deliver in time; retry.",
+    Reason.PROVIDER_TIMEOUT: "fal did not return the image in time; retry.",
     Reason.CONTENT_BLOCKED: "fal's safety rules refuse this content; change the prompt.",
-    Reason.VALIDATION_ERROR: "fal refuses a field of the request; change prompt, size or image.",
-    Reason.GENERATION_FAILED: "fal failed to draw the image; try again or use another provider.",
+    Reason.VALIDATION_ERROR: "fal refuses a field of the request; change the prompt, the size or the image.",
+    Reason.GENERATION_FAILED: "fal failed to generate the image; try again or use another provider.",
 }
 _BY_TYPE: Mapping[str, Reason] = {
     "content_policy_violation": Reason.CONTENT_BLOCKED,
@@ -38,7 +38,7 @@ _BY_TYPE: Mapping[str, Reason] = {
     "image_load_error": Reason.VALIDATION_ERROR,
     "image_too_large": Reason.VALIDATION_ERROR,
 }
-"""By fal's own type of error, where it tells one (fal.ai error reference)."""
+"""By the error type of fal, if the response has one (fal.ai error reference)."""
 _BY_STATUS: Mapping[int, Reason] = {
     400: Reason.VALIDATION_ERROR,
     401: Reason.PROVIDER_REJECTED_KEY,
@@ -60,9 +60,9 @@ def failure(reason: Reason, *, begun: bool = False, retry_after_seconds: float |
     """Return the error for `reason`.
 
     Args:
-        reason: What happened.
-        begun: Whether fal may have begun to draw, and to charge.
-        retry_after_seconds: Delay that fal asks for.
+        reason: Reason of the error.
+        begun: Whether fal may have started to generate, and to charge.
+        retry_after_seconds: Delay that fal asks for; None if it asks for none.
     """
     metadata = {"provider": PROVIDER}
     if begun:
@@ -73,21 +73,21 @@ def failure(reason: Reason, *, begun: bool = False, retry_after_seconds: float |
 
 
 def refusal(status: int, headers: Mapping[str, str], body: object, *, begun: bool) -> MediaError:
-    """Return the error for an answer that is no success.
+    """Return the error for an unsuccessful response.
 
     Args:
-        status: Its HTTP status.
-        headers: Its headers, read in any case.
-        body: Its JSON; anything at all.
-        begun: Whether fal may have begun to draw.
+        status: HTTP status.
+        headers: Headers, with case-insensitive names.
+        body: The JSON body, of any form.
+        begun: Whether fal may have started to generate.
     """
     kind = headers.get("X-Fal-Error-Type", "") or _find_error_type(body)
     reason = _BY_TYPE.get(kind) or _BY_STATUS.get(status, Reason.GENERATION_FAILED)
     if reason is Reason.PROVIDER_REJECTED_KEY and _is_about_balance(body):
         reason = Reason.PROVIDER_QUOTA_EXCEEDED
-    log.warning("fal refused", status=status, kind=kind[:60], reason=reason.name)
-    paid_anyway = begun and reason not in (Reason.VALIDATION_ERROR, Reason.PROVIDER_BUSY)
-    return failure(reason, begun=paid_anyway, retry_after_seconds=_retry_after(headers))
+    log.warning("fal refused a call", status=status, kind=kind[:60], reason=reason.name)
+    may_be_charged = begun and reason not in (Reason.VALIDATION_ERROR, Reason.PROVIDER_BUSY)
+    return failure(reason, begun=may_be_charged, retry_after_seconds=_retry_after(headers))
 
 
 def _find_error_type(body: object) -> str:

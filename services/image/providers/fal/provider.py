@@ -1,4 +1,4 @@
-"""The provider fal: submits, waits, and brings the image home."""
+"""The fal image provider: submit a request, poll its status, download the image."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ log = logger(__name__)
 
 _CANCEL_SECONDS = 2.0
 _POLL_ATTEMPTS = 3
-"""How often in a row a question for the status may fail: it costs nothing to ask again."""
+"""Attempts of one poll: unlike a submission, a poll may be repeated without cost."""
 _DOWNLOAD_ATTEMPTS = 2
 
 Sleep = Callable[[float], Awaitable[None]]
 
 
 class Downloads(Protocol):
-    """Fetches files, if they may be fetched."""
+    """Downloads files from URLs that the address policy allows."""
 
     async def fetch(self, url: str, *, field: str, max_bytes: int) -> FetchedFile:
         """Return the file at `url`; raises MediaError."""
 
 
 class FalProvider(ImageProvider):
-    """Draws with FLUX.
+    """Generates images with the FLUX models.
 
     Args:
-        transport: Speaks with fal.
-        settings: Key and patience.
-        downloads: Fetches finished images.
-        sleep: Waits so many seconds.
+        transport: HTTP client for fal.
+        settings: Key and time limits.
+        downloads: Downloads finished images.
+        sleep: Called with seconds to wait between polls.
     """
 
     name = PROVIDER
@@ -57,11 +57,11 @@ class FalProvider(ImageProvider):
         self._sleep = sleep
 
     def describe_shape(self, spec: ImageSpec) -> str:
-        """Return the size, which an image that is transformed has from its source."""
+        """Return the size; empty for a transformed image: fal takes its size from the source."""
         return "" if spec.mode is Mode.TRANSFORM else super().describe_shape(spec)
 
     async def generate(self, spec: ImageSpec) -> GeneratedImage:
-        """Draw: fast images at once, where leaving the connection cancels, others through the queue."""
+        """Generate an image: fast ones in a synchronous call, which closing cancels, others through the queue."""
         if not self._settings.api_key:
             raise failure(Reason.API_KEY_MISSING)
         fal = MODELS[spec.mode]
@@ -81,19 +81,19 @@ class FalProvider(ImageProvider):
             raise failure(Reason.PROVIDER_TIMEOUT, begun=True) from None
 
     async def download(self, url: str) -> bytes | None:
-        """Return an image that fal still keeps."""
+        """Return the file at `url`, or None if fal has deleted it."""
         try:
             fetched = await self._downloads.fetch(url, field="image_url", max_bytes=self._settings.max_image_bytes)
         except MediaError as error:
             if error.reason is Reason.URL_UNREACHABLE:
-                # fal deletes; whatever else it is, an image that cannot be had is no image.
+                # fal deletes files after a while; any other failure to reach the URL is treated in the same way.
                 return None
             raise failure(Reason.PROVIDER_UNAVAILABLE) from None
         return fetched.data
 
     async def _run_queued(self, url: str, body: Mapping[str, Any]) -> tuple[Answer, str]:
         submitted = (await self._submit(url, body)).body
-        # Never made by us: they do not follow from the model's path.
+        # Taken from the response: these URLs cannot be derived from the path of the model.
         urls = [submitted.get(name) for name in ("status_url", "response_url", "cancel_url")]
         if not all(isinstance(item, str) for item in urls):
             raise failure(Reason.GENERATION_FAILED, begun=True)
@@ -106,7 +106,7 @@ class FalProvider(ImageProvider):
             raise
 
     async def _submit(self, url: str, body: Mapping[str, Any]) -> Answer:
-        """Submit; whoever leaves meanwhile leaves nothing in the queue that is drawn, and charged, for nobody."""
+        """Submit a request; if the caller leaves meanwhile, cancel it, so that fal does not generate and charge it."""
         submitting = asyncio.create_task(self._transport.ask("POST", url, body, begun=False))
         try:
             return await asyncio.shield(submitting)
@@ -122,12 +122,12 @@ class FalProvider(ImageProvider):
                 await self._cancel(cancel_url)
 
     async def _wait_for_completion(self, status_url: str) -> None:
-        """Wait until fal has ended with the image, well or not."""
+        """Poll until fal has completed the request, successfully or not."""
         delay = self._settings.first_poll_seconds
-        mark = "&" if "?" in status_url else "?"
+        separator = "&" if "?" in status_url else "?"
         while True:
             await self._sleep(delay)
-            status = (await self._get(f"{status_url}{mark}logs=false")).body.get("status")
+            status = (await self._get(f"{status_url}{separator}logs=false")).body.get("status")
             if status == "COMPLETED":
                 return
             if status not in ("IN_QUEUE", "IN_PROGRESS"):
@@ -153,7 +153,7 @@ class FalProvider(ImageProvider):
         body = result.body
         blocked = body.get("has_nsfw_concepts")
         if isinstance(blocked, list) and blocked and blocked[0] is True:
-            # The image itself is black.
+            # fal returns a black image in this case.
             raise failure(Reason.CONTENT_BLOCKED, begun=True)
         images = body.get("images")
         image = images[0] if isinstance(images, list) and images else None
@@ -172,19 +172,19 @@ class FalProvider(ImageProvider):
         )
 
     async def _download(self, url: str) -> bytes:
-        """Return an image that is paid for: one failure on the way is not the end."""
+        """Return a finished image; try again after a failed download, because the image is already paid for."""
         for attempt in range(1, _DOWNLOAD_ATTEMPTS + 1):
             try:
                 fetched = await self._downloads.fetch(url, field="image_url", max_bytes=self._settings.max_image_bytes)
             except MediaError as error:
-                log.warning("a finished image cannot be fetched", reason=error.reason.name, attempt=attempt)
+                log.warning("cannot download a finished image", reason=error.reason.name, attempt=attempt)
             else:
                 return fetched.data
         raise failure(Reason.GENERATION_FAILED, begun=True)
 
 
 def build_endpoint(settings: FalSettings) -> ProviderEndpoint:
-    """Return fal, as the transport needs to know it."""
+    """Return the description of fal for the HTTP client."""
     return ProviderEndpoint(
         name=PROVIDER,
         authorization=f"Key {settings.api_key}",
@@ -197,7 +197,7 @@ def build_endpoint(settings: FalSettings) -> ProviderEndpoint:
 
 @asynccontextmanager
 async def open_fal(settings: FalSettings, downloads: Downloads) -> AsyncIterator[FalProvider]:
-    """Yield the provider and closes its connections afterwards."""
+    """Yield the provider; close its connections afterwards."""
     async with open_session() as session:
         yield FalProvider(ProviderHttpClient(session, build_endpoint(settings)), settings, downloads)
 
@@ -210,7 +210,7 @@ def _decode_data_uri(uri: str) -> bytes:
 
 
 def _parse_units(text: str) -> int | None:
-    """Return what fal charged, rounded up to whole units."""
+    """Return the billable units of a response, rounded up; None if it names no units."""
     try:
         units = float(text)
     except ValueError:

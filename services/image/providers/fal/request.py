@@ -1,4 +1,4 @@
-"""What fal's FLUX models are asked for: each model's own fields and no others (fal.ai model pages)."""
+"""Build requests to fal's FLUX models: exactly the fields that each model documents (fal.ai model pages)."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ import pybase64
 from services.image.providers.interface import ImageSpec, Mode, Model
 
 PRESETS = frozenset({"square_hd", "square", "portrait_4_3", "portrait_16_9", "landscape_4_3", "landscape_16_9"})
-"""Sizes that fal knows by the names that we use."""
+"""Presets that fal accepts by name."""
 _MAX_SIDE_PIXELS = 1536
-"""FLUX draws well up to about two million pixels; larger images are scaled up."""
+"""FLUX works well up to about two million pixels; larger images are scaled up."""
 _MIN_STRENGTH = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class FalModel:
-    """A model, and what it is asked with."""
+    """A model of fal and how to call it."""
 
     path: str
-    """Its id, which is its path."""
+    """Id of the model, which is also its path."""
     model: Model
-    """What it takes."""
+    """The parameters that the model supports."""
     fields: Callable[[ImageSpec], dict[str, Any]]
-    """The fields that only it has."""
+    """Called with the spec to build the fields that only this model has."""
 
 
 def build_body(spec: ImageSpec, fal: FalModel) -> dict[str, Any]:
-    """Return the body of a request; a seed is sent only where there is one."""
+    """Return the JSON body of a request, without unset fields."""
     body: dict[str, Any] = {
         "prompt": spec.prompt,
         **fal.fields(spec),
@@ -39,10 +39,10 @@ def build_body(spec: ImageSpec, fal: FalModel) -> dict[str, Any]:
         "num_images": 1,
         "seed": spec.seed,
         "enable_safety_checker": spec.safety_checker,
-        # Lossless: it is encoded once, by us, in the form that was asked for.
+        # Lossless: the rendition encodes the image once, in the requested format.
         "output_format": "png",
         "acceleration": "none",
-        # A URL in place of megabytes of base64 in JSON; it also stays for a while, so that a hit costs no storage.
+        # A URL instead of megabytes of base64 in JSON; the cache can store the URL while fal keeps the file.
         "sync_mode": False,
     }
     return {name: value for name, value in body.items() if value is not None}
@@ -57,11 +57,11 @@ def _build_size_fields(spec: ImageSpec) -> dict[str, Any]:
 def _build_source_fields(spec: ImageSpec) -> dict[str, Any]:
     source, strength = spec.source, spec.strength
     if source is None:
-        raise ValueError("an image is transformed from another")
+        raise ValueError("a transform request must have a source image")
     data = pybase64.b64encode(source.data).decode()
     return {
         "image_url": f"data:{source.content_type};base64,{data}",
-        # Nothing would be drawn at 0, which fal refuses.
+        # fal refuses 0.
         "strength": None if strength is None else max(strength, _MIN_STRENGTH),
     }
 
@@ -105,4 +105,4 @@ MODELS: Mapping[Mode, FalModel] = {
         _build_source_fields,
     ),
 }
-"""The model of each way of asking."""
+"""The model of each mode."""

@@ -1,4 +1,4 @@
-"""How fal.ai is reached."""
+"""Addresses, key and time limits of fal.ai."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ PROVIDER = "fal"
 
 @dataclass(frozen=True, slots=True)
 class FalSettings:
-    """Addresses, key and patience."""
+    """How the process calls fal."""
 
     api_key: str = field(repr=False)
-    """Key of the account; empty if there is none."""
+    """Key of the account; empty without an account."""
     queue_base_url: str = "https://queue.fal.run"
-    """Where the queue is."""
+    """Base URL of the queue."""
     sync_base_url: str = "https://fal.run"
-    """Where images are made at once."""
+    """Base URL of synchronous calls."""
     timeout_seconds: float = 300.0
-    """Longest that one image may take, waiting in fal's queue included."""
+    """Longest time for one image, the wait in fal's queue included."""
     first_poll_seconds: float = 0.3
-    """From submission to the first question for the status."""
+    """Time from the submission to the first poll of the status."""
     longest_poll_seconds: float = 2.0
-    """Longest time between two questions."""
+    """Longest time between two polls."""
     max_image_bytes: int = 64 * 1024 * 1024
-    """Largest file that is taken."""
+    """Largest file to download."""

@@ -1,4 +1,4 @@
-"""Google's Gemini models that draw."""
+"""Google's Gemini image models."""
 
 from __future__ import annotations
 

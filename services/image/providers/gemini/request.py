@@ -1,4 +1,4 @@
-"""What Gemini is asked for: shape and resolution from the models' own tables (ai.google.dev model pages)."""
+"""Build requests to Gemini: aspect ratio and resolution from the table of models (ai.google.dev model pages)."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _CATEGORIES = (
     "HARM_CATEGORY_SEXUALLY_EXPLICIT",
     "HARM_CATEGORY_DANGEROUS_CONTENT",
 )
-# Roughly the longer side in pixels of what each resolution gives.
+# Approximate longer side in pixels of each resolution.
 _RESOLUTIONS = (("1K", 1376), ("2K", 2752), ("4K", 5504))
 
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """What a model can be asked for."""
+    """The shapes that a model supports."""
 
     ratios: tuple[str, ...]
-    """Shapes, as width:height."""
+    """Aspect ratios as width:height."""
     resolutions: tuple[str, ...]
-    """Resolutions; empty where none may be asked for."""
+    """Resolutions; empty if the model takes no resolution."""
 
 
 TRAITS: Mapping[str, Traits] = {
@@ -42,12 +42,12 @@ TRAITS: Mapping[str, Traits] = {
     "gemini-3.1-flash-lite-image": Traits(_TEN, ("1K",)),
     "gemini-2.5-flash-image": Traits(_TEN, ()),
 }
-"""Models that are known; any other is asked for a shape only."""
+"""Known models; other models are sent an aspect ratio only."""
 _UNKNOWN = Traits(_TEN, ())
 
 
 def build_body(spec: ImageSpec, model_id: str) -> dict[str, Any]:
-    """Return the body of generateContent."""
+    """Return the JSON body of generateContent."""
     traits = _get_traits(model_id)
     parts: list[dict[str, Any]] = [{"text": spec.prompt}]
     if spec.source is not None:
@@ -63,7 +63,7 @@ def build_body(spec: ImageSpec, model_id: str) -> dict[str, Any]:
 
 
 def describe_shape(spec: ImageSpec, model_id: str) -> str:
-    """Return what of the size is asked for: a shape, and a resolution where the model has several."""
+    """Return the aspect ratio, and the resolution if the model has several."""
     return " ".join(_build_image_config(spec, _get_traits(model_id)).values())
 
 
@@ -79,7 +79,7 @@ def _build_image_config(spec: ImageSpec, traits: Traits) -> dict[str, str]:
 
 
 def fold_seed(seed: int) -> int:
-    """Return `seed` within the 31 bits that the API takes; small seeds stay as they are."""
+    """Return `seed` reduced to the 31 bits that the API takes; smaller seeds are unchanged."""
     return seed % _SEED_RANGE
 
 
@@ -94,7 +94,7 @@ def _find_nearest_ratio(size: Size, ratios: tuple[str, ...]) -> str:
 
 
 def _choose_resolution(size: Size, offered: tuple[str, ...]) -> str:
-    """Return the least resolution that `size` can be taken from, or the highest there is."""
+    """Return the lowest resolution that covers `size`, or else the highest resolution."""
     longest = max(size.width, size.height)
     enough = [name for name, pixels in _RESOLUTIONS if name in offered and pixels >= longest]
     return enough[0] if enough else offered[-1]

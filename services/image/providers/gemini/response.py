@@ -1,4 +1,4 @@
-"""Reads what Gemini answers: the image, the three ways in which it refuses one, and its errors."""
+"""Parse responses of Gemini: the image, the three forms of a refusal, and errors."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from services.image.providers.gemini.settings import PROVIDER
 log = logger(__name__)
 
 _MESSAGES: Mapping[Reason, str] = {
-    Reason.API_KEY_MISSING: "Gemini has no key; set GEMINI_API_KEY, or choose another provider.",
-    Reason.PROVIDER_REJECTED_KEY: "Gemini refuses GEMINI_API_KEY; replace it or widen its rights.",
-    Reason.PROVIDER_BUSY: "Gemini is at its limit of calls; retry after the delay.",
+    Reason.API_KEY_MISSING: "GEMINI_API_KEY is not set; set it, or choose another provider.",
+    Reason.PROVIDER_REJECTED_KEY: "Gemini refuses GEMINI_API_KEY; replace the key or extend its permissions.",
+    Reason.PROVIDER_BUSY: "Gemini has reached its limit of calls; retry after the delay.",
     Reason.PROVIDER_UNAVAILABLE: "Gemini is down or unreachable; retry later.",
-    Reason.PROVIDER_TIMEOUT: "Gemini did not deliver in time; retry.",
+    Reason.PROVIDER_TIMEOUT: "Gemini did not return the image in time; retry.",
     Reason.CONTENT_BLOCKED: "Gemini's safety rules refuse this content; change the prompt.",
-    Reason.VALIDATION_ERROR: "Gemini refuses a field of the request; change prompt or image.",
-    Reason.GENERATION_FAILED: "Gemini delivered no image; try again, or check GEMINI_IMAGE_MODEL.",
+    Reason.VALIDATION_ERROR: "Gemini refuses a field of the request; change the prompt or the image.",
+    Reason.GENERATION_FAILED: "Gemini returned no image; try again, or check GEMINI_IMAGE_MODEL.",
 }
 _BY_STATUS: Mapping[str, Reason] = {
     "INVALID_ARGUMENT": Reason.VALIDATION_ERROR,
@@ -57,13 +57,13 @@ _BLOCKED = frozenset(
         "SPII",
     }
 )
-"""Reasons to finish that are about the content."""
+"""Finish reasons that mean refused content."""
 _DELAY = re.compile(r"([0-9]+(?:\.[0-9]+)?)s")
 
 
 @dataclass(frozen=True, slots=True)
-class Image:
-    """An image in an answer."""
+class InlineImage:
+    """An image in a response."""
 
     data: bytes
     content_type: str
@@ -71,16 +71,16 @@ class Image:
 
 
 def failure(reason: Reason, *, begun: bool = False, retry_after_seconds: float | None = None) -> MediaError:
-    """Return the error for `reason`; `begun` says that Gemini may have begun to draw, and to charge."""
+    """Return the error for `reason`; with `begun`, Gemini may have started to generate, and to charge."""
     metadata = {"provider": PROVIDER, **({MAY_BE_CHARGED_KEY: "true"} if begun else {})}
     return MediaError(reason, _MESSAGES[reason], metadata=metadata, retry_after_seconds=retry_after_seconds)
 
 
-def parse_image(content: bytes) -> Image:
-    """Return the image in an answer of status 200.
+def parse_image(content: bytes) -> InlineImage:
+    """Return the image in a response of status 200.
 
     Raises:
-        MediaError: CONTENT_BLOCKED, there is none because of the content; GENERATION_FAILED, there is none.
+        MediaError: There is no image: CONTENT_BLOCKED, because of the content; GENERATION_FAILED, for another reason.
     """
     body = _parse_json(content)
     candidates = body.get("candidates") or []
@@ -91,18 +91,18 @@ def parse_image(content: bytes) -> Image:
     found = list(_iterate_images(candidates[0]))
     if not found:
         raise _to_missing_image_error(candidates[0])
-    # Drafts come first.
+    # The last one: drafts come before the final image.
     inline = found[-1]
     try:
         data = pybase64.b64decode(str(inline.get("data", "")), validate=True)
     except ValueError:
         raise failure(Reason.GENERATION_FAILED, begun=True) from None
     content_type = str(inline.get("mimeType") or inline.get("mime_type") or "")
-    return Image(data, content_type, str(body.get("responseId") or ""))
+    return InlineImage(data, content_type, str(body.get("responseId") or ""))
 
 
 def refusal(code: int, content: bytes) -> MediaError:
-    """Return the error for an answer that is no success."""
+    """Return the error for an unsuccessful response."""
     error = _parse_json(content).get("error")
     error = error if isinstance(error, dict) else {}
     status, details = str(error.get("status", "")), _list_details(error)
@@ -110,7 +110,7 @@ def refusal(code: int, content: bytes) -> MediaError:
     if any(detail.get("reason") == "API_KEY_INVALID" for detail in details):
         reason = Reason.PROVIDER_REJECTED_KEY
     delay = next((match for detail in details if (match := _DELAY.fullmatch(str(detail.get("retryDelay", ""))))), None)
-    log.warning("gemini refused", code=code, status=status[:40], reason=reason.name)
+    log.warning("gemini refused a call", code=code, status=status[:40], reason=reason.name)
     return failure(reason, retry_after_seconds=float(delay[1]) if delay else None)
 
 
@@ -123,10 +123,10 @@ def _iterate_images(candidate: object) -> Iterator[Mapping[str, Any]]:
 
 
 def _to_missing_image_error(candidate: object) -> MediaError:
-    """Return the error for a candidate that holds none: finished because of the content, or with words only."""
+    """Return the error for a candidate without an image: refused for its content, or answered with text only."""
     finish = str(candidate.get("finishReason", "")) if isinstance(candidate, dict) else ""
-    log.warning("gemini drew nothing", finish_reason=finish[:40])
-    # Words in place of an image are how the model itself refuses.
+    log.warning("gemini returned no image", finish_reason=finish[:40])
+    # Text instead of an image is how the model itself refuses.
     refused = finish in _BLOCKED or finish == "STOP"
     return failure(Reason.CONTENT_BLOCKED if refused else Reason.GENERATION_FAILED, begun=True)
 
@@ -142,6 +142,6 @@ def _parse_json(content: bytes) -> Mapping[str, Any]:
     except orjson.JSONDecodeError:
         return {}
     if isinstance(found, list) and found:
-        # Some addresses wrap their errors.
+        # Some endpoints return the error in a list.
         found = found[0]
     return found if isinstance(found, dict) else {}

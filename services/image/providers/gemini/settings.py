@@ -1,4 +1,4 @@
-"""How the Gemini API is reached."""
+"""Address, key and time limits of the Gemini API."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ PROVIDER = "gemini"
 
 @dataclass(frozen=True, slots=True)
 class GeminiSettings:
-    """Address, key, model and patience."""
+    """How the process calls the Gemini API."""
 
     api_key: str = field(repr=False)
-    """Key of the API; empty if there is none."""
+    """Key of the API; empty without an account."""
     base_url: str = "https://generativelanguage.googleapis.com"
-    """Where the API is."""
+    """Base URL of the API."""
     model_id: str = "gemini-3-pro-image"
-    """The model that draws."""
+    """The model that generates images."""
     api_version: str = "v1"
     """Version of the API."""
     timeout_seconds: float = 300.0
-    """Longest that one image may take."""
+    """Longest time for one image."""
     max_answer_bytes: int = 64 * 1024 * 1024
-    """Longest answer that is taken; images come in it as base64."""
+    """Largest response; it contains the image as base64."""
