@@ -1,1 +1,1 @@
-"""The image service, whole, behind gRPC; only providers and strangers' servers are fakes."""
+"""Tests of the whole image service over gRPC; only the providers and foreign servers are fakes."""

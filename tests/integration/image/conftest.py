@@ -1,4 +1,4 @@
-"""Starts the image service as its process does, around providers that a test directs."""
+"""Start the image service as its process does, with providers that the test controls."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from tests.fakes.usage import FakeUsageStore
 
 
 class ImageSuite:
-    """The service, and callers."""
+    """The running service and its clients."""
 
     def __init__(self, channel: grpc.aio.Channel, usage: FakeUsageStore, recorder: UsageRecorder) -> None:
         self.stub: image_pb2_grpc.ImageServiceAsyncStub = image_pb2_grpc.ImageServiceStub(channel)
@@ -44,20 +44,20 @@ class ImageSuite:
         self._recorder = recorder
 
     async def generate(self, principal: str = "alice", **fields: Any) -> image_pb2.Image:
-        """Have an image made."""
+        """Generate an image."""
         request = image_pb2.GenerateImageRequest(**{"prompt": "a cat", "image_size": "card", **fields})
         return (await self.stub.GenerateImage(request, metadata=call_metadata(principal))).image
 
     async def transform(self, principal: str = "alice", **fields: Any) -> image_pb2.Image:
-        """Have an image changed."""
+        """Transform an image."""
         request = image_pb2.TransformImageRequest(**{"prompt": "in fog", **fields})
         return (await self.stub.TransformImage(request, metadata=call_metadata(principal))).image
 
-    async def upload(self, *pieces: bytes, principal: str = "alice", **spec: Any) -> image_pb2.Image:
-        """Bring a file along."""
+    async def upload(self, *chunks: bytes, principal: str = "alice", **spec: Any) -> image_pb2.Image:
+        """Upload a file in chunks."""
         messages = [
             image_pb2.UploadImageRequest(spec=image_pb2.UploadSpec(**spec)),
-            *(image_pb2.UploadImageRequest(chunk=piece) for piece in pieces),
+            *(image_pb2.UploadImageRequest(chunk=chunk) for chunk in chunks),
         ]
         return (await self.stub.UploadImage(iter(messages), metadata=call_metadata(principal))).image
 
@@ -67,14 +67,14 @@ class ImageSuite:
         return list((await self.stub.DeleteImage(request, metadata=call_metadata(principal))).deleted_keys)
 
     async def records(self, count: int) -> list[UsageRecord]:
-        """Return what was recorded, once it is so many calls, in the order in which they ended."""
+        """Wait for `count` usage records and return them in the order in which the calls ended."""
         await self._recorder.flush()
         await self._usage.keeps(count)
         return sorted(self._usage.stored.values(), key=lambda record: record.at)
 
 
 async def failure(call: Any) -> MediaError:
-    """Return what a call fails with."""
+    """Return the error of a call that must fail."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call
     return from_rpc_error(caught.value)
@@ -82,7 +82,7 @@ async def failure(call: Any) -> MediaError:
 
 @pytest.fixture(scope="session")
 def pool() -> Iterator[ProcessPool]:
-    """Process that open images, for all tests: they take a while to start, and keep nothing."""
+    """Worker processes for all tests: they start slowly and have no state."""
     opened = new_pool(2)
     yield opened
     end_pool(opened)
@@ -90,19 +90,19 @@ def pool() -> Iterator[ProcessPool]:
 
 @pytest.fixture
 async def workers(pool: ProcessPool) -> WorkerPool:
-    """Those processes, as one test uses them."""
+    """A worker pool over the shared processes, for one test."""
     return WorkerPool(pool, 2, 200, 20)
 
 
 @pytest.fixture
 def provider() -> FakeImageProvider:
-    """Who draws by default."""
+    """The default provider."""
     return FakeImageProvider()
 
 
 @pytest.fixture
 def store() -> FakeObjectStore:
-    """Where images are."""
+    """The object store."""
     return FakeObjectStore()
 
 

@@ -1,4 +1,4 @@
-"""Several images in one call."""
+"""Tests of batches: several images in one call."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def collect_events(
         return [event async for event in call]
 
 
-async def test_each_image_is_told_and_one_failure_stops_no_other(
+async def test_each_image_is_sent_and_one_failure_does_not_stop_the_others(
     suite: ImageSuite, provider: FakeImageProvider
 ) -> None:
     provider.outcomes.append(MediaError(Reason.CONTENT_BLOCKED))
@@ -46,7 +46,7 @@ async def test_identical_images_of_a_batch_are_paid_for_once(suite: ImageSuite, 
     assert len(provider.specs) == 1
 
 
-async def test_who_leaves_ends_what_is_not_made(suite: ImageSuite, provider: FakeImageProvider) -> None:
+async def test_cancelling_a_batch_cancels_its_running_images(suite: ImageSuite, provider: FakeImageProvider) -> None:
     provider.proceed.clear()
     request = image_pb2.BatchGenerateImagesRequest(items=[generate(str(number)) for number in range(9)], parallelism=3)
     async with open_stream(suite.stub.BatchGenerateImages(request)):

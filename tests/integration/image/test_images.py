@@ -1,4 +1,4 @@
-"""From a request to an object of the caller's own."""
+"""Tests of image requests, from the message to the stored object."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def stored(store: FakeObjectStore, key: str) -> Image.Image:
         return image
 
 
-async def test_an_image_is_made_stored_and_told(
+async def test_an_image_is_generated_stored_and_returned(
     suite: ImageSuite, provider: FakeImageProvider, store: FakeObjectStore
 ) -> None:
     image = await suite.generate(negative_prompt="dogs", style=Style(theme=image_pb2.IMAGE_THEME_VINTAGE))
@@ -59,13 +59,15 @@ async def test_every_preset_is_delivered_in_exactly_its_size(suite: ImageSuite, 
 
 
 @pytest.mark.parametrize("sides", [(14_142, 64), (64, 14_142), (64, 64), (14_142, 1_414)])
-async def test_the_outermost_sizes_are_delivered(suite: ImageSuite, store: FakeObjectStore, sides: Any) -> None:
+async def test_the_largest_and_smallest_sizes_are_delivered(
+    suite: ImageSuite, store: FakeObjectStore, sides: Any
+) -> None:
     width, height = sides
     image = await suite.generate(image_size="custom", width=width, height=height, output=Output(format="jpeg"))
     assert stored(store, image.key).size == sides
 
 
-async def test_what_the_provider_returns_in_another_shape_is_brought_to_size(
+async def test_an_image_of_another_shape_is_fitted_to_the_size(
     suite: ImageSuite, provider: FakeImageProvider, store: FakeObjectStore
 ) -> None:
     provider.outcomes.append(GeneratedImage(make_image(Size(100, 50)), "image/png"))
@@ -76,7 +78,7 @@ async def test_what_the_provider_returns_in_another_shape_is_brought_to_size(
     assert stored(store, image.key).size == (512, 512)
 
 
-async def test_copies_are_stored_beside_and_deleted_with_the_image(suite: ImageSuite, store: FakeObjectStore) -> None:
+async def test_variants_are_stored_and_deleted_with_the_image(suite: ImageSuite, store: FakeObjectStore) -> None:
     variants = [Variant(name="thumbnail"), Variant(name="tiny", width=40, height=20)]
     image = await suite.generate(output=Output(variants=variants, metadata={"goal_id": "7"}))
     assert [(one.name, one.width, one.height) for one in image.variants] == [("thumbnail", 256, 256), ("tiny", 40, 20)]
@@ -87,7 +89,7 @@ async def test_copies_are_stored_beside_and_deleted_with_the_image(suite: ImageS
     assert not keys & set(store.keys)
 
 
-async def test_a_key_of_ones_own_is_taken_once_unless_it_may_be_replaced(
+async def test_an_object_key_is_used_once_unless_overwrite_is_set(
     suite: ImageSuite, provider: FakeImageProvider
 ) -> None:
     output = Output(object_key="users/alice/goals/first.png", format="png")
@@ -100,7 +102,7 @@ async def test_a_key_of_ones_own_is_taken_once_unless_it_may_be_replaced(
 
 
 @pytest.mark.parametrize("extension", ["jpg", "jpeg"])
-async def test_copies_follow_a_key_of_ones_own(suite: ImageSuite, store: FakeObjectStore, extension: str) -> None:
+async def test_variant_keys_follow_the_object_key(suite: ImageSuite, store: FakeObjectStore, extension: str) -> None:
     key = f"users/alice/goals/first.{extension}"
     image = await suite.generate(output=Output(object_key=key, format="jpeg", variants=[Variant(name="thumbnail")]))
     assert image.variants[0].key == f"users/alice/goals/first.thumbnail.{extension}"
@@ -108,35 +110,35 @@ async def test_copies_follow_a_key_of_ones_own(suite: ImageSuite, store: FakeObj
     assert not [one for one in store.keys if one.startswith("users/")]
 
 
-async def test_of_an_image_that_is_replaced_no_copy_stays_behind(suite: ImageSuite, store: FakeObjectStore) -> None:
+async def test_replacing_an_image_deletes_its_obsolete_variants(suite: ImageSuite, store: FakeObjectStore) -> None:
     def output(*names: str) -> image_pb2.ImageOutput:
         variants = [Variant(name=name) for name in names]
         return Output(object_key="users/alice/first.webp", overwrite=True, variants=variants)
 
     await suite.generate(output=output("thumbnail", "card"))
     await suite.generate(prompt="another", output=output("card"))
-    kept = [one for one in store.keys if one.startswith("users/")]
-    assert kept == ["users/alice/first.card.webp", "users/alice/first.webp"]
+    keys = [one for one in store.keys if one.startswith("users/")]
+    assert keys == ["users/alice/first.card.webp", "users/alice/first.webp"]
 
 
 @pytest.mark.parametrize(
-    ("output", "lasting"),
+    ("output", "expected"),
     [
         (Output(), (IMMUTABLE, IMMUTABLE)),
         (Output(content_addressed=True), (IMMUTABLE, REPLACEABLE)),
         (Output(object_key="users/alice/first.webp"), (REPLACEABLE, REPLACEABLE)),
     ],
 )
-async def test_what_may_be_replaced_is_kept_by_no_browser_without_asking(
-    suite: ImageSuite, store: FakeObjectStore, output: image_pb2.ImageOutput, lasting: tuple[str, str]
+async def test_replaceable_objects_must_be_revalidated_by_browsers(
+    suite: ImageSuite, store: FakeObjectStore, output: image_pb2.ImageOutput, expected: tuple[str, str]
 ) -> None:
     output.variants.append(Variant(name="thumbnail"))
     image = await suite.generate(output=output)
-    kept = [store.objects[key][0].cache_control for key in (image.key, image.variants[0].key)]
-    assert tuple(kept) == lasting
+    cache_controls = [store.objects[key][0].cache_control for key in (image.key, image.variants[0].key)]
+    assert tuple(cache_controls) == expected
 
 
-async def test_copies_of_equal_images_add_up(suite: ImageSuite, store: FakeObjectStore) -> None:
+async def test_variants_of_equal_images_add_up(suite: ImageSuite, store: FakeObjectStore) -> None:
     for name in ("thumbnail", "card"):
         image = await suite.generate(output=Output(content_addressed=True, variants=[Variant(name=name)]))
     again = await suite.generate(output=Output(content_addressed=True))
@@ -148,7 +150,7 @@ async def test_copies_of_equal_images_add_up(suite: ImageSuite, store: FakeObjec
 @pytest.mark.parametrize(
     ("name", "reason"), [("z", Reason.ALREADY_EXISTS), ("z" * 190, Reason.VALIDATION_ERROR)], ids=["taken", "long"]
 )
-async def test_a_key_that_leaves_its_copies_no_place_is_refused_before_anybody_is_paid(
+async def test_a_key_without_room_for_its_variants_is_refused_before_the_provider_is_called(
     suite: ImageSuite, provider: FakeImageProvider, store: FakeObjectStore, name: str, reason: Reason
 ) -> None:
     await store.put("users/alice/z.thumbnail.webp", b"x", ObjectSpec("image/webp"))
@@ -158,7 +160,7 @@ async def test_a_key_that_leaves_its_copies_no_place_is_refused_before_anybody_i
     assert provider.specs == []
 
 
-async def test_equal_images_of_a_caller_may_be_kept_once(suite: ImageSuite, store: FakeObjectStore) -> None:
+async def test_equal_images_of_a_caller_may_be_stored_once(suite: ImageSuite, store: FakeObjectStore) -> None:
     keys = {(await suite.generate(output=Output(content_addressed=True))).key for _ in range(2)}
     (key,) = keys
     assert key.startswith("users/alice/sha256/")
@@ -196,7 +198,7 @@ async def test_equal_images_of_a_caller_may_be_kept_once(suite: ImageSuite, stor
         ({"output": Output(variants=[Variant(name="odd")])}, Reason.VALIDATION_ERROR, "output.variants[0]"),
     ],
 )
-async def test_bad_input_is_refused_by_name_before_anybody_is_paid(
+async def test_bad_input_names_its_field_before_the_provider_is_called(
     suite: ImageSuite, provider: FakeImageProvider, store: FakeObjectStore, fields: Any, reason: Reason, field: str
 ) -> None:
     error = await failure(suite.generate(**fields))
@@ -216,7 +218,7 @@ async def test_a_fast_image_takes_one_to_twelve_steps(suite: ImageSuite, steps: 
 
 
 @pytest.mark.parametrize("puts", [0, 1, 2])
-async def test_a_store_that_fails_is_told_and_nothing_is_half_stored(
+async def test_a_failing_store_is_reported_and_nothing_is_half_stored(
     suite: ImageSuite, store: FakeObjectStore, puts: int
 ) -> None:
     store.puts_until_failure = puts
@@ -228,7 +230,7 @@ async def test_a_store_that_fails_is_told_and_nothing_is_half_stored(
     assert (record.outcome, record.cost_units, record.service) == ("STORAGE_FAILED", 3, "image")
 
 
-async def test_what_is_no_image_is_the_providers_failure(
+async def test_a_file_that_is_not_an_image_is_a_provider_failure(
     suite: ImageSuite, provider: FakeImageProvider, store: FakeObjectStore
 ) -> None:
     provider.outcomes.append(GeneratedImage(b"<html>", "image/png"))
@@ -238,7 +240,7 @@ async def test_what_is_no_image_is_the_providers_failure(
     assert store.keys == []
 
 
-async def test_who_stands_in_is_told_and_what_he_draws_is_not_kept_for_the_first(
+async def test_the_image_of_a_fallback_provider_is_not_cached_for_the_first_provider(
     provider: FakeImageProvider, store: FakeObjectStore, workers: WorkerPool, tmp_path: Path
 ) -> None:
     other = FakeImageProvider("embedded", PLAIN)
@@ -251,7 +253,7 @@ async def test_who_stands_in_is_told_and_what_he_draws_is_not_kept_for_the_first
     assert (second.provider, second.from_cache) == ("fal", False)
 
 
-async def test_content_that_is_refused_is_refused_by_nobody_else(
+async def test_blocked_content_is_not_sent_to_a_fallback_provider(
     provider: FakeImageProvider, store: FakeObjectStore, workers: WorkerPool, tmp_path: Path
 ) -> None:
     other = FakeImageProvider("embedded", PLAIN)
@@ -263,19 +265,19 @@ async def test_content_that_is_refused_is_refused_by_nobody_else(
     assert other.specs == []
 
 
-async def test_a_provider_that_is_busy_is_asked_again(suite: ImageSuite, provider: FakeImageProvider) -> None:
+async def test_a_busy_provider_is_called_again(suite: ImageSuite, provider: FakeImageProvider) -> None:
     provider.outcomes.append(MediaError(Reason.PROVIDER_BUSY))
     assert (await suite.generate()).provider == "fal"
     assert len(provider.specs) == 2
 
 
-async def test_what_may_have_been_paid_is_not_asked_again(suite: ImageSuite, provider: FakeImageProvider) -> None:
+async def test_a_call_that_may_have_been_charged_is_not_retried(suite: ImageSuite, provider: FakeImageProvider) -> None:
     provider.outcomes.append(MediaError(Reason.PROVIDER_UNAVAILABLE, metadata={MAY_BE_CHARGED_KEY: "true"}))
     assert (await failure(suite.generate())).reason is Reason.PROVIDER_UNAVAILABLE
     assert len(provider.specs) == 1
 
 
-async def test_the_sizes_are_told_by_name(suite: ImageSuite) -> None:
+async def test_the_sizes_are_listed_by_name(suite: ImageSuite) -> None:
     sizes = (await suite.stub.ListImageSizes(image_pb2.ListImageSizesRequest())).sizes
     assert set(sizes) == {*PRESETS, "custom"}
     assert (sizes["landscape_16_9"].width, sizes["landscape_16_9"].height) == (1024, 576)

@@ -1,4 +1,4 @@
-"""Nothing is paid for twice: at the same time, later, and after a restart."""
+"""Tests that an image is paid for once: by concurrent requests, by later ones, and after a restart."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ MISS, JOINED = cache_pb2.CACHE_STATUS_MISS, cache_pb2.CACHE_STATUS_JOINED
 URL = "https://v3.fal.media/files/cat.png"
 
 
-def large() -> bytes:
-    """Return an image that does not fit into a document."""
+def make_large_image() -> bytes:
+    """Return an image that is too large for a cache entry."""
     file = BytesIO()
     Image.effect_noise((700, 500), 90).convert("RGB").save(file, "PNG")
     assert len(file.getvalue()) > INLINE_BYTES
@@ -40,18 +40,20 @@ async def test_fifty_identical_requests_at_once_are_one_call(suite: ImageSuite, 
     provider.proceed.set()
     images = await asyncio.gather(*calls)
     assert len(provider.specs) == 1
-    # Each has an object of his own.
+    # Each caller has an own object.
     assert len({image.key for image in images}) == 50
     assert len({image.sha256 for image in images}) == 1
     records = await suite.records(50)
     assert sum(record.cost_units or 0 for record in records) == 3
-    # Whoever comes when the first has just ended finds it in the cache.
+    # A request that arrives when the first one has just ended finds the cache entry.
     statuses = [record.cache_status for record in records]
     assert statuses.count("miss") == 1
     assert set(statuses) <= {"miss", "joined", "hit"}
 
 
-async def test_who_is_alone_and_leaves_ends_the_providers_work(suite: ImageSuite, provider: FakeImageProvider) -> None:
+async def test_the_last_caller_that_leaves_cancels_the_provider_call(
+    suite: ImageSuite, provider: FakeImageProvider
+) -> None:
     provider.proceed.clear()
     alone = asyncio.create_task(suite.generate())
     await provider.until(lambda: len(provider.specs) == 1)
@@ -59,7 +61,7 @@ async def test_who_is_alone_and_leaves_ends_the_providers_work(suite: ImageSuite
     await provider.until(lambda: provider.cancelled == 1)
 
 
-async def test_a_later_request_is_answered_from_the_cache_in_another_form(
+async def test_a_later_request_is_served_from_the_cache_in_another_format(
     suite: ImageSuite, provider: FakeImageProvider
 ) -> None:
     first = await suite.generate()
@@ -75,7 +77,7 @@ async def test_a_later_request_is_answered_from_the_cache_in_another_form(
     "fields",
     [{"prompt": "a dog"}, {"image_size": "banner"}, {"seed": 8}, {"num_inference_steps": 9}, {"guidance_scale": 4}],
 )
-async def test_what_decides_the_image_makes_another(
+async def test_another_parameter_causes_another_generation(
     suite: ImageSuite, provider: FakeImageProvider, fields: Any
 ) -> None:
     await suite.generate()
@@ -83,7 +85,9 @@ async def test_what_decides_the_image_makes_another(
     assert len(provider.specs) == 2
 
 
-async def test_a_new_take_is_neither_shared_nor_kept(suite: ImageSuite, provider: FakeImageProvider) -> None:
+async def test_a_request_without_cache_is_neither_shared_nor_cached(
+    suite: ImageSuite, provider: FakeImageProvider
+) -> None:
     for _ in range(2):
         assert not (await suite.generate(use_cache=False)).from_cache
     assert not (await suite.generate()).from_cache
@@ -93,7 +97,7 @@ async def test_a_new_take_is_neither_shared_nor_kept(suite: ImageSuite, provider
 @pytest.mark.parametrize("store_binary", [False, True])
 @pytest.mark.parametrize("size", ["small", "large"])
 @pytest.mark.parametrize("url", ["", URL])
-async def test_what_was_paid_for_survives_a_restart(
+async def test_a_cached_image_survives_a_restart(
     provider: FakeImageProvider,
     store: FakeObjectStore,
     workers: WorkerPool,
@@ -102,7 +106,7 @@ async def test_what_was_paid_for_survives_a_restart(
     size: str,
     url: str,
 ) -> None:
-    data = large() if size == "large" else make_image()
+    data = make_large_image() if size == "large" else make_image()
     provider.stored[url] = data
     provider.outcomes.append(GeneratedImage(data, "image/png", 2**64 - 1, url, cost_units=3))
     async with running({"fal": provider}, store, workers, tmp_path, store_binary=store_binary) as suite:
@@ -113,11 +117,11 @@ async def test_what_was_paid_for_survives_a_restart(
     assert len(provider.specs) == 1
     by_url = bool(url) and not store_binary
     assert provider.downloads == (1 if by_url else 0)
-    kept = [key for key in store.keys if key.startswith("cache/")]
-    assert len(kept) == (1 if size == "large" and not by_url else 0)
+    blobs = [key for key in store.keys if key.startswith("cache/")]
+    assert len(blobs) == (1 if size == "large" and not by_url else 0)
 
 
-async def test_a_url_that_has_ended_is_noticed_and_drawn_anew(suite: ImageSuite, provider: FakeImageProvider) -> None:
+async def test_an_expired_provider_url_causes_a_new_generation(suite: ImageSuite, provider: FakeImageProvider) -> None:
     provider.url = URL
     await suite.generate()
     provider.stored.clear()
@@ -127,27 +131,27 @@ async def test_a_url_that_has_ended_is_noticed_and_drawn_anew(suite: ImageSuite,
     assert not (await suite.generate()).from_cache
 
 
-async def test_bytes_that_are_gone_are_noticed_and_drawn_anew(
+async def test_a_missing_cache_blob_causes_a_new_generation(
     suite: ImageSuite, provider: FakeImageProvider, store: FakeObjectStore
 ) -> None:
-    provider.outcomes.append(GeneratedImage(large(), "image/png"))
+    provider.outcomes.append(GeneratedImage(make_large_image(), "image/png"))
     await suite.generate()
-    (kept,) = [key for key in store.keys if key.startswith("cache/")]
-    del store.objects[kept]
+    (blob,) = [key for key in store.keys if key.startswith("cache/")]
+    del store.objects[blob]
     assert not (await suite.generate()).from_cache
 
 
-async def test_a_store_that_cannot_keep_costs_no_request(
+async def test_a_failed_cache_write_does_not_break_later_requests(
     suite: ImageSuite, provider: FakeImageProvider, store: FakeObjectStore
 ) -> None:
-    provider.outcomes.append(GeneratedImage(large(), "image/png"))
+    provider.outcomes.append(GeneratedImage(make_large_image(), "image/png"))
     store.puts_until_failure = 0
     assert (await failure(suite.generate())).reason is Reason.STORAGE_FAILED
     store.puts_until_failure = None
     assert not (await suite.generate()).from_cache
 
 
-async def test_without_a_cache_requests_at_the_same_time_are_shared_all_the_same(
+async def test_concurrent_requests_are_shared_without_a_cache(
     provider: FakeImageProvider, store: FakeObjectStore, workers: WorkerPool, tmp_path: Path
 ) -> None:
     same = image_pb2.BatchImage(generate=image_pb2.GenerateImageRequest(prompt="a cat", image_size="card"))

@@ -1,4 +1,4 @@
-"""The keys of kept images: whatever decides what is drawn makes another one, and nothing else does."""
+"""Tests of cache keys: every parameter that decides the image changes the key, and no other does."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def key(provider: ImageProvider, spec: ImageSpec) -> str:
 
 @pytest.fixture
 async def paid() -> AsyncIterator[dict[str, ImageProvider]]:
-    """The engines whose images cost money, by name."""
+    """The paid providers, by name."""
     async with AsyncExitStack() as stack:
         downloads = await stack.enter_async_context(open_fetcher())
         yield {
@@ -50,13 +50,13 @@ async def paid() -> AsyncIterator[dict[str, ImageProvider]]:
         }
 
 
-def test_everything_that_decides_what_is_drawn_makes_another_key() -> None:
+def test_every_decisive_parameter_changes_the_key() -> None:
     provider = FakeImageProvider()
     keys = {key(provider, replace(SPEC, **change)) for change in DECISIVE}
     assert len({*keys, key(provider, SPEC), key(FakeImageProvider("another"), SPEC)}) == len(DECISIVE) + 2
 
 
-def test_the_name_of_a_size_makes_no_other_key() -> None:
+def test_the_name_of_a_size_does_not_change_the_key() -> None:
     provider = FakeImageProvider()
     assert key(provider, replace(SPEC, preset="landscape_4_3")) == key(provider, SPEC)
 
@@ -73,7 +73,7 @@ def test_the_name_of_a_size_makes_no_other_key() -> None:
         ("gemini", Mode.FAST, Size(2048, 1536), True),
     ],
 )
-def test_an_image_is_found_again_in_another_size_where_the_provider_is_asked_the_same(
+def test_another_size_has_the_same_key_if_the_provider_request_is_the_same(
     paid: dict[str, ImageProvider], name: str, mode: Mode, size: Size, same: bool
 ) -> None:
     spec = replace(SPEC, mode=mode, source=SOURCE if mode is Mode.TRANSFORM else None)

@@ -1,4 +1,4 @@
-"""Bytes of kept images: in folders by day, and gone when the day is over."""
+"""Tests of cache blobs: folders by day, and their deletion after that day."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DAY = 86_400.0
 
 
 class Clock:
-    """The time of a test."""
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.now = NOON
@@ -25,7 +25,7 @@ class Clock:
         return self.now
 
 
-async def test_bytes_are_found_again_and_only_the_service_reads_them() -> None:
+async def test_stored_bytes_are_read_again_and_have_no_owner() -> None:
     store = FakeObjectStore()
     blobs = CacheBlobs(store, DAY, Clock())
     key = await blobs.put("ab" * 32, b"image", "image/png")
@@ -35,7 +35,7 @@ async def test_bytes_are_found_again_and_only_the_service_reads_them() -> None:
     assert "no-store" in store.objects[key][0].cache_control
 
 
-async def test_bytes_that_are_gone_are_none_and_a_broken_store_is_told() -> None:
+async def test_missing_bytes_return_nothing_and_a_broken_store_is_an_error() -> None:
     store = FakeObjectStore()
     blobs = CacheBlobs(store, DAY, Clock())
     assert await blobs.get("cache/images/2026-11-22/gone.png") is None
@@ -44,7 +44,7 @@ async def test_bytes_that_are_gone_are_none_and_a_broken_store_is_told() -> None
         await blobs.get("cache/images/2026-11-22/gone.png")
 
 
-async def test_days_that_are_over_are_swept_and_nothing_else() -> None:
+async def test_the_sweep_deletes_past_days_only() -> None:
     store, clock = FakeObjectStore(), Clock()
     blobs = CacheBlobs(store, DAY, clock)
     for number in range(250):

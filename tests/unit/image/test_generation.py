@@ -1,4 +1,4 @@
-"""Images that several want at the same time: drawn once, and paid by one of those who get them."""
+"""Tests of shared generations: identical requests in flight share one call, and one of them reports its cost."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def generator() -> AsyncIterator[ImageGenerator]:
         yield opened
 
 
-async def test_who_began_it_pays(generator: ImageGenerator, provider: FakeImageProvider, plan: Plan) -> None:
+async def test_one_caller_reports_the_cost(generator: ImageGenerator, provider: FakeImageProvider, plan: Plan) -> None:
     provider.proceed.clear()
     callers = [asyncio.create_task(generator.generate(plan)) for _ in range(3)]
     await provider.until(lambda: len(provider.specs) == 1)
@@ -51,7 +51,7 @@ async def test_who_began_it_pays(generator: ImageGenerator, provider: FakeImageP
     assert len(provider.specs) == 1
 
 
-async def test_where_who_began_it_has_left_another_pays(
+async def test_another_caller_reports_the_cost_if_the_first_one_leaves(
     generator: ImageGenerator, provider: FakeImageProvider, plan: Plan
 ) -> None:
     provider.proceed.clear()

@@ -1,4 +1,4 @@
-"""A file that comes in pieces: whole, or refused."""
+"""Tests of uploads: the file is complete and as announced, or an error."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ async def send_chunks(*parts: bytes) -> AsyncIterator[bytes]:
         yield part
 
 
-async def test_the_pieces_are_put_together() -> None:
+async def test_the_chunks_are_joined() -> None:
     digest = hashlib.sha256(FILE).hexdigest().upper()
     assert await receive_upload(send_chunks(FILE[:5], b"", FILE[5:]), size_bytes=len(FILE), sha256=digest) == FILE
     assert await receive_upload(send_chunks(FILE), size_bytes=0, sha256="") == FILE
@@ -36,7 +36,7 @@ async def test_the_pieces_are_put_together() -> None:
         ((FILE,), len(FILE), "0" * 64, "sha256"),
     ],
 )
-async def test_what_is_not_as_announced_is_refused_by_name(
+async def test_an_upload_that_differs_from_its_announcement_names_the_field(
     parts: tuple[bytes, ...], size_bytes: int, sha256: str, field: str
 ) -> None:
     with pytest.raises(MediaError) as caught:
@@ -45,33 +45,33 @@ async def test_what_is_not_as_announced_is_refused_by_name(
     assert [item.field for item in caught.value.violations] == [field]
 
 
-async def test_nothing_is_read_beyond_the_largest_file() -> None:
-    taken = 0
+async def test_reading_stops_at_the_maximum_size() -> None:
+    sent = 0
 
-    async def endless() -> AsyncIterator[bytes]:
-        nonlocal taken
+    async def send_endlessly() -> AsyncIterator[bytes]:
+        nonlocal sent
         while True:
-            taken += 1024 * 1024
+            sent += 1024 * 1024
             yield bytes(1024 * 1024)
 
     with pytest.raises(MediaError) as caught:
-        await receive_upload(endless(), size_bytes=0, sha256="")
+        await receive_upload(send_endlessly(), size_bytes=0, sha256="")
     assert caught.value.reason is Reason.PAYLOAD_TOO_LARGE
-    assert taken == MAX_UPLOAD_BYTES + 1024 * 1024
+    assert sent == MAX_UPLOAD_BYTES + 1024 * 1024
 
 
 @in_virtual_time
-async def test_a_file_that_stops_coming_is_not_waited_for() -> None:
-    async def stopping() -> AsyncIterator[bytes]:
+async def test_a_stalled_upload_is_an_error() -> None:
+    async def stall() -> AsyncIterator[bytes]:
         yield FILE[:5]
         await asyncio.Event().wait()
 
     with pytest.raises(MediaError) as caught:
-        await receive_upload(stopping(), size_bytes=0, sha256="")
+        await receive_upload(stall(), size_bytes=0, sha256="")
     assert caught.value.reason is Reason.DEADLINE_EXCEEDED
     assert asyncio.get_running_loop().time() < 60
 
 
-async def test_a_file_of_exactly_the_largest_size_is_taken() -> None:
+async def test_an_upload_of_the_maximum_size_is_accepted() -> None:
     whole = bytes(MAX_UPLOAD_BYTES)
     assert len(await receive_upload(send_chunks(whole), size_bytes=MAX_UPLOAD_BYTES, sha256="")) == MAX_UPLOAD_BYTES

@@ -1,4 +1,4 @@
-"""From a wish to a plan: sizes, forms, who draws, and what the model knows nothing of."""
+"""Tests of plans: sizes, formats, candidates, and the fields that a model does not support."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def find_refused_field(image_request: ImageRequest) -> str:
     return violation.field
 
 
-def test_a_plain_request_takes_the_seeds_defaults() -> None:
+def test_a_plain_request_gets_the_defaults() -> None:
     plan = PLANNER.plan(REQUEST)
     (candidate,) = plan.candidates
     assert candidate.provider is FAL
@@ -50,7 +50,7 @@ def test_a_plain_request_takes_the_seeds_defaults() -> None:
 
 
 @pytest.mark.parametrize("size", [Size(14_142, 64), Size(64, 14_142), Size(6_400, 64), Size(14_142, 1414)])
-def test_of_a_model_no_longer_strip_is_asked_than_is_taken_from_it(size: Size) -> None:
+def test_the_requested_aspect_ratio_is_one_that_inspection_accepts(size: Size) -> None:
     plan = PLANNER.plan(replace(REQUEST, image_size="custom", custom_size=size))
     model_size = plan.candidates[0].spec.size
     assert plan.size == size
@@ -58,7 +58,7 @@ def test_of_a_model_no_longer_strip_is_asked_than_is_taken_from_it(size: Size) -
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_every_preset_is_delivered_exactly_and_drawn_within_the_models_reach(name: str) -> None:
+def test_every_preset_is_delivered_exactly_and_generated_within_the_limits_of_the_model(name: str) -> None:
     plan = PLANNER.plan(replace(REQUEST, image_size=name))
     model_size = plan.candidates[0].spec.size
     assert plan.size == PRESETS[name].size
@@ -67,7 +67,7 @@ def test_every_preset_is_delivered_exactly_and_drawn_within_the_models_reach(nam
 
 
 @given(st.integers(64, MAX_SIDE_PIXELS), st.integers(64, MAX_SIDE_PIXELS))
-def test_a_size_of_ones_own_is_delivered_exactly_or_refused(width: int, height: int) -> None:
+def test_a_custom_size_is_delivered_exactly_or_refused(width: int, height: int) -> None:
     image_request = replace(REQUEST, image_size="custom", custom_size=Size(width, height))
     if width * height > MAX_PIXELS:
         assert find_refused_field(image_request) == "width"
@@ -80,11 +80,11 @@ def test_a_size_of_ones_own_is_delivered_exactly_or_refused(width: int, height: 
 
 
 @pytest.mark.parametrize("size", [Size(14_143, 64), Size(64, 14_143), Size(14_142, 14_142)])
-def test_what_is_too_large_is_refused_by_name(size: Size) -> None:
+def test_a_size_that_is_too_large_names_its_field(size: Size) -> None:
     assert find_refused_field(replace(REQUEST, image_size="custom", custom_size=size)) == "width"
 
 
-def test_a_transformed_image_keeps_its_size_unless_another_is_asked_for() -> None:
+def test_a_transformed_image_keeps_its_size_unless_the_request_names_another() -> None:
     image_request = replace(REQUEST, mode=Mode.TRANSFORM)
     assert PLANNER.plan(image_request, SOURCE).size == Size(300, 200)
     assert PLANNER.plan(replace(image_request, image_size="card"), SOURCE).size == Size(512, 512)
@@ -92,7 +92,7 @@ def test_a_transformed_image_keeps_its_size_unless_another_is_asked_for() -> Non
     assert PLANNER.plan(replace(image_request, strength=0.0), SOURCE).candidates[0].spec.strength == 0.0
 
 
-def test_quality_decides_steps_where_they_are_left_open() -> None:
+def test_quality_decides_steps_if_the_request_sets_none() -> None:
     def steps(image_request: ImageRequest) -> int | None:
         return PLANNER.plan(image_request).candidates[0].spec.steps
 
@@ -100,7 +100,7 @@ def test_quality_decides_steps_where_they_are_left_open() -> None:
     assert steps(replace(REQUEST, quality="high", steps=3)) == 3
 
 
-def test_what_the_model_knows_nothing_of_is_not_sent_and_told() -> None:
+def test_unsupported_fields_are_not_sent_and_are_listed() -> None:
     image_request = replace(
         REQUEST, provider="gemini", negative_prompt="dogs", steps=9, guidance_scale=7.0, safety_checker=False, seed=5
     )
@@ -116,12 +116,12 @@ def test_what_the_model_knows_nothing_of_is_not_sent_and_told() -> None:
     }
 
 
-def test_only_what_was_given_is_told_as_ignored() -> None:
+def test_fields_that_the_request_does_not_set_are_not_ignored_fields() -> None:
     assert PLANNER.plan(replace(REQUEST, provider="gemini")).candidates[0].ignored_fields == ()
 
 
-def test_stand_ins_come_in_order_and_never_the_first_again() -> None:
-    planner = Planner({"fal": FAL, "gemini": GEMINI}, PlanningOptions("fal", ("fal", "gemini", "nobody")))
+def test_fallback_providers_follow_in_order_without_repetition() -> None:
+    planner = Planner({"fal": FAL, "gemini": GEMINI}, PlanningOptions("fal", ("fal", "gemini", "unknown")))
     assert [candidate.provider.name for candidate in planner.plan(REQUEST).candidates] == ["fal", "gemini"]
     plan = planner.plan(replace(REQUEST, provider="gemini"))
     assert [candidate.provider.name for candidate in plan.candidates] == ["gemini", "fal"]
@@ -149,11 +149,11 @@ def test_stand_ins_come_in_order_and_never_the_first_again() -> None:
         ),
     ],
 )
-def test_bad_input_is_refused_by_name(image_request: ImageRequest, field: str) -> None:
+def test_bad_input_names_its_field(image_request: ImageRequest, field: str) -> None:
     assert find_refused_field(image_request) == field
 
 
-def test_variants_take_the_size_of_their_preset_or_their_own() -> None:
+def test_a_variant_has_its_own_size_or_that_of_its_preset() -> None:
     output = OutputRequest(
         variants=(VariantRequest("thumbnail"), VariantRequest("tiny", 40, 30), VariantRequest("card", 300))
     )
@@ -165,7 +165,7 @@ def test_variants_take_the_size_of_their_preset_or_their_own() -> None:
     ]
 
 
-def test_the_brand_is_applied_where_asked_and_never_over_the_requests_own() -> None:
+def test_the_brand_is_applied_on_request_and_never_replaces_the_colours_of_the_request() -> None:
     planner = Planner({"fal": FAL}, PlanningOptions("fal", brand=Brand(("#0066CC",), "professional")))
     assert "#0066CC" not in planner.plan(REQUEST).prompt.text
     assert "#0066CC" in planner.plan(replace(REQUEST, use_brand=True)).prompt.text

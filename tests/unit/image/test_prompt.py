@@ -1,4 +1,4 @@
-"""The prompt layer: the caller's words first, additions in a fixed order, and never too long."""
+"""Tests of final prompts: the caller's words, additions in a fixed order, and the maximum length."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def find_refused_field(prompt_request: PromptRequest) -> str:
     return violation.field
 
 
-def test_a_plain_prompt_stays_as_it_is() -> None:
+def test_a_plain_prompt_is_unchanged() -> None:
     final = compose(CAT)
     assert (final.text, final.style, final.version, final.shortened) == ("A cat on a roof.", "", VERSION, False)
     assert compose(replace(CAT, prompt="  two\n lines ")).text == "two lines"
@@ -78,7 +78,7 @@ def test_every_theme_adds_its_words(theme: str) -> None:
         ("#808080", "gray"),
     ],
 )
-def test_colours_are_told_by_name_and_number(color: str, name: str) -> None:
+def test_colours_have_a_name_and_a_number(color: str, name: str) -> None:
     assert f"{name} ({color})" in compose(replace(CAT, brand_colors=(color,))).text
 
 
@@ -88,7 +88,7 @@ def test_every_colour_has_a_name(color: str) -> None:
 
 
 @given(WORDS, st.integers(1, 400), st.lists(WORDS, max_size=3))
-def test_the_longest_prompt_is_kept_and_own_words_survive_first(prompt: str, longest: int, rules: list[str]) -> None:
+def test_the_maximum_length_holds_and_additions_are_dropped_first(prompt: str, longest: int, rules: list[str]) -> None:
     prompt_request = replace(EVERYTHING, prompt=prompt, style_guidelines=tuple(rules), max_length=longest)
     final, whole = compose(prompt_request), compose(replace(prompt_request, max_length=5000))
     assert 0 < len(final.text) <= longest
@@ -101,7 +101,7 @@ def test_the_longest_prompt_is_kept_and_own_words_survive_first(prompt: str, lon
         assert final.text.startswith(own.rstrip(" .,;"))
 
 
-def test_words_are_not_cut_in_the_middle() -> None:
+def test_words_are_not_split() -> None:
     assert compose(replace(CAT, prompt="one two three", max_length=9)).text == "one two"
     assert compose(replace(CAT, prompt="one two three", max_length=7)).text == "one two"
     assert compose(replace(CAT, prompt="onetwothree", max_length=6)).text == "onetwo"
@@ -117,7 +117,7 @@ def test_every_template_takes_its_fields(template: str) -> None:
     assert "$" not in text
 
 
-def test_a_headline_becomes_a_prompt_of_the_length_asked_for() -> None:
+def test_a_headline_becomes_a_prompt_of_the_requested_length() -> None:
     final = compose(
         PromptRequest(
             "Markets rally after a calm winter",
@@ -143,16 +143,16 @@ def test_a_headline_becomes_a_prompt_of_the_length_asked_for() -> None:
         (replace(CAT, template_fields={"moment": "x"}), "style.template_fields"),
     ],
 )
-def test_what_is_not_known_is_refused_by_name(prompt_request: PromptRequest, field: str) -> None:
+def test_unknown_themes_and_templates_name_their_field(prompt_request: PromptRequest, field: str) -> None:
     assert find_refused_field(prompt_request) == field
 
 
-def test_what_a_caller_writes_is_never_a_template_of_its_own() -> None:
+def test_a_prompt_is_never_expanded_as_a_template() -> None:
     assert "$mood" in compose(PromptRequest("$mood ${x} $$", template="headline")).text
 
 
 @pytest.mark.parametrize("table", [THEMES, ART_STYLES, TEMPLATES], ids=["themes", "art styles", "templates"])
-def test_the_document_shows_the_tables_as_they_are(table: Mapping[str, str]) -> None:
+def test_the_document_contains_the_tables(table: Mapping[str, str]) -> None:
     document = (Path(__file__).parents[3] / "docs" / "images.md").read_text()
     for name, words in table.items():
         assert f"| `{name}` | {words} |" in document

@@ -1,4 +1,4 @@
-"""What the image service reads, and what of it contradicts itself."""
+"""Tests of the settings of the image service and of their diagnostics."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def list_messages(level: Level, **fields: Any) -> list[str]:
         ({"fal_key": "f", "default_provider": "embedded"}, "embedded"),
     ],
 )
-def test_the_first_provider_with_a_key_draws(fields: Any, default: str) -> None:
+def test_the_first_provider_with_a_key_is_the_default(fields: Any, default: str) -> None:
     assert make_settings(**fields).provider_by_default == default
 
 
@@ -53,7 +53,7 @@ def test_a_wrong_value_names_its_variable(monkeypatch: pytest.MonkeyPatch, varia
         load(ImageSettings)
 
 
-def test_without_anything_all_is_well() -> None:
+def test_the_defaults_have_no_problems() -> None:
     assert list_messages(Level.PROBLEM) == list_messages(Level.WARNING) == []
     assert "embedded is the default provider" in list_messages(Level.OK)
 
@@ -79,11 +79,11 @@ def test_without_anything_all_is_well() -> None:
         ),
     ],
 )
-def test_what_contradicts_itself_is_found(fields: Any, level: Level, text: str) -> None:
+def test_contradictions_are_reported(fields: Any, level: Level, text: str) -> None:
     assert any(text in message for message in list_messages(level, **fields))
 
 
-def test_every_diagnostic_that_is_not_well_says_what_to_do_and_none_holds_a_secret() -> None:
+def test_every_warning_has_a_remedy_and_no_diagnostic_contains_a_secret() -> None:
     configured = make_settings(
         default_provider="gemini", fal_key="secret", spaces_key="secret", supabase_service_role="secret"
     )

@@ -1,4 +1,4 @@
-"""From a file to a rendition: exact sizes, every format, and nothing but the image in the file."""
+"""Tests of renditions: exact sizes, every format, and no metadata of the source."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ def test_every_format_and_grade_gives_a_file_of_its_kind(name: str, grade: str) 
     st.tuples(st.integers(1, 90), st.integers(1, 90)).filter(lambda size: max(size) <= 100 * min(size)),
     st.tuples(st.integers(1, 120), st.integers(1, 120)),
 )
-def test_the_size_is_exactly_the_one_asked_for(fit: Fit, own: tuple[int, int], wanted: tuple[int, int]) -> None:
-    rendition = render(make_image(Size(*own)), RenditionSpec(Size(*wanted), PNG, fit))
-    assert open_file(rendition.main.data).size == wanted
-    assert rendition.main.size == Size(*wanted)
+def test_the_size_is_exactly_the_requested_one(fit: Fit, own: tuple[int, int], size: tuple[int, int]) -> None:
+    rendition = render(make_image(Size(*own)), RenditionSpec(Size(*size), PNG, fit))
+    assert open_file(rendition.main.data).size == size
+    assert rendition.main.size == Size(*size)
     assert rendition.source_size == Size(*own)
-    assert (rendition.fitted == "none") == (own == wanted)
+    assert (rendition.fitted == "none") == (own == size)
 
 
 def make_halves() -> bytes:
@@ -67,14 +67,14 @@ def make_halves() -> bytes:
 
 
 @pytest.mark.parametrize(("fit", "how"), [("cover", "cropped"), ("contain", "padded"), ("stretch", "stretched")])
-def test_another_shape_is_cut_padded_or_pulled_as_asked(fit: Fit, how: str) -> None:
+def test_another_shape_is_cropped_padded_or_stretched(fit: Fit, how: str) -> None:
     rendition = render(make_halves(), RenditionSpec(Size(100, 100), PNG, fit))
     assert rendition.fitted == how
     image = open_file(rendition.main.data)
     assert get_color(image, 10, 50) == (255, 0, 0)
     assert get_color(image, 90, 50) == (0, 0, 255)
     corner = get_color(image, 2, 2)
-    # Shown whole, it stands on the mean of its colours.
+    # A padded image has its mean colour as background.
     assert (corner == (255, 0, 0)) == (fit != "contain")
 
 
@@ -83,7 +83,7 @@ def test_the_same_shape_is_only_resized() -> None:
     assert render(make_halves(), RenditionSpec(None, PNG)).fitted == "none"
 
 
-def test_copies_are_made_of_the_whole_image() -> None:
+def test_variants_are_made_from_the_whole_image() -> None:
     spec = RenditionSpec(
         Size(50, 50), PNG, variants=(VariantSpec("wide", Size(40, 20)), VariantSpec("tiny", Size(8, 8)))
     )
@@ -95,7 +95,7 @@ def test_copies_are_made_of_the_whole_image() -> None:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_a_file_holds_notes_and_nothing_that_came_with_it(name: str) -> None:
+def test_a_file_contains_the_notes_and_no_metadata_of_the_source(name: str) -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.Make] = "Secret Camera"
     exif.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitude] = (52.0, 31.0, 0.0)
@@ -115,14 +115,14 @@ def test_a_file_holds_notes_and_nothing_that_came_with_it(name: str) -> None:
         assert not image.getexif().get_ifd(ExifTags.IFD.GPSInfo)
 
 
-def test_an_image_that_lies_on_its_side_is_turned() -> None:
+def test_an_image_with_exif_orientation_is_rotated() -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
     rendition = render(encode_file(Image.new("RGB", (40, 20), "red"), "JPEG", exif=exif), RenditionSpec(None, PNG))
     assert rendition.main.size == rendition.source_size == Size(20, 40)
 
 
-def test_transparency_stays_where_the_format_has_it_and_is_white_where_not() -> None:
+def test_transparency_is_kept_or_becomes_white_in_jpeg() -> None:
     clear = encode_file(Image.new("RGBA", (20, 20), (255, 0, 0, 0)))
     for name in ("png", "webp", "avif"):
         image = open_file(render(clear, RenditionSpec(None, Encoding(name))).main.data)
@@ -132,7 +132,7 @@ def test_transparency_stays_where_the_format_has_it_and_is_white_where_not() -> 
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "I;16", "CMYK"])
-def test_every_kind_of_pixels_becomes_colours(mode: str) -> None:
+def test_every_pixel_mode_becomes_rgb(mode: str) -> None:
     image = Image.new("L", (20, 20), 128)
     if mode == "I;16":
         source = encode_file(Image.new("I;16", (20, 20), 128 * 257))
@@ -146,7 +146,7 @@ def test_every_kind_of_pixels_becomes_colours(mode: str) -> None:
     assert mode == "1" or all(abs(value - 128) < 12 for value in gray)
 
 
-def test_colours_of_another_profile_become_ours() -> None:
+def test_colours_of_another_profile_are_converted_to_srgb() -> None:
     lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     source = encode_file(Image.new("RGB", (20, 20), (10, 200, 30)), "PNG", icc_profile=lab)
     rendition = open_file(render(source, RenditionSpec(None, PNG)).main.data)
@@ -183,7 +183,7 @@ def test_the_encoders_settings_can_be_chosen(smaller: Encoding, larger: Encoding
 
 @settings(deadline=None, max_examples=20)
 @given(st.integers(1, 400), st.integers(1, 400))
-def test_a_preview_is_short_and_an_image(width: int, height: int) -> None:
+def test_a_preview_is_a_short_data_uri(width: int, height: int) -> None:
     noise = Image.effect_noise((max(width, height // 100 + 1), max(height, width // 100 + 1)), 90).convert("RGB")
     rendition = render(encode_file(noise), RenditionSpec(None, PNG))
     assert rendition.preview.startswith("data:image/webp;base64,")

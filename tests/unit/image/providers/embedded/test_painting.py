@@ -1,4 +1,4 @@
-"""The embedded painter: the same image for the same request, labelled, and in exactly the size asked for."""
+"""Tests of the embedded provider: equal images for equal requests, the label, and exact sizes."""
 
 from __future__ import annotations
 
@@ -46,16 +46,16 @@ def test_a_colour_that_the_prompt_names_prevails() -> None:
     assert blue > 2 * max(red, green)
 
 
-def test_every_image_says_what_made_it() -> None:
+def test_every_image_carries_the_label() -> None:
     painted = pixels(paint(replace(REQUEST, size=Size(512, 384))))
-    foot = painted[-40:, :200]
+    band = painted[-40:, :200]
     # White letters on a dark band.
-    assert foot.max() > 200
-    assert foot.mean() < painted[: 384 - 60].mean() + 60
-    assert (foot.min(axis=2) > 200).sum() > 50
+    assert band.max() > 200
+    assert band.mean() < painted[: 384 - 60].mean() + 60
+    assert (band.min(axis=2) > 200).sum() > 50
 
 
-def test_a_source_is_changed_as_much_as_asked() -> None:
+def test_the_strength_decides_how_much_of_a_source_changes() -> None:
     source = make_image(Size(256, 192), "white")
     changes = [
         float(numpy.abs(pixels(paint(replace(REQUEST, source=source, strength=strength)))[:120] - 255).mean())
@@ -72,7 +72,7 @@ async def workers() -> AsyncIterator[WorkerPool]:
         yield opened
 
 
-async def test_the_seed_is_told_and_gives_the_image_again(workers: WorkerPool) -> None:
+async def test_the_returned_seed_reproduces_the_image(workers: WorkerPool) -> None:
     provider = EmbeddedProvider(workers)
     spec = ImageSpec(Mode.STANDARD, "a cat", Size(64, 48))
     generated = await provider.generate(spec)

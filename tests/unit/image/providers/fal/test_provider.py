@@ -1,4 +1,4 @@
-"""FLUX by fal: the requests of its own client, every failure it has, and nothing paid twice."""
+"""Tests of the fal provider: requests equal those of the official client, every error, and no double payment."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def assert_golden(fal: FakeFal, number: int, name: str, *, body: bool = True) ->
         assert (sent.path, sent.body) == (expected["path"], expected["body"])
 
 
-async def test_a_careful_image_goes_through_the_queue(
+async def test_a_standard_image_goes_through_the_queue(
     fal: FakeFal, provider: FalProvider, downloads: FakeDownloads
 ) -> None:
     fal.runs.append(Run(polls=3, headers={"X-Fal-Billable-Units": "0.79"}))
@@ -104,7 +104,7 @@ async def test_a_careful_image_goes_through_the_queue(
     )
 
 
-async def test_a_fast_image_is_made_at_once_and_sends_the_models_own_fields(
+async def test_a_fast_image_is_a_synchronous_call_with_the_fields_of_its_model(
     fal: FakeFal, provider: FalProvider
 ) -> None:
     generated = await provider.generate(FAST)
@@ -117,7 +117,7 @@ async def test_a_fast_image_is_made_at_once_and_sends_the_models_own_fields(
     assert generated.request_id == "sync-1"
 
 
-async def test_an_image_is_transformed_from_a_data_uri_without_a_size(fal: FakeFal, provider: FalProvider) -> None:
+async def test_a_transform_request_sends_a_data_uri_and_no_size(fal: FakeFal, provider: FalProvider) -> None:
     await provider.generate(FROM_CAT)
     sent, expected = fal.requests[0], golden("queue.submit_image_to_image")
     assert sent.path == expected["path"]
@@ -125,12 +125,12 @@ async def test_an_image_is_transformed_from_a_data_uri_without_a_size(fal: FakeF
     assert "image_size" not in sent.body
 
 
-async def test_the_least_strength_is_what_fal_takes(fal: FakeFal, provider: FalProvider) -> None:
+async def test_a_strength_of_zero_becomes_the_minimum_of_fal(fal: FakeFal, provider: FalProvider) -> None:
     await provider.generate(replace(FROM_CAT, strength=0.0))
     assert fal.requests[0].body["strength"] == 0.01
 
 
-async def test_a_size_without_a_name_is_sent_in_pixels(fal: FakeFal, provider: FalProvider) -> None:
+async def test_a_size_without_a_preset_is_sent_in_pixels(fal: FakeFal, provider: FalProvider) -> None:
     await provider.generate(replace(CAT, size=Size(640, 360), preset=""))
     assert fal.requests[0].body["image_size"] == {"width": 640, "height": 360}
     await provider.generate(replace(CAT, size=Size(512, 512), preset="card"))
@@ -155,7 +155,7 @@ async def test_a_size_without_a_name_is_sent_in_pixels(fal: FakeFal, provider: F
     ],
 )
 @pytest.mark.parametrize("spec", [CAT, FAST], ids=["queue", "sync"])
-async def test_a_refusal_is_told_in_our_words(
+async def test_an_error_response_is_mapped_to_a_reason(
     fal: FakeFal, provider: FalProvider, spec: ImageSpec, status: int, body: Any, reason: Reason, charged: bool
 ) -> None:
     fal.submissions.append((status, body))
@@ -180,20 +180,22 @@ async def test_a_refusal_is_told_in_our_words(
         (Run(body={"images": [{"url": "data:image/png;base64,!!"}]}), Reason.GENERATION_FAILED),
     ],
 )
-async def test_completed_is_not_success(fal: FakeFal, provider: FalProvider, run: Run, reason: Reason) -> None:
+async def test_a_completed_request_may_have_failed(
+    fal: FakeFal, provider: FalProvider, run: Run, reason: Reason
+) -> None:
     fal.runs.append(run)
     error = await failure(provider)
     assert error.reason is reason
     assert (MAY_BE_CHARGED_KEY in error.metadata) == (reason is not Reason.VALIDATION_ERROR)
 
 
-async def test_an_image_in_the_answer_itself_is_taken(fal: FakeFal, provider: FalProvider) -> None:
+async def test_an_inline_image_in_the_response_is_accepted(fal: FakeFal, provider: FalProvider) -> None:
     fal.runs.append(Run(body={"images": [{"url": "data:image/png;base64,AAAA"}], "seed": 5}))
     generated = await provider.generate(CAT)
     assert (generated.data, generated.url, generated.seed, generated.cost_units) == (b"\0\0\0", "", 5, None)
 
 
-async def test_a_status_that_cannot_be_had_is_asked_for_again(fal: FakeFal, provider: FalProvider) -> None:
+async def test_a_failed_poll_is_repeated(fal: FakeFal, provider: FalProvider) -> None:
     fal.broken_polls = 2
     await provider.generate(CAT)
     assert fal.paid == 1
@@ -203,8 +205,8 @@ async def test_a_status_that_cannot_be_had_is_asked_for_again(fal: FakeFal, prov
     assert MAY_BE_CHARGED_KEY in error.metadata
 
 
-async def test_a_page_in_the_place_of_an_image_is_asked_again(fal: FakeFal, provider: FalProvider) -> None:
-    # Some proxy's, which the image does not care about.
+async def test_a_result_of_an_unexpected_form_is_requested_again(fal: FakeFal, provider: FalProvider) -> None:
+    # A proxy may answer in place of fal; the image itself is not affected.
     fal.runs.append(Run(body=["odd"]))
     error = await failure(provider)
     assert error.reason is Reason.PROVIDER_UNAVAILABLE
@@ -213,7 +215,7 @@ async def test_a_page_in_the_place_of_an_image_is_asked_again(fal: FakeFal, prov
     assert fal.paid == 1
 
 
-async def test_who_leaves_cancels_in_the_queue(fal: FakeFal, provider: FalProvider) -> None:
+async def test_cancelling_a_call_cancels_the_request_in_the_queue(fal: FakeFal, provider: FalProvider) -> None:
     fal.runs.append(Run(hangs=True))
     task = asyncio.create_task(provider.generate(CAT))
     await fal.until(lambda: len(fal.requests) > 3)
@@ -225,9 +227,7 @@ async def test_who_leaves_cancels_in_the_queue(fal: FakeFal, provider: FalProvid
     assert sent.method == expected["method"]
 
 
-async def test_who_leaves_while_it_is_submitted_leaves_nothing_in_the_queue(
-    fal: FakeFal, provider: FalProvider
-) -> None:
+async def test_cancelling_a_submission_cancels_the_request_in_the_queue(fal: FakeFal, provider: FalProvider) -> None:
     fal.admits.clear()
     task = asyncio.create_task(provider.generate(CAT))
     await fal.until(lambda: len(fal.requests) == 1)
@@ -238,7 +238,7 @@ async def test_who_leaves_while_it_is_submitted_leaves_nothing_in_the_queue(
     assert fal.cancelled == ["request-1"]
 
 
-async def test_who_leaves_a_fast_image_leaves_the_connection(fal: FakeFal, provider: FalProvider) -> None:
+async def test_cancelling_a_fast_image_closes_the_connection(fal: FakeFal, provider: FalProvider) -> None:
     fal.runs.append(Run(hangs=True))
     task = asyncio.create_task(provider.generate(FAST))
     await fal.until(lambda: fal.paid == 1)
@@ -248,7 +248,7 @@ async def test_who_leaves_a_fast_image_leaves_the_connection(fal: FakeFal, provi
     await fal.until(lambda: fal.abandoned == 1)
 
 
-async def test_an_image_that_never_ends_is_cancelled_in_time(fal: FakeFal, downloads: FakeDownloads) -> None:
+async def test_a_request_that_hangs_is_cancelled_at_the_timeout(fal: FakeFal, downloads: FakeDownloads) -> None:
     fal.runs.append(Run(hangs=True))
     async with open_provider(fal, downloads, timeout_seconds=1) as provider:
         error = await failure(provider)
@@ -257,27 +257,27 @@ async def test_an_image_that_never_ends_is_cancelled_in_time(fal: FakeFal, downl
     assert fal.cancelled == ["request-1"]
 
 
-async def test_questions_come_less_often_with_time(fal: FakeFal, downloads: FakeDownloads) -> None:
+async def test_polls_become_less_frequent(fal: FakeFal, downloads: FakeDownloads) -> None:
     delays: list[float] = []
 
-    async def note(seconds: float) -> None:
+    async def record_delay(seconds: float) -> None:
         delays.append(seconds)
 
     fal.runs.append(Run(polls=9))
-    async with open_provider(fal, downloads, note) as provider:
+    async with open_provider(fal, downloads, record_delay) as provider:
         await provider.generate(CAT)
     assert delays == sorted(delays)
     assert (delays[0], delays[-1]) == (0.3, 2.0)
 
 
-async def test_the_key_goes_to_nobody_but_fal(fal: FakeFal, provider: FalProvider) -> None:
+async def test_the_key_is_sent_only_to_fal(fal: FakeFal, provider: FalProvider) -> None:
     fal.own_urls = {"status_url": "http://elsewhere.example/status"}
     error = await failure(provider)
     assert error.reason is Reason.GENERATION_FAILED
     assert len(fal.requests) == 1
 
 
-async def test_a_paid_image_is_fetched_again_before_it_is_given_up(
+async def test_the_download_of_a_paid_image_is_retried(
     fal: FakeFal, provider: FalProvider, downloads: FakeDownloads
 ) -> None:
     downloads.failures.append(Reason.URL_UNREACHABLE)
@@ -288,20 +288,20 @@ async def test_a_paid_image_is_fetched_again_before_it_is_given_up(
     assert MAY_BE_CHARGED_KEY in error.metadata
 
 
-async def test_an_image_that_fal_has_deleted_is_none(provider: FalProvider, downloads: FakeDownloads) -> None:
+async def test_the_download_of_a_deleted_image_returns_none(provider: FalProvider, downloads: FakeDownloads) -> None:
     assert await provider.download("https://v3.fal.media/files/a.png") == downloads.data
     downloads.failures.append(Reason.URL_UNREACHABLE)
     assert await provider.download("https://v3.fal.media/files/a.png") is None
 
 
-async def test_without_a_key_nobody_is_asked(fal: FakeFal, downloads: FakeDownloads) -> None:
+async def test_without_a_key_no_request_is_sent(fal: FakeFal, downloads: FakeDownloads) -> None:
     async with open_provider(fal, downloads, api_key="") as provider:
         error = await failure(provider)
     assert (error.reason, "FAL_KEY" in error.message) == (Reason.API_KEY_MISSING, True)
     assert fal.requests == []
 
 
-async def test_a_server_that_is_not_there_may_be_asked_again(fal: FakeFal, downloads: FakeDownloads) -> None:
+async def test_an_unreachable_server_is_unavailable_and_charges_nothing(fal: FakeFal, downloads: FakeDownloads) -> None:
     async with open_provider(fal, downloads, queue_base_url="http://127.0.0.1:9") as provider:
         error = await failure(provider)
     assert error.reason is Reason.PROVIDER_UNAVAILABLE

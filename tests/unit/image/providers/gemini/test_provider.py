@@ -1,4 +1,4 @@
-"""Gemini: the requests of its own client, the last image that is no draft, and refusals in every shape."""
+"""Tests of the Gemini provider: requests equal those of the official client, drafts, and every refusal."""
 
 from __future__ import annotations
 
@@ -50,20 +50,24 @@ async def failure(provider: GeminiProvider) -> MediaError:
     return caught.value
 
 
-async def test_an_image_is_asked_for_as_its_client_does(gemini: FakeGemini, provider: GeminiProvider) -> None:
+async def test_a_generate_request_equals_the_request_of_the_official_client(
+    gemini: FakeGemini, provider: GeminiProvider
+) -> None:
     generated = await provider.generate(CAT)
     (sent,) = gemini.requests
     expected = golden("image")
     assert (sent.method, sent.path, sent.query) == (expected["method"], expected["path"], expected["query"])
     assert {name: sent.headers[name] for name in expected["semantic_headers"]} == expected["semantic_headers"]
-    # The captured request relaxed one filter; with the checker on, ours are left as they are.
+    # The captured request relaxed one filter; with the safety checker on, the provider sends no filter settings.
     body = {name: value for name, value in expected["body"].items() if name != "safetySettings"}
     assert sent.body == body
     assert (generated.data, generated.content_type, generated.seed) == (make_image(), "image/png", 7)
     assert (generated.request_id, generated.url) == ("response-1", "")
 
 
-async def test_an_image_is_changed_as_its_client_asks(gemini: FakeGemini, provider: GeminiProvider) -> None:
+async def test_a_transform_request_equals_the_request_of_the_official_client(
+    gemini: FakeGemini, provider: GeminiProvider
+) -> None:
     expected = golden("image_edit")["body"]["contents"]
     inline = expected[0]["parts"][1]["inlineData"]
     source = SourceImage(base64.b64decode(inline["data"]), inline["mime_type"], Size(1, 1), "00")
@@ -73,7 +77,7 @@ async def test_an_image_is_changed_as_its_client_asks(gemini: FakeGemini, provid
 
 @pytest.mark.parametrize("name", PRESETS)
 @pytest.mark.parametrize("model", TRAITS)
-def test_shape_and_resolution_are_those_that_the_model_has(name: str, model: str) -> None:
+def test_aspect_ratio_and_resolution_are_supported_by_the_model(name: str, model: str) -> None:
     size = PRESETS[name].size
     image = build_body(replace(CAT, size=size), model)["generationConfig"]["imageConfig"]
     width, height = map(int, image["aspectRatio"].split(":"))
@@ -83,7 +87,7 @@ def test_shape_and_resolution_are_those_that_the_model_has(name: str, model: str
     assert ("imageSize" in image) == bool(TRAITS[model].resolutions)
 
 
-def test_a_fast_image_is_a_small_one_and_a_large_one_is_large() -> None:
+def test_the_resolution_follows_the_mode_and_the_size() -> None:
     def resolution(spec: ImageSpec) -> str:
         return str(build_body(spec, MODEL)["generationConfig"]["imageConfig"]["imageSize"])
 
@@ -99,13 +103,13 @@ def test_every_seed_fits_the_api(seed: int) -> None:
     assert seed >= 2**31 or sent == seed
 
 
-def test_filters_are_relaxed_only_where_asked() -> None:
+def test_content_filters_are_relaxed_only_on_request() -> None:
     assert "safetySettings" not in build_body(CAT, MODEL)
     relaxed = build_body(replace(CAT, safety_checker=False), MODEL)["safetySettings"]
     assert golden("image")["body"]["safetySettings"][0] in relaxed
 
 
-async def test_drafts_are_passed_over(gemini: FakeGemini, provider: GeminiProvider) -> None:
+async def test_drafts_are_skipped(gemini: FakeGemini, provider: GeminiProvider) -> None:
     last = make_image(Size(9, 9))
     parts = part(b"draft", thought=True), {"text": "words"}, part(b"first"), part(last, "image/jpeg")
     gemini.answers.append((200, answer(*parts, part(b"afterthought", thought=True))))
@@ -129,7 +133,7 @@ async def test_drafts_are_passed_over(gemini: FakeGemini, provider: GeminiProvid
         (answer({"inlineData": {"data": "!!"}}), Reason.GENERATION_FAILED),
     ],
 )
-async def test_an_answer_without_an_image_is_told_as_what_it_is(
+async def test_a_response_without_an_image_is_mapped_to_a_reason(
     gemini: FakeGemini, provider: GeminiProvider, body: Any, reason: Reason
 ) -> None:
     gemini.answers.append((200, body))
@@ -138,7 +142,7 @@ async def test_an_answer_without_an_image_is_told_as_what_it_is(
     assert "cannot draw" not in error.message
 
 
-def refused(status: str, *details: Any) -> Any:
+def make_error(status: str, *details: Any) -> Any:
     return {"error": {"code": 1, "message": "a secret", "status": status, "details": list(details)}}
 
 
@@ -146,18 +150,18 @@ def refused(status: str, *details: Any) -> Any:
 @pytest.mark.parametrize(
     ("code", "body", "reason", "delay"),
     [
-        (400, refused("INVALID_ARGUMENT"), Reason.VALIDATION_ERROR, None),
-        (400, refused("INVALID_ARGUMENT", {"reason": "API_KEY_INVALID"}), Reason.PROVIDER_REJECTED_KEY, None),
-        (403, refused("PERMISSION_DENIED"), Reason.PROVIDER_REJECTED_KEY, None),
-        (404, refused("NOT_FOUND"), Reason.GENERATION_FAILED, None),
-        (429, refused("RESOURCE_EXHAUSTED", {"x": 1}, {"retryDelay": "34s"}), Reason.PROVIDER_BUSY, 34.0),
-        (500, refused("INTERNAL"), Reason.GENERATION_FAILED, None),
-        (503, refused("UNAVAILABLE"), Reason.PROVIDER_UNAVAILABLE, None),
-        (504, refused("DEADLINE_EXCEEDED"), Reason.PROVIDER_TIMEOUT, None),
+        (400, make_error("INVALID_ARGUMENT"), Reason.VALIDATION_ERROR, None),
+        (400, make_error("INVALID_ARGUMENT", {"reason": "API_KEY_INVALID"}), Reason.PROVIDER_REJECTED_KEY, None),
+        (403, make_error("PERMISSION_DENIED"), Reason.PROVIDER_REJECTED_KEY, None),
+        (404, make_error("NOT_FOUND"), Reason.GENERATION_FAILED, None),
+        (429, make_error("RESOURCE_EXHAUSTED", {"x": 1}, {"retryDelay": "34s"}), Reason.PROVIDER_BUSY, 34.0),
+        (500, make_error("INTERNAL"), Reason.GENERATION_FAILED, None),
+        (503, make_error("UNAVAILABLE"), Reason.PROVIDER_UNAVAILABLE, None),
+        (504, make_error("DEADLINE_EXCEEDED"), Reason.PROVIDER_TIMEOUT, None),
         (503, {}, Reason.PROVIDER_UNAVAILABLE, None),
     ],
 )
-async def test_a_refusal_is_told_in_our_words(
+async def test_an_error_response_is_mapped_to_a_reason(
     gemini: FakeGemini,
     provider: GeminiProvider,
     code: int,
@@ -173,14 +177,14 @@ async def test_a_refusal_is_told_in_our_words(
     assert MAY_BE_CHARGED_KEY not in error.metadata
 
 
-async def test_a_connection_that_is_lost_may_have_been_paid_for(gemini: FakeGemini, provider: GeminiProvider) -> None:
+async def test_a_lost_connection_may_have_been_charged(gemini: FakeGemini, provider: GeminiProvider) -> None:
     gemini.drops = True
     error = await failure(provider)
     assert error.reason is Reason.PROVIDER_UNAVAILABLE
     assert MAY_BE_CHARGED_KEY in error.metadata
 
 
-async def test_an_answer_that_never_comes_ends_in_time(gemini: FakeGemini) -> None:
+async def test_a_missing_response_is_a_provider_timeout(gemini: FakeGemini) -> None:
     gemini.hangs = True
     async with open_gemini(GeminiSettings(API_KEY, gemini.base_url, MODEL, timeout_seconds=0.1)) as provider:
         error = await failure(provider)
@@ -188,14 +192,14 @@ async def test_an_answer_that_never_comes_ends_in_time(gemini: FakeGemini) -> No
     assert MAY_BE_CHARGED_KEY in error.metadata
 
 
-async def test_without_a_key_nobody_is_asked(gemini: FakeGemini) -> None:
+async def test_without_a_key_no_request_is_sent(gemini: FakeGemini) -> None:
     async with open_gemini(GeminiSettings("", gemini.base_url)) as provider:
         error = await failure(provider)
     assert (error.reason, "GEMINI_API_KEY" in error.message) == (Reason.API_KEY_MISSING, True)
     assert gemini.requests == []
 
 
-async def test_a_server_that_is_not_there_may_be_asked_again() -> None:
+async def test_an_unreachable_server_is_unavailable_and_charges_nothing() -> None:
     async with open_gemini(GeminiSettings(API_KEY, "http://127.0.0.1:9")) as provider:
         error = await failure(provider)
     assert error.reason is Reason.PROVIDER_UNAVAILABLE

@@ -1,4 +1,4 @@
-"""Images that callers bring: by URL, in the request, by key, and as uploads."""
+"""Tests of images that callers send: by URL, as a data URI, by key, and as uploads."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def data_uri(data: bytes = CAT, kind: str = "image/png") -> str:
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
 
-async def test_a_url_that_is_allowed_is_fetched(
+async def test_an_allowed_url_is_downloaded(
     provider: FakeImageProvider, store: FakeObjectStore, workers: WorkerPool, tmp_path: Path, host: WebHost
 ) -> None:
     allow = f"127.0.0.1:{host.port}"
@@ -53,7 +53,7 @@ async def test_a_url_that_is_allowed_is_fetched(
     assert spec.source.size == Size(300, 200)
 
 
-async def test_the_same_image_by_another_way_is_the_same_request(
+async def test_the_same_image_by_key_or_data_uri_is_the_same_request(
     suite: ImageSuite, provider: FakeImageProvider, store: FakeObjectStore
 ) -> None:
     await store.put("users/alice/cat.png", CAT, ObjectSpec("image/png"))
@@ -63,7 +63,7 @@ async def test_the_same_image_by_another_way_is_the_same_request(
     assert len(provider.specs) == 2
 
 
-async def test_an_output_size_of_ones_own_is_honoured(suite: ImageSuite) -> None:
+async def test_a_transformed_image_gets_the_requested_size(suite: ImageSuite) -> None:
     image = await suite.transform(image_url=data_uri(), image_size="card")
     assert (image.width, image.height) == (512, 512)
 
@@ -93,7 +93,7 @@ async def test_an_output_size_of_ones_own_is_honoured(suite: ImageSuite) -> None
         ({"image_url": data_uri(), "num_inference_steps": 9}, Reason.VALIDATION_ERROR),
     ],
 )
-async def test_what_cannot_be_transformed_is_refused_before_anybody_is_paid(
+async def test_a_bad_source_is_refused_before_the_provider_is_called(
     suite: ImageSuite, provider: FakeImageProvider, store: FakeObjectStore, fields: Any, reason: Reason
 ) -> None:
     await store.put("users/bob/cat.png", CAT, ObjectSpec("image/png"))
@@ -102,7 +102,7 @@ async def test_what_cannot_be_transformed_is_refused_before_anybody_is_paid(
     assert provider.specs == []
 
 
-async def test_an_upload_is_kept_without_what_came_with_it(suite: ImageSuite, store: FakeObjectStore) -> None:
+async def test_an_upload_is_stored_without_its_metadata(suite: ImageSuite, store: FakeObjectStore) -> None:
     file = BytesIO()
     exif = Image.Exif()
     exif[271] = "Secret Camera"
@@ -110,14 +110,14 @@ async def test_an_upload_is_kept_without_what_came_with_it(suite: ImageSuite, st
     data = file.getvalue()
     image = await suite.upload(data[:100], data[100:], size_bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
     assert (image.content_type, image.width, image.height, image.provider) == ("image/jpeg", 60, 40, "")
-    kept = store.objects[image.key][1]
-    assert b"Secret" not in kept
+    stored = store.objects[image.key][1]
+    assert b"Secret" not in stored
     assert store.objects[image.key][0].metadata["owner"] == "alice"
     assert image.preview.startswith("data:image/webp")
     assert image.key.endswith(".jpg")
 
 
-async def test_an_upload_may_be_kept_in_another_form_and_place(suite: ImageSuite) -> None:
+async def test_an_upload_is_stored_in_the_requested_format_and_under_the_requested_key(suite: ImageSuite) -> None:
     output = image_pb2.ImageOutput(
         format="avif", object_key="users/alice/pets/cat.avif", variants=[image_pb2.ImageVariantSpec(name="thumbnail")]
     )
@@ -143,14 +143,14 @@ async def test_an_upload_may_be_kept_in_another_form_and_place(suite: ImageSuite
         ((bytes(1024 * 1024 + 1),), {}, Reason.VALIDATION_ERROR),
     ],
 )
-async def test_an_upload_that_is_not_whole_and_right_leaves_nothing(
+async def test_a_bad_upload_stores_nothing(
     suite: ImageSuite, store: FakeObjectStore, pieces: Any, spec: Any, reason: Reason
 ) -> None:
     assert (await failure(suite.upload(*pieces, **spec))).reason is reason
     assert store.keys == []
 
 
-async def test_an_upload_whose_caller_leaves_is_not_kept(suite: ImageSuite, store: FakeObjectStore) -> None:
+async def test_a_cancelled_upload_stores_nothing(suite: ImageSuite, store: FakeObjectStore) -> None:
     call = suite.stub.UploadImage(metadata=call_metadata("alice"))
     await call.write(image_pb2.UploadImageRequest(spec=image_pb2.UploadSpec()))
     await call.write(image_pb2.UploadImageRequest(chunk=CAT[:300]))
@@ -169,7 +169,7 @@ async def test_the_spec_comes_first_and_once(suite: ImageSuite) -> None:
         assert from_rpc_error(caught.value).reason is Reason.VALIDATION_ERROR
 
 
-async def test_only_images_of_ones_own_can_be_deleted(suite: ImageSuite, store: FakeObjectStore) -> None:
+async def test_a_caller_can_delete_only_own_images(suite: ImageSuite, store: FakeObjectStore) -> None:
     image = await suite.generate("bob")
     assert (await failure(suite.delete(image.key))).reason is Reason.NOT_FOUND
     assert (await failure(suite.delete("users/bob/x.png"))).reason is Reason.PERMISSION_DENIED
