@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class VideoServiceStub:
-    """Makes videos through paid providers or the embedded engine, lays speech over them, and keeps them in the object store.
+    """Generates videos with paid providers or the embedded engine, adds speech to them, and stores them in the object store.
 
     Every error carries google.rpc.ErrorInfo with domain `media` and a reason from docs/errors.md.
     """
@@ -75,57 +75,57 @@ class VideoServiceStub:
 
 
 class VideoServiceServicer:
-    """Makes videos through paid providers or the embedded engine, lays speech over them, and keeps them in the object store.
+    """Generates videos with paid providers or the embedded engine, adds speech to them, and stores them in the object store.
 
     Every error carries google.rpc.ErrorInfo with domain `media` and a reason from docs/errors.md.
     """
 
     def GenerateVideo(self, request, context):
-        """Makes a still image move. Progress comes first, the video last; a stream without a video was cut.
+        """Generates a video from an image. Progress comes first, the video last; a stream without a video was cut.
 
-        A caller who leaves ends the provider's work, unless `detach` was set. What goes on is found by ResumeVideo.
+        When the caller leaves, the generation is cancelled, unless `detach` is set; ResumeVideo finds a detached one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ResumeVideo(self, request, context):
-        """Goes on listening to a video that is being made, or returns the one that was; nothing is paid for twice.
+        """Joins a running generation, or returns its finished video; nothing is paid twice.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelVideo(self, request, context):
-        """Ends the provider's work on a video of the caller's own.
+        """Cancels a generation of the caller.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def MuxVideo(self, request, context):
-        """Lays speech over a video. Progress comes first, then bytes if asked for, the video last.
+        """Adds speech to a video. Progress comes first, with bytes in between if `stream_media` is set, the video last.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ProbeMedia(self, request, context):
-        """Tells what a media file is made of.
+        """Returns the streams of a media file.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteVideo(self, request, context):
-        """Deletes a video of the caller's own.
+        """Deletes a video of the caller.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReceiveWebhook(self, request, context):
-        """Takes what a provider tells of a prediction by webhook, and wakes whoever waits for it. What is not signed by the provider is refused.
+        """Accepts a webhook of a provider and wakes the generation that it names. A webhook without a valid signature is rejected.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -178,7 +178,7 @@ def add_VideoServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class VideoService:
-    """Makes videos through paid providers or the embedded engine, lays speech over them, and keeps them in the object store.
+    """Generates videos with paid providers or the embedded engine, adds speech to them, and stores them in the object store.
 
     Every error carries google.rpc.ErrorInfo with domain `media` and a reason from docs/errors.md.
     """
