@@ -136,7 +136,7 @@ class SqliteFile:
                 if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= give_up_at:
                     raise
             await asyncio.sleep(_RETRY_SECONDS)
-        # NORMAL may lose the last entries on a power failure but never damages the file; a killed process loses nothing.
+        # NORMAL may lose the last entries on a power failure but never damages the file, and a killed process none.
         await writer.execute_fetchall("PRAGMA synchronous = NORMAL")
         await writer.execute_fetchall(f"PRAGMA journal_size_limit = {_MAX_LOG_BYTES}")
 

@@ -21,7 +21,7 @@ FIELDS = {
     "voiceName": "Aria",
     "textLength": 11,
     "parameters": {"speed": 1.05, "seed": None, "speakerBoost": True},
-    "sha256": "of the audio, by whoever made it",
+    "sha256": "of the audio, set by the writer",
     "alignment": {"characters": ["H", "\u00e9", "\U0001f600", ""], "starts": [0.0, 0.1, 1 / 3, 0.30000000000000004]},
 }
 

@@ -1,4 +1,4 @@
-"""A tiered cache whose clocks and store are controlled by the test."""
+"""A tiered cache over a store and clocks that the test controls."""
 
 from __future__ import annotations
 

@@ -206,7 +206,7 @@ async def test_a_value_that_cannot_be_decoded_is_deleted(rig: Rig, log_lines: Lo
         assert await cache.get("k") is None
         assert cache.stats.corrupt == 1
     assert rig.storage.entries == {}
-    assert [line["what"] for line in log_lines() if line["level"] == "warning"] == ["UnicodeDecodeError"]
+    assert [line["defect"] for line in log_lines() if line["level"] == "warning"] == ["UnicodeDecodeError"]
 
 
 async def test_corrupt_entries_of_the_store_are_counted(rig: Rig) -> None:
