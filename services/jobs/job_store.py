@@ -121,7 +121,7 @@ class JobStore:
             MediaError: VALIDATION_ERROR, UNAVAILABLE.
         """
         if page_token and not (len(page_token) == len(make_job_id()) and page_token.isalnum()):
-            raise invalid("page_token", "must be the next_page_token of the page before")
+            raise invalid("page_token", "must be the next_page_token of the previous page")
         with translate_nats_errors():
             ids = [found for found in await self._list_ids(principal) if not page_token or found < page_token]
             chosen: list[StoredJob] = []

@@ -1,4 +1,4 @@
-"""The object store: whole objects under keys, in a folder, S3, DigitalOcean Spaces or Supabase."""
+"""The object store: objects under keys, in a folder, S3, DigitalOcean Spaces or Supabase."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chooses the object store that is configured."""
+"""The factory of the configured object store."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _SIGNING_FILE = "signing.key"
 
 @asynccontextmanager
 async def open_object_store(settings: StorageSettings) -> AsyncIterator[ObjectStore]:
-    """Yield the configured store; connects to nothing before it is used.
+    """Yield the configured store, which connects on first use, and close it at the end.
 
     Raises:
-        ConfigurationError: The chosen store is not configured whole; the text names the variables.
+        ConfigurationError: The settings of the chosen store are incomplete; the message names the variables.
     """
     name = settings.store_name
-    _require(name, settings)
-    store = await asyncio.to_thread(_MAKERS[name], settings)
+    _check_complete(name, settings)
+    store = await asyncio.to_thread(_BUILDERS[name], settings)
     try:
         yield store
     finally:
@@ -33,8 +33,8 @@ async def open_object_store(settings: StorageSettings) -> AsyncIterator[ObjectSt
 
 
 def list_missing(name: StoreName, settings: StorageSettings) -> list[str]:
-    """Return the variables that the store `name` still needs."""
-    needed: Mapping[StoreName, Mapping[str, bool]] = {
+    """Return the required variables of the store `name` that are not set."""
+    required: Mapping[StoreName, Mapping[str, bool]] = {
         "local": {},
         "s3": {"S3_BUCKET": bool(settings.s3_bucket)},
         "spaces": {
@@ -48,10 +48,10 @@ def list_missing(name: StoreName, settings: StorageSettings) -> list[str]:
             "SUPABASE_BUCKET": bool(settings.supabase_bucket),
         },
     }
-    return [variable for variable, there in needed[name].items() if not there]
+    return [variable for variable, is_set in required[name].items() if not is_set]
 
 
-def _require(name: StoreName, settings: StorageSettings) -> None:
+def _check_complete(name: StoreName, settings: StorageSettings) -> None:
     if missing := list_missing(name, settings):
         raise ConfigurationError(
             f"{', '.join(missing)}: must be set for the object store {name}, or MEDIA_STORAGE=local. "
@@ -59,7 +59,7 @@ def _require(name: StoreName, settings: StorageSettings) -> None:
         )
 
 
-def _local(settings: StorageSettings) -> ObjectStore:
+def _build_local(settings: StorageSettings) -> ObjectStore:
     secret = settings.url_signing_key.get_secret_value().encode()
     folder = settings.storage_dir
     try:
@@ -69,8 +69,8 @@ def _local(settings: StorageSettings) -> ObjectStore:
     return LocalStore(folder, settings.public_url.rstrip("/"), signer, settings.url_lifetime_seconds)
 
 
-def _s3(settings: StorageSettings) -> ObjectStore:
-    from services.common.storage.s3 import S3Options, S3Store  # noqa: PLC0415 - 6 MiB that a folder does not need
+def _build_s3(settings: StorageSettings) -> ObjectStore:
+    from services.common.storage.s3 import S3Options, S3Store  # noqa: PLC0415 - 6 MiB that the local store does not need
 
     return S3Store(
         S3Options(
@@ -88,7 +88,7 @@ def _s3(settings: StorageSettings) -> ObjectStore:
     )
 
 
-def _spaces(settings: StorageSettings) -> ObjectStore:
+def _build_spaces(settings: StorageSettings) -> ObjectStore:
     from services.common.storage.s3 import S3Options, S3Store  # noqa: PLC0415 - as above
 
     return S3Store(
@@ -109,7 +109,7 @@ def _spaces(settings: StorageSettings) -> ObjectStore:
     )
 
 
-def _supabase(settings: StorageSettings) -> ObjectStore:
+def _build_supabase(settings: StorageSettings) -> ObjectStore:
     return SupabaseStore(
         SupabaseOptions(
             url=settings.supabase_url.rstrip("/"),
@@ -122,9 +122,9 @@ def _supabase(settings: StorageSettings) -> ObjectStore:
     )
 
 
-_MAKERS: Mapping[StoreName, Callable[[StorageSettings], ObjectStore]] = {
-    "local": _local,
-    "s3": _s3,
-    "spaces": _spaces,
-    "supabase": _supabase,
+_BUILDERS: Mapping[StoreName, Callable[[StorageSettings], ObjectStore]] = {
+    "local": _build_local,
+    "s3": _build_s3,
+    "spaces": _build_spaces,
+    "supabase": _build_supabase,
 }

@@ -1,4 +1,4 @@
-"""What an object store is: whole objects under hierarchical keys, with what is known about each."""
+"""The interface of object stores: whole objects with metadata under hierarchical keys."""
 
 from __future__ import annotations
 
@@ -13,97 +13,96 @@ from pathlib import Path
 from services.common.errors import MediaError, Reason
 
 IMMUTABLE = "public, max-age=31536000, immutable"
-"""Cache-Control of objects whose bytes never change under their key."""
+"""Cache-Control of objects that never change under their key."""
 REPLACEABLE = "public, max-age=0, must-revalidate"
-"""Cache-Control of objects whose key somebody chose who may put other bytes there: asked for again by entity tag."""
+"""Cache-Control of objects under a key that the caller chose and may overwrite: caches revalidate by entity tag."""
 OWNER = "owner"
-"""Name of the metadata entry that says whose an object is."""
+"""Metadata key of the principal that owns an object."""
 _CHUNK_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectSpec:
-    """What is said about an object when it is stored."""
+    """Properties of an object that are set when it is stored."""
 
     content_type: str
     """Media type, such as image/webp."""
     metadata: Mapping[str, str] = field(default_factory=dict)
-    """Names in lower case (a-z, 0-9, _; at most 32 letters) with texts; at most 2,000 bytes of UTF-8 in all."""
+    """Texts by lower-case name (a-z, 0-9, _; at most 32 characters); at most 2,000 bytes of UTF-8 in all."""
     cache_control: str = IMMUTABLE
-    """What browsers and CDNs may do with it."""
+    """Cache-Control header for browsers and CDNs."""
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
-    """What is known about a stored object."""
+    """Properties of a stored object."""
 
     key: str
-    """Its key."""
+    """Key of the object."""
     size_bytes: int
-    """Its length."""
+    """Size of the data."""
     content_type: str
     """Media type."""
     etag: str
-    """Changes with the bytes; without quotes."""
+    """Entity tag, which changes with the data; without quotes."""
     modified_at: datetime
-    """When it was stored, in UTC."""
+    """Time at which it was stored, in UTC."""
     metadata: Mapping[str, str] = field(default_factory=dict)
-    """As given when it was stored; empty in lists, where stores do not tell."""
+    """Metadata from the `ObjectSpec`; empty in lists, since stores do not list it."""
     cache_control: str = ""
-    """As given when it was stored; empty in lists."""
+    """Cache-Control from the `ObjectSpec`; empty in lists."""
 
 
 @dataclass(frozen=True, slots=True)
 class ByteRange:
-    """A piece of an object."""
+    """A range of bytes of an object."""
 
     start: int
-    """First byte, from 0."""
+    """Offset of the first byte."""
     end: int
-    """First byte behind it; greater than `start` and at most the object's length."""
+    """Offset after the last byte; greater than `start` and at most the size of the object."""
 
 
 @dataclass(frozen=True, slots=True)
 class OpenObject:
-    """An object that is being read."""
+    """An object that is open for reading."""
 
     info: ObjectInfo
-    """What is known about it."""
+    """Properties of the object."""
     chunks: AsyncIterator[bytes]
-    """Its bytes, or those of the range, in pieces of at most 1 MiB; raises MediaError, STORAGE_FAILED, if cut."""
+    """The data, or the requested range, in chunks of at most 1 MiB; raises STORAGE_FAILED if the data ends early."""
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectUrl:
-    """An address at which whoever has it can read an object."""
+    """A URL that lets anyone read an object."""
 
     url: str
-    """The address."""
+    """The URL."""
     expires_at: datetime | None = None
-    """When it ends, in UTC; None if it lasts."""
+    """Time of expiry in UTC; None if the URL does not expire."""
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectPage:
-    """Some of the objects under a prefix, in the order of their keys."""
+    """A page of the objects under a prefix, in the order of their keys."""
 
     objects: tuple[ObjectInfo, ...]
-    """The objects."""
+    """Objects of this page."""
     next_page_token: str = ""
-    """Asks for what follows; empty at the end."""
+    """Token for the next page; empty on the last page."""
 
 
 class ObjectStore(ABC):
-    """Keeps objects, for all processes that open the same store.
+    """Objects that are shared by all processes that open the same store.
 
-    An object is there whole or not at all, whatever happens to the process that writes it. Every method raises
-    MediaError: VALIDATION_ERROR for a key that `services.common.storage.keys` refuses, STORAGE_FAILED where the store
-    cannot do what was asked (with a message that names what to look at: bucket, credentials, reachability, and never
-    the store's own words).
+    Writes are atomic: a process that dies while it writes leaves no partial object. Every method raises MediaError:
+    VALIDATION_ERROR for a key that `services.common.storage.keys` refuses, and STORAGE_FAILED if the store fails. The
+    message of STORAGE_FAILED names what to check (bucket, credentials, reachability) and never quotes the store.
     """
 
     name: str
-    """Which kind of store this is: local, s3, spaces or supabase."""
+    """Kind of the store: local, s3, spaces or supabase."""
 
     @abstractmethod
     async def put(
@@ -112,110 +111,110 @@ class ObjectStore(ABC):
         """Store an object.
 
         Args:
-            key: Where.
-            data: The bytes; an iterator that raises leaves nothing behind.
-            spec: What is said about it.
-            overwrite: Whether an object of this key may be replaced.
+            key: Key of the object.
+            data: The data; if the iterator raises, nothing is stored.
+            spec: Properties of the object.
+            overwrite: Whether an existing object of this key may be replaced.
 
         Raises:
-            MediaError: ALREADY_EXISTS, there is an object of this key and `overwrite` is false.
+            MediaError: ALREADY_EXISTS, the key is taken and `overwrite` is false.
         """
 
     async def put_file(
         self, key: str, path: Path, sha256: str, spec: ObjectSpec, *, overwrite: bool = False
     ) -> ObjectInfo:
-        """Store a file, which is the store's from then on: it may be gone, and must not be written to.
+        """Store a file and take ownership of it: the store may move it, and the caller must not write to it again.
 
         Args:
-            key: Where.
-            path: The file, whole.
-            sha256: The digest of its bytes, in hexadecimal.
-            spec: What is said about it.
-            overwrite: Whether an object of this key may be replaced.
+            key: Key of the object.
+            path: The complete file.
+            sha256: SHA-256 of the file in hexadecimal.
+            spec: Properties of the object.
+            overwrite: Whether an existing object of this key may be replaced.
 
         Raises:
-            MediaError: ALREADY_EXISTS, there is an object of this key and `overwrite` is false.
+            MediaError: ALREADY_EXISTS, the key is taken and `overwrite` is false.
         """
         del sha256
-        return await self.put(key, _read(path), spec, overwrite=overwrite)
+        return await self.put(key, _read_file(path), spec, overwrite=overwrite)
 
     @abstractmethod
     def open(self, key: str, byte_range: ByteRange | None = None) -> AbstractAsyncContextManager[OpenObject]:
-        """Return the context in which an object is read.
+        """Return the context in which an object can be read.
 
         Raises:
-            MediaError: NOT_FOUND, there is no object of this key.
+            MediaError: NOT_FOUND, no object has this key.
         """
 
     @abstractmethod
     async def head(self, key: str) -> ObjectInfo:
-        """Return what is known about an object.
+        """Return the properties of an object.
 
         Raises:
-            MediaError: NOT_FOUND, there is no object of this key.
+            MediaError: NOT_FOUND, no object has this key.
         """
 
     @abstractmethod
     async def url(self, key: str, *, lifetime_seconds: float | None = None) -> ObjectUrl:
-        """Return an address of the object; does not look whether it is there.
+        """Return a URL of the object without checking that the object exists.
 
         Args:
-            key: Which object.
-            lifetime_seconds: For how long the address works; None for the store's own choice. A store whose objects
-                are public gives their lasting address whatever is asked.
+            key: Key of the object.
+            lifetime_seconds: Lifetime of the URL; None uses the configured one. A store with a public bucket returns a
+                URL that does not expire, whatever the lifetime.
         """
 
     def key_from_url(self, url: str) -> str | None:
-        """Return the key of the object that a link of this store's own leads to, if it is one and still works."""
+        """Return the key of the object in `url` if it is a valid link of this store, otherwise None."""
         return None
 
     @abstractmethod
     async def delete(self, key: str) -> bool:
-        """Delete an object and returns whether there was one, as far as the store tells (S3 says yes always)."""
+        """Delete an object and return whether it existed; S3 does not report this and always returns True."""
 
     @abstractmethod
     async def list(self, prefix: str, *, page_size: int = 100, page_token: str = "") -> ObjectPage:
-        """Return objects whose keys begin with `prefix`, in order of their keys.
+        """Return a page of the objects under `prefix`, in the order of their keys.
 
         Args:
-            prefix: Whole segments, ending in `/`; empty for everything.
-            page_size: Most objects of the answer, 1 to 1,000.
-            page_token: From the page before.
+            prefix: Whole segments that end in `/`; empty for all objects.
+            page_size: Most objects of the page, 1 to 1,000.
+            page_token: `next_page_token` of the previous page.
 
         Raises:
-            MediaError: VALIDATION_ERROR, the token is not one of ours for this prefix.
+            MediaError: VALIDATION_ERROR, the token does not belong to this prefix.
         """
 
     async def remove_stale_drafts(self, older_than_seconds: float) -> int:
-        """Remove drafts of objects whose writers died, and returns how many there were.
+        """Remove the unfinished objects of writers that died, and return the number of removed ones.
 
-        Stores that keep no drafts where we see them have none; what is left of an upload in parts to a bucket is for a
-        lifecycle rule of the bucket.
+        Only the local store has drafts. The parts of unfinished uploads to a bucket are left to its
+        lifecycle rules.
 
         Args:
-            older_than_seconds: How long nobody has written to a draft, at least.
+            older_than_seconds: Least time since the last write to a draft.
         """
         del older_than_seconds
         return 0
 
     async def close(self) -> None:
-        """Free what the store holds; the instance is not used afterwards."""
+        """Release connections and files; the store cannot be used afterwards."""
         return
 
 
-async def _read(path: Path) -> AsyncIterator[bytes]:
+async def _read_file(path: Path) -> AsyncIterator[bytes]:
     with path.open("rb", buffering=0) as file:
         while piece := await asyncio.to_thread(file.read, _CHUNK_BYTES):
             yield piece
 
 
 async def read_all(store: ObjectStore, key: str, *, max_bytes: int) -> tuple[bytes, ObjectInfo]:
-    """Return the whole object.
+    """Return the data and the properties of an object.
 
     Raises:
-        MediaError: NOT_FOUND; PAYLOAD_TOO_LARGE, it has more than `max_bytes`; STORAGE_FAILED.
+        MediaError: NOT_FOUND; PAYLOAD_TOO_LARGE, the object exceeds `max_bytes`; STORAGE_FAILED.
     """
-    async with store.open(key) as found:
-        if found.info.size_bytes > max_bytes:
+    async with store.open(key) as opened:
+        if opened.info.size_bytes > max_bytes:
             raise MediaError(Reason.PAYLOAD_TOO_LARGE, f"The stored object has more than {max_bytes} bytes.")
-        return b"".join([chunk async for chunk in found.chunks]), found.info
+        return b"".join([chunk async for chunk in opened.chunks]), opened.info

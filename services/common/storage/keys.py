@@ -1,4 +1,4 @@
-"""The one place of object keys: which are allowed, whose they are, and how new ones are made."""
+"""Object keys: their syntax, their owners, and the construction of new keys."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from services.common.storage.interface import OWNER, ObjectInfo
 MAX_KEY_BYTES = 1024
 """Longest key; the limit of S3."""
 MAX_SEGMENT_BYTES = 200
-"""Longest segment: file systems end at 255 bytes, and a suffix has to fit."""
+"""Longest segment: file systems allow 255 bytes, and a suffix must fit too."""
 USERS = "users"
-"""First segment of all keys that belong to a caller by their very name."""
+"""First segment of the keys that belong to one caller."""
 
 _SEGMENT = re.compile(r"[A-Za-z0-9_~=+@-][A-Za-z0-9._~=+@-]*")
 _PLAIN_PRINCIPAL = re.compile(r"[A-Za-z0-9_@-][A-Za-z0-9._@-]{0,63}")
-_NOBODY = "~internal"
+_NO_PRINCIPAL = "~internal"
 _SHAPE = (
     "must be a key such as users/me/goals/first.png: segments of letters, digits and ._~=+@- that do not begin with a"
     " dot, separated by single slashes, at most 1,024 bytes in all and 200 in a segment"
@@ -27,14 +27,14 @@ _SHAPE = (
 
 
 def check_key(key: str, field: str = "key") -> str:
-    """Return `key` if it is one.
+    """Return `key` if its syntax is valid.
 
     Args:
-        key: What a caller or a service gives as a key.
+        key: Key from a caller or a service.
         field: Name of the request field that holds it.
 
     Raises:
-        MediaError: VALIDATION_ERROR, it is no key.
+        MediaError: VALIDATION_ERROR, the key is not valid.
     """
     segments = key.split("/")
     fits = all(_SEGMENT.fullmatch(segment) and len(segment) <= MAX_SEGMENT_BYTES for segment in segments)
@@ -44,24 +44,24 @@ def check_key(key: str, field: str = "key") -> str:
 
 
 def prefix_for(principal: str) -> str:
-    """Return what keys of `principal`'s own choice begin with; two principals never share it.
+    """Return the prefix of the keys of `principal`, which no other principal shares.
 
     Args:
-        principal: Who calls, as the edge has verified it; empty for calls that came past no edge.
+        principal: Caller, as verified by the edge; empty for calls that did not pass the edge.
     """
     if not principal:
-        return f"{USERS}/{_NOBODY}/"
+        return f"{USERS}/{_NO_PRINCIPAL}/"
     if _PLAIN_PRINCIPAL.fullmatch(principal):
         return f"{USERS}/{principal}/"
-    # No plain principal begins with a tilde.
+    # A plain principal cannot begin with a tilde, so the digest cannot collide with one.
     return f"{USERS}/~{hashlib.sha256(principal.encode()).hexdigest()[:32]}/"
 
 
 def check_own_key(key: str, principal: str, field: str) -> str:
-    """Return `key` if it is one under `principal`'s own prefix.
+    """Return `key` if it is valid and under the prefix of `principal`.
 
     Raises:
-        MediaError: VALIDATION_ERROR, it is no such key; PERMISSION_DENIED, it is under the prefix of another.
+        MediaError: VALIDATION_ERROR, the key is not valid or has no owner; PERMISSION_DENIED, it has another owner.
     """
     check_key(key, field)
     prefix = prefix_for(principal)
@@ -76,43 +76,43 @@ def check_own_key(key: str, principal: str, field: str) -> str:
 
 
 def check_input_key(key: str, principal: str, field: str) -> str:
-    """Return `key` if it may be that of an object of `principal`'s own: under his prefix, or under nobody's.
+    """Return `key` if it can belong to `principal`: it is under the prefix of `principal`, or under no caller's prefix.
 
     Raises:
-        MediaError: VALIDATION_ERROR, it is no key; PERMISSION_DENIED, it is under the prefix of another.
+        MediaError: VALIDATION_ERROR, it is no key; PERMISSION_DENIED, it has another owner.
     """
     check_key(key, field)
     return check_own_key(key, principal, field) if key.startswith(f"{USERS}/") else key
 
 
 def new_key(folder: str, extension: str, now: datetime | None = None) -> str:
-    """Return a key that nobody has, such as images/2026/11/3c2f….webp."""
+    """Return a new unique key, such as images/2026/11/3c2f….webp."""
     return new_dated_key(folder, str(uuid.uuid4()), extension, now)
 
 
 def new_dated_key(folder: str, name: str, extension: str, now: datetime | None = None) -> str:
-    """Return the key of `name` in the folder of the month, such as audio/2026/11/<name>.mp3."""
+    """Return the key of `name` in the folder of the current month, such as audio/2026/11/<name>.mp3."""
     return f"{folder}/{now or datetime.now(UTC):%Y/%m}/{name}.{extension}"
 
 
 def build_content_key(principal: str, sha256: str, extension: str) -> str:
-    """Return the key of `principal`'s object with these bytes.
+    """Return the key of the object of `principal` with this digest.
 
     Args:
-        principal: Whose it is.
-        sha256: Digest of the bytes in lower-case hexadecimal.
+        principal: Owner.
+        sha256: SHA-256 of the data in lower-case hexadecimal.
         extension: Extension of the key, without a dot.
     """
     return f"{prefix_for(principal)}sha256/{sha256[:2]}/{sha256[2:]}.{extension}"
 
 
 def build_record_key(kind: str, principal: str, record_id: str) -> str:
-    """Return the key of a record of `principal`'s own, such as records/audio/alice/<id>.json.
+    """Return the key of a record of `principal`, such as records/audio/alice/<id>.json.
 
     Args:
-        kind: What is recorded.
-        principal: Whose it is.
-        record_id: Its id, fit to be a segment of a key.
+        kind: Kind of the record.
+        principal: Owner.
+        record_id: Id of the record; must be a valid segment of a key.
     """
     owner = prefix_for(principal).removeprefix(f"{USERS}/")
     return f"records/{kind}/{owner}{record_id}.json"

@@ -1,4 +1,4 @@
-"""Objects in a folder: for a laptop, for tests, and for a suite on one machine."""
+"""The local object store: objects in a folder, for development, tests and a suite on one machine."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ T = TypeVar("T")
 
 CHUNK_BYTES = 1024 * 1024
 _OBJECTS = "objects"
-_UNFINISHED = "unfinished"
+_DRAFTS = "unfinished"
 
 log = logger(__name__)
 
 
 class LocalStore(ObjectStore):
-    """Keeps objects in a folder that every process of the suite sees.
+    """Stores objects in a folder that all processes of the suite share.
 
     Args:
-        folder: Where; made when something is stored.
-        public_url: Where the suite is reached from outside, without a slash at the end.
-        signer: Signs the links.
-        url_lifetime_seconds: How long a link works unless somebody says otherwise.
+        folder: Folder of the store; created when the first object is stored.
+        public_url: Address of the suite from outside, without a slash at the end.
+        signer: Signs the links to objects.
+        url_lifetime_seconds: Default lifetime of a link.
     """
 
     name = "local"
@@ -55,149 +55,155 @@ class LocalStore(ObjectStore):
     def __init__(self, folder: Path, public_url: str, signer: UrlSigner, url_lifetime_seconds: float) -> None:
         self.signer = signer
         self._objects = folder / _OBJECTS
-        # On the same file system, so that a finished file can move over.
-        self._unfinished = folder / _UNFINISHED
+        # On the same file system, so that a finished file can be renamed to its place.
+        self._drafts = folder / _DRAFTS
         self._public_url = public_url
         self._url_lifetime_seconds = url_lifetime_seconds
 
     async def put(
         self, key: str, data: bytes | AsyncIterator[bytes], spec: ObjectSpec, *, overwrite: bool = False
     ) -> ObjectInfo:
-        """Write a file beside, and moves it to its place once it is whole and on the disk."""
+        """Write the data to a draft, and move it to its place once it is complete and flushed to the disk."""
         digest = hashlib.sha256()
 
         async def fill(file: BinaryIO) -> str:
-            async for piece in _pieces(data):
-                await _in_thread(local_files.append, file, digest.update, piece)
+            async for piece in _iterate_pieces(data):
+                await _run_in_thread(local_files.append, file, digest.update, piece)
             return digest.hexdigest()
 
-        return await self._store_file(key, local_files.begin, fill, spec, overwrite=overwrite)
+        return await self._store_file(key, local_files.create_draft, fill, spec, overwrite=overwrite)
 
     async def put_file(
         self, key: str, path: Path, sha256: str, spec: ObjectSpec, *, overwrite: bool = False
     ) -> ObjectInfo:
-        """Move the file over, where it is on the same file system, and copies it otherwise."""
+        """Move the file if it is on the same file system, otherwise copy it."""
 
         async def fill(file: BinaryIO) -> str:
             del file
             return sha256
 
-        return await self._store_file(key, partial(local_files.adopt, path), fill, spec, overwrite=overwrite)
+        return await self._store_file(key, partial(local_files.adopt_file, path), fill, spec, overwrite=overwrite)
 
     async def _store_file(
         self,
         key: str,
-        begin: Callable[[Path], BinaryIO],
+        open_draft: Callable[[Path], BinaryIO],
         fill: Callable[[BinaryIO], Awaitable[str]],
         spec: ObjectSpec,
         *,
         overwrite: bool,
     ) -> ObjectInfo:
-        """Store what `fill` writes into the file that `begin` opens; `fill` returns the digest."""
-        path = self._path(key)
-        unfinished = self._unfinished / secrets.token_hex(16)
-        held = _Held(partial(begin, unfinished), partial(local_files.drop, unfinished=unfinished))
-        file = await held.open()
+        """Store the data that `fill` writes into the draft that `open_draft` opens; `fill` returns the digest."""
+        path = self._get_path(key)
+        draft = self._drafts / secrets.token_hex(16)
+        resource = _ThreadOpened(partial(open_draft, draft), partial(local_files.drop_draft, draft=draft))
+        file = await resource.open()
         try:
-            known = {
+            document = {
                 "contentType": spec.content_type,
                 "metadata": dict(spec.metadata),
                 "cacheControl": spec.cache_control,
                 "etag": await fill(file),
             }
-            await _in_thread(local_files.finish, file, orjson.dumps(known))
-            await _in_thread(local_files.place, unfinished, path, overwrite)
+            await _run_in_thread(local_files.finish_draft, file, orjson.dumps(document))
+            await _run_in_thread(local_files.move_to_place, draft, path, overwrite)
         finally:
-            # Not in a thread: a loop that shuts down would not begin it.
-            local_files.drop(file, unfinished)
+            # Not in a thread: an event loop that shuts down does not start new threads.
+            local_files.drop_draft(file, draft)
         return await self.head(key)
 
     @asynccontextmanager
     async def open(self, key: str, byte_range: ByteRange | None = None) -> AsyncIterator[OpenObject]:
-        """Open the file of an object."""
-        held = _Held(partial(local_files.open_object, self._path(key), key), lambda opened: opened[0].close())
-        file, info = await held.open()
-        # Not in a thread, as above.
+        """Open the file of an object and close it at the end."""
+        resource = _ThreadOpened(
+            partial(local_files.open_object, self._get_path(key), key), lambda opened: opened[0].close()
+        )
+        file, info = await resource.open()
+        # Closed without a thread, for the reason in `_store_file`.
         with file:
-            yield OpenObject(info, _chunks(file, byte_range or ByteRange(0, info.size_bytes)))
+            yield OpenObject(info, _read_chunks(file, byte_range or ByteRange(0, info.size_bytes)))
 
     async def head(self, key: str) -> ObjectInfo:
-        """Read the end of the file of an object."""
-        return await _in_thread(local_files.read_info, self._path(key), key)
+        """Read the properties of an object from the end of its file."""
+        return await _run_in_thread(local_files.read_info, self._get_path(key), key)
 
     async def url(self, key: str, *, lifetime_seconds: float | None = None) -> ObjectUrl:
-        """Return a signed link to the gateway, which serves the object."""
+        """Return a signed link to the gateway, which serves local objects."""
         lifetime = self._url_lifetime_seconds if lifetime_seconds is None else lifetime_seconds
         expires_at = int(time.time() + lifetime)
         path = self.signer.build_path(check_key(key), expires_at)
         return ObjectUrl(f"{self._public_url}{path}", datetime.fromtimestamp(expires_at, UTC))
 
     def key_from_url(self, url: str) -> str | None:
-        """Return the key in a signed link that leads to the gateway."""
+        """Return the key in a valid signed link to the gateway."""
         return self.signer.key_from_url(url, self._public_url, time.time())
 
     async def delete(self, key: str) -> bool:
-        """Delete the file of an object, and folders that it leaves empty."""
-        return await _in_thread(local_files.delete, self._path(key), self._objects)
+        """Delete the file of an object and the folders that become empty."""
+        return await _run_in_thread(local_files.delete, self._get_path(key), self._objects)
 
     async def list(self, prefix: str, *, page_size: int = 100, page_token: str = "") -> ObjectPage:
-        """Walk the folders in the order of keys, from where the page before ended."""
+        """Walk the folders in the order of the keys, from the end of the previous page."""
         if prefix:
             check_key(prefix.removesuffix("/"), "prefix")
         if page_token and not page_token.startswith(prefix):
-            raise invalid("page_token", "must be the next_page_token of the page before")
-        return await _in_thread(local_files.page, self._objects, prefix, page_size, page_token)
+            raise invalid("page_token", "must be the next_page_token of the previous page")
+        return await _run_in_thread(local_files.list_page, self._objects, prefix, page_size, page_token)
 
     async def remove_stale_drafts(self, older_than_seconds: float) -> int:
-        """Remove files that were begun beside and never came to their place."""
-        return await _in_thread(local_files.remove_stale_drafts, self._unfinished, time.time() - older_than_seconds)
+        """Remove old drafts that were never moved to their place."""
+        return await _run_in_thread(local_files.remove_stale_drafts, self._drafts, time.time() - older_than_seconds)
 
-    def _path(self, key: str) -> Path:
+    def _get_path(self, key: str) -> Path:
         return self._objects / check_key(key)
 
 
-async def _in_thread(work: Callable[..., T], *args: object) -> T:
-    """Run `work` off the event loop and says in our words what the file system cannot do."""
+async def _run_in_thread(work: Callable[..., T], *args: object) -> T:
+    """Run `work` in a thread and translate its errors of the file system."""
     try:
         return await asyncio.to_thread(work, *args)
     except OSError as error:
-        log.warning("the folder of objects cannot be used", error_type=type(error).__name__, errno=error.errno)
+        log.warning("the local object store failed", error_type=type(error).__name__, errno=error.errno)
         raise MediaError(
             Reason.STORAGE_FAILED,
-            "The local object store cannot be used: check space and rights of MEDIA_STORAGE_DIR.",
+            "The local object store cannot be used; check the free space and the permissions of MEDIA_STORAGE_DIR.",
         ) from None
 
 
-class _Held(Generic[T]):
-    """What a thread opens for a caller who may be cancelled meanwhile: it is let go then, whoever comes last."""
+class _ThreadOpened(Generic[T]):
+    """A resource that a thread opens for a task.
 
-    def __init__(self, opening: Callable[[], T], let_go: Callable[[T], object]) -> None:
-        self._opening, self._let_go = opening, let_go
+    A thread cannot be cancelled. If the task is cancelled first, the resource is released by the thread when it has
+    opened it, or by the task if it is open already; the lock decides between the two.
+    """
+
+    def __init__(self, open_resource: Callable[[], T], release: Callable[[T], object]) -> None:
+        self._open_resource, self._release = open_resource, release
         self._lock = threading.Lock()
-        self._wanted = True
+        self._needed = True
         self._opened: T | None = None
 
     async def open(self) -> T:
         try:
-            return await _in_thread(self._open)
+            return await _run_in_thread(self._open)
         except asyncio.CancelledError:
             with self._lock:
-                self._wanted = False
+                self._needed = False
                 if self._opened is not None:
-                    self._let_go(self._opened)
+                    self._release(self._opened)
             raise
 
     def _open(self) -> T:
-        found = self._opening()
+        resource = self._open_resource()
         with self._lock:
-            if self._wanted:
-                self._opened = found
+            if self._needed:
+                self._opened = resource
             else:
-                self._let_go(found)
-        return found
+                self._release(resource)
+        return resource
 
 
-async def _pieces(data: bytes | AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _iterate_pieces(data: bytes | AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     if isinstance(data, bytes):
         yield data
         return
@@ -205,12 +211,12 @@ async def _pieces(data: bytes | AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield piece
 
 
-async def _chunks(file: BinaryIO, wanted: ByteRange) -> AsyncIterator[bytes]:
-    left = wanted.end - wanted.start
-    await _in_thread(file.seek, wanted.start)
+async def _read_chunks(file: BinaryIO, byte_range: ByteRange) -> AsyncIterator[bytes]:
+    left = byte_range.end - byte_range.start
+    await _run_in_thread(file.seek, byte_range.start)
     while left:
-        piece = await _in_thread(file.read, min(left, CHUNK_BYTES))
+        piece = await _run_in_thread(file.read, min(left, CHUNK_BYTES))
         if not piece:
-            raise MediaError(Reason.STORAGE_FAILED, "The stored object ended before its time.")
+            raise MediaError(Reason.STORAGE_FAILED, "The stored object is shorter than its recorded size.")
         left -= len(piece)
         yield piece

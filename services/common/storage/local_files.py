@@ -1,7 +1,7 @@
-"""What an object is on the disk: written beside, moved to its place, read, listed and removed. Runs in threads.
+"""The files of the local object store: drafts, objects, lists and removal. All functions block, so run them in threads.
 
-Each object is one file: its bytes, then what is known about it as JSON, then the length of that. So what is said and
-what is there cannot contradict each other, and an object appears and goes in one step of the file system.
+Each object is one file: its data, then its properties as JSON, then a mark and the length of the JSON. So data and
+properties cannot contradict each other, and an object appears and disappears in one atomic operation.
 """
 
 from __future__ import annotations
@@ -26,91 +26,91 @@ from services.common.storage.interface import ObjectInfo, ObjectPage
 
 _LENGTH = struct.Struct(">8sI")
 _MARK = b"mediaobj"
-_PLACING_ATTEMPTS = 20
+_MOVE_ATTEMPTS = 20
 
 log = logger(__name__)
 
 
-def begin(path: Path) -> BinaryIO:
-    """Make a new file that only we may read."""
+def create_draft(path: Path) -> BinaryIO:
+    """Create a draft that only this user may read."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "w+b")
 
 
-def adopt(given: Path, path: Path) -> BinaryIO:
-    """Take a finished file over as an unfinished object, to be written on at its end; it is not where it was then."""
+def adopt_file(source: Path, path: Path) -> BinaryIO:
+    """Move a complete file to `path` as a draft and open it for appending; `source` does not exist afterwards."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
-        given.rename(path)
+        source.rename(path)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        _move_across(given, path)
+        _move_between_file_systems(source, path)
     file = path.open("ab")
     os.fchmod(file.fileno(), 0o600)
     return file
 
 
-def _move_across(given: Path, path: Path) -> None:
-    """Move a file to another file system; what cannot be copied whole is not left there."""
+def _move_between_file_systems(source: Path, path: Path) -> None:
+    """Move a file to another file system; leaves no partial copy."""
     try:
-        shutil.copyfile(given, path)
+        shutil.copyfile(source, path)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
-    given.unlink()
+    source.unlink()
 
 
 def append(file: BinaryIO, feed: Callable[[bytes], None], piece: bytes) -> None:
-    """Write a piece and feeds a digest with it."""
+    """Write a piece and pass it to `feed`, such as the update of a digest."""
     feed(piece)
     file.write(piece)
 
 
-def finish(file: BinaryIO, said: bytes) -> None:
-    """Write what is known about the object behind its bytes, and has it all on the disk."""
-    file.write(said + _LENGTH.pack(_MARK, len(said)))
+def finish_draft(file: BinaryIO, properties: bytes) -> None:
+    """Append the properties to the data and flush the file to the disk."""
+    file.write(properties + _LENGTH.pack(_MARK, len(properties)))
     file.flush()
     os.fsync(file.fileno())
 
 
-def place(unfinished: Path, path: Path, overwrite: bool) -> None:
-    """Move a finished file to its place.
+def move_to_place(draft: Path, path: Path, overwrite: bool) -> None:
+    """Move a finished draft to its place.
 
     Raises:
-        MediaError: ALREADY_EXISTS, it is taken and must not be overwritten.
+        MediaError: ALREADY_EXISTS, the place is taken and must not be overwritten.
     """
-    # A folder goes with its last object, perhaps at the moment at which another one is to come there.
-    for _ in range(_PLACING_ATTEMPTS):
+    # `delete` removes empty folders, so a folder may vanish between its creation and the move.
+    for _ in range(_MOVE_ATTEMPTS):
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             if overwrite:
-                unfinished.replace(path)
+                draft.replace(path)
             else:
-                # Of two who want the same place, one finds it taken.
-                os.link(unfinished, path)
+                # A link is atomic: the second of two concurrent writers gets FileExistsError.
+                os.link(draft, path)
         except FileNotFoundError:
             continue
         except (FileExistsError, IsADirectoryError, NotADirectoryError):
-            # A folder cannot have the name of an object, either.
+            # A folder cannot take the name of an object either.
             if path.exists() or any(folder.is_file() for folder in path.parents):
                 raise MediaError(Reason.ALREADY_EXISTS) from None
         else:
             return
-    raise FileNotFoundError(errno.ENOENT, "the folder does not stay")
+    raise FileNotFoundError(errno.ENOENT, "the folder is removed again and again")
 
 
-def drop(file: BinaryIO, unfinished: Path) -> None:
-    """Close a file and removes what is left of it beside."""
+def drop_draft(file: BinaryIO, draft: Path) -> None:
+    """Close a draft and remove its file unless it was moved."""
     file.close()
-    unfinished.unlink(missing_ok=True)
+    draft.unlink(missing_ok=True)
 
 
 def remove_stale_drafts(folder: Path, before: float) -> int:
-    """Remove files that nobody has written to since `before`, and returns how many there were."""
+    """Remove drafts without a write since `before`, and return the number of removed ones."""
     removed = 0
     for draft in folder.iterdir() if folder.is_dir() else ():
-        # Somebody else may tidy, too.
+        # Another process may remove the same drafts.
         with suppress(FileNotFoundError):
             if draft.stat().st_mtime < before:
                 draft.unlink()
@@ -119,7 +119,7 @@ def remove_stale_drafts(folder: Path, before: float) -> int:
 
 
 def open_object(path: Path, key: str) -> tuple[BinaryIO, ObjectInfo]:
-    """Return the file of an object, open, and what is known about it.
+    """Open the file of an object and return it with the properties of the object.
 
     Raises:
         MediaError: NOT_FOUND.
@@ -127,25 +127,25 @@ def open_object(path: Path, key: str) -> tuple[BinaryIO, ObjectInfo]:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
-        raise _missing() from None
+        raise _not_found_error() from None
     except OSError as error:
         if error.errno != errno.ELOOP:
             raise
-        # A symbolic link is none of ours.
-        raise _missing() from None
+        # The store never creates symbolic links.
+        raise _not_found_error() from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise _missing()
+        raise _not_found_error()
     file = os.fdopen(descriptor, "rb")
     try:
-        return file, _info(file, key)
+        return file, _read_properties(file, key)
     except BaseException:
         file.close()
         raise
 
 
 def read_info(path: Path, key: str) -> ObjectInfo:
-    """Return what is known about an object.
+    """Return the properties of an object.
 
     Raises:
         MediaError: NOT_FOUND.
@@ -155,14 +155,14 @@ def read_info(path: Path, key: str) -> ObjectInfo:
     return info
 
 
-def _info(file: BinaryIO, key: str) -> ObjectInfo:
+def _read_properties(file: BinaryIO, key: str) -> ObjectInfo:
     status = os.fstat(file.fileno())
     try:
         file.seek(-_LENGTH.size, os.SEEK_END)
         mark, length = _LENGTH.unpack(file.read(_LENGTH.size))
         file.seek(-_LENGTH.size - length, os.SEEK_END)
         size_bytes = file.tell()
-        # Of a file that is none of ours, this is nothing that reads as JSON.
+        # Without the mark the file is not an object; the empty text then fails to parse.
         saved = orjson.loads(file.read(length) if mark == _MARK else b"")
         return ObjectInfo(
             key=key,
@@ -174,23 +174,23 @@ def _info(file: BinaryIO, key: str) -> ObjectInfo:
             cache_control=saved["cacheControl"],
         )
     except (ValueError, KeyError, OSError, struct.error):
-        log.warning("a file in the folder of objects is none", key=key)
-        raise _missing() from None
+        log.warning("a file in the folder of objects is not an object", key=key)
+        raise _not_found_error() from None
 
 
 def delete(path: Path, root: Path) -> bool:
-    """Remove the file of an object and folders that it leaves empty; returns whether there was one."""
+    """Remove the file of an object and the folders that become empty; return whether it existed."""
     try:
         path.unlink()
     except (FileNotFoundError, NotADirectoryError):
         return False
     except (IsADirectoryError, PermissionError):
-        # Some systems say of a folder that it may not be deleted; an object that may not is still there.
+        # Some systems raise PermissionError for a folder. For a file it means that the object still exists.
         if path.is_dir():
             return False
         raise
     with suppress(OSError):
-        # Ends at the first folder that is not empty.
+        # Stops at the first folder that is not empty.
         for folder in path.parents:
             if folder == root:
                 break
@@ -198,35 +198,35 @@ def delete(path: Path, root: Path) -> bool:
     return True
 
 
-def page(root: Path, prefix: str, page_size: int, after: str) -> ObjectPage:
-    """Return the objects under `prefix` whose keys come after `after`."""
+def list_page(root: Path, prefix: str, page_size: int, after: str) -> ObjectPage:
+    """Return a page of the objects under `prefix` with keys after `after`."""
     found: list[ObjectInfo] = []
-    for key in _keys(root, prefix, after):
+    for key in _list_keys(root, prefix, after):
         if len(found) == page_size:
             return ObjectPage(tuple(found), found[-1].key)
         with suppress(MediaError):
-            # It may have been deleted meanwhile.
+            # The object may have been deleted since its name was read.
             info = read_info(root / key, key)
             found.append(replace(info, metadata={}, cache_control=""))
     return ObjectPage(tuple(found))
 
 
-def _keys(root: Path, folder: str, after: str) -> Iterator[str]:
-    """Yield the keys in `folder`, that is empty or ends in a slash, that come after `after`, in order."""
+def _list_keys(root: Path, folder: str, after: str) -> Iterator[str]:
+    """Yield the keys after `after` in `folder`, in order; `folder` is empty or ends in a slash."""
     try:
         with os.scandir(root / folder) as entries:
             names = [f"{entry.name}/" if entry.is_dir(follow_symlinks=False) else entry.name for entry in entries]
     except (FileNotFoundError, NotADirectoryError):
         return
-    # With their slashes, folders are in the order of the keys that they hold.
+    # With a slash at its end, the name of a folder sorts like the keys in it.
     for name in sorted(names):
         key = f"{folder}{name}"
         if not name.endswith("/"):
             if key > after:
                 yield key
         elif key > after or after.startswith(key):
-            yield from _keys(root, key, after)
+            yield from _list_keys(root, key, after)
 
 
-def _missing() -> MediaError:
-    return MediaError(Reason.NOT_FOUND, "There is no object of this key.")
+def _not_found_error() -> MediaError:
+    return MediaError(Reason.NOT_FOUND, "No object has this key.")

@@ -1,4 +1,4 @@
-"""Objects in S3 and in whatever speaks like it, DigitalOcean Spaces among them."""
+"""Objects in S3 and in stores with the S3 protocol, such as DigitalOcean Spaces."""
 
 from __future__ import annotations
 
@@ -36,35 +36,35 @@ from services.common.storage.keys import check_key
 log = logger(__name__)
 
 _CHUNK_BYTES = 1024 * 1024
-_RESERVED = {"Content-Type", "Cache-Control"}
-_FIT_FOR_A_HEADER = re.compile(r"(?!=\?)[!-~]([ -~]*[!-~])?")
-_ENCODED = re.compile(r"=\?UTF-8\?B\?([A-Za-z0-9+/]*=*)\?=")
+_HEADERS = {"Content-Type", "Cache-Control"}
+_HEADER_TEXT = re.compile(r"(?!=\?)[!-~]([ -~]*[!-~])?")
+_ENCODED_WORD = re.compile(r"=\?UTF-8\?B\?([A-Za-z0-9+/]*=*)\?=")
 
 
 @dataclass(frozen=True, slots=True)
 class S3Options:
-    """Where the bucket is, and how it is reached."""
+    """Address and credentials of a bucket."""
 
     name: str
-    """s3 or spaces."""
+    """Name of the store: s3 or spaces."""
     bucket: str
     region: str
     endpoint: str
-    """Empty for Amazon's own."""
+    """Address of the server; empty for Amazon S3."""
     access_key_id: str
     secret_access_key: str = field(repr=False)
     public_url: str = ""
-    """Where everybody may read the bucket; empty: links are signed."""
+    """Address at which the bucket is public; empty if links must be signed."""
     virtual_hosted: bool = False
     """Whether the endpoint has the bucket in its host name."""
     url_lifetime_seconds: float = 86_400
-    """How long signed links work unless somebody says otherwise."""
+    """Default lifetime of signed links."""
     variables: Mapping[str, str] = field(default_factory=dict)
-    """Names of the variables for `bucket` and `credentials`, for messages."""
+    """Names of the environment variables of `bucket` and `credentials`, for error messages."""
 
 
 class S3Store(ObjectStore):
-    """Keeps objects in one bucket."""
+    """Stores objects in one bucket."""
 
     def __init__(self, options: S3Options) -> None:
         self.name = options.name
@@ -82,7 +82,7 @@ class S3Store(ObjectStore):
         if options.endpoint:
             config["endpoint"] = options.endpoint
         self._client = Client(
-            config=config,  # type: ignore[arg-type]  # a TypedDict of the same names
+            config=config,  # type: ignore[arg-type]  # a TypedDict with the same keys
             client_options={"allow_http": options.endpoint.startswith("http://"), "timeout": "60s"},
             retry_config={"max_retries": 2, "retry_timeout": timedelta(seconds=10)},
         )
@@ -90,16 +90,16 @@ class S3Store(ObjectStore):
     async def put(
         self, key: str, data: bytes | AsyncIterator[bytes], spec: ObjectSpec, *, overwrite: bool = False
     ) -> ObjectInfo:
-        """Store an object; what comes in pieces goes up in parts, and appears when the last one is there."""
+        """Store an object; an iterator is uploaded in parts, and the object appears after the last part."""
         check_key(key)
         attributes = {
             "Content-Type": spec.content_type,
             "Cache-Control": spec.cache_control,
-            **{name: _as_header(text) for name, text in spec.metadata.items()},
+            **{name: _to_header(text) for name, text in spec.metadata.items()},
         }
         if not overwrite and not isinstance(data, bytes):
-            # Parts that are put together cannot be told to find the place free.
-            await self._require_free(key)
+            # S3 cannot refuse a multipart upload to an existing key, so this checks first.
+            await self._check_free(key)
         with self._translate_errors():
             await obstore.put_async(
                 self._client,
@@ -113,7 +113,7 @@ class S3Store(ObjectStore):
 
     @asynccontextmanager
     async def open(self, key: str, byte_range: ByteRange | None = None) -> AsyncIterator[OpenObject]:
-        """Open an object."""
+        """Open an object; its data is read while it arrives."""
         check_key(key)
         with self._translate_errors():
             found = await obstore.get_async(
@@ -121,18 +121,18 @@ class S3Store(ObjectStore):
                 key,
                 options={"range": (byte_range.start, byte_range.end)} if byte_range else None,
             )
-            info = _info(found.meta, found.attributes)
-        yield OpenObject(info, self._chunks(found))
+            info = _to_info(found.meta, found.attributes)
+        yield OpenObject(info, self._read_chunks(found))
 
     async def head(self, key: str) -> ObjectInfo:
-        """Ask for what is known about an object."""
+        """Request the properties of an object."""
         check_key(key)
         with self._translate_errors():
             found = await obstore.get_async(self._client, key, options={"head": True})
-        return _info(found.meta, found.attributes)
+        return _to_info(found.meta, found.attributes)
 
     async def url(self, key: str, *, lifetime_seconds: float | None = None) -> ObjectUrl:
-        """Return the public address, or a signed one; asks nobody."""
+        """Return the public URL or a signed one, without a request."""
         check_key(key)
         if self._options.public_url:
             return ObjectUrl(f"{self._options.public_url}/{quote(key, safe='/')}")
@@ -142,7 +142,7 @@ class S3Store(ObjectStore):
         return ObjectUrl(signed, datetime.now(UTC) + lifetime)
 
     async def delete(self, key: str) -> bool:
-        """Delete an object; S3 does not tell whether there was one."""
+        """Delete an object; S3 does not report whether it existed."""
         check_key(key)
         with self._translate_errors():
             try:
@@ -152,24 +152,24 @@ class S3Store(ObjectStore):
         return True
 
     async def list(self, prefix: str, *, page_size: int = 100, page_token: str = "") -> ObjectPage:
-        """List objects after the last one of the page before."""
+        """List the objects after the last one of the previous page."""
         if prefix:
             check_key(prefix.removesuffix("/"), "prefix")
         if page_token and not page_token.startswith(prefix):
-            raise invalid("page_token", "must be the next_page_token of the page before")
+            raise invalid("page_token", "must be the next_page_token of the previous page")
         found: list[ObjectInfo] = []
         with self._translate_errors():
             stream = obstore.list(
                 self._client, prefix or None, offset=page_token or None, chunk_size=min(page_size + 1, 1000)
             )
             async for chunk in stream:
-                found.extend(_info(meta, {}) for meta in chunk)
+                found.extend(_to_info(meta, {}) for meta in chunk)
                 if len(found) > page_size:
                     break
         page = tuple(found[:page_size])
         return ObjectPage(page, page[-1].key if len(found) > page_size else "")
 
-    async def _require_free(self, key: str) -> None:
+    async def _check_free(self, key: str) -> None:
         try:
             await self.head(key)
         except MediaError as error:
@@ -178,7 +178,7 @@ class S3Store(ObjectStore):
             raise
         raise MediaError(Reason.ALREADY_EXISTS)
 
-    async def _chunks(self, found: obstore.GetResult) -> AsyncIterator[bytes]:
+    async def _read_chunks(self, found: obstore.GetResult) -> AsyncIterator[bytes]:
         with self._translate_errors():
             async for chunk in found.stream(min_chunk_size=_CHUNK_BYTES // 4):
                 view = memoryview(chunk)
@@ -187,60 +187,60 @@ class S3Store(ObjectStore):
 
     @contextmanager
     def _translate_errors(self) -> Iterator[None]:
-        """Say in our words what the bucket cannot do."""
+        """Translate the errors of the client, without quoting them."""
         bucket = self._options.variables.get("bucket", "the bucket")
         credentials = self._options.variables.get("credentials", "the credentials")
         try:
             yield
         except (NotFoundError, FileNotFoundError) as error:
             if "NoSuchBucket" in str(error):
-                raise _storage_failed(f"The bucket of {bucket} does not exist; make it, or name another.") from None
-            raise MediaError(Reason.NOT_FOUND, "There is no object of this key.") from None
+                raise _storage_error(f"The bucket of {bucket} does not exist; create it or set another one.") from None
+            raise MediaError(Reason.NOT_FOUND, "No object has this key.") from None
         except AlreadyExistsError:
             raise MediaError(Reason.ALREADY_EXISTS) from None
         except (PermissionDeniedError, UnauthenticatedError, PermissionError):
-            raise _storage_failed(
-                f"The store refuses {credentials}; check them and their rights on the bucket."
+            raise _storage_error(
+                f"The store refuses {credentials}; check them and their permissions on the bucket."
             ) from None
         except (BaseError, OSError, ValueError) as error:
             log.warning("the object store failed", store=self.name, error_type=type(error).__name__)
             text = str(error)
             if any(code in text for code in ("InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied")):
-                raise _storage_failed(
-                    f"The store refuses {credentials}; check them and their rights on the bucket."
+                raise _storage_error(
+                    f"The store refuses {credentials}; check them and their permissions on the bucket."
                 ) from None
             if "NoSuchBucket" in text:
-                raise _storage_failed(f"The bucket of {bucket} does not exist; make it, or name another.") from None
-            raise _storage_failed("The object store cannot be reached or fails; `make doctor` tells more.") from None
+                raise _storage_error(f"The bucket of {bucket} does not exist; create it or set another one.") from None
+            raise _storage_error("The object store cannot be reached or fails; run `make doctor`.") from None
 
 
-def _storage_failed(message: str) -> MediaError:
+def _storage_error(message: str) -> MediaError:
     return MediaError(Reason.STORAGE_FAILED, message)
 
 
-def _info(meta: obstore.ObjectMeta, attributes: Mapping[str, str]) -> ObjectInfo:
+def _to_info(meta: obstore.ObjectMeta, attributes: Mapping[str, str]) -> ObjectInfo:
     return ObjectInfo(
         key=meta["path"],
         size_bytes=meta["size"],
         content_type=attributes.get("Content-Type", "application/octet-stream"),
         etag=(meta["e_tag"] or "").strip('"'),
         modified_at=meta["last_modified"],
-        metadata={name: _from_header(value) for name, value in attributes.items() if name not in _RESERVED},
+        metadata={name: _from_header(value) for name, value in attributes.items() if name not in _HEADERS},
         cache_control=attributes.get("Cache-Control", ""),
     )
 
 
-def _as_header(text: str) -> str:
-    """Return `text` as a header can carry it: as it is, or as RFC 2047 and S3 itself write what no header can."""
-    if _FIT_FOR_A_HEADER.fullmatch(text):
+def _to_header(text: str) -> str:
+    """Return `text` as a header value: unchanged if possible, otherwise as an encoded word of RFC 2047, as S3 does."""
+    if _HEADER_TEXT.fullmatch(text):
         return text
     return f"=?UTF-8?B?{pybase64.b64encode(text.encode()).decode()}?="
 
 
 def _from_header(value: str) -> str:
-    found = _ENCODED.fullmatch(value)
+    found = _ENCODED_WORD.fullmatch(value)
     try:
         return pybase64.b64decode(found[1], validate=True).decode() if found else value
     except ValueError:
-        # Somebody else's, and none of this kind.
+        # Another writer stored this value; it is not an encoded word.
         return value

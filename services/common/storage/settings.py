@@ -1,4 +1,4 @@
-"""What every process that keeps or serves objects reads from the environment."""
+"""The settings of the object store, read from the environment."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _URL = "^https?://[^/?#]+(/[^?#]*)?$"
 _OPTIONAL_URL = f"^$|{_URL}"
 
 MAX_LIFETIME_SECONDS = 604_800
-"""Longest life of a signed link, a week; S3 has no longer one."""
+"""Longest lifetime of a signed link: one week, the limit of S3."""
 
 
 class StorageSettings(Settings):
-    """Settings of the object store; all processes of a suite have the same."""
+    """Settings of the object store; all processes of a suite must use the same."""
 
     storage: StoreName | None = Field(
         None,
         validation_alias="MEDIA_STORAGE",
-        description="Where media are kept. Unset: supabase, spaces or s3, the first that is configured, else local.",
+        description="Store of the media. Unset: the first configured of supabase, spaces and s3, otherwise local.",
     )
     storage_dir: Path = Field(
         Path(".run/state/objects"),
@@ -34,19 +34,19 @@ class StorageSettings(Settings):
         "http://localhost:8080",
         pattern=_URL,
         validation_alias="MEDIA_PUBLIC_URL",
-        description="Where the suite is reached from outside; links to local objects begin with it.",
+        description="Address of the suite from outside; links to local objects begin with it.",
     )
     url_signing_key: SecretStr = Field(
         SecretStr(""),
         validation_alias="MEDIA_URL_SIGNING_KEY",
-        description="Secret that signs links to local objects. Unset: one that is made in the folder.",
+        description="Secret that signs links to local objects. Unset: a generated secret in MEDIA_STORAGE_DIR.",
     )
     url_lifetime_seconds: float = Field(
         86_400,
         ge=60,
         le=MAX_LIFETIME_SECONDS,
         validation_alias="MEDIA_URL_LIFETIME_SECONDS",
-        description="How long links to objects work, where they do not last.",
+        description="Lifetime of links to objects, unless the bucket is public.",
     )
 
     s3_bucket: str = Field("", validation_alias="S3_BUCKET", description="Bucket in S3.")
@@ -55,19 +55,19 @@ class StorageSettings(Settings):
         "",
         pattern=_OPTIONAL_URL,
         validation_alias="S3_ENDPOINT",
-        description="Where a server that speaks S3 is. Unset: Amazon.",
+        description="Address of a server with the S3 protocol. Unset: Amazon S3.",
     )
     s3_access_key_id: SecretStr = Field(
-        SecretStr(""), validation_alias="S3_ACCESS_KEY_ID", description="Key of the account."
+        SecretStr(""), validation_alias="S3_ACCESS_KEY_ID", description="Access key id of the account."
     )
     s3_secret_access_key: SecretStr = Field(
-        SecretStr(""), validation_alias="S3_SECRET_ACCESS_KEY", description="Its secret."
+        SecretStr(""), validation_alias="S3_SECRET_ACCESS_KEY", description="Secret of the access key."
     )
     s3_public_url: str = Field(
         "",
         pattern=_OPTIONAL_URL,
         validation_alias="S3_PUBLIC_URL",
-        description="Where everybody may read the bucket, such as a CDN. Unset: signed links.",
+        description="Address at which the bucket is public, such as a CDN. Unset: signed links.",
     )
     s3_virtual_hosted: bool = Field(
         False,
@@ -76,10 +76,10 @@ class StorageSettings(Settings):
     )
 
     spaces_key: SecretStr = Field(
-        SecretStr(""), validation_alias="DIGITALOCEAN_SPACES_KEY", description="Key of the Spaces account."
+        SecretStr(""), validation_alias="DIGITALOCEAN_SPACES_KEY", description="Access key of the Spaces account."
     )
     spaces_secret: SecretStr = Field(
-        SecretStr(""), validation_alias="DIGITALOCEAN_SPACES_SECRET", description="Its secret."
+        SecretStr(""), validation_alias="DIGITALOCEAN_SPACES_SECRET", description="Secret of the access key."
     )
     spaces_region: str = Field(
         "nyc3",
@@ -92,41 +92,41 @@ class StorageSettings(Settings):
         "",
         pattern=_OPTIONAL_URL,
         validation_alias="DIGITALOCEAN_SPACES_CDN",
-        description="Where everybody may read the Space. Unset: signed links.",
+        description="Address at which the Space is public. Unset: signed links.",
     )
 
     supabase_url: str = Field(
-        "", pattern=_OPTIONAL_URL, validation_alias="SUPABASE_URL", description="Where the Supabase project is."
+        "", pattern=_OPTIONAL_URL, validation_alias="SUPABASE_URL", description="Address of the Supabase project."
     )
     supabase_service_role: SecretStr = Field(
-        SecretStr(""), validation_alias="SUPABASE_SERVICE_ROLE", description="Its service role key."
+        SecretStr(""), validation_alias="SUPABASE_SERVICE_ROLE", description="Service role key of the project."
     )
     supabase_bucket: str = Field("pets", validation_alias="SUPABASE_BUCKET", description="Bucket in Supabase.")
     supabase_bucket_public: bool = Field(
         True,
         validation_alias="SUPABASE_BUCKET_PUBLIC",
-        description="Whether everybody may read the bucket. If not, links are signed.",
+        description="Whether the bucket is public. If not, links are signed.",
     )
     supabase_public_url: str = Field(
         "",
         pattern=_OPTIONAL_URL,
         validation_alias="SUPABASE_PUBLIC_URL",
-        description="Where readers find Supabase, where that is elsewhere than for us. Unset: SUPABASE_URL.",
+        description="Address of Supabase for readers, if it differs from SUPABASE_URL. Unset: SUPABASE_URL.",
     )
 
     @property
     def store_name(self) -> StoreName:
-        """Which store is used."""
+        """Name of the store to use."""
         if self.storage is not None:
             return self.storage
         return next(iter(self.configured_stores), "local")
 
     @property
     def configured_stores(self) -> tuple[StoreName, ...]:
-        """Stores beside the folder that have at least what is said of them first, in the order of preference."""
-        found: dict[StoreName, bool] = {
+        """Names of the stores, without local, that have their main settings, in the order of preference."""
+        is_configured: dict[StoreName, bool] = {
             "supabase": bool(self.supabase_url and self.supabase_service_role.get_secret_value()),
             "spaces": bool(self.spaces_key.get_secret_value()),
             "s3": bool(self.s3_bucket),
         }
-        return tuple(name for name, configured in found.items() if configured)
+        return tuple(name for name, configured in is_configured.items() if configured)

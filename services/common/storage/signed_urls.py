@@ -1,4 +1,4 @@
-"""Links that let whoever has them read one object for a while."""
+"""Signed links: each lets anyone read one object until it expires."""
 
 from __future__ import annotations
 
@@ -13,86 +13,86 @@ from urllib.parse import parse_qs, quote, unquote, urlencode
 from services.common.errors import MediaError, Reason
 
 SIGNATURE = "signature"
-"""Query parameter with the signature; the edge lets links with it pass without a credential."""
+"""Query parameter with the signature; the edge passes requests with it without a credential."""
 EXPIRES = "expires"
-"""Query parameter with the time at which the link ends, in seconds since 1970."""
+"""Query parameter with the time of expiry, in seconds since 1970."""
 
 _KEY_BYTES = 32
 _SECONDS = re.compile(r"[0-9]{1,12}")
 
 
 class UrlSigner:
-    """Signs keys of objects and checks what it signed.
+    """Signs links to objects and checks their signatures.
 
     Args:
-        secret: What only the suite knows.
+        secret: Secret that all processes of the suite share.
     """
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
 
     def build_path(self, key: str, expires_at: int) -> str:
-        """Return path and query of a link to `key` that ends at `expires_at`, in seconds since 1970."""
-        query = urlencode({EXPIRES: expires_at, SIGNATURE: self._signature(key, expires_at)})
+        """Return path and query of a link to `key` that expires at `expires_at`, in seconds since 1970."""
+        query = urlencode({EXPIRES: expires_at, SIGNATURE: self._sign(key, expires_at)})
         return f"/media/{quote(key, safe='/')}?{query}"
 
     def key_from_url(self, url: str, public_url: str, now: float) -> str | None:
-        """Return the key in a link that `path` gave, if it still works; None for any other address.
+        """Return the key in a valid link from `build_path`; None for any other URL and for expired links.
 
         Args:
-            url: Any text.
-            public_url: Where the suite is reached from outside.
+            url: URL or any other text.
+            public_url: Address of the suite from outside.
             now: Seconds since 1970.
         """
         prefix = f"{public_url}/media/"
         if not url.startswith(prefix):
             return None
         path, _, query = url.removeprefix(prefix).partition("?")
-        given = parse_qs(query)
+        parameters = parse_qs(query)
         try:
-            self.check(unquote(path), given[EXPIRES][0], given[SIGNATURE][0], now)
+            self.check(unquote(path), parameters[EXPIRES][0], parameters[SIGNATURE][0], now)
         except (KeyError, MediaError):
             return None
         return unquote(path)
 
     def check(self, key: str, expires: str, signature: str, now: float) -> None:
-        """Accept what `path` gave, until it ends.
+        """Check a link from `build_path`.
 
         Args:
             key: The key in the link.
-            expires: Its query parameter EXPIRES.
-            signature: Its query parameter SIGNATURE.
+            expires: Query parameter EXPIRES of the link.
+            signature: Query parameter SIGNATURE of the link.
             now: Seconds since 1970.
 
         Raises:
-            MediaError: PERMISSION_DENIED, the link is not ours or has ended.
+            MediaError: PERMISSION_DENIED, the signature is wrong or the link has expired.
         """
         expires_at = int(expires) if _SECONDS.fullmatch(expires) else -1
-        if not hmac.compare_digest(self._signature(key, expires_at), signature.encode("ascii", "replace").decode()):
-            raise MediaError(Reason.PERMISSION_DENIED, "The link is not one of this suite's; ask for a new one.")
+        if not hmac.compare_digest(self._sign(key, expires_at), signature.encode("ascii", "replace").decode()):
+            raise MediaError(Reason.PERMISSION_DENIED, "The link is not valid; request a new one.")
         if now >= expires_at:
-            raise MediaError(Reason.PERMISSION_DENIED, "The link has ended; ask for a new one.")
+            raise MediaError(Reason.PERMISSION_DENIED, "The link has expired; request a new one.")
 
-    def _signature(self, key: str, expires_at: int) -> str:
+    def _sign(self, key: str, expires_at: int) -> str:
         return hmac.new(self._secret, f"{expires_at}\n{key}".encode(), hashlib.sha256).hexdigest()
 
 
 def load_shared_secret(file: Path) -> bytes:
-    """Return the secret in `file`; makes one if there is none. Processes that start at once agree on one."""
+    """Return the secret in `file`, or create one. Processes that start together agree on one."""
     try:
         return _read(file)
     except FileNotFoundError:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    made = file.with_name(f"{file.name}.{secrets.token_hex(8)}")
-    made.touch(mode=0o600)
+    draft = file.with_name(f"{file.name}.{secrets.token_hex(8)}")
+    draft.touch(mode=0o600)
     try:
-        made.write_bytes(secrets.token_bytes(_KEY_BYTES))
-        # Fails where another process was first: its secret counts.
-        os.link(made, file)
+        draft.write_bytes(secrets.token_bytes(_KEY_BYTES))
+        # Fails if another process was first; then its secret is used.
+        os.link(draft, file)
     except FileExistsError:
         pass
     finally:
-        made.unlink()
+        draft.unlink()
     return _read(file)
 
 

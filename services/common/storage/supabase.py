@@ -38,32 +38,32 @@ log = logger(__name__)
 
 _TIMEOUT_SECONDS = 60
 _CHUNK_BYTES = 256 * 1024
-# Beyond this the client's own handling of bytes stalls the loop for longer than 5 ms; it streams files instead.
-_IN_MEMORY_BYTES = 1024 * 1024
-_FOLDER_PAGE = 100
+# The client blocks the event loop for more than 5 ms with longer bytes, but it streams files.
+_MAX_INLINE_BYTES = 1024 * 1024
+_FOLDER_PAGE_SIZE = 100
 _MAX_AGE = re.compile(r"max-age=([0-9]+)")
 _OK, _PARTIAL = 200, 206
 
 
 @dataclass(frozen=True, slots=True)
 class SupabaseOptions:
-    """Where the bucket is, and how it is reached."""
+    """Address and credentials of a bucket."""
 
     url: str
-    """Where the project is, for us."""
+    """Address of the project for this process."""
     service_role: str = field(repr=False)
-    """Its service role key."""
+    """Service role key of the project."""
     bucket: str = "pets"
     public: bool = True
-    """Whether everybody may read the bucket; if not, links are signed."""
+    """Whether the bucket is public; if not, links are signed."""
     public_url: str = ""
-    """Where readers find the project; empty: as we do."""
+    """Address of the project for readers; empty if it is `url`."""
     url_lifetime_seconds: float = 86_400
-    """How long signed links work unless somebody says otherwise."""
+    """Default lifetime of signed links."""
 
 
 class SupabaseStore(ObjectStore):
-    """Keeps objects in one bucket; connects when first used."""
+    """Stores objects in one bucket; connects on first use."""
 
     name = "supabase"
 
@@ -79,19 +79,19 @@ class SupabaseStore(ObjectStore):
     async def put(
         self, key: str, data: bytes | AsyncIterator[bytes], spec: ObjectSpec, *, overwrite: bool = False
     ) -> ObjectInfo:
-        """Upload an object; what is large or comes in pieces goes by way of a temporary file."""
+        """Upload an object; large data and iterators are spooled to a temporary file first."""
         check_key(key)
         max_age = _MAX_AGE.search(spec.cache_control)
         options: Any = {
             "content-type": spec.content_type,
-            # The server makes max-age of it.
+            # The server turns the number into max-age.
             "cache-control": max_age[1] if max_age else "0",
             "upsert": "true" if overwrite else "false",
             "metadata": dict(spec.metadata),
         }
-        bucket = await self._bucket()
+        bucket = await self._open_bucket()
         with self._translate_errors():
-            if isinstance(data, bytes) and len(data) <= _IN_MEMORY_BYTES:
+            if isinstance(data, bytes) and len(data) <= _MAX_INLINE_BYTES:
                 await bucket.upload(key, data, options)
             else:
                 async with _spool(data) as file:
@@ -100,23 +100,23 @@ class SupabaseStore(ObjectStore):
 
     @asynccontextmanager
     async def open(self, key: str, byte_range: ByteRange | None = None) -> AsyncIterator[OpenObject]:
-        """Read an object while it arrives, which the client does not do."""
+        """Open an object; its data is read while it arrives, which the client cannot do."""
         info = await self.head(key)
         headers = dict(self._headers)
         if byte_range is not None:
             headers["Range"] = f"bytes={byte_range.start}-{byte_range.end - 1}"
         url = f"{self._base}/object/authenticated/{self._options.bucket}/{quote(key, safe='/')}"
-        session = await self._http()
+        session = await self._open_session()
         with self._translate_errors():
-            async with session.get(url, headers=headers) as answer:
-                if answer.status not in (_OK, _PARTIAL):
-                    raise error_from_body(await _json(answer))
-                yield OpenObject(info, self._chunks(answer))
+            async with session.get(url, headers=headers) as response:
+                if response.status not in (_OK, _PARTIAL):
+                    raise error_from_body(await _read_json(response))
+                yield OpenObject(info, self._read_chunks(response))
 
     async def head(self, key: str) -> ObjectInfo:
-        """Ask for what is known about an object."""
+        """Request the properties of an object."""
         check_key(key)
-        bucket = await self._bucket()
+        bucket = await self._open_bucket()
         with self._translate_errors():
             found = await bucket.info(key)
         return ObjectInfo(
@@ -124,40 +124,40 @@ class SupabaseStore(ObjectStore):
             size_bytes=int(found.get("size") or 0),
             content_type=str(found.get("content_type") or "application/octet-stream"),
             etag=str(found.get("etag") or "").strip('"'),
-            modified_at=_time(found.get("last_modified") or found.get("created_at")),
+            modified_at=_parse_time(found.get("last_modified") or found.get("created_at")),
             metadata={name: str(value) for name, value in (found.get("metadata") or {}).items()},
             cache_control=str(found.get("cache_control") or ""),
         )
 
     async def url(self, key: str, *, lifetime_seconds: float | None = None) -> ObjectUrl:
-        """Return the public address, or has one signed."""
+        """Return the public URL, or request a signed one."""
         check_key(key)
         if self._options.public:
             return ObjectUrl(f"{self._public_base}/object/public/{self._options.bucket}/{quote(key, safe='/')}")
         lifetime_seconds = int(lifetime_seconds or self._options.url_lifetime_seconds)
-        bucket = await self._bucket()
+        bucket = await self._open_bucket()
         with self._translate_errors():
             signed = str((await bucket.create_signed_url(key, int(lifetime_seconds)))["signedURL"])
-        # It begins with the address that we use, which readers may not reach.
+        # The signed URL begins with the address of this process, which readers may not reach.
         return ObjectUrl(
             f"{self._public_base}{signed.removeprefix(self._base)}",
             datetime.now(UTC) + timedelta(seconds=lifetime_seconds),
         )
 
     async def delete(self, key: str) -> bool:
-        """Delete an object; the answer lists what was there."""
+        """Delete an object; the response lists the deleted objects."""
         check_key(key)
-        bucket = await self._bucket()
+        bucket = await self._open_bucket()
         with self._translate_errors():
             return bool(await bucket.remove([key]))
 
     async def list(self, prefix: str, *, page_size: int = 100, page_token: str = "") -> ObjectPage:
-        """Walk the folders in the order of keys: the server lists one at a time."""
+        """Walk the folders in the order of the keys, since the server lists one folder at a time."""
         if prefix:
             check_key(prefix.removesuffix("/"), "prefix")
         if page_token and not page_token.startswith(prefix):
-            raise invalid("page_token", "must be the next_page_token of the page before")
-        bucket = await self._bucket()
+            raise invalid("page_token", "must be the next_page_token of the previous page")
+        bucket = await self._open_bucket()
         found: list[ObjectInfo] = []
         with self._translate_errors():
             async for info in _walk(bucket, prefix, page_token):
@@ -173,40 +173,40 @@ class SupabaseStore(ObjectStore):
         if self._client is not None:
             await self._client.session.aclose()
 
-    async def _bucket(self) -> AsyncBucketProxy:
+    async def _open_bucket(self) -> AsyncBucketProxy:
         async with self._connecting:
             if self._client is None:
-                self._client = await asyncio.to_thread(_client, self._base, self._headers)
+                self._client = await asyncio.to_thread(_create_client, self._base, self._headers)
         return self._client.from_(self._options.bucket)
 
-    async def _http(self) -> aiohttp.ClientSession:
+    async def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:
             timeout = aiohttp.ClientTimeout(total=None, connect=10, sock_read=_TIMEOUT_SECONDS)
             self._session = aiohttp.ClientSession(timeout=timeout)
         return self._session
 
-    async def _chunks(self, answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    async def _read_chunks(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         with self._translate_errors():
-            async for chunk in answer.content.iter_chunked(_CHUNK_BYTES):
+            async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
                 yield chunk
 
     @contextmanager
     def _translate_errors(self) -> Iterator[None]:
-        """Say in our words what the bucket cannot do."""
+        """Translate the errors of the client, without quoting them."""
         try:
             yield
         except MediaError:
             raise
         except (aiohttp.ClientError, OSError) as error:
             raise connection_error(error) from None
-        # The client raises its own errors and those of its HTTP library, none of which is imported before it is used.
+        # The client raises its own errors and those of httpx. Both are imported on first use only.
         except Exception as error:  # noqa: BLE001 - see above
             raise error_from_client(error) from None
 
 
-def _client(base: str, headers: Mapping[str, str]) -> AsyncStorageClient:
-    """Return the storage client of `supabase`, imported now: half a second that only those pay who keep media here."""
-    # Its whole client would bring four more, for databases and accounts, and set up this one in a way it deprecates.
+def _create_client(base: str, headers: Mapping[str, str]) -> AsyncStorageClient:
+    """Create the storage client; the import takes half a second, so it is done only if Supabase is used."""
+    # The complete `supabase` client would import four more clients and call this one in a deprecated way.
     from httpx import AsyncClient  # noqa: PLC0415 - see above
     from storage3 import AsyncStorageClient  # noqa: PLC0415 - see above
 
@@ -228,7 +228,7 @@ async def _spool(data: bytes | AsyncIterator[bytes]) -> AsyncIterator[Path]:
 
 
 async def _walk(bucket: AsyncBucketProxy, folder: str, after: str) -> AsyncIterator[ObjectInfo]:
-    for key, entry in sorted([item async for item in _entries(bucket, folder)], key=lambda item: item[0]):
+    for key, entry in sorted([item async for item in _list_folder(bucket, folder)], key=lambda item: item[0]):
         if entry is None:
             if key > after or after.startswith(key):
                 async for info in _walk(bucket, key, after):
@@ -237,41 +237,41 @@ async def _walk(bucket: AsyncBucketProxy, folder: str, after: str) -> AsyncItera
             yield entry
 
 
-async def _entries(bucket: AsyncBucketProxy, folder: str) -> AsyncIterator[tuple[str, ObjectInfo | None]]:
+async def _list_folder(bucket: AsyncBucketProxy, folder: str) -> AsyncIterator[tuple[str, ObjectInfo | None]]:
     offset = 0
     while True:
-        options: Any = {"limit": _FOLDER_PAGE, "offset": offset, "sortBy": {"column": "name", "order": "asc"}}
+        options: Any = {"limit": _FOLDER_PAGE_SIZE, "offset": offset, "sortBy": {"column": "name", "order": "asc"}}
         page = await bucket.list(folder.removesuffix("/"), options)
         for item in page:
             key = f"{folder}{item['name']}"
             yield (key, _to_info(key, item)) if item.get("id") else (f"{key}/", None)
         offset += len(page)
-        if len(page) < _FOLDER_PAGE:
+        if len(page) < _FOLDER_PAGE_SIZE:
             return
 
 
 def _to_info(key: str, item: Mapping[str, Any]) -> ObjectInfo:
-    known = item.get("metadata") or {}
+    metadata = item.get("metadata") or {}
     return ObjectInfo(
         key=key,
-        size_bytes=int(known.get("size") or 0),
-        content_type=str(known.get("mimetype") or "application/octet-stream"),
-        etag=str(known.get("eTag") or "").strip('"'),
-        modified_at=_time(known.get("lastModified") or item.get("updated_at")),
+        size_bytes=int(metadata.get("size") or 0),
+        content_type=str(metadata.get("mimetype") or "application/octet-stream"),
+        etag=str(metadata.get("eTag") or "").strip('"'),
+        modified_at=_parse_time(metadata.get("lastModified") or item.get("updated_at")),
     )
 
 
-def _time(text: object) -> datetime:
+def _parse_time(text: object) -> datetime:
     try:
-        found = datetime.fromisoformat(str(text))
+        time = datetime.fromisoformat(str(text))
     except ValueError:
         return datetime.fromtimestamp(0, UTC)
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-async def _json(answer: aiohttp.ClientResponse) -> Mapping[str, Any]:
+async def _read_json(response: aiohttp.ClientResponse) -> Mapping[str, Any]:
     try:
-        body = orjson.loads(await answer.content.read(64 * 1024))
+        body = orjson.loads(await response.content.read(64 * 1024))
     except orjson.JSONDecodeError:
         body = None
-    return body if isinstance(body, dict) else {"statusCode": str(answer.status)}
+    return body if isinstance(body, dict) else {"statusCode": str(response.status)}

@@ -1,4 +1,4 @@
-"""What Supabase Storage says went wrong, in our words. Its HTTP status is 400 for nearly everything: the body tells."""
+"""The errors of Supabase Storage. Its HTTP status is 400 for most errors; the body names the actual error."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from services.common.log import logger
 
 log = logger(__name__)
 
-_BUCKET = "The bucket of SUPABASE_BUCKET does not exist; make it, or name another."
-_KEY = "Supabase refuses SUPABASE_SERVICE_ROLE; check the key and its rights on the bucket."
-_TABLE: Mapping[str, tuple[Reason, str]] = {
+_BUCKET = "The bucket of SUPABASE_BUCKET does not exist; create it or set another one."
+_KEY = "Supabase refuses SUPABASE_SERVICE_ROLE; check the key and its permissions on the bucket."
+_BY_CODE: Mapping[str, tuple[Reason, str]] = {
     "NoSuchBucket": (Reason.STORAGE_FAILED, _BUCKET),
     "Bucket not found": (Reason.STORAGE_FAILED, _BUCKET),
-    "NoSuchKey": (Reason.NOT_FOUND, "There is no object of this key."),
-    "not_found": (Reason.NOT_FOUND, "There is no object of this key."),
+    "NoSuchKey": (Reason.NOT_FOUND, "No object has this key."),
+    "not_found": (Reason.NOT_FOUND, "No object has this key."),
     "KeyAlreadyExists": (Reason.ALREADY_EXISTS, ""),
     "Duplicate": (Reason.ALREADY_EXISTS, ""),
     "EntityTooLarge": (Reason.PAYLOAD_TOO_LARGE, "The object exceeds the size that the bucket allows."),
@@ -30,37 +30,37 @@ _TABLE: Mapping[str, tuple[Reason, str]] = {
 _BY_STATUS: Mapping[str, tuple[Reason, str]] = {
     "401": (Reason.STORAGE_FAILED, _KEY),
     "403": (Reason.STORAGE_FAILED, _KEY),
-    "404": _TABLE["NoSuchKey"],
-    "409": _TABLE["Duplicate"],
-    "413": _TABLE["EntityTooLarge"],
-    "415": _TABLE["InvalidMimeType"],
+    "404": _BY_CODE["NoSuchKey"],
+    "409": _BY_CODE["Duplicate"],
+    "413": _BY_CODE["EntityTooLarge"],
+    "415": _BY_CODE["InvalidMimeType"],
 }
-_OTHER = "Supabase cannot be reached or fails; `make doctor` tells more."
+_OTHER = "Supabase cannot be reached or fails; run `make doctor`."
 
 
 def error_from_body(body: Mapping[str, Any]) -> MediaError:
-    """Return the error for the body of a refusal."""
-    return _failure(str(body.get("code", "")), str(body.get("error", "")), str(body.get("statusCode", "")))
+    """Return the error for the body of an error response."""
+    return _find_error(str(body.get("code", "")), str(body.get("error", "")), str(body.get("statusCode", "")))
 
 
 def error_from_client(error: Exception) -> MediaError:
-    """Return the error for what the client raised, without its text."""
+    """Return the error for an exception of the client, without its message."""
     code, status = getattr(error, "code", ""), getattr(error, "status", "")
     if not code and not status:
         return connection_error(error)
-    # The client calls `code` what the server calls `error`, and the bucket's absence has no other sign.
+    # The client puts the `error` of the body into `code`. Only the message tells that the bucket is missing.
     about_bucket = getattr(error, "message", "") == "Bucket not found"
-    return _failure("Bucket not found" if about_bucket else str(code), "", str(status))
+    return _find_error("Bucket not found" if about_bucket else str(code), "", str(status))
 
 
 def connection_error(error: Exception) -> MediaError:
-    """Return the error for a connection that failed."""
+    """Log a failed connection and return its error."""
     log.warning("the object store failed", store="supabase", error_type=type(error).__name__)
     return MediaError(Reason.STORAGE_FAILED, _OTHER)
 
 
-def _failure(code: str, error: str, status: str) -> MediaError:
-    found = _TABLE.get(code) or _TABLE.get(error) or _BY_STATUS.get(status)
+def _find_error(code: str, error: str, status: str) -> MediaError:
+    found = _BY_CODE.get(code) or _BY_CODE.get(error) or _BY_STATUS.get(status)
     if found is None:
         log.warning("the object store failed", store="supabase", code=code[:40], status=status[:3])
     reason, message = found or (Reason.STORAGE_FAILED, _OTHER)

@@ -73,7 +73,7 @@ async def test_a_wrong_request_for_a_list_is_named(
 async def test_a_page_token_that_is_not_of_the_service_is_named(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService
 ) -> None:
-    jobs.failures["ListJobs"].append(invalid("page_token", "must be the next_page_token of the page before"))
+    jobs.failures["ListJobs"].append(invalid("page_token", "must be the next_page_token of the previous page"))
     status, told = await asked_by_alice(jobs_http, "GET", "/api/jobs?pageToken=bogus")
     assert (status, told["error"]["details"][0]["field"]) == (400, "pageToken")
 

@@ -1,4 +1,4 @@
-"""Stores of every kind, empty, each in a place of its own."""
+"""Fixtures: an empty store of every kind."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ PUBLIC_URL = "https://media.example.com"
 
 @pytest.fixture(scope="session")
 def s3_url() -> Iterator[str]:
-    """Where a server that speaks S3 is; started where a test needs it."""
+    """Yield the address of a server with the S3 protocol."""
     with running_s3() as url:
         yield url
 
 
 @pytest.fixture
 async def supabase() -> AsyncIterator[FakeSupabase]:
-    """A Supabase of the test's own."""
+    """Yield a fake Supabase."""
     async with running_supabase() as fake:
         yield fake
 
 
 def local_settings(folder: Path) -> StorageSettings:
-    """Return the settings of a folder."""
+    """Return the settings of a local store."""
     return StorageSettings(storage="local", storage_dir=folder, public_url=PUBLIC_URL)
 
 
@@ -63,7 +63,7 @@ def supabase_settings(fake: FakeSupabase, *, public: bool = True, bucket: str = 
 
 @pytest.fixture(params=["local", "s3", "supabase"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[ObjectStore]:
-    """A store of each kind, empty."""
+    """Yield an empty store of each kind."""
     if request.param == "local":
         settings = local_settings(tmp_path)
     elif request.param == "s3":

@@ -1,4 +1,4 @@
-"""Keys: which are taken, whose they are, and that none of them leads out of the store."""
+"""Object keys: valid and invalid ones, their owners, and that none leads out of the store."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def info(key: str, **metadata: str) -> ObjectInfo:
     return ObjectInfo(key, 1, "image/png", "etag", NOVEMBER, metadata)
 
 
-def refusal(key: str, principal: str = "alice") -> MediaError:
+def get_error(key: str, principal: str = "alice") -> MediaError:
     with pytest.raises(MediaError) as caught:
         check_own_key(key, principal, "object_key")
     return caught.value
@@ -50,14 +50,14 @@ def test_no_key_leads_out_of_the_folder(key: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["a", "a/b.png", "users/~internal/x", "A-1_2~3=4+5@6.7", "x" * 200, "a/" * 511 + "ab"])
-def test_hierarchical_keys_of_plain_letters_are_taken(key: str) -> None:
+def test_hierarchical_keys_of_plain_letters_are_accepted(key: str) -> None:
     assert check_key(key) == key
 
 
 @pytest.mark.parametrize(
     "key", ["", "/", "/a", "a/", "a//b", ".", "..", "a/..", ".hidden", "a/.b", "x" * 201, "a/" * 512 + "ab", "a?b", "é"]
 )
-def test_others_are_refused_by_name(key: str) -> None:
+def test_other_keys_are_refused_by_field(key: str) -> None:
     with pytest.raises(MediaError) as caught:
         check_key(key, "image_key")
     assert [item.field for item in caught.value.violations] == ["image_key"]
@@ -75,23 +75,23 @@ def test_two_principals_never_share_a_prefix(first: str, second: str) -> None:
         assert not theirs.startswith(mine)
 
 
-def test_a_plain_principal_stands_as_it_is() -> None:
+def test_a_plain_principal_is_part_of_the_prefix() -> None:
     assert prefix_for("alice@example.com") == "users/alice@example.com/"
     assert prefix_for("") == "users/~internal/"
     assert re.fullmatch(r"users/~[0-9a-f]{32}/", prefix_for("auth0|123"))
 
 
-def test_a_key_of_ones_own_is_under_ones_own_prefix() -> None:
+def test_an_own_key_is_under_the_prefix_of_its_owner() -> None:
     assert check_own_key("users/alice/goals/first.png", "alice", "object_key") == "users/alice/goals/first.png"
-    others = refusal("users/bob/first.png")
+    others = get_error("users/bob/first.png")
     assert others.reason is Reason.PERMISSION_DENIED
     assert "users/alice/" in others.message
-    assert refusal("users/alice2/first.png").reason is Reason.PERMISSION_DENIED
-    assert refusal("goals/first.png").reason is Reason.VALIDATION_ERROR
-    assert refusal("users/alice/../bob/x").reason is Reason.VALIDATION_ERROR
+    assert get_error("users/alice2/first.png").reason is Reason.PERMISSION_DENIED
+    assert get_error("goals/first.png").reason is Reason.VALIDATION_ERROR
+    assert get_error("users/alice/../bob/x").reason is Reason.VALIDATION_ERROR
 
 
-def test_new_keys_tell_the_month_and_are_never_the_same() -> None:
+def test_new_keys_contain_the_month_and_are_unique() -> None:
     keys = {new_key("images", "webp", NOVEMBER) for _ in range(100)}
     assert len(keys) == 100
     assert all(re.fullmatch(r"images/2026/11/[0-9a-f-]{36}\.webp", check_key(key)) for key in keys)
@@ -101,7 +101,7 @@ def test_equal_bytes_of_one_owner_have_one_key() -> None:
     assert build_content_key("alice", "ab" + "0" * 62, "png") == f"users/alice/sha256/ab/{'0' * 62}.png"
 
 
-def test_an_object_is_its_owners_by_key_or_by_what_was_said() -> None:
+def test_an_object_belongs_to_its_owner_by_key_or_by_metadata() -> None:
     assert belongs_to(info("users/alice/x"), "alice")
     assert belongs_to(info("images/x", owner="alice"), "alice")
     assert not belongs_to(info("images/x", owner="alice"), "bob")

@@ -1,4 +1,4 @@
-"""Objects in a folder: whole or not at all, whatever else lies there."""
+"""The local store: atomic writes, drafts, foreign files and failures of the file system."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def files(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
-async def test_while_an_object_comes_nobody_sees_it(store: ObjectStore, tmp_path: Path) -> None:
+async def test_an_object_is_not_visible_while_it_is_written(store: ObjectStore, tmp_path: Path) -> None:
     seen: list[int] = []
 
     async def slow() -> AsyncIterator[bytes]:
@@ -44,7 +44,7 @@ async def test_while_an_object_comes_nobody_sees_it(store: ObjectStore, tmp_path
     assert files(tmp_path) == {"objects/a/b", "signing.key"}
 
 
-async def test_a_writer_that_fails_leaves_no_file(store: ObjectStore, tmp_path: Path) -> None:
+async def test_a_failed_write_leaves_no_file(store: ObjectStore, tmp_path: Path) -> None:
     async def broken() -> AsyncIterator[bytes]:
         yield b"half"
         raise RuntimeError
@@ -54,9 +54,7 @@ async def test_a_writer_that_fails_leaves_no_file(store: ObjectStore, tmp_path: 
     assert files(tmp_path) == {"signing.key"}
 
 
-async def test_drafts_whose_writers_died_are_removed_and_those_being_written_are_not(
-    store: ObjectStore, tmp_path: Path
-) -> None:
+async def test_only_stale_drafts_are_removed(store: ObjectStore, tmp_path: Path) -> None:
     assert await store.remove_stale_drafts(3600) == 0
     counts: list[int] = []
 
@@ -75,7 +73,7 @@ async def test_drafts_whose_writers_died_are_removed_and_those_being_written_are
     assert await read_all(store, "a/b", max_bytes=100) == (b"first half, second half", await store.head("a/b"))
 
 
-async def test_what_is_none_of_ours_is_not_there(store: ObjectStore, tmp_path: Path) -> None:
+async def test_foreign_files_are_not_found(store: ObjectStore, tmp_path: Path) -> None:
     await store.put("a/real", b"x", SPEC)
     secret = tmp_path / "secret"
     secret.write_text("secret")
@@ -91,7 +89,7 @@ async def test_what_is_none_of_ours_is_not_there(store: ObjectStore, tmp_path: P
     assert [item.key for item in (await store.list("")).objects] == ["a/real"]
 
 
-async def test_files_are_nobody_elses(store: ObjectStore, tmp_path: Path) -> None:
+async def test_files_are_private(store: ObjectStore, tmp_path: Path) -> None:
     await store.put("a/b", b"x", SPEC)
     assert (tmp_path / "objects" / "a" / "b").stat().st_mode & 0o777 == 0o600
 
@@ -105,7 +103,7 @@ async def test_a_key_is_an_object_or_a_folder(store: ObjectStore) -> None:
             assert caught.value.reason is Reason.ALREADY_EXISTS
 
 
-async def test_folders_go_with_their_last_object(store: ObjectStore, tmp_path: Path) -> None:
+async def test_empty_folders_are_removed_with_their_last_object(store: ObjectStore, tmp_path: Path) -> None:
     await store.put("a/b/one", b"x", SPEC)
     await store.put("a/two", b"x", SPEC)
     await store.delete("a/b/one")
@@ -117,46 +115,46 @@ async def test_folders_go_with_their_last_object(store: ObjectStore, tmp_path: P
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
-async def test_a_folder_that_goes_while_an_object_comes_is_made_again(
+async def test_a_folder_that_vanishes_during_a_write_is_created_again(
     store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overwrite: bool
 ) -> None:
     emptied: list[Path] = []
     mkdir = Path.mkdir
 
-    def emptied_at_once(path: Path, mode: int = 0o777, parents: bool = False, exist_ok: bool = False) -> None:
+    def create_and_remove(path: Path, mode: int = 0o777, parents: bool = False, exist_ok: bool = False) -> None:
         mkdir(path, mode, parents, exist_ok)
         if path.name == "b" and len(emptied) < 3:
             path.rmdir()
             emptied.append(path)
 
-    monkeypatch.setattr(Path, "mkdir", emptied_at_once)
+    monkeypatch.setattr(Path, "mkdir", create_and_remove)
     await store.put("a/b/c", b"x", SPEC, overwrite=overwrite)
     assert len(emptied) == 3
     assert await read_all(store, "a/b/c", max_bytes=1) == (b"x", await store.head("a/b/c"))
 
 
-async def test_an_object_that_cannot_be_deleted_is_not_taken_for_none(
+async def test_an_object_that_cannot_be_deleted_is_an_error(
     store: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await store.put("a/b", b"x", SPEC)
 
-    def forbidden(path: Path, missing_ok: bool = False) -> None:
+    def refuse(path: Path, missing_ok: bool = False) -> None:
         raise PermissionError(path, missing_ok)
 
-    monkeypatch.setattr(Path, "unlink", forbidden)
+    monkeypatch.setattr(Path, "unlink", refuse)
     assert await store.delete("a") is False
     with pytest.raises(MediaError) as caught:
         await store.delete("a/b")
     assert caught.value.reason is Reason.STORAGE_FAILED
 
 
-async def test_a_link_leads_to_the_suite_and_ends(store: ObjectStore) -> None:
+async def test_a_link_leads_to_the_suite_and_expires(store: ObjectStore) -> None:
     link = await store.url("a/b", lifetime_seconds=60)
     assert link.url.startswith(f"{PUBLIC_URL}/media/a/b?expires=")
     assert link.expires_at is not None
 
 
-async def test_a_folder_that_cannot_be_written_is_told(store: ObjectStore, tmp_path: Path) -> None:
+async def test_a_folder_that_cannot_be_written_is_an_error(store: ObjectStore, tmp_path: Path) -> None:
     (tmp_path / "unfinished").write_text("a file in the place of the folder")
     with pytest.raises(MediaError) as caught:
         await store.put("a/b", b"x", SPEC)
@@ -164,7 +162,7 @@ async def test_a_folder_that_cannot_be_written_is_told(store: ObjectStore, tmp_p
     assert "MEDIA_STORAGE_DIR" in caught.value.message
 
 
-async def test_a_reader_who_leaves_while_a_file_is_opened_leaves_it_closed(
+async def test_a_file_is_closed_if_its_reader_is_cancelled_during_the_opening(
     store: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await store.put("a/b", b"x", SPEC)

@@ -1,4 +1,4 @@
-"""Links of the suite's own: known as such by the store that gave them, and read without the network."""
+"""Links to own objects: recognized by the store that signed them, and read without the network."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ async def local(tmp_path: Path) -> AsyncIterator[ObjectStore]:
 
 @pytest.fixture
 async def files(local: ObjectStore) -> AsyncIterator[InputFiles]:
-    # Nothing private may be fetched: what is read all the same did not come through the network.
+    # Nothing private may be fetched, so whatever is read did not come through the network.
     async with open_fetcher(FetchOptions()) as downloads:
         yield InputFiles(downloads, local)
 
 
-async def refusal(files: InputFiles, url: str, max_bytes: int = 5000) -> MediaError:
+async def get_error(files: InputFiles, url: str, max_bytes: int = 5000) -> MediaError:
     with pytest.raises(MediaError) as caught:
         await files.read(url, "", "alice", max_bytes=max_bytes)
     return caught.value
@@ -49,7 +49,7 @@ async def refusal(files: InputFiles, url: str, max_bytes: int = 5000) -> MediaEr
 
 @given(keys)
 @example("a?b=c&expires=1#d/e%2Ff")
-def test_the_key_in_a_link_is_the_one_that_was_signed(key: str) -> None:
+def test_the_key_in_a_link_is_the_signed_one(key: str) -> None:
     link = f"{PUBLIC_URL}{SIGNER.build_path(key, NOW + 1)}"
     assert SIGNER.key_from_url(link, PUBLIC_URL, NOW) == key
     assert SIGNER.key_from_url(link, PUBLIC_URL, NOW + 1) is None
@@ -70,51 +70,51 @@ def test_a_link_does_not_lead_to_another_object(key: str, other: str) -> None:
 @example(f"{PUBLIC_URL}/media/a?expires=\u00b2&signature=\u00e4")
 @example(f"{PUBLIC_URL}/media/%ff?expires={NOW + 1}&signature=%ff")
 @example(f"{PUBLIC_URL}.evil.example/media/a?expires={NOW + 1}&signature=x")
-def test_what_was_not_signed_is_no_link_of_ours(text: str) -> None:
+def test_an_unsigned_text_is_not_an_own_link(text: str) -> None:
     for url in (text, f"{PUBLIC_URL}/media/{text}"):
         assert SIGNER.key_from_url(url, PUBLIC_URL, NOW) is None
 
 
-async def test_a_folder_knows_its_links_until_they_end(local: ObjectStore) -> None:
+async def test_a_local_store_recognizes_its_links_until_they_expire(local: ObjectStore) -> None:
     link = (await local.url(KEY)).url
     assert local.key_from_url(link) == KEY
-    # Whether there is such an object is another question.
+    # The object itself need not exist.
     assert local.key_from_url((await local.url("images/absent.png")).url) == "images/absent.png"
     assert local.key_from_url((await local.url(KEY, lifetime_seconds=-1)).url) is None
     for wrong in (link[:-1], link.replace(PUBLIC_URL, "https://evil.example"), link.partition("?")[0], "", KEY):
         assert local.key_from_url(wrong) is None
 
 
-async def test_the_folder_of_another_suite_gives_other_links(local: ObjectStore, tmp_path: Path) -> None:
+async def test_links_of_another_local_store_are_not_recognized(local: ObjectStore, tmp_path: Path) -> None:
     async with open_object_store(local_settings(tmp_path / "other")) as other:
         assert local.key_from_url((await other.url(KEY)).url) is None
 
 
-async def test_where_links_lead_elsewhere_none_is_of_the_suites_own(store: ObjectStore) -> None:
+async def test_links_to_a_bucket_are_not_own_links(store: ObjectStore) -> None:
     await store.put(KEY, IMAGE, ObjectSpec("image/png"))
     found = store.key_from_url((await store.url(KEY)).url)
     assert found == (KEY if store.name == "local" else None)
     assert FakeObjectStore().key_from_url(f"{PUBLIC_URL}/media/{KEY}") is None
 
 
-async def test_a_link_of_ones_own_is_read_without_the_network(files: InputFiles, local: ObjectStore) -> None:
-    # Whoever has the link may read it: the object is another's.
+async def test_an_own_link_is_read_without_the_network(files: InputFiles, local: ObjectStore) -> None:
+    # The link alone grants access; the object belongs to another principal.
     link = (await local.url(KEY)).url
     assert await files.read(link, "", "alice", max_bytes=len(IMAGE)) == IMAGE
 
 
-async def test_a_link_that_leads_to_too_much_or_to_nothing_is_refused(files: InputFiles, local: ObjectStore) -> None:
+async def test_an_own_link_to_a_large_or_missing_object_is_refused(files: InputFiles, local: ObjectStore) -> None:
     link = (await local.url(KEY)).url
-    too_large = await refusal(files, link, len(IMAGE) - 1)
+    too_large = await get_error(files, link, len(IMAGE) - 1)
     await local.delete(KEY)
-    gone = await refusal(files, link)
+    gone = await get_error(files, link)
     assert (too_large.reason, gone.reason) == (Reason.PAYLOAD_TOO_LARGE, Reason.NOT_FOUND)
     assert [item.field for error in (too_large, gone) for item in error.violations] == ["image_url"] * 2
 
 
 @pytest.mark.parametrize("host", ["http://127.0.0.1:8080", "http://169.254.169.254", "http://localhost"])
-async def test_a_link_that_only_looks_like_one_is_guarded_as_any_other(
+async def test_a_link_that_only_resembles_an_own_one_is_checked_like_any_url(
     files: InputFiles, local: ObjectStore, host: str
 ) -> None:
     link = (await local.url(KEY)).url
-    assert (await refusal(files, link.replace(PUBLIC_URL, host))).reason is Reason.URL_FORBIDDEN
+    assert (await get_error(files, link.replace(PUBLIC_URL, host))).reason is Reason.URL_FORBIDDEN

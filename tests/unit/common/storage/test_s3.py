@@ -1,4 +1,4 @@
-"""What is S3's own: links, public addresses, and what an operator has to mend."""
+"""The S3 store: links, public URLs and errors of the configuration."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ async def test_a_signed_link_reads_the_object_with_its_headers(s3_url: str) -> N
             assert answer.headers["Cache-Control"] == "public, max-age=60"
 
 
-async def test_a_public_bucket_gives_lasting_addresses(s3_url: str) -> None:
+async def test_urls_of_a_public_bucket_do_not_expire(s3_url: str) -> None:
     settings = s3_settings(s3_url).model_copy(update={"s3_public_url": "https://cdn.example.com/"})
     async with open_object_store(settings) as store:
         link = await store.url("a/b=c.png")
     assert (link.url, link.expires_at) == ("https://cdn.example.com/a/b%3Dc.png", None)
 
 
-async def test_a_bucket_that_is_not_there_is_named(s3_url: str) -> None:
+async def test_a_missing_bucket_is_named(s3_url: str) -> None:
     async with open_object_store(s3_settings(s3_url, bucket="no-such-bucket")) as store:
         for work in (store.put("a", b"x", SPEC), store.list("")):
             with pytest.raises(MediaError) as caught:
@@ -42,12 +42,12 @@ async def test_a_bucket_that_is_not_there_is_named(s3_url: str) -> None:
 
 
 @pytest.mark.parametrize("code", ["InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied"])
-async def test_credentials_that_are_refused_are_named_without_the_servers_words(code: str) -> None:
-    async def refuses(_: web.Request) -> web.Response:
+async def test_refused_credentials_are_named_without_quoting_the_server(code: str) -> None:
+    async def refuse(_: web.Request) -> web.Response:
         return web.Response(status=403, text=f"<Error><Code>{code}</Code><Message>AKIA of mine</Message></Error>")
 
     async with running_web_host() as host:
-        host.pages["/any"] = host.pages["/any/a/b"] = refuses
+        host.pages["/any"] = host.pages["/any/a/b"] = refuse
         async with open_object_store(s3_settings(f"http://127.0.0.1:{host.port}", bucket="any")) as store:
             for work in (store.put("a/b", b"x", SPEC), store.head("a/b"), store.list(""), store.delete("a/b")):
                 with pytest.raises(MediaError) as caught:
@@ -57,7 +57,7 @@ async def test_credentials_that_are_refused_are_named_without_the_servers_words(
                 assert "AKIA" not in caught.value.message
 
 
-async def test_a_server_that_is_not_there_is_told() -> None:
+async def test_an_unreachable_server_is_an_error() -> None:
     settings = s3_settings("http://127.0.0.1:9", bucket="any")
     async with open_object_store(settings) as store:
         with pytest.raises(MediaError) as caught:
@@ -74,7 +74,7 @@ async def test_a_server_that_is_not_there_is_told() -> None:
         (StorageSettings(storage="supabase"), ["SUPABASE_URL", "SUPABASE_SERVICE_ROLE"]),
     ],
 )
-async def test_a_store_that_is_half_configured_is_refused_by_its_variables(
+async def test_a_partly_configured_store_is_refused_by_its_variables(
     settings: StorageSettings, missing: list[str]
 ) -> None:
     with pytest.raises(ConfigurationError) as caught:
@@ -83,7 +83,7 @@ async def test_a_store_that_is_half_configured_is_refused_by_its_variables(
     assert all(variable in str(caught.value) for variable in missing)
 
 
-async def test_spaces_are_reached_in_their_region() -> None:
+async def test_spaces_are_addressed_in_their_region() -> None:
     settings = StorageSettings(spaces_key="key", spaces_secret="secret", spaces_region="fra1", spaces_bucket="images")
     assert settings.store_name == "spaces"
     async with open_object_store(settings) as store:

@@ -1,4 +1,4 @@
-"""Links that work for a while, for one object, and for nothing else."""
+"""Signed links: valid for one object until they expire."""
 
 from __future__ import annotations
 
@@ -16,42 +16,42 @@ from services.common.storage.signed_urls import UrlSigner, load_shared_secret
 SIGNER = UrlSigner(b"secret")
 
 
-def parts(link: str) -> tuple[str, str, str]:
+def split_link(link: str) -> tuple[str, str, str]:
     split = urlsplit(link)
     query = parse_qs(split.query)
     return unquote(split.path.removeprefix("/media/")), query["expires"][0], query["signature"][0]
 
 
-def refused(key: str, expires: str, signature: str, now: float = 0) -> str:
+def get_refusal(key: str, expires: str, signature: str, now: float = 0) -> str:
     with pytest.raises(MediaError) as caught:
         SIGNER.check(key, expires, signature, now)
     assert caught.value.reason is Reason.PERMISSION_DENIED
     return caught.value.message
 
 
-def test_a_link_works_until_it_ends() -> None:
-    key, expires, signature = parts(SIGNER.build_path("images/2026/11/a~b=c+d@e.webp", 1000))
+def test_a_link_is_valid_until_it_expires() -> None:
+    key, expires, signature = split_link(SIGNER.build_path("images/2026/11/a~b=c+d@e.webp", 1000))
     assert key == "images/2026/11/a~b=c+d@e.webp"
     SIGNER.check(key, expires, signature, 999.9)
-    assert "has ended" in refused(key, expires, signature, 1000)
+    assert "has expired" in get_refusal(key, expires, signature, 1000)
 
 
 def test_a_link_is_for_one_object_and_one_time() -> None:
-    key, expires, signature = parts(SIGNER.build_path("images/one.webp", 1000))
-    assert "not one of" in refused("images/two.webp", expires, signature)
-    assert "not one of" in refused(key, "2000", signature)
-    assert "not one of" in refused(key, expires, signature[:-1])
+    key, expires, signature = split_link(SIGNER.build_path("images/one.webp", 1000))
+    assert "not valid" in get_refusal("images/two.webp", expires, signature)
+    assert "not valid" in get_refusal(key, "2000", signature)
+    assert "not valid" in get_refusal(key, expires, signature[:-1])
     with pytest.raises(MediaError):
         UrlSigner(b"another").check(key, expires, signature, 0)
 
 
 @given(st.text(), st.text(), st.text())
 @example("images/one.webp", "9" * 5000, "x")
-def test_nothing_that_was_not_signed_is_accepted(key: str, expires: str, signature: str) -> None:
-    refused(key, expires, signature)
+def test_an_unsigned_link_is_refused(key: str, expires: str, signature: str) -> None:
+    get_refusal(key, expires, signature)
 
 
-def test_processes_that_start_at_once_agree_on_one_secret(tmp_path: Path) -> None:
+def test_processes_that_start_together_agree_on_one_secret(tmp_path: Path) -> None:
     file = tmp_path / "folder" / "signing.key"
     with ThreadPoolExecutor(8) as pool:
         secrets = set(pool.map(lambda _: load_shared_secret(file), range(16)))
@@ -61,7 +61,7 @@ def test_processes_that_start_at_once_agree_on_one_secret(tmp_path: Path) -> Non
     assert len(load_shared_secret(file)) == 32
 
 
-def test_a_link_of_ones_own_is_known_by_its_signature() -> None:
+def test_an_own_link_is_recognized_by_its_signature() -> None:
     signer = UrlSigner(b"k" * 32)
     link = f"http://suite.example{signer.build_path('images/a b.png', 2000)}"
     assert signer.key_from_url(link, "http://suite.example", 1999) == "images/a b.png"

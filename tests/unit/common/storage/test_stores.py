@@ -1,4 +1,4 @@
-"""What every object store does, whichever it is."""
+"""The contract of every object store."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ SPEC = ObjectSpec("image/webp", {"owner": "alice", "note": "a text"}, "public, m
 KEY = "images/2026/11/one.webp"
 
 
-async def reason_of(work: Coroutine[Any, Any, object]) -> Reason:
+async def get_reason(work: Coroutine[Any, Any, object]) -> Reason:
     with pytest.raises(MediaError) as caught:
         await work
     return caught.value.reason
 
 
-async def content(store: ObjectStore, key: str, byte_range: ByteRange | None = None) -> bytes:
+async def read_content(store: ObjectStore, key: str, byte_range: ByteRange | None = None) -> bytes:
     async with store.open(key, byte_range) as found:
         return b"".join([chunk async for chunk in found.chunks])
 
 
-async def in_pieces(*pieces: bytes) -> AsyncIterator[bytes]:
+async def yield_pieces(*pieces: bytes) -> AsyncIterator[bytes]:
     for piece in pieces:
         yield piece
 
 
-def given_file(folder: Path, data: bytes) -> tuple[Path, str]:
-    """Return a file of these bytes, and its digest."""
-    path = folder / "given"
+def make_file(folder: Path, data: bytes) -> tuple[Path, str]:
+    """Create a file with this data and return it with its digest."""
+    path = folder / "source_file"
     path.write_bytes(data)
     return path, hashlib.sha256(data).hexdigest()
 
 
-async def test_what_was_stored_is_read_and_described(store: ObjectStore) -> None:
+async def test_a_stored_object_is_read_with_its_properties(store: ObjectStore) -> None:
     before = datetime.now(UTC) - timedelta(seconds=2)
     stored = await store.put(KEY, b"content", SPEC)
     assert (stored.key, stored.size_bytes, stored.content_type) == (KEY, 7, "image/webp")
@@ -57,89 +57,89 @@ async def test_what_was_stored_is_read_and_described(store: ObjectStore) -> None
 @pytest.mark.parametrize(
     "text", ["plain", "two  words", "Größe", "退職", "a\nb", "tab\t", " within ", "\x7f", "=?UTF-8?B?eA==?=", "=?x"]
 )
-async def test_any_text_may_be_said_of_an_object(store: ObjectStore, text: str) -> None:
+async def test_metadata_may_be_any_text(store: ObjectStore, text: str) -> None:
     stored = await store.put(KEY, b"content", ObjectSpec("image/webp", {"owner": text, "note": text}))
     assert dict(stored.metadata) == {"owner": text, "note": text}
 
 
-async def test_pieces_are_put_together(store: ObjectStore) -> None:
+async def test_pieces_are_joined(store: ObjectStore) -> None:
     pieces = [bytes([number]) * 700_000 for number in range(4)]
-    stored = await store.put(KEY, in_pieces(*pieces, b"end"), SPEC)
+    stored = await store.put(KEY, yield_pieces(*pieces, b"end"), SPEC)
     assert stored.size_bytes == 2_800_003
     assert dict(stored.metadata) == dict(SPEC.metadata)
-    assert await content(store, KEY) == b"".join(pieces) + b"end"
+    assert await read_content(store, KEY) == b"".join(pieces) + b"end"
     assert await store.put("a/empty", b"", SPEC) == await store.head("a/empty")
 
 
-async def test_a_file_is_stored_as_its_bytes_would_be(store: ObjectStore, tmp_path: Path) -> None:
+async def test_a_file_is_stored_like_its_bytes(store: ObjectStore, tmp_path: Path) -> None:
     data = bytes(range(256)) * 10_000
-    stored = await store.put_file(KEY, *given_file(tmp_path, data), SPEC)
+    stored = await store.put_file(KEY, *make_file(tmp_path, data), SPEC)
     assert (stored.key, stored.size_bytes, stored.content_type) == (KEY, len(data), "image/webp")
     assert dict(stored.metadata) == dict(SPEC.metadata)
     assert await store.head(KEY) == stored
-    assert await content(store, KEY) == data
-    assert await content(store, KEY, ByteRange(2_000_000, 2_000_010)) == data[2_000_000:2_000_010]
+    assert await read_content(store, KEY) == data
+    assert await read_content(store, KEY, ByteRange(2_000_000, 2_000_010)) == data[2_000_000:2_000_010]
 
 
-async def test_a_file_replaces_an_object_only_if_it_may(store: ObjectStore, tmp_path: Path) -> None:
+async def test_a_file_replaces_an_object_only_with_overwrite(store: ObjectStore, tmp_path: Path) -> None:
     await store.put(KEY, b"first", SPEC)
-    assert await reason_of(store.put_file(KEY, *given_file(tmp_path, b"second"), SPEC)) is Reason.ALREADY_EXISTS
-    assert await content(store, KEY) == b"first"
-    await store.put_file(KEY, *given_file(tmp_path, b"third"), SPEC, overwrite=True)
-    assert await content(store, KEY) == b"third"
+    assert await get_reason(store.put_file(KEY, *make_file(tmp_path, b"second"), SPEC)) is Reason.ALREADY_EXISTS
+    assert await read_content(store, KEY) == b"first"
+    await store.put_file(KEY, *make_file(tmp_path, b"third"), SPEC, overwrite=True)
+    assert await read_content(store, KEY) == b"third"
 
 
 @pytest.mark.parametrize(("start", "end"), [(0, 1), (2, 5), (6, 7), (0, 7)])
-async def test_a_range_is_read_alone(store: ObjectStore, start: int, end: int) -> None:
+async def test_only_the_requested_range_is_read(store: ObjectStore, start: int, end: int) -> None:
     await store.put(KEY, b"content", SPEC)
     async with store.open(KEY, ByteRange(start, end)) as found:
         assert found.info.size_bytes == 7
         assert b"".join([chunk async for chunk in found.chunks]) == b"content"[start:end]
 
 
-async def test_what_is_there_stays_unless_it_may_be_replaced(store: ObjectStore) -> None:
+async def test_an_object_is_replaced_only_with_overwrite(store: ObjectStore) -> None:
     first = await store.put(KEY, b"first", SPEC)
-    assert await reason_of(store.put(KEY, b"second", SPEC)) is Reason.ALREADY_EXISTS
-    assert await reason_of(store.put(KEY, in_pieces(b"second"), SPEC)) is Reason.ALREADY_EXISTS
-    assert await content(store, KEY) == b"first"
+    assert await get_reason(store.put(KEY, b"second", SPEC)) is Reason.ALREADY_EXISTS
+    assert await get_reason(store.put(KEY, yield_pieces(b"second"), SPEC)) is Reason.ALREADY_EXISTS
+    assert await read_content(store, KEY) == b"first"
     second = await store.put(KEY, b"second", SPEC, overwrite=True)
     assert second.etag != first.etag
-    assert await content(store, KEY) == b"second"
+    assert await read_content(store, KEY) == b"second"
 
 
-async def test_of_two_who_want_the_same_place_one_is_refused(store: ObjectStore) -> None:
+async def test_one_of_two_concurrent_writers_of_a_key_is_refused(store: ObjectStore) -> None:
     outcomes = await asyncio.gather(
         *(store.put(KEY, f"number {number}".encode(), SPEC) for number in range(4)), return_exceptions=True
     )
-    refused = [outcome for outcome in outcomes if isinstance(outcome, MediaError)]
-    assert [error.reason for error in refused] == [Reason.ALREADY_EXISTS] * 3
-    assert (await content(store, KEY)).startswith(b"number ")
+    refusals = [outcome for outcome in outcomes if isinstance(outcome, MediaError)]
+    assert [error.reason for error in refusals] == [Reason.ALREADY_EXISTS] * 3
+    assert (await read_content(store, KEY)).startswith(b"number ")
 
 
-async def test_pieces_that_end_in_a_failure_leave_nothing(store: ObjectStore) -> None:
+async def test_an_iterator_that_fails_stores_nothing(store: ObjectStore) -> None:
     async def broken() -> AsyncIterator[bytes]:
         yield bytes(6 * 1024 * 1024)
         raise MediaError(Reason.CANCELLED)
 
-    assert await reason_of(store.put(KEY, broken(), SPEC)) in (Reason.CANCELLED, Reason.STORAGE_FAILED)
-    assert await reason_of(store.head(KEY)) is Reason.NOT_FOUND
+    assert await get_reason(store.put(KEY, broken(), SPEC)) in (Reason.CANCELLED, Reason.STORAGE_FAILED)
+    assert await get_reason(store.head(KEY)) is Reason.NOT_FOUND
     assert (await store.list("")).objects == ()
 
 
-async def test_what_is_not_there_is_not_found(store: ObjectStore) -> None:
+async def test_a_missing_object_is_not_found(store: ObjectStore) -> None:
     await store.put("images/here", b"x", SPEC)
     for key in ("images/gone", "images", "images/here/below"):
-        assert await reason_of(store.head(key)) is Reason.NOT_FOUND
-        assert await reason_of(content(store, key)) is Reason.NOT_FOUND
+        assert await get_reason(store.head(key)) is Reason.NOT_FOUND
+        assert await get_reason(read_content(store, key)) is Reason.NOT_FOUND
 
 
-async def test_deleted_is_gone(store: ObjectStore) -> None:
+async def test_a_deleted_object_is_gone(store: ObjectStore) -> None:
     await store.put(KEY, b"x", SPEC)
     assert await store.delete(KEY) is True
-    assert await reason_of(store.head(KEY)) is Reason.NOT_FOUND
+    assert await get_reason(store.head(KEY)) is Reason.NOT_FOUND
     await store.delete(KEY)
     await store.put(KEY, b"again", SPEC)
-    assert await content(store, KEY) == b"again"
+    assert await read_content(store, KEY) == b"again"
 
 
 async def test_lists_are_paged_in_the_order_of_keys(store: ObjectStore) -> None:
@@ -166,18 +166,18 @@ async def test_lists_are_paged_in_the_order_of_keys(store: ObjectStore) -> None:
 
 
 async def test_a_token_of_another_prefix_is_refused(store: ObjectStore) -> None:
-    assert await reason_of(store.list("b/", page_token="c/1")) is Reason.VALIDATION_ERROR
+    assert await get_reason(store.list("b/", page_token="c/1")) is Reason.VALIDATION_ERROR
 
 
 @pytest.mark.parametrize("key", ["", "/absolute", "a//b", "a/../b", "..", "a/", "a\\b", "a%2f", "x" * 2048, "a\n", "ä"])
-async def test_what_is_no_key_is_refused_everywhere(store: ObjectStore, key: str) -> None:
-    assert await reason_of(store.put(key, b"x", SPEC)) is Reason.VALIDATION_ERROR
-    assert await reason_of(store.head(key)) is Reason.VALIDATION_ERROR
-    assert await reason_of(content(store, key)) is Reason.VALIDATION_ERROR
-    assert await reason_of(store.url(key)) is Reason.VALIDATION_ERROR
-    assert await reason_of(store.delete(key)) is Reason.VALIDATION_ERROR
+async def test_an_invalid_key_is_refused_by_every_method(store: ObjectStore, key: str) -> None:
+    assert await get_reason(store.put(key, b"x", SPEC)) is Reason.VALIDATION_ERROR
+    assert await get_reason(store.head(key)) is Reason.VALIDATION_ERROR
+    assert await get_reason(read_content(store, key)) is Reason.VALIDATION_ERROR
+    assert await get_reason(store.url(key)) is Reason.VALIDATION_ERROR
+    assert await get_reason(store.delete(key)) is Reason.VALIDATION_ERROR
 
 
-async def test_too_much_is_not_read_at_all(store: ObjectStore) -> None:
+async def test_an_object_that_is_too_large_is_not_read(store: ObjectStore) -> None:
     await store.put(KEY, bytes(100), SPEC)
-    assert await reason_of(read_all(store, KEY, max_bytes=99)) is Reason.PAYLOAD_TOO_LARGE
+    assert await get_reason(read_all(store, KEY, max_bytes=99)) is Reason.PAYLOAD_TOO_LARGE

@@ -1,4 +1,4 @@
-"""What is Supabase's own: the requests as its client sends them, true statuses in bodies, two addresses."""
+"""The Supabase store: requests as its client sends them, statuses in bodies, two addresses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GOLDEN = Path(__file__).parents[3] / "golden" / "supabase"
 SPEC = ObjectSpec("image/png", {"k": "v"})
 
 
-def golden(name: str) -> Any:
+def read_golden(name: str) -> Any:
     return json.loads((GOLDEN / f"{name}.json").read_text())
 
 
@@ -25,10 +25,10 @@ async def put(store: ObjectStore, key: str = "a/b.png") -> None:
     await store.put(key, b"image", SPEC)
 
 
-async def test_an_upload_is_the_clients_own(supabase: FakeSupabase) -> None:
+async def test_an_upload_is_the_request_of_the_official_client(supabase: FakeSupabase) -> None:
     async with open_object_store(supabase_settings(supabase)) as store:
         await store.put("a/b.png", b"image", SPEC, overwrite=True)
-    sent, expected = supabase.requests[0], golden("upload")
+    sent, expected = supabase.requests[0], read_golden("upload")
     assert (sent.method, sent.path) == (expected["method"], "/storage/v1/object/media/a/b.png")
     assert [list(part) for part in sent.parts] == expected["parts"]
     headers = {name.lower(): value for name, value in sent.headers.items()}
@@ -36,7 +36,7 @@ async def test_an_upload_is_the_clients_own(supabase: FakeSupabase) -> None:
 
 
 @pytest.mark.parametrize("name", ["sign", "remove", "list", "info"])
-async def test_other_requests_are_the_clients_own_too(supabase: FakeSupabase, name: str) -> None:
+async def test_other_requests_are_those_of_the_official_client(supabase: FakeSupabase, name: str) -> None:
     async with open_object_store(supabase_settings(supabase, public=False)) as store:
         await put(store)
         supabase.requests.clear()
@@ -47,15 +47,15 @@ async def test_other_requests_are_the_clients_own_too(supabase: FakeSupabase, na
             "info": lambda: store.head("a/b.png"),
         }
         await work[name]()
-    sent, expected = supabase.requests[0], golden(name)
+    sent, expected = supabase.requests[0], read_golden(name)
     if name == "list":
-        # How many at once is our own choice.
+        # The page size is chosen by the store.
         expected["json"]["limit"] = 100
     assert (sent.method, sent.path, sent.json) == (expected["method"], expected["path"], expected["json"])
     assert sent.headers["Authorization"] == expected["headers"]["authorization"]
 
 
-async def test_addresses_are_those_of_the_readers_not_ours(supabase: FakeSupabase) -> None:
+async def test_urls_have_the_public_address(supabase: FakeSupabase) -> None:
     async with open_object_store(supabase_settings(supabase)) as store:
         link = await store.url("a/b.png")
         assert (link.url, link.expires_at) == (f"{PUBLIC_URL}/storage/v1/object/public/media/a/b.png", None)
@@ -76,7 +76,7 @@ async def test_addresses_are_those_of_the_readers_not_ours(supabase: FakeSupabas
         (("544", "DatabaseTimeout", "timed out", "DatabaseTimeout"), Reason.STORAGE_FAILED, "make doctor"),
     ],
 )
-async def test_the_true_status_is_the_one_in_the_body(
+async def test_the_status_in_the_body_decides(
     supabase: FakeSupabase, refusal: tuple[str, str, str, str], reason: Reason, said: str
 ) -> None:
     supabase.refusal = refusal
@@ -87,7 +87,7 @@ async def test_the_true_status_is_the_one_in_the_body(
     assert said in caught.value.message
 
 
-async def test_what_is_no_answer_of_supabases_is_told_without_its_text(supabase: FakeSupabase) -> None:
+async def test_a_foreign_response_is_an_error_without_its_text(supabase: FakeSupabase) -> None:
     supabase.broken = True
     async with open_object_store(supabase_settings(supabase)) as store:
         for work in (put(store), store.head("a/b.png"), store.delete("a/b.png")):
@@ -97,7 +97,7 @@ async def test_what_is_no_answer_of_supabases_is_told_without_its_text(supabase:
             assert "gateway" not in caught.value.message
 
 
-async def test_a_bucket_that_is_not_there_is_named(supabase: FakeSupabase) -> None:
+async def test_a_missing_bucket_is_named(supabase: FakeSupabase) -> None:
     async with open_object_store(supabase_settings(supabase, bucket="other")) as store:
         with pytest.raises(MediaError) as caught:
             await put(store)
