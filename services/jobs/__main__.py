@@ -1,4 +1,4 @@
-"""Serves jobs: `python -m services.jobs --help`."""
+"""Serve the jobs API: `python -m services.jobs --help`."""
 
 from __future__ import annotations
 
@@ -7,4 +7,4 @@ from services.jobs.server import main
 from services.jobs.settings import JobsSettings
 
 if __name__ == "__main__":
-    run("services.jobs", "Takes jobs and tells how far they are, over gRPC.", JobsSettings, main)
+    run("services.jobs", "Accept jobs, and report their progress and results over gRPC.", JobsSettings, main)

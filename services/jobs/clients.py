@@ -20,12 +20,12 @@ from services.common.rpc.status import from_rpc_error
 T = TypeVar("T")
 
 _DRAIN_SECONDS = 5.0
-"""Longest wait for a service to end a stream that has told its last."""
+"""Longest wait for the end of a stream after its result."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceClients:
-    """Stubs of the services."""
+    """Stubs of the services that pipelines call."""
 
     speech: tts_pb2_grpc.TextToSpeechServiceAsyncStub
     images: image_pb2_grpc.ImageServiceAsyncStub
@@ -33,7 +33,7 @@ class ServiceClients:
 
     @classmethod
     def from_channels(cls, tts: grpc.aio.Channel, image: grpc.aio.Channel, video: grpc.aio.Channel) -> ServiceClients:
-        """Return the stubs over channels."""
+        """Return stubs that use the given channels; the caller closes them."""
         return cls(
             tts_pb2_grpc.TextToSpeechServiceStub(tts),
             image_pb2_grpc.ImageServiceStub(image),
@@ -42,21 +42,21 @@ class ServiceClients:
 
 
 async def await_reply(call: Awaitable[T]) -> T:
-    """Return what a call answers; raises its MediaError."""
+    """Return the reply of a unary call; raise the MediaError of the service."""
     with _translate_errors():
         return await call
 
 
 async def await_last_message(call: Any, name: str, on_event: Callable[[Any], Awaitable[None]] | None = None) -> Any:
-    """Return what a stream leads to: the field `name` of its last message. Whoever stops waiting ends the call.
+    """Return the field `name` of the last message of a stream. Cancelling the caller cancels the call.
 
     Args:
         call: The stream.
-        name: The field.
-        on_event: Is given each message before.
+        name: Field that only the last message has.
+        on_event: Called with each message before the last one.
 
     Raises:
-        MediaError: What the service failed with; UNAVAILABLE, the stream ended without that.
+        MediaError: Failure of the service; UNAVAILABLE if the stream ended without the field.
     """
     async with aclosing(_iterate(call)) as events:
         async for event in events:
@@ -65,12 +65,12 @@ async def await_last_message(call: Any, name: str, on_event: Callable[[Any], Awa
                 return getattr(event, name)
             if on_event is not None:
                 await on_event(event)
-    raise MediaError(Reason.UNAVAILABLE, "A service ended before what it was asked for was complete.")
+    raise MediaError(Reason.UNAVAILABLE, "A service ended its stream before the result; retry.")
 
 
 async def _drain(events: AsyncIterator[Any]) -> None:
-    """Stay to the end of a stream: in the service's books, who leaves before it got nothing."""
-    # What is known is worth no less for what comes, or does not come, behind it.
+    """Read a stream to its end: the service accounts a call that the client leaves early as cancelled."""
+    # The result is complete already: an error after it does not matter.
     with suppress(MediaError, TimeoutError):
         async with asyncio.timeout(_DRAIN_SECONDS):
             async for _ in events:
@@ -85,7 +85,7 @@ async def _iterate(call: Any) -> AsyncGenerator[Any]:
 
 
 def metadata_for_owner(principal: str) -> list[tuple[str, str]]:
-    """Return the metadata of a call that is made for a job's owner."""
+    """Return the metadata of a call on behalf of the owner of a job."""
     return list(call_metadata(principal))
 
 

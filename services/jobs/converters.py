@@ -50,46 +50,46 @@ _IMAGE_FIELDS: Mapping[str, str] = {
     "style.style_guidelines": "style_guidelines",
     "style.max_length": "max_length",
 }
-# What a job says itself, where its request is only looked at.
-_A_NAME, _A_KEY, _A_FORMAT = "job-0", "users/somebody/image.webp", "mp3_44100_64"
+# Placeholders for values that the job sets itself: the service requests are only validated here.
+_SAMPLE_ID, _SAMPLE_KEY, _SAMPLE_FORMAT = "job-0", "users/somebody/image.webp", "mp3_44100_64"
 
 
 def to_job_request(request: jobs_pb2.CreateJobRequest, max_characters: int) -> JobRequest:
-    """Return the job that `request` asks for.
+    """Return the job request in `request`.
 
     Args:
-        request: What came.
-        max_characters: Longest text that a job speaks.
+        request: Message of the caller.
+        max_characters: Maximum length of the text of a job's speech.
 
     Raises:
         MediaError: VALIDATION_ERROR or TEXT_TOO_LONG, naming the field.
     """
     kind = request.WhichOneof("spec")
-    assert kind is not None  # noqa: S101 - told so to mypy: the contract requires it
+    assert kind is not None  # noqa: S101 - for mypy: the contract requires a spec
     _check(request, kind, max_characters)
     return JobRequest(kind, MessageToDict(getattr(request, kind)), request.webhook_url, request.request_id)
 
 
 def list_addresses(request: jobs_pb2.CreateJobRequest) -> list[tuple[str, str]]:
-    """Return the addresses in a request, each with its field: those of images, and the webhook's."""
+    """Return the URLs in a request, each with its field: those of images and of the webhook."""
     found = [(video.image_url, f"{field}.image_url") for field, video in _list_videos(request)]
     return [(url, field) for url, field in (*found, (request.webhook_url, "webhook_url")) if url]
 
 
 def list_keys(request: jobs_pb2.CreateJobRequest) -> list[tuple[str, str]]:
-    """Return the keys of images in a request, each with its field."""
+    """Return the object keys of images in a request, each with its field."""
     return [(video.image_key, f"{field}.image_key") for field, video in _list_videos(request) if video.image_key]
 
 
 def to_job_filter(request: jobs_pb2.ListJobsRequest) -> JobFilter:
-    """Return which jobs are listed."""
+    """Return the filter of a list request."""
     kind = next((name for name, value in KINDS.items() if value == request.kind), "")
     status = next((status for status, value in STATUSES.items() if value == request.status), None)
     return JobFilter(kind, status)
 
 
 def _check(request: jobs_pb2.CreateJobRequest, kind: str, max_characters: int) -> None:
-    """Refuse what a service would refuse later, when other steps may have been paid for."""
+    """Reject what a service would reject later, after other steps of the job were paid for."""
     match kind:
         case "animate":
             _check_video(request.animate.video, "animate.video")
@@ -100,8 +100,8 @@ def _check(request: jobs_pb2.CreateJobRequest, kind: str, max_characters: int) -
             _check_headline(request.headline, "headline", max_characters)
         case "story":
             _check_headline(request.story.headline, "story.headline", max_characters)
-            video = build_video_spec(request.story, _A_KEY)
-            _check_contract(build_video_request(video, _A_NAME), "story", _STORY_FIELDS)
+            video = build_video_spec(request.story, _SAMPLE_KEY)
+            _check_contract(build_video_request(video, _SAMPLE_ID), "story", _STORY_FIELDS)
 
 
 def _list_videos(request: jobs_pb2.CreateJobRequest) -> list[tuple[str, jobs_pb2.VideoSpec]]:
@@ -109,30 +109,30 @@ def _list_videos(request: jobs_pb2.CreateJobRequest) -> list[tuple[str, jobs_pb2
 
 
 def _check_video(spec: jobs_pb2.VideoSpec, field: str) -> None:
-    _check_contract(build_video_request(spec, _A_NAME), field, {})
+    _check_contract(build_video_request(spec, _SAMPLE_ID), field, {})
 
 
 def _check_headline(spec: jobs_pb2.HeadlineSpec, field: str, max_characters: int) -> None:
-    names = {there: f"{field}.{here}" for there, here in _IMAGE_FIELDS.items()}
-    _check_contract(build_image_request(spec, _A_KEY), field, names)
+    names = {service_field: f"{field}.{job_field}" for service_field, job_field in _IMAGE_FIELDS.items()}
+    _check_contract(build_image_request(spec, _SAMPLE_KEY), field, names)
     text_field = f"{field}.narration.text" if spec.narration.text else f"{field}.headline"
     _check_speech(build_narration_spec(spec), f"{field}.narration", max_characters, text_field)
 
 
 def _check_speech(spec: jobs_pb2.NarrationSpec, field: str, max_characters: int, text_field: str = "") -> None:
     text_field = text_field or f"{field}.text"
-    _check_contract(build_speech_request(spec, _A_FORMAT), field, {"text": text_field})
+    _check_contract(build_speech_request(spec, _SAMPLE_FORMAT), field, {"text": text_field})
     if len(spec.text) > max_characters:
         raise invalid(text_field, f"must have at most {max_characters} code points", Reason.TEXT_TOO_LONG)
 
 
 def _check_contract(message: Message, field: str, names: Mapping[str, str]) -> None:
-    """Refuse what the contract of a service does not allow, in words of the job's own fields.
+    """Validate a service request, and report violations under the field names of the job.
 
     Args:
-        message: What the service would be asked.
-        field: Field of the job that it is made from.
-        names: Fields of the job that stand for fields of it, where these are not called the same.
+        message: Request that the job would send to the service.
+        field: Field of the job that the request is built from.
+        names: Field of the job for each field of the request that has another name.
     """
     try:
         validate(message)
@@ -174,12 +174,12 @@ async def to_job(stored: StoredJob, store: ObjectStore) -> jobs_pb2.Job:
 
 
 def to_job_error(failure: JobFailure) -> jobs_pb2.JobError:
-    """Return the message of what ended a job."""
+    """Return the message of the failure of a job."""
     return jobs_pb2.JobError(reason=failure.reason, message=failure.message, stage=failure.stage)
 
 
 def to_delivery(sent: Mapping[str, Any]) -> jobs_pb2.WebhookDelivery:
-    """Return the message of one attempt to tell a webhook."""
+    """Return the message of one delivery to a webhook."""
     return jobs_pb2.WebhookDelivery(send_time=_to_timestamp(sent["at"]), status=sent["status"], error=sent["error"])
 
 

@@ -1,4 +1,4 @@
-"""What can be told of the configuration of jobs without asking anybody."""
+"""Check the configuration of jobs without a connection."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SAFE_REPLICAS = 3
 
 
 def diagnostics(settings: QueueSettings) -> list[Diagnostic]:
-    """Return where jobs are kept, how often, and what contradicts itself."""
+    """Return the diagnostics of the NATS servers, the replicas and the credentials."""
     return [*_check_servers(settings), *_check_credentials(settings)]
 
 
@@ -22,20 +22,24 @@ def _check_servers(settings: QueueSettings) -> Iterator[Diagnostic]:
     if servers >= _SAFE_REPLICAS > replicas:
         yield warning(
             SUBJECT,
-            f"{servers} servers are named in NATS_URL, and each job is on {replicas}",
-            f"set JOBS_REPLICAS={_SAFE_REPLICAS} for the service of jobs and all workers",
+            f"NATS_URL names {servers} servers, but each job has {replicas} replica(s)",
+            f"set JOBS_REPLICAS={_SAFE_REPLICAS} for the jobs API and all workers",
         )
     elif replicas > 1 and not replicas % 2:
-        yield warning(SUBJECT, f"{replicas} copies bear no more losses than {replicas - 1}", "set JOBS_REPLICAS=3")
-    elif replicas > servers:
-        # The others of a cluster tell us of themselves once one is reached.
         yield warning(
-            SUBJECT, f"{replicas} copies are wanted and NATS_URL names {servers} of the servers", "name all of them"
+            SUBJECT, f"{replicas} replicas survive no more failures than {replicas - 1}", "set JOBS_REPLICAS=3"
+        )
+    elif replicas > servers:
+        # Only a warning: a client learns the other servers of a cluster from the first one.
+        yield warning(
+            SUBJECT,
+            f"JOBS_REPLICAS is {replicas}, but NATS_URL names {servers} server(s)",
+            "name all servers in NATS_URL",
         )
     else:
-        yield ok(SUBJECT, f"are kept for {settings.retention_days:g} days in {replicas} copies")
+        yield ok(SUBJECT, f"are stored for {settings.retention_days:g} days with {replicas} replica(s)")
 
 
 def _check_credentials(settings: QueueSettings) -> Iterator[Diagnostic]:
     if settings.nats_credentials and not Path(settings.nats_credentials).is_file():
-        yield problem(SUBJECT, "the file that NATS_CREDENTIALS names is not there", "mend the path, or unset it")
+        yield problem(SUBJECT, "the file that NATS_CREDENTIALS names does not exist", "correct the path, or unset it")

@@ -1,4 +1,4 @@
-"""The streams and buckets that jobs live in, and the connection to them."""
+"""The NATS connection, streams and buckets that store jobs."""
 
 from __future__ import annotations
 
@@ -30,50 +30,50 @@ QUEUE = "JOBS"
 RUN = "jobs.run"
 """Subjects of the queue: jobs.run.<kind>.<owner>."""
 UPDATES = "jobs.told"
-"""Subjects under which the server repeats changes of records and wishes to end: jobs.told.<bucket>.<key>."""
+"""Subjects to which the server republishes records and cancellations: jobs.told.<bucket>.<key>."""
 KINDS = ("animate", "talking_video", "headline", "story", "webhook")
-"""What workers do."""
+"""Kinds of jobs that workers run."""
 MAINTENANCE = "JOBS_UPKEEP"
-"""The stream of what is done at times: schedules, and what they have made due."""
+"""The stream of schedules, and of the messages that they produce."""
 SCHEDULED, DUE = "jobs.upkeep.when", "jobs.upkeep.due"
-"""Subjects of it: the server writes to the second at the times that the first says."""
+"""Its subjects: the server publishes to the second one as scheduled in the first one."""
 STATE, CANCELS, REQUESTS, SECRETS = "job-state", "job-cancel", "job-request", "job-secret"
-"""Buckets: records, wishes to end, names of requests, secrets of webhooks."""
+"""Buckets: records, cancellations, request ids, signing secrets."""
 QUOTA_ERROR = 10077
-"""What the server answers where an owner has as many unfinished jobs of a kind as he may have."""
+"""Error code of the server for a subject that is full: the owner has reached the quota of the kind."""
 _DUPLICATES_SECONDS = 600
 _OLDEST_SERVER = (2, 14)
-"""The first that can repeat a scheduled message."""
+"""First version that repeats scheduled messages."""
 _MARGIN_SECONDS = 7 * 86_400.0
-"""How much longer than `retention_seconds` the server itself keeps what nobody has removed."""
+"""Time after `retention_seconds` at which the server deletes records that no sweep has deleted."""
 _TIMEOUT_SECONDS = 3.0
 _RECONNECT_SECONDS = 0.3
 RETRY_SECONDS = 2.0
-"""When a caller may ask again."""
+"""Retry-After of errors of the job store."""
 _CREDENTIALS_MARKERS = ("BEGIN NATS USER JWT", "BEGIN USER NKEY SEED")
 _LOG_INTERVAL_SECONDS = 5.0
-"""Trouble with the connection is logged no more often."""
+"""Shortest time between two log lines about the connection."""
 
 
 @dataclass(frozen=True, slots=True)
 class StreamOptions:
-    """How the streams are made."""
+    """Options of the connection and of the streams."""
 
     servers: tuple[str, ...]
     """Addresses of the servers."""
     credentials: str = ""
-    """File with credentials; empty for none."""
+    """File with the credentials; empty without credentials."""
     replicas: int = 1
-    """Copies of everything: 1, or 3 in a cluster."""
+    """Replicas of all data: 1, or 3 in a cluster."""
     quota: int = 50
-    """Most unfinished jobs of one kind of one owner."""
+    """Maximum number of unfinished jobs of one kind per owner."""
     retention_seconds: float = 30 * 86_400
-    """How long a job is known after its last change."""
+    """Time that a job is stored after its last change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Streams:
-    """An open connection, and what is in it."""
+    """An open connection with its buckets; `open_streams` closes it."""
 
     client: Client
     jetstream: JetStreamContext
@@ -85,16 +85,16 @@ class Streams:
 
 @asynccontextmanager
 async def open_streams(options: StreamOptions, name: str, *, buffer_writes: bool = True) -> AsyncIterator[Streams]:
-    """Yield the connection; it comes back by itself whenever the server does.
+    """Connect, create missing streams and buckets, and yield them. The connection restores itself.
 
     Args:
-        options: Where and how.
-        name: What the server calls us.
-        buffer_writes: Whether what is written while the server is away is sent when it is back: right for results that
-            were paid for, and wrong for what a caller is told to ask for again.
+        options: Servers and options of the streams.
+        name: Name of this client on the server.
+        buffer_writes: Whether writes during an outage are sent afterwards: right for results that were paid for,
+            wrong for requests that the caller repeats after an error.
 
     Raises:
-        ConfigurationError: The server is too old, or does not make the streams as they are wanted.
+        ConfigurationError: The server is too old, or refuses the options of the streams.
     """
     async with connect_nats(options, name, buffer_writes=buffer_writes) as client:
         yield await _wait_for_streams(client, options)
@@ -104,16 +104,16 @@ async def open_streams(options: StreamOptions, name: str, *, buffer_writes: bool
 async def connect_nats(
     options: StreamOptions, name: str, *, reconnect: bool = True, buffer_writes: bool = True
 ) -> AsyncIterator[Client]:
-    """Yield the bare connection.
+    """Connect and yield the connection, without streams.
 
     Args:
-        options: Where and how.
-        name: What the server calls us.
-        reconnect: Whether a server that is away is waited for, now and later.
-        buffer_writes: Whether what is written meanwhile is sent then.
+        options: Servers and credentials.
+        name: Name of this client on the server.
+        reconnect: Whether to wait for an unavailable server, now and later.
+        buffer_writes: Whether writes during an outage are sent afterwards.
 
     Raises:
-        ConfigurationError: The server is too old; or, of an impatient one, is not there or does not let us in.
+        ConfigurationError: The server is too old; without `reconnect` also: it does not answer or refuses the client.
     """
     servers = _format_servers(options)
     if options.credentials:
@@ -124,26 +124,28 @@ async def connect_nats(
             name=name,
             user_credentials=options.credentials or None,
             allow_reconnect=reconnect,
-            # The library takes 0 for no bound.
+            # The library reads 0 as unlimited.
             max_reconnect_attempts=-1 if reconnect else 1,
             reconnect_time_wait=_RECONNECT_SECONDS,
             pending_size=DEFAULT_PENDING_SIZE if buffer_writes else 0,
             error_cb=_make_error_logger(servers),
         )
     except (nats.errors.Error, OSError, TimeoutError, ValueError):
-        raise ConfigurationError(f"NATS_URL must lead to a server that lets us in; {servers} does not answer") from None
+        raise ConfigurationError(
+            f"NATS_URL must name a server that accepts this client; {servers} does not answer"
+        ) from None
     try:
         version = client.connected_server_version
         if (version.major, version.minor) < _OLDEST_SERVER:
             oldest = ".".join(map(str, _OLDEST_SERVER))
-            raise ConfigurationError(f"NATS_URL must lead to a server of version {oldest} or later; this is {version}")
+            raise ConfigurationError(f"NATS_URL must name a server of version {oldest} or later; this one is {version}")
         yield client
     finally:
         await client.close()
 
 
 async def _wait_for_streams(client: Client, options: StreamOptions) -> Streams:
-    """Make the streams as soon as a server can: the servers of a cluster first have to find each other."""
+    """Create the streams as soon as the server can: the servers of a new cluster first elect a leader."""
     log_error = _make_error_logger(_format_servers(options))
     while True:
         try:
@@ -153,7 +155,7 @@ async def _wait_for_streams(client: Client, options: StreamOptions) -> Streams:
             raise_if_cancelled()
             await asyncio.sleep(_RECONNECT_SECONDS)
         except APIError as error:
-            what = "must fit the servers of NATS and the limits of the account"
+            what = "must fit the number of NATS servers and the limits of the account"
             raise ConfigurationError(f"JOBS_REPLICAS {what}; NATS refuses the streams ({error.err_code})") from None
 
 
@@ -165,7 +167,7 @@ async def _create_streams(client: Client, options: StreamOptions) -> Streams:
             name=QUEUE,
             subjects=[f"{RUN}.*.*"],
             retention=api.RetentionPolicy.WORK_QUEUE,
-            # The server itself keeps to the quota: no reader of a count can be late.
+            # The server enforces the quota: a client that counts first would race with other clients.
             discard=api.DiscardPolicy.NEW,
             discard_new_per_subject=True,
             max_msgs_per_subject=options.quota,
@@ -179,7 +181,7 @@ async def _create_streams(client: Client, options: StreamOptions) -> Streams:
         api.StreamConfig(
             name=MAINTENANCE,
             subjects=[f"{SCHEDULED}.*", f"{DUE}.*"],
-            # What was due twice is done once.
+            # A sweep that is due twice runs once.
             max_msgs_per_subject=1,
             allow_msg_schedules=True,
             num_replicas=options.replicas,
@@ -188,14 +190,14 @@ async def _create_streams(client: Client, options: StreamOptions) -> Streams:
 
     async def create_bucket(name: str, *, republished: bool = False, permanent: bool = False) -> KeyValue:
         republish = api.RePublish(f"$KV.{name}.>", f"{UPDATES}.{name}.>") if republished else None
-        # Not direct: what one has written oneself must be read, from whichever replica.
+        # No direct reads: a client must read its own writes, regardless of the replica.
         age_seconds = None if permanent else options.retention_seconds + _MARGIN_SECONDS
         try:
             return await jetstream.create_key_value(
                 bucket=name, ttl=age_seconds, replicas=options.replicas, direct=False, republish=republish
             )
         except BadRequestError:
-            # It was made with other settings; those that may change follow whoever starts last.
+            # The bucket exists with other settings: apply the ones that may change; the last process to start decides.
             found = (await jetstream.stream_info(f"KV_{name}")).config
             await jetstream.update_stream(found.evolve(max_age=age_seconds or 0, num_replicas=options.replicas))
             return await jetstream.key_value(name)
@@ -213,25 +215,25 @@ async def _create_streams(client: Client, options: StreamOptions) -> Streams:
 async def open_pull_subscription(
     jetstream: JetStreamContext, stream: str, config: api.ConsumerConfig
 ) -> JetStreamContext.PullSubscription:
-    """Return what takes messages as one of many takers of the same name, who share them.
+    """Subscribe to a durable consumer; all subscribers of the same consumer share its messages.
 
     Args:
-        jetstream: Where the stream is.
-        stream: Its name.
-        config: How messages are taken; it is that of all takers from now on.
+        jetstream: Connection.
+        stream: Name of the stream.
+        config: Configuration of the consumer; it replaces the one of the other subscribers.
     """
-    # With the library's own pull_subscribe the first taker would decide for ever.
+    # pull_subscribe of the library would keep the configuration of the first subscriber for ever.
     await jetstream.add_consumer(stream, config)
     return await jetstream.pull_subscribe_bind(config.durable_name, stream)
 
 
 async def list_subjects(client: Client, stream: str, pattern: str) -> list[str]:
-    """Return all subjects of a stream that there are messages of; the server tells 100,000 at a time.
+    """Return all subjects of a stream that have messages; the server returns up to 100,000 per request.
 
     Args:
-        client: The connection.
+        client: Connection.
         stream: Name of the stream.
-        pattern: Which subjects, with wildcards.
+        pattern: Subjects to list, with wildcards.
 
     Raises:
         nats.errors.Error: The server does not answer, or refuses.
@@ -251,21 +253,21 @@ async def list_subjects(client: Client, stream: str, pattern: str) -> list[str]:
 
 @contextmanager
 def translate_nats_errors() -> Iterator[None]:
-    """Turn silence of the server into an error that a caller may retry.
+    """Translate errors of NATS to an error that callers may retry.
 
     Raises:
-        MediaError: UNAVAILABLE.
+        MediaError: UNAVAILABLE, with a Retry-After.
     """
     try:
         yield
     except (nats.errors.Error, TimeoutError):
         raise MediaError(
-            Reason.UNAVAILABLE, "The store of jobs does not answer; retry.", retry_after_seconds=RETRY_SECONDS
+            Reason.UNAVAILABLE, "The job store does not answer; retry.", retry_after_seconds=RETRY_SECONDS
         ) from None
 
 
 async def _create_or_update_stream(jetstream: JetStreamContext, config: api.StreamConfig) -> None:
-    """Make a stream, or changes one that was made with other settings, such as another quota."""
+    """Create a stream, or update one that exists with other settings, such as another quota."""
     try:
         await jetstream.add_stream(config)
     except BadRequestError:
@@ -273,28 +275,28 @@ async def _create_or_update_stream(jetstream: JetStreamContext, config: api.Stre
 
 
 def _check_credentials(file: Path) -> None:
-    """Refuse what the library would fail on, without a word that helps."""
+    """Raise ConfigurationError for a file that is not a credentials file; the library would fail without a reason."""
     try:
         is_valid = all(mark in file.read_text() for mark in _CREDENTIALS_MARKERS)
     except (OSError, UnicodeDecodeError):
         is_valid = False
     if not is_valid:
-        raise ConfigurationError("NATS_CREDENTIALS must name a file with the credentials of a user, which can be read")
+        raise ConfigurationError("NATS_CREDENTIALS must name a readable file with the credentials of a NATS user")
 
 
 def _format_servers(options: StreamOptions) -> str:
-    """Return where the servers are, without the names and passwords that addresses may hold."""
+    """Return the addresses of the servers without user names and passwords."""
     return ", ".join(URL(server).authority.rpartition("@")[2] for server in options.servers)
 
 
 def _make_error_logger(servers: str) -> Callable[[Exception], Awaitable[None]]:
-    """Return what logs trouble with the connection, now and then; never its texts, which hold addresses and names."""
+    """Return a callback that logs connection errors at intervals, without their texts: those may hold credentials."""
     last = -_LOG_INTERVAL_SECONDS
 
     async def log_error(error: Exception) -> None:
         nonlocal last
         if time.monotonic() - last >= _LOG_INTERVAL_SECONDS:
             last = time.monotonic()
-            log.warning("NATS does not answer; it is asked again", servers=servers, error_type=type(error).__name__)
+            log.warning("NATS does not answer; retrying", servers=servers, error_type=type(error).__name__)
 
     return log_error

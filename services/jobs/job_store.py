@@ -1,4 +1,4 @@
-"""Accepts, finds, lists, ends and watches jobs. It keeps nothing itself: any replica can answer for any job."""
+"""The job store: accepts, reads, lists, cancels and watches jobs. All state is in NATS, none in the process."""
 
 from __future__ import annotations
 
@@ -35,29 +35,29 @@ from services.jobs.record import WEBHOOK, JobFilter, JobRecord, JobRequest, Stor
 log = logger(__name__)
 
 _SILENCE_SECONDS = 1.0
-"""How long a watcher hears nothing before the record is read again: a lost notice can only delay."""
+"""Time without a notification after which a watcher reads the record: a lost notification only delays."""
 _MAX_CONCURRENT_READS = 32
 _MAX_READ = 2048
-"""Records that are read for one page, where few of them are wanted."""
+"""Maximum number of records that one page reads when its filter matches few of them."""
 DELIVERIES = "deliveries"
-"""Name of the step of a webhook's job that holds what was sent."""
+"""Step of a webhook job; its result lists the deliveries."""
 
 
 class JobStore:
-    """Where jobs are pinned.
+    """Stores jobs in NATS; safe for concurrent use by any number of processes.
 
     Args:
-        streams: Where they live.
+        streams: Connection; the caller closes it.
     """
 
     def __init__(self, streams: Streams) -> None:
         self._streams = streams
 
     async def submit(self, request: JobRequest, principal: str) -> StoredJob:
-        """Accept a job, or returns the one that an earlier request of the same name has made.
+        """Accept a job, or return the existing job of the same request id.
 
         Raises:
-            MediaError: QUOTA_EXCEEDED; ALREADY_EXISTS, the name was used for something else; UNAVAILABLE.
+            MediaError: QUOTA_EXCEEDED; ALREADY_EXISTS, another job has the request id; UNAVAILABLE.
         """
         with translate_nats_errors():
             job_id = await self._reserve_id(request, principal)
@@ -75,17 +75,17 @@ class JobStore:
             return stored or await self._publish_new(record)
 
     async def open_lease(self, record: JobRecord) -> Lease:
-        """Return the right to advance a job, of whose record there may be nothing but the message yet."""
+        """Return the lease of a job. Create the record if only the queued message exists so far."""
         key = self.build_key(record.principal, record.job_id)
         with suppress(KeyWrongLastSequenceError):
             await self._streams.state.create(key, record.encode())
         stored = await self.read(key)
         if stored is None:
-            raise nats.errors.Error("a record that was just written is not there")
+            raise nats.errors.Error("cannot read a record that was just written")
         return Lease(self._streams, key, stored.record, stored.revision)
 
     async def get(self, job_id: str, principal: str) -> StoredJob:
-        """Return a job of `principal`'s own.
+        """Return a job of `principal`.
 
         Raises:
             MediaError: JOB_NOT_FOUND, UNAVAILABLE.
@@ -93,11 +93,11 @@ class JobStore:
         with translate_nats_errors():
             stored = await self.read(self.build_key(principal, job_id))
         if stored is None or stored.record.principal != principal or stored.record.kind == WEBHOOK:
-            raise invalid("id", "must be the id of a job of yours", Reason.JOB_NOT_FOUND)
+            raise invalid("id", "must be the id of one of your jobs", Reason.JOB_NOT_FOUND)
         return stored
 
     async def list_deliveries(self, job_id: str, principal: str) -> list[Mapping[str, Any]]:
-        """Return what was sent to the webhook of a job of `principal`'s own.
+        """Return the deliveries to the webhook of a job of `principal`.
 
         Raises:
             MediaError: JOB_NOT_FOUND, UNAVAILABLE.
@@ -115,7 +115,7 @@ class JobStore:
     async def list_page(
         self, principal: str, job_filter: JobFilter, page_size: int, page_token: str
     ) -> tuple[list[StoredJob], str]:
-        """Return jobs of `principal`'s own, newest first, and what asks for the ones behind them.
+        """Return a page of the jobs of `principal`, newest first, and the token of the next page.
 
         Raises:
             MediaError: VALIDATION_ERROR, UNAVAILABLE.
@@ -134,11 +134,11 @@ class JobStore:
                     if len(chosen) == page_size:
                         return chosen, chosen[-1].record.job_id
                     chosen.append(stored)
-        # A page may have fewer jobs than asked for, or none, and still not be the last.
+        # A page may have fewer jobs than requested, even none, and still have a next page.
         return chosen, ids[_MAX_READ - 1] if len(ids) > _MAX_READ else ""
 
     async def cancel(self, job_id: str, principal: str) -> StoredJob:
-        """Ask for the end of a job; one that has ended stays as it is.
+        """Request the cancellation of a job; a job that has ended does not change.
 
         Raises:
             MediaError: JOB_NOT_FOUND, UNAVAILABLE.
@@ -150,7 +150,7 @@ class JobStore:
         return stored
 
     async def is_cancelled(self, key: str) -> bool:
-        """Tell whether somebody asked for the end of a job."""
+        """Return whether the cancellation of a job was requested."""
         try:
             return bool((await self._streams.cancels.get(key)).value)
         except KeyNotFoundError:
@@ -159,24 +159,24 @@ class JobStore:
     async def watch(
         self, job_id: str, principal: str, after_revision: int = 0, *, repeat_seconds: float = math.inf
     ) -> AsyncIterator[StoredJob]:
-        """Yield a job whenever it has changed, until it has ended.
+        """Yield a job at each change until it has ended.
 
         Args:
-            job_id: Which one.
-            principal: Whose it is.
-            after_revision: The change that the caller knows; only later ones are yielded.
-            repeat_seconds: After how long without a change the job is yielded again, as it is.
+            job_id: Id of the job.
+            principal: Owner of the job.
+            after_revision: Last revision that the caller knows; only later ones are yielded.
+            repeat_seconds: Time without a change after which the unchanged job is yielded again.
 
         Raises:
-            MediaError: JOB_NOT_FOUND, UNAVAILABLE at the beginning; later, whoever is silent comes back.
+            MediaError: JOB_NOT_FOUND or UNAVAILABLE at the start; later outages only delay.
         """
         key = self.build_key(principal, job_id)
-        # A plain subscription to what the bucket repeats: nothing has to be rebuilt when the server comes back.
+        # Subscribe to the republished records: unlike a watch of the bucket, this survives a restart of the server.
         with translate_nats_errors():
             subscription = await self._streams.client.subscribe(f"{UPDATES}.{STATE}.{key}")
         try:
             stored: StoredJob | None = await self.get(job_id, principal)
-            # A revision that is none yet is of another store: everything is news.
+            # A revision from the future belongs to another store, such as before a restore: yield everything.
             seen = after_revision if stored is None or after_revision <= stored.revision else 0
             sent_at = time.monotonic()
             while True:
@@ -203,17 +203,17 @@ class JobStore:
 
     @staticmethod
     def build_subject(record: JobRecord) -> str:
-        """Return the subject of a job in the queue; the server bounds how many each has."""
-        # Webhooks are no wishes of the owner's, who can have as many of them as jobs that end.
+        """Return the subject of a job in the queue; the server limits the messages per subject."""
+        # Webhooks do not count against the quota of the owner: each has a subject of its own.
         token = record.job_id if record.kind == WEBHOOK else to_owner_token(record.principal)
         return f"{RUN}.{record.kind}.{token}"
 
     async def _reserve_id(self, request: JobRequest, principal: str) -> str:
-        """Return a new id, or the one that an earlier request of the same name has got."""
+        """Return a new id, or the id that is reserved for the same request id."""
         job_id = make_job_id()
         if not request.request_id:
             return job_id
-        # Not the wish itself: names outlive what was refused.
+        # Store a hash, not the request: the entry outlives rejected requests.
         request_json = orjson.dumps([request.kind, request.spec, request.webhook_url], option=orjson.OPT_SORT_KEYS)
         fingerprint = hashlib.sha256(request_json).hexdigest()
         content = orjson.dumps([job_id, fingerprint])
@@ -227,7 +227,7 @@ class JobStore:
         return str(found)
 
     async def publish(self, record: JobRecord, message_id: str) -> None:
-        """Put a job into the queue, once for each `message_id`. The message carries all of it.
+        """Publish a job to the queue, once per `message_id`. The message holds the whole record.
 
         Raises:
             MediaError: QUOTA_EXCEEDED.
@@ -242,12 +242,12 @@ class JobStore:
             raise await self._build_quota_error(record) from None
 
     async def _publish_new(self, record: JobRecord) -> StoredJob:
-        """Return the record of a new job: the acknowledged message is the acceptance."""
+        """Publish a new job and return it; the job is accepted once the message is acknowledged."""
         await self.publish(record, self.build_key(record.principal, record.job_id))
         try:
             lease = await self.open_lease(record)
         except (nats.errors.Error, TimeoutError):
-            # It is accepted all the same: whoever takes it writes the record.
+            # The job is accepted all the same: the worker that receives it writes the record.
             return StoredJob(record, 0)
         return StoredJob(lease.record, lease.revision)
 
@@ -258,30 +258,30 @@ class JobStore:
             used = (info.state.subjects or {}).get(subject, 0)
         return MediaError(
             Reason.QUOTA_EXCEEDED,
-            f"{used} of your jobs of the kind {record.kind} have not ended, as many as you may have; wait for one.",
+            f"You have {used} unfinished jobs of the kind {record.kind}, the maximum; wait until one has ended.",
             metadata={"in_use": str(used)},
             retry_after_seconds=RETRY_SECONDS,
         )
 
     async def _list_ids(self, principal: str) -> list[str]:
-        """Return the ids of all of an owner's jobs, newest first.
+        """Return the ids of all jobs of an owner, newest first.
 
-        The server names the subjects: complete even while workers write, which a watch of the bucket is not.
+        Lists the subjects of the stream: complete also while workers write, unlike the keys of the bucket.
         """
         prefix = f"$KV.{STATE}.{to_owner_token(principal)}."
         found = await list_subjects(self._streams.client, f"KV_{STATE}", f"{prefix}*")
         return sorted((subject.removeprefix(prefix) for subject in found), reverse=True)
 
     async def _read_or_none(self, key: str) -> StoredJob | None:
-        """Return what is under a key, or None where that cannot be read."""
+        """Return the job under a key; None if it is missing or unreadable."""
         try:
             return await self.read(key)
         except (ValueError, TypeError, KeyError):
-            log.warning("a record cannot be read; a newer version may have written it", job=key)
+            log.warning("cannot read a record; a newer version may have written it", job=key)
             return None
 
     async def read(self, key: str) -> StoredJob | None:
-        """Return what is under a key, whoever's it is; None if nothing is."""
+        """Return the job under a key without a check of its owner; None if it is missing."""
         try:
             entry = await self._streams.state.get(key)
         except KeyNotFoundError:
@@ -292,5 +292,5 @@ class JobStore:
 
 
 def build_webhook_request_id(job_id: str) -> str:
-    """Return the name under which the job that tells the webhook of a job is asked for; no caller can use it."""
+    """Return the request id of the webhook job of a job; the contract does not let callers use such ids."""
     return f"{WEBHOOK}:{job_id}"

@@ -1,4 +1,4 @@
-"""What a kind of job is done by, and how patiently."""
+"""The job type: pipeline, concurrency limits and retry limits of one kind of job."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from services.jobs.lease import Lease
 from services.jobs.record import JobRecord
 
 Pipeline = Callable[[Lease], Awaitable[None]]
-"""Does a job from where its record says it is; what it makes are the results of its steps."""
+"""Run a job from the last checkpoint of its record; each step stores its result in the record."""
 
 UNBOUNDED = -1
-"""As a fleet: all that there are."""
+"""As `max_running`: no limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobType:
-    """What a kind of job is done by."""
+    """How workers run one kind of job."""
 
     pipeline: Pipeline
-    """Does it."""
+    """Runs one attempt."""
     cancel_at_provider: Callable[[JobRecord], Awaitable[None]] | None = None
-    """Tells providers that a job is not wanted any more."""
+    """Cancels what providers still do for a job; None if there is nothing to cancel."""
     max_running: int = 100
-    """Most jobs of the kind that all workers together have at once, those between two attempts included."""
+    """Most jobs of the kind that all workers run at once; jobs that wait for a retry count."""
     own_permits: int = 0
-    """Most of the kind that one worker does at once, beside all others; 0 to share the worker's places."""
+    """Permits of the kind in each worker, apart from those of other kinds; 0 to share the permits of the worker."""
     max_failures: int = 8
-    """How many attempts may fail before the job does."""
+    """Number of failed attempts after which the job fails."""
     wait_budget_seconds: float = 0.0
-    """How long attempts go on, however many fail, while what they need is away."""
+    """Time that a job retries after temporary failures, regardless of their number."""
     max_delay_seconds: float = 60.0
-    """Longest time between two attempts."""
+    """Longest delay between two attempts."""

@@ -1,4 +1,4 @@
-"""The right to advance one job: every write is compare-and-set, so that who was superseded cannot write or spend."""
+"""The lease of one job: writes are compare-and-set, so that a superseded worker can neither write nor pay."""
 
 from __future__ import annotations
 
@@ -13,21 +13,23 @@ from services.jobs.jetstream import Streams
 from services.jobs.record import JobRecord, now
 
 Result = Mapping[str, Any]
-"""What a step leaves, as JSON."""
+"""Result of a step, as JSON."""
 
 
 class LeaseLostError(Exception):
-    """Another worker has advanced this job: stop without a trace."""
+    """Raised when another worker has written the record: stop without further writes."""
 
 
 class Lease:
-    """A job, as this worker knows it.
+    """The right to write the record of one job, for one worker.
+
+    Not for concurrent use: each write replaces the revision that the next one needs.
 
     Args:
-        streams: Where its record is.
-        key: The record's key.
-        record: The record.
-        revision: Number of its last change.
+        streams: Connection with the bucket of records.
+        key: Key of the record.
+        record: Latest known version of the record.
+        revision: Revision of that version in the bucket.
     """
 
     def __init__(self, streams: Streams, key: str, record: JobRecord, revision: int) -> None:
@@ -37,12 +39,12 @@ class Lease:
         self.revision = revision
 
     async def write(self, record: JobRecord) -> None:
-        """Write the next record.
+        """Write the next version of the record.
 
         Raises:
-            LeaseLostError: Somebody else has written meanwhile.
-            asyncio.CancelledError: It is written, and somebody wants the current task to end.
-            nats.errors.Error: The server does not answer; what it holds is not known then.
+            LeaseLostError: Another worker has written in the meantime.
+            asyncio.CancelledError: The record is written, and the current task was cancelled.
+            nats.errors.Error: The server does not answer; the record may or may not be written.
         """
         changed = replace(record, updated_at=now())
         try:
@@ -50,33 +52,33 @@ class Lease:
         except KeyWrongLastSequenceError:
             raise LeaseLostError from None
         self.record = changed
-        # A wish to end the job, or this process, that comes with the server's answer must not be lost over it.
+        # The client library may swallow a cancellation that arrives together with the server's reply.
         raise_if_cancelled()
 
     async def report_progress(self, stage: str, percent: float) -> None:
-        """Tell how far the job is; a percentage never goes back, and small changes are not worth a write."""
+        """Store the progress. The percentage never decreases; changes below one percent are not written."""
         percent = max(self.record.percent, min(99.0, percent))
         if stage != self.record.stage or percent >= self.record.percent + 1:
             await self.write(replace(self.record, stage=stage, percent=percent))
 
     async def begin_step(self, step: str, percent: float, stage: str = "") -> None:
-        """Tell that a step begins, as a stage of its name or another; of one that is done nobody hears again."""
+        """Store that a step begins, under its name or `stage`; does nothing for a finished step."""
         if step not in self.record.steps:
             await self.report_progress(stage or step, percent)
 
     async def run_step(self, name: str, run: Callable[[], Awaitable[Result]], *, paid: bool = False) -> Result:
-        """Return what `run` leaves, from the record if it was done before.
+        """Return the result of a step: from the record if it is finished, otherwise from `run`.
 
         Args:
             name: Name of the step, unique in the job.
-            run: Does it. A paid one must lead to the same call if it is run again: its request carries the job's id.
-            paid: Whether it costs money: that it is about to be done is written down before.
+            run: Runs the step. A second run of a paid step must repeat the same call: its request carries the job id.
+            paid: Whether the step costs money: the record then names the step before it runs.
         """
         if name in self.record.steps:
             stored: Result = self.record.steps[name]
             return stored
         if paid:
-            # Written each time: who was superseded learns so before he spends.
+            # Write before every run, also a repeated one: a superseded worker fails here, before it pays.
             others = (intent for intent in self.record.intents if intent != name)
             await self.write(replace(self.record, intents=(*others, name)))
         result = dict(await run())
@@ -84,5 +86,5 @@ class Lease:
         return result
 
     async def save_result(self, name: str, result: Result) -> None:
-        """Write down what a step has left: the job has got on, and what comes next is waited for again."""
+        """Store the result of a step. This also restarts the wait budget for the next step."""
         await self.write(replace(self.record, steps={**self.record.steps, name: dict(result)}, failing_since=""))

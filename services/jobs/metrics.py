@@ -1,4 +1,4 @@
-"""What the operator's dashboards count of jobs, in each worker."""
+"""Prometheus metrics of a worker."""
 
 from __future__ import annotations
 
@@ -13,41 +13,41 @@ _SECONDS = (1, 2.5, 5, 10, 20, 40, 80, 160, 320, 640, 1280, 3600, 14_400)
 
 
 class JobMetrics:
-    """Counters of a worker.
+    """Counters and histograms of a worker.
 
     Args:
-        registry: Where they are found by whoever asks for them.
+        registry: Registry that exposes them.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._registry = registry
         self._ended = Counter(
             "media_jobs_ended",
-            "Jobs that ended here, by kind, by status and by reason (OK where there is none).",
+            "Jobs that ended in this worker, by kind, status and reason (OK without a failure).",
             ("kind", "status", "reason"),
             registry=registry,
         )
         self._seconds = Histogram(
             "media_jobs_seconds",
-            "From the acceptance of a job to its end, waiting included, by kind and by status.",
+            "Time from the acceptance of a job to its end, waiting included, by kind and status.",
             ("kind", "status"),
             buckets=_SECONDS,
             registry=registry,
         )
         self._failed = Counter(
             "media_jobs_failed_attempts",
-            "Attempts that failed here, by kind and by reason; the job may go on.",
+            "Attempts that failed in this worker, by kind and reason; the job may be retried.",
             ("kind", "reason"),
             registry=registry,
         )
         self._lost = Counter(
             "media_jobs_lost_leases",
-            "Jobs that another worker had taken before this one was done.",
+            "Jobs that another worker took before this one had finished.",
             ("kind",),
             registry=registry,
         )
         self._upkeep = Counter(
-            "media_jobs_upkeep", "Jobs that upkeep has changed, by what it did.", ("action",), registry=registry
+            "media_jobs_upkeep", "Jobs that a maintenance sweep changed, by action.", ("action",), registry=registry
         )
 
     def count_end(self, record: JobRecord) -> None:
@@ -62,14 +62,14 @@ class JobMetrics:
         self._failed.labels(kind, reason).inc()
 
     def count_lost_lease(self, kind: str) -> None:
-        """Count a job that another worker has."""
+        """Count a job that another worker has taken."""
         self._lost.labels(kind).inc()
 
     def count_maintenance(self, action: str, count: int) -> None:
-        """Count jobs with which upkeep did something."""
+        """Count jobs that a maintenance sweep changed."""
         self._upkeep.labels(action).inc(count)
 
     def expose_running(self, count_running: Callable[[], int]) -> None:
-        """Show, whenever somebody asks, how many jobs are done at the moment."""
-        running = Gauge("media_jobs_running", "Jobs that this worker does at the moment.", registry=self._registry)
+        """Expose the number of running jobs; `count_running` is called at each scrape."""
+        running = Gauge("media_jobs_running", "Jobs that this worker runs at the moment.", registry=self._registry)
         running.set_function(count_running)

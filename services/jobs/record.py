@@ -1,4 +1,4 @@
-"""What is known of a job: the one document that workers advance and everybody reads."""
+"""The data of a job: its request, its record, and the filter of a list. The record is stored as JSON in NATS."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WEBHOOK = "webhook"
 
 
 class Status(Enum):
-    """Where a job stands."""
+    """Status of a job."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -25,44 +25,44 @@ class Status(Enum):
 
     @property
     def is_final(self) -> bool:
-        """Whether it stays so."""
+        """Whether the status cannot change any more."""
         return self in (Status.SUCCEEDED, Status.FAILED, Status.CANCELLED)
 
 
 @dataclass(frozen=True, slots=True)
 class JobFailure:
-    """What ended an attempt, or the job."""
+    """Failure of an attempt, or of the job."""
 
     reason: str
-    """Name of a reason of the error table."""
+    """Name of a `Reason`."""
     message: str
     stage: str
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One time that a worker took the job."""
+    """One run of the job by a worker."""
 
     number: int
     began_at: str
     """ISO 8601, in UTC."""
     ended_at: str = ""
-    """Empty while it goes on, or where its worker was lost."""
+    """Empty while it runs, or if its worker crashed."""
     failure: JobFailure | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class JobRecord:
-    """A job. Immutable: a lease writes the next one."""
+    """The stored state of a job. Immutable: a lease writes the next version."""
 
     job_id: str
     """32 hexadecimal digits, in the order of creation."""
     principal: str
-    """Whose it is."""
+    """Owner: the principal that created it."""
     kind: str
     """animate, talking_video, headline, story or webhook."""
     spec: Mapping[str, Any]
-    """What is asked for: the contract's message as JSON."""
+    """The spec message of the contract as JSON."""
     created_at: str
     """ISO 8601, in UTC."""
     updated_at: str = ""
@@ -71,24 +71,24 @@ class JobRecord:
     percent: float = 0.0
     attempt: int = 0
     attempts: tuple[Attempt, ...] = ()
-    """The latest of them."""
+    """The latest attempts."""
     failed_attempts: int = 0
-    """How many have failed; those whose workers were lost have not."""
+    """Attempts that failed; attempts that ended with a crash of the worker do not count."""
     failing_since: str = ""
-    """When the first of them failed since a step was done; empty if none has."""
+    """Time of the first failure since the last finished step; empty without one."""
     steps: Mapping[str, Any] = field(default_factory=dict)
-    """Results of the steps that are done, by name: the checkpoint."""
+    """Results of the finished steps, by name: the checkpoint."""
     intents: tuple[str, ...] = ()
-    """Paid calls that were begun, written before each of them."""
+    """Steps with a started paid call; written before the call, so that a crash cannot hide it."""
     failure: JobFailure | None = None
     worker: str = ""
-    """Who holds it."""
+    """Name of the worker that runs it; empty between attempts."""
     delivery: int = 0
-    """Number of the delivery by which he got it."""
+    """Delivery number of the message with which that worker received it."""
     webhook_url: str = ""
     request_id: str = ""
     tidied: bool = False
-    """Whether what it stored and does not name was looked for since it ended."""
+    """Whether a sweep has deleted objects that the job stored without recording them."""
 
     def encode(self) -> bytes:
         """Return the record as JSON."""
@@ -96,7 +96,7 @@ class JobRecord:
 
     @classmethod
     def decode(cls, data: bytes) -> JobRecord:
-        """Return the record in `data`; what a newer version of the suite has added to it is left out."""
+        """Return the record in `data`; fields of newer versions of the suite are ignored."""
         content = _select_known_fields(cls, orjson.loads(data))
         attempts = (_select_known_fields(Attempt, item) for item in content["attempts"])
         return cls(
@@ -110,7 +110,7 @@ class JobRecord:
         )
 
     def start_attempt(self, worker: str, delivery: int) -> JobRecord:
-        """Return the record of a job that `worker` takes, by a delivery of this number."""
+        """Return the record with a new attempt by `worker`, which received this delivery."""
         number = self.attempt + 1
         return replace(
             self,
@@ -123,7 +123,7 @@ class JobRecord:
         )
 
     def end_attempt(self, status: Status, failure: JobFailure | None = None) -> JobRecord:
-        """Return the record of a job whose attempt ends, and with it perhaps the job."""
+        """Return the record with its attempt ended; a final status ends the job as well."""
         attempts = self.attempts
         if attempts and not attempts[-1].ended_at:
             attempts = (*attempts[:-1], replace(attempts[-1], ended_at=now(), failure=failure))
@@ -180,7 +180,7 @@ class JobFilter:
 
 
 def now() -> str:
-    """Return the time as records tell it."""
+    """Return the current UTC time as ISO 8601 text with milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
@@ -191,7 +191,7 @@ def _to_plain(value: object) -> object:
 
 
 def _select_known_fields(kind: type[JobRecord | Attempt | JobFailure], content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those entries of `content` that this version knows."""
+    """Return the entries of `content` that are fields of `kind`."""
     return {each.name: content[each.name] for each in fields(kind) if each.name in content}
 
 

@@ -1,4 +1,4 @@
-"""The service of jobs: opens the streams and the store, and serves until asked to stop."""
+"""The process of the jobs API: opens NATS and the object store, and serves until stopped."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from services.jobs.webhooks.signing_secrets import SigningSecrets
 
 
 async def main(settings: JobsSettings) -> None:
-    """Serve until asked to stop."""
+    """Serve until the process is asked to stop."""
     log_diagnostics(diagnostics(settings))
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(open_object_store(settings))
@@ -46,7 +46,7 @@ async def main(settings: JobsSettings) -> None:
 
 
 def build_stream_options(settings: QueueSettings) -> StreamOptions:
-    """Return where jobs live."""
+    """Return the options of the NATS streams."""
     return StreamOptions(
         servers=settings.nats_servers,
         credentials=settings.nats_credentials,

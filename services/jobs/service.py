@@ -1,4 +1,4 @@
-"""The gRPC face of jobs: messages in, the board, messages out."""
+"""The gRPC service of jobs: converts requests, calls the job store, converts records to messages."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ log = logger(__name__)
 SERVICE_NAME = jobs_pb2.DESCRIPTOR.services_by_name["JobService"].full_name
 DEFAULT_PAGE_SIZE = 20
 REPEAT_SECONDS = 20.0
-"""After how long a watcher is told an unchanged job again: balancers cut streams that are silent for a minute."""
+"""WatchJob repeats an unchanged job after this time: load balancers cut streams that are idle for a minute."""
 _ALIGNMENT_SECONDS = 10.0
 
 Context = grpc.aio.ServicerContext[object, object]
 
 
 class JobServicer(jobs_pb2_grpc.JobServiceServicer):
-    """Answers media.jobs.v1.JobService.
+    """Implement media.jobs.v1.JobService.
 
     Args:
-        job_store: Where jobs are.
-        store: Where what they made is.
-        services: Knows when each character of a job's speech is heard.
-        secrets: What webhooks are signed with.
-        max_characters: Longest text that a job speaks.
-        allowed: Private places that addresses may name.
+        job_store: Accepts, reads, lists and cancels jobs.
+        store: Signs the URLs of results.
+        services: Returns the alignment of a job's speech.
+        secrets: Secrets that sign webhooks.
+        max_characters: Maximum length of the text of a job's speech.
+        allowed: Private addresses that request URLs may name.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
     async def BatchCreateJobs(
         self, request: jobs_pb2.BatchCreateJobsRequest, context: Context
     ) -> jobs_pb2.BatchCreateJobsResponse:
-        """Accept several jobs, in their order."""
+        """Accept several jobs in order; each one succeeds or fails alone."""
         outcomes = []
         for one in request.requests:
             try:
@@ -79,7 +79,7 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
         return jobs_pb2.BatchCreateJobsResponse(outcomes=outcomes)
 
     async def GetJob(self, request: jobs_pb2.GetJobRequest, context: Context) -> jobs_pb2.GetJobResponse:
-        """Tell what is known of a job, with the timing of its speech."""
+        """Return a job, with the alignment of its speech."""
         principal = get_principal(context)
         job = await self._to_message(await self._job_store.get(request.id, principal))
         if job.result.stored_audio_id:
@@ -87,7 +87,7 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
         return jobs_pb2.GetJobResponse(job=job)
 
     async def ListJobs(self, request: jobs_pb2.ListJobsRequest, context: Context) -> jobs_pb2.ListJobsResponse:
-        """List the caller's jobs."""
+        """List the jobs of the caller, newest first."""
         size = request.page_size or DEFAULT_PAGE_SIZE
         found, token = await self._job_store.list_page(
             get_principal(context), to_job_filter(request), size, request.page_token
@@ -97,14 +97,14 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
         )
 
     async def CancelJob(self, request: jobs_pb2.CancelJobRequest, context: Context) -> jobs_pb2.CancelJobResponse:
-        """Ask for the end of a job."""
+        """Request the cancellation of a job."""
         stored = await self._job_store.cancel(request.id, get_principal(context))
         return jobs_pb2.CancelJobResponse(job=await self._to_message(stored))
 
     async def WatchJob(
         self, request: jobs_pb2.WatchJobRequest, context: Context
     ) -> AsyncIterator[jobs_pb2.WatchJobResponse]:
-        """Tell every change of a job."""
+        """Stream the job at each change until it has ended."""
         principal = get_principal(context)
         async for stored in self._job_store.watch(
             request.id, principal, request.after_revision, repeat_seconds=REPEAT_SECONDS
@@ -114,20 +114,20 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
     async def ListWebhookDeliveries(
         self, request: jobs_pb2.ListWebhookDeliveriesRequest, context: Context
     ) -> jobs_pb2.ListWebhookDeliveriesResponse:
-        """List what was sent to a job's webhook."""
+        """List the deliveries to the webhook of a job."""
         sent = await self._job_store.list_deliveries(request.id, get_principal(context))
         return jobs_pb2.ListWebhookDeliveriesResponse(deliveries=[to_delivery(item) for item in sent])
 
     async def RotateWebhookSecret(
         self, request: jobs_pb2.RotateWebhookSecretRequest, context: Context
     ) -> jobs_pb2.RotateWebhookSecretResponse:
-        """Make a new secret."""
+        """Create a new signing secret; the previous one stays valid for a day."""
         with translate_nats_errors():
             return jobs_pb2.RotateWebhookSecretResponse(secret=await self._secrets.rotate(get_principal(context)))
 
     async def _create(self, request: jobs_pb2.CreateJobRequest, principal: str) -> jobs_pb2.Job:
         for url, field in list_addresses(request):
-            # A link of the suite's own leads to the store, and not through the network.
+            # A URL of the own object store is read from the store, not fetched over the network.
             if self._store.key_from_url(url) is None:
                 parse_target(url, field, self._allowed)
         for key, field in list_keys(request):
@@ -140,7 +140,7 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
         return await to_job(stored, self._store)
 
     async def _align(self, job: jobs_pb2.Job, principal: str) -> None:
-        """Add the timing of the speech, if the speech service knows it."""
+        """Add the alignment of the speech; a job without it is still a valid reply."""
         request = tts_pb2.GetStoredAudioRequest(id=job.result.stored_audio_id)
         call = self._services.speech.GetStoredAudio(
             request, metadata=metadata_for_owner(principal), timeout=_ALIGNMENT_SECONDS
@@ -148,4 +148,4 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
         try:
             job.result.alignment.CopyFrom((await await_reply(call)).stored_audio.alignment)
         except MediaError as error:
-            log.warning("the timing of a job's speech cannot be had", reason=error.reason.name)
+            log.warning("cannot get the alignment of a job", reason=error.reason.name)

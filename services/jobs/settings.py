@@ -1,4 +1,4 @@
-"""What the two processes of jobs read from the environment."""
+"""Settings of the jobs API and of the workers, read from the environment."""
 
 from __future__ import annotations
 
@@ -21,48 +21,56 @@ from services.common.storage.settings import StorageSettings
 
 
 class QueueSettings(StorageSettings, FetchSettings):
-    """Settings that the service of jobs and its workers share."""
+    """Settings that the jobs API and its workers share."""
 
     nats_url: str = Field(
         "nats://127.0.0.1:4222",
         pattern="^[ ,]*(nats|tls)://[^,/?# ]+([ ,]+(nats|tls)://[^,/?# ]+)*[ ,]*$",
         validation_alias="NATS_URL",
-        description="NATS servers with JetStream that keep jobs, with commas between them.",
+        description="NATS servers with JetStream that store jobs, separated by commas.",
     )
     nats_credentials: str = Field(
-        "", validation_alias="NATS_CREDENTIALS", description="File with the credentials for NATS. Unset: none."
+        "",
+        validation_alias="NATS_CREDENTIALS",
+        description="File with the credentials for NATS. Unset: no credentials.",
     )
     replicas: int = Field(
-        1, ge=1, le=5, validation_alias="JOBS_REPLICAS", description="Copies of every job: 3 in a cluster of NATS."
+        1, ge=1, le=5, validation_alias="JOBS_REPLICAS", description="Replicas of every job: 3 in a NATS cluster."
     )
     quota: int = Field(
         50,
         ge=1,
         le=100_000,
         validation_alias="JOBS_QUOTA",
-        description="Most unfinished jobs of one kind that one caller may have.",
+        description="Maximum number of unfinished jobs of one kind per caller.",
     )
     retention_days: float = Field(
-        30.0, gt=0, validation_alias="JOBS_RETENTION_DAYS", description="How long a job is known after its last change."
+        30.0,
+        gt=0,
+        validation_alias="JOBS_RETENTION_DAYS",
+        description="Days that a job is stored after its last change.",
     )
     speech_format: str = Field(
         "mp3_44100_64",
         pattern="^(mp3_(22050_32|24000_48|44100_(32|64|96|128|192))|wav_(8000|16000|22050|24000|32000|44100|48000))$",
         validation_alias="TTS_OUTPUT_FORMAT",
-        description="Format of the speech that jobs make, such as mp3_44100_64 or wav_44100: videos take no others.",
+        description="Format of the speech of jobs, such as mp3_44100_64 or wav_44100: videos accept only MP3 and WAV.",
     )
     max_characters: int = Field(
-        600, ge=1, validation_alias="TTS_MAX_CHARS", description="Longest text that a job speaks, in code points."
+        600,
+        ge=1,
+        validation_alias="TTS_MAX_CHARS",
+        description="Maximum length of the text of a job's speech, in code points.",
     )
 
     @property
     def nats_servers(self) -> tuple[str, ...]:
-        """Addresses of the servers."""
+        """Addresses of the NATS servers."""
         return tuple(server.strip() for server in self.nats_url.split(",") if server.strip())
 
 
 class JobsSettings(QueueSettings, ServerSettings):
-    """Settings of the service of jobs."""
+    """Settings of the jobs API."""
 
     model_config = SettingsConfigDict(env_prefix="JOBS_")
 
@@ -71,7 +79,7 @@ class JobsSettings(QueueSettings, ServerSettings):
     max_call_seconds: CallSeconds = 3600
     drain_grace_seconds: GraceSeconds = 5.0
     tts_address: str = Field(
-        "127.0.0.1:50051", validation_alias="TTS_ADDRESS", description="Where the TTS service is: host:port."
+        "127.0.0.1:50051", validation_alias="TTS_ADDRESS", description="Address of the TTS service: host:port."
     )
 
 
@@ -85,50 +93,58 @@ class WorkerSettings(QueueSettings, ListenSettings):
     name: str = Field(
         default_factory=socket.gethostname,
         validation_alias="WORKER_NAME",
-        description="What records call this worker; a number is added. Unset: the name of the machine.",
+        description="Name of this worker in records; its process id is added. Unset: the host name.",
     )
     tts_address: str = Field(
-        "127.0.0.1:50051", validation_alias="TTS_ADDRESS", description="Where the TTS service is: host:port."
+        "127.0.0.1:50051", validation_alias="TTS_ADDRESS", description="Address of the TTS service: host:port."
     )
     image_address: str = Field(
-        "127.0.0.1:50052", validation_alias="IMAGE_ADDRESS", description="Where the image service is: host:port."
+        "127.0.0.1:50052", validation_alias="IMAGE_ADDRESS", description="Address of the image service: host:port."
     )
     video_address: str = Field(
-        "127.0.0.1:50053", validation_alias="VIDEO_ADDRESS", description="Where the video service is: host:port."
+        "127.0.0.1:50053", validation_alias="VIDEO_ADDRESS", description="Address of the video service: host:port."
     )
-    max_jobs: int = Field(8, ge=1, validation_alias="WORKER_SLOTS", description="Jobs that one worker does at once.")
+    max_jobs: int = Field(
+        8, ge=1, validation_alias="WORKER_SLOTS", description="Maximum number of jobs that one worker runs at once."
+    )
     max_running: int = Field(
         100,
         ge=1,
         validation_alias="JOBS_FLEET",
-        description="Jobs of one kind that all workers together have at once, those between two attempts included.",
+        description="Most jobs of one kind that all workers run at once; jobs that wait for a retry count.",
     )
     lease_seconds: float = Field(
         30.0,
         ge=0.5,
         validation_alias="JOBS_LEASE_SECONDS",
-        description="How long a job is a worker's without a sign of life; then another takes it.",
+        description="Seconds until another worker takes a job if its worker stops extending the lease.",
     )
     wait_budget_seconds: float = Field(
         1800.0,
         ge=0,
         validation_alias="JOBS_PATIENCE_SECONDS",
-        description="How long a job goes on trying while a service, a provider or the storage is away.",
+        description="Seconds that a job retries while a service, a provider or the storage is unavailable.",
     )
     call_seconds: float = Field(
-        600.0, gt=0, validation_alias="WORKER_CALL_SECONDS", description="Longest call of a job that makes no video."
+        600.0,
+        gt=0,
+        validation_alias="WORKER_CALL_SECONDS",
+        description="Deadline of the calls of a job, except the generation of videos.",
     )
     video_seconds: float = Field(
-        3600.0, gt=0, validation_alias="WORKER_VIDEO_SECONDS", description="Longest wait of one attempt for a video."
+        3600.0,
+        gt=0,
+        validation_alias="WORKER_VIDEO_SECONDS",
+        description="Longest time that one attempt waits for a video.",
     )
     sweep_interval_seconds: int = Field(
         3600,
         ge=1,
         validation_alias="JOBS_UPKEEP_SECONDS",
-        description="Time between two rounds of upkeep; any one worker does a round.",
+        description="Seconds between two maintenance sweeps; one worker runs each sweep.",
     )
     delete_results: bool = Field(
         False,
         validation_alias="JOBS_DELETE_RESULTS",
-        description="Whether what a job made is deleted when the job is not known any more.",
+        description="Whether the results of a job are deleted together with the job.",
     )

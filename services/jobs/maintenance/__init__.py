@@ -1,1 +1,1 @@
-"""What is done from time to time, by whichever worker is free: no process leads."""
+"""Scheduled maintenance: NATS schedules a sweep, and one free worker runs it. There is no leader process."""

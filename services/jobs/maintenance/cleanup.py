@@ -1,4 +1,4 @@
-"""Deletes what jobs have made, in their owners' names, through the services that keep it."""
+"""Delete the results of jobs through the services that store them, on behalf of the owners."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from services.jobs.record import JobRecord
 
 
 class Cleanup:
-    """Deletes media.
+    """Delete media of jobs; media that do not exist any more are no error.
 
     Args:
-        services: Keep them.
-        call_seconds: Longest that a call may take.
+        services: Clients of the services that store the media.
+        call_seconds: Deadline of each call.
     """
 
     def __init__(self, services: ServiceClients, call_seconds: float) -> None:
@@ -33,10 +33,10 @@ class Cleanup:
         }
 
     async def delete_results(self, record: JobRecord) -> None:
-        """Delete all that a job has made; what is gone already is no error.
+        """Delete all results of a job.
 
         Raises:
-            MediaError: A service could not.
+            MediaError: A service cannot delete a result.
         """
         for step, delete in self._by_step.items():
             if step in record.steps:
@@ -45,10 +45,10 @@ class Cleanup:
             await self._delete_speech(record, stored_audio_id)
 
     async def delete_orphans(self, record: JobRecord) -> None:
-        """Delete what a job that has ended stored and never wrote down.
+        """Delete objects that an ended job stored without recording them.
 
         Raises:
-            MediaError: A service could not.
+            MediaError: A service cannot delete an object.
         """
         for step in OWN_OBJECTS:
             if step not in record.steps:

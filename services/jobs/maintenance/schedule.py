@@ -1,4 +1,4 @@
-"""Takes what the server's own schedule has made due: one round at a time, by one worker of the fleet."""
+"""Run maintenance sweeps that the NATS server schedules: one at a time, on one worker."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from services.jobs.jetstream import DUE, MAINTENANCE, SCHEDULED, Streams, open_p
 log = logger(__name__)
 
 SWEEP = "round"
-"""Name of the only thing that is scheduled."""
+"""Name of the sweep in subjects."""
 _FETCH_SECONDS = 30.0
 _AGAIN_SECONDS = 5.0
 _FAILED_SECONDS = 60.0
-"""After how long a round that failed is done again."""
+"""Delay before a failed sweep runs again."""
 
 
 class Schedule:
-    """Does rounds of upkeep when they are due.
+    """Run sweeps when they are due.
 
     Args:
-        streams: Where the schedule is.
-        sweep: Does a round; doing it twice, or beside another, must be harmless.
-        every_seconds: Time between two rounds, at least 1. Whoever starts last decides for all.
-        lease_seconds: How long a round is ours without a sign of life.
+        streams: Connection with the schedule.
+        sweep: Called for each due sweep; must be idempotent and safe beside another sweep.
+        every_seconds: Time between two sweeps, at least 1. The last worker to start decides for all.
+        lease_seconds: Time after which another worker gets the sweep, unless the lease is extended.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Schedule:
         self._lease_seconds = lease_seconds
 
     async def run(self) -> None:
-        """Work until it is cancelled."""
+        """Run due sweeps until cancelled."""
         subscription: JetStreamContext.PullSubscription | None = None
         while True:
             raise_if_cancelled()
@@ -54,8 +54,8 @@ class Schedule:
             except nats.errors.TimeoutError:
                 continue
             except nats.errors.Error as error:
-                log.warning("upkeep cannot be taken", error_type=type(error).__name__)
-                # What it was taken by may be gone, and is made again.
+                log.warning("cannot pull maintenance sweeps", error_type=type(error).__name__)
+                # The consumer may be gone: subscribe again.
                 subscription = None
                 await asyncio.sleep(_AGAIN_SECONDS)
                 continue
@@ -77,7 +77,7 @@ class Schedule:
         )
 
     async def _ensure_schedule(self) -> None:
-        """Write the schedule, unless it is there: written again, it would begin again, and with it the first wait."""
+        """Write the schedule unless it exists: writing it again would restart the interval."""
         subject = f"{SCHEDULED}.{SWEEP}"
         with suppress(NotFoundError):
             found = await self._streams.jetstream.get_last_msg(MAINTENANCE, subject)
@@ -90,8 +90,8 @@ class Schedule:
         alive = asyncio.create_task(self._extend_lease(message))
         try:
             await self._sweep()
-        except Exception as error:  # noqa: BLE001 - upkeep is no reason for a worker to end; it is done again
-            log.warning("a round of upkeep failed", error_type=type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - a failed sweep must not end the worker; it runs again
+            log.warning("a maintenance sweep failed", error_type=type(error).__name__)
             with suppress(nats.errors.Error):
                 await message.nak(delay=_FAILED_SECONDS)
         else:

@@ -1,4 +1,4 @@
-"""A round of upkeep: forgets what is over, tidies behind what failed, and puts back what the queue has lost."""
+"""A maintenance sweep: deletes old records and orphaned objects, and requeues jobs that the queue has lost."""
 
 from __future__ import annotations
 
@@ -25,33 +25,33 @@ from services.jobs.record import WEBHOOK, JobRecord, Status, StoredJob
 log = logger(__name__)
 
 SILENT_SECONDS = 600.0
-"""How long an unfinished job may be unchanged before it is looked for in the queue."""
+"""Time without a change after which the sweep looks for an unfinished job in the queue."""
 SETTLED_SECONDS = 3600.0
-"""How long after its end a job's orphans are looked for: calls that outlived it are over then."""
+"""Time after the end of a job at which its orphans are deleted: calls that outlived the job have ended by then."""
 _AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True)
 class SweepOptions:
-    """What a round does."""
+    """Options of a sweep."""
 
     retention_seconds: float
-    """How long a job is known after its last change."""
+    """Time that a job is stored after its last change."""
     delete_results: bool = False
-    """Whether what a job made goes with it."""
+    """Whether the results of a job are deleted with its record."""
 
 
 class Sweep:
-    """Looks at every job there is.
+    """Check all jobs of all owners. Sweeps are idempotent and may run at the same time.
 
     Args:
-        streams: Where they are.
-        job_store: Reads them.
-        cleanup: Deletes what they made.
-        store: Where drafts of objects may lie about.
-        options: What is done.
-        metrics: Counts it.
-        now_seconds: Tells the time, in seconds since 1970.
+        streams: Connection with queue and buckets.
+        job_store: Reads and publishes jobs.
+        cleanup: Deletes results and orphans.
+        store: Object store; the sweep deletes its unfinished uploads.
+        options: Retention.
+        metrics: Counts the actions.
+        now_seconds: Wall clock, in seconds since 1970.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Sweep:
         }
 
     async def run(self) -> None:
-        """Do a round. What cannot be done now is done in the next one.
+        """Run one sweep; an action that fails is repeated by the next sweep.
 
         Raises:
             nats.errors.Error: The server does not answer.
@@ -100,23 +100,23 @@ class Sweep:
         counts = {name: done[name] for name in (*self._actions, "failed")}
         for name, count in counts.items():
             self._metrics.count_maintenance(name, count)
-        log.info("a round of upkeep", jobs=done.total(), drafts=drafts, **counts)
+        log.info("a maintenance sweep ended", jobs=done.total(), drafts=drafts, **counts)
 
     async def _check_job(self, key: str) -> str:
-        """Do what a job needs, and returns the name of it."""
+        """Run the action that a job needs, and return its name; empty without an action."""
         try:
             stored = await self._job_store.read(key)
             name = "" if stored is None else self._find_action(stored.record)
             if stored is None or not name or not await self._actions[name](key, stored):
                 return ""
         except MediaError as error:
-            log.warning("upkeep of a job failed", job=key, reason=error.reason.name)
+            log.warning("maintenance of a job failed", job=key, reason=error.reason.name)
             return "failed"
         except KeyWrongLastSequenceError:
-            # It has changed meanwhile: somebody cares for it.
+            # The job has changed in the meantime: a worker runs it.
             return ""
         except (ValueError, TypeError, KeyError):
-            log.warning("a record cannot be read; a newer version may have written it", job=key)
+            log.warning("cannot read a record; a newer version may have written it", job=key)
             return "failed"
         return name
 
@@ -136,31 +136,31 @@ class Sweep:
         if record.request_id:
             await self._purge(REQUESTS, f"{to_owner_token(record.principal)}.{to_request_token(record.request_id)}")
         await self._purge(CANCELS, key)
-        # Last: while it is there, the rest is done again.
+        # Delete the record last: while it exists, the next sweep repeats the steps above.
         await self._purge(STATE, key)
         return True
 
     async def _delete_orphans(self, key: str, stored: StoredJob) -> bool:
         await self._cleanup.delete_orphans(stored.record)
-        # Not by a lease, whose writes count as changes of the job.
+        # Not through a lease: its writes update the time of the last change.
         await self._streams.state.update(key, replace(stored.record, tidied=True).encode(), last=stored.revision)
         return True
 
     async def _requeue(self, key: str, stored: StoredJob) -> bool:
-        """Put a job back into the queue if it is not there any more; says whether it was not."""
+        """Publish a job again if the queue does not have it; return whether it was published."""
         record = stored.record
         if record.job_id in await self._list_queued_ids(self._job_store.build_subject(record)):
             return False
         again = await self._job_store.read(key)
         if again is None or again.revision != stored.revision:
-            # It has ended, and left the queue, while we looked.
+            # The job has ended and left the queue since the first read.
             return False
-        log.warning("a job was not in the queue any more", job=record.job_id, kind=record.kind)
+        log.warning("requeueing a job that the queue has lost", job=record.job_id, kind=record.kind)
         await self._job_store.publish(record, f"{key}.{stored.revision}")
         return True
 
     async def _list_queued_ids(self, subject: str) -> set[str]:
-        """Return the ids of the jobs of a subject that were in the queue in this round."""
+        """Return the ids of the queued jobs of a subject, read once per sweep."""
         async with self._reading:
             if subject not in self._queued:
                 self._queued[subject] = {job_id async for job_id in self._read_queued_ids(subject)}
@@ -173,7 +173,7 @@ class Sweep:
                 message = await self._streams.jetstream.get_msg(QUEUE, seq=sequence, subject=subject, next=True)
             except NotFoundError:
                 return
-            # What cannot be read is for a newer worker, and no reason to put anything back.
+            # Skip unreadable messages: they are for newer workers.
             with suppress(ValueError, TypeError, KeyError):
                 yield JobRecord.decode(message.data or b"").job_id
             sequence = (message.seq or sequence) + 1
@@ -184,5 +184,5 @@ class Sweep:
         return [subject.removeprefix(prefix) for subject in found]
 
     async def _purge(self, bucket: str, key: str) -> None:
-        """Remove an entry of a bucket without the mark that deleting one leaves."""
+        """Remove an entry of a bucket without the marker that a delete leaves."""
         await self._streams.jetstream.purge_stream(f"KV_{bucket}", subject=f"$KV.{bucket}.{key}")

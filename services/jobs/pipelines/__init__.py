@@ -1,1 +1,1 @@
-"""What each kind of job does, step by step."""
+"""The pipeline of each kind of job, and the steps that pipelines share."""

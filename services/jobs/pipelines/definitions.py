@@ -1,4 +1,4 @@
-"""The kinds of jobs: each a short function over the steps."""
+"""The pipelines: one short function per kind of job."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ DEFAULT_DELAY_MS = 500
 
 
 def build_job_types(steps: Steps, max_running: int, wait_budget_seconds: float) -> Mapping[str, JobType]:
-    """Return what each kind that callers may ask for is done by.
+    """Return the job type of each kind that callers may request.
 
     Args:
-        steps: Does the steps.
-        max_running: Most jobs of one kind that all workers together do at once.
-        wait_budget_seconds: How long a job goes on trying while what it needs is away.
+        steps: Steps that the pipelines run.
+        max_running: Most jobs of one kind that all workers run at once.
+        wait_budget_seconds: Time that a job retries after temporary failures.
     """
     pipelines: Mapping[str, Pipeline] = {
         "animate": lambda lease: run_animate(lease, steps),
@@ -36,13 +36,13 @@ def build_job_types(steps: Steps, max_running: int, wait_budget_seconds: float) 
 
 
 async def run_animate(lease: Lease, steps: Steps) -> None:
-    """A video of an image."""
+    """Generate a video of an image."""
     spec = ParseDict(dict(lease.record.spec), jobs_pb2.AnimateSpec())
     await steps.make_video(lease, spec.video, ProgressRange(1, 99))
 
 
 async def run_talking_video(lease: Lease, steps: Steps) -> None:
-    """A video of an image, with speech over it."""
+    """Generate a video of an image, with speech."""
     spec = ParseDict(dict(lease.record.spec), jobs_pb2.TalkingVideoSpec())
     await steps.make_speech(lease, spec.narration, ProgressRange(1, 15))
     await steps.make_video(lease, spec.video, ProgressRange(15, 85))
@@ -51,16 +51,16 @@ async def run_talking_video(lease: Lease, steps: Steps) -> None:
 
 
 async def run_headline(lease: Lease, steps: Steps) -> None:
-    """An image and narration of a headline."""
+    """Generate an image and speech for a headline."""
     spec = ParseDict(dict(lease.record.spec), jobs_pb2.HeadlineSpec())
     await _illustrate(lease, steps, spec, ProgressRange(1, 55), ProgressRange(55, 90))
     await lease.report_progress("storage", 95)
-    # Both are stored by those who made them: what is asked for here is whether the timing is there, too.
+    # The services have stored both results: here the job checks that the alignment is stored, too.
     await steps.get_alignment(lease.record)
 
 
 async def run_story(lease: Lease, steps: Steps) -> None:
-    """A video of a headline's image, with narration and captions."""
+    """Generate a video of the image of a headline, with speech and captions."""
     spec = ParseDict(dict(lease.record.spec), jobs_pb2.StorySpec())
     await _illustrate(lease, steps, spec.headline, ProgressRange(1, 15), ProgressRange(15, 25))
     video = build_video_spec(spec, lease.record.steps[IMAGE]["key"])
@@ -72,7 +72,7 @@ async def run_story(lease: Lease, steps: Steps) -> None:
 async def _illustrate(
     lease: Lease, steps: Steps, spec: jobs_pb2.HeadlineSpec, image_range: ProgressRange, speech_range: ProgressRange
 ) -> None:
-    """Draw and speaks a headline."""
+    """Generate the image and the speech of a headline."""
     await lease.begin_step(IMAGE, image_range.low, "prompt")
     await steps.make_image(lease, spec, image_range)
     await steps.make_speech(lease, build_narration_spec(spec), speech_range)

@@ -1,4 +1,4 @@
-"""What jobs ask the services for: built here for the calls, and looked at before a job is accepted."""
+"""Requests to the services: sent by the steps, and validated before a job is accepted."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _DEFAULT_SIZE = "landscape_16_9"
 
 
 def build_video_request(spec: jobs_pb2.VideoSpec, request_id: str) -> video_pb2.GenerateVideoRequest:
-    """Return the request for a video; the same `request_id` leads to the same video."""
+    """Return the request for a video; a repeated `request_id` returns the same video."""
     return video_pb2.GenerateVideoRequest(
         prompt=spec.prompt,
         image_url=spec.image_url,
@@ -21,14 +21,14 @@ def build_video_request(spec: jobs_pb2.VideoSpec, request_id: str) -> video_pb2.
         resolution=spec.resolution,
         model=spec.model,
         provider=spec.provider,
-        # What goes on without us is found again by its name.
+        # Generation goes on if this worker is lost; the request id finds it again.
         detach=True,
         request_id=request_id,
     )
 
 
 def build_speech_request(spec: jobs_pb2.NarrationSpec, output_format: str) -> tts_pb2.SynthesizeStreamRequest:
-    """Return the request for speech that is stored with its timing."""
+    """Return the request for speech that is stored with its alignment."""
     return tts_pb2.SynthesizeStreamRequest(
         text=spec.text,
         voice=spec.voice,
@@ -41,7 +41,7 @@ def build_speech_request(spec: jobs_pb2.NarrationSpec, output_format: str) -> tt
 
 
 def build_image_request(spec: jobs_pb2.HeadlineSpec, object_key: str) -> image_pb2.GenerateImageRequest:
-    """Return the request for the image of a headline, stored under a key of the owner's own."""
+    """Return the request for the image of a headline, stored under a key of the owner."""
     return image_pb2.GenerateImageRequest(
         prompt=spec.headline,
         image_size=spec.image_size or _DEFAULT_SIZE,
@@ -57,7 +57,7 @@ def build_image_request(spec: jobs_pb2.HeadlineSpec, object_key: str) -> image_p
 
 
 def build_narration_spec(spec: jobs_pb2.HeadlineSpec) -> jobs_pb2.NarrationSpec:
-    """Return what is said to a headline: the headline itself where nothing else is given."""
+    """Return the narration of a headline; its text defaults to the headline."""
     narration = jobs_pb2.NarrationSpec()
     narration.CopyFrom(spec.narration)
     narration.text = narration.text or spec.headline
@@ -65,7 +65,7 @@ def build_narration_spec(spec: jobs_pb2.HeadlineSpec) -> jobs_pb2.NarrationSpec:
 
 
 def build_video_spec(spec: jobs_pb2.StorySpec, image_key: str) -> jobs_pb2.VideoSpec:
-    """Return the video of a story's image."""
+    """Return the spec of the video of a story."""
     return jobs_pb2.VideoSpec(
         image_key=image_key,
         prompt=spec.motion or DEFAULT_MOTION,

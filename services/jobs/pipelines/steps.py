@@ -1,4 +1,4 @@
-"""The steps that pipelines are made of; each leaves what a medium is, as JSON."""
+"""The steps of pipelines. Each calls one service and stores key, type and origin of the result in the record."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from services.jobs.pipelines.requests import build_image_request, build_speech_r
 from services.jobs.record import JobRecord
 
 VIDEO, AUDIO, FINAL, IMAGE = "video", "audio", "final", "image"
-"""Names of steps, which are those of the result."""
+"""Names of steps; fields of the result have the same names."""
 OWN_OBJECTS: Mapping[str, str] = {IMAGE: "image.webp", FINAL: "final.mp4"}
-"""What steps store under keys that the job chooses, by step."""
+"""File names of the steps that store under an object key of the job."""
 _FREEZE = video_pb2.LENGTH_POLICY_FREEZE
 _CAPTIONS = {
     jobs_pb2.JOB_CAPTIONS_TRACK: video_pb2.CAPTION_MODE_TRACK,
@@ -29,30 +29,30 @@ _CAPTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class ProgressRange:
-    """Which part of a job's percent a step is."""
+    """Part of the percentage of a job that one step covers."""
 
     low: float
     high: float
 
     def to_job_percent(self, percent: float) -> float:
-        """Return the job's percentage where the step's own is `percent`."""
+        """Return the percentage of the job for the `percent` of the step."""
         return self.low + (self.high - self.low) * percent / 100
 
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """Does steps."""
+    """Run the steps of pipelines. A finished step returns its stored result without a call."""
 
     services: ServiceClients
     speech_format: str
-    """Format of speech, such as mp3_44100_64."""
+    """Format of the speech, such as mp3_44100_64."""
     call_seconds: float
-    """Longest that a call may take that is no video."""
+    """Deadline of all calls except GenerateVideo."""
     video_seconds: float
-    """Longest that one may wait for a video; a later attempt finds it where it was."""
+    """Deadline of GenerateVideo; a later attempt continues with the same video."""
 
     async def make_video(self, lease: Lease, spec: jobs_pb2.VideoSpec, progress_range: ProgressRange) -> Result:
-        """Make the video of an image. The request carries the job's id: made again, it is the same video."""
+        """Generate the video of an image. The request carries the job id: a retry gets the same video."""
 
         async def run() -> Result:
             record = lease.record
@@ -70,7 +70,7 @@ class Steps:
         return await lease.run_step(VIDEO, run, paid=True)
 
     async def make_speech(self, lease: Lease, spec: jobs_pb2.NarrationSpec, progress_range: ProgressRange) -> Result:
-        """Speak a text and stores it with its timing. Made again, it comes from the speech service's cache."""
+        """Generate speech and store it with its alignment. A retry gets it from the cache of the speech service."""
 
         async def run() -> Result:
             request = build_speech_request(spec, self.speech_format)
@@ -83,7 +83,7 @@ class Steps:
         return await lease.run_step(AUDIO, run, paid=True)
 
     async def make_image(self, lease: Lease, spec: jobs_pb2.HeadlineSpec, progress_range: ProgressRange) -> Result:
-        """Draw a headline, and keeps the final prompt beside. Made again, it comes from the image service's cache."""
+        """Generate the image of a headline. A retry gets it from the cache of the image service."""
 
         async def run() -> Result:
             record = lease.record
@@ -109,7 +109,7 @@ class Steps:
         audio_delay_ms: int,
         captions: jobs_pb2.JobCaptions,
     ) -> Result:
-        """Lay the speech over the video. Made again, it takes the place of the one before."""
+        """Mux the speech into the video. A retry overwrites the earlier result."""
 
         async def run() -> Result:
             record = lease.record
@@ -138,7 +138,7 @@ class Steps:
         return await lease.run_step(FINAL, run)
 
     async def get_alignment(self, record: JobRecord) -> alignment_pb2.Alignment:
-        """Return when each character of a job's speech is heard."""
+        """Return the alignment of the speech of a job."""
         request = tts_pb2.GetStoredAudioRequest(id=record.steps[AUDIO]["storedAudioId"])
         call = self.services.speech.GetStoredAudio(
             request, metadata=metadata_for_owner(record.principal), timeout=self.call_seconds
@@ -146,7 +146,7 @@ class Steps:
         return (await await_reply(call)).stored_audio.alignment
 
     async def cancel_video(self, record: JobRecord) -> None:
-        """Tell the provider of a video that it is not wanted any more."""
+        """Cancel the video of a job at its provider, if the job started one and has not got it."""
         if VIDEO not in record.intents or VIDEO in record.steps:
             return
         request = video_pb2.CancelVideoRequest(request_id=build_video_request_id(record))
@@ -155,12 +155,12 @@ class Steps:
 
 
 def build_video_request_id(record: JobRecord) -> str:
-    """Return the name under which a job asks for its video."""
+    """Return the request id of the video of a job."""
     return f"job-{record.job_id}"
 
 
 def build_own_key(record: JobRecord, step: str) -> str:
-    """Return the key of what a step of a job stores, the same each time."""
+    """Return the object key of the result of a step; the same for each attempt."""
     return f"{prefix_for(record.principal)}jobs/{record.job_id}/{OWN_OBJECTS[step]}"
 
 

@@ -1,1 +1,1 @@
-"""Tells callers' own servers that a job has ended."""
+"""Webhooks: notify the servers of callers that a job has ended."""

@@ -1,4 +1,4 @@
-"""The job that tells a webhook: one signed POST an attempt, and what became of each."""
+"""The job type that delivers webhooks: one signed POST per attempt, and a list of the deliveries."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ _GONE = 410
 _MAX_DELIVERIES = 30
 _AT_ONCE = 32
 MAX_FAILURES = 20
-"""How often a webhook is told before it is given up: seven to fourteen hours, a receiver's night."""
+"""Attempts before a webhook is given up: 7 to 14 hours, so that a receiver may be down for a night."""
 MAX_DELAY_SECONDS = 7200.0
 
 
 class WebhookPoster(Protocol):
-    """Sends to callers' addresses, if they may be sent to."""
+    """Sends a POST to the address of a caller, if the address policy allows it."""
 
     async def post(self, url: str, *, field: str, data: bytes, headers: dict[str, str]) -> int:
-        """Return the status of the answer; raises MediaError that names `field`."""
+        """Return the status code of the response; raise a MediaError that names `field`."""
 
 
 def build_webhook_job_type(job_store: JobStore, secrets: SigningSecrets, poster: WebhookPoster) -> JobType:
-    """Return what jobs of the kind webhook are done by."""
+    """Return the job type of webhook jobs."""
 
     async def deliver(lease: Lease) -> None:
         record = lease.record
@@ -54,13 +54,13 @@ def build_webhook_job_type(job_store: JobStore, secrets: SigningSecrets, poster:
         if status in _ACCEPTED:
             return
         if status == _GONE or error in (Reason.URL_FORBIDDEN.name, Reason.VALIDATION_ERROR.name):
-            raise MediaError(Reason.VALIDATION_ERROR, "The webhook is not wanted there, or may not be sent.")
-        raise MediaError(Reason.UNAVAILABLE, "The webhook was not taken.")
+            raise MediaError(Reason.VALIDATION_ERROR, "The webhook URL is gone or not allowed; set another one.")
+        raise MediaError(Reason.UNAVAILABLE, "The receiver did not accept the webhook; it is retried.")
 
     return JobType(
         deliver,
         max_running=UNBOUNDED,
-        # A receiver that never answers must not keep a place from anybody's job.
+        # Own permits: receivers that never answer must not block the jobs of callers.
         own_permits=_AT_ONCE,
         max_failures=MAX_FAILURES,
         max_delay_seconds=MAX_DELAY_SECONDS,
@@ -68,7 +68,7 @@ def build_webhook_job_type(job_store: JobStore, secrets: SigningSecrets, poster:
 
 
 def _build_body(job: JobRecord) -> dict[str, object]:
-    """Return the body: what happened, and to which job; what it made is asked for with the owner's own token."""
+    """Return the body. It has no results: the receiver fetches them with the token of the owner."""
     data: dict[str, object] = {
         "id": job.job_id,
         "kind": job.kind,

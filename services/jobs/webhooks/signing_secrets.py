@@ -1,4 +1,4 @@
-"""The secrets that webhooks are signed with: one per owner, and for a day after a change the one before."""
+"""The signing secrets of webhooks: one per owner, and the previous one for a day after a rotation."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _MAX_PREVIOUS = 4
 
 
 class SigningSecrets:
-    """Keeps them.
+    """Store the signing secrets in NATS; safe for concurrent use.
 
     Args:
-        streams: Where they are.
+        streams: Connection with the bucket.
     """
 
     def __init__(self, streams: Streams) -> None:
         self._bucket = streams.secrets
 
     async def get(self, principal: str) -> list[str]:
-        """Return the secrets of an owner, the newest first; makes the first one where there is none."""
+        """Return the valid secrets of an owner, newest first; create the first one if needed."""
         key = to_owner_token(principal)
         with suppress(KeyNotFoundError):
             return _list_valid((await self._bucket.get(key)).value)
@@ -36,15 +36,15 @@ class SigningSecrets:
         return _list_valid((await self._bucket.get(key)).value)
 
     async def rotate(self, principal: str) -> str:
-        """Return a new secret; the one before signs along for a day."""
+        """Create and return a new secret; webhooks are signed with the previous one as well for a day."""
         key, new = to_owner_token(principal), new_secret()
         while True:
             await self.get(principal)
             entry = await self._bucket.get(key)
             overlap_end = time.time() + _OVERLAP_SECONDS
-            # A change whose answer was lost is made again: the secret that receivers know must outlive both.
+            # If a reply is lost, the client rotates again: the secret that receivers know must outlive both rotations.
             before = [(secret, ends or overlap_end) for secret, ends in _parse_valid(entry.value)][:_MAX_PREVIOUS]
-            # Of two who change it at once, the second finds the secret of the first.
+            # If another process rotates at the same time, read its secret and try again.
             with suppress(KeyWrongLastSequenceError):
                 await self._bucket.update(key, _encode([(new, 0.0), *before]), last=entry.revision)
                 return new
@@ -55,11 +55,11 @@ def _encode(secrets: list[tuple[str, float]]) -> bytes:
 
 
 def _list_valid(content: bytes | None) -> list[str]:
-    """Return the secrets that have not ended."""
+    """Return the secrets that have not expired."""
     return [secret for secret, _ in _parse_valid(content)]
 
 
 def _parse_valid(content: bytes | None) -> list[tuple[str, float]]:
-    """Return the secrets that have not ended, and when they do; 0 stands for no end."""
+    """Return the secrets that have not expired, with their expiry; 0 means no expiry."""
     found = orjson.loads(content or b"[]")
     return [(secret, ends) for secret, ends in found if not ends or ends > time.time()]

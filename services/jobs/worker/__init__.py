@@ -1,1 +1,1 @@
-"""The process of a worker; any number of these may run."""
+"""The worker process: runs jobs from the queue. Any number may run."""

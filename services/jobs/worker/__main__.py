@@ -1,4 +1,4 @@
-"""Works on jobs: `python -m services.jobs.worker --help`. Any number of these may run."""
+"""Run a worker: `python -m services.jobs.worker --help`. Any number of these may run."""
 
 from __future__ import annotations
 
@@ -7,4 +7,4 @@ from services.jobs.settings import WorkerSettings
 from services.jobs.worker.server import main
 
 if __name__ == "__main__":
-    run("services.jobs.worker", "Works on jobs, as one of any number.", WorkerSettings, main)
+    run("services.jobs.worker", "Run jobs; any number of workers share the queue.", WorkerSettings, main)

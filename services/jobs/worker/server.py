@@ -1,4 +1,4 @@
-"""A worker: opens the streams and the channels to the services, and works until asked to stop."""
+"""The process of a worker: opens NATS and the channels to the services, and runs jobs until stopped."""
 
 from __future__ import annotations
 
@@ -37,19 +37,17 @@ from services.jobs.worker.worker import Worker, WorkerOptions
 log = logger(__name__)
 
 HEALTH_NAME = "services.jobs.worker"
-"""Under which its health is asked for; it has no RPC of its own."""
+"""Service name for health checks; a worker serves no RPC of its own."""
 
 
 async def main(settings: WorkerSettings) -> None:
-    """Work until asked to stop; jobs in its hands are given back."""
+    """Run jobs until the process is asked to stop; unfinished jobs return to the queue."""
     log_diagnostics(diagnostics(settings))
     registry = CollectorRegistry()
     metrics = JobMetrics(registry)
     async with AsyncExitStack() as stack:
         stack.enter_context(serve_metrics(registry, settings.host, settings.metrics_port, "WORKER_METRICS_PORT"))
-        streams = await stack.enter_async_context(
-            open_streams(build_stream_options(settings), "services.jobs.worker.worker")
-        )
+        streams = await stack.enter_async_context(open_streams(build_stream_options(settings), "services.jobs.worker"))
         channels = [
             await stack.enter_async_context(open_channel(address))
             for address in (settings.tts_address, settings.image_address, settings.video_address)

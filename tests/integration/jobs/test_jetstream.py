@@ -61,7 +61,7 @@ async def test_a_server_that_comes_later_is_waited_for(tmp_path: Path, log_lines
 async def test_a_server_that_keeps_nothing_yet_is_waited_for(tmp_path: Path, log_lines: LogLines) -> None:
     async with running_nats(tmp_path, streams=False) as url:
         waiting = asyncio.create_task(open_streams(StreamOptions((url,)), "early").__aenter__())
-        await until(lambda: "it is asked again" in str(log_lines()))
+        await until(lambda: "NATS does not answer" in str(log_lines()))
         assert not waiting.done()
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
