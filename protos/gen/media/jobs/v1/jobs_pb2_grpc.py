@@ -26,9 +26,9 @@ if _version_not_supported:
 
 
 class JobServiceStub:
-    """Takes jobs, tells how far they are, and ends them.
+    """Accepts jobs, reports their progress, and cancels them.
 
-    A job that was accepted is written down: it ends once, succeeded, failed or cancelled, and no paid video is bought twice.
+    An accepted job is stored: it ends exactly once, as succeeded, failed or cancelled, and no video is paid for twice.
     Every error carries google.rpc.ErrorInfo with domain `media` and a reason from docs/errors.md.
     """
 
@@ -81,63 +81,63 @@ class JobServiceStub:
 
 
 class JobServiceServicer:
-    """Takes jobs, tells how far they are, and ends them.
+    """Accepts jobs, reports their progress, and cancels them.
 
-    A job that was accepted is written down: it ends once, succeeded, failed or cancelled, and no paid video is bought twice.
+    An accepted job is stored: it ends exactly once, as succeeded, failed or cancelled, and no video is paid for twice.
     Every error carries google.rpc.ErrorInfo with domain `media` and a reason from docs/errors.md.
     """
 
     def CreateJob(self, request, context):
-        """Accepts a job. The same `request_id` again returns the same job.
+        """Accepts a job. A repeated `request_id` returns the existing job.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BatchCreateJobs(self, request, context):
-        """Accepts several jobs, each by itself: one that is refused does not stop the others. Only a request that breaks this contract refuses all.
+        """Accepts several jobs independently: a rejected job does not stop the others. Only a violation of this contract rejects the whole request.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetJob(self, request, context):
-        """Tells what is known of a job of the caller's own.
+        """Returns a job of the caller.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListJobs(self, request, context):
-        """Lists the caller's jobs, newest first.
+        """Lists the jobs of the caller, newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelJob(self, request, context):
-        """Ends a job, and what providers do for it. A job that has ended stays as it is.
+        """Cancels a job and the provider requests that it started. A job that has ended does not change.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchJob(self, request, context):
-        """Tells every change of a job until it has ended, from any replica. Without a change for 20 seconds, the job is told again as it is.
+        """Streams a job at each change until it has ended, from any replica. Repeats the unchanged job after 20 seconds without a change.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListWebhookDeliveries(self, request, context):
-        """Lists what was sent to the job's webhook.
+        """Lists the deliveries to the webhook of a job.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RotateWebhookSecret(self, request, context):
-        """Makes a new secret for the caller's webhooks. The one before signs along for a day.
+        """Creates a new signing secret for the webhooks of the caller. The previous secret stays valid for a day.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -195,9 +195,9 @@ def add_JobServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class JobService:
-    """Takes jobs, tells how far they are, and ends them.
+    """Accepts jobs, reports their progress, and cancels them.
 
-    A job that was accepted is written down: it ends once, succeeded, failed or cancelled, and no paid video is bought twice.
+    An accepted job is stored: it ends exactly once, as succeeded, failed or cancelled, and no video is paid for twice.
     Every error carries google.rpc.ErrorInfo with domain `media` and a reason from docs/errors.md.
     """
 
