@@ -61,25 +61,27 @@ class Accounting:
             outcome = Reason.INTERNAL.name
             raise
         finally:
-            status = _status(header)
+            status = _get_cache_status(header)
             seconds = self._clock() - began
-            self._metrics.call_ended(header.provider if header else "", status, outcome, first_audio_seconds)
+            self._metrics.record_call(header.provider if header else "", status, outcome, first_audio_seconds)
             if self._usage is not None:
-                self._usage.record(_record(principal, len(text), header, done, seconds, first_audio_seconds, outcome))
+                self._usage.record(
+                    _build_usage_record(principal, len(text), header, done, seconds, first_audio_seconds, outcome)
+                )
 
 
-def _status(header: Header | None) -> CacheStatus:
+def _get_cache_status(header: Header | None) -> CacheStatus:
     return header.cache_status if header is not None else "bypass"
 
 
-def _count_paid(header: Header | None, done: Done | None) -> int | None:
+def _take_cost(header: Header | None, done: Done | None) -> int | None:
     """Return what the call cost. Who began a production that he leaves pays what was charged for it until then."""
     if done is not None:
         return done.cost_units
-    return header.bill.take() if header is not None and header.cache_status in ("miss", "bypass") else None
+    return header.cost_report.take() if header is not None and header.cache_status in ("miss", "bypass") else None
 
 
-def _record(
+def _build_usage_record(
     principal: str,
     characters: int,
     header: Header | None,
@@ -88,8 +90,8 @@ def _record(
     first_audio_seconds: float | None,
     outcome: str,
 ) -> UsageRecord:
-    status, paid = _status(header), _count_paid(header, done)
-    # Who joined has the bill where he who began has left.
+    status, paid = _get_cache_status(header), _take_cost(header, done)
+    # Who joined has the cost_report where he who began has left.
     shared = status in ("hit", "joined") and not paid
     cached = 0 if done is None else characters if shared else done.cached_characters
     return UsageRecord(

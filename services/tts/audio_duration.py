@@ -24,7 +24,7 @@ class DurationMeter(Protocol):
         """Return the zeros that complete a sample or frame which was cut, so that other audio can follow."""
 
 
-def duration_meter(output_format: OutputFormat) -> DurationMeter:
+def build_duration_meter(output_format: OutputFormat) -> DurationMeter:
     """Return a fresh meter for audio in this format."""
     return _METERS[output_format.family](output_format)
 
@@ -89,7 +89,7 @@ _SYNC_WORD = 0x7FF
 _MPEG_1 = 3
 _LAYER_3 = 1
 # The part of a header that decides how long its frame is and lasts.
-_TELLING_BYTES = 3
+_DECISIVE_BYTES = 3
 _HEADER_BYTES = 4
 _FREE_OR_BAD_RATE = (0, 15)
 _BAD_SAMPLE_RATE = 3
@@ -126,7 +126,7 @@ class _Mp3(_Walker):
     def step(self, data: bytes, position: int) -> int:
         # An encoder uses few different headers: parsing each one only once is most of this function's speed.
         following, last = position, len(data) - self.header_bytes
-        while following <= last and (frame := self._known.get(data[following : following + _TELLING_BYTES])):
+        while following <= last and (frame := self._known.get(data[following : following + _DECISIVE_BYTES])):
             self._seconds += frame[0]
             following += frame[1]
         return following - position or self._read(data, position)
@@ -159,7 +159,7 @@ class _Mp3(_Walker):
         self._first = False
         frame_bytes = samples // 8 * bit_rate // sample_rate_hz + padding
         header = data[position : position + _HEADER_BYTES]
-        self._known[header[:_TELLING_BYTES]] = samples / sample_rate_hz, frame_bytes, header
+        self._known[header[:_DECISIVE_BYTES]] = samples / sample_rate_hz, frame_bytes, header
         return frame_bytes
 
 

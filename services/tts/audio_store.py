@@ -43,7 +43,7 @@ class AudioStore:
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
 
-    async def keep(
+    async def save(
         self, audio_id: str, principal: str, audio: bytes, alignment: Alignment, header: Header, done: Done
     ) -> StoredAudio:
         """Store audio and its record, or nothing.
@@ -68,7 +68,7 @@ class AudioStore:
             output_format=form.name,
             stored_at=now,
         )
-        record = await asyncio.to_thread(_encode, stored)
+        record = await asyncio.to_thread(_to_record, stored)
         beside = {OWNER: principal, "audio_id": audio_id}
         await self._store.put(stored.key, audio, ObjectSpec(stored.content_type, beside))
         try:
@@ -76,7 +76,7 @@ class AudioStore:
             await self._store.put(build_record_key(FOLDER, principal, audio_id), record, spec)
         except BaseException:
             # Without its record nobody would find the audio.
-            await asyncio.shield(self._withdraw(stored.key))
+            await asyncio.shield(self._delete_orphan(stored.key))
             raise
         return stored
 
@@ -91,10 +91,10 @@ class AudioStore:
                 self._store, build_record_key(FOLDER, principal, audio_id), max_bytes=_MAX_RECORD_BYTES
             )
         except MediaError as error:
-            raise _missing() if error.reason is Reason.NOT_FOUND else error from None
-        return await asyncio.to_thread(_read, record)
+            raise _build_not_found_error() if error.reason is Reason.NOT_FOUND else error from None
+        return await asyncio.to_thread(_from_record, record)
 
-    async def url(self, stored: StoredAudio) -> AudioUrl:
+    async def build_url(self, stored: StoredAudio) -> AudioUrl:
         """Return a fresh address of stored audio."""
         address = await self._store.url(stored.key)
         return AudioUrl(address.url, address.expires_at)
@@ -110,14 +110,14 @@ class AudioStore:
         await self._store.delete(stored.key)
         await self._store.delete(build_record_key(FOLDER, principal, audio_id))
 
-    async def _withdraw(self, key: str) -> None:
+    async def _delete_orphan(self, key: str) -> None:
         try:
             await self._store.delete(key)
         except MediaError as error:
             log.warning("audio without its record stays behind", key=key, reason=error.reason.name)
 
 
-def _encode(stored: StoredAudio) -> bytes:
+def _to_record(stored: StoredAudio) -> bytes:
     return orjson.dumps(
         {
             "id": stored.audio_id,
@@ -143,7 +143,7 @@ def _encode(stored: StoredAudio) -> bytes:
     )
 
 
-def _read(record: bytes) -> StoredAudio:
+def _from_record(record: bytes) -> StoredAudio:
     fields: dict[str, Any] = orjson.loads(record)
     timing, metadata = fields["alignment"], fields["metadata"]
     return StoredAudio(
@@ -167,5 +167,5 @@ def _read(record: bytes) -> StoredAudio:
     )
 
 
-def _missing() -> MediaError:
+def _build_not_found_error() -> MediaError:
     return MediaError(Reason.NOT_FOUND, "There is no stored audio of yours with this id.")

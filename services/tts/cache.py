@@ -1,4 +1,4 @@
-"""Speech as it is kept: the key of identical requests, the document of the store, and the replay as a stream."""
+"""Speech as it is cached: the key of identical requests, the document of the store, and the replay as a stream."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class CachedSpeech:
     """What the store shows a person who looks into it."""
 
 
-def cache_key(plan: Plan) -> str:
+def build_cache_key(plan: Plan) -> str:
     """Return the SHA-256 of everything that decides how the audio of `plan` sounds."""
     spec = plan.spec
     decisive = {
@@ -47,7 +47,7 @@ def cache_key(plan: Plan) -> str:
         "provider": plan.provider.name,
         "text": spec.text,
         "voiceId": spec.voice.voice_id,
-        **_parameters(spec),
+        **_to_parameters(spec),
         "previousText": spec.previous_text,
         "nextText": spec.next_text,
         "previousRequestIds": spec.previous_request_ids,
@@ -56,24 +56,24 @@ def cache_key(plan: Plan) -> str:
     return hashlib.sha256(orjson.dumps(decisive, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def replay(kept: CachedSpeech, plan: Plan) -> Iterator[SpeechEvent]:
-    """Yield a kept utterance as the stream it once was."""
-    yield Header(plan.spec, plan.provider.name, ignored_fields=kept.ignored_fields, cache_status="hit")
-    audio, alignment = kept.audio, kept.alignment
+def replay(cached: CachedSpeech, plan: Plan) -> Iterator[SpeechEvent]:
+    """Yield a cached utterance as the stream it once was."""
+    yield Header(plan.spec, plan.provider.name, ignored_fields=cached.ignored_fields, cache_status="hit")
+    audio, alignment = cached.audio, cached.alignment
     told = 0
     for start in range(0, len(audio), _REPLAY_BYTES):
         end = min(start + _REPLAY_BYTES, len(audio))
-        heard = bisect_right(alignment.ends_seconds, kept.done.duration_seconds * end / len(audio))
+        heard = bisect_right(alignment.ends_seconds, cached.done.duration_seconds * end / len(audio))
         upto = heard if end < len(audio) else len(alignment)
         piece = Alignment(
             alignment.characters[told:upto], alignment.starts_seconds[told:upto], alignment.ends_seconds[told:upto]
         )
         told = upto
         yield AudioChunk(audio[start:end], piece if len(piece) else None)
-    yield with_cache_status(kept.done, "hit")
+    yield with_cache_status(cached.done, "hit")
 
 
-class Recording:
+class SpeechRecorder:
     """Collects a production while it is told, to keep it if it ends whole."""
 
     def __init__(self, plan: Plan) -> None:
@@ -96,7 +96,7 @@ class Recording:
                 self._done = event
 
     def build_entry(self) -> CachedSpeech | None:
-        """Return what can be kept; None unless it is whole, of one piece, and by the provider that was asked."""
+        """Return what can be cached; None unless it is whole, of one piece, and by the provider that was asked."""
         header, done = self._header, self._done
         if header is None or done is None or done.seams or header.provider != self._plan.provider.name:
             return None
@@ -106,7 +106,7 @@ class Recording:
             "voiceId": spec.voice.voice_id,
             "voiceName": spec.voice.name,
             "textLength": len(spec.text),
-            "parameters": {"provider": header.provider, **_parameters(spec)},
+            "parameters": {"provider": header.provider, **_to_parameters(spec)},
         }
         return CachedSpeech(b"".join(self._audio), join_alignments(self._timing), done, header.ignored_fields, document)
 
@@ -114,21 +114,21 @@ class Recording:
 class SpeechCodec:
     """Turns utterances into documents of the store and back."""
 
-    def encode(self, key: str, kept: CachedSpeech, created_at: datetime, expires_at: datetime) -> Entry:
+    def encode(self, key: str, cached: CachedSpeech, created_at: datetime, expires_at: datetime) -> Entry:
         """Return the document: the seed's fields, then what a replay needs."""
         fields = {
-            **kept.document,
-            "audioSha256": kept.done.sha256,
-            "durationSeconds": kept.done.duration_seconds,
-            "costUnits": kept.done.cost_units,
-            "ignoredFields": list(kept.ignored_fields),
+            **cached.document,
+            "audioSha256": cached.done.sha256,
+            "durationSeconds": cached.done.duration_seconds,
+            "costUnits": cached.done.cost_units,
+            "ignoredFields": list(cached.ignored_fields),
             "alignment": {
-                "characters": list(kept.alignment.characters),
-                "character_start_times_seconds": list(kept.alignment.starts_seconds),
-                "character_end_times_seconds": list(kept.alignment.ends_seconds),
+                "characters": list(cached.alignment.characters),
+                "character_start_times_seconds": list(cached.alignment.starts_seconds),
+                "character_end_times_seconds": list(cached.alignment.ends_seconds),
             },
         }
-        return Entry(key, fields, kept.audio, created_at, expires_at)
+        return Entry(key, fields, cached.audio, created_at, expires_at)
 
     def decode(self, entry: Entry) -> CachedSpeech:
         """Return what `encode` was given; raises if the document is not one of ours."""
@@ -149,12 +149,12 @@ class SpeechCodec:
         document = {name: fields[name] for name in _DOCUMENT_FIELDS}
         return CachedSpeech(entry.data, alignment, done, tuple(fields["ignoredFields"]), document)
 
-    def size_bytes(self, kept: CachedSpeech) -> int:
+    def size_bytes(self, cached: CachedSpeech) -> int:
         """Return how much memory an utterance takes, roughly."""
-        return len(kept.audio) + _BYTES_PER_CHARACTER * len(kept.alignment) + 1000
+        return len(cached.audio) + _BYTES_PER_CHARACTER * len(cached.alignment) + 1000
 
 
-def _parameters(spec: SpeechSpec) -> dict[str, Any]:
+def _to_parameters(spec: SpeechSpec) -> dict[str, Any]:
     settings = {name: value for name in _SETTINGS if (value := getattr(spec.settings, name)) is not None}
     return {
         "voice": spec.voice.name,

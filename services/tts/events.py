@@ -30,7 +30,7 @@ class Plan:
     """Who else may speak if this provider cannot, in order."""
 
 
-class Bill:
+class CostReport:
     """What providers have charged for a production so far; one for all who share it, of whom each unit is told to one.
 
     It grows with every call that a provider accepts: what is left on the way is paid for all the same.
@@ -63,7 +63,7 @@ class Header:
     queued_seconds: float = 0.0
     stored_audio_id: str = ""
     """Id under which the audio will be stored; empty if it is not."""
-    bill: Bill = field(default_factory=Bill, compare=False)
+    cost_report: CostReport = field(default_factory=CostReport, compare=False)
     """What it costs."""
 
 

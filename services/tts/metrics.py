@@ -35,7 +35,7 @@ class SpeechMetrics:
             registry=registry,
         )
 
-    def call_ended(self, provider: str, cache: str, outcome: str, first_audio_seconds: float | None) -> None:
+    def record_call(self, provider: str, cache: str, outcome: str, first_audio_seconds: float | None) -> None:
         """Count one call."""
         self._calls.labels(provider, cache, outcome).inc()
         if first_audio_seconds is not None:

@@ -37,18 +37,18 @@ class PlaybackClock:
         self._clock = clock
         self._began_seconds: float | None = None
 
-    def rest_seconds(self, chunk_bytes: int, told_seconds: float) -> float:
+    def rest_seconds(self, chunk_bytes: int, sent_seconds: float) -> float:
         """Return how long to rest now; 0 for not at all.
 
         Args:
             chunk_bytes: Size of the chunk that was told last.
-            told_seconds: How much audio was told so far, that chunk included.
+            sent_seconds: How much audio was told so far, that chunk included.
         """
         if self._pacing is None:
             return 0.0
         now_seconds = self._clock()
         if self._began_seconds is None:
             self._began_seconds = now_seconds
-        lead_seconds = told_seconds - (now_seconds - self._began_seconds)
+        lead_seconds = sent_seconds - (now_seconds - self._began_seconds)
         gathers = chunk_bytes < self._pacing.large_bytes and lead_seconds > self._pacing.lead_seconds
         return self._pacing.rest_seconds if gathers else 0.0

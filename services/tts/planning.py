@@ -56,7 +56,7 @@ class Planner:
         self._providers = providers
         self._options = options
 
-    def provider(self, name: str) -> SpeechProvider:
+    def find_provider(self, name: str) -> SpeechProvider:
         """Return the provider of this name, or the default one for an empty name.
 
         Raises:
@@ -67,7 +67,7 @@ class Planner:
             raise invalid("provider", f"must be one of {', '.join(self._providers)}")
         return found
 
-    def voice(self, name: str, provider: SpeechProvider) -> Voice:
+    def find_voice(self, name: str, provider: SpeechProvider) -> Voice:
         """Return the voice of this name or id.
 
         Raises:
@@ -88,31 +88,31 @@ class Planner:
         if len(request.text) > self._options.max_text_characters:
             limit = self._options.max_text_characters
             raise invalid("text", f"must be at most {limit} characters, has {len(request.text)}", Reason.TEXT_TOO_LONG)
-        provider = self.provider(request.provider)
-        voice = self.voice(request.voice or DEFAULT_VOICE, provider)
-        return self._plan(request, provider, voice, self._fallbacks(request, provider, voice))
+        provider = self.find_provider(request.provider)
+        voice = self.find_voice(request.voice or DEFAULT_VOICE, provider)
+        return self._build_plan(request, provider, voice, self._plan_fallbacks(request, provider, voice))
 
-    def _fallbacks(self, request: SpeechRequest, provider: SpeechProvider, voice: Voice) -> tuple[Plan, ...]:
+    def _plan_fallbacks(self, request: SpeechRequest, provider: SpeechProvider, voice: Voice) -> tuple[Plan, ...]:
         """Return plans of whoever has a voice of the same name and the same format."""
         found = []
         for name in self._options.fallback_providers:
             other = self._providers.get(name)
-            if other is None or other is provider or (stand_in := other.resolve(voice.name)) is None:
+            if other is None or other is provider or (other_voice := other.resolve(voice.name)) is None:
                 continue
             try:
-                found.append(self._plan(request, other, stand_in, ()))
+                found.append(self._build_plan(request, other, other_voice, ()))
             except MediaError:
                 continue
         return tuple(found)
 
-    def _plan(
+    def _build_plan(
         self, request: SpeechRequest, provider: SpeechProvider, voice: Voice, fallbacks: tuple[Plan, ...]
     ) -> Plan:
         capabilities = provider.capabilities
         spec = SpeechSpec(
             text=request.text,
             voice=voice,
-            output_format=_output_format(request, provider),
+            output_format=_parse_output_format(request, provider),
             settings=request.settings.or_else(capabilities.default_settings),
             model_id=request.model_id or capabilities.default_model_id,
             language_code=request.language_code,
@@ -134,17 +134,17 @@ class Planner:
         )
 
 
-def longest_call(plan: Plan) -> int:
+def get_max_call_characters(plan: Plan) -> int:
     """Return how many code points one call of the plan's providers takes at most."""
-    return min(_longest_text(one) for one in (plan, *plan.fallbacks))
+    return min(_get_max_text_characters(one) for one in (plan, *plan.fallbacks))
 
 
-def _longest_text(plan: Plan) -> int:
+def _get_max_text_characters(plan: Plan) -> int:
     capabilities = plan.provider.capabilities
     return capabilities.max_text_characters.get(plan.spec.model_id, capabilities.default_max_text_characters)
 
 
-def _output_format(request: SpeechRequest, provider: SpeechProvider) -> OutputFormat:
+def _parse_output_format(request: SpeechRequest, provider: SpeechProvider) -> OutputFormat:
     output_format = FORMATS.get(request.output_format) if request.output_format else DEFAULT_FORMAT
     families = provider.capabilities.families
     if output_format is None or output_format.family not in families:

@@ -73,7 +73,7 @@ async def main(settings: TtsSettings) -> None:
 
 @dataclass(frozen=True, slots=True)
 class SpeechOptions:
-    """How speech is planned, made, shared and kept."""
+    """How speech is planned, made, shared and cached."""
 
     planning: PlanningOptions
     """How wishes are made definite."""
@@ -90,7 +90,7 @@ class SpeechOptions:
     pacing: Pacing | None = Pacing()
     """When audio that is heard while it is made may gather; None for never."""
     reuse_sentences: bool = False
-    """Whether sentences are kept and looked for by themselves."""
+    """Whether sentences are cached and looked for by themselves."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
         audio_store: AudioStore,
     ) -> None:
         self._audio_store = audio_store
-        self._storing = StorageTee(audio_store, max_unary_bytes)
+        self._storage_tee = StorageTee(audio_store, max_unary_bytes)
         self._accounting = accounting
         self._planner = planner
         self._synthesizer = synthesizer
@@ -73,7 +73,7 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
                     case AudioChunk():
                         audio.append(event.audio)
                         collected_bytes += len(event.audio)
-                        self._refuse_too_large(collected_bytes)
+                        self._check_size(collected_bytes)
                         if event.alignment is not None:
                             extend_alignment(response.alignment, event.alignment)
                     case Done():
@@ -94,15 +94,15 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
 
     async def ListVoices(self, request: tts_pb2.ListVoicesRequest, context: Context) -> tts_pb2.ListVoicesResponse:
         """List what every provider offers, provider by provider."""
-        chosen = [self._planner.provider(request.provider)] if request.provider else self._providers.values()
+        chosen = [self._planner.find_provider(request.provider)] if request.provider else self._providers.values()
         voices = [voice for provider in chosen for voice in await provider.list_voices()]
         shown, next_page_token = page(voices, request.page_size, request.page_token, request.provider)
         return tts_pb2.ListVoicesResponse(voices=[to_voice(voice) for voice in shown], next_page_token=next_page_token)
 
     async def GetVoice(self, request: tts_pb2.GetVoiceRequest, context: Context) -> tts_pb2.GetVoiceResponse:
         """Find a voice the way Synthesize would."""
-        provider = self._planner.provider(request.provider)
-        return tts_pb2.GetVoiceResponse(voice=to_voice(self._planner.voice(request.voice, provider)))
+        provider = self._planner.find_provider(request.provider)
+        return tts_pb2.GetVoiceResponse(voice=to_voice(self._planner.find_voice(request.voice, provider)))
 
     async def GetStoredAudio(
         self, request: tts_pb2.GetStoredAudioRequest, context: Context
@@ -110,7 +110,7 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
         """Find stored audio of the caller's own, and makes it a fresh address."""
         stored = await self._audio_store.find(request.id, get_principal(context))
         return tts_pb2.GetStoredAudioResponse(
-            stored_audio=to_stored_audio(stored, await self._audio_store.url(stored), with_alignment=True)
+            stored_audio=to_stored_audio(stored, await self._audio_store.build_url(stored), with_alignment=True)
         )
 
     async def DeleteStoredAudio(
@@ -127,15 +127,15 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
         events = self._accounting.watch(self._synthesizer.stream(plan), principal, request.text)
         if not request.store:
             return events
-        return self._storing.passing(events, principal, tell_alignment=request.include_alignment)
+        return self._storage_tee.store_stream(events, principal, include_alignment=request.include_alignment)
 
     async def _to_speech_done(self, done: Done) -> tts_pb2.SpeechDone:
         message = to_speech_done(done)
         if done.stored is not None:
-            message.stored_audio.CopyFrom(to_stored_audio(done.stored, await self._audio_store.url(done.stored)))
+            message.stored_audio.CopyFrom(to_stored_audio(done.stored, await self._audio_store.build_url(done.stored)))
         return message
 
-    def _refuse_too_large(self, audio_bytes: int) -> None:
+    def _check_size(self, audio_bytes: int) -> None:
         if audio_bytes > self._max_unary_bytes:
             raise MediaError(
                 Reason.OUTPUT_TOO_LARGE,

@@ -111,7 +111,7 @@ class TtsSettings(StorageSettings, CacheSettings, ServerSettings):
     reuse_sentences: bool = Field(
         False,
         validation_alias="TTS_REUSE_SENTENCES",
-        description="Whether every sentence is kept by itself; see docs/caching.md for what that costs.",
+        description="Whether every sentence is cached by itself; see docs/caching.md for what that costs.",
     )
 
     @property

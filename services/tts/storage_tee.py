@@ -22,15 +22,15 @@ class StorageTee:
     max_bytes: int
     """Longest audio that is stored."""
 
-    async def passing(
-        self, events: AsyncGenerator[SpeechEvent, None], principal: str, *, tell_alignment: bool
+    async def store_stream(
+        self, events: AsyncGenerator[SpeechEvent, None], principal: str, *, include_alignment: bool
     ) -> AsyncGenerator[SpeechEvent, None]:
         """Yield `events`; their end once the audio is stored.
 
         Args:
             events: Speech with its timing.
             principal: Whose it will be.
-            tell_alignment: Whether the caller wants the timing, too.
+            include_alignment: Whether the caller wants the timing, too.
 
         Raises:
             MediaError: OUTPUT_TOO_LARGE; STORAGE_FAILED; what `events` raises.
@@ -48,21 +48,21 @@ class StorageTee:
                         yield replace(event, stored_audio_id=audio_id)
                     case AudioChunk():
                         collected_bytes += len(event.audio)
-                        self._refuse_too_large(collected_bytes)
+                        self._check_size(collected_bytes)
                         audio.append(event.audio)
                         if event.alignment is not None:
                             timing.append(event.alignment)
-                        if tell_alignment or event.alignment is None:
+                        if include_alignment or event.alignment is None:
                             yield event
                         elif event.audio:
                             yield AudioChunk(event.audio)
                     case Done() if header is not None:
-                        stored = await self.audio_store.keep(
+                        stored = await self.audio_store.save(
                             audio_id, principal, b"".join(audio), join_alignments(timing), header, event
                         )
                         yield replace(event, stored=stored)
 
-    def _refuse_too_large(self, audio_bytes: int) -> None:
+    def _check_size(self, audio_bytes: int) -> None:
         if audio_bytes > self.max_bytes:
             raise MediaError(
                 Reason.OUTPUT_TOO_LARGE,

@@ -14,8 +14,8 @@ from services.common.errors import MediaError, Reason
 from services.common.log import logger
 from services.common.timing.alignment import Alignment, shift_alignment
 from services.common.timing.sentences import TextSpan, split_sentences
-from services.tts.audio_duration import duration_meter
-from services.tts.events import Bill, Done, Header, Plan, Seam, SpeechEvent
+from services.tts.audio_duration import build_duration_meter
+from services.tts.events import CostReport, Done, Header, Plan, Seam, SpeechEvent
 from services.tts.pacing import Pacing, PlaybackClock
 from services.tts.providers.interface import AudioChunk
 
@@ -36,9 +36,9 @@ class Piece:
     """Fields of the request that the provider cannot honour."""
     queued_seconds: float = 0.0
     """How long it waited for its turn at the provider."""
-    stands_in_because: str = ""
+    failover_reason: str = ""
     """Why somebody else could not speak it, as a reason's name; empty if nobody was asked in vain."""
-    bill: Bill = field(default_factory=Bill)
+    cost_report: CostReport = field(default_factory=CostReport)
     """What the provider charges; all of it is known at the end at the latest."""
     cached_characters: int = 0
     """How many code points of it nobody had to speak again; known at the end at the latest."""
@@ -55,7 +55,7 @@ _CONTEXT = ("previous_text", "next_text")
 _CONTEXT_CHARACTERS = 1000
 """How much of the text around a piece is told to the model, for intonation."""
 _ROUNDING_SECONDS = 0.05
-"""How much earlier than a character's end its audio may stop and still count as heard."""
+"""How much earlier than a character's end its audio may stop and still count as spoken."""
 _RIFF_HEADER_BYTES = 12
 _CHUNK_HEADER_BYTES = 8
 
@@ -89,24 +89,24 @@ class UtteranceStream:
         self._pieces = deque(pieces)
         self._open_piece = open_piece
         self._options = options
-        self._listener = PlaybackClock(options.pacing if plan.streamed else None)
+        self._playback = PlaybackClock(options.pacing if plan.streamed else None)
         self._digest = hashlib.sha256()
         self._audio_bytes = 0
         self._clock_seconds = 0.0
         self._timing_from_seconds = 0.0
         self._timed_until_seconds = 0.0
-        self._bill = Bill()
+        self._cost_report = CostReport()
         self._cost_units: int | None = None
         self._cached_characters = 0
         self._saved_cost_units = 0
         self._seams: list[Seam] = []
-        self._broken: tuple[int, str] | None = None
-        self._speaking = ""
+        self._interruption: tuple[int, str] | None = None
+        self._current_provider = ""
         self._header: Header | None = None
         # A file has one header, which says how long the whole is: pieces are joined when all are there.
         self._joins_wav = plan.spec.output_format.family == "wav" and len(pieces) > 1
         self._wav = bytearray()
-        self._held_wav: list[bytes] = []
+        self._wav_files: list[bytes] = []
 
     async def events(self) -> AsyncGenerator[SpeechEvent, None]:
         """Yield the header once the first call has audio, then the audio, then `Done`.
@@ -116,32 +116,32 @@ class UtteranceStream:
         """
         while self._pieces:
             piece = self._pieces.popleft()
-            plans = [self._for_piece(plan, piece) for plan in (self._plan, *self._plan.fallbacks)]
+            plans = [self._build_piece_plan(plan, piece) for plan in (self._plan, *self._plan.fallbacks)]
             async with self._open_piece(plans) as opened:
-                for event in self._begin(opened, piece):
+                for event in self._start_piece(opened, piece):
                     yield event
-                meter = duration_meter(opened.plan.spec.output_format)
-                heard = _Heard()
+                meter = build_duration_meter(opened.plan.spec.output_format)
+                spoken = _SpokenCharacters()
                 try:
-                    async for chunk in self._chunks(opened):
+                    async for chunk in self._read_chunks(opened):
                         meter.feed(chunk.audio)
-                        heard.feed(chunk.alignment)
-                        if told := self._rebase_chunk(chunk):
-                            yield told
-                        await self._rest(opened, chunk, meter.seconds)
+                        spoken.feed(chunk.alignment)
+                        if rebased := self._rebase_chunk(chunk):
+                            yield rebased
+                        await self._pause_reading(opened, chunk, meter.seconds)
                 except MediaError as failure:
-                    if not self._mend(piece, heard.characters_until(meter.seconds), failure):
+                    if not self._resume_after(piece, spoken.characters_until(meter.seconds), failure):
                         raise
                     if filler := self._count(meter.padding()):
                         meter.feed(filler)
                         yield AudioChunk(filler)
                 self._clock_seconds += meter.seconds
-                self._settle(opened)
-        if self._held_wav:
-            yield AudioChunk(self._count(join_wav(self._held_wav)))
+                self._finish_piece(opened)
+        if self._wav_files:
+            yield AudioChunk(self._count(join_wav(self._wav_files)))
         yield self._build_done()
 
-    def _for_piece(self, plan: Plan, piece: TextSpan) -> Plan:
+    def _build_piece_plan(self, plan: Plan, piece: TextSpan) -> Plan:
         if piece.start == 0 and piece.end == len(self._plan.spec.text):
             return plan
         text = self._plan.spec.text
@@ -158,18 +158,18 @@ class UtteranceStream:
         )
         return replace(plan, spec=spec)
 
-    def _begin(self, opened: Piece, piece: TextSpan) -> list[SpeechEvent]:
-        self._charge(opened)
+    def _start_piece(self, opened: Piece, piece: TextSpan) -> list[SpeechEvent]:
+        self._add_cost(opened)
         self._timing_from_seconds = self._timed_until_seconds
-        provider, before = opened.plan.provider.name, self._speaking
-        self._speaking = provider
-        if self._broken is None and before not in ("", provider):
+        provider, before = opened.plan.provider.name, self._current_provider
+        self._current_provider = provider
+        if self._interruption is None and before not in ("", provider):
             # Somebody else goes on at the border of two pieces.
-            self._broken = (piece.start, opened.stands_in_because)
-        if self._broken is not None:
-            offset, reason = self._broken
+            self._interruption = (piece.start, opened.failover_reason)
+        if self._interruption is not None:
+            offset, reason = self._interruption
             self._seams.append(Seam(offset, self._clock_seconds, provider, reason))
-            self._broken = None
+            self._interruption = None
         if self._header is not None:
             return []
         self._header = Header(
@@ -179,18 +179,18 @@ class UtteranceStream:
             # Context that is ours between pieces was never the caller's to lose.
             tuple(name for name in opened.ignored_fields if name not in _CONTEXT or getattr(self._plan.spec, name)),
             queued_seconds=opened.queued_seconds,
-            bill=self._bill,
+            cost_report=self._cost_report,
         )
         return [self._header]
 
-    async def _chunks(self, opened: Piece) -> AsyncIterator[AudioChunk]:
+    async def _read_chunks(self, opened: Piece) -> AsyncIterator[AudioChunk]:
         chunks = aiter(opened.chunks)
-        while (chunk := await _next(chunks, self._options.stall_seconds)) is not None:
+        while (chunk := await _read_chunk(chunks, self._options.stall_seconds)) is not None:
             yield chunk
 
-    async def _rest(self, opened: Piece, chunk: AudioChunk, piece_seconds: float) -> None:
+    async def _pause_reading(self, opened: Piece, chunk: AudioChunk, piece_seconds: float) -> None:
         """Let audio gather at the provider's if the listener has enough to hear meanwhile."""
-        seconds = self._listener.rest_seconds(len(chunk.audio), self._clock_seconds + piece_seconds)
+        seconds = self._playback.rest_seconds(len(chunk.audio), self._clock_seconds + piece_seconds)
         if seconds and opened.rest is not None:
             await opened.rest(seconds)
 
@@ -205,7 +205,7 @@ class UtteranceStream:
 
     def _rebase(self, alignment: Alignment) -> Alignment:
         """Return timing on the clock of the whole utterance; what a broken call told ahead cannot be taken back."""
-        placed = _not_before(shift_alignment(alignment, self._clock_seconds), self._timing_from_seconds)
+        placed = _clamp_times(shift_alignment(alignment, self._clock_seconds), self._timing_from_seconds)
         self._timed_until_seconds = placed.ends_seconds[-1]
         return placed
 
@@ -214,7 +214,7 @@ class UtteranceStream:
         self._audio_bytes += len(audio)
         return audio
 
-    def _mend(self, piece: TextSpan, heard_characters: int, failure: MediaError) -> bool:
+    def _resume_after(self, piece: TextSpan, spoken_characters: int, failure: MediaError) -> bool:
         """Put back what is left to say after a call broke, from the first sentence that was not heard whole.
 
         Returns False where nothing can be mended: then the failure is the caller's to know.
@@ -224,31 +224,31 @@ class UtteranceStream:
         splittable = several and self._plan.spec.output_format.family != "wav"
         if not (self._plan.resumable and splittable and len(self._seams) < self._options.max_resumes):
             return False
-        offset = piece.start + max((border for border in borders if border <= heard_characters), default=0)
+        offset = piece.start + max((border for border in borders if border <= spoken_characters), default=0)
         log.warning("a provider failed on the way, another call goes on", reason=failure.reason.name, offset=offset)
-        self._broken = (offset, failure.reason.name)
+        self._interruption = (offset, failure.reason.name)
         if offset < piece.end:
             self._pieces.appendleft(TextSpan(offset, piece.end))
         return True
 
-    def _charge(self, opened: Piece) -> None:
-        charged = opened.bill.take()
-        self._bill.add(charged)
+    def _add_cost(self, opened: Piece) -> None:
+        charged = opened.cost_report.take()
+        self._cost_report.add(charged)
         if charged is not None:
             self._cost_units = (self._cost_units or 0) + charged
 
-    def _settle(self, opened: Piece) -> None:
-        self._charge(opened)
+    def _finish_piece(self, opened: Piece) -> None:
+        self._add_cost(opened)
         self._cached_characters += opened.cached_characters
         self._saved_cost_units += opened.saved_cost_units
         if self._joins_wav:
-            self._held_wav.append(bytes(self._wav))
+            self._wav_files.append(bytes(self._wav))
             self._wav.clear()
 
     def _build_done(self) -> Done:
-        if self._broken is not None and self._header is not None:
+        if self._interruption is not None and self._header is not None:
             # Every sentence had been heard whole when the last call broke.
-            offset, reason = self._broken
+            offset, reason = self._interruption
             self._seams.append(Seam(offset, self._clock_seconds, self._header.provider, reason))
         return Done(
             characters=len(self._plan.spec.text),
@@ -262,7 +262,7 @@ class UtteranceStream:
         )
 
 
-class _Heard:
+class _SpokenCharacters:
     """Which characters have been told by when."""
 
     def __init__(self) -> None:
@@ -277,7 +277,7 @@ class _Heard:
         return sum(length for length, end in self._ends if end <= seconds + _ROUNDING_SECONDS)
 
 
-def _not_before(alignment: Alignment, seconds: float) -> Alignment:
+def _clamp_times(alignment: Alignment, seconds: float) -> Alignment:
     if alignment.starts_seconds[0] >= seconds:
         return alignment
     return Alignment(
@@ -287,7 +287,7 @@ def _not_before(alignment: Alignment, seconds: float) -> Alignment:
     )
 
 
-async def _next(chunks: AsyncIterator[AudioChunk], stall_seconds: float) -> AudioChunk | None:
+async def _read_chunk(chunks: AsyncIterator[AudioChunk], stall_seconds: float) -> AudioChunk | None:
     try:
         async with asyncio.timeout(stall_seconds) as stall:
             return await anext(chunks, None)

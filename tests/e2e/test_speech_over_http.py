@@ -14,7 +14,7 @@ import orjson
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from services.tts.audio_duration import duration_meter
+from services.tts.audio_duration import build_duration_meter
 from services.tts.formats import FORMATS
 from tests.e2e.conftest import Suite
 
@@ -40,7 +40,7 @@ async def test_streamed_and_whole_speech_are_the_same_audio(http: aiohttp.Client
         whole = await answer.read()
         assert answer.content_length == len(whole)
     assert streamed == whole
-    meter = duration_meter(FORMATS[output_format])
+    meter = build_duration_meter(FORMATS[output_format])
     meter.feed(whole)
     assert SPOKEN_SECONDS[0] < meter.seconds < SPOKEN_SECONDS[1]
 

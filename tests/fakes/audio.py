@@ -51,9 +51,9 @@ def wav(samples: bytes, sample_rate_hz: int, *extra_chunks: bytes) -> bytes:
 
 def ogg_page(packets: Iterable[bytes], granule: int, *, sequence: int = 0) -> bytes:
     """Return an Ogg page of whole packets, each below 255 bytes; the checksum is left out."""
-    kept = list(packets)
-    head = struct.pack("<4sBBqIIIB", b"OggS", 0, 0, granule, 1, sequence, 0, len(kept))
-    return head + bytes(len(packet) for packet in kept) + b"".join(kept)
+    cached = list(packets)
+    head = struct.pack("<4sBBqIIIB", b"OggS", 0, 0, granule, 1, sequence, 0, len(cached))
+    return head + bytes(len(packet) for packet in cached) + b"".join(cached)
 
 
 def ogg_opus(packets: Iterable[bytes], *, pre_skip_samples: int = 312, samples_per_packet: int = 960) -> bytes:

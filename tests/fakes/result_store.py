@@ -24,7 +24,7 @@ class FakeStore(Store):
 
     Args:
         shelf: Where entries are; stores over one shelf see each other's.
-        collection: What is kept.
+        collection: What is cached.
         now: Tells what is expired.
     """
 

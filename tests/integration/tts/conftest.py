@@ -44,13 +44,16 @@ def speaking(fake: FakeElevenLabs) -> Speaking:
 
     @asynccontextmanager
     async def start(
-        base_url: str = "", longest_call: int | None = None, stand_ins: Sequence[SpeechProvider] = (), **options: Any
+        base_url: str = "",
+        get_max_call_characters: int | None = None,
+        stand_ins: Sequence[SpeechProvider] = (),
+        **options: Any,
     ) -> AsyncIterator[tts_pb2_grpc.TextToSpeechServiceAsyncStub]:
         settings = ElevenLabsSettings(API_KEY, base_url or fake.base_url)
         async with open_elevenlabs(settings) as provider:
-            if longest_call is not None:
+            if get_max_call_characters is not None:
                 provider.capabilities = replace(
-                    provider.capabilities, max_text_characters={}, default_max_text_characters=longest_call
+                    provider.capabilities, max_text_characters={}, default_max_text_characters=get_max_call_characters
                 )
             async with served_by(servicer_of(provider, *stand_ins, **options)) as running:
                 yield tts_pb2_grpc.TextToSpeechServiceStub(running.channel)

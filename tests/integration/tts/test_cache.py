@@ -1,4 +1,4 @@
-"""What is kept answers every kind of caller, over restarts too, and a store in trouble stops nobody."""
+"""What is cached answers every kind of caller, over restarts too, and a store in trouble stops nobody."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ async def cache_in(file: Path) -> AsyncIterator[TieredCache[CachedSpeech]]:
 async def test_a_hit_answers_every_shape_even_after_a_restart(
     fake: FakeElevenLabs, speaking: Speaking, tmp_path: Path, first: str
 ) -> None:
-    async with cache_in(tmp_path / "kept") as cache, speaking(cache=cache) as stub:
+    async with cache_in(tmp_path / "cached") as cache, speaking(cache=cache) as stub:
         made = await ask(stub, first, TEXT)
         heard = [await ask(stub, shape, TEXT) for shape in SHAPES]
-    async with cache_in(tmp_path / "kept") as cache, speaking(cache=cache) as stub:
+    async with cache_in(tmp_path / "cached") as cache, speaking(cache=cache) as stub:
         heard += [await ask(stub, shape, TEXT) for shape in SHAPES]
     assert fake.calls == 1
     assert made.header.cache_status == MISS
@@ -47,10 +47,10 @@ async def test_a_hit_answers_every_shape_even_after_a_restart(
 async def test_services_that_share_a_store_share_results(
     fake: FakeElevenLabs, speaking: Speaking, tmp_path: Path
 ) -> None:
-    async with cache_in(tmp_path / "kept") as cache, speaking(cache=cache) as stub:
+    async with cache_in(tmp_path / "cached") as cache, speaking(cache=cache) as stub:
         await ask(stub, "unary", TEXT)
         # Leaving writes what is still on its way.
-    async with cache_in(tmp_path / "kept") as one, cache_in(tmp_path / "kept") as other:
+    async with cache_in(tmp_path / "cached") as one, cache_in(tmp_path / "cached") as other:
         for cache in (one, other):
             async with speaking(cache=cache) as stub:
                 assert (await ask(stub, "stream", TEXT)).header.cache_status == HIT
@@ -58,7 +58,7 @@ async def test_services_that_share_a_store_share_results(
 
 
 async def test_a_caller_may_refuse_the_cache(fake: FakeElevenLabs, speaking: Speaking, tmp_path: Path) -> None:
-    async with cache_in(tmp_path / "kept") as cache, speaking(cache=cache) as stub:
+    async with cache_in(tmp_path / "cached") as cache, speaking(cache=cache) as stub:
         assert (await ask(stub, "unary", TEXT, use_cache=False)).header.cache_status == BYPASS
         assert (await ask(stub, "unary", TEXT)).header.cache_status == MISS
         assert (await ask(stub, "stream", TEXT, use_cache=False)).header.cache_status == BYPASS
@@ -68,7 +68,7 @@ async def test_a_caller_may_refuse_the_cache(fake: FakeElevenLabs, speaking: Spe
 async def test_what_the_store_has_spoiled_is_made_anew(
     fake: FakeElevenLabs, speaking: Speaking, tmp_path: Path
 ) -> None:
-    file = tmp_path / "kept"
+    file = tmp_path / "cached"
     async with cache_in(file) as cache, speaking(cache=cache) as stub:
         made = await ask(stub, "unary", TEXT)
     with sqlite3.connect(file) as database:
@@ -111,7 +111,7 @@ async def test_a_store_that_never_answers_stops_nobody(fake: FakeElevenLabs, spe
 
 
 async def test_what_is_expired_is_not_served(fake: FakeElevenLabs, speaking: Speaking, tmp_path: Path) -> None:
-    async with open_result_store("", tmp_path / "kept", COLLECTION) as store:
+    async with open_result_store("", tmp_path / "cached", COLLECTION) as store:
         options = TieredOptions(ttl_seconds=0)
         async with TieredCache(store, SpeechCodec(), options) as cache, speaking(cache=cache) as stub:
             for _ in range(2):

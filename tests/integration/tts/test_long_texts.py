@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 
-from services.tts.audio_duration import duration_meter
+from services.tts.audio_duration import build_duration_meter
 from services.tts.formats import FORMATS
 from services.tts.utterance import join_wav
 from tests.fakes.elevenlabs import FakeElevenLabs
@@ -27,7 +27,7 @@ def sent(fake: FakeElevenLabs, field: str) -> list[str]:
 
 
 def seconds_of(text: str, output_format: str) -> float:
-    meter = duration_meter(FORMATS[output_format])
+    meter = build_duration_meter(FORMATS[output_format])
     meter.feed(speech(text, FORMATS[output_format]))
     return meter.seconds
 
@@ -37,7 +37,7 @@ def seconds_of(text: str, output_format: str) -> float:
 async def test_the_pieces_are_one_stream_on_one_clock(
     fake: FakeElevenLabs, speaking: Speaking, shape: str, output_format: str
 ) -> None:
-    async with speaking(longest_call=LIMIT) as stub:
+    async with speaking(get_max_call_characters=LIMIT) as stub:
         heard = await ask(stub, shape, TEXT, output_format=output_format)
     assert sent(fake, "text") == list(PIECES)
     assert heard.done is not None
@@ -50,7 +50,7 @@ async def test_the_pieces_are_one_stream_on_one_clock(
 
 
 async def test_the_timing_spells_the_text_and_never_goes_back(fake: FakeElevenLabs, speaking: Speaking) -> None:
-    async with speaking(longest_call=LIMIT) as stub:
+    async with speaking(get_max_call_characters=LIMIT) as stub:
         heard = await ask(stub, "timestamps", TEXT)
     assert "".join(character for character, _, _ in heard.timing) == TEXT
     starts, ends = ([entry[at] for entry in heard.timing] for at in (1, 2))
@@ -61,7 +61,7 @@ async def test_the_timing_spells_the_text_and_never_goes_back(fake: FakeElevenLa
 
 
 async def test_each_call_is_told_what_stands_around_its_piece(fake: FakeElevenLabs, speaking: Speaking) -> None:
-    async with speaking(longest_call=LIMIT) as stub:
+    async with speaking(get_max_call_characters=LIMIT) as stub:
         await ask(stub, "stream", TEXT, previous_text="Before it all.", next_text="After it all.")
     assert sent(fake, "previous_text") == ["Before it all.", PIECES[0], PIECES[0] + PIECES[1]]
     assert sent(fake, "next_text") == [PIECES[1] + PIECES[2], PIECES[2], "After it all."]
@@ -70,7 +70,7 @@ async def test_each_call_is_told_what_stands_around_its_piece(fake: FakeElevenLa
 async def test_neighbouring_requests_are_those_of_the_first_and_last_piece_only(
     fake: FakeElevenLabs, speaking: Speaking
 ) -> None:
-    async with speaking(longest_call=LIMIT) as stub:
+    async with speaking(get_max_call_characters=LIMIT) as stub:
         await ask(stub, "stream", TEXT, previous_request_ids=["before"], next_request_ids=["after"])
     assert [request.json.get("previous_request_ids") for request in fake.requests] == [["before"], None, None]
     assert [request.json.get("next_request_ids") for request in fake.requests] == [None, None, ["after"]]
@@ -80,7 +80,7 @@ async def test_neighbouring_requests_are_those_of_the_first_and_last_piece_only(
 async def test_a_model_that_takes_no_context_gets_none_and_nobody_is_told_of_fields_that_were_not_set(
     fake: FakeElevenLabs, speaking: Speaking
 ) -> None:
-    async with speaking(longest_call=LIMIT) as stub:
+    async with speaking(get_max_call_characters=LIMIT) as stub:
         heard = await ask(stub, "unary", TEXT, model_id="eleven_v3")
     assert sent(fake, "previous_text") == sent(fake, "next_text") == ["", "", ""]
     assert list(heard.header.ignored_fields) == []
@@ -88,7 +88,7 @@ async def test_a_model_that_takes_no_context_gets_none_and_nobody_is_told_of_fie
 
 @pytest.mark.parametrize("shape", SHAPES)
 async def test_wav_files_become_one_file(fake: FakeElevenLabs, speaking: Speaking, shape: str) -> None:
-    async with speaking(longest_call=LIMIT) as stub:
+    async with speaking(get_max_call_characters=LIMIT) as stub:
         heard = await ask(stub, shape, TEXT, output_format="wav_16000")
     assert fake.calls == len(PIECES)
     assert heard.audio == join_wav([speech(piece, FORMATS["wav_16000"]) for piece in PIECES])
@@ -98,6 +98,6 @@ async def test_wav_files_become_one_file(fake: FakeElevenLabs, speaking: Speakin
 
 
 async def test_a_text_of_the_longest_call_is_one_call(fake: FakeElevenLabs, speaking: Speaking) -> None:
-    async with speaking(longest_call=len(TEXT)) as stub:
+    async with speaking(get_max_call_characters=len(TEXT)) as stub:
         await ask(stub, "unary", TEXT)
     assert sent(fake, "text") == [TEXT]

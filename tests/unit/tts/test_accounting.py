@@ -13,7 +13,7 @@ from services.common.cache import CacheStats
 from services.common.errors import MediaError, Reason
 from services.common.usage import UsageRecord, UsageRecorder
 from services.tts.accounting import Accounting
-from services.tts.events import Bill, CacheStatus, Done, Header, SpeechEvent
+from services.tts.events import CacheStatus, CostReport, Done, Header, SpeechEvent
 from services.tts.formats import FORMATS
 from services.tts.metrics import SpeechMetrics
 from services.tts.providers.interface import AudioChunk, SpeechSpec
@@ -28,7 +28,7 @@ CHUNK = AudioChunk(b"\x00\x00")
 async def call(
     status: CacheStatus, *rest: SpeechEvent | Exception, charged: int | None = 5
 ) -> AsyncIterator[SpeechEvent]:
-    yield Header(SPEC, "espeak", cache_status=status, bill=Bill(charged))
+    yield Header(SPEC, "espeak", cache_status=status, cost_report=CostReport(charged))
     for step in rest:
         if isinstance(step, Exception):
             raise step

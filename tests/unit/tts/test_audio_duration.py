@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.tts.audio_duration import duration_meter
+from services.tts.audio_duration import build_duration_meter
 from services.tts.formats import FORMATS, OutputFormat
 from tests.fakes.audio import (
     MPEG_1_32_KBPS_48000_HZ,
@@ -40,7 +40,7 @@ FRAME = MPEG_1_128_KBPS_44100_HZ
 
 
 def seconds(output_format: OutputFormat, *pieces: bytes) -> float:
-    meter = duration_meter(output_format)
+    meter = build_duration_meter(output_format)
     for piece in pieces:
         meter.feed(piece)
     return meter.seconds
@@ -180,7 +180,7 @@ def test_a_wav_file_with_a_header_without_end_is_counted_the_same_however_it_is_
 @pytest.mark.parametrize("name", ["pcm_16000", "ulaw_8000", "wav_24000"])
 @pytest.mark.parametrize("cut_bytes", range(4))
 def test_raw_audio_is_completed_to_whole_samples(name: str, cut_bytes: int) -> None:
-    meter = duration_meter(FORMATS[name])
+    meter = build_duration_meter(FORMATS[name])
     meter.feed(bytes(100 + cut_bytes))
     filler = {"pcm_16000": cut_bytes % 2}.get(name, 0)
     assert meter.padding() == bytes(filler)
@@ -190,7 +190,7 @@ def test_raw_audio_is_completed_to_whole_samples(name: str, cut_bytes: int) -> N
 def test_an_mp3_that_was_cut_is_completed_to_whole_frames_wherever_the_cut_is(frame: MpegFrame) -> None:
     whole, following = frame.bytes() * 3, frame.bytes() * 2
     for cut_bytes in range(1, frame.frame_bytes):
-        meter = duration_meter(MP3)
+        meter = build_duration_meter(MP3)
         meter.feed(whole + frame.bytes()[:cut_bytes])
         filler = meter.padding()
         assert frame.bytes()[:cut_bytes] + filler == frame.bytes()
@@ -199,6 +199,6 @@ def test_an_mp3_that_was_cut_is_completed_to_whole_frames_wherever_the_cut_is(fr
 
 @pytest.mark.parametrize("audio", [b"", b"garb", b"\xff", b"garbage that is no frame at all"])
 def test_what_is_no_frame_is_completed_by_nothing(audio: bytes) -> None:
-    meter = duration_meter(MP3)
+    meter = build_duration_meter(MP3)
     meter.feed(audio)
     assert meter.padding() == b""

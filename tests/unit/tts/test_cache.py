@@ -1,4 +1,4 @@
-"""What tells requests apart, what is kept, and how it is told again."""
+"""What tells requests apart, what is cached, and how it is told again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.common.timing.alignment import Alignment
-from services.tts.cache import CachedSpeech, Recording, SpeechCodec, cache_key, replay
+from services.tts.cache import CachedSpeech, SpeechCodec, SpeechRecorder, build_cache_key, replay
 from services.tts.events import Done, Header, Plan, Seam
 from services.tts.formats import FORMATS
 from services.tts.providers.interface import AudioChunk, SpeechSpec, VoiceSettings
@@ -40,31 +40,31 @@ DECISIVE: list[dict[str, Any]] = [
 
 
 def test_whatever_decides_the_sound_changes_the_key() -> None:
-    keys = {cache_key(replace(PLAN, spec=replace(SPEC, **change))) for change in DECISIVE}
+    keys = {build_cache_key(replace(PLAN, spec=replace(SPEC, **change))) for change in DECISIVE}
     other_provider = replace(PLAN, provider=FakeSpeechProvider(name="elevenlabs"))
-    assert len(keys | {cache_key(PLAN), cache_key(other_provider)}) == len(DECISIVE) + 2
+    assert len(keys | {build_cache_key(PLAN), build_cache_key(other_provider)}) == len(DECISIVE) + 2
 
 
 def test_how_it_is_delivered_does_not_change_the_key() -> None:
     others = [replace(PLAN, with_alignment=False), replace(PLAN, resumable=True), replace(PLAN, streamed=True)]
-    assert {cache_key(plan) for plan in others} == {cache_key(PLAN)}
+    assert {build_cache_key(plan) for plan in others} == {build_cache_key(PLAN)}
 
 
 def recorded(done: Done = DONE, provider: str = "espeak") -> CachedSpeech | None:
-    recording = Recording(PLAN)
-    recording.feed(Header(SPEC, provider, ignored_fields=("seed",)))
-    recording.feed(AudioChunk(bytes(8000), Alignment(("H",), (0.0,), (0.25,))))
-    recording.feed(AudioChunk(bytes(8000), Alignment(("i", "!"), (0.25, 0.5), (0.5, 1.0))))
-    recording.feed(done)
-    return recording.build_entry()
+    recorder = SpeechRecorder(PLAN)
+    recorder.feed(Header(SPEC, provider, ignored_fields=("seed",)))
+    recorder.feed(AudioChunk(bytes(8000), Alignment(("H",), (0.0,), (0.25,))))
+    recorder.feed(AudioChunk(bytes(8000), Alignment(("i", "!"), (0.25, 0.5), (0.5, 1.0))))
+    recorder.feed(done)
+    return recorder.build_entry()
 
 
 def test_a_whole_utterance_is_kept_with_its_timing() -> None:
-    kept = recorded()
-    assert kept is not None
-    assert (kept.audio, kept.alignment, kept.done) == (bytes(16_000), TIMING, DONE)
-    assert kept.document["parameters"]["outputFormat"] == "pcm_8000"
-    assert "Hi!" not in str(kept.document)
+    cached = recorded()
+    assert cached is not None
+    assert (cached.audio, cached.alignment, cached.done) == (bytes(16_000), TIMING, DONE)
+    assert cached.document["parameters"]["outputFormat"] == "pcm_8000"
+    assert "Hi!" not in str(cached.document)
 
 
 @pytest.mark.parametrize(
@@ -77,18 +77,18 @@ def test_what_is_not_as_it_was_asked_for_is_not_kept(done: Done, provider: str) 
 
 
 def test_what_has_not_ended_is_not_kept() -> None:
-    recording = Recording(PLAN)
-    recording.feed(Header(SPEC, "espeak"))
-    recording.feed(AudioChunk(bytes(10)))
-    assert recording.build_entry() is None
+    recorder = SpeechRecorder(PLAN)
+    recorder.feed(Header(SPEC, "espeak"))
+    recorder.feed(AudioChunk(bytes(10)))
+    assert recorder.build_entry() is None
 
 
 def test_the_store_gives_back_what_it_was_given() -> None:
-    kept, now = recorded(), datetime.now(UTC)
-    assert kept is not None
+    cached, now = recorded(), datetime.now(UTC)
+    assert cached is not None
     codec = SpeechCodec()
-    entry = codec.encode("key", kept, now, now)
-    assert codec.decode(entry) == kept
+    entry = codec.encode("key", cached, now, now)
+    assert codec.decode(entry) == cached
     assert {"contentType", "voiceId", "voiceName", "textLength", "parameters"} <= set(entry.fields)
 
 

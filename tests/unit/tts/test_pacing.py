@@ -37,9 +37,9 @@ def test_a_rest_that_outlasts_the_lead_is_refused() -> None:
 
 @given(st.lists(st.floats(0.01, 0.6), min_size=1, max_size=60))
 def test_no_rest_ever_lets_the_listener_run_dry(lengths_seconds: list[float]) -> None:
-    clock, told_seconds = Clock(), 0.0
+    clock, sent_seconds = Clock(), 0.0
     listener = PlaybackClock(Pacing(), clock)
     for length_seconds in lengths_seconds:
-        told_seconds += length_seconds
-        clock.seconds += listener.rest_seconds(SMALL, told_seconds)
-        assert clock.seconds <= told_seconds
+        sent_seconds += length_seconds
+        clock.seconds += listener.rest_seconds(SMALL, sent_seconds)
+        assert clock.seconds <= sent_seconds

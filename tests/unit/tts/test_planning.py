@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from services.common.errors import MediaError, Reason
-from services.tts.planning import Planner, PlanningOptions, SpeechRequest, longest_call
+from services.tts.planning import Planner, PlanningOptions, SpeechRequest, get_max_call_characters
 from services.tts.providers.interface import Capabilities, VoiceSettings
 from tests.fakes.speech import ALL_FAMILIES, FakeSpeechProvider, voice
 
@@ -27,7 +27,7 @@ def test_what_a_request_leaves_open_is_decided() -> None:
 
 def test_what_a_request_says_is_kept() -> None:
     settings = VoiceSettings(0.1, 0.2, 0.3, 0.9, use_speaker_boost=False)
-    speech_request = SpeechRequest(
+    build_speech_request = SpeechRequest(
         "Hello",
         voice="bella-ID".lower(),
         provider="second",
@@ -44,32 +44,32 @@ def test_what_a_request_says_is_kept() -> None:
         include_alignment=True,
     )
     second = FakeSpeechProvider(name="second", voices=[voice("Bella", "second")])
-    plan = planner(FakeSpeechProvider(), second).plan(speech_request)
+    plan = planner(FakeSpeechProvider(), second).plan(build_speech_request)
     assert (plan.provider, plan.with_alignment) == (second, True)
     spec = plan.spec
     assert (spec.voice.name, spec.output_format.name, spec.settings) == ("Bella", "wav_8000", settings)
     for field in ("model_id", "language_code", "seed", "previous_text", "next_text", "previous_request_ids"):
-        assert getattr(spec, field) == getattr(speech_request, field)
+        assert getattr(spec, field) == getattr(build_speech_request, field)
     assert (spec.next_request_ids, spec.apply_text_normalization) == (("n",), "off")
 
 
 def test_settings_that_a_request_leaves_open_are_the_providers() -> None:
     defaults = VoiceSettings(0.5, 0.75, 0.0, 1.0, use_speaker_boost=True)
     provider = FakeSpeechProvider(capabilities=Capabilities(ALL_FAMILIES, default_settings=defaults))
-    speech_request = replace(REQUEST, settings=VoiceSettings(stability=0.0, use_speaker_boost=False))
-    chosen = planner(provider).plan(speech_request).spec.settings
+    build_speech_request = replace(REQUEST, settings=VoiceSettings(stability=0.0, use_speaker_boost=False))
+    chosen = planner(provider).plan(build_speech_request).spec.settings
     assert chosen == VoiceSettings(0.0, 0.75, 0.0, 1.0, use_speaker_boost=False)
 
 
-def refused(speech_request: SpeechRequest, provider: FakeSpeechProvider) -> MediaError:
+def refused(build_speech_request: SpeechRequest, provider: FakeSpeechProvider) -> MediaError:
     with pytest.raises(MediaError) as caught:
-        planner(provider).plan(speech_request)
+        planner(provider).plan(build_speech_request)
     assert provider.live.total == 0
     return caught.value
 
 
 @pytest.mark.parametrize(
-    ("speech_request", "reason", "field"),
+    ("build_speech_request", "reason", "field"),
     [
         (SpeechRequest("Hello", voice="Nobody"), Reason.VOICE_NOT_FOUND, "voice"),
         (SpeechRequest("Hello", provider="elevenlabs"), Reason.VALIDATION_ERROR, "provider"),
@@ -80,9 +80,9 @@ def refused(speech_request: SpeechRequest, provider: FakeSpeechProvider) -> Medi
     ids=lambda value: getattr(value, "name", None),
 )
 def test_what_cannot_be_done_is_refused_by_field_without_asking_the_provider(
-    speech_request: SpeechRequest, reason: Reason, field: str
+    build_speech_request: SpeechRequest, reason: Reason, field: str
 ) -> None:
-    error = refused(speech_request, FakeSpeechProvider(capabilities=Capabilities(frozenset({"mp3", "pcm"}))))
+    error = refused(build_speech_request, FakeSpeechProvider(capabilities=Capabilities(frozenset({"mp3", "pcm"}))))
     assert error.reason is reason
     assert [item.field for item in error.violations] == [field]
 
@@ -106,13 +106,13 @@ LIMITS = Capabilities(
 @pytest.mark.parametrize(("model", "limit"), [("", 30), ("large", 30), ("small", 10), ("unlisted", 20), ("huge", 1000)])
 def test_the_longest_call_is_the_models(model: str, limit: int) -> None:
     provider = FakeSpeechProvider(capabilities=LIMITS)
-    assert longest_call(planner(provider).plan(replace(REQUEST, model_id=model))) == limit
+    assert get_max_call_characters(planner(provider).plan(replace(REQUEST, model_id=model))) == limit
 
 
 def test_the_longest_call_fits_whoever_may_stand_in() -> None:
     first = FakeSpeechProvider(name="elevenlabs", capabilities=LIMITS)
     second = FakeSpeechProvider(capabilities=replace(LIMITS, default_model_id="small"))
-    assert longest_call(planner(first, second, fallbacks=("espeak",)).plan(REQUEST)) == 10
+    assert get_max_call_characters(planner(first, second, fallbacks=("espeak",)).plan(REQUEST)) == 10
 
 
 def test_who_stands_in_has_a_voice_of_the_same_name_and_the_format() -> None:

@@ -79,7 +79,7 @@ async def failing(events: AsyncIterator[SpeechEvent]) -> tuple[list[SpeechEvent]
 
     async def read() -> None:
         async for event in events:
-            seen.append(event)  # noqa: PERF401 - what came before the failure must be kept
+            seen.append(event)  # noqa: PERF401 - what came before the failure must be cached
 
     with pytest.raises(MediaError) as caught:
         await read()

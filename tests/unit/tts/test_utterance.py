@@ -70,12 +70,14 @@ class Refusing(FrameSynthesizer):
 
 async def told(
     *speakers: FrameSynthesizer,
-    speech_request: SpeechRequest = REQUEST,
+    build_speech_request: SpeechRequest = REQUEST,
     resume: bool = True,
     fallbacks: tuple[str, ...] = (),
 ) -> tuple[Header, list[AudioChunk], Done]:
     speech = speech_of(*speakers, resume=resume, fallbacks=fallbacks)
-    header, *chunks, done = [event async for event in speech.synthesizer.stream(speech.planner.plan(speech_request))]
+    header, *chunks, done = [
+        event async for event in speech.synthesizer.stream(speech.planner.plan(build_speech_request))
+    ]
     assert isinstance(header, Header)
     assert isinstance(done, Done)
     return header, [chunk for chunk in chunks if isinstance(chunk, AudioChunk)], done
@@ -106,7 +108,7 @@ async def test_a_wav_in_pieces_is_one_file() -> None:
         async def _spoken(self, spec: SpeechSpec, breaks_after: int | None) -> AsyncIterator[AudioChunk]:
             yield AudioChunk(wav(bytes([len(self.specs)]) * BYTES_PER_CHARACTER * len(spec.text), 8000))
 
-    _, chunks, done = await told(WholeFiles(limit=22), speech_request=replace(REQUEST, output_format="wav_8000"))
+    _, chunks, done = await told(WholeFiles(limit=22), build_speech_request=replace(REQUEST, output_format="wav_8000"))
     (file,) = [chunk.audio for chunk in chunks if chunk.audio]
     parts = [wav(b"\x01" * BYTES_PER_CHARACTER * 21, 8000), wav(b"\x02" * BYTES_PER_CHARACTER * 16, 8000)]
     assert file == join_wav(parts)
@@ -168,7 +170,7 @@ async def test_as_many_failures_as_allowed_are_mended() -> None:
 
 
 @pytest.mark.parametrize(
-    ("speech_request", "resume", "breaks"),
+    ("build_speech_request", "resume", "breaks"),
     [
         (replace(REQUEST, text="A single sentence."), True, {1: 5}),
         (replace(REQUEST, streamed=False), True, {1: 12}),
@@ -178,10 +180,10 @@ async def test_as_many_failures_as_allowed_are_mended() -> None:
     ids=["single sentence", "not streamed", "switched off", "too often"],
 )
 async def test_what_cannot_be_mended_is_an_error(
-    speech_request: SpeechRequest, resume: bool, breaks: dict[int, int]
+    build_speech_request: SpeechRequest, resume: bool, breaks: dict[int, int]
 ) -> None:
     with pytest.raises(MediaError, match="Broke"):
-        await told(FrameSynthesizer(breaks=breaks), speech_request=speech_request, resume=resume)
+        await told(FrameSynthesizer(breaks=breaks), build_speech_request=build_speech_request, resume=resume)
 
 
 async def test_sentences_by_themselves_are_paid_for_once() -> None:

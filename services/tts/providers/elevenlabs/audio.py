@@ -9,14 +9,14 @@ import aiohttp
 from services.common.errors import MediaError, Reason
 from services.common.timing.alignment import join_alignments
 from services.tts.providers.elevenlabs.http_client import Body
-from services.tts.providers.elevenlabs.json_framing import Lines, Records, Whole
+from services.tts.providers.elevenlabs.json_framing import LineFramer, RecordFramer, WholeBodyFramer
 from services.tts.providers.elevenlabs.payload import RecordReader
 from services.tts.providers.elevenlabs.request import Endpoint
 from services.tts.providers.interface import AudioChunk
 
-_RECORDS: dict[Endpoint, Callable[[], Records]] = {
-    Endpoint.WHOLE_WITH_TIMESTAMPS: Whole,
-    Endpoint.STREAM_WITH_TIMESTAMPS: Lines,
+_RECORDS: dict[Endpoint, Callable[[], RecordFramer]] = {
+    Endpoint.WHOLE_WITH_TIMESTAMPS: WholeBodyFramer,
+    Endpoint.STREAM_WITH_TIMESTAMPS: LineFramer,
 }
 _JSON_SUBTYPES = ("json", "ndjson", "jsonl")
 
@@ -28,7 +28,7 @@ def read_chunks(response: aiohttp.ClientResponse, body: Body, endpoint: Endpoint
         MediaError: GENERATION_FAILED, the answer is not of a kind that carries audio.
     """
     records = _RECORDS.get(endpoint)
-    _refuse_other_content(response, may_be_json=records is not None)
+    _check_content_type(response, may_be_json=records is not None)
     return PlainAudio(body) if records is None else TimedAudio(body, records())
 
 
@@ -45,14 +45,14 @@ class PlainAudio(AsyncIterator[AudioChunk]):
             self._delivered = True
             return AudioChunk(piece)
         if not self._delivered:
-            raise _no_audio()
+            raise _build_no_audio_error()
         raise StopAsyncIteration
 
 
 class TimedAudio(AsyncIterator[AudioChunk]):
     """Audio with timing: all JSON records that one read of the network completes are one chunk."""
 
-    def __init__(self, body: Body, records: Records) -> None:
+    def __init__(self, body: Body, records: RecordFramer) -> None:
         self._body = body
         self._records = records
         self._reader = RecordReader()
@@ -71,7 +71,7 @@ class TimedAudio(AsyncIterator[AudioChunk]):
         if self._failure is not None:
             raise self._failure
         if not self._delivered:
-            raise _no_audio()
+            raise _build_no_audio_error()
         raise StopAsyncIteration
 
     def _merge(self, records: list[bytes]) -> AudioChunk:
@@ -87,7 +87,7 @@ class TimedAudio(AsyncIterator[AudioChunk]):
         return AudioChunk(b"".join([chunk.audio for chunk in chunks]), join_alignments(timing) if timing else None)
 
 
-def _refuse_other_content(response: aiohttp.ClientResponse, *, may_be_json: bool) -> None:
+def _check_content_type(response: aiohttp.ClientResponse, *, may_be_json: bool) -> None:
     main, _, subtype = response.content_type.partition("/")
     usable = main == "audio" or subtype in ("octet-stream", "ogg") or (may_be_json and _is_json(subtype))
     if not usable or response.headers.get("content-encoding", "identity") != "identity":
@@ -100,7 +100,7 @@ def _is_json(subtype: str) -> bool:
     return subtype.removeprefix("x-") in _JSON_SUBTYPES
 
 
-def _no_audio() -> MediaError:
+def _build_no_audio_error() -> MediaError:
     return MediaError(
         Reason.GENERATION_FAILED, "ElevenLabs accepted the text but delivered no audio; try another text."
     )

@@ -124,11 +124,13 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes) -> MediaError:
         headers: Headers of the answer, found in any case.
         body: The beginning of the body, as much as was read.
     """
-    readable, detail = _detail(body)
-    code = _code(detail)
-    meaning = _meaning(code, status, detail, readable=readable)
+    readable, detail = _parse_detail(body)
+    code = _parse_code(detail)
+    meaning = _find_meaning(code, status, detail, readable=readable)
     fields = (
-        (_fields_at_fault(detail) or list(filter(None, [meaning.field]))) if meaning.reason in _CALLERS_FAULT else []
+        (_find_fields_at_fault(detail) or list(filter(None, [meaning.field])))
+        if meaning.reason in _CALLERS_FAULT
+        else []
     )
     message = meaning.message
     if meaning is _WRONG_VALUE and fields:
@@ -144,7 +146,7 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes) -> MediaError:
     )
 
 
-def _meaning(code: str, status: int, detail: object, *, readable: bool) -> _Meaning:
+def _find_meaning(code: str, status: int, detail: object, *, readable: bool) -> _Meaning:
     if code:
         return _MEANINGS[code]
     if status >= _SERVER_ERRORS or (not readable and status != _TOO_MANY_REQUESTS):
@@ -152,7 +154,7 @@ def _meaning(code: str, status: int, detail: object, *, readable: bool) -> _Mean
     return _MEANINGS.get(_INVALID if isinstance(detail, list) else status, _REFUSED)
 
 
-def _detail(body: bytes) -> tuple[bool, object]:
+def _parse_detail(body: bytes) -> tuple[bool, object]:
     """Return whether the body is of the API at all (a proxy's HTML is not), and its `detail`."""
     if not body.strip():
         return True, None
@@ -163,17 +165,17 @@ def _detail(body: bytes) -> tuple[bool, object]:
     return True, answer.get("detail") if isinstance(answer, dict) else None
 
 
-def _code(detail: object) -> str:
+def _parse_code(detail: object) -> str:
     """Return the word of the table that the answer holds; other words may quote anything and are dropped."""
     words = (detail.get("code"), detail.get("status")) if isinstance(detail, dict) else ()
     return next((word for word in words if isinstance(word, str) and word in _MEANINGS), "")
 
 
-def _fields_at_fault(detail: object) -> list[str]:
-    return list(dict.fromkeys(field for place in _places(detail) if (field := _our_field(place))))
+def _find_fields_at_fault(detail: object) -> list[str]:
+    return list(dict.fromkeys(field for place in _iterate_locations(detail) if (field := _to_request_field(place))))
 
 
-def _places(detail: object) -> Iterator[str]:
+def _iterate_locations(detail: object) -> Iterator[str]:
     if isinstance(detail, dict):
         yield str(detail.get("param") or "")
     elif isinstance(detail, list):
@@ -182,7 +184,7 @@ def _places(detail: object) -> Iterator[str]:
             yield ".".join(map(str, place)) if isinstance(place, list) else ""
 
 
-def _our_field(place: str) -> str:
+def _to_request_field(place: str) -> str:
     return next((_OUR_FIELDS[word] for word in reversed(re.findall(r"[a-z_]+", place)) if word in _OUR_FIELDS), "")
 
 

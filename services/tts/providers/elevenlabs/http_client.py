@@ -81,7 +81,7 @@ _BEFORE_SENDING = (
 
 
 class Transport:
-    """The way to the API: one pool of connections, kept alive between requests.
+    """The way to the API: one pool of connections, cached alive between requests.
 
     Args:
         session: The pool; closed by whoever opened it.

@@ -10,7 +10,7 @@ from services.common.errors import MediaError, Reason
 MAX_RECORD_BYTES = 128 * 1024 * 1024
 
 
-class Records(Protocol):
+class RecordFramer(Protocol):
     """Collects bytes and gives back whole records."""
 
     def feed(self, piece: bytes) -> list[bytes]:
@@ -20,7 +20,7 @@ class Records(Protocol):
         """Return what is left when the body has ended."""
 
 
-class Lines:
+class LineFramer:
     """Records that end with a newline; blank lines are no records, and the last one needs no newline.
 
     Args:
@@ -28,25 +28,25 @@ class Lines:
     """
 
     def __init__(self, max_bytes: int = MAX_RECORD_BYTES) -> None:
-        self._begun = _Begun(max_bytes)
+        self._partial = _PartialRecord(max_bytes)
 
     def feed(self, piece: bytes) -> list[bytes]:
         """Take the next bytes and returns the lines that they complete, without line ends."""
         first, newline, rest = piece.partition(b"\n")
-        self._begun.add(first)
+        self._partial.add(first)
         if not newline:
             return []
         *whole, last = rest.split(b"\n")
-        lines = _not_blank([self._begun.take(), *whole])
-        self._begun.add(last)
+        lines = _drop_blank([self._partial.take(), *whole])
+        self._partial.add(last)
         return lines
 
     def end(self) -> list[bytes]:
         """Return the line that had no newline, if any."""
-        return _not_blank([self._begun.take()])
+        return _drop_blank([self._partial.take()])
 
 
-class Whole:
+class WholeBodyFramer:
     """One record that is the whole body, whatever line ends it holds.
 
     Args:
@@ -54,19 +54,19 @@ class Whole:
     """
 
     def __init__(self, max_bytes: int = MAX_RECORD_BYTES) -> None:
-        self._begun = _Begun(max_bytes)
+        self._partial = _PartialRecord(max_bytes)
 
     def feed(self, piece: bytes) -> list[bytes]:
         """Take the next bytes; there is no record before the end."""
-        self._begun.add(piece)
+        self._partial.add(piece)
         return []
 
     def end(self) -> list[bytes]:
         """Return the body, unless it is blank."""
-        return _not_blank([self._begun.take()])
+        return _drop_blank([self._partial.take()])
 
 
-class _Begun:
+class _PartialRecord:
     """A record that is not whole yet, joined only once: to append would copy a long one at every read."""
 
     def __init__(self, max_bytes: int) -> None:
@@ -89,5 +89,5 @@ class _Begun:
         return record
 
 
-def _not_blank(lines: list[bytes]) -> list[bytes]:
+def _drop_blank(lines: list[bytes]) -> list[bytes]:
     return [stripped for line in lines if (stripped := line.strip())]

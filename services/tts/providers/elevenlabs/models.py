@@ -32,7 +32,7 @@ _UNSUPPORTED_FIELDS: dict[str, tuple[str, ...]] = {
 _SUPERSEDED_BY = {"previous_text": "previous_request_ids", "next_text": "next_request_ids"}
 
 
-def ignored_fields(spec: SpeechSpec) -> tuple[str, ...]:
+def get_ignored_fields(spec: SpeechSpec) -> tuple[str, ...]:
     """Return the fields set in `spec` that its model cannot honour; they are not sent."""
     unsupported = _UNSUPPORTED_FIELDS.get(spec.model_id or DEFAULT_MODEL_ID, ())
     superseded = [text for text, request_ids in _SUPERSEDED_BY.items() if getattr(spec, request_ids)]

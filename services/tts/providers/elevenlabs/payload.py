@@ -38,31 +38,31 @@ class RecordReader:
         try:
             members = orjson.loads(record)
             if not isinstance(members, dict) or members.keys().isdisjoint(_MEMBERS):
-                raise _invalid_answer()
+                raise _build_invalid_record_error()
             # Of a long answer the standard library's decoder would take more time than all else here together.
             audio = pybase64.b64decode(members.get("audio_base64") or "", validate=True)
             timing = members.get("alignment")
-            return AudioChunk(audio, None if timing is None else self._alignment(timing))
+            return AudioChunk(audio, None if timing is None else self._parse_alignment(timing))
         except (TypeError, ValueError):
-            raise _invalid_answer() from None
+            raise _build_invalid_record_error() from None
 
-    def _alignment(self, timing: object) -> Alignment | None:
+    def _parse_alignment(self, timing: object) -> Alignment | None:
         if not isinstance(timing, dict):
-            raise _invalid_answer()
+            raise _build_invalid_record_error()
         characters, starts, ends = (timing.get(name) for name in _TIMING_MEMBERS)
         if not (isinstance(characters, list) and _ONLY_TEXT.issuperset(map(type, characters))):
-            raise _invalid_answer()
-        placed = self._clock.place(characters, _seconds(starts), _seconds(ends))
+            raise _build_invalid_record_error()
+        placed = self._clock.place(characters, _parse_seconds(starts), _parse_seconds(ends))
         return placed if len(placed) else None
 
 
-def _seconds(times: object) -> list[float]:
+def _parse_seconds(times: object) -> list[float]:
     if not (isinstance(times, list) and _ONLY_NUMBERS.issuperset(map(type, times)) and all(map(math.isfinite, times))):
-        raise _invalid_answer()
+        raise _build_invalid_record_error()
     return list(map(float, times))
 
 
-def _invalid_answer() -> MediaError:
+def _build_invalid_record_error() -> MediaError:
     return MediaError(Reason.GENERATION_FAILED, "The provider sent a record of audio and timing that cannot be read.")
 
 
@@ -93,7 +93,7 @@ class StreamClock:
         Raises:
             ValueError: The lists differ in length.
         """
-        if starts and self._begins_again(starts[0]):
+        if starts and self._has_restarted(starts[0]):
             skipped = starts[0] if starts[0] > _LEAD_IN_SECONDS else 0.0
             self._offset_seconds = self._last_end_seconds - skipped
         placed_starts: list[float] = []
@@ -109,7 +109,7 @@ class StreamClock:
             self._chunk_start_seconds, self._chunk_end_seconds = starts[0], max(ends)
         return Alignment(tuple(characters), tuple(placed_starts), tuple(placed_ends))
 
-    def _begins_again(self, start_seconds: float) -> bool:
+    def _has_restarted(self, start_seconds: float) -> bool:
         middle = (self._chunk_start_seconds + self._chunk_end_seconds) / 2
         near_zero = start_seconds < _LEAD_IN_SECONDS
         far_back = self._chunk_end_seconds - start_seconds > _LEAD_IN_SECONDS

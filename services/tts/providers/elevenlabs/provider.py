@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 from services.common.errors import MediaError, Reason
 from services.tts.providers.elevenlabs.audio import read_chunks
 from services.tts.providers.elevenlabs.http_client import Body, Transport, open_transport
-from services.tts.providers.elevenlabs.models import CAPABILITIES, ignored_fields
-from services.tts.providers.elevenlabs.request import endpoint_for, speech_request
+from services.tts.providers.elevenlabs.models import CAPABILITIES, get_ignored_fields
+from services.tts.providers.elevenlabs.request import build_speech_request, choose_endpoint
 from services.tts.providers.elevenlabs.settings import PROVIDER, ElevenLabsSettings
 from services.tts.providers.elevenlabs.voices import AccountVoices, VoiceCatalog
 from services.tts.providers.interface import SpeechProvider, SpeechSpec, SpeechStream, Voice
@@ -54,15 +54,15 @@ class ElevenLabsProvider(SpeechProvider):
                 Reason.API_KEY_MISSING,
                 "No ElevenLabs key is configured; set ELEVENLABS_API_KEY or use another provider.",
             )
-        endpoint = endpoint_for(spec, with_alignment=with_alignment)
-        async with self._transport.send(speech_request(spec, endpoint, self._settings)) as response:
+        endpoint = choose_endpoint(spec, with_alignment=with_alignment)
+        async with self._transport.send(build_speech_request(spec, endpoint, self._settings)) as response:
             body = Body(response)
             yield SpeechStream(
                 chunks=read_chunks(response, body, endpoint),
-                request_id=_matching(_REQUEST_ID, response.headers, "request-id"),
-                cost_units=_cost_units(response.headers),
-                ignored_fields=ignored_fields(spec),
-                max_concurrent_requests=_max_concurrent_requests(response.headers),
+                request_id=_get_header(_REQUEST_ID, response.headers, "request-id"),
+                cost_units=_parse_cost_units(response.headers),
+                ignored_fields=get_ignored_fields(spec),
+                max_concurrent_requests=_parse_max_concurrent_requests(response.headers),
                 rest=body.rest,
             )
 
@@ -82,16 +82,16 @@ async def open_elevenlabs(settings: ElevenLabsSettings) -> AsyncIterator[ElevenL
         yield ElevenLabsProvider(transport, settings)
 
 
-def _cost_units(headers: Mapping[str, str]) -> int | None:
-    told = _matching(_UNITS, headers, "character-cost")
-    return int(told) if told else None
+def _parse_cost_units(headers: Mapping[str, str]) -> int | None:
+    value = _get_header(_UNITS, headers, "character-cost")
+    return int(value) if value else None
 
 
-def _max_concurrent_requests(headers: Mapping[str, str]) -> int | None:
-    told = int(_matching(_CALLS, headers, "maximum-concurrent-requests") or 0)
-    return told if 1 <= told <= MAX_CONCURRENT_REQUESTS else None
+def _parse_max_concurrent_requests(headers: Mapping[str, str]) -> int | None:
+    value = int(_get_header(_CALLS, headers, "maximum-concurrent-requests") or 0)
+    return value if 1 <= value <= MAX_CONCURRENT_REQUESTS else None
 
 
-def _matching(pattern: re.Pattern[str], headers: Mapping[str, str], name: str) -> str:
+def _get_header(pattern: re.Pattern[str], headers: Mapping[str, str], name: str) -> str:
     value = headers.get(name, "").strip()
     return value if pattern.fullmatch(value) else ""

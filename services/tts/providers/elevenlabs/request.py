@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from enum import Enum
 from urllib.parse import quote
 
-from services.tts.providers.elevenlabs.models import ignored_fields
+from services.tts.providers.elevenlabs.models import get_ignored_fields
 from services.tts.providers.elevenlabs.settings import ElevenLabsSettings
 from services.tts.providers.interface import SpeechSpec, VoiceSettings
 
@@ -45,25 +45,25 @@ class ProviderRequest:
     """The body, or None."""
 
 
-def endpoint_for(spec: SpeechSpec, *, with_alignment: bool) -> Endpoint:
+def choose_endpoint(spec: SpeechSpec, *, with_alignment: bool) -> Endpoint:
     """Return the endpoint that delivers earliest; WAV has its length in front and exists only in one piece."""
     if spec.output_format.family == "wav":
         return Endpoint.WHOLE_WITH_TIMESTAMPS if with_alignment else Endpoint.WHOLE
     return Endpoint.STREAM_WITH_TIMESTAMPS if with_alignment else Endpoint.STREAM
 
 
-def speech_request(spec: SpeechSpec, endpoint: Endpoint, settings: ElevenLabsSettings) -> ProviderRequest:
+def build_speech_request(spec: SpeechSpec, endpoint: Endpoint, settings: ElevenLabsSettings) -> ProviderRequest:
     """Return the request that has `spec` spoken; whatever is not set is left out."""
     return ProviderRequest(
         method="POST",
         path=f"/v1/text-to-speech/{quote(spec.voice.voice_id, safe='')}{endpoint.value}",
-        query=_speech_query(spec, settings),
+        query=_build_query(spec, settings),
         headers={"xi-api-key": settings.api_key, "content-type": "application/json"},
-        json=_speech_body(spec),
+        json=_build_body(spec),
     )
 
 
-def voices_request(settings: ElevenLabsSettings, next_page_token: str = "") -> ProviderRequest:
+def build_voices_request(settings: ElevenLabsSettings, next_page_token: str = "") -> ProviderRequest:
     """Return the request for one page of the account's voices; the first page has no token."""
     token = (("next_page_token", next_page_token),) if next_page_token else ()
     return ProviderRequest(
@@ -74,7 +74,7 @@ def voices_request(settings: ElevenLabsSettings, next_page_token: str = "") -> P
     )
 
 
-def _speech_query(spec: SpeechSpec, settings: ElevenLabsSettings) -> tuple[tuple[str, str], ...]:
+def _build_query(spec: SpeechSpec, settings: ElevenLabsSettings) -> tuple[tuple[str, str], ...]:
     wanted = {
         "enable_logging": None if settings.enable_logging is None else str(settings.enable_logging).lower(),
         "optimize_streaming_latency": settings.optimize_streaming_latency,
@@ -83,8 +83,8 @@ def _speech_query(spec: SpeechSpec, settings: ElevenLabsSettings) -> tuple[tuple
     return tuple((name, str(value)) for name, value in wanted.items() if value is not None)
 
 
-def _speech_body(spec: SpeechSpec) -> dict[str, object]:
-    ignored = ignored_fields(spec)
+def _build_body(spec: SpeechSpec) -> dict[str, object]:
+    ignored = get_ignored_fields(spec)
     wanted: dict[str, object] = {
         "text": spec.text,
         "model_id": spec.model_id,

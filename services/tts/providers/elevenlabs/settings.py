@@ -26,7 +26,7 @@ class ElevenLabsSettings:
     max_connections: int = 100
     """Connections open at once; further requests wait for one within `first_byte_timeout_seconds`."""
     keep_alive_seconds: float = 60.0
-    """How long an idle connection is kept for the next request."""
+    """How long an idle connection is cached for the next request."""
     voices_ttl_seconds: float = 300.0
     """How long a listing of the account's voices is taken as current."""
     voices_timeout_seconds: float = 10.0

@@ -13,7 +13,7 @@ import orjson
 from services.common.errors import MediaError, Reason
 from services.common.log import logger
 from services.tts.providers.elevenlabs.http_client import Body, Transport
-from services.tts.providers.elevenlabs.request import voices_request
+from services.tts.providers.elevenlabs.request import build_voices_request
 from services.tts.providers.elevenlabs.settings import PROVIDER, ElevenLabsSettings
 from services.tts.providers.interface import Voice
 from services.tts.voices import NAMED_VOICES
@@ -48,11 +48,11 @@ class VoiceCatalog:
         self._account = account
         self._settings = settings
         self._clock = clock
-        self._one_at_a_time = asyncio.Lock()
-        self._ask_again_at_seconds = clock()
-        self._told_that_not_allowed = False
+        self._refresh_lock = asyncio.Lock()
+        self._refresh_at_seconds = clock()
+        self._logged_missing_permission = False
         self._voices = _TABLE
-        self._index = _index(_TABLE)
+        self._index = _build_index(_TABLE)
 
     def resolve(self, voice: str) -> Voice | None:
         """Return the voice of this name (in any case) or id, or None; asks nobody.
@@ -66,10 +66,10 @@ class VoiceCatalog:
 
     async def list_voices(self) -> list[Voice]:
         """Return the table, then the account's voices as they were when they could last be had."""
-        async with self._one_at_a_time:
-            if self._clock() >= self._ask_again_at_seconds:
+        async with self._refresh_lock:
+            if self._clock() >= self._refresh_at_seconds:
                 current_seconds = await self._refresh()
-                self._ask_again_at_seconds = self._clock() + current_seconds
+                self._refresh_at_seconds = self._clock() + current_seconds
             return list(self._voices)
 
     async def _refresh(self) -> float:
@@ -77,28 +77,28 @@ class VoiceCatalog:
         try:
             self._voices = _merge(await self._account.fetch())
         except MediaError as error:
-            return self._after(error)
-        self._index = _index(self._voices)
+            return self._handle_error(error)
+        self._index = _build_index(self._voices)
         return self._settings.voices_ttl_seconds
 
-    def _after(self, error: MediaError) -> float:
+    def _handle_error(self, error: MediaError) -> float:
         not_allowed = (
             error.reason is Reason.API_KEY_MISSING or error.metadata.get("provider_code") == "missing_permissions"
         )
         if not not_allowed:
             log.warning("account voices could not be listed", provider=PROVIDER, reason=error.reason.name)
             return self._settings.voices_retry_seconds
-        if not self._told_that_not_allowed:
+        if not self._logged_missing_permission:
             log.info("no key that may list the account's voices", provider=PROVIDER, reason=error.reason.name)
-            self._told_that_not_allowed = True
+            self._logged_missing_permission = True
         return self._settings.voices_ttl_seconds
 
 
-def _merge(of_account: Iterable[Voice]) -> tuple[Voice, ...]:
+def _merge(account_voices: Iterable[Voice]) -> tuple[Voice, ...]:
     """Return the table followed by the account's other voices, no name twice."""
     voices = {voice.voice_id: voice for voice in _TABLE}
     names = {voice.name.casefold() for voice in _TABLE}
-    for voice in of_account:
+    for voice in account_voices:
         if voice.voice_id not in voices:
             taken = voice.name.casefold() in names
             named = replace(voice, name=f"{voice.name} ({voice.voice_id})") if taken else voice
@@ -107,7 +107,7 @@ def _merge(of_account: Iterable[Voice]) -> tuple[Voice, ...]:
     return tuple(voices.values())
 
 
-def _index(voices: Iterable[Voice]) -> dict[str, Voice]:
+def _build_index(voices: Iterable[Voice]) -> dict[str, Voice]:
     """Return the voices by name in lower case and by id; ids go last, they are what cannot be mistaken."""
     listed = tuple(voices)
     return {voice.name.casefold(): voice for voice in listed} | {voice.voice_id: voice for voice in listed}
@@ -149,7 +149,7 @@ class AccountVoices:
         return list(voices.values())
 
     async def _fetch_page(self, token: str) -> Mapping[str, Any]:
-        async with self._transport.send(voices_request(self._settings, token)) as response:
+        async with self._transport.send(build_voices_request(self._settings, token)) as response:
             body = await Body(response).read_all(MAX_PAGE_BYTES)
         try:
             page = orjson.loads(body)

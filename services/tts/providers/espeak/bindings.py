@@ -105,15 +105,15 @@ class SpeechLibrary:
             EngineError: The library refused voice, tempo or text.
         """
         self._lib.espeak_ng_SetRandSeed(_SEED)
-        self._require(self._lib.espeak_SetVoiceByName(identifier.encode()))
-        self._require(self._lib.espeak_SetParameter(_RATE, words_per_minute, 0))
+        self._check_status(self._lib.espeak_SetVoiceByName(identifier.encode()))
+        self._check_status(self._lib.espeak_SetParameter(_RATE, words_per_minute, 0))
         self._sink, self._failure = sink, None
         encoded = text.translate(_UNSPOKEN).encode("utf-8", "replace") + b"\0"
         status = self._lib.espeak_Synth(encoded, len(encoded), 0, 1, 0, _UTF8, None, None)
         self._sink = None
         if self._failure is not None:
             raise self._failure
-        self._require(status)
+        self._check_status(status)
 
     def _on_audio(self, samples: int | None, count: int, events: ctypes._Pointer[_Event]) -> int:
         """Called by C, which knows no exceptions."""
@@ -121,18 +121,18 @@ class SpeechLibrary:
             if self._sink is None:
                 return _STOP
             pcm = ctypes.string_at(samples, count * 2) if samples and count > 0 else b""
-            return _CONTINUE if self._sink(pcm, _marks(events)) else _STOP
-        except BaseException as error:  # noqa: BLE001 - kept for speak(), which raises it
+            return _CONTINUE if self._sink(pcm, _read_marks(events)) else _STOP
+        except BaseException as error:  # noqa: BLE001 - cached for speak(), which raises it
             self._failure = error
             return _STOP
 
     @staticmethod
-    def _require(status: int) -> None:
+    def _check_status(status: int) -> None:
         if status != 0:
             raise EngineError(f"espeak-ng answered {status}")
 
 
-def _marks(events: ctypes._Pointer[_Event]) -> list[Mark]:
+def _read_marks(events: ctypes._Pointer[_Event]) -> list[Mark]:
     marks = []
     index = 0
     while (event := events[index]).type != 0:

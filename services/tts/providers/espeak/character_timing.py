@@ -19,18 +19,18 @@ _OTHER_WEIGHT = 0.25
 _LOUD = 250  # of 32,768; what is softer counts as silence
 _BLOCK_SAMPLES = 110  # 5 ms at the engine's rate
 
-Span = tuple[float, float]
+SampleRange = tuple[float, float]
 
 
-def token_starts(text: str) -> list[int]:
+def find_token_starts(text: str) -> list[int]:
     """Return where the tokens of `text` begin: runs without white space, and each character of unspaced scripts."""
     return [match.start() for match in _TOKEN.finditer(text)]
 
 
-def spread(characters: str, start: float, end: float) -> list[Span]:
+def spread(characters: str, start: float, end: float) -> list[SampleRange]:
     """Return how `characters` share the time from `start` to `end`, by how long such a character tends to take."""
     end = max(start, end)
-    weights = [_weight(character) for character in characters]
+    weights = [_get_weight(character) for character in characters]
     scale = (end - start) / (sum(weights) or 1.0)
     borders = [start]
     passed = 0.0
@@ -41,7 +41,7 @@ def spread(characters: str, start: float, end: float) -> list[Span]:
     return list(pairwise(borders))
 
 
-def last_loud_sample(pcm: bytes) -> int | None:
+def find_last_loud_sample(pcm: bytes) -> int | None:
     """Return how many samples of 16-bit `pcm` lie before the end of its last audible 5 ms, or None if silent."""
     samples = array("h", pcm)
     end = len(samples)
@@ -75,12 +75,12 @@ class CharacterClock:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._tokens = token_starts(text)
+        self._tokens = find_token_starts(text)
         self._run = _Run()
 
-    def word(self, position: int, sample: int) -> list[Span]:
+    def mark_word(self, position: int, sample: int) -> list[SampleRange]:
         """A word at `position` begins to sound."""
-        first = self._token_at(position)
+        first = self._find_token(position)
         if first is None or first < self._run.first or (first == self._run.first and self._run.heard):
             # Numbers and merged words make several events inside one token: the first counts.
             return []
@@ -89,7 +89,7 @@ class CharacterClock:
         self._run = _Run(first, start, heard=True)
         return spans
 
-    def clause_end(self, position: int, sample: int, speech_end: int) -> list[Span]:
+    def mark_clause_end(self, position: int, sample: int, speech_end: int) -> list[SampleRange]:
         """The clause before `position` is over; its pause lasts from `speech_end` to `sample`."""
         if not self._run.first < position < len(self._text):
             # The text's last clause stays open: only `finish` knows how much silence follows it.
@@ -98,7 +98,7 @@ class CharacterClock:
         self._run = _Run(position, max(self._run.start, float(sample)))
         return spans
 
-    def finish(self, total_samples: int, speech_end: int) -> list[Span]:
+    def finish(self, total_samples: int, speech_end: int) -> list[SampleRange]:
         """The audio is complete; the last character ends with it."""
         spans = self._close(len(self._text), float(speech_end), float(total_samples))
         if spans:
@@ -106,7 +106,7 @@ class CharacterClock:
         self._run = _Run(len(self._text), float(total_samples))
         return spans
 
-    def _close(self, position: int, speech_end: float, end: float) -> list[Span]:
+    def _close(self, position: int, speech_end: float, end: float) -> list[SampleRange]:
         """Spread the open run up to `position`; white space at its end takes the pause."""
         run = self._text[self._run.first : position]
         spoken = run.rstrip()
@@ -115,7 +115,7 @@ class CharacterClock:
         speech_end = min(max(start, speech_end), end)
         return spread(spoken, start, speech_end) + spread(run[len(spoken) :], speech_end, end)
 
-    def _token_at(self, position: int) -> int | None:
+    def _find_token(self, position: int) -> int | None:
         """Return where the token at `position` begins; between two tokens, where the next does."""
         if not 0 <= position < len(self._text):
             return None
@@ -125,7 +125,7 @@ class CharacterClock:
         return self._tokens[index - 1] if index else None
 
 
-def _weight(character: str) -> float:
+def _get_weight(character: str) -> float:
     if character.isalpha():
         return _LETTER_WEIGHT
     return _DIGIT_WEIGHT if character.isdigit() else _OTHER_WEIGHT

@@ -90,7 +90,7 @@ class WavEncoder(Encoder):
     def finish(self) -> bytes:
         """Return the file."""
         self._data += self._samples.finish()
-        return wav_header(self._sample_rate_hz, len(self._data)) + self._data
+        return build_wav_header(self._sample_rate_hz, len(self._data)) + self._data
 
 
 class _Resampler:
@@ -111,7 +111,7 @@ class _Resampler:
         return rounded
 
 
-def encoder_for(output_format: OutputFormat) -> Encoder:
+def build_encoder(output_format: OutputFormat) -> Encoder:
     """Return a fresh encoder.
 
     Raises:
@@ -128,7 +128,7 @@ def encoder_for(output_format: OutputFormat) -> Encoder:
     raise ValueError(output_format.name)
 
 
-def wav_header(sample_rate_hz: int, data_bytes: int) -> bytes:
+def build_wav_header(sample_rate_hz: int, data_bytes: int) -> bytes:
     """Return the 44 bytes before `data_bytes` of mono 16-bit PCM."""
     return struct.pack(
         "<4sI4s4sIHHIIHH4sI",

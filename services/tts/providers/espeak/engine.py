@@ -24,7 +24,7 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 from services.tts.formats import FORMATS
 from services.tts.providers.espeak.bindings import SpeechLibrary
-from services.tts.providers.espeak.encoding import encoder_for
+from services.tts.providers.espeak.encoding import build_encoder
 from services.tts.providers.espeak.protocol import FailedFrame, Frame, SpeakRequest, encode_frame, receive_request
 from services.tts.providers.espeak.synthesis import FrameSynthesizer
 
@@ -39,7 +39,7 @@ _REQUEST_TIMEOUT_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class EngineLimits:
     """What children may use."""
 
     children: int
@@ -56,8 +56,8 @@ class Engine:
         stop_with_stdin: Whether the end of standard input, hence of the process that holds it, ends this one.
     """
 
-    def __init__(self, listener: socket.socket, limits: Limits, *, stop_with_stdin: bool) -> None:
-        self._listener = listener
+    def __init__(self, listener: socket.socket, limits: EngineLimits, *, stop_with_stdin: bool) -> None:
+        self._playback = listener
         self._limits = limits
         self._stopping = False
         self._children: set[int] = set()
@@ -93,14 +93,14 @@ class Engine:
         for name in ("mp3_44100_128", "pcm_16000"):
             request = SpeakRequest("Ready.", "en-us", "f3", 175, name, with_alignment=True)
             FrameSynthesizer(request, lambda _: None, lambda: True).run(self._library)
-        encoder_for(FORMATS["wav_22050"]).finish()
+        build_encoder(FORMATS["wav_22050"]).finish()
         # What exists by now is never collected, so that a child's collector does not copy the parent's pages.
         gc.collect()
         gc.freeze()
 
     def _accept(self) -> None:
         try:
-            connection, _ = self._listener.accept()
+            connection, _ = self._playback.accept()
         except (BlockingIOError, ConnectionError):
             return
         with connection:
@@ -113,7 +113,7 @@ class Engine:
                 os._exit(self._run_child(connection))
         self._children.add(child)
         if len(self._children) >= self._limits.children:
-            self._selector.unregister(self._listener)
+            self._selector.unregister(self._playback)
 
     def _run_child(self, connection: socket.socket) -> int:
         """Serve one connection in the child and returns its exit status; must not raise."""
@@ -121,10 +121,10 @@ class Engine:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            self._listener.close()
+            self._playback.close()
             _detach_pipes()
             _limit_this_process(self._limits)
-            speak_for(connection, self._library)
+            serve_connection(connection, self._library)
         except OSError:
             # The caller left, which is how callers cancel.
             return 1
@@ -142,7 +142,7 @@ class Engine:
             if os.waitpid(child, os.WNOHANG) != (0, 0):
                 self._children.discard(child)
         if was_full and len(self._children) < self._limits.children:
-            self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
+            self._selector.register(self._playback, selectors.EVENT_READ, self._accept)
 
     def _on_stdin(self) -> None:
         self._stopping = not os.read(sys.stdin.fileno(), 4096)
@@ -151,7 +151,7 @@ class Engine:
         self._stopping = True
 
 
-def speak_for(connection: socket.socket, library: SpeechLibrary) -> None:
+def serve_connection(connection: socket.socket, library: SpeechLibrary) -> None:
     """Read the request of one connection and answers it.
 
     Raises:
@@ -186,7 +186,7 @@ def _detach_pipes() -> None:
     os.close(null)
 
 
-def _limit_this_process(limits: Limits) -> None:
+def _limit_this_process(limits: EngineLimits) -> None:
     # macOS refuses some of these; the limits are a second net below the length limit of texts.
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_seconds, limits.cpu_seconds + 1))
@@ -206,7 +206,7 @@ def listen(path: Path) -> socket.socket:
     return listener
 
 
-def _tidy(path: Path) -> None:
+def _remove_socket(path: Path) -> None:
     """Remove the socket and its folder: who made them may have been killed."""
     with suppress(OSError):
         path.unlink(missing_ok=True)
@@ -231,14 +231,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.stop_with_stdin:
         # Ctrl-C reaches the whole process group; who started us decides when speech that is under way may end.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-    limits = Limits(options.max_children, options.cpu_seconds, options.memory_mib * 1024 * 1024)
+    limits = EngineLimits(options.max_children, options.cpu_seconds, options.memory_mib * 1024 * 1024)
     with listen(options.socket) as listener:
         engine = Engine(listener, limits, stop_with_stdin=options.stop_with_stdin)
         engine.warm_up()
         os.write(sys.stdout.fileno(), READY)
         engine.serve()
     if options.stop_with_stdin:
-        _tidy(options.socket)
+        _remove_socket(options.socket)
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ class EngineProcess:
             await self._replace(address)
         raise MediaError(Reason.PROVIDER_UNAVAILABLE, "The embedded speech engine does not stay up; see its log.")
 
-    async def answers(self) -> bool:
+    async def is_accepting(self) -> bool:
         """Tell whether the process accepts connections."""
         if self._address is None:
             return False

@@ -28,7 +28,7 @@ _MAX_FRAME_BYTES = 64 * 1024 * 1024
 _REQUEST, _AUDIO, _DONE, _FAILED = b"R", b"A", b"D", b"F"
 
 
-class WireError(Exception):
+class ProtocolError(Exception):
     """The other side sent something that is not a frame of ours."""
 
 
@@ -77,32 +77,32 @@ Frame = AudioFrame | DoneFrame | FailedFrame
 
 def encode_request(request: SpeakRequest) -> bytes:
     """Return the request as one frame."""
-    return _frame(_REQUEST, json.dumps(asdict(request)).encode())
+    return _build_frame(_REQUEST, json.dumps(asdict(request)).encode())
 
 
 def encode_frame(frame: Frame) -> bytes:
     """Return an answer as one frame."""
     match frame:
         case AudioFrame(audio, starts, ends):
-            return _frame(_AUDIO, _COUNT.pack(len(starts)) + starts.tobytes() + ends.tobytes() + audio)
+            return _build_frame(_AUDIO, _COUNT.pack(len(starts)) + starts.tobytes() + ends.tobytes() + audio)
         case DoneFrame(samples):
-            return _frame(_DONE, _SAMPLES.pack(samples))
+            return _build_frame(_DONE, _SAMPLES.pack(samples))
         case FailedFrame(code):
-            return _frame(_FAILED, code.encode())
+            return _build_frame(_FAILED, code.encode())
 
 
 def receive_request(connection: socket.socket) -> SpeakRequest | None:
     """Wait for the request on a blocking socket; None if the caller left before it was complete.
 
     Raises:
-        WireError: Something else arrived.
+        ProtocolError: Something else arrived.
     """
     head = _receive_exactly(connection, _HEADER.size)
     if head is None:
         return None
     kind, length = _HEADER.unpack(head)
     if kind != _REQUEST or length > _MAX_REQUEST_BYTES:
-        raise WireError("not a request")
+        raise ProtocolError("not a request")
     body = _receive_exactly(connection, length)
     return None if body is None else SpeakRequest(**json.loads(body))
 
@@ -111,13 +111,13 @@ async def read_frame(reader: asyncio.StreamReader) -> Frame:
     """Wait for the next answer.
 
     Raises:
-        WireError: Something else arrived.
+        ProtocolError: Something else arrived.
         asyncio.IncompleteReadError: The engine's process hung up.
         OSError: The connection broke.
     """
     kind, length = _HEADER.unpack(await reader.readexactly(_HEADER.size))
     if length > _MAX_FRAME_BYTES:
-        raise WireError("not an answer")
+        raise ProtocolError("not an answer")
     return _decode(kind, await reader.readexactly(length))
 
 
@@ -130,8 +130,8 @@ def _decode(kind: bytes, payload: bytes) -> Frame:
         if kind == _FAILED:
             return FailedFrame(payload.decode())
     except (struct.error, ValueError) as error:
-        raise WireError("not an answer") from error
-    raise WireError("not an answer")
+        raise ProtocolError("not an answer") from error
+    raise ProtocolError("not an answer")
 
 
 def _decode_audio(payload: bytes) -> AudioFrame:
@@ -140,13 +140,13 @@ def _decode_audio(payload: bytes) -> AudioFrame:
     middle = _COUNT.size + count * starts.itemsize
     end = middle + count * ends.itemsize
     if end > len(payload):
-        raise WireError("not an answer")
+        raise ProtocolError("not an answer")
     starts.frombytes(payload[_COUNT.size : middle])
     ends.frombytes(payload[middle:end])
     return AudioFrame(payload[end:], starts, ends)
 
 
-def _frame(kind: bytes, payload: bytes) -> bytes:
+def _build_frame(kind: bytes, payload: bytes) -> bytes:
     return _HEADER.pack(kind, len(payload)) + payload
 
 

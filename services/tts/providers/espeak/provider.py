@@ -17,8 +17,8 @@ from services.tts.providers.espeak.protocol import (
     DoneFrame,
     FailedFrame,
     Frame,
+    ProtocolError,
     SpeakRequest,
-    WireError,
     encode_request,
     read_frame,
 )
@@ -57,12 +57,12 @@ class EspeakProvider(SpeechProvider):
                 GENERATION_FAILED where the text gives no audio or the engine fails on it, PROVIDER_UNAVAILABLE
                 where there is no engine.
         """
-        request = _request_for(spec, with_alignment=with_alignment)
+        request = _build_request(spec, with_alignment=with_alignment)
         connection: _Connection | None = None
         try:
             connection = _Connection(await self._engine.connect())
             first = await connection.ask(request)
-            if first is None and not await self._engine.answers():
+            if first is None and not await self._engine.is_accepting():
                 # The process is gone, and nothing was delivered: its successor gets the request.
                 connection.close()
                 connection = _Connection(await self._engine.connect())
@@ -70,7 +70,7 @@ class EspeakProvider(SpeechProvider):
             yield SpeechStream(
                 chunks=_Chunks(connection, _to_audio(first), spec.text),
                 cost_units=0,
-                ignored_fields=ignored_fields(spec),
+                ignored_fields=get_ignored_fields(spec),
             )
         finally:
             if connection is not None:
@@ -107,7 +107,7 @@ async def open_espeak(settings: EspeakSettings | None = None) -> AsyncIterator[E
         await engine.close()
 
 
-def ignored_fields(spec: SpeechSpec) -> tuple[str, ...]:
+def get_ignored_fields(spec: SpeechSpec) -> tuple[str, ...]:
     """Return the names of the fields that the caller set and this engine cannot honour."""
     settings = spec.settings
     values: dict[str, object] = {
@@ -145,7 +145,7 @@ class _Connection:
         """Return the next answer, or None where the other side hung up before it was whole."""
         try:
             return await read_frame(self._reader)
-        except (asyncio.IncompleteReadError, OSError, WireError):
+        except (asyncio.IncompleteReadError, OSError, ProtocolError):
             return None
 
     def close(self) -> None:
@@ -189,10 +189,10 @@ def _to_audio(frame: Frame | None) -> AudioFrame:
     raise MediaError(Reason.GENERATION_FAILED, _MESSAGES.get(code, _CRASHED))
 
 
-def _request_for(spec: SpeechSpec, *, with_alignment: bool) -> SpeakRequest:
+def _build_request(spec: SpeechSpec, *, with_alignment: bool) -> SpeakRequest:
     if spec.output_format.family not in FAMILIES:
         raise invalid("output_format", "must be of a family that the embedded engine speaks: mp3, pcm or wav")
-    timbre = voices.timbre_for(spec.voice, spec.language_code)
+    timbre = voices.choose_timbre(spec.voice, spec.language_code)
     speed = 1.0 if spec.settings.speed is None else spec.settings.speed
     return SpeakRequest(
         text=spec.text,

@@ -8,8 +8,8 @@ from typing import Protocol
 
 from services.tts.formats import FORMATS
 from services.tts.providers.espeak.bindings import Mark, MarkKind, Sink
-from services.tts.providers.espeak.character_timing import CharacterClock, Span, last_loud_sample
-from services.tts.providers.espeak.encoding import SOURCE_RATE_HZ, encoder_for
+from services.tts.providers.espeak.character_timing import CharacterClock, SampleRange, find_last_loud_sample
+from services.tts.providers.espeak.encoding import SOURCE_RATE_HZ, build_encoder
 from services.tts.providers.espeak.protocol import (
     MAX_AUDIO_BYTES,
     AudioFrame,
@@ -41,19 +41,19 @@ class FrameSynthesizer:
     Args:
         request: What to speak.
         send: Takes the frames in order; may block. What it raises ends the speech.
-        wanted: Tells whether anyone still listens.
+        is_wanted: Tells whether anyone still listens.
 
     Raises:
         KeyError: A voice or format that is in none of our tables.
         ValueError: A format that this engine has no encoder for.
     """
 
-    def __init__(self, request: SpeakRequest, send: Callable[[Frame], None], wanted: Callable[[], bool]) -> None:
+    def __init__(self, request: SpeakRequest, send: Callable[[Frame], None], is_wanted: Callable[[], bool]) -> None:
         self._request = request
         self._send = send
-        self._wanted = wanted
+        self._is_wanted = is_wanted
         self._identifier = get_identifier(VoiceVariant(request.language, request.variant))
-        self._encoder = encoder_for(FORMATS[request.output_format])
+        self._encoder = build_encoder(FORMATS[request.output_format])
         self._clock = CharacterClock(request.text) if request.with_alignment else None
         self._samples = 0
         self._speech_end = 0
@@ -77,7 +77,7 @@ class FrameSynthesizer:
         self._send(DoneFrame(self._samples))
 
     def _take(self, pcm: bytes, marks: list[Mark]) -> bool:
-        loud = last_loud_sample(pcm)
+        loud = find_last_loud_sample(pcm)
         if loud is not None:
             self._speech_end = self._samples + loud
         self._samples += len(pcm) // 2
@@ -86,11 +86,11 @@ class FrameSynthesizer:
         if not self._speech_end:
             # Until something is heard, the text may turn out to be unspeakable: nothing may have been sent then.
             self._silent_start += pcm
-            return self._wanted()
+            return self._is_wanted()
         self._encode(pcm)
         if self._audio and (self._samples >= self._flush_at_sample or len(self._audio) >= _GATHER_BYTES):
             self._flush()
-        return self._wanted()
+        return self._is_wanted()
 
     def _encode(self, pcm: bytes) -> None:
         if self._silent_start:
@@ -102,24 +102,24 @@ class FrameSynthesizer:
     def _mark(self, clock: CharacterClock, marks: list[Mark]) -> None:
         for mark in marks:
             if mark.kind is MarkKind.WORD:
-                self._time(clock.word(mark.position, mark.sample))
+                self._time(clock.mark_word(mark.position, mark.sample))
             else:
-                self._time(clock.clause_end(mark.position, mark.sample, self._speech_end))
+                self._time(clock.mark_clause_end(mark.position, mark.sample, self._speech_end))
 
-    def _time(self, spans: list[Span]) -> None:
+    def _time(self, spans: list[SampleRange]) -> None:
         shift = self._encoder.lead_in_seconds
         for start, end in spans:
             self._starts.append(start / SOURCE_RATE_HZ + shift)
             self._ends.append(end / SOURCE_RATE_HZ + shift)
 
     def _flush(self) -> None:
-        for piece in _pieces(bytes(self._audio)):
+        for piece in _split_audio(bytes(self._audio)):
             self._send(AudioFrame(piece, self._starts, self._ends))
             self._starts, self._ends = array("d"), array("d")
         self._audio.clear()
         self._flush_at_sample = self._samples + _GATHER_SAMPLES
 
 
-def _pieces(audio: bytes) -> Iterator[bytes]:
+def _split_audio(audio: bytes) -> Iterator[bytes]:
     for start in range(0, max(len(audio), 1), MAX_AUDIO_BYTES):
         yield audio[start : start + MAX_AUDIO_BYTES]

@@ -64,7 +64,7 @@ VOICES: tuple[Voice, ...] = (
     *(_build_default(language) for language in LANGUAGES.values()),
 )
 
-_TIMBRE_OF_ID = {
+_TIMBRE_BY_ID = {
     timbre.voice_id: timbre for timbre in (*_TIMBRES.values(), *(VoiceVariant(tag, "") for tag in LANGUAGES))
 }
 
@@ -78,7 +78,7 @@ def resolve(voice: str) -> Voice | None:
     return _BY_FOREIGN_ID.get(voice) or _BY_KEY.get(voice.casefold())
 
 
-def timbre_for(voice: Voice, language_code: str) -> VoiceVariant:
+def choose_timbre(voice: Voice, language_code: str) -> VoiceVariant:
     """Return what the engine shall speak with.
 
     Args:
@@ -88,7 +88,7 @@ def timbre_for(voice: Voice, language_code: str) -> VoiceVariant:
     Raises:
         MediaError: VOICE_NOT_FOUND for a voice that is not ours, VALIDATION_ERROR for a language nobody here reads.
     """
-    timbre = _TIMBRE_OF_ID.get(voice.voice_id)
+    timbre = _TIMBRE_BY_ID.get(voice.voice_id)
     if timbre is None or voice.provider != PROVIDER:
         raise invalid("voice", "must be a voice of the embedded engine; list its voices", Reason.VOICE_NOT_FOUND)
     # A voice that speaks the language already keeps its accent: `en` is no reason to turn an American British.

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from services.tts.formats import FORMATS
-from services.tts.providers.elevenlabs.models import CAPABILITIES, ignored_fields
-from services.tts.providers.elevenlabs.request import Endpoint, speech_request
+from services.tts.providers.elevenlabs.models import CAPABILITIES, get_ignored_fields
+from services.tts.providers.elevenlabs.request import Endpoint, build_speech_request
 from services.tts.providers.elevenlabs.settings import ElevenLabsSettings
 from tests.unit.tts.providers.elevenlabs.speaking import spec_of
 
@@ -27,18 +27,18 @@ STITCHED = replace(CONTEXT, previous_request_ids=("a",), next_request_ids=("b",)
 )
 def test_fields_that_the_model_cannot_honour_are_told_and_not_sent(model_id: str, ignored: set[str]) -> None:
     spec = replace(STITCHED, model_id=model_id)
-    assert set(ignored_fields(spec)) == ignored
-    body = speech_request(spec, Endpoint.STREAM, ElevenLabsSettings("key")).json or {}
+    assert set(get_ignored_fields(spec)) == ignored
+    body = build_speech_request(spec, Endpoint.STREAM, ElevenLabsSettings("key")).json or {}
     assert ignored.isdisjoint(body)
 
 
 def test_a_text_of_context_is_sent_where_no_request_stands_for_it() -> None:
     spec = replace(CONTEXT, model_id="eleven_flash_v2_5", previous_request_ids=("a",))
-    assert ignored_fields(spec) == ("previous_text",)
+    assert get_ignored_fields(spec) == ("previous_text",)
 
 
 def test_fields_that_are_not_set_are_not_ignored() -> None:
-    assert ignored_fields(replace(spec_of(), model_id="eleven_v3")) == ()
+    assert get_ignored_fields(replace(spec_of(), model_id="eleven_v3")) == ()
 
 
 def test_every_format_family_is_offered() -> None:

@@ -13,9 +13,9 @@ from services.tts.formats import DEFAULT_FORMAT, FORMATS
 from services.tts.providers.elevenlabs.request import (
     Endpoint,
     ProviderRequest,
-    endpoint_for,
-    speech_request,
-    voices_request,
+    build_speech_request,
+    build_voices_request,
+    choose_endpoint,
 )
 from services.tts.providers.elevenlabs.settings import ElevenLabsSettings
 from services.tts.providers.interface import SpeechSpec, Voice, VoiceSettings
@@ -80,12 +80,14 @@ def test_every_recorded_speech_request_is_compared() -> None:
 def test_a_speech_request_equals_the_official_clients(name: str) -> None:
     spec, endpoint, settings = CASES[name]
     recorded = golden(name)
-    assert compared(speech_request(spec, endpoint, settings)) == recorded | {"query": sorted_query(recorded["query"])}
+    assert compared(build_speech_request(spec, endpoint, settings)) == recorded | {
+        "query": sorted_query(recorded["query"])
+    }
 
 
 def test_a_voices_request_uses_what_the_official_client_uses() -> None:
     recorded = golden("voices.search_v2")
-    request = voices_request(PLAIN, "TOK")
+    request = build_voices_request(PLAIN, "TOK")
     assert (request.method, request.path, request.json) == (recorded["method"], recorded["path"], recorded["body"])
     assert request.headers == recorded["semantic_headers"]
     assert dict(request.query)["next_page_token"] == dict(recorded["query"])["next_page_token"]
@@ -93,40 +95,40 @@ def test_a_voices_request_uses_what_the_official_client_uses() -> None:
 
 
 def test_the_first_page_of_voices_has_no_token() -> None:
-    assert voices_request(PLAIN).query == (("page_size", "100"),)
+    assert build_voices_request(PLAIN).query == (("page_size", "100"),)
 
 
 @pytest.mark.parametrize("output_format", FORMATS)
 @pytest.mark.parametrize("with_alignment", [False, True])
 def test_only_wav_is_asked_for_in_one_piece(output_format: str, with_alignment: bool) -> None:
-    endpoint = endpoint_for(spec_of(output_format), with_alignment=with_alignment)
+    endpoint = choose_endpoint(spec_of(output_format), with_alignment=with_alignment)
     assert endpoint.value.endswith("/with-timestamps") == with_alignment
     assert endpoint.value.startswith("/stream") == (not output_format.startswith("wav"))
 
 
 def test_false_and_zero_are_sent() -> None:
     settings = VoiceSettings(style=0.0, use_speaker_boost=False)
-    request = speech_request(replace(MINIMAL, settings=settings, seed=0), Endpoint.STREAM, PLAIN)
+    request = build_speech_request(replace(MINIMAL, settings=settings, seed=0), Endpoint.STREAM, PLAIN)
     assert request.json == {"text": "Hi", "seed": 0, "voice_settings": {"style": 0.0, "use_speaker_boost": False}}
 
 
 def test_zero_retention_is_asked_for_in_the_query() -> None:
-    request = speech_request(MINIMAL, Endpoint.STREAM, replace(PLAIN, enable_logging=False))
+    request = build_speech_request(MINIMAL, Endpoint.STREAM, replace(PLAIN, enable_logging=False))
     assert ("enable_logging", "false") in request.query
 
 
 def test_a_region_is_not_sent() -> None:
     spec = replace(MINIMAL, model_id="eleven_flash_v2_5", language_code="pt-BR")
-    assert (speech_request(spec, Endpoint.STREAM, PLAIN).json or {})["language_code"] == "pt"
+    assert (build_speech_request(spec, Endpoint.STREAM, PLAIN).json or {})["language_code"] == "pt"
 
 
 def test_a_voice_id_cannot_leave_its_place_in_the_path() -> None:
     spec = replace(MINIMAL, voice=Voice("../voices?x=#", "odd", "elevenlabs", "account"))
-    assert speech_request(spec, Endpoint.STREAM, PLAIN).path == "/v1/text-to-speech/..%2Fvoices%3Fx%3D%23/stream"
+    assert build_speech_request(spec, Endpoint.STREAM, PLAIN).path == "/v1/text-to-speech/..%2Fvoices%3Fx%3D%23/stream"
 
 
 def test_neither_key_nor_text_shows_in_a_representation() -> None:
-    shown = repr(speech_request(replace(MINIMAL, text="private"), Endpoint.STREAM, PLAIN)) + repr(PLAIN)
+    shown = repr(build_speech_request(replace(MINIMAL, text="private"), Endpoint.STREAM, PLAIN)) + repr(PLAIN)
     assert "EL_KEY" not in shown
     assert "private" not in shown
 

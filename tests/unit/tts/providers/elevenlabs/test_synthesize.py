@@ -9,7 +9,7 @@ import pytest
 
 from services.common.errors import MediaError, Reason
 from services.common.timing.alignment import Alignment
-from services.tts.audio_duration import duration_meter
+from services.tts.audio_duration import build_duration_meter
 from services.tts.formats import FORMATS
 from services.tts.providers.elevenlabs import ElevenLabsProvider, ElevenLabsSettings, open_elevenlabs
 from services.tts.providers.interface import AudioChunk
@@ -33,7 +33,7 @@ async def test_every_format_is_delivered_byte_by_byte(
     audio = joined(chunks)
     assert audio == speech(TEXT, FORMATS[output_format])
     assert timing_of(chunks).text == (TEXT if with_alignment else "")
-    meter = duration_meter(FORMATS[output_format])
+    meter = build_duration_meter(FORMATS[output_format])
     meter.feed(audio)
     assert meter.seconds == pytest.approx(len(TEXT) * SECONDS_PER_CHARACTER, abs=0.05)
 

@@ -10,7 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.tts.providers.espeak.character_timing import CharacterClock, Span, last_loud_sample, spread, token_starts
+from services.tts.providers.espeak.character_timing import (
+    CharacterClock,
+    SampleRange,
+    find_last_loud_sample,
+    find_token_starts,
+    spread,
+)
 
 TEXTS = st.text(st.sampled_from("abz09 .,!?-'\n\t你好。あ😀مرé\x01"), min_size=1, max_size=60)
 
@@ -28,14 +34,14 @@ EVENTS = st.lists(
 )
 
 
-def time_all(text: str, events: list[Event], total: int) -> list[Span]:
+def time_all(text: str, events: list[Event], total: int) -> list[SampleRange]:
     clock = CharacterClock(text)
-    spans: list[Span] = []
+    spans: list[SampleRange] = []
     for event in events:
         if event.is_word:
-            spans += clock.word(event.position, event.sample)
+            spans += clock.mark_word(event.position, event.sample)
         else:
-            spans += clock.clause_end(event.position, event.sample, event.sample - event.pause)
+            spans += clock.mark_clause_end(event.position, event.sample, event.sample - event.pause)
     return spans + clock.finish(total, total - 100)
 
 
@@ -83,7 +89,7 @@ def test_a_digit_takes_longer_than_a_letter_and_a_letter_longer_than_a_comma() -
 
 def test_words_begin_when_the_engine_says_so() -> None:
     clock = CharacterClock("one two")
-    spans = clock.word(0, 100) + clock.word(4, 500) + clock.finish(1000, 900)
+    spans = clock.mark_word(0, 100) + clock.mark_word(4, 500) + clock.finish(1000, 900)
 
     assert spans[0][0] == 100
     assert spans[4][0] == 500
@@ -91,34 +97,34 @@ def test_words_begin_when_the_engine_says_so() -> None:
 
 def test_a_word_is_timed_as_soon_as_the_next_begins() -> None:
     clock = CharacterClock("one two three")
-    clock.word(0, 0)
+    clock.mark_word(0, 0)
 
-    assert len(clock.word(4, 500)) == len("one ")
-    assert len(clock.word(8, 900)) == len("two ")
+    assert len(clock.mark_word(4, 500)) == len("one ")
+    assert len(clock.mark_word(8, 900)) == len("two ")
 
 
 def test_events_inside_a_number_do_not_split_it() -> None:
     clock = CharacterClock("$3.50 left")
-    clock.word(0, 0)
+    clock.mark_word(0, 0)
 
-    assert clock.word(1, 300) == []
-    assert clock.word(2, 600) == []
-    assert clock.word(6, 900)[-1][1] == 900
+    assert clock.mark_word(1, 300) == []
+    assert clock.mark_word(2, 600) == []
+    assert clock.mark_word(6, 900)[-1][1] == 900
 
 
 def test_each_chinese_character_is_a_token() -> None:
-    assert token_starts("你好 ok") == [0, 1, 3]
+    assert find_token_starts("你好 ok") == [0, 1, 3]
 
     clock = CharacterClock("你好吗")
-    clock.word(0, 0)
-    assert clock.word(1, 400) == [(0, 400)]
+    clock.mark_word(0, 0)
+    assert clock.mark_word(1, 400) == [(0, 400)]
 
 
 def test_the_white_space_after_a_clause_takes_its_pause() -> None:
     clock = CharacterClock("Hi. Yes")
-    clock.word(0, 0)
+    clock.mark_word(0, 0)
 
-    spans = clock.clause_end(4, 1000, 700)
+    spans = clock.mark_clause_end(4, 1000, 700)
 
     assert spans[2][1] == 700
     assert spans[3] == (700, 1000)
@@ -126,9 +132,9 @@ def test_the_white_space_after_a_clause_takes_its_pause() -> None:
 
 def test_a_merged_word_shares_the_time_of_its_neighbour() -> None:
     clock = CharacterClock("of the end")
-    clock.word(0, 0)
+    clock.mark_word(0, 0)
 
-    spans = clock.word(7, 700)
+    spans = clock.mark_word(7, 700)
 
     assert len(spans) == len("of the ")
     assert 0 < spans[3][0] < 700
@@ -141,6 +147,6 @@ def test_speech_without_any_event_is_spread_over_the_text() -> None:
 def test_loudness_is_found_to_the_next_five_milliseconds() -> None:
     pcm = array("h", [0] * 219 + [9000] + [0] * 1100).tobytes()
 
-    assert last_loud_sample(pcm) == 220
-    assert last_loud_sample(array("h", [200, -200] * 300).tobytes()) is None
-    assert last_loud_sample(b"") is None
+    assert find_last_loud_sample(pcm) == 220
+    assert find_last_loud_sample(array("h", [200, -200] * 300).tobytes()) is None
+    assert find_last_loud_sample(b"") is None

@@ -10,7 +10,7 @@ from io import BytesIO
 import pytest
 
 from services.tts.formats import FORMATS, OutputFormat
-from services.tts.providers.espeak.encoding import FAMILIES, SOURCE_RATE_HZ, encoder_for
+from services.tts.providers.espeak.encoding import FAMILIES, SOURCE_RATE_HZ, build_encoder
 from tests.unit.tts.providers.espeak.mpeg import Mpeg
 
 SECOND = array("h", [int(9000 * math.sin(n * 0.125)) for n in range(SOURCE_RATE_HZ)]).tobytes()
@@ -21,7 +21,7 @@ def of_family(family: str) -> list[OutputFormat]:
 
 
 def encode(output_format: OutputFormat, piece_bytes: int = 4000) -> bytes:
-    encoder = encoder_for(output_format)
+    encoder = build_encoder(output_format)
     pieces = [encoder.encode(SECOND[at : at + piece_bytes]) for at in range(0, len(SECOND), piece_bytes)]
     return b"".join(pieces) + encoder.finish()
 
@@ -44,16 +44,16 @@ def test_mp3_has_no_tag_frame_that_a_player_would_skip_or_sound() -> None:
 
 
 def test_mp3_comes_piece_by_piece() -> None:
-    encoder = encoder_for(FORMATS["mp3_44100_128"])
+    encoder = build_encoder(FORMATS["mp3_44100_128"])
 
     assert encoder.encode(SECOND[:4410])
 
 
 def test_mp3_tells_its_lead_in_and_the_others_have_none() -> None:
-    assert encoder_for(FORMATS["mp3_44100_128"]).lead_in_seconds == pytest.approx(0.0251, abs=0.0001)
-    assert encoder_for(FORMATS["mp3_22050_32"]).lead_in_seconds == pytest.approx(0.0501, abs=0.0001)
-    assert encoder_for(FORMATS["pcm_16000"]).lead_in_seconds == 0
-    assert encoder_for(FORMATS["wav_44100"]).lead_in_seconds == 0
+    assert build_encoder(FORMATS["mp3_44100_128"]).lead_in_seconds == pytest.approx(0.0251, abs=0.0001)
+    assert build_encoder(FORMATS["mp3_22050_32"]).lead_in_seconds == pytest.approx(0.0501, abs=0.0001)
+    assert build_encoder(FORMATS["pcm_16000"]).lead_in_seconds == 0
+    assert build_encoder(FORMATS["wav_44100"]).lead_in_seconds == 0
 
 
 @pytest.mark.parametrize("output_format", of_family("pcm"), ids=lambda item: item.name)
@@ -92,4 +92,4 @@ def test_wav_is_a_whole_file_with_a_true_header(output_format: OutputFormat) -> 
 def test_a_family_that_is_not_offered_has_no_encoder(name: str) -> None:
     assert FORMATS[name].family not in FAMILIES
     with pytest.raises(ValueError, match=name):
-        encoder_for(FORMATS[name])
+        build_encoder(FORMATS[name])

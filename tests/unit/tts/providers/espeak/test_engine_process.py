@@ -119,7 +119,7 @@ async def test_a_killed_engine_is_replaced_once_for_all_callers() -> None:
 
         assert {task.result().audio for task in tasks} == {before}
         assert engine.pid != old
-        assert await engine.answers()
+        assert await engine.is_accepting()
 
 
 async def test_a_socket_that_was_swept_away_is_made_anew() -> None:
@@ -133,7 +133,7 @@ async def test_a_request_that_waits_for_its_turn_outlives_the_engine() -> None:
     async with running(EspeakSettings(max_children=1)) as (provider, engine), AsyncExitStack() as stack:
         stream, _ = await started(stack, provider, engine)
         waiting = asyncio.create_task(speak(provider, spec()))
-        assert await engine.answers()
+        assert await engine.is_accepting()
         os.kill(pid_of(engine), signal.SIGKILL)
 
         assert (await waiting).audio

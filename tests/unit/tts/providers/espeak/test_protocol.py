@@ -15,8 +15,8 @@ from services.tts.providers.espeak.protocol import (
     DoneFrame,
     FailedFrame,
     Frame,
+    ProtocolError,
     SpeakRequest,
-    WireError,
     encode_frame,
     encode_request,
     read_frame,
@@ -66,7 +66,7 @@ def test_a_frame_that_was_cut_is_never_taken_for_whole(frame: Frame, data: st.Da
 def test_foreign_bytes_are_refused_and_nothing_else_is_raised(data: bytes) -> None:
     try:
         asyncio.run(read_all(data))
-    except (WireError, asyncio.IncompleteReadError):
+    except (ProtocolError, asyncio.IncompleteReadError):
         return
     assert data[:1] in b"ADF"
 
@@ -76,7 +76,7 @@ def test_foreign_bytes_are_refused_and_nothing_else_is_raised(data: bytes) -> No
     [b"X\0\0\0\0", b"D\0\0\0\1x", b"F\0\0\0\1\xff", b"A\0\0\0\5\0\0\0\1x", b"A\0\0\0\1x", b"A\xff\xff\xff\xff"],
 )
 async def test_a_broken_frame_is_refused(data: bytes) -> None:
-    with pytest.raises(WireError):
+    with pytest.raises(ProtocolError):
         await read_all(data)
 
 
@@ -103,5 +103,5 @@ def test_a_caller_that_speaks_otherwise_is_refused(data: bytes) -> None:
     with ours, theirs:
         ours.sendall(data)
 
-        with pytest.raises(WireError):
+        with pytest.raises(ProtocolError):
             receive_request(theirs)

@@ -13,7 +13,7 @@ import pytest
 
 from services.common.errors import MediaError, Reason
 from services.tts.formats import FORMATS
-from services.tts.providers.espeak.provider import EspeakProvider, ignored_fields, open_espeak
+from services.tts.providers.espeak.provider import EspeakProvider, get_ignored_fields, open_espeak
 from services.tts.providers.interface import Voice, VoiceSettings
 from services.tts.voices import NAMED_VOICES
 from tests.unit.tts.providers.espeak.mpeg import Mpeg
@@ -208,7 +208,7 @@ async def test_speech_costs_nothing_and_tells_what_it_ignored(provider: EspeakPr
 
 
 def test_nothing_is_ignored_that_was_not_set() -> None:
-    assert ignored_fields(spec(settings=VoiceSettings(speed=0.9), language_code="en")) == ()
+    assert get_ignored_fields(spec(settings=VoiceSettings(speed=0.9), language_code="en")) == ()
 
 
 def test_all_that_cannot_be_honoured_is_named() -> None:
@@ -224,7 +224,7 @@ def test_all_that_cannot_be_honoured_is_named() -> None:
         apply_text_normalization="on",
     )
 
-    assert len(ignored_fields(full)) == 11
+    assert len(get_ignored_fields(full)) == 11
 
 
 async def test_voices_are_listed_the_named_first(provider: EspeakProvider) -> None:

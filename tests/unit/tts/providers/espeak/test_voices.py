@@ -8,7 +8,7 @@ import pytest
 
 from services.common.errors import MediaError, Reason
 from services.tts.providers.espeak.languages import LANGUAGES, find_language
-from services.tts.providers.espeak.voices import VOICES, VoiceVariant, get_identifier, resolve, timbre_for
+from services.tts.providers.espeak.voices import VOICES, VoiceVariant, choose_timbre, get_identifier, resolve
 from services.tts.providers.interface import Voice
 from services.tts.voices import NAMED_VOICES, NamedVoice
 
@@ -56,7 +56,7 @@ def test_a_named_voice_says_honestly_who_speaks(named: NamedVoice) -> None:
 def test_every_voice_has_a_name_an_id_and_a_sound_of_its_own() -> None:
     assert len({found.voice_id for found in VOICES}) == len(VOICES)
     assert len({found.name.casefold() for found in VOICES}) == len(VOICES)
-    assert len({get_identifier(timbre_for(found, "")) for found in VOICES}) == len(VOICES)
+    assert len({get_identifier(choose_timbre(found, "")) for found in VOICES}) == len(VOICES)
 
 
 def test_every_voice_can_be_named_in_a_request() -> None:
@@ -70,7 +70,7 @@ def test_there_is_a_voice_for_each_language() -> None:
 
     assert german is resolve("espeak-de")
     assert german.language_codes == ("de",)
-    assert timbre_for(german, "") == VoiceVariant("de", "")
+    assert choose_timbre(german, "") == VoiceVariant("de", "")
     assert len(LANGUAGES) == 138
 
 
@@ -91,7 +91,7 @@ def test_a_voice_that_somebody_made_up_is_refused() -> None:
     made_up = Voice("../../etc/passwd", "x", "espeak", "embedded")
 
     with pytest.raises(MediaError) as caught:
-        timbre_for(made_up, "")
+        choose_timbre(made_up, "")
 
     assert caught.value.reason is Reason.VOICE_NOT_FOUND
     assert [item.field for item in caught.value.violations] == ["voice"]
@@ -111,18 +111,18 @@ def test_a_voice_that_somebody_made_up_is_refused() -> None:
     ],
 )
 def test_a_language_code_picks_the_language_and_keeps_the_speaker(code: str, language: str) -> None:
-    assert timbre_for(voice("Aria"), code) == VoiceVariant(language, "f3")
+    assert choose_timbre(voice("Aria"), code) == VoiceVariant(language, "f3")
 
 
 @pytest.mark.parametrize("code", ["en", "EN", "en-US"])
 def test_a_voice_that_speaks_the_language_keeps_its_accent(code: str) -> None:
-    assert timbre_for(voice("Aria"), code) == VoiceVariant("en-us", "f3")
+    assert choose_timbre(voice("Aria"), code) == VoiceVariant("en-us", "f3")
 
 
 @pytest.mark.parametrize("code", ["xx", "fo", "../de", "de/../../x"])
 def test_a_language_that_nobody_reads_is_named_as_the_fault(code: str) -> None:
     with pytest.raises(MediaError) as caught:
-        timbre_for(voice("Aria"), code)
+        choose_timbre(voice("Aria"), code)
 
     assert caught.value.reason is Reason.VALIDATION_ERROR
     assert [item.field for item in caught.value.violations] == ["language_code"]
