@@ -1,4 +1,4 @@
-"""Writes down what each call took, whichever way it ends: for the caller's usage and for the operator's metrics."""
+"""Records every call, however it ends: for the usage of the caller and for the metrics of the operator."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from services.tts.providers.interface import AudioChunk
 
 
 class Accounting:
-    """Watches calls go by.
+    """Records usage and metrics of calls while their events pass through.
 
     Args:
-        usage: Where records go; None for nowhere.
-        metrics: What is counted for the operator.
-        clock: Seconds that never go back.
+        usage: Receives one record per call; None to record nothing.
+        metrics: Counters of the service.
+        clock: Monotonic clock, in seconds.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Accounting:
     async def watch(
         self, events: AsyncGenerator[SpeechEvent, None], principal: str, text: str
     ) -> AsyncGenerator[SpeechEvent, None]:
-        """Yield `events` and records the call of `principal` when it ends."""
+        """Yield `events`, and record the call of `principal` when it ends."""
         began = self._clock()
         outcome = Reason.CANCELLED.name
         header: Header | None = None
@@ -51,7 +51,7 @@ class Accounting:
                         case AudioChunk() if first_audio_seconds is None and event.audio:
                             first_audio_seconds = self._clock() - began
                         case Done():
-                            # The last message is as good as delivered: who leaves now has everything.
+                            # The last message counts as delivered: a caller that leaves now has everything.
                             done, outcome = event, "OK"
                     yield event
         except MediaError as error:
@@ -75,7 +75,7 @@ def _get_cache_status(header: Header | None) -> CacheStatus:
 
 
 def _take_cost(header: Header | None, done: Done | None) -> int | None:
-    """Return what the call cost. Who began a production that he leaves pays what was charged for it until then."""
+    """Return the cost of the call; a caller that leaves the production it started pays what was charged so far."""
     if done is not None:
         return done.cost_units
     return header.cost_report.take() if header is not None and header.cache_status in ("miss", "bypass") else None
@@ -91,7 +91,7 @@ def _build_usage_record(
     outcome: str,
 ) -> UsageRecord:
     status, paid = _get_cache_status(header), _take_cost(header, done)
-    # Who joined has the cost_report where he who began has left.
+    # A caller that joined pays only if the caller that started the production has left.
     shared = status in ("hit", "joined") and not paid
     cached = 0 if done is None else characters if shared else done.cached_characters
     return UsageRecord(

@@ -1,4 +1,4 @@
-"""Measures how long audio is from its samples, while it streams by in pieces of any size."""
+"""Measures the duration of streamed audio, in pieces of any size, from its samples or frame headers."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from services.tts.formats import Family, OutputFormat
 
 
 class DurationMeter(Protocol):
-    """Counts the samples of audio that is fed to it."""
+    """Measures the duration of the audio fed to it."""
 
     def feed(self, audio: bytes) -> None:
-        """Take the next bytes; borders may fall anywhere."""
+        """Count the next bytes; pieces may end anywhere."""
 
     @property
     def seconds(self) -> float:
-        """Length of what was fed so far."""
+        """Duration of the audio fed so far."""
 
     def padding(self) -> bytes:
-        """Return the zeros that complete a sample or frame which was cut, so that other audio can follow."""
+        """Return the zero bytes that complete a cut sample or frame, so that other audio can follow."""
 
 
 def build_duration_meter(output_format: OutputFormat) -> DurationMeter:
-    """Return a fresh meter for audio in this format."""
+    """Return a new meter for audio in this format."""
     return _METERS[output_format.family](output_format)
 
 
 class _Raw:
-    """Headerless audio with a fixed number of bytes a sample."""
+    """Measures headerless audio with a fixed number of bytes per sample."""
 
     def __init__(self, sample_rate_hz: int, bytes_per_sample: int) -> None:
         self._bytes_per_second = sample_rate_hz * bytes_per_sample
@@ -49,7 +49,7 @@ class _Raw:
 
 
 class _Walker:
-    """Base of meters that step from header to header and skip what lies between."""
+    """Base of the meters that step from header to header and skip the bytes between."""
 
     header_bytes: int
 
@@ -75,8 +75,8 @@ class _Walker:
         return bytes(self._skip)
 
     def step(self, data: bytes, position: int) -> int:
-        """Read the header at `position` and returns the distance to the next; 0 if more bytes are needed."""
-        raise AssertionError("every walker has its own step")
+        """Read the header at `position` and return the distance to the next; 0 if more bytes are needed."""
+        raise AssertionError("subclasses must implement step()")
 
 
 _MPEG_BIT_RATES_KBPS = {
@@ -88,7 +88,7 @@ _MPEG_SAMPLE_RATES_HZ = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: 
 _SYNC_WORD = 0x7FF
 _MPEG_1 = 3
 _LAYER_3 = 1
-# The part of a header that decides how long its frame is and lasts.
+# The bytes of a header that determine the size and duration of its frame.
 _DECISIVE_BYTES = 3
 _HEADER_BYTES = 4
 _FREE_OR_BAD_RATE = (0, 15)
@@ -99,7 +99,7 @@ _TAG_OR_FRAME = re.compile(rb"[I\xff]")
 
 
 class _Mp3(_Walker):
-    """Counts MPEG layer III frames (ISO 11172-3 and 13818-3); leading tags and the info frame are no sound."""
+    """Counts MPEG layer III frames (ISO 11172-3 and 13818-3); skips leading tags and the info frame."""
 
     header_bytes = 10
 
@@ -113,7 +113,7 @@ class _Mp3(_Walker):
         cut = self._pending
         if not cut:
             return super().padding()
-        # Within a header: a decoder that took half of it for a whole one would lose the frame that follows.
+        # The cut is inside a header: a decoder would misread the partial header and lose the next frame.
         cut_head = cut[:_HEADER_BYTES]
         frames = (head.ljust(frame_bytes, b"\x00") for _, frame_bytes, head in self._known.values())
         frame = next((frame for frame in frames if frame.startswith(cut_head)), cut)

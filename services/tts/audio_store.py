@@ -1,4 +1,4 @@
-"""Stored speech: the audio as an object, and a record of it that is found by id."""
+"""The store of speech: each audio is an object, with a record that is found by its id."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ _EXTENSIONS = {"mp3": "mp3", "pcm": "pcm", "wav": "wav", "opus": "opus", "ulaw":
 
 
 def new_audio_id() -> str:
-    """Return an id that nobody has."""
+    """Return a new unique id."""
     return str(uuid.uuid4())
 
 
 class AudioStore:
-    """Keeps audio for its owners.
+    """Stores audio per owner.
 
-    The audio is at audio/<year>/<month>/<id>.<extension>. Its record is at records/audio/<owner>/<id>.json: an id leads
-    to it without a search, and only its owner's.
+    The audio is at audio/<year>/<month>/<id>.<extension>. Its record is at records/audio/<owner>/<id>.json, so that an
+    id is found without a search, and by its owner only.
 
     Args:
-        store: Where both are.
+        store: Holds audio and records.
     """
 
     def __init__(self, store: ObjectStore) -> None:
@@ -75,13 +75,13 @@ class AudioStore:
             spec = ObjectSpec(_RECORD_TYPE, {OWNER: principal}, _PRIVATE)
             await self._store.put(build_record_key(FOLDER, principal, audio_id), record, spec)
         except BaseException:
-            # Without its record nobody would find the audio.
+            # Without its record the audio could never be found or deleted.
             await asyncio.shield(self._delete_orphan(stored.key))
             raise
         return stored
 
     async def find(self, audio_id: str, principal: str) -> StoredAudio:
-        """Return what is known of audio of `principal`'s own.
+        """Return the record of an audio that `principal` owns.
 
         Raises:
             MediaError: NOT_FOUND, STORAGE_FAILED.
@@ -95,18 +95,18 @@ class AudioStore:
         return await asyncio.to_thread(_from_record, record)
 
     async def build_url(self, stored: StoredAudio) -> AudioUrl:
-        """Return a fresh address of stored audio."""
+        """Return a new URL of stored audio."""
         address = await self._store.url(stored.key)
         return AudioUrl(address.url, address.expires_at)
 
     async def delete(self, audio_id: str, principal: str) -> None:
-        """Delete audio of `principal`'s own and its record.
+        """Delete an audio that `principal` owns, and its record.
 
         Raises:
             MediaError: NOT_FOUND, STORAGE_FAILED.
         """
         stored = await self.find(audio_id, principal)
-        # The record goes last: as long as it is there, the audio can be found.
+        # Delete the record last: if the first step fails, the caller can still find and delete the audio.
         await self._store.delete(stored.key)
         await self._store.delete(build_record_key(FOLDER, principal, audio_id))
 
@@ -168,4 +168,4 @@ def _from_record(record: bytes) -> StoredAudio:
 
 
 def _build_not_found_error() -> MediaError:
-    return MediaError(Reason.NOT_FOUND, "There is no stored audio of yours with this id.")
+    return MediaError(Reason.NOT_FOUND, "You have no stored audio with this id; check the id.")

@@ -1,4 +1,4 @@
-"""Speech as it is cached: the key of identical requests, the document of the store, and the replay as a stream."""
+"""The speech cache: the key of identical requests, the stored document, and its replay as a stream."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from services.tts.providers.interface import AudioChunk, SpeechSpec, VoiceSettin
 COLLECTION = Collection(name="TTSCache", data_field="audioData")
 
 _KEY_VERSION = 1
-"""Raised whenever the same request may sound different from what older versions stored."""
+"""Increased whenever the same request may sound different from what older versions stored."""
 _DOCUMENT_FIELDS = ("contentType", "voiceId", "voiceName", "textLength", "parameters")
 _SETTINGS = tuple(item.name for item in fields(VoiceSettings))
 _REPLAY_BYTES = 64 * 1024
 _BYTES_PER_CHARACTER = 120
-"""What the timing of one character takes in memory, roughly."""
+"""Approximate memory for the timing of one character."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class CachedSpeech:
     done: Done
     ignored_fields: tuple[str, ...]
     document: dict[str, Any]
-    """What the store shows a person who looks into it."""
+    """Fields that describe the entry to a person reading the database."""
 
 
 def build_cache_key(plan: Plan) -> str:
@@ -57,24 +57,24 @@ def build_cache_key(plan: Plan) -> str:
 
 
 def replay(cached: CachedSpeech, plan: Plan) -> Iterator[SpeechEvent]:
-    """Yield a cached utterance as the stream it once was."""
+    """Yield a cached utterance as header, chunks and `Done`, with the timing next to its audio."""
     yield Header(plan.spec, plan.provider.name, ignored_fields=cached.ignored_fields, cache_status="hit")
     audio, alignment = cached.audio, cached.alignment
-    told = 0
+    sent = 0
     for start in range(0, len(audio), _REPLAY_BYTES):
         end = min(start + _REPLAY_BYTES, len(audio))
-        heard = bisect_right(alignment.ends_seconds, cached.done.duration_seconds * end / len(audio))
-        upto = heard if end < len(audio) else len(alignment)
+        spoken = bisect_right(alignment.ends_seconds, cached.done.duration_seconds * end / len(audio))
+        upto = spoken if end < len(audio) else len(alignment)
         piece = Alignment(
-            alignment.characters[told:upto], alignment.starts_seconds[told:upto], alignment.ends_seconds[told:upto]
+            alignment.characters[sent:upto], alignment.starts_seconds[sent:upto], alignment.ends_seconds[sent:upto]
         )
-        told = upto
+        sent = upto
         yield AudioChunk(audio[start:end], piece if len(piece) else None)
     yield with_cache_status(cached.done, "hit")
 
 
 class SpeechRecorder:
-    """Collects a production while it is told, to keep it if it ends whole."""
+    """Collects the events of a production, to cache it if it is complete."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
@@ -84,7 +84,7 @@ class SpeechRecorder:
         self._done: Done | None = None
 
     def feed(self, event: SpeechEvent) -> None:
-        """Take the next event."""
+        """Record the next event."""
         match event:
             case AudioChunk():
                 self._audio.append(event.audio)
@@ -96,7 +96,7 @@ class SpeechRecorder:
                 self._done = event
 
     def build_entry(self) -> CachedSpeech | None:
-        """Return what can be cached; None unless it is whole, of one piece, and by the provider that was asked."""
+        """Return the cache entry; None if the speech is incomplete, resumed, or from a fallback provider."""
         header, done = self._header, self._done
         if header is None or done is None or done.seams or header.provider != self._plan.provider.name:
             return None
@@ -112,10 +112,10 @@ class SpeechRecorder:
 
 
 class SpeechCodec:
-    """Turns utterances into documents of the store and back."""
+    """Converts utterances to documents of the store and back."""
 
     def encode(self, key: str, cached: CachedSpeech, created_at: datetime, expires_at: datetime) -> Entry:
-        """Return the document: the seed's fields, then what a replay needs."""
+        """Return the document: descriptive fields, then what a replay needs."""
         fields = {
             **cached.document,
             "audioSha256": cached.done.sha256,
@@ -131,7 +131,7 @@ class SpeechCodec:
         return Entry(key, fields, cached.audio, created_at, expires_at)
 
     def decode(self, entry: Entry) -> CachedSpeech:
-        """Return what `encode` was given; raises if the document is not one of ours."""
+        """Return the utterance of a document; raises if `encode` did not write it."""
         fields = entry.fields
         timing = fields["alignment"]
         alignment = Alignment(
@@ -150,7 +150,7 @@ class SpeechCodec:
         return CachedSpeech(entry.data, alignment, done, tuple(fields["ignoredFields"]), document)
 
     def size_bytes(self, cached: CachedSpeech) -> int:
-        """Return how much memory an utterance takes, roughly."""
+        """Return approximately how much memory an utterance takes."""
         return len(cached.audio) + _BYTES_PER_CHARACTER * len(cached.alignment) + 1000
 
 

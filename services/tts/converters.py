@@ -55,7 +55,7 @@ def from_synthesize_request(
         previous_request_ids=tuple(request.previous_request_ids),
         next_request_ids=tuple(request.next_request_ids),
         apply_text_normalization=request.apply_text_normalization,
-        # Stored audio has its timing, whether or not the caller wants to be told.
+        # Stored audio is stored with its timing, even if the response has none.
         include_alignment=request.include_alignment or request.store,
         use_cache=request.use_cache if has_field("use_cache") else True,
         streamed=streamed,
@@ -66,7 +66,7 @@ def to_stream_response(event: Header | AudioChunk) -> tts_pb2.SynthesizeStreamRe
     """Return the message for one event of a stream."""
     match event:
         case AudioChunk():
-            # Filled in place: a chunk that is handed over as an argument is copied.
+            # Fill the message in place: protobuf copies a submessage that is passed to the constructor.
             response = tts_pb2.SynthesizeStreamResponse(chunk={})
             response.chunk.audio = event.audio
             if event.alignment is not None:
@@ -135,7 +135,7 @@ def to_voice(voice: Voice) -> tts_pb2.Voice:
 
 
 def to_stored_audio(stored: StoredAudio, address: AudioUrl, *, with_alignment: bool = False) -> tts_pb2.StoredAudio:
-    """Return the message of `stored`, to be heard at `address`."""
+    """Return the message of `stored`, with the URL of `address`."""
     message = tts_pb2.StoredAudio(
         id=stored.audio_id,
         key=stored.key,

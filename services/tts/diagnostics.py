@@ -1,4 +1,4 @@
-"""What can be told of the speech service's configuration without asking anybody."""
+"""Checks of the speech configuration that need no network."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SUBJECT = "speech"
 
 
 def diagnostics(settings: TtsSettings) -> list[Diagnostic]:
-    """Return who speaks, and what contradicts itself."""
+    """Return the default provider, and settings that contradict each other."""
     return list(_diagnostics(settings))
 
 
@@ -21,15 +21,15 @@ def _diagnostics(settings: TtsSettings) -> Iterator[Diagnostic]:
     if default == "elevenlabs" and not has_key:
         yield problem(
             _SUBJECT,
-            "elevenlabs speaks by default and has no key",
+            "elevenlabs is the default provider and has no key",
             "set ELEVENLABS_API_KEY, or TTS_DEFAULT_PROVIDER=espeak",
         )
     else:
-        yield ok(_SUBJECT, f"{default} speaks by default")
+        yield ok(_SUBJECT, f"{default} is the default provider")
     if "elevenlabs" in settings.fallback_order and not has_key:
-        yield warning(_SUBJECT, "elevenlabs stands in for others and has no key", "set ELEVENLABS_API_KEY")
+        yield warning(_SUBJECT, "elevenlabs is a fallback provider and has no key", "set ELEVENLABS_API_KEY")
     if default in settings.fallback_order:
-        yield warning(_SUBJECT, f"{default} stands in for itself", "remove it from TTS_FALLBACK_PROVIDERS")
+        yield warning(_SUBJECT, f"{default} is its own fallback", "remove it from TTS_FALLBACK_PROVIDERS")
     if settings.reuse_sentences and not settings.caching_enabled:
         yield warning(
             _SUBJECT, "TTS_REUSE_SENTENCES is set, but nothing is cached", "set TTS_CACHING_ENABLED=true, or unset it"

@@ -1,4 +1,4 @@
-"""What happens while speech is made, in the order in which it happens: header, chunks of audio, done."""
+"""The plan of a speech request and its events, in the order in which they are sent: header, audio, done."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ CacheStatus = Literal["miss", "hit", "joined", "bypass"]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A wish made definite: who will speak, and what exactly."""
+    """A resolved request: the provider to use, and exactly what it speaks."""
 
     provider: SpeechProvider
     spec: SpeechSpec
     with_alignment: bool
-    """Whether timing is wanted."""
+    """Whether the caller wants timing."""
     shared: bool = True
-    """Whether a stored or a running production of the same may answer, and this one be stored."""
+    """Whether a cached or a running production of the same speech may be used, and this one be cached."""
     resumable: bool = False
-    """Whether a failure on the way may be mended by another call that begins with the sentence it cut."""
+    """Whether another call may continue an interrupted stream, from the sentence that was cut."""
     streamed: bool = False
-    """Whether it is heard while it is made."""
+    """Whether the caller plays it while it is generated."""
     fallbacks: tuple[Plan, ...] = ()
-    """Who else may speak if this provider cannot, in order."""
+    """Plans of other providers to try if this one fails, in order."""
 
 
 class CostReport:
-    """What providers have charged for a production so far; one for all who share it, of whom each unit is told to one.
+    """What providers have charged for a production so far; shared by its callers, but each unit is reported once.
 
-    It grows with every call that a provider accepts: what is left on the way is paid for all the same.
+    It grows with every call that a provider accepts, because an abandoned call is charged too.
     """
 
     def __init__(self, cost_units: int | None = None) -> None:
         self._cost_units = cost_units
 
     def add(self, cost_units: int | None) -> None:
-        """Add what was charged; None if the provider does not tell."""
+        """Add a charge; None if the provider does not report one."""
         if cost_units is not None:
             self._cost_units = (self._cost_units or 0) + cost_units
 
     def take(self) -> int | None:
-        """Return what nobody has taken yet; None if no provider has told of a cost."""
+        """Return the units not taken so far and mark them as taken; None if no provider reported a cost."""
         taken = self._cost_units
         self._cost_units = None if taken is None else 0
         return taken
@@ -53,7 +53,7 @@ class CostReport:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The provider has accepted: what the audio will be."""
+    """Sent when the provider has accepted: describes the audio that follows."""
 
     spec: SpeechSpec
     provider: str
@@ -64,26 +64,26 @@ class Header:
     stored_audio_id: str = ""
     """Id under which the audio will be stored; empty if it is not."""
     cost_report: CostReport = field(default_factory=CostReport, compare=False)
-    """What it costs."""
+    """The charges of the production; grows until it ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seam:
-    """Where one provider call ended early and another went on."""
+    """A place where one provider call was interrupted and another continued."""
 
     text_offset: int
     """Code points of the text before the sentence that the new call begins with."""
     at_seconds: float
-    """When the new call's audio begins."""
+    """Start of the new call's audio."""
     provider: str
-    """Who goes on."""
+    """Name of the provider that continues."""
     reason: str
-    """Why the call before ended, as a name of services.common.errors.Reason."""
+    """Why the call before ended, as the name of a services.common.errors.Reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The provider has said all: what the audio was."""
+    """Sent after the last audio: describes what was delivered."""
 
     characters: int
     audio_bytes: int
@@ -93,25 +93,25 @@ class Done:
     seams: tuple[Seam, ...] = ()
     cached_characters: int = 0
     saved_cost_units: int = 0
-    """What the part that nobody had to pay for cost when it was paid for."""
+    """What the cached part cost when it was generated."""
     stored: StoredAudio | None = None
-    """Where the audio is stored, if it is."""
+    """The stored audio; None if it was not stored."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredAudio:
-    """What is known of stored audio."""
+    """The record of stored audio."""
 
     audio_id: str
     """The id, a UUID."""
     key: str
-    """Key of the audio; addresses are made when they are needed, because they end."""
+    """Key of the object; URLs are built on demand, because they expire."""
     content_type: str
     size_bytes: int
     duration_seconds: float
     sha256: str
     alignment: Alignment
-    """When each character is heard; may be empty."""
+    """Timing of each character; may be empty."""
     model_id: str
     voice_id: str
     voice_name: str
@@ -123,11 +123,11 @@ class StoredAudio:
 
 @dataclass(frozen=True, slots=True)
 class AudioUrl:
-    """Where stored audio can be heard."""
+    """A URL of stored audio."""
 
     url: str
     expires_at: datetime | None
-    """When it ends; None if it lasts."""
+    """When the URL expires; None if it does not."""
 
 
 SpeechEvent = Header | AudioChunk | Done
@@ -143,7 +143,7 @@ def size_bytes(event: SpeechEvent) -> int:
 
 
 def with_cache_status(event: SpeechEvent, status: CacheStatus) -> SpeechEvent:
-    """Return an event of somebody else's production as it is told to a caller who paid nothing for it."""
+    """Return the event for a caller that shares a production or reads it from the cache, and so pays nothing."""
     match event:
         case Header():
             return replace(event, cache_status=status, queued_seconds=0.0)

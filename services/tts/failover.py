@@ -20,7 +20,7 @@ class ProviderStream:
     """An open stream of a provider that has sent its first audio."""
 
     plan: Plan
-    """The candidate whose provider speaks."""
+    """The candidate that speaks."""
     stream: SpeechStream
     """What the provider answered when it accepted; its audio is read through `chunks` only."""
     first: AudioChunk

@@ -1,4 +1,4 @@
-"""The audio formats that speech can be asked for, as one table."""
+"""The table of audio formats in which speech can be requested."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _format(family: Family, sample_rate_hz: int, bit_rate_kbps: int | None = Non
 
 _PCM_RATES_HZ = (8000, 16000, 22050, 24000, 32000, 44100, 48000)
 
-# The families and rates of the ElevenLabs API, which the contract follows; a test holds it equal to the .proto.
+# The families and rates of the ElevenLabs API, which the contract follows; a test compares it with the .proto.
 FORMATS: dict[str, OutputFormat] = {
     item.name: item
     for item in (

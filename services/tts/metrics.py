@@ -1,4 +1,4 @@
-"""What the operator's dashboards count of speech."""
+"""Prometheus metrics of the speech service."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class SpeechMetrics:
     """Counters of the speech service.
 
     Args:
-        registry: Where they are found by whoever asks for them.
+        registry: The registry that exposes them.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -42,5 +42,5 @@ class SpeechMetrics:
             self._first_audio.labels(cache).observe(first_audio_seconds)
 
     def watch_cache(self, stats: Callable[[], CacheStats]) -> None:
-        """Show what the cache has done, whenever somebody asks."""
+        """Expose the statistics of the cache at every scrape."""
         self._registry.register(CacheCollector("media_speech_cache", stats))

@@ -1,4 +1,4 @@
-"""Lets audio gather while the listener has enough to hear, so that it travels in few large messages."""
+"""Pauses reading while the listener has enough audio, so that more gathers and travels in fewer messages."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Pacing:
-    """When to stop taking audio from a provider, and for how long."""
+    """When to pause reading from a provider, and for how long."""
 
     lead_seconds: float = 0.5
-    """What a listener must have ahead before a rest; more than `rest_seconds`."""
+    """Audio that the listener must have in advance before a pause; more than `rest_seconds`."""
     rest_seconds: float = 0.25
-    """Length of a rest; a stream ends later by this at most."""
+    """Length of a pause; a stream ends later by this at most."""
     large_bytes: int = 32 * 1024
-    """A chunk of this size shows that audio comes faster than it is asked for: there is nothing to gather."""
+    """A chunk of this size shows that audio arrives in large parts already, and a pause gains nothing."""
 
     def __post_init__(self) -> None:
-        """Raise ValueError where a listener would run dry."""
+        """Raise ValueError if a pause could interrupt the playback."""
         if not 0 <= self.rest_seconds < self.lead_seconds:
-            raise ValueError("a rest must be shorter than the lead that allows it")
+            raise ValueError("rest_seconds must be at least 0 and less than lead_seconds")
 
 
 class PlaybackClock:
-    """Somebody who hears audio from the moment its first chunk is there, and is never told to wait.
+    """Estimates how far a listener is that plays the audio from its first chunk on without a break.
 
     Args:
-        pacing: When there is time to rest; None for never.
-        clock: Returns seconds on a clock that never goes back.
+        pacing: When to pause; None for never.
+        clock: Monotonic clock, in seconds.
     """
 
     def __init__(self, pacing: Pacing | None, clock: Callable[[], float] = time.monotonic) -> None:
@@ -38,11 +38,11 @@ class PlaybackClock:
         self._began_seconds: float | None = None
 
     def rest_seconds(self, chunk_bytes: int, sent_seconds: float) -> float:
-        """Return how long to rest now; 0 for not at all.
+        """Return how long to pause now; 0 for no pause.
 
         Args:
-            chunk_bytes: Size of the chunk that was told last.
-            sent_seconds: How much audio was told so far, that chunk included.
+            chunk_bytes: Size of the last chunk sent.
+            sent_seconds: Length of the audio sent so far, including that chunk.
         """
         if self._pacing is None:
             return 0.0

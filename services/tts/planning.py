@@ -1,4 +1,4 @@
-"""From a wish to a plan: which provider, which voice, which format, and who may stand in."""
+"""Resolves a request to a plan: provider, voice, format and fallbacks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DEFAULT_VOICE = "Aria"
 
 @dataclass(frozen=True, slots=True)
 class SpeechRequest:
-    """What a caller asked for; empty and None mean: as the service decides."""
+    """The request of a caller; empty values and None leave the choice to the service."""
 
     text: str
     voice: str = ""
@@ -37,20 +37,20 @@ class SpeechRequest:
 
 @dataclass(frozen=True, slots=True)
 class PlanningOptions:
-    """How a wish is made definite where it leaves something open."""
+    """Defaults and limits for requests."""
 
     default_provider: str
-    """Who speaks where the caller names nobody."""
+    """Provider of requests that name none."""
     fallback_providers: tuple[str, ...] = ()
-    """Who may stand in for a provider that cannot speak, in order; empty for nobody."""
+    """Providers to try when the chosen one fails, in order; empty for no failover."""
     max_text_characters: int = 100_000
     """Longest text of a request."""
     resume: bool = True
-    """Whether a stream that broke is mended."""
+    """Whether an interrupted stream is resumed."""
 
 
 class Planner:
-    """Makes wishes definite, without asking anybody."""
+    """Resolves requests from local tables; makes no calls."""
 
     def __init__(self, providers: Mapping[str, SpeechProvider], options: PlanningOptions) -> None:
         self._providers = providers
@@ -80,7 +80,7 @@ class Planner:
         return found
 
     def plan(self, request: SpeechRequest) -> Plan:
-        """Return who will speak, and what exactly.
+        """Return the plan of a request.
 
         Raises:
             MediaError: VOICE_NOT_FOUND, TEXT_TOO_LONG, or VALIDATION_ERROR naming the field.
@@ -93,7 +93,7 @@ class Planner:
         return self._build_plan(request, provider, voice, self._plan_fallbacks(request, provider, voice))
 
     def _plan_fallbacks(self, request: SpeechRequest, provider: SpeechProvider, voice: Voice) -> tuple[Plan, ...]:
-        """Return plans of whoever has a voice of the same name and the same format."""
+        """Return plans of the fallback providers that have a voice of the same name, and the format."""
         found = []
         for name in self._options.fallback_providers:
             other = self._providers.get(name)
@@ -135,7 +135,7 @@ class Planner:
 
 
 def get_max_call_characters(plan: Plan) -> int:
-    """Return how many code points one call of the plan's providers takes at most."""
+    """Return the longest text, in code points, that every provider of the plan accepts in one call."""
     return min(_get_max_text_characters(one) for one in (plan, *plan.fallbacks))
 
 
@@ -149,5 +149,5 @@ def _parse_output_format(request: SpeechRequest, provider: SpeechProvider) -> Ou
     families = provider.capabilities.families
     if output_format is None or output_format.family not in families:
         offered = ", ".join(name for name, item in FORMATS.items() if item.family in families)
-        raise invalid("output_format", f"must be one that {provider.name} offers: {offered}")
+        raise invalid("output_format", f"must be a format of {provider.name}: {offered}")
     return output_format

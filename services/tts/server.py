@@ -73,29 +73,29 @@ async def main(settings: TtsSettings) -> None:
 
 @dataclass(frozen=True, slots=True)
 class SpeechOptions:
-    """How speech is planned, made, shared and cached."""
+    """How speech is planned, produced, shared and cached."""
 
     planning: PlanningOptions
-    """How wishes are made definite."""
+    """Defaults and limits of requests."""
     stall_seconds: float = 10.0
     """Longest silence of a provider."""
     patience_seconds: float = 30.0
-    """Longest wait for a provider's turn and between attempts."""
+    """Longest wait for permits and between attempts, over all providers of a request."""
     retry: RetryPolicy = RetryPolicy()
-    """When a provider is asked again."""
+    """When a provider is called again."""
     concurrency: Mapping[str, int] = field(default_factory=dict)
-    """Most calls at once by provider; one that is not named has no limit until it tells its own."""
+    """Most concurrent calls by provider; a provider not listed is unlimited until it reports its limit."""
     max_queue: int = 1000
-    """Most calls that wait for a turn, by provider."""
+    """Most calls that wait for a permit, per provider."""
     pacing: Pacing | None = Pacing()
-    """When audio that is heard while it is made may gather; None for never."""
+    """When audio of a stream may gather at the provider; None for never."""
     reuse_sentences: bool = False
-    """Whether sentences are cached and looked for by themselves."""
+    """Whether sentences are cached and looked up one by one."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechComponents:
-    """What the service needs to speak."""
+    """The wired parts that produce speech."""
 
     planner: Planner
     synthesizer: Synthesizer
@@ -105,7 +105,7 @@ class SpeechComponents:
 def build_speech(
     providers: Mapping[str, SpeechProvider], options: SpeechOptions, cache: TieredCache[CachedSpeech] | None = None
 ) -> SpeechComponents:
-    """Return the parts, wired; whoever runs them enters `flights` for as long."""
+    """Return the wired parts; the caller must enter the context of `flights` while it uses them."""
     policy = ProviderPolicy(
         limiters={
             name: ConcurrencyLimiter(name, options.concurrency.get(name), options.max_queue) for name in providers

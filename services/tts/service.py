@@ -1,4 +1,4 @@
-"""The gRPC face of the text-to-speech service: messages in, domain calls, messages out."""
+"""The gRPC servicer of the text-to-speech service."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
         self._max_unary_bytes = max_unary_bytes
 
     async def Synthesize(self, request: tts_pb2.SynthesizeRequest, context: Context) -> tts_pb2.SynthesizeResponse:
-        """Collect the whole stream and returns it in one message."""
+        """Return the whole speech in one message."""
         response = tts_pb2.SynthesizeResponse()
         audio: list[bytes] = []
         collected_bytes = 0
@@ -84,7 +84,7 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
     async def SynthesizeStream(
         self, request: tts_pb2.SynthesizeStreamRequest, context: Context
     ) -> AsyncIterator[tts_pb2.SynthesizeStreamResponse]:
-        """Send each event as it comes, one message per provider read."""
+        """Send each event as soon as it arrives, one message per provider read."""
         async with aclosing(self._events(request, context, streamed=True)) as events:
             async for event in events:
                 if isinstance(event, Done):
@@ -93,21 +93,21 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
                     yield to_stream_response(event)
 
     async def ListVoices(self, request: tts_pb2.ListVoicesRequest, context: Context) -> tts_pb2.ListVoicesResponse:
-        """List what every provider offers, provider by provider."""
+        """Return one page of the voices, provider by provider."""
         chosen = [self._planner.find_provider(request.provider)] if request.provider else self._providers.values()
         voices = [voice for provider in chosen for voice in await provider.list_voices()]
         shown, next_page_token = page(voices, request.page_size, request.page_token, request.provider)
         return tts_pb2.ListVoicesResponse(voices=[to_voice(voice) for voice in shown], next_page_token=next_page_token)
 
     async def GetVoice(self, request: tts_pb2.GetVoiceRequest, context: Context) -> tts_pb2.GetVoiceResponse:
-        """Find a voice the way Synthesize would."""
+        """Return a voice as Synthesize would find it."""
         provider = self._planner.find_provider(request.provider)
         return tts_pb2.GetVoiceResponse(voice=to_voice(self._planner.find_voice(request.voice, provider)))
 
     async def GetStoredAudio(
         self, request: tts_pb2.GetStoredAudioRequest, context: Context
     ) -> tts_pb2.GetStoredAudioResponse:
-        """Find stored audio of the caller's own, and makes it a fresh address."""
+        """Return the record of an audio that the caller owns, with a new URL."""
         stored = await self._audio_store.find(request.id, get_principal(context))
         return tts_pb2.GetStoredAudioResponse(
             stored_audio=to_stored_audio(stored, await self._audio_store.build_url(stored), with_alignment=True)
@@ -116,14 +116,14 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
     async def DeleteStoredAudio(
         self, request: tts_pb2.DeleteStoredAudioRequest, context: Context
     ) -> tts_pb2.DeleteStoredAudioResponse:
-        """Delete stored audio of the caller's own."""
+        """Delete an audio that the caller owns."""
         await self._audio_store.delete(request.id, get_principal(context))
         return tts_pb2.DeleteStoredAudioResponse()
 
     def _events(self, request: Request, context: Context, *, streamed: bool) -> AsyncGenerator[SpeechEvent, None]:
         plan = self._planner.plan(from_synthesize_request(request, streamed=streamed))
         principal = get_principal(context)
-        # What was paid is recorded even if it cannot be stored.
+        # Accounting comes first: a cost is recorded even if the audio cannot be stored.
         events = self._accounting.watch(self._synthesizer.stream(plan), principal, request.text)
         if not request.store:
             return events
@@ -150,10 +150,10 @@ def page(items: Sequence[T], page_size: int, page_token: str, filters: str) -> t
         items: The whole list, in an order that does not change.
         page_size: Items per page; 0 for the default of 50.
         page_token: Token of this page; empty for the first.
-        filters: Everything else the request asked for; a token is good for the same filters only.
+        filters: The other parameters of the request; a token is valid for the same filters only.
 
     Raises:
-        MediaError: VALIDATION_ERROR, the token is not one of ours for these filters.
+        MediaError: VALIDATION_ERROR, the token does not belong to these filters.
     """
     start = _parse_page_token(page_token, filters)
     end = start + (page_size or DEFAULT_PAGE_SIZE)

@@ -26,7 +26,7 @@ class TtsSettings(StorageSettings, CacheSettings, ServerSettings):
     default_provider: ProviderName | None = Field(
         None,
         validation_alias="TTS_DEFAULT_PROVIDER",
-        description="Who speaks where the caller names nobody. Unset: elevenlabs with a key, else espeak.",
+        description="Provider of requests that name none. Unset: elevenlabs with a key, else espeak.",
     )
     stall_seconds: float = Field(
         10.0,
@@ -41,7 +41,7 @@ class TtsSettings(StorageSettings, CacheSettings, ServerSettings):
         48 * 1024 * 1024,
         ge=1024,
         validation_alias="TTS_MAX_UNARY_BYTES",
-        description="Largest audio that a whole (not streamed) answer carries.",
+        description="Largest audio of a unary (not streamed) response.",
     )
     elevenlabs_api_key: SecretStr = Field(
         SecretStr(""),
@@ -52,7 +52,7 @@ class TtsSettings(StorageSettings, CacheSettings, ServerSettings):
         "https://api.elevenlabs.io",
         pattern="^https?://",
         validation_alias="ELEVENLABS_BASE_URL",
-        description="Where the ElevenLabs API is.",
+        description="Base URL of the ElevenLabs API.",
     )
     elevenlabs_first_byte_seconds: float = Field(
         30.0,
@@ -63,7 +63,7 @@ class TtsSettings(StorageSettings, CacheSettings, ServerSettings):
     elevenlabs_enable_logging: bool | None = Field(
         None,
         validation_alias="ELEVENLABS_ENABLE_LOGGING",
-        description="false asks for zero retention (enterprise plans). Unset: as the account has it.",
+        description="false requests zero retention (enterprise plans). Unset: the setting of the account.",
     )
     elevenlabs_optimize_streaming_latency: int | None = Field(
         None,
@@ -77,51 +77,51 @@ class TtsSettings(StorageSettings, CacheSettings, ServerSettings):
         None,
         ge=1,
         validation_alias="ELEVENLABS_MAX_CONCURRENT_CALLS",
-        description="Most calls to ElevenLabs at once. Unset: as many as the account's plan says it allows.",
+        description="Most concurrent calls to ElevenLabs. Unset: the limit that ElevenLabs reports for the account.",
     )
     fallback_providers: str = Field(
         "",
         pattern="^((elevenlabs|espeak)(,(elevenlabs|espeak))*)?$",
         validation_alias="TTS_FALLBACK_PROVIDERS",
-        description="Who stands in for a provider that cannot speak, in order, such as `espeak`. Unset: nobody.",
+        description="Fallback providers when the chosen one fails, in order, such as `espeak`. Unset: no failover.",
     )
     patience_seconds: float = Field(
         30.0,
         gt=0,
         validation_alias="TTS_PATIENCE_SECONDS",
-        description="Longest wait for a provider's turn and between attempts.",
+        description="Longest wait for provider permits and between attempts.",
     )
     max_attempts: int = Field(
         3,
         ge=1,
         le=10,
         validation_alias="TTS_MAX_ATTEMPTS",
-        description="How often a provider is asked while it has accepted nothing.",
+        description="How often a provider is called until it accepts the request.",
     )
     resume_streams: bool = Field(
         True,
         validation_alias="TTS_RESUME_STREAMS",
-        description="Whether a stream that breaks goes on with another call, from the sentence that was cut.",
+        description="Whether another call resumes an interrupted stream, from the sentence that was cut.",
     )
     pacing_enabled: bool = Field(
         True,
         validation_alias="TTS_PACING_ENABLED",
-        description="Whether audio of a stream gathers for 250 ms while its listener has more than 500 ms to hear.",
+        description="Whether audio of a stream gathers for 250 ms while its listener has more than 500 ms to play.",
     )
     reuse_sentences: bool = Field(
         False,
         validation_alias="TTS_REUSE_SENTENCES",
-        description="Whether every sentence is cached by itself; see docs/caching.md for what that costs.",
+        description="Whether each sentence is cached by itself; docs/caching.md explains the cost.",
     )
 
     @property
     def fallback_order(self) -> tuple[str, ...]:
-        """Who stands in for a provider that cannot speak, in order."""
+        """Names of the fallback providers, in order."""
         return tuple(name for name in self.fallback_providers.split(",") if name)
 
     @property
     def provider_by_default(self) -> ProviderName:
-        """Who speaks where the caller names nobody."""
+        """Name of the provider for requests that name none."""
         if self.default_provider is not None:
             return self.default_provider
         return "elevenlabs" if self.elevenlabs_api_key.get_secret_value() else "espeak"

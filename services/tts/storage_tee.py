@@ -1,4 +1,4 @@
-"""Has speech stored while it passes: told its id at the beginning, and stored before its end is told."""
+"""Stores speech while it streams: the header announces the id, and `Done` follows once the audio is stored."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from services.tts.providers.interface import AudioChunk
 
 @dataclass(frozen=True, slots=True)
 class StorageTee:
-    """How speech is stored."""
+    """Collects the audio of a stream and stores it."""
 
     audio_store: AudioStore
-    """Where it goes."""
+    """Where the audio is stored."""
     max_bytes: int
-    """Longest audio that is stored."""
+    """Largest audio that is stored; also bounds the memory of one stream."""
 
     async def store_stream(
         self, events: AsyncGenerator[SpeechEvent, None], principal: str, *, include_alignment: bool
     ) -> AsyncGenerator[SpeechEvent, None]:
-        """Yield `events`; their end once the audio is stored.
+        """Yield `events`; `Done` only after the audio is stored.
 
         Args:
             events: Speech with its timing.
-            principal: Whose it will be.
-            include_alignment: Whether the caller wants the timing, too.
+            principal: The owner of the stored audio.
+            include_alignment: Whether to yield the timing to the caller, too.
 
         Raises:
             MediaError: OUTPUT_TOO_LARGE; STORAGE_FAILED; what `events` raises.

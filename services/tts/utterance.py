@@ -1,4 +1,4 @@
-"""One utterance from as many provider calls as it takes: long texts in pieces, failures on the way mended."""
+"""One utterance from several provider calls: long texts are split, and interrupted streams are resumed."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ log = logger(__name__)
 
 @dataclass(slots=True)
 class Piece:
-    """A part of the text that is being spoken."""
+    """An open part of the text: its audio, and what its provider reported."""
 
     plan: Plan
-    """Who speaks it."""
+    """The plan that speaks it."""
     chunks: AsyncIterator[AudioChunk]
     """Its audio, from the beginning."""
     request_id: str = ""
@@ -35,51 +35,51 @@ class Piece:
     ignored_fields: tuple[str, ...] = ()
     """Fields of the request that the provider cannot honour."""
     queued_seconds: float = 0.0
-    """How long it waited for its turn at the provider."""
+    """Time spent waiting for permits of the providers."""
     failover_reason: str = ""
-    """Why somebody else could not speak it, as a reason's name; empty if nobody was asked in vain."""
+    """Name of the reason why the preferred provider failed; empty if none failed."""
     cost_report: CostReport = field(default_factory=CostReport)
-    """What the provider charges; all of it is known at the end at the latest."""
+    """What the provider charges; complete when `chunks` has ended."""
     cached_characters: int = 0
-    """How many code points of it nobody had to speak again; known at the end at the latest."""
+    """Code points that came from the cache; complete when `chunks` has ended."""
     saved_cost_units: int = 0
-    """What those cost when they were paid for; known at the end at the latest."""
+    """What the cached part cost when it was generated; complete when `chunks` has ended."""
     rest: Callable[[float], Awaitable[None]] | None = None
-    """Takes no audio for so many seconds, so that more gathers; None where nothing would."""
+    """Pauses reading for so many seconds, so that audio gathers; None if the source cannot gather it."""
 
 
 OpenPiece = Callable[[Sequence[Plan]], AbstractAsyncContextManager[Piece]]
-"""Has a part of the text spoken by the first of the plans that can be had; entering it waits for the first audio."""
+"""Opens a part of the text with the first plan that works; entering the context waits for the first audio."""
 
 _CONTEXT = ("previous_text", "next_text")
 _CONTEXT_CHARACTERS = 1000
-"""How much of the text around a piece is told to the model, for intonation."""
+"""How much of the text around a piece the model receives, for intonation."""
 _ROUNDING_SECONDS = 0.05
-"""How much earlier than a character's end its audio may stop and still count as spoken."""
+"""How much of a character's audio may be missing while the character still counts as spoken."""
 _RIFF_HEADER_BYTES = 12
 _CHUNK_HEADER_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
 class UtteranceOptions:
-    """How an utterance is cut and mended."""
+    """How an utterance is limited, resumed and paced."""
 
     stall_seconds: float = 10.0
     """Longest silence of a provider between two chunks."""
     max_resumes: int = 2
-    """How many failures on the way are mended in one utterance."""
+    """How often one utterance is resumed after an interruption."""
     pacing: Pacing | None = Pacing()
-    """When audio that is heard while it is made may gather; None for never."""
+    """When audio of a streamed utterance may gather at the provider; None for never."""
 
 
 class UtteranceStream:
-    """The making of one utterance.
+    """Produces one utterance, piece by piece, on one clock.
 
     Args:
-        plan: What is spoken, by whom, and who may stand in.
-        pieces: Which parts of the text are spoken by a call of their own; together they are the text.
-        open_piece: Has a piece spoken.
-        options: How failures are treated.
+        plan: What to speak, with which provider, and the fallback plans.
+        pieces: The parts of the text that get a call each, in order.
+        open_piece: Called with the plans of a piece to open it.
+        options: Limits of silence and of resumes, and pacing.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class UtteranceStream:
         self._interruption: tuple[int, str] | None = None
         self._current_provider = ""
         self._header: Header | None = None
-        # A file has one header, which says how long the whole is: pieces are joined when all are there.
+        # A WAV header contains the length of the whole file, so the pieces are joined at the end.
         self._joins_wav = plan.spec.output_format.family == "wav" and len(pieces) > 1
         self._wav = bytearray()
         self._wav_files: list[bytes] = []
@@ -112,7 +112,7 @@ class UtteranceStream:
         """Yield the header once the first call has audio, then the audio, then `Done`.
 
         Raises:
-            MediaError: No call could be had, or one failed on the way and could not be mended.
+            MediaError: No provider could be used, or a stream was interrupted and cannot be resumed.
         """
         while self._pieces:
             piece = self._pieces.popleft()
@@ -152,7 +152,7 @@ class UtteranceStream:
             text=text[piece.start : piece.end],
             previous_text=before,
             next_text=after,
-            # The caller's neighbours stand before the first piece and after the last one.
+            # The caller's own neighbours belong to the first and to the last piece only.
             previous_request_ids=plan.spec.previous_request_ids if piece.start == 0 else (),
             next_request_ids=plan.spec.next_request_ids if piece.end == len(text) else (),
         )
@@ -164,7 +164,7 @@ class UtteranceStream:
         provider, before = opened.plan.provider.name, self._current_provider
         self._current_provider = provider
         if self._interruption is None and before not in ("", provider):
-            # Somebody else goes on at the border of two pieces.
+            # A fallback provider continues at the border of two pieces.
             self._interruption = (piece.start, opened.failover_reason)
         if self._interruption is not None:
             offset, reason = self._interruption
@@ -176,7 +176,7 @@ class UtteranceStream:
             replace(opened.plan.spec, text=self._plan.spec.text),
             provider,
             opened.request_id,
-            # Context that is ours between pieces was never the caller's to lose.
+            # Do not report context that only this class added between pieces.
             tuple(name for name in opened.ignored_fields if name not in _CONTEXT or getattr(self._plan.spec, name)),
             queued_seconds=opened.queued_seconds,
             cost_report=self._cost_report,
@@ -189,13 +189,13 @@ class UtteranceStream:
             yield chunk
 
     async def _pause_reading(self, opened: Piece, chunk: AudioChunk, piece_seconds: float) -> None:
-        """Let audio gather at the provider's if the listener has enough to hear meanwhile."""
+        """Pause reading, so that audio gathers at the provider, if the listener has enough to play meanwhile."""
         seconds = self._playback.rest_seconds(len(chunk.audio), self._clock_seconds + piece_seconds)
         if seconds and opened.rest is not None:
             await opened.rest(seconds)
 
     def _rebase_chunk(self, chunk: AudioChunk) -> AudioChunk | None:
-        """Return the chunk on the clock of the whole utterance; None if nothing of it can be told yet."""
+        """Return the chunk on the clock of the whole utterance; None if nothing can be sent yet."""
         audio = chunk.audio
         if self._joins_wav:
             self._wav += audio
@@ -204,7 +204,7 @@ class UtteranceStream:
         return AudioChunk(self._count(audio), alignment) if audio or alignment else None
 
     def _rebase(self, alignment: Alignment) -> Alignment:
-        """Return timing on the clock of the whole utterance; what a broken call told ahead cannot be taken back."""
+        """Return timing on the clock of the whole utterance, never before timing that was sent already."""
         placed = _clamp_times(shift_alignment(alignment, self._clock_seconds), self._timing_from_seconds)
         self._timed_until_seconds = placed.ends_seconds[-1]
         return placed
@@ -215,9 +215,9 @@ class UtteranceStream:
         return audio
 
     def _resume_after(self, piece: TextSpan, spoken_characters: int, failure: MediaError) -> bool:
-        """Put back what is left to say after a call broke, from the first sentence that was not heard whole.
+        """Queue the rest of a piece after an interruption, from the first sentence that was not spoken completely.
 
-        Returns False where nothing can be mended: then the failure is the caller's to know.
+        Returns False if the utterance cannot be resumed; the failure then goes to the caller.
         """
         borders = [item.end for item in split_sentences(self._plan.spec.text[piece.start : piece.end])]
         several = len(borders) > 1 or len(piece) < len(self._plan.spec.text)
@@ -225,7 +225,7 @@ class UtteranceStream:
         if not (self._plan.resumable and splittable and len(self._seams) < self._options.max_resumes):
             return False
         offset = piece.start + max((border for border in borders if border <= spoken_characters), default=0)
-        log.warning("a provider failed on the way, another call goes on", reason=failure.reason.name, offset=offset)
+        log.warning("speech was interrupted, resuming with another call", reason=failure.reason.name, offset=offset)
         self._interruption = (offset, failure.reason.name)
         if offset < piece.end:
             self._pieces.appendleft(TextSpan(offset, piece.end))
@@ -247,7 +247,7 @@ class UtteranceStream:
 
     def _build_done(self) -> Done:
         if self._interruption is not None and self._header is not None:
-            # Every sentence had been heard whole when the last call broke.
+            # The last call broke off after its last sentence.
             offset, reason = self._interruption
             self._seams.append(Seam(offset, self._clock_seconds, self._header.provider, reason))
         return Done(
@@ -263,7 +263,7 @@ class UtteranceStream:
 
 
 class _SpokenCharacters:
-    """Which characters have been told by when."""
+    """Remembers when each character ends in the audio."""
 
     def __init__(self) -> None:
         self._ends: list[tuple[int, float]] = []
@@ -273,7 +273,7 @@ class _SpokenCharacters:
             self._ends += zip(map(len, alignment.characters), alignment.ends_seconds, strict=True)
 
     def characters_until(self, seconds: float) -> int:
-        """Return how many code points were heard whole by then."""
+        """Return how many code points are spoken completely at this time."""
         return sum(length for length, end in self._ends if end <= seconds + _ROUNDING_SECONDS)
 
 
@@ -301,14 +301,14 @@ async def _read_chunk(chunks: AsyncIterator[AudioChunk], stall_seconds: float) -
 
 
 def join_wav(files: Sequence[bytes]) -> bytes:
-    """Return one file that sounds like `files` one after the other; all have the format of the first.
+    """Return one WAV file with the samples of `files` in order; all must have the format of the first.
 
     Raises:
-        MediaError: GENERATION_FAILED, one of them is no RIFF file with samples.
+        MediaError: GENERATION_FAILED, one of them is not a RIFF file with samples.
     """
-    taken_apart = [_split_riff(file) for file in files]
-    samples = b"".join(data for _, data in taken_apart)
-    body = b"WAVE" + _build_riff_chunk(b"fmt ", taken_apart[0][0]) + _build_riff_chunk(b"data", samples)
+    parts = [_split_riff(file) for file in files]
+    samples = b"".join(data for _, data in parts)
+    body = b"WAVE" + _build_riff_chunk(b"fmt ", parts[0][0]) + _build_riff_chunk(b"data", samples)
     return _build_riff_chunk(b"RIFF", body)
 
 
@@ -319,7 +319,7 @@ def _split_riff(file: bytes) -> tuple[bytes, bytes]:
     while position + _CHUNK_HEADER_BYTES <= len(file):
         name, size = struct.unpack_from("<4sI", file, position)
         content = position + _CHUNK_HEADER_BYTES
-        # A writer that did not know the length leaves a size that is too large: then the rest is data.
+        # A writer that did not know the length leaves too large a size; the slice then takes the rest as data.
         found[name] = file[content : content + size]
         position = content + size + size % 2
     if not (file.startswith(b"RIFF") and found.get(b"fmt ") and b"data" in found):

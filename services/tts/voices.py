@@ -1,4 +1,4 @@
-"""The named voices of this product, which every engine answers to."""
+"""The table of named voices, which every provider supports."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Gender = Literal["female", "male"]
 
 @dataclass(frozen=True, slots=True)
 class NamedVoice:
-    """A voice that callers know by name, whichever engine speaks."""
+    """A voice that callers can request by name from any provider."""
 
     name: str
     """Name for people; accepted in any case."""

@@ -1,4 +1,4 @@
-"""What every speech engine offers, and the words that services and engines share."""
+"""The interface of speech providers, and the types that the service shares with them."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ VoiceType = Literal["custom", "standard", "account", "embedded"]
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """A voice that can be asked for."""
+    """A voice of a provider."""
 
     voice_id: str
     """The provider's id."""
     name: str
-    """Name for people; unique in any case within a provider."""
+    """Display name; unique within a provider, ignoring case."""
     provider: str
-    """Name of the provider whose voice it is."""
+    """Name of the provider that has it."""
     type: VoiceType
     """Where the voice comes from."""
     language_codes: tuple[str, ...] = ()
-    """Languages it speaks natively; empty if not told."""
+    """Languages it speaks natively; empty if unknown."""
     labels: Mapping[str, str] = field(default_factory=dict)
-    """The provider's own words for it."""
+    """Labels of the provider, such as gender or accent."""
     preview_url: str = ""
-    """Where a sample can be heard; may be empty."""
+    """URL of a sample; may be empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class SpeechSpec:
     text: str
     """What to say; not blank."""
     voice: Voice
-    """Who speaks."""
+    """The voice to use."""
     output_format: OutputFormat
     """How the audio is encoded."""
     settings: VoiceSettings = VoiceSettings()
@@ -74,9 +74,9 @@ class SpeechSpec:
     seed: int | None = None
     """For repeatable takes, 0 to 2**32 - 1."""
     previous_text: str = ""
-    """What was said just before; not spoken."""
+    """Text before this one, for intonation; not spoken."""
     next_text: str = ""
-    """What will be said next; not spoken."""
+    """Text after this one, for intonation; not spoken."""
     previous_request_ids: tuple[str, ...] = ()
     """Up to 3 provider request ids of the same speech, before this one."""
     next_request_ids: tuple[str, ...] = ()
@@ -87,42 +87,42 @@ class SpeechSpec:
 
 @dataclass(frozen=True, slots=True)
 class AudioChunk:
-    """A piece of audio as the provider delivered it; borders fall anywhere."""
+    """A piece of audio as the provider delivered it; it may end anywhere."""
 
     audio: bytes
-    """The next bytes; may be empty where only timing arrived."""
+    """The next bytes; empty if only timing arrived."""
     alignment: Alignment | None = None
     """Timing of the next characters, on the clock of the whole stream."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechStream:
-    """An accepted request whose audio is on its way."""
+    """A request that the provider has accepted; its audio follows."""
 
     chunks: AsyncIterator[AudioChunk]
-    """The audio, until the provider has said all; raises MediaError if it fails or is cut on the way."""
+    """The audio until its end; raises MediaError if the provider fails or the stream is cut."""
     request_id: str = ""
     """The provider's id of the request; may be empty."""
     cost_units: int | None = None
-    """What the provider charges, in its own units; None if not told."""
+    """What the provider charges, in its own units; None if not reported."""
     ignored_fields: tuple[str, ...] = ()
     """Fields of the request that this provider cannot honour."""
     max_concurrent_requests: int | None = None
-    """How many calls the provider takes at once for this key, 1 to 10000; None if not told."""
+    """Concurrent calls that the provider allows for this key, 1 to 10000; None if not reported."""
     rest: Callable[[float], Awaitable[None]] | None = None
-    """Takes nothing from the provider for so many seconds, so that more gathers; None where nothing would."""
+    """Pauses reading for so many seconds, so that audio gathers; None if the provider cannot gather it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What an engine can do, declared rather than probed."""
+    """What a provider can do, declared in code."""
 
     families: frozenset[str]
     """Format families it can deliver."""
     default_model_id: str = ""
-    """Model used where the caller names none; empty if the engine has no models."""
+    """Model for requests that name none; empty if the provider has no models."""
     default_settings: VoiceSettings = VoiceSettings()
-    """Settings used where the caller leaves one open."""
+    """Values of settings that the request leaves open."""
     max_text_characters: Mapping[str, int] = field(default_factory=dict)
     """Longest text by model id."""
     default_max_text_characters: int = 10_000
@@ -130,7 +130,7 @@ class Capabilities:
 
 
 class SpeechProvider(ABC):
-    """An engine that turns text into audio.
+    """A provider that turns text into audio.
 
     An instance is opened once per process and used by many calls at once.
     """
@@ -142,27 +142,27 @@ class SpeechProvider(ABC):
 
     @abstractmethod
     def synthesize(self, spec: SpeechSpec, *, with_alignment: bool) -> AbstractAsyncContextManager[SpeechStream]:
-        """Return a context in which `spec` is spoken.
+        """Return the context of one synthesis request.
 
-        Entering it asks the provider and returns once it has accepted; leaving it, for whatever reason, ends the
+        Entering it calls the provider and returns once it has accepted. Leaving it, for any reason, cancels the
         provider's work at once.
 
         Raises:
-            MediaError: The provider refused, failed or could not be reached. Nothing was delivered.
+            MediaError: The provider refused, failed or was unreachable; nothing was delivered.
         """
 
     @abstractmethod
     def resolve(self, voice: str) -> Voice | None:
-        """Return the voice of this name (in any case) or id, or None; asks nobody."""
+        """Return the voice of this name (in any case) or id, or None; makes no calls."""
 
     @abstractmethod
     async def list_voices(self) -> list[Voice]:
-        """Return all voices in a stable order; may ask the provider.
+        """Return all voices in a stable order; may call the provider.
 
         Raises:
-            MediaError: The provider could not be asked.
+            MediaError: The provider refused, failed or was unreachable.
         """
 
     async def close(self) -> None:
-        """Free what the engine holds; the instance is not used afterwards."""
+        """Release the resources of the provider; it must not be used afterwards."""
         return

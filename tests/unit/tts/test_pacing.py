@@ -31,7 +31,7 @@ def test_large_chunks_and_switched_off_pacing_give_no_rest() -> None:
 
 
 def test_a_rest_that_outlasts_the_lead_is_refused() -> None:
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(ValueError, match="less than lead_seconds"):
         Pacing(lead_seconds=0.2, rest_seconds=0.2)
 
 

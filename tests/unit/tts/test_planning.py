@@ -92,7 +92,7 @@ def test_a_format_that_is_not_offered_is_answered_with_those_that_are() -> None:
         SpeechRequest("Hello", output_format="opus_48000_64"),
         FakeSpeechProvider(capabilities=Capabilities(frozenset({"ulaw", "alaw"}))),
     )
-    assert "espeak offers: ulaw_8000, alaw_8000" in error.message
+    assert "must be a format of espeak: ulaw_8000, alaw_8000" in error.message
 
 
 LIMITS = Capabilities(

@@ -1,4 +1,4 @@
-"""Turns accepted answers into chunks of audio."""
+"""Reads the chunks of audio from a response of ElevenLabs."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ _JSON_SUBTYPES = ("json", "ndjson", "jsonl")
 
 
 def read_chunks(response: aiohttp.ClientResponse, body: Body, endpoint: Endpoint) -> AsyncIterator[AudioChunk]:
-    """Return the audio of an accepted answer, read from its `body`.
+    """Return the audio of a successful response, read from its `body`.
 
     Raises:
-        MediaError: GENERATION_FAILED, the answer is not of a kind that carries audio.
+        MediaError: GENERATION_FAILED, the content type is not audio.
     """
     records = _RECORDS.get(endpoint)
     _check_content_type(response, may_be_json=records is not None)
     return PlainAudio(body) if records is None else TimedAudio(body, records())
 
 
-# Iterators rather than generators: one that is dropped half-way holds nothing that must be closed.
+# Iterators instead of generators: a reader may drop them at any time without closing them.
 class PlainAudio(AsyncIterator[AudioChunk]):
     """Bare audio: every read of the network is one chunk."""
 
@@ -75,7 +75,7 @@ class TimedAudio(AsyncIterator[AudioChunk]):
         raise StopAsyncIteration
 
     def _merge(self, records: list[bytes]) -> AudioChunk:
-        """Return what the records hold; of those before a malformed one nothing is lost."""
+        """Return the records as one chunk; records before a malformed one are still delivered."""
         chunks: list[AudioChunk] = []
         try:
             chunks.extend(map(self._reader.read, records))
@@ -92,7 +92,7 @@ def _check_content_type(response: aiohttp.ClientResponse, *, may_be_json: bool) 
     usable = main == "audio" or subtype in ("octet-stream", "ogg") or (may_be_json and _is_json(subtype))
     if not usable or response.headers.get("content-encoding", "identity") != "identity":
         raise MediaError(
-            Reason.GENERATION_FAILED, "ElevenLabs answered with something that is not audio; check ELEVENLABS_BASE_URL."
+            Reason.GENERATION_FAILED, "ElevenLabs sent a response that is not audio; check ELEVENLABS_BASE_URL."
         )
 
 

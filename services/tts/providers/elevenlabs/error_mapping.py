@@ -1,4 +1,4 @@
-"""Says in our words what an error answer of ElevenLabs means; the provider's own words go no further."""
+"""Maps error responses of ElevenLabs to MediaError; the provider's own texts are not passed on."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _CALLERS_FAULT = frozenset({Reason.VALIDATION_ERROR, Reason.TEXT_TOO_LONG, Reaso
 
 @dataclass(frozen=True, slots=True)
 class _Meaning:
-    """What one code word or status says."""
+    """The meaning of one error code or status."""
 
     reason: Reason
     message: str = ""
     field: str = ""
-    """Field of our request that is at fault, where the answer names none."""
+    """Field of the request to report if the response names none."""
     limit: str = ""
-    """Which limit the account is at, where the answer tells."""
+    """The limit that was reached, if the response names it."""
 
 
 _REJECTED_KEY = _Meaning(
@@ -40,7 +40,7 @@ _REJECTED_KEY = _Meaning(
 )
 _LACKS_RIGHT = _Meaning(
     Reason.PROVIDER_REJECTED_KEY,
-    "The configured ElevenLabs key has not the right to do this; widen it, or replace ELEVENLABS_API_KEY.",
+    "The configured ElevenLabs key lacks a permission; extend it, or replace ELEVENLABS_API_KEY.",
 )
 _LACKS_PLAN = _Meaning(
     Reason.PROVIDER_REJECTED_KEY,
@@ -49,21 +49,21 @@ _LACKS_PLAN = _Meaning(
 _NO_CREDIT = _Meaning(
     Reason.PROVIDER_QUOTA_EXCEEDED, "The ElevenLabs account has no credit left; top it up, or use another provider."
 )
-_BUSY = _Meaning(Reason.PROVIDER_BUSY, "ElevenLabs is at its limit of calls for this account; retry after the delay.")
+_BUSY = _Meaning(Reason.PROVIDER_BUSY, "ElevenLabs limits the calls of this account; retry after the delay.")
 _TOO_MANY_AT_ONCE = replace(_BUSY, limit=CONCURRENCY)
 _NO_SUCH_VOICE = _Meaning(
     Reason.VOICE_NOT_FOUND, "ElevenLabs has no such voice for this account; GET /api/voices lists them.", "voice"
 )
-_WRONG_VALUE = _Meaning(Reason.VALIDATION_ERROR, "ElevenLabs refuses a value of the request; change it.")
+_WRONG_VALUE = _Meaning(Reason.VALIDATION_ERROR, "ElevenLabs rejects a value of the request; change it.")
 _DOWN = _Meaning(
     Reason.PROVIDER_UNAVAILABLE, "ElevenLabs is down or unreachable; retry later, or check ELEVENLABS_BASE_URL."
 )
 _REFUSED = _Meaning(
     Reason.GENERATION_FAILED,
-    "ElevenLabs refused the request without a reason that is known; change it, or check ELEVENLABS_BASE_URL.",
+    "ElevenLabs rejected the request for an unknown reason; change it, or check ELEVENLABS_BASE_URL.",
 )
 
-# Both vocabularies of the API, the present and the legacy one, and below them the status, for words not listed.
+# Codes of the current and of the legacy API, then the statuses, for codes not listed.
 _MEANINGS: dict[str | int, _Meaning] = {
     "voice_not_found": _NO_SUCH_VOICE,
     "quota_exceeded": _NO_CREDIT,
@@ -73,7 +73,7 @@ _MEANINGS: dict[str | int, _Meaning] = {
     "only_for_creator+": _LACKS_PLAN,
     "subscription_required": _LACKS_PLAN,
     "max_character_limit_exceeded": _Meaning(
-        Reason.TEXT_TOO_LONG, "The text exceeds what ElevenLabs takes; shorten it or choose another model.", "text"
+        Reason.TEXT_TOO_LONG, "The text is too long for ElevenLabs; shorten it or choose another model.", "text"
     ),
     "model_not_found": _Meaning(Reason.VALIDATION_ERROR, "ElevenLabs has no such model; change model_id.", "model_id"),
     "invalid_voice_settings": _WRONG_VALUE,
@@ -90,7 +90,7 @@ _MEANINGS: dict[str | int, _Meaning] = {
     _TOO_MANY_REQUESTS: _BUSY,
 }
 
-# Fields of our request by the last word of a place that ElevenLabs names.
+# Fields of our request, by the last word of the location in the response.
 _OUR_FIELDS = {
     "voice_id": "voice",
     **{
@@ -117,12 +117,12 @@ _OUR_FIELDS = {
 
 
 def refusal(status: int, headers: Mapping[str, str], body: bytes) -> MediaError:
-    """Return what an answer other than 200 means.
+    """Return the error for a response other than 200.
 
     Args:
         status: HTTP status.
-        headers: Headers of the answer, found in any case.
-        body: The beginning of the body, as much as was read.
+        headers: Headers of the response; names are case-insensitive.
+        body: The part of the body that was read.
     """
     readable, detail = _parse_detail(body)
     code = _parse_code(detail)
@@ -155,7 +155,7 @@ def _find_meaning(code: str, status: int, detail: object, *, readable: bool) -> 
 
 
 def _parse_detail(body: bytes) -> tuple[bool, object]:
-    """Return whether the body is of the API at all (a proxy's HTML is not), and its `detail`."""
+    """Return whether the body comes from the API (and not, as HTML, from a proxy), and its `detail`."""
     if not body.strip():
         return True, None
     try:
@@ -166,7 +166,7 @@ def _parse_detail(body: bytes) -> tuple[bool, object]:
 
 
 def _parse_code(detail: object) -> str:
-    """Return the word of the table that the answer holds; other words may quote anything and are dropped."""
+    """Return the known error code of the response; unknown codes could contain anything and are dropped."""
     words = (detail.get("code"), detail.get("status")) if isinstance(detail, dict) else ()
     return next((word for word in words if isinstance(word, str) and word in _MEANINGS), "")
 

@@ -1,4 +1,4 @@
-"""Cuts a body into its JSON records, however the network cut it."""
+"""Splits a response body into JSON records, wherever the network split it."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from typing import Protocol
 
 from services.common.errors import MediaError, Reason
 
-# A quarter of an hour of 48 kHz WAV in base64 fits; nothing that is not a fault exceeds it.
+# Holds 15 minutes of 48 kHz WAV in base64; a larger record is an error of the provider.
 MAX_RECORD_BYTES = 128 * 1024 * 1024
 
 
 class RecordFramer(Protocol):
-    """Collects bytes and gives back whole records."""
+    """Collects bytes and returns complete records."""
 
     def feed(self, piece: bytes) -> list[bytes]:
-        """Take the next bytes and returns the records that they complete."""
+        """Add the next bytes, and return the records that they complete."""
 
     def end(self) -> list[bytes]:
-        """Return what is left when the body has ended."""
+        """Return the remaining records at the end of the body."""
 
 
 class LineFramer:
-    """Records that end with a newline; blank lines are no records, and the last one needs no newline.
+    """Frames records that end with a newline; skips blank lines, and the last record needs no newline.
 
     Args:
         max_bytes: Longest line; a longer one raises MediaError, GENERATION_FAILED.
@@ -31,7 +31,7 @@ class LineFramer:
         self._partial = _PartialRecord(max_bytes)
 
     def feed(self, piece: bytes) -> list[bytes]:
-        """Take the next bytes and returns the lines that they complete, without line ends."""
+        """Add the next bytes, and return the lines that they complete, without line ends."""
         first, newline, rest = piece.partition(b"\n")
         self._partial.add(first)
         if not newline:
@@ -47,7 +47,7 @@ class LineFramer:
 
 
 class WholeBodyFramer:
-    """One record that is the whole body, whatever line ends it holds.
+    """Frames the whole body as one record, whatever line ends it contains.
 
     Args:
         max_bytes: Longest body; a longer one raises MediaError, GENERATION_FAILED.
@@ -57,7 +57,7 @@ class WholeBodyFramer:
         self._partial = _PartialRecord(max_bytes)
 
     def feed(self, piece: bytes) -> list[bytes]:
-        """Take the next bytes; there is no record before the end."""
+        """Add the next bytes; there is no record before the end."""
         self._partial.add(piece)
         return []
 
@@ -67,7 +67,7 @@ class WholeBodyFramer:
 
 
 class _PartialRecord:
-    """A record that is not whole yet, joined only once: to append would copy a long one at every read."""
+    """An incomplete record; its parts are joined once, because appending would copy them at every read."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
@@ -78,9 +78,7 @@ class _PartialRecord:
         self._parts.append(part)
         self._bytes += len(part)
         if self._bytes > self._max_bytes:
-            raise MediaError(
-                Reason.GENERATION_FAILED, "ElevenLabs sent a record of a size that cannot be right; try again."
-            )
+            raise MediaError(Reason.GENERATION_FAILED, "ElevenLabs sent a record that is too large; try again.")
 
     def take(self) -> bytes:
         record = b"".join(self._parts)

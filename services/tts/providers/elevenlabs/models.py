@@ -1,4 +1,4 @@
-"""What the models of ElevenLabs can do and cannot."""
+"""The capabilities of the ElevenLabs models."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ CAPABILITIES = Capabilities(
     },
 )
 
-# eleven_v3 answers these with an error; eleven_multilingual_v2 takes no language and finds it out by itself.
+# eleven_v3 rejects these; eleven_multilingual_v2 detects the language itself and takes none.
 _UNSUPPORTED_FIELDS: dict[str, tuple[str, ...]] = {
     "eleven_v3": ("previous_text", "next_text", "previous_request_ids", "next_request_ids"),
     "eleven_multilingual_v2": ("language_code",),
 }
 
-# The API drops the text where it is also given the requests that spoke it.
+# The API ignores the text if the request ids are also present.
 _SUPERSEDED_BY = {"previous_text": "previous_request_ids", "next_text": "next_request_ids"}
 
 
 def get_ignored_fields(spec: SpeechSpec) -> tuple[str, ...]:
-    """Return the fields set in `spec` that its model cannot honour; they are not sent."""
+    """Return the fields set in `spec` that its model does not support; they are not sent."""
     unsupported = _UNSUPPORTED_FIELDS.get(spec.model_id or DEFAULT_MODEL_ID, ())
     superseded = [text for text, request_ids in _SUPERSEDED_BY.items() if getattr(spec, request_ids)]
     return tuple(name for name in dict.fromkeys((*unsupported, *superseded)) if getattr(spec, name))

@@ -1,4 +1,4 @@
-"""Reads the JSON records of the endpoints with timestamps."""
+"""Parses the JSON records of the endpoints with timestamps, and puts their timing on one clock."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _MEMBERS = ("audio_base64", "alignment", "normalized_alignment")
 _TIMING_MEMBERS = ("characters", "character_start_times_seconds", "character_end_times_seconds")
 _ONLY_TEXT = frozenset({str})
 _ONLY_NUMBERS = frozenset({int, float})
-# Speech begins sooner than this after the start of its audio, and rounding errors are smaller.
+# Speech starts earlier than this in its audio, and rounding errors are smaller than this.
 _LEAD_IN_SECONDS = 0.5
 
 
 class RecordReader:
-    """Turns the records of one answer, in order, into chunks."""
+    """Converts the records of one response, in order, to chunks."""
 
     def __init__(self) -> None:
         self._clock = StreamClock()
@@ -29,17 +29,16 @@ class RecordReader:
     def read(self, record: bytes) -> AudioChunk:
         """Return the audio and timing of the next record; either may be missing.
 
-        The timing is that of the caller's own text, never of the normalized one, whose characters the caller has not
-        written.
+        The timing is that of the caller's own text, not of the normalized text, which the caller does not know.
 
         Raises:
-            MediaError: GENERATION_FAILED, the record is not what the API promises.
+            MediaError: GENERATION_FAILED, the record does not match the API.
         """
         try:
             members = orjson.loads(record)
             if not isinstance(members, dict) or members.keys().isdisjoint(_MEMBERS):
                 raise _build_invalid_record_error()
-            # Of a long answer the standard library's decoder would take more time than all else here together.
+            # pybase64, because the standard library's decoder would take more time than the rest of this method.
             audio = pybase64.b64decode(members.get("audio_base64") or "", validate=True)
             timing = members.get("alignment")
             return AudioChunk(audio, None if timing is None else self._parse_alignment(timing))
@@ -63,22 +62,24 @@ def _parse_seconds(times: object) -> list[float]:
 
 
 def _build_invalid_record_error() -> MediaError:
-    return MediaError(Reason.GENERATION_FAILED, "The provider sent a record of audio and timing that cannot be read.")
+    return MediaError(
+        Reason.GENERATION_FAILED, "The provider sent a record of audio and timing that cannot be parsed; try again."
+    )
 
 
 class StreamClock:
-    """Turns the times of successive chunks into times that never decrease.
+    """Converts the times of successive chunks to times that never decrease.
 
-    The API does not say whether the times of a stream run on from its start or begin again with each chunk; both are
-    understood. A chunk that begins before the middle of the one before it has begun again, and counts from the end of
-    that one; smaller steps back, such as rounding leaves, are held level.
+    The API does not document whether times count from the start of the stream or of each chunk, so both are accepted. A
+    chunk that begins before the middle of the previous one has restarted at zero, and is counted from the end of that
+    one. Smaller steps back, such as rounding errors, are raised to the last time.
     """
 
     def __init__(self) -> None:
         self._offset_seconds = 0.0
         self._last_start_seconds = 0.0
         self._last_end_seconds = 0.0
-        # The chunk before, on the clock of the provider.
+        # The previous chunk, on the clock of the provider.
         self._chunk_start_seconds = 0.0
         self._chunk_end_seconds = 0.0
 
@@ -86,9 +87,9 @@ class StreamClock:
         """Return the timing of the next chunk on the clock of the stream.
 
         Args:
-            characters: What is heard.
-            starts: When each begins to sound, in seconds on the provider's clock.
-            ends: When each has been heard, in seconds on the provider's clock.
+            characters: The characters of the chunk.
+            starts: Start of each, in seconds on the provider's clock.
+            ends: End of each, in seconds on the provider's clock.
 
         Raises:
             ValueError: The lists differ in length.

@@ -1,4 +1,4 @@
-"""The ElevenLabs engine: one connection pool, used by every call of the process."""
+"""The ElevenLabs provider; one connection pool serves all calls of the process."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ MAX_CONCURRENT_REQUESTS = 10_000
 
 
 class ElevenLabsProvider(SpeechProvider):
-    """Speaks through the ElevenLabs API.
+    """Speech provider that calls the ElevenLabs API.
 
     Args:
-        transport: The way to the API.
-        settings: The key and how the API is asked.
-        clock: Returns seconds on a clock that never goes back.
+        transport: HTTP client of the API.
+        settings: The key, and how the API is called.
+        clock: Monotonic clock, in seconds.
     """
 
     name = PROVIDER
@@ -44,10 +44,10 @@ class ElevenLabsProvider(SpeechProvider):
 
     @asynccontextmanager
     async def synthesize(self, spec: SpeechSpec, *, with_alignment: bool) -> AsyncIterator[SpeechStream]:
-        """Have `spec` spoken; leaving the context before the audio's end closes the connection to the API.
+        """Open the speech of `spec`; leaving the context before its end closes the connection to the API.
 
         Raises:
-            MediaError: API_KEY_MISSING without a call, or what the API's refusal or the network's failure means.
+            MediaError: API_KEY_MISSING without a call, or the error of the API or of the network.
         """
         if not self._settings.api_key:
             raise MediaError(
@@ -71,7 +71,7 @@ class ElevenLabsProvider(SpeechProvider):
         return self._catalog.resolve(voice)
 
     async def list_voices(self) -> list[Voice]:
-        """Return the named table, then the account's voices; never fails, the latter may be old or missing."""
+        """Return the named voices, then the account's; never fails, but the latter may be outdated or missing."""
         return await self._catalog.list_voices()
 
 

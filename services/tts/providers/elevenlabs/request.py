@@ -1,4 +1,4 @@
-"""Writes the requests that ElevenLabs is sent; nothing here does I/O."""
+"""Builds the HTTP requests to ElevenLabs; does no I/O."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _SETTINGS = tuple(item.name for item in fields(VoiceSettings))
 
 
 class Endpoint(Enum):
-    """The four ways to ask for speech; the value ends the path."""
+    """The four speech endpoints; the value is the end of the path."""
 
     WHOLE = ""
     """Audio in one piece."""
     STREAM = "/stream"
-    """Audio while it is made."""
+    """Audio as it is generated."""
     WHOLE_WITH_TIMESTAMPS = "/with-timestamps"
     """One JSON object with audio and timing."""
     STREAM_WITH_TIMESTAMPS = "/stream/with-timestamps"
-    """JSON objects, one a line, while the audio is made."""
+    """JSON objects, one per line, as the audio is generated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +40,20 @@ class ProviderRequest:
     query: tuple[tuple[str, str], ...]
     """Query parameters, not yet encoded."""
     headers: Mapping[str, str] = field(repr=False)
-    """Headers that mean something to the API, the key among them."""
+    """Headers for the API, including the key."""
     json: Mapping[str, object] | None = field(default=None, repr=False)
     """The body, or None."""
 
 
 def choose_endpoint(spec: SpeechSpec, *, with_alignment: bool) -> Endpoint:
-    """Return the endpoint that delivers earliest; WAV has its length in front and exists only in one piece."""
+    """Return the endpoint that delivers first; WAV has its length in the header and cannot be streamed."""
     if spec.output_format.family == "wav":
         return Endpoint.WHOLE_WITH_TIMESTAMPS if with_alignment else Endpoint.WHOLE
     return Endpoint.STREAM_WITH_TIMESTAMPS if with_alignment else Endpoint.STREAM
 
 
 def build_speech_request(spec: SpeechSpec, endpoint: Endpoint, settings: ElevenLabsSettings) -> ProviderRequest:
-    """Return the request that has `spec` spoken; whatever is not set is left out."""
+    """Return the speech request for `spec`; values that are not set are left out."""
     return ProviderRequest(
         method="POST",
         path=f"/v1/text-to-speech/{quote(spec.voice.voice_id, safe='')}{endpoint.value}",
@@ -88,7 +88,7 @@ def _build_body(spec: SpeechSpec) -> dict[str, object]:
     wanted: dict[str, object] = {
         "text": spec.text,
         "model_id": spec.model_id,
-        # The API knows languages, not regions: pt-BR is pt there.
+        # The API takes languages without a region: pt for pt-BR.
         "language_code": spec.language_code.partition("-")[0],
         "voice_settings": {name: value for name in _SETTINGS if (value := getattr(spec.settings, name)) is not None},
         "seed": spec.seed,

@@ -23,7 +23,7 @@ log = logger(__name__)
 MAX_PAGES = 100
 MAX_PAGE_BYTES = 16 * 1024 * 1024
 
-# What a caller may give as an id without its being known.
+# An unlisted id that a caller may use.
 _ID = re.compile(r"[A-Za-z0-9_-]{16,64}")
 # An id from the API becomes part of a path; nothing else may.
 _SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -36,12 +36,12 @@ _TABLE = tuple(
 
 
 class VoiceCatalog:
-    """Finds voices by name or id, and keeps the account's listing for a while.
+    """Finds voices by name or id, and caches the listing of the account.
 
     Args:
         account: Lists the account's voices.
         settings: How long a listing is current.
-        clock: Returns seconds on a clock that never goes back.
+        clock: Monotonic clock, in seconds.
     """
 
     def __init__(self, account: AccountVoices, settings: ElevenLabsSettings, clock: Callable[[], float]) -> None:
@@ -55,9 +55,9 @@ class VoiceCatalog:
         self._index = _build_index(_TABLE)
 
     def resolve(self, voice: str) -> Voice | None:
-        """Return the voice of this name (in any case) or id, or None; asks nobody.
+        """Return the voice of this name (in any case) or id, or None; makes no calls.
 
-        An id that is not known is taken as it is: the account may have got that voice a moment ago.
+        An unknown but well-formed id counts as a voice: the account may have a voice that the cached listing lacks.
         """
         known = self._index.get(voice) or self._index.get(voice.casefold())
         if known is None and _ID.fullmatch(voice):
@@ -65,7 +65,7 @@ class VoiceCatalog:
         return known
 
     async def list_voices(self) -> list[Voice]:
-        """Return the table, then the account's voices as they were when they could last be had."""
+        """Return the table, then the account's voices as of the last successful listing."""
         async with self._refresh_lock:
             if self._clock() >= self._refresh_at_seconds:
                 current_seconds = await self._refresh()
@@ -73,7 +73,7 @@ class VoiceCatalog:
             return list(self._voices)
 
     async def _refresh(self) -> float:
-        """Ask for the account's voices and returns how long the answer is good for."""
+        """List the account's voices, and return for how many seconds the result is current."""
         try:
             self._voices = _merge(await self._account.fetch())
         except MediaError as error:
@@ -89,7 +89,7 @@ class VoiceCatalog:
             log.warning("account voices could not be listed", provider=PROVIDER, reason=error.reason.name)
             return self._settings.voices_retry_seconds
         if not self._logged_missing_permission:
-            log.info("no key that may list the account's voices", provider=PROVIDER, reason=error.reason.name)
+            log.info("the key may not list the account's voices", provider=PROVIDER, reason=error.reason.name)
             self._logged_missing_permission = True
         return self._settings.voices_ttl_seconds
 
@@ -108,7 +108,7 @@ def _merge(account_voices: Iterable[Voice]) -> tuple[Voice, ...]:
 
 
 def _build_index(voices: Iterable[Voice]) -> dict[str, Voice]:
-    """Return the voices by name in lower case and by id; ids go last, they are what cannot be mistaken."""
+    """Return the voices by name in lower case and by id; an id wins over a name, because it is unique."""
     listed = tuple(voices)
     return {voice.name.casefold(): voice for voice in listed} | {voice.voice_id: voice for voice in listed}
 
@@ -124,7 +124,7 @@ class AccountVoices:
         """Return the account's voices, each once, in the API's order.
 
         Raises:
-            MediaError: There is no key, or the API refused, failed or took longer than `voices_timeout_seconds`.
+            MediaError: There is no key, or the API refused, failed or exceeded `voices_timeout_seconds`.
         """
         if not self._settings.api_key:
             raise MediaError(Reason.API_KEY_MISSING)
@@ -142,7 +142,7 @@ class AccountVoices:
             for voice in _parse_voices(page):
                 voices.setdefault(voice.voice_id, voice)
             token = _parse_next_token(page)
-            # A token that comes again would lead round in circles.
+            # A repeated token would loop forever.
             if token in seen:
                 break
             seen.add(token)
@@ -156,7 +156,9 @@ class AccountVoices:
         except orjson.JSONDecodeError:
             page = None
         if not isinstance(page, dict) or not isinstance(page.get("voices"), list):
-            raise MediaError(Reason.GENERATION_FAILED, "ElevenLabs sent a listing of voices that cannot be read.")
+            raise MediaError(
+                Reason.GENERATION_FAILED, "ElevenLabs sent a voice listing that cannot be parsed; try again."
+            )
         return page
 
 

@@ -1,4 +1,4 @@
-"""The embedded speech engine: espeak-ng in a process of its own, spoken to over a socket."""
+"""The embedded speech provider: espeak-ng in a process of its own, reached over a socket."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _HOMES = {"EspeakProvider": "provider", "EspeakSettings": "engine_process", "ope
 
 
 def __getattr__(name: str) -> object:
-    """Load the service's side when it is asked for: the engine's process imports this package too, and must not."""
+    """Import the provider on first use: the engine process imports this package too, and must stay small."""
     if name not in _HOMES:
         raise AttributeError(name)
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,4 +1,4 @@
-"""Binds libespeak-ng; loaded once per process and used by one thread, for the library can do no more."""
+"""Bindings of libespeak-ng; the library allows one instance per process, used by one thread."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _RATE = 1
 _UTF8 = 1
 _BUFFER_MILLISECONDS = 60
 _CONTINUE, _STOP = 0, 1
-# Left to itself, the library seeds its noise by the clock: processes started at different times would sound different.
+# By default the library seeds its noise from the clock, and the same text would give different bytes.
 _SEED = 1
 
-# A NUL would end the text; 0x01 starts a command to the engine; none of these is ever spoken.
+# NUL would end the text and 0x01 starts a command to the engine; control characters are never spoken.
 _UNSPOKEN = {code: " " for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\t\n\r"}
 
 
 class EngineError(Exception):
-    """The library refused what it was told."""
+    """Raised when the library refuses a voice, tempo or text, or does not start."""
 
 
 class MarkKind(Enum):
-    """What a mark in the speech is about; the values are the library's."""
+    """The event that a mark reports; the values are those of the library."""
 
     WORD = 1
     CLAUSE_END = 5
@@ -37,7 +37,7 @@ class MarkKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Says where in the text the speech is at a moment."""
+    """Links a sample of the audio to a position in the text."""
 
     kind: MarkKind
     position: int
@@ -46,7 +46,7 @@ class Mark:
 
 
 Sink = Callable[[bytes, list[Mark]], bool]
-"""Takes the next PCM and its marks; tells whether to go on."""
+"""Called with the next PCM and its marks; returns whether to continue."""
 
 
 class _Event(ctypes.Structure):
@@ -70,7 +70,7 @@ class SpeechLibrary:
     """The one instance of the library that a process may have.
 
     Raises:
-        EngineError: The library did not start, or speaks at another rate than it always did.
+        EngineError: The library did not start, or has another sample rate than expected.
     """
 
     def __init__(self) -> None:
@@ -88,18 +88,18 @@ class SpeechLibrary:
             raise EngineError("espeak-ng did not start at 22,050 Hz")
         self._sink: Sink | None = None
         self._failure: BaseException | None = None
-        # The library keeps a bare pointer to it: Python must not free it.
+        # The library keeps a pointer to the callback, so this reference must live as long as the library.
         self._callback = _Callback(self._on_audio)
         self._lib.espeak_SetSynthCallback(self._callback)
 
     def speak(self, text: str, identifier: str, words_per_minute: int, sink: Sink) -> None:
-        """Speak `text` into `sink`, at most 60 ms at a time, until all is said or the sink has enough.
+        """Speak `text` into `sink`, at most 60 ms at a time, until the end or until the sink returns False.
 
         Args:
             text: Any text; what cannot be spoken becomes a pause.
-            identifier: The library's name of a voice. Never a caller's words: the library would open them as a path.
+            identifier: The library's name of a voice. Must not come from a caller: the library opens it as a path.
             words_per_minute: Tempo, 80 to 450.
-            sink: Where the speech goes; what it raises is raised here.
+            sink: Receives the speech; its exceptions are raised here.
 
         Raises:
             EngineError: The library refused voice, tempo or text.
@@ -116,7 +116,7 @@ class SpeechLibrary:
         self._check_status(status)
 
     def _on_audio(self, samples: int | None, count: int, events: ctypes._Pointer[_Event]) -> int:
-        """Called by C, which knows no exceptions."""
+        """Pass audio to the sink; called by C, so exceptions are stored and raised by speak()."""
         try:
             if self._sink is None:
                 return _STOP
@@ -137,7 +137,7 @@ def _read_marks(events: ctypes._Pointer[_Event]) -> list[Mark]:
     index = 0
     while (event := events[index]).type != 0:
         if kind := _MARK_KINDS.get(event.type):
-            # The library counts words from 1 and tells the end of a clause as the count of characters before it.
+            # The library counts word positions from 1, and reports a clause end as the number of characters before it.
             position = event.text_position - 1 if kind is MarkKind.WORD else event.text_position
             marks.append(Mark(kind, position, event.sample))
         index += 1

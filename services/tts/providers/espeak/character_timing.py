@@ -1,4 +1,4 @@
-"""Turns what the engine says about words into the time of every character; knows neither engine nor sound format."""
+"""Computes the time of every character from the word events of the engine."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import pairwise
 
-# Chinese and Japanese are written without spaces, so that each character is a token of its own.
+# Chinese and Japanese have no spaces between words, so each character is a token.
 _UNSPACED = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _TOKEN = re.compile(rf"[{_UNSPACED}]|[^\s{_UNSPACED}]+")
 
@@ -16,7 +16,7 @@ _LETTER_WEIGHT = 1.0
 _DIGIT_WEIGHT = 2.5  # "7" is read as a word
 _OTHER_WEIGHT = 0.25
 
-_LOUD = 250  # of 32,768; what is softer counts as silence
+_LOUD = 250  # of 32,768; anything softer counts as silence
 _BLOCK_SAMPLES = 110  # 5 ms at the engine's rate
 
 SampleRange = tuple[float, float]
@@ -28,7 +28,7 @@ def find_token_starts(text: str) -> list[int]:
 
 
 def spread(characters: str, start: float, end: float) -> list[SampleRange]:
-    """Return how `characters` share the time from `start` to `end`, by how long such a character tends to take."""
+    """Divide the time from `start` to `end` among `characters`, by the typical duration of each."""
     end = max(start, end)
     weights = [_get_weight(character) for character in characters]
     scale = (end - start) / (sum(weights) or 1.0)
@@ -55,7 +55,7 @@ def find_last_loud_sample(pcm: bytes) -> int | None:
 
 @dataclass(slots=True)
 class _Run:
-    """The characters whose time is not known yet, from the first of them on."""
+    """The characters whose time is not known yet, from `first` on."""
 
     first: int = 0
     start: float = 0.0
@@ -66,11 +66,11 @@ class _Run:
 class CharacterClock:
     """Times the characters of one text while it is being spoken.
 
-    Positions are code points from 0, times are samples. Each call returns the spans of the next characters, as many as
-    are certain by then; `finish` returns the rest. All spans together are one for each character, without overlap.
+    Positions are code points from 0, times are samples. Each call returns the sample ranges of the next characters that
+    are certain; `finish` returns the rest. Together that is one range per character, without overlap.
 
     Args:
-        text: The text as it was given to the engine.
+        text: The text as passed to the engine.
     """
 
     def __init__(self, text: str) -> None:
@@ -79,10 +79,10 @@ class CharacterClock:
         self._run = _Run()
 
     def mark_word(self, position: int, sample: int) -> list[SampleRange]:
-        """A word at `position` begins to sound."""
+        """Record that the word at `position` starts at `sample`."""
         first = self._find_token(position)
         if first is None or first < self._run.first or (first == self._run.first and self._run.heard):
-            # Numbers and merged words make several events inside one token: the first counts.
+            # Numbers and merged words cause several events inside one token; only the first counts.
             return []
         start = max(self._run.start, float(sample))
         spans = spread(self._text[self._run.first : first], self._run.start, start)
@@ -90,16 +90,16 @@ class CharacterClock:
         return spans
 
     def mark_clause_end(self, position: int, sample: int, speech_end: int) -> list[SampleRange]:
-        """The clause before `position` is over; its pause lasts from `speech_end` to `sample`."""
+        """Record that the clause before `position` ended; its pause lasts from `speech_end` to `sample`."""
         if not self._run.first < position < len(self._text):
-            # The text's last clause stays open: only `finish` knows how much silence follows it.
+            # The last clause of the text stays open, because only `finish` knows the silence after it.
             return []
         spans = self._close(position, float(speech_end), float(sample))
         self._run = _Run(position, max(self._run.start, float(sample)))
         return spans
 
     def finish(self, total_samples: int, speech_end: int) -> list[SampleRange]:
-        """The audio is complete; the last character ends with it."""
+        """Record the end of the audio, where the last character ends, too."""
         spans = self._close(len(self._text), float(speech_end), float(total_samples))
         if spans:
             spans[-1] = (spans[-1][0], max(spans[-1][0], float(total_samples)))
@@ -116,7 +116,7 @@ class CharacterClock:
         return spread(spoken, start, speech_end) + spread(run[len(spoken) :], speech_end, end)
 
     def _find_token(self, position: int) -> int | None:
-        """Return where the token at `position` begins; between two tokens, where the next does."""
+        """Return the start of the token at `position`, or of the next token if it is between two."""
         if not 0 <= position < len(self._text):
             return None
         index = bisect_right(self._tokens, position)

@@ -1,4 +1,4 @@
-"""Turns the engine's PCM into the formats that callers ask for, piece by piece."""
+"""Encodes the PCM of the engine in the requested format, piece by piece."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
 SOURCE_RATE_HZ = 22_050
 FAMILIES = frozenset({"mp3", "pcm", "wav"})
 
-# What an MP3 decoder plays before the first sample: LAME's delay of 576 samples and the decoder's own 529.
+# Samples that an MP3 decoder plays before the first one: 576 from LAME and 529 from the decoder.
 _MP3_LEAD_IN_SAMPLES = 1105
-# Of 2 (best) to 7 (fastest). Most of the CPU time of a request goes here; 5 takes a fifth more.
+# 2 (best) to 7 (fastest). Encoding is most of the CPU time of a request; 5 takes a fifth more.
 _MP3_QUALITY = 7
 
 
 class Encoder(ABC):
-    """Takes mono 16-bit PCM at `SOURCE_RATE_HZ` and gives the bytes of one audio file or stream."""
+    """Encodes mono 16-bit PCM at `SOURCE_RATE_HZ` as one audio file or stream."""
 
     lead_in_seconds: float = 0.0
-    """How much later than in the PCM a player is heard to say everything."""
+    """Delay of the encoded audio against the PCM when played."""
 
     @abstractmethod
     def encode(self, pcm: bytes) -> bytes:
-        """Return what can be said of the audio so far; may be empty. `pcm` holds whole samples."""
+        """Return the encoded bytes that are ready; may be empty. `pcm` must hold whole samples."""
 
     @abstractmethod
     def finish(self) -> bytes:
@@ -36,7 +36,7 @@ class Encoder(ABC):
 
 
 class Mp3Encoder(Encoder):
-    """MPEG audio of constant bit rate, without a tag frame."""
+    """Encodes MP3 of constant bit rate, without a tag frame."""
 
     def __init__(self, sample_rate_hz: int, bit_rate_kbps: int) -> None:
         import lameenc  # noqa: PLC0415 - only the engine's process needs the optional package
@@ -60,13 +60,13 @@ class Mp3Encoder(Encoder):
 
 
 class PcmEncoder(Encoder):
-    """Bare samples at the wanted rate."""
+    """Resamples to headerless PCM."""
 
     def __init__(self, sample_rate_hz: int) -> None:
         self._resampler = None if sample_rate_hz == SOURCE_RATE_HZ else _Resampler(sample_rate_hz)
 
     def encode(self, pcm: bytes) -> bytes:
-        """Return the samples that are certain; a resampler holds a few back."""
+        """Return the samples that are ready; a resampler holds a few back."""
         return self._resampler.convert(pcm) if self._resampler else pcm
 
     def finish(self) -> bytes:
@@ -75,7 +75,7 @@ class PcmEncoder(Encoder):
 
 
 class WavEncoder(Encoder):
-    """A whole WAV file: its header tells the length, so that nothing comes before the end."""
+    """Encodes a whole WAV file; its header contains the length, so all bytes come at the end."""
 
     def __init__(self, sample_rate_hz: int) -> None:
         self._sample_rate_hz = sample_rate_hz
@@ -83,7 +83,7 @@ class WavEncoder(Encoder):
         self._data = bytearray()
 
     def encode(self, pcm: bytes) -> bytes:
-        """Keep the samples."""
+        """Collect the samples; returns nothing."""
         self._data += self._samples.encode(pcm)
         return b""
 
@@ -101,7 +101,7 @@ class _Resampler:
         import soxr  # noqa: PLC0415 - as above
 
         self._numpy = np
-        # In float: as int16 the library adds dither seeded by the clock, and the same text would give other bytes.
+        # Use float: for int16 the library adds dither seeded from the clock, and results would differ.
         self._stream: soxr.ResampleStream = soxr.ResampleStream(SOURCE_RATE_HZ, sample_rate_hz, 1, dtype="float32")
 
     def convert(self, pcm: bytes, *, last: bool = False) -> bytes:
@@ -112,7 +112,7 @@ class _Resampler:
 
 
 def build_encoder(output_format: OutputFormat) -> Encoder:
-    """Return a fresh encoder.
+    """Return a new encoder.
 
     Raises:
         ValueError: The format's family is not in `FAMILIES`.

@@ -1,7 +1,7 @@
 """The engine's process: loads espeak-ng once, then forks a child for each connection, which speaks one request.
 
-A child that crashes takes one request with it, and each starts from the same state, so that the same request gives the
-same bytes. espeak-ng is GPL-3: nothing but this process loads it, and others reach it over the socket only.
+A crash ends one request only, and all children start from the same state, so that the same request gives the same
+bytes. espeak-ng is GPL-3: only this process loads it, and other processes reach it over the socket.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-# numpy's threads would not survive the fork, and nothing here multiplies matrices.
+# numpy's threads do not survive fork(), and nothing here multiplies matrices.
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 from services.tts.formats import FORMATS
@@ -29,18 +29,18 @@ from services.tts.providers.espeak.protocol import FailedFrame, Frame, SpeakRequ
 from services.tts.providers.espeak.synthesis import FrameSynthesizer
 
 READY = b"ready\n"
-"""What the process prints when it accepts connections."""
+"""Printed to standard output when the process accepts connections."""
 
 _BACKLOG = 1024
-# A listener who does not read shall stop the child after seconds of audio, not minutes.
+# A small buffer blocks the child after seconds of audio, not minutes, if the caller does not read.
 _SEND_BUFFER_BYTES = 65_536
-# Long enough for any request of ours to arrive, which are written whole before anyone waits.
+# Enough for any request, because the service writes it completely before it waits.
 _REQUEST_TIMEOUT_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class EngineLimits:
-    """What children may use."""
+    """Limits of the child processes."""
 
     children: int
     cpu_seconds: int
@@ -48,11 +48,11 @@ class EngineLimits:
 
 
 class Engine:
-    """Accepts connections on a listening socket and forks a child for each, until it is told to stop.
+    """Accepts connections on a listening socket and forks a child for each, until it is stopped.
 
     Args:
         listener: Where callers connect; more of them than `limits.children` wait in its backlog.
-        limits: What children may use.
+        limits: Limits of the child processes.
         stop_with_stdin: Whether the end of standard input, hence of the process that holds it, ends this one.
     """
 
@@ -74,7 +74,7 @@ class Engine:
             self._selector.register(sys.stdin.fileno(), selectors.EVENT_READ, self._on_stdin)
 
     def serve(self) -> None:
-        """Run until SIGTERM or, where asked for, the end of standard input; leaves no child behind."""
+        """Run until SIGTERM or, with `stop_with_stdin`, the end of standard input; then kill all children."""
         signal.set_wakeup_fd(self._signals_in.fileno())
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGTERM, self._on_stop)
@@ -89,12 +89,12 @@ class Engine:
                 os.waitpid(child, 0)
 
     def warm_up(self) -> None:
-        """Speak a few words for nobody, so that children find dictionary, encoders and resampler in memory."""
+        """Speak a few words without a caller, so that children find dictionary, encoders and resampler in memory."""
         for name in ("mp3_44100_128", "pcm_16000"):
             request = SpeakRequest("Ready.", "en-us", "f3", 175, name, with_alignment=True)
             FrameSynthesizer(request, lambda _: None, lambda: True).run(self._library)
         build_encoder(FORMATS["wav_22050"]).finish()
-        # What exists by now is never collected, so that a child's collector does not copy the parent's pages.
+        # Freeze existing objects: a garbage collection in a child would copy the parent's memory pages.
         gc.collect()
         gc.freeze()
 
@@ -107,7 +107,7 @@ class Engine:
             try:
                 child = os.fork()
             except OSError:
-                # The machine has no process to spare; the caller sees the connection end, the next may fare better.
+                # No process is available; the caller sees the connection close, and may try again.
                 return
             if child == 0:
                 os._exit(self._run_child(connection))
@@ -116,7 +116,7 @@ class Engine:
             self._selector.unregister(self._playback)
 
     def _run_child(self, connection: socket.socket) -> int:
-        """Serve one connection in the child and returns its exit status; must not raise."""
+        """Serve one connection in the child and return its exit status; must not raise."""
         try:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -126,7 +126,7 @@ class Engine:
             _limit_this_process(self._limits)
             serve_connection(connection, self._library)
         except OSError:
-            # The caller left, which is how callers cancel.
+            # The caller disconnected, which is how a request is cancelled.
             return 1
         except BaseException as error:  # noqa: BLE001 - nothing may run on into the parent's code
             with suppress(OSError):
@@ -152,10 +152,10 @@ class Engine:
 
 
 def serve_connection(connection: socket.socket, library: SpeechLibrary) -> None:
-    """Read the request of one connection and answers it.
+    """Read the request of one connection and send its speech.
 
     Raises:
-        OSError: The caller left.
+        OSError: The caller disconnected.
     """
     connection.settimeout(_REQUEST_TIMEOUT_SECONDS)
     request = receive_request(connection)
@@ -171,7 +171,7 @@ def serve_connection(connection: socket.socket, library: SpeechLibrary) -> None:
 
 
 def _is_open(connection: socket.socket) -> bool:
-    """Tell whether the caller is there; it sends nothing after its request, so that anything to read is its end."""
+    """Return whether the caller is connected; it sends nothing after its request, so a readable socket is closed."""
     try:
         return bool(connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
     except BlockingIOError:
@@ -179,7 +179,7 @@ def _is_open(connection: socket.socket) -> bool:
 
 
 def _detach_pipes() -> None:
-    """Detach the child from the pipes to the service, which shall tell only whether the engine itself is there."""
+    """Close the pipes to the service in the child: they must end when the engine itself ends."""
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (sys.stdin.fileno(), sys.stdout.fileno()):
         os.dup2(null, descriptor)
@@ -187,7 +187,7 @@ def _detach_pipes() -> None:
 
 
 def _limit_this_process(limits: EngineLimits) -> None:
-    # macOS refuses some of these; the limits are a second net below the length limit of texts.
+    # macOS refuses some of these. That is acceptable: the length limit of texts bounds the work, too.
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_seconds, limits.cpu_seconds + 1))
     with suppress(ValueError, OSError):
@@ -207,7 +207,7 @@ def listen(path: Path) -> socket.socket:
 
 
 def _remove_socket(path: Path) -> None:
-    """Remove the socket and its folder: who made them may have been killed."""
+    """Remove the socket and its folder, because the service that created them may have been killed."""
     with suppress(OSError):
         path.unlink(missing_ok=True)
         path.parent.rmdir()
@@ -229,7 +229,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     options = parser.parse_args(arguments)
     if options.stop_with_stdin:
-        # Ctrl-C reaches the whole process group; who started us decides when speech that is under way may end.
+        # Ctrl-C reaches the whole process group; the service decides when running requests end.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     limits = EngineLimits(options.max_children, options.cpu_seconds, options.memory_mib * 1024 * 1024)
     with listen(options.socket) as listener:

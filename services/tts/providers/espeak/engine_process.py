@@ -1,4 +1,4 @@
-"""Starts the engine's process, connects to it, starts it again if it died, and stops it."""
+"""Supervises the engine process: starts it, connects to it, restarts it after a crash, and stops it."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ log = logger(__name__)
 _MODULE = "services.tts.providers.espeak.engine"
 _PACKAGES = ("espeakng_loader", "lameenc", "soxr")
 _READY = b"ready\n"
-# A listener who does not read stops the engine after seconds of audio, not minutes.
+# A small buffer blocks the engine after seconds of audio, not minutes, if the caller does not read.
 _READ_LIMIT_BYTES = 32_768
 _STOP_TIMEOUT_SECONDS = 2.0
-# One to find that the engine is gone, one to reach its successor.
+# The first may find that the engine has died; the second reaches the new one.
 _CONNECT_ATTEMPTS = 2
 
 
 @dataclass(frozen=True, slots=True)
 class EspeakSettings:
-    """What the embedded engine may use."""
+    """Limits of the embedded engine."""
 
     max_children: int = 128
-    """Requests spoken at once; others wait for their turn."""
+    """Concurrent requests; others wait."""
     cpu_limit_seconds: int = 60
     """CPU time that one request may take."""
     memory_limit_mib: int = 1024
@@ -41,15 +41,15 @@ class EspeakSettings:
 
 
 def is_installed() -> bool:
-    """Tell whether the packages of the extra `embedded` are there."""
+    """Return whether the packages of the extra `embedded` are installed."""
     return all(find_spec(name) is not None for name in _PACKAGES)
 
 
 class EngineProcess:
-    """The engine's process, at most one at a time.
+    """Owner of the engine process; at most one runs at a time.
 
     Args:
-        settings: What it may use.
+        settings: Limits of the engine.
         executable: The Python that runs it.
     """
 
@@ -69,10 +69,10 @@ class EngineProcess:
         return self._process.pid if self._process else None
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Return a connection that takes one request; starts the process where there is none.
+        """Return a connection for one request; starts the process if none is running.
 
         Raises:
-            MediaError: PROVIDER_UNAVAILABLE, where the engine is not installed, does not start or was closed.
+            MediaError: PROVIDER_UNAVAILABLE, the engine is not installed, does not start or was closed.
         """
         for _ in range(_CONNECT_ATTEMPTS):
             address = self._address
@@ -80,12 +80,12 @@ class EngineProcess:
                 try:
                     return await asyncio.open_unix_connection(address, limit=_READ_LIMIT_BYTES)
                 except (FileNotFoundError, ConnectionError):
-                    log.warning("the embedded speech engine is gone", engine_pid=self.pid)
+                    log.warning("the embedded speech engine has died", engine_pid=self.pid)
             await self._replace(address)
-        raise MediaError(Reason.PROVIDER_UNAVAILABLE, "The embedded speech engine does not stay up; see its log.")
+        raise MediaError(Reason.PROVIDER_UNAVAILABLE, "The embedded speech engine keeps failing; see its log.")
 
     async def is_accepting(self) -> bool:
-        """Tell whether the process accepts connections."""
+        """Return whether the process accepts connections."""
         if self._address is None:
             return False
         try:
@@ -102,12 +102,14 @@ class EngineProcess:
             await self._stop()
 
     async def _replace(self, address: str | None) -> None:
-        """Start the process again, unless the one at `address` has been replaced already."""
+        """Restart the process, unless the one at `address` was replaced already."""
         async with self._lock:
             if self._address != address:
                 return
             if self._closed:
-                raise MediaError(Reason.PROVIDER_UNAVAILABLE, "The embedded speech engine is shut down.")
+                raise MediaError(
+                    Reason.PROVIDER_UNAVAILABLE, "The embedded speech engine is shut down; use another provider."
+                )
             if not is_installed():
                 raise MediaError(
                     Reason.PROVIDER_UNAVAILABLE,
@@ -118,8 +120,8 @@ class EngineProcess:
             await self._start()
 
     async def _start(self) -> None:
-        # Each process has a folder of its own: a dying one must not be mistaken for its successor, and what cleans the
-        # machine's temporary folder may have taken the last. Socket paths are limited to about 100 bytes.
+        # Each process gets a new folder: a dying process must not be mistaken for its successor, and a cleaner of
+        # temporary files may have deleted the last folder. Socket paths are limited to about 100 bytes.
         self._folder = Path(tempfile.mkdtemp(prefix="espeak-"))
         self._starts += 1
         address = str(self._folder / "engine.sock")
@@ -145,7 +147,7 @@ class EngineProcess:
         log.info("the embedded speech engine is ready", engine_pid=self._process.pid, starts=self._starts)
 
     async def _is_ready(self, process: Process) -> bool:
-        assert process.stdout is not None  # noqa: S101 - told so to mypy: it was opened as a pipe
+        assert process.stdout is not None  # noqa: S101 - for mypy: it was opened as a pipe
         try:
             async with asyncio.timeout(self._settings.start_timeout_seconds):
                 return await process.stdout.readline() == _READY
@@ -165,7 +167,7 @@ class EngineProcess:
             async with asyncio.timeout(_STOP_TIMEOUT_SECONDS):
                 await process.wait()
         except TimeoutError:
-            log.warning("the embedded speech engine did not stop when told to", engine_pid=process.pid)
+            log.warning("the embedded speech engine did not stop in time, killing it", engine_pid=process.pid)
         finally:
             if process.returncode is None:
                 process.kill()

@@ -1,4 +1,4 @@
-"""The languages that espeak-ng 1.52 reads, by the tags that it gives them."""
+"""The table of languages of espeak-ng 1.52, by language tag."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """A language, dialect or way of writing one."""
+    """A language, dialect or script of the engine."""
 
     tag: str
     """Language tag in lower case, such as `de` or `en-us`."""
     identifier: str
-    """Name of the voice file, the only name that the engine takes for every language."""
+    """Name of the voice file, the only name that works for every language."""
     name: str
-    """Name for people, in English."""
+    """English display name."""
 
     @property
     def codes(self) -> tuple[str, ...]:
-        """The language's own code, then the whole tag where it says more."""
+        """The primary language code, then the whole tag if it differs."""
         primary = self.tag.partition("-")[0]
         return (primary,) if primary == self.tag else (primary, self.tag)
 
 
-# Without those that the wheel lists but has no dictionary for (Faroese, Karakalpak), and the engine's test language.
+# Excludes languages without a dictionary in the wheel (Faroese, Karakalpak), and the test language.
 _ROWS = (
     Language("af", "gmw/af", "Afrikaans"),
     Language("am", "sem/am", "Amharic"),
@@ -167,7 +167,7 @@ _ROWS = (
 
 LANGUAGES: dict[str, Language] = {language.tag: language for language in _ROWS}
 
-# Tags that mean one of the above: the engine's second names, and codes that others use for the same language.
+# Other tags for the same languages: second names of the engine, and common codes.
 _ALIASES = {
     "chr-us-qaaa-x-west": "chr",
     "en": "en-gb",
@@ -185,7 +185,7 @@ _ALIASES = {
 
 
 def find_language(code: str) -> Language | None:
-    """Return the language of a tag in any case, at worst without its region, or None."""
+    """Return the language of a tag (in any case), if necessary without its region, or None."""
     tag = code.casefold().replace("_", "-")
     while tag:
         if language := LANGUAGES.get(_ALIASES.get(tag, tag)):

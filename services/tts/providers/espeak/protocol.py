@@ -1,6 +1,6 @@
-"""What the service and the engine's process say to each other: one JSON request in, frames of speech out.
+"""The protocol between the service and the engine process: one JSON request in, frames of speech out.
 
-Everything on the socket is a frame: one byte for its kind, four for the length of what follows, big-endian.
+Every message is a frame: one byte for its kind, four bytes (big-endian) for the length of the payload, the payload.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    # The engine's process has no use for it.
+    # The engine process does not need asyncio at runtime.
     import asyncio
 
 _HEADER = struct.Struct(">cI")
@@ -29,12 +29,12 @@ _REQUEST, _AUDIO, _DONE, _FAILED = b"R", b"A", b"D", b"F"
 
 
 class ProtocolError(Exception):
-    """The other side sent something that is not a frame of ours."""
+    """Raised when the other side sends something that is not a valid frame."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpeakRequest:
-    """What to speak, in terms that the engine's process checks against its own tables."""
+    """What to speak; the engine process checks the names against its own tables."""
 
     text: str
     language: str
@@ -69,7 +69,7 @@ class FailedFrame:
     """The end of an utterance that could not be spoken."""
 
     code: str
-    """`silent` where nothing in the text can be spoken, else the type of the exception."""
+    """`silent` if nothing in the text can be spoken, else the type of the exception."""
 
 
 Frame = AudioFrame | DoneFrame | FailedFrame
@@ -92,7 +92,7 @@ def encode_frame(frame: Frame) -> bytes:
 
 
 def receive_request(connection: socket.socket) -> SpeakRequest | None:
-    """Wait for the request on a blocking socket; None if the caller left before it was complete.
+    """Wait for the request on a blocking socket; None if the caller disconnected before it was complete.
 
     Raises:
         ProtocolError: Something else arrived.
@@ -112,7 +112,7 @@ async def read_frame(reader: asyncio.StreamReader) -> Frame:
 
     Raises:
         ProtocolError: Something else arrived.
-        asyncio.IncompleteReadError: The engine's process hung up.
+        asyncio.IncompleteReadError: The engine process closed the connection.
         OSError: The connection broke.
     """
     kind, length = _HEADER.unpack(await reader.readexactly(_HEADER.size))

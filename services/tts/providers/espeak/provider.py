@@ -1,4 +1,4 @@
-"""The embedded engine as a speech provider."""
+"""The embedded speech provider, which speaks with espeak-ng."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ _CRASHED = "The embedded speech engine failed on this request; try again, or use
 
 
 class EspeakProvider(SpeechProvider):
-    """Speaks with espeak-ng, without network, key or cost; `open_espeak` makes one.
+    """Speech provider without network, key or cost; `open_espeak` opens one.
 
     Args:
-        engine: The process that speaks.
+        engine: The engine process; the provider closes it.
     """
 
     name = voices.PROVIDER
@@ -50,12 +50,12 @@ class EspeakProvider(SpeechProvider):
 
     @asynccontextmanager
     async def synthesize(self, spec: SpeechSpec, *, with_alignment: bool) -> AsyncIterator[SpeechStream]:
-        """Return a context in which `spec` is spoken; leaving it ends the engine's work within milliseconds.
+        """Open the speech of `spec`; leaving the context ends the engine's work within milliseconds.
 
         Raises:
             MediaError: VALIDATION_ERROR for a language or format that the engine lacks, VOICE_NOT_FOUND,
-                GENERATION_FAILED where the text gives no audio or the engine fails on it, PROVIDER_UNAVAILABLE
-                where there is no engine.
+                GENERATION_FAILED if the text gives no audio or the engine fails on it, PROVIDER_UNAVAILABLE
+                without an engine.
         """
         request = _build_request(spec, with_alignment=with_alignment)
         connection: _Connection | None = None
@@ -63,7 +63,7 @@ class EspeakProvider(SpeechProvider):
             connection = _Connection(await self._engine.connect())
             first = await connection.ask(request)
             if first is None and not await self._engine.is_accepting():
-                # The process is gone, and nothing was delivered: its successor gets the request.
+                # The process has died before it delivered anything, so its successor can take the request.
                 connection.close()
                 connection = _Connection(await self._engine.connect())
                 first = await connection.ask(request)
@@ -85,15 +85,15 @@ class EspeakProvider(SpeechProvider):
         return list(voices.VOICES)
 
     async def close(self) -> None:
-        """Stop the engine's process and everything it is doing."""
+        """Stop the engine process and all its requests."""
         await self._engine.close()
 
 
 @asynccontextmanager
 async def open_espeak(settings: EspeakSettings | None = None) -> AsyncIterator[EspeakProvider]:
-    """Open the provider and warms it up; closing it stops its process.
+    """Open the provider and start its engine; leaving the context stops the engine.
 
-    An engine that is not installed or does not start costs a warning here, and each request its error.
+    If the engine is not installed or does not start, this only logs a warning, and each request fails.
     """
     engine = EngineProcess(settings or EspeakSettings())
     try:
@@ -101,14 +101,14 @@ async def open_espeak(settings: EspeakSettings | None = None) -> AsyncIterator[E
             _, writer = await engine.connect()
             writer.transport.abort()
         except MediaError as error:
-            log.warning("there is no embedded speech for now", reason=error.reason.name, remedy=error.message)
+            log.warning("embedded speech is unavailable", reason=error.reason.name, remedy=error.message)
         yield EspeakProvider(engine)
     finally:
         await engine.close()
 
 
 def get_ignored_fields(spec: SpeechSpec) -> tuple[str, ...]:
-    """Return the names of the fields that the caller set and this engine cannot honour."""
+    """Return the names of the fields that are set and that this engine does not support."""
     settings = spec.settings
     values: dict[str, object] = {
         "model_id": spec.model_id or None,
@@ -127,13 +127,13 @@ def get_ignored_fields(spec: SpeechSpec) -> tuple[str, ...]:
 
 
 class _Connection:
-    """One request's way to the engine; closing it ends the child that speaks."""
+    """The connection of one request; closing it ends the child process that speaks."""
 
     def __init__(self, streams: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> None:
         self._reader, self._writer = streams
 
     async def ask(self, request: SpeakRequest) -> Frame | None:
-        """Send the request and returns the first answer, or None where the other side hung up before it."""
+        """Send the request and return the first frame; None if the engine closed the connection before it."""
         try:
             self._writer.write(encode_request(request))
             await self._writer.drain()
@@ -142,14 +142,14 @@ class _Connection:
         return await self.read()
 
     async def read(self) -> Frame | None:
-        """Return the next answer, or None where the other side hung up before it was whole."""
+        """Return the next frame; None if the engine closed the connection before it was complete."""
         try:
             return await read_frame(self._reader)
         except (asyncio.IncompleteReadError, OSError, ProtocolError):
             return None
 
     def close(self) -> None:
-        """Hang up at once, whatever is still to be read."""
+        """Close the connection at once and discard unread frames."""
         self._writer.transport.abort()
 
 
@@ -191,7 +191,7 @@ def _to_audio(frame: Frame | None) -> AudioFrame:
 
 def _build_request(spec: SpeechSpec, *, with_alignment: bool) -> SpeakRequest:
     if spec.output_format.family not in FAMILIES:
-        raise invalid("output_format", "must be of a family that the embedded engine speaks: mp3, pcm or wav")
+        raise invalid("output_format", "must be a format of the embedded engine: mp3, pcm or wav")
     timbre = voices.choose_timbre(spec.voice, spec.language_code)
     speed = 1.0 if spec.settings.speed is None else spec.settings.speed
     return SpeakRequest(

@@ -1,4 +1,4 @@
-"""Speaks one request into frames: marks to character times, PCM to the wanted format, pieces of a useful size."""
+"""Speaks one request as frames: converts marks to character times and encodes the PCM."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ from services.tts.providers.espeak.protocol import (
 from services.tts.providers.espeak.voices import VoiceVariant, get_identifier
 
 SILENT = "silent"
-"""Code of the failure of a text in which nothing can be spoken."""
+"""Failure code of a text in which nothing can be spoken."""
 
-# Each message costs every hop the same, whatever it holds: the first piece goes at once, later ones gather.
+# Every message has a fixed cost at every hop: send the first piece at once, and gather the later ones.
 _GATHER_SAMPLES = SOURCE_RATE_HZ // 2
 _GATHER_BYTES = 32_768
 
 
 class Library(Protocol):
-    """What the speaker needs of the engine."""
+    """The part of the speech library that synthesis uses."""
 
     def speak(self, text: str, identifier: str, words_per_minute: int, sink: Sink) -> None:
-        """Speak `text` into `sink` until all is said or the sink has enough."""
+        """Speak `text` into `sink` until the end or until the sink returns False."""
 
 
 class FrameSynthesizer:
-    """Speaks one request.
+    """Speaks one request as frames.
 
     Args:
         request: What to speak.
-        send: Takes the frames in order; may block. What it raises ends the speech.
-        is_wanted: Tells whether anyone still listens.
+        send: Called with each frame, in order; may block. Its exceptions end the speech.
+        is_wanted: Returns whether the caller is still connected.
 
     Raises:
-        KeyError: A voice or format that is in none of our tables.
-        ValueError: A format that this engine has no encoder for.
+        KeyError: The voice or format is not in the tables.
+        ValueError: There is no encoder for the format.
     """
 
     def __init__(self, request: SpeakRequest, send: Callable[[Frame], None], is_wanted: Callable[[], bool]) -> None:
@@ -60,11 +60,11 @@ class FrameSynthesizer:
         self._silent_start = bytearray()
         self._audio = bytearray()
         self._starts, self._ends = array("d"), array("d")
-        # At the first piece, any audio will do.
+        # Send the first audio at once.
         self._flush_at_sample = 0
 
     def run(self, library: Library) -> None:
-        """Send the whole speech and its end; or, if the text has nothing to speak, that alone."""
+        """Send the whole speech and `DoneFrame`; only a `FailedFrame` if nothing in the text can be spoken."""
         request = self._request
         library.speak(request.text, self._identifier, request.words_per_minute, self._take)
         if not self._speech_end:
@@ -84,7 +84,7 @@ class FrameSynthesizer:
         if self._clock is not None:
             self._mark(self._clock, marks)
         if not self._speech_end:
-            # Until something is heard, the text may turn out to be unspeakable: nothing may have been sent then.
+            # Send nothing before the first sound: a text without any must fail without audio.
             self._silent_start += pcm
             return self._is_wanted()
         self._encode(pcm)

@@ -1,4 +1,4 @@
-"""The allow-list of embedded voices: which names and ids are answered, and what the engine speaks for each."""
+"""The allow-list of embedded voices: their names and ids, and the engine voice of each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PROVIDER = "espeak"
 
 @dataclass(frozen=True, slots=True)
 class VoiceVariant:
-    """What the engine speaks with: a language it reads and a variant of the speaker."""
+    """A voice of the engine: a language and a variant of the speaker."""
 
     language: str
     """A tag of `languages.LANGUAGES`."""
@@ -23,14 +23,14 @@ class VoiceVariant:
 
     @property
     def voice_id(self) -> str:
-        """Id of the voice that sounds like this."""
+        """Id of the voice in requests."""
         return "-".join(filter(None, (PROVIDER, self.language, self.variant.lower())))
 
 
-# Speakers that the engine can take on; the empty name is the language's own.
+# Speaker variants of the engine; the empty name is the default of the language.
 VARIANTS = frozenset({"", "f1", "f2", "f3", "f4", "f5", "m1", "m3", "m7", "Alicia", "Annie", "belinda", "linda"})
 
-# Each named voice has a sound of its own, of the gender and, as far as the engine has it, the accent of its namesake.
+# Each named voice has a variant of its own, with the gender and, if the engine has it, the accent of its namesake.
 _TIMBRES = {
     "Aria": VoiceVariant("en-us", "f3"),
     "Leoni Vergara": VoiceVariant("en-us", "f2"),
@@ -69,7 +69,7 @@ _TIMBRE_BY_ID = {
 }
 
 _BY_KEY: dict[str, Voice] = {key.casefold(): voice for voice in VOICES for key in (voice.name, voice.voice_id)}
-# Ids of others are compared as they are: theirs tell upper from lower case.
+# ElevenLabs ids are case-sensitive.
 _BY_FOREIGN_ID = {named.voice_id: _BY_KEY[named.name.casefold()] for named in NAMED_VOICES}
 
 
@@ -79,32 +79,32 @@ def resolve(voice: str) -> Voice | None:
 
 
 def choose_timbre(voice: Voice, language_code: str) -> VoiceVariant:
-    """Return what the engine shall speak with.
+    """Return the engine voice for a voice and a language.
 
     Args:
-        voice: A voice that `resolve` gave.
+        voice: A voice from `resolve`.
         language_code: Language of the text; empty for the voice's own.
 
     Raises:
-        MediaError: VOICE_NOT_FOUND for a voice that is not ours, VALIDATION_ERROR for a language nobody here reads.
+        MediaError: VOICE_NOT_FOUND for a voice of another provider, VALIDATION_ERROR for an unknown language.
     """
     timbre = _TIMBRE_BY_ID.get(voice.voice_id)
     if timbre is None or voice.provider != PROVIDER:
         raise invalid("voice", "must be a voice of the embedded engine; list its voices", Reason.VOICE_NOT_FOUND)
-    # A voice that speaks the language already keeps its accent: `en` is no reason to turn an American British.
+    # A voice that speaks the language keeps its accent: `en` must not turn an American voice British.
     if not language_code or language_code.casefold() in LANGUAGES[timbre.language].codes:
         return timbre
     language = find_language(language_code)
     if language is None:
-        raise invalid("language_code", "must be a language that the embedded engine reads; list its voices")
+        raise invalid("language_code", "must be a language of the embedded engine; list its voices")
     return VoiceVariant(language.tag, timbre.variant)
 
 
 def get_identifier(timbre: VoiceVariant) -> str:
-    """Return the engine's own name of a timbre.
+    """Return the identifier of a voice in the engine.
 
     Raises:
-        KeyError: The timbre is not on the allow-list; the engine would take such a name for a path.
+        KeyError: The voice is not on the allow-list; the engine would open such a name as a path.
     """
     if timbre.variant not in VARIANTS:
         raise KeyError(timbre.variant)
