@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ImageServiceStub:
-    """Makes images through paid providers or the embedded engine, in the size and format that was asked for, and keeps
+    """Generates images with paid providers or the embedded engine, in exactly the requested size and format, and stores
     them in the object store.
 
     Every error carries google.rpc.ErrorInfo with domain `media` and a reason from docs/errors.md.
@@ -76,54 +76,54 @@ class ImageServiceStub:
 
 
 class ImageServiceServicer:
-    """Makes images through paid providers or the embedded engine, in the size and format that was asked for, and keeps
+    """Generates images with paid providers or the embedded engine, in exactly the requested size and format, and stores
     them in the object store.
 
     Every error carries google.rpc.ErrorInfo with domain `media` and a reason from docs/errors.md.
     """
 
     def GenerateImage(self, request, context):
-        """Makes an image from a prompt, with care.
+        """Generates an image from a prompt, with the provider's standard model.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GenerateImageFast(self, request, context):
-        """Makes an image from a prompt in few steps: sooner, and less finely.
+        """Generates an image from a prompt in few steps: faster, with less detail.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def TransformImage(self, request, context):
-        """Makes an image from another image and a prompt.
+        """Generates an image from another image and a prompt.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BatchGenerateImages(self, request, context):
-        """Makes several images at once and sends each as it is ready; one that fails does not stop the others.
+        """Generates several images at once and sends each as soon as it is ready; a failed image does not stop the others.
 
-        There is one message for every request of the batch, in the order they become ready. Over HTTP,
-        POST /api/image/batch answers with lines of JSON.
+        The stream has one message for each item of the batch, in the order of completion. Over HTTP,
+        POST /api/image/batch responds with lines of JSON.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListImageSizes(self, request, context):
-        """Lists the sizes that have names.
+        """Lists the named sizes.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UploadImage(self, request_iterator, context):
-        """Takes an image that the caller brings along and keeps it.
+        """Receives an image file from the caller and stores it.
 
-        The first message is the spec, the others are pieces of the file. Nothing is kept unless the call ends in order.
+        The first message is the spec, the others are chunks of the file. Nothing is stored unless the call succeeds.
         Over HTTP, POST /api/image/upload takes the file as its body.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -131,7 +131,7 @@ class ImageServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteImage(self, request, context):
-        """Deletes an image of the caller's own, with its variants.
+        """Deletes an image of the caller, with its variants.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -184,7 +184,7 @@ def add_ImageServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ImageService:
-    """Makes images through paid providers or the embedded engine, in the size and format that was asked for, and keeps
+    """Generates images with paid providers or the embedded engine, in exactly the requested size and format, and stores
     them in the object store.
 
     Every error carries google.rpc.ErrorInfo with domain `media` and a reason from docs/errors.md.
