@@ -1,4 +1,4 @@
-"""Finds the addresses of a name, and hands on only those that may be connected to: nobody asks a second time."""
+"""The resolver: returns only allowed addresses, and connections use exactly these without a second lookup."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from services.common.fetch.addresses import AddressPolicy, is_public
 
 
 class ForbiddenAddressError(OSError):
-    """A name leads where nobody may be led."""
+    """Raised when a name resolves to a forbidden address."""
 
 
 class Lookup(Protocol):
-    """Finds addresses, as `loop.getaddrinfo` does."""
+    """Called to resolve a name, like `loop.getaddrinfo`."""
 
     async def __call__(self, host: str, port: int) -> Sequence[str]:
-        """Return the addresses of `host`; raises OSError if it has none."""
+        """Return the addresses of `host`; raise OSError if it has none."""
 
 
 class PolicyResolver(AbstractResolver):
-    """Resolves names for connections, which go to the very addresses that were checked.
+    """Resolves names for aiohttp, which connects to exactly the addresses that were checked.
 
     Args:
-        allowed: Private places that are allowed.
-        lookup: Finds addresses.
+        allowed: Private addresses that are allowed.
+        lookup: Called to resolve names.
     """
 
     def __init__(self, allowed: AddressPolicy, lookup: Lookup) -> None:
@@ -41,8 +41,8 @@ class PolicyResolver(AbstractResolver):
         """Return the addresses of `host`.
 
         Raises:
-            ForbiddenAddressError: One of them may not be connected to: a name that leads to both is a trap.
-            OSError: It has none.
+            ForbiddenAddressError: An address is forbidden. One is enough, since a name with both kinds is an attack.
+            OSError: The name has no address.
         """
         found = [ipaddress.ip_address(text.partition("%")[0]) for text in await self._lookup(host, port)]
         if not self._allowed.allows_name(host.lower(), port):
@@ -62,4 +62,4 @@ class PolicyResolver(AbstractResolver):
         ]
 
     async def close(self) -> None:
-        """Hold nothing."""
+        """Do nothing: there is nothing to release."""

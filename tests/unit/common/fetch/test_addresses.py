@@ -1,4 +1,4 @@
-"""Which addresses are public, and what an operator allows beside them."""
+"""Public addresses, and private ones that an operator allows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from services.common.fetch.addresses import AddressPolicy, is_public
 
 
 @pytest.mark.parametrize("text", ["1.1.1.1", "93.184.215.14", "2606:4700::1111"])
-def test_the_open_internet_is_public(text: str) -> None:
+def test_global_addresses_are_public(text: str) -> None:
     assert is_public(ipaddress.ip_address(text))
 
 
@@ -51,12 +51,12 @@ def test_the_open_internet_is_public(text: str) -> None:
         "2001:0:4136:e378:8000:63bf:80ff:fffe",
     ],
 )
-def test_what_is_private_local_or_stands_for_it_is_not(text: str) -> None:
+def test_private_and_local_addresses_in_any_form_are_not_public(text: str) -> None:
     assert not is_public(ipaddress.ip_address(text))
 
 
 @given(st.ip_addresses(v=4))
-def test_no_disguise_makes_a_private_address_public(address: ipaddress.IPv4Address) -> None:
+def test_no_embedding_makes_a_private_address_public(address: ipaddress.IPv4Address) -> None:
     if is_public(address):
         return
     for disguise in (
@@ -67,7 +67,7 @@ def test_no_disguise_makes_a_private_address_public(address: ipaddress.IPv4Addre
         assert not is_public(disguise)
 
 
-def test_what_an_operator_allows_is_read() -> None:
+def test_allowed_addresses_are_parsed() -> None:
     allowed = AddressPolicy.parse(["MinIO.internal", "127.0.0.1:9000", "[::1]:9000", "10.1.0.0/16", "fd00::/8"])
     assert allowed.allows_name("minio.internal", 1)
     assert allowed.allows_name("127.0.0.1", 9000)

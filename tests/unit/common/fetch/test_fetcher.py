@@ -1,4 +1,4 @@
-"""Fetching for callers: what is refused before anybody is asked, and what a server cannot do to us."""
+"""The fetcher: refused URLs, and hostile or broken servers."""
 
 from __future__ import annotations
 
@@ -24,32 +24,34 @@ async def host() -> AsyncIterator[WebHost]:
         yield running
 
 
-class Names:
-    """Leads every name where a test wants it, and counts the questions."""
+class FakeLookup:
+    """Resolves every name to the given addresses and records the lookups."""
 
     def __init__(self, *answers: Sequence[str]) -> None:
         self.answers = list(answers)
-        self.asked: list[str] = []
+        self.hosts: list[str] = []
 
     async def __call__(self, host: str, port: int) -> Sequence[str]:
-        self.asked.append(host)
+        self.hosts.append(host)
         if not self.answers:
             raise OSError("unknown")
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
 
-def guarded(
-    names: Names | None = None, timeout_seconds: float = 5, *allowed: str
+def open_guarded(
+    lookup: FakeLookup | None = None, timeout_seconds: float = 5, *allowed: str
 ) -> AbstractAsyncContextManager[Fetcher]:
-    return open_fetcher(FetchOptions(AddressPolicy.parse(allowed), timeout_seconds), names or Names(["127.0.0.1"]))
+    return open_fetcher(
+        FetchOptions(AddressPolicy.parse(allowed), timeout_seconds), lookup or FakeLookup(["127.0.0.1"])
+    )
 
 
-def trusting(host: WebHost, timeout_seconds: float = 5) -> AbstractAsyncContextManager[Fetcher]:
-    """Allow the test's own server."""
-    return guarded(None, timeout_seconds, f"127.0.0.1:{host.port}", f"cats.example:{host.port}")
+def open_trusting(host: WebHost, timeout_seconds: float = 5) -> AbstractAsyncContextManager[Fetcher]:
+    """Open a fetcher that may reach the server of the test."""
+    return open_guarded(None, timeout_seconds, f"127.0.0.1:{host.port}", f"cats.example:{host.port}")
 
 
-async def refusal(fetcher: Fetcher, url: str, max_bytes: int = 5000) -> MediaError:
+async def get_error(fetcher: Fetcher, url: str, max_bytes: int = 5000) -> MediaError:
     with pytest.raises(MediaError) as caught:
         await fetcher.fetch(url, field="image_url", max_bytes=max_bytes)
     assert [item.field for item in caught.value.violations] == ["image_url"]
@@ -57,10 +59,10 @@ async def refusal(fetcher: Fetcher, url: str, max_bytes: int = 5000) -> MediaErr
 
 
 async def test_a_file_is_fetched(host: WebHost) -> None:
-    async with trusting(host) as fetcher:
+    async with open_trusting(host) as fetcher:
         fetched = await fetcher.fetch(host.url("/cat.png?sig=a%2Fb+c", "cats.example"), field="f", max_bytes=5000)
     assert (fetched.data, fetched.content_type) == (FILE, "image/png")
-    # Not requoted: a signature in it would break.
+    # Not requoted, since that would break a signature in the query.
     assert host.requests == [("GET", "/cat.png?sig=a%2Fb+c")]
 
 
@@ -84,9 +86,9 @@ async def test_a_file_is_fetched(host: WebHost) -> None:
         "http://0:{port}/cat.png",
     ],
 )
-async def test_private_places_are_forbidden_and_never_asked(host: WebHost, url: str) -> None:
-    async with guarded() as fetcher:
-        error = await refusal(fetcher, url.format(port=host.port))
+async def test_private_addresses_are_forbidden_without_a_lookup(host: WebHost, url: str) -> None:
+    async with open_guarded() as fetcher:
+        error = await get_error(fetcher, url.format(port=host.port))
     assert error.reason is Reason.URL_FORBIDDEN
     assert host.requests == []
 
@@ -94,18 +96,18 @@ async def test_private_places_are_forbidden_and_never_asked(host: WebHost, url: 
 @pytest.mark.parametrize(
     "answer", [["127.0.0.1"], ["93.184.215.14", "10.0.0.1"], ["::ffff:10.0.0.1"], ["fe80::1%eth0"]]
 )
-async def test_a_name_that_leads_to_a_private_address_is_forbidden(host: WebHost, answer: list[str]) -> None:
-    async with guarded(Names(answer)) as fetcher:
-        assert (await refusal(fetcher, host.url("/cat.png", "rebound.example"))).reason is Reason.URL_FORBIDDEN
+async def test_a_name_that_resolves_to_a_private_address_is_forbidden(host: WebHost, answer: list[str]) -> None:
+    async with open_guarded(FakeLookup(answer)) as fetcher:
+        assert (await get_error(fetcher, host.url("/cat.png", "rebound.example"))).reason is Reason.URL_FORBIDDEN
     assert host.requests == []
 
 
-async def test_the_address_that_was_checked_is_the_one_that_is_asked(host: WebHost) -> None:
-    # A second question would be answered otherwise: nobody asks it.
-    names = Names(["127.0.0.2"], ["127.0.0.1"])
-    async with guarded(names, 5, "127.0.0.2/32") as fetcher:
-        await refusal(fetcher, host.url("/cat.png", "rebound.example"))
-    assert names.asked == ["rebound.example"]
+async def test_the_connection_uses_the_checked_address(host: WebHost) -> None:
+    # A second lookup would return another address, so there must be none.
+    lookup = FakeLookup(["127.0.0.2"], ["127.0.0.1"])
+    async with open_guarded(lookup, 5, "127.0.0.2/32") as fetcher:
+        await get_error(fetcher, host.url("/cat.png", "rebound.example"))
+    assert lookup.hosts == ["rebound.example"]
     assert host.requests == []
 
 
@@ -113,21 +115,21 @@ async def test_the_address_that_was_checked_is_the_one_that_is_asked(host: WebHo
     "location",
     ["http://127.0.0.1/x", "http://169.254.169.254/", "http://[::1]/", "//10.0.0.1/x", "ftp://x/"],
 )
-async def test_a_redirect_is_checked_like_a_url_of_its_own(host: WebHost, location: str) -> None:
+async def test_a_redirect_is_checked_like_a_url(host: WebHost, location: str) -> None:
     host.redirect("/away", location)
-    async with trusting(host) as fetcher:
-        error = await refusal(fetcher, host.url("/away"))
+    async with open_trusting(host) as fetcher:
+        error = await get_error(fetcher, host.url("/away"))
     assert error.reason in (Reason.URL_FORBIDDEN, Reason.VALIDATION_ERROR, Reason.URL_UNREACHABLE)
     assert host.requests == [("GET", "/away")]
 
 
-async def test_redirects_are_followed_a_few_times(host: WebHost) -> None:
+async def test_a_bounded_number_of_redirects_is_followed(host: WebHost) -> None:
     for number in range(5):
         host.redirect(f"/{number}", f"/{number + 1}" if number < 4 else "/cat.png")
     host.redirect("/round", "/round")
-    async with trusting(host) as fetcher:
+    async with open_trusting(host) as fetcher:
         assert (await fetcher.fetch(host.url("/0"), field="f", max_bytes=5000)).data == FILE
-        assert (await refusal(fetcher, host.url("/round"))).reason is Reason.URL_UNREACHABLE
+        assert (await get_error(fetcher, host.url("/round"))).reason is Reason.URL_UNREACHABLE
 
 
 @pytest.mark.parametrize(
@@ -147,34 +149,34 @@ async def test_redirects_are_followed_a_few_times(host: WebHost) -> None:
         "javascript:alert(1)",
     ],
 )
-async def test_what_is_no_url_is_refused_by_name(url: str) -> None:
-    async with guarded() as fetcher:
-        assert (await refusal(fetcher, url)).reason is Reason.VALIDATION_ERROR
+async def test_an_invalid_url_is_refused_by_field(url: str) -> None:
+    async with open_guarded() as fetcher:
+        assert (await get_error(fetcher, url)).reason is Reason.VALIDATION_ERROR
 
 
-async def test_what_is_too_long_is_not_read(host: WebHost) -> None:
-    async def boasts(request: web.Request) -> web.StreamResponse:
+async def test_a_file_that_is_too_long_is_not_read(host: WebHost) -> None:
+    async def declare_too_much(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Length": str(20 * 2**30)})
         await response.prepare(request)
         return response
 
-    async def endless(request: web.Request) -> web.StreamResponse:
+    async def send_forever(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
         while True:
             await response.write(bytes(4096))
 
-    host.pages |= {"/boasts": boasts, "/endless": endless}
-    async with trusting(host) as fetcher:
-        for path in ("/boasts", "/endless"):
-            assert (await refusal(fetcher, host.url(path))).reason is Reason.PAYLOAD_TOO_LARGE
-        assert (await refusal(fetcher, host.url("/cat.png"), len(FILE) - 1)).reason is Reason.PAYLOAD_TOO_LARGE
+    host.pages |= {"/declare_too_much": declare_too_much, "/send_forever": send_forever}
+    async with open_trusting(host) as fetcher:
+        for path in ("/declare_too_much", "/send_forever"):
+            assert (await get_error(fetcher, host.url(path))).reason is Reason.PAYLOAD_TOO_LARGE
+        assert (await get_error(fetcher, host.url("/cat.png"), len(FILE) - 1)).reason is Reason.PAYLOAD_TOO_LARGE
 
 
-async def test_a_trickle_ends_with_the_time_it_may_take(host: WebHost) -> None:
+async def test_a_slow_body_times_out(host: WebHost) -> None:
     begun = asyncio.Event()
 
-    async def trickles(request: web.Request) -> web.StreamResponse:
+    async def trickle(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
         await response.write(b"x")
@@ -182,15 +184,15 @@ async def test_a_trickle_ends_with_the_time_it_may_take(host: WebHost) -> None:
         await asyncio.Event().wait()
         return response
 
-    host.pages["/slow"] = trickles
-    async with trusting(host, timeout_seconds=1) as fetcher:
-        error = await refusal(fetcher, host.url("/slow"))
+    host.pages["/slow"] = trickle
+    async with open_trusting(host, timeout_seconds=1) as fetcher:
+        error = await get_error(fetcher, host.url("/slow"))
     assert error.reason is Reason.URL_UNREACHABLE
     assert "1 seconds" in error.message
     assert begun.is_set()
 
 
-async def test_a_file_that_is_cut_is_refused(host: WebHost) -> None:
+async def test_a_file_that_is_cut_off_is_refused(host: WebHost) -> None:
     async def cut(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Length": "1000"})
         await response.prepare(request)
@@ -200,44 +202,47 @@ async def test_a_file_that_is_cut_is_refused(host: WebHost) -> None:
         return response
 
     host.pages["/cut"] = cut
-    async with trusting(host) as fetcher:
-        assert (await refusal(fetcher, host.url("/cut"))).reason is Reason.URL_UNREACHABLE
+    async with open_trusting(host) as fetcher:
+        assert (await get_error(fetcher, host.url("/cut"))).reason is Reason.URL_UNREACHABLE
 
 
-async def test_compressed_answers_are_not_unpacked(host: WebHost) -> None:
-    async def packed(_: web.Request) -> web.Response:
-        return web.Response(body=b"packed", headers={"Content-Encoding": "gzip"})
+async def test_compressed_responses_are_refused(host: WebHost) -> None:
+    async def send_compressed(_: web.Request) -> web.Response:
+        return web.Response(body=b"send_compressed", headers={"Content-Encoding": "gzip"})
 
-    host.pages["/packed"] = packed
-    async with trusting(host) as fetcher:
-        assert (await refusal(fetcher, host.url("/packed"))).reason is Reason.URL_UNREACHABLE
+    host.pages["/send_compressed"] = send_compressed
+    async with open_trusting(host) as fetcher:
+        assert (await get_error(fetcher, host.url("/send_compressed"))).reason is Reason.URL_UNREACHABLE
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:{port}/gone?token=secret", "http://nobody.example/?token=secret"])
-async def test_what_is_unreachable_is_told_without_the_url(host: WebHost, url: str) -> None:
-    async with guarded(Names(), 5, f"127.0.0.1:{host.port}") as fetcher:
-        error = await refusal(fetcher, url.format(port=host.port))
+@pytest.mark.parametrize("url", ["http://127.0.0.1:{port}/gone?token=secret", "http://unknown.example/?token=secret"])
+async def test_the_error_of_an_unreachable_url_does_not_contain_it(host: WebHost, url: str) -> None:
+    async with open_guarded(FakeLookup(), 5, f"127.0.0.1:{host.port}") as fetcher:
+        error = await get_error(fetcher, url.format(port=host.port))
     assert error.reason is Reason.URL_UNREACHABLE
     assert "secret" not in error.message
     assert "nothing here" not in error.message
 
 
 @pytest.mark.parametrize("refuses_head", [False, True])
-async def test_the_head_of_a_url_is_told(host: WebHost, refuses_head: bool) -> None:
+async def test_the_headers_of_a_url_are_returned(host: WebHost, refuses_head: bool) -> None:
     async def answer(request: web.Request) -> web.Response:
         if refuses_head and request.method == "HEAD":
             return web.Response(status=405)
         return web.Response(body=FILE, content_type="image/png")
 
     host.pages["/head"] = answer
-    async with trusting(host) as fetcher:
+    async with open_trusting(host) as fetcher:
         head = await fetcher.head(host.url("/head"), field="url")
         gone = await fetcher.head(host.url("/gone"), field="url")
     assert (head.status, head.content_type, head.size_bytes) == (200, "image/png", len(FILE))
     assert gone.status == 404
 
 
-async def test_a_stream_is_read_as_it_comes(host: WebHost) -> None:
-    async with trusting(host) as fetcher, fetcher.stream(host.url("/cat.png"), field="f", max_bytes=5000) as streamed:
+async def test_a_stream_is_read_in_chunks(host: WebHost) -> None:
+    async with (
+        open_trusting(host) as fetcher,
+        fetcher.stream(host.url("/cat.png"), field="f", max_bytes=5000) as streamed,
+    ):
         assert streamed.size_bytes == len(FILE)
         assert b"".join([chunk async for chunk in streamed.chunks]) == FILE

@@ -178,7 +178,7 @@ async def test_a_file_is_closed_if_its_reader_is_cancelled_during_the_opening(
 
     async def read() -> None:
         async with store.open("a/b"):
-            pytest.fail("was opened for somebody who has gone")
+            pytest.fail("was opened for a cancelled reader")
 
     monkeypatch.setattr("services.common.storage.local_files.open_object", slow)
     reader = asyncio.ensure_future(read())
