@@ -1,4 +1,4 @@
-"""A stand-in for fal.ai on the loopback: queue, synchronous address, and the host that keeps images."""
+"""A fake of fal.ai on the loopback: the queue, synchronous calls, and downloads."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PRESETS = {"landscape_4_3": Size(1024, 768), "square": Size(512, 512)}
 
 @dataclass(frozen=True, slots=True)
 class RecordedRequest:
-    """What the server was sent."""
+    """A request that the server received."""
 
     method: str
     path: str
@@ -35,52 +35,52 @@ class RecordedRequest:
 
 @dataclass
 class Run:
-    """How one image goes."""
+    """The scripted course of one request."""
 
     polls: int = 1
-    """How often its status is asked for before it has ended."""
+    """Number of polls until the request is completed."""
     error: str = ""
-    """Type of error that its status tells at the end."""
+    """Error type in the final status; empty for success."""
     status: int = 200
-    """Status of its result."""
+    """HTTP status of the result."""
     body: Any = None
-    """Body of its result; None for an image."""
+    """Body of the result; None for an image."""
     headers: dict[str, str] = field(default_factory=dict)
-    """Headers of its result."""
+    """Headers of the result."""
     hangs: bool = False
-    """Whether it never ends."""
+    """Whether the request never completes."""
 
 
 class FakeFal:
-    """The state of the server, and the means to tell it how to behave."""
+    """The state of the server, and the controls of a test."""
 
     def __init__(self) -> None:
         self.base_url = ""
         self.requests: list[RecordedRequest] = []
-        """Everything that was asked of queue and synchronous address, in order."""
+        """All requests to the queue and all synchronous requests, in order."""
         self.submissions: deque[tuple[int, Any]] = deque()
-        """Status and body of the next submissions that are refused."""
+        """Status and body of the next responses to submissions, which are refusals."""
         self.runs: deque[Run] = deque()
-        """How the next images go; beyond them, well."""
+        """The course of the next requests; after them, success."""
         self.admits = asyncio.Event()
-        """Submissions are answered once it is set."""
+        """Submissions wait for this event; it is set at first."""
         self.admits.set()
         self.broken_polls = 0
-        """How many of the next questions for a status are answered 502."""
+        """Number of the next polls that fail with status 502."""
         self.cancelled: list[str] = []
         """Ids of requests that were cancelled."""
         self.abandoned = 0
-        """Synchronous requests whose caller left."""
+        """Number of synchronous requests that the client abandoned."""
         self.own_urls: dict[str, str] = {}
-        """What takes the place of URLs that are returned."""
+        """URLs that replace those of the responses to submissions."""
         self.seed = HUGE_SEED
         self.paid = 0
-        """Images that were begun."""
+        """Number of images that fal started to generate."""
         self._live: dict[str, Run] = {}
         self._changed = asyncio.Condition()
 
     def app(self) -> web.Application:
-        """Return the server."""
+        """Return the web application."""
         app = web.Application(client_max_size=64 * 1024 * 1024)
         app.router.add_get("/fal-ai/flux/requests/{id}/status", self._status)
         app.router.add_get("/fal-ai/flux/requests/{id}", self._result)
@@ -90,7 +90,7 @@ class FakeFal:
         return app
 
     def build_result(self, run: Run) -> Any:
-        """Return the body of a result."""
+        """Return the body of the result of `run`."""
         if run.body is not None:
             return run.body
         return {
@@ -102,7 +102,7 @@ class FakeFal:
         }
 
     async def until(self, condition: Callable[[], bool], within_seconds: float = 30) -> None:
-        """Wait until `condition` holds; it is looked at whenever something is asked."""
+        """Wait until `condition` holds; it is checked at each request."""
         async with asyncio.timeout(within_seconds), self._changed:
             await self._changed.wait_for(condition)
 
@@ -115,7 +115,7 @@ class FakeFal:
         self.paid += 1
         request_id = f"request-{self.paid}"
         self._live[request_id] = self.runs.popleft() if self.runs else Run()
-        # Under owner and app only, whatever the model's path is.
+        # Under owner and app only, whatever the path of the model is.
         here = f"{self.base_url}/fal-ai/flux/requests/{request_id}"
         urls = {"response_url": here, "status_url": f"{here}/status", "cancel_url": f"{here}/cancel"}
         return web.json_response(
@@ -131,8 +131,8 @@ class FakeFal:
         run.polls -= 1
         if run.hangs or run.polls > 0:
             return web.json_response({"status": "IN_PROGRESS"}, status=202)
-        told = {"error": "failed", "error_type": run.error} if run.error else {}
-        return web.json_response({"status": "COMPLETED", **told})
+        error = {"error": "failed", "error_type": run.error} if run.error else {}
+        return web.json_response({"status": "COMPLETED", **error})
 
     async def _result(self, request: web.Request) -> web.Response:
         await self._record(request)
@@ -174,16 +174,16 @@ class FakeFal:
 
 
 class FakeDownloads:
-    """Files by URL, without a network."""
+    """Downloads without a network; every URL gives the same file."""
 
     def __init__(self) -> None:
         self.data = make_image()
         self.failures: deque[Reason] = deque()
-        """What the next fetches fail with."""
+        """Reasons of the next failures."""
         self.urls: list[str] = []
 
     async def fetch(self, url: str, *, field: str, max_bytes: int) -> FetchedFile:
-        """Return the file, or fails as told."""
+        """Return the file, or raise the next failure."""
         self.urls.append(url)
         if self.failures:
             raise MediaError(self.failures.popleft())
@@ -192,7 +192,7 @@ class FakeDownloads:
 
 @asynccontextmanager
 async def running_fal() -> AsyncIterator[FakeFal]:
-    """Yield a server on a port of its own."""
+    """Yield a running server on a free port."""
     fake = FakeFal()
     runner = web.AppRunner(fake.app(), access_log=None, handler_cancellation=True, shutdown_timeout=0)
     await runner.setup()

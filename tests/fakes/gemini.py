@@ -1,4 +1,4 @@
-"""A stand-in for the Gemini API on the loopback."""
+"""A fake of the Gemini API on the loopback."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ API_KEY = "G_KEY"
 
 @dataclass(frozen=True, slots=True)
 class RecordedRequest:
-    """What the server was sent."""
+    """A request that the server received."""
 
     method: str
     path: str
@@ -30,31 +30,31 @@ class RecordedRequest:
 
 
 def part(data: bytes, content_type: str = "image/png", **more: Any) -> dict[str, Any]:
-    """Return a part of an answer that holds an image."""
+    """Return a part of a response that contains an image."""
     return {"inlineData": {"mimeType": content_type, "data": base64.b64encode(data).decode()}, **more}
 
 
 def answer(*parts: dict[str, Any], finish: str = "STOP") -> dict[str, Any]:
-    """Return an answer with one candidate."""
+    """Return a response with one candidate."""
     content = {"content": {"role": "model", "parts": list(parts)}} if parts else {}
     return {"candidates": [{**content, "finishReason": finish, "index": 0}], "responseId": "response-1"}
 
 
 class FakeGemini:
-    """The state of the server, and the means to tell it how to behave."""
+    """The state of the server, and the controls of a test."""
 
     def __init__(self) -> None:
         self.base_url = ""
         self.requests: list[RecordedRequest] = []
         self.answers: deque[tuple[int, Any]] = deque()
-        """Status and body of the next answers; beyond them, images."""
+        """Status and body of the next responses; after them, images."""
         self.hangs = False
-        """Whether it never answers."""
+        """Whether requests get no response."""
         self.drops = False
-        """Whether it closes the connection in place of an answer."""
+        """Whether the server closes the connection instead of responding."""
 
     async def respond(self, request: web.Request) -> web.StreamResponse:
-        """Answer a request."""
+        """Record a request and return the next response."""
         body = json.loads(await request.text())
         headers = {name.lower(): value for name, value in request.headers.items()}
         self.requests.append(RecordedRequest(request.method, request.path, list(request.query.items()), headers, body))
@@ -69,7 +69,7 @@ class FakeGemini:
 
 @asynccontextmanager
 async def running_gemini() -> AsyncIterator[FakeGemini]:
-    """Yield a server on a port of its own."""
+    """Yield a running server on a free port."""
     fake = FakeGemini()
     app = web.Application(client_max_size=64 * 1024 * 1024)
     app.router.add_post("/{path:.*}", fake.respond)

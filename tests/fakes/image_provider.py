@@ -1,4 +1,4 @@
-"""Providers that draw nothing but what a test gives them."""
+"""An image provider that a test controls, and image files for tests."""
 
 from __future__ import annotations
 
@@ -35,44 +35,44 @@ PLAIN = Model("plain", max_side_pixels=2048)
 
 
 def make_image(size: Size = SMALL, color: str = "teal", format_name: str = "PNG") -> bytes:
-    """Return a file with an image of one colour."""
+    """Return an image file of one colour."""
     file = BytesIO()
     Image.new("RGB", (size.width, size.height), color).save(file, format_name)
     return file.getvalue()
 
 
 class FakeImageProvider(ImageProvider):
-    """Draws images of one colour in the size it is asked for, or fails as told.
+    """Generates images of one colour in the requested size, or raises the errors that the test sets.
 
     Args:
-        name: Its name.
-        model: The model of its ways of asking without a source.
+        name: Name of the provider.
+        model: The model of the standard and the fast mode.
     """
 
     def __init__(self, name: str = "fal", model: Model = PAID) -> None:
         self.name = name
         self.models = {Mode.STANDARD: model, Mode.FAST: model, Mode.TRANSFORM: PAID_TRANSFORM}
         self.specs: list[ImageSpec] = []
-        """Everything that was asked, in order."""
+        """The specs of all calls, in order."""
         self.outcomes: deque[MediaError | GeneratedImage] = deque()
-        """What comes of the next calls; beyond them, images."""
+        """Results of the next calls; after them, images of one colour."""
         self.url = ""
-        """Where it keeps its images."""
+        """URL under which the provider keeps its images; empty for none."""
         self.stored: dict[str, bytes] = {}
-        """Its images by URL, until they are gone."""
+        """Kept images by URL; a test removes them to let them expire."""
         self.downloads = 0
-        """How often one of them was asked for."""
+        """Number of downloads."""
         self.download_failure: MediaError | None = None
-        """What asking for one of them fails with."""
+        """Error of the next downloads; None for success."""
         self.proceed = asyncio.Event()
-        """Calls wait for it."""
+        """Calls wait for this event; it is set at first."""
         self.proceed.set()
         self.cancelled = 0
-        """Calls that were cancelled while they waited."""
+        """Number of calls that were cancelled while they waited."""
         self._changed = asyncio.Condition()
 
     async def generate(self, spec: ImageSpec) -> GeneratedImage:
-        """Draw, or fails as told."""
+        """Generate an image, or raise the next error."""
         self.specs.append(spec)
         async with self._changed:
             self._changed.notify_all()
@@ -95,13 +95,13 @@ class FakeImageProvider(ImageProvider):
         return GeneratedImage(data, "image/png", seed, self.url, f"request-{len(self.specs)}", cost_units=3)
 
     async def download(self, url: str) -> bytes | None:
-        """Return the image while it is kept."""
+        """Return the image at `url`, or None if it has been removed."""
         self.downloads += 1
         if self.download_failure is not None:
             raise self.download_failure
         return self.stored.get(url)
 
     async def until(self, condition: Callable[[], bool], within_seconds: float = 30) -> None:
-        """Wait until `condition` holds; it is looked at whenever a call comes or is cancelled."""
+        """Wait until `condition` holds; it is checked at each start and each cancellation of a call."""
         async with asyncio.timeout(within_seconds), self._changed:
             await self._changed.wait_for(condition)

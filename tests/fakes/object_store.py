@@ -1,4 +1,4 @@
-"""An object store in memory, that fails when it is told to."""
+"""An object store in memory, with failures that a test sets."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ EXPIRES = datetime(2027, 1, 1, tzinfo=UTC)
 
 
 class FakeObjectStore(ObjectStore):
-    """Keeps objects in a dict."""
+    """Stores objects in a dict."""
 
     name = "memory"
 
     def __init__(self) -> None:
         self.objects: dict[str, tuple[ObjectInfo, bytes]] = {}
         self.puts_until_failure: int | None = None
-        """How many objects may still be stored before storing fails; None for any number."""
+        """Number of successful puts before puts fail; None: they never fail."""
         self.unreadable = False
-        """Whether nothing can be read."""
+        """Whether reads fail."""
 
     @property
     def keys(self) -> list[str]:
-        """Keys of everything, in order."""
+        """All keys, sorted."""
         return sorted(self.objects)
 
     async def put(
@@ -57,7 +57,7 @@ class FakeObjectStore(ObjectStore):
 
     @asynccontextmanager
     async def open(self, key: str, byte_range: ByteRange | None = None) -> AsyncIterator[OpenObject]:
-        """Open an object."""
+        """Open an object for reading."""
         info = await self.head(key)
         wanted = byte_range or ByteRange(0, info.size_bytes)
 
@@ -67,7 +67,7 @@ class FakeObjectStore(ObjectStore):
         yield OpenObject(info, chunks())
 
     async def head(self, key: str) -> ObjectInfo:
-        """Tell what is known."""
+        """Return the metadata of an object."""
         check_key(key)
         if self.unreadable:
             raise MediaError(Reason.STORAGE_FAILED)
@@ -76,7 +76,7 @@ class FakeObjectStore(ObjectStore):
         return self.objects[key][0]
 
     async def url(self, key: str, *, lifetime_seconds: float | None = None) -> ObjectUrl:
-        """Return an address that tells its key and its life."""
+        """Return a URL with the key; its expiry shows the requested lifetime."""
         ends = EXPIRES if lifetime_seconds is None else EXPIRES + timedelta(seconds=lifetime_seconds)
         return ObjectUrl(f"https://store.example/{check_key(key)}", ends)
 
@@ -85,7 +85,7 @@ class FakeObjectStore(ObjectStore):
         return self.objects.pop(check_key(key), None) is not None
 
     async def list(self, prefix: str, *, page_size: int = 100, page_token: str = "") -> ObjectPage:
-        """List objects."""
+        """List objects in the order of their keys."""
         found = [key for key in self.keys if key.startswith(prefix) and key > page_token]
         page = tuple(self.objects[key][0] for key in found[:page_size])
         return ObjectPage(page, page[-1].key if len(found) > page_size else "")

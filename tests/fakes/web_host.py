@@ -1,4 +1,4 @@
-"""A web server of a stranger, on the loopback, that serves what a test puts there."""
+"""A foreign web server on the loopback that serves the pages of a test."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ Page = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class WebHost:
-    """Its pages, and what was asked of it."""
+    """The pages of the server, and the requests that it received."""
 
     def __init__(self) -> None:
         self.pages: dict[str, Page] = {}
-        """What answers at which path."""
+        """Handlers by path."""
         self.requests: list[tuple[str, str]] = []
-        """Method and path with query of everything that was asked."""
+        """Method, and path with query, of all requests."""
         self.port = 0
 
     def url(self, path: str, host: str = "127.0.0.1") -> str:
-        """Return the address of a page."""
+        """Return the URL of a page."""
         return f"http://{host}:{self.port}{path}"
 
     def file(self, path: str, data: bytes, content_type: str = "image/png") -> None:
@@ -41,7 +41,7 @@ class WebHost:
         self.pages[path] = answer
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        """Answer a request."""
+        """Record a request and serve its page."""
         self.requests.append((request.method, request.raw_path))
         page = self.pages.get(request.path)
         return await page(request) if page else web.Response(status=404, text="nothing here")
@@ -49,7 +49,7 @@ class WebHost:
 
 @asynccontextmanager
 async def running_web_host() -> AsyncIterator[WebHost]:
-    """Yield a server on a port of its own."""
+    """Yield a running server on a free port."""
     host = WebHost()
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", host.answer)
