@@ -76,17 +76,17 @@ class TextToSpeechServiceServicer:
     """
 
     def Synthesize(self, request, context):
-        """Synthesizes speech and returns it whole.
+        """Synthesizes speech and returns it in one response.
 
         Nothing is returned unless the provider delivered the whole audio. gRPC only in this form; over HTTP,
-        POST /api/speech answers with the bare audio.
+        POST /api/speech returns the bare audio.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SynthesizeStream(self, request, context):
-        """Synthesizes speech and streams it while it is made.
+        """Synthesizes speech and streams it while it is generated.
 
         The first message is the header, then come chunks, the last message is `done`. A stream that ends without `done`
         was cut, whatever its status. Over HTTP: POST /api/speech/stream and POST /api/speech/timestamps.
@@ -96,7 +96,7 @@ class TextToSpeechServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListVoices(self, request, context):
-        """Lists the voices that can be asked for: the named table, the embedded engine's and the provider account's own.
+        """Lists the voices: the named table, those of the embedded engine, and those of the provider account.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -110,14 +110,14 @@ class TextToSpeechServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetStoredAudio(self, request, context):
-        """Returns what is known of audio that the caller has had stored, with its timing and a fresh address.
+        """Returns the record of stored audio that the caller owns, with its timing and a new URL.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteStoredAudio(self, request, context):
-        """Deletes audio that the caller has had stored, and what is known of it.
+        """Deletes stored audio that the caller owns, and its record.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
