@@ -24,7 +24,7 @@ def test_the_committed_stubs_are_what_the_contracts_give(workspace: Workspace) -
 
 
 def test_an_edited_contract_is_drift_until_the_stubs_are_written_anew(workspace: Workspace) -> None:
-    workspace.edit(TTS, "  // What the audio is.\n", "  // What the audio will be.\n")
+    workspace.edit(TTS, "  // Describes the audio.\n", "  // Describes the coming audio.\n")
     done = workspace.contracts("drift")
     assert done.returncode == 1
     assert "protos/gen/media/descriptors.pb is not what the .proto files give" in done.stdout
