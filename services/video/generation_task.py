@@ -13,7 +13,7 @@ from services.video.records import GenerationRecord
 
 @dataclass(frozen=True, slots=True)
 class GenerationStatus:
-    """Progress of a generation whose prediction id is known."""
+    """Progress of a generation, from the moment its prediction id is known."""
 
     prediction_id: str
     provider: str

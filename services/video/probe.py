@@ -182,7 +182,7 @@ def _to_stream_info(stream: Stream, span: PacketSpan, begin_seconds: float, fiel
     seconds = span.seconds if field is None else _choose_duration(stream, span.seconds, field)
     found = StreamInfo(
         kind=stream.type if stream.type in _KINDS else "data",
-        # codec_context is None for an unknown codec, although the type stubs deny that.
+        # An unknown codec has no codec_context, although the type stubs deny that.
         codec=_find_codec(stream),
         duration_seconds=seconds,
         packets=span.packets,

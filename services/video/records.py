@@ -105,7 +105,7 @@ class RecordStore:
         return None
 
     async def find_intent(self, request_id: str, principal: str) -> Intent | None:
-        """Return the intent of a request id; None if there is none.
+        """Return the intent of a request id, or None.
 
         Raises:
             MediaError: STORAGE_FAILED.

@@ -109,7 +109,7 @@ class VideoStore:
         return StoredVideo(key, sha256, media)
 
     async def has_metadata(self, key: str, metadata: Mapping[str, str]) -> bool:
-        """Return whether an object exists whose metadata include `metadata`.
+        """Return whether the object `key` exists and its metadata include `metadata`.
 
         Raises:
             MediaError: STORAGE_FAILED.

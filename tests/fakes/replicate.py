@@ -1,4 +1,4 @@
-"""A stand-in for Replicate on the loopback: predictions, files, the secret of webhooks, and the videos themselves."""
+"""A fake Replicate server on the loopback: predictions, files, the webhook secret, and the videos."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _ENDED = frozenset({"succeeded", "failed", "canceled", "aborted"})
 
 @dataclass(frozen=True, slots=True)
 class RecordedPart:
-    """A part of a form that the server was sent."""
+    """One part of a received form."""
 
     headers: Mapping[str, str]
     data: bytes
@@ -36,41 +36,41 @@ class RecordedPart:
 
 @dataclass(frozen=True, slots=True)
 class RecordedRequest:
-    """What the server was sent."""
+    """One received request."""
 
     method: str
     path: str
     query: list[tuple[str, str]]
     headers: Mapping[str, str]
     body: Any = None
-    """The JSON; None if there was none."""
+    """The JSON; None without a body."""
     parts: tuple[RecordedPart, ...] = ()
     """The form."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An answer that is no success."""
+    """An error response."""
 
     status: int = 500
     body: Any = None
-    """Its JSON; None for a page of some proxy."""
+    """JSON of the response; None for an HTML page."""
     headers: Mapping[str, str] = field(default_factory=dict)
     hangs: bool = False
-    """Whether there is no answer at all."""
+    """Whether the server never responds."""
     cuts: bool = False
-    """Whether the connection ends instead."""
+    """Whether the server closes the connection instead."""
     works: bool = False
-    """Whether what was asked is done all the same, before this answer."""
+    """Whether the server performs the request before it responds."""
 
 
 def problem(status: int, detail: str, **more: Any) -> Failure:
-    """Return a refusal as Replicate words it."""
+    """Return an error in the format of Replicate."""
     return Failure(status, {"title": "Refused", "detail": detail, "status": status, **more})
 
 
 def refused_fields(*names: str) -> Failure:
-    """Return a refusal that names inputs."""
+    """Return an error that names inputs."""
     fields = [{"type": "invalid", "field": name, "description": "is wrong"} for name in names]
     return problem(422, "Input validation failed", invalid_fields=fields)
 
@@ -93,23 +93,23 @@ CUT_AFTER_WORK = Failure(cuts=True, works=True)
 
 @dataclass
 class Run:
-    """How one prediction goes."""
+    """Scripted course of one prediction."""
 
     statuses: tuple[str, ...] = ("succeeded",)
-    """What each question is answered, in order; the last one stays."""
+    """Responses to polls, in order; the last one repeats."""
     first: str = "starting"
-    """What the answer to its creation tells."""
+    """Status in the response to the creation."""
     shape: Callable[[str], Any] = lambda url: url
-    """Makes the output of the video's address."""
+    """Builds the output from the URL of the video."""
     logs: str = ""
     error: str | None = None
     is_removed: bool = False
-    """Whether what was made has been removed, an hour after the end."""
+    """Whether the output has been deleted, as an hour after the end."""
 
 
 @dataclass
 class Prediction:
-    """A prediction that was created."""
+    """One created prediction."""
 
     prediction_id: str
     run: Run
@@ -122,44 +122,44 @@ class Prediction:
 
 
 class FakeReplicate:
-    """The state of the server, and the means to tell it how to behave."""
+    """State and script of the server."""
 
     def __init__(self) -> None:
         self.origin = ""
         self.requests: list[RecordedRequest] = []
-        """Everything that the API was asked, in order."""
+        """Requests to the API, in order."""
         self.downloads: list[RecordedRequest] = []
-        """Everything that the host of videos was asked."""
+        """Requests to the host of videos."""
         self.failures: defaultdict[str, deque[Failure]] = defaultdict(deque)
-        """How the next requests fail, by what is asked: create, get, cancel, list, files, secret, output."""
+        """Failures of the next requests, by kind: create, get, cancel, list, files, secret, output."""
         self.runs: deque[Run] = deque()
-        """How the next predictions go; beyond them, well."""
+        """Scripts of the next predictions; later ones succeed."""
         self.predictions: dict[str, Prediction] = {}
-        """Predictions that were created, each of which is charged; the oldest first."""
+        """Created predictions, oldest first; each one is charged."""
         self.cancelled: list[str] = []
-        """Ids of predictions whose cancellation was asked for."""
+        """Ids of predictions with a cancel request."""
         self.abandoned = 0
-        """Requests whose caller left."""
+        """Requests that the client dropped."""
         self.video = VIDEO
         self.cut_videos = 0
-        """How many of the next downloads end in the middle."""
+        """Number of next downloads to cut in the middle."""
         self.file_answer: Any = None
-        """What takes the place of the answer to an upload."""
+        """Replacement for the response to an upload."""
         self.secret_answer: Any = {"key": WEBHOOK_SECRET}
         self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.tells_ids = asyncio.Event()
-        """Predictions that were created are answered once it is set."""
+        """The server responds to creations once this is set."""
         self.tells_ids.set()
         self._changed = asyncio.Condition()
 
     @property
     def base_url(self) -> str:
-        """Where the API is."""
+        """Base URL of the API."""
         return f"{self.origin}/v1"
 
     @property
     def created(self) -> int:
-        """Predictions that were created."""
+        """Created predictions."""
         return len(self.predictions)
 
     def app(self) -> web.Application:
@@ -180,11 +180,11 @@ class FakeReplicate:
         return app
 
     def move(self, prediction_id: str, status: str) -> None:
-        """Bring a prediction to a status, whatever its run says."""
+        """Set the status of a prediction, whatever its script says."""
         self.predictions[prediction_id].run.statuses = (status,)
 
     def told(self, prediction_id: str) -> dict[str, Any]:
-        """Return what is told of a prediction."""
+        """Return the JSON of a prediction."""
         found = self.predictions[prediction_id]
         is_there = found.status == "succeeded" and not found.run.is_removed
         here = f"{self.base_url}/predictions/{prediction_id}"
@@ -206,7 +206,7 @@ class FakeReplicate:
     def webhook(
         self, prediction_id: str, at_seconds: float, secret: str = WEBHOOK_SECRET
     ) -> tuple[dict[str, str], bytes]:
-        """Return headers and body of what is posted when a prediction ends, signed."""
+        """Return headers and body of a signed webhook."""
         body, sent_at = json.dumps(self.told(prediction_id)).encode(), str(int(at_seconds))
         return {
             "webhook-id": f"msg_{prediction_id}",
@@ -215,12 +215,12 @@ class FakeReplicate:
         }, body
 
     async def until(self, condition: Callable[[], bool], within_seconds: float = 30) -> None:
-        """Wait until `condition` holds; it is looked at whenever something is asked."""
+        """Wait until `condition` holds; it is checked at every request."""
         async with asyncio.timeout(within_seconds), self._changed:
             await self._changed.wait_for(condition)
 
     def _failing(self, name: str, answer: Answer) -> Answer:
-        """Return the handler that records what is asked, fails as told, and answers otherwise."""
+        """Return a handler that records requests, fails as scripted, and responds otherwise."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
             recorded = await _recorded(request)

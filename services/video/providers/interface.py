@@ -58,7 +58,7 @@ class VideoSpec:
     source_image: bytes = field(repr=False)
     """The source image as an upright JPEG."""
     source_image_url: str = ""
-    """Public URL of the source image; empty if there is none."""
+    """Public URL of the source image; empty without one."""
 
 
 class VideoProvider(ABC):
@@ -103,7 +103,7 @@ class VideoProvider(ABC):
         """
 
     async def find(self, spec: VideoSpec, since: datetime) -> str | None:
-        """Return the id of a video begun with `spec` at `since` or later; None if there is none. Costs nothing.
+        """Return the id of a video begun with `spec` at `since` or later, or None. Costs nothing.
 
         Raises:
             MediaError: The provider does not answer.

@@ -1,4 +1,4 @@
-"""Starts the video service as its process does."""
+"""Fixtures that start the video service as its process does."""
 
 from __future__ import annotations
 
@@ -35,49 +35,49 @@ Progress = video_pb2.VideoProgress
 
 
 class VideoSuite:
-    """The service, and callers."""
+    """A running service with its client."""
 
     def __init__(self, channel: grpc.aio.Channel, store: FakeObjectStore, work: Path) -> None:
         self.stub: video_pb2_grpc.VideoServiceAsyncStub = video_pb2_grpc.VideoServiceStub(channel)
         self.channel = channel
         self.store = store
         self.work = work
-        """Where files lie while they are worked on."""
+        """Folder of temporary files."""
         self.progress: list[Progress] = []
-        """What the last call told."""
+        """Progress of the last call."""
         self.chunks: list[bytes] = []
-        """Media that the last call told."""
+        """Media chunks of the last call."""
 
     @property
     def leftovers(self) -> list[Path]:
-        """Files that are left of work that has ended."""
+        """Temporary files that are left."""
         return [path for path in self.work.rglob("*") if path.is_file()]
 
     async def mux(
         self, video: bytes | video_pb2.MediaSource, audio: bytes, principal: str = "alice", **fields: Any
     ) -> video_pb2.MuxedVideo:
-        """Have speech laid over a video."""
+        """Call MuxVideo and return its result."""
         source = video_pb2.MediaSource(data=video) if isinstance(video, bytes) else video
         request = video_pb2.MuxVideoRequest(video=source, audio=video_pb2.MediaSource(data=audio), **fields)
         found: video_pb2.MuxedVideo = await self._last(self.stub.MuxVideo(request, metadata=call_metadata(principal)))
         return found
 
     async def generate(self, principal: str = "alice", **fields: Any) -> video_pb2.GeneratedVideo:
-        """Have a video made."""
+        """Call GenerateVideo and return its result."""
         request = video_pb2.GenerateVideoRequest(**{"prompt": "zoom in", **fields})
         call = self.stub.GenerateVideo(request, metadata=call_metadata(principal))
         found: video_pb2.GeneratedVideo = await self._last(call)
         return found
 
     async def resume(self, prediction_id: str, principal: str = "alice") -> video_pb2.GeneratedVideo:
-        """Go on listening to a video."""
+        """Call ResumeVideo and return its result."""
         request = video_pb2.ResumeVideoRequest(prediction_id=prediction_id)
         call = self.stub.ResumeVideo(request, metadata=call_metadata(principal))
         found: video_pb2.GeneratedVideo = await self._last(call)
         return found
 
     async def probe(self, data: bytes) -> video_pb2.MediaInfo:
-        """Have a file looked into."""
+        """Call ProbeMedia and return its result."""
         request = video_pb2.ProbeMediaRequest(media=video_pb2.MediaSource(data=data))
         return (await self.stub.ProbeMedia(request, metadata=call_metadata("alice"))).info
 
@@ -103,7 +103,7 @@ class VideoSuite:
 
 
 async def failure(call: Any) -> MediaError:
-    """Return what a call fails with."""
+    """Return the error of a call."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call
     return from_rpc_error(caught.value)
@@ -111,7 +111,7 @@ async def failure(call: Any) -> MediaError:
 
 @pytest.fixture(scope="session")
 def pool() -> Iterator[ProcessPool]:
-    """Process that look into files, for all tests: they take a while to start, and keep nothing."""
+    """Worker processes for all tests: they start slowly and have no state."""
     opened = new_pool(1)
     yield opened
     end_pool(opened)
@@ -119,7 +119,7 @@ def pool() -> Iterator[ProcessPool]:
 
 @pytest.fixture
 async def workers(pool: ProcessPool) -> WorkerPool:
-    """Those processes, as one test uses them."""
+    """A worker pool over the shared processes."""
     return WorkerPool(pool, 1, 200, 20)
 
 

@@ -1,4 +1,4 @@
-"""Files that are not what they are called, too long, or made to do harm: each its error, and nothing left behind."""
+"""Unsupported, too long and hostile files: each has its error and leaves no files."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NOTHING_KNOWN = {"playlist": HLS, "svg": SVG, "concat script": CONCAT, "html": b
 
 @pytest.mark.parametrize("field", ["video", "audio"])
 @pytest.mark.parametrize("data", NOTHING_KNOWN.values(), ids=NOTHING_KNOWN)
-async def test_what_is_no_media_file_is_refused_by_its_first_bytes(
+async def test_an_unsupported_file_is_rejected_by_its_first_bytes(
     suite: VideoSuite, two_seconds: bytes, data: bytes, field: str
 ) -> None:
     given = {"video": two_seconds, "audio": make_speech(1.0)} | {field: data}
@@ -50,14 +50,14 @@ async def test_what_is_no_media_file_is_refused_by_its_first_bytes(
     ],
     ids=["a playlist behind a header", "cut", "a header alone", "noise"],
 )
-async def test_a_broken_video_is_refused(suite: VideoSuite, two_seconds: bytes, damage: Any) -> None:
+async def test_a_broken_video_is_rejected(suite: VideoSuite, two_seconds: bytes, damage: Any) -> None:
     error = await failure(suite.mux(damage(two_seconds), make_speech(1.0)))
     assert error.reason is Reason.MEDIA_INVALID
     assert [item.field for item in error.violations] == ["video"]
     assert suite.leftovers == []
 
 
-async def test_speech_without_sound_and_a_video_without_image_are_refused(
+async def test_speech_without_audio_and_a_video_without_image_are_rejected(
     suite: VideoSuite, two_seconds: bytes
 ) -> None:
     silent = await failure(suite.mux(two_seconds, two_seconds))
@@ -66,12 +66,12 @@ async def test_speech_without_sound_and_a_video_without_image_are_refused(
     assert (dark.reason, [item.field for item in dark.violations]) == (Reason.MEDIA_INVALID, ["video"])
 
 
-async def test_nothing_is_asked_of_ffmpeg_for_an_empty_file(suite: VideoSuite, two_seconds: bytes) -> None:
+async def test_an_empty_file_does_not_reach_ffmpeg(suite: VideoSuite, two_seconds: bytes) -> None:
     error = await failure(suite.mux(two_seconds, b""))
     assert error.reason is Reason.VALIDATION_ERROR
 
 
-async def test_a_file_of_hours_is_refused(workers: WorkerPool, tmp_path: Path, two_seconds: bytes) -> None:
+async def test_a_file_of_hours_is_rejected(workers: WorkerPool, tmp_path: Path, two_seconds: bytes) -> None:
     hours = make_video(tmp_path, 30.0, rate=1, size="64x64").read_bytes()
     async with running(workers, tmp_path / "work", FakeObjectStore(), max_seconds=20.0) as suite:
         long = await failure(suite.mux(hours, make_speech(1.0)))
@@ -82,7 +82,7 @@ async def test_a_file_of_hours_is_refused(workers: WorkerPool, tmp_path: Path, t
         assert suite.leftovers == []
 
 
-async def test_speech_is_at_most_nine_and_a_half_megabytes(suite: VideoSuite, two_seconds: bytes) -> None:
+async def test_speech_is_at_most_nine_and_a_half_mebibytes(suite: VideoSuite, two_seconds: bytes) -> None:
     error = await failure(suite.mux(two_seconds, make_speech(115.0)))
     assert error.reason is Reason.PAYLOAD_TOO_LARGE
     assert [item.field for item in error.violations] == ["audio"]
@@ -94,7 +94,7 @@ async def web_host() -> AsyncIterator[WebHost]:
         yield host
 
 
-async def test_a_url_that_promises_too_much_is_not_read(suite: VideoSuite, web_host: WebHost) -> None:
+async def test_a_url_with_a_too_large_content_length_is_not_read(suite: VideoSuite, web_host: WebHost) -> None:
     async def promise(_: web.Request) -> web.StreamResponse:
         return web.Response(headers={"Content-Length": str(20 * 1024**3)})
 
@@ -105,7 +105,7 @@ async def test_a_url_that_promises_too_much_is_not_read(suite: VideoSuite, web_h
     assert [item.field for item in error.violations] == ["video.url"]
 
 
-async def test_a_url_that_leads_to_something_else_is_left_after_its_first_bytes(
+async def test_a_download_of_an_unsupported_file_stops_after_its_first_bytes(
     suite: VideoSuite, web_host: WebHost
 ) -> None:
     left = asyncio.Event()
@@ -129,7 +129,7 @@ async def test_a_url_that_leads_to_something_else_is_left_after_its_first_bytes(
     assert suite.leftovers == []
 
 
-async def test_a_url_may_not_lead_inside(workers: WorkerPool, tmp_path: Path) -> None:
+async def test_a_url_of_a_private_address_is_rejected(workers: WorkerPool, tmp_path: Path) -> None:
     async with running(workers, tmp_path / "work", FakeObjectStore(), fetch_allow="") as suite:
         for url in (
             "http://127.0.0.1/a.mp4",
@@ -144,7 +144,7 @@ async def test_a_url_may_not_lead_inside(workers: WorkerPool, tmp_path: Path) ->
 
 @asynccontextmanager
 async def with_ffmpeg(script: str, workers: WorkerPool, folder: Path, **changes: Any) -> AsyncIterator[VideoSuite]:
-    """Run the service with a program of the test's own in place of ffmpeg."""
+    """Run the service with a script in place of ffmpeg."""
     program = folder / "ffmpeg"
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
@@ -159,30 +159,30 @@ HANGS = 'echo $$ > "$HOME/../../../pid"; sleep 600 & echo $! > "$HOME/../../../c
 
 def is_alive(file: Path) -> bool:
     try:
-        # Nothing is in it where the one that writes its number there was ended before it did.
+        # Empty if the process was killed before it wrote its number.
         number = int(file.read_text() or 0)
         state = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0]
-    # The one where it had gone before, the other where it goes while it is read.
+    # Raised if the process has gone before, or goes during the read.
     except (FileNotFoundError, ProcessLookupError):
         return False
     return state != "Z"
 
 
-async def test_an_ffmpeg_that_hangs_is_ended_with_its_children(
+async def test_a_hanging_ffmpeg_is_killed_with_its_children(
     workers: WorkerPool, tmp_path: Path, two_seconds: bytes
 ) -> None:
     async with with_ffmpeg(HANGS, workers, tmp_path, ffmpeg_timeout_seconds=0.5) as suite:
         error = await failure(suite.mux(two_seconds, make_speech(1.0)))
         assert error.reason is Reason.MEDIA_INVALID
-        # What is killed closes its pipes a little before it is gone.
+        # A killed process closes its pipes shortly before it is gone.
         await until(lambda: not (is_alive(tmp_path / "pid") or is_alive(tmp_path / "child")))
         assert suite.leftovers == []
-        # The only place is free again.
+        # The only permit is free again.
         again = await failure(suite.mux(two_seconds, make_speech(1.0)))
         assert again.reason is Reason.MEDIA_INVALID
 
 
-async def test_a_caller_who_leaves_ends_ffmpeg(workers: WorkerPool, tmp_path: Path, two_seconds: bytes) -> None:
+async def test_a_cancelled_call_kills_ffmpeg(workers: WorkerPool, tmp_path: Path, two_seconds: bytes) -> None:
     async with with_ffmpeg(HANGS, workers, tmp_path) as suite:
         request = video_pb2.MuxVideoRequest(
             video=video_pb2.MediaSource(data=two_seconds), audio=video_pb2.MediaSource(data=make_speech(1.0))
@@ -195,7 +195,7 @@ async def test_a_caller_who_leaves_ends_ffmpeg(workers: WorkerPool, tmp_path: Pa
         await until(lambda: not (suite.leftovers or is_alive(tmp_path / "pid") or is_alive(tmp_path / "child")))
 
 
-async def test_an_ffmpeg_that_is_killed_is_told_and_leaves_nothing(
+async def test_a_killed_ffmpeg_is_an_error_and_leaves_no_files(
     workers: WorkerPool, tmp_path: Path, two_seconds: bytes
 ) -> None:
     async with with_ffmpeg("kill -9 $$", workers, tmp_path) as suite:
@@ -204,14 +204,16 @@ async def test_an_ffmpeg_that_is_killed_is_told_and_leaves_nothing(
         assert suite.leftovers == []
 
 
-async def test_what_ffmpeg_says_stays_here(workers: WorkerPool, tmp_path: Path, two_seconds: bytes) -> None:
+async def test_messages_of_ffmpeg_are_not_returned_to_the_caller(
+    workers: WorkerPool, tmp_path: Path, two_seconds: bytes
+) -> None:
     async with with_ffmpeg('echo "secret words of a video" >&2; exit 1', workers, tmp_path) as suite:
         error = await failure(suite.mux(two_seconds, make_speech(1.0)))
         assert error.reason is Reason.MEDIA_INVALID
         assert "secret" not in error.message
 
 
-async def test_no_key_reaches_ffmpeg(
+async def test_no_key_reaches_the_environment_of_ffmpeg(
     workers: WorkerPool, tmp_path: Path, two_seconds: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REPLICATE_API_TOKEN", "r8_secret")
@@ -221,7 +223,7 @@ async def test_no_key_reaches_ffmpeg(
     assert "REPLICATE" not in (tmp_path / "env").read_text()
 
 
-async def test_waiting_for_a_place_is_told_with_the_place_in_line(
+async def test_progress_reports_the_position_in_the_queue(
     workers: WorkerPool, tmp_path: Path, two_seconds: bytes
 ) -> None:
     async with with_ffmpeg(HANGS, workers, tmp_path) as suite:

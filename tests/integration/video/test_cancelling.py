@@ -1,4 +1,4 @@
-"""A caller cancels its own video by request id, in every stage and from every process."""
+"""A caller cancels a generation by request id, in every stage and from every process."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ORDER = {"image_key": "images/cat.png", "request_id": NAME}
 
 
 class Starts(Protocol):
-    """Starts the service with Replicate; again and again, over the same store."""
+    """Starts the service with a fake Replicate, any number of times over the same store."""
 
     def __call__(self, **changes: Any) -> AbstractAsyncContextManager[VideoSuite]: ...
 
@@ -55,19 +55,19 @@ async def starts(workers: WorkerPool, tmp_path: Path, replicate: FakeReplicate) 
 
 
 async def cancel(suite: VideoSuite, name: str = NAME, principal: str = "alice") -> bool:
-    """End what was begun under a name; returns whether there was anything to end."""
+    """Cancel a request id and return whether its generation was running."""
     request = video_pb2.CancelVideoRequest(request_id=name)
     return (await suite.stub.CancelVideo(request, metadata=call_metadata(principal))).cancelled
 
 
 async def begin(suite: VideoSuite, **fields: Any) -> None:
-    """Begin a video that goes on without its caller."""
+    """Begin a detached generation."""
     request = video_pb2.GenerateVideoRequest(prompt="zoom in", detach=True, **{**ORDER, **fields})
     async with open_stream(suite.stub.GenerateVideo(request, metadata=call_metadata("alice"))) as call:
         assert (await anext(aiter(call))).progress.prediction_id == "p1"
 
 
-async def test_whoever_listens_is_told_and_so_is_the_provider(starts: Starts, replicate: FakeReplicate) -> None:
+async def test_a_cancellation_reaches_the_listener_and_the_provider(starts: Starts, replicate: FakeReplicate) -> None:
     async with starts() as suite:
         listening = asyncio.create_task(failure(suite.generate(**ORDER)))
         await until(lambda: bool(suite.progress))
@@ -77,27 +77,27 @@ async def test_whoever_listens_is_told_and_so_is_the_provider(starts: Starts, re
         await until(lambda: suite.leftovers == [])
 
 
-async def test_a_video_that_nobody_listens_to_is_ended(starts: Starts, replicate: FakeReplicate) -> None:
+async def test_a_generation_without_listeners_is_cancelled(starts: Starts, replicate: FakeReplicate) -> None:
     async with starts() as suite:
         await begin(suite)
         assert await cancel(suite)
         await until(lambda: replicate.cancelled == ["p1"])
 
 
-async def test_a_video_is_ended_before_its_id_is_known(starts: Starts, replicate: FakeReplicate) -> None:
+async def test_a_generation_is_cancelled_before_its_id_is_known(starts: Starts, replicate: FakeReplicate) -> None:
     replicate.tells_ids.clear()
     async with starts() as suite:
         listening = asyncio.create_task(failure(suite.generate(**ORDER)))
         await replicate.until(lambda: replicate.created == 1)
         assert await cancel(suite)
-        # It is paid for: whoever would forget it now could not tell the provider.
+        # The video is paid for: its id must not be lost before the cancellation.
         assert replicate.cancelled == []
         replicate.tells_ids.set()
         assert (await listening).reason is Reason.CANCELLED
         await until(lambda: replicate.cancelled == ["p1"])
 
 
-async def test_a_video_of_a_process_that_is_gone_is_ended(starts: Starts, replicate: FakeReplicate) -> None:
+async def test_a_generation_of_an_ended_process_is_cancelled(starts: Starts, replicate: FakeReplicate) -> None:
     async with starts() as suite:
         await begin(suite)
     assert replicate.cancelled == []
@@ -106,7 +106,7 @@ async def test_a_video_of_a_process_that_is_gone_is_ended(starts: Starts, replic
     assert replicate.cancelled == ["p1"]
 
 
-async def test_once_it_was_ended_there_is_no_video_to_come_back_to(starts: Starts, replicate: FakeReplicate) -> None:
+async def test_a_cancelled_request_id_returns_cancelled(starts: Starts, replicate: FakeReplicate) -> None:
     async with starts() as suite:
         await begin(suite)
         assert await cancel(suite)
@@ -115,7 +115,7 @@ async def test_once_it_was_ended_there_is_no_video_to_come_back_to(starts: Start
     assert replicate.created == 1
 
 
-async def test_a_video_that_is_done_stays(starts: Starts, replicate: FakeReplicate) -> None:
+async def test_a_finished_video_stays(starts: Starts, replicate: FakeReplicate) -> None:
     replicate.runs.clear()
     async with starts() as suite:
         made = await suite.generate(**ORDER)
@@ -126,19 +126,19 @@ async def test_a_video_that_is_done_stays(starts: Starts, replicate: FakeReplica
 
 
 @pytest.mark.parametrize(("name", "principal"), [("job-8", "alice"), (NAME, "bob"), (NAME, ""), ("p1", "alice")])
-async def test_another_name_or_another_caller_ends_nothing(
+async def test_another_request_id_or_another_caller_cancels_nothing(
     starts: Starts, replicate: FakeReplicate, name: str, principal: str
 ) -> None:
     async with starts() as suite:
         await begin(suite)
         assert not await cancel(suite, name, principal)
-    # Nor from a process that knows the video from its record alone.
+    # Nor from a process that knows only the record.
     async with starts() as suite:
         assert not await cancel(suite, name, principal)
     assert replicate.cancelled == []
 
 
-async def test_what_never_began_is_not_there_to_be_ended(starts: Starts, replicate: FakeReplicate) -> None:
+async def test_a_request_that_never_began_cannot_be_cancelled(starts: Starts, replicate: FakeReplicate) -> None:
     replicate.failures["create"].append(DOWN)
     async with starts(max_attempts=1) as suite:
         assert (await failure(suite.generate(**ORDER))).reason is Reason.PROVIDER_UNAVAILABLE
@@ -146,7 +146,7 @@ async def test_what_never_began_is_not_there_to_be_ended(starts: Starts, replica
     assert (replicate.created, replicate.cancelled) == (0, [])
 
 
-async def test_a_provider_that_cannot_be_asked_is_told(starts: Starts, replicate: FakeReplicate) -> None:
+async def test_an_unreachable_provider_is_an_error(starts: Starts, replicate: FakeReplicate) -> None:
     async with starts() as suite:
         await begin(suite)
     replicate.failures["cancel"] += [DOWN] * 10
@@ -175,7 +175,7 @@ async def test_a_video_is_named_by_its_id_or_by_its_request(
 
 
 @pytest.mark.parametrize("spelling", ["requestId", "request_id"])
-async def test_it_is_ended_over_http_too(starts: Starts, replicate: FakeReplicate, spelling: str) -> None:
+async def test_a_request_is_cancelled_over_http(starts: Starts, replicate: FakeReplicate, spelling: str) -> None:
     headers = {"X-Media-Principal": "alice"}
     async with starts() as suite, gateway_before(video=suite.channel) as http:
         await begin(suite)

@@ -1,4 +1,4 @@
-"""Speech over a video: lengths, delays, captions and streams, as tools of other people see them."""
+"""MuxVideo: durations, delays, captions and streams, checked with foreign tools."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ CUES = alignment_pb2.Alignment(
 
 @dataclass(frozen=True)
 class Case:
-    """A video of two seconds, and what becomes of it."""
+    """A case of a mux with a video of two seconds."""
 
     policy: video_pb2.LengthPolicy
     speech_seconds: float
@@ -64,7 +64,7 @@ class Case:
     ],
     ids=lambda case: f"{video_pb2.LengthPolicy.Name(case.policy)} {case.speech_seconds} s",
 )
-async def test_lengths_are_as_computed_and_told(
+async def test_durations_are_as_computed_and_reported(
     suite: VideoSuite, two_seconds: bytes, tmp_path: Path, case: Case
 ) -> None:
     made = await suite.mux(two_seconds, make_speech(case.speech_seconds), length_policy=case.policy)
@@ -88,7 +88,7 @@ async def test_lengths_are_as_computed_and_told(
     ("fields", "delay"), [({}, 0.5), ({"audio_delay_ms": 0}, 0.0), ({"audio_delay_ms": 1250}, 1.25)]
 )
 @pytest.mark.parametrize("seconds", [0.5, 4.0], ids=["shorter than the video", "longer than the video"])
-async def test_speech_is_heard_after_its_delay_to_ten_milliseconds(
+async def test_speech_starts_after_its_delay_to_ten_milliseconds(
     suite: VideoSuite, two_seconds: bytes, tmp_path: Path, fields: dict[str, Any], delay: float, seconds: float
 ) -> None:
     made = await suite.mux(two_seconds, make_speech(seconds, click_seconds=0.1), **fields)
@@ -106,10 +106,10 @@ async def test_the_end_of_long_speech_is_not_cut(
 
 
 @pytest.mark.parametrize("codec", ["libx264", "libvpx-vp9"])
-async def test_speech_over_a_video_that_begins_again_ends_with_its_last_sample(
+async def test_speech_over_a_looped_video_ends_with_its_last_sample(
     suite: VideoSuite, tmp_path: Path, codec: str
 ) -> None:
-    # Frames of 42 ms, told in whole milliseconds: whoever counts them alone ends too soon.
+    # Frames of 42 ms, stated in whole milliseconds: a count of frames alone ends too early.
     short = make_video(tmp_path, 0.25, codec=codec).read_bytes()
     made = await suite.mux(short, make_speech(4.0, click_seconds=3.98), length_policy=LOOP)
     path = suite.file(made.file.key, tmp_path)
@@ -122,7 +122,7 @@ async def test_speech_over_a_video_that_begins_again_ends_with_its_last_sample(
 @pytest.mark.parametrize(
     ("policy", "seconds", "result_seconds"), [(FREEZE, 0.5, 1.5), (FREEZE, 3.0, 3.5), (SHORTEST, 0.5, 1.0)]
 )
-async def test_of_a_trimmed_video_counts_what_is_shown(
+async def test_hidden_frames_of_a_trimmed_video_do_not_count(
     suite: VideoSuite, tmp_path: Path, policy: video_pb2.LengthPolicy, seconds: float, result_seconds: float
 ) -> None:
     given = trim_start(make_video(tmp_path, 2.0), 0.5).read_bytes()
@@ -137,7 +137,7 @@ async def test_of_a_trimmed_video_counts_what_is_shown(
 
 
 @pytest.mark.parametrize(("policy", "seconds"), [(FREEZE, 0.5), (FREEZE, 3.0), (LOOP, 3.0)])
-async def test_an_image_that_begins_late_is_shown_whole_and_from_the_beginning(
+async def test_a_late_image_is_shown_whole_and_from_the_beginning(
     suite: VideoSuite, tmp_path: Path, policy: video_pb2.LengthPolicy, seconds: float
 ) -> None:
     made = await suite.mux(
@@ -149,7 +149,7 @@ async def test_an_image_that_begins_late_is_shown_whole_and_from_the_beginning(
         assert int(found["nb_frames"]) == round(made.file.duration_seconds * 24)
 
 
-async def test_speech_that_begins_late_in_its_file_begins_after_the_delay(
+async def test_late_speech_in_its_file_starts_after_the_delay(
     suite: VideoSuite, two_seconds: bytes, tmp_path: Path
 ) -> None:
     given = delay_sound(make_video(tmp_path, 2.0), make_speech(1.0, click_seconds=0.95), 1.0).read_bytes()
@@ -161,7 +161,7 @@ async def test_speech_that_begins_late_in_its_file_begins_after_the_delay(
 @pytest.mark.parametrize(
     ("policy", "seconds", "result_seconds"), [(SHORTEST, 0.7, 1.2), (LOOP, 3.0, 3.5), (FREEZE, 3.0, 3.5)]
 )
-async def test_frames_that_come_unevenly_are_not_counted_off(
+async def test_a_video_with_uneven_frames_is_not_copied_by_frame_count(
     suite: VideoSuite, tmp_path: Path, policy: video_pb2.LengthPolicy, seconds: float, result_seconds: float
 ) -> None:
     made = await suite.mux(
@@ -169,18 +169,18 @@ async def test_frames_that_come_unevenly_are_not_counted_off(
     )
     path = suite.file(made.file.key, tmp_path)
     if FFPROBE is not None:
-        # The last frame stands until the next would come.
+        # The last frame is shown until the next one would start.
         assert run_ffprobe(path).seconds("video") == pytest.approx(result_seconds, abs=0.5)
         assert run_ffprobe(path).seconds("audio") == pytest.approx(result_seconds, abs=0.1)
 
 
-async def test_mp3_is_taken_as_speech(suite: VideoSuite, two_seconds: bytes, tmp_path: Path) -> None:
+async def test_mp3_is_accepted_as_speech(suite: VideoSuite, two_seconds: bytes, tmp_path: Path) -> None:
     made = await suite.mux(two_seconds, to_mp3(make_speech(1.0, 0.25), tmp_path))
     (click,) = find_clicks(suite.file(made.file.key, tmp_path))
     assert click == pytest.approx(0.75, abs=0.010)
 
 
-async def test_what_an_mp4_does_not_hold_is_encoded_anew(suite: VideoSuite, tmp_path: Path) -> None:
+async def test_a_codec_that_mp4_does_not_support_is_encoded_again(suite: VideoSuite, tmp_path: Path) -> None:
     webm = make_video(tmp_path, 1.0, size="161x121", codec="libvpx").read_bytes()
     made = await suite.mux(webm, make_speech(0.25))
     assert [stream.codec for stream in made.file.streams] == ["h264", "aac"]
@@ -201,7 +201,7 @@ async def test_captions_are_a_track_of_their_language(suite: VideoSuite, two_sec
 async def test_a_last_caption_ends_with_the_video(
     suite: VideoSuite, two_seconds: bytes, tmp_path: Path, policy: video_pb2.LengthPolicy
 ) -> None:
-    # A word of a moment is shown for a second, where there is one.
+    # A short word is shown for a second, if the video is long enough.
     starts = [number * 0.1 for number in range(26)] + [2.6, 2.7, 2.8]
     alignment = alignment_pb2.Alignment(
         characters=list("Hello there, how are you? No!"),
@@ -234,7 +234,7 @@ async def test_words_in_braces_are_burned_too(suite: VideoSuite, two_seconds: by
     assert burned[0].size_bytes != burned[1].size_bytes
 
 
-async def test_a_video_is_told_in_fragments_while_it_is_made(
+async def test_a_video_is_sent_in_fragments_while_ffmpeg_writes_it(
     suite: VideoSuite, two_seconds: bytes, tmp_path: Path
 ) -> None:
     made = await suite.mux(two_seconds, make_speech(3.0), stream_media=True)
@@ -250,7 +250,7 @@ async def test_a_video_is_told_in_fragments_while_it_is_made(
     assert whole.index(b"moov") < whole.index(b"mdat")
 
 
-async def test_progress_goes_forward_to_the_end(suite: VideoSuite, two_seconds: bytes) -> None:
+async def test_progress_increases_to_the_end(suite: VideoSuite, two_seconds: bytes) -> None:
     await suite.mux(two_seconds, make_speech(3.0))
     percents = [progress.percent for progress in suite.progress]
     assert percents == sorted(percents)
@@ -259,15 +259,13 @@ async def test_progress_goes_forward_to_the_end(suite: VideoSuite, two_seconds: 
     assert {progress.prediction_id for progress in suite.progress} == {""}
 
 
-async def test_nothing_of_what_stood_beside_the_streams_is_kept(
-    suite: VideoSuite, two_seconds: bytes, tmp_path: Path
-) -> None:
+async def test_metadata_of_the_inputs_are_removed(suite: VideoSuite, two_seconds: bytes, tmp_path: Path) -> None:
     made = await suite.mux(two_seconds, make_speech(1.0))
     whole = suite.file(made.file.key, tmp_path).read_bytes()
     assert b"Lavf" not in whole
 
 
-async def test_a_video_goes_where_its_owner_wants_it(suite: VideoSuite, two_seconds: bytes) -> None:
+async def test_a_video_is_stored_under_the_requested_key(suite: VideoSuite, two_seconds: bytes) -> None:
     made = await suite.mux(two_seconds, make_speech(1.0), object_key="users/alice/cat.mp4")
     assert made.file.key == "users/alice/cat.mp4"
     again = await failure(suite.mux(two_seconds, make_speech(1.0), object_key="users/alice/cat.mp4"))
@@ -277,7 +275,7 @@ async def test_a_video_goes_where_its_owner_wants_it(suite: VideoSuite, two_seco
     assert foreign.reason is Reason.PERMISSION_DENIED
 
 
-async def test_inputs_come_by_key_of_ones_own(suite: VideoSuite, two_seconds: bytes) -> None:
+async def test_inputs_are_read_by_key_of_the_caller(suite: VideoSuite, two_seconds: bytes) -> None:
     made = await suite.mux(two_seconds, make_speech(1.0))
     own = video_pb2.MediaSource(key=made.file.key)
     again = await suite.mux(own, make_speech(1.0))

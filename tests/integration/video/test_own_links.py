@@ -1,4 +1,4 @@
-"""Links of the suite's own, given as images, videos and speech: read from the store, and not over the network."""
+"""Signed links of the own store as inputs: read from the store, not over the network."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from tests.fakes.media import make_speech
 from tests.fakes.object_store import FakeObjectStore
 from tests.integration.video.conftest import VideoSuite, failure, running
 
-# Nobody may be asked there: what is read all the same came from the store.
+# No server listens there: a successful read came from the store.
 PREFIX = "http://169.254.169.254/media/"
 SOURCE_IMAGE, VIDEO, SPEECH = "images/cat.png", "videos/cat.mp4", "audio/cat.wav"
 
 
 class LinkingStore(FakeObjectStore):
-    """A store that knows its own links."""
+    """A store that recognizes its own links."""
 
     def key_from_url(self, url: str) -> str | None:
-        """Return what follows the prefix."""
+        """Return the key after the prefix."""
         return url.removeprefix(PREFIX) if url.startswith(PREFIX) else None
 
 
 @pytest.fixture
 async def linked(workers: WorkerPool, tmp_path: Path, two_seconds: bytes) -> AsyncIterator[VideoSuite]:
-    """The service over a store with an image, a video and speech, all of them another caller's."""
+    """The service over a store with an image, a video and speech of another caller."""
     store = LinkingStore()
     kinds = ((SOURCE_IMAGE, make_image(Size(320, 200)), "image/png"), (VIDEO, two_seconds, "video/mp4"))
     for key, data, kind in (*kinds, (SPEECH, make_speech(1.0), "audio/wav")):
@@ -47,25 +47,25 @@ async def probed(suite: VideoSuite, url: str) -> video_pb2.MediaInfo:
     return (await suite.stub.ProbeMedia(request, metadata=call_metadata("alice"))).info
 
 
-async def test_whoever_has_the_link_may_look_into_the_file(linked: VideoSuite) -> None:
+async def test_a_signed_link_grants_access_to_the_file(linked: VideoSuite) -> None:
     assert (await probed(linked, PREFIX + VIDEO)).duration_seconds == 2.0
     assert linked.leftovers == []
 
 
-async def test_a_video_is_made_of_a_linked_image(linked: VideoSuite) -> None:
+async def test_a_video_is_generated_from_a_linked_image(linked: VideoSuite) -> None:
     made = await linked.generate(image_url=PREFIX + SOURCE_IMAGE, seconds=1, resolution="512p")
     assert made.file.duration_seconds == 1.0
     assert made.file.key in linked.store.objects
 
 
-async def test_linked_speech_is_laid_over_a_linked_video(linked: VideoSuite) -> None:
+async def test_linked_speech_is_added_to_a_linked_video(linked: VideoSuite) -> None:
     video, audio = (video_pb2.MediaSource(url=PREFIX + key) for key in (VIDEO, SPEECH))
     request = video_pb2.MuxVideoRequest(video=video, audio=audio)
     events = [event async for event in linked.stub.MuxVideo(request, metadata=call_metadata("alice"))]
     assert [stream.codec for stream in events[-1].video.file.streams] == ["h264", "aac"]
 
 
-async def test_a_link_to_nothing_is_refused(linked: VideoSuite) -> None:
+async def test_a_link_to_a_missing_object_is_rejected(linked: VideoSuite) -> None:
     errors = [
         await failure(probed(linked, f"{PREFIX}videos/gone.mp4")),
         await failure(linked.generate(image_url=f"{PREFIX}images/gone.png")),
@@ -75,12 +75,12 @@ async def test_a_link_to_nothing_is_refused(linked: VideoSuite) -> None:
     assert linked.leftovers == []
 
 
-async def test_what_is_no_link_of_ours_is_guarded_as_before(linked: VideoSuite) -> None:
+async def test_other_links_are_checked_as_urls(linked: VideoSuite) -> None:
     url = PREFIX.replace("/media/", "/other/") + VIDEO
     assert (await failure(probed(linked, url))).reason is Reason.URL_FORBIDDEN
     assert (await failure(linked.generate(image_url=url))).reason is Reason.URL_FORBIDDEN
 
 
-async def test_a_linked_file_must_be_what_it_should_be(linked: VideoSuite) -> None:
+async def test_a_linked_file_must_have_the_right_type(linked: VideoSuite) -> None:
     assert (await failure(linked.generate(image_url=PREFIX + SPEECH))).reason is Reason.MEDIA_INVALID
     assert (await failure(probed(linked, PREFIX + SOURCE_IMAGE))).reason is Reason.MEDIA_INVALID

@@ -1,4 +1,4 @@
-"""Stills that move: by the embedded engine, and by a provider that is paid once, whatever happens on the way."""
+"""GenerateVideo with the embedded engine, and with a provider that is paid once, whatever fails."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ SOURCE_IMAGE = make_image(Size(640, 400))
 
 
 def working() -> Run:
-    """Return how a video goes that is not done until the test says so."""
+    """Return the script of a prediction that waits for the test."""
     return Run(statuses=("processing",))
 
 
 class Starts(Protocol):
-    """Starts the service with Replicate; again and again, over the same store."""
+    """Starts the service with a fake Replicate, any number of times over the same store."""
 
     def __call__(self, **changes: Any) -> AbstractAsyncContextManager[VideoSuite]: ...
 
@@ -65,7 +65,7 @@ def _build_spec(owner: str) -> ObjectSpec:
     return ObjectSpec("image/png", {"owner": owner})
 
 
-async def test_the_embedded_engine_makes_a_video_of_the_images_shape(suite: VideoSuite, tmp_path: Path) -> None:
+async def test_the_embedded_engine_keeps_the_aspect_ratio_of_the_image(suite: VideoSuite, tmp_path: Path) -> None:
     await suite.store.put("images/cat.png", SOURCE_IMAGE, _build_spec("alice"))
     made = await suite.generate(image_key="images/cat.png", seconds=2, resolution="512p")
     assert (made.provider, made.model, made.seconds, made.resolution) == ("embedded", "embedded", 2, "512p")
@@ -113,7 +113,7 @@ async def test_a_video_is_begun_paid_once_and_copied(
         ({"model": "../x"}, "model"),
     ],
 )
-async def test_what_cannot_be_made_is_refused_before_anybody_is_asked(
+async def test_an_unsupported_request_is_rejected_before_any_provider_request(
     starts: Starts, replicate: FakeReplicate, fields: dict[str, Any], field: str | None
 ) -> None:
     async with starts() as suite:
@@ -126,7 +126,7 @@ async def test_what_cannot_be_made_is_refused_before_anybody_is_asked(
     assert replicate.requests == []
 
 
-async def test_a_provider_that_is_down_is_asked_again_and_paid_once(starts: Starts, replicate: FakeReplicate) -> None:
+async def test_a_provider_that_is_down_is_retried_and_paid_once(starts: Starts, replicate: FakeReplicate) -> None:
     replicate.failures["create"] += [DOWN, DOWN]
     replicate.failures["get"] += [DOWN, DOWN]
     async with starts() as suite:
@@ -134,7 +134,7 @@ async def test_a_provider_that_is_down_is_asked_again_and_paid_once(starts: Star
     assert replicate.created == 1
 
 
-async def test_what_may_have_been_charged_is_not_asked_again(starts: Starts, replicate: FakeReplicate) -> None:
+async def test_a_request_that_may_be_charged_is_not_retried(starts: Starts, replicate: FakeReplicate) -> None:
     replicate.failures["create"].append(BROKEN)
     async with starts() as suite:
         error = await failure(suite.generate(image_key="images/cat.png"))
@@ -142,7 +142,7 @@ async def test_what_may_have_been_charged_is_not_asked_again(starts: Starts, rep
     assert len(replicate.requests) == 1
 
 
-async def test_who_leaves_cancels_the_video_at_the_provider(starts: Starts, replicate: FakeReplicate) -> None:
+async def test_a_leaving_caller_cancels_the_video_at_the_provider(starts: Starts, replicate: FakeReplicate) -> None:
     replicate.runs.append(working())
     async with starts() as suite:
         await _begun_and_left(suite)
@@ -150,7 +150,7 @@ async def test_who_leaves_cancels_the_video_at_the_provider(starts: Starts, repl
         await until(lambda: suite.leftovers == [])
 
 
-async def test_who_leaves_a_detached_video_finds_it_again(starts: Starts, replicate: FakeReplicate) -> None:
+async def test_a_detached_video_is_found_again(starts: Starts, replicate: FakeReplicate) -> None:
     replicate.runs.append(working())
     async with starts() as suite:
         await _begun_and_left(suite, detach=True)
@@ -186,7 +186,7 @@ async def test_a_video_is_found_by_its_owner_alone(starts: Starts, replicate: Fa
     assert foreign.reason is cancelled.reason is Reason.NOT_FOUND
 
 
-async def test_the_owner_cancels_and_every_listener_is_told(starts: Starts, replicate: FakeReplicate) -> None:
+async def test_a_cancellation_of_the_owner_reaches_every_listener(starts: Starts, replicate: FakeReplicate) -> None:
     replicate.runs.append(working())
     async with starts() as suite:
         listening = asyncio.create_task(failure(suite.generate(image_key="images/cat.png", detach=True)))
@@ -198,7 +198,7 @@ async def test_the_owner_cancels_and_every_listener_is_told(starts: Starts, repl
     assert replicate.cancelled == ["p1"]
 
 
-async def test_the_same_request_at_once_is_one_video(starts: Starts, replicate: FakeReplicate) -> None:
+async def test_equal_requests_at_once_share_one_video(starts: Starts, replicate: FakeReplicate) -> None:
     async with starts() as suite:
         made = await asyncio.gather(
             *(suite.generate(image_key="images/cat.png", request_id="story-7") for _ in range(5))
@@ -207,7 +207,7 @@ async def test_the_same_request_at_once_is_one_video(starts: Starts, replicate: 
     assert replicate.created == 1
 
 
-async def test_the_same_request_later_is_the_same_video(starts: Starts, replicate: FakeReplicate) -> None:
+async def test_a_repeated_request_returns_the_same_video(starts: Starts, replicate: FakeReplicate) -> None:
     async with starts() as suite:
         first = await suite.generate(image_key="images/cat.png", request_id="story-7")
     async with starts() as suite:
@@ -219,20 +219,20 @@ async def test_the_same_request_later_is_the_same_video(starts: Starts, replicat
     assert replicate.created == 2
 
 
-async def test_the_same_request_finds_its_video_where_it_wanted_it(starts: Starts, replicate: FakeReplicate) -> None:
+async def test_a_repeated_request_finds_its_video_at_its_destination(starts: Starts, replicate: FakeReplicate) -> None:
     order = {"image_key": "images/cat.png", "object_key": "users/alice/cat.mp4"}
     async with starts() as suite:
         first = await suite.generate(request_id="story-7", **order)
         second = await suite.generate(request_id="story-7", **order)
         other = await failure(suite.generate(request_id="story-8", **order))
-        # What was refused has kept no name.
+        # A rejected request leaves no intent.
         await suite.generate(image_key="images/cat.png", request_id="story-8")
     assert first.file.key == second.file.key == "users/alice/cat.mp4"
     assert (other.reason, [item.field for item in other.violations]) == (Reason.ALREADY_EXISTS, ["object_key"])
     assert replicate.created == 2
 
 
-async def test_a_request_that_failed_unpaid_may_be_made_again(starts: Starts, replicate: FakeReplicate) -> None:
+async def test_a_request_that_failed_unpaid_may_be_repeated(starts: Starts, replicate: FakeReplicate) -> None:
     async with starts(max_attempts=1) as suite:
         replicate.failures["create"].append(DOWN)
         error = await failure(suite.generate(image_key="images/cat.png", request_id="story-7"))
@@ -257,7 +257,7 @@ async def test_a_video_can_be_stored_later_if_the_store_was_down(
     assert replicate.created == 1
 
 
-async def test_a_video_does_not_take_the_place_of_another_that_came_meanwhile(
+async def test_a_video_does_not_replace_another_that_was_stored_meanwhile(
     starts: Starts, replicate: FakeReplicate, store: FakeObjectStore
 ) -> None:
     replicate.runs.append(working())
@@ -271,7 +271,7 @@ async def test_a_video_does_not_take_the_place_of_another_that_came_meanwhile(
 
 
 @pytest.mark.parametrize(("request_id", "cancelled"), [("", ["p1"]), ("story-7", [])])
-async def test_a_video_that_cannot_be_written_down_is_ended_unless_its_name_finds_it(
+async def test_a_video_without_a_record_is_cancelled_unless_it_has_a_request_id(
     starts: Starts, replicate: FakeReplicate, store: FakeObjectStore, request_id: str, cancelled: list[str]
 ) -> None:
     async with starts(begin_seconds=0) as suite:
@@ -284,7 +284,9 @@ async def test_a_video_that_cannot_be_written_down_is_ended_unless_its_name_find
     assert made.prediction_id == ("p1" if request_id else "p2")
 
 
-async def test_what_is_no_video_is_the_providers_failure(starts: Starts, replicate: FakeReplicate) -> None:
+async def test_a_result_that_is_not_a_video_is_a_failure_of_the_provider(
+    starts: Starts, replicate: FakeReplicate
+) -> None:
     replicate.video = b"<html>gone</html>"
     async with starts() as suite:
         error = await failure(suite.generate(image_key="images/cat.png"))
@@ -293,7 +295,7 @@ async def test_what_is_no_video_is_the_providers_failure(starts: Starts, replica
 
 
 async def _begun_and_left(suite: VideoSuite, **fields: Any) -> None:
-    """Begin a video and leaves once its id is known."""
+    """Begin a generation and leave once its id is known."""
     request = video_pb2.GenerateVideoRequest(prompt="zoom in", image_key="images/cat.png", **fields)
     async with open_stream(suite.stub.GenerateVideo(request, metadata=call_metadata("alice"))) as call:
         assert (await anext(aiter(call))).progress.prediction_id == "p1"

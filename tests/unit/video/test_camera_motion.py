@@ -1,4 +1,4 @@
-"""How a still moves: as its prompt says, and never beyond its edges."""
+"""Camera motion: follows the prompt, and stays inside the image."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def destination(view: View) -> tuple[float, float]:
 
 
 def corners_at(motion: Motion, frame: int, frames: int) -> dict[str, float]:
-    """Return what ffmpeg would make of the expressions."""
+    """Evaluate the expressions as ffmpeg does."""
     names = {"on": frame, "W": WIDTH, "H": HEIGHT, "min": min, "__builtins__": {}}
     expressions = motion.build_corners(frames)
     return {name: eval(text, names) for name, text in expressions.items()}  # noqa: S307 - the expressions are ours
 
 
 def seen_at(motion: Motion, frame: int, frames: int = 144) -> tuple[float, float, float, float]:
-    """Return left, top, width and height of what is seen, once its corners are known to make a rectangle."""
+    """Return left, top, width and height of the visible part; fail if it is not a rectangle."""
     found = corners_at(motion, frame, frames)
     left, top, right, bottom = found["x0"], found["y0"], found["x3"], found["y3"]
     assert (found["x1"], found["y1"], found["x2"], found["y2"]) == (right, top, left, bottom)
@@ -37,13 +37,13 @@ def seen_at(motion: Motion, frame: int, frames: int = 144) -> tuple[float, float
 
 
 @pytest.mark.parametrize("prompt", ["Zoom out slowly", "the camera PULLS BACK? no: pull back", "a reveal of the city"])
-def test_words_of_distance_move_away(prompt: str) -> None:
+def test_words_of_distance_zoom_out(prompt: str) -> None:
     motion = choose_motion(prompt)
     assert motion.start.zoom > motion.end.zoom == 1.0
 
 
 @pytest.mark.parametrize("prompt", ["zoom", "zoom in on her", "come closer", "he begins to TALK", "she will say hello"])
-def test_words_of_nearness_and_speech_move_closer(prompt: str) -> None:
+def test_words_of_nearness_and_speech_zoom_in(prompt: str) -> None:
     motion = choose_motion(prompt)
     assert motion.end.zoom > motion.start.zoom == 1.0
 
@@ -89,7 +89,7 @@ def test_a_word_may_have_an_ending_and_marks_around_it(prompt: str, like: str) -
 
 
 @given(PROMPTS)
-def test_the_same_prompt_moves_the_same_way_and_every_one_moves(prompt: str) -> None:
+def test_equal_prompts_have_equal_motions(prompt: str) -> None:
     motion = choose_motion(prompt)
     assert motion == choose_motion(prompt)
     assert motion.start != motion.end
@@ -100,7 +100,7 @@ def test_prompts_without_such_words_do_not_all_move_the_same_way() -> None:
 
 
 @given(PROMPTS, st.integers(0, 200), st.integers(2, 150))
-def test_no_more_is_seen_than_the_image_has(prompt: str, frame: int, frames: int) -> None:
+def test_the_visible_part_stays_inside_the_image(prompt: str, frame: int, frames: int) -> None:
     left, top, width, height = seen_at(choose_motion(prompt), frame, frames)
     assert -1e-6 <= left <= left + width <= WIDTH + 1e-6
     assert -1e-6 <= top <= top + height <= HEIGHT + 1e-6
@@ -108,7 +108,7 @@ def test_no_more_is_seen_than_the_image_has(prompt: str, frame: int, frames: int
     assert width >= WIDTH / 1.2
 
 
-def test_it_goes_from_its_start_to_its_end_and_stays_there() -> None:
+def test_a_motion_ends_at_its_end_view_and_stays_there() -> None:
     motion = choose_motion("zoom in")
     assert seen_at(motion, 0) == (0, 0, WIDTH, HEIGHT)
     left, top, width, height = seen_at(motion, 143)
@@ -117,7 +117,7 @@ def test_it_goes_from_its_start_to_its_end_and_stays_there() -> None:
     assert seen_at(motion, 500) == (left, top, width, height)
 
 
-def test_it_is_slow_at_both_ends_and_never_turns_back() -> None:
+def test_a_motion_eases_in_and_out_and_never_reverses() -> None:
     lefts = [seen_at(choose_motion("pan right"), frame, 25)[0] for frame in range(25)]
     steps = [after - before for before, after in pairwise(lefts)]
     assert min(steps) > 0

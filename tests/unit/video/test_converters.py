@@ -1,4 +1,4 @@
-"""From the contract's messages to wishes: what was left open, what was given, and what does not fit together."""
+"""Converters from messages: defaults, values, and contradictions."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def captions(
     return request
 
 
-def test_what_is_left_open_takes_its_defaults() -> None:
+def test_absent_fields_have_defaults() -> None:
     assert GenerationRequest(VideoRequest("a cat"), image_url="https://example.com/cat.png") == ORDER
     assert (ORDER.request.length_seconds, ORDER.request.shorter_side, ORDER.request.prompt_optimizer) == (
         6,
@@ -49,7 +49,7 @@ def test_what_is_left_open_takes_its_defaults() -> None:
     )
 
 
-def test_what_is_given_is_taken() -> None:
+def test_set_fields_are_converted() -> None:
     request = video_pb2.GenerateVideoRequest(
         prompt="a cat",
         image_key="users/alice/cat.png",
@@ -96,11 +96,11 @@ def test_whole_numbers_of_a_models_inputs_stay_whole() -> None:
     assert deep["yes"] is True
 
 
-def test_without_inputs_of_its_own_a_model_gets_none() -> None:
+def test_without_model_input_there_are_no_inputs() -> None:
     assert to_generation_request(with_input()).request.model_input == {}
 
 
-def test_the_fingerprint_tells_videos_apart_and_not_how_they_are_listened_to() -> None:
+def test_the_fingerprint_depends_on_the_video_and_not_on_detach() -> None:
     changed = [
         replace(ORDER, request=replace(ORDER.request, prompt="a dog")),
         replace(ORDER, request=replace(ORDER.request, seconds=10)),
@@ -131,14 +131,14 @@ def test_the_largest_numbers_have_a_fingerprint(number: float) -> None:
 
 
 @pytest.mark.parametrize("number", [float("inf"), float("-inf"), float("nan")])
-def test_what_is_no_number_is_refused_by_name(number: float) -> None:
+def test_a_number_that_is_not_finite_is_rejected_by_field(number: float) -> None:
     with pytest.raises(MediaError) as caught:
         to_generation_request(with_input(seed=number))
     assert caught.value.reason is Reason.VALIDATION_ERROR
     assert [item.field for item in caught.value.violations] == ["model_input"]
 
 
-def test_a_mux_takes_its_defaults() -> None:
+def test_absent_fields_of_a_mux_have_defaults() -> None:
     request = video_pb2.MuxVideoRequest(
         video=video_pb2.MediaSource(key="users/alice/cat.mp4"), audio=video_pb2.MediaSource(url="https://example.com/a")
     )
@@ -153,7 +153,7 @@ def test_a_mux_takes_its_defaults() -> None:
     )
 
 
-def test_a_mux_takes_what_is_given() -> None:
+def test_set_fields_of_a_mux_are_converted() -> None:
     request = video_pb2.MuxVideoRequest(
         audio_delay_ms=1200, stream_media=True, object_key="users/alice/cat.mp4", overwrite=True
     )
@@ -165,7 +165,7 @@ def test_a_mux_takes_what_is_given() -> None:
     )
 
 
-def test_no_silence_is_not_the_usual_silence() -> None:
+def test_a_delay_of_zero_is_not_the_default() -> None:
     assert to_mux_request(video_pb2.MuxVideoRequest(audio_delay_ms=0)).audio_delay_ms == 0
 
 
@@ -178,11 +178,11 @@ def test_no_silence_is_not_the_usual_silence() -> None:
         (video_pb2.LENGTH_POLICY_LOOP, LengthPolicy.LOOP),
     ],
 )
-def test_every_policy_is_known(asked: video_pb2.LengthPolicy, policy: LengthPolicy) -> None:
+def test_every_length_policy_is_converted(asked: video_pb2.LengthPolicy, policy: LengthPolicy) -> None:
     assert to_mux_request(video_pb2.MuxVideoRequest(length_policy=asked)).policy is policy
 
 
-def test_the_contract_has_no_policy_that_is_not_known() -> None:
+def test_the_contract_has_no_unknown_length_policy() -> None:
     for name in video_pb2.LengthPolicy.keys():  # noqa: SIM118 - no dict
         assert to_mux_request(video_pb2.MuxVideoRequest(length_policy=name)).policy in LengthPolicy
 
@@ -199,7 +199,7 @@ def test_a_source_is_one_of_three(source: video_pb2.MediaSource, expected: Sourc
     assert to_source(source) == expected
 
 
-def test_captions_take_their_defaults_and_what_is_given() -> None:
+def test_captions_are_converted_with_their_defaults() -> None:
     alignment = Alignment(CHARACTERS, STARTS, ENDS)
     assert to_mux_request(captions()).captions == CaptionRequest(alignment, burned=False, language="und")
     burned = captions(video_pb2.CAPTION_MODE_BURNED, "deu")
@@ -207,14 +207,14 @@ def test_captions_take_their_defaults_and_what_is_given() -> None:
 
 
 @pytest.mark.parametrize("ends", [(), (0.1,), (0.1, 0.2, 0.3)])
-def test_captions_whose_lists_differ_in_length_are_refused_by_name(ends: tuple[float, ...]) -> None:
+def test_caption_lists_of_different_lengths_are_rejected_by_field(ends: tuple[float, ...]) -> None:
     with pytest.raises(MediaError) as caught:
         to_mux_request(captions(ends=ends))
     assert caught.value.reason is Reason.VALIDATION_ERROR
     assert [item.field for item in caught.value.violations] == ["captions.alignment"]
 
 
-def test_captions_that_never_end_are_refused_by_name() -> None:
+def test_infinite_caption_times_are_rejected_by_field() -> None:
     with pytest.raises(MediaError) as caught:
         to_mux_request(captions(ends=(*ENDS[:-1], float("inf"))))
     assert caught.value.reason is Reason.VALIDATION_ERROR

@@ -1,4 +1,4 @@
-"""How long a video with speech becomes: by each policy, and what never happens by any."""
+"""Durations of a mux for each policy, and invariants of all."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_video_cut_to_next_to_nothing_keeps_a_frame() -> None:
         (6.0, 5.51, MuxDurations(145 / 24, freeze_seconds=145 / 24 - 6)),
     ],
 )
-def test_freeze_holds_the_last_frame_until_the_speech_has_ended(
+def test_freeze_repeats_the_last_frame_until_the_speech_ends(
     video_seconds: float, speech_seconds: float, expected: MuxDurations
 ) -> None:
     assert planned(LengthPolicy.FREEZE, video_seconds, speech_seconds) == expected
@@ -82,14 +82,14 @@ def test_freeze_holds_the_last_frame_until_the_speech_has_ended(
         (0.5, 9.5, MuxDurations(10.0, loops=19, looped_seconds=9.5, video_frames=240)),
     ],
 )
-def test_loop_begins_the_video_again_until_the_speech_has_ended(
+def test_loop_repeats_the_video_until_the_speech_ends(
     video_seconds: float, speech_seconds: float, expected: MuxDurations
 ) -> None:
     assert planned(LengthPolicy.LOOP, video_seconds, speech_seconds) == expected
 
 
 @pytest.mark.parametrize("policy", LengthPolicy)
-def test_lengths_that_differ_by_less_than_a_tick_change_nothing(policy: LengthPolicy) -> None:
+def test_durations_that_differ_by_less_than_a_tick_are_equal(policy: LengthPolicy) -> None:
     for difference in (-0.0009, 0.0, 0.0009):
         found = planned(policy, 6.0, 5.5 + difference)
         assert (found.result_seconds, found.video_frames, found.loops, found.freeze_seconds) == (6.0, 0, 0, 0.0)
@@ -117,7 +117,7 @@ def test_a_video_made_longer_is_whole_frames_and_no_frame_too_long(laid: InputDu
 
 
 @given(LAID_TOGETHER)
-def test_what_is_added_is_frozen_or_repeated_and_told(laid: InputDurations) -> None:
+def test_the_added_time_is_reported_as_frozen_or_looped(laid: InputDurations) -> None:
     frozen, looped = decide_durations(laid, LengthPolicy.FREEZE), decide_durations(laid, LengthPolicy.LOOP)
     assert frozen.result_seconds == looped.result_seconds
     assert frozen.freeze_seconds == looped.looped_seconds == frozen.result_seconds - laid.video_seconds
@@ -125,7 +125,7 @@ def test_what_is_added_is_frozen_or_repeated_and_told(laid: InputDurations) -> N
 
 
 @given(LAID_TOGETHER)
-def test_a_video_is_repeated_as_often_as_it_takes_and_no_more(laid: InputDurations) -> None:
+def test_a_video_is_repeated_only_as_often_as_needed(laid: InputDurations) -> None:
     found = decide_durations(laid, LengthPolicy.LOOP)
     assert (found.loops + 1) * laid.video_seconds >= found.result_seconds - 1e-6
     assert found.loops * laid.video_seconds < found.result_seconds
@@ -133,7 +133,7 @@ def test_a_video_is_repeated_as_often_as_it_takes_and_no_more(laid: InputDuratio
 
 
 @given(LAID_TOGETHER)
-def test_shortest_is_the_lesser_of_both(laid: InputDurations) -> None:
+def test_shortest_is_the_smaller_of_both(laid: InputDurations) -> None:
     found = decide_durations(laid, LengthPolicy.SHORTEST)
     assert found.result_seconds == pytest.approx(min(laid.video_seconds, speech_ends(laid)), abs=SAME_SECONDS)
     assert found.result_seconds + found.cut_video_seconds == pytest.approx(laid.video_seconds)
@@ -143,7 +143,7 @@ def test_shortest_is_the_lesser_of_both(laid: InputDurations) -> None:
         assert found.video_frames == pytest.approx(max(1.0, found.result_seconds * laid.frame_rate), abs=0.5)
 
 
-def test_of_speech_that_would_begin_after_the_end_no_more_is_cut_than_there_is() -> None:
+def test_speech_that_starts_after_the_end_is_cut_whole() -> None:
     assert planned(LengthPolicy.SHORTEST, 1.0, 2.0, delay_seconds=3.0).cut_speech_seconds == 2.0
 
 

@@ -1,4 +1,4 @@
-"""How files are brought: the same bytes, however they come in pieces."""
+"""Inputs: the same file from pieces of any size."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ MAX_BYTES = 2 * MEBIBYTE
 
 
 SPEECH = make_speech(13)
-"""A little more than a mebibyte: as much as is written at once."""
+"""A little more than one write of the service."""
 
 
 class InPieces:
-    """Has one file behind every URL, which comes cut at given places."""
+    """Serves one file for every URL, split at given offsets."""
 
     def __init__(self, data: bytes, cuts: Sequence[int] = ()) -> None:
         self._pieces = [data[start:end] for start, end in pairwise([0, *sorted(cuts), len(data)])]
@@ -48,7 +48,7 @@ class InPieces:
 
 
 class InPlace:
-    """Does the work of workers in this process."""
+    """Runs the work of worker processes in this process."""
 
     async def run(self, function: Callable[..., Any], *args: Any) -> Any:
         return function(*args)
@@ -65,22 +65,22 @@ async def fetch(downloads: InPieces, folder: Path) -> LocalInput:
 @example(list(range(1, 40)))
 @example([MEBIBYTE])
 @example([5, 5 + MEBIBYTE])
-async def test_a_file_is_the_same_however_it_was_cut_on_its_way(cuts: list[int]) -> None:
+async def test_the_split_of_a_download_does_not_matter(cuts: list[int]) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        brought = await fetch(InPieces(SPEECH, cuts), Path(folder))
-        assert (Path(folder) / brought.input.name).read_bytes() == SPEECH
-        assert (brought.input.name, brought.input.format) == ("audio.wav", "wav")
+        fetch_video = await fetch(InPieces(SPEECH, cuts), Path(folder))
+        assert (Path(folder) / fetch_video.input.name).read_bytes() == SPEECH
+        assert (fetch_video.input.name, fetch_video.input.format) == ("audio.wav", "wav")
 
 
 @pytest.mark.parametrize("cuts", [[], [8], list(range(1, 16))])
-async def test_what_is_no_media_file_is_refused_by_its_first_bytes(cuts: list[int], tmp_path: Path) -> None:
+async def test_an_unsupported_file_is_rejected_by_its_first_bytes(cuts: list[int], tmp_path: Path) -> None:
     with pytest.raises(MediaError) as caught:
         await fetch(InPieces(b"#EXTM3U\nhttp://10.0.0.1/a.ts\n" * 4, cuts), tmp_path)
     assert caught.value.reason is Reason.MEDIA_INVALID
     assert [violation.field for violation in caught.value.violations] == ["audio"]
 
 
-async def test_a_file_of_more_bytes_than_it_may_have_is_refused_while_it_comes(tmp_path: Path) -> None:
+async def test_a_too_large_file_is_rejected_during_the_download(tmp_path: Path) -> None:
     with pytest.raises(MediaError) as caught:
         await fetch(InPieces(SPEECH + bytes(MEBIBYTE), [100, MEBIBYTE]), tmp_path)
     assert caught.value.reason is Reason.PAYLOAD_TOO_LARGE

@@ -1,4 +1,4 @@
-"""Kinds of files by their first bytes: ours, and nothing that leads anywhere else."""
+"""Media types by first bytes: the supported ones, and nothing that references other files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from services.video.media_types import HEAD_BYTES, SUPPORTED_TYPES, sniff_media_
         (b"\x00\x00\x00\x20ftypisom\x00\x00\x02\x00", "mp4", "mov", "mp4"),
         (b"\x00\x00\x00\x14ftypqt  \x00\x00\x00\x00", "mp4", "mov", "mp4"),
         (b"\x00\x00\x00\x1cftypM4A \x00\x00\x00\x00", "mp4", "mov", "mp4"),
-        # From before there was a mark.
+        # QuickTime without an ftyp box.
         (b"\x00\x00\x0c\x5amoov\x00\x00\x00\x6cmvhd", "mp4", "mov", "mp4"),
         (b"\x00\x0f\x42\x40mdat\x00\x00\x01\xb3\x14\x00", "mp4", "mov", "mp4"),
         (b"\x00\x00\x00\x08wide\x00\x0f\x42\x40mdat", "mp4", "mov", "mp4"),
@@ -34,7 +34,7 @@ from services.video.media_types import HEAD_BYTES, SUPPORTED_TYPES, sniff_media_
         (b"\xff\xf9\x50\x80\x2e\x7f\xfc", "aac", "aac", "aac"),
     ],
 )
-def test_every_kind_is_told_by_its_first_bytes(head: bytes, name: str, demuxer: str, extension: str) -> None:
+def test_every_media_type_is_detected_by_its_first_bytes(head: bytes, name: str, demuxer: str, extension: str) -> None:
     for given_head in (head, head.ljust(HEAD_BYTES, b"\x00")):
         kind = sniff_media_type(given_head)
         assert kind is not None
@@ -78,7 +78,7 @@ def test_every_kind_is_told_by_its_first_bytes(head: bytes, name: str, demuxer: 
         b"\x00\x00\x00\x14MOOV\x00\x00\x00\x00",
     ],
 )
-def test_everything_else_is_none(head: bytes) -> None:
+def test_other_files_are_not_supported(head: bytes) -> None:
     assert sniff_media_type(head) is None
 
 
@@ -86,11 +86,11 @@ MARKS = ("ftyp", "moov", "mdat", "wide", "free", "skip")
 
 
 @given(st.text(st.characters(codec="ascii"), max_size=HEAD_BYTES))
-def test_text_is_a_file_only_where_it_says_so(text: str) -> None:
+def test_text_is_media_only_with_a_signature(text: str) -> None:
     kind = sniff_media_type(text.encode())
     assert kind is None or text[4:8] in MARKS or text.startswith(("ID3", "OggS", "fLaC", "RIFF", "RF64"))
 
 
 @given(st.binary(max_size=2 * HEAD_BYTES))
-def test_no_bytes_break_it_and_the_first_ones_decide(data: bytes) -> None:
+def test_any_bytes_are_accepted_and_the_first_ones_decide(data: bytes) -> None:
     assert sniff_media_type(data) == sniff_media_type(data[:HEAD_BYTES])

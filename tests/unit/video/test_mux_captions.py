@@ -1,4 +1,4 @@
-"""Files of captions: the words at their times after the silence, and a font where they become image."""
+"""write_captions: times after the delay, and a font for burned captions."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ def names(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*")}
 
 
-def test_words_are_written_with_their_times_after_the_silence(tmp_path: Path) -> None:
+def test_captions_are_shifted_by_the_delay(tmp_path: Path) -> None:
     assert write_captions(spoken("Hello there."), 0.5, 60.0, tmp_path, burned=False)
     text = (tmp_path / CAPTIONS).read_text(encoding="utf-8")
     assert text.splitlines()[:3] == ["1", "00:00:00,500 --> 00:00:01,700", "Hello there."]
     assert names(tmp_path) == {CAPTIONS}
 
 
-def test_without_silence_they_begin_with_the_speech(tmp_path: Path) -> None:
+def test_without_a_delay_captions_start_with_the_speech(tmp_path: Path) -> None:
     assert write_captions(spoken("Hello there."), 0.0, 60.0, tmp_path, burned=False)
     assert "00:00:00,000 --> 00:00:01,200" in (tmp_path / CAPTIONS).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("burned", [False, True])
 @pytest.mark.parametrize("text", ["", "   ", "\n\t"])
-def test_where_nothing_is_said_nothing_is_written(tmp_path: Path, text: str, burned: bool) -> None:
+def test_speech_without_words_has_no_captions(tmp_path: Path, text: str, burned: bool) -> None:
     assert not write_captions(spoken(text), 0.5, 60.0, tmp_path, burned=burned)
     assert names(tmp_path) == set()
 
 
-def test_a_font_that_can_be_read_comes_with_captions_that_become_image(tmp_path: Path) -> None:
+def test_burned_captions_come_with_a_readable_font(tmp_path: Path) -> None:
     assert write_captions(spoken("Hello there."), 0.5, 60.0, tmp_path, burned=True)
     (font,) = (tmp_path / FONTS).iterdir()
     assert names(tmp_path) == {CAPTIONS, FONTS, f"{FONTS}/{font.name}"}
@@ -55,18 +55,18 @@ def test_all_letters_are_written_and_markup_is_text(tmp_path: Path) -> None:
     assert "{\\" not in data
 
 
-def test_words_in_braces_are_words_where_captions_become_image(tmp_path: Path) -> None:
+def test_braces_are_escaped_in_burned_captions(tmp_path: Path) -> None:
     assert write_captions(spoken("Hello {there}."), 0.0, 60.0, tmp_path, burned=True)
     assert r"Hello \{there\}." in (tmp_path / CAPTIONS).read_text(encoding="utf-8")
 
 
-def test_no_caption_lasts_longer_than_the_video_or_begins_behind_it(tmp_path: Path) -> None:
+def test_no_caption_ends_or_starts_after_the_video(tmp_path: Path) -> None:
     alignment = spoken("Hello there, how are you? ", 0.1) + shift_alignment(spoken("Yes!", 0.05), 2.6)
     assert write_captions(alignment + shift_alignment(spoken("No!"), 9.0), 0.5, 3.3, tmp_path, burned=False)
     times = [line for line in (tmp_path / CAPTIONS).read_text(encoding="utf-8").splitlines() if "-->" in line]
     assert times == ["00:00:00,500 --> 00:00:03,000", "00:00:03,100 --> 00:00:03,300"]
 
 
-def test_where_nothing_is_said_within_the_video_nothing_is_written(tmp_path: Path) -> None:
+def test_words_after_the_video_have_no_captions(tmp_path: Path) -> None:
     assert not write_captions(shift_alignment(spoken("Late."), 9.0), 0.5, 3.3, tmp_path, burned=True)
     assert names(tmp_path) == set()

@@ -1,4 +1,4 @@
-"""A video that is told while it is made: ffmpeg does not wait for who listens, and who leaves has not wanted it."""
+"""Streaming mux: ffmpeg does not wait for the reader, and an early cancellation stores nothing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ REQUEST = MuxRequest(Source(data=b"video"), Source(data=b"speech"), stream_media
 
 
 class Finds:
-    """Finds a video and speech in whatever is brought."""
+    """Returns a video and speech for any source."""
 
     async def fetch(self, source: Source, folder: Path, name: str, principal: str, **_: Any) -> LocalInput:
         return LocalInput(Input(f"{name}.mp4", "mov"), MEDIA)
@@ -37,7 +37,7 @@ class Finds:
 
 
 class Runs:
-    """Makes a video at once."""
+    """Writes the output at once."""
 
     def __init__(self) -> None:
         self.ended = 0
@@ -57,8 +57,8 @@ class Runs:
         self.ended += 1
 
 
-class ImageStore:
-    """Keeps videos by their names."""
+class FakeVideoStore:
+    """Stores videos in memory."""
 
     def __init__(self) -> None:
         self.kept: list[str] = []
@@ -77,15 +77,15 @@ async def workspaces(tmp_path: Path) -> AsyncIterator[Workspaces]:
         yield opened
 
 
-def muxer_of(runner: Runs, video_store: ImageStore, workspaces: Workspaces) -> Muxer:
+def make_muxer(runner: Runs, video_store: FakeVideoStore, workspaces: Workspaces) -> Muxer:
     return Muxer(
         cast("Inputs", Finds()), cast("FfmpegRunner", runner), cast("VideoStore", video_store), workspaces, 600
     )
 
 
-async def test_ffmpeg_is_done_though_nobody_has_taken_anything(workspaces: Workspaces) -> None:
-    runner, video_store, channel = Runs(), ImageStore(), ProgressChannel()
-    work = asyncio.create_task(muxer_of(runner, video_store, workspaces).mux(REQUEST, "alice", channel))
+async def test_ffmpeg_finishes_without_a_reader(workspaces: Workspaces) -> None:
+    runner, video_store, channel = Runs(), FakeVideoStore(), ProgressChannel()
+    work = asyncio.create_task(make_muxer(runner, video_store, workspaces).mux(REQUEST, "alice", channel))
     await until(lambda: runner.ended == 2)
     assert video_store.kept == []
     told = b""
@@ -96,9 +96,9 @@ async def test_ffmpeg_is_done_though_nobody_has_taken_anything(workspaces: Works
     assert video_store.kept == [RESULT]
 
 
-async def test_who_leaves_before_the_end_has_nothing_stored(workspaces: Workspaces, tmp_path: Path) -> None:
-    runner, video_store = Runs(), ImageStore()
-    work = asyncio.create_task(muxer_of(runner, video_store, workspaces).mux(REQUEST, "alice", ProgressChannel()))
+async def test_a_call_that_is_cancelled_early_stores_nothing(workspaces: Workspaces, tmp_path: Path) -> None:
+    runner, video_store = Runs(), FakeVideoStore()
+    work = asyncio.create_task(make_muxer(runner, video_store, workspaces).mux(REQUEST, "alice", ProgressChannel()))
     await until(lambda: runner.ended == 2)
     work.cancel()
     await asyncio.wait([work])

@@ -1,4 +1,4 @@
-"""Looking into media files: what ffmpeg made, what is too long, and what is broken or of another kind."""
+"""probe_file: files from ffmpeg, too long files, broken files and other formats."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def refused(path: Path, demuxer: str = "mov", max_seconds: float = MOST, field: 
     return error
 
 
-def file_of(folder: Path, data: bytes, name: str = "file") -> Path:
+def make_file(folder: Path, data: bytes, name: str = "file") -> Path:
     path = folder / name
     path.write_bytes(data)
     return path
 
 
 def made(folder: Path, name: str, *arguments: str) -> Path:
-    """Return a file that ffmpeg makes."""
+    """Run ffmpeg and return its output file."""
     path = folder / name
     command = [str(find_ffmpeg("")), "-v", "error", "-nostdin", "-y", *arguments, str(path)]
     subprocess.run(command, check=True, capture_output=True, timeout=60)
@@ -50,7 +50,7 @@ def made(folder: Path, name: str, *arguments: str) -> Path:
     ("codec", "container", "told"),
     [("libx264", "mp4", "h264"), ("mpeg4", "mp4", "mpeg4"), ("libvpx-vp9", "webm", "vp9")],
 )
-def test_a_video_is_told_with_its_image(tmp_path: Path, codec: str, container: str, told: str) -> None:
+def test_a_video_stream_is_probed(tmp_path: Path, codec: str, container: str, told: str) -> None:
     path = make_video(tmp_path, 2.0, rate=25, size="160x120", codec=codec)
     found = probe(path)
     assert (found.container, found.size_bytes, len(found.streams)) == (container, path.stat().st_size, 1)
@@ -63,8 +63,8 @@ def test_a_video_is_told_with_its_image(tmp_path: Path, codec: str, container: s
 
 
 @pytest.mark.parametrize("seconds", [0.1, 1.0, 2.5])
-def test_speech_is_told_with_its_sound(tmp_path: Path, seconds: float) -> None:
-    found = probe(file_of(tmp_path, make_speech(seconds)))
+def test_an_audio_stream_is_probed(tmp_path: Path, seconds: float) -> None:
+    found = probe(make_file(tmp_path, make_speech(seconds)))
     assert found.audio is not None
     assert (found.container, found.audio.kind, found.audio.codec) == ("wav", "audio", "pcm_s16le")
     assert (found.audio.sample_rate_hz, found.audio.channels) == (RATE_HZ, 1)
@@ -72,8 +72,8 @@ def test_speech_is_told_with_its_sound(tmp_path: Path, seconds: float) -> None:
     assert found.video is None
 
 
-def test_speech_as_mp3_is_as_long_as_its_encoder_says(tmp_path: Path) -> None:
-    found = probe(file_of(tmp_path, to_mp3(make_speech(2.0), tmp_path)))
+def test_mp3_has_the_duration_of_its_header(tmp_path: Path) -> None:
+    found = probe(make_file(tmp_path, to_mp3(make_speech(2.0), tmp_path)))
     assert found.audio is not None
     assert (found.container, found.audio.codec) == ("mp3", "mp3")
     assert found.audio.duration_seconds == pytest.approx(2.0, abs=0.06)
@@ -88,10 +88,8 @@ def test_speech_as_mp3_is_as_long_as_its_encoder_says(tmp_path: Path) -> None:
         ("a.m4a", "mp4", ("-c:a", "aac")),
     ],
 )
-def test_speech_of_every_kind_is_looked_into(
-    tmp_path: Path, name: str, container: str, arguments: tuple[str, ...]
-) -> None:
-    given = file_of(tmp_path, make_speech(2.0), "speech.wav")
+def test_every_audio_format_is_probed(tmp_path: Path, name: str, container: str, arguments: tuple[str, ...]) -> None:
+    given = make_file(tmp_path, make_speech(2.0), "speech.wav")
     found = probe(made(tmp_path, name, "-i", str(given), *arguments))
     assert found.audio is not None
     assert found.container == container
@@ -103,27 +101,25 @@ def test_speech_of_every_kind_is_looked_into(
     [("a.mp3", ("-q:a", "2", "-write_xing", "0")), ("a.aac", ("-f", "adts"))],
     ids=["MP3 of changing rate", "AAC"],
 )
-def test_speech_that_does_not_tell_its_length_is_as_long_as_its_packets(
-    tmp_path: Path, name: str, arguments: tuple[str, ...]
-) -> None:
-    # Silence, then noise: who guesses the length from the first frames is wrong by far.
+def test_audio_without_a_duration_is_counted_by_packets(tmp_path: Path, name: str, arguments: tuple[str, ...]) -> None:
+    # Silence, then noise: an estimate from the first frames is far off.
     source = ("-f", "lavfi", "-i", "aevalsrc=if(lt(t\\,2)\\,0\\,random(0)):d=5")
     path = made(tmp_path, name, *source, *arguments)
     assert probe(path, 6.0, "audio").duration_seconds == pytest.approx(5.0, abs=0.1)
     assert "must last at most 4" in refused(path, name[2:], max_seconds=4.0, field="audio").message
 
 
-def test_speech_that_tells_its_length_behind_an_image_may_not_be_cut(tmp_path: Path) -> None:
+def test_cut_audio_is_rejected_also_with_an_id3_tag(tmp_path: Path) -> None:
     data = to_mp3(make_speech(5.0), tmp_path)
     tag = b"ID3\x04\x00\x00" + bytes([0, 0, 100, 0]) + bytes(100 * 128)
     audio = data[data.index(b"\xff\xfb") :]
-    whole = probe(file_of(tmp_path, tag + audio, "whole.mp3"))
+    whole = probe(make_file(tmp_path, tag + audio, "whole.mp3"))
     assert whole.duration_seconds == pytest.approx(5.0, abs=0.1)
-    assert "it is cut" in refused(file_of(tmp_path, tag + audio[: len(audio) // 2]), "mp3").message
+    assert "it is cut" in refused(make_file(tmp_path, tag + audio[: len(audio) // 2]), "mp3").message
 
 
-def test_a_video_with_speech_has_both_and_is_as_long_as_the_longer(tmp_path: Path) -> None:
-    images, sound = make_video(tmp_path, 1.0), file_of(tmp_path, make_speech(3.0), "speech.wav")
+def test_a_video_with_speech_has_the_duration_of_the_longer_stream(tmp_path: Path) -> None:
+    images, sound = make_video(tmp_path, 1.0), make_file(tmp_path, make_speech(3.0), "speech.wav")
     found = probe(made(tmp_path, "both.mp4", "-i", str(images), "-i", str(sound), "-c:v", "copy"))
     assert found.video is not None
     assert found.audio is not None
@@ -132,20 +128,20 @@ def test_a_video_with_speech_has_both_and_is_as_long_as_the_longer(tmp_path: Pat
     assert found.duration_seconds == found.audio.duration_seconds
 
 
-def test_fragments_are_as_long_as_their_packets(tmp_path: Path) -> None:
+def test_fragments_have_the_duration_of_their_packets(tmp_path: Path) -> None:
     flags = ("-c", "copy", "-movflags", "+frag_keyframe+empty_moov+default_base_moof")
     found = probe(made(tmp_path, "fragments.mp4", "-i", str(make_video(tmp_path, 2.0)), *flags))
     assert found.duration_seconds == pytest.approx(2.0, abs=0.05)
 
 
-def test_of_a_video_that_was_trimmed_counts_what_is_shown(tmp_path: Path) -> None:
+def test_hidden_packets_of_a_trimmed_video_do_not_count(tmp_path: Path) -> None:
     found = probe(trim_start(make_video(tmp_path, 2.0), 0.5)).video
     assert found is not None
     assert found.duration_seconds == pytest.approx(1.5, abs=0.01)
     assert (found.packets, found.is_steady) == (36, False)
 
 
-def test_an_image_that_begins_late_is_told_with_its_beginning(tmp_path: Path) -> None:
+def test_the_start_of_a_late_stream_is_reported(tmp_path: Path) -> None:
     found = probe(delay_image(make_video(tmp_path, 2.0), 1.0))
     assert found.video is not None
     assert found.audio is not None
@@ -154,7 +150,7 @@ def test_an_image_that_begins_late_is_told_with_its_beginning(tmp_path: Path) ->
     assert found.video.duration_seconds == pytest.approx(2.0, abs=0.01)
 
 
-def test_frames_come_at_one_rate_or_not(tmp_path: Path) -> None:
+def test_a_constant_frame_rate_is_detected(tmp_path: Path) -> None:
     for path, is_steady in (
         (make_video(tmp_path), True),
         (make_video(tmp_path, codec="libvpx-vp9"), True),
@@ -165,36 +161,36 @@ def test_frames_come_at_one_rate_or_not(tmp_path: Path) -> None:
         assert found.is_steady is is_steady, path
 
 
-def test_what_is_too_long_is_refused_by_its_field(tmp_path: Path) -> None:
+def test_a_too_long_file_is_rejected_by_its_field(tmp_path: Path) -> None:
     path = make_video(tmp_path, 3.0)
     assert probe(path, 3.1).duration_seconds == pytest.approx(3.0, abs=0.05)
     assert "must last at most 2" in refused(path, max_seconds=2.0).message
-    sound = file_of(tmp_path, make_speech(3.0))
+    sound = make_file(tmp_path, make_speech(3.0))
     assert "must last at most 2" in refused(sound, "wav", max_seconds=2.0, field="audio").message
 
 
-def test_a_length_that_only_the_packets_tell_is_bounded_too(tmp_path: Path) -> None:
+def test_a_duration_from_packets_is_limited_too(tmp_path: Path) -> None:
     arguments = ("-i", str(make_video(tmp_path, 3.0, codec="libvpx-vp9")), "-c", "copy", "-f", "webm", "-live", "1")
     path = made(tmp_path, "live.webm", *arguments)
     assert "must last at most 2" in refused(path, "matroska", max_seconds=2.0).message
 
 
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.3, 0.9])
-def test_a_video_that_was_cut_is_refused(tmp_path: Path, share: float) -> None:
+def test_a_cut_video_is_rejected(tmp_path: Path, share: float) -> None:
     data = make_video(tmp_path).read_bytes()
-    refused(file_of(tmp_path, data[: int(len(data) * share)]))
+    refused(make_file(tmp_path, data[: int(len(data) * share)]))
 
 
 @pytest.mark.parametrize("share", [0.3, 0.9])
-def test_a_video_that_was_cut_behind_its_head_is_refused(tmp_path: Path, share: float) -> None:
-    # The head says how long it was.
+def test_a_video_cut_after_its_header_is_rejected(tmp_path: Path, share: float) -> None:
+    # The header states the original duration.
     arguments = ("-i", str(make_video(tmp_path)), "-c", "copy", "-movflags", "+faststart")
     data = made(tmp_path, "head-first.mp4", *arguments).read_bytes()
-    refused(file_of(tmp_path, data[: int(len(data) * share)]))
+    refused(make_file(tmp_path, data[: int(len(data) * share)]))
 
 
-def test_speech_that_was_cut_is_as_long_as_what_is_left(tmp_path: Path) -> None:
-    found = probe(file_of(tmp_path, make_speech(2.0)[: 44 + RATE_HZ * 2]))
+def test_cut_speech_has_the_duration_of_the_rest(tmp_path: Path) -> None:
+    found = probe(make_file(tmp_path, make_speech(2.0)[: 44 + RATE_HZ * 2]))
     assert found.duration_seconds == pytest.approx(1.0, abs=0.01)
 
 
@@ -212,35 +208,35 @@ def test_speech_that_was_cut_is_as_long_as_what_is_left(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("demuxer", ["mov", "matroska", "mp3", "wav", "ogg", "flac", "aac"])
-def test_what_is_no_such_file_is_refused(tmp_path: Path, data: bytes, demuxer: str) -> None:
-    refused(file_of(tmp_path, data), demuxer)
+def test_a_file_of_another_format_is_rejected(tmp_path: Path, data: bytes, demuxer: str) -> None:
+    refused(make_file(tmp_path, data), demuxer)
 
 
-def test_a_file_of_another_kind_than_its_beginning_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_contradicts_its_first_bytes_is_rejected(tmp_path: Path) -> None:
     refused(make_video(tmp_path), "matroska")
-    refused(file_of(tmp_path, make_speech(1.0)), "mov")
+    refused(make_file(tmp_path, make_speech(1.0)), "mov")
 
 
-def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+def test_a_missing_file_is_rejected(tmp_path: Path) -> None:
     refused(tmp_path / "absent.mp4")
 
 
-def test_words_alone_are_no_video(tmp_path: Path) -> None:
-    words = file_of(tmp_path, b"1\n00:00:00,000 --> 00:00:01,000\nhello\n", "words.srt")
+def test_subtitles_alone_are_not_a_video(tmp_path: Path) -> None:
+    words = make_file(tmp_path, b"1\n00:00:00,000 --> 00:00:01,000\nhello\n", "words.srt")
     path = made(tmp_path, "words.mp4", "-i", str(words), "-c:s", "mov_text")
     assert "must contain a video or an audio stream" in refused(path).message
 
 
-def test_words_beside_a_video_are_told_as_such(tmp_path: Path) -> None:
-    words = file_of(tmp_path, b"1\n00:00:00,000 --> 00:00:01,000\nhello\n", "words.srt")
+def test_a_subtitle_stream_is_reported(tmp_path: Path) -> None:
+    words = make_file(tmp_path, b"1\n00:00:00,000 --> 00:00:01,000\nhello\n", "words.srt")
     arguments = ("-i", str(make_video(tmp_path)), "-i", str(words), "-c:v", "copy", "-c:s", "mov_text")
     found = probe(made(tmp_path, "both.mp4", *arguments))
     assert [stream.kind for stream in found.streams] == ["video", "subtitle"]
     assert found.audio is None
 
 
-def test_a_stream_that_is_only_announced_is_none(tmp_path: Path) -> None:
-    sound = file_of(tmp_path, make_speech(1.0), "speech.wav")
+def test_a_stream_without_packets_does_not_count(tmp_path: Path) -> None:
+    sound = make_file(tmp_path, make_speech(1.0), "speech.wav")
     flags = ("-c:v", "copy", "-c:a", "aac", "-movflags", "+frag_keyframe+empty_moov+default_base_moof")
     inputs = ("-i", str(make_video(tmp_path)), "-i", str(sound), "-af", "atrim=end_sample=0")
     found = probe(made(tmp_path, "announced.mp4", *inputs, *flags))

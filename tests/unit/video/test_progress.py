@@ -1,4 +1,4 @@
-"""What a piece of work tells: the latest of its progress, every byte of its video, its end or its error last."""
+"""stream_progress: the latest progress, every byte of media, and the result or error last."""
 
 from __future__ import annotations
 
@@ -27,44 +27,44 @@ async def listening(
         yield items
 
 
-async def all_told(work: Callable[[ProgressChannel], Awaitable[str]]) -> list[GenerationStatus]:
+async def collect_items(work: Callable[[ProgressChannel], Awaitable[str]]) -> list[GenerationStatus]:
     async with listening(work) as items:
         return [item async for item in items]
 
 
-async def turn() -> None:
-    """Let everybody go on who can."""
+async def run_ready_tasks() -> None:
+    """Let every task run that can."""
     for _ in range(5):
         await asyncio.sleep(0)
 
 
-async def test_work_that_tells_nothing_comes_to_its_end() -> None:
+async def test_work_without_reports_yields_its_result() -> None:
     async def silent(_: ProgressChannel) -> str:
         return "video"
 
-    assert await all_told(silent) == [Completed("video")]
+    assert await collect_items(silent) == [Completed("video")]
 
 
-async def test_of_progress_only_the_latest_is_told() -> None:
+async def test_only_the_latest_progress_is_yielded() -> None:
     async def hasty(channel: ProgressChannel) -> str:
         for percent in (1, 2, 3):
             channel.report(running(percent))
-        await turn()
+        await run_ready_tasks()
         channel.report(Progress(State.STORING, 99, estimated=True))
         return "video"
 
-    assert await all_told(hasty) == [running(3), Progress(State.STORING, 99, estimated=True), Completed("video")]
+    assert await collect_items(hasty) == [running(3), Progress(State.STORING, 99, estimated=True), Completed("video")]
 
 
-async def test_a_percentage_never_goes_back_and_never_beyond_all() -> None:
+async def test_a_percentage_never_decreases_and_never_exceeds_100() -> None:
     async def wavering(channel: ProgressChannel) -> str:
         for percent in (50.0, 20.0, 250.0, 0.0):
             channel.report(running(percent))
-            await turn()
+            await run_ready_tasks()
         channel.report(Progress(State.QUEUED, queue_position=2))
         return "video"
 
-    assert await all_told(wavering) == [
+    assert await collect_items(wavering) == [
         running(50),
         running(50),
         running(100),
@@ -74,7 +74,7 @@ async def test_a_percentage_never_goes_back_and_never_beyond_all() -> None:
     ]
 
 
-async def test_every_byte_is_told_in_order() -> None:
+async def test_every_byte_is_yielded_in_order() -> None:
     pieces = [bytes([number]) * 3 for number in range(50)]
 
     async def streaming(channel: ProgressChannel) -> str:
@@ -83,7 +83,7 @@ async def test_every_byte_is_told_in_order() -> None:
             await channel.send_chunk(piece)
         return "video"
 
-    items = await all_told(streaming)
+    items = await collect_items(streaming)
     assert [item for item in items if isinstance(item, bytes)] == pieces
     percents = [item.percent for item in items if isinstance(item, Progress)]
     assert percents == sorted(percents)
@@ -91,7 +91,7 @@ async def test_every_byte_is_told_in_order() -> None:
     assert items[-1] == Completed("video")
 
 
-async def test_a_video_comes_no_faster_than_it_is_taken() -> None:
+async def test_chunks_are_sent_no_faster_than_they_are_read() -> None:
     sent = 0
 
     async def streaming(channel: ProgressChannel) -> str:
@@ -103,20 +103,20 @@ async def test_a_video_comes_no_faster_than_it_is_taken() -> None:
 
     async with listening(streaming) as items:
         assert await anext(items) == b"piece"
-        await turn()
+        await run_ready_tasks()
         before = sent
-        await turn()
+        await run_ready_tasks()
         assert sent == before <= 2 * MAX_CHUNKS
         assert len([item async for item in items]) == 3 * MAX_CHUNKS
     assert sent == 3 * MAX_CHUNKS
 
 
-async def test_a_chunk_waits_until_earlier_ones_are_taken_and_progress_does_not() -> None:
+async def test_a_chunk_waits_for_earlier_ones_and_progress_does_not() -> None:
     channel = ProgressChannel()
     for _ in range(MAX_CHUNKS):
         await channel.send_chunk(b"early")
     late = asyncio.create_task(channel.send_chunk(b"late"))
-    await turn()
+    await run_ready_tasks()
     assert not late.done()
     channel.report(running(7))
     assert await channel.receive() == [running(7), *[b"early"] * MAX_CHUNKS]
@@ -124,7 +124,7 @@ async def test_a_chunk_waits_until_earlier_ones_are_taken_and_progress_does_not(
     assert await channel.receive() == [b"late"]
 
 
-async def test_who_stops_listening_ends_the_work_and_waits_for_its_end() -> None:
+async def test_closing_the_stream_cancels_the_work_and_waits_for_it() -> None:
     ended: list[str] = []
 
     async def endless(channel: ProgressChannel) -> str:
@@ -132,7 +132,7 @@ async def test_who_stops_listening_ends_the_work_and_waits_for_its_end() -> None
         try:
             await asyncio.Event().wait()
         finally:
-            await turn()
+            await run_ready_tasks()
             ended.append("put away")
         return "never"
 
@@ -141,7 +141,7 @@ async def test_who_stops_listening_ends_the_work_and_waits_for_its_end() -> None
     assert ended == ["put away"]
 
 
-async def test_work_that_waits_for_its_listener_ends_with_him() -> None:
+async def test_work_that_waits_for_its_reader_ends_with_the_stream() -> None:
     ended: list[str] = []
 
     async def streaming(channel: ProgressChannel) -> str:
@@ -153,11 +153,11 @@ async def test_work_that_waits_for_its_listener_ends_with_him() -> None:
 
     async with listening(streaming) as items:
         await anext(items)
-        await turn()
+        await run_ready_tasks()
     assert ended == ["put away"]
 
 
-async def test_a_listener_who_is_cancelled_ends_the_work() -> None:
+async def test_a_cancelled_reader_cancels_the_work() -> None:
     begun, ended = asyncio.Event(), asyncio.Event()
 
     async def endless(_: ProgressChannel) -> str:
@@ -168,7 +168,7 @@ async def test_a_listener_who_is_cancelled_ends_the_work() -> None:
             ended.set()
         return "never"
 
-    listener = asyncio.create_task(all_told(endless))
+    listener = asyncio.create_task(collect_items(endless))
     await begun.wait()
     listener.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -176,7 +176,7 @@ async def test_a_listener_who_is_cancelled_ends_the_work() -> None:
     assert ended.is_set()
 
 
-async def test_an_error_comes_after_everything_that_was_told() -> None:
+async def test_an_error_comes_after_all_reports() -> None:
     async def failing(channel: ProgressChannel) -> str:
         channel.report(running(40))
         await channel.send_chunk(b"half a video")
@@ -190,10 +190,10 @@ async def test_an_error_comes_after_everything_that_was_told() -> None:
     assert caught.value.reason is Reason.GENERATION_FAILED
 
 
-async def test_work_that_fails_before_it_tells_anything_is_an_error() -> None:
+async def test_work_that_fails_before_any_report_is_an_error() -> None:
     async def failing(_: ProgressChannel) -> str:
         raise MediaError(Reason.MEDIA_INVALID)
 
     with pytest.raises(MediaError) as caught:
-        await all_told(failing)
+        await collect_items(failing)
     assert caught.value.reason is Reason.MEDIA_INVALID

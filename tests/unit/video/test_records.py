@@ -1,4 +1,4 @@
-"""Records of videos and intents: read as they were written, by nobody but their owner, and the first one wins."""
+"""RecordStore: records and intents belong to their owner, and the first intent wins."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ RECORDS = st.builds(
 
 
 class VanishingStore(FakeObjectStore):
-    """A store where whatever is in the way of the first writer goes away before he can read it."""
+    """A store with an object that vanishes before the writer can read it."""
 
     async def put(self, key: str, data: object, spec: ObjectSpec, *, overwrite: bool = False) -> ObjectInfo:
-        """Store an object, or refuses and lets the one in the way go."""
+        """Store an object, or reject it and remove the existing one."""
         assert isinstance(data, bytes)
         try:
             return await super().put(key, data, spec, overwrite=overwrite)
@@ -72,20 +72,20 @@ async def reason_of_diagnostic(records: RecordStore, prediction_id: str, princip
 
 
 @given(RECORDS, st.sampled_from(("alice", "", "someone with/a long name")))
-async def test_a_record_is_found_as_it_was_written(record: GenerationRecord, principal: str) -> None:
+async def test_a_record_is_read_as_it_was_written(record: GenerationRecord, principal: str) -> None:
     records = RecordStore(FakeObjectStore())
     await records.write(record, principal)
     assert await records.find(record.prediction_id, principal) == record
 
 
-async def test_a_record_takes_the_place_of_an_earlier_one(records: RecordStore, store: FakeObjectStore) -> None:
+async def test_a_record_replaces_an_earlier_one(records: RecordStore, store: FakeObjectStore) -> None:
     await records.write(RECORD, "alice")
     await records.write(replace(RECORD, video=VIDEO), "alice")
     assert (await records.find("p-1", "alice")).video == VIDEO
     assert store.keys == ["records/videos/alice/p-1.json"]
 
 
-async def test_a_record_is_private_and_keeps_a_key_and_no_address(records: RecordStore, store: FakeObjectStore) -> None:
+async def test_a_record_is_private_and_contains_a_key_and_no_url(records: RecordStore, store: FakeObjectStore) -> None:
     await records.write(replace(RECORD, video=VIDEO), "alice")
     info, content = store.objects["records/videos/alice/p-1.json"]
     assert (info.content_type, info.metadata, info.cache_control) == (
@@ -97,14 +97,14 @@ async def test_a_record_is_private_and_keeps_a_key_and_no_address(records: Recor
     assert b"http" not in content
 
 
-async def test_nobody_else_finds_it(records: RecordStore) -> None:
+async def test_another_principal_does_not_find_the_record(records: RecordStore) -> None:
     await records.write(RECORD, "alice")
     assert await reason_of_diagnostic(records, "p-1", "bob") is Reason.NOT_FOUND
     assert await reason_of_diagnostic(records, "p-1", "") is Reason.NOT_FOUND
     assert await reason_of_diagnostic(records, "p-2", "alice") is Reason.NOT_FOUND
 
 
-async def test_a_store_that_cannot_be_read_is_told(records: RecordStore, store: FakeObjectStore) -> None:
+async def test_an_unreadable_store_is_an_error(records: RecordStore, store: FakeObjectStore) -> None:
     await records.write(RECORD, "alice")
     store.unreadable = True
     assert await reason_of_diagnostic(records, "p-1", "alice") is Reason.STORAGE_FAILED
@@ -117,19 +117,19 @@ async def test_the_first_intent_wins_and_the_second_gets_it(records: RecordStore
     assert await records.add_intent("order-1", "alice", second) == INTENT
 
 
-async def test_the_same_name_is_anothers_to_another(records: RecordStore) -> None:
+async def test_the_same_request_id_of_another_principal_is_independent(records: RecordStore) -> None:
     assert await records.add_intent("order-1", "alice", INTENT) is None
     assert await records.add_intent("order-1", "bob", INTENT) is None
     assert await records.add_intent("order-2", "alice", INTENT) is None
 
 
-async def test_what_an_intent_led_to_is_told_to_the_second(records: RecordStore) -> None:
+async def test_a_bound_intent_returns_its_prediction_id(records: RecordStore) -> None:
     await records.add_intent("order-1", "alice", INTENT)
     await records.bind_intent("order-1", "alice", INTENT, "p-1")
     assert await records.add_intent("order-1", "alice", INTENT) == replace(INTENT, prediction_id="p-1")
 
 
-async def test_an_intent_that_led_to_nothing_may_be_had_again(records: RecordStore, store: FakeObjectStore) -> None:
+async def test_a_withdrawn_intent_can_be_added_again(records: RecordStore, store: FakeObjectStore) -> None:
     await records.add_intent("order-1", "alice", INTENT)
     await records.withdraw_intent("order-1", "alice")
     await records.withdraw_intent("order-1", "alice")
@@ -137,7 +137,7 @@ async def test_an_intent_that_led_to_nothing_may_be_had_again(records: RecordSto
     assert await records.add_intent("order-1", "alice", INTENT) is None
 
 
-async def test_an_intent_that_goes_away_before_it_is_read_is_written_anew() -> None:
+async def test_an_intent_that_vanishes_before_it_is_read_is_written_again() -> None:
     store = VanishingStore()
     records = RecordStore(store)
     await records.add_intent("order-1", "alice", Intent("cd" * 32, AT))
@@ -145,14 +145,14 @@ async def test_an_intent_that_goes_away_before_it_is_read_is_written_anew() -> N
     assert orjson.loads(store.objects["records/video-requests/alice/order-1.json"][1])["fingerprint"] == "ab" * 32
 
 
-async def test_moments_are_kept_in_utc(records: RecordStore) -> None:
+async def test_times_are_stored_in_utc(records: RecordStore) -> None:
     await records.add_intent("order-1", "alice", Intent("", AT.astimezone(timezone(timedelta(hours=5, minutes=30)))))
     found = await records.add_intent("order-1", "alice", INTENT)
     assert found is not None
     assert (found.at, found.at.tzinfo) == (AT, UTC)
 
 
-async def test_a_store_that_fails_keeps_no_intent_and_is_told(records: RecordStore, store: FakeObjectStore) -> None:
+async def test_a_failing_store_is_an_error_and_has_no_intent(records: RecordStore, store: FakeObjectStore) -> None:
     store.puts_until_failure = 0
     with pytest.raises(MediaError) as caught:
         await records.add_intent("order-1", "alice", INTENT)
@@ -161,13 +161,13 @@ async def test_a_store_that_fails_keeps_no_intent_and_is_told(records: RecordSto
     assert await records.add_intent("order-1", "alice", INTENT) is None
 
 
-async def test_records_and_intents_of_one_name_are_not_in_each_others_way(records: RecordStore) -> None:
+async def test_a_record_and_an_intent_may_have_the_same_id(records: RecordStore) -> None:
     await records.write(replace(RECORD, prediction_id="same"), "alice")
     assert await records.add_intent("same", "alice", INTENT) is None
     assert (await records.find("same", "alice")).provider == "replicate"
 
 
-async def test_what_a_request_led_to_is_known_by_its_name(records: RecordStore) -> None:
+async def test_an_intent_is_found_by_its_request_id(records: RecordStore) -> None:
     assert await records.find_intent("order-1", "alice") is None
     await records.add_intent("order-1", "alice", INTENT)
     assert await records.find_intent("order-1", "alice") == INTENT
@@ -177,16 +177,14 @@ async def test_what_a_request_led_to_is_known_by_its_name(records: RecordStore) 
     assert await records.find_intent("order-1", "alice") is None
 
 
-async def test_what_a_request_led_to_is_nobody_elses_business(records: RecordStore) -> None:
+async def test_another_principal_does_not_find_the_intent(records: RecordStore) -> None:
     await records.add_intent("order-1", "alice", INTENT)
     await records.write(replace(RECORD, prediction_id="order-2"), "alice")
     for name, principal in (("order-1", "bob"), ("order-1", ""), ("order-2", "alice")):
         assert await records.find_intent(name, principal) is None
 
 
-async def test_a_store_that_cannot_be_read_does_not_say_that_there_was_no_request(
-    records: RecordStore, store: FakeObjectStore
-) -> None:
+async def test_an_unreadable_store_is_not_a_missing_intent(records: RecordStore, store: FakeObjectStore) -> None:
     await records.add_intent("order-1", "alice", INTENT)
     store.unreadable = True
     with pytest.raises(MediaError) as caught:

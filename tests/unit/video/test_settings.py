@@ -1,4 +1,4 @@
-"""What the video service reads."""
+"""Settings of the video service."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def settings(**fields: Any) -> VideoSettings:
         ({"default_provider": "replicate"}, "replicate"),
     ],
 )
-def test_replicate_makes_videos_where_it_has_a_token(fields: Any, default: str) -> None:
+def test_replicate_is_the_default_if_it_has_a_token(fields: Any, default: str) -> None:
     assert settings(**fields).provider_by_default == default
 
 
@@ -36,7 +36,7 @@ def test_replicate_makes_videos_where_it_has_a_token(fields: Any, default: str) 
         (" a/b , c/d,", ("a/b", "c/d")),
     ],
 )
-def test_models_that_callers_may_name_have_commas_between_them(given: str, models: tuple[str, ...]) -> None:
+def test_allowed_models_are_separated_by_commas(given: str, models: tuple[str, ...]) -> None:
     assert settings(replicate_models=given).allowed_models == models
 
 
@@ -49,15 +49,15 @@ def test_models_that_callers_may_name_have_commas_between_them(given: str, model
         ("http://127.0.0.1:8080", ""),
     ],
 )
-def test_replicate_is_given_an_address_only_where_it_can_reach_it_safely(public_url: str, webhook_url: str) -> None:
+def test_the_webhook_url_is_https_only(public_url: str, webhook_url: str) -> None:
     assert settings(public_url=public_url).webhook_url == webhook_url
 
 
-def test_without_a_public_address_there_is_no_webhook() -> None:
+def test_without_a_public_url_there_is_no_webhook_url() -> None:
     assert settings().webhook_url == ""
 
 
-def test_ffmpeg_runs_once_per_core_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_is_one_ffmpeg_per_core(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings().ffmpeg_slots >= 1
     assert settings(ffmpeg_slots=7).ffmpeg_slots == 7
     monkeypatch.setattr("os.cpu_count", lambda: None)

@@ -1,4 +1,4 @@
-"""Stills: upright, on white, small enough to be sent; and scenes whose sides are even."""
+"""Source images: upright, on white, small enough; and scenes with even sides."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ ORIENTATION = 0x0112
 TURNED_LEFT = 6
 
 
-def file_of(image: Image.Image, format_name: str = "PNG", exif: bytes = b"") -> bytes:
+def make_file(image: Image.Image, format_name: str = "PNG", exif: bytes = b"") -> bytes:
     file = BytesIO()
     image.save(file, format_name, exif=exif)
     return file.getvalue()
 
 
 def noise(size: Size) -> bytes:
-    """Return an image that no encoder makes small."""
+    """Return an image that compresses badly."""
     pixels = numpy.random.default_rng(1).integers(0, 256, (size.height, size.width, 3), dtype=numpy.uint8)
-    return file_of(Image.fromarray(pixels))
+    return make_file(Image.fromarray(pixels))
 
 
 def image_of(data: bytes) -> Image.Image:
@@ -52,7 +52,7 @@ def refusal(data: bytes, field: str = "image_url") -> MediaError:
 
 
 @pytest.mark.parametrize("format_name", ["PNG", "JPEG", "WEBP", "AVIF"])
-def test_an_image_of_any_kind_becomes_a_jpeg_of_its_own_size(format_name: str) -> None:
+def test_an_image_of_any_format_becomes_a_jpeg_of_the_same_size(format_name: str) -> None:
     source_image = prepare_source_image(make_image(Size(120, 90), "teal", format_name), "image_url", MUCH)
     image = image_of(source_image.data)
     assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (120, 90))
@@ -60,11 +60,11 @@ def test_an_image_of_any_kind_becomes_a_jpeg_of_its_own_size(format_name: str) -
     assert color_at(image, 60, 45) == pytest.approx((0, 128, 128), abs=6)
 
 
-def test_it_is_brought_upright_and_nothing_stays_beside_the_pixels() -> None:
+def test_an_image_is_made_upright_and_loses_its_metadata() -> None:
     exif = Image.Exif()
     exif[ORIENTATION] = TURNED_LEFT
     source_image = prepare_source_image(
-        file_of(Image.new("RGB", (120, 90)), "JPEG", exif=exif.tobytes()), "image_url", MUCH
+        make_file(Image.new("RGB", (120, 90)), "JPEG", exif=exif.tobytes()), "image_url", MUCH
     )
     assert source_image.size == Size(90, 120)
     image = image_of(source_image.data)
@@ -72,38 +72,41 @@ def test_it_is_brought_upright_and_nothing_stays_beside_the_pixels() -> None:
     assert not image.getexif()
 
 
-def test_what_is_transparent_becomes_white() -> None:
+def test_transparent_pixels_become_white() -> None:
     image = Image.new("RGBA", (100, 80), (0, 0, 0, 0))
     image.paste((0, 0, 255, 255), (50, 0, 100, 80))
-    for data in (prepare_source_image(file_of(image), "image_url", MUCH).data, build_scene(file_of(image), 512).image):
+    for data in (
+        prepare_source_image(make_file(image), "image_url", MUCH).data,
+        build_scene(make_file(image), 512).image,
+    ):
         shown = image_of(data).convert("RGB")
         assert color_at(shown, shown.width // 8, shown.height // 2) == pytest.approx((255, 255, 255), abs=6)
         assert color_at(shown, shown.width * 7 // 8, shown.height // 2) == pytest.approx((0, 0, 255), abs=6)
 
 
 @pytest.mark.parametrize("size", [Size(8, 8), Size(MIN_SIDE_PIXELS - 1, 400), Size(400, MIN_SIDE_PIXELS - 1)])
-def test_an_image_that_is_too_small_is_refused_by_its_field(size: Size) -> None:
+def test_a_too_small_image_is_rejected_by_its_field(size: Size) -> None:
     error = refusal(make_image(size), "image_key")
     assert error.reason is Reason.VALIDATION_ERROR
     assert [item.field for item in error.violations] == ["image_key"]
     assert f"{size.width} x {size.height}" in error.message
 
 
-def test_the_smallest_image_is_taken() -> None:
+def test_the_smallest_image_is_accepted() -> None:
     smallest = Size(MIN_SIDE_PIXELS, MIN_SIDE_PIXELS)
     assert prepare_source_image(make_image(smallest), "image_url", MUCH).size == smallest
 
 
 @pytest.mark.parametrize("data", [b"", b"no image", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"GIF89a"])
-def test_what_is_no_image_is_refused(data: bytes) -> None:
+def test_a_file_that_is_not_an_image_is_rejected(data: bytes) -> None:
     assert refusal(data).reason is Reason.MEDIA_INVALID
 
 
-def test_an_image_that_was_cut_is_refused() -> None:
+def test_a_cut_image_is_rejected() -> None:
     assert refusal(noise(Size(100, 100))[:-1000]).reason is Reason.MEDIA_INVALID
 
 
-def test_it_becomes_coarser_before_it_becomes_smaller() -> None:
+def test_quality_is_reduced_before_size() -> None:
     data = noise(Size(300, 200))
     whole = prepare_source_image(data, "image_url", MUCH)
     coarser = prepare_source_image(data, "image_url", len(whole.data) - 1)
@@ -112,12 +115,12 @@ def test_it_becomes_coarser_before_it_becomes_smaller() -> None:
 
 
 @pytest.mark.parametrize("max_bytes", [50_000, 20_000, 6_000, 2_000])
-def test_it_becomes_coarser_and_smaller_until_it_fits(max_bytes: int) -> None:
+def test_quality_and_size_are_reduced_until_the_image_fits(max_bytes: int) -> None:
     source_image = prepare_source_image(noise(Size(400, 200)), "image_url", max_bytes)
     image = image_of(source_image.data)
     assert len(source_image.data) <= max_bytes
     assert image.width == 2 * image.height
-    # What is told is the size of the image that was given.
+    # The size is that of the original image.
     assert source_image.size == Size(400, 200)
 
 
@@ -133,12 +136,12 @@ def test_it_becomes_coarser_and_smaller_until_it_fits(max_bytes: int) -> None:
         (Size(1920, 1080), 1080, Size(1920, 1080)),
     ],
 )
-def test_a_video_has_its_images_shape(size: Size, short_side: int, expected: Size) -> None:
+def test_a_video_has_the_aspect_ratio_of_its_image(size: Size, short_side: int, expected: Size) -> None:
     assert compute_video_size(size, short_side) == expected
 
 
 @given(st.integers(MIN_SIDE_PIXELS, 5000), st.integers(MIN_SIDE_PIXELS, 5000), SHORT_SIDES)
-def test_both_sides_are_even_and_the_shape_is_kept_where_it_is_not_too_long(
+def test_both_sides_are_even_and_the_aspect_ratio_is_kept_if_not_too_long(
     width: int, height: int, short_side: int
 ) -> None:
     found = compute_video_size(Size(width, height), short_side)
@@ -149,7 +152,7 @@ def test_both_sides_are_even_and_the_shape_is_kept_where_it_is_not_too_long(
     assert (found.width >= found.height) == (width >= height) or found.width == found.height
 
 
-def test_a_scene_is_an_image_of_the_videos_size_and_a_label_that_fits_on_it() -> None:
+def test_a_scene_has_an_image_of_the_video_size_and_a_label_that_fits() -> None:
     shown = build_scene(make_image(Size(160, 90), "teal", "JPEG"), 512)
     assert shown.size == Size(910, 512)
     image, label = image_of(shown.image), image_of(shown.label)
@@ -165,10 +168,10 @@ def test_the_label_fits_on_the_narrowest_video() -> None:
     assert image_of(shown.label).width < 512 - 32
 
 
-def test_of_a_very_long_image_the_middle_is_shown() -> None:
+def test_a_very_long_image_is_cropped_to_its_middle() -> None:
     image = Image.new("RGB", (2000, 100), "red")
     image.paste((0, 255, 0), (800, 0, 1200, 100))
-    shown = image_of(build_scene(file_of(image), 512).image)
+    shown = image_of(build_scene(make_file(image), 512).image)
     assert shown.size == (1920, 512)
     assert color_at(shown, 960, 256) == (0, 255, 0)
     assert color_at(shown, 100, 256) == color_at(shown, 1900, 256)

@@ -1,4 +1,4 @@
-"""A file that is read while it is written: every byte once, in order, and neither waits for the other's speed."""
+"""Spool: every byte once and in order, and the writer does not wait for the reader."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def turns(count: int) -> None:
 
 @settings(max_examples=30)
 @given(st.lists(st.tuples(st.binary(max_size=300_000), st.integers(0, 5)), max_size=6), st.integers(0, 20))
-async def test_a_reader_gets_every_byte_whenever_he_begins(writes: list[tuple[bytes, int]], begins_after: int) -> None:
+async def test_a_reader_gets_every_byte_at_any_start(writes: list[tuple[bytes, int]], begins_after: int) -> None:
     with tempfile.TemporaryDirectory() as folder, Spool(Path(folder) / "video").open() as spool:
 
         async def read() -> bytes:
@@ -38,7 +38,7 @@ async def test_a_reader_gets_every_byte_whenever_he_begins(writes: list[tuple[by
         assert await reading == b"".join(data for data, _ in writes)
 
 
-async def test_what_is_written_is_given_before_there_is_more(tmp_path: Path) -> None:
+async def test_written_bytes_are_read_before_more_arrive(tmp_path: Path) -> None:
     with Spool(tmp_path / "video").open() as spool:
         pieces = spool.read()
         await spool.write(b"first")
@@ -52,7 +52,7 @@ async def test_what_is_written_is_given_before_there_is_more(tmp_path: Path) -> 
         assert [piece async for piece in pieces] == []
 
 
-async def test_a_writer_does_not_wait_for_a_reader_who_takes_nothing(tmp_path: Path) -> None:
+async def test_a_writer_does_not_wait_for_a_slow_reader(tmp_path: Path) -> None:
     with Spool(tmp_path / "video").open() as spool:
         pieces = spool.read()
         await spool.write(b"a")

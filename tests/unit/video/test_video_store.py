@@ -1,4 +1,4 @@
-"""Finished videos: places are checked before anybody is paid, and videos are their owners' alone."""
+"""VideoStore: destinations are checked before payment, and videos belong to their owners."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OWN = "users/alice/videos/cat.mp4"
 
 
 class NoDownloads:
-    """Fetches nothing: videos do not come from URLs."""
+    """Downloads nothing."""
 
     async def fetch(self, url: str, *, field: str, max_bytes: int) -> FetchedFile:
         """Fail."""
@@ -80,19 +80,19 @@ async def reason_of_deleting(video_store: VideoStore, key: str, principal: str) 
         (Destination(overwrite=True), Reason.VALIDATION_ERROR, "overwrite"),
     ],
 )
-async def test_a_place_that_can_not_be_taken_is_refused_by_name(
+async def test_an_invalid_destination_is_rejected_by_field(
     video_store: VideoStore, destination: Destination, reason: Reason, field: str
 ) -> None:
     assert await refusal(video_store, destination) == (reason, field)
 
 
-async def test_a_place_that_is_free_or_left_open_is_taken(video_store: VideoStore) -> None:
+async def test_a_free_or_empty_destination_is_accepted(video_store: VideoStore) -> None:
     await video_store.check(Destination(), "alice")
     await video_store.check(Destination(OWN), "alice")
     await video_store.check(Destination(OWN, overwrite=True), "alice")
 
 
-async def test_a_place_that_is_taken_is_refused_unless_it_may_be_replaced(
+async def test_a_used_destination_is_rejected_without_overwrite(
     video_store: VideoStore, store: FakeObjectStore
 ) -> None:
     await store.put(OWN, b"x", ObjectSpec(CONTENT_TYPE))
@@ -100,7 +100,7 @@ async def test_a_place_that_is_taken_is_refused_unless_it_may_be_replaced(
     await video_store.check(Destination(OWN, overwrite=True), "alice")
 
 
-async def test_a_store_that_cannot_be_asked_is_told(video_store: VideoStore, store: FakeObjectStore) -> None:
+async def test_an_unreachable_store_is_an_error(video_store: VideoStore, store: FakeObjectStore) -> None:
     store.unreadable = True
     with pytest.raises(MediaError) as caught:
         await video_store.check(Destination(OWN), "alice")
@@ -121,7 +121,7 @@ async def test_a_video_is_stored_whole_under_a_new_key(
     assert (await video_store.put(path, SHA256, MEDIA, Destination(), "alice", {})).key != video.key
 
 
-async def test_a_video_is_stored_where_its_owner_wants_it(
+async def test_a_video_is_stored_at_its_destination(
     video_store: VideoStore, store: FakeObjectStore, path: Path
 ) -> None:
     assert (await video_store.put(path, SHA256, MEDIA, Destination(OWN), "alice", {})).key == OWN
@@ -131,11 +131,11 @@ async def test_a_video_is_stored_where_its_owner_wants_it(
     store.objects[OWN] = store.objects[OWN][0], b"an earlier video"
     await video_store.put(path, SHA256, MEDIA, Destination(OWN, overwrite=True), "alice", {})
     info, data = store.objects[OWN]
-    # No browser may show the earlier one.
+    # Browsers must not cache a replaceable object.
     assert (data, info.cache_control) == (DATA, REPLACEABLE)
 
 
-async def test_a_store_that_fails_keeps_nothing(video_store: VideoStore, store: FakeObjectStore, path: Path) -> None:
+async def test_a_failing_store_stores_nothing(video_store: VideoStore, store: FakeObjectStore, path: Path) -> None:
     store.puts_until_failure = 0
     with pytest.raises(MediaError) as caught:
         await video_store.put(path, SHA256, MEDIA, Destination(), "alice", {})
@@ -143,7 +143,7 @@ async def test_a_store_that_fails_keeps_nothing(video_store: VideoStore, store: 
     assert store.keys == []
 
 
-async def test_a_video_can_be_seen_until_its_address_ends(video_store: VideoStore) -> None:
+async def test_the_url_of_a_video_expires(video_store: VideoStore) -> None:
     found = await video_store.get_url(StoredVideo(OWN, "", MEDIA))
     assert (found.url, found.expires_at) == (f"https://store.example/{OWN}", EXPIRES)
 
@@ -158,7 +158,9 @@ async def test_a_video_is_deleted_by_its_owner_once(
     assert await reason_of_deleting(video_store, key, "alice") == (Reason.NOT_FOUND, "key")
 
 
-async def test_nobody_else_deletes_a_video(video_store: VideoStore, store: FakeObjectStore, path: Path) -> None:
+async def test_another_principal_cannot_delete_a_video(
+    video_store: VideoStore, store: FakeObjectStore, path: Path
+) -> None:
     new = (await video_store.put(path, SHA256, MEDIA, Destination(), "alice", {})).key
     await video_store.put(path, SHA256, MEDIA, Destination(OWN), "alice", {})
     for principal in ("bob", ""):
@@ -167,7 +169,7 @@ async def test_nobody_else_deletes_a_video(video_store: VideoStore, store: FakeO
     assert store.keys == [OWN, new]
 
 
-async def test_what_is_no_video_is_not_deleted_as_one(video_store: VideoStore, store: FakeObjectStore) -> None:
+async def test_an_object_that_is_not_a_video_is_not_deleted(video_store: VideoStore, store: FakeObjectStore) -> None:
     await store.put("users/alice/cat.png", b"x", ObjectSpec("image/png"))
     assert await reason_of_deleting(video_store, "users/alice/cat.png", "alice") == (Reason.NOT_FOUND, "key")
     assert await reason_of_deleting(video_store, "../x", "alice") == (Reason.VALIDATION_ERROR, "key")

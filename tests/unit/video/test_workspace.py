@@ -1,4 +1,4 @@
-"""Folders for work in progress: private, gone with the work, and never one that somebody holds."""
+"""Workspaces: private folders that are removed at the end, or after the death of their process."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ for number in os.listdir("/proc/self/fd"):
 
 
 def left(parent: Path, name: str = "abc") -> Path:
-    """Return a folder that somebody has left behind, with a video in it."""
+    """Return an old folder with a video in it."""
     folder = parent / f"{PREFIX}{name}"
     (folder / "work").mkdir(parents=True)
     (folder / "work" / "video.mp4").write_bytes(b"left")
@@ -65,13 +65,13 @@ def test_a_folder_is_empty_and_private_and_gone_afterwards(tmp_path: Path) -> No
     assert names(tmp_path) == set()
 
 
-def test_two_pieces_of_work_never_share_one(tmp_path: Path) -> None:
+def test_two_calls_never_share_a_folder(tmp_path: Path) -> None:
     with Workspaces(tmp_path).open() as workspaces, workspaces.open_folder() as one, workspaces.open_folder() as other:
         assert one != other
         assert one.parent == other.parent != tmp_path
 
 
-def test_it_is_gone_also_where_the_work_fails(tmp_path: Path) -> None:
+def test_a_folder_is_removed_after_a_failure(tmp_path: Path) -> None:
     kept: list[Path] = []
 
     def fails() -> None:
@@ -86,25 +86,25 @@ def test_it_is_gone_also_where_the_work_fails(tmp_path: Path) -> None:
     assert names(tmp_path) == set()
 
 
-def test_what_the_work_has_removed_itself_is_no_error(tmp_path: Path) -> None:
+def test_a_folder_may_already_be_removed(tmp_path: Path) -> None:
     with Workspaces(tmp_path).open() as workspaces, workspaces.open_folder() as folder:
         folder.rmdir()
     assert names(tmp_path) == set()
 
 
-def test_the_place_is_made_where_it_is_absent(tmp_path: Path) -> None:
+def test_a_missing_parent_is_created(tmp_path: Path) -> None:
     parent = tmp_path / "some" / "where"
     with Workspaces(parent).open() as workspaces, workspaces.open_folder() as folder:
         assert parent in folder.parents
 
 
-def test_a_folder_that_nobody_holds_is_removed(tmp_path: Path) -> None:
+def test_an_unlocked_folder_is_removed(tmp_path: Path) -> None:
     folders = [left(tmp_path), left(tmp_path, "1-abc"), left(tmp_path, f"{os.getpid()}-abc")]
     with Workspaces(tmp_path).open():
         assert [folder.exists() for folder in folders] == [False] * 3
 
 
-def test_a_folder_that_another_process_holds_is_kept_and_removed_once_it_has_died(tmp_path: Path) -> None:
+def test_a_folder_locked_by_another_process_is_removed_after_its_death(tmp_path: Path) -> None:
     folder = left(tmp_path)
     with holder(folder) as process:
         with Workspaces(tmp_path).open():
@@ -116,7 +116,7 @@ def test_a_folder_that_another_process_holds_is_kept_and_removed_once_it_has_die
             assert not folder.exists()
 
 
-def test_a_folder_that_the_same_process_holds_is_kept(tmp_path: Path) -> None:
+def test_a_folder_locked_by_the_same_process_is_kept(tmp_path: Path) -> None:
     with Workspaces(tmp_path).open() as first, first.open_folder() as folder:
         with Workspaces(tmp_path).open() as second, second.open_folder() as other:
             assert other.parent != folder.parent
@@ -126,7 +126,7 @@ def test_a_folder_that_the_same_process_holds_is_kept(tmp_path: Path) -> None:
     assert names(tmp_path) == set()
 
 
-def test_what_another_process_would_find_is_held_as_long_as_it_is_used(tmp_path: Path) -> None:
+def test_a_folder_in_use_is_locked(tmp_path: Path) -> None:
     script = "import sys\nfrom pathlib import Path\nfrom services.video.workspace import Workspaces\n"
     script += "with Workspaces(Path(sys.argv[1])).open(): pass\n"
     with Workspaces(tmp_path).open() as workspaces, workspaces.open_folder() as folder:
@@ -134,7 +134,7 @@ def test_what_another_process_would_find_is_held_as_long_as_it_is_used(tmp_path:
         assert folder.exists()
 
 
-def test_what_is_none_of_ours_is_kept(tmp_path: Path) -> None:
+def test_foreign_folders_are_kept(tmp_path: Path) -> None:
     for name in ("media-image-abc", "video-abc", ".media-video-abc"):
         (tmp_path / name).mkdir()
     before = names(tmp_path)
@@ -144,14 +144,14 @@ def test_what_is_none_of_ours_is_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "²", "9" * 20, "-1", "a b", "\n", "*", "~", "\udcff"])
-def test_a_folder_of_any_name_does_not_keep_the_service_from_starting(tmp_path: Path, name: str) -> None:
+def test_a_folder_of_any_name_does_not_prevent_the_start(tmp_path: Path, name: str) -> None:
     folder = left(tmp_path, name)
     with Workspaces(tmp_path).open() as workspaces, workspaces.open_folder() as own:
         assert own.exists()
         assert not folder.exists()
 
 
-def test_what_is_no_folder_is_left_alone(tmp_path: Path) -> None:
+def test_a_file_with_the_prefix_is_kept(tmp_path: Path) -> None:
     (tmp_path / f"{PREFIX}file").write_bytes(b"precious")
     os.mkfifo(tmp_path / f"{PREFIX}pipe")
     before = names(tmp_path)
@@ -160,7 +160,7 @@ def test_what_is_no_folder_is_left_alone(tmp_path: Path) -> None:
     assert names(tmp_path) == before
 
 
-def test_links_in_the_place_of_a_folder_are_left_alone(tmp_path: Path) -> None:
+def test_a_link_with_the_prefix_is_kept(tmp_path: Path) -> None:
     elsewhere, parent = tmp_path / "elsewhere", tmp_path / "parent"
     for folder in (elsewhere, parent):
         folder.mkdir()
@@ -174,7 +174,7 @@ def test_links_in_the_place_of_a_folder_are_left_alone(tmp_path: Path) -> None:
     assert names(elsewhere) == {"precious"}
 
 
-def test_links_within_what_was_left_are_not_followed(tmp_path: Path) -> None:
+def test_links_inside_an_old_folder_are_not_followed(tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "precious").write_text("precious")
@@ -186,7 +186,7 @@ def test_links_within_what_was_left_are_not_followed(tmp_path: Path) -> None:
     assert names(elsewhere) == {"precious"}
 
 
-def test_the_lock_is_not_handed_on_to_what_the_service_starts(tmp_path: Path) -> None:
+def test_child_processes_do_not_inherit_the_lock(tmp_path: Path) -> None:
     with Workspaces(tmp_path).open():
         (folder,) = tmp_path.iterdir()
         command = [sys.executable, "-I", "-S", "-c", TELLS_WHAT_IT_HOLDS]

@@ -34,7 +34,7 @@ class Prediction:
     status: str
     """starting, processing, succeeded, failed, canceled, aborted, or an unknown state."""
     output_url: str
-    """URL of the video; empty if there is none yet."""
+    """URL of the video; empty until it exists."""
     percent: float | None
     """Progress from the model's log, 0 to 100; None if the log contains none."""
     error: object
@@ -67,7 +67,7 @@ def parse_prediction(body: Mapping[str, Any]) -> Prediction:
 
 
 def parse_webhook(webhook: Webhook, secret: str, now_seconds: float) -> str:
-    """Verify a webhook and return the prediction id in it; empty if there is none.
+    """Verify a webhook and return the prediction id in it; empty without one.
 
     Args:
         webhook: The webhook.
@@ -102,7 +102,7 @@ def parse_created_at(body: Mapping[str, Any]) -> datetime | None:
 
 
 def _find_url(output: object, depth: int = _OUTPUT_DEPTH) -> str:
-    """Return the first URL in an output, whose shape depends on the model."""
+    """Return the first URL in an output; its shape depends on the model."""
     if not depth:
         return ""
     if isinstance(output, str):

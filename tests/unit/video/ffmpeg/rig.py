@@ -1,4 +1,4 @@
-"""A place where shell scripts run in the place of ffmpeg, and somebody who watches them."""
+"""Runs shell scripts in place of ffmpeg and records their progress."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ sleep 1000 &
 echo out_time_us=1000000 >&2
 wait
 """
-"""Has a child, says that it works, and does not end. Both hold the pipe `alive`."""
+"""Starts a child, reports progress, and does not end. Both processes hold the pipe `alive`."""
 
 
 class Seen:
-    """Somebody who watches."""
+    """Records the callbacks of a run."""
 
     def __init__(self) -> None:
         self.places: list[int] = []
         self.percents: list[float] = []
         self.moved = asyncio.Event()
-        """Set when a place or more than nothing is told."""
+        """Set at the first position or percentage above 0."""
 
     @property
     def watch(self) -> RunCallbacks:
-        """How it is told."""
+        """The callbacks to pass to the runner."""
         return RunCallbacks(self._queued, self._running)
 
     def _queued(self, destination: int) -> None:
@@ -48,8 +48,8 @@ class Seen:
             self.moved.set()
 
 
-class Kitchen:
-    """A folder in which a script runs in the place of ffmpeg.
+class ScriptFolder:
+    """A folder in which a script runs in place of ffmpeg.
 
     Args:
         parent: Where it is.
@@ -76,21 +76,21 @@ class Kitchen:
         await runner.run(COMMAND, self.folder, (seen or Seen()).watch, sink)
 
     async def failure(self, script: str, limits: FfmpegLimits = LIMITS) -> MediaError:
-        """Returns what running a script raises."""
+        """Return the error of a script."""
         with pytest.raises(MediaError) as caught:
             await self.run(script, limits=limits)
         return caught.value
 
     def text(self, name: str) -> str:
-        """Returns what a script wrote."""
+        """Return the content of a file that a script wrote."""
         return (self.folder / name).read_text()
 
     async def all_end(self) -> None:
-        """Wait until nobody holds the pipe `alive`, any more or ever."""
+        """Wait until no process holds the pipe `alive`."""
         await until(self._is_let_go)
 
     def _is_let_go(self) -> bool:
-        # Not select: it says nothing of a pipe that whoever was ended too soon has never opened.
+        # Not select, which does not report a pipe that a killed script has never opened.
         try:
             return os.read(self.alive, 1) == b""
         except BlockingIOError:

@@ -1,4 +1,4 @@
-"""The arguments of ffmpeg: every input kept to its own file, every length given, nothing of the caller's passed on."""
+"""The arguments of ffmpeg: inputs read only their own file, and durations are explicit."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ COMMANDS = [
 
 @dataclass(frozen=True)
 class Asked:
-    """A command taken apart."""
+    """A parsed command."""
 
     inputs: list[tuple[str, dict[str, str]]]
     """Names and options of the inputs."""
@@ -75,7 +75,7 @@ def graph(command: Command) -> str:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_input_is_of_a_named_format_and_kept_to_its_own_file(command: Command) -> None:
+def test_every_input_names_its_format_and_reads_only_its_own_file(command: Command) -> None:
     inputs = asked(command).inputs
     assert inputs
     for name, options in inputs:
@@ -84,12 +84,12 @@ def test_every_input_is_of_a_named_format_and_kept_to_its_own_file(command: Comm
         assert options["-protocol_whitelist"] == "file"
         formats = options["-format_whitelist"].split(",")
         assert options["-f"] in formats
-        # What leads to other files or addresses.
+        # Protocols that lead to other files or addresses.
         assert not {"hls", "concat", "dash", "lavfi", "image2", "sdp", "rtsp", "tedcaptions", "imf"} & set(formats)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_result_has_a_length_and_never_ends_with_the_shortest(command: Command) -> None:
+def test_every_result_has_a_duration_and_never_uses_shortest(command: Command) -> None:
     found = asked(command)
     assert "-shortest" not in command.arguments
     assert float(found.options["-t"]) == pytest.approx(command.seconds, abs=1e-6)
@@ -97,7 +97,7 @@ def test_every_result_has_a_length_and_never_ends_with_the_shortest(command: Com
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_nothing_of_a_file_is_passed_on_but_its_images_and_its_sound(command: Command) -> None:
+def test_only_video_and_audio_of_an_input_are_used(command: Command) -> None:
     options = asked(command).options
     assert (options["-map_metadata"], options["-map_chapters"]) == ("-1", "-1")
     assert asked(command).maps
@@ -111,7 +111,7 @@ def test_every_result_is_an_mp4_in_the_folder_or_a_stream_of_fragments(command: 
     assert ("faststart" in found.options["-movflags"]) == (found.target == RESULT)
 
 
-def test_a_plain_mux_copies_the_image_and_encodes_the_sound() -> None:
+def test_a_plain_mux_copies_the_video_and_encodes_the_audio() -> None:
     found = asked(build_mux_command(PLAIN))
     assert [(name, options["-f"]) for name, options in found.inputs] == [("video.mp4", "mov"), ("audio.mp3", "mp3")]
     assert (found.options["-c:v"], found.options["-c:a"], found.options["-t"]) == ("copy", "aac", "6.000000")
@@ -120,13 +120,13 @@ def test_a_plain_mux_copies_the_image_and_encodes_the_sound() -> None:
     assert not found.options.keys() & {"-frames:v", "-bsf:v", "-c:s", "-crf", "-pix_fmt"}
 
 
-def test_the_speech_begins_after_its_delay_and_is_followed_by_silence() -> None:
+def test_the_speech_is_delayed_and_followed_by_silence() -> None:
     assert "[1:a:0]adelay=500:all=1" in graph(build_mux_command(PLAIN))
     assert "apad" in graph(build_mux_command(PLAIN))
     assert "[1:a:0]adelay=0:all=1" in graph(build_mux_command(replace(PLAIN, audio_delay_ms=0)))
 
 
-def test_an_image_that_is_not_copied_is_encoded_with_even_sides() -> None:
+def test_an_encoded_video_has_even_sides() -> None:
     found = asked(build_mux_command(ENCODED))
     assert (found.options["-c:v"], found.options["-pix_fmt"]) == ("libx264", "yuv420p")
     assert "scale=" in graph(build_mux_command(ENCODED))
@@ -134,7 +134,7 @@ def test_an_image_that_is_not_copied_is_encoded_with_even_sides() -> None:
     assert found.maps[0] != "0:v:0"
 
 
-def test_the_last_frame_stands_source_image_only_where_that_is_wished() -> None:
+def test_the_last_frame_is_repeated_only_on_request() -> None:
     frozen = graph(build_mux_command(replace(ENCODED, freeze_seconds=1.5)))
     assert "tpad=" in frozen
     assert "stop_duration=1.500000" in frozen
@@ -142,27 +142,27 @@ def test_the_last_frame_stands_source_image_only_where_that_is_wished() -> None:
     assert "tpad" not in graph(build_mux_command(ENCODED))
 
 
-def test_a_video_is_repeated_by_its_input_and_ends_with_its_frames() -> None:
+def test_a_loop_repeats_the_input_and_ends_by_frame_count() -> None:
     found = asked(build_mux_command(replace(PLAIN, loops=2, video_frames=144)))
     assert [options.get("-stream_loop") for _, options in found.inputs] == ["2", None]
     assert found.options["-bsf:v"] == r"noise=drop=gte(n\,144)"
-    # Which would end the sound, too.
+    # That would also end the audio.
     assert "-frames:v" not in found.options
     assert all("-stream_loop" not in options for _, options in asked(build_mux_command(PLAIN)).inputs)
 
 
-def test_a_video_that_is_encoded_ends_with_its_length() -> None:
+def test_an_encoded_video_ends_by_duration() -> None:
     assert "-bsf:v" not in asked(build_mux_command(replace(ENCODED, loops=2, video_frames=144))).options
 
 
-def test_streams_that_begin_later_than_their_files_are_used_from_their_own_beginning() -> None:
+def test_late_streams_are_used_from_their_own_beginning() -> None:
     video, audio = replace(PLAIN.video, start_seconds=1.5), replace(PLAIN.audio, start_seconds=0.25)
     inputs = asked(build_mux_command(replace(PLAIN, video=video, audio=audio))).inputs
     assert [options["-itsoffset"] for _, options in inputs] == ["-1.500000", "-0.250000"]
     assert all("-itsoffset" not in options for _, options in asked(build_mux_command(PLAIN)).inputs)
 
 
-def test_captions_of_their_own_are_a_third_stream_with_a_language() -> None:
+def test_a_caption_track_is_a_third_stream_with_a_language() -> None:
     found = asked(build_mux_command(replace(PLAIN, caption_language="deu")))
     assert [(name, options["-f"]) for name, options in found.inputs][2:] == [(CAPTIONS, "srt")]
     assert found.maps[2] == "2:s:0"
@@ -171,19 +171,19 @@ def test_captions_of_their_own_are_a_third_stream_with_a_language() -> None:
     assert "subtitles" not in graph(build_mux_command(replace(PLAIN, caption_language="deu")))
 
 
-def test_captions_that_are_burned_are_part_of_the_image_and_no_stream() -> None:
+def test_burned_captions_are_drawn_and_add_no_stream() -> None:
     found = asked(build_mux_command(BURNED))
     assert f"subtitles={CAPTIONS}:fontsdir=fonts" in graph(build_mux_command(BURNED))
     assert (len(found.inputs), len(found.maps), found.options["-c:v"]) == (2, 2, "libx264")
     assert "-c:s" not in found.options
 
 
-def test_captions_are_burned_also_on_the_frame_that_stands_source_image() -> None:
+def test_captions_are_also_burned_on_repeated_frames() -> None:
     found = graph(build_mux_command(replace(BURNED, freeze_seconds=1.0)))
     assert found.index("tpad") < found.index("subtitles") < found.index("scale")
 
 
-def test_fragments_go_to_the_standard_output_and_can_be_played_from_the_first() -> None:
+def test_fragments_go_to_the_standard_output_and_play_from_the_first() -> None:
     found = asked(build_mux_command(replace(PLAIN, fragmented=True)))
     assert found.target == "pipe:1"
     assert {"frag_keyframe", "delay_moov", "default_base_moof"} <= set(found.options["-movflags"].split("+"))
@@ -197,13 +197,13 @@ def test_fragments_become_a_whole_video_by_copying_every_stream() -> None:
 
 
 @pytest.mark.parametrize(("seconds", "length"), [(6.0, "6.000000"), (6.01, "6.000000"), (0.01, "0.083333")])
-def test_a_moving_source_image_has_whole_frames_two_at_least(seconds: float, length: str) -> None:
+def test_a_camera_video_has_whole_frames_and_at_least_two(seconds: float, length: str) -> None:
     command = build_camera_command(choose_motion("zoom in"), seconds)
     assert asked(command).options["-t"] == length
     assert command.seconds == pytest.approx(float(length), abs=1e-6)
 
 
-def test_a_moving_source_image_shows_its_label_and_has_no_sound() -> None:
+def test_a_camera_video_shows_its_label_and_has_no_audio() -> None:
     command = build_camera_command(choose_motion("zoom in"), 6.0)
     found = asked(command)
     assert [(name, options["-f"]) for name, options in found.inputs] == [

@@ -1,4 +1,4 @@
-"""The program ffmpeg: the operator's, the wheel's, or an error that names the variable."""
+"""find_ffmpeg: the operator's program, the wheel's, or an error that names the variable."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ def program(folder: Path, name: str = "ffmpeg-of-ours", mode: int = 0o755) -> Pa
     return path
 
 
-def test_the_wheel_brings_one() -> None:
+def test_the_wheel_contains_ffmpeg() -> None:
     found = find_ffmpeg("")
     assert found.is_file()
     assert os.access(found, os.X_OK)
 
 
-def test_the_operators_own_is_taken_by_its_path(tmp_path: Path) -> None:
+def test_a_configured_path_is_used(tmp_path: Path) -> None:
     own = program(tmp_path)
     assert find_ffmpeg(str(own)) == own
 
 
-def test_a_name_is_looked_for_on_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_configured_name_is_searched_on_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own = program(tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert find_ffmpeg(own.name) == own
 
 
-def test_what_cannot_be_run_is_refused_by_name(tmp_path: Path) -> None:
+def test_a_program_that_is_not_executable_is_an_error(tmp_path: Path) -> None:
     for wrong in (tmp_path / "absent", program(tmp_path, "text", 0o644), tmp_path):
         with pytest.raises(ConfigurationError, match="FFMPEG_BINARY") as caught:
             find_ffmpeg(str(wrong))
         assert str(wrong) in str(caught.value)
 
 
-def test_without_a_wheel_for_this_machine_one_must_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_without_a_wheel_needs_a_configured_program(monkeypatch: pytest.MonkeyPatch) -> None:
     def none() -> str:
         raise RuntimeError
 

@@ -1,4 +1,4 @@
-"""Places for ffmpeg: in order, told, and never lost by those who leave."""
+"""FfmpegLimiter: permits in order, reported positions, and no permit lost by a cancellation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from services.video.ffmpeg.limiter import FfmpegLimiter
 
 
 class Worker:
-    """Somebody who wants a place, and gives it back when told to.
+    """A task that acquires a permit and releases it on request.
 
     Args:
         slots: Where places are.
@@ -22,7 +22,7 @@ class Worker:
 
     def __init__(self, slots: FfmpegLimiter, order: list[Worker]) -> None:
         self.places: list[int] = []
-        """What it was told of its place in line."""
+        """Reported positions in the queue."""
         self._slots = slots
         self._order = order
         self._done = asyncio.Event()
@@ -34,13 +34,13 @@ class Worker:
             await self._done.wait()
 
     async def finish(self) -> None:
-        """Give its place back."""
+        """Release the permit."""
         self._done.set()
         await self.task
 
 
 class Crew:
-    """Workers who come one after the other.
+    """Workers that acquire one after the other.
 
     Args:
         slots: Where places are.
@@ -49,14 +49,14 @@ class Crew:
     def __init__(self, slots: FfmpegLimiter) -> None:
         self.slots = slots
         self.running_count: list[Worker] = []
-        """Those who got a place, in order."""
+        """Workers that got a permit, in order."""
         self.all: list[Worker] = []
 
     async def come(self, count: int) -> list[Worker]:
-        """Returns workers that have a place or wait."""
+        """Return workers that hold a permit or wait."""
         came = [Worker(self.slots, self.running_count) for _ in range(count)]
         self.all += came
-        await turn()
+        await run_ready_tasks()
         return came
 
 
@@ -71,8 +71,8 @@ async def crew_of(count: int, max_waiting: int = 9) -> AsyncIterator[Crew]:
         await asyncio.gather(*(worker.task for worker in crew.all), return_exceptions=True)
 
 
-async def turn() -> None:
-    """Let everybody go on who can."""
+async def run_ready_tasks() -> None:
+    """Let every task run that can."""
     for _ in range(5):
         await asyncio.sleep(0)
 
@@ -83,7 +83,7 @@ async def leave(worker: Worker) -> None:
         await worker.task
 
 
-async def test_who_finds_a_place_is_told_nothing() -> None:
+async def test_a_free_permit_reports_no_position() -> None:
     async with crew_of(2) as crew:
         first, second = await crew.come(2)
         assert crew.running_count == [first, second]
@@ -91,24 +91,24 @@ async def test_who_finds_a_place_is_told_nothing() -> None:
         assert crew.slots.waiting == 0
 
 
-async def test_places_go_to_those_who_came_first_and_all_know_where_they_stand() -> None:
+async def test_permits_are_given_in_order_and_positions_are_reported() -> None:
     async with crew_of(1) as crew:
         first, second, third, fourth = await crew.come(4)
         assert crew.slots.waiting == 3
         assert [second.places, third.places, fourth.places] == [[1], [2], [3]]
         await first.finish()
-        await turn()
+        await run_ready_tasks()
         assert crew.running_count == [first, second]
         assert [second.places, third.places, fourth.places] == [[1], [2, 1], [3, 2]]
         await second.finish()
         await third.finish()
-        await turn()
+        await run_ready_tasks()
         assert crew.running_count == [first, second, third, fourth]
         assert fourth.places == [3, 2, 1]
         assert crew.slots.waiting == 0
 
 
-async def test_who_comes_while_others_wait_does_not_overtake_them() -> None:
+async def test_a_newcomer_does_not_overtake_the_queue() -> None:
     async with crew_of(1) as crew:
         first, second = await crew.come(2)
         first_finished = asyncio.create_task(first.finish())
@@ -117,11 +117,11 @@ async def test_who_comes_while_others_wait_does_not_overtake_them() -> None:
         assert crew.running_count == [first, second]
         assert crew.slots.waiting == 1
         await second.finish()
-        await turn()
+        await run_ready_tasks()
         assert crew.running_count == [first, second, third]
 
 
-async def test_one_who_leaves_the_line_makes_room_for_those_behind() -> None:
+async def test_a_cancelled_waiter_moves_the_queue_forward() -> None:
     async with crew_of(1) as crew:
         first, second, third, fourth = await crew.come(4)
         await leave(third)
@@ -129,32 +129,32 @@ async def test_one_who_leaves_the_line_makes_room_for_those_behind() -> None:
         assert [second.places, fourth.places] == [[1, 1], [3, 2]]
         await first.finish()
         await second.finish()
-        await turn()
+        await run_ready_tasks()
         assert crew.running_count == [first, second, fourth]
 
 
-async def test_one_who_leaves_while_he_works_gives_his_place_back() -> None:
+async def test_a_cancelled_holder_releases_its_permit() -> None:
     async with crew_of(1) as crew:
         first, second = await crew.come(2)
         await leave(first)
-        await turn()
+        await run_ready_tasks()
         assert crew.running_count == [first, second]
 
 
-async def test_one_who_leaves_at_the_moment_of_being_given_a_place_passes_it_on() -> None:
+async def test_a_permit_granted_to_a_cancelled_waiter_is_passed_on() -> None:
     async with crew_of(1) as crew:
         async with AsyncExitStack() as held:
             await held.enter_async_context(crew.slots.acquire(lambda _: None))
             second, third = await crew.come(2)
-        # The place is given to the second, who has had no turn to take it yet.
+        # The second worker is granted the permit, but has not run yet.
         await leave(second)
-        await turn()
+        await run_ready_tasks()
         assert crew.running_count == [third]
         await third.finish()
         assert await crew.come(1) == crew.running_count[1:]
 
 
-async def test_a_place_given_to_one_who_leaves_is_free_where_nobody_waits() -> None:
+async def test_a_permit_granted_to_a_cancelled_waiter_is_free_without_a_queue() -> None:
     async with crew_of(1) as crew:
         async with AsyncExitStack() as held:
             await held.enter_async_context(crew.slots.acquire(lambda _: None))
@@ -165,7 +165,7 @@ async def test_a_place_given_to_one_who_leaves_is_free_where_nobody_waits() -> N
         assert third.places == []
 
 
-async def test_a_place_is_not_lost_where_its_holder_and_the_next_are_cancelled_together() -> None:
+async def test_no_permit_is_lost_when_holder_and_next_are_cancelled_together() -> None:
     async with crew_of(1) as crew:
         first, second = await crew.come(2)
         first.task.cancel()
@@ -178,18 +178,18 @@ async def test_a_place_is_not_lost_where_its_holder_and_the_next_are_cancelled_t
         assert crew.running_count == [first, third]
 
 
-async def test_a_place_given_back_as_the_next_leaves_goes_to_the_one_behind() -> None:
+async def test_a_permit_released_while_the_next_is_cancelled_goes_to_the_one_behind() -> None:
     async with crew_of(1) as crew:
         async with AsyncExitStack() as held:
             await held.enter_async_context(crew.slots.acquire(lambda _: None))
             second, third = await crew.come(2)
-            # Cancelled, and has had no turn to leave the line yet.
+            # Cancelled, but has not run and left the queue yet.
             second.task.cancel()
-        await turn()
+        await run_ready_tasks()
         assert crew.running_count == [third]
 
 
-async def test_more_than_may_wait_are_refused_at_once_and_may_ask_again() -> None:
+async def test_a_full_queue_rejects_at_once_and_allows_a_retry() -> None:
     async with crew_of(1, max_waiting=2) as crew:
         _, second, *_ = await crew.come(3)
         with pytest.raises(MediaError) as caught:
@@ -203,7 +203,7 @@ async def test_more_than_may_wait_are_refused_at_once_and_may_ask_again() -> Non
         assert late.places == [2]
 
 
-async def test_a_failure_within_gives_the_place_back() -> None:
+async def test_a_failing_holder_releases_its_permit() -> None:
     slots = FfmpegLimiter(1, 0)
     with pytest.raises(RuntimeError):
         async with slots.acquire(lambda _: None):

@@ -1,4 +1,4 @@
-"""Running ffmpeg, played by shell scripts: in its turn, within bounds, with progress, and gone with its caller."""
+"""FfmpegRunner with shell scripts as ffmpeg: permits, limits, progress and cancellation."""
 
 from __future__ import annotations
 
@@ -13,44 +13,44 @@ import pytest
 from services.common.errors import MediaError, Reason
 from services.video.ffmpeg import Command, FfmpegLimiter, FfmpegLimits, FfmpegRunner, find_ffmpeg
 from tests.conftest import LogLines
-from tests.unit.video.ffmpeg.rig import COMMAND, HANGS, LIMITS, Kitchen, Seen
+from tests.unit.video.ffmpeg.rig import COMMAND, HANGS, LIMITS, ScriptFolder, Seen
 
 
 @pytest.fixture
-def kitchen(tmp_path: Path) -> Iterator[Kitchen]:
-    kitchen = Kitchen(tmp_path)
-    yield kitchen
-    os.close(kitchen.alive)
+def script_folder(tmp_path: Path) -> Iterator[ScriptFolder]:
+    script_folder = ScriptFolder(tmp_path)
+    yield script_folder
+    os.close(script_folder.alive)
 
 
-async def test_the_arguments_are_passed_on_behind_our_own(kitchen: Kitchen) -> None:
-    await kitchen.run('printf "%s\\n" "$@" >arguments')
-    arguments = kitchen.text("arguments").splitlines()
+async def test_the_arguments_follow_the_common_options(script_folder: ScriptFolder) -> None:
+    await script_folder.run('printf "%s\\n" "$@" >arguments')
+    arguments = script_folder.text("arguments").splitlines()
     assert tuple(arguments[-len(COMMAND.arguments) :]) == COMMAND.arguments
     own = arguments[: -len(COMMAND.arguments)]
     assert {"-nostdin", "-hide_banner", "-nostats"} <= set(own)
     assert own[own.index("-progress") + 1] == "pipe:2"
 
 
-async def test_it_runs_in_the_folder_and_knows_nothing_of_ours(
-    kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch
+async def test_ffmpeg_runs_in_the_folder_without_our_environment(
+    script_folder: ScriptFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REPLICATE_API_TOKEN", "r8_TOKEN")
     told = "in=$(readlink /proc/$$/fd/0); out=$(readlink /proc/$$/fd/1); echo $in $out >streams"
-    await kitchen.run(f"pwd >where; env >environment; {told}")
-    assert kitchen.text("where").strip() == str(kitchen.folder)
-    names = {line.partition("=")[0] for line in kitchen.text("environment").splitlines()}
+    await script_folder.run(f"pwd >where; env >environment; {told}")
+    assert script_folder.text("where").strip() == str(script_folder.folder)
+    names = {line.partition("=")[0] for line in script_folder.text("environment").splitlines()}
     assert names <= {"PATH", "HOME", "LANG", "PWD", "OLDPWD", "SHLVL", "_"}
-    assert f"HOME={kitchen.folder}" in kitchen.text("environment")
-    assert kitchen.text("streams").split() == ["/dev/null", "/dev/null"]
+    assert f"HOME={script_folder.folder}" in script_folder.text("environment")
+    assert script_folder.text("streams").split() == ["/dev/null", "/dev/null"]
 
 
-async def test_progress_is_told_while_it_works(kitchen: Kitchen) -> None:
-    os.mkfifo(kitchen.folder / "go")
-    go = os.open(kitchen.folder / "go", os.O_RDWR)
+async def test_progress_is_reported_while_ffmpeg_works(script_folder: ScriptFolder) -> None:
+    os.mkfifo(script_folder.folder / "go")
+    go = os.open(script_folder.folder / "go", os.O_RDWR)
     seen = Seen()
     script = "echo out_time_us=2500000 >&2\nread word <go\nprintf 'a complaint\\nout_time_us=5000000\\n' >&2\n"
-    task = asyncio.create_task(kitchen.run(script + "echo progress=end >&2", seen))
+    task = asyncio.create_task(script_folder.run(script + "echo progress=end >&2", seen))
     async with asyncio.timeout(10):
         await seen.moved.wait()
         assert seen.percents == [0.0, 25.0]
@@ -62,21 +62,21 @@ async def test_progress_is_told_while_it_works(kitchen: Kitchen) -> None:
     assert seen.places == []
 
 
-async def test_what_it_writes_is_passed_on_whole_and_in_order(kitchen: Kitchen) -> None:
+async def test_the_output_is_forwarded_whole_and_in_order(script_folder: ScriptFolder) -> None:
     pieces: list[bytes] = []
 
     async def sink(data: bytes) -> None:
         await asyncio.sleep(0)
         pieces.append(data)
 
-    await kitchen.run(
+    await script_folder.run(
         "i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i+1)); done; echo progress=end >&2", sink=sink
     )
     assert b"".join(pieces).split(b"\n") == [b"line %d" % number for number in range(20_000)] + [b""]
     assert len(pieces) > 1
 
 
-async def test_it_waits_for_a_slow_reader(kitchen: Kitchen) -> None:
+async def test_ffmpeg_waits_for_a_slow_sink(script_folder: ScriptFolder) -> None:
     first, go_on = asyncio.Event(), asyncio.Event()
     taken = 0
 
@@ -87,22 +87,24 @@ async def test_it_waits_for_a_slow_reader(kitchen: Kitchen) -> None:
         await go_on.wait()
 
     script, limits = "head -c 4000000 /dev/zero; echo done >written", FfmpegLimits(20, 20, 4_000_000)
-    task = asyncio.create_task(kitchen.run(script, sink=sink, limits=limits))
+    task = asyncio.create_task(script_folder.run(script, sink=sink, limits=limits))
     async with asyncio.timeout(10):
         await first.wait()
-        assert not (kitchen.folder / "written").exists()
+        assert not (script_folder.folder / "written").exists()
         go_on.set()
         await task
     assert taken == 4_000_000
-    assert kitchen.text("written") == "done\n"
+    assert script_folder.text("written") == "done\n"
 
 
-async def test_without_a_reader_nothing_is_kept_of_what_it_writes(kitchen: Kitchen) -> None:
-    await kitchen.run("head -c 4000000 /dev/zero")
+async def test_without_a_sink_the_output_is_discarded(script_folder: ScriptFolder) -> None:
+    await script_folder.run("head -c 4000000 /dev/zero")
 
 
-async def test_many_error_messages_do_not_block_ffmpeg(kitchen: Kitchen) -> None:
-    await kitchen.run("head -c 4000000 /dev/zero >&2; i=0; while [ $i -lt 20000 ]; do echo no >&2; i=$((i+1)); done")
+async def test_many_error_messages_do_not_block_ffmpeg(script_folder: ScriptFolder) -> None:
+    await script_folder.run(
+        "head -c 4000000 /dev/zero >&2; i=0; while [ $i -lt 20000 ]; do echo no >&2; i=$((i+1)); done"
+    )
 
 
 @pytest.mark.parametrize(
@@ -119,28 +121,28 @@ async def test_many_error_messages_do_not_block_ffmpeg(kitchen: Kitchen) -> None
         ("kill -TERM $$", Reason.GENERATION_FAILED, "retry"),
     ],
 )
-async def test_every_bad_end_has_a_reason(kitchen: Kitchen, script: str, reason: Reason, word: str) -> None:
-    error = await kitchen.failure(script)
+async def test_every_failure_has_a_reason(script_folder: ScriptFolder, script: str, reason: Reason, word: str) -> None:
+    error = await script_folder.failure(script)
     assert error.reason is reason
     assert word in error.message
 
 
-async def test_error_messages_are_logged_and_not_returned(kitchen: Kitchen, log_lines: LogLines) -> None:
-    error = await kitchen.failure("echo video.mp4: moov atom not found >&2; exit 1")
+async def test_error_messages_are_logged_and_not_returned(script_folder: ScriptFolder, log_lines: LogLines) -> None:
+    error = await script_folder.failure("echo video.mp4: moov atom not found >&2; exit 1")
     assert "moov" not in error.message
     (line,) = [line for line in log_lines() if line["level"] == "warning"]
     assert (line["exit_code"], line["messages"]) == (1, ["video.mp4: moov atom not found"])
 
 
-async def test_a_file_that_grows_too_large_ends_it(kitchen: Kitchen) -> None:
-    # The bounds come a moment after its beginning.
+async def test_a_too_large_file_ends_ffmpeg(script_folder: ScriptFolder) -> None:
+    # The limits are applied shortly after the start.
     bound = 'until [ "$(ulimit -f)" != unlimited ]; do :; done'
-    error = await kitchen.failure(f"{bound}; exec cat /dev/zero >video.mp4")
+    error = await script_folder.failure(f"{bound}; exec cat /dev/zero >video.mp4")
     assert error.reason is Reason.OUTPUT_TOO_LARGE
-    assert (kitchen.folder / "video.mp4").stat().st_size == LIMITS.output_bytes
+    assert (script_folder.folder / "video.mp4").stat().st_size == LIMITS.output_bytes
 
 
-async def test_a_stream_that_grows_too_large_ends_it(kitchen: Kitchen) -> None:
+async def test_a_too_large_output_ends_ffmpeg(script_folder: ScriptFolder) -> None:
     taken = 0
 
     async def sink(data: bytes) -> None:
@@ -148,109 +150,109 @@ async def test_a_stream_that_grows_too_large_ends_it(kitchen: Kitchen) -> None:
         taken += len(data)
 
     with pytest.raises(MediaError) as caught:
-        await kitchen.run("exec 3>alive; cat /dev/zero", sink=sink)
+        await script_folder.run("exec 3>alive; cat /dev/zero", sink=sink)
     assert caught.value.reason is Reason.OUTPUT_TOO_LARGE
     assert taken <= LIMITS.output_bytes
-    await kitchen.all_end()
+    await script_folder.all_end()
 
 
-async def test_too_much_work_ends_it(kitchen: Kitchen) -> None:
-    error = await kitchen.failure("while :; do :; done", FfmpegLimits(20, 1, 1_000_000))
+async def test_too_much_processor_time_ends_ffmpeg(script_folder: ScriptFolder) -> None:
+    error = await script_folder.failure("while :; do :; done", FfmpegLimits(20, 1, 1_000_000))
     assert (error.reason, "within 1 seconds" in error.message) == (Reason.MEDIA_INVALID, True)
 
 
-async def test_it_is_bound_in_all_that_it_may_take(kitchen: Kitchen) -> None:
-    # The bounds come a moment after its beginning.
+async def test_all_limits_are_applied(script_folder: ScriptFolder) -> None:
+    # The limits are applied shortly after the start.
     script = 'until [ "$(ulimit -v)" = 1048576 ]; do :; done; (ulimit -S -t; ulimit -H -t; ulimit -f) >bounds'
-    await kitchen.run(script, limits=FfmpegLimits(20, 7, 512 * 1024, address_space_bytes=1024**3))
-    assert kitchen.text("bounds").split() == ["7", "12", "1024"]
+    await script_folder.run(script, limits=FfmpegLimits(20, 7, 512 * 1024, address_space_bytes=1024**3))
+    assert script_folder.text("bounds").split() == ["7", "12", "1024"]
 
 
-async def test_it_is_ended_in_time_with_all_that_it_started(kitchen: Kitchen) -> None:
-    error = await kitchen.failure(HANGS, FfmpegLimits(0.3, 20, 1_000_000))
+async def test_a_timeout_kills_ffmpeg_and_its_children(script_folder: ScriptFolder) -> None:
+    error = await script_folder.failure(HANGS, FfmpegLimits(0.3, 20, 1_000_000))
     assert (error.reason, "within 0.3 seconds" in error.message) == (Reason.MEDIA_INVALID, True)
-    await kitchen.all_end()
+    await script_folder.all_end()
 
 
-async def test_a_caller_who_leaves_ends_it_with_all_that_it_started(kitchen: Kitchen) -> None:
+async def test_a_cancellation_kills_ffmpeg_and_its_children(script_folder: ScriptFolder) -> None:
     seen = Seen()
-    task = asyncio.create_task(kitchen.run(HANGS, seen))
+    task = asyncio.create_task(script_folder.run(HANGS, seen))
     async with asyncio.timeout(10):
         await seen.moved.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await kitchen.all_end()
-    # Its place is free again.
-    await kitchen.run("exit 0")
+    await script_folder.all_end()
+    # The permit is free again.
+    await script_folder.run("exit 0")
 
 
-async def test_a_reader_who_leaves_does_not_wait_for_what_nobody_reads(kitchen: Kitchen) -> None:
-    os.mkfifo(kitchen.folder / "go")
-    go = os.open(kitchen.folder / "go", os.O_RDWR)
+async def test_a_cancelled_sink_does_not_wait_for_unread_output(script_folder: ScriptFolder) -> None:
+    os.mkfifo(script_folder.folder / "go")
+    go = os.open(script_folder.folder / "go", os.O_RDWR)
     first = asyncio.Event()
 
     async def sink(_: bytes) -> None:
         first.set()
         await asyncio.Event().wait()
 
-    # Not of its group, and so not ended with it: the pipe has no end before the test says so.
+    # In another process group, so not killed: the pipe stays open until the test closes it.
     holder = f"{sys.executable} -c 'import os; os.setsid(); print(1, flush=True); open(\"go\").readline()' &\n"
-    task = asyncio.create_task(kitchen.run(f"{holder}wait", sink=sink))
+    task = asyncio.create_task(script_folder.run(f"{holder}wait", sink=sink))
     async with asyncio.timeout(20):
         await first.wait()
         task.cancel()
         await asyncio.wait([task])
         assert task.cancelled()
-        # Its place is free again.
-        await kitchen.run("exit 0")
+        # The permit is free again.
+        await script_folder.run("exit 0")
     os.write(go, b"on\n")
     os.close(go)
 
 
-async def test_a_callers_own_time_ends_it_as_that(kitchen: Kitchen) -> None:
+async def test_a_timeout_of_the_caller_stays_a_timeout(script_folder: ScriptFolder) -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.3):
-            await kitchen.run(HANGS)
-    await kitchen.all_end()
+            await script_folder.run(HANGS)
+    await script_folder.all_end()
 
 
 async def fails(_: bytes) -> None:
     raise MediaError(Reason.STORAGE_FAILED)
 
 
-async def test_a_reader_that_fails_ends_it(kitchen: Kitchen) -> None:
+async def test_a_failing_sink_ends_ffmpeg(script_folder: ScriptFolder) -> None:
     with pytest.raises(MediaError):
-        await kitchen.run(f"exec 3>alive; echo video; {HANGS}", sink=fails)
-    await kitchen.all_end()
+        await script_folder.run(f"exec 3>alive; echo video; {HANGS}", sink=fails)
+    await script_folder.all_end()
 
 
-async def test_what_a_reader_raises_is_raised_as_it_is(kitchen: Kitchen) -> None:
+async def test_an_error_of_the_sink_is_raised_unchanged(script_folder: ScriptFolder) -> None:
     with pytest.raises(MediaError):
-        await kitchen.run("echo video", sink=fails)
+        await script_folder.run("echo video", sink=fails)
 
 
-async def test_who_comes_second_is_told_so_and_who_comes_third_is_refused(kitchen: Kitchen) -> None:
+async def test_the_second_run_is_queued_and_the_third_is_rejected(script_folder: ScriptFolder) -> None:
     first, second = Seen(), Seen()
-    one = asyncio.create_task(kitchen.run(HANGS, first))
+    one = asyncio.create_task(script_folder.run(HANGS, first))
     async with asyncio.timeout(10):
         await first.moved.wait()
-        two = asyncio.create_task(kitchen.run("echo progress=end >&2", second))
+        two = asyncio.create_task(script_folder.run("echo progress=end >&2", second))
         await second.moved.wait()
         assert (second.places, second.percents) == ([1], [])
-        assert (await kitchen.failure("exit 0")).reason is Reason.OVERLOADED
+        assert (await script_folder.failure("exit 0")).reason is Reason.OVERLOADED
         one.cancel()
         await asyncio.wait([one])
-        await kitchen.run("echo progress=end >&2")
+        await script_folder.run("echo progress=end >&2")
         await asyncio.wait([two])
     assert (first.places, one.cancelled()) == ([], True)
     assert (second.percents[0], second.percents[-1]) == (0.0, 100.0)
 
 
-async def test_one_that_fails_gives_its_place_back(kitchen: Kitchen) -> None:
+async def test_a_failed_run_releases_its_permit(script_folder: ScriptFolder) -> None:
     for script in ("exit 1", "kill -KILL $$"):
-        await kitchen.failure(script)
-    await kitchen.run("exit 0")
+        await script_folder.failure(script)
+    await script_folder.run("exit 0")
 
 
 @pytest.mark.parametrize(
@@ -260,7 +262,7 @@ async def test_one_that_fails_gives_its_place_back(kitchen: Kitchen) -> None:
         (FfmpegLimits(20, 1, 10**12), Reason.MEDIA_INVALID, "within 1 seconds"),
     ],
 )
-async def test_the_real_ffmpeg_meets_its_bounds_alike(
+async def test_the_limits_hold_for_the_real_ffmpeg(
     tmp_path: Path, limits: FfmpegLimits, reason: Reason, word: str
 ) -> None:
     source = ("-f", "lavfi", "-i", "testsrc=size=640x480:duration=100000", "-c:v", "rawvideo", "-y")

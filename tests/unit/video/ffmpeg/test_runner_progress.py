@@ -1,4 +1,4 @@
-"""What ffmpeg says, in whatever pieces: percent of the video, and its last complaints."""
+"""ProgressParser: percentages and the last messages, from pieces of any size."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ def fed(*pieces: bytes, seconds: float = 10.0) -> ProgressParser:
     return meter
 
 
-def test_nothing_said_is_nothing_done() -> None:
+def test_no_output_means_no_progress() -> None:
     assert fed().percent == 0.0
     assert fed(b"").messages == []
 
 
-def test_blocks_become_percent_and_the_end_is_all_of_it() -> None:
+def test_blocks_become_percent_and_the_end_is_100() -> None:
     meter = ProgressParser(10.0)
     assert meter.feed(block(2.5))
     assert meter.percent == 25.0
@@ -65,7 +65,7 @@ def test_blocks_become_percent_and_the_end_is_all_of_it() -> None:
     assert meter.messages == []
 
 
-def test_only_what_grows_is_told() -> None:
+def test_only_a_growing_percentage_is_reported() -> None:
     meter = ProgressParser(10.0)
     assert meter.feed(block(5))
     assert not meter.feed(block(5))
@@ -75,34 +75,34 @@ def test_only_what_grows_is_told() -> None:
     assert meter.percent == 60.0
 
 
-def test_before_its_end_a_video_is_almost_done() -> None:
+def test_before_the_end_the_percentage_is_at_most_99() -> None:
     assert fed(block(10)).percent == 99.0
     assert fed(block(1000)).percent == 99.0
 
 
 @pytest.mark.parametrize("value", [b"N/A", b"", b"-1", b"1.5", b"1e6", b"0x10", b"\xb2", b"1 0"])
-def test_what_is_no_time_is_passed_over(value: bytes) -> None:
+def test_a_malformed_time_is_ignored(value: bytes) -> None:
     meter = fed(b"out_time_us=" + value + b"\n")
     assert (meter.percent, meter.messages) == (0.0, [])
 
 
-def test_lines_may_end_as_on_another_system() -> None:
+def test_lines_may_end_with_carriage_return() -> None:
     assert fed(b"out_time_us=5000000\r\nprogress=continue\r\n").percent == 50.0
 
 
-def test_a_video_without_length_is_no_division_by_zero() -> None:
+def test_a_duration_of_zero_does_not_divide_by_zero() -> None:
     assert fed(block(1), seconds=0.0).percent == 99.0
 
 
 @given(SPOKEN, st.lists(st.integers(0, 1000), max_size=8))
-def test_in_whatever_pieces_it_comes_it_says_the_same(spoken: bytes, cuts: list[int]) -> None:
+def test_the_split_into_pieces_does_not_matter(spoken: bytes, cuts: list[int]) -> None:
     whole, pieces = fed(spoken), fed(*in_pieces(spoken, cuts))
     assert pieces.percent == whole.percent
     assert pieces.messages == whole.messages
 
 
 @given(st.lists(st.one_of(SPOKEN, SPOKEN.map(lambda spoken: spoken + b"\n")), max_size=6))
-def test_it_never_goes_back_and_never_beyond_all(pieces: list[bytes]) -> None:
+def test_the_percentage_never_decreases_and_never_exceeds_100(pieces: list[bytes]) -> None:
     meter = ProgressParser(10.0)
     before = 0.0
     for piece in pieces:
@@ -112,17 +112,17 @@ def test_it_never_goes_back_and_never_beyond_all(pieces: list[bytes]) -> None:
         before = meter.percent
 
 
-def test_the_last_complaints_are_kept_between_the_blocks() -> None:
+def test_the_last_messages_between_the_blocks_are_kept() -> None:
     said = [b"complaint %d\n" % number + block(number) for number in range(6)]
     assert fed(*said).messages == [f"complaint {number}" for number in range(2, 6)]
 
 
-def test_statistics_are_no_complaints_but_sentences_with_equals_signs_are() -> None:
+def test_statistics_are_not_messages_but_sentences_with_equals_signs_are() -> None:
     assert fed(b"fps=25\nstream_0_0_psnr_all=42\nlsize=N/A\n").messages == []
     assert fed(b"Error: x=5\nOption Q=2 is gone\n").messages == ["Error: x=5", "Option Q=2 is gone"]
 
 
-def test_complaints_are_printable_and_short() -> None:
+def test_messages_are_printable_and_short() -> None:
     (said,) = fed(b"\x1b[31mred\x00 \xff " + b"y" * 1000 + b"\n").messages
     assert said.startswith("?[31mred? ")
     assert said.isprintable()
@@ -137,10 +137,10 @@ def test_a_line_without_an_end_does_not_grow_for_ever() -> None:
     assert meter.percent == 50.0
 
 
-def test_an_overlong_line_hides_nothing_of_the_next() -> None:
+def test_an_overlong_line_does_not_hide_the_next() -> None:
     assert fed(b"x" * 10_000 + b"out_time_us=9000000\nout_time_us=3000000\n").percent == 30.0
 
 
 @pytest.mark.parametrize("digits", [309, 5000])
-def test_a_time_beyond_all_bounds_is_almost_done_or_passed_over(digits: int) -> None:
+def test_a_huge_time_is_capped_or_ignored(digits: int) -> None:
     assert fed(b"out_time_us=" + b"9" * digits + b"\n").percent in (0.0, 99.0)

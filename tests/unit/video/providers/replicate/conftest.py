@@ -1,4 +1,4 @@
-"""Replicate and the provider that asks it, for one test."""
+"""A fake Replicate and a provider for one test."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import pytest
 
 from services.video.providers.replicate import ReplicateProvider
 from tests.fakes.replicate import FakeReplicate, running_replicate
-from tests.unit.video.providers.replicate.rig import provider_of
+from tests.unit.video.providers.replicate.rig import open_provider
 
 
 @pytest.fixture
 async def replicate() -> AsyncIterator[FakeReplicate]:
-    """A server of the test's own."""
+    """A fake Replicate server."""
     async with running_replicate() as fake:
         yield fake
 
 
 @pytest.fixture
 async def provider(replicate: FakeReplicate) -> AsyncIterator[ReplicateProvider]:
-    """The provider, which does not wait between its questions."""
-    async with provider_of(replicate) as opened:
+    """A provider that does not wait between polls."""
+    async with open_provider(replicate) as opened:
         yield opened

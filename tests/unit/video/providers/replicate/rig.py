@@ -1,4 +1,4 @@
-"""The provider replicate with a server of its own, and what tests ask of both."""
+"""The provider replicate with a fake server, and helpers for its tests."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def at_once(_: asyncio.Event, __: float) -> None:
 
 
 class Delays:
-    """Waits that do not take any time, written down."""
+    """Records waits without waiting."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
@@ -48,15 +48,15 @@ class Delays:
         self.seconds.append(seconds)
 
 
-def settings_of(replicate: FakeReplicate, **changes: Any) -> ReplicateSettings:
+def make_settings(replicate: FakeReplicate, **changes: Any) -> ReplicateSettings:
     return replace(ReplicateSettings(API_TOKEN, replicate.base_url, wait_seconds=0, timeout_seconds=10), **changes)
 
 
 @asynccontextmanager
-async def provider_of(
+async def open_provider(
     replicate: FakeReplicate, wait: WaitForNews = at_once, **changes: Any
 ) -> AsyncIterator[ReplicateProvider]:
-    settings = settings_of(replicate, **changes)
+    settings = make_settings(replicate, **changes)
     allowed = FetchOptions(AddressPolicy.parse(["127.0.0.0/8"]), 5)
     async with open_session() as session, open_fetcher(allowed) as downloads:
         yield ReplicateProvider(ProviderHttpClient(session, build_endpoint(settings)), settings, downloads, wait)
@@ -66,13 +66,13 @@ def ignored(_: Progress) -> None:
     return
 
 
-async def brought(provider: ReplicateProvider, folder: Path, spec: VideoSpec = CAT) -> bytes:
+async def fetch_video(provider: ReplicateProvider, folder: Path, spec: VideoSpec = CAT) -> bytes:
     return (await provider.fetch(await provider.begin(spec), folder, ignored)).read_bytes()
 
 
 async def failure(provider: ReplicateProvider, folder: Path, spec: VideoSpec = CAT) -> MediaError:
     with pytest.raises(MediaError) as caught:
-        await brought(provider, folder, spec)
+        await fetch_video(provider, folder, spec)
     return caught.value
 
 

@@ -1,4 +1,4 @@
-"""Videos by Replicate are begun and cancelled with the requests of its own client, and never begun twice."""
+"""ReplicateProvider.begin sends the requests of the official client, and never creates twice."""
 
 from __future__ import annotations
 
@@ -40,32 +40,32 @@ from tests.unit.video.providers.replicate.rig import (
     OWN_CAT,
     VERSION,
     assert_golden,
-    brought,
     failure,
+    fetch_video,
     golden,
     is_charged,
-    provider_of,
-    settings_of,
+    make_settings,
+    open_provider,
 )
 
 
 async def test_a_prediction_of_a_model_is_created_as_the_official_client_does(replicate: FakeReplicate) -> None:
-    async with provider_of(replicate, webhook_url="https://me.example/hook") as provider:
+    async with open_provider(replicate, webhook_url="https://me.example/hook") as provider:
         await provider.begin(CAT)
-    # Of the beginning nobody needs to hear: it is known from the answer.
+    # No webhook for the start: the response reports it.
     assert_golden(replicate, 0, "models.predictions.create", webhook_events_filter=["completed"])
 
 
-async def test_the_first_answer_may_be_held_back_for_the_video(replicate: FakeReplicate, tmp_path: Path) -> None:
+async def test_the_first_response_may_be_delayed_for_the_video(replicate: FakeReplicate, tmp_path: Path) -> None:
     replicate.runs.append(Run(first="succeeded"))
-    async with provider_of(replicate, wait_seconds=5) as provider:
-        assert await brought(provider, tmp_path) == VIDEO
+    async with open_provider(replicate, wait_seconds=5) as provider:
+        assert await fetch_video(provider, tmp_path) == VIDEO
     assert_golden(replicate, 0, "models.predictions.create_wait5")
 
 
 async def test_a_version_is_created_as_the_official_client_does(replicate: FakeReplicate) -> None:
     request = VideoRequest("a cat", seconds=6, resolution="768p", model_input={"prompt_optimizer": True})
-    async with provider_of(replicate, wait_seconds=1) as provider:
+    async with open_provider(replicate, wait_seconds=1) as provider:
         await provider.begin(replace(CAT, request=request, model=f"minimax/hailuo-02:{VERSION}"))
     assert_golden(replicate, 0, "predictions.create_version", headers={"prefer": "wait=1"})
 
@@ -79,9 +79,7 @@ async def test_a_small_source_image_is_sent_as_a_data_uri(
     assert (head, base64.b64decode(data)) == ("data:image/jpeg;base64", JPEG)
 
 
-async def test_a_large_source_image_is_brought_as_a_file_first(
-    replicate: FakeReplicate, provider: ReplicateProvider
-) -> None:
+async def test_a_large_source_image_is_uploaded_first(replicate: FakeReplicate, provider: ReplicateProvider) -> None:
     await provider.begin(BIG_CAT)
     upload, creation = replicate.requests
     expected = golden("files.create")
@@ -100,7 +98,7 @@ async def test_a_large_source_image_is_brought_as_a_file_first(
 
 
 @pytest.mark.parametrize("answer", [{}, {"urls": None}, {"urls": {"get": 7}}])
-async def test_a_source_image_without_an_address_begins_nothing(
+async def test_a_failed_upload_without_a_url_begins_nothing(
     replicate: FakeReplicate, provider: ReplicateProvider, tmp_path: Path, answer: Any
 ) -> None:
     replicate.file_answer = answer
@@ -112,18 +110,18 @@ async def test_a_source_image_without_an_address_begins_nothing(
 @pytest.mark.parametrize(
     "answer", [CUT, BROKEN, DOWN, Failure(502), Failure(504), Failure(200), HANGS, THROTTLED_BY_BODY, NOT_FOUND]
 )
-async def test_a_source_image_that_cannot_be_brought_costs_nothing(
+async def test_a_source_image_that_cannot_be_uploaded_costs_nothing(
     replicate: FakeReplicate, tmp_path: Path, answer: Failure
 ) -> None:
     replicate.failures["files"].append(answer)
-    async with provider_of(replicate, answer_seconds=0.2) as provider:
+    async with open_provider(replicate, answer_seconds=0.2) as provider:
         error = await failure(provider, tmp_path, BIG_CAT)
-    # No field of the caller's was looked at.
+    # The error does not concern a field of the caller's request.
     assert (error.violations, is_charged(error)) == ((), False)
     assert replicate.created == 0
 
 
-async def test_an_address_of_the_source_image_is_passed_on_and_not_visited(
+async def test_a_public_url_of_the_source_image_is_forwarded_and_not_fetched(
     replicate: FakeReplicate, provider: ReplicateProvider
 ) -> None:
     async with running_web_host() as other:
@@ -143,7 +141,7 @@ async def test_an_address_of_the_source_image_is_passed_on_and_not_visited(
         (THROTTLED_BY_HEADER, Reason.PROVIDER_BUSY, False),
         (THROTTLED_BY_BODY, Reason.PROVIDER_BUSY, False),
         (DOWN, Reason.PROVIDER_UNAVAILABLE, False),
-        # These may come from behind the place where videos are charged.
+        # These may come after the video was charged.
         (BROKEN, Reason.GENERATION_FAILED, True),
         (Failure(502), Reason.PROVIDER_UNAVAILABLE, True),
         (Failure(504), Reason.PROVIDER_TIMEOUT, True),
@@ -156,7 +154,7 @@ async def test_an_address_of_the_source_image_is_passed_on_and_not_visited(
         (Failure(201, {"id": "../x"}), Reason.GENERATION_FAILED, True),
     ],
 )
-async def test_a_creation_that_fails_is_told_in_our_words_and_not_repeated(
+async def test_a_failed_creation_is_mapped_and_not_repeated(
     replicate: FakeReplicate,
     provider: ReplicateProvider,
     tmp_path: Path,
@@ -170,23 +168,23 @@ async def test_a_creation_that_fails_is_told_in_our_words_and_not_repeated(
     assert len(replicate.requests) == 1
 
 
-async def test_a_creation_that_is_never_answered_may_be_charged(replicate: FakeReplicate, tmp_path: Path) -> None:
+async def test_a_creation_without_a_response_may_be_charged(replicate: FakeReplicate, tmp_path: Path) -> None:
     replicate.failures["create"].append(HANGS)
-    async with provider_of(replicate, answer_seconds=0.2) as provider:
+    async with open_provider(replicate, answer_seconds=0.2) as provider:
         error = await failure(provider, tmp_path)
     assert (error.reason, is_charged(error)) == (Reason.PROVIDER_TIMEOUT, True)
     await replicate.until(lambda: replicate.abandoned == 1)
     assert len(replicate.requests) == 1
 
 
-async def test_a_server_that_is_not_there_may_be_asked_again(replicate: FakeReplicate, tmp_path: Path) -> None:
-    async with provider_of(replicate, base_url="http://127.0.0.1:9/v1") as provider:
+async def test_a_refused_connection_may_be_retried(replicate: FakeReplicate, tmp_path: Path) -> None:
+    async with open_provider(replicate, base_url="http://127.0.0.1:9/v1") as provider:
         error = await failure(provider, tmp_path)
     assert (error.reason, is_charged(error)) == (Reason.PROVIDER_UNAVAILABLE, False)
 
 
-async def test_without_a_token_nothing_is_agreed_to(replicate: FakeReplicate) -> None:
-    settings = settings_of(replicate, api_token="")
+async def test_without_a_token_no_model_is_chosen(replicate: FakeReplicate) -> None:
+    settings = make_settings(replicate, api_token="")
     async with open_fetcher() as downloads, open_replicate(settings, downloads) as provider:
         with pytest.raises(MediaError) as caught:
             provider.choose_model(VideoRequest("a cat"))
@@ -196,7 +194,7 @@ async def test_without_a_token_nothing_is_agreed_to(replicate: FakeReplicate) ->
 
 
 async def test_without_a_token_nothing_is_begun(replicate: FakeReplicate) -> None:
-    async with provider_of(replicate, api_token="") as provider:
+    async with open_provider(replicate, api_token="") as provider:
         for spec in (CAT, BIG_CAT):
             with pytest.raises(MediaError) as caught:
                 await provider.begin(spec)
@@ -204,5 +202,5 @@ async def test_without_a_token_nothing_is_begun(replicate: FakeReplicate) -> Non
     assert replicate.requests == []
 
 
-async def test_with_a_token_the_model_is_agreed_to(provider: ReplicateProvider) -> None:
+async def test_with_a_token_the_model_is_chosen(provider: ReplicateProvider) -> None:
     assert provider.choose_model(VideoRequest("a cat")) == DEFAULT_MODEL

@@ -1,4 +1,4 @@
-"""Videos by Replicate are cancelled with the request of its own client, and only while there is work to end."""
+"""ReplicateProvider.cancel sends the request of the official client, for running predictions only."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from services.common.errors import MediaError, Reason
 from services.video.providers.replicate import ReplicateProvider
 from services.video.providers.replicate.provider import wait_for_news
 from tests.fakes.replicate import HANGS, FakeReplicate, Run
-from tests.unit.video.providers.replicate.rig import CAT, assert_golden, failure, provider_of
+from tests.unit.video.providers.replicate.rig import CAT, assert_golden, failure, open_provider
 
 
 async def test_a_prediction_is_cancelled_as_the_official_client_does(
@@ -19,28 +19,28 @@ async def test_a_prediction_is_cancelled_as_the_official_client_does(
 ) -> None:
     assert await provider.cancel(await provider.begin(CAT))
     assert_golden(replicate, 1, "predictions.cancel")
-    # There is no body that could be of any kind.
+    # There is no body, so no content type.
     assert "content-type" not in replicate.requests[1].headers
     assert replicate.cancelled == ["p1"]
 
 
 @pytest.mark.parametrize("status", ["succeeded", "failed", "aborted"])
-async def test_a_video_that_has_ended_cannot_be_cancelled(
+async def test_a_finished_prediction_cannot_be_cancelled(
     replicate: FakeReplicate, provider: ReplicateProvider, status: str
 ) -> None:
     replicate.runs.append(Run(first=status))
     assert not await provider.cancel(await provider.begin(CAT))
 
 
-async def test_a_prediction_that_nobody_knows_cannot_be_cancelled(provider: ReplicateProvider) -> None:
+async def test_an_unknown_prediction_cannot_be_cancelled(provider: ReplicateProvider) -> None:
     with pytest.raises(MediaError) as caught:
         await provider.cancel("p7")
     assert caught.value.reason is Reason.GENERATION_FAILED
 
 
-async def test_a_cancellation_that_is_never_answered_is_given_up_in_time(replicate: FakeReplicate) -> None:
+async def test_a_cancellation_without_a_response_times_out(replicate: FakeReplicate) -> None:
     replicate.failures["cancel"].append(HANGS)
-    async with provider_of(replicate, answer_seconds=0.2) as provider:
+    async with open_provider(replicate, answer_seconds=0.2) as provider:
         prediction_id = await provider.begin(CAT)
         with pytest.raises(MediaError) as caught:
             await provider.cancel(prediction_id)
@@ -54,10 +54,10 @@ async def test_an_id_cannot_lead_to_another_path(replicate: FakeReplicate, provi
     assert (sent.path, sent.query) == ("/v1/predictions/../files?x=/cancel", [])
 
 
-async def test_a_cancellation_ends_the_waiting_at_once(replicate: FakeReplicate, tmp_path: Path) -> None:
+async def test_a_cancellation_ends_the_wait_at_once(replicate: FakeReplicate, tmp_path: Path) -> None:
     replicate.runs.append(Run(("processing",)))
     async with (
-        provider_of(replicate, wait_for_news, first_poll_seconds=50, timeout_seconds=60) as provider,
+        open_provider(replicate, wait_for_news, first_poll_seconds=50, timeout_seconds=60) as provider,
         asyncio.timeout(9),
     ):
         task = asyncio.create_task(failure(provider, tmp_path))

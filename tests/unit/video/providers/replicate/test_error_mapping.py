@@ -1,4 +1,4 @@
-"""What Replicate says went wrong: every answer has a reason of ours, and none of its words is passed on."""
+"""Errors of Replicate: every response has a reason, and its text is not returned."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def is_charged(error: MediaError) -> bool:
     return MAY_BE_CHARGED_KEY in error.metadata
 
 
-def fields_of(error: MediaError) -> list[str]:
+def get_fields(error: MediaError) -> list[str]:
     return [item.field for item in error.violations]
 
 
@@ -58,7 +58,7 @@ def fields_of(error: MediaError) -> list[str]:
         (Failure(504), Reason.PROVIDER_TIMEOUT),
     ],
 )
-def test_a_refusal_has_a_reason(answer: Failure, reason: Reason) -> None:
+def test_an_error_response_has_a_reason(answer: Failure, reason: Reason) -> None:
     error = refused(answer)
     assert error.reason is reason
     assert error.metadata["provider"] == "replicate"
@@ -67,12 +67,12 @@ def test_a_refusal_has_a_reason(answer: Failure, reason: Reason) -> None:
 @pytest.mark.parametrize(
     "answer", [problem(400, "bad"), UNAUTHENTICATED, NO_CREDIT, NOT_FOUND, BAD_VERSION, THROTTLED_BY_BODY, DOWN]
 )
-def test_what_is_refused_before_it_begins_costs_nothing(answer: Failure) -> None:
+def test_a_rejection_before_the_begin_costs_nothing(answer: Failure) -> None:
     assert not is_charged(refused(answer))
 
 
 @pytest.mark.parametrize("answer", [BROKEN, Failure(418, "tea"), Failure(302), Failure(520)])
-def test_a_status_that_says_nothing_may_come_after_the_video_was_begun(answer: Failure) -> None:
+def test_an_unclear_status_may_come_after_the_begin(answer: Failure) -> None:
     error = refused(answer)
     assert (error.reason, is_charged(error)) == (Reason.GENERATION_FAILED, True)
 
@@ -86,24 +86,24 @@ def test_a_status_that_says_nothing_may_come_after_the_video_was_begun(answer: F
         (problem(408, "slow"), Reason.PROVIDER_TIMEOUT),
     ],
 )
-def test_an_answer_from_behind_the_till_may_be_charged(answer: Failure, reason: Reason) -> None:
+def test_an_error_after_the_begin_may_be_charged(answer: Failure, reason: Reason) -> None:
     error = refused(answer)
     assert (error.reason, is_charged(error)) == (reason, True)
 
 
 @pytest.mark.parametrize("answer", [BROKEN, Failure(502), DOWN, Failure(504), Failure(520), Failure(599)])
-def test_a_video_does_not_policy_that_a_question_about_it_failed(answer: Failure) -> None:
+def test_a_failed_poll_does_not_fail_the_video(answer: Failure) -> None:
     error = refused(answer, begun=True)
     assert (error.reason, is_charged(error)) == (Reason.PROVIDER_UNAVAILABLE, True)
 
 
 @pytest.mark.parametrize("answer", [UNAUTHENTICATED, NO_CREDIT, THROTTLED_BY_HEADER, DOWN, Failure(504), BROKEN])
-def test_what_is_refused_after_the_video_was_begun_may_be_charged(answer: Failure) -> None:
+def test_a_rejection_after_the_begin_may_be_charged(answer: Failure) -> None:
     assert is_charged(refused(answer, begun=True))
 
 
 @pytest.mark.parametrize("answer", [NOT_FOUND, BAD_VERSION, refused_fields("prompt"), problem(400, "bad")])
-def test_a_video_that_replicate_no_longer_knows_is_no_mistake_of_the_caller(answer: Failure) -> None:
+def test_a_deleted_prediction_is_not_a_validation_error(answer: Failure) -> None:
     error = refused(answer, begun=True)
     assert (error.reason, is_charged(error), error.violations) == (Reason.GENERATION_FAILED, True, ())
     assert "no longer has this video" in error.message
@@ -120,9 +120,9 @@ def test_a_video_that_replicate_no_longer_knows_is_no_mistake_of_the_caller(answ
         (BAD_VERSION, ["model"]),
     ],
 )
-def test_refused_fields_have_our_names(answer: Failure, fields: list[str]) -> None:
+def test_rejected_fields_have_our_names(answer: Failure, fields: list[str]) -> None:
     error = refused(answer)
-    assert (error.reason, fields_of(error)) == (Reason.VALIDATION_ERROR, fields)
+    assert (error.reason, get_fields(error)) == (Reason.VALIDATION_ERROR, fields)
     assert all(field in error.message for field in fields)
 
 
@@ -140,9 +140,9 @@ def test_refused_fields_have_our_names(answer: Failure, fields: list[str]) -> No
         {"detail": "Input validation failed"},
     ],
 )
-def test_an_answer_of_any_shape_is_a_refusal_without_fields(body: Any) -> None:
+def test_a_body_of_any_shape_is_an_error_without_fields(body: Any) -> None:
     error = refused(Failure(422, body))
-    assert (error.reason, fields_of(error)) == (Reason.VALIDATION_ERROR, [])
+    assert (error.reason, get_fields(error)) == (Reason.VALIDATION_ERROR, [])
     assert error.message
 
 
@@ -195,12 +195,12 @@ def test_the_delay_is_read_from_header_body_or_text(
         ("succeeded", None, Reason.GENERATION_FAILED, True),
     ],
 )
-def test_a_video_that_ended_badly_has_a_reason(status: str, error: object, reason: Reason, charged: bool) -> None:
+def test_a_failed_prediction_has_a_reason(status: str, error: object, reason: Reason, charged: bool) -> None:
     found = map_failed_prediction(status, error)
     assert (found.reason, is_charged(found)) == (reason, charged)
 
 
-def test_nothing_that_replicate_says_is_passed_on(log_lines: LogLines) -> None:
+def test_no_text_of_replicate_is_returned_or_logged(log_lines: LogLines) -> None:
     body = {"title": SECRET, "detail": SECRET, "invalid_fields": [{"field": "prompt", "description": SECRET}]}
     told = [map_response(status, {"X": SECRET}, body, begun=False) for status in (400, 401, 402, 404, 422, 429, 500)]
     told += [map_failed_prediction("failed", SECRET), map_failed_prediction("failed", f"flagged: {SECRET}")]

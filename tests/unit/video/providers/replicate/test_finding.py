@@ -1,4 +1,4 @@
-"""Videos whose creation got no answer are found again among the latest, and no others."""
+"""ReplicateProvider.find returns predictions with a lost response, and no others."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.unit.video.providers.replicate.rig import (
     failure,
     ignored,
     is_charged,
-    provider_of,
+    open_provider,
 )
 
 OTHER = "someone/model"
@@ -36,7 +36,7 @@ LIKE_THE_CAT = {
 }
 
 
-async def test_a_creation_whose_answer_was_lost_is_found_again(
+async def test_a_creation_with_a_lost_response_is_found_again(
     replicate: FakeReplicate, provider: ReplicateProvider, tmp_path: Path
 ) -> None:
     replicate.failures["create"].append(CUT_AFTER_WORK)
@@ -59,7 +59,7 @@ async def test_the_latest_of_several_predictions_is_found(
 
 
 @pytest.mark.parametrize("status", ["failed", "canceled", "aborted"])
-async def test_a_prediction_that_ended_badly_is_not_found(
+async def test_a_failed_prediction_is_not_found(
     replicate: FakeReplicate, provider: ReplicateProvider, status: str
 ) -> None:
     replicate.runs.append(Run(first=status))
@@ -89,23 +89,23 @@ async def test_a_prediction_of_another_time_or_other_inputs_is_not_found(
         {"results": [{**LIKE_THE_CAT, "created_at": "2026-11-21T08:00:00Z", "id": "../x"}]},
     ],
 )
-async def test_a_list_of_any_shape_is_looked_through(
+async def test_a_list_of_any_shape_is_accepted(
     replicate: FakeReplicate, provider: ReplicateProvider, body: Any
 ) -> None:
     replicate.failures["list"].append(Failure(200, body))
     assert await provider.find(replace(CAT, model=OTHER), LONG_AGO) is None
 
 
-async def test_who_cannot_be_asked_has_found_nothing(replicate: FakeReplicate, provider: ReplicateProvider) -> None:
+async def test_a_failed_list_request_is_an_error(replicate: FakeReplicate, provider: ReplicateProvider) -> None:
     replicate.failures["list"].append(DOWN)
     with pytest.raises(MediaError) as caught:
         await provider.find(CAT, LONG_AGO)
     assert caught.value.reason is Reason.PROVIDER_UNAVAILABLE
 
 
-async def test_a_list_that_never_comes_is_given_up_in_time(replicate: FakeReplicate) -> None:
+async def test_a_list_request_without_a_response_times_out(replicate: FakeReplicate) -> None:
     replicate.failures["list"].append(HANGS)
-    async with provider_of(replicate, answer_seconds=0.2) as provider:
+    async with open_provider(replicate, answer_seconds=0.2) as provider:
         with pytest.raises(MediaError) as caught:
             await provider.find(CAT, LONG_AGO)
     assert (caught.value.reason, is_charged(caught.value)) == (Reason.PROVIDER_TIMEOUT, False)
@@ -132,9 +132,7 @@ async def test_a_prediction_with_another_source_image_is_not_found(
     assert await provider.find(replace(spec, source_image=JPEG + b"x", source_image_url=url), LONG_AGO) is None
 
 
-async def test_a_source_image_that_was_brought_as_a_file_is_left_aside(
-    replicate: FakeReplicate, provider: ReplicateProvider
-) -> None:
+async def test_an_uploaded_source_image_is_not_compared(replicate: FakeReplicate, provider: ReplicateProvider) -> None:
     await provider.begin(BIG_CAT)
     assert await provider.find(BIG_CAT, LONG_AGO) == "p1"
     assert await provider.find(replace(BIG_CAT, request=VideoRequest("a dog")), LONG_AGO) is None

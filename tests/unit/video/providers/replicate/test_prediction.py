@@ -1,4 +1,4 @@
-"""Reading what Replicate tells of a video, whatever shape it has."""
+"""Predictions of any shape are parsed."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def test_the_video_is_found_in_every_shape(output: Any) -> None:
 @pytest.mark.parametrize(
     "output", [None, "", "x.mp4", "file:///etc/passwd", "data:video/mp4;base64,AA", [], {}, 7, True]
 )
-def test_what_holds_no_address_holds_no_video(output: Any) -> None:
+def test_an_output_without_a_url_has_no_video(output: Any) -> None:
     assert parse_prediction({"output": output}).output_url == ""
 
 
 @pytest.mark.parametrize("depth", [4, 5, 100, 50_000])
-def test_what_lies_too_deep_is_no_address(depth: int) -> None:
+def test_a_url_that_is_nested_too_deep_is_ignored(depth: int) -> None:
     output: Any = VIDEO
     for number in range(depth):
         output = [output] if number % 2 else {"deep": output}
@@ -56,13 +56,13 @@ def test_what_lies_too_deep_is_no_address(depth: int) -> None:
         ("something new", False, False),
     ],
 )
-def test_only_success_is_the_end_of_the_work(status: str, is_done: bool, is_queued: bool) -> None:
+def test_only_success_is_done(status: str, is_done: bool, is_queued: bool) -> None:
     found = parse_prediction({"status": status})
     assert (found.status, found.is_done, found.is_queued) == (status, is_done, is_queued)
 
 
 @pytest.mark.parametrize("given", [None, 7, "", "../etc", "a b", "-a", "x" * 101, "p1\n", {"id": "p1"}])
-def test_an_id_that_cannot_be_used_is_none(given: Any) -> None:
+def test_a_malformed_id_is_empty(given: Any) -> None:
     assert parse_prediction({"id": given}).prediction_id == ""
 
 
@@ -90,26 +90,26 @@ def test_progress_is_read_from_the_end_of_the_logs(logs: Any, percent: float | N
     assert parse_prediction({"logs": logs}).percent == percent
 
 
-def test_an_answer_that_tells_nothing_is_read_all_the_same() -> None:
+def test_an_empty_body_is_parsed() -> None:
     found = parse_prediction({})
     assert (found.prediction_id, found.status, found.output_url, found.percent) == ("", "", "", None)
     assert (found.error, found.is_done, found.is_queued) == (None, False, False)
     assert parse_prediction({"status": 7}).status == ""
 
 
-def test_a_guess_grows_and_never_says_that_all_is_done() -> None:
+def test_an_estimate_grows_and_stays_below_100() -> None:
     guesses = [estimate_percent(seconds) for seconds in (0, 10, 60, 120, 600, 100_000)]
     assert guesses[0] == 0
     assert guesses == sorted(guesses)
     assert guesses[-1] <= 95.0
 
 
-def test_when_a_video_was_begun_is_read_with_its_zone() -> None:
+def test_the_creation_time_is_parsed_with_its_zone() -> None:
     expected = datetime(2026, 11, 21, 8, 0, 0, 123000, tzinfo=UTC)
     assert parse_created_at({"created_at": "2026-11-21T08:00:00.123Z"}) == expected
     assert parse_created_at({"created_at": "2026-11-21T09:00:00.123000+01:00"}) == expected
 
 
 @pytest.mark.parametrize("given", [None, 1_800_000_000, "", "yesterday", "2026-11-21T08:00:00", "2026-11-21"])
-def test_a_time_that_is_none_or_of_no_zone_is_not_believed(given: Any) -> None:
+def test_a_malformed_time_or_one_without_a_zone_is_ignored(given: Any) -> None:
     assert parse_created_at({"created_at": given}) is None

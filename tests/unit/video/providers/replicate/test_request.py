@@ -1,4 +1,4 @@
-"""What Replicate's models are asked for: combinations that no model makes are refused before they are paid."""
+"""Requests for Replicate: combinations that a model does not support are rejected before payment."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ OTHER = "someone/model"
 SOURCE_IMAGE = "https://x/y.png"
 
 
-def spec_of(model: str = DEFAULT_MODEL, **video_request: Any) -> VideoSpec:
+def make_spec(model: str = DEFAULT_MODEL, **video_request: Any) -> VideoSpec:
     return VideoSpec(VideoRequest("a cat", **video_request), model, b"jpeg")
 
 
-def inputs_of(spec: VideoSpec) -> Any:
+def make_inputs(spec: VideoSpec) -> Any:
     return build_body(spec, SOURCE_IMAGE, SETTINGS)["input"]
 
 
-def test_who_names_no_model_gets_the_usual_one() -> None:
+def test_a_request_without_a_model_gets_the_default() -> None:
     assert choose_model(VideoRequest("a cat"), SETTINGS) == DEFAULT_MODEL
     assert choose_model(VideoRequest("a cat"), ReplicateSettings("r8_TOKEN", default_model=OTHER)) == OTHER
 
 
 @pytest.mark.parametrize("model", [OTHER, f"{OTHER}:{VERSION}", VERSION])
-def test_any_model_may_be_named_where_no_list_says_otherwise(model: str) -> None:
+def test_any_model_is_allowed_without_a_list(model: str) -> None:
     assert choose_model(VideoRequest("a cat", seconds=60, resolution="1080p", model=model), SETTINGS) == model
 
 
-def test_only_models_of_the_list_may_be_named() -> None:
+def test_only_models_of_the_list_are_allowed() -> None:
     settings = ReplicateSettings("r8_TOKEN", allowed_models=(OTHER, DEFAULT_MODEL))
     assert choose_model(VideoRequest("a cat", model=OTHER), settings) == OTHER
     with pytest.raises(MediaError) as caught:
@@ -44,14 +44,14 @@ def test_only_models_of_the_list_may_be_named() -> None:
     assert f"{OTHER}, {DEFAULT_MODEL}" in caught.value.message
 
 
-def test_the_usual_model_needs_no_place_in_the_list() -> None:
+def test_the_default_model_need_not_be_in_the_list() -> None:
     assert choose_model(VideoRequest("a cat"), ReplicateSettings("r8_TOKEN", allowed_models=(OTHER,))) == DEFAULT_MODEL
 
 
 @pytest.mark.parametrize(
     ("seconds", "resolution"), [(0, ""), (6, "512p"), (6, "768p"), (10, ""), (10, "768p"), (6, "1080p"), (0, "1080p")]
 )
-def test_what_the_model_makes_is_agreed_to(seconds: int, resolution: str) -> None:
+def test_supported_combinations_are_accepted(seconds: int, resolution: str) -> None:
     assert choose_model(VideoRequest("a cat", seconds=seconds, resolution=resolution), SETTINGS) == DEFAULT_MODEL
 
 
@@ -66,9 +66,7 @@ def test_what_the_model_makes_is_agreed_to(seconds: int, resolution: str) -> Non
         (VideoRequest("a cat", image_input_name="image"), "image_input_name"),
     ],
 )
-def test_what_the_model_does_not_make_is_refused_by_the_name_of_its_field(
-    video_request: VideoRequest, field: str
-) -> None:
+def test_unsupported_combinations_are_rejected_by_field(video_request: VideoRequest, field: str) -> None:
     with pytest.raises(MediaError) as caught:
         choose_model(video_request, SETTINGS)
     assert caught.value.reason is Reason.VALIDATION_ERROR
@@ -85,70 +83,72 @@ def test_what_the_model_does_not_make_is_refused_by_the_name_of_its_field(
         (f"{'o' * 30}/{'m' * 33}", f"/models/{'o' * 30}/{'m' * 33}/predictions", None),
     ],
 )
-def test_a_version_is_asked_for_elsewhere_than_a_model(model: str, path: str, version: str | None) -> None:
+def test_a_version_has_another_path_than_a_model(model: str, path: str, version: str | None) -> None:
     assert build_path(model) == path
-    assert build_body(spec_of(model), SOURCE_IMAGE, SETTINGS).get("version") == version
+    assert build_body(make_spec(model), SOURCE_IMAGE, SETTINGS).get("version") == version
 
 
 def test_a_known_model_is_sent_all_of_its_inputs() -> None:
-    # Its own defaults exclude each other, and change.
-    assert inputs_of(spec_of()) == {
+    # The model's own defaults exclude each other, and change.
+    assert make_inputs(make_spec()) == {
         "prompt": "a cat",
         "duration": 6,
         "resolution": "768p",
         "prompt_optimizer": True,
         "first_frame_image": SOURCE_IMAGE,
     }
-    sent = inputs_of(spec_of(seconds=10, resolution="768p", prompt_optimizer=False))
+    sent = make_inputs(make_spec(seconds=10, resolution="768p", prompt_optimizer=False))
     assert (sent["duration"], sent["resolution"], sent["prompt_optimizer"]) == (10, "768p", False)
 
 
-def test_an_unknown_model_is_sent_nothing_that_nobody_gave() -> None:
-    assert inputs_of(spec_of(OTHER)) == {"prompt": "a cat", "first_frame_image": SOURCE_IMAGE}
+def test_an_unknown_model_gets_no_defaults() -> None:
+    assert make_inputs(make_spec(OTHER)) == {"prompt": "a cat", "first_frame_image": SOURCE_IMAGE}
 
 
-def test_an_unknown_model_is_sent_what_was_given_under_its_own_names() -> None:
+def test_an_unknown_model_gets_its_inputs_under_its_own_names() -> None:
     video_request = {"seconds": 8, "resolution": "1080p", "model_input": {"seed": 7}, "image_input_name": "image"}
     expected = {"prompt": "a cat", "duration": 8, "resolution": "1080p", "seed": 7, "image": SOURCE_IMAGE}
-    assert inputs_of(spec_of(OTHER, **video_request)) == expected
-    assert inputs_of(spec_of(OTHER, model_input={"image": "no", "duration": 5}, image_input_name="image")) == {
+    assert make_inputs(make_spec(OTHER, **video_request)) == expected
+    assert make_inputs(make_spec(OTHER, model_input={"image": "no", "duration": 5}, image_input_name="image")) == {
         "prompt": "a cat",
         "duration": 5,
         "image": SOURCE_IMAGE,
     }
 
 
-def test_webhooks_are_asked_for_where_there_is_an_address_and_of_the_end_only() -> None:
-    assert build_body(spec_of(), SOURCE_IMAGE, SETTINGS).keys() == {"input"}
-    body = build_body(spec_of(), SOURCE_IMAGE, ReplicateSettings("r8_TOKEN", webhook_url="https://me.example/hook"))
+def test_webhooks_are_requested_for_the_end_only_and_with_a_url_only() -> None:
+    assert build_body(make_spec(), SOURCE_IMAGE, SETTINGS).keys() == {"input"}
+    body = build_body(make_spec(), SOURCE_IMAGE, ReplicateSettings("r8_TOKEN", webhook_url="https://me.example/hook"))
     assert (body["webhook"], body["webhook_events_filter"]) == ("https://me.example/hook", ["completed"])
 
 
-def told_of(spec: VideoSpec, source_image: str = SOURCE_IMAGE, **changes: Any) -> dict[str, Any]:
-    """Return what Replicate tells of a prediction by `spec`, some of its inputs changed."""
+def build_prediction_json(spec: VideoSpec, source_image: str = SOURCE_IMAGE, **changes: Any) -> dict[str, Any]:
+    """Return the JSON of a prediction of `spec`, with some inputs changed."""
     owner, _, version = spec.model.rpartition(":")
     model = {"model": owner or OTHER, "version": version} if len(version) == 64 else {"model": spec.model}
     return {"version": "hidden", **model, "input": build_body(spec, source_image, SETTINGS)["input"] | changes}
 
 
 @pytest.mark.parametrize("model", [DEFAULT_MODEL, OTHER, f"{OTHER}:{VERSION}", VERSION])
-def test_a_prediction_is_known_by_its_model_inputs_and_source_image(model: str) -> None:
-    spec = spec_of(model, seconds=10)
-    assert matches_spec(told_of(spec), spec, SOURCE_IMAGE)
-    # A model may have defaults of its own.
-    assert matches_spec(told_of(spec, added=1), spec, SOURCE_IMAGE)
+def test_a_prediction_matches_by_model_inputs_and_source_image(model: str) -> None:
+    spec = make_spec(model, seconds=10)
+    assert matches_spec(build_prediction_json(spec), spec, SOURCE_IMAGE)
+    # A model may add defaults.
+    assert matches_spec(build_prediction_json(spec, added=1), spec, SOURCE_IMAGE)
 
 
-def test_a_prediction_with_another_source_image_is_another() -> None:
-    for spec in (spec_of(), spec_of(OTHER), spec_of(OTHER, image_input_name="image")):
-        assert not matches_spec(told_of(spec, "https://x/another.png"), spec, SOURCE_IMAGE)
-        assert not matches_spec(told_of(spec, "data:image/jpeg;base64,AAAA"), spec, "data:image/jpeg;base64,AAAB")
+def test_another_source_image_does_not_match() -> None:
+    for spec in (make_spec(), make_spec(OTHER), make_spec(OTHER, image_input_name="image")):
+        assert not matches_spec(build_prediction_json(spec, "https://x/another.png"), spec, SOURCE_IMAGE)
+        assert not matches_spec(
+            build_prediction_json(spec, "data:image/jpeg;base64,AAAA"), spec, "data:image/jpeg;base64,AAAB"
+        )
 
 
-def test_a_source_image_that_is_elsewhere_each_time_is_left_aside() -> None:
-    for spec in (spec_of(), spec_of(OTHER), spec_of(OTHER, image_input_name="image")):
-        assert matches_spec(told_of(spec, "https://api.replicate.com/v1/files/file-1"), spec, "")
-        assert not matches_spec(told_of(spec, prompt="a dog"), spec, "")
+def test_an_uploaded_source_image_is_ignored_by_the_match() -> None:
+    for spec in (make_spec(), make_spec(OTHER), make_spec(OTHER, image_input_name="image")):
+        assert matches_spec(build_prediction_json(spec, "https://api.replicate.com/v1/files/file-1"), spec, "")
+        assert not matches_spec(build_prediction_json(spec, prompt="a dog"), spec, "")
 
 
 @pytest.mark.parametrize(
@@ -162,24 +162,24 @@ def test_a_source_image_that_is_elsewhere_each_time_is_left_aside() -> None:
         (f"{OTHER}:{VERSION}", {"version": [VERSION]}),
     ],
 )
-def test_a_prediction_of_another_model_or_version_is_another(model: str, told: dict[str, Any]) -> None:
-    spec = spec_of(model)
-    assert not matches_spec(told_of(spec) | told, spec, SOURCE_IMAGE)
+def test_another_model_or_version_does_not_match(model: str, told: dict[str, Any]) -> None:
+    spec = make_spec(model)
+    assert not matches_spec(build_prediction_json(spec) | told, spec, SOURCE_IMAGE)
 
 
 @pytest.mark.parametrize(
     "inputs", [{"prompt": "a dog"}, {"duration": 6}, {"resolution": "512p"}, {"prompt_optimizer": False}]
 )
-def test_a_prediction_with_another_input_is_another(inputs: dict[str, Any]) -> None:
-    spec = spec_of(seconds=10)
-    assert not matches_spec(told_of(spec, **inputs), spec, SOURCE_IMAGE)
+def test_another_input_does_not_match(inputs: dict[str, Any]) -> None:
+    spec = make_spec(seconds=10)
+    assert not matches_spec(build_prediction_json(spec, **inputs), spec, SOURCE_IMAGE)
 
 
 @pytest.mark.parametrize("inputs", [None, {}, [], "a cat", 1])
-def test_inputs_that_were_removed_are_of_nobody(inputs: object) -> None:
-    assert not matches_spec(told_of(spec_of()) | {"input": inputs}, spec_of(), SOURCE_IMAGE)
+def test_removed_inputs_do_not_match(inputs: object) -> None:
+    assert not matches_spec(build_prediction_json(make_spec()) | {"input": inputs}, make_spec(), SOURCE_IMAGE)
 
 
 def test_neither_token_nor_secret_nor_source_image_is_printed() -> None:
-    printed = repr(ReplicateSettings("r8_TOKEN", webhook_secret="whsec_x")) + repr(spec_of())
+    printed = repr(ReplicateSettings("r8_TOKEN", webhook_secret="whsec_x")) + repr(make_spec())
     assert not any(word in printed for word in ("r8_TOKEN", "whsec_x", "jpeg"))

@@ -1,4 +1,4 @@
-"""Waiting for videos by Replicate: patience with what is paid, and an end to it."""
+"""ReplicateProvider.fetch polls paid videos through failures, within a time limit."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ from tests.unit.video.providers.replicate.rig import (
     CAT,
     Delays,
     assert_golden,
-    brought,
     failure,
+    fetch_video,
     ignored,
     is_charged,
-    provider_of,
+    open_provider,
 )
 
 
-async def test_a_video_is_begun_asked_for_and_brought(
+async def test_a_video_is_begun_polled_and_downloaded(
     replicate: FakeReplicate, provider: ReplicateProvider, tmp_path: Path
 ) -> None:
     replicate.runs.append(Run(("starting", "processing", "succeeded")))
@@ -51,23 +51,23 @@ async def test_a_video_is_begun_asked_for_and_brought(
     assert replicate.created == 1
 
 
-async def test_questions_come_less_often_with_time(replicate: FakeReplicate, tmp_path: Path) -> None:
+async def test_polls_become_less_frequent(replicate: FakeReplicate, tmp_path: Path) -> None:
     replicate.runs.append(Run((*["processing"] * 12, "succeeded")))
     delays = Delays()
-    async with provider_of(replicate, delays) as provider:
-        await brought(provider, tmp_path)
+    async with open_provider(replicate, delays) as provider:
+        await fetch_video(provider, tmp_path)
     assert delays.seconds == sorted(delays.seconds)
     assert (len(delays.seconds), delays.seconds[0], delays.seconds[-1]) == (12, 0.5, 5.0)
 
 
-async def test_a_video_that_is_there_is_not_waited_for(replicate: FakeReplicate, tmp_path: Path) -> None:
+async def test_a_finished_video_needs_no_wait(replicate: FakeReplicate, tmp_path: Path) -> None:
     delays = Delays()
-    async with provider_of(replicate, delays) as provider:
-        await brought(provider, tmp_path)
+    async with open_provider(replicate, delays) as provider:
+        await fetch_video(provider, tmp_path)
     assert delays.seconds == []
 
 
-async def test_progress_is_told_on_the_way(
+async def test_progress_is_reported_between_polls(
     replicate: FakeReplicate, provider: ReplicateProvider, tmp_path: Path
 ) -> None:
     told: list[Progress] = []
@@ -87,7 +87,7 @@ async def test_progress_is_told_on_the_way(
         ([DOWN], [0.5]),
         ([DOWN, Failure(502), Failure(504), DOWN, DOWN, DOWN], [0.5, 1.0, 2.0, 4.0, 8.0, 10.0]),
         ([BROKEN, Failure(500), Failure(520)], [0.5, 1.0, 2.0]),
-        # A page of some proxy, a list of nobody's.
+        # An HTML page, an unexpected list.
         ([Failure(200), Failure(200, ["odd"])], [0.5, 1.0]),
         ([problem(408, "slow")], [0.5]),
         ([THROTTLED_BY_HEADER, THROTTLED_BY_BODY, THROTTLED_BY_TEXT], [7, 11, 30]),
@@ -95,33 +95,33 @@ async def test_progress_is_told_on_the_way(
         ([Failure(503, {}, {"Retry-After": "3"})], [3]),
     ],
 )
-async def test_a_question_that_fails_is_asked_again(
+async def test_a_failed_poll_is_repeated(
     replicate: FakeReplicate, tmp_path: Path, answers: list[Failure], delays: list[float]
 ) -> None:
     replicate.failures["get"] += answers
     waited = Delays()
-    async with provider_of(replicate, waited) as provider:
-        assert await brought(provider, tmp_path) == VIDEO
+    async with open_provider(replicate, waited) as provider:
+        assert await fetch_video(provider, tmp_path) == VIDEO
     assert waited.seconds == delays
     assert replicate.created == 1
 
 
-async def test_a_question_whose_connection_is_cut_is_asked_again(
+async def test_a_poll_with_a_cut_connection_is_repeated(
     replicate: FakeReplicate, provider: ReplicateProvider, tmp_path: Path
 ) -> None:
     replicate.failures["get"] += [CUT, CUT, CUT]
-    assert await brought(provider, tmp_path) == VIDEO
+    assert await fetch_video(provider, tmp_path) == VIDEO
 
 
-async def test_a_question_that_is_never_answered_is_asked_again(replicate: FakeReplicate, tmp_path: Path) -> None:
+async def test_a_poll_without_a_response_is_repeated(replicate: FakeReplicate, tmp_path: Path) -> None:
     replicate.failures["get"] += [HANGS, HANGS]
-    async with provider_of(replicate, answer_seconds=0.2) as provider:
-        assert await brought(provider, tmp_path) == VIDEO
+    async with open_provider(replicate, answer_seconds=0.2) as provider:
+        assert await fetch_video(provider, tmp_path) == VIDEO
     await replicate.until(lambda: replicate.abandoned == 2)
     assert replicate.created == 1
 
 
-async def test_a_question_is_not_asked_for_ever(
+async def test_a_failing_poll_is_not_repeated_for_ever(
     replicate: FakeReplicate, provider: ReplicateProvider, tmp_path: Path
 ) -> None:
     replicate.failures["get"] += [DOWN] * 8
@@ -137,7 +137,7 @@ async def test_a_question_is_not_asked_for_ever(
         (NOT_FOUND, Reason.GENERATION_FAILED),
     ],
 )
-async def test_a_question_that_is_refused_is_not_asked_again(
+async def test_a_rejected_poll_is_not_repeated(
     replicate: FakeReplicate, provider: ReplicateProvider, tmp_path: Path, answer: Failure, reason: Reason
 ) -> None:
     replicate.failures["get"].append(answer)
@@ -146,7 +146,7 @@ async def test_a_question_that_is_refused_is_not_asked_again(
     assert len(replicate.requests) == 2
 
 
-async def test_a_video_that_replicate_has_forgotten_is_said_to_be(
+async def test_a_prediction_that_replicate_has_deleted_is_an_error(
     replicate: FakeReplicate, provider: ReplicateProvider, tmp_path: Path
 ) -> None:
     with pytest.raises(MediaError) as caught:
@@ -157,7 +157,7 @@ async def test_a_video_that_replicate_has_forgotten_is_said_to_be(
     assert len(replicate.requests) == 1
 
 
-async def test_a_video_that_was_made_and_removed_is_told_as_that(
+async def test_a_finished_but_removed_video_is_an_error(
     replicate: FakeReplicate, provider: ReplicateProvider, tmp_path: Path
 ) -> None:
     replicate.runs.append(Run(is_removed=True))
@@ -179,7 +179,7 @@ async def test_a_video_that_was_made_and_removed_is_told_as_that(
         (Run(shape=lambda _: "file:///etc/passwd"), Reason.GENERATION_FAILED, True),
     ],
 )
-async def test_a_video_that_ends_badly_is_told_in_our_words(
+async def test_a_failed_prediction_is_mapped_to_our_error(
     replicate: FakeReplicate, provider: ReplicateProvider, tmp_path: Path, run: Run, reason: Reason, charged: bool
 ) -> None:
     replicate.runs.append(run)
@@ -190,18 +190,18 @@ async def test_a_video_that_ends_badly_is_told_in_our_words(
 
 
 @pytest.mark.parametrize("run", [Run(("processing",)), Run(("starting",))])
-async def test_a_video_that_never_ends_is_given_up_in_time(replicate: FakeReplicate, tmp_path: Path, run: Run) -> None:
+async def test_an_endless_prediction_times_out(replicate: FakeReplicate, tmp_path: Path, run: Run) -> None:
     replicate.runs.append(run)
-    async with provider_of(replicate, wait_for_news, timeout_seconds=0.2, first_poll_seconds=60) as provider:
+    async with open_provider(replicate, wait_for_news, timeout_seconds=0.2, first_poll_seconds=60) as provider:
         error = await failure(provider, tmp_path)
     assert (error.reason, is_charged(error)) == (Reason.PROVIDER_TIMEOUT, True)
 
 
-async def test_who_leaves_leaves_the_prediction_as_it_is(
+async def test_a_cancelled_wait_does_not_cancel_the_prediction(
     replicate: FakeReplicate, provider: ReplicateProvider, tmp_path: Path
 ) -> None:
     replicate.runs.append(Run(("processing",)))
-    task = asyncio.create_task(brought(provider, tmp_path))
+    task = asyncio.create_task(fetch_video(provider, tmp_path))
     await replicate.until(lambda: len(replicate.requests) > 3)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -1,4 +1,4 @@
-"""Webhooks of Replicate wake whoever waits, are not believed beyond that, and not at all without a secret."""
+"""Webhooks wake waiting calls, only trigger a poll, and need a secret."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from services.common.webhooks import Webhook
 from services.video.providers.replicate import ReplicateProvider
 from services.video.providers.replicate.provider import wait_for_news
 from tests.fakes.replicate import DOWN, HANGS, NOT_FOUND, VIDEO, WEBHOOK_SECRET, FakeReplicate, Run
-from tests.unit.video.providers.replicate.rig import CAT, assert_golden, brought, ignored, is_charged, provider_of
+from tests.unit.video.providers.replicate.rig import CAT, assert_golden, fetch_video, ignored, is_charged, open_provider
 
 HOOK = "https://me.example/hook"
 
@@ -28,8 +28,8 @@ def webhook_of(replicate: FakeReplicate, prediction_id: str, secret: str = WEBHO
 
 @asynccontextmanager
 async def listening(replicate: FakeReplicate) -> AsyncIterator[ReplicateProvider]:
-    """Yield a provider that asks seldom, because it is told."""
-    async with provider_of(
+    """Yield a provider that polls rarely, because webhooks wake it."""
+    async with open_provider(
         replicate, wait_for_news, first_poll_seconds=50, timeout_seconds=60, webhook_url=HOOK
     ) as provider:
         yield provider
@@ -37,7 +37,7 @@ async def listening(replicate: FakeReplicate) -> AsyncIterator[ReplicateProvider
 
 @pytest.fixture
 async def listener(replicate: FakeReplicate) -> AsyncIterator[ReplicateProvider]:
-    async with provider_of(replicate, webhook_url=HOOK) as opened:
+    async with open_provider(replicate, webhook_url=HOOK) as opened:
         yield opened
 
 
@@ -47,20 +47,20 @@ async def denied(provider: ReplicateProvider, webhook: Webhook) -> None:
     assert caught.value.reason is Reason.PERMISSION_DENIED
 
 
-async def test_a_webhook_ends_the_waiting_at_once(replicate: FakeReplicate, tmp_path: Path) -> None:
+async def test_a_webhook_ends_the_wait_at_once(replicate: FakeReplicate, tmp_path: Path) -> None:
     replicate.runs.append(Run(("processing",)))
     async with listening(replicate) as provider, asyncio.timeout(9):
-        task = asyncio.create_task(brought(provider, tmp_path))
+        task = asyncio.create_task(fetch_video(provider, tmp_path))
         await replicate.until(lambda: len(replicate.requests) == 2)
         replicate.move("p1", "succeeded")
         assert await provider.accept_webhook(webhook_of(replicate, "p1"))
         assert await task == VIDEO
 
 
-async def test_a_webhook_is_not_believed_but_replicate_is_asked(replicate: FakeReplicate, tmp_path: Path) -> None:
+async def test_a_webhook_only_triggers_a_poll(replicate: FakeReplicate, tmp_path: Path) -> None:
     replicate.runs.append(Run(("processing",)))
     async with listening(replicate) as provider, asyncio.timeout(9):
-        task = asyncio.create_task(brought(provider, tmp_path))
+        task = asyncio.create_task(fetch_video(provider, tmp_path))
         await replicate.until(lambda: len(replicate.requests) == 2)
         assert await provider.accept_webhook(webhook_of(replicate, "p1"))
         await replicate.until(lambda: replicate.predictions["p1"].polls == 2)
@@ -72,14 +72,14 @@ async def test_a_webhook_is_not_believed_but_replicate_is_asked(replicate: FakeR
     assert caught.value.reason is Reason.GENERATION_FAILED
 
 
-async def test_a_webhook_of_a_video_that_nobody_waits_for_wakes_nobody(
+async def test_a_webhook_without_a_waiting_call_returns_false(
     replicate: FakeReplicate, listener: ReplicateProvider, tmp_path: Path
 ) -> None:
-    await brought(listener, tmp_path)
+    await fetch_video(listener, tmp_path)
     assert not await listener.accept_webhook(webhook_of(replicate, "p1"))
 
 
-async def test_the_secret_of_webhooks_is_asked_for_once(replicate: FakeReplicate, listener: ReplicateProvider) -> None:
+async def test_the_secret_is_requested_once(replicate: FakeReplicate, listener: ReplicateProvider) -> None:
     await listener.begin(CAT)
     for _ in range(3):
         await listener.accept_webhook(webhook_of(replicate, "p1"))
@@ -87,22 +87,22 @@ async def test_the_secret_of_webhooks_is_asked_for_once(replicate: FakeReplicate
     assert len(replicate.requests) == 2
 
 
-async def test_a_secret_that_is_configured_is_not_asked_for(replicate: FakeReplicate) -> None:
-    async with provider_of(replicate, webhook_secret=WEBHOOK_SECRET) as provider:
+async def test_a_configured_secret_is_not_requested(replicate: FakeReplicate) -> None:
+    async with open_provider(replicate, webhook_secret=WEBHOOK_SECRET) as provider:
         await provider.begin(CAT)
         await provider.accept_webhook(webhook_of(replicate, "p1"))
     assert len(replicate.requests) == 1
 
 
 @pytest.mark.parametrize(("secret", "late"), [("whsec_" + "QUJD" * 8, 0), (WEBHOOK_SECRET, 301)])
-async def test_a_webhook_that_is_forged_or_old_is_denied(
+async def test_a_forged_or_old_webhook_is_denied(
     replicate: FakeReplicate, listener: ReplicateProvider, secret: str, late: int
 ) -> None:
     await listener.begin(CAT)
     await denied(listener, webhook_of(replicate, "p1", secret, late))
 
 
-async def test_a_secret_that_cannot_be_had_is_asked_for_again(
+async def test_a_failed_request_for_the_secret_is_repeated(
     replicate: FakeReplicate, listener: ReplicateProvider
 ) -> None:
     await listener.begin(CAT)
@@ -113,9 +113,9 @@ async def test_a_secret_that_cannot_be_had_is_asked_for_again(
     assert not await listener.accept_webhook(webhook_of(replicate, "p1"))
 
 
-async def test_a_question_for_the_secret_that_is_never_answered_is_given_up_in_time(replicate: FakeReplicate) -> None:
+async def test_a_request_for_the_secret_without_a_response_times_out(replicate: FakeReplicate) -> None:
     replicate.failures["secret"].append(HANGS)
-    async with provider_of(replicate, webhook_url=HOOK, answer_seconds=0.2) as provider:
+    async with open_provider(replicate, webhook_url=HOOK, answer_seconds=0.2) as provider:
         await provider.begin(CAT)
         with pytest.raises(MediaError) as caught:
             await provider.accept_webhook(webhook_of(replicate, "p1"))
@@ -123,7 +123,7 @@ async def test_a_question_for_the_secret_that_is_never_answered_is_given_up_in_t
         assert not await provider.accept_webhook(webhook_of(replicate, "p1"))
 
 
-async def test_a_secret_that_is_nowhere_is_no_mistake_of_the_caller(
+async def test_a_missing_secret_is_not_a_validation_error(
     replicate: FakeReplicate, listener: ReplicateProvider
 ) -> None:
     await listener.begin(CAT)
@@ -146,7 +146,7 @@ async def test_a_secret_that_is_nowhere_is_no_mistake_of_the_caller(
         {"key": WEBHOOK_SECRET.removeprefix("whsec_")},
     ],
 )
-async def test_a_secret_that_keeps_none_is_not_believed_and_not_kept(
+async def test_a_malformed_secret_is_neither_used_nor_cached(
     replicate: FakeReplicate, listener: ReplicateProvider, answer: Any
 ) -> None:
     await listener.begin(CAT)
@@ -159,15 +159,15 @@ async def test_a_secret_that_keeps_none_is_not_believed_and_not_kept(
 
 
 @pytest.mark.parametrize("configured", ["whsec_", "whsec_QUJD", WEBHOOK_SECRET.removeprefix("whsec_")])
-async def test_a_configured_secret_that_keeps_none_is_not_believed(replicate: FakeReplicate, configured: str) -> None:
-    async with provider_of(replicate, webhook_secret=configured) as provider:
+async def test_a_malformed_configured_secret_denies_webhooks(replicate: FakeReplicate, configured: str) -> None:
+    async with open_provider(replicate, webhook_secret=configured) as provider:
         await provider.begin(CAT)
         for secret in ("whsec_", WEBHOOK_SECRET):
             await denied(provider, webhook_of(replicate, "p1", secret))
     assert len(replicate.requests) == 1
 
 
-async def test_where_nobody_asked_for_webhooks_none_is_believed_and_nobody_is_asked(
+async def test_webhooks_are_denied_without_a_request_if_none_are_expected(
     replicate: FakeReplicate, provider: ReplicateProvider
 ) -> None:
     await provider.begin(CAT)
@@ -175,17 +175,17 @@ async def test_where_nobody_asked_for_webhooks_none_is_believed_and_nobody_is_as
     assert len(replicate.requests) == 1
 
 
-async def test_who_hear_at_the_same_time_ask_for_the_secret_once(
+async def test_concurrent_webhooks_request_the_secret_once(
     replicate: FakeReplicate, listener: ReplicateProvider
 ) -> None:
     await listener.begin(CAT)
-    heard = await asyncio.gather(*(listener.accept_webhook(webhook_of(replicate, "p1")) for _ in range(5)))
-    assert heard == [False] * 5
+    listen_to_end = await asyncio.gather(*(listener.accept_webhook(webhook_of(replicate, "p1")) for _ in range(5)))
+    assert listen_to_end == [False] * 5
     assert len(replicate.requests) == 2
 
 
 @pytest.mark.parametrize("one_leaves", [False, True])
-async def test_all_who_wait_for_a_video_are_woken(replicate: FakeReplicate, tmp_path: Path, one_leaves: bool) -> None:
+async def test_every_waiting_call_is_woken(replicate: FakeReplicate, tmp_path: Path, one_leaves: bool) -> None:
     replicate.runs.append(Run(("processing",)))
     folders = [tmp_path / name for name in "abc"]
     for folder in folders:
