@@ -147,8 +147,10 @@ def test_well_known_types_have_the_form_that_protobuf_writes() -> None:
 
 
 def test_comments_are_joined_spelled_as_json_and_free_of_presence() -> None:
-    assert comment("media.tts.v1.ListVoicesRequest.page_token").startswith("`nextPageToken` of the page before")
-    assert comment("media.tts.v1.SynthesizeRequest.seed") == "Asks for a repeatable take, best effort, 0 to 4294967295."
-    assert comment("media.tts.v1.VoiceType.VOICE_TYPE_CUSTOM") == "Made for this product; in the named table."
-    assert comment("media.tts.v1.SynthesizeStreamResponse.event") == "Header first, chunks, then done."
+    assert comment("media.tts.v1.ListVoicesRequest.page_token").startswith("`nextPageToken` of the previous page")
+    assert (
+        comment("media.tts.v1.SynthesizeRequest.seed") == "Seed for repeatable results, best effort, 0 to 4294967295."
+    )
+    assert comment("media.tts.v1.VoiceType.VOICE_TYPE_CUSTOM") == "A voice of this product; in the named table."
+    assert comment("media.tts.v1.SynthesizeStreamResponse.event") == "First the header, then chunks, then done."
     assert comment("no.such.Thing") == ""
