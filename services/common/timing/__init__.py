@@ -1,1 +1,1 @@
-"""What follows from the timing of characters: words, sentences, captions and other forms; pure functions."""
+"""Timing of spoken text: alignments, and the words, sentences and captions derived from them; pure functions."""

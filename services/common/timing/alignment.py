@@ -1,4 +1,4 @@
-"""Timing of spoken characters, in the normalized form that the contract carries."""
+"""The alignment: timing of spoken characters, in the normalized form of the contract."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from itertools import chain
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """Says when each character is heard, in seconds from the start of the whole audio.
+    """The time of each character, in seconds from the start of the whole audio.
 
     The three tuples have the same length; times are never negative and never decrease.
     """
@@ -18,12 +18,12 @@ class Alignment:
     characters: tuple[str, ...] = ()
     """The characters, in order; an entry may hold more than one code point."""
     starts_seconds: tuple[float, ...] = ()
-    """When each entry begins to sound."""
+    """Start time of each entry."""
     ends_seconds: tuple[float, ...] = ()
-    """When each entry has been heard; never before its start."""
+    """End time of each entry; never before its start."""
 
     def __post_init__(self) -> None:
-        """Raise ValueError where the lists differ in length."""
+        """Raise ValueError if the tuples differ in length."""
         if not len(self.characters) == len(self.starts_seconds) == len(self.ends_seconds):
             raise ValueError("characters, starts and ends must have the same length")
 
@@ -45,23 +45,23 @@ class Alignment:
 
 
 def join_alignments(pieces: Iterable[Alignment]) -> Alignment:
-    """Return `pieces`, which are on one clock and in order, as one."""
-    found = list(pieces)
+    """Return one alignment from `pieces`, which are in order and share one start of time."""
+    parts = list(pieces)
     return Alignment(
-        tuple(chain.from_iterable(piece.characters for piece in found)),
-        tuple(chain.from_iterable(piece.starts_seconds for piece in found)),
-        tuple(chain.from_iterable(piece.ends_seconds for piece in found)),
+        tuple(chain.from_iterable(piece.characters for piece in parts)),
+        tuple(chain.from_iterable(piece.starts_seconds for piece in parts)),
+        tuple(chain.from_iterable(piece.ends_seconds for piece in parts)),
     )
 
 
 def shift_alignment(alignment: Alignment, seconds: float) -> Alignment:
-    """Return `alignment` later by `seconds`; negative seconds move it earlier, and no time goes below 0.
+    """Return `alignment` shifted by `seconds`, which may be negative; no time becomes negative.
 
     Raises:
         ValueError: `seconds` is not finite.
     """
     if not math.isfinite(seconds):
-        raise ValueError("an alignment can only be moved by a finite number of seconds")
+        raise ValueError("an alignment can only be shifted by a finite number of seconds")
     if seconds == 0:
         return alignment
     return Alignment(

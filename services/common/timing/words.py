@@ -1,4 +1,4 @@
-"""Finds words and sentences in an alignment, with their times, for highlighting text while it is heard."""
+"""Words and sentences of an alignment with their times, for highlighting text during playback."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from services.common.timing.sentences import TextSpan, split_sentences
 
 _RUN = re.compile(r"\S+")
 _UNSPACED = re.compile(f"[{UNSPACED}]")
-# What opens a quotation belongs to the character that it opens, all other punctuation to the one before it.
+# An opening quotation mark belongs to the next character, all other punctuation to the previous one.
 _OPENER = rf"(?:[{UNSPACED_OPENERS}]|[\u201c\u2018](?=[{UNSPACED}]))"
 _MIXED_RUN = re.compile(
     rf"{_OPENER}*+(?:[{UNSPACED}](?:(?!{_OPENER})(?:_|[^\w\s]))*+|(?:(?!{_OPENER})[^\s{UNSPACED}])++)|{_OPENER}++"
 )
-_HEARD_CATEGORIES = frozenset("LNS")
-_HEARD_PUNCTUATION = frozenset("&%@§‰")
+_SPOKEN_CATEGORIES = frozenset("LNS")
+_SPOKEN_PUNCTUATION = frozenset("&%@§‰")
 
 
 @dataclass(frozen=True, slots=True)
 class TimedSpan:
-    """A part of the spoken text and when it is heard."""
+    """A part of the spoken text with its times."""
 
     text: str
-    """The part itself."""
+    """Text of the part."""
     start_seconds: float
-    """When it begins to sound, from the start of the whole audio."""
+    """Start time, from the start of the whole audio."""
     end_seconds: float
-    """When it has been heard; never before its start."""
+    """End time; never before the start."""
     text_offset: int
-    """Code points of the alignment's text before it."""
+    """Number of code points before it in the text of the alignment."""
     text_length: int
-    """Code points of it."""
+    """Number of code points of the part."""
 
 
 class Timeline:
-    """Tells when any part of an alignment's text is heard.
+    """The times of every code point of an alignment.
 
-    An entry of several code points shares its time among them evenly.
+    The time of an entry with several code points is divided evenly among them.
     """
 
     def __init__(self, alignment: Alignment) -> None:
@@ -56,14 +56,14 @@ class Timeline:
                 self._starts.append(start)
                 self._ends.append(end)
             else:
-                self._share(len(characters), start, end)
+                self._divide_time(len(characters), start, end)
 
     def time_span(self, span: TextSpan) -> TimedSpan:
-        """Return `span`, which must not be empty, with its times."""
+        """Return `span` with its times; `span` must not be empty."""
         start_seconds, end_seconds = self._starts[span.start], self._ends[span.end - 1]
-        return TimedSpan(span.of(self.text), start_seconds, end_seconds, span.start, len(span))
+        return TimedSpan(span.extract(self.text), start_seconds, end_seconds, span.start, len(span))
 
-    def _share(self, code_points: int, start: float, end: float) -> None:
+    def _divide_time(self, code_points: int, start: float, end: float) -> None:
         if code_points:
             borders = [start, *(min(end, start + (end - start) * i / code_points) for i in range(1, code_points)), end]
             self._starts += borders[:-1]
@@ -73,13 +73,13 @@ class Timeline:
 def find_words(alignment: Alignment) -> tuple[TimedSpan, ...]:
     """Return the words of `alignment` with their times, in order.
 
-    A word holds no white space; punctuation belongs to its word, and alone is none. Where a script has no spaces, as in
-    Chinese and Japanese, each character is a word.
+    A word contains no white space. Punctuation belongs to its word; punctuation alone is not a word. In scripts without
+    spaces, such as Chinese and Japanese, each character is a word.
     """
     timeline = Timeline(alignment)
     text = timeline.text
     found = (token for sentence in split_sentences(text) for token in split_tokens(text, sentence))
-    return tuple(timeline.time_span(token) for token in found if is_word(token.of(text)))
+    return tuple(timeline.time_span(token) for token in found if is_word(token.extract(text)))
 
 
 def find_sentences(alignment: Alignment) -> tuple[TimedSpan, ...]:
@@ -90,21 +90,21 @@ def find_sentences(alignment: Alignment) -> tuple[TimedSpan, ...]:
 
 
 def split_tokens(text: str, part: TextSpan) -> Iterator[TextSpan]:
-    """Yield everything between white space in `part`, with each character of unspaced scripts by itself."""
+    """Yield the parts of `part` between white space; in scripts without spaces, each character is one."""
     pattern = _MIXED_RUN if _UNSPACED.search(text, part.start, part.end) else _RUN
     for match in pattern.finditer(text, part.start, part.end):
         yield TextSpan(*match.span())
 
 
 def is_word(token: str) -> bool:
-    """Return whether `token` has a letter, a digit or a symbol in it, and not punctuation only."""
+    """Return whether `token` contains a letter, a digit or a symbol, and not only punctuation."""
     return token.isalnum() or any(
-        unicodedata.category(character)[0] in _HEARD_CATEGORIES or character in _HEARD_PUNCTUATION
+        unicodedata.category(character)[0] in _SPOKEN_CATEGORIES or character in _SPOKEN_PUNCTUATION
         for character in token
     )
 
 
 def _trim(text: str, span: TextSpan) -> TextSpan:
-    visible = span.of(text).strip()
-    start = span.start + len(span.of(text)) - len(span.of(text).lstrip())
+    visible = span.extract(text).strip()
+    start = span.start + len(span.extract(text)) - len(span.extract(text).lstrip())
     return TextSpan(start, start + len(visible))

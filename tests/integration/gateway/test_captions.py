@@ -12,11 +12,11 @@ from services.common.timing.alignment import Alignment
 from services.tts.providers.interface import AudioChunk
 from tests.fakes.speech import FakeSpeechProvider
 from tests.integration.gateway.conftest import Gateway
-from tests.unit.common.timing.samples import evenly
+from tests.unit.common.timing.samples import align_evenly
 from tests.unit.common.timing.subtitles import read_srt, read_webvtt
 
 TEXT = "Hi! All is <well>."
-ALIGNMENT = evenly(TEXT, 0.125)
+ALIGNMENT = align_evenly(TEXT, 0.125)
 FIRST = AudioChunk(
     b"\x01\x02" * 500, Alignment(tuple(TEXT[:3]), ALIGNMENT.starts_seconds[:3], ALIGNMENT.ends_seconds[:3])
 )
@@ -129,7 +129,7 @@ async def test_without_timing_there_are_no_words(gateway: Gateway) -> None:
 
 async def test_a_long_text_has_its_words(gateway: Gateway) -> None:
     text = "A sentence of some words. " * 380
-    engine = FakeSpeechProvider(AudioChunk(AUDIO, evenly(text)))
+    engine = FakeSpeechProvider(AudioChunk(AUDIO, align_evenly(text)))
     body: dict[str, Any] = {**REQUEST, "text": text}
     async with gateway(engine) as http:
         async with http.post("/api/speech/timestamps", json=body) as answer:

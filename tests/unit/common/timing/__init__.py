@@ -1,1 +1,1 @@
-"""Tests of what follows from the timing of characters."""
+"""Tests of the timing of spoken text."""

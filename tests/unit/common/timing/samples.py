@@ -1,5 +1,5 @@
-"""Texts and alignments to try anything on."""
-# ruff: noqa: RUF001 - other scripts are what is tested
+"""Texts and alignments for property tests."""
+# ruff: noqa: RUF001 - the tests use other scripts
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ TEXTS = st.lists(
     ),
     max_size=12,
 ).map("".join)
-"""Texts of all kinds, with what makes their division hard."""
+"""Texts of all kinds, with features that are hard to divide."""
 
 _STEPS = st.one_of(st.just(0.0), st.floats(0, 0.2), st.floats(0, 3))
 
 
 @st.composite
 def alignments(draw: st.DrawFn, texts: st.SearchStrategy[str] = TEXTS) -> Alignment:
-    """Return alignments as the contract promises them: entries of any number of code points, times in order."""
+    """Return a valid alignment: entries of any number of code points, times in order."""
     text = draw(texts)
     cuts = sorted(draw(st.lists(st.integers(0, len(text)), max_size=5))) if draw(st.booleans()) else range(len(text))
     characters = tuple(text[start:end] for start, end in pairwise([0, *cuts, len(text)]))
@@ -54,8 +54,8 @@ def alignments(draw: st.DrawFn, texts: st.SearchStrategy[str] = TEXTS) -> Alignm
     return Alignment(characters, tuple(borders[: 2 * len(characters) : 2]), tuple(borders[1 : 2 * len(characters) : 2]))
 
 
-def evenly(text: str, seconds_each: float = 0.0625) -> Alignment:
-    """Return an alignment of `text` whose code points take the same time each."""
+def align_evenly(text: str, seconds_each: float = 0.0625) -> Alignment:
+    """Return an alignment of `text` with the same time for each code point."""
     return Alignment(
         tuple(text),
         tuple(number * seconds_each for number in range(len(text))),

@@ -21,7 +21,7 @@ def test_one_alignment_follows_another() -> None:
     assert (joined.text, len(joined)) == ("Hi!", 3)
 
 
-def test_an_empty_alignment_changes_nothing() -> None:
+def test_adding_an_empty_alignment_changes_nothing() -> None:
     assert Alignment() + FIRST == FIRST + Alignment() == FIRST
     assert not Alignment()
 

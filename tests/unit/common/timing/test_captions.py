@@ -1,4 +1,4 @@
-"""Captions that can be read, in files that players can read."""
+"""Captions and caption files."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from services.common.timing.alignment import Alignment
 from services.common.timing.captions import to_srt, to_webvtt
 from services.common.timing.cues import MAX_CUE_MILLISECONDS, MAX_LINE_CHARACTERS, Cue, build_cues
 from services.common.timing.words import find_words, is_word
-from tests.unit.common.timing.samples import alignments, evenly
+from tests.unit.common.timing.samples import align_evenly, alignments
 from tests.unit.common.timing.subtitles import read_srt, read_webvtt
 
 
 def lines(text: str, seconds_each: float = 0.0625) -> list[tuple[str, ...]]:
-    return [cue.lines for cue in build_cues(evenly(text, seconds_each))]
+    return [cue.lines for cue in build_cues(align_evenly(text, seconds_each))]
 
 
-def shown(text: str) -> str:
-    """Return what of `text` is shown, without white space, which may become a line's end."""
+def visible_text(text: str) -> str:
+    """Return what of `text` is visible_text, without white space, which may become a line's end."""
     return "".join(char for char in text if unicodedata.category(char) != "Cc" and not char.isspace())
 
 
-def test_a_sentence_is_one_caption_where_it_fits() -> None:
-    assert build_cues(evenly("A sentence. Another one.", 0.125)) == (
+def test_a_sentence_is_one_caption_if_it_fits() -> None:
+    assert build_cues(align_evenly("A sentence. Another one.", 0.125)) == (
         Cue(0, 1375, ("A sentence.",)),
         Cue(1500, 3000, ("Another one.",)),
     )
@@ -53,16 +53,18 @@ def test_short_sentences_share_a_caption() -> None:
     assert lines("No. Yes. Well, perhaps.") == [("No. Yes. Well, perhaps.",)]
 
 
-def test_a_caption_is_gone_after_seven_seconds() -> None:
-    assert all(cue.end_milliseconds - cue.start_milliseconds <= 7000 for cue in build_cues(evenly("so slow " * 9, 0.5)))
+def test_a_caption_ends_after_seven_seconds() -> None:
+    assert all(
+        cue.end_milliseconds - cue.start_milliseconds <= 7000 for cue in build_cues(align_evenly("so slow " * 9, 0.5))
+    )
     assert lines("slow " * 4, 0.5) == [("slow slow slow",), ("slow",)]
 
 
-def test_a_caption_stays_for_a_second() -> None:
-    assert build_cues(evenly("Hi.")) == (Cue(0, 1000, ("Hi.",)),)
+def test_a_caption_lasts_at_least_a_second() -> None:
+    assert build_cues(align_evenly("Hi.")) == (Cue(0, 1000, ("Hi.",)),)
 
 
-def test_a_caption_makes_room_for_the_next() -> None:
+def test_a_caption_ends_when_the_next_one_starts() -> None:
     long = "x" * 41
     alignment = Alignment((f"{long}. ", f"{long} {long}."), (0.0, 0.3), (0.2, 3.0))
     first, second = build_cues(alignment)
@@ -78,15 +80,15 @@ def test_a_part_of_a_word_that_is_punctuation_only_is_shown_with_the_rest() -> N
     assert "".join(line for cue in lines(text) for line in cue) == text
 
 
-def test_wide_characters_take_the_room_of_two() -> None:
+def test_wide_characters_count_twice() -> None:
     assert lines("好" * 50) == [("好" * 21, "好" * 21), ("好" * 8,)]
 
 
-def test_punctuation_alone_is_no_caption() -> None:
-    assert build_cues(evenly("... — !")) == ()
+def test_punctuation_alone_makes_no_caption() -> None:
+    assert build_cues(align_evenly("... — !")) == ()
 
 
-def test_text_from_right_to_left_is_left_as_it_is() -> None:
+def test_right_to_left_text_is_not_changed() -> None:
     assert lines("שלום, עולם (כן).") == [("שלום, עולם (כן).",)]
 
 
@@ -96,13 +98,13 @@ def test_line_ends_and_white_space_of_the_text_become_spaces() -> None:
 
 @pytest.mark.parametrize("text", ["", " \n "])
 def test_without_text_the_files_are_valid_and_empty(text: str) -> None:
-    assert to_webvtt(evenly(text)) == "WEBVTT\n"
-    assert to_srt(evenly(text)) == ""
+    assert to_webvtt(align_evenly(text)) == "WEBVTT\n"
+    assert to_srt(align_evenly(text)) == ""
 
 
 def test_a_webvtt_file_is_written_out() -> None:
     text = "Fish & chips <b>now</b> --> there. A second caption of some length follows it."
-    assert to_webvtt(evenly(text, 0.1)) == (
+    assert to_webvtt(align_evenly(text, 0.1)) == (
         "WEBVTT\n"
         "\n"
         "00:00:00.000 --> 00:00:03.400\n"
@@ -115,7 +117,7 @@ def test_a_webvtt_file_is_written_out() -> None:
 
 
 def test_an_srt_file_is_written_out() -> None:
-    assert to_srt(evenly("Fish & chips. <i>Later</i> --> {\\an8} 1 < 2.", 0.1)) == (
+    assert to_srt(align_evenly("Fish & chips. <i>Later</i> --> {\\an8} 1 < 2.", 0.1)) == (
         "1\n"
         "00:00:00,000 --> 00:00:01,300\n"
         "Fish & chips.\n"
@@ -126,13 +128,13 @@ def test_an_srt_file_is_written_out() -> None:
     )
 
 
-def test_letters_behind_a_backslash_end_no_line_of_an_srt_file() -> None:
-    assert "to \\\u2060Notes" in to_srt(evenly(r"Go to \Notes now.", 0.1))
+def test_a_backslash_before_a_letter_breaks_no_line_of_an_srt_file() -> None:
+    assert "to \\\u2060Notes" in to_srt(align_evenly(r"Go to \Notes now.", 0.1))
 
 
-def test_an_srt_file_ends_with_what_it_belongs_to() -> None:
-    assert "--> 00:00:00,900\n" in to_srt(evenly("Come here now.", 0.1), until_seconds=0.9)
-    assert to_srt(evenly("Come here now.", 0.1), until_seconds=0.0) == ""
+def test_an_srt_file_ends_with_its_media() -> None:
+    assert "--> 00:00:00,900\n" in to_srt(align_evenly("Come here now.", 0.1), until_seconds=0.9)
+    assert to_srt(align_evenly("Come here now.", 0.1), until_seconds=0.0) == ""
 
 
 @pytest.mark.parametrize(
@@ -145,7 +147,7 @@ def test_times_are_rounded_to_milliseconds(seconds: float, written: str) -> None
 
 @settings(deadline=None)
 @given(alignments())
-def test_captions_follow_each_other_and_fit_the_screen(alignment: Alignment) -> None:
+def test_captions_do_not_overlap_and_fit_the_screen(alignment: Alignment) -> None:
     found = build_cues(alignment)
     for cue in found:
         assert 0 <= cue.start_milliseconds < cue.end_milliseconds <= cue.start_milliseconds + MAX_CUE_MILLISECONDS
@@ -157,16 +159,16 @@ def test_captions_follow_each_other_and_fit_the_screen(alignment: Alignment) -> 
 @settings(deadline=None)
 @given(alignments())
 def test_every_word_is_in_the_captions_in_order(alignment: Alignment) -> None:
-    whole = shown("".join(line for cue in build_cues(alignment) for line in cue.lines))
+    whole = visible_text("".join(line for cue in build_cues(alignment) for line in cue.lines))
     position = 0
     for word in find_words(alignment):
-        position = whole.index(shown(word.text), position) + len(shown(word.text))
+        position = whole.index(visible_text(word.text), position) + len(visible_text(word.text))
     assert bool(find_words(alignment)) == bool(build_cues(alignment))
 
 
 @settings(deadline=None)
 @given(alignments())
-def test_a_caption_appears_with_its_first_word(alignment: Alignment) -> None:
+def test_a_caption_starts_with_its_first_word(alignment: Alignment) -> None:
     starts = {round(time * 1000) for time in [*alignment.starts_seconds, *alignment.ends_seconds]}
     single = all(len(entry) <= 1 for entry in alignment.characters)
     ends = {cue.end_milliseconds for cue in build_cues(alignment)}
@@ -176,14 +178,14 @@ def test_a_caption_appears_with_its_first_word(alignment: Alignment) -> None:
 
 @settings(deadline=None)
 @given(alignments())
-def test_players_read_both_files_as_the_same_captions(alignment: Alignment) -> None:
+def test_both_formats_contain_the_same_captions(alignment: Alignment) -> None:
     expected = [(cue.start_milliseconds, cue.end_milliseconds) for cue in build_cues(alignment)]
     for file in (read_webvtt(to_webvtt(alignment)), read_srt(to_srt(alignment))):
         assert [(item.start_milliseconds, item.end_milliseconds) for item in file] == expected
     assert [item.lines for item in read_webvtt(to_webvtt(alignment))] == [cue.lines for cue in build_cues(alignment)]
 
 
-def test_captions_of_many_words_at_one_moment_still_follow_each_other() -> None:
+def test_captions_of_many_words_at_one_moment_do_not_overlap() -> None:
     text = "word " * 60
     found = build_cues(Alignment(tuple(text), (5.0,) * len(text), (5.0,) * len(text)))
     assert [cue.start_milliseconds for cue in found] == sorted({cue.start_milliseconds for cue in found})
@@ -191,6 +193,6 @@ def test_captions_of_many_words_at_one_moment_still_follow_each_other() -> None:
 
 
 @pytest.mark.parametrize("word", ["%", "€", "&", "😀"])
-def test_symbols_are_words_and_shown(word: str) -> None:
+def test_symbols_are_words_and_visible(word: str) -> None:
     assert is_word(word)
     assert lines(word) == [(word,)]

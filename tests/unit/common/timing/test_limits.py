@@ -1,5 +1,5 @@
-"""Pieces of a bounded length end where a speaker would pause."""
-# ruff: noqa: RUF001 - other scripts are what is tested
+"""Pieces of bounded length end at natural pauses."""
+# ruff: noqa: RUF001 - the tests use other scripts
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.common.timing.scripts import is_joined
+from services.common.timing.scripts import splits_character
 from services.common.timing.sentences import split_for_limit, split_sentences
 from tests.unit.common.timing.samples import TEXTS
 
@@ -16,7 +16,7 @@ FAMILY = "👩‍👩‍👧"
 
 
 def pieces(text: str, limit: int) -> list[str]:
-    return [span.of(text) for span in split_for_limit(text, limit)]
+    return [span.extract(text) for span in split_for_limit(text, limit)]
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_a_limit_below_one_is_refused(limit: int) -> None:
 
 @settings(deadline=None)
 @given(TEXTS, LIMITS)
-def test_pieces_are_the_text_and_none_exceeds_the_limit(text: str, limit: int) -> None:
+def test_pieces_make_up_the_text_and_none_exceeds_the_limit(text: str, limit: int) -> None:
     found = pieces(text, limit)
     assert "".join(found) == text
     assert all(0 < len(piece) <= limit for piece in found)
@@ -58,7 +58,7 @@ def test_pieces_are_the_text_and_none_exceeds_the_limit(text: str, limit: int) -
 
 @settings(deadline=None)
 @given(TEXTS, LIMITS)
-def test_sentences_that_fit_are_whole_and_packed_as_full_as_may_be(text: str, limit: int) -> None:
+def test_sentences_that_fit_are_not_cut_and_pieces_are_as_full_as_possible(text: str, limit: int) -> None:
     ends = {span.end for span in split_sentences(text)}
     for span in split_for_limit(text, limit):
         reachable = [end for end in ends if span.start < end <= span.start + limit]
@@ -70,10 +70,10 @@ def test_sentences_that_fit_are_whole_and_packed_as_full_as_may_be(text: str, li
 
 @settings(deadline=None)
 @given(TEXTS, st.integers(20, 60))
-def test_no_piece_begins_with_half_a_character(text: str, limit: int) -> None:
+def test_no_piece_starts_inside_a_character(text: str, limit: int) -> None:
     for span in split_for_limit(text, limit)[1:]:
-        # What a reader sees as one may exceed any limit.
-        cluster_start = next((at for at in range(span.start, -1, -1) if not is_joined(text, at)), 0)
+        # A single visible character may exceed any limit.
+        cluster_start = next((at for at in range(span.start, -1, -1) if not splits_character(text, at)), 0)
         assert cluster_start == span.start or span.start - cluster_start >= limit or text[span.start].isspace()
 
 

@@ -1,4 +1,4 @@
-"""The raw form of an alignment, there and back."""
+"""Conversion to and from the raw form of an alignment."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ def test_the_raw_form_has_one_object_per_character() -> None:
     assert from_raw(RAW) == NORMALIZED
 
 
-def test_nothing_spoken_is_an_empty_list() -> None:
+def test_an_empty_alignment_is_an_empty_list() -> None:
     assert to_raw(Alignment()) == {"characters": []}
     assert from_raw({"characters": []}) == Alignment()
 
 
 @given(alignments())
-def test_an_alignment_survives_the_way_through_raw_json(alignment: Alignment) -> None:
+def test_an_alignment_survives_a_round_trip_through_raw_json(alignment: Alignment) -> None:
     assert from_raw(orjson.loads(orjson.dumps(to_raw(alignment)))) == alignment
 
 
 @given(st.lists(ENTRIES))
-def test_the_raw_form_survives_the_way_through_an_alignment(entries: list[dict[str, object]]) -> None:
+def test_the_raw_form_survives_a_round_trip_through_an_alignment(entries: list[dict[str, object]]) -> None:
     assert to_raw(from_raw({"characters": entries})) == {"characters": entries}
 
 
 @pytest.mark.parametrize("raw", [None, [], "", {}, {"characters": None}, {"characters": {}}, {**RAW, "more": 1}])
-def test_what_is_no_raw_alignment_is_refused(raw: object) -> None:
+def test_an_invalid_raw_alignment_is_refused(raw: object) -> None:
     with pytest.raises(ValueError, match="one list"):
         from_raw(raw)
 
@@ -64,7 +64,7 @@ def test_what_is_no_raw_alignment_is_refused(raw: object) -> None:
         {"more": 1},
     ],
 )
-def test_a_wrong_entry_is_named(changed: dict[str, Any]) -> None:
+def test_an_invalid_entry_is_named(changed: dict[str, Any]) -> None:
     entries = [RAW["characters"][0], {"char": "secret", "start": 0.1, "end": 0.2, **changed}]
     with pytest.raises(ValueError, match=r"characters\[1\]") as caught:
         from_raw({"characters": entries})

@@ -1,5 +1,5 @@
-"""Where sentences end, and where they only seem to."""
-# ruff: noqa: RUF001 - other scripts are what is tested
+"""The ends of sentences, and stops that only look like ends."""
+# ruff: noqa: RUF001 - the tests use other scripts
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 
-from services.common.timing.scripts import is_heard, is_joined
+from services.common.timing.scripts import is_speakable, splits_character
 from services.common.timing.sentences import TextSpan, split_sentences
 from tests.unit.common.timing.samples import TEXTS
 
@@ -59,38 +59,38 @@ DIVIDED = {
 @pytest.mark.parametrize("sentences", DIVIDED.values(), ids=DIVIDED)
 def test_a_text_is_divided_into_its_sentences(sentences: list[str]) -> None:
     text = "".join(sentences)
-    assert [span.of(text) for span in split_sentences(text)] == sentences
+    assert [span.extract(text) for span in split_sentences(text)] == sentences
 
 
-def test_no_text_has_no_sentence_and_white_space_is_one() -> None:
+def test_an_empty_text_has_no_sentence_and_white_space_is_one() -> None:
     assert split_sentences("") == ()
     assert split_sentences(" \n\n ") == (TextSpan(0, 4),)
 
 
 @settings(deadline=None)
 @given(TEXTS)
-def test_sentences_are_the_text_without_gaps(text: str) -> None:
+def test_sentences_make_up_the_text_without_gaps(text: str) -> None:
     spans = split_sentences(text)
-    assert "".join(span.of(text) for span in spans) == text
+    assert "".join(span.extract(text) for span in spans) == text
     assert all(first.end == second.start for first, second in pairwise(spans))
     assert all(len(span) for span in spans)
 
 
 @settings(deadline=None)
 @given(TEXTS)
-def test_every_sentence_can_be_said_if_the_text_can(text: str) -> None:
-    if is_heard(text):
-        assert all(is_heard(span.of(text)) for span in split_sentences(text))
+def test_every_sentence_can_be_spoken_if_the_text_can(text: str) -> None:
+    if is_speakable(text):
+        assert all(is_speakable(span.extract(text)) for span in split_sentences(text))
     else:
         assert len(split_sentences(text)) <= 1
 
 
 @settings(deadline=None)
 @given(TEXTS)
-def test_no_sentence_but_the_first_begins_with_white_space_or_half_a_character(text: str) -> None:
+def test_no_later_sentence_starts_with_white_space_or_inside_a_character(text: str) -> None:
     for span in split_sentences(text)[1:]:
-        assert not span.of(text)[0].isspace()
-        assert not is_joined(text, span.start)
+        assert not span.extract(text)[0].isspace()
+        assert not splits_character(text, span.start)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
 """Words and sentences with their times and offsets."""
-# ruff: noqa: RUF001 - other scripts are what is tested
+# ruff: noqa: RUF001 - the tests use other scripts
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given, settings
 
 from services.common.timing.alignment import Alignment
 from services.common.timing.words import TimedSpan, find_sentences, find_words
-from tests.unit.common.timing.samples import alignments, evenly
+from tests.unit.common.timing.samples import align_evenly, alignments
 
 
 def test_a_word_has_its_punctuation_its_times_and_its_offset() -> None:
@@ -40,7 +40,7 @@ def test_a_word_has_its_punctuation_its_times_and_its_offset() -> None:
     ],
 )
 def test_words_are_found_in_every_script(text: str, expected: list[str]) -> None:
-    assert [word.text for word in find_words(evenly(text))] == expected
+    assert [word.text for word in find_words(align_evenly(text))] == expected
 
 
 def test_an_entry_of_several_code_points_shares_its_time() -> None:
@@ -49,19 +49,22 @@ def test_an_entry_of_several_code_points_shares_its_time() -> None:
 
 
 def test_offsets_count_code_points() -> None:
-    first, second = find_words(evenly("😀😀 é"))
+    first, second = find_words(align_evenly("😀😀 é"))
     assert (first.text_offset, first.text_length) == (0, 2)
     assert (second.text_offset, second.text_length) == (3, 1)
 
 
 def test_sentences_have_no_white_space_around_them() -> None:
-    assert find_sentences(evenly(" Hi.  You? ", 1.0)) == (TimedSpan("Hi.", 1, 4, 1, 3), TimedSpan("You?", 6, 10, 6, 4))
-    assert find_sentences(evenly(" \n")) == ()
+    assert find_sentences(align_evenly(" Hi.  You? ", 1.0)) == (
+        TimedSpan("Hi.", 1, 4, 1, 3),
+        TimedSpan("You?", 6, 10, 6, 4),
+    )
+    assert find_sentences(align_evenly(" \n")) == ()
 
 
 @settings(deadline=None)
 @given(alignments())
-def test_every_part_is_where_it_says_and_time_never_runs_back(alignment: Alignment) -> None:
+def test_offsets_are_correct_and_times_never_decrease(alignment: Alignment) -> None:
     for spans in (find_words(alignment), find_sentences(alignment)):
         for span in spans:
             assert alignment.text[span.text_offset : span.text_offset + span.text_length] == span.text
@@ -75,7 +78,7 @@ def test_every_part_is_where_it_says_and_time_never_runs_back(alignment: Alignme
 
 @settings(deadline=None)
 @given(alignments())
-def test_words_hold_every_letter_and_no_white_space(alignment: Alignment) -> None:
+def test_words_contain_every_letter_and_no_white_space(alignment: Alignment) -> None:
     found = find_words(alignment)
     assert not any(character.isspace() for word in found for character in word.text)
     covered = {at for word in found for at in range(word.text_offset, word.text_offset + word.text_length)}
