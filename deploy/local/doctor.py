@@ -64,7 +64,7 @@ async def examine() -> list[Diagnostic]:
         return [problem("configuration", line, "mend the variable") for line in str(error).splitlines()]
     found += [
         *tts_diagnostics.diagnostics(tts),
-        *image_diagnostics.diagnostics(image),
+        *image_diagnostics.diagnose_image(image),
         *video_diagnostics.diagnose_video(video),
         *job_diagnostics.diagnostics(worker),
         *edge_diagnostics(gateway, choose(list_ports(SUITE))[EDGE.variable]),

@@ -12,7 +12,7 @@ from services.image.settings import ImageSettings
 _SUBJECT = "images"
 
 
-def diagnostics(settings: ImageSettings) -> list[Diagnostic]:
+def diagnose_image(settings: ImageSettings) -> list[Diagnostic]:
     """Return the default provider, the storage, and every contradiction of the settings."""
     return [*_check_providers(settings), *_check_cache(settings), *diagnose_storage(settings)]
 

@@ -109,39 +109,6 @@ class Planner:
         return found
 
 
-def build_form(output: OutputRequest, quality: Quality | None) -> Form:
-    """Return the form for `output`, with defaults for what it leaves open.
-
-    Raises:
-        MediaError: VALIDATION_ERROR naming the field.
-    """
-    name = output.format or DEFAULT_FORMAT
-    if output.encoder_quality is not None and name == "png":
-        raise invalid("output.encoder_quality", "must be absent for png, which is lossless: use compression_level")
-    if output.compression_level is not None and name != "png":
-        raise invalid("output.compression_level", f"must be absent for {name}: use encoder_quality")
-    encoding = Encoding(name, quality or DEFAULT_QUALITY, output.encoder_quality, output.compression_level)
-    return Form(encoding, output.fit, _resolve_variants(output))
-
-
-def _resolve_variants(output: OutputRequest) -> tuple[VariantSpec, ...]:
-    found: dict[str, VariantSpec] = {}
-    for at, request in enumerate(output.variants):
-        if request.name in found:
-            raise invalid(f"output.variants[{at}].name", "must be unique in the request")
-        preset = PRESETS.get(request.name)
-        width = request.width or (preset.size.width if preset else 0)
-        height = request.height or (preset.size.height if preset else 0)
-        if not (width and height):
-            names = ", ".join(PRESETS)
-            raise invalid(f"output.variants[{at}]", f"must have width and height, or the name of a preset: {names}")
-        found[request.name] = VariantSpec(request.name, Size(width, height))
-    # More pixels could exceed the worker's time limit, and the request would fail after the provider was paid.
-    if sum(copy.size.pixels for copy in found.values()) > MAX_PIXELS:
-        raise invalid("output.variants", f"must have at most {MAX_PIXELS:,} pixels in all")
-    return tuple(found.values())
-
-
 def _resolve_size(request: ImageRequest, source: SourceImage | None) -> Size:
     if request.image_size == CUSTOM or request.custom_size is not None:
         size = request.custom_size
@@ -209,3 +176,36 @@ def _list_ignored(request: ImageRequest, model: Model) -> tuple[str, ...]:
         "strength": (request.strength is not None, model.takes_strength),
     }
     return tuple(name for name, (is_set, is_supported) in support.items() if is_set and not is_supported)
+
+
+def build_form(output: OutputRequest, quality: Quality | None) -> Form:
+    """Return the form for `output`, with defaults for what it leaves open.
+
+    Raises:
+        MediaError: VALIDATION_ERROR naming the field.
+    """
+    name = output.format or DEFAULT_FORMAT
+    if output.encoder_quality is not None and name == "png":
+        raise invalid("output.encoder_quality", "must be absent for png, which is lossless: use compression_level")
+    if output.compression_level is not None and name != "png":
+        raise invalid("output.compression_level", f"must be absent for {name}: use encoder_quality")
+    encoding = Encoding(name, quality or DEFAULT_QUALITY, output.encoder_quality, output.compression_level)
+    return Form(encoding, output.fit, _resolve_variants(output))
+
+
+def _resolve_variants(output: OutputRequest) -> tuple[VariantSpec, ...]:
+    found: dict[str, VariantSpec] = {}
+    for at, request in enumerate(output.variants):
+        if request.name in found:
+            raise invalid(f"output.variants[{at}].name", "must be unique in the request")
+        preset = PRESETS.get(request.name)
+        width = request.width or (preset.size.width if preset else 0)
+        height = request.height or (preset.size.height if preset else 0)
+        if not (width and height):
+            names = ", ".join(PRESETS)
+            raise invalid(f"output.variants[{at}]", f"must have width and height, or the name of a preset: {names}")
+        found[request.name] = VariantSpec(request.name, Size(width, height))
+    # More pixels could exceed the worker's time limit, and the request would fail after the provider was paid.
+    if sum(copy.size.pixels for copy in found.values()) > MAX_PIXELS:
+        raise invalid("output.variants", f"must have at most {MAX_PIXELS:,} pixels in all")
+    return tuple(found.values())

@@ -27,7 +27,7 @@ from services.common.worker_pool import WorkerPool, open_workers
 from services.image.accounting import Accounting
 from services.image.cache import COLLECTION, CachedImage, ImageCodec
 from services.image.cache_blobs import CacheBlobs
-from services.image.diagnostics import diagnostics
+from services.image.diagnostics import diagnose_image
 from services.image.generation import ImageGenerator
 from services.image.image_store import ImageStore
 from services.image.inputs import SourceImages
@@ -50,7 +50,7 @@ log = logger(__name__)
 
 async def main(settings: ImageSettings) -> None:
     """Serve until a stop signal arrives."""
-    log_diagnostics(diagnostics(settings))
+    log_diagnostics(diagnose_image(settings))
     registry = CollectorRegistry()
     metrics = ImageMetrics(registry)
     async with AsyncExitStack() as stack:
@@ -94,7 +94,7 @@ async def build_service(
     policy = ProviderPolicy(
         limiters={name: ConcurrencyLimiter(name, limits.get(name), _MAX_QUEUE) for name in providers},
         retrier=Retrier(RetryPolicy(max_attempts=settings.max_attempts)),
-        wait_seconds=settings.patience_seconds,
+        wait_seconds=settings.wait_seconds,
     )
     blobs = CacheBlobs(store, settings.cache_ttl_seconds)
     generator = ImageGenerator(policy, workers, cache, blobs, store_binary=settings.store_binary)

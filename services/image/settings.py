@@ -37,7 +37,7 @@ class ImageSettings(StorageSettings, FetchSettings, CacheSettings, ServerSetting
         validation_alias="IMAGE_FALLBACK_PROVIDERS",
         description="Providers to try after a failed one, in order, such as `embedded`. Unset: none.",
     )
-    patience_seconds: float = Field(
+    wait_seconds: float = Field(
         60.0,
         gt=0,
         validation_alias="IMAGE_PATIENCE_SECONDS",

@@ -50,11 +50,11 @@ def encode_image(image: Image.Image, encoding: Encoding, notes: Mapping[str, str
     if image.mode == "RGBA" and encoding.format in _WITHOUT_TRANSPARENCY:
         image = _flatten_on_white(image)
     file = BytesIO()
-    image.save(file, encoding.format.upper(), **_settings(encoding), **_encode_notes(encoding.format, notes))
+    image.save(file, encoding.format.upper(), **_choose_settings(encoding), **_encode_notes(encoding.format, notes))
     return Rendered(file.getvalue(), Size(*image.size), encoding.content_type)
 
 
-def _settings(encoding: Encoding) -> dict[str, Any]:
+def _choose_settings(encoding: Encoding) -> dict[str, Any]:
     settings = dict(SETTINGS[encoding.format][encoding.grade])
     if encoding.quality is not None:
         settings["quality"] = encoding.quality

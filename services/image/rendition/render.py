@@ -91,7 +91,7 @@ def _fit_to_size(image: Image.Image, size: Size, fit: Fit) -> tuple[Image.Image,
         case "stretch":
             return image.resize(wanted, _FILTER, reducing_gap=2.0), "stretched"
         case "contain":
-            return _contain(image, wanted), "padded"
+            return _pad(image, wanted), "padded"
 
 
 def _has_same_shape(own: tuple[int, int], wanted: tuple[int, int]) -> bool:
@@ -99,7 +99,7 @@ def _has_same_shape(own: tuple[int, int], wanted: tuple[int, int]) -> bool:
     return abs(ratio - 1) < _SAME_SHAPE
 
 
-def _contain(image: Image.Image, wanted: tuple[int, int]) -> Image.Image:
+def _pad(image: Image.Image, wanted: tuple[int, int]) -> Image.Image:
     scale = min(wanted[0] / image.width, wanted[1] / image.height)
     inner = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     shown = image.resize(inner, _FILTER, reducing_gap=2.0)

@@ -73,7 +73,7 @@ class ImageSuite:
         return sorted(self._usage.stored.values(), key=lambda record: record.at)
 
 
-async def failure(call: Any) -> MediaError:
+async def catch_error(call: Any) -> MediaError:
     """Return the error of a call that must fail."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call

@@ -10,7 +10,7 @@ from media.image.v1 import image_pb2
 from services.common.errors import MediaError, Reason
 from services.common.rpc.channel import call_metadata, open_stream
 from tests.fakes.image_provider import FakeImageProvider
-from tests.integration.image.conftest import ImageSuite, failure
+from tests.integration.image.conftest import ImageSuite, catch_error
 
 Item = image_pb2.BatchImage
 
@@ -67,6 +67,6 @@ async def test_cancelling_a_batch_cancels_its_running_images(suite: ImageSuite, 
 async def test_a_batch_with_bad_input_is_refused_as_a_whole(
     suite: ImageSuite, provider: FakeImageProvider, items: list[Item], field: str
 ) -> None:
-    error = await failure(collect_events(suite, *items))
+    error = await catch_error(collect_events(suite, *items))
     assert [item.field for item in error.violations] == [field]
     assert provider.specs == []

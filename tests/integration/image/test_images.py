@@ -21,12 +21,12 @@ from services.image.providers.interface import GeneratedImage, Mode
 from services.image.sizes import PRESETS
 from tests.fakes.image_provider import PLAIN, FakeImageProvider, make_image
 from tests.fakes.object_store import EXPIRES, FakeObjectStore
-from tests.integration.image.conftest import ImageSuite, failure, running
+from tests.integration.image.conftest import ImageSuite, catch_error, running
 
 Output, Style, Variant = image_pb2.ImageOutput, image_pb2.PromptStyle, image_pb2.ImageVariantSpec
 
 
-def stored(store: FakeObjectStore, key: str) -> Image.Image:
+def open_stored(store: FakeObjectStore, key: str) -> Image.Image:
     with Image.open(BytesIO(store.objects[key][1])) as image:
         image.load()
         return image
@@ -48,7 +48,7 @@ async def test_an_image_is_generated_stored_and_returned(
     assert (image.content_type, image.size_bytes) == ("image/webp", len(store.objects[image.key][1]))
     info = store.objects[image.key][0]
     assert dict(info.metadata) == {"owner": "alice", "provider": "fal", "model": "flux-dev", "seed": "7"}
-    assert stored(store, image.key).size == (512, 512)
+    assert open_stored(store, image.key).size == (512, 512)
     assert provider.specs[0].prompt == image.prompt
 
 
@@ -64,7 +64,7 @@ async def test_the_largest_and_smallest_sizes_are_delivered(
 ) -> None:
     width, height = sides
     image = await suite.generate(image_size="custom", width=width, height=height, output=Output(format="jpeg"))
-    assert stored(store, image.key).size == sides
+    assert open_stored(store, image.key).size == sides
 
 
 async def test_an_image_of_another_shape_is_fitted_to_the_size(
@@ -75,7 +75,7 @@ async def test_an_image_of_another_shape_is_fitted_to_the_size(
     assert image.fitted == "padded"
     assert (image.provider_dimensions.width, image.provider_dimensions.height) == (100, 50)
     assert not image.HasField("seed")
-    assert stored(store, image.key).size == (512, 512)
+    assert open_stored(store, image.key).size == (512, 512)
 
 
 async def test_variants_are_stored_and_deleted_with_the_image(suite: ImageSuite, store: FakeObjectStore) -> None:
@@ -94,7 +94,7 @@ async def test_an_object_key_is_used_once_unless_overwrite_is_set(
 ) -> None:
     output = Output(object_key="users/alice/goals/first.png", format="png")
     assert (await suite.generate(output=output)).key == "users/alice/goals/first.png"
-    error = await failure(suite.generate(prompt="another", output=output))
+    error = await catch_error(suite.generate(prompt="another", output=output))
     assert error.reason is Reason.ALREADY_EXISTS
     assert len(provider.specs) == 1
     again = Output(object_key="users/alice/goals/first.png", format="png", overwrite=True)
@@ -155,7 +155,7 @@ async def test_a_key_without_room_for_its_variants_is_refused_before_the_provide
 ) -> None:
     await store.put("users/alice/z.thumbnail.webp", b"x", ObjectSpec("image/webp"))
     output = Output(object_key=f"users/alice/{name}.webp", variants=[Variant(name="thumbnail")])
-    error = await failure(suite.generate(output=output))
+    error = await catch_error(suite.generate(output=output))
     assert (error.reason, [item.field for item in error.violations]) == (reason, ["output.object_key"])
     assert provider.specs == []
 
@@ -201,7 +201,7 @@ async def test_equal_images_of_a_caller_may_be_stored_once(suite: ImageSuite, st
 async def test_bad_input_names_its_field_before_the_provider_is_called(
     suite: ImageSuite, provider: FakeImageProvider, store: FakeObjectStore, fields: Any, reason: Reason, field: str
 ) -> None:
-    error = await failure(suite.generate(**fields))
+    error = await catch_error(suite.generate(**fields))
     assert error.reason is reason
     if field:
         assert [item.field for item in error.violations] == [field]
@@ -211,7 +211,7 @@ async def test_bad_input_names_its_field_before_the_provider_is_called(
 @pytest.mark.parametrize("steps", [0, 13])
 async def test_a_fast_image_takes_one_to_twelve_steps(suite: ImageSuite, steps: int) -> None:
     request = image_pb2.GenerateImageFastRequest(prompt="a cat", num_inference_steps=steps)
-    error = await failure(suite.stub.GenerateImageFast(request))
+    error = await catch_error(suite.stub.GenerateImageFast(request))
     assert [item.field for item in error.violations] == ["num_inference_steps"]
     request.num_inference_steps = 12
     assert (await suite.stub.GenerateImageFast(request)).image.width == 1024
@@ -223,7 +223,7 @@ async def test_a_failing_store_is_reported_and_nothing_is_half_stored(
 ) -> None:
     store.puts_until_failure = puts
     variants = [Variant(name="thumbnail"), Variant(name="card")]
-    error = await failure(suite.generate(output=Output(variants=variants)))
+    error = await catch_error(suite.generate(output=Output(variants=variants)))
     assert error.reason is Reason.STORAGE_FAILED
     assert store.keys == []
     (record,) = await suite.records(1)
@@ -234,7 +234,7 @@ async def test_a_file_that_is_not_an_image_is_a_provider_failure(
     suite: ImageSuite, provider: FakeImageProvider, store: FakeObjectStore
 ) -> None:
     provider.outcomes.append(GeneratedImage(b"<html>", "image/png"))
-    error = await failure(suite.generate())
+    error = await catch_error(suite.generate())
     assert error.reason is Reason.GENERATION_FAILED
     assert MAY_BE_CHARGED_KEY in error.metadata
     assert store.keys == []
@@ -261,7 +261,7 @@ async def test_blocked_content_is_not_sent_to_a_fallback_provider(
     async with running(
         {"fal": provider, "embedded": other}, store, workers, tmp_path, fallback_providers="embedded"
     ) as suite:
-        assert (await failure(suite.generate())).reason is Reason.CONTENT_BLOCKED
+        assert (await catch_error(suite.generate())).reason is Reason.CONTENT_BLOCKED
     assert other.specs == []
 
 
@@ -273,7 +273,7 @@ async def test_a_busy_provider_is_called_again(suite: ImageSuite, provider: Fake
 
 async def test_a_call_that_may_have_been_charged_is_not_retried(suite: ImageSuite, provider: FakeImageProvider) -> None:
     provider.outcomes.append(MediaError(Reason.PROVIDER_UNAVAILABLE, metadata={MAY_BE_CHARGED_KEY: "true"}))
-    assert (await failure(suite.generate())).reason is Reason.PROVIDER_UNAVAILABLE
+    assert (await catch_error(suite.generate())).reason is Reason.PROVIDER_UNAVAILABLE
     assert len(provider.specs) == 1
 
 

@@ -24,7 +24,7 @@ from services.image.providers.interface import Mode
 from tests.fakes.image_provider import FakeImageProvider, make_image
 from tests.fakes.object_store import FakeObjectStore
 from tests.fakes.web_host import WebHost, running_web_host
-from tests.integration.image.conftest import ImageSuite, failure, running
+from tests.integration.image.conftest import ImageSuite, catch_error, running
 
 CAT = make_image(Size(300, 200), "red")
 
@@ -98,7 +98,7 @@ async def test_a_bad_source_is_refused_before_the_provider_is_called(
 ) -> None:
     await store.put("users/bob/cat.png", CAT, ObjectSpec("image/png"))
     await store.put("images/2026/11/bobs.png", CAT, ObjectSpec("image/png", {"owner": "bob"}))
-    assert (await failure(suite.transform(**fields))).reason is reason
+    assert (await catch_error(suite.transform(**fields))).reason is reason
     assert provider.specs == []
 
 
@@ -146,7 +146,7 @@ async def test_an_upload_is_stored_in_the_requested_format_and_under_the_request
 async def test_a_bad_upload_stores_nothing(
     suite: ImageSuite, store: FakeObjectStore, pieces: Any, spec: Any, reason: Reason
 ) -> None:
-    assert (await failure(suite.upload(*pieces, **spec))).reason is reason
+    assert (await catch_error(suite.upload(*pieces, **spec))).reason is reason
     assert store.keys == []
 
 
@@ -171,9 +171,9 @@ async def test_the_spec_comes_first_and_once(suite: ImageSuite) -> None:
 
 async def test_a_caller_can_delete_only_own_images(suite: ImageSuite, store: FakeObjectStore) -> None:
     image = await suite.generate("bob")
-    assert (await failure(suite.delete(image.key))).reason is Reason.NOT_FOUND
-    assert (await failure(suite.delete("users/bob/x.png"))).reason is Reason.PERMISSION_DENIED
-    assert (await failure(suite.delete("images/gone.png"))).reason is Reason.NOT_FOUND
+    assert (await catch_error(suite.delete(image.key))).reason is Reason.NOT_FOUND
+    assert (await catch_error(suite.delete("users/bob/x.png"))).reason is Reason.PERMISSION_DENIED
+    assert (await catch_error(suite.delete("images/gone.png"))).reason is Reason.NOT_FOUND
     await store.put("records/audio/alice/x.json", b"{}", ObjectSpec("application/json", {"owner": "alice"}))
-    assert (await failure(suite.delete("records/audio/alice/x.json"))).reason is Reason.NOT_FOUND
+    assert (await catch_error(suite.delete("records/audio/alice/x.json"))).reason is Reason.NOT_FOUND
     assert await suite.delete(image.key, "bob") == [image.key]

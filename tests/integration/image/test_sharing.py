@@ -19,7 +19,7 @@ from services.image.generation import INLINE_BYTES
 from services.image.providers.interface import GeneratedImage
 from tests.fakes.image_provider import FakeImageProvider, make_image
 from tests.fakes.object_store import FakeObjectStore
-from tests.integration.image.conftest import ImageSuite, failure, running
+from tests.integration.image.conftest import ImageSuite, catch_error, running
 
 MISS, JOINED = cache_pb2.CACHE_STATUS_MISS, cache_pb2.CACHE_STATUS_JOINED
 URL = "https://v3.fal.media/files/cat.png"
@@ -146,7 +146,7 @@ async def test_a_failed_cache_write_does_not_break_later_requests(
 ) -> None:
     provider.outcomes.append(GeneratedImage(make_large_image(), "image/png"))
     store.puts_until_failure = 0
-    assert (await failure(suite.generate())).reason is Reason.STORAGE_FAILED
+    assert (await catch_error(suite.generate())).reason is Reason.STORAGE_FAILED
     store.puts_until_failure = None
     assert not (await suite.generate()).from_cache
 

@@ -40,7 +40,7 @@ def key(provider: ImageProvider, spec: ImageSpec) -> str:
 
 
 @pytest.fixture
-async def paid() -> AsyncIterator[dict[str, ImageProvider]]:
+async def paid_providers() -> AsyncIterator[dict[str, ImageProvider]]:
     """The paid providers, by name."""
     async with AsyncExitStack() as stack:
         downloads = await stack.enter_async_context(open_fetcher())
@@ -74,7 +74,7 @@ def test_the_name_of_a_size_does_not_change_the_key() -> None:
     ],
 )
 def test_another_size_has_the_same_key_if_the_provider_request_is_the_same(
-    paid: dict[str, ImageProvider], name: str, mode: Mode, size: Size, same: bool
+    paid_providers: dict[str, ImageProvider], name: str, mode: Mode, size: Size, same: bool
 ) -> None:
     spec = replace(SPEC, mode=mode, source=SOURCE if mode is Mode.TRANSFORM else None)
-    assert (key(paid[name], spec) == key(paid[name], replace(spec, size=size))) is same
+    assert (key(paid_providers[name], spec) == key(paid_providers[name], replace(spec, size=size))) is same

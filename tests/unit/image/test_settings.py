@@ -8,7 +8,7 @@ import pytest
 
 from services.common.diagnostics import Level
 from services.common.settings import ConfigurationError, load
-from services.image.diagnostics import diagnostics
+from services.image.diagnostics import diagnose_image
 from services.image.settings import ImageSettings
 
 
@@ -17,7 +17,7 @@ def make_settings(**fields: Any) -> ImageSettings:
 
 
 def list_messages(level: Level, **fields: Any) -> list[str]:
-    return [diagnostic.message for diagnostic in diagnostics(make_settings(**fields)) if diagnostic.level is level]
+    return [diagnostic.message for diagnostic in diagnose_image(make_settings(**fields)) if diagnostic.level is level]
 
 
 @pytest.mark.parametrize(
@@ -87,6 +87,6 @@ def test_every_warning_has_a_remedy_and_no_diagnostic_contains_a_secret() -> Non
     configured = make_settings(
         default_provider="gemini", fal_key="secret", spaces_key="secret", supabase_service_role="secret"
     )
-    for diagnostic in diagnostics(configured):
+    for diagnostic in diagnose_image(configured):
         assert diagnostic.level is Level.OK or diagnostic.remedy
         assert "secret" not in f"{diagnostic.message} {diagnostic.remedy}".replace("SECRET", "")

@@ -87,7 +87,7 @@ def refusal(status: int, headers: Mapping[str, str], body: object, *, begun: boo
         reason = Reason.PROVIDER_QUOTA_EXCEEDED
     log.warning("fal refused a call", status=status, kind=kind[:60], reason=reason.name)
     may_be_charged = begun and reason not in (Reason.VALIDATION_ERROR, Reason.PROVIDER_BUSY)
-    return failure(reason, begun=may_be_charged, retry_after_seconds=_retry_after(headers))
+    return failure(reason, begun=may_be_charged, retry_after_seconds=_parse_retry_after(headers))
 
 
 def _find_error_type(body: object) -> str:
@@ -106,6 +106,6 @@ def _is_about_balance(body: object) -> bool:
     return isinstance(detail, str) and _BALANCE in detail.lower()
 
 
-def _retry_after(headers: Mapping[str, str]) -> float | None:
+def _parse_retry_after(headers: Mapping[str, str]) -> float | None:
     text = headers.get("Retry-After", "")
     return float(text) if text.isascii() and text.isdigit() else None

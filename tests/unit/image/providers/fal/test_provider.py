@@ -34,7 +34,7 @@ FROM_CAT = ImageSpec(
 )
 
 
-def golden(name: str) -> Any:
+def load_golden(name: str) -> Any:
     return json.loads((GOLDEN / f"{name}.json").read_text())
 
 
@@ -72,14 +72,14 @@ async def provider(fal: FakeFal, downloads: FakeDownloads) -> AsyncIterator[FalP
         yield opened
 
 
-async def failure(provider: FalProvider, spec: ImageSpec = CAT) -> MediaError:
+async def catch_error(provider: FalProvider, spec: ImageSpec = CAT) -> MediaError:
     with pytest.raises(MediaError) as caught:
         await provider.generate(spec)
     return caught.value
 
 
 def assert_golden(fal: FakeFal, number: int, name: str, *, body: bool = True) -> None:
-    sent, expected = fal.requests[number], golden(name)
+    sent, expected = fal.requests[number], load_golden(name)
     assert sent.method == expected["method"]
     assert {key: sent.headers[key] for key in expected["semantic_headers"]} == expected["semantic_headers"]
     assert [list(pair) for pair in sent.query] == expected["query"]
@@ -109,17 +109,17 @@ async def test_a_fast_image_is_a_synchronous_call_with_the_fields_of_its_model(
 ) -> None:
     generated = await provider.generate(FAST)
     (sent,) = fal.requests
-    expected = golden("sync.run")
+    expected = load_golden("sync.run")
     assert (sent.method, sent.path) == (expected["method"], expected["path"])
     assert sent.body["prompt"] == expected["body"]["prompt"]
     assert sent.headers["authorization"] == expected["semantic_headers"]["authorization"]
-    assert sent.body.keys() == golden("queue.submit")["body"].keys() - {"seed"}
+    assert sent.body.keys() == load_golden("queue.submit")["body"].keys() - {"seed"}
     assert generated.request_id == "sync-1"
 
 
 async def test_a_transform_request_sends_a_data_uri_and_no_size(fal: FakeFal, provider: FalProvider) -> None:
     await provider.generate(FROM_CAT)
-    sent, expected = fal.requests[0], golden("queue.submit_image_to_image")
+    sent, expected = fal.requests[0], load_golden("queue.submit_image_to_image")
     assert sent.path == expected["path"]
     assert {name: sent.body[name] for name in expected["body"]} == expected["body"]
     assert "image_size" not in sent.body
@@ -159,7 +159,7 @@ async def test_an_error_response_is_mapped_to_a_reason(
     fal: FakeFal, provider: FalProvider, spec: ImageSpec, status: int, body: Any, reason: Reason, charged: bool
 ) -> None:
     fal.submissions.append((status, body))
-    error = await failure(provider, spec)
+    error = await catch_error(provider, spec)
     assert error.reason is reason
     assert (MAY_BE_CHARGED_KEY in error.metadata) == charged
     assert "locked" not in error.message
@@ -184,7 +184,7 @@ async def test_a_completed_request_may_have_failed(
     fal: FakeFal, provider: FalProvider, run: Run, reason: Reason
 ) -> None:
     fal.runs.append(run)
-    error = await failure(provider)
+    error = await catch_error(provider)
     assert error.reason is reason
     assert (MAY_BE_CHARGED_KEY in error.metadata) == (reason is not Reason.VALIDATION_ERROR)
 
@@ -200,7 +200,7 @@ async def test_a_failed_poll_is_repeated(fal: FakeFal, provider: FalProvider) ->
     await provider.generate(CAT)
     assert fal.paid == 1
     fal.broken_polls = 3
-    error = await failure(provider)
+    error = await catch_error(provider)
     assert error.reason is Reason.PROVIDER_UNAVAILABLE
     assert MAY_BE_CHARGED_KEY in error.metadata
 
@@ -208,7 +208,7 @@ async def test_a_failed_poll_is_repeated(fal: FakeFal, provider: FalProvider) ->
 async def test_a_result_of_an_unexpected_form_is_requested_again(fal: FakeFal, provider: FalProvider) -> None:
     # A proxy may answer in place of fal; the image itself is not affected.
     fal.runs.append(Run(body=["odd"]))
-    error = await failure(provider)
+    error = await catch_error(provider)
     assert error.reason is Reason.PROVIDER_UNAVAILABLE
     assert MAY_BE_CHARGED_KEY in error.metadata
     assert [request.path.rpartition("/")[2] for request in fal.requests].count("request-1") == 3
@@ -223,7 +223,7 @@ async def test_cancelling_a_call_cancels_the_request_in_the_queue(fal: FakeFal, 
     with pytest.raises(asyncio.CancelledError):
         await task
     assert fal.cancelled == ["request-1"]
-    sent, expected = fal.requests[-1], golden("queue.cancel")
+    sent, expected = fal.requests[-1], load_golden("queue.cancel")
     assert sent.method == expected["method"]
 
 
@@ -251,7 +251,7 @@ async def test_cancelling_a_fast_image_closes_the_connection(fal: FakeFal, provi
 async def test_a_request_that_hangs_is_cancelled_at_the_timeout(fal: FakeFal, downloads: FakeDownloads) -> None:
     fal.runs.append(Run(hangs=True))
     async with open_provider(fal, downloads, timeout_seconds=1) as provider:
-        error = await failure(provider)
+        error = await catch_error(provider)
     assert error.reason is Reason.PROVIDER_TIMEOUT
     assert MAY_BE_CHARGED_KEY in error.metadata
     assert fal.cancelled == ["request-1"]
@@ -272,7 +272,7 @@ async def test_polls_become_less_frequent(fal: FakeFal, downloads: FakeDownloads
 
 async def test_the_key_is_sent_only_to_fal(fal: FakeFal, provider: FalProvider) -> None:
     fal.own_urls = {"status_url": "http://elsewhere.example/status"}
-    error = await failure(provider)
+    error = await catch_error(provider)
     assert error.reason is Reason.GENERATION_FAILED
     assert len(fal.requests) == 1
 
@@ -283,7 +283,7 @@ async def test_the_download_of_a_paid_image_is_retried(
     downloads.failures.append(Reason.URL_UNREACHABLE)
     assert (await provider.generate(CAT)).data == downloads.data
     downloads.failures += [Reason.URL_UNREACHABLE] * 2
-    error = await failure(provider)
+    error = await catch_error(provider)
     assert error.reason is Reason.GENERATION_FAILED
     assert MAY_BE_CHARGED_KEY in error.metadata
 
@@ -296,13 +296,13 @@ async def test_the_download_of_a_deleted_image_returns_none(provider: FalProvide
 
 async def test_without_a_key_no_request_is_sent(fal: FakeFal, downloads: FakeDownloads) -> None:
     async with open_provider(fal, downloads, api_key="") as provider:
-        error = await failure(provider)
+        error = await catch_error(provider)
     assert (error.reason, "FAL_KEY" in error.message) == (Reason.API_KEY_MISSING, True)
     assert fal.requests == []
 
 
 async def test_an_unreachable_server_is_unavailable_and_charges_nothing(fal: FakeFal, downloads: FakeDownloads) -> None:
     async with open_provider(fal, downloads, queue_base_url="http://127.0.0.1:9") as provider:
-        error = await failure(provider)
+        error = await catch_error(provider)
     assert error.reason is Reason.PROVIDER_UNAVAILABLE
     assert MAY_BE_CHARGED_KEY not in error.metadata

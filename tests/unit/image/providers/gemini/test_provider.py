@@ -28,7 +28,7 @@ CAT = ImageSpec(Mode.STANDARD, "a cat", Size(1920, 1080), seed=7)
 MODEL = "gemini-3.1-flash-image"
 
 
-def golden(name: str) -> Any:
+def load_golden(name: str) -> Any:
     return json.loads((GOLDEN / f"{name}.json").read_text())
 
 
@@ -44,7 +44,7 @@ async def provider(gemini: FakeGemini) -> AsyncIterator[GeminiProvider]:
         yield opened
 
 
-async def failure(provider: GeminiProvider) -> MediaError:
+async def catch_error(provider: GeminiProvider) -> MediaError:
     with pytest.raises(MediaError) as caught:
         await provider.generate(CAT)
     return caught.value
@@ -55,7 +55,7 @@ async def test_a_generate_request_equals_the_request_of_the_official_client(
 ) -> None:
     generated = await provider.generate(CAT)
     (sent,) = gemini.requests
-    expected = golden("image")
+    expected = load_golden("image")
     assert (sent.method, sent.path, sent.query) == (expected["method"], expected["path"], expected["query"])
     assert {name: sent.headers[name] for name in expected["semantic_headers"]} == expected["semantic_headers"]
     # The captured request relaxed one filter; with the safety checker on, the provider sends no filter settings.
@@ -68,7 +68,7 @@ async def test_a_generate_request_equals_the_request_of_the_official_client(
 async def test_a_transform_request_equals_the_request_of_the_official_client(
     gemini: FakeGemini, provider: GeminiProvider
 ) -> None:
-    expected = golden("image_edit")["body"]["contents"]
+    expected = load_golden("image_edit")["body"]["contents"]
     inline = expected[0]["parts"][1]["inlineData"]
     source = SourceImage(base64.b64decode(inline["data"]), inline["mime_type"], Size(1, 1), "00")
     await provider.generate(ImageSpec(Mode.TRANSFORM, "make it blue", Size(1, 1), source=source))
@@ -106,7 +106,7 @@ def test_every_seed_fits_the_api(seed: int) -> None:
 def test_content_filters_are_relaxed_only_on_request() -> None:
     assert "safetySettings" not in build_body(CAT, MODEL)
     relaxed = build_body(replace(CAT, safety_checker=False), MODEL)["safetySettings"]
-    assert golden("image")["body"]["safetySettings"][0] in relaxed
+    assert load_golden("image")["body"]["safetySettings"][0] in relaxed
 
 
 async def test_drafts_are_skipped(gemini: FakeGemini, provider: GeminiProvider) -> None:
@@ -137,7 +137,7 @@ async def test_a_response_without_an_image_is_mapped_to_a_reason(
     gemini: FakeGemini, provider: GeminiProvider, body: Any, reason: Reason
 ) -> None:
     gemini.answers.append((200, body))
-    error = await failure(provider)
+    error = await catch_error(provider)
     assert error.reason is reason
     assert "cannot draw" not in error.message
 
@@ -171,7 +171,7 @@ async def test_an_error_response_is_mapped_to_a_reason(
     wrapped: bool,
 ) -> None:
     gemini.answers.append((code, [body] if wrapped else body))
-    error = await failure(provider)
+    error = await catch_error(provider)
     assert (error.reason, error.retry_after_seconds) == (reason, delay)
     assert "secret" not in error.message
     assert MAY_BE_CHARGED_KEY not in error.metadata
@@ -179,7 +179,7 @@ async def test_an_error_response_is_mapped_to_a_reason(
 
 async def test_a_lost_connection_may_have_been_charged(gemini: FakeGemini, provider: GeminiProvider) -> None:
     gemini.drops = True
-    error = await failure(provider)
+    error = await catch_error(provider)
     assert error.reason is Reason.PROVIDER_UNAVAILABLE
     assert MAY_BE_CHARGED_KEY in error.metadata
 
@@ -187,20 +187,20 @@ async def test_a_lost_connection_may_have_been_charged(gemini: FakeGemini, provi
 async def test_a_missing_response_is_a_provider_timeout(gemini: FakeGemini) -> None:
     gemini.hangs = True
     async with open_gemini(GeminiSettings(API_KEY, gemini.base_url, MODEL, timeout_seconds=0.1)) as provider:
-        error = await failure(provider)
+        error = await catch_error(provider)
     assert error.reason is Reason.PROVIDER_TIMEOUT
     assert MAY_BE_CHARGED_KEY in error.metadata
 
 
 async def test_without_a_key_no_request_is_sent(gemini: FakeGemini) -> None:
     async with open_gemini(GeminiSettings("", gemini.base_url)) as provider:
-        error = await failure(provider)
+        error = await catch_error(provider)
     assert (error.reason, "GEMINI_API_KEY" in error.message) == (Reason.API_KEY_MISSING, True)
     assert gemini.requests == []
 
 
 async def test_an_unreachable_server_is_unavailable_and_charges_nothing() -> None:
     async with open_gemini(GeminiSettings(API_KEY, "http://127.0.0.1:9")) as provider:
-        error = await failure(provider)
+        error = await catch_error(provider)
     assert error.reason is Reason.PROVIDER_UNAVAILABLE
     assert MAY_BE_CHARGED_KEY not in error.metadata
