@@ -31,7 +31,9 @@ class Motion:
     end: View
 
     def build_corners(self, frames: int) -> dict[str, str]:
-        """Return the corners of the visible part, as expressions of the frame number `on` for ffmpeg's `perspective`.
+        """Return the corners of the visible part for ffmpeg's filter `perspective`.
+
+        Each corner is an expression of the frame number `on`.
 
         Args:
             frames: Number of frames of the motion, at least 2.

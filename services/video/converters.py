@@ -31,6 +31,17 @@ _POLICIES: Mapping[video_pb2.LengthPolicy, LengthPolicy] = {
     video_pb2.LENGTH_POLICY_FREEZE: LengthPolicy.FREEZE,
     video_pb2.LENGTH_POLICY_LOOP: LengthPolicy.LOOP,
 }
+_STATES: Mapping[State, video_pb2.VideoState] = {
+    State.QUEUED: video_pb2.VIDEO_STATE_QUEUED,
+    State.RUNNING: video_pb2.VIDEO_STATE_RUNNING,
+    State.STORING: video_pb2.VIDEO_STATE_STORING,
+}
+_POLICY_VALUES: Mapping[LengthPolicy, video_pb2.LengthPolicy] = {
+    LengthPolicy.SHORTEST: video_pb2.LENGTH_POLICY_SHORTEST,
+    LengthPolicy.FREEZE: video_pb2.LENGTH_POLICY_FREEZE,
+    LengthPolicy.LOOP: video_pb2.LENGTH_POLICY_LOOP,
+}
+_DIGITS = 3
 
 
 def to_generation_request(request: video_pb2.GenerateVideoRequest) -> GenerationRequest:
@@ -58,7 +69,7 @@ def _to_model_input(request: video_pb2.GenerateVideoRequest) -> dict[str, Any]:
     try:
         found: dict[str, Any] = _restore_integers(MessageToDict(request.model_input))
     except ValueError:
-        raise invalid("model_input", "must hold finite numbers only") from None
+        raise invalid("model_input", "must contain finite numbers only") from None
     return found
 
 
@@ -86,42 +97,29 @@ def to_source(source: video_pb2.MediaSource) -> Source:
 
 
 def _to_caption_request(captions: video_pb2.Captions) -> CaptionRequest:
-    given = captions.alignment
+    lists = captions.alignment
     try:
         alignment = Alignment(
-            tuple(given.characters),
-            tuple(given.character_start_times_seconds),
-            tuple(given.character_end_times_seconds),
+            tuple(lists.characters),
+            tuple(lists.character_start_times_seconds),
+            tuple(lists.character_end_times_seconds),
         )
     except ValueError as error:
         raise invalid("captions.alignment", str(error)) from None
     if not all(map(math.isfinite, (*alignment.starts_seconds, *alignment.ends_seconds))):
-        raise invalid("captions.alignment", "must hold finite times only")
+        raise invalid("captions.alignment", "must contain finite times only")
     burned = captions.mode == video_pb2.CAPTION_MODE_BURNED
     return CaptionRequest(alignment, burned, captions.language or "und")
 
 
 def _restore_integers(value: Any) -> Any:
-    """Return JSON with 6 in place of 6.0: a Struct holds only floating-point numbers, which models may refuse."""
+    """Return JSON with 6 in place of 6.0: a Struct holds only floats, which models may reject."""
     if isinstance(value, dict):
         return {name: _restore_integers(item) for name, item in value.items()}
     if isinstance(value, list):
         return [_restore_integers(item) for item in value]
     exact = isinstance(value, float) and value.is_integer() and abs(value) <= _EXACT
     return int(value) if exact else value
-
-
-_STATES: Mapping[State, video_pb2.VideoState] = {
-    State.QUEUED: video_pb2.VIDEO_STATE_QUEUED,
-    State.RUNNING: video_pb2.VIDEO_STATE_RUNNING,
-    State.STORING: video_pb2.VIDEO_STATE_STORING,
-}
-_POLICY_VALUES: Mapping[LengthPolicy, video_pb2.LengthPolicy] = {
-    LengthPolicy.SHORTEST: video_pb2.LENGTH_POLICY_SHORTEST,
-    LengthPolicy.FREEZE: video_pb2.LENGTH_POLICY_FREEZE,
-    LengthPolicy.LOOP: video_pb2.LENGTH_POLICY_LOOP,
-}
-_DIGITS = 3
 
 
 def to_progress(progress: Progress) -> video_pb2.VideoProgress:
@@ -173,7 +171,7 @@ def to_muxed_video(found: MuxResult, request: MuxRequest, url: VideoUrl) -> vide
 
 def to_video_file(video: StoredVideo, url: VideoUrl) -> video_pb2.VideoFile:
     """Convert a stored video."""
-    image = video.media.video
+    stream = video.media.video
     return video_pb2.VideoFile(
         key=video.key,
         url=url.url,
@@ -182,10 +180,10 @@ def to_video_file(video: StoredVideo, url: VideoUrl) -> video_pb2.VideoFile:
         size_bytes=video.media.size_bytes,
         sha256=video.sha256,
         duration_seconds=_round(video.media.duration_seconds),
-        width=image.width if image else 0,
-        height=image.height if image else 0,
-        frame_rate=_round(image.frame_rate) if image else 0.0,
-        streams=[_to_stream(stream) for stream in video.media.streams],
+        width=stream.width if stream else 0,
+        height=stream.height if stream else 0,
+        frame_rate=_round(stream.frame_rate) if stream else 0.0,
+        streams=[_to_stream(item) for item in video.media.streams],
     )
 
 

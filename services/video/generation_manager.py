@@ -50,7 +50,7 @@ class GenerationManager:
     async def generate(
         self, request: GenerationRequest, principal: str
     ) -> AsyncGenerator[GenerationStatus | Completed[GenerationRecord]]:
-        """Yield the progress of a new generation, or of a running one with the same request id, and then the result.
+        """Start a generation, or join the running one of the same request id; yield progress and the result.
 
         Raises:
             MediaError: The request is invalid, or the generation failed.

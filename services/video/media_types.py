@@ -54,10 +54,10 @@ def sniff_media_type(head: bytes) -> MediaType | None:
             return media_type
     if head[:4] in (b"RIFF", b"RF64") and head[8:12] == b"WAVE":
         return _WAV
-    return _mpeg_audio(head)
+    return _sniff_mpeg_audio(head)
 
 
-def _mpeg_audio(head: bytes) -> MediaType | None:
+def _sniff_mpeg_audio(head: bytes) -> MediaType | None:
     """Detect frames of MP3 and AAC by their header: eleven set bits, then the layer."""
     if len(head) < 2 or head[0] != 0xFF or head[1] & _MPEG_SYNC != _MPEG_SYNC:  # noqa: PLR2004 - the header's bytes
         return None

@@ -158,7 +158,7 @@ class Muxer:
         )
 
     async def _run_ffmpeg(self, arguments: MuxArguments, folder: Path, channel: ProgressChannel) -> None:
-        """Write RESULT into `folder`; a video that is streamed in fragments is copied into one file afterwards."""
+        """Write RESULT into `folder`; a fragmented video is copied into one file afterwards."""
         callbacks = RunCallbacks(
             on_queued=lambda position: channel.report(Progress(State.QUEUED, queue_position=position)),
             on_progress=lambda percent: channel.report(Progress(State.RUNNING, min(_ALMOST, percent))),
@@ -232,7 +232,7 @@ def _find_stream(local: LocalInput, name: str) -> StreamInfo:
 def write_captions(
     alignment: Alignment, delay_seconds: float, result_seconds: float, folder: Path, *, burned: bool
 ) -> bool:
-    """Write the captions file into `folder`, and a font if needed, and return whether there are any captions.
+    """Write the captions, and a font if needed, into `folder`; return whether there are captions.
 
     Args:
         alignment: Time of each character, from the start of the speech.

@@ -68,14 +68,14 @@ class MediaFile:
     @property
     def video(self) -> StreamInfo | None:
         """The first video stream with content."""
-        return self._first(_VIDEO)
+        return self._find_first(_VIDEO)
 
     @property
     def audio(self) -> StreamInfo | None:
         """The first audio stream with content."""
-        return self._first(_AUDIO)
+        return self._find_first(_AUDIO)
 
-    def _first(self, kind: str) -> StreamInfo | None:
+    def _find_first(self, kind: str) -> StreamInfo | None:
         return next((stream for stream in self.streams if stream.kind == kind and stream.packets), None)
 
 
@@ -166,7 +166,7 @@ def _read_spans(
 
 
 def _has_length_header(path: Path, demuxer: str) -> bool:
-    """Return whether the header states the duration; without it the libraries guess, sometimes far too much."""
+    """Return whether the header states the duration; otherwise the libraries guess it, often wrongly."""
     if demuxer != "mp3":
         return demuxer != "aac"
     with path.open("rb") as file:

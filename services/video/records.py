@@ -123,7 +123,7 @@ class RecordStore:
         await self._put(build_record_key(_REQUESTS, principal, request_id), _intent_to_json(bound), principal)
 
     async def withdraw_intent(self, request_id: str, principal: str) -> None:
-        """Delete an intent without a prediction, so that the request id is free again. A failure is only logged."""
+        """Delete an intent, so that the request id is free again; a failure is only logged."""
         try:
             await self._store.delete(build_record_key(_REQUESTS, principal, request_id))
         except MediaError as error:

@@ -78,8 +78,8 @@ async def main(settings: VideoSettings) -> None:
         usage = await stack.enter_async_context(
             open_usage(settings.mongodb_uri.get_secret_value(), settings.database_file)
         )
-        parts = Dependencies(store, fetcher, workers, replicate, metrics, usage)
-        servicer = await stack.enter_async_context(build_service(settings, parts))
+        dependencies = Dependencies(store, fetcher, workers, replicate, metrics, usage)
+        servicer = await stack.enter_async_context(build_service(settings, dependencies))
 
         def register(server: grpc.aio.Server) -> list[str]:
             video_pb2_grpc.add_VideoServiceServicer_to_server(servicer, server)
@@ -89,15 +89,15 @@ async def main(settings: VideoSettings) -> None:
 
 
 @asynccontextmanager
-async def build_service(settings: VideoSettings, parts: Dependencies) -> AsyncIterator[VideoServicer]:
+async def build_service(settings: VideoSettings, dependencies: Dependencies) -> AsyncIterator[VideoServicer]:
     """Build the service; at the end cancel its tasks. Providers continue their generations."""
     limiter = FfmpegLimiter(settings.ffmpeg_slots, _MAX_QUEUE)
     runner = FfmpegRunner(find_ffmpeg(settings.ffmpeg_binary), limiter, build_ffmpeg_limits(settings))
-    files = InputFiles(parts.fetcher, parts.store)
-    inputs = Inputs(files, parts.workers, settings.max_input_bytes, settings.max_seconds)
+    files = InputFiles(dependencies.fetcher, dependencies.store)
+    inputs = Inputs(files, dependencies.workers, settings.max_input_bytes, settings.max_seconds)
     video_store = VideoStore(files)
     providers: Mapping[str, VideoProvider] = {
-        provider.name: provider for provider in (parts.replicate, EmbeddedProvider(parts.workers, runner))
+        provider.name: provider for provider in (dependencies.replicate, EmbeddedProvider(dependencies.workers, runner))
     }
     limits = {"replicate": settings.replicate_max_concurrent_calls}
     policy = ProviderPolicy(
@@ -109,20 +109,20 @@ async def build_service(settings: VideoSettings, parts: Dependencies) -> AsyncIt
         generator = VideoGenerator(
             policy,
             files,
-            parts.workers,
+            dependencies.workers,
             inputs,
             video_store,
-            RecordStore(parts.store),
+            RecordStore(dependencies.store),
             workspaces,
             timedelta(seconds=settings.begin_seconds),
             urls_are_public=not settings.fetch_allow,
         )
         manager = GenerationManager(generator, providers, settings.provider_by_default, settings.max_generations)
-        parts.metrics.add_gauges(lambda: limiter.waiting, lambda: manager.running_count)
+        dependencies.metrics.add_gauges(lambda: limiter.waiting, lambda: manager.running_count)
         muxer = Muxer(inputs, runner, video_store, workspaces, settings.max_seconds)
-        accounting = Accounting(parts.usage, parts.metrics)
+        accounting = Accounting(dependencies.usage, dependencies.metrics)
         try:
-            yield VideoServicer(manager, muxer, inputs, workspaces, video_store, parts.replicate, accounting)
+            yield VideoServicer(manager, muxer, inputs, workspaces, video_store, dependencies.replicate, accounting)
         finally:
             await manager.close()
 

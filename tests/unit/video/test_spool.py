@@ -31,9 +31,9 @@ async def test_a_reader_gets_every_byte_at_any_start(writes: list[tuple[bytes, i
             return await everything(spool)
 
         reading = asyncio.create_task(read())
-        for data, wait_for_news in writes:
+        for data, wait_for_event in writes:
             await spool.write(data)
-            await turns(wait_for_news)
+            await turns(wait_for_event)
         spool.finish()
         assert await reading == b"".join(data for data, _ in writes)
 

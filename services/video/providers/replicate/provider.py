@@ -49,17 +49,17 @@ _ALMOST = 97.0
 _OUTPUT = "output.mp4"
 _LATEST = "/predictions"
 _FILES, _SECRET = "/files", "/webhooks/default/secret"
-_ENDED_BY_ITSELF = frozenset({"succeeded", "failed", "aborted"})
+_FINISHED_STATUSES = frozenset({"succeeded", "failed", "aborted"})
 
-WaitForNews = Callable[[asyncio.Event, float], Awaitable[None]]
+Wait = Callable[[asyncio.Event, float], Awaitable[None]]
 """Called between two polls; returns when the event is set, or after that many seconds."""
 
 
-async def wait_for_news(news: asyncio.Event, seconds: float) -> None:
-    """Wait until `news` is set, at most `seconds`."""
+async def wait_for_event(event: asyncio.Event, seconds: float) -> None:
+    """Wait until `event` is set, at most `seconds`."""
     try:
         async with asyncio.timeout(seconds):
-            await news.wait()
+            await event.wait()
     except TimeoutError:
         return
 
@@ -82,7 +82,7 @@ class ReplicateProvider(VideoProvider):
         transport: ProviderHttpClient,
         settings: ReplicateSettings,
         downloads: Downloads,
-        wait: WaitForNews = wait_for_news,
+        wait: Wait = wait_for_event,
     ) -> None:
         self._transport = transport
         self._settings = settings
@@ -117,6 +117,20 @@ class ReplicateProvider(VideoProvider):
         log.info("a prediction was created", prediction_id=found.prediction_id, model=spec.model)
         return found.prediction_id
 
+    async def _upload(self, data: bytes) -> str:
+        """Upload a source image to Replicate and return its URL."""
+        form = aiohttp.MultipartWriter("form-data")
+        note = form.append("{}")
+        note.set_content_disposition("form-data", name="metadata")
+        note.headers.popall(aiohttp.hdrs.CONTENT_TYPE)
+        part = form.append(data, {aiohttp.hdrs.CONTENT_TYPE: "image/jpeg"})
+        part.set_content_disposition("form-data", name="content", filename="still.jpg")
+        urls = (await self._request("POST", _FILES, form, begun=False)).body.get("urls")
+        address = urls.get("get") if isinstance(urls, dict) else None
+        if not isinstance(address, str):
+            raise build_error(Reason.GENERATION_FAILED)
+        return address
+
     async def fetch(self, prediction_id: str, folder: Path, report: ReportProgress) -> Path:
         """Wait for the prediction and download its output."""
         try:
@@ -138,59 +152,15 @@ class ReplicateProvider(VideoProvider):
                 raise
             raise build_error(Reason.PROVIDER_TIMEOUT, begun=True) from None
 
-    async def find(self, spec: VideoSpec, since: datetime) -> str | None:
-        """Look for a prediction with the same inputs among the latest ones."""
-        answer = await self._request("GET", _LATEST, begun=False)
-        results = answer.body.get("results")
-        for body in results if isinstance(results, list) else []:
-            if not isinstance(body, dict) or not matches_spec(body, spec, _find_image_url(spec)):
-                continue
-            begun, found = parse_created_at(body), parse_prediction(body)
-            if begun is not None and begun >= since and found.prediction_id and found.status not in ENDED_BADLY:
-                return found.prediction_id
-        return None
-
-    async def cancel(self, prediction_id: str) -> bool:
-        """Cancel the prediction."""
-        answer = await self._request("POST", f"/predictions/{quote(prediction_id, safe='')}/cancel", begun=True)
-        self._wake(prediction_id)
-        return parse_prediction(answer.body).status not in _ENDED_BY_ITSELF
-
-    async def accept_webhook(self, webhook: Webhook) -> bool:
-        """Wake the tasks that wait for the prediction in a webhook, and return whether there are any.
-
-        The webhook only triggers a poll. Its content is not used, so that old and repeated webhooks do no harm.
-
-        Raises:
-            MediaError: PERMISSION_DENIED, Replicate has not signed it; or the secret is not available.
-        """
-        if not self._settings.webhook_url and not self._secret:
-            raise MediaError(
-                Reason.PERMISSION_DENIED,
-                "This service expects no webhooks: set MEDIA_PUBLIC_URL to a public https address.",
-            )
-        async with self._secret_lock:
-            if not self._secret:
-                answer = await self._request("GET", _SECRET, begun=False)
-                secret = answer.body.get("key")
-                self._secret = secret if isinstance(secret, str) and key_in(secret) else ""
-        return self._wake(parse_webhook(webhook, self._secret, time.time()))
-
-    def _wake(self, prediction_id: str) -> bool:
-        waiting = self._waiting.get(prediction_id, set())
-        for news in waiting:
-            news.set()
-        return bool(waiting)
-
     async def _wait_until_done(self, prediction_id: str, report: ReportProgress) -> Prediction:
         """Poll the prediction until it has a video, at once after each webhook."""
-        news = asyncio.Event()
-        self._waiting[prediction_id].add(news)
+        event = asyncio.Event()
+        self._waiting[prediction_id].add(event)
         delay, working_since = self._settings.first_poll_seconds, time.monotonic()
         try:
             while True:
                 # Before the request: a webhook that arrives during the request must not be lost.
-                news.clear()
+                event.clear()
                 found = parse_prediction((await self._get_prediction(prediction_id)).body)
                 if found.is_done and found.output_url:
                     return found
@@ -204,10 +174,10 @@ class ReplicateProvider(VideoProvider):
                 if found.is_queued:
                     working_since = time.monotonic()
                 report(_to_progress(found, time.monotonic() - working_since))
-                await self._wait(news, delay)
+                await self._wait(event, delay)
                 delay = min(delay * 1.5, self._settings.longest_poll_seconds)
         finally:
-            self._waiting[prediction_id].discard(news)
+            self._waiting[prediction_id].discard(event)
             if not self._waiting[prediction_id]:
                 del self._waiting[prediction_id]
 
@@ -231,19 +201,49 @@ class ReplicateProvider(VideoProvider):
                     await asyncio.to_thread(file.write, chunk)
         return path
 
-    async def _upload(self, data: bytes) -> str:
-        """Upload a source image to Replicate and return its URL."""
-        form = aiohttp.MultipartWriter("form-data")
-        note = form.append("{}")
-        note.set_content_disposition("form-data", name="metadata")
-        note.headers.popall(aiohttp.hdrs.CONTENT_TYPE)
-        part = form.append(data, {aiohttp.hdrs.CONTENT_TYPE: "image/jpeg"})
-        part.set_content_disposition("form-data", name="content", filename="still.jpg")
-        urls = (await self._request("POST", _FILES, form, begun=False)).body.get("urls")
-        address = urls.get("get") if isinstance(urls, dict) else None
-        if not isinstance(address, str):
-            raise build_error(Reason.GENERATION_FAILED)
-        return address
+    async def find(self, spec: VideoSpec, since: datetime) -> str | None:
+        """Look for a prediction with the same inputs among the latest ones."""
+        answer = await self._request("GET", _LATEST, begun=False)
+        results = answer.body.get("results")
+        for body in results if isinstance(results, list) else []:
+            if not isinstance(body, dict) or not matches_spec(body, spec, _find_image_url(spec)):
+                continue
+            begun, found = parse_created_at(body), parse_prediction(body)
+            if begun is not None and begun >= since and found.prediction_id and found.status not in ENDED_BADLY:
+                return found.prediction_id
+        return None
+
+    async def cancel(self, prediction_id: str) -> bool:
+        """Cancel the prediction."""
+        answer = await self._request("POST", f"/predictions/{quote(prediction_id, safe='')}/cancel", begun=True)
+        self._wake(prediction_id)
+        return parse_prediction(answer.body).status not in _FINISHED_STATUSES
+
+    async def accept_webhook(self, webhook: Webhook) -> bool:
+        """Wake the tasks that wait for the prediction in a webhook, and return whether there are any.
+
+        The webhook only triggers a poll. Its content is not used, so that old and repeated webhooks do no harm.
+
+        Raises:
+            MediaError: PERMISSION_DENIED, Replicate has not signed it; or the secret is not available.
+        """
+        if not self._settings.webhook_url and not self._secret:
+            raise MediaError(
+                Reason.PERMISSION_DENIED,
+                "This service expects no webhooks: set MEDIA_PUBLIC_URL to a public https address.",
+            )
+        async with self._secret_lock:
+            if not self._secret:
+                answer = await self._request("GET", _SECRET, begun=False)
+                secret = answer.body.get("key")
+                self._secret = secret if isinstance(secret, str) and key_in(secret) else ""
+        return self._wake(parse_webhook(webhook, self._secret, time.time()))
+
+    def _wake(self, prediction_id: str) -> bool:
+        waiting = self._waiting.get(prediction_id, set())
+        for event in waiting:
+            event.set()
+        return bool(waiting)
 
     async def _request(
         self,

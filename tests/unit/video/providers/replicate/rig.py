@@ -21,7 +21,7 @@ from services.common.resilience.error_metadata import MAY_BE_CHARGED_KEY
 from services.video.progress import Progress
 from services.video.providers.interface import VideoRequest, VideoSpec
 from services.video.providers.replicate import ReplicateProvider, ReplicateSettings
-from services.video.providers.replicate.provider import WaitForNews, build_endpoint
+from services.video.providers.replicate.provider import Wait, build_endpoint
 from services.video.providers.replicate.settings import DEFAULT_MODEL
 from tests.fakes.replicate import API_TOKEN, FakeReplicate
 
@@ -54,7 +54,7 @@ def make_settings(replicate: FakeReplicate, **changes: Any) -> ReplicateSettings
 
 @asynccontextmanager
 async def open_provider(
-    replicate: FakeReplicate, wait: WaitForNews = at_once, **changes: Any
+    replicate: FakeReplicate, wait: Wait = at_once, **changes: Any
 ) -> AsyncIterator[ReplicateProvider]:
     settings = make_settings(replicate, **changes)
     allowed = FetchOptions(AddressPolicy.parse(["127.0.0.0/8"]), 5)

@@ -9,7 +9,7 @@ import pytest
 
 from services.common.errors import MediaError, Reason
 from services.video.providers.replicate import ReplicateProvider
-from services.video.providers.replicate.provider import wait_for_news
+from services.video.providers.replicate.provider import wait_for_event
 from tests.fakes.replicate import HANGS, FakeReplicate, Run
 from tests.unit.video.providers.replicate.rig import CAT, assert_golden, failure, open_provider
 
@@ -57,7 +57,7 @@ async def test_an_id_cannot_lead_to_another_path(replicate: FakeReplicate, provi
 async def test_a_cancellation_ends_the_wait_at_once(replicate: FakeReplicate, tmp_path: Path) -> None:
     replicate.runs.append(Run(("processing",)))
     async with (
-        open_provider(replicate, wait_for_news, first_poll_seconds=50, timeout_seconds=60) as provider,
+        open_provider(replicate, wait_for_event, first_poll_seconds=50, timeout_seconds=60) as provider,
         asyncio.timeout(9),
     ):
         task = asyncio.create_task(failure(provider, tmp_path))

@@ -10,7 +10,7 @@ import pytest
 from services.common.errors import MediaError, Reason
 from services.video.progress import Progress, State
 from services.video.providers.replicate import ReplicateProvider
-from services.video.providers.replicate.provider import wait_for_news
+from services.video.providers.replicate.provider import wait_for_event
 from tests.fakes.replicate import (
     BROKEN,
     CUT,
@@ -192,7 +192,7 @@ async def test_a_failed_prediction_is_mapped_to_our_error(
 @pytest.mark.parametrize("run", [Run(("processing",)), Run(("starting",))])
 async def test_an_endless_prediction_times_out(replicate: FakeReplicate, tmp_path: Path, run: Run) -> None:
     replicate.runs.append(run)
-    async with open_provider(replicate, wait_for_news, timeout_seconds=0.2, first_poll_seconds=60) as provider:
+    async with open_provider(replicate, wait_for_event, timeout_seconds=0.2, first_poll_seconds=60) as provider:
         error = await failure(provider, tmp_path)
     assert (error.reason, is_charged(error)) == (Reason.PROVIDER_TIMEOUT, True)
 

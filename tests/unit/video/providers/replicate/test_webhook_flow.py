@@ -14,7 +14,7 @@ import pytest
 from services.common.errors import MediaError, Reason
 from services.common.webhooks import Webhook
 from services.video.providers.replicate import ReplicateProvider
-from services.video.providers.replicate.provider import wait_for_news
+from services.video.providers.replicate.provider import wait_for_event
 from tests.fakes.replicate import DOWN, HANGS, NOT_FOUND, VIDEO, WEBHOOK_SECRET, FakeReplicate, Run
 from tests.unit.video.providers.replicate.rig import CAT, assert_golden, fetch_video, ignored, is_charged, open_provider
 
@@ -30,7 +30,7 @@ def webhook_of(replicate: FakeReplicate, prediction_id: str, secret: str = WEBHO
 async def listening(replicate: FakeReplicate) -> AsyncIterator[ReplicateProvider]:
     """Yield a provider that polls rarely, because webhooks wake it."""
     async with open_provider(
-        replicate, wait_for_news, first_poll_seconds=50, timeout_seconds=60, webhook_url=HOOK
+        replicate, wait_for_event, first_poll_seconds=50, timeout_seconds=60, webhook_url=HOOK
     ) as provider:
         yield provider
 
