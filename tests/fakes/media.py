@@ -24,7 +24,7 @@ _CLICK = 20_000
 def make_video(
     folder: Path, seconds: float = 2.0, *, rate: int = 24, size: str = "320x240", codec: str = "libx264"
 ) -> Path:
-    """Make a video without sound whose frames are stored out of order (B-frames)."""
+    """Make a video without sound, with frames stored out of order (B-frames)."""
     path = folder / f"video-{seconds}-{rate}-{size}-{codec}.{'webm' if codec.startswith('libvp') else 'mp4'}"
     source = f"testsrc=size={size}:rate={rate}:duration={seconds}"
     _ffmpeg("-f", "lavfi", "-i", source, "-c:v", codec, "-pix_fmt", "yuv420p", str(path))
@@ -39,7 +39,7 @@ def trim_start(path: Path, seconds: float) -> Path:
 
 
 def delay_image(path: Path, seconds: float) -> Path:
-    """Make a video whose image starts later than its sound."""
+    """Make a video with an image that starts later than the sound."""
     made = path.with_stem(f"{path.stem}-late")
     sound = ("-f", "lavfi", "-i", "sine=440:duration=1")
     _ffmpeg(
@@ -49,7 +49,7 @@ def delay_image(path: Path, seconds: float) -> Path:
 
 
 def delay_sound(path: Path, wav: bytes, seconds: float) -> Path:
-    """Make a video whose sound starts later than its image."""
+    """Make a video with sound that starts later than the image."""
     sound, made = path.with_suffix(".wav"), path.with_stem(f"{path.stem}-late-sound")
     sound.write_bytes(wav)
     _ffmpeg("-i", str(path), "-itsoffset", str(seconds), "-i", str(sound), "-c:v", "copy", str(made))

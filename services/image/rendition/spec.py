@@ -21,7 +21,7 @@ class Encoding:
     format: str
     """png, jpeg, webp or avif."""
     grade: str = "medium"
-    """low, medium or high: decides the settings below where they are None."""
+    """low, medium or high: decides the unset settings below."""
     quality: int | None = None
     """Quality of jpeg, webp and avif, 1 (smallest) to 100 (best); None: by grade."""
     compression_level: int | None = None

@@ -1,4 +1,4 @@
-"""The provider gemini: one request, one image."""
+"""The Gemini image provider: one HTTP request per image."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _OK = 200
 
 
 class GeminiProvider(ImageProvider):
-    """Draws with a Gemini model, which takes a prompt, a shape and a seed, and nothing else.
+    """Generates images with a Gemini model, which supports a prompt, a source, an aspect ratio and a seed.
 
     Args:
-        session: Connections to the API.
-        settings: Key, model and patience.
+        session: HTTP session for the API.
+        settings: Key, model and time limits.
     """
 
     name = PROVIDER
@@ -40,7 +40,7 @@ class GeminiProvider(ImageProvider):
         self.models: Mapping[Mode, Model] = dict.fromkeys(Mode, model)
 
     async def generate(self, spec: ImageSpec) -> GeneratedImage:
-        """Draw; leaving the connection is all that can be done to cancel."""
+        """Generate an image; a cancelled call closes the connection, which may not stop Gemini."""
         settings = self._settings
         if not settings.api_key:
             raise failure(Reason.API_KEY_MISSING)
@@ -51,13 +51,13 @@ class GeminiProvider(ImageProvider):
             if not limit.expired():
                 raise
             raise failure(Reason.PROVIDER_TIMEOUT, begun=True) from None
-        # Megabytes of base64: longer than the loop may stand still.
+        # In a thread: decoding megabytes of base64 would block the event loop.
         image = await asyncio.to_thread(parse_image, content)
         seed = None if spec.seed is None else fold_seed(spec.seed)
         return GeneratedImage(image.data, image.content_type, seed, request_id=image.response_id)
 
     def describe_shape(self, spec: ImageSpec) -> str:
-        """Return shape and resolution: sizes in pixels are not asked for."""
+        """Return aspect ratio and resolution: the API takes no size in pixels."""
         return describe_shape(spec, self._settings.model_id)
 
     async def _post(self, spec: ImageSpec) -> bytes:
@@ -76,19 +76,19 @@ class GeminiProvider(ImageProvider):
                     raise refusal(response.status, bytes(content))
                 return bytes(content)
         except aiohttp.ClientConnectorError as error:
-            log.warning("gemini cannot be reached", error_type=type(error).__name__)
+            log.warning("cannot connect to gemini", error_type=type(error).__name__)
             raise failure(Reason.PROVIDER_UNAVAILABLE) from None
         except (aiohttp.ClientError, OSError) as error:
             if isinstance(error, TimeoutError):
                 raise
-            # The request may have arrived: who asks again may pay twice.
-            log.warning("gemini ended the connection", error_type=type(error).__name__)
+            # The request may have arrived, so a second one could be charged, too.
+            log.warning("gemini closed the connection", error_type=type(error).__name__)
             raise failure(Reason.PROVIDER_UNAVAILABLE, begun=True) from None
 
 
 @asynccontextmanager
 async def open_gemini(settings: GeminiSettings) -> AsyncIterator[GeminiProvider]:
-    """Yield the provider and closes its connections afterwards."""
+    """Yield the provider; close its connections afterwards."""
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS)
     async with aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()) as session:
         yield GeminiProvider(session, settings)
