@@ -1,4 +1,4 @@
-"""A stand-in for the ElevenLabs API on the loopback: speech in all four ways, and the account's voices."""
+"""A fake of the ElevenLabs API on the loopback: all four speech endpoints, and the voices of the account."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from services.tts.formats import FORMATS
-from tests.fakes.elevenlabs_answers import Answer, refused, refused_fields
+from tests.fakes.elevenlabs_answers import Answer, build_field_errors, build_refusal
 from tests.fakes.provider_audio import SECONDS_PER_CHARACTER, speech
 
 API_KEY = "fake-elevenlabs-key"
@@ -37,22 +37,22 @@ class RecordedRequest:
 
 
 class FakeElevenLabs:
-    """The state of the server, and the means to tell it how to behave."""
+    """The state of the server, and settings for its behaviour."""
 
     def __init__(self) -> None:
         self.base_url = ""
         self.requests: list[RecordedRequest] = []
         """Everything that was asked, in order."""
         self.calls = 0
-        """Requests for speech, refused ones included."""
+        """Requests for speech, build_refusal ones included."""
         self.open_streams = 0
         """Requests for speech that are being answered."""
         self.most_open_streams = 0
-        """The most requests for speech that were being answered at once, refused ones left out."""
+        """The most requests for speech that were being answered at once, build_refusal ones left out."""
         self.concurrency_limit = 20
-        """How many requests for speech the account may have at once, as told in every answer."""
+        """Concurrent speech requests of the account, as reported in every response."""
         self.refuses_above_limit = False
-        """Whether a request beyond that is refused."""
+        """Whether a request beyond that is build_refusal."""
         self.abandoned = 0
         """Requests for speech whose connection the client closed before the end."""
         self.connections: set[int] = set()
@@ -98,9 +98,11 @@ class FakeElevenLabs:
         self._changed.set()
         try:
             if self.refuses_above_limit and self.open_streams > self.concurrency_limit:
-                return _error_response(refused(429, "concurrent_limit_exceeded"))
+                return _error_response(build_refusal(429, "concurrent_limit_exceeded"))
             self.most_open_streams = max(self.most_open_streams, self.open_streams)
-            return await self._respond(request, body, _complaint(request, body) or self._answer_for(request))
+            return await self._respond(
+                request, body, _find_request_error(request, body) or self._choose_answer(request)
+            )
         except (asyncio.CancelledError, ConnectionError):
             self.abandoned += 1
             raise
@@ -118,7 +120,7 @@ class FakeElevenLabs:
         self.requests.append(RecordedRequest(request.method, request.path, query, request.headers, content))
         return content
 
-    def _answer_for(self, request: web.Request) -> Answer:
+    def _choose_answer(self, request: web.Request) -> Answer:
         if self.answers:
             return self.answers.popleft()
         return self.answers_by_voice.get(request.match_info["voice_id"], Answer())
@@ -155,7 +157,7 @@ class FakeElevenLabs:
         answer = self.voices_answer
         if answer.head_limiter:
             await answer.head_limiter.step()
-        refusal = _key_complaint(request) or (answer if answer.status != 200 else None)
+        refusal = _find_key_error(request) or (answer if answer.status != 200 else None)
         if refusal:
             return _error_response(refusal)
         if answer.lines is not None:
@@ -192,27 +194,27 @@ def _error_response(answer: Answer) -> web.Response:
     )
 
 
-def _key_complaint(request: web.Request) -> Answer | None:
+def _find_key_error(request: web.Request) -> Answer | None:
     key = request.headers.get("xi-api-key", "")
     if not key:
-        return refused(401, "needs_authorization")
-    return None if key == API_KEY else refused(401, "invalid_api_key")
+        return build_refusal(401, "needs_authorization")
+    return None if key == API_KEY else build_refusal(401, "invalid_api_key")
 
 
-def _complaint(request: web.Request, body: Any) -> Answer | None:
+def _find_request_error(request: web.Request, body: Any) -> Answer | None:
     """Return how the API refuses a request that it would not take."""
-    if refusal := _key_complaint(request):
+    if refusal := _find_key_error(request):
         return refusal
     if not isinstance(body, dict) or not isinstance(body.get("text"), str):
-        return refused_fields(("body", "text"))
+        return build_field_errors(("body", "text"))
     name = request.query.get("output_format", "mp3_44100_128")
     if name not in FORMATS or (name.startswith("wav_") and "/stream" in request.path):
-        return refused_fields(("query", "output_format"))
+        return build_field_errors(("query", "output_format"))
     for setting, (least, most) in _RANGES.items():
         if not least <= body.get("voice_settings", {}).get(setting, most) <= most:
-            return refused(400, "invalid_voice_settings", param=f"voice_settings.{setting}")
+            return build_refusal(400, "invalid_voice_settings", param=f"voice_settings.{setting}")
     if body.get("model_id") == "eleven_v3" and any(name in body for name in CONTEXT_FIELDS):
-        return refused(400, "invalid_parameters")
+        return build_refusal(400, "invalid_parameters")
     return None
 
 

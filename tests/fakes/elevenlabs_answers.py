@@ -1,4 +1,4 @@
-"""How the fake ElevenLabs server can be told to answer: well, badly, late, or not to the end."""
+"""The responses of the fake ElevenLabs server: correct, wrong, late or cut."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ class Answer:
     """Time between two pieces, for measurements."""
 
 
-def refused(status: int, code: str, *, param: str = "", headers: Mapping[str, str] | None = None) -> Answer:
-    """Return an error in the API's present shape."""
+def build_refusal(status: int, code: str, *, param: str = "", headers: Mapping[str, str] | None = None) -> Answer:
+    """Return an error in the current shape of the API."""
     detail = {
         "type": "some_error",
         "code": code,
@@ -78,23 +78,23 @@ def refused(status: int, code: str, *, param: str = "", headers: Mapping[str, st
     return _error(status, {"detail": detail | ({"param": param} if param else {})}, headers)
 
 
-def refused_legacy(status: int, code: str, *, headers: Mapping[str, str] | None = None) -> Answer:
+def build_legacy_error(status: int, code: str, *, headers: Mapping[str, str] | None = None) -> Answer:
     """Return an error in the API's legacy shape."""
     return _error(status, {"detail": {"status": code, "message": "SECRET provider words"}}, headers)
 
 
-def refused_fields(*places: tuple[str, ...]) -> Answer:
+def build_field_errors(*places: tuple[str, ...]) -> Answer:
     """Return the API's answer to a body or query of the wrong form."""
     items = [{"loc": place, "msg": "SECRET provider words", "type": "value_error"} for place in places]
     return _error(422, {"detail": items})
 
 
-def refused_in_words(status: int, words: str = "SECRET provider words") -> Answer:
+def build_text_error(status: int, words: str = "SECRET provider words") -> Answer:
     """Return an error whose detail is bare text."""
     return _error(status, {"detail": words})
 
 
-def refused_in_html(status: int) -> Answer:
+def build_html_error(status: int) -> Answer:
     """Return an error as a proxy on the way would send it."""
     return Answer(status, b"<html>SECRET bad gateway</html>", content_type="text/html")
 

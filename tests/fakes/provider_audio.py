@@ -65,7 +65,7 @@ def _wav(text: str, output_format: OutputFormat) -> bytes:
     return head + struct.pack("<4sI", b"data", len(data)) + data
 
 
-def _companded(text: str, output_format: OutputFormat) -> bytes:
+def _build_companded(text: str, output_format: OutputFormat) -> bytes:
     """Noise: any bytes are valid G.711."""
     mark = hashlib.sha256(text.encode()).digest()
     samples = round(_seconds(text) * output_format.sample_rate_hz)
@@ -109,6 +109,6 @@ _MAKERS: dict[Family, Callable[[str, OutputFormat], bytes]] = {
     "pcm": _pcm,
     "wav": _wav,
     "opus": _opus,
-    "ulaw": _companded,
-    "alaw": _companded,
+    "ulaw": _build_companded,
+    "alaw": _build_companded,
 }

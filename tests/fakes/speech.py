@@ -1,4 +1,4 @@
-"""A speech engine that follows a script: what it accepts, delivers, waits for and fails with."""
+"""A speech provider that follows a script: what it accepts, delivers, waits for and fails with."""
 
 from __future__ import annotations
 

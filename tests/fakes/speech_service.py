@@ -1,4 +1,4 @@
-"""The text-to-speech service over engines of a test's choice, on a free port."""
+"""The text-to-speech service with given providers, on a free port."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def speech_of(
     reuse_sentences: bool = False,
     cache: TieredCache[CachedSpeech] | None = None,
 ) -> SpeechComponents:
-    """Return what makes speech with these providers, the first being the default; none is asked twice or rested."""
+    """Return the parts that produce speech with these providers, without retries or pauses."""
     by_name = {provider.name: provider for provider in providers}
     planning = PlanningOptions(providers[0].name, fallbacks, max_text_characters=10_000, resume=resume)
     options = SpeechOptions(

@@ -24,7 +24,7 @@ SHAPES = ("unary", "stream", "timestamps")
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What one caller got."""
+    """What one caller received."""
 
     audio: bytes
     timing: tuple[tuple[str, float, float], ...]
@@ -40,7 +40,7 @@ async def fake() -> AsyncIterator[FakeElevenLabs]:
 
 @pytest.fixture
 def speaking(fake: FakeElevenLabs) -> Speaking:
-    """What starts the service in front of the fake; takes what `servicer_of` takes, and whatever is named here."""
+    """Starts the service in front of the fake; takes the options of `servicer_of` and those listed here."""
 
     @asynccontextmanager
     async def start(
@@ -68,7 +68,7 @@ async def ask(
     listening: asyncio.Semaphore | None = None,
     **fields: Any,
 ) -> Heard:
-    """Return what a caller of this shape hears; a stream releases `listening` when it begins."""
+    """Return what a caller of this shape receives; a stream releases `listening` when it begins."""
     timed = shape != "stream"
     if shape == "unary":
         reply = await stub.Synthesize(tts_pb2.SynthesizeRequest(text=text, include_alignment=timed, **fields))
@@ -84,7 +84,7 @@ async def ask(
 
 
 def heard_in(messages: Sequence[tts_pb2.SynthesizeStreamResponse]) -> Heard:
-    """Return what the messages of a stream say; `done` is None where it is missing."""
+    """Return the content of the messages of a stream; `done` is None if it is missing."""
     chunks = [message.chunk for message in messages if message.HasField("chunk")]
     done = messages[-1].done if messages[-1].HasField("done") else None
     return Heard(b"".join(chunk.audio for chunk in chunks), _timing(chunks), messages[0].header, done)

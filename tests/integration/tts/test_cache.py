@@ -1,4 +1,4 @@
-"""What is cached answers every kind of caller, over restarts too, and a store in trouble stops nobody."""
+"""Cached speech serves every kind of caller, also after a restart, and a failing store blocks no request."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HIT, MISS, BYPASS = cache_pb2.CACHE_STATUS_HIT, cache_pb2.CACHE_STATUS_MISS, cac
 
 
 @asynccontextmanager
-async def cache_in(file: Path) -> AsyncIterator[TieredCache[CachedSpeech]]:
+async def open_cache(file: Path) -> AsyncIterator[TieredCache[CachedSpeech]]:
     async with open_result_store("", file, COLLECTION) as store, TieredCache(store, SpeechCodec()) as cache:
         yield cache
 
@@ -30,10 +30,10 @@ async def cache_in(file: Path) -> AsyncIterator[TieredCache[CachedSpeech]]:
 async def test_a_hit_answers_every_shape_even_after_a_restart(
     fake: FakeElevenLabs, speaking: Speaking, tmp_path: Path, first: str
 ) -> None:
-    async with cache_in(tmp_path / "cached") as cache, speaking(cache=cache) as stub:
+    async with open_cache(tmp_path / "cached") as cache, speaking(cache=cache) as stub:
         made = await ask(stub, first, TEXT)
         heard = [await ask(stub, shape, TEXT) for shape in SHAPES]
-    async with cache_in(tmp_path / "cached") as cache, speaking(cache=cache) as stub:
+    async with open_cache(tmp_path / "cached") as cache, speaking(cache=cache) as stub:
         heard += [await ask(stub, shape, TEXT) for shape in SHAPES]
     assert fake.calls == 1
     assert made.header.cache_status == MISS
@@ -47,10 +47,10 @@ async def test_a_hit_answers_every_shape_even_after_a_restart(
 async def test_services_that_share_a_store_share_results(
     fake: FakeElevenLabs, speaking: Speaking, tmp_path: Path
 ) -> None:
-    async with cache_in(tmp_path / "cached") as cache, speaking(cache=cache) as stub:
+    async with open_cache(tmp_path / "cached") as cache, speaking(cache=cache) as stub:
         await ask(stub, "unary", TEXT)
         # Leaving writes what is still on its way.
-    async with cache_in(tmp_path / "cached") as one, cache_in(tmp_path / "cached") as other:
+    async with open_cache(tmp_path / "cached") as one, open_cache(tmp_path / "cached") as other:
         for cache in (one, other):
             async with speaking(cache=cache) as stub:
                 assert (await ask(stub, "stream", TEXT)).header.cache_status == HIT
@@ -58,30 +58,28 @@ async def test_services_that_share_a_store_share_results(
 
 
 async def test_a_caller_may_refuse_the_cache(fake: FakeElevenLabs, speaking: Speaking, tmp_path: Path) -> None:
-    async with cache_in(tmp_path / "cached") as cache, speaking(cache=cache) as stub:
+    async with open_cache(tmp_path / "cached") as cache, speaking(cache=cache) as stub:
         assert (await ask(stub, "unary", TEXT, use_cache=False)).header.cache_status == BYPASS
         assert (await ask(stub, "unary", TEXT)).header.cache_status == MISS
         assert (await ask(stub, "stream", TEXT, use_cache=False)).header.cache_status == BYPASS
     assert fake.calls == 3
 
 
-async def test_what_the_store_has_spoiled_is_made_anew(
-    fake: FakeElevenLabs, speaking: Speaking, tmp_path: Path
-) -> None:
+async def test_a_corrupt_entry_is_generated_again(fake: FakeElevenLabs, speaking: Speaking, tmp_path: Path) -> None:
     file = tmp_path / "cached"
-    async with cache_in(file) as cache, speaking(cache=cache) as stub:
+    async with open_cache(file) as cache, speaking(cache=cache) as stub:
         made = await ask(stub, "unary", TEXT)
     with sqlite3.connect(file) as database:
         assert database.execute("UPDATE cache_entries SET data = substr(data, 1, 100)").rowcount == 1
     database.close()
-    async with cache_in(file) as cache, speaking(cache=cache) as stub:
+    async with open_cache(file) as cache, speaking(cache=cache) as stub:
         again = await ask(stub, "unary", TEXT)
         assert cache.stats.corrupt == 1
     assert (again.header.cache_status, again.audio, fake.calls) == (MISS, made.audio, 2)
 
 
 class NeverAnswers(Store):
-    """A store that is there, and silent."""
+    """A store that never answers."""
 
     async def _read(self, key: str) -> Entry | None:
         await asyncio.Event().wait()
@@ -101,7 +99,7 @@ class NeverAnswers(Store):
         return
 
 
-async def test_a_store_that_never_answers_stops_nobody(fake: FakeElevenLabs, speaking: Speaking) -> None:
+async def test_a_store_that_never_answers_blocks_no_caller(fake: FakeElevenLabs, speaking: Speaking) -> None:
     options = TieredOptions(memory_bytes=0, read_timeout_seconds=0.01, drain_seconds=0.01)
     async with TieredCache(NeverAnswers(COLLECTION), SpeechCodec(), options) as cache, speaking(cache=cache) as stub:
         for shape in SHAPES:

@@ -13,10 +13,10 @@ from tests.fakes.elevenlabs import FakeElevenLabs
 from tests.fakes.elevenlabs_answers import (
     Answer,
     ConcurrencyLimiter,
-    refused,
-    refused_fields,
-    refused_in_html,
-    refused_legacy,
+    build_field_errors,
+    build_html_error,
+    build_legacy_error,
+    build_refusal,
 )
 from tests.integration.tts.conftest import SHAPES, Speaking, ask
 
@@ -26,7 +26,7 @@ TEXT = "What will become of this"
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A way to fail, and what the caller is told."""
+    """A way to fail, and the error that the caller gets."""
 
     answer: Answer
     reason: Reason
@@ -34,16 +34,16 @@ class Fault:
 
 
 BEFORE_THE_FIRST_BYTE = {
-    "429 concurrent (legacy)": Fault(refused_legacy(429, "too_many_concurrent_requests"), Reason.PROVIDER_BUSY),
-    "429 concurrent": Fault(refused(429, "concurrent_limit_exceeded"), Reason.PROVIDER_BUSY),
-    "429 rate": Fault(refused(429, "rate_limit_exceeded"), Reason.PROVIDER_BUSY),
-    "500": Fault(refused(500, "internal_error"), Reason.PROVIDER_UNAVAILABLE),
-    "502 in html": Fault(refused_in_html(502), Reason.PROVIDER_UNAVAILABLE),
+    "429 concurrent (legacy)": Fault(build_legacy_error(429, "too_many_concurrent_requests"), Reason.PROVIDER_BUSY),
+    "429 concurrent": Fault(build_refusal(429, "concurrent_limit_exceeded"), Reason.PROVIDER_BUSY),
+    "429 rate": Fault(build_refusal(429, "rate_limit_exceeded"), Reason.PROVIDER_BUSY),
+    "500": Fault(build_refusal(500, "internal_error"), Reason.PROVIDER_UNAVAILABLE),
+    "502 in html": Fault(build_html_error(502), Reason.PROVIDER_UNAVAILABLE),
     "503 empty": Fault(Answer(503), Reason.PROVIDER_UNAVAILABLE),
-    "quota as 401": Fault(refused_legacy(401, "quota_exceeded"), Reason.PROVIDER_QUOTA_EXCEEDED),
-    "bad key": Fault(refused(401, "invalid_api_key"), Reason.PROVIDER_REJECTED_KEY),
-    "voice": Fault(refused(404, "voice_not_found"), Reason.VOICE_NOT_FOUND),
-    "422": Fault(refused_fields(("body", "seed")), Reason.VALIDATION_ERROR),
+    "quota as 401": Fault(build_legacy_error(401, "quota_exceeded"), Reason.PROVIDER_QUOTA_EXCEEDED),
+    "bad key": Fault(build_refusal(401, "invalid_api_key"), Reason.PROVIDER_REJECTED_KEY),
+    "voice": Fault(build_refusal(404, "voice_not_found"), Reason.VOICE_NOT_FOUND),
+    "422": Fault(build_field_errors(("body", "seed")), Reason.VALIDATION_ERROR),
     "empty 200": Fault(Answer(audio=b""), Reason.GENERATION_FAILED),
     "wrong content type": Fault(Answer(content_type="text/html"), Reason.GENERATION_FAILED),
     "cut": Fault(Answer(cut_after_pieces=0), Reason.GENERATION_FAILED),
@@ -62,7 +62,7 @@ MATRIX = [
 
 
 @pytest.mark.parametrize(("fault", "shape"), MATRIX)
-async def test_a_failure_is_told_as_what_it_is_and_nothing_is_kept(
+async def test_a_failure_has_its_reason_and_nothing_is_cached(
     fake: FakeElevenLabs, speaking: Speaking, fault: Fault, shape: str
 ) -> None:
     limiter = None if fault.silent_after_pieces is None else ConcurrencyLimiter(fault.silent_after_pieces)

@@ -1,4 +1,4 @@
-"""Texts beyond what one call takes: several calls, one stream, one clock, one digest."""
+"""Texts that exceed one call: several calls, one stream, one clock, one digest."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def sent(fake: FakeElevenLabs, field: str) -> list[str]:
     return [request.json.get(field, "") for request in fake.requests]
 
 
-def seconds_of(text: str, output_format: str) -> float:
+def measure_seconds(text: str, output_format: str) -> float:
     meter = build_duration_meter(FORMATS[output_format])
     meter.feed(speech(text, FORMATS[output_format]))
     return meter.seconds
@@ -44,7 +44,7 @@ async def test_the_pieces_are_one_stream_on_one_clock(
     assert heard.audio == b"".join(speech(piece, FORMATS[output_format]) for piece in PIECES)
     assert heard.done.sha256 == hashlib.sha256(heard.audio).hexdigest()
     assert (heard.done.audio_bytes, heard.done.characters) == (len(heard.audio), len(TEXT))
-    assert heard.done.duration_seconds == pytest.approx(sum(seconds_of(piece, output_format) for piece in PIECES))
+    assert heard.done.duration_seconds == pytest.approx(sum(measure_seconds(piece, output_format) for piece in PIECES))
     assert heard.done.provider_cost_units == len(TEXT)
     assert not heard.done.seams
 
@@ -57,10 +57,10 @@ async def test_the_timing_spells_the_text_and_never_goes_back(fake: FakeElevenLa
     assert starts == sorted(starts)
     assert ends == sorted(ends)
     second = len(PIECES[0])
-    assert starts[second] == pytest.approx(seconds_of(PIECES[0], "mp3_44100_128"))
+    assert starts[second] == pytest.approx(measure_seconds(PIECES[0], "mp3_44100_128"))
 
 
-async def test_each_call_is_told_what_stands_around_its_piece(fake: FakeElevenLabs, speaking: Speaking) -> None:
+async def test_each_call_gets_the_context_of_its_piece(fake: FakeElevenLabs, speaking: Speaking) -> None:
     async with speaking(get_max_call_characters=LIMIT) as stub:
         await ask(stub, "stream", TEXT, previous_text="Before it all.", next_text="After it all.")
     assert sent(fake, "previous_text") == ["Before it all.", PIECES[0], PIECES[0] + PIECES[1]]
@@ -77,7 +77,7 @@ async def test_neighbouring_requests_are_those_of_the_first_and_last_piece_only(
     assert sent(fake, "previous_text")[1:] == [PIECES[0], PIECES[0] + PIECES[1]]
 
 
-async def test_a_model_that_takes_no_context_gets_none_and_nobody_is_told_of_fields_that_were_not_set(
+async def test_a_model_without_context_gets_none_and_unset_fields_are_not_reported(
     fake: FakeElevenLabs, speaking: Speaking
 ) -> None:
     async with speaking(get_max_call_characters=LIMIT) as stub:

@@ -1,4 +1,4 @@
-"""A hundred callers who want the same: one provider call, and everybody who stays gets all of it."""
+"""A hundred callers of the same speech: one provider call, and every caller that stays gets all of it."""
 
 from __future__ import annotations
 

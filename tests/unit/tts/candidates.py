@@ -1,4 +1,4 @@
-"""Plans and care for the tests of opening."""
+"""Plans and care for the tests of open_and_read."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tests.fakes.virtual_time import PassingTime
 TEXT = "Hello there."
 
 
-def plan_of(provider: SpeechProvider, *, with_alignment: bool = False) -> Plan:
-    """Return a plan to say TEXT with a voice that the provider does not doubt."""
+def build_plan(provider: SpeechProvider, *, with_alignment: bool = False) -> Plan:
+    """Return a plan to speak TEXT with a voice that the provider accepts."""
     voice = Voice("21m00Tcm4TlvDq8ikWAM", "Rachel", provider.name, "account")
     return Plan(provider, SpeechSpec(TEXT, voice, FORMATS["mp3_44100_128"]), with_alignment)
 
@@ -30,7 +30,7 @@ def policy_for(
     stall_seconds: float = 5.0,
     clock: Callable[[], float] = time.monotonic,
 ) -> ProviderPolicy:
-    """Return care whose delays take no time, with a gate for each of the providers."""
+    """Return a policy whose delays take no time, with a limiter for each provider."""
     passing = passing or PassingTime()
     limiters = {provider.name: ConcurrencyLimiter(provider.name, limit, clock=clock) for provider in providers}
     return ProviderPolicy(limiters, Retrier(policy, passing.sleep), stall_seconds=stall_seconds, clock=passing)

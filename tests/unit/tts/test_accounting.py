@@ -1,4 +1,4 @@
-"""What is written down of each call, whichever way it ends."""
+"""What is recorded about each call, however it ends."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ async def account(
         ("joined", done(), 5, 0, 0),
     ],
 )
-async def test_a_whole_call_is_written_down_with_what_it_cost_and_saved(
+async def test_a_whole_call_is_recorded_with_cost_and_savings(
     status: CacheStatus, end: Done, cost: int | None, saved: int, cached: int
 ) -> None:
     record, registry = await account(call(status, CHUNK, end))
@@ -95,17 +95,17 @@ async def test_a_call_that_was_left_is_written_down_as_left() -> None:
     assert (record.outcome, record.cost_units) == ("CANCELLED", 5)
 
 
-async def test_who_only_joined_and_leaves_pays_nothing() -> None:
+async def test_a_joined_caller_that_leaves_pays_nothing() -> None:
     record, _ = await account(call("joined", CHUNK, CHUNK, done()), leaves_after=2)
     assert (record.outcome, record.cost_units) == ("CANCELLED", None)
 
 
-async def test_whoever_leaves_with_the_last_message_has_everything() -> None:
+async def test_a_caller_that_leaves_after_the_last_message_is_a_success() -> None:
     record, _ = await account(call("miss", CHUNK, done()), leaves_after=3)
     assert record.outcome == "OK"
 
 
-def test_what_the_cache_did_is_shown_when_asked_for() -> None:
+def test_cache_statistics_are_exposed_at_a_scrape() -> None:
     registry = CollectorRegistry()
     SpeechMetrics(registry).watch_cache(lambda: CacheStats(hits_memory=3))
     assert registry.get_sample_value("media_speech_cache_total", {"event": "hits_memory"}) == 3

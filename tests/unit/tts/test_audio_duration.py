@@ -1,4 +1,4 @@
-"""Lengths of audio: right for audio made by hand, the same however it is cut, and harmless for anything else."""
+"""Durations of audio: correct for handmade audio, the same for any splitting, and harmless for other bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tells requests apart, what is cached, and how it is told again."""
+"""Cache keys, cached entries and their replay."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def recorded(done: Done = DONE, provider: str = "espeak") -> CachedSpeech | None
     return recorder.build_entry()
 
 
-def test_a_whole_utterance_is_kept_with_its_timing() -> None:
+def test_a_whole_utterance_is_cached_with_its_timing() -> None:
     cached = recorded()
     assert cached is not None
     assert (cached.audio, cached.alignment, cached.done) == (bytes(16_000), TIMING, DONE)
@@ -72,18 +72,18 @@ def test_a_whole_utterance_is_kept_with_its_timing() -> None:
     [(replace(DONE, seams=(Seam(0, 0.5, "espeak", "GENERATION_FAILED"),)), "espeak"), (DONE, "elevenlabs")],
     ids=["with a seam", "by a stand-in"],
 )
-def test_what_is_not_as_it_was_asked_for_is_not_kept(done: Done, provider: str) -> None:
+def test_resumed_and_fallback_speech_is_not_cached(done: Done, provider: str) -> None:
     assert recorded(done, provider) is None
 
 
-def test_what_has_not_ended_is_not_kept() -> None:
+def test_incomplete_speech_is_not_cached() -> None:
     recorder = SpeechRecorder(PLAN)
     recorder.feed(Header(SPEC, "espeak"))
     recorder.feed(AudioChunk(bytes(10)))
     assert recorder.build_entry() is None
 
 
-def test_the_store_gives_back_what_it_was_given() -> None:
+def test_the_codec_restores_the_utterance() -> None:
     cached, now = recorded(), datetime.now(UTC)
     assert cached is not None
     codec = SpeechCodec()

@@ -1,4 +1,4 @@
-"""Who speaks, after which attempts, with what, and what is left behind."""
+"""Which provider speaks, after which attempts, and what is cleaned up."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from services.tts.providers.interface import AudioChunk
 from tests.conftest import LogLines
 from tests.fakes.speech import FakeSpeechProvider
 from tests.fakes.virtual_time import in_virtual_time
-from tests.unit.tts.candidates import plan_of, policy_for
+from tests.unit.tts.candidates import build_plan, policy_for
 
 FIRST, SECOND = AudioChunk(b"first"), AudioChunk(b"second")
 TIMING = AudioChunk(b"", Alignment(("H",), (0.0,), (0.1,)))
@@ -33,31 +33,31 @@ ENDS_ALL = [reason for reason in Reason if reason not in FALLS_BACK]
 ASKED_AGAIN = [Reason.PROVIDER_BUSY, Reason.PROVIDER_UNAVAILABLE]
 
 
-def failing(reason: Reason, name: str = "paid") -> FakeSpeechProvider:
+def build_failing(reason: Reason, name: str = "paid") -> FakeSpeechProvider:
     return FakeSpeechProvider(FIRST, name=name, refusal=MediaError(reason, f"{name} failed"))
 
 
-def spare(*steps: AudioChunk | BaseException) -> FakeSpeechProvider:
-    return FakeSpeechProvider(*(steps or (SECOND,)), name="spare")
+def build_spare(*steps: AudioChunk | BaseException) -> FakeSpeechProvider:
+    return FakeSpeechProvider(*(steps or (SECOND,)), name="build_spare")
 
 
-async def opening(*providers: FakeSpeechProvider) -> tuple[ProviderStream, list[AudioChunk]]:
-    plans = [plan_of(provider) for provider in providers]
+async def open_and_read(*providers: FakeSpeechProvider) -> tuple[ProviderStream, list[AudioChunk]]:
+    plans = [build_plan(provider) for provider in providers]
     async with open_with_failover(plans, replace(policy_for(*providers), wait_seconds=100)) as found:
         return found, [chunk async for chunk in found.chunks]
 
 
-async def failure_of(*providers: FakeSpeechProvider) -> MediaError:
+async def get_failure(*providers: FakeSpeechProvider) -> MediaError:
     with pytest.raises(MediaError) as caught:
-        await opening(*providers)
+        await open_and_read(*providers)
     for provider in providers:
         assert provider.live.now == 0
     return caught.value
 
 
-async def test_everything_is_heard_from_the_beginning() -> None:
+async def test_all_chunks_arrive_from_the_beginning() -> None:
     provider = FakeSpeechProvider(TIMING, FIRST, TIMING, SECOND, cost_units=3)
-    found, chunks = await opening(provider)
+    found, chunks = await open_and_read(provider)
     assert chunks == [TIMING, FIRST, TIMING, SECOND]
     assert (found.first, found.queued_seconds, found.attempts) == (FIRST, 0, ())
     assert (found.plan.provider, found.stream.cost_units) == (provider, 3)
@@ -65,16 +65,16 @@ async def test_everything_is_heard_from_the_beginning() -> None:
 
 async def test_no_more_than_the_first_audio_is_read_ahead() -> None:
     provider = FakeSpeechProvider(FIRST, endless=True)
-    async with open_with_failover([plan_of(provider)], replace(policy_for(provider), wait_seconds=1)) as found:
+    async with open_with_failover([build_plan(provider)], replace(policy_for(provider), wait_seconds=1)) as found:
         assert provider.delivered == 1
         assert await anext(found.chunks) == FIRST
         assert provider.delivered == 1
 
 
 @pytest.mark.parametrize("with_alignment", [False, True])
-async def test_the_plan_is_asked_for_as_it_is(with_alignment: bool) -> None:
+async def test_the_provider_gets_the_plan_unchanged(with_alignment: bool) -> None:
     provider = FakeSpeechProvider(FIRST)
-    plan = plan_of(provider, with_alignment=with_alignment)
+    plan = build_plan(provider, with_alignment=with_alignment)
     async with open_with_failover([plan], replace(policy_for(provider), wait_seconds=1)):
         assert provider.specs == [(plan.spec, with_alignment)]
 
@@ -82,16 +82,16 @@ async def test_the_plan_is_asked_for_as_it_is(with_alignment: bool) -> None:
 @pytest.mark.parametrize("reason", ASKED_AGAIN)
 async def test_a_refusal_that_is_safe_is_tried_again(reason: Reason) -> None:
     provider = FakeSpeechProvider(FIRST, name="paid", refusals=[MediaError(reason), MediaError(reason)])
-    found, chunks = await opening(provider)
+    found, chunks = await open_and_read(provider)
     assert chunks == [FIRST]
     assert found.attempts == (AttemptFailure("paid", reason),) * 2
     assert provider.live.total == 3
 
 
 @pytest.mark.parametrize("reason", FALLS_BACK, ids=lambda reason: reason.name)
-async def test_where_a_provider_fails_the_next_one_speaks(reason: Reason) -> None:
-    paid, other = failing(reason), spare()
-    found, chunks = await opening(paid, other)
+async def test_if_a_provider_fails_the_next_one_speaks(reason: Reason) -> None:
+    paid, other = build_failing(reason), build_spare()
+    found, chunks = await open_and_read(paid, other)
     assert (found.plan.provider, chunks) == (other, [SECOND])
     times = 3 if reason in ASKED_AGAIN else 1
     assert found.attempts == (AttemptFailure("paid", reason),) * times
@@ -99,41 +99,41 @@ async def test_where_a_provider_fails_the_next_one_speaks(reason: Reason) -> Non
 
 
 @pytest.mark.parametrize("reason", ENDS_ALL, ids=lambda reason: reason.name)
-async def test_what_the_caller_must_change_is_told_at_once(reason: Reason) -> None:
-    paid, other = failing(reason), spare()
-    assert (await failure_of(paid, other)).reason is reason
+async def test_an_error_that_the_caller_must_mend_is_raised_at_once(reason: Reason) -> None:
+    paid, other = build_failing(reason), build_spare()
+    assert (await get_failure(paid, other)).reason is reason
     assert (paid.live.total, other.live.total) == (1, 0)
 
 
 @pytest.mark.parametrize("steps", [(), (TIMING,), (AudioChunk(b""),)])
 async def test_no_audio_is_a_failure(steps: tuple[AudioChunk, ...]) -> None:
     mute = FakeSpeechProvider(*steps, name="mute")
-    error = await failure_of(mute)
+    error = await get_failure(mute)
     assert (error.reason, mute.live.total) == (Reason.GENERATION_FAILED, 1)
-    found, _ = await opening(mute, spare())
+    found, _ = await open_and_read(mute, build_spare())
     assert found.attempts == (AttemptFailure("mute", Reason.GENERATION_FAILED),)
 
 
 @pytest.mark.parametrize("reason", ASKED_AGAIN)
-async def test_what_was_accepted_is_not_asked_of_the_same_provider_again(reason: Reason) -> None:
+async def test_an_accepted_request_is_not_retried_at_the_same_provider(reason: Reason) -> None:
     broken = FakeSpeechProvider(TIMING, MediaError(reason), name="broken")
-    found, _ = await opening(broken, spare())
+    found, _ = await open_and_read(broken, build_spare())
     assert (broken.live.total, found.attempts) == (1, (AttemptFailure("broken", reason),))
 
 
 @in_virtual_time
 async def test_silence_after_acceptance_is_a_stall() -> None:
     silent = FakeSpeechProvider(TIMING, asyncio.Event(), FIRST, name="silent")
-    error = await failure_of(silent)
+    error = await get_failure(silent)
     assert (error.reason, "for 5 seconds" in error.message) == (Reason.PROVIDER_TIMEOUT, True)
-    found, _ = await opening(silent, spare())
+    found, _ = await open_and_read(silent, build_spare())
     assert found.attempts == (AttemptFailure("silent", Reason.PROVIDER_TIMEOUT),)
 
 
-async def test_a_failure_after_the_first_audio_is_the_readers() -> None:
-    paid, other = FakeSpeechProvider(FIRST, MediaError(Reason.GENERATION_FAILED), name="paid"), spare()
+async def test_a_failure_after_the_first_audio_goes_to_the_reader() -> None:
+    paid, other = FakeSpeechProvider(FIRST, MediaError(Reason.GENERATION_FAILED), name="paid"), build_spare()
     async with open_with_failover(
-        [plan_of(paid), plan_of(other)], replace(policy_for(paid, other), wait_seconds=1)
+        [build_plan(paid), build_plan(other)], replace(policy_for(paid, other), wait_seconds=1)
     ) as found:
         assert await anext(found.chunks) == FIRST
         with pytest.raises(MediaError):
@@ -141,42 +141,42 @@ async def test_a_failure_after_the_first_audio_is_the_readers() -> None:
     assert (paid.live.total, other.live.total) == (1, 0)
 
 
-async def test_if_all_fail_the_first_ones_failure_is_told_with_the_others_reasons() -> None:
+async def test_if_all_fail_the_first_error_lists_all_attempts() -> None:
     violations = [FieldViolation("voice", "is odd")]
     told = MediaError(
         Reason.PROVIDER_BUSY, "come later", violations=violations, retry_after_seconds=2, metadata={"provider": "paid"}
     )
     paid = FakeSpeechProvider(name="paid", refusal=told)
-    error = await failure_of(paid, failing(Reason.PROVIDER_QUOTA_EXCEEDED, "second"), spare(TIMING))
+    error = await get_failure(paid, build_failing(Reason.PROVIDER_QUOTA_EXCEEDED, "second"), build_spare(TIMING))
     assert (error.reason, error.message, error.retry_after_seconds) == (Reason.PROVIDER_BUSY, "come later", 2)
     assert error.violations == tuple(violations)
     attempts = "paid:PROVIDER_BUSY paid:PROVIDER_BUSY paid:PROVIDER_BUSY second:PROVIDER_QUOTA_EXCEEDED"
-    assert error.metadata == {"provider": "paid", "attempts": f"{attempts} spare:GENERATION_FAILED"}
+    assert error.metadata == {"provider": "paid", "attempts": f"{attempts} build_spare:GENERATION_FAILED"}
     assert told.metadata == {"provider": "paid"}
 
 
-async def test_content_that_a_stand_in_refuses_is_not_carried_further() -> None:
-    strict, last = failing(Reason.CONTENT_BLOCKED, "strict"), FakeSpeechProvider(FIRST, name="last")
-    error = await failure_of(failing(Reason.PROVIDER_TIMEOUT), strict, last)
+async def test_content_that_a_fallback_refuses_is_not_tried_further() -> None:
+    strict, last = build_failing(Reason.CONTENT_BLOCKED, "strict"), FakeSpeechProvider(FIRST, name="last")
+    error = await get_failure(build_failing(Reason.PROVIDER_TIMEOUT), strict, last)
     assert error.reason is Reason.PROVIDER_TIMEOUT
     assert error.metadata["attempts"] == "paid:PROVIDER_TIMEOUT strict:CONTENT_BLOCKED"
     assert last.live.total == 0
 
 
 @pytest.mark.parametrize("mistake", [ValueError(), TimeoutError()])
-async def test_a_mistake_of_ours_is_no_failure_of_the_provider(mistake: Exception) -> None:
+async def test_a_programming_error_is_not_a_provider_failure(mistake: Exception) -> None:
     for broken in (FakeSpeechProvider(refusal=mistake, name="broken"), FakeSpeechProvider(mistake, name="broken")):
-        other = spare()
+        other = build_spare()
         with pytest.raises(type(mistake)):
-            await opening(broken, other)
+            await open_and_read(broken, other)
         assert (broken.live.now, other.live.total) == (0, 0)
 
 
-async def test_leaving_ends_the_providers_work_and_frees_its_turn() -> None:
+async def test_leaving_ends_the_providers_work_and_frees_its_permit() -> None:
     provider = FakeSpeechProvider(FIRST, endless=True)
     policy = policy_for(provider, limit=1)
     for _ in range(3):
-        async with open_with_failover([plan_of(provider)], replace(policy, wait_seconds=0)):
+        async with open_with_failover([build_plan(provider)], replace(policy, wait_seconds=0)):
             assert (provider.live.now, policy.limiters["espeak"].in_flight) == (1, 1)
         assert (provider.live.now, policy.limiters["espeak"].in_flight) == (0, 0)
 
@@ -185,7 +185,7 @@ async def test_an_error_of_the_reader_is_passed_on_and_frees_all() -> None:
     provider = FakeSpeechProvider(FIRST)
     policy = policy_for(provider)
     with pytest.raises(MediaError) as caught:
-        async with open_with_failover([plan_of(provider)], replace(policy, wait_seconds=0)):
+        async with open_with_failover([build_plan(provider)], replace(policy, wait_seconds=0)):
             raise MediaError(Reason.PROVIDER_UNAVAILABLE, "of the reader")
     assert (caught.value.message, provider.live.total) == ("of the reader", 1)
     assert (provider.live.now, policy.limiters["espeak"].in_flight) == (0, 0)
@@ -199,11 +199,13 @@ async def test_cancellation_is_no_failure(state: str) -> None:
         "silent": FakeSpeechProvider(never, name="paid"),
         "speaking": FakeSpeechProvider(FIRST, never, name="paid"),
     }[state]
-    other = spare()
+    other = build_spare()
     policy = policy_for(provider, other)
 
     async def listen() -> None:
-        async with open_with_failover([plan_of(provider), plan_of(other)], replace(policy, wait_seconds=5)) as found:
+        async with open_with_failover(
+            [build_plan(provider), build_plan(other)], replace(policy, wait_seconds=5)
+        ) as found:
             async for _ in found.chunks:
                 pass
 
@@ -217,12 +219,12 @@ async def test_cancellation_is_no_failure(state: str) -> None:
 
 
 @in_virtual_time
-async def test_time_in_the_queue_is_told() -> None:
+async def test_time_in_the_queue_is_reported() -> None:
     provider = FakeSpeechProvider(FIRST)
     policy = policy_for(provider, limit=1, clock=asyncio.get_running_loop().time)
 
     async def call() -> float:
-        async with open_with_failover([plan_of(provider)], replace(policy, wait_seconds=10)) as found:
+        async with open_with_failover([build_plan(provider)], replace(policy, wait_seconds=10)) as found:
             await asyncio.sleep(3)
             return found.queued_seconds
 
@@ -230,19 +232,19 @@ async def test_time_in_the_queue_is_told() -> None:
 
 
 @in_virtual_time
-async def test_who_gets_no_turn_in_time_hears_the_next_provider() -> None:
-    paid, other = FakeSpeechProvider(FIRST, name="paid"), spare()
+async def test_without_a_permit_in_time_the_next_provider_speaks() -> None:
+    paid, other = FakeSpeechProvider(FIRST, name="paid"), build_spare()
     policy = policy_for(paid, other, limit=1)
     async with (
-        open_with_failover([plan_of(paid)], replace(policy, wait_seconds=1)),
-        open_with_failover([plan_of(paid), plan_of(other)], replace(policy, wait_seconds=1)) as found,
+        open_with_failover([build_plan(paid)], replace(policy, wait_seconds=1)),
+        open_with_failover([build_plan(paid), build_plan(other)], replace(policy, wait_seconds=1)) as found,
     ):
         assert found.plan.provider is other
         assert found.attempts == (AttemptFailure("paid", Reason.PROVIDER_BUSY),)
     assert paid.live.total == 1
 
 
-async def test_no_turn_is_kept_during_a_delay() -> None:
+async def test_no_permit_is_held_during_a_delay() -> None:
     provider = FakeSpeechProvider(FIRST, refusals=[MediaError(Reason.PROVIDER_UNAVAILABLE)])
     limiter = ConcurrencyLimiter("espeak", 1)
     seen: list[tuple[int, int]] = []
@@ -251,14 +253,14 @@ async def test_no_turn_is_kept_during_a_delay() -> None:
         seen.append((limiter.in_flight, provider.live.now))
 
     policy = ProviderPolicy({"espeak": limiter}, Retrier(sleep=sleep))
-    async with open_with_failover([plan_of(provider)], replace(policy, wait_seconds=5)):
+    async with open_with_failover([build_plan(provider)], replace(policy, wait_seconds=5)):
         assert (seen, limiter.in_flight) == ([(0, 0)], 1)
 
 
-async def test_the_limiter_learns_what_the_provider_tells() -> None:
+async def test_the_limiter_learns_the_limit_of_the_provider() -> None:
     provider = FakeSpeechProvider(FIRST, max_concurrent_requests=7)
     policy = policy_for(provider)
-    async with open_with_failover([plan_of(provider)], replace(policy, wait_seconds=0)):
+    async with open_with_failover([build_plan(provider)], replace(policy, wait_seconds=0)):
         assert policy.limiters["espeak"].limit == 7
 
 
@@ -270,14 +272,14 @@ async def test_only_a_refusal_for_too_many_at_once_lowers_the_limit(
 ) -> None:
     provider = FakeSpeechProvider(FIRST, refusals=[MediaError(Reason.PROVIDER_BUSY, metadata=metadata)])
     policy = policy_for(provider)
-    async with open_with_failover([plan_of(provider)], replace(policy, wait_seconds=50)):
+    async with open_with_failover([build_plan(provider)], replace(policy, wait_seconds=50)):
         assert policy.limiters["espeak"].limit == limit
 
 
-async def test_giving_a_provider_up_is_logged(log_lines: LogLines) -> None:
-    paid, other = failing(Reason.PROVIDER_UNAVAILABLE), spare()
+async def test_a_failed_provider_is_logged(log_lines: LogLines) -> None:
+    paid, other = build_failing(Reason.PROVIDER_UNAVAILABLE), build_spare()
     policy = policy_for(paid, other, policy=RetryPolicy(max_attempts=2))
-    async with open_with_failover([plan_of(paid), plan_of(other)], replace(policy, wait_seconds=50)):
+    async with open_with_failover([build_plan(paid), build_plan(other)], replace(policy, wait_seconds=50)):
         again, given_up = log_lines()
     assert (again["provider"], again["reason"], again["attempt"]) == ("paid", "PROVIDER_UNAVAILABLE", 1)
     assert (given_up["provider"], given_up["reason"], given_up["attempt"]) == ("paid", "PROVIDER_UNAVAILABLE", 2)

@@ -1,4 +1,4 @@
-"""The care of a real engine: how often its API is asked, and how many calls it gets at once."""
+"""Failover with a real provider: how often its API is called, and how many calls are concurrent."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from services.common.resilience.call import ProviderPolicy
 from services.tts.failover import open_with_failover
 from services.tts.providers.elevenlabs import ElevenLabsProvider, ElevenLabsSettings, open_elevenlabs
 from tests.fakes.elevenlabs import API_KEY, FakeElevenLabs, fake_elevenlabs
-from tests.fakes.elevenlabs_answers import Answer, ConcurrencyLimiter, refused, refused_legacy
+from tests.fakes.elevenlabs_answers import Answer, ConcurrencyLimiter, build_legacy_error, build_refusal
 from tests.fakes.provider_audio import speech
 from tests.fakes.tcp import tcp_peer
 from tests.fakes.virtual_time import PassingTime
-from tests.unit.tts.candidates import TEXT, plan_of, policy_for
+from tests.unit.tts.candidates import TEXT, build_plan, policy_for
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ async def provider_at(base_url: str) -> AsyncIterator[ElevenLabsProvider]:
 
 
 async def heard(provider: ElevenLabsProvider, policy: ProviderPolicy, patience_seconds: float = 30) -> bytes:
-    plan = plan_of(provider)
+    plan = build_plan(provider)
     async with open_with_failover([plan], replace(policy, wait_seconds=patience_seconds)) as found:
         audio = b"".join([chunk.audio async for chunk in found.chunks])
     assert audio == speech(TEXT, plan.spec.output_format)
@@ -42,13 +42,13 @@ async def heard(provider: ElevenLabsProvider, policy: ProviderPolicy, patience_s
 
 
 ANSWERED = {
-    "busy, with a delay": ([refused(429, "rate_limit_exceeded", headers={"Retry-After": "3"})], 2),
+    "busy, with a delay": ([build_refusal(429, "rate_limit_exceeded", headers={"Retry-After": "3"})], 2),
     "down twice": ([Answer(503), Answer(503)], 3),
 }
 
 
 @pytest.mark.parametrize("case", ANSWERED)
-async def test_what_is_safe_is_asked_again(fake: FakeElevenLabs, case: str) -> None:
+async def test_safe_failures_are_retried(fake: FakeElevenLabs, case: str) -> None:
     answers, calls = ANSWERED[case]
     fake.answers += answers
     passing = PassingTime()
@@ -68,15 +68,15 @@ async def test_a_connection_lost_after_the_request_is_not_tried_again() -> None:
 
 
 REFUSED = {
-    "no credit": (refused_legacy(401, "quota_exceeded"), Reason.PROVIDER_QUOTA_EXCEEDED),
-    "wrong key": (refused(401, "invalid_api_key"), Reason.PROVIDER_REJECTED_KEY),
+    "no credit": (build_legacy_error(401, "quota_exceeded"), Reason.PROVIDER_QUOTA_EXCEEDED),
+    "wrong key": (build_refusal(401, "invalid_api_key"), Reason.PROVIDER_REJECTED_KEY),
     "no audio": (Answer(audio=b""), Reason.GENERATION_FAILED),
     "cut before the first byte": (Answer(cut_after_pieces=0, audio=b"ID"), Reason.GENERATION_FAILED),
 }
 
 
 @pytest.mark.parametrize("case", REFUSED)
-async def test_anything_else_is_asked_once(fake: FakeElevenLabs, case: str) -> None:
+async def test_other_failures_are_not_retried(fake: FakeElevenLabs, case: str) -> None:
     answer, reason = REFUSED[case]
     fake.answers.append(answer)
     async with provider_at(fake.base_url) as provider:
@@ -128,12 +128,12 @@ async def test_an_unknown_limit_is_found_by_being_refused(fake: FakeElevenLabs) 
     assert (policy.limiters["elevenlabs"].in_flight, policy.limiters["elevenlabs"].queued) == (0, 0)
 
 
-async def test_leaving_early_closes_the_connection_and_frees_the_turn(fake: FakeElevenLabs) -> None:
+async def test_leaving_early_closes_the_connection_and_frees_the_permit(fake: FakeElevenLabs) -> None:
     held = ConcurrencyLimiter(permits=1)
     fake.answers.append(Answer(limiter=held))
     async with provider_at(fake.base_url) as provider:
         policy = policy_for(provider, limit=1)
-        async with open_with_failover([plan_of(provider)], replace(policy, wait_seconds=0)):
+        async with open_with_failover([build_plan(provider)], replace(policy, wait_seconds=0)):
             await held.held()
         assert policy.limiters["elevenlabs"].in_flight == 0
         await fake.all_closed()
@@ -161,6 +161,6 @@ def reply(name: str, value: str) -> bytes:
 async def test_the_limit_is_read_from_the_header_in_any_case(name: str, value: str, limit: int | None) -> None:
     async with tcp_peer(reply(name, value)) as peer, provider_at(f"http://127.0.0.1:{peer.port}") as provider:
         policy = policy_for(provider)
-        async with open_with_failover([plan_of(provider)], replace(policy, wait_seconds=0)) as found:
+        async with open_with_failover([build_plan(provider)], replace(policy, wait_seconds=0)) as found:
             assert found.stream.max_concurrent_requests == limit
         assert policy.limiters["elevenlabs"].limit == limit

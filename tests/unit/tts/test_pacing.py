@@ -1,4 +1,4 @@
-"""When audio may gather: only while the listener has enough to hear meanwhile."""
+"""When audio may gather: only while the listener has enough to play."""
 
 from __future__ import annotations
 

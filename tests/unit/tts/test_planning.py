@@ -1,4 +1,4 @@
-"""From a wish to a plan: what is chosen, what is refused, and who may stand in."""
+"""From a wish to a plan: what is chosen, what is build_refusal, and who may stand in."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_what_a_request_leaves_open_is_decided() -> None:
     assert (spec.voice.name, spec.output_format.name, spec.model_id) == ("Aria", "mp3_44100_128", "model-1")
 
 
-def test_what_a_request_says_is_kept() -> None:
+def test_a_plan_has_the_values_of_its_request() -> None:
     settings = VoiceSettings(0.1, 0.2, 0.3, 0.9, use_speaker_boost=False)
     build_speech_request = SpeechRequest(
         "Hello",
@@ -61,7 +61,7 @@ def test_settings_that_a_request_leaves_open_are_the_providers() -> None:
     assert chosen == VoiceSettings(0.0, 0.75, 0.0, 1.0, use_speaker_boost=False)
 
 
-def refused(build_speech_request: SpeechRequest, provider: FakeSpeechProvider) -> MediaError:
+def build_refusal(build_speech_request: SpeechRequest, provider: FakeSpeechProvider) -> MediaError:
     with pytest.raises(MediaError) as caught:
         planner(provider).plan(build_speech_request)
     assert provider.live.total == 0
@@ -82,13 +82,15 @@ def refused(build_speech_request: SpeechRequest, provider: FakeSpeechProvider) -
 def test_what_cannot_be_done_is_refused_by_field_without_asking_the_provider(
     build_speech_request: SpeechRequest, reason: Reason, field: str
 ) -> None:
-    error = refused(build_speech_request, FakeSpeechProvider(capabilities=Capabilities(frozenset({"mp3", "pcm"}))))
+    error = build_refusal(
+        build_speech_request, FakeSpeechProvider(capabilities=Capabilities(frozenset({"mp3", "pcm"})))
+    )
     assert error.reason is reason
     assert [item.field for item in error.violations] == [field]
 
 
 def test_a_format_that_is_not_offered_is_answered_with_those_that_are() -> None:
-    error = refused(
+    error = build_refusal(
         SpeechRequest("Hello", output_format="opus_48000_64"),
         FakeSpeechProvider(capabilities=Capabilities(frozenset({"ulaw", "alaw"}))),
     )
@@ -109,13 +111,13 @@ def test_the_longest_call_is_the_models(model: str, limit: int) -> None:
     assert get_max_call_characters(planner(provider).plan(replace(REQUEST, model_id=model))) == limit
 
 
-def test_the_longest_call_fits_whoever_may_stand_in() -> None:
+def test_the_longest_call_fits_every_fallback() -> None:
     first = FakeSpeechProvider(name="elevenlabs", capabilities=LIMITS)
     second = FakeSpeechProvider(capabilities=replace(LIMITS, default_model_id="small"))
     assert get_max_call_characters(planner(first, second, fallbacks=("espeak",)).plan(REQUEST)) == 10
 
 
-def test_who_stands_in_has_a_voice_of_the_same_name_and_the_format() -> None:
+def test_a_fallback_has_a_voice_of_the_same_name_and_the_format() -> None:
     first = FakeSpeechProvider(name="elevenlabs")
     second = FakeSpeechProvider(name="espeak")
     other_voices = FakeSpeechProvider(name="third", voices=[voice("Bella", "third")])
@@ -134,4 +136,4 @@ def test_only_streams_are_mended_and_only_if_configured(streamed: bool, resume: 
 
 
 def test_a_text_that_is_too_long_is_not_quoted() -> None:
-    assert "secret" not in refused(SpeechRequest("secret" * 50), FakeSpeechProvider()).message
+    assert "secret" not in build_refusal(SpeechRequest("secret" * 50), FakeSpeechProvider()).message

@@ -1,4 +1,4 @@
-"""The gRPC face of the text-to-speech service, through a real server and a real channel."""
+"""The servicer of the text-to-speech service, through a real server and a real channel."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ WHOLE = tts_pb2.SynthesizeRequest(text="Hi!", output_format="pcm_8000")
 TIMED_WHOLE = tts_pb2.SynthesizeRequest(text="Hi!", output_format="pcm_8000", include_alignment=True)
 
 
-async def events_of(
+async def collect_events(
     stub: tts_pb2_grpc.TextToSpeechServiceAsyncStub, request: tts_pb2.SynthesizeStreamRequest = STREAM
 ) -> list[tts_pb2.SynthesizeStreamResponse]:
     async with open_stream(stub.SynthesizeStream(request)) as stream:
@@ -39,7 +39,7 @@ async def events_of(
 async def test_a_stream_is_header_chunks_done() -> None:
     provider = FakeSpeechProvider(FIRST, SECOND, cost_units=3, ignored_fields=("seed", "style"))
     async with stub_for(provider) as stub:
-        events = await events_of(stub, TIMED)
+        events = await collect_events(stub, TIMED)
     assert [event.WhichOneof("event") for event in events] == ["header", "chunk", "chunk", "done"]
     assert events[0].header == tts_pb2.SpeechHeader(
         content_type="audio/pcm;rate=8000;channels=1",
@@ -59,10 +59,10 @@ async def test_a_stream_is_header_chunks_done() -> None:
     )
 
 
-async def test_a_whole_answer_holds_what_the_stream_would() -> None:
+async def test_a_unary_response_equals_the_stream() -> None:
     async with stub_for(FakeSpeechProvider(FIRST, SECOND, cost_units=3)) as stub:
         response = await stub.Synthesize(TIMED_WHOLE)
-        events = await events_of(stub, TIMED)
+        events = await collect_events(stub, TIMED)
     assert response.audio == FIRST.audio + SECOND.audio
     assert response.header == events[0].header
     assert response.done == events[-1].done
@@ -71,26 +71,26 @@ async def test_a_whole_answer_holds_what_the_stream_would() -> None:
     assert list(response.alignment.character_end_times_seconds) == [0.25, 0.5, 1.0]
 
 
-async def test_a_cost_that_is_not_told_is_absent_and_one_of_nothing_is_not() -> None:
+async def test_an_unknown_cost_is_absent_and_a_cost_of_zero_is_present() -> None:
     async with stub_for(FakeSpeechProvider(FIRST)) as stub:
         assert not (await stub.Synthesize(WHOLE)).done.HasField("provider_cost_units")
     async with stub_for(FakeSpeechProvider(FIRST, cost_units=0)) as stub:
         assert (await stub.Synthesize(WHOLE)).done.HasField("provider_cost_units")
 
 
-async def test_timing_is_asked_of_the_provider_for_all_and_told_to_those_who_want_it() -> None:
+async def test_shared_speech_requests_timing_but_sends_it_only_on_request() -> None:
     provider = FakeSpeechProvider(FIRST, SECOND)
     async with stub_for(provider) as stub:
         plain = await stub.Synthesize(WHOLE)
         timed = await stub.Synthesize(TIMED_WHOLE)
-        events = await events_of(stub)
+        events = await collect_events(stub)
     assert [with_alignment for _, with_alignment in provider.specs] == [True, True, True]
     assert not plain.HasField("alignment")
     assert timed.HasField("alignment")
     assert not any(event.chunk.HasField("alignment") for event in events)
 
 
-async def test_a_take_of_ones_own_asks_for_timing_only_if_it_is_wanted() -> None:
+async def test_unshared_speech_requests_timing_only_if_the_caller_does() -> None:
     provider = FakeSpeechProvider(FIRST)
     async with stub_for(provider) as stub:
         reply = await stub.Synthesize(tts_pb2.SynthesizeRequest(text="Hi!", output_format="pcm_8000", use_cache=False))
@@ -98,7 +98,7 @@ async def test_a_take_of_ones_own_asks_for_timing_only_if_it_is_wanted() -> None
     assert reply.header.cache_status == cache_pb2.CACHE_STATUS_BYPASS
 
 
-async def test_settings_that_are_zero_are_given_and_those_left_out_are_not() -> None:
+async def test_settings_of_zero_are_set_and_absent_settings_are_not() -> None:
     provider = FakeSpeechProvider(FIRST)
     given: dict[str, Any] = {"stability": 0.0, "similarity_boost": 0.0, "style": 0.0, "speed": 0.7}
     async with stub_for(provider) as stub:
@@ -131,13 +131,13 @@ async def test_every_other_field_reaches_the_provider() -> None:
 async def both_fail(
     provider: FakeSpeechProvider, fields: dict[str, str] | None = None, stall_seconds: float = 5
 ) -> MediaError:
-    """Ask for speech both ways, which must fail alike; returns how."""
+    """Request speech by both methods, which must fail alike; return the error."""
     wanted: dict[str, Any] = {"text": "Hi!", "output_format": "pcm_8000", **(fields or {})}
     async with stub_for(provider, stall_seconds=stall_seconds) as stub:
         with pytest.raises(grpc.aio.AioRpcError) as whole:
             await stub.Synthesize(tts_pb2.SynthesizeRequest(**wanted))
         with pytest.raises(grpc.aio.AioRpcError) as stream:
-            await events_of(stub, tts_pb2.SynthesizeStreamRequest(**wanted))
+            await collect_events(stub, tts_pb2.SynthesizeStreamRequest(**wanted))
     first, second = from_rpc_error(whole.value), from_rpc_error(stream.value)
     assert (first.reason, first.message, first.violations) == (second.reason, second.message, second.violations)
     assert provider.live.now == 0
@@ -155,7 +155,7 @@ async def both_fail(
         ({"text": " \u200b"}, Reason.VALIDATION_ERROR, "text"),
     ],
 )
-async def test_a_wrong_request_is_refused_by_field_and_no_provider_is_asked(
+async def test_a_wrong_request_is_refused_by_field_without_a_provider_call(
     fields: dict[str, str], reason: Reason, field: str
 ) -> None:
     provider = FakeSpeechProvider(FIRST, capabilities=Capabilities(frozenset({"mp3", "pcm"})))
@@ -179,7 +179,7 @@ async def test_a_provider_that_fails_on_the_way_fails_the_call() -> None:
     assert (await both_fail(provider)).message == "Cut on the way."
 
 
-async def test_a_provider_that_stalls_is_given_up() -> None:
+async def test_a_stalled_provider_times_out() -> None:
     provider = FakeSpeechProvider(FIRST, asyncio.Event())
     assert (await both_fail(provider, stall_seconds=0.05)).reason is Reason.PROVIDER_TIMEOUT
 
@@ -191,12 +191,12 @@ async def test_an_answer_that_fits_no_message_is_refused_while_it_grows_but_can_
             await stub.Synthesize(WHOLE)
         assert from_rpc_error(caught.value).reason is Reason.OUTPUT_TOO_LARGE
         assert provider.live.now == 0
-        assert (await events_of(stub))[-1].done.audio_bytes == 24_000
+        assert (await collect_events(stub))[-1].done.audio_bytes == 24_000
     async with stub_for(provider, max_unary_bytes=24_000) as stub:
         assert len((await stub.Synthesize(WHOLE)).audio) == 24_000
 
 
-async def test_a_caller_who_leaves_ends_a_provider_that_has_not_accepted() -> None:
+async def test_cancellation_ends_a_provider_that_has_not_accepted() -> None:
     provider = FakeSpeechProvider(FIRST, accepts_when=asyncio.Event())
     async with stub_for(provider) as stub:
         call = stub.SynthesizeStream(STREAM)
@@ -205,7 +205,7 @@ async def test_a_caller_who_leaves_ends_a_provider_that_has_not_accepted() -> No
         await provider.live.becomes(0)
 
 
-async def test_a_caller_who_leaves_ends_a_provider_that_is_silent() -> None:
+async def test_cancellation_ends_a_silent_provider() -> None:
     provider = FakeSpeechProvider(FIRST, asyncio.Event())
     async with stub_for(provider) as stub:
         async with open_stream(stub.SynthesizeStream(STREAM)) as stream:
@@ -220,7 +220,7 @@ async def test_a_caller_who_leaves_ends_a_provider_that_is_silent() -> None:
         await provider.live.becomes(0)
 
 
-async def test_a_caller_who_leaves_ends_a_provider_that_speaks_faster_than_is_read() -> None:
+async def test_cancellation_ends_a_provider_that_is_faster_than_its_reader() -> None:
     provider = FakeSpeechProvider(AudioChunk(bytes(65536)), endless=True)
     async with stub_for(provider) as stub:
         async with open_stream(stub.SynthesizeStream(STREAM)) as stream:
@@ -255,7 +255,7 @@ async def test_voices_are_listed_provider_by_provider_page_by_page() -> None:
         assert from_rpc_error(caught.value).violations[0].field == "page_token"
 
 
-async def test_a_voice_is_found_by_name_in_any_case_or_id_and_shown_whole() -> None:
+async def test_get_voice_finds_by_name_in_any_case_or_by_id() -> None:
     shown = Voice("x1", "Aria", "espeak", "custom", ("en", "pt"), {"accent": "soft"}, "https://example.org/a.mp3")
     async with stub_for(FakeSpeechProvider(voices=[shown])) as stub:
         for asked in ("Aria", "ARIA", "x1"):

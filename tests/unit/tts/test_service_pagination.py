@@ -1,4 +1,4 @@
-"""Pages join to the whole list, and a token that is not ours is refused."""
+"""Pages join to the whole list, and a token that is not ours is build_refusal."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_pages_join_to_the_whole(items: list[int], page_size: int, filters: str)
     assert collected == items
 
 
-def test_a_page_has_fifty_items_unless_told_otherwise() -> None:
+def test_a_page_has_fifty_items_by_default() -> None:
     shown, token = page(range(DEFAULT_PAGE_SIZE + 1), 0, "", "")
     assert (len(shown), bool(token)) == (50, True)
 
@@ -45,7 +45,7 @@ def encoded(content: str) -> str:
     return base64.urlsafe_b64encode(content.encode()).decode().rstrip("=")
 
 
-def refused(token: str, filters: str = "") -> None:
+def build_refusal(token: str, filters: str = "") -> None:
     with pytest.raises(MediaError) as caught:
         page(range(10), 5, token, filters)
     assert caught.value.reason is Reason.VALIDATION_ERROR
@@ -67,20 +67,20 @@ def refused(token: str, filters: str = "") -> None:
     ],
 )
 def test_a_token_that_is_not_ours_is_refused(token: str) -> None:
-    refused(token)
+    build_refusal(token)
 
 
 @given(st.text(min_size=1, max_size=40))
 def test_no_token_raises_anything_else(token: str) -> None:
     if token != second_page(""):
-        refused(token)
+        build_refusal(token)
 
 
 def test_a_token_is_good_for_the_same_filters_only() -> None:
-    refused(second_page("espeak"), "elevenlabs")
+    build_refusal(second_page("espeak"), "elevenlabs")
     assert page(range(10), 5, second_page("espeak"), "espeak") == (range(5, 10), "")
 
 
 def test_a_token_with_something_behind_it_is_refused() -> None:
-    refused(second_page("") + "=")
-    refused(second_page("") + "AAAA")
+    build_refusal(second_page("") + "=")
+    build_refusal(second_page("") + "AAAA")

@@ -1,4 +1,4 @@
-"""Stored speech: whole with its record, or not at all, and for nobody but its owner."""
+"""Stored speech: complete with its record or not at all, and for its owner only."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Suite:
 
 
 @asynccontextmanager
-async def suite_of(provider: FakeSpeechProvider, max_unary_bytes: int = 10_000) -> AsyncIterator[Suite]:
+async def build_suite(provider: FakeSpeechProvider, max_unary_bytes: int = 10_000) -> AsyncIterator[Suite]:
     store = FakeObjectStore()
     servicer = servicer_of(provider, store=store, max_unary_bytes=max_unary_bytes)
     async with served_by(servicer) as running:
@@ -60,11 +60,11 @@ async def suite_of(provider: FakeSpeechProvider, max_unary_bytes: int = 10_000) 
 
 @pytest.fixture
 async def suite() -> AsyncIterator[Suite]:
-    async with suite_of(FakeSpeechProvider(*CHUNKS)) as running:
+    async with build_suite(FakeSpeechProvider(*CHUNKS)) as running:
         yield running
 
 
-async def reason_of(call: Awaitable[object]) -> Reason:
+async def get_reason(call: Awaitable[object]) -> Reason:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call
     return from_rpc_error(caught.value).reason
@@ -104,12 +104,12 @@ async def test_the_record_keeps_a_key_and_no_address(suite: Suite) -> None:
     assert record["alignment"]["character_start_times_seconds"] == [0.0, 0.05]
 
 
-async def test_timing_is_told_to_those_who_ask_for_it(suite: Suite) -> None:
+async def test_timing_is_sent_only_on_request(suite: Suite) -> None:
     assert not (await suite.whole()).alignment.characters
     assert list((await suite.whole(include_alignment=True)).alignment.characters) == ["H", "i"]
 
 
-async def test_a_stream_tells_the_id_first_and_the_place_last(suite: Suite) -> None:
+async def test_a_stream_has_the_id_in_its_header_and_the_url_at_its_end(suite: Suite) -> None:
     request = tts_pb2.SynthesizeStreamRequest(text="Hi", output_format="pcm_8000", store=True)
     async with open_stream(suite.stub.SynthesizeStream(request, metadata=call_metadata("alice"))) as call:
         events = [event async for event in call]
@@ -119,30 +119,30 @@ async def test_a_stream_tells_the_id_first_and_the_place_last(suite: Suite) -> N
     assert (await suite.found(events[0].header.stored_audio_id)).size_bytes == 1600
 
 
-async def test_nobody_else_finds_or_deletes_it(suite: Suite) -> None:
+async def test_another_caller_cannot_find_or_delete_it(suite: Suite) -> None:
     audio_id = (await suite.whole()).done.stored_audio.id
-    assert await reason_of(suite.found(audio_id, "bob")) is Reason.NOT_FOUND
-    assert await reason_of(suite.delete(audio_id, "bob")) is Reason.NOT_FOUND
+    assert await get_reason(suite.found(audio_id, "bob")) is Reason.NOT_FOUND
+    assert await get_reason(suite.delete(audio_id, "bob")) is Reason.NOT_FOUND
     await suite.delete(audio_id)
     assert suite.store.keys == []
-    assert await reason_of(suite.found(audio_id)) is Reason.NOT_FOUND
+    assert await get_reason(suite.found(audio_id)) is Reason.NOT_FOUND
 
 
 async def test_what_is_no_id_is_refused(suite: Suite) -> None:
-    assert await reason_of(suite.found("../../x")) is Reason.VALIDATION_ERROR
+    assert await get_reason(suite.found("../../x")) is Reason.VALIDATION_ERROR
 
 
 @pytest.mark.parametrize("puts", [0, 1])
-async def test_a_store_that_fails_is_told_and_nothing_is_half_stored(suite: Suite, puts: int) -> None:
+async def test_a_failing_store_is_an_error_and_leaves_nothing_half_stored(suite: Suite, puts: int) -> None:
     suite.store.puts_until_failure = puts
-    assert await reason_of(suite.whole()) is Reason.STORAGE_FAILED
+    assert await get_reason(suite.whole()) is Reason.STORAGE_FAILED
     assert suite.store.keys == []
 
 
 async def test_what_is_cut_is_not_stored() -> None:
     provider = FakeSpeechProvider(*CHUNKS, MediaError(Reason.GENERATION_FAILED))
-    async with suite_of(provider) as suite:
-        assert await reason_of(suite.whole()) is Reason.GENERATION_FAILED
+    async with build_suite(provider) as suite:
+        assert await get_reason(suite.whole()) is Reason.GENERATION_FAILED
         assert suite.store.keys == []
 
 
@@ -154,7 +154,7 @@ async def test_without_asking_nothing_is_stored(suite: Suite) -> None:
 
 
 async def test_what_is_too_long_to_be_stored_is_refused() -> None:
-    async with suite_of(FakeSpeechProvider(*CHUNKS), max_unary_bytes=1599) as suite:
+    async with build_suite(FakeSpeechProvider(*CHUNKS), max_unary_bytes=1599) as suite:
         request = tts_pb2.SynthesizeStreamRequest(text="Hi", output_format="pcm_8000", store=True)
         async with open_stream(suite.stub.SynthesizeStream(request)) as call:
             with pytest.raises(grpc.aio.AioRpcError) as caught:

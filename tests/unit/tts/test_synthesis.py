@@ -69,12 +69,12 @@ async def test_a_chunk_of_timing_only_is_passed_on() -> None:
 @pytest.mark.parametrize("steps", [(), (AudioChunk(b""),), (AudioChunk(b"", Alignment(("H",), (0.0,), (0.1,))),)])
 async def test_a_provider_that_delivers_no_audio_has_failed(steps: tuple[AudioChunk, ...]) -> None:
     provider = FakeSpeechProvider(*steps)
-    seen, error = await failing(speak(provider))
+    seen, error = await build_failing(speak(provider))
     assert error.reason is Reason.GENERATION_FAILED
     assert not any(isinstance(event, Done) for event in seen)
 
 
-async def failing(events: AsyncIterator[SpeechEvent]) -> tuple[list[SpeechEvent], MediaError]:
+async def build_failing(events: AsyncIterator[SpeechEvent]) -> tuple[list[SpeechEvent], MediaError]:
     seen: list[SpeechEvent] = []
 
     async def read() -> None:
@@ -88,7 +88,7 @@ async def failing(events: AsyncIterator[SpeechEvent]) -> tuple[list[SpeechEvent]
 
 async def test_a_provider_that_falls_silent_before_its_first_chunk_has_stalled() -> None:
     provider = FakeSpeechProvider(asyncio.Event())
-    seen, error = await failing(speak(provider, stall_seconds=0.05))
+    seen, error = await build_failing(speak(provider, stall_seconds=0.05))
     assert error.reason is Reason.PROVIDER_TIMEOUT
     assert "0.05 seconds" in error.message
     assert seen == []
@@ -97,7 +97,7 @@ async def test_a_provider_that_falls_silent_before_its_first_chunk_has_stalled()
 
 async def test_a_provider_that_falls_silent_between_chunks_has_stalled() -> None:
     provider = FakeSpeechProvider(FIRST, asyncio.Event(), SECOND)
-    seen, error = await failing(speak(provider, stall_seconds=0.05))
+    seen, error = await build_failing(speak(provider, stall_seconds=0.05))
     assert error.reason is Reason.PROVIDER_TIMEOUT
     assert seen[1:] == [FIRST]
     assert provider.live.now == 0
@@ -119,14 +119,14 @@ async def test_a_timeout_of_the_providers_own_is_not_taken_for_a_stall() -> None
 
 async def test_a_refusal_gives_no_header() -> None:
     provider = FakeSpeechProvider(refusal=MediaError(Reason.PROVIDER_BUSY, retry_after_seconds=3))
-    seen, error = await failing(speak(provider))
+    seen, error = await build_failing(speak(provider))
     assert (seen, error.reason, error.retry_after_seconds) == ([], Reason.PROVIDER_BUSY, 3)
     assert provider.live.now == 0
 
 
 async def test_a_failure_on_the_way_gives_no_done() -> None:
     provider = FakeSpeechProvider(FIRST, MediaError(Reason.GENERATION_FAILED))
-    seen, error = await failing(speak(provider))
+    seen, error = await build_failing(speak(provider))
     assert [type(event) for event in seen] == [Header, AudioChunk]
     assert error.reason is Reason.GENERATION_FAILED
     assert provider.live.now == 0

@@ -1,4 +1,4 @@
-"""Whenever somebody asks for what is being made, was just made or is being looked for: it is paid for once."""
+"""Requests for speech that is running, just finished or being looked up are paid for once."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ MOST_TURNS = 30
 
 
 async def turns(count: int) -> None:
-    """Let everybody else go on so many times."""
+    """Yield to the event loop so many times."""
     for _ in range(count):
         await asyncio.sleep(0)
 
 
 class SlowStore(FakeStore):
-    """Answers after so many turns of the loop."""
+    """Answers after so many iterations of the event loop."""
 
     def __init__(self, reading_turns: int) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class SlowStore(FakeStore):
 
 
 class SlowSpeaker(FakeSpeechProvider):
-    """Speaks a chunk every so many turns of the loop."""
+    """Sends a chunk every so many iterations of the event loop."""
 
     def __init__(self, speaking_turns: int) -> None:
         super().__init__(cost_units=2)
@@ -64,9 +64,9 @@ class SlowSpeaker(FakeSpeechProvider):
     @asynccontextmanager
     async def synthesize(self, spec: SpeechSpec, *, with_alignment: bool) -> AsyncIterator[SpeechStream]:
         with self.live.one():
-            yield SpeechStream(self._slowly(), cost_units=2)
+            yield SpeechStream(self._write_slowly(), cost_units=2)
 
-    async def _slowly(self) -> AsyncIterator[AudioChunk]:
+    async def _write_slowly(self) -> AsyncIterator[AudioChunk]:
         for chunk in CHUNKS:
             await turns(self._speaking_turns)
             yield chunk
@@ -75,7 +75,7 @@ class SlowSpeaker(FakeSpeechProvider):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Somebody who asks after so many turns of the loop."""
+    """A caller that starts after so many iterations of the event loop."""
 
     after_turns: int
     timing: bool
@@ -102,7 +102,7 @@ async def call(speech: SpeechComponents, caller: Caller, accounting: Accounting)
 async def ask_all(
     callers: list[Caller], speaking_turns: int, reading_turns: int
 ) -> tuple[int, list[list[SpeechEvent]]]:
-    """Return how often the provider was asked, and what each caller heard; each of those calls is paid by somebody."""
+    """Return the number of provider calls and the audio of each caller; check that every call was paid for."""
     speaker, ledger = SlowSpeaker(speaking_turns), Ledger()
     accounting = Accounting(cast("UsageRecorder", ledger), SpeechMetrics(CollectorRegistry()))
     async with TieredCache(SlowStore(reading_turns), SpeechCodec()) as cache:
@@ -131,7 +131,7 @@ leavers = st.builds(
 
 
 @given(st.lists(stayers, min_size=1, max_size=6), st.integers(0, 8), st.integers(0, 12))
-async def test_whoever_asks_whenever_the_provider_is_asked_once(
+async def test_calls_at_any_time_cause_one_provider_call(
     callers: list[Caller], speaking_turns: int, reading_turns: int
 ) -> None:
     calls, heard = await ask_all(callers, speaking_turns, reading_turns)
@@ -146,7 +146,7 @@ async def test_whoever_asks_whenever_the_provider_is_asked_once(
 
 
 @given(st.lists(stayers, min_size=1, max_size=3), st.lists(leavers, max_size=4), st.integers(0, 8), st.integers(0, 12))
-async def test_whoever_leaves_takes_nothing_from_those_who_stay(
+async def test_a_caller_that_leaves_does_not_affect_the_others(
     staying: list[Caller], leaving: list[Caller], speaking_turns: int, reading_turns: int
 ) -> None:
     calls, heard = await ask_all([*staying, *leaving], speaking_turns, reading_turns)

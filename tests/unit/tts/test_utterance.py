@@ -1,4 +1,4 @@
-"""One utterance from several calls: long texts in pieces, failures on the way mended, sentences by themselves."""
+"""One utterance from several calls: long texts in pieces, interrupted streams resumed, single sentences."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ BYTES_PER_CHARACTER = 2000
 BROKEN = MediaError(Reason.GENERATION_FAILED, "Broke.")
 
 
-class FrameSynthesizer(FakeSpeechProvider):
-    """Speaks each character for an eighth of a second, and breaks after so many characters of the named calls."""
+class FragileProvider(FakeSpeechProvider):
+    """Speaks each character for an eighth of a second, and fails after so many characters of the given calls."""
 
     def __init__(self, *, breaks: dict[int, int] | None = None, limit: int = 1000, name: str = "espeak") -> None:
         super().__init__(name=name, capabilities=Capabilities(ALL_FAMILIES, default_max_text_characters=limit))
@@ -39,9 +39,9 @@ class FrameSynthesizer(FakeSpeechProvider):
     async def synthesize(self, spec: SpeechSpec, *, with_alignment: bool) -> AsyncIterator[SpeechStream]:
         self.specs.append((spec, with_alignment))
         with self.live.one():
-            yield SpeechStream(self._spoken(spec, self._breaks.get(len(self.specs))), cost_units=len(spec.text))
+            yield SpeechStream(self._speak(spec, self._breaks.get(len(self.specs))), cost_units=len(spec.text))
 
-    async def _spoken(self, spec: SpeechSpec, breaks_after: int | None) -> AsyncIterator[AudioChunk]:
+    async def _speak(self, spec: SpeechSpec, breaks_after: int | None) -> AsyncIterator[AudioChunk]:
         for index, character in enumerate(spec.text):
             if index == breaks_after:
                 raise BROKEN
@@ -55,21 +55,21 @@ class FrameSynthesizer(FakeSpeechProvider):
         return [spec.text for spec, _ in self.specs]
 
 
-class Refusing(FrameSynthesizer):
+class Refusing(FragileProvider):
     """Never accepts."""
 
     @asynccontextmanager
     async def synthesize(self, spec: SpeechSpec, *, with_alignment: bool) -> AsyncIterator[SpeechStream]:
         self.specs.append((spec, with_alignment))
         self._refuse()
-        yield SpeechStream(self._spoken(spec, None))
+        yield SpeechStream(self._speak(spec, None))
 
     def _refuse(self) -> None:
         raise MediaError(Reason.PROVIDER_UNAVAILABLE)
 
 
 async def told(
-    *speakers: FrameSynthesizer,
+    *speakers: FragileProvider,
     build_speech_request: SpeechRequest = REQUEST,
     resume: bool = True,
     fallbacks: tuple[str, ...] = (),
@@ -83,19 +83,19 @@ async def told(
     return header, [chunk for chunk in chunks if isinstance(chunk, AudioChunk)], done
 
 
-def timing_of(chunks: list[AudioChunk]) -> Alignment:
+def collect_timing(chunks: list[AudioChunk]) -> Alignment:
     return sum((chunk.alignment for chunk in chunks if chunk.alignment is not None), Alignment())
 
 
 async def test_a_long_text_is_spoken_in_pieces_that_end_with_sentences() -> None:
-    speaker = FrameSynthesizer(limit=22)
+    speaker = FragileProvider(limit=22)
     _, chunks, done = await told(speaker)
     assert speaker.texts == ["One two. Three four! ", "Five six? Seven."]
     assert [(spec.previous_text, spec.next_text) for spec, _ in speaker.specs] == [
         ("", "Five six? Seven."),
         ("One two. Three four! ", ""),
     ]
-    timing = timing_of(chunks)
+    timing = collect_timing(chunks)
     assert timing.text == TEXT
     assert list(timing.starts_seconds) == [index * SECONDS_PER_CHARACTER for index in range(len(TEXT))]
     assert done.duration_seconds == len(TEXT) * SECONDS_PER_CHARACTER
@@ -104,8 +104,8 @@ async def test_a_long_text_is_spoken_in_pieces_that_end_with_sentences() -> None
 
 
 async def test_a_wav_in_pieces_is_one_file() -> None:
-    class WholeFiles(FrameSynthesizer):
-        async def _spoken(self, spec: SpeechSpec, breaks_after: int | None) -> AsyncIterator[AudioChunk]:
+    class WholeFiles(FragileProvider):
+        async def _speak(self, spec: SpeechSpec, breaks_after: int | None) -> AsyncIterator[AudioChunk]:
             yield AudioChunk(wav(bytes([len(self.specs)]) * BYTES_PER_CHARACTER * len(spec.text), 8000))
 
     _, chunks, done = await told(WholeFiles(limit=22), build_speech_request=replace(REQUEST, output_format="wav_8000"))
@@ -117,11 +117,11 @@ async def test_a_wav_in_pieces_is_one_file() -> None:
 
 
 async def test_after_a_failure_it_goes_on_with_the_sentence_that_was_cut() -> None:
-    speaker = FrameSynthesizer(breaks={1: 12})
+    speaker = FragileProvider(breaks={1: 12})
     _, chunks, done = await told(speaker)
     assert speaker.texts == [TEXT, "Three four! Five six? Seven."]
     assert done.seams == (Seam(9, 12 * SECONDS_PER_CHARACTER, "espeak", "GENERATION_FAILED"),)
-    timing = timing_of(chunks)
+    timing = collect_timing(chunks)
     assert timing.text == TEXT[:12] + TEXT[9:]
     assert list(timing.starts_seconds) == sorted(timing.starts_seconds)
     assert done.duration_seconds == len(timing.text) * SECONDS_PER_CHARACTER
@@ -129,9 +129,9 @@ async def test_after_a_failure_it_goes_on_with_the_sentence_that_was_cut() -> No
 
 
 async def test_a_failure_after_the_last_word_needs_no_further_call() -> None:
-    class NeverEnds(FrameSynthesizer):
-        async def _spoken(self, spec: SpeechSpec, breaks_after: int | None) -> AsyncIterator[AudioChunk]:
-            async for chunk in super()._spoken(spec, None):
+    class NeverEnds(FragileProvider):
+        async def _speak(self, spec: SpeechSpec, breaks_after: int | None) -> AsyncIterator[AudioChunk]:
+            async for chunk in super()._speak(spec, None):
                 yield chunk
             raise BROKEN
 
@@ -142,7 +142,7 @@ async def test_a_failure_after_the_last_word_needs_no_further_call() -> None:
 
 
 async def test_a_stand_in_goes_on_and_is_named() -> None:
-    class Gone(FrameSynthesizer):
+    class Gone(FragileProvider):
         @asynccontextmanager
         async def synthesize(self, spec: SpeechSpec, *, with_alignment: bool) -> AsyncIterator[SpeechStream]:
             if self.specs:
@@ -150,7 +150,7 @@ async def test_a_stand_in_goes_on_and_is_named() -> None:
             async with super().synthesize(spec, with_alignment=with_alignment) as stream:
                 yield stream
 
-    first, second = Gone(name="elevenlabs", breaks={1: 12}), FrameSynthesizer()
+    first, second = Gone(name="elevenlabs", breaks={1: 12}), FragileProvider()
     header, _, done = await told(first, second, fallbacks=("espeak",))
     assert header.provider == "elevenlabs"
     assert [(seam.text_offset, seam.provider) for seam in done.seams] == [(9, "espeak")]
@@ -158,12 +158,12 @@ async def test_a_stand_in_goes_on_and_is_named() -> None:
 
 
 async def test_a_stand_in_from_the_beginning_is_named_in_the_header_and_is_no_seam() -> None:
-    header, _, done = await told(Refusing(name="elevenlabs"), FrameSynthesizer(), fallbacks=("espeak",))
+    header, _, done = await told(Refusing(name="elevenlabs"), FragileProvider(), fallbacks=("espeak",))
     assert (header.provider, done.seams) == ("espeak", ())
 
 
 async def test_as_many_failures_as_allowed_are_mended() -> None:
-    speaker = FrameSynthesizer(breaks={1: 12, 2: 14})
+    speaker = FragileProvider(breaks={1: 12, 2: 14})
     _, _, done = await told(speaker)
     assert speaker.texts == [TEXT, TEXT[9:], TEXT[21:]]
     assert [seam.text_offset for seam in done.seams] == [9, 21]
@@ -183,11 +183,11 @@ async def test_what_cannot_be_mended_is_an_error(
     build_speech_request: SpeechRequest, resume: bool, breaks: dict[int, int]
 ) -> None:
     with pytest.raises(MediaError, match="Broke"):
-        await told(FrameSynthesizer(breaks=breaks), build_speech_request=build_speech_request, resume=resume)
+        await told(FragileProvider(breaks=breaks), build_speech_request=build_speech_request, resume=resume)
 
 
 async def test_sentences_by_themselves_are_paid_for_once() -> None:
-    speaker = FrameSynthesizer()
+    speaker = FragileProvider()
     async with TieredCache(None, SpeechCodec()) as cache:
         speech = speech_of(speaker, reuse_sentences=True, cache=cache)
 
@@ -202,13 +202,13 @@ async def test_sentences_by_themselves_are_paid_for_once() -> None:
     assert isinstance(done, Done)
     assert done.cached_characters == len(changed) - len("Nine ten! ")
     assert done.cost_units == len("Nine ten! ")
-    timing = timing_of([event for event in heard if isinstance(event, AudioChunk)])
+    timing = collect_timing([event for event in heard if isinstance(event, AudioChunk)])
     assert timing.text == changed
     assert timing.ends_seconds[-1] == done.duration_seconds == len(changed) * SECONDS_PER_CHARACTER
 
 
-async def test_sentences_by_a_stand_in_name_it_and_are_not_kept_as_the_first_ones() -> None:
-    first, second = Refusing(name="elevenlabs"), FrameSynthesizer()
+async def test_sentences_of_a_fallback_name_it_and_are_not_cached_for_the_first_provider() -> None:
+    first, second = Refusing(name="elevenlabs"), FragileProvider()
     async with TieredCache(None, SpeechCodec()) as cache:
         speech = speech_of(first, second, fallbacks=("espeak",), reuse_sentences=True, cache=cache)
         for _ in range(2):
@@ -218,8 +218,8 @@ async def test_sentences_by_a_stand_in_name_it_and_are_not_kept_as_the_first_one
             assert (header.provider, header.cache_status, done.seams) == ("espeak", "miss", ())
 
 
-async def test_a_reader_who_leaves_in_the_second_piece_ends_it() -> None:
-    speaker = FrameSynthesizer(limit=22)
+async def test_cancellation_in_the_second_piece_ends_it() -> None:
+    speaker = FragileProvider(limit=22)
     speech = speech_of(speaker)
     events = speech.synthesizer.stream(speech.planner.plan(replace(REQUEST, use_cache=False)))
     async with asyncio.timeout(5):

@@ -1,4 +1,4 @@
-"""RIFF files put together."""
+"""Joining of RIFF files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A fake server, and the engine pointed at it."""
+"""A fake server, and a provider that calls it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of the engine say, and how they listen."""
+"""Requests and readers for the tests of the provider."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ VOICE = Voice("21m00Tcm4TlvDq8ikWAM", "Rachel", "elevenlabs", "account")
 TEXT = "Hello there, this is a test."
 
 
-def spec_of(output_format: str = "mp3_44100_128", text: str = TEXT) -> SpeechSpec:
-    """Return a request that sets no more than it must."""
+def build_spec(output_format: str = "mp3_44100_128", text: str = TEXT) -> SpeechSpec:
+    """Return a request with the required values only."""
     return SpeechSpec(text=text, voice=VOICE, output_format=FORMATS[output_format])
 
 
 async def heard(provider: SpeechProvider, spec: SpeechSpec, *, with_alignment: bool = False) -> list[AudioChunk]:
-    """Return everything that the engine says."""
+    """Return all chunks of the provider."""
     async with provider.synthesize(spec, with_alignment=with_alignment) as stream:
         return [chunk async for chunk in stream.chunks]
 

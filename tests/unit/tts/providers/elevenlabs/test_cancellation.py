@@ -1,4 +1,4 @@
-"""Whoever stops listening stops the provider, even while it is silent."""
+"""A reader that stops also stops the provider, even while it is silent."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from services.tts.providers.elevenlabs import ElevenLabsProvider, ElevenLabsSettings, open_elevenlabs
 from tests.fakes.elevenlabs import API_KEY, FakeElevenLabs
 from tests.fakes.elevenlabs_answers import Answer, ConcurrencyLimiter
-from tests.unit.tts.providers.elevenlabs.speaking import heard, spec_of
+from tests.unit.tts.providers.elevenlabs.speaking import build_spec, heard
 
 WITHIN_SECONDS = 1.0
 
@@ -45,7 +45,7 @@ async def test_cancelling_closes_the_connection_of_a_silent_provider(
 ) -> None:
     held = silence()  # type: ignore[call-arg]  # a function that returns a Silence
     fake.answers.append(held.answer)
-    task = asyncio.create_task(heard(provider, spec_of(), with_alignment=with_alignment))
+    task = asyncio.create_task(heard(provider, build_spec(), with_alignment=with_alignment))
     await held.limiter.held()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -59,7 +59,7 @@ async def test_leaving_half_way_closes_the_connection(
     fake: FakeElevenLabs, provider: ElevenLabsProvider, with_alignment: bool
 ) -> None:
     fake.answers.append(Answer(limiter=ConcurrencyLimiter(1)))
-    async with provider.synthesize(spec_of(), with_alignment=with_alignment) as stream:
+    async with provider.synthesize(build_spec(), with_alignment=with_alignment) as stream:
         assert (await anext(stream.chunks)).audio
     await fake.all_closed(WITHIN_SECONDS)
     assert fake.abandoned == 1
@@ -69,7 +69,7 @@ async def test_leaving_without_listening_closes_the_connection(
     fake: FakeElevenLabs, provider: ElevenLabsProvider
 ) -> None:
     fake.answers.append(Answer(limiter=ConcurrencyLimiter()))
-    async with provider.synthesize(spec_of(), with_alignment=False):
+    async with provider.synthesize(build_spec(), with_alignment=False):
         assert fake.open_streams == 1
     await fake.all_closed(WITHIN_SECONDS)
     assert fake.abandoned == 1
@@ -78,9 +78,9 @@ async def test_leaving_without_listening_closes_the_connection(
 async def test_one_that_leaves_does_not_disturb_another(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
     limiter = ConcurrencyLimiter()
     fake.answers += [Answer(limiter=limiter), Answer(limiter=ConcurrencyLimiter())]
-    staying = asyncio.create_task(heard(provider, spec_of()))
+    staying = asyncio.create_task(heard(provider, build_spec()))
     await limiter.held()
-    async with provider.synthesize(spec_of(), with_alignment=False):
+    async with provider.synthesize(build_spec(), with_alignment=False):
         assert fake.open_streams == 2
     await fake.until(lambda: fake.open_streams == 1, WITHIN_SECONDS)
     limiter.release(10)
@@ -91,7 +91,7 @@ async def test_closing_the_engine_ends_what_is_under_way(fake: FakeElevenLabs) -
     limiter = ConcurrencyLimiter()
     fake.answers.append(Answer(limiter=limiter))
     async with open_elevenlabs(ElevenLabsSettings(API_KEY, fake.base_url)) as provider:
-        task = asyncio.create_task(heard(provider, spec_of()))
+        task = asyncio.create_task(heard(provider, build_spec()))
         await limiter.held()
     await fake.all_closed(WITHIN_SECONDS)
     task.cancel()

@@ -1,4 +1,4 @@
-"""What every shape of error answer means to our callers."""
+"""The meaning of every shape of error response."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from services.common.resilience.error_metadata import CONCURRENCY, LIMIT_KEY
 from services.tts.providers.elevenlabs.error_mapping import MAX_RETRY_AFTER_SECONDS, refusal
 from tests.fakes.elevenlabs_answers import (
     Answer,
-    refused,
-    refused_fields,
-    refused_in_html,
-    refused_in_words,
-    refused_legacy,
+    build_field_errors,
+    build_html_error,
+    build_legacy_error,
+    build_refusal,
+    build_text_error,
 )
 
 
@@ -54,7 +54,7 @@ WORDS = [
 
 
 @pytest.mark.parametrize(("status", "word", "reason"), WORDS)
-@pytest.mark.parametrize("shape", [refused, refused_legacy])
+@pytest.mark.parametrize("shape", [build_refusal, build_legacy_error])
 def test_both_shapes_and_both_vocabularies_are_understood(
     status: int, word: str, reason: Reason, shape: type[Answer]
 ) -> None:
@@ -64,13 +64,13 @@ def test_both_shapes_and_both_vocabularies_are_understood(
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (refused_fields(("body", "text")), Reason.VALIDATION_ERROR),
-        (refused_in_words(401), Reason.PROVIDER_REJECTED_KEY),
-        (refused_in_words(404, "Not Found"), Reason.GENERATION_FAILED),
-        (refused_in_words(429), Reason.PROVIDER_BUSY),
-        (refused_in_html(403), Reason.PROVIDER_UNAVAILABLE),
-        (refused_in_html(429), Reason.PROVIDER_BUSY),
-        (refused_in_html(502), Reason.PROVIDER_UNAVAILABLE),
+        (build_field_errors(("body", "text")), Reason.VALIDATION_ERROR),
+        (build_text_error(401), Reason.PROVIDER_REJECTED_KEY),
+        (build_text_error(404, "Not Found"), Reason.GENERATION_FAILED),
+        (build_text_error(429), Reason.PROVIDER_BUSY),
+        (build_html_error(403), Reason.PROVIDER_UNAVAILABLE),
+        (build_html_error(429), Reason.PROVIDER_BUSY),
+        (build_html_error(502), Reason.PROVIDER_UNAVAILABLE),
         (Answer(401), Reason.PROVIDER_REJECTED_KEY),
         (Answer(503), Reason.PROVIDER_UNAVAILABLE),
         (Answer(408), Reason.PROVIDER_TIMEOUT),
@@ -86,18 +86,21 @@ def test_other_shapes_go_by_their_status(answer: Answer, reason: Reason) -> None
 @pytest.mark.parametrize(
     ("answer", "fields"),
     [
-        (refused_fields(("body", "text")), ["text"]),
-        (refused_fields(("body", "voice_settings", "speed"), ("query", "output_format")), ["speed", "output_format"]),
-        (refused_fields(("path", "voice_id")), ["voice"]),
-        (refused_fields(("body", "previous_request_ids", "0")), ["previous_request_ids"]),
-        (refused_fields(("body", "something_new")), []),
-        (refused(400, "invalid_voice_settings", param="voice_settings.stability"), ["stability"]),
-        (refused(400, "invalid_parameters", param="body.seed"), ["seed"]),
-        (refused(400, "invalid_parameters"), []),
-        (refused(404, "voice_not_found"), ["voice"]),
-        (refused(400, "model_not_found"), ["model_id"]),
-        (refused(400, "max_character_limit_exceeded"), ["text"]),
-        (refused(401, "invalid_api_key", param="text"), []),
+        (build_field_errors(("body", "text")), ["text"]),
+        (
+            build_field_errors(("body", "voice_settings", "speed"), ("query", "output_format")),
+            ["speed", "output_format"],
+        ),
+        (build_field_errors(("path", "voice_id")), ["voice"]),
+        (build_field_errors(("body", "previous_request_ids", "0")), ["previous_request_ids"]),
+        (build_field_errors(("body", "something_new")), []),
+        (build_refusal(400, "invalid_voice_settings", param="voice_settings.stability"), ["stability"]),
+        (build_refusal(400, "invalid_parameters", param="body.seed"), ["seed"]),
+        (build_refusal(400, "invalid_parameters"), []),
+        (build_refusal(404, "voice_not_found"), ["voice"]),
+        (build_refusal(400, "model_not_found"), ["model_id"]),
+        (build_refusal(400, "max_character_limit_exceeded"), ["text"]),
+        (build_refusal(401, "invalid_api_key", param="text"), []),
     ],
 )
 def test_the_field_at_fault_is_named_as_in_our_request(answer: Answer, fields: list[str]) -> None:
@@ -110,11 +113,11 @@ def test_the_field_at_fault_is_named_as_in_our_request(answer: Answer, fields: l
 @pytest.mark.parametrize(
     "answer",
     [
-        refused(400, "SECRET code", param="SECRET param"),
-        refused_legacy(401, "quota_exceeded"),
-        refused_in_words(400),
-        refused_in_html(500),
-        refused_fields(("body", "SECRET")),
+        build_refusal(400, "SECRET code", param="SECRET param"),
+        build_legacy_error(401, "quota_exceeded"),
+        build_text_error(400),
+        build_html_error(500),
+        build_field_errors(("body", "SECRET")),
     ],
 )
 def test_nothing_of_the_answer_is_relayed(answer: Answer) -> None:
@@ -123,15 +126,15 @@ def test_nothing_of_the_answer_is_relayed(answer: Answer) -> None:
     assert not any("SECRET" in item for item in shown)
 
 
-def test_a_known_word_is_told_for_machines() -> None:
+def test_a_known_code_is_in_the_metadata() -> None:
     expected = {"provider": "elevenlabs", "provider_status": "401", "provider_code": "quota_exceeded"}
-    assert meant(refused_legacy(401, "quota_exceeded")).metadata == expected
+    assert meant(build_legacy_error(401, "quota_exceeded")).metadata == expected
 
 
 @pytest.mark.parametrize("word", ["too_many_concurrent_requests", "concurrent_limit_exceeded"])
-def test_too_many_calls_at_once_are_told_apart_from_too_many_in_a_time(word: str) -> None:
-    assert meant(refused(429, word)).metadata[LIMIT_KEY] == CONCURRENCY
-    assert LIMIT_KEY not in meant(refused(429, "rate_limit_exceeded")).metadata
+def test_a_concurrency_limit_differs_from_a_rate_limit(word: str) -> None:
+    assert meant(build_refusal(429, word)).metadata[LIMIT_KEY] == CONCURRENCY
+    assert LIMIT_KEY not in meant(build_refusal(429, "rate_limit_exceeded")).metadata
 
 
 @pytest.mark.parametrize(
@@ -149,20 +152,20 @@ def test_too_many_calls_at_once_are_told_apart_from_too_many_in_a_time(word: str
     ],
 )
 def test_a_busy_provider_says_when_to_come_back(headers: dict[str, str], seconds: float) -> None:
-    assert meant(refused(429, "system_busy", headers=headers)).retry_after_seconds == seconds
+    assert meant(build_refusal(429, "system_busy", headers=headers)).retry_after_seconds == seconds
 
 
 def test_a_date_to_come_back_at_is_understood() -> None:
     date = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
-    told = meant(refused(429, "system_busy", headers={"Retry-After": date})).retry_after_seconds
+    told = meant(build_refusal(429, "system_busy", headers={"Retry-After": date})).retry_after_seconds
     assert told == pytest.approx(60, abs=5)
 
 
-def test_a_delay_is_told_only_where_a_retry_makes_sense() -> None:
+def test_a_retry_delay_is_present_only_for_retryable_errors() -> None:
     headers = {"Retry-After": "7"}
     assert meant(Answer(503, headers=headers)).retry_after_seconds == 7
     assert meant(Answer(503)).retry_after_seconds is None
-    assert meant(refused(401, "invalid_api_key", headers=headers)).retry_after_seconds is None
+    assert meant(build_refusal(401, "invalid_api_key", headers=headers)).retry_after_seconds is None
 
 
 JSON = st.recursive(

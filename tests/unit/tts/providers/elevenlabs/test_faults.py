@@ -17,31 +17,31 @@ from tests.fakes.elevenlabs import API_KEY, FakeElevenLabs, cut, line
 from tests.fakes.elevenlabs_answers import (
     Answer,
     ConcurrencyLimiter,
-    refused,
-    refused_fields,
-    refused_in_html,
-    refused_in_words,
-    refused_legacy,
+    build_field_errors,
+    build_html_error,
+    build_legacy_error,
+    build_refusal,
+    build_text_error,
 )
 from tests.fakes.provider_audio import speech
 from tests.fakes.tcp import tcp_peer
-from tests.unit.tts.providers.elevenlabs.speaking import TEXT, heard, joined, spec_of
+from tests.unit.tts.providers.elevenlabs.speaking import TEXT, build_spec, heard, joined
 
 pytestmark = pytest.mark.parametrize("with_alignment", [False, True])
 
 REFUSALS = {
-    "busy": (refused(429, "rate_limit_exceeded"), Reason.PROVIDER_BUSY),
-    "busy, legacy": (refused_legacy(429, "too_many_concurrent_requests"), Reason.PROVIDER_BUSY),
-    "no credit, told as 401": (refused_legacy(401, "quota_exceeded"), Reason.PROVIDER_QUOTA_EXCEEDED),
-    "payment": (refused(402, "payment_required"), Reason.PROVIDER_QUOTA_EXCEEDED),
-    "wrong key": (refused(401, "invalid_api_key"), Reason.PROVIDER_REJECTED_KEY),
-    "plan": (refused_legacy(403, "only_for_creator+"), Reason.PROVIDER_REJECTED_KEY),
-    "voice": (refused(404, "voice_not_found"), Reason.VOICE_NOT_FOUND),
-    "too long": (refused(400, "max_character_limit_exceeded"), Reason.TEXT_TOO_LONG),
-    "fields": (refused_fields(("body", "seed")), Reason.VALIDATION_ERROR),
-    "words": (refused_in_words(400), Reason.GENERATION_FAILED),
-    "500": (refused(500, "internal_error"), Reason.PROVIDER_UNAVAILABLE),
-    "502 in html": (refused_in_html(502), Reason.PROVIDER_UNAVAILABLE),
+    "busy": (build_refusal(429, "rate_limit_exceeded"), Reason.PROVIDER_BUSY),
+    "busy, legacy": (build_legacy_error(429, "too_many_concurrent_requests"), Reason.PROVIDER_BUSY),
+    "no credit, told as 401": (build_legacy_error(401, "quota_exceeded"), Reason.PROVIDER_QUOTA_EXCEEDED),
+    "payment": (build_refusal(402, "payment_required"), Reason.PROVIDER_QUOTA_EXCEEDED),
+    "wrong key": (build_refusal(401, "invalid_api_key"), Reason.PROVIDER_REJECTED_KEY),
+    "plan": (build_legacy_error(403, "only_for_creator+"), Reason.PROVIDER_REJECTED_KEY),
+    "voice": (build_refusal(404, "voice_not_found"), Reason.VOICE_NOT_FOUND),
+    "too long": (build_refusal(400, "max_character_limit_exceeded"), Reason.TEXT_TOO_LONG),
+    "fields": (build_field_errors(("body", "seed")), Reason.VALIDATION_ERROR),
+    "words": (build_text_error(400), Reason.GENERATION_FAILED),
+    "500": (build_refusal(500, "internal_error"), Reason.PROVIDER_UNAVAILABLE),
+    "502 in html": (build_html_error(502), Reason.PROVIDER_UNAVAILABLE),
     "503 without a body": (Answer(503), Reason.PROVIDER_UNAVAILABLE),
     "long error": (Answer(500, bytes(MAX_ERROR_BODY_BYTES * 40)), Reason.PROVIDER_UNAVAILABLE),
     "redirect": (Answer(307, headers={"location": "/elsewhere"}), Reason.GENERATION_FAILED),
@@ -63,7 +63,7 @@ async def test_a_refusal_comes_before_anything_is_delivered(
     answer, reason = REFUSALS[case]
     fake.answers.append(answer)
     with pytest.raises(MediaError) as failure:
-        async with provider.synthesize(spec_of(), with_alignment=with_alignment):
+        async with provider.synthesize(build_spec(), with_alignment=with_alignment):
             pytest.fail("the engine says that it was accepted")
     assert failure.value.reason is reason
     assert "SECRET" not in failure.value.message
@@ -82,7 +82,7 @@ async def test_an_answer_that_is_not_whole_is_an_error(
     answer = BROKEN_OFF[case]
     fake.answers.append(replace(answer, cut_after_pieces=0) if whole and answer.cut_after_pieces else answer)
     with pytest.raises(MediaError) as failure:
-        await heard(provider, spec_of(output_format), with_alignment=with_alignment)
+        await heard(provider, build_spec(output_format), with_alignment=with_alignment)
     assert failure.value.reason is Reason.GENERATION_FAILED
     await fake.all_closed()
 
@@ -93,8 +93,8 @@ async def test_after_a_failure_the_next_call_is_good(
     fake.answers += [*BROKEN_OFF.values(), *(answer for answer, _ in REFUSALS.values())]
     while fake.answers:
         with pytest.raises(MediaError):
-            await heard(provider, spec_of(), with_alignment=with_alignment)
-    assert await heard(provider, spec_of(), with_alignment=with_alignment)
+            await heard(provider, build_spec(), with_alignment=with_alignment)
+    assert await heard(provider, build_spec(), with_alignment=with_alignment)
 
 
 async def test_what_came_before_a_cut_was_delivered(
@@ -105,7 +105,7 @@ async def test_what_came_before_a_cut_was_delivered(
     received: list[AudioChunk] = []
 
     async def listen() -> None:
-        async with provider.synthesize(spec_of(), with_alignment=with_alignment) as stream:
+        async with provider.synthesize(build_spec(), with_alignment=with_alignment) as stream:
             limiter.release()
             async for chunk in stream.chunks:
                 received.append(chunk)
@@ -113,14 +113,14 @@ async def test_what_came_before_a_cut_was_delivered(
 
     with pytest.raises(MediaError):
         await listen()
-    assert joined(received).startswith(b"".join(cut(speech(TEXT, spec_of().output_format), 4)[:2]))
+    assert joined(received).startswith(b"".join(cut(speech(TEXT, build_spec().output_format), 4)[:2]))
 
 
 async def test_silence_before_the_answer_is_a_timeout(fake: FakeElevenLabs, with_alignment: bool) -> None:
     fake.answers.append(Answer(head_limiter=ConcurrencyLimiter()))
-    async with open_impatiently(fake.base_url) as provider:
+    async with open_with_short_wait(fake.base_url) as provider:
         with pytest.raises(MediaError) as failure:
-            await heard(provider, spec_of(), with_alignment=with_alignment)
+            await heard(provider, build_spec(), with_alignment=with_alignment)
     assert failure.value.reason is Reason.PROVIDER_TIMEOUT
     await fake.all_closed()
     assert fake.abandoned == 1
@@ -130,8 +130,8 @@ async def test_an_accepted_answer_may_be_silent_for_longer(fake: FakeElevenLabs,
     limiter = ConcurrencyLimiter(1)
     fake.answers.append(Answer(pieces=2, limiter=limiter))
     async with (
-        open_impatiently(fake.base_url) as provider,
-        provider.synthesize(spec_of(), with_alignment=with_alignment) as stream,
+        open_with_short_wait(fake.base_url) as provider,
+        provider.synthesize(build_spec(), with_alignment=with_alignment) as stream,
     ):
         assert (await anext(stream.chunks)).audio
         with pytest.raises(TimeoutError):
@@ -143,9 +143,9 @@ async def test_an_accepted_answer_may_be_silent_for_longer(fake: FakeElevenLabs,
 
 @pytest.mark.parametrize("base_url", ["http://127.0.0.1:1", "https://", "no url at all", "ftp://127.0.0.1"])
 async def test_a_provider_that_is_not_there_is_unavailable(base_url: str, with_alignment: bool) -> None:
-    async with open_impatiently(base_url, first_byte_timeout_seconds=20) as provider:
+    async with open_with_short_wait(base_url, first_byte_timeout_seconds=20) as provider:
         with pytest.raises(MediaError, match="ELEVENLABS_BASE_URL") as failure:
-            await heard(provider, spec_of(), with_alignment=with_alignment)
+            await heard(provider, build_spec(), with_alignment=with_alignment)
     assert failure.value.reason is Reason.PROVIDER_UNAVAILABLE
 
 
@@ -154,15 +154,15 @@ async def test_a_handshake_that_does_not_end_is_unavailable(with_alignment: bool
         settings = ElevenLabsSettings(API_KEY, f"https://127.0.0.1:{peer.port}", connect_timeout_seconds=0.1)
         async with open_elevenlabs(settings) as provider:
             with pytest.raises(MediaError) as failure:
-                await heard(provider, spec_of(), with_alignment=with_alignment)
+                await heard(provider, build_spec(), with_alignment=with_alignment)
     assert failure.value.reason is Reason.PROVIDER_UNAVAILABLE
 
 
 @pytest.mark.parametrize("reply", [b"", b"SSH-2.0-not-http\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Le"])
 async def test_an_answer_that_is_not_http_is_unavailable(reply: bytes, with_alignment: bool) -> None:
-    async with tcp_peer(reply) as peer, open_impatiently(f"http://127.0.0.1:{peer.port}", 20) as provider:
+    async with tcp_peer(reply) as peer, open_with_short_wait(f"http://127.0.0.1:{peer.port}", 20) as provider:
         with pytest.raises(MediaError) as failure:
-            await heard(provider, spec_of(), with_alignment=with_alignment)
+            await heard(provider, build_spec(), with_alignment=with_alignment)
     assert failure.value.reason is Reason.PROVIDER_UNAVAILABLE
 
 
@@ -170,10 +170,10 @@ async def test_an_error_without_end_is_not_read_to_its_end(with_alignment: bool)
     head = b"HTTP/1.1 503 Busy\r\ncontent-length: 1000000000\r\n\r\n"
     async with (
         tcp_peer(head + bytes(2 * MAX_ERROR_BODY_BYTES), stays=True) as peer,
-        open_impatiently(f"http://127.0.0.1:{peer.port}", 20) as provider,
+        open_with_short_wait(f"http://127.0.0.1:{peer.port}", 20) as provider,
     ):
         with pytest.raises(MediaError) as failure:
-            await heard(provider, spec_of(), with_alignment=with_alignment)
+            await heard(provider, build_spec(), with_alignment=with_alignment)
         await peer.all_ended()
     assert failure.value.reason is Reason.PROVIDER_UNAVAILABLE
 
@@ -184,25 +184,27 @@ async def test_a_line_that_cannot_be_read_is_an_error(
 ) -> None:
     del with_alignment
     fake.answers.append(Answer(lines=(line(b"sound"), bad, line(b"sound"))))
-    async with provider.synthesize(spec_of(), with_alignment=True) as stream:
+    async with provider.synthesize(build_spec(), with_alignment=True) as stream:
         assert (await anext(stream.chunks)).audio == b"sound"
         with pytest.raises(MediaError) as failure:
             await anext(stream.chunks)
     assert failure.value.reason is Reason.GENERATION_FAILED
 
 
-async def test_json_where_audio_was_asked_for_is_an_error(
+async def test_json_instead_of_audio_is_an_error(
     fake: FakeElevenLabs, provider: ElevenLabsProvider, with_alignment: bool
 ) -> None:
     del with_alignment
     fake.answers.append(Answer(content_type="application/json"))
     with pytest.raises(MediaError) as failure:
-        await heard(provider, spec_of(), with_alignment=False)
+        await heard(provider, build_spec(), with_alignment=False)
     assert failure.value.reason is Reason.GENERATION_FAILED
 
 
 @asynccontextmanager
-async def open_impatiently(base_url: str, first_byte_timeout_seconds: float = 0.2) -> AsyncIterator[ElevenLabsProvider]:
+async def open_with_short_wait(
+    base_url: str, first_byte_timeout_seconds: float = 0.2
+) -> AsyncIterator[ElevenLabsProvider]:
     settings = ElevenLabsSettings(API_KEY, base_url, first_byte_timeout_seconds=first_byte_timeout_seconds)
     async with open_elevenlabs(settings) as provider:
         yield provider

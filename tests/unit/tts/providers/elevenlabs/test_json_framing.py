@@ -1,4 +1,4 @@
-"""RecordFramer come out the same however the network cut the body."""
+"""Records are the same wherever the network splits the body."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from services.tts.providers.elevenlabs.json_framing import LineFramer, WholeBody
 BODIES = st.lists(st.sampled_from([b"{}", b'{"a":1}', b"", b"\r", b" ", b"x" * 100]), max_size=8).map(b"\n".join)
 
 
-def pieces_of(body: bytes, cuts: list[int]) -> list[bytes]:
+def cut_into_pieces(body: bytes, cuts: list[int]) -> list[bytes]:
     borders = [0, *sorted(cut % (len(body) + 1) for cut in cuts), len(body)]
     return [body[start:end] for start, end in pairwise(borders)]
 
@@ -22,18 +22,18 @@ def pieces_of(body: bytes, cuts: list[int]) -> list[bytes]:
 @given(BODIES, st.lists(st.integers(0, 10_000), max_size=10))
 def test_any_cutting_gives_the_same_lines(body: bytes, cuts: list[int]) -> None:
     lines = LineFramer()
-    found = [line for piece in pieces_of(body, cuts) for line in lines.feed(piece)] + lines.end()
+    found = [line for piece in cut_into_pieces(body, cuts) for line in lines.feed(piece)] + lines.end()
     assert found == [line.strip() for line in body.split(b"\n") if line.strip()]
 
 
 @given(BODIES, st.lists(st.integers(0, 10_000), max_size=10))
-def test_any_cutting_gives_the_same_whole(body: bytes, cuts: list[int]) -> None:
+def test_any_splitting_gives_the_same_records(body: bytes, cuts: list[int]) -> None:
     whole = WholeBodyFramer()
-    assert [record for piece in pieces_of(body, cuts) for record in whole.feed(piece)] == []
+    assert [record for piece in cut_into_pieces(body, cuts) for record in whole.feed(piece)] == []
     assert whole.end() == ([body.strip()] if body.strip() else [])
 
 
-def test_a_line_is_given_as_soon_as_it_is_whole() -> None:
+def test_a_line_is_returned_as_soon_as_it_is_complete() -> None:
     lines = LineFramer()
     assert lines.feed(b'{"a"') == []
     assert lines.feed(b':1}\n{"b') == [b'{"a":1}']

@@ -1,4 +1,4 @@
-"""What is left out because the model cannot honour it."""
+"""Fields that are left out because the model does not support them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from services.tts.formats import FORMATS
 from services.tts.providers.elevenlabs.models import CAPABILITIES, get_ignored_fields
 from services.tts.providers.elevenlabs.request import Endpoint, build_speech_request
 from services.tts.providers.elevenlabs.settings import ElevenLabsSettings
-from tests.unit.tts.providers.elevenlabs.speaking import spec_of
+from tests.unit.tts.providers.elevenlabs.speaking import build_spec
 
-CONTEXT = replace(spec_of(), previous_text="before", next_text="after", language_code="en")
+CONTEXT = replace(build_spec(), previous_text="before", next_text="after", language_code="en")
 STITCHED = replace(CONTEXT, previous_request_ids=("a",), next_request_ids=("b",))
 
 
@@ -25,7 +25,7 @@ STITCHED = replace(CONTEXT, previous_request_ids=("a",), next_request_ids=("b",)
         ("eleven_flash_v2_5", {"previous_text", "next_text"}),
     ],
 )
-def test_fields_that_the_model_cannot_honour_are_told_and_not_sent(model_id: str, ignored: set[str]) -> None:
+def test_fields_that_the_model_does_not_support_are_reported_and_not_sent(model_id: str, ignored: set[str]) -> None:
     spec = replace(STITCHED, model_id=model_id)
     assert set(get_ignored_fields(spec)) == ignored
     body = build_speech_request(spec, Endpoint.STREAM, ElevenLabsSettings("key")).json or {}
@@ -38,7 +38,7 @@ def test_a_text_of_context_is_sent_where_no_request_stands_for_it() -> None:
 
 
 def test_fields_that_are_not_set_are_not_ignored() -> None:
-    assert get_ignored_fields(replace(spec_of(), model_id="eleven_v3")) == ()
+    assert get_ignored_fields(replace(build_spec(), model_id="eleven_v3")) == ()
 
 
 def test_every_format_family_is_offered() -> None:

@@ -1,4 +1,4 @@
-"""What is read from a record of audio and timing, and what is refused."""
+"""What is read from a record of audio and timing, and what is build_refusal."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_an_entry_may_hold_several_code_points() -> None:
     assert chunk.alignment.characters == ("e\u0301", "👩‍👧")
 
 
-def test_an_empty_timing_is_none() -> None:
+def test_an_empty_timing_gives_no_alignment() -> None:
     empty: dict[str, list[str]] = {name: [] for name in TIMING}
     assert RecordReader().read(json.dumps({"audio_base64": "", "alignment": empty}).encode()).alignment is None
 

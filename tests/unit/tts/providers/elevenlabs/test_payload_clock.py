@@ -60,13 +60,13 @@ def test_a_clock_that_begins_again_is_carried_on(chunks: list[list[float]]) -> N
         now = expected_ends[-1]
 
 
-def test_the_lead_in_of_a_chunk_that_begins_again_is_kept() -> None:
+def test_the_lead_in_of_a_restarted_chunk_is_preserved() -> None:
     clock = StreamClock()
     clock.place("a", [0.0], [1.0])
     assert clock.place("b", [0.25], [0.5]).starts_seconds == (1.25,)
 
 
-def test_a_clock_that_runs_on_after_it_began_again_keeps_its_place() -> None:
+def test_a_clock_that_continues_after_a_restart_keeps_its_offset() -> None:
     clock = StreamClock()
     clock.place("a", [0.0], [1.0])
     clock.place("b", [0.0], [1.0])

@@ -1,4 +1,4 @@
-"""Our requests against those of the official client, recorded."""
+"""Our requests, compared with recorded requests of the official client."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from services.tts.providers.elevenlabs.request import (
 )
 from services.tts.providers.elevenlabs.settings import ElevenLabsSettings
 from services.tts.providers.interface import SpeechSpec, Voice, VoiceSettings
-from tests.unit.tts.providers.elevenlabs.speaking import VOICE, spec_of
+from tests.unit.tts.providers.elevenlabs.speaking import VOICE, build_spec
 
 GOLDEN = Path(__file__).parents[4] / "golden" / "elevenlabs"
 
@@ -100,8 +100,8 @@ def test_the_first_page_of_voices_has_no_token() -> None:
 
 @pytest.mark.parametrize("output_format", FORMATS)
 @pytest.mark.parametrize("with_alignment", [False, True])
-def test_only_wav_is_asked_for_in_one_piece(output_format: str, with_alignment: bool) -> None:
-    endpoint = choose_endpoint(spec_of(output_format), with_alignment=with_alignment)
+def test_only_wav_is_requested_in_one_piece(output_format: str, with_alignment: bool) -> None:
+    endpoint = choose_endpoint(build_spec(output_format), with_alignment=with_alignment)
     assert endpoint.value.endswith("/with-timestamps") == with_alignment
     assert endpoint.value.startswith("/stream") == (not output_format.startswith("wav"))
 
@@ -112,7 +112,7 @@ def test_false_and_zero_are_sent() -> None:
     assert request.json == {"text": "Hi", "seed": 0, "voice_settings": {"style": 0.0, "use_speaker_boost": False}}
 
 
-def test_zero_retention_is_asked_for_in_the_query() -> None:
+def test_zero_retention_is_requested_in_the_query() -> None:
     request = build_speech_request(MINIMAL, Endpoint.STREAM, replace(PLAIN, enable_logging=False))
     assert ("enable_logging", "false") in request.query
 
@@ -122,7 +122,7 @@ def test_a_region_is_not_sent() -> None:
     assert (build_speech_request(spec, Endpoint.STREAM, PLAIN).json or {})["language_code"] == "pt"
 
 
-def test_a_voice_id_cannot_leave_its_place_in_the_path() -> None:
+def test_a_voice_id_cannot_leave_its_path_segment() -> None:
     spec = replace(MINIMAL, voice=Voice("../voices?x=#", "odd", "elevenlabs", "account"))
     assert build_speech_request(spec, Endpoint.STREAM, PLAIN).path == "/v1/text-to-speech/..%2Fvoices%3Fx%3D%23/stream"
 

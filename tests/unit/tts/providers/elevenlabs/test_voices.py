@@ -1,4 +1,4 @@
-"""The voices that can be asked for: the named table, the account's own, and any id."""
+"""The voices: the named table, those of the account, and any well-formed id."""
 
 from __future__ import annotations
 
@@ -15,13 +15,19 @@ from services.tts.providers.elevenlabs.http_client import open_transport
 from services.tts.providers.elevenlabs.settings import PROVIDER
 from services.tts.voices import NAMED_VOICES
 from tests.fakes.elevenlabs import API_KEY, FakeElevenLabs
-from tests.fakes.elevenlabs_answers import Answer, ConcurrencyLimiter, refused, refused_in_html, refused_legacy
+from tests.fakes.elevenlabs_answers import (
+    Answer,
+    ConcurrencyLimiter,
+    build_html_error,
+    build_legacy_error,
+    build_refusal,
+)
 
 TABLE_IDS = [item.voice_id for item in NAMED_VOICES]
 
 
 class Clock:
-    """A clock that the test moves."""
+    """A clock that the test advances."""
 
     def __init__(self) -> None:
         self.now_seconds = 1000.0
@@ -41,7 +47,7 @@ def account_voice(number: int, **members: Any) -> dict[str, Any]:
     return {"voice_id": f"account{number:013}", "name": f"Mine {number}", "category": "cloned"} | members
 
 
-async def ids_of_account(provider: ElevenLabsProvider) -> list[str]:
+async def list_account_ids(provider: ElevenLabsProvider) -> list[str]:
     ids = [voice.voice_id for voice in await provider.list_voices()]
     assert ids[: len(TABLE_IDS)] == TABLE_IDS
     return ids[len(TABLE_IDS) :]
@@ -94,7 +100,7 @@ async def test_the_accounts_voices_follow_the_table(fake: FakeElevenLabs, provid
 async def test_all_pages_are_read(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
     fake.account_voices = [account_voice(number) for number in range(250)]
     fake.first_page_extra = 7
-    assert await ids_of_account(provider) == [voice["voice_id"] for voice in fake.account_voices]
+    assert await list_account_ids(provider) == [voice["voice_id"] for voice in fake.account_voices]
     assert [dict(request.query) for request in fake.requests] == [
         {"page_size": "100"},
         {"page_size": "100", "next_page_token": "107"},
@@ -105,7 +111,7 @@ async def test_all_pages_are_read(fake: FakeElevenLabs, provider: ElevenLabsProv
 async def test_pages_that_lead_round_in_circles_end(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
     fake.account_voices = [account_voice(number) for number in range(150)]
     fake.repeat_token = True
-    assert len(await ids_of_account(provider)) == 150
+    assert len(await list_account_ids(provider)) == 150
     assert len(fake.requests) == 2
 
 
@@ -140,24 +146,24 @@ async def test_what_is_not_a_voice_is_not_listed(fake: FakeElevenLabs, provider:
     assert (voice.name, voice.labels, voice.language_codes, voice.preview_url) == (voice.voice_id, {}, (), "")
 
 
-async def test_a_listing_is_kept_until_it_is_old(fake: FakeElevenLabs) -> None:
+async def test_a_listing_is_cached_until_it_expires(fake: FakeElevenLabs) -> None:
     clock = Clock()
     async with open_with(fake, clock) as provider:
-        assert await ids_of_account(provider) == []
+        assert await list_account_ids(provider) == []
         fake.account_voices = [account_voice(1)]
         clock.now_seconds += 299
-        assert await ids_of_account(provider) == []
+        assert await list_account_ids(provider) == []
         clock.now_seconds += 1
-        assert len(await ids_of_account(provider)) == 1
+        assert len(await list_account_ids(provider)) == 1
     assert len(fake.requests) == 2
 
 
-async def test_listings_at_once_ask_once(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
+async def test_concurrent_listings_call_the_api_once(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
     limiter = ConcurrencyLimiter()
     fake.account_voices = [account_voice(1)]
     fake.voices_answer = Answer(head_limiter=limiter)
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(ids_of_account(provider)) for _ in range(5)]
+        tasks = [group.create_task(list_account_ids(provider)) for _ in range(5)]
         await limiter.held()
         tasks[0].cancel()
         limiter.release(5)
@@ -168,10 +174,10 @@ async def test_listings_at_once_ask_once(fake: FakeElevenLabs, provider: ElevenL
 @pytest.mark.parametrize(
     "answer",
     [
-        refused(500, "internal_error"),
-        refused_in_html(502),
-        refused(401, "invalid_api_key"),
-        refused(429, "system_busy"),
+        build_refusal(500, "internal_error"),
+        build_html_error(502),
+        build_refusal(401, "invalid_api_key"),
+        build_refusal(429, "system_busy"),
         Answer(lines=(b"<html>",)),
         Answer(lines=(b"[]",)),
         Answer(lines=(b'{"voices": null}',)),
@@ -183,14 +189,14 @@ async def test_a_listing_that_fails_serves_the_old_one(fake: FakeElevenLabs, ans
     async with open_with(fake, clock) as provider:
         with capture_logs() as logs:
             fake.voices_answer = answer
-            assert await ids_of_account(provider) == []
+            assert await list_account_ids(provider) == []
             fake.voices_answer, fake.account_voices = Answer(), [account_voice(1)]
-            assert await ids_of_account(provider) == [], "not asked again at once"
+            assert await list_account_ids(provider) == [], "not asked again at once"
             clock.now_seconds += 15
-            assert len(await ids_of_account(provider)) == 1
+            assert len(await list_account_ids(provider)) == 1
             fake.voices_answer = answer
             clock.now_seconds += 300
-            assert len(await ids_of_account(provider)) == 1
+            assert len(await list_account_ids(provider)) == 1
     warnings = [entry for entry in logs if entry["event"] == "account voices could not be listed"]
     assert len(warnings) == 2
     assert "SECRET" not in str(logs)
@@ -198,22 +204,22 @@ async def test_a_listing_that_fails_serves_the_old_one(fake: FakeElevenLabs, ans
 
 
 @pytest.mark.parametrize(("key", "asked"), [(API_KEY, 2), ("", 0)])
-async def test_a_key_that_may_not_list_leaves_the_table_and_is_told_once(
+async def test_a_key_that_may_not_list_leaves_the_table_and_is_logged_once(
     fake: FakeElevenLabs, key: str, asked: int
 ) -> None:
     clock = Clock()
-    fake.voices_answer = refused_legacy(401, "missing_permissions")
+    fake.voices_answer = build_legacy_error(401, "missing_permissions")
     async with open_with(fake, clock, key) as provider:
         with capture_logs() as logs:
             for _ in range(2):
-                assert await ids_of_account(provider) == []
-                assert await ids_of_account(provider) == []
+                assert await list_account_ids(provider) == []
+                assert await list_account_ids(provider) == []
                 clock.now_seconds += 300
     assert len(fake.requests) == asked
     assert [entry["log_level"] for entry in logs] == ["info"]
 
 
-async def test_a_listing_without_end_is_given_up(fake: FakeElevenLabs) -> None:
+async def test_an_endless_listing_is_cut_off(fake: FakeElevenLabs) -> None:
     fake.account_voices = [account_voice(number) for number in range(12_000)]
     async with open_elevenlabs(ElevenLabsSettings(API_KEY, fake.base_url)) as provider:
-        assert len(await ids_of_account(provider)) == 10_000
+        assert len(await list_account_ids(provider)) == 10_000

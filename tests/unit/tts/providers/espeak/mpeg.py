@@ -1,4 +1,4 @@
-"""Reads the frame headers of MPEG audio, so that tests see what a player would."""
+"""Reads the frame headers of MPEG audio as a player does."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SAMPLES = {_MPEG1: 1152, _MPEG2: 576}
 
 @dataclass(frozen=True)
 class Mpeg:
-    """What the headers of an MP3 stream say, which must hold nothing but whole layer III frames."""
+    """Totals of the headers of an MP3 stream, which must contain complete layer III frames only."""
 
     duration_seconds: float
     sample_rates_hz: frozenset[int]

@@ -1,4 +1,4 @@
-"""What the tests of the running engine share: requests, and events of its processes."""
+"""Helpers for tests of the running engine: requests, and events of its processes."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def speak(provider: EspeakProvider, asked: SpeechSpec, *, with_alignment: 
     return Spoken(b"".join(pieces), alignment, chunks)
 
 
-def children_of(pid: int) -> set[int]:
+def list_children(pid: int) -> set[int]:
     """Return the live children of a process."""
     children = set()
     for folder in Path("/proc").iterdir():

@@ -1,4 +1,4 @@
-"""The time of every character, whatever the engine says about words and clauses."""
+"""The time of every character, for any word and clause events of the engine."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_events_in_any_order_still_give_ordered_times(text: str, events: list[Ev
 
 
 @given(st.text(min_size=1, max_size=40), st.floats(0, 1e6), st.floats(0, 1e6))
-def test_spread_fills_the_time_it_is_given(characters: str, start: float, length: float) -> None:
+def test_spread_fills_the_whole_time(characters: str, start: float, length: float) -> None:
     spans = spread(characters, start, start + length)
 
     assert spans[0][0] == start

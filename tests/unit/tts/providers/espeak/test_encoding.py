@@ -1,4 +1,4 @@
-"""PCM into MP3, PCM and WAV, checked by reading the result back."""
+"""Encoding of PCM as MP3, PCM and WAV, checked by reading the result."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def encode(output_format: OutputFormat, piece_bytes: int = 4000) -> bytes:
 
 
 @pytest.mark.parametrize("output_format", of_family("mp3"), ids=lambda item: item.name)
-def test_mp3_frames_have_the_rate_that_was_asked_for(output_format: OutputFormat) -> None:
+def test_mp3_frames_have_the_requested_rate(output_format: OutputFormat) -> None:
     audio = Mpeg.parse(encode(output_format))
 
     assert audio.sample_rates_hz == {output_format.sample_rate_hz}
@@ -49,7 +49,7 @@ def test_mp3_comes_piece_by_piece() -> None:
     assert encoder.encode(SECOND[:4410])
 
 
-def test_mp3_tells_its_lead_in_and_the_others_have_none() -> None:
+def test_only_mp3_has_a_lead_in() -> None:
     assert build_encoder(FORMATS["mp3_44100_128"]).lead_in_seconds == pytest.approx(0.0251, abs=0.0001)
     assert build_encoder(FORMATS["mp3_22050_32"]).lead_in_seconds == pytest.approx(0.0501, abs=0.0001)
     assert build_encoder(FORMATS["pcm_16000"]).lead_in_seconds == 0
@@ -77,7 +77,7 @@ def test_resampling_does_not_depend_on_where_the_audio_is_cut(piece_bytes: int) 
 
 
 @pytest.mark.parametrize("output_format", of_family("wav"), ids=lambda item: item.name)
-def test_wav_is_a_whole_file_with_a_true_header(output_format: OutputFormat) -> None:
+def test_wav_is_a_whole_file_with_a_correct_header(output_format: OutputFormat) -> None:
     with wave.open(BytesIO(encode(output_format))) as file:
         parameters = file.getparams()
         data = file.readframes(parameters.nframes)

@@ -1,4 +1,4 @@
-"""The engine's process: cancelled, crashed, killed, missing, and gone with its parent."""
+"""The engine process: cancelled, crashed, killed, missing, and ended with its parent."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from services.common.errors import MediaError, Reason
 from services.tts.providers.espeak.engine_process import EngineProcess, EspeakSettings
 from services.tts.providers.espeak.provider import EspeakProvider, open_espeak
 from services.tts.providers.interface import SpeechStream
-from tests.unit.tts.providers.espeak.running import LONG, SENTENCE, children_of, gone, speak, spec
+from tests.unit.tts.providers.espeak.running import LONG, SENTENCE, gone, list_children, speak, spec
 
 ENGINE = "services.tts.providers.espeak.engine"
 # Far more audio than all buffers on the way hold, so that the child waits for its reader.
@@ -35,15 +35,15 @@ async def running(settings: EspeakSettings | None = None) -> AsyncIterator[tuple
 
 
 async def started(stack: AsyncExitStack, provider: EspeakProvider, engine: EngineProcess) -> tuple[SpeechStream, int]:
-    """Begin an utterance that waits for its reader; returns it and the child that speaks it."""
-    before = children_of(pid_of(engine))
+    """Start an utterance that waits for its reader; return it and the child that speaks it."""
+    before = list_children(read_pid(engine))
     stream = await stack.enter_async_context(provider.synthesize(ENDLESS, with_alignment=False))
     await anext(stream.chunks)
-    (child,) = children_of(pid_of(engine)) - before
+    (child,) = list_children(read_pid(engine)) - before
     return stream, child
 
 
-def pid_of(engine: EngineProcess) -> int:
+def read_pid(engine: EngineProcess) -> int:
     assert engine.pid is not None
     return engine.pid
 
@@ -81,7 +81,7 @@ async def test_a_reader_that_waits_makes_its_child_wait() -> None:
 
         await speak(provider, spec(LONG, "wav_22050"))
 
-        assert child in children_of(pid_of(engine))
+        assert child in list_children(read_pid(engine))
 
 
 async def test_a_child_that_crashes_fails_its_own_request_only() -> None:
@@ -112,7 +112,7 @@ async def test_a_request_that_takes_too_much_fails_alone() -> None:
 async def test_a_killed_engine_is_replaced_once_for_all_callers() -> None:
     async with running() as (provider, engine):
         before = (await speak(provider, spec())).audio
-        old = pid_of(engine)
+        old = read_pid(engine)
         os.kill(old, signal.SIGKILL)
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(speak(provider, spec())) for _ in range(5)]
@@ -122,32 +122,32 @@ async def test_a_killed_engine_is_replaced_once_for_all_callers() -> None:
         assert await engine.is_accepting()
 
 
-async def test_a_socket_that_was_swept_away_is_made_anew() -> None:
+async def test_a_deleted_socket_is_created_again() -> None:
     async with running() as (provider, engine):
-        folder_of(pid_of(engine)).joinpath("engine.sock").unlink()
+        find_folder(read_pid(engine)).joinpath("engine.sock").unlink()
 
         assert (await speak(provider, spec())).audio
 
 
-async def test_a_request_that_waits_for_its_turn_outlives_the_engine() -> None:
+async def test_a_waiting_request_survives_a_restart_of_the_engine() -> None:
     async with running(EspeakSettings(max_children=1)) as (provider, engine), AsyncExitStack() as stack:
         stream, _ = await started(stack, provider, engine)
         waiting = asyncio.create_task(speak(provider, spec()))
         assert await engine.is_accepting()
-        os.kill(pid_of(engine), signal.SIGKILL)
+        os.kill(read_pid(engine), signal.SIGKILL)
 
         assert (await waiting).audio
         assert [chunk async for chunk in stream.chunks]
 
 
-async def test_more_requests_than_children_wait_for_their_turn() -> None:
+async def test_requests_beyond_the_limit_of_children_wait() -> None:
     async with running(EspeakSettings(max_children=1)) as (provider, engine):
         async with AsyncExitStack() as stack:
             stream, child = await started(stack, provider, engine)
             waiting = asyncio.create_task(speak(provider, spec()))
             for _ in range(10):
                 await anext(stream.chunks)
-            assert children_of(pid_of(engine)) == {child}
+            assert list_children(read_pid(engine)) == {child}
             assert not waiting.done()
 
         assert (await waiting).audio
@@ -157,8 +157,8 @@ async def test_closing_ends_the_engine_and_its_children_and_removes_the_socket()
     async with AsyncExitStack() as stack:
         async with running() as (provider, engine):
             _, child = await started(stack, provider, engine)
-            pid = pid_of(engine)
-            folder = folder_of(pid)
+            pid = read_pid(engine)
+            folder = find_folder(pid)
             assert folder.stat().st_mode & 0o777 == 0o700
 
         await gone(child)
@@ -169,11 +169,11 @@ async def test_closing_ends_the_engine_and_its_children_and_removes_the_socket()
         assert caught.value.reason is Reason.PROVIDER_UNAVAILABLE
 
 
-def left_in(folder: Path) -> list[Path]:
+def list_left(folder: Path) -> list[Path]:
     return list(folder.iterdir())
 
 
-def folder_of(pid: int) -> Path:
+def find_folder(pid: int) -> Path:
     command = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
     return Path(command[command.index("--socket") + 1]).parent
 
@@ -201,12 +201,12 @@ async def test_the_engine_ends_with_the_process_that_started_it_and_leaves_nothi
     await parent.wait()
 
     await gone(pid)
-    assert left_in(tmp_path) == []
+    assert list_left(tmp_path) == []
 
 
 async def test_an_interrupt_of_the_process_group_is_left_to_the_parent() -> None:
     async with running() as (provider, engine):
-        pid = pid_of(engine)
+        pid = read_pid(engine)
         os.kill(pid, signal.SIGINT)
 
         assert (await speak(provider, spec())).audio
@@ -215,12 +215,12 @@ async def test_an_interrupt_of_the_process_group_is_left_to_the_parent() -> None
 
 async def test_sigterm_ends_the_engine() -> None:
     async with running() as (_, engine):
-        os.kill(pid_of(engine), signal.SIGTERM)
+        os.kill(read_pid(engine), signal.SIGTERM)
 
-        await gone(pid_of(engine))
+        await gone(read_pid(engine))
 
 
-async def test_a_missing_package_is_told_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_error_for_a_missing_package_contains_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "lameenc", None)
     async with open_espeak() as provider:
         with pytest.raises(MediaError) as caught:
@@ -241,7 +241,7 @@ async def test_an_engine_that_does_not_start_is_an_error_and_not_a_hang() -> Non
         await engine.close()
 
 
-async def test_an_engine_that_says_nothing_is_given_up() -> None:
+async def test_an_engine_that_never_gets_ready_times_out() -> None:
     engine = EngineProcess(EspeakSettings(start_timeout_seconds=0.01))
     try:
         with pytest.raises(MediaError) as caught:

@@ -54,7 +54,7 @@ def test_frames_arrive_as_they_were_sent(frames: list[Frame]) -> None:
 
 
 @given(FRAMES, st.data())
-def test_a_frame_that_was_cut_is_never_taken_for_whole(frame: Frame, data: st.DataObject) -> None:
+def test_a_cut_frame_is_an_error(frame: Frame, data: st.DataObject) -> None:
     whole = encode_frame(frame)
     cut = data.draw(st.integers(1, len(whole) - 1))
 
@@ -88,7 +88,7 @@ def test_a_request_arrives_as_it_was_sent_whatever_its_text() -> None:
         assert receive_request(theirs) == REQUEST
 
 
-def test_a_caller_that_leaves_midway_has_made_no_request() -> None:
+def test_a_partial_request_is_no_request() -> None:
     ours, theirs = socket.socketpair()
     with theirs:
         ours.sendall(encode_request(REQUEST)[:-1])
@@ -98,7 +98,7 @@ def test_a_caller_that_leaves_midway_has_made_no_request() -> None:
 
 
 @pytest.mark.parametrize("data", [b"GET / HTTP/1.1\r\n", b"R\xff\xff\xff\xff", b"D\0\0\0\0"])
-def test_a_caller_that_speaks_otherwise_is_refused(data: bytes) -> None:
+def test_bytes_of_another_protocol_are_refused(data: bytes) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.sendall(data)

@@ -1,4 +1,4 @@
-"""The embedded engine as callers meet it, with the real engine behind."""
+"""The embedded provider with the real engine."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ async def test_a_word_is_loud_while_it_is_timed_and_the_pause_after_it_is_not(pr
     assert peak(5, 7) > 5000
 
 
-async def test_times_are_told_while_the_audio_comes(provider: EspeakProvider) -> None:
+async def test_timing_arrives_together_with_the_audio(provider: EspeakProvider) -> None:
     seconds_of_audio, timed_until, worst_lag = 0.0, 0.0, 0.0
     async with provider.synthesize(spec(LONG), with_alignment=True) as stream:
         async for chunk in stream.chunks:
@@ -107,7 +107,7 @@ async def test_mp3_is_timed_with_its_lead_in(provider: EspeakProvider) -> None:
     assert shifts == pytest.approx([1105 / 44100] * len(SENTENCE))
 
 
-async def test_no_times_come_unasked(provider: EspeakProvider) -> None:
+async def test_timing_is_absent_unless_requested(provider: EspeakProvider) -> None:
     assert len((await speak(provider, spec())).alignment) == 0
 
 
@@ -200,7 +200,7 @@ async def test_a_format_that_is_not_offered_is_refused(provider: EspeakProvider)
     assert [item.field for item in caught.value.violations] == ["output_format"]
 
 
-async def test_speech_costs_nothing_and_tells_what_it_ignored(provider: EspeakProvider) -> None:
+async def test_speech_costs_nothing_and_reports_ignored_fields(provider: EspeakProvider) -> None:
     asked = spec(settings=VoiceSettings(stability=0.0, speed=1.1, use_speaker_boost=False))
     async with provider.synthesize(replace(asked, seed=0, previous_text="So."), with_alignment=False) as stream:
         assert stream.cost_units == 0

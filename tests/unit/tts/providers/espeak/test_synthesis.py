@@ -1,4 +1,4 @@
-"""How a request becomes frames, with a library that says what the test wants."""
+"""How a request becomes frames, with a scripted library."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ QUIET = bytes(len(LOUD))
 
 @dataclass
 class ScriptedLibrary:
-    """Says its script, whatever it is asked for."""
+    """Plays its script for any request."""
 
     script: Sequence[tuple[bytes, list[Mark]]]
     asked: list[tuple[str, str, int]] = field(default_factory=list)
@@ -51,11 +51,11 @@ def speak(library: ScriptedLibrary, asked: SpeakRequest) -> list[Frame]:
     return frames
 
 
-def audio_of(frames: list[Frame]) -> list[AudioFrame]:
+def join_audio(frames: list[Frame]) -> list[AudioFrame]:
     return [frame for frame in frames if isinstance(frame, AudioFrame)]
 
 
-def test_the_engine_is_told_a_name_from_the_table() -> None:
+def test_the_engine_gets_a_name_from_the_table() -> None:
     library = ScriptedLibrary([(LOUD, [])])
 
     speak(library, request())
@@ -66,13 +66,13 @@ def test_the_engine_is_told_a_name_from_the_table() -> None:
 def test_all_audio_arrives_then_the_length() -> None:
     frames = speak(ScriptedLibrary([(LOUD, []), (QUIET, []), (LOUD, [])]), request())
 
-    assert b"".join(frame.audio for frame in audio_of(frames)) == LOUD + QUIET + LOUD
+    assert b"".join(frame.audio for frame in join_audio(frames)) == LOUD + QUIET + LOUD
     assert frames[-1] == DoneFrame(3 * BUFFER_SAMPLES)
 
 
 def test_the_first_piece_goes_at_once_and_later_ones_gather() -> None:
     pieces = 60
-    frames = audio_of(speak(ScriptedLibrary([(LOUD, [])] * pieces), request()))
+    frames = join_audio(speak(ScriptedLibrary([(LOUD, [])] * pieces), request()))
 
     assert frames[0].audio == LOUD
     assert len(frames) < pieces // 5
@@ -83,13 +83,13 @@ def test_a_text_that_gives_only_silence_fails_before_anything_is_sent() -> None:
     assert speak(ScriptedLibrary([]), request("wav_22050")) == [FailedFrame(SILENT)]
 
 
-def test_silence_before_the_first_sound_is_kept() -> None:
+def test_silence_before_the_first_sound_is_encoded() -> None:
     frames = speak(ScriptedLibrary([(QUIET, []), (LOUD, [])]), request())
 
-    assert audio_of(frames)[0].audio == QUIET + LOUD
+    assert join_audio(frames)[0].audio == QUIET + LOUD
 
 
-def test_a_listener_who_left_stops_the_speech() -> None:
+def test_a_disconnected_caller_stops_the_speech() -> None:
     library = ScriptedLibrary([(LOUD, [])] * 10)
 
     FrameSynthesizer(request("wav_22050"), lambda _: None, lambda: library.said < 3).run(library)
@@ -98,7 +98,7 @@ def test_a_listener_who_left_stops_the_speech() -> None:
 
 
 def test_a_large_file_is_sent_in_pieces() -> None:
-    frames = audio_of(speak(ScriptedLibrary([(LOUD, [])] * 60), request("wav_22050", with_alignment=True)))
+    frames = join_audio(speak(ScriptedLibrary([(LOUD, [])] * 60), request("wav_22050", with_alignment=True)))
 
     assert max(len(frame.audio) for frame in frames) == MAX_AUDIO_BYTES
     assert sum(len(frame.audio) for frame in frames) == 44 + 60 * len(LOUD)
@@ -108,7 +108,7 @@ def test_a_large_file_is_sent_in_pieces() -> None:
 @pytest.mark.parametrize(("name", "lead_in_seconds"), [("pcm_22050", 0.0), ("mp3_44100_128", 1105 / 44100)])
 def test_times_are_those_of_the_decoded_audio(name: str, lead_in_seconds: float) -> None:
     marks = [Mark(MarkKind.WORD, 0, 0), Mark(MarkKind.WORD, 4, 700)]
-    frames = audio_of(speak(ScriptedLibrary([(LOUD, marks), (LOUD, [])]), request(name, with_alignment=True)))
+    frames = join_audio(speak(ScriptedLibrary([(LOUD, marks), (LOUD, [])]), request(name, with_alignment=True)))
 
     starts = [start for frame in frames for start in frame.starts_seconds]
     ends = [end for frame in frames for end in frame.ends_seconds]

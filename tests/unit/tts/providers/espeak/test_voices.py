@@ -1,4 +1,4 @@
-"""Which names and ids the embedded engine answers to, and with what."""
+"""Names and ids of embedded voices, and their engine voices."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_named_voice_is_known_by_name_in_any_case_and_by_its_elevenlabs_id(nam
 
 
 @pytest.mark.parametrize("named", NAMED_VOICES, ids=lambda named: named.name)
-def test_a_named_voice_says_honestly_who_speaks(named: NamedVoice) -> None:
+def test_a_named_voice_names_espeak_as_its_provider(named: NamedVoice) -> None:
     found = voice(named.voice_id)
 
     assert (found.provider, found.type) == ("espeak", "embedded")
@@ -75,7 +75,7 @@ def test_there_is_a_voice_for_each_language() -> None:
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_what_is_not_on_the_list_is_nobody(name: str) -> None:
+def test_an_unlisted_voice_is_not_found(name: str) -> None:
     assert resolve(name) is None
 
 
@@ -87,7 +87,7 @@ def test_no_path_becomes_a_name_of_the_engine(name: str) -> None:
         get_identifier(VoiceVariant("en-us", name))
 
 
-def test_a_voice_that_somebody_made_up_is_refused() -> None:
+def test_an_invented_voice_is_refused() -> None:
     made_up = Voice("../../etc/passwd", "x", "espeak", "embedded")
 
     with pytest.raises(MediaError) as caught:
@@ -120,7 +120,7 @@ def test_a_voice_that_speaks_the_language_keeps_its_accent(code: str) -> None:
 
 
 @pytest.mark.parametrize("code", ["xx", "fo", "../de", "de/../../x"])
-def test_a_language_that_nobody_reads_is_named_as_the_fault(code: str) -> None:
+def test_an_unknown_language_is_a_violation_of_its_field(code: str) -> None:
     with pytest.raises(MediaError) as caught:
         choose_timbre(voice("Aria"), code)
 
