@@ -1,4 +1,4 @@
-"""Tiny child processes for the supervisor, and the home they report to for as long as they live."""
+"""Small child processes for the supervisor, and a server to which they report while they run."""
 
 from __future__ import annotations
 
@@ -36,29 +36,29 @@ HAS_A_CHILD = (
 
 @dataclass(eq=False, slots=True)
 class Guest:
-    """A process that has reported."""
+    """A process that has reported to the server."""
 
     name: str
     pid: int
     gone: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when it has ended, however it did."""
+    """Set when the process has ended."""
 
 
 class Home:
-    """Where children report; a connection ends with the process that made it."""
+    """Server to which child processes connect; a connection closes when its process ends."""
 
     def __init__(self) -> None:
         self.port = 0
         self.guests: list[Guest] = []
         self.departures: list[str] = []
-        """Names of those that have ended, in that order."""
+        """Names of ended processes, in order."""
         self._arrived = asyncio.Condition()
 
     async def guest(self, name: str, number: int = 1) -> Guest:
-        """Return the `number`-th process that reported as `name`, waiting for it if need be."""
+        """Wait for the `number`-th process that reports as `name`, and return it."""
         async with asyncio.timeout(DEADLINE_SECONDS), self._arrived:
-            await self._arrived.wait_for(lambda: len(self._named(name)) >= number)
-        return self._named(name)[number - 1]
+            await self._arrived.wait_for(lambda: len(self._find_guests(name)) >= number)
+        return self._find_guests(name)[number - 1]
 
     async def left(self, guest: Guest) -> None:
         """Wait until `guest` has ended."""
@@ -66,25 +66,25 @@ class Home:
             await guest.gone.wait()
 
     async def empty(self) -> None:
-        """Wait until all that ever reported have ended."""
+        """Wait until all processes have ended."""
         for guest in self.guests:
             await self.left(guest)
 
     def process(self, name: str, script: str = WAITS, *, after: tuple[str, ...] = ()) -> Process:
-        """Return a row for the supervisor; the process is ready once it has reported."""
+        """Return a process for the supervisor; it is ready once it has reported."""
         code = (_PREAMBLE + script).format(port=self.port, name=name)
-        known = len(self._named(name))
+        known = len(self._find_guests(name))
 
         async def ready() -> bool:
             async with self._arrived:
-                await self._arrived.wait_for(lambda: len(self._named(name)) > known)
+                await self._arrived.wait_for(lambda: len(self._find_guests(name)) > known)
             return True
 
         command = (sys.executable, "-I", "-S", "-c", code)
         return Process(name=name, argv=command, environment=dict(os.environ), ready=ready, after=after)
 
     async def receive(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Keep the book of one process."""
+        """Serve the connection of one process."""
         try:
             name, pid = (await reader.readline()).decode().split()
             guest = Guest(name, int(pid))
@@ -99,13 +99,13 @@ class Home:
         finally:
             writer.close()
 
-    def _named(self, name: str) -> list[Guest]:
+    def _find_guests(self, name: str) -> list[Guest]:
         return [guest for guest in self.guests if guest.name == name]
 
 
 @asynccontextmanager
 async def open_home() -> AsyncIterator[Home]:
-    """Open a home on a free port."""
+    """Open a server on a free port."""
     home = Home()
     async with await asyncio.start_server(home.receive, "127.0.0.1", 0) as server:
         home.port = server.sockets[0].getsockname()[1]
@@ -113,16 +113,16 @@ async def open_home() -> AsyncIterator[Home]:
 
 
 class Notebook:
-    """An output that remembers."""
+    """An output that records its lines."""
 
     def __init__(self) -> None:
         self.lines: list[tuple[str, str]] = []
         self.notes: list[str] = []
 
     def line(self, name: str, text: str) -> None:
-        """Remember a line of a process."""
+        """Record a line of a process."""
         self.lines.append((name, text))
 
     def note(self, text: str) -> None:
-        """Remember a line of the supervisor."""
+        """Record a line of the supervisor."""
         self.notes.append(text)

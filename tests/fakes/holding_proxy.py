@@ -1,4 +1,4 @@
-"""A way to a server on which nothing passes any more once certain words were said: a crash at a chosen moment."""
+"""A TCP proxy that stops forwarding after given bytes: simulates a crash at a chosen moment."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ _CHUNK_BYTES = 65_536
 
 
 class HoldingProxy:
-    """Passes bytes on in both directions until it hears `needle` from a client; that and all later words it keeps.
+    """Forwards bytes in both directions until a client sends `needle`; that and all later bytes are dropped.
 
     Args:
         target_port: Port of the server, on the loopback.
-        needle: The words.
+        needle: Bytes of the client that stop the proxy.
     """
 
     def __init__(self, target_port: int, needle: bytes) -> None:
         self.port = 0
-        """Where it listens on the loopback."""
+        """Port on the loopback."""
         self.holds = asyncio.Event()
-        """Set once the words were said."""
+        """Set once the needle was received."""
         self._target_port = target_port
         self._needle = needle
 
@@ -39,10 +39,10 @@ class HoldingProxy:
             writer.close()
 
     async def _forth(self, reader: asyncio.StreamReader, to_server: asyncio.StreamWriter) -> None:
-        heard = b""
+        received = b""
         while piece := await reader.read(_CHUNK_BYTES):
-            heard = heard[-len(self._needle) :] + piece
-            if self._needle in heard:
+            received = received[-len(self._needle) :] + piece
+            if self._needle in received:
                 self.holds.set()
             if not self.holds.is_set():
                 to_server.write(piece)

@@ -1,4 +1,4 @@
-"""The services that jobs are made with, over the wire: they note what they are asked and answer as they are told."""
+"""Fakes of the services that jobs call, over gRPC: they record calls and reply as a test scripts."""
 
 from __future__ import annotations
 
@@ -31,35 +31,35 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 @dataclass(frozen=True, slots=True)
 class ReceivedCall:
-    """One call, as it came."""
+    """One received call."""
 
     method: str
     request: Any
     principal: str
     seconds_left: float
-    """How long the caller waits at most."""
+    """Seconds until the deadline of the call."""
 
 
 class FakeServices:
-    """What all of them know."""
+    """Script and log that all fake services share."""
 
     def __init__(self) -> None:
         self.calls: list[ReceivedCall] = []
         """Every call, in order."""
         self.failures: defaultdict[str, deque[MediaError]] = defaultdict(deque)
-        """What the next calls of a method fail with, by its name."""
+        """Errors of the next calls, by method."""
         self.blocked: dict[str, asyncio.Event] = {}
-        """Methods that give what was requested once the event is set, by name."""
+        """Methods that reply only after the event is set."""
         self.percents: Sequence[float] = (0.0, 50.0, 100.0)
-        """What is told of a video before it is there."""
+        """Progress that video streams report before the result."""
         self.truncated: set[str] = set()
-        """Streams that end in good order, but without what was requested."""
+        """Streams that end without an error and without a result."""
         self.abandoned: list[str] = []
-        """Methods whose callers went away, in order."""
+        """Methods with a call that the client cancelled, in order."""
         self.endings: dict[str, asyncio.Event | MediaError] = {}
-        """Streams that have told their last and end once the event is set, or with an error, by name."""
+        """Streams that end after the event, or with the error, once the result is sent."""
         self.drained: list[str] = []
-        """Streams whose callers stayed to the end, in order."""
+        """Streams that the client read to the end, in order."""
 
     @property
     def methods(self) -> list[str]:
@@ -71,18 +71,18 @@ class FakeServices:
         return [call for call in self.calls if call.method == method][-1]
 
     async def record_call(self, method: str, request: Any, context: Context) -> None:
-        """Write down a call, and fails where it was told to."""
+        """Record a call, and raise its scripted error."""
         self.calls.append(ReceivedCall(method, request, get_principal(context), context.time_remaining() or 0.0))
         if self.failures[method]:
             raise self.failures[method].popleft()
 
     async def pass_limiter(self, method: str) -> None:
-        """Wait where it was told to."""
+        """Wait for the event of a blocked method."""
         if method in self.blocked:
             await self._wait(method, self.blocked[method])
 
     async def end_stream(self, method: str) -> None:
-        """End a stream, as it was told to."""
+        """End a stream as scripted."""
         match self.endings.get(method):
             case asyncio.Event() as limiter:
                 await self._wait(method, limiter)

@@ -1,4 +1,4 @@
-"""A service of jobs that follows a script: what it is asked it writes down, what it answers a test has put there."""
+"""A fake jobs API that records calls and replies as a test scripts."""
 
 from __future__ import annotations
 
@@ -25,32 +25,32 @@ OTHER_JOB_ID = "f" * 32
 SERVICE = jobs_pb2.DESCRIPTOR.services_by_name["JobService"]
 
 Step = jobs_pb2.Job | asyncio.Event | MediaError
-"""What a watched job does next: change, wait for an event, or end the watching with an error."""
+"""Next step of a watched job: change, wait for an event, or fail."""
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
 def job(status: jobs_pb2.JobStatus = jobs_pb2.JOB_STATUS_QUEUED, revision: int = 1, **fields: Any) -> jobs_pb2.Job:
-    """Return a job; what is not given is that of a video that nobody has begun."""
+    """Return a job; the default is a queued video."""
     plain: dict[str, Any] = {"id": JOB_ID, "kind": jobs_pb2.JOB_KIND_ANIMATE}
     return jobs_pb2.Job(**{**plain, "status": status, "revision": revision, **fields})
 
 
 def succeeded(revision: int = 3, **made: str) -> jobs_pb2.Job:
-    """Return a job that has made what is named, each at its address."""
+    """Return a succeeded job with the named results and their URLs."""
     media = {name: jobs_pb2.JobMedia(key=name, url=url) for name, url in made.items()}
     result = jobs_pb2.JobResult(**media)  # type: ignore[arg-type]  # only names of files are given
     return job(jobs_pb2.JOB_STATUS_SUCCEEDED, revision, percent=100.0, result=result)
 
 
 def failed(reason: str, message: str = "It broke.", revision: int = 3) -> jobs_pb2.Job:
-    """Return a job that has ended without a result."""
+    """Return a failed job."""
     return job(jobs_pb2.JOB_STATUS_FAILED, revision, error=jobs_pb2.JobError(reason=reason, message=message))
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One call, as it came."""
+    """One received call."""
 
     method: str
     request: Any
@@ -59,32 +59,32 @@ class Asked:
 
 
 class FakeJobService:
-    """Answers every call of media.jobs.v1.JobService, but for nothing that is real."""
+    """Implement media.jobs.v1.JobService with scripted replies."""
 
     def __init__(self) -> None:
         self.asked: list[Asked] = []
         """Every call, in order."""
         self.answers: dict[str, Message] = {"CreateJob": jobs_pb2.CreateJobResponse(job=job())}
-        """What is answered, by the name of the method; empty messages where nothing is said."""
+        """Replies by method; empty messages by default."""
         self.failures: defaultdict[str, deque[MediaError]] = defaultdict(deque)
-        """What the next calls of a method fail with, by its name."""
+        """Errors of the next calls, by method."""
         self.story: Sequence[Step] = ()
-        """What is told of the job by WatchJob; changes that the caller knows are left out."""
+        """What WatchJob sends; changes up to `after_revision` are left out."""
         self.watching = LiveCount()
-        """Counts calls of WatchJob that are open."""
+        """Number of open WatchJob calls."""
 
     def requests(self, method: str) -> list[Any]:
-        """Return what a method was asked, in order."""
+        """Return the requests of a method, in order."""
         return [asked.request for asked in self.asked if asked.method == method]
 
     async def unary(self, method: str, request: Any, context: Context) -> Message:
-        """Answer a call with one message, or fails."""
+        """Reply with one message, or raise the scripted error."""
         self._take(method, request, context)
         empty = GetMessageClass(SERVICE.methods_by_name[method].output_type)
         return self.answers.get(method, empty())
 
     async def watch(self, request: jobs_pb2.WatchJobRequest, context: Context) -> AsyncIterator[Message]:
-        """Tell the story."""
+        """Send the scripted steps."""
         with self.watching.one():
             self._take("WatchJob", request, context)
             for step in self.story:

@@ -1,4 +1,4 @@
-"""A real NATS server of a test's own, on ports and in a folder of its own."""
+"""A real NATS server for tests, on free ports and in a temporary folder."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _ONE_USER = 'authorization {users: [{nkey: "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFR
 async def running_nats(
     folder: Path, *, streams: bool = True, users: bool = False, ports: tuple[int, int] | None = None
 ) -> AsyncIterator[str]:
-    """Run the server until the context is left; yields its address.
+    """Run the server while the context is open; yield its URL.
 
     Args:
-        folder: Where its configuration and what it keeps go.
-        streams: Whether it keeps anything.
-        users: Whether it lets in only a user with a key, which nobody has.
-        ports: Where it and its monitoring page listen; None for free ones.
+        folder: Folder of its configuration and its data.
+        streams: Whether JetStream is enabled.
+        users: Whether it accepts only one user, with a key that no test has.
+        ports: Ports of the server and its monitoring page; None for free ones.
     """
     port, monitor_port = ports or free_ports(2)
     text = render_config(NatsSettings(_env_file=None, NATS_PORT=port, NATS_MONITOR_PORT=monitor_port), folder)

@@ -13,7 +13,7 @@ OPTIONS = Options(stop_seconds=0.2)
 
 
 async def main(port: int) -> None:
-    """Run two processes, one with a child, all but one deaf to SIGTERM, until stopped."""
+    """Run two processes, one of them with a child, until stopped; all but one ignore SIGTERM."""
     home = Home()
     home.port = port
     suite = [home.process("deaf", IGNORES_SIGTERM), home.process("parent", HAS_A_CHILD)]

@@ -1,4 +1,4 @@
-"""Time that passes at once: an event loop that jumps to its next timer, and a clock that moves when somebody sleeps."""
+"""Virtual time: an event loop that jumps to its next timer, and a clock that only a sleep advances."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from typing import Any, ParamSpec
 
 P = ParamSpec("P")
 
-_FORGOTTEN = "nothing will ever happen: every task waits, and no timer is set"
+_DEADLOCK = "deadlock: every task waits, and no timer is set"
 
 
 class PassingTime:
-    """A clock that stands still but while somebody sleeps; then it moves at once."""
+    """A clock that only its own `sleep` advances, at once."""
 
     def __init__(self) -> None:
         self.now_seconds = 1000.0
         self.slept_seconds: list[float] = []
 
     def __call__(self) -> float:
-        """Return the time."""
+        """Return the current time in seconds."""
         return self.now_seconds
 
     async def sleep(self, seconds: float) -> None:
-        """Let others go on once, and the time pass."""
+        """Advance the clock, and yield to other tasks once."""
         self.slept_seconds.append(seconds)
         self.now_seconds += seconds
         await asyncio.sleep(0)
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop whose timers are due as soon as nothing else is to do; for code without input and output."""
+    """An event loop that skips to the next timer when all tasks wait; for code without I/O."""
 
     def __init__(self) -> None:
         self._jumping = _JumpingSelector()
@@ -62,7 +62,7 @@ class _JumpingSelector(selectors.SelectSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = super().select(0)
         if not ready and timeout is None:
-            raise RuntimeError(_FORGOTTEN)
+            raise RuntimeError(_DEADLOCK)
         if not ready:
             self.now_seconds += timeout or 0.0
         return ready

@@ -34,12 +34,12 @@ _LONGEST_SECONDS = 1800.0
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of them."""
+    """Result of a run."""
 
     statuses: Counter[str]
-    """How many ended how."""
+    """Number of jobs by status."""
     failures: tuple[str, ...]
-    """What those that failed say of their attempts."""
+    """Attempts of the failed jobs."""
     created: int
     """Videos that were paid for."""
     kills: int
@@ -51,7 +51,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.chaos", description=__doc__)
     parser.add_argument("--jobs", type=int, default=200, help="how many jobs (200)")
     parser.add_argument("--pause", type=float, default=1.0, help="seconds between two kills (1)")
-    parser.add_argument("--seed", type=int, default=1, help="decides who is killed when (1)")
+    parser.add_argument("--seed", type=int, default=1, help="decides which process is killed when (1)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         outcome = asyncio.run(chaos(Path(folder), options.jobs, options.pause, options.seed))
@@ -63,13 +63,13 @@ def main() -> int:
 
 
 async def chaos(folder: Path, count: int, pause_seconds: float, seed: int) -> Outcome:
-    """Ask for `count` videos and kills a process every `pause_seconds` until all jobs have ended."""
+    """Submit `count` videos, and kill a process every `pause_seconds` until all jobs have ended."""
     chance = random.Random(seed)  # noqa: S311 - the same kills each time are the point
     began = time.monotonic()
     async with AsyncExitStack() as stack:
         replicate = await stack.enter_async_context(running_replicate())
         replicate.video = make_video(folder, 1.0, size="160x120").read_bytes()
-        # Long enough to be killed in the middle of.
+        # Long enough that a kill can hit the middle of a generation.
         replicate.runs.extend([Run(statuses=(*("processing",) * 4, "succeeded"))] * count)
         async with open_object_store(StorageSettings(storage="local", storage_dir=folder / "objects")) as store:
             await store.put(_IMAGE, make_image(Size(160, 120)), ObjectSpec("image/png", {"owner": _OWNER}))

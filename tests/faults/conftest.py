@@ -27,32 +27,32 @@ IMAGE = "images/cat.png"
 
 
 class Jobs:
-    """The board, and words for what tests do with it."""
+    """The job store, and helpers to submit and wait."""
 
     def __init__(self, job_store: JobStore) -> None:
         self.job_store = job_store
 
     async def submit_talking_video(self, captions: str = "JOB_CAPTIONS_UNSPECIFIED", **fields: Any) -> str:
-        """Ask for a video that speaks."""
+        """Submit a talking video."""
         video_spec = {"imageKey": IMAGE, "prompt": "zoom in", "resolution": "512p", "provider": "replicate"}
         narration = {"text": "Hello from a cat.", "provider": "espeak"}
         spec = {"video": video_spec, "narration": narration, "captions": captions}
         return (await self.job_store.submit(JobRequest("talking_video", spec, **fields), ALICE)).record.job_id
 
     async def submit_animate(self, **fields: Any) -> str:
-        """Ask for a video."""
+        """Submit a video."""
         video_spec = {"imageKey": IMAGE, "prompt": "zoom in", "resolution": "512p", "provider": "replicate"}
         return (
             await self.job_store.submit(JobRequest("animate", {"video": video_spec}, **fields), ALICE)
         ).record.job_id
 
     async def submit_headline(self, **fields: Any) -> str:
-        """Ask for an image and narration."""
+        """Submit a headline."""
         spec = {"headline": "Cats rule", "imageProvider": "embedded", "narration": {"provider": "espeak"}}
         return (await self.job_store.submit(JobRequest("headline", spec, **fields), ALICE)).record.job_id
 
     async def get_record(self, job_id: str) -> JobRecord:
-        """Return what is known of a job, however long the server of jobs takes to answer."""
+        """Return the record of a job; wait while NATS is unavailable."""
 
         async def answer() -> JobRecord | None:
             with suppress(MediaError):
@@ -77,7 +77,7 @@ class Jobs:
         return await self.wait_until(job_id, lambda record: record.status.is_final)
 
     async def collect_changes(self, job_id: str) -> list[StoredJob]:
-        """Return every change of a job that a watcher is told."""
+        """Return every version of a job that a watch yields."""
         return [stored async for stored in self.job_store.watch(job_id, ALICE)]
 
 
@@ -99,7 +99,7 @@ async def replicate(tmp_path: Path) -> AsyncIterator[FakeReplicate]:
 async def prepare_suite(
     folder: Path, replicate: FakeReplicate, variables: Mapping[str, str], spawner: ProcessSpawner
 ) -> AsyncIterator[SuiteProcesses]:
-    """Yield processes of which none runs yet, with an image of Alice's in the store."""
+    """Yield a suite without running processes, with an image of Alice in the store."""
     storage = StorageSettings(storage="local", storage_dir=folder / "objects")
     async with open_object_store(storage) as store:
         await store.put(IMAGE, make_image(Size(160, 120)), ObjectSpec("image/png", {"owner": ALICE}))
@@ -137,5 +137,5 @@ async def jobs(suite: SuiteProcesses) -> AsyncIterator[Jobs]:
 
 
 def make_pending_run() -> Run:
-    """Return how a video goes that is not done until the test says so."""
+    """Return the script of a video that stays in progress until the test changes it."""
     return Run(statuses=("processing",))

@@ -1,4 +1,4 @@
-"""Real processes of the suite, that a test may kill, stop, pause and start again."""
+"""Real processes of the suite that a test can kill, stop, pause and restart."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Part:
     """One process of the suite."""
 
     module: str
-    """What is run with -m."""
+    """Module to run with -m."""
     ready: str
-    """Address that answers well once it serves; `{VARIABLE}` stands for a port."""
+    """URL of the readiness check; `{VARIABLE}` stands for a port."""
     environment: Mapping[str, str] = field(default_factory=dict)
-    """What it alone is told."""
+    """Environment of this process alone."""
 
 
 PARTS: Mapping[str, Part] = {
@@ -49,12 +49,12 @@ _ADDRESSES = {f"{name}_ADDRESS": f"{name}_PORT" for name in ("TTS", "IMAGE", "VI
 
 
 class SuiteProcesses:
-    """Processes by name.
+    """The processes of one suite, by name.
 
     Args:
-        folder: Their state and their logs.
-        environment: What all of them are told beside ports and folders.
-        spawner: Starts them.
+        folder: Folder of their state and logs.
+        environment: Variables of all processes, besides ports and folders.
+        spawner: Starts the processes.
     """
 
     def __init__(self, folder: Path, environment: Mapping[str, str], spawner: ProcessSpawner) -> None:
@@ -63,9 +63,9 @@ class SuiteProcesses:
         self.ports = dict(zip(_VARIABLES, free_ports(len(_VARIABLES)), strict=True))
         self._running: dict[str, SpawnedProcess] = {}
         self.kills = 0
-        """How many were killed so far."""
+        """Number of kills so far."""
         self.overrides: dict[str, Mapping[str, str]] = {}
-        """What one process alone is told when it starts, by its name."""
+        """Additional variables for the next start of a process, by its name."""
         ports = {name: str(port) for name, port in self.ports.items()}
         addresses = {name: f"127.0.0.1:{self.ports[port]}" for name, port in _ADDRESSES.items()}
         self._environment = {
@@ -81,7 +81,7 @@ class SuiteProcesses:
             "VIDEO_METRICS_PORT": "0",
             "WORKER_METRICS_PORT": "0",
             "TTS_CACHING_ENABLED": "true",
-            # A machine that is busy for a second must not take a job from its worker.
+            # Longer than a busy machine may delay an extension of the lease.
             "JOBS_LEASE_SECONDS": "3",
             "VIDEO_BEGIN_SECONDS": "1",
             "IMAGE_CACHING_ENABLED": "true",
@@ -95,16 +95,16 @@ class SuiteProcesses:
 
     @property
     def nats_url(self) -> str:
-        """Where the server of jobs is."""
+        """URL of NATS."""
         return f"nats://127.0.0.1:{self.ports['NATS_PORT']}"
 
     @property
     def gateway_url(self) -> str:
-        """Where the gateway is."""
+        """URL of the gateway."""
         return f"http://127.0.0.1:{self.ports['GATEWAY_PORT']}"
 
     async def start(self, *names: str) -> None:
-        """Start processes and waits until they serve."""
+        """Start processes and wait until they are ready."""
         for name in names:
             self._spawn(name)
         async with asyncio.TaskGroup() as waiting:
@@ -112,38 +112,38 @@ class SuiteProcesses:
                 waiting.create_task(self._ready(name))
 
     def kill(self, name: str) -> None:
-        """End a process as a crash does, and waits until it is gone."""
+        """Kill a process as a crash would, and wait for its end."""
         process = self._running.pop(name)
         process.send_signal(signal.SIGKILL)
         assert process.has_ended(_END_SECONDS)
         self.kills += 1
 
     async def stop(self, name: str) -> None:
-        """Ask a process to end and waits until it has."""
+        """Stop a process with SIGTERM and wait for its end."""
         process = self._running.pop(name)
         process.send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(process.has_ended, _END_SECONDS)
 
     def pause(self, name: str) -> None:
-        """Stop a process where it is."""
+        """Suspend a process."""
         self._running[name].send_signal(signal.SIGSTOP)
 
     def resume(self, name: str) -> None:
-        """Let a paused process go on."""
+        """Resume a suspended process."""
         self._running[name].send_signal(signal.SIGCONT)
 
     async def restart(self, *names: str) -> None:
-        """Kill processes and starts them again."""
+        """Kill processes and start them again."""
         for name in names:
             self.kill(name)
         await self.start(*names)
 
     def log(self, name: str) -> str:
-        """Return what a process has said."""
+        """Return the log of a process."""
         return (self.folder / f"{name}.log").read_text()
 
     def close(self) -> None:
-        """End all of them."""
+        """Kill all processes."""
         for process in self._running.values():
             process.send_signal(signal.SIGKILL)
             process.has_ended(_END_SECONDS)

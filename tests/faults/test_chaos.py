@@ -10,7 +10,7 @@ from tests.faults.chaos import chaos
 
 
 @pytest.mark.timeout(400)
-async def test_every_job_ends_well_and_is_paid_for_once(tmp_path: Path) -> None:
+async def test_every_job_succeeds_and_is_paid_for_once(tmp_path: Path) -> None:
     outcome = await chaos(tmp_path, count=30, pause_seconds=0.5, seed=7)
     assert outcome.kills > 2
     assert outcome.failures == ()

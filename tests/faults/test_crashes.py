@@ -24,7 +24,7 @@ async def begun(replicate: FakeReplicate) -> None:
     await replicate.until(lambda: replicate.created == 1)
 
 
-async def test_a_video_that_speaks_is_made(suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate) -> None:
+async def test_a_talking_video_succeeds(suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate) -> None:
     job_id = await jobs.submit_talking_video()
     record = await jobs.wait_until_ended(job_id)
     assert (record.status, record.attempt, record.percent) == (Status.SUCCEEDED, 1, 100.0)
@@ -32,7 +32,7 @@ async def test_a_video_that_speaks_is_made(suite: SuiteProcesses, jobs: Jobs, re
     assert replicate.created == 1
 
 
-async def test_a_worker_that_is_killed_while_it_waits(
+async def test_a_worker_killed_while_it_waits_for_a_video(
     suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate
 ) -> None:
     replicate.runs.append(make_pending_run())
@@ -44,7 +44,7 @@ async def test_a_worker_that_is_killed_while_it_waits(
     assert (record.status, record.attempt, replicate.created) == (Status.SUCCEEDED, 2, 1)
 
 
-async def test_a_worker_that_is_killed_inside_the_paid_call(
+async def test_a_worker_killed_inside_the_paid_call(
     suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate
 ) -> None:
     replicate.failures["create"].append(Failure(hangs=True, works=True))
@@ -57,7 +57,7 @@ async def test_a_worker_that_is_killed_inside_the_paid_call(
     assert (record.status, replicate.created) == (Status.SUCCEEDED, 1)
 
 
-async def test_a_service_that_is_killed_inside_the_paid_call(
+async def test_a_service_killed_inside_the_paid_call(
     suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate
 ) -> None:
     replicate.failures["create"].append(Failure(hangs=True, works=True))
@@ -68,9 +68,7 @@ async def test_a_service_that_is_killed_inside_the_paid_call(
     assert (record.status, replicate.created) == (Status.SUCCEEDED, 1)
 
 
-async def test_the_server_of_jobs_that_is_killed_under_a_job(
-    suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate
-) -> None:
+async def test_nats_killed_during_a_job(suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate) -> None:
     replicate.runs.append(make_pending_run())
     job_id = await jobs.submit_talking_video()
     watching = asyncio.create_task(jobs.collect_changes(job_id))
@@ -86,7 +84,7 @@ async def test_the_server_of_jobs_that_is_killed_under_a_job(
     assert percents == sorted(percents)
 
 
-async def test_the_server_of_jobs_that_is_killed_right_after_it_has_accepted(
+async def test_nats_killed_right_after_it_accepted_a_job(
     suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate
 ) -> None:
     suite.kill("worker")
@@ -114,7 +112,7 @@ async def test_a_worker_that_was_paused_past_its_lease_may_not_write(
     await until(lambda: "another worker has this job" in suite.log("worker"))
 
 
-async def test_a_provider_that_is_down_twice(suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate) -> None:
+async def test_a_provider_that_fails_twice(suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate) -> None:
     replicate.failures["create"] += [DOWN, DOWN]
     record = await jobs.wait_until_ended(await jobs.submit_animate())
     assert (record.status, replicate.created) == (Status.SUCCEEDED, 1)
@@ -132,7 +130,7 @@ async def test_a_provider_that_never_finishes(suite: SuiteProcesses, jobs: Jobs,
 
 
 @pytest.mark.parametrize("name", ["tts", "video"])
-async def test_a_service_that_is_killed_under_a_job(
+async def test_a_service_killed_during_a_job(
     suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate, name: str
 ) -> None:
     replicate.runs.append(make_pending_run())
@@ -144,7 +142,7 @@ async def test_a_service_that_is_killed_under_a_job(
     assert (record.status, replicate.created) == (Status.SUCCEEDED, 1)
 
 
-async def test_a_store_of_objects_that_is_away_for_a_while(
+async def test_an_object_store_that_is_unavailable_for_a_while(
     suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate, tmp_path: Path
 ) -> None:
     replicate.runs.append(make_pending_run())
@@ -162,7 +160,7 @@ async def test_a_store_of_objects_that_is_away_for_a_while(
     assert (record.status, replicate.created) == (Status.SUCCEEDED, 1)
 
 
-async def test_a_job_that_is_ended_while_it_waits_for_a_worker(
+async def test_a_job_cancelled_while_it_waits_for_a_worker(
     suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate
 ) -> None:
     suite.kill("worker")
@@ -173,7 +171,9 @@ async def test_a_job_that_is_ended_while_it_waits_for_a_worker(
     assert replicate.created == 0
 
 
-async def test_a_job_that_is_ended_while_it_videos(suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate) -> None:
+async def test_a_job_cancelled_while_its_video_is_generated(
+    suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate
+) -> None:
     replicate.runs.append(make_pending_run())
     job_id = await jobs.submit_animate()
     await begun(replicate)
@@ -183,7 +183,7 @@ async def test_a_job_that_is_ended_while_it_videos(suite: SuiteProcesses, jobs: 
     await replicate.until(lambda: replicate.cancelled == ["p1"])
 
 
-async def test_a_job_that_is_ended_inside_the_paid_call(
+async def test_a_job_cancelled_inside_the_paid_call(
     suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate
 ) -> None:
     replicate.failures["create"].append(Failure(hangs=True, works=True))

@@ -30,7 +30,7 @@ async def sink() -> AsyncIterator[WebHost]:
         yield host
 
 
-async def test_a_webhook_is_told_until_it_is_taken_and_signed_each_time(
+async def test_a_webhook_is_retried_until_accepted_and_signed_each_time(
     suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate, sink: WebHost
 ) -> None:
     came: list[tuple[Webhook, float]] = []

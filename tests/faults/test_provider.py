@@ -34,7 +34,7 @@ async def test_a_connection_that_breaks_inside_the_paid_call_uses_up_few_attempt
     assert record.failed_attempts <= 3
 
 
-async def test_a_job_that_is_ended_though_the_provider_has_forgotten_its_video(
+async def test_a_job_cancelled_after_the_provider_deleted_its_video(
     suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate
 ) -> None:
     replicate.runs.append(make_pending_run())

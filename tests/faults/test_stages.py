@@ -21,7 +21,7 @@ def at(stage: str) -> Callable[[JobRecord], bool]:
     return lambda record: record.status is Status.RUNNING and record.stage == stage
 
 
-async def test_a_worker_that_is_killed_between_a_result_and_its_checkpoint(
+async def test_a_worker_killed_between_a_result_and_its_checkpoint(
     suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate
 ) -> None:
     suite.kill("worker")
@@ -37,7 +37,7 @@ async def test_a_worker_that_is_killed_between_a_result_and_its_checkpoint(
     assert (record.status, record.attempt, replicate.created) == (Status.SUCCEEDED, 2, 1)
 
 
-async def test_a_worker_that_is_killed_between_the_last_step_and_the_end(
+async def test_a_worker_killed_between_the_last_step_and_the_end(
     suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate
 ) -> None:
     suite.kill("worker")
@@ -55,7 +55,7 @@ async def test_a_worker_that_is_killed_between_the_last_step_and_the_end(
 @pytest.mark.parametrize(
     ("name", "ask", "stage"), [("tts", Jobs.submit_talking_video, "audio"), ("image", Jobs.submit_headline, "image")]
 )
-async def test_a_service_that_is_killed_in_the_middle_of_its_step(
+async def test_a_service_killed_during_its_step(
     suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate, name: str, ask: Ask, stage: str
 ) -> None:
     await suite.start("image")
@@ -69,9 +69,7 @@ async def test_a_service_that_is_killed_in_the_middle_of_its_step(
     assert replicate.created == (1 if ask is Jobs.submit_talking_video else 0)
 
 
-async def test_a_service_that_is_killed_in_the_middle_of_the_mux(
-    suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate
-) -> None:
+async def test_a_service_killed_during_the_mux(suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate) -> None:
     job_id = await before_the_mux(suite, jobs, replicate)
     suite.pause("video")
     suite.resume("tts")
@@ -83,7 +81,7 @@ async def test_a_service_that_is_killed_in_the_middle_of_the_mux(
 @pytest.mark.parametrize(
     ("name", "ask", "stage"), [("tts", Jobs.submit_talking_video, "audio"), ("image", Jobs.submit_headline, "image")]
 )
-async def test_a_job_that_is_ended_before_its_video(
+async def test_a_job_cancelled_before_its_video(
     suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate, name: str, ask: Ask, stage: str
 ) -> None:
     await suite.start("image")
@@ -96,9 +94,7 @@ async def test_a_job_that_is_ended_before_its_video(
     assert (record.status, record.steps, replicate.created) == (Status.CANCELLED, {}, 0)
 
 
-async def test_a_job_that_is_ended_behind_its_video(
-    suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate
-) -> None:
+async def test_a_job_cancelled_after_its_video(suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate) -> None:
     job_id = await before_the_mux(suite, jobs, replicate)
     await jobs.job_store.cancel(job_id, ALICE)
     record = await jobs.wait_until_ended(job_id)
@@ -106,7 +102,7 @@ async def test_a_job_that_is_ended_behind_its_video(
     assert replicate.cancelled == []
 
 
-async def test_a_job_that_is_ended_between_two_attempts(
+async def test_a_job_cancelled_between_two_attempts(
     suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate
 ) -> None:
     replicate.failures["create"] += [Failure(503)] * 100

@@ -187,7 +187,7 @@ async def test_a_body_that_is_no_json_object_is_refused(
     assert jobs.asked == []
 
 
-async def test_of_several_jobs_each_is_accepted_or_refused_by_itself(
+async def test_jobs_of_a_batch_are_accepted_or_refused_independently(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService
 ) -> None:
     refused = jobs_pb2.JobError(reason="QUOTA_EXCEEDED", message="Wait.")

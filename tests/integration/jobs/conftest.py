@@ -1,4 +1,4 @@
-"""A real server of jobs for all tests, an empty queue and an owner of its own for each."""
+"""One NATS server for all tests; an empty queue and a new owner for each test."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from tests.fakes.waiting import eventually
 
 QUOTA = 3
 SHORT_LEASE_SECONDS = 1.5
-"""For what is about leases: a machine that is busy for a second must not take a job from its worker."""
+"""Lease for tests of expiry: longer than a busy machine may delay an extension."""
 _LEASE_SECONDS = 30.0
 _owners = itertools.count(1)
 
 
 class Jobs:
-    """The board, workers, and words for what tests do with them; its owner is nobody else's."""
+    """The job store of a test with an owner of its own, and helpers to submit, run and wait."""
 
     def __init__(self, streams: Streams, url: str) -> None:
         self.streams = streams
@@ -40,21 +40,21 @@ class Jobs:
         self.owner = f"owner-{next(_owners)}"
 
     def make_owner(self) -> str:
-        """Return the name of somebody who has no jobs."""
+        """Return the name of an owner without jobs."""
         return f"owner-{next(_owners)}"
 
     async def submit(self, kind: str = "animate", owner: str = "", **fields: Any) -> str:
-        """Ask for a job and returns its id."""
+        """Submit a job and return its id."""
         request = JobRequest(kind, fields.pop("spec", {"video": {"prompt": "zoom in"}}), **fields)
         return (await self.job_store.submit(request, owner or self.owner)).record.job_id
 
     async def enqueue(self, record: JobRecord) -> str:
-        """Put a message into the queue as it is, and returns the id of its job."""
+        """Publish a record to the queue and return the id of its job."""
         await self.streams.jetstream.publish(self.job_store.build_subject(record), record.encode())
         return record.job_id
 
     async def get_record(self, job_id: str) -> JobRecord:
-        """Return what is known of a job."""
+        """Return the record of a job."""
         return (await self.job_store.get(job_id, self.owner)).record
 
     async def wait_until(self, job_id: str, condition: Callable[[JobRecord], bool]) -> JobRecord:
@@ -70,18 +70,18 @@ class Jobs:
         return await self.wait_until(job_id, lambda record: record.status.is_final)
 
     async def wait_until_running(self, job_id: str) -> JobRecord:
-        """Wait until a job is worked on."""
+        """Wait until a job runs."""
         return await self.wait_until(job_id, lambda record: record.status is Status.RUNNING)
 
     async def collect_changes(self, job_id: str, after_revision: int = 0) -> list[StoredJob]:
-        """Return what a watcher is told."""
+        """Return the versions of a job that a watch yields until its end."""
         async with asyncio.timeout(15):
             return [stored async for stored in self.job_store.watch(job_id, self.owner, after_revision)]
 
     async def list_page(
         self, page_size: int = 100, token: str = "", *, owner: str = "", job_filter: JobFilter | None = None
     ) -> tuple[list[str], str]:
-        """Return the ids on a page, and what asks for the next one."""
+        """Return the ids on a page, and the token of the next page."""
         found, following = await self.job_store.list_page(
             owner or self.owner, job_filter or JobFilter(), page_size, token
         )
@@ -97,13 +97,13 @@ class Jobs:
         return pages
 
     async def count_queued(self, kind: str = "") -> int:
-        """Return how many messages are in the queue: all, or this owner's of a kind."""
+        """Return the number of queued messages: all, or those of this owner and a kind."""
         subject = self.build_subject(kind) if kind else ">"
         info = await self.streams.jetstream.stream_info(QUEUE, subjects_filter=subject)
         return sum((info.state.subjects or {}).values())
 
     async def wait_for_queued(self, count: int, kind: str = "") -> None:
-        """Wait until so many messages are in the queue: a job has ended a moment before its message is done with."""
+        """Wait for a number of queued messages: a job ends shortly before its message is acknowledged."""
 
         async def answer() -> bool:
             return await self.count_queued(kind) == count
@@ -111,7 +111,7 @@ class Jobs:
         await eventually(answer)
 
     def build_subject(self, kind: str, owner: str = "") -> str:
-        """Return where an owner's jobs of a kind wait; those that tell webhooks wait anywhere."""
+        """Return the subject of an owner and a kind; webhook jobs have one subject each."""
         return f"{RUN}.{kind}.{'*' if kind == WEBHOOK else to_owner_token(owner or self.owner)}"
 
     @asynccontextmanager
@@ -122,7 +122,7 @@ class Jobs:
         max_jobs: int = 8,
         lease_seconds: float = _LEASE_SECONDS,
     ) -> AsyncIterator[Worker]:
-        """Run a worker over a connection of its own, and stops it as its process does."""
+        """Run a worker on a connection of its own, and stop it as its process does."""
         async with open_streams(StreamOptions((self.url,), quota=QUOTA), name) as streams:
             worker = Worker(streams, JobStore(streams), job_types, WorkerOptions(name, max_jobs, lease_seconds))
             running = asyncio.create_task(worker.run())
@@ -135,7 +135,7 @@ class Jobs:
 
 
 async def catch_reason(call: Any) -> Reason:
-    """Return what a call is refused with."""
+    """Return the reason with which a call is refused."""
     with pytest.raises(MediaError) as caught:
         await call
     return caught.value.reason
@@ -143,14 +143,14 @@ async def catch_reason(call: Any) -> Reason:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def nats_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    """The server, for all tests: it takes a while to start."""
+    """URL of the server, shared by all tests because it starts slowly."""
     async with running_nats(tmp_path_factory.mktemp("nats")) as url:
         yield url
 
 
 @pytest.fixture
 async def streams(nats_url: str) -> AsyncIterator[Streams]:
-    """A connection to the server, whose queue is empty and known to no worker."""
+    """A connection to the server, with an empty queue without consumers."""
     client = await nats.connect(nats_url)
     with suppress(NotFoundError):
         await client.jetstream().delete_stream(QUEUE)
@@ -161,5 +161,5 @@ async def streams(nats_url: str) -> AsyncIterator[Streams]:
 
 @pytest.fixture
 def jobs(streams: Streams, nats_url: str) -> Jobs:
-    """Jobs of an owner who has none yet."""
+    """Jobs of a new owner."""
     return Jobs(streams, nats_url)

@@ -1,4 +1,4 @@
-"""The service of jobs behind the suite's guard, and a caller of it."""
+"""The jobs API on a free port behind the interceptor, with a client for tests."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ VIDEO = jobs_pb2.VideoSpec(image_url="https://example.com/still.png", prompt="zo
 
 @dataclass(frozen=True)
 class JobServiceRig:
-    """The service, and its caller."""
+    """The service, and a client that calls it as the owner."""
 
     stub: jobs_pb2_grpc.JobServiceAsyncStub
     jobs: Jobs
@@ -37,20 +37,20 @@ class JobServiceRig:
 
     @property
     def caller(self) -> Sequence[tuple[str, str]]:
-        """Metadata of a call of the owner's."""
+        """Metadata of a call by the owner."""
         return call_metadata(self.jobs.owner)
 
     async def create(self, request: jobs_pb2.CreateJobRequest | None = None, **fields: Any) -> jobs_pb2.Job:
-        """Ask for a job."""
-        asked = request or animate(**fields)
-        return (await self.stub.CreateJob(asked, metadata=self.caller)).job
+        """Create a job."""
+        message = request or animate(**fields)
+        return (await self.stub.CreateJob(message, metadata=self.caller)).job
 
     async def get(self, job_id: str) -> jobs_pb2.Job:
-        """Ask what is known of a job."""
+        """Get a job."""
         return (await self.stub.GetJob(jobs_pb2.GetJobRequest(id=job_id), metadata=self.caller)).job
 
     async def take(self, job_id: str) -> Lease:
-        """Take a job in hand, as a worker does."""
+        """Open the lease of a job, as a worker does."""
         return await self.jobs.job_store.open_lease(await self.jobs.get_record(job_id))
 
 
@@ -59,7 +59,7 @@ def animate(**fields: Any) -> jobs_pb2.CreateJobRequest:
 
 
 async def failure(call: Awaitable[Any]) -> MediaError:
-    """Return what a call fails with."""
+    """Return the error of a call."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call
     return from_rpc_error(caught.value)
@@ -67,7 +67,7 @@ async def failure(call: Awaitable[Any]) -> MediaError:
 
 @asynccontextmanager
 async def open_service_rig(jobs: Jobs) -> AsyncIterator[JobServiceRig]:
-    """Run the service over jobs."""
+    """Run the service on the job store of a test."""
     fake = FakeServices()
     async with serve_fake_services(fake) as services:
         servicer = JobServicer(

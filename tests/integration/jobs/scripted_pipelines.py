@@ -1,4 +1,4 @@
-"""Work that goes as a test says, and ears for what is told: of messages by workers, of jobs by the server."""
+"""Test doubles of workers: a pipeline that a test scripts, a log of acknowledgements, a spy on subscriptions."""
 
 from __future__ import annotations
 
@@ -21,39 +21,39 @@ from services.jobs.record import JobRecord
 
 
 class ScriptedPipeline:
-    """Does jobs of one kind."""
+    """A pipeline of one kind of job that a test controls."""
 
     def __init__(self) -> None:
         self.taken: list[JobRecord] = []
-        """Records as they were when a job was begun, in order."""
+        """Records at the start of each run, in order."""
         self.failures: deque[Exception] = deque()
-        """What the next attempts fail with."""
+        """Errors of the next attempts."""
         self.always: Exception | None = None
-        """What every attempt fails with."""
+        """Error of every attempt."""
         self.limiter: asyncio.Event | None = None
-        """What attempts wait for, if they do."""
+        """Event that attempts wait for; None to run at once."""
         self.stopped: list[str] = []
-        """Ids of jobs that were stopped while they waited."""
+        """Ids of jobs that were stopped while they waited for the event."""
         self.cancelled: list[JobRecord] = []
-        """Records of jobs that were called off."""
+        """Records of jobs that were cancelled at the provider."""
         self.cancel_failures: deque[Exception] = deque()
-        """What the next calls to call off fail with."""
+        """Errors of the next cancels at the provider."""
         self.cancel_limiter: asyncio.Event | None = None
-        """What calls to call off wait for, if they do."""
+        """Event that cancels at the provider wait for; None to run at once."""
         self.most_at_once = 0
         self._at_once = 0
 
     @property
     def ids(self) -> list[str]:
-        """Ids of the jobs that were begun, in order."""
+        """Ids of the started jobs, in order."""
         return [record.job_id for record in self.taken]
 
     def to_job_type(self, **options: Any) -> JobType:
-        """Return the work, which hardly waits between attempts."""
+        """Return the job type, with short delays between attempts."""
         return JobType(self.run, self.cancel, **{"max_delay_seconds": 0.01, **options})
 
     async def run(self, lease: Lease) -> None:
-        """Do a job."""
+        """Run one attempt."""
         self.taken.append(lease.record)
         self._at_once += 1
         self.most_at_once = max(self.most_at_once, self._at_once)
@@ -71,7 +71,7 @@ class ScriptedPipeline:
             raise failure
 
     async def cancel(self, record: JobRecord) -> None:
-        """Take that a job is not wanted any more."""
+        """Cancel a job at the provider."""
         self.cancelled.append(record)
         if self.cancel_limiter is not None:
             await self.cancel_limiter.wait()
@@ -80,50 +80,50 @@ class ScriptedPipeline:
 
 
 class AckLog:
-    """What workers have told the server of messages, in order."""
+    """Acknowledgements that workers sent for queued messages, in order."""
 
     def __init__(self) -> None:
-        self.told: list[bytes] = []
+        self.entries: list[bytes] = []
 
     def count(self, what: bytes) -> int:
-        """Return how often something that begins so was told."""
-        return sum(told.startswith(what) for told in self.told)
+        """Return the number of acknowledgements with a prefix."""
+        return sum(entry.startswith(what) for entry in self.entries)
 
     @property
     def done(self) -> int:
-        """How many messages were done with; an answer of nothing says so, too."""
-        return sum(told in (b"", b"+ACK") for told in self.told)
+        """Number of positive acknowledgements; an empty one counts."""
+        return sum(entry in (b"", b"+ACK") for entry in self.entries)
 
     @property
     def delays_seconds(self) -> list[float]:
-        """After how long messages are to come again, in order."""
-        found = (re.search(rb'"delay":\s*(\d+)', told) for told in self.told)
+        """Delays of negative acknowledgements, in order."""
+        found = (re.search(rb'"delay":\s*(\d+)', entry) for entry in self.entries)
         return [int(delay[1]) / 1e9 for delay in found if delay is not None]
 
 
 class SubscriptionSpy:
-    """A connection that remembers what is listened to, and that may be deaf."""
+    """A connection that records subscriptions, and that can lose all notifications."""
 
-    def __init__(self, streams: Streams, *, deaf: bool = False) -> None:
+    def __init__(self, streams: Streams, *, lossy: bool = False) -> None:
         self._client = streams.client
-        self._prefix = "nowhere." if deaf else ""
+        self._prefix = "nowhere." if lossy else ""
         self.subscriptions: list[Subscription] = []
         self.streams = replace(streams, client=cast(Client, self))
 
     async def subscribe(self, subject: str, **options: Any) -> Subscription:
-        """Listen."""
+        """Subscribe, and record it."""
         self.subscriptions.append(await self._client.subscribe(self._prefix + subject, **options))
         return self.subscriptions[-1]
 
 
 @asynccontextmanager
 async def record_acks(streams: Streams) -> AsyncIterator[AckLog]:
-    """Hear what workers tell of messages of the queue."""
+    """Record the acknowledgements of workers."""
     acks = AckLog()
 
-    async def hear(message: Msg) -> None:
-        acks.told.append(message.data)
+    async def record(message: Msg) -> None:
+        acks.entries.append(message.data)
 
-    subscription = await streams.client.subscribe(f"$JS.ACK.{QUEUE}.>", cb=hear)
+    subscription = await streams.client.subscribe(f"$JS.ACK.{QUEUE}.>", cb=record)
     yield acks
     await subscription.unsubscribe()

@@ -1,4 +1,4 @@
-"""A wish to end a job is acks wherever the job is, and what is done for it elsewhere is ended, too."""
+"""Tests of cancellation: it reaches a job in each state, and its provider requests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.integration.jobs.conftest import SHORT_LEASE_SECONDS, Jobs
 from tests.integration.jobs.scripted_pipelines import ScriptedPipeline, SubscriptionSpy, record_acks
 
 
-async def test_a_job_that_waits_ends_when_it_is_taken_and_is_not_begun(jobs: Jobs) -> None:
+async def test_a_cancelled_queued_job_ends_when_pulled_without_a_run(jobs: Jobs) -> None:
     pipeline = ScriptedPipeline()
     job_id = await jobs.submit()
     known = await jobs.job_store.cancel(job_id, jobs.owner)
@@ -25,7 +25,7 @@ async def test_a_job_that_waits_ends_when_it_is_taken_and_is_not_begun(jobs: Job
     assert (pipeline.taken, [off.job_id for off in pipeline.cancelled]) == ([], [job_id])
 
 
-async def test_a_job_that_runs_ends_at_once_and_is_called_off(jobs: Jobs) -> None:
+async def test_a_running_job_ends_at_once_and_is_cancelled_at_the_provider(jobs: Jobs) -> None:
     pipeline = ScriptedPipeline()
     pipeline.limiter = asyncio.Event()
     async with jobs.run_worker({"animate": pipeline.to_job_type()}, lease_seconds=300) as worker:
@@ -40,7 +40,7 @@ async def test_a_job_that_runs_ends_at_once_and_is_called_off(jobs: Jobs) -> Non
     assert (pipeline.stopped, [off.job_id for off in pipeline.cancelled]) == ([job_id], [job_id])
 
 
-async def test_other_jobs_go_on(jobs: Jobs) -> None:
+async def test_other_jobs_are_not_cancelled(jobs: Jobs) -> None:
     pipeline = ScriptedPipeline()
     pipeline.limiter = asyncio.Event()
     async with jobs.run_worker({"animate": pipeline.to_job_type()}):
@@ -53,7 +53,7 @@ async def test_other_jobs_go_on(jobs: Jobs) -> None:
     assert pipeline.stopped == [unwanted]
 
 
-async def test_a_job_that_waits_for_another_attempt_ends_at_that_one(jobs: Jobs) -> None:
+async def test_a_job_that_waits_for_a_retry_is_cancelled_at_that_retry(jobs: Jobs) -> None:
     pipeline = ScriptedPipeline()
     pipeline.failures.append(MediaError(Reason.RATE_LIMITED, retry_after_seconds=2))
     async with record_acks(jobs.streams) as acks, jobs.run_worker({"animate": pipeline.to_job_type()}):
@@ -65,10 +65,10 @@ async def test_a_job_that_waits_for_another_attempt_ends_at_that_one(jobs: Jobs)
     assert [off.job_id for off in pipeline.cancelled] == [job_id]
 
 
-async def test_a_request_that_went_unheard_is_found(jobs: Jobs) -> None:
+async def test_a_lost_cancel_notification_is_found(jobs: Jobs) -> None:
     pipeline = ScriptedPipeline()
     pipeline.limiter = asyncio.Event()
-    spy = SubscriptionSpy(jobs.streams, deaf=True)
+    spy = SubscriptionSpy(jobs.streams, lossy=True)
     worker = Worker(
         spy.streams,
         JobStore(jobs.streams),
@@ -85,7 +85,7 @@ async def test_a_request_that_went_unheard_is_found(jobs: Jobs) -> None:
     assert pipeline.stopped == [job_id]
 
 
-async def test_a_provider_that_cannot_be_told_is_told_later(jobs: Jobs) -> None:
+async def test_a_failed_cancel_at_the_provider_is_retried(jobs: Jobs) -> None:
     pipeline = ScriptedPipeline()
     pipeline.limiter = asyncio.Event()
     pipeline.cancel_failures.append(MediaError(Reason.PROVIDER_UNAVAILABLE))
@@ -97,7 +97,7 @@ async def test_a_provider_that_cannot_be_told_is_told_later(jobs: Jobs) -> None:
     assert (record.status, len(pipeline.cancelled), len(pipeline.taken)) == (Status.CANCELLED, 2, 1)
 
 
-async def test_a_job_that_its_worker_gave_back_is_not_begun_again(jobs: Jobs) -> None:
+async def test_a_cancelled_job_that_was_given_back_does_not_run_again(jobs: Jobs) -> None:
     going, coming = ScriptedPipeline(), ScriptedPipeline()
     going.limiter = asyncio.Event()
     async with jobs.run_worker({"animate": going.to_job_type()}, "w-1"):
@@ -109,7 +109,7 @@ async def test_a_job_that_its_worker_gave_back_is_not_begun_again(jobs: Jobs) ->
     assert (record.status, coming.taken, len(coming.cancelled)) == (Status.CANCELLED, [], 1)
 
 
-async def test_a_kind_that_needs_no_calling_off_is_cancelled_as_well(jobs: Jobs) -> None:
+async def test_a_kind_without_a_provider_cancel_is_cancelled_too(jobs: Jobs) -> None:
     pipeline = ScriptedPipeline()
     job_id = await jobs.submit()
     await jobs.job_store.cancel(job_id, jobs.owner)
@@ -119,7 +119,7 @@ async def test_a_kind_that_needs_no_calling_off_is_cancelled_as_well(jobs: Jobs)
     assert pipeline.cancelled == []
 
 
-async def test_a_request_that_comes_too_late_changes_nothing(jobs: Jobs) -> None:
+async def test_a_cancel_after_the_end_changes_nothing(jobs: Jobs) -> None:
     pipeline = ScriptedPipeline()
     async with jobs.run_worker({"animate": pipeline.to_job_type()}):
         record = await jobs.wait_until_ended(await jobs.submit())

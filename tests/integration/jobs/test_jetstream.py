@@ -1,4 +1,4 @@
-"""Opening the streams of jobs: patience with servers that are not there yet, and words for those that never will be."""
+"""Tests of opening streams: waits for servers that start later, errors for wrong configuration."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.fakes.nats import running_nats
 from tests.fakes.waiting import until
 
 
-async def test_settings_of_the_streams_follow_whoever_starts_last(tmp_path: Path) -> None:
+async def test_the_last_process_to_start_sets_the_options_of_the_streams(tmp_path: Path) -> None:
     async with running_nats(tmp_path) as url:
         async with open_streams(StreamOptions((url,)), "first"):
             pass
@@ -36,7 +36,7 @@ async def test_settings_of_the_streams_follow_whoever_starts_last(tmp_path: Path
     assert (state.allow_direct, secrets.max_age) == (False, 0)
 
 
-async def test_a_server_that_comes_later_is_waited_for(tmp_path: Path, log_lines: LogLines) -> None:
+async def test_opening_waits_for_a_server_that_starts_later(tmp_path: Path, log_lines: LogLines) -> None:
     port, monitor_port = free_ports(2)
 
     async def opened() -> str:
@@ -58,7 +58,7 @@ async def test_a_server_that_comes_later_is_waited_for(tmp_path: Path, log_lines
             assert await opening == QUEUE
 
 
-async def test_a_server_that_keeps_nothing_yet_is_waited_for(tmp_path: Path, log_lines: LogLines) -> None:
+async def test_opening_waits_for_a_server_without_jetstream(tmp_path: Path, log_lines: LogLines) -> None:
     async with running_nats(tmp_path, streams=False) as url:
         waiting = asyncio.create_task(open_streams(StreamOptions((url,)), "early").__aenter__())
         await until(lambda: "NATS does not answer" in str(log_lines()))
@@ -67,21 +67,21 @@ async def test_a_server_that_keeps_nothing_yet_is_waited_for(tmp_path: Path, log
         await asyncio.gather(waiting, return_exceptions=True)
 
 
-async def test_more_copies_than_there_are_servers_are_told_by_their_variable(tmp_path: Path) -> None:
+async def test_too_many_replicas_name_their_variable(tmp_path: Path) -> None:
     async with running_nats(tmp_path) as url:
         with pytest.raises(ConfigurationError, match="JOBS_REPLICAS"):
             async with open_streams(StreamOptions((url,), replicas=3), "test"):
                 pass
 
 
-async def test_an_impatient_caller_is_told_where_nobody_answers() -> None:
+async def test_connecting_without_reconnect_names_the_silent_server() -> None:
     with pytest.raises(ConfigurationError, match=r"NATS_URL .* 127\.0\.0\.1:9 does not answer") as refused:
         async with connect_nats(StreamOptions(("nats://name:secret@127.0.0.1:9",)), "test", reconnect=False):
             pass
     assert "secret" not in str(refused.value)
 
 
-async def test_streams_that_were_removed_are_made_anew_by_whoever_starts(tmp_path: Path) -> None:
+async def test_a_process_that_starts_creates_missing_streams(tmp_path: Path) -> None:
     async with running_nats(tmp_path) as url:
         async with open_streams(StreamOptions((url,)), "first") as streams:
             await streams.jetstream.delete_stream(QUEUE)
@@ -91,7 +91,7 @@ async def test_streams_that_were_removed_are_made_anew_by_whoever_starts(tmp_pat
             assert (await streams.jetstream.stream_info(QUEUE)).state.messages == 0
 
 
-async def test_what_a_caller_was_refused_is_not_done_when_the_server_is_back(tmp_path: Path) -> None:
+async def test_a_refused_request_is_not_sent_after_an_outage(tmp_path: Path) -> None:
     ports = free_ports(2)
     options = StreamOptions((f"nats://127.0.0.1:{ports[0]}",))
     request = JobRequest("animate", {"video": {"imageKey": "a.png", "prompt": "zoom in"}})
@@ -112,14 +112,14 @@ async def test_what_a_caller_was_refused_is_not_done_when_the_server_is_back(tmp
         await service.__aexit__(None, None, None)
 
 
-async def test_all_subjects_are_told_however_many_a_server_tells_at_a_time(tmp_path: Path) -> None:
+async def test_list_subjects_reads_all_pages(tmp_path: Path) -> None:
     async with running_nats(tmp_path) as url, open_streams(StreamOptions((url,)), "test") as streams:
         for number in range(5):
             await streams.state.put(f"alice.{number}", b"{}")
         prefix = f"$KV.{STATE}."
 
         class Stingy:
-            """Tells two at a time."""
+            """Return two subjects per request."""
 
             async def request(self, subject: str, payload: bytes, timeout: float) -> Msg:
                 asked = orjson.loads(payload)
@@ -138,7 +138,7 @@ async def test_all_subjects_are_told_however_many_a_server_tells_at_a_time(tmp_p
 
 
 @pytest.mark.parametrize("content", [None, "no credentials"])
-async def test_credentials_that_are_none_are_told_by_their_variable(tmp_path: Path, content: str | None) -> None:
+async def test_invalid_credentials_name_their_variable(tmp_path: Path, content: str | None) -> None:
     file = tmp_path / "user.creds"
     if content is not None:
         file.write_text(content)

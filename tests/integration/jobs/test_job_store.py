@@ -1,4 +1,4 @@
-"""Jobs are accepted once, counted by the server, and seen by their owner only."""
+"""Tests of the job store: request ids, quotas, and access by the owner only."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ REQUEST = JobRequest("animate", {"video": {"prompt": "zoom in", "seconds": 6}}, 
 UNKNOWN = "0" * 32
 
 
-async def test_what_is_accepted_is_in_the_queue_and_known(jobs: Jobs) -> None:
+async def test_an_accepted_job_is_queued_and_stored(jobs: Jobs) -> None:
     known = await jobs.job_store.submit(REQUEST, jobs.owner)
     assert known == await jobs.job_store.get(known.record.job_id, jobs.owner)
     record = known.record
@@ -26,13 +26,13 @@ async def test_what_is_accepted_is_in_the_queue_and_known(jobs: Jobs) -> None:
     assert await jobs.count_queued() == 1
 
 
-async def test_jobs_without_a_name_are_jobs_of_their_own(jobs: Jobs) -> None:
+async def test_requests_without_an_id_are_different_jobs(jobs: Jobs) -> None:
     ids = [await jobs.submit() for _ in range(QUOTA)]
     assert ids == sorted(set(ids))
     assert await jobs.count_queued() == QUOTA
 
 
-async def test_one_name_is_one_job_however_many_ask_at_once(jobs: Jobs, nats_url: str) -> None:
+async def test_one_request_id_is_one_job_for_concurrent_requests(jobs: Jobs, nats_url: str) -> None:
     async with open_streams(StreamOptions((nats_url,), quota=QUOTA), "another replica") as streams:
         boards = [jobs.job_store, type(jobs.job_store)(streams)]
         found = await asyncio.gather(*(boards[number % 2].submit(REQUEST, jobs.owner) for number in range(20)))
@@ -40,7 +40,7 @@ async def test_one_name_is_one_job_however_many_ask_at_once(jobs: Jobs, nats_url
     assert await jobs.count_queued() == 1
 
 
-async def test_the_same_name_again_tells_how_far_the_job_is(jobs: Jobs) -> None:
+async def test_a_repeated_request_id_returns_the_current_job(jobs: Jobs) -> None:
     first = await jobs.job_store.submit(REQUEST, jobs.owner)
     lease = await jobs.job_store.open_lease(first.record)
     await lease.write(lease.record.start_attempt("w-1", 1))
@@ -48,7 +48,7 @@ async def test_the_same_name_again_tells_how_far_the_job_is(jobs: Jobs) -> None:
     assert (again.record, again.revision) == (lease.record, lease.revision)
 
 
-async def test_the_same_name_and_request_in_another_order_is_the_same_job(jobs: Jobs) -> None:
+async def test_the_order_of_fields_does_not_matter_for_a_repeated_request_id(jobs: Jobs) -> None:
     first = await jobs.submit(spec={"video": {"prompt": "zoom", "seconds": 6}}, request_id="order-7")
     assert await jobs.submit(spec={"video": {"seconds": 6, "prompt": "zoom"}}, request_id="order-7") == first
 
@@ -62,7 +62,7 @@ async def test_the_same_name_and_request_in_another_order_is_the_same_job(jobs: 
     ],
     ids=["another video", "another kind", "another webhook"],
 )
-async def test_another_request_under_the_same_name_is_refused(jobs: Jobs, other: JobRequest) -> None:
+async def test_another_request_with_the_same_request_id_is_refused(jobs: Jobs, other: JobRequest) -> None:
     await jobs.job_store.submit(REQUEST, jobs.owner)
     with pytest.raises(MediaError) as caught:
         await jobs.job_store.submit(other, jobs.owner)
@@ -71,7 +71,7 @@ async def test_another_request_under_the_same_name_is_refused(jobs: Jobs, other:
     assert await jobs.count_queued() == 1
 
 
-async def test_the_same_name_is_anothers_to_another(jobs: Jobs) -> None:
+async def test_request_ids_of_different_owners_are_independent(jobs: Jobs) -> None:
     mine = await jobs.submit(request_id="order-7")
     theirs = await jobs.submit(owner=jobs.make_owner(), request_id="order-7")
     assert mine != theirs
@@ -89,7 +89,7 @@ async def test_one_more_than_the_quota_is_refused_and_says_how_many_there_are(jo
     assert sorted(found) == ids
 
 
-async def test_the_quota_is_kept_to_however_many_ask_at_once(jobs: Jobs) -> None:
+async def test_concurrent_requests_cannot_exceed_the_quota(jobs: Jobs) -> None:
     asked = await asyncio.gather(*(jobs.submit() for _ in range(4 * QUOTA)), return_exceptions=True)
     assert sum(isinstance(answer, str) for answer in asked) == QUOTA
     refused = {answer.reason for answer in asked if isinstance(answer, MediaError)}
@@ -97,14 +97,14 @@ async def test_the_quota_is_kept_to_however_many_ask_at_once(jobs: Jobs) -> None
     assert await jobs.count_queued() == QUOTA
 
 
-async def test_the_quota_that_runs_unless_configured_otherwise_is_fifty(jobs: Jobs, nats_url: str) -> None:
+async def test_the_default_quota_is_fifty(jobs: Jobs, nats_url: str) -> None:
     async with open_streams(StreamOptions((nats_url,)), "with the default"):
         asked = await asyncio.gather(*(jobs.submit() for _ in range(51)), return_exceptions=True)
     refused = [answer for answer in asked if not isinstance(answer, str)]
     assert [(type(answer), getattr(answer, "metadata", None)) for answer in refused] == [(MediaError, {"in_use": "50"})]
 
 
-async def test_a_full_queue_is_no_matter_to_other_kinds_and_owners(jobs: Jobs) -> None:
+async def test_a_reached_quota_does_not_affect_other_kinds_and_owners(jobs: Jobs) -> None:
     for _ in range(QUOTA):
         await jobs.submit()
     assert await catch_reason(jobs.submit()) is Reason.QUOTA_EXCEEDED
@@ -113,7 +113,7 @@ async def test_a_full_queue_is_no_matter_to_other_kinds_and_owners(jobs: Jobs) -
     assert await jobs.count_queued() == QUOTA + 2
 
 
-async def test_a_name_that_was_refused_for_the_quota_is_good_later(jobs: Jobs) -> None:
+async def test_a_request_id_refused_for_the_quota_can_be_used_later(jobs: Jobs) -> None:
     for _ in range(QUOTA):
         await jobs.submit()
     for _ in range(2):
@@ -125,7 +125,7 @@ async def test_a_name_that_was_refused_for_the_quota_is_good_later(jobs: Jobs) -
     assert await jobs.count_queued() == 1
 
 
-async def test_a_refused_name_is_no_job_yet(jobs: Jobs) -> None:
+async def test_a_refused_request_id_has_no_job(jobs: Jobs) -> None:
     for _ in range(QUOTA):
         await jobs.submit()
     before, _ = await jobs.list_page()
@@ -133,7 +133,7 @@ async def test_a_refused_name_is_no_job_yet(jobs: Jobs) -> None:
     assert (await jobs.list_page())[0] == before
 
 
-async def test_nobody_else_sees_a_job(jobs: Jobs) -> None:
+async def test_a_job_is_not_found_for_another_owner(jobs: Jobs) -> None:
     job_id, mallory = await jobs.submit(), jobs.make_owner()
     for attempt in (
         jobs.job_store.get(job_id, mallory),
@@ -147,7 +147,7 @@ async def test_nobody_else_sees_a_job(jobs: Jobs) -> None:
     assert (await jobs.list_page(owner=mallory))[0] == []
 
 
-async def test_a_job_that_tells_a_webhook_is_seen_by_nobody(jobs: Jobs) -> None:
+async def test_a_webhook_job_is_not_found_by_its_id(jobs: Jobs) -> None:
     job_id = await jobs.submit("webhook", spec={"jobId": UNKNOWN, "url": "https://example.com"})
     assert await catch_reason(jobs.job_store.get(job_id, jobs.owner)) is Reason.JOB_NOT_FOUND
     assert (await jobs.list_page())[0] == []
@@ -163,7 +163,7 @@ async def test_owners_may_have_any_name(jobs: Jobs, owner: str) -> None:
     assert await jobs.job_store.is_cancelled(jobs.job_store.build_key(jobs.owner, job_id))
 
 
-async def test_a_server_that_does_not_answer_is_told_and_may_be_asked_again(jobs: Jobs) -> None:
+async def test_a_silent_server_is_a_retryable_error(jobs: Jobs) -> None:
     job_id = await jobs.submit()
     await jobs.streams.client.close()
     for attempt in (

@@ -1,4 +1,4 @@
-"""Of all who hold a job in hand, one may write: what a real server makes of compare-and-set."""
+"""Tests of leases on a real server: of several leases of a job, one can write."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from services.jobs.record import JobRecord, Status, now
 from tests.integration.jobs.conftest import Jobs
 
 
-async def test_whoever_was_superseded_may_not_write(jobs: Jobs) -> None:
+async def test_a_superseded_lease_cannot_write(jobs: Jobs) -> None:
     record = await jobs.get_record(await jobs.submit())
     old, new = await jobs.job_store.open_lease(record), await jobs.job_store.open_lease(record)
     await new.write(new.record.start_attempt("w-2", 2))
@@ -26,7 +26,7 @@ async def test_whoever_was_superseded_may_not_write(jobs: Jobs) -> None:
     assert await jobs.get_record(record.job_id) == new.record
 
 
-async def test_whoever_opens_a_job_has_it_as_it_was_written_last(jobs: Jobs) -> None:
+async def test_open_lease_returns_the_latest_record(jobs: Jobs) -> None:
     record = await jobs.get_record(await jobs.submit())
     first = await jobs.job_store.open_lease(record)
     await first.write(replace(first.record, steps={"audio": {"key": "audio/1.mp3"}}))
@@ -36,7 +36,7 @@ async def test_whoever_opens_a_job_has_it_as_it_was_written_last(jobs: Jobs) -> 
     assert second.record.steps == {"audio": {"key": "audio/1.mp3"}}
 
 
-async def test_of_many_who_write_at_once_one_does(jobs: Jobs) -> None:
+async def test_one_of_many_concurrent_writes_succeeds(jobs: Jobs) -> None:
     record = await jobs.get_record(await jobs.submit())
     leases = [await jobs.job_store.open_lease(record) for _ in range(8)]
     writes = (lease.write(lease.record.start_attempt(f"w-{number}", 1)) for number, lease in enumerate(leases))
@@ -46,7 +46,7 @@ async def test_of_many_who_write_at_once_one_does(jobs: Jobs) -> None:
     assert [(await jobs.get_record(record.job_id)).worker] == winners
 
 
-async def test_a_job_that_is_in_the_queue_only_gets_its_record_when_it_is_taken(jobs: Jobs) -> None:
+async def test_open_lease_creates_the_record_of_a_queued_job(jobs: Jobs) -> None:
     record = JobRecord("ab" * 16, jobs.owner, "animate", {"video": {}}, now())
     lease = await jobs.job_store.open_lease(record)
     assert lease.record == record
@@ -55,7 +55,7 @@ async def test_a_job_that_is_in_the_queue_only_gets_its_record_when_it_is_taken(
     assert (await jobs.job_store.open_lease(record)).record.attempt == 1
 
 
-async def test_a_percentage_never_goes_back_whoever_tells_it(jobs: Jobs) -> None:
+async def test_a_percentage_never_decreases_across_leases(jobs: Jobs) -> None:
     record = await jobs.get_record(await jobs.submit())
     first = await jobs.job_store.open_lease(record)
     for percent in (10.0, 40.0, 20.0):
@@ -69,7 +69,7 @@ async def test_a_percentage_never_goes_back_whoever_tells_it(jobs: Jobs) -> None
     assert (await jobs.get_record(record.job_id)).percent == 100.0
 
 
-async def test_a_job_that_was_lost_between_two_steps_goes_on_behind_the_first(jobs: Jobs) -> None:
+async def test_a_job_resumes_after_its_last_finished_step(jobs: Jobs) -> None:
     record = await jobs.get_record(await jobs.submit())
     done: list[str] = []
 

@@ -1,4 +1,4 @@
-"""Lists are whole and in order, whoever writes meanwhile."""
+"""Tests of lists: complete and in order, also during writes."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def test_a_page_of_one_kind_is_full_though_others_lie_between(jobs: Jobs) 
     assert (first + rest, end) == (sorted(ids["animate"], reverse=True), "")
 
 
-async def test_what_was_made_after_the_first_page_is_in_no_later_one(jobs: Jobs) -> None:
+async def test_jobs_created_after_the_first_page_are_in_no_later_page(jobs: Jobs) -> None:
     ids = [await jobs.submit() for _ in range(2)]
     first, token = await jobs.list_page(1)
     later = await jobs.submit()
@@ -65,7 +65,7 @@ async def test_what_was_made_after_the_first_page_is_in_no_later_one(jobs: Jobs)
 
 
 async def test_nothing_is_missing_and_nothing_comes_twice_while_four_write(jobs: Jobs, nats_url: str) -> None:
-    """A list is read over and over while four writers advance the jobs that are in it."""
+    """Read the list repeatedly while four writers change its jobs."""
     async with open_streams(StreamOptions((nats_url,), quota=100), "with room"):
         ids = await asyncio.gather(*(jobs.submit() for _ in range(40)))
     over = asyncio.Event()

@@ -1,4 +1,4 @@
-"""All kinds of jobs from acceptance to end: a real queue, a real worker, and services that note what they are asked."""
+"""Tests of all kinds of jobs with a real queue, a real worker, and fake services that record calls."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ PAID = {
 
 
 class Studio:
-    """The services, and the kinds of work over them."""
+    """Fake services, and the job types that use them."""
 
     def __init__(self, fake: FakeServices, services: ServiceClients) -> None:
         self.fake = fake
@@ -57,7 +57,7 @@ class Studio:
         }
 
     def only(self, kind: str) -> dict[str, JobType]:
-        """Return the work of one kind."""
+        """Return the job type of one kind."""
         return {kind: self.kinds[kind]}
 
 
@@ -69,7 +69,7 @@ async def studio() -> AsyncIterator[Studio]:
 
 
 async def made(jobs: Jobs, studio: Studio, kind: str) -> JobRecord:
-    """Have a job done from its beginning to its end."""
+    """Run a job from its request to its end."""
     async with jobs.run_worker(studio.only(kind)):
         return await jobs.wait_until_ended(await jobs.submit(kind, spec=SPECS[kind]))
 
@@ -95,20 +95,20 @@ async def test_watchers_see_the_percent_go_forward_only(jobs: Jobs, studio: Stud
 
 
 @pytest.mark.parametrize(("kind", "step"), [(kind, step) for kind, steps in ASKED.items() for step in steps])
-async def test_what_was_made_is_not_made_again_after_a_failure(
+async def test_finished_steps_do_not_run_again_after_a_failure(
     jobs: Jobs, studio: Studio, kind: str, step: str
 ) -> None:
     studio.fake.failures[step].append(MediaError(Reason.PROVIDER_BUSY))
     record = await made(jobs, studio, kind)
     assert (record.status, record.attempt) == (Status.SUCCEEDED, 2)
     assert studio.fake.methods.count(step) == 2
-    # What a step asks for on the way, such as a timing, is asked for again with it; what was made is not.
+    # A step that runs again repeats its reads, such as the alignment, but finished steps do not run again.
     paid = [method for method in ASKED[kind] if method not in (step, "GetStoredAudio")]
     assert [method for method in studio.fake.methods if method in paid] == paid
 
 
 @pytest.mark.parametrize("kind", ["animate", "talking_video", "story"])
-async def test_every_attempt_asks_for_the_same_video(jobs: Jobs, studio: Studio, kind: str) -> None:
+async def test_every_attempt_requests_the_same_video(jobs: Jobs, studio: Studio, kind: str) -> None:
     studio.fake.failures["GenerateVideo"] += [MediaError(Reason.PROVIDER_UNAVAILABLE)] * 3
     record = await made(jobs, studio, kind)
     requests = [asked.request for asked in studio.fake.calls if asked.method == "GenerateVideo"]
@@ -126,7 +126,7 @@ async def test_a_video_that_is_refused_ends_the_job_and_keeps_the_speech(jobs: J
     assert record.steps.keys() == {"audio"}
 
 
-async def test_a_stream_that_was_cut_is_asked_for_again(jobs: Jobs, studio: Studio) -> None:
+async def test_a_truncated_stream_is_retried(jobs: Jobs, studio: Studio) -> None:
     studio.fake.truncated.add("GenerateVideo")
     async with jobs.run_worker(studio.only("animate")):
         job_id = await jobs.submit("animate", spec=SPECS["animate"])
@@ -138,7 +138,7 @@ async def test_a_stream_that_was_cut_is_asked_for_again(jobs: Jobs, studio: Stud
     assert record.attempts[0].failure.reason == "UNAVAILABLE"
 
 
-async def test_a_video_that_is_cancelled_is_let_go_and_called_off(jobs: Jobs, studio: Studio) -> None:
+async def test_a_cancelled_video_is_cancelled_at_the_provider(jobs: Jobs, studio: Studio) -> None:
     studio.fake.blocked["GenerateVideo"] = asyncio.Event()
     async with jobs.run_worker(studio.only("talking_video"), lease_seconds=300):
         job_id = await jobs.submit("talking_video", spec=SPECS["talking_video"])
@@ -152,7 +152,7 @@ async def test_a_video_that_is_cancelled_is_let_go_and_called_off(jobs: Jobs, st
     assert (asked.request.request_id, asked.principal) == (f"job-{job_id}", jobs.owner)
 
 
-async def test_speech_that_is_cancelled_calls_off_no_video(jobs: Jobs, studio: Studio) -> None:
+async def test_a_job_cancelled_during_speech_cancels_no_video(jobs: Jobs, studio: Studio) -> None:
     studio.fake.blocked["SynthesizeStream"] = asyncio.Event()
     async with jobs.run_worker(studio.only("talking_video"), lease_seconds=300):
         job_id = await jobs.submit("talking_video", spec=SPECS["talking_video"])
@@ -175,7 +175,7 @@ async def test_a_worker_that_stops_leaves_the_video_going_for_the_next_one(jobs:
     assert "CancelVideo" not in studio.fake.methods
 
 
-async def test_all_kinds_are_done_by_one_worker_side_by_side(jobs: Jobs, studio: Studio) -> None:
+async def test_one_worker_runs_all_kinds_at_once(jobs: Jobs, studio: Studio) -> None:
     async with jobs.run_worker(studio.kinds):
         ids = {kind: await jobs.submit(kind, spec=spec) for kind, spec in SPECS.items()}
         records = {kind: await jobs.wait_until_ended(job_id) for kind, job_id in ids.items()}

@@ -1,4 +1,4 @@
-"""Asking for jobs and looking at them over gRPC: what is wrong names its field, and each owner sees his own."""
+"""Tests of the gRPC service: create, get and list; errors name the field, owners see only their own jobs."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def test_the_same_request_again_is_the_same_job(rig: JobServiceRig) -> Non
     assert (refused.reason, [item.field for item in refused.violations]) == (Reason.ALREADY_EXISTS, ["request_id"])
 
 
-async def test_one_job_too_many_is_refused_and_told_when_to_come_back(rig: JobServiceRig) -> None:
+async def test_a_job_over_the_quota_is_refused_with_a_retry_after(rig: JobServiceRig) -> None:
     for _ in range(QUOTA):
         await rig.create()
     refused = await failure(rig.create())
@@ -59,13 +59,13 @@ async def test_one_job_too_many_is_refused_and_told_when_to_come_back(rig: JobSe
 
 
 def linked(url: str) -> jobs_pb2.CreateJobRequest:
-    """Ask for a video of an image at an address."""
+    """Return a request for a video of an image at a URL."""
     video = jobs_pb2.VideoSpec(image_url=url, prompt="zoom in")
     return jobs_pb2.CreateJobRequest(animate=jobs_pb2.AnimateSpec(video=video))
 
 
 def kept(key: str) -> jobs_pb2.CreateJobRequest:
-    """Ask for a video that speaks of an image in the store."""
+    """Return a request for a talking video of a stored image."""
     video = jobs_pb2.VideoSpec(image_key=key, prompt="zoom in")
     spec = jobs_pb2.TalkingVideoSpec(video=video, narration=jobs_pb2.NarrationSpec(text="Hello."))
     return jobs_pb2.CreateJobRequest(talking_video=spec)
@@ -110,7 +110,7 @@ async def test_a_wrong_request_names_its_field_and_is_no_job(
     assert await rig.jobs.count_queued() == 0
 
 
-async def test_of_several_jobs_each_is_accepted_or_refused_by_itself(rig: JobServiceRig) -> None:
+async def test_jobs_of_a_batch_are_accepted_or_refused_independently(rig: JobServiceRig) -> None:
     spoken = jobs_pb2.NarrationSpec(text="x" * 21)
     requests = [
         animate(request_id="one"),
@@ -148,7 +148,7 @@ async def test_one_job_that_breaks_the_contract_refuses_all_of_them(rig: JobServ
     assert await rig.jobs.count_queued() == 0
 
 
-async def test_a_job_with_speech_tells_when_each_character_is_heard(rig: JobServiceRig) -> None:
+async def test_get_job_adds_the_alignment_of_the_speech(rig: JobServiceRig) -> None:
     job = await rig.create()
     lease = await rig.take(job.id)
     await lease.save_result("audio", AUDIO)
@@ -160,16 +160,16 @@ async def test_a_job_with_speech_tells_when_each_character_is_heard(rig: JobServ
 
 
 @pytest.mark.parametrize("reason", [Reason.UNAVAILABLE, Reason.NOT_FOUND])
-async def test_a_job_is_shown_without_a_timing_that_cannot_be_had(rig: JobServiceRig, reason: Reason) -> None:
+async def test_get_job_works_without_an_available_alignment(rig: JobServiceRig, reason: Reason) -> None:
     job = await rig.create()
     await (await rig.take(job.id)).save_result("audio", AUDIO)
-    # The channel itself asks a second time where a service is not there.
+    # The channel itself retries once if a service is unavailable.
     rig.fake.failures["GetStoredAudio"] += [MediaError(reason)] * 2
     found = await rig.get(job.id)
     assert (found.result.stored_audio_id, found.result.HasField("alignment")) == (STORED_AUDIO_ID, False)
 
 
-async def test_jobs_without_speech_and_lists_ask_for_no_timing(rig: JobServiceRig) -> None:
+async def test_jobs_without_speech_and_lists_request_no_alignment(rig: JobServiceRig) -> None:
     job = await rig.create()
     await rig.get(job.id)
     await (await rig.take(job.id)).save_result("audio", AUDIO)
@@ -220,7 +220,7 @@ async def test_a_page_that_cannot_be_names_its_field(
     assert (refused.reason, [item.field for item in refused.violations]) == (Reason.VALIDATION_ERROR, [field])
 
 
-async def test_nobody_else_is_shown_a_job(rig: JobServiceRig) -> None:
+async def test_get_job_of_another_owner_is_not_found(rig: JobServiceRig) -> None:
     job = await rig.create()
     mallory = call_metadata(rig.jobs.make_owner())
     refused = await failure(rig.stub.GetJob(jobs_pb2.GetJobRequest(id=job.id), metadata=mallory))

@@ -1,4 +1,4 @@
-"""Following jobs over gRPC: watching, ending, and what webhooks were told."""
+"""Tests of the gRPC service: watch, cancel, and webhooks."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ async def rig(jobs: Jobs) -> AsyncIterator[JobServiceRig]:
         yield opened
 
 
-async def test_a_request_to_end_a_job_is_taken_and_the_job_shown_as_it_was(rig: JobServiceRig) -> None:
+async def test_cancel_job_returns_the_job_as_it_was(rig: JobServiceRig) -> None:
     job = await rig.create()
     answer = await rig.stub.CancelJob(jobs_pb2.CancelJobRequest(id=job.id), metadata=rig.caller)
     assert answer.job == job
     assert await rig.jobs.job_store.is_cancelled(rig.jobs.job_store.build_key(rig.jobs.owner, job.id))
 
 
-async def test_a_watcher_is_told_every_change_and_then_the_call_ends(rig: JobServiceRig) -> None:
+async def test_watch_job_sends_every_change_and_ends(rig: JobServiceRig) -> None:
     job = await rig.create()
     lease = await rig.take(job.id)
     told: list[tuple[int, float]] = []
@@ -55,7 +55,7 @@ async def test_a_watcher_is_told_every_change_and_then_the_call_ends(rig: JobSer
     ]
 
 
-async def test_whoever_comes_back_to_a_job_that_has_ended_is_told_what_he_missed(rig: JobServiceRig) -> None:
+async def test_a_watch_resumed_after_the_end_sends_the_missed_end(rig: JobServiceRig) -> None:
     job = await rig.create()
     lease = await rig.take(job.id)
     await lease.write(lease.record.end_attempt(Status.SUCCEEDED))
@@ -65,7 +65,7 @@ async def test_whoever_comes_back_to_a_job_that_has_ended_is_told_what_he_missed
         assert [event.job.revision async for event in call] == revisions
 
 
-async def test_what_was_sent_to_a_webhook_is_listed(rig: JobServiceRig) -> None:
+async def test_list_webhook_deliveries_lists_the_deliveries(rig: JobServiceRig) -> None:
     job = await rig.create(webhook_url="https://example.com/told")
     request = jobs_pb2.ListWebhookDeliveriesRequest(id=job.id)
     assert not (await rig.stub.ListWebhookDeliveries(request, metadata=rig.caller)).deliveries
@@ -79,7 +79,7 @@ async def test_what_was_sent_to_a_webhook_is_listed(rig: JobServiceRig) -> None:
     assert [(delivery.status, delivery.error) for delivery in listed] == [(503, "")]
 
 
-async def test_a_new_secret_is_told_once_and_signs_from_now_on(rig: JobServiceRig) -> None:
+async def test_a_rotated_secret_is_returned_once_and_signs_from_now_on(rig: JobServiceRig) -> None:
     request = jobs_pb2.RotateWebhookSecretRequest()
     first = (await rig.stub.RotateWebhookSecret(request, metadata=rig.caller)).secret
     second = (await rig.stub.RotateWebhookSecret(request, metadata=rig.caller)).secret
@@ -100,7 +100,7 @@ async def test_a_new_secret_is_told_once_and_signs_from_now_on(rig: JobServiceRi
     ("job_id", "reason"),
     [(UNKNOWN, Reason.JOB_NOT_FOUND), ("../etc", Reason.VALIDATION_ERROR), ("", Reason.VALIDATION_ERROR)],
 )
-async def test_a_job_that_is_not_the_callers_is_not_found(
+async def test_a_job_of_another_owner_is_not_found(
     rig: JobServiceRig, method: str, request_type: Any, job_id: str, reason: Reason
 ) -> None:
     call = getattr(rig.stub, method)(request_type(id=job_id), metadata=rig.caller)
@@ -108,13 +108,13 @@ async def test_a_job_that_is_not_the_callers_is_not_found(
     assert (refused.reason, [item.field for item in refused.violations]) == (reason, ["id"])
 
 
-async def test_of_two_changes_of_a_secret_at_once_both_sign(jobs: Jobs) -> None:
+async def test_secrets_of_two_concurrent_rotations_both_sign(jobs: Jobs) -> None:
     secrets = SigningSecrets(jobs.streams)
     told = await asyncio.gather(secrets.rotate(jobs.owner), secrets.rotate(jobs.owner))
     assert set(await secrets.get(jobs.owner)) >= set(told)
 
 
-async def test_without_a_server_every_call_says_that_it_may_be_made_again(jobs: Jobs, rig: JobServiceRig) -> None:
+async def test_without_nats_every_call_is_a_retryable_error(jobs: Jobs, rig: JobServiceRig) -> None:
     job = await rig.create()
     await jobs.streams.client.close()
     calls: list[Awaitable[Any]] = [

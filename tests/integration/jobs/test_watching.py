@@ -1,4 +1,4 @@
-"""Whoever watches is told every change to the end, from anywhere; whoever cancels is acks."""
+"""Tests of watches: every change until the end, resumed at any revision."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ FAILURE = JobFailure("CONTENT_BLOCKED", "The provider's safety rules refuse this
 
 
 async def begun(jobs: Jobs) -> Lease:
-    """Ask for a job and takes it in hand."""
+    """Submit a job and open its lease."""
     known = await jobs.get_record(await jobs.submit())
     return await jobs.job_store.open_lease(known)
 
 
-async def test_a_watcher_is_told_every_change_to_the_end(jobs: Jobs) -> None:
+async def test_a_watch_yields_every_change_until_the_end(jobs: Jobs) -> None:
     lease = await begun(jobs)
     told = jobs.job_store.watch(lease.record.job_id, jobs.owner)
     seen = [await anext(told)]
@@ -46,7 +46,7 @@ async def test_a_watcher_is_told_every_change_to_the_end(jobs: Jobs) -> None:
     assert [known async for known in told] == []
 
 
-async def test_all_who_watch_are_told_the_end(jobs: Jobs, nats_url: str) -> None:
+async def test_all_watches_yield_the_end(jobs: Jobs, nats_url: str) -> None:
     lease = await begun(jobs)
     async with open_streams(StreamOptions((nats_url,), quota=QUOTA), "another replica") as streams:
         boards = [jobs.job_store, JobStore(streams)]
@@ -59,7 +59,7 @@ async def test_all_who_watch_are_told_the_end(jobs: Jobs, nats_url: str) -> None
             assert [known async for known in watcher] == []
 
 
-async def test_whoever_comes_back_is_told_what_came_later(jobs: Jobs) -> None:
+async def test_a_resumed_watch_yields_later_changes(jobs: Jobs) -> None:
     lease = await begun(jobs)
     await lease.write(lease.record.start_attempt("w-1", 1))
     known = lease.revision
@@ -70,7 +70,7 @@ async def test_whoever_comes_back_is_told_what_came_later(jobs: Jobs) -> None:
     assert told[-1].record.status is Status.SUCCEEDED
 
 
-async def test_whoever_comes_back_before_a_change_waits_for_it(jobs: Jobs) -> None:
+async def test_a_watch_resumed_before_a_change_waits_for_it(jobs: Jobs) -> None:
     lease = await begun(jobs)
     told = jobs.job_store.watch(lease.record.job_id, jobs.owner, lease.revision)
     following = asyncio.ensure_future(anext(told))
@@ -80,26 +80,26 @@ async def test_whoever_comes_back_before_a_change_waits_for_it(jobs: Jobs) -> No
 
 
 @pytest.mark.parametrize("status", [Status.SUCCEEDED, Status.FAILED, Status.CANCELLED])
-async def test_a_job_that_has_ended_is_told_once(jobs: Jobs, status: Status) -> None:
+async def test_an_ended_job_is_yielded_once(jobs: Jobs, status: Status) -> None:
     lease = await begun(jobs)
     await lease.write(lease.record.end_attempt(status))
     assert [known.record.status for known in await jobs.collect_changes(lease.record.job_id)] == [status]
 
 
-async def test_whoever_knows_the_end_is_told_nothing_and_waits_for_nothing(jobs: Jobs) -> None:
+async def test_a_watch_after_the_final_revision_ends_at_once(jobs: Jobs) -> None:
     lease = await begun(jobs)
     await lease.write(lease.record.end_attempt(Status.SUCCEEDED))
     assert await jobs.collect_changes(lease.record.job_id, lease.revision) == []
 
 
-async def test_whoever_knows_a_change_of_another_store_is_told_the_end_all_the_same(jobs: Jobs) -> None:
+async def test_a_watch_with_a_revision_of_another_store_yields_the_end(jobs: Jobs) -> None:
     lease = await begun(jobs)
     await lease.write(lease.record.end_attempt(Status.SUCCEEDED))
     (told,) = await jobs.collect_changes(lease.record.job_id, lease.revision + 1000)
     assert told.record.status is Status.SUCCEEDED
 
 
-async def test_a_job_that_does_not_change_is_told_again_as_a_sign_of_life(jobs: Jobs) -> None:
+async def test_an_unchanged_job_is_repeated(jobs: Jobs) -> None:
     lease = await begun(jobs)
     told = jobs.job_store.watch(lease.record.job_id, jobs.owner, lease.revision, repeat_seconds=0)
     async with asyncio.timeout(10):
@@ -107,16 +107,16 @@ async def test_a_job_that_does_not_change_is_told_again_as_a_sign_of_life(jobs: 
     await told.aclose()  # type: ignore[attr-defined] # it is a generator, which its published type does not tell
 
 
-async def test_a_notice_that_was_lost_only_delays(jobs: Jobs) -> None:
+async def test_a_lost_notification_only_delays(jobs: Jobs) -> None:
     lease = await begun(jobs)
-    told = JobStore(SubscriptionSpy(jobs.streams, deaf=True).streams).watch(lease.record.job_id, jobs.owner)
+    told = JobStore(SubscriptionSpy(jobs.streams, lossy=True).streams).watch(lease.record.job_id, jobs.owner)
     assert (await anext(told)).revision == lease.revision
     await lease.write(lease.record.end_attempt(Status.SUCCEEDED))
     async with asyncio.timeout(10):
         assert (await anext(told)).record.status is Status.SUCCEEDED
 
 
-async def test_whoever_leaves_is_told_nothing_more(jobs: Jobs) -> None:
+async def test_a_closed_watch_unsubscribes(jobs: Jobs) -> None:
     lease, spy = await begun(jobs), SubscriptionSpy(jobs.streams)
     told = JobStore(spy.streams).watch(lease.record.job_id, jobs.owner)
     await anext(told)
@@ -126,7 +126,7 @@ async def test_whoever_leaves_is_told_nothing_more(jobs: Jobs) -> None:
         await subscription.unsubscribe()
 
 
-async def test_the_request_to_end_a_job_is_written_down_for_its_worker(jobs: Jobs) -> None:
+async def test_a_cancel_is_stored_for_the_worker(jobs: Jobs) -> None:
     lease = await begun(jobs)
     assert not await jobs.job_store.is_cancelled(lease.key)
     known = await jobs.job_store.cancel(lease.record.job_id, jobs.owner)
@@ -136,7 +136,7 @@ async def test_the_request_to_end_a_job_is_written_down_for_its_worker(jobs: Job
 
 
 @pytest.mark.parametrize("status", [Status.SUCCEEDED, Status.FAILED, Status.CANCELLED])
-async def test_a_job_that_has_ended_stays_as_it_is(jobs: Jobs, status: Status) -> None:
+async def test_an_ended_job_is_not_changed_by_a_cancel(jobs: Jobs, status: Status) -> None:
     lease = await begun(jobs)
     await lease.write(lease.record.end_attempt(status))
     known = await jobs.job_store.cancel(lease.record.job_id, jobs.owner)

@@ -1,4 +1,4 @@
-"""The end of a job is told to its webhook by a job of its own, which is in the queue before the first one leaves it."""
+"""Tests of webhooks: a job delivers each one, and is queued before the ended job leaves the queue."""
 
 from __future__ import annotations
 
@@ -31,28 +31,28 @@ _SIGNED = ("id", "timestamp", "signature")
 
 @dataclass
 class Receiver:
-    """A customer's web server."""
+    """A web server of a caller."""
 
     host: WebHost
     fetcher: Fetcher
     statuses: deque[int] = field(default_factory=deque)
-    """What is answered next; then 204."""
+    """Next status codes; 204 after them."""
     webhooks: list[Webhook] = field(default_factory=list)
-    """What came, in order."""
+    """Received requests, in order."""
 
     @property
     def url(self) -> str:
-        """Where webhooks go."""
+        """URL of the server."""
         return self.host.url("/told")
 
     async def take(self, request: web.Request) -> web.Response:
-        """Take a webhook."""
+        """Receive a webhook."""
         webhook_id, sent_at, signature = (request.headers[f"webhook-{name}"] for name in _SIGNED)
         self.webhooks.append(Webhook(webhook_id, sent_at, signature, await request.read()))
         return web.Response(status=self.statuses.popleft() if self.statuses else 204)
 
     def work(self, jobs: Jobs) -> JobType:
-        """Return what tells it, hardly waiting between attempts."""
+        """Return the job type of webhook jobs, with short delays."""
         made = build_webhook_job_type(jobs.job_store, SigningSecrets(jobs.streams), self.fetcher)
         return replace(made, max_delay_seconds=0.01)
 
@@ -67,18 +67,18 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 
 async def deliveries(jobs: Jobs, job_id: str) -> list[tuple[int, str]]:
-    """Return what became of each attempt to tell of a job."""
+    """Return the deliveries of a job."""
     return [(sent["status"], sent["error"]) for sent in await jobs.job_store.list_deliveries(job_id, jobs.owner)]
 
 
 async def telling_job(jobs: Jobs) -> JobRecord:
-    """Return the one job that waits to tell of another."""
+    """Return the one queued webhook job."""
     assert await jobs.count_queued("webhook") == 1
     message = await jobs.streams.jetstream.get_last_msg("JOBS", jobs.build_subject("webhook"))
     return JobRecord.decode(message.data or b"")
 
 
-async def test_the_end_of_a_job_is_told_signed_with_its_owners_secret(jobs: Jobs, receiver: Receiver) -> None:
+async def test_the_end_of_a_job_is_delivered_with_the_signature_of_its_owner(jobs: Jobs, receiver: Receiver) -> None:
     pipeline = ScriptedPipeline()
     async with jobs.run_worker({"animate": pipeline.to_job_type(), "webhook": receiver.work(jobs)}):
         job_id = await jobs.submit(webhook_url=receiver.url, request_id="order-7")
@@ -94,7 +94,7 @@ async def test_the_end_of_a_job_is_told_signed_with_its_owners_secret(jobs: Jobs
     assert await deliveries(jobs, job_id) == [(204, "")]
 
 
-async def test_a_failure_is_told_with_its_reason(jobs: Jobs, receiver: Receiver) -> None:
+async def test_a_failure_is_delivered_with_its_reason(jobs: Jobs, receiver: Receiver) -> None:
     pipeline = ScriptedPipeline()
     pipeline.always = MediaError(Reason.CONTENT_BLOCKED, "Ask for something else.")
     async with jobs.run_worker({"animate": pipeline.to_job_type(), "webhook": receiver.work(jobs)}):
@@ -109,7 +109,7 @@ async def test_a_failure_is_told_with_its_reason(jobs: Jobs, receiver: Receiver)
     }
 
 
-async def test_a_cancelled_job_is_told_of_as_well(jobs: Jobs, receiver: Receiver) -> None:
+async def test_a_cancelled_job_is_delivered_too(jobs: Jobs, receiver: Receiver) -> None:
     pipeline = ScriptedPipeline()
     job_id = await jobs.submit(webhook_url=receiver.url)
     await jobs.job_store.cancel(job_id, jobs.owner)
@@ -118,7 +118,7 @@ async def test_a_cancelled_job_is_told_of_as_well(jobs: Jobs, receiver: Receiver
     assert orjson.loads(receiver.webhooks[0].body)["type"] == "job.cancelled"
 
 
-async def test_what_is_not_taken_is_sent_again_and_every_attempt_is_listed(jobs: Jobs, receiver: Receiver) -> None:
+async def test_a_refused_delivery_is_retried_and_every_attempt_is_listed(jobs: Jobs, receiver: Receiver) -> None:
     pipeline = ScriptedPipeline()
     receiver.statuses += [500, 302, 503]
     async with jobs.run_worker({"animate": pipeline.to_job_type(), "webhook": receiver.work(jobs)}):
@@ -130,7 +130,7 @@ async def test_what_is_not_taken_is_sent_again_and_every_attempt_is_listed(jobs:
     assert {path for _, path in receiver.host.requests} == {"/told"}
 
 
-async def test_a_receiver_that_wants_nothing_more_is_left_alone(jobs: Jobs, receiver: Receiver) -> None:
+async def test_a_gone_receiver_is_not_retried(jobs: Jobs, receiver: Receiver) -> None:
     pipeline = ScriptedPipeline()
     receiver.statuses.append(410)
     async with jobs.run_worker({"animate": pipeline.to_job_type(), "webhook": receiver.work(jobs)}):
@@ -140,7 +140,7 @@ async def test_a_receiver_that_wants_nothing_more_is_left_alone(jobs: Jobs, rece
     assert await deliveries(jobs, job_id) == [(410, "")]
 
 
-async def test_an_address_that_may_not_be_asked_is_not_asked(jobs: Jobs, receiver: Receiver) -> None:
+async def test_a_forbidden_address_gets_no_request(jobs: Jobs, receiver: Receiver) -> None:
     pipeline = ScriptedPipeline()
     async with jobs.run_worker({"animate": pipeline.to_job_type(), "webhook": receiver.work(jobs)}):
         job_id = await jobs.submit(webhook_url="http://10.0.0.1/told")
@@ -150,7 +150,7 @@ async def test_an_address_that_may_not_be_asked_is_not_asked(jobs: Jobs, receive
     assert receiver.host.requests == []
 
 
-async def test_a_receiver_that_never_takes_it_is_given_up(jobs: Jobs, receiver: Receiver) -> None:
+async def test_a_receiver_that_never_accepts_is_given_up(jobs: Jobs, receiver: Receiver) -> None:
     pipeline = ScriptedPipeline()
     receiver.statuses += [500] * 3
     work = replace(receiver.work(jobs), max_failures=3)
@@ -171,7 +171,7 @@ async def test_what_was_sent_for_one_job_is_not_listed_for_another(jobs: Jobs, r
     assert (await deliveries(jobs, told), await deliveries(jobs, silent)) == ([(204, "")], [])
 
 
-async def test_a_job_leaves_the_queue_when_the_one_that_tells_of_it_is_in(jobs: Jobs) -> None:
+async def test_a_job_leaves_the_queue_after_its_webhook_job_is_queued(jobs: Jobs) -> None:
     pipeline = ScriptedPipeline()
     async with jobs.run_worker({"animate": pipeline.to_job_type()}):
         job_id = await jobs.submit(webhook_url="https://example.com/told")
@@ -182,12 +182,12 @@ async def test_a_job_leaves_the_queue_when_the_one_that_tells_of_it_is_in(jobs: 
     assert (telling.principal, telling.webhook_url) == (jobs.owner, "")
 
 
-async def test_a_job_stays_in_the_queue_until_the_one_that_tells_of_it_is_in(jobs: Jobs) -> None:
+async def test_a_job_stays_in_the_queue_until_its_webhook_job_is_queued(jobs: Jobs) -> None:
     pipeline = ScriptedPipeline()
     queue = (await jobs.streams.jetstream.stream_info(QUEUE)).config
     async with jobs.run_worker({"animate": pipeline.to_job_type()}, lease_seconds=SHORT_LEASE_SECONDS):
         job_id = await jobs.submit(webhook_url="https://example.com/told")
-        # There is room for nothing else.
+        # The queue of webhooks is full.
         await jobs.streams.jetstream.update_stream(queue.evolve(max_msgs=1))
         await jobs.wait_until_ended(job_id)
         assert (await jobs.count_queued("animate"), await jobs.count_queued("webhook")) == (1, 0)
@@ -198,7 +198,7 @@ async def test_a_job_stays_in_the_queue_until_the_one_that_tells_of_it_is_in(job
     assert len(pipeline.taken) == 1
 
 
-async def test_webhooks_that_nobody_takes_keep_no_job_of_their_owner_from_ending(jobs: Jobs) -> None:
+async def test_unaccepted_webhooks_do_not_block_jobs_of_their_owner(jobs: Jobs) -> None:
     async with jobs.run_worker({"animate": ScriptedPipeline().to_job_type()}):
         for _ in range(2 * QUOTA):
             await jobs.wait_until_ended(await jobs.submit(webhook_url="https://example.com/told"))
@@ -206,7 +206,7 @@ async def test_webhooks_that_nobody_takes_keep_no_job_of_their_owner_from_ending
     assert await jobs.count_queued("webhook") == 2 * QUOTA
 
 
-async def test_whoever_dies_before_the_message_is_done_with_does_not_tell_twice(jobs: Jobs) -> None:
+async def test_a_crash_before_the_acknowledgement_does_not_deliver_twice(jobs: Jobs) -> None:
     pipeline = ScriptedPipeline()
     async with jobs.run_worker({"animate": pipeline.to_job_type()}):
         job_id = await jobs.submit(webhook_url="https://example.com/told")

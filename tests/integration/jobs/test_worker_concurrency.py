@@ -1,4 +1,4 @@
-"""Where workers take jobs from: places that idle kinds do not keep, and takers that are made again or left in order."""
+"""Tests of the concurrency of workers: permits, and consumers that are recreated or closed."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from tests.integration.jobs.conftest import QUOTA, Jobs
 from tests.integration.jobs.scripted_pipelines import ScriptedPipeline, record_acks
 
 
-async def test_kinds_of_which_there_is_nothing_keep_no_places(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Whoever waited for a pull of another kind to end would wait for longer than anybody does here.
+async def test_kinds_without_jobs_hold_no_permits(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Longer than the timeouts of this test: waiting for the pull of another kind would fail it.
     monkeypatch.setattr("services.jobs.worker.worker._FETCH_SECONDS", 600.0)
     pipeline = ScriptedPipeline()
     pipeline.limiter = asyncio.Event()
@@ -33,7 +33,7 @@ async def test_kinds_of_which_there_is_nothing_keep_no_places(jobs: Jobs, monkey
     assert pipeline.most_at_once == QUOTA
 
 
-async def test_one_place_is_shared_by_all_kinds(jobs: Jobs) -> None:
+async def test_all_kinds_share_one_permit(jobs: Jobs) -> None:
     pipeline = ScriptedPipeline()
     async with jobs.run_worker({kind: pipeline.to_job_type() for kind in KINDS}, max_jobs=1):
         ids = [await jobs.submit(kind) for kind in ("animate", "story", "headline")]
@@ -43,7 +43,7 @@ async def test_one_place_is_shared_by_all_kinds(jobs: Jobs) -> None:
     assert pipeline.most_at_once == 1
 
 
-async def test_a_taker_that_was_removed_is_made_anew(jobs: Jobs) -> None:
+async def test_a_removed_consumer_is_created_again(jobs: Jobs) -> None:
     pipeline = ScriptedPipeline()
     async with jobs.run_worker({"animate": pipeline.to_job_type()}):
         await jobs.wait_until_ended(await jobs.submit())
@@ -52,7 +52,7 @@ async def test_a_taker_that_was_removed_is_made_anew(jobs: Jobs) -> None:
     assert len(pipeline.taken) == 2
 
 
-async def test_a_queue_that_was_removed_and_made_anew_is_worked_on(jobs: Jobs) -> None:
+async def test_a_recreated_queue_is_processed(jobs: Jobs) -> None:
     pipeline = ScriptedPipeline()
     async with jobs.run_worker({"animate": pipeline.to_job_type()}):
         await jobs.wait_until_ended(await jobs.submit())
@@ -62,8 +62,8 @@ async def test_a_queue_that_was_removed_and_made_anew_is_worked_on(jobs: Jobs) -
     assert len(pipeline.taken) == 2
 
 
-async def test_a_worker_that_stopped_swallows_no_job_of_the_others(jobs: Jobs) -> None:
-    # Its connection stays, which in its own process would end with it.
+async def test_a_stopped_worker_takes_no_job_from_others(jobs: Jobs) -> None:
+    # The connection of this worker stays open, unlike in a process of its own.
     worker = Worker(
         jobs.streams, JobStore(jobs.streams), {"animate": ScriptedPipeline().to_job_type()}, WorkerOptions("w-1", 1, 30)
     )
@@ -78,10 +78,12 @@ async def test_a_worker_that_stopped_swallows_no_job_of_the_others(jobs: Jobs) -
         jobs.run_worker({"animate": ScriptedPipeline().to_job_type()}, "w-2", lease_seconds=30),
         asyncio.timeout(15),
     ):
-        await jobs.wait_until_ended(job_id)
+        record = await jobs.wait_until_ended(job_id)
+    assert record.attempts[-1].number == 1
+    assert worker.running_jobs == 0
 
 
-async def test_a_job_that_comes_to_its_worker_a_second_time_can_still_be_ended(jobs: Jobs, log_lines: LogLines) -> None:
+async def test_a_job_delivered_twice_to_its_worker_can_still_be_cancelled(jobs: Jobs, log_lines: LogLines) -> None:
     limiters = [asyncio.Event(), asyncio.Event()]
     taken: list[Lease] = []
     left: list[Lease] = []

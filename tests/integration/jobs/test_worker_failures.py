@@ -1,4 +1,4 @@
-"""Workers that stop, are overtaken or find what is no job: nothing is lost, and nothing is done twice."""
+"""Tests of workers that stop, are superseded or receive unreadable messages: no job is lost or run twice."""
 
 from __future__ import annotations
 
@@ -20,21 +20,20 @@ from tests.integration.jobs.conftest import SHORT_LEASE_SECONDS, Jobs
 from tests.integration.jobs.scripted_pipelines import ScriptedPipeline, record_acks
 
 
-class LosingBoard(JobStore):
-    """A board that is asked for a job that is begun while its worker is stopped, and loses that over the answer."""
+class CancellationLosingStore(JobStore):
+    """A job store that loses the stop of its worker during the read of a cancellation."""
 
     def __init__(self, streams: Streams) -> None:
         super().__init__(streams)
-        self._asked: set[asyncio.Task[object] | None] = set()
+        self._readers: set[asyncio.Task[object] | None] = set()
 
     async def is_cancelled(self, key: str) -> bool:
-        """Tell whether somebody asked for the end of a job."""
-        answer = await super().is_cancelled(key)
-        # Whoever asks for a second time has begun.
-        if asyncio.current_task() in self._asked:
+        """Return whether a cancellation was requested, and lose the stop at the second read of a task."""
+        requested = await super().is_cancelled(key)
+        if asyncio.current_task() in self._readers:
             await lost_cancellation()
-        self._asked.add(asyncio.current_task())
-        return answer
+        self._readers.add(asyncio.current_task())
+        return requested
 
 
 async def test_a_worker_that_stops_gives_its_jobs_back(jobs: Jobs) -> None:
@@ -80,11 +79,14 @@ async def test_a_worker_that_stops_gives_back_a_job_that_it_is_about_to_end(jobs
         assert (await jobs.wait_until_ended(job_id)).status is Status.CANCELLED
 
 
-async def test_a_stop_that_comes_while_a_job_is_begun_is_not_lost(jobs: Jobs) -> None:
+async def test_a_stop_during_the_start_of_a_job_is_not_lost(jobs: Jobs) -> None:
     pipeline = ScriptedPipeline()
     pipeline.limiter = asyncio.Event()
     worker = Worker(
-        jobs.streams, LosingBoard(jobs.streams), {"animate": pipeline.to_job_type()}, WorkerOptions("w-1", 1, 300)
+        jobs.streams,
+        CancellationLosingStore(jobs.streams),
+        {"animate": pipeline.to_job_type()},
+        WorkerOptions("w-1", 1, 300),
     )
     working = asyncio.create_task(worker.run())
     async with record_acks(jobs.streams) as acks:
@@ -92,6 +94,7 @@ async def test_a_stop_that_comes_while_a_job_is_begun_is_not_lost(jobs: Jobs) ->
         await until(lambda: acks.count(b"-NAK") == 1)
     working.cancel()
     await asyncio.gather(working, return_exceptions=True)
+    assert worker.running_jobs == 0
 
 
 async def test_a_job_that_takes_longer_than_the_lease_stays_with_its_worker(jobs: Jobs) -> None:
@@ -103,7 +106,7 @@ async def test_a_job_that_takes_longer_than_the_lease_stays_with_its_worker(jobs
         jobs.run_worker({"animate": other.to_job_type()}, "w-2", lease_seconds=SHORT_LEASE_SECONDS),
     ):
         job_id = await jobs.submit()
-        # Three signs of life in a lease, the first one at once: by then two leases have passed.
+        # Three extensions per lease, the first one at once: after seven, two leases have passed.
         await until(lambda: acks.count(b"+WPI") >= 7)
         assert len(one.taken) + len(other.taken) == 1
         one.limiter.set()
@@ -111,7 +114,7 @@ async def test_a_job_that_takes_longer_than_the_lease_stays_with_its_worker(jobs
     assert (record.status, record.attempt) == (Status.SUCCEEDED, 1)
 
 
-async def test_whoever_was_overtaken_lets_go_without_a_trace(jobs: Jobs, log_lines: LogLines) -> None:
+async def test_a_superseded_worker_writes_nothing(jobs: Jobs, log_lines: LogLines) -> None:
     pipeline = ScriptedPipeline()
     pipeline.limiter = asyncio.Event()
     pipeline.failures.append(RuntimeError())
@@ -126,8 +129,8 @@ async def test_whoever_was_overtaken_lets_go_without_a_trace(jobs: Jobs, log_lin
     assert "another worker has this job" in {line["event"] for line in log_lines()}
 
 
-async def test_a_delivery_that_is_older_than_the_one_at_work_is_no_job(jobs: Jobs) -> None:
-    """A worker that stood still wakes up with a message that another one has by now."""
+async def test_a_delivery_older_than_the_running_one_is_ignored(jobs: Jobs) -> None:
+    """A suspended worker resumes with a message that another worker has received since."""
     pipeline = ScriptedPipeline()
     record = JobRecord(make_job_id(), jobs.owner, "animate", {}, now()).start_attempt("w-2", 3)
     await jobs.enqueue(record)
@@ -138,8 +141,8 @@ async def test_a_delivery_that_is_older_than_the_one_at_work_is_no_job(jobs: Job
     assert (taken.delivery, taken.attempt, ended.status) == (3, 2, Status.SUCCEEDED)
 
 
-async def test_a_job_that_waits_is_taken_however_often_it_was_delivered_before(jobs: Jobs) -> None:
-    """Put back into the queue, its deliveries are counted again."""
+async def test_a_queued_job_is_pulled_regardless_of_its_deliveries(jobs: Jobs) -> None:
+    """A requeued message starts with a delivery count of one."""
     pipeline = ScriptedPipeline()
     record = replace(
         JobRecord(make_job_id(), jobs.owner, "animate", {}, now()).start_attempt("w-2", 9), status=Status.QUEUED
@@ -152,7 +155,7 @@ async def test_a_job_that_waits_is_taken_however_often_it_was_delivered_before(j
 
 
 @pytest.mark.parametrize("poison", [b"", b"no job", b"[]", b"42", b'{"job_id": "1"}'], ids=repr)
-async def test_a_message_that_is_no_job_stops_nobody(jobs: Jobs, log_lines: LogLines, poison: bytes) -> None:
+async def test_an_unreadable_message_does_not_stop_other_jobs(jobs: Jobs, log_lines: LogLines, poison: bytes) -> None:
     pipeline = ScriptedPipeline()
     await jobs.streams.jetstream.publish(jobs.build_subject("animate"), poison)
     async with (
@@ -170,7 +173,7 @@ async def test_a_message_that_is_no_job_stops_nobody(jobs: Jobs, log_lines: LogL
     ]
 
 
-async def test_a_job_of_a_kind_that_nobody_knows_stops_nobody(jobs: Jobs) -> None:
+async def test_a_job_of_an_unknown_kind_does_not_stop_other_jobs(jobs: Jobs) -> None:
     pipeline = ScriptedPipeline()
     stranger = JobRecord(make_job_id(), jobs.owner, "dance", {}, now())
     await jobs.streams.jetstream.publish(jobs.build_subject("animate"), stranger.encode())
@@ -180,7 +183,7 @@ async def test_a_job_of_a_kind_that_nobody_knows_stops_nobody(jobs: Jobs) -> Non
     assert pipeline.ids == [job_id]
 
 
-async def test_a_message_of_a_job_that_has_ended_is_let_go(jobs: Jobs) -> None:
+async def test_the_message_of_an_ended_job_is_acknowledged(jobs: Jobs) -> None:
     pipeline = ScriptedPipeline()
     async with jobs.run_worker({"animate": pipeline.to_job_type()}) as worker:
         record = await jobs.wait_until_ended(await jobs.submit())
@@ -193,8 +196,8 @@ async def test_a_message_of_a_job_that_has_ended_is_let_go(jobs: Jobs) -> None:
     assert await jobs.get_record(record.job_id) == record
 
 
-async def test_a_worker_goes_on_where_the_queue_was_made_anew(jobs: Jobs) -> None:
-    """Nothing of the server's own is remembered that it may forget, but the record is."""
+async def test_a_worker_continues_after_the_queue_was_recreated(jobs: Jobs) -> None:
+    """The server has lost the queue and its consumers; the record is still stored."""
     pipeline = ScriptedPipeline()
     pipeline.limiter = asyncio.Event()
     async with jobs.run_worker({"animate": pipeline.to_job_type()}, max_jobs=1) as worker:
@@ -208,7 +211,7 @@ async def test_a_worker_goes_on_where_the_queue_was_made_anew(jobs: Jobs) -> Non
     assert (await jobs.get_record(job_id)).status is Status.SUCCEEDED
 
 
-async def test_a_provider_that_cannot_be_told_at_once_is_told_again(jobs: Jobs, log_lines: LogLines) -> None:
+async def test_a_cancel_that_fails_at_the_provider_is_retried(jobs: Jobs, log_lines: LogLines) -> None:
     pipeline = ScriptedPipeline()
     pipeline.cancel_failures.append(MediaError(Reason.UNAVAILABLE))
     job_id = await jobs.submit()
@@ -222,9 +225,7 @@ async def test_a_provider_that_cannot_be_told_at_once_is_told_again(jobs: Jobs, 
 @pytest.mark.parametrize(
     ("reason", "asked"), [(Reason.NOT_FOUND, 1), (Reason.PROVIDER_UNAVAILABLE, 3)], ids=["never", "not for now"]
 )
-async def test_a_job_that_nobody_wants_ends_though_its_provider_cannot_be_told(
-    jobs: Jobs, reason: Reason, asked: int
-) -> None:
+async def test_a_cancelled_job_ends_although_its_provider_never_answers(jobs: Jobs, reason: Reason, asked: int) -> None:
     pipeline = ScriptedPipeline()
     pipeline.cancel_failures.extend([MediaError(reason)] * 10)
     job_id = await jobs.submit()
@@ -235,7 +236,7 @@ async def test_a_job_that_nobody_wants_ends_though_its_provider_cannot_be_told(
     assert (record.status, len(pipeline.cancelled)) == (Status.CANCELLED, asked)
 
 
-async def test_a_provider_that_is_waited_for_in_vain_is_told_that_nobody_waits_any_more(jobs: Jobs) -> None:
+async def test_a_provider_that_times_out_gets_a_cancel(jobs: Jobs) -> None:
     pipeline = ScriptedPipeline()
     pipeline.always = MediaError(Reason.PROVIDER_TIMEOUT)
     async with jobs.run_worker({"animate": pipeline.to_job_type()}):
@@ -245,7 +246,7 @@ async def test_a_provider_that_is_waited_for_in_vain_is_told_that_nobody_waits_a
     assert (len(pipeline.taken), len(pipeline.cancelled)) == (3, 1)
 
 
-async def test_jobs_of_a_kind_that_has_places_of_its_own_keep_none_from_others(jobs: Jobs) -> None:
+async def test_a_kind_with_own_permits_holds_none_of_the_others(jobs: Jobs) -> None:
     stuck, pipeline = ScriptedPipeline(), ScriptedPipeline()
     stuck.limiter = asyncio.Event()
     work = {"webhook": stuck.to_job_type(own_permits=2), "animate": pipeline.to_job_type()}

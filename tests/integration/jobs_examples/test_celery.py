@@ -61,7 +61,7 @@ async def run(task: Any, *arguments: str, **keywords: str) -> Any:
     return await asyncio.to_thread(task.apply, arguments, keywords, task_id=TASK_ID)
 
 
-async def test_the_task_asks_for_a_video_and_returns_the_id_of_its_job(tasks: Any, jobs: FakeJobService) -> None:
+async def test_the_task_requests_a_video_and_returns_the_job_id(tasks: Any, jobs: FakeJobService) -> None:
     outcome = await run(tasks.animate, *ARGUMENTS)
     assert outcome.get() == JOB_ID
     (asked,) = jobs.asked
@@ -75,9 +75,7 @@ async def test_a_webhook_may_be_left_out(tasks: Any, jobs: FakeJobService) -> No
 
 
 @pytest.mark.parametrize("reason", [Reason.UNAVAILABLE, Reason.QUOTA_EXCEEDED, Reason.DEADLINE_EXCEEDED])
-async def test_a_task_that_is_retried_asks_under_the_same_name(
-    tasks: Any, jobs: FakeJobService, reason: Reason
-) -> None:
+async def test_a_retried_task_sends_the_same_request_id(tasks: Any, jobs: FakeJobService, reason: Reason) -> None:
     jobs.failures["CreateJob"] += [MediaError(reason)] * 3
     outcome = await run(tasks.animate, *ARGUMENTS)
     assert outcome.get() == JOB_ID
@@ -92,9 +90,7 @@ async def test_a_task_gives_up_after_eight_retries(tasks: Any, jobs: FakeJobServ
     assert jobs.requests("CreateJob") == [REQUEST] * 9
 
 
-async def test_a_worker_asks_under_one_name_for_what_it_retries_and_what_it_is_given_twice(
-    tasks: Any, jobs: FakeJobService
-) -> None:
+async def test_retried_and_redelivered_tasks_send_one_request_id(tasks: Any, jobs: FakeJobService) -> None:
     jobs.failures["CreateJob"].append(MediaError(Reason.QUOTA_EXCEEDED))
     for task_id in (TASK_ID, TASK_ID, "another"):
         tasks.animate.apply_async(ARGUMENTS, task_id=task_id)
@@ -104,5 +100,5 @@ async def test_a_worker_asks_under_one_name_for_what_it_retries_and_what_it_is_g
     assert sorted(names) == [*[REQUEST.request_id] * 3, "celery-another"]
 
 
-def test_a_task_that_a_worker_lost_is_delivered_again(program: Any) -> None:
+def test_a_task_of_a_lost_worker_is_delivered_again(program: Any) -> None:
     assert program.animate.acks_late

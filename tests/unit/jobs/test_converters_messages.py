@@ -1,4 +1,4 @@
-"""From records to the contract's messages: every field has its place, and addresses are made when somebody asks."""
+"""Tests of converters from records to messages of the contract, with URLs built on demand."""
 
 from __future__ import annotations
 
@@ -47,18 +47,18 @@ IMAGE = {
 
 
 class LastingStore(FakeObjectStore):
-    """A store whose addresses never end."""
+    """A store with permanent URLs."""
 
     async def url(self, key: str, *, lifetime_seconds: float | None = None) -> ObjectUrl:
-        """Return an address."""
+        """Return a permanent URL."""
         return ObjectUrl(f"https://cdn.example/{key}")
 
 
 class BrokenStore(FakeObjectStore):
-    """A store that knows no addresses at the moment."""
+    """A store that cannot build URLs."""
 
     async def url(self, key: str, *, lifetime_seconds: float | None = None) -> ObjectUrl:
-        """Fail."""
+        """Raise an error."""
         raise MediaError(Reason.STORAGE_FAILED)
 
 
@@ -92,7 +92,7 @@ async def test_a_job_that_is_under_way() -> None:
     assert [job.result.HasField(name) for name in ("image", "audio", "video", "final")] == [True, True, False, False]
 
 
-async def test_each_medium_has_its_facts() -> None:
+async def test_each_result_has_its_properties() -> None:
     job = await written(make_record("story", steps={"image": IMAGE, "audio": AUDIO, "video": VIDEO, "final": FINAL}))
     video = job.result.video
     assert (video.key, video.content_type, video.duration_seconds) == ("videos/1.mp4", "video/mp4", 6.04)
@@ -106,31 +106,31 @@ async def test_each_medium_has_its_facts() -> None:
     assert (job.result.prompt, job.result.stored_audio_id) == ("a cat on the moon", "a-1")
 
 
-async def test_addresses_are_made_from_keys_and_tell_when_they_end() -> None:
+async def test_urls_are_built_from_keys_with_their_expiry() -> None:
     job = await written(make_record(steps={"video": VIDEO}))
     assert job.result.video.url == "https://store.example/videos/1.mp4"
     assert job.result.video.url_expire_time.ToDatetime(UTC) == EXPIRES
 
 
-async def test_an_address_that_lasts_tells_no_end() -> None:
+async def test_a_permanent_url_has_no_expiry() -> None:
     job = await to_job(StoredJob(make_record(steps={"video": VIDEO}), 1), LastingStore())
     assert job.result.video.url == "https://cdn.example/videos/1.mp4"
     assert not job.result.video.HasField("url_expire_time")
 
 
-async def test_a_store_that_knows_no_address_is_told() -> None:
+async def test_an_error_of_the_store_is_raised() -> None:
     with pytest.raises(MediaError) as caught:
         await to_job(StoredJob(make_record(steps={"video": VIDEO}), 1), BrokenStore())
     assert caught.value.reason is Reason.STORAGE_FAILED
 
 
 @pytest.mark.parametrize("status", list(Status))
-async def test_an_error_is_shown_of_jobs_only_that_have_ended(status: Status) -> None:
+async def test_only_ended_jobs_have_an_error(status: Status) -> None:
     job = await written(make_record(status=status, failure=FAILURE))
     assert job.HasField("error") is status.is_final
 
 
-async def test_a_failed_job_tells_why() -> None:
+async def test_a_failed_job_has_its_error() -> None:
     job = await written(make_record(status=Status.FAILED, failure=FAILURE))
     assert job.status == jobs_pb2.JOB_STATUS_FAILED
     assert (job.error.reason, job.error.message, job.error.stage) == (
@@ -141,7 +141,7 @@ async def test_a_failed_job_tells_why() -> None:
     assert job.error == to_job_error(FAILURE)
 
 
-async def test_attempts_tell_when_they_began_and_how_they_ended() -> None:
+async def test_attempts_have_start_end_and_error() -> None:
     attempts = (Attempt(1, BEGAN_AT), Attempt(2, BEGAN_AT, ENDED_AT, FAILURE), Attempt(3, BEGAN_AT, ENDED_AT))
     lost, failed, done = (await written(make_record(attempts=attempts))).attempts
     assert [attempt.number for attempt in (lost, failed, done)] == [1, 2, 3]
@@ -152,7 +152,7 @@ async def test_attempts_tell_when_they_began_and_how_they_ended() -> None:
     assert (done.HasField("end_time"), done.HasField("error")) == (True, False)
 
 
-def test_a_delivery_tells_when_it_was_sent_and_what_was_answered() -> None:
+def test_a_delivery_has_its_time_and_response() -> None:
     delivery = to_delivery({"at": BEGAN_AT, "status": 503, "error": ""})
     assert (delivery.send_time.ToDatetime(UTC), delivery.status, delivery.error) == (moment(BEGAN_AT), 503, "")
     unheard = to_delivery({"at": BEGAN_AT, "status": 0, "error": "URL_UNREACHABLE"})

@@ -1,4 +1,4 @@
-"""From the contract's messages to wishes: what is wrong names its field, and nothing that was asked for is lost."""
+"""Tests of converters from messages of the contract to job requests: errors name the field, no field is lost."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from media.jobs.v1 import jobs_pb2
 from services.common.errors import MediaError, Reason
 from services.common.rpc.validation import validate
 from services.jobs.converters import KINDS, STATUSES, to_job_filter, to_job_request
-from services.jobs.jetstream import KINDS as WORKED_ON
+from services.jobs.jetstream import KINDS as WORKER_KINDS
 from services.jobs.record import JobFilter, Status
 
 MAX_CHARACTERS = 20
@@ -56,7 +56,7 @@ def refusal(asked: jobs_pb2.CreateJobRequest) -> tuple[Reason, list[str]]:
 
 
 @pytest.mark.parametrize("kind", list(SPECS))
-def test_all_that_is_asked_for_is_in_the_request(kind: str) -> None:
+def test_all_fields_are_in_the_job_request(kind: str) -> None:
     asked = request(kind, SPECS[kind], requestId="order-7", webhookUrl="https://example.com/told")
     validate(asked)
     parsed = to_job_request(asked, MAX_CHARACTERS)
@@ -64,7 +64,7 @@ def test_all_that_is_asked_for_is_in_the_request(kind: str) -> None:
     assert request(kind, dict(parsed.spec)) == request(kind, SPECS[kind])
 
 
-def test_a_delay_of_nothing_is_kept_apart_from_none() -> None:
+def test_a_delay_of_zero_differs_from_no_delay() -> None:
     silent = to_job_request(request("talking_video", {"video": VIDEO, "narration": NARRATION}), MAX_CHARACTERS)
     assert "audioDelayMs" not in silent.spec
     at_once = to_job_request(request("talking_video", SPECS["talking_video"]), MAX_CHARACTERS)
@@ -76,10 +76,10 @@ def test_equal_requests_are_equal_requests() -> None:
     assert one == to_job_request(request("story", dict(reversed(SPECS["story"].items()))), MAX_CHARACTERS)
 
 
-def test_the_kinds_of_the_contract_are_those_that_workers_do() -> None:
+def test_workers_run_all_kinds_of_the_contract() -> None:
     fields = jobs_pb2.CreateJobRequest.DESCRIPTOR.oneofs_by_name["spec"].fields
     assert [field.name for field in fields] == list(KINDS)
-    assert {*KINDS, "webhook"} == set(WORKED_ON)
+    assert {*KINDS, "webhook"} == set(WORKER_KINDS)
     assert sorted([jobs_pb2.JOB_KIND_UNSPECIFIED, *KINDS.values()]) == sorted(jobs_pb2.JobKind.values())
 
 
@@ -91,7 +91,7 @@ def test_every_status_has_its_name_in_the_contract() -> None:
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n\t ", "\u200b"])
-def test_a_video_that_speaks_needs_something_to_say(text: str) -> None:
+def test_a_talking_video_needs_a_text(text: str) -> None:
     assert refusal(talking(text)) == (Reason.VALIDATION_ERROR, ["talking_video.narration.text"])
 
 
@@ -121,7 +121,7 @@ def test_a_text_that_is_too_long_names_its_field(kind: str, spec: dict[str, Any]
         ("talking_video", {"video": VIDEO, "narration": {"text": "Hi", "voice": "?"}}, "talking_video.narration.voice"),
     ],
 )
-def test_what_a_service_would_refuse_after_others_were_paid_is_refused_before(
+def test_violations_of_service_contracts_are_refused_before_a_job_is_accepted(
     kind: str, spec: dict[str, Any], field: str
 ) -> None:
     assert refusal(request(kind, spec)) == (Reason.VALIDATION_ERROR, [field])
@@ -134,7 +134,7 @@ def test_a_text_is_counted_in_code_points() -> None:
     )
 
 
-def test_a_headline_is_its_own_text() -> None:
+def test_a_headline_is_the_default_text_of_its_speech() -> None:
     parsed = to_job_request(request("headline", {"headline": "Cats"}), MAX_CHARACTERS)
     assert parsed.spec == {"headline": "Cats"}
 

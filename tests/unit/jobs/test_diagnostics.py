@@ -1,4 +1,4 @@
-"""What is told of the configuration of jobs, before anybody waits in vain."""
+"""Tests of the diagnostics of the jobs configuration."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ONE, THREE = "nats://a:4222", "nats://a:4222,nats://b:4222,nats://c:4222"
         (ONE, 3, Level.WARNING),
     ],
 )
-def test_copies_that_do_not_fit_the_servers_are_told(servers: str, replicas: int, level: Level) -> None:
+def test_replicas_that_do_not_fit_the_servers_are_a_warning(servers: str, replicas: int, level: Level) -> None:
     found = diagnostics(QueueSettings(_env_file=None, NATS_URL=servers, JOBS_REPLICAS=replicas))
     assert [diagnostic.level for diagnostic in found] == [level]
     assert bool(found[0].remedy) is (level is Level.WARNING)

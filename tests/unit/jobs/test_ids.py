@@ -1,4 +1,4 @@
-"""Ids are in the order of time, and no name of anybody's can mean something to NATS or be taken for another's."""
+"""Tests of ids and tokens: ids sort by time; tokens are safe in NATS subjects and unique per owner."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from services.jobs.ids import make_job_id, to_owner_token, to_request_token
 
-# A token of a subject, and a segment of a bucket's key: nothing that separates, matches or ends.
+# Valid in a subject and in a key: no separators and no wildcards.
 TOKEN = re.compile(r"[A-Za-z0-9_=-]+")
 NASTY = st.sampled_from(
     ("", ".", "*", ">", "a.b", "a b", "a\n", "=", "=a", "$KV", "jobs.run.>", "ä", "x" * 64, "x" * 65)
@@ -20,19 +20,19 @@ SECONDS = st.floats(0, 2**38)
 
 
 @given(SECONDS, SECONDS)
-def test_ids_are_in_the_order_of_time(first: float, second: float) -> None:
+def test_ids_sort_by_time(first: float, second: float) -> None:
     earlier, later = sorted((first, second))
     if int(earlier * 1000) < int(later * 1000):
         assert make_job_id(earlier) < make_job_id(later)
     assert make_job_id(earlier)[:12] <= make_job_id(later)[:12]
 
 
-def test_ids_of_one_millisecond_are_in_the_order_of_time() -> None:
+def test_ids_of_one_millisecond_sort_by_time() -> None:
     ids = [make_job_id(1_800_000_000 + step / 100_000) for step in range(100)]
     assert ids == sorted(ids)
 
 
-def test_an_id_is_what_the_contract_takes() -> None:
+def test_an_id_matches_the_contract() -> None:
     assert re.fullmatch(r"[0-9a-f]{32}", make_job_id())
     assert re.fullmatch(r"[0-9a-f]{32}", make_job_id(0.0))
 
@@ -60,13 +60,13 @@ def test_no_two_owners_share_a_token(one: str, another: str) -> None:
 
 
 @given(PRINCIPALS)
-def test_nobody_is_called_what_stands_for_somebody_else(principal: str) -> None:
+def test_no_principal_equals_the_token_of_another(principal: str) -> None:
     token = to_owner_token(principal)
     if token != principal:
         assert to_owner_token(token) != token
 
 
 @given(st.text(), st.text())
-def test_names_of_requests_are_tokens_and_no_two_share_one(one: str, another: str) -> None:
+def test_request_ids_have_different_tokens(one: str, another: str) -> None:
     assert TOKEN.fullmatch(to_request_token(one))
     assert (to_request_token(one) == to_request_token(another)) == (one == another)

@@ -1,4 +1,4 @@
-"""What the board and workers know without a server: keys, names, and how much a kind of job may fail."""
+"""Tests of the job store and the worker without a server: keys, page tokens and limits."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_no_two_owners_have_a_record_under_the_same_key(one: str, another: str) 
     assert JobStore.build_key(one, JOB_ID) == f"{to_owner_token(one)}.{JOB_ID}"
 
 
-def test_the_job_that_tells_a_webhook_has_a_name_that_no_caller_can_use() -> None:
+def test_the_contract_rejects_the_request_id_of_a_webhook_job() -> None:
     name = build_webhook_request_id(JOB_ID)
     assert JOB_ID in name
     assert to_request_token(name) != to_request_token(JOB_ID)
@@ -46,13 +46,13 @@ def test_a_job_fails_for_good_where_the_documents_say() -> None:
 
 
 @pytest.mark.parametrize("page_token", ["short", "z" * 33, "!" * 32, "../" * 10 + "ab"])
-async def test_a_page_token_that_nobody_was_given_is_refused(page_token: str) -> None:
+async def test_an_invalid_page_token_is_refused(page_token: str) -> None:
     job_store = JobStore(Buckets().streams)
     with pytest.raises(MediaError) as caught:
         await job_store.list_page("alice", JobFilter(), 20, page_token)
     assert (caught.value.reason, caught.value.violations[0].field) == (Reason.VALIDATION_ERROR, "page_token")
 
 
-async def test_a_worker_that_was_just_made_is_at_no_job() -> None:
+async def test_a_new_worker_has_no_running_jobs() -> None:
     streams = Buckets().streams
     assert Worker(streams, JobStore(streams), {"animate": JobType(nothing)}, WorkerOptions("w-1")).running_jobs == 0

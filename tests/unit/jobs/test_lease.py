@@ -1,4 +1,4 @@
-"""The right to advance a job: steps are done once, paid ones are announced, and who was superseded stops."""
+"""Tests of the lease: steps run once, paid steps store an intent, a superseded lease stops."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from tests.unit.jobs.memory_buckets import Bucket, Buckets, make_record
 
 
 class Step:
-    """A step that counts how often it is done, and fails if it is told to."""
+    """A step that counts its runs and can fail."""
 
     def __init__(self, buckets: Buckets, *, fails: bool = False) -> None:
         self._buckets = buckets
         self._fails = fails
         self.intents: list[tuple[str, ...]] = []
-        """What was announced when it was done, each time."""
+        """Intents in the record at each run."""
 
     async def __call__(self) -> Result:
-        """Do it."""
+        """Run the step."""
         self.intents.append(self._buckets.records[-1].intents)
         if self._fails:
             raise RuntimeError
@@ -32,16 +32,16 @@ class Step:
 
 
 class LosingBucket(Bucket):
-    """A bucket whose answers come together with a wish to end, over which asyncio.wait_for of Python 3.11 loses it."""
+    """A bucket that replies together with a cancellation, which asyncio.wait_for of Python 3.11 then loses."""
 
     async def update(self, key: str, value: bytes, last: int) -> int:
-        """Write where nobody else has, and loses a cancellation."""
+        """Write, and lose a cancellation."""
         revision = await super().update(key, value, last)
         await lost_cancellation()
         return revision
 
 
-async def test_a_write_is_known_at_once_and_has_its_time() -> None:
+async def test_a_write_updates_the_record_and_its_time() -> None:
     buckets = Buckets()
     lease = await buckets.lease(make_record())
     await lease.write(replace(lease.record, stage="video"))
@@ -50,7 +50,7 @@ async def test_a_write_is_known_at_once_and_has_its_time() -> None:
     assert datetime.fromisoformat(lease.record.updated_at) > datetime.fromisoformat(lease.record.created_at)
 
 
-async def test_whoever_was_superseded_may_not_write_and_knows_what_he_knew() -> None:
+async def test_a_superseded_lease_cannot_write_and_keeps_its_record() -> None:
     buckets = Buckets()
     stale = await buckets.lease(make_record())
     await buckets.state.put(stale.key, make_record().start_attempt("w-2", 2).encode())
@@ -61,7 +61,7 @@ async def test_whoever_was_superseded_may_not_write_and_knows_what_he_knew() -> 
     assert buckets.records[-1].worker == "w-2"
 
 
-async def test_a_request_to_end_that_comes_with_the_answer_to_a_write_is_not_lost() -> None:
+async def test_a_cancellation_during_a_write_is_not_lost() -> None:
     buckets = Buckets()
     buckets.state = LosingBucket()
     lease = await asyncio.create_task(buckets.lease(make_record()))
@@ -91,7 +91,7 @@ async def test_small_changes_are_not_written_but_stages_are() -> None:
     assert told == [("video", 10.0), ("video", 11.0), ("mux", 11.2), ("storage", 11.2)]
 
 
-async def test_a_step_is_done_once_and_its_result_is_used_again() -> None:
+async def test_a_step_runs_once_and_its_result_is_reused() -> None:
     buckets = Buckets()
     lease, step = await buckets.lease(make_record()), Step(buckets)
     assert await lease.run_step("video", step) == {"key": "videos/1.mp4"}
@@ -100,7 +100,7 @@ async def test_a_step_is_done_once_and_its_result_is_used_again() -> None:
     assert buckets.records[-1].steps == {"video": {"key": "videos/1.mp4"}}
 
 
-async def test_steps_that_another_worker_has_done_are_not_done_again() -> None:
+async def test_steps_of_another_worker_do_not_run_again() -> None:
     buckets = Buckets()
     lease, step = await buckets.lease(make_record(steps={"audio": {"key": "audio/1.mp3"}})), Step(buckets)
     assert await lease.run_step("audio", step) == {"key": "audio/1.mp3"}
@@ -109,7 +109,7 @@ async def test_steps_that_another_worker_has_done_are_not_done_again() -> None:
     assert list(buckets.records[-1].steps) == ["audio", "video"]
 
 
-async def test_a_job_that_gets_on_is_not_failing_any_more() -> None:
+async def test_a_finished_step_resets_failing_since() -> None:
     buckets = Buckets()
     lease, step = await buckets.lease(make_record(failing_since=now(), failed_attempts=3)), Step(buckets)
     await lease.report_progress("video", 30)
@@ -118,21 +118,21 @@ async def test_a_job_that_gets_on_is_not_failing_any_more() -> None:
     assert (lease.record.failing_since, lease.record.failed_attempts) == ("", 3)
 
 
-async def test_that_money_is_about_to_be_spent_is_written_down_before() -> None:
+async def test_an_intent_is_stored_before_a_paid_step() -> None:
     buckets = Buckets()
     lease, step = await buckets.lease(make_record()), Step(buckets)
     await lease.run_step("video", step, paid=True)
     assert step.intents == [("video",)]
 
 
-async def test_a_step_that_costs_nothing_is_not_announced() -> None:
+async def test_a_free_step_stores_no_intent() -> None:
     buckets = Buckets()
     lease, step = await buckets.lease(make_record()), Step(buckets)
     await lease.run_step("final", step)
     assert step.intents == [()]
 
 
-async def test_a_step_that_failed_is_done_again_and_announced_once() -> None:
+async def test_a_failed_paid_step_runs_again_with_one_intent() -> None:
     buckets = Buckets()
     lease, failing, step = await buckets.lease(make_record()), Step(buckets, fails=True), Step(buckets)
     with pytest.raises(RuntimeError):
@@ -142,7 +142,7 @@ async def test_a_step_that_failed_is_done_again_and_announced_once() -> None:
     assert step.intents == [("video",)]
 
 
-async def test_whoever_was_superseded_spends_nothing() -> None:
+async def test_a_superseded_lease_does_not_run_a_paid_step() -> None:
     buckets = Buckets()
     stale, step = await buckets.lease(make_record()), Step(buckets)
     await buckets.state.put(stale.key, make_record().start_attempt("w-2", 2).encode())
@@ -151,7 +151,7 @@ async def test_whoever_was_superseded_spends_nothing() -> None:
     assert step.intents == []
 
 
-async def test_a_note_takes_the_place_of_an_earlier_one() -> None:
+async def test_a_saved_result_replaces_an_earlier_one() -> None:
     buckets = Buckets()
     lease = await buckets.lease(make_record(steps={"audio": {"key": "audio/1.mp3"}}))
     await lease.save_result("deliveries", {"sent": [1]})

@@ -1,4 +1,4 @@
-"""What dashboards are told of jobs."""
+"""Tests of the Prometheus metrics of workers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_a_job_from_a_clock_that_is_ahead_took_no_time() -> None:
     assert registry.get_sample_value("media_jobs_seconds_sum", {"kind": "story", "status": "succeeded"}) == 0
 
 
-def test_failed_attempts_lost_leases_and_upkeep_are_counted() -> None:
+def test_failed_attempts_lost_leases_and_sweeps_are_counted() -> None:
     registry = CollectorRegistry()
     metrics = JobMetrics(registry)
     metrics.count_failure("animate", "PROVIDER_BUSY")
@@ -45,7 +45,7 @@ def test_failed_attempts_lost_leases_and_upkeep_are_counted() -> None:
     assert registry.get_sample_value("media_jobs_upkeep_total", {"action": "put_back"}) == 2
 
 
-def test_what_is_at_work_is_asked_for_when_somebody_looks() -> None:
+def test_running_jobs_are_counted_at_each_scrape() -> None:
     registry = CollectorRegistry()
     running = [3]
     JobMetrics(registry).expose_running(lambda: running[0])

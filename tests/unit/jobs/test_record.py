@@ -1,4 +1,4 @@
-"""Records are read as they were written, by every version; attempts begin and end, and only success is whole."""
+"""Tests of records: JSON of older and newer versions, attempts, and the final state."""
 
 from __future__ import annotations
 
@@ -53,16 +53,16 @@ ENDS = [Status.SUCCEEDED, Status.FAILED, Status.CANCELLED]
 
 
 def changed(record: JobRecord, **fields: Any) -> bytes:
-    """Return a record as somebody else may have written it."""
+    """Return the JSON of a record with other fields."""
     return orjson.dumps({**orjson.loads(record.encode()), **fields})
 
 
 @given(RECORDS)
-def test_a_record_is_read_as_it_was_written(record: JobRecord) -> None:
+def test_a_record_round_trips(record: JobRecord) -> None:
     assert JobRecord.decode(record.encode()) == record
 
 
-def test_what_a_newer_version_has_added_is_left_out() -> None:
+def test_fields_of_a_newer_version_are_ignored() -> None:
     record = make_record(spec={"video": {}}).start_attempt("w-1", 3).end_attempt(Status.FAILED, BLOCKED)
     (attempt,) = orjson.loads(record.encode())["attempts"]
     newer = changed(
@@ -74,7 +74,7 @@ def test_what_a_newer_version_has_added_is_left_out() -> None:
     assert JobRecord.decode(newer) == record
 
 
-def test_what_an_older_version_did_not_know_has_its_default() -> None:
+def test_fields_missing_in_an_older_version_have_defaults() -> None:
     older = orjson.loads(make_record().encode())
     for name in ("delivery", "webhook_url", "request_id"):
         del older[name]
@@ -82,22 +82,22 @@ def test_what_an_older_version_did_not_know_has_its_default() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"no json", b"[]", b"42", b"{}", b'{"job_id": "1"}'])
-def test_what_is_no_record_is_refused(data: bytes) -> None:
+def test_an_invalid_record_is_refused(data: bytes) -> None:
     with pytest.raises((ValueError, TypeError, KeyError)):
         JobRecord.decode(data)
 
 
-def test_a_status_that_nobody_knows_is_refused() -> None:
+def test_an_unknown_status_is_refused() -> None:
     with pytest.raises(ValueError, match="dreaming"):
         JobRecord.decode(changed(make_record(), status="dreaming"))
 
 
 @pytest.mark.parametrize("status", list(Status))
-def test_a_job_that_succeeded_failed_or_was_cancelled_stays_so(status: Status) -> None:
+def test_succeeded_failed_and_cancelled_are_final(status: Status) -> None:
     assert status.is_final is (status in ENDS)
 
 
-def test_a_worker_that_takes_a_job_begins_an_attempt() -> None:
+def test_start_attempt_adds_an_attempt() -> None:
     record = replace(make_record(), failure=BLOCKED).start_attempt("w-1", 7)
     assert (record.status, record.worker, record.delivery, record.attempt) == (Status.RUNNING, "w-1", 7, 1)
     assert record.failure is None
@@ -106,7 +106,7 @@ def test_a_worker_that_takes_a_job_begins_an_attempt() -> None:
     assert datetime.fromisoformat(attempt.began_at).tzinfo == UTC
 
 
-def test_an_attempt_ends_with_what_ended_it() -> None:
+def test_an_attempt_ends_with_its_failure() -> None:
     record = (
         make_record()
         .start_attempt("w-1", 1)
@@ -120,7 +120,7 @@ def test_an_attempt_ends_with_what_ended_it() -> None:
     assert (record.status, record.worker, record.failure) == (Status.SUCCEEDED, "", None)
 
 
-def test_an_attempt_whose_worker_was_lost_has_no_end() -> None:
+def test_an_attempt_of_a_crashed_worker_has_no_end() -> None:
     record = make_record().start_attempt("w-1", 1).start_attempt("w-2", 2).end_attempt(Status.SUCCEEDED)
     lost, last = record.attempts
     assert (lost.ended_at, lost.failure) == ("", None)
@@ -134,7 +134,7 @@ def test_an_attempt_ends_once() -> None:
     assert again.status is Status.CANCELLED
 
 
-def test_a_job_that_nobody_took_ends_without_an_attempt() -> None:
+def test_a_job_that_never_ran_ends_without_an_attempt() -> None:
     record = make_record().end_attempt(Status.CANCELLED)
     assert (record.status, record.attempts, record.attempt) == (Status.CANCELLED, (), 0)
 
@@ -148,17 +148,17 @@ def test_only_the_last_attempts_are_kept_and_all_are_counted() -> None:
 
 
 @pytest.mark.parametrize("status", [Status.QUEUED, Status.FAILED, Status.CANCELLED])
-def test_a_job_that_did_not_succeed_shows_how_far_it_came(status: Status) -> None:
+def test_a_job_that_did_not_succeed_keeps_its_progress(status: Status) -> None:
     record = replace(make_record().start_attempt("w-1", 1), stage="video", percent=42.0).end_attempt(status, BLOCKED)
     assert (record.stage, record.percent) == ("video", 42.0)
 
 
-def test_a_job_that_succeeded_is_whole() -> None:
+def test_a_succeeded_job_is_at_100_percent() -> None:
     record = replace(make_record().start_attempt("w-1", 1), stage="mux", percent=97.0).end_attempt(Status.SUCCEEDED)
     assert (record.stage, record.percent) == ("", 100.0)
 
 
-def test_a_record_is_not_changed_by_what_becomes_of_it() -> None:
+def test_a_record_is_immutable() -> None:
     record = make_record(steps={"video": {"key": "videos/1.mp4"}}, intents=("video",))
     before = record.encode()
     ended = record.start_attempt("w-1", 1).end_attempt(Status.SUCCEEDED)
@@ -166,13 +166,13 @@ def test_a_record_is_not_changed_by_what_becomes_of_it() -> None:
     assert (ended.steps, ended.intents, ended.created_at) == (record.steps, record.intents, CREATED_AT)
 
 
-def test_time_is_told_in_utc_to_the_millisecond() -> None:
+def test_times_are_utc_with_milliseconds() -> None:
     moment = datetime.fromisoformat(now())
     assert moment.tzinfo == UTC
     assert now().endswith("+00:00")
     assert moment.microsecond % 1000 == 0
 
 
-def test_what_json_does_not_know_is_not_written() -> None:
+def test_values_that_json_cannot_hold_are_refused() -> None:
     with pytest.raises(TypeError):
         make_record(spec={"video": object()}).encode()

@@ -1,4 +1,4 @@
-"""When a failure is the last: at once, after so many, or after so long."""
+"""Tests of the retry policy: reasons, numbers of failures, wait budget and delays."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ WORK = JobType(_nothing, max_failures=3, wait_budget_seconds=600)
 
 
 def failing(times: int, since_seconds: float = 0.0, reason: Reason = Reason.UNAVAILABLE) -> JobRecord:
-    """Return the record of a job that has failed so often, the first time so long ago."""
+    """Return the record of a job that failed `times` times, first `since_seconds` ago."""
     record = JobRecord("1" * 32, "alice", "animate", {}, now())
     for _ in range(times):
         record = record.start_attempt("w-1", 1).end_attempt(Status.QUEUED, JobFailure(reason.name, "", "video"))
@@ -44,42 +44,42 @@ def last(reason: Reason, record: JobRecord, work: JobType = WORK) -> bool:
 
 
 @pytest.mark.parametrize("reason", [Reason.VALIDATION_ERROR, Reason.CONTENT_BLOCKED, Reason.MEDIA_INVALID])
-def test_what_would_be_the_same_again_is_the_last_at_once(reason: Reason) -> None:
+def test_other_reasons_end_the_job_at_once(reason: Reason) -> None:
     assert last(reason, failing(0))
 
 
 @pytest.mark.parametrize("reason", [Reason.INTERNAL, Reason.DEADLINE_EXCEEDED, *AWAY])
-def test_the_last_is_not_before_as_many_have_failed_as_may(reason: Reason) -> None:
+def test_retryable_reasons_end_the_job_at_max_failures(reason: Reason) -> None:
     assert not last(reason, failing(1, 10_000))
     assert last(reason, failing(2, 10_000))
 
 
 @pytest.mark.parametrize("reason", AWAY)
-def test_what_is_away_is_waited_for_however_often_it_failed(reason: Reason) -> None:
+def test_temporary_reasons_retry_for_the_whole_wait_budget(reason: Reason) -> None:
     assert not last(reason, failing(30, 590))
     assert last(reason, failing(30, 601))
     assert last(reason, failing(2, 0), replace(WORK, wait_budget_seconds=0.0))
 
 
 @pytest.mark.parametrize("reason", [Reason.INTERNAL, Reason.DEADLINE_EXCEEDED])
-def test_what_may_be_the_jobs_own_fault_is_not_waited_for(reason: Reason) -> None:
+def test_other_retryable_reasons_have_no_wait_budget(reason: Reason) -> None:
     assert last(reason, failing(2))
 
 
-def test_a_provider_is_waited_for_in_vain_three_times() -> None:
+def test_three_provider_timeouts_end_the_job() -> None:
     assert not last(Reason.PROVIDER_TIMEOUT, failing(1, reason=Reason.PROVIDER_TIMEOUT))
     assert last(Reason.PROVIDER_TIMEOUT, failing(2, reason=Reason.PROVIDER_TIMEOUT))
     assert not last(Reason.PROVIDER_TIMEOUT, failing(7))
 
 
-def test_the_time_is_counted_from_the_first_failure() -> None:
+def test_failing_since_is_the_time_of_the_first_failure() -> None:
     first = failing(1, 100)
     second = first.start_attempt("w-1", 2).end_attempt(Status.QUEUED, JobFailure("UNAVAILABLE", "", "video"))
     assert second.failing_since == first.failing_since
 
 
 @pytest.mark.parametrize("failed", [1, 8, 60, 200])
-def test_delays_stay_within_their_bound_however_many_have_failed(failed: int) -> None:
+def test_delays_stay_within_their_bound_for_any_number_of_failures(failed: int) -> None:
     assert 0.5 <= compute_delay_seconds(WORK, failed, MediaError(Reason.UNAVAILABLE)) <= 60
 
 

@@ -1,4 +1,4 @@
-"""What the two processes of jobs read."""
+"""Tests of the settings of the jobs API and the workers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def settings(**fields: Any) -> JobsSettings:
         (" nats://a:4222 , ,nats://b:4222,", ("nats://a:4222", "nats://b:4222")),
     ],
 )
-def test_servers_have_commas_between_them(given: str, servers: tuple[str, ...]) -> None:
+def test_servers_are_separated_by_commas(given: str, servers: tuple[str, ...]) -> None:
     assert settings(nats_url=given).nats_servers == servers
 
 
@@ -42,12 +42,12 @@ def test_the_service_listens_as_configured() -> None:
     assert (found.limits.concurrent_rpcs, found.limits.deadline_seconds) == (5, 9)
 
 
-def test_a_worker_is_called_like_its_machine_unless_told_otherwise() -> None:
+def test_a_worker_is_named_after_its_host_by_default() -> None:
     assert WorkerSettings(_env_file=None).name == socket.gethostname()
     assert WorkerSettings(_env_file=None, name="blue").name == "blue"
 
 
-def test_both_processes_agree_where_they_say_nothing() -> None:
+def test_both_processes_have_the_same_defaults() -> None:
     service, worker = JobsSettings(_env_file=None), WorkerSettings(_env_file=None)
     shared = QueueSettings.model_fields
     assert {name: getattr(service, name) for name in shared} == {name: getattr(worker, name) for name in shared}

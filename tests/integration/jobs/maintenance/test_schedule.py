@@ -52,7 +52,7 @@ async def planned_as(streams: Streams, spec: str) -> None:
     await eventually(answer)
 
 
-async def test_each_round_is_done_by_one_of_two_workers(streams: Streams) -> None:
+async def test_each_sweep_runs_on_one_of_two_workers(streams: Streams) -> None:
     done: list[str] = []
 
     async def first() -> None:
@@ -68,11 +68,12 @@ async def test_each_round_is_done_by_one_of_two_workers(streams: Streams) -> Non
             state = (await streams.jetstream.consumer_info(MAINTENANCE, f"upkeep-{SWEEP}")).delivered
             return state is not None and state.consumer_seq == len(done)
 
-        # The next round may be under way.
+        # The next sweep may be running.
         await eventually(answer)
+    assert len(done) >= 2
 
 
-async def test_a_worker_that_starts_later_does_not_begin_the_wait_anew(streams: Streams) -> None:
+async def test_a_worker_that_starts_later_does_not_restart_the_interval(streams: Streams) -> None:
     done = asyncio.Event()
 
     async def work() -> None:
@@ -89,7 +90,7 @@ async def test_a_worker_that_starts_later_does_not_begin_the_wait_anew(streams: 
     assert await planned(streams) == before
 
 
-async def test_another_interval_takes_the_place_of_the_one_before(streams: Streams) -> None:
+async def test_a_new_interval_replaces_the_previous_one(streams: Streams) -> None:
     done = asyncio.Event()
 
     async def work() -> None:
@@ -103,12 +104,13 @@ async def test_another_interval_takes_the_place_of_the_one_before(streams: Strea
     assert (await planned(streams))[0] == "@every 1s"
 
 
-async def test_a_round_that_fails_is_not_the_last(streams: Streams) -> None:
+async def test_a_failed_sweep_runs_again(streams: Streams) -> None:
     begun: list[int] = []
 
     async def work() -> None:
         begun.append(len(begun))
-        raise RuntimeError("a store that is away")
+        raise RuntimeError("an unavailable store")
 
     async with working(streams, work):
         await until(lambda: len(begun) >= 2)
+    assert begun[:2] == [0, 1]

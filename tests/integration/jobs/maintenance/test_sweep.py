@@ -1,4 +1,4 @@
-"""A round of upkeep over a real server: what is over is forgotten, what failed is tidied, what was lost is put back."""
+"""Tests of sweeps on a real server: old jobs are deleted, orphans removed, lost jobs requeued."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ MADE = {
 
 @dataclass
 class House:
-    """Jobs, and who cleans up behind them, with a clock that the test turns."""
+    """Jobs and their sweep, with a clock that the test sets."""
 
     streams: Streams
     job_store: JobStore
@@ -50,26 +50,26 @@ class House:
         self.metrics = JobMetrics(self.registry)
 
     async def job(self, status: Status = Status.QUEUED, request: JobRequest = REQUEST, **fields: object) -> str:
-        """Return the id of a job that stands like this, and has done so from now on."""
+        """Store a job with this status, changed just now, and return its id."""
         known = await self.job_store.submit(request, "alice")
         lease = await self.job_store.open_lease(known.record)
         await lease.write(replace(lease.record, status=status, **fields))  # type: ignore[arg-type] # fields of a record
         return known.record.job_id
 
     async def round(self, after_seconds: float, **options: bool) -> None:
-        """Do a round that many seconds from now."""
+        """Run a sweep at a time in the future."""
         chosen = SweepOptions(RETENTION_SECONDS, **options)
         disposal = Cleanup(self.services, 10)
         clock = time.time() + after_seconds
         await Sweep(self.streams, self.job_store, disposal, self.store, chosen, self.metrics, lambda: clock).run()
 
     async def record(self, job_id: str) -> JobRecord | None:
-        """Return what is known of a job of Alice's."""
+        """Return the record of a job of Alice."""
         known = await self.job_store.read(JobStore.build_key("alice", job_id))
         return None if known is None else known.record
 
     async def subjects(self, stream: str) -> set[str]:
-        """Return the subjects that there are messages of."""
+        """Return the subjects that have messages."""
         info = await self.streams.jetstream.stream_info(stream, subjects_filter=">")
         return set(info.state.subjects or {})
 
@@ -84,7 +84,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
         yield House(streams, JobStore(streams), shelves, services, FakeObjectStore())
 
 
-async def test_a_job_that_ended_long_ago_is_forgotten_with_all_that_was_written_of_it(house: House) -> None:
+async def test_a_job_past_its_retention_is_deleted_from_all_buckets(house: House) -> None:
     job_id = await house.job(Status.SUCCEEDED, steps=MADE)
     await house.streams.cancels.put(JobStore.build_key("alice", job_id), b"1")
     await house.round(RETENTION_SECONDS + 60)
@@ -99,7 +99,7 @@ async def test_a_job_that_ended_long_ago_is_forgotten_with_all_that_was_written_
     assert house.registry.get_sample_value("media_jobs_upkeep_total", {"action": "forgotten"}) == 1
 
 
-async def test_what_it_made_is_deleted_in_its_owners_name_if_that_is_wanted(house: House) -> None:
+async def test_its_results_are_deleted_for_the_owner_if_configured(house: House) -> None:
     await house.job(Status.SUCCEEDED, steps=MADE)
     house.shelves.reasons["videos/1.mp4"] = Reason.NOT_FOUND
     await house.round(RETENTION_SECONDS + 60, delete_results=True)
@@ -108,7 +108,7 @@ async def test_what_it_made_is_deleted_in_its_owners_name_if_that_is_wanted(hous
     )
 
 
-async def test_a_job_whose_results_cannot_be_deleted_is_looked_at_again(house: House) -> None:
+async def test_a_job_stays_until_its_results_are_deleted(house: House) -> None:
     job_id = await house.job(Status.SUCCEEDED, steps=MADE)
     other_id = await house.job(Status.SUCCEEDED, replace(REQUEST, request_id="other"))
     house.shelves.reasons[STORED_AUDIO_ID] = Reason.STORAGE_FAILED
@@ -121,7 +121,7 @@ async def test_a_job_whose_results_cannot_be_deleted_is_looked_at_again(house: H
 
 
 @pytest.mark.parametrize("status", list(Status))
-async def test_a_job_is_not_forgotten_too_early_nor_before_it_has_ended(house: House, status: Status) -> None:
+async def test_a_job_is_not_deleted_before_its_retention_nor_before_its_end(house: House, status: Status) -> None:
     job_id = await house.job(status)
     await house.round(RETENTION_SECONDS - 60, delete_results=True)
     if not status.is_final:
@@ -132,7 +132,7 @@ async def test_a_job_is_not_forgotten_too_early_nor_before_it_has_ended(house: H
 
 
 @pytest.mark.parametrize("status", [Status.FAILED, Status.CANCELLED])
-async def test_what_a_job_stored_and_never_wrote_down_is_deleted_once(house: House, status: Status) -> None:
+async def test_orphaned_objects_are_deleted_once(house: House, status: Status) -> None:
     job_id = await house.job(status, steps={"image": MADE["image"]})
     await house.round(SETTLED_SECONDS - 60)
     assert house.shelves.deleted == []
@@ -152,7 +152,7 @@ async def test_nothing_of_a_job_that_succeeded_is_deleted(house: House) -> None:
 
 
 @pytest.mark.parametrize("status", [Status.QUEUED, Status.RUNNING])
-async def test_a_job_that_the_queue_has_lost_is_put_back_once(house: House, status: Status) -> None:
+async def test_a_job_that_the_queue_has_lost_is_requeued_once(house: House, status: Status) -> None:
     job_id = await house.job(status)
     subject = f"{RUN}.story.alice"
     await house.streams.jetstream.purge_stream(QUEUE, subject=subject)
@@ -165,16 +165,16 @@ async def test_a_job_that_the_queue_has_lost_is_put_back_once(house: House, stat
     assert (info.state.messages, JobRecord.decode(message.data or b"").job_id) == (1, job_id)
 
 
-async def test_a_job_that_waits_its_turn_is_left_where_it_is(house: House) -> None:
+async def test_a_queued_job_is_not_requeued(house: House) -> None:
     for number in range(3):
         await house.job(Status.QUEUED, replace(REQUEST, request_id=f"job-{number}"))
-    # Something that nobody here can read is no reason to stop looking.
+    # An unreadable message must not stop the sweep.
     await house.streams.jetstream.publish(f"{RUN}.story.alice", b"from a newer version")
     await house.round(SILENT_SECONDS + 60)
     assert (await house.streams.jetstream.stream_info(QUEUE)).state.messages == 4
 
 
-async def test_a_job_that_ended_while_it_was_looked_for_is_not_put_back(house: House) -> None:
+async def test_a_job_that_ends_during_the_sweep_is_not_requeued(house: House) -> None:
     job_id = await house.job(Status.RUNNING)
     await house.streams.jetstream.purge_stream(QUEUE)
     known = await house.job_store.read(JobStore.build_key("alice", job_id))
@@ -194,7 +194,7 @@ async def test_a_job_that_ended_while_it_was_looked_for_is_not_put_back(house: H
         await house.streams.jetstream.get_last_msg(QUEUE, f"{RUN}.story.alice")
 
 
-async def test_drafts_of_objects_are_looked_for_in_each_round(house: House) -> None:
+async def test_each_sweep_deletes_unfinished_uploads(house: House) -> None:
     tidied: list[float] = []
 
     class Store(FakeObjectStore):
@@ -207,7 +207,7 @@ async def test_drafts_of_objects_are_looked_for_in_each_round(house: House) -> N
     assert tidied == [SETTLED_SECONDS]
 
 
-async def test_a_record_that_cannot_be_read_stops_neither_a_round_nor_a_list(house: House) -> None:
+async def test_an_unreadable_record_stops_neither_a_sweep_nor_a_list(house: House) -> None:
     job_id = await house.job(Status.SUCCEEDED)
     await house.streams.state.put(JobStore.build_key("alice", "f" * 32), b'{"status": "paused"}')
     found, _ = await house.job_store.list_page("alice", JobFilter(), 10, "")

@@ -1,4 +1,4 @@
-"""Jobs are done: to their end, or again after a while, or never again, each for its reason."""
+"""Tests of the worker: success, retries and final failures."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BUSY = MediaError(Reason.PROVIDER_BUSY, "The provider is at its limit.")
 
 
 def failed(times: int, owner: str) -> JobRecord:
-    """Return the record of a job that has failed so often."""
+    """Return the record of a job with failed attempts."""
     failure = JobFailure(Reason.PROVIDER_BUSY.name, "The provider is at its limit.", "video")
     attempts = tuple(Attempt(number, now(), now(), failure) for number in range(1, times + 1))
     return JobRecord(
@@ -37,7 +37,7 @@ def failed(times: int, owner: str) -> JobRecord:
     )
 
 
-async def test_a_job_is_taken_done_and_ended(jobs: Jobs) -> None:
+async def test_a_job_is_pulled_run_and_ended(jobs: Jobs) -> None:
     pipeline = ScriptedPipeline()
     async with jobs.run_worker({"animate": pipeline.to_job_type()}, "w-7") as worker:
         record = await jobs.wait_until_ended(await jobs.submit())
@@ -51,7 +51,7 @@ async def test_a_job_is_taken_done_and_ended(jobs: Jobs) -> None:
     assert record.attempts[0].ended_at
 
 
-async def test_what_waited_before_there_was_a_worker_is_done(jobs: Jobs) -> None:
+async def test_jobs_queued_before_the_worker_started_run(jobs: Jobs) -> None:
     pipeline = ScriptedPipeline()
     ids = [await jobs.submit() for _ in range(3)]
     async with jobs.run_worker({"animate": pipeline.to_job_type()}):
@@ -60,7 +60,7 @@ async def test_what_waited_before_there_was_a_worker_is_done(jobs: Jobs) -> None
     assert sorted(pipeline.ids) == sorted(ids)
 
 
-async def test_each_kind_is_done_by_its_own_work(jobs: Jobs) -> None:
+async def test_each_kind_runs_its_own_pipeline(jobs: Jobs) -> None:
     videos, stories = ScriptedPipeline(), ScriptedPipeline()
     async with jobs.run_worker({"animate": videos.to_job_type(), "story": stories.to_job_type()}):
         video, story = await jobs.submit("animate"), await jobs.submit("story")
@@ -68,8 +68,8 @@ async def test_each_kind_is_done_by_its_own_work(jobs: Jobs) -> None:
     assert (videos.ids, stories.ids) == ([video], [story])
 
 
-async def test_a_job_whose_record_was_never_written_is_done(jobs: Jobs) -> None:
-    """Whoever accepted it died behind the one write that counts."""
+async def test_a_job_without_a_record_runs(jobs: Jobs) -> None:
+    """The process that accepted the job crashed after publishing its message."""
     pipeline = ScriptedPipeline()
     record = JobRecord(make_job_id(), jobs.owner, "animate", {}, now())
     await jobs.enqueue(record)
@@ -78,7 +78,7 @@ async def test_a_job_whose_record_was_never_written_is_done(jobs: Jobs) -> None:
         assert (await jobs.wait_until_ended(record.job_id)).status is Status.SUCCEEDED
 
 
-async def test_what_may_mend_is_done_again_until_it_succeeds(jobs: Jobs) -> None:
+async def test_retryable_failures_are_retried_until_success(jobs: Jobs) -> None:
     pipeline = ScriptedPipeline()
     pipeline.failures += [BUSY, RuntimeError("a secret"), BUSY]
     async with jobs.run_worker({"animate": pipeline.to_job_type()}):
@@ -90,7 +90,7 @@ async def test_what_may_mend_is_done_again_until_it_succeeds(jobs: Jobs) -> None
     assert [taken.failure for taken in pipeline.taken] == [None] * 4
 
 
-async def test_what_never_mends_ends_with_its_reason(jobs: Jobs) -> None:
+async def test_other_failures_end_the_job_with_their_reason(jobs: Jobs) -> None:
     pipeline = ScriptedPipeline()
     pipeline.always = BUSY
     async with jobs.run_worker({"animate": pipeline.to_job_type()}):
@@ -101,7 +101,7 @@ async def test_what_never_mends_ends_with_its_reason(jobs: Jobs) -> None:
     assert (record.percent, record.stage) == (40.0, "video")
 
 
-async def test_a_job_that_waits_for_another_attempt_is_queued_and_keeps_how_far_it_came(jobs: Jobs) -> None:
+async def test_a_job_that_waits_for_a_retry_is_queued_and_keeps_its_progress(jobs: Jobs) -> None:
     pipeline = ScriptedPipeline()
     pipeline.failures.append(MediaError(Reason.RATE_LIMITED, retry_after_seconds=600))
     async with jobs.run_worker({"animate": pipeline.to_job_type()}):
@@ -131,7 +131,7 @@ async def test_delays_double_up_to_a_minute(
 
 
 @pytest.mark.parametrize(("asked_seconds", "kept_seconds"), [(7.5, 7.5), (600.0, 600.0), (3600.0, 600.0)])
-async def test_a_delay_that_the_provider_named_is_kept_to_for_ten_minutes(
+async def test_a_retry_after_of_the_provider_is_honoured_up_to_ten_minutes(
     jobs: Jobs, asked_seconds: float, kept_seconds: float
 ) -> None:
     pipeline = ScriptedPipeline()
@@ -142,7 +142,7 @@ async def test_a_delay_that_the_provider_named_is_kept_to_for_ten_minutes(
     assert acks.delays_seconds == [kept_seconds]
 
 
-async def test_a_delay_that_the_provider_named_is_not_shorter_than_ours(jobs: Jobs) -> None:
+async def test_a_retry_after_does_not_shorten_the_backoff(jobs: Jobs) -> None:
     pipeline = ScriptedPipeline()
     pipeline.failures.append(MediaError(Reason.RATE_LIMITED, retry_after_seconds=0.001))
     async with (
@@ -155,7 +155,7 @@ async def test_a_delay_that_the_provider_named_is_not_shorter_than_ours(jobs: Jo
 
 
 @pytest.mark.parametrize("reason", list(Reason), ids=lambda reason: reason.name)
-async def test_only_what_may_mend_is_done_again(jobs: Jobs, reason: Reason) -> None:
+async def test_only_retryable_failures_are_retried(jobs: Jobs, reason: Reason) -> None:
     pipeline = ScriptedPipeline()
     pipeline.failures.append(MediaError(reason, "What to do next."))
     async with jobs.run_worker({"animate": pipeline.to_job_type()}):
@@ -165,7 +165,7 @@ async def test_only_what_may_mend_is_done_again(jobs: Jobs, reason: Reason) -> N
     assert record.failure == (None if reason in RETRYABLE else JobFailure(reason.name, "What to do next.", "video"))
 
 
-async def test_a_job_outlasts_what_is_away_for_longer_than_it_may_fail(jobs: Jobs) -> None:
+async def test_a_job_retries_temporary_failures_beyond_its_maximum(jobs: Jobs) -> None:
     pipeline = ScriptedPipeline()
     pipeline.failures += [BUSY] * 6
     work = replace(pipeline.to_job_type(max_failures=2), wait_budget_seconds=60.0)
@@ -174,7 +174,7 @@ async def test_a_job_outlasts_what_is_away_for_longer_than_it_may_fail(jobs: Job
     assert (record.status, record.attempt, record.failed_attempts) == (Status.SUCCEEDED, 7, 6)
 
 
-async def test_what_an_exception_says_is_shown_to_nobody(jobs: Jobs) -> None:
+async def test_the_text_of_an_exception_is_not_exposed(jobs: Jobs) -> None:
     pipeline = ScriptedPipeline()
     pipeline.always = RuntimeError("a secret")
     async with jobs.run_worker({"animate": pipeline.to_job_type(max_failures=1)}):
@@ -184,7 +184,7 @@ async def test_what_an_exception_says_is_shown_to_nobody(jobs: Jobs) -> None:
     assert b"secret" not in record.encode()
 
 
-async def test_a_lost_worker_counts_as_taken_and_not_as_failed(jobs: Jobs) -> None:
+async def test_a_crashed_worker_counts_as_an_attempt_but_not_as_a_failure(jobs: Jobs) -> None:
     pipeline = ScriptedPipeline()
     pipeline.always = BUSY
     lost = tuple(Attempt(number, now()) for number in range(1, 8))
@@ -196,7 +196,7 @@ async def test_a_lost_worker_counts_as_taken_and_not_as_failed(jobs: Jobs) -> No
     assert (ended.status, ended.attempt) == (Status.FAILED, 9)
 
 
-async def test_a_job_with_which_forty_workers_were_lost_ends(jobs: Jobs) -> None:
+async def test_a_job_that_crashed_forty_workers_fails(jobs: Jobs) -> None:
     pipeline = ScriptedPipeline()
     record = JobRecord(
         make_job_id(), jobs.owner, "animate", {}, now(), status=Status.RUNNING, stage="video", attempt=40
@@ -212,7 +212,7 @@ async def test_a_job_with_which_forty_workers_were_lost_ends(jobs: Jobs) -> None
     assert (ended.failure.reason, ended.failure.stage) == ("GENERATION_FAILED", "video")
 
 
-async def test_the_fortieth_time_is_one_more_chance(jobs: Jobs) -> None:
+async def test_a_job_that_crashed_thirty_nine_workers_runs_again(jobs: Jobs) -> None:
     pipeline = ScriptedPipeline()
     record = replace(failed(0, jobs.owner), attempt=39)
     await jobs.enqueue(record)
@@ -222,7 +222,7 @@ async def test_the_fortieth_time_is_one_more_chance(jobs: Jobs) -> None:
     assert (ended.status, ended.attempt) == (Status.SUCCEEDED, 40)
 
 
-async def test_no_more_jobs_are_done_at_once_than_there_are_slots(jobs: Jobs) -> None:
+async def test_no_more_jobs_run_at_once_than_max_jobs(jobs: Jobs) -> None:
     pipeline = ScriptedPipeline()
     pipeline.limiter = asyncio.Event()
     ids = [await jobs.submit(owner=owner) for owner in (jobs.owner, jobs.make_owner()) for _ in range(3)]
@@ -238,7 +238,7 @@ async def test_no_more_jobs_are_done_at_once_than_there_are_slots(jobs: Jobs) ->
     assert (pipeline.most_at_once, sorted(pipeline.ids)) == (2, sorted(ids))
 
 
-async def test_two_workers_together_do_no_more_than_the_fleet_may(jobs: Jobs) -> None:
+async def test_two_workers_together_run_no_more_than_max_running(jobs: Jobs) -> None:
     one, other = ScriptedPipeline(), ScriptedPipeline()
     one.limiter = other.limiter = asyncio.Event()
     ids = [await jobs.submit(owner=owner) for owner in (jobs.owner, jobs.make_owner()) for _ in range(3)]
@@ -258,7 +258,7 @@ async def test_two_workers_together_do_no_more_than_the_fleet_may(jobs: Jobs) ->
     assert sorted(one.ids + other.ids) == sorted(ids)
 
 
-async def test_the_lease_and_the_fleet_are_those_of_the_worker_that_started_last(jobs: Jobs) -> None:
+async def test_the_last_worker_to_start_sets_lease_and_max_running(jobs: Jobs) -> None:
     pipeline = ScriptedPipeline()
     for fleet, lease_seconds in ((3, 5.0), (7, 9.0)):
         async with jobs.run_worker({"animate": pipeline.to_job_type(max_running=fleet)}, lease_seconds=lease_seconds):

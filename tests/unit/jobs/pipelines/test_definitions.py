@@ -1,4 +1,4 @@
-"""Each kind of job: which steps, in which order, how far it is at each, and what it hands on."""
+"""Tests of pipelines: steps and their order, progress, and what each step passes to the next one."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ METHODS = {"image": "GenerateImage", "audio": "SynthesizeStream", "video": "Gene
 
 
 @pytest.mark.parametrize("kind", SPECS)
-async def test_steps_are_done_in_their_order(shop: Shop, kind: str) -> None:
+async def test_steps_run_in_order(shop: Shop, kind: str) -> None:
     record = await shop.make(kind, SPECS[kind])
     assert shop.fake.methods == ASKED[kind]
     assert list(record.steps) == [step for method in ASKED[kind] for step in METHODS if METHODS[step] == method]
@@ -74,7 +74,7 @@ async def test_the_percent_never_goes_back_and_ends_below_100(
 
 
 @pytest.mark.parametrize("kind", SPECS)
-async def test_all_is_asked_for_in_the_owners_name(shop: Shop, kind: str) -> None:
+async def test_all_requests_are_on_behalf_of_the_owner(shop: Shop, kind: str) -> None:
     await shop.make(kind, SPECS[kind], principal="bob")
     assert {asked.principal for asked in shop.fake.calls} == {"bob"}
 
@@ -91,7 +91,7 @@ async def test_all_is_asked_for_in_the_owners_name(shop: Shop, kind: str) -> Non
         ("story", ["image", "audio", "video", "final"], []),
     ],
 )
-async def test_a_job_goes_on_behind_its_last_step(shop: Shop, kind: str, done: list[str], asked: list[str]) -> None:
+async def test_a_job_resumes_after_its_last_step(shop: Shop, kind: str, done: list[str], asked: list[str]) -> None:
     await shop.make(kind, SPECS[kind], steps={step: MADE[step] for step in done})
     assert shop.fake.methods == asked
     behind = {stage for step in done for stage in STAGES_OF[step]}
@@ -110,7 +110,7 @@ async def test_a_step_that_fails_ends_the_attempt_there(shop: Shop, kind: str) -
 
 
 @pytest.mark.parametrize("kind", ["animate", "talking_video", "story"])
-async def test_a_video_has_the_name_of_its_job(shop: Shop, kind: str) -> None:
+async def test_a_video_request_has_the_id_of_its_job(shop: Shop, kind: str) -> None:
     await shop.make(kind, SPECS[kind])
     request = shop.fake.last("GenerateVideo").request
     assert (request.request_id, request.detach) == (f"job-{JOB_ID}", True)
@@ -126,7 +126,7 @@ async def test_a_video_has_the_name_of_its_job(shop: Shop, kind: str) -> None:
         ({"captions": "JOB_CAPTIONS_BURNED"}, DEFAULT_DELAY_MS, video_pb2.CAPTION_MODE_BURNED),
     ],
 )
-async def test_a_video_that_speaks_has_the_delay_and_the_captions_that_were_asked_for(
+async def test_a_talking_video_has_the_requested_delay_and_captions(
     shop: Shop, fields: dict[str, Any], delay_ms: int, mode: video_pb2.CaptionMode | None
 ) -> None:
     await shop.make("talking_video", {**SPECS["talking_video"], **fields})
@@ -144,16 +144,14 @@ async def test_a_video_that_speaks_has_the_delay_and_the_captions_that_were_aske
         ("JOB_CAPTIONS_NONE", None),
     ],
 )
-async def test_a_story_has_captions_unless_told_otherwise(
-    shop: Shop, captions: str, mode: video_pb2.CaptionMode | None
-) -> None:
+async def test_a_story_has_captions_by_default(shop: Shop, captions: str, mode: video_pb2.CaptionMode | None) -> None:
     await shop.make("story", {**SPECS["story"], "captions": captions})
     request = shop.fake.last("MuxVideo").request
     assert request.audio_delay_ms == DEFAULT_DELAY_MS
     assert (request.captions.mode if request.HasField("captions") else None) == mode
 
 
-async def test_a_storys_video_is_made_of_its_own_image(shop: Shop) -> None:
+async def test_the_video_of_a_story_uses_its_image(shop: Shop) -> None:
     spec = {**SPECS["story"], "motion": "pan left", "seconds": 10, "resolution": "1080p", "videoProvider": "embedded"}
     await shop.make("story", spec)
     request = shop.fake.last("GenerateVideo").request
@@ -162,21 +160,21 @@ async def test_a_storys_video_is_made_of_its_own_image(shop: Shop) -> None:
     assert (request.resolution, request.provider) == ("1080p", "embedded")
 
 
-async def test_a_story_without_a_motion_moves_slowly(shop: Shop) -> None:
+async def test_a_story_without_motion_has_the_default_motion(shop: Shop) -> None:
     await shop.make("story", SPECS["story"])
     assert shop.fake.last("GenerateVideo").request.prompt == DEFAULT_MOTION
 
 
 @pytest.mark.parametrize("kind", ["headline", "story"])
 @pytest.mark.parametrize(("text", "said"), [("", "Cats land"), ("They came in peace.", "They came in peace.")])
-async def test_a_headline_is_spoken_unless_there_is_another_text(shop: Shop, kind: str, text: str, said: str) -> None:
+async def test_the_speech_of_a_headline_defaults_to_the_headline(shop: Shop, kind: str, text: str, said: str) -> None:
     headline = {"headline": "Cats land", "narration": {"text": text, "voice": "Aria"}}
     await shop.make(kind, headline if kind == "headline" else {"headline": headline})
     request = shop.fake.last("SynthesizeStream").request
     assert (request.text, request.voice) == (said, "Aria")
 
 
-async def test_a_headline_without_its_timing_is_not_done(shop: Shop) -> None:
+async def test_a_headline_job_needs_the_alignment(shop: Shop) -> None:
     shop.fake.failures["GetStoredAudio"].append(MediaError(Reason.STORAGE_FAILED))
     with pytest.raises(MediaError) as caught:
         await shop.make("headline", SPECS["headline"])
@@ -184,7 +182,7 @@ async def test_a_headline_without_its_timing_is_not_done(shop: Shop) -> None:
     assert list(shop.record.steps) == ["image", "audio"]
 
 
-async def test_every_kind_that_callers_may_ask_for_is_bounded_and_can_be_called_off(shop: Shop) -> None:
+async def test_every_requestable_kind_is_limited_and_can_be_cancelled(shop: Shop) -> None:
     table = build_job_types(shop.steps, 7, 60.0)
     assert set(table) == set(KINDS)
     for kind in table.values():

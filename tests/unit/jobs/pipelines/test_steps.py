@@ -1,4 +1,4 @@
-"""Steps ask in the owner's name, leave what a medium is, and are not done again once they have left it."""
+"""Tests of steps: calls on behalf of the owner, stored results, and no second run of a finished step."""
 
 from __future__ import annotations
 
@@ -53,27 +53,29 @@ STEPS: dict[str, tuple[str, Do]] = {
 
 
 class OvertakenBucket(Bucket):
-    """A bucket where another worker has the job as soon as a call tells how far it is."""
+    """A bucket in which another worker writes before the first progress report."""
 
     async def update(self, key: str, value: bytes, last: int) -> int:
-        """Write where nobody else has."""
+        """Write after the other worker."""
         if JobRecord.decode(value).percent > SPAN.low:
             raise KeyWrongLastSequenceError(description="wrong last sequence")
         return await super().update(key, value, last)
 
 
 async def done(shop: Shop, step: str, **fields: Any) -> Result:
-    """Do one step of a job."""
+    """Run one step of a job."""
     return await STEPS[step][1](shop.steps, await shop.buckets.lease(make_record(**{"steps": MADE, **fields})))
 
 
 def without(step: str) -> dict[str, Any]:
-    """Return the steps that a job needs to have done before this one."""
+    """Return the results that a step needs from earlier steps."""
     return {name: result for name, result in MADE.items() if name != step}
 
 
 @given(st.floats(0, 100), st.floats(0, 100), st.floats(0, 100), st.floats(0, 100))
-def test_a_span_is_a_part_of_the_whole_and_keeps_order(low: float, high: float, one: float, another: float) -> None:
+def test_a_progress_range_is_part_of_the_job_and_keeps_order(
+    low: float, high: float, one: float, another: float
+) -> None:
     span = ProgressRange(min(low, high), max(low, high))
     assert (span.to_job_percent(0), span.to_job_percent(100)) == pytest.approx((span.low, span.high))
     earlier, later = sorted((one, another))
@@ -82,40 +84,42 @@ def test_a_span_is_a_part_of_the_whole_and_keeps_order(low: float, high: float, 
 
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("principal", ["alice", "", "someone@example.com"])
-async def test_every_call_is_made_in_the_owners_name(shop: Shop, step: str, principal: str) -> None:
+async def test_every_call_is_on_behalf_of_the_owner(shop: Shop, step: str, principal: str) -> None:
     await done(shop, step, principal=principal, steps=without(step))
     assert [(asked.method, asked.principal) for asked in shop.fake.calls] == [(STEPS[step][0], principal)]
 
 
 @pytest.mark.parametrize("step", STEPS)
-async def test_what_was_done_is_not_done_again(shop: Shop, step: str) -> None:
+async def test_a_finished_step_does_not_run_again(shop: Shop, step: str) -> None:
     made = {"key": "somewhere/else.bin"}
     assert await done(shop, step, steps={**MADE, step: made}) == made
     assert shop.fake.calls == []
 
 
 @pytest.mark.parametrize("step", STEPS)
-async def test_a_step_leaves_its_result_in_the_record(shop: Shop, step: str) -> None:
+async def test_a_step_stores_its_result_in_the_record(shop: Shop, step: str) -> None:
     result = await done(shop, step, steps=without(step))
     assert shop.record.steps[step] == result
     assert {"key", "contentType", "provider", "model"} <= result.keys()
 
 
 @pytest.mark.parametrize(("step", "intents"), [("video", ("video",)), ("audio", ("audio",)), ("image", ("image",))])
-async def test_a_step_that_costs_money_is_announced_before(shop: Shop, step: str, intents: tuple[str, ...]) -> None:
+async def test_a_paid_step_is_stored_as_an_intent_before_its_call(
+    shop: Shop, step: str, intents: tuple[str, ...]
+) -> None:
     shop.fake.failures[STEPS[step][0]].append(MediaError(Reason.PROVIDER_BUSY))
     with pytest.raises(MediaError):
         await done(shop, step, steps=without(step))
     assert shop.record.intents == intents
 
 
-async def test_speech_over_a_video_costs_nothing_and_is_not_announced(shop: Shop) -> None:
+async def test_a_mux_is_not_stored_as_an_intent(shop: Shop) -> None:
     await done(shop, "final")
     assert shop.record.intents == ()
 
 
 @pytest.mark.parametrize("step", STEPS)
-async def test_what_a_service_fails_with_is_told_as_it_is(shop: Shop, step: str) -> None:
+async def test_the_error_of_a_service_is_raised_unchanged(shop: Shop, step: str) -> None:
     shop.fake.failures[STEPS[step][0]].append(MediaError(Reason.RATE_LIMITED, "Slow down.", retry_after_seconds=7))
     with pytest.raises(MediaError) as caught:
         await done(shop, step, steps=without(step))
@@ -125,7 +129,7 @@ async def test_what_a_service_fails_with_is_told_as_it_is(shop: Shop, step: str)
 
 
 @pytest.mark.parametrize("step", ["video", "audio", "final"])
-async def test_a_stream_that_ends_without_its_result_may_be_tried_again(shop: Shop, step: str) -> None:
+async def test_a_stream_without_a_result_is_a_retryable_error(shop: Shop, step: str) -> None:
     shop.fake.truncated.add(STEPS[step][0])
     with pytest.raises(MediaError) as caught:
         await done(shop, step, steps=without(step))
@@ -133,9 +137,7 @@ async def test_a_stream_that_ends_without_its_result_may_be_tried_again(shop: Sh
 
 
 @pytest.mark.parametrize("step", ["video", "audio", "final"])
-async def test_a_stream_is_heard_to_its_end_so_that_nobody_is_written_down_as_one_who_left(
-    shop: Shop, step: str
-) -> None:
+async def test_a_stream_is_read_to_its_end_so_that_no_call_counts_as_cancelled(shop: Shop, step: str) -> None:
     method = STEPS[step][0]
     shop.fake.endings[method] = limiter = asyncio.Event()
     doing = asyncio.create_task(done(shop, step, steps=without(step)))
@@ -147,13 +149,13 @@ async def test_a_stream_is_heard_to_its_end_so_that_nobody_is_written_down_as_on
 
 
 @pytest.mark.parametrize("step", ["video", "audio", "final"])
-async def test_what_fails_behind_a_result_takes_nothing_of_it(shop: Shop, step: str) -> None:
+async def test_an_error_after_the_result_is_ignored(shop: Shop, step: str) -> None:
     shop.fake.endings[STEPS[step][0]] = MediaError(Reason.UNAVAILABLE)
     assert "key" in await done(shop, step, steps=without(step))
 
 
 @pytest.mark.parametrize("step", ["video", "audio", "final"])
-async def test_a_stream_that_never_ends_behind_its_result_is_left(
+async def test_a_stream_that_never_ends_after_its_result_is_closed(
     shop: Shop, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("services.jobs.clients._DRAIN_SECONDS", 0.05)
@@ -164,7 +166,7 @@ async def test_a_stream_that_never_ends_behind_its_result_is_left(
 
 
 @pytest.mark.parametrize("step", ["video", "audio", "final"])
-async def test_whoever_stops_listening_ends_the_call(shop: Shop, step: str) -> None:
+async def test_a_cancelled_step_cancels_the_call(shop: Shop, step: str) -> None:
     method = STEPS[step][0]
     shop.fake.blocked[method] = asyncio.Event()
     doing = asyncio.create_task(done(shop, step, steps=without(step)))
@@ -176,7 +178,7 @@ async def test_whoever_stops_listening_ends_the_call(shop: Shop, step: str) -> N
 
 
 @pytest.mark.parametrize("step", ["video", "final"])
-async def test_whoever_was_superseded_ends_the_call(shop: Shop, step: str) -> None:
+async def test_a_superseded_step_cancels_the_call(shop: Shop, step: str) -> None:
     method = STEPS[step][0]
     shop.buckets.state = OvertakenBucket()
     shop.fake.blocked[method] = asyncio.Event()
@@ -186,14 +188,14 @@ async def test_whoever_was_superseded_ends_the_call(shop: Shop, step: str) -> No
 
 
 @pytest.mark.parametrize("step", STEPS)
-async def test_a_video_is_waited_for_longer_than_anything_else(shop: Shop, step: str) -> None:
+async def test_a_video_has_a_longer_deadline_than_other_calls(shop: Shop, step: str) -> None:
     await done(shop, step, steps=without(step))
     allowed = VIDEO_SECONDS if step == "video" else CALL_SECONDS
     (asked,) = shop.fake.calls
     assert asked.seconds_left == pytest.approx(allowed, abs=10)
 
 
-async def test_a_video_is_asked_for_under_the_name_of_its_job_and_goes_on_without_us(shop: Shop) -> None:
+async def test_a_video_request_has_the_job_id_and_is_detached(shop: Shop) -> None:
     result = await done(shop, "video", steps={})
     request = shop.fake.last("GenerateVideo").request
     assert (request.request_id, request.detach) == (f"job-{JOB_ID}", True)
@@ -212,7 +214,7 @@ async def test_the_percent_of_a_video_is_a_part_of_the_jobs(shop: Shop, step: st
     assert [percent for _, percent in shop.reached] == [20.0, 30.0, 40.0, 60.0]
 
 
-async def test_speech_is_stored_with_its_timing(shop: Shop) -> None:
+async def test_speech_is_stored_with_its_alignment(shop: Shop) -> None:
     result = await done(shop, "audio", steps={})
     request = shop.fake.last("SynthesizeStream").request
     assert (request.text, request.voice) == ("Hello.", "Aria")
@@ -221,7 +223,7 @@ async def test_speech_is_stored_with_its_timing(shop: Shop) -> None:
     assert (result["key"], result["storedAudioId"], result["durationSeconds"]) == (AUDIO_KEY, STORED_AUDIO_ID, 2.5)
 
 
-async def test_an_image_is_drawn_to_a_key_of_the_jobs_own(shop: Shop) -> None:
+async def test_an_image_is_stored_under_a_key_of_the_job(shop: Shop) -> None:
     result = await done(shop, "image", steps={})
     request = shop.fake.last("GenerateImage").request
     assert (request.output.object_key, request.output.overwrite) == (f"users/alice/jobs/{JOB_ID}/image.webp", True)
@@ -232,14 +234,14 @@ async def test_an_image_is_drawn_to_a_key_of_the_jobs_own(shop: Shop) -> None:
     assert (result["prompt"], result["width"], result["height"]) == ("final: Cats land on the moon", 1024, 576)
 
 
-async def test_an_image_of_no_size_is_wide_and_of_no_style_is_plain(shop: Shop) -> None:
+async def test_an_image_has_a_default_size_and_no_default_style(shop: Shop) -> None:
     lease = await shop.buckets.lease(make_record())
     await shop.steps.make_image(lease, jobs_pb2.HeadlineSpec(headline="Cats"), SPAN)
     request = shop.fake.last("GenerateImage").request
     assert (request.image_size, list(request.style.art_styles)) == ("landscape_16_9", [])
 
 
-async def test_speech_is_laid_over_the_video_that_was_made(shop: Shop) -> None:
+async def test_speech_is_muxed_into_the_generated_video(shop: Shop) -> None:
     lease = await shop.buckets.lease(make_record(steps=MADE))
     result = await shop.steps.mux_video(lease, SPAN, audio_delay_ms=750, captions=NONE)
     request = shop.fake.last("MuxVideo").request
@@ -257,7 +259,7 @@ async def test_speech_is_laid_over_the_video_that_was_made(shop: Shop) -> None:
         (jobs_pb2.JOB_CAPTIONS_BURNED, video_pb2.CAPTION_MODE_BURNED),
     ],
 )
-async def test_captions_are_the_timing_of_the_speech(
+async def test_captions_use_the_alignment_of_the_speech(
     shop: Shop, captions: jobs_pb2.JobCaptions, mode: video_pb2.CaptionMode
 ) -> None:
     lease = await shop.buckets.lease(make_record(steps=MADE))
@@ -268,7 +270,7 @@ async def test_captions_are_the_timing_of_the_speech(
     assert (request.captions.mode, request.captions.alignment) == (mode, ALIGNMENT)
 
 
-async def test_a_video_that_is_not_wanted_any_more_is_called_off_by_its_name(shop: Shop) -> None:
+async def test_a_video_is_cancelled_by_its_request_id(shop: Shop) -> None:
     await shop.steps.cancel_video(make_record(intents=("video",)))
     asked = shop.fake.last("CancelVideo")
     assert (asked.request.request_id, asked.principal) == (f"job-{JOB_ID}", "alice")
@@ -283,6 +285,6 @@ async def test_a_video_that_is_not_wanted_any_more_is_called_off_by_its_name(sho
     ],
     ids=["nothing was begun", "no video was begun", "the video is there"],
 )
-async def test_nothing_is_called_off_where_no_video_is_made(shop: Shop, record: JobRecord) -> None:
+async def test_nothing_is_cancelled_without_a_started_video(shop: Shop, record: JobRecord) -> None:
     await shop.steps.cancel_video(record)
     assert shop.fake.calls == []

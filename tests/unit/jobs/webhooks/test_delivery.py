@@ -1,4 +1,4 @@
-"""Telling a webhook: one signed POST an attempt, every one of them kept, and an end to it."""
+"""Tests of webhook delivery: one signed POST per attempt, each one recorded, with a bounded number of attempts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BLOCKED = JobFailure("CONTENT_BLOCKED", "The provider's safety rules refuse this
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """One POST, as it came."""
+    """One received POST."""
 
     url: str
     field: str
@@ -37,13 +37,13 @@ class Post:
 
 @dataclass
 class Receiver:
-    """Whoever is told: answers with a status, or cannot be asked at all."""
+    """A receiver that returns a status code, or cannot be reached."""
 
     answers: deque[int | MediaError] = field(default_factory=deque)
     posts: list[Post] = field(default_factory=list)
 
     async def post(self, url: str, *, field: str, data: bytes, headers: dict[str, str]) -> int:
-        """Take a POST."""
+        """Record a POST and return the next status."""
         self.posts.append(Post(url, field, data, headers))
         answer = self.answers.popleft() if self.answers else 204
         if isinstance(answer, MediaError):
@@ -52,7 +52,7 @@ class Receiver:
 
 
 class Telling:
-    """A job that has ended, and the job that tells of it."""
+    """An ended job and its webhook job."""
 
     def __init__(self) -> None:
         self.buckets = Buckets()
@@ -61,21 +61,21 @@ class Telling:
 
     @property
     def work(self) -> JobType:
-        """What tells it."""
+        """Job type of webhook jobs."""
         return build_webhook_job_type(JobStore(self.buckets.streams), self.secrets, self.receiver)
 
     async def ended(self, status: Status = Status.SUCCEEDED, **fields: Any) -> JobRecord:
-        """Write down a job that has ended."""
+        """Store an ended job."""
         record = make_record(status=status, request_id="order-7", updated_at=UPDATED_AT, webhook_url=URL, **fields)
         await self.buckets.lease(record)
         return record
 
     async def lease(self, job_id: str = JOB_ID) -> Lease:
-        """Take the job that tells of another."""
+        """Open the lease of the webhook job."""
         return await self.buckets.lease(make_record("webhook", {"jobId": job_id, "url": URL}, job_id="f" * 32))
 
     async def attempt(self, lease: Lease) -> Reason | None:
-        """Make one attempt; returns what it failed with."""
+        """Run one attempt and return its error."""
         try:
             await self.work.pipeline(lease)
         except MediaError as error:
@@ -89,7 +89,7 @@ def sent(lease: Lease) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("status", [Status.SUCCEEDED, Status.FAILED, Status.CANCELLED])
-async def test_the_body_tells_what_happened_to_which_job(status: Status) -> None:
+async def test_the_body_has_the_event_and_the_job(status: Status) -> None:
     telling = Telling()
     await telling.ended(status)
     assert await telling.attempt(await telling.lease()) is None
@@ -102,7 +102,7 @@ async def test_the_body_tells_what_happened_to_which_job(status: Status) -> None
     }
 
 
-async def test_a_failed_job_tells_why_and_nothing_of_what_was_made() -> None:
+async def test_the_body_of_a_failed_job_has_its_error_and_no_results() -> None:
     telling = Telling()
     await telling.ended(Status.FAILED, failure=BLOCKED, steps={"audio": {"key": "audio/secret.mp3"}})
     await telling.attempt(await telling.lease())
@@ -115,7 +115,7 @@ async def test_a_failed_job_tells_why_and_nothing_of_what_was_made() -> None:
     assert b"secret" not in post.data
 
 
-async def test_it_is_signed_with_every_secret_that_is_valid() -> None:
+async def test_the_body_is_signed_with_every_valid_secret() -> None:
     telling = Telling()
     await telling.ended()
     (first,) = await telling.secrets.get("alice")
@@ -132,7 +132,7 @@ async def test_it_is_signed_with_every_secret_that_is_valid() -> None:
 
 
 @pytest.mark.parametrize("status", [200, 201, 204, 299])
-async def test_any_2xx_takes_it(status: int) -> None:
+async def test_any_2xx_accepts_the_webhook(status: int) -> None:
     telling = Telling()
     await telling.ended()
     telling.receiver.answers.append(status)
@@ -142,7 +142,7 @@ async def test_any_2xx_takes_it(status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [199, 300, 302, 304, 400, 404, 409, 429, 500, 503])
-async def test_everything_else_is_tried_again(status: int) -> None:
+async def test_other_statuses_are_retried(status: int) -> None:
     telling = Telling()
     await telling.ended()
     telling.receiver.answers.append(status)
@@ -151,7 +151,7 @@ async def test_everything_else_is_tried_again(status: int) -> None:
     assert [(item["status"], item["error"]) for item in sent(lease)] == [(status, "")]
 
 
-async def test_nobody_there_is_tried_again() -> None:
+async def test_an_unreachable_receiver_is_retried() -> None:
     telling = Telling()
     await telling.ended()
     telling.receiver.answers.append(MediaError(Reason.URL_UNREACHABLE))
@@ -168,7 +168,7 @@ async def test_nobody_there_is_tried_again() -> None:
         (MediaError(Reason.VALIDATION_ERROR), (0, "VALIDATION_ERROR")),
     ],
 )
-async def test_who_does_not_want_it_or_may_not_be_asked_ends_it(
+async def test_a_gone_or_forbidden_receiver_ends_the_webhook_job(
     answer: int | MediaError, kept: tuple[int, str]
 ) -> None:
     telling = Telling()
@@ -179,7 +179,7 @@ async def test_who_does_not_want_it_or_may_not_be_asked_ends_it(
     assert [(item["status"], item["error"]) for item in sent(lease)] == [kept]
 
 
-async def test_every_attempt_is_kept_in_order_and_says_the_same() -> None:
+async def test_every_attempt_is_stored_in_order_with_the_same_body() -> None:
     telling = Telling()
     await telling.ended()
     telling.receiver.answers += [500, MediaError(Reason.URL_UNREACHABLE), 204]
@@ -193,7 +193,7 @@ async def test_every_attempt_is_kept_in_order_and_says_the_same() -> None:
     assert {post.headers["webhook-id"] for post in telling.receiver.posts} == {JOB_ID}
 
 
-async def test_as_many_attempts_as_there_may_be_are_kept() -> None:
+async def test_all_possible_attempts_are_stored() -> None:
     telling = Telling()
     await telling.ended()
     lease = await telling.lease()
@@ -203,7 +203,7 @@ async def test_as_many_attempts_as_there_may_be_are_kept() -> None:
     assert [item["status"] for item in sent(lease)] == [500 + number for number in range(MAX_FAILURES)]
 
 
-async def test_however_often_it_is_told_the_record_does_not_grow_without_end() -> None:
+async def test_the_list_of_deliveries_is_bounded() -> None:
     telling = Telling()
     await telling.ended()
     lease = await telling.lease()
@@ -213,7 +213,7 @@ async def test_however_often_it_is_told_the_record_does_not_grow_without_end() -
     assert len(sent(lease)) < 50
 
 
-async def test_a_job_that_is_not_known_any_more_is_not_told_of() -> None:
+async def test_a_deleted_job_is_not_delivered() -> None:
     telling = Telling()
     assert await telling.attempt(await telling.lease("0" * 32)) is Reason.JOB_NOT_FOUND
     assert telling.receiver.posts == []

@@ -1,4 +1,4 @@
-"""Secrets of webhooks: made once, the same for every process, and followed by another without a gap."""
+"""Tests of signing secrets: created once for all processes, and rotated without a gap."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DAY_SECONDS = 86_400
 
 
 class CrowdedBucket(Bucket):
-    """A bucket where everybody who looks for something first finds nothing, as if all looked at once."""
+    """A bucket in which the first reads of all callers miss, as if they were concurrent."""
 
     def __init__(self, lookers: int) -> None:
         super().__init__()
@@ -24,7 +24,7 @@ class CrowdedBucket(Bucket):
         self._first_looks = lookers
 
     async def get(self, key: str) -> Entry:
-        """Return what is under a key, once all have asked."""
+        """Return the entry of a key, from the second read on."""
         if self._first_looks:
             self._first_looks -= 1
             try:
@@ -46,18 +46,18 @@ def secrets() -> SigningSecrets:
     return SigningSecrets(Buckets().streams)
 
 
-async def test_the_first_one_is_made_when_it_is_needed_and_stays(secrets: SigningSecrets) -> None:
+async def test_the_first_secret_is_created_on_demand_and_stays(secrets: SigningSecrets) -> None:
     (made,) = await secrets.get("alice")
     assert key_in(made) is not None
     assert await secrets.get("alice") == [made]
 
 
-async def test_no_two_owners_share_one(secrets: SigningSecrets) -> None:
+async def test_owners_have_different_secrets(secrets: SigningSecrets) -> None:
     made = [(await secrets.get(owner))[0] for owner in ("alice", "bob", "", "a.b", "a_b")]
     assert len(set(made)) == 5
 
 
-async def test_all_who_need_the_first_one_at_once_get_the_same() -> None:
+async def test_concurrent_first_reads_get_the_same_secret() -> None:
     buckets = Buckets()
     buckets.secrets = CrowdedBucket(5)
     found = await asyncio.gather(*(SigningSecrets(buckets.streams).get("alice") for _ in range(5)))
@@ -65,18 +65,18 @@ async def test_all_who_need_the_first_one_at_once_get_the_same() -> None:
     assert len(buckets.secrets.writes) == 1
 
 
-async def test_the_one_before_signs_along(secrets: SigningSecrets) -> None:
+async def test_the_previous_secret_still_signs(secrets: SigningSecrets) -> None:
     (first,) = await secrets.get("alice")
     second = await secrets.rotate("alice")
     assert await secrets.get("alice") == [second, first]
 
 
-async def test_the_first_call_tells_a_secret_that_signs(secrets: SigningSecrets) -> None:
+async def test_the_first_rotation_returns_a_secret_that_signs(secrets: SigningSecrets) -> None:
     told = await secrets.rotate("alice")
     assert (await secrets.get("alice"))[0] == told
 
 
-async def test_the_one_before_ends_after_a_day(clocks: Clocks, secrets: SigningSecrets) -> None:
+async def test_the_previous_secret_expires_after_a_day(clocks: Clocks, secrets: SigningSecrets) -> None:
     assert clocks.wall_seconds == START_SECONDS
     (first,) = await secrets.get("alice")
     second = await secrets.rotate("alice")
@@ -86,13 +86,13 @@ async def test_the_one_before_ends_after_a_day(clocks: Clocks, secrets: SigningS
     assert await secrets.get("alice") == [second]
 
 
-async def test_the_newest_one_does_not_end(clocks: Clocks, secrets: SigningSecrets) -> None:
+async def test_the_newest_secret_does_not_expire(clocks: Clocks, secrets: SigningSecrets) -> None:
     second = await secrets.rotate("alice")
     clocks.pass_seconds(400 * DAY_SECONDS)
     assert await secrets.get("alice") == [second]
 
 
-async def test_whoever_asks_again_because_no_answer_came_keeps_the_secret_that_receivers_know(
+async def test_a_repeated_rotation_keeps_the_secret_that_receivers_know(
     secrets: SigningSecrets,
 ) -> None:
     (first,) = await secrets.get("alice")
@@ -101,12 +101,12 @@ async def test_whoever_asks_again_because_no_answer_came_keeps_the_secret_that_r
     assert await secrets.get("alice") == [third, second, first]
 
 
-async def test_no_more_than_four_earlier_secrets_sign_along(secrets: SigningSecrets) -> None:
+async def test_at_most_four_previous_secrets_sign(secrets: SigningSecrets) -> None:
     made = [await secrets.rotate("alice") for _ in range(7)]
     assert await secrets.get("alice") == made[:-6:-1]
 
 
-async def test_one_owners_change_is_not_anothers(secrets: SigningSecrets) -> None:
+async def test_a_rotation_does_not_affect_other_owners(secrets: SigningSecrets) -> None:
     before = await secrets.get("bob")
     await secrets.rotate("alice")
     assert await secrets.get("bob") == before
