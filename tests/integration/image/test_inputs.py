@@ -169,7 +169,7 @@ async def test_the_spec_comes_first_and_once(suite: ImageSuite) -> None:
         assert from_rpc_error(caught.value).reason is Reason.VALIDATION_ERROR
 
 
-async def test_a_caller_can_delete_only_own_images(suite: ImageSuite, store: FakeObjectStore) -> None:
+async def test_a_caller_can_delete_only_its_own_images(suite: ImageSuite, store: FakeObjectStore) -> None:
     image = await suite.generate("bob")
     assert (await catch_error(suite.delete(image.key))).reason is Reason.NOT_FOUND
     assert (await catch_error(suite.delete("users/bob/x.png"))).reason is Reason.PERMISSION_DENIED

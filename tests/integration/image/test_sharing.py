@@ -40,7 +40,7 @@ async def test_fifty_identical_requests_at_once_are_one_call(suite: ImageSuite, 
     provider.proceed.set()
     images = await asyncio.gather(*calls)
     assert len(provider.specs) == 1
-    # Each caller has an own object.
+    # Each caller has its own object.
     assert len({image.key for image in images}) == 50
     assert len({image.sha256 for image in images}) == 1
     records = await suite.records(50)
