@@ -1,4 +1,4 @@
-"""Loses cancellations as libraries do."""
+"""Swallows a cancellation, as some libraries do."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import suppress
 
 
 async def lost_cancellation() -> None:
-    """Cancel the current task and swallows that, as asyncio.wait_for of Python 3.11 does with a result at hand."""
+    """Cancel the current task and swallow the cancellation, as asyncio.wait_for of Python 3.11 may do."""
     task = asyncio.current_task()
     assert task is not None
     task.cancel()

@@ -1,4 +1,4 @@
-"""Counts what is going on, so that a test can wait for it to begin or to end instead of sleeping."""
+"""Counts running blocks, so that a test can wait for them to start or end without sleeping."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class LiveCount:
-    """Counts the blocks that are being executed inside `with count.one():`."""
+    """Counts the blocks that run inside `with count.one():`."""
 
     def __init__(self) -> None:
         self.now = 0
@@ -17,7 +17,7 @@ class LiveCount:
 
     @contextmanager
     def one(self) -> Iterator[None]:
-        """Count the block for as long as it runs, however it ends."""
+        """Count the block while it runs."""
         self.total += 1
         self._change(1)
         try:

@@ -64,27 +64,27 @@ class Failure:
     """Whether the server performs the request before it responds."""
 
 
-def problem(status: int, detail: str, **more: Any) -> Failure:
+def build_problem(status: int, detail: str, **more: Any) -> Failure:
     """Return an error in the format of Replicate."""
     return Failure(status, {"title": "Refused", "detail": detail, "status": status, **more})
 
 
-def refused_fields(*names: str) -> Failure:
+def build_field_error(*names: str) -> Failure:
     """Return an error that names inputs."""
     fields = [{"type": "invalid", "field": name, "description": "is wrong"} for name in names]
-    return problem(422, "Input validation failed", invalid_fields=fields)
+    return build_problem(422, "Input validation failed", invalid_fields=fields)
 
 
-UNAUTHENTICATED = problem(401, "You did not pass a valid authentication token")
-NO_CREDIT = problem(402, "You have insufficient credit to run this model.")
-NOT_FOUND = problem(404, "The requested resource could not be found.")
-BAD_VERSION = problem(422, "Invalid version or not permitted")
+UNAUTHENTICATED = build_problem(401, "You did not pass a valid authentication token")
+NO_CREDIT = build_problem(402, "You have insufficient credit to run this model.")
+NOT_FOUND = build_problem(404, "The requested resource could not be found.")
+BAD_VERSION = build_problem(422, "Invalid version or not permitted")
 THROTTLED_BY_HEADER = Failure(429, {"detail": "Request was throttled."}, {"Retry-After": "7"})
 THROTTLED_BY_BODY = Failure(429, {"detail": "Request was throttled.", "status": 429, "retry_after": 11})
 THROTTLED_BY_TEXT = Failure(
     429, {"detail": "Request was throttled. You have $4.20 left. Your rate limit resets in ~30s."}
 )
-BROKEN = problem(500, "Internal server error")
+BROKEN = build_problem(500, "Internal server error")
 DOWN = Failure(503)
 HANGS = Failure(hangs=True)
 CUT = Failure(cuts=True)
@@ -147,9 +147,9 @@ class FakeReplicate:
         """Replacement for the response to an upload."""
         self.secret_answer: Any = {"key": WEBHOOK_SECRET}
         self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
-        self.tells_ids = asyncio.Event()
+        self.responds = asyncio.Event()
         """The server responds to creations once this is set."""
-        self.tells_ids.set()
+        self.responds.set()
         self._changed = asyncio.Condition()
 
     @property
@@ -176,14 +176,14 @@ class FakeReplicate:
             ("GET", "/output/{id}.mp4", "output", self._output),
         ]
         for method, path, name, answer in routes:
-            app.router.add_route(method, path, self._failing(name, answer))
+            app.router.add_route(method, path, self._fail_or_handle(name, answer))
         return app
 
     def move(self, prediction_id: str, status: str) -> None:
         """Set the status of a prediction, whatever its script says."""
         self.predictions[prediction_id].run.statuses = (status,)
 
-    def told(self, prediction_id: str) -> dict[str, Any]:
+    def to_json(self, prediction_id: str) -> dict[str, Any]:
         """Return the JSON of a prediction."""
         found = self.predictions[prediction_id]
         is_there = found.status == "succeeded" and not found.run.is_removed
@@ -207,7 +207,7 @@ class FakeReplicate:
         self, prediction_id: str, at_seconds: float, secret: str = WEBHOOK_SECRET
     ) -> tuple[dict[str, str], bytes]:
         """Return headers and body of a signed webhook."""
-        body, sent_at = json.dumps(self.told(prediction_id)).encode(), str(int(at_seconds))
+        body, sent_at = json.dumps(self.to_json(prediction_id)).encode(), str(int(at_seconds))
         return {
             "webhook-id": f"msg_{prediction_id}",
             "webhook-timestamp": sent_at,
@@ -219,11 +219,11 @@ class FakeReplicate:
         async with asyncio.timeout(within_seconds), self._changed:
             await self._changed.wait_for(condition)
 
-    def _failing(self, name: str, answer: Answer) -> Answer:
+    def _fail_or_handle(self, name: str, answer: Answer) -> Answer:
         """Return a handler that records requests, fails as scripted, and responds otherwise."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            recorded = await _recorded(request)
+            recorded = await _record_request(request)
             (self.downloads if name == "output" else self.requests).append(recorded)
             await self._notify()
             if name != "output" and recorded.headers.get("authorization") != f"Bearer {API_TOKEN}":
@@ -244,15 +244,15 @@ class FakeReplicate:
     async def _create(self, request: web.Request) -> web.Response:
         body = await request.json()
         if body.keys() - _KEYS or ("version" in body) == ("name" in request.match_info):
-            return _response(problem(422, "Additional or missing properties"))
+            return _response(build_problem(422, "Additional or missing properties"))
         prediction_id = f"p{self.created + 1}"
         run = self.runs.popleft() if self.runs else Run()
         model = body.get("version") or "{owner}/{name}".format(**request.match_info)
         self.predictions[prediction_id] = Prediction(prediction_id, run, model, body["input"], self.now(), run.first)
         await self._notify()
-        await self.tells_ids.wait()
+        await self.responds.wait()
         waited_in_vain = "Prefer" in request.headers and run.first not in _ENDED
-        return web.json_response(self.told(prediction_id), status=202 if waited_in_vain else 201)
+        return web.json_response(self.to_json(prediction_id), status=202 if waited_in_vain else 201)
 
     async def _get(self, request: web.Request) -> web.Response:
         found = self.predictions.get(request.match_info["id"])
@@ -260,7 +260,7 @@ class FakeReplicate:
             return _response(NOT_FOUND)
         found.status = found.run.statuses[min(found.polls, len(found.run.statuses) - 1)]
         found.polls += 1
-        return web.json_response(self.told(found.prediction_id))
+        return web.json_response(self.to_json(found.prediction_id))
 
     async def _cancel(self, request: web.Request) -> web.Response:
         found = self.predictions.get(request.match_info["id"])
@@ -271,10 +271,10 @@ class FakeReplicate:
             found.status = "canceled"
             self.move(found.prediction_id, "canceled")
         await self._notify()
-        return web.json_response(self.told(found.prediction_id))
+        return web.json_response(self.to_json(found.prediction_id))
 
     async def _list(self, _: web.Request) -> web.Response:
-        results = [self.told(prediction_id) for prediction_id in reversed(self.predictions)]
+        results = [self.to_json(prediction_id) for prediction_id in reversed(self.predictions)]
         return web.json_response({"next": None, "previous": None, "results": results})
 
     async def _files(self, _: web.Request) -> web.Response:
@@ -313,7 +313,7 @@ def signature(secret: str, webhook_id: str, sent_at: str, body: bytes) -> str:
     return base64.b64encode(hmac.digest(key, f"{webhook_id}.{sent_at}.".encode() + body, hashlib.sha256)).decode()
 
 
-async def _recorded(request: web.Request) -> RecordedRequest:
+async def _record_request(request: web.Request) -> RecordedRequest:
     parts: list[RecordedPart] = []
     body: Any = None
     if request.content_type.startswith("multipart/"):

@@ -1,4 +1,4 @@
-"""A suite of one process, which stands for them all: it answers what the demo asks, on MEDIA_PORT."""
+"""A suite of one process: serves the fake edge for the demo on MEDIA_PORT."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.fakes.video_edge import VideoEdge
 
 ROW = Row(
     name="edge",
-    purpose="stands for all",
+    purpose="fake edge",
     command=("python", "-m", "tests.fakes.tiny_edge"),
     ports=(EDGE,),
     ready="http://127.0.0.1:{MEDIA_PORT}/health",
@@ -20,7 +20,7 @@ ROW = Row(
 
 
 def main() -> None:
-    """Serve until asked to stop."""
+    """Serve until the process is stopped."""
     web.run_app(VideoEdge().app(), host="127.0.0.1", port=int(os.environ["MEDIA_PORT"]), print=None)
 
 

@@ -1,4 +1,4 @@
-"""An edge that makes videos that talk at once, follows a script, and notes what it is asked."""
+"""A fake edge for talking videos: finishes jobs at once, follows a script, and records its requests."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ RETRY_MILLISECONDS = 5
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What is answered in place of what was asked for."""
+    """An error response to a scripted request."""
 
     status: int
     code: str = ""
-    """Empty for an answer that does not come from the suite."""
+    """Reason; empty for a response that does not come from the suite."""
 
     def response(self) -> web.Response:
-        """Return the answer."""
+        """Return the HTTP response."""
         if not self.code:
             return web.Response(status=self.status, text="Bad Gateway")
         error = {"code": self.code, "message": "Not this one.", "details": [], "requestId": "r1"}
@@ -35,13 +35,13 @@ class Refusal:
 
 
 def job(stage: str, percent: float, status: str = "RUNNING", *, attempt: int = 1) -> dict[str, Any]:
-    """Return a job as an event tells it."""
+    """Return the JSON of a job, as in an event."""
     named = {"id": JOB_ID, "kind": "JOB_KIND_TALKING_VIDEO", "status": f"JOB_STATUS_{status}"}
     return {**named, "stage": stage, "percent": percent, "attempt": attempt}
 
 
 def failed(reason: str, stage: str) -> dict[str, Any]:
-    """Return a job that has failed."""
+    """Return the JSON of a failed job."""
     error = {"reason": reason, "message": "Draw something else.", "stage": stage}
     return job(stage, 15, "FAILED") | {"error": error}
 
@@ -52,28 +52,28 @@ _FINAL = ("JOB_STATUS_SUCCEEDED", "JOB_STATUS_FAILED", "JOB_STATUS_CANCELLED")
 
 
 class VideoEdge:
-    """Answers what a video that talks needs."""
+    """Serves the routes that a talking video needs."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, Any]] = []
-        """Path and body of everything that was sent, in order."""
+        """Path and body of each POST, in order."""
         self.came_back: list[str] = []
-        """The Last-Event-ID of every listener, empty without one."""
+        """The Last-Event-ID of each listener; empty without one."""
         self.changes: Sequence[dict[str, Any]] = CHANGES
-        """What becomes of the job; the revision of each is its number, from 1."""
+        """The job after each change; revisions count from 1."""
         self.breaks: deque[int] = deque()
-        """How many events the next listeners get until their connection breaks; later ones hear everything."""
+        """Number of events before the connection of each next listener breaks; later listeners get all events."""
         self.refusals: dict[str, deque[Refusal]] = {}
-        """What the next requests of a path are answered with."""
+        """Error responses to the next requests, by path."""
         self.cut: set[str] = set()
-        """Names of files that never arrive as a whole."""
+        """Names of files with a cut download."""
         self.timed = True
-        """Whether it is known when each character is heard."""
+        """Whether the result contains an alignment."""
         self.shown_tokens: set[str] = set()
-        """Paths of files that somebody showed a token for, which none needs."""
+        """Paths of files that were requested with a token, although links need none."""
 
     def app(self) -> web.Application:
-        """Return the edge."""
+        """Return the web application."""
         app = web.Application(middlewares=[self._guarded])
         app.add_routes(
             [
@@ -163,7 +163,7 @@ class VideoEdge:
 
 @asynccontextmanager
 async def running_video_edge() -> AsyncIterator[tuple[VideoEdge, str]]:
-    """Yield an edge and its address."""
+    """Yield a running edge and its URL."""
     edge = VideoEdge()
     async with TestServer(edge.app()) as server:
         yield edge, str(server.make_url("/"))

@@ -85,14 +85,14 @@ async def test_a_generation_without_listeners_is_cancelled(starts: Starts, repli
 
 
 async def test_a_generation_is_cancelled_before_its_id_is_known(starts: Starts, replicate: FakeReplicate) -> None:
-    replicate.tells_ids.clear()
+    replicate.responds.clear()
     async with starts() as suite:
         listening = asyncio.create_task(failure(suite.generate(**ORDER)))
         await replicate.until(lambda: replicate.created == 1)
         assert await cancel(suite)
         # The video is paid for: its id must not be lost before the cancellation.
         assert replicate.cancelled == []
-        replicate.tells_ids.set()
+        replicate.responds.set()
         assert (await listening).reason is Reason.CANCELLED
         await until(lambda: replicate.cancelled == ["p1"])
 

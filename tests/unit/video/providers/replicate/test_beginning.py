@@ -29,8 +29,8 @@ from tests.fakes.replicate import (
     Failure,
     FakeReplicate,
     Run,
-    problem,
-    refused_fields,
+    build_field_error,
+    build_problem,
 )
 from tests.fakes.web_host import running_web_host
 from tests.unit.video.providers.replicate.rig import (
@@ -137,7 +137,7 @@ async def test_a_public_url_of_the_source_image_is_forwarded_and_not_fetched(
         (UNAUTHENTICATED, Reason.PROVIDER_REJECTED_KEY, False),
         (NO_CREDIT, Reason.PROVIDER_QUOTA_EXCEEDED, False),
         (NOT_FOUND, Reason.VALIDATION_ERROR, False),
-        (refused_fields("input.first_frame_image"), Reason.VALIDATION_ERROR, False),
+        (build_field_error("input.first_frame_image"), Reason.VALIDATION_ERROR, False),
         (THROTTLED_BY_HEADER, Reason.PROVIDER_BUSY, False),
         (THROTTLED_BY_BODY, Reason.PROVIDER_BUSY, False),
         (DOWN, Reason.PROVIDER_UNAVAILABLE, False),
@@ -145,7 +145,7 @@ async def test_a_public_url_of_the_source_image_is_forwarded_and_not_fetched(
         (BROKEN, Reason.GENERATION_FAILED, True),
         (Failure(502), Reason.PROVIDER_UNAVAILABLE, True),
         (Failure(504), Reason.PROVIDER_TIMEOUT, True),
-        (problem(408, "slow"), Reason.PROVIDER_TIMEOUT, True),
+        (build_problem(408, "slow"), Reason.PROVIDER_TIMEOUT, True),
         (CUT, Reason.PROVIDER_UNAVAILABLE, True),
         (CUT_AFTER_WORK, Reason.PROVIDER_UNAVAILABLE, True),
         (Failure(201, ["odd"]), Reason.GENERATION_FAILED, True),

@@ -23,8 +23,8 @@ from tests.fakes.replicate import (
     THROTTLED_BY_TEXT,
     UNAUTHENTICATED,
     Failure,
-    problem,
-    refused_fields,
+    build_field_error,
+    build_problem,
 )
 
 SECRET = "the prompt of somebody, $4.20 left"
@@ -45,12 +45,12 @@ def get_fields(error: MediaError) -> list[str]:
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (problem(400, "bad"), Reason.VALIDATION_ERROR),
+        (build_problem(400, "bad"), Reason.VALIDATION_ERROR),
         (UNAUTHENTICATED, Reason.PROVIDER_REJECTED_KEY),
         (NO_CREDIT, Reason.PROVIDER_QUOTA_EXCEEDED),
-        (problem(403, "no"), Reason.PROVIDER_REJECTED_KEY),
+        (build_problem(403, "no"), Reason.PROVIDER_REJECTED_KEY),
         (NOT_FOUND, Reason.VALIDATION_ERROR),
-        (problem(408, "slow"), Reason.PROVIDER_TIMEOUT),
+        (build_problem(408, "slow"), Reason.PROVIDER_TIMEOUT),
         (BAD_VERSION, Reason.VALIDATION_ERROR),
         (THROTTLED_BY_TEXT, Reason.PROVIDER_BUSY),
         (Failure(502), Reason.PROVIDER_UNAVAILABLE),
@@ -65,7 +65,7 @@ def test_an_error_response_has_a_reason(answer: Failure, reason: Reason) -> None
 
 
 @pytest.mark.parametrize(
-    "answer", [problem(400, "bad"), UNAUTHENTICATED, NO_CREDIT, NOT_FOUND, BAD_VERSION, THROTTLED_BY_BODY, DOWN]
+    "answer", [build_problem(400, "bad"), UNAUTHENTICATED, NO_CREDIT, NOT_FOUND, BAD_VERSION, THROTTLED_BY_BODY, DOWN]
 )
 def test_a_rejection_before_the_begin_costs_nothing(answer: Failure) -> None:
     assert not is_charged(refused(answer))
@@ -83,7 +83,7 @@ def test_an_unclear_status_may_come_after_the_begin(answer: Failure) -> None:
         (BROKEN, Reason.GENERATION_FAILED),
         (Failure(502), Reason.PROVIDER_UNAVAILABLE),
         (Failure(504), Reason.PROVIDER_TIMEOUT),
-        (problem(408, "slow"), Reason.PROVIDER_TIMEOUT),
+        (build_problem(408, "slow"), Reason.PROVIDER_TIMEOUT),
     ],
 )
 def test_an_error_after_the_begin_may_be_charged(answer: Failure, reason: Reason) -> None:
@@ -102,7 +102,7 @@ def test_a_rejection_after_the_begin_may_be_charged(answer: Failure) -> None:
     assert is_charged(refused(answer, begun=True))
 
 
-@pytest.mark.parametrize("answer", [NOT_FOUND, BAD_VERSION, refused_fields("prompt"), problem(400, "bad")])
+@pytest.mark.parametrize("answer", [NOT_FOUND, BAD_VERSION, build_field_error("prompt"), build_problem(400, "bad")])
 def test_a_deleted_prediction_is_not_a_validation_error(answer: Failure) -> None:
     error = refused(answer, begun=True)
     assert (error.reason, is_charged(error), error.violations) == (Reason.GENERATION_FAILED, True, ())
@@ -112,10 +112,10 @@ def test_a_deleted_prediction_is_not_a_validation_error(answer: Failure) -> None
 @pytest.mark.parametrize(
     ("answer", "fields"),
     [
-        (refused_fields("input.first_frame_image", "prompt"), ["image_url", "prompt"]),
-        (refused_fields("input.duration", "input.resolution"), ["seconds", "resolution"]),
-        (refused_fields("version"), ["model"]),
-        (refused_fields("input.something_new", "prompt"), ["prompt"]),
+        (build_field_error("input.first_frame_image", "prompt"), ["image_url", "prompt"]),
+        (build_field_error("input.duration", "input.resolution"), ["seconds", "resolution"]),
+        (build_field_error("version"), ["model"]),
+        (build_field_error("input.something_new", "prompt"), ["prompt"]),
         (NOT_FOUND, ["model"]),
         (BAD_VERSION, ["model"]),
     ],

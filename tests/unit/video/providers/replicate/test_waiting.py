@@ -25,7 +25,7 @@ from tests.fakes.replicate import (
     Failure,
     FakeReplicate,
     Run,
-    problem,
+    build_problem,
 )
 from tests.unit.video.providers.replicate.rig import (
     CAT,
@@ -89,7 +89,7 @@ async def test_progress_is_reported_between_polls(
         ([BROKEN, Failure(500), Failure(520)], [0.5, 1.0, 2.0]),
         # An HTML page, an unexpected list.
         ([Failure(200), Failure(200, ["odd"])], [0.5, 1.0]),
-        ([problem(408, "slow")], [0.5]),
+        ([build_problem(408, "slow")], [0.5]),
         ([THROTTLED_BY_HEADER, THROTTLED_BY_BODY, THROTTLED_BY_TEXT], [7, 11, 30]),
         ([Failure(429, {}, {"Retry-After": "86400"})], [3600]),
         ([Failure(503, {}, {"Retry-After": "3"})], [3]),
