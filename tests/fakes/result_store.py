@@ -1,4 +1,4 @@
-"""A result store in memory that can be told to fail, to hang, and to remember what it was asked."""
+"""A result store in memory that can fail or hang on demand and records its calls."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ COLLECTION = Collection(max_entry_bytes=4096)
 
 
 @dataclass(slots=True)
-class ImageStore:
-    """What is stored; outlives the stores that are opened over it."""
+class StoredEntries:
+    """The content of a fake store; outlives the stores that share it."""
 
     entries: dict[str, tuple[Entry, str]] = field(default_factory=dict)
 
 
 class FakeStore(Store):
-    """Keeps entries on a shelf.
+    """Stores entries in memory.
 
     Args:
-        shelf: Where entries are; stores over one shelf see each other's.
-        collection: What is cached.
-        now: Tells what is expired.
+        storage: Content; stores with the same content share their entries.
+        collection: Collection of the entries.
+        now: Called for the current time.
     """
 
     def __init__(
         self,
-        shelf: ImageStore | None = None,
+        storage: StoredEntries | None = None,
         collection: Collection = COLLECTION,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         super().__init__(collection)
-        self.shelf = shelf or ImageStore()
-        self.asked: list[str] = []
-        self.answers = asyncio.Event()
-        self.answers.set()
+        self.storage = storage or StoredEntries()
+        self.calls: list[str] = []
+        self.proceed = asyncio.Event()
+        self.proceed.set()
         self.failure: Exception | None = None
         self.read_only = False
         self.purged = asyncio.Event()
@@ -46,40 +46,40 @@ class FakeStore(Store):
         self._closed = False
 
     async def _read(self, key: str) -> Entry | None:
-        await self._serve(f"get {key}", writes=False)
-        if key not in self.shelf.entries:
+        await self._record_call(f"get {key}", writes=False)
+        if key not in self.storage.entries:
             return None
-        entry, sha256 = self.shelf.entries[key]
+        entry, sha256 = self.storage.entries[key]
         await verify(entry.data, sha256)
         return entry
 
     async def put(self, entry: Entry) -> None:
-        """Put `entry` on the shelf."""
-        await self._serve(f"put {entry.cache_key}", writes=True)
+        """Store `entry`."""
+        await self._record_call(f"put {entry.cache_key}", writes=True)
         if len(entry.data) <= self.collection.max_entry_bytes:
-            self.shelf.entries[entry.cache_key] = (entry, await digest(entry.data))
+            self.storage.entries[entry.cache_key] = (entry, await digest(entry.data))
 
     async def delete(self, key: str) -> None:
-        """Take the entry off the shelf."""
-        await self._serve(f"delete {key}", writes=True)
-        self.shelf.entries.pop(key, None)
+        """Remove the entry."""
+        await self._record_call(f"delete {key}", writes=True)
+        self.storage.entries.pop(key, None)
 
     async def purge_expired(self) -> int:
-        """Take everything off the shelf that is past its expiry."""
+        """Remove every expired entry."""
         self.purged.set()
-        await self._serve("purge", writes=True)
-        expired = [key for key, (entry, _) in self.shelf.entries.items() if entry.expires_at <= self._now()]
+        await self._record_call("purge", writes=True)
+        expired = [key for key, (entry, _) in self.storage.entries.items() if entry.expires_at <= self._now()]
         for key in expired:
-            del self.shelf.entries[key]
+            del self.storage.entries[key]
         return len(expired)
 
     async def close(self) -> None:
-        """Refuse everything from now on."""
+        """Make every later call fail."""
         self._closed = True
 
-    async def _serve(self, what: str, *, writes: bool) -> None:
-        self.asked.append(what)
-        await self.answers.wait()
+    async def _record_call(self, call: str, *, writes: bool) -> None:
+        self.calls.append(call)
+        await self.proceed.wait()
         if self._closed:
             raise StoreError("closed")
         if self.failure is not None:

@@ -1,4 +1,4 @@
-"""Usage without a database: a store that keeps records in memory and fails when it is told to, and records to keep."""
+"""Usage without a database: sample records, and a store in memory that can fail on demand."""
 
 from __future__ import annotations
 
@@ -20,102 +20,102 @@ TODAY = NOON.date()
 
 
 def usage_record(**fields: Any) -> UsageRecord:
-    """Return the record of a call; what is not given is that of a plain one."""
-    plain: dict[str, Any] = {
+    """Return a usage record with defaults for the fields that are not set."""
+    defaults: dict[str, Any] = {
         "at": NOON,
         "principal": "alice",
         "characters": 10,
         "cache_status": "miss",
         "latency_seconds": 0.5,
     }
-    return UsageRecord(**(plain | fields))
+    return UsageRecord(**(defaults | fields))
 
 
 class Ledger:
-    """Takes records like the recorder, and keeps them where a test can see them."""
+    """Takes records like `UsageRecorder` and collects them in a list."""
 
     def __init__(self) -> None:
         self.records: list[UsageRecord] = []
 
     def record(self, record: UsageRecord) -> None:
-        """Keep a record."""
+        """Append a record."""
         self.records.append(record)
 
 
 class FakeUsageStore(UsageStore):
-    """Keeps records in a dict; every number in it can be had by adding them up by hand."""
+    """Stores records in a dictionary and sums them one by one."""
 
     def __init__(self) -> None:
         self.stored: dict[str, UsageRecord] = {}
         self.batches: list[int] = []
         self.purged_before: list[date] = []
         self.failure: Exception | None = None
-        """Raised by everything while it is set."""
+        """Raised by every method while it is set."""
         self.proceed = asyncio.Event()
-        """Writes wait for it."""
+        """Writes wait for this event."""
         self.proceed.set()
         self._changed = asyncio.Condition()
 
     async def add_many(self, records: Sequence[UsageRecord]) -> None:
-        """Keep the records, or fails."""
-        await self._note(len(records))
+        """Store the records, or raise `failure`."""
+        await self._notify(len(records))
         await self.proceed.wait()
-        self._fail()
+        self._raise_failure()
         self.stored.update({record.record_id: record for record in records if record.record_id not in self.stored})
-        await self._note()
+        await self._notify()
 
     async def sum_days(self, principal: str, start: date, end: date, service: str = "") -> list[DayTotals]:
-        """Add up the records one by one."""
-        self._fail()
+        """Sum the records one by one."""
+        self._raise_failure()
         return group_by_day(
-            _alone(item)
+            _to_group(item)
             for item in self.stored.values()
             if item.principal == principal and start <= item.day <= end and service in ("", item.service)
         )
 
     async def purge_before(self, day: date) -> int:
-        """Forget what is older."""
+        """Remove the older records."""
         self.purged_before.append(day)
-        await self._note()
-        self._fail()
+        await self._notify()
+        self._raise_failure()
         old = [item.record_id for item in self.stored.values() if item.day < day]
         for record_id in old:
             del self.stored[record_id]
         return len(old)
 
-    async def keeps(self, records: int, within_seconds: float = 30) -> None:
-        """Return once so many records are kept."""
+    async def wait_for_records(self, records: int, within_seconds: float = 30) -> None:
+        """Wait until this many records are stored."""
         async with asyncio.timeout(within_seconds), self._changed:
             await self._changed.wait_for(lambda: len(self.stored) >= records)
 
-    async def attempted(self, writes: int, within_seconds: float = 30) -> None:
-        """Return once so many writes have begun."""
+    async def wait_for_writes(self, writes: int, within_seconds: float = 30) -> None:
+        """Wait until this many writes have started."""
         async with asyncio.timeout(within_seconds), self._changed:
             await self._changed.wait_for(lambda: len(self.batches) >= writes)
 
-    async def purged(self, times: int, within_seconds: float = 30) -> None:
-        """Return once old records were looked for so often."""
+    async def wait_for_purges(self, times: int, within_seconds: float = 30) -> None:
+        """Wait until this many purges have run."""
         async with asyncio.timeout(within_seconds), self._changed:
             await self._changed.wait_for(lambda: len(self.purged_before) >= times)
 
-    async def _note(self, *batch: int) -> None:
+    async def _notify(self, *batch: int) -> None:
         async with self._changed:
             self.batches += batch
             self._changed.notify_all()
 
-    def _fail(self) -> None:
+    def _raise_failure(self) -> None:
         if self.failure is not None:
             raise self.failure
 
 
-def down() -> UsageStoreError:
-    """Return what a store raises that cannot be reached."""
+def make_store_error() -> UsageStoreError:
+    """Return the error of an unreachable store."""
     return UsageStoreError("ServerSelectionTimeoutError")
 
 
 @asynccontextmanager
-async def usage_service(recorder: UsageRecorder, today: date = TODAY) -> AsyncIterator[Served]:
-    """Serve media.usage.v1.UsageService over what `recorder` records, on a free port."""
+async def serve_usage(recorder: UsageRecorder, today: date = TODAY) -> AsyncIterator[Served]:
+    """Serve media.usage.v1.UsageService for the records of `recorder`, on a free port."""
 
     def register(server: grpc.aio.Server) -> list[str]:
         return [register_usage_service(server, recorder, lambda: today)]
@@ -124,7 +124,7 @@ async def usage_service(recorder: UsageRecorder, today: date = TODAY) -> AsyncIt
         yield running
 
 
-def _alone(record: UsageRecord) -> Group:
+def _to_group(record: UsageRecord) -> Group:
     return Group(
         record.day,
         record.cache_status,

@@ -1,4 +1,4 @@
-"""Settings of a process that keeps results or usage records in a database."""
+"""Settings of the result cache and of its database."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MemoryBytes = Annotated[int, Field(ge=0, description="Memory for results that we
 
 
 class DatabaseSettings(Settings):
-    """Where a process keeps what survives it: MongoDB, or one SQLite file."""
+    """Settings of the database for results and usage: MongoDB or one SQLite file."""
 
     mongodb_uri: SecretStr = Field(
         SecretStr(""),
@@ -31,7 +31,7 @@ class DatabaseSettings(Settings):
 
     @property
     def database_file(self) -> Path:
-        """The SQLite file; several collections and processes share it."""
+        """Path of the SQLite file, which several collections and processes share."""
         return self.state_dir / _DATABASE_FILE
 
 

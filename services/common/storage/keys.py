@@ -31,7 +31,7 @@ def check_key(key: str, field: str = "key") -> str:
 
     Args:
         key: Key from a caller or a service.
-        field: Name of the request field that holds it.
+        field: Name of the request field with the key.
 
     Raises:
         MediaError: VALIDATION_ERROR, the key is not valid.
@@ -119,5 +119,5 @@ def build_record_key(kind: str, principal: str, record_id: str) -> str:
 
 
 def belongs_to(info: ObjectInfo, principal: str) -> bool:
-    """Tell whether an object is `principal`'s own, by its key or by what was said when it was stored."""
+    """Return whether `principal` owns an object, by its key or by the metadata of the object."""
     return info.key.startswith(prefix_for(principal)) or info.metadata.get(OWNER) == principal

@@ -80,7 +80,7 @@ class UrlSigner:
 def load_shared_secret(file: Path) -> bytes:
     """Return the secret in `file`, or create one. Processes that start together agree on one."""
     try:
-        return _read(file)
+        return file.read_bytes()
     except FileNotFoundError:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = file.with_name(f"{file.name}.{secrets.token_hex(8)}")
@@ -93,8 +93,4 @@ def load_shared_secret(file: Path) -> bytes:
         pass
     finally:
         draft.unlink()
-    return _read(file)
-
-
-def _read(file: Path) -> bytes:
     return file.read_bytes()

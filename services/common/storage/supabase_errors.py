@@ -48,7 +48,7 @@ def error_from_client(error: Exception) -> MediaError:
     code, status = getattr(error, "code", ""), getattr(error, "status", "")
     if not code and not status:
         return connection_error(error)
-    # The client puts the `error` of the body into `code`. Only the message tells that the bucket is missing.
+    # The client puts the `error` of the body into `code`. Only the message shows that the bucket is missing.
     about_bucket = getattr(error, "message", "") == "Bucket not found"
     return _find_error("Bucket not found" if about_bucket else str(code), "", str(status))
 

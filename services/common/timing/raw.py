@@ -57,7 +57,7 @@ def _parse_entry(number: int, entry: object) -> tuple[str, float, float]:
 def _parse_seconds(number: int, value: object) -> float:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     try:
-        seconds = float(value) if is_number else math.nan  # type: ignore[arg-type]  # is_number says so
+        seconds = float(value) if is_number else math.nan  # type: ignore[arg-type]  # checked by is_number
     except OverflowError:
         seconds = math.inf
     if not math.isfinite(seconds) or seconds < 0:

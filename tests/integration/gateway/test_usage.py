@@ -12,7 +12,7 @@ import pytest
 
 from services.common.usage import RecorderOptions, UsageRecorder, open_usage
 from tests.fakes.gateway import gateway_before
-from tests.fakes.usage import NOON, usage_record, usage_service
+from tests.fakes.usage import NOON, serve_usage, usage_record
 
 NOTHING = {
     "calls": 0,
@@ -35,7 +35,7 @@ async def recorder(tmp_path: Path) -> AsyncIterator[UsageRecorder]:
 
 @pytest.fixture
 async def http(recorder: UsageRecorder) -> AsyncIterator[aiohttp.ClientSession]:
-    async with usage_service(recorder) as service, gateway_before(tts=service.channel) as session:
+    async with serve_usage(recorder) as service, gateway_before(tts=service.channel) as session:
         yield session
 
 

@@ -69,7 +69,7 @@ class ImageSuite:
     async def records(self, count: int) -> list[UsageRecord]:
         """Wait for `count` usage records and return them in the order in which the calls ended."""
         await self._recorder.flush()
-        await self._usage.keeps(count)
+        await self._usage.wait_for_records(count)
         return sorted(self._usage.stored.values(), key=lambda record: record.at)
 
 

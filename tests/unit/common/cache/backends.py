@@ -20,7 +20,7 @@ from pymongo import AsyncMongoClient, MongoClient
 from services.common.cache.interface import Collection, Store
 from services.common.cache.mongo import DIGEST_FIELD, ClientFactory, open_mongo_store
 from services.common.cache.sqlite import open_sqlite_store
-from tests.fakes.result_store import FakeStore, ImageStore
+from tests.fakes.result_store import FakeStore, StoredEntries
 
 MONGO_URI = os.environ.get("MEDIA_TEST_MONGO_URI", "")
 DRIVERS: Mapping[str, ClientFactory] = {"motor": AsyncIOMotorClient, "pymongo": AsyncMongoClient}
@@ -42,11 +42,11 @@ class Backend(ABC):
 
 class FakeBackend(Backend):
     def __init__(self, _folder: Path) -> None:
-        self._shelves: dict[str, ImageStore] = {}
+        self._shelves: dict[str, StoredEntries] = {}
 
     @asynccontextmanager
     async def open(self, collection: Collection, now: Now) -> AsyncIterator[Store]:
-        store = FakeStore(self._shelves.setdefault(collection.name, ImageStore()), collection, now)
+        store = FakeStore(self._shelves.setdefault(collection.name, StoredEntries()), collection, now)
         yield store
         await store.close()
 

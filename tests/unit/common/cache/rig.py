@@ -12,11 +12,11 @@ from services.common.cache.circuit_breaker import CircuitOptions
 from services.common.cache.interface import Entry
 from services.common.cache.tiered import TieredCache, TieredOptions
 from tests.fakes.clocks import Clocks
-from tests.fakes.result_store import FakeStore, ImageStore
+from tests.fakes.result_store import FakeStore, StoredEntries
 
 DEADLINE_SECONDS = 5.0
-PATIENT = TieredOptions(read_timeout_seconds=DEADLINE_SECONDS, drain_seconds=DEADLINE_SECONDS)
-HASTY = TieredOptions(
+LONG_TIMEOUTS = TieredOptions(read_timeout_seconds=DEADLINE_SECONDS, drain_seconds=DEADLINE_SECONDS)
+SHORT_TIMEOUTS = TieredOptions(
     read_timeout_seconds=0.02,
     write_timeout_seconds=0.02,
     drain_seconds=0.02,
@@ -42,21 +42,21 @@ class Rig:
     """Builds caches and stores over one storage and one pair of clocks."""
 
     clocks: Clocks
-    storage: ImageStore = field(default_factory=ImageStore)
+    storage: StoredEntries = field(default_factory=StoredEntries)
 
     def store(self) -> FakeStore:
         return FakeStore(self.storage, now=self.clocks.steady().now)
 
-    def cache(self, store: FakeStore | None, options: TieredOptions = PATIENT) -> TieredCache[str]:
+    def cache(self, store: FakeStore | None, options: TieredOptions = LONG_TIMEOUTS) -> TieredCache[str]:
         return TieredCache(store, TextCodec(), options, self.clocks.steady())
 
     @asynccontextmanager
-    async def open(self, options: TieredOptions = PATIENT) -> AsyncIterator[tuple[TieredCache[str], FakeStore]]:
+    async def open(self, options: TieredOptions = LONG_TIMEOUTS) -> AsyncIterator[tuple[TieredCache[str], FakeStore]]:
         """Yield a cache of a new process, with its store, after the first purge."""
         store = self.store()
         async with self.cache(store, options) as cache:
             await wait_for(store.purged)
-            store.asked.clear()
+            store.calls.clear()
             yield cache, store
 
     async def put_from_other_process(self, key: str, value: str, ttl_seconds: float = 60) -> None:

@@ -122,18 +122,18 @@ if MONGO_URI:
 
     @pytest.mark.parametrize("first", ["put", "purge"])
     async def test_both_indexes_are_created_once(backend: MongoBackend, log_lines: LogLines, first: str) -> None:
-        heard = RecordedCommands()
+        commands = RecordedCommands()
 
         def create_client(uri: str, **options: Any) -> Any:
-            return backend.client_factory(uri, event_listeners=[heard], **options)
+            return backend.client_factory(uri, event_listeners=[commands], **options)
 
         async with open_mongo_store(backend.uri, SPEECH, create_client) as store:
             await (store.put(make_entry()) if first == "put" else store.purge_expired())
             await asyncio.gather(*(store.put(make_entry(str(number))) for number in range(5)))
             await store.purge_expired()
-        assert [dict(index["key"]) for index in heard.indexes] == [{"cacheKey": 1}, {"expiresAt": 1}]
-        assert heard.indexes[0]["unique"] is True
-        assert heard.indexes[1]["expireAfterSeconds"] == 0
+        assert [dict(index["key"]) for index in commands.indexes] == [{"cacheKey": 1}, {"expiresAt": 1}]
+        assert commands.indexes[0]["unique"] is True
+        assert commands.indexes[1]["expireAfterSeconds"] == 0
         refused = [line for line in log_lines() if line["event"].startswith("the server refuses an index")]
         assert len(refused) <= 1
 

@@ -156,13 +156,13 @@ async def test_a_corrupt_row_is_deleted(
 
 async def test_a_file_that_is_not_a_database_is_an_error_and_is_not_changed(backend: SqliteBackend) -> None:
     backend.path.parent.mkdir()
-    backend.path.write_bytes(b"something that somebody needs" * 1000)
+    backend.path.write_bytes(b"some foreign content" * 1000)
     async with open_sqlite_store(backend.path, SPEECH) as store:
         with pytest.raises(StoreError, match="SQLITE_NOTADB"):
             await store.get("a")
         with pytest.raises(StoreError, match="SQLITE_NOTADB"):
             await store.put(make_entry())
-    assert backend.path.read_bytes() == b"something that somebody needs" * 1000
+    assert backend.path.read_bytes() == b"some foreign content" * 1000
 
 
 async def test_an_unusable_path_is_an_error_until_it_becomes_usable(backend: SqliteBackend) -> None:

@@ -141,12 +141,12 @@ async def test_of_two_writers_of_one_key_one_wins_and_neither_fails(backend: Bac
 async def test_a_cancelled_caller_does_not_affect_others(store: Store) -> None:
     async with asyncio.TaskGroup() as tasks:
         given_up = [tasks.create_task(store.put(make_entry(str(number)))) for number in range(5)]
-        kept = tasks.create_task(store.put(make_entry("kept")))
+        write = tasks.create_task(store.put(make_entry("key")))
         await asyncio.sleep(0)
         for task in given_up:
             task.cancel()
-        await kept
-    assert await store.get("kept") == make_entry("kept")
+        await write
+    assert await store.get("key") == make_entry("key")
 
 
 async def test_a_closed_store_raises(backend: Backend, clocks: Clocks) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from services.common.cache.interface import StoreError
 from services.common.cache.stats import CacheStats
-from tests.unit.common.cache.rig import PATIENT, Rig
+from tests.unit.common.cache.rig import LONG_TIMEOUTS, Rig
 
 
 async def test_a_value_is_available_at_once(rig: Rig) -> None:
@@ -17,7 +17,7 @@ async def test_a_value_is_available_at_once(rig: Rig) -> None:
         cache.put("k", "value")
         assert await cache.get("k") == "value"
         assert cache.peek("k") == "value"
-        assert store.asked == []
+        assert store.calls == []
         assert cache.stats == CacheStats(hits_memory=1)
 
 
@@ -26,7 +26,7 @@ async def test_a_value_of_one_process_is_found_by_another(rig: Rig) -> None:
     async with rig.open() as (cache, store):
         assert cache.peek("k") is None
         assert [await cache.get("k") for _ in range(3)] == ["value"] * 3
-        assert store.asked == ["get k"]
+        assert store.calls == ["get k"]
         assert cache.stats == CacheStats(hits_memory=2, hits_store=1)
 
 
@@ -55,7 +55,7 @@ async def test_outside_its_context_only_memory_is_used(rig: Rig) -> None:
     assert await cache.get("k") == "before"
     cache.put("k", "after")
     assert await cache.get("other") is None
-    assert not [asked for asked in store.asked if asked != "purge"]
+    assert not [call for call in store.calls if call != "purge"]
 
 
 async def test_a_discarded_value_is_gone_from_memory_and_store(rig: Rig) -> None:
@@ -82,7 +82,7 @@ async def test_a_value_without_a_lifetime_is_not_cached(rig: Rig) -> None:
 
 
 async def test_the_lifetime_of_the_caller_overrides_the_options(rig: Rig) -> None:
-    async with rig.open(replace(PATIENT, ttl_seconds=100)) as (cache, _):
+    async with rig.open(replace(LONG_TIMEOUTS, ttl_seconds=100)) as (cache, _):
         cache.put("theirs", "value", 7)
         cache.put("ours", "value")
     lifetimes = {key: entry.expires_at - entry.created_at for key, (entry, _) in rig.storage.entries.items()}

@@ -12,7 +12,7 @@ from services.common.cache.interface import StoreError
 from services.common.cache.stats import CacheStats
 from tests.conftest import LogLines
 from tests.unit.common.cache.conftest import make_entry
-from tests.unit.common.cache.rig import HASTY, PATIENT, Rig, wait_until
+from tests.unit.common.cache.rig import LONG_TIMEOUTS, SHORT_TIMEOUTS, Rig, wait_until
 
 
 def list_failures(log_lines: LogLines) -> list[tuple[str, str, int]]:
@@ -21,35 +21,35 @@ def list_failures(log_lines: LogLines) -> list[tuple[str, str, int]]:
 
 
 async def test_a_store_that_never_answers_costs_a_bounded_wait(rig: Rig, log_lines: LogLines) -> None:
-    async with rig.open(replace(HASTY, read_timeout_seconds=0.05)) as (cache, store):
-        store.answers.clear()
+    async with rig.open(replace(SHORT_TIMEOUTS, read_timeout_seconds=0.05)) as (cache, store):
+        store.proceed.clear()
         assert await cache.get("k") is None
         assert cache.stats == CacheStats(misses=1, errors=1)
     assert list_failures(log_lines) == [("read", "slow", 0)]
 
 
 async def test_a_slow_store_is_skipped_for_a_pause(rig: Rig) -> None:
-    async with rig.open(HASTY) as (cache, store):
-        store.answers.clear()
+    async with rig.open(SHORT_TIMEOUTS) as (cache, store):
+        store.proceed.clear()
         for number in range(3):
             assert await cache.get(f"k{number}") is None
-        asked = len(store.asked)
+        calls = len(store.calls)
         for number in range(100):
             assert await cache.get(f"other{number}") is None
-        assert len(store.asked) == asked
+        assert len(store.calls) == calls
         assert cache.stats.skipped_open_circuit == 100
-        store.answers.set()
+        store.proceed.set()
         rig.clocks.pass_seconds(10)
         for _ in range(2):
             assert await cache.get("again") is None
-        assert len(store.asked) == asked + 2
+        assert len(store.calls) == calls + 2
 
 
 async def test_a_timeout_of_a_shared_read_counts_as_one_failure(rig: Rig) -> None:
-    async with rig.open(HASTY) as (cache, store):
-        store.answers.clear()
+    async with rig.open(SHORT_TIMEOUTS) as (cache, store):
+        store.proceed.clear()
         assert await asyncio.gather(*(cache.get("k") for _ in range(20))) == [None] * 20
-        assert store.asked == ["get k"]
+        assert store.calls == ["get k"]
         assert cache.stats == CacheStats(misses=20, errors=1)
 
 
@@ -57,28 +57,28 @@ async def test_concurrent_callers_of_one_key_share_one_read(rig: Rig) -> None:
     await rig.put_from_other_process("k", "value")
     async with rig.open() as (cache, store):
         assert await asyncio.gather(*(cache.get("k") for _ in range(20))) == ["value"] * 20
-        assert store.asked == ["get k"]
+        assert store.calls == ["get k"]
 
 
 async def test_a_cancelled_caller_does_not_cancel_the_shared_read(rig: Rig) -> None:
     await rig.put_from_other_process("k", "value")
     async with rig.open() as (cache, store):
-        store.answers.clear()
+        store.proceed.clear()
         impatient, patient = (asyncio.create_task(cache.get("k")) for _ in range(2))
-        await wait_until(lambda: store.asked == ["get k"])
+        await wait_until(lambda: store.calls == ["get k"])
         impatient.cancel()
         with pytest.raises(asyncio.CancelledError):
             await impatient
-        store.answers.set()
+        store.proceed.set()
         assert await patient == "value"
 
 
 async def test_a_late_answer_serves_the_next_caller(rig: Rig) -> None:
     await rig.put_from_other_process("k", "value")
-    async with rig.open(HASTY) as (cache, store):
-        store.answers.clear()
+    async with rig.open(SHORT_TIMEOUTS) as (cache, store):
+        store.proceed.clear()
         assert await cache.get("k") is None
-        store.answers.set()
+        store.proceed.set()
         await wait_until(lambda: cache.peek("k") == "value")
         assert await cache.get("k") == "value"
 
@@ -86,21 +86,24 @@ async def test_a_late_answer_serves_the_next_caller(rig: Rig) -> None:
 async def test_a_late_answer_does_not_replace_a_newer_value(rig: Rig) -> None:
     await rig.put_from_other_process("k", "old")
     async with rig.open() as (cache, store):
-        store.answers.clear()
+        store.proceed.clear()
         reading = asyncio.create_task(cache.get("k"))
-        await wait_until(lambda: store.asked == ["get k"])
+        await wait_until(lambda: store.calls == ["get k"])
         cache.put("k", "new")
-        store.answers.set()
+        store.proceed.set()
         assert await reading == "new"
         assert cache.peek("k") == "new"
     assert rig.storage.entries["k"][0].data == b"new"
 
 
 async def test_reads_that_hang_are_bounded_in_number(rig: Rig) -> None:
-    async with rig.open(replace(HASTY, max_running_reads=2, circuit=CircuitOptions(failures=99))) as (cache, store):
-        store.answers.clear()
+    async with rig.open(replace(SHORT_TIMEOUTS, max_running_reads=2, circuit=CircuitOptions(failures=99))) as (
+        cache,
+        store,
+    ):
+        store.proceed.clear()
         assert await asyncio.gather(*(cache.get(f"k{number}") for number in range(5))) == [None] * 5
-        assert store.asked == ["get k0", "get k1"]
+        assert store.calls == ["get k0", "get k1"]
         assert cache.stats.skipped_busy == 3
 
 
@@ -119,7 +122,7 @@ async def test_a_store_that_fails_is_a_miss(rig: Rig, log_lines: LogLines, failu
 
 async def test_a_store_that_cannot_be_written_is_still_read(rig: Rig) -> None:
     await rig.put_from_other_process("there", "value")
-    async with rig.open(replace(PATIENT, circuit=HASTY.circuit)) as (cache, store):
+    async with rig.open(replace(LONG_TIMEOUTS, circuit=SHORT_TIMEOUTS.circuit)) as (cache, store):
         store.read_only = True
         for number in range(10):
             cache.put(f"k{number}", "new")
@@ -130,7 +133,7 @@ async def test_a_store_that_cannot_be_written_is_still_read(rig: Rig) -> None:
 
 
 async def test_a_store_that_is_down_is_logged_once_a_minute(rig: Rig, log_lines: LogLines) -> None:
-    async with rig.open(replace(PATIENT, circuit=CircuitOptions(failures=99))) as (cache, store):
+    async with rig.open(replace(LONG_TIMEOUTS, circuit=CircuitOptions(failures=99))) as (cache, store):
         store.failure = StoreError("down")
         for _ in range(2):
             for number in range(20):
@@ -141,40 +144,40 @@ async def test_a_store_that_is_down_is_logged_once_a_minute(rig: Rig, log_lines:
 
 
 async def test_a_write_that_hangs_times_out(rig: Rig, log_lines: LogLines) -> None:
-    async with rig.open(HASTY) as (cache, store):
-        store.answers.clear()
+    async with rig.open(SHORT_TIMEOUTS) as (cache, store):
+        store.proceed.clear()
         cache.put("k", "value")
         await wait_until(lambda: cache.stats.errors == 1)
     assert list_failures(log_lines) == [("write", "slow", 0)]
 
 
 async def test_waiting_writes_are_bounded_in_bytes(rig: Rig, log_lines: LogLines) -> None:
-    async with rig.open(replace(PATIENT, queue_bytes=100)) as (cache, store):
-        store.answers.clear()
+    async with rig.open(replace(LONG_TIMEOUTS, queue_bytes=100)) as (cache, store):
+        store.proceed.clear()
         for number in range(10):
             cache.put(f"k{number}", "x" * 30)
         assert cache.stats.dropped_writes == 7
         assert list_failures(log_lines) == [("write", "queue full", 0)]
-        store.answers.set()
+        store.proceed.set()
     assert sorted(rig.storage.entries) == ["k0", "k1", "k2"]
 
 
 async def test_closing_waits_for_queued_writes(rig: Rig) -> None:
     async with rig.open() as (cache, store):
-        store.answers.clear()
+        store.proceed.clear()
         for number in range(20):
             cache.put(f"k{number}", "value")
-        asyncio.get_running_loop().call_soon(store.answers.set)
+        asyncio.get_running_loop().call_soon(store.proceed.set)
     assert len(rig.storage.entries) == 20
 
 
 async def test_closing_waits_a_bounded_time(rig: Rig, log_lines: LogLines) -> None:
-    async with rig.open(replace(HASTY, write_timeout_seconds=60)) as (cache, store):
-        store.answers.clear()
+    async with rig.open(replace(SHORT_TIMEOUTS, write_timeout_seconds=60)) as (cache, store):
+        store.proceed.clear()
         for number in range(5):
             cache.put(f"k{number}", "value")
         waiting = asyncio.create_task(cache.get("other"))
-        await wait_until(lambda: "get other" in store.asked)
+        await wait_until(lambda: "get other" in store.calls)
     assert await waiting is None
     assert cache.stats.dropped_writes == 5
     assert "results were not stored: closing timed out" in [line["event"] for line in log_lines()]
@@ -195,8 +198,8 @@ async def test_expired_entries_are_purged_regularly(rig: Rig) -> None:
     await rig.put_from_other_process("short", "value", 10)
     await rig.put_from_other_process("long", "value", 1000)
     rig.clocks.pass_seconds(10)
-    async with rig.open(replace(PATIENT, purge_interval_seconds=0)) as (_, store):
-        await wait_until(lambda: store.asked.count("purge") >= 3)
+    async with rig.open(replace(LONG_TIMEOUTS, purge_interval_seconds=0)) as (_, store):
+        await wait_until(lambda: store.calls.count("purge") >= 3)
         assert list(rig.storage.entries) == ["long"]
 
 

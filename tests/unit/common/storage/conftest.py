@@ -71,8 +71,8 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     else:
         settings = None
     if settings is not None:
-        async with open_object_store(settings) as opened:
-            yield opened
+        async with open_object_store(settings) as store:
+            yield store
         return
-    async with running_supabase() as fake, open_object_store(supabase_settings(fake)) as opened:
-        yield opened
+    async with running_supabase() as fake, open_object_store(supabase_settings(fake)) as store:
+        yield store

@@ -21,8 +21,8 @@ SPEC = ObjectSpec("image/png", {"owner": "alice"})
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[ObjectStore]:
-    async with open_object_store(local_settings(tmp_path)) as opened:
-        yield opened
+    async with open_object_store(local_settings(tmp_path)) as store:
+        yield store
 
 
 def files(folder: Path) -> set[str]:

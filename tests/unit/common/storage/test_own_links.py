@@ -29,9 +29,9 @@ keys = st.lists(segments, min_size=1, max_size=4).map("/".join)
 
 @pytest.fixture
 async def local(tmp_path: Path) -> AsyncIterator[ObjectStore]:
-    async with open_object_store(local_settings(tmp_path)) as opened:
-        await opened.put(KEY, IMAGE, ObjectSpec("image/png", {"owner": "bob"}))
-        yield opened
+    async with open_object_store(local_settings(tmp_path)) as store:
+        await store.put(KEY, IMAGE, ObjectSpec("image/png", {"owner": "bob"}))
+        yield store
 
 
 @pytest.fixture

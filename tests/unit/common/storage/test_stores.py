@@ -160,7 +160,7 @@ async def test_lists_are_paged_in_the_order_of_keys(store: ObjectStore) -> None:
     assert await pages("b/", 3) == [["b/1", "b/2/x", "b/2/y"], ["b/3"]]
     assert await pages("", 3) == [sorted(keys)[:3], sorted(keys)[3:6], sorted(keys)[6:]]
     assert await pages("b/2/", 1) == [["b/2/x"], ["b/2/y"]]
-    assert await pages("nobody/", 5) == [[]]
+    assert await pages("unknown/", 5) == [[]]
     (item,) = (await store.list("c/")).objects
     assert (item.size_bytes, item.etag != "") == (3, True)
 

@@ -66,7 +66,7 @@ async def test_urls_have_the_public_address(supabase: FakeSupabase) -> None:
 
 
 @pytest.mark.parametrize(
-    ("refusal", "reason", "said"),
+    ("refusal", "reason", "quoted"),
     [
         (("404", "Bucket not found", "Bucket not found", "NoSuchBucket"), Reason.STORAGE_FAILED, "SUPABASE_BUCKET"),
         (("403", "Unauthorized", "new row violates", "AccessDenied"), Reason.STORAGE_FAILED, "SUPABASE_SERVICE_ROLE"),
@@ -77,14 +77,14 @@ async def test_urls_have_the_public_address(supabase: FakeSupabase) -> None:
     ],
 )
 async def test_the_status_in_the_body_decides(
-    supabase: FakeSupabase, refusal: tuple[str, str, str, str], reason: Reason, said: str
+    supabase: FakeSupabase, refusal: tuple[str, str, str, str], reason: Reason, quoted: str
 ) -> None:
     supabase.refusal = refusal
     async with open_object_store(supabase_settings(supabase)) as store:
         with pytest.raises(MediaError) as caught:
             await put(store)
     assert caught.value.reason is reason
-    assert said in caught.value.message
+    assert quoted in caught.value.message
 
 
 async def test_a_foreign_response_is_an_error_without_its_text(supabase: FakeSupabase) -> None:

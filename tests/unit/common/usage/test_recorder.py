@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from services.common.usage import RecorderOptions, RecorderStats, UsageRecorder
 from tests.conftest import LogLines
-from tests.fakes.usage import TODAY, FakeUsageStore, down, usage_record
+from tests.fakes.usage import TODAY, FakeUsageStore, make_store_error, usage_record
 
 SOON = 0.001
 NEVER = 3600.0
@@ -31,7 +31,7 @@ async def test_a_record_is_written_in_the_background() -> None:
     store, record = FakeUsageStore(), usage_record()
     async with open_recorder(store) as recorder:
         recorder.record(record)
-        await store.keeps(1)
+        await store.wait_for_records(1)
     assert list(store.stored.values()) == [record]
 
 
@@ -40,7 +40,7 @@ async def test_records_are_written_in_batches() -> None:
     async with open_recorder(store, interval_seconds=NEVER, batch_records=3) as recorder:
         for _ in range(6):
             recorder.record(usage_record())
-        await store.keeps(6)
+        await store.wait_for_records(6)
     assert store.batches == [3, 3]
 
 
@@ -89,14 +89,14 @@ async def test_a_cancelled_flush_loses_nothing_and_writes_nothing_twice() -> Non
 
 async def test_a_recovered_store_gets_every_record() -> None:
     store = FakeUsageStore()
-    store.failure = down()
+    store.failure = make_store_error()
     async with open_recorder(store, longest_pause_seconds=SOON) as recorder:
         for _ in range(5):
             recorder.record(usage_record())
-        await store.attempted(3)
+        await store.wait_for_writes(3)
         assert recorder.stats.waiting == 5
         store.failure = None
-        await store.keeps(5)
+        await store.wait_for_records(5)
     assert (recorder.stats.written, recorder.stats.lost) == (5, 0)
     assert recorder.stats.failed_writes >= 2
 
@@ -106,15 +106,15 @@ async def test_a_write_that_hangs_times_out_and_is_retried() -> None:
     store.proceed.clear()
     async with open_recorder(store, write_seconds=SOON, longest_pause_seconds=SOON) as recorder:
         recorder.record(usage_record())
-        await store.attempted(2)
+        await store.wait_for_writes(2)
         store.proceed.set()
-        await store.keeps(1)
+        await store.wait_for_records(1)
     assert recorder.stats.written == 1
 
 
 async def test_a_store_that_is_down_at_close_loses_records_without_an_error(log_lines: LogLines) -> None:
     store = FakeUsageStore()
-    store.failure = down()
+    store.failure = make_store_error()
     async with open_recorder(store) as recorder:
         for _ in range(3):
             recorder.record(usage_record())
@@ -162,7 +162,7 @@ async def test_beyond_the_bound_records_are_lost_counted_and_logged_once_a_minut
 
 async def test_a_store_that_is_down_is_logged_once_a_minute(log_lines: LogLines) -> None:
     store = FakeUsageStore()
-    store.failure = down()
+    store.failure = make_store_error()
     seconds = [0.0]
     recorder = UsageRecorder(store, clock=lambda: seconds[0])
     recorder.record(usage_record())
@@ -197,7 +197,7 @@ async def test_every_record_is_written_waiting_or_lost(steps: list[str], max_wai
                 whole = await recorder.flush()
                 assert whole == (recorder.stats.waiting == 0)
             case "fail":
-                store.failure = down()
+                store.failure = make_store_error()
             case _:
                 store.failure = None
         assert recorder.stats.waiting <= max_waiting
@@ -208,10 +208,10 @@ async def test_every_record_is_written_waiting_or_lost(steps: list[str], max_wai
 
 async def test_old_records_are_purged_regularly_even_after_a_failure(log_lines: LogLines) -> None:
     store = FakeUsageStore()
-    store.failure = down()
+    store.failure = make_store_error()
     async with open_recorder(store, purge_interval_seconds=SOON, retention_days=10):
-        await store.purged(2)
+        await store.wait_for_purges(2)
         store.failure = None
-        await store.purged(4)
+        await store.wait_for_purges(4)
     assert set(store.purged_before) == {TODAY - timedelta(days=10)}
     assert log_lines()[0]["event"] == "old usage records could not be removed"

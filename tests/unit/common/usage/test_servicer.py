@@ -14,7 +14,7 @@ from services.common.errors import MediaError, Reason
 from services.common.rpc.channel import call_metadata
 from services.common.rpc.status import from_rpc_error
 from services.common.usage import UsageRecorder
-from tests.fakes.usage import NOON, TODAY, FakeUsageStore, down, usage_record, usage_service
+from tests.fakes.usage import NOON, TODAY, FakeUsageStore, make_store_error, serve_usage, usage_record
 
 DAY = timedelta(days=1)
 Request = usage_pb2.GetUsageRequest
@@ -46,7 +46,7 @@ class UsageClient:
 async def _open_client(today: date) -> AsyncIterator[UsageClient]:
     store = FakeUsageStore()
     recorder = UsageRecorder(store)
-    async with usage_service(recorder, today) as service:
+    async with serve_usage(recorder, today) as service:
         yield UsageClient(recorder, store, service.channel)
 
 
@@ -169,7 +169,7 @@ async def test_the_first_days_of_the_calendar_are_no_error() -> None:
 
 
 async def test_a_store_that_cannot_be_read_is_unavailable_with_a_retry_delay(client: UsageClient) -> None:
-    client.store.failure = down()
+    client.store.failure = make_store_error()
     error = await client.get_error()
     assert error.reason is Reason.UNAVAILABLE
     assert error.retry_after_seconds == 5
