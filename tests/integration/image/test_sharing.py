@@ -59,6 +59,7 @@ async def test_the_last_caller_that_leaves_cancels_the_provider_call(
     await provider.until(lambda: len(provider.specs) == 1)
     alone.cancel()
     await provider.until(lambda: provider.cancelled == 1)
+    assert (len(provider.specs), provider.cancelled) == (1, 1)
 
 
 async def test_a_later_request_is_served_from_the_cache_in_another_format(

@@ -246,6 +246,7 @@ async def test_cancelling_a_fast_image_closes_the_connection(fal: FakeFal, provi
     with pytest.raises(asyncio.CancelledError):
         await task
     await fal.until(lambda: fal.abandoned == 1)
+    assert (fal.abandoned, fal.cancelled) == (1, [])
 
 
 async def test_a_request_that_hangs_is_cancelled_at_the_timeout(fal: FakeFal, downloads: FakeDownloads) -> None:
