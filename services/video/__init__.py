@@ -1,1 +1,1 @@
-"""The video service: stills that move, speech laid over videos, and what media files are made of."""
+"""The video service: generates videos from images, adds speech to videos, and probes media files."""

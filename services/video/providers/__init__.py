@@ -1,1 +1,1 @@
-"""Engines that make stills move."""
+"""Providers of generated videos."""

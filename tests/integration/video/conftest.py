@@ -102,7 +102,7 @@ class VideoSuite:
         raise AssertionError("a stream ended without a video")
 
 
-async def failure(call: Any) -> MediaError:
+async def get_error(call: Any) -> MediaError:
     """Return the error of a call."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call

@@ -20,7 +20,7 @@ from tests.fakes.media import make_speech, make_video
 from tests.fakes.object_store import FakeObjectStore
 from tests.fakes.waiting import until
 from tests.fakes.web_host import WebHost, running_web_host
-from tests.integration.video.conftest import VideoSuite, failure, running
+from tests.integration.video.conftest import VideoSuite, get_error, running
 
 HLS = b"#EXTM3U\n#EXT-X-VERSION:3\n#EXTINF:10,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n"
 SVG = b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>'
@@ -34,7 +34,7 @@ async def test_an_unsupported_file_is_rejected_by_its_first_bytes(
     suite: VideoSuite, two_seconds: bytes, data: bytes, field: str
 ) -> None:
     given = {"video": two_seconds, "audio": make_speech(1.0)} | {field: data}
-    error = await failure(suite.mux(given["video"], given["audio"]))
+    error = await get_error(suite.mux(given["video"], given["audio"]))
     assert error.reason is Reason.MEDIA_INVALID
     assert [item.field for item in error.violations] == [field]
     assert suite.leftovers == []
@@ -51,7 +51,7 @@ async def test_an_unsupported_file_is_rejected_by_its_first_bytes(
     ids=["a playlist behind a header", "cut", "a header alone", "noise"],
 )
 async def test_a_broken_video_is_rejected(suite: VideoSuite, two_seconds: bytes, damage: Any) -> None:
-    error = await failure(suite.mux(damage(two_seconds), make_speech(1.0)))
+    error = await get_error(suite.mux(damage(two_seconds), make_speech(1.0)))
     assert error.reason is Reason.MEDIA_INVALID
     assert [item.field for item in error.violations] == ["video"]
     assert suite.leftovers == []
@@ -60,30 +60,30 @@ async def test_a_broken_video_is_rejected(suite: VideoSuite, two_seconds: bytes,
 async def test_speech_without_audio_and_a_video_without_image_are_rejected(
     suite: VideoSuite, two_seconds: bytes
 ) -> None:
-    silent = await failure(suite.mux(two_seconds, two_seconds))
+    silent = await get_error(suite.mux(two_seconds, two_seconds))
     assert (silent.reason, [item.field for item in silent.violations]) == (Reason.MEDIA_INVALID, ["audio"])
-    dark = await failure(suite.mux(make_speech(1.0), make_speech(1.0)))
+    dark = await get_error(suite.mux(make_speech(1.0), make_speech(1.0)))
     assert (dark.reason, [item.field for item in dark.violations]) == (Reason.MEDIA_INVALID, ["video"])
 
 
 async def test_an_empty_file_does_not_reach_ffmpeg(suite: VideoSuite, two_seconds: bytes) -> None:
-    error = await failure(suite.mux(two_seconds, b""))
+    error = await get_error(suite.mux(two_seconds, b""))
     assert error.reason is Reason.VALIDATION_ERROR
 
 
 async def test_a_file_of_hours_is_rejected(workers: WorkerPool, tmp_path: Path, two_seconds: bytes) -> None:
     hours = make_video(tmp_path, 30.0, rate=1, size="64x64").read_bytes()
     async with running(workers, tmp_path / "work", FakeObjectStore(), max_seconds=20.0) as suite:
-        long = await failure(suite.mux(hours, make_speech(1.0)))
+        long = await get_error(suite.mux(hours, make_speech(1.0)))
         assert (long.reason, [item.field for item in long.violations]) == (Reason.MEDIA_INVALID, ["video"])
         assert "at most 20" in long.message
-        together = await failure(suite.mux(two_seconds, make_speech(19.8), audio_delay_ms=500))
+        together = await get_error(suite.mux(two_seconds, make_speech(19.8), audio_delay_ms=500))
         assert (together.reason, [item.field for item in together.violations]) == (Reason.MEDIA_INVALID, ["audio"])
         assert suite.leftovers == []
 
 
 async def test_speech_is_at_most_nine_and_a_half_mebibytes(suite: VideoSuite, two_seconds: bytes) -> None:
-    error = await failure(suite.mux(two_seconds, make_speech(115.0)))
+    error = await get_error(suite.mux(two_seconds, make_speech(115.0)))
     assert error.reason is Reason.PAYLOAD_TOO_LARGE
     assert [item.field for item in error.violations] == ["audio"]
 
@@ -100,7 +100,7 @@ async def test_a_url_with_a_too_large_content_length_is_not_read(suite: VideoSui
 
     web_host.pages["/video.mp4"] = promise
     url = video_pb2.MediaSource(url=web_host.url("/video.mp4"))
-    error = await failure(suite.mux(url, make_speech(1.0)))
+    error = await get_error(suite.mux(url, make_speech(1.0)))
     assert error.reason is Reason.PAYLOAD_TOO_LARGE
     assert [item.field for item in error.violations] == ["video.url"]
 
@@ -122,7 +122,7 @@ async def test_a_download_of_an_unsupported_file_stops_after_its_first_bytes(
             raise
 
     web_host.pages["/video.mp4"] = endless
-    error = await failure(suite.mux(video_pb2.MediaSource(url=web_host.url("/video.mp4")), make_speech(1.0)))
+    error = await get_error(suite.mux(video_pb2.MediaSource(url=web_host.url("/video.mp4")), make_speech(1.0)))
     assert error.reason is Reason.MEDIA_INVALID
     async with asyncio.timeout(5):
         await left.wait()
@@ -137,7 +137,7 @@ async def test_a_url_of_a_private_address_is_rejected(workers: WorkerPool, tmp_p
             "http://[::1]/a.mp4",
             "file:///etc/passwd",
         ):
-            error = await failure(suite.mux(video_pb2.MediaSource(url=url), make_speech(1.0)))
+            error = await get_error(suite.mux(video_pb2.MediaSource(url=url), make_speech(1.0)))
             assert error.reason in (Reason.URL_FORBIDDEN, Reason.VALIDATION_ERROR), url
             assert [item.field for item in error.violations] == ["video.url"]
 
@@ -172,13 +172,13 @@ async def test_a_hanging_ffmpeg_is_killed_with_its_children(
     workers: WorkerPool, tmp_path: Path, two_seconds: bytes
 ) -> None:
     async with with_ffmpeg(HANGS, workers, tmp_path, ffmpeg_timeout_seconds=0.5) as suite:
-        error = await failure(suite.mux(two_seconds, make_speech(1.0)))
+        error = await get_error(suite.mux(two_seconds, make_speech(1.0)))
         assert error.reason is Reason.MEDIA_INVALID
         # A killed process closes its pipes shortly before it is gone.
         await until(lambda: not (is_alive(tmp_path / "pid") or is_alive(tmp_path / "child")))
         assert suite.leftovers == []
         # The only permit is free again.
-        again = await failure(suite.mux(two_seconds, make_speech(1.0)))
+        again = await get_error(suite.mux(two_seconds, make_speech(1.0)))
         assert again.reason is Reason.MEDIA_INVALID
 
 
@@ -199,7 +199,7 @@ async def test_a_killed_ffmpeg_is_an_error_and_leaves_no_files(
     workers: WorkerPool, tmp_path: Path, two_seconds: bytes
 ) -> None:
     async with with_ffmpeg("kill -9 $$", workers, tmp_path) as suite:
-        error = await failure(suite.mux(two_seconds, make_speech(1.0)))
+        error = await get_error(suite.mux(two_seconds, make_speech(1.0)))
         assert error.reason is Reason.GENERATION_FAILED
         assert suite.leftovers == []
 
@@ -208,7 +208,7 @@ async def test_messages_of_ffmpeg_are_not_returned_to_the_caller(
     workers: WorkerPool, tmp_path: Path, two_seconds: bytes
 ) -> None:
     async with with_ffmpeg('echo "secret words of a video" >&2; exit 1', workers, tmp_path) as suite:
-        error = await failure(suite.mux(two_seconds, make_speech(1.0)))
+        error = await get_error(suite.mux(two_seconds, make_speech(1.0)))
         assert error.reason is Reason.MEDIA_INVALID
         assert "secret" not in error.message
 
@@ -218,7 +218,7 @@ async def test_no_key_reaches_the_environment_of_ffmpeg(
 ) -> None:
     monkeypatch.setenv("REPLICATE_API_TOKEN", "r8_secret")
     async with with_ffmpeg('env > "$HOME/../../../env"; exit 1', workers, tmp_path) as suite:
-        await failure(suite.mux(two_seconds, make_speech(1.0)))
+        await get_error(suite.mux(two_seconds, make_speech(1.0)))
     assert "r8_secret" not in (tmp_path / "env").read_text()
     assert "REPLICATE" not in (tmp_path / "env").read_text()
 
@@ -235,5 +235,5 @@ async def test_progress_reports_the_position_in_the_queue(
             assert (await anext(aiter(first))).progress.state == video_pb2.VIDEO_STATE_RUNNING
             second = suite.stub.MuxVideo(request, metadata=call_metadata("bob"))
             async with open_stream(second):
-                told = (await anext(aiter(second))).progress
-                assert (told.state, told.queue_position) == (video_pb2.VIDEO_STATE_QUEUED, 1)
+                progress = (await anext(aiter(second))).progress
+                assert (progress.state, progress.queue_position) == (video_pb2.VIDEO_STATE_QUEUED, 1)

@@ -22,7 +22,7 @@ from tests.fakes.image_provider import make_image
 from tests.fakes.object_store import FakeObjectStore
 from tests.fakes.replicate import API_TOKEN, DOWN, FakeReplicate, Run, running_replicate
 from tests.fakes.waiting import until
-from tests.integration.video.conftest import VideoSuite, failure, running
+from tests.integration.video.conftest import VideoSuite, get_error, running
 
 NAME = "job-7"
 ORDER = {"image_key": "images/cat.png", "request_id": NAME}
@@ -69,7 +69,7 @@ async def begin(suite: VideoSuite, **fields: Any) -> None:
 
 async def test_a_cancellation_reaches_the_listener_and_the_provider(starts: Starts, replicate: FakeReplicate) -> None:
     async with starts() as suite:
-        listening = asyncio.create_task(failure(suite.generate(**ORDER)))
+        listening = asyncio.create_task(get_error(suite.generate(**ORDER)))
         await until(lambda: bool(suite.progress))
         assert await cancel(suite)
         assert (await listening).reason is Reason.CANCELLED
@@ -87,7 +87,7 @@ async def test_a_generation_without_listeners_is_cancelled(starts: Starts, repli
 async def test_a_generation_is_cancelled_before_its_id_is_known(starts: Starts, replicate: FakeReplicate) -> None:
     replicate.responds.clear()
     async with starts() as suite:
-        listening = asyncio.create_task(failure(suite.generate(**ORDER)))
+        listening = asyncio.create_task(get_error(suite.generate(**ORDER)))
         await replicate.until(lambda: replicate.created == 1)
         assert await cancel(suite)
         # The video is paid for: its id must not be lost before the cancellation.
@@ -111,7 +111,7 @@ async def test_a_cancelled_request_id_returns_cancelled(starts: Starts, replicat
         await begin(suite)
         assert await cancel(suite)
         await until(lambda: replicate.cancelled == ["p1"])
-        assert (await failure(suite.generate(**ORDER))).reason is Reason.CANCELLED
+        assert (await get_error(suite.generate(**ORDER))).reason is Reason.CANCELLED
     assert replicate.created == 1
 
 
@@ -141,7 +141,7 @@ async def test_another_request_id_or_another_caller_cancels_nothing(
 async def test_a_request_that_never_began_cannot_be_cancelled(starts: Starts, replicate: FakeReplicate) -> None:
     replicate.failures["create"].append(DOWN)
     async with starts(max_attempts=1) as suite:
-        assert (await failure(suite.generate(**ORDER))).reason is Reason.PROVIDER_UNAVAILABLE
+        assert (await get_error(suite.generate(**ORDER))).reason is Reason.PROVIDER_UNAVAILABLE
         assert not await cancel(suite)
     assert (replicate.created, replicate.cancelled) == (0, [])
 
@@ -152,7 +152,7 @@ async def test_an_unreachable_provider_is_an_error(starts: Starts, replicate: Fa
     replicate.failures["cancel"] += [DOWN] * 10
     async with starts() as suite:
         request = video_pb2.CancelVideoRequest(request_id=NAME)
-        error = await failure(suite.stub.CancelVideo(request, metadata=call_metadata("alice")))
+        error = await get_error(suite.stub.CancelVideo(request, metadata=call_metadata("alice")))
         assert error.reason is Reason.PROVIDER_UNAVAILABLE
         replicate.failures["cancel"].clear()
         assert await cancel(suite)
@@ -169,7 +169,7 @@ async def test_a_video_is_named_by_its_id_or_by_its_request(
 ) -> None:
     async with starts() as suite:
         request = video_pb2.CancelVideoRequest(**fields)
-        error = await failure(suite.stub.CancelVideo(request, metadata=call_metadata("alice")))
+        error = await get_error(suite.stub.CancelVideo(request, metadata=call_metadata("alice")))
     assert error.reason is Reason.VALIDATION_ERROR
     assert replicate.requests == []
 
@@ -179,12 +179,12 @@ async def test_a_request_is_cancelled_over_http(starts: Starts, replicate: FakeR
     headers = {"X-Media-Principal": "alice"}
     async with starts() as suite, gateway_before(video=suite.channel) as http:
         await begin(suite)
-        assert await _told(http, headers, **{spelling: NAME}) == {"success": True, "cancelled": True}
+        assert await _post_cancel(http, headers, **{spelling: NAME}) == {"success": True, "cancelled": True}
         await until(lambda: replicate.cancelled == ["p1"])
-        assert await _told(http, headers, **{spelling: "job-8"}) == {"success": True, "cancelled": False}
+        assert await _post_cancel(http, headers, **{spelling: "job-8"}) == {"success": True, "cancelled": False}
 
 
-async def _told(http: aiohttp.ClientSession, headers: dict[str, str], **body: str) -> Any:
+async def _post_cancel(http: aiohttp.ClientSession, headers: dict[str, str], **body: str) -> Any:
     async with http.post("/api/video/cancel", json=body, headers=headers) as answer:
         assert answer.status == 200
         return await answer.json()

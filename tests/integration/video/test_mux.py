@@ -25,7 +25,7 @@ from tests.fakes.media import (
     to_mp3,
     trim_start,
 )
-from tests.integration.video.conftest import VideoSuite, failure
+from tests.integration.video.conftest import VideoSuite, get_error
 
 SHORTEST, FREEZE, LOOP = (
     video_pb2.LENGTH_POLICY_SHORTEST,
@@ -48,7 +48,7 @@ class Case:
     speech_seconds: float
     result_seconds: float
     copied: bool = True
-    told: Mapping[str, float] = field(default_factory=dict)
+    reported: Mapping[str, float] = field(default_factory=dict)
 
 
 @pytest.mark.parametrize(
@@ -56,11 +56,11 @@ class Case:
     [
         Case(FREEZE, 1.0, 2.0),
         Case(FREEZE, 1.5, 2.0),
-        Case(FREEZE, 3.0, 3.5, copied=False, told={"frozen_seconds": 1.5}),
+        Case(FREEZE, 3.0, 3.5, copied=False, reported={"frozen_seconds": 1.5}),
         Case(LOOP, 1.0, 2.0),
-        Case(LOOP, 5.0, 5.5, told={"looped_seconds": 3.5}),
-        Case(SHORTEST, 1.0, 1.5, told={"cut_video_seconds": 0.5}),
-        Case(SHORTEST, 3.0, 2.0, told={"cut_speech_seconds": 1.5}),
+        Case(LOOP, 5.0, 5.5, reported={"looped_seconds": 3.5}),
+        Case(SHORTEST, 1.0, 1.5, reported={"cut_video_seconds": 0.5}),
+        Case(SHORTEST, 3.0, 2.0, reported={"cut_speech_seconds": 1.5}),
     ],
     ids=lambda case: f"{video_pb2.LengthPolicy.Name(case.policy)} {case.speech_seconds} s",
 )
@@ -78,7 +78,7 @@ async def test_durations_are_as_computed_and_reported(
     assert made.video_copied is case.copied
     assert (made.speech_seconds, made.video_seconds) == (case.speech_seconds, 2.0)
     for name in ("cut_speech_seconds", "cut_video_seconds", "frozen_seconds", "looped_seconds"):
-        assert getattr(made, name) == pytest.approx(case.told.get(name, 0.0), abs=FRAME), name
+        assert getattr(made, name) == pytest.approx(case.reported.get(name, 0.0), abs=FRAME), name
     assert made.file.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert made.file.size_bytes == path.stat().st_size
     assert suite.leftovers == []
@@ -238,11 +238,11 @@ async def test_a_video_is_sent_in_fragments_while_ffmpeg_writes_it(
     suite: VideoSuite, two_seconds: bytes, tmp_path: Path
 ) -> None:
     made = await suite.mux(two_seconds, make_speech(3.0), stream_media=True)
-    told = b"".join(suite.chunks)
-    assert told[4:8] == b"ftyp"
-    assert told.count(b"moof") > 2
-    path = tmp_path / "told.mp4"
-    path.write_bytes(told)
+    reported = b"".join(suite.chunks)
+    assert reported[4:8] == b"ftyp"
+    assert reported.count(b"moof") > 2
+    path = tmp_path / "reported.mp4"
+    path.write_bytes(reported)
     (click,) = find_clicks(path)
     assert click == pytest.approx(0.5, abs=0.010)
     whole = suite.file(made.file.key, tmp_path).read_bytes()
@@ -268,10 +268,10 @@ async def test_metadata_of_the_inputs_are_removed(suite: VideoSuite, two_seconds
 async def test_a_video_is_stored_under_the_requested_key(suite: VideoSuite, two_seconds: bytes) -> None:
     made = await suite.mux(two_seconds, make_speech(1.0), object_key="users/alice/cat.mp4")
     assert made.file.key == "users/alice/cat.mp4"
-    again = await failure(suite.mux(two_seconds, make_speech(1.0), object_key="users/alice/cat.mp4"))
+    again = await get_error(suite.mux(two_seconds, make_speech(1.0), object_key="users/alice/cat.mp4"))
     assert again.reason is Reason.ALREADY_EXISTS
     await suite.mux(two_seconds, make_speech(1.0), object_key="users/alice/cat.mp4", overwrite=True)
-    foreign = await failure(suite.mux(two_seconds, make_speech(1.0), object_key="users/bob/cat.mp4"))
+    foreign = await get_error(suite.mux(two_seconds, make_speech(1.0), object_key="users/bob/cat.mp4"))
     assert foreign.reason is Reason.PERMISSION_DENIED
 
 
@@ -280,7 +280,7 @@ async def test_inputs_are_read_by_key_of_the_caller(suite: VideoSuite, two_secon
     own = video_pb2.MediaSource(key=made.file.key)
     again = await suite.mux(own, make_speech(1.0))
     assert again.video_seconds == 2.0
-    foreign = await failure(suite.mux(own, make_speech(1.0), "mallory"))
+    foreign = await get_error(suite.mux(own, make_speech(1.0), "mallory"))
     assert foreign.reason is Reason.NOT_FOUND
     assert [item.field for item in foreign.violations] == ["video.key"]
 
@@ -288,7 +288,7 @@ async def test_inputs_are_read_by_key_of_the_caller(suite: VideoSuite, two_secon
 async def test_a_video_is_deleted_by_its_owner(suite: VideoSuite, two_seconds: bytes) -> None:
     made = await suite.mux(two_seconds, make_speech(1.0))
     request = video_pb2.DeleteVideoRequest(key=made.file.key)
-    foreign = await failure(suite.stub.DeleteVideo(request, metadata=(("x-media-principal", "mallory"),)))
+    foreign = await get_error(suite.stub.DeleteVideo(request, metadata=(("x-media-principal", "mallory"),)))
     assert foreign.reason is Reason.NOT_FOUND
     reply = await suite.stub.DeleteVideo(request, metadata=(("x-media-principal", "alice"),))
     assert list(reply.deleted_keys) == [made.file.key]

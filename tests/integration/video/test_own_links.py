@@ -16,7 +16,7 @@ from services.common.worker_pool import WorkerPool
 from tests.fakes.image_provider import make_image
 from tests.fakes.media import make_speech
 from tests.fakes.object_store import FakeObjectStore
-from tests.integration.video.conftest import VideoSuite, failure, running
+from tests.integration.video.conftest import VideoSuite, get_error, running
 
 # No server listens there: a successful read came from the store.
 PREFIX = "http://169.254.169.254/media/"
@@ -42,13 +42,13 @@ async def linked(workers: WorkerPool, tmp_path: Path, two_seconds: bytes) -> Asy
         yield suite
 
 
-async def probed(suite: VideoSuite, url: str) -> video_pb2.MediaInfo:
+async def probe_url(suite: VideoSuite, url: str) -> video_pb2.MediaInfo:
     request = video_pb2.ProbeMediaRequest(media=video_pb2.MediaSource(url=url))
     return (await suite.stub.ProbeMedia(request, metadata=call_metadata("alice"))).info
 
 
 async def test_a_signed_link_grants_access_to_the_file(linked: VideoSuite) -> None:
-    assert (await probed(linked, PREFIX + VIDEO)).duration_seconds == 2.0
+    assert (await probe_url(linked, PREFIX + VIDEO)).duration_seconds == 2.0
     assert linked.leftovers == []
 
 
@@ -67,8 +67,8 @@ async def test_linked_speech_is_added_to_a_linked_video(linked: VideoSuite) -> N
 
 async def test_a_link_to_a_missing_object_is_rejected(linked: VideoSuite) -> None:
     errors = [
-        await failure(probed(linked, f"{PREFIX}videos/gone.mp4")),
-        await failure(linked.generate(image_url=f"{PREFIX}images/gone.png")),
+        await get_error(probe_url(linked, f"{PREFIX}videos/gone.mp4")),
+        await get_error(linked.generate(image_url=f"{PREFIX}images/gone.png")),
     ]
     assert [error.reason for error in errors] == [Reason.NOT_FOUND] * 2
     assert [item.field for error in errors for item in error.violations] == ["media.url", "image_url"]
@@ -77,10 +77,10 @@ async def test_a_link_to_a_missing_object_is_rejected(linked: VideoSuite) -> Non
 
 async def test_other_links_are_checked_as_urls(linked: VideoSuite) -> None:
     url = PREFIX.replace("/media/", "/other/") + VIDEO
-    assert (await failure(probed(linked, url))).reason is Reason.URL_FORBIDDEN
-    assert (await failure(linked.generate(image_url=url))).reason is Reason.URL_FORBIDDEN
+    assert (await get_error(probe_url(linked, url))).reason is Reason.URL_FORBIDDEN
+    assert (await get_error(linked.generate(image_url=url))).reason is Reason.URL_FORBIDDEN
 
 
 async def test_a_linked_file_must_have_the_right_type(linked: VideoSuite) -> None:
-    assert (await failure(linked.generate(image_url=PREFIX + SPEECH))).reason is Reason.MEDIA_INVALID
-    assert (await failure(probed(linked, PREFIX + SOURCE_IMAGE))).reason is Reason.MEDIA_INVALID
+    assert (await get_error(linked.generate(image_url=PREFIX + SPEECH))).reason is Reason.MEDIA_INVALID
+    assert (await get_error(probe_url(linked, PREFIX + SOURCE_IMAGE))).reason is Reason.MEDIA_INVALID

@@ -22,7 +22,7 @@ from tests.fakes.media import FFPROBE, run_ffprobe
 from tests.fakes.object_store import FakeObjectStore
 from tests.fakes.replicate import API_TOKEN, BROKEN, DOWN, FakeReplicate, Run, running_replicate
 from tests.fakes.waiting import until
-from tests.integration.video.conftest import VideoSuite, failure, running
+from tests.integration.video.conftest import VideoSuite, get_error, running
 
 SOURCE_IMAGE = make_image(Size(640, 400))
 
@@ -119,7 +119,7 @@ async def test_an_unsupported_request_is_rejected_before_any_provider_request(
     async with starts() as suite:
         await suite.store.put("images/of_bob.png", SOURCE_IMAGE, _build_spec("bob"))
         await suite.store.put("images/tiny.png", make_image(Size(8, 8)), _build_spec("alice"))
-        error = await failure(suite.generate(**{"image_key": "images/cat.png", **fields}))
+        error = await get_error(suite.generate(**{"image_key": "images/cat.png", **fields}))
         assert suite.leftovers == []
     assert [item.field for item in error.violations] == ([field] if field else [])
     assert 400 <= error.reason.info.http_status < 500
@@ -137,7 +137,7 @@ async def test_a_provider_that_is_down_is_retried_and_paid_once(starts: Starts, 
 async def test_a_request_that_may_be_charged_is_not_retried(starts: Starts, replicate: FakeReplicate) -> None:
     replicate.failures["create"].append(BROKEN)
     async with starts() as suite:
-        error = await failure(suite.generate(image_key="images/cat.png"))
+        error = await get_error(suite.generate(image_key="images/cat.png"))
     assert error.reason is Reason.GENERATION_FAILED
     assert len(replicate.requests) == 1
 
@@ -180,16 +180,16 @@ async def test_a_video_outlives_the_process_that_began_it(starts: Starts, replic
 async def test_a_video_is_found_by_its_owner_alone(starts: Starts, replicate: FakeReplicate) -> None:
     async with starts() as suite:
         await suite.generate(image_key="images/cat.png")
-        foreign = await failure(suite.resume("p1", "mallory"))
+        foreign = await get_error(suite.resume("p1", "mallory"))
         request = video_pb2.CancelVideoRequest(prediction_id="p1")
-        cancelled = await failure(suite.stub.CancelVideo(request, metadata=call_metadata("mallory")))
+        cancelled = await get_error(suite.stub.CancelVideo(request, metadata=call_metadata("mallory")))
     assert foreign.reason is cancelled.reason is Reason.NOT_FOUND
 
 
 async def test_a_cancellation_of_the_owner_reaches_every_listener(starts: Starts, replicate: FakeReplicate) -> None:
     replicate.runs.append(working())
     async with starts() as suite:
-        listening = asyncio.create_task(failure(suite.generate(image_key="images/cat.png", detach=True)))
+        listening = asyncio.create_task(get_error(suite.generate(image_key="images/cat.png", detach=True)))
         await until(lambda: bool(suite.progress))
         request = video_pb2.CancelVideoRequest(prediction_id="p1")
         first = await suite.stub.CancelVideo(request, metadata=call_metadata("alice"))
@@ -212,7 +212,7 @@ async def test_a_repeated_request_returns_the_same_video(starts: Starts, replica
         first = await suite.generate(image_key="images/cat.png", request_id="story-7")
     async with starts() as suite:
         second = await suite.generate(image_key="images/cat.png", request_id="story-7")
-        other = await failure(suite.generate(image_key="images/cat.png", prompt="other", request_id="story-7"))
+        other = await get_error(suite.generate(image_key="images/cat.png", prompt="other", request_id="story-7"))
         await suite.generate("bob", image_url=_inline(), request_id="story-7")
     assert first.file.key == second.file.key
     assert (other.reason, [item.field for item in other.violations]) == (Reason.ALREADY_EXISTS, ["request_id"])
@@ -224,7 +224,7 @@ async def test_a_repeated_request_finds_its_video_at_its_destination(starts: Sta
     async with starts() as suite:
         first = await suite.generate(request_id="story-7", **order)
         second = await suite.generate(request_id="story-7", **order)
-        other = await failure(suite.generate(request_id="story-8", **order))
+        other = await get_error(suite.generate(request_id="story-8", **order))
         # A rejected request leaves no intent.
         await suite.generate(image_key="images/cat.png", request_id="story-8")
     assert first.file.key == second.file.key == "users/alice/cat.mp4"
@@ -235,7 +235,7 @@ async def test_a_repeated_request_finds_its_video_at_its_destination(starts: Sta
 async def test_a_request_that_failed_unpaid_may_be_repeated(starts: Starts, replicate: FakeReplicate) -> None:
     async with starts(max_attempts=1) as suite:
         replicate.failures["create"].append(DOWN)
-        error = await failure(suite.generate(image_key="images/cat.png", request_id="story-7"))
+        error = await get_error(suite.generate(image_key="images/cat.png", request_id="story-7"))
         assert error.reason is Reason.PROVIDER_UNAVAILABLE
         await suite.generate(image_key="images/cat.png", request_id="story-7")
     assert replicate.created == 1
@@ -248,7 +248,7 @@ async def test_a_video_can_be_stored_later_if_the_store_was_down(
 ) -> None:
     async with starts() as suite:
         store.puts_until_failure = stored
-        error = await failure(suite.generate(image_key="images/cat.png", object_key=key))
+        error = await get_error(suite.generate(image_key="images/cat.png", object_key=key))
         assert error.reason is Reason.STORAGE_FAILED
         store.puts_until_failure = None
         made = await suite.resume("p1")
@@ -265,7 +265,7 @@ async def test_a_video_does_not_replace_another_that_was_stored_meanwhile(
         await _begun_and_left(suite, detach=True, object_key="users/alice/cat.mp4")
         await store.put("users/alice/cat.mp4", b"another", ObjectSpec("video/mp4", {"owner": "alice"}))
         replicate.move("p1", "succeeded")
-        error = await failure(suite.resume("p1"))
+        error = await get_error(suite.resume("p1"))
     assert error.reason is Reason.ALREADY_EXISTS
     assert store.objects["users/alice/cat.mp4"][1] == b"another"
 
@@ -276,7 +276,7 @@ async def test_a_video_without_a_record_is_cancelled_unless_it_has_a_request_id(
 ) -> None:
     async with starts(begin_seconds=0) as suite:
         store.puts_until_failure = 1 if request_id else 0
-        error = await failure(suite.generate(image_key="images/cat.png", request_id=request_id))
+        error = await get_error(suite.generate(image_key="images/cat.png", request_id=request_id))
         assert error.reason is Reason.STORAGE_FAILED
         assert replicate.cancelled == cancelled
         store.puts_until_failure = None
@@ -289,7 +289,7 @@ async def test_a_result_that_is_not_a_video_is_a_failure_of_the_provider(
 ) -> None:
     replicate.video = b"<html>gone</html>"
     async with starts() as suite:
-        error = await failure(suite.generate(image_key="images/cat.png"))
+        error = await get_error(suite.generate(image_key="images/cat.png"))
         assert suite.leftovers == []
     assert error.reason is Reason.GENERATION_FAILED
 

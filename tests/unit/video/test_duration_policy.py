@@ -20,7 +20,7 @@ LAID_TOGETHER = st.builds(
 LENGTHENING = st.sampled_from((LengthPolicy.FREEZE, LengthPolicy.LOOP))
 
 
-def planned(
+def decide(
     policy: LengthPolicy,
     video_seconds: float,
     speech_seconds: float,
@@ -47,11 +47,11 @@ def speech_ends(laid: InputDurations) -> float:
 def test_shortest_ends_with_the_shorter_one(
     video_seconds: float, speech_seconds: float, expected: MuxDurations
 ) -> None:
-    assert planned(LengthPolicy.SHORTEST, video_seconds, speech_seconds) == expected
+    assert decide(LengthPolicy.SHORTEST, video_seconds, speech_seconds) == expected
 
 
 def test_a_video_cut_to_next_to_nothing_keeps_a_frame() -> None:
-    assert planned(LengthPolicy.SHORTEST, 6.0, 0.01, delay_seconds=0).video_frames == 1
+    assert decide(LengthPolicy.SHORTEST, 6.0, 0.01, delay_seconds=0).video_frames == 1
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_a_video_cut_to_next_to_nothing_keeps_a_frame() -> None:
 def test_freeze_repeats_the_last_frame_until_the_speech_ends(
     video_seconds: float, speech_seconds: float, expected: MuxDurations
 ) -> None:
-    assert planned(LengthPolicy.FREEZE, video_seconds, speech_seconds) == expected
+    assert decide(LengthPolicy.FREEZE, video_seconds, speech_seconds) == expected
 
 
 @pytest.mark.parametrize(
@@ -85,13 +85,13 @@ def test_freeze_repeats_the_last_frame_until_the_speech_ends(
 def test_loop_repeats_the_video_until_the_speech_ends(
     video_seconds: float, speech_seconds: float, expected: MuxDurations
 ) -> None:
-    assert planned(LengthPolicy.LOOP, video_seconds, speech_seconds) == expected
+    assert decide(LengthPolicy.LOOP, video_seconds, speech_seconds) == expected
 
 
 @pytest.mark.parametrize("policy", LengthPolicy)
 def test_durations_that_differ_by_less_than_a_tick_are_equal(policy: LengthPolicy) -> None:
     for difference in (-0.0009, 0.0, 0.0009):
-        found = planned(policy, 6.0, 5.5 + difference)
+        found = decide(policy, 6.0, 5.5 + difference)
         assert (found.result_seconds, found.video_frames, found.loops, found.freeze_seconds) == (6.0, 0, 0, 0.0)
 
 
@@ -144,7 +144,7 @@ def test_shortest_is_the_smaller_of_both(laid: InputDurations) -> None:
 
 
 def test_speech_that_starts_after_the_end_is_cut_whole() -> None:
-    assert planned(LengthPolicy.SHORTEST, 1.0, 2.0, delay_seconds=3.0).cut_speech_seconds == 2.0
+    assert decide(LengthPolicy.SHORTEST, 1.0, 2.0, delay_seconds=3.0).cut_speech_seconds == 2.0
 
 
 @given(LAID_TOGETHER)

@@ -23,7 +23,7 @@ def running(percent: float) -> Progress:
     return Progress(State.RUNNING, percent)
 
 
-def told(progress: Progress) -> GenerationStatus:
+def make_status(progress: Progress) -> GenerationStatus:
     return GenerationStatus("p-1", "embedded", "model", progress)
 
 
@@ -84,15 +84,15 @@ async def test_no_progress_is_yielded_before_the_prediction_id_is_known(stage: S
         await run_ready_tasks()
         assert not first.done()
         stage.video.set_prediction_id("p-1")
-        assert await first == told(running(10))
+        assert await first == make_status(running(10))
 
 
 async def test_a_listener_gets_progress_and_then_the_record(stage: Stage) -> None:
     async with listener(stage) as items:
         stage.video.set_prediction_id("p-1")
-        assert await anext(items) == told(QUEUED)
+        assert await anext(items) == make_status(QUEUED)
         stage.video.report(running(30))
-        assert await anext(items) == told(running(30))
+        assert await anext(items) == make_status(running(30))
         following = asyncio.ensure_future(anext(items))
         await run_ready_tasks()
         assert not following.done()
@@ -104,20 +104,20 @@ async def test_a_listener_gets_progress_and_then_the_record(stage: Stage) -> Non
 async def test_a_slow_listener_gets_only_the_latest_progress(stage: Stage) -> None:
     async with listener(stage) as items:
         stage.video.set_prediction_id("p-1")
-        assert await anext(items) == told(QUEUED)
+        assert await anext(items) == make_status(QUEUED)
         for percent in (10, 60, 40):
             stage.video.report(running(percent))
-        assert await anext(items) == told(running(60))
+        assert await anext(items) == make_status(running(60))
         stage.video.report(Progress(State.STORING, 0, estimated=True))
-        assert await anext(items) == told(Progress(State.STORING, 60, estimated=True))
+        assert await anext(items) == make_status(Progress(State.STORING, 60, estimated=True))
 
 
 async def test_all_listeners_get_the_same(stage: Stage) -> None:
     async with listener(stage) as one, listener(stage) as other:
         stage.video.set_prediction_id("p-1")
-        assert await anext(one) == await anext(other) == told(QUEUED)
+        assert await anext(one) == await anext(other) == make_status(QUEUED)
         stage.video.report(running(50))
-        assert await anext(one) == await anext(other) == told(running(50))
+        assert await anext(one) == await anext(other) == make_status(running(50))
         stage.outcome.set_result(RECORD)
         assert await anext(one) == await anext(other) == Completed(RECORD)
 
@@ -126,9 +126,9 @@ async def test_a_late_listener_gets_the_current_progress_at_once(stage: Stage) -
     async with listener(stage) as early:
         stage.video.set_prediction_id("p-1")
         stage.video.report(running(50))
-        assert await anext(early) == told(running(50))
+        assert await anext(early) == make_status(running(50))
         async with listener(stage) as late:
-            assert await anext(late) == told(running(50))
+            assert await anext(late) == make_status(running(50))
 
 
 async def test_a_listener_after_the_end_gets_the_last_progress_and_the_record(stage: Stage) -> None:
@@ -136,14 +136,14 @@ async def test_a_listener_after_the_end_gets_the_last_progress_and_the_record(st
     stage.video.report(Progress(State.STORING, 100))
     stage.outcome.set_result(RECORD)
     await stage.task
-    assert await listen_to_end(stage) == [told(Progress(State.STORING, 100)), Completed(RECORD)]
+    assert await listen_to_end(stage) == [make_status(Progress(State.STORING, 100)), Completed(RECORD)]
 
 
 async def test_a_listener_of_a_task_that_ends_at_once_gets_progress_first(stage: Stage) -> None:
     stage.video.set_prediction_id("p-1")
     stage.outcome.set_result(RECORD)
     items = await listen_to_end(stage, detach=True)
-    assert items == [told(QUEUED), Completed(RECORD)]
+    assert items == [make_status(QUEUED), Completed(RECORD)]
 
 
 async def test_the_last_leaving_listener_abandons_the_task(stage: Stage) -> None:
@@ -234,7 +234,7 @@ async def test_a_failure_comes_after_the_last_progress(stage: Stage) -> None:
     stage.video.set_prediction_id("p-1")
     stage.outcome.set_exception(MediaError(Reason.GENERATION_FAILED))
     async with listener(stage) as items:
-        assert await anext(items) == told(QUEUED)
+        assert await anext(items) == make_status(QUEUED)
         with pytest.raises(MediaError) as caught:
             await anext(items)
     assert caught.value.reason is Reason.GENERATION_FAILED

@@ -88,10 +88,10 @@ async def test_ffmpeg_finishes_without_a_reader(workspaces: Workspaces) -> None:
     work = asyncio.create_task(make_muxer(runner, video_store, workspaces).mux(REQUEST, "alice", channel))
     await until(lambda: runner.ended == 2)
     assert video_store.kept == []
-    told = b""
-    while len(told) < sum(map(len, PIECES)):
-        told += b"".join(item for item in await channel.receive() if isinstance(item, bytes))
-    assert told == b"".join(PIECES)
+    received = b""
+    while len(received) < sum(map(len, PIECES)):
+        received += b"".join(item for item in await channel.receive() if isinstance(item, bytes))
+    assert received == b"".join(PIECES)
     assert (await work).video.key == "videos/1.mp4"
     assert video_store.kept == [RESULT]
 

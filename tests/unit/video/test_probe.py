@@ -23,7 +23,7 @@ def probe(path: Path, max_seconds: float = MOST, field: str = "video") -> MediaF
     return probe_file(str(path), kind.demuxer, kind.name, max_seconds, field)
 
 
-def refused(path: Path, demuxer: str = "mov", max_seconds: float = MOST, field: str = "video") -> MediaError:
+def get_probe_error(path: Path, demuxer: str = "mov", max_seconds: float = MOST, field: str = "video") -> MediaError:
     with pytest.raises(MediaError) as caught:
         probe_file(str(path), demuxer, "mp4", max_seconds, field)
     error = caught.value
@@ -38,7 +38,7 @@ def make_file(folder: Path, data: bytes, name: str = "file") -> Path:
     return path
 
 
-def made(folder: Path, name: str, *arguments: str) -> Path:
+def run_ffmpeg(folder: Path, name: str, *arguments: str) -> Path:
     """Run ffmpeg and return its output file."""
     path = folder / name
     command = [str(find_ffmpeg("")), "-v", "error", "-nostdin", "-y", *arguments, str(path)]
@@ -47,15 +47,15 @@ def made(folder: Path, name: str, *arguments: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("codec", "container", "told"),
+    ("codec", "container", "expected_codec"),
     [("libx264", "mp4", "h264"), ("mpeg4", "mp4", "mpeg4"), ("libvpx-vp9", "webm", "vp9")],
 )
-def test_a_video_stream_is_probed(tmp_path: Path, codec: str, container: str, told: str) -> None:
+def test_a_video_stream_is_probed(tmp_path: Path, codec: str, container: str, expected_codec: str) -> None:
     path = make_video(tmp_path, 2.0, rate=25, size="160x120", codec=codec)
     found = probe(path)
     assert (found.container, found.size_bytes, len(found.streams)) == (container, path.stat().st_size, 1)
     assert found.video is not None
-    assert (found.video.kind, found.video.codec, found.video.packets) == ("video", told, 50)
+    assert (found.video.kind, found.video.codec, found.video.packets) == ("video", expected_codec, 50)
     assert (found.video.width, found.video.height, found.video.frame_rate) == (160, 120, 25.0)
     assert found.video.duration_seconds == pytest.approx(2.0, abs=0.01)
     assert found.duration_seconds == found.video.duration_seconds
@@ -90,7 +90,7 @@ def test_mp3_has_the_duration_of_its_header(tmp_path: Path) -> None:
 )
 def test_every_audio_format_is_probed(tmp_path: Path, name: str, container: str, arguments: tuple[str, ...]) -> None:
     given = make_file(tmp_path, make_speech(2.0), "speech.wav")
-    found = probe(made(tmp_path, name, "-i", str(given), *arguments))
+    found = probe(run_ffmpeg(tmp_path, name, "-i", str(given), *arguments))
     assert found.audio is not None
     assert found.container == container
     assert found.audio.duration_seconds == pytest.approx(2.0, abs=0.1)
@@ -104,9 +104,9 @@ def test_every_audio_format_is_probed(tmp_path: Path, name: str, container: str,
 def test_audio_without_a_duration_is_counted_by_packets(tmp_path: Path, name: str, arguments: tuple[str, ...]) -> None:
     # Silence, then noise: an estimate from the first frames is far off.
     source = ("-f", "lavfi", "-i", "aevalsrc=if(lt(t\\,2)\\,0\\,random(0)):d=5")
-    path = made(tmp_path, name, *source, *arguments)
+    path = run_ffmpeg(tmp_path, name, *source, *arguments)
     assert probe(path, 6.0, "audio").duration_seconds == pytest.approx(5.0, abs=0.1)
-    assert "must last at most 4" in refused(path, name[2:], max_seconds=4.0, field="audio").message
+    assert "must last at most 4" in get_probe_error(path, name[2:], max_seconds=4.0, field="audio").message
 
 
 def test_cut_audio_is_rejected_also_with_an_id3_tag(tmp_path: Path) -> None:
@@ -115,12 +115,12 @@ def test_cut_audio_is_rejected_also_with_an_id3_tag(tmp_path: Path) -> None:
     audio = data[data.index(b"\xff\xfb") :]
     whole = probe(make_file(tmp_path, tag + audio, "whole.mp3"))
     assert whole.duration_seconds == pytest.approx(5.0, abs=0.1)
-    assert "it is cut" in refused(make_file(tmp_path, tag + audio[: len(audio) // 2]), "mp3").message
+    assert "it is cut" in get_probe_error(make_file(tmp_path, tag + audio[: len(audio) // 2]), "mp3").message
 
 
 def test_a_video_with_speech_has_the_duration_of_the_longer_stream(tmp_path: Path) -> None:
     images, sound = make_video(tmp_path, 1.0), make_file(tmp_path, make_speech(3.0), "speech.wav")
-    found = probe(made(tmp_path, "both.mp4", "-i", str(images), "-i", str(sound), "-c:v", "copy"))
+    found = probe(run_ffmpeg(tmp_path, "both.mp4", "-i", str(images), "-i", str(sound), "-c:v", "copy"))
     assert found.video is not None
     assert found.audio is not None
     assert found.video.duration_seconds == pytest.approx(1.0, abs=0.05)
@@ -130,7 +130,7 @@ def test_a_video_with_speech_has_the_duration_of_the_longer_stream(tmp_path: Pat
 
 def test_fragments_have_the_duration_of_their_packets(tmp_path: Path) -> None:
     flags = ("-c", "copy", "-movflags", "+frag_keyframe+empty_moov+default_base_moof")
-    found = probe(made(tmp_path, "fragments.mp4", "-i", str(make_video(tmp_path, 2.0)), *flags))
+    found = probe(run_ffmpeg(tmp_path, "fragments.mp4", "-i", str(make_video(tmp_path, 2.0)), *flags))
     assert found.duration_seconds == pytest.approx(2.0, abs=0.05)
 
 
@@ -164,29 +164,29 @@ def test_a_constant_frame_rate_is_detected(tmp_path: Path) -> None:
 def test_a_too_long_file_is_rejected_by_its_field(tmp_path: Path) -> None:
     path = make_video(tmp_path, 3.0)
     assert probe(path, 3.1).duration_seconds == pytest.approx(3.0, abs=0.05)
-    assert "must last at most 2" in refused(path, max_seconds=2.0).message
+    assert "must last at most 2" in get_probe_error(path, max_seconds=2.0).message
     sound = make_file(tmp_path, make_speech(3.0))
-    assert "must last at most 2" in refused(sound, "wav", max_seconds=2.0, field="audio").message
+    assert "must last at most 2" in get_probe_error(sound, "wav", max_seconds=2.0, field="audio").message
 
 
 def test_a_duration_from_packets_is_limited_too(tmp_path: Path) -> None:
     arguments = ("-i", str(make_video(tmp_path, 3.0, codec="libvpx-vp9")), "-c", "copy", "-f", "webm", "-live", "1")
-    path = made(tmp_path, "live.webm", *arguments)
-    assert "must last at most 2" in refused(path, "matroska", max_seconds=2.0).message
+    path = run_ffmpeg(tmp_path, "live.webm", *arguments)
+    assert "must last at most 2" in get_probe_error(path, "matroska", max_seconds=2.0).message
 
 
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.3, 0.9])
 def test_a_cut_video_is_rejected(tmp_path: Path, share: float) -> None:
     data = make_video(tmp_path).read_bytes()
-    refused(make_file(tmp_path, data[: int(len(data) * share)]))
+    get_probe_error(make_file(tmp_path, data[: int(len(data) * share)]))
 
 
 @pytest.mark.parametrize("share", [0.3, 0.9])
 def test_a_video_cut_after_its_header_is_rejected(tmp_path: Path, share: float) -> None:
     # The header states the original duration.
     arguments = ("-i", str(make_video(tmp_path)), "-c", "copy", "-movflags", "+faststart")
-    data = made(tmp_path, "head-first.mp4", *arguments).read_bytes()
-    refused(make_file(tmp_path, data[: int(len(data) * share)]))
+    data = run_ffmpeg(tmp_path, "head-first.mp4", *arguments).read_bytes()
+    get_probe_error(make_file(tmp_path, data[: int(len(data) * share)]))
 
 
 def test_cut_speech_has_the_duration_of_the_rest(tmp_path: Path) -> None:
@@ -209,28 +209,28 @@ def test_cut_speech_has_the_duration_of_the_rest(tmp_path: Path) -> None:
 )
 @pytest.mark.parametrize("demuxer", ["mov", "matroska", "mp3", "wav", "ogg", "flac", "aac"])
 def test_a_file_of_another_format_is_rejected(tmp_path: Path, data: bytes, demuxer: str) -> None:
-    refused(make_file(tmp_path, data), demuxer)
+    get_probe_error(make_file(tmp_path, data), demuxer)
 
 
 def test_a_file_that_contradicts_its_first_bytes_is_rejected(tmp_path: Path) -> None:
-    refused(make_video(tmp_path), "matroska")
-    refused(make_file(tmp_path, make_speech(1.0)), "mov")
+    get_probe_error(make_video(tmp_path), "matroska")
+    get_probe_error(make_file(tmp_path, make_speech(1.0)), "mov")
 
 
 def test_a_missing_file_is_rejected(tmp_path: Path) -> None:
-    refused(tmp_path / "absent.mp4")
+    get_probe_error(tmp_path / "absent.mp4")
 
 
 def test_subtitles_alone_are_not_a_video(tmp_path: Path) -> None:
     words = make_file(tmp_path, b"1\n00:00:00,000 --> 00:00:01,000\nhello\n", "words.srt")
-    path = made(tmp_path, "words.mp4", "-i", str(words), "-c:s", "mov_text")
-    assert "must contain a video or an audio stream" in refused(path).message
+    path = run_ffmpeg(tmp_path, "words.mp4", "-i", str(words), "-c:s", "mov_text")
+    assert "must contain a video or an audio stream" in get_probe_error(path).message
 
 
 def test_a_subtitle_stream_is_reported(tmp_path: Path) -> None:
     words = make_file(tmp_path, b"1\n00:00:00,000 --> 00:00:01,000\nhello\n", "words.srt")
     arguments = ("-i", str(make_video(tmp_path)), "-i", str(words), "-c:v", "copy", "-c:s", "mov_text")
-    found = probe(made(tmp_path, "both.mp4", *arguments))
+    found = probe(run_ffmpeg(tmp_path, "both.mp4", *arguments))
     assert [stream.kind for stream in found.streams] == ["video", "subtitle"]
     assert found.audio is None
 
@@ -239,7 +239,7 @@ def test_a_stream_without_packets_does_not_count(tmp_path: Path) -> None:
     sound = make_file(tmp_path, make_speech(1.0), "speech.wav")
     flags = ("-c:v", "copy", "-c:a", "aac", "-movflags", "+frag_keyframe+empty_moov+default_base_moof")
     inputs = ("-i", str(make_video(tmp_path)), "-i", str(sound), "-af", "atrim=end_sample=0")
-    found = probe(made(tmp_path, "announced.mp4", *inputs, *flags))
+    found = probe(run_ffmpeg(tmp_path, "announced.mp4", *inputs, *flags))
     assert [(stream.kind, stream.packets) for stream in found.streams] == [("video", 48), ("audio", 0)]
     assert found.video is not None
     assert found.audio is None

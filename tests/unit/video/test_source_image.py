@@ -33,7 +33,7 @@ def noise(size: Size) -> bytes:
     return make_file(Image.fromarray(pixels))
 
 
-def image_of(data: bytes) -> Image.Image:
+def open_image(data: bytes) -> Image.Image:
     image = Image.open(BytesIO(data))
     image.load()
     return image
@@ -54,7 +54,7 @@ def refusal(data: bytes, field: str = "image_url") -> MediaError:
 @pytest.mark.parametrize("format_name", ["PNG", "JPEG", "WEBP", "AVIF"])
 def test_an_image_of_any_format_becomes_a_jpeg_of_the_same_size(format_name: str) -> None:
     source_image = prepare_source_image(make_image(Size(120, 90), "teal", format_name), "image_url", MUCH)
-    image = image_of(source_image.data)
+    image = open_image(source_image.data)
     assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (120, 90))
     assert source_image.size == Size(120, 90)
     assert color_at(image, 60, 45) == pytest.approx((0, 128, 128), abs=6)
@@ -67,7 +67,7 @@ def test_an_image_is_made_upright_and_loses_its_metadata() -> None:
         make_file(Image.new("RGB", (120, 90)), "JPEG", exif=exif.tobytes()), "image_url", MUCH
     )
     assert source_image.size == Size(90, 120)
-    image = image_of(source_image.data)
+    image = open_image(source_image.data)
     assert image.size == (90, 120)
     assert not image.getexif()
 
@@ -79,7 +79,7 @@ def test_transparent_pixels_become_white() -> None:
         prepare_source_image(make_file(image), "image_url", MUCH).data,
         build_scene(make_file(image), 512).image,
     ):
-        shown = image_of(data).convert("RGB")
+        shown = open_image(data).convert("RGB")
         assert color_at(shown, shown.width // 8, shown.height // 2) == pytest.approx((255, 255, 255), abs=6)
         assert color_at(shown, shown.width * 7 // 8, shown.height // 2) == pytest.approx((0, 0, 255), abs=6)
 
@@ -111,13 +111,13 @@ def test_quality_is_reduced_before_size() -> None:
     whole = prepare_source_image(data, "image_url", MUCH)
     coarser = prepare_source_image(data, "image_url", len(whole.data) - 1)
     assert len(coarser.data) < len(whole.data)
-    assert image_of(coarser.data).size == (300, 200)
+    assert open_image(coarser.data).size == (300, 200)
 
 
 @pytest.mark.parametrize("max_bytes", [50_000, 20_000, 6_000, 2_000])
 def test_quality_and_size_are_reduced_until_the_image_fits(max_bytes: int) -> None:
     source_image = prepare_source_image(noise(Size(400, 200)), "image_url", max_bytes)
-    image = image_of(source_image.data)
+    image = open_image(source_image.data)
     assert len(source_image.data) <= max_bytes
     assert image.width == 2 * image.height
     # The size is that of the original image.
@@ -155,7 +155,7 @@ def test_both_sides_are_even_and_the_aspect_ratio_is_kept_if_not_too_long(
 def test_a_scene_has_an_image_of_the_video_size_and_a_label_that_fits() -> None:
     shown = build_scene(make_image(Size(160, 90), "teal", "JPEG"), 512)
     assert shown.size == Size(910, 512)
-    image, label = image_of(shown.image), image_of(shown.label)
+    image, label = open_image(shown.image), open_image(shown.label)
     assert (image.format, image.mode, image.size) == ("PNG", "RGB", (910, 512))
     assert (label.format, label.mode) == ("PNG", "RGBA")
     assert label.width < 512
@@ -165,13 +165,13 @@ def test_a_scene_has_an_image_of_the_video_size_and_a_label_that_fits() -> None:
 def test_the_label_fits_on_the_narrowest_video() -> None:
     shown = build_scene(make_image(Size(100, 2000)), 512)
     assert shown.size == Size(512, 1920)
-    assert image_of(shown.label).width < 512 - 32
+    assert open_image(shown.label).width < 512 - 32
 
 
 def test_a_very_long_image_is_cropped_to_its_middle() -> None:
     image = Image.new("RGB", (2000, 100), "red")
     image.paste((0, 255, 0), (800, 0, 1200, 100))
-    shown = image_of(build_scene(make_file(image), 512).image)
+    shown = open_image(build_scene(make_file(image), 512).image)
     assert shown.size == (1920, 512)
     assert color_at(shown, 960, 256) == (0, 255, 0)
     assert color_at(shown, 100, 256) == color_at(shown, 1900, 256)

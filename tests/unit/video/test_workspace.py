@@ -190,6 +190,6 @@ def test_child_processes_do_not_inherit_the_lock(tmp_path: Path) -> None:
     with Workspaces(tmp_path).open():
         (folder,) = tmp_path.iterdir()
         command = [sys.executable, "-I", "-S", "-c", TELLS_WHAT_IT_HOLDS]
-        told = subprocess.run(command, check=True, capture_output=True, text=True, timeout=30, close_fds=False).stdout
-    assert "/" in told
-    assert str(folder) not in told
+        output = subprocess.run(command, check=True, capture_output=True, text=True, timeout=30, close_fds=False).stdout
+    assert "/" in output
+    assert str(folder) not in output

@@ -75,7 +75,7 @@ class ScriptFolder:
         runner = FfmpegRunner(binary, self.slots, limits)
         await runner.run(COMMAND, self.folder, (seen or Seen()).watch, sink)
 
-    async def failure(self, script: str, limits: FfmpegLimits = LIMITS) -> MediaError:
+    async def get_error(self, script: str, limits: FfmpegLimits = LIMITS) -> MediaError:
         """Return the error of a script."""
         with pytest.raises(MediaError) as caught:
             await self.run(script, limits=limits)

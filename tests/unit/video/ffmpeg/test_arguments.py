@@ -39,7 +39,7 @@ COMMANDS = [
 
 
 @dataclass(frozen=True)
-class Asked:
+class ParsedCommand:
     """A parsed command."""
 
     inputs: list[tuple[str, dict[str, str]]]
@@ -50,7 +50,7 @@ class Asked:
     target: str
 
 
-def asked(command: Command) -> Asked:
+def parse_command(command: Command) -> ParsedCommand:
     *words, target, overwrite = command.arguments
     assert overwrite == "-y"
     assert len(words) % 2 == 0
@@ -67,16 +67,16 @@ def asked(command: Command) -> Asked:
         else:
             assert name not in options
             options[name] = value
-    return Asked(inputs, options, maps, target)
+    return ParsedCommand(inputs, options, maps, target)
 
 
 def graph(command: Command) -> str:
-    return asked(command).options.get("-filter_complex", "")
+    return parse_command(command).options.get("-filter_complex", "")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_input_names_its_format_and_reads_only_its_own_file(command: Command) -> None:
-    inputs = asked(command).inputs
+    inputs = parse_command(command).inputs
     assert inputs
     for name, options in inputs:
         assert "/" not in name
@@ -90,7 +90,7 @@ def test_every_input_names_its_format_and_reads_only_its_own_file(command: Comma
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_result_has_a_duration_and_never_uses_shortest(command: Command) -> None:
-    found = asked(command)
+    found = parse_command(command)
     assert "-shortest" not in command.arguments
     assert float(found.options["-t"]) == pytest.approx(command.seconds, abs=1e-6)
     assert all("-t" not in options for _, options in found.inputs)
@@ -98,21 +98,21 @@ def test_every_result_has_a_duration_and_never_uses_shortest(command: Command) -
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_only_video_and_audio_of_an_input_are_used(command: Command) -> None:
-    options = asked(command).options
+    options = parse_command(command).options
     assert (options["-map_metadata"], options["-map_chapters"]) == ("-1", "-1")
-    assert asked(command).maps
+    assert parse_command(command).maps
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_result_is_an_mp4_in_the_folder_or_a_stream_of_fragments(command: Command) -> None:
-    found = asked(command)
+    found = parse_command(command)
     assert found.options["-f"] == "mp4"
     assert found.target in (RESULT, FRAGMENTS)
     assert ("faststart" in found.options["-movflags"]) == (found.target == RESULT)
 
 
 def test_a_plain_mux_copies_the_video_and_encodes_the_audio() -> None:
-    found = asked(build_mux_command(PLAIN))
+    found = parse_command(build_mux_command(PLAIN))
     assert [(name, options["-f"]) for name, options in found.inputs] == [("video.mp4", "mov"), ("audio.mp3", "mp3")]
     assert (found.options["-c:v"], found.options["-c:a"], found.options["-t"]) == ("copy", "aac", "6.000000")
     assert found.maps[0] == "0:v:0"
@@ -127,7 +127,7 @@ def test_the_speech_is_delayed_and_followed_by_silence() -> None:
 
 
 def test_an_encoded_video_has_even_sides() -> None:
-    found = asked(build_mux_command(ENCODED))
+    found = parse_command(build_mux_command(ENCODED))
     assert (found.options["-c:v"], found.options["-pix_fmt"]) == ("libx264", "yuv420p")
     assert "scale=" in graph(build_mux_command(ENCODED))
     assert "scale=" not in graph(build_mux_command(PLAIN))
@@ -143,27 +143,27 @@ def test_the_last_frame_is_repeated_only_on_request() -> None:
 
 
 def test_a_loop_repeats_the_input_and_ends_by_frame_count() -> None:
-    found = asked(build_mux_command(replace(PLAIN, loops=2, video_frames=144)))
+    found = parse_command(build_mux_command(replace(PLAIN, loops=2, video_frames=144)))
     assert [options.get("-stream_loop") for _, options in found.inputs] == ["2", None]
     assert found.options["-bsf:v"] == r"noise=drop=gte(n\,144)"
     # That would also end the audio.
     assert "-frames:v" not in found.options
-    assert all("-stream_loop" not in options for _, options in asked(build_mux_command(PLAIN)).inputs)
+    assert all("-stream_loop" not in options for _, options in parse_command(build_mux_command(PLAIN)).inputs)
 
 
 def test_an_encoded_video_ends_by_duration() -> None:
-    assert "-bsf:v" not in asked(build_mux_command(replace(ENCODED, loops=2, video_frames=144))).options
+    assert "-bsf:v" not in parse_command(build_mux_command(replace(ENCODED, loops=2, video_frames=144))).options
 
 
 def test_late_streams_are_used_from_their_own_beginning() -> None:
     video, audio = replace(PLAIN.video, start_seconds=1.5), replace(PLAIN.audio, start_seconds=0.25)
-    inputs = asked(build_mux_command(replace(PLAIN, video=video, audio=audio))).inputs
+    inputs = parse_command(build_mux_command(replace(PLAIN, video=video, audio=audio))).inputs
     assert [options["-itsoffset"] for _, options in inputs] == ["-1.500000", "-0.250000"]
-    assert all("-itsoffset" not in options for _, options in asked(build_mux_command(PLAIN)).inputs)
+    assert all("-itsoffset" not in options for _, options in parse_command(build_mux_command(PLAIN)).inputs)
 
 
 def test_a_caption_track_is_a_third_stream_with_a_language() -> None:
-    found = asked(build_mux_command(replace(PLAIN, caption_language="deu")))
+    found = parse_command(build_mux_command(replace(PLAIN, caption_language="deu")))
     assert [(name, options["-f"]) for name, options in found.inputs][2:] == [(CAPTIONS, "srt")]
     assert found.maps[2] == "2:s:0"
     assert (found.options["-c:s"], found.options["-metadata:s:s:0"]) == ("mov_text", "language=deu")
@@ -172,7 +172,7 @@ def test_a_caption_track_is_a_third_stream_with_a_language() -> None:
 
 
 def test_burned_captions_are_drawn_and_add_no_stream() -> None:
-    found = asked(build_mux_command(BURNED))
+    found = parse_command(build_mux_command(BURNED))
     assert f"subtitles={CAPTIONS}:fontsdir=fonts" in graph(build_mux_command(BURNED))
     assert (len(found.inputs), len(found.maps), found.options["-c:v"]) == (2, 2, "libx264")
     assert "-c:s" not in found.options
@@ -184,14 +184,14 @@ def test_captions_are_also_burned_on_repeated_frames() -> None:
 
 
 def test_fragments_go_to_the_standard_output_and_play_from_the_first() -> None:
-    found = asked(build_mux_command(replace(PLAIN, fragmented=True)))
+    found = parse_command(build_mux_command(replace(PLAIN, fragmented=True)))
     assert found.target == "pipe:1"
     assert {"frag_keyframe", "delay_moov", "default_base_moof"} <= set(found.options["-movflags"].split("+"))
     assert found.options["-frag_duration"] == "500000"
 
 
 def test_fragments_become_a_whole_video_by_copying_every_stream() -> None:
-    found = asked(build_remux_command(Input("fragments.mp4", "mov"), 6.0))
+    found = parse_command(build_remux_command(Input("fragments.mp4", "mov"), 6.0))
     assert (found.options["-c"], found.maps, found.target) == ("copy", ["0:v", "0:a", "0:s?"], RESULT)
     assert "-filter_complex" not in found.options
 
@@ -199,13 +199,13 @@ def test_fragments_become_a_whole_video_by_copying_every_stream() -> None:
 @pytest.mark.parametrize(("seconds", "length"), [(6.0, "6.000000"), (6.01, "6.000000"), (0.01, "0.083333")])
 def test_a_camera_video_has_whole_frames_and_at_least_two(seconds: float, length: str) -> None:
     command = build_camera_command(choose_motion("zoom in"), seconds)
-    assert asked(command).options["-t"] == length
+    assert parse_command(command).options["-t"] == length
     assert command.seconds == pytest.approx(float(length), abs=1e-6)
 
 
 def test_a_camera_video_shows_its_label_and_has_no_audio() -> None:
     command = build_camera_command(choose_motion("zoom in"), 6.0)
-    found = asked(command)
+    found = parse_command(command)
     assert [(name, options["-f"]) for name, options in found.inputs] == [
         ("still.png", "png_pipe"),
         ("label.png", "png_pipe"),

@@ -61,7 +61,7 @@ class Crew:
 
 
 @asynccontextmanager
-async def crew_of(count: int, max_waiting: int = 9) -> AsyncIterator[Crew]:
+async def open_crew(count: int, max_waiting: int = 9) -> AsyncIterator[Crew]:
     crew = Crew(FfmpegLimiter(count, max_waiting))
     try:
         yield crew
@@ -84,7 +84,7 @@ async def leave(worker: Worker) -> None:
 
 
 async def test_a_free_permit_reports_no_position() -> None:
-    async with crew_of(2) as crew:
+    async with open_crew(2) as crew:
         first, second = await crew.come(2)
         assert crew.running_count == [first, second]
         assert first.places == second.places == []
@@ -92,7 +92,7 @@ async def test_a_free_permit_reports_no_position() -> None:
 
 
 async def test_permits_are_given_in_order_and_positions_are_reported() -> None:
-    async with crew_of(1) as crew:
+    async with open_crew(1) as crew:
         first, second, third, fourth = await crew.come(4)
         assert crew.slots.waiting == 3
         assert [second.places, third.places, fourth.places] == [[1], [2], [3]]
@@ -109,7 +109,7 @@ async def test_permits_are_given_in_order_and_positions_are_reported() -> None:
 
 
 async def test_a_newcomer_does_not_overtake_the_queue() -> None:
-    async with crew_of(1) as crew:
+    async with open_crew(1) as crew:
         first, second = await crew.come(2)
         first_finished = asyncio.create_task(first.finish())
         (third,) = await crew.come(1)
@@ -122,7 +122,7 @@ async def test_a_newcomer_does_not_overtake_the_queue() -> None:
 
 
 async def test_a_cancelled_waiter_moves_the_queue_forward() -> None:
-    async with crew_of(1) as crew:
+    async with open_crew(1) as crew:
         first, second, third, fourth = await crew.come(4)
         await leave(third)
         assert crew.slots.waiting == 2
@@ -134,7 +134,7 @@ async def test_a_cancelled_waiter_moves_the_queue_forward() -> None:
 
 
 async def test_a_cancelled_holder_releases_its_permit() -> None:
-    async with crew_of(1) as crew:
+    async with open_crew(1) as crew:
         first, second = await crew.come(2)
         await leave(first)
         await run_ready_tasks()
@@ -142,7 +142,7 @@ async def test_a_cancelled_holder_releases_its_permit() -> None:
 
 
 async def test_a_permit_granted_to_a_cancelled_waiter_is_passed_on() -> None:
-    async with crew_of(1) as crew:
+    async with open_crew(1) as crew:
         async with AsyncExitStack() as held:
             await held.enter_async_context(crew.slots.acquire(lambda _: None))
             second, third = await crew.come(2)
@@ -155,7 +155,7 @@ async def test_a_permit_granted_to_a_cancelled_waiter_is_passed_on() -> None:
 
 
 async def test_a_permit_granted_to_a_cancelled_waiter_is_free_without_a_queue() -> None:
-    async with crew_of(1) as crew:
+    async with open_crew(1) as crew:
         async with AsyncExitStack() as held:
             await held.enter_async_context(crew.slots.acquire(lambda _: None))
             (second,) = await crew.come(1)
@@ -166,7 +166,7 @@ async def test_a_permit_granted_to_a_cancelled_waiter_is_free_without_a_queue() 
 
 
 async def test_no_permit_is_lost_when_holder_and_next_are_cancelled_together() -> None:
-    async with crew_of(1) as crew:
+    async with open_crew(1) as crew:
         first, second = await crew.come(2)
         first.task.cancel()
         second.task.cancel()
@@ -179,7 +179,7 @@ async def test_no_permit_is_lost_when_holder_and_next_are_cancelled_together() -
 
 
 async def test_a_permit_released_while_the_next_is_cancelled_goes_to_the_one_behind() -> None:
-    async with crew_of(1) as crew:
+    async with open_crew(1) as crew:
         async with AsyncExitStack() as held:
             await held.enter_async_context(crew.slots.acquire(lambda _: None))
             second, third = await crew.come(2)
@@ -190,7 +190,7 @@ async def test_a_permit_released_while_the_next_is_cancelled_goes_to_the_one_beh
 
 
 async def test_a_full_queue_rejects_at_once_and_allows_a_retry() -> None:
-    async with crew_of(1, max_waiting=2) as crew:
+    async with open_crew(1, max_waiting=2) as crew:
         _, second, *_ = await crew.come(3)
         with pytest.raises(MediaError) as caught:
             async with crew.slots.acquire(lambda _: None):

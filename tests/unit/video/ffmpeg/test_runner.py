@@ -36,8 +36,8 @@ async def test_ffmpeg_runs_in_the_folder_without_our_environment(
     script_folder: ScriptFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REPLICATE_API_TOKEN", "r8_TOKEN")
-    told = "in=$(readlink /proc/$$/fd/0); out=$(readlink /proc/$$/fd/1); echo $in $out >streams"
-    await script_folder.run(f"pwd >where; env >environment; {told}")
+    list_streams = "in=$(readlink /proc/$$/fd/0); out=$(readlink /proc/$$/fd/1); echo $in $out >streams"
+    await script_folder.run(f"pwd >where; env >environment; {list_streams}")
     assert script_folder.text("where").strip() == str(script_folder.folder)
     names = {line.partition("=")[0] for line in script_folder.text("environment").splitlines()}
     assert names <= {"PATH", "HOME", "LANG", "PWD", "OLDPWD", "SHLVL", "_"}
@@ -122,13 +122,13 @@ async def test_many_error_messages_do_not_block_ffmpeg(script_folder: ScriptFold
     ],
 )
 async def test_every_failure_has_a_reason(script_folder: ScriptFolder, script: str, reason: Reason, word: str) -> None:
-    error = await script_folder.failure(script)
+    error = await script_folder.get_error(script)
     assert error.reason is reason
     assert word in error.message
 
 
 async def test_error_messages_are_logged_and_not_returned(script_folder: ScriptFolder, log_lines: LogLines) -> None:
-    error = await script_folder.failure("echo video.mp4: moov atom not found >&2; exit 1")
+    error = await script_folder.get_error("echo video.mp4: moov atom not found >&2; exit 1")
     assert "moov" not in error.message
     (line,) = [line for line in log_lines() if line["level"] == "warning"]
     assert (line["exit_code"], line["messages"]) == (1, ["video.mp4: moov atom not found"])
@@ -137,7 +137,7 @@ async def test_error_messages_are_logged_and_not_returned(script_folder: ScriptF
 async def test_a_too_large_file_ends_ffmpeg(script_folder: ScriptFolder) -> None:
     # The limits are applied shortly after the start.
     bound = 'until [ "$(ulimit -f)" != unlimited ]; do :; done'
-    error = await script_folder.failure(f"{bound}; exec cat /dev/zero >video.mp4")
+    error = await script_folder.get_error(f"{bound}; exec cat /dev/zero >video.mp4")
     assert error.reason is Reason.OUTPUT_TOO_LARGE
     assert (script_folder.folder / "video.mp4").stat().st_size == LIMITS.output_bytes
 
@@ -157,7 +157,7 @@ async def test_a_too_large_output_ends_ffmpeg(script_folder: ScriptFolder) -> No
 
 
 async def test_too_much_processor_time_ends_ffmpeg(script_folder: ScriptFolder) -> None:
-    error = await script_folder.failure("while :; do :; done", FfmpegLimits(20, 1, 1_000_000))
+    error = await script_folder.get_error("while :; do :; done", FfmpegLimits(20, 1, 1_000_000))
     assert (error.reason, "within 1 seconds" in error.message) == (Reason.MEDIA_INVALID, True)
 
 
@@ -169,7 +169,7 @@ async def test_all_limits_are_applied(script_folder: ScriptFolder) -> None:
 
 
 async def test_a_timeout_kills_ffmpeg_and_its_children(script_folder: ScriptFolder) -> None:
-    error = await script_folder.failure(HANGS, FfmpegLimits(0.3, 20, 1_000_000))
+    error = await script_folder.get_error(HANGS, FfmpegLimits(0.3, 20, 1_000_000))
     assert (error.reason, "within 0.3 seconds" in error.message) == (Reason.MEDIA_INVALID, True)
     await script_folder.all_end()
 
@@ -240,7 +240,7 @@ async def test_the_second_run_is_queued_and_the_third_is_rejected(script_folder:
         two = asyncio.create_task(script_folder.run("echo progress=end >&2", second))
         await second.moved.wait()
         assert (second.places, second.percents) == ([1], [])
-        assert (await script_folder.failure("exit 0")).reason is Reason.OVERLOADED
+        assert (await script_folder.get_error("exit 0")).reason is Reason.OVERLOADED
         one.cancel()
         await asyncio.wait([one])
         await script_folder.run("echo progress=end >&2")
@@ -251,7 +251,7 @@ async def test_the_second_run_is_queued_and_the_third_is_rejected(script_folder:
 
 async def test_a_failed_run_releases_its_permit(script_folder: ScriptFolder) -> None:
     for script in ("exit 1", "kill -KILL $$"):
-        await script_folder.failure(script)
+        await script_folder.get_error(script)
     await script_folder.run("exit 0")
 
 

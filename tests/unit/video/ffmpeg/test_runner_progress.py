@@ -42,105 +42,105 @@ def in_pieces(data: bytes, cuts: list[int]) -> list[bytes]:
     return [data[start:end] for start, end in pairwise(borders)]
 
 
-def fed(*pieces: bytes, seconds: float = 10.0) -> ProgressParser:
-    meter = ProgressParser(seconds)
+def feed_parser(*pieces: bytes, seconds: float = 10.0) -> ProgressParser:
+    parser = ProgressParser(seconds)
     for piece in pieces:
-        meter.feed(piece)
-    return meter
+        parser.feed(piece)
+    return parser
 
 
 def test_no_output_means_no_progress() -> None:
-    assert fed().percent == 0.0
-    assert fed(b"").messages == []
+    assert feed_parser().percent == 0.0
+    assert feed_parser(b"").messages == []
 
 
 def test_blocks_become_percent_and_the_end_is_100() -> None:
-    meter = ProgressParser(10.0)
-    assert meter.feed(block(2.5))
-    assert meter.percent == 25.0
-    assert meter.feed(block(5))
-    assert meter.percent == 50.0
-    assert meter.feed(ENDED)
-    assert meter.percent == 100.0
-    assert meter.messages == []
+    parser = ProgressParser(10.0)
+    assert parser.feed(block(2.5))
+    assert parser.percent == 25.0
+    assert parser.feed(block(5))
+    assert parser.percent == 50.0
+    assert parser.feed(ENDED)
+    assert parser.percent == 100.0
+    assert parser.messages == []
 
 
 def test_only_a_growing_percentage_is_reported() -> None:
-    meter = ProgressParser(10.0)
-    assert meter.feed(block(5))
-    assert not meter.feed(block(5))
-    assert not meter.feed(block(4))
-    assert not meter.feed(b"out_time_us=6")
-    assert meter.feed(b"000000\n")
-    assert meter.percent == 60.0
+    parser = ProgressParser(10.0)
+    assert parser.feed(block(5))
+    assert not parser.feed(block(5))
+    assert not parser.feed(block(4))
+    assert not parser.feed(b"out_time_us=6")
+    assert parser.feed(b"000000\n")
+    assert parser.percent == 60.0
 
 
 def test_before_the_end_the_percentage_is_at_most_99() -> None:
-    assert fed(block(10)).percent == 99.0
-    assert fed(block(1000)).percent == 99.0
+    assert feed_parser(block(10)).percent == 99.0
+    assert feed_parser(block(1000)).percent == 99.0
 
 
 @pytest.mark.parametrize("value", [b"N/A", b"", b"-1", b"1.5", b"1e6", b"0x10", b"\xb2", b"1 0"])
 def test_a_malformed_time_is_ignored(value: bytes) -> None:
-    meter = fed(b"out_time_us=" + value + b"\n")
-    assert (meter.percent, meter.messages) == (0.0, [])
+    parser = feed_parser(b"out_time_us=" + value + b"\n")
+    assert (parser.percent, parser.messages) == (0.0, [])
 
 
 def test_lines_may_end_with_carriage_return() -> None:
-    assert fed(b"out_time_us=5000000\r\nprogress=continue\r\n").percent == 50.0
+    assert feed_parser(b"out_time_us=5000000\r\nprogress=continue\r\n").percent == 50.0
 
 
 def test_a_duration_of_zero_does_not_divide_by_zero() -> None:
-    assert fed(block(1), seconds=0.0).percent == 99.0
+    assert feed_parser(block(1), seconds=0.0).percent == 99.0
 
 
 @given(SPOKEN, st.lists(st.integers(0, 1000), max_size=8))
 def test_the_split_into_pieces_does_not_matter(spoken: bytes, cuts: list[int]) -> None:
-    whole, pieces = fed(spoken), fed(*in_pieces(spoken, cuts))
+    whole, pieces = feed_parser(spoken), feed_parser(*in_pieces(spoken, cuts))
     assert pieces.percent == whole.percent
     assert pieces.messages == whole.messages
 
 
 @given(st.lists(st.one_of(SPOKEN, SPOKEN.map(lambda spoken: spoken + b"\n")), max_size=6))
 def test_the_percentage_never_decreases_and_never_exceeds_100(pieces: list[bytes]) -> None:
-    meter = ProgressParser(10.0)
+    parser = ProgressParser(10.0)
     before = 0.0
     for piece in pieces:
-        grew = meter.feed(piece)
-        assert grew == (meter.percent > before)
-        assert before <= meter.percent <= 100.0
-        before = meter.percent
+        grew = parser.feed(piece)
+        assert grew == (parser.percent > before)
+        assert before <= parser.percent <= 100.0
+        before = parser.percent
 
 
 def test_the_last_messages_between_the_blocks_are_kept() -> None:
     said = [b"complaint %d\n" % number + block(number) for number in range(6)]
-    assert fed(*said).messages == [f"complaint {number}" for number in range(2, 6)]
+    assert feed_parser(*said).messages == [f"complaint {number}" for number in range(2, 6)]
 
 
 def test_statistics_are_not_messages_but_sentences_with_equals_signs_are() -> None:
-    assert fed(b"fps=25\nstream_0_0_psnr_all=42\nlsize=N/A\n").messages == []
-    assert fed(b"Error: x=5\nOption Q=2 is gone\n").messages == ["Error: x=5", "Option Q=2 is gone"]
+    assert feed_parser(b"fps=25\nstream_0_0_psnr_all=42\nlsize=N/A\n").messages == []
+    assert feed_parser(b"Error: x=5\nOption Q=2 is gone\n").messages == ["Error: x=5", "Option Q=2 is gone"]
 
 
 def test_messages_are_printable_and_short() -> None:
-    (said,) = fed(b"\x1b[31mred\x00 \xff " + b"y" * 1000 + b"\n").messages
+    (said,) = feed_parser(b"\x1b[31mred\x00 \xff " + b"y" * 1000 + b"\n").messages
     assert said.startswith("?[31mred? ")
     assert said.isprintable()
     assert len(said) <= 400
 
 
 def test_a_line_without_an_end_does_not_grow_for_ever() -> None:
-    meter = fed(*(b"x" * 64 * 1024 for _ in range(100)))
-    assert meter.messages == []
-    meter.feed(b"\n" + block(5))
-    assert [len(said) for said in meter.messages] == [400]
-    assert meter.percent == 50.0
+    parser = feed_parser(*(b"x" * 64 * 1024 for _ in range(100)))
+    assert parser.messages == []
+    parser.feed(b"\n" + block(5))
+    assert [len(said) for said in parser.messages] == [400]
+    assert parser.percent == 50.0
 
 
 def test_an_overlong_line_does_not_hide_the_next() -> None:
-    assert fed(b"x" * 10_000 + b"out_time_us=9000000\nout_time_us=3000000\n").percent == 30.0
+    assert feed_parser(b"x" * 10_000 + b"out_time_us=9000000\nout_time_us=3000000\n").percent == 30.0
 
 
 @pytest.mark.parametrize("digits", [309, 5000])
 def test_a_huge_time_is_capped_or_ignored(digits: int) -> None:
-    assert fed(b"out_time_us=" + b"9" * digits + b"\n").percent in (0.0, 99.0)
+    assert feed_parser(b"out_time_us=" + b"9" * digits + b"\n").percent in (0.0, 99.0)

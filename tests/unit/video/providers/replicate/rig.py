@@ -62,15 +62,15 @@ async def open_provider(
         yield ReplicateProvider(ProviderHttpClient(session, build_endpoint(settings)), settings, downloads, wait)
 
 
-def ignored(_: Progress) -> None:
+def ignore_progress(_: Progress) -> None:
     return
 
 
 async def fetch_video(provider: ReplicateProvider, folder: Path, spec: VideoSpec = CAT) -> bytes:
-    return (await provider.fetch(await provider.begin(spec), folder, ignored)).read_bytes()
+    return (await provider.fetch(await provider.begin(spec), folder, ignore_progress)).read_bytes()
 
 
-async def failure(provider: ReplicateProvider, folder: Path, spec: VideoSpec = CAT) -> MediaError:
+async def get_error(provider: ReplicateProvider, folder: Path, spec: VideoSpec = CAT) -> MediaError:
     with pytest.raises(MediaError) as caught:
         await fetch_video(provider, folder, spec)
     return caught.value

@@ -40,8 +40,8 @@ from tests.unit.video.providers.replicate.rig import (
     OWN_CAT,
     VERSION,
     assert_golden,
-    failure,
     fetch_video,
+    get_error,
     golden,
     is_charged,
     make_settings,
@@ -102,7 +102,7 @@ async def test_a_failed_upload_without_a_url_begins_nothing(
     replicate: FakeReplicate, provider: ReplicateProvider, tmp_path: Path, answer: Any
 ) -> None:
     replicate.file_answer = answer
-    error = await failure(provider, tmp_path, BIG_CAT)
+    error = await get_error(provider, tmp_path, BIG_CAT)
     assert (error.reason, is_charged(error)) == (Reason.GENERATION_FAILED, False)
     assert replicate.created == 0
 
@@ -115,7 +115,7 @@ async def test_a_source_image_that_cannot_be_uploaded_costs_nothing(
 ) -> None:
     replicate.failures["files"].append(answer)
     async with open_provider(replicate, answer_seconds=0.2) as provider:
-        error = await failure(provider, tmp_path, BIG_CAT)
+        error = await get_error(provider, tmp_path, BIG_CAT)
     # The error does not concern a field of the caller's request.
     assert (error.violations, is_charged(error)) == ((), False)
     assert replicate.created == 0
@@ -163,7 +163,7 @@ async def test_a_failed_creation_is_mapped_and_not_repeated(
     charged: bool,
 ) -> None:
     replicate.failures["create"].append(answer)
-    error = await failure(provider, tmp_path)
+    error = await get_error(provider, tmp_path)
     assert (error.reason, is_charged(error)) == (reason, charged)
     assert len(replicate.requests) == 1
 
@@ -171,7 +171,7 @@ async def test_a_failed_creation_is_mapped_and_not_repeated(
 async def test_a_creation_without_a_response_may_be_charged(replicate: FakeReplicate, tmp_path: Path) -> None:
     replicate.failures["create"].append(HANGS)
     async with open_provider(replicate, answer_seconds=0.2) as provider:
-        error = await failure(provider, tmp_path)
+        error = await get_error(provider, tmp_path)
     assert (error.reason, is_charged(error)) == (Reason.PROVIDER_TIMEOUT, True)
     await replicate.until(lambda: replicate.abandoned == 1)
     assert len(replicate.requests) == 1
@@ -179,7 +179,7 @@ async def test_a_creation_without_a_response_may_be_charged(replicate: FakeRepli
 
 async def test_a_refused_connection_may_be_retried(replicate: FakeReplicate, tmp_path: Path) -> None:
     async with open_provider(replicate, base_url="http://127.0.0.1:9/v1") as provider:
-        error = await failure(provider, tmp_path)
+        error = await get_error(provider, tmp_path)
     assert (error.reason, is_charged(error)) == (Reason.PROVIDER_UNAVAILABLE, False)
 
 

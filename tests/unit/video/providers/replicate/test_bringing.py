@@ -11,7 +11,7 @@ from services.common.errors import Reason
 from services.video.providers.replicate import ReplicateProvider
 from tests.fakes.replicate import API_TOKEN, DOWN, HANGS, VIDEO, Failure, FakeReplicate, Run
 from tests.fakes.web_host import running_web_host
-from tests.unit.video.providers.replicate.rig import Delays, failure, fetch_video, is_charged, open_provider
+from tests.unit.video.providers.replicate.rig import Delays, fetch_video, get_error, is_charged, open_provider
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ async def test_there_is_no_delay_after_the_last_download(replicate: FakeReplicat
     delays = Delays()
     replicate.failures["output"] += [Failure(404)] * 3
     async with open_provider(replicate, delays) as provider:
-        assert (await failure(provider, tmp_path)).reason is Reason.GENERATION_FAILED
+        assert (await get_error(provider, tmp_path)).reason is Reason.GENERATION_FAILED
     assert delays.seconds == [5.0, 10.0]
 
 
@@ -67,14 +67,14 @@ async def test_a_missing_video_is_an_error_and_not_generated_again(
     replicate: FakeReplicate, provider: ReplicateProvider, tmp_path: Path
 ) -> None:
     replicate.failures["output"] += [Failure(404)] * 3
-    error = await failure(provider, tmp_path)
+    error = await get_error(provider, tmp_path)
     assert (error.reason, is_charged(error)) == (Reason.GENERATION_FAILED, True)
     assert (replicate.created, len(replicate.downloads)) == (1, 3)
 
 
 async def test_a_too_large_video_is_not_downloaded(replicate: FakeReplicate, tmp_path: Path) -> None:
     async with open_provider(replicate, max_video_bytes=len(VIDEO) - 1) as provider:
-        error = await failure(provider, tmp_path)
+        error = await get_error(provider, tmp_path)
     assert (error.reason, is_charged(error)) == (Reason.GENERATION_FAILED, True)
 
 
@@ -82,7 +82,7 @@ async def test_a_too_large_video_is_not_downloaded(replicate: FakeReplicate, tmp
 async def test_a_request_without_a_response_times_out(replicate: FakeReplicate, tmp_path: Path, asked: str) -> None:
     replicate.failures[asked].append(HANGS)
     async with open_provider(replicate, timeout_seconds=0.2) as provider:
-        error = await failure(provider, tmp_path)
+        error = await get_error(provider, tmp_path)
     assert (error.reason, is_charged(error)) == (Reason.PROVIDER_TIMEOUT, True)
     await replicate.until(lambda: replicate.abandoned == 1)
 
@@ -119,6 +119,6 @@ async def test_the_token_does_not_follow_a_redirect(
 ) -> None:
     async with running_web_host() as other:
         replicate.failures[asked].append(Failure(307, {}, {"Location": other.url("/elsewhere")}))
-        error = await failure(provider, tmp_path)
+        error = await get_error(provider, tmp_path)
         assert other.requests == []
     assert (error.reason, is_charged(error)) == (Reason.GENERATION_FAILED, True)

@@ -11,7 +11,7 @@ from services.common.errors import MediaError, Reason
 from services.video.providers.replicate import ReplicateProvider
 from services.video.providers.replicate.provider import wait_for_event
 from tests.fakes.replicate import HANGS, FakeReplicate, Run
-from tests.unit.video.providers.replicate.rig import CAT, assert_golden, failure, open_provider
+from tests.unit.video.providers.replicate.rig import CAT, assert_golden, get_error, open_provider
 
 
 async def test_a_prediction_is_cancelled_as_the_official_client_does(
@@ -60,7 +60,7 @@ async def test_a_cancellation_ends_the_wait_at_once(replicate: FakeReplicate, tm
         open_provider(replicate, wait_for_event, first_poll_seconds=50, timeout_seconds=60) as provider,
         asyncio.timeout(9),
     ):
-        task = asyncio.create_task(failure(provider, tmp_path))
+        task = asyncio.create_task(get_error(provider, tmp_path))
         await replicate.until(lambda: len(replicate.requests) == 2)
         assert await provider.cancel("p1")
         assert (await task).reason is Reason.CANCELLED

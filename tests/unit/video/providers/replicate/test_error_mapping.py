@@ -30,7 +30,7 @@ from tests.fakes.replicate import (
 SECRET = "the prompt of somebody, $4.20 left"
 
 
-def refused(answer: Failure, *, begun: bool = False) -> MediaError:
+def map_failure(answer: Failure, *, begun: bool = False) -> MediaError:
     return map_response(answer.status, CIMultiDict(answer.headers), answer.body, begun=begun)
 
 
@@ -59,7 +59,7 @@ def get_fields(error: MediaError) -> list[str]:
     ],
 )
 def test_an_error_response_has_a_reason(answer: Failure, reason: Reason) -> None:
-    error = refused(answer)
+    error = map_failure(answer)
     assert error.reason is reason
     assert error.metadata["provider"] == "replicate"
 
@@ -68,12 +68,12 @@ def test_an_error_response_has_a_reason(answer: Failure, reason: Reason) -> None
     "answer", [build_problem(400, "bad"), UNAUTHENTICATED, NO_CREDIT, NOT_FOUND, BAD_VERSION, THROTTLED_BY_BODY, DOWN]
 )
 def test_a_rejection_before_the_begin_costs_nothing(answer: Failure) -> None:
-    assert not is_charged(refused(answer))
+    assert not is_charged(map_failure(answer))
 
 
 @pytest.mark.parametrize("answer", [BROKEN, Failure(418, "tea"), Failure(302), Failure(520)])
 def test_an_unclear_status_may_come_after_the_begin(answer: Failure) -> None:
-    error = refused(answer)
+    error = map_failure(answer)
     assert (error.reason, is_charged(error)) == (Reason.GENERATION_FAILED, True)
 
 
@@ -87,24 +87,24 @@ def test_an_unclear_status_may_come_after_the_begin(answer: Failure) -> None:
     ],
 )
 def test_an_error_after_the_begin_may_be_charged(answer: Failure, reason: Reason) -> None:
-    error = refused(answer)
+    error = map_failure(answer)
     assert (error.reason, is_charged(error)) == (reason, True)
 
 
 @pytest.mark.parametrize("answer", [BROKEN, Failure(502), DOWN, Failure(504), Failure(520), Failure(599)])
 def test_a_failed_poll_does_not_fail_the_video(answer: Failure) -> None:
-    error = refused(answer, begun=True)
+    error = map_failure(answer, begun=True)
     assert (error.reason, is_charged(error)) == (Reason.PROVIDER_UNAVAILABLE, True)
 
 
 @pytest.mark.parametrize("answer", [UNAUTHENTICATED, NO_CREDIT, THROTTLED_BY_HEADER, DOWN, Failure(504), BROKEN])
 def test_a_rejection_after_the_begin_may_be_charged(answer: Failure) -> None:
-    assert is_charged(refused(answer, begun=True))
+    assert is_charged(map_failure(answer, begun=True))
 
 
 @pytest.mark.parametrize("answer", [NOT_FOUND, BAD_VERSION, build_field_error("prompt"), build_problem(400, "bad")])
 def test_a_deleted_prediction_is_not_a_validation_error(answer: Failure) -> None:
-    error = refused(answer, begun=True)
+    error = map_failure(answer, begun=True)
     assert (error.reason, is_charged(error), error.violations) == (Reason.GENERATION_FAILED, True, ())
     assert "no longer has this video" in error.message
 
@@ -121,7 +121,7 @@ def test_a_deleted_prediction_is_not_a_validation_error(answer: Failure) -> None
     ],
 )
 def test_rejected_fields_have_our_names(answer: Failure, fields: list[str]) -> None:
-    error = refused(answer)
+    error = map_failure(answer)
     assert (error.reason, get_fields(error)) == (Reason.VALIDATION_ERROR, fields)
     assert all(field in error.message for field in fields)
 
@@ -141,7 +141,7 @@ def test_rejected_fields_have_our_names(answer: Failure, fields: list[str]) -> N
     ],
 )
 def test_a_body_of_any_shape_is_an_error_without_fields(body: Any) -> None:
-    error = refused(Failure(422, body))
+    error = map_failure(Failure(422, body))
     assert (error.reason, get_fields(error)) == (Reason.VALIDATION_ERROR, [])
     assert error.message
 
@@ -173,7 +173,7 @@ def test_a_body_of_any_shape_is_an_error_without_fields(body: Any) -> None:
 def test_the_delay_is_read_from_header_body_or_text(
     headers: Mapping[str, str], body: Any, seconds: float | None
 ) -> None:
-    error = refused(Failure(429, body, headers))
+    error = map_failure(Failure(429, body, headers))
     assert (error.reason, error.retry_after_seconds) == (Reason.PROVIDER_BUSY, seconds)
 
 
@@ -202,13 +202,13 @@ def test_a_failed_prediction_has_a_reason(status: str, error: object, reason: Re
 
 def test_no_text_of_replicate_is_returned_or_logged(log_lines: LogLines) -> None:
     body = {"title": SECRET, "detail": SECRET, "invalid_fields": [{"field": "prompt", "description": SECRET}]}
-    told = [map_response(status, {"X": SECRET}, body, begun=False) for status in (400, 401, 402, 404, 422, 429, 500)]
-    told += [map_failed_prediction("failed", SECRET), map_failed_prediction("failed", f"flagged: {SECRET}")]
-    said = [*(f"{error.message} {error.violations} {error.metadata}" for error in told), str(log_lines())]
-    assert not any("4.20" in text or "somebody" in text for text in said)
+    errors = [map_response(status, {"X": SECRET}, body, begun=False) for status in (400, 401, 402, 404, 422, 429, 500)]
+    errors += [map_failed_prediction("failed", SECRET), map_failed_prediction("failed", f"flagged: {SECRET}")]
+    texts = [*(f"{error.message} {error.violations} {error.metadata}" for error in errors), str(log_lines())]
+    assert not any("4.20" in text or "somebody" in text for text in texts)
 
 
 def test_messages_say_what_to_do() -> None:
     assert "REPLICATE_API_TOKEN" in build_error(Reason.API_KEY_MISSING).message
-    assert "REPLICATE_API_TOKEN" in refused(UNAUTHENTICATED).message
-    assert "top it up" in refused(NO_CREDIT).message
+    assert "REPLICATE_API_TOKEN" in map_failure(UNAUTHENTICATED).message
+    assert "top it up" in map_failure(NO_CREDIT).message

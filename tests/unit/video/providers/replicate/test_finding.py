@@ -21,8 +21,8 @@ from tests.unit.video.providers.replicate.rig import (
     LONG_AGO,
     OWN_CAT,
     VERSION,
-    failure,
-    ignored,
+    get_error,
+    ignore_progress,
     is_charged,
     open_provider,
 )
@@ -41,10 +41,10 @@ async def test_a_creation_with_a_lost_response_is_found_again(
 ) -> None:
     replicate.failures["create"].append(CUT_AFTER_WORK)
     since = datetime.now(UTC) - timedelta(seconds=60)
-    assert is_charged(await failure(provider, tmp_path, OWN_CAT))
+    assert is_charged(await get_error(provider, tmp_path, OWN_CAT))
     assert await provider.find(OWN_CAT, since) == "p1"
     assert (replicate.requests[-1].method, replicate.requests[-1].path) == ("GET", "/v1/predictions")
-    assert (await provider.fetch("p1", tmp_path, ignored)).read_bytes() == VIDEO
+    assert (await provider.fetch("p1", tmp_path, ignore_progress)).read_bytes() == VIDEO
     assert replicate.created == 1
 
 

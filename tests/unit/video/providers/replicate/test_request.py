@@ -152,7 +152,7 @@ def test_an_uploaded_source_image_is_ignored_by_the_match() -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "told"),
+    ("model", "changes"),
     [
         (DEFAULT_MODEL, {"model": OTHER}),
         (DEFAULT_MODEL, {"model": None}),
@@ -162,9 +162,9 @@ def test_an_uploaded_source_image_is_ignored_by_the_match() -> None:
         (f"{OTHER}:{VERSION}", {"version": [VERSION]}),
     ],
 )
-def test_another_model_or_version_does_not_match(model: str, told: dict[str, Any]) -> None:
+def test_another_model_or_version_does_not_match(model: str, changes: dict[str, Any]) -> None:
     spec = make_spec(model)
-    assert not matches_spec(build_prediction_json(spec) | told, spec, SOURCE_IMAGE)
+    assert not matches_spec(build_prediction_json(spec) | changes, spec, SOURCE_IMAGE)
 
 
 @pytest.mark.parametrize(

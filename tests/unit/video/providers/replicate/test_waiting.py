@@ -31,9 +31,9 @@ from tests.unit.video.providers.replicate.rig import (
     CAT,
     Delays,
     assert_golden,
-    failure,
     fetch_video,
-    ignored,
+    get_error,
+    ignore_progress,
     is_charged,
     open_provider,
 )
@@ -44,7 +44,7 @@ async def test_a_video_is_begun_polled_and_downloaded(
 ) -> None:
     replicate.runs.append(Run(("starting", "processing", "succeeded")))
     assert await provider.begin(CAT) == "p1"
-    path = await provider.fetch("p1", tmp_path, ignored)
+    path = await provider.fetch("p1", tmp_path, ignore_progress)
     assert (path.parent, path.read_bytes()) == (tmp_path, VIDEO)
     assert_golden(replicate, 1, "predictions.get")
     assert [request.method for request in replicate.requests] == ["POST", "GET", "GET", "GET"]
@@ -70,15 +70,15 @@ async def test_a_finished_video_needs_no_wait(replicate: FakeReplicate, tmp_path
 async def test_progress_is_reported_between_polls(
     replicate: FakeReplicate, provider: ReplicateProvider, tmp_path: Path
 ) -> None:
-    told: list[Progress] = []
+    reports: list[Progress] = []
     replicate.runs.append(Run(("starting", "processing", "succeeded")))
-    await provider.fetch(await provider.begin(CAT), tmp_path, told.append)
-    assert [progress.state for progress in told] == [State.QUEUED, State.RUNNING, State.STORING]
-    assert [progress.estimated for progress in told] == [False, True, False]
+    await provider.fetch(await provider.begin(CAT), tmp_path, reports.append)
+    assert [progress.state for progress in reports] == [State.QUEUED, State.RUNNING, State.STORING]
+    assert [progress.estimated for progress in reports] == [False, True, False]
     replicate.runs.append(Run(("processing", "succeeded"), logs=" 42%|####2 | 21/50"))
-    told.clear()
-    await provider.fetch(await provider.begin(CAT), tmp_path, told.append)
-    assert told == [Progress(State.RUNNING, 42.0), Progress(State.STORING, 97.0)]
+    reports.clear()
+    await provider.fetch(await provider.begin(CAT), tmp_path, reports.append)
+    assert reports == [Progress(State.RUNNING, 42.0), Progress(State.STORING, 97.0)]
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ async def test_a_failing_poll_is_not_repeated_for_ever(
     replicate: FakeReplicate, provider: ReplicateProvider, tmp_path: Path
 ) -> None:
     replicate.failures["get"] += [DOWN] * 8
-    error = await failure(provider, tmp_path)
+    error = await get_error(provider, tmp_path)
     assert (error.reason, is_charged(error)) == (Reason.PROVIDER_UNAVAILABLE, True)
     assert len(replicate.requests) == 9
 
@@ -141,7 +141,7 @@ async def test_a_rejected_poll_is_not_repeated(
     replicate: FakeReplicate, provider: ReplicateProvider, tmp_path: Path, answer: Failure, reason: Reason
 ) -> None:
     replicate.failures["get"].append(answer)
-    error = await failure(provider, tmp_path)
+    error = await get_error(provider, tmp_path)
     assert (error.reason, is_charged(error)) == (reason, True)
     assert len(replicate.requests) == 2
 
@@ -150,7 +150,7 @@ async def test_a_prediction_that_replicate_has_deleted_is_an_error(
     replicate: FakeReplicate, provider: ReplicateProvider, tmp_path: Path
 ) -> None:
     with pytest.raises(MediaError) as caught:
-        await provider.fetch("p7", tmp_path, ignored)
+        await provider.fetch("p7", tmp_path, ignore_progress)
     error = caught.value
     assert (error.reason, error.violations, is_charged(error)) == (Reason.GENERATION_FAILED, (), True)
     assert "no longer has this video" in error.message
@@ -161,7 +161,7 @@ async def test_a_finished_but_removed_video_is_an_error(
     replicate: FakeReplicate, provider: ReplicateProvider, tmp_path: Path
 ) -> None:
     replicate.runs.append(Run(is_removed=True))
-    error = await failure(provider, tmp_path)
+    error = await get_error(provider, tmp_path)
     assert (error.reason, is_charged(error)) == (Reason.GENERATION_FAILED, True)
     assert "no longer has this video" in error.message
 
@@ -183,7 +183,7 @@ async def test_a_failed_prediction_is_mapped_to_our_error(
     replicate: FakeReplicate, provider: ReplicateProvider, tmp_path: Path, run: Run, reason: Reason, charged: bool
 ) -> None:
     replicate.runs.append(run)
-    error = await failure(provider, tmp_path)
+    error = await get_error(provider, tmp_path)
     assert (error.reason, is_charged(error)) == (reason, charged)
     assert "CUDA" not in error.message
     assert replicate.downloads == []
@@ -193,7 +193,7 @@ async def test_a_failed_prediction_is_mapped_to_our_error(
 async def test_an_endless_prediction_times_out(replicate: FakeReplicate, tmp_path: Path, run: Run) -> None:
     replicate.runs.append(run)
     async with open_provider(replicate, wait_for_event, timeout_seconds=0.2, first_poll_seconds=60) as provider:
-        error = await failure(provider, tmp_path)
+        error = await get_error(provider, tmp_path)
     assert (error.reason, is_charged(error)) == (Reason.PROVIDER_TIMEOUT, True)
 
 

@@ -30,13 +30,13 @@ GIVEN = Webhook(
 WRONG, RIGHT = GIVEN.signature.split()
 
 
-def signed(body: bytes, **changes: Any) -> Webhook:
+def sign_webhook(body: bytes, **changes: Any) -> Webhook:
     webhook = replace(GIVEN, body=body, **changes)
     text = signature(SECRET, webhook.webhook_id, webhook.timestamp, body)
     return replace(webhook, signature=f"v1,{text}")
 
 
-def denied(webhook: Webhook, now_seconds: float = SENT_AT, secret: str = SECRET) -> MediaError:
+def get_denial(webhook: Webhook, now_seconds: float = SENT_AT, secret: str = SECRET) -> MediaError:
     with pytest.raises(MediaError) as caught:
         parse_webhook(webhook, secret, now_seconds)
     assert caught.value.reason is Reason.PERMISSION_DENIED
@@ -49,7 +49,7 @@ def test_the_vector_of_the_official_client_is_accepted() -> None:
 
 
 def test_the_fake_signs_as_replicate_does() -> None:
-    assert signed(GIVEN.body).signature == RIGHT
+    assert sign_webhook(GIVEN.body).signature == RIGHT
 
 
 @pytest.mark.parametrize("given", [f"{WRONG} {RIGHT}", f"{RIGHT} {WRONG}", f"v2,x {RIGHT}", f"  {RIGHT}  junk"])
@@ -73,7 +73,7 @@ def test_one_signature_of_several_is_enough(given: str) -> None:
     ],
 )
 def test_a_wrong_signature_is_denied(given: str) -> None:
-    assert "not signed" in denied(replace(GIVEN, signature=given)).message
+    assert "not signed" in get_denial(replace(GIVEN, signature=given)).message
 
 
 @pytest.mark.parametrize(
@@ -87,11 +87,11 @@ def test_a_wrong_signature_is_denied(given: str) -> None:
     ],
 )
 def test_a_changed_webhook_is_denied(webhook: Webhook) -> None:
-    denied(webhook)
+    get_denial(webhook)
 
 
 def test_a_signature_with_another_secret_is_denied() -> None:
-    denied(GIVEN, secret="whsec_" + "QUJD" * 8)
+    get_denial(GIVEN, secret="whsec_" + "QUJD" * 8)
 
 
 @pytest.mark.parametrize("seconds", [-300, -1, 0, 1, 300])
@@ -101,17 +101,17 @@ def test_clocks_may_differ_by_some_minutes(seconds: float) -> None:
 
 @pytest.mark.parametrize("seconds", [-100_000, -301, 301, 100_000])
 def test_a_webhook_of_another_time_is_denied(seconds: float) -> None:
-    assert "too old" in denied(GIVEN, SENT_AT + seconds).message
+    assert "too old" in get_denial(GIVEN, SENT_AT + seconds).message
 
 
 @pytest.mark.parametrize("timestamp", ["", "now", "-1614265330", "1614265330.5", " 1614265330", "\u00b2"])
 def test_a_webhook_without_a_time_is_denied_although_it_is_signed(timestamp: str) -> None:
-    assert "when it was sent" in denied(signed(GIVEN.body, timestamp=timestamp)).message
+    assert "when it was sent" in get_denial(sign_webhook(GIVEN.body, timestamp=timestamp)).message
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"p1"', b"null", b"{}", b'{"id": 7}', b'{"id": null}', b"\xff"])
 def test_a_signed_webhook_without_an_id_is_empty(body: bytes) -> None:
-    assert parse_webhook(signed(body), SECRET, SENT_AT) == ""
+    assert parse_webhook(sign_webhook(body), SECRET, SENT_AT) == ""
 
 
 def test_the_key_is_what_follows_the_prefix() -> None:
@@ -140,7 +140,7 @@ def test_a_malformed_secret_denies_everything(secret: str) -> None:
     # Not even a webhook signed with an empty key.
     empty = base64.b64encode(hmac.digest(b"", f"{GIVEN.webhook_id}.{GIVEN.timestamp}.".encode() + GIVEN.body, "sha256"))
     for webhook in (GIVEN, replace(GIVEN, signature=f"v1,{empty.decode()}")):
-        assert "not known" in denied(webhook, secret=secret).message
+        assert "not known" in get_denial(webhook, secret=secret).message
 
 
 @pytest.mark.parametrize("secret", [None, 7, ["whsec_"], {"key": SECRET}, SECRET.encode()])
@@ -149,6 +149,6 @@ def test_a_secret_that_is_not_text_is_malformed(secret: object) -> None:
 
 
 def test_neither_secret_nor_signature_is_in_the_error() -> None:
-    message = denied(replace(GIVEN, signature=WRONG)).message
+    message = get_denial(replace(GIVEN, signature=WRONG)).message
     assert SECRET not in message
     assert RIGHT not in message
