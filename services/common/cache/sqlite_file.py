@@ -69,7 +69,7 @@ class SqliteFile:
         Raises:
             StoreError: The file cannot be read.
         """
-        async with self._connections() as connections:
+        async with self._open_connections() as connections:
             return list(await connections.reader.execute_fetchall(statement, parameters))
 
     async def write(self, statement: str, parameters: Iterable[Any] = ()) -> list[Row]:
@@ -78,7 +78,7 @@ class SqliteFile:
         Raises:
             StoreError: The file cannot be written: the disk is full, or the file is read-only, damaged or locked.
         """
-        async with self._connections() as connections:
+        async with self._open_connections() as connections:
             return list(await connections.writer.execute_fetchall(statement, parameters))
 
     async def close(self) -> None:
@@ -92,7 +92,7 @@ class SqliteFile:
             await opening.result().stack.aclose()
 
     @asynccontextmanager
-    async def _connections(self) -> AsyncIterator[_Connections]:
+    async def _open_connections(self) -> AsyncIterator[_Connections]:
         if self._closed:
             raise StoreError("closed")
         if self._opening is None:

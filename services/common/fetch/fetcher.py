@@ -192,7 +192,7 @@ async def open_fetcher(options: FetchOptions = FetchOptions(), lookup: Lookup | 
         options: Limits and allowed addresses.
         lookup: Called to resolve names; the resolver of the system by default.
     """
-    resolver = PolicyResolver(options.allowed, lookup or system_lookup)
+    resolver = PolicyResolver(options.allowed, lookup or resolve_with_system)
     # Connections are not reused: the address of a connection was checked for one name only.
     connector = aiohttp.TCPConnector(
         resolver=resolver, use_dns_cache=False, force_close=True, limit=_MAX_CONNECTIONS, enable_cleanup_closed=False
@@ -209,7 +209,7 @@ async def open_fetcher(options: FetchOptions = FetchOptions(), lookup: Lookup | 
         yield Fetcher(session, options)
 
 
-async def system_lookup(host: str, port: int) -> Sequence[str]:
+async def resolve_with_system(host: str, port: int) -> Sequence[str]:
     """Return the addresses of `host` from the resolver of the system."""
     entries = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in entries))

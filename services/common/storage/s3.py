@@ -98,7 +98,7 @@ class S3Store(ObjectStore):
             **{name: _to_header(text) for name, text in spec.metadata.items()},
         }
         if not overwrite and not isinstance(data, bytes):
-            # S3 cannot refuse a multipart upload to an existing key, so this checks first.
+            # A multipart upload cannot require that the key is free, so this checks first.
             await self._check_free(key)
         with self._translate_errors():
             await obstore.put_async(

@@ -94,7 +94,7 @@ def _build_pieces(timeline: Timeline, token: TextSpan, *, spaced: bool) -> Itera
         if shown := "".join(character for character in timed.text if unicodedata.category(character) != "Cc"):
             yield _Piece(
                 text=shown,
-                width=_width(shown),
+                width=_measure_text_width(shown),
                 spaced=spaced and part.start == token.start,
                 is_word=belongs_to_word,
                 ends_clause=part.end == token.end and _CLAUSE_END.search(shown) is not None,
@@ -107,15 +107,15 @@ def _split_for_line(text: str, token: TextSpan) -> Iterator[TextSpan]:
     """Yield the parts of `token` that fit a line, cut between whole characters if possible."""
     start, width = token.start, 0
     for index in range(token.start, token.end):
-        width += _width(text[index])
+        width += _measure_text_width(text[index])
         while width > MAX_LINE_CHARACTERS:
             cut = next((at for at in range(index, start, -1) if not splits_character(text, at)), index)
             yield TextSpan(start, cut)
-            start, width = cut, _width(text[cut : index + 1])
+            start, width = cut, _measure_text_width(text[cut : index + 1])
     yield TextSpan(start, token.end)
 
 
-def _width(text: str) -> int:
+def _measure_text_width(text: str) -> int:
     if text.isascii():
         return len(text)
     return sum(2 if unicodedata.east_asian_width(character) in _WIDE else 1 for character in text)
@@ -183,12 +183,12 @@ def _build_captions(groups: Sequence[_Group]) -> Iterator[Cue]:
 
 
 def _break_lines(group: _Group) -> tuple[str, ...]:
-    if _measure_width(group) <= MAX_LINE_CHARACTERS:
+    if _measure_group_width(group) <= MAX_LINE_CHARACTERS:
         return (_join_text(group),)
     candidates = [
         (_measure_unevenness(group[:number], group[number:]), number)
         for number in range(1, len(group))
-        if max(_measure_width(group[:number]), _measure_width(group[number:])) <= MAX_LINE_CHARACTERS
+        if max(_measure_group_width(group[:number]), _measure_group_width(group[number:])) <= MAX_LINE_CHARACTERS
     ]
     _, number = min(candidates)
     return _join_text(group[:number]), _join_text(group[number:])
@@ -196,12 +196,12 @@ def _break_lines(group: _Group) -> tuple[str, ...]:
 
 def _measure_unevenness(first: _Group, second: _Group) -> int:
     bonus = _CLAUSE_BONUS_CHARACTERS if first[-1].ends_clause else 0
-    return abs(_measure_width(first) - _measure_width(second)) - bonus
+    return abs(_measure_group_width(first) - _measure_group_width(second)) - bonus
 
 
 def _join_text(group: _Group) -> str:
     return group[0].text + "".join(" " * piece.spaced + piece.text for piece in group[1:])
 
 
-def _measure_width(group: _Group) -> int:
+def _measure_group_width(group: _Group) -> int:
     return sum(piece.width for piece in group) + sum(following.spaced for _, following in pairwise(group))

@@ -88,8 +88,8 @@ class MongoUsageStore(UsageStore):
     async def _read_sums(
         self, match: Mapping[str, object], summand: object
     ) -> AsyncIterator[tuple[tuple[str, str, str], int]]:
-        # One sum per query: FerretDB computes only the first of several sums and returns 0 for the others, without an
-        # error (FerretDB issue 4616).
+        # One sum per query: FerretDB may compute only the first of several sums and return 0 for the others,
+        # without an error (FerretDB issue 4616).
         key = {"day": "$day", "cacheStatus": "$cacheStatus", "outcome": "$outcome"}
         cursor = self._documents.aggregate([{"$match": match}, {"$group": {"_id": key, "sum": {"$sum": summand}}}])
         if inspect.isawaitable(cursor):

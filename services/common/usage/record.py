@@ -35,7 +35,7 @@ class UsageRecord:
     characters: int
     """Code points of the text."""
     cost_units: int | None = None
-    """What the provider charged for this very call, in its own units; None if unknown or free."""
+    """What the provider charged for this call, in its own units; None if unknown or free."""
     cache_status: CacheStatus
     """Source of the result."""
     saved_cost_units: int = 0

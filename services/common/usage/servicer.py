@@ -70,7 +70,7 @@ class UsageServicer(usage_pb2_grpc.UsageServiceServicer):
 
 def _parse_days(request: usage_pb2.GetUsageRequest, today: date) -> tuple[date, date]:
     end = _parse_date("end_date", request.end_date) if request.end_date else today
-    start = _parse_date("start_date", request.start_date) if request.start_date else _default_start(end)
+    start = _parse_date("start_date", request.start_date) if request.start_date else _get_default_start(end)
     if start > end:
         raise invalid("start_date", "must not be after the last day, which is today by default")
     if (end - start).days > MAX_DAYS_BETWEEN:
@@ -87,7 +87,7 @@ def _parse_date(field: str, text: str) -> date:
         raise invalid(field, "must be a day of the calendar, such as 2026-01-31") from None
 
 
-def _default_start(end: date) -> date:
+def _get_default_start(end: date) -> date:
     # An end date near the first day of the calendar must not lead to a day before it.
     return date.fromordinal(max(1, end.toordinal() - DEFAULT_DAYS + 1))
 

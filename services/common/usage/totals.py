@@ -24,7 +24,7 @@ class Totals:
     cache_hits: int = 0
     """Complete results from the cache."""
     joined_calls: int = 0
-    """Complete results of a provider call that an identical request had started."""
+    """Complete results that were shared with an identical request in progress."""
     saved_characters: int = 0
     """Code points of complete results that cost nothing."""
     saved_cost_units: int = 0
