@@ -36,11 +36,6 @@ class OutputFormat:
         base = _CONTENT_TYPES[self.family]
         return f"{base};rate={self.sample_rate_hz};channels=1" if self.family == "pcm" else base
 
-    @property
-    def file_suffix(self) -> str:
-        """Usual ending of a file in this format, with the dot."""
-        return {"opus": ".ogg", "ulaw": ".au", "alaw": ".alaw"}.get(self.family, f".{self.family}")
-
 
 def _format(family: Family, sample_rate_hz: int, bit_rate_kbps: int | None = None) -> OutputFormat:
     name = f"{family}_{sample_rate_hz}" + (f"_{bit_rate_kbps}" if bit_rate_kbps else "")

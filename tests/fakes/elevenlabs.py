@@ -27,7 +27,7 @@ _RANGES = {"stability": (0, 1), "similarity_boost": (0, 1), "style": (0, 1), "sp
 
 @dataclass(frozen=True, slots=True)
 class RecordedRequest:
-    """What the server was sent."""
+    """One received request."""
 
     method: str
     path: str
@@ -42,44 +42,44 @@ class FakeElevenLabs:
     def __init__(self) -> None:
         self.base_url = ""
         self.requests: list[RecordedRequest] = []
-        """Everything that was asked, in order."""
+        """All requests, in order."""
         self.calls = 0
-        """Requests for speech, build_refusal ones included."""
+        """Requests for speech, including refused ones."""
         self.open_streams = 0
-        """Requests for speech that are being answered."""
+        """Speech requests in progress."""
         self.most_open_streams = 0
-        """The most requests for speech that were being answered at once, build_refusal ones left out."""
+        """The most concurrent speech requests, without refused ones."""
         self.concurrency_limit = 20
         """Concurrent speech requests of the account, as reported in every response."""
         self.refuses_above_limit = False
-        """Whether a request beyond that is build_refusal."""
+        """Whether requests beyond the limit are refused."""
         self.abandoned = 0
         """Requests for speech whose connection the client closed before the end."""
         self.connections: set[int] = set()
-        """One number for each connection over which speech was asked for."""
+        """One number for each connection of a speech request."""
         self.answers: deque[Answer] = deque()
         """Answers of the next requests for speech, before those by voice."""
         self.answers_by_voice: dict[str, Answer] = {}
-        """How to answer for a voice; others are answered well."""
+        """Responses by voice; other voices are spoken correctly."""
         self.account_voices: list[dict[str, Any]] = []
-        """What the listing holds."""
+        """The voices of the listing."""
         self.first_page_extra = 0
         """Voices that the first page holds beyond its size, as the real one may."""
         self.repeat_token = False
-        """Whether the listing leads round in circles."""
+        """Whether the listing repeats its page token forever."""
         self.voices_answer = Answer()
         """How the listing is answered."""
         self._changed = asyncio.Event()
 
     async def until(self, condition: Callable[[], bool], within_seconds: float = 30) -> None:
-        """Wait until `condition` holds; it is looked at whenever a request comes or goes."""
+        """Wait until `condition` holds; it is checked whenever a request begins or ends."""
         async with asyncio.timeout(within_seconds):
             while not condition():
                 self._changed.clear()
                 await self._changed.wait()
 
     async def all_closed(self, within_seconds: float = 30) -> None:
-        """Wait until no request for speech is being answered."""
+        """Wait until no speech request is in progress."""
         await self.until(lambda: self.open_streams == 0, within_seconds)
 
     def application(self) -> web.Application:
@@ -173,7 +173,7 @@ class FakeElevenLabs:
 
 @asynccontextmanager
 async def fake_elevenlabs() -> AsyncIterator[FakeElevenLabs]:
-    """Serve the API on a free port of the loopback; ends everything under way when left."""
+    """Serve the API on a free port of the loopback; leaving the context ends all requests."""
     fake = FakeElevenLabs()
     # Without cancellation a handler that waits at a gate would not see that the client has gone.
     runner = web.AppRunner(fake.application(), handler_cancellation=True, access_log=None, shutdown_timeout=0.05)
@@ -202,7 +202,7 @@ def _find_key_error(request: web.Request) -> Answer | None:
 
 
 def _find_request_error(request: web.Request, body: Any) -> Answer | None:
-    """Return how the API refuses a request that it would not take."""
+    """Return the error of the API for an invalid request."""
     if refusal := _find_key_error(request):
         return refusal
     if not isinstance(body, dict) or not isinstance(body.get("text"), str):
@@ -278,7 +278,7 @@ async def _write(request: web.Request, response: web.StreamResponse, pieces: lis
 
 
 def _cut_within(request: web.Request, piece: bytes, *, chunked: bool) -> None:
-    """Announce a chunk, sends half of it and hangs up."""
+    """Announce a chunk, send half of it and close the connection."""
     if request.transport is not None:
         head = f"{len(piece):x}\r\n".encode() if chunked else b""
         request.transport.write(head + piece[: len(piece) // 2])

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
-class ConcurrencyLimiter:
+class StepGate:
     """Holds the server before a step until the test lets it go on.
 
     Args:
@@ -58,9 +58,9 @@ class Answer:
     """Whether the times of each line begin at zero again."""
     cut_after_pieces: int | None = None
     """The connection is closed within the piece after these."""
-    head_limiter: ConcurrencyLimiter | None = None
+    head_limiter: StepGate | None = None
     """Holds the status line back."""
-    limiter: ConcurrencyLimiter | None = None
+    limiter: StepGate | None = None
     """Holds each piece back."""
     pace_seconds: float = 0.0
     """Time between two pieces, for measurements."""

@@ -28,7 +28,7 @@ from tests.fakes.object_store import FakeObjectStore
 ASKED_ONCE = RetryPolicy(max_attempts=1)
 
 
-def speech_of(
+def build_speech_parts(
     *providers: SpeechProvider,
     stall_seconds: float = 5,
     fallbacks: tuple[str, ...] = (),
@@ -45,15 +45,15 @@ def speech_of(
     return build_speech(by_name, options, cache)
 
 
-def servicer_of(
+def build_servicer(
     *providers: SpeechProvider,
     max_unary_bytes: int = 1_000_000,
     usage: UsageRecorder | None = None,
     store: ObjectStore | None = None,
     **options: Any,
 ) -> TextToSpeechServicer:
-    """Return the service with these providers and the options of `speech_of`."""
-    speech = speech_of(*providers, **options)
+    """Return the service with these providers and the options of `build_speech_parts`."""
+    speech = build_speech_parts(*providers, **options)
     accounting = Accounting(usage, SpeechMetrics(CollectorRegistry()))
     by_name = {provider.name: provider for provider in providers}
     return TextToSpeechServicer(
@@ -67,7 +67,7 @@ def servicer_of(
 
 
 @asynccontextmanager
-async def served_by(servicer: TextToSpeechServicer) -> AsyncIterator[Served]:
+async def serve_speech(servicer: TextToSpeechServicer) -> AsyncIterator[Served]:
     """Run the service on a free port."""
 
     def register(server: grpc.aio.Server) -> list[str]:
@@ -83,6 +83,6 @@ async def stub_for(
     *providers: SpeechProvider, stall_seconds: float = 5, max_unary_bytes: int = 1_000_000
 ) -> AsyncIterator[tts_pb2_grpc.TextToSpeechServiceAsyncStub]:
     """Run the service with these providers; returns a stub for it."""
-    servicer = servicer_of(*providers, stall_seconds=stall_seconds, max_unary_bytes=max_unary_bytes)
-    async with served_by(servicer) as running:
+    servicer = build_servicer(*providers, stall_seconds=stall_seconds, max_unary_bytes=max_unary_bytes)
+    async with serve_speech(servicer) as running:
         yield tts_pb2_grpc.TextToSpeechServiceStub(running.channel)

@@ -13,7 +13,7 @@ from gateway.routes.health import Health
 from tests.fakes.gateway import gateway_before
 from tests.fakes.jobs import FakeJobService, serving_jobs
 from tests.fakes.speech import FakeSpeechProvider
-from tests.fakes.speech_service import served_by, servicer_of
+from tests.fakes.speech_service import build_servicer, serve_speech
 
 MAX_BODY_BYTES = 16 * 1024
 
@@ -25,9 +25,9 @@ async def gateway_before_engines(
     *engines: FakeSpeechProvider, stall_seconds: float = 10, health: Health | None = None
 ) -> AsyncIterator[aiohttp.ClientSession]:
     """Yield a session whose base URL is a gateway in front of these engines; the first is the default."""
-    servicer = servicer_of(*engines, stall_seconds=stall_seconds)
+    servicer = build_servicer(*engines, stall_seconds=stall_seconds)
     async with (
-        served_by(servicer) as tts,
+        serve_speech(servicer) as tts,
         gateway_before(tts=tts.channel, health=health, max_body_bytes=MAX_BODY_BYTES) as session,
     ):
         yield session

@@ -15,7 +15,7 @@ from services.common.rpc.channel import open_stream
 from services.tts.providers.elevenlabs import ElevenLabsSettings, open_elevenlabs
 from services.tts.providers.interface import SpeechProvider
 from tests.fakes.elevenlabs import API_KEY, FakeElevenLabs, fake_elevenlabs
-from tests.fakes.speech_service import served_by, servicer_of
+from tests.fakes.speech_service import build_servicer, serve_speech
 
 # Quoted: this kind of stub is known to type checkers only.
 Speaking = Callable[..., "AbstractAsyncContextManager[tts_pb2_grpc.TextToSpeechServiceAsyncStub]"]
@@ -40,7 +40,7 @@ async def fake() -> AsyncIterator[FakeElevenLabs]:
 
 @pytest.fixture
 def speaking(fake: FakeElevenLabs) -> Speaking:
-    """Starts the service in front of the fake; takes the options of `servicer_of` and those listed here."""
+    """Starts the service in front of the fake; takes the options of `build_servicer` and those listed here."""
 
     @asynccontextmanager
     async def start(
@@ -55,7 +55,7 @@ def speaking(fake: FakeElevenLabs) -> Speaking:
                 provider.capabilities = replace(
                     provider.capabilities, max_text_characters={}, default_max_text_characters=get_max_call_characters
                 )
-            async with served_by(servicer_of(provider, *stand_ins, **options)) as running:
+            async with serve_speech(build_servicer(provider, *stand_ins, **options)) as running:
                 yield tts_pb2_grpc.TextToSpeechServiceStub(running.channel)
 
     return start

@@ -16,7 +16,7 @@ from services.tts.cache import COLLECTION, CachedSpeech, SpeechCodec
 from tests.fakes.elevenlabs import FakeElevenLabs
 from tests.integration.tts.conftest import SHAPES, Speaking, ask
 
-TEXT = "Whoever asks again gets the same."
+TEXT = "The same request gets the same speech."
 HIT, MISS, BYPASS = cache_pb2.CACHE_STATUS_HIT, cache_pb2.CACHE_STATUS_MISS, cache_pb2.CACHE_STATUS_BYPASS
 
 

@@ -10,7 +10,7 @@ from media.common.v1 import cache_pb2
 from services.common.cache import TieredCache
 from services.tts.cache import SpeechCodec
 from tests.fakes.elevenlabs import FakeElevenLabs
-from tests.fakes.elevenlabs_answers import Answer, ConcurrencyLimiter
+from tests.fakes.elevenlabs_answers import Answer, StepGate
 from tests.integration.tts.conftest import SHAPES, Speaking, ask
 
 TEXT = "A hundred people want to hear this."
@@ -21,9 +21,9 @@ PIECES = 4
 
 
 async def test_a_hundred_identical_requests_are_one_call(fake: FakeElevenLabs, speaking: Speaking) -> None:
-    limiter, listening = ConcurrencyLimiter(1), asyncio.Semaphore(0)
+    limiter, listening = StepGate(1), asyncio.Semaphore(0)
     fake.answers.append(Answer(pieces=PIECES, limiter=limiter))
-    # Whoever is so late that all is over finds it in memory: that is no second call either.
+    # A caller that starts after the end gets the speech from memory: that is not a second call either.
     async with TieredCache(None, SpeechCodec()) as cache, speaking(cache=cache) as stub:
         early = [asyncio.create_task(ask(stub, SHAPES[number % 3], TEXT)) for number in range(CALLERS - LATE)]
         # The second piece is held back: the first has been delivered.
@@ -51,7 +51,7 @@ async def test_a_hundred_identical_requests_are_one_call(fake: FakeElevenLabs, s
 
 @pytest.mark.parametrize("shape", SHAPES)
 async def test_when_all_have_left_the_provider_is_left(fake: FakeElevenLabs, speaking: Speaking, shape: str) -> None:
-    limiter = ConcurrencyLimiter(1)
+    limiter = StepGate(1)
     fake.answers.append(Answer(pieces=PIECES, limiter=limiter))
     async with speaking() as stub:
         callers = [asyncio.create_task(ask(stub, shape, TEXT)) for _ in range(10)]

@@ -1,4 +1,4 @@
-"""Plans and care for the tests of open_and_read."""
+"""Plans and policies for the tests of failover."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def build_failing(reason: Reason, name: str = "paid") -> FakeSpeechProvider:
 
 
 def build_spare(*steps: AudioChunk | BaseException) -> FakeSpeechProvider:
-    return FakeSpeechProvider(*(steps or (SECOND,)), name="build_spare")
+    return FakeSpeechProvider(*(steps or (SECOND,)), name="spare")
 
 
 async def open_and_read(*providers: FakeSpeechProvider) -> tuple[ProviderStream, list[AudioChunk]]:
@@ -151,7 +151,7 @@ async def test_if_all_fail_the_first_error_lists_all_attempts() -> None:
     assert (error.reason, error.message, error.retry_after_seconds) == (Reason.PROVIDER_BUSY, "come later", 2)
     assert error.violations == tuple(violations)
     attempts = "paid:PROVIDER_BUSY paid:PROVIDER_BUSY paid:PROVIDER_BUSY second:PROVIDER_QUOTA_EXCEEDED"
-    assert error.metadata == {"provider": "paid", "attempts": f"{attempts} build_spare:GENERATION_FAILED"}
+    assert error.metadata == {"provider": "paid", "attempts": f"{attempts} spare:GENERATION_FAILED"}
     assert told.metadata == {"provider": "paid"}
 
 

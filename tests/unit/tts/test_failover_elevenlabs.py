@@ -14,7 +14,7 @@ from services.common.resilience.call import ProviderPolicy
 from services.tts.failover import open_with_failover
 from services.tts.providers.elevenlabs import ElevenLabsProvider, ElevenLabsSettings, open_elevenlabs
 from tests.fakes.elevenlabs import API_KEY, FakeElevenLabs, fake_elevenlabs
-from tests.fakes.elevenlabs_answers import Answer, ConcurrencyLimiter, build_legacy_error, build_refusal
+from tests.fakes.elevenlabs_answers import Answer, StepGate, build_legacy_error, build_refusal
 from tests.fakes.provider_audio import speech
 from tests.fakes.tcp import tcp_peer
 from tests.fakes.virtual_time import PassingTime
@@ -103,7 +103,7 @@ async def test_what_the_account_may_have_at_once_is_never_exceeded(fake: FakeEle
     async with provider_at(fake.base_url) as provider:
         policy = policy_for(provider)
         await heard(provider, policy)
-        fake.answers += [Answer(limiter=(held := ConcurrencyLimiter()))] * 20
+        fake.answers += [Answer(limiter=(held := StepGate()))] * 20
         async with asyncio.TaskGroup() as group:
             for _ in range(20):
                 group.create_task(heard(provider, policy))
@@ -118,7 +118,7 @@ async def test_an_unknown_limit_is_found_by_being_refused(fake: FakeElevenLabs) 
     fake.refuses_above_limit = True
     async with provider_at(fake.base_url) as provider:
         policy = policy_for(provider)
-        fake.answers += [Answer(limiter=(held := ConcurrencyLimiter()))] * 12
+        fake.answers += [Answer(limiter=(held := StepGate()))] * 12
         async with asyncio.TaskGroup() as group:
             for _ in range(12):
                 group.create_task(heard(provider, policy))
@@ -129,7 +129,7 @@ async def test_an_unknown_limit_is_found_by_being_refused(fake: FakeElevenLabs) 
 
 
 async def test_leaving_early_closes_the_connection_and_frees_the_permit(fake: FakeElevenLabs) -> None:
-    held = ConcurrencyLimiter(permits=1)
+    held = StepGate(permits=1)
     fake.answers.append(Answer(limiter=held))
     async with provider_at(fake.base_url) as provider:
         policy = policy_for(provider, limit=1)

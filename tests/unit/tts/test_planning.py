@@ -1,4 +1,4 @@
-"""From a wish to a plan: what is chosen, what is build_refusal, and who may stand in."""
+"""From a request to a plan: choices, refusals and fallbacks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pages join to the whole list, and a token that is not ours is build_refusal."""
+"""Pages join to the whole list, and a foreign token is refused."""
 
 from __future__ import annotations
 

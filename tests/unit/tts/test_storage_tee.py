@@ -18,7 +18,7 @@ from services.common.timing.alignment import Alignment
 from services.tts.providers.interface import AudioChunk
 from tests.fakes.object_store import EXPIRES, FakeObjectStore
 from tests.fakes.speech import FakeSpeechProvider
-from tests.fakes.speech_service import served_by, servicer_of
+from tests.fakes.speech_service import build_servicer, serve_speech
 
 CHUNKS = (
     AudioChunk(bytes(800), Alignment(("H",), (0.0,), (0.05,))),
@@ -53,8 +53,8 @@ class Suite:
 @asynccontextmanager
 async def build_suite(provider: FakeSpeechProvider, max_unary_bytes: int = 10_000) -> AsyncIterator[Suite]:
     store = FakeObjectStore()
-    servicer = servicer_of(provider, store=store, max_unary_bytes=max_unary_bytes)
-    async with served_by(servicer) as running:
+    servicer = build_servicer(provider, store=store, max_unary_bytes=max_unary_bytes)
+    async with serve_speech(servicer) as running:
         yield Suite(tts_pb2_grpc.TextToSpeechServiceStub(running.channel), store)
 
 

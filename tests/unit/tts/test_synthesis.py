@@ -16,7 +16,7 @@ from services.tts.events import Done, Header, SpeechEvent
 from services.tts.planning import SpeechRequest
 from services.tts.providers.interface import AudioChunk
 from tests.fakes.speech import FakeSpeechProvider
-from tests.fakes.speech_service import speech_of
+from tests.fakes.speech_service import build_speech_parts
 
 ONE_SECOND = bytes(16_000)
 REQUEST = SpeechRequest("Hello", output_format="pcm_8000")
@@ -26,7 +26,7 @@ FIRST, SECOND = AudioChunk(ONE_SECOND), AudioChunk(b"\x01" * 8000)
 def speak(
     provider: FakeSpeechProvider, request: SpeechRequest = REQUEST, stall_seconds: float = 5
 ) -> AsyncGenerator[SpeechEvent, None]:
-    speech = speech_of(provider, stall_seconds=stall_seconds)
+    speech = build_speech_parts(provider, stall_seconds=stall_seconds)
     return speech.synthesizer.stream(speech.planner.plan(request))
 
 

@@ -24,7 +24,7 @@ from services.tts.providers.interface import AudioChunk, SpeechSpec, SpeechStrea
 from services.tts.server import SpeechComponents
 from tests.fakes.result_store import FakeStore
 from tests.fakes.speech import FakeSpeechProvider
-from tests.fakes.speech_service import speech_of
+from tests.fakes.speech_service import build_speech_parts
 from tests.fakes.usage import Ledger
 
 CHUNKS = (
@@ -106,7 +106,7 @@ async def ask_all(
     speaker, ledger = SlowSpeaker(speaking_turns), Ledger()
     accounting = Accounting(cast("UsageRecorder", ledger), SpeechMetrics(CollectorRegistry()))
     async with TieredCache(SlowStore(reading_turns), SpeechCodec()) as cache:
-        speech = speech_of(speaker, cache=cache)
+        speech = build_speech_parts(speaker, cache=cache)
         async with speech.flights, asyncio.TaskGroup() as group:
             tasks = [group.create_task(call(speech, caller, accounting)) for caller in callers]
     assert speaker.live.now == 0

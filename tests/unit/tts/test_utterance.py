@@ -19,7 +19,7 @@ from services.tts.providers.interface import AudioChunk, Capabilities, SpeechSpe
 from services.tts.utterance import join_wav
 from tests.fakes.audio import wav
 from tests.fakes.speech import ALL_FAMILIES, FakeSpeechProvider
-from tests.fakes.speech_service import speech_of
+from tests.fakes.speech_service import build_speech_parts
 
 TEXT = "One two. Three four! Five six? Seven."
 REQUEST = SpeechRequest(TEXT, output_format="pcm_8000", include_alignment=True, streamed=True)
@@ -74,7 +74,7 @@ async def told(
     resume: bool = True,
     fallbacks: tuple[str, ...] = (),
 ) -> tuple[Header, list[AudioChunk], Done]:
-    speech = speech_of(*speakers, resume=resume, fallbacks=fallbacks)
+    speech = build_speech_parts(*speakers, resume=resume, fallbacks=fallbacks)
     header, *chunks, done = [
         event async for event in speech.synthesizer.stream(speech.planner.plan(build_speech_request))
     ]
@@ -189,7 +189,7 @@ async def test_what_cannot_be_mended_is_an_error(
 async def test_sentences_by_themselves_are_paid_for_once() -> None:
     speaker = FragileProvider()
     async with TieredCache(None, SpeechCodec()) as cache:
-        speech = speech_of(speaker, reuse_sentences=True, cache=cache)
+        speech = build_speech_parts(speaker, reuse_sentences=True, cache=cache)
 
         async def events(text: str) -> list[SpeechEvent]:
             plan = speech.planner.plan(replace(REQUEST, text=text))
@@ -210,7 +210,7 @@ async def test_sentences_by_themselves_are_paid_for_once() -> None:
 async def test_sentences_of_a_fallback_name_it_and_are_not_cached_for_the_first_provider() -> None:
     first, second = Refusing(name="elevenlabs"), FragileProvider()
     async with TieredCache(None, SpeechCodec()) as cache:
-        speech = speech_of(first, second, fallbacks=("espeak",), reuse_sentences=True, cache=cache)
+        speech = build_speech_parts(first, second, fallbacks=("espeak",), reuse_sentences=True, cache=cache)
         for _ in range(2):
             header, *_, done = [event async for event in speech.synthesizer.stream(speech.planner.plan(REQUEST))]
             assert isinstance(header, Header)
@@ -220,7 +220,7 @@ async def test_sentences_of_a_fallback_name_it_and_are_not_cached_for_the_first_
 
 async def test_cancellation_in_the_second_piece_ends_it() -> None:
     speaker = FragileProvider(limit=22)
-    speech = speech_of(speaker)
+    speech = build_speech_parts(speaker)
     events = speech.synthesizer.stream(speech.planner.plan(replace(REQUEST, use_cache=False)))
     async with asyncio.timeout(5):
         async for _ in events:

@@ -9,7 +9,7 @@ import pytest
 
 from services.tts.providers.elevenlabs import ElevenLabsProvider, ElevenLabsSettings, open_elevenlabs
 from tests.fakes.elevenlabs import API_KEY, FakeElevenLabs
-from tests.fakes.elevenlabs_answers import Answer, ConcurrencyLimiter
+from tests.fakes.elevenlabs_answers import Answer, StepGate
 from tests.unit.tts.providers.elevenlabs.speaking import build_spec, heard
 
 WITHIN_SECONDS = 1.0
@@ -20,21 +20,21 @@ class Silence:
     """Where in its answer the provider falls silent."""
 
     answer: Answer
-    limiter: ConcurrencyLimiter
+    limiter: StepGate
 
 
 def before_the_status_line() -> Silence:
-    limiter = ConcurrencyLimiter()
+    limiter = StepGate()
     return Silence(Answer(head_limiter=limiter), limiter)
 
 
 def before_the_first_byte() -> Silence:
-    limiter = ConcurrencyLimiter()
+    limiter = StepGate()
     return Silence(Answer(limiter=limiter), limiter)
 
 
 def between_two_pieces() -> Silence:
-    limiter = ConcurrencyLimiter(2)
+    limiter = StepGate(2)
     return Silence(Answer(limiter=limiter), limiter)
 
 
@@ -58,7 +58,7 @@ async def test_cancelling_closes_the_connection_of_a_silent_provider(
 async def test_leaving_half_way_closes_the_connection(
     fake: FakeElevenLabs, provider: ElevenLabsProvider, with_alignment: bool
 ) -> None:
-    fake.answers.append(Answer(limiter=ConcurrencyLimiter(1)))
+    fake.answers.append(Answer(limiter=StepGate(1)))
     async with provider.synthesize(build_spec(), with_alignment=with_alignment) as stream:
         assert (await anext(stream.chunks)).audio
     await fake.all_closed(WITHIN_SECONDS)
@@ -68,7 +68,7 @@ async def test_leaving_half_way_closes_the_connection(
 async def test_leaving_without_listening_closes_the_connection(
     fake: FakeElevenLabs, provider: ElevenLabsProvider
 ) -> None:
-    fake.answers.append(Answer(limiter=ConcurrencyLimiter()))
+    fake.answers.append(Answer(limiter=StepGate()))
     async with provider.synthesize(build_spec(), with_alignment=False):
         assert fake.open_streams == 1
     await fake.all_closed(WITHIN_SECONDS)
@@ -76,8 +76,8 @@ async def test_leaving_without_listening_closes_the_connection(
 
 
 async def test_one_that_leaves_does_not_disturb_another(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
-    limiter = ConcurrencyLimiter()
-    fake.answers += [Answer(limiter=limiter), Answer(limiter=ConcurrencyLimiter())]
+    limiter = StepGate()
+    fake.answers += [Answer(limiter=limiter), Answer(limiter=StepGate())]
     staying = asyncio.create_task(heard(provider, build_spec()))
     await limiter.held()
     async with provider.synthesize(build_spec(), with_alignment=False):
@@ -88,7 +88,7 @@ async def test_one_that_leaves_does_not_disturb_another(fake: FakeElevenLabs, pr
 
 
 async def test_closing_the_engine_ends_what_is_under_way(fake: FakeElevenLabs) -> None:
-    limiter = ConcurrencyLimiter()
+    limiter = StepGate()
     fake.answers.append(Answer(limiter=limiter))
     async with open_elevenlabs(ElevenLabsSettings(API_KEY, fake.base_url)) as provider:
         task = asyncio.create_task(heard(provider, build_spec()))

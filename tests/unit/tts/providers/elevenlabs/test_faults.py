@@ -16,7 +16,7 @@ from services.tts.providers.interface import AudioChunk
 from tests.fakes.elevenlabs import API_KEY, FakeElevenLabs, cut, line
 from tests.fakes.elevenlabs_answers import (
     Answer,
-    ConcurrencyLimiter,
+    StepGate,
     build_field_errors,
     build_html_error,
     build_legacy_error,
@@ -100,7 +100,7 @@ async def test_after_a_failure_the_next_call_is_good(
 async def test_what_came_before_a_cut_was_delivered(
     fake: FakeElevenLabs, provider: ElevenLabsProvider, with_alignment: bool
 ) -> None:
-    limiter = ConcurrencyLimiter()
+    limiter = StepGate()
     fake.answers.append(Answer(limiter=limiter, cut_after_pieces=2))
     received: list[AudioChunk] = []
 
@@ -117,7 +117,7 @@ async def test_what_came_before_a_cut_was_delivered(
 
 
 async def test_silence_before_the_answer_is_a_timeout(fake: FakeElevenLabs, with_alignment: bool) -> None:
-    fake.answers.append(Answer(head_limiter=ConcurrencyLimiter()))
+    fake.answers.append(Answer(head_limiter=StepGate()))
     async with open_with_short_wait(fake.base_url) as provider:
         with pytest.raises(MediaError) as failure:
             await heard(provider, build_spec(), with_alignment=with_alignment)
@@ -127,7 +127,7 @@ async def test_silence_before_the_answer_is_a_timeout(fake: FakeElevenLabs, with
 
 
 async def test_an_accepted_answer_may_be_silent_for_longer(fake: FakeElevenLabs, with_alignment: bool) -> None:
-    limiter = ConcurrencyLimiter(1)
+    limiter = StepGate(1)
     fake.answers.append(Answer(pieces=2, limiter=limiter))
     async with (
         open_with_short_wait(fake.base_url) as provider,

@@ -1,4 +1,4 @@
-"""What is read from a record of audio and timing, and what is build_refusal."""
+"""Parsing and refusal of records of audio and timing."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from services.tts.formats import FORMATS
 from services.tts.providers.elevenlabs import ElevenLabsProvider, ElevenLabsSettings, open_elevenlabs
 from services.tts.providers.interface import AudioChunk
 from tests.fakes.elevenlabs import API_KEY, FakeElevenLabs, cut, line
-from tests.fakes.elevenlabs_answers import Answer, ConcurrencyLimiter
+from tests.fakes.elevenlabs_answers import Answer, StepGate
 from tests.fakes.provider_audio import SECONDS_PER_CHARACTER, speech
 from tests.fakes.tcp import tcp_peer
 from tests.unit.tts.providers.elevenlabs.speaking import TEXT, VOICE, build_spec, heard, joined
@@ -50,7 +50,7 @@ async def test_timing_is_on_the_clock_of_the_whole_stream(
 
 
 async def test_every_piece_is_passed_on_as_it_comes(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
-    limiter = ConcurrencyLimiter()
+    limiter = StepGate()
     fake.answers.append(Answer(pieces=5, limiter=limiter))
     received: list[bytes] = []
     async with provider.synthesize(build_spec(), with_alignment=False) as stream:
@@ -62,7 +62,7 @@ async def test_every_piece_is_passed_on_as_it_comes(fake: FakeElevenLabs, provid
 
 
 async def test_a_slow_trickle_arrives_completely(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
-    limiter = ConcurrencyLimiter()
+    limiter = StepGate()
     audio = bytes(range(64))
     fake.answers.append(Answer(audio=audio, pieces=64, limiter=limiter))
     received: list[bytes] = []

@@ -17,7 +17,7 @@ from services.tts.voices import NAMED_VOICES
 from tests.fakes.elevenlabs import API_KEY, FakeElevenLabs
 from tests.fakes.elevenlabs_answers import (
     Answer,
-    ConcurrencyLimiter,
+    StepGate,
     build_html_error,
     build_legacy_error,
     build_refusal,
@@ -159,7 +159,7 @@ async def test_a_listing_is_cached_until_it_expires(fake: FakeElevenLabs) -> Non
 
 
 async def test_concurrent_listings_call_the_api_once(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
-    limiter = ConcurrencyLimiter()
+    limiter = StepGate()
     fake.account_voices = [account_voice(1)]
     fake.voices_answer = Answer(head_limiter=limiter)
     async with asyncio.TaskGroup() as group:
@@ -181,7 +181,7 @@ async def test_concurrent_listings_call_the_api_once(fake: FakeElevenLabs, provi
         Answer(lines=(b"<html>",)),
         Answer(lines=(b"[]",)),
         Answer(lines=(b'{"voices": null}',)),
-        Answer(head_limiter=ConcurrencyLimiter()),
+        Answer(head_limiter=StepGate()),
     ],
 )
 async def test_a_listing_that_fails_serves_the_old_one(fake: FakeElevenLabs, answer: Answer) -> None:

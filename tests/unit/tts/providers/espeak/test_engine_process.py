@@ -189,7 +189,7 @@ async def test_the_engine_ends_with_the_process_that_started_it_and_leaves_nothi
         "    await asyncio.Event().wait()\n"
         "asyncio.run(main())\n"
     )
-    # What a killed parent cannot tidy up is looked for where nobody else leaves anything.
+    # Use a folder of its own, to find files that a killed parent could not remove.
     script = f"import tempfile; tempfile.tempdir = {str(tmp_path)!r}\n" + script
     parent = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stdout=asyncio.subprocess.PIPE)
     assert parent.stdout is not None
