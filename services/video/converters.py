@@ -69,7 +69,7 @@ def _to_model_input(request: video_pb2.GenerateVideoRequest) -> dict[str, Any]:
     try:
         found: dict[str, Any] = _restore_integers(MessageToDict(request.model_input))
     except ValueError:
-        raise invalid("model_input", "must contain finite numbers only") from None
+        raise invalid("model_input", "must contain only finite numbers") from None
     return found
 
 
@@ -107,7 +107,7 @@ def _to_caption_request(captions: video_pb2.Captions) -> CaptionRequest:
     except ValueError as error:
         raise invalid("captions.alignment", str(error)) from None
     if not all(map(math.isfinite, (*alignment.starts_seconds, *alignment.ends_seconds))):
-        raise invalid("captions.alignment", "must contain finite times only")
+        raise invalid("captions.alignment", "must contain only finite times")
     burned = captions.mode == video_pb2.CAPTION_MODE_BURNED
     return CaptionRequest(alignment, burned, captions.language or "und")
 

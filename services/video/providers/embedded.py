@@ -52,7 +52,7 @@ class EmbeddedProvider(VideoProvider):
         self._specs[prediction_id] = spec
         return prediction_id
 
-    async def fetch(self, prediction_id: str, folder: Path, tell: ReportProgress) -> Path:
+    async def fetch(self, prediction_id: str, folder: Path, report: ReportProgress) -> Path:
         """Render the video."""
         spec = self._specs.pop(prediction_id, None)
         if spec is None:
@@ -61,21 +61,21 @@ class EmbeddedProvider(VideoProvider):
                 "The process that made this video has ended; send the request again, which costs nothing.",
                 metadata={"provider": PROVIDER},
             )
-        return await self._render(spec, folder, tell)
+        return await self._render(spec, folder, report)
 
     async def cancel(self, prediction_id: str) -> bool:
         """Forget the spec; a rendering that has started is cancelled with its task."""
         return self._specs.pop(prediction_id, None) is not None
 
-    async def _render(self, spec: VideoSpec, folder: Path, tell: ReportProgress) -> Path:
+    async def _render(self, spec: VideoSpec, folder: Path, report: ReportProgress) -> Path:
         scene = await self._workers.run(
             build_scene, spec.source_image, int(spec.request.shorter_side.removesuffix("p"))
         )
         (folder / SOURCE_IMAGE).write_bytes(scene.image)
         (folder / LABEL).write_bytes(scene.label)
         callbacks = RunCallbacks(
-            on_queued=lambda position: tell(Progress(State.QUEUED, queue_position=position)),
-            on_progress=lambda percent: tell(Progress(State.RUNNING, min(_ALMOST, percent))),
+            on_queued=lambda position: report(Progress(State.QUEUED, queue_position=position)),
+            on_progress=lambda percent: report(Progress(State.RUNNING, min(_ALMOST, percent))),
         )
         command = build_camera_command(choose_motion(spec.request.prompt), float(spec.request.length_seconds))
         await self._runner.run(command, folder, callbacks)

@@ -95,7 +95,7 @@ class VideoProvider(ABC):
         """
 
     @abstractmethod
-    async def fetch(self, prediction_id: str, folder: Path, tell: ReportProgress) -> Path:
+    async def fetch(self, prediction_id: str, folder: Path, report: ReportProgress) -> Path:
         """Wait until the video is complete, download it into `folder` and return its path.
 
         Raises:

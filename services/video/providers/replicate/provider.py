@@ -68,7 +68,7 @@ class ReplicateProvider(VideoProvider):
     """Generates videos with models on Replicate.
 
     Args:
-        transport: HTTP client for the Replicate API.
+        client: HTTP client for the Replicate API.
         settings: Token, model and time limits.
         downloads: Downloads finished videos.
         wait: Waits between two polls; tests replace it.
@@ -79,12 +79,12 @@ class ReplicateProvider(VideoProvider):
 
     def __init__(
         self,
-        transport: ProviderHttpClient,
+        client: ProviderHttpClient,
         settings: ReplicateSettings,
         downloads: Downloads,
         wait: Wait = wait_for_event,
     ) -> None:
-        self._transport = transport
+        self._client = client
         self._settings = settings
         self._downloads = downloads
         self._wait = wait
@@ -257,7 +257,7 @@ class ReplicateProvider(VideoProvider):
         url = f"{self._settings.base_url.rstrip('/')}{path}"
         seconds = self._settings.answer_seconds + self._settings.wait_seconds
         try:
-            return await self._transport.ask(method, url, body, begun=begun, headers=headers, timeout_seconds=seconds)
+            return await self._client.ask(method, url, body, begun=begun, headers=headers, timeout_seconds=seconds)
         except MediaError as error:
             if path in (_FILES, _SECRET) or (method, path) == ("GET", _LATEST):
                 # Nothing was charged, and the error does not concern a field of the caller's request.
