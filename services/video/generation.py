@@ -161,7 +161,7 @@ class VideoGenerator:
             raise invalid("request_id", "was used for another request; choose another", Reason.ALREADY_EXISTS)
 
     async def _find_earlier(self, request: GenerationRequest, principal: str, intent: Intent) -> Intent | None:
-        """Return the intent of an earlier call with the same request id; if there is none, write `intent`."""
+        """Return the intent of an earlier call with the same request id; without one, write `intent`."""
         if not request.request_id:
             return None
         earlier = await self.records.add_intent(request.request_id, principal, intent)
