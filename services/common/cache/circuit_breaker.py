@@ -20,7 +20,7 @@ class CircuitOptions:
 
 
 class CircuitBreaker:
-    """Opens after a number of failures in a row; an open circuit allows one probe per pause, and a success closes it.
+    """Opens after a number of failures in a row, then allows one probe per pause until one succeeds.
 
     If the outcome of a probe is never reported, the next probe is allowed after the same pause.
 

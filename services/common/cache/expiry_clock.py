@@ -12,7 +12,7 @@ _SKEW = timedelta(seconds=5)
 
 
 class ExpiryClock:
-    """A clock that returns the later of two times: the wall clock, and the wall clock at the start plus the time since.
+    """Returns the later of two times: the wall clock, and its value at the start plus the time since.
 
     A wall clock that jumps forward therefore expires entries, and one that jumps back prolongs none.
 

@@ -65,7 +65,7 @@ class StoreError(Exception):
 
 
 class CorruptEntryError(Exception):
-    """Raised when an entry differs from what was stored; the message names the defect and quotes no content."""
+    """Raised when an entry differs from what was stored; the message quotes no content."""
 
 
 class Store(ABC):
@@ -81,7 +81,7 @@ class Store(ABC):
         """Number of entries that were deleted because they were corrupt."""
 
     async def get(self, key: str) -> Entry | None:
-        """Return the entry of `key`, or None. The entry may have expired: the caller checks it with its own clock.
+        """Return the entry of `key`, or None; the caller must check whether the entry has expired.
 
         A corrupt entry is logged, deleted and reported as None.
 
@@ -140,7 +140,7 @@ class Store(ABC):
 
 
 async def digest(data: bytes) -> str:
-    """Return the SHA-256 of `data` in hexadecimal; long data is hashed in a thread to keep the event loop free."""
+    """Return the SHA-256 of `data` in hexadecimal; long data is hashed in a thread."""
     if len(data) <= _MAX_INLINE_DIGEST_BYTES:
         return hashlib.sha256(data).hexdigest()
     return await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())

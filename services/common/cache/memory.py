@@ -1,4 +1,4 @@
-"""The memory level of the result cache: decoded values in this process, least recently used evicted first."""
+"""The memory level of the result cache: decoded values, least recently used evicted first."""
 
 from __future__ import annotations
 

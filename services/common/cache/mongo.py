@@ -1,4 +1,4 @@
-"""The shared result store: a MongoDB collection. Beside it, only usage/mongo.py and the doctor use the driver."""
+"""The shared result store, a MongoDB collection; usage/mongo.py shares its connection code."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ class MongoStore(Store):
 
 @asynccontextmanager
 async def open_mongo_database(uri: str, client_factory: ClientFactory = AsyncIOMotorClient) -> AsyncIterator[Database]:
-    """Yield the database that `uri` names, or `media`; connects on first use and closes the client at the end.
+    """Yield the database that `uri` names, or `media`; the client connects on first use.
 
     Args:
         uri: Connection string. Its timeouts override the short defaults of this module.

@@ -126,7 +126,10 @@ class SqliteFile:
         return aiosqlite.connect(self._path, timeout=self._busy_seconds, isolation_level=None)
 
     async def _enable_write_ahead_log(self, writer: aiosqlite.Connection) -> None:
-        """Switch to the write-ahead log; SQLite does not wait for a process that does the same, so this retries."""
+        """Switch to the write-ahead log, with retries.
+
+        SQLite does not wait for another process that switches at the same moment.
+        """
         give_up_at = time.monotonic() + self._busy_seconds
         while True:
             try:

@@ -1,4 +1,4 @@
-"""The cache that services use: memory in front of a store that may be slow, full or down without delaying requests."""
+"""The tiered cache: memory in front of a store; failures of the store do not reach its callers."""
 
 from __future__ import annotations
 

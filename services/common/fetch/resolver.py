@@ -1,4 +1,4 @@
-"""The resolver: returns only allowed addresses, and connections use exactly these without a second lookup."""
+"""The resolver: returns only allowed addresses, which connections use without a second lookup."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ class ObjectStore(ABC):
     async def put_file(
         self, key: str, path: Path, sha256: str, spec: ObjectSpec, *, overwrite: bool = False
     ) -> ObjectInfo:
-        """Store a file and take ownership of it: the store may move it, and the caller must not write to it again.
+        """Store a file and take ownership of it: the store may move it, so do not write to it again.
 
         Args:
             key: Key of the object.

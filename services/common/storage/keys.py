@@ -76,7 +76,7 @@ def check_own_key(key: str, principal: str, field: str) -> str:
 
 
 def check_input_key(key: str, principal: str, field: str) -> str:
-    """Return `key` if it can belong to `principal`: it is under the prefix of `principal`, or under no caller's prefix.
+    """Return `key` if it is valid and not under the prefix of another principal.
 
     Raises:
         MediaError: VALIDATION_ERROR, it is no key; PERMISSION_DENIED, it has another owner.

@@ -1,4 +1,4 @@
-"""The files of the local object store: drafts, objects, lists and removal. All functions block, so run them in threads.
+"""The files of the local object store; all functions block, so run them in threads.
 
 Each object is one file: its data, then its properties as JSON, then a mark and the length of the JSON. So data and
 properties cannot contradict each other, and an object appears and disappears in one atomic operation.
@@ -38,7 +38,7 @@ def create_draft(path: Path) -> BinaryIO:
 
 
 def adopt_file(source: Path, path: Path) -> BinaryIO:
-    """Move a complete file to `path` as a draft and open it for appending; `source` does not exist afterwards."""
+    """Move a complete file to `path` as a draft and open it for appending."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         source.rename(path)

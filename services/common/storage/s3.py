@@ -231,7 +231,7 @@ def _to_info(meta: obstore.ObjectMeta, attributes: Mapping[str, str]) -> ObjectI
 
 
 def _to_header(text: str) -> str:
-    """Return `text` as a header value: unchanged if possible, otherwise as an encoded word of RFC 2047, as S3 does."""
+    """Return `text` as a header value: unchanged if possible, otherwise as an RFC 2047 encoded word."""
     if _HEADER_TEXT.fullmatch(text):
         return text
     return f"=?UTF-8?B?{pybase64.b64encode(text.encode()).decode()}?="

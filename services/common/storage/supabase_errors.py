@@ -1,4 +1,4 @@
-"""The errors of Supabase Storage. Its HTTP status is 400 for most errors; the body names the actual error."""
+"""The errors of Supabase Storage, by the body: the HTTP status is 400 for most errors."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Timing of spoken text: alignments, and the words, sentences and captions derived from them; pure functions."""
+"""Timing of spoken text: alignments, and the words, sentences and captions derived from them."""

@@ -74,7 +74,7 @@ def is_sentence_end(text: str, stop: int, after: int) -> bool:
 
 
 def _find_token_before(text: str, stop: int) -> str:
-    """Return the token before the full stop at `stop`, in lower case; empty if it is longer than any table entry."""
+    """Return the token before the full stop at `stop`, in lower case; empty if it is too long."""
     token = _BORDERS.split(text[max(0, stop - _MAX_TOKEN - 1) : stop])[-1]
     return token.casefold() if len(token) <= _MAX_TOKEN else ""
 

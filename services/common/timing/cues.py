@@ -1,4 +1,4 @@
-"""Divides an alignment into readable captions: at most two short lines, shown long enough, broken at clauses."""
+"""Readable captions of an alignment: two short lines, shown long enough, broken at clauses."""
 
 from __future__ import annotations
 

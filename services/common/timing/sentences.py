@@ -63,19 +63,20 @@ class TextSpan:
 
 
 def split_sentences(text: str) -> tuple[TextSpan, ...]:
-    """Return the sentences of `text`, in order and without gaps: white space belongs to the sentence before it.
+    """Return the sentences of `text`, in order and without gaps.
 
-    Every sentence contains a letter or a digit, unless the whole text has none. A blank line always ends a sentence; a
-    single line end does so unless the next line looks like the rest of the sentence.
+    White space belongs to the sentence before it. Every sentence contains a letter or a digit, unless the whole text
+    has none. A blank line always ends a sentence; a single line end does so unless the next line looks like the rest of
+    the sentence.
     """
     return _build_spans([border for border in _find_borders(text) if not splits_character(text, border)], text)
 
 
 def split_for_limit(text: str, limit: int) -> tuple[TextSpan, ...]:
-    """Return `text` in pieces of at most `limit` code points, in order and without gaps, each as long as possible.
+    """Return `text` in pieces of at most `limit` code points, each as long as possible.
 
-    A piece ends after a sentence if one fits, otherwise after a clause, before a word, or after the last whole
-    character. White space belongs to the piece before it, as far as it fits.
+    The pieces are in order and have no gaps. A piece ends after a sentence if one fits, otherwise after a clause, before
+    a word, or after the last whole character. White space belongs to the piece before it, as far as it fits.
 
     Raises:
         ValueError: `limit` is less than 1.
@@ -156,7 +157,7 @@ def _ends_paragraph(gap: str) -> bool:
 
 
 def _continues(text: str, match: re.Match[str]) -> bool:
-    """Return whether the following text looks like the rest of the sentence: it begins with a small letter."""
+    """Return whether the following text begins with a small letter, like the rest of a sentence."""
     opening = _OPENING.match(text, match.end())
     first = match.end() if opening is None else opening.end()
     return text[first : first + 1].islower()

@@ -17,7 +17,7 @@ async def open_usage(
     sqlite_path: Path,
     options: RecorderOptions = RecorderOptions(),  # noqa: B008 - frozen
 ) -> AsyncIterator[UsageRecorder]:
-    """Yield the usage recorder, with a store for the totals; a database that is down does not delay the start.
+    """Yield the usage recorder and its store; a database that is down does not delay the start.
 
     Args:
         mongodb_uri: Connection string of MongoDB; empty for the SQLite file.

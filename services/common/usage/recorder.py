@@ -1,4 +1,4 @@
-"""The usage recorder: takes records at once and writes them in the background, so that no call waits for it."""
+"""The usage recorder: writes usage records in the background, so that no call waits for it."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class UsageRecorder:
         return RecorderStats(self._written, self._lost, len(self._waiting), self._failed_writes)
 
     def record(self, record: UsageRecord) -> None:
-        """Take `record` without waiting; never raises. If too many records wait, it is counted as lost and logged."""
+        """Queue `record`; never waits or raises. If the queue is full, the record is lost and counted."""
         if len(self._waiting) >= self._options.max_waiting:
             self._count_lost(1)
             return

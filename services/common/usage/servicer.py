@@ -27,7 +27,7 @@ Context = grpc.aio.ServicerContext[object, object]
 def register_usage_service(
     server: grpc.aio.Server, recorder: UsageRecorder, today: Callable[[], date] = utc_today
 ) -> str:
-    """Add the usage service to `server`, which may serve others too, and return the full name of the service."""
+    """Add the usage service to `server`, and return its full name."""
     usage_pb2_grpc.add_UsageServiceServicer_to_server(UsageServicer(recorder, today), server)
     return usage_pb2.DESCRIPTOR.services_by_name["UsageService"].full_name
 

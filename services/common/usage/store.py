@@ -19,7 +19,7 @@ class UsageStore(ABC):
 
     @abstractmethod
     async def add_many(self, records: Sequence[UsageRecord]) -> None:
-        """Store `records`; a record that exists already is left unchanged, so a failed attempt may be repeated.
+        """Store `records`; existing records are left unchanged, so a failed attempt may be repeated.
 
         Raises:
             UsageStoreError: Some of the records may not be stored.

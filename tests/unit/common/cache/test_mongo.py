@@ -1,4 +1,4 @@
-"""The MongoDB store: its documents and indexes, and servers that are unreachable, silent or incompatible."""
+"""The MongoDB store: its documents and indexes, and unreachable, silent or incompatible servers."""
 
 from __future__ import annotations
 

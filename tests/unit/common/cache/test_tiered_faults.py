@@ -1,4 +1,4 @@
-"""The tiered cache over a store that hangs, fails, is full or corrupt: reads stay fast and values correct."""
+"""The tiered cache over a store that hangs, fails, is full or corrupt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The usage recorder: never blocks or fails a call, loses no record below its bound, holds none above it."""
+"""The usage recorder: never blocks or fails a call, and loses no record below its bound."""
 
 from __future__ import annotations
 
