@@ -80,10 +80,10 @@ async def ask(
             if listening is not None and not messages:
                 listening.release()
             messages.append(message)
-    return heard_in(messages)
+    return parse_messages(messages)
 
 
-def heard_in(messages: Sequence[tts_pb2.SynthesizeStreamResponse]) -> Heard:
+def parse_messages(messages: Sequence[tts_pb2.SynthesizeStreamResponse]) -> Heard:
     """Return the content of the messages of a stream; `done` is None if it is missing."""
     chunks = [message.chunk for message in messages if message.HasField("chunk")]
     done = messages[-1].done if messages[-1].HasField("done") else None

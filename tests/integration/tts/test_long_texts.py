@@ -22,7 +22,7 @@ TEXT = "".join(PIECES)
 LIMIT = 50
 
 
-def sent(fake: FakeElevenLabs, field: str) -> list[str]:
+def list_sent(fake: FakeElevenLabs, field: str) -> list[str]:
     return [request.json.get(field, "") for request in fake.requests]
 
 
@@ -39,7 +39,7 @@ async def test_the_pieces_are_one_stream_on_one_clock(
 ) -> None:
     async with speaking(get_max_call_characters=LIMIT) as stub:
         heard = await ask(stub, shape, TEXT, output_format=output_format)
-    assert sent(fake, "text") == list(PIECES)
+    assert list_sent(fake, "text") == list(PIECES)
     assert heard.done is not None
     assert heard.audio == b"".join(speech(piece, FORMATS[output_format]) for piece in PIECES)
     assert heard.done.sha256 == hashlib.sha256(heard.audio).hexdigest()
@@ -63,8 +63,8 @@ async def test_the_timing_spells_the_text_and_never_goes_back(fake: FakeElevenLa
 async def test_each_call_gets_the_context_of_its_piece(fake: FakeElevenLabs, speaking: Speaking) -> None:
     async with speaking(get_max_call_characters=LIMIT) as stub:
         await ask(stub, "stream", TEXT, previous_text="Before it all.", next_text="After it all.")
-    assert sent(fake, "previous_text") == ["Before it all.", PIECES[0], PIECES[0] + PIECES[1]]
-    assert sent(fake, "next_text") == [PIECES[1] + PIECES[2], PIECES[2], "After it all."]
+    assert list_sent(fake, "previous_text") == ["Before it all.", PIECES[0], PIECES[0] + PIECES[1]]
+    assert list_sent(fake, "next_text") == [PIECES[1] + PIECES[2], PIECES[2], "After it all."]
 
 
 async def test_neighbouring_requests_are_those_of_the_first_and_last_piece_only(
@@ -74,7 +74,7 @@ async def test_neighbouring_requests_are_those_of_the_first_and_last_piece_only(
         await ask(stub, "stream", TEXT, previous_request_ids=["before"], next_request_ids=["after"])
     assert [request.json.get("previous_request_ids") for request in fake.requests] == [["before"], None, None]
     assert [request.json.get("next_request_ids") for request in fake.requests] == [None, None, ["after"]]
-    assert sent(fake, "previous_text")[1:] == [PIECES[0], PIECES[0] + PIECES[1]]
+    assert list_sent(fake, "previous_text")[1:] == [PIECES[0], PIECES[0] + PIECES[1]]
 
 
 async def test_a_model_without_context_gets_none_and_unset_fields_are_not_reported(
@@ -82,7 +82,7 @@ async def test_a_model_without_context_gets_none_and_unset_fields_are_not_report
 ) -> None:
     async with speaking(get_max_call_characters=LIMIT) as stub:
         heard = await ask(stub, "unary", TEXT, model_id="eleven_v3")
-    assert sent(fake, "previous_text") == sent(fake, "next_text") == ["", "", ""]
+    assert list_sent(fake, "previous_text") == list_sent(fake, "next_text") == ["", "", ""]
     assert list(heard.header.ignored_fields) == []
 
 
@@ -100,4 +100,4 @@ async def test_wav_files_become_one_file(fake: FakeElevenLabs, speaking: Speakin
 async def test_a_text_of_the_longest_call_is_one_call(fake: FakeElevenLabs, speaking: Speaking) -> None:
     async with speaking(get_max_call_characters=len(TEXT)) as stub:
         await ask(stub, "unary", TEXT)
-    assert sent(fake, "text") == [TEXT]
+    assert list_sent(fake, "text") == [TEXT]

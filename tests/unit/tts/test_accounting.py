@@ -35,7 +35,7 @@ async def call(
         yield step
 
 
-def done(cost_units: int | None = 5, saved_cost_units: int = 0, cached_characters: int = 0) -> Done:
+def build_done(cost_units: int | None = 5, saved_cost_units: int = 0, cached_characters: int = 0) -> Done:
     return Done(5, 2, 1.0, "", cost_units, cached_characters=cached_characters, saved_cost_units=saved_cost_units)
 
 
@@ -61,12 +61,12 @@ async def account(
 @pytest.mark.parametrize(
     ("status", "end", "cost", "saved", "cached"),
     [
-        ("miss", done(), 5, 0, 0),
-        ("bypass", done(), 5, 0, 0),
-        ("miss", done(3, 2, 2), 3, 2, 2),
-        ("hit", done(0, 5, 5), None, 5, 5),
-        ("joined", done(0, 5), None, 5, 5),
-        ("joined", done(), 5, 0, 0),
+        ("miss", build_done(), 5, 0, 0),
+        ("bypass", build_done(), 5, 0, 0),
+        ("miss", build_done(3, 2, 2), 3, 2, 2),
+        ("hit", build_done(0, 5, 5), None, 5, 5),
+        ("joined", build_done(0, 5), None, 5, 5),
+        ("joined", build_done(), 5, 0, 0),
     ],
 )
 async def test_a_whole_call_is_recorded_with_cost_and_savings(
@@ -91,17 +91,17 @@ async def test_a_failed_call_is_written_down_by_its_reason(failure: Exception, o
 
 
 async def test_a_call_that_was_left_is_written_down_as_left() -> None:
-    record, _ = await account(call("miss", CHUNK, CHUNK, done()), leaves_after=2)
+    record, _ = await account(call("miss", CHUNK, CHUNK, build_done()), leaves_after=2)
     assert (record.outcome, record.cost_units) == ("CANCELLED", 5)
 
 
 async def test_a_joined_caller_that_leaves_pays_nothing() -> None:
-    record, _ = await account(call("joined", CHUNK, CHUNK, done()), leaves_after=2)
+    record, _ = await account(call("joined", CHUNK, CHUNK, build_done()), leaves_after=2)
     assert (record.outcome, record.cost_units) == ("CANCELLED", None)
 
 
 async def test_a_caller_that_leaves_after_the_last_message_is_a_success() -> None:
-    record, _ = await account(call("miss", CHUNK, done()), leaves_after=3)
+    record, _ = await account(call("miss", CHUNK, build_done()), leaves_after=3)
     assert record.outcome == "OK"
 
 

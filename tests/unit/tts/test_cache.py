@@ -50,7 +50,7 @@ def test_how_it_is_delivered_does_not_change_the_key() -> None:
     assert {build_cache_key(plan) for plan in others} == {build_cache_key(PLAN)}
 
 
-def recorded(done: Done = DONE, provider: str = "espeak") -> CachedSpeech | None:
+def record(done: Done = DONE, provider: str = "espeak") -> CachedSpeech | None:
     recorder = SpeechRecorder(PLAN)
     recorder.feed(Header(SPEC, provider, ignored_fields=("seed",)))
     recorder.feed(AudioChunk(bytes(8000), Alignment(("H",), (0.0,), (0.25,))))
@@ -60,7 +60,7 @@ def recorded(done: Done = DONE, provider: str = "espeak") -> CachedSpeech | None
 
 
 def test_a_whole_utterance_is_cached_with_its_timing() -> None:
-    cached = recorded()
+    cached = record()
     assert cached is not None
     assert (cached.audio, cached.alignment, cached.done) == (bytes(16_000), TIMING, DONE)
     assert cached.document["parameters"]["outputFormat"] == "pcm_8000"
@@ -73,7 +73,7 @@ def test_a_whole_utterance_is_cached_with_its_timing() -> None:
     ids=["with a seam", "by a stand-in"],
 )
 def test_resumed_and_fallback_speech_is_not_cached(done: Done, provider: str) -> None:
-    assert recorded(done, provider) is None
+    assert record(done, provider) is None
 
 
 def test_incomplete_speech_is_not_cached() -> None:
@@ -84,7 +84,7 @@ def test_incomplete_speech_is_not_cached() -> None:
 
 
 def test_the_codec_restores_the_utterance() -> None:
-    cached, now = recorded(), datetime.now(UTC)
+    cached, now = record(), datetime.now(UTC)
     assert cached is not None
     codec = SpeechCodec()
     entry = codec.encode("key", cached, now, now)

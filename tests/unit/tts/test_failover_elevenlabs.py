@@ -33,7 +33,7 @@ async def provider_at(base_url: str) -> AsyncIterator[ElevenLabsProvider]:
         yield provider
 
 
-async def heard(provider: ElevenLabsProvider, policy: ProviderPolicy, patience_seconds: float = 30) -> bytes:
+async def read_audio(provider: ElevenLabsProvider, policy: ProviderPolicy, patience_seconds: float = 30) -> bytes:
     plan = build_plan(provider)
     async with open_with_failover([plan], replace(policy, wait_seconds=patience_seconds)) as found:
         audio = b"".join([chunk.audio async for chunk in found.chunks])
@@ -53,7 +53,7 @@ async def test_safe_failures_are_retried(fake: FakeElevenLabs, case: str) -> Non
     fake.answers += answers
     passing = PassingTime()
     async with provider_at(fake.base_url) as provider:
-        await heard(provider, policy_for(provider, passing=passing))
+        await read_audio(provider, policy_for(provider, passing=passing))
     assert (fake.calls, len(passing.slept_seconds)) == (calls, calls - 1)
     assert case != "busy, with a delay" or 3 <= passing.slept_seconds[0] <= 3.25
 
@@ -62,7 +62,7 @@ async def test_a_connection_lost_after_the_request_is_not_tried_again() -> None:
     passing = PassingTime()
     async with tcp_peer() as peer, provider_at(f"http://127.0.0.1:{peer.port}") as provider:
         with pytest.raises(MediaError) as failure:
-            await heard(provider, policy_for(provider, passing=passing))
+            await read_audio(provider, policy_for(provider, passing=passing))
     assert failure.value.reason is Reason.PROVIDER_UNAVAILABLE
     assert (len(peer.heads), passing.slept_seconds) == (1, [])
 
@@ -81,7 +81,7 @@ async def test_other_failures_are_not_retried(fake: FakeElevenLabs, case: str) -
     fake.answers.append(answer)
     async with provider_at(fake.base_url) as provider:
         with pytest.raises(MediaError) as failure:
-            await heard(provider, policy_for(provider))
+            await read_audio(provider, policy_for(provider))
     assert (failure.value.reason, fake.calls) == (reason, 1)
 
 
@@ -91,7 +91,7 @@ async def test_a_refused_connection_is_tried_again() -> None:
     passing = PassingTime()
     async with provider_at(f"http://127.0.0.1:{free_port}") as provider:
         with pytest.raises(MediaError) as failure:
-            await heard(provider, policy_for(provider, passing=passing))
+            await read_audio(provider, policy_for(provider, passing=passing))
     assert failure.value.reason is Reason.PROVIDER_UNAVAILABLE
     assert failure.value.metadata["attempts"] == " ".join(["elevenlabs:PROVIDER_UNAVAILABLE"] * 3)
     assert len(passing.slept_seconds) == 2
@@ -102,11 +102,11 @@ async def test_what_the_account_may_have_at_once_is_never_exceeded(fake: FakeEle
     fake.refuses_above_limit = True
     async with provider_at(fake.base_url) as provider:
         policy = policy_for(provider)
-        await heard(provider, policy)
+        await read_audio(provider, policy)
         fake.answers += [Answer(limiter=(held := StepGate()))] * 20
         async with asyncio.TaskGroup() as group:
             for _ in range(20):
-                group.create_task(heard(provider, policy))
+                group.create_task(read_audio(provider, policy))
             await fake.until(lambda: fake.open_streams == 5)
             held.release(steps=80)
     assert policy.limiters["elevenlabs"].limit == 5
@@ -121,7 +121,7 @@ async def test_an_unknown_limit_is_found_by_being_refused(fake: FakeElevenLabs) 
         fake.answers += [Answer(limiter=(held := StepGate()))] * 12
         async with asyncio.TaskGroup() as group:
             for _ in range(12):
-                group.create_task(heard(provider, policy))
+                group.create_task(read_audio(provider, policy))
             await fake.until(lambda: fake.calls >= 12)
             held.release(steps=48)
     assert fake.most_open_streams == 3

@@ -41,7 +41,7 @@ def second_page(filters: str) -> str:
     return page(range(10), 5, "", filters)[1]
 
 
-def encoded(content: str) -> str:
+def encode_token(content: str) -> str:
     return base64.urlsafe_b64encode(content.encode()).decode().rstrip("=")
 
 
@@ -60,9 +60,9 @@ def build_refusal(token: str, filters: str = "") -> None:
         "ünïcode",
         "5",
         "\x00",
-        encoded("5"),
-        encoded("-5.e3b0c44298fc"),
-        encoded("\u0665.e3b0c44298fc"),
+        encode_token("5"),
+        encode_token("-5.e3b0c44298fc"),
+        encode_token("\u0665.e3b0c44298fc"),
         "A" * 200,
     ],
 )

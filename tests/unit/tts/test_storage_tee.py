@@ -35,13 +35,15 @@ class Suite:
         self.stub = stub
         self.store = store
 
-    async def whole(self, principal: str = "alice", *, include_alignment: bool = False) -> tts_pb2.SynthesizeResponse:
+    async def synthesize(
+        self, principal: str = "alice", *, include_alignment: bool = False
+    ) -> tts_pb2.SynthesizeResponse:
         request = tts_pb2.SynthesizeRequest(
             text="Hi", output_format="pcm_8000", store=True, include_alignment=include_alignment
         )
         return await self.stub.Synthesize(request, metadata=call_metadata(principal))
 
-    async def found(self, audio_id: str, principal: str = "alice") -> tts_pb2.StoredAudio:
+    async def find(self, audio_id: str, principal: str = "alice") -> tts_pb2.StoredAudio:
         request = tts_pb2.GetStoredAudioRequest(id=audio_id)
         return (await self.stub.GetStoredAudio(request, metadata=call_metadata(principal))).stored_audio
 
@@ -71,7 +73,7 @@ async def get_reason(call: Awaitable[object]) -> Reason:
 
 
 async def test_stored_audio_is_found_by_its_id_with_its_timing(suite: Suite) -> None:
-    reply = await suite.whole()
+    reply = await suite.synthesize()
     told = reply.done.stored_audio
     assert UUID.fullmatch(told.id)
     assert reply.header.stored_audio_id == told.id
@@ -82,7 +84,7 @@ async def test_stored_audio_is_found_by_its_id_with_its_timing(suite: Suite) -> 
     assert reply.audio == AUDIO
     assert info.metadata["owner"] == "alice"
 
-    found = await suite.found(told.id)
+    found = await suite.find(told.id)
     assert list(found.alignment.characters) == ["H", "i"]
     assert found.url == f"https://store.example/{told.key}"
     assert found.url_expire_time.ToDatetime(EXPIRES.tzinfo) == EXPIRES
@@ -96,7 +98,7 @@ async def test_stored_audio_is_found_by_its_id_with_its_timing(suite: Suite) -> 
 
 
 async def test_the_record_keeps_a_key_and_no_address(suite: Suite) -> None:
-    told = (await suite.whole()).done.stored_audio
+    told = (await suite.synthesize()).done.stored_audio
     record = orjson.loads(suite.store.objects[f"records/audio/alice/{told.id}.json"][1])
     assert "url" not in record
     assert record["key"] == told.key
@@ -105,8 +107,8 @@ async def test_the_record_keeps_a_key_and_no_address(suite: Suite) -> None:
 
 
 async def test_timing_is_sent_only_on_request(suite: Suite) -> None:
-    assert not (await suite.whole()).alignment.characters
-    assert list((await suite.whole(include_alignment=True)).alignment.characters) == ["H", "i"]
+    assert not (await suite.synthesize()).alignment.characters
+    assert list((await suite.synthesize(include_alignment=True)).alignment.characters) == ["H", "i"]
 
 
 async def test_a_stream_has_the_id_in_its_header_and_the_url_at_its_end(suite: Suite) -> None:
@@ -116,33 +118,33 @@ async def test_a_stream_has_the_id_in_its_header_and_the_url_at_its_end(suite: S
     assert events[0].header.stored_audio_id == events[-1].done.stored_audio.id
     assert b"".join(event.chunk.audio for event in events) == AUDIO
     assert not any(event.chunk.HasField("alignment") for event in events)
-    assert (await suite.found(events[0].header.stored_audio_id)).size_bytes == 1600
+    assert (await suite.find(events[0].header.stored_audio_id)).size_bytes == 1600
 
 
 async def test_another_caller_cannot_find_or_delete_it(suite: Suite) -> None:
-    audio_id = (await suite.whole()).done.stored_audio.id
-    assert await get_reason(suite.found(audio_id, "bob")) is Reason.NOT_FOUND
+    audio_id = (await suite.synthesize()).done.stored_audio.id
+    assert await get_reason(suite.find(audio_id, "bob")) is Reason.NOT_FOUND
     assert await get_reason(suite.delete(audio_id, "bob")) is Reason.NOT_FOUND
     await suite.delete(audio_id)
     assert suite.store.keys == []
-    assert await get_reason(suite.found(audio_id)) is Reason.NOT_FOUND
+    assert await get_reason(suite.find(audio_id)) is Reason.NOT_FOUND
 
 
 async def test_what_is_no_id_is_refused(suite: Suite) -> None:
-    assert await get_reason(suite.found("../../x")) is Reason.VALIDATION_ERROR
+    assert await get_reason(suite.find("../../x")) is Reason.VALIDATION_ERROR
 
 
 @pytest.mark.parametrize("puts", [0, 1])
 async def test_a_failing_store_is_an_error_and_leaves_nothing_half_stored(suite: Suite, puts: int) -> None:
     suite.store.puts_until_failure = puts
-    assert await get_reason(suite.whole()) is Reason.STORAGE_FAILED
+    assert await get_reason(suite.synthesize()) is Reason.STORAGE_FAILED
     assert suite.store.keys == []
 
 
 async def test_what_is_cut_is_not_stored() -> None:
     provider = FakeSpeechProvider(*CHUNKS, MediaError(Reason.GENERATION_FAILED))
     async with build_suite(provider) as suite:
-        assert await get_reason(suite.whole()) is Reason.GENERATION_FAILED
+        assert await get_reason(suite.synthesize()) is Reason.GENERATION_FAILED
         assert suite.store.keys == []
 
 

@@ -36,7 +36,7 @@ REQUEST = SpeechRequest("Hi", output_format="pcm_8000")
 MOST_TURNS = 30
 
 
-async def turns(count: int) -> None:
+async def yield_to_loop(count: int) -> None:
     """Yield to the event loop so many times."""
     for _ in range(count):
         await asyncio.sleep(0)
@@ -50,7 +50,7 @@ class SlowStore(FakeStore):
         self._reading_turns = reading_turns
 
     async def _read(self, key: str) -> Entry | None:
-        await turns(self._reading_turns)
+        await yield_to_loop(self._reading_turns)
         return await super()._read(key)
 
 
@@ -68,9 +68,9 @@ class SlowSpeaker(FakeSpeechProvider):
 
     async def _write_slowly(self) -> AsyncIterator[AudioChunk]:
         for chunk in CHUNKS:
-            await turns(self._speaking_turns)
+            await yield_to_loop(self._speaking_turns)
             yield chunk
-        await turns(self._speaking_turns)
+        await yield_to_loop(self._speaking_turns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Caller:
 
 
 async def call(speech: SpeechComponents, caller: Caller, accounting: Accounting) -> list[SpeechEvent]:
-    await turns(caller.after_turns)
+    await yield_to_loop(caller.after_turns)
     request = replace(REQUEST, include_alignment=caller.timing, streamed=caller.streamed)
     events = accounting.watch(speech.synthesizer.stream(speech.planner.plan(request)), "alice", REQUEST.text)
     heard: list[SpeechEvent] = []
@@ -93,7 +93,7 @@ async def call(speech: SpeechComponents, caller: Caller, accounting: Accounting)
             heard.append(event)
             if len(heard) == caller.leaves_after_events:
                 break
-            await turns(0 if caller.streamed else 1)
+            await yield_to_loop(0 if caller.streamed else 1)
     finally:
         await events.aclose()
     return heard

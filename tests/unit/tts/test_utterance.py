@@ -68,7 +68,7 @@ class Refusing(FragileProvider):
         raise MediaError(Reason.PROVIDER_UNAVAILABLE)
 
 
-async def told(
+async def collect(
     *speakers: FragileProvider,
     build_speech_request: SpeechRequest = REQUEST,
     resume: bool = True,
@@ -89,7 +89,7 @@ def collect_timing(chunks: list[AudioChunk]) -> Alignment:
 
 async def test_a_long_text_is_spoken_in_pieces_that_end_with_sentences() -> None:
     speaker = FragileProvider(limit=22)
-    _, chunks, done = await told(speaker)
+    _, chunks, done = await collect(speaker)
     assert speaker.texts == ["One two. Three four! ", "Five six? Seven."]
     assert [(spec.previous_text, spec.next_text) for spec, _ in speaker.specs] == [
         ("", "Five six? Seven."),
@@ -108,7 +108,9 @@ async def test_a_wav_in_pieces_is_one_file() -> None:
         async def _speak(self, spec: SpeechSpec, breaks_after: int | None) -> AsyncIterator[AudioChunk]:
             yield AudioChunk(wav(bytes([len(self.specs)]) * BYTES_PER_CHARACTER * len(spec.text), 8000))
 
-    _, chunks, done = await told(WholeFiles(limit=22), build_speech_request=replace(REQUEST, output_format="wav_8000"))
+    _, chunks, done = await collect(
+        WholeFiles(limit=22), build_speech_request=replace(REQUEST, output_format="wav_8000")
+    )
     (file,) = [chunk.audio for chunk in chunks if chunk.audio]
     parts = [wav(b"\x01" * BYTES_PER_CHARACTER * 21, 8000), wav(b"\x02" * BYTES_PER_CHARACTER * 16, 8000)]
     assert file == join_wav(parts)
@@ -118,7 +120,7 @@ async def test_a_wav_in_pieces_is_one_file() -> None:
 
 async def test_after_a_failure_it_goes_on_with_the_sentence_that_was_cut() -> None:
     speaker = FragileProvider(breaks={1: 12})
-    _, chunks, done = await told(speaker)
+    _, chunks, done = await collect(speaker)
     assert speaker.texts == [TEXT, "Three four! Five six? Seven."]
     assert done.seams == (Seam(9, 12 * SECONDS_PER_CHARACTER, "espeak", "GENERATION_FAILED"),)
     timing = collect_timing(chunks)
@@ -136,7 +138,7 @@ async def test_a_failure_after_the_last_word_needs_no_further_call() -> None:
             raise BROKEN
 
     speaker = NeverEnds()
-    _, _, done = await told(speaker)
+    _, _, done = await collect(speaker)
     assert speaker.texts == [TEXT]
     assert [(seam.text_offset, seam.reason) for seam in done.seams] == [(len(TEXT), "GENERATION_FAILED")]
 
@@ -151,20 +153,20 @@ async def test_a_stand_in_goes_on_and_is_named() -> None:
                 yield stream
 
     first, second = Gone(name="elevenlabs", breaks={1: 12}), FragileProvider()
-    header, _, done = await told(first, second, fallbacks=("espeak",))
+    header, _, done = await collect(first, second, fallbacks=("espeak",))
     assert header.provider == "elevenlabs"
     assert [(seam.text_offset, seam.provider) for seam in done.seams] == [(9, "espeak")]
     assert second.texts == ["Three four! Five six? Seven."]
 
 
 async def test_a_stand_in_from_the_beginning_is_named_in_the_header_and_is_no_seam() -> None:
-    header, _, done = await told(Refusing(name="elevenlabs"), FragileProvider(), fallbacks=("espeak",))
+    header, _, done = await collect(Refusing(name="elevenlabs"), FragileProvider(), fallbacks=("espeak",))
     assert (header.provider, done.seams) == ("espeak", ())
 
 
 async def test_as_many_failures_as_allowed_are_mended() -> None:
     speaker = FragileProvider(breaks={1: 12, 2: 14})
-    _, _, done = await told(speaker)
+    _, _, done = await collect(speaker)
     assert speaker.texts == [TEXT, TEXT[9:], TEXT[21:]]
     assert [seam.text_offset for seam in done.seams] == [9, 21]
 
@@ -183,7 +185,7 @@ async def test_what_cannot_be_mended_is_an_error(
     build_speech_request: SpeechRequest, resume: bool, breaks: dict[int, int]
 ) -> None:
     with pytest.raises(MediaError, match="Broke"):
-        await told(FragileProvider(breaks=breaks), build_speech_request=build_speech_request, resume=resume)
+        await collect(FragileProvider(breaks=breaks), build_speech_request=build_speech_request, resume=resume)
 
 
 async def test_sentences_by_themselves_are_paid_for_once() -> None:

@@ -191,10 +191,10 @@ def _to_request_field(place: str) -> str:
 def _retry_after_seconds(reason: Reason, headers: Mapping[str, str]) -> float | None:
     if not reason.info.retryable:
         return None
-    told = _parse_retry_after(headers)
-    if told is None:
+    delay_seconds = _parse_retry_after(headers)
+    if delay_seconds is None:
         return DEFAULT_RETRY_AFTER_SECONDS if reason is Reason.PROVIDER_BUSY else None
-    return min(max(told, 0.0), MAX_RETRY_AFTER_SECONDS)
+    return min(max(delay_seconds, 0.0), MAX_RETRY_AFTER_SECONDS)
 
 
 def _parse_retry_after(headers: Mapping[str, str]) -> float | None:

@@ -59,7 +59,7 @@ class _Run:
 
     first: int = 0
     start: float = 0.0
-    heard: bool = False
+    started: bool = False
     """Whether a word event has fixed the start; the start of a clause moves to its first word."""
 
 
@@ -81,12 +81,12 @@ class CharacterClock:
     def mark_word(self, position: int, sample: int) -> list[SampleRange]:
         """Record that the word at `position` starts at `sample`."""
         first = self._find_token(position)
-        if first is None or first < self._run.first or (first == self._run.first and self._run.heard):
+        if first is None or first < self._run.first or (first == self._run.first and self._run.started):
             # Numbers and merged words cause several events inside one token; only the first counts.
             return []
         start = max(self._run.start, float(sample))
         spans = spread(self._text[self._run.first : first], self._run.start, start)
-        self._run = _Run(first, start, heard=True)
+        self._run = _Run(first, start, started=True)
         return spans
 
     def mark_clause_end(self, position: int, sample: int, speech_end: int) -> list[SampleRange]:

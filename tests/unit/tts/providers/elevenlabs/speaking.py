@@ -14,12 +14,14 @@ def build_spec(output_format: str = "mp3_44100_128", text: str = TEXT) -> Speech
     return SpeechSpec(text=text, voice=VOICE, output_format=FORMATS[output_format])
 
 
-async def heard(provider: SpeechProvider, spec: SpeechSpec, *, with_alignment: bool = False) -> list[AudioChunk]:
+async def read_all_chunks(
+    provider: SpeechProvider, spec: SpeechSpec, *, with_alignment: bool = False
+) -> list[AudioChunk]:
     """Return all chunks of the provider."""
     async with provider.synthesize(spec, with_alignment=with_alignment) as stream:
         return [chunk async for chunk in stream.chunks]
 
 
-def joined(chunks: list[AudioChunk]) -> bytes:
+def join_chunks(chunks: list[AudioChunk]) -> bytes:
     """Return the audio of all chunks."""
     return b"".join(chunk.audio for chunk in chunks)

@@ -10,7 +10,7 @@ import pytest
 from services.tts.providers.elevenlabs import ElevenLabsProvider, ElevenLabsSettings, open_elevenlabs
 from tests.fakes.elevenlabs import API_KEY, FakeElevenLabs
 from tests.fakes.elevenlabs_answers import Answer, StepGate
-from tests.unit.tts.providers.elevenlabs.speaking import build_spec, heard
+from tests.unit.tts.providers.elevenlabs.speaking import build_spec, read_all_chunks
 
 WITHIN_SECONDS = 1.0
 
@@ -45,7 +45,7 @@ async def test_cancelling_closes_the_connection_of_a_silent_provider(
 ) -> None:
     held = silence()  # type: ignore[call-arg]  # a function that returns a Silence
     fake.answers.append(held.answer)
-    task = asyncio.create_task(heard(provider, build_spec(), with_alignment=with_alignment))
+    task = asyncio.create_task(read_all_chunks(provider, build_spec(), with_alignment=with_alignment))
     await held.limiter.held()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -78,7 +78,7 @@ async def test_leaving_without_listening_closes_the_connection(
 async def test_one_that_leaves_does_not_disturb_another(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
     limiter = StepGate()
     fake.answers += [Answer(limiter=limiter), Answer(limiter=StepGate())]
-    staying = asyncio.create_task(heard(provider, build_spec()))
+    staying = asyncio.create_task(read_all_chunks(provider, build_spec()))
     await limiter.held()
     async with provider.synthesize(build_spec(), with_alignment=False):
         assert fake.open_streams == 2
@@ -91,7 +91,7 @@ async def test_closing_the_engine_ends_what_is_under_way(fake: FakeElevenLabs) -
     limiter = StepGate()
     fake.answers.append(Answer(limiter=limiter))
     async with open_elevenlabs(ElevenLabsSettings(API_KEY, fake.base_url)) as provider:
-        task = asyncio.create_task(heard(provider, build_spec()))
+        task = asyncio.create_task(read_all_chunks(provider, build_spec()))
         await limiter.held()
     await fake.all_closed(WITHIN_SECONDS)
     task.cancel()

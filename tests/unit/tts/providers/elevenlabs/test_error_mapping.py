@@ -24,7 +24,7 @@ from tests.fakes.elevenlabs_answers import (
 )
 
 
-def meant(answer: Answer) -> MediaError:
+def map_answer(answer: Answer) -> MediaError:
     return refusal(answer.status, CIMultiDict(answer.headers), answer.body)
 
 
@@ -58,7 +58,7 @@ WORDS = [
 def test_both_shapes_and_both_vocabularies_are_understood(
     status: int, word: str, reason: Reason, shape: type[Answer]
 ) -> None:
-    assert meant(shape(status, word)).reason is reason  # type: ignore[arg-type]  # a function that returns an Answer
+    assert map_answer(shape(status, word)).reason is reason  # type: ignore[arg-type]  # a function that returns an Answer
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_both_shapes_and_both_vocabularies_are_understood(
     ],
 )
 def test_other_shapes_go_by_their_status(answer: Answer, reason: Reason) -> None:
-    assert meant(answer).reason is reason
+    assert map_answer(answer).reason is reason
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_other_shapes_go_by_their_status(answer: Answer, reason: Reason) -> None
     ],
 )
 def test_the_field_at_fault_is_named_as_in_our_request(answer: Answer, fields: list[str]) -> None:
-    error = meant(answer)
+    error = map_answer(answer)
     assert [violation.field for violation in error.violations] == fields
     if error.reason is Reason.VALIDATION_ERROR:
         assert all(field in error.message for field in fields)
@@ -121,20 +121,20 @@ def test_the_field_at_fault_is_named_as_in_our_request(answer: Answer, fields: l
     ],
 )
 def test_nothing_of_the_answer_is_relayed(answer: Answer) -> None:
-    error = meant(answer)
+    error = map_answer(answer)
     shown = [error.message, *map(repr, error.violations), *error.metadata.values()]
     assert not any("SECRET" in item for item in shown)
 
 
 def test_a_known_code_is_in_the_metadata() -> None:
     expected = {"provider": "elevenlabs", "provider_status": "401", "provider_code": "quota_exceeded"}
-    assert meant(build_legacy_error(401, "quota_exceeded")).metadata == expected
+    assert map_answer(build_legacy_error(401, "quota_exceeded")).metadata == expected
 
 
 @pytest.mark.parametrize("word", ["too_many_concurrent_requests", "concurrent_limit_exceeded"])
 def test_a_concurrency_limit_differs_from_a_rate_limit(word: str) -> None:
-    assert meant(build_refusal(429, word)).metadata[LIMIT_KEY] == CONCURRENCY
-    assert LIMIT_KEY not in meant(build_refusal(429, "rate_limit_exceeded")).metadata
+    assert map_answer(build_refusal(429, word)).metadata[LIMIT_KEY] == CONCURRENCY
+    assert LIMIT_KEY not in map_answer(build_refusal(429, "rate_limit_exceeded")).metadata
 
 
 @pytest.mark.parametrize(
@@ -152,20 +152,20 @@ def test_a_concurrency_limit_differs_from_a_rate_limit(word: str) -> None:
     ],
 )
 def test_a_busy_provider_says_when_to_come_back(headers: dict[str, str], seconds: float) -> None:
-    assert meant(build_refusal(429, "system_busy", headers=headers)).retry_after_seconds == seconds
+    assert map_answer(build_refusal(429, "system_busy", headers=headers)).retry_after_seconds == seconds
 
 
 def test_a_date_to_come_back_at_is_understood() -> None:
     date = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
-    told = meant(build_refusal(429, "system_busy", headers={"Retry-After": date})).retry_after_seconds
+    told = map_answer(build_refusal(429, "system_busy", headers={"Retry-After": date})).retry_after_seconds
     assert told == pytest.approx(60, abs=5)
 
 
 def test_a_retry_delay_is_present_only_for_retryable_errors() -> None:
     headers = {"Retry-After": "7"}
-    assert meant(Answer(503, headers=headers)).retry_after_seconds == 7
-    assert meant(Answer(503)).retry_after_seconds is None
-    assert meant(build_refusal(401, "invalid_api_key", headers=headers)).retry_after_seconds is None
+    assert map_answer(Answer(503, headers=headers)).retry_after_seconds == 7
+    assert map_answer(Answer(503)).retry_after_seconds is None
+    assert map_answer(build_refusal(401, "invalid_api_key", headers=headers)).retry_after_seconds is None
 
 
 JSON = st.recursive(

@@ -25,7 +25,7 @@ from tests.fakes.elevenlabs_answers import (
 )
 from tests.fakes.provider_audio import speech
 from tests.fakes.tcp import tcp_peer
-from tests.unit.tts.providers.elevenlabs.speaking import TEXT, build_spec, heard, joined
+from tests.unit.tts.providers.elevenlabs.speaking import TEXT, build_spec, join_chunks, read_all_chunks
 
 pytestmark = pytest.mark.parametrize("with_alignment", [False, True])
 
@@ -82,7 +82,7 @@ async def test_an_answer_that_is_not_whole_is_an_error(
     answer = BROKEN_OFF[case]
     fake.answers.append(replace(answer, cut_after_pieces=0) if whole and answer.cut_after_pieces else answer)
     with pytest.raises(MediaError) as failure:
-        await heard(provider, build_spec(output_format), with_alignment=with_alignment)
+        await read_all_chunks(provider, build_spec(output_format), with_alignment=with_alignment)
     assert failure.value.reason is Reason.GENERATION_FAILED
     await fake.all_closed()
 
@@ -93,8 +93,8 @@ async def test_after_a_failure_the_next_call_is_good(
     fake.answers += [*BROKEN_OFF.values(), *(answer for answer, _ in REFUSALS.values())]
     while fake.answers:
         with pytest.raises(MediaError):
-            await heard(provider, build_spec(), with_alignment=with_alignment)
-    assert await heard(provider, build_spec(), with_alignment=with_alignment)
+            await read_all_chunks(provider, build_spec(), with_alignment=with_alignment)
+    assert await read_all_chunks(provider, build_spec(), with_alignment=with_alignment)
 
 
 async def test_what_came_before_a_cut_was_delivered(
@@ -113,14 +113,14 @@ async def test_what_came_before_a_cut_was_delivered(
 
     with pytest.raises(MediaError):
         await listen()
-    assert joined(received).startswith(b"".join(cut(speech(TEXT, build_spec().output_format), 4)[:2]))
+    assert join_chunks(received).startswith(b"".join(cut(speech(TEXT, build_spec().output_format), 4)[:2]))
 
 
 async def test_silence_before_the_answer_is_a_timeout(fake: FakeElevenLabs, with_alignment: bool) -> None:
     fake.answers.append(Answer(head_limiter=StepGate()))
     async with open_with_short_wait(fake.base_url) as provider:
         with pytest.raises(MediaError) as failure:
-            await heard(provider, build_spec(), with_alignment=with_alignment)
+            await read_all_chunks(provider, build_spec(), with_alignment=with_alignment)
     assert failure.value.reason is Reason.PROVIDER_TIMEOUT
     await fake.all_closed()
     assert fake.abandoned == 1
@@ -145,7 +145,7 @@ async def test_an_accepted_answer_may_be_silent_for_longer(fake: FakeElevenLabs,
 async def test_a_provider_that_is_not_there_is_unavailable(base_url: str, with_alignment: bool) -> None:
     async with open_with_short_wait(base_url, first_byte_timeout_seconds=20) as provider:
         with pytest.raises(MediaError, match="ELEVENLABS_BASE_URL") as failure:
-            await heard(provider, build_spec(), with_alignment=with_alignment)
+            await read_all_chunks(provider, build_spec(), with_alignment=with_alignment)
     assert failure.value.reason is Reason.PROVIDER_UNAVAILABLE
 
 
@@ -154,7 +154,7 @@ async def test_a_handshake_that_does_not_end_is_unavailable(with_alignment: bool
         settings = ElevenLabsSettings(API_KEY, f"https://127.0.0.1:{peer.port}", connect_timeout_seconds=0.1)
         async with open_elevenlabs(settings) as provider:
             with pytest.raises(MediaError) as failure:
-                await heard(provider, build_spec(), with_alignment=with_alignment)
+                await read_all_chunks(provider, build_spec(), with_alignment=with_alignment)
     assert failure.value.reason is Reason.PROVIDER_UNAVAILABLE
 
 
@@ -162,7 +162,7 @@ async def test_a_handshake_that_does_not_end_is_unavailable(with_alignment: bool
 async def test_an_answer_that_is_not_http_is_unavailable(reply: bytes, with_alignment: bool) -> None:
     async with tcp_peer(reply) as peer, open_with_short_wait(f"http://127.0.0.1:{peer.port}", 20) as provider:
         with pytest.raises(MediaError) as failure:
-            await heard(provider, build_spec(), with_alignment=with_alignment)
+            await read_all_chunks(provider, build_spec(), with_alignment=with_alignment)
     assert failure.value.reason is Reason.PROVIDER_UNAVAILABLE
 
 
@@ -173,7 +173,7 @@ async def test_an_error_without_end_is_not_read_to_its_end(with_alignment: bool)
         open_with_short_wait(f"http://127.0.0.1:{peer.port}", 20) as provider,
     ):
         with pytest.raises(MediaError) as failure:
-            await heard(provider, build_spec(), with_alignment=with_alignment)
+            await read_all_chunks(provider, build_spec(), with_alignment=with_alignment)
         await peer.all_ended()
     assert failure.value.reason is Reason.PROVIDER_UNAVAILABLE
 
@@ -197,7 +197,7 @@ async def test_json_instead_of_audio_is_an_error(
     del with_alignment
     fake.answers.append(Answer(content_type="application/json"))
     with pytest.raises(MediaError) as failure:
-        await heard(provider, build_spec(), with_alignment=False)
+        await read_all_chunks(provider, build_spec(), with_alignment=False)
     assert failure.value.reason is Reason.GENERATION_FAILED
 
 

@@ -29,7 +29,7 @@ def test_times_are_never_negative_and_never_decrease(chunks: list[list[tuple[flo
     assert all(before <= after for before, after in pairwise(ends))
 
 
-def spoken(lengths: list[float], start: float) -> tuple[list[float], list[float]]:
+def build_times(lengths: list[float], start: float) -> tuple[list[float], list[float]]:
     borders = [start]
     for length in lengths:
         borders.append(borders[-1] + length)
@@ -41,7 +41,7 @@ def test_a_clock_that_runs_on_is_left_alone(chunks: list[list[float]]) -> None:
     clock = StreamClock()
     now = 0.0
     for lengths in chunks:
-        starts, ends = spoken(lengths, now)
+        starts, ends = build_times(lengths, now)
         placed = clock.place("x" * len(lengths), starts, ends)
         assert placed.starts_seconds == tuple(starts)
         assert placed.ends_seconds == tuple(ends)
@@ -53,8 +53,8 @@ def test_a_clock_that_begins_again_is_carried_on(chunks: list[list[float]]) -> N
     clock = StreamClock()
     now = 0.0
     for lengths in chunks:
-        expected_starts, expected_ends = spoken(lengths, now)
-        placed = clock.place("x" * len(lengths), *spoken(lengths, 0.0))
+        expected_starts, expected_ends = build_times(lengths, now)
+        placed = clock.place("x" * len(lengths), *build_times(lengths, 0.0))
         assert placed.starts_seconds == pytest.approx(expected_starts)
         assert placed.ends_seconds == pytest.approx(expected_ends)
         now = expected_ends[-1]

@@ -62,7 +62,7 @@ def sorted_query(pairs: list[list[str]] | tuple[tuple[str, str], ...]) -> list[t
     return sorted(query)
 
 
-def compared(request: ProviderRequest) -> dict[str, Any]:
+def to_comparable(request: ProviderRequest) -> dict[str, Any]:
     return {
         "method": request.method,
         "path": request.path,
@@ -80,7 +80,7 @@ def test_every_recorded_speech_request_is_compared() -> None:
 def test_a_speech_request_equals_the_official_clients(name: str) -> None:
     spec, endpoint, settings = CASES[name]
     recorded = golden(name)
-    assert compared(build_speech_request(spec, endpoint, settings)) == recorded | {
+    assert to_comparable(build_speech_request(spec, endpoint, settings)) == recorded | {
         "query": sorted_query(recorded["query"])
     }
 

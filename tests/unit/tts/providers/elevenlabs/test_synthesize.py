@@ -17,7 +17,7 @@ from tests.fakes.elevenlabs import API_KEY, FakeElevenLabs, cut, line
 from tests.fakes.elevenlabs_answers import Answer, StepGate
 from tests.fakes.provider_audio import SECONDS_PER_CHARACTER, speech
 from tests.fakes.tcp import tcp_peer
-from tests.unit.tts.providers.elevenlabs.speaking import TEXT, VOICE, build_spec, heard, joined
+from tests.unit.tts.providers.elevenlabs.speaking import TEXT, VOICE, build_spec, join_chunks, read_all_chunks
 
 
 def collect_timing(chunks: list[AudioChunk]) -> Alignment:
@@ -29,8 +29,8 @@ def collect_timing(chunks: list[AudioChunk]) -> Alignment:
 async def test_every_format_is_delivered_byte_by_byte(
     provider: ElevenLabsProvider, output_format: str, with_alignment: bool
 ) -> None:
-    chunks = await heard(provider, build_spec(output_format), with_alignment=with_alignment)
-    audio = joined(chunks)
+    chunks = await read_all_chunks(provider, build_spec(output_format), with_alignment=with_alignment)
+    audio = join_chunks(chunks)
     assert audio == speech(TEXT, FORMATS[output_format])
     assert collect_timing(chunks).text == (TEXT if with_alignment else "")
     meter = build_duration_meter(FORMATS[output_format])
@@ -43,7 +43,7 @@ async def test_timing_is_on_the_clock_of_the_whole_stream(
     fake: FakeElevenLabs, provider: ElevenLabsProvider, clock_restarts: bool
 ) -> None:
     fake.answers.append(Answer(clock_restarts=clock_restarts))
-    timing = collect_timing(await heard(provider, build_spec(), with_alignment=True))
+    timing = collect_timing(await read_all_chunks(provider, build_spec(), with_alignment=True))
     starts = [index * SECONDS_PER_CHARACTER for index in range(len(TEXT))]
     assert timing.starts_seconds == pytest.approx(starts)
     assert timing.ends_seconds == pytest.approx([start + SECONDS_PER_CHARACTER for start in starts])
@@ -77,21 +77,21 @@ async def test_a_slow_trickle_arrives_completely(fake: FakeElevenLabs, provider:
 async def test_a_line_of_a_megabyte_is_read(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
     audio = bytes(700_000)
     fake.answers.append(Answer(audio=audio, pieces=1))
-    chunks = await heard(provider, build_spec(), with_alignment=True)
+    chunks = await read_all_chunks(provider, build_spec(), with_alignment=True)
     assert [chunk.audio for chunk in chunks] == [audio]
 
 
 async def test_lines_may_be_cut_and_joined_anywhere(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
     body = b"\n" + line(b"one", "ab", [0.0, 0.06]) + b"\r\n" + line(b"two") + line(b"", "c", [0.12])
     fake.answers.append(Answer(lines=tuple(cut(body.rstrip(), 37))))
-    chunks = await heard(provider, build_spec(), with_alignment=True)
+    chunks = await read_all_chunks(provider, build_spec(), with_alignment=True)
     assert b"".join(chunk.audio for chunk in chunks) == b"onetwo"
     assert collect_timing(chunks).text == "abc"
 
 
 async def test_a_line_that_says_nothing_is_no_chunk(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
     fake.answers.append(Answer(lines=(line(b""), line(b"sound"), line(b""))))
-    chunks = await heard(provider, build_spec(), with_alignment=True)
+    chunks = await read_all_chunks(provider, build_spec(), with_alignment=True)
     assert chunks == [AudioChunk(b"sound")]
 
 
@@ -116,7 +116,7 @@ async def test_fields_that_the_model_does_not_support_are_reported(provider: Ele
 
 
 async def test_the_whole_request_arrives(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
-    await heard(provider, build_spec(text="Füße „quoted“ 👋"), with_alignment=True)
+    await read_all_chunks(provider, build_spec(text="Füße „quoted“ 👋"), with_alignment=True)
     [request] = fake.requests
     assert request.path == "/v1/text-to-speech/21m00Tcm4TlvDq8ikWAM/stream/with-timestamps"
     assert request.query == [("output_format", "mp3_44100_128")]
@@ -128,22 +128,22 @@ async def test_the_whole_request_arrives(fake: FakeElevenLabs, provider: ElevenL
 
 async def test_connections_are_used_again(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
     for with_alignment in (False, True, False):
-        await heard(provider, build_spec(), with_alignment=with_alignment)
+        await read_all_chunks(provider, build_spec(), with_alignment=with_alignment)
     assert (fake.calls, len(fake.connections)) == (3, 1)
 
 
 async def test_many_calls_at_once_do_not_mix(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
     texts = [f"Text number {number}." for number in range(20)]
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(heard(provider, build_spec(text=text))) for text in texts]
-    assert [joined(task.result()) for task in tasks] == [speech(text, FORMATS["mp3_44100_128"]) for text in texts]
+        tasks = [group.create_task(read_all_chunks(provider, build_spec(text=text))) for text in texts]
+    assert [join_chunks(task.result()) for task in tasks] == [speech(text, FORMATS["mp3_44100_128"]) for text in texts]
 
 
 @pytest.mark.parametrize("key", ["", " \n"])
 async def test_without_a_key_the_api_is_not_called(fake: FakeElevenLabs, key: str) -> None:
     async with open_elevenlabs(ElevenLabsSettings(key, fake.base_url)) as provider:
         with pytest.raises(MediaError, match="ELEVENLABS_API_KEY") as failure:
-            await heard(provider, build_spec())
+            await read_all_chunks(provider, build_spec())
     assert failure.value.reason is Reason.API_KEY_MISSING
     assert fake.requests == []
 
@@ -154,7 +154,7 @@ async def test_the_base_url_may_have_a_path(path: str) -> None:
         settings = ElevenLabsSettings(API_KEY, f"http://127.0.0.1:{peer.port}{path}")
         async with open_elevenlabs(settings) as provider:
             with pytest.raises(MediaError):
-                await heard(provider, build_spec())
+                await read_all_chunks(provider, build_spec())
     assert peer.heads[0].startswith(f"POST {path.rstrip('/')}/v1/text-to-speech/".encode())
 
 
@@ -166,5 +166,5 @@ async def test_an_odd_voice_id_stays_one_segment_of_the_path_on_the_wire(voice_i
         open_elevenlabs(ElevenLabsSettings(API_KEY, f"http://127.0.0.1:{peer.port}")) as provider,
     ):
         with pytest.raises(MediaError):
-            await heard(provider, spec)
+            await read_all_chunks(provider, spec)
     assert peer.heads[0].startswith(b"POST /v1/text-to-speech/" + sent + b"/stream?output_format=")

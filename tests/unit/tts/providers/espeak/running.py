@@ -63,7 +63,7 @@ def list_children(pid: int) -> set[int]:
     return children
 
 
-async def gone(pid: int) -> None:
+async def wait_until_gone(pid: int) -> None:
     """Wait until a process has ended."""
     try:
         descriptor = os.pidfd_open(pid)

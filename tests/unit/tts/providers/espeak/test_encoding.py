@@ -16,7 +16,7 @@ from tests.unit.tts.providers.espeak.mpeg import Mpeg
 SECOND = array("h", [int(9000 * math.sin(n * 0.125)) for n in range(SOURCE_RATE_HZ)]).tobytes()
 
 
-def of_family(family: str) -> list[OutputFormat]:
+def list_formats(family: str) -> list[OutputFormat]:
     return [item for item in FORMATS.values() if item.family == family]
 
 
@@ -26,7 +26,7 @@ def encode(output_format: OutputFormat, piece_bytes: int = 4000) -> bytes:
     return b"".join(pieces) + encoder.finish()
 
 
-@pytest.mark.parametrize("output_format", of_family("mp3"), ids=lambda item: item.name)
+@pytest.mark.parametrize("output_format", list_formats("mp3"), ids=lambda item: item.name)
 def test_mp3_frames_have_the_requested_rate(output_format: OutputFormat) -> None:
     audio = Mpeg.parse(encode(output_format))
 
@@ -56,7 +56,7 @@ def test_only_mp3_has_a_lead_in() -> None:
     assert build_encoder(FORMATS["wav_44100"]).lead_in_seconds == 0
 
 
-@pytest.mark.parametrize("output_format", of_family("pcm"), ids=lambda item: item.name)
+@pytest.mark.parametrize("output_format", list_formats("pcm"), ids=lambda item: item.name)
 def test_pcm_keeps_length_and_loudness_at_every_rate(output_format: OutputFormat) -> None:
     samples = array("h", encode(output_format))
 
@@ -76,7 +76,7 @@ def test_resampling_does_not_depend_on_where_the_audio_is_cut(piece_bytes: int) 
     assert encode(FORMATS["pcm_16000"], piece_bytes) == encode(FORMATS["pcm_16000"], 1000)
 
 
-@pytest.mark.parametrize("output_format", of_family("wav"), ids=lambda item: item.name)
+@pytest.mark.parametrize("output_format", list_formats("wav"), ids=lambda item: item.name)
 def test_wav_is_a_whole_file_with_a_correct_header(output_format: OutputFormat) -> None:
     with wave.open(BytesIO(encode(output_format))) as file:
         parameters = file.getparams()

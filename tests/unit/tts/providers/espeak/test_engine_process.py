@@ -17,7 +17,7 @@ from services.common.errors import MediaError, Reason
 from services.tts.providers.espeak.engine_process import EngineProcess, EspeakSettings
 from services.tts.providers.espeak.provider import EspeakProvider, open_espeak
 from services.tts.providers.interface import SpeechStream
-from tests.unit.tts.providers.espeak.running import LONG, SENTENCE, gone, list_children, speak, spec
+from tests.unit.tts.providers.espeak.running import LONG, SENTENCE, list_children, speak, spec, wait_until_gone
 
 ENGINE = "services.tts.providers.espeak.engine"
 # Far more audio than all buffers on the way hold, so that the child waits for its reader.
@@ -25,7 +25,7 @@ ENDLESS = spec(LONG, "pcm_48000")
 
 
 @asynccontextmanager
-async def running(settings: EspeakSettings | None = None) -> AsyncIterator[tuple[EspeakProvider, EngineProcess]]:
+async def open_running(settings: EspeakSettings | None = None) -> AsyncIterator[tuple[EspeakProvider, EngineProcess]]:
     engine = EngineProcess(settings or EspeakSettings())
     try:
         await speak(EspeakProvider(engine), spec("Ready."))
@@ -34,7 +34,9 @@ async def running(settings: EspeakSettings | None = None) -> AsyncIterator[tuple
         await engine.close()
 
 
-async def started(stack: AsyncExitStack, provider: EspeakProvider, engine: EngineProcess) -> tuple[SpeechStream, int]:
+async def start_utterance(
+    stack: AsyncExitStack, provider: EspeakProvider, engine: EngineProcess
+) -> tuple[SpeechStream, int]:
     """Start an utterance that waits for its reader; return it and the child that speaks it."""
     before = list_children(read_pid(engine))
     stream = await stack.enter_async_context(provider.synthesize(ENDLESS, with_alignment=False))
@@ -49,20 +51,20 @@ def read_pid(engine: EngineProcess) -> int:
 
 
 async def test_leaving_the_context_ends_the_child() -> None:
-    async with running() as (provider, engine):
+    async with open_running() as (provider, engine):
         async with AsyncExitStack() as stack:
-            _, child = await started(stack, provider, engine)
-        await gone(child)
+            _, child = await start_utterance(stack, provider, engine)
+        await wait_until_gone(child)
 
 
 async def test_cancelling_the_caller_ends_the_child() -> None:
-    async with running() as (provider, engine):
+    async with open_running() as (provider, engine):
         children: list[int] = []
         speaking = asyncio.Event()
 
         async def listen() -> None:
             async with AsyncExitStack() as stack:
-                _, child = await started(stack, provider, engine)
+                _, child = await start_utterance(stack, provider, engine)
                 children.append(child)
                 speaking.set()
                 await asyncio.Event().wait()
@@ -72,12 +74,12 @@ async def test_cancelling_the_caller_ends_the_child() -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await gone(children[0])
+        await wait_until_gone(children[0])
 
 
 async def test_a_reader_that_waits_makes_its_child_wait() -> None:
-    async with running() as (provider, engine), AsyncExitStack() as stack:
-        _, child = await started(stack, provider, engine)
+    async with open_running() as (provider, engine), AsyncExitStack() as stack:
+        _, child = await start_utterance(stack, provider, engine)
 
         await speak(provider, spec(LONG, "wav_22050"))
 
@@ -85,10 +87,10 @@ async def test_a_reader_that_waits_makes_its_child_wait() -> None:
 
 
 async def test_a_child_that_crashes_fails_its_own_request_only() -> None:
-    async with running() as (provider, engine), AsyncExitStack() as stack:
+    async with open_running() as (provider, engine), AsyncExitStack() as stack:
         engine_pid = engine.pid
-        victim, child = await started(stack, provider, engine)
-        other, _ = await started(stack, provider, engine)
+        victim, child = await start_utterance(stack, provider, engine)
+        other, _ = await start_utterance(stack, provider, engine)
         os.kill(child, signal.SIGKILL)
 
         with pytest.raises(MediaError) as caught:
@@ -101,7 +103,7 @@ async def test_a_child_that_crashes_fails_its_own_request_only() -> None:
 
 
 async def test_a_request_that_takes_too_much_fails_alone() -> None:
-    async with running(EspeakSettings(memory_limit_mib=200)) as (provider, _):
+    async with open_running(EspeakSettings(memory_limit_mib=200)) as (provider, _):
         with pytest.raises(MediaError) as caught:
             await speak(provider, spec(LONG * 2, "wav_48000"))
 
@@ -110,7 +112,7 @@ async def test_a_request_that_takes_too_much_fails_alone() -> None:
 
 
 async def test_a_killed_engine_is_replaced_once_for_all_callers() -> None:
-    async with running() as (provider, engine):
+    async with open_running() as (provider, engine):
         before = (await speak(provider, spec())).audio
         old = read_pid(engine)
         os.kill(old, signal.SIGKILL)
@@ -123,15 +125,15 @@ async def test_a_killed_engine_is_replaced_once_for_all_callers() -> None:
 
 
 async def test_a_deleted_socket_is_created_again() -> None:
-    async with running() as (provider, engine):
+    async with open_running() as (provider, engine):
         find_folder(read_pid(engine)).joinpath("engine.sock").unlink()
 
         assert (await speak(provider, spec())).audio
 
 
 async def test_a_waiting_request_survives_a_restart_of_the_engine() -> None:
-    async with running(EspeakSettings(max_children=1)) as (provider, engine), AsyncExitStack() as stack:
-        stream, _ = await started(stack, provider, engine)
+    async with open_running(EspeakSettings(max_children=1)) as (provider, engine), AsyncExitStack() as stack:
+        stream, _ = await start_utterance(stack, provider, engine)
         waiting = asyncio.create_task(speak(provider, spec()))
         assert await engine.is_accepting()
         os.kill(read_pid(engine), signal.SIGKILL)
@@ -141,9 +143,9 @@ async def test_a_waiting_request_survives_a_restart_of_the_engine() -> None:
 
 
 async def test_requests_beyond_the_limit_of_children_wait() -> None:
-    async with running(EspeakSettings(max_children=1)) as (provider, engine):
+    async with open_running(EspeakSettings(max_children=1)) as (provider, engine):
         async with AsyncExitStack() as stack:
-            stream, child = await started(stack, provider, engine)
+            stream, child = await start_utterance(stack, provider, engine)
             waiting = asyncio.create_task(speak(provider, spec()))
             for _ in range(10):
                 await anext(stream.chunks)
@@ -155,14 +157,14 @@ async def test_requests_beyond_the_limit_of_children_wait() -> None:
 
 async def test_closing_ends_the_engine_and_its_children_and_removes_the_socket() -> None:
     async with AsyncExitStack() as stack:
-        async with running() as (provider, engine):
-            _, child = await started(stack, provider, engine)
+        async with open_running() as (provider, engine):
+            _, child = await start_utterance(stack, provider, engine)
             pid = read_pid(engine)
             folder = find_folder(pid)
             assert folder.stat().st_mode & 0o777 == 0o700
 
-        await gone(child)
-        await gone(pid)
+        await wait_until_gone(child)
+        await wait_until_gone(pid)
         assert not folder.exists()
         with pytest.raises(MediaError) as caught:
             await speak(provider, spec())
@@ -200,12 +202,12 @@ async def test_the_engine_ends_with_the_process_that_started_it_and_leaves_nothi
     parent.kill()
     await parent.wait()
 
-    await gone(pid)
+    await wait_until_gone(pid)
     assert list_left(tmp_path) == []
 
 
 async def test_an_interrupt_of_the_process_group_is_left_to_the_parent() -> None:
-    async with running() as (provider, engine):
+    async with open_running() as (provider, engine):
         pid = read_pid(engine)
         os.kill(pid, signal.SIGINT)
 
@@ -214,10 +216,10 @@ async def test_an_interrupt_of_the_process_group_is_left_to_the_parent() -> None
 
 
 async def test_sigterm_ends_the_engine() -> None:
-    async with running() as (_, engine):
+    async with open_running() as (_, engine):
         os.kill(read_pid(engine), signal.SIGTERM)
 
-        await gone(read_pid(engine))
+        await wait_until_gone(read_pid(engine))
 
 
 async def test_the_error_for_a_missing_package_contains_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
