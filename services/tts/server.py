@@ -79,7 +79,7 @@ class SpeechOptions:
     """Defaults and limits of requests."""
     stall_seconds: float = 10.0
     """Longest silence of a provider."""
-    patience_seconds: float = 30.0
+    wait_seconds: float = 30.0
     """Longest wait for permits and between attempts, over all providers of a request."""
     retry: RetryPolicy = RetryPolicy()
     """When a provider is called again."""
@@ -111,7 +111,7 @@ def build_speech(
             name: ConcurrencyLimiter(name, options.concurrency.get(name), options.max_queue) for name in providers
         },
         retrier=Retrier(options.retry),
-        wait_seconds=options.patience_seconds,
+        wait_seconds=options.wait_seconds,
         stall_seconds=options.stall_seconds,
     )
     flights: SingleFlight[SpeechEvent] = SingleFlight(size_bytes)
@@ -155,7 +155,7 @@ def _speech_options(settings: TtsSettings) -> SpeechOptions:
             resume=settings.resume_streams,
         ),
         stall_seconds=settings.stall_seconds,
-        patience_seconds=settings.patience_seconds,
+        wait_seconds=settings.wait_seconds,
         retry=RetryPolicy(max_attempts=settings.max_attempts),
         concurrency={} if limit is None else {"elevenlabs": limit},
         pacing=Pacing() if settings.pacing_enabled else None,

@@ -85,7 +85,7 @@ class TtsSettings(StorageSettings, CacheSettings, ServerSettings):
         validation_alias="TTS_FALLBACK_PROVIDERS",
         description="Fallback providers when the chosen one fails, in order, such as `espeak`. Unset: no failover.",
     )
-    patience_seconds: float = Field(
+    wait_seconds: float = Field(
         30.0,
         gt=0,
         validation_alias="TTS_PATIENCE_SECONDS",

@@ -33,9 +33,9 @@ async def provider_at(base_url: str) -> AsyncIterator[ElevenLabsProvider]:
         yield provider
 
 
-async def read_audio(provider: ElevenLabsProvider, policy: ProviderPolicy, patience_seconds: float = 30) -> bytes:
+async def read_audio(provider: ElevenLabsProvider, policy: ProviderPolicy, wait_seconds: float = 30) -> bytes:
     plan = build_plan(provider)
-    async with open_with_failover([plan], replace(policy, wait_seconds=patience_seconds)) as found:
+    async with open_with_failover([plan], replace(policy, wait_seconds=wait_seconds)) as found:
         audio = b"".join([chunk.audio async for chunk in found.chunks])
     assert audio == speech(TEXT, plan.spec.output_format)
     return audio
