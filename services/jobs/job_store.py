@@ -177,12 +177,12 @@ class JobStore:
         try:
             stored: StoredJob | None = await self.get(job_id, principal)
             # A revision from the future belongs to another store, such as before a restore: yield everything.
-            seen = after_revision if stored is None or after_revision <= stored.revision else 0
+            last_revision = after_revision if stored is None or after_revision <= stored.revision else 0
             sent_at = time.monotonic()
             while True:
                 is_silent = time.monotonic() - sent_at >= repeat_seconds
-                if stored is not None and (stored.revision > seen or is_silent):
-                    seen, sent_at = stored.revision, time.monotonic()
+                if stored is not None and (stored.revision > last_revision or is_silent):
+                    last_revision, sent_at = stored.revision, time.monotonic()
                     yield stored
                 if stored is not None and stored.record.status.is_final:
                     return

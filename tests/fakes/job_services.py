@@ -155,8 +155,10 @@ class _Videos(video_pb2_grpc.VideoServiceServicer):
             yield video_pb2.GenerateVideoResponse(progress=video_pb2.VideoProgress(percent=percent))
         await self._fake.pass_limiter("GenerateVideo")
         if "GenerateVideo" not in self._fake.truncated:
-            made = video_pb2.GeneratedVideo(file=_video(VIDEO_KEY), provider="replicate", model="minimax/hailuo-02")
-            yield video_pb2.GenerateVideoResponse(video=made)
+            generated = video_pb2.GeneratedVideo(
+                file=_video(VIDEO_KEY), provider="replicate", model="minimax/hailuo-02"
+            )
+            yield video_pb2.GenerateVideoResponse(video=generated)
             await self._fake.end_stream("GenerateVideo")
 
     async def MuxVideo(  # noqa: N802 - named by the contract

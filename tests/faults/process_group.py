@@ -1,6 +1,6 @@
-"""Starts the suite's processes in a tenth of a second each: copies of one that has imported everything.
+"""Start processes of the suite in a tenth of a second each, as forks of one process that has imported everything.
 
-Run as a module it is the process that has: it reads orders as lines of JSON and answers each with a process id.
+Run as a module, this is that process: it reads requests as lines of JSON and replies with process ids.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ ROOT = Path(__file__).parents[2]
 
 
 class SpawnedProcess:
-    """A process that was started here; not a child of whoever holds this.
+    """A process that the spawner started; not a child of the test process.
 
     Args:
-        pid: Its number.
+        pid: Its process id.
     """
 
     def __init__(self, pid: int) -> None:
@@ -33,41 +33,41 @@ class SpawnedProcess:
         self._descriptor = os.pidfd_open(pid)
 
     def send_signal(self, number: int) -> None:
-        """Send a signal, unless it has ended."""
+        """Send a signal, unless the process has ended."""
         with suppress(ProcessLookupError):
             signal.pidfd_send_signal(self._descriptor, number)
 
     def has_ended(self, within_seconds: float = 0) -> bool:
-        """Say whether it has ended, or does so in time."""
+        """Return whether the process has ended, or ends in time."""
         return bool(select.select([self._descriptor], [], [], within_seconds)[0])
 
 
 class ProcessSpawner:
-    """Takes orders.
+    """Starts processes.
 
     Args:
-        process: The one that has imported everything.
+        process: The process that has imported everything.
     """
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
     def start(self, module: str, environment: Mapping[str, str], folder: Path, log: Path) -> SpawnedProcess:
-        """Start `python -m <module>`, whose output is appended to `log`."""
+        """Start `python -m <module>` and append its output to `log`."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        order = {"module": module, "environment": dict(environment), "folder": str(folder), "log": str(log)}
-        self._process.stdin.write(f"{json.dumps(order)}\n")
+        request = {"module": module, "environment": dict(environment), "folder": str(folder), "log": str(log)}
+        self._process.stdin.write(f"{json.dumps(request)}\n")
         self._process.stdin.flush()
         return SpawnedProcess(int(self._process.stdout.readline()))
 
 
 @contextmanager
 def open_spawner() -> Iterator[ProcessSpawner]:
-    """Keep a spawner for as long as the context is open."""
+    """Run a spawner while the context is open."""
     command = (sys.executable, "-m", "tests.faults.process_group")
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        # Leaving the context closes its input, which ends it.
+        # Leaving the context closes its input, and that ends the process.
         yield ProcessSpawner(process)
 
 
@@ -89,7 +89,7 @@ async def _serve(zygote: Zygote) -> None:
 
 
 def main() -> None:
-    """Serve until its input ends; what it has started may go on."""
+    """Serve until the input ends; started processes may continue."""
     with start_zygote() as zygote:
         assert zygote is not None
         with suppress(KeyboardInterrupt):

@@ -108,8 +108,8 @@ async def jobs(streams: Streams) -> Jobs:
     return Jobs(JobStore(streams))
 
 
-async def accepted(jobs: Jobs) -> str:
-    """Return the id of a job, asked for again under the same name until it is accepted."""
+async def submit_until_accepted(jobs: Jobs) -> str:
+    """Return the id of a job, submitted with the same request id until it is accepted."""
 
     async def answer() -> str:
         try:
@@ -133,7 +133,7 @@ async def test_the_loss_of_the_node_that_leads_loses_no_job(
     assert queue.leader is not None
     lost = queue.leader
     cluster.kill(lost)
-    after = await accepted(jobs)
+    after = await submit_until_accepted(jobs)
     replicate.move("p1", "succeeded")
     for job_id in (before, after):
         assert (await jobs.wait_until_ended(job_id)).status is Status.SUCCEEDED
@@ -152,5 +152,5 @@ async def test_without_a_majority_no_job_is_accepted_falsely(cluster: Cluster, s
     assert refused.value.reason is Reason.UNAVAILABLE
     for name in NODES[1:]:
         cluster.start(name)
-    job_id = await accepted(jobs)
+    job_id = await submit_until_accepted(jobs)
     assert (await jobs.get_record(job_id)).status is Status.QUEUED

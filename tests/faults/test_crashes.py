@@ -16,11 +16,11 @@ from tests.faults.suite_processes import SuiteProcesses
 pytestmark = pytest.mark.timeout(300)
 
 
-def is_videoing(record: JobRecord) -> bool:
+def is_generating_video(record: JobRecord) -> bool:
     return record.stage == "video"
 
 
-async def begun(replicate: FakeReplicate) -> None:
+async def submit_and_wait_until_running(replicate: FakeReplicate) -> None:
     await replicate.until(lambda: replicate.created == 1)
 
 
@@ -37,7 +37,7 @@ async def test_a_worker_killed_while_it_waits_for_a_video(
 ) -> None:
     replicate.runs.append(make_pending_run())
     job_id = await jobs.submit_talking_video()
-    await begun(replicate)
+    await submit_and_wait_until_running(replicate)
     await suite.restart("worker")
     replicate.move("p1", "succeeded")
     record = await jobs.wait_until_ended(job_id)
@@ -49,7 +49,7 @@ async def test_a_worker_killed_inside_the_paid_call(
 ) -> None:
     replicate.failures["create"].append(Failure(hangs=True, works=True))
     job_id = await jobs.submit_animate()
-    await begun(replicate)
+    await submit_and_wait_until_running(replicate)
     suite.kill("worker")
     await suite.restart("video")
     await suite.start("worker")
@@ -62,7 +62,7 @@ async def test_a_service_killed_inside_the_paid_call(
 ) -> None:
     replicate.failures["create"].append(Failure(hangs=True, works=True))
     job_id = await jobs.submit_animate()
-    await begun(replicate)
+    await submit_and_wait_until_running(replicate)
     await suite.restart("video")
     record = await jobs.wait_until_ended(job_id)
     assert (record.status, replicate.created) == (Status.SUCCEEDED, 1)
@@ -72,7 +72,7 @@ async def test_nats_killed_during_a_job(suite: SuiteProcesses, jobs: Jobs, repli
     replicate.runs.append(make_pending_run())
     job_id = await jobs.submit_talking_video()
     watching = asyncio.create_task(jobs.collect_changes(job_id))
-    await begun(replicate)
+    await submit_and_wait_until_running(replicate)
     await suite.restart("nats")
     replicate.move("p1", "succeeded")
     record = await jobs.wait_until_ended(job_id)
@@ -100,8 +100,8 @@ async def test_a_worker_that_was_paused_past_its_lease_may_not_write(
 ) -> None:
     replicate.runs.append(make_pending_run())
     job_id = await jobs.submit_animate()
-    await begun(replicate)
-    await jobs.wait_until(job_id, is_videoing)
+    await submit_and_wait_until_running(replicate)
+    await jobs.wait_until(job_id, is_generating_video)
     suite.pause("worker")
     await suite.start("worker2")
     await jobs.wait_until(job_id, lambda record: record.attempt == 2)
@@ -135,7 +135,7 @@ async def test_a_service_killed_during_a_job(
 ) -> None:
     replicate.runs.append(make_pending_run())
     job_id = await jobs.submit_talking_video()
-    await begun(replicate)
+    await submit_and_wait_until_running(replicate)
     await suite.restart(name)
     replicate.move("p1", "succeeded")
     record = await jobs.wait_until_ended(job_id)
@@ -147,8 +147,8 @@ async def test_an_object_store_that_is_unavailable_for_a_while(
 ) -> None:
     replicate.runs.append(make_pending_run())
     job_id = await jobs.submit_animate()
-    await jobs.wait_until(job_id, is_videoing)
-    await begun(replicate)
+    await jobs.wait_until(job_id, is_generating_video)
+    await submit_and_wait_until_running(replicate)
     objects, away = tmp_path / "objects", tmp_path / "away"
     objects.rename(away)
     objects.write_text("a file in the place of the folder")
@@ -176,8 +176,8 @@ async def test_a_job_cancelled_while_its_video_is_generated(
 ) -> None:
     replicate.runs.append(make_pending_run())
     job_id = await jobs.submit_animate()
-    await begun(replicate)
-    await jobs.wait_until(job_id, is_videoing)
+    await submit_and_wait_until_running(replicate)
+    await jobs.wait_until(job_id, is_generating_video)
     await jobs.job_store.cancel(job_id, "alice")
     assert (await jobs.wait_until_ended(job_id)).status is Status.CANCELLED
     await replicate.until(lambda: replicate.cancelled == ["p1"])
@@ -188,7 +188,7 @@ async def test_a_job_cancelled_inside_the_paid_call(
 ) -> None:
     replicate.failures["create"].append(Failure(hangs=True, works=True))
     job_id = await jobs.submit_animate()
-    await begun(replicate)
+    await submit_and_wait_until_running(replicate)
     await jobs.job_store.cancel(job_id, "alice")
     assert (await jobs.wait_until_ended(job_id)).status is Status.CANCELLED
     assert replicate.created == 1
@@ -199,7 +199,7 @@ async def test_a_worker_that_is_asked_to_stop_gives_its_jobs_back(
 ) -> None:
     replicate.runs.append(make_pending_run())
     job_id = await jobs.submit_animate()
-    await begun(replicate)
+    await submit_and_wait_until_running(replicate)
     await suite.start("worker2")
     await suite.stop("worker")
     replicate.move("p1", "succeeded")

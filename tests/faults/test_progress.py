@@ -1,4 +1,4 @@
-"""Watchers and webhooks through mishaps: whoever listens learns how the job ended."""
+"""Tests of watches and webhooks during failures: the client learns how the job ended."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ async def test_a_webhook_is_retried_until_accepted_and_signed_each_time(
     for webhook, now in came:
         verify(webhook, secret, now)
         assert webhook.webhook_id == job_id
-        told = orjson.loads(webhook.body)
-        assert (told["type"], told["data"]["id"]) == ("job.succeeded", job_id)
+        payload = orjson.loads(webhook.body)
+        assert (payload["type"], payload["data"]["id"]) == ("job.succeeded", job_id)
 
     async def all_sent() -> list[Any] | None:
         sent = [item["status"] for item in await jobs.job_store.list_deliveries(job_id, ALICE)]
@@ -71,25 +71,25 @@ async def test_events_go_on_by_their_id_after_the_gateway_was_killed(
     url, alice = f"{suite.gateway_url}/api/jobs/{job_id}/events", {"X-Media-Principal": ALICE}
     async with aiohttp.ClientSession(headers=alice) as http:
         async with http.get(url) as answer:
-            seen = await _event(answer)
+            events = await _event(answer)
             await suite.restart("gateway")
-            seen = await _last(answer, seen)
+            events = await _last(answer, events)
         await replicate.until(lambda: replicate.created == 1)
         replicate.move("p1", "succeeded")
-        async with http.get(url, headers={"Last-Event-ID": seen["id"]}) as answer:
+        async with http.get(url, headers={"Last-Event-ID": events["id"]}) as answer:
             event = await _event(answer)
             while event["event"] != "end":
-                assert int(event["id"]) > int(seen["id"])
+                assert int(event["id"]) > int(events["id"])
                 event = await _event(answer)
     assert orjson.loads(event["data"])["status"] == "JOB_STATUS_SUCCEEDED"
 
 
-async def _last(answer: aiohttp.ClientResponse, seen: dict[str, str]) -> dict[str, str]:
+async def _last(answer: aiohttp.ClientResponse, events: dict[str, str]) -> dict[str, str]:
     """Return the last event of a stream that breaks off."""
     with suppress(aiohttp.ClientPayloadError):
         while True:
-            seen = await _event(answer)
-    return seen
+            events = await _event(answer)
+    return events
 
 
 async def _event(answer: aiohttp.ClientResponse) -> dict[str, str]:

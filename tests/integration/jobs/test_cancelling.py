@@ -113,8 +113,8 @@ async def test_a_kind_without_a_provider_cancel_is_cancelled_too(jobs: Jobs) -> 
     pipeline = ScriptedPipeline()
     job_id = await jobs.submit()
     await jobs.job_store.cancel(job_id, jobs.owner)
-    work = pipeline.to_job_type()
-    async with jobs.run_worker({"animate": type(work)(work.pipeline)}):
+    job_type = pipeline.to_job_type()
+    async with jobs.run_worker({"animate": type(job_type)(job_type.pipeline)}):
         assert (await jobs.wait_until_ended(job_id)).status is Status.CANCELLED
     assert pipeline.cancelled == []
 

@@ -39,11 +39,11 @@ async def test_the_last_process_to_start_sets_the_options_of_the_streams(tmp_pat
 async def test_opening_waits_for_a_server_that_starts_later(tmp_path: Path, log_lines: LogLines) -> None:
     port, monitor_port = free_ports(2)
 
-    async def opened() -> str:
+    async def open_test_streams() -> str:
         async with open_streams(StreamOptions((f"nats://name:secret@127.0.0.1:{port}",)), "early") as streams:
             return str((await streams.jetstream.stream_info(QUEUE)).config.name)
 
-    opening = asyncio.create_task(opened())
+    opening = asyncio.create_task(open_test_streams())
     lines: list[dict[str, object]] = []
 
     def told() -> bool:

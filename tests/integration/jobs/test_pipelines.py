@@ -26,13 +26,13 @@ SPECS: Mapping[str, dict[str, Any]] = {
     "headline": {"headline": "Cats land"},
     "story": {"headline": {"headline": "Cats land"}},
 }
-ASKED = {
+REQUESTS = {
     "animate": ["GenerateVideo"],
     "talking_video": ["SynthesizeStream", "GenerateVideo", "MuxVideo"],
     "headline": ["GenerateImage", "SynthesizeStream", "GetStoredAudio"],
     "story": ["GenerateImage", "SynthesizeStream", "GenerateVideo", "GetStoredAudio", "MuxVideo"],
 }
-MADE = {
+RESULTS = {
     "animate": {"video"},
     "talking_video": {"audio", "video", "final"},
     "headline": {"image", "audio"},
@@ -78,9 +78,9 @@ async def made(jobs: Jobs, studio: Studio, kind: str) -> JobRecord:
 async def test_a_job_asks_for_each_thing_once_in_its_order(jobs: Jobs, studio: Studio, kind: str) -> None:
     record = await made(jobs, studio, kind)
     assert (record.status, record.percent, record.attempt) == (Status.SUCCEEDED, 100.0, 1)
-    assert studio.fake.methods == ASKED[kind]
+    assert studio.fake.methods == REQUESTS[kind]
     assert {asked.principal for asked in studio.fake.calls} == {jobs.owner}
-    assert record.steps.keys() == MADE[kind]
+    assert record.steps.keys() == RESULTS[kind]
     assert record.intents == PAID[kind]
 
 
@@ -94,7 +94,7 @@ async def test_watchers_see_the_percent_go_forward_only(jobs: Jobs, studio: Stud
     assert (percents[0], percents[-1]) == (0.0, 100.0)
 
 
-@pytest.mark.parametrize(("kind", "step"), [(kind, step) for kind, steps in ASKED.items() for step in steps])
+@pytest.mark.parametrize(("kind", "step"), [(kind, step) for kind, steps in REQUESTS.items() for step in steps])
 async def test_finished_steps_do_not_run_again_after_a_failure(
     jobs: Jobs, studio: Studio, kind: str, step: str
 ) -> None:
@@ -103,7 +103,7 @@ async def test_finished_steps_do_not_run_again_after_a_failure(
     assert (record.status, record.attempt) == (Status.SUCCEEDED, 2)
     assert studio.fake.methods.count(step) == 2
     # A step that runs again repeats its reads, such as the alignment, but finished steps do not run again.
-    paid = [method for method in ASKED[kind] if method not in (step, "GetStoredAudio")]
+    paid = [method for method in REQUESTS[kind] if method not in (step, "GetStoredAudio")]
     assert [method for method in studio.fake.methods if method in paid] == paid
 
 
@@ -180,4 +180,4 @@ async def test_one_worker_runs_all_kinds_at_once(jobs: Jobs, studio: Studio) -> 
         ids = {kind: await jobs.submit(kind, spec=spec) for kind, spec in SPECS.items()}
         records = {kind: await jobs.wait_until_ended(job_id) for kind, job_id in ids.items()}
     assert {kind: record.status for kind, record in records.items()} == dict.fromkeys(SPECS, Status.SUCCEEDED)
-    assert sorted(studio.fake.methods) == sorted(method for methods in ASKED.values() for method in methods)
+    assert sorted(studio.fake.methods) == sorted(method for methods in REQUESTS.values() for method in methods)

@@ -58,13 +58,13 @@ async def test_a_job_over_the_quota_is_refused_with_a_retry_after(rig: JobServic
     assert (refused.retry_after_seconds or 0) > 0
 
 
-def linked(url: str) -> jobs_pb2.CreateJobRequest:
+def url_request(url: str) -> jobs_pb2.CreateJobRequest:
     """Return a request for a video of an image at a URL."""
     video = jobs_pb2.VideoSpec(image_url=url, prompt="zoom in")
     return jobs_pb2.CreateJobRequest(animate=jobs_pb2.AnimateSpec(video=video))
 
 
-def kept(key: str) -> jobs_pb2.CreateJobRequest:
+def key_request(key: str) -> jobs_pb2.CreateJobRequest:
     """Return a request for a talking video of a stored image."""
     video = jobs_pb2.VideoSpec(image_key=key, prompt="zoom in")
     spec = jobs_pb2.TalkingVideoSpec(video=video, narration=jobs_pb2.NarrationSpec(text="Hello."))
@@ -80,12 +80,12 @@ def kept(key: str) -> jobs_pb2.CreateJobRequest:
         (animate(webhook_url="nowhere"), Reason.VALIDATION_ERROR, "webhook_url"),
         (animate(webhook_url="http://10.0.0.1/told"), Reason.URL_FORBIDDEN, "webhook_url"),
         (animate(webhook_url="https://name:word@example.com/told"), Reason.URL_FORBIDDEN, "webhook_url"),
-        (linked("x"), Reason.VALIDATION_ERROR, "animate.video.image_url"),
-        (linked("ftp://example.com/a.png"), Reason.VALIDATION_ERROR, "animate.video.image_url"),
-        (linked("http://169.254.169.254/a.png"), Reason.URL_FORBIDDEN, "animate.video.image_url"),
-        (linked("https://example.com:22/a.png"), Reason.URL_FORBIDDEN, "animate.video.image_url"),
-        (kept("../a.png"), Reason.VALIDATION_ERROR, "talking_video.video.image_key"),
-        (kept("users/somebody/a.png"), Reason.PERMISSION_DENIED, "talking_video.video.image_key"),
+        (url_request("x"), Reason.VALIDATION_ERROR, "animate.video.image_url"),
+        (url_request("ftp://example.com/a.png"), Reason.VALIDATION_ERROR, "animate.video.image_url"),
+        (url_request("http://169.254.169.254/a.png"), Reason.URL_FORBIDDEN, "animate.video.image_url"),
+        (url_request("https://example.com:22/a.png"), Reason.URL_FORBIDDEN, "animate.video.image_url"),
+        (key_request("../a.png"), Reason.VALIDATION_ERROR, "talking_video.video.image_key"),
+        (key_request("users/somebody/a.png"), Reason.PERMISSION_DENIED, "talking_video.video.image_key"),
         (
             jobs_pb2.CreateJobRequest(
                 talking_video=jobs_pb2.TalkingVideoSpec(video=VIDEO, narration=jobs_pb2.NarrationSpec(text=" "))
@@ -155,8 +155,8 @@ async def test_get_job_adds_the_alignment_of_the_speech(rig: JobServiceRig) -> N
     found = await rig.get(job.id)
     assert found.result.alignment == ALIGNMENT
     assert found.result.audio.url == "https://store.example/audio/1.mp3"
-    asked = rig.fake.last("GetStoredAudio")
-    assert (asked.request.id, asked.principal) == (STORED_AUDIO_ID, rig.jobs.owner)
+    call = rig.fake.last("GetStoredAudio")
+    assert (call.request.id, call.principal) == (STORED_AUDIO_ID, rig.jobs.owner)
 
 
 @pytest.mark.parametrize("reason", [Reason.UNAVAILABLE, Reason.NOT_FOUND])

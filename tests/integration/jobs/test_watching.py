@@ -18,36 +18,36 @@ from tests.integration.jobs.scripted_pipelines import SubscriptionSpy
 FAILURE = JobFailure("CONTENT_BLOCKED", "The provider's safety rules refuse this content.", "video")
 
 
-async def begun(jobs: Jobs) -> Lease:
+async def submit_and_open(jobs: Jobs) -> Lease:
     """Submit a job and open its lease."""
     known = await jobs.get_record(await jobs.submit())
     return await jobs.job_store.open_lease(known)
 
 
 async def test_a_watch_yields_every_change_until_the_end(jobs: Jobs) -> None:
-    lease = await begun(jobs)
+    lease = await submit_and_open(jobs)
     told = jobs.job_store.watch(lease.record.job_id, jobs.owner)
-    seen = [await anext(told)]
+    yielded = [await anext(told)]
     for record in (
         lease.record.start_attempt("w-1", 1),
         replace(lease.record.start_attempt("w-1", 1), stage="video", percent=50.0),
         replace(lease.record.start_attempt("w-1", 1), stage="video", percent=50.0).end_attempt(Status.SUCCEEDED),
     ):
         await lease.write(record)
-        seen.append(await anext(told))
-        assert (seen[-1].record, seen[-1].revision) == (lease.record, lease.revision)
-    assert [known.record.status for known in seen] == [
+        yielded.append(await anext(told))
+        assert (yielded[-1].record, yielded[-1].revision) == (lease.record, lease.revision)
+    assert [known.record.status for known in yielded] == [
         Status.QUEUED,
         Status.RUNNING,
         Status.RUNNING,
         Status.SUCCEEDED,
     ]
-    assert [known.revision for known in seen] == sorted({known.revision for known in seen})
+    assert [known.revision for known in yielded] == sorted({known.revision for known in yielded})
     assert [known async for known in told] == []
 
 
 async def test_all_watches_yield_the_end(jobs: Jobs, nats_url: str) -> None:
-    lease = await begun(jobs)
+    lease = await submit_and_open(jobs)
     async with open_streams(StreamOptions((nats_url,), quota=QUOTA), "another replica") as streams:
         boards = [jobs.job_store, JobStore(streams)]
         watchers = [job_store.watch(lease.record.job_id, jobs.owner) for job_store in boards for _ in range(5)]
@@ -60,7 +60,7 @@ async def test_all_watches_yield_the_end(jobs: Jobs, nats_url: str) -> None:
 
 
 async def test_a_resumed_watch_yields_later_changes(jobs: Jobs) -> None:
-    lease = await begun(jobs)
+    lease = await submit_and_open(jobs)
     await lease.write(lease.record.start_attempt("w-1", 1))
     known = lease.revision
     await lease.write(replace(lease.record, percent=50.0))
@@ -71,7 +71,7 @@ async def test_a_resumed_watch_yields_later_changes(jobs: Jobs) -> None:
 
 
 async def test_a_watch_resumed_before_a_change_waits_for_it(jobs: Jobs) -> None:
-    lease = await begun(jobs)
+    lease = await submit_and_open(jobs)
     told = jobs.job_store.watch(lease.record.job_id, jobs.owner, lease.revision)
     following = asyncio.ensure_future(anext(told))
     await lease.write(lease.record.start_attempt("w-1", 1))
@@ -81,26 +81,26 @@ async def test_a_watch_resumed_before_a_change_waits_for_it(jobs: Jobs) -> None:
 
 @pytest.mark.parametrize("status", [Status.SUCCEEDED, Status.FAILED, Status.CANCELLED])
 async def test_an_ended_job_is_yielded_once(jobs: Jobs, status: Status) -> None:
-    lease = await begun(jobs)
+    lease = await submit_and_open(jobs)
     await lease.write(lease.record.end_attempt(status))
     assert [known.record.status for known in await jobs.collect_changes(lease.record.job_id)] == [status]
 
 
 async def test_a_watch_after_the_final_revision_ends_at_once(jobs: Jobs) -> None:
-    lease = await begun(jobs)
+    lease = await submit_and_open(jobs)
     await lease.write(lease.record.end_attempt(Status.SUCCEEDED))
     assert await jobs.collect_changes(lease.record.job_id, lease.revision) == []
 
 
 async def test_a_watch_with_a_revision_of_another_store_yields_the_end(jobs: Jobs) -> None:
-    lease = await begun(jobs)
+    lease = await submit_and_open(jobs)
     await lease.write(lease.record.end_attempt(Status.SUCCEEDED))
     (told,) = await jobs.collect_changes(lease.record.job_id, lease.revision + 1000)
     assert told.record.status is Status.SUCCEEDED
 
 
 async def test_an_unchanged_job_is_repeated(jobs: Jobs) -> None:
-    lease = await begun(jobs)
+    lease = await submit_and_open(jobs)
     told = jobs.job_store.watch(lease.record.job_id, jobs.owner, lease.revision, repeat_seconds=0)
     async with asyncio.timeout(10):
         assert [(await anext(told)).revision for _ in range(2)] == [lease.revision] * 2
@@ -108,7 +108,7 @@ async def test_an_unchanged_job_is_repeated(jobs: Jobs) -> None:
 
 
 async def test_a_lost_notification_only_delays(jobs: Jobs) -> None:
-    lease = await begun(jobs)
+    lease = await submit_and_open(jobs)
     told = JobStore(SubscriptionSpy(jobs.streams, lossy=True).streams).watch(lease.record.job_id, jobs.owner)
     assert (await anext(told)).revision == lease.revision
     await lease.write(lease.record.end_attempt(Status.SUCCEEDED))
@@ -117,7 +117,7 @@ async def test_a_lost_notification_only_delays(jobs: Jobs) -> None:
 
 
 async def test_a_closed_watch_unsubscribes(jobs: Jobs) -> None:
-    lease, spy = await begun(jobs), SubscriptionSpy(jobs.streams)
+    lease, spy = await submit_and_open(jobs), SubscriptionSpy(jobs.streams)
     told = JobStore(spy.streams).watch(lease.record.job_id, jobs.owner)
     await anext(told)
     await told.aclose()  # type: ignore[attr-defined] # it is a generator, which its published type does not tell
@@ -127,7 +127,7 @@ async def test_a_closed_watch_unsubscribes(jobs: Jobs) -> None:
 
 
 async def test_a_cancel_is_stored_for_the_worker(jobs: Jobs) -> None:
-    lease = await begun(jobs)
+    lease = await submit_and_open(jobs)
     assert not await jobs.job_store.is_cancelled(lease.key)
     known = await jobs.job_store.cancel(lease.record.job_id, jobs.owner)
     assert known.record.status is Status.QUEUED
@@ -137,7 +137,7 @@ async def test_a_cancel_is_stored_for_the_worker(jobs: Jobs) -> None:
 
 @pytest.mark.parametrize("status", [Status.SUCCEEDED, Status.FAILED, Status.CANCELLED])
 async def test_an_ended_job_is_not_changed_by_a_cancel(jobs: Jobs, status: Status) -> None:
-    lease = await begun(jobs)
+    lease = await submit_and_open(jobs)
     await lease.write(lease.record.end_attempt(status))
     known = await jobs.job_store.cancel(lease.record.job_id, jobs.owner)
     assert (known.record, known.revision) == (lease.record, lease.revision)

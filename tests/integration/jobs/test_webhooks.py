@@ -51,7 +51,7 @@ class Receiver:
         self.webhooks.append(Webhook(webhook_id, sent_at, signature, await request.read()))
         return web.Response(status=self.statuses.popleft() if self.statuses else 204)
 
-    def work(self, jobs: Jobs) -> JobType:
+    def build_job_type(self, jobs: Jobs) -> JobType:
         """Return the job type of webhook jobs, with short delays."""
         made = build_webhook_job_type(jobs.job_store, SigningSecrets(jobs.streams), self.fetcher)
         return replace(made, max_delay_seconds=0.01)
@@ -80,7 +80,7 @@ async def telling_job(jobs: Jobs) -> JobRecord:
 
 async def test_the_end_of_a_job_is_delivered_with_the_signature_of_its_owner(jobs: Jobs, receiver: Receiver) -> None:
     pipeline = ScriptedPipeline()
-    async with jobs.run_worker({"animate": pipeline.to_job_type(), "webhook": receiver.work(jobs)}):
+    async with jobs.run_worker({"animate": pipeline.to_job_type(), "webhook": receiver.build_job_type(jobs)}):
         job_id = await jobs.submit(webhook_url=receiver.url, request_id="order-7")
         await until(lambda: len(receiver.webhooks) == 1)
         await jobs.wait_for_queued(0)
@@ -97,7 +97,7 @@ async def test_the_end_of_a_job_is_delivered_with_the_signature_of_its_owner(job
 async def test_a_failure_is_delivered_with_its_reason(jobs: Jobs, receiver: Receiver) -> None:
     pipeline = ScriptedPipeline()
     pipeline.always = MediaError(Reason.CONTENT_BLOCKED, "Ask for something else.")
-    async with jobs.run_worker({"animate": pipeline.to_job_type(), "webhook": receiver.work(jobs)}):
+    async with jobs.run_worker({"animate": pipeline.to_job_type(), "webhook": receiver.build_job_type(jobs)}):
         await jobs.submit(webhook_url=receiver.url)
         await until(lambda: len(receiver.webhooks) == 1)
     told = orjson.loads(receiver.webhooks[0].body)
@@ -113,7 +113,7 @@ async def test_a_cancelled_job_is_delivered_too(jobs: Jobs, receiver: Receiver) 
     pipeline = ScriptedPipeline()
     job_id = await jobs.submit(webhook_url=receiver.url)
     await jobs.job_store.cancel(job_id, jobs.owner)
-    async with jobs.run_worker({"animate": pipeline.to_job_type(), "webhook": receiver.work(jobs)}):
+    async with jobs.run_worker({"animate": pipeline.to_job_type(), "webhook": receiver.build_job_type(jobs)}):
         await until(lambda: len(receiver.webhooks) == 1)
     assert orjson.loads(receiver.webhooks[0].body)["type"] == "job.cancelled"
 
@@ -121,7 +121,7 @@ async def test_a_cancelled_job_is_delivered_too(jobs: Jobs, receiver: Receiver) 
 async def test_a_refused_delivery_is_retried_and_every_attempt_is_listed(jobs: Jobs, receiver: Receiver) -> None:
     pipeline = ScriptedPipeline()
     receiver.statuses += [500, 302, 503]
-    async with jobs.run_worker({"animate": pipeline.to_job_type(), "webhook": receiver.work(jobs)}):
+    async with jobs.run_worker({"animate": pipeline.to_job_type(), "webhook": receiver.build_job_type(jobs)}):
         job_id = await jobs.submit(webhook_url=receiver.url)
         await until(lambda: len(receiver.webhooks) == 4)
         await jobs.wait_for_queued(0)
@@ -133,7 +133,7 @@ async def test_a_refused_delivery_is_retried_and_every_attempt_is_listed(jobs: J
 async def test_a_gone_receiver_is_not_retried(jobs: Jobs, receiver: Receiver) -> None:
     pipeline = ScriptedPipeline()
     receiver.statuses.append(410)
-    async with jobs.run_worker({"animate": pipeline.to_job_type(), "webhook": receiver.work(jobs)}):
+    async with jobs.run_worker({"animate": pipeline.to_job_type(), "webhook": receiver.build_job_type(jobs)}):
         job_id = await jobs.submit(webhook_url=receiver.url)
         await until(lambda: len(receiver.webhooks) == 1)
         await jobs.wait_for_queued(0)
@@ -142,7 +142,7 @@ async def test_a_gone_receiver_is_not_retried(jobs: Jobs, receiver: Receiver) ->
 
 async def test_a_forbidden_address_gets_no_request(jobs: Jobs, receiver: Receiver) -> None:
     pipeline = ScriptedPipeline()
-    async with jobs.run_worker({"animate": pipeline.to_job_type(), "webhook": receiver.work(jobs)}):
+    async with jobs.run_worker({"animate": pipeline.to_job_type(), "webhook": receiver.build_job_type(jobs)}):
         job_id = await jobs.submit(webhook_url="http://10.0.0.1/told")
         await jobs.wait_until_ended(job_id)
         await jobs.wait_for_queued(0)
@@ -153,8 +153,8 @@ async def test_a_forbidden_address_gets_no_request(jobs: Jobs, receiver: Receive
 async def test_a_receiver_that_never_accepts_is_given_up(jobs: Jobs, receiver: Receiver) -> None:
     pipeline = ScriptedPipeline()
     receiver.statuses += [500] * 3
-    work = replace(receiver.work(jobs), max_failures=3)
-    async with jobs.run_worker({"animate": pipeline.to_job_type(), "webhook": work}):
+    build_job_type = replace(receiver.build_job_type(jobs), max_failures=3)
+    async with jobs.run_worker({"animate": pipeline.to_job_type(), "webhook": build_job_type}):
         job_id = await jobs.submit(webhook_url=receiver.url)
         await until(lambda: len(receiver.webhooks) == 3)
         await jobs.wait_for_queued(0)
@@ -164,7 +164,7 @@ async def test_a_receiver_that_never_accepts_is_given_up(jobs: Jobs, receiver: R
 
 async def test_what_was_sent_for_one_job_is_not_listed_for_another(jobs: Jobs, receiver: Receiver) -> None:
     pipeline = ScriptedPipeline()
-    async with jobs.run_worker({"animate": pipeline.to_job_type(), "webhook": receiver.work(jobs)}):
+    async with jobs.run_worker({"animate": pipeline.to_job_type(), "webhook": receiver.build_job_type(jobs)}):
         told, silent = await jobs.submit(webhook_url=receiver.url), await jobs.submit()
         await asyncio.gather(jobs.wait_until_ended(told), jobs.wait_until_ended(silent))
         await jobs.wait_for_queued(0)

@@ -23,8 +23,8 @@ async def test_kinds_without_jobs_hold_no_permits(jobs: Jobs, monkeypatch: pytes
     pipeline = ScriptedPipeline()
     pipeline.limiter = asyncio.Event()
     idle = ScriptedPipeline()
-    work = {kind: (pipeline if kind == "animate" else idle).to_job_type() for kind in KINDS}
-    async with jobs.run_worker(work, max_jobs=QUOTA):
+    job_type = {kind: (pipeline if kind == "animate" else idle).to_job_type() for kind in KINDS}
+    async with jobs.run_worker(job_type, max_jobs=QUOTA):
         for _ in range(QUOTA):
             await jobs.submit()
         await until(lambda: len(pipeline.taken) == QUOTA)

@@ -249,8 +249,8 @@ async def test_a_provider_that_times_out_gets_a_cancel(jobs: Jobs) -> None:
 async def test_a_kind_with_own_permits_holds_none_of_the_others(jobs: Jobs) -> None:
     stuck, pipeline = ScriptedPipeline(), ScriptedPipeline()
     stuck.limiter = asyncio.Event()
-    work = {"webhook": stuck.to_job_type(own_permits=2), "animate": pipeline.to_job_type()}
-    async with jobs.run_worker(work, max_jobs=1):
+    job_type = {"webhook": stuck.to_job_type(own_permits=2), "animate": pipeline.to_job_type()}
+    async with jobs.run_worker(job_type, max_jobs=1):
         for _ in range(3):
             await jobs.submit("webhook", spec={})
         await until(lambda: len(stuck.taken) == 2)

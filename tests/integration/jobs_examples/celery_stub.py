@@ -56,7 +56,7 @@ class Task:
     Args:
         app: Has the queue.
         function: Takes the bound task first.
-        acks_late: Whether a task whose worker is lost is delivered again.
+        acks_late: Whether a task is delivered again after the loss of its worker.
         autoretry_for: Errors after which the task is run again, under the same id.
         max_retries: How often.
     """

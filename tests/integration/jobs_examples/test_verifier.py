@@ -107,10 +107,10 @@ def test_the_example_and_the_suite_accept_the_same_webhooks(is_ours: IsOurs, sec
         return  # too near to the limit for two clocks that are read one after the other
     carried = sent(NEW, OLD, seconds_ago=seconds_ago)
     webhook = Webhook(carried["webhook-id"], carried["webhook-timestamp"], carried["webhook-signature"], BODY)
-    assert is_ours(carried, BODY, secret) is believed(webhook, secret)
+    assert is_ours(carried, BODY, secret) is is_accepted(webhook, secret)
 
 
-def believed(webhook: Webhook, secret: str) -> bool:
+def is_accepted(webhook: Webhook, secret: str) -> bool:
     """Tell whether the suite itself would believe a webhook."""
     try:
         verify(webhook, secret, time.time())

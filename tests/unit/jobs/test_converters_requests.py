@@ -45,7 +45,7 @@ def request(kind: str, spec: dict[str, Any], **fields: Any) -> jobs_pb2.CreateJo
     return ParseDict({kind: spec, **fields}, jobs_pb2.CreateJobRequest())
 
 
-def talking(text: str) -> jobs_pb2.CreateJobRequest:
+def talking_video_request(text: str) -> jobs_pb2.CreateJobRequest:
     return request("talking_video", {"video": VIDEO, "narration": {"text": text}})
 
 
@@ -92,7 +92,7 @@ def test_every_status_has_its_name_in_the_contract() -> None:
 
 @pytest.mark.parametrize("text", ["", " ", "\n\t ", "\u200b"])
 def test_a_talking_video_needs_a_text(text: str) -> None:
-    assert refusal(talking(text)) == (Reason.VALIDATION_ERROR, ["talking_video.narration.text"])
+    assert refusal(talking_video_request(text)) == (Reason.VALIDATION_ERROR, ["talking_video.narration.text"])
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_violations_of_service_contracts_are_refused_before_a_job_is_accepted(
 
 def test_a_text_is_counted_in_code_points() -> None:
     assert (
-        to_job_request(talking("🐈" * MAX_CHARACTERS), MAX_CHARACTERS).spec["narration"]["text"]
+        to_job_request(talking_video_request("🐈" * MAX_CHARACTERS), MAX_CHARACTERS).spec["narration"]["text"]
         == "🐈" * MAX_CHARACTERS
     )
 

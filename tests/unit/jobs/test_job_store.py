@@ -18,7 +18,7 @@ from services.jobs.worker.worker import Worker, WorkerOptions
 from tests.unit.jobs.memory_buckets import JOB_ID, Buckets
 
 
-async def nothing(_: Lease) -> None:
+async def do_nothing(_: Lease) -> None:
     pass
 
 
@@ -39,7 +39,7 @@ def test_the_contract_rejects_the_request_id_of_a_webhook_job() -> None:
 
 
 def test_a_job_fails_for_good_where_the_documents_say() -> None:
-    work = JobType(nothing)
+    work = JobType(do_nothing)
     delays = [min(work.max_delay_seconds, 2.0**number) for number in range(work.max_failures - 1)]
     assert (work.max_failures, work.max_delay_seconds) == (8, 60.0)
     assert 60 <= sum(delays) / 2 <= sum(delays) <= 130
@@ -55,4 +55,4 @@ async def test_an_invalid_page_token_is_refused(page_token: str) -> None:
 
 async def test_a_new_worker_has_no_running_jobs() -> None:
     streams = Buckets().streams
-    assert Worker(streams, JobStore(streams), {"animate": JobType(nothing)}, WorkerOptions("w-1")).running_jobs == 0
+    assert Worker(streams, JobStore(streams), {"animate": JobType(do_nothing)}, WorkerOptions("w-1")).running_jobs == 0

@@ -52,7 +52,7 @@ BLOCKED = JobFailure("CONTENT_BLOCKED", "The provider's safety rules refuse this
 ENDS = [Status.SUCCEEDED, Status.FAILED, Status.CANCELLED]
 
 
-def changed(record: JobRecord, **fields: Any) -> bytes:
+def change_record(record: JobRecord, **fields: Any) -> bytes:
     """Return the JSON of a record with other fields."""
     return orjson.dumps({**orjson.loads(record.encode()), **fields})
 
@@ -65,7 +65,7 @@ def test_a_record_round_trips(record: JobRecord) -> None:
 def test_fields_of_a_newer_version_are_ignored() -> None:
     record = make_record(spec={"video": {}}).start_attempt("w-1", 3).end_attempt(Status.FAILED, BLOCKED)
     (attempt,) = orjson.loads(record.encode())["attempts"]
-    newer = changed(
+    newer = change_record(
         record,
         mood="cheerful",
         failure={"reason": BLOCKED.reason, "message": BLOCKED.message, "stage": BLOCKED.stage, "hint": "ask again"},
@@ -89,7 +89,7 @@ def test_an_invalid_record_is_refused(data: bytes) -> None:
 
 def test_an_unknown_status_is_refused() -> None:
     with pytest.raises(ValueError, match="dreaming"):
-        JobRecord.decode(changed(make_record(), status="dreaming"))
+        JobRecord.decode(change_record(make_record(), status="dreaming"))
 
 
 @pytest.mark.parametrize("status", list(Status))

@@ -26,8 +26,10 @@ async def streams(tmp_path: Path) -> AsyncIterator[Streams]:
 
 
 @asynccontextmanager
-async def working(streams: Streams, work: Callable[[], Awaitable[None]], every_seconds: int = 1) -> AsyncIterator[None]:
-    task = asyncio.create_task(Schedule(streams, work, every_seconds, lease_seconds=1).run())
+async def run_schedule(
+    streams: Streams, sweep: Callable[[], Awaitable[None]], every_seconds: int = 1
+) -> AsyncIterator[None]:
+    task = asyncio.create_task(Schedule(streams, sweep, every_seconds, lease_seconds=1).run())
     try:
         yield
     finally:
@@ -35,7 +37,7 @@ async def working(streams: Streams, work: Callable[[], Awaitable[None]], every_s
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def planned(streams: Streams) -> tuple[str, int]:
+async def get_schedule(streams: Streams) -> tuple[str, int]:
     """Return what is planned, and the number of the message that says so."""
     message = await streams.jetstream.get_last_msg(MAINTENANCE, f"{SCHEDULED}.{SWEEP}")
     return (message.headers or {})[SPEC], message.seq or 0
@@ -46,7 +48,7 @@ async def planned_as(streams: Streams, spec: str) -> None:
 
     async def answer() -> bool:
         with suppress(NotFoundError):
-            return (await planned(streams))[0] == spec
+            return (await get_schedule(streams))[0] == spec
         return False
 
     await eventually(answer)
@@ -61,7 +63,7 @@ async def test_each_sweep_runs_on_one_of_two_workers(streams: Streams) -> None:
     async def second() -> None:
         done.append("second")
 
-    async with working(streams, first), working(streams, second):
+    async with run_schedule(streams, first), run_schedule(streams, second):
         await until(lambda: len(done) >= 2)
 
         async def answer() -> bool:
@@ -76,41 +78,41 @@ async def test_each_sweep_runs_on_one_of_two_workers(streams: Streams) -> None:
 async def test_a_worker_that_starts_later_does_not_restart_the_interval(streams: Streams) -> None:
     done = asyncio.Event()
 
-    async def work() -> None:
+    async def sweep() -> None:
         done.set()
 
-    async with working(streams, work):
+    async with run_schedule(streams, sweep):
         async with asyncio.timeout(10):
             await done.wait()
-    before = await planned(streams)
+    before = await get_schedule(streams)
     done.clear()
-    async with working(streams, work):
+    async with run_schedule(streams, sweep):
         async with asyncio.timeout(10):
             await done.wait()
-    assert await planned(streams) == before
+    assert await get_schedule(streams) == before
 
 
 async def test_a_new_interval_replaces_the_previous_one(streams: Streams) -> None:
     done = asyncio.Event()
 
-    async def work() -> None:
+    async def sweep() -> None:
         done.set()
 
-    async with working(streams, work, every_seconds=3600):
+    async with run_schedule(streams, sweep, every_seconds=3600):
         await planned_as(streams, "@every 3600s")
     assert not done.is_set()
-    async with working(streams, work), asyncio.timeout(10):
+    async with run_schedule(streams, sweep), asyncio.timeout(10):
         await done.wait()
-    assert (await planned(streams))[0] == "@every 1s"
+    assert (await get_schedule(streams))[0] == "@every 1s"
 
 
 async def test_a_failed_sweep_runs_again(streams: Streams) -> None:
-    begun: list[int] = []
+    runs: list[int] = []
 
-    async def work() -> None:
-        begun.append(len(begun))
+    async def sweep() -> None:
+        runs.append(len(runs))
         raise RuntimeError("an unavailable store")
 
-    async with working(streams, work):
-        await until(lambda: len(begun) >= 2)
-    assert begun[:2] == [0, 1]
+    async with run_schedule(streams, sweep):
+        await until(lambda: len(runs) >= 2)
+    assert runs[:2] == [0, 1]

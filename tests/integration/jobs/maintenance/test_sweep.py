@@ -51,22 +51,22 @@ class House:
 
     async def job(self, status: Status = Status.QUEUED, request: JobRequest = REQUEST, **fields: object) -> str:
         """Store a job with this status, changed just now, and return its id."""
-        known = await self.job_store.submit(request, "alice")
-        lease = await self.job_store.open_lease(known.record)
+        stored = await self.job_store.submit(request, "alice")
+        lease = await self.job_store.open_lease(stored.record)
         await lease.write(replace(lease.record, status=status, **fields))  # type: ignore[arg-type] # fields of a record
-        return known.record.job_id
+        return stored.record.job_id
 
-    async def round(self, after_seconds: float, **options: bool) -> None:
+    async def run_sweep(self, after_seconds: float, **options: bool) -> None:
         """Run a sweep at a time in the future."""
         chosen = SweepOptions(RETENTION_SECONDS, **options)
-        disposal = Cleanup(self.services, 10)
+        cleanup = Cleanup(self.services, 10)
         clock = time.time() + after_seconds
-        await Sweep(self.streams, self.job_store, disposal, self.store, chosen, self.metrics, lambda: clock).run()
+        await Sweep(self.streams, self.job_store, cleanup, self.store, chosen, self.metrics, lambda: clock).run()
 
     async def record(self, job_id: str) -> JobRecord | None:
         """Return the record of a job of Alice."""
-        known = await self.job_store.read(JobStore.build_key("alice", job_id))
-        return None if known is None else known.record
+        stored = await self.job_store.read(JobStore.build_key("alice", job_id))
+        return None if stored is None else stored.record
 
     async def subjects(self, stream: str) -> set[str]:
         """Return the subjects that have messages."""
@@ -87,7 +87,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
 async def test_a_job_past_its_retention_is_deleted_from_all_buckets(house: House) -> None:
     job_id = await house.job(Status.SUCCEEDED, steps=MADE)
     await house.streams.cancels.put(JobStore.build_key("alice", job_id), b"1")
-    await house.round(RETENTION_SECONDS + 60)
+    await house.run_sweep(RETENTION_SECONDS + 60)
     assert await house.record(job_id) is None
     for bucket in (STATE, REQUESTS, CANCELS):
         assert await house.subjects(f"KV_{bucket}") == set()
@@ -102,7 +102,7 @@ async def test_a_job_past_its_retention_is_deleted_from_all_buckets(house: House
 async def test_its_results_are_deleted_for_the_owner_if_configured(house: House) -> None:
     await house.job(Status.SUCCEEDED, steps=MADE)
     house.shelves.reasons["videos/1.mp4"] = Reason.NOT_FOUND
-    await house.round(RETENTION_SECONDS + 60, delete_results=True)
+    await house.run_sweep(RETENTION_SECONDS + 60, delete_results=True)
     assert sorted(house.shelves.deleted) == sorted(
         ("alice", name) for name in (MADE["image"]["key"], MADE["final"]["key"], STORED_AUDIO_ID)
     )
@@ -112,20 +112,20 @@ async def test_a_job_stays_until_its_results_are_deleted(house: House) -> None:
     job_id = await house.job(Status.SUCCEEDED, steps=MADE)
     other_id = await house.job(Status.SUCCEEDED, replace(REQUEST, request_id="other"))
     house.shelves.reasons[STORED_AUDIO_ID] = Reason.STORAGE_FAILED
-    await house.round(RETENTION_SECONDS + 60, delete_results=True)
+    await house.run_sweep(RETENTION_SECONDS + 60, delete_results=True)
     assert await house.record(job_id) is not None
     assert await house.record(other_id) is None
     house.shelves.reasons.clear()
-    await house.round(RETENTION_SECONDS + 60, delete_results=True)
+    await house.run_sweep(RETENTION_SECONDS + 60, delete_results=True)
     assert await house.record(job_id) is None
 
 
 @pytest.mark.parametrize("status", list(Status))
 async def test_a_job_is_not_deleted_before_its_retention_nor_before_its_end(house: House, status: Status) -> None:
     job_id = await house.job(status)
-    await house.round(RETENTION_SECONDS - 60, delete_results=True)
+    await house.run_sweep(RETENTION_SECONDS - 60, delete_results=True)
     if not status.is_final:
-        await house.round(RETENTION_SECONDS + 60, delete_results=True)
+        await house.run_sweep(RETENTION_SECONDS + 60, delete_results=True)
     found = await house.record(job_id)
     assert found is not None
     assert found.status is status
@@ -134,11 +134,11 @@ async def test_a_job_is_not_deleted_before_its_retention_nor_before_its_end(hous
 @pytest.mark.parametrize("status", [Status.FAILED, Status.CANCELLED])
 async def test_orphaned_objects_are_deleted_once(house: House, status: Status) -> None:
     job_id = await house.job(status, steps={"image": MADE["image"]})
-    await house.round(SETTLED_SECONDS - 60)
+    await house.run_sweep(SETTLED_SECONDS - 60)
     assert house.shelves.deleted == []
     before = await house.record(job_id)
-    await house.round(SETTLED_SECONDS + 60)
-    await house.round(SETTLED_SECONDS + 60)
+    await house.run_sweep(SETTLED_SECONDS + 60)
+    await house.run_sweep(SETTLED_SECONDS + 60)
     assert house.shelves.deleted == [("alice", f"users/alice/jobs/{job_id}/final.mp4")]
     after = await house.record(job_id)
     assert before is not None
@@ -147,7 +147,7 @@ async def test_orphaned_objects_are_deleted_once(house: House, status: Status) -
 
 async def test_nothing_of_a_job_that_succeeded_is_deleted(house: House) -> None:
     await house.job(Status.SUCCEEDED, steps={"image": MADE["image"]})
-    await house.round(SETTLED_SECONDS + 60)
+    await house.run_sweep(SETTLED_SECONDS + 60)
     assert house.shelves.deleted == []
 
 
@@ -156,10 +156,10 @@ async def test_a_job_that_the_queue_has_lost_is_requeued_once(house: House, stat
     job_id = await house.job(status)
     subject = f"{RUN}.story.alice"
     await house.streams.jetstream.purge_stream(QUEUE, subject=subject)
-    await house.round(SILENT_SECONDS - 60)
+    await house.run_sweep(SILENT_SECONDS - 60)
     assert await house.subjects(QUEUE) == set()
-    await house.round(SILENT_SECONDS + 60)
-    await house.round(SILENT_SECONDS + 60)
+    await house.run_sweep(SILENT_SECONDS + 60)
+    await house.run_sweep(SILENT_SECONDS + 60)
     info = await house.streams.jetstream.stream_info(QUEUE)
     message = await house.streams.jetstream.get_last_msg(QUEUE, subject)
     assert (info.state.messages, JobRecord.decode(message.data or b"").job_id) == (1, job_id)
@@ -170,26 +170,26 @@ async def test_a_queued_job_is_not_requeued(house: House) -> None:
         await house.job(Status.QUEUED, replace(REQUEST, request_id=f"job-{number}"))
     # An unreadable message must not stop the sweep.
     await house.streams.jetstream.publish(f"{RUN}.story.alice", b"from a newer version")
-    await house.round(SILENT_SECONDS + 60)
+    await house.run_sweep(SILENT_SECONDS + 60)
     assert (await house.streams.jetstream.stream_info(QUEUE)).state.messages == 4
 
 
 async def test_a_job_that_ends_during_the_sweep_is_not_requeued(house: House) -> None:
     job_id = await house.job(Status.RUNNING)
     await house.streams.jetstream.purge_stream(QUEUE)
-    known = await house.job_store.read(JobStore.build_key("alice", job_id))
-    assert known is not None
-    lease = await house.job_store.open_lease(known.record)
+    stored = await house.job_store.read(JobStore.build_key("alice", job_id))
+    assert stored is not None
+    lease = await house.job_store.open_lease(stored.record)
     read = house.job_store.read
 
     async def ends_meanwhile(key: str) -> object:
         found = await read(key)
-        if lease.revision == known.revision:
+        if lease.revision == stored.revision:
             await lease.write(lease.record.end_attempt(Status.SUCCEEDED))
         return found
 
     house.job_store.read = ends_meanwhile  # type: ignore[method-assign, assignment] # in between, as another process would
-    await house.round(SILENT_SECONDS + 60)
+    await house.run_sweep(SILENT_SECONDS + 60)
     with pytest.raises(NotFoundError):
         await house.streams.jetstream.get_last_msg(QUEUE, f"{RUN}.story.alice")
 
@@ -203,7 +203,7 @@ async def test_each_sweep_deletes_unfinished_uploads(house: House) -> None:
             return 1
 
     house.store = Store()
-    await house.round(0)
+    await house.run_sweep(0)
     assert tidied == [SETTLED_SECONDS]
 
 
@@ -211,7 +211,7 @@ async def test_an_unreadable_record_stops_neither_a_sweep_nor_a_list(house: Hous
     job_id = await house.job(Status.SUCCEEDED)
     await house.streams.state.put(JobStore.build_key("alice", "f" * 32), b'{"status": "paused"}')
     found, _ = await house.job_store.list_page("alice", JobFilter(), 10, "")
-    assert [known.record.job_id for known in found] == [job_id]
-    await house.round(RETENTION_SECONDS + 60)
+    assert [stored.record.job_id for stored in found] == [job_id]
+    await house.run_sweep(RETENTION_SECONDS + 60)
     assert await house.record(job_id) is None
     assert house.registry.get_sample_value("media_jobs_upkeep_total", {"action": "failed"}) == 1

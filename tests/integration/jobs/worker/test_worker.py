@@ -28,7 +28,7 @@ RETRYABLE = {
 BUSY = MediaError(Reason.PROVIDER_BUSY, "The provider is at its limit.")
 
 
-def failed(times: int, owner: str) -> JobRecord:
+def make_failed_record(times: int, owner: str) -> JobRecord:
     """Return the record of a job with failed attempts."""
     failure = JobFailure(Reason.PROVIDER_BUSY.name, "The provider is at its limit.", "video")
     attempts = tuple(Attempt(number, now(), now(), failure) for number in range(1, times + 1))
@@ -106,7 +106,7 @@ async def test_a_job_that_waits_for_a_retry_is_queued_and_keeps_its_progress(job
     pipeline.failures.append(MediaError(Reason.RATE_LIMITED, retry_after_seconds=600))
     async with jobs.run_worker({"animate": pipeline.to_job_type()}):
         record = await jobs.wait_until(
-            await jobs.submit(), lambda known: bool(known.attempts and known.attempts[0].failure)
+            await jobs.submit(), lambda record: bool(record.attempts and record.attempts[0].failure)
         )
     assert (record.status, record.worker, record.percent, record.stage) == (Status.QUEUED, "", 40.0, "video")
     assert await jobs.count_queued() == 1
@@ -125,21 +125,21 @@ async def test_delays_double_up_to_a_minute(
         record_acks(jobs.streams) as acks,
         jobs.run_worker({"animate": pipeline.to_job_type(max_delay_seconds=60.0)}),
     ):
-        await jobs.enqueue(failed(failures, jobs.owner))
+        await jobs.enqueue(make_failed_record(failures, jobs.owner))
         await until(lambda: bool(acks.delays_seconds))
     assert least_seconds <= acks.delays_seconds[0] <= most_seconds
 
 
-@pytest.mark.parametrize(("asked_seconds", "kept_seconds"), [(7.5, 7.5), (600.0, 600.0), (3600.0, 600.0)])
+@pytest.mark.parametrize(("requested_seconds", "expected_seconds"), [(7.5, 7.5), (600.0, 600.0), (3600.0, 600.0)])
 async def test_a_retry_after_of_the_provider_is_honoured_up_to_ten_minutes(
-    jobs: Jobs, asked_seconds: float, kept_seconds: float
+    jobs: Jobs, requested_seconds: float, expected_seconds: float
 ) -> None:
     pipeline = ScriptedPipeline()
-    pipeline.failures.append(MediaError(Reason.RATE_LIMITED, retry_after_seconds=asked_seconds))
+    pipeline.failures.append(MediaError(Reason.RATE_LIMITED, retry_after_seconds=requested_seconds))
     async with record_acks(jobs.streams) as acks, jobs.run_worker({"animate": pipeline.to_job_type()}):
         await jobs.submit()
         await until(lambda: bool(acks.delays_seconds))
-    assert acks.delays_seconds == [kept_seconds]
+    assert acks.delays_seconds == [expected_seconds]
 
 
 async def test_a_retry_after_does_not_shorten_the_backoff(jobs: Jobs) -> None:
@@ -214,7 +214,7 @@ async def test_a_job_that_crashed_forty_workers_fails(jobs: Jobs) -> None:
 
 async def test_a_job_that_crashed_thirty_nine_workers_runs_again(jobs: Jobs) -> None:
     pipeline = ScriptedPipeline()
-    record = replace(failed(0, jobs.owner), attempt=39)
+    record = replace(make_failed_record(0, jobs.owner), attempt=39)
     await jobs.enqueue(record)
     await jobs.job_store.open_lease(record)
     async with jobs.run_worker({"animate": pipeline.to_job_type()}):
@@ -260,8 +260,10 @@ async def test_two_workers_together_run_no_more_than_max_running(jobs: Jobs) -> 
 
 async def test_the_last_worker_to_start_sets_lease_and_max_running(jobs: Jobs) -> None:
     pipeline = ScriptedPipeline()
-    for fleet, lease_seconds in ((3, 5.0), (7, 9.0)):
-        async with jobs.run_worker({"animate": pipeline.to_job_type(max_running=fleet)}, lease_seconds=lease_seconds):
+    for max_running, lease_seconds in ((3, 5.0), (7, 9.0)):
+        async with jobs.run_worker(
+            {"animate": pipeline.to_job_type(max_running=max_running)}, lease_seconds=lease_seconds
+        ):
             await jobs.wait_until_ended(await jobs.submit())
             found = (await jobs.streams.jetstream.consumer_info("JOBS", "worker-animate")).config
-            assert (found.max_ack_pending, found.ack_wait, found.max_deliver) == (fleet, lease_seconds, -1)
+            assert (found.max_ack_pending, found.ack_wait, found.max_deliver) == (max_running, lease_seconds, -1)

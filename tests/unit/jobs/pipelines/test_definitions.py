@@ -23,7 +23,7 @@ SPECS: dict[str, dict[str, Any]] = {
     "headline": {"headline": "Cats land"},
     "story": {"headline": {"headline": "Cats land"}},
 }
-ASKED = {
+REQUESTS = {
     "animate": ["GenerateVideo"],
     "talking_video": ["SynthesizeStream", "GenerateVideo", "MuxVideo"],
     "headline": ["GenerateImage", "SynthesizeStream", "GetStoredAudio"],
@@ -35,7 +35,7 @@ STAGES = {
     "headline": {"prompt": 1.0, "image": 1.0, "audio": 55.0, "storage": 95.0},
     "story": {"prompt": 1.0, "image": 1.0, "audio": 15.0, "video": 25.0, "mux": 88.0},
 }
-MADE: dict[str, Any] = {
+RESULTS: dict[str, Any] = {
     "image": {"key": "users/alice/jobs/1/image.webp"},
     "audio": {"key": AUDIO_KEY, "storedAudioId": STORED_AUDIO_ID},
     "video": {"key": VIDEO_KEY},
@@ -48,17 +48,17 @@ METHODS = {"image": "GenerateImage", "audio": "SynthesizeStream", "video": "Gene
 @pytest.mark.parametrize("kind", SPECS)
 async def test_steps_run_in_order(shop: Shop, kind: str) -> None:
     record = await shop.make(kind, SPECS[kind])
-    assert shop.fake.methods == ASKED[kind]
-    assert list(record.steps) == [step for method in ASKED[kind] for step in METHODS if METHODS[step] == method]
+    assert shop.fake.methods == REQUESTS[kind]
+    assert list(record.steps) == [step for method in REQUESTS[kind] for step in METHODS if METHODS[step] == method]
 
 
 @pytest.mark.parametrize("kind", SPECS)
 async def test_stages_begin_where_the_documents_say(shop: Shop, kind: str) -> None:
     await shop.make(kind, SPECS[kind])
-    begun: dict[str, float] = {}
+    started: dict[str, float] = {}
     for stage, percent in shop.reached:
-        begun.setdefault(stage, percent)
-    assert begun == STAGES[kind]
+        started.setdefault(stage, percent)
+    assert started == STAGES[kind]
 
 
 @pytest.mark.parametrize("kind", SPECS)
@@ -92,7 +92,7 @@ async def test_all_requests_are_on_behalf_of_the_owner(shop: Shop, kind: str) ->
     ],
 )
 async def test_a_job_resumes_after_its_last_step(shop: Shop, kind: str, done: list[str], asked: list[str]) -> None:
-    await shop.make(kind, SPECS[kind], steps={step: MADE[step] for step in done})
+    await shop.make(kind, SPECS[kind], steps={step: RESULTS[step] for step in done})
     assert shop.fake.methods == asked
     behind = {stage for step in done for stage in STAGES_OF[step]}
     assert {stage for stage, _ in shop.reached} == STAGES[kind].keys() - behind
@@ -100,12 +100,12 @@ async def test_a_job_resumes_after_its_last_step(shop: Shop, kind: str, done: li
 
 @pytest.mark.parametrize("kind", SPECS)
 async def test_a_step_that_fails_ends_the_attempt_there(shop: Shop, kind: str) -> None:
-    last = ASKED[kind][-1]
+    last = REQUESTS[kind][-1]
     shop.fake.failures[last].append(MediaError(Reason.CONTENT_BLOCKED))
     with pytest.raises(MediaError) as caught:
         await shop.make(kind, SPECS[kind])
     assert caught.value.reason is Reason.CONTENT_BLOCKED
-    assert shop.fake.methods == ASKED[kind]
+    assert shop.fake.methods == REQUESTS[kind]
     assert shop.record.stage == list(STAGES[kind])[-1]
 
 

@@ -39,7 +39,7 @@ HEADLINE = jobs_pb2.HeadlineSpec(
     image_size="square",
     image_provider="fal",
 )
-MADE = {"audio": {"key": AUDIO_KEY, "storedAudioId": STORED_AUDIO_ID}, "video": {"key": VIDEO_KEY}}
+RESULTS = {"audio": {"key": AUDIO_KEY, "storedAudioId": STORED_AUDIO_ID}, "video": {"key": VIDEO_KEY}}
 SPAN = ProgressRange(20, 60)
 NONE = jobs_pb2.JOB_CAPTIONS_NONE
 
@@ -64,12 +64,12 @@ class OvertakenBucket(Bucket):
 
 async def done(shop: Shop, step: str, **fields: Any) -> Result:
     """Run one step of a job."""
-    return await STEPS[step][1](shop.steps, await shop.buckets.lease(make_record(**{"steps": MADE, **fields})))
+    return await STEPS[step][1](shop.steps, await shop.buckets.lease(make_record(**{"steps": RESULTS, **fields})))
 
 
 def without(step: str) -> dict[str, Any]:
     """Return the results that a step needs from earlier steps."""
-    return {name: result for name, result in MADE.items() if name != step}
+    return {name: result for name, result in RESULTS.items() if name != step}
 
 
 @given(st.floats(0, 100), st.floats(0, 100), st.floats(0, 100), st.floats(0, 100))
@@ -91,8 +91,8 @@ async def test_every_call_is_on_behalf_of_the_owner(shop: Shop, step: str, princ
 
 @pytest.mark.parametrize("step", STEPS)
 async def test_a_finished_step_does_not_run_again(shop: Shop, step: str) -> None:
-    made = {"key": "somewhere/else.bin"}
-    assert await done(shop, step, steps={**MADE, step: made}) == made
+    generated = {"key": "somewhere/else.bin"}
+    assert await done(shop, step, steps={**RESULTS, step: generated}) == generated
     assert shop.fake.calls == []
 
 
@@ -242,7 +242,7 @@ async def test_an_image_has_a_default_size_and_no_default_style(shop: Shop) -> N
 
 
 async def test_speech_is_muxed_into_the_generated_video(shop: Shop) -> None:
-    lease = await shop.buckets.lease(make_record(steps=MADE))
+    lease = await shop.buckets.lease(make_record(steps=RESULTS))
     result = await shop.steps.mux_video(lease, SPAN, audio_delay_ms=750, captions=NONE)
     request = shop.fake.last("MuxVideo").request
     assert (request.video.key, request.audio.key, request.audio_delay_ms) == (VIDEO_KEY, AUDIO_KEY, 750)
@@ -262,7 +262,7 @@ async def test_speech_is_muxed_into_the_generated_video(shop: Shop) -> None:
 async def test_captions_use_the_alignment_of_the_speech(
     shop: Shop, captions: jobs_pb2.JobCaptions, mode: video_pb2.CaptionMode
 ) -> None:
-    lease = await shop.buckets.lease(make_record(steps=MADE))
+    lease = await shop.buckets.lease(make_record(steps=RESULTS))
     await shop.steps.mux_video(lease, SPAN, audio_delay_ms=0, captions=captions)
     assert shop.fake.methods == ["GetStoredAudio", "MuxVideo"]
     assert shop.fake.last("GetStoredAudio").request.id == STORED_AUDIO_ID

@@ -51,7 +51,7 @@ class Receiver:
         return answer
 
 
-class Telling:
+class WebhookJob:
     """An ended job and its webhook job."""
 
     def __init__(self) -> None:
@@ -60,11 +60,11 @@ class Telling:
         self.secrets = SigningSecrets(self.buckets.streams)
 
     @property
-    def work(self) -> JobType:
+    def job_type(self) -> JobType:
         """Job type of webhook jobs."""
         return build_webhook_job_type(JobStore(self.buckets.streams), self.secrets, self.receiver)
 
-    async def ended(self, status: Status = Status.SUCCEEDED, **fields: Any) -> JobRecord:
+    async def store_ended_job(self, status: Status = Status.SUCCEEDED, **fields: Any) -> JobRecord:
         """Store an ended job."""
         record = make_record(status=status, request_id="order-7", updated_at=UPDATED_AT, webhook_url=URL, **fields)
         await self.buckets.lease(record)
@@ -77,7 +77,7 @@ class Telling:
     async def attempt(self, lease: Lease) -> Reason | None:
         """Run one attempt and return its error."""
         try:
-            await self.work.pipeline(lease)
+            await self.job_type.pipeline(lease)
         except MediaError as error:
             return error.reason
         return None
@@ -90,10 +90,10 @@ def sent(lease: Lease) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("status", [Status.SUCCEEDED, Status.FAILED, Status.CANCELLED])
 async def test_the_body_has_the_event_and_the_job(status: Status) -> None:
-    telling = Telling()
-    await telling.ended(status)
-    assert await telling.attempt(await telling.lease()) is None
-    (post,) = telling.receiver.posts
+    webhook = WebhookJob()
+    await webhook.store_ended_job(status)
+    assert await webhook.attempt(await webhook.lease()) is None
+    (post,) = webhook.receiver.posts
     assert (post.url, post.field, post.headers["Content-Type"]) == (URL, "webhook_url", "application/json")
     assert orjson.loads(post.data) == {
         "type": f"job.{status.value}",
@@ -103,10 +103,10 @@ async def test_the_body_has_the_event_and_the_job(status: Status) -> None:
 
 
 async def test_the_body_of_a_failed_job_has_its_error_and_no_results() -> None:
-    telling = Telling()
-    await telling.ended(Status.FAILED, failure=BLOCKED, steps={"audio": {"key": "audio/secret.mp3"}})
-    await telling.attempt(await telling.lease())
-    (post,) = telling.receiver.posts
+    webhook = WebhookJob()
+    await webhook.store_ended_job(Status.FAILED, failure=BLOCKED, steps={"audio": {"key": "audio/secret.mp3"}})
+    await webhook.attempt(await webhook.lease())
+    (post,) = webhook.receiver.posts
     assert orjson.loads(post.data)["data"]["error"] == {
         "reason": BLOCKED.reason,
         "message": BLOCKED.message,
@@ -116,12 +116,12 @@ async def test_the_body_of_a_failed_job_has_its_error_and_no_results() -> None:
 
 
 async def test_the_body_is_signed_with_every_valid_secret() -> None:
-    telling = Telling()
-    await telling.ended()
-    (first,) = await telling.secrets.get("alice")
-    second = await telling.secrets.rotate("alice")
-    await telling.attempt(await telling.lease())
-    (post,) = telling.receiver.posts
+    webhook = WebhookJob()
+    await webhook.store_ended_job()
+    (first,) = await webhook.secrets.get("alice")
+    second = await webhook.secrets.rotate("alice")
+    await webhook.attempt(await webhook.lease())
+    (post,) = webhook.receiver.posts
     assert len(post.headers["webhook-signature"].split()) == 2
     webhook = Webhook(
         post.headers["webhook-id"], post.headers["webhook-timestamp"], post.headers["webhook-signature"], post.data
@@ -133,30 +133,30 @@ async def test_the_body_is_signed_with_every_valid_secret() -> None:
 
 @pytest.mark.parametrize("status", [200, 201, 204, 299])
 async def test_any_2xx_accepts_the_webhook(status: int) -> None:
-    telling = Telling()
-    await telling.ended()
-    telling.receiver.answers.append(status)
-    lease = await telling.lease()
-    assert await telling.attempt(lease) is None
+    webhook = WebhookJob()
+    await webhook.store_ended_job()
+    webhook.receiver.answers.append(status)
+    lease = await webhook.lease()
+    assert await webhook.attempt(lease) is None
     assert [(item["status"], item["error"]) for item in sent(lease)] == [(status, "")]
 
 
 @pytest.mark.parametrize("status", [199, 300, 302, 304, 400, 404, 409, 429, 500, 503])
 async def test_other_statuses_are_retried(status: int) -> None:
-    telling = Telling()
-    await telling.ended()
-    telling.receiver.answers.append(status)
-    lease = await telling.lease()
-    assert await telling.attempt(lease) is Reason.UNAVAILABLE
+    webhook = WebhookJob()
+    await webhook.store_ended_job()
+    webhook.receiver.answers.append(status)
+    lease = await webhook.lease()
+    assert await webhook.attempt(lease) is Reason.UNAVAILABLE
     assert [(item["status"], item["error"]) for item in sent(lease)] == [(status, "")]
 
 
 async def test_an_unreachable_receiver_is_retried() -> None:
-    telling = Telling()
-    await telling.ended()
-    telling.receiver.answers.append(MediaError(Reason.URL_UNREACHABLE))
-    lease = await telling.lease()
-    assert await telling.attempt(lease) is Reason.UNAVAILABLE
+    webhook = WebhookJob()
+    await webhook.store_ended_job()
+    webhook.receiver.answers.append(MediaError(Reason.URL_UNREACHABLE))
+    lease = await webhook.lease()
+    assert await webhook.attempt(lease) is Reason.UNAVAILABLE
     assert [(item["status"], item["error"]) for item in sent(lease)] == [(0, "URL_UNREACHABLE")]
 
 
@@ -171,57 +171,61 @@ async def test_an_unreachable_receiver_is_retried() -> None:
 async def test_a_gone_or_forbidden_receiver_ends_the_webhook_job(
     answer: int | MediaError, kept: tuple[int, str]
 ) -> None:
-    telling = Telling()
-    await telling.ended()
-    telling.receiver.answers.append(answer)
-    lease = await telling.lease()
-    assert await telling.attempt(lease) is Reason.VALIDATION_ERROR
+    webhook = WebhookJob()
+    await webhook.store_ended_job()
+    webhook.receiver.answers.append(answer)
+    lease = await webhook.lease()
+    assert await webhook.attempt(lease) is Reason.VALIDATION_ERROR
     assert [(item["status"], item["error"]) for item in sent(lease)] == [kept]
 
 
 async def test_every_attempt_is_stored_in_order_with_the_same_body() -> None:
-    telling = Telling()
-    await telling.ended()
-    telling.receiver.answers += [500, MediaError(Reason.URL_UNREACHABLE), 204]
-    lease = await telling.lease()
-    ends = [await telling.attempt(lease) for _ in range(3)]
+    webhook = WebhookJob()
+    await webhook.store_ended_job()
+    webhook.receiver.answers += [500, MediaError(Reason.URL_UNREACHABLE), 204]
+    lease = await webhook.lease()
+    ends = [await webhook.attempt(lease) for _ in range(3)]
     assert ends == [Reason.UNAVAILABLE, Reason.UNAVAILABLE, None]
     assert [item["status"] for item in sent(lease)] == [500, 0, 204]
     moments = [item["at"] for item in sent(lease)]
     assert moments == sorted(moments)
-    assert len({post.data for post in telling.receiver.posts}) == 1
-    assert {post.headers["webhook-id"] for post in telling.receiver.posts} == {JOB_ID}
+    assert len({post.data for post in webhook.receiver.posts}) == 1
+    assert {post.headers["webhook-id"] for post in webhook.receiver.posts} == {JOB_ID}
 
 
 async def test_all_possible_attempts_are_stored() -> None:
-    telling = Telling()
-    await telling.ended()
-    lease = await telling.lease()
+    webhook = WebhookJob()
+    await webhook.store_ended_job()
+    lease = await webhook.lease()
     for number in range(MAX_FAILURES):
-        telling.receiver.answers.append(500 + number)
-        await telling.attempt(lease)
+        webhook.receiver.answers.append(500 + number)
+        await webhook.attempt(lease)
     assert [item["status"] for item in sent(lease)] == [500 + number for number in range(MAX_FAILURES)]
 
 
 async def test_the_list_of_deliveries_is_bounded() -> None:
-    telling = Telling()
-    await telling.ended()
-    lease = await telling.lease()
+    webhook = WebhookJob()
+    await webhook.store_ended_job()
+    lease = await webhook.lease()
     for _ in range(100):
-        telling.receiver.answers.append(500)
-        await telling.attempt(lease)
+        webhook.receiver.answers.append(500)
+        await webhook.attempt(lease)
     assert len(sent(lease)) < 50
 
 
 async def test_a_deleted_job_is_not_delivered() -> None:
-    telling = Telling()
-    assert await telling.attempt(await telling.lease("0" * 32)) is Reason.JOB_NOT_FOUND
-    assert telling.receiver.posts == []
+    webhook = WebhookJob()
+    assert await webhook.attempt(await webhook.lease("0" * 32)) is Reason.JOB_NOT_FOUND
+    assert webhook.receiver.posts == []
 
 
 async def test_attempts_last_for_a_night() -> None:
-    work = Telling().work
-    assert (work.max_failures, work.max_delay_seconds, work.max_running) == (MAX_FAILURES, MAX_DELAY_SECONDS, UNBOUNDED)
-    delays = [min(work.max_delay_seconds, 2.0**number) for number in range(work.max_failures - 1)]
+    job_type = WebhookJob().job_type
+    assert (job_type.max_failures, job_type.max_delay_seconds, job_type.max_running) == (
+        MAX_FAILURES,
+        MAX_DELAY_SECONDS,
+        UNBOUNDED,
+    )
+    delays = [min(job_type.max_delay_seconds, 2.0**number) for number in range(job_type.max_failures - 1)]
     assert sum(delays) / 2 > 6 * 3600
     assert sum(delays) < 15 * 3600
