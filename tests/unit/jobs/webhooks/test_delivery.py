@@ -123,12 +123,12 @@ async def test_the_body_is_signed_with_every_valid_secret() -> None:
     await webhook.attempt(await webhook.lease())
     (post,) = webhook.receiver.posts
     assert len(post.headers["webhook-signature"].split()) == 2
-    webhook = Webhook(
+    received = Webhook(
         post.headers["webhook-id"], post.headers["webhook-timestamp"], post.headers["webhook-signature"], post.data
     )
     for secret in (first, second):
-        verify(webhook, secret, time.time())
-    assert webhook.webhook_id == JOB_ID
+        verify(received, secret, time.time())
+    assert received.webhook_id == JOB_ID
 
 
 @pytest.mark.parametrize("status", [200, 201, 204, 299])
