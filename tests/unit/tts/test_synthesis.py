@@ -79,7 +79,7 @@ async def build_failing(events: AsyncIterator[SpeechEvent]) -> tuple[list[Speech
 
     async def read() -> None:
         async for event in events:
-            seen.append(event)  # noqa: PERF401 - what came before the failure must be cached
+            seen.append(event)  # noqa: PERF401 - events before the failure must stay in the list
 
     with pytest.raises(MediaError) as caught:
         await read()

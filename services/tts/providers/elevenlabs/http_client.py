@@ -1,4 +1,4 @@
-"""Sends requests to ElevenLabs and says in our words what went wrong on the way."""
+"""Sends requests to ElevenLabs and maps network failures to MediaError."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ log = logger(__name__)
 
 
 class Body:
-    """The bytes of an accepted answer, as the network delivers them."""
+    """The body of a successful response, as the network delivers it."""
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
 
     async def read(self) -> bytes:
-        """Return what has arrived, as soon as there is any; empty at the end.
+        """Return the bytes that have arrived, waiting for at least one; empty at the end.
 
         Raises:
             MediaError: GENERATION_FAILED, the connection was lost before the end.
@@ -62,13 +62,13 @@ class Body:
         """Return the whole body.
 
         Raises:
-            MediaError: GENERATION_FAILED, it was cut or has more than `max_bytes`.
+            MediaError: GENERATION_FAILED, it was cut or exceeds `max_bytes`.
         """
         collected = bytearray()
         while piece := await self.read():
             collected += piece
             if len(collected) > max_bytes:
-                raise MediaError(Reason.GENERATION_FAILED, "ElevenLabs sent an answer of a size that cannot be right.")
+                raise MediaError(Reason.GENERATION_FAILED, "ElevenLabs sent an answer of too large a size; try again.")
         return bytes(collected)
 
 
@@ -81,10 +81,10 @@ _BEFORE_SENDING = (
 
 
 class Transport:
-    """The way to the API: one pool of connections, cached alive between requests.
+    """HTTP client of the API: one pool of connections that stay open between requests.
 
     Args:
-        session: The pool; closed by whoever opened it.
+        session: The pool; closed by its owner.
         settings: Where the API is and how long to wait for it.
     """
 
@@ -95,7 +95,7 @@ class Transport:
 
     @asynccontextmanager
     async def send(self, request: ProviderRequest) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Send `request` and yields the answer once the API has accepted it.
+        """Send `request` and yield the response once the API has accepted it.
 
         Leaving the context closes the connection at once, unless the body was read to its end: then it has gone back
         to the pool.
@@ -144,7 +144,7 @@ async def open_transport(settings: ElevenLabsSettings) -> AsyncIterator[Transpor
         connector=aiohttp.TCPConnector(
             limit=settings.max_connections, keepalive_timeout=settings.keep_alive_seconds, ttl_dns_cache=60
         ),
-        # Silence while the voice is made is judged by the caller, who knows what is normal.
+        # The caller limits silence while speech is generated, because it knows what is normal.
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=settings.connect_timeout_seconds, sock_read=None),
         headers={"accept-encoding": "identity"},
         auto_decompress=False,

@@ -122,7 +122,7 @@ class SpeechLibrary:
                 return _STOP
             pcm = ctypes.string_at(samples, count * 2) if samples and count > 0 else b""
             return _CONTINUE if self._sink(pcm, _read_marks(events)) else _STOP
-        except BaseException as error:  # noqa: BLE001 - cached for speak(), which raises it
+        except BaseException as error:  # noqa: BLE001 - stored for speak(), which raises it
             self._failure = error
             return _STOP
 
