@@ -75,7 +75,7 @@ def split_sentences(text: str) -> tuple[TextSpan, ...]:
 def split_for_limit(text: str, limit: int) -> tuple[TextSpan, ...]:
     """Return `text` in pieces of at most `limit` code points, each as long as possible.
 
-    The pieces are in order and have no gaps. A piece ends after a sentence if one fits, otherwise after a clause, before
+    The pieces are in order, without gaps. A piece ends after a sentence if one fits, otherwise after a clause, before
     a word, or after the last whole character. White space belongs to the piece before it, as far as it fits.
 
     Raises:
