@@ -1,4 +1,4 @@
-"""gRPC clients of the services that jobs use; calls are made through the public API, as the owner of the job."""
+"""gRPC clients of the services that jobs call, on behalf of the owner of the job."""
 
 from __future__ import annotations
 

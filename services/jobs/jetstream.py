@@ -275,7 +275,7 @@ async def _create_or_update_stream(jetstream: JetStreamContext, config: api.Stre
 
 
 def _check_credentials(file: Path) -> None:
-    """Raise ConfigurationError for a file that is not a credentials file; the library would fail without a reason."""
+    """Raise ConfigurationError for an unusable credentials file; the library names no reason."""
     try:
         is_valid = all(mark in file.read_text() for mark in _CREDENTIALS_MARKERS)
     except (OSError, UnicodeDecodeError):
@@ -290,7 +290,7 @@ def _format_servers(options: StreamOptions) -> str:
 
 
 def _make_error_logger(servers: str) -> Callable[[Exception], Awaitable[None]]:
-    """Return a callback that logs connection errors at intervals, without their texts: those may hold credentials."""
+    """Return a callback that logs connection errors, without their texts, which may hold credentials."""
     last = -_LOG_INTERVAL_SECONDS
 
     async def log_error(error: Exception) -> None:

@@ -1,4 +1,4 @@
-"""The job store: accepts, reads, lists, cancels and watches jobs. All state is in NATS, none in the process."""
+"""The job store: accepts, reads, lists, cancels and watches jobs. All state is in NATS."""
 
 from __future__ import annotations
 

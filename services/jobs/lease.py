@@ -1,4 +1,4 @@
-"""The lease of one job: writes are compare-and-set, so that a superseded worker can neither write nor pay."""
+"""The lease of one job: compare-and-set writes, so a superseded worker can neither write nor pay."""
 
 from __future__ import annotations
 

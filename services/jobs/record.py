@@ -1,4 +1,4 @@
-"""The data of a job: its request, its record, and the filter of a list. The record is stored as JSON in NATS."""
+"""The data of a job: request, record and list filter. Records are stored as JSON in NATS."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Scheduled maintenance: NATS schedules a sweep, and one free worker runs it. There is no leader process."""
+"""Scheduled maintenance: NATS schedules a sweep, one free worker runs it. There is no leader."""

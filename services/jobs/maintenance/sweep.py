@@ -1,4 +1,4 @@
-"""A maintenance sweep: deletes old records and orphaned objects, and requeues jobs that the queue has lost."""
+"""A maintenance sweep: deletes old records and orphaned objects, requeues lost jobs."""
 
 from __future__ import annotations
 

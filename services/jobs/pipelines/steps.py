@@ -1,4 +1,4 @@
-"""The steps of pipelines. Each calls one service and stores key, type and origin of the result in the record."""
+"""The steps of pipelines. Each calls one service and stores the result in the record."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Steps:
         return await lease.run_step(VIDEO, run, paid=True)
 
     async def make_speech(self, lease: Lease, spec: jobs_pb2.NarrationSpec, progress_range: ProgressRange) -> Result:
-        """Generate speech and store it with its alignment. A retry gets it from the cache of the speech service."""
+        """Generate and store speech with its alignment. A retry gets it from the cache of the service."""
 
         async def run() -> Result:
             request = build_speech_request(spec, self.speech_format)
