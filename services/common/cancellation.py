@@ -1,21 +1,49 @@
-"""Cancellations that libraries lose: asyncio.wait_for of Python 3.11 returns a result that comes at the same moment."""
+"""Cancellations and timeouts that asyncio of Python 3.11 alone does not tell apart or loses.
+
+asyncio.wait_for returns a result that arrives in the moment of a cancellation, and the cancellation is lost.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 def is_cancelled() -> bool:
-    """Say whether somebody wants the current task to end, whether or not it has heard of that."""
+    """Return whether the current task was cancelled, even if a library has swallowed the cancellation."""
     task = asyncio.current_task()
     return task is not None and bool(task.cancelling())
 
 
 def raise_if_cancelled() -> None:
-    """Raise the cancellation of the current task that was asked for and swallowed; to be called in endless loops.
+    """Raise the cancellation of the current task if a library has swallowed it; endless loops call this.
 
     Raises:
-        asyncio.CancelledError: Somebody wants the task to end.
+        asyncio.CancelledError: The task was cancelled.
     """
     if is_cancelled():
         raise asyncio.CancelledError
+
+
+class StalledError(Exception):
+    """Raised when an iterator delivers nothing in time."""
+
+
+async def next_within(iterator: AsyncIterator[T], seconds: float) -> T | None:
+    """Return the next item of `iterator`; None at its end.
+
+    A TimeoutError of the iterator itself is raised as it is.
+
+    Raises:
+        StalledError: Nothing arrived within `seconds`.
+    """
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            return await anext(iterator, None)
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise StalledError from None

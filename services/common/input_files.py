@@ -22,11 +22,15 @@ _WHAT_IS_WRONG = {
 }
 
 
-class Downloads(Protocol):
-    """Fetches what a caller's URL names, if that may be fetched."""
+class WholeDownloads(Protocol):
+    """Fetches whole files from URLs; the tests replace it."""
 
     async def fetch(self, url: str, *, field: str, max_bytes: int) -> FetchedFile:
-        """Return the file; raises MediaError that names `field`."""
+        """Return the file at `url`; raises MediaError that names `field`."""
+
+
+class Downloads(WholeDownloads, Protocol):
+    """Fetches files from URLs, whole or as a stream; the tests replace it."""
 
     def stream(self, url: str, *, field: str, max_bytes: int) -> AbstractAsyncContextManager[StreamedFile]:
         """Return the context in which the file is read; raises MediaError that names `field`."""

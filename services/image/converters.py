@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from media.common.v1 import cache_pb2
 from media.image.v1 import image_pb2
 
 from services.common.images import Size
 from services.common.log import request_id
-from services.image.generation import CacheStatus
+from services.common.rpc.conversions import CACHE_STATUSES, to_timestamp
 from services.image.image_store import StoredImage, StoredRendition
 from services.image.pipeline import Image, InputRef, SourceSummary
 from services.image.prompt import PromptRequest
@@ -37,12 +35,6 @@ _FITS: Mapping[image_pb2.ImageFit, Fit] = {
     image_pb2.IMAGE_FIT_COVER: "cover",
     image_pb2.IMAGE_FIT_CONTAIN: "contain",
     image_pb2.IMAGE_FIT_STRETCH: "stretch",
-}
-_CACHE_STATUSES: Mapping[CacheStatus, cache_pb2.CacheStatus] = {
-    "miss": cache_pb2.CACHE_STATUS_MISS,
-    "hit": cache_pb2.CACHE_STATUS_HIT,
-    "joined": cache_pb2.CACHE_STATUS_JOINED,
-    "bypass": cache_pb2.CACHE_STATUS_BYPASS,
 }
 
 
@@ -126,13 +118,13 @@ def to_generated_image(result: Image) -> image_pb2.Image:
     image.prompt_metadata.CopyFrom(
         image_pb2.PromptMetadata(
             style=prompt.style,
-            timestamp=_to_timestamp(result.generated_at),
+            timestamp=to_timestamp(result.generated_at),
             version=prompt.version,
             shortened=prompt.shortened,
         )
     )
     image.from_cache = generation.cache_status == "hit"
-    image.cache_status = _CACHE_STATUSES[generation.cache_status]
+    image.cache_status = CACHE_STATUSES[generation.cache_status]
     image.provider_request_id = generation.request_id
     image.ignored_fields.extend(candidate.ignored_fields)
     image.queued_seconds = generation.queued_seconds
@@ -146,7 +138,7 @@ def to_stored_image(stored: StoredImage, source_summary: SourceSummary) -> image
     main = stored.main
     return image_pb2.Image(
         image_url=main.url,
-        url_expire_time=None if main.expires_at is None else _to_timestamp(main.expires_at),
+        url_expire_time=None if main.expires_at is None else to_timestamp(main.expires_at),
         width=main.size.width,
         height=main.size.height,
         request_id=request_id.get(),
@@ -182,9 +174,3 @@ def _to_variant(name: str, stored: StoredRendition) -> image_pb2.ImageVariant:
         height=stored.size.height,
         size_bytes=stored.size_bytes,
     )
-
-
-def _to_timestamp(time: datetime) -> Timestamp:
-    timestamp = Timestamp()
-    timestamp.FromDatetime(time)
-    return timestamp

@@ -6,7 +6,6 @@ The order of a request through this file: single flight, cache, provider (failov
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 from services.common.cache import TieredCache
 from services.common.errors import MediaError, Reason
@@ -15,6 +14,7 @@ from services.common.log import logger
 from services.common.resilience.call import ProviderPolicy
 from services.common.resilience.error_metadata import MAY_BE_CHARGED_KEY
 from services.common.singleflight import SingleFlight
+from services.common.usage import CacheStatus
 from services.common.worker_pool import WorkerPool
 from services.image.cache import CachedImage, build_cache_key, list_parameters
 from services.image.cache_blobs import CacheBlobs
@@ -24,7 +24,6 @@ from services.image.providers.interface import ImageProvider
 
 log = logger(__name__)
 
-CacheStatus = Literal["miss", "hit", "joined", "bypass"]
 
 INLINE_BYTES = 256 * 1024
 """Largest file that a cache entry holds itself; larger files go to the object store."""

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from services.common.cancellation import StalledError, next_within
 from services.common.errors import MediaError, Reason, invalid
 from services.common.input_files import InputFiles
 from services.common.worker_pool import WorkerPool
@@ -87,10 +88,7 @@ async def receive_upload(chunks: AsyncIterator[bytes], *, size_bytes: int, sha25
 async def _read_chunk(chunks: AsyncIterator[bytes]) -> bytes | None:
     """Return the next chunk, or None at the end; raise DEADLINE_EXCEEDED if the caller pauses for too long."""
     try:
-        async with asyncio.timeout(_MAX_PAUSE_SECONDS) as limit:
-            return await anext(chunks, None)
-    except TimeoutError:
-        if not limit.expired():
-            raise
+        return await next_within(chunks, _MAX_PAUSE_SECONDS)
+    except StalledError:
         message = f"No data of the file arrived for {_MAX_PAUSE_SECONDS:g} seconds; send the file again."
         raise MediaError(Reason.DEADLINE_EXCEEDED, message) from None

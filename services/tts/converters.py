@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
-from google.protobuf.timestamp_pb2 import Timestamp
-from media.common.v1 import alignment_pb2, cache_pb2
+from media.common.v1 import alignment_pb2
 from media.tts.v1 import tts_pb2
 
+from services.common.rpc.conversions import CACHE_STATUSES, to_timestamp
 from services.common.timing.alignment import Alignment
-from services.tts.events import AudioUrl, CacheStatus, Done, Header, StoredAudio
+from services.tts.events import AudioUrl, Done, Header, StoredAudio
 from services.tts.planning import SpeechRequest
 from services.tts.providers.interface import AudioChunk, Voice, VoiceSettings
 
@@ -18,12 +16,6 @@ _VOICE_TYPES = {
     "standard": tts_pb2.VOICE_TYPE_STANDARD,
     "account": tts_pb2.VOICE_TYPE_ACCOUNT,
     "embedded": tts_pb2.VOICE_TYPE_EMBEDDED,
-}
-_CACHE_STATUSES: dict[CacheStatus, cache_pb2.CacheStatus] = {
-    "miss": cache_pb2.CACHE_STATUS_MISS,
-    "hit": cache_pb2.CACHE_STATUS_HIT,
-    "joined": cache_pb2.CACHE_STATUS_JOINED,
-    "bypass": cache_pb2.CACHE_STATUS_BYPASS,
 }
 
 
@@ -87,7 +79,7 @@ def to_speech_header(event: Header) -> tts_pb2.SpeechHeader:
         voice_name=spec.voice.name,
         provider=event.provider,
         model_id=spec.model_id,
-        cache_status=_CACHE_STATUSES[event.cache_status],
+        cache_status=CACHE_STATUSES[event.cache_status],
         provider_request_id=event.provider_request_id,
         ignored_fields=event.ignored_fields,
         queued_seconds=event.queued_seconds,
@@ -140,7 +132,7 @@ def to_stored_audio(stored: StoredAudio, address: AudioUrl, *, with_alignment: b
         id=stored.audio_id,
         key=stored.key,
         url=address.url,
-        url_expire_time=None if address.expires_at is None else _to_timestamp(address.expires_at),
+        url_expire_time=None if address.expires_at is None else to_timestamp(address.expires_at),
         content_type=stored.content_type,
         size_bytes=stored.size_bytes,
         duration_seconds=stored.duration_seconds,
@@ -151,7 +143,7 @@ def to_stored_audio(stored: StoredAudio, address: AudioUrl, *, with_alignment: b
             voice_name=stored.voice_name,
             provider=stored.provider,
             output_format=stored.output_format,
-            timestamp=_to_timestamp(stored.stored_at),
+            timestamp=to_timestamp(stored.stored_at),
         ),
     )
     if with_alignment:
@@ -163,9 +155,3 @@ def to_stored_audio(stored: StoredAudio, address: AudioUrl, *, with_alignment: b
             )
         )
     return message
-
-
-def _to_timestamp(time: datetime) -> Timestamp:
-    timestamp = Timestamp()
-    timestamp.FromDatetime(time)
-    return timestamp

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Literal
 
 from services.common.timing.alignment import Alignment
+from services.common.usage import CacheStatus
 from services.tts.providers.interface import AudioChunk, SpeechProvider, SpeechSpec
-
-CacheStatus = Literal["miss", "hit", "joined", "bypass"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from services.common.cancellation import StalledError, next_within
 from services.common.errors import MediaError, Reason
 from services.common.resilience.call import ProviderPolicy, report_rejections
 from services.common.resilience.failover import AttemptFailure, FailureLog, first_available
@@ -115,11 +115,8 @@ class _StreamOpener:
     async def _read_chunk(self, provider: str, chunks: AsyncIterator[AudioChunk]) -> AudioChunk | None:
         stall_seconds = self._policy.stall_seconds
         try:
-            async with asyncio.timeout(stall_seconds) as stall:
-                return await anext(chunks, None)
-        except TimeoutError:
-            if not stall.expired():
-                raise
+            return await next_within(chunks, stall_seconds)
+        except StalledError:
             raise MediaError(
                 Reason.PROVIDER_TIMEOUT,
                 f"{provider} accepted the text but sent nothing for {stall_seconds:g} seconds; "

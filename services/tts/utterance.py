@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import struct
 from collections import deque
@@ -10,6 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 
+from services.common.cancellation import StalledError, next_within
 from services.common.errors import MediaError, Reason
 from services.common.log import logger
 from services.common.timing.alignment import Alignment, shift_alignment
@@ -289,11 +289,8 @@ def _clamp_times(alignment: Alignment, seconds: float) -> Alignment:
 
 async def _read_chunk(chunks: AsyncIterator[AudioChunk], stall_seconds: float) -> AudioChunk | None:
     try:
-        async with asyncio.timeout(stall_seconds) as stall:
-            return await anext(chunks, None)
-    except TimeoutError:
-        if not stall.expired():
-            raise
+        return await next_within(chunks, stall_seconds)
+    except StalledError:
         raise MediaError(
             Reason.PROVIDER_TIMEOUT,
             f"The provider sent nothing for {stall_seconds:g} seconds; retry, or use another one.",

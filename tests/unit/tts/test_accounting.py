@@ -11,9 +11,9 @@ from prometheus_client import CollectorRegistry
 
 from services.common.cache import CacheStats
 from services.common.errors import MediaError, Reason
-from services.common.usage import UsageRecord, UsageRecorder
+from services.common.usage import CacheStatus, UsageRecord, UsageRecorder
 from services.tts.accounting import Accounting
-from services.tts.events import CacheStatus, CostReport, Done, Header, SpeechEvent
+from services.tts.events import CostReport, Done, Header, SpeechEvent
 from services.tts.formats import FORMATS
 from services.tts.metrics import SpeechMetrics
 from services.tts.providers.interface import AudioChunk, SpeechSpec

@@ -1,0 +1,26 @@
+"""Conversions to the shared messages of the contracts, media.common.v1 and the well-known types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from media.common.v1 import cache_pb2
+
+from services.common.usage.record import CacheStatus
+
+CACHE_STATUSES: Mapping[CacheStatus, cache_pb2.CacheStatus] = {
+    "miss": cache_pb2.CACHE_STATUS_MISS,
+    "hit": cache_pb2.CACHE_STATUS_HIT,
+    "joined": cache_pb2.CACHE_STATUS_JOINED,
+    "bypass": cache_pb2.CACHE_STATUS_BYPASS,
+}
+"""The cache status of a result, as the contracts name it."""
+
+
+def to_timestamp(time: datetime) -> Timestamp:
+    """Return `time`, which must have a time zone or be UTC, as a message."""
+    timestamp = Timestamp()
+    timestamp.FromDatetime(time)
+    return timestamp
