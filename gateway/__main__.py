@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 
 import grpc
 
-from gateway.app import Reach, Upstreams, build_app
+from gateway.app import Upstreams, build_app
 from gateway.http_server import RunningHttp, running_http
 from gateway.reflection_and_health import AggregateHealth, add_reflection
 from gateway.routes.health import Health
@@ -30,10 +30,9 @@ async def main(settings: GatewaySettings) -> None:
         open_object_store(settings) as store,
         open_fetcher(settings.fetch_options) as fetcher,
     ):
-        upstreams = Upstreams(tts=tts, image=image, video=video, jobs=jobs)
+        upstreams = Upstreams(tts=tts, image=image, video=video, jobs=jobs, store=store, fetcher=fetcher)
         app = build_app(
             upstreams,
-            Reach(store, fetcher),
             health,
             max_body_bytes=settings.max_body_bytes,
             call_seconds=settings.call_seconds,

@@ -1,4 +1,4 @@
-"""Puts the gateway together: middleware, routes, documents."""
+"""Builds the HTTP application of the gateway: middleware, routes, documents."""
 
 from __future__ import annotations
 
@@ -14,11 +14,9 @@ from media.usage.v1 import usage_pb2
 from media.video.v1 import video_pb2
 
 from gateway.errors import failures
-from gateway.openapi import build_document
-from gateway.openapi.hand_written import HAND_WRITTEN
 from gateway.routes.captions import CaptionRoutes
 from gateway.routes.debug import DebugRoutes
-from gateway.routes.docs import docs_routes
+from gateway.routes.docs import OPENAPI_FILE, docs_routes
 from gateway.routes.health import Health
 from gateway.routes.images import ImageRoutes
 from gateway.routes.jobs import JobRoutes
@@ -29,7 +27,6 @@ from gateway.routes.sync_jobs import PromptRoutes
 from gateway.routes.videos import VideoRoutes
 from services.common.fetch import Fetcher
 from services.common.storage import ObjectStore
-from services.common.version import VERSION
 
 SPEECH: ServiceDescriptor = tts_pb2.DESCRIPTOR.services_by_name["TextToSpeechService"]
 IMAGE: ServiceDescriptor = image_pb2.DESCRIPTOR.services_by_name["ImageService"]
@@ -42,12 +39,16 @@ SERVICES: tuple[ServiceDescriptor, ...] = (SPEECH, IMAGE, VIDEO, JOBS, USAGE)
 
 @dataclass(frozen=True, slots=True)
 class Upstreams:
-    """The channels to the services, one each."""
+    """What the routes call: a channel per service, the object store and the fetcher; the caller owns them."""
 
     tts: grpc.aio.Channel
     image: grpc.aio.Channel
     video: grpc.aio.Channel
     jobs: grpc.aio.Channel
+    store: ObjectStore
+    """Holds the stored media."""
+    fetcher: Fetcher
+    """Downloads from the URLs that callers name."""
 
     def by_service(self) -> dict[str, grpc.aio.Channel]:
         """Return the channel of each service by the service's full name."""
@@ -60,27 +61,14 @@ class Upstreams:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
-    """What the gateway itself reaches beside the services."""
-
-    store: ObjectStore
-    """Where media are."""
-    fetcher: Fetcher
-    """Looks at callers' URLs."""
-
-
-def build_app(
-    upstreams: Upstreams, reach: Reach, health: Health, *, max_body_bytes: int, call_seconds: float
-) -> web.Application:
-    """Return the application; whoever runs it must enable handler cancellation.
+def build_app(upstreams: Upstreams, health: Health, *, max_body_bytes: int, call_seconds: float) -> web.Application:
+    """Return the application. Its runner must enable handler cancellation, as `http_server.py` does.
 
     Args:
-        upstreams: Channels to the services.
-        reach: What is reached beside them.
-        health: What GET /health says.
+        upstreams: What the routes call.
+        health: State behind GET /health.
         max_body_bytes: Largest request body.
-        call_seconds: Deadline of the calls that a request makes.
+        call_seconds: Deadline of each call to a service.
     """
     app = web.Application(middlewares=[failures], client_max_size=max_body_bytes)
     app.router.add_get("/health", health.answer)
@@ -90,10 +78,10 @@ def build_app(
     app.router.add_routes(VideoRoutes(upstreams.video, call_seconds).routes())
     app.router.add_routes(JobRoutes(upstreams.jobs).routes())
     app.router.add_routes(PromptRoutes(upstreams.jobs, call_seconds).routes())
-    app.router.add_routes(MediaRoutes(reach.store).routes())
-    app.router.add_routes(DebugRoutes(reach.fetcher).routes())
+    app.router.add_routes(MediaRoutes(upstreams.store).routes())
+    app.router.add_routes(DebugRoutes(upstreams.fetcher).routes())
     channels = upstreams.by_service()
     for service in SERVICES:
         app.router.add_routes(rpc_routes(channels[service.full_name], service, call_seconds))
-    app.router.add_routes(docs_routes(build_document(HAND_WRITTEN, SERVICES, version=VERSION)))
+    app.router.add_routes(docs_routes(OPENAPI_FILE.read_bytes()))
     return app

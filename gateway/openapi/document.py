@@ -8,9 +8,9 @@ from itertools import groupby
 
 from google.protobuf.descriptor import Descriptor, ServiceDescriptor
 
+from gateway.http_rules import http_rules
 from gateway.openapi.comments import comment
 from gateway.openapi.error_responses import ERROR, error_responses, error_schema
-from gateway.openapi.http_rules import http_rules
 from gateway.openapi.operations import build_tag, hand_written_operation, rpc_operation
 from gateway.openapi.route_spec import HandWritten
 from gateway.openapi.schemas import Schemas

@@ -41,8 +41,8 @@ IMAGE_ROUTES: tuple[HandWritten, ...] = (
         summary="Keeps an image that the caller brings along",
         description=(
             "The body is the file, or a form with it as the part `file`: PNG, JPEG, WebP or AVIF of at most 20 MiB and"
-            " 20 million pixels, told by its bytes, not by its name. It is turned upright and encoded again, and nothing"
-            " that came with the pixels is kept, places and cameras least of all."
+            " 20 million pixels. The type is detected from the bytes, not from the name. The service turns the image"
+            " upright, encodes it again and drops all metadata, such as location and camera."
         ),
         files=_FILES,
         query=(

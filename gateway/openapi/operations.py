@@ -7,9 +7,9 @@ from collections.abc import Iterable
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, ServiceDescriptor
 
+from gateway.http_rules import HttpRule
 from gateway.openapi.comments import comment, split
 from gateway.openapi.error_responses import REQUEST_ID, REQUEST_ID_HEADER, references
-from gateway.openapi.http_rules import HttpRule
 from gateway.openapi.route_spec import Content, HandWritten, Header, Query, Response
 from gateway.openapi.schemas import Schemas, is_object, is_required
 

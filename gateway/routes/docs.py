@@ -1,23 +1,31 @@
-"""GET /openapi.json and /docs: the OpenAPI document, and a page to read it and try it, all of it served from here."""
+"""GET /openapi.json and /docs: the OpenAPI document and Swagger UI, all served from files of this package."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import distribution
 from pathlib import Path
 from string import Template
 
-import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-_PAGE = Path(__file__).resolve().parents[1] / "docs_page"
-_OWN = ("start.js", "page.css")
-# The wheel is a carrier of files only: importing it would build its own pages, at 40 MB of memory.
-_WHEEL = "offapi"
-_FROM_WHEEL = ("swagger_bundle.js", "swagger_style.css")
+_GATEWAY = Path(__file__).resolve().parents[1]
+
+OPENAPI_FILE = _GATEWAY / "openapi" / "openapi.json"
+"""The OpenAPI document of the suite; `make openapi` writes it from the contracts."""
+
+SWAGGER_UI = _GATEWAY / "docs_page" / "swagger_ui"
+"""Swagger UI, vendored; its README.md names the version and the digests."""
+
+_PAGE = _GATEWAY / "docs_page"
+_ASSETS = (
+    SWAGGER_UI / "swagger-ui-bundle.js",
+    SWAGGER_UI / "swagger-ui.css",
+    _PAGE / "start.js",
+    _PAGE / "page.css",
+)
 
 _CONTENT_TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
 _REVALIDATE = "public, no-cache"
@@ -45,7 +53,7 @@ _SAFE_TYPE: Mapping[str, str] = {"X-Content-Type-Options": "nosniff"}
 
 @dataclass(frozen=True, slots=True)
 class _Asset:
-    """A file of the page; its address changes with its content, so it may be kept forever."""
+    """A file of the page; its address changes with its content, so it may be cached forever."""
 
     file: Path
     digest: str
@@ -55,45 +63,32 @@ class _Asset:
         return f"/docs/assets/{self.digest}/{self.file.name}"
 
 
-def docs_routes(document: Mapping[str, object]) -> list[web.RouteDef]:
-    """Return the routes of the OpenAPI `document` and of the page that shows it.
-
-    Raises:
-        FileNotFoundError: The wheel that brings Swagger UI is incomplete.
-    """
-    assets = [_asset(file) for file in _files()]
+def docs_routes(document: bytes) -> list[web.RouteDef]:
+    """Return the routes of the OpenAPI `document`, given as JSON text, and of the page that shows it."""
+    assets = [_build_asset(file) for file in _ASSETS]
     page = Template((_PAGE / "index.html").read_text(encoding="utf-8")).substitute(
-        {asset.file.name.replace(".", "_"): asset.path for asset in assets}
+        {asset.file.name.replace(".", "_").replace("-", "_"): asset.path for asset in assets}
     )
     return [
-        web.get("/openapi.json", _serve_fixed(orjson.dumps(document), "application/json", {})),
+        web.get("/openapi.json", _serve_fixed(document, "application/json", {})),
         web.get("/docs", _serve_fixed(page.encode(), "text/html", _PAGE_HEADERS)),
-        *(web.get(asset.path, _file(asset)) for asset in assets),
+        *(web.get(asset.path, _serve_file(asset)) for asset in assets),
     ]
 
 
-def _files() -> list[Path]:
-    wheel = distribution(_WHEEL)
-    return [
-        *(Path(str(wheel.locate_file(f"{_WHEEL}/{name}"))) for name in _FROM_WHEEL),
-        *(_PAGE / name for name in _OWN),
-    ]
-
-
-def _asset(file: Path) -> _Asset:
+def _build_asset(file: Path) -> _Asset:
     return _Asset(file, hashlib.sha256(file.read_bytes()).hexdigest()[:16])
 
 
 def _serve_fixed(body: bytes, content_type: str, extra: Mapping[str, str]) -> Handler:
-    """Return a handler that answers with `body`, or says that the caller has it already."""
+    """Return a handler that answers with `body`, or with 304 if the caller has that version."""
     etag = hashlib.sha256(body).hexdigest()[:32]
     headers = {"Cache-Control": _REVALIDATE, **_SAFE_TYPE, **extra}
 
     async def answer(request: web.Request) -> web.StreamResponse:
-        known = _is_known(request, etag)
         response = (
             web.Response(status=304, headers=headers)
-            if known
+            if _is_known(request, etag)
             else web.Response(body=body, content_type=content_type, charset="utf-8", headers=headers)
         )
         response.etag = etag
@@ -102,7 +97,7 @@ def _serve_fixed(body: bytes, content_type: str, extra: Mapping[str, str]) -> Ha
     return answer
 
 
-def _file(asset: _Asset) -> Handler:
+def _serve_file(asset: _Asset) -> Handler:
     """Return a handler that answers with a file, its ETag included, without holding it in memory."""
     headers = {"Cache-Control": _FOREVER, "Content-Type": _CONTENT_TYPES[asset.file.suffix], **_SAFE_TYPE}
 

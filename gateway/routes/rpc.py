@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from gateway.codec import decode, encode
-from gateway.openapi import HttpRule, http_rules
+from gateway.http_rules import HttpRule, http_rules
 from gateway.request_parsing import get_principal, json_body, parameters
 from services.common.errors import MediaError, Reason, invalid
 from services.common.rpc.channel import call_metadata

@@ -1,4 +1,4 @@
-"""The gateway's application in front of whatever a test has; the rest leads nowhere."""
+"""Runs the gateway in front of the services that a test starts; calls to the other services fail."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 import grpc
 
-from gateway.app import Reach, Upstreams, build_app
+from gateway.app import Upstreams, build_app
 from gateway.http_server import running_http
 from gateway.routes.health import Health
 from services.common.fetch import FetchOptions, open_fetcher
@@ -22,7 +22,7 @@ _NOWHERE = "127.0.0.1:9"
 
 
 @asynccontextmanager
-async def gateway_before(
+async def running_gateway(
     *,
     tts: grpc.aio.Channel | None = None,
     image: grpc.aio.Channel | None = None,
@@ -33,16 +33,16 @@ async def gateway_before(
     health: Health | None = None,
     max_body_bytes: int = 16 * 1024,
 ) -> AsyncIterator[aiohttp.ClientSession]:
-    """Yield a session whose base URL is a gateway.
+    """Run a gateway and yield an HTTP session with its address as base URL.
 
     Args:
-        tts: The speech service; none if not given.
-        image: The image service; none if not given.
-        video: The video service; none if not given.
-        jobs: The service of jobs; none if not given.
+        tts: Channel to the speech service; without it, calls fail.
+        image: Channel to the image service; without it, calls fail.
+        video: Channel to the video service; without it, calls fail.
+        jobs: Channel to the job service; without it, calls fail.
         storage: The object store; an empty folder if not given.
-        fetch_allow: Private places that /debug/head may look at.
-        health: What GET /health says.
+        fetch_allow: Private addresses that /debug/head may read.
+        health: State behind GET /health.
         max_body_bytes: Largest JSON body.
     """
     async with AsyncExitStack() as stack:
@@ -53,8 +53,14 @@ async def gateway_before(
         store = await stack.enter_async_context(open_object_store(storage))
         fetcher = await stack.enter_async_context(open_fetcher(FetchOptions(AddressPolicy.parse(fetch_allow), 5)))
         app = build_app(
-            Upstreams(tts=tts or nowhere, image=image or nowhere, video=video or nowhere, jobs=jobs or nowhere),
-            Reach(store, fetcher),
+            Upstreams(
+                tts=tts or nowhere,
+                image=image or nowhere,
+                video=video or nowhere,
+                jobs=jobs or nowhere,
+                store=store,
+                fetcher=fetcher,
+            ),
             health or Health(),
             max_body_bytes=max_body_bytes,
             call_seconds=30,

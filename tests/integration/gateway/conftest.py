@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from gateway.routes.health import Health
-from tests.fakes.gateway import gateway_before
+from tests.fakes.gateway import running_gateway
 from tests.fakes.jobs import FakeJobService, serving_jobs
 from tests.fakes.speech import FakeSpeechProvider
 from tests.fakes.speech_service import build_servicer, serve_speech
@@ -21,14 +21,14 @@ Gateway = Callable[..., AbstractAsyncContextManager[aiohttp.ClientSession]]
 
 
 @asynccontextmanager
-async def gateway_before_engines(
+async def gateway_to_engines(
     *engines: FakeSpeechProvider, stall_seconds: float = 10, health: Health | None = None
 ) -> AsyncIterator[aiohttp.ClientSession]:
     """Yield a session whose base URL is a gateway in front of these engines; the first is the default."""
     servicer = build_servicer(*engines, stall_seconds=stall_seconds)
     async with (
         serve_speech(servicer) as tts,
-        gateway_before(tts=tts.channel, health=health, max_body_bytes=MAX_BODY_BYTES) as session,
+        running_gateway(tts=tts.channel, health=health, max_body_bytes=MAX_BODY_BYTES) as session,
     ):
         yield session
 
@@ -36,7 +36,7 @@ async def gateway_before_engines(
 @pytest.fixture
 def gateway() -> Gateway:
     """What starts a gateway in front of scripted engines."""
-    return gateway_before_engines
+    return gateway_to_engines
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ async def jobs_http(jobs: FakeJobService) -> AsyncIterator[aiohttp.ClientSession
     """A session whose base URL is a gateway in front of that service."""
     async with (
         serving_jobs(jobs) as service,
-        gateway_before(jobs=service.channel, max_body_bytes=MAX_BODY_BYTES) as session,
+        running_gateway(jobs=service.channel, max_body_bytes=MAX_BODY_BYTES) as session,
     ):
         yield session
 

@@ -27,7 +27,7 @@ from services.image.server import build_service
 from services.image.service import SERVICE_NAME
 from services.image.settings import ImageSettings
 from services.image.sizes import PRESETS
-from tests.fakes.gateway import gateway_before
+from tests.fakes.gateway import running_gateway
 from tests.fakes.grpc_server import served
 from tests.fakes.image_provider import FakeImageProvider, make_image
 from tests.integration.image.conftest import pool, workers
@@ -63,7 +63,7 @@ async def http(
 
         async with (
             served(register) as image,
-            gateway_before(image=image.channel, storage=storage, max_body_bytes=16 * 1024) as session,
+            running_gateway(image=image.channel, storage=storage, max_body_bytes=16 * 1024) as session,
         ):
             yield session
 

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from services.common.usage import RecorderOptions, UsageRecorder, open_usage
-from tests.fakes.gateway import gateway_before
+from tests.fakes.gateway import running_gateway
 from tests.fakes.usage import NOON, serve_usage, usage_record
 
 NOTHING = {
@@ -35,7 +35,7 @@ async def recorder(tmp_path: Path) -> AsyncIterator[UsageRecorder]:
 
 @pytest.fixture
 async def http(recorder: UsageRecorder) -> AsyncIterator[aiohttp.ClientSession]:
-    async with serve_usage(recorder) as service, gateway_before(tts=service.channel) as session:
+    async with serve_usage(recorder) as service, running_gateway(tts=service.channel) as session:
         yield session
 
 

@@ -15,7 +15,7 @@ import pytest
 from services.common.images import Size
 from services.common.storage import ObjectSpec
 from services.common.worker_pool import WorkerPool
-from tests.fakes.gateway import gateway_before
+from tests.fakes.gateway import running_gateway
 from tests.fakes.image_provider import make_image
 from tests.fakes.media import make_speech
 from tests.fakes.object_store import FakeObjectStore
@@ -52,7 +52,7 @@ async def suite(workers: WorkerPool, tmp_path: Path, replicate: FakeReplicate) -
 
 @pytest.fixture
 async def http(suite: VideoSuite) -> AsyncIterator[aiohttp.ClientSession]:
-    async with gateway_before(video=suite.channel) as session:
+    async with running_gateway(video=suite.channel) as session:
         yield session
 
 

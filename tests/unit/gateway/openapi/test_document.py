@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -13,9 +14,12 @@ from media.tts.v1 import tts_pb2
 
 from gateway.app import SERVICES
 from gateway.codec import decode
-from gateway.openapi import HandWritten, Response, build_document, http_rules
+from gateway.http_rules import http_rules
+from gateway.openapi.__main__ import main
 from gateway.openapi.constraints import get_rules
+from gateway.openapi.document import build_document
 from gateway.openapi.hand_written import HAND_WRITTEN
+from gateway.openapi.route_spec import HandWritten, Response
 from gateway.routes.captions import FORMATS
 from services.common.errors import Reason
 from services.common.rpc.validation import validate
@@ -293,3 +297,12 @@ def test_routes_must_not_share_a_path_or_a_name(path: str, name: str, problem: s
     second = HandWritten("GET", path, "Other", "", (Response("Done."),), ("Tag",), name)
     with pytest.raises(ValueError, match=problem):
         build_document([first, second], [], "1")
+
+
+def test_a_stale_file_fails_the_check_until_it_is_written(tmp_path: Path) -> None:
+    file = tmp_path / "openapi.json"
+    assert main(["--check"], file) == 1
+    assert main(["--write"], file) == 0
+    assert main(["--check"], file) == 0
+    file.write_bytes(file.read_bytes().replace(b"Media suite", b"Other suite"))
+    assert main(["--check"], file) == 1

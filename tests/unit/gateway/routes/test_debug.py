@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.fakes.gateway import gateway_before
+from tests.fakes.gateway import running_gateway
 from tests.fakes.web_host import WebHost, running_web_host
 
 
@@ -22,7 +22,7 @@ async def host() -> AsyncIterator[WebHost]:
 
 @pytest.fixture
 async def http(host: WebHost) -> AsyncIterator[aiohttp.ClientSession]:
-    async with gateway_before(fetch_allow=[f"127.0.0.1:{host.port}"]) as session:
+    async with running_gateway(fetch_allow=[f"127.0.0.1:{host.port}"]) as session:
         yield session
 
 

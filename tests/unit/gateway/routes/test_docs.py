@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import AsyncIterator
 
+import orjson
 import pytest
 from aiohttp import ClientSession
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request
 
-from gateway.routes.docs import docs_routes
+from gateway.routes.docs import OPENAPI_FILE, SWAGGER_UI, docs_routes
 
 DOCUMENT = {"openapi": "3.1.1", "info": {"title": "ünïcode", "version": "1"}, "paths": {}}
 Client = TestClient[Request, Application]
@@ -19,7 +21,7 @@ Client = TestClient[Request, Application]
 @pytest.fixture
 async def client() -> AsyncIterator[Client]:
     app = Application()
-    app.add_routes(docs_routes(DOCUMENT))
+    app.add_routes(docs_routes(orjson.dumps(DOCUMENT)))
     async with TestClient(TestServer(app)) as started:
         yield started
 
@@ -37,7 +39,7 @@ async def test_the_document_is_served_as_it_is(client: Client) -> None:
 
 
 @pytest.mark.parametrize("path", ["/openapi.json", "/docs"])
-async def test_who_has_it_already_is_not_sent_it_again(client: Client, path: str) -> None:
+async def test_a_caller_that_has_this_version_is_answered_with_304(client: Client, path: str) -> None:
     first = await client.get(path)
     assert first.headers["Cache-Control"] == "public, no-cache"
     again = await client.get(path, headers={"If-None-Match": first.headers["ETag"]})
@@ -50,7 +52,7 @@ async def test_who_has_it_already_is_not_sent_it_again(client: Client, path: str
 
 async def test_another_document_has_another_etag(client: Client) -> None:
     app = Application()
-    app.add_routes(docs_routes({**DOCUMENT, "paths": {"/new": {}}}))
+    app.add_routes(docs_routes(orjson.dumps({**DOCUMENT, "paths": {"/new": {}}})))
     async with TestClient(TestServer(app)) as other:
         theirs = (await other.get("/openapi.json")).headers["ETag"]
     assert theirs != (await client.get("/openapi.json")).headers["ETag"]
@@ -62,11 +64,11 @@ async def test_head_answers_without_a_body(client: Client) -> None:
     assert int(answer.headers["Content-Length"]) > 0
 
 
-async def test_every_asset_of_the_page_is_there_and_kept_forever(client: Client) -> None:
+async def test_every_asset_of_the_page_exists_and_is_cached_forever(client: Client) -> None:
     paths = await assets(client)
     assert {path.rpartition("/")[2] for path in paths} == {
-        "swagger_bundle.js",
-        "swagger_style.css",
+        "swagger-ui-bundle.js",
+        "swagger-ui.css",
         "start.js",
         "page.css",
     }
@@ -95,6 +97,20 @@ async def test_nothing_beside_the_assets_is_served(client: Client) -> None:
     asset = (await assets(client))[0]
     url = client.make_url("/")
     async with ClientSession() as session:
-        for path in (f"{asset}/../../../app.py", f"{asset}x", "/docs/assets/0/swagger_bundle.js"):
+        for path in (f"{asset}/../../../app.py", f"{asset}x", "/docs/assets/0/swagger-ui-bundle.js"):
             async with session.get(f"{url.origin()}{path}") as answer:
                 assert answer.status == 404
+
+
+def test_swagger_ui_is_the_version_that_its_readme_names() -> None:
+    readme = (SWAGGER_UI / "README.md").read_text(encoding="utf-8")
+    digests = dict(re.findall(r"^\| `([^`]+)` \| `([0-9a-f]{64})` \|$", readme, flags=re.MULTILINE))
+    files = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in SWAGGER_UI.iterdir()}
+    del files["README.md"]
+    assert files == digests
+    version = re.findall(r"^# Swagger UI (\S+)$", readme, flags=re.MULTILINE)
+    assert f'"{version[0]}"' in (SWAGGER_UI / "swagger-ui-bundle.js").read_text(encoding="utf-8")
+
+
+def test_the_committed_document_is_json_of_openapi() -> None:
+    assert orjson.loads(OPENAPI_FILE.read_bytes())["openapi"] == "3.1.1"

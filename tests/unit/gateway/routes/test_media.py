@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from services.common.storage import ObjectSpec, ObjectStore, StorageSettings, open_object_store
-from tests.fakes.gateway import gateway_before
+from tests.fakes.gateway import running_gateway
 
 SUITE = "http://suite.example"
 DATA = b"0123456789"
@@ -32,7 +32,7 @@ async def store(storage: StorageSettings) -> AsyncIterator[ObjectStore]:
 
 @pytest.fixture
 async def http(store: ObjectStore, storage: StorageSettings) -> AsyncIterator[aiohttp.ClientSession]:
-    async with gateway_before(storage=storage) as session:
+    async with running_gateway(storage=storage) as session:
         yield session
 
 
@@ -167,5 +167,5 @@ async def test_a_store_that_serves_itself_is_led_to() -> None:
         spaces_bucket="bucket",
         spaces_cdn="https://cdn.example",
     )
-    async with gateway_before(storage=storage) as session, session.get(f"/media/{KEY}?signature=x") as answer:
+    async with running_gateway(storage=storage) as session, session.get(f"/media/{KEY}?signature=x") as answer:
         assert answer.status == 404

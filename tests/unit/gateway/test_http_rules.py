@@ -7,7 +7,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from media.image.v1 import image_pb2
 from media.tts.v1 import tts_pb2
 
-from gateway.openapi import http_rules
+from gateway.http_rules import http_rules
 from tests.fakes.contracts import compiled
 
 _ROUTES = compiled(
