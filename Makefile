@@ -4,7 +4,7 @@ PYTHON ?= python3
 TESTS ?=
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := services gateway deploy tests bench tools protos/contracts.py
+SOURCES := services gateway deploy examples tests bench tools protos/contracts.py
 RUNTIME := $(VENV)/.runtime-installed
 TEST_PROCESSES ?= 2
 DEVELOPMENT := $(VENV)/.development-installed
@@ -18,10 +18,10 @@ help: ## List the targets
 run: $(RUNTIME) ## Set up and serve the whole suite on http://localhost:8080 (Ctrl-C stops it)
 	@$(BIN)/python -m deploy.local run
 
-demo: $(RUNTIME) ## Start a suite, have it make a video that talks from one still and one sentence, stop
-	@$(BIN)/python -m deploy.local demo
+demo: $(RUNTIME) ## Start a suite, generate a talking video from one image and one sentence, stop
+	@$(BIN)/python -m examples.talking_video
 
-doctor: $(RUNTIME) ## Say what is configured, reachable and wrong, and what to do about it
+doctor: $(RUNTIME) ## Show what is configured, reachable and wrong, and what to do about it
 	@$(BIN)/python -m deploy.local doctor
 
 token: $(RUNTIME) ## Print a bearer token for the local suite (make -s token)
@@ -71,7 +71,7 @@ lock: ## Resolve requirements.lock and requirements-dev.lock again from pyprojec
 		--no-emit-index-url --no-emit-find-links --extra embedded --extra local --extra dev --constraint requirements.lock \
 		--output-file requirements-dev.lock pyproject.toml
 
-clean: ## Remove everything that make made
+clean: ## Remove everything that make generated
 	rm -rf $(VENV) .run .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

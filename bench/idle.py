@@ -16,7 +16,7 @@ from pathlib import Path
 from bench import system_stats as machine
 from bench.errors import BenchError
 from bench.suite import overrides, stop
-from deploy.local.ports import EDGE, choose_free
+from deploy.local.ports import EDGE, choose_free_ports
 from deploy.local.processes import SUITE, list_ports
 
 _READY_SECONDS = 30.0
@@ -50,7 +50,7 @@ def weigh(folder: Path, provider_url: str) -> Rest:
     Raises:
         BenchError: The suite does not become ready.
     """
-    chosen = choose_free(list_ports(SUITE))
+    chosen = choose_free_ports(list_ports(SUITE))
     ports = {variable: str(port) for variable, port in chosen.items()}
     log = folder / "rest.log"
     began = time.monotonic()

@@ -55,11 +55,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.jobs", description=__doc__)
     parser.add_argument("--count", type=int, default=500, metavar="N", help="how often each is done (500)")
     options = parser.parse_args(arguments)
-    rows = [row for row in SUITE if row.name in _ROWS]
+    specs = [spec for spec in SUITE if spec.name in _ROWS]
     try:
         with (
             tempfile.TemporaryDirectory(prefix="bench-") as folder,
-            running_rows(rows, Path(folder), {"JOBS_QUOTA": str(_QUOTA)}) as (_, ports),
+            running_rows(specs, Path(folder), {"JOBS_QUOTA": str(_QUOTA)}) as (_, ports),
         ):
             timed = asyncio.run(_measure(ports, options.count))
     except BenchError as error:

@@ -16,8 +16,8 @@ from typing import IO
 from bench.errors import BenchError
 from deploy.local import watchdog
 from deploy.local.dev_keys import ensure_identity, issue_token
-from deploy.local.ports import EDGE, Chosen, choose_free
-from deploy.local.processes import SUITE, Process, Row, list_ports, processes
+from deploy.local.ports import EDGE, Chosen, choose_free_ports
+from deploy.local.processes import SUITE, Process, ProcessSpec, build_processes, list_ports
 
 _READY_SECONDS = 30.0
 _POLL_SECONDS = 0.02
@@ -95,22 +95,22 @@ def running_suite(folder: Path, provider: Provider, variables: Mapping[str, str]
 
 @contextmanager
 def running_rows(
-    rows: Sequence[Row], folder: Path, variables: Mapping[str, str]
+    specs: Sequence[ProcessSpec], folder: Path, variables: Mapping[str, str]
 ) -> Iterator[tuple[dict[str, int], Chosen]]:
     """Run some processes of the suite until the context is left; yields their pids and the port of each variable.
 
     Args:
-        rows: Which, in the order of starting.
+        specs: Which, in the order of starting.
         folder: Where their keys, their logs and what they keep go.
         variables: How they differ from what `make run` starts.
 
     Raises:
         BenchError: A process ends or does not become ready; the text has its last lines.
     """
-    chosen = choose_free(list_ports(rows))
-    made = processes(rows, chosen, jwks_file=ensure_identity(folder), log_format="json", folder=folder)
+    chosen = choose_free_ports(list_ports(specs))
+    made = build_processes(specs, chosen, jwks_file=ensure_identity(folder), log_format="json", folder=folder)
     with _guard() as guard, ExitStack() as stack:
-        pids = {row.name: stack.enter_context(_running(row, folder, variables, guard)) for row in made}
+        pids = {spec.name: stack.enter_context(_running(spec, folder, variables, guard)) for spec in made}
         yield pids, chosen
 
 
@@ -126,22 +126,22 @@ def _guard() -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def _running(row: Process, folder: Path, changed: Mapping[str, str], guard: IO[bytes]) -> Iterator[int]:
-    log = folder / f"{row.name}.log"
+def _running(spec: Process, folder: Path, changed: Mapping[str, str], guard: IO[bytes]) -> Iterator[int]:
+    log = folder / f"{spec.name}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            row.argv,
+            spec.argv,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**row.environment, **changed},
+            env={**spec.environment, **changed},
             # Away from any .env of the user's.
             cwd=folder,
             start_new_session=True,
         )
     try:
         _tell(guard, b"+%d\n" % process.pid)
-        _wait_until_ready(row, process, log)
+        _wait_until_ready(spec, process, log)
         yield process.pid
     finally:
         stop(process)
@@ -163,14 +163,14 @@ def _tell(guard: IO[bytes], line: bytes) -> None:
     guard.flush()
 
 
-def _wait_until_ready(row: Process, process: subprocess.Popen[bytes], log: Path) -> None:
+def _wait_until_ready(spec: Process, process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + _READY_SECONDS
-    while not asyncio.run(_ask(row)):
+    while not asyncio.run(_ask(spec)):
         if process.poll() is not None or time.monotonic() > deadline:
             tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-            raise BenchError(f"{row.name} does not start. Its last lines:\n{tail}")
+            raise BenchError(f"{spec.name} does not start. Its last lines:\n{tail}")
         time.sleep(_POLL_SECONDS)
 
 
-async def _ask(row: Process) -> bool:
-    return await row.ready()
+async def _ask(spec: Process) -> bool:
+    return await spec.ready()

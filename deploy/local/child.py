@@ -1,4 +1,4 @@
-"""One life of one process: its start, its output, its end, and whatever it would leave behind."""
+"""Child process of the supervisor: start, output, end, and cleanup of its process group."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from deploy.local import watchdog
+from deploy.local.fork_server import ForkedProcess, ForkServer, parse_command
 from deploy.local.output import Lines, Output
 from deploy.local.processes import Process
 from deploy.local.settings import ROOT
-from deploy.local.zygote import Grown, Zygote, parse_command
 
 _READ_BYTES = 64 * 1024
 _LAST_LINES = 15
-# Output may stay open behind a grandchild in a session of its own; nobody waits for that.
+# A grandchild in its own session may keep the output open; the supervisor does not wait for that.
 _OUTPUT_SECONDS = 0.5
 
 
 class Watchdog:
-    """The supervisor's side of the watchdog process."""
+    """Client of the watchdog process, which ends registered process groups if the supervisor is killed."""
 
     def __init__(self, pipe: asyncio.StreamWriter) -> None:
         self._pipe = pipe
 
     def add(self, group: int) -> None:
-        """Take on a process group that must not outlive the supervisor."""
+        """Register a process group that must end with the supervisor."""
         self._pipe.write(b"+%d\n" % group)
 
     def remove(self, group: int) -> None:
-        """Let go of a process group that has ended."""
+        """Remove a process group that has ended."""
         self._pipe.write(b"-%d\n" % group)
 
 
 @asynccontextmanager
-async def guarding(grace_seconds: float) -> AsyncIterator[Watchdog]:
-    """Keep a watchdog process until the context is left, or until this process is gone and all is cleaned up.
+async def open_watchdog(grace_seconds: float) -> AsyncIterator[Watchdog]:
+    """Run a watchdog process; it ends with the context, or after this process has died and all groups are ended.
 
     Args:
-        grace_seconds: How long processes left behind may take for an orderly end.
+        grace_seconds: Time between SIGTERM and SIGKILL for processes that outlive the supervisor.
     """
     # Isolated and without site packages it starts in milliseconds and stays small.
     command = (sys.executable, "-I", "-S", watchdog.__file__, str(grace_seconds))
@@ -58,29 +58,29 @@ async def guarding(grace_seconds: float) -> AsyncIterator[Watchdog]:
 
 
 class Child:
-    """A started process, in a session of its own so that no Ctrl-C of the terminal reaches it."""
+    """A started process. It leads its own session, so Ctrl-C of the terminal does not reach it."""
 
-    def __init__(self, name: str, handle: asyncio.subprocess.Process | Grown, output: Output) -> None:
+    def __init__(self, name: str, handle: asyncio.subprocess.Process | ForkedProcess, output: Output) -> None:
         self.name = name
         self.last_lines: deque[str] = deque(maxlen=_LAST_LINES)
         self._handle = handle
         self._output = output
 
     def terminate(self) -> None:
-        """Ask the process alone, so that it can end its own children in order."""
+        """Ask the process alone, so that it can end its own children in request."""
         with suppress(ProcessLookupError):
             self._handle.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End the process, and everything in its group, at once."""
+        """Send SIGKILL to the process and its group."""
         watchdog.send(self._handle.pid, signal.SIGKILL)
 
-    async def live(self, pipe: Pipe, guard: Watchdog) -> int:
-        """Pass on what the process says until it ends; returns its exit code, or minus the signal that ended it."""
-        output = asyncio.create_task(self._pass_on(pipe.reader))
+    async def run_until_exit(self, pipe: Pipe, guard: Watchdog) -> int:
+        """Forward the output until the process ends; return its exit code, or minus the signal number."""
+        output = asyncio.create_task(self._forward_output(pipe.reader))
         try:
             code = await self._handle.wait()
-            # Grandchildren that hold a port would keep the next life from starting.
+            # A grandchild that holds a port would prevent the restart.
             self.kill()
             guard.remove(self._handle.pid)
             await asyncio.wait({output}, timeout=_OUTPUT_SECONDS)
@@ -89,13 +89,13 @@ class Child:
             pipe.close()
         return code
 
-    async def _pass_on(self, reader: asyncio.StreamReader) -> None:
+    async def _forward_output(self, reader: asyncio.StreamReader) -> None:
         lines = Lines()
         while block := await reader.read(_READ_BYTES):
-            self._take(lines.feed(block))
-        self._take(lines.end())
+            self._write_lines(lines.feed(block))
+        self._write_lines(lines.end())
 
-    def _take(self, lines: Iterator[str]) -> None:
+    def _write_lines(self, lines: Iterator[str]) -> None:
         for line in lines:
             self.last_lines.append(line)
             self._output.line(self.name, line)
@@ -103,7 +103,7 @@ class Child:
 
 @dataclass(frozen=True, slots=True)
 class Pipe:
-    """Where a child's output comes out.
+    """Reading end of a child's output.
 
     Not the pipe that asyncio offers: with that one, waiting for the process can mean waiting for its grandchildren.
     """
@@ -112,63 +112,63 @@ class Pipe:
     transport: asyncio.ReadTransport
 
     def close(self) -> None:
-        """Stop reading."""
+        """Close the reading end."""
         self.transport.close()
 
     @classmethod
     async def open(cls) -> tuple[Pipe, int]:
-        """Return a pipe and the descriptor to write to, which the caller closes."""
-        inner, outer = os.pipe()
+        """Return a pipe and the descriptor of its writing end, which the caller closes."""
+        reading_end, writing_end = os.pipe()
         reader = asyncio.StreamReader()
         try:
             transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-                lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(inner, "rb", buffering=0)
+                lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(reading_end, "rb", buffering=0)
             )
         except BaseException:
-            os.close(outer)
+            os.close(writing_end)
             raise
-        return cls(reader, transport), outer
+        return cls(reader, transport), writing_end
 
 
 async def start(
-    process: Process, output: Output, guard: Watchdog, lives: asyncio.TaskGroup, zygote: Zygote | None = None
+    process: Process, output: Output, guard: Watchdog, lives: asyncio.TaskGroup, fork_server: ForkServer | None = None
 ) -> ChildProcess:
-    """Start `process`; its life is a task of `lives`.
+    """Start `process`; a task of `lives` runs until it ends.
 
     Args:
-        process: What is started.
-        output: Takes what it says.
-        guard: Ends it if nobody else can.
-        lives: Ends when it has ended.
-        zygote: Makes it, if it can; otherwise, and without one, it starts by itself.
+        process: What to start.
+        output: Takes its lines.
+        guard: Ends it if this process is killed.
+        lives: Task group of the running processes.
+        fork_server: Forks it if possible; otherwise it starts as a new interpreter.
 
     Raises:
         OSError: The command cannot be run.
     """
-    pipe, outer = await Pipe.open()
+    pipe, writing_end = await Pipe.open()
     try:
-        handle = await _grown(process, outer, zygote) or await _spawn(process, outer)
+        handle = await _fork(process, writing_end, fork_server) or await _spawn(process, writing_end)
     except BaseException:
         pipe.close()
         raise
     finally:
-        os.close(outer)
-    # From here to the end nothing waits, so that no cancellation can lose a process that runs.
+        os.close(writing_end)
+    # There is no await from here to the end, so a cancellation cannot lose a running process.
     guard.add(handle.pid)
-    if isinstance(handle, Grown):
-        handle.let_go()
+    if isinstance(handle, ForkedProcess):
+        handle.release()
     child = Child(process.name, handle, output)
-    return ChildProcess(child, lives.create_task(child.live(pipe, guard)))
+    return ChildProcess(child, lives.create_task(child.run_until_exit(pipe, guard)))
 
 
-async def _grown(process: Process, output: int, zygote: Zygote | None) -> Grown | None:
-    order = parse_command(process.argv, process.environment, ROOT)
-    if zygote is None or order is None:
+async def _fork(process: Process, output: int, fork_server: ForkServer | None) -> ForkedProcess | None:
+    request = parse_command(process.argv, process.environment, ROOT)
+    if fork_server is None or request is None:
         return None
     try:
-        return await zygote.start(order, output)
+        return await fork_server.start(request, output)
     except OSError:
-        # It saves memory and time; nobody depends on it.
+        # The fork server only saves memory and time; start a new interpreter instead.
         return None
 
 
@@ -186,7 +186,7 @@ async def _spawn(process: Process, output: int) -> asyncio.subprocess.Process:
 
 @dataclass(frozen=True, slots=True)
 class ChildProcess:
-    """A child and the task that lasts as long as it does."""
+    """A child and the task that ends when it ends."""
 
     child: Child
     end: asyncio.Task[int]

@@ -13,7 +13,7 @@ import orjson
 from aiohttp import ClientTimeout
 from yarl import URL
 
-from deploy.local.ports import EDGE, choose
+from deploy.local.ports import EDGE, choose_ports
 from deploy.local.processes import SUITE, list_ports
 from deploy.nats.server import server as nats_server
 from gateway.settings import GatewaySettings
@@ -67,7 +67,7 @@ async def examine() -> list[Diagnostic]:
         *image_diagnostics.diagnose_image(image),
         *video_diagnostics.diagnose_video(video),
         *job_diagnostics.diagnostics(worker),
-        *edge_diagnostics(gateway, choose(list_ports(SUITE))[EDGE.variable]),
+        *edge_diagnostics(gateway, choose_ports(list_ports(SUITE))[EDGE.variable]),
     ]
     async with aiohttp.ClientSession(timeout=ClientTimeout(total=CHECK_SECONDS)) as session:
         checks: list[Check] = [
@@ -212,11 +212,11 @@ def report(diagnostics: Sequence[Diagnostic]) -> str:
 
 def as_json(diagnostics: Sequence[Diagnostic]) -> str:
     """Return the findings for programs to read."""
-    rows = [
+    specs = [
         {"level": item.level.value, "subject": item.subject, "message": item.message, "remedy": item.remedy}
         for item in diagnostics
     ]
-    return orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode()
+    return orjson.dumps(specs, option=orjson.OPT_INDENT_2).decode()
 
 
 async def _run_bounded(check: Check) -> Diagnostic:

@@ -46,7 +46,7 @@ Chosen = Mapping[str, int]
 """Ports by their variables."""
 
 
-def choose(ports: Sequence[Port]) -> Chosen:
+def choose_ports(ports: Sequence[Port]) -> Chosen:
     """Return where each of `ports` is, as the environment has it.
 
     Raises:
@@ -59,12 +59,12 @@ def choose(ports: Sequence[Port]) -> Chosen:
     return chosen
 
 
-def choose_free(ports: Sequence[Port]) -> Chosen:
+def choose_free_ports(ports: Sequence[Port]) -> Chosen:
     """Return a free port for each of `ports`, whatever the environment says."""
-    return dict(zip((port.variable for port in ports), free_ports(len(ports)), strict=True))
+    return dict(zip((port.variable for port in ports), find_free_ports(len(ports)), strict=True))
 
 
-def free_ports(count: int) -> list[int]:
+def find_free_ports(count: int) -> list[int]:
     """Return ports that nobody listens on, each once in the life of this process.
 
     None is of those that the system hands out by itself: a connection that somebody opens before we listen cannot have
@@ -104,7 +104,7 @@ def _candidates() -> Iterator[int]:
 _CANDIDATES = _candidates()
 
 
-def require_free(chosen: Chosen) -> None:
+def require_free_ports(chosen: Chosen) -> None:
     """Check that nobody listens on any of the ports.
 
     Raises:

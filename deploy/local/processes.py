@@ -1,4 +1,4 @@
-"""The table of what runs in the local suite; a further process is a further row."""
+"""The table of processes of the local suite. To add a process, add a `ProcessSpec` to `SUITE`."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from deploy.local.settings import ROOT
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ProcessSpec:
     """One process of the suite; `{VARIABLE}` in a text stands for the port of that variable."""
 
     name: str
-    """What people call it; prefix of its log lines."""
+    """Short name; prefix of its log lines."""
     purpose: str
     """What it does, in a few words."""
     command: tuple[str, ...]
-    """What is run; a leading `python` is the interpreter that runs the supervisor."""
+    """Command; a leading `python` stands for the interpreter of the supervisor."""
     ports: tuple[Port, ...]
     """The ports it listens on; the first is shown as its address."""
     ready: str
-    """Address that answers well once it serves: grpc://host:port/service or http://host:port/path."""
+    """Address of its readiness check: grpc://host:port/service or http://host:port/path."""
     environment: Mapping[str, str] = field(default_factory=dict)
-    """Variables that every process of the suite gets on behalf of this one, such as its address."""
-    habits: Mapping[str, str] = field(default_factory=dict)
-    """Variables that every process gets on behalf of this one unless the user set them."""
+    """Variables that this process sets for the whole suite, such as its address."""
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    """Variables that this process sets for the whole suite unless the user has set them."""
     after: tuple[str, ...] = ()
     """Names of processes that must be ready before this one starts."""
 
 
-SUITE: tuple[Row, ...] = (
-    Row(
+SUITE: tuple[ProcessSpec, ...] = (
+    ProcessSpec(
         name="nats",
         purpose="keeps jobs, on disk",
         command=("python", "-m", "deploy.nats"),
@@ -47,10 +47,10 @@ SUITE: tuple[Row, ...] = (
             Port("NATS_MONITOR_PORT", 8222, "monitoring page of the local NATS"),
         ),
         ready="http://127.0.0.1:{NATS_MONITOR_PORT}/healthz",
-        # Who sets it has a cluster of his own.
-        habits={"NATS_URL": "nats://127.0.0.1:{NATS_PORT}"},
+        # Users with a NATS cluster set the variable.
+        defaults={"NATS_URL": "nats://127.0.0.1:{NATS_PORT}"},
     ),
-    Row(
+    ProcessSpec(
         name="tts",
         purpose="text to speech, gRPC",
         command=("python", "-m", "services.tts"),
@@ -60,13 +60,13 @@ SUITE: tuple[Row, ...] = (
         ),
         ready="grpc://127.0.0.1:{TTS_PORT}/media.tts.v1.TextToSpeechService",
         environment={"TTS_ADDRESS": "127.0.0.1:{TTS_PORT}"},
-        habits={
+        defaults={
             "TTS_CACHING_ENABLED": "true",
             "TTS_DRAIN_NOTICE_SECONDS": "0.2",
             "TTS_DRAIN_GRACE_SECONDS": "2",
         },
     ),
-    Row(
+    ProcessSpec(
         name="image",
         purpose="images, gRPC",
         command=("python", "-m", "services.image"),
@@ -76,13 +76,13 @@ SUITE: tuple[Row, ...] = (
         ),
         ready="grpc://127.0.0.1:{IMAGE_PORT}/media.image.v1.ImageService",
         environment={"IMAGE_ADDRESS": "127.0.0.1:{IMAGE_PORT}"},
-        habits={
+        defaults={
             "IMAGE_CACHING_ENABLED": "true",
             "IMAGE_DRAIN_NOTICE_SECONDS": "0.2",
             "IMAGE_DRAIN_GRACE_SECONDS": "2",
         },
     ),
-    Row(
+    ProcessSpec(
         name="video",
         purpose="videos, gRPC",
         command=("python", "-m", "services.video"),
@@ -92,19 +92,19 @@ SUITE: tuple[Row, ...] = (
         ),
         ready="grpc://127.0.0.1:{VIDEO_PORT}/media.video.v1.VideoService",
         environment={"VIDEO_ADDRESS": "127.0.0.1:{VIDEO_PORT}"},
-        habits={"VIDEO_DRAIN_NOTICE_SECONDS": "0.2", "VIDEO_DRAIN_GRACE_SECONDS": "2"},
+        defaults={"VIDEO_DRAIN_NOTICE_SECONDS": "0.2", "VIDEO_DRAIN_GRACE_SECONDS": "2"},
     ),
-    Row(
+    ProcessSpec(
         name="jobs",
         purpose="jobs, gRPC",
         command=("python", "-m", "services.jobs"),
         ports=(Port("JOBS_PORT", 50054, "gRPC of the service of jobs"),),
         ready="grpc://127.0.0.1:{JOBS_PORT}/media.jobs.v1.JobService",
         environment={"JOBS_ADDRESS": "127.0.0.1:{JOBS_PORT}"},
-        habits={"JOBS_DRAIN_NOTICE_SECONDS": "0.2", "JOBS_DRAIN_GRACE_SECONDS": "1"},
+        defaults={"JOBS_DRAIN_NOTICE_SECONDS": "0.2", "JOBS_DRAIN_GRACE_SECONDS": "1"},
         after=("nats",),
     ),
-    Row(
+    ProcessSpec(
         name="worker",
         purpose="works on jobs",
         command=("python", "-m", "services.jobs.worker"),
@@ -115,7 +115,7 @@ SUITE: tuple[Row, ...] = (
         ready="grpc://127.0.0.1:{WORKER_PORT}/services.jobs.worker",
         after=("nats",),
     ),
-    Row(
+    ProcessSpec(
         name="gateway",
         purpose="HTTP in front of the services",
         command=("python", "-m", "gateway"),
@@ -128,17 +128,17 @@ SUITE: tuple[Row, ...] = (
             "GATEWAY_ADDRESS": "127.0.0.1:{GATEWAY_PORT}",
             "GATEWAY_GRPC_ADDRESS": "127.0.0.1:{GATEWAY_GRPC_PORT}",
         },
-        habits={"GATEWAY_DRAIN_NOTICE_SECONDS": "0.2", "GATEWAY_DRAIN_GRACE_SECONDS": "1"},
+        defaults={"GATEWAY_DRAIN_NOTICE_SECONDS": "0.2", "GATEWAY_DRAIN_GRACE_SECONDS": "1"},
     ),
-    # Last to start, so that its first health checks find everybody well, and first to stop.
-    Row(
+    # Last to start, so that its first health checks pass, and first to stop.
+    ProcessSpec(
         name="envoy",
         purpose="the edge: the only public port; checks tokens",
         command=("python", "-m", "gateway.envoy", "run"),
         ports=(EDGE, Port("MEDIA_ADMIN_PORT", 9901, "Envoy's admin page")),
         ready="http://127.0.0.1:{MEDIA_PORT}/health",
-        # No balancer in front of it needs a notice.
-        habits={
+        # There is no load balancer in front of it that needs a drain notice.
+        defaults={
             "MEDIA_EDGE_DRAIN_NOTICE_SECONDS": "0",
             "MEDIA_EDGE_DRAIN_GRACE_SECONDS": "2",
             "MEDIA_PUBLIC_URL": "http://localhost:{MEDIA_PORT}",
@@ -150,77 +150,77 @@ SUITE: tuple[Row, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A row of the table, ready to be started."""
+    """A process of the table, ready to start."""
 
     name: str
     argv: tuple[str, ...]
     """The command."""
     environment: Mapping[str, str]
-    """Its whole environment."""
+    """The whole environment."""
     ready: Check
-    """Says whether it serves."""
+    """Returns whether it is ready."""
     after: tuple[str, ...] = ()
     """Names of processes that must be ready before this one starts."""
 
 
-def list_ports(rows: Sequence[Row]) -> list[Port]:
-    """Return every port of `rows`."""
-    return [port for row in rows for port in row.ports]
+def list_ports(specs: Sequence[ProcessSpec]) -> list[Port]:
+    """Return every port of `specs`."""
+    return [port for spec in specs for port in spec.ports]
 
 
-def processes(
-    rows: Sequence[Row], chosen: Chosen, *, jwks_file: Path, log_format: str, folder: Path = ROOT
+def build_processes(
+    specs: Sequence[ProcessSpec], chosen: Chosen, *, jwks_file: Path, log_format: str, folder: Path = ROOT
 ) -> list[Process]:
-    """Return `rows` as commands, each with its environment and its check.
+    """Return `specs` as commands, with environment and readiness check.
 
     Args:
-        rows: What runs.
+        specs: What runs.
         chosen: The port of each variable.
         jwks_file: Public keys that the edge checks tokens with.
         log_format: How the processes log, `console` or `json`.
         folder: Where they run, and read a file .env.
     """
     state = jwks_file.parent / "state"
-    told = {name for name, value in dotenv_values(folder / ".env").items() if value}
-    environment = _environment(rows, chosen, {"MEDIA_STORAGE_DIR": str(state / "objects")}, told) | {
+    from_file = {name for name, value in dotenv_values(folder / ".env").items() if value}
+    environment = _build_environment(specs, chosen, {"MEDIA_STORAGE_DIR": str(state / "objects")}, from_file) | {
         "MEDIA_JWT_JWKS_FILE": str(jwks_file),
         "MEDIA_JWT_JWKS_URI": "",
         "MEDIA_STATE_DIR": str(state),
         "MEDIA_LOG_FORMAT": log_format,
-        # Their output is a pipe here, which Python would fill before it shows a line.
+        # Without this, Python buffers output that goes to a pipe.
         "PYTHONUNBUFFERED": "1",
     }
     return [
         Process(
-            name=row.name,
-            argv=_argv(row, chosen),
+            name=spec.name,
+            argv=_build_argv(spec, chosen),
             environment=environment,
-            ready=check_for(row.ready.format_map(chosen)),
-            after=row.after,
+            ready=check_for(spec.ready.format_map(chosen)),
+            after=spec.after,
         )
-        for row in rows
+        for spec in specs
     ]
 
 
-def _argv(row: Row, chosen: Chosen) -> tuple[str, ...]:
-    program, *arguments = (text.format_map(chosen) for text in row.command)
+def _build_argv(spec: ProcessSpec, chosen: Chosen) -> tuple[str, ...]:
+    program, *arguments = (text.format_map(chosen) for text in spec.command)
     return (sys.executable if program == "python" else program, *arguments)
 
 
-def _environment(
-    rows: Sequence[Row], chosen: Chosen, habits: Mapping[str, str], told: Collection[str]
+def _build_environment(
+    specs: Sequence[ProcessSpec], chosen: Chosen, defaults: Mapping[str, str], from_file: Collection[str]
 ) -> dict[str, str]:
     """Return the user's own environment with the suite's ports and addresses.
 
-    One environment for all: whoever is told an address is told the same. What is `told` by a file .env is left to it,
-    because a variable of the environment would win.
+    All processes get the same environment, so that they agree on addresses. Variables that the file .env sets
+    (`from_file`) are left out, because the environment would override the file.
     """
-    every = dict(habits)
-    for row in rows:
-        every |= {name: text.format_map(chosen) for name, text in row.habits.items()}
-    environment = {name: value for name, value in every.items() if name not in told}
+    all_defaults = dict(defaults)
+    for spec in specs:
+        all_defaults |= {name: text.format_map(chosen) for name, text in spec.defaults.items()}
+    environment = {name: value for name, value in all_defaults.items() if name not in from_file}
     environment |= {name: value for name, value in os.environ.items() if value}
     environment |= {variable: str(port) for variable, port in chosen.items()}
-    for row in rows:
-        environment |= {name: text.format_map(chosen) for name, text in row.environment.items()}
+    for spec in specs:
+        environment |= {name: text.format_map(chosen) for name, text in spec.environment.items()}
     return environment

@@ -49,7 +49,7 @@ class StopRequest:
 
 
 @contextmanager
-def stoppable() -> Iterator[StopRequest]:
+def catch_stop_signals() -> Iterator[StopRequest]:
     """Leave the context, as if its end were reached, when SIGINT, SIGTERM or SIGHUP arrives."""
     request = StopRequest()
     loop = asyncio.get_running_loop()

@@ -11,26 +11,46 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from deploy.local.dev_keys import ensure_identity
-from deploy.local.engines import engines
+from deploy.local.fork_server import ForkServer
 from deploy.local.output import Terminal
-from deploy.local.ports import EDGE, Chosen, choose, require_free
-from deploy.local.processes import SUITE, Row, list_ports, processes
+from deploy.local.ports import EDGE, Chosen, choose_ports, require_free_ports
+from deploy.local.processes import SUITE, ProcessSpec, build_processes, list_ports
 from deploy.local.settings import ROOT, LocalSettings
-from deploy.local.shutdown import stoppable
+from deploy.local.shutdown import catch_stop_signals
 from deploy.local.state_dir import hold_lock, prepare
-from deploy.local.supervisor import Options, running
-from deploy.local.zygote import Zygote
+from deploy.local.supervisor import Options, run_processes
+from services.common.settings import load
+from services.image.settings import ImageSettings
+from services.tts.settings import TtsSettings
+from services.video.settings import VideoSettings
 
 _LOCK = "lock"
+_ENGINES: Mapping[str, Mapping[str, str]] = {
+    "speech": {
+        "espeak": "espeak (embedded, free; set ELEVENLABS_API_KEY for elevenlabs)",
+        "elevenlabs": "elevenlabs (paid, by ELEVENLABS_API_KEY; `provider: espeak` is embedded and free)",
+    },
+    "images": {
+        "embedded": "embedded (free; set FAL_KEY for fal, GEMINI_API_KEY for gemini)",
+        "fal": "fal (paid, by FAL_KEY; `provider: embedded` is free)",
+        "gemini": "gemini (paid, by GEMINI_API_KEY; `provider: embedded` is free)",
+    },
+    "videos": {
+        "embedded": "embedded (free; set REPLICATE_API_TOKEN for replicate)",
+        "replicate": "replicate (paid, by REPLICATE_API_TOKEN; `provider: embedded` is free)",
+    },
+}
 
 
-async def run_suite(settings: LocalSettings, rows: Sequence[Row] = SUITE, zygote: Zygote | None = None) -> None:
+async def run_suite(
+    settings: LocalSettings, specs: Sequence[ProcessSpec] = SUITE, fork_server: ForkServer | None = None
+) -> None:
     """Run the suite until it is asked to stop.
 
     Args:
         settings: Where its state is, and how patient to be.
-        rows: What runs.
-        zygote: Makes its processes.
+        specs: What runs.
+        fork_server: Makes its processes.
 
     Raises:
         ConfigurationError: A setting is wrong, a port is taken, or the suite runs already.
@@ -38,12 +58,12 @@ async def run_suite(settings: LocalSettings, rows: Sequence[Row] = SUITE, zygote
     """
     began = time.monotonic()
     folder = prepare(settings.run_dir)
-    makers = engines()
-    chosen = choose(list_ports(rows))
+    makers = list_default_engines()
+    chosen = choose_ports(list_ports(specs))
     with hold_lock(folder, _LOCK, f"process {os.getpid()}, http://localhost:{chosen[EDGE.variable]}"):
-        require_free(chosen)
-        suite = processes(rows, chosen, jwks_file=ensure_identity(folder), log_format=settings.log_format)
-        with stoppable() as stop:
+        require_free_ports(chosen)
+        suite = build_processes(specs, chosen, jwks_file=ensure_identity(folder), log_format=settings.log_format)
+        with catch_stop_signals() as stop:
             terminal = Terminal(
                 sys.stdout,
                 [process.name for process in suite],
@@ -51,17 +71,19 @@ async def run_suite(settings: LocalSettings, rows: Sequence[Row] = SUITE, zygote
                 gone=stop.ask,
             )
             terminal.note(f"starting {', '.join(process.name for process in suite)}")
-            async with running(suite, terminal, stop, Options(ready_seconds=settings.ready_seconds), zygote):
-                terminal.plain(welcome(rows, chosen, folder, makers, time.monotonic() - began))
+            async with run_processes(suite, terminal, stop, Options(ready_seconds=settings.ready_seconds), fork_server):
+                terminal.plain(format_welcome(specs, chosen, folder, makers, time.monotonic() - began))
                 await asyncio.Event().wait()
         terminal.note("stopped")
 
 
-def welcome(rows: Sequence[Row], chosen: Chosen, folder: Path, makers: Mapping[str, str], seconds: float) -> str:
+def format_welcome(
+    specs: Sequence[ProcessSpec], chosen: Chosen, folder: Path, makers: Mapping[str, str], seconds: float
+) -> str:
     """Return what a person needs to know once the suite is ready.
 
     Args:
-        rows: What runs.
+        specs: What runs.
         chosen: The port of each variable.
         folder: Where the state is.
         makers: Who makes what by default, by medium.
@@ -70,9 +92,9 @@ def welcome(rows: Sequence[Row], chosen: Chosen, folder: Path, makers: Mapping[s
     edge = f"localhost:{chosen[EDGE.variable]}"
     token = "make -s token" if folder == ROOT / ".run" else f"make -s token MEDIA_RUN_DIR={shlex.quote(str(folder))}"
     running_lines = [
-        f"  {row.name:<9} {'localhost' if EDGE in row.ports else '127.0.0.1'}:{chosen[row.ports[0].variable]:<7}"
-        f" {row.purpose}"
-        for row in reversed(rows)
+        f"  {spec.name:<9} {'localhost' if EDGE in spec.ports else '127.0.0.1'}:{chosen[spec.ports[0].variable]:<7}"
+        f" {spec.purpose}"
+        for spec in reversed(specs)
     ]
     return f"""
 The media suite is ready after {seconds:.1f} s: http://{edge}
@@ -92,3 +114,17 @@ Try, in another terminal in this folder:
 
 Ctrl-C stops everything.
 """
+
+
+def list_default_engines() -> Mapping[str, str]:
+    """Return, by medium, the provider that answers a request that names none, and whether it costs money.
+
+    Raises:
+        ConfigurationError: A setting is wrong.
+    """
+    defaults = {
+        "speech": load(TtsSettings).provider_by_default,
+        "images": load(ImageSettings).provider_by_default,
+        "videos": load(VideoSettings).provider_by_default,
+    }
+    return {medium: _ENGINES[medium][provider] for medium, provider in defaults.items()}

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.dev_keys import issue_token
-from deploy.local.ports import EDGE, choose_free
+from deploy.local.ports import EDGE, choose_free_ports
 from deploy.local.processes import SUITE, list_ports
 
 ROOT = Path(__file__).parents[2]
@@ -94,7 +94,7 @@ class _Reader:
 def suite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Suite]:
     """Run the suite with the embedded engine, whatever the environment of the tests has set."""
     run_dir = tmp_path_factory.mktemp("suite")
-    chosen = choose_free(list_ports(SUITE))
+    chosen = choose_free_ports(list_ports(SUITE))
     environment = {name: value for name, value in os.environ.items() if not _OURS.match(name)}
     environment |= {variable: str(port) for variable, port in chosen.items()}
     environment |= {"MEDIA_RUN_DIR": str(run_dir), "PYTHONUNBUFFERED": "1"}

@@ -11,7 +11,7 @@ import aiohttp
 import orjson
 from PIL import Image
 
-from deploy.local.sse import Events
+from examples.talking_video.sse import Events
 
 TEXT = "Hello! I am a cat."
 SHORT = {"seconds": 1, "resolution": "512p"}

@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 
 from deploy.local.dev_keys import ensure_identity
-from deploy.local.ports import free_ports
+from deploy.local.ports import find_free_ports
 from gateway.envoy import launcher as binary
 from gateway.envoy.config import LOOPBACK, render, to_json
 from gateway.envoy.settings import Address, EdgeSettings
@@ -49,7 +49,7 @@ class Edge:
 
 def edge_settings(folder: Path, **changes: Any) -> EdgeSettings:
     """Return settings for one test: free ports, a key pair in `folder`, upstreams that nobody answers for."""
-    ports = free_ports(8)
+    ports = find_free_ports(8)
     chosen: dict[str, Any] = {
         "port": ports[0],
         "admin_port": ports[1],

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from deploy.local.ports import free_ports
+from deploy.local.ports import find_free_ports
 from deploy.local.readiness import check_for
 from deploy.nats.server import render_config, server
 from deploy.nats.settings import NatsSettings
@@ -29,7 +29,7 @@ async def running_nats(
         users: Whether it accepts only one user, with a key that no test has.
         ports: Ports of the server and its monitoring page; None for free ones.
     """
-    port, monitor_port = ports or free_ports(2)
+    port, monitor_port = ports or find_free_ports(2)
     text = render_config(NatsSettings(_env_file=None, NATS_PORT=port, NATS_MONITOR_PORT=monitor_port), folder)
     configuration = folder / "nats.conf"
     text = text if streams else text[: text.index("jetstream")]

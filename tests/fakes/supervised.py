@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from deploy.local.shutdown import stoppable
-from deploy.local.supervisor import Options, running
+from deploy.local.shutdown import catch_stop_signals
+from deploy.local.supervisor import Options, run_processes
 from tests.fakes.children import HAS_A_CHILD, IGNORES_SIGTERM, Home, Notebook
 
 OPTIONS = Options(stop_seconds=0.2)
@@ -17,9 +17,9 @@ async def main(port: int) -> None:
     home = Home()
     home.port = port
     suite = [home.process("deaf", IGNORES_SIGTERM), home.process("parent", HAS_A_CHILD)]
-    with stoppable() as stop:
+    with catch_stop_signals() as stop:
         # They report to the test, so that this supervisor never sees them ready; it waits until it is stopped.
-        async with running(suite, Notebook(), stop, OPTIONS):
+        async with run_processes(suite, Notebook(), stop, OPTIONS):
             pass
 
 

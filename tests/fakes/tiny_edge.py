@@ -7,10 +7,10 @@ import os
 from aiohttp import web
 
 from deploy.local.ports import EDGE
-from deploy.local.processes import Row
+from deploy.local.processes import ProcessSpec
 from tests.fakes.video_edge import VideoEdge
 
-ROW = Row(
+SPEC = ProcessSpec(
     name="edge",
     purpose="fake edge",
     command=("python", "-m", "tests.fakes.tiny_edge"),

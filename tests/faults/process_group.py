@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from deploy.local.zygote import Order, Zygote, start_zygote
+from deploy.local.fork_server import ForkRequest, ForkServer, start_fork_server
 
 ROOT = Path(__file__).parents[2]
 
@@ -71,29 +71,29 @@ def open_spawner() -> Iterator[ProcessSpawner]:
         yield ProcessSpawner(process)
 
 
-async def _serve(zygote: Zygote) -> None:
+async def _serve(fork_server: ForkServer) -> None:
     async with asyncio.TaskGroup() as lives:
         while line := await asyncio.to_thread(sys.stdin.readline):
             request = json.loads(line)
             descriptor = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             try:
-                grown = await zygote.start(
-                    Order(request["module"], (), request["environment"], request["folder"]), descriptor
+                forked = await fork_server.start(
+                    ForkRequest(request["module"], (), request["environment"], request["folder"]), descriptor
                 )
             finally:
                 os.close(descriptor)
-            lives.create_task(grown.wait())
-            grown.let_go()
-            sys.stdout.write(f"{grown.pid}\n")
+            lives.create_task(forked.wait())
+            forked.release()
+            sys.stdout.write(f"{forked.pid}\n")
             sys.stdout.flush()
 
 
 def main() -> None:
     """Serve until the input ends; started processes may continue."""
-    with start_zygote() as zygote:
-        assert zygote is not None
+    with start_fork_server() as fork_server:
+        assert fork_server is not None
         with suppress(KeyboardInterrupt):
-            asyncio.run(_serve(zygote))
+            asyncio.run(_serve(fork_server))
 
 
 if __name__ == "__main__":

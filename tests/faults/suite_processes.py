@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deploy.local.ports import free_ports
+from deploy.local.ports import find_free_ports
 from deploy.local.readiness import check_for
 from tests.fakes.waiting import eventually
 from tests.faults.process_group import ProcessSpawner, SpawnedProcess
@@ -60,7 +60,7 @@ class SuiteProcesses:
     def __init__(self, folder: Path, environment: Mapping[str, str], spawner: ProcessSpawner) -> None:
         self.folder = folder
         self._spawner = spawner
-        self.ports = dict(zip(_VARIABLES, free_ports(len(_VARIABLES)), strict=True))
+        self.ports = dict(zip(_VARIABLES, find_free_ports(len(_VARIABLES)), strict=True))
         self._running: dict[str, SpawnedProcess] = {}
         self.kills = 0
         """Number of kills so far."""

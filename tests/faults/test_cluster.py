@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.ports import free_ports
+from deploy.local.ports import find_free_ports
 from deploy.local.readiness import check_for
 from deploy.nats.server import server
 from services.common.errors import MediaError, Reason
@@ -33,7 +33,7 @@ class Cluster:
 
     def __init__(self, folder: Path) -> None:
         (block,) = re.findall(r"```text\n(server_name: .+?)```", DOCUMENT.read_text(), re.DOTALL)
-        clients, monitors, routes = (dict(zip(NODES, free_ports(3), strict=True)) for _ in range(3))
+        clients, monitors, routes = (dict(zip(NODES, find_free_ports(3), strict=True)) for _ in range(3))
         self.urls = tuple(f"nats://127.0.0.1:{port}" for port in clients.values())
         self._monitors = monitors
         self._running: dict[str, subprocess.Popen[bytes]] = {}

@@ -92,7 +92,7 @@ def spans(text: str) -> list[str]:
 
 
 def table(text: str, head: str) -> list[list[str]]:
-    """Return the rows of the one table whose first column is headed `head`."""
+    """Return the specs of the one table whose first column is headed `head`."""
     (found,) = re.findall(rf"^\| {re.escape(head)} \|.*\n\|[-|: ]+\|\n((?:\|.*\n)+)", text, flags=re.MULTILINE)
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in found.splitlines()]
 
@@ -150,8 +150,8 @@ def test_every_route_that_is_named_is_served(document: Path) -> None:
 
 
 def test_the_readme_lists_every_route_once() -> None:
-    rows = [(cells[0].strip("`").partition(" ")) for cells in table((ROOT / "README.md").read_text(), "HTTP")]
-    listed = [path for _, _, path in rows]
+    specs = [(cells[0].strip("`").partition(" ")) for cells in table((ROOT / "README.md").read_text(), "HTTP")]
+    listed = [path for _, _, path in specs]
     assert sorted(listed) == sorted(served_paths())
 
 
@@ -163,9 +163,9 @@ def test_the_readme_lists_every_rpc_once() -> None:
 
 
 def test_the_readme_tells_which_routes_are_public() -> None:
-    public = {row.path for row in TABLE if row.public and not row.path.endswith("*")}
-    rows = table((ROOT / "README.md").read_text(), "HTTP")
-    assert {cells[0].strip("`").partition(" ")[2] for cells in rows if "no token" in cells[1]} == public
+    public = {spec.path for spec in TABLE if spec.public and not spec.path.endswith("*")}
+    specs = table((ROOT / "README.md").read_text(), "HTTP")
+    assert {cells[0].strip("`").partition(" ")[2] for cells in specs if "no token" in cells[1]} == public
 
 
 def test_the_defaults_in_the_readme_are_those_of_the_code() -> None:

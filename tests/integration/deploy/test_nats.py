@@ -17,7 +17,7 @@ import aiohttp
 import nats
 import pytest
 
-from deploy.local.ports import free_ports
+from deploy.local.ports import find_free_ports
 from deploy.local.readiness import check_for
 from tests.fakes.waiting import eventually
 
@@ -65,7 +65,7 @@ async def begun(folder: Path, port: int, monitor_port: int) -> asyncio.subproces
 @asynccontextmanager
 async def running(folder: Path) -> AsyncIterator[Server]:
     """Run it on free ports until the context is left."""
-    port, monitor_port = free_ports(2)
+    port, monitor_port = find_free_ports(2)
     process = await begun(folder, port, monitor_port)
     try:
         serves = check_for(f"http://127.0.0.1:{monitor_port}/healthz")
@@ -119,7 +119,7 @@ async def test_a_port_that_is_taken_ends_the_start(tmp_path: Path) -> None:
     async with running(tmp_path) as server:
         other = tmp_path / "other"
         other.mkdir()
-        process = await begun(other, server.port, free_ports(1)[0])
+        process = await begun(other, server.port, find_free_ports(1)[0])
         async with asyncio.timeout(READY_SECONDS):
             assert await process.wait() != 0
         assert (await server.told("healthz"))["status"] == "ok"

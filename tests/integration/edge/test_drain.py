@@ -19,7 +19,7 @@ import pytest
 from media.tts.v1 import tts_pb2, tts_pb2_grpc
 
 from deploy.local.dev_keys import issue_token
-from deploy.local.ports import free_ports
+from deploy.local.ports import find_free_ports
 from tests.fakes.edge import READY_SECONDS, Edge, edge_settings, running_parent
 from tests.fakes.upstream import LOOPBACK, Upstreams, upstreams
 
@@ -231,7 +231,7 @@ async def test_the_command_runs_envoy_until_it_is_asked_to_stop(tmp_path: Path) 
 
 
 async def test_the_exit_code_of_an_envoy_that_cannot_start_is_passed_on(tmp_path: Path) -> None:
-    with_taken_port = await asyncio.start_server(lambda *_: None, LOOPBACK, free_ports(1)[0])
+    with_taken_port = await asyncio.start_server(lambda *_: None, LOOPBACK, find_free_ports(1)[0])
     async with with_taken_port:
         environment = _environment(tmp_path, MEDIA_PORT=str(with_taken_port.sockets[0].getsockname()[1]))
         command = [sys.executable, "-m", "gateway.envoy", "run"]

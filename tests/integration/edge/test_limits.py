@@ -13,7 +13,7 @@ from grpc_health.v1 import health_pb2
 from media.tts.v1 import tts_pb2
 
 from deploy.local.dev_keys import issue_token
-from deploy.local.ports import free_ports
+from deploy.local.ports import find_free_ports
 from gateway.envoy.settings import Address
 from tests.fakes.edge import edge_settings, running_envoy
 from tests.fakes.upstream import LOOPBACK, upstreams
@@ -78,7 +78,7 @@ async def test_a_silent_stream_is_cut_and_not_ended(tmp_path: Path) -> None:
 
 
 async def test_one_service_that_is_gone_leaves_the_others(tmp_path: Path) -> None:
-    gone = Address(LOOPBACK, free_ports(1)[0])
+    gone = Address(LOOPBACK, find_free_ports(1)[0])
     async with running_lab(tmp_path, gateway_address=gone) as lab:
         answer = await lab.ask("GET", "/api/voices", lab.bearer())
         assert (answer.status, answer.code) == (503, "UNAVAILABLE")

@@ -12,7 +12,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.errors import NotFoundError
 
-from deploy.local.ports import free_ports
+from deploy.local.ports import find_free_ports
 from services.common.errors import MediaError, Reason
 from services.common.settings import ConfigurationError
 from services.jobs.jetstream import QUEUE, SECRETS, STATE, StreamOptions, connect_nats, list_subjects, open_streams
@@ -37,7 +37,7 @@ async def test_the_last_process_to_start_sets_the_options_of_the_streams(tmp_pat
 
 
 async def test_opening_waits_for_a_server_that_starts_later(tmp_path: Path, log_lines: LogLines) -> None:
-    port, monitor_port = free_ports(2)
+    port, monitor_port = find_free_ports(2)
 
     async def open_test_streams() -> str:
         async with open_streams(StreamOptions((f"nats://name:secret@127.0.0.1:{port}",)), "early") as streams:
@@ -92,7 +92,7 @@ async def test_a_process_that_starts_creates_missing_streams(tmp_path: Path) -> 
 
 
 async def test_a_refused_request_is_not_sent_after_an_outage(tmp_path: Path) -> None:
-    ports = free_ports(2)
+    ports = find_free_ports(2)
     options = StreamOptions((f"nats://127.0.0.1:{ports[0]}",))
     request = JobRequest("animate", {"video": {"imageKey": "a.png", "prompt": "zoom in"}})
     async with running_nats(tmp_path, ports=(ports[0], ports[1])):

@@ -12,7 +12,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2
 
-from deploy.local.ports import free_ports
+from deploy.local.ports import find_free_ports
 from services.common.errors import Reason
 from services.common.rpc.channel import open_channel
 from services.common.rpc.server import ServerOptions, run_server, serve
@@ -215,7 +215,7 @@ async def test_a_server_has_stopped_only_when_its_handlers_have_cleaned_up_and_a
 async def test_a_signal_drains_and_then_ends_the_server(number: signal.Signals) -> None:
     speaker = FrameSynthesizer()
     before = signal.getsignal(number)
-    (port,) = free_ports(1)
+    (port,) = find_free_ports(1)
     options = ServerOptions(host="127.0.0.1", port=port, port_variable="TEST_PORT", notice_seconds=0)
     serving = asyncio.create_task(serve(speaker.register, options))
     async with open_channel(f"127.0.0.1:{port}") as channel:

@@ -10,11 +10,11 @@ import jwt
 import pytest
 
 from deploy.local.__main__ import main
-from deploy.local.ports import choose_free
+from deploy.local.ports import choose_free_ports
 from deploy.local.processes import SUITE, list_ports
 from deploy.local.settings import ROOT
 from deploy.local.state_dir import hold_lock, prepare
-from deploy.local.suite import welcome
+from deploy.local.suite import format_welcome
 from services.common.settings import EXIT_CONFIGURATION
 
 
@@ -22,7 +22,7 @@ from services.common.settings import EXIT_CONFIGURATION
 def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MEDIA_RUN_DIR", str(tmp_path / "run"))
-    for variable, port in choose_free(list_ports(SUITE)).items():
+    for variable, port in choose_free_ports(list_ports(SUITE)).items():
         monkeypatch.setenv(variable, str(port))
     return tmp_path / "run"
 
@@ -58,32 +58,12 @@ def test_a_token_without_a_life_is_refused(hours: str, capsys: pytest.CaptureFix
     assert "--hours" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", [[], ["run"], ["demo"], ["token"]])
+@pytest.mark.parametrize("command", [[], ["run"], ["token"]])
 def test_help_names_the_variables(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main([*command, "--help"])
     assert end.value.code == 0
     assert "MEDIA_PORT" in capsys.readouterr().out
-
-
-def test_an_image_that_cannot_be_read_is_told_before_anything_starts(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit) as end:
-        main(["demo", "--image", "nowhere.png"])
-    assert end.value.code == 2
-    assert "--image: cannot read nowhere.png (No such file or directory)" in capsys.readouterr().err
-    assert not folder.exists()
-
-
-def test_a_folder_for_the_demo_that_cannot_be_made_names_its_option(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(SystemExit) as end:
-        main(["demo", "--output", str(tmp_path / "file")])
-    assert end.value.code == EXIT_CONFIGURATION
-    assert "--output: cannot use" in capsys.readouterr().err
 
 
 def test_run_names_a_taken_port_before_it_starts_anything(
@@ -119,10 +99,10 @@ def test_a_wrong_setting_of_a_process_is_told_before_anything_starts(
 
 def test_the_welcome_names_every_process_its_port_and_three_things_to_try() -> None:
     chosen = {port.variable: port.default for port in list_ports(SUITE)}
-    text = welcome(SUITE, chosen, ROOT / ".run", {"speech": "espeak (free)", "images": "fal (paid)"}, 2.13)
-    for row in SUITE:
-        assert f"  {row.name} " in text
-        assert str(chosen[row.ports[0].variable]) in text
+    text = format_welcome(SUITE, chosen, ROOT / ".run", {"speech": "espeak (free)", "images": "fal (paid)"}, 2.13)
+    for spec in SUITE:
+        assert f"  {spec.name} " in text
+        assert str(chosen[spec.ports[0].variable]) in text
     for part in (
         "after 2.1 s",
         "http://localhost:8080/docs",
@@ -137,4 +117,4 @@ def test_the_welcome_names_every_process_its_port_and_three_things_to_try() -> N
 
 def test_the_welcome_asks_for_tokens_of_the_folder_in_use() -> None:
     chosen = {port.variable: port.default for port in list_ports(SUITE)}
-    assert "$(make -s token MEDIA_RUN_DIR='/my run')" in welcome(SUITE, chosen, Path("/my run"), {}, 1)
+    assert "$(make -s token MEDIA_RUN_DIR='/my run')" in format_welcome(SUITE, chosen, Path("/my run"), {}, 1)

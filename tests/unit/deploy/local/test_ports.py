@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.local import ports
-from deploy.local.ports import EDGE, Port, choose, choose_free, free_ports, require_free
+from deploy.local.ports import EDGE, Port, choose_free_ports, choose_ports, find_free_ports, require_free_ports
 from deploy.local.processes import SUITE, list_ports
 from services.common.settings import ConfigurationError
 
@@ -27,18 +27,18 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def test_without_variables_every_port_is_the_documented_one() -> None:
-    assert choose(ALL) == {port.variable: port.default for port in ALL}
+    assert choose_ports(ALL) == {port.variable: port.default for port in ALL}
 
 
 def test_media_port_moves_every_port_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEDIA_PORT", "8090")
-    assert choose(ALL) == {port.variable: port.default + 10 for port in ALL}
+    assert choose_ports(ALL) == {port.variable: port.default + 10 for port in ALL}
 
 
 def test_a_port_of_its_own_does_not_move(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEDIA_PORT", "8090")
     monkeypatch.setenv("TTS_PORT", "7000")
-    assert choose(ALL)["TTS_PORT"] == 7000
+    assert choose_ports(ALL)["TTS_PORT"] == 7000
 
 
 @given(st.integers(1, 65535))
@@ -54,45 +54,45 @@ def test_wherever_the_edge_is_ports_are_distinct_and_need_no_privilege(edge: int
 def test_two_variables_with_one_port_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATEWAY_PORT", "8080")
     with pytest.raises(ConfigurationError, match="GATEWAY_PORT and MEDIA_PORT are both 8080"):
-        choose(ALL)
+        choose_ports(ALL)
 
 
 @pytest.mark.parametrize("value", ["0", "65536", "http", "-1", "80.5"])
 def test_what_is_no_port_is_refused_by_its_variable(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TTS_PORT", value)
     with pytest.raises(ConfigurationError, match="TTS_PORT: "):
-        choose(ALL)
+        choose_ports(ALL)
 
 
 def test_free_ports_are_distinct_and_free() -> None:
-    chosen = choose_free(ALL)
+    chosen = choose_free_ports(ALL)
     assert len(set(chosen.values())) == len(ALL)
-    require_free(chosen)
+    require_free_ports(chosen)
 
 
 def test_a_free_port_is_given_to_one_only() -> None:
-    given = free_ports(500)
-    assert len({*given, *free_ports(500)}) == 1000
+    given = find_free_ports(500)
+    assert len({*given, *find_free_ports(500)}) == 1000
 
 
 def test_a_free_port_is_none_that_a_connection_may_take_meanwhile() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as client:
         handed_out = [server.getsockname()[1], client.getsockname()[1]]
-    given = free_ports(1000)
+    given = find_free_ports(1000)
     assert max(given) < min(handed_out) or min(given) > max(handed_out)
 
 
 def test_a_port_that_is_taken_is_left_out() -> None:
-    (port,) = free_ports(1)
+    (port,) = find_free_ports(1)
     with socket.create_server(("127.0.0.1", port + 1)):
-        assert port + 1 not in free_ports(3)
+        assert port + 1 not in find_free_ports(3)
 
 
 def test_every_taken_port_is_named_with_its_variable() -> None:
     with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("0.0.0.0", 0)) as two:
         taken = {"ONE_PORT": one.getsockname()[1], "TWO_PORT": two.getsockname()[1]}
         with pytest.raises(ConfigurationError) as failure:
-            require_free(taken)
+            require_free_ports(taken)
     for variable, port in taken.items():
         assert f"{variable}: port {port} is taken" in str(failure.value)
 
@@ -107,4 +107,4 @@ def test_the_holder_of_a_port_is_named_where_the_system_tells(family: socket.Add
 
 
 def test_nobody_holds_a_free_port() -> None:
-    assert ports.holder(choose_free([Port("ANY_PORT", 1, "")])["ANY_PORT"]) == ""
+    assert ports.holder(choose_free_ports([Port("ANY_PORT", 1, "")])["ANY_PORT"]) == ""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.ports import EDGE
-from deploy.local.processes import SUITE, Process, Row, list_ports, processes
+from deploy.local.processes import SUITE, Process, ProcessSpec, build_processes, list_ports
 from deploy.local.supervisor import Options
 from deploy.nats.settings import NatsSettings
 from gateway.envoy.settings import EdgeSettings
@@ -34,16 +34,16 @@ KNOWN = {name for kind in (*KINDS, Settings) for name in variables(kind)}
 
 
 def suite() -> list[Process]:
-    return processes(SUITE, CHOSEN, jwks_file=Path("/keys/jwks.json"), log_format="console")
+    return build_processes(SUITE, CHOSEN, jwks_file=Path("/keys/jwks.json"), log_format="console")
 
 
-@pytest.mark.parametrize("row", SUITE, ids=lambda row: row.name)
-def test_a_row_can_be_started(row: Row) -> None:
-    assert row.command[:2] == ("python", "-m")
-    assert find_spec(f"{row.command[2]}.__main__") is not None
-    assert set(row.after) <= {earlier.name for earlier in SUITE[: SUITE.index(row)]}
+@pytest.mark.parametrize("spec", SUITE, ids=lambda spec: spec.name)
+def test_a_row_can_be_started(spec: ProcessSpec) -> None:
+    assert spec.command[:2] == ("python", "-m")
+    assert find_spec(f"{spec.command[2]}.__main__") is not None
+    assert set(spec.after) <= {earlier.name for earlier in SUITE[: SUITE.index(spec)]}
     assert all(
-        variable in KNOWN for variable in (*row.environment, *row.habits, *(port.variable for port in row.ports))
+        variable in KNOWN for variable in (*spec.environment, *spec.defaults, *(port.variable for port in spec.ports))
     )
 
 
@@ -74,7 +74,7 @@ def test_jobs_are_kept_by_the_suites_own_server_unless_the_user_has_another(monk
 
 def test_what_a_file_env_says_wins_over_habits_and_is_left_to_it(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("NATS_URL=nats://a-cluster:4222\nTTS_CACHING_ENABLED=\n")
-    made = processes(SUITE, CHOSEN, jwks_file=tmp_path / "jwks.json", log_format="json", folder=tmp_path)
+    made = build_processes(SUITE, CHOSEN, jwks_file=tmp_path / "jwks.json", log_format="json", folder=tmp_path)
     for process in made:
         assert "NATS_URL" not in process.environment
         assert process.environment["TTS_CACHING_ENABLED"] == "true"
@@ -88,8 +88,10 @@ def test_whoever_needs_the_store_of_jobs_starts_after_it() -> None:
 
 
 def test_a_row_may_run_any_program_with_its_ports() -> None:
-    row = Row("other", "a program", ("other-server", "--port={OTHER_PORT}"), (), "http://127.0.0.1:{OTHER_PORT}/")
-    (process,) = processes([row], {"OTHER_PORT": 7}, jwks_file=Path("/keys/jwks.json"), log_format="json")
+    spec = ProcessSpec(
+        "other", "a program", ("other-server", "--port={OTHER_PORT}"), (), "http://127.0.0.1:{OTHER_PORT}/"
+    )
+    (process,) = build_processes([spec], {"OTHER_PORT": 7}, jwks_file=Path("/keys/jwks.json"), log_format="json")
     assert process.argv == ("other-server", "--port=7")
 
 

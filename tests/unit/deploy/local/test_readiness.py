@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from deploy.local.ports import Port, choose_free
+from deploy.local.ports import Port, choose_free_ports
 from deploy.local.readiness import check_for
 from services.common.rpc.server import ServerOptions, run_server
 
@@ -29,7 +29,7 @@ async def a_page(status: int) -> AsyncIterator[str]:
 
 
 def free_port() -> int:
-    return choose_free([Port("ANY_PORT", 1, "")])["ANY_PORT"]
+    return choose_free_ports([Port("ANY_PORT", 1, "")])["ANY_PORT"]
 
 
 @pytest.mark.parametrize(("status", "ready"), [(200, True), (503, False), (404, False)])

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from deploy.local.ports import free_ports
+from deploy.local.ports import find_free_ports
 from gateway.envoy import drain_supervisor as parent
 
 DEADLINE_SECONDS = 20
@@ -140,7 +140,7 @@ async def test_an_envoy_that_ignores_its_end_is_killed() -> None:
 
 
 async def test_without_an_admin_page_envoy_is_ended_at_once() -> None:
-    async with running(ENDS_WELL, free_ports(1)[0]) as process:
+    async with running(ENDS_WELL, find_free_ports(1)[0]) as process:
         await up(process)
         process.terminate()
         code, output = await ended(process)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from deploy.local.dev_keys import ensure_identity
-from deploy.local.ports import free_ports
+from deploy.local.ports import find_free_ports
 from gateway.envoy import launcher as binary
 from gateway.envoy.__main__ import main
 from gateway.envoy.config import render, to_json
@@ -83,7 +83,7 @@ def test_api_keys_are_not_on_the_command_line(tmp_path: Path, api_keys: Path) ->
 def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MEDIA_JWT_JWKS_FILE", str(ensure_identity(tmp_path / "identity")))
-    monkeypatch.setenv("MEDIA_ADMIN_PORT", str(free_ports(1)[0]))
+    monkeypatch.setenv("MEDIA_ADMIN_PORT", str(find_free_ports(1)[0]))
     return monkeypatch
 
 

@@ -1,4 +1,4 @@
-"""Asks the edge for a talking video as a front end would: an image, a job, its events, and the files that it made."""
+"""HTTP client for a talking video: creates an image and a job, follows the events, downloads the files."""
 
 from __future__ import annotations
 
@@ -13,66 +13,66 @@ from typing import Any
 
 import aiohttp
 
-from deploy.local.sse import Events
+from examples.talking_video.sse import Events
 
-MOST_BREAKS = 10
-"""How often in a row an event stream may break before anything new was told."""
+MAX_BREAKS = 10
+"""Breaks of the event stream in a row, without an event between them, after which the client gives up."""
 _SILENCE_SECONDS = 45.0
 """Three times the longest silence of an event stream."""
 _CALL = aiohttp.ClientTimeout(total=600)
 _STREAM = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=_SILENCE_SECONDS)
 _LAST_WORD = aiohttp.ClientTimeout(total=2)
 _STAGES: Mapping[str, str] = {
-    "audio": "speaking",
-    "video": "videoing",
-    "mux": "laying speech over the video",
+    "audio": "generating speech",
+    "video": "generating video",
+    "mux": "muxing speech and video",
 }
-_AGAIN = "Run it again; `make doctor` says what is configured and reachable."
+_AGAIN = "Run it again; `make doctor` shows what is configured and reachable."
 
-Tell = Callable[[str, float], None]
-"""Takes what is being done, and how much of all is done in percent."""
+ProgressCallback = Callable[[str, float], None]
+"""Called with the current stage and the progress of the whole job in percent."""
 
 
 class VideoFailed(Exception):  # noqa: N818 - reads as what happened
-    """The suite gave no video; the text says why, in the suite's own words, and what to do next."""
+    """Raised when the suite generates no video; the text quotes the error of the suite and says what to do next."""
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What the video is to be."""
+    """Content of the video."""
 
     text: str
-    """What is said."""
+    """Text of the speech."""
     voice: str
     """Name or id of the voice; empty for the suite's default."""
     motion: str
-    """What happens to the image."""
+    """Camera motion, as the prompt of the video."""
 
 
-async def paint(session: aiohttp.ClientSession, prompt: str) -> dict[str, Any]:
-    """Have an image painted and returns what the suite tells of it.
+async def generate_image(session: aiohttp.ClientSession, prompt: str) -> dict[str, Any]:
+    """Generate an image and return its description.
 
     Raises:
-        VideoFailed: The suite refused, or did not answer.
+        VideoFailed: The suite refused the request or did not answer.
     """
     body = {"prompt": prompt, "imageSize": "landscape_16_9"}
     return await _call(session, "POST", "/api/image/generate", json=body)
 
 
-async def upload(session: aiohttp.ClientSession, image: bytes) -> dict[str, Any]:
-    """Bring an image along and returns what the suite tells of it.
+async def upload_image(session: aiohttp.ClientSession, image: bytes) -> dict[str, Any]:
+    """Upload an image and return its description.
 
     Raises:
-        VideoFailed: The suite refused, or did not answer.
+        VideoFailed: The suite refused the request or did not answer.
     """
     return await _call(session, "POST", "/api/image/upload", data=image)
 
 
-async def begin(session: aiohttp.ClientSession, image_key: str, script: Script) -> str:
-    """Ask for the video of an image as a job and returns the job's id.
+async def create_job(session: aiohttp.ClientSession, image_key: str, script: Script) -> str:
+    """Create a job for a talking video and return its id.
 
     Raises:
-        VideoFailed: The suite refused, or did not answer.
+        VideoFailed: The suite refused the request or did not answer.
     """
     spec = {
         "video": {"imageKey": image_key, "prompt": script.motion},
@@ -82,51 +82,53 @@ async def begin(session: aiohttp.ClientSession, image_key: str, script: Script) 
     return str((await _call(session, "POST", "/api/jobs", json={"talkingVideo": spec}))["id"])
 
 
-async def follow(session: aiohttp.ClientSession, job_id: str, tell: Tell, retry_seconds: float = 1.0) -> None:
-    """Tell how far a job is until it has succeeded; whoever stops listening ends the job.
+async def follow_job(
+    session: aiohttp.ClientSession, job_id: str, report: ProgressCallback, retry_seconds: float = 1.0
+) -> None:
+    """Report the progress of a job until it succeeds. Cancelling this call cancels the job.
 
     Args:
         session: With the edge as its base, and a token.
-        job_id: Which job.
-        tell: Is told.
-        retry_seconds: Wait before coming back to a stream that broke, until the suite names another.
+        job_id: The job.
+        report: Called with the stage and the percent of each event.
+        retry_seconds: Wait before reconnecting after a break, until the suite sends another value.
 
     Raises:
-        VideoFailed: It ended otherwise, or its events cannot be had.
+        VideoFailed: The job failed, or its events are not available.
     """
     try:
-        job = await _wait_for_end(session, job_id, tell, Events(retry_seconds))
+        job = await _wait_for_end(session, job_id, report, Events(retry_seconds))
     except asyncio.CancelledError:
-        # A video that nobody waits for must not cost anything.
+        # The caller no longer waits for the video, so it must not cost anything.
         with suppress(aiohttp.ClientError, TimeoutError):
             async with session.post(f"/api/jobs/{job_id}/cancel", json={}, timeout=_LAST_WORD):
                 pass
         raise
     if job["status"] == "JOB_STATUS_SUCCEEDED":
         return
-    raise VideoFailed(_words_for(job))
+    raise VideoFailed(_describe_failure(job))
 
 
 async def fetch_result(session: aiohttp.ClientSession, job_id: str) -> dict[str, Any]:
-    """Return what a job has made.
+    """Return the result of a job that has succeeded.
 
     Raises:
-        VideoFailed: The suite refused, or did not answer.
+        VideoFailed: The suite refused the request or did not answer.
     """
     found: dict[str, Any] = (await _call(session, "GET", f"/api/jobs/{job_id}"))["result"]
     return found
 
 
 async def download(url: str, file: Path) -> None:
-    """Write what is behind a link to `file`, without a token; a file is only there if it is whole.
+    """Download a link to `file` without a token. The file appears only when it is complete.
 
     Raises:
-        VideoFailed: It cannot be had or not be written, or it was cut.
+        VideoFailed: The download failed or was cut off, or the file cannot be written.
     """
     draft = file.with_name(f"{file.name}.part")
     try:
-        # The link says all that is needed, and may lead to a store that is not ours: it must not see the token.
-        async with aiohttp.ClientSession(timeout=_STREAM) as nobody, nobody.get(url) as response:
+        # The link is signed and may lead to a store of a third party, which must not see the token.
+        async with aiohttp.ClientSession(timeout=_STREAM) as anonymous, anonymous.get(url) as response:
             await _require_ok(response)
             with draft.open("wb") as target:
                 async for piece in response.content.iter_any():
@@ -140,11 +142,13 @@ async def download(url: str, file: Path) -> None:
         draft.unlink(missing_ok=True)
 
 
-async def _wait_for_end(session: aiohttp.ClientSession, job_id: str, tell: Tell, events: Events) -> dict[str, Any]:
-    """Return a job as it ended, over as many event streams as it takes."""
+async def _wait_for_end(
+    session: aiohttp.ClientSession, job_id: str, report: ProgressCallback, events: Events
+) -> dict[str, Any]:
+    """Return a job in its final state; reconnect to its event stream as often as necessary."""
     breaks = 0
     trouble = ""
-    while breaks <= MOST_BREAKS:
+    while breaks <= MAX_BREAKS:
         if breaks:
             await asyncio.sleep(events.retry_seconds)
         breaks += 1
@@ -158,29 +162,29 @@ async def _wait_for_end(session: aiohttp.ClientSession, job_id: str, tell: Tell,
                 async for event in events.read(response.content.iter_any()):
                     breaks = 1
                     job: dict[str, Any] = json.loads(event.data)
-                    tell(_get_stage(job), job["percent"])
+                    report(_get_stage(job), job["percent"])
                     if event.name == "end":
                         return job
         except (aiohttp.ClientError, TimeoutError) as error:
             trouble = type(error).__name__
-    raise VideoFailed(f"The job {job_id} cannot be listened to: its stream breaks each time ({trouble}). {_AGAIN}")
+    raise VideoFailed(f"The job {job_id} cannot be followed: its event stream breaks each time ({trouble}). {_AGAIN}")
 
 
-def _words_for(job: Mapping[str, Any]) -> str:
-    """Return what is said of a job that has ended without a video."""
+def _describe_failure(job: Mapping[str, Any]) -> str:
+    """Return the error text for a job that ended without a video."""
     error = job.get("error")
     if error is None:
         return f"The job {job['id']} was cancelled. {_AGAIN}"
     stage = f" at the stage {error['stage']}" if error["stage"] else ""
     return (
         f"The job {job['id']} failed{stage}: {error['reason']}: {error['message']}\n"
-        f"docs/errors.md says what to do about {error['reason']}, `make doctor` what is configured and reachable."
+        f"docs/errors.md explains {error['reason']}; `make doctor` shows what is configured and reachable."
     )
 
 
 def _get_stage(job: Mapping[str, Any]) -> str:
     if job["status"] == "JOB_STATUS_QUEUED":
-        return "waiting for another attempt" if job["attempt"] else "waiting for a worker"
+        return "waiting for the next attempt" if job["attempt"] else "waiting for a worker"
     if job["status"] == "JOB_STATUS_SUCCEEDED":
         return "done"
     return _STAGES.get(job["stage"], job["stage"])
@@ -202,7 +206,7 @@ async def _require_ok(response: aiohttp.ClientResponse) -> None:
 
 
 async def _parse_error(response: aiohttp.ClientResponse) -> str:
-    """Return what the suite says of a refusal."""
+    """Return the error text of a refused request."""
     with suppress(aiohttp.ContentTypeError, ValueError, KeyError, TypeError):
         error = (await response.json())["error"]
         return f"{error['code']}: {error['message']} (request {error['requestId']})"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from deploy.local.engines import engines
+from deploy.local.suite import list_default_engines
 
 
 def test_without_a_key_everything_is_free() -> None:
-    assert all("free" in line and "paid" not in line for line in engines().values())
+    assert all("free" in line and "paid" not in line for line in list_default_engines().values())
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ def test_a_key_makes_its_medium_cost_money(
     monkeypatch: pytest.MonkeyPatch, variable: str, medium: str, name: str
 ) -> None:
     monkeypatch.setenv(variable, "a-key-of-a-provider")
-    line = engines()[medium]
+    line = list_default_engines()[medium]
     assert line.startswith(f"{name} (paid")
     assert variable in line
     assert "a-key-of-a-provider" not in line

@@ -12,16 +12,16 @@ from typing import Any
 import aiohttp
 import pytest
 
-from deploy.local.video_client import (
-    MOST_BREAKS,
+from examples.talking_video.video_client import (
+    MAX_BREAKS,
     Script,
     VideoFailed,
-    begin,
+    create_job,
     download,
     fetch_result,
-    follow,
-    paint,
-    upload,
+    follow_job,
+    generate_image,
+    upload_image,
 )
 from tests.fakes.video_edge import (
     ALIGNMENT,
@@ -50,9 +50,9 @@ class Client:
     session: aiohttp.ClientSession
     told: list[tuple[str, float]] = field(default_factory=list)
 
-    async def follow(self) -> None:
+    async def follow_job(self) -> None:
         """Listen until the job has ended."""
-        await follow(self.session, JOB_ID, lambda *told: self.told.append(told), RETRY_MILLISECONDS / 1000)
+        await follow_job(self.session, JOB_ID, lambda *told: self.told.append(told), RETRY_MILLISECONDS / 1000)
 
     async def download(self, name: str, file: Path) -> None:
         """Download a file of the edge."""
@@ -71,8 +71,8 @@ def files_in(folder: Path) -> list[str]:
 
 
 async def test_an_image_is_painted_or_brought_along(client: Client) -> None:
-    assert (await paint(client.session, "A cat"))["key"] == "images/still.png"
-    assert (await upload(client.session, b"bytes"))["key"] == "images/still.png"
+    assert (await generate_image(client.session, "A cat"))["key"] == "images/still.png"
+    assert (await upload_image(client.session, b"bytes"))["key"] == "images/still.png"
     assert client.edge.asked == [
         ("/api/image/generate", {"prompt": "A cat", "imageSize": "landscape_16_9"}),
         ("/api/image/upload", b"bytes"),
@@ -80,7 +80,7 @@ async def test_an_image_is_painted_or_brought_along(client: Client) -> None:
 
 
 async def test_a_video_is_asked_for_with_speech_and_a_track_of_captions(client: Client) -> None:
-    assert await begin(client.session, "images/still.png", SCRIPT) == JOB_ID
+    assert await create_job(client.session, "images/still.png", SCRIPT) == JOB_ID
     spec = {
         "video": {"imageKey": "images/still.png", "prompt": "zoom in"},
         "narration": {"text": "Hi", "voice": "Sarah"},
@@ -91,13 +91,13 @@ async def test_a_video_is_asked_for_with_speech_and_a_track_of_captions(client: 
 
 async def test_every_change_is_told_in_words(client: Client) -> None:
     client.edge.changes = (*CHANGES[:2], job("video", 15, "QUEUED"), *CHANGES[2:])
-    await client.follow()
+    await client.follow_job()
     assert client.told == [
         ("waiting for a worker", 0),
-        ("speaking", 1),
-        ("waiting for another attempt", 15),
-        ("videoing", 15),
-        ("laying speech over the video", 85),
+        ("generating speech", 1),
+        ("waiting for the next attempt", 15),
+        ("generating video", 15),
+        ("muxing speech and video", 85),
         ("done", 100),
     ]
     assert client.edge.came_back == [""]
@@ -105,34 +105,34 @@ async def test_every_change_is_told_in_words(client: Client) -> None:
 
 async def test_who_comes_back_goes_on_behind_what_was_told(client: Client) -> None:
     client.edge.breaks = deque([2, 0, 1])
-    await client.follow()
+    await client.follow_job()
     assert [percent for _, percent in client.told] == [0, 1, 15, 85, 100]
     assert client.edge.came_back == ["", "2", "2", "3"]
 
 
 async def test_a_part_that_is_away_for_a_moment_is_waited_for(client: Client) -> None:
     client.edge.refusals[EVENTS] = deque([Refusal(503, "UNAVAILABLE"), Refusal(502)])
-    await client.follow()
+    await client.follow_job()
     assert client.told[-1] == ("done", 100)
 
 
 async def test_breaks_without_any_news_come_to_an_end(client: Client) -> None:
-    client.edge.breaks = deque([2] + [0] * MOST_BREAKS)
-    with pytest.raises(VideoFailed, match=r"cannot be listened to.*make doctor"):
-        await client.follow()
-    assert client.edge.came_back == ["", *["2"] * MOST_BREAKS]
+    client.edge.breaks = deque([2] + [0] * MAX_BREAKS)
+    with pytest.raises(VideoFailed, match=r"cannot be followed.*make doctor"):
+        await client.follow_job()
+    assert client.edge.came_back == ["", *["2"] * MAX_BREAKS]
 
 
 async def test_a_suite_that_stays_away_is_quoted(client: Client) -> None:
-    client.edge.refusals[EVENTS] = deque([Refusal(503, "UNAVAILABLE")] * (MOST_BREAKS + 1))
+    client.edge.refusals[EVENTS] = deque([Refusal(503, "UNAVAILABLE")] * (MAX_BREAKS + 1))
     with pytest.raises(VideoFailed, match="UNAVAILABLE: Not this one"):
-        await client.follow()
+        await client.follow_job()
 
 
 async def test_a_refusal_to_listen_is_not_asked_again(client: Client) -> None:
     client.edge.refusals[EVENTS] = deque([Refusal(404, "JOB_NOT_FOUND")])
     with pytest.raises(VideoFailed, match=r"JOB_NOT_FOUND: Not this one\. \(request r1\)"):
-        await client.follow()
+        await client.follow_job()
     assert client.edge.came_back == []
 
 
@@ -147,13 +147,13 @@ async def test_a_refusal_to_listen_is_not_asked_again(client: Client) -> None:
 async def test_a_job_without_a_video_says_why_and_what_to_do(client: Client, end: dict[str, Any], words: str) -> None:
     client.edge.changes = (*CHANGES[:2], end)
     with pytest.raises(VideoFailed, match=f"{JOB_ID} {words}[\\s\\S]*make doctor"):
-        await client.follow()
+        await client.follow_job()
 
 
 async def test_who_stops_listening_ends_the_job(client: Client) -> None:
     # The edge says nothing of the end, so that the listener would come back for long.
     client.edge.changes = CHANGES[:2]
-    listening = asyncio.create_task(client.follow())
+    listening = asyncio.create_task(client.follow_job())
     await until(lambda: len(client.told) == 2)
     listening.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -171,7 +171,7 @@ async def test_who_stops_listening_ends_the_job(client: Client) -> None:
 async def test_a_refusal_is_told_in_its_own_words(client: Client, refusal: Refusal, words: str) -> None:
     client.edge.refusals["/api/jobs"] = deque([refusal])
     with pytest.raises(VideoFailed, match=words):
-        await begin(client.session, "images/still.png", SCRIPT)
+        await create_job(client.session, "images/still.png", SCRIPT)
 
 
 async def test_a_suite_that_is_gone_is_told_of() -> None:
@@ -179,7 +179,7 @@ async def test_a_suite_that_is_gone_is_told_of() -> None:
         pass
     async with aiohttp.ClientSession(gone) as session:
         with pytest.raises(VideoFailed, match=r"POST /api/image/generate was not answered.*make doctor"):
-            await paint(session, "A cat")
+            await generate_image(session, "A cat")
 
 
 async def test_a_result_has_its_timing(client: Client) -> None:

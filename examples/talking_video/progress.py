@@ -1,4 +1,4 @@
-"""Shows how far something is: a bar that moves at a terminal, a line for each stage in a file or a pipe."""
+"""Progress display: a moving bar at a terminal, one line for each stage in a file or a pipe."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ _STAGE_COLUMNS = 28
 
 
 class Progress:
-    """Shows stages and percent for as long as its context lasts.
+    """Shows stage and percent while its context is open.
 
     Args:
-        stream: Where to.
+        stream: Where to write.
     """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._moves = stream.isatty()
         self._stage = ""
-        self._drawn = ""
+        self._last_line = ""
 
     def __enter__(self) -> Self:
         return self
@@ -29,16 +29,16 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # What is said next begins on a line of its own.
-        if self._drawn:
+        # The next output begins on a new line.
+        if self._last_line:
             self._stream.write("\n")
             self._stream.flush()
 
     def show(self, stage: str, percent: float) -> None:
-        """Show where things are.
+        """Show the current stage.
 
         Args:
-            stage: What is being done, in a few words.
+            stage: Short name of the stage.
             percent: 0 to 100.
         """
         if self._moves:
@@ -49,18 +49,18 @@ class Progress:
         self._stage = stage
 
     def _draw(self, stage: str, percent: float) -> None:
-        line = bar(stage, percent, shutil.get_terminal_size().columns)
-        # Blanks cover what a longer line has left behind.
-        self._stream.write(f"\r{line:<{len(self._drawn)}}")
+        line = format_bar(stage, percent, shutil.get_terminal_size().columns)
+        # Blanks overwrite the rest of a longer line.
+        self._stream.write(f"\r{line:<{len(self._last_line)}}")
         self._stream.flush()
-        self._drawn = line
+        self._last_line = line
 
 
-def bar(stage: str, percent: float, columns: int) -> str:
-    """Return a line of at most `columns` less one, so that no terminal begins a new one behind it.
+def format_bar(stage: str, percent: float, columns: int) -> str:
+    """Return a line of at most `columns` - 1 characters, so that the terminal does not wrap it.
 
     Args:
-        stage: What is being done.
+        stage: Short name of the stage.
         percent: 0 to 100.
         columns: Width of the terminal.
     """
@@ -68,5 +68,5 @@ def bar(stage: str, percent: float, columns: int) -> str:
     room = columns - 1 - _STAGE_COLUMNS - len("[] ") - len(ends)
     length = max(0, min(_BAR_COLUMNS, room))
     full = round(length * percent / 100)
-    drawn = f"[{'#' * full}{'-' * (length - full)}]" if length else ""
-    return f"{stage:<{_STAGE_COLUMNS}.{_STAGE_COLUMNS}} {drawn}{ends}"[: max(0, columns - 1)]
+    bar = f"[{'#' * full}{'-' * (length - full)}]" if length else ""
+    return f"{stage:<{_STAGE_COLUMNS}.{_STAGE_COLUMNS}} {bar}{ends}"[: max(0, columns - 1)]

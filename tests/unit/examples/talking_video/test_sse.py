@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
-from deploy.local.sse import Event, Events
+from examples.talking_video.sse import Event, Events
 
 STREAM = (
     b"retry: 250\n\n: still here\n\nid: 7\nevent: job\ndata: {1}\n\n"

@@ -1,4 +1,4 @@
-"""What a zygote is asked to become in tests: it says what it finds, and ends as its argument wants."""
+"""Module that the fork server runs in tests: prints its environment, then ends as its argument says."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ found = {
     "parent": os.getppid(),
     "pid": os.getpid(),
     "stdin": sys.stdin.read(),
-    "found_imported": "wave" in sys.modules,
+    "is_preloaded": "wave" in sys.modules,
     "package": __package__,
 }
 sys.stdout.write(f"{json.dumps(found)}\n")

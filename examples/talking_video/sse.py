@@ -1,4 +1,4 @@
-"""Reads server-sent events, and remembers where to go on when a stream breaks."""
+"""Server-sent events: parses a stream and continues after the last event when a connection breaks."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that was told."""
+    """A server-sent event."""
 
     name: str
     data: str
 
 
 class Events:
-    """The events of one address, over as many connections as it takes.
+    """Parser of the events of one URL over several connections.
 
     Args:
-        retry_seconds: How long to leave the server alone before coming back, until it names another time.
+        retry_seconds: Wait before a reconnect, until the server sends another value.
     """
 
     def __init__(self, retry_seconds: float) -> None:
@@ -27,14 +27,14 @@ class Events:
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """What the next connection says to go on behind the last event."""
+        """Headers of the next connection, so that it continues after the last event."""
         return {"Last-Event-ID": self._last_id} if self._last_id else {}
 
     async def read(self, blocks: AsyncIterable[bytes]) -> AsyncIterator[Event]:
-        """Yield the events of one connection; one whose empty line did not arrive was not told.
+        """Yield the events of one connection; drop an event whose empty line did not arrive.
 
         Args:
-            blocks: What comes, cut anywhere.
+            blocks: Body of the response, cut anywhere.
         """
         name, data, found_id = "", list[str](), self._last_id
         async for line in _lines(blocks):
@@ -57,7 +57,7 @@ class Events:
 
 
 async def _lines(blocks: AsyncIterable[bytes]) -> AsyncIterator[str]:
-    """Yield whole lines; one may be longer than what `readline` takes."""
+    """Yield whole lines of any length; `readline` of aiohttp has a limit."""
     rest = b""
     async for block in blocks:
         *whole, rest = (rest + block).split(b"\n")

@@ -1,0 +1,1 @@
+"""Programs that use the suite from outside, as a front end would."""

@@ -1,0 +1,94 @@
+"""Tests of the demo as a whole, with one small process in place of the suite."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from deploy.local.settings import LocalSettings
+from deploy.local.supervisor import SuiteFailed
+from examples.talking_video.demo import DemoOptions, run_demo
+from examples.talking_video.video_client import Script
+from tests.fakes.children import DEADLINE_SECONDS
+from tests.fakes.tiny_edge import SPEC
+from tests.fakes.video_edge import ALIGNMENT, FILES
+
+
+def build_options(image: bytes | None = None, output: Path | None = None) -> DemoOptions:
+    return DemoOptions(Script("Hi", "", "zoom in"), "A cat", image, output)
+
+
+async def test_a_demo_leaves_a_video_that_talks_and_what_it_is_made_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        assert await run_demo(LocalSettings(run_dir=tmp_path), build_options(), [SPEC])
+    made = tmp_path / "demo"
+    names = {"still.png": "still.png", "speech.mp3": "a.mp3", "video.mp4": "b.mp4", "talking.mp4": "c.mp4"}
+    assert sorted(file.name for file in made.iterdir()) == sorted([*names, "alignment.json"])
+    assert {name: (made / name).read_bytes() for name in names} == {name: FILES[kept] for name, kept in names.items()}
+    assert json.loads((made / "alignment.json").read_text()) == ALIGNMENT
+    printed = capsys.readouterr().out
+    assert printed.endswith(
+        f"""
+ 100%  done
+
+{made}/
+  still.png                1024 x 576  by embedded
+  speech.mp3       1.0 s               by espeak
+  video.mp4        2.0 s    640 x 360  by embedded
+  talking.mp4      2.0 s    640 x 360  by the suite
+  alignment.json  start and end of 2 characters in the speech
+"""
+    )
+
+
+async def test_a_demo_takes_an_image_and_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings, output = LocalSettings(run_dir=tmp_path / "run"), tmp_path / "videos"
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        assert await run_demo(settings, build_options(b"mine", output), [SPEC])
+    names = ["alignment.json", "speech.mp3", "talking.mp4", "video.mp4"]
+    assert sorted(file.name for file in output.iterdir()) == names
+    assert "Generating" not in capsys.readouterr().out
+
+
+async def test_a_demo_is_by_itself_whatever_is_set_for_the_suite(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NATS_URL", "nats://cluster:4222")
+    monkeypatch.setenv("JOBS_REPLICAS", "3")
+    shows = "import os, sys; sys.exit(' '.join(os.environ[name] for name in ('NATS_URL', 'JOBS_REPLICAS')))"
+    spec = replace(SPEC, command=("python", "-c", shows), defaults={"NATS_URL": "nats://127.0.0.1:{MEDIA_PORT}"})
+    with pytest.raises(SuiteFailed, match=r"nats://127\.0\.0\.1:\d+ 1"):
+        await run_demo(LocalSettings(run_dir=tmp_path), build_options(), [spec])
+
+
+async def test_a_demo_keeps_nothing_where_the_suite_keeps_its_jobs(tmp_path: Path) -> None:
+    shows = "import os, sys; sys.exit(os.environ['MEDIA_STATE_DIR'])"
+    with pytest.raises(SuiteFailed, match=re.escape(str(tmp_path / "demo-suite" / "state"))):
+        await run_demo(
+            LocalSettings(run_dir=tmp_path), build_options(), [replace(SPEC, command=("python", "-c", shows))]
+        )
+
+
+async def test_a_demo_that_cannot_start_shows_why(tmp_path: Path) -> None:
+    broken = replace(SPEC, command=("python", "-c", "import sys; sys.exit('no luck today')"))
+    with pytest.raises(SuiteFailed, match="no luck today"):
+        await run_demo(LocalSettings(run_dir=tmp_path), build_options(), [broken])
+    assert "no luck today" in (tmp_path / "demo-suite" / "logs" / "edge.log").read_text()
+
+
+async def test_a_demo_that_is_stopped_says_so(tmp_path: Path) -> None:
+    never_ready = replace(SPEC, ready="http://127.0.0.1:{MEDIA_PORT}/nothing")
+    demo = asyncio.create_task(run_demo(LocalSettings(run_dir=tmp_path), build_options(), [never_ready]))
+    # One turn of the loop takes the demo to its first wait, where it can be stopped.
+    await asyncio.sleep(0)
+    signal.raise_signal(signal.SIGINT)
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        assert not await demo
