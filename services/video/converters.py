@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from google.protobuf.json_format import MessageToDict
-from google.protobuf.timestamp_pb2 import Timestamp
 from media.video.v1 import video_pb2
 
 from services.common.errors import invalid
+from services.common.rpc.conversions import to_timestamp
 from services.common.timing.alignment import Alignment
 from services.video.duration_policy import LengthPolicy
 from services.video.generation import GenerationRequest
@@ -175,7 +174,7 @@ def to_video_file(video: StoredVideo, url: VideoUrl) -> video_pb2.VideoFile:
     return video_pb2.VideoFile(
         key=video.key,
         url=url.url,
-        url_expire_time=None if url.expires_at is None else _to_timestamp(url.expires_at),
+        url_expire_time=None if url.expires_at is None else to_timestamp(url.expires_at),
         content_type=CONTENT_TYPE,
         size_bytes=video.media.size_bytes,
         sha256=video.sha256,
@@ -212,9 +211,3 @@ def _to_stream(stream: StreamInfo) -> video_pb2.MediaStream:
 
 def _round(number: float) -> float:
     return round(number, _DIGITS)
-
-
-def _to_timestamp(moment: datetime) -> Timestamp:
-    stamp = Timestamp()
-    stamp.FromDatetime(moment)
-    return stamp
