@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from services.common.cache import TieredCache
+from services.common.cache import CacheStatus, TieredCache
 from services.common.errors import MediaError, Reason
 from services.common.images import ImageInfo, inspect
 from services.common.log import logger
 from services.common.resilience.call import ProviderPolicy
 from services.common.resilience.error_metadata import MAY_BE_CHARGED_KEY
 from services.common.singleflight import SingleFlight
-from services.common.usage import CacheStatus
 from services.common.worker_pool import WorkerPool
 from services.image.cache import CachedImage, build_cache_key, list_parameters
 from services.image.cache_blobs import CacheBlobs

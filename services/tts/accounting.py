@@ -7,8 +7,9 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from datetime import UTC, datetime
 
+from services.common.cache import CacheStatus
 from services.common.errors import MediaError, Reason
-from services.common.usage import CacheStatus, UsageRecord, UsageRecorder
+from services.common.usage import UsageRecord, UsageRecorder
 from services.tts.events import Done, Header, SpeechEvent
 from services.tts.metrics import SpeechMetrics
 from services.tts.providers.interface import AudioChunk

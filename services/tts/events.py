@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from services.common.cache import CacheStatus
 from services.common.timing.alignment import Alignment
-from services.common.usage import CacheStatus
 from services.tts.providers.interface import AudioChunk, SpeechProvider, SpeechSpec
 
 

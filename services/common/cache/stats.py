@@ -1,4 +1,4 @@
-"""The counters of a cache."""
+"""The counters of a cache, and its status for one call."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ Stat = Literal[
     "hits_memory", "hits_store", "misses", "errors", "skipped_open_circuit", "skipped_busy", "dropped_writes", "corrupt"
 ]
 Counts = Counter[Stat]
+CacheStatus = Literal["miss", "hit", "joined", "bypass"]
+"""What the cache did for one call; `joined` shared a running provider call, `bypass` skipped the cache."""
 
 
 @dataclass(frozen=True, slots=True)

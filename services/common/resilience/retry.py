@@ -1,15 +1,14 @@
-"""When and after how long a provider is asked again: the one place where that is decided."""
+"""Decides whether and after how long a provider call is retried; the only place that does."""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
-
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from services.common.errors import MediaError, Reason
 from services.common.log import logger
@@ -20,13 +19,13 @@ log = logger(__name__)
 
 T = TypeVar("T")
 
-# Anything else has either been paid for, or ends the same way again.
+# Any other failure was either paid for or would repeat.
 _SAFE = frozenset({Reason.PROVIDER_BUSY, Reason.PROVIDER_UNAVAILABLE})
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often and after how long a provider is asked again."""
+    """How often a provider call is retried, and after how long."""
 
     max_attempts: int = 3
     """Calls for one request, the first included; 1 or more."""
@@ -37,11 +36,11 @@ class RetryPolicy:
 
 
 class WaitBudget:
-    """How long somebody will still wait.
+    """The time that a request may still spend on waiting: for a permit and between attempts.
 
     Args:
-        seconds: How long from now.
-        clock: Returns seconds on a clock that never goes back.
+        seconds: The whole budget, from now.
+        clock: Monotonic clock, in seconds.
     """
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -50,17 +49,17 @@ class WaitBudget:
 
     @property
     def left_seconds(self) -> float:
-        """What is left of it; never negative."""
+        """The rest of the budget; never negative."""
         return max(0.0, self._ends_at_seconds - self._clock())
 
 
 class Retrier:
-    """Asks providers again where that is safe and may help.
+    """Retries provider calls where a retry is safe and may help.
 
     Args:
-        policy: How often and after how long.
-        sleep: Waits so many seconds.
-        jitter: Chooses a number between two.
+        policy: How often, and after how long.
+        sleep: Waits for a number of seconds.
+        jitter: Returns a random number between two bounds.
     """
 
     def __init__(
@@ -73,70 +72,44 @@ class Retrier:
         self._sleep = sleep
         self._jitter = jitter
 
-    async def run(self, ask: Callable[[], Awaitable[T]], provider: str, patience: WaitBudget) -> T:
-        """Return what `ask` returns, after as many calls as it takes and the policy allows.
+    async def run(self, ask: Callable[[], Awaitable[T]], provider: str, wait_budget: WaitBudget) -> T:
+        """Return what `ask` returns, after as many calls as the policy and the wait budget allow.
 
         Args:
-            ask: Asks the provider once; raises MediaError if that failed.
-            provider: Its name, for the log.
-            patience: No delay begins that would outlast it.
+            ask: Calls the provider once; raises MediaError if that failed.
+            provider: Name of the provider, for the log.
+            wait_budget: No delay begins that would outlast it.
 
         Raises:
-            MediaError: The last call failed; another one is not safe, not worth it or too late.
+            MediaError: The last call failed; another call is not safe, would not help or would come too late.
         """
-        try:
-            return await ask()
-        except MediaError as error:
-            if not _is_safe(error):
-                raise
-            failed: MediaError | None = error
-
-        async def run_once() -> T:
-            """Tell the first failure where the first attempt is expected: most calls need nothing of all this."""
-            nonlocal failed
-            if failed is None:
+        for attempt in itertools.count(1):
+            try:
                 return await ask()
-            first, failed = failed, None
-            raise first
-
-        def gives_up(state: RetryCallState) -> bool:
-            return state.attempt_number >= self._policy.max_attempts or state.upcoming_sleep > patience.left_seconds
-
-        def tell(state: RetryCallState) -> None:
-            log.warning(
-                "a provider is asked again",
-                provider=provider,
-                reason=_failure(state).reason.name,
-                attempt=state.attempt_number,
-                delay_seconds=round(state.upcoming_sleep, 3),
-            )
-
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception(_is_safe),
-            wait=self._delay_seconds,
-            stop=gives_up,
-            before_sleep=tell,
-            sleep=self._sleep,
-            reraise=True,
-        ):
-            with attempt:
-                return await run_once()
+            except MediaError as error:
+                if not _is_safe(error) or attempt >= self._policy.max_attempts:
+                    raise
+                delay_seconds = self._choose_delay(error, attempt)
+                if delay_seconds > wait_budget.left_seconds:
+                    raise
+                log.warning(
+                    "retrying a provider",
+                    provider=provider,
+                    reason=error.reason.name,
+                    attempt=attempt,
+                    delay_seconds=round(delay_seconds, 3),
+                )
+            await self._sleep(delay_seconds)
         raise AssertionError("the loop ends by returning or raising")
 
-    def _delay_seconds(self, state: RetryCallState) -> float:
+    def _choose_delay(self, error: MediaError, attempt: int) -> float:
         policy = self._policy
-        longest = min(policy.first_delay_seconds * 2 ** (state.attempt_number - 1), policy.max_delay_seconds)
-        # Those who were sent away together must not come back together, whatever delay they were told.
-        return (_failure(state).retry_after_seconds or 0.0) + self._jitter(longest / 2, longest)
+        longest = min(policy.first_delay_seconds * 2 ** (attempt - 1), policy.max_delay_seconds)
+        # Jitter also on top of the provider's own delay: callers that were refused together must not return together.
+        return (error.retry_after_seconds or 0.0) + self._jitter(longest / 2, longest)
 
 
-def _is_safe(error: BaseException) -> bool:
-    if not isinstance(error, MediaError) or isinstance(error, LimitExceededError):
+def _is_safe(error: MediaError) -> bool:
+    if isinstance(error, LimitExceededError):
         return False
     return error.reason in _SAFE and MAY_BE_CHARGED_KEY not in error.metadata
-
-
-def _failure(state: RetryCallState) -> MediaError:
-    error = state.outcome and state.outcome.exception()
-    assert isinstance(error, MediaError)  # noqa: S101 - told so to mypy: only these are retried
-    return error

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from services.common.usage.factory import open_usage
-from services.common.usage.record import CacheStatus, UsageRecord, utc_today
+from services.common.usage.record import UsageRecord, utc_today
 from services.common.usage.recorder import RecorderOptions, RecorderStats, UsageRecorder
 from services.common.usage.store import UsageStore, UsageStoreError
 from services.common.usage.totals import DayTotals, Totals, sum_totals
 
 __all__ = [
-    "CacheStatus",
     "DayTotals",
     "RecorderOptions",
     "RecorderStats",

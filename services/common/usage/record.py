@@ -5,9 +5,8 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Literal
 
-CacheStatus = Literal["miss", "hit", "joined", "bypass"]
+from services.common.cache.stats import CacheStatus
 
 COMPLETE = "OK"
 """Outcome of a call that delivered a complete result."""

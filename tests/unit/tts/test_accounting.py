@@ -9,9 +9,9 @@ from typing import cast
 import pytest
 from prometheus_client import CollectorRegistry
 
-from services.common.cache import CacheStats
+from services.common.cache import CacheStats, CacheStatus
 from services.common.errors import MediaError, Reason
-from services.common.usage import CacheStatus, UsageRecord, UsageRecorder
+from services.common.usage import UsageRecord, UsageRecorder
 from services.tts.accounting import Accounting
 from services.tts.events import CostReport, Done, Header, SpeechEvent
 from services.tts.formats import FORMATS

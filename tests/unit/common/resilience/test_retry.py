@@ -1,4 +1,4 @@
-"""When a provider is asked again, after how long, and when not."""
+"""Retries happen where they are safe, after a bounded delay."""
 
 from __future__ import annotations
 

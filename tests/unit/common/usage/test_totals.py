@@ -8,7 +8,8 @@ from typing import get_args
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.common.usage import CacheStatus, DayTotals, Totals, sum_totals
+from services.common.cache import CacheStatus
+from services.common.usage import DayTotals, Totals, sum_totals
 from services.common.usage.totals import Group, group_by_day
 
 FIRST = date(2026, 1, 1)
