@@ -15,6 +15,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from media.jobs.v1 import jobs_pb2
 
 from services.common.errors import FieldViolation, MediaError, Reason, invalid
+from services.common.rpc.conversions import to_timestamp
 from services.common.rpc.validation import validate
 from services.common.storage import ObjectStore
 from services.jobs.pipelines.requests import (
@@ -210,6 +211,4 @@ def _to_attempt(attempt: Attempt) -> jobs_pb2.JobAttempt:
 
 
 def _to_timestamp(text: str) -> Timestamp:
-    stamp = Timestamp()
-    stamp.FromDatetime(datetime.fromisoformat(text))
-    return stamp
+    return to_timestamp(datetime.fromisoformat(text))

@@ -23,7 +23,7 @@ from services.video.generation_task import GenerationTask
 from services.video.inputs import Inputs
 from services.video.media_types import HEAD_BYTES, MP4, sniff_media_type
 from services.video.probe import MediaFile
-from services.video.progress import Progress, State
+from services.video.progress import STORE_CEILING_PERCENT, Progress, State
 from services.video.providers.interface import VideoProvider, VideoRequest, VideoSpec
 from services.video.records import GenerationRecord, Intent, RecordStore
 from services.video.source_image import prepare_source_image
@@ -38,7 +38,6 @@ MAX_SOURCE_IMAGE_BYTES = 20 * 1024 * 1024
 """Largest source image."""
 _CLOCKS_DIFFER = timedelta(seconds=60)
 _RETRY_SECONDS = 5.0
-_ALMOST = 99.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +141,7 @@ class VideoGenerator:
             with self.workspaces.open_folder() as folder:
                 path = await provider.fetch(record.prediction_id, folder, task.report)
                 media = await self._probe_result(path, record)
-                task.report(Progress(State.STORING, _ALMOST))
+                task.report(Progress(State.STORING, STORE_CEILING_PERCENT))
                 stored = await self._store_video(path, media, record, task.principal)
             finished = replace(record, video=stored)
             await self.records.write(finished, task.principal)

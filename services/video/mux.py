@@ -31,7 +31,7 @@ from services.video.ffmpeg.arguments import (
 from services.video.inputs import MAX_SPEECH_BYTES, Inputs, LocalInput, Source
 from services.video.media_types import MP4
 from services.video.probe import StreamInfo
-from services.video.progress import Progress, ProgressChannel, State
+from services.video.progress import STORE_CEILING_PERCENT, Progress, ProgressChannel, State
 from services.video.spool import Spool
 from services.video.video_store import Destination, StoredVideo, VideoStore, compute_sha256
 from services.video.workspace import Workspaces
@@ -44,7 +44,6 @@ _COPIED_CODECS = frozenset({"h264", "hevc", "av1", "vp9", "mpeg4"})
 """Codecs that an MP4 may hold, so that the stream can be copied."""
 _TOLERANCE_SECONDS = 0.25
 """Largest accepted difference between the planned and the real duration of the result."""
-_ALMOST = 99.0
 _MAX_PIXELS = 4096 * 2304
 _FONT_FILE = "Aileron-Regular.ttf"
 
@@ -135,7 +134,7 @@ class Muxer:
             inputs = (_start_at_stream(video, image), _start_at_stream(audio, speech))
             arguments = _build_arguments(request, *inputs, image, durations, has_captions=has_captions)
             await self._run_ffmpeg(arguments, folder, channel)
-            channel.report(Progress(State.STORING, _ALMOST))
+            channel.report(Progress(State.STORING, STORE_CEILING_PERCENT))
             stored = await self._store_result(folder / RESULT, durations, request.destination, principal)
         return MuxResult(
             stored, input_durations.speech_seconds, input_durations.video_seconds, durations, arguments.copy_video
@@ -161,7 +160,7 @@ class Muxer:
         """Write RESULT into `folder`; a fragmented video is copied into one file afterwards."""
         callbacks = RunCallbacks(
             on_queued=lambda position: channel.report(Progress(State.QUEUED, queue_position=position)),
-            on_progress=lambda percent: channel.report(Progress(State.RUNNING, min(_ALMOST, percent))),
+            on_progress=lambda percent: channel.report(Progress(State.RUNNING, min(STORE_CEILING_PERCENT, percent))),
         )
         command = build_mux_command(arguments)
         if not arguments.fragmented:

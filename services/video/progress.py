@@ -13,6 +13,16 @@ T = TypeVar("T")
 
 _MAX_CHUNKS = 4
 
+# Ceilings of a percentage that may not reach 100 before the next stage has begun.
+ESTIMATE_CEILING_PERCENT = 95.0
+"""Highest estimate while a provider reports nothing."""
+PROVIDER_CEILING_PERCENT = 97.0
+"""Highest percentage of a provider's own work."""
+RENDER_CEILING_PERCENT = 98.0
+"""Highest percentage of the embedded provider's rendering."""
+STORE_CEILING_PERCENT = 99.0
+"""Highest percentage before the result is stored."""
+
 
 class State(Enum):
     """Stage of the work."""

@@ -21,6 +21,7 @@ from services.common.log import logger
 from services.common.settings import ConfigurationError
 from services.video.ffmpeg.arguments import Command
 from services.video.ffmpeg.limiter import FfmpegLimiter
+from services.video.progress import STORE_CEILING_PERCENT
 
 log = logger(__name__)
 
@@ -31,7 +32,6 @@ _QUIET = ("-hide_banner", "-nostdin", "-loglevel", "error", "-nostats")
 _PROGRESS = ("-progress", "pipe:2", "-stats_period", "0.2")
 _TAIL_LINES = 4
 _LINE_BYTES = 400
-_ALMOST = 99.0
 _MAX_DIGITS = 18
 
 Sink = Callable[[bytes], Awaitable[None]]
@@ -252,7 +252,7 @@ class ProgressParser:
         if equals and key == b"out_time_us":
             # The value is "N/A" before the first frame.
             if value.isdigit() and len(value) <= _MAX_DIGITS:
-                self.percent = max(self.percent, min(_ALMOST, 100 * int(value) / self._whole_us))
+                self.percent = max(self.percent, min(STORE_CEILING_PERCENT, 100 * int(value) / self._whole_us))
         elif equals and key == b"progress":
             if value == b"end":
                 self.percent = 100.0

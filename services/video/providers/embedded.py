@@ -10,13 +10,12 @@ from services.common.worker_pool import WorkerPool
 from services.video.camera_motion import choose_motion
 from services.video.ffmpeg import FfmpegRunner, RunCallbacks
 from services.video.ffmpeg.arguments import LABEL, RESULT, SOURCE_IMAGE, build_camera_command
-from services.video.progress import Progress, State
+from services.video.progress import RENDER_CEILING_PERCENT, Progress, State
 from services.video.providers.interface import ReportProgress, VideoProvider, VideoRequest, VideoSpec
 from services.video.source_image import build_scene
 
 PROVIDER = "embedded"
 MODEL = "embedded"
-_ALMOST = 98.0
 
 
 class EmbeddedProvider(VideoProvider):
@@ -75,7 +74,7 @@ class EmbeddedProvider(VideoProvider):
         (folder / LABEL).write_bytes(scene.label)
         callbacks = RunCallbacks(
             on_queued=lambda position: report(Progress(State.QUEUED, queue_position=position)),
-            on_progress=lambda percent: report(Progress(State.RUNNING, min(_ALMOST, percent))),
+            on_progress=lambda percent: report(Progress(State.RUNNING, min(RENDER_CEILING_PERCENT, percent))),
         )
         command = build_camera_command(choose_motion(spec.request.prompt), float(spec.request.length_seconds))
         await self._runner.run(command, folder, callbacks)

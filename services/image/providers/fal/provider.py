@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Protocol
+from typing import Any
 
 import pybase64
 
 from services.common.errors import MediaError, Reason
-from services.common.fetch import FetchedFile
+from services.common.input_files import WholeDownloads
 from services.common.log import logger
 from services.common.providers import Answer, ProviderEndpoint, ProviderHttpClient, open_session
 from services.image.providers.fal.error_mapping import failure, refusal
@@ -28,20 +28,13 @@ _DOWNLOAD_ATTEMPTS = 2
 Sleep = Callable[[float], Awaitable[None]]
 
 
-class Downloads(Protocol):
-    """Downloads files from URLs that the address policy allows."""
-
-    async def fetch(self, url: str, *, field: str, max_bytes: int) -> FetchedFile:
-        """Return the file at `url`; raises MediaError."""
-
-
 class FalProvider(ImageProvider):
     """Generates images with the FLUX models.
 
     Args:
         transport: HTTP client for fal.
         settings: Key and time limits.
-        downloads: Downloads finished images.
+        downloads: WholeDownloads finished images.
         sleep: Called with seconds to wait between polls.
     """
 
@@ -49,7 +42,11 @@ class FalProvider(ImageProvider):
     models: Mapping[Mode, Any] = {mode: fal.model for mode, fal in MODELS.items()}
 
     def __init__(
-        self, transport: ProviderHttpClient, settings: FalSettings, downloads: Downloads, sleep: Sleep = asyncio.sleep
+        self,
+        transport: ProviderHttpClient,
+        settings: FalSettings,
+        downloads: WholeDownloads,
+        sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._transport = transport
         self._settings = settings
@@ -196,7 +193,7 @@ def build_endpoint(settings: FalSettings) -> ProviderEndpoint:
 
 
 @asynccontextmanager
-async def open_fal(settings: FalSettings, downloads: Downloads) -> AsyncIterator[FalProvider]:
+async def open_fal(settings: FalSettings, downloads: WholeDownloads) -> AsyncIterator[FalProvider]:
     """Yield the provider; close its connections afterwards."""
     async with open_session() as session:
         yield FalProvider(ProviderHttpClient(session, build_endpoint(settings)), settings, downloads)

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from services.common.webhooks import Webhook, verify
+from services.video.progress import ESTIMATE_CEILING_PERCENT
 
 ENDED_BADLY = frozenset({"failed", "canceled", "aborted"})
 """Final states without a video. `aborted` is missing in Replicate's own clients."""
@@ -20,7 +21,6 @@ _STARTING = "starting"
 _PERCENT = re.compile(r"(\d{1,3})(?:\.\d+)?%")
 _LOG_LETTERS = 2000
 _TYPICAL_SECONDS = 60.0
-_ALMOST = 95.0
 _OUTPUT_DEPTH = 4
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
@@ -88,7 +88,7 @@ def parse_webhook(webhook: Webhook, secret: str, now_seconds: float) -> str:
 
 def estimate_percent(seconds: float) -> float:
     """Return the usual percentage after `seconds` of work; always below 100."""
-    return _ALMOST * (1 - math.exp(-seconds / _TYPICAL_SECONDS))
+    return ESTIMATE_CEILING_PERCENT * (1 - math.exp(-seconds / _TYPICAL_SECONDS))
 
 
 def parse_created_at(body: Mapping[str, Any]) -> datetime | None:

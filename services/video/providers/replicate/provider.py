@@ -19,7 +19,7 @@ from services.common.input_files import Downloads
 from services.common.log import logger
 from services.common.providers import Answer, ProviderEndpoint, ProviderHttpClient, open_session
 from services.common.webhooks import Webhook, key_in
-from services.video.progress import Progress, State
+from services.video.progress import PROVIDER_CEILING_PERCENT, Progress, State
 from services.video.providers.interface import ReportProgress, VideoProvider, VideoRequest, VideoSpec
 from services.video.providers.replicate.error_mapping import (
     build_error,
@@ -45,7 +45,6 @@ _INLINE_BYTES = 190 * 1024
 _POLL_ATTEMPTS = 8
 """Attempts of one poll. Polling is free, and the video is already paid for."""
 _DOWNLOADS = 3
-_ALMOST = 97.0
 _OUTPUT = "output.mp4"
 _LATEST = "/predictions"
 _FILES, _SECRET = "/files", "/webhooks/default/secret"
@@ -137,7 +136,7 @@ class ReplicateProvider(VideoProvider):
             async with asyncio.timeout(self._settings.timeout_seconds) as limit:
                 for attempt in range(1, _DOWNLOADS + 1):
                     done = await self._wait_until_done(prediction_id, report)
-                    report(Progress(State.STORING, _ALMOST))
+                    report(Progress(State.STORING, PROVIDER_CEILING_PERCENT))
                     try:
                         return await self._download(done.output_url, folder)
                     except MediaError as error:
@@ -296,5 +295,5 @@ def _to_progress(found: Prediction, working_seconds: float) -> Progress:
     if found.is_queued:
         return Progress(State.QUEUED)
     if found.percent is not None:
-        return Progress(State.RUNNING, min(_ALMOST, found.percent))
-    return Progress(State.RUNNING, min(_ALMOST, estimate_percent(working_seconds)), estimated=True)
+        return Progress(State.RUNNING, min(PROVIDER_CEILING_PERCENT, found.percent))
+    return Progress(State.RUNNING, min(PROVIDER_CEILING_PERCENT, estimate_percent(working_seconds)), estimated=True)
