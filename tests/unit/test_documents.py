@@ -42,11 +42,13 @@ KINDS: tuple[type[Settings], ...] = (
     NatsSettings,
     LocalSettings,
 )
-FOLDERS = "services|gateway|deploy|protos|tests|docs|bench|\\.ci"
+FOLDERS = "services|gateway|deploy|protos|tests|docs|bench|examples|tools|\\.ci"
 OURS = (
     "MEDIA|TTS|IMAGE|VIDEO|JOBS|WORKER|NATS|REPLICATE|FFMPEG|GATEWAY"
     "|ELEVENLABS|FAL|GEMINI|SUPABASE|DIGITALOCEAN|S3|BRAND"
 )
+OTHERS_FILES = {"speak.py", "tasks.py"}
+"""Files that the reader of a document writes, or that another project has."""
 
 in_every_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 
@@ -92,7 +94,7 @@ def spans(text: str) -> list[str]:
 
 
 def table(text: str, head: str) -> list[list[str]]:
-    """Return the specs of the one table whose first column is headed `head`."""
+    """Return the rows of the one table whose first column is headed `head`."""
     (found,) = re.findall(rf"^\| {re.escape(head)} \|.*\n\|[-|: ]+\|\n((?:\|.*\n)+)", text, flags=re.MULTILINE)
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in found.splitlines()]
 
@@ -110,6 +112,24 @@ def test_every_file_that_is_named_exists(document: Path) -> None:
     for span in spans(document.read_text()):
         if re.fullmatch(rf"(?:{FOLDERS})/[\w./-]+", span):
             assert (ROOT / span).exists(), span
+        if re.fullmatch(r"\w+\.py", span) and span not in OTHERS_FILES:
+            assert next(ROOT.glob(f"services/**/{span}"), None), span
+
+
+def test_every_question_of_the_contributing_guide_is_answered_by_one_file() -> None:
+    questions = table((ROOT / "CONTRIBUTING.md").read_text(), "question")
+    assert len(questions) >= 20
+    for question, answer in questions:
+        assert question.endswith("?"), question
+        assert (ROOT / answer.strip("`")).is_file(), answer
+
+
+def test_every_journey_of_the_architecture_is_a_list_of_files() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    journeys = re.findall(r"^\| \d+ \| (`[^|]+`) \|", text, flags=re.MULTILINE)
+    named = [span for cell in journeys for span in spans(cell)]
+    assert len(named) >= 40
+    assert [span for span in named if not (ROOT / span).is_file()] == []
 
 
 @in_every_document
