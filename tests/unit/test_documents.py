@@ -47,8 +47,8 @@ OURS = (
     "MEDIA|TTS|IMAGE|VIDEO|JOBS|WORKER|NATS|REPLICATE|FFMPEG|GATEWAY"
     "|ELEVENLABS|FAL|GEMINI|SUPABASE|DIGITALOCEAN|S3|BRAND"
 )
-OTHERS_FILES = {"speak.py", "tasks.py"}
-"""Files that the reader of a document writes, or that another project has."""
+READERS_FILES = {"speak.py", "tasks.py"}
+"""Files that a document asks its reader to write."""
 
 in_every_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 
@@ -112,7 +112,7 @@ def test_every_file_that_is_named_exists(document: Path) -> None:
     for span in spans(document.read_text()):
         if re.fullmatch(rf"(?:{FOLDERS})/[\w./-]+", span):
             assert (ROOT / span).exists(), span
-        if re.fullmatch(r"\w+\.py", span) and span not in OTHERS_FILES:
+        if re.fullmatch(r"\w+\.py", span) and span not in READERS_FILES:
             assert next(ROOT.glob(f"services/**/{span}"), None), span
 
 
