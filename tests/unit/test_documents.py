@@ -89,7 +89,7 @@ def anchors(text: str) -> set[str]:
 
 
 def spans(text: str) -> list[str]:
-    """Return what stands between single backticks outside fenced blocks."""
+    """Return the texts in single backticks outside fenced blocks."""
     return re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
 
 
@@ -100,7 +100,7 @@ def table(text: str, head: str) -> list[list[str]]:
 
 
 @in_every_document
-def test_every_relative_link_leads_somewhere(document: Path) -> None:
+def test_every_relative_link_has_a_target(document: Path) -> None:
     for file, anchor in links(document.read_text()):
         target = document.parent / file if file else document
         assert target.exists(), file
@@ -149,7 +149,7 @@ def test_every_module_that_is_named_can_be_run(document: Path) -> None:
 
 
 @in_every_document
-def test_every_variable_of_ours_is_read_by_somebody(document: Path) -> None:
+def test_every_variable_that_is_named_is_a_setting(document: Path) -> None:
     named = set(re.findall(rf"(?<![\w.])((?:{OURS})_[A-Z0-9_]+)(?![\w.])", document.read_text()))
     assert named <= known_words()
 
@@ -182,7 +182,7 @@ def test_the_readme_lists_every_rpc_once() -> None:
     )
 
 
-def test_the_readme_tells_which_routes_are_public() -> None:
+def test_the_readme_marks_the_public_routes() -> None:
     public = {spec.path for spec in TABLE if spec.public and not spec.path.endswith("*")}
     specs = table((ROOT / "README.md").read_text(), "HTTP")
     assert {cells[0].strip("`").partition(" ")[2] for cells in specs if "no token" in cells[1]} == public
