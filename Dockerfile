@@ -5,7 +5,7 @@
 FROM python:3.13-slim AS build
 
 COPY requirements.lock /build/
-# Without pip inside, what runs cannot install anything. Wheels only: nothing of a package is executed here.
+# Without pip in the image, a process cannot install anything. Wheels only: no package code runs during the build.
 RUN python -m venv --without-pip /opt/venv \
     && python -m pip --python /opt/venv/bin/python install --no-cache-dir --disable-pip-version-check \
         --only-binary :all: --no-compile --require-hashes --requirement /build/requirements.lock

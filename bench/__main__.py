@@ -26,13 +26,13 @@ from bench.tools import Tools, compile_tools
 
 REST = "rest"
 _WARM_UP_SECONDS = 0.5
-# Long enough to ask for every text, even one after the other.
+# Long enough to request every text, even one after the other.
 _FILL_SECONDS = 2.0
 _INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and returns its exit code."""
+    """Run the command and return its exit code."""
     options = _parser().parse_args(arguments)
     names = options.scenario or [*(scenario.name for scenario in SCENARIOS), REST]
     chosen = [scenario for scenario in SCENARIOS if scenario.name in names]

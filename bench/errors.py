@@ -1,7 +1,7 @@
-"""The one way in which the benchmark gives up."""
+"""Error of the benchmark."""
 
 from __future__ import annotations
 
 
 class BenchError(Exception):
-    """Nothing can be measured; the text says why and what to do."""
+    """Raised when nothing can be measured; the message says why and what to do."""

@@ -1,4 +1,4 @@
-"""Weighs the suite at rest, supervisor included, and times its start: `make run` itself, on free ports."""
+"""Measures the memory of the idle suite, supervisor included, and its start time: `make run` on free ports."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ _SETTLE_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """The suite before anybody has asked for anything."""
+    """Memory and start time of the suite before the first request."""
 
     ready_seconds: float
-    """From the command to the first good answer of the edge."""
+    """Time from the command to the first successful response of the edge."""
     pss_bytes: Mapping[str, int]
-    """Memory by program; of a page that n processes share each counts the nth part."""
+    """Memory by program; each of n processes counts the nth part of a page that they share."""
 
     @property
     def total_bytes(self) -> int:
-        """Memory of all."""
+        """Memory of all programs."""
         return sum(self.pss_bytes.values())
 
 
 def weigh(folder: Path, provider_url: str) -> Rest:
-    """Start the suite, waits until it is ready and quiet, weighs it and stops it.
+    """Start the suite, wait until it is ready and idle, measure its memory and stop it.
 
     Args:
-        folder: Where its keys and its log go.
-        provider_url: Where the fake provider is.
+        folder: Folder for its keys and its log.
+        provider_url: URL of the fake provider.
 
     Raises:
         BenchError: The suite does not become ready.
@@ -70,14 +70,14 @@ def weigh(folder: Path, provider_url: str) -> Rest:
         time.sleep(_SETTLE_SECONDS)
         return Rest(ready_seconds, _weights(process.pid))
     finally:
-        # Ends its children itself, and has a watchdog for the case that it cannot.
+        # The suite ends its own children; its watchdog does so if the suite cannot.
         stop(process)
 
 
 def find_program(command: Sequence[str]) -> str:
-    """Return what people call the program with this command line: the module of a Python, else the file's name."""
+    """Return the program's name by its command line: the module if it is Python, else the file name."""
     if len(command) == 1:
-        # A process that was forked writes its line itself, in one piece.
+        # A forked process sets its command line as one string.
         command = command[0].split()
     for flag, module in pairwise(command):
         if flag == "-m":

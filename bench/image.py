@@ -1,4 +1,4 @@
-"""Measures what images cost: encoding by format and grade, and how long the event loop stands still meanwhile.
+"""Measures image processing: encoding by format and grade, and how long it blocks the event loop.
 
 `python -m bench.image --help`; docs/performance.md says what each figure means.
 """
@@ -32,13 +32,13 @@ _CALL_TIMEOUT_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """What one format and grade costs."""
+    """Cost of one format and grade."""
 
     encoding: Encoding
     in_worker_ms: float
     """Median time of decoding, fitting and encoding, in the worker."""
     round_trip_ms: float
-    """The same as the service's loop sees it: there and back through the pipe."""
+    """The same as seen by the service's event loop, with the transfer through the pipe."""
     size_bytes: int
 
 
@@ -49,13 +49,13 @@ class LoadSample:
     count: int
     seconds: float
     worst_stall_ms: float
-    """Longest that the loop was late for a tick of 1 ms."""
+    """Longest delay of the event loop for a tick of 1 ms."""
     idle_stall_ms: float
-    """The same with nothing to do: what this machine alone is late."""
+    """The same without load: the delay that the machine itself causes."""
 
 
 class Ticks:
-    """Notes how late the event loop is for a tick of a millisecond."""
+    """Records how late the event loop is for a tick of a millisecond."""
 
     def __init__(self) -> None:
         self.worst_ms = 0.0
@@ -79,7 +79,7 @@ class Ticks:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and returns its exit code."""
+    """Run the command and return its exit code."""
     options = _parser().parse_args(arguments)
     encodings, crowd = asyncio.run(measure(options.repeats, options.crowd))
     sys.stdout.write(f"{format_encodings(encodings)}\n\n{crowd_lines(crowd)}\n")
@@ -94,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def measure(repeats: int, crowd: int) -> tuple[list[Encoded], LoadSample]:
-    """Return what every format and grade costs, and what the loop suffers from `crowd` renditions at once."""
+    """Return the cost of every format and grade, and the loop's delay under `crowd` concurrent renditions."""
     async with open_workers(_WORKERS, max_queue=crowd, timeout_seconds=_CALL_TIMEOUT_SECONDS) as workers:
         source = await workers.run(paint, PaintRequest(prompt=_PROMPT, size=_SIZE, seed=1))
         kinds = [Encoding(name, grade) for name, grades in SETTINGS.items() for grade in grades]
@@ -152,7 +152,7 @@ def format_encodings(encodings: Sequence[Encoded]) -> str:
 
 
 def crowd_lines(crowd: LoadSample) -> str:
-    """Return what many renditions at once did to the loop, against its bound."""
+    """Return the loop's delay under many concurrent renditions, compared with its bound."""
     verdict = "reached" if crowd.worst_stall_ms <= _STALL_BOUND_MS else "not reached"
     return (
         f"{crowd.count} renditions at once on {_WORKERS} workers: {crowd.seconds:.2f} s\n"

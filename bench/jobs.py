@@ -1,4 +1,4 @@
-"""Measures how soon a job is accepted, and how soon another process sees how far it is.
+"""Measures how soon a job is accepted, and how soon another process sees its progress.
 
 `python -m bench.jobs --help`; docs/performance.md says what each figure means.
 """
@@ -36,22 +36,22 @@ _CHANGES_PER_JOB = 90
 """A job's percent goes up by at least one with each, and never beyond 99."""
 
 Way = Callable[[int], Awaitable[None]]
-"""Does something once; the number is new each time."""
+"""Runs an operation once; called with a new number each time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """What one thing takes, in milliseconds."""
+    """Duration of one operation, in milliseconds."""
 
     name: str
     p50: float
     p99: float
     bar: float | None = None
-    """Most that its p50 may be."""
+    """Upper bound of its p50."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and returns its exit code."""
+    """Run the command and return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m bench.jobs", description=__doc__)
     parser.add_argument("--count", type=int, default=500, metavar="N", help="how often each is done (500)")
     options = parser.parse_args(arguments)
@@ -96,11 +96,11 @@ async def _measure(ports: Mapping[str, int], count: int) -> list[Timed]:
 
 
 async def alternating(ways: Mapping[str, Way], count: int) -> dict[str, list[float]]:
-    """Return the seconds that each way took, done in turn so that a busy moment meets all alike.
+    """Return the seconds of each way; they run in turn, so that load from outside affects all alike.
 
     Args:
-        ways: What is done, by name.
-        count: How often each is measured, after some times that are not.
+        ways: Operations by name.
+        count: Number of measurements of each, after some warm-up runs.
     """
     taken: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(_WARM_UP + count):
@@ -134,7 +134,7 @@ async def _measure_watch(stub: jobs_pb2_grpc.JobServiceAsyncStub, job_store: Job
 
 @asynccontextmanager
 async def _bare(server: str) -> AsyncIterator[Way]:
-    """Yield what publishes a message as long as a job's into a stream of the same kind, and nothing else."""
+    """Yield a function that only publishes a message of a job's length to a stream of the same kind."""
     client = await nats.connect(server)
     try:
         jetstream = client.jetstream()
@@ -150,7 +150,7 @@ async def _bare(server: str) -> AsyncIterator[Way]:
 
 
 def summarize(name: str, seconds: Sequence[float], bar: float | None = None) -> Timed:
-    """Return the middle and the slow end of what was measured, at least two values."""
+    """Return median and p99 of the measured seconds, which must be two values or more."""
     cuts = quantiles(seconds, n=100, method="inclusive")
     return Timed(name, cuts[49] * 1000, cuts[98] * 1000, bar)
 

@@ -1,4 +1,4 @@
-"""Runs the load generator and reads what it has seen."""
+"""Runs the load generator and reads its result."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from typing import Any
 from bench.errors import BenchError
 from bench.scenarios import Scenario, Schedule, Target
 
-# The generator itself ends ten seconds after its time is over.
+# The generator exits at most ten seconds after its time.
 _SLACK_SECONDS = 15.0
-# No run asks for more texts than that, so none meets a text of another.
+# No run uses more texts than that, so two runs never share a text.
 _TEXTS_OF_A_RUN = count(start=0, step=1_000_000)
 
 
 @dataclass(frozen=True, slots=True)
 class Percentiles:
-    """How a measured value is distributed."""
+    """Distribution of a measured value."""
 
     p50: float
     p90: float
@@ -31,19 +31,19 @@ class Percentiles:
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
-    """What the users have seen."""
+    """Result of a load, as the users saw it."""
 
     ok: int
-    """Answers that were complete, in time and byte for byte what the provider sent."""
+    """Responses that were complete, in time and byte for byte what the provider sent."""
     errors: int
     """Other answers."""
     last_error: str
-    """What was wrong with the last of them."""
+    """Cause of the last error."""
     seconds: float
     requests_per_second: float
     audio_bytes: int
     cpu_seconds: float
-    """What the load generator itself used."""
+    """CPU time of the load generator itself."""
     chunks: int
     late_chunks: int
     """Chunks that came more than 50 ms after the provider's schedule."""
@@ -61,9 +61,9 @@ def run_load(program: Path, target: Target, scenario: Scenario, seconds: float) 
 
     Args:
         program: The compiled load generator.
-        target: Whom the users ask.
-        scenario: What they ask for.
-        seconds: For how long they begin new requests; the last ones are heard to their end.
+        target: Receives the requests.
+        scenario: Defines the requests.
+        seconds: Time in which new requests start; the last ones run to their end.
 
     Raises:
         BenchError: The load generator failed.
@@ -76,7 +76,7 @@ def run_load(program: Path, target: Target, scenario: Scenario, seconds: float) 
 
 
 def parse(text: str) -> LoadResult:
-    """Return the line that the load generator printed."""
+    """Parse the line that the load generator printed."""
     members: Mapping[str, Any] = json.loads(text)
     values = {item.name: members[item.name] for item in fields(LoadResult)}
     for name in ("first_byte_ms", "total_ms", "lateness_ms"):

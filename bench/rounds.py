@@ -1,4 +1,4 @@
-"""Measures every scenario against every target in turn, round by round, so that a drift of the machine meets all."""
+"""Measures every scenario against every target in turn, round by round, so that a drift of the machine affects all."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.load import LoadResult
 from bench.scenarios import BASELINE, Scenario, Target
 
 QUIET_CORES = 0.3
-"""Up to this much work of others a run counts as undisturbed."""
+"""A run counts as undisturbed up to this load from other processes, in cores."""
 
 Load = Callable[[Target, Scenario, float], LoadResult]
 
@@ -26,9 +26,9 @@ class Run:
     cpu_ms: Mapping[str, float]
     """CPU time per good answer, in milliseconds, by process."""
     calls: int
-    """How often the provider was asked."""
+    """Number of provider requests."""
     foreign_cores: float
-    """How many cores worked for something else meanwhile."""
+    """Cores that other processes used during the run."""
 
     @property
     def quiet(self) -> bool:
@@ -38,14 +38,14 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What is read around every run."""
+    """Counters that are read before and after every run."""
 
     hops: Mapping[str, Mapping[str, int]]
     """Processes by name of every suite, by the target's name."""
     provider: int
     """Process of the fake provider."""
     calls: Callable[[], int]
-    """Tells how often the provider was asked so far."""
+    """Returns the number of provider requests so far."""
 
 
 def measure(
@@ -61,13 +61,13 @@ def measure(
     """Yield one run per round, scenario and target; the order of targets alternates.
 
     Args:
-        scenarios: What is asked.
-        targets: Who is asked.
-        probe: Whose CPU time counts.
+        scenarios: Loads to run.
+        targets: Servers under load.
+        probe: Processes whose CPU time is measured.
         load: Puts a target under a load for a number of seconds.
-        rounds: How often.
-        seconds: How long each time.
-        settle: Called before each run; returns when the machine is as quiet as it gets.
+        rounds: Number of rounds.
+        seconds: Length of one run.
+        settle: Called before each run; returns when the machine is idle, or after a timeout.
     """
     for number in range(rounds):
         ordered = targets if number % 2 == 0 else targets[::-1]

@@ -1,4 +1,4 @@
-"""What is measured: who asks whom for what, and how the fake provider answers."""
+"""Scenarios of the benchmark: load, target and the schedule of the fake provider's responses."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 BYTES_PER_SECOND = 16_000
 """Of the suite's default format, MP3 at 128 kbit/s."""
 
-# The load generator puts the number of a text for the sharps.
+# The load generator replaces the sharps by the number of the text.
 _TEXT = "This is sentence ########## of a measurement."
 
 BASELINE = "direct"
@@ -31,7 +31,7 @@ class Schedule:
 
     @property
     def voice(self) -> str:
-        """The voice at which the fake provider keeps this schedule; as long as a voice id must be."""
+        """Voice id that selects this schedule in the fake provider; it has the length of a real voice id."""
         return f"s-{self.chunks:04}-{self.chunk_bytes:05}-{self.first_ms:04}-{self.gap_ms:03}"
 
     @property
@@ -52,13 +52,13 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """An answer with Content-Length, all at once."""
+    """A response with Content-Length, sent at once."""
 
     audio_bytes: int
 
     @property
     def voice(self) -> str:
-        """The voice at which the fake provider answers so."""
+        """Voice id that selects this response in the fake provider."""
         return f"u-{self.audio_bytes:09}-00000"
 
 
@@ -68,32 +68,32 @@ class Scenario:
 
     name: str
     purpose: str
-    """What is learned from it, for `--help`."""
+    """What it measures, for `--help`."""
     users: int
-    """How many ask at a time; each asks again when it has heard all."""
+    """Concurrent users; each sends its next request when its response is complete."""
     answer: Schedule | Whole
     path: str
     """Route of the suite."""
     texts: int = 0
-    """How many texts take turns, all asked for before it counts; 0: every request has a text of its own."""
+    """Number of texts, all requested once before the measurement; 0: every request has its own text."""
     together: bool = False
-    """Whether all users ask for the same text at the same time, and then for the next."""
+    """Whether all users request the same text at the same time, and then the next one."""
     suites: tuple[str, ...] = (FULL,)
-    """Which suites are asked, beside the provider itself."""
+    """Suites to measure, besides the provider itself."""
 
     @property
     def body(self) -> str:
-        """What every user sends, to the provider and to the suite alike."""
+        """Request body of every user, the same for the provider and the suite."""
         return json.dumps({"text": _TEXT, "voice": self.answer.voice})
 
     @property
     def is_paced(self) -> bool:
-        """Whether audio comes as time goes by, so that it can be late."""
+        """Whether audio is sent on a schedule, so that it can be late."""
         return isinstance(self.answer, Schedule) and self.answer.gap_ms > 0
 
     @property
     def ramp_ms(self) -> int:
-        """Time over which the users arrive, so that their chunks do not fall together for good."""
+        """Time over which the users start, so that their chunks do not stay synchronous."""
         apart = isinstance(self.answer, Schedule) and self.users > 1 and not self.together
         return self.answer.duration_ms if apart and isinstance(self.answer, Schedule) else 0
 
@@ -118,7 +118,7 @@ SCENARIOS: tuple[Scenario, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Who is put under load."""
+    """A server under load."""
 
     name: str
     base_url: str
@@ -127,7 +127,7 @@ class Target:
     """Path with `{voice}`; empty: the scenario's own."""
 
     def url(self, scenario: Scenario) -> str:
-        """Return the URL that `scenario` asks."""
+        """Return the URL for the requests of `scenario`."""
         return self.base_url + (self.path or scenario.path).format(voice=scenario.answer.voice)
 
 

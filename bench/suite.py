@@ -1,4 +1,4 @@
-"""Starts what is measured, in a folder that vanishes: the fake provider, and the suite as `make run` has it."""
+"""Starts the fake provider and the suite of `make run` for a measurement, in a temporary folder."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Provider:
     url: str
 
     def calls(self) -> int:
-        """Return how often speech was asked for so far."""
+        """Return the number of speech requests so far."""
         with urllib.request.urlopen(f"{self.url}/calls", timeout=_ANSWER_SECONDS) as answer:  # noqa: S310 - always http
             return int(answer.read())
 
@@ -44,15 +44,15 @@ class Suite:
     """The running suite."""
 
     url: str
-    """Of the edge."""
+    """URL of the edge."""
     token: str
-    """Lets a user in."""
+    """Bearer token of a user."""
     pids: Mapping[str, int]
-    """Each process by its name, in the order of a request's way."""
+    """Processes by name, in the order in which a request passes them."""
 
 
 def overrides(provider_url: str) -> dict[str, str]:
-    """Return the variables that point the suite at the fake provider and lift the limits that a load would meet."""
+    """Return the variables that point the suite at the fake provider and lift the limits that a load would reach."""
     return {
         "ELEVENLABS_API_KEY": "bench",
         "ELEVENLABS_BASE_URL": provider_url,
@@ -81,9 +81,9 @@ def running_suite(folder: Path, provider: Provider, variables: Mapping[str, str]
     """Run the suite until the context is left.
 
     Args:
-        folder: Where its keys, its logs and what it keeps go.
-        provider: Whom it asks.
-        variables: How it differs from what `make run` starts.
+        folder: Folder for its keys, logs and data.
+        provider: Provider of its speech.
+        variables: Differences from the environment of `make run`.
 
     Raises:
         BenchError: A process ends or does not become ready; the text has its last lines.
@@ -97,12 +97,12 @@ def running_suite(folder: Path, provider: Provider, variables: Mapping[str, str]
 def running_rows(
     specs: Sequence[ProcessSpec], folder: Path, variables: Mapping[str, str]
 ) -> Iterator[tuple[dict[str, int], Chosen]]:
-    """Run some processes of the suite until the context is left; yields their pids and the port of each variable.
+    """Run some processes of the suite until the context is left; yield their pids and the port of each variable.
 
     Args:
-        specs: Which, in the order of starting.
-        folder: Where their keys, their logs and what they keep go.
-        variables: How they differ from what `make run` starts.
+        specs: Processes, in the order of starting.
+        folder: Folder for their keys, logs and data.
+        variables: Differences from the environment of `make run`.
 
     Raises:
         BenchError: A process ends or does not become ready; the text has its last lines.
@@ -116,7 +116,7 @@ def running_rows(
 
 @contextmanager
 def _guard() -> Iterator[IO[bytes]]:
-    """Yield the pipe to a process that ends the suite should we be killed."""
+    """Yield the pipe to a watchdog, which ends the suite if this process is killed."""
     command = [sys.executable, "-I", "-S", watchdog.__file__, str(_STOP_SECONDS)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as process:
         if process.stdin is None:
@@ -135,7 +135,7 @@ def _running(spec: Process, folder: Path, changed: Mapping[str, str], guard: IO[
             stdout=output,
             stderr=subprocess.STDOUT,
             env={**spec.environment, **changed},
-            # Away from any .env of the user's.
+            # A folder without the user's .env.
             cwd=folder,
             start_new_session=True,
         )

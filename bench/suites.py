@@ -1,4 +1,4 @@
-"""The suites that are compared: they differ in where they look for what was made before."""
+"""The suites that are compared: they differ in their store of cached speech."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NO_MEMORY = {"TTS_CACHE_MEMORY_BYTES": "0"}
 
 @contextmanager
 def running_suites(folder: Path, provider: Provider, scenarios: Sequence[Scenario]) -> Iterator[Mapping[str, Suite]]:
-    """Run those suites, by name, that `scenarios` ask.
+    """Run the suites that `scenarios` need; yield them by name.
 
     Raises:
         BenchError: One does not start.
@@ -43,7 +43,7 @@ def running_suites(folder: Path, provider: Provider, scenarios: Sequence[Scenari
 
 @contextmanager
 def _scratch_database(server_uri: str) -> Iterator[str]:
-    """Yield the connection string of a database that vanishes."""
+    """Yield the connection string of a temporary database."""
     name = f"bench_{secrets.token_hex(4)}"
     uri = urlsplit(server_uri)._replace(path=f"/{name}").geturl()
     try:

@@ -39,17 +39,17 @@ class Row:
     starved_percent: float
     """Chunks that came after a listener needed them."""
     calls_per_answer: float
-    """How often the provider was asked for one good answer."""
+    """Provider requests per good answer."""
     cpu_ms: Mapping[str, float]
-    """CPU time per good answer by hop; empty where no hop is asked."""
+    """CPU time per good answer by hop; empty for the direct call."""
     added: Added | None
-    """None at the direct call itself."""
+    """None for the direct call itself."""
     ok: int
     errors: int
     last_error: str
     rounds: int
     quiet_rounds: int
-    """Rounds that nothing else disturbed; if there are any, the figures are theirs alone."""
+    """Rounds that nothing else disturbed; if there are any, the figures come from these alone."""
 
     @property
     def cpu_total_ms(self) -> float:
@@ -61,7 +61,7 @@ def summarize(runs: Sequence[Run], baseline: str) -> list[Row]:
     """Return one row per scenario and target, in the order of their first runs.
 
     Args:
-        runs: What was measured, round by round.
+        runs: Measured runs, round by round.
         baseline: Name of the target that the others are compared with.
     """
     grouped: dict[tuple[str, str], list[Run]] = {}

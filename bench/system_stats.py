@@ -1,4 +1,4 @@
-"""Reads from /proc what processes have used, and what the rest of the machine does meanwhile."""
+"""Reads from /proc the CPU time and memory of processes, and the load of the whole machine."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ _SAMPLE_SECONDS = 0.2
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return what a process and its descendants have used so far, in steps of 10 ms."""
+    """Return the CPU time of a process and its descendants so far, in steps of 10 ms."""
     stats = _read(_PROC / str(process) / "stat" for process in descendants(pid))
     return sum(cpu_ticks(text) for text in stats) / _TICKS_PER_SECOND
 
 
 def own_pss_bytes(pid: int) -> int:
-    """Return the memory of one process; of a page that n processes share it counts the nth part."""
+    """Return the memory of one process; it counts the nth part of a page that n processes share."""
     return sum(parse_pss_bytes(text) for text in _read([_PROC / str(pid) / "smaps_rollup"]))
 
 
 def busy_seconds() -> float:
-    """Return what all cores together have worked since the machine started."""
+    """Return the CPU time of all cores since the machine started."""
     return busy_ticks((_PROC / "stat").read_text()) / _TICKS_PER_SECOND
 
 
 def descendants(pid: int) -> Iterator[int]:
-    """Yield a process and all that come of it; none of those that end meanwhile."""
+    """Yield a process and its descendants; skip processes that have ended."""
     yield pid
     for children in _read(_PROC.glob(f"{pid}/task/*/children")):
         for child in children.split():
@@ -46,7 +46,7 @@ def read_command(pid: int) -> list[str]:
 
 
 def wait_until_quiet(cores: float, timeout_seconds: float) -> None:
-    """Return when the machine uses fewer than `cores`, or when the time is over."""
+    """Return when the machine uses fewer than `cores`, or after the timeout."""
     deadline = time.monotonic() + timeout_seconds
     while time.monotonic() < deadline:
         before = busy_seconds()
@@ -56,14 +56,14 @@ def wait_until_quiet(cores: float, timeout_seconds: float) -> None:
 
 
 def cpu_ticks(stat: str) -> int:
-    """Return the CPU time that /proc/PID/stat tells, that of children that have ended included."""
-    # The command may hold brackets and spaces itself.
+    """Return the CPU time in /proc/PID/stat, with that of children that have ended."""
+    # The command itself may contain brackets and spaces.
     after_command = stat.rpartition(")")[2].split()
     return sum(int(value) for value in after_command[_CPU_FIELDS])
 
 
 def parse_pss_bytes(smaps_rollup: str) -> int:
-    """Return the bytes that /proc/PID/smaps_rollup tells as Pss."""
+    """Return the bytes of Pss in /proc/PID/smaps_rollup."""
     for line in smaps_rollup.splitlines():
         name, _, value = line.partition(":")
         if name == "Pss":
@@ -72,7 +72,7 @@ def parse_pss_bytes(smaps_rollup: str) -> int:
 
 
 def busy_ticks(stat: str) -> int:
-    """Return the time that /proc/stat tells as worked, of all cores together."""
+    """Return the busy time of all cores in /proc/stat."""
     values = [int(value) for value in stat.partition("\n")[0].split()[1:]]
     return sum(values[index] for index in _BUSY_FIELDS)
 
@@ -82,5 +82,5 @@ def _read(paths: Iterable[Path]) -> Iterator[str]:
         try:
             yield path.read_text()
         except (FileNotFoundError, ProcessLookupError):
-            # It has ended meanwhile.
+            # The process has ended.
             continue

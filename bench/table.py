@@ -1,4 +1,4 @@
-"""Sets figures as text, in columns."""
+"""Formats figures as text in columns."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def standing(bars: Sequence[PerformanceTarget]) -> str:
 
 
 def weights(rest: Rest) -> str:
-    """Return the memory of each process at rest, and of all."""
+    """Return the memory of each idle process, and their sum."""
     lines = [("at rest", "PSS MB")]
     lines += [(name, f"{size / MIB:.1f}") for name, size in rest.pss_bytes.items()]
     return columns([*lines, ("all", f"{rest.total_bytes / MIB:.1f}")])
 
 
 def columns(lines: Sequence[Sequence[str]]) -> str:
-    """Return `lines` with their cells one below the other, words to the left and numbers to the right."""
+    """Return `lines` in aligned columns, words to the left and numbers to the right."""
     widths = [max(len(line[index]) for line in lines) for index in range(len(lines[0]))]
     body = lines[1:]
     numeric = [all(_is_number(line[index]) for line in body) for index in range(len(widths))]

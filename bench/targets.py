@@ -1,4 +1,4 @@
-"""The speeds that the suite is meant to reach, and whether it does."""
+"""Performance targets of the suite, and whether it reaches them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class PerformanceTarget:
-    """A figure and the bound that it should keep."""
+    """A measured figure and its bound."""
 
     name: str
     unit: str
@@ -25,12 +25,12 @@ class PerformanceTarget:
 
     @property
     def is_reached(self) -> bool:
-        """Whether the figure keeps its bound."""
+        """Whether the figure is within its bound."""
         return self.value <= self.bound if self.side == "at most" else self.value >= self.bound
 
 
 def bars(rows: Sequence[Row], rest: Rest | None) -> list[PerformanceTarget]:
-    """Return the bars whose scenarios were measured."""
+    """Return the targets for the measured scenarios."""
     of_suites = {(row.scenario, row.target): row for row in rows if row.added is not None}
     found = [
         PerformanceTarget(name, unit, bound, side, figure(of_suites[scenario, suite]))

@@ -1,4 +1,4 @@
-"""Compiles the fake provider and the load generator, which Python would be too slow for, when they are out of date."""
+"""Compiles the fake provider and the load generator if they are out of date; both are C, for speed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Tools:
 
 
 def compile_tools() -> Tools:
-    """Return the programs, compiled again where a source is younger.
+    """Return the programs; compile those with a newer source.
 
     Raises:
         BenchError: There is no gcc, or it does not accept the sources.

@@ -1,4 +1,4 @@
-"""Measures what the suite adds to ffmpeg: a mux by the runner, and the whole of it, against the bare command.
+"""Measures what the suite adds to ffmpeg: the runner's mux and the whole request, compared with the bare command.
 
 `python -m bench.video --help`; docs/performance.md says what each figure means.
 """
@@ -45,7 +45,7 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """What a way takes."""
+    """Duration of a way."""
 
     name: str
     milliseconds: float
@@ -55,7 +55,7 @@ class Timed:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and returns its exit code."""
+    """Run the command and return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m bench.video", description=__doc__)
     parser.add_argument("--rounds", type=int, default=15, metavar="N", help="how often each is run, in turn (15)")
     parser.add_argument("--seconds", type=int, default=60, metavar="S", help="length of the video (60)")
@@ -100,10 +100,10 @@ async def _measure(folder: Path, rounds: int, seconds: int) -> list[Timed]:
 
 
 async def compare(ways: Sequence[Way], rounds: int) -> list[Timed]:
-    """Return what each way takes, the first being the one that the others are held against.
+    """Return the duration of each way; the first is the baseline of the others.
 
     Args:
-        ways: What is run, one after the other in each round, after one round that is not counted.
+        ways: Run one after the other in each round, after one warm-up round.
         rounds: How often.
     """
     seconds: dict[str, list[float]] = {way.name: [] for way in ways}
@@ -134,7 +134,7 @@ def table(timed: Sequence[Timed]) -> str:
 
 
 def _make_inputs(folder: Path, seconds: int) -> tuple[Path, Path]:
-    """Make a video and speech that is two seconds shorter."""
+    """Create a video, and speech that is two seconds shorter."""
     video, audio = folder / "video.mp4", folder / "audio.mp3"
     command = [str(find_ffmpeg("")), "-v", "error", "-nostdin", "-y"]
     image = ["-f", "lavfi", "-i", f"testsrc2=size=1360x768:rate=24:duration={seconds}"]

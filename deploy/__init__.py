@@ -1,1 +1,1 @@
-"""How the suite is put to work: locally, in containers, in a cluster."""
+"""Ways to run the suite: locally, in containers, in a cluster."""

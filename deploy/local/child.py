@@ -67,7 +67,7 @@ class Child:
         self._output = output
 
     def terminate(self) -> None:
-        """Ask the process alone, so that it can end its own children in request."""
+        """Ask the process alone, so that it can end its own children in order."""
         with suppress(ProcessLookupError):
             self._handle.send_signal(signal.SIGTERM)
 
@@ -137,8 +137,8 @@ async def start(
 
     Args:
         process: What to start.
-        output: Takes its lines.
-        guard: Ends it if this process is killed.
+        output: Receives its lines.
+        guard: Watchdog that ends it if this process is killed.
         lives: Task group of the running processes.
         fork_server: Forks it if possible; otherwise it starts as a new interpreter.
 

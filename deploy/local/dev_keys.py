@@ -1,4 +1,4 @@
-"""A key pair for development, made at first use: the edge reads the public half, the private half signs tokens."""
+"""Key pair for development, created at first use: the edge reads the public key, the private key signs tokens."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ DEFAULT_LIFETIME_SECONDS = 12 * 3600.0
 _PRIVATE_KEY = "identity.pem"
 _PUBLIC_KEYS = "jwks.json"
 _OWNER_ONLY = 0o600
-# Public keys are for everybody, such as the user that the edge runs as in a container.
+# Other users must be able to read the public keys, such as the user of the edge in a container.
 _ANYBODY_READS = 0o644
 
 
 def ensure_identity(folder: Path) -> Path:
-    """Make the key pair in `folder` unless it is there.
+    """Create the key pair in `folder` unless it exists.
 
     Args:
-        folder: Where the two files live; made, for its owner only, if need be.
+        folder: Folder of the two files; created, readable by its owner only, if it does not exist.
 
     Returns:
         The JWKS file, for MEDIA_JWT_JWKS_FILE.
 
     Raises:
-        ValueError: What stands in the place of the private key is none.
+        ValueError: The file of the private key holds something else.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not (folder / _PRIVATE_KEY).exists():
         key = ec.generate_private_key(ec.SECP256R1())
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         _write_once(folder / _PRIVATE_KEY, pem)
-    # Written from the private key each time, so that the two cannot part.
+    # Written from the private key each time, so that the two files always match.
     public = _private_key(folder).public_key()
     document = {
         "keys": [{**ECAlgorithm.to_jwk(public, as_dict=True), "alg": ALGORITHM, "use": "sig", "kid": _key_id(folder)}]
@@ -63,14 +63,14 @@ def issue_token(
     """Return a bearer token signed by the key pair in `folder`.
 
     Args:
-        folder: Where the key pair lives; made if it is not there.
-        subject: Who the token speaks for.
-        lifetime_seconds: How long it is good for; one in the past is negative.
-        issuer: Who issues it.
-        audience: Whom it is for.
+        folder: Folder of the key pair, which is created if it does not exist.
+        subject: Caller that the token identifies.
+        lifetime_seconds: Time until it expires; a negative value makes a token that has expired.
+        issuer: Claim `iss`.
+        audience: Claim `aud`.
 
     Raises:
-        ValueError: What stands in the place of the private key is none.
+        ValueError: The file of the private key holds something else.
     """
     ensure_identity(folder)
     now = time.time()
@@ -97,14 +97,14 @@ def _private_key(folder: Path) -> ec.EllipticCurvePrivateKey:
 
 
 def _key_id(folder: Path) -> str:
-    """Return the key's thumbprint, so that a new pair never passes for the old one."""
+    """Return the key's thumbprint, so that a new pair has a new id."""
     members = ECAlgorithm.to_jwk(_private_key(folder).public_key(), as_dict=True)
     canonical = json.dumps({name: members[name] for name in ("crv", "kty", "x", "y")}, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
 def _write_once(path: Path, content: bytes) -> None:
-    """Write `path` whole unless another process did so first; whoever loses the race uses the winner's."""
+    """Write `path` atomically; if another process wrote it first, keep that file."""
     draft = _draft(path, content, _OWNER_ONLY)
     try:
         with contextlib.suppress(FileExistsError):

@@ -1,4 +1,4 @@
-"""Looks at the configuration and asks everybody it names whether he is there: for people who set the suite up."""
+"""Checks the configuration of the suite and whether the providers and stores that it names can be reached."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from services.video import diagnostics as video_diagnostics
 from services.video.settings import VideoSettings
 
 CHECK_SECONDS = 5.0
-"""Longest that one question may take."""
+"""Time limit of one check."""
 _UNKNOWN_KEY = frozenset({401, 403})
 _PROBE = b"a probe of make doctor"
 
@@ -43,19 +43,19 @@ Check = Callable[[], Awaitable[Diagnostic]]
 
 @dataclass(frozen=True, slots=True)
 class Dependency:
-    """Where a paid provider is asked something that costs nothing."""
+    """A request to a paid provider that costs nothing."""
 
     name: str
     url: str
     headers: Mapping[str, str]
     variable: str
-    """Variable with its key."""
+    """Variable that holds its API key."""
     tells_key: bool = True
-    """Whether the answer tells whether the key is good."""
+    """Whether the response shows that the key is valid."""
 
 
 async def examine() -> list[Diagnostic]:
-    """Return everything that was found, in the order in which it was looked for."""
+    """Run all checks and return their diagnostics in a fixed order."""
     found: list[Diagnostic] = []
     try:
         tts, image, video = load(TtsSettings), load(ImageSettings), load(VideoSettings)
@@ -82,16 +82,16 @@ async def examine() -> list[Diagnostic]:
 
 
 def edge_diagnostics(gateway: GatewaySettings, port: int) -> Sequence[Diagnostic]:
-    """Return whether links to stored media lead to the suite.
+    """Check that links to stored media lead to the suite.
 
     Args:
-        gateway: Settings of who serves them.
+        gateway: Settings of the gateway, which serves them.
         port: The public port.
     """
     address = URL(gateway.public_url)
     if gateway.store_name != "local":
         return [ok("links", f"come from {gateway.store_name}")]
-    # Unset, the local suite sets it by its port.
+    # If the variable is unset, the local suite derives it from its port.
     set_by_user = "public_url" in gateway.model_fields_set
     if set_by_user and address.host in ("localhost", "127.0.0.1") and address.port != port:
         return [
@@ -105,7 +105,7 @@ def edge_diagnostics(gateway: GatewaySettings, port: int) -> Sequence[Diagnostic
 
 
 def list_dependencies(tts: TtsSettings, image: ImageSettings, video: VideoSettings) -> list[Dependency]:
-    """Return where those providers are asked that have a key."""
+    """Return the requests to the providers that have a key."""
     eleven, gemini, fal = (
         key.get_secret_value() for key in (tts.elevenlabs_api_key, image.gemini_api_key, image.fal_key)
     )
@@ -123,14 +123,14 @@ def list_dependencies(tts: TtsSettings, image: ImageSettings, video: VideoSettin
             Dependency("gemini", f"{image.gemini_base_url}/v1/models", {"x-goog-api-key": gemini}, "GEMINI_API_KEY"),
         ),
         (replicate, Dependency("replicate", f"{video.replicate_base_url}/account", bearer, "REPLICATE_API_TOKEN")),
-        # Nothing of fal's that costs nothing tells whether a key is good.
+        # fal has no free request that shows whether a key is valid.
         (fal, Dependency("fal", f"{image.fal_queue_base_url}/", {}, "FAL_KEY", tells_key=False)),
     ]
     return [door for key, door in every if key]
 
 
 async def check_dependency(session: aiohttp.ClientSession, door: Dependency) -> Diagnostic:
-    """Ask a provider something that costs nothing."""
+    """Send a provider a request that costs nothing."""
     try:
         async with session.get(door.url, headers=door.headers, allow_redirects=False) as answer:
             if door.tells_key and answer.status in _UNKNOWN_KEY:
@@ -145,7 +145,7 @@ async def check_dependency(session: aiohttp.ClientSession, door: Dependency) -> 
 
 
 async def try_store(settings: StorageSettings) -> Diagnostic:
-    """Store, reads and deletes an object."""
+    """Store, read and delete an object."""
     key = f"doctor/{secrets.token_hex(8)}.txt"
     subject = f"object store {settings.store_name}"
     try:
@@ -162,7 +162,7 @@ async def try_store(settings: StorageSettings) -> Diagnostic:
 
 
 async def try_mongo(uri: str) -> Diagnostic:
-    """Ask the database whether it is there."""
+    """Check that the database can be reached."""
     if not uri:
         return ok("results and usage", "are kept in a file")
     from pymongo.errors import PyMongoError  # noqa: PLC0415 - as services.common.cache: only where it is used
@@ -178,7 +178,7 @@ async def try_mongo(uri: str) -> Diagnostic:
 
 
 async def try_nats(settings: WorkerSettings) -> Diagnostic:
-    """Ask the servers of jobs whether they are there and keep streams."""
+    """Check that the NATS servers can be reached and have JetStream."""
     subject = "NATS"
     if "nats_url" not in settings.model_fields_set:
         try:
@@ -198,7 +198,7 @@ async def try_nats(settings: WorkerSettings) -> Diagnostic:
 
 
 def report(diagnostics: Sequence[Diagnostic]) -> str:
-    """Return the findings for people to read, and what they come to."""
+    """Return the diagnostics as text for people, with the number of problems and warnings."""
     width = max((len(diagnostic.subject) for diagnostic in diagnostics), default=0)
     lines = []
     for diagnostic in diagnostics:
@@ -211,7 +211,7 @@ def report(diagnostics: Sequence[Diagnostic]) -> str:
 
 
 def as_json(diagnostics: Sequence[Diagnostic]) -> str:
-    """Return the findings for programs to read."""
+    """Return the diagnostics as JSON."""
     specs = [
         {"level": item.level.value, "subject": item.subject, "message": item.message, "remedy": item.remedy}
         for item in diagnostics

@@ -290,5 +290,5 @@ def _freeze_objects() -> None:
 
 
 def _set_subreaper(*, wanted: bool) -> None:
-    """Set whether the kernel makes this process the parent of descendants whose parent has exited."""
+    """Set whether this process becomes the parent of its descendants when their own parent exits."""
     ctypes.CDLL(None, use_errno=True).prctl(_SET_CHILD_SUBREAPER, int(wanted), 0, 0, 0)

@@ -1,4 +1,4 @@
-"""Where the lines of the child processes go: to the terminal with a prefix, or each to its own file."""
+"""Output of the child processes: to the terminal with a prefix, or to one file for each process."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ _MAX_LINE_BYTES = 16 * 1024
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 SUITE_NAME = "suite"
-"""Prefix of what the supervisor itself says."""
+"""Prefix of the supervisor's own lines."""
 
 
 class Output(Protocol):
-    """Takes what processes say, line by line."""
+    """Receives the output of the processes, line by line."""
 
     def line(self, name: str, text: str) -> None:
-        """Take a line of the process `name`."""
+        """Write a line of the process `name`."""
 
     def note(self, text: str) -> None:
-        """Take a line of the supervisor itself."""
+        """Write a line of the supervisor itself."""
 
 
 class Terminal:
-    """Writes every line behind its process's name, padded.
+    """Writes every line after the padded name of its process.
 
     Args:
-        stream: Where to write.
+        stream: Stream to write to.
         names: Names of the processes.
         color: Whether prefixes are coloured.
-        gone: Called once if nobody reads any more; what is said after that is dropped.
+        gone: Called once when the reader has closed the stream; later lines are dropped.
     """
 
     def __init__(self, stream: TextIO, names: Iterable[str], *, color: bool, gone: Callable[[], None]) -> None:
@@ -61,14 +61,14 @@ class Terminal:
             self._gone()
 
     def _drop_everything(self) -> None:
-        # What is still buffered would otherwise fail once more when the interpreter ends.
+        # Otherwise the buffered rest would fail again when the interpreter exits.
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self._stream.fileno())
         os.close(nowhere)
 
 
 class Files:
-    """Writes every process's lines to `folder`/<name>.log, again with each start of the suite."""
+    """Writes every process's lines to `folder`/<name>.log; each start of the suite overwrites the files."""
 
     def __init__(self, folder: Path, names: Iterable[str]) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -89,7 +89,7 @@ class Files:
 
 
 class Lines:
-    """Cuts a stream of bytes into readable lines; a line without end is cut at 16 KiB."""
+    """Splits a stream of bytes into readable lines; a longer line than 16 KiB is split."""
 
     def __init__(self) -> None:
         self._rest = b""
@@ -103,7 +103,7 @@ class Lines:
             yield _readable(head)
 
     def end(self) -> Iterator[str]:
-        """Yield what came after the last line end."""
+        """Yield the rest after the last line end."""
         if self._rest:
             yield _readable(self._rest)
         self._rest = b""

@@ -1,4 +1,4 @@
-"""Which ports the local suite takes, and who holds one that is taken.
+"""Ports of the local suite, and the process that occupies a port that is not free.
 
 MEDIA_PORT alone moves the whole suite: every port whose own variable is not set moves by as much as MEDIA_PORT is away
 from 8080, so that two suites on one machine differ in one variable. With MEDIA_PORT=8090 the TTS service, otherwise on
@@ -24,7 +24,7 @@ from services.common.settings import ConfigurationError, Settings, load
 LOOPBACK = "127.0.0.1"
 _LOWEST, _HIGHEST = 1024, 65535
 _LOWEST_FREE = 10_000
-"""Below it are the ports that programs have by agreement."""
+"""Lowest port for the suite; well-known and privileged ports are below it."""
 _LISTENING = "0A"
 
 
@@ -33,24 +33,24 @@ class Port:
     """A port of a process."""
 
     variable: str
-    """Variable that moves it."""
+    """Environment variable that sets it."""
     default: int
-    """Where it is as long as neither `variable` nor MEDIA_PORT is set."""
+    """Its number unless `variable` or MEDIA_PORT is set."""
     purpose: str
-    """What is spoken on it."""
+    """Protocol and use, in a few words."""
 
 
 EDGE = Port("MEDIA_PORT", 8080, "HTTP, gRPC and gRPC-Web; the only public port")
 
 Chosen = Mapping[str, int]
-"""Ports by their variables."""
+"""Port numbers by variable."""
 
 
 def choose_ports(ports: Sequence[Port]) -> Chosen:
-    """Return where each of `ports` is, as the environment has it.
+    """Return the number of each of `ports` according to the environment.
 
     Raises:
-        ConfigurationError: A variable holds no port, or two variables hold the same one.
+        ConfigurationError: A variable is not a port, or two variables have the same port.
     """
     explicit = load(_build_settings(ports)).model_dump()
     shift = (explicit[EDGE.variable] or EDGE.default) - EDGE.default
@@ -60,18 +60,18 @@ def choose_ports(ports: Sequence[Port]) -> Chosen:
 
 
 def choose_free_ports(ports: Sequence[Port]) -> Chosen:
-    """Return a free port for each of `ports`, whatever the environment says."""
+    """Return a free port for each of `ports`; ignore the environment."""
     return dict(zip((port.variable for port in ports), find_free_ports(len(ports)), strict=True))
 
 
 def find_free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on, each once in the life of this process.
+    """Return ports without a listener; a process never returns the same port twice.
 
-    None is of those that the system hands out by itself: a connection that somebody opens before we listen cannot have
-    taken one.
+    They lie outside the system's ephemeral range, so an outgoing connection that opens before the suite listens cannot
+    take one of them.
 
     Raises:
-        ConfigurationError: There are not so many.
+        ConfigurationError: Fewer ports are free.
     """
     found: list[int] = []
     for port in itertools.islice(_CANDIDATES, _HIGHEST):
@@ -86,7 +86,7 @@ def find_free_ports(count: int) -> list[int]:
 
 
 def _never_handed_out() -> range:
-    """Return the larger of the two ranges beside the one that the system takes ports for connections from."""
+    """Return the larger of the two ranges below and above the system's ephemeral ports."""
     low, high = 32_768, 60_999
     with suppress(OSError):
         low, high = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
@@ -94,7 +94,7 @@ def _never_handed_out() -> range:
 
 
 def _candidates() -> Iterator[int]:
-    """Yield ports in turn, from a place that another process hardly begins at, too."""
+    """Yield ports in ascending order from a random start, so that two processes rarely try the same ones."""
     span = _never_handed_out() or range(_LOWEST_FREE, _HIGHEST + 1)
     start = secrets.randbelow(len(span))
     for number in itertools.count(start):
@@ -105,10 +105,10 @@ _CANDIDATES = _candidates()
 
 
 def require_free_ports(chosen: Chosen) -> None:
-    """Check that nobody listens on any of the ports.
+    """Raise an error if any of the ports has a listener.
 
     Raises:
-        ConfigurationError: Some are taken; the text names each with its holder and its variable.
+        ConfigurationError: Some are taken; the message names each with its process and its variable.
     """
     problems = [problem for variable, port in chosen.items() if (problem := _problem(variable, port))]
     if problems:
@@ -117,7 +117,7 @@ def require_free_ports(chosen: Chosen) -> None:
 
 
 def holder(port: int) -> str:
-    """Return who listens on `port`, such as `envoy (process 4711)`; empty where that cannot be told."""
+    """Return the process that listens on `port`, such as `envoy (process 4711)`; empty if unknown."""
     inodes = set(_listening_inodes(port))
     for descriptor in Path("/proc").glob("[0-9]*/fd/*") if inodes else ():
         try:
@@ -125,13 +125,13 @@ def holder(port: int) -> str:
                 process = descriptor.parents[1]
                 return f"{_program(process)} (process {process.name})"
         except OSError:
-            # It ended meanwhile, or belongs to somebody else.
+            # The process has ended, or belongs to another user.
             continue
     return ""
 
 
 def _program(process: Path) -> str:
-    """Return what people call a process: the module of a Python, else the name of its file."""
+    """Return the name of a process: the module if it is Python, else the file name."""
     command = (process / "cmdline").read_text().replace("\0", " ").split()
     if "-m" in command[:-1]:
         return command[command.index("-m") + 1]
@@ -139,7 +139,7 @@ def _program(process: Path) -> str:
 
 
 def _build_settings(ports: Sequence[Port]) -> type[Settings]:
-    """Return a settings class with one field for each port, so that a new process needs no second place."""
+    """Return a settings class with one field for each port, so that a new process is declared once only."""
     fields = {
         port.variable: (
             int | None,
@@ -181,7 +181,7 @@ def _problem(variable: str, port: int) -> str:
 
 
 def _listening_inodes(port: int) -> Iterator[str]:
-    """Yield what /proc calls the sockets that listen on `port`; nothing where there is no /proc."""
+    """Yield the names in /proc of the sockets that listen on `port`; nothing without /proc."""
     for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
         if not table.exists():
             continue

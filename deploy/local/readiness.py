@@ -1,4 +1,4 @@
-"""How the supervisor learns that a process serves: one question per kind of address."""
+"""Readiness checks of the supervisor: one for each kind of address."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import grpc
 from grpc_health.v1 import health_pb2
 
 Check = Callable[[], Awaitable[bool]]
-"""Asks once, and says whether the process serves; never raises because it does not."""
+"""Checks once and returns whether the process serves; does not raise if it does not."""
 
 _ANSWER_SECONDS = 2.0
 _HTTP_OK = 200
 _CHANNEL_OPTIONS = [
-    # Each question must try to connect again: a shared channel would wait out the back-off of the last refusal.
+    # Each check opens a channel: a shared one would wait for the back-off of the last refused connection.
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.enable_http_proxy", 0),
 ]
 
 
 def check_for(url: str) -> Check:
-    """Return the question for `url`: grpc://host:port/service asks for health, http:// for status 200."""
+    """Return the check for `url`: grpc://host:port/service asks for health, http:// for status 200."""
     parts = urlsplit(url)
     checks: dict[str, Check] = {
         "grpc": lambda: grpc_serving(parts.netloc, parts.path.removeprefix("/")),
@@ -33,7 +33,7 @@ def check_for(url: str) -> Check:
 
 
 async def grpc_serving(target: str, service: str) -> bool:
-    """Say whether the server at `target` reports `service` as SERVING."""
+    """Return whether the server at `target` reports `service` as SERVING."""
     async with grpc.aio.insecure_channel(target, options=_CHANNEL_OPTIONS) as channel:
         check = channel.unary_unary(
             "/grpc.health.v1.Health/Check",
@@ -48,7 +48,7 @@ async def grpc_serving(target: str, service: str) -> bool:
 
 
 async def http_ok(url: str) -> bool:
-    """Say whether GET `url` answers with status 200."""
+    """Return whether GET `url` answers with status 200."""
     try:
         async with (
             asyncio.timeout(_ANSWER_SECONDS),

@@ -1,4 +1,4 @@
-"""What `python -m deploy.local` reads from the environment."""
+"""Settings of `python -m deploy.local`."""
 
 from __future__ import annotations
 

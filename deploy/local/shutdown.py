@@ -1,4 +1,4 @@
-"""How the suite is asked to stop: the first signal ends it in order, the next one at once."""
+"""Stop signals of the suite: the first starts an orderly stop, the next one ends it at once."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class StopRequest:
-    """Cancels the task that made it when a stop is asked for, and knows when patience has ended."""
+    """Cancels the task that created it when a stop is requested; a second request ends the wait."""
 
     def __init__(self) -> None:
         self.asked = False
-        """Whether somebody asked for the stop; false if the work ended by itself or failed."""
+        """Whether a stop was requested; false if the work ended by itself or failed."""
         self.urgent = asyncio.Event()
         """Set when everything must end at once."""
         self._ending = False
         self._task = asyncio.current_task()
 
     def ask(self) -> None:
-        """Ask for an orderly stop; does nothing where one is under way."""
+        """Request an orderly stop; do nothing if one is in progress."""
         if not (self.asked or self._ending) and self._task is not None:
             self.asked = True
             self._task.cancel()
 
     def handle_signal(self) -> None:
-        """Take a signal: asks for an orderly stop, and for an immediate one where that is under way."""
+        """Request an orderly stop, or an immediate one if the orderly stop is in progress."""
         if self.asked or self._ending:
             self.urgent.set()
         self.ask()
 
     def ending(self) -> None:
-        """Note that the stop is under way, for whatever reason: it must not be interrupted, only hastened."""
+        """Note that the stop is in progress: later requests shorten it but do not interrupt it."""
         self._ending = True
 
     def absorb(self, cancelled: asyncio.CancelledError) -> None:
-        """Take back the cancellation that the stop was asked for by.
+        """Suppress the cancellation that the stop request caused.
 
         Raises:
             CancelledError: The cancellation came from elsewhere.

@@ -14,14 +14,14 @@ _OWNER_ONLY = 0o700
 
 
 def prepare(folder: Path, setting: str = "MEDIA_RUN_DIR") -> Path:
-    """Make `folder`, for its owner only, and returns its absolute path.
+    """Create `folder`, accessible by its owner only, and return its absolute path.
 
     Args:
         folder: The folder.
-        setting: What chooses another one, for whoever is told that this one cannot be used.
+        setting: Variable that chooses another folder; the error message names it.
 
     Raises:
-        ConfigurationError: It cannot be made.
+        ConfigurationError: It cannot be created.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=_OWNER_ONLY)
