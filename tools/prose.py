@@ -19,7 +19,7 @@ LIMIT_PER_1000_WORDS = 1.0
 """Highest share of markers that passes, in each area and in all."""
 
 MARKERS = re.compile(
-    r"\b(?:he|she|his|hers?|him|who|whom|whose|who(?:m|se)?ever|nobody|anew|can not|of which"
+    r"\b(?:he|she|his|hers?|him|who|whom|who(?:m|se)?ever|nobody|anew|can not|of which"
     r"|(?:is|are|was|were|be|been|being) told|(?:is|are|was|were) none)\b",
     re.IGNORECASE,
 )

@@ -74,7 +74,7 @@ class Reason(Enum):
         "RESOURCE_EXHAUSTED", 429, True, "This caller sends too many requests; retry after the delay."
     )
     QUOTA_EXCEEDED = ReasonInfo(
-        "RESOURCE_EXHAUSTED", 429, True, "This caller has as many unfinished jobs as he may have; wait for one to end."
+        "RESOURCE_EXHAUSTED", 429, True, "The caller has reached its limit of unfinished jobs; wait until one ends."
     )
     PROVIDER_BUSY = ReasonInfo(
         "RESOURCE_EXHAUSTED", 429, True, "The provider is at its limit of calls; retry after the delay."

@@ -1,4 +1,4 @@
-"""Files that a caller gives: by URL, as a data URI, or by the key of an object of his own."""
+"""Files that a caller sends: as a URL, a data URI, or the key of an object that the caller owns."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class InputFiles:
         Args:
             url: An http or https URL or a data URI; empty where `key` is given.
             key: Key of an object of the caller's own; empty where `url` is given.
-            principal: Who calls.
+            principal: The caller.
             max_bytes: Longest file.
 
         Raises:
@@ -75,7 +75,7 @@ class InputFiles:
 
         Args:
             key: Its key.
-            principal: Who calls.
+            principal: The caller.
             field: Name of the request field that holds it.
 
         Raises:

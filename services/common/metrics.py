@@ -1,4 +1,4 @@
-"""Shows the metrics of a process to whoever scrapes them."""
+"""Serves the metrics of a process over HTTP."""
 
 from __future__ import annotations
 

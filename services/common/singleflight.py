@@ -14,7 +14,7 @@ from services.common.errors import MediaError, Reason
 T = TypeVar("T")
 
 Source = Callable[[], AsyncGenerator[T, None]]
-"""Begins a production; called at most once a flight."""
+"""Starts the work; called at most once per flight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,17 +22,17 @@ class SingleFlightLimits:
     """How much a flight holds in memory."""
 
     ahead_bytes: int = 4 * 1024 * 1024
-    """How far the production may run ahead of its fastest reader."""
+    """How far the work may run ahead of its fastest reader."""
     kept_bytes: int = 64 * 1024 * 1024
-    """How much is kept for slow readers and late joiners. Beyond it nobody joins, and a reader who needs what is gone
-    is cut off."""
+    """How much is kept for slow readers and late joiners. Beyond it no caller can join, and a reader that needs a
+    dropped item fails."""
 
 
 class SingleFlight(Generic[T]):
-    """All productions that are going on, by key.
+    """The running flights, by key: identical requests share one.
 
     Args:
-        size_bytes: Tells how much an item weighs.
+        size_bytes: Returns the memory of an item.
         limits: How much a flight holds.
     """
 
@@ -60,7 +60,7 @@ class SingleFlight(Generic[T]):
 
     @contextmanager
     def subscribe(self, key: str, source: Source[T]) -> Iterator[Subscription[T]]:
-        """Take part in the flight `key`; begins it from `source` if there is none.
+        """Take part in the flight `key`; start it from `source` if it does not run yet.
 
         Leaving the context ends the subscription. When the last subscription ends before the production is over, the
         production is cancelled.
@@ -76,7 +76,7 @@ class SingleFlight(Generic[T]):
             flight.remove_reader(reader)
 
     async def single(self, key: str, produce: Callable[[], Awaitable[T]]) -> tuple[T, bool]:
-        """Return the one result of `produce`, shared by all who ask for `key` meanwhile, and whether it was joined."""
+        """Return the one result of `produce`, shared by all callers of `key` meanwhile, and whether it was joined."""
 
         async def source() -> AsyncGenerator[T, None]:
             yield await produce()
@@ -157,12 +157,12 @@ class _Flight(Generic[T]):
         if self._readers or self._ended:
             self._let_production_go_on()
             return
-        # Whoever asks from now on needs a production that is not being cancelled.
+        # A later caller of the key needs a new flight, not this one, which is being cancelled.
         self._landed()
         self.task.cancel()
 
     async def run(self, source: Source[T]) -> None:
-        """Produce; whatever ends it is told to the readers and to nobody else."""
+        """Run the work to its end; an exception reaches every reader and is raised nowhere else."""
         try:
             async with aclosing(source()) as items:
                 async for item in items:

@@ -14,7 +14,7 @@ from services.common.errors import MediaError, Reason
 PREFIX = "whsec_"
 """What secrets begin with."""
 TOLERANCE_SECONDS = 300
-"""How far a timestamp may be from the clock of whoever looks at it."""
+"""Largest accepted difference between a timestamp and the receiver's clock."""
 _VERSION = "v1,"
 _KEY_BYTES = 32
 _LEAST_KEY_BYTES = 16
@@ -33,12 +33,12 @@ class Webhook:
 
 
 def new_secret() -> str:
-    """Return a secret that nobody has."""
+    """Return a new random secret."""
     return PREFIX + base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode()
 
 
 def key_in(secret: object) -> bytes | None:
-    """Return the key in a secret such as whsec_MDEy...; None if there is none that keeps a secret."""
+    """Return the key in a secret such as whsec_MDEy...; None if it is malformed or too short."""
     if not isinstance(secret, str) or not secret.startswith(PREFIX):
         return None
     try:

@@ -1,10 +1,11 @@
-"""Processes that open strangers' files, so that none can stall the event loop or take the service down.
+"""Worker processes that open untrusted files, so that no file can stall the event loop or crash the service.
 
-Pebble keeps the pool: it ends a worker that takes too long, and replaces one that crashed, which the standard library's
-pool does not. Started by spawn: a fork of a process with gRPC's threads may hang.
+Pebble manages the pool: it ends a worker that exceeds its time limit and replaces one that crashed, which the standard
+library's pool does not. Workers start by spawn: a fork of a process with gRPC's threads may hang.
 
-Work that has begun is not called off when its caller leaves: it ends by itself, or with its time. Pebble would end the
-worker for it, which by then may have taken another caller's work, that nobody would hear of again (seen with 5.2.3).
+Work that has begun is not cancelled when its caller cancels: it ends by itself or at its time limit. To cancel it,
+Pebble would kill the worker, which may have started another caller's work by then; that work would never be answered
+(seen with 5.2.3).
 """
 
 from __future__ import annotations
@@ -57,11 +58,11 @@ class WorkerPool:
 
     @property
     def queued_calls(self) -> int:
-        """How many calls are taken on, those at work included."""
+        """Number of accepted calls, running ones included."""
         return self._taken
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return what `function` returns in a worker. A caller who leaves before it has begun costs nothing.
+        """Return what `function` returns in a worker; a call that is cancelled before it begins costs nothing.
 
         Args:
             function: A function of a module, that a worker can import.
@@ -111,7 +112,7 @@ class WorkerPool:
                 answer.set_result(done)
 
         def in_thread(done: Future[T | _Failure]) -> None:
-            # A loop that is closed has nobody who waits.
+            # On a closed loop no caller waits for the result.
             with suppress(RuntimeError):
                 loop.call_soon_threadsafe(free, done)
 

@@ -21,7 +21,7 @@ THEMES: Mapping[str, str] = {
     "minimalist": "minimalist, few elements, generous empty space",
     "futuristic": "futuristic, sleek modern technology, luminous accents",
     "infographic": "infographic style, data made visible in simple charts and icons",
-    "vintage": "vintage look, faded colors, video grain of an older time",
+    "vintage": "vintage look, faded colors, film grain of an older time",
 }
 """The words that each theme adds."""
 

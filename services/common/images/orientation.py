@@ -25,7 +25,7 @@ def upright(image: Image.Image) -> Image.Image:
 
 
 def _in_srgb(image: Image.Image, wanted: str) -> Image.Image | None:
-    """Return `image` in sRGB by the profile that came with it; None where there is none of use."""
+    """Return `image` converted to sRGB by its embedded profile; None without a usable profile."""
     profile = image.info.get("icc_profile")
     if not isinstance(profile, bytes) or image.mode not in ("RGB", "RGBA", "CMYK", "L"):
         return None

@@ -67,7 +67,7 @@ class ProviderHttpClient:
 
     Args:
         session: Its connections.
-        peer: Who it is.
+        peer: The provider: name, base URL and error mapping.
     """
 
     def __init__(self, session: aiohttp.ClientSession, peer: ProviderEndpoint) -> None:
@@ -143,7 +143,7 @@ class ProviderHttpClient:
             log.warning("a provider cannot be reached", provider=self._peer.name, error_type=type(error).__name__)
             raise self._peer.failure(Reason.PROVIDER_UNAVAILABLE, begun=begun) from None
         except (aiohttp.ClientError, OSError) as error:
-            # The request may have arrived: who asks again may pay twice.
+            # The request may have arrived: a retry may be charged a second time.
             log.warning(
                 "a provider ended the connection",
                 provider=self._peer.name,
@@ -157,7 +157,7 @@ class ProviderHttpClient:
         return {**key, "Content-Type": "application/json"} if isinstance(body, Mapping) else key
 
     def _own(self, url: str) -> URL:
-        """Return `url` if it is the provider's: the key goes to nobody else."""
+        """Return `url` if it belongs to the provider, so that the API key is sent to no other host."""
         try:
             target = URL(url, encoded=True)
             own = target.scheme == "https" and (target.host or "").endswith(self._peer.host_suffix)

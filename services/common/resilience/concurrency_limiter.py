@@ -112,7 +112,7 @@ class ConcurrencyLimiter:
 
     async def _wait(self, patience_seconds: float) -> float:
         self._recover()
-        # Whatever makes room admits from the queue first, so where there is room nobody waits.
+        # Every step that frees a permit admits from the queue first: where there is room, the queue is empty.
         if self._has_room():
             self._in_flight += 1
             return 0.0

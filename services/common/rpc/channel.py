@@ -65,7 +65,7 @@ def open_channel(target: str) -> grpc.aio.Channel:
             ("grpc.service_config", _SERVICE_CONFIG),
             ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
             ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-            # Left on, the window grows until a service runs megabytes ahead of a caller who stopped listening.
+            # With this probe the window grows until a service is megabytes ahead of a caller that stopped reading.
             ("grpc.http2.bdp_probe", 0),
             # A service that restarts should be found again in a second, not in twenty.
             ("grpc.initial_reconnect_backoff_ms", 100),
@@ -75,7 +75,7 @@ def open_channel(target: str) -> grpc.aio.Channel:
 
 
 def call_metadata(principal: str = "") -> tuple[tuple[str, str], ...]:
-    """Return what every call carries: the id of the request it belongs to, and who asked."""
+    """Return the metadata of every call: the request id and the caller."""
     carried = ((REQUEST_ID, request_id.get()), (PRINCIPAL, principal))
     return tuple(item for item in carried if item[1])
 

@@ -52,11 +52,11 @@ class ServerLimits:
 
 
 class GuardInterceptor(grpc.aio.ServerInterceptor):
-    """Wraps all four kinds of RPC in the same surroundings.
+    """Surrounds all four kinds of RPC with deadline, limit, validation, request id, logging and error mapping.
 
-    Streams are sent with `context.write` from one frame of ours, whatever style the handler has. So a caller who leaves
-    is always seen as CancelledError in this frame, generators are closed at once, and a deadline that passes while a
-    slow reader blocks a write still ends in a status.
+    Streams are sent with `context.write` from one frame here, for every style of handler. So the end of a call by its
+    caller always arrives as CancelledError in this frame, generators are closed at once, and a deadline that passes
+    while a slow reader blocks a write still ends in a status.
     """
 
     def __init__(self, limits: ServerLimits) -> None:
@@ -139,7 +139,11 @@ class GuardInterceptor(grpc.aio.ServerInterceptor):
     def _bidirectional(self, method: str, behaviour: Callable[..., Any]) -> Callable[..., Awaitable[None]]:
         async def call(requests: AsyncIterator[Message | MalformedRequest], context: Context) -> None:
             async with self._call(method, context):
-                await _send(behaviour, _check_each(requests), context)
+                try:
+                    await _send(behaviour, _check_each(requests), context)
+                except Exception:
+                    await _read_to_end(requests)
+                    raise
 
         return call
 
@@ -204,10 +208,10 @@ async def _send(behaviour: Callable[..., Any], request: object, context: Context
 
 
 async def _read_to_end(requests: AsyncIterator[Message | MalformedRequest]) -> None:
-    """Take what a caller is still sending, until he pauses.
+    """Read what the caller still sends, until it pauses.
 
-    The library takes a call that ends while it writes for a broken one: its caller would see INTERNAL in place of the
-    reason.
+    The library reports a call that ends while its caller still writes as broken: the caller would see INTERNAL in
+    place of the reason.
     """
     with suppress(TimeoutError, StopAsyncIteration):
         async with asyncio.timeout(_LONGEST_HEARING_SECONDS):

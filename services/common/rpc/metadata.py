@@ -28,7 +28,7 @@ def get_principal(context: grpc.aio.ServicerContext[Any, Any]) -> str:
 
 
 def find_metadata(context: grpc.aio.ServicerContext[Any, Any], key: str) -> str:
-    """Return the first text value of a metadata key; empty if there is none."""
+    """Return the first text value of a metadata key; empty without one."""
     for name, value in context.invocation_metadata() or ():
         if name == key and isinstance(value, str):
             return value

@@ -16,7 +16,7 @@ from services.common.errors import DOMAIN, FieldViolation, MediaError, Reason
 _NO_RETRY = ("grpc-retry-pushback-ms", "-1")
 # Errors that something other than our services produced: the channel, Envoy, the gRPC library.
 _REASON_OF_CODE = {
-    # Whoever cancels a call of its own never sees this code: it comes from a server that stops as the call arrives.
+    # A caller that cancels its own call never sees this code: a server that stops sends it as the call arrives.
     grpc.StatusCode.CANCELLED: Reason.UNAVAILABLE,
     grpc.StatusCode.DEADLINE_EXCEEDED: Reason.DEADLINE_EXCEEDED,
     grpc.StatusCode.INVALID_ARGUMENT: Reason.VALIDATION_ERROR,

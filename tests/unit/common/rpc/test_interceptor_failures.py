@@ -132,7 +132,9 @@ async def test_both_styles_of_stream_deliver_what_they_made_before_they_failed(
 
 @pytest.mark.parametrize("kind", [SERVER_STREAM, BIDIRECTIONAL])
 async def test_a_stream_that_ends_whole_ends_with_ok(kind: str, log_lines: LogLines) -> None:
-    async def handler(request: Request, context: Context) -> AsyncIterator[Response]:
+    async def handler(request: Request | AsyncIterator[Request], context: Context) -> AsyncIterator[Response]:
+        if isinstance(request, AsyncIterator):
+            assert [item async for item in request]
         yield Response(value=b"all")
 
     async with served(probe({kind: handler})) as probed:
