@@ -158,7 +158,7 @@ class Process:
     environment: Mapping[str, str]
     """The whole environment."""
     ready: Check
-    """Returns whether it is ready."""
+    """Readiness check; returns whether the process serves."""
     after: tuple[str, ...] = ()
     """Names of processes that must be ready before this one starts."""
 
@@ -174,11 +174,11 @@ def build_processes(
     """Return `specs` as commands, with environment and readiness check.
 
     Args:
-        specs: What runs.
+        specs: Processes to run.
         chosen: The port of each variable.
         jwks_file: Public keys that the edge checks tokens with.
         log_format: How the processes log, `console` or `json`.
-        folder: Where they run, and read a file .env.
+        folder: Working directory, where they read a file .env.
     """
     state = jwks_file.parent / "state"
     from_file = {name for name, value in dotenv_values(folder / ".env").items() if value}

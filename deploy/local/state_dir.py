@@ -41,7 +41,7 @@ def hold_lock(folder: Path, name: str, holder: str) -> Iterator[None]:
     Args:
         folder: The folder, which must exist.
         name: Name of the lock file.
-        holder: What the next one is told about us, such as a process id and an address.
+        holder: Description of this process for the error of the next one, such as its id and address.
 
     Raises:
         ConfigurationError: Another process holds it.

@@ -48,9 +48,9 @@ async def run_suite(
     """Run the suite until it is asked to stop.
 
     Args:
-        settings: Where its state is, and how patient to be.
-        specs: What runs.
-        fork_server: Makes its processes.
+        settings: State folder and time limits.
+        specs: Processes to run.
+        fork_server: Forks its processes.
 
     Raises:
         ConfigurationError: A setting is wrong, a port is taken, or the suite runs already.
@@ -80,14 +80,14 @@ async def run_suite(
 def format_welcome(
     specs: Sequence[ProcessSpec], chosen: Chosen, folder: Path, makers: Mapping[str, str], seconds: float
 ) -> str:
-    """Return what a person needs to know once the suite is ready.
+    """Return the text that is shown when the suite is ready.
 
     Args:
-        specs: What runs.
+        specs: Processes to run.
         chosen: The port of each variable.
-        folder: Where the state is.
-        makers: Who makes what by default, by medium.
-        seconds: How long the start took.
+        folder: State folder.
+        makers: Default engine by medium.
+        seconds: Duration of the start.
     """
     edge = f"localhost:{chosen[EDGE.variable]}"
     token = "make -s token" if folder == ROOT / ".run" else f"make -s token MEDIA_RUN_DIR={shlex.quote(str(folder))}"
@@ -117,7 +117,7 @@ Ctrl-C stops everything.
 
 
 def list_default_engines() -> Mapping[str, str]:
-    """Return, by medium, the provider that answers a request that names none, and whether it costs money.
+    """Return, by medium, the default provider and whether it costs money.
 
     Raises:
         ConfigurationError: A setting is wrong.

@@ -1,1 +1,1 @@
-"""The server that keeps jobs on one machine."""
+"""The NATS server that stores jobs on one machine."""

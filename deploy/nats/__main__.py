@@ -11,7 +11,7 @@ from services.common.settings import ConfigurationError, load, refuse_to_start
 
 
 def main() -> None:
-    """Write the configuration and becomes the server."""
+    """Write the configuration and replace this process by the server."""
     argparse.ArgumentParser(
         prog="python -m deploy.nats", description="Runs the NATS server that keeps the local suite's jobs."
     ).parse_args()

@@ -1,4 +1,4 @@
-"""The NATS server of one machine: where its program is, and what it is told."""
+"""The NATS server of one machine: the path of its program and its configuration."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def render_config(settings: NatsSettings, folder: Path) -> str:
 
 
 def server() -> str:
-    """Return where the program is: beside this Python, where its wheel puts it, or on PATH.
+    """Return the path of the program: beside this Python, where its wheel puts it, or on PATH.
 
     Raises:
-        ConfigurationError: It is nowhere.
+        ConfigurationError: The program is not installed.
     """
     beside = Path(sysconfig.get_path("scripts")) / PROGRAM
     found = str(beside) if beside.exists() else shutil.which(PROGRAM)

@@ -1,4 +1,4 @@
-"""What the local server of jobs reads from the environment."""
+"""Settings of the local NATS server."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def test_the_committed_stubs_are_what_the_contracts_give(workspace: Workspace) -
     assert (done.returncode, done.stdout) == (0, "")
 
 
-def test_an_edited_contract_is_drift_until_the_stubs_are_written_anew(workspace: Workspace) -> None:
+def test_an_edited_contract_is_drift_until_the_stubs_are_generated_again(workspace: Workspace) -> None:
     workspace.edit(TTS, "  // Describes the audio.\n", "  // Describes the coming audio.\n")
     done = workspace.contracts("drift")
     assert done.returncode == 1
@@ -62,7 +62,7 @@ def test_a_contract_that_does_not_compile_is_an_error(workspace: Workspace) -> N
         assert workspace.contracts(command).returncode != 0
 
 
-def test_a_contract_that_only_grows_breaks_nobody(workspace: Workspace) -> None:
+def test_a_contract_that_only_grows_breaks_no_client(workspace: Workspace) -> None:
     workspace.commit()
     workspace.edit(
         TTS, "  string content_type = 1;\n", "  string content_type = 1;\n  // Something new.\n  string new = 99;\n"

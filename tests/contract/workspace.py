@@ -38,7 +38,7 @@ class Workspace:
         self.git("commit", "--quiet", "--message", "contracts")
 
     def git(self, *arguments: str) -> None:
-        """Run git here, with nobody's own configuration."""
+        """Run git here, without the user's configuration."""
         done = self.run("git", "-c", "user.name=test", "-c", "user.email=test@example.org", *arguments)
         assert done.returncode == 0, done.stderr
 

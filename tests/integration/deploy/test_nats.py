@@ -77,7 +77,7 @@ async def running(folder: Path) -> AsyncIterator[Server]:
         await process.wait()
 
 
-async def test_it_keeps_what_it_is_told_in_the_folder_of_the_state_on_this_machine_alone(tmp_path: Path) -> None:
+async def test_it_stores_messages_in_the_state_folder_and_listens_on_loopback_only(tmp_path: Path) -> None:
     async with running(tmp_path) as server:
         told = await server.told("varz")
     assert told["server_name"] == "media"
@@ -90,7 +90,7 @@ async def test_it_keeps_what_it_is_told_in_the_folder_of_the_state_on_this_machi
     assert stat.S_IMODE((tmp_path / "state" / "nats").stat().st_mode) == 0o700
 
 
-async def test_the_process_is_the_server_itself_and_ends_when_it_is_told_to(tmp_path: Path) -> None:
+async def test_the_process_is_the_server_itself_and_ends_on_sigterm(tmp_path: Path) -> None:
     async with running(tmp_path) as server:
         server.process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(READY_SECONDS):

@@ -25,7 +25,7 @@ def test_every_format_has_its_line() -> None:
     assert lines[1].split() == ["avif", "low", "35.3", "37.2", "14.7"]
 
 
-def test_a_loop_that_stood_still_is_told() -> None:
+def test_a_blocked_loop_is_reported() -> None:
     assert "(bound 5 ms: reached)" in crowd_lines(LoadSample(16, 0.7, worst_stall_ms=4.9, idle_stall_ms=0.2))
     assert "(bound 5 ms: not reached)" in crowd_lines(LoadSample(16, 0.7, worst_stall_ms=5.1, idle_stall_ms=0.2))
 

@@ -1,4 +1,4 @@
-"""The bench of jobs: ways are done in turn, and middle and slow end are told with the bar."""
+"""The bench of jobs: ways run in turn, and median and p99 are shown with the bound."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def test_ways_are_done_in_turn_and_as_often_as_asked_after_a_warm_up() -> 
     assert len(done) > 6
 
 
-def test_the_middle_and_the_slow_end_are_told_in_milliseconds() -> None:
+def test_median_and_p99_are_in_milliseconds() -> None:
     timed = summarize("it", [number / 1000 for number in range(101)], 10)
     assert (timed.name, timed.bar) == ("it", 10)
     assert timed.p50 == pytest.approx(50)

@@ -99,7 +99,7 @@ def test_the_provider_is_asked_by_its_own_path_and_without_a_token() -> None:
     assert not direct("http://127.0.0.1:1").headers
 
 
-def test_a_token_is_shown_to_nobody() -> None:
+def test_a_token_is_not_in_the_repr() -> None:
     target = whole_suite(FULL, "http://127.0.0.1:1", "secret")
     assert target.headers == {"authorization": "Bearer secret"}
     assert "secret" not in repr(target)

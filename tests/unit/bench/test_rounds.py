@@ -35,7 +35,7 @@ def test_targets_change_places_from_round_to_round() -> None:
     assert [(run.target, run.scenario) for run in runs] == asked
 
 
-def test_cpu_time_is_told_per_good_answer_and_per_process() -> None:
+def test_cpu_time_is_per_good_answer_and_per_process() -> None:
     def load(target: Target, scenario: Scenario, seconds: float) -> LoadResult:
         return load_result(ok=10)
 

@@ -24,7 +24,7 @@ def test_a_row_shows_what_the_suite_adds_and_what_each_hop_costs() -> None:
     assert "envoy 1.00 gateway 2.00 tts 3.00" in full
 
 
-def test_errors_are_told_with_the_last_reason() -> None:
+def test_errors_are_shown_with_the_last_reason() -> None:
     assert "3 (cut)" in table.figures(summarize([run("full", load_result(ok=0))], "direct"))
 
 

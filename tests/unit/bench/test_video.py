@@ -20,6 +20,6 @@ async def test_ways_are_run_in_turn_after_a_round_that_is_not_counted() -> None:
     assert timed[0].ratio == 1.0
 
 
-def test_the_bar_is_told() -> None:
+def test_the_bound_is_shown() -> None:
     lines = table([Timed("bare command", 100.0, 1.0), Timed("runner", 104.0, 1.04), Timed("MuxVideo", 130, 1.3)])
     assert [line.split()[-1] for line in lines.splitlines()[1:]] == ["reached", "reached", "1.05"]

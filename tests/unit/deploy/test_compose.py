@@ -55,7 +55,7 @@ SettingsOf = Callable[[str, type[S]], S]
 
 @pytest.fixture
 def settings_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SettingsOf[Any]:
-    """Return what reads a container's settings as they are where nobody sets anything outside."""
+    """Return a function that reads a container's settings without any variable from outside."""
     monkeypatch.chdir(tmp_path)
 
     def read(name: str, kind: type[S]) -> S:
@@ -106,7 +106,7 @@ def test_the_published_port_is_the_one_that_envoy_listens_on(settings_of: Settin
     assert edge.host == "0.0.0.0"
 
 
-def test_everybody_is_looked_for_where_he_listens(settings_of: SettingsOf[Any]) -> None:
+def test_every_address_is_the_one_that_its_service_listens_on(settings_of: SettingsOf[Any]) -> None:
     edge: EdgeSettings = settings_of("envoy", EdgeSettings)
     gateway: GatewaySettings = settings_of("gateway", GatewaySettings)
     tts: TtsSettings = settings_of("tts", TtsSettings)
@@ -188,7 +188,7 @@ def test_nats_has_every_write_on_its_volume_before_it_acknowledges(tmp_path: Pat
     subprocess.run([server(), "-t", "-c", NATS], cwd=tmp_path, capture_output=True, check=True)
 
 
-def test_whoever_makes_the_streams_makes_them_alike(settings_of: SettingsOf[Any]) -> None:
+def test_all_processes_that_create_the_streams_use_the_same_settings(settings_of: SettingsOf[Any]) -> None:
     made = [build_stream_options(settings_of(name, READS[name])) for name in QUEUE]
     assert made[0] == made[1]
     outside = [{name for name, text in SERVICES[of]["environment"].items() if "$" in text} for of in QUEUE]
@@ -256,7 +256,7 @@ def test_only_jobs_depend_on_a_store() -> None:
     assert waiting == {"jobs": {"nats"}, "worker": {"nats"}}
 
 
-def test_everybody_waits_for_the_health_of_those_he_calls() -> None:
+def test_every_service_waits_for_the_health_of_the_services_that_it_calls() -> None:
     assert SERVICES["envoy"]["depends_on"].keys() == {"gateway", "tts", "image", "video", "jobs"}
     assert SERVICES["gateway"]["depends_on"].keys() == {"tts", "image", "video", "jobs"}
     assert SERVICES["jobs"]["depends_on"].keys() == {"nats", "tts"}
@@ -267,7 +267,7 @@ def test_everybody_waits_for_the_health_of_those_he_calls() -> None:
     assert conditions == {"service_healthy"}
 
 
-def test_everybody_who_stores_or_serves_media_sees_the_same_folder(settings_of: SettingsOf[Any]) -> None:
+def test_all_services_that_store_or_serve_media_mount_the_same_folder(settings_of: SettingsOf[Any]) -> None:
     stores = {name: settings_of(name, READS[name]) for name in STORING}
     assert {settings.store_name for settings in stores.values()} == {"local"}
     (folder,) = {settings.storage_dir for settings in stores.values()}

@@ -1,4 +1,4 @@
-"""The image as the Dockerfile builds it: what goes in, who runs in it, what stays out."""
+"""Tests of the image that the Dockerfile builds: its content, its user, and what stays out."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def test_token_prints_a_token_and_nothing_else(capsys: pytest.CaptureFixture[str
     assert printed.err == ""
 
 
-def test_a_token_is_for_the_issuer_and_audience_that_the_edge_is_told(
+def test_a_token_has_the_issuer_and_audience_of_the_edge(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MEDIA_JWT_ISSUER", "me")
@@ -80,7 +80,7 @@ def test_run_names_a_taken_port_before_it_starts_anything(
     assert printed.out == ""
 
 
-def test_a_second_run_in_one_folder_is_told_of_the_first(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_second_run_in_one_folder_names_the_first(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first = hold_lock(prepare(folder), "lock", f"process {os.getpid()}, http://localhost:8080")
     with first, pytest.raises(SystemExit) as end:
         main(["run"])
@@ -88,7 +88,7 @@ def test_a_second_run_in_one_folder_is_told_of_the_first(folder: Path, capsys: p
     assert f"process {os.getpid()}, http://localhost:8080" in capsys.readouterr().err
 
 
-def test_a_wrong_setting_of_a_process_is_told_before_anything_starts(
+def test_a_wrong_setting_of_a_process_is_reported_before_anything_starts(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TTS_STALL_SECONDS", "soon")

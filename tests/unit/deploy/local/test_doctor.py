@@ -1,4 +1,4 @@
-"""The doctor: what is configured, who answers, and what to do."""
+"""Tests of the doctor: what is configured, which services answer, and what to do."""
 
 from __future__ import annotations
 
@@ -58,9 +58,7 @@ async def test_without_anything_set_all_is_well(tmp_path: Path) -> None:
     assert not list((tmp_path / "objects").rglob("*.txt"))
 
 
-async def test_a_key_that_is_refused_and_one_that_is_known_are_told(
-    environment: pytest.MonkeyPatch, host: WebHost
-) -> None:
+async def test_a_refused_key_and_a_valid_key_are_reported(environment: pytest.MonkeyPatch, host: WebHost) -> None:
     host.file("/v1/models", b"[]", "application/json")
     for name in ("ELEVENLABS", "GEMINI"):
         environment.setenv(f"{name}_API_KEY", "secret-key")
@@ -80,7 +78,7 @@ async def test_a_key_that_is_refused_and_one_that_is_known_are_told(
     assert "secret" not in report(await examine())
 
 
-async def test_who_is_not_there_is_told(environment: pytest.MonkeyPatch) -> None:
+async def test_a_provider_that_cannot_be_reached_is_reported(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("GEMINI_API_KEY", "k")
     environment.setenv("GEMINI_BASE_URL", "http://127.0.0.1:9")
     environment.setenv("MONGODB_URI", "mongodb://127.0.0.1:9/media?serverSelectionTimeoutMS=100")
@@ -104,7 +102,7 @@ async def test_the_server_of_jobs_is_asked_whether_it_keeps_anything(
         assert (await found(Level.PROBLEM))["NATS"] == "keeps no streams"
 
 
-async def test_a_variable_that_cannot_be_is_the_only_thing_that_is_told(environment: pytest.MonkeyPatch) -> None:
+async def test_an_invalid_variable_is_the_only_diagnostic(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("MEDIA_STORAGE", "ftp")
     problems = await examine()
     assert {diagnostic.level for diagnostic in problems} == {Level.PROBLEM}
@@ -115,7 +113,7 @@ async def test_a_variable_that_cannot_be_is_the_only_thing_that_is_told(environm
     ("url", "level"),
     [("http://localhost:8080", Level.OK), ("http://localhost:9090", Level.WARNING), ("https://media.io", Level.OK)],
 )
-def test_links_that_lead_nowhere_are_told(url: str, level: Level) -> None:
+def test_links_that_lead_nowhere_are_reported(url: str, level: Level) -> None:
     settings = GatewaySettings(_env_file=None, public_url=url)
     assert [diagnostic.level for diagnostic in edge_diagnostics(settings, 8080)] == [level]
 

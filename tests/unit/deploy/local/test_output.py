@@ -38,7 +38,7 @@ def test_colours_are_around_the_prefix_only_and_differ() -> None:
     assert first.split("m")[0] != second.split("m")[0]
 
 
-def test_a_reader_who_left_is_reported_and_later_lines_are_dropped(tmp_path: Path) -> None:
+def test_a_closed_stream_is_reported_and_later_lines_are_dropped(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     gone: list[bool] = []
     with os.fdopen(writing, "w") as stream:
@@ -50,7 +50,7 @@ def test_a_reader_who_left_is_reported_and_later_lines_are_dropped(tmp_path: Pat
     assert gone == [True]
 
 
-def test_each_process_has_its_own_file_written_anew(tmp_path: Path) -> None:
+def test_each_process_has_its_own_file_which_each_start_overwrites(tmp_path: Path) -> None:
     for text in ("first run", "second run"):
         with closing(Files(tmp_path / "logs", ["tts"])) as files:
             files.line("tts", text)

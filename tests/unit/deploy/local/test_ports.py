@@ -1,4 +1,4 @@
-"""Tests of which ports the suite takes, and of what it says about one that is taken."""
+"""Tests of the ports of the suite, and of the error for a port that is taken."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_a_free_port_is_given_to_one_only() -> None:
     assert len({*given, *find_free_ports(500)}) == 1000
 
 
-def test_a_free_port_is_none_that_a_connection_may_take_meanwhile() -> None:
+def test_a_free_port_is_outside_the_ephemeral_range() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as client:
         handed_out = [server.getsockname()[1], client.getsockname()[1]]
     given = find_free_ports(1000)
@@ -106,5 +106,5 @@ def test_the_holder_of_a_port_is_named_where_the_system_tells(family: socket.Add
     assert told.endswith(expected)
 
 
-def test_nobody_holds_a_free_port() -> None:
+def test_a_free_port_has_no_holder() -> None:
     assert ports.holder(choose_free_ports([Port("ANY_PORT", 1, "")])["ANY_PORT"]) == ""

@@ -57,7 +57,7 @@ def test_the_edge_is_first_to_stop() -> None:
     assert EDGE in SUITE[-1].ports
 
 
-def test_everybody_is_told_the_same_ports_and_addresses() -> None:
+def test_all_processes_get_the_same_ports_and_addresses() -> None:
     for process in suite():
         assert process.environment["TTS_PORT"] == str(CHOSEN["TTS_PORT"])
         assert process.environment["TTS_ADDRESS"] == f"127.0.0.1:{CHOSEN['TTS_PORT']}"
@@ -80,7 +80,7 @@ def test_what_a_file_env_says_wins_over_habits_and_is_left_to_it(tmp_path: Path)
         assert process.environment["TTS_CACHING_ENABLED"] == "true"
 
 
-def test_whoever_needs_the_store_of_jobs_starts_after_it() -> None:
+def test_processes_that_need_the_job_store_start_after_it() -> None:
     after = {process.name: process.after for process in suite()}
     assert "nats" in after["jobs"]
     assert "nats" in after["worker"]

@@ -48,5 +48,5 @@ async def test_a_server_that_reports_serving_is_ready() -> None:
 
 
 @pytest.mark.parametrize("scheme", ["grpc", "http"])
-async def test_where_nobody_listens_nothing_is_ready(scheme: str) -> None:
+async def test_an_address_without_a_listener_is_not_ready(scheme: str) -> None:
     assert not await check_for(f"{scheme}://127.0.0.1:{free_port()}/health")()

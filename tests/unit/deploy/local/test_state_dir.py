@@ -27,7 +27,7 @@ def test_a_folder_that_cannot_be_is_named_with_its_variable(tmp_path: Path) -> N
         prepare(tmp_path / "file")
 
 
-def test_a_second_one_is_told_who_is_first_and_what_to_do(tmp_path: Path) -> None:
+def test_a_second_holder_gets_an_error_that_names_the_first_and_the_remedy(tmp_path: Path) -> None:
     first = hold_lock(tmp_path, "lock", "process 7, http://localhost:8080")
     second = hold_lock(tmp_path, "lock", "process 8")
     with first, pytest.raises(ConfigurationError, match="process 7, http://localhost:8080") as failure, second:

@@ -1,4 +1,4 @@
-"""Who makes what, as the start tells it."""
+"""Tests of the default engines that the start shows."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ async def test_a_first_connection_asks_for_everything() -> None:
     assert Events(1.0).headers == {}
 
 
-async def test_an_event_whose_end_did_not_come_was_not_told() -> None:
+async def test_an_event_without_an_end_is_not_yielded() -> None:
     events = Events(1.0)
     assert await read(events, [b"id: 1\ndata: a\n\nid: 2\ndata: b\n"]) == [Event("message", "a")]
     assert events.headers == {"Last-Event-ID": "1"}

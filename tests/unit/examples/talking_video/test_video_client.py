@@ -43,7 +43,7 @@ SCRIPT = Script("Hi", "Sarah", "zoom in")
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """What talks to the edge, and what it is told."""
+    """A client of the edge, and the events that it receives."""
 
     edge: VideoEdge
     url: str
@@ -89,7 +89,7 @@ async def test_a_video_is_asked_for_with_speech_and_a_track_of_captions(client: 
     assert client.edge.asked == [("/api/jobs", {"talkingVideo": spec})]
 
 
-async def test_every_change_is_told_in_words(client: Client) -> None:
+async def test_every_change_is_reported_in_words(client: Client) -> None:
     client.edge.changes = (*CHANGES[:2], job("video", 15, "QUEUED"), *CHANGES[2:])
     await client.follow_job()
     assert client.told == [
@@ -103,7 +103,7 @@ async def test_every_change_is_told_in_words(client: Client) -> None:
     assert client.edge.came_back == [""]
 
 
-async def test_who_comes_back_goes_on_behind_what_was_told(client: Client) -> None:
+async def test_a_client_that_reconnects_continues_after_the_last_event(client: Client) -> None:
     client.edge.breaks = deque([2, 0, 1])
     await client.follow_job()
     assert [percent for _, percent in client.told] == [0, 1, 15, 85, 100]
@@ -150,7 +150,7 @@ async def test_a_job_without_a_video_says_why_and_what_to_do(client: Client, end
         await client.follow_job()
 
 
-async def test_who_stops_listening_ends_the_job(client: Client) -> None:
+async def test_a_client_that_stops_listening_ends_the_job(client: Client) -> None:
     # The edge says nothing of the end, so that the listener would come back for long.
     client.edge.changes = CHANGES[:2]
     listening = asyncio.create_task(client.follow_job())
@@ -168,13 +168,13 @@ async def test_who_stops_listening_ends_the_job(client: Client) -> None:
         (Refusal(502), "HTTP status 502.*make doctor"),
     ],
 )
-async def test_a_refusal_is_told_in_its_own_words(client: Client, refusal: Refusal, words: str) -> None:
+async def test_a_refusal_is_reported_with_its_message(client: Client, refusal: Refusal, words: str) -> None:
     client.edge.refusals["/api/jobs"] = deque([refusal])
     with pytest.raises(VideoFailed, match=words):
         await create_job(client.session, "images/still.png", SCRIPT)
 
 
-async def test_a_suite_that_is_gone_is_told_of() -> None:
+async def test_a_suite_that_cannot_be_reached_is_reported() -> None:
     async with running_video_edge() as (_, gone):
         pass
     async with aiohttp.ClientSession(gone) as session:
@@ -203,7 +203,7 @@ async def test_a_cut_file_is_an_error_and_leaves_the_one_before(client: Client, 
     assert files_in(tmp_path) == ["talking.mp4"]
 
 
-async def test_a_link_that_has_ended_is_told_of(client: Client, tmp_path: Path) -> None:
+async def test_an_expired_link_is_reported(client: Client, tmp_path: Path) -> None:
     client.edge.refusals["/media/c.mp4"] = deque([Refusal(404, "NOT_FOUND")])
     with pytest.raises(VideoFailed, match="NOT_FOUND"):
         await client.download("c.mp4", tmp_path / "talking.mp4")
