@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import AsyncIterator
 
 import grpc
 import pytest
@@ -22,6 +23,7 @@ from tests.fakes.grpc_server import (
     Context,
     Request,
     Response,
+    probe,
     probe_of_all_kinds,
     served,
 )
@@ -94,6 +96,21 @@ async def test_each_message_of_a_client_stream_is_checked(kind: str, bad: Reques
 async def test_a_client_stream_without_messages_reaches_the_handler(kind: str) -> None:
     async with served(probe_of_all_kinds(Seen().body)) as probed:
         assert b"".join(await Call(()).run(probed.channel, kind)) == b""
+
+
+@of_each_client_stream
+async def test_a_handler_that_fails_while_its_caller_writes_delivers_its_reason(kind: str) -> None:
+    async def client_stream(requests: AsyncIterator[Request], context: Context) -> Response:
+        raise MediaError(Reason.CONTENT_BLOCKED)
+
+    async def bidirectional(requests: AsyncIterator[Request], context: Context) -> AsyncIterator[Response]:
+        yield Response(value=b"first")
+        raise MediaError(Reason.CONTENT_BLOCKED)
+
+    async with served(probe({CLIENT_STREAM: client_stream, BIDIRECTIONAL: bidirectional})) as probed:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await Call([GOOD] * 500).run(probed.channel, kind)
+    assert from_rpc_error(caught.value).reason is Reason.CONTENT_BLOCKED
 
 
 async def request_id_of_call(kind: str, metadata: list[tuple[str, str]]) -> tuple[str, str]:
