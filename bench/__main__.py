@@ -14,14 +14,14 @@ import orjson
 
 from bench import system_stats, table
 from bench.errors import BenchError
-from bench.idle import Rest, weigh
+from bench.idle import IdleSuite, measure_idle
 from bench.load import run_load
 from bench.rounds import QUIET_CORES, Probe, Run, measure
 from bench.scenarios import BASELINE, SCENARIOS, Scenario, direct, whole_suite
-from bench.suite import Provider, running_provider
-from bench.suites import running_suites
+from bench.suite import Provider, run_provider
+from bench.suites import run_suites
 from bench.summary import Row, summarize
-from bench.targets import bars
+from bench.targets import build_targets
 from bench.tools import Tools, compile_tools
 
 REST = "rest"
@@ -38,8 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = [scenario for scenario in SCENARIOS if scenario.name in names]
     try:
         tools = compile_tools()
-        with tempfile.TemporaryDirectory(prefix="bench-") as folder, running_provider(tools.provider) as provider:
-            rest = weigh(Path(folder), provider.url) if REST in names else None
+        with tempfile.TemporaryDirectory(prefix="bench-") as folder, run_provider(tools.provider) as provider:
+            rest = measure_idle(Path(folder), provider.url) if REST in names else None
             runs = _measure(tools, provider, chosen, options, Path(folder)) if chosen else []
     except BenchError as error:
         sys.stderr.write(f"{error}\n")
@@ -85,7 +85,7 @@ def _measure(
 ) -> list[Run]:
     settle = partial(system_stats.wait_until_quiet, QUIET_CORES, options.patience)
     load = partial(run_load, tools.load)
-    with running_suites(folder, provider, chosen) as suites:
+    with run_suites(folder, provider, chosen) as suites:
         targets = [direct(provider.url), *(whole_suite(name, suite.url, suite.token) for name, suite in suites.items())]
         for scenario in chosen:
             for target in (target for target in targets if target.name in scenario.suites):
@@ -98,21 +98,21 @@ def _measure(
         return runs
 
 
-def _print(rows: Sequence[Row], rest: Rest | None) -> None:
-    parts = [table.figures(rows)] if rows else []
+def _print(rows: Sequence[Row], rest: IdleSuite | None) -> None:
+    parts = [table.format_figures(rows)] if rows else []
     if rest is not None:
-        parts.append(table.weights(rest))
-    parts.append(table.standing(bars(rows, rest)))
+        parts.append(table.format_memory(rest))
+    parts.append(table.format_targets(build_targets(rows, rest)))
     if disturbed := [f"{row.scenario}/{row.target}" for row in rows if not row.quiet_rounds]:
         parts.append(f"Others kept the machine busy in every round of {', '.join(disturbed)}: take those for too high.")
     print("\n\n".join(parts))
 
 
-def _document(runs: Sequence[Run], rows: Sequence[Row], rest: Rest | None) -> bytes:
+def _document(runs: Sequence[Run], rows: Sequence[Row], rest: IdleSuite | None) -> bytes:
     document = {
         "rows": [asdict(row) for row in rows],
         "rest": None if rest is None else asdict(rest),
-        "bars": [asdict(bar) for bar in bars(rows, rest)],
+        "bars": [asdict(bar) for bar in build_targets(rows, rest)],
         "runs": [asdict(run) for run in runs],
     }
     return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)

@@ -1,4 +1,4 @@
-/* Reads from a request what the fake provider is to answer, and makes the answer piece by piece. */
+/* Parses a request to the fake provider and builds the response piece by piece. */
 #include "answer.h"
 
 #include <string.h>

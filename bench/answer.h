@@ -1,4 +1,4 @@
-/* What the fake provider answers: audio on a schedule, bare or in records with timing. */
+/* Responses of the fake provider: audio on a schedule, bare or in records with timing. */
 #ifndef BENCH_ANSWER_H
 #define BENCH_ANSWER_H
 
@@ -20,7 +20,7 @@ struct answer {
     int64_t gap_ns;
 };
 
-/* Prepares what all answers are copied from; called once. */
+/* Prepares the source of all responses; called once. */
 void answers_prepare(void);
 
 /* Begins the answer to a request for speech; false if the request is for something else. */

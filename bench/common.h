@@ -1,4 +1,4 @@
-/* What the fake provider and the load generator share: a clock, failing, and the audio they agree on. */
+/* Shared by the fake provider and the load generator: clock, fatal errors, and the expected audio. */
 #ifndef BENCH_COMMON_H
 #define BENCH_COMMON_H
 

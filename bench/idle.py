@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bench import system_stats as machine
 from bench.errors import BenchError
-from bench.suite import overrides, stop
+from bench.suite import build_overrides, stop
 from deploy.local.ports import EDGE, choose_free_ports
 from deploy.local.processes import SUITE, list_ports
 
@@ -26,7 +26,7 @@ _SETTLE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Rest:
+class IdleSuite:
     """Memory and start time of the suite before the first request."""
 
     ready_seconds: float
@@ -40,7 +40,7 @@ class Rest:
         return sum(self.pss_bytes.values())
 
 
-def weigh(folder: Path, provider_url: str) -> Rest:
+def measure_idle(folder: Path, provider_url: str) -> IdleSuite:
     """Start the suite, wait until it is ready and idle, measure its memory and stop it.
 
     Args:
@@ -60,7 +60,7 @@ def weigh(folder: Path, provider_url: str) -> Rest:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **ports, **overrides(provider_url), "MEDIA_RUN_DIR": str(folder / "rest")},
+            env={**os.environ, **ports, **build_overrides(provider_url), "MEDIA_RUN_DIR": str(folder / "rest")},
             cwd=folder,
             start_new_session=True,
         )
@@ -68,7 +68,7 @@ def weigh(folder: Path, provider_url: str) -> Rest:
         _wait_until_ready(f"http://127.0.0.1:{chosen[EDGE.variable]}/health", process, log)
         ready_seconds = time.monotonic() - began
         time.sleep(_SETTLE_SECONDS)
-        return Rest(ready_seconds, _weights(process.pid))
+        return IdleSuite(ready_seconds, _measure_memory(process.pid))
     finally:
         # The suite ends its own children; its watchdog does so if the suite cannot.
         stop(process)
@@ -86,7 +86,7 @@ def find_program(command: Sequence[str]) -> str:
     return Path(scripts[0]).stem if scripts else Path(command[0]).name
 
 
-def _weights(pid: int) -> dict[str, int]:
+def _measure_memory(pid: int) -> dict[str, int]:
     weights: dict[str, int] = {}
     for process in machine.descendants(pid):
         if command := machine.read_command(process):

@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     options = _parser().parse_args(arguments)
     encodings, crowd = asyncio.run(measure(options.repeats, options.crowd))
-    sys.stdout.write(f"{format_encodings(encodings)}\n\n{crowd_lines(crowd)}\n")
+    sys.stdout.write(f"{format_encodings(encodings)}\n\n{format_load(crowd)}\n")
     return 0
 
 
@@ -151,7 +151,7 @@ def format_encodings(encodings: Sequence[Encoded]) -> str:
     return columns(lines)
 
 
-def crowd_lines(crowd: LoadSample) -> str:
+def format_load(crowd: LoadSample) -> str:
     """Return the loop's delay under many concurrent renditions, compared with its bound."""
     verdict = "reached" if crowd.worst_stall_ms <= _STALL_BOUND_MS else "not reached"
     return (

@@ -20,7 +20,7 @@ import nats
 from media.jobs.v1 import jobs_pb2, jobs_pb2_grpc
 
 from bench.errors import BenchError
-from bench.suite import running_rows
+from bench.suite import run_specs
 from bench.table import columns
 from deploy.local.processes import SUITE
 from services.common.rpc.channel import call_metadata, open_channel, open_stream
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with (
             tempfile.TemporaryDirectory(prefix="bench-") as folder,
-            running_rows(specs, Path(folder), {"JOBS_QUOTA": str(_QUOTA)}) as (_, ports),
+            run_specs(specs, Path(folder), {"JOBS_QUOTA": str(_QUOTA)}) as (_, ports),
         ):
             timed = asyncio.run(_measure(ports, options.count))
     except BenchError as error:
@@ -74,7 +74,7 @@ async def _measure(ports: Mapping[str, int], count: int) -> list[Timed]:
     async with (
         open_channel(f"127.0.0.1:{ports['JOBS_PORT']}") as channel,
         open_streams(StreamOptions(servers, quota=_QUOTA), "bench") as streams,
-        _bare(servers[0]) as bare,
+        _open_bare_publisher(servers[0]) as bare,
     ):
         stub = jobs_pb2_grpc.JobServiceStub(channel)
         metadata = call_metadata(_OWNER)
@@ -85,7 +85,7 @@ async def _measure(ports: Mapping[str, int], count: int) -> list[Timed]:
         async def submit_named(number: int) -> None:
             await stub.CreateJob(_request(f"bench-{number}"), metadata=metadata)
 
-        in_turn = await alternating({"publish": bare, "job": submit, "named": submit_named}, count)
+        in_turn = await measure_in_turn({"publish": bare, "job": submit, "named": submit_named}, count)
         seen = await _measure_watch(stub, JobStore(streams), count)
     return [
         summarize("bare publish, written to the disk", in_turn["publish"]),
@@ -95,7 +95,7 @@ async def _measure(ports: Mapping[str, int], count: int) -> list[Timed]:
     ]
 
 
-async def alternating(ways: Mapping[str, Way], count: int) -> dict[str, list[float]]:
+async def measure_in_turn(ways: Mapping[str, Way], count: int) -> dict[str, list[float]]:
     """Return the seconds of each way; they run in turn, so that load from outside affects all alike.
 
     Args:
@@ -133,7 +133,7 @@ async def _measure_watch(stub: jobs_pb2_grpc.JobServiceAsyncStub, job_store: Job
 
 
 @asynccontextmanager
-async def _bare(server: str) -> AsyncIterator[Way]:
+async def _open_bare_publisher(server: str) -> AsyncIterator[Way]:
     """Yield a function that only publishes a message of a job's length to a stream of the same kind."""
     client = await nats.connect(server)
     try:

@@ -1,4 +1,4 @@
-/* A load generator for streamed audio: users who ask, listen to the end, check what they heard, and ask again.
+/* A load generator for streamed audio: users who send a request, read and check the whole response, and repeat.
  *
  * usage: load [options] http://127.0.0.1:PORT/PATH    (options.h lists the options)
  *
@@ -95,7 +95,7 @@ static void dial(struct user *u)
     int one = 1;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     u->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    /* Blocking: on loopback it takes no time, and it spares us a state. */
+    /* Blocking: on loopback it takes no time, and saves a state. */
     if (connect(u->fd, (struct sockaddr *)&address, sizeof address)) {
         hang_up(u);
         return;
@@ -105,7 +105,7 @@ static void dial(struct user *u)
     epoll_ctl(poller, EPOLL_CTL_ADD, u->fd, &event);
 }
 
-/* Gives the request its text: equal ones may be made once, so who asks for what is part of what is measured. */
+/* Gives the request its text: equal texts may be generated once, so their order is part of the measurement. */
 static void number_request(struct user *u)
 {
     static unsigned long asked;
@@ -179,7 +179,7 @@ static void listen_to(struct user *u)
         finish(u);
 }
 
-/* Lets everybody ask whose time has come; returns when the next one's comes, and whether anybody is still here. */
+/* Starts all requests that are due; returns when the next is due, and whether any user is still active. */
 static int64_t ask_where_due(struct user *users, bool *anybody)
 {
     int64_t now = now_ns(), next = now + IDLE_NS;

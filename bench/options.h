@@ -1,13 +1,13 @@
-/* What the load generator is told: one field, one option. */
+/* Options of the load generator: one field for each. */
 #ifndef BENCH_OPTIONS_H
 #define BENCH_OPTIONS_H
 
 #include <stddef.h>
 
 struct options {
-    /* --users: how many ask at the same time. */
+    /* --users: number of concurrent users. */
     int users;
-    /* --seconds: for how long new requests are begun. */
+    /* --seconds: time in which new requests start. */
     double seconds;
     /* --ramp-ms: the time over which the users arrive. */
     double ramp_ms;
@@ -19,7 +19,7 @@ struct options {
     unsigned long first_text;
     /* --texts: after how many texts the first comes again; 0: never. */
     unsigned long texts;
-    /* --together: 1: what one user asks first, second, third, the others ask first, second, third. */
+    /* --together: 1: all users send the same texts in the same order. */
     int together;
     /* --body-bytes: length of the audio that every answer must have. */
     size_t body_bytes;
@@ -40,7 +40,7 @@ extern struct options options;
 /* Fills `options` from the command line; ends the program with status 2 if it makes no sense. */
 void options_read(int count, char **arguments);
 
-/* Says why on standard error and ends the program with status 2. */
+/* Prints the reason on standard error and ends the program with status 2. */
 _Noreturn void options_refuse(const char *why);
 
 #endif

@@ -1,14 +1,14 @@
-/* A stand-in for the ElevenLabs API that costs next to nothing: one thread, loopback only.
+/* A fake of the ElevenLabs API that costs next to nothing: one thread, loopback only.
  *
  * usage: provider [PORT]    without PORT a free one is taken; the first line of output names it
  *
- * POST /v1/text-to-speech/{voice}..., where the voice says what the answer is:
+ * POST /v1/text-to-speech/{voice}..., where the voice selects the response:
  *   s-CHUNKS-BYTES-FIRST-GAP    chunked: so many chunks of BYTES each, the first after FIRST ms, then one every GAP ms
  *   u-BYTES-DELAY               with Content-Length, after DELAY ms
  * Numbers take leading zeros, because a voice id has at least 16 characters. A path that ends in /with-timestamps is
  * answered on the same schedule with records of JSON, one a chunk and a line.
  *
- * GET /calls tells how often speech was asked for.
+ * GET /calls returns the number of speech requests.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -29,7 +29,7 @@
 enum {
     REQUEST_BYTES = 16 * 1024,
     EVENTS = 256,
-    /* Wake-ups are this far apart at least: sixty streams would otherwise wake us sixty times for what once can do. */
+    /* Wake-ups are this far apart at least: otherwise sixty streams would wake the process sixty times. */
     TICK_NS = 200000,
 };
 
@@ -81,7 +81,7 @@ static void put(struct connection *c, const void *data, size_t bytes)
     c->out_bytes += bytes;
 }
 
-/* Sends what is ready; false if the other side is gone. */
+/* Sends what is ready; false if the client has disconnected. */
 static bool flush(struct connection *c)
 {
     while (c->out_sent < c->out_bytes) {
@@ -180,7 +180,7 @@ static bool receive(struct connection *c)
     ssize_t bytes = recv(c->fd, c->request + c->request_bytes, room, 0);
     if (bytes < 0)
         return errno == EAGAIN;
-    /* No room is a request that we do not take, and recv says 0 to it as it does to the end. */
+    /* Without room in the buffer the request is refused: recv returns 0, as at the end of the connection. */
     if (bytes == 0)
         return false;
     c->request_bytes += (size_t)bytes;
@@ -254,7 +254,7 @@ static void serve(int listener)
 
 int main(int count, char **arguments)
 {
-    /* Whoever started us may be killed; a provider that outlives its benchmark would hold its port for good. */
+    /* The benchmark may be killed; a provider that outlives it would hold its port for good. */
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     answers_prepare();
     poller = epoll_create1(EPOLL_CLOEXEC);

@@ -1,4 +1,4 @@
-/* Writes records of audio and timing, as the real API sends them, at little more than the price of copying them. */
+/* Writes records of audio and timing, as the real API sends them, at little more than the cost of copying. */
 #include "records.h"
 
 #include <string.h>

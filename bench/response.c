@@ -1,4 +1,4 @@
-/* A parser of HTTP/1.1 responses that keeps nothing but the head. */
+/* A parser of HTTP/1.1 responses that buffers only the head. */
 #define _GNU_SOURCE
 #include "response.h"
 

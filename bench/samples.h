@@ -1,4 +1,4 @@
-/* Keeps measured values and tells how they are distributed. */
+/* Stores measured values and prints their percentiles. */
 #ifndef BENCH_SAMPLES_H
 #define BENCH_SAMPLES_H
 

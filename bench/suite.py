@@ -51,7 +51,7 @@ class Suite:
     """Processes by name, in the order in which a request passes them."""
 
 
-def overrides(provider_url: str) -> dict[str, str]:
+def build_overrides(provider_url: str) -> dict[str, str]:
     """Return the variables that point the suite at the fake provider and lift the limits that a load would reach."""
     return {
         "ELEVENLABS_API_KEY": "bench",
@@ -64,7 +64,7 @@ def overrides(provider_url: str) -> dict[str, str]:
 
 
 @contextmanager
-def running_provider(program: Path) -> Iterator[Provider]:
+def run_provider(program: Path) -> Iterator[Provider]:
     """Run the fake provider until the context is left."""
     with subprocess.Popen([program], stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -77,7 +77,7 @@ def running_provider(program: Path) -> Iterator[Provider]:
 
 
 @contextmanager
-def running_suite(folder: Path, provider: Provider, variables: Mapping[str, str]) -> Iterator[Suite]:
+def run_suite(folder: Path, provider: Provider, variables: Mapping[str, str]) -> Iterator[Suite]:
     """Run the suite until the context is left.
 
     Args:
@@ -88,13 +88,13 @@ def running_suite(folder: Path, provider: Provider, variables: Mapping[str, str]
     Raises:
         BenchError: A process ends or does not become ready; the text has its last lines.
     """
-    with running_rows(SUITE, folder, {**overrides(provider.url), **variables}) as (pids, chosen):
+    with run_specs(SUITE, folder, {**build_overrides(provider.url), **variables}) as (pids, chosen):
         token = issue_token(folder, "bench")
         yield Suite(f"http://127.0.0.1:{chosen[EDGE.variable]}", token, dict(reversed(pids.items())))
 
 
 @contextmanager
-def running_rows(
+def run_specs(
     specs: Sequence[ProcessSpec], folder: Path, variables: Mapping[str, str]
 ) -> Iterator[tuple[dict[str, int], Chosen]]:
     """Run some processes of the suite until the context is left; yield their pids and the port of each variable.
@@ -110,7 +110,7 @@ def running_rows(
     chosen = choose_free_ports(list_ports(specs))
     made = build_processes(specs, chosen, jwks_file=ensure_identity(folder), log_format="json", folder=folder)
     with _guard() as guard, ExitStack() as stack:
-        pids = {spec.name: stack.enter_context(_running(spec, folder, variables, guard)) for spec in made}
+        pids = {spec.name: stack.enter_context(_run_process(spec, folder, variables, guard)) for spec in made}
         yield pids, chosen
 
 
@@ -126,7 +126,7 @@ def _guard() -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def _running(spec: Process, folder: Path, changed: Mapping[str, str], guard: IO[bytes]) -> Iterator[int]:
+def _run_process(spec: Process, folder: Path, changed: Mapping[str, str], guard: IO[bytes]) -> Iterator[int]:
     log = folder / f"{spec.name}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -140,12 +140,12 @@ def _running(spec: Process, folder: Path, changed: Mapping[str, str], guard: IO[
             start_new_session=True,
         )
     try:
-        _tell(guard, b"+%d\n" % process.pid)
+        _send_to_watchdog(guard, b"+%d\n" % process.pid)
         _wait_until_ready(spec, process, log)
         yield process.pid
     finally:
         stop(process)
-        _tell(guard, b"-%d\n" % process.pid)
+        _send_to_watchdog(guard, b"-%d\n" % process.pid)
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
@@ -158,7 +158,7 @@ def stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _tell(guard: IO[bytes], line: bytes) -> None:
+def _send_to_watchdog(guard: IO[bytes], line: bytes) -> None:
     guard.write(line)
     guard.flush()
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from pymongo import MongoClient
 
 from bench.scenarios import FULL, MONGODB, SQLITE, Scenario
-from bench.suite import Provider, Suite, running_suite
+from bench.suite import Provider, Suite, run_suite
 
 MONGO_URI = "MEDIA_TEST_MONGO_URI"
 """Variable that names a MongoDB server to measure with; without it there is no such suite."""
@@ -22,7 +22,7 @@ _NO_MEMORY = {"TTS_CACHE_MEMORY_BYTES": "0"}
 
 
 @contextmanager
-def running_suites(folder: Path, provider: Provider, scenarios: Sequence[Scenario]) -> Iterator[Mapping[str, Suite]]:
+def run_suites(folder: Path, provider: Provider, scenarios: Sequence[Scenario]) -> Iterator[Mapping[str, Suite]]:
     """Run the suites that `scenarios` need; yield them by name.
 
     Raises:
@@ -37,7 +37,7 @@ def running_suites(folder: Path, provider: Provider, scenarios: Sequence[Scenari
         for name in variables.keys() & wanted:
             own = folder / name
             own.mkdir()
-            suites[name] = stack.enter_context(running_suite(own, provider, variables[name]))
+            suites[name] = stack.enter_context(run_suite(own, provider, variables[name]))
         yield {name: suites[name] for name in variables if name in suites}
 
 

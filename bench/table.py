@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.idle import Rest
+from bench.idle import IdleSuite
 from bench.summary import Row
 from bench.targets import MIB, PerformanceTarget
 
@@ -12,13 +12,13 @@ _HEAD = ("scenario", "target", "ok/s", "first p50", "added", "(range)", "p99", "
 _TAIL = ("of direct", "calls", "CPU ms", "by hop", "errors", "quiet")
 
 
-def figures(rows: Sequence[Row]) -> str:
+def format_figures(rows: Sequence[Row]) -> str:
     """Return one line per scenario and target; times are in milliseconds, CPU per answer."""
     return columns([(*_HEAD, *_TAIL), *(_cells(row) for row in rows)])
 
 
-def standing(bars: Sequence[PerformanceTarget]) -> str:
-    """Return one line per bar: the figure, its bound, and whether it is reached."""
+def format_targets(bars: Sequence[PerformanceTarget]) -> str:
+    """Return one line per target: the figure, its bound, and whether it is reached."""
     lines = [("bar", "measured", "bound", "")]
     for bar in bars:
         verdict = "reached" if bar.is_reached else "not reached"
@@ -33,7 +33,7 @@ def standing(bars: Sequence[PerformanceTarget]) -> str:
     return columns(lines)
 
 
-def weights(rest: Rest) -> str:
+def format_memory(rest: IdleSuite) -> str:
     """Return the memory of each idle process, and their sum."""
     lines = [("at rest", "PSS MB")]
     lines += [(name, f"{size / MIB:.1f}") for name, size in rest.pss_bytes.items()]

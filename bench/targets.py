@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bench.idle import Rest
+from bench.idle import IdleSuite
 from bench.scenarios import FULL, MONGODB, SQLITE
 from bench.summary import Row
 
@@ -29,7 +29,7 @@ class PerformanceTarget:
         return self.value <= self.bound if self.side == "at most" else self.value >= self.bound
 
 
-def bars(rows: Sequence[Row], rest: Rest | None) -> list[PerformanceTarget]:
+def build_targets(rows: Sequence[Row], rest: IdleSuite | None) -> list[PerformanceTarget]:
     """Return the targets for the measured scenarios."""
     of_suites = {(row.scenario, row.target): row for row in rows if row.added is not None}
     found = [

@@ -44,7 +44,7 @@ print(tts_pb2.__file__, *asyncio.run(speak(sys.argv[1])), sep="\\n")
 
 
 class FrameSynthesizer(tts_pb2_grpc.TextToSpeechServiceServicer):
-    """Answers with the same voice and the same stream, whatever is asked."""
+    """Returns the same voice and the same stream for every request."""
 
     async def Synthesize(  # noqa: N802 - named by the contract
         self, request: tts_pb2.SynthesizeRequest, context: object
@@ -183,7 +183,7 @@ def test_an_installed_client_is_strictly_typed(workspace: Workspace, python: Pat
     assert succeeded(checked(workspace, python, client)).strip() == ""
 
 
-def test_a_client_that_uses_a_stub_wrongly_is_found_out(workspace: Workspace, python: Path, tmp_path: Path) -> None:
+def test_a_client_that_misuses_a_stub_fails_the_type_check(workspace: Workspace, python: Path, tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.py"
     wrong.write_text("from media.tts.v1 import tts_pb2\n\ntts_pb2.GetVoiceRequest(voice=1, colour='red')\n")
     found = [json.loads(line)["code"] for line in checked(workspace, python, wrong).stdout.splitlines()]

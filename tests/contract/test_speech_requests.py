@@ -14,7 +14,7 @@ def fields(kind: type[Message]) -> list[descriptor_pb2.FieldDescriptorProto]:
     return list(message.field)
 
 
-def test_whole_and_streamed_speech_are_asked_for_alike() -> None:
+def test_unary_and_streamed_requests_have_the_same_fields() -> None:
     whole = fields(tts_pb2.SynthesizeRequest)
     streamed = fields(tts_pb2.SynthesizeStreamRequest)
     assert [field.name for field in whole] == [field.name for field in streamed]

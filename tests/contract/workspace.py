@@ -43,7 +43,7 @@ class Workspace:
         assert done.returncode == 0, done.stderr
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """Run a command here and returns what became of it."""
+        """Run a command here and return the finished process."""
         without_git = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
         return subprocess.run(
             command,

@@ -27,7 +27,7 @@ READY_SECONDS = 20
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server that runs."""
+    """A running server."""
 
     process: asyncio.subprocess.Process
     port: int
@@ -35,16 +35,16 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Where clients reach it."""
+        """URL for clients."""
         return f"nats://127.0.0.1:{self.port}"
 
-    async def told(self, page: str) -> Any:
-        """Return what a page of its monitoring tells."""
+    async def read_page(self, page: str) -> Any:
+        """Return the JSON of a monitoring page."""
         async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{self.monitor_port}/{page}") as answer:
             return await answer.json()
 
 
-async def begun(folder: Path, port: int, monitor_port: int) -> asyncio.subprocess.Process:
+async def start_module(folder: Path, port: int, monitor_port: int) -> asyncio.subprocess.Process:
     """Start the module in `folder`."""
     roots = os.pathsep.join((str(ROOT), str(ROOT / "protos" / "gen")))
     return await asyncio.create_subprocess_exec(
@@ -66,7 +66,7 @@ async def begun(folder: Path, port: int, monitor_port: int) -> asyncio.subproces
 async def running(folder: Path) -> AsyncIterator[Server]:
     """Run it on free ports until the context is left."""
     port, monitor_port = find_free_ports(2)
-    process = await begun(folder, port, monitor_port)
+    process = await start_module(folder, port, monitor_port)
     try:
         serves = check_for(f"http://127.0.0.1:{monitor_port}/healthz")
         await eventually(serves, READY_SECONDS)
@@ -79,14 +79,14 @@ async def running(folder: Path) -> AsyncIterator[Server]:
 
 async def test_it_stores_messages_in_the_state_folder_and_listens_on_loopback_only(tmp_path: Path) -> None:
     async with running(tmp_path) as server:
-        told = await server.told("varz")
-    assert told["server_name"] == "media"
-    assert (told["host"], told["port"]) == ("127.0.0.1", server.port)
-    assert (told["http_host"], told["http_port"]) == ("127.0.0.1", server.monitor_port)
-    kept = told["jetstream"]["config"]
-    assert Path(kept["store_dir"]).is_relative_to(tmp_path / "state" / "nats")
-    assert kept["sync_always"] is True
-    assert kept["max_memory"] == 64 * 1024 * 1024
+        variables = await server.read_page("varz")
+    assert variables["server_name"] == "media"
+    assert (variables["host"], variables["port"]) == ("127.0.0.1", server.port)
+    assert (variables["http_host"], variables["http_port"]) == ("127.0.0.1", server.monitor_port)
+    stream_config = variables["jetstream"]["config"]
+    assert Path(stream_config["store_dir"]).is_relative_to(tmp_path / "state" / "nats")
+    assert stream_config["sync_always"] is True
+    assert stream_config["max_memory"] == 64 * 1024 * 1024
     assert stat.S_IMODE((tmp_path / "state" / "nats").stat().st_mode) == 0o700
 
 
@@ -96,7 +96,7 @@ async def test_the_process_is_the_server_itself_and_ends_on_sigterm(tmp_path: Pa
         async with asyncio.timeout(READY_SECONDS):
             await server.process.wait()
         with pytest.raises(aiohttp.ClientConnectionError):
-            await server.told("varz")
+            await server.read_page("varz")
 
 
 async def test_what_was_acknowledged_is_there_after_it_was_killed(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ async def test_a_port_that_is_taken_ends_the_start(tmp_path: Path) -> None:
     async with running(tmp_path) as server:
         other = tmp_path / "other"
         other.mkdir()
-        process = await begun(other, server.port, find_free_ports(1)[0])
+        process = await start_module(other, server.port, find_free_ports(1)[0])
         async with asyncio.timeout(READY_SECONDS):
             assert await process.wait() != 0
-        assert (await server.told("healthz"))["status"] == "ok"
+        assert (await server.read_page("healthz"))["status"] == "ok"

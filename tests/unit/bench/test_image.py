@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from bench.image import Encoded, LoadSample, Ticks, crowd_lines, format_encodings, time_render
+from bench.image import Encoded, LoadSample, Ticks, format_encodings, format_load, time_render
 from services.common.images import Size
 from services.image.providers.embedded.painting import PaintRequest, paint
 from services.image.rendition.spec import Encoding, RenditionSpec
@@ -26,8 +26,8 @@ def test_every_format_has_its_line() -> None:
 
 
 def test_a_blocked_loop_is_reported() -> None:
-    assert "(bound 5 ms: reached)" in crowd_lines(LoadSample(16, 0.7, worst_stall_ms=4.9, idle_stall_ms=0.2))
-    assert "(bound 5 ms: not reached)" in crowd_lines(LoadSample(16, 0.7, worst_stall_ms=5.1, idle_stall_ms=0.2))
+    assert "(bound 5 ms: reached)" in format_load(LoadSample(16, 0.7, worst_stall_ms=4.9, idle_stall_ms=0.2))
+    assert "(bound 5 ms: not reached)" in format_load(LoadSample(16, 0.7, worst_stall_ms=5.1, idle_stall_ms=0.2))
 
 
 async def test_a_blocked_loop_is_noticed() -> None:

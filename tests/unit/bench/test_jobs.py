@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.jobs import Timed, alternating, summarize, table
+from bench.jobs import Timed, measure_in_turn, summarize, table
 
 
 async def test_ways_are_done_in_turn_and_as_often_as_asked_after_a_warm_up() -> None:
@@ -16,7 +16,7 @@ async def test_ways_are_done_in_turn_and_as_often_as_asked_after_a_warm_up() -> 
     async def second(number: int) -> None:
         done.append(("second", number))
 
-    taken = await alternating({"first": first, "second": second}, 3)
+    taken = await measure_in_turn({"first": first, "second": second}, 3)
     assert [len(each) for each in taken.values()] == [3, 3]
     assert done[:4] == [("first", 0), ("second", 0), ("first", 1), ("second", 1)]
     assert len({number for _, number in done}) * 2 == len(done)
@@ -31,10 +31,10 @@ def test_median_and_p99_are_in_milliseconds() -> None:
 
 
 @pytest.mark.parametrize(("p50", "verdict"), [(9.99, "reached"), (10.0, "reached"), (10.01, "not reached")])
-def test_a_bar_is_reached_by_the_middle_value(p50: float, verdict: str) -> None:
+def test_a_bound_is_compared_with_the_median(p50: float, verdict: str) -> None:
     line = table([Timed("it", p50, 50, 10)]).splitlines()[1]
     assert line.split("  ")[-1].strip() == verdict
 
 
-def test_what_has_no_bar_has_no_verdict() -> None:
+def test_a_row_without_a_bound_has_no_verdict() -> None:
     assert "reached" not in table([Timed("it", 1, 2)])

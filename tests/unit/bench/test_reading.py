@@ -61,7 +61,7 @@ def test_a_process_comes_with_its_descendants() -> None:
     assert machine.own_pss_bytes(os.getpid()) > 0
 
 
-def test_a_process_that_has_ended_weighs_nothing() -> None:
+def test_a_process_that_has_ended_has_no_memory() -> None:
     beyond_any_pid = 2**30
     assert machine.cpu_seconds(beyond_any_pid) == 0
     assert machine.read_command(beyond_any_pid) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from bench import table
-from bench.idle import Rest
+from bench.idle import IdleSuite
 from bench.summary import summarize
 from bench.targets import MIB, PerformanceTarget
 from tests.unit.bench.runs import load_result, run
@@ -19,21 +19,21 @@ def test_words_stand_to_the_left_and_numbers_to_the_right() -> None:
 
 def test_a_row_shows_what_the_suite_adds_and_what_each_hop_costs() -> None:
     runs = [run("direct", load_result(first_ms=20.0)), run("full", load_result(first_ms=22.0))]
-    full = table.figures(summarize(runs, "direct")).splitlines()[-1]
+    full = table.format_figures(summarize(runs, "direct")).splitlines()[-1]
     assert "+2.00" in full
     assert "envoy 1.00 gateway 2.00 tts 3.00" in full
 
 
 def test_errors_are_shown_with_the_last_reason() -> None:
-    assert "3 (cut)" in table.figures(summarize([run("full", load_result(ok=0))], "direct"))
+    assert "3 (cut)" in table.format_figures(summarize([run("full", load_result(ok=0))], "direct"))
 
 
-def test_a_bar_says_whether_it_is_reached() -> None:
+def test_a_target_says_whether_it_is_reached() -> None:
     bar = PerformanceTarget("added to first audio", "ms", 2.5, "at most", 2.75)
-    cells = re.split(" {2,}", table.standing([bar]).splitlines()[-1])
+    cells = re.split(" {2,}", table.format_targets([bar]).splitlines()[-1])
     assert cells == ["added to first audio", "2.75 ms", "at most 2.5 ms", "not reached"]
 
 
-def test_weights_end_with_their_sum() -> None:
-    lines = table.weights(Rest(2.0, {"envoy": 60 * MIB, "gateway": 50 * MIB})).splitlines()
+def test_memory_ends_with_the_sum() -> None:
+    lines = table.format_memory(IdleSuite(2.0, {"envoy": 60 * MIB, "gateway": 50 * MIB})).splitlines()
     assert lines[-1].split() == ["all", "110.0"]
