@@ -1,1 +1,1 @@
-"""HTTP in front of the services: JSON and audio for whoever does not speak gRPC."""
+"""HTTP in front of the services: JSON and audio for clients without gRPC."""

@@ -26,7 +26,7 @@ class HttpRule:
     path: str
     """The path, with request fields as `{field_name}`, each a whole segment, or several if it is in `deep_fields`."""
     body: str
-    """`*` if the body holds all fields that the path does not; the name of the one it holds; empty if there is none."""
+    """`*` if the body holds all fields that the path does not; the name of the one it holds; empty without a body."""
     rpc: MethodDescriptor
     """The RPC that answers."""
     deep_fields: tuple[str, ...] = ()

@@ -44,7 +44,7 @@ async def running_http(
     Raises:
         ConfigurationError: The port is taken.
     """
-    # Without handler_cancellation nobody notices that a client left while the provider is silent.
+    # Without handler_cancellation a client that disconnects while the provider is silent goes unnoticed.
     runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=grace_seconds)
     await runner.setup()
     try:

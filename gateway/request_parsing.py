@@ -28,12 +28,12 @@ _BOOLEANS = {"true": True, "false": False}
 
 
 def get_principal(request: web.Request) -> str:
-    """Return who is calling, as the edge has verified it."""
+    """Return the caller that the edge has verified."""
     return request.headers.get(PRINCIPAL, "")
 
 
 def header_text(request: web.Request, name: str) -> str:
-    """Return a header of the request; empty if there is none.
+    """Return a header of the request; empty without one.
 
     Raises:
         MediaError: VALIDATION_ERROR, it holds bytes that are no text.

@@ -1,4 +1,4 @@
-"""One line a request: who asked for what, what came of it, and how long it took. Never a query, body or credential."""
+"""The access log: one line per request with caller, path, outcome and duration; never a query, body or credential."""
 
 from __future__ import annotations
 

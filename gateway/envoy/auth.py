@@ -1,4 +1,4 @@
-"""Who is calling: bearer tokens, API keys, and the one header that tells the services about it."""
+"""Authentication at the edge: bearer tokens, API keys, and the header that names the caller to the services."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def ca_file(settings: EdgeSettings) -> Path:
     """Return the CA bundle for the JWKS URL.
 
     Raises:
-        ConfigurationError: There is none.
+        ConfigurationError: No source of public keys is configured.
     """
     found = settings.ca_file or Path(ssl.get_default_verify_paths().cafile or "/nowhere")
     if not found.is_file():

@@ -1,4 +1,4 @@
-"""Reads the two files that decide who gets in, and refuses one that would let in nobody or too many."""
+"""Reads the files of public keys and API keys, and refuses one that would admit no caller or too many."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from services.common.settings import ConfigurationError
 MIN_API_KEY_LENGTH = 16
 _CLIENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,127}")
 _KEY = re.compile(r"[!-~]+")
-# `oct` keys are shared secrets: whoever can check a token with one can also issue it.
+# `oct` keys are shared secrets: a process that can check a token with one can also issue tokens.
 _PUBLIC_KEY_TYPES = frozenset({"EC", "RSA", "OKP"})
 _PRIVATE_MEMBER = "d"
 

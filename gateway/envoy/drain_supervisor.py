@@ -60,7 +60,7 @@ class Log:
         try:
             os.write(sys.stdout.fileno(), line.encode())
         except OSError:
-            # Nobody reads any more, which must not keep anybody from being drained.
+            # The log has no reader any more; the drain goes on without it.
             return
 
 
@@ -75,7 +75,7 @@ class Admin:
         return self._ask("POST", path) is not None
 
     def in_flight(self) -> int | None:
-        """Return 0 if no request runs and no answer waits to be read, a number if so, None if nobody knows."""
+        """Return 0 if no request runs and no answer waits to be read, a number if so, None if Envoy does not answer."""
         answer = self._ask("GET", _IN_FLIGHT)
         if answer is None:
             return None
@@ -193,8 +193,8 @@ def _start(command: list[str]) -> int:
 def _tie_to(parent: int) -> None:
     """Make this process end with its parent, and deaf to the terminal's Ctrl-C, which is the parent's to answer.
 
-    Only Linux can do the former. Elsewhere Envoy stays in the parent's process group, so that who ends the group of a
-    parent that was killed ends Envoy too.
+    Only Linux can do the former. Elsewhere Envoy stays in the parent's process group, so that a signal to the group
+    also ends Envoy after the parent was killed.
     """
     if sys.platform != "linux":
         return

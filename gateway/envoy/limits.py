@@ -29,7 +29,7 @@ _REFUSE_REQUESTS_AT = 0.98
 
 
 def rate_limit_filter(settings: EdgeSettings) -> Config:
-    """Return the filter that counts each caller, by address where nobody is known, and all of them together.
+    """Return the filter that counts each caller, by address without a credential, and all callers together.
 
     A caller over its own limit takes nothing from the common bucket.
     """
@@ -81,7 +81,7 @@ def build_body_limit(settings: EdgeSettings) -> Config:
 
 
 def retry_policy() -> Config:
-    """Return the one further attempt that a safe request gets when nobody has begun to answer it."""
+    """Return the one further attempt that a safe request gets before an answer has begun."""
     return {
         "retry_on": "connect-failure,refused-stream,unavailable",
         "num_retries": 1,

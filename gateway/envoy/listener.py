@@ -36,7 +36,7 @@ def listener(settings: EdgeSettings, keys: Sequence[ApiKey]) -> Config:
 def http_filters(settings: EdgeSettings, keys: Sequence[ApiKey]) -> list[Config]:
     """Return the filters in the order that a request passes them.
 
-    Preflights are answered before credentials are asked for; callers are counted once it is known who they are.
+    Preflights are answered before authentication; rate limits count authenticated callers.
     """
     return [
         cors.cors_filter(),

@@ -25,7 +25,7 @@ def route_configuration(settings: EdgeSettings, with_api_keys: bool) -> Config:
         "routes": [*_routes(settings, with_api_keys), _nothing_here()],
         "typed_per_filter_config": cors_policy(settings),
     }
-    # Services need to know who calls, never with which secret.
+    # Services need the name of the caller, never its credential.
     return {"name": "media", "virtual_hosts": [host], "request_headers_to_remove": list(auth.CREDENTIAL_HEADERS)}
 
 

@@ -9,7 +9,7 @@ from importlib import resources
 
 from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto, FileDescriptorSet
 
-# Numbers of the repeated fields in descriptor.proto, of which source locations are made.
+# Numbers of the repeated fields in descriptor.proto, from which source locations are built.
 _FILE_MESSAGES, _FILE_ENUMS, _FILE_SERVICES = 4, 5, 6
 _MESSAGE_FIELDS, _MESSAGE_NESTED, _MESSAGE_ENUMS, _MESSAGE_ONEOFS = 2, 3, 4, 8
 _ENUM_VALUES, _SERVICE_METHODS = 2, 2

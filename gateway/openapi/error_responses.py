@@ -12,7 +12,7 @@ REQUEST_ID_HEADER = {"$ref": "#/components/headers/RequestId"}
 
 _NEEDS_BODY = frozenset({413, 415})
 _NEEDS_CREDENTIAL = frozenset({401, 403})
-# The first is an answer of paths, not of operations; the second reaches nobody, since the caller went away.
+# The first is an answer of paths, not of operations; the second has no reader, since the caller went away.
 _ELSEWHERE = frozenset({405, 499})
 
 _REASONS: dict[int, list[Reason]] = {

@@ -18,7 +18,7 @@ _SPOKEN = {
     "voice_id": {"type": "string", "description": "Name or id of the voice."},
 }
 _WAITS = (
-    "Runs as a job and waits for its end; a caller who gives up does not stop it. With `Prefer: respond-async` the"
+    "Runs as a job and waits for its end; a disconnect does not stop it. With `Prefer: respond-async` the"
     " answer comes at once, as 202 with `Location`. The same `Idempotency-Key` again is the same job."
 )
 _ACCEPTED = Response(
@@ -48,8 +48,9 @@ JOB_ROUTES: tuple[HandWritten, ...] = (
         tags=_JOBS_TAG,
         summary="Tells every change of a job as it happens",
         description=(
-            "Server-sent events: `job` with the job as it is now, and last `end`. Each has an `id`; who comes back with"
-            " `Last-Event-ID`, to any replica, gets what came later. A comment is sent when nothing else is."
+            "Server-sent events: `job` with the job as it is now, and last `end`. Each has an `id`; a client that"
+            " reconnects with `Last-Event-ID`, to any replica, gets the later events. Comments keep an idle"
+            " connection open."
         ),
         in_path=(Query("id", "Id of the job.", _TEXT),),
         in_headers=(Header("Last-Event-ID", "Id of the last event that came; only later changes are sent."),),

@@ -52,7 +52,7 @@ class Response:
     description: str
     """When and with what."""
     content: tuple[Content, ...] = ()
-    """Forms of the body; empty if there is none."""
+    """Forms of the body; empty without a body."""
     headers: tuple[Header, ...] = ()
     """Headers that callers may rely on."""
     status: int = 200
@@ -78,7 +78,7 @@ class HandWritten:
     operation_id: str
     """Name for generated clients, unique in the document."""
     request: type[Message] | None = None
-    """What the JSON body holds; None if there is none."""
+    """What the JSON body holds; None without a body."""
     request_omits: tuple[str, ...] = ()
     """Fields of `request`, in snake_case, that this route does not take."""
     json_body: Schema | None = None

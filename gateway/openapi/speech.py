@@ -29,7 +29,7 @@ _EXAMPLES: Mapping[str, Mapping[str, object]] = {
 
 _DURATION = Header("X-Media-Duration-Seconds", "Length of the audio in seconds.", {"type": "number"})
 _SPEECH_HEADERS = (
-    Header("X-Media-Provider", "Who made the audio."),
+    Header("X-Media-Provider", "Provider of the audio."),
     Header("X-Media-Voice-Id", "Id of the voice that speaks."),
     Header("X-Media-Voice-Name", "Name of the voice that speaks, percent-encoded UTF-8."),
     Header("X-Media-Sample-Rate-Hz", "Samples per second of the audio.", INTEGER),

@@ -28,7 +28,7 @@ VIDEO_ROUTES: tuple[HandWritten, ...] = (
         tags=_VIDEO_TAG,
         summary="Makes a still image move",
         description=(
-            f"{_HOW} The first line tells `predictionId`, by which /api/video/resume finds the video. Who leaves ends"
+            f"{_HOW} The first line tells `predictionId`, by which /api/video/resume finds the video. A disconnect ends"
             " the work, unless `detach` was set. The same `requestId` again joins or returns the same video and pays"
             " nothing."
         ),

@@ -1,4 +1,4 @@
-"""POST /debug/head: what a URL is, as the suite sees it; for people who wonder why a URL is refused."""
+"""POST /debug/head: what the suite sees at a URL, to find out why a URL is refused."""
 
 from __future__ import annotations
 

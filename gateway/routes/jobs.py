@@ -1,4 +1,4 @@
-"""The events of jobs, sent to whoever listens over HTTP."""
+"""Job routes with server-sent events."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ class JobRoutes:
         return [web.get("/api/jobs/{id}/events", self.events, allow_head=False)]
 
     async def events(self, request: web.Request) -> web.StreamResponse:
-        """Send every change of a job as a server-sent event; who comes back with Last-Event-ID misses nothing."""
+        """Send every change of a job as a server-sent event; Last-Event-ID resumes without a gap."""
         watch = jobs_pb2.WatchJobRequest(id=request.match_info["id"], after_revision=_last_event_id(request))
         call = self._stub.WatchJob(watch, metadata=call_metadata(get_principal(request)))
         async with open_stream(call), aclosing(_with_heartbeats(call, self._heartbeat_seconds)) as changes:
             try:
                 first = await anext(changes)
             except StopAsyncIteration:
-                # He knows the end; 204 is what keeps an EventSource from coming back for ever.
+                # The client has seen the end; 204 stops an EventSource from reconnecting for ever.
                 return web.Response(status=204, headers={"Cache-Control": "no-store"})
             response = web.StreamResponse(
                 headers={
@@ -73,7 +73,7 @@ class JobRoutes:
 async def _with_heartbeats(
     call: grpc.aio.UnaryStreamCall[jobs_pb2.WatchJobRequest, jobs_pb2.WatchJobResponse], seconds: float
 ) -> AsyncGenerator[jobs_pb2.Job | None]:
-    """Yield every change, and None whenever there was none for a while."""
+    """Yield every change, and None after a while without a change."""
     changes, revision = aiter(call), 0
     coming = asyncio.ensure_future(anext(changes, None))
     try:
@@ -85,7 +85,7 @@ async def _with_heartbeats(
             event = coming.result()
             if event is None:
                 return
-            # A job that does not change is told again, which is a sign of life and no change.
+            # The service repeats a job that does not change, as a sign of life.
             yield event.job if event.job.revision > revision else None
             revision = event.job.revision
             coming = asyncio.ensure_future(anext(changes, None))

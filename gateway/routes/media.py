@@ -51,7 +51,7 @@ class MediaRoutes:
             return web.Response(status=302, headers={"Location": (await self._store.url(key)).url})
         headers = _headers(info)
         if SIGNATURE not in request.query:
-            # Whoever stands between would hand it to people who are not its owner.
+            # A shared cache on the way could serve it to other callers.
             headers["Cache-Control"] = info.cache_control.replace("public", "private")
         if _is_unchanged(request, info):
             return web.Response(status=304, headers=headers)
@@ -121,7 +121,7 @@ def _range(request: web.Request, info: ObjectInfo) -> ByteRange | None:
 
     None for the whole, also where what is asked for is no range.
     """
-    # A range is one of what GET sends; of HEAD the whole is told.
+    # Ranges apply to GET only; HEAD describes the whole object.
     if request.method != "GET" or "Range" not in request.headers or not _if_range(request, info):
         return None
     if _LAST_NONE.fullmatch(request.headers["Range"].strip()):

@@ -100,7 +100,7 @@ class PromptRoutes:
         )
 
     async def _answer(self, request: web.Request, job: jobs_pb2.CreateJobRequest, urls: Urls) -> web.Response:
-        """Have a job done and waits for its end, unless the caller wants no waiting. Who gives up does not stop it."""
+        """Create a job and wait for its end, unless the caller prefers not to; a disconnect stops nothing."""
         request[SPELLING] = _AS_THE_ROUTE_HAS_IT
         job.request_id = _parse_request_id(request)
         principal = get_principal(request)

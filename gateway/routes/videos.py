@@ -111,7 +111,7 @@ def _with_room(request: web.Request) -> web.Request:
 
 
 async def _read_events(call: grpc.aio.UnaryStreamCall[Request, Event]) -> Lines:
-    """Yield what is told; a stream without a video at its end was cut."""
+    """Yield the messages of a stream; raise if it ended without a video."""
     is_whole = False
     async with open_stream(call):
         async for event in call:
