@@ -1,4 +1,4 @@
-"""The one table of everything that can go wrong, and the one exception that carries a row of it."""
+"""The table of all error reasons, and the exception that carries one of them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ReasonInfo:
 
 
 class Reason(Enum):
-    """Every reason an error can give; the name goes over the wire as google.rpc.ErrorInfo.reason."""
+    """All error reasons; the name goes over the wire as google.rpc.ErrorInfo.reason."""
 
     VALIDATION_ERROR = ReasonInfo(
         "INVALID_ARGUMENT", 400, False, "A field is missing or out of range; the details name it."
@@ -39,22 +39,30 @@ class Reason(Enum):
         "The result does not fit one message; use the streaming call or a smaller format.",
     )
     URL_FORBIDDEN = ReasonInfo(
-        "INVALID_ARGUMENT", 400, False, "The URL may not be fetched: only public http and https addresses are."
+        "INVALID_ARGUMENT", 400, False, "The URL may not be fetched: only public http and https addresses are allowed."
     )
     URL_UNREACHABLE = ReasonInfo(
-        "FAILED_PRECONDITION", 422, False, "The URL did not deliver: unknown host, refused, an error, or too slow."
+        "FAILED_PRECONDITION",
+        422,
+        False,
+        "The URL could not be read: unknown host, refused connection, error answer, or too slow.",
     )
-    UNAUTHENTICATED = ReasonInfo("UNAUTHENTICATED", 401, False, "The token or API key is missing, expired or not ours.")
+    UNAUTHENTICATED = ReasonInfo("UNAUTHENTICATED", 401, False, "The token or API key is missing, expired or unknown.")
     PROVIDER_QUOTA_EXCEEDED = ReasonInfo(
         "FAILED_PRECONDITION", 402, False, "The provider account has no credit left; top it up or use another provider."
     )
-    PERMISSION_DENIED = ReasonInfo("PERMISSION_DENIED", 403, False, "The caller is known but may not do this.")
-    NOT_FOUND = ReasonInfo("NOT_FOUND", 404, False, "There is nothing at this path.")
+    PERMISSION_DENIED = ReasonInfo(
+        "PERMISSION_DENIED", 403, False, "The caller is known but has no permission for this."
+    )
+    NOT_FOUND = ReasonInfo("NOT_FOUND", 404, False, "Nothing exists at this path.")
     VOICE_NOT_FOUND = ReasonInfo("NOT_FOUND", 404, False, "No such voice; GET /api/voices lists them.")
     JOB_NOT_FOUND = ReasonInfo("NOT_FOUND", 404, False, "No such job of yours; GET /api/jobs lists them.")
     METHOD_NOT_ALLOWED = ReasonInfo("UNIMPLEMENTED", 405, False, "The path exists for another HTTP method; see Allow.")
     ALREADY_EXISTS = ReasonInfo(
-        "ALREADY_EXISTS", 409, False, "There is something under this key already; choose another, or allow overwriting."
+        "ALREADY_EXISTS",
+        409,
+        False,
+        "An object with this key exists already; choose another key, or allow overwriting.",
     )
     PAYLOAD_TOO_LARGE = ReasonInfo("INVALID_ARGUMENT", 413, False, "The request body exceeds the limit of this path.")
     UNSUPPORTED_MEDIA_TYPE = ReasonInfo(
@@ -65,7 +73,7 @@ class Reason(Enum):
         "INVALID_ARGUMENT",
         422,
         False,
-        "The file is not what it should be: unreadable, cut, too large or of a wrong type.",
+        "The file is unusable: unreadable, truncated, too large or of a wrong type.",
     )
     OVERLOADED = ReasonInfo(
         "RESOURCE_EXHAUSTED", 429, True, "The service is at its limit of calls; retry after the delay."
@@ -74,12 +82,14 @@ class Reason(Enum):
         "RESOURCE_EXHAUSTED", 429, True, "This caller sends too many requests; retry after the delay."
     )
     QUOTA_EXCEEDED = ReasonInfo(
-        "RESOURCE_EXHAUSTED", 429, True, "The caller has reached its limit of unfinished jobs; wait until one ends."
+        "RESOURCE_EXHAUSTED", 429, True, "This caller has reached the limit of unfinished jobs; wait for one to end."
     )
     PROVIDER_BUSY = ReasonInfo(
         "RESOURCE_EXHAUSTED", 429, True, "The provider is at its limit of calls; retry after the delay."
     )
-    CANCELLED = ReasonInfo("CANCELLED", 499, False, "The caller went away before the answer was complete.")
+    CANCELLED = ReasonInfo(
+        "CANCELLED", 499, False, "The caller cancelled or disconnected before the answer was complete."
+    )
     API_KEY_MISSING = ReasonInfo(
         "FAILED_PRECONDITION", 500, False, "The provider's key is not configured; set it or choose another provider."
     )
@@ -87,18 +97,18 @@ class Reason(Enum):
         "FAILED_PRECONDITION", 500, False, "The provider refuses the configured key; replace it or widen its rights."
     )
     GENERATION_FAILED = ReasonInfo(
-        "INTERNAL", 500, False, "The provider failed or delivered nothing usable; nothing of it was stored."
+        "INTERNAL", 500, False, "The provider failed or returned nothing usable; nothing was stored."
     )
     STORAGE_FAILED = ReasonInfo(
         "INTERNAL",
         500,
         False,
-        "The object store could not be written or read; nothing is half-stored. `make doctor` tells.",
+        "The object store could not be written or read; no partial file remains. Run `make doctor`.",
     )
-    INTERNAL = ReasonInfo("INTERNAL", 500, False, "The suite itself failed; report the request id.")
-    UNAVAILABLE = ReasonInfo("UNAVAILABLE", 503, True, "A part of the suite is starting, stopping or gone; retry.")
+    INTERNAL = ReasonInfo("INTERNAL", 500, False, "An unexpected error in the suite; report the request id.")
+    UNAVAILABLE = ReasonInfo("UNAVAILABLE", 503, True, "A part of the suite is starting, stopping or down; retry.")
     PROVIDER_UNAVAILABLE = ReasonInfo("UNAVAILABLE", 503, True, "The provider is down or unreachable; retry later.")
-    PROVIDER_TIMEOUT = ReasonInfo("DEADLINE_EXCEEDED", 504, True, "The provider did not deliver in time; retry.")
+    PROVIDER_TIMEOUT = ReasonInfo("DEADLINE_EXCEEDED", 504, True, "The provider did not answer in time; retry.")
     DEADLINE_EXCEEDED = ReasonInfo(
         "DEADLINE_EXCEEDED", 504, True, "The call's own deadline passed first; allow more time or ask for less."
     )
@@ -111,7 +121,7 @@ class Reason(Enum):
 
 @dataclass(frozen=True, slots=True)
 class FieldViolation:
-    """Names a request field that is wrong, and what would be right."""
+    """A wrong request field and its correction."""
 
     field: str
     """Path of the field in the request, in snake_case, such as `voice` or `speech.text`."""
@@ -120,14 +130,14 @@ class FieldViolation:
 
 
 class MediaError(Exception):
-    """An expected failure, fit to be shown to a caller.
+    """Raised when a request fails in an expected way; the message is safe to show to a caller.
 
     Args:
-        reason: The row of the table.
-        message: What went wrong and what to do next. Never holds a key, a prompt or a provider's words.
-        violations: The request fields at fault.
-        retry_after_seconds: How long to wait before a retry makes sense, where that is known.
-        metadata: Facts of the message in machine-readable form, for ErrorInfo.metadata.
+        reason: Entry of the error table.
+        message: What went wrong and what to do next. Never contains a key, a prompt or text of a provider.
+        violations: The wrong request fields.
+        retry_after_seconds: How long to wait before a retry makes sense, if that is known.
+        metadata: The facts of the message in machine-readable form, for ErrorInfo.metadata.
     """
 
     def __init__(

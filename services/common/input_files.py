@@ -1,4 +1,4 @@
-"""Files that a caller sends: as a URL, a data URI, or the key of an object that the caller owns."""
+"""Read the input files of callers: by URL, as a data URI, or by the key of an object that the caller owns."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from services.common.fetch import FetchedFile, StreamedFile
 from services.common.storage import ObjectInfo, ObjectStore, read_all
 from services.common.storage.keys import belongs_to, check_input_key
 
-_DECODED_IN_PLACE_LETTERS = 256 * 1024
-_WHAT_IS_WRONG = {
-    Reason.NOT_FOUND: "must lead to an object that is there",
+_DECODED_IN_PLACE_CHARACTERS = 256 * 1024
+_CORRECTIONS = {
+    Reason.NOT_FOUND: "must lead to an existing object",
     Reason.PAYLOAD_TOO_LARGE: "must lead to a smaller file",
 }
 
@@ -38,21 +38,21 @@ class Downloads(WholeDownloads, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class InputFiles:
-    """Reads what callers give."""
+    """Reads input files from URLs and from the store."""
 
     downloads: Downloads
-    """Fetches URLs."""
+    """Downloads from URLs."""
     store: ObjectStore
-    """Where keys lead."""
+    """The store that object keys refer to."""
 
     async def read(self, url: str, key: str, principal: str, *, max_bytes: int) -> bytes:
         """Return the image that a request names in image_url or image_key.
 
         Args:
-            url: An http or https URL or a data URI; empty where `key` is given.
-            key: Key of an object of the caller's own; empty where `url` is given.
-            principal: The caller.
-            max_bytes: Longest file.
+            url: An http or https URL or a data URI; empty if `key` is given.
+            key: Key of an object that the caller owns; empty if `url` is given.
+            principal: The verified caller.
+            max_bytes: Largest file to accept.
 
         Raises:
             MediaError: VALIDATION_ERROR, URL_FORBIDDEN, URL_UNREACHABLE, PAYLOAD_TOO_LARGE, NOT_FOUND,
@@ -64,18 +64,18 @@ class InputFiles:
                 raise invalid("image_key", f"must have at most {max_bytes} bytes", Reason.PAYLOAD_TOO_LARGE)
             return (await read_all(self.store, key, max_bytes=max_bytes))[0]
         if url[:5].lower() == "data:":
-            return await _inline(url, max_bytes)
+            return await _decode_data_uri(url, max_bytes)
         if (own := self.store.key_from_url(url)) is not None:
             with naming("image_url"):
                 return (await read_all(self.store, own, max_bytes=max_bytes))[0]
         return (await self.downloads.fetch(url, field="image_url", max_bytes=max_bytes)).data
 
     async def find_owned(self, key: str, principal: str, field: str) -> ObjectInfo:
-        """Return what is known of an object of `principal`'s own.
+        """Return the metadata of an object that `principal` owns.
 
         Args:
-            key: Its key.
-            principal: The caller.
+            key: Key of the object.
+            principal: The verified caller.
             field: Name of the request field that holds it.
 
         Raises:
@@ -86,36 +86,36 @@ class InputFiles:
             info = await self.store.head(key)
         except MediaError as error:
             if error.reason is Reason.NOT_FOUND:
-                raise _not_yours(field) from None
+                raise _build_not_owned_error(field) from None
             raise
         if not belongs_to(info, principal):
-            raise _not_yours(field)
+            raise _build_not_owned_error(field)
         return info
 
 
-def _not_yours(field: str) -> MediaError:
+def _build_not_owned_error(field: str) -> MediaError:
     return invalid(field, "must be the key of an object of yours", Reason.NOT_FOUND)
 
 
 @contextmanager
 def naming(field: str) -> Iterator[None]:
-    """Have errors of the store name the request field that leads to the object."""
+    """Translate errors of the store so that they name the request field that leads to the object."""
     try:
         yield
     except MediaError as error:
-        if error.reason not in _WHAT_IS_WRONG:
+        if error.reason not in _CORRECTIONS:
             raise
-        raise invalid(field, _WHAT_IS_WRONG[error.reason], error.reason) from None
+        raise invalid(field, _CORRECTIONS[error.reason], error.reason) from None
 
 
-async def _inline(uri: str, max_bytes: int) -> bytes:
+async def _decode_data_uri(uri: str, max_bytes: int) -> bytes:
     head, comma, body = uri.partition(",")
     if not comma or not head.lower().endswith(";base64"):
         raise invalid("image_url", "must be data:image/png;base64,... (or jpeg, webp, avif) if it is a data URI")
     if len(body.rstrip("=")) * 3 // 4 > max_bytes:
         raise invalid("image_url", f"must have at most {max_bytes} bytes", Reason.PAYLOAD_TOO_LARGE)
     try:
-        if len(body) <= _DECODED_IN_PLACE_LETTERS:
+        if len(body) <= _DECODED_IN_PLACE_CHARACTERS:
             return pybase64.b64decode(body, validate=True)
         return await asyncio.to_thread(pybase64.b64decode, body, None, True)
     except ValueError:

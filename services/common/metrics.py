@@ -1,4 +1,4 @@
-"""Serves the metrics of a process over HTTP."""
+"""Export the metrics of a process to Prometheus."""
 
 from __future__ import annotations
 

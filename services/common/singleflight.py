@@ -1,4 +1,4 @@
-"""Shared flights: any number of identical requests at once, one production, and every reader gets all of it."""
+"""Share one production among identical concurrent requests; every reader gets all of its items."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from services.common.errors import MediaError, Reason
 T = TypeVar("T")
 
 Source = Callable[[], AsyncGenerator[T, None]]
-"""Starts the work; called at most once per flight."""
+"""Called at most once per flight, to start the production."""
 
 
 @dataclass(frozen=True, slots=True)
 class SingleFlightLimits:
-    """How much a flight holds in memory."""
+    """Limits on the memory of one flight."""
 
     ahead_bytes: int = 4 * 1024 * 1024
     """How far the work may run ahead of its fastest reader."""
     kept_bytes: int = 64 * 1024 * 1024
-    """How much is kept for slow readers and late joiners. Beyond it no caller can join, and a reader that needs a
-    dropped item fails."""
+    """How much is cached for slow readers and late joiners. Once the oldest items are dropped, later requests start a
+    flight of their own, and a reader that still needs a dropped item fails with OVERLOADED."""
 
 
 class SingleFlight(Generic[T]):
-    """The running flights, by key: identical requests share one.
+    """The running productions, by key. Leaving the context cancels them all.
 
     Args:
-        size_bytes: Returns the memory of an item.
-        limits: How much a flight holds.
+        size_bytes: Called with an item; returns its size in bytes.
+        limits: Memory limits of each flight.
     """
 
     def __init__(self, size_bytes: Callable[[T], int], limits: SingleFlightLimits = SingleFlightLimits()) -> None:
         self._size_bytes = size_bytes
         self._limits = limits
-        self._flying: dict[str, _Flight[T]] = {}
+        self._flights: dict[str, _Flight[T]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
@@ -53,22 +53,22 @@ class SingleFlight(Generic[T]):
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def __len__(self) -> int:
-        return len(self._flying)
+        return len(self._flights)
 
     def __contains__(self, key: object) -> bool:
-        return key in self._flying
+        return key in self._flights
 
     @contextmanager
     def subscribe(self, key: str, source: Source[T]) -> Iterator[Subscription[T]]:
-        """Take part in the flight `key`; start it from `source` if it does not run yet.
+        """Join the flight `key`, or start it from `source` if none can be joined.
 
-        Leaving the context ends the subscription. When the last subscription ends before the production is over, the
-        production is cancelled.
+        Leaving the context ends the subscription. When the last one ends before the production does, the production is
+        cancelled.
         """
-        flight = self._flying.get(key)
+        flight = self._flights.get(key)
         joined = flight is not None and flight.open_to_joiners
         if flight is None or not joined:
-            flight = self._begin(key, source)
+            flight = self._start_flight(key, source)
         reader = flight.add_reader()
         try:
             yield Subscription(flight, reader, joined)
@@ -76,7 +76,7 @@ class SingleFlight(Generic[T]):
             flight.remove_reader(reader)
 
     async def single(self, key: str, produce: Callable[[], Awaitable[T]]) -> tuple[T, bool]:
-        """Return the one result of `produce`, shared by all callers of `key` meanwhile, and whether it was joined."""
+        """Return the result of `produce`, shared by concurrent calls with `key`, and whether this call joined one."""
 
         async def source() -> AsyncGenerator[T, None]:
             yield await produce()
@@ -86,13 +86,13 @@ class SingleFlight(Generic[T]):
                 return item, subscription.joined
         raise AssertionError("a source of one item yields or raises")
 
-    def _begin(self, key: str, source: Source[T]) -> _Flight[T]:
+    def _start_flight(self, key: str, source: Source[T]) -> _Flight[T]:
         def forget() -> None:
-            if self._flying.get(key) is flight:
-                del self._flying[key]
+            if self._flights.get(key) is flight:
+                del self._flights[key]
 
         flight = _Flight(self._size_bytes, self._limits, forget)
-        self._flying[key] = flight
+        self._flights[key] = flight
         task = asyncio.create_task(flight.run(source), name=f"flight {key[:12]}")
         flight.task = task
         self._tasks.add(task)
@@ -101,19 +101,19 @@ class SingleFlight(Generic[T]):
 
 
 class Subscription(Generic[T]):
-    """One reader's part in a flight."""
+    """One reader of a flight."""
 
     def __init__(self, flight: _Flight[T], reader: _Reader, joined: bool) -> None:
         self._flight = flight
         self._reader = reader
         self.joined = joined
-        """Whether somebody else had begun the flight."""
+        """Whether an earlier request started the flight."""
 
     def items(self) -> AsyncIterator[T]:
         """Yield every item from the first, at this reader's own pace.
 
         Raises:
-            MediaError: What the production failed with; OVERLOADED if this reader fell too far behind.
+            MediaError: The error of the production; OVERLOADED if this reader fell too far behind.
         """
         return self._flight.items(self._reader)
 
@@ -127,24 +127,24 @@ class _Reader:
 class _Flight(Generic[T]):
     task: asyncio.Task[None]
 
-    def __init__(self, size_bytes: Callable[[T], int], limits: SingleFlightLimits, landed: Callable[[], None]) -> None:
+    def __init__(self, size_bytes: Callable[[T], int], limits: SingleFlightLimits, on_end: Callable[[], None]) -> None:
         self._size_bytes = size_bytes
         self._limits = limits
-        self._landed = landed
+        self._on_end = on_end
         self._items: list[T] = []
         self._sizes: list[int] = []
         self._first_index = 0
         self._produced_bytes = 0
-        self._kept_bytes = 0
+        self._cached_bytes = 0
         self._ended = False
         self._failure: BaseException | None = None
         self._readers: set[_Reader] = set()
-        self._waiting: list[asyncio.Future[None]] = []
-        self._production_waits: asyncio.Future[None] | None = None
+        self._waiters: list[asyncio.Future[None]] = []
+        self._production_waiter: asyncio.Future[None] | None = None
 
     @property
     def open_to_joiners(self) -> bool:
-        """Whether everything from the first item is still there."""
+        """Whether the production runs and every item from the first on is still cached."""
         return self._first_index == 0 and not self._ended
 
     def add_reader(self) -> _Reader:
@@ -155,19 +155,19 @@ class _Flight(Generic[T]):
     def remove_reader(self, reader: _Reader) -> None:
         self._readers.discard(reader)
         if self._readers or self._ended:
-            self._let_production_go_on()
+            self._resume_production()
             return
-        # A later caller of the key needs a new flight, not this one, which is being cancelled.
-        self._landed()
+        # Later requests must start a new flight: this one is being cancelled.
+        self._on_end()
         self.task.cancel()
 
     async def run(self, source: Source[T]) -> None:
-        """Run the work to its end; an exception reaches every reader and is raised nowhere else."""
+        """Run the production; its failure is raised in every reader, not here."""
         try:
             async with aclosing(source()) as items:
                 async for item in items:
-                    self._keep(item)
-                    await self._wait_for_a_reader()
+                    self._cache_item(item)
+                    await self._wait_for_readers()
         except asyncio.CancelledError:
             self._failure = MediaError(Reason.UNAVAILABLE, "The service stopped before the result was complete; retry.")
             raise
@@ -175,7 +175,7 @@ class _Flight(Generic[T]):
             self._failure = error
         finally:
             self._ended = True
-            self._landed()
+            self._on_end()
             self._wake_readers()
 
     async def items(self, reader: _Reader) -> AsyncIterator[T]:
@@ -183,46 +183,46 @@ class _Flight(Generic[T]):
             while (at := reader.index - self._first_index) < len(self._items):
                 if at < 0:
                     raise MediaError(
-                        Reason.OVERLOADED, "The reader fell too far behind a stream that others read as well."
+                        Reason.OVERLOADED, "The reader fell too far behind a stream that it shares with others; retry."
                     )
                 reader.index += 1
                 reader.read_bytes += self._sizes[at]
-                self._let_production_go_on()
+                self._resume_production()
                 yield self._items[at]
             if self._ended:
                 break
             waiter = asyncio.get_running_loop().create_future()
-            self._waiting.append(waiter)
+            self._waiters.append(waiter)
             await waiter
         if self._failure is not None:
             raise self._failure.with_traceback(None)
 
-    def _keep(self, item: T) -> None:
+    def _cache_item(self, item: T) -> None:
         size = self._size_bytes(item)
         self._items.append(item)
         self._sizes.append(size)
         self._produced_bytes += size
-        self._kept_bytes += size
-        while self._kept_bytes > self._limits.kept_bytes and len(self._items) > 1:
-            self._kept_bytes -= self._sizes.pop(0)
+        self._cached_bytes += size
+        while self._cached_bytes > self._limits.kept_bytes and len(self._items) > 1:
+            self._cached_bytes -= self._sizes.pop(0)
             self._items.pop(0)
             self._first_index += 1
         self._wake_readers()
 
-    async def _wait_for_a_reader(self) -> None:
-        while self._readers and self._produced_bytes - self._fastest_bytes() > self._limits.ahead_bytes:
-            self._production_waits = asyncio.get_running_loop().create_future()
-            await self._production_waits
+    async def _wait_for_readers(self) -> None:
+        while self._readers and self._produced_bytes - self._fastest_read_bytes() > self._limits.ahead_bytes:
+            self._production_waiter = asyncio.get_running_loop().create_future()
+            await self._production_waiter
 
-    def _fastest_bytes(self) -> int:
+    def _fastest_read_bytes(self) -> int:
         return max(reader.read_bytes for reader in self._readers)
 
-    def _let_production_go_on(self) -> None:
-        if self._production_waits is not None and not self._production_waits.done():
-            self._production_waits.set_result(None)
+    def _resume_production(self) -> None:
+        if self._production_waiter is not None and not self._production_waiter.done():
+            self._production_waiter.set_result(None)
 
     def _wake_readers(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for waiter in waiting:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)

@@ -1,4 +1,4 @@
-"""Signs and verifies webhooks by the scheme of standard-webhooks: base64 of HMAC-SHA256 over id, timestamp and body."""
+"""Sign and verify webhooks by the scheme of standard-webhooks: base64 of HMAC-SHA256 over id, timestamp and body."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from services.common.errors import MediaError, Reason
 
 PREFIX = "whsec_"
-"""What secrets begin with."""
+"""Prefix of every secret."""
 TOLERANCE_SECONDS = 300
-"""Largest accepted difference between a timestamp and the receiver's clock."""
+"""Largest difference between a timestamp and the clock of the receiver."""
 _VERSION = "v1,"
 _KEY_BYTES = 32
 _LEAST_KEY_BYTES = 16
@@ -22,13 +22,13 @@ _LEAST_KEY_BYTES = 16
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """A webhook as it came."""
+    """A received webhook."""
 
     webhook_id: str
     timestamp: str
     """Seconds since 1970."""
     signature: str
-    """Signatures with spaces between them."""
+    """Signatures, separated by spaces."""
     body: bytes
 
 
@@ -38,7 +38,7 @@ def new_secret() -> str:
 
 
 def key_in(secret: object) -> bytes | None:
-    """Return the key in a secret such as whsec_MDEy...; None if it is malformed or too short."""
+    """Return the key in a secret such as whsec_MDEy...; None if the secret is malformed or too short."""
     if not isinstance(secret, str) or not secret.startswith(PREFIX):
         return None
     try:
@@ -49,12 +49,12 @@ def key_in(secret: object) -> bytes | None:
 
 
 def headers(webhook_id: str, sent_at_seconds: int, body: bytes, signed_with: list[str]) -> Mapping[str, str]:
-    """Return the headers of a webhook that is sent.
+    """Return the headers for sending a webhook.
 
     Args:
-        webhook_id: Its id, the same in every attempt.
-        sent_at_seconds: The time, since 1970.
-        body: Its body.
+        webhook_id: Id of the webhook, the same in every attempt.
+        sent_at_seconds: Time of sending, in seconds since 1970.
+        body: Body of the webhook.
         signed_with: Secrets, the newest first: while one is replaced by another, both sign.
     """
     keys = [key for key in map(key_in, signed_with) if key is not None]
@@ -68,15 +68,15 @@ def headers(webhook_id: str, sent_at_seconds: int, body: bytes, signed_with: lis
 
 
 def verify(webhook: Webhook, secret: str, now_seconds: float) -> None:
-    """See to it that a webhook was signed with a secret, and lately.
+    """Check that a webhook was signed with a secret, and recently.
 
     Args:
         webhook: The webhook.
-        secret: What it must be signed with.
-        now_seconds: The time, since 1970.
+        secret: The secret that must have signed it.
+        now_seconds: The current time, in seconds since 1970.
 
     Raises:
-        MediaError: PERMISSION_DENIED.
+        MediaError: PERMISSION_DENIED; the signature is wrong or too old, or the secret is unusable.
     """
     key = key_in(secret)
     if key is None:

@@ -1,11 +1,10 @@
-"""Worker processes that open untrusted files, so that no file can stall the event loop or crash the service.
+"""Process untrusted files in worker processes, so that no file can stall the event loop or crash the service.
 
-Pebble manages the pool: it ends a worker that exceeds its time limit and replaces one that crashed, which the standard
-library's pool does not. Workers start by spawn: a fork of a process with gRPC's threads may hang.
+Pebble manages the processes: it ends a worker that exceeds its timeout and replaces one that crashed; the pool of the
+standard library does neither. Workers are spawned, because a fork of a process with gRPC's threads may hang.
 
-Work that has begun is not cancelled when its caller cancels: it ends by itself or at its time limit. To cancel it,
-Pebble would kill the worker, which may have started another caller's work by then; that work would never be answered
-(seen with 5.2.3).
+A task that has started is not cancelled when its caller leaves: it runs to its end or to its timeout. To cancel it,
+Pebble would end the worker, which may already run another caller's task; that task would be lost (seen with 5.2.3).
 """
 
 from __future__ import annotations
@@ -31,50 +30,53 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 MAX_WORKER_BYTES = 3 * 1024 * 1024 * 1024
-"""Address space of a worker: an image of 20 million pixels takes less than a fifth of it, at its most."""
+"""Address space of a worker. An image of 20 million pixels needs less than a fifth of it at its peak."""
 _RETRY_SECONDS = 1.0
 _NICENESS = 10
-"""Workers give way to the event loop where there are fewer cores than busy processes."""
+"""Lowers the priority of workers, so that the event loop runs first when cores are scarce."""
 
 log = logger(__name__)
 
 
 class WorkerPool:
-    """A pool of processes; nothing of it runs before the first call.
+    """A pool of worker processes; the first call starts them.
 
     Args:
         pool: The processes.
-        count: How many there are.
-        max_waiting: Most calls that are taken on at once, those at work included.
-        timeout_seconds: Longest that one call may work; its worker is ended then.
+        count: Number of processes.
+        max_calls: Most calls accepted at once, running ones included.
+        timeout_seconds: Longest that one call may run; then its worker is ended.
     """
 
-    def __init__(self, pool: ProcessPool, count: int, max_waiting: int, timeout_seconds: float) -> None:
+    def __init__(self, pool: ProcessPool, count: int, max_calls: int, timeout_seconds: float) -> None:
         self._pool = pool
-        self._places = asyncio.Semaphore(count)
-        self._max_waiting = max_waiting
+        self._permits = asyncio.Semaphore(count)
+        self._max_calls = max_calls
         self._timeout_seconds = timeout_seconds
-        self._taken = 0
+        self._accepted = 0
 
     @property
     def queued_calls(self) -> int:
         """Number of accepted calls, running ones included."""
-        return self._taken
+        return self._accepted
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return what `function` returns in a worker; a call that is cancelled before it begins costs nothing.
+        """Run `function` in a worker and return its result.
+
+        A caller that leaves before the task has started frees its permit at once.
 
         Args:
-            function: A function of a module, that a worker can import.
-            *args: Its arguments; they are copied, as is the result.
-            **kwargs: More of them.
+            function: A function at module level, which a worker can import.
+            *args: Its positional arguments; they are copied, as is the result.
+            **kwargs: Its keyword arguments.
 
         Raises:
-            MediaError: What `function` raised; OVERLOADED; MEDIA_INVALID, it crashed or took too long.
+            MediaError: The error that `function` raised; OVERLOADED if too many calls wait; MEDIA_INVALID if the worker
+                crashed or the call exceeded its timeout.
         """
-        if self._taken >= self._max_waiting:
+        if self._accepted >= self._max_calls:
             raise MediaError(
-                Reason.OVERLOADED, "Too many files wait to be worked on; retry.", retry_after_seconds=_RETRY_SECONDS
+                Reason.OVERLOADED, "Too many files wait to be processed; retry.", retry_after_seconds=_RETRY_SECONDS
             )
         try:
             outcome: T | _Failure = await self._run_task(function, args, kwargs)
@@ -95,45 +97,45 @@ class WorkerPool:
     async def _run_task(
         self, function: Callable[..., T], args: tuple[object, ...], kwargs: dict[str, object]
     ) -> T | _Failure:
-        """Return what a worker answers; its place is taken until then, whether anybody still waits or not."""
-        self._taken += 1
+        """Return the outcome from a worker; the permit is held until then, even if the caller has left."""
+        self._accepted += 1
         try:
-            await self._places.acquire()
+            await self._permits.acquire()
         except asyncio.CancelledError:
-            self._taken -= 1
+            self._accepted -= 1
             raise
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Future[T | _Failure]] = loop.create_future()
+        finished: asyncio.Future[Future[T | _Failure]] = loop.create_future()
 
-        def free(done: Future[T | _Failure]) -> None:
-            self._taken -= 1
-            self._places.release()
-            if not answer.done():
-                answer.set_result(done)
+        def release(done: Future[T | _Failure]) -> None:
+            self._accepted -= 1
+            self._permits.release()
+            if not finished.done():
+                finished.set_result(done)
 
-        def in_thread(done: Future[T | _Failure]) -> None:
-            # On a closed loop no caller waits for the result.
+        def release_from_thread(done: Future[T | _Failure]) -> None:
+            # If the loop is closed, no caller waits any more.
             with suppress(RuntimeError):
-                loop.call_soon_threadsafe(free, done)
+                loop.call_soon_threadsafe(release, done)
 
         try:
             task = self._pool.schedule(_run_in_worker, args=[function, args, kwargs], timeout=self._timeout_seconds)
         except BaseException:
-            self._taken -= 1
-            self._places.release()
+            self._accepted -= 1
+            self._permits.release()
             raise
-        task.add_done_callback(in_thread)
-        return (await answer).result()
+        task.add_done_callback(release_from_thread)
+        return (await finished).result()
 
 
 @asynccontextmanager
 async def open_workers(count: int, *, max_queue: int, timeout_seconds: float) -> AsyncIterator[WorkerPool]:
-    """Yield the pool and ends its processes afterwards.
+    """Open a worker pool; leaving the context ends its processes.
 
     Args:
         count: Most processes.
-        max_queue: Most calls that wait beyond those that are worked on.
-        timeout_seconds: Longest that one call may work.
+        max_queue: Most calls that wait beyond the running ones.
+        timeout_seconds: Longest that one call may run.
     """
     pool = new_pool(count)
     try:
@@ -143,20 +145,20 @@ async def open_workers(count: int, *, max_queue: int, timeout_seconds: float) ->
 
 
 def new_pool(count: int) -> ProcessPool:
-    """Return processes, not yet started, that belong to no event loop; `end_pool` ends them."""
+    """Return a pool of processes, not yet started and bound to no event loop; end it with `end_pool`."""
     return ProcessPool(
         max_workers=count, context=multiprocessing.get_context("spawn"), initializer=_prepare, initargs=[]
     )
 
 
 def end_pool(pool: ProcessPool) -> None:
-    """End the processes, whatever they are doing."""
-    pool.stop()  # type: ignore[no-untyped-call]  # pebble leaves this one out
+    """End the processes at once, running calls included."""
+    pool.stop()  # type: ignore[no-untyped-call]  # pebble has no annotation here
     pool.join()
 
 
 class _Failure:
-    """A MediaError on its way out of a worker: exceptions with keyword arguments do not survive being copied."""
+    """A MediaError in a form that can be pickled: exceptions with keyword-only arguments cannot."""
 
     def __init__(self, error: MediaError) -> None:
         self._reason = error.reason.name
@@ -177,11 +179,13 @@ def _run_in_worker(function: Callable[..., T], args: tuple[object, ...], kwargs:
     except MediaError as error:
         return _Failure(error)
     except MemoryError:
-        return _Failure(MediaError(Reason.MEDIA_INVALID, "The file takes more memory than one file may have."))
+        return _Failure(
+            MediaError(Reason.MEDIA_INVALID, "The file needs too much memory to be processed; send a smaller one.")
+        )
 
 
 def _prepare() -> None:
-    """Make a fresh process fit to open strangers' files."""
+    """Limit a new worker process: memory, core dumps, priority and lifetime."""
     resource.setrlimit(resource.RLIMIT_AS, (MAX_WORKER_BYTES, MAX_WORKER_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.nice(_NICENESS)
@@ -190,7 +194,7 @@ def _prepare() -> None:
 
 
 def _end_with_parent() -> None:
-    """End this process as soon as the service is gone, however it went."""
+    """End this process as soon as the service ends, even by a crash."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         wait([parent.sentinel])

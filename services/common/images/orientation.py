@@ -1,4 +1,4 @@
-"""Brings a decoded image into the one form that everything else works on: upright, sRGB, 8 bits, RGB or RGBA."""
+"""Normalize a decoded image: upright, sRGB, 8 bits per channel, RGB or RGBA."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ _DEEP_STEP = 257
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """Return `image` as the eye should see it, without anything that came with it."""
+    """Return `image` upright and in sRGB, without its metadata."""
     turned = ImageOps.exif_transpose(image)
-    wanted = "RGBA" if turned.has_transparency_data else "RGB"
-    colored = _in_srgb(turned, wanted) or _convert(turned, wanted)
-    # A new image: what was read beside the pixels stays behind.
-    bare = Image.new(wanted, colored.size)
+    mode = "RGBA" if turned.has_transparency_data else "RGB"
+    colored = _in_srgb(turned, mode) or _convert(turned, mode)
+    # Copy the pixels to a new image, which leaves the metadata behind.
+    bare = Image.new(mode, colored.size)
     bare.paste(colored)
     return bare
 
 
-def _in_srgb(image: Image.Image, wanted: str) -> Image.Image | None:
+def _in_srgb(image: Image.Image, mode: str) -> Image.Image | None:
     """Return `image` converted to sRGB by its embedded profile; None without a usable profile."""
     profile = image.info.get("icc_profile")
     if not isinstance(profile, bytes) or image.mode not in ("RGB", "RGBA", "CMYK", "L"):
         return None
-    if image.mode in ("RGB", "L") and wanted == "RGBA":
-        # One colour of it stands for transparency, and would be forgotten on the way.
+    if image.mode in ("RGB", "L") and mode == "RGBA":
+        # One colour stands for transparency; the conversion of the profile would lose it.
         image = image.convert("RGBA")
     with suppress(ImageCms.PyCMSError, OSError):
         source = ImageCms.ImageCmsProfile(BytesIO(profile))
@@ -41,12 +41,12 @@ def _in_srgb(image: Image.Image, wanted: str) -> Image.Image | None:
                 plain.putalpha(alpha)
             return plain
         found = ImageCms.profileToProfile(image, source, _SRGB, outputMode="RGB")
-        return None if found is None else found.convert(wanted)
+        return None if found is None else found.convert(mode)
     return None
 
 
-def _convert(image: Image.Image, wanted: str) -> Image.Image:
+def _convert(image: Image.Image, mode: str) -> Image.Image:
     if image.mode in _DEEP:
-        # Pillow itself would cut off everything above 255.
+        # Pillow would clip all values above 255.
         image = Image.fromarray((numpy.asarray(image) // _DEEP_STEP).astype(numpy.uint8))
-    return image.convert(wanted)
+    return image.convert(mode)

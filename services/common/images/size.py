@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 MAX_PIXELS = 20_000_000
-"""Most pixels of any image, made, given or uploaded."""
+"""Most pixels of any image, generated, fetched or uploaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +17,11 @@ class Size:
 
     @property
     def pixels(self) -> int:
-        """How many pixels there are."""
+        """Number of pixels."""
         return self.width * self.height
 
     def within(self, longest_side: int) -> Size:
-        """Return this size, or the largest of its shape whose sides are at most `longest_side`."""
+        """Return this size, or the largest with the same proportions and sides of at most `longest_side`."""
         longest = max(self.width, self.height)
         if longest <= longest_side:
             return self

@@ -1,4 +1,4 @@
-"""Sends JSON to a paid provider, and says in our words what went wrong on the way."""
+"""HTTP client of paid providers: sends JSON and translates every failure to a MediaError."""
 
 from __future__ import annotations
 
@@ -22,40 +22,40 @@ _OK = range(200, 300)
 
 
 class Failure(Protocol):
-    """Makes the error for something that a provider did not do."""
+    """Called with a reason to build the error when a provider gave no usable answer."""
 
     def __call__(self, reason: Reason, *, begun: bool = False) -> MediaError:
-        """Return the error; `begun` says whether the provider may have begun to work, and to charge."""
+        """Return the error; `begun` says whether the provider may have started to work, and to charge."""
 
 
 class Refusal(Protocol):
-    """Makes the error for an answer that is no success."""
+    """Called with an answer outside 2xx to build its error."""
 
     def __call__(self, status: int, headers: Mapping[str, str], body: object, *, begun: bool) -> MediaError:
-        """Return the error for an answer with this status, these headers and this JSON; anything at all."""
+        """Return the error for this status, these headers and this decoded JSON, of any type; None if not JSON."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderEndpoint:
-    """A provider, as the transport needs to know it."""
+    """Address, credentials and error builders of a provider."""
 
     name: str
-    """Its name, for the log."""
+    """Name of the provider, for the log."""
     authorization: str = field(repr=False)
     """Value of the header Authorization."""
     base_urls: tuple[str, ...]
-    """Where it is; the key goes there."""
+    """Base URLs of the API; the key is sent there."""
     host_suffix: str
-    """End of the hosts that are its own: the key goes there, too, over https. Begins with a dot."""
+    """Suffix of the provider's own hosts, with a leading dot; the key is sent there too, over https only."""
     failure: Failure
-    """Its errors by reason."""
+    """Builds errors by reason."""
     refusal: Refusal
-    """Its errors by answer."""
+    """Builds errors from answers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a provider answered, well."""
+    """A successful answer of a provider."""
 
     status: int
     headers: Mapping[str, str]
@@ -63,11 +63,11 @@ class Answer:
 
 
 class ProviderHttpClient:
-    """Speaks with one provider.
+    """Sends requests to one provider.
 
     Args:
-        session: Its connections.
-        peer: The provider: name, base URL and error mapping.
+        session: Connections to the provider; the caller closes it.
+        peer: The provider.
     """
 
     def __init__(self, session: aiohttp.ClientSession, peer: ProviderEndpoint) -> None:
@@ -85,15 +85,15 @@ class ProviderHttpClient:
         headers: Mapping[str, str] | None = None,
         timeout_seconds: float | None = None,
     ) -> Answer:
-        """Return what the provider answers.
+        """Send a request and return the answer of the provider.
 
         Args:
             method: HTTP method.
-            url: Ours, or one that the provider returned, which is used as it is.
+            url: One that we built, or one that the provider returned, which is used unchanged.
             body: JSON to send, or a form.
-            begun: Whether the provider has accepted the work before: what fails now may have been charged.
+            begun: Whether the provider has already accepted the work, so that a failure now may have been charged.
             headers: Further headers.
-            timeout_seconds: Longest that the answer may take; None where somebody else sees to it.
+            timeout_seconds: Longest that the answer may take; None if the caller limits it.
 
         Raises:
             MediaError: The provider refused, failed, could not be reached, or took too long.
@@ -104,7 +104,7 @@ class ProviderHttpClient:
         except TimeoutError:
             if not limit.expired():
                 raise
-            log.warning("a provider does not answer", provider=self._peer.name)
+            log.warning("provider did not answer in time", provider=self._peer.name)
             raise self._peer.failure(Reason.PROVIDER_TIMEOUT, begun=begun or method == "POST") from None
 
     async def _request(
@@ -115,7 +115,7 @@ class ProviderHttpClient:
         begun: bool,
         headers: Mapping[str, str],
     ) -> Answer:
-        target = self._own(url)
+        target = self._check_origin(url)
         sent = False
         try:
             async with self._session.request(
@@ -123,7 +123,7 @@ class ProviderHttpClient:
                 target,
                 data=body if body is None or isinstance(body, aiohttp.MultipartWriter) else orjson.dumps(body),
                 headers=self._headers(body) | dict(headers),
-                # Of a request without a body it says that it has one of unknown kind.
+                # aiohttp sends a content type even for a request without a body.
                 skip_auto_headers=() if body is not None else ("Content-Type",),
                 allow_redirects=False,
             ) as response:
@@ -131,21 +131,21 @@ class ProviderHttpClient:
                 content = await response.content.read(_MAX_ANSWER_BYTES + 1)
                 while len(content) <= _MAX_ANSWER_BYTES and (more := await response.content.readany()):
                     content += more
-                found = _json(content)
+                found = _parse_json(content)
                 if response.status not in _OK:
                     raise self._peer.refusal(response.status, response.headers, found, begun=begun)
                 if not isinstance(found, dict):
-                    # Some proxy's page. What was only asked may be asked again.
+                    # Probably the page of a proxy. A GET changed nothing, so it may be retried.
                     reason = Reason.PROVIDER_UNAVAILABLE if method == "GET" else Reason.GENERATION_FAILED
                     raise self._peer.failure(reason, begun=True)
                 return Answer(response.status, response.headers, found)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            log.warning("a provider cannot be reached", provider=self._peer.name, error_type=type(error).__name__)
+            log.warning("provider is unreachable", provider=self._peer.name, error_type=type(error).__name__)
             raise self._peer.failure(Reason.PROVIDER_UNAVAILABLE, begun=begun) from None
         except (aiohttp.ClientError, OSError) as error:
-            # The request may have arrived: a retry may be charged a second time.
+            # The request may have arrived; to send it again might be charged twice.
             log.warning(
-                "a provider ended the connection",
+                "provider closed the connection",
                 provider=self._peer.name,
                 error_type=type(error).__name__,
                 answered=sent,
@@ -156,8 +156,8 @@ class ProviderHttpClient:
         key = {"Authorization": self._peer.authorization}
         return {**key, "Content-Type": "application/json"} if isinstance(body, Mapping) else key
 
-    def _own(self, url: str) -> URL:
-        """Return `url` if it belongs to the provider, so that the API key is sent to no other host."""
+    def _check_origin(self, url: str) -> URL:
+        """Return `url` if it belongs to the provider; the key must not be sent to another host."""
         try:
             target = URL(url, encoded=True)
             own = target.scheme == "https" and (target.host or "").endswith(self._peer.host_suffix)
@@ -165,17 +165,17 @@ class ProviderHttpClient:
                 return target
         except ValueError:
             pass
-        log.error("a provider names an address that is not its own", provider=self._peer.name)
+        log.error("provider returned a URL outside its own hosts", provider=self._peer.name)
         raise self._peer.failure(Reason.GENERATION_FAILED, begun=True)
 
 
 def open_session() -> aiohttp.ClientSession:
-    """Return connections to one provider."""
+    """Return a new session for one provider, without cookies; the caller closes it."""
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS)
     return aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar())
 
 
-def _json(content: bytes) -> object:
+def _parse_json(content: bytes) -> object:
     try:
         return orjson.loads(content)
     except orjson.JSONDecodeError:

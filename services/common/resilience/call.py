@@ -28,7 +28,7 @@ class ProviderPolicy:
     """Longest wait of one request for permits and between attempts, over all providers. The providers' own work is not
     counted."""
     stall_seconds: float = 10.0
-    """Longest silence of a provider whose answer is a stream."""
+    """Longest pause between two messages of a streamed answer."""
     clock: Callable[[], float] = time.monotonic
     """Monotonic clock, in seconds."""
 

@@ -23,11 +23,11 @@ class NamedProvider(Protocol):
 
 
 class Candidate(Protocol):
-    """What one provider would be asked for."""
+    """A provider together with the request for it."""
 
     @property
     def provider(self) -> NamedProvider:
-        """The provider that would be asked."""
+        """The provider to call."""
 
 
 CandidateT = TypeVar("CandidateT", bound=Candidate)
@@ -68,7 +68,7 @@ class FailureLog:
 async def first_available(
     candidates: Sequence[CandidateT], attempt: Callable[[CandidateT], Awaitable[ResultT]], attempts: FailureLog
 ) -> ResultT:
-    """Return the result of the first candidate whose attempt succeeds.
+    """Return the result of the first candidate that succeeds.
 
     The next candidate is tried only after a failure that another provider may not share (`FAILOVER_REASONS`). Any
     other failure, such as blocked content, ends the search: the caller must change the request.
@@ -104,11 +104,11 @@ def _add_attempts(error: MediaError, failures: Sequence[AttemptFailure]) -> Medi
     if len(failures) <= 1:
         return error
     attempts = " ".join(f"{failure.provider}:{failure.reason.name}" for failure in failures)
-    explained = MediaError(
+    extended = MediaError(
         error.reason,
         error.message,
         violations=error.violations,
         retry_after_seconds=error.retry_after_seconds,
         metadata={**error.metadata, "attempts": attempts},
     )
-    return explained.with_traceback(error.__traceback__)
+    return extended.with_traceback(error.__traceback__)

@@ -1,4 +1,4 @@
-"""How one of our processes calls another: the channel, what goes with every call, and the guard of streams."""
+"""Calls between our processes: open a channel, build the metadata of a call, and close streams safely."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ Call = TypeVar("Call", bound=grpc.aio.Call)
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 
 _CONTRACTS = (image_pb2, jobs_pb2, tts_pb2, usage_pb2, video_pb2)
-_SAFE = ("Get", "List", "Probe", "Cancel", "Delete")
-"""How methods begin that may be done twice. A connection that breaks looks the same before and behind the work."""
+_IDEMPOTENT_PREFIXES = ("Get", "List", "Probe", "Cancel", "Delete")
+"""Prefixes of methods that are safe to repeat: a broken connection does not show whether the work was done."""
 
 
-def _safe_methods() -> list[dict[str, str]]:
+def _list_idempotent_methods() -> list[dict[str, str]]:
     return [
         {"service": method.containing_service.full_name, "method": method.name}
         for contract in _CONTRACTS
         for service in contract.DESCRIPTOR.services_by_name.values()
         for method in service.methods
-        if method.name.startswith(_SAFE)
+        if method.name.startswith(_IDEMPOTENT_PREFIXES)
     ]
 
 
-# What nothing was sent of, gRPC itself sends again, and after the first message it never retries. The throttle keeps a
-# service that is down from being asked twice for everything.
+# gRPC retries calls that never left the process by itself, and never retries after the first message of an answer. The
+# throttle stops the retries while a service is down.
 _SERVICE_CONFIG = json.dumps(
     {
         "methodConfig": [
             {
-                "name": _safe_methods(),
+                "name": _list_idempotent_methods(),
                 "retryPolicy": {
                     "maxAttempts": 2,
                     "initialBackoff": "0.05s",
@@ -65,9 +65,9 @@ def open_channel(target: str) -> grpc.aio.Channel:
             ("grpc.service_config", _SERVICE_CONFIG),
             ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
             ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-            # With this probe the window grows until a service is megabytes ahead of a caller that stopped reading.
+            # Left on, the window grows until a service runs megabytes ahead of a caller that stopped reading.
             ("grpc.http2.bdp_probe", 0),
-            # A service that restarts should be found again in a second, not in twenty.
+            # Reconnect to a restarted service within a second; the default takes up to twenty.
             ("grpc.initial_reconnect_backoff_ms", 100),
             ("grpc.max_reconnect_backoff_ms", 1000),
         ],
@@ -75,17 +75,17 @@ def open_channel(target: str) -> grpc.aio.Channel:
 
 
 def call_metadata(principal: str = "") -> tuple[tuple[str, str], ...]:
-    """Return the metadata of every call: the request id and the caller."""
-    carried = ((REQUEST_ID, request_id.get()), (PRINCIPAL, principal))
-    return tuple(item for item in carried if item[1])
+    """Return the metadata of a call: the id of its request, and the principal if there is one."""
+    entries = ((REQUEST_ID, request_id.get()), (PRINCIPAL, principal))
+    return tuple(item for item in entries if item[1])
 
 
 @asynccontextmanager
 async def open_stream(call: Call) -> AsyncIterator[Call]:
-    """Hold a stream, up or down, for as long as it is used; every client stream is opened through this.
+    """Cancel `call` when the context is left; open every client stream through this, in either direction.
 
-    A call that is merely dropped goes on at the service for good (grpc issue 43462), so leaving always cancels. On a
-    finished call that does nothing.
+    A call that is only dropped continues at the service forever (grpc issue 43462), so leaving always cancels. On a
+    finished call that has no effect.
     """
     try:
         yield call

@@ -1,4 +1,4 @@
-"""What surrounds every RPC of every service: request id, limits, validation, deadline, errors and the log line."""
+"""The interceptor of every RPC: request id, limits, validation, deadline, error status and log line."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ Handler = Any  # grpc.RpcMethodHandler: its attributes are not part of any publi
 Context = grpc.aio.ServicerContext[Any, Any]
 T = TypeVar("T")
 
-# Health must answer while everything else is refused, and reflection is for people looking into just that.
+# Health checks must work while other calls are refused, and reflection helps to find out why they are.
 EXEMPT = ("/grpc.health.v1.Health/", "/grpc.reflection.")
 _OWN_DEADLINE_SLACK_SECONDS = 1.0
 _PAUSE_SECONDS = 0.25
-_LONGEST_HEARING_SECONDS = 10.0
+_MAX_READ_SECONDS = 10.0
 
 
 class Continuation(Protocol):
@@ -43,19 +43,19 @@ class Continuation(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ServerLimits:
-    """How much a service takes on."""
+    """Limits on the calls of a service."""
 
     concurrent_rpcs: int = 1000
-    """Calls served at once; further ones are refused as OVERLOADED."""
+    """Most calls at once; further ones are refused as OVERLOADED."""
     deadline_seconds: float = 600
     """Longest that any call may take, whatever its own deadline says."""
 
 
 class GuardInterceptor(grpc.aio.ServerInterceptor):
-    """Surrounds all four kinds of RPC with deadline, limit, validation, request id, logging and error mapping.
+    """Guards all four kinds of RPC in the same way.
 
-    Streams are sent with `context.write` from one frame here, for every style of handler. So the end of a call by its
-    caller always arrives as CancelledError in this frame, generators are closed at once, and a deadline that passes
+    The guard itself sends the messages of a stream, with `context.write`, also for handlers that are generators. So a
+    caller that leaves always causes a CancelledError here, generators are closed at once, and a deadline that passes
     while a slow reader blocks a write still ends in a status.
     """
 
@@ -67,13 +67,13 @@ class GuardInterceptor(grpc.aio.ServerInterceptor):
 
     @property
     def running(self) -> int:
-        """How many calls are being served."""
+        """Number of calls in progress."""
         return self._running
 
     async def wait_until_settled(self, within_seconds: float) -> None:
-        """Return when every call has cleaned up and is logged, or when the time is over.
+        """Wait until every handler has cleaned up and logged its call, or until the time is over.
 
-        A server that has stopped has ended its calls, not their handlers: those go on to their last line.
+        When a server has stopped, its calls have ended, but their handlers may still run.
         """
         if self._calls:
             await asyncio.wait(self._calls, timeout=within_seconds)
@@ -150,7 +150,7 @@ class GuardInterceptor(grpc.aio.ServerInterceptor):
     @asynccontextmanager
     async def _call(self, method: str, context: Context) -> AsyncIterator[None]:
         started = time.monotonic()
-        self._keep(asyncio.current_task())
+        self._track_task(asyncio.current_task())
         outcome = "OK"
         request_id = choose_request_id(find_metadata(context, REQUEST_ID))
         with bind_request_id(request_id):
@@ -166,22 +166,22 @@ class GuardInterceptor(grpc.aio.ServerInterceptor):
                 if _caller_left():
                     outcome = Reason.CANCELLED.name
                     raise
-                # A cancellation that leaked from inside would leave the caller waiting for a status that never comes.
+                # The handler raised it, not the end of the call: without a status the caller would wait forever.
                 outcome = Reason.INTERNAL.name
                 log.error("a cancellation leaked from a handler", method=method)
                 await _abort(context, MediaError(Reason.INTERNAL), request_id)
             except grpc.aio.AbortError:
                 outcome = "ABORTED_BY_HANDLER"
                 raise
-            except Exception as error:  # noqa: BLE001 - the last line of defence: every failure needs a status
-                failure = _failure(error, method)
+            except Exception as error:  # noqa: BLE001 - every failure needs a status
+                failure = _to_media_error(error, method)
                 outcome = failure.reason.name
                 await _abort(context, failure, request_id)
             finally:
                 level = log.debug if outcome == "OK" else log.info
                 level("rpc", method=method, outcome=outcome, seconds=round(time.monotonic() - started, 4))
 
-    def _keep(self, call: asyncio.Task[Any] | None) -> None:
+    def _track_task(self, call: asyncio.Task[Any] | None) -> None:
         if call is not None:
             self._calls.add(call)
             call.add_done_callback(self._calls.discard)
@@ -191,14 +191,14 @@ class GuardInterceptor(grpc.aio.ServerInterceptor):
             raise MediaError(Reason.OVERLOADED, retry_after_seconds=1)
 
     def _seconds_left(self, context: Context) -> float:
-        remaining = cast("float | None", context.time_remaining())  # the stubs forget that there may be no deadline
+        remaining = cast("float | None", context.time_remaining())  # the stubs omit None, the value without a deadline
         limit = self._limits.deadline_seconds
-        # The library itself ends a call at its caller's deadline; a status of ours would come too late to be sent.
+        # gRPC itself ends a call at the caller's deadline; ours comes later, as a second line of defence.
         return limit if remaining is None else min(limit, remaining + _OWN_DEADLINE_SLACK_SECONDS)
 
 
 async def _send(behaviour: Callable[..., Any], request: object, context: Context) -> None:
-    """Run a streaming handler of either style and sends what it yields."""
+    """Run a streaming handler; if it is a generator, send what it yields."""
     if not inspect.isasyncgenfunction(behaviour):
         await behaviour(request, context)
         return
@@ -208,13 +208,13 @@ async def _send(behaviour: Callable[..., Any], request: object, context: Context
 
 
 async def _read_to_end(requests: AsyncIterator[Message | MalformedRequest]) -> None:
-    """Read what the caller still sends, until it pauses.
+    """Read and drop what the caller still sends, until it pauses.
 
-    The library reports a call that ends while its caller still writes as broken: the caller would see INTERNAL in
-    place of the reason.
+    If a call ends while its caller writes, the gRPC library treats it as broken: the caller would see INTERNAL instead
+    of the reason.
     """
     with suppress(TimeoutError, StopAsyncIteration):
-        async with asyncio.timeout(_LONGEST_HEARING_SECONDS):
+        async with asyncio.timeout(_MAX_READ_SECONDS):
             while True:
                 async with asyncio.timeout(_PAUSE_SECONDS):
                     await anext(aiter(requests))
@@ -233,11 +233,11 @@ async def _check_each(requests: AsyncIterator[Message | MalformedRequest]) -> As
 
 
 def _caller_left() -> bool:
-    """Tell the end of the call from a CancelledError that something inside let slip."""
+    """Return whether a CancelledError comes from the end of the call, not from inside the handler."""
     return is_cancelled()
 
 
-def _failure(error: Exception, method: str) -> MediaError:
+def _to_media_error(error: Exception, method: str) -> MediaError:
     match error:
         case MediaError():
             return error

@@ -18,7 +18,7 @@ _REQUEST_ID_SHAPE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def choose_request_id(sent: str) -> str:
-    """Return `sent` where it is a well-formed request id, else a new random one."""
+    """Return `sent` if it is a well-formed request id, else a new random one."""
     return sent if _REQUEST_ID_SHAPE.fullmatch(sent) else secrets.token_hex(16)
 
 
@@ -28,7 +28,7 @@ def get_principal(context: grpc.aio.ServicerContext[Any, Any]) -> str:
 
 
 def find_metadata(context: grpc.aio.ServicerContext[Any, Any], key: str) -> str:
-    """Return the first text value of a metadata key; empty without one."""
+    """Return the first text value of a metadata key; empty if the key is missing."""
     for name, value in context.invocation_metadata() or ():
         if name == key and isinstance(value, str):
             return value

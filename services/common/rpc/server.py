@@ -1,4 +1,4 @@
-"""Runs a gRPC server from its first port to its last call: health, reflection, drain on SIGTERM."""
+"""Run a gRPC server with health checks and reflection; SIGTERM drains it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ log = logger(__name__)
 _SETTLE_SECONDS = 5.0
 
 Register = Callable[[grpc.aio.Server], Sequence[str]]
-"""Adds servicers to a server and returns the full names of their services."""
+"""Called with a server to add servicers; returns the full names of their services."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +34,15 @@ class ServerOptions:
     port: int
     """Port to listen on; 0 takes a free one."""
     port_variable: str
-    """Variable that sets the port, for the error that names it."""
+    """Environment variable that sets the port, for error messages."""
     limits: ServerLimits = ServerLimits()
-    """How much the server takes on."""
+    """Limits on the calls of the server."""
     reflection: bool = False
-    """Whether the server describes its own services."""
+    """Whether the server offers gRPC reflection."""
     notice_seconds: float = 1.0
-    """How long the server says NOT_SERVING before it refuses calls; longer than a health-check interval of Envoy."""
+    """How long the server reports NOT_SERVING before it refuses calls; longer than a health-check interval of Envoy."""
     grace_seconds: float = 20.0
-    """How long calls in flight may go on once new ones are refused."""
+    """How long running calls may continue once new ones are refused."""
     max_message_bytes: int = 64 * 1024 * 1024
     """Largest message in either direction."""
 
@@ -65,7 +65,7 @@ class RunningServer:
         self.guard = guard
 
     async def drain(self) -> None:
-        """Say NOT_SERVING, waits until balancers have seen it, lets calls in flight finish, then stops."""
+        """Report NOT_SERVING, wait until load balancers notice, let running calls finish, then stop."""
         log.info("draining", calls_in_flight=self.guard.running)
         await self._health.enter_graceful_shutdown()
         await asyncio.sleep(self._options.notice_seconds)
@@ -82,7 +82,7 @@ async def run_server(
     Args:
         register: Adds the servicers.
         options: Where and how to listen.
-        health: What answers health checks; by default one that knows the registered services.
+        health: Servicer of health checks; by default one that knows the registered services.
 
     Raises:
         ConfigurationError: The port is taken.
@@ -108,7 +108,7 @@ async def run_server(
 
 
 async def serve(register: Register, options: ServerOptions) -> None:
-    """Serve what `register` adds until SIGTERM or SIGINT, then drains.
+    """Serve what `register` adds until SIGTERM or SIGINT, then drain.
 
     Raises:
         ConfigurationError: The port is taken.
@@ -119,7 +119,7 @@ async def serve(register: Register, options: ServerOptions) -> None:
 
 
 async def stop_signal() -> None:
-    """Return when the process is asked to stop; a second request ends it at once."""
+    """Wait for SIGTERM or SIGINT; a second signal ends the process at once."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     watched = (signal.SIGTERM, signal.SIGINT)
@@ -145,7 +145,7 @@ def _bind(server: grpc.aio.Server, options: ServerOptions) -> int:
 
 def _channel_options(options: ServerOptions) -> list[tuple[str, int]]:
     return [
-        # Without this two servers share one port in silence.
+        # Without this, two servers can share one port without an error.
         ("grpc.so_reuseport", 0),
         ("grpc.max_receive_message_length", options.max_message_bytes),
         ("grpc.max_send_message_length", options.max_message_bytes),

@@ -1,4 +1,4 @@
-"""Carries a MediaError over gRPC: to google.rpc.Status with its details, and back from a failed call."""
+"""Convert a MediaError to google.rpc.Status with details, and a failed call back to a MediaError."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from grpc_status import rpc_status
 
 from services.common.errors import DOMAIN, FieldViolation, MediaError, Reason
 
-# A channel retries UNAVAILABLE by itself where a call has not begun. Ours has: the service has done its own retries.
+# Stops the retry of UNAVAILABLE in the channel of the caller: the service has already done its own retries.
 _NO_RETRY = ("grpc-retry-pushback-ms", "-1")
 # Errors that something other than our services produced: the channel, Envoy, the gRPC library.
 _REASON_OF_CODE = {
-    # A caller that cancels its own call never sees this code: a server that stops sends it as the call arrives.
+    # A client that cancels its own call never sees this code: a server sends it when it stops as the call arrives.
     grpc.StatusCode.CANCELLED: Reason.UNAVAILABLE,
     grpc.StatusCode.DEADLINE_EXCEEDED: Reason.DEADLINE_EXCEEDED,
     grpc.StatusCode.INVALID_ARGUMENT: Reason.VALIDATION_ERROR,

@@ -1,4 +1,4 @@
-"""Applies the rules that the contracts carry (buf.validate) and turns violations into one error naming every field."""
+"""Check messages against the rules of their contracts (buf.validate); one error names every wrong field."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from google.protobuf.message import Message
 
 from services.common.errors import FieldViolation, MediaError, Reason
 
-# An error travels in HTTP/2 headers, of which a caller takes 8 KiB; beyond that it would see another error.
-_MOST_VIOLATIONS = 25
+# An error travels in HTTP/2 headers. Callers accept 8 KiB of them; with more they would see another error.
+_MAX_VIOLATIONS = 25
 
 
 def validate(message: Message) -> None:
     """Raise VALIDATION_ERROR naming every field of `message` that breaks a rule of its contract, 25 at most."""
-    found = protovalidate.collect_violations(message)[:_MOST_VIOLATIONS]
+    found = protovalidate.collect_violations(message)[:_MAX_VIOLATIONS]
     if not found:
         return
     violations = [FieldViolation(_path(item.proto), item.proto.message) for item in found]

@@ -74,7 +74,7 @@ async def test_an_http_status_of_503_is_not_well(capsys: pytest.CaptureFixture[s
 
 
 @pytest.mark.parametrize("scheme", ["grpc", "http"])
-async def test_nobody_there_is_not_well(scheme: str, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_an_unreachable_address_is_unhealthy(scheme: str, capsys: pytest.CaptureFixture[str]) -> None:
     async with http_server(200) as address:
         port = address.split(":")[2].split("/")[0]
     assert await asked(f"{scheme}://127.0.0.1:{port}/", seconds=1) == 1

@@ -1,4 +1,4 @@
-"""Files that a caller gives: by URL, as a data URI, or by a key that is his own."""
+"""Input files by URL, as a data URI, or by the key of an object that the caller owns."""
 
 from __future__ import annotations
 
@@ -95,9 +95,7 @@ async def test_a_url_that_leads_to_too_much_is_refused(files: InputFiles, host: 
     ["data:image/png;base64", "DATA:image/png;BASE64", "data:image/svg+xml;charset=utf-8;base64", "data:;base64"],
 )
 @pytest.mark.parametrize("size", [0, 1, 2, 3, 1000, 300_000])
-async def test_a_data_uri_is_unpacked_and_nobody_is_asked(
-    files: InputFiles, host: WebHost, head: str, size: int
-) -> None:
+async def test_a_data_uri_is_decoded_without_a_download(files: InputFiles, host: WebHost, head: str, size: int) -> None:
     data = (CAT * (size // len(CAT) + 1))[:size]
     assert await files.read(data_uri(data, head), "", "alice", max_bytes=MUCH) == data
     assert host.requests == []
@@ -119,7 +117,7 @@ async def test_a_data_uri_is_unpacked_and_nobody_is_asked(
         "data:image/png;base64," + "A" * 300_000 + "!",
     ],
 )
-async def test_a_data_uri_that_is_none_is_refused_by_its_field(files: InputFiles, uri: str) -> None:
+async def test_a_malformed_data_uri_is_refused_and_names_the_field(files: InputFiles, uri: str) -> None:
     error = await refused(files, uri)
     assert (error.reason, fields_of(error)) == (Reason.VALIDATION_ERROR, ["image_url"])
 
@@ -170,7 +168,7 @@ async def test_what_is_absent_and_what_is_anothers_are_refused_alike(files: Inpu
     assert absent.message == anothers.message
 
 
-async def test_who_comes_past_no_edge_owns_nothing_of_others(files: InputFiles) -> None:
+async def test_a_call_without_a_principal_owns_no_object_of_others(files: InputFiles) -> None:
     for key in (OWN, SIGNED, NOBODYS, ANOTHERS):
         error = await refused(files, key=key, principal="")
         assert error.reason in (Reason.PERMISSION_DENIED, Reason.NOT_FOUND)
@@ -185,7 +183,7 @@ async def test_a_store_that_fails_is_no_mistake_of_the_caller(files: InputFiles,
     assert (await refused(files, key=OWN)).reason is Reason.STORAGE_FAILED
 
 
-async def test_what_is_known_of_an_object_of_ones_own_is_told(files: InputFiles) -> None:
+async def test_the_metadata_of_an_owned_object_is_returned(files: InputFiles) -> None:
     info = await files.find_owned(OWN, "alice", "video.key")
     assert (info.key, info.size_bytes, info.content_type) == (OWN, len(CAT), "image/png")
     with pytest.raises(MediaError) as caught:

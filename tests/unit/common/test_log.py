@@ -15,7 +15,7 @@ from services.common.log import LogFormat, bind_request_id, configure, logger, r
 from tests.conftest import LogLines
 
 
-def test_a_line_says_when_who_what_and_for_which_request(log_lines: LogLines) -> None:
+def test_a_line_has_time_logger_event_and_request_id(log_lines: LogLines) -> None:
     with bind_request_id("req-1"):
         logger("services.probe").info("something happened", count=3)
     (line,) = log_lines()

@@ -58,7 +58,7 @@ def test_an_empty_variable_counts_as_not_set(environment: pytest.MonkeyPatch) ->
         ("MEDIA_LOG_LEVEL", "chatty", "'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
     ],
 )
-def test_a_wrong_value_is_told_with_variable_remedy_and_default(
+def test_a_wrong_value_is_reported_with_variable_remedy_and_default(
     environment: pytest.MonkeyPatch, variable: str, value: str, says: str
 ) -> None:
     environment.setenv(variable, value)
@@ -77,7 +77,7 @@ def test_a_missing_variable_is_named_with_what_it_is_for(environment: pytest.Mon
         load(Probe)
 
 
-def test_everything_that_is_wrong_is_told_at_once(environment: pytest.MonkeyPatch) -> None:
+def test_all_wrong_values_are_reported_at_once(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("PROBE_PORT", "-1")
     environment.delenv("PROBE_NAME")
     with pytest.raises(ConfigurationError) as caught:

@@ -1,4 +1,4 @@
-"""Flights: one production for all who ask for the same, from the first item to whoever stays."""
+"""Flights: identical concurrent requests share one production, from its first item on."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ async def test_when_the_last_one_leaves_the_production_is_cancelled(flights: Sin
     assert production.yielded == 1
 
 
-async def test_whoever_comes_after_the_last_one_left_gets_a_new_production(flights: SingleFlight[bytes]) -> None:
+async def test_a_request_after_the_last_reader_left_starts_a_new_production(flights: SingleFlight[bytes]) -> None:
     left, new = GenerationTask(), GenerationTask()
     with flights.subscribe("key", left) as subscription:
         assert await anext(aiter(subscription.items())) == ITEMS[0]

@@ -1,4 +1,4 @@
-"""Processes that open files of strangers: their failures are told, and none of them outlives its use."""
+"""Worker processes for untrusted files: failures are reported, and no process outlives the pool."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ async def left(*tasks: asyncio.Task[None]) -> None:
     assert all(task.cancelled() for task in tasks)
 
 
-async def test_who_leaves_ends_no_worker_that_may_have_begun_with_anothers_work(
+async def test_a_caller_that_leaves_does_not_end_the_worker_of_another_call(
     workers: WorkerPool, tmp_path: Path
 ) -> None:
     end = tmp_path / "end"
@@ -118,7 +118,7 @@ async def test_what_is_left_behind_has_its_time_and_no_more(tmp_path: Path) -> N
         assert workers.queued_calls == 0
 
 
-async def test_who_leaves_before_his_turn_costs_nothing(workers: WorkerPool, tmp_path: Path) -> None:
+async def test_a_caller_that_leaves_the_queue_frees_its_permit(workers: WorkerPool, tmp_path: Path) -> None:
     end, begun = tmp_path / "end", tmp_path / "never.begun"
     at_work = asyncio.create_task(workers.run(works_until, str(end)))
     await until(Path(f"{end}.begun").exists)

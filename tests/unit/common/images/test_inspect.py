@@ -39,7 +39,7 @@ def png_of(width: int, height: int) -> bytes:
 
 
 @pytest.mark.parametrize("name", WHOLE)
-def test_a_whole_image_is_told_by_its_bytes(name: str) -> None:
+def test_a_complete_image_is_identified_by_its_bytes(name: str) -> None:
     found = inspect(WHOLE[name])
     assert (found.content_type, found.size) == (f"image/{name.lower()}", Size(64, 48))
 

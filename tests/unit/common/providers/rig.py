@@ -1,4 +1,4 @@
-"""A provider as the transport is told of it, whose errors say what it was told."""
+"""A provider endpoint for tests; its errors repeat the arguments of their builders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The key of a provider goes to the provider, and to nobody else."""
+"""The key of a provider is sent to the hosts of the provider only."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ async def leading_nowhere() -> AsyncIterator[tuple[Nowhere, ProviderHttpClient]]
         "https://127.0.0.1:9/sync",
     ],
 )
-async def test_the_key_goes_to_nobody_else(url: str, log_lines: LogLines) -> None:
+async def test_the_key_is_sent_to_no_other_host(url: str, log_lines: LogLines) -> None:
     async with leading_nowhere() as (resolver, transport):
         assert await failed(transport.ask("GET", url, begun=True)) == (Reason.GENERATION_FAILED, True)
     assert resolver.asked == []

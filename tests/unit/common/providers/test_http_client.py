@@ -130,7 +130,9 @@ async def test_what_is_no_success_is_the_peers_to_explain(
     ],
 )
 @pytest.mark.parametrize("text", ["", "<html>", "[]", "7", "null", '"text"', '{"cut":', "[" * 100_000, "x" * 5_000_000])
-async def test_a_success_that_is_no_object_is_none(provider: Provider, method: str, text: str, reason: Reason) -> None:
+async def test_a_success_without_a_json_object_is_an_error(
+    provider: Provider, method: str, text: str, reason: Reason
+) -> None:
     provider.answers(lambda: web.Response(text=text))
     assert await failed(provider.transport.ask(method, provider.url, begun=False)) == (reason, True)
 
@@ -162,7 +164,7 @@ async def test_a_connection_that_is_cut_may_have_been_charged_where_work_was_ask
 
 
 @pytest.mark.parametrize("begun", [False, True])
-async def test_where_nobody_is_nothing_was_charged(begun: bool) -> None:
+async def test_a_refused_connection_was_not_charged(begun: bool) -> None:
     async with open_session() as session:
         asked = ProviderHttpClient(session, peer_at("http://127.0.0.1:9")).ask(
             "POST", "http://127.0.0.1:9/", {}, begun=begun
@@ -189,14 +191,16 @@ async def test_an_answer_in_time_is_taken(provider: Provider) -> None:
 
 
 @pytest.mark.parametrize("timeout_seconds", [None, 60])
-async def test_a_caller_whose_own_time_is_over_hears_that(provider: Provider, timeout_seconds: float | None) -> None:
+async def test_the_timeout_of_the_caller_is_raised_as_timeout_error(
+    provider: Provider, timeout_seconds: float | None
+) -> None:
     provider.hangs()
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.2):
             await provider.transport.ask("GET", provider.url, begun=True, timeout_seconds=timeout_seconds)
 
 
-async def test_who_leaves_leaves_the_connection(provider: Provider) -> None:
+async def test_a_caller_that_leaves_closes_the_connection(provider: Provider) -> None:
     provider.hangs()
     task = asyncio.create_task(provider.transport.ask("GET", provider.url, begun=True, timeout_seconds=60))
     async with asyncio.timeout(5):

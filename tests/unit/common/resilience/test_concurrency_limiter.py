@@ -1,4 +1,4 @@
-"""Turns: who gets one, in which order, who waits in vain, and what the limit learns."""
+"""Permits: their order, the queue, the wait limit, and how the limit adapts."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ async def settled() -> None:
 
 @pytest.mark.parametrize("limit", [None, 2])
 @in_virtual_time
-async def test_where_there_is_room_nobody_waits(limit: int | None) -> None:
+async def test_a_free_permit_is_granted_at_once(limit: int | None) -> None:
     limiter = limiter_of(limit)
     async with limiter.acquire(0) as one, limiter.acquire(0) as two:
         assert (one.waited_seconds, two.waited_seconds, limiter.in_flight) == (0, 0, 2)
@@ -111,7 +111,7 @@ async def test_a_wait_in_vain_says_how_long_it_was_and_when_to_come_back() -> No
 
 
 @in_virtual_time
-async def test_the_delay_that_is_told_has_bounds() -> None:
+async def test_the_retry_delay_has_bounds() -> None:
     limiter = limiter_of(1, max_queue=0)
     for seconds, told in ((0.0, MIN_RETRY_AFTER_SECONDS), (10_000.0, MAX_RETRY_AFTER_SECONDS)):
         async with turns(limiter, 1):
@@ -174,7 +174,7 @@ async def test_a_turn_that_comes_at_the_deadline_is_not_lost() -> None:
 
 
 @in_virtual_time
-async def test_a_raised_limit_lets_those_go_who_wait() -> None:
+async def test_a_raised_limit_admits_waiting_calls() -> None:
     limiter = limiter_of(None)
     limiter.learn(1)
     async with turns(limiter, 1):
@@ -189,7 +189,7 @@ async def test_a_raised_limit_lets_those_go_who_wait() -> None:
 
 
 @in_virtual_time
-async def test_a_lowered_limit_interrupts_nobody_but_lets_nobody_in() -> None:
+async def test_a_lowered_limit_interrupts_no_call_and_admits_none() -> None:
     limiter = limiter_of(None)
     async with turns(limiter, 3) as held:
         limiter.learn(2)
@@ -235,7 +235,7 @@ async def test_a_lowered_limit_recovers_one_by_one() -> None:
 
 
 @in_virtual_time
-async def test_recovery_lets_those_go_who_wait() -> None:
+async def test_recovery_admits_waiting_calls() -> None:
     limiter = limiter_of(2)
     async with turns(limiter, 2) as held:
         limiter.record_rejection()
@@ -259,6 +259,6 @@ async def test_a_change_of_the_limit_is_logged_once(log_lines: LogLines) -> None
     assert lines == [("info", "elevenlabs", 3), ("warning", "elevenlabs", 1)]
 
 
-def test_a_limiter_that_lets_nobody_through_is_a_mistake() -> None:
-    with pytest.raises(ValueError, match="at least one"):
+def test_a_limit_below_1_is_an_error() -> None:
+    with pytest.raises(ValueError, match="at least 1"):
         ConcurrencyLimiter("elevenlabs", 0)

@@ -1,4 +1,4 @@
-"""Whatever callers do and in whichever order: the limit holds, nobody overtakes, and no turn is lost."""
+"""For any order of events: the limit holds, the queue keeps its order, and no permit is lost."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PATIENCE_SECONDS = st.sampled_from([0.0, 1.0, 5.0, 1000.0])
 
 @dataclass(eq=False)
 class Caller:
-    """Somebody who wants a turn."""
+    """A caller that wants a permit."""
 
     number: int
     gives_up_at_seconds: float
@@ -34,7 +34,7 @@ class GateMachine(RuleBasedStateMachine):
         super().__init__()
         self.loop = VirtualLoop()
         self.limiter = ConcurrencyLimiter("provider", None, MAX_QUEUE, clock=self.loop.time)
-        # Without a limit nobody queues, and nothing is put to the test.
+        # Without a limit no call queues, and there is nothing to test.
         self.limiter.learn(2)
         self.waiting: list[Caller] = []
         self.inside: list[Caller] = []

@@ -78,7 +78,7 @@ async def test_what_is_no_answer_of_the_provider_is_passed_on(failure: BaseExcep
     assert (provider.calls, time.slept_seconds) == (1, [])
 
 
-async def test_the_last_failure_is_told_as_it_was() -> None:
+async def test_the_last_failure_is_raised_unchanged() -> None:
     failures: Sequence[MediaError] = [MediaError(Reason.PROVIDER_UNAVAILABLE, str(number)) for number in range(9)]
     provider, time = Provider(*failures), PassingTime()
     with pytest.raises(MediaError) as caught:

@@ -89,7 +89,7 @@ async def test_a_stream_that_is_read_to_its_end_stays_ok() -> None:
         assert await call.code() is grpc.StatusCode.OK
 
 
-async def test_a_service_does_not_run_a_megabyte_ahead_of_a_reader_who_stopped() -> None:
+async def test_a_service_does_not_run_a_megabyte_ahead_of_a_reader_that_stopped() -> None:
     endless = Endless(chunk_bytes=4096)
     async with served(probe({SERVER_STREAM: endless.stream})) as probed:
         async with open_stream(Call().start(probed.channel, SERVER_STREAM)) as stream:
@@ -195,7 +195,7 @@ async def test_what_a_service_itself_answers_is_final(reason: Reason) -> None:
     assert unsteady.calls == 1
 
 
-def test_a_call_carries_the_request_it_belongs_to_and_who_asked() -> None:
+def test_a_call_carries_its_request_id_and_principal() -> None:
     with bind_request_id("req-1"):
         assert call_metadata("alice") == (("x-request-id", "req-1"), ("x-media-principal", "alice"))
         assert call_metadata() == (("x-request-id", "req-1"),)

@@ -1,4 +1,4 @@
-"""How calls end early: a caller who leaves, a deadline, a cancellation that leaks from inside a handler."""
+"""Calls that end early: a caller that leaves, a deadline, a cancellation that leaks from inside a handler."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ async def test_a_cancellation_that_leaks_after_a_message_is_an_internal_error_at
 
 
 @of_each_kind
-async def test_a_caller_who_leaves_ends_a_handler_that_waits(kind: str, log_lines: LogLines) -> None:
+async def test_a_caller_that_leaves_ends_a_handler_that_waits(kind: str, log_lines: LogLines) -> None:
     live = LiveCount()
     async with served(probe_of_all_kinds(waits_for_ever(live))) as probed:
         call = Call().start(probed.channel, kind)
@@ -157,7 +157,7 @@ of_each_stream = pytest.mark.parametrize("kind", [SERVER_STREAM, BIDIRECTIONAL])
 
 @of_each_style
 @of_each_stream
-async def test_a_caller_who_leaves_ends_a_handler_that_is_blocked_by_a_slow_reader(kind: str, style: str) -> None:
+async def test_a_caller_that_leaves_ends_a_handler_that_is_blocked_by_a_slow_reader(kind: str, style: str) -> None:
     writer = BlockedWriter()
     async with served(probe({kind: getattr(writer, style)})) as probed:
         call = Call().start(probed.channel, kind)

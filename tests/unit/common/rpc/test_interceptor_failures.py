@@ -161,7 +161,7 @@ def test_what_a_library_says_of_an_exception_is_logged_without_its_words(library
     assert SECRET not in json.dumps(line)
 
 
-async def test_a_task_that_nobody_awaited_is_logged_without_its_words(log_lines: LogLines) -> None:
+async def test_a_task_that_was_never_awaited_is_logged_without_its_message(log_lines: LogLines) -> None:
     asyncio.get_running_loop().call_exception_handler(
         {"message": f"Task exception was never retrieved: {SECRET}", "exception": RuntimeError(SECRET)}
     )

@@ -36,7 +36,7 @@ SERVING = health_pb2.HealthCheckResponse.SERVING
 
 
 class ConcurrencyLimiter:
-    """A handler that waits until it is let go on, or is told to fail."""
+    """A handler that waits until the test lets it continue or fail."""
 
     def __init__(self) -> None:
         self.live = LiveCount()
@@ -55,7 +55,7 @@ class ConcurrencyLimiter:
 async def saturated(
     kind: str = UNARY, calls: int = 2
 ) -> AsyncIterator[tuple[Served, ConcurrencyLimiter, list[asyncio.Task[Any]]]]:
-    """Run a server whose every slot is taken by a call of this kind that waits at the gate."""
+    """Run a server at its limit: every permitted call is of this kind and waits in its handler."""
     limiter = ConcurrencyLimiter()
     register = probe_of_all_kinds(limiter.body)
     async with served(register, limits=ServerLimits(concurrent_rpcs=calls), reflection=True) as probed:

@@ -77,7 +77,7 @@ def test_good_messages_pass_untouched(text: str) -> None:
     assert parse(request.SerializeToString()) == request
 
 
-def test_a_deserializer_that_nobody_knows_is_told_apart_no_further() -> None:
+def test_without_a_descriptor_the_error_names_no_field() -> None:
     def without_descriptor(content: bytes) -> wrappers_pb2.StringValue:
         return wrappers_pb2.StringValue.FromString(content)
 

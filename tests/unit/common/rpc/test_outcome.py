@@ -1,4 +1,4 @@
-"""How a call ended is told, whichever way it did."""
+"""The outcome of a call is reported, for every way in which it can end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from services.common.rpc.outcome import OK, record_outcome
 
 
 class GenerationStatus:
-    """Remembers what it is told."""
+    """Records the reported outcomes."""
 
     def __init__(self) -> None:
         self.endings: list[tuple[str, float]] = []
@@ -26,7 +26,7 @@ def clock(*times: float) -> Callable[[], float]:
     return iter(times).__next__
 
 
-def test_a_good_end_is_told_with_its_time() -> None:
+def test_a_success_is_reported_with_its_duration() -> None:
     told = GenerationStatus()
     with record_outcome(told, clock(10.0, 12.5)):
         assert told.endings == []
@@ -34,7 +34,7 @@ def test_a_good_end_is_told_with_its_time() -> None:
 
 
 @pytest.mark.parametrize("reason", list(Reason))
-def test_every_expected_failure_is_told_by_its_name_and_passed_on(reason: Reason) -> None:
+def test_every_expected_failure_is_reported_by_name_and_raised(reason: Reason) -> None:
     told = GenerationStatus()
     error = MediaError(reason)
     with pytest.raises(MediaError) as caught, record_outcome(told, clock(0.0, 1.0)):
@@ -46,7 +46,7 @@ def test_every_expected_failure_is_told_by_its_name_and_passed_on(reason: Reason
 @pytest.mark.parametrize(
     "error", [ValueError("secret"), TimeoutError(), ExceptionGroup("two", [MediaError(Reason.NOT_FOUND)])]
 )
-def test_what_nobody_expected_is_our_own_failure(error: Exception) -> None:
+def test_an_unexpected_error_is_reported_as_internal(error: Exception) -> None:
     told = GenerationStatus()
     with pytest.raises(type(error)) as caught, record_outcome(told, clock(0.0, 1.0)):
         raise error
@@ -54,7 +54,7 @@ def test_what_nobody_expected_is_our_own_failure(error: Exception) -> None:
     assert told.endings == [("INTERNAL", 1.0)]
 
 
-async def test_a_caller_who_leaves_has_cancelled() -> None:
+async def test_a_caller_that_leaves_is_reported_as_cancelled() -> None:
     told, begun = GenerationStatus(), asyncio.Event()
 
     async def call() -> None:

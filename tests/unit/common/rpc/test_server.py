@@ -99,7 +99,7 @@ async def test_a_taken_port_is_named_with_its_variable() -> None:
         assert await Call().run(first.channel, UNARY) == [b"answer"]
 
 
-async def test_nobody_else_can_share_the_port() -> None:
+async def test_no_other_server_can_share_the_port() -> None:
     async with served(FrameSynthesizer().register) as running:
         with socket.socket() as other:
             other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -114,7 +114,7 @@ async def test_a_host_that_is_not_ours_is_named_with_the_variable() -> None:
             pass
 
 
-async def test_health_is_told_for_each_service_and_for_the_whole() -> None:
+async def test_health_is_reported_for_each_service_and_for_the_server() -> None:
     async with served(FrameSynthesizer().register) as running:
         health = health_stub(running.channel)
         for service in (SERVICE, ""):

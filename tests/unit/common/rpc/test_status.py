@@ -26,7 +26,7 @@ errors = st.builds(
 
 
 def received(status: grpc.Status) -> grpc.aio.AioRpcError:
-    """Return what the library raises at a caller who is sent `status`."""
+    """Return the error that the gRPC library raises when a caller receives `status`."""
     trailers = grpc.aio.Metadata(*(status.trailing_metadata or ()))
     return grpc.aio.AioRpcError(status.code, grpc.aio.Metadata(), trailers, status.details)
 

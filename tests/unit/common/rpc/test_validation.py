@@ -157,7 +157,7 @@ def test_requests_about_voices_within_the_rules_pass(message: Message) -> None:
     validate(message)
 
 
-def test_no_more_than_25_violations_are_told() -> None:
+def test_at_most_25_violations_are_reported() -> None:
     assert len(fields_refused(tts_pb2.SynthesizeRequest(text="Hello", previous_request_ids=[""] * 1000))) == 25
 
 
