@@ -104,7 +104,9 @@ def _print(rows: Sequence[Row], rest: IdleSuite | None) -> None:
         parts.append(table.format_memory(rest))
     parts.append(table.format_targets(build_targets(rows, rest)))
     if disturbed := [f"{row.scenario}/{row.target}" for row in rows if not row.quiet_rounds]:
-        parts.append(f"Others kept the machine busy in every round of {', '.join(disturbed)}: take those for too high.")
+        parts.append(
+            f"Other programs used the machine in every round of {', '.join(disturbed)}: their figures are too high."
+        )
     print("\n\n".join(parts))
 
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from deploy.local.dev_keys import issue_token
-from deploy.local.doctor import as_json, examine, report
+from deploy.local.doctor import report, run_checks, to_json
 from deploy.local.fork_server import start_fork_server
 from deploy.local.settings import LocalSettings
 from deploy.local.state_dir import prepare
@@ -71,8 +71,8 @@ def _run_suite(settings: LocalSettings, _: argparse.Namespace) -> int:
 
 
 def _run_doctor(_: LocalSettings, options: argparse.Namespace) -> int:
-    diagnostics = asyncio.run(examine())
-    print(as_json(diagnostics) if options.json else report(diagnostics))
+    diagnostics = asyncio.run(run_checks())
+    print(to_json(diagnostics) if options.json else report(diagnostics))
     return int(any(diagnostic.level is Level.PROBLEM for diagnostic in diagnostics))
 
 

@@ -50,18 +50,18 @@ class Dependency:
     headers: Mapping[str, str]
     variable: str
     """Variable that holds its API key."""
-    tells_key: bool = True
+    checks_key: bool = True
     """Whether the response shows that the key is valid."""
 
 
-async def examine() -> list[Diagnostic]:
+async def run_checks() -> list[Diagnostic]:
     """Run all checks and return their diagnostics in a fixed order."""
     found: list[Diagnostic] = []
     try:
         tts, image, video = load(TtsSettings), load(ImageSettings), load(VideoSettings)
         gateway, worker = load(GatewaySettings), load(WorkerSettings)
     except ConfigurationError as error:
-        return [problem("configuration", line, "mend the variable") for line in str(error).splitlines()]
+        return [problem("configuration", line, "correct the variable") for line in str(error).splitlines()]
     found += [
         *tts_diagnostics.diagnostics(tts),
         *image_diagnostics.diagnose_image(image),
@@ -71,10 +71,13 @@ async def examine() -> list[Diagnostic]:
     ]
     async with aiohttp.ClientSession(timeout=ClientTimeout(total=CHECK_SECONDS)) as session:
         checks: list[Check] = [
-            *(lambda door=door: check_dependency(session, door) for door in list_dependencies(tts, image, video)),
-            lambda: try_store(image),
-            lambda: try_mongo(image.mongodb_uri.get_secret_value()),
-            lambda: try_nats(worker),
+            *(
+                lambda dependency=dependency: check_dependency(session, dependency)
+                for dependency in list_dependencies(tts, image, video)
+            ),
+            lambda: check_store(image),
+            lambda: check_mongo(image.mongodb_uri.get_secret_value()),
+            lambda: check_nats(worker),
         ]
         async with asyncio.TaskGroup() as asking:
             asked = [asking.create_task(_run_bounded(check)) for check in checks]
@@ -124,27 +127,36 @@ def list_dependencies(tts: TtsSettings, image: ImageSettings, video: VideoSettin
         ),
         (replicate, Dependency("replicate", f"{video.replicate_base_url}/account", bearer, "REPLICATE_API_TOKEN")),
         # fal has no free request that shows whether a key is valid.
-        (fal, Dependency("fal", f"{image.fal_queue_base_url}/", {}, "FAL_KEY", tells_key=False)),
+        (fal, Dependency("fal", f"{image.fal_queue_base_url}/", {}, "FAL_KEY", checks_key=False)),
     ]
-    return [door for key, door in every if key]
+    return [dependency for key, dependency in every if key]
 
 
-async def check_dependency(session: aiohttp.ClientSession, door: Dependency) -> Diagnostic:
+async def check_dependency(session: aiohttp.ClientSession, dependency: Dependency) -> Diagnostic:
     """Send a provider a request that costs nothing."""
     try:
-        async with session.get(door.url, headers=door.headers, allow_redirects=False) as answer:
-            if door.tells_key and answer.status in _UNKNOWN_KEY:
-                return problem(door.name, f"refuses {door.variable}", f"replace {door.variable} or widen its rights")
-            if door.tells_key and not answer.ok:
-                return warning(door.name, f"answers {answer.status}", "look at the provider's status page")
+        async with session.get(dependency.url, headers=dependency.headers, allow_redirects=False) as answer:
+            if dependency.checks_key and answer.status in _UNKNOWN_KEY:
+                return problem(
+                    dependency.name,
+                    f"refuses {dependency.variable}",
+                    f"replace {dependency.variable} or widen its rights",
+                )
+            if dependency.checks_key and not answer.ok:
+                return warning(
+                    dependency.name, f"responds with status {answer.status}", "check the provider's status page"
+                )
     except (aiohttp.ClientError, OSError, TimeoutError):
-        return problem(door.name, "cannot be reached", "check the network, a proxy, and the base URL's variable")
+        return problem(dependency.name, "cannot be reached", "check the network, a proxy, and the base URL's variable")
     return ok(
-        door.name, "is there and knows the key" if door.tells_key else "is there; its key cannot be tried for free"
+        dependency.name,
+        "can be reached and accepts the key"
+        if dependency.checks_key
+        else "can be reached; its key cannot be checked for free",
     )
 
 
-async def try_store(settings: StorageSettings) -> Diagnostic:
+async def check_store(settings: StorageSettings) -> Diagnostic:
     """Store, read and delete an object."""
     key = f"doctor/{secrets.token_hex(8)}.txt"
     subject = f"object store {settings.store_name}"
@@ -157,14 +169,14 @@ async def try_store(settings: StorageSettings) -> Diagnostic:
     except (MediaError, ConfigurationError) as error:
         return problem(subject, str(error), "see docs/configuration.md")
     if read != _PROBE:
-        return problem(subject, "returns something else than was stored", "look at what stands in front of it")
-    return ok(subject, "can be written, read and deleted from")
+        return problem(subject, "returns other bytes than were stored", "check the proxy or cache in front of it")
+    return ok(subject, "stores, returns and deletes objects")
 
 
-async def try_mongo(uri: str) -> Diagnostic:
+async def check_mongo(uri: str) -> Diagnostic:
     """Check that the database can be reached."""
     if not uri:
-        return ok("results and usage", "are kept in a file")
+        return ok("results and usage", "are stored in a file")
     from pymongo.errors import PyMongoError  # noqa: PLC0415 - as services.common.cache: only where it is used
 
     from services.common.cache.mongo import open_mongo_database  # noqa: PLC0415 - as above
@@ -173,11 +185,13 @@ async def try_mongo(uri: str) -> Diagnostic:
         async with open_mongo_database(uri) as database:
             await database.command("ping")
     except (PyMongoError, ConfigurationError):
-        return problem("MongoDB", "cannot be reached", "check MONGODB_URI; without it results are made again each time")
+        return problem(
+            "MongoDB", "cannot be reached", "check MONGODB_URI; without it results are generated again each time"
+        )
     return ok("MongoDB", "is there")
 
 
-async def try_nats(settings: WorkerSettings) -> Diagnostic:
+async def check_nats(settings: WorkerSettings) -> Diagnostic:
     """Check that the NATS servers can be reached and have JetStream."""
     subject = "NATS"
     if "nats_url" not in settings.model_fields_set:
@@ -191,10 +205,12 @@ async def try_nats(settings: WorkerSettings) -> Diagnostic:
         async with connect_nats(options, "doctor", reconnect=False) as client:
             account = await client.jetstream(timeout=CHECK_SECONDS).account_info()
     except ConfigurationError as error:
-        return problem(subject, str(error), "start NATS, or mend NATS_URL and NATS_CREDENTIALS")
+        return problem(subject, str(error), "start NATS, or correct NATS_URL and NATS_CREDENTIALS")
     except (nats.errors.Error, TimeoutError):
-        return problem(subject, "keeps no streams", "turn JetStream on (jetstream in its configuration), and allow it")
-    return ok(subject, f"is there and keeps {account.streams} streams")
+        return problem(
+            subject, "has no JetStream", "enable JetStream (jetstream in its configuration), and allow its use"
+        )
+    return ok(subject, f"can be reached and stores {account.streams} streams")
 
 
 def report(diagnostics: Sequence[Diagnostic]) -> str:
@@ -210,7 +226,7 @@ def report(diagnostics: Sequence[Diagnostic]) -> str:
     return "\n".join([*lines, "", f"{problems} problems, {warnings} warnings"])
 
 
-def as_json(diagnostics: Sequence[Diagnostic]) -> str:
+def to_json(diagnostics: Sequence[Diagnostic]) -> str:
     """Return the diagnostics as JSON."""
     specs = [
         {"level": item.level.value, "subject": item.subject, "message": item.message, "remedy": item.remedy}
@@ -224,4 +240,4 @@ async def _run_bounded(check: Check) -> Diagnostic:
         async with asyncio.timeout(2 * CHECK_SECONDS):
             return await check()
     except TimeoutError:
-        return problem("a check", "took too long", "try again; look at what is named above")
+        return problem("a check", "took too long", "try again; check the services that are named above")

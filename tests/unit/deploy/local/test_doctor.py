@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from deploy.local.__main__ import main
-from deploy.local.doctor import as_json, edge_diagnostics, examine, report
+from deploy.local.doctor import edge_diagnostics, report, run_checks, to_json
 from gateway.settings import GatewaySettings
 from services.common.diagnostics import Diagnostic, Level, ok, problem, warning
 from tests.fakes.nats import running_nats
@@ -32,7 +32,7 @@ KEYS = (
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
-    """A configuration in which nothing is set but the folder."""
+    """A configuration in which only the folder is set."""
     for name in KEYS:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
@@ -47,14 +47,14 @@ async def host() -> AsyncIterator[WebHost]:
 
 
 async def found(level: Level) -> dict[str, str]:
-    return {diagnostic.subject: diagnostic.message for diagnostic in await examine() if diagnostic.level is level}
+    return {diagnostic.subject: diagnostic.message for diagnostic in await run_checks() if diagnostic.level is level}
 
 
-async def test_without_anything_set_all_is_well(tmp_path: Path) -> None:
+async def test_the_defaults_have_no_problems(tmp_path: Path) -> None:
     assert await found(Level.PROBLEM) == await found(Level.WARNING) == {}
     well = await found(Level.OK)
     assert well["NATS"] == "comes with make run"
-    assert well["object store local"] == "can be written, read and deleted from"
+    assert well["object store local"] == "stores, returns and deletes objects"
     assert not list((tmp_path / "objects").rglob("*.txt"))
 
 
@@ -66,8 +66,8 @@ async def test_a_refused_key_and_a_valid_key_are_reported(environment: pytest.Mo
     environment.setenv("FAL_KEY", "secret-key")
     environment.setenv("FAL_QUEUE_BASE_URL", host.url(""))
     well = await found(Level.OK)
-    assert well["elevenlabs"] == well["gemini"] == "is there and knows the key"
-    assert "cannot be tried for free" in well["fal"]
+    assert well["elevenlabs"] == well["gemini"] == "can be reached and accepts the key"
+    assert "cannot be checked for free" in well["fal"]
 
     async def refuses(_: web.Request) -> web.Response:
         return web.Response(status=401, text="secret words")
@@ -75,7 +75,7 @@ async def test_a_refused_key_and_a_valid_key_are_reported(environment: pytest.Mo
     host.pages["/v1/models"] = refuses
     problems = await found(Level.PROBLEM)
     assert problems == {"elevenlabs": "refuses ELEVENLABS_API_KEY", "gemini": "refuses GEMINI_API_KEY"}
-    assert "secret" not in report(await examine())
+    assert "secret" not in report(await run_checks())
 
 
 async def test_a_provider_that_cannot_be_reached_is_reported(environment: pytest.MonkeyPatch) -> None:
@@ -88,23 +88,21 @@ async def test_a_provider_that_cannot_be_reached_is_reported(environment: pytest
     environment.setenv("NATS_URL", "nats://name:secret@127.0.0.1:9")
     problems = await found(Level.PROBLEM)
     assert {"gemini", "MongoDB", "object store s3", "NATS"} == set(problems)
-    assert "secret" not in report(await examine())
+    assert "secret" not in report(await run_checks())
 
 
-async def test_the_server_of_jobs_is_asked_whether_it_keeps_anything(
-    environment: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+async def test_nats_without_jetstream_is_a_problem(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
     async with running_nats(tmp_path) as url:
         environment.setenv("NATS_URL", url)
-        assert (await found(Level.OK))["NATS"] == "is there and keeps 0 streams"
+        assert (await found(Level.OK))["NATS"] == "can be reached and stores 0 streams"
     async with running_nats(tmp_path, streams=False) as url:
         environment.setenv("NATS_URL", url)
-        assert (await found(Level.PROBLEM))["NATS"] == "keeps no streams"
+        assert (await found(Level.PROBLEM))["NATS"] == "has no JetStream"
 
 
 async def test_an_invalid_variable_is_the_only_diagnostic(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("MEDIA_STORAGE", "ftp")
-    problems = await examine()
+    problems = await run_checks()
     assert {diagnostic.level for diagnostic in problems} == {Level.PROBLEM}
     assert all("MEDIA_STORAGE" in diagnostic.message for diagnostic in problems)
 
@@ -121,11 +119,11 @@ def test_links_that_lead_nowhere_are_reported(url: str, level: Level) -> None:
 DIAGNOSTICS = [ok("speech", "espeak speaks"), warning("links", "odd", "mend it"), problem("store", "gone", "make it")]
 
 
-def test_the_report_tells_remedies_and_what_it_comes_to() -> None:
+def test_the_report_shows_remedies_and_totals() -> None:
     text = report(DIAGNOSTICS)
     assert "-> mend it" in text
     assert text.endswith("1 problems, 1 warnings")
-    rows = json.loads(as_json(DIAGNOSTICS))
+    rows = json.loads(to_json(DIAGNOSTICS))
     assert [Diagnostic(Level(row.pop("level")), **row) for row in rows] == DIAGNOSTICS
 
 
