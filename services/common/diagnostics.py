@@ -1,4 +1,4 @@
-"""What is found when a configuration is looked at: for `make doctor`, and for the log at each start."""
+"""Diagnostics of a configuration, for `make doctor` and for the log at each start."""
 
 from __future__ import annotations
 
@@ -12,46 +12,46 @@ log = logger(__name__)
 
 
 class Level(Enum):
-    """How much a finding matters."""
+    """Severity of a diagnostic."""
 
     OK = "ok"
-    """All is well."""
+    """The configuration works."""
     WARNING = "warning"
-    """It works, but probably not as meant."""
+    """It works, but probably not as intended."""
     PROBLEM = "problem"
-    """Something that was asked for cannot work."""
+    """A configured feature cannot work."""
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One thing that was found. Holds no secret."""
+    """One result of a configuration check. Contains no secret."""
 
     level: Level
     subject: str
-    """What was looked at, in a few words."""
+    """What was checked, in a few words."""
     message: str
-    """What was found."""
+    """The result of the check."""
     remedy: str = ""
-    """What to do about it; empty where all is well."""
+    """What to do about it; empty at level OK."""
 
 
 def ok(subject: str, message: str) -> Diagnostic:
-    """Return a finding that all is well."""
+    """Return a diagnostic of level OK."""
     return Diagnostic(Level.OK, subject, message)
 
 
 def warning(subject: str, message: str, remedy: str) -> Diagnostic:
-    """Return a finding that something is probably not as meant."""
+    """Return a diagnostic for a setting that is probably not as intended."""
     return Diagnostic(Level.WARNING, subject, message, remedy)
 
 
 def problem(subject: str, message: str, remedy: str) -> Diagnostic:
-    """Return a finding that something cannot work."""
+    """Return a diagnostic for something that cannot work."""
     return Diagnostic(Level.PROBLEM, subject, message, remedy)
 
 
 def log_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
-    """Log what is not well, at the start of a process."""
+    """Log all diagnostics that are not OK; call this at the start of a process."""
     for diagnostic in diagnostics:
         if diagnostic.level is not Level.OK:
             log.warning("configuration", subject=diagnostic.subject, found=diagnostic.message, remedy=diagnostic.remedy)

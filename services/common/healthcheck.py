@@ -1,4 +1,4 @@
-"""Asks a process whether it serves, for health checks in containers: `python -m services.common.healthcheck --help`."""
+"""Check whether a process serves, for health checks in containers: `python -m services.common.healthcheck --help`."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _address(text: str) -> SplitResult:
 
 def _grpc_problem(address: SplitResult, seconds: float) -> str:
     request = health_pb2.HealthCheckRequest(service=address.path.removeprefix("/"))
-    # A proxy of the environment is for the way out, never for a process next door.
+    # The proxy variables are for outgoing calls, not for a process on this host.
     with grpc.insecure_channel(address.netloc, options=[("grpc.enable_http_proxy", 0)]) as channel:
         check = channel.unary_unary(
             "/grpc.health.v1.Health/Check",

@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line, or aligned words for a person; every line carries the request's id."""
+"""Structured logs: one JSON object per line, or readable text for a console; each line has its request id."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:
-    """Return the logger of a module: static messages, everything that varies as a field."""
+    """Return the logger of a module. Its messages are constant; pass everything that varies as a field."""
     bound: structlog.stdlib.BoundLogger = structlog.get_logger(component=name)
     return bound
 
 
 def configure(service: str, level: str = "INFO", log_format: LogFormat = "json") -> None:
-    """Send this process's logs to standard output; called once, at start."""
+    """Send the logs of this process to standard output; call it once, at the start."""
     threshold = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
-            _with_request_id,
-            *(_for_machines(service) if log_format == "json" else _for_people()),
+            _add_request_id,
+            *(_build_json_processors(service) if log_format == "json" else _build_console_processors()),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         logger_factory=structlog.PrintLoggerFactory(sys.stdout),
         cache_logger_on_first_use=False,
     )
-    _adopt_library_logs(max(threshold, logging.WARNING))
+    _redirect_library_logs(max(threshold, logging.WARNING))
 
 
 @contextmanager
 def bind_request_id(value: str) -> Iterator[None]:
-    """Mark everything logged inside as done for the request `value`."""
+    """Add the request id `value` to every line logged inside the context."""
     token = request_id.set(value)
     try:
         yield
@@ -53,43 +53,43 @@ def bind_request_id(value: str) -> Iterator[None]:
 
 
 def where(error: BaseException) -> list[str]:
-    """Return the frames that raised `error`, innermost last, without its text: that may quote a prompt or a key."""
+    """Return the frames that raised `error`, innermost last, without its text, which may quote a prompt or a key."""
     frames = traceback.extract_tb(error.__traceback__)[-8:]
     return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
 
 
-def _for_machines(service: str) -> list[structlog.typing.Processor]:
-    def with_service(_logger: object, _method: str, event: Event) -> Event:
+def _build_json_processors(service: str) -> list[structlog.typing.Processor]:
+    def add_service(_logger: object, _method: str, event: Event) -> Event:
         event["service"] = service
         return event
 
     return [
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        with_service,
+        add_service,
         structlog.processors.JSONRenderer(serializer=lambda event, **_: orjson.dumps(event, default=str).decode()),
     ]
 
 
-def _for_people() -> list[structlog.typing.Processor]:
-    def without_component(_logger: object, _method: str, event: Event) -> Event:
+def _build_console_processors() -> list[structlog.typing.Processor]:
+    def drop_component(_logger: object, _method: str, event: Event) -> Event:
         event.pop("component", None)
         return event
 
     return [
         structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
-        without_component,
+        drop_component,
         structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0, pad_level=False),
     ]
 
 
-def _with_request_id(_logger: object, _method: str, event: Event) -> Event:
+def _add_request_id(_logger: object, _method: str, event: Event) -> Event:
     if value := request_id.get():
         event["request_id"] = value
     return event
 
 
 class _LibraryHandler(logging.Handler):
-    """Passes on that a library complained, and where; its words may quote what we must not log."""
+    """Logs that a library reported a problem, and where; not its message, which may quote a secret."""
 
     def emit(self, record: logging.LogRecord) -> None:
         fields: dict[str, object] = {"library": record.name, "at": f"{record.module}:{record.lineno}"}
@@ -98,7 +98,7 @@ class _LibraryHandler(logging.Handler):
         logger("library").log(record.levelno, "a library reported a problem", **fields)
 
 
-def _adopt_library_logs(threshold: int) -> None:
+def _redirect_library_logs(threshold: int) -> None:
     root = logging.getLogger()
     root.handlers = [_LibraryHandler()]
     root.setLevel(threshold)

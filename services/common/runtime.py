@@ -1,4 +1,4 @@
-"""Starts a process the same way everywhere: arguments, settings, logs, event loop, exit code."""
+"""Start a process of the suite: arguments, settings, logs, event loop and exit code."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def run(service: str, description: str, kind: type[S], main: Callable[[S], Corou
     Args:
         service: Name in logs and in `--help`.
         description: What the process is for, in one sentence.
-        kind: The settings it reads.
-        main: What it does.
+        kind: Class of its settings.
+        main: Called with the settings to run the process.
     """
     argparse.ArgumentParser(
         prog=f"python -m {service}",
@@ -34,7 +34,7 @@ def run(service: str, description: str, kind: type[S], main: Callable[[S], Corou
     try:
         settings = load(kind)
         configure(service, settings.log_level, settings.log_format)
-        # What was imported stays: each full collection would look through all of it while every caller waits.
+        # Imported objects live until the end; without this, each full collection scans them while callers wait.
         gc.freeze()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(main(settings))

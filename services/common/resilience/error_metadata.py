@@ -1,15 +1,15 @@
-"""What a provider's failure means: facts in the metadata of the MediaError, and which reasons another may mend."""
+"""Metadata keys of provider errors, and the reasons after which another provider may succeed."""
 
 from __future__ import annotations
 
 from services.common.errors import Reason
 
 LIMIT_KEY = "provider_limit"
-"""For which of its limits a provider is at, PROVIDER_BUSY, where it tells."""
+"""Key of the limit behind a PROVIDER_BUSY, if the provider names it."""
 CONCURRENCY = "concurrency"
 """Value of LIMIT_KEY: too many calls at once, whatever their rate."""
 MAY_BE_CHARGED_KEY = "may_be_charged"
-"""Says that the provider had the request already when the call failed: asking again may pay twice."""
+"""Key of the mark that the provider may have received the request: a retry may be charged twice."""
 
 FAILOVER_REASONS = frozenset(
     {
@@ -22,4 +22,4 @@ FAILOVER_REASONS = frozenset(
         Reason.PROVIDER_UNAVAILABLE,
     }
 )
-"""What another provider may do better; the rest is the caller's own to change."""
+"""Reasons after which another provider may succeed; for all others the caller must change the request."""

@@ -16,7 +16,7 @@ CACHE_STATUSES: Mapping[CacheStatus, cache_pb2.CacheStatus] = {
     "joined": cache_pb2.CACHE_STATUS_JOINED,
     "bypass": cache_pb2.CACHE_STATUS_BYPASS,
 }
-"""The cache status of a result, as the contracts name it."""
+"""The cache status of a result as a value of the contracts."""
 
 
 def to_timestamp(time: datetime) -> Timestamp:

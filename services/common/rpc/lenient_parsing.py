@@ -1,4 +1,4 @@
-"""Requests that are not valid protobuf: kept instead of dropped, so that the caller learns which field is at fault."""
+"""Parse requests leniently: invalid protobuf becomes an error that names the wrong field."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _LENGTH_DELIMITED = 2
 
 @dataclass(frozen=True, slots=True)
 class MalformedRequest:
-    """Bytes that should have been a message."""
+    """The bytes of a request that is not a valid message."""
 
     content: bytes
     descriptor: Descriptor | None
 
     def error(self) -> MediaError:
-        """Return the error that names the first string field that is not UTF-8, if that is what is wrong."""
+        """Return the error that names the first string field that is not UTF-8, if there is one."""
         if self.descriptor is not None and (field := _first_broken_string(self.content, self.descriptor)):
             return invalid(field, "must be valid UTF-8")
         return MediaError(Reason.VALIDATION_ERROR, "The request is not a valid protobuf message of this method.")
@@ -31,9 +31,9 @@ class MalformedRequest:
 def lenient_deserializer(
     deserialize: Callable[[bytes], Message] | None,
 ) -> Callable[[bytes], Message | MalformedRequest] | None:
-    """Return `deserialize` that hands out Malformed where it would have failed.
+    """Wrap `deserialize` to return MalformedRequest where it would raise.
 
-    Left to itself the library answers INTERNAL without saying why, and no interceptor ever sees the call.
+    If it raises, the gRPC library answers INTERNAL without a reason, and no interceptor sees the call.
     """
     if deserialize is None:
         return None

@@ -1,4 +1,4 @@
-"""Tells how a call ended, whichever way it did."""
+"""Report the outcome of a call, for every way in which it can end."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ OK = "OK"
 
 
 @contextmanager
-def record_outcome(tell: Callable[[str, float], None], clock: Callable[[], float] = time.monotonic) -> Iterator[None]:
-    """Calls `tell` when the context is left, with OK or the name of the reason, and the seconds that it took.
+def record_outcome(report: Callable[[str, float], None], clock: Callable[[], float] = time.monotonic) -> Iterator[None]:
+    """Report the outcome and the duration when the context is left.
 
     Args:
-        tell: What is called.
-        clock: Seconds that never go back.
+        report: Called with OK or the name of the reason, and with the duration in seconds.
+        clock: Monotonic clock, in seconds.
     """
     began = clock()
     outcome = Reason.CANCELLED.name
@@ -31,4 +31,4 @@ def record_outcome(tell: Callable[[str, float], None], clock: Callable[[], float
         outcome = Reason.INTERNAL.name
         raise
     finally:
-        tell(outcome, clock() - began)
+        report(outcome, clock() - began)
