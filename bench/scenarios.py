@@ -108,7 +108,9 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("paced", "60 streams at once, as people listen to them", 60, Schedule(60, 4096, 75, 20), _STREAM),
     Scenario("fast", "240 KiB streams for 4 users, as fast as they go", 4, Schedule(60, 4096), _STREAM),
     Scenario("unary", "whole answers of 48 KiB for 8 users", 8, _CLIP, _WHOLE),
-    Scenario("joined", "60 users who ask for the same at once", 60, Schedule(60, 4096, 75, 20), _STREAM, together=True),
+    Scenario(
+        "joined", "60 users that request the same text at once", 60, Schedule(60, 4096, 75, 20), _STREAM, together=True
+    ),
     Scenario("hit_memory", "48 KiB that the suite has in memory, for 8 users", 8, _CLIP, _WHOLE, texts=1),
     Scenario("hit_memory_first", "first audio of them for one user", 1, _CLIP, _STREAM, texts=1),
     Scenario("hit_store", "48 KiB that only the store has, for 8 users", 8, _CLIP, _WHOLE, texts=200, suites=_STORES),

@@ -92,7 +92,7 @@ def _private_key(folder: Path) -> ec.EllipticCurvePrivateKey:
     except ValueError:
         key = None
     if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise ValueError(f"{path} is no private key; delete it, and the next start makes a new pair")  # noqa: TRY004 - the file is wrong, not an argument's type
+        raise ValueError(f"{path} is not a private key; delete it, and the next start creates a new pair")  # noqa: TRY004 - the file is wrong, not an argument's type
     return key
 
 

@@ -40,7 +40,7 @@ class ProcessSpec:
 SUITE: tuple[ProcessSpec, ...] = (
     ProcessSpec(
         name="nats",
-        purpose="keeps jobs, on disk",
+        purpose="stores jobs on disk",
         command=("python", "-m", "deploy.nats"),
         ports=(
             Port("NATS_PORT", 4222, "NATS of the local suite"),
@@ -106,7 +106,7 @@ SUITE: tuple[ProcessSpec, ...] = (
     ),
     ProcessSpec(
         name="worker",
-        purpose="works on jobs",
+        purpose="runs jobs",
         command=("python", "-m", "services.jobs.worker"),
         ports=(
             Port("WORKER_PORT", 50055, "health of the worker"),

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from deploy.local.output import Files, Lines, Terminal
 
 
-def nobody() -> None:
+def ignore_close() -> None:
     pytest.fail("somebody reads")
 
 
 def test_prefixes_have_one_width() -> None:
     stream = io.StringIO()
-    terminal = Terminal(stream, ["tts", "gateway"], color=False, gone=nobody)
+    terminal = Terminal(stream, ["tts", "gateway"], color=False, gone=ignore_close)
     terminal.line("tts", "ready")
     terminal.line("gateway", "ready")
     terminal.note("all is well")
@@ -29,7 +29,7 @@ def test_prefixes_have_one_width() -> None:
 
 def test_colours_are_around_the_prefix_only_and_differ() -> None:
     stream = io.StringIO()
-    terminal = Terminal(stream, ["tts", "gateway"], color=True, gone=nobody)
+    terminal = Terminal(stream, ["tts", "gateway"], color=True, gone=ignore_close)
     terminal.line("tts", "ready")
     terminal.line("gateway", "ready")
     first, second = stream.getvalue().splitlines()
