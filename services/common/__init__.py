@@ -1,7 +1,7 @@
-"""What every service shares; imports no service."""
+"""Code that all services share; it imports no service."""
 
 import os
 
-# Before anybody imports gRPC, which prepares for forks that go on in Python. Ours run other programs at once, and all
-# it does is to complain of each.
+# Set before the first import of gRPC. Its fork support is for forks that continue in Python; ours execute other
+# programs at once, and gRPC would only log a warning for each.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")

@@ -18,10 +18,10 @@ def serve_metrics(registry: CollectorRegistry, host: str, port: int, variable: s
     """Answer GET /metrics in the Prometheus text format for as long as the context is open.
 
     Args:
-        registry: What is shown.
+        registry: The metrics to serve.
         host: Address to listen on.
-        port: Port to listen on; 0 shows nothing.
-        variable: Variable that sets the port, for the error that names it.
+        port: Port to listen on; 0 serves nothing.
+        variable: Environment variable that sets the port, for the error message.
 
     Raises:
         ConfigurationError: The port is taken.
@@ -44,11 +44,11 @@ def serve_metrics(registry: CollectorRegistry, host: str, port: int, variable: s
 
 
 class CacheCollector:
-    """Shows what a result cache has done, whenever somebody asks.
+    """Reads the statistics of a result cache at each scrape.
 
     Args:
-        name: What the metric is called.
-        stats: Tells what the cache has done.
+        name: Name of the metric.
+        stats: Called at each scrape; returns the statistics of the cache.
     """
 
     def __init__(self, name: str, stats: Callable[[], CacheStats]) -> None:
@@ -56,7 +56,7 @@ class CacheCollector:
         self._stats = stats
 
     def collect(self) -> Iterator[CounterMetricFamily]:
-        """Yield one counter, labelled by what happened."""
+        """Yield one counter with the label `event`."""
         family = CounterMetricFamily(self._name, "What the result cache did.", labels=("event",))
         for event, value in asdict(self._stats()).items():
             family.add_metric((event,), value)

@@ -1,4 +1,4 @@
-"""The one reader of the environment: each process declares what it needs, and a wrong value names its variable."""
+"""Read settings from the environment; an error names the variable that has a wrong value."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ S = TypeVar("S", bound="Settings")
 
 
 class Settings(BaseSettings):
-    """Settings of a process; each field names its variable as `validation_alias` and explains itself.
+    """Settings of a process; each field names its variable as `validation_alias` and has a description.
 
     Variables come from the environment, then from a file `.env` in the working directory. An empty variable counts as
     not set.
@@ -35,14 +35,14 @@ class Settings(BaseSettings):
 
 
 class ConfigurationError(Exception):
-    """The process cannot start as configured; the text names the variable and the remedy."""
+    """Raised when a process cannot start as configured; the text names the variable and the remedy."""
 
 
 def load(kind: type[S]) -> S:
     """Read the settings of `kind` from the environment.
 
     Raises:
-        ConfigurationError: A variable has a value that it cannot have.
+        ConfigurationError: A variable has an invalid value.
     """
     try:
         return kind()
@@ -57,7 +57,7 @@ def variables(kind: type[Settings]) -> dict[str, FieldInfo]:
 
 
 def refuse_to_start(error: ConfigurationError) -> NoReturn:
-    """Print what is wrong with the configuration and ends the process."""
+    """Print the error to standard error and end the process with EXIT_CONFIGURATION."""
     sys.stderr.write(f"{error}\n")
     sys.exit(EXIT_CONFIGURATION)
 

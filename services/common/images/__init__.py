@@ -1,4 +1,4 @@
-"""Images of strangers: looked into, decoded within bounds, brought upright. Everything here runs in a worker."""
+"""Inspect, decode and normalize untrusted images within limits. Run all of this in a worker process."""
 
 from __future__ import annotations
 

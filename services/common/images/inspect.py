@@ -1,4 +1,4 @@
-"""Looks into a file before anything is decoded: what it is by its first bytes, and how large it would become."""
+"""Identify and decode images; format and size are checked before anything is decoded."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from services.common.errors import MediaError, Reason
 from services.common.images.size import MAX_PIXELS, Size
 
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF")
-"""What is opened; everything else is refused, whatever its name says."""
+"""Accepted formats; all others are refused, whatever the file name says."""
 MAX_ASPECT = 100
-"""An image may be so many times as long as it is wide: beyond that no fit makes sense."""
+"""Largest ratio of the longer side to the shorter one."""
 
 _END_OF_PNG = b"IEND\xaeB`\x82"
 
-# Checked by hand against MAX_PIXELS before anything is decoded, with an error that says so.
+# Off, because `_check_size` compares with MAX_PIXELS before decoding and raises a clearer error.
 Image.MAX_IMAGE_PIXELS = None
 
 
 @dataclass(frozen=True, slots=True)
 class ImageInfo:
-    """What an image's header says, and its pixels confirm."""
+    """Type and size of an image that was decoded completely."""
 
     content_type: str
     """image/png, image/jpeg, image/webp or image/avif."""
     size: Size
-    """Size as stored, before any rotation that the file asks for."""
+    """Size as stored, before a rotation by EXIF."""
 
 
 def inspect(data: bytes) -> ImageInfo:
-    """Return what `data` is, once all of it was decoded.
+    """Decode `data` completely and return its type and size.
 
     Raises:
-        MediaError: MEDIA_INVALID, it is no whole image of a known kind, or too large.
+        MediaError: MEDIA_INVALID; the image is incomplete, of another format, or too large.
     """
     with open_image(data) as image:
         return ImageInfo(f"image/{str(image.format).lower()}", Size(*image.size))
@@ -49,7 +49,7 @@ def open_image(data: bytes) -> Iterator[Image.Image]:
     """Yield the first frame of the image in `data`, decoded.
 
     Raises:
-        MediaError: MEDIA_INVALID, it is no whole image of a known kind, or too large.
+        MediaError: MEDIA_INVALID; the image is incomplete, of another format, or too large.
     """
     with _decode(data) as image:
         yield image
@@ -57,7 +57,7 @@ def open_image(data: bytes) -> Iterator[Image.Image]:
 
 def _decode(data: bytes) -> Image.Image:
     with warnings.catch_warnings():
-        # Broken metadata is no matter: none of it is kept.
+        # Broken metadata does not matter: all metadata is dropped.
         warnings.simplefilter("ignore")
         try:
             image = Image.open(BytesIO(data), formats=FORMATS)
@@ -65,7 +65,7 @@ def _decode(data: bytes) -> Image.Image:
             image.load()
         except MediaError:
             raise
-        # Decoders raise whatever they like about a file that is not what it says.
+        # Decoders raise exceptions of many types for a broken file.
         except Exception:  # noqa: BLE001 - see above
             raise _invalid_image("must be a whole PNG, JPEG, WebP or AVIF file") from None
     if image.format == "PNG" and _END_OF_PNG not in data:

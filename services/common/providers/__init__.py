@@ -1,4 +1,4 @@
-"""What services share that speak JSON with paid providers."""
+"""The HTTP client of the services that call paid providers with JSON."""
 
 from __future__ import annotations
 

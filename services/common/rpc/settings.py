@@ -1,4 +1,4 @@
-"""Settings that every gRPC server of the suite has: where it listens, what it takes on, how it drains."""
+"""Settings of every gRPC server of the suite: address, limits and drain."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from services.common.rpc.server import ServerOptions
 from services.common.settings import Settings
 
 Port = Annotated[int, Field(ge=0, le=65535, description="Port that the process listens on (gRPC).")]
-"""A port that a process chooses itself with 0."""
+"""Port of a server; with 0 the process takes a free one."""
 MetricsPort = Annotated[
     int, Field(ge=0, le=65535, description="Port that serves Prometheus metrics over HTTP. 0: no metrics.")
 ]
 """Port of a metrics page, on the host of the process."""
 ConcurrentRpcs = Annotated[int, Field(ge=1, description="Calls served at once; further calls are refused.")]
-"""Bound of the calls that a server takes on."""
+"""Limit of concurrent calls of a server."""
 CallSeconds = Annotated[float, Field(gt=0, description="Longest duration of one call.")]
-"""Bound of every call's deadline."""
+"""Limit of the deadline of every call."""
 GraceSeconds = Annotated[float, Field(ge=0, description="How long a process that drains lets running calls continue.")]
-"""Bound of the second part of a drain."""
+"""Limit of the second part of a drain."""
 
 
 class ListenSettings(Settings):
@@ -52,7 +52,7 @@ class ServerSettings(ListenSettings):
     drain_grace_seconds: GraceSeconds = 20.0
 
     def server_options(self) -> ServerOptions:
-        """Return where the server listens and what bounds it."""
+        """Return the options of the server: address, limits and drain."""
         return ServerOptions(
             host=self.host,
             port=self.port,

@@ -40,14 +40,14 @@ def to_status(error: MediaError, request_id: str) -> grpc.Status:
         delay.FromNanoseconds(int(error.retry_after_seconds * 1e9))
         packed.append(_pack(error_details_pb2.RetryInfo(retry_delay=delay)))
     code = grpc.StatusCode[error.reason.info.grpc_code]
-    # A named tuple, which its published type does not tell.
+    # In fact a named tuple, but the published type does not say so.
     status: Any = rpc_status.to_status(status_pb2.Status(code=code.value[0], message=error.message, details=packed))
     final: grpc.Status = status._replace(trailing_metadata=(*status.trailing_metadata, _NO_RETRY))
     return final
 
 
 def from_rpc_error(error: grpc.aio.AioRpcError) -> MediaError:
-    """Return what a failed call of one of our services meant.
+    """Return the MediaError of a failed call to one of our services.
 
     A failure without our ErrorInfo keeps its code but not its text, which may name hosts or quote anything.
     """
