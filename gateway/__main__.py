@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 import grpc
 
 from gateway.app import Upstreams, build_app
-from gateway.http_server import RunningHttp, running_http
+from gateway.http_server import RunningHttp, run_http
 from gateway.reflection_and_health import AggregateHealth, add_reflection
 from gateway.routes.health import Health
 from gateway.settings import GatewaySettings
@@ -37,7 +37,7 @@ async def main(settings: GatewaySettings) -> None:
             max_body_bytes=settings.max_body_bytes,
             call_seconds=settings.call_seconds,
         )
-        serving = running_http(app, settings.host, settings.port, grace_seconds=settings.drain_grace_seconds)
+        serving = run_http(app, settings.host, settings.port, grace_seconds=settings.drain_grace_seconds)
         async with directory(settings, upstreams) as running_directory, serving as http:
             await stop_signal()
             health.drain()

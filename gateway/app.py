@@ -23,7 +23,7 @@ from gateway.routes.jobs import JobRoutes
 from gateway.routes.media import MediaRoutes
 from gateway.routes.rpc import rpc_routes
 from gateway.routes.speech import SpeechRoutes
-from gateway.routes.sync_jobs import PromptRoutes
+from gateway.routes.sync_jobs import SyncJobRoutes
 from gateway.routes.videos import VideoRoutes
 from services.common.fetch import Fetcher
 from services.common.storage import ObjectStore
@@ -77,7 +77,7 @@ def build_app(upstreams: Upstreams, health: Health, *, max_body_bytes: int, call
     app.router.add_routes(ImageRoutes(upstreams.image, call_seconds).routes())
     app.router.add_routes(VideoRoutes(upstreams.video, call_seconds).routes())
     app.router.add_routes(JobRoutes(upstreams.jobs).routes())
-    app.router.add_routes(PromptRoutes(upstreams.jobs, call_seconds).routes())
+    app.router.add_routes(SyncJobRoutes(upstreams.jobs, call_seconds).routes())
     app.router.add_routes(MediaRoutes(upstreams.store).routes())
     app.router.add_routes(DebugRoutes(upstreams.fetcher).routes())
     channels = upstreams.by_service()

@@ -55,7 +55,7 @@ async def failures(request: web.Request, handler: Handler) -> web.StreamResponse
         try:
             response = await handler(request)
         except Exception as error:  # noqa: BLE001 - the last line of defence: every failure needs an answer
-            return _answer(request, error)
+            return _build_response(request, error)
         if not response.prepared:
             response.headers[REQUEST_ID] = request_id.get()
         return response
@@ -85,12 +85,12 @@ def build_body(error: MediaError, spelled: FieldNaming = IN_CAMEL_CASE) -> dict[
     }
 
 
-def _answer(request: web.Request, error: Exception) -> web.StreamResponse:
+def _build_response(request: web.Request, error: Exception) -> web.StreamResponse:
     failure = _failure(error)
     log.info("request failed", path=request.path, reason=failure.reason.name)
     started = request.get(STARTED)
     if started is not None and started.prepared:
-        return _cut(request, started)
+        return _abort_response(request, started)
     headers = {REQUEST_ID: request_id.get()}
     if failure.retry_after_seconds is not None:
         headers["Retry-After"] = str(math.ceil(failure.retry_after_seconds))
@@ -104,7 +104,7 @@ def _answer(request: web.Request, error: Exception) -> web.StreamResponse:
     )
 
 
-def _cut(request: web.Request, started: web.StreamResponse) -> web.StreamResponse:
+def _abort_response(request: web.Request, started: web.StreamResponse) -> web.StreamResponse:
     """End a begun answer so that no client takes it for whole: what was written goes out, the final chunk never."""
     if request.transport is not None:
         request.transport.close()

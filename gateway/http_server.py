@@ -30,9 +30,7 @@ class RunningHttp:
 
 
 @asynccontextmanager
-async def running_http(
-    app: web.Application, host: str, port: int, *, grace_seconds: float
-) -> AsyncIterator[RunningHttp]:
+async def run_http(app: web.Application, host: str, port: int, *, grace_seconds: float) -> AsyncIterator[RunningHttp]:
     """Serve `app` until the context is left.
 
     Args:

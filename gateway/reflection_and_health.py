@@ -37,7 +37,7 @@ class AggregateHealth(HealthServicer):
         if request.service in self._checks:
             return health_pb2.HealthCheckResponse(status=await self._status(request.service))
         if not request.service:
-            return health_pb2.HealthCheckResponse(status=await self._together())
+            return health_pb2.HealthCheckResponse(status=await self._check_all())
         return await super().Check(request, context)
 
     async def Watch(self, request: health_pb2.HealthCheckRequest, context: Context) -> None:
@@ -52,7 +52,7 @@ class AggregateHealth(HealthServicer):
             await asyncio.sleep(_WATCH_SECONDS)
 
     async def _now(self, service: str) -> ServingStatus:
-        return await (self._status(service) if service else self._together())
+        return await (self._status(service) if service else self._check_all())
 
     async def _status(self, service: str) -> ServingStatus:
         try:
@@ -61,7 +61,7 @@ class AggregateHealth(HealthServicer):
             return NOT_SERVING
         return reply.status
 
-    async def _together(self) -> ServingStatus:
+    async def _check_all(self) -> ServingStatus:
         statuses = await asyncio.gather(*(self._status(service) for service in self._checks))
         return SERVING if all(status == SERVING for status in statuses) else NOT_SERVING
 

@@ -181,7 +181,7 @@ def _start(command: list[str]) -> int:
     try:
         # Signals to the child are not signals to us.
         signal.set_wakeup_fd(-1)
-        _tie_to(parent)
+        _bind_to_parent(parent)
         os.execv(command[0], command)  # noqa: S606 - the command is ours, and no shell reads it
     except OSError as error:
         sys.stderr.write(f"Envoy cannot be started: {error.strerror}.\n")
@@ -190,7 +190,7 @@ def _start(command: list[str]) -> int:
         os._exit(EXIT_NOT_STARTED)
 
 
-def _tie_to(parent: int) -> None:
+def _bind_to_parent(parent: int) -> None:
     """Make this process end with its parent, and deaf to the terminal's Ctrl-C, which is the parent's to answer.
 
     Only Linux can do the former. Elsewhere Envoy stays in the parent's process group, so that a signal to the group

@@ -66,13 +66,13 @@ def _connection_manager(settings: EdgeSettings, keys: Sequence[ApiKey]) -> Confi
         local_reply_config=local_replies(),
         route_config=route_configuration(settings, with_api_keys=bool(keys)),
         http_filters=http_filters(settings, keys),
-        **_who_is_believed(settings),
-        **_what_is_refused(),
-        **_how_long(settings),
+        **_build_trust_options(settings),
+        **_build_refusal_options(),
+        **_build_timeouts(settings),
     )
 
 
-def _who_is_believed(settings: EdgeSettings) -> Config:
+def _build_trust_options(settings: EdgeSettings) -> Config:
     request_id = extension(
         "envoy.request_id.uuid",
         "envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig",
@@ -89,7 +89,7 @@ def _who_is_believed(settings: EdgeSettings) -> Config:
     }
 
 
-def _what_is_refused() -> Config:
+def _build_refusal_options() -> Config:
     return {
         "normalize_path": True,
         "merge_slashes": True,
@@ -99,7 +99,7 @@ def _what_is_refused() -> Config:
     }
 
 
-def _how_long(settings: EdgeSettings) -> Config:
+def _build_timeouts(settings: EdgeSettings) -> Config:
     return {
         "common_http_protocol_options": {
             "idle_timeout": seconds(_IDLE_CONNECTION_SECONDS),

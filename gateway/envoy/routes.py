@@ -22,7 +22,7 @@ def route_configuration(settings: EdgeSettings, with_api_keys: bool) -> Config:
     host = {
         "name": "media",
         "domains": ["*"],
-        "routes": [*_routes(settings, with_api_keys), _nothing_here()],
+        "routes": [*_routes(settings, with_api_keys), _build_not_found_route()],
         "typed_per_filter_config": cors_policy(settings),
     }
     # Services need the name of the caller, never its credential.
@@ -96,7 +96,7 @@ def _deadline(longest_seconds: float) -> Config:
     return {"max_stream_duration": seconds(longest_seconds), "grpc_timeout_header_max": seconds(longest_seconds)}
 
 
-def _nothing_here() -> Config:
+def _build_not_found_route() -> Config:
     return {
         "name": "nothing",
         "match": {"prefix": "/"},

@@ -71,7 +71,7 @@ async def _fields(request: web.Request, rule: HttpRule) -> dict[str, object]:
     fields = parameters(request, rule.rpc.input_type)
     if not rule.body:
         return fields
-    body = await json_body(_with_room(request, rule))
+    body = await json_body(_allow_body_size(request, rule))
     if rule.body != WHOLE_BODY:
         return {**fields, rule.body: body}
     if not isinstance(body, dict):
@@ -81,7 +81,7 @@ async def _fields(request: web.Request, rule: HttpRule) -> dict[str, object]:
     return {**fields, **body}
 
 
-def _with_room(request: web.Request, rule: HttpRule) -> web.Request:
+def _allow_body_size(request: web.Request, rule: HttpRule) -> web.Request:
     """Return `request` with the bound on its body that the RPC has."""
     room = LARGE_BODIES.get(rule.rpc.full_name)
     return request if room is None else request.clone(client_max_size=room)

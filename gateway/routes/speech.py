@@ -77,14 +77,14 @@ class SpeechRoutes:
             events = aiter(call)
             header, first = await _beginning(events)
             response = await _start_response(request, {**audio_headers(header), "Content-Type": NDJSON})
-            await response.write(_line({"header": encode(header)}) + _line(_piece(first)))
+            await response.write(_line({"header": encode(header)}) + _line(_to_chunk_line(first)))
             try:
                 timing = StreamTiming()
                 timing.add(first.alignment)
                 async for event in _until_done(events):
                     if isinstance(event, tts_pb2.SpeechChunk):
                         timing.add(event.alignment)
-                        await response.write(_line(_piece(event)))
+                        await response.write(_line(_to_chunk_line(event)))
                     else:
                         found = await derive(highlights, timing.alignment())
                         await response.write(_line({"done": {**encode(event), **found}}))
@@ -111,7 +111,7 @@ async def _beginning(
     header = await anext(events, None)
     first = await anext(events, None)
     if header is None or first is None or not (header.HasField("header") and first.HasField("chunk")):
-        raise _cut()
+        raise _build_incomplete_error()
     return header.header, first.chunk
 
 
@@ -126,10 +126,10 @@ async def _until_done(
             await anext(events, None)
             return
         yield event.chunk
-    raise _cut()
+    raise _build_incomplete_error()
 
 
-def _cut() -> MediaError:
+def _build_incomplete_error() -> MediaError:
     return MediaError(Reason.GENERATION_FAILED, "The speech service ended the stream before it was complete.")
 
 
@@ -146,7 +146,7 @@ async def _start_response(request: web.Request, headers: dict[str, str]) -> web.
     return response
 
 
-def _piece(chunk: tts_pb2.SpeechChunk) -> dict[str, object]:
+def _to_chunk_line(chunk: tts_pb2.SpeechChunk) -> dict[str, object]:
     piece: dict[str, object] = {"audioBase64": base64.b64encode(chunk.audio).decode()}
     if chunk.HasField("alignment"):
         piece["alignment"] = _alignment(chunk.alignment)

@@ -57,7 +57,7 @@ class _Body:
         )
 
 
-class PromptRoutes:
+class SyncJobRoutes:
     """Answers /jobs_prompt_only and /jobs_prompt_tts through the service of jobs.
 
     Args:
@@ -82,14 +82,14 @@ class PromptRoutes:
         """Make a video of an image and waits for it."""
         body = await _body(request, _VIDEO_FIELDS, ("image_url", "prompt"))
         job = jobs_pb2.CreateJobRequest(animate=jobs_pb2.AnimateSpec(video=body.video()))
-        return await self._answer(request, job, lambda result: {"video_url": result.video.url})
+        return await self._run_job(request, job, lambda result: {"video_url": result.video.url})
 
     async def prompt_tts(self, request: web.Request) -> web.Response:
         """Make a video of an image that speaks, and waits for it."""
         body = await _body(request, {**_VIDEO_FIELDS, **_SPEECH_FIELDS}, ("image_url", "prompt", "text", "voice_id"))
         narration = jobs_pb2.NarrationSpec(text=body.fields["text"], voice=body.fields["voice_id"])
         spec = jobs_pb2.TalkingVideoSpec(video=body.video(), narration=narration)
-        return await self._answer(
+        return await self._run_job(
             request,
             jobs_pb2.CreateJobRequest(talking_video=spec),
             lambda result: {
@@ -99,7 +99,7 @@ class PromptRoutes:
             },
         )
 
-    async def _answer(self, request: web.Request, job: jobs_pb2.CreateJobRequest, urls: Urls) -> web.Response:
+    async def _run_job(self, request: web.Request, job: jobs_pb2.CreateJobRequest, urls: Urls) -> web.Response:
         """Create a job and wait for its end, unless the caller prefers not to; a disconnect stops nothing."""
         request[SPELLING] = _AS_THE_ROUTE_HAS_IT
         job.request_id = _parse_request_id(request)

@@ -45,7 +45,7 @@ class VideoRoutes:
 
     async def generate(self, request: web.Request) -> web.StreamResponse:
         """Make a video: lines of progress, then the video. Its length is bounded by the service and the edge."""
-        message = await message_body(_with_room(request), video_pb2.GenerateVideoRequest)
+        message = await message_body(_allow_body_size(request), video_pb2.GenerateVideoRequest)
         call = self._stub.GenerateVideo(message, metadata=call_metadata(get_principal(request)))
         return await answer_lines(request, _read_events(call))
 
@@ -93,7 +93,7 @@ class VideoRoutes:
         return web.json_response({"success": True, "awaited": reply.awaited})
 
     async def _mux_request(self, request: web.Request) -> video_pb2.MuxVideoRequest:
-        message = await message_body(_with_room(request), video_pb2.MuxVideoRequest)
+        message = await message_body(_allow_body_size(request), video_pb2.MuxVideoRequest)
         if message.stream_media:
             raise MediaError(
                 Reason.VALIDATION_ERROR, "streamMedia: must be absent over HTTP; POST /api/video/mux/stream streams."
@@ -106,7 +106,7 @@ class VideoRoutes:
         return self._stub.MuxVideo(message, timeout=self._call_seconds, metadata=call_metadata(get_principal(request)))
 
 
-def _with_room(request: web.Request) -> web.Request:
+def _allow_body_size(request: web.Request) -> web.Request:
     return request.clone(client_max_size=MAX_BODY_BYTES)
 
 
@@ -118,7 +118,7 @@ async def _read_events(call: grpc.aio.UnaryStreamCall[Request, Event]) -> Lines:
             is_whole = event.HasField(_RESULT)
             yield encode(event)
     if not is_whole:
-        raise _cut()
+        raise _build_incomplete_error()
 
 
 async def _chunks(
@@ -130,8 +130,8 @@ async def _chunks(
         if event.media_chunk:
             yield event.media_chunk
     if not is_whole:
-        raise _cut()
+        raise _build_incomplete_error()
 
 
-def _cut() -> MediaError:
+def _build_incomplete_error() -> MediaError:
     return MediaError(Reason.GENERATION_FAILED, "The video service ended before the video was complete; try again.")

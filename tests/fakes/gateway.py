@@ -11,7 +11,7 @@ import aiohttp
 import grpc
 
 from gateway.app import Upstreams, build_app
-from gateway.http_server import running_http
+from gateway.http_server import run_http
 from gateway.routes.health import Health
 from services.common.fetch import FetchOptions, open_fetcher
 from services.common.fetch.addresses import AddressPolicy
@@ -65,5 +65,5 @@ async def running_gateway(
             max_body_bytes=max_body_bytes,
             call_seconds=30,
         )
-        http = await stack.enter_async_context(running_http(app, "127.0.0.1", 0, grace_seconds=1))
+        http = await stack.enter_async_context(run_http(app, "127.0.0.1", 0, grace_seconds=1))
         yield await stack.enter_async_context(aiohttp.ClientSession(f"http://127.0.0.1:{http.port}"))

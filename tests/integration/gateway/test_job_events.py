@@ -16,7 +16,7 @@ from media.jobs.v1 import jobs_pb2
 
 from gateway.envoy.settings import EdgeSettings
 from gateway.errors import failures
-from gateway.http_server import running_http
+from gateway.http_server import run_http
 from gateway.routes.jobs import HEARTBEAT_SECONDS, JobRoutes
 from services.common.errors import MediaError, Reason
 from tests.fakes.jobs import JOB_ID, FakeJobService, failed, job, serving_jobs, succeeded
@@ -54,7 +54,7 @@ async def gateway_that_is_never_silent(jobs: FakeJobService, seconds: float) -> 
         app = web.Application(middlewares=[failures])
         app.router.add_routes(JobRoutes(service.channel, heartbeat_seconds=seconds).routes())
         async with (
-            running_http(app, "127.0.0.1", 0, grace_seconds=1) as http,
+            run_http(app, "127.0.0.1", 0, grace_seconds=1) as http,
             aiohttp.ClientSession(f"http://127.0.0.1:{http.port}") as session,
         ):
             yield session

@@ -12,8 +12,8 @@ from aiohttp import web
 from media.jobs.v1 import jobs_pb2
 
 from gateway.errors import failures
-from gateway.http_server import running_http
-from gateway.routes.sync_jobs import PromptRoutes
+from gateway.http_server import run_http
+from gateway.routes.sync_jobs import SyncJobRoutes
 from services.common.errors import MediaError, Reason
 from tests.fakes.jobs import JOB_ID, FakeJobService, failed, job, serving_jobs, succeeded
 from tests.integration.gateway.conftest import asked_by_alice
@@ -31,9 +31,9 @@ async def impatient_http(jobs: FakeJobService) -> AsyncIterator[aiohttp.ClientSe
     """A session whose base URL is the routes that wait, which come back to a service of jobs at once."""
     async with serving_jobs(jobs) as service:
         app = web.Application(middlewares=[failures])
-        app.router.add_routes(PromptRoutes(service.channel, 30, return_seconds=0).routes())
+        app.router.add_routes(SyncJobRoutes(service.channel, 30, return_seconds=0).routes())
         async with (
-            running_http(app, "127.0.0.1", 0, grace_seconds=1) as http,
+            run_http(app, "127.0.0.1", 0, grace_seconds=1) as http,
             aiohttp.ClientSession(f"http://127.0.0.1:{http.port}") as session,
         ):
             yield session

@@ -14,7 +14,7 @@ from aiohttp import web
 from google.protobuf import wrappers_pb2
 
 from gateway.errors import failures
-from gateway.http_server import running_http
+from gateway.http_server import run_http
 from gateway.ndjson import NDJSON, Lines, answer_lines
 from services.common.errors import MediaError, Reason, invalid
 from tests.fakes.counting import LiveCount
@@ -52,7 +52,7 @@ async def answering(script: Script) -> AsyncIterator[aiohttp.ClientSession]:
     app = web.Application(middlewares=[failures])
     app.router.add_get("/", answer)
     async with (
-        running_http(app, "127.0.0.1", 0, grace_seconds=1) as http,
+        run_http(app, "127.0.0.1", 0, grace_seconds=1) as http,
         aiohttp.ClientSession(f"http://127.0.0.1:{http.port}") as session,
     ):
         yield session

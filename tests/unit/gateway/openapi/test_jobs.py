@@ -13,7 +13,7 @@ from gateway.openapi.document import build_document
 from gateway.openapi.hand_written import HAND_WRITTEN
 from gateway.openapi.jobs import JOB_ROUTES
 from gateway.routes.jobs import JobRoutes
-from gateway.routes.sync_jobs import PromptRoutes
+from gateway.routes.sync_jobs import SyncJobRoutes
 from services.common.errors import MediaError
 from services.common.rpc.channel import open_channel
 from services.common.rpc.validation import validate
@@ -65,7 +65,7 @@ def test_every_call_of_the_contract_is_described_with_its_answer(
 
 async def test_every_hand_written_route_is_served_and_described() -> None:
     async with open_channel("127.0.0.1:9") as nowhere:
-        routes = [*JobRoutes(nowhere).routes(), *PromptRoutes(nowhere, 30).routes()]
+        routes = [*JobRoutes(nowhere).routes(), *SyncJobRoutes(nowhere, 30).routes()]
     served = {(route.method, route.path) for route in routes}
     assert {(route.method, route.path) for route in JOB_ROUTES} == served
 
