@@ -10,7 +10,7 @@ TEST_PROCESSES ?= 2
 DEVELOPMENT := $(VENV)/.development-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo doctor token test check lint types protos protos-check imports docs-check openapi openapi-check bench lock clean
+.PHONY: help run demo doctor token test check lint types protos protos-check imports prose docs-check openapi openapi-check bench lock clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -30,7 +30,7 @@ token: $(RUNTIME) ## Print a bearer token for the local suite (make -s token)
 test: $(DEVELOPMENT) ## Run the tests (TESTS=path or TESTS="-k word" narrows)
 	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile $(TESTS)
 
-check: lint types protos-check imports docs-check openapi-check ## Lint, types, contracts, import rules, documents
+check: lint types protos-check imports docs-check openapi-check prose ## Lint, types, contracts, import rules, documents, prose
 
 lint: $(DEVELOPMENT)
 	$(BIN)/ruff format --check $(SOURCES)
@@ -49,6 +49,9 @@ protos-check: $(DEVELOPMENT)
 	$(BIN)/python protos/contracts.py lint
 	$(BIN)/python protos/contracts.py drift
 	$(BIN)/python protos/contracts.py breaking
+
+prose: $(DEVELOPMENT)
+	$(BIN)/python -m tools.prose
 
 docs-check: $(DEVELOPMENT)
 	$(BIN)/python -m tools.docs_reference --check

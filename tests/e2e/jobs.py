@@ -63,7 +63,7 @@ async def refused(http: aiohttp.ClientSession, method: str, path: str, **sent: A
 
 
 async def events(http: aiohttp.ClientSession, job_id: str, after: int = 0) -> AsyncIterator[GenerationStatus]:
-    """Yield what is told of a job; each id is the revision of what it tells."""
+    """Yield the events of a job; the id of each is the revision of the job."""
     reader = Events(1.0)
     headers = {"Last-Event-ID": str(after)} if after else {}
     async with http.get(f"/api/jobs/{job_id}/events", headers=headers) as answer:

@@ -1,4 +1,4 @@
-"""Images through the edge: from a prompt to a file that opens, over HTTP and gRPC, and whoever may not have it."""
+"""Images through the edge: from a prompt to a file that opens, over HTTP and gRPC, and requests that are refused."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ async def answered(suite: Suite, query: str, pieces: int) -> tuple[bytes, bytes]
         ("", 120, 413, "PAYLOAD_TOO_LARGE"),
     ],
 )
-async def test_who_is_refused_while_a_file_comes_is_told_why(
+async def test_a_refusal_during_an_upload_carries_its_reason(
     suite: Suite, query: str, pieces: int, status: int, code: str
 ) -> None:
     # A reason that gets lost does so now and then only.

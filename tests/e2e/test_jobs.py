@@ -129,7 +129,7 @@ async def test_a_video_that_speaks_is_waited_for(http: aiohttp.ClientSession, im
     assert again["job_id"] == told["job_id"]
 
 
-async def test_who_does_not_want_to_wait_is_told_where_the_job_is(
+async def test_a_caller_that_prefers_not_to_wait_gets_the_address_of_the_job(
     http: aiohttp.ClientSession, image: dict[str, Any]
 ) -> None:
     body = {"image_url": image["imageUrl"], "prompt": "zoom in", **SHORT}

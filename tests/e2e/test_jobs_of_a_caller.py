@@ -82,7 +82,7 @@ async def test_a_job_that_has_succeeded_stays_so(http: aiohttp.ClientSession) ->
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", ""), ("GET", "/events"), ("GET", "/deliveries"), ("POST", "/cancel")]
 )
-async def test_nobody_sees_the_job_of_another(
+async def test_a_caller_cannot_see_the_job_of_another_caller(
     suite: Suite, http: aiohttp.ClientSession, method: str, path: str
 ) -> None:
     job_id = (await created(http, {"headline": {"headline": "Mine"}, "requestId": "mine"}))["id"]
@@ -130,7 +130,7 @@ async def test_a_wrong_field_is_named(http: aiohttp.ClientSession, body: dict[st
         ("POST", "/jobs_prompt_only", {"json": {"image_url": "https://example.com/a.png"}}, "prompt"),
     ],
 )
-async def test_a_wrong_question_is_told_of(
+async def test_an_invalid_request_is_answered_with_its_fields(
     http: aiohttp.ClientSession, method: str, path: str, sent: dict[str, Any], field: str
 ) -> None:
     status, error = await refused(http, method, path, **sent)

@@ -80,7 +80,7 @@ async def test_a_call_without_a_token_is_unauthenticated(stub: tts_pb2_grpc.Text
     assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
-async def test_health_of_every_service_is_told(suite: Suite, metadata: tuple[tuple[str, str], ...]) -> None:
+async def test_health_of_every_service_is_reported(suite: Suite, metadata: tuple[tuple[str, str], ...]) -> None:
     async with grpc.aio.insecure_channel(suite.target) as channel:
         # The published types know nothing of asynchronous channels here.
         health: Any = health_pb2_grpc.HealthStub(channel)

@@ -1,4 +1,4 @@
-"""Speech through the edge over HTTP, from text to a playable file, and whoever may not have it."""
+"""Speech through the edge over HTTP, from text to a playable file, and requests that are refused."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ async def test_timestamps_spell_the_text_and_cover_the_audio(http: aiohttp.Clien
     assert abs(ends[-1] - done["durationSeconds"]) < 0.2
 
 
-async def test_a_named_voice_speaks_and_says_who_it_is(http: aiohttp.ClientSession) -> None:
+async def test_a_named_voice_speaks_and_is_named_in_the_headers(http: aiohttp.ClientSession) -> None:
     async with http.post("/api/speech", json={"text": TEXT, "voice": "george"}) as answer:
         assert answer.headers["X-Media-Voice-Name"] == "George"
         assert answer.headers["X-Media-Provider"] == "espeak"
@@ -109,7 +109,7 @@ async def test_many_callers_are_served_at_once(http: aiohttp.ClientSession) -> N
 
 
 @pytest.mark.parametrize("kind", ["none", "garbage", "expired", "foreign"])
-async def test_without_a_token_of_ours_nobody_speaks(suite: Suite, kind: str) -> None:
+async def test_speech_without_a_valid_token_is_refused(suite: Suite, kind: str) -> None:
     foreign = jwt.encode(
         {"iss": "media-suite", "aud": "media-suite", "sub": "eve", "exp": 4102444800},
         ec.generate_private_key(ec.SECP256R1()),

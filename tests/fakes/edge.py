@@ -48,7 +48,7 @@ class Edge:
 
 
 def edge_settings(folder: Path, **changes: Any) -> EdgeSettings:
-    """Return settings for one test: free ports, a key pair in `folder`, upstreams that nobody answers for."""
+    """Return settings for one test: free ports, a key pair in `folder`, upstreams that no server answers for."""
     ports = find_free_ports(8)
     chosen: dict[str, Any] = {
         "port": ports[0],

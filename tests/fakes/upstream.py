@@ -23,7 +23,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class SpeechComponents(tts_pb2_grpc.TextToSpeechServiceServicer):
-    """Remembers the metadata of each call; synthesis ends when it is told to."""
+    """Remembers the metadata of each call; synthesis ends when the test says so."""
 
     def __init__(self) -> None:
         self.calls: list[dict[str, str]] = []

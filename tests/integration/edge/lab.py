@@ -65,7 +65,7 @@ class Lab:
         return stub
 
     async def ask(self, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes = b"") -> Answer:
-        """Send one request and reads the JSON of its answer; an empty body is None."""
+        """Send one request and return the JSON of its answer, None for an empty body."""
         async with self.session.request(
             method, f"{self.edge.url}{path}", headers=headers, data=io.BytesIO(body) if body else None
         ) as answer:

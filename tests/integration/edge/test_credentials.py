@@ -1,4 +1,4 @@
-"""Tests of who gets through the edge, and as whom."""
+"""Authentication at the edge, and the caller that services see."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ REFUSED: dict[str, tuple[Headers, int, str, str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-async def test_who_has_no_good_credential_is_told_why(lab: Lab, case: str) -> None:
+async def test_a_request_without_a_valid_credential_is_refused_with_its_reason(lab: Lab, case: str) -> None:
     headers, status, code, words = REFUSED[case]
     answer = await lab.ask("GET", VOICES, headers(lab))
     assert (answer.status, answer.code) == (status, code)

@@ -141,7 +141,7 @@ async def test_a_grpc_stream_in_flight_finishes_whole(running: Running) -> None:
         assert await scene.exit_code() == 0
 
 
-async def test_balancers_are_told_before_anything_is_refused(running: Running) -> None:
+async def test_health_reports_the_drain_before_requests_are_refused(running: Running) -> None:
     async with running(LONG_SECONDS, LONG_SECONDS) as scene:
         assert await scene.get("/health") == (200, None)
         scene.parent.terminate()

@@ -103,7 +103,7 @@ async def test_a_service_that_drains_gets_no_more_calls(lab: Lab) -> None:
         async with asyncio.timeout(5):
             error = await _first_refusal(lab, metadata)
         assert error.code() is grpc.StatusCode.UNAVAILABLE
-        assert error.details() == "A part of the suite is starting, stopping or gone; retry."
+        assert error.details() == "A part of the suite is starting, stopping or down; retry."
         assert (await lab.ask("GET", "/api/voices", lab.bearer())).status == 200
     finally:
         await lab.behind.speech_health.set(service, health_pb2.HealthCheckResponse.SERVING)

@@ -24,7 +24,7 @@ async def _statuses(lab: Lab, path: str, headers: dict[str, str], count: int) ->
     return Counter([(await lab.ask("GET", path, headers)).status for _ in range(count)])
 
 
-async def test_a_caller_that_asks_too_often_is_told_so_and_others_are_not(tmp_path: Path) -> None:
+async def test_a_caller_above_its_rate_is_refused_and_others_are_not(tmp_path: Path) -> None:
     async with running_lab(tmp_path, rate_limit_per_second=1) as lab:
         alice = lab.bearer("alice")
         assert (await _statuses(lab, "/api/voices", alice, 6))[429] >= 3
@@ -39,7 +39,7 @@ async def test_a_caller_that_asks_too_often_is_told_so_and_others_are_not(tmp_pa
         assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
-async def test_who_is_unknown_is_counted_by_address(tmp_path: Path) -> None:
+async def test_a_caller_without_a_credential_is_counted_by_address(tmp_path: Path) -> None:
     async with running_lab(tmp_path, rate_limit_per_second=1) as lab:
         assert (await _statuses(lab, "/health", {}, 6))[429] >= 3
         assert (await lab.ask("GET", "/api/voices", lab.bearer("alice"))).status == 200
@@ -51,7 +51,7 @@ async def test_all_callers_together_are_limited(tmp_path: Path) -> None:
         assert statuses.count(429) >= 3
 
 
-async def test_who_is_refused_takes_nothing_from_the_others(tmp_path: Path) -> None:
+async def test_a_refused_request_does_not_count_for_other_callers(tmp_path: Path) -> None:
     async with running_lab(tmp_path, rate_limit_total_per_second=1) as lab:
         assert await _statuses(lab, "/api/voices", {}, 10) == {401: 10}
         assert await _statuses(lab, "/nowhere", {}, 10) == {404: 10}

@@ -66,7 +66,9 @@ async def _identity_provider(folder: Path, certificate: Path) -> AsyncIterator[i
 @pytest.mark.parametrize(
     ("certified", "status"), [("localhost", 200), ("elsewhere.example", 401)], ids=["its own name", "another name"]
 )
-async def test_keys_are_fetched_only_from_who_can_prove_its_name(tmp_path: Path, certified: str, status: int) -> None:
+async def test_keys_are_fetched_only_from_a_host_with_a_valid_certificate(
+    tmp_path: Path, certified: str, status: int
+) -> None:
     certificate = _certificate(tmp_path, certified)
     async with _identity_provider(tmp_path, certificate) as port:
         changes = {"jwt_jwks_uri": f"https://localhost:{port}/keys", "ca_file": certificate}

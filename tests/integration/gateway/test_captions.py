@@ -30,7 +30,7 @@ WEBVTT = "text/vtt; charset=utf-8"
 SUBRIP = "application/x-subrip"
 
 
-async def test_captions_are_webvtt_and_say_of_which_audio(gateway: Gateway) -> None:
+async def test_captions_are_webvtt_and_name_their_audio(gateway: Gateway) -> None:
     async with gateway(FakeSpeechProvider(FIRST, SECOND)) as http, http.post(PATH, json=REQUEST) as answer:
         assert answer.status == 200
         assert answer.headers["Content-Type"] == WEBVTT

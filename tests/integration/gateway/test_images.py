@@ -102,7 +102,7 @@ async def test_what_is_wrong_is_named(http: aiohttp.ClientSession, path: str, bo
     assert [detail["field"] for detail in answer["error"]["details"]] == [field]
 
 
-async def test_the_sizes_are_told_by_name(http: aiohttp.ClientSession) -> None:
+async def test_the_sizes_are_listed_by_name(http: aiohttp.ClientSession) -> None:
     status, body = await asked(http, "/api/image/sizes", None, "GET")
     assert status == 200
     assert body["sizes"]["square_hd"] == {"width": 1024, "height": 1024, "description": "Square HD"}
@@ -150,7 +150,7 @@ async def chunks(*parts: bytes) -> AsyncIterator[bytes]:
         ("?objectKey=users/bob/x.png", CAT, 403, "PERMISSION_DENIED"),
     ],
 )
-async def test_an_upload_that_is_wrong_is_told(
+async def test_an_invalid_upload_is_refused_with_its_reason(
     http: aiohttp.ClientSession, query: str, data: bytes, status: int, code: str
 ) -> None:
     async with http.post(f"/api/image/upload{query}", data=BytesIO(data), headers=ALICE) as answer:
@@ -196,7 +196,7 @@ async def test_an_image_is_deleted_by_its_key(http: aiohttp.ClientSession) -> No
     assert (await asked(http, path, None, "DELETE"))[0] == 404
 
 
-async def test_a_batch_is_told_line_by_line(http: aiohttp.ClientSession, provider: FakeImageProvider) -> None:
+async def test_a_batch_is_answered_line_by_line(http: aiohttp.ClientSession, provider: FakeImageProvider) -> None:
     provider.outcomes.append(MediaError(Reason.CONTENT_BLOCKED))
     items = [{"generate": {"prompt": "a"}}, {"generateFast": {"prompt": "b", "imageSize": "card"}}]
     async with http.post("/api/image/batch", json={"items": items, "parallelism": 1}, headers=ALICE) as answer:

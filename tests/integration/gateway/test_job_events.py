@@ -1,4 +1,4 @@
-"""Events of a job as they happen: their form, where they go on, how they end, and who is told that nobody listens."""
+"""Events of a job over HTTP: form, resume after a disconnect, end, and the end of the watch."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ async def test_the_stream_is_written_as_browsers_read_it(
     [DONE, failed("INTERNAL"), job(jobs_pb2.JOB_STATUS_CANCELLED, 3)],
     ids=["succeeded", "failed", "cancelled"],
 )
-async def test_however_a_job_ends_it_is_told_as_the_end(
+async def test_every_final_status_is_sent_as_the_end_event(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, last: jobs_pb2.Job
 ) -> None:
     jobs.story = (last,)
@@ -106,9 +106,7 @@ async def test_however_a_job_ends_it_is_told_as_the_end(
     assert (event.name, event.event_id) == ("end", "3")
 
 
-async def test_a_job_that_is_told_again_unchanged_is_no_event(
-    jobs_http: aiohttp.ClientSession, jobs: FakeJobService
-) -> None:
+async def test_a_repeated_unchanged_job_is_no_event(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
     jobs.story = (job(), RUNNING, RUNNING, DONE)
     async with jobs_http.get(PATH) as answer:
         text = await answer.text()
@@ -128,7 +126,7 @@ async def test_an_event_is_sent_when_it_happens(jobs_http: aiohttp.ClientSession
 
 
 @pytest.mark.parametrize(("known", "told"), [("", ["1", "2", "3"]), ("0", ["1", "2", "3"]), ("1", ["2", "3"])])
-async def test_who_comes_back_gets_what_came_later(
+async def test_a_client_that_reconnects_gets_the_later_events(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, known: str, told: list[str]
 ) -> None:
     jobs.story = (job(), RUNNING, DONE)
@@ -137,9 +135,7 @@ async def test_who_comes_back_gets_what_came_later(
     assert jobs.requests("WatchJob") == [jobs_pb2.WatchJobRequest(id=JOB_ID, after_revision=int(known or 0))]
 
 
-async def test_who_knows_the_end_is_told_not_to_come_back(
-    jobs_http: aiohttp.ClientSession, jobs: FakeJobService
-) -> None:
+async def test_a_client_that_has_seen_the_end_gets_204(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
     jobs.story = (job(), RUNNING, DONE)
     async with jobs_http.get(PATH, headers={"Last-Event-ID": "3"}) as answer:
         assert (answer.status, await answer.read()) == (204, b"")
@@ -178,7 +174,7 @@ async def test_in_silence_comments_are_sent(jobs: FakeJobService) -> None:
     assert rest.split("\n\n")[-2].startswith("id: 3\n")
 
 
-async def test_a_job_of_which_nothing_is_heard_at_first_is_begun_with_a_comment(jobs: FakeJobService) -> None:
+async def test_a_job_without_an_early_event_begins_with_a_comment(jobs: FakeJobService) -> None:
     goes_on = asyncio.Event()
     jobs.story = (goes_on, DONE)
     async with gateway_that_is_never_silent(jobs, 0.01) as http, http.get(PATH) as answer:
@@ -194,7 +190,7 @@ def test_silence_ends_before_the_edge_would_cut_it() -> None:
 
 
 @pytest.mark.parametrize("beginning", [(), (job(),)], ids=["before the first event", "between two events"])
-async def test_who_leaves_ends_the_watching(
+async def test_a_disconnect_ends_the_watch(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, beginning: tuple[jobs_pb2.Job, ...]
 ) -> None:
     jobs.story = (*beginning, asyncio.Event())
@@ -205,7 +201,7 @@ async def test_who_leaves_ends_the_watching(
     assert [asked.method for asked in jobs.asked] == ["WatchJob"]
 
 
-async def test_who_leaves_between_two_comments_ends_the_watching(jobs: FakeJobService) -> None:
+async def test_a_disconnect_between_two_comments_ends_the_watch(jobs: FakeJobService) -> None:
     jobs.story = (job(), asyncio.Event())
     async with gateway_that_is_never_silent(jobs, 0.01) as http:
         async with http.get(PATH) as answer:
@@ -236,7 +232,7 @@ async def test_what_is_no_id_of_a_job_is_named(jobs_http: aiohttp.ClientSession,
 
 
 @pytest.mark.parametrize("reason", [Reason.UNAVAILABLE, Reason.INTERNAL])
-async def test_an_error_between_two_events_cuts_the_stream_and_whoever_comes_back_misses_nothing(
+async def test_an_error_between_two_events_cuts_the_stream_and_a_reconnect_misses_no_event(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, reason: Reason
 ) -> None:
     breaks = asyncio.Event()

@@ -1,4 +1,4 @@
-"""Headers of the routes that wait for a job: who does not want to wait, and the caller's own name for the job."""
+"""Headers of the routes that wait for a job: the preference not to wait, and the idempotency key."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ASYNC = {"Prefer": "respond-async"}
 
 @in_both_routes
 @pytest.mark.parametrize("prefer", ["respond-async", "Respond-Async", "wait=5, respond-async", "respond-async;x=1"])
-async def test_who_prefers_not_to_wait_is_answered_at_once(
+async def test_a_caller_that_prefers_not_to_wait_is_answered_at_once(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, path: str, body: dict[str, Any], prefer: str
 ) -> None:
     jobs.story = (asyncio.Event(),)
@@ -31,7 +31,7 @@ async def test_who_prefers_not_to_wait_is_answered_at_once(
     assert [asked.method for asked in jobs.asked] == ["CreateJob"]
 
 
-async def test_another_preference_is_none(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
+async def test_an_unknown_preference_is_ignored(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
     jobs.story = (DONE,)
     async with jobs_http.post(ONLY, json=VIDEO, headers={"Prefer": "return=minimal"}) as answer:
         assert answer.status == 200

@@ -14,7 +14,7 @@ from tests.integration.gateway.conftest import asked_by_alice
 NOON = Timestamp(seconds=1_800_000_000)
 
 
-async def test_a_job_is_told_with_what_it_made_or_why_it_ended(
+async def test_a_job_is_returned_with_its_result_or_its_error(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService
 ) -> None:
     jobs.answers["GetJob"] = jobs_pb2.GetJobResponse(job=succeeded(video="https://example.com/video.mp4"))
@@ -98,7 +98,7 @@ async def test_the_id_in_the_path_cannot_be_contradicted(
     assert jobs.asked == []
 
 
-async def test_who_cancels_gets_the_job_as_it_was(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
+async def test_a_cancellation_returns_the_job_as_it_was(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
     jobs.answers["CancelJob"] = jobs_pb2.CancelJobResponse(job=job(jobs_pb2.JOB_STATUS_RUNNING))
     told = (await asked_by_alice(jobs_http, "POST", f"/api/jobs/{JOB_ID}/cancel", {}))[1]
     assert (told["id"], told["status"]) == (JOB_ID, "JOB_STATUS_RUNNING")
@@ -119,7 +119,7 @@ async def test_deliveries_are_listed_with_their_answers(jobs_http: aiohttp.Clien
     assert jobs.requests("ListWebhookDeliveries") == [jobs_pb2.ListWebhookDeliveriesRequest(id=JOB_ID)]
 
 
-async def test_a_new_secret_is_told(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
+async def test_a_new_secret_is_returned(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
     jobs.answers["RotateWebhookSecret"] = jobs_pb2.RotateWebhookSecretResponse(secret="whsec_eA==")
     assert await asked_by_alice(jobs_http, "POST", "/api/webhook-secret/rotate", {}) == (
         200,

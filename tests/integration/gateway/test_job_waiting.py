@@ -1,4 +1,4 @@
-"""The routes that wait for a job: what they take and answer, how they fail, and that nobody who leaves stops a job."""
+"""The routes that wait for a job: requests, answers, errors, and disconnects that do not stop the job."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ async def test_a_reason_that_this_gateway_does_not_know_is_a_failure_all_the_sam
     assert (status, told["error"]["code"]) == (500, "GENERATION_FAILED")
 
 
-async def test_a_job_that_was_cancelled_is_told_so(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
+async def test_a_cancelled_job_is_answered_as_cancelled(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
     jobs.story = (job(jobs_pb2.JOB_STATUS_CANCELLED, 2),)
     status, told = await asked_by_alice(jobs_http, "POST", ONLY, VIDEO)
     assert (status, told["error"]["code"]) == (499, "CANCELLED")
@@ -193,7 +193,7 @@ async def test_a_job_that_was_cancelled_is_told_so(jobs_http: aiohttp.ClientSess
 
 @in_both_routes
 @pytest.mark.parametrize("last", [(), (job(jobs_pb2.JOB_STATUS_RUNNING, 2),)], ids=["nothing", "a change"])
-async def test_who_is_told_no_end_is_told_where_it_will_be(
+async def test_an_answer_without_an_end_carries_the_address_of_the_job(
     impatient_http: aiohttp.ClientSession,
     jobs: FakeJobService,
     path: str,
@@ -228,7 +228,7 @@ async def test_an_error_while_waiting_has_its_own_status(
 
 
 @in_both_routes
-async def test_a_refusal_has_its_own_status_and_nobody_waits(
+async def test_a_refusal_has_its_own_status_and_does_not_wait(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, path: str, body: dict[str, Any]
 ) -> None:
     jobs.failures["CreateJob"].append(MediaError(Reason.QUOTA_EXCEEDED, retry_after_seconds=7))
@@ -238,7 +238,7 @@ async def test_a_refusal_has_its_own_status_and_nobody_waits(
 
 
 @in_both_routes
-async def test_who_gives_up_stops_listening_and_not_the_job(
+async def test_a_disconnect_ends_the_watch_and_not_the_job(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, path: str, body: dict[str, Any]
 ) -> None:
     jobs.story = (job(), asyncio.Event())

@@ -31,7 +31,7 @@ in_every_route = pytest.mark.parametrize(("method", "path", "body", "call"), ROU
 
 
 @in_every_route
-async def test_a_call_is_made_in_the_name_of_whoever_the_edge_has_verified(
+async def test_a_call_carries_the_caller_that_the_edge_has_verified(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, method: str, path: str, body: Any, call: str
 ) -> None:
     status, told = await asked_by_alice(jobs_http, method, path, body, **{"X-Request-Id": "order-1"})
@@ -41,7 +41,7 @@ async def test_a_call_is_made_in_the_name_of_whoever_the_edge_has_verified(
 
 
 @in_every_route
-async def test_who_comes_past_no_edge_is_nobody(
+async def test_a_call_that_did_not_pass_the_edge_has_no_caller(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, method: str, path: str, body: Any, call: str
 ) -> None:
     async with jobs_http.request(method, path, json=body) as answer:
@@ -65,7 +65,7 @@ async def test_a_refusal_has_the_status_of_its_reason(
     assert (told["error"]["code"], told["error"]["message"]) == (reason.name, "No.")
 
 
-async def test_who_has_too_many_jobs_is_told_when_to_come_back(
+async def test_a_caller_at_its_job_quota_gets_a_retry_delay(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService
 ) -> None:
     jobs.failures["CreateJob"].append(MediaError(Reason.QUOTA_EXCEEDED, retry_after_seconds=4.2))

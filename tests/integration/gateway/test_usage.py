@@ -45,7 +45,7 @@ async def usage(http: aiohttp.ClientSession, principal: str, /, **span: str) -> 
         return answer.status, await answer.json()
 
 
-async def test_days_and_totals_are_told_as_json_numbers(http: aiohttp.ClientSession, recorder: UsageRecorder) -> None:
+async def test_days_and_totals_are_json_numbers(http: aiohttp.ClientSession, recorder: UsageRecorder) -> None:
     recorder.record(usage_record(characters=2**53 + 1, cost_units=3))
     recorder.record(usage_record(cache_status="hit", cached_characters=10, saved_cost_units=4))
     totals = NOTHING | {

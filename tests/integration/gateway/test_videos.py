@@ -101,7 +101,7 @@ async def test_a_video_is_streamed_while_it_is_made(http: aiohttp.ClientSession,
     assert b"moof" in video
 
 
-async def test_a_file_is_told_apart(http: aiohttp.ClientSession, two_seconds: bytes) -> None:
+async def test_the_type_of_a_file_is_detected(http: aiohttp.ClientSession, two_seconds: bytes) -> None:
     async with http.post("/api/video/probe", json={"media": in_base64(two_seconds)}, headers=ALICE) as answer:
         told = await answer.json()
     assert (told["success"], told["container"], told["durationSeconds"]) == (True, "mp4", 2.0)

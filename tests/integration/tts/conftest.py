@@ -84,7 +84,7 @@ async def ask(
 
 
 def parse_messages(messages: Sequence[tts_pb2.SynthesizeStreamResponse]) -> Heard:
-    """Return the content of the messages of a stream; `done` is None if it is missing."""
+    """Return the content of the messages of a stream; without `done` its place holds None."""
     chunks = [message.chunk for message in messages if message.HasField("chunk")]
     done = messages[-1].done if messages[-1].HasField("done") else None
     return Heard(b"".join(chunk.audio for chunk in chunks), _timing(chunks), messages[0].header, done)

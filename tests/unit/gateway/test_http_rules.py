@@ -81,7 +81,7 @@ def test_additional_bindings_are_routes_of_their_own() -> None:
     ]
 
 
-def test_path_fields_are_told_in_their_order() -> None:
+def test_path_fields_are_listed_in_order() -> None:
     (rule,) = (rule for rule in http_rules(service("ManyWays")) if rule.rpc.name == "Drop")
     assert rule.path_fields == ("kind", "name")
 

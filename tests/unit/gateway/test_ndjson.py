@@ -24,7 +24,7 @@ Step = dict[str, object] | asyncio.Event | BaseException
 
 
 class Script:
-    """Yields lines, waits and fails as it is told; `live` counts who is still at it."""
+    """Yields lines, waits and fails as the test says; `live` counts the running ones."""
 
     def __init__(self, *steps: Step) -> None:
         self.steps = steps
@@ -112,7 +112,7 @@ async def test_a_failure_later_is_the_last_line_and_the_answer_is_cut() -> None:
     }
 
 
-async def test_what_a_service_fails_with_is_told_in_the_same_words() -> None:
+async def test_an_error_of_a_service_keeps_its_message() -> None:
     async def refuses(_: Request, __: Context) -> wrappers_pb2.BytesValue:
         raise MediaError(Reason.CONTENT_BLOCKED, "No.")
 
@@ -135,7 +135,7 @@ async def test_a_mistake_of_our_own_is_not_told_but_cuts_the_answer() -> None:
 
 
 @pytest.mark.parametrize("beginning", [(), ({"progress": 1},)], ids=["before the first line", "between two lines"])
-async def test_who_leaves_ends_the_work(beginning: tuple[Step, ...]) -> None:
+async def test_a_disconnect_ends_the_work(beginning: tuple[Step, ...]) -> None:
     script = Script(*beginning, asyncio.Event())
     async with answering(script) as http:
 

@@ -63,7 +63,7 @@ def test_a_long_name_is_shortened() -> None:
     assert len(shown) == 64
 
 
-def test_all_faults_are_told_at_once() -> None:
+def test_all_violations_are_reported_at_once() -> None:
     found = faults(tts_pb2.SynthesizeRequest, {"text": 1, "speed": "fast", "txet": "", "previousRequestIds": [1, "ok"]})
     assert found == {
         "text": "must be a string",
@@ -121,7 +121,7 @@ def test_paths_begin_where_the_caller_says() -> None:
         ("labels", [], "must be an object"),
     ],
 )
-def test_a_wrong_value_is_told_what_would_be_right(field: str, value: object, wanted: str) -> None:
+def test_the_error_of_a_wrong_value_names_what_would_be_right(field: str, value: object, wanted: str) -> None:
     (description,) = faults(EVERYTHING, {field: value}).values()
     assert description == wanted
 
@@ -216,7 +216,9 @@ def test_well_known_types_are_read_as_protobuf_does() -> None:
         ("times", [None], "must be a time such as 2027-01-31T12:00:00Z"),
     ],
 )
-def test_a_wrong_well_known_value_is_told_what_would_be_right(field: str, value: object, wanted: str) -> None:
+def test_the_error_of_a_wrong_well_known_value_names_what_would_be_right(
+    field: str, value: object, wanted: str
+) -> None:
     (description,) = faults(KNOWN, {field: value}).values()
     assert description == wanted
 

@@ -1,4 +1,4 @@
-"""Tests of the files that decide who gets in."""
+"""The files of public keys and API keys."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _written(folder: Path, content: str | bytes) -> Path:
 
 
 def test_api_keys_are_read_past_comments_and_blank_lines(tmp_path: Path) -> None:
-    path = _written(tmp_path, f"# who may call\n\nrobot:{KEY}\n  front-end@site : {KEY}:with:colons \n")
+    path = _written(tmp_path, f"# callers\n\nrobot:{KEY}\n  front-end@site : {KEY}:with:colons \n")
     assert read_api_keys(path) == (ApiKey("robot", KEY), ApiKey("front-end@site", f"{KEY}:with:colons"))
 
 

@@ -156,7 +156,7 @@ async def test_without_an_admin_page_envoy_is_ended_at_once() -> None:
         ("raise SystemExit(0)", 0),
     ],
 )
-async def test_an_end_that_nobody_asked_for_is_passed_on_and_told(script: str, code: int) -> None:
+async def test_an_unexpected_exit_is_passed_on_and_logged(script: str, code: int) -> None:
     async with running(script, 1, level="ERROR") as process:
         found, output = await ended(process)
     assert found == code

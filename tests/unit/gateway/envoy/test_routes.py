@@ -81,7 +81,7 @@ def test_each_closed_route_has_a_twin_for_api_keys_before_it(routes_with_api_key
         assert twin["route"] == base["route"]
 
 
-def test_whoever_asks_for_no_token_asks_for_a_key_or_is_public(routes_with_api_keys: list[dict[str, Any]]) -> None:
+def test_a_route_without_a_token_needs_a_key_or_is_public(routes_with_api_keys: list[dict[str, Any]]) -> None:
     for route in routes_with_api_keys:
         if _asks_for_no_token(route) and route["name"] not in {*PUBLIC, "nothing"}:
             assert _is_twin(route)
@@ -154,7 +154,7 @@ def test_streams_are_not_cut_by_a_timeout_of_the_whole(routes: list[dict[str, An
 
 
 @pytest.mark.parametrize("path", ["/jobs_prompt_only", "/jobs_prompt_tts"])
-def test_who_waits_for_a_video_waits_as_long_as_a_stream_may_last(routes: list[dict[str, Any]], path: str) -> None:
+def test_a_request_for_a_video_may_last_as_long_as_a_stream(routes: list[dict[str, Any]], path: str) -> None:
     action = next(route["route"] for route in routes if route["name"] == path)
     assert (action["timeout"], action["idle_timeout"]) == ("3600s", "3605s")
     assert "max_stream_duration" not in action

@@ -98,7 +98,7 @@ def test_both_answers_tell_where_the_job_is(document: Json, path: str) -> None:
     assert "job_id" in answers["200"]["content"]["application/json"]["schema"]["properties"]
 
 
-def test_whoever_lists_may_ask_for_a_page_a_kind_and_a_status(document: Json) -> None:
+def test_the_list_takes_a_page_a_kind_and_a_status(document: Json) -> None:
     parameters = document["paths"]["/api/jobs"]["get"]["parameters"]
     assert [item["name"] for item in parameters] == ["pageSize", "pageToken", "kind", "status"]
     assert {item["in"] for item in parameters} == {"query"}
@@ -113,7 +113,7 @@ def test_an_id_has_the_form_of_one(document: Json, path: str) -> None:
         assert parameter["schema"]["pattern"] == "^[0-9a-f]{32}$"
 
 
-def test_who_cancels_says_nothing_beside_the_id(document: Json) -> None:
+def test_a_cancellation_takes_only_the_id(document: Json) -> None:
     body = document["components"]["schemas"]["CancelJobBody"]
     assert (body["properties"], body["additionalProperties"]) == ({}, False)
 
@@ -141,7 +141,7 @@ def test_events_are_a_stream_that_browsers_know(document: Json) -> None:
 
 
 @pytest.mark.parametrize("path", WAITING)
-def test_who_waits_gets_addresses_or_202_with_where_the_job_is(document: Json, path: str) -> None:
+def test_a_waiting_route_answers_urls_or_202_with_the_address_of_the_job(document: Json, path: str) -> None:
     answers = document["paths"][path]["post"]["responses"]
     properties = answers["200"]["content"]["application/json"]["schema"]["properties"]
     urls = {"video_url"} if path == "/jobs_prompt_only" else {"audio_url", "video_url", "final_url"}

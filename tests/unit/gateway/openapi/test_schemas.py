@@ -104,7 +104,7 @@ def test_rules_that_are_switched_off_are_not_told() -> None:
     assert schema_of(_RULED)["properties"]["free"] == {"type": "string"}
 
 
-def test_rules_of_the_whole_message_are_told_in_words() -> None:
+def test_rules_of_the_whole_message_are_described_in_words() -> None:
     description = schema_of(_RULED)["description"]
     assert "First must come before last." in description
     assert "Exactly one of `url`, `data`." in description

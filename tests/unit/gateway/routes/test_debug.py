@@ -31,13 +31,13 @@ async def seen(http: aiohttp.ClientSession, body: Any) -> tuple[int, Any]:
         return answer.status, await answer.json()
 
 
-async def test_status_type_and_length_are_told(http: aiohttp.ClientSession, host: WebHost) -> None:
+async def test_status_type_and_length_are_returned(http: aiohttp.ClientSession, host: WebHost) -> None:
     told = {"success": True, "status": 200, "contentType": "image/png", "sizeBytes": 5, "url": host.url("/cat.png")}
     assert await seen(http, {"url": host.url("/cat.png?token=secret")}) == (200, told)
     assert await seen(http, {"url": host.url("/away")}) == (200, told)
 
 
-async def test_a_status_that_is_no_success_is_told_too(http: aiohttp.ClientSession, host: WebHost) -> None:
+async def test_a_status_that_is_no_success_is_returned_too(http: aiohttp.ClientSession, host: WebHost) -> None:
     status, body = await seen(http, {"url": host.url("/gone")})
     assert (status, body["status"]) == (200, 404)
 

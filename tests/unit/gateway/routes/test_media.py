@@ -75,7 +75,7 @@ async def test_without_a_signature_only_the_owner_reads(
         assert answer.status == status
 
 
-async def test_what_only_the_owner_reads_is_kept_by_nobody_between(http: aiohttp.ClientSession) -> None:
+async def test_an_object_that_only_its_owner_may_read_is_not_cached_on_the_way(http: aiohttp.ClientSession) -> None:
     async with http.get(f"/media/{KEY}", headers=ALICE) as answer:
         assert answer.headers["Cache-Control"] == "private, max-age=31536000, immutable"
         tag = answer.headers["ETag"]
