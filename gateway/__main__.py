@@ -38,7 +38,7 @@ async def main(settings: GatewaySettings) -> None:
             call_seconds=settings.call_seconds,
         )
         serving = run_http(app, settings.host, settings.port, grace_seconds=settings.drain_grace_seconds)
-        async with directory(settings, upstreams) as running_directory, serving as http:
+        async with build_directory_server(settings, upstreams) as running_directory, serving as http:
             await stop_signal()
             health.drain()
             async with asyncio.TaskGroup() as draining:
@@ -46,9 +46,11 @@ async def main(settings: GatewaySettings) -> None:
                 draining.create_task(_drain_http(http, settings.drain_notice_seconds))
 
 
-def directory(settings: GatewaySettings, upstreams: Upstreams) -> AbstractAsyncContextManager[RunningServer]:
+def build_directory_server(
+    settings: GatewaySettings, upstreams: Upstreams
+) -> AbstractAsyncContextManager[RunningServer]:
     """Return the server of reflection and health for all services, not yet started."""
-    channels = upstreams.by_service()
+    channels = upstreams.list_channels()
 
     def register(server: grpc.aio.Server) -> list[str]:
         add_reflection(server, list(channels))

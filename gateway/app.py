@@ -13,15 +13,15 @@ from media.tts.v1 import tts_pb2
 from media.usage.v1 import usage_pb2
 from media.video.v1 import video_pb2
 
-from gateway.errors import failures
+from gateway.errors import handle_errors
 from gateway.routes.captions import CaptionRoutes
 from gateway.routes.debug import DebugRoutes
-from gateway.routes.docs import OPENAPI_FILE, docs_routes
+from gateway.routes.docs import OPENAPI_FILE, build_docs_routes
 from gateway.routes.health import Health
 from gateway.routes.images import ImageRoutes
 from gateway.routes.jobs import JobRoutes
 from gateway.routes.media import MediaRoutes
-from gateway.routes.rpc import rpc_routes
+from gateway.routes.rpc import build_rpc_routes
 from gateway.routes.speech import SpeechRoutes
 from gateway.routes.sync_jobs import SyncJobRoutes
 from gateway.routes.videos import VideoRoutes
@@ -50,7 +50,7 @@ class Upstreams:
     fetcher: Fetcher
     """Downloads from the URLs that callers name."""
 
-    def by_service(self) -> dict[str, grpc.aio.Channel]:
+    def list_channels(self) -> dict[str, grpc.aio.Channel]:
         """Return the channel of each service by the service's full name."""
         return {
             SPEECH.full_name: self.tts,
@@ -70,18 +70,18 @@ def build_app(upstreams: Upstreams, health: Health, *, max_body_bytes: int, call
         max_body_bytes: Largest request body.
         call_seconds: Deadline of each call to a service.
     """
-    app = web.Application(middlewares=[failures], client_max_size=max_body_bytes)
+    app = web.Application(middlewares=[handle_errors], client_max_size=max_body_bytes)
     app.router.add_get("/health", health.answer)
-    app.router.add_routes(SpeechRoutes(upstreams.tts, call_seconds).routes())
-    app.router.add_routes(CaptionRoutes(upstreams.tts, call_seconds).routes())
-    app.router.add_routes(ImageRoutes(upstreams.image, call_seconds).routes())
-    app.router.add_routes(VideoRoutes(upstreams.video, call_seconds).routes())
-    app.router.add_routes(JobRoutes(upstreams.jobs).routes())
-    app.router.add_routes(SyncJobRoutes(upstreams.jobs, call_seconds).routes())
-    app.router.add_routes(MediaRoutes(upstreams.store).routes())
-    app.router.add_routes(DebugRoutes(upstreams.fetcher).routes())
-    channels = upstreams.by_service()
+    app.router.add_routes(SpeechRoutes(upstreams.tts, call_seconds).build_routes())
+    app.router.add_routes(CaptionRoutes(upstreams.tts, call_seconds).build_routes())
+    app.router.add_routes(ImageRoutes(upstreams.image, call_seconds).build_routes())
+    app.router.add_routes(VideoRoutes(upstreams.video, call_seconds).build_routes())
+    app.router.add_routes(JobRoutes(upstreams.jobs).build_routes())
+    app.router.add_routes(SyncJobRoutes(upstreams.jobs, call_seconds).build_routes())
+    app.router.add_routes(MediaRoutes(upstreams.store).build_routes())
+    app.router.add_routes(DebugRoutes(upstreams.fetcher).build_routes())
+    channels = upstreams.list_channels()
     for service in SERVICES:
-        app.router.add_routes(rpc_routes(channels[service.full_name], service, call_seconds))
-    app.router.add_routes(docs_routes(OPENAPI_FILE.read_bytes()))
+        app.router.add_routes(build_rpc_routes(channels[service.full_name], service, call_seconds))
+    app.router.add_routes(build_docs_routes(OPENAPI_FILE.read_bytes()))
     return app

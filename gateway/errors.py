@@ -20,7 +20,7 @@ from services.common.rpc.status import from_rpc_error
 log = logger(__name__)
 
 REQUEST_ID = "X-Request-Id"
-_REASON_OF_HTTP_STATUS = {
+_REASONS_BY_HTTP_STATUS = {
     404: Reason.NOT_FOUND,
     405: Reason.METHOD_NOT_ALLOWED,
     413: Reason.PAYLOAD_TOO_LARGE,
@@ -30,7 +30,7 @@ STARTED = web.RequestKey("started", web.StreamResponse)
 """The answer whose head has been sent; set by routes that stream."""
 
 
-def _camel_case(path: str) -> str:
+def _to_camel_case(path: str) -> str:
     """Return a field's path as JSON spells it, such as `items[0].outputFormat`."""
     return re.sub(r"_([a-z0-9])", lambda match: match[1].upper(), path)
 
@@ -39,54 +39,54 @@ def _camel_case(path: str) -> str:
 class FieldNaming:
     """What a route calls fields of the contract."""
 
-    of: Callable[[str], str]
+    name_field: Callable[[str], str]
     """Returns the route's name of a field."""
 
 
-IN_CAMEL_CASE = FieldNaming(_camel_case)
-SPELLING = web.RequestKey("spelling", FieldNaming)
+IN_CAMEL_CASE = FieldNaming(_to_camel_case)
+FIELD_NAMING = web.RequestKey("spelling", FieldNaming)
 """Set by routes whose JSON is not the contract's in camelCase."""
 
 
 @web.middleware
-async def failures(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def handle_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give every request its id and every failure its answer."""
     with bind_request_id(_get_request_id(request)):
         try:
             response = await handler(request)
         except Exception as error:  # noqa: BLE001 - the last line of defence: every failure needs an answer
-            return _build_response(request, error)
+            return _build_error_response(request, error)
         if not response.prepared:
             response.headers[REQUEST_ID] = request_id.get()
         return response
 
 
-def build_body(error: MediaError, spelled: FieldNaming = IN_CAMEL_CASE) -> dict[str, object]:
+def build_error_body(error: MediaError, naming: FieldNaming = IN_CAMEL_CASE) -> dict[str, object]:
     """Return the JSON form of an error, as every route answers it.
 
     Args:
         error: What went wrong.
-        spelled: What the route calls fields.
+        naming: What the route calls fields.
     """
     message = error.message
     for item in error.violations:
         if item.field:
-            message = message.replace(f"{item.field}: ", f"{spelled.of(item.field)}: ")
+            message = message.replace(f"{item.field}: ", f"{naming.name_field(item.field)}: ")
     return {
         "success": False,
         "error": {
             "code": error.reason.name,
             "message": message,
             "details": [
-                {"field": spelled.of(item.field), "description": item.description} for item in error.violations
+                {"field": naming.name_field(item.field), "description": item.description} for item in error.violations
             ],
             "requestId": request_id.get(),
         },
     }
 
 
-def _build_response(request: web.Request, error: Exception) -> web.StreamResponse:
-    failure = _failure(error)
+def _build_error_response(request: web.Request, error: Exception) -> web.StreamResponse:
+    failure = _to_media_error(error)
     log.info("request failed", path=request.path, reason=failure.reason.name)
     started = request.get(STARTED)
     if started is not None and started.prepared:
@@ -98,7 +98,7 @@ def _build_response(request: web.Request, error: Exception) -> web.StreamRespons
         headers["Allow"] = ", ".join(sorted(error.allowed_methods))
     return web.Response(
         status=failure.reason.info.http_status,
-        body=orjson.dumps(build_body(failure, request.get(SPELLING, IN_CAMEL_CASE))),
+        body=orjson.dumps(build_error_body(failure, request.get(FIELD_NAMING, IN_CAMEL_CASE))),
         content_type="application/json",
         headers=headers,
     )
@@ -111,14 +111,14 @@ def _abort_response(request: web.Request, started: web.StreamResponse) -> web.St
     return started
 
 
-def _failure(error: Exception) -> MediaError:
+def _to_media_error(error: Exception) -> MediaError:
     match error:
         case MediaError():
             return error
         case grpc.aio.AioRpcError():
             return from_rpc_error(error)
         case web.HTTPException():
-            return MediaError(_REASON_OF_HTTP_STATUS.get(error.status, Reason.VALIDATION_ERROR))
+            return MediaError(_REASONS_BY_HTTP_STATUS.get(error.status, Reason.VALIDATION_ERROR))
         case ConnectionError():
             return MediaError(Reason.CANCELLED)
         case _:

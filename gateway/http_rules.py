@@ -52,29 +52,29 @@ class HttpRule:
         return tuple(_VARIABLE.findall(self.path))
 
 
-def http_rules(service: ServiceDescriptor) -> list[HttpRule]:
+def read_http_rules(service: ServiceDescriptor) -> list[HttpRule]:
     """Return the routes of the annotated RPCs of `service`, additional bindings included, in the contract's order.
 
     Raises:
         ValueError: An annotation asks for what the gateway does not do; the message names it.
     """
-    return [rule for rpc in service.methods for rule in _rules(rpc)]
+    return [rule for rpc in service.methods for rule in _read_rules(rpc)]
 
 
-def _rules(rpc: MethodDescriptor) -> Iterator[HttpRule]:
+def _read_rules(rpc: MethodDescriptor) -> Iterator[HttpRule]:
     options = rpc.GetOptions()
     if not options.HasExtension(annotations_pb2.http):
         return
     annotation = options.Extensions[annotations_pb2.http]
     for binding in (annotation, *annotation.additional_bindings):
-        method, written = _pattern(binding)
+        method, written = _parse_pattern(binding)
         path = _DEEP.sub(r"{\1}", written)
         rule = HttpRule(method, path, binding.body, rpc, tuple(_DEEP.findall(written)), binding.response_body)
-        _check(rule)
+        _check_rule(rule)
         yield rule
 
 
-def _pattern(binding: http_pb2.HttpRule) -> tuple[str, str]:
+def _parse_pattern(binding: http_pb2.HttpRule) -> tuple[str, str]:
     which = binding.WhichOneof("pattern")
     if which is None:
         return "", ""
@@ -83,7 +83,7 @@ def _pattern(binding: http_pb2.HttpRule) -> tuple[str, str]:
     return which.upper(), getattr(binding, which)
 
 
-def _check(rule: HttpRule) -> None:
+def _check_rule(rule: HttpRule) -> None:
     known = set(rule.rpc.input_type.fields_by_name)
     problems = {
         "has no path": not rule.path.startswith("/"),

@@ -10,7 +10,7 @@ import grpc
 import orjson
 from aiohttp import web
 
-from gateway.errors import STARTED, build_body
+from gateway.errors import STARTED, build_error_body
 from services.common.errors import MediaError
 from services.common.log import request_id
 from services.common.rpc.status import from_rpc_error
@@ -21,7 +21,7 @@ Lines = AsyncGenerator[Mapping[str, Any]]
 """What is sent; the first is waited for before the status, so that an early failure is a plain error."""
 
 
-async def answer_lines(request: web.Request, lines: Lines) -> web.StreamResponse:
+async def send_lines(request: web.Request, lines: Lines) -> web.StreamResponse:
     """Send `lines`; an answer that fails on the way ends with the error and without the final chunk.
 
     Raises:
@@ -35,15 +35,17 @@ async def answer_lines(request: web.Request, lines: Lines) -> web.StreamResponse
         await response.prepare(request)
         try:
             if first is not None:
-                await response.write(_line(first))
+                await response.write(_encode_line(first))
             async for line in lines:
-                await response.write(_line(line))
+                await response.write(_encode_line(line))
         except (MediaError, grpc.aio.AioRpcError) as error:
-            await response.write(_line(build_body(error if isinstance(error, MediaError) else from_rpc_error(error))))
+            await response.write(
+                _encode_line(build_error_body(error if isinstance(error, MediaError) else from_rpc_error(error)))
+            )
             raise
         await response.write_eof()
     return response
 
 
-def _line(content: Mapping[str, Any]) -> bytes:
+def _encode_line(content: Mapping[str, Any]) -> bytes:
     return orjson.dumps(content, option=orjson.OPT_APPEND_NEWLINE)

@@ -30,12 +30,12 @@ class AggregateHealth(HealthServicer):
 
     def __init__(self, channels: Mapping[str, grpc.aio.Channel]) -> None:
         super().__init__()
-        self._checks = {name: _check(channel) for name, channel in channels.items()}
+        self._checks = {name: _build_check(channel) for name, channel in channels.items()}
 
     async def Check(self, request: health_pb2.HealthCheckRequest, context: Context) -> health_pb2.HealthCheckResponse:
         """Answer once."""
         if request.service in self._checks:
-            return health_pb2.HealthCheckResponse(status=await self._status(request.service))
+            return health_pb2.HealthCheckResponse(status=await self._check_service(request.service))
         if not request.service:
             return health_pb2.HealthCheckResponse(status=await self._check_all())
         return await super().Check(request, context)
@@ -43,18 +43,18 @@ class AggregateHealth(HealthServicer):
     async def Watch(self, request: health_pb2.HealthCheckRequest, context: Context) -> None:
         """Answer whenever the status changes."""
         known = not request.service or request.service in self._checks
-        told: int | None = None
+        last: int | None = None
         while True:
-            now = await self._now(request.service) if known else UNKNOWN
-            if now != told:
+            now = await self._get_status(request.service) if known else UNKNOWN
+            if now != last:
                 await context.write(health_pb2.HealthCheckResponse(status=now))
-                told = now
+                last = now
             await asyncio.sleep(_WATCH_SECONDS)
 
-    async def _now(self, service: str) -> ServingStatus:
-        return await (self._status(service) if service else self._check_all())
+    async def _get_status(self, service: str) -> ServingStatus:
+        return await (self._check_service(service) if service else self._check_all())
 
-    async def _status(self, service: str) -> ServingStatus:
+    async def _check_service(self, service: str) -> ServingStatus:
         try:
             reply = await self._checks[service](health_pb2.HealthCheckRequest(service=service), timeout=_CHECK_SECONDS)
         except grpc.aio.AioRpcError:
@@ -62,11 +62,11 @@ class AggregateHealth(HealthServicer):
         return reply.status
 
     async def _check_all(self) -> ServingStatus:
-        statuses = await asyncio.gather(*(self._status(service) for service in self._checks))
+        statuses = await asyncio.gather(*(self._check_service(service) for service in self._checks))
         return SERVING if all(status == SERVING for status in statuses) else NOT_SERVING
 
 
-def _check(channel: grpc.aio.Channel) -> Check:
+def _build_check(channel: grpc.aio.Channel) -> Check:
     return channel.unary_unary(
         "/grpc.health.v1.Health/Check",
         request_serializer=health_pb2.HealthCheckRequest.SerializeToString,

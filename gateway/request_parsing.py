@@ -32,7 +32,7 @@ def get_principal(request: web.Request) -> str:
     return request.headers.get(PRINCIPAL, "")
 
 
-def header_text(request: web.Request, name: str) -> str:
+def read_header(request: web.Request, name: str) -> str:
     """Return a header of the request; empty without one.
 
     Raises:
@@ -44,7 +44,7 @@ def header_text(request: web.Request, name: str) -> str:
     return text
 
 
-async def json_body(request: web.Request) -> object:
+async def read_json(request: web.Request) -> object:
     """Return the parsed JSON body.
 
     Raises:
@@ -64,12 +64,12 @@ async def json_body(request: web.Request) -> object:
         ) from None
 
 
-async def message_body(request: web.Request, kind: type[M]) -> M:
-    """Return the JSON body as a message of `kind`; raises as `json_body` and `decode` do."""
-    return decode(kind, await json_body(request))
+async def read_message(request: web.Request, kind: type[M]) -> M:
+    """Return the JSON body as a message of `kind`; raises as `read_json` and `decode` do."""
+    return decode(kind, await read_json(request))
 
 
-def parameters(request: web.Request, descriptor: Descriptor) -> dict[str, Any]:
+def read_parameters(request: web.Request, descriptor: Descriptor) -> dict[str, Any]:
     """Return query and path parameters in the form that `decode` takes, typed as `descriptor` wants them."""
     given: dict[str, Any] = {}
     for name in request.query:

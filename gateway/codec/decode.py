@@ -33,12 +33,12 @@ def decode(kind: type[_M], data: object, *, path: str = "") -> _M:
 
     Raises:
         MediaError: VALIDATION_ERROR with a violation for each field that is unknown, given twice or of a wrong type, up
-            to faults.MAX_VIOLATIONS.
+            to MAX_VIOLATIONS.
     """
-    faults = Violations()
-    message = _plan(kind).read(data, path, faults)
-    if faults.violations:
-        raise faults.error()
+    violations = Violations()
+    message = _get_plan(kind).read(data, path, violations)
+    if violations.found:
+        raise violations.build_error()
     return cast("_M", message)
 
 
@@ -53,102 +53,102 @@ class _Plan:
         self._names: Mapping[str, str] = {field.name: field.json_name for field in fields}
         self._fields: dict[str, tuple[str, Reader]] = {}
         for field in fields:
-            self._fields[field.name] = self._fields[field.json_name] = (field.name, _reader(field))
+            self._fields[field.name] = self._fields[field.json_name] = (field.name, _build_reader(field))
         self._keeps_null = frozenset(field.name for field in fields if _is_any_json(field))
         self._exclusive = [
             tuple(field.name for field in oneof.fields) for oneof in kind.DESCRIPTOR.oneofs if len(oneof.fields) > 1
         ]
 
-    def read(self, data: object, path: str, faults: Violations) -> object:
-        """Return the message that `data` describes, or None where faults were found by now."""
+    def read(self, data: object, path: str, violations: Violations) -> object:
+        """Return the message that `data` describes, or None where violations were found by now."""
         if type(data) is not dict:
-            return faults.add(path, "must be an object")
-        if faults.depth >= _MAX_DEPTH:
-            return faults.add(path, f"must not be nested more than {_MAX_DEPTH} levels deep")
-        faults.depth += 1
-        found = self._read_fields(data, f"{path}." if path else "", faults)
-        faults.depth -= 1
-        return None if faults.violations else self._kind(**found)
+            return violations.add(path, "must be an object")
+        if violations.depth >= _MAX_DEPTH:
+            return violations.add(path, f"must not be nested more than {_MAX_DEPTH} levels deep")
+        violations.depth += 1
+        found = self._read_fields(data, f"{path}." if path else "", violations)
+        violations.depth -= 1
+        return None if violations.found else self._kind(**found)
 
-    def _read_fields(self, data: dict[str, object], prefix: str, faults: Violations) -> dict[str, object]:
+    def _read_fields(self, data: dict[str, object], prefix: str, violations: Violations) -> dict[str, object]:
         fields = self._fields
         found: dict[str, object] = {}
         for key, value in data.items():
             field = fields.get(key)
             if field is None:
-                self._refuse(key, prefix, faults)
+                self._add_unknown_field(key, prefix, violations)
                 continue
             name, read = field
             if name in found:
-                faults.add(prefix + name, "must be given once, in camelCase or in snake_case")
+                violations.add(prefix + name, "must be given once, in camelCase or in snake_case")
             elif value is None and name not in self._keeps_null:
                 found[name] = None
             else:
-                found[name] = read(value, prefix + name, faults)
+                found[name] = read(value, prefix + name, violations)
         for group in self._exclusive:
             given = [name for name in group if found.get(name) is not None]
             for name in given[1:]:
-                faults.add(prefix + name, f"must not be given together with {given[0]}")
+                violations.add(prefix + name, f"must not be given together with {given[0]}")
         return found
 
-    def _refuse(self, key: str, prefix: str, faults: Violations) -> None:
+    def _add_unknown_field(self, key: str, prefix: str, violations: Violations) -> None:
         close = get_close_matches(key, self._fields, n=1) if len(key) <= _MAX_SUGGESTIBLE_CHARACTERS else []
         hint = f"; did you mean {self._names.get(close[0], close[0])}?" if close else ""
-        faults.add(prefix + shorten(key), f"is not a known field{hint}")
+        violations.add(prefix + shorten(key), f"is not a known field{hint}")
 
 
 _PLANS: dict[type[Message], _Plan] = {}
 
 
-def _plan(kind: type[Message]) -> _Plan:
+def _get_plan(kind: type[Message]) -> _Plan:
     plan = _PLANS.get(kind)
     if plan is None:
         plan = _PLANS[kind] = _Plan(kind)
     return plan
 
 
-def _reader(field: FieldDescriptor) -> Reader:
+def _build_reader(field: FieldDescriptor) -> Reader:
     if not field.is_repeated:
-        return _single(field)
+        return _build_single_reader(field)
     if field.message_type is not None and field.message_type.GetOptions().map_entry:
-        return _mapping(field.message_type)
-    return _read_repeated(_single(field))
+        return _build_map_reader(field.message_type)
+    return _build_list_reader(_build_single_reader(field))
 
 
-def _single(field: FieldDescriptor) -> Reader:
+def _build_single_reader(field: FieldDescriptor) -> Reader:
     if field.message_type is None:
-        return values.scalar(field)
+        return values.build_scalar_reader(field)
     kind = message_factory.GetMessageClass(field.message_type)
     if field.message_type.file.package == "google.protobuf":
-        return values.well_known(kind)
+        return values.build_well_known_reader(kind)
 
-    def read(value: object, path: str, faults: Violations) -> object:
+    def read(value: object, path: str, violations: Violations) -> object:
         # Looked up on use, because a message type may hold itself.
-        return _plan(kind).read(value, path, faults)
+        return _get_plan(kind).read(value, path, violations)
 
     return read
 
 
-def _read_repeated(read_item: Reader) -> Reader:
-    def read(value: object, path: str, faults: Violations) -> object:
+def _build_list_reader(read_item: Reader) -> Reader:
+    def read(value: object, path: str, violations: Violations) -> object:
         if type(value) is not list:
-            return faults.add(path, "must be a list")
-        return [read_item(item, f"{path}[{index}]", faults) for index, item in enumerate(value)]
+            return violations.add(path, "must be a list")
+        return [read_item(item, f"{path}[{index}]", violations) for index, item in enumerate(value)]
 
     return read
 
 
-def _mapping(entry: Descriptor) -> Reader:
-    read_key = values.map_key(entry.fields_by_name["key"])
-    read_value = _single(entry.fields_by_name["value"])
+def _build_map_reader(entry: Descriptor) -> Reader:
+    read_key = values.build_map_key_reader(entry.fields_by_name["key"])
+    read_value = _build_single_reader(entry.fields_by_name["value"])
 
-    def read(value: object, path: str, faults: Violations) -> object:
+    def read(value: object, path: str, violations: Violations) -> object:
         if type(value) is not dict:
-            return faults.add(path, "must be an object")
+            return violations.add(path, "must be an object")
         found: dict[object, object] = {}
         for key, item in value.items():
             item_path = f"{path}[{shorten(key)}]"
-            found[read_key(key, item_path, faults)] = read_value(item, item_path, faults)
+            found[read_key(key, item_path, violations)] = read_value(item, item_path, violations)
         return found
 
     return read

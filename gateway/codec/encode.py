@@ -23,7 +23,7 @@ def encode(message: Message) -> dict[str, object]:
     Names are camelCase, enum values are names, bytes are base64 and 64-bit integers stay numbers. Scalars, lists and
     maps are always there; `optional` fields, messages and members of a oneof only when they are set.
     """
-    return _plan(type(message)).write(message)
+    return _get_plan(type(message)).write(message)
 
 
 class _Plan:
@@ -35,9 +35,11 @@ class _Plan:
         fields = cast("Sequence[FieldDescriptor]", kind.DESCRIPTOR.fields)
         always = [field for field in fields if not field.has_presence]
         self._always = tuple(field.json_name for field in always)
-        self._get = _getter([field.name for field in always])
-        self._converted = [(field.json_name, writer) for field in always if (writer := _writer(field)) is not None]
-        self._optional = [(field.json_name, field.name, _writer(field)) for field in fields if field.has_presence]
+        self._get = _build_getter([field.name for field in always])
+        self._converted = [
+            (field.json_name, writer) for field in always if (writer := _build_writer(field)) is not None
+        ]
+        self._optional = [(field.json_name, field.name, _build_writer(field)) for field in fields if field.has_presence]
 
     def write(self, message: Message) -> dict[str, object]:
         """Return `message` as a JSON object."""
@@ -54,57 +56,59 @@ class _Plan:
 _PLANS: dict[type[Message], _Plan] = {}
 
 
-def _plan(kind: type[Message]) -> _Plan:
+def _get_plan(kind: type[Message]) -> _Plan:
     plan = _PLANS.get(kind)
     if plan is None:
         plan = _PLANS[kind] = _Plan(kind)
     return plan
 
 
-def _getter(names: list[str]) -> Callable[[Message], Iterable[object]]:
+def _build_getter(names: list[str]) -> Callable[[Message], Iterable[object]]:
     if len(names) > 1:
         return attrgetter(*names)
     return lambda message: [getattr(message, name) for name in names]
 
 
-def _writer(field: FieldDescriptor) -> Writer | None:
+def _build_writer(field: FieldDescriptor) -> Writer | None:
     """Return what turns the field's value into JSON, or None where the value is JSON already."""
     if not field.is_repeated:
-        return _single(field)
+        return _build_single_writer(field)
     if field.message_type is not None and field.message_type.GetOptions().map_entry:
         entry = field.message_type.fields_by_name
-        return partial(_write_map, _key_writer(entry["key"]), _single(entry["value"]) or _same)
+        return partial(
+            _write_map, _build_key_writer(entry["key"]), _build_single_writer(entry["value"]) or _write_unchanged
+        )
     if field.type in (FieldDescriptor.TYPE_DOUBLE, FieldDescriptor.TYPE_FLOAT):
         return _write_numbers
-    single = _single(field)
+    single = _build_single_writer(field)
     return _copy if single is None else partial(_write_list, single)
 
 
-def _single(field: FieldDescriptor) -> Writer | None:
+def _build_single_writer(field: FieldDescriptor) -> Writer | None:
     if field.message_type is not None:
-        return _message_writer(field.message_type)
+        return _build_message_writer(field.message_type)
     if field.enum_type is not None:
         return partial(_write_enum, {value.number: value.name for value in field.enum_type.values})
     return _SCALARS.get(field.type)
 
 
-def _message_writer(descriptor: Descriptor) -> Writer:
+def _build_message_writer(descriptor: Descriptor) -> Writer:
     if descriptor.file.package == "google.protobuf":
         return json_format.MessageToDict
     kind = message_factory.GetMessageClass(descriptor)
     # Looked up on use, because a message type may hold itself.
-    return lambda message: _plan(kind).write(message)
+    return lambda message: _get_plan(kind).write(message)
 
 
-def _key_writer(field: FieldDescriptor) -> Callable[[Any], str]:
-    return _boolean_key if field.type == FieldDescriptor.TYPE_BOOL else str
+def _build_key_writer(field: FieldDescriptor) -> Callable[[Any], str]:
+    return _write_boolean_key if field.type == FieldDescriptor.TYPE_BOOL else str
 
 
-def _boolean_key(value: bool) -> str:
+def _write_boolean_key(value: bool) -> str:
     return "true" if value else "false"
 
 
-def _same(value: object) -> object:
+def _write_unchanged(value: object) -> object:
     return value
 
 

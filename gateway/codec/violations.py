@@ -12,10 +12,10 @@ _MAX_SHOWN_CHARACTERS = 64
 class Violations:
     """The violations found so far in one request."""
 
-    __slots__ = ("depth", "violations")
+    __slots__ = ("depth", "found")
 
     def __init__(self) -> None:
-        self.violations: list[FieldViolation] = []
+        self.found: list[FieldViolation] = []
         self.depth = 0
         """Messages that are open around the value being read."""
 
@@ -28,15 +28,15 @@ class Violations:
         Raises:
             MediaError: MAX_VIOLATIONS have been found; reading on is not worth the time.
         """
-        self.violations.append(FieldViolation(path or "request", description))
-        if len(self.violations) >= MAX_VIOLATIONS:
-            raise self.error()
+        self.found.append(FieldViolation(path or "request", description))
+        if len(self.found) >= MAX_VIOLATIONS:
+            raise self.build_error()
         return None
 
-    def error(self) -> MediaError:
+    def build_error(self) -> MediaError:
         """Return the one VALIDATION_ERROR that names every violation."""
-        summary = "; ".join(f"{item.field}: {item.description}" for item in self.violations)
-        return MediaError(Reason.VALIDATION_ERROR, summary, violations=self.violations)
+        summary = "; ".join(f"{item.field}: {item.description}" for item in self.found)
+        return MediaError(Reason.VALIDATION_ERROR, summary, violations=self.found)
 
 
 def shorten(key: str) -> str:

@@ -10,8 +10,8 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from gateway.envoy import launcher as binary
-from gateway.envoy.config import LOOPBACK, render, to_json
+from gateway.envoy import launcher
+from gateway.envoy.config import LOOPBACK, render_config, to_json
 from gateway.envoy.settings import EdgeSettings
 from services.common.settings import ConfigurationError, load, refuse_to_start
 
@@ -21,7 +21,7 @@ _READY_SECONDS = 2.0
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and returns its exit code."""
-    options = _parser().parse_args(arguments)
+    options = _build_parser().parse_args(arguments)
     try:
         command: Callable[[EdgeSettings, argparse.Namespace], int] = options.command
         return command(load(EdgeSettings), options)
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         refuse_to_start(error)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m gateway.envoy", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -42,14 +42,14 @@ def _parser() -> argparse.ArgumentParser:
     for name, command, text in (
         ("validate", _validate, "let Envoy check the configuration"),
         ("run", _run, "run Envoy with the configuration; SIGTERM drains it"),
-        ("ready", _ready, "exit with 0 if the running Envoy serves, else with 1"),
+        ("ready", _check_ready, "exit with 0 if the running Envoy serves, else with 1"),
     ):
         commands.add_parser(name, help=text).set_defaults(command=command)
     return parser
 
 
 def _render(settings: EdgeSettings, options: argparse.Namespace) -> int:
-    text = to_json(render(settings))
+    text = to_json(render_config(settings))
     if options.output is None:
         sys.stdout.write(text)
         return 0
@@ -62,16 +62,16 @@ def _render(settings: EdgeSettings, options: argparse.Namespace) -> int:
 
 
 def _validate(settings: EdgeSettings, _: argparse.Namespace) -> int:
-    binary.validate(settings)
+    launcher.validate(settings)
     sys.stdout.write("Envoy accepts the configuration.\n")
     return 0
 
 
 def _run(settings: EdgeSettings, _: argparse.Namespace) -> int:
-    binary.run(settings)
+    launcher.run(settings)
 
 
-def _ready(settings: EdgeSettings, _: argparse.Namespace) -> int:
+def _check_ready(settings: EdgeSettings, _: argparse.Namespace) -> int:
     try:
         with urllib.request.urlopen(f"http://{LOOPBACK}:{settings.admin_port}/ready", timeout=_READY_SECONDS) as answer:
             return 0 if answer.status == 200 else 1  # noqa: PLR2004 - the status of a page that is well

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.envoy.settings import EdgeSettings
-from gateway.envoy.typed_config import Config, extension
+from gateway.envoy.typed_config import Config, build_extension
 from services.common.rpc.metadata import PRINCIPAL
 
 FIELDS: dict[str, str] = {
@@ -34,7 +34,7 @@ FIELDS: dict[str, str] = {
 _WORDS = ("method", "path", "status", "grpc_status", "flags", "duration_ms", "principal", "request_id")
 
 
-def access_log(settings: EdgeSettings) -> Config:
+def build_access_log(settings: EdgeSettings) -> Config:
     """Return the log on standard output, as JSON or, where people read it, as words."""
     if settings.log_format == "console":
         words = " ".join(f"{name}={FIELDS[name]}" for name in _WORDS)
@@ -42,4 +42,4 @@ def access_log(settings: EdgeSettings) -> Config:
     else:
         line = {"json_format": FIELDS}
     log_type = "envoy.extensions.access_loggers.stream.v3.StdoutAccessLog"
-    return extension("envoy.access_loggers.stdout", log_type, log_format=line)
+    return build_extension("envoy.access_loggers.stdout", log_type, log_format=line)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from gateway.envoy.credentials import ApiKey, read_jwks
 from gateway.envoy.settings import Address, EdgeSettings
-from gateway.envoy.typed_config import Config, build_typed, extension, seconds
+from gateway.envoy.typed_config import Config, build_extension, build_typed, to_duration
 from services.common.rpc.metadata import PRINCIPAL
 from services.common.settings import ConfigurationError
 
@@ -33,10 +33,10 @@ _UNTRUSTED_HEADERS = ("x-forwarded-client-cert", "x-forwarded-host", "x-real-ip"
 _PRINCIPAL = "[!-~]+"
 
 
-def identity_stripping(settings: EdgeSettings) -> Config:
+def build_identity_stripping(settings: EdgeSettings) -> Config:
     """Return what removes a client's own identity headers before a route or a filter sees them."""
     names = _UNTRUSTED_HEADERS if settings.trusted_hops else (*_UNTRUSTED_HEADERS, "x-forwarded-for")
-    return extension(
+    return build_extension(
         "envoy.http.early_header_mutation.header_mutation",
         "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
         mutations=[
@@ -46,7 +46,7 @@ def identity_stripping(settings: EdgeSettings) -> Config:
     )
 
 
-def jwt_filter(settings: EdgeSettings) -> Config:
+def build_jwt_filter(settings: EdgeSettings) -> Config:
     """Return the filter that asks every request for a bearer token, unless its route says otherwise.
 
     The one rule covers all paths, so that a route that says nothing is closed.
@@ -61,17 +61,17 @@ def jwt_filter(settings: EdgeSettings) -> Config:
         "forward": False,
         "claim_to_headers": [{"header_name": PRINCIPAL, "claim_name": "sub"}],
         "jwt_cache_config": {"jwt_cache_size": 1000},
-        **_key_source(settings),
+        **_build_key_source(settings),
     }
     rule = {"match": {"prefix": "/"}, "requires": {"provider_name": _PROVIDER}}
-    return extension(JWT_FILTER, f"{_JWT}.JwtAuthentication", providers={_PROVIDER: provider}, rules=[rule])
+    return build_extension(JWT_FILTER, f"{_JWT}.JwtAuthentication", providers={_PROVIDER: provider}, rules=[rule])
 
 
-def api_key_filter(keys: Sequence[ApiKey]) -> Config:
+def build_api_key_filter(keys: Sequence[ApiKey]) -> Config:
     """Return the filter that knows API keys; it works only on routes that turn it on."""
     return {
         "disabled": True,
-        **extension(
+        **build_extension(
             API_KEY_FILTER,
             f"{_API_KEY}.ApiKeyAuth",
             credentials=[{"key": key.key, "client": key.client} for key in keys],
@@ -81,18 +81,18 @@ def api_key_filter(keys: Sequence[ApiKey]) -> Config:
     }
 
 
-def public_route() -> Config:
+def build_public_route() -> Config:
     """Return the filter settings of a route that asks for no credential."""
     return {JWT_FILTER: build_typed(f"{_JWT}.PerRouteConfig", disabled=True)}
 
 
-def api_key_route() -> Config:
+def build_api_key_route() -> Config:
     """Return the filter settings of a route that asks for an API key in place of a token."""
     # Envoy takes keys and their source from the filter, but forwards a client's name only where the route says so.
-    return {**public_route(), API_KEY_FILTER: build_typed("envoy.config.route.v3.FilterConfig", config={})}
+    return {**build_public_route(), API_KEY_FILTER: build_typed("envoy.config.route.v3.FilterConfig", config={})}
 
 
-def jwks_address(settings: EdgeSettings) -> Address | None:
+def find_jwks_address(settings: EdgeSettings) -> Address | None:
     """Return where public keys are fetched from; nowhere when they come from a file."""
     if settings.jwt_jwks_uri is None:
         return None
@@ -100,7 +100,7 @@ def jwks_address(settings: EdgeSettings) -> Address | None:
     return Address(parts.hostname or "", parts.port or 443)
 
 
-def ca_file(settings: EdgeSettings) -> Path:
+def find_ca_file(settings: EdgeSettings) -> Path:
     """Return the CA bundle for the JWKS URL.
 
     Raises:
@@ -115,10 +115,10 @@ def ca_file(settings: EdgeSettings) -> Path:
     return found
 
 
-def _key_source(settings: EdgeSettings) -> Config:
+def _build_key_source(settings: EdgeSettings) -> Config:
     if settings.jwt_jwks_file is not None:
         return {"local_jwks": {"inline_string": read_jwks(settings.jwt_jwks_file)}}
-    http_uri = {"uri": settings.jwt_jwks_uri, "cluster": JWKS_CLUSTER, "timeout": seconds(_JWKS_FETCH_SECONDS)}
+    http_uri = {"uri": settings.jwt_jwks_uri, "cluster": JWKS_CLUSTER, "timeout": to_duration(_JWKS_FETCH_SECONDS)}
     # Fetched at start and ahead of expiry, so that no caller waits for it.
-    remote = {"http_uri": http_uri, "cache_duration": seconds(_JWKS_CACHE_SECONDS), "async_fetch": {}}
+    remote = {"http_uri": http_uri, "cache_duration": to_duration(_JWKS_CACHE_SECONDS), "async_fetch": {}}
     return {"remote_jwks": remote}

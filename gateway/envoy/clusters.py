@@ -5,7 +5,7 @@ from __future__ import annotations
 from gateway.envoy import auth, limits
 from gateway.envoy.route_table import IMAGE, JOBS, SPEECH, VIDEO, Upstream
 from gateway.envoy.settings import Address, EdgeSettings
-from gateway.envoy.typed_config import Config, build_typed, extension, seconds, socket
+from gateway.envoy.typed_config import Config, build_extension, build_socket_address, build_typed, to_duration
 
 HEALTH_INTERVAL_SECONDS = 0.5
 _HEALTH_TIMEOUT_SECONDS = 2.0
@@ -28,47 +28,77 @@ No keepalive pings: a gRPC server counts more than one in five minutes as abuse 
 """
 
 
-def clusters(settings: EdgeSettings) -> list[Config]:
+def build_clusters(settings: EdgeSettings) -> list[Config]:
     """Return every service that the edge calls."""
     found = [
-        _cluster(Upstream.GATEWAY, settings.gateway_address, settings, _http1(), _SAYS_OK),
-        _cluster(Upstream.GATEWAY_GRPC, settings.gateway_grpc_address, settings, _http2(), _ACCEPTS_CONNECTIONS),
-        _cluster(Upstream.TTS, settings.tts_address, settings, _http2(), _says_serving(SPEECH.full_name)),
-        _cluster(Upstream.IMAGE, settings.image_address, settings, _http2(), _says_serving(IMAGE.full_name)),
-        _cluster(Upstream.VIDEO, settings.video_address, settings, _http2(), _says_serving(VIDEO.full_name)),
-        _cluster(Upstream.JOBS, settings.jobs_address, settings, _http2(), _says_serving(JOBS.full_name)),
+        _build_service_cluster(
+            Upstream.GATEWAY, settings.gateway_address, settings, _build_http1_options(), _HTTP_HEALTH_CHECK
+        ),
+        _build_service_cluster(
+            Upstream.GATEWAY_GRPC, settings.gateway_grpc_address, settings, _build_http2_options(), _TCP_HEALTH_CHECK
+        ),
+        _build_service_cluster(
+            Upstream.TTS,
+            settings.tts_address,
+            settings,
+            _build_http2_options(),
+            _build_grpc_health_check(SPEECH.full_name),
+        ),
+        _build_service_cluster(
+            Upstream.IMAGE,
+            settings.image_address,
+            settings,
+            _build_http2_options(),
+            _build_grpc_health_check(IMAGE.full_name),
+        ),
+        _build_service_cluster(
+            Upstream.VIDEO,
+            settings.video_address,
+            settings,
+            _build_http2_options(),
+            _build_grpc_health_check(VIDEO.full_name),
+        ),
+        _build_service_cluster(
+            Upstream.JOBS,
+            settings.jobs_address,
+            settings,
+            _build_http2_options(),
+            _build_grpc_health_check(JOBS.full_name),
+        ),
     ]
-    if keys := auth.jwks_address(settings):
-        found.append(_jwks_cluster(keys, settings))
+    if keys := auth.find_jwks_address(settings):
+        found.append(_build_jwks_cluster(keys, settings))
     return found
 
 
-_SAYS_OK: Config = {"http_health_check": {"path": "/health"}}
+_HTTP_HEALTH_CHECK: Config = {"http_health_check": {"path": "/health"}}
 # What it says about health is said of all services: one of them down may not take away the place that tells so.
-_ACCEPTS_CONNECTIONS: Config = {"tcp_health_check": {}}
+_TCP_HEALTH_CHECK: Config = {"tcp_health_check": {}}
 
 
-def _says_serving(service: str) -> Config:
+def _build_grpc_health_check(service: str) -> Config:
     return {"grpc_health_check": {"service_name": service}}
 
 
-def _cluster(to: Upstream, address: Address, settings: EdgeSettings, protocol: Config, health: Config) -> Config:
+def _build_service_cluster(
+    to: Upstream, address: Address, settings: EdgeSettings, protocol: Config, health: Config
+) -> Config:
     return {
         **_build_dns_cluster(to.value, address),
-        "circuit_breakers": limits.circuit_breakers(settings),
+        "circuit_breakers": limits.build_circuit_breakers(settings),
         # A lone replica that says NOT_SERVING would otherwise still get every request.
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
-        "health_checks": [{**_health_times(), **health}],
+        "health_checks": [{**_build_health_check_times(), **health}],
         "typed_extension_protocol_options": {_HTTP_OPTIONS: protocol},
     }
 
 
-def _jwks_cluster(address: Address, settings: EdgeSettings) -> Config:
+def _build_jwks_cluster(address: Address, settings: EdgeSettings) -> Config:
     validation = {
-        "trusted_ca": {"filename": str(auth.ca_file(settings))},
+        "trusted_ca": {"filename": str(auth.find_ca_file(settings))},
         "match_typed_subject_alt_names": [{"san_type": "DNS", "matcher": {"exact": address.host}}],
     }
-    tls = extension(
+    tls = build_extension(
         "envoy.transport_sockets.tls",
         "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
         sni=address.host,
@@ -80,17 +110,17 @@ def _jwks_cluster(address: Address, settings: EdgeSettings) -> Config:
     return {
         **_build_dns_cluster(auth.JWKS_CLUSTER, address),
         "transport_socket": tls,
-        "typed_extension_protocol_options": {_HTTP_OPTIONS: _http1()},
+        "typed_extension_protocol_options": {_HTTP_OPTIONS: _build_http1_options()},
     }
 
 
 def _build_dns_cluster(name: str, address: Address) -> Config:
-    endpoint = {"endpoint": {"address": socket(address)}}
+    endpoint = {"endpoint": {"address": build_socket_address(address)}}
     return {
         "name": name,
         "type": "STRICT_DNS",
         "dns_lookup_family": "V4_PREFERRED",
-        "connect_timeout": seconds(_CONNECT_TIMEOUT_SECONDS),
+        "connect_timeout": to_duration(_CONNECT_TIMEOUT_SECONDS),
         "per_connection_buffer_limit_bytes": limits.BUFFER_LIMIT_BYTES,
         "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
         "upstream_connection_options": {
@@ -99,10 +129,10 @@ def _build_dns_cluster(name: str, address: Address) -> Config:
     }
 
 
-def _health_times() -> Config:
-    interval = seconds(HEALTH_INTERVAL_SECONDS)
+def _build_health_check_times() -> Config:
+    interval = to_duration(HEALTH_INTERVAL_SECONDS)
     return {
-        "timeout": seconds(_HEALTH_TIMEOUT_SECONDS),
+        "timeout": to_duration(_HEALTH_TIMEOUT_SECONDS),
         "interval": interval,
         # Otherwise a service is asked once a minute until its first request, and starts as unhealthy.
         "no_traffic_interval": interval,
@@ -111,13 +141,15 @@ def _health_times() -> Config:
     }
 
 
-def _http1() -> Config:
-    return build_typed(_HTTP_OPTIONS, **_common(), explicit_http_config={"http_protocol_options": {}})
+def _build_http1_options() -> Config:
+    return build_typed(_HTTP_OPTIONS, **_build_connection_options(), explicit_http_config={"http_protocol_options": {}})
 
 
-def _http2() -> Config:
-    return build_typed(_HTTP_OPTIONS, **_common(), explicit_http_config={"http2_protocol_options": HTTP2_OPTIONS})
+def _build_http2_options() -> Config:
+    return build_typed(
+        _HTTP_OPTIONS, **_build_connection_options(), explicit_http_config={"http2_protocol_options": HTTP2_OPTIONS}
+    )
 
 
-def _common() -> Config:
-    return {"common_http_protocol_options": {"idle_timeout": seconds(_IDLE_CONNECTION_SECONDS)}}
+def _build_connection_options() -> Config:
+    return {"common_http_protocol_options": {"idle_timeout": to_duration(_IDLE_CONNECTION_SECONDS)}}

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 
 from gateway.envoy import limits
-from gateway.envoy.clusters import clusters
+from gateway.envoy.clusters import build_clusters
 from gateway.envoy.credentials import read_api_keys
-from gateway.envoy.listener import listener
+from gateway.envoy.listener import build_listener
 from gateway.envoy.settings import Address, EdgeSettings
-from gateway.envoy.typed_config import Config, socket
+from gateway.envoy.typed_config import Config, build_socket_address
 
 LOOPBACK = "127.0.0.1"
 _LOG_FIELDS = {"timestamp": "%Y-%m-%dT%T.%eZ", "service": "edge", "level": "%l", "component": "%n", "event": "%j"}
 
 
-def render(settings: EdgeSettings) -> Config:
+def render_config(settings: EdgeSettings) -> Config:
     """Return Envoy's configuration.
 
     Raises:
@@ -25,10 +25,13 @@ def render(settings: EdgeSettings) -> Config:
     config: Config = {
         "node": {"id": "edge", "cluster": "media"},
         # The page can stop Envoy and show its configuration, keys included: never beyond this machine.
-        "admin": {"address": socket(Address(LOOPBACK, settings.admin_port)), "ignore_global_conn_limit": True},
-        "static_resources": {"listeners": [listener(settings, keys)], "clusters": clusters(settings)},
-        "overload_manager": limits.overload_manager(settings),
-        "layered_runtime": {"layers": [{"name": "static", "static_layer": _runtime()}]},
+        "admin": {
+            "address": build_socket_address(Address(LOOPBACK, settings.admin_port)),
+            "ignore_global_conn_limit": True,
+        },
+        "static_resources": {"listeners": [build_listener(settings, keys)], "clusters": build_clusters(settings)},
+        "overload_manager": limits.build_overload_manager(settings),
+        "layered_runtime": {"layers": [{"name": "static", "static_layer": _build_runtime()}]},
     }
     if settings.log_format == "json":
         config["application_log_config"] = {"log_format": {"json_format": _LOG_FIELDS}}
@@ -40,7 +43,7 @@ def to_json(config: Config) -> str:
     return json.dumps(config, indent=2) + "\n"
 
 
-def _runtime() -> Config:
+def _build_runtime() -> Config:
     """Return what keeps clients that open streams only to reset them from starving the others."""
     return {
         "http.max_requests_per_io_cycle": 1,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.envoy.settings import EdgeSettings
-from gateway.envoy.typed_config import Config, build_typed, extension
+from gateway.envoy.typed_config import Config, build_extension, build_typed
 
 CORS_FILTER = "envoy.filters.http.cors"
 _CORS = "envoy.extensions.filters.http.cors.v3"
@@ -44,12 +44,12 @@ _RESPONSE_HEADERS = (
 )
 
 
-def cors_filter() -> Config:
+def build_cors_filter() -> Config:
     """Return the filter that answers preflights, before anybody asks for a token that they cannot carry."""
-    return extension(CORS_FILTER, f"{_CORS}.Cors")
+    return build_extension(CORS_FILTER, f"{_CORS}.Cors")
 
 
-def cors_policy(settings: EdgeSettings) -> Config:
+def build_cors_policy(settings: EdgeSettings) -> Config:
     """Return the filter settings that apply to every route.
 
     Credentials stay off: tokens travel in a header that a page must set itself, never in cookies.
@@ -57,7 +57,7 @@ def cors_policy(settings: EdgeSettings) -> Config:
     return {
         CORS_FILTER: build_typed(
             f"{_CORS}.CorsPolicy",
-            allow_origin_string_match=[{"exact": origin} for origin in settings.list_origins],
+            allow_origin_string_match=[{"exact": origin} for origin in settings.origins],
             allow_methods=", ".join(_METHODS),
             allow_headers=", ".join(_REQUEST_HEADERS),
             expose_headers=", ".join(_RESPONSE_HEADERS),

@@ -32,7 +32,7 @@ def read_jwks(path: Path) -> str:
     Raises:
         ConfigurationError: The file cannot be read, or is not a JWKS of public keys.
     """
-    text = _read(path, "MEDIA_JWT_JWKS_FILE", "name a readable JWKS file")
+    text = _read_file(path, "MEDIA_JWT_JWKS_FILE", "name a readable JWKS file")
     try:
         document = json.loads(text)
     except ValueError:
@@ -56,9 +56,9 @@ def read_api_keys(path: Path | None) -> tuple[ApiKey, ...]:
     """
     if path is None:
         return ()
-    text = _read(path, "MEDIA_API_KEYS_FILE", "name a readable file, or leave the variable empty")
+    text = _read_file(path, "MEDIA_API_KEYS_FILE", "name a readable file, or leave the variable empty")
     lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), start=1)]
-    keys = tuple(_api_key(path, number, line) for number, line in lines if line and not line.startswith("#"))
+    keys = tuple(_parse_api_key(path, number, line) for number, line in lines if line and not line.startswith("#"))
     if not keys:
         raise ConfigurationError(f"MEDIA_API_KEYS_FILE: {path} has no key; add one, or leave the variable empty.")
     if len({key.key for key in keys}) < len(keys):
@@ -66,7 +66,7 @@ def read_api_keys(path: Path | None) -> tuple[ApiKey, ...]:
     return keys
 
 
-def _api_key(path: Path, number: int, line: str) -> ApiKey:
+def _parse_api_key(path: Path, number: int, line: str) -> ApiKey:
     client, _, key = (part.strip() for part in line.partition(":"))
     if not _CLIENT.fullmatch(client) or not _KEY.fullmatch(key) or len(key) < MIN_API_KEY_LENGTH:
         raise ConfigurationError(
@@ -76,7 +76,7 @@ def _api_key(path: Path, number: int, line: str) -> ApiKey:
     return ApiKey(client, key)
 
 
-def _read(path: Path, variable: str, remedy: str) -> str:
+def _read_file(path: Path, variable: str, remedy: str) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -26,12 +26,12 @@ _STOP_SECONDS = 2.0
 _POLL_SECONDS = 0.05
 _ADMIN_SECONDS = 1.0
 # A connection that was accepted just before the listener closed may still have its first request on the way.
-_QUIET_LOOKS = 2
+_QUIET_POLLS = 2
 _READ_BYTES = 4096
 _PR_SET_PDEATHSIG = 1
-_GAUGES = b"http.public."
+_GAUGE_PREFIX = b"http.public."
 # What a request has left behind in a buffer is lost if Envoy ends before its client has read it.
-_IN_FLIGHT = "/stats?filter=public.downstream_(rq_active%7Ccx_tx_bytes_buffered)%24"
+_IN_FLIGHT_PATH = "/stats?filter=public.downstream_(rq_active%7Ccx_tx_bytes_buffered)%24"
 
 
 class Log:
@@ -72,16 +72,16 @@ class Admin:
 
     def post(self, path: str) -> bool:
         """Ask for a change; says whether it was made."""
-        return self._ask("POST", path) is not None
+        return self._send_request("POST", path) is not None
 
-    def in_flight(self) -> int | None:
+    def count_in_flight(self) -> int | None:
         """Return 0 if no request runs and no answer waits to be read, a number if so, None if Envoy does not answer."""
-        answer = self._ask("GET", _IN_FLIGHT)
+        answer = self._send_request("GET", _IN_FLIGHT_PATH)
         if answer is None:
             return None
-        return sum(int(line.partition(b": ")[2]) for line in answer.splitlines() if line.startswith(_GAUGES))
+        return sum(int(line.partition(b": ")[2]) for line in answer.splitlines() if line.startswith(_GAUGE_PREFIX))
 
-    def _ask(self, method: str, path: str) -> bytes | None:
+    def _send_request(self, method: str, path: str) -> bytes | None:
         request = f"{method} {path} HTTP/1.1\r\nhost: edge\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
         answer = bytearray()
         try:
@@ -104,7 +104,7 @@ class Envoy:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
             signal.signal(number, lambda *_: None)
         self._status: int | None = None
-        self._pid = _start(command)
+        self._pid = _start_envoy(command)
 
     def has_ended(self) -> bool:
         """Say whether it has ended."""
@@ -124,30 +124,30 @@ class Envoy:
                 return True
         return True
 
-    def end(self) -> int:
+    def stop(self) -> int:
         """End it, unless it has ended; returns the exit code to pass on."""
-        self._send(signal.SIGTERM)
+        self._send_signal(signal.SIGTERM)
         self.wait(_STOP_SECONDS)
-        self._send(signal.SIGKILL)
+        self._send_signal(signal.SIGKILL)
         if self._status is None:
             self._status = os.waitpid(self._pid, 0)[1]
         code = os.waitstatus_to_exitcode(self._status)
         return code if code >= 0 else 128 - code
 
-    def _send(self, number: int) -> None:
+    def _send_signal(self, number: int) -> None:
         if not self.has_ended():
             os.kill(self._pid, number)
 
 
-def keep(envoy: Envoy, admin: Admin, log: Log, notice_seconds: float, grace_seconds: float) -> int:
+def supervise(envoy: Envoy, admin: Admin, log: Log, notice_seconds: float, grace_seconds: float) -> int:
     """Wait until Envoy ends or a stop is asked for, drains it in that case, and returns the exit code."""
     envoy.wait(None)
     if envoy.has_ended():
-        code = envoy.end()
+        code = envoy.stop()
         log.warning("Envoy ended unasked", exit_code=code)
         return code
     _drain(envoy, admin, log, notice_seconds, grace_seconds)
-    return envoy.end()
+    return envoy.stop()
 
 
 def _drain(envoy: Envoy, admin: Admin, log: Log, notice_seconds: float, grace_seconds: float) -> None:
@@ -161,10 +161,10 @@ def _drain(envoy: Envoy, admin: Admin, log: Log, notice_seconds: float, grace_se
     # Not `graceful`: that one goes on accepting, for as long as --drain-time-s, which is what the notice was for.
     admin.post("/drain_listeners")
     deadline = time.monotonic() + grace_seconds
-    quiet_looks = 0
-    while quiet_looks < _QUIET_LOOKS:
-        in_flight = admin.in_flight()
-        quiet_looks = quiet_looks + 1 if in_flight == 0 else 0
+    quiet_polls = 0
+    while quiet_polls < _QUIET_POLLS:
+        in_flight = admin.count_in_flight()
+        quiet_polls = quiet_polls + 1 if in_flight == 0 else 0
         if time.monotonic() >= deadline:
             if in_flight != 0:
                 log.warning("the grace is over, and what is still in flight is cut")
@@ -173,7 +173,7 @@ def _drain(envoy: Envoy, admin: Admin, log: Log, notice_seconds: float, grace_se
             return
 
 
-def _start(command: list[str]) -> int:
+def _start_envoy(command: list[str]) -> int:
     parent = os.getpid()
     pid = os.fork()
     if pid:
@@ -216,7 +216,9 @@ def main(arguments: list[str]) -> int:
     admin_port, notice_seconds, grace_seconds, log_format, log_level, descriptor, *command = arguments
     envoy = Envoy(command)
     os.close(int(descriptor))
-    return keep(envoy, Admin(int(admin_port)), Log(log_format, log_level), float(notice_seconds), float(grace_seconds))
+    return supervise(
+        envoy, Admin(int(admin_port)), Log(log_format, log_level), float(notice_seconds), float(grace_seconds)
+    )
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ from typing import NoReturn
 
 import envoy
 
-from gateway.envoy import drain_supervisor as parent
-from gateway.envoy.config import render, to_json
+from gateway.envoy import drain_supervisor
+from gateway.envoy.config import render_config, to_json
 from gateway.envoy.settings import EdgeSettings
 from services.common.settings import ConfigurationError
 
@@ -22,7 +22,7 @@ _VALIDATE_SECONDS = 30.0
 _LOG_LEVELS = {"DEBUG": "warning", "INFO": "warning", "WARNING": "warning", "ERROR": "error"}
 
 
-def locate(settings: EdgeSettings) -> Path:
+def find_binary(settings: EdgeSettings) -> Path:
     """Return the Envoy executable.
 
     Raises:
@@ -42,10 +42,10 @@ def validate(settings: EdgeSettings) -> None:
     Raises:
         ConfigurationError: Envoy refuses it; the text is Envoy's reason.
     """
-    descriptor = private_file(to_json(render(settings)))
+    descriptor = create_private_file(to_json(render_config(settings)))
     try:
         outcome = subprocess.run(  # noqa: S603 - the command is ours, and no shell reads it
-            [*command(settings, descriptor), "--mode", "validate"],
+            [*build_command(settings, descriptor), "--mode", "validate"],
             pass_fds=[descriptor],
             capture_output=True,
             text=True,
@@ -64,7 +64,7 @@ def run(settings: EdgeSettings) -> NoReturn:
     Raises:
         ConfigurationError: Something that the settings name cannot be used.
     """
-    descriptor = private_file(to_json(render(settings)))
+    descriptor = create_private_file(to_json(render_config(settings)))
     os.set_inheritable(descriptor, True)
     words = build_supervisor_command(settings, descriptor)
     os.execv(words[0], words)  # noqa: S606 - the command is ours, and no shell reads it
@@ -77,18 +77,18 @@ def build_supervisor_command(settings: EdgeSettings, descriptor: int) -> list[st
         # Isolated and without site packages it stays small, and finds none of our modules in place of Python's.
         "-I",
         "-S",
-        parent.__file__,
+        drain_supervisor.__file__,
         str(settings.admin_port),
         str(settings.drain_notice_seconds),
         str(settings.drain_grace_seconds),
         settings.log_format,
         settings.log_level,
         str(descriptor),
-        *command(settings, descriptor),
+        *build_command(settings, descriptor),
     ]
 
 
-def command(settings: EdgeSettings, descriptor: int) -> list[str]:
+def build_command(settings: EdgeSettings, descriptor: int) -> list[str]:
     """Return the command of Envoy.
 
     Args:
@@ -96,7 +96,7 @@ def command(settings: EdgeSettings, descriptor: int) -> list[str]:
         descriptor: Where it finds its configuration; see `private_file`.
     """
     return [
-        str(locate(settings)),
+        str(find_binary(settings)),
         "--config-path",
         f"/dev/fd/{descriptor}",
         "--concurrency",
@@ -108,7 +108,7 @@ def command(settings: EdgeSettings, descriptor: int) -> list[str]:
     ]
 
 
-def private_file(text: str) -> int:
+def create_private_file(text: str) -> int:
     """Return a descriptor of a nameless file with `text`: the configuration may hold API keys."""
     if sys.platform == "linux":
         descriptor = os.memfd_create("edge")

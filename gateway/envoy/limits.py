@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.envoy.settings import EdgeSettings
-from gateway.envoy.typed_config import Config, build_typed, extension, seconds
+from gateway.envoy.typed_config import Config, build_extension, build_typed, to_duration
 from services.common.rpc.metadata import PRINCIPAL
 
 RATE_LIMIT_FILTER = "envoy.filters.http.local_ratelimit"
@@ -21,26 +21,26 @@ _ANONYMOUS = "anonymous"
 # Fixed by Envoy: the name under which it reports the caller's address.
 _REMOTE_ADDRESS = "remote_address"
 # Beyond this many callers at a time, the longest silent one starts again with a full bucket.
-_CALLERS_REMEMBERED = 10_000
+_MAX_CALLER_BUCKETS = 10_000
 _ALWAYS = {"numerator": 100, "denominator": "HUNDRED"}
 _RETRY_BUDGET_PERCENT = 20.0
 _SHRINK_HEAP_AT = 0.95
 _REFUSE_REQUESTS_AT = 0.98
 
 
-def rate_limit_filter(settings: EdgeSettings) -> Config:
+def build_rate_limit_filter(settings: EdgeSettings) -> Config:
     """Return the filter that counts each caller, by address without a credential, and all callers together.
 
     A caller over its own limit takes nothing from the common bucket.
     """
-    own = _bucket(settings.rate_limit_per_second)
+    own = _build_token_bucket(settings.rate_limit_per_second)
     known = {"name": PRINCIPAL, "present_match": True}
     anonymous = {"descriptor_key": _ANONYMOUS, "descriptor_value": "yes", "expect_match": False, "headers": [known]}
-    return extension(
+    return build_extension(
         RATE_LIMIT_FILTER,
         _RATE_LIMIT,
         stat_prefix="edge",
-        token_bucket=_bucket(settings.rate_limit_total_per_second),
+        token_bucket=_build_token_bucket(settings.rate_limit_total_per_second),
         always_consume_default_token_bucket=True,
         rate_limits=[
             {"actions": [{"request_headers": {"header_name": PRINCIPAL, "descriptor_key": _DESCRIPTOR_KEY}}]},
@@ -51,7 +51,7 @@ def rate_limit_filter(settings: EdgeSettings) -> Config:
             {"entries": [{"key": _DESCRIPTOR_KEY}], "token_bucket": own},
             {"entries": [{"key": _ANONYMOUS, "value": "yes"}, {"key": _REMOTE_ADDRESS}], "token_bucket": own},
         ],
-        max_dynamic_descriptors=_CALLERS_REMEMBERED,
+        max_dynamic_descriptors=_MAX_CALLER_BUCKETS,
         # Without these two Envoy counts but lets everything pass.
         filter_enabled={"runtime_key": "edge.rate_limit_enabled", "default_value": _ALWAYS},
         filter_enforced={"runtime_key": "edge.rate_limit_enforced", "default_value": _ALWAYS},
@@ -65,11 +65,11 @@ def build_unlimited_route() -> Config:
     return {RATE_LIMIT_FILTER: build_typed("envoy.config.route.v3.FilterConfig", disabled=True)}
 
 
-def body_filter(settings: EdgeSettings) -> Config:
+def build_body_filter(settings: EdgeSettings) -> Config:
     """Return the filter that holds a request back until its body is whole; it works only on routes that turn it on."""
     return {
         "disabled": True,
-        **extension(BUFFER_FILTER, f"{_BUFFER}.Buffer", max_request_bytes=settings.max_body_bytes),
+        **build_extension(BUFFER_FILTER, f"{_BUFFER}.Buffer", max_request_bytes=settings.max_body_bytes),
     }
 
 
@@ -80,16 +80,16 @@ def build_body_limit(settings: EdgeSettings) -> Config:
     }
 
 
-def retry_policy() -> Config:
+def build_retry_policy() -> Config:
     """Return the one further attempt that a safe request gets before an answer has begun."""
     return {
         "retry_on": "connect-failure,refused-stream,unavailable",
         "num_retries": 1,
-        "retry_back_off": {"base_interval": seconds(0.025), "max_interval": seconds(0.25)},
+        "retry_back_off": {"base_interval": to_duration(0.025), "max_interval": to_duration(0.25)},
     }
 
 
-def circuit_breakers(settings: EdgeSettings) -> Config:
+def build_circuit_breakers(settings: EdgeSettings) -> Config:
     """Return what one service may be asked for at a time."""
     return {
         "thresholds": [
@@ -104,28 +104,30 @@ def circuit_breakers(settings: EdgeSettings) -> Config:
     }
 
 
-def overload_manager(settings: EdgeSettings) -> Config:
+def build_overload_manager(settings: EdgeSettings) -> Config:
     """Return when Envoy sheds load instead of dying: near its heap limit, and at its connection limit."""
     return {
-        "refresh_interval": seconds(0.25),
+        "refresh_interval": to_duration(0.25),
         "resource_monitors": [
-            extension(_HEAP, f"{_MONITORS}.fixed_heap.v3.FixedHeapConfig", max_heap_size_bytes=settings.max_heap_bytes),
-            extension(
+            build_extension(
+                _HEAP, f"{_MONITORS}.fixed_heap.v3.FixedHeapConfig", max_heap_size_bytes=settings.max_heap_bytes
+            ),
+            build_extension(
                 _CONNECTIONS,
                 f"{_MONITORS}.downstream_connections.v3.DownstreamConnectionsConfig",
                 max_active_downstream_connections=settings.max_connections,
             ),
         ],
         "actions": [
-            _at_heap("envoy.overload_actions.shrink_heap", _SHRINK_HEAP_AT),
-            _at_heap("envoy.overload_actions.stop_accepting_requests", _REFUSE_REQUESTS_AT),
+            _build_heap_action("envoy.overload_actions.shrink_heap", _SHRINK_HEAP_AT),
+            _build_heap_action("envoy.overload_actions.stop_accepting_requests", _REFUSE_REQUESTS_AT),
         ],
     }
 
 
-def _at_heap(action: str, share: float) -> Config:
+def _build_heap_action(action: str, share: float) -> Config:
     return {"name": action, "triggers": [{"name": _HEAP, "threshold": {"value": share}}]}
 
 
-def _bucket(per_second: int) -> Config:
-    return {"max_tokens": per_second * BURST, "tokens_per_fill": per_second, "fill_interval": seconds(1)}
+def _build_token_bucket(per_second: int) -> Config:
+    return {"max_tokens": per_second * BURST, "tokens_per_fill": per_second, "fill_interval": to_duration(1)}

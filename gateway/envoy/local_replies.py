@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.envoy.typed_config import Config, extension
+from gateway.envoy.typed_config import Config, build_extension
 from services.common.errors import Reason
 
 RETRY_AFTER_SECONDS = 1
@@ -70,27 +70,29 @@ REPLIES: tuple[Reply, ...] = (
 """Every refusal, first match first."""
 
 
-def local_replies() -> Config:
+def build_local_replies() -> Config:
     """Return how Envoy words its own answers."""
-    return {"mappers": [mapper for reply in REPLIES for mapper in (_rpc_mapper(reply), _http_mapper(reply))]}
+    return {
+        "mappers": [mapper for reply in REPLIES for mapper in (_build_rpc_mapper(reply), _build_http_mapper(reply))]
+    }
 
 
-def _rpc_mapper(reply: Reply) -> Config:
+def _build_rpc_mapper(reply: Reply) -> Config:
     # Envoy makes grpc-status from its own status code, so that one stays.
     return {
-        "filter": {"and_filter": {"filters": [_is_rpc(), *_conditions(reply)]}},
+        "filter": {"and_filter": {"filters": [_build_rpc_filter(), *_build_conditions(reply)]}},
         "body_format_override": {"text_format_source": {"inline_string": reply.text}},
     }
 
 
-def _http_mapper(reply: Reply) -> Config:
+def _build_http_mapper(reply: Reply) -> Config:
     error = {
         "code": reply.reason.name,
         "message": reply.text,
         "details": [],
         "requestId": "%REQ(X-REQUEST-ID):128%",
     }
-    conditions = _conditions(reply)
+    conditions = _build_conditions(reply)
     mapper: Config = {
         "filter": conditions[0] if len(conditions) == 1 else {"and_filter": {"filters": conditions}},
         "status_code": reply.reason.info.http_status,
@@ -102,19 +104,21 @@ def _http_mapper(reply: Reply) -> Config:
     return mapper
 
 
-def _conditions(reply: Reply) -> list[Config]:
+def _build_conditions(reply: Reply) -> list[Config]:
     operator, status = ("EQ", reply.status) if reply.status else ("GE", _FIRST_ERROR_STATUS)
     value = {"default_value": status, "runtime_key": "edge.reply_status"}
     conditions: list[Config] = [{"status_code_filter": {"comparison": {"op": operator, "value": value}}}]
     if reply.detail:
-        conditions.append({"extension_filter": _detail_contains(reply.detail)})
+        conditions.append({"extension_filter": _build_detail_filter(reply.detail)})
     return conditions
 
 
-def _detail_contains(part: str) -> Config:
+def _build_detail_filter(part: str) -> Config:
     expression = f"response.code_details.contains('{part}')"
-    return extension(_CEL, "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter", expression=expression)
+    return build_extension(
+        _CEL, "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter", expression=expression
+    )
 
 
-def _is_rpc() -> Config:
+def _build_rpc_filter() -> Config:
     return {"header_filter": {"header": {"name": "content-type", "string_match": {"prefix": "application/grpc"}}}}

@@ -68,12 +68,12 @@ class Route:
     """Whether sending the request twice does nothing twice, so that a failed connection may be tried once more."""
 
 
-def rpc_routes(service: ServiceDescriptor, upstream: Upstream) -> tuple[Route, ...]:
+def build_rpc_rows(service: ServiceDescriptor, upstream: Upstream) -> tuple[Route, ...]:
     """Return one row per method of a gRPC service, so that a new method needs no edit here."""
-    return tuple(_rpc_route(service, method, upstream) for method in service.methods)
+    return tuple(_build_rpc_row(service, method, upstream) for method in service.methods)
 
 
-def _rpc_route(service: ServiceDescriptor, method: MethodDescriptor, upstream: Upstream) -> Route:
+def _build_rpc_row(service: ServiceDescriptor, method: MethodDescriptor, upstream: Upstream) -> Route:
     kind = Kind.RPC_STREAM if method.server_streaming or method.client_streaming else Kind.RPC
     # What is a GET over HTTP changes nothing.
     safe = bool(method.GetOptions().Extensions[annotations_pb2.http].get)
@@ -117,16 +117,16 @@ TABLE: tuple[Route, ...] = (
     Route("/grpc.health.v1.Health/List", Upstream.GATEWAY_GRPC, Kind.RPC, safe=True),
     Route("/grpc.health.v1.Health/Watch", Upstream.GATEWAY_GRPC, Kind.RPC_WATCH),
     Route("/grpc.reflection.*", Upstream.GATEWAY_GRPC, Kind.RPC_WATCH),
-    *rpc_routes(SPEECH, Upstream.TTS),
-    *rpc_routes(IMAGE, Upstream.IMAGE),
-    *rpc_routes(VIDEO, Upstream.VIDEO),
-    *rpc_routes(JOBS, Upstream.JOBS),
-    *rpc_routes(USAGE, Upstream.TTS),
+    *build_rpc_rows(SPEECH, Upstream.TTS),
+    *build_rpc_rows(IMAGE, Upstream.IMAGE),
+    *build_rpc_rows(VIDEO, Upstream.VIDEO),
+    *build_rpc_rows(JOBS, Upstream.JOBS),
+    *build_rpc_rows(USAGE, Upstream.TTS),
 )
 """All rows; whatever fits none is answered 404 by the edge itself."""
 
 
-def rpc_methods() -> dict[str, list[str]]:
+def list_rpc_methods() -> dict[str, list[str]]:
     """Return the methods of the table by the full name of their service."""
     found: dict[str, list[str]] = {}
     for row in TABLE:

@@ -209,7 +209,7 @@ class EdgeSettings(Settings):
     )
 
     @model_validator(mode="after")
-    def _one_source_of_public_keys(self) -> Self:
+    def _check_key_source(self) -> Self:
         if (self.jwt_jwks_file is None) == (self.jwt_jwks_uri is None):
             raise ValueError(
                 "set exactly one of MEDIA_JWT_JWKS_FILE (a file) and MEDIA_JWT_JWKS_URI (an https URL):"
@@ -218,6 +218,6 @@ class EdgeSettings(Settings):
         return self
 
     @property
-    def list_origins(self) -> tuple[str, ...]:
+    def origins(self) -> tuple[str, ...]:
         """The origins one by one."""
         return tuple(origin for part in self.allowed_origin.split(",") if (origin := part.strip()))

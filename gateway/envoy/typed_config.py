@@ -15,16 +15,16 @@ def build_typed(type_name: str, **fields: Any) -> Config:
     return {"@type": f"type.googleapis.com/{type_name}", **fields}
 
 
-def extension(name: str, type_name: str, **fields: Any) -> Config:
+def build_extension(name: str, type_name: str, **fields: Any) -> Config:
     """Return an extension with its settings."""
     return {"name": name, "typed_config": build_typed(type_name, **fields)}
 
 
-def seconds(value: float) -> str:
+def to_duration(value: float) -> str:
     """Return a protobuf duration."""
     return f"{value:.3f}".rstrip("0").rstrip(".") + "s"
 
 
-def socket(address: Address) -> Config:
+def build_socket_address(address: Address) -> Config:
     """Return the address of a TCP socket."""
     return {"socket_address": {"address": address.host, "port_value": address.port}}

@@ -20,22 +20,22 @@ _QUOTED = re.compile(r"`([a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*)`")
 _Place = tuple[int, ...]
 
 
-def comment(full_name: str) -> str:
+def find_comment(full_name: str) -> str:
     """Return the comment of the element `full_name`, with field names as JSON spells them; empty if it has none.
 
     An enum value is found under its enum's name, such as `media.tts.v1.VoiceType.VOICE_TYPE_CUSTOM`.
     """
-    return _comments().get(full_name, "")
+    return _read_comments().get(full_name, "")
 
 
-def split(text: str) -> tuple[str, str]:
+def split_comment(text: str) -> tuple[str, str]:
     """Return the first sentence of a comment without its full stop, and the rest."""
     first, _, rest = text.partition("\n\n")
     return first.removesuffix("."), rest
 
 
 @cache
-def _comments() -> dict[str, str]:
+def _read_comments() -> dict[str, str]:
     descriptors = FileDescriptorSet.FromString(resources.files("media").joinpath("descriptors.pb").read_bytes())
     found: dict[str, str] = {}
     spellings: dict[str, str] = {}
@@ -43,17 +43,17 @@ def _comments() -> dict[str, str]:
         texts = {tuple(place.path): place.leading_comments for place in file.source_code_info.location}
         if not texts:
             continue
-        for name, place, spelling in _elements(file):
-            found[name] = _paragraphs(texts.get(place, ""))
+        for name, place, spelling in _list_elements(file):
+            found[name] = _join_lines(texts.get(place, ""))
             if spelling:
                 spellings[name.rpartition(".")[2]] = spelling
-    return {name: _as_json(text, spellings) for name, text in found.items()}
+    return {name: _to_json_names(text, spellings) for name, text in found.items()}
 
 
-def _elements(file: FileDescriptorProto) -> Iterator[tuple[str, _Place, str]]:
+def _list_elements(file: FileDescriptorProto) -> Iterator[tuple[str, _Place, str]]:
     """Yield full name and place of everything that bears a comment, and a field's JSON name."""
     for index, message in enumerate(file.message_type):
-        yield from _message_elements(message, f"{file.package}.{message.name}", (_FILE_MESSAGES, index))
+        yield from _list_message_elements(message, f"{file.package}.{message.name}", (_FILE_MESSAGES, index))
     for index, enum in enumerate(file.enum_type):
         name, place = f"{file.package}.{enum.name}", (_FILE_ENUMS, index)
         yield name, place, ""
@@ -66,14 +66,14 @@ def _elements(file: FileDescriptorProto) -> Iterator[tuple[str, _Place, str]]:
             yield f"{name}.{method.name}", (*place, _SERVICE_METHODS, number), ""
 
 
-def _message_elements(message: DescriptorProto, name: str, place: _Place) -> Iterator[tuple[str, _Place, str]]:
+def _list_message_elements(message: DescriptorProto, name: str, place: _Place) -> Iterator[tuple[str, _Place, str]]:
     yield name, place, ""
     for index, field in enumerate(message.field):
         yield f"{name}.{field.name}", (*place, _MESSAGE_FIELDS, index), field.json_name
     for index, oneof in enumerate(message.oneof_decl):
         yield f"{name}.{oneof.name}", (*place, _MESSAGE_ONEOFS, index), ""
     for index, nested in enumerate(message.nested_type):
-        yield from _message_elements(nested, f"{name}.{nested.name}", (*place, _MESSAGE_NESTED, index))
+        yield from _list_message_elements(nested, f"{name}.{nested.name}", (*place, _MESSAGE_NESTED, index))
     for index, enum in enumerate(message.enum_type):
         enum_name, enum_place = f"{name}.{enum.name}", (*place, _MESSAGE_ENUMS, index)
         yield enum_name, enum_place, ""
@@ -81,14 +81,14 @@ def _message_elements(message: DescriptorProto, name: str, place: _Place) -> Ite
             yield f"{enum_name}.{value.name}", (*enum_place, _ENUM_VALUES, number), ""
 
 
-def _paragraphs(text: str) -> str:
+def _join_lines(text: str) -> str:
     """Return a comment with its lines joined, paragraph by paragraph."""
     # The schema says what is required, so the comment need not.
     paragraphs = (" ".join(paragraph.split()) for paragraph in re.split(r"\n\s*\n", text))
     return _PRESENCE.sub("", "\n\n".join(paragraph for paragraph in paragraphs if paragraph))
 
 
-def _as_json(text: str, spellings: dict[str, str]) -> str:
+def _to_json_names(text: str, spellings: dict[str, str]) -> str:
     def spell(match: re.Match[str]) -> str:
         parts = match[1].split(".")
         return f"`{'.'.join(spellings.get(part, part) for part in parts)}`"

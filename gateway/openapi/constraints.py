@@ -42,14 +42,14 @@ _IMPLIED = frozenset({"finite", "strict", "defined_only"})
 _ENCODED = frozenset({"bytes", "duration", "timestamp", "field_mask", "any"})
 
 
-def option(element: DescriptorBase, extension: Any) -> Any:
+def get_option(element: DescriptorBase, extension: Any) -> Any:
     """Return the value of a custom option of an element; its default where it is not set."""
     return element.GetOptions().Extensions[extension]
 
 
 def get_rules(field: FieldDescriptor) -> validate_pb2.FieldRules:
     """Return the rules of `field`; empty ones where it has none or they are switched off."""
-    rules: validate_pb2.FieldRules = option(field, validate_pb2.field)
+    rules: validate_pb2.FieldRules = get_option(field, validate_pb2.field)
     return validate_pb2.FieldRules() if rules.ignore == validate_pb2.IGNORE_ALWAYS else rules
 
 
@@ -64,33 +64,35 @@ def constrain(schema: dict[str, object], rules: validate_pb2.FieldRules, enum: E
     Returns:
         What no keyword can say, as sentences for the description.
     """
-    notes = cel_notes(rules)
+    notes = describe_cel_rules(rules)
     kind = rules.WhichOneof("type")
     if kind is None:
         return notes
     for rule, value in getattr(rules, kind).ListFields():
-        if kind in _ENCODED or not _apply(schema, rule.name, value, enum, notes):
-            notes.append(_sentence(f"{rule.name.replace('_', ' ')}: {_plain(value)}"))
+        if kind in _ENCODED or not _apply_rule(schema, rule.name, value, enum, notes):
+            notes.append(_to_sentence(f"{rule.name.replace('_', ' ')}: {_to_words(value)}"))
     return notes
 
 
-def cel_notes(rules: validate_pb2.FieldRules | validate_pb2.MessageRules) -> list[str]:
+def describe_cel_rules(rules: validate_pb2.FieldRules | validate_pb2.MessageRules) -> list[str]:
     """Return the rules written as expressions, in the words of their messages."""
     written = [rule.message or f"must fulfil `{rule.expression}`" for rule in rules.cel]
     bare = [f"must fulfil `{expression}`" for expression in rules.cel_expression]
-    return [_sentence(text) for text in (*written, *bare)]
+    return [_to_sentence(text) for text in (*written, *bare)]
 
 
-def _apply(schema: dict[str, object], name: str, value: object, enum: EnumDescriptor | None, notes: list[str]) -> bool:
+def _apply_rule(
+    schema: dict[str, object], name: str, value: object, enum: EnumDescriptor | None, notes: list[str]
+) -> bool:
     """Add one rule to `schema` and says whether that was possible."""
     if isinstance(value, validate_pb2.FieldRules):
         notes.extend(_describe_nested(schema, name, value, enum))
     elif name in _KEYWORDS:
-        schema.update(dict.fromkeys(_KEYWORDS[name], _json(value, enum)))
+        schema.update(dict.fromkeys(_KEYWORDS[name], _to_json(value, enum)))
     elif name in _FORMATS:
         schema["format"] = _FORMATS[name]
     elif name == "not_in":
-        schema["not"] = {"enum": _json(value, enum)}
+        schema["not"] = {"enum": _to_json(value, enum)}
     else:
         return name in _IMPLIED
     return True
@@ -107,7 +109,7 @@ def _describe_nested(
     return [f"{'Each of the ' + name if name != 'items' else 'Each item'}: {note}" for note in notes]
 
 
-def _json(value: object, enum: EnumDescriptor | None) -> object:
+def _to_json(value: object, enum: EnumDescriptor | None) -> object:
     """Return a rule's value as it stands in a schema."""
     if isinstance(value, (str, bool)):
         return value
@@ -115,15 +117,15 @@ def _json(value: object, enum: EnumDescriptor | None) -> object:
         return int(value) if value.is_integer() else value
     if isinstance(value, int):
         return enum.values_by_number[value].name if enum is not None else value
-    return [_json(item, enum) for item in value]  # type: ignore[attr-defined]  # the rest are protobuf's lists
+    return [_to_json(item, enum) for item in value]  # type: ignore[attr-defined]  # the rest are protobuf's lists
 
 
-def _plain(value: object) -> str:
+def _to_words(value: object) -> str:
     """Return a rule's value in words."""
     if isinstance(value, Message):
         return ", ".join(f"{field.name} {item}" for field, item in value.ListFields()) or "0"
     return str(value)
 
 
-def _sentence(text: str) -> str:
+def _to_sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:].removesuffix('.')}."

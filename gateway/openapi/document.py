@@ -8,10 +8,10 @@ from itertools import groupby
 
 from google.protobuf.descriptor import Descriptor, ServiceDescriptor
 
-from gateway.http_rules import http_rules
-from gateway.openapi.comments import comment
-from gateway.openapi.error_responses import ERROR, error_responses, error_schema
-from gateway.openapi.operations import build_tag, hand_written_operation, rpc_operation
+from gateway.http_rules import read_http_rules
+from gateway.openapi.comments import find_comment
+from gateway.openapi.error_responses import ERROR, build_error_responses, build_error_schema
+from gateway.openapi.operations import build_hand_written_operation, build_rpc_operation, build_tag
 from gateway.openapi.route_spec import HandWritten
 from gateway.openapi.schemas import Schemas
 
@@ -57,7 +57,7 @@ def build_document(routes: Sequence[HandWritten], services: Sequence[ServiceDesc
     """
     schemas = Schemas(_list_messages(routes, services))
     paths: dict[str, _Json] = {}
-    for path, method, operation in _operations(routes, services, schemas):
+    for path, method, operation in _build_operations(routes, services, schemas):
         if method in paths.setdefault(path, {}):
             raise ValueError(f"two routes answer {method.upper()} {path}")
         paths[path][method] = operation
@@ -67,11 +67,11 @@ def build_document(routes: Sequence[HandWritten], services: Sequence[ServiceDesc
         "info": {"title": "Media suite", "version": version, "description": _DESCRIPTION},
         "servers": [{"url": "/"}],
         "security": [{"bearer": []}, {"apiKey": []}],
-        "tags": _tags(routes, services),
+        "tags": _build_tags(routes, services),
         "paths": paths,
         "components": {
-            "schemas": {ERROR: error_schema(), **dict(sorted(schemas.components.items()))},
-            "responses": error_responses(),
+            "schemas": {ERROR: build_error_schema(), **dict(sorted(schemas.components.items()))},
+            "responses": build_error_responses(),
             "headers": {"RequestId": _REQUEST_ID_HEADER},
             "securitySchemes": _SECURITY_SCHEMES,
         },
@@ -83,24 +83,24 @@ def _list_messages(routes: Sequence[HandWritten], services: Sequence[ServiceDesc
         if route.request is not None:
             yield route.request.DESCRIPTOR  # type: ignore[misc]  # protobuf's native class, a Descriptor in all but name
     for service in services:
-        for rule in http_rules(service):
+        for rule in read_http_rules(service):
             yield rule.rpc.input_type
 
 
-def _operations(
+def _build_operations(
     routes: Sequence[HandWritten], services: Sequence[ServiceDescriptor], schemas: Schemas
 ) -> Iterator[tuple[str, str, _Json]]:
     for route in routes:
-        yield route.path, route.method.lower(), hand_written_operation(route, schemas)
+        yield route.path, route.method.lower(), build_hand_written_operation(route, schemas)
     for service in services:
-        for _, rules in groupby(http_rules(service), key=lambda rule: rule.rpc.full_name):
+        for _, rules in groupby(read_http_rules(service), key=lambda rule: rule.rpc.full_name):
             for number, rule in enumerate(rules, start=1):
-                yield rule.path, rule.method.lower(), rpc_operation(rule, number, schemas)
+                yield rule.path, rule.method.lower(), build_rpc_operation(rule, number, schemas)
 
 
-def _tags(routes: Sequence[HandWritten], services: Sequence[ServiceDescriptor]) -> list[_Json]:
+def _build_tags(routes: Sequence[HandWritten], services: Sequence[ServiceDescriptor]) -> list[_Json]:
     described: dict[str, _Json] = {
-        build_tag(service): {"name": build_tag(service), "description": comment(service.full_name)}
+        build_tag(service): {"name": build_tag(service), "description": find_comment(service.full_name)}
         for service in services
     }
     for route in routes:

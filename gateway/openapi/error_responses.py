@@ -21,7 +21,7 @@ _REASONS: dict[int, list[Reason]] = {
 }
 
 
-def error_schema() -> dict[str, object]:
+def build_error_schema() -> dict[str, object]:
     """Return the schema of every error body."""
     detail = {
         "type": "object",
@@ -54,31 +54,31 @@ def error_schema() -> dict[str, object]:
     }
 
 
-def error_responses() -> dict[str, object]:
+def build_error_responses() -> dict[str, object]:
     """Return the error answers that operations refer to, by name."""
-    return {_name(status): _response(reasons) for status, reasons in _REASONS.items()}
+    return {_to_response_name(status): _build_response(reasons) for status, reasons in _REASONS.items()}
 
 
-def references(*, takes_body: bool, public: bool) -> dict[str, object]:
+def build_error_references(*, takes_body: bool, public: bool) -> dict[str, object]:
     """Return the error answers of one operation, by status."""
     return {
-        str(status): {"$ref": f"#/components/responses/{_name(status)}"}
-        for status in _statuses(takes_body=takes_body, public=public)
+        str(status): {"$ref": f"#/components/responses/{_to_response_name(status)}"}
+        for status in _list_statuses(takes_body=takes_body, public=public)
     }
 
 
-def _statuses(*, takes_body: bool, public: bool) -> Iterator[int]:
+def _list_statuses(*, takes_body: bool, public: bool) -> Iterator[int]:
     for status in _REASONS:
         missing = (status in _NEEDS_BODY and not takes_body) or (status in _NEEDS_CREDENTIAL and public)
         if not missing:
             yield status
 
 
-def _name(status: int) -> str:
+def _to_response_name(status: int) -> str:
     return f"Error{status}"
 
 
-def _response(reasons: list[Reason]) -> dict[str, object]:
+def _build_response(reasons: list[Reason]) -> dict[str, object]:
     headers: dict[str, object] = {}
     if any(reason.info.retryable for reason in reasons):
         headers["Retry-After"] = {
@@ -91,13 +91,13 @@ def _response(reasons: list[Reason]) -> dict[str, object]:
         "content": {
             "application/json": {
                 "schema": {"$ref": f"#/components/schemas/{ERROR}"},
-                "examples": {reason.name: {"value": _example(reason)} for reason in reasons},
+                "examples": {reason.name: {"value": _build_example(reason)} for reason in reasons},
             }
         },
     }
 
 
-def _example(reason: Reason) -> dict[str, object]:
+def _build_example(reason: Reason) -> dict[str, object]:
     details = [{"field": "speed", "description": "must be a number"}] if reason is Reason.VALIDATION_ERROR else []
     message = "speed: must be a number" if details else reason.info.meaning
     request_id = "0b1f6e3c9a7d4e52"

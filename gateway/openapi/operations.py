@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, ServiceDescriptor
 
 from gateway.http_rules import HttpRule
-from gateway.openapi.comments import comment, split
-from gateway.openapi.error_responses import REQUEST_ID, REQUEST_ID_HEADER, references
+from gateway.openapi.comments import find_comment, split_comment
+from gateway.openapi.error_responses import REQUEST_ID, REQUEST_ID_HEADER, build_error_references
 from gateway.openapi.route_spec import Content, HandWritten, Header, Query, Response
 from gateway.openapi.schemas import Schemas, is_object, is_required
 
@@ -29,7 +29,7 @@ def build_tag(service: ServiceDescriptor) -> str:
     return " ".join(words).capitalize()
 
 
-def rpc_operation(rule: HttpRule, number: int, schemas: Schemas) -> _Json:
+def build_rpc_operation(rule: HttpRule, number: int, schemas: Schemas) -> _Json:
     """Return the description of a route that leads to an RPC.
 
     Args:
@@ -40,38 +40,38 @@ def rpc_operation(rule: HttpRule, number: int, schemas: Schemas) -> _Json:
     Raises:
         ValueError: The rule would put an object into the query string.
     """
-    summary, description = split(comment(rule.rpc.full_name))
+    summary, description = split_comment(find_comment(rule.rpc.full_name))
     name = rule.rpc.name[:1].lower() + rule.rpc.name[1:] + (str(number) if number > 1 else "")
     request = rule.rpc.input_type
-    in_body = _in_body(rule)
+    in_body = _list_body_fields(rule)
     operation: _Json = {
         "operationId": name,
         "tags": [build_tag(rule.rpc.containing_service)],
         "summary": summary,
         "description": description,
         "parameters": [
-            *(_parameter(request.fields_by_name[field], "path", schemas) for field in rule.path_fields),
-            *(_query_parameter(rule, field, schemas) for field in _in_query(rule, in_body)),
+            *(_build_parameter(request.fields_by_name[field], "path", schemas) for field in rule.path_fields),
+            *(_build_query_parameter(rule, field, schemas) for field in _list_query_fields(rule, in_body)),
         ],
         "responses": {
             "200": {
-                "description": split(comment(rule.answer.full_name))[0] + ".",
+                "description": split_comment(find_comment(rule.answer.full_name))[0] + ".",
                 "headers": {REQUEST_ID: REQUEST_ID_HEADER},
-                "content": {_JSON: {"schema": {"allOf": [_SUCCESS, schemas.reference(rule.answer)]}}},
+                "content": {_JSON: {"schema": {"allOf": [_SUCCESS, schemas.refer_to(rule.answer)]}}},
             },
-            **references(takes_body=bool(rule.body), public=rule.public),
+            **build_error_references(takes_body=bool(rule.body), public=rule.public),
         },
     }
     if rule.public:
         operation["security"] = []
     if rule.body == "*":
-        operation["requestBody"] = _body(_request_schema(request, rule.path_fields, name, schemas))
+        operation["requestBody"] = _build_body(_build_request_schema(request, rule.path_fields, name, schemas))
     elif rule.body:
-        operation["requestBody"] = _body(schemas.field(request.fields_by_name[rule.body]))
-    return _without_empty(operation, keep=("security",))
+        operation["requestBody"] = _build_body(schemas.build_field_schema(request.fields_by_name[rule.body]))
+    return _drop_empty(operation, keep=("security",))
 
 
-def hand_written_operation(route: HandWritten, schemas: Schemas) -> _Json:
+def build_hand_written_operation(route: HandWritten, schemas: Schemas) -> _Json:
     """Return the description of a hand-written route."""
     operation: _Json = {
         "operationId": route.operation_id,
@@ -79,27 +79,27 @@ def hand_written_operation(route: HandWritten, schemas: Schemas) -> _Json:
         "summary": route.summary,
         "description": route.description,
         "parameters": [
-            *(_write_parameter(parameter, "path") for parameter in route.in_path),
-            *(_write_parameter(parameter, "query") for parameter in route.query),
-            *(_write_parameter(parameter, "header") for parameter in route.in_headers),
+            *(_build_declared_parameter(parameter, "path") for parameter in route.in_path),
+            *(_build_declared_parameter(parameter, "query") for parameter in route.query),
+            *(_build_declared_parameter(parameter, "header") for parameter in route.in_headers),
         ],
         "responses": {
-            **{str(response.status): _response(response, schemas) for response in route.responses},
-            **({} if route.public else references(takes_body=route.takes_body, public=False)),
+            **{str(response.status): _build_response(response, schemas) for response in route.responses},
+            **({} if route.public else build_error_references(takes_body=route.takes_body, public=False)),
         },
     }
     if route.request is not None:
-        schema = _request_schema(_get_descriptor(route), route.request_omits, route.operation_id, schemas)
+        schema = _build_request_schema(_get_descriptor(route), route.request_omits, route.operation_id, schemas)
         examples: _Json = {title: {"value": dict(body)} for title, body in route.examples.items()}
-        operation["requestBody"] = _body(schema, examples)
+        operation["requestBody"] = _build_body(schema, examples)
     elif route.json_body is not None:
-        operation["requestBody"] = _body(dict(route.json_body))
+        operation["requestBody"] = _build_body(dict(route.json_body))
     elif route.files:
         binary: _Json = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in route.files}
         operation["requestBody"] = {"required": True, "content": binary}
     if route.public:
         operation["security"] = []
-    return _without_empty(operation, keep=("security",))
+    return _drop_empty(operation, keep=("security",))
 
 
 def _get_descriptor(route: HandWritten) -> Descriptor:
@@ -108,24 +108,24 @@ def _get_descriptor(route: HandWritten) -> Descriptor:
     return route.request.DESCRIPTOR  # type: ignore[return-value]  # protobuf's native class, a Descriptor in all but name
 
 
-def _in_body(rule: HttpRule) -> set[str]:
+def _list_body_fields(rule: HttpRule) -> set[str]:
     every = set(rule.rpc.input_type.fields_by_name)
     return every - set(rule.path_fields) if rule.body == "*" else {rule.body} & every
 
 
-def _in_query(rule: HttpRule, in_body: set[str]) -> Iterable[FieldDescriptor]:
+def _list_query_fields(rule: HttpRule, in_body: set[str]) -> Iterable[FieldDescriptor]:
     elsewhere = in_body | set(rule.path_fields)
     return [field for field in rule.rpc.input_type.fields if field.name not in elsewhere]
 
 
-def _query_parameter(rule: HttpRule, field: FieldDescriptor, schemas: Schemas) -> _Json:
+def _build_query_parameter(rule: HttpRule, field: FieldDescriptor, schemas: Schemas) -> _Json:
     if is_object(field):
         raise ValueError(f"{field.full_name} is an object, so {rule.method} {rule.path} needs a body for it")
-    return _parameter(field, "query", schemas)
+    return _build_parameter(field, "query", schemas)
 
 
-def _parameter(field: FieldDescriptor, place: str, schemas: Schemas) -> _Json:
-    schema = schemas.field(field)
+def _build_parameter(field: FieldDescriptor, place: str, schemas: Schemas) -> _Json:
+    schema = schemas.build_field_schema(field)
     parameter: _Json = {
         "name": field.name if place == "path" else field.json_name,
         "in": place,
@@ -133,10 +133,10 @@ def _parameter(field: FieldDescriptor, place: str, schemas: Schemas) -> _Json:
         "description": schema.pop("description", ""),
         "schema": schema,
     }
-    return _without_empty(parameter, keep=("schema", "required"))
+    return _drop_empty(parameter, keep=("schema", "required"))
 
 
-def _write_parameter(parameter: Query | Header, place: str) -> _Json:
+def _build_declared_parameter(parameter: Query | Header, place: str) -> _Json:
     return {
         "name": parameter.name,
         "in": place,
@@ -146,34 +146,34 @@ def _write_parameter(parameter: Query | Header, place: str) -> _Json:
     }
 
 
-def _request_schema(kind: Descriptor, omit: Iterable[str], operation_id: str, schemas: Schemas) -> _Json:
+def _build_request_schema(kind: Descriptor, omit: Iterable[str], operation_id: str, schemas: Schemas) -> _Json:
     omitted = tuple(omit)
     if not omitted:
-        return schemas.reference(kind)
+        return schemas.refer_to(kind)
     return schemas.refer_reduced(kind, omitted, f"{operation_id[:1].upper()}{operation_id[1:]}Body")
 
 
-def _body(schema: _Json, examples: _Json | None = None) -> _Json:
-    media = _without_empty({"schema": schema, "examples": examples or {}})
+def _build_body(schema: _Json, examples: _Json | None = None) -> _Json:
+    media = _drop_empty({"schema": schema, "examples": examples or {}})
     return {"required": True, "content": {_JSON: media}}
 
 
-def _response(response: Response, schemas: Schemas) -> _Json:
+def _build_response(response: Response, schemas: Schemas) -> _Json:
     headers: _Json = {
         header.name: {"description": header.description, "schema": dict(header.schema)} for header in response.headers
     }
-    content = {item.media_type: _media(item, schemas) for item in response.content}
+    content = {item.media_type: _build_media(item, schemas) for item in response.content}
     described: _Json = {
         "description": response.description,
         "headers": {REQUEST_ID: REQUEST_ID_HEADER, **headers},
         "content": content,
     }
-    return _without_empty(described)
+    return _drop_empty(described)
 
 
-def _media(content: Content, schemas: Schemas) -> _Json:
+def _build_media(content: Content, schemas: Schemas) -> _Json:
     return {} if content.schema is None else {"schema": schemas.resolve(content.schema)}
 
 
-def _without_empty(node: _Json, keep: Iterable[str] = ()) -> _Json:
+def _drop_empty(node: _Json, keep: Iterable[str] = ()) -> _Json:
     return {key: value for key, value in node.items() if key in keep or value not in ("", [], {})}

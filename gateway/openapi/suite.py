@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.openapi.route_spec import Content, HandWritten, Header, Query, Response
-from gateway.openapi.timing_schemas import INTEGER, only
+from gateway.openapi.timing_schemas import INTEGER, build_one_field_schema
 
 _SUITE_TAG = ("Suite",)
 _MEDIA_TAG = ("Media",)
@@ -74,10 +74,13 @@ SUITE_ROUTES: tuple[HandWritten, ...] = (
         description="For balancers and supervisors.",
         public=True,
         responses=(
-            Response("Requests are taken.", (Content("application/json", only("ok", {"const": True}, "Healthy.")),)),
+            Response(
+                "Requests are taken.",
+                (Content("application/json", build_one_field_schema("ok", {"const": True}, "Healthy.")),),
+            ),
             Response(
                 "The gateway is stopping; send requests elsewhere.",
-                (Content("application/json", only("ok", {"const": False}, "Draining.")),),
+                (Content("application/json", build_one_field_schema("ok", {"const": False}, "Draining.")),),
                 status=503,
             ),
         ),

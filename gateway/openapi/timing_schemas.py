@@ -27,7 +27,7 @@ _ALIGNMENT = {
 }
 
 
-def only(name: str, schema: object, description: str) -> dict[str, object]:
+def build_one_field_schema(name: str, schema: object, description: str) -> dict[str, object]:
     """Return the schema of an object that has one field and no other."""
     return {
         "type": "object",
@@ -67,7 +67,7 @@ _HIGHLIGHTS = {
 TIMESTAMP_LINE = {
     "description": "One line of the answer.",
     "oneOf": [
-        only("header", tts_pb2.SpeechHeader, "The first line: what the audio is."),
+        build_one_field_schema("header", tts_pb2.SpeechHeader, "The first line: what the audio is."),
         {
             "type": "object",
             "description": "A piece of the audio with the timing of the characters it completes.",
@@ -82,7 +82,9 @@ TIMESTAMP_LINE = {
             "required": ["audioBase64"],
             "additionalProperties": False,
         },
-        only("done", {"allOf": [tts_pb2.SpeechDone, _HIGHLIGHTS]}, "The last line of a whole answer."),
+        build_one_field_schema(
+            "done", {"allOf": [tts_pb2.SpeechDone, _HIGHLIGHTS]}, "The last line of a whole answer."
+        ),
         {"$ref": "#/components/schemas/Error"},
     ],
 }

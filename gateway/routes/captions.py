@@ -10,8 +10,8 @@ from aiohttp import web
 from media.tts.v1 import tts_pb2, tts_pb2_grpc
 
 from gateway.codec.violations import shorten
-from gateway.request_parsing import get_principal, message_body
-from gateway.routes.speech_common import StreamTiming, derive, whole_audio_headers
+from gateway.request_parsing import get_principal, read_message
+from gateway.routes.speech_common import StreamTiming, build_whole_audio_headers, run_off_loop
 from services.common.errors import MediaError, Reason, invalid
 from services.common.rpc.channel import call_metadata
 from services.common.timing.alignment import Alignment
@@ -48,14 +48,14 @@ class CaptionRoutes:
         self._stub: tts_pb2_grpc.TextToSpeechServiceAsyncStub = tts_pb2_grpc.TextToSpeechServiceStub(channel)
         self._call_seconds = call_seconds
 
-    def routes(self) -> Sequence[web.RouteDef]:
+    def build_routes(self) -> Sequence[web.RouteDef]:
         """Return the routes."""
-        return [web.post("/api/speech/captions", self.captions)]
+        return [web.post("/api/speech/captions", self.write_captions)]
 
-    async def captions(self, request: web.Request) -> web.Response:
+    async def write_captions(self, request: web.Request) -> web.Response:
         """Answer with the captions of the audio that the same body gets from /api/speech."""
         caption_format = _choose_format(request)
-        message = await message_body(request, tts_pb2.SynthesizeRequest)
+        message = await read_message(request, tts_pb2.SynthesizeRequest)
         if message.store:
             raise invalid(
                 "store", "must be absent here: POST /api/speech stores, and costs nothing more where it is cached"
@@ -70,8 +70,8 @@ class CaptionRoutes:
             )
         timing = StreamTiming()
         timing.add(reply.alignment)
-        file = await derive(caption_format.write, timing.alignment())
-        headers = {**whole_audio_headers(reply), "Content-Type": caption_format.content_type}
+        file = await run_off_loop(caption_format.write, timing.build_alignment())
+        headers = {**build_whole_audio_headers(reply), "Content-Type": caption_format.content_type}
         return web.Response(body=file.encode(), headers=headers)
 
 

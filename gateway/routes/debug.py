@@ -8,7 +8,7 @@ import orjson
 from aiohttp import web
 from yarl import URL
 
-from gateway.request_parsing import json_body
+from gateway.request_parsing import read_json
 from services.common.errors import MediaError, Reason, invalid
 from services.common.fetch import Fetcher
 
@@ -23,13 +23,13 @@ class DebugRoutes:
     def __init__(self, fetcher: Fetcher) -> None:
         self._fetcher = fetcher
 
-    def routes(self) -> Sequence[web.RouteDef]:
+    def build_routes(self) -> Sequence[web.RouteDef]:
         """Return the route."""
-        return [web.post("/debug/head", self.head)]
+        return [web.post("/debug/head", self.inspect_url)]
 
-    async def head(self, request: web.Request) -> web.Response:
+    async def inspect_url(self, request: web.Request) -> web.Response:
         """Answer with status, media type and length of the URL in the body."""
-        found = await self._fetcher.head(_url_in(await json_body(request)), field="url")
+        found = await self._fetcher.head(_parse_url(await read_json(request)), field="url")
         answer = {
             "success": True,
             "status": found.status,
@@ -41,7 +41,7 @@ class DebugRoutes:
         return web.Response(body=orjson.dumps(answer), content_type="application/json")
 
 
-def _url_in(body: object) -> str:
+def _parse_url(body: object) -> str:
     if not isinstance(body, dict):
         raise MediaError(Reason.VALIDATION_ERROR, 'The body must be a JSON object such as {"url": "https://..."}.')
     if unknown := sorted(body.keys() - {"url"}):

@@ -63,7 +63,7 @@ class _Asset:
         return f"/docs/assets/{self.digest}/{self.file.name}"
 
 
-def docs_routes(document: bytes) -> list[web.RouteDef]:
+def build_docs_routes(document: bytes) -> list[web.RouteDef]:
     """Return the routes of the OpenAPI `document`, given as JSON text, and of the page that shows it."""
     assets = [_build_asset(file) for file in _ASSETS]
     page = Template((_PAGE / "index.html").read_text(encoding="utf-8")).substitute(
@@ -88,7 +88,7 @@ def _serve_fixed(body: bytes, content_type: str, extra: Mapping[str, str]) -> Ha
     async def answer(request: web.Request) -> web.StreamResponse:
         response = (
             web.Response(status=304, headers=headers)
-            if _is_known(request, etag)
+            if _is_cached(request, etag)
             else web.Response(body=body, content_type=content_type, charset="utf-8", headers=headers)
         )
         response.etag = etag
@@ -107,5 +107,5 @@ def _serve_file(asset: _Asset) -> Handler:
     return answer
 
 
-def _is_known(request: web.Request, etag: str) -> bool:
+def _is_cached(request: web.Request, etag: str) -> bool:
     return any(item.value in (etag, "*") for item in request.if_none_match or ())

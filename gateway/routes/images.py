@@ -12,8 +12,8 @@ from aiohttp import BodyPartReader, web
 from media.image.v1 import image_pb2, image_pb2_grpc
 
 from gateway.codec import decode, encode
-from gateway.ndjson import Lines, answer_lines
-from gateway.request_parsing import get_principal, message_body, parameters
+from gateway.ndjson import Lines, send_lines
+from gateway.request_parsing import get_principal, read_message, read_parameters
 from services.common.errors import MediaError, Reason, invalid
 from services.common.rpc.channel import call_metadata, open_stream
 
@@ -33,13 +33,13 @@ class ImageRoutes:
         self._stub: image_pb2_grpc.ImageServiceAsyncStub = image_pb2_grpc.ImageServiceStub(channel)
         self._call_seconds = call_seconds
 
-    def routes(self) -> Sequence[web.RouteDef]:
+    def build_routes(self) -> Sequence[web.RouteDef]:
         """Return the routes."""
-        return [web.post("/api/image/upload", self.upload), web.post("/api/image/batch", self.batch)]
+        return [web.post("/api/image/upload", self.upload), web.post("/api/image/batch", self.generate_batch)]
 
     async def upload(self, request: web.Request) -> web.Response:
         """Pass a file on while it comes; one that ends early is cancelled at the service."""
-        spec = image_pb2.UploadSpec(output=_output(request))
+        spec = image_pb2.UploadSpec(output=_parse_output(request))
         if request.content_type != _FORM and request.content_length is not None:
             spec.size_bytes = _check_length(request.content_length)
         call = self._stub.UploadImage(timeout=self._call_seconds, metadata=call_metadata(get_principal(request)))
@@ -48,7 +48,7 @@ class ImageRoutes:
             await call.write(image_pb2.UploadImageRequest(spec=spec))
             sent = 0
             try:
-                async for piece in _pieces(request):
+                async for piece in _read_pieces(request):
                     sent = _check_length(sent + len(piece))
                     if call.done():
                         break
@@ -62,18 +62,18 @@ class ImageRoutes:
             body=orjson.dumps({"success": True, **encode(reply.image)}), content_type="application/json"
         )
 
-    async def batch(self, request: web.Request) -> web.StreamResponse:
+    async def generate_batch(self, request: web.Request) -> web.StreamResponse:
         """Answer with one JSON object a line, each as it is ready; a cut answer ends without the final chunk."""
-        message = await message_body(
+        message = await read_message(
             request.clone(client_max_size=MAX_BATCH_BYTES), image_pb2.BatchGenerateImagesRequest
         )
         call = self._stub.BatchGenerateImages(
             message, timeout=self._call_seconds, metadata=call_metadata(get_principal(request))
         )
-        return await answer_lines(request, _as_ready(call, len(message.items)))
+        return await send_lines(request, _read_batch(call, len(message.items)))
 
 
-async def _as_ready(
+async def _read_batch(
     call: grpc.aio.UnaryStreamCall[image_pb2.BatchGenerateImagesRequest, image_pb2.BatchGenerateImagesResponse],
     wanted: int,
 ) -> Lines:
@@ -87,7 +87,7 @@ async def _as_ready(
     yield {"done": counts}
 
 
-def _output(request: web.Request) -> image_pb2.ImageOutput:
+def _parse_output(request: web.Request) -> image_pb2.ImageOutput:
     """Return what the query says of form and place."""
     described = image_pb2.DESCRIPTOR.message_types_by_name["ImageOutput"]
     taken = [described.fields_by_name[name] for name in _PARAMETERS]
@@ -95,7 +95,7 @@ def _output(request: web.Request) -> image_pb2.ImageOutput:
     for name in request.query:
         if name not in (*_PARAMETERS, *names):
             raise invalid(name, f"is not a parameter of this route, which takes {', '.join(names)}")
-    return decode(image_pb2.ImageOutput, parameters(request, described))
+    return decode(image_pb2.ImageOutput, read_parameters(request, described))
 
 
 def _check_length(length: int) -> int:
@@ -104,28 +104,28 @@ def _check_length(length: int) -> int:
     return length
 
 
-async def _pieces(request: web.Request) -> AsyncIterator[bytes]:
+async def _read_pieces(request: web.Request) -> AsyncIterator[bytes]:
     """Yield the file as it comes, never more of it than a piece."""
     if request.content_type != _FORM:
         async for piece in request.content.iter_chunked(_PIECE_BYTES):
             yield piece
         return
-    async for part in _parts(request):
+    async for part in _read_parts(request):
         if part.name == "file":
-            while piece := await _well_formed(part.read_chunk(_PIECE_BYTES)):
+            while piece := await _translate_form_errors(part.read_chunk(_PIECE_BYTES)):
                 yield bytes(piece)
             return
     raise invalid("file", "must be a part of the form, with the image in it")
 
 
-async def _parts(request: web.Request) -> AsyncIterator[BodyPartReader]:
-    form = await _well_formed(request.multipart())
-    while (part := await _well_formed(form.next())) is not None:
+async def _read_parts(request: web.Request) -> AsyncIterator[BodyPartReader]:
+    form = await _translate_form_errors(request.multipart())
+    while (part := await _translate_form_errors(form.next())) is not None:
         if isinstance(part, BodyPartReader):
             yield part
 
 
-async def _well_formed(reading: Awaitable[T]) -> T:
+async def _translate_form_errors(reading: Awaitable[T]) -> T:
     """Return what is read of a form; its reader raises ValueError of one that is broken."""
     try:
         return await reading

@@ -19,7 +19,7 @@ from services.common.log import request_id
 from services.common.rpc.channel import call_metadata, open_stream
 
 HEARTBEAT_SECONDS = 15.0
-FINAL = frozenset({jobs_pb2.JOB_STATUS_SUCCEEDED, jobs_pb2.JOB_STATUS_FAILED, jobs_pb2.JOB_STATUS_CANCELLED})
+FINAL_STATUSES = frozenset({jobs_pb2.JOB_STATUS_SUCCEEDED, jobs_pb2.JOB_STATUS_FAILED, jobs_pb2.JOB_STATUS_CANCELLED})
 """How a job that has ended stands."""
 _EVENT_STREAM = "text/event-stream"
 _RETRY_MILLISECONDS = 1000
@@ -37,15 +37,15 @@ class JobRoutes:
         self._stub: jobs_pb2_grpc.JobServiceAsyncStub = jobs_pb2_grpc.JobServiceStub(channel)
         self._heartbeat_seconds = heartbeat_seconds
 
-    def routes(self) -> Sequence[web.RouteDef]:
+    def build_routes(self) -> Sequence[web.RouteDef]:
         """Return the routes."""
-        return [web.get("/api/jobs/{id}/events", self.events, allow_head=False)]
+        return [web.get("/api/jobs/{id}/events", self.send_events, allow_head=False)]
 
-    async def events(self, request: web.Request) -> web.StreamResponse:
+    async def send_events(self, request: web.Request) -> web.StreamResponse:
         """Send every change of a job as a server-sent event; Last-Event-ID resumes without a gap."""
-        watch = jobs_pb2.WatchJobRequest(id=request.match_info["id"], after_revision=_last_event_id(request))
+        watch = jobs_pb2.WatchJobRequest(id=request.match_info["id"], after_revision=_parse_last_event_id(request))
         call = self._stub.WatchJob(watch, metadata=call_metadata(get_principal(request)))
-        async with open_stream(call), aclosing(_with_heartbeats(call, self._heartbeat_seconds)) as changes:
+        async with open_stream(call), aclosing(_add_heartbeats(call, self._heartbeat_seconds)) as changes:
             try:
                 first = await anext(changes)
             except StopAsyncIteration:
@@ -63,45 +63,45 @@ class JobRoutes:
             request[STARTED] = response
             await response.prepare(request)
             await response.write(f"retry: {_RETRY_MILLISECONDS}\n\n".encode())
-            await response.write(_event(first))
+            await response.write(_encode_event(first))
             async for change in changes:
-                await response.write(_event(change))
+                await response.write(_encode_event(change))
             await response.write_eof()
         return response
 
 
-async def _with_heartbeats(
+async def _add_heartbeats(
     call: grpc.aio.UnaryStreamCall[jobs_pb2.WatchJobRequest, jobs_pb2.WatchJobResponse], seconds: float
 ) -> AsyncGenerator[jobs_pb2.Job | None]:
     """Yield every change, and None after a while without a change."""
     changes, revision = aiter(call), 0
-    coming = asyncio.ensure_future(anext(changes, None))
+    next_change = asyncio.ensure_future(anext(changes, None))
     try:
         while True:
-            done, _ = await asyncio.wait([coming], timeout=seconds)
+            done, _ = await asyncio.wait([next_change], timeout=seconds)
             if not done:
                 yield None
                 continue
-            event = coming.result()
+            event = next_change.result()
             if event is None:
                 return
             # The service repeats a job that does not change, as a sign of life.
             yield event.job if event.job.revision > revision else None
             revision = event.job.revision
-            coming = asyncio.ensure_future(anext(changes, None))
+            next_change = asyncio.ensure_future(anext(changes, None))
     finally:
-        coming.cancel()
-        await asyncio.gather(coming, return_exceptions=True)
+        next_change.cancel()
+        await asyncio.gather(next_change, return_exceptions=True)
 
 
-def _event(job: jobs_pb2.Job | None) -> bytes:
+def _encode_event(job: jobs_pb2.Job | None) -> bytes:
     if job is None:
         return b": still here\n\n"
-    name = "end" if job.status in FINAL else "job"
+    name = "end" if job.status in FINAL_STATUSES else "job"
     return b"id: %d\nevent: %s\ndata: %s\n\n" % (job.revision, name.encode(), orjson.dumps(encode(job)))
 
 
-def _last_event_id(request: web.Request) -> int:
+def _parse_last_event_id(request: web.Request) -> int:
     text = request.headers.get("Last-Event-ID", "")
     if text and not (text.isascii() and text.isdigit() and len(text) < 20):  # noqa: PLR2004 - fits 64 bits
         raise invalid("Last-Event-ID", "must be the id of an event of this job")

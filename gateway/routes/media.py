@@ -18,7 +18,7 @@ from services.common.storage.local import LocalStore
 from services.common.storage.signed_urls import EXPIRES, SIGNATURE
 
 _SHOWN_INLINE = ("image/", "audio/", "video/")
-_LAST_NONE = re.compile(r"bytes\s*=\s*-0+")
+_EMPTY_SUFFIX = re.compile(r"bytes\s*=\s*-0+")
 """A range of no bytes, that the library reads as all of them."""
 _SAFE_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -39,7 +39,7 @@ class MediaRoutes:
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
 
-    def routes(self) -> Sequence[web.RouteDef]:
+    def build_routes(self) -> Sequence[web.RouteDef]:
         """Return the route."""
         return [web.get("/media/{key:.+}", self.serve, allow_head=True)]
 
@@ -49,13 +49,13 @@ class MediaRoutes:
         info = await self._check_access(request, key)
         if not isinstance(self._store, LocalStore):
             return web.Response(status=302, headers={"Location": (await self._store.url(key)).url})
-        headers = _headers(info)
+        headers = _build_headers(info)
         if SIGNATURE not in request.query:
             # A shared cache on the way could serve it to other callers.
             headers["Cache-Control"] = info.cache_control.replace("public", "private")
         if _is_unchanged(request, info):
             return web.Response(status=304, headers=headers)
-        wanted = _range(request, info)
+        wanted = _parse_range(request, info)
         if wanted is not None and wanted.start >= wanted.end:
             return web.Response(status=416, headers={"Content-Range": f"bytes */{info.size_bytes}"})
         status = 206 if wanted else 200
@@ -80,12 +80,12 @@ class MediaRoutes:
         signature = request.query.get(SIGNATURE)
         if signature is not None:
             if not isinstance(self._store, LocalStore):
-                raise _missing()
+                raise _build_not_found_error()
             self._store.signer.check(key, request.query.get(EXPIRES, ""), signature, time.time())
             return await self._store.head(key)
         info = await self._store.head(key)
         if not belongs_to(info, get_principal(request)):
-            raise _missing()
+            raise _build_not_found_error()
         return info
 
 
@@ -93,10 +93,10 @@ def _parse_key(request: web.Request) -> str:
     try:
         return check_key(request.match_info["key"])
     except MediaError:
-        raise _missing() from None
+        raise _build_not_found_error() from None
 
 
-def _headers(info: ObjectInfo) -> dict[str, str]:
+def _build_headers(info: ObjectInfo) -> dict[str, str]:
     shown = info.content_type.startswith(_SHOWN_INLINE) and "svg" not in info.content_type
     return {
         **_SAFE_HEADERS,
@@ -116,15 +116,15 @@ def _is_unchanged(request: web.Request, info: ObjectInfo) -> bool:
     return since is not None and info.modified_at.replace(microsecond=0) <= since
 
 
-def _range(request: web.Request, info: ObjectInfo) -> ByteRange | None:
+def _parse_range(request: web.Request, info: ObjectInfo) -> ByteRange | None:
     """Return the one range that is asked for, empty if it begins behind the end.
 
     None for the whole, also where what is asked for is no range.
     """
     # Ranges apply to GET only; HEAD describes the whole object.
-    if request.method != "GET" or "Range" not in request.headers or not _if_range(request, info):
+    if request.method != "GET" or "Range" not in request.headers or not _is_range_valid(request, info):
         return None
-    if _LAST_NONE.fullmatch(request.headers["Range"].strip()):
+    if _EMPTY_SUFFIX.fullmatch(request.headers["Range"].strip()):
         return ByteRange(info.size_bytes, info.size_bytes)
     try:
         wanted = request.http_range
@@ -138,7 +138,7 @@ def _range(request: web.Request, info: ObjectInfo) -> ByteRange | None:
     return ByteRange(start, size if stop is None else min(stop, size))
 
 
-def _if_range(request: web.Request, info: ObjectInfo) -> bool:
+def _is_range_valid(request: web.Request, info: ObjectInfo) -> bool:
     """Tell whether a range may be answered: always, unless the caller's part is of another version."""
     condition = request.headers.get("If-Range")
     if condition is None or condition == f'"{info.etag}"':
@@ -150,5 +150,5 @@ def _if_range(request: web.Request, info: ObjectInfo) -> bool:
         return False
 
 
-def _missing() -> MediaError:
+def _build_not_found_error() -> MediaError:
     return MediaError(Reason.NOT_FOUND, "There is nothing of yours here.")

@@ -13,8 +13,8 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from gateway.codec import decode, encode
-from gateway.http_rules import HttpRule, http_rules
-from gateway.request_parsing import get_principal, json_body, parameters
+from gateway.http_rules import HttpRule, read_http_rules
+from gateway.request_parsing import get_principal, read_json, read_parameters
 from services.common.errors import MediaError, Reason, invalid
 from services.common.rpc.channel import call_metadata
 
@@ -27,22 +27,24 @@ LARGE_BODIES: Mapping[str, int] = {
 """Largest JSON bodies of RPCs that take files in them, in bytes: 20 MiB in base64, and some room."""
 
 
-def rpc_routes(channel: grpc.aio.Channel, service: ServiceDescriptor, call_seconds: float) -> Sequence[web.RouteDef]:
+def build_rpc_routes(
+    channel: grpc.aio.Channel, service: ServiceDescriptor, call_seconds: float
+) -> Sequence[web.RouteDef]:
     """Return a route for every annotated RPC of `service`, answered over `channel`."""
     return [
-        web.route(rule.method, _pattern(rule), _handler(channel, rule, call_seconds), allow_head=True)
+        web.route(rule.method, _to_router_path(rule), _build_handler(channel, rule, call_seconds), allow_head=True)
         if rule.method == "GET"
-        else web.route(rule.method, _pattern(rule), _handler(channel, rule, call_seconds))
-        for rule in http_rules(service)
+        else web.route(rule.method, _to_router_path(rule), _build_handler(channel, rule, call_seconds))
+        for rule in read_http_rules(service)
     ]
 
 
-def _handler(channel: grpc.aio.Channel, rule: HttpRule, call_seconds: float) -> Handler:
+def _build_handler(channel: grpc.aio.Channel, rule: HttpRule, call_seconds: float) -> Handler:
     request_kind: type[Message] = GetMessageClass(rule.rpc.input_type)
-    call = _unary_call(channel, rule.rpc)
+    call = _build_call(channel, rule.rpc)
 
     async def answer(request: web.Request) -> web.Response:
-        message = decode(request_kind, await _fields(request, rule))
+        message = decode(request_kind, await _read_fields(request, rule))
         reply = await call(message, timeout=call_seconds, metadata=call_metadata(get_principal(request)))
         answered = getattr(reply, rule.response_body) if rule.response_body else reply
         return web.Response(body=orjson.dumps({"success": True, **encode(answered)}), content_type="application/json")
@@ -50,7 +52,7 @@ def _handler(channel: grpc.aio.Channel, rule: HttpRule, call_seconds: float) -> 
     return answer
 
 
-def _pattern(rule: HttpRule) -> str:
+def _to_router_path(rule: HttpRule) -> str:
     """Return the path as the router takes it."""
     path = rule.path
     for field in rule.deep_fields:
@@ -58,7 +60,7 @@ def _pattern(rule: HttpRule) -> str:
     return path
 
 
-def _unary_call(channel: grpc.aio.Channel, rpc: MethodDescriptor) -> grpc.aio.UnaryUnaryMultiCallable[Message, Message]:
+def _build_call(channel: grpc.aio.Channel, rpc: MethodDescriptor) -> grpc.aio.UnaryUnaryMultiCallable[Message, Message]:
     return channel.unary_unary(
         f"/{rpc.containing_service.full_name}/{rpc.name}",
         request_serializer=lambda message: message.SerializeToString(),
@@ -66,12 +68,12 @@ def _unary_call(channel: grpc.aio.Channel, rpc: MethodDescriptor) -> grpc.aio.Un
     )
 
 
-async def _fields(request: web.Request, rule: HttpRule) -> dict[str, object]:
+async def _read_fields(request: web.Request, rule: HttpRule) -> dict[str, object]:
     """Join body, query and path into one set of fields; a field may come one way only."""
-    fields = parameters(request, rule.rpc.input_type)
+    fields = read_parameters(request, rule.rpc.input_type)
     if not rule.body:
         return fields
-    body = await json_body(_allow_body_size(request, rule))
+    body = await read_json(_allow_body_size(request, rule))
     if rule.body != WHOLE_BODY:
         return {**fields, rule.body: body}
     if not isinstance(body, dict):

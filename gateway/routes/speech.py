@@ -13,9 +13,15 @@ from media.common.v1 import alignment_pb2
 from media.tts.v1 import tts_pb2, tts_pb2_grpc
 
 from gateway.codec import encode
-from gateway.errors import STARTED, build_body
-from gateway.request_parsing import get_principal, message_body
-from gateway.routes.speech_common import StreamTiming, audio_headers, derive, highlights, whole_audio_headers
+from gateway.errors import STARTED, build_error_body
+from gateway.request_parsing import get_principal, read_message
+from gateway.routes.speech_common import (
+    StreamTiming,
+    build_audio_headers,
+    build_highlights,
+    build_whole_audio_headers,
+    run_off_loop,
+)
 from services.common.errors import MediaError, Reason, invalid
 from services.common.log import request_id
 from services.common.rpc.channel import call_metadata, open_stream
@@ -32,71 +38,71 @@ class SpeechRoutes:
         self._stub: tts_pb2_grpc.TextToSpeechServiceAsyncStub = tts_pb2_grpc.TextToSpeechServiceStub(channel)
         self._call_seconds = call_seconds
 
-    def routes(self) -> Sequence[web.RouteDef]:
+    def build_routes(self) -> Sequence[web.RouteDef]:
         """Return the routes."""
         return [
-            web.post("/api/speech", self.whole),
+            web.post("/api/speech", self.synthesize),
             web.post("/api/speech/stream", self.stream),
-            web.post("/api/speech/timestamps", self.timestamps),
+            web.post("/api/speech/timestamps", self.stream_timestamps),
         ]
 
-    async def whole(self, request: web.Request) -> web.Response:
+    async def synthesize(self, request: web.Request) -> web.Response:
         """Answer with the whole audio, its length and its digest; nothing is sent unless all of it was made."""
-        message = await message_body(request, tts_pb2.SynthesizeRequest)
+        message = await read_message(request, tts_pb2.SynthesizeRequest)
         _refuse_alignment(message.include_alignment)
         reply = await self._stub.Synthesize(
             message, timeout=self._call_seconds, metadata=call_metadata(get_principal(request))
         )
         digest = base64.b64encode(bytes.fromhex(reply.done.sha256)).decode()
-        headers = {**whole_audio_headers(reply), "Repr-Digest": f"sha-256=:{digest}:"}
+        headers = {**build_whole_audio_headers(reply), "Repr-Digest": f"sha-256=:{digest}:"}
         return web.Response(body=reply.audio, headers=headers)
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
         """Answer with the audio while it is made; a cut stream ends without the final chunk."""
-        message = await message_body(request, tts_pb2.SynthesizeStreamRequest)
+        message = await read_message(request, tts_pb2.SynthesizeStreamRequest)
         _refuse_alignment(message.include_alignment)
-        async with open_stream(self._call(request, message)) as call:
+        async with open_stream(self._start_call(request, message)) as call:
             events = aiter(call)
-            header, first = await _beginning(events)
-            response = await _start_response(request, audio_headers(header))
+            header, first = await _read_first_audio(events)
+            response = await _start_response(request, build_audio_headers(header))
             await response.write(first.audio)
-            async for event in _until_done(events):
+            async for event in _read_events(events):
                 if isinstance(event, tts_pb2.SpeechChunk):
                     await response.write(event.audio)
             await response.write_eof()
         return response
 
-    async def timestamps(self, request: web.Request) -> web.StreamResponse:
+    async def stream_timestamps(self, request: web.Request) -> web.StreamResponse:
         """Answer with one JSON object a line: header, pieces of audio with their timing, then `done` with the words.
 
         A failure on the way is the last line, and the answer ends without the final chunk.
         """
-        message = await message_body(request, tts_pb2.SynthesizeStreamRequest)
+        message = await read_message(request, tts_pb2.SynthesizeStreamRequest)
         message.include_alignment = True
-        async with open_stream(self._call(request, message)) as call:
+        async with open_stream(self._start_call(request, message)) as call:
             events = aiter(call)
-            header, first = await _beginning(events)
-            response = await _start_response(request, {**audio_headers(header), "Content-Type": NDJSON})
+            header, first = await _read_first_audio(events)
+            response = await _start_response(request, {**build_audio_headers(header), "Content-Type": NDJSON})
             await response.write(_line({"header": encode(header)}) + _line(_to_chunk_line(first)))
             try:
                 timing = StreamTiming()
                 timing.add(first.alignment)
-                async for event in _until_done(events):
+                async for event in _read_events(events):
                     if isinstance(event, tts_pb2.SpeechChunk):
                         timing.add(event.alignment)
                         await response.write(_line(_to_chunk_line(event)))
                     else:
-                        found = await derive(highlights, timing.alignment())
+                        found = await run_off_loop(build_highlights, timing.build_alignment())
                         await response.write(_line({"done": {**encode(event), **found}}))
             except (MediaError, grpc.aio.AioRpcError) as error:
                 await response.write(
-                    _line(build_body(error if isinstance(error, MediaError) else from_rpc_error(error)))
+                    _line(build_error_body(error if isinstance(error, MediaError) else from_rpc_error(error)))
                 )
                 raise
             await response.write_eof()
         return response
 
-    def _call(
+    def _start_call(
         self, request: web.Request, message: tts_pb2.SynthesizeStreamRequest
     ) -> grpc.aio.UnaryStreamCall[tts_pb2.SynthesizeStreamRequest, tts_pb2.SynthesizeStreamResponse]:
         return self._stub.SynthesizeStream(
@@ -104,7 +110,7 @@ class SpeechRoutes:
         )
 
 
-async def _beginning(
+async def _read_first_audio(
     events: AsyncIterator[tts_pb2.SynthesizeStreamResponse],
 ) -> tuple[tts_pb2.SpeechHeader, tts_pb2.SpeechChunk]:
     """Wait for the header and the first audio, so that the HTTP status is still free to tell the truth."""
@@ -115,7 +121,7 @@ async def _beginning(
     return header.header, first.chunk
 
 
-async def _until_done(
+async def _read_events(
     events: AsyncIterator[tts_pb2.SynthesizeStreamResponse],
 ) -> AsyncIterator[tts_pb2.SpeechChunk | tts_pb2.SpeechDone]:
     """Yield chunks and then `done`; a stream that ends before it was cut."""
@@ -149,11 +155,11 @@ async def _start_response(request: web.Request, headers: dict[str, str]) -> web.
 def _to_chunk_line(chunk: tts_pb2.SpeechChunk) -> dict[str, object]:
     piece: dict[str, object] = {"audioBase64": base64.b64encode(chunk.audio).decode()}
     if chunk.HasField("alignment"):
-        piece["alignment"] = _alignment(chunk.alignment)
+        piece["alignment"] = _to_alignment_json(chunk.alignment)
     return piece
 
 
-def _alignment(alignment: alignment_pb2.Alignment) -> dict[str, object]:
+def _to_alignment_json(alignment: alignment_pb2.Alignment) -> dict[str, object]:
     """Return the normalized form under the names that players of ElevenLabs alignments already read."""
     return {
         "characters": list(alignment.characters),

@@ -19,7 +19,7 @@ T = TypeVar("T")
 _LONGEST_ON_LOOP = 2_000
 
 
-def audio_headers(header: tts_pb2.SpeechHeader) -> dict[str, str]:
+def build_audio_headers(header: tts_pb2.SpeechHeader) -> dict[str, str]:
     """Return the HTTP headers that say what the audio is, its media type included."""
     cache_status = cache_pb2.CacheStatus.Name(header.cache_status).removeprefix("CACHE_STATUS_")
     headers = {
@@ -38,10 +38,10 @@ def audio_headers(header: tts_pb2.SpeechHeader) -> dict[str, str]:
     return headers
 
 
-def whole_audio_headers(reply: tts_pb2.SynthesizeResponse) -> dict[str, str]:
+def build_whole_audio_headers(reply: tts_pb2.SynthesizeResponse) -> dict[str, str]:
     """Return the headers of `audio_headers` and the length of the audio."""
     headers = {
-        **audio_headers(reply.header),
+        **build_audio_headers(reply.header),
         "X-Media-Duration-Seconds": f"{reply.done.duration_seconds:.3f}",
     }
     if reply.done.HasField("stored_audio"):
@@ -67,7 +67,7 @@ class StreamTiming:
         self._starts_seconds += message.character_start_times_seconds
         self._ends_seconds += message.character_end_times_seconds
 
-    def alignment(self) -> Alignment:
+    def build_alignment(self) -> Alignment:
         """Return all pieces as one.
 
         Raises:
@@ -76,14 +76,14 @@ class StreamTiming:
         return Alignment(tuple(self._characters), tuple(self._starts_seconds), tuple(self._ends_seconds))
 
 
-async def derive(work: Callable[[Alignment], T], alignment: Alignment) -> T:
+async def run_off_loop(work: Callable[[Alignment], T], alignment: Alignment) -> T:
     """Return `work(alignment)`, worked out beside the loop where it takes long."""
     if len(alignment) <= _LONGEST_ON_LOOP:
         return work(alignment)
     return await asyncio.to_thread(work, alignment)
 
 
-def highlights(alignment: Alignment) -> dict[str, object]:
+def build_highlights(alignment: Alignment) -> dict[str, object]:
     """Return the words and the sentences of `alignment` with their times, as JSON."""
     return {
         "words": [_to_json(span) for span in find_words(alignment)],

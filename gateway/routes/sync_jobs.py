@@ -11,17 +11,17 @@ import grpc
 from aiohttp import web
 from media.jobs.v1 import jobs_pb2, jobs_pb2_grpc
 
-from gateway.errors import SPELLING, FieldNaming
-from gateway.request_parsing import get_principal, header_text, json_body
-from gateway.routes.jobs import FINAL
+from gateway.errors import FIELD_NAMING, FieldNaming
+from gateway.request_parsing import get_principal, read_header, read_json
+from gateway.routes.jobs import FINAL_STATUSES
 from services.common.errors import MediaError, Reason, invalid
 from services.common.rpc.channel import call_metadata, open_stream
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
-RETURN_SECONDS = 1.0
+RECONNECT_SECONDS = 1.0
 """How long to wait before a service of jobs that went away is asked again."""
-_RETURNS = 10
-_GOES_ON = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+_MAX_WATCHES = 10
+_LOST_WATCH_CODES = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 """How a watch ends that tells nothing of the job."""
 _RESPOND_ASYNC = "respond-async"
 _MAX_SECONDS = 60
@@ -33,8 +33,8 @@ _VIDEO_FIELDS: Mapping[str, type] = {
     "model": str,
 }
 _SPEECH_FIELDS: Mapping[str, type] = {"text": str, "voice_id": str}
-_WORDS: Mapping[type, str] = {str: "a text", int: "a whole number"}
-_OTHER_NAMES: Mapping[str, str] = {"voice": "voice_id", "request_id": IDEMPOTENCY_KEY}
+_TYPE_WORDS: Mapping[type, str] = {str: "a text", int: "a whole number"}
+_ROUTE_FIELD_NAMES: Mapping[str, str] = {"voice": "voice_id", "request_id": IDEMPOTENCY_KEY}
 """What these routes call fields of the contract, where it is not the same."""
 
 Urls = Callable[[jobs_pb2.JobResult], Mapping[str, str]]
@@ -47,7 +47,7 @@ class _Body:
 
     fields: Mapping[str, Any]
 
-    def video(self) -> jobs_pb2.VideoSpec:
+    def to_video_spec(self) -> jobs_pb2.VideoSpec:
         return jobs_pb2.VideoSpec(
             image_url=self.fields["image_url"],
             prompt=self.fields["prompt"],
@@ -66,29 +66,33 @@ class SyncJobRoutes:
         return_seconds: How long to wait before a service that went away is asked again.
     """
 
-    def __init__(self, channel: grpc.aio.Channel, call_seconds: float, return_seconds: float = RETURN_SECONDS) -> None:
+    def __init__(
+        self, channel: grpc.aio.Channel, call_seconds: float, reconnect_seconds: float = RECONNECT_SECONDS
+    ) -> None:
         self._stub: jobs_pb2_grpc.JobServiceAsyncStub = jobs_pb2_grpc.JobServiceStub(channel)
         self._call_seconds = call_seconds
-        self._return_seconds = return_seconds
+        self._reconnect_seconds = reconnect_seconds
 
-    def routes(self) -> Sequence[web.RouteDef]:
+    def build_routes(self) -> Sequence[web.RouteDef]:
         """Return the routes."""
         return [
-            web.post("/jobs_prompt_only", self.prompt_only),
-            web.post("/jobs_prompt_tts", self.prompt_tts),
+            web.post("/jobs_prompt_only", self.generate_video),
+            web.post("/jobs_prompt_tts", self.generate_talking_video),
         ]
 
-    async def prompt_only(self, request: web.Request) -> web.Response:
+    async def generate_video(self, request: web.Request) -> web.Response:
         """Make a video of an image and waits for it."""
-        body = await _body(request, _VIDEO_FIELDS, ("image_url", "prompt"))
-        job = jobs_pb2.CreateJobRequest(animate=jobs_pb2.AnimateSpec(video=body.video()))
+        body = await _read_body(request, _VIDEO_FIELDS, ("image_url", "prompt"))
+        job = jobs_pb2.CreateJobRequest(animate=jobs_pb2.AnimateSpec(video=body.to_video_spec()))
         return await self._run_job(request, job, lambda result: {"video_url": result.video.url})
 
-    async def prompt_tts(self, request: web.Request) -> web.Response:
+    async def generate_talking_video(self, request: web.Request) -> web.Response:
         """Make a video of an image that speaks, and waits for it."""
-        body = await _body(request, {**_VIDEO_FIELDS, **_SPEECH_FIELDS}, ("image_url", "prompt", "text", "voice_id"))
+        body = await _read_body(
+            request, {**_VIDEO_FIELDS, **_SPEECH_FIELDS}, ("image_url", "prompt", "text", "voice_id")
+        )
         narration = jobs_pb2.NarrationSpec(text=body.fields["text"], voice=body.fields["voice_id"])
-        spec = jobs_pb2.TalkingVideoSpec(video=body.video(), narration=narration)
+        spec = jobs_pb2.TalkingVideoSpec(video=body.to_video_spec(), narration=narration)
         return await self._run_job(
             request,
             jobs_pb2.CreateJobRequest(talking_video=spec),
@@ -101,12 +105,12 @@ class SyncJobRoutes:
 
     async def _run_job(self, request: web.Request, job: jobs_pb2.CreateJobRequest, urls: Urls) -> web.Response:
         """Create a job and wait for its end, unless the caller prefers not to; a disconnect stops nothing."""
-        request[SPELLING] = _AS_THE_ROUTE_HAS_IT
+        request[FIELD_NAMING] = _ROUTE_NAMES
         job.request_id = _parse_request_id(request)
         principal = get_principal(request)
         created = await self._stub.CreateJob(job, metadata=call_metadata(principal), timeout=self._call_seconds)
         location = f"/api/jobs/{created.job.id}"
-        if _wants_no_waiting(request):
+        if _prefers_async(request):
             return web.json_response(
                 {"success": True, "job_id": created.job.id, "status_url": location},
                 status=202,
@@ -121,18 +125,18 @@ class SyncJobRoutes:
 
     async def _wait_for_end(self, job: jobs_pb2.Job, principal: str) -> jobs_pb2.Job:
         """Return the job as it ended, or as it was last seen of a service that went away and stays away."""
-        for attempt in range(_RETURNS):
+        for attempt in range(_MAX_WATCHES):
             if attempt:
-                await asyncio.sleep(self._return_seconds)
+                await asyncio.sleep(self._reconnect_seconds)
             call = self._stub.WatchJob(jobs_pb2.WatchJobRequest(id=job.id), metadata=call_metadata(principal))
             try:
                 async with open_stream(call):
                     async for event in call:
                         job = event.job
             except grpc.aio.AioRpcError as error:
-                if error.code() not in _GOES_ON:
+                if error.code() not in _LOST_WATCH_CODES:
                     raise
-            if job.status in FINAL:
+            if job.status in FINAL_STATUSES:
                 break
         return job
 
@@ -148,26 +152,26 @@ def _to_error(job: jobs_pb2.Job) -> MediaError:
 
 def _parse_request_id(request: web.Request) -> str:
     """Return the caller's own name for the job. The draft of the header writes it in quotes, which many leave out."""
-    name = header_text(request, IDEMPOTENCY_KEY)
+    name = read_header(request, IDEMPOTENCY_KEY)
     is_quoted = len(name) > 1 and name[0] == name[-1] == '"'
     return name[1:-1] if is_quoted else name
 
 
-def _wants_no_waiting(request: web.Request) -> bool:
-    wishes = ",".join(request.headers.getall("Prefer", ())).lower().split(",")
-    return any(job.partition(";")[0].strip() == _RESPOND_ASYNC for job in wishes)
+def _prefers_async(request: web.Request) -> bool:
+    preferences = ",".join(request.headers.getall("Prefer", ())).lower().split(",")
+    return any(job.partition(";")[0].strip() == _RESPOND_ASYNC for job in preferences)
 
 
-async def _body(request: web.Request, known: Mapping[str, type], required: Sequence[str]) -> _Body:
-    request[SPELLING] = _AS_IT_IS
-    body = await json_body(request)
+async def _read_body(request: web.Request, allowed: Mapping[str, type], required: Sequence[str]) -> _Body:
+    request[FIELD_NAMING] = _UNCHANGED_NAMES
+    body = await read_json(request)
     if not isinstance(body, dict):
         raise MediaError(Reason.VALIDATION_ERROR, "The body must be a JSON object.")
     for name, value in body.items():
-        if name not in known:
-            raise invalid(name, f"is not a field of this route, which takes {', '.join(known)}")
-        if value is not None and (not isinstance(value, known[name]) or isinstance(value, bool)):
-            raise invalid(name, f"must be {_WORDS[known[name]]}")
+        if name not in allowed:
+            raise invalid(name, f"is not a field of this route, which takes {', '.join(allowed)}")
+        if value is not None and (not isinstance(value, allowed[name]) or isinstance(value, bool)):
+            raise invalid(name, f"must be {_TYPE_WORDS[allowed[name]]}")
     for name in required:
         if not body.get(name):
             raise invalid(name, "must be given")
@@ -177,11 +181,11 @@ async def _body(request: web.Request, known: Mapping[str, type], required: Seque
     return _Body(body)
 
 
-def _own_field(path: str) -> str:
+def _to_route_field(path: str) -> str:
     """Return what these routes call a field of the contract, such as voice_id for talking_video.narration.voice."""
     name = path.rpartition(".")[2]
-    return _OTHER_NAMES.get(name, name)
+    return _ROUTE_FIELD_NAMES.get(name, name)
 
 
-_AS_IT_IS = FieldNaming(lambda field: field)
-_AS_THE_ROUTE_HAS_IT = FieldNaming(_own_field)
+_UNCHANGED_NAMES = FieldNaming(lambda field: field)
+_ROUTE_NAMES = FieldNaming(_to_route_field)

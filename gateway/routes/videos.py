@@ -12,8 +12,8 @@ from media.video.v1 import video_pb2, video_pb2_grpc
 
 from gateway.codec import encode
 from gateway.errors import STARTED
-from gateway.ndjson import Lines, answer_lines
-from gateway.request_parsing import get_principal, header_text, message_body
+from gateway.ndjson import Lines, send_lines
+from gateway.request_parsing import get_principal, read_header, read_message
 from services.common.errors import MediaError, Reason
 from services.common.log import request_id
 from services.common.rpc.channel import call_metadata, open_stream
@@ -33,39 +33,39 @@ class VideoRoutes:
         self._stub: video_pb2_grpc.VideoServiceAsyncStub = video_pb2_grpc.VideoServiceStub(channel)
         self._call_seconds = call_seconds
 
-    def routes(self) -> Sequence[web.RouteDef]:
+    def build_routes(self) -> Sequence[web.RouteDef]:
         """Return the routes."""
         return [
             web.post("/api/video/generate", self.generate),
             web.post("/api/video/resume", self.resume),
             web.post("/api/video/mux", self.mux),
-            web.post("/api/video/mux/stream", self.mux_stream),
-            web.post("/webhooks/replicate", self.webhook),
+            web.post("/api/video/mux/stream", self.stream_mux),
+            web.post("/webhooks/replicate", self.receive_webhook),
         ]
 
     async def generate(self, request: web.Request) -> web.StreamResponse:
         """Make a video: lines of progress, then the video. Its length is bounded by the service and the edge."""
-        message = await message_body(_allow_body_size(request), video_pb2.GenerateVideoRequest)
+        message = await read_message(_allow_body_size(request), video_pb2.GenerateVideoRequest)
         call = self._stub.GenerateVideo(message, metadata=call_metadata(get_principal(request)))
-        return await answer_lines(request, _read_events(call))
+        return await send_lines(request, _read_events(call))
 
     async def resume(self, request: web.Request) -> web.StreamResponse:
         """Go on listening to a video."""
-        message = await message_body(request, video_pb2.ResumeVideoRequest)
+        message = await read_message(request, video_pb2.ResumeVideoRequest)
         call = self._stub.ResumeVideo(message, metadata=call_metadata(get_principal(request)))
-        return await answer_lines(request, _read_events(call))
+        return await send_lines(request, _read_events(call))
 
     async def mux(self, request: web.Request) -> web.StreamResponse:
         """Lay speech over a video: lines of progress, then the video."""
-        return await answer_lines(request, _read_events(self._mux(request, await self._mux_request(request))))
+        return await send_lines(request, _read_events(self._start_mux(request, await self._read_mux_request(request))))
 
-    async def mux_stream(self, request: web.Request) -> web.StreamResponse:
+    async def stream_mux(self, request: web.Request) -> web.StreamResponse:
         """Lay speech over a video and sends it while it is made."""
-        message = await self._mux_request(request)
+        message = await self._read_mux_request(request)
         message.stream_media = True
-        call = self._mux(request, message)
+        call = self._start_mux(request, message)
         async with open_stream(call):
-            chunks = _chunks(call)
+            chunks = _read_chunks(call)
             first = await anext(chunks, b"")
             response = web.StreamResponse(headers={"Content-Type": "video/mp4", "X-Request-Id": request_id.get()})
             response.enable_chunked_encoding()
@@ -77,14 +77,14 @@ class VideoRoutes:
             await response.write_eof()
         return response
 
-    async def webhook(self, request: web.Request) -> web.Response:
+    async def receive_webhook(self, request: web.Request) -> web.Response:
         """Pass on what Replicate tells; the service looks at its signature."""
         reply = await self._stub.ReceiveWebhook(
             video_pb2.ReceiveWebhookRequest(
                 provider="replicate",
-                webhook_id=header_text(request, "webhook-id"),
-                webhook_timestamp=header_text(request, "webhook-timestamp"),
-                webhook_signature=header_text(request, "webhook-signature"),
+                webhook_id=read_header(request, "webhook-id"),
+                webhook_timestamp=read_header(request, "webhook-timestamp"),
+                webhook_signature=read_header(request, "webhook-signature"),
                 body=await request.read(),
             ),
             timeout=self._call_seconds,
@@ -92,15 +92,15 @@ class VideoRoutes:
         )
         return web.json_response({"success": True, "awaited": reply.awaited})
 
-    async def _mux_request(self, request: web.Request) -> video_pb2.MuxVideoRequest:
-        message = await message_body(_allow_body_size(request), video_pb2.MuxVideoRequest)
+    async def _read_mux_request(self, request: web.Request) -> video_pb2.MuxVideoRequest:
+        message = await read_message(_allow_body_size(request), video_pb2.MuxVideoRequest)
         if message.stream_media:
             raise MediaError(
                 Reason.VALIDATION_ERROR, "streamMedia: must be absent over HTTP; POST /api/video/mux/stream streams."
             )
         return message
 
-    def _mux(
+    def _start_mux(
         self, request: web.Request, message: video_pb2.MuxVideoRequest
     ) -> grpc.aio.UnaryStreamCall[video_pb2.MuxVideoRequest, video_pb2.MuxVideoResponse]:
         return self._stub.MuxVideo(message, timeout=self._call_seconds, metadata=call_metadata(get_principal(request)))
@@ -121,7 +121,7 @@ async def _read_events(call: grpc.aio.UnaryStreamCall[Request, Event]) -> Lines:
         raise _build_incomplete_error()
 
 
-async def _chunks(
+async def _read_chunks(
     call: grpc.aio.UnaryStreamCall[video_pb2.MuxVideoRequest, video_pb2.MuxVideoResponse],
 ) -> AsyncIterator[bytes]:
     is_whole = False

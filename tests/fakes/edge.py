@@ -14,8 +14,8 @@ import aiohttp
 
 from deploy.local.dev_keys import ensure_identity
 from deploy.local.ports import find_free_ports
-from gateway.envoy import launcher as binary
-from gateway.envoy.config import LOOPBACK, render, to_json
+from gateway.envoy import launcher
+from gateway.envoy.config import LOOPBACK, render_config, to_json
 from gateway.envoy.settings import Address, EdgeSettings
 
 READY_SECONDS = 60.0
@@ -80,7 +80,7 @@ async def running_envoy(settings: EdgeSettings, log: Path) -> AsyncIterator[Edge
     Raises:
         RuntimeError: It ended by itself, or was not ready in time.
     """
-    async with _running(binary.command, settings, log) as (edge, _):
+    async with _running(launcher.build_command, settings, log) as (edge, _):
         yield edge
 
 
@@ -95,7 +95,7 @@ async def running_parent(settings: EdgeSettings, log: Path) -> AsyncIterator[tup
     Raises:
         RuntimeError: They ended by themselves, or were not ready in time.
     """
-    async with _running(binary.build_supervisor_command, settings, log) as (edge, process):
+    async with _running(launcher.build_supervisor_command, settings, log) as (edge, process):
         yield edge, process
 
 
@@ -103,7 +103,7 @@ async def running_parent(settings: EdgeSettings, log: Path) -> AsyncIterator[tup
 async def _running(
     command: Callable[[EdgeSettings, int], list[str]], settings: EdgeSettings, log: Path
 ) -> AsyncIterator[tuple[Edge, asyncio.subprocess.Process]]:
-    descriptor = binary.private_file(to_json(render(settings)))
+    descriptor = launcher.create_private_file(to_json(render_config(settings)))
     try:
         with log.open("ab") as output:
             process = await asyncio.create_subprocess_exec(

@@ -15,7 +15,7 @@ from aiohttp import web
 from media.jobs.v1 import jobs_pb2
 
 from gateway.envoy.settings import EdgeSettings
-from gateway.errors import failures
+from gateway.errors import handle_errors
 from gateway.http_server import run_http
 from gateway.routes.jobs import HEARTBEAT_SECONDS, JobRoutes
 from services.common.errors import MediaError, Reason
@@ -51,8 +51,8 @@ def events_in(text: str) -> list[Event]:
 async def gateway_that_is_never_silent(jobs: FakeJobService, seconds: float) -> AsyncIterator[aiohttp.ClientSession]:
     """Yield a session whose base URL is the routes of jobs, with heartbeats as often as told."""
     async with serving_jobs(jobs) as service:
-        app = web.Application(middlewares=[failures])
-        app.router.add_routes(JobRoutes(service.channel, heartbeat_seconds=seconds).routes())
+        app = web.Application(middlewares=[handle_errors])
+        app.router.add_routes(JobRoutes(service.channel, heartbeat_seconds=seconds).build_routes())
         async with (
             run_http(app, "127.0.0.1", 0, grace_seconds=1) as http,
             aiohttp.ClientSession(f"http://127.0.0.1:{http.port}") as session,

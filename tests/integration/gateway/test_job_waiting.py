@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 from media.jobs.v1 import jobs_pb2
 
-from gateway.errors import failures
+from gateway.errors import handle_errors
 from gateway.http_server import run_http
 from gateway.routes.sync_jobs import SyncJobRoutes
 from services.common.errors import MediaError, Reason
@@ -30,8 +30,8 @@ DONE = succeeded(video=VIDEO_AT, audio=SPEECH_AT, final=FINAL_AT)
 async def impatient_http(jobs: FakeJobService) -> AsyncIterator[aiohttp.ClientSession]:
     """A session whose base URL is the routes that wait, which come back to a service of jobs at once."""
     async with serving_jobs(jobs) as service:
-        app = web.Application(middlewares=[failures])
-        app.router.add_routes(SyncJobRoutes(service.channel, 30, return_seconds=0).routes())
+        app = web.Application(middlewares=[handle_errors])
+        app.router.add_routes(SyncJobRoutes(service.channel, 30, reconnect_seconds=0).build_routes())
         async with (
             run_http(app, "127.0.0.1", 0, grace_seconds=1) as http,
             aiohttp.ClientSession(f"http://127.0.0.1:{http.port}") as session,

@@ -7,7 +7,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from media.image.v1 import image_pb2
 from media.tts.v1 import tts_pb2
 
-from gateway.http_rules import http_rules
+from gateway.http_rules import read_http_rules
 from tests.fakes.contracts import compiled
 
 _ROUTES = compiled(
@@ -55,7 +55,7 @@ def service(name: str) -> ServiceDescriptor:
 
 
 def test_every_annotated_rpc_of_the_speech_service_has_its_route() -> None:
-    rules = http_rules(tts_pb2.DESCRIPTOR.services_by_name["TextToSpeechService"])
+    rules = read_http_rules(tts_pb2.DESCRIPTOR.services_by_name["TextToSpeechService"])
     assert [(rule.method, rule.path, rule.body, rule.rpc.name) for rule in rules] == [
         ("GET", "/api/voices", "", "ListVoices"),
         ("GET", "/api/voices/{voice}", "", "GetVoice"),
@@ -65,7 +65,7 @@ def test_every_annotated_rpc_of_the_speech_service_has_its_route() -> None:
 
 
 def test_a_route_may_lead_through_several_segments_and_answer_with_a_part() -> None:
-    rules = {rule.rpc.name: rule for rule in http_rules(image_pb2.DESCRIPTOR.services_by_name["ImageService"])}
+    rules = {rule.rpc.name: rule for rule in read_http_rules(image_pb2.DESCRIPTOR.services_by_name["ImageService"])}
     delete, generate, sizes = rules["DeleteImage"], rules["GenerateImage"], rules["ListImageSizes"]
     assert (delete.path, delete.path_fields, delete.deep_fields) == ("/api/image/{key}", ("key",), ("key",))
     assert (generate.response_body, generate.answer.name) == ("image", "Image")
@@ -73,7 +73,7 @@ def test_a_route_may_lead_through_several_segments_and_answer_with_a_part() -> N
 
 
 def test_additional_bindings_are_routes_of_their_own() -> None:
-    rules = [rule for rule in http_rules(service("ManyWays")) if rule.rpc.name == "Make"]
+    rules = [rule for rule in read_http_rules(service("ManyWays")) if rule.rpc.name == "Make"]
     assert [(rule.method, rule.path, rule.body) for rule in rules] == [
         ("POST", "/things", "*"),
         ("PUT", "/things/{name}", "inner"),
@@ -82,12 +82,12 @@ def test_additional_bindings_are_routes_of_their_own() -> None:
 
 
 def test_path_fields_are_listed_in_order() -> None:
-    (rule,) = (rule for rule in http_rules(service("ManyWays")) if rule.rpc.name == "Drop")
+    (rule,) = (rule for rule in read_http_rules(service("ManyWays")) if rule.rpc.name == "Drop")
     assert rule.path_fields == ("kind", "name")
 
 
 def test_an_rpc_without_annotation_has_no_route() -> None:
-    assert "Inside" not in {rule.rpc.name for rule in http_rules(service("ManyWays"))}
+    assert "Inside" not in {rule.rpc.name for rule in read_http_rules(service("ManyWays"))}
 
 
 @pytest.mark.parametrize(
@@ -102,4 +102,4 @@ def test_an_rpc_without_annotation_has_no_route() -> None:
 )
 def test_an_annotation_that_cannot_be_served_is_refused_by_name(name: str, problem: str) -> None:
     with pytest.raises(ValueError, match=f"routes.v1.{name}.* {problem}"):
-        http_rules(service(name))
+        read_http_rules(service(name))

@@ -13,9 +13,9 @@ import pytest
 from aiohttp import web
 from google.protobuf import wrappers_pb2
 
-from gateway.errors import failures
+from gateway.errors import handle_errors
 from gateway.http_server import run_http
-from gateway.ndjson import NDJSON, Lines, answer_lines
+from gateway.ndjson import NDJSON, Lines, send_lines
 from services.common.errors import MediaError, Reason, invalid
 from tests.fakes.counting import LiveCount
 from tests.fakes.grpc_server import UNARY, Call, Context, Request, probe, served
@@ -47,9 +47,9 @@ async def answering(script: Script) -> AsyncIterator[aiohttp.ClientSession]:
     """Yield a session whose base URL answers with the lines of a script."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
-        return await answer_lines(request, script.lines())
+        return await send_lines(request, script.lines())
 
-    app = web.Application(middlewares=[failures])
+    app = web.Application(middlewares=[handle_errors])
     app.router.add_get("/", answer)
     async with (
         run_http(app, "127.0.0.1", 0, grace_seconds=1) as http,

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from deploy.local.ports import find_free_ports
-from gateway.envoy import drain_supervisor as parent
+from gateway.envoy import drain_supervisor
 
 DEADLINE_SECONDS = 20
 NULL = "/dev/null"
@@ -60,7 +60,17 @@ async def admin_page(*gauges: tuple[int, int]) -> AsyncIterator[AdminPage]:
 async def running(
     script: str, admin_port: int, *, notice: float = 0, grace: float = 600, form: str = "json", level: str = "INFO"
 ) -> AsyncIterator[Process]:
-    command = [sys.executable, "-I", "-S", parent.__file__, str(admin_port), str(notice), str(grace), form, level]
+    command = [
+        sys.executable,
+        "-I",
+        "-S",
+        drain_supervisor.__file__,
+        str(admin_port),
+        str(notice),
+        str(grace),
+        form,
+        level,
+    ]
     envoy = [sys.executable, "-I", "-S", "-c", script]
     with open(NULL, "rb") as configuration:  # noqa: ASYNC230, PTH123 - its number is all that matters
         number = configuration.fileno()
@@ -176,7 +186,7 @@ async def test_people_read_words_and_only_what_they_asked_for() -> None:
 
 
 async def test_what_cannot_be_run_is_said() -> None:
-    command = [sys.executable, "-I", "-S", parent.__file__, "1", "0", "0", "json", "INFO"]
+    command = [sys.executable, "-I", "-S", drain_supervisor.__file__, "1", "0", "0", "json", "INFO"]
     with open(NULL, "rb") as configuration:  # noqa: ASYNC230, PTH123 - its number is all that matters
         number = configuration.fileno()
         process = await asyncio.create_subprocess_exec(
@@ -184,5 +194,5 @@ async def test_what_cannot_be_run_is_said() -> None:
         )
     async with asyncio.timeout(DEADLINE_SECONDS):
         _, errors = await process.communicate()
-    assert process.returncode == parent.EXIT_NOT_STARTED
+    assert process.returncode == drain_supervisor.EXIT_NOT_STARTED
     assert b"cannot be started" in errors

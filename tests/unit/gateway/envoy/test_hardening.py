@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.envoy.config import render
+from gateway.envoy.config import render_config
 from tests.fakes.edge import edge_settings
 
 KEY_LINE = "robot:0123456789abcdef\n"
@@ -82,7 +82,7 @@ def _at(config: Any, path: str) -> Any:
 def config(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("edge")
     (folder / "keys").write_text(KEY_LINE)
-    return render(edge_settings(folder, api_keys_file=folder / "keys"))
+    return render_config(edge_settings(folder, api_keys_file=folder / "keys"))
 
 
 @pytest.mark.parametrize("item", ITEMS)
@@ -133,7 +133,7 @@ def test_identity_headers_go_before_anything_reads_them(config: dict[str, Any]) 
 
 
 def test_behind_a_trusted_proxy_its_word_about_the_caller_stays(tmp_path: Path) -> None:
-    config = render(edge_settings(tmp_path, trusted_hops=1))
+    config = render_config(edge_settings(tmp_path, trusted_hops=1))
     mutations = _at(config, f"{MANAGER}.early_header_mutation_extensions.0.typed_config.mutations")
     assert {"remove": "x-forwarded-for"} not in mutations
     assert _at(config, f"{MANAGER}.xff_num_trusted_hops") == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.envoy.local_replies import REPLIES, Reply, local_replies
+from gateway.envoy.local_replies import REPLIES, Reply, build_local_replies
 from services.common.errors import Reason
 
 HANDLED = {400, 401, 403, 404, 408, 413, 429, 431, 502, 503, 504}
@@ -23,7 +23,7 @@ def test_a_particular_cause_comes_before_the_general_one(reply: Reply) -> None:
 
 
 def test_over_http_the_status_is_the_one_of_the_table() -> None:
-    mappers = local_replies()["mappers"][1::2]
+    mappers = build_local_replies()["mappers"][1::2]
     for reply, mapper in zip(REPLIES, mappers, strict=True):
         body = mapper["body_format_override"]["json_format"]
         assert mapper["status_code"] == reply.reason.info.http_status
@@ -33,7 +33,7 @@ def test_over_http_the_status_is_the_one_of_the_table() -> None:
 
 
 def test_over_grpc_the_message_is_plain() -> None:
-    for mapper in local_replies()["mappers"][::2]:
+    for mapper in build_local_replies()["mappers"][::2]:
         text = mapper["body_format_override"]["text_format_source"]["inline_string"]
         assert not text.startswith("{")
 
@@ -43,6 +43,6 @@ def test_messages_hold_no_substitution() -> None:
 
 
 def test_what_may_be_retried_says_when() -> None:
-    mappers = local_replies()["mappers"][1::2]
+    mappers = build_local_replies()["mappers"][1::2]
     told = {reply.reason for reply, mapper in zip(REPLIES, mappers, strict=True) if "headers_to_add" in mapper}
     assert told == {Reason.RATE_LIMITED, Reason.UNAVAILABLE, Reason.DEADLINE_EXCEEDED}

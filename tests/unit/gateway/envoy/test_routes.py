@@ -11,8 +11,8 @@ import pytest
 from gateway.app import SERVICES
 from gateway.envoy.auth import API_KEY_FILTER, JWT_FILTER
 from gateway.envoy.limits import BUFFER_FILTER
-from gateway.envoy.route_table import IMAGE, JOBS, SPEECH, TABLE, USAGE, VIDEO, Kind, Route, Upstream, rpc_methods
-from gateway.envoy.routes import route_configuration
+from gateway.envoy.route_table import IMAGE, JOBS, SPEECH, TABLE, USAGE, VIDEO, Kind, Route, Upstream, list_rpc_methods
+from gateway.envoy.routes import build_route_configuration
 from tests.fakes.edge import edge_settings
 
 SPEECH_PATH = f"/{SPEECH.full_name}"
@@ -23,13 +23,13 @@ PUBLIC = {"/health", "/openapi.json", "/docs", "/docs/*", "/api/image/sizes", "/
 @pytest.fixture(scope="module")
 def routes(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     settings = edge_settings(tmp_path_factory.mktemp("edge"))
-    return _routes(route_configuration(settings, with_api_keys=False))
+    return _routes(build_route_configuration(settings, with_api_keys=False))
 
 
 @pytest.fixture(scope="module")
 def routes_with_api_keys(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     settings = edge_settings(tmp_path_factory.mktemp("edge"))
-    return _routes(route_configuration(settings, with_api_keys=True))
+    return _routes(build_route_configuration(settings, with_api_keys=True))
 
 
 def _routes(configuration: dict[str, Any]) -> list[dict[str, Any]]:
@@ -97,7 +97,7 @@ def test_every_method_of_the_services_has_a_row() -> None:
     rows = {row.path for row in TABLE if row.upstream in services}
     assert rows == {f"/{service.full_name}/{method.name}" for service in SERVICES for method in service.methods}
     for service in SERVICES:
-        assert rpc_methods()[service.full_name] == [method.name for method in service.methods]
+        assert list_rpc_methods()[service.full_name] == [method.name for method in service.methods]
 
 
 @pytest.mark.parametrize(
@@ -228,5 +228,5 @@ def test_bodies_are_bounded_over_http_and_flow_over_grpc(routes: list[dict[str, 
 
 
 def test_no_credential_reaches_a_service(tmp_path: Path) -> None:
-    configuration = route_configuration(edge_settings(tmp_path), with_api_keys=True)
+    configuration = build_route_configuration(edge_settings(tmp_path), with_api_keys=True)
     assert configuration["request_headers_to_remove"] == ["authorization", "x-api-key"]

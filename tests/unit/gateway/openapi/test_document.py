@@ -14,7 +14,7 @@ from media.tts.v1 import tts_pb2
 
 from gateway.app import SERVICES
 from gateway.codec import decode
-from gateway.http_rules import http_rules
+from gateway.http_rules import read_http_rules
 from gateway.openapi.__main__ import main
 from gateway.openapi.constraints import get_rules
 from gateway.openapi.document import build_document
@@ -117,7 +117,7 @@ def test_component_names_are_allowed_ones(document: Json) -> None:
 
 
 def test_every_annotated_rpc_and_every_row_of_the_table_is_there(document: Json) -> None:
-    wanted = {(rule.path, rule.method.lower()) for service in SERVICES for rule in http_rules(service)}
+    wanted = {(rule.path, rule.method.lower()) for service in SERVICES for rule in read_http_rules(service)}
     wanted |= {(route.path, route.method.lower()) for route in HAND_WRITTEN}
     assert {(path, method) for path, method, _ in operations(document)} == wanted
 

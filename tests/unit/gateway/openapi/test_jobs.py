@@ -65,7 +65,7 @@ def test_every_call_of_the_contract_is_described_with_its_answer(
 
 async def test_every_hand_written_route_is_served_and_described() -> None:
     async with open_channel("127.0.0.1:9") as nowhere:
-        routes = [*JobRoutes(nowhere).routes(), *SyncJobRoutes(nowhere, 30).routes()]
+        routes = [*JobRoutes(nowhere).build_routes(), *SyncJobRoutes(nowhere, 30).build_routes()]
     served = {(route.method, route.path) for route in routes}
     assert {(route.method, route.path) for route in JOB_ROUTES} == served
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.openapi.comments import comment
+from gateway.openapi.comments import find_comment
 from gateway.openapi.schemas import Schemas
 from tests.fakes.contracts import compiled
 from tests.unit.gateway.samples import EVERYTHING, KNOWN
@@ -51,7 +51,7 @@ _RULED = compiled(
 
 def schema_of(kind: Any, *, sent: bool = True) -> dict[str, Any]:
     schemas = Schemas([kind] if sent else [])
-    schemas.reference(kind)
+    schemas.refer_to(kind)
     return dict(schemas.components[kind.full_name])
 
 
@@ -147,10 +147,11 @@ def test_well_known_types_have_the_form_that_protobuf_writes() -> None:
 
 
 def test_comments_are_joined_spelled_as_json_and_free_of_presence() -> None:
-    assert comment("media.tts.v1.ListVoicesRequest.page_token").startswith("`nextPageToken` of the previous page")
+    assert find_comment("media.tts.v1.ListVoicesRequest.page_token").startswith("`nextPageToken` of the previous page")
     assert (
-        comment("media.tts.v1.SynthesizeRequest.seed") == "Seed for repeatable results, best effort, 0 to 4294967295."
+        find_comment("media.tts.v1.SynthesizeRequest.seed")
+        == "Seed for repeatable results, best effort, 0 to 4294967295."
     )
-    assert comment("media.tts.v1.VoiceType.VOICE_TYPE_CUSTOM") == "A voice of this product; in the named table."
-    assert comment("media.tts.v1.SynthesizeStreamResponse.event") == "First the header, then chunks, then done."
-    assert comment("no.such.Thing") == ""
+    assert find_comment("media.tts.v1.VoiceType.VOICE_TYPE_CUSTOM") == "A voice of this product; in the named table."
+    assert find_comment("media.tts.v1.SynthesizeStreamResponse.event") == "First the header, then chunks, then done."
+    assert find_comment("no.such.Thing") == ""

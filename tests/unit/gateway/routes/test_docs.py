@@ -12,7 +12,7 @@ from aiohttp import ClientSession
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request
 
-from gateway.routes.docs import OPENAPI_FILE, SWAGGER_UI, docs_routes
+from gateway.routes.docs import OPENAPI_FILE, SWAGGER_UI, build_docs_routes
 
 DOCUMENT = {"openapi": "3.1.1", "info": {"title": "ünïcode", "version": "1"}, "paths": {}}
 Client = TestClient[Request, Application]
@@ -21,7 +21,7 @@ Client = TestClient[Request, Application]
 @pytest.fixture
 async def client() -> AsyncIterator[Client]:
     app = Application()
-    app.add_routes(docs_routes(orjson.dumps(DOCUMENT)))
+    app.add_routes(build_docs_routes(orjson.dumps(DOCUMENT)))
     async with TestClient(TestServer(app)) as started:
         yield started
 
@@ -52,7 +52,7 @@ async def test_a_caller_that_has_this_version_is_answered_with_304(client: Clien
 
 async def test_another_document_has_another_etag(client: Client) -> None:
     app = Application()
-    app.add_routes(docs_routes(orjson.dumps({**DOCUMENT, "paths": {"/new": {}}})))
+    app.add_routes(build_docs_routes(orjson.dumps({**DOCUMENT, "paths": {"/new": {}}})))
     async with TestClient(TestServer(app)) as other:
         theirs = (await other.get("/openapi.json")).headers["ETag"]
     assert theirs != (await client.get("/openapi.json")).headers["ETag"]
