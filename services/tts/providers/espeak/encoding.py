@@ -35,6 +35,23 @@ class Encoder(ABC):
         """Return the rest; called once, after all PCM."""
 
 
+def build_encoder(output_format: OutputFormat) -> Encoder:
+    """Return a new encoder.
+
+    Raises:
+        ValueError: The format's family is not in `FAMILIES`.
+    """
+    rate_hz = output_format.sample_rate_hz
+    match output_format.family, output_format.bit_rate_kbps:
+        case "mp3", int(bit_rate_kbps):
+            return Mp3Encoder(rate_hz, bit_rate_kbps)
+        case "pcm", _:
+            return PcmEncoder(rate_hz)
+        case "wav", _:
+            return WavEncoder(rate_hz)
+    raise ValueError(output_format.name)
+
+
 class Mp3Encoder(Encoder):
     """Encodes MP3 of constant bit rate, without a tag frame."""
 
@@ -109,23 +126,6 @@ class _Resampler:
         samples = self._stream.resample_chunk(np.frombuffer(pcm, dtype=np.int16).astype(np.float32), last=last)
         rounded: bytes = np.clip(np.rint(samples), -32768, 32767).astype(np.int16).tobytes()
         return rounded
-
-
-def build_encoder(output_format: OutputFormat) -> Encoder:
-    """Return a new encoder.
-
-    Raises:
-        ValueError: The format's family is not in `FAMILIES`.
-    """
-    rate_hz = output_format.sample_rate_hz
-    match output_format.family, output_format.bit_rate_kbps:
-        case "mp3", int(bit_rate_kbps):
-            return Mp3Encoder(rate_hz, bit_rate_kbps)
-        case "pcm", _:
-            return PcmEncoder(rate_hz)
-        case "wav", _:
-            return WavEncoder(rate_hz)
-    raise ValueError(output_format.name)
 
 
 def build_wav_header(sample_rate_hz: int, data_bytes: int) -> bytes:

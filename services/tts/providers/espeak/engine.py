@@ -47,6 +47,51 @@ class EngineLimits:
     memory_bytes: int
 
 
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the process."""
+    parser = argparse.ArgumentParser(prog="python -m services.tts.providers.espeak.engine", description=__doc__)
+    parser.add_argument("--socket", type=Path, required=True, help="path of the Unix socket to listen at")
+    parser.add_argument(
+        "--max-children", type=int, default=128, help="requests spoken at once; others wait (%(default)s)"
+    )
+    parser.add_argument("--cpu-seconds", type=int, default=60, help="CPU time that one request may take (%(default)s)")
+    parser.add_argument("--memory-mib", type=int, default=1024, help="address space of one request (%(default)s)")
+    parser.add_argument(
+        "--stop-with-stdin",
+        action="store_true",
+        help="exit when standard input ends, and leave neither the socket nor a folder that held nothing else",
+    )
+    options = parser.parse_args(arguments)
+    if options.stop_with_stdin:
+        # Ctrl-C reaches the whole process group; the service decides when running requests end.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    limits = EngineLimits(options.max_children, options.cpu_seconds, options.memory_mib * 1024 * 1024)
+    with listen(options.socket) as listener:
+        engine = Engine(listener, limits, stop_with_stdin=options.stop_with_stdin)
+        engine.warm_up()
+        os.write(sys.stdout.fileno(), READY)
+        engine.serve()
+    if options.stop_with_stdin:
+        _remove_socket(options.socket)
+
+
+def listen(path: Path) -> socket.socket:
+    """Return a socket that listens at `path`, readable and writable by this user only."""
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(path))
+    path.chmod(0o600)
+    listener.listen(_BACKLOG)
+    return listener
+
+
+def _remove_socket(path: Path) -> None:
+    """Remove the socket and its folder, because the service that created them may have been killed."""
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
+        path.parent.rmdir()
+
+
 class Engine:
     """Accepts connections on a listening socket and forks a child for each, until it is stopped.
 
@@ -57,7 +102,7 @@ class Engine:
     """
 
     def __init__(self, listener: socket.socket, limits: EngineLimits, *, stop_with_stdin: bool) -> None:
-        self._playback = listener
+        self._listener = listener
         self._limits = limits
         self._stopping = False
         self._children: set[int] = set()
@@ -100,7 +145,7 @@ class Engine:
 
     def _accept(self) -> None:
         try:
-            connection, _ = self._playback.accept()
+            connection, _ = self._listener.accept()
         except (BlockingIOError, ConnectionError):
             return
         with connection:
@@ -113,7 +158,7 @@ class Engine:
                 os._exit(self._run_child(connection))
         self._children.add(child)
         if len(self._children) >= self._limits.children:
-            self._selector.unregister(self._playback)
+            self._selector.unregister(self._listener)
 
     def _run_child(self, connection: socket.socket) -> int:
         """Serve one connection in the child and return its exit status; must not raise."""
@@ -121,7 +166,7 @@ class Engine:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            self._playback.close()
+            self._listener.close()
             _detach_pipes()
             _limit_this_process(self._limits)
             serve_connection(connection, self._library)
@@ -142,7 +187,7 @@ class Engine:
             if os.waitpid(child, os.WNOHANG) != (0, 0):
                 self._children.discard(child)
         if was_full and len(self._children) < self._limits.children:
-            self._selector.register(self._playback, selectors.EVENT_READ, self._accept)
+            self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
 
     def _on_stdin(self) -> None:
         self._stopping = not os.read(sys.stdin.fileno(), 4096)
@@ -194,51 +239,6 @@ def _limit_this_process(limits: EngineLimits) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-def listen(path: Path) -> socket.socket:
-    """Return a socket that listens at `path`, readable and writable by this user only."""
-    path.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(str(path))
-    path.chmod(0o600)
-    listener.listen(_BACKLOG)
-    return listener
-
-
-def _remove_socket(path: Path) -> None:
-    """Remove the socket and its folder, because the service that created them may have been killed."""
-    with suppress(OSError):
-        path.unlink(missing_ok=True)
-        path.parent.rmdir()
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the process."""
-    parser = argparse.ArgumentParser(prog="python -m services.tts.providers.espeak.engine", description=__doc__)
-    parser.add_argument("--socket", type=Path, required=True, help="path of the Unix socket to listen at")
-    parser.add_argument(
-        "--max-children", type=int, default=128, help="requests spoken at once; others wait (%(default)s)"
-    )
-    parser.add_argument("--cpu-seconds", type=int, default=60, help="CPU time that one request may take (%(default)s)")
-    parser.add_argument("--memory-mib", type=int, default=1024, help="address space of one request (%(default)s)")
-    parser.add_argument(
-        "--stop-with-stdin",
-        action="store_true",
-        help="exit when standard input ends, and leave neither the socket nor a folder that held nothing else",
-    )
-    options = parser.parse_args(arguments)
-    if options.stop_with_stdin:
-        # Ctrl-C reaches the whole process group; the service decides when running requests end.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-    limits = EngineLimits(options.max_children, options.cpu_seconds, options.memory_mib * 1024 * 1024)
-    with listen(options.socket) as listener:
-        engine = Engine(listener, limits, stop_with_stdin=options.stop_with_stdin)
-        engine.warm_up()
-        os.write(sys.stdout.fileno(), READY)
-        engine.serve()
-    if options.stop_with_stdin:
-        _remove_socket(options.socket)
 
 
 if __name__ == "__main__":

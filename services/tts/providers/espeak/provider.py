@@ -126,6 +126,21 @@ def get_ignored_fields(spec: SpeechSpec) -> tuple[str, ...]:
     return tuple(name for name, value in values.items() if value is not None)
 
 
+def _build_request(spec: SpeechSpec, *, with_alignment: bool) -> SpeakRequest:
+    if spec.output_format.family not in FAMILIES:
+        raise invalid("output_format", "must be a format of the embedded engine: mp3, pcm or wav")
+    timbre = voices.choose_timbre(spec.voice, spec.language_code)
+    speed = 1.0 if spec.settings.speed is None else spec.settings.speed
+    return SpeakRequest(
+        text=spec.text,
+        language=timbre.language,
+        variant=timbre.variant,
+        words_per_minute=round(_WORDS_PER_MINUTE * speed),
+        output_format=spec.output_format.name,
+        with_alignment=with_alignment,
+    )
+
+
 class _Connection:
     """The connection of one request; closing it ends the child process that speaks."""
 
@@ -187,18 +202,3 @@ def _to_audio(frame: Frame | None) -> AudioFrame:
     code = frame.code if isinstance(frame, FailedFrame) else "ended"
     log.warning("the embedded speech engine failed on a request", code=code)
     raise MediaError(Reason.GENERATION_FAILED, _MESSAGES.get(code, _CRASHED))
-
-
-def _build_request(spec: SpeechSpec, *, with_alignment: bool) -> SpeakRequest:
-    if spec.output_format.family not in FAMILIES:
-        raise invalid("output_format", "must be a format of the embedded engine: mp3, pcm or wav")
-    timbre = voices.choose_timbre(spec.voice, spec.language_code)
-    speed = 1.0 if spec.settings.speed is None else spec.settings.speed
-    return SpeakRequest(
-        text=spec.text,
-        language=timbre.language,
-        variant=timbre.variant,
-        words_per_minute=round(_WORDS_PER_MINUTE * speed),
-        output_format=spec.output_format.name,
-        with_alignment=with_alignment,
-    )
