@@ -75,13 +75,6 @@ def _get_cache_status(header: Header | None) -> CacheStatus:
     return header.cache_status if header is not None else "bypass"
 
 
-def _take_cost(header: Header | None, done: Done | None) -> int | None:
-    """Return the cost of the call; a caller that leaves the production it started pays what was charged so far."""
-    if done is not None:
-        return done.cost_units
-    return header.cost_report.take() if header is not None and header.cache_status in ("miss", "bypass") else None
-
-
 def _build_usage_record(
     principal: str,
     characters: int,
@@ -107,3 +100,10 @@ def _build_usage_record(
         first_audio_seconds=first_audio_seconds,
         outcome=outcome,
     )
+
+
+def _take_cost(header: Header | None, done: Done | None) -> int | None:
+    """Return the cost of the call; a caller that leaves the production it started pays what was charged so far."""
+    if done is not None:
+        return done.cost_units
+    return header.cost_report.take() if header is not None and header.cache_status in ("miss", "bypass") else None

@@ -56,6 +56,19 @@ class Planner:
         self._providers = providers
         self._options = options
 
+    def plan(self, request: SpeechRequest) -> Plan:
+        """Return the plan of a request.
+
+        Raises:
+            MediaError: VOICE_NOT_FOUND, TEXT_TOO_LONG, or VALIDATION_ERROR naming the field.
+        """
+        if len(request.text) > self._options.max_text_characters:
+            limit = self._options.max_text_characters
+            raise invalid("text", f"must be at most {limit} characters, has {len(request.text)}", Reason.TEXT_TOO_LONG)
+        provider = self.find_provider(request.provider)
+        voice = self.find_voice(request.voice or DEFAULT_VOICE, provider)
+        return self._build_plan(request, provider, voice, self._plan_fallbacks(request, provider, voice))
+
     def find_provider(self, name: str) -> SpeechProvider:
         """Return the provider of this name, or the default one for an empty name.
 
@@ -78,19 +91,6 @@ class Planner:
             description = f"must be the name or id of a voice of {provider.name}; GET /api/voices lists them"
             raise invalid("voice", description, Reason.VOICE_NOT_FOUND)
         return found
-
-    def plan(self, request: SpeechRequest) -> Plan:
-        """Return the plan of a request.
-
-        Raises:
-            MediaError: VOICE_NOT_FOUND, TEXT_TOO_LONG, or VALIDATION_ERROR naming the field.
-        """
-        if len(request.text) > self._options.max_text_characters:
-            limit = self._options.max_text_characters
-            raise invalid("text", f"must be at most {limit} characters, has {len(request.text)}", Reason.TEXT_TOO_LONG)
-        provider = self.find_provider(request.provider)
-        voice = self.find_voice(request.voice or DEFAULT_VOICE, provider)
-        return self._build_plan(request, provider, voice, self._plan_fallbacks(request, provider, voice))
 
     def _plan_fallbacks(self, request: SpeechRequest, provider: SpeechProvider, voice: Voice) -> tuple[Plan, ...]:
         """Return plans of the fallback providers that have a voice of the same name, and the format."""
@@ -134,6 +134,15 @@ class Planner:
         )
 
 
+def _parse_output_format(request: SpeechRequest, provider: SpeechProvider) -> OutputFormat:
+    output_format = FORMATS.get(request.output_format) if request.output_format else DEFAULT_FORMAT
+    families = provider.capabilities.families
+    if output_format is None or output_format.family not in families:
+        offered = ", ".join(name for name, item in FORMATS.items() if item.family in families)
+        raise invalid("output_format", f"must be a format of {provider.name}: {offered}")
+    return output_format
+
+
 def get_max_call_characters(plan: Plan) -> int:
     """Return the longest text, in code points, that every provider of the plan accepts in one call."""
     return min(_get_max_text_characters(one) for one in (plan, *plan.fallbacks))
@@ -142,12 +151,3 @@ def get_max_call_characters(plan: Plan) -> int:
 def _get_max_text_characters(plan: Plan) -> int:
     capabilities = plan.provider.capabilities
     return capabilities.max_text_characters.get(plan.spec.model_id, capabilities.default_max_text_characters)
-
-
-def _parse_output_format(request: SpeechRequest, provider: SpeechProvider) -> OutputFormat:
-    output_format = FORMATS.get(request.output_format) if request.output_format else DEFAULT_FORMAT
-    families = provider.capabilities.families
-    if output_format is None or output_format.family not in families:
-        offered = ", ".join(name for name, item in FORMATS.items() if item.family in families)
-        raise invalid("output_format", f"must be a format of {provider.name}: {offered}")
-    return output_format

@@ -27,7 +27,6 @@ from services.tts.cache import COLLECTION, CachedSpeech, SpeechCodec
 from services.tts.diagnostics import diagnostics
 from services.tts.events import SpeechEvent, size_bytes
 from services.tts.metrics import SpeechMetrics
-from services.tts.pacing import Pacing
 from services.tts.planning import Planner, PlanningOptions
 from services.tts.providers.elevenlabs import ElevenLabsSettings, open_elevenlabs
 from services.tts.providers.espeak import open_espeak
@@ -35,7 +34,7 @@ from services.tts.providers.interface import SpeechProvider
 from services.tts.service import SERVICE_NAME, TextToSpeechServicer
 from services.tts.settings import TtsSettings
 from services.tts.synthesis import SynthesisOptions, Synthesizer
-from services.tts.utterance import UtteranceOptions
+from services.tts.utterance import Pacing, UtteranceOptions
 
 
 async def main(settings: TtsSettings) -> None:
@@ -53,7 +52,7 @@ async def main(settings: TtsSettings) -> None:
         if cache is not None:
             metrics.watch_cache(lambda: cache.stats)
         store = await stack.enter_async_context(open_object_store(settings))
-        speech = build_speech(providers, _speech_options(settings), cache)
+        speech = build_speech(providers, _build_speech_options(settings), cache)
         await stack.enter_async_context(speech.flights)
         servicer = TextToSpeechServicer(
             speech.planner,
@@ -69,6 +68,45 @@ async def main(settings: TtsSettings) -> None:
             return [SERVICE_NAME, register_usage_service(server, usage)]
 
         await serve(register, settings.server_options())
+
+
+@asynccontextmanager
+async def _open_providers(settings: TtsSettings) -> AsyncIterator[Mapping[str, SpeechProvider]]:
+    elevenlabs = ElevenLabsSettings(
+        api_key=settings.elevenlabs_api_key.get_secret_value(),
+        base_url=settings.elevenlabs_base_url,
+        first_byte_timeout_seconds=settings.elevenlabs_first_byte_seconds,
+        enable_logging=settings.elevenlabs_enable_logging,
+        optimize_streaming_latency=settings.elevenlabs_optimize_streaming_latency,
+    )
+    async with open_elevenlabs(elevenlabs) as paid, open_espeak() as embedded:
+        yield {paid.name: paid, embedded.name: embedded}
+
+
+@asynccontextmanager
+async def _open_cache(settings: TtsSettings) -> AsyncIterator[TieredCache[CachedSpeech]]:
+    uri, file = settings.mongodb_uri.get_secret_value(), settings.database_file
+    options = TieredOptions(ttl_seconds=settings.cache_ttl_seconds, memory_bytes=settings.cache_memory_bytes)
+    async with open_result_store(uri, file, COLLECTION) as store, TieredCache(store, SpeechCodec(), options) as cache:
+        yield cache
+
+
+def _build_speech_options(settings: TtsSettings) -> SpeechOptions:
+    limit = settings.elevenlabs_max_concurrent_calls
+    return SpeechOptions(
+        PlanningOptions(
+            settings.provider_by_default,
+            settings.fallback_order,
+            max_text_characters=settings.max_text_characters,
+            resume=settings.resume_streams,
+        ),
+        stall_seconds=settings.stall_seconds,
+        wait_seconds=settings.wait_seconds,
+        retry=RetryPolicy(max_attempts=settings.max_attempts),
+        concurrency={} if limit is None else {"elevenlabs": limit},
+        pacing=Pacing() if settings.pacing_enabled else None,
+        reuse_sentences=settings.reuse_sentences,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,43 +159,4 @@ def build_speech(
     )
     return SpeechComponents(
         Planner(providers, options.planning), Synthesizer(policy, cache, flights, synthesis), flights
-    )
-
-
-@asynccontextmanager
-async def _open_providers(settings: TtsSettings) -> AsyncIterator[Mapping[str, SpeechProvider]]:
-    elevenlabs = ElevenLabsSettings(
-        api_key=settings.elevenlabs_api_key.get_secret_value(),
-        base_url=settings.elevenlabs_base_url,
-        first_byte_timeout_seconds=settings.elevenlabs_first_byte_seconds,
-        enable_logging=settings.elevenlabs_enable_logging,
-        optimize_streaming_latency=settings.elevenlabs_optimize_streaming_latency,
-    )
-    async with open_elevenlabs(elevenlabs) as paid, open_espeak() as embedded:
-        yield {paid.name: paid, embedded.name: embedded}
-
-
-@asynccontextmanager
-async def _open_cache(settings: TtsSettings) -> AsyncIterator[TieredCache[CachedSpeech]]:
-    uri, file = settings.mongodb_uri.get_secret_value(), settings.database_file
-    options = TieredOptions(ttl_seconds=settings.cache_ttl_seconds, memory_bytes=settings.cache_memory_bytes)
-    async with open_result_store(uri, file, COLLECTION) as store, TieredCache(store, SpeechCodec(), options) as cache:
-        yield cache
-
-
-def _speech_options(settings: TtsSettings) -> SpeechOptions:
-    limit = settings.elevenlabs_max_concurrent_calls
-    return SpeechOptions(
-        PlanningOptions(
-            settings.provider_by_default,
-            settings.fallback_order,
-            max_text_characters=settings.max_text_characters,
-            resume=settings.resume_streams,
-        ),
-        stall_seconds=settings.stall_seconds,
-        wait_seconds=settings.wait_seconds,
-        retry=RetryPolicy(max_attempts=settings.max_attempts),
-        concurrency={} if limit is None else {"elevenlabs": limit},
-        pacing=Pacing() if settings.pacing_enabled else None,
-        reuse_sentences=settings.reuse_sentences,
     )

@@ -129,18 +129,18 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
             return events
         return self._storage_tee.store_stream(events, principal, include_alignment=request.include_alignment)
 
-    async def _to_speech_done(self, done: Done) -> tts_pb2.SpeechDone:
-        message = to_speech_done(done)
-        if done.stored is not None:
-            message.stored_audio.CopyFrom(to_stored_audio(done.stored, await self._audio_store.build_url(done.stored)))
-        return message
-
     def _check_size(self, audio_bytes: int) -> None:
         if audio_bytes > self._max_unary_bytes:
             raise MediaError(
                 Reason.OUTPUT_TOO_LARGE,
                 f"The audio exceeds {self._max_unary_bytes} bytes; use SynthesizeStream or a smaller output_format.",
             )
+
+    async def _to_speech_done(self, done: Done) -> tts_pb2.SpeechDone:
+        message = to_speech_done(done)
+        if done.stored is not None:
+            message.stored_audio.CopyFrom(to_stored_audio(done.stored, await self._audio_store.build_url(done.stored)))
+        return message
 
 
 def page(items: Sequence[T], page_size: int, page_token: str, filters: str) -> tuple[Sequence[T], str]:
@@ -160,11 +160,6 @@ def page(items: Sequence[T], page_size: int, page_token: str, filters: str) -> t
     return items[start:end], _build_page_token(end, filters) if end < len(items) else ""
 
 
-def _build_page_token(start: int, filters: str) -> str:
-    digest = hashlib.sha256(filters.encode()).hexdigest()[:12]
-    return base64.urlsafe_b64encode(f"{start}.{digest}".encode()).decode().rstrip("=")
-
-
 def _parse_page_token(token: str, filters: str) -> int:
     if not token:
         return 0
@@ -176,3 +171,8 @@ def _parse_page_token(token: str, filters: str) -> int:
     if start < 0 or _build_page_token(start, filters) != token:
         raise invalid("page_token", "must be the next_page_token of a request with the same filters")
     return start
+
+
+def _build_page_token(start: int, filters: str) -> str:
+    digest = hashlib.sha256(filters.encode()).hexdigest()[:12]
+    return base64.urlsafe_b64encode(f"{start}.{digest}".encode()).decode().rstrip("=")

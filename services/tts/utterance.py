@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import struct
+import time
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, replace
 
 from services.common.cancellation import StalledError, next_within
 from services.common.errors import MediaError, Reason
@@ -16,40 +16,11 @@ from services.common.timing.alignment import Alignment, shift_alignment
 from services.common.timing.sentences import TextSpan, split_sentences
 from services.tts.audio_duration import build_duration_meter
 from services.tts.events import CostReport, Done, Header, Plan, Seam, SpeechEvent
-from services.tts.pacing import Pacing, PlaybackClock
+from services.tts.pieces import OpenPiece, Piece
 from services.tts.providers.interface import AudioChunk
 
 log = logger(__name__)
 
-
-@dataclass(slots=True)
-class Piece:
-    """An open part of the text: its audio, and what its provider reported."""
-
-    plan: Plan
-    """The plan that speaks it."""
-    chunks: AsyncIterator[AudioChunk]
-    """Its audio, from the beginning."""
-    request_id: str = ""
-    """The provider's id of the request; may be empty."""
-    ignored_fields: tuple[str, ...] = ()
-    """Fields of the request that the provider cannot honour."""
-    queued_seconds: float = 0.0
-    """Time spent waiting for permits of the providers."""
-    failover_reason: str = ""
-    """Name of the reason why the preferred provider failed; empty if none failed."""
-    cost_report: CostReport = field(default_factory=CostReport)
-    """What the provider charges; complete when `chunks` has ended."""
-    cached_characters: int = 0
-    """Code points that came from the cache; complete when `chunks` has ended."""
-    saved_cost_units: int = 0
-    """What the cached part cost when it was generated; complete when `chunks` has ended."""
-    rest: Callable[[float], Awaitable[None]] | None = None
-    """Pauses reading for so many seconds, so that audio gathers; None if the source cannot gather it."""
-
-
-OpenPiece = Callable[[Sequence[Plan]], AbstractAsyncContextManager[Piece]]
-"""Opens a part of the text with the first plan that works; entering the context waits for the first audio."""
 
 _CONTEXT = ("previous_text", "next_text")
 _CONTEXT_CHARACTERS = 1000
@@ -58,6 +29,23 @@ _ROUNDING_SECONDS = 0.05
 """How much of a character's audio may be missing while the character still counts as spoken."""
 _RIFF_HEADER_BYTES = 12
 _CHUNK_HEADER_BYTES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Pacing:
+    """When to pause reading from a provider, and for how long."""
+
+    lead_seconds: float = 0.5
+    """Audio that the listener must have in advance before a pause; more than `pause_seconds`."""
+    pause_seconds: float = 0.25
+    """Length of a pause; a stream ends later by this at most."""
+    large_bytes: int = 32 * 1024
+    """A chunk of this size shows that audio arrives in large parts already, and a pause gains nothing."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError if a pause could interrupt the playback."""
+        if not 0 <= self.pause_seconds < self.lead_seconds:
+            raise ValueError("pause_seconds must be at least 0 and less than lead_seconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,16 +171,16 @@ class UtteranceStream:
         )
         return [self._header]
 
+    def _add_cost(self, opened: Piece) -> None:
+        charged = opened.cost_report.take()
+        self._cost_report.add(charged)
+        if charged is not None:
+            self._cost_units = (self._cost_units or 0) + charged
+
     async def _read_chunks(self, opened: Piece) -> AsyncIterator[AudioChunk]:
         chunks = aiter(opened.chunks)
         while (chunk := await _read_chunk(chunks, self._options.stall_seconds)) is not None:
             yield chunk
-
-    async def _pause_reading(self, opened: Piece, chunk: AudioChunk, piece_seconds: float) -> None:
-        """Pause reading, so that audio gathers at the provider, if the listener has enough to play meanwhile."""
-        seconds = self._playback.rest_seconds(len(chunk.audio), self._clock_seconds + piece_seconds)
-        if seconds and opened.rest is not None:
-            await opened.rest(seconds)
 
     def _rebase_chunk(self, chunk: AudioChunk) -> AudioChunk | None:
         """Return the chunk on the clock of the whole utterance; None if nothing can be sent yet."""
@@ -214,6 +202,12 @@ class UtteranceStream:
         self._audio_bytes += len(audio)
         return audio
 
+    async def _pause_reading(self, opened: Piece, chunk: AudioChunk, piece_seconds: float) -> None:
+        """Pause reading, so that audio gathers at the provider, if the listener has enough to play meanwhile."""
+        seconds = self._playback.find_pause_seconds(len(chunk.audio), self._clock_seconds + piece_seconds)
+        if seconds and opened.rest is not None:
+            await opened.rest(seconds)
+
     def _resume_after(self, piece: TextSpan, spoken_characters: int, failure: MediaError) -> bool:
         """Queue the rest of a piece after an interruption, from the first sentence that was not spoken completely.
 
@@ -230,12 +224,6 @@ class UtteranceStream:
         if offset < piece.end:
             self._pieces.appendleft(TextSpan(offset, piece.end))
         return True
-
-    def _add_cost(self, opened: Piece) -> None:
-        charged = opened.cost_report.take()
-        self._cost_report.add(charged)
-        if charged is not None:
-            self._cost_units = (self._cost_units or 0) + charged
 
     def _finish_piece(self, opened: Piece) -> None:
         self._add_cost(opened)
@@ -262,6 +250,36 @@ class UtteranceStream:
         )
 
 
+class PlaybackClock:
+    """Estimates how far the listener has played, if playback began with the first chunk and never stopped.
+
+    Args:
+        pacing: When to pause; None for never.
+        clock: Monotonic clock, in seconds.
+    """
+
+    def __init__(self, pacing: Pacing | None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._pacing = pacing
+        self._clock = clock
+        self._began_seconds: float | None = None
+
+    def find_pause_seconds(self, chunk_bytes: int, sent_seconds: float) -> float:
+        """Return how long to pause now; 0 for no pause.
+
+        Args:
+            chunk_bytes: Size of the last chunk sent.
+            sent_seconds: Length of the audio sent so far, including that chunk.
+        """
+        if self._pacing is None:
+            return 0.0
+        now_seconds = self._clock()
+        if self._began_seconds is None:
+            self._began_seconds = now_seconds
+        lead_seconds = sent_seconds - (now_seconds - self._began_seconds)
+        gathers = chunk_bytes < self._pacing.large_bytes and lead_seconds > self._pacing.lead_seconds
+        return self._pacing.pause_seconds if gathers else 0.0
+
+
 class _SpokenCharacters:
     """Remembers when each character ends in the audio."""
 
@@ -277,16 +295,6 @@ class _SpokenCharacters:
         return sum(length for length, end in self._ends if end <= seconds + _ROUNDING_SECONDS)
 
 
-def _clamp_times(alignment: Alignment, seconds: float) -> Alignment:
-    if alignment.starts_seconds[0] >= seconds:
-        return alignment
-    return Alignment(
-        alignment.characters,
-        tuple(max(seconds, start) for start in alignment.starts_seconds),
-        tuple(max(seconds, end) for end in alignment.ends_seconds),
-    )
-
-
 async def _read_chunk(chunks: AsyncIterator[AudioChunk], stall_seconds: float) -> AudioChunk | None:
     try:
         return await next_within(chunks, stall_seconds)
@@ -295,6 +303,16 @@ async def _read_chunk(chunks: AsyncIterator[AudioChunk], stall_seconds: float) -
             Reason.PROVIDER_TIMEOUT,
             f"The provider sent nothing for {stall_seconds:g} seconds; retry, or use another one.",
         ) from None
+
+
+def _clamp_times(alignment: Alignment, seconds: float) -> Alignment:
+    if alignment.starts_seconds[0] >= seconds:
+        return alignment
+    return Alignment(
+        alignment.characters,
+        tuple(max(seconds, start) for start in alignment.starts_seconds),
+        tuple(max(seconds, end) for end in alignment.ends_seconds),
+    )
 
 
 def join_wav(files: Sequence[bytes]) -> bytes:

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.common.cache import TieredCache
 from services.common.errors import MediaError, Reason
@@ -16,7 +18,7 @@ from services.tts.cache import SpeechCodec
 from services.tts.events import Done, Header, Seam, SpeechEvent
 from services.tts.planning import SpeechRequest
 from services.tts.providers.interface import AudioChunk, Capabilities, SpeechSpec, SpeechStream
-from services.tts.utterance import join_wav
+from services.tts.utterance import Pacing, PlaybackClock, join_wav
 from tests.fakes.audio import wav
 from tests.fakes.speech import ALL_FAMILIES, FakeSpeechProvider
 from tests.fakes.speech_service import build_speech_parts
@@ -25,6 +27,7 @@ TEXT = "One two. Three four! Five six? Seven."
 REQUEST = SpeechRequest(TEXT, output_format="pcm_8000", include_alignment=True, streamed=True)
 SECONDS_PER_CHARACTER = 0.125
 BYTES_PER_CHARACTER = 2000
+SMALL, LARGE = 4096, 64 * 1024
 BROKEN = MediaError(Reason.GENERATION_FAILED, "Broke.")
 
 
@@ -230,3 +233,57 @@ async def test_cancellation_in_the_second_piece_ends_it() -> None:
                 break
     await events.aclose()
     assert speaker.live.now == 0
+
+
+def test_files_become_one_with_the_samples_of_all() -> None:
+    listed = b"LIST" + (4).to_bytes(4, "little") + b"INFO"
+    assert join_wav([wav(b"\x01\x00" * 3, 8000), wav(b"\x02\x00" * 2, 8000, listed)]) == wav(
+        b"\x01\x00" * 3 + b"\x02\x00" * 2, 8000
+    )
+
+
+def test_a_size_that_a_stream_left_open_means_the_rest() -> None:
+    whole = wav(b"\x01\x00" * 4, 8000)
+    open_ended = whole[:40] + b"\xff\xff\xff\xff" + whole[44:]
+    assert join_wav([open_ended]) == whole
+
+
+@pytest.mark.parametrize("file", [b"", b"RIFF", b"ID3" + bytes(60), wav(b"", 8000)[:30]])
+def test_what_is_no_wav_is_the_providers_failure(file: bytes) -> None:
+    with pytest.raises(MediaError) as caught:
+        join_wav([file])
+    assert caught.value.reason is Reason.GENERATION_FAILED
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def test_there_is_no_rest_before_the_listener_has_a_lead() -> None:
+    listener = PlaybackClock(Pacing(), Clock())
+    assert listener.find_pause_seconds(SMALL, 0.3) == 0
+    assert listener.find_pause_seconds(SMALL, 0.51) == 0.25
+
+
+def test_large_chunks_and_switched_off_pacing_give_no_rest() -> None:
+    assert PlaybackClock(Pacing(), Clock()).find_pause_seconds(LARGE, 100) == 0
+    assert PlaybackClock(None, Clock()).find_pause_seconds(SMALL, 100) == 0
+
+
+def test_a_rest_that_outlasts_the_lead_is_refused() -> None:
+    with pytest.raises(ValueError, match="less than lead_seconds"):
+        Pacing(lead_seconds=0.2, pause_seconds=0.2)
+
+
+@given(st.lists(st.floats(0.01, 0.6), min_size=1, max_size=60))
+def test_no_rest_ever_lets_the_listener_run_dry(lengths_seconds: list[float]) -> None:
+    clock, sent_seconds = Clock(), 0.0
+    listener = PlaybackClock(Pacing(), clock)
+    for length_seconds in lengths_seconds:
+        sent_seconds += length_seconds
+        clock.seconds += listener.find_pause_seconds(SMALL, sent_seconds)
+        assert clock.seconds <= sent_seconds
